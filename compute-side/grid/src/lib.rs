@@ -1,0 +1,1 @@
+//! Which device takes which task next: the pull queue.

@@ -1,0 +1,1 @@
+//! The chain as the compute side sees it: finalised state, transactions, reconciliation.

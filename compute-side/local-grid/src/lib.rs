@@ -1,0 +1,1 @@
+//! A whole grid on one machine, as separate processes on loopback.

@@ -1,0 +1,1 @@
+//! The masternode: takes jobs in, hands tasks out, judges answers, settles.

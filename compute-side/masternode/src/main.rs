@@ -1,0 +1,3 @@
+//! The masternode: takes jobs in, hands tasks out, judges answers, settles.
+
+fn main() {}

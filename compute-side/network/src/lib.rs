@@ -1,0 +1,1 @@
+//! Peers: authenticated, admitted connections that carry the protocol.

@@ -1,0 +1,1 @@
+//! Messages between devices, masternodes and owners: versions, codec, size limits.

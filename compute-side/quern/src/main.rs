@@ -1,0 +1,3 @@
+//! The command line for owners, workers, operators and auditors.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Cutting, sealing, opening and assembling a job's data.

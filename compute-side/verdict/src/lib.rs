@@ -1,0 +1,1 @@
+//! The judge: from receipts to verdicts.

@@ -1,0 +1,3 @@
+//! The validator: service, command line and RPC of the chain.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The rules of a job: its life, quotes, splits, bounties and settlement arithmetic.

@@ -1,0 +1,1 @@
+//! The ByteChip rate, purchases by reference and payout requests.

@@ -1,0 +1,1 @@
+//! Jobs: submission with escrow, coordinator, settlement in batches, refunds.

@@ -1,0 +1,1 @@
+//! Who may be a masternode, which devices are verified, who is banned.

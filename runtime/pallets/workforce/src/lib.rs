@@ -1,0 +1,1 @@
+//! Workers' bonds, their devices and the devices' record.

@@ -1,0 +1,164 @@
+//! Names of things. A name is 32 bytes of its own type, so that a job cannot stand where a device
+//! is wanted.
+
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use core::fmt;
+use scale_info::TypeInfo;
+
+/// An account on the chain; owns jobs, bonds stakes, receives pay.
+pub type AccountId = sp_core::crypto::AccountId32;
+
+/// A height of the chain.
+pub type BlockNumber = u32;
+
+/// A task's place in its job, counted from zero; also the index of the shard it works on.
+pub type TaskIndex = u32;
+
+/// A replica's place in its task, counted from zero.
+pub type ReplicaIndex = u8;
+
+/// A batch's place in its job, counted from zero.
+pub type BatchSequence = u32;
+
+/// A text is not the hexadecimal form of 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseIdError;
+
+impl fmt::Display for ParseIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected 64 hexadecimal digits, with or without a leading 0x")
+    }
+}
+
+impl core::error::Error for ParseIdError {}
+
+/// Reads 64 hexadecimal digits, with or without `0x` before them.
+pub fn parse_hex32(text: &str) -> Result<[u8; 32], ParseIdError> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
+    if digits.len() != 64 {
+        return Err(ParseIdError);
+    }
+    let mut bytes = [0u8; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let (Some(high), Some(low)) = (hex_digit(pair[0]), hex_digit(pair[1])) else {
+            return Err(ParseIdError);
+        };
+        *byte = (high << 4) | low;
+    }
+    Ok(bytes)
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default,
+            Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+        )]
+        pub struct $name(pub [u8; 32]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("0x")?;
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl core::str::FromStr for $name {
+            type Err = ParseIdError;
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                parse_hex32(text).map(Self)
+            }
+        }
+
+        impl From<[u8; 32]> for $name {
+            fn from(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+        }
+
+        impl AsRef<[u8]> for $name {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        #[cfg(feature = "std")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        #[cfg(feature = "std")]
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+id! {
+    /// A SHA-256 digest.
+    Digest
+}
+id! {
+    /// The hash of the chain's first block; part of everything that is signed, so that nothing
+    /// signed for one chain is valid on another.
+    GenesisHash
+}
+id! {
+    /// A job's name, see [`crate::job::job_id`].
+    JobId
+}
+id! {
+    /// The SHA-256 digest of a program's bytes.
+    ProgramHash
+}
+id! {
+    /// A device's name: its Ed25519 public key, which signs its receipts and authenticates its
+    /// connections.
+    DeviceId
+}
+id! {
+    /// An X25519 public key to which data keys are sealed.
+    SealingKey
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn an_id_reads_back_what_it_prints() {
+        let id = JobId(core::array::from_fn(|i| i as u8 * 7));
+        assert_eq!(id.to_string().parse::<JobId>().unwrap(), id);
+        assert_eq!(id.to_string()[2..].to_uppercase().parse::<JobId>().unwrap(), id);
+    }
+
+    #[test]
+    fn a_text_of_another_length_or_alphabet_is_no_id() {
+        for text in ["", "0x", "12", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64)] {
+            assert_eq!(text.parse::<Digest>(), Err(ParseIdError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A job: what its owner submits, and what the chain keeps of it.
+
+use crate::{
+    amount::Amount,
+    device::Class,
+    ids::{AccountId, BatchSequence, BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex},
+    limits,
+    receipt::Exit,
+};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+use sha2::{Digest as _, Sha256};
+
+/// A number the owner picks so that two of their jobs never share a name.
+pub type Salt = [u8; 16];
+
+/// A job's name: SHA-256 over a tag, the chain's genesis, the owner and the owner's salt. The owner
+/// knows it before submitting, because the job's sealed data are bound to it.
+pub fn job_id(genesis: &GenesisHash, owner: &AccountId, salt: &Salt) -> JobId {
+    let mut hasher = Sha256::new();
+    hasher.update(b"quern/job-id/1");
+    hasher.update(genesis.0);
+    hasher.update(AsRef::<[u8; 32]>::as_ref(owner));
+    hasher.update(salt);
+    JobId(hasher.finalize().into())
+}
+
+/// How many devices' word is wanted for an answer.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Agreement {
+    /// One replica, believed. Cheap, fast, and no protection against a lying device.
+    Single,
+    /// An odd number of replicas on devices of different accounts; the answer given by more than
+    /// half of them is accepted.
+    Majority {
+        /// Replicas of each task: odd, from 3 to [`limits::REPLICAS_PER_TASK_MAX`].
+        replicas: u8,
+    },
+}
+
+impl Agreement {
+    /// Replicas that each task starts with.
+    pub fn replicas(&self) -> u8 {
+        match self {
+            Self::Single => 1,
+            Self::Majority { replicas } => *replicas,
+        }
+    }
+
+    /// Equal answers, from different accounts, that make an answer accepted.
+    pub fn quorum(&self) -> u8 {
+        self.replicas() / 2 + 1
+    }
+
+    /// Whether the number of replicas is one that can decide.
+    pub fn is_valid(&self) -> bool {
+        match self {
+            Self::Single => true,
+            Self::Majority { replicas } => {
+                *replicas >= 3 && replicas % 2 == 1 && *replicas <= limits::REPLICAS_PER_TASK_MAX
+            }
+        }
+    }
+}
+
+/// How much the owner pays for being served sooner.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum ByteLevel {
+    /// Cheaper, later.
+    Low,
+    /// The usual.
+    #[default]
+    Balanced,
+    /// Dearer, sooner.
+    High,
+}
+
+/// What an owner hands in. Data and program travel beside the chain; here are their digests.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct Submission {
+    /// Makes the job's name unique among the owner's, see [`job_id`].
+    pub salt: Salt,
+    /// The program that every task runs.
+    pub program: ProgramHash,
+    /// Digest of the sealed manifest: arguments, shard sizes, roots and wrapped keys.
+    pub manifest: Digest,
+    /// Merkle root over the chunk roots of the job's sealed shards.
+    pub shards_root: Digest,
+    /// Commits to the job's key without telling it.
+    pub key_commitment: Digest,
+    /// Tasks, which is also the number of shards; from 1 to [`limits::TASKS_PER_JOB_MAX`].
+    pub tasks: u32,
+    /// Plaintext bytes of all shards together.
+    pub input_bytes: u64,
+    /// Fuel one task may use; escrow covers it for every task.
+    pub fuel_per_task_max: u64,
+    /// Memory one task may use.
+    pub memory_bytes_max: u64,
+    /// Plaintext bytes one task's result may have.
+    pub result_bytes_max: u32,
+    /// How many devices must agree on an answer.
+    pub agreement: Agreement,
+    /// Which machines may be compared with each other.
+    pub class: Class,
+    /// Price and priority.
+    pub level: ByteLevel,
+    /// The last block in which the job may be settled; after it anyone may call the refund.
+    pub deadline: BlockNumber,
+    /// The quote the owner saw. Submission fails when the chain's own quote is higher.
+    pub price_max: Amount,
+    /// The owner's X25519 key, for what is sealed to the owner alone.
+    pub owner_sealing_key: SealingKey,
+}
+
+/// Why a job ended.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum JobEnd {
+    /// Every task is settled.
+    AllSettled,
+    /// The devices agree that the program itself fails; the rest of the job would only fail too.
+    ProgramFailed {
+        /// The first task on which it failed.
+        task: TaskIndex,
+        /// How it failed.
+        exit: Exit,
+    },
+    /// The owner cancelled, and what was finished is settled.
+    OwnerCancelled,
+    /// The deadline passed.
+    DeadlinePassed,
+}
+
+/// Where a job stands. Each state has a deadline, and is left for a reason that is on record.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize), serde(tag = "state", rename_all = "snake_case"))]
+pub enum JobState {
+    /// In escrow; the coordinator is drawn in the next block.
+    Submitted,
+    /// Being computed.
+    Running {
+        /// The masternode in charge.
+        coordinator: AccountId,
+    },
+    /// Cancelled by its owner; the coordinator may still settle what was finished.
+    Settling {
+        /// The masternode in charge.
+        coordinator: AccountId,
+        /// The last block in which it may settle.
+        until: BlockNumber,
+    },
+    /// Over: the work was done, or the program was found to fail.
+    Completed {
+        /// Which of the two.
+        end: JobEnd,
+    },
+    /// Over: the owner cancelled.
+    Cancelled,
+    /// Over: the deadline passed first.
+    Expired,
+}
+
+impl JobState {
+    /// Whether money is still held for the job.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Submitted | Self::Running { .. } | Self::Settling { .. })
+    }
+
+    /// The masternode in charge, while there is one.
+    pub fn coordinator(&self) -> Option<&AccountId> {
+        match self {
+            Self::Running { coordinator } | Self::Settling { coordinator, .. } => Some(coordinator),
+            _ => None,
+        }
+    }
+}
+
+/// A job's money. `paid + network + refunded + held = deposited`, always.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct Escrow {
+    /// What the owner put in.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub deposited: Amount,
+    /// What workers got.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub paid: Amount,
+    /// What operators and treasury got.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub network: Amount,
+    /// What went back to the owner.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub refunded: Amount,
+    /// What is still held.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub held: Amount,
+}
+
+/// The prices a job was submitted under; later changes do not touch it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct Prices {
+    /// Price of 10^9 units of fuel at level balanced with one replica.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub gigafuel: Amount,
+    /// Least price of an accepted task at level balanced with one replica, whatever its fuel.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub task_min: Amount,
+    /// Thousandths added to the price by each replica after the first.
+    pub replica_permille: u32,
+    /// Thousandths of the balanced price at level low.
+    pub low_permille: u32,
+    /// Thousandths of the balanced price at level high.
+    pub high_permille: u32,
+}
+
+/// A job as the chain keeps it.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct Job {
+    /// Who pays.
+    pub owner: AccountId,
+    /// What was submitted.
+    pub submission: Submission,
+    /// The prices that hold for it.
+    pub prices: Prices,
+    /// When it was submitted.
+    pub submitted_at: BlockNumber,
+    /// Where it stands.
+    pub state: JobState,
+    /// Its money.
+    pub escrow: Escrow,
+    /// Tasks settled so far.
+    pub settled_tasks: u32,
+    /// The sequence number that the next batch must have; also the number of batches so far.
+    pub next_batch: BatchSequence,
+}

@@ -1,0 +1,42 @@
+//! The words that the chain and its clients share, so that neither can drift from the other:
+//! ids, amounts, digests, Merkle trees, signed payloads, and the records of jobs, devices,
+//! receipts, verdicts and batches.
+//!
+//! Everything here is plain data with one encoding (SCALE), usable without the standard library.
+//! There are no rules: what a job may do next is in `quern-job-rules`, what an answer is worth in
+//! `quern-verdict`.
+//!
+//! | module | words |
+//! | --- | --- |
+//! | [`amount`] | ByteChips and their smallest unit |
+//! | [`ids`] | 32-byte names: job, device, program, digest |
+//! | [`limits`] | every bound on a collection or message that chain and clients agree on |
+//! | [`merkle`] | trees over shards, chunks and verdicts; proofs for one leaf |
+//! | [`payload`] | what is signed, with domain tag and genesis |
+//! | [`job`] | a job as submitted and as kept by the chain |
+//! | [`device`] | devices, their classes and their record |
+//! | [`receipt`] | what a device signs about one replica |
+//! | [`verdict`] | the outcome of one task |
+//! | [`batch`] | many verdicts settled by one transaction |
+//! | [`view`] | what the chain answers when it is asked |
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod amount;
+pub mod batch;
+pub mod device;
+pub mod ids;
+pub mod job;
+pub mod limits;
+pub mod merkle;
+pub mod payload;
+pub mod receipt;
+pub mod verdict;
+pub mod view;
+
+pub use amount::Amount;
+pub use ids::{
+    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex,
+};

@@ -1,0 +1,64 @@
+//! Every bound that chain and clients must agree on, with its arithmetic.
+
+/// Tasks in one job. A job's settled-task bitmap is then at most 8 KiB of chain state.
+pub const TASKS_PER_JOB_MAX: u32 = 65_536;
+
+/// Bytes of the bitmap that says which tasks of a job are settled: one bit a task.
+pub const TASK_BITMAP_BYTES_MAX: u32 = TASKS_PER_JOB_MAX / 8;
+
+/// Verdicts in one batch; a proof into it is then at most 12 hashes.
+pub const VERDICTS_PER_BATCH_MAX: u32 = 4_096;
+
+/// Distinct worker accounts paid by one batch.
+pub const PAYEES_PER_BATCH_MAX: u32 = 256;
+
+/// Distinct devices whose record one batch changes.
+pub const DEVICES_PER_BATCH_MAX: u32 = 512;
+
+/// Replicas of one task, first ones and later additions together.
+pub const REPLICAS_PER_TASK_MAX: u8 = 15;
+
+/// Jobs of one owner that are open at the same time.
+pub const OPEN_JOBS_PER_OWNER_MAX: u32 = 256;
+
+/// Submissions that wait for their coordinator to be drawn; more are refused until the next block.
+pub const JOBS_AWAITING_COORDINATOR_MAX: u32 = 256;
+
+/// Masternodes of one chain.
+pub const MASTERNODES_MAX: u32 = 128;
+
+/// Devices of one account.
+pub const DEVICES_PER_ACCOUNT_MAX: u32 = 1_024;
+
+/// Bytes of a masternode's address, such as a multiaddr or a URL.
+pub const ADDRESS_BYTES_MAX: u32 = 256;
+
+/// Addresses a masternode may publish.
+pub const ADDRESSES_PER_MASTERNODE_MAX: u32 = 8;
+
+/// Bytes of the reference of a purchase or payout, such as a bank's transaction id.
+pub const PAYMENT_REFERENCE_BYTES_MAX: u32 = 64;
+
+/// Bytes of a program (a WebAssembly module).
+pub const PROGRAM_BYTES_MAX: u32 = 32 * 1024 * 1024;
+
+/// Plaintext bytes of one shard.
+pub const SHARD_BYTES_MAX: u32 = 32 * 1024 * 1024;
+
+/// Plaintext bytes of one task's result.
+pub const RESULT_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
+/// Memory one task may ask for.
+pub const TASK_MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Fuel one task may ask for; about an hour on a fast core.
+pub const TASK_FUEL_MAX: u64 = 10_000_000_000_000;
+
+/// Blocks from submission to the furthest deadline: 90 days of 2-second blocks.
+pub const JOB_LIFETIME_BLOCKS_MAX: u32 = 90 * 24 * 3_600 / 2;
+
+/// Arguments of a task's program, the job's own and those of the task together.
+pub const ARGUMENTS_MAX: u32 = 256;
+
+/// Bytes of all arguments of a task's program together.
+pub const ARGUMENT_BYTES_MAX: u32 = 64 * 1024;

@@ -1,0 +1,252 @@
+//! Merkle trees in which leaves, nodes and roots cannot be confused.
+//!
+//! A leaf is `SHA-256(0x00 ‖ index ‖ data)`, a node `SHA-256(0x01 ‖ left ‖ right)`, and the root
+//! `SHA-256(0x02 ‖ count ‖ top node)`, index and count as 4 bytes little-endian. A node without a
+//! right neighbour moves up unchanged. The index is inside the leaf and the count inside the root,
+//! so a proof holds for one place in one tree of one size, and its length follows from both.
+
+use crate::ids::Digest;
+use alloc::{vec, vec::Vec};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+use sha2::{Digest as _, Sha256};
+
+/// Hashes in the longest proof: a tree has at most 2^32 leaves.
+pub const PROOF_HASHES_MAX: usize = 32;
+
+const LEAF: u8 = 0;
+const NODE: u8 = 1;
+const ROOT: u8 = 2;
+
+/// The hash of the leaf that holds `data` at `index`.
+pub fn leaf(index: u32, data: &[u8]) -> Digest {
+    hash(&[&[LEAF], &index.to_le_bytes(), data])
+}
+
+fn node(left: &Digest, right: &Digest) -> Digest {
+    hash(&[&[NODE], &left.0, &right.0])
+}
+
+fn root(count: u32, top: &Digest) -> Digest {
+    hash(&[&[ROOT], &count.to_le_bytes(), &top.0])
+}
+
+fn hash(parts: &[&[u8]]) -> Digest {
+    let mut hasher = Sha256::new();
+    parts.iter().for_each(|part| hasher.update(part));
+    Digest(hasher.finalize().into())
+}
+
+/// A tree over all of its leaves, kept so that proofs can be drawn from it.
+///
+/// ```
+/// use quern_primitives::merkle::{Tree, leaf};
+/// let tree = Tree::new([&b"first"[..], b"second", b"third"]);
+/// let proof = tree.proof(2).expect("there is a third leaf");
+/// assert!(proof.holds(&tree.root(), b"third"));
+/// assert!(!proof.holds(&tree.root(), b"first"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// Leaves first, the single top node last; of an empty tree one empty level.
+    levels: Vec<Vec<Digest>>,
+}
+
+impl Tree {
+    /// A tree whose leaves hold these data, in order. At most 2^32 - 1 leaves.
+    pub fn new<D: AsRef<[u8]>>(data: impl IntoIterator<Item = D>) -> Self {
+        let leaves = (0..).zip(data).map(|(index, data)| leaf(index, data.as_ref())).collect();
+        Self::from_leaves(leaves)
+    }
+
+    /// A tree over leaves already hashed with [`leaf`], each with its own index.
+    pub fn from_leaves(leaves: Vec<Digest>) -> Self {
+        let mut levels = vec![leaves];
+        while let Some(below) = levels.last().filter(|level| level.len() > 1) {
+            let above = below
+                .chunks(2)
+                .map(|pair| match pair {
+                    [left, right] => node(left, right),
+                    [alone, ..] => *alone,
+                    [] => Digest::default(),
+                })
+                .collect();
+            levels.push(above);
+        }
+        Self { levels }
+    }
+
+    /// Number of leaves.
+    pub fn count(&self) -> u32 {
+        self.levels.first().map_or(0, |leaves| leaves.len() as u32)
+    }
+
+    /// The root. An empty tree's is the hash of a zero count over a zero node; no proof holds
+    /// against it.
+    pub fn root(&self) -> Digest {
+        let top = self.levels.last().and_then(|level| level.first()).copied().unwrap_or_default();
+        root(self.count(), &top)
+    }
+
+    /// The proof for the leaf at `index`, if there is one.
+    pub fn proof(&self, index: u32) -> Option<Proof> {
+        let count = self.count();
+        if index >= count {
+            return None;
+        }
+        let mut place = index as usize;
+        let mut siblings = Vec::new();
+        for level in &self.levels {
+            siblings.extend(level.get(place ^ 1).filter(|_| level.len() > 1));
+            place /= 2;
+        }
+        Some(Proof { index, count, siblings })
+    }
+}
+
+/// That some data are the leaf at one index of a tree with a known root.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct Proof {
+    /// The leaf's place, less than `count`.
+    pub index: u32,
+    /// The tree's number of leaves.
+    pub count: u32,
+    /// The nodes beside the path from leaf to top, lowest first; exactly as many as index and
+    /// count demand.
+    pub siblings: Vec<Digest>,
+}
+
+impl MaxEncodedLen for Proof {
+    fn max_encoded_len() -> usize {
+        4 + 4 + 1 + 32 * PROOF_HASHES_MAX
+    }
+}
+
+impl Proof {
+    /// Whether `data` are the leaf at this proof's index under `expected`.
+    pub fn holds(&self, expected: &Digest, data: &[u8]) -> bool {
+        self.index < self.count
+            && self.top(leaf(self.index, data)).is_some_and(|top| root(self.count, &top) == *expected)
+    }
+
+    /// The top node that follows from a leaf; `None` when there are too few or too many siblings.
+    fn top(&self, leaf: Digest) -> Option<Digest> {
+        let mut siblings = self.siblings.iter();
+        let (mut place, mut width) = (self.index, self.count);
+        let mut hash = leaf;
+        while width > 1 {
+            let is_alone = place == width - 1 && place % 2 == 0;
+            if !is_alone {
+                let sibling = siblings.next()?;
+                hash = if place % 2 == 0 { node(&hash, sibling) } else { node(sibling, &hash) };
+            }
+            place /= 2;
+            width = width.div_ceil(2);
+        }
+        siblings.next().is_none().then_some(hash)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tree_of(count: u32) -> Tree {
+        Tree::new((0..count).map(|i| i.to_be_bytes()))
+    }
+
+    #[test]
+    fn a_proof_holds_for_its_leaf_and_no_other() {
+        for count in 1..70 {
+            let tree = tree_of(count);
+            for index in 0..count {
+                let proof = tree.proof(index).unwrap();
+                for candidate in 0..count {
+                    assert_eq!(
+                        proof.holds(&tree.root(), &candidate.to_be_bytes()),
+                        candidate == index,
+                        "{candidate} of {count} against the proof of {index}"
+                    );
+                }
+            }
+            assert_eq!(tree.proof(count), None);
+        }
+    }
+
+    #[test]
+    fn the_empty_tree_proves_nothing() {
+        let tree = tree_of(0);
+        let forged = Proof { index: 0, count: 0, siblings: vec![] };
+        assert_eq!(tree.proof(0), None);
+        assert!(!forged.holds(&tree.root(), b""));
+    }
+
+    #[test]
+    fn a_node_cannot_stand_for_a_leaf() {
+        let tree = tree_of(4);
+        let inner = tree.levels[1].clone();
+        let as_leaf: Vec<u8> = [inner[0].0, inner[1].0].concat();
+        for count in 1..5 {
+            for index in 0..count {
+                let forged = Proof { index, count, siblings: vec![] };
+                assert!(!forged.holds(&tree.root(), &as_leaf));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_proof_does_not_hold(
+            count in 1u32..200, pick: prop::sample::Index, what in 0..5, byte: prop::sample::Index,
+        ) {
+            let tree = tree_of(count);
+            let index = pick.index(count as usize) as u32;
+            let mut proof = tree.proof(index).unwrap();
+            match what {
+                0 => proof.index = proof.index.wrapping_add(1),
+                1 => proof.count += 1,
+                2 => proof.siblings.push(Digest::default()),
+                3 => if proof.siblings.pop().is_none() { return Ok(()) },
+                _ => match proof.siblings.len() {
+                    0 => return Ok(()),
+                    n => proof.siblings[byte.index(n)].0[0] ^= 1,
+                },
+            }
+            prop_assert!(!proof.holds(&tree.root(), &index.to_be_bytes()));
+        }
+
+        #[test]
+        fn random_proofs_never_panic_nor_hold(
+            index: u32, count: u32, siblings in prop::collection::vec(any::<[u8; 32]>(), 0..40),
+        ) {
+            let siblings = siblings.into_iter().map(Digest).collect();
+            let forged = Proof { index, count, siblings };
+            prop_assert!(!forged.holds(&tree_of(9).root(), b"x"));
+        }
+
+        #[test]
+        fn an_independent_library_builds_the_same_tree(count in 1u32..130) {
+            #[derive(Clone)]
+            struct Rules;
+            impl rs_merkle::Hasher for Rules {
+                type Hash = [u8; 32];
+                fn hash(data: &[u8]) -> [u8; 32] {
+                    super::hash(&[data]).0
+                }
+                fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
+                    match right {
+                        Some(right) => node(&Digest(*left), &Digest(*right)).0,
+                        None => *left,
+                    }
+                }
+            }
+            let tree = tree_of(count);
+            let leaves: Vec<_> = tree.levels[0].iter().map(|digest| digest.0).collect();
+            let other = rs_merkle::MerkleTree::<Rules>::from_leaves(&leaves);
+            prop_assert_eq!(root(count, &Digest(other.root().unwrap())), tree.root());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What the chain answers when it is asked: through runtime calls, and as JSON by the node.
+//! Amounts are decimal strings of the smallest unit in JSON.
+
+use crate::{
+    amount::Amount,
+    device::Device,
+    ids::{AccountId, DeviceId, SealingKey},
+};
+use alloc::vec::Vec;
+use codec::{Decode, Encode};
+use scale_info::TypeInfo;
+
+/// A masternode as clients need to know it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct MasternodeView {
+    /// The operator's account.
+    pub account: AccountId,
+    /// The Ed25519 key its connections are authenticated by.
+    pub network_key: DeviceId,
+    /// The X25519 key to which owners seal their delegated job keys.
+    pub sealing_key: SealingKey,
+    /// Where devices reach it: multiaddrs, as UTF-8.
+    pub device_addresses: Vec<Vec<u8>>,
+    /// Where owners reach its Jobs API: a URL, as UTF-8.
+    pub jobs_api: Vec<u8>,
+}
+
+/// A device with what decides whether it may work.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct DeviceView {
+    /// The device's name.
+    pub id: DeviceId,
+    /// What the chain keeps of it.
+    pub device: Device,
+    /// Whether its account's bond covers all of the account's devices.
+    pub bonded: bool,
+    /// Whether the device or its account is banned.
+    pub banned: bool,
+    /// Whether the council verified it (trusted processing).
+    pub verified: bool,
+}
+
+impl DeviceView {
+    /// Whether a masternode may give it work.
+    pub fn may_work(&self) -> bool {
+        self.bonded && !self.banned
+    }
+}
+
+/// What a job would cost at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct Quote {
+    /// The hard cap: what goes into escrow.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub total: Amount,
+    /// Of it, at most this for each task.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub task: Amount,
+    /// Of the total, at most this to workers.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub workers: Amount,
+    /// Of the total, the rest to operators and treasury.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub network: Amount,
+}
+
+/// An account's money.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct WalletView {
+    /// What it can spend.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub free: Amount,
+    /// Held for its open jobs.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub escrow: Amount,
+    /// Held as its workers' bond, what is being unbonded included.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub bond: Amount,
+    /// Held for payouts that the treasurer has not answered.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub payouts: Amount,
+}
+
+/// The whole chain's money, as the invariants of the ledger relate it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct Totals {
+    /// All that exists.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub issuance: Amount,
+    /// What existed at genesis.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub genesis: Amount,
+    /// What purchases added.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub minted: Amount,
+    /// What payouts (and fees, and dust) took away.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub burnt: Amount,
+    /// What is held for open jobs.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub escrow: Amount,
+    /// What is held as bonds.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub bonds: Amount,
+    /// What is held for payouts.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub payouts: Amount,
+}
+
+impl Totals {
+    /// Whether `issuance = genesis + minted - burnt`.
+    pub fn conserves_money(&self) -> bool {
+        self.genesis.checked_add(self.minted).and_then(|sum| sum.checked_sub(self.burnt))
+            == Some(self.issuance)
+    }
+}

@@ -1,0 +1,1 @@
+//! The chain's runtime: composition, configuration and genesis presets.

@@ -1,0 +1,3 @@
+//! Measures what Quern claims, as ratios against references in the same run.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Holds the house rules: floors, pure rooms, licences, sources, duplicate versions.

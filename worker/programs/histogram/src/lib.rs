@@ -1,0 +1,1 @@
+//! A word histogram over any text.

@@ -1,0 +1,3 @@
+//! A word histogram over any text.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! A path tracer: a scene and a tile in, pixels out.

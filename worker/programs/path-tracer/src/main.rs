@@ -1,0 +1,3 @@
+//! A path tracer: a scene and a tile in, pixels out.
+
+fn main() {}

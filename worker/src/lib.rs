@@ -1,0 +1,1 @@
+//! The worker: fetches tasks, runs them in the sandbox, reports.

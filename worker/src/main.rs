@@ -1,0 +1,3 @@
+//! The worker: fetches tasks, runs them in the sandbox, reports.
+
+fn main() {}

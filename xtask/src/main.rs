@@ -1,0 +1,3 @@
+//! The project's tasks: demo, test, bench, weights, chain specifications.
+
+fn main() {}
