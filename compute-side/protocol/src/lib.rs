@@ -1,1 +1,99 @@
-//! Messages between devices, masternodes and owners: versions, codec, size limits.
+//! What devices and masternodes say to each other. No networking: bytes in, checked messages out.
+//!
+//! # The flow
+//!
+//! The device always asks, the masternode always answers; a message is one request-response on an
+//! authenticated connection, so the masternode knows which device asks.
+//!
+//! ```text
+//! device                                   masternode
+//!   │ Hello { in hand, engine }            │
+//!   ├─────────────────────────────────────►│  who is not registered, bonded and unbanned
+//!   │◄─────────────────────────────────────┤  hears Refused and is disconnected
+//!   │ Welcome                              │
+//!   │                                      │
+//!   │ Exchange { want 2 }                  │  held open for up to hold_ms
+//!   ├─────────────────────────────────────►│  while there is no work
+//!   │◄──────────────────── Work { tasks } ─┤
+//!   │ Fetch { shard or program, offset }   │  only what did not fit into the assignment
+//!   ├─────────────────────────────────────►│
+//!   │◄────────────────────────────── Piece ┤
+//!   │ Deliver { result, offset }           │  only results too large for a report
+//!   ├─────────────────────────────────────►│
+//!   │◄────────────────────────── Delivered ┤
+//!   │ Exchange { reports, want 1 }         │
+//!   ├─────────────────────────────────────►│
+//!   │◄───── Work { acknowledged, tasks } ──┤  what is acknowledged is on the masternode's disk
+//! ```
+//!
+//! An exchange is also the heartbeat. A device keeps a report until it is acknowledged, in this or
+//! a later answer, and repeats it after a reconnection; repeating is harmless.
+//!
+//! # Versions
+//!
+//! [`PROTOCOL`] names the version; peers that share none do not talk. Within a version the encoding
+//! (SCALE) does not change.
+//!
+//! # Limits
+//!
+//! See [`limits`]. [`decode`] refuses what breaks one, before anything looks at the message.
+
+pub mod limits;
+mod message;
+
+pub use message::{
+    Assignment, Content, Deliver, Discard, DiscardReason, Exchange, Fetch, HandBack,
+    HandBackReason, Hello, Output, Piece, Progress, Refusal, ReplicaId, Report, Request, Response,
+    SealedKey, ShardFacts, Stage, TaskLimits, Welcome, Work,
+};
+
+use codec::{DecodeAll, Encode};
+
+/// The protocol's name and version, as negotiated between peers.
+pub const PROTOCOL: &str = "/quern/tasks/1";
+
+/// Why bytes from a peer are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// More bytes than a message may have.
+    #[error("a message of {bytes} bytes is over the limit of {}", limits::MESSAGE_BYTES_MAX)]
+    TooLarge {
+        /// The message's length.
+        bytes: usize,
+    },
+    /// Not the encoding of a message of this version.
+    #[error("not a message of {PROTOCOL}; the peer may run another version")]
+    Malformed,
+    /// A collection or field in it breaks its limit.
+    #[error("{field} holds {found}, over the limit of {limit}")]
+    OverLimit {
+        /// Which field.
+        field: &'static str,
+        /// How much it holds.
+        found: u64,
+        /// How much it may hold.
+        limit: u64,
+    },
+}
+
+/// A message whose fields can be held against their limits.
+pub trait Message: Encode + codec::Decode {
+    /// Checks every collection and length in the message.
+    fn check(&self) -> Result<(), DecodeError>;
+}
+
+/// Encodes a message for the wire. The encoding of a message that passes [`Message::check`] is
+/// never longer than [`limits::MESSAGE_BYTES_MAX`].
+pub fn encode<M: Message>(message: &M) -> Vec<u8> {
+    message.encode()
+}
+
+/// Decodes and checks a peer's bytes.
+pub fn decode<M: Message>(bytes: &[u8]) -> Result<M, DecodeError> {
+    if bytes.len() > limits::MESSAGE_BYTES_MAX {
+        return Err(DecodeError::TooLarge { bytes: bytes.len() });
+    }
+    let message = M::decode_all(&mut &bytes[..]).map_err(|_| DecodeError::Malformed)?;
+    message.check()?;
+    Ok(message)
+}

@@ -1,0 +1,111 @@
+//! What the Jobs API answers instead of a result.
+
+use jsonrpsee::types::ErrorObjectOwned;
+use quern_primitives::ids::TaskIndex;
+use serde::{Deserialize, Serialize};
+
+/// Why a request is refused. Travels as the `data` of the JSON-RPC error, so that programs need
+/// not read the text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "error", rename_all = "snake_case")]
+pub enum ApiError {
+    /// The chain has not told this masternode to coordinate the job.
+    #[error("this masternode does not coordinate the job; ask the chain who does, or wait for the block that draws the coordinator")]
+    NotCoordinator,
+    /// The job is over, and what was kept of it is erased.
+    #[error("the job is closed and its data are erased")]
+    Closed,
+    /// A piece does not follow what is here.
+    #[error("expected the piece that starts at byte {expected}; resume from there")]
+    OutOfOrder {
+        /// Where the next piece must start.
+        expected: u64,
+    },
+    /// A piece is longer than a piece may be, or goes beyond the end.
+    #[error("the piece ends beyond {limit} bytes")]
+    TooLong {
+        /// The length that would have been right.
+        limit: u64,
+    },
+    /// The manifest must come first.
+    #[error("upload the manifest before the shards")]
+    ManifestMissing,
+    /// The bytes are not the ones whose digest is on the chain.
+    #[error("the manifest is not the submitted one; it was dropped, upload it again")]
+    WrongManifest,
+    /// The bytes are not the ones whose digest is on the chain.
+    #[error("the program is not the submitted one; it was dropped, upload it again")]
+    WrongProgram,
+    /// The program cannot run here.
+    #[error("the program cannot run: {reason}")]
+    BadProgram {
+        /// What the sandbox says of it.
+        reason: String,
+    },
+    /// The bytes are not the ones whose root is on the chain.
+    #[error("shard {task} is not the submitted one; it was dropped, upload it again")]
+    WrongShard {
+        /// The shard's task.
+        task: TaskIndex,
+    },
+    /// There is no such task.
+    #[error("the job has no task {task}")]
+    NoSuchTask {
+        /// The task asked for.
+        task: TaskIndex,
+    },
+    /// The key does not open, or is not the submitted job's.
+    #[error("the key does not open the job; seal it to the coordinator's current key")]
+    WrongKey,
+    /// The task has no verdict yet.
+    #[error("task {task} has no accepted answer yet")]
+    NotDecided {
+        /// The task.
+        task: TaskIndex,
+    },
+    /// The verdict is not settled yet.
+    #[error("task {task} is not settled yet; wait for its batch")]
+    NotSettled {
+        /// The task.
+        task: TaskIndex,
+    },
+    /// Bytes beyond the end were asked for.
+    #[error("there are no bytes at that offset")]
+    NoSuchBytes,
+    /// The masternode's disk is full or broken.
+    #[error("the masternode cannot store more; try again later")]
+    Storage,
+    /// The masternode has not caught up with the chain.
+    #[error("the masternode is starting; try again in a moment")]
+    Starting,
+}
+
+impl ApiError {
+    /// The JSON-RPC error code, one for each variant.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::NotCoordinator => 1001,
+            Self::Closed => 1002,
+            Self::OutOfOrder { .. } => 1003,
+            Self::TooLong { .. } => 1004,
+            Self::ManifestMissing => 1005,
+            Self::WrongManifest => 1006,
+            Self::WrongProgram => 1007,
+            Self::BadProgram { .. } => 1008,
+            Self::WrongShard { .. } => 1009,
+            Self::NoSuchTask { .. } => 1010,
+            Self::WrongKey => 1011,
+            Self::NotDecided { .. } => 1012,
+            Self::NotSettled { .. } => 1013,
+            Self::NoSuchBytes => 1014,
+            Self::Storage => 1015,
+            Self::Starting => 1016,
+        }
+    }
+}
+
+impl From<ApiError> for ErrorObjectOwned {
+    fn from(error: ApiError) -> Self {
+        ErrorObjectOwned::owned(error.code(), error.to_string(), Some(error))
+    }
+}

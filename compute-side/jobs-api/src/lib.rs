@@ -1,0 +1,242 @@
+//! The Jobs API: what owners say to the coordinator of their job, over JSON-RPC (HTTP or
+//! WebSocket).
+//!
+//! Everything an owner uploads is checked against the digests on the chain, so an upload needs no
+//! password: other bytes than the submitted ones are refused whoever sends them. What is downloaded
+//! is sealed, so it is of use to its owner alone.
+//!
+//! ```text
+//! jobs_offer(job)                  what is here already; uploads resume from it
+//! jobs_putManifest(job, sealed)    │
+//! jobs_putProgram(job, offset, …)  │ in pieces of at most PIECE_BYTES_MAX, in order
+//! jobs_putShard(job, task, …)      │
+//! jobs_delegateKey(job, key)       the job's key, sealed to the coordinator; the job starts when
+//!                                  all of it is here
+//! jobs_status(job), jobs_watch(job)
+//! jobs_result(job, task)           which replica's sealed result stands for a task, and its receipt
+//! jobs_readResult(job, task, offset)
+//! jobs_receipt(job, task, replica) a file that `quern verify` checks
+//! ```
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jsonrpsee::{core::RpcResult, core::SubscriptionResult, proc_macros::rpc};
+use quern_primitives::{
+    amount::Amount,
+    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
+    verdict::ReceiptFile,
+};
+use serde::{Deserialize, Serialize};
+
+mod errors;
+pub use errors::ApiError;
+
+/// Bytes of one uploaded or downloaded piece.
+pub const PIECE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one request or answer: a piece in base64 and its frame.
+pub const MESSAGE_BYTES_MAX: u32 = 2 * 1024 * 1024;
+
+/// Bytes of a sealed manifest: 65,536 shards of about 200 bytes each, and arguments.
+pub const MANIFEST_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Bytes, as base64 in JSON.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Blob(pub Vec<u8>);
+
+impl std::fmt::Debug for Blob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Blob({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Blob {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        STANDARD.decode(text.as_bytes()).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Who answers, and for which chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Name and version of the software.
+    pub software: String,
+    /// The chain.
+    pub genesis: GenesisHash,
+    /// The operator.
+    pub account: AccountId,
+    /// Devices connected and admitted.
+    pub devices: u32,
+}
+
+/// What the masternode holds of a job's upload, in bytes from the start without a gap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Of the sealed manifest.
+    pub manifest_bytes: u64,
+    /// Of the program.
+    pub program_bytes: u64,
+    /// Of each shard; shards that are not named have none. Empty until the manifest is here.
+    pub shards: Vec<ShardOffer>,
+    /// Whether every shard is here.
+    pub shards_complete: bool,
+    /// Whether the job's key is here.
+    pub key: bool,
+}
+
+/// What the masternode holds of one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardOffer {
+    /// The task that works on it.
+    pub task: TaskIndex,
+    /// Bytes from the start.
+    pub bytes: u64,
+}
+
+/// Where a job stands at its coordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Parts of the upload are missing.
+    Uploading,
+    /// Tasks are queued or running.
+    Computing,
+    /// Every task has its verdict; batches are on their way to the chain.
+    Settling,
+    /// The chain closed the job.
+    Closed,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// The job.
+    pub job: JobId,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Tasks in all.
+    pub tasks: u32,
+    /// Tasks with no replica started.
+    pub waiting: u32,
+    /// Tasks with a replica started and no verdict.
+    pub running: u32,
+    /// Tasks with a verdict.
+    pub decided: u32,
+    /// Tasks whose verdict is settled on the chain, in a finalised block.
+    pub settled: u32,
+    /// Replicas finished, wrong ones included.
+    pub replicas: u32,
+    /// Answers that differed from the accepted one.
+    pub incorrect: u32,
+    /// Fuel used by accepted answers.
+    pub fuel: u64,
+    /// Sum of the verdicts' prices.
+    #[serde(with = "quern_primitives::amount::as_string")]
+    pub spent: Amount,
+    /// Devices that hold a replica of the job now.
+    pub devices: u32,
+    /// Why nothing moves, when nothing does.
+    pub waiting_for: Option<WaitingFor>,
+}
+
+/// Why a job does not move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingFor {
+    /// The owner has not uploaded everything.
+    Upload,
+    /// No admitted device is connected.
+    Devices,
+    /// Connected devices belong to fewer accounts than a task needs replicas.
+    Accounts {
+        /// Accounts with a connected device.
+        connected: u32,
+        /// Accounts needed.
+        needed: u32,
+    },
+    /// The chain has not finalised the last batch.
+    Chain,
+}
+
+/// The sealed result that stands for a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskResult {
+    /// The task.
+    pub task: TaskIndex,
+    /// The replica whose sealed result this is; its key follows from shard key, replica and device.
+    pub replica: ReplicaIndex,
+    /// The device that sealed it.
+    pub device: DeviceId,
+    /// Plaintext bytes.
+    pub result_bytes: u64,
+    /// Sealed bytes.
+    pub sealed_bytes: u64,
+    /// Chunk root of the sealed bytes, as signed in the receipt.
+    pub output_root: Digest,
+    /// Keyed hash of the plaintext, as signed in the receipt.
+    pub result_commitment: Digest,
+}
+
+/// A job's key sealed to the coordinator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelegatedKey {
+    /// The HPKE encapsulated key, 32 bytes.
+    pub encapsulated: Blob,
+    /// The sealed key and its tag, 48 bytes.
+    pub ciphertext: Blob,
+}
+
+/// The methods. Errors are [`ApiError`]s: their code and data are stable, their text says what to
+/// do.
+#[rpc(client, server, namespace = "jobs")]
+pub trait JobsApi {
+    /// Who answers, and for which chain.
+    #[method(name = "about")]
+    async fn about(&self) -> RpcResult<About>;
+
+    /// What is here of a job's upload. Shards are listed from `first` on, at most 4,096.
+    #[method(name = "offer")]
+    async fn offer(&self, job: JobId, first: TaskIndex) -> RpcResult<Offer>;
+
+    /// A piece of the sealed manifest. Answers with the bytes held.
+    #[method(name = "putManifest")]
+    async fn put_manifest(&self, job: JobId, offset: u64, piece: Blob) -> RpcResult<u64>;
+
+    /// A piece of the program. Answers with the bytes held.
+    #[method(name = "putProgram")]
+    async fn put_program(&self, job: JobId, offset: u64, piece: Blob) -> RpcResult<u64>;
+
+    /// A piece of a sealed shard. Answers with the bytes held.
+    #[method(name = "putShard")]
+    async fn put_shard(&self, job: JobId, task: TaskIndex, offset: u64, piece: Blob) -> RpcResult<u64>;
+
+    /// The job's key, sealed to the coordinator.
+    #[method(name = "delegateKey")]
+    async fn delegate_key(&self, job: JobId, key: DelegatedKey) -> RpcResult<()>;
+
+    /// How far a job is.
+    #[method(name = "status")]
+    async fn status(&self, job: JobId) -> RpcResult<JobStatus>;
+
+    /// How far a job is, whenever that changes, until it is closed.
+    #[subscription(name = "watch" => "watchUpdate", unsubscribe = "unwatch", item = JobStatus)]
+    async fn watch(&self, job: JobId) -> SubscriptionResult;
+
+    /// The results of decided tasks from `first` on, in task order, at most 4,096.
+    #[method(name = "results")]
+    async fn results(&self, job: JobId, first: TaskIndex) -> RpcResult<Vec<TaskResult>>;
+
+    /// Bytes of the sealed result that stands for a task.
+    #[method(name = "readResult")]
+    async fn read_result(&self, job: JobId, task: TaskIndex, offset: u64) -> RpcResult<Blob>;
+
+    /// What `quern verify` checks: the receipt, its verdict and the proof into the settled batch.
+    #[method(name = "receipt")]
+    async fn receipt(&self, job: JobId, task: TaskIndex, replica: ReplicaIndex) -> RpcResult<ReceiptFile>;
+}

@@ -1,0 +1,42 @@
+//! Every bound of the wire, with its arithmetic.
+
+use std::time::Duration;
+
+/// Bytes of one message. The largest is an exchange with [`REPORTS_MAX`] results inside it.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one fetched or delivered piece: four fit into a message with room for the rest, and a
+/// 32 MiB shard takes 128 requests.
+pub const PIECE_BYTES_MAX: u32 = 256 * 1024;
+
+/// Bytes of a sealed shard that travels inside its assignment. Two of them and everything else in
+/// an answer fit well into a message.
+pub const INLINE_SHARD_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of a sealed result that travels inside its report.
+pub const INLINE_RESULT_BYTES_MAX: usize = 64 * 1024;
+
+/// Tasks a device holds at most: one running, one being fetched.
+pub const TASKS_IN_HAND_MAX: usize = 2;
+
+/// Reports in one exchange. More than tasks in hand, for those that wait for acknowledgement after
+/// a reconnection.
+pub const REPORTS_MAX: usize = 8;
+
+/// Acknowledgements in one answer.
+pub const ACKNOWLEDGEMENTS_MAX: usize = 1024;
+
+/// Bytes of the name and version a device gives of its software.
+pub const SOFTWARE_BYTES_MAX: usize = 64;
+
+/// How often a device that has nothing to say says so.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// How long a masternode holds an exchange open while it has no work.
+pub const HOLD: Duration = Duration::from_secs(4);
+
+/// When a request without an answer is given up. Longer than [`HOLD`] plus a slow transfer.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Without a sign of life for so long a device is taken to be gone: three heartbeats and a margin.
+pub const SILENCE_MAX: Duration = Duration::from_secs(17);

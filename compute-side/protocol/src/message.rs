@@ -1,0 +1,461 @@
+//! The messages and the checks of their limits.
+
+use crate::{DecodeError, Message, limits};
+use codec::{Decode, Encode};
+use quern_primitives::{
+    device::Class,
+    ids::{Digest, JobId, ProgramHash, ReplicaIndex, TaskIndex},
+    limits as shared,
+    receipt::SignedReceipt,
+};
+
+/// One replica of one task of one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct ReplicaId {
+    /// The job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskIndex,
+    /// The replica.
+    pub replica: ReplicaIndex,
+}
+
+/// What a device asks.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Request {
+    /// First on every connection.
+    Hello(Hello),
+    /// Reports, news and a wish for work; also the heartbeat.
+    Exchange(Exchange),
+    /// A piece of a shard or program.
+    Fetch(Fetch),
+    /// A piece of a result.
+    Deliver(Deliver),
+}
+
+/// What a masternode answers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Response {
+    /// To a hello: come in.
+    Welcome(Welcome),
+    /// To anything: no, and why.
+    Refused(Refusal),
+    /// To an exchange.
+    Work(Work),
+    /// To a fetch.
+    Piece(Piece),
+    /// To a deliver: so many bytes of the result are here now.
+    Delivered {
+        /// Bytes received so far, from the start without a gap.
+        received_bytes: u64,
+    },
+}
+
+/// How a device introduces itself.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Hello {
+    /// Name and version of its software, for people.
+    pub software: Vec<u8>,
+    /// The classes it can run, with the digest of each one's engine.
+    pub engines: Vec<(Class, Digest)>,
+    /// What it still holds from an earlier connection. Everything else it was given is taken back.
+    pub in_hand: Vec<ReplicaId>,
+}
+
+/// The answer to a hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Welcome {
+    /// How often to exchange at the least, in milliseconds.
+    pub heartbeat_ms: u32,
+}
+
+/// Why a masternode will not serve a device. The device shows it to its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+pub enum Refusal {
+    /// The chain does not know the device.
+    #[error("the device is not registered; run `quern device register`")]
+    NotRegistered,
+    /// The account's bond does not cover its devices.
+    #[error("the account's bond does not cover its devices; bond more with `quern device register --bond`")]
+    NotBonded,
+    /// The device's account is banned.
+    #[error("the device's account is banned by the council")]
+    Banned,
+    /// There was no hello on this connection.
+    #[error("the first message of a connection must be a hello")]
+    NoHello,
+    /// The device has no engine of the class this grid computes in.
+    #[error("the worker's engine differs from this grid's; update the worker")]
+    WrongEngine,
+    /// The masternode serves as many devices as it can.
+    #[error("the masternode is full; try another, or later")]
+    Full,
+    /// The masternode has not caught up with the chain.
+    #[error("the masternode is starting; try again in a moment")]
+    Starting,
+    /// The request names something the device was not given.
+    #[error("the device was not given this task")]
+    NotAssigned,
+    /// The request names bytes that do not exist.
+    #[error("there are no such bytes")]
+    NoSuchContent,
+}
+
+/// Reports, news and a wish for work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Exchange {
+    /// Finished replicas, new ones and those not yet acknowledged.
+    pub reports: Vec<Report>,
+    /// What the replicas in hand are doing.
+    pub progress: Vec<Progress>,
+    /// Replicas given back undone.
+    pub handed_back: Vec<HandBack>,
+    /// How many more replicas the device wants now.
+    pub want: u8,
+}
+
+/// One finished replica.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Report {
+    /// The device's signed statement.
+    pub receipt: SignedReceipt,
+    /// The sealed result.
+    pub output: Output,
+}
+
+/// Where a sealed result is.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Output {
+    /// Here.
+    Inline(Vec<u8>),
+    /// Delivered before, in so many bytes.
+    Delivered {
+        /// The sealed result's length.
+        bytes: u64,
+    },
+}
+
+/// What a replica in hand is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Progress {
+    /// The replica.
+    pub id: ReplicaId,
+    /// What the device does with it.
+    pub stage: Stage,
+}
+
+/// What a device does with a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Stage {
+    /// Its shard or program is being fetched.
+    Fetching,
+    /// It waits for the one that runs.
+    Ready,
+    /// It runs.
+    Running,
+    /// Its result is being delivered.
+    Delivering,
+}
+
+/// A replica given back undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HandBack {
+    /// The replica.
+    pub id: ReplicaId,
+    /// Why.
+    pub reason: HandBackReason,
+}
+
+/// Why a device gives a replica back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum HandBackReason {
+    /// The worker stops, or its owner wants the machine.
+    Stopping,
+    /// The shard or program received is not the one assigned, or does not open.
+    BadInput,
+    /// The task ran longer than the device may run one.
+    TooSlow,
+    /// The machine lacks the memory or disk for it.
+    NoRoom,
+}
+
+/// A piece of a shard or program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Fetch {
+    /// What is wanted.
+    pub content: Content,
+    /// Where the piece starts.
+    pub offset: u64,
+    /// How long it may be at most.
+    pub length: u32,
+}
+
+/// A thing that can be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Content {
+    /// A program, by its hash.
+    Program(ProgramHash),
+    /// The sealed shard of a task the device was given.
+    Shard {
+        /// The job.
+        job: JobId,
+        /// The task.
+        task: TaskIndex,
+    },
+}
+
+/// Bytes that were fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Piece {
+    /// The whole thing's length.
+    pub total_bytes: u64,
+    /// The bytes from the offset asked for; empty only at the end.
+    pub bytes: Vec<u8>,
+}
+
+/// A piece of a sealed result, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Deliver {
+    /// The replica whose result it is.
+    pub id: ReplicaId,
+    /// Where the piece starts; anything but the end of what was received is answered with what was
+    /// received, and nothing is written.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The answer to an exchange.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Work {
+    /// Reports that are safely on disk; the device may forget them.
+    pub acknowledged: Vec<ReplicaId>,
+    /// Replicas the device should drop, and why.
+    pub discard: Vec<Discard>,
+    /// New replicas, no more than wanted.
+    pub assignments: Vec<Assignment>,
+    /// When to ask again if there is nothing else to say, in milliseconds.
+    pub ask_again_ms: u32,
+}
+
+/// A replica to drop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Discard {
+    /// The replica.
+    pub id: ReplicaId,
+    /// Why.
+    pub reason: DiscardReason,
+}
+
+/// Why a replica is not wanted any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum DiscardReason {
+    /// The job is over.
+    JobOver,
+    /// The task has its verdict already.
+    Decided,
+    /// It is not, or no longer, this device's.
+    NotAssigned,
+    /// The report does not hold: bad signature, other engine, wrong digest, wrong length.
+    Invalid,
+}
+
+/// One replica given to a device, with all it needs to start.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Assignment {
+    /// The replica.
+    pub id: ReplicaId,
+    /// The program to run.
+    pub program: ProgramHash,
+    /// The program's length.
+    pub program_bytes: u32,
+    /// The program's arguments, without its own name.
+    pub arguments: Vec<Vec<u8>>,
+    /// The shard to run it on.
+    pub shard: ShardFacts,
+    /// The shard's key, sealed to this device.
+    pub key: SealedKey,
+    /// What the run may use.
+    pub limits: TaskLimits,
+    /// The determinism class to run in.
+    pub class: Class,
+    /// The place in the job log, for the receipt.
+    pub log_position: u64,
+    /// The sealed shard itself, when it is small.
+    pub inline_shard: Option<Vec<u8>>,
+}
+
+/// What a device must know of a sealed shard to check and open it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ShardFacts {
+    /// Merkle root over its chunks.
+    pub root: Digest,
+    /// Its sealed length.
+    pub sealed_bytes: u64,
+    /// Its plaintext length.
+    pub plaintext_bytes: u64,
+    /// Shards of the job, which the seal is bound to.
+    pub count: u32,
+}
+
+/// A key sealed with HPKE.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SealedKey {
+    /// The encapsulated key.
+    pub encapsulated: [u8; 32],
+    /// The sealed 32-byte key and its 16-byte tag.
+    pub ciphertext: [u8; 48],
+}
+
+/// What a run may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct TaskLimits {
+    /// Fuel.
+    pub fuel: u64,
+    /// Memory.
+    pub memory_bytes: u64,
+    /// Plaintext bytes of the result.
+    pub result_bytes: u32,
+    /// After so long without a result the masternode gives the replica to another device.
+    pub time_ms: u64,
+}
+
+fn at_most(field: &'static str, found: usize, limit: usize) -> Result<(), DecodeError> {
+    if found > limit {
+        return Err(DecodeError::OverLimit { field, found: found as u64, limit: limit as u64 });
+    }
+    Ok(())
+}
+
+impl Message for Request {
+    fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Hello(hello) => {
+                at_most("hello.software", hello.software.len(), limits::SOFTWARE_BYTES_MAX)?;
+                at_most("hello.engines", hello.engines.len(), 2)?;
+                at_most("hello.in_hand", hello.in_hand.len(), limits::ACKNOWLEDGEMENTS_MAX)
+            }
+            Self::Exchange(exchange) => exchange.check(),
+            Self::Fetch(fetch) => {
+                at_most("fetch.length", fetch.length as usize, limits::PIECE_BYTES_MAX as usize)
+            }
+            Self::Deliver(deliver) => {
+                at_most("deliver.bytes", deliver.bytes.len(), limits::PIECE_BYTES_MAX as usize)
+            }
+        }
+    }
+}
+
+impl Exchange {
+    fn check(&self) -> Result<(), DecodeError> {
+        at_most("exchange.reports", self.reports.len(), limits::REPORTS_MAX)?;
+        at_most("exchange.progress", self.progress.len(), limits::TASKS_IN_HAND_MAX)?;
+        at_most("exchange.handed_back", self.handed_back.len(), limits::TASKS_IN_HAND_MAX)?;
+        at_most("exchange.want", self.want.into(), limits::TASKS_IN_HAND_MAX)?;
+        self.reports.iter().try_for_each(|report| match &report.output {
+            Output::Inline(bytes) => {
+                at_most("report.output", bytes.len(), limits::INLINE_RESULT_BYTES_MAX)
+            }
+            Output::Delivered { .. } => Ok(()),
+        })
+    }
+}
+
+impl Message for Response {
+    fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Welcome(_) | Self::Refused(_) | Self::Delivered { .. } => Ok(()),
+            Self::Piece(piece) => {
+                at_most("piece.bytes", piece.bytes.len(), limits::PIECE_BYTES_MAX as usize)
+            }
+            Self::Work(work) => {
+                at_most("work.acknowledged", work.acknowledged.len(), limits::ACKNOWLEDGEMENTS_MAX)?;
+                at_most("work.discard", work.discard.len(), limits::ACKNOWLEDGEMENTS_MAX)?;
+                at_most("work.assignments", work.assignments.len(), limits::TASKS_IN_HAND_MAX)?;
+                work.assignments.iter().try_for_each(Assignment::check)
+            }
+        }
+    }
+}
+
+impl Assignment {
+    fn check(&self) -> Result<(), DecodeError> {
+        let argument_bytes = self.arguments.iter().map(Vec::len).sum();
+        at_most("assignment.arguments", self.arguments.len(), shared::ARGUMENTS_MAX as usize)?;
+        at_most("assignment.arguments", argument_bytes, shared::ARGUMENT_BYTES_MAX as usize)?;
+        at_most("assignment.program_bytes", self.program_bytes as usize, shared::PROGRAM_BYTES_MAX as usize)?;
+        at_most("assignment.shard", self.shard.plaintext_bytes as usize, shared::SHARD_BYTES_MAX as usize)?;
+        at_most("assignment.result", self.limits.result_bytes as usize, shared::RESULT_BYTES_MAX as usize)?;
+        at_most(
+            "assignment.inline_shard",
+            self.inline_shard.as_ref().map_or(0, Vec::len),
+            limits::INLINE_SHARD_BYTES_MAX,
+        )
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{decode, encode};
+    use proptest::prelude::*;
+
+    fn exchange(want: u8) -> Request {
+        Request::Exchange(Exchange { want, ..Exchange::default() })
+    }
+
+    #[test]
+    fn a_message_reads_back_as_written() {
+        let request = exchange(2);
+        assert_eq!(decode::<Request>(&encode(&request)).unwrap(), request);
+    }
+
+    #[test]
+    fn a_message_over_its_length_is_refused_unread() {
+        let bytes = vec![0; limits::MESSAGE_BYTES_MAX + 1];
+        let error = decode::<Request>(&bytes).unwrap_err();
+        assert_eq!(error, DecodeError::TooLarge { bytes: limits::MESSAGE_BYTES_MAX + 1 });
+    }
+
+    #[test]
+    fn bytes_after_a_message_are_refused() {
+        let mut bytes = encode(&exchange(1));
+        bytes.push(0);
+        assert_eq!(decode::<Request>(&bytes), Err(DecodeError::Malformed));
+    }
+
+    #[test]
+    fn a_wish_for_more_tasks_than_a_device_may_hold_is_refused() {
+        let error = decode::<Request>(&encode(&exchange(3))).unwrap_err();
+        assert_eq!(error, DecodeError::OverLimit { field: "exchange.want", found: 3, limit: 2 });
+    }
+
+    #[test]
+    fn a_piece_longer_than_a_piece_is_refused() {
+        let bytes = vec![0; limits::PIECE_BYTES_MAX as usize + 1];
+        let piece = Response::Piece(Piece { total_bytes: 1 << 20, bytes });
+        assert!(matches!(
+            decode::<Response>(&encode(&piece)),
+            Err(DecodeError::OverLimit { field: "piece.bytes", .. })
+        ));
+    }
+
+    #[test]
+    fn the_largest_messages_fit_the_limit() {
+        let inline = limits::REPORTS_MAX * (limits::INLINE_RESULT_BYTES_MAX + 1024);
+        let work = limits::TASKS_IN_HAND_MAX
+            * (limits::INLINE_SHARD_BYTES_MAX + shared::ARGUMENT_BYTES_MAX as usize + 4096)
+            + 2 * limits::ACKNOWLEDGEMENTS_MAX * 40;
+        assert!(inline < limits::MESSAGE_BYTES_MAX);
+        assert!(work < limits::MESSAGE_BYTES_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let _ = decode::<Request>(&bytes);
+            let _ = decode::<Response>(&bytes);
+        }
+    }
+}
