@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "error", rename_all = "snake_case")]
 pub enum ApiError {
     /// The chain has not told this masternode to coordinate the job.
-    #[error("this masternode does not coordinate the job; ask the chain who does, or wait for the block that draws the coordinator")]
+    #[error(
+        "this masternode does not coordinate the job; ask the chain who does, or wait for the block that draws the coordinator"
+    )]
     NotCoordinator,
     /// The job is over, and what was kept of it is erased.
     #[error("the job is closed and its data are erased")]

@@ -58,7 +58,10 @@ impl Serialize for Blob {
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        STANDARD.decode(text.as_bytes()).map(Self).map_err(serde::de::Error::custom)
+        STANDARD
+            .decode(text.as_bytes())
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -214,7 +217,13 @@ pub trait JobsApi {
 
     /// A piece of a sealed shard. Answers with the bytes held.
     #[method(name = "putShard")]
-    async fn put_shard(&self, job: JobId, task: TaskIndex, offset: u64, piece: Blob) -> RpcResult<u64>;
+    async fn put_shard(
+        &self,
+        job: JobId,
+        task: TaskIndex,
+        offset: u64,
+        piece: Blob,
+    ) -> RpcResult<u64>;
 
     /// The job's key, sealed to the coordinator.
     #[method(name = "delegateKey")]
@@ -238,5 +247,10 @@ pub trait JobsApi {
 
     /// What `quern verify` checks: the receipt, its verdict and the proof into the settled batch.
     #[method(name = "receipt")]
-    async fn receipt(&self, job: JobId, task: TaskIndex, replica: ReplicaIndex) -> RpcResult<ReceiptFile>;
+    async fn receipt(
+        &self,
+        job: JobId,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+    ) -> RpcResult<ReceiptFile>;
 }

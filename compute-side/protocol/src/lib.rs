@@ -56,7 +56,10 @@ pub const PROTOCOL: &str = "/quern/tasks/1";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// More bytes than a message may have.
-    #[error("a message of {bytes} bytes is over the limit of {}", limits::MESSAGE_BYTES_MAX)]
+    #[error(
+        "a message of {bytes} bytes is over the limit of {}",
+        limits::MESSAGE_BYTES_MAX
+    )]
     TooLarge {
         /// The message's length.
         bytes: usize,

@@ -76,7 +76,9 @@ pub enum Refusal {
     #[error("the device is not registered; run `quern device register`")]
     NotRegistered,
     /// The account's bond does not cover its devices.
-    #[error("the account's bond does not cover its devices; bond more with `quern device register --bond`")]
+    #[error(
+        "the account's bond does not cover its devices; bond more with `quern device register --bond`"
+    )]
     NotBonded,
     /// The device's account is banned.
     #[error("the device's account is banned by the council")]
@@ -322,7 +324,11 @@ pub struct TaskLimits {
 
 fn at_most(field: &'static str, found: usize, limit: usize) -> Result<(), DecodeError> {
     if found > limit {
-        return Err(DecodeError::OverLimit { field, found: found as u64, limit: limit as u64 });
+        return Err(DecodeError::OverLimit {
+            field,
+            found: found as u64,
+            limit: limit as u64,
+        });
     }
     Ok(())
 }
@@ -331,17 +337,29 @@ impl Message for Request {
     fn check(&self) -> Result<(), DecodeError> {
         match self {
             Self::Hello(hello) => {
-                at_most("hello.software", hello.software.len(), limits::SOFTWARE_BYTES_MAX)?;
+                at_most(
+                    "hello.software",
+                    hello.software.len(),
+                    limits::SOFTWARE_BYTES_MAX,
+                )?;
                 at_most("hello.engines", hello.engines.len(), 2)?;
-                at_most("hello.in_hand", hello.in_hand.len(), limits::ACKNOWLEDGEMENTS_MAX)
+                at_most(
+                    "hello.in_hand",
+                    hello.in_hand.len(),
+                    limits::ACKNOWLEDGEMENTS_MAX,
+                )
             }
             Self::Exchange(exchange) => exchange.check(),
-            Self::Fetch(fetch) => {
-                at_most("fetch.length", fetch.length as usize, limits::PIECE_BYTES_MAX as usize)
-            }
-            Self::Deliver(deliver) => {
-                at_most("deliver.bytes", deliver.bytes.len(), limits::PIECE_BYTES_MAX as usize)
-            }
+            Self::Fetch(fetch) => at_most(
+                "fetch.length",
+                fetch.length as usize,
+                limits::PIECE_BYTES_MAX as usize,
+            ),
+            Self::Deliver(deliver) => at_most(
+                "deliver.bytes",
+                deliver.bytes.len(),
+                limits::PIECE_BYTES_MAX as usize,
+            ),
         }
     }
 }
@@ -349,15 +367,27 @@ impl Message for Request {
 impl Exchange {
     fn check(&self) -> Result<(), DecodeError> {
         at_most("exchange.reports", self.reports.len(), limits::REPORTS_MAX)?;
-        at_most("exchange.progress", self.progress.len(), limits::TASKS_IN_HAND_MAX)?;
-        at_most("exchange.handed_back", self.handed_back.len(), limits::TASKS_IN_HAND_MAX)?;
+        at_most(
+            "exchange.progress",
+            self.progress.len(),
+            limits::TASKS_IN_HAND_MAX,
+        )?;
+        at_most(
+            "exchange.handed_back",
+            self.handed_back.len(),
+            limits::TASKS_IN_HAND_MAX,
+        )?;
         at_most("exchange.want", self.want.into(), limits::TASKS_IN_HAND_MAX)?;
-        self.reports.iter().try_for_each(|report| match &report.output {
-            Output::Inline(bytes) => {
-                at_most("report.output", bytes.len(), limits::INLINE_RESULT_BYTES_MAX)
-            }
-            Output::Delivered { .. } => Ok(()),
-        })
+        self.reports
+            .iter()
+            .try_for_each(|report| match &report.output {
+                Output::Inline(bytes) => at_most(
+                    "report.output",
+                    bytes.len(),
+                    limits::INLINE_RESULT_BYTES_MAX,
+                ),
+                Output::Delivered { .. } => Ok(()),
+            })
     }
 }
 
@@ -365,13 +395,27 @@ impl Message for Response {
     fn check(&self) -> Result<(), DecodeError> {
         match self {
             Self::Welcome(_) | Self::Refused(_) | Self::Delivered { .. } => Ok(()),
-            Self::Piece(piece) => {
-                at_most("piece.bytes", piece.bytes.len(), limits::PIECE_BYTES_MAX as usize)
-            }
+            Self::Piece(piece) => at_most(
+                "piece.bytes",
+                piece.bytes.len(),
+                limits::PIECE_BYTES_MAX as usize,
+            ),
             Self::Work(work) => {
-                at_most("work.acknowledged", work.acknowledged.len(), limits::ACKNOWLEDGEMENTS_MAX)?;
-                at_most("work.discard", work.discard.len(), limits::ACKNOWLEDGEMENTS_MAX)?;
-                at_most("work.assignments", work.assignments.len(), limits::TASKS_IN_HAND_MAX)?;
+                at_most(
+                    "work.acknowledged",
+                    work.acknowledged.len(),
+                    limits::ACKNOWLEDGEMENTS_MAX,
+                )?;
+                at_most(
+                    "work.discard",
+                    work.discard.len(),
+                    limits::ACKNOWLEDGEMENTS_MAX,
+                )?;
+                at_most(
+                    "work.assignments",
+                    work.assignments.len(),
+                    limits::TASKS_IN_HAND_MAX,
+                )?;
                 work.assignments.iter().try_for_each(Assignment::check)
             }
         }
@@ -381,11 +425,31 @@ impl Message for Response {
 impl Assignment {
     fn check(&self) -> Result<(), DecodeError> {
         let argument_bytes = self.arguments.iter().map(Vec::len).sum();
-        at_most("assignment.arguments", self.arguments.len(), shared::ARGUMENTS_MAX as usize)?;
-        at_most("assignment.arguments", argument_bytes, shared::ARGUMENT_BYTES_MAX as usize)?;
-        at_most("assignment.program_bytes", self.program_bytes as usize, shared::PROGRAM_BYTES_MAX as usize)?;
-        at_most("assignment.shard", self.shard.plaintext_bytes as usize, shared::SHARD_BYTES_MAX as usize)?;
-        at_most("assignment.result", self.limits.result_bytes as usize, shared::RESULT_BYTES_MAX as usize)?;
+        at_most(
+            "assignment.arguments",
+            self.arguments.len(),
+            shared::ARGUMENTS_MAX as usize,
+        )?;
+        at_most(
+            "assignment.arguments",
+            argument_bytes,
+            shared::ARGUMENT_BYTES_MAX as usize,
+        )?;
+        at_most(
+            "assignment.program_bytes",
+            self.program_bytes as usize,
+            shared::PROGRAM_BYTES_MAX as usize,
+        )?;
+        at_most(
+            "assignment.shard",
+            self.shard.plaintext_bytes as usize,
+            shared::SHARD_BYTES_MAX as usize,
+        )?;
+        at_most(
+            "assignment.result",
+            self.limits.result_bytes as usize,
+            shared::RESULT_BYTES_MAX as usize,
+        )?;
         at_most(
             "assignment.inline_shard",
             self.inline_shard.as_ref().map_or(0, Vec::len),
@@ -402,7 +466,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn exchange(want: u8) -> Request {
-        Request::Exchange(Exchange { want, ..Exchange::default() })
+        Request::Exchange(Exchange {
+            want,
+            ..Exchange::default()
+        })
     }
 
     #[test]
@@ -415,7 +482,12 @@ mod tests {
     fn a_message_over_its_length_is_refused_unread() {
         let bytes = vec![0; limits::MESSAGE_BYTES_MAX + 1];
         let error = decode::<Request>(&bytes).unwrap_err();
-        assert_eq!(error, DecodeError::TooLarge { bytes: limits::MESSAGE_BYTES_MAX + 1 });
+        assert_eq!(
+            error,
+            DecodeError::TooLarge {
+                bytes: limits::MESSAGE_BYTES_MAX + 1
+            }
+        );
     }
 
     #[test]
@@ -428,16 +500,29 @@ mod tests {
     #[test]
     fn a_wish_for_more_tasks_than_a_device_may_hold_is_refused() {
         let error = decode::<Request>(&encode(&exchange(3))).unwrap_err();
-        assert_eq!(error, DecodeError::OverLimit { field: "exchange.want", found: 3, limit: 2 });
+        assert_eq!(
+            error,
+            DecodeError::OverLimit {
+                field: "exchange.want",
+                found: 3,
+                limit: 2
+            }
+        );
     }
 
     #[test]
     fn a_piece_longer_than_a_piece_is_refused() {
         let bytes = vec![0; limits::PIECE_BYTES_MAX as usize + 1];
-        let piece = Response::Piece(Piece { total_bytes: 1 << 20, bytes });
+        let piece = Response::Piece(Piece {
+            total_bytes: 1 << 20,
+            bytes,
+        });
         assert!(matches!(
             decode::<Response>(&encode(&piece)),
-            Err(DecodeError::OverLimit { field: "piece.bytes", .. })
+            Err(DecodeError::OverLimit {
+                field: "piece.bytes",
+                ..
+            })
         ));
     }
 

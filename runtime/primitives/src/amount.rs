@@ -61,11 +61,17 @@ pub fn parse(text: &str) -> Result<Amount, ParseAmountError> {
         return Err(ParseAmountError::TooPrecise);
     }
     let number = |part: &str| {
-        if part.is_empty() { Ok(0) } else { part.parse::<Amount>() }
-            .map_err(|_| ParseAmountError::TooLarge)
+        if part.is_empty() {
+            Ok(0)
+        } else {
+            part.parse::<Amount>()
+        }
+        .map_err(|_| ParseAmountError::TooLarge)
     };
     let scale = 10u128.pow(DECIMALS - decimals.len() as u32);
-    let rest = number(decimals)?.checked_mul(scale).ok_or(ParseAmountError::TooLarge)?;
+    let rest = number(decimals)?
+        .checked_mul(scale)
+        .ok_or(ParseAmountError::TooLarge)?;
     number(whole)?
         .checked_mul(BYTECHIP)
         .and_then(|units| units.checked_add(rest))
@@ -111,7 +117,10 @@ mod tests {
             assert_eq!(parse(text), Err(ParseAmountError::NotANumber), "{text}");
         }
         assert_eq!(parse("0.0000000001"), Err(ParseAmountError::TooPrecise));
-        assert_eq!(parse("999999999999999999999999999999999999999"), Err(ParseAmountError::TooLarge));
+        assert_eq!(
+            parse("999999999999999999999999999999999999999"),
+            Err(ParseAmountError::TooLarge)
+        );
     }
 
     proptest! {

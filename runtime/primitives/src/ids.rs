@@ -152,12 +152,22 @@ mod tests {
     fn an_id_reads_back_what_it_prints() {
         let id = JobId(core::array::from_fn(|i| i as u8 * 7));
         assert_eq!(id.to_string().parse::<JobId>().unwrap(), id);
-        assert_eq!(id.to_string()[2..].to_uppercase().parse::<JobId>().unwrap(), id);
+        assert_eq!(
+            id.to_string()[2..].to_uppercase().parse::<JobId>().unwrap(),
+            id
+        );
     }
 
     #[test]
     fn a_text_of_another_length_or_alphabet_is_no_id() {
-        for text in ["", "0x", "12", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64)] {
+        for text in [
+            "",
+            "0x",
+            "12",
+            &"0".repeat(63),
+            &"0".repeat(65),
+            &"g".repeat(64),
+        ] {
             assert_eq!(text.parse::<Digest>(), Err(ParseIdError), "{text}");
         }
     }

@@ -3,7 +3,10 @@
 use crate::{
     amount::Amount,
     device::Class,
-    ids::{AccountId, BatchSequence, BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex},
+    ids::{
+        AccountId, BatchSequence, BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey,
+        TaskIndex,
+    },
     limits,
     receipt::Exit,
 };
@@ -27,9 +30,22 @@ pub fn job_id(genesis: &GenesisHash, owner: &AccountId, salt: &Salt) -> JobId {
 
 /// How many devices' word is wanted for an answer.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
 )]
-#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "std",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Agreement {
     /// One replica, believed. Cheap, fast, and no protection against a lying device.
     Single,
@@ -68,9 +84,23 @@ impl Agreement {
 
 /// How much the owner pays for being served sooner.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
 )]
-#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "std",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum ByteLevel {
     /// Cheaper, later.
     Low,
@@ -123,9 +153,22 @@ pub struct Submission {
 
 /// Why a job ended.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
 )]
-#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "std",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum JobEnd {
     /// Every task is settled.
     AllSettled,
@@ -146,7 +189,11 @@ pub enum JobEnd {
 #[derive(
     Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
-#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize), serde(tag = "state", rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "std",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "state", rename_all = "snake_case")
+)]
 pub enum JobState {
     /// In escrow; the coordinator is drawn in the next block.
     Submitted,
@@ -176,7 +223,10 @@ pub enum JobState {
 impl JobState {
     /// Whether money is still held for the job.
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::Submitted | Self::Running { .. } | Self::Settling { .. })
+        matches!(
+            self,
+            Self::Submitted | Self::Running { .. } | Self::Settling { .. }
+        )
     }
 
     /// The masternode in charge, while there is one.
@@ -190,7 +240,17 @@ impl JobState {
 
 /// A job's money. `paid + network + refunded + held = deposited`, always.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
 )]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub struct Escrow {
@@ -213,7 +273,16 @@ pub struct Escrow {
 
 /// The prices a job was submitted under; later changes do not touch it.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
 )]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub struct Prices {

@@ -38,5 +38,6 @@ pub mod view;
 
 pub use amount::Amount;
 pub use ids::{
-    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex,
+    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey,
+    TaskIndex,
 };

@@ -55,7 +55,10 @@ pub struct Tree {
 impl Tree {
     /// A tree whose leaves hold these data, in order. At most 2^32 - 1 leaves.
     pub fn new<D: AsRef<[u8]>>(data: impl IntoIterator<Item = D>) -> Self {
-        let leaves = (0..).zip(data).map(|(index, data)| leaf(index, data.as_ref())).collect();
+        let leaves = (0..)
+            .zip(data)
+            .map(|(index, data)| leaf(index, data.as_ref()))
+            .collect();
         Self::from_leaves(leaves)
     }
 
@@ -84,7 +87,12 @@ impl Tree {
     /// The root. An empty tree's is the hash of a zero count over a zero node; no proof holds
     /// against it.
     pub fn root(&self) -> Digest {
-        let top = self.levels.last().and_then(|level| level.first()).copied().unwrap_or_default();
+        let top = self
+            .levels
+            .last()
+            .and_then(|level| level.first())
+            .copied()
+            .unwrap_or_default();
         root(self.count(), &top)
     }
 
@@ -100,7 +108,11 @@ impl Tree {
             siblings.extend(level.get(place ^ 1).filter(|_| level.len() > 1));
             place /= 2;
         }
-        Some(Proof { index, count, siblings })
+        Some(Proof {
+            index,
+            count,
+            siblings,
+        })
     }
 }
 
@@ -127,7 +139,9 @@ impl Proof {
     /// Whether `data` are the leaf at this proof's index under `expected`.
     pub fn holds(&self, expected: &Digest, data: &[u8]) -> bool {
         self.index < self.count
-            && self.top(leaf(self.index, data)).is_some_and(|top| root(self.count, &top) == *expected)
+            && self
+                .top(leaf(self.index, data))
+                .is_some_and(|top| root(self.count, &top) == *expected)
     }
 
     /// The top node that follows from a leaf; `None` when there are too few or too many siblings.
@@ -139,7 +153,11 @@ impl Proof {
             let is_alone = place == width - 1 && place % 2 == 0;
             if !is_alone {
                 let sibling = siblings.next()?;
-                hash = if place % 2 == 0 { node(&hash, sibling) } else { node(sibling, &hash) };
+                hash = if place % 2 == 0 {
+                    node(&hash, sibling)
+                } else {
+                    node(sibling, &hash)
+                };
             }
             place /= 2;
             width = width.div_ceil(2);
@@ -179,7 +197,11 @@ mod tests {
     #[test]
     fn the_empty_tree_proves_nothing() {
         let tree = tree_of(0);
-        let forged = Proof { index: 0, count: 0, siblings: vec![] };
+        let forged = Proof {
+            index: 0,
+            count: 0,
+            siblings: vec![],
+        };
         assert_eq!(tree.proof(0), None);
         assert!(!forged.holds(&tree.root(), b""));
     }
@@ -191,7 +213,11 @@ mod tests {
         let as_leaf: Vec<u8> = [inner[0].0, inner[1].0].concat();
         for count in 1..5 {
             for index in 0..count {
-                let forged = Proof { index, count, siblings: vec![] };
+                let forged = Proof {
+                    index,
+                    count,
+                    siblings: vec![],
+                };
                 assert!(!forged.holds(&tree.root(), &as_leaf));
             }
         }
@@ -234,7 +260,7 @@ mod tests {
             impl rs_merkle::Hasher for Rules {
                 type Hash = [u8; 32];
                 fn hash(data: &[u8]) -> [u8; 32] {
-                    super::hash(&[data]).0
+                    hash(&[data]).0
                 }
                 fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
                     match right {

@@ -75,7 +75,11 @@ pub struct Signed<P> {
 impl<P: SignedPayload> Signed<P> {
     /// Whether `signer` signed this payload for the chain with this genesis.
     pub fn is_signed_by(&self, signer: &DeviceId, genesis: &GenesisHash) -> bool {
-        verify(&self.signature, &self.payload.signing_digest(genesis), signer)
+        verify(
+            &self.signature,
+            &self.payload.signing_digest(genesis),
+            signer,
+        )
     }
 }
 
@@ -144,7 +148,10 @@ mod tests {
         assert!(signed.is_signed_by(&key.id(), &HERE));
         assert!(!signed.is_signed_by(&key.id(), &ELSEWHERE));
         assert!(!signed.is_signed_by(&other.id(), &HERE));
-        let changed = Signed { payload: Promise(2), signature: signed.signature };
+        let changed = Signed {
+            payload: Promise(2),
+            signature: signed.signature,
+        };
         assert!(!changed.is_signed_by(&key.id(), &HERE));
     }
 
@@ -152,7 +159,10 @@ mod tests {
     fn a_signature_for_one_purpose_means_nothing_for_another() {
         let key = DeviceKey::from_seed(&[7; 32]);
         let promise = key.sign(Promise(1), &HERE);
-        let threat = Signed { payload: Threat(1), signature: promise.signature };
+        let threat = Signed {
+            payload: Threat(1),
+            signature: promise.signature,
+        };
         assert!(!threat.is_signed_by(&key.id(), &HERE));
     }
 }

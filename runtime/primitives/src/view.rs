@@ -115,7 +115,9 @@ pub struct Totals {
 impl Totals {
     /// Whether `issuance = genesis + minted - burnt`.
     pub fn conserves_money(&self) -> bool {
-        self.genesis.checked_add(self.minted).and_then(|sum| sum.checked_sub(self.burnt))
+        self.genesis
+            .checked_add(self.minted)
+            .and_then(|sum| sum.checked_sub(self.burnt))
             == Some(self.issuance)
     }
 }
