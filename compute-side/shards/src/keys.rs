@@ -1,0 +1,131 @@
+//! Keys: one for each shard, one for the job, and how they travel.
+//!
+//! - A [`ShardKey`] is random. It seals one shard, and from it follow the keys of that task's
+//!   results (see [`crate::result`]).
+//! - A [`JobKey`] is random. The owner keeps it; it wraps the shard keys and seals the manifest.
+//!   Its [commitment](JobKey::commitment) is on the chain, so that whoever is handed the key knows
+//!   that it is the one.
+//! - A [`SealingSecret`] is a device's or masternode's own. Keys travel sealed to its public half
+//!   (HPKE), bound to the one use they are meant for.
+//!
+//! Keys are wiped from memory when they are dropped and do not print.
+
+mod hand_over;
+mod wrap;
+
+pub use hand_over::{
+    Delegation, HandOver, HandOverError, ReceiveError, SealedKey, SealingSecret, accept_delegation,
+    delegate, hand_over, receive,
+};
+pub use wrap::{UnwrapError, WRAPPED_KEY_BYTES, WrappedKey, unwrap, wrap};
+
+use crate::{
+    derive::{DerivedKey, derive, same_bytes},
+    rand_core::CryptoRng,
+};
+use quern_primitives::{Digest, JobId};
+use std::fmt;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+macro_rules! secret {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Zeroize, ZeroizeOnDrop)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// A random key.
+            pub fn random(rng: &mut impl CryptoRng) -> Self {
+                let mut key = Self([0; 32]);
+                rng.fill_bytes(&mut key.0);
+                key
+            }
+
+            /// The key with these bytes, which the caller wipes.
+            pub fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes, to store or derive from; never to print or send.
+            pub fn expose(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        /// Takes the same time wherever the keys differ.
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                same_bytes(&self.0, &other.0)
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(not shown)"))
+            }
+        }
+    };
+}
+
+secret! {
+    /// The key of one shard.
+    ShardKey
+}
+secret! {
+    /// The key of one job, which opens everything of the job.
+    JobKey
+}
+
+impl JobKey {
+    /// What the chain keeps of the key: tells nothing about it, holds for no other key and is
+    /// another for every job.
+    pub fn commitment(&self, job: &JobId) -> Digest {
+        Digest(*derive(&self.0, "quern/job-key/1/commitment", &[&job.0]))
+    }
+
+    /// Whether this is the key that was committed to.
+    pub fn is_committed(&self, job: &JobId, commitment: &Digest) -> bool {
+        same_bytes(&self.commitment(job).0, &commitment.0)
+    }
+
+    /// The key that seals the job's manifest.
+    pub(crate) fn manifest_key(&self, job: &JobId) -> DerivedKey {
+        derive(&self.0, "quern/job-key/1/manifest", &[&job.0])
+    }
+}
+
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    f.write_str("0x")?;
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SeededRng;
+
+    #[test]
+    fn keys_do_not_print() {
+        let mut rng = SeededRng::new(1);
+        let printed = format!(
+            "{:?} {:?}",
+            ShardKey::random(&mut rng),
+            JobKey::random(&mut rng)
+        );
+        assert_eq!(printed, "ShardKey(not shown) JobKey(not shown)");
+    }
+
+    #[test]
+    fn a_job_key_is_known_by_its_commitment_for_its_job_only() {
+        let mut rng = SeededRng::new(2);
+        let (key, other) = (JobKey::random(&mut rng), JobKey::random(&mut rng));
+        let (job, elsewhere) = (JobId([1; 32]), JobId([2; 32]));
+        let commitment = key.commitment(&job);
+        assert!(key.is_committed(&job, &commitment));
+        assert!(!key.is_committed(&elsewhere, &commitment));
+        assert!(!other.is_committed(&job, &commitment));
+        assert_ne!(commitment.0, *key.expose());
+    }
+}

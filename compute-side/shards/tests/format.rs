@@ -1,0 +1,186 @@
+//! The vectors of `docs/format.md`: what the document says is what the code does.
+//!
+//! A vector stands in the document as a line `name: hexadecimal digits` inside a code block.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../src/testing.rs"]
+mod testing;
+
+use quern_primitives::{AccountId, DeviceId, Digest, GenesisHash, JobId, merkle};
+use quern_shards::{
+    chunks::{CHUNK_BYTES, shards_root},
+    keys::{
+        Delegation, HandOver, JobKey, SealedKey, SealingSecret, ShardKey, WRAPPED_KEY_BYTES,
+        WrappedKey, accept_delegation, receive, unwrap,
+    },
+    result::{open_result, seal_result},
+    seal::{HEADER_BYTES, SEGMENT_BYTES, SealSalt, TAG_BYTES, open, seal},
+};
+use testing::{patterned, result_context, shard_context};
+
+const DOCUMENT: &str = include_str!("../../../docs/format.md");
+
+/// The bytes of a vector in the document.
+fn vector(name: &str) -> Vec<u8> {
+    let prefix = format!("{name}: ");
+    let mut lines = DOCUMENT
+        .lines()
+        .filter_map(|line| line.strip_prefix(&prefix));
+    let digits = lines
+        .next()
+        .unwrap_or_else(|| panic!("docs/format.md has no vector `{name}`"));
+    assert_eq!(lines.next(), None, "two vectors are called `{name}`");
+    hex::decode(digits).unwrap()
+}
+
+/// Compares in hexadecimal, as the document has it.
+fn assert_vector(name: &str, found: impl AsRef<[u8]>) {
+    let (found, expected) = (hex::encode(found), hex::encode(vector(name)));
+    assert_eq!(
+        found, expected,
+        "`{name}` in docs/format.md is not what the code makes"
+    );
+}
+
+fn array<const N: usize>(name: &str) -> [u8; N] {
+    vector(name).try_into().unwrap()
+}
+
+fn shard_key() -> ShardKey {
+    ShardKey::from_bytes(array("shard key"))
+}
+
+fn job_key() -> JobKey {
+    JobKey::from_bytes(array("job key"))
+}
+
+fn salt() -> SealSalt {
+    SealSalt(array("salt"))
+}
+
+#[test]
+fn the_sizes_are_as_written() {
+    assert_eq!((HEADER_BYTES, SEGMENT_BYTES, TAG_BYTES), (200, 65_536, 16));
+    assert_eq!((CHUNK_BYTES, WRAPPED_KEY_BYTES), (4_096, 60));
+}
+
+#[test]
+fn the_places_of_the_vectors_are_as_written() {
+    let context = shard_context(5);
+    assert_vector("genesis", context.genesis);
+    assert_vector("job", context.job);
+    assert_vector("program", context.program);
+    assert_vector("device", result_context().device);
+    assert_eq!(
+        (context.index, context.count, result_context().replica),
+        (3, 7, 1)
+    );
+}
+
+#[test]
+fn a_shard_is_sealed_as_written() {
+    let plaintext = vector("plaintext");
+    let sealed = seal(
+        &shard_key(),
+        salt(),
+        &shard_context(plaintext.len()),
+        &plaintext,
+    )
+    .unwrap();
+    assert_vector("sealed shard", &sealed.bytes);
+    assert_vector("chunk root of the sealed shard", sealed.chunk_root);
+    let opened = open(
+        &shard_key(),
+        &shard_context(plaintext.len()),
+        &vector("sealed shard"),
+    )
+    .unwrap();
+    assert_eq!(opened, plaintext);
+}
+
+#[test]
+fn an_empty_shard_is_sealed_as_written() {
+    let sealed = seal(&shard_key(), salt(), &shard_context(0), b"").unwrap();
+    assert_vector("sealed empty shard", &sealed.bytes);
+}
+
+#[test]
+fn a_shard_of_two_segments_is_sealed_as_written() {
+    let plaintext = patterned(65_541);
+    let sealed = seal(&shard_key(), salt(), &shard_context(65_541), &plaintext).unwrap();
+    assert_eq!(sealed.bytes.len(), 200 + 65_541 + 2 * 16);
+    assert_vector(
+        "end of the two segments",
+        &sealed.bytes[sealed.bytes.len() - 37..],
+    );
+    assert_vector("chunk root of the two segments", sealed.chunk_root);
+}
+
+#[test]
+fn a_shards_root_is_as_written() {
+    let roots = [
+        array("chunk root of the sealed shard"),
+        array("chunk root of the two segments"),
+    ];
+    let roots = roots.map(Digest);
+    assert_vector("shards root of both", shards_root(&roots));
+    assert_eq!(shards_root(&roots), merkle::Tree::new(roots).root());
+}
+
+#[test]
+fn a_result_is_sealed_as_written() {
+    let plaintext = vector("result");
+    let sealed = seal_result(&shard_key(), &result_context(), &plaintext).unwrap();
+    assert_vector("result commitment", sealed.commitment);
+    assert_vector("sealed result", &sealed.bytes);
+    let opened = open_result(
+        &shard_key(),
+        &result_context(),
+        &Digest(array("result commitment")),
+        &vector("sealed result"),
+    );
+    assert_eq!(opened.unwrap(), plaintext);
+}
+
+#[test]
+fn keys_are_wrapped_and_committed_to_as_written() {
+    let job = JobId(array("job"));
+    assert_vector("job key commitment", job_key().commitment(&job));
+    let wrapped = WrappedKey(array("wrapped shard key"));
+    assert_eq!(unwrap(&job_key(), &job, 3, &wrapped).unwrap(), shard_key());
+}
+
+#[test]
+fn keys_are_handed_over_as_written() {
+    let secret = SealingSecret::from_bytes(&array("sealing secret"));
+    assert_vector("sealing key", secret.public());
+    let (genesis, job) = (GenesisHash(array("genesis")), JobId(array("job")));
+    let sealed = |name: &str| {
+        let bytes = array::<80>(name);
+        let (encapsulated, ciphertext) = bytes.split_at(32);
+        SealedKey {
+            encapsulated: encapsulated.try_into().unwrap(),
+            ciphertext: ciphertext.try_into().unwrap(),
+        }
+    };
+    let purpose = HandOver {
+        genesis,
+        job,
+        index: 3,
+        device: DeviceId(array("device")),
+    };
+    let received = receive(&secret, &purpose, &sealed("shard key handed over"));
+    assert_eq!(received.unwrap(), shard_key());
+
+    let masternode = AccountId::new(array("masternode"));
+    let delegation = Delegation {
+        genesis,
+        job,
+        masternode,
+    };
+    let commitment = Digest(array("job key commitment"));
+    let delegated = sealed("job key delegated");
+    let accepted = accept_delegation(&secret, &delegation, &commitment, &delegated);
+    assert_eq!(accepted.unwrap(), job_key());
+}
