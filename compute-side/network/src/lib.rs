@@ -1,1 +1,48 @@
 //! Peers: authenticated, admitted connections that carry the protocol.
+//!
+//! The only off-chain room with libp2p. Above it there are devices, requests and responses; peer
+//! ids, multiplexers and streams end here.
+//!
+//! - [`Server`] is the masternode's side. It listens on QUIC and on TCP with Noise, and turns what
+//!   devices do into [`ServerEvent`]s.
+//! - [`Client`] is the device's side. It connects to exactly the masternode whose key it expects
+//!   and carries several requests at a time.
+//!
+//! # Who may connect
+//!
+//! A peer's name is its Ed25519 key, proven in the handshake; any other kind of key is refused. At
+//! most one connection of a device is current: a newer one ends the older. Whether the device may
+//! have work is not decided here; the masternode answers its hello and, if it may not, closes with
+//! [`ReplyToken::dismiss`].
+//!
+//! # What is on the wire
+//!
+//! One stream a request: four bytes of length (little-endian) and the message, then the answer the
+//! same way. A length over [`quern_protocol::limits::MESSAGE_BYTES_MAX`] is refused before anything
+//! is read or reserved for it. Messages are decoded and checked in the connection's own task, so
+//! one peer's messages delay nobody else's. Beside the protocol there are only libp2p's ping and
+//! identify.
+//!
+//! # Limits
+//!
+//! See [`limits`] and [`ServerLimits`]. A peer that breaks one is reported as
+//! [`ServerEvent::Misbehaved`] and disconnected; whether it is to be blocked for a while is for the
+//! masternode to say.
+
+mod address;
+mod admission;
+mod client;
+mod identity;
+pub mod limits;
+mod server;
+mod swarm;
+mod wire;
+
+pub use address::Prefer;
+pub use client::{Client, ClientConfig, ConnectError, RequestError};
+pub use identity::device_of_seed;
+pub use libp2p::Multiaddr;
+pub use limits::ServerLimits;
+pub use server::{
+    Misbehaviour, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, StartError, Stopped,
+};

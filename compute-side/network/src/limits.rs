@@ -1,0 +1,70 @@
+//! The bounds of connections, with their arithmetic. Those of messages are in
+//! [`quern_protocol::limits`].
+
+use quern_protocol::limits::MESSAGE_BYTES_MAX;
+use std::time::Duration;
+
+/// Requests that a device may have unanswered at a time: one held exchange, one that overtakes it
+/// with a report, and pieces of two shards, a program and a result.
+pub const REQUESTS_PER_DEVICE_MAX: usize = 8;
+
+/// Streams of one connection: eight times the requests, so that those that are being opened and
+/// closed do not count against a device.
+pub const STREAMS_PER_CONNECTION_MAX: u32 = 64;
+
+/// Connections of one device: the current one and the one that is about to replace it.
+pub const CONNECTIONS_PER_DEVICE_MAX: u32 = 2;
+
+/// Addresses tried for one masternode, after names are resolved.
+pub const DIALLED_ADDRESSES_MAX: usize = 16;
+
+/// Devices kept out at the same time.
+pub const BLOCKED_DEVICES_MAX: usize = 65_536;
+
+/// Unacknowledged bytes of one QUIC stream: a message and its prefix fit.
+pub const STREAM_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+const _: () = assert!(STREAM_WINDOW_BYTES as usize >= MESSAGE_BYTES_MAX + 4);
+
+/// Unacknowledged bytes of one QUIC connection: a message for every request fits.
+pub const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+const _: () =
+    assert!(CONNECTION_WINDOW_BYTES as usize >= REQUESTS_PER_DEVICE_MAX * MESSAGE_BYTES_MAX);
+
+/// How long establishing a connection may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the other side is asked for a sign of life.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How long the other side may take to give it.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// When a connection without any request is closed.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a dismissed device has to read the last answer and to go by itself.
+pub const DISMISS_GRACE: Duration = Duration::from_secs(1);
+
+/// What a server accepts at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Connections at a time.
+    pub connections_max: u32,
+    /// Connections at a time whose handshake is not over.
+    pub pending_max: u32,
+    /// Unanswered requests of one device at a time; one more ends its connection.
+    pub requests_per_device_max: usize,
+    /// Events that wait for the masternode; while so many wait nothing more is read.
+    pub events_max: usize,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4_096,
+            pending_max: 256,
+            requests_per_device_max: REQUESTS_PER_DEVICE_MAX,
+            events_max: 1_024,
+        }
+    }
+}

@@ -1,0 +1,570 @@
+//! The masternode's side: listens, admits, and hands on what devices ask.
+
+use crate::{
+    identity::{device_of, key_pair, peer_of},
+    limits::{CONNECTIONS_PER_DEVICE_MAX, DISMISS_GRACE, ServerLimits},
+    swarm::{Behaviour, BehaviourEvent, Side, build},
+    wire::{Answer, Received},
+};
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, TransportError,
+    connection_limits::ConnectionLimits,
+    noise, ping,
+    request_response::{Event, InboundRequestId, Message, ResponseChannel},
+    swarm::{ConnectionId, Swarm, SwarmEvent},
+};
+use quern_primitives::ids::DeviceId;
+use quern_protocol::{DecodeError, Request, Response};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    future, io,
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Orders that may wait for the server's task.
+const COMMANDS_MAX: usize = 256;
+
+/// How long a server that shuts down waits for its connections to close.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+
+/// What a server needs to start.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// The secret seed of the masternode's network key.
+    pub key_seed: [u8; 32],
+    /// Where to listen, such as `/ip4/0.0.0.0/udp/4500/quic-v1` and `/ip4/0.0.0.0/tcp/4500`.
+    pub listen: Vec<Multiaddr>,
+    /// What to accept at most.
+    pub limits: ServerLimits,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is nowhere to listen.
+    #[error("no address to listen on; give at least one, such as /ip4/0.0.0.0/tcp/4500")]
+    NoAddress,
+    /// Nobody can listen there.
+    #[error("cannot listen on {address}; is it a QUIC or TCP address of this machine, and free?")]
+    Listen {
+        /// The address.
+        address: Multiaddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The key cannot sign its own certificate.
+    #[error("the network key cannot be used; make a new one")]
+    Key(#[from] noise::Error),
+}
+
+/// The server's task has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server has stopped")]
+pub struct Stopped;
+
+/// What devices do. For each device the events are a connection, its requests, a disconnection, and
+/// so on; never two connections without a disconnection between them.
+#[derive(Debug)]
+pub enum ServerEvent {
+    /// A device has connected and proven its key.
+    Connected {
+        /// The device.
+        device: DeviceId,
+    },
+    /// A device asks.
+    Request {
+        /// The device.
+        device: DeviceId,
+        /// What it asks, checked against the protocol's limits.
+        request: Request,
+        /// Where to answer.
+        reply: ReplyToken,
+    },
+    /// A device broke a rule of the wire and is being disconnected.
+    Misbehaved {
+        /// The device.
+        device: DeviceId,
+        /// Which rule.
+        why: Misbehaviour,
+    },
+    /// A device's connection has ended; answers to its requests reach nobody.
+    Disconnected {
+        /// The device.
+        device: DeviceId,
+    },
+}
+
+/// Which rule of the wire a device broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misbehaviour {
+    /// What it sent is no message.
+    #[error("sent what is no message: {0}")]
+    NoMessage(#[from] DecodeError),
+    /// It had too many requests unanswered.
+    #[error("had more than {limit} requests unanswered")]
+    TooManyRequests {
+        /// How many it may have.
+        limit: usize,
+    },
+}
+
+/// The right to answer one request, once. Dropped unused, it lets the request fail.
+#[derive(Debug)]
+pub struct ReplyToken {
+    connection: ConnectionId,
+    answer: oneshot::Sender<Response>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl ReplyToken {
+    /// Answers. If the device is gone meanwhile nothing happens; it will repeat what matters.
+    pub fn reply(self, response: Response) {
+        // An error says that the connection has ended, which has an event of its own.
+        let _ = self.answer.send(response);
+    }
+
+    /// Answers and ends the connection, after giving the device a moment to read the answer and go
+    /// by itself.
+    pub async fn dismiss(self, response: Response) {
+        let _ = self.answer.send(response);
+        // An error says that the server has stopped, and with it the connection.
+        let _ = self
+            .commands
+            .send(Command::CloseSoon(self.connection))
+            .await;
+    }
+
+    /// Whether the device still waits.
+    pub fn is_wanted(&self) -> bool {
+        !self.answer.is_closed()
+    }
+}
+
+#[derive(Debug)]
+enum Command {
+    Disconnect(DeviceId),
+    Block(DeviceId, Duration),
+    CloseSoon(ConnectionId),
+    Shutdown,
+}
+
+/// A running server, to be told what to do. Clones are for the same server; it stops when it is
+/// told to, or when its events are no longer received.
+#[derive(Clone)]
+pub struct ServerHandle {
+    commands: mpsc::Sender<Command>,
+    addresses: Vec<Multiaddr>,
+    device: DeviceId,
+}
+
+impl ServerHandle {
+    /// Answers a request, see [`ReplyToken::reply`].
+    pub fn reply(&self, token: ReplyToken, response: Response) {
+        token.reply(response);
+    }
+
+    /// Ends a device's connection.
+    pub async fn disconnect(&self, device: DeviceId) -> Result<(), Stopped> {
+        self.commands
+            .send(Command::Disconnect(device))
+            .await
+            .map_err(|_| Stopped)
+    }
+
+    /// Ends a device's connection and refuses new ones for so long.
+    pub async fn block(&self, device: DeviceId, duration: Duration) -> Result<(), Stopped> {
+        self.commands
+            .send(Command::Block(device, duration))
+            .await
+            .map_err(|_| Stopped)
+    }
+
+    /// Where the server listens, with the ports that were free where none was asked for.
+    pub fn listen_addresses(&self) -> &[Multiaddr] {
+        &self.addresses
+    }
+
+    /// The server's own name: its network key.
+    pub fn network_key(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Stops listening, ends all connections and waits until the server's task has ended.
+    pub async fn shutdown(&self) {
+        if self.commands.send(Command::Shutdown).await.is_ok() {
+            self.commands.closed().await;
+        }
+    }
+}
+
+/// The masternode's side of the network.
+pub struct Server {
+    swarm: Swarm<Behaviour>,
+    commands: mpsc::Receiver<Command>,
+    commands_sender: mpsc::WeakSender<Command>,
+    events: mpsc::Sender<ServerEvent>,
+    /// Events that found the channel full. While there are any nothing is read from the network.
+    waiting: VecDeque<ServerEvent>,
+    /// The current connection of each device.
+    current: HashMap<PeerId, Connection>,
+    /// Connections to be closed, in the order of their time.
+    closing: VecDeque<(Instant, ConnectionId)>,
+    requests_per_device_max: usize,
+}
+
+struct Connection {
+    id: ConnectionId,
+    device: DeviceId,
+    unanswered: HashSet<InboundRequestId>,
+    /// It broke a rule and is being closed; nothing more of it is handed on.
+    is_closing: bool,
+}
+
+impl Server {
+    /// Starts to listen, and the task that serves, on the current tokio runtime. Returns when every
+    /// address is listened on.
+    pub async fn start(
+        config: ServerConfig,
+    ) -> Result<(ServerHandle, mpsc::Receiver<ServerEvent>), StartError> {
+        if config.listen.is_empty() {
+            return Err(StartError::NoAddress);
+        }
+        let limits = config.limits;
+        let connections = ConnectionLimits::default()
+            .with_max_pending_incoming(Some(limits.pending_max))
+            .with_max_established_incoming(Some(limits.connections_max))
+            .with_max_established_per_peer(Some(CONNECTIONS_PER_DEVICE_MAX))
+            .with_max_pending_outgoing(Some(0))
+            .with_max_established_outgoing(Some(0));
+        let key = key_pair(config.key_seed);
+        let mut swarm = build(key, Side::Masternode, connections)?;
+        let addresses = listen(&mut swarm, config.listen).await?;
+
+        let (commands_sender, commands) = mpsc::channel(COMMANDS_MAX);
+        let (events, received) = mpsc::channel(limits.events_max);
+        let handle = ServerHandle {
+            commands: commands_sender.clone(),
+            addresses,
+            device: crate::device_of_seed(config.key_seed),
+        };
+        let server = Self {
+            swarm,
+            commands,
+            commands_sender: commands_sender.downgrade(),
+            events,
+            waiting: VecDeque::new(),
+            current: HashMap::new(),
+            closing: VecDeque::new(),
+            requests_per_device_max: limits.requests_per_device_max,
+        };
+        tokio::spawn(server.run());
+        Ok((handle, received))
+    }
+
+    async fn run(mut self) {
+        let events = self.events.clone();
+        loop {
+            let close_at = self.closing.front().map(|(at, _)| *at);
+            tokio::select! {
+                event = self.swarm.select_next_some(), if self.waiting.is_empty() => {
+                    self.on_swarm_event(event);
+                }
+                command = self.commands.recv() => match command {
+                    Some(Command::Shutdown) | None => break,
+                    Some(command) => self.on_command(command),
+                },
+                permit = events.reserve(), if !self.waiting.is_empty() => match permit {
+                    Ok(permit) => if let Some(event) = self.waiting.pop_front() {
+                        permit.send(event);
+                    },
+                    Err(_) => break,
+                },
+                () = sleep_until(close_at) => {
+                    if let Some((_, connection)) = self.closing.pop_front() {
+                        self.swarm.close_connection(connection);
+                    }
+                }
+                () = events.closed() => break,
+            }
+        }
+        self.close_all().await;
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Disconnect(device) => self.disconnect(peer_of(&device)),
+            Command::Block(device, duration) => {
+                let (peer, now) = (peer_of(&device), Instant::now());
+                self.swarm
+                    .behaviour_mut()
+                    .admission
+                    .block(peer, now, now + duration);
+                self.disconnect(peer);
+            }
+            Command::CloseSoon(connection) => {
+                self.closing
+                    .push_back((Instant::now() + DISMISS_GRACE, connection));
+            }
+            Command::Shutdown => {}
+        }
+    }
+
+    fn disconnect(&mut self, peer: PeerId) {
+        // An error says that there is no connection, which is what is wanted.
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Tasks(event)) => self.on_tasks_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Err(ping::Failure::Timeout | ping::Failure::Other { .. }),
+                ..
+            })) => {
+                self.swarm.close_connection(connection);
+            }
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                ..
+            } => {
+                self.on_connected(peer_id, connection_id);
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                ..
+            } => {
+                if self
+                    .current
+                    .get(&peer_id)
+                    .is_some_and(|current| current.id == connection_id)
+                    && let Some(ended) = self.current.remove(&peer_id)
+                {
+                    self.tell(ServerEvent::Disconnected {
+                        device: ended.device,
+                    });
+                }
+            }
+            SwarmEvent::IncomingConnectionError {
+                send_back_addr,
+                error,
+                ..
+            } => {
+                tracing::debug!(from = %send_back_addr, %error, "a connection was not let in");
+            }
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::warn!(%error, "a listening address has trouble");
+            }
+            SwarmEvent::ListenerClosed {
+                addresses, reason, ..
+            } => {
+                tracing::error!(
+                    ?addresses,
+                    ?reason,
+                    "no longer listening; restart the masternode"
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connected(&mut self, peer: PeerId, id: ConnectionId) {
+        let Some(device) = device_of(&peer) else {
+            // Admission has refused it already; were it otherwise, nothing of it is handed on.
+            self.swarm.close_connection(id);
+            return;
+        };
+        let connection = Connection {
+            id,
+            device,
+            unanswered: HashSet::new(),
+            is_closing: false,
+        };
+        if let Some(older) = self.current.insert(peer, connection) {
+            self.swarm.close_connection(older.id);
+            self.tell(ServerEvent::Disconnected { device });
+        }
+        self.tell(ServerEvent::Connected { device });
+    }
+
+    fn on_tasks_event(&mut self, event: Event<Received<Request>, Answer>) {
+        match event {
+            Event::Message {
+                peer,
+                connection_id,
+                message:
+                    Message::Request {
+                        request_id,
+                        request,
+                        channel,
+                    },
+            } => self.on_request(peer, connection_id, request_id, request, channel),
+            Event::ResponseSent {
+                peer,
+                connection_id,
+                request_id,
+            }
+            | Event::InboundFailure {
+                peer,
+                connection_id,
+                request_id,
+                ..
+            } => {
+                if let Some(current) = self.current_connection(&peer, connection_id) {
+                    current.unanswered.remove(&request_id);
+                }
+            }
+            // This side asks nothing.
+            Event::Message {
+                message: Message::Response { .. },
+                ..
+            }
+            | Event::OutboundFailure { .. } => {}
+        }
+    }
+
+    fn current_connection(&mut self, peer: &PeerId, id: ConnectionId) -> Option<&mut Connection> {
+        self.current
+            .get_mut(peer)
+            .filter(|current| current.id == id)
+    }
+
+    /// Hands a request on. What comes over an older connection, or over one that is being closed,
+    /// is dropped with its channel, and so fails on the other side.
+    fn on_request(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        id: InboundRequestId,
+        request: Received<Request>,
+        channel: ResponseChannel<Answer>,
+    ) {
+        let limit = self.requests_per_device_max;
+        let Some(current) = self
+            .current_connection(&peer, connection)
+            .filter(|current| !current.is_closing)
+        else {
+            return;
+        };
+        let device = current.device;
+        let checked = match request {
+            Ok(_) if current.unanswered.len() >= limit => {
+                Err(Misbehaviour::TooManyRequests { limit })
+            }
+            Ok(request) => Ok(request),
+            Err(error) => Err(Misbehaviour::NoMessage(error)),
+        };
+        match checked {
+            Ok(request) => {
+                current.unanswered.insert(id);
+                let Some(commands) = self.commands_sender.upgrade() else {
+                    return;
+                };
+                let (answer, awaited) = oneshot::channel();
+                let tasks = &mut self.swarm.behaviour_mut().tasks;
+                if tasks
+                    .send_response(channel, Answer::Awaited(awaited))
+                    .is_ok()
+                {
+                    let reply = ReplyToken {
+                        connection,
+                        answer,
+                        commands,
+                    };
+                    self.tell(ServerEvent::Request {
+                        device,
+                        request,
+                        reply,
+                    });
+                }
+            }
+            Err(why) => {
+                current.is_closing = true;
+                self.swarm.close_connection(connection);
+                self.tell(ServerEvent::Misbehaved { device, why });
+            }
+        }
+    }
+
+    fn tell(&mut self, event: ServerEvent) {
+        let unsent = if self.waiting.is_empty() {
+            match self.events.try_send(event) {
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
+                Err(mpsc::error::TrySendError::Full(event)) => Some(event),
+            }
+        } else {
+            Some(event)
+        };
+        self.waiting.extend(unsent);
+    }
+
+    async fn close_all(mut self) {
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            self.disconnect(peer);
+        }
+        let closed = async {
+            while self.swarm.connected_peers().next().is_some() {
+                self.swarm.select_next_some().await;
+            }
+        };
+        // Whoever is not gone by then is cut off with the swarm.
+        let _ = tokio::time::timeout(SHUTDOWN_GRACE, closed).await;
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => future::pending().await,
+    }
+}
+
+async fn listen(
+    swarm: &mut Swarm<Behaviour>,
+    wanted: Vec<Multiaddr>,
+) -> Result<Vec<Multiaddr>, StartError> {
+    let mut awaited = HashMap::new();
+    for address in wanted {
+        match swarm.listen_on(address.clone()) {
+            Ok(listener) => {
+                awaited.insert(listener, address);
+            }
+            Err(error) => {
+                let source = match error {
+                    TransportError::Other(source) => source,
+                    TransportError::MultiaddrNotSupported(_) => io::ErrorKind::Unsupported.into(),
+                };
+                return Err(StartError::Listen { address, source });
+            }
+        }
+    }
+    let mut addresses = Vec::new();
+    while !awaited.is_empty() {
+        match swarm.select_next_some().await {
+            SwarmEvent::NewListenAddr {
+                listener_id,
+                address,
+            } => {
+                awaited.remove(&listener_id);
+                addresses.push(address);
+            }
+            SwarmEvent::ListenerClosed {
+                listener_id,
+                reason,
+                ..
+            } => {
+                if let Some(address) = awaited.remove(&listener_id) {
+                    let source = reason.err().unwrap_or_else(|| io::ErrorKind::Other.into());
+                    return Err(StartError::Listen { address, source });
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(addresses)
+}

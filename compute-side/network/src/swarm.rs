@@ -1,0 +1,114 @@
+//! The swarm that both shells drive: QUIC, and TCP with Noise and yamux; ping, identify and the
+//! protocol.
+
+use crate::{
+    admission::Admission,
+    limits::{
+        CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, PING_INTERVAL, PING_TIMEOUT,
+        STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
+    },
+    wire::{Frames, STREAM_PROTOCOL},
+};
+use libp2p::{
+    SwarmBuilder,
+    connection_limits::{self, ConnectionLimits},
+    core::upgrade::Version,
+    identify,
+    identity::Keypair,
+    noise, ping, quic,
+    request_response::{self, ProtocolSupport},
+    swarm::{NetworkBehaviour, Swarm},
+    tcp, yamux,
+};
+use quern_protocol::{PROTOCOL, limits::REQUEST_TIMEOUT};
+use std::convert::Infallible;
+
+/// Which side of the protocol a swarm is on.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    /// Asks.
+    Device,
+    /// Answers.
+    Masternode,
+}
+
+/// What runs on each connection. Limits and admission come first: what they refuse never reaches
+/// the rest.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    pub(crate) admission: Admission,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    pub(crate) tasks: request_response::Behaviour<Frames>,
+}
+
+/// Builds the swarm of one side. Fails only when the key cannot sign its own certificate.
+pub(crate) fn build(
+    key: Keypair,
+    side: Side,
+    connections: ConnectionLimits,
+) -> Result<Swarm<Behaviour>, noise::Error> {
+    let swarm = SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(
+            tcp::Config::new().nodelay(true),
+            noise::Config::new,
+            multiplexer,
+        )?
+        .with_quic_config(quic_config)
+        .with_behaviour(|key| Behaviour {
+            limits: connection_limits::Behaviour::new(connections),
+            admission: Admission::default(),
+            identify: identify::Behaviour::new(identify_config(key)),
+            ping: ping::Behaviour::new(
+                ping::Config::new()
+                    .with_interval(PING_INTERVAL)
+                    .with_timeout(PING_TIMEOUT),
+            ),
+            tasks: tasks(side),
+        })
+        .unwrap_or_else(|never: Infallible| match never {})
+        .with_swarm_config(|config| {
+            config
+                // A request travels in one flight with its negotiation.
+                .with_substream_upgrade_protocol_override(Version::V1Lazy)
+                .with_max_negotiating_inbound_streams(STREAMS_PER_CONNECTION_MAX as usize)
+                .with_idle_connection_timeout(IDLE_TIMEOUT)
+        })
+        .with_connection_timeout(CONNECT_TIMEOUT)
+        .build();
+    Ok(swarm)
+}
+
+fn multiplexer() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(STREAMS_PER_CONNECTION_MAX as usize);
+    config
+}
+
+fn quic_config(mut config: quic::Config) -> quic::Config {
+    config.handshake_timeout = CONNECT_TIMEOUT;
+    config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION_MAX;
+    config.max_stream_data = STREAM_WINDOW_BYTES;
+    config.max_connection_data = CONNECTION_WINDOW_BYTES;
+    config
+}
+
+fn identify_config(key: &Keypair) -> identify::Config {
+    identify::Config::new(PROTOCOL.into(), key.public())
+        .with_agent_version(concat!("quern/", env!("CARGO_PKG_VERSION")).into())
+        .with_hide_listen_addrs(true)
+        .with_cache_size(0)
+}
+
+fn tasks(side: Side) -> request_response::Behaviour<Frames> {
+    let support = match side {
+        Side::Device => ProtocolSupport::Outbound,
+        Side::Masternode => ProtocolSupport::Inbound,
+    };
+    let config = request_response::Config::default()
+        .with_request_timeout(REQUEST_TIMEOUT)
+        .with_max_concurrent_streams(STREAMS_PER_CONNECTION_MAX as usize);
+    request_response::Behaviour::with_codec(Frames, [(STREAM_PROTOCOL, support)], config)
+}
