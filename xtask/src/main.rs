@@ -1,3 +1,107 @@
-//! The project's tasks: demo, test, bench, weights, chain specifications.
+//! The project's tasks: set-up, build, demo, tests, bench, weights, chain specifications.
+//!
+//! This program runs before anything heavy is built, because it sets the machine up for the rest.
+//! It therefore stays small: four dependencies, none of them ours.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "talking to the person at the terminal is what this program is for"
+)]
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod build;
+mod cargo;
+mod chain;
+mod ci;
+mod places;
+mod run;
+mod setup;
+mod steps;
+mod weights;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Quern's tasks, each enough on a fresh machine"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Bring what the build needs: targets and components of the toolchain, protoc, dependencies
+    Setup,
+    /// Set up, then build every program of the workspace and the programs of the sandbox
+    Build,
+    /// Build, then compute the main job on a local grid and show what came of it
+    Demo {
+        /// Leave the grid running when the demo is done
+        #[arg(long)]
+        keep: bool,
+        /// Passed on to quern-demo
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        passed_on: Vec<String>,
+    },
+    /// Build, then run every test, the documentation's examples among them
+    Test {
+        /// Also run the tests marked as long, and property tests with more cases
+        #[arg(long)]
+        nightly: bool,
+    },
+    /// Build, then measure; writes target/bench/report.json
+    Bench {
+        /// Names of measurements and options, passed on to quern-bench; without, all of them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        passed_on: Vec<String>,
+    },
+    /// Everything a change has to pass: formatting, house rules, tests, lints, documentation
+    Ci,
+    /// Measure the pallets' calls and write their weights
+    Weights {
+        /// Folders below runtime/pallets; without, all of them
+        pallets: Vec<String>,
+    },
+    /// Generate chain-spec/*.json from the node
+    ChainSpec {
+        /// Write nothing; fail if a file is not what the node would generate
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the programs of the sandbox into target/programs
+    Programs,
+}
+
+fn main() -> ExitCode {
+    match carry_out(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(task: Task) -> Result<()> {
+    let places = places::Places::find()?;
+    let mut steps = steps::Steps::start();
+    match task {
+        Task::Setup => setup::all(&places, &mut steps).map(drop),
+        Task::Build => build::all(&places, &mut steps).map(drop),
+        Task::Demo { keep, passed_on } => run::demo(&places, &mut steps, keep, &passed_on),
+        Task::Test { nightly } => run::tests(&places, &mut steps, nightly),
+        Task::Bench { passed_on } => run::bench(&places, &mut steps, &passed_on),
+        Task::Ci => ci::all(&places, &mut steps),
+        Task::Weights { pallets } => weights::measure(&places, &mut steps, &pallets),
+        Task::ChainSpec { check } => chain::specifications(&places, &mut steps, check),
+        Task::Programs => {
+            let cargo = setup::toolchain_only(&places, &mut steps)?;
+            build::programs(&places, &cargo, &mut steps)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Building the workspace's programs and the sandbox's.
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    cargo::{Cargo, run},
+    places::Places,
+    setup,
+    steps::{Steps, spelled},
+};
+
+/// The target of the sandbox's programs: WASI preview 1, as its hosts understand it.
+const SANDBOX_TARGET: &str = "wasm32-wasip1";
+
+/// What a build leaves behind.
+pub(crate) struct Built {
+    pub(crate) cargo: Cargo,
+    /// Time from the start of the task to the last program built.
+    pub(crate) took: Duration,
+}
+
+/// Sets the machine up and builds every program.
+pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<Built> {
+    let cargo = setup::all(places, steps)?;
+    binaries(&cargo, steps)?;
+    programs(places, &cargo, steps)?;
+    let took = steps.elapsed();
+    println!(
+        "    all built after {}: {}",
+        spelled(took),
+        places.binaries().display()
+    );
+    Ok(Built { cargo, took })
+}
+
+/// Builds every program of the workspace.
+pub(crate) fn binaries(cargo: &Cargo, steps: &mut Steps) -> Result<()> {
+    steps.step(
+        "Build every program (the first time takes a quarter of an hour and more)",
+        || {
+            run(
+                cargo.locked("build").args(["--workspace", "--bins"]),
+                "the compiler's first error above is the one to mend",
+            )
+        },
+    )
+}
+
+/// Builds the sandbox's programs and puts them where people and tests look for them.
+pub(crate) fn programs(places: &Places, cargo: &Cargo, steps: &mut Steps) -> Result<()> {
+    steps.step("Build the sandbox's programs", || {
+        let mut build = cargo.locked("build");
+        build.args(["--target", SANDBOX_TARGET]);
+        build.args(["--config", &without_folders(places)?]);
+        for program in &places.sandboxed {
+            build.args(["--package", &program.package, "--bin", &program.binary]);
+        }
+        run(
+            &mut build,
+            "the compiler's first error above is the one to mend",
+        )?;
+
+        let folder = places.programs();
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("{} cannot be made; see who owns it", folder.display()))?;
+        for program in &places.sandboxed {
+            let file = format!("{}.wasm", program.binary);
+            let from = places.target.join(SANDBOX_TARGET).join("debug").join(&file);
+            let to = folder.join(&file);
+            put(&from, &to)?;
+            println!("    {}", to.display());
+        }
+        Ok(())
+    })
+}
+
+/// The compiler's flags that keep this machine's folders out of a program. A job names its program
+/// by digest; with the folders that panic messages would carry, every machine would build a
+/// program of another digest.
+fn without_folders(places: &Places) -> Result<String> {
+    let library = setup::sysroot(places)?;
+    let flags = [(&places.root, "/quern"), (&library, "/rust")]
+        .map(|(folder, name)| format!("\"--remap-path-prefix={}={name}\"", folder.display()));
+    Ok(format!(
+        "target.{SANDBOX_TARGET}.rustflags=[{}]",
+        flags.join(", ")
+    ))
+}
+
+/// Copies a file, leaving an equal one untouched.
+fn put(from: &Path, to: &Path) -> Result<()> {
+    let new =
+        fs::read(from).with_context(|| format!("{} was built but is not there", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == new) {
+        return Ok(());
+    }
+    // By renaming: whoever runs the old program meanwhile keeps it whole.
+    let half_done = to.with_extension("wasm.new");
+    fs::write(&half_done, new)
+        .and_then(|()| fs::rename(&half_done, to))
+        .with_context(|| format!("{} cannot be written; see who owns it", to.display()))
+}

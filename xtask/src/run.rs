@@ -1,0 +1,94 @@
+//! Running what was built: the demo, the tests, the measurements.
+
+use std::{os::unix::process::CommandExt, path::Path, process::Command};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    build,
+    cargo::{Cargo, run},
+    places::Places,
+    setup,
+    steps::Steps,
+};
+
+/// Where the programs of the workspace are; read by whoever starts them as processes.
+const BINARIES: &str = "QUERN_BIN_DIR";
+/// Where the programs of the sandbox are.
+const PROGRAMS: &str = "QUERN_PROGRAMS_DIR";
+/// How long the build took, in seconds; the demo's report tells it.
+const BUILD_SECONDS: &str = "QUERN_BUILD_SECONDS";
+
+/// How many cases each property is tried on by `--nightly`; the default is 256.
+const NIGHTLY_CASES: &str = "4096";
+
+/// Builds, then shows the main job.
+pub(crate) fn demo(
+    places: &Places,
+    steps: &mut Steps,
+    keep: bool,
+    passed_on: &[String],
+) -> Result<()> {
+    let built = build::all(places, steps)?;
+    let mut demo = program(places, "quern-demo");
+    demo.env(BUILD_SECONDS, format!("{:.1}", built.took.as_secs_f64()));
+    if keep {
+        demo.arg("--keep");
+    }
+    become_it(demo.args(passed_on))
+}
+
+/// Builds, then measures.
+pub(crate) fn bench(places: &Places, steps: &mut Steps, passed_on: &[String]) -> Result<()> {
+    build::all(places, steps)?;
+    become_it(program(places, "quern-bench").args(passed_on))
+}
+
+/// Builds, then runs every test.
+pub(crate) fn tests(places: &Places, steps: &mut Steps, nightly: bool) -> Result<()> {
+    let built = build::all(places, steps)?;
+    setup::c_for_the_sandbox(places, steps)?;
+    steps.step("Run the tests", || {
+        workspace_tests(places, &built.cargo, nightly)
+    })?;
+    steps.conclude()
+}
+
+/// `cargo test` over the workspace: unit tests, properties, whole programs, examples in the
+/// documentation.
+pub(crate) fn workspace_tests(places: &Places, cargo: &Cargo, nightly: bool) -> Result<()> {
+    let mut test = cargo.locked("test");
+    // A failing test of one crate must not hide those of the next.
+    test.args(["--workspace", "--no-fail-fast"]);
+    with_paths(places, &mut test);
+    if nightly {
+        test.env("PROPTEST_CASES", NIGHTLY_CASES)
+            .args(["--", "--include-ignored"]);
+    }
+    run(
+        &mut test,
+        "the names of the failed tests stand above, with their own words before them",
+    )
+}
+
+fn program(places: &Places, name: &str) -> Command {
+    let mut command = Command::new(places.binaries().join(name));
+    command.current_dir(&places.root);
+    with_paths(places, &mut command);
+    command
+}
+
+fn with_paths(places: &Places, command: &mut Command) {
+    command
+        .env(BINARIES, places.binaries())
+        .env(PROGRAMS, places.programs());
+}
+
+/// Turns this process into the program, so that it alone hears an interrupt and stops what it
+/// started in its own order.
+fn become_it(command: &mut Command) -> Result<()> {
+    println!();
+    let error = command.exec();
+    let name = Path::new(command.get_program()).display().to_string();
+    Err(error).with_context(|| format!("{name} cannot be started; is it built and executable?"))
+}

@@ -1,0 +1,78 @@
+//! Measuring what the pallets' calls cost.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    cargo::{Cargo, run},
+    places::Places,
+    setup,
+    steps::Steps,
+};
+
+/// At how many values of each parameter a call is measured, and how often at each.
+const STEPS: &str = "50";
+const REPEATS: &str = "20";
+
+/// Measures the calls of the named pallets, or of all, and writes `weights.rs` of each.
+pub(crate) fn measure(places: &Places, steps: &mut Steps, named: &[String]) -> Result<()> {
+    let unknown: Vec<&str> = named
+        .iter()
+        .map(String::as_str)
+        .filter(|it| !known(places, it))
+        .collect();
+    ensure!(
+        unknown.is_empty(),
+        "no pallet {} below runtime/pallets; there are {}",
+        unknown.join(", "),
+        places.pallets.join(", ")
+    );
+    let cargo = setup::all(places, steps)?;
+    // Apart from everything else: the feature reaches down into the SDK, and in the shared folder
+    // it would rebuild the whole tree now and again at the next ordinary build.
+    let target = places.target.join("benchmarks");
+    steps.step("Build the node with its benchmarks", || {
+        build_node(&cargo, &target)
+    })?;
+    for pallet in places
+        .pallets
+        .iter()
+        .filter(|it| named.is_empty() || named.contains(*it))
+    {
+        let output = places
+            .root
+            .join("runtime/pallets")
+            .join(pallet)
+            .join("src/weights.rs");
+        steps.step(&format!("Measure {pallet}"), || {
+            run(
+                Command::new(target.join("debug/quern-node"))
+                    .current_dir(&places.root)
+                    .args(["benchmark", "pallet", "--chain", "dev"])
+                    .args(["--pallet", &format!("quern_{pallet}"), "--extrinsic", "*"])
+                    .args(["--steps", STEPS, "--repeat", REPEATS])
+                    .args(["--template", "xtask/weights-template.hbs"])
+                    .arg("--output")
+                    .arg(&output),
+                "the benchmark it names must pass before it can be measured",
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn known(places: &Places, pallet: &str) -> bool {
+    places.pallets.iter().any(|it| it == pallet)
+}
+
+fn build_node(cargo: &Cargo, target: &Path) -> Result<()> {
+    run(
+        cargo
+            .locked("build")
+            .args(["--package", "quern-node", "--bin", "quern-node"])
+            .args(["--features", "runtime-benchmarks", "--target-dir"])
+            .arg(target),
+        "the compiler's first error above is the one to mend",
+    )
+}
