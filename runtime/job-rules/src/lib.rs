@@ -1,1 +1,27 @@
-//! The rules of a job: its life, quotes, splits, bounties and settlement arithmetic.
+//! The rules of a job, as pure functions: what it may cost, who gets what of it, what may happen to
+//! it next. The pallet keeps the state and moves the money that these functions name; the judge and
+//! the clients compute with the same functions, so that nobody has to guess what the chain will say.
+//!
+//! | module | question it answers |
+//! | --- | --- |
+//! | [`quote`] | may this be submitted, and what will it cost at most? |
+//! | [`pay`] | what does a task cost, and what does each of its devices get? |
+//! | [`split`] | what of a batch goes to operators and to the treasury? |
+//! | [`tasks`] | which tasks does a batch name, and are they still open? |
+//! | [`settlement`] | does a batch fit its job? |
+//! | [`life`] | what may happen to a job now, and where does its money go then? |
+//!
+//! Amounts are whole units and never round against the owner: prices and workers' shares round
+//! down, and what rounding leaves of money already spent goes to the treasury. Functions are total:
+//! on any input, hostile or absurd, they answer with a value or a typed error.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod life;
+pub mod pay;
+pub mod quote;
+pub mod settlement;
+pub mod split;
+pub mod tasks;

@@ -1,0 +1,459 @@
+//! Whether a submission is one the chain takes, and what it will cost at most.
+
+// Of what the derived encoding of enums does with variant numbers; nothing here is cast.
+#![allow(clippy::cast_possible_truncation)]
+
+use crate::pay::{self, PriceOverflow, Tariff};
+use codec::{Decode, DecodeWithMemTracking, Encode};
+use core::fmt;
+use quern_primitives::{
+    amount::{self, Amount},
+    ids::BlockNumber,
+    job::{Prices, Submission},
+    limits,
+    view::Quote,
+};
+use scale_info::TypeInfo;
+
+/// Why a submission is refused. Each says what to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(
+    feature = "std",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "refused", rename_all = "snake_case")
+)]
+pub enum QuoteError {
+    /// There are no tasks.
+    NoTasks,
+    /// There are more tasks than [`limits::TASKS_PER_JOB_MAX`].
+    TooManyTasks {
+        /// Tasks submitted.
+        tasks: u32,
+    },
+    /// There is no input.
+    NoInput,
+    /// Some shard would have to be larger than [`limits::SHARD_BYTES_MAX`].
+    InputTooLarge {
+        /// The most input this many tasks can have.
+        input_bytes_max: u64,
+    },
+    /// A task may use no fuel, so none can run.
+    NoFuel,
+    /// A task may use more fuel than [`limits::TASK_FUEL_MAX`].
+    TooMuchFuel {
+        /// The limit asked for.
+        fuel_per_task_max: u64,
+    },
+    /// A task may use no memory, so none can run.
+    NoMemory,
+    /// A task may use more memory than [`limits::TASK_MEMORY_BYTES_MAX`].
+    TooMuchMemory {
+        /// The limit asked for.
+        memory_bytes_max: u64,
+    },
+    /// A task's result may be longer than [`limits::RESULT_BYTES_MAX`].
+    ResultTooLong {
+        /// The limit asked for.
+        result_bytes_max: u32,
+    },
+    /// This number of replicas cannot decide by majority.
+    AgreementUndecidable {
+        /// Replicas asked for.
+        replicas: u8,
+    },
+    /// The deadline is not after the present block.
+    DeadlinePassed {
+        /// The deadline asked for.
+        deadline: BlockNumber,
+        /// The present block.
+        now: BlockNumber,
+    },
+    /// The deadline is further away than [`limits::JOB_LIFETIME_BLOCKS_MAX`].
+    DeadlineTooFar {
+        /// The latest possible deadline.
+        latest: BlockNumber,
+    },
+    /// The price does not fit an amount.
+    PriceTooLarge,
+    /// The price is above what the owner agreed to. Only [`accept`] says so.
+    AbovePriceMax {
+        /// What the job would cost at most.
+        #[cfg_attr(feature = "std", serde(with = "quern_primitives::amount::as_string"))]
+        total: Amount,
+        /// What the owner agreed to.
+        #[cfg_attr(feature = "std", serde(with = "quern_primitives::amount::as_string"))]
+        price_max: Amount,
+    },
+}
+
+impl fmt::Display for QuoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTasks => f.write_str("the job has no tasks; cut its input into at least one"),
+            Self::TooManyTasks { tasks } => write!(
+                f,
+                "{tasks} tasks are too many; cut the input into at most {}",
+                limits::TASKS_PER_JOB_MAX
+            ),
+            Self::NoInput => f.write_str("the input is empty; give at least one byte"),
+            Self::InputTooLarge { input_bytes_max } => write!(
+                f,
+                "this many tasks can have {input_bytes_max} bytes of input; cut it into more tasks"
+            ),
+            Self::NoFuel => f.write_str("the fuel limit is zero; allow each task some fuel"),
+            Self::TooMuchFuel { fuel_per_task_max } => write!(
+                f,
+                "a fuel limit of {fuel_per_task_max} is too high; allow at most {} and cut the \
+                 input into more tasks",
+                limits::TASK_FUEL_MAX
+            ),
+            Self::NoMemory => f.write_str("the memory limit is zero; allow each task some memory"),
+            Self::TooMuchMemory { memory_bytes_max } => write!(
+                f,
+                "a memory limit of {memory_bytes_max} bytes is too high; allow at most {}",
+                limits::TASK_MEMORY_BYTES_MAX
+            ),
+            Self::ResultTooLong { result_bytes_max } => write!(
+                f,
+                "a result limit of {result_bytes_max} bytes is too high; allow at most {}",
+                limits::RESULT_BYTES_MAX
+            ),
+            Self::AgreementUndecidable { replicas } => write!(
+                f,
+                "{replicas} replicas cannot decide by majority; ask for an odd number from 3 to {}",
+                limits::REPLICAS_PER_TASK_MAX
+            ),
+            Self::DeadlinePassed { deadline, now } => write!(
+                f,
+                "the deadline, block {deadline}, is not after the present block {now}; set a later \
+                 one"
+            ),
+            Self::DeadlineTooFar { latest } => {
+                write!(
+                    f,
+                    "the deadline is too far away; set it to block {latest} at the latest"
+                )
+            }
+            Self::PriceTooLarge => PriceOverflow.fmt(f),
+            Self::AbovePriceMax { total, price_max } => write!(
+                f,
+                "the job costs up to {}, more than the {} agreed to; raise the price limit or \
+                 lower fuel, replicas or level",
+                amount::display(*total),
+                amount::display(*price_max)
+            ),
+        }
+    }
+}
+
+impl core::error::Error for QuoteError {}
+
+impl From<PriceOverflow> for QuoteError {
+    fn from(_: PriceOverflow) -> Self {
+        Self::PriceTooLarge
+    }
+}
+
+/// What a submission would cost at most, if it is one the chain takes in block `now`. The
+/// submission's `price_max` plays no part, so that an owner can ask before agreeing.
+pub fn quote(
+    submission: &Submission,
+    prices: &Prices,
+    now: BlockNumber,
+) -> Result<Quote, QuoteError> {
+    check_work(submission)?;
+    check_task_limits(submission)?;
+    check_deadline(submission.deadline, now)?;
+    let task = Tariff::of_submission(prices, submission)?.task_cap();
+    let total = task
+        .checked_mul(submission.tasks.into())
+        .ok_or(QuoteError::PriceTooLarge)?;
+    let workers = pay::bounty(total);
+    let network = total
+        .checked_sub(workers)
+        .ok_or(QuoteError::PriceTooLarge)?;
+    Ok(Quote {
+        total,
+        task,
+        workers,
+        network,
+    })
+}
+
+/// As [`quote`], and within the price the owner agreed to.
+pub fn accept(
+    submission: &Submission,
+    prices: &Prices,
+    now: BlockNumber,
+) -> Result<Quote, QuoteError> {
+    let quote = quote(submission, prices, now)?;
+    let (total, price_max) = (quote.total, submission.price_max);
+    if total > price_max {
+        return Err(QuoteError::AbovePriceMax { total, price_max });
+    }
+    Ok(quote)
+}
+
+fn check_work(submission: &Submission) -> Result<(), QuoteError> {
+    let Submission {
+        tasks,
+        input_bytes,
+        agreement,
+        ..
+    } = *submission;
+    let input_bytes_max = u64::from(tasks).saturating_mul(limits::SHARD_BYTES_MAX.into());
+    if tasks == 0 {
+        Err(QuoteError::NoTasks)
+    } else if tasks > limits::TASKS_PER_JOB_MAX {
+        Err(QuoteError::TooManyTasks { tasks })
+    } else if input_bytes == 0 {
+        Err(QuoteError::NoInput)
+    } else if input_bytes > input_bytes_max {
+        Err(QuoteError::InputTooLarge { input_bytes_max })
+    } else if !agreement.is_valid() {
+        Err(QuoteError::AgreementUndecidable {
+            replicas: agreement.replicas(),
+        })
+    } else {
+        Ok(())
+    }
+}
+
+fn check_task_limits(submission: &Submission) -> Result<(), QuoteError> {
+    let Submission {
+        fuel_per_task_max,
+        memory_bytes_max,
+        result_bytes_max,
+        ..
+    } = *submission;
+    if fuel_per_task_max == 0 {
+        Err(QuoteError::NoFuel)
+    } else if fuel_per_task_max > limits::TASK_FUEL_MAX {
+        Err(QuoteError::TooMuchFuel { fuel_per_task_max })
+    } else if memory_bytes_max == 0 {
+        Err(QuoteError::NoMemory)
+    } else if memory_bytes_max > limits::TASK_MEMORY_BYTES_MAX {
+        Err(QuoteError::TooMuchMemory { memory_bytes_max })
+    } else if result_bytes_max > limits::RESULT_BYTES_MAX {
+        Err(QuoteError::ResultTooLong { result_bytes_max })
+    } else {
+        Ok(())
+    }
+}
+
+fn check_deadline(deadline: BlockNumber, now: BlockNumber) -> Result<(), QuoteError> {
+    let latest = now.saturating_add(limits::JOB_LIFETIME_BLOCKS_MAX);
+    if deadline <= now {
+        Err(QuoteError::DeadlinePassed { deadline, now })
+    } else if deadline > latest {
+        Err(QuoteError::DeadlineTooFar { latest })
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::pay::PRICES_AT_GENESIS;
+    use alloc::string::ToString;
+    use quern_primitives::{
+        device::Class,
+        ids::{Digest, ProgramHash, SealingKey},
+        job::{Agreement, ByteLevel},
+    };
+
+    /// Sixty tasks of three replicas, each with up to two gigafuel; deadline at block 1000.
+    pub(crate) fn submission() -> Submission {
+        Submission {
+            salt: [1; 16],
+            program: ProgramHash([2; 32]),
+            manifest: Digest([3; 32]),
+            shards_root: Digest([4; 32]),
+            key_commitment: Digest([5; 32]),
+            tasks: 60,
+            input_bytes: 6_000,
+            fuel_per_task_max: 2_000_000_000,
+            memory_bytes_max: 64 * 1024 * 1024,
+            result_bytes_max: 1024 * 1024,
+            agreement: Agreement::Majority { replicas: 3 },
+            class: Class::Pinned,
+            level: ByteLevel::Balanced,
+            deadline: 1_000,
+            price_max: Amount::MAX,
+            owner_sealing_key: SealingKey([6; 32]),
+        }
+    }
+
+    fn refusal(change: impl FnOnce(&mut Submission)) -> QuoteError {
+        let mut submission = submission();
+        change(&mut submission);
+        quote(&submission, &PRICES_AT_GENESIS, 10).unwrap_err()
+    }
+
+    #[test]
+    fn the_quote_is_the_cap_of_every_task_together() {
+        let quote = quote(&submission(), &PRICES_AT_GENESIS, 10).unwrap();
+        // Two gigafuel at 0.01 ByteChips, times 2.2 for three replicas.
+        assert_eq!(quote.task, 44_000_000);
+        assert_eq!(quote.total, 60 * 44_000_000);
+        assert_eq!(quote.workers, 60 * 44_000_000 / 10 * 7);
+        assert_eq!(quote.workers + quote.network, quote.total);
+    }
+
+    #[test]
+    fn a_submission_without_work_is_refused() {
+        assert_eq!(refusal(|s| s.tasks = 0), QuoteError::NoTasks);
+        assert_eq!(refusal(|s| s.input_bytes = 0), QuoteError::NoInput);
+        assert_eq!(refusal(|s| s.fuel_per_task_max = 0), QuoteError::NoFuel);
+        assert_eq!(refusal(|s| s.memory_bytes_max = 0), QuoteError::NoMemory);
+    }
+
+    #[test]
+    fn a_submission_beyond_a_limit_is_refused() {
+        let tasks = limits::TASKS_PER_JOB_MAX + 1;
+        assert_eq!(
+            refusal(|s| s.tasks = tasks),
+            QuoteError::TooManyTasks { tasks }
+        );
+        let input_bytes_max = 60 * u64::from(limits::SHARD_BYTES_MAX);
+        assert_eq!(
+            refusal(|s| s.input_bytes = input_bytes_max + 1),
+            QuoteError::InputTooLarge { input_bytes_max }
+        );
+        let fuel_per_task_max = limits::TASK_FUEL_MAX + 1;
+        assert_eq!(
+            refusal(|s| s.fuel_per_task_max = fuel_per_task_max),
+            QuoteError::TooMuchFuel { fuel_per_task_max }
+        );
+        let memory_bytes_max = limits::TASK_MEMORY_BYTES_MAX + 1;
+        assert_eq!(
+            refusal(|s| s.memory_bytes_max = memory_bytes_max),
+            QuoteError::TooMuchMemory { memory_bytes_max }
+        );
+        let result_bytes_max = limits::RESULT_BYTES_MAX + 1;
+        assert_eq!(
+            refusal(|s| s.result_bytes_max = result_bytes_max),
+            QuoteError::ResultTooLong { result_bytes_max }
+        );
+    }
+
+    #[test]
+    fn every_limit_itself_is_allowed() {
+        let largest = Submission {
+            tasks: limits::TASKS_PER_JOB_MAX,
+            input_bytes: u64::from(limits::TASKS_PER_JOB_MAX) * u64::from(limits::SHARD_BYTES_MAX),
+            fuel_per_task_max: limits::TASK_FUEL_MAX,
+            memory_bytes_max: limits::TASK_MEMORY_BYTES_MAX,
+            result_bytes_max: limits::RESULT_BYTES_MAX,
+            agreement: Agreement::Majority {
+                replicas: limits::REPLICAS_PER_TASK_MAX,
+            },
+            level: ByteLevel::High,
+            deadline: 10 + limits::JOB_LIFETIME_BLOCKS_MAX,
+            ..submission()
+        };
+        let dearest = Prices {
+            gigafuel: pay::GIGAFUEL_MAX,
+            task_min: pay::TASK_MIN_MAX,
+            replica_permille: pay::REPLICA_PERMILLE_MAX,
+            low_permille: 1_000,
+            high_permille: pay::LEVEL_PERMILLE_MAX,
+        };
+        assert_eq!(pay::check_prices(&dearest), Ok(()));
+        let quote = quote(&largest, &dearest, 10).unwrap();
+        assert!(quote.total < 10u128.pow(24), "{}", quote.total);
+    }
+
+    #[test]
+    fn replicas_that_cannot_decide_are_refused() {
+        for replicas in [0, 1, 2, 4, 14, 16, 17, 255] {
+            assert_eq!(
+                refusal(|s| s.agreement = Agreement::Majority { replicas }),
+                QuoteError::AgreementUndecidable { replicas }
+            );
+        }
+    }
+
+    #[test]
+    fn a_deadline_must_lie_ahead_but_not_too_far() {
+        for deadline in [0, 9, 10] {
+            assert_eq!(
+                refusal(|s| s.deadline = deadline),
+                QuoteError::DeadlinePassed { deadline, now: 10 }
+            );
+        }
+        let latest = 10 + limits::JOB_LIFETIME_BLOCKS_MAX;
+        assert_eq!(
+            refusal(|s| s.deadline = latest + 1),
+            QuoteError::DeadlineTooFar { latest }
+        );
+    }
+
+    #[test]
+    fn a_price_above_what_the_owner_agreed_to_is_refused_with_both() {
+        let total = quote(&submission(), &PRICES_AT_GENESIS, 10).unwrap().total;
+        let agreed = Submission {
+            price_max: total,
+            ..submission()
+        };
+        assert_eq!(
+            accept(&agreed, &PRICES_AT_GENESIS, 10).unwrap().total,
+            total
+        );
+        let stingy = Submission {
+            price_max: total - 1,
+            ..submission()
+        };
+        let error = accept(&stingy, &PRICES_AT_GENESIS, 10).unwrap_err();
+        assert_eq!(
+            error,
+            QuoteError::AbovePriceMax {
+                total,
+                price_max: total - 1
+            }
+        );
+        assert_eq!(
+            error.to_string(),
+            "the job costs up to 2.64 BC, more than the 2.639999999 BC agreed to; raise the price \
+             limit or lower fuel, replicas or level"
+        );
+    }
+
+    #[test]
+    fn a_price_beyond_any_amount_is_refused() {
+        let prices = Prices {
+            gigafuel: Amount::MAX,
+            ..PRICES_AT_GENESIS
+        };
+        assert_eq!(
+            quote(&submission(), &prices, 10),
+            Err(QuoteError::PriceTooLarge)
+        );
+    }
+
+    #[test]
+    fn a_refusal_reads_back_from_bytes_and_from_json() {
+        let refusals = [
+            QuoteError::NoTasks,
+            QuoteError::DeadlinePassed {
+                deadline: 3,
+                now: 4,
+            },
+            QuoteError::AbovePriceMax {
+                total: Amount::MAX,
+                price_max: 1,
+            },
+        ];
+        for refusal in refusals {
+            assert_eq!(QuoteError::decode(&mut &refusal.encode()[..]), Ok(refusal));
+            let json = serde_json::to_string(&refusal).unwrap();
+            assert_eq!(
+                serde_json::from_str::<QuoteError>(&json).unwrap(),
+                refusal,
+                "{json}"
+            );
+        }
+    }
+}

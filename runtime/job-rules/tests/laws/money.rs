@@ -1,0 +1,188 @@
+//! Prices, quotes, splits and shares.
+
+use crate::{plain_submission, reference, reference_price};
+use proptest::prelude::*;
+use quern_job_rules::{
+    pay::{self, Tariff},
+    quote::{self, QuoteError},
+    split::Split,
+};
+use quern_primitives::{
+    amount::Amount,
+    job::{Agreement, ByteLevel, Prices, Submission},
+    limits,
+};
+
+fn prices() -> impl Strategy<Value = Prices> {
+    (
+        0..=pay::GIGAFUEL_MAX,
+        pay::TASK_MIN_MIN..=pay::TASK_MIN_MAX,
+        0..=pay::REPLICA_PERMILLE_MAX,
+        pay::LEVEL_PERMILLE_MIN..=1_000,
+        1_000..=pay::LEVEL_PERMILLE_MAX,
+    )
+        .prop_map(
+            |(gigafuel, task_min, replica_permille, low_permille, high_permille)| Prices {
+                gigafuel,
+                task_min,
+                replica_permille,
+                low_permille,
+                high_permille,
+            },
+        )
+}
+
+fn level() -> impl Strategy<Value = ByteLevel> {
+    prop_oneof![
+        Just(ByteLevel::Low),
+        Just(ByteLevel::Balanced),
+        Just(ByteLevel::High)
+    ]
+}
+
+fn agreement() -> impl Strategy<Value = Agreement> {
+    (0u8..=7).prop_map(|pairs| match pairs {
+        0 => Agreement::Single,
+        pairs => Agreement::Majority {
+            replicas: 2 * pairs + 1,
+        },
+    })
+}
+
+fn submission() -> impl Strategy<Value = Submission> {
+    (
+        1..=limits::TASKS_PER_JOB_MAX,
+        1..=limits::TASK_FUEL_MAX,
+        level(),
+        agreement(),
+    )
+        .prop_map(|(tasks, fuel_per_task_max, level, agreement)| Submission {
+            tasks,
+            fuel_per_task_max,
+            level,
+            agreement,
+            ..plain_submission()
+        })
+}
+
+proptest! {
+    #[test]
+    fn prices_are_what_the_rule_says_to_the_last_unit(
+        prices in prices(), submission in submission(), fuel: u64, small in 0u64..10_000_000_000,
+    ) {
+        prop_assert_eq!(pay::check_prices(&prices), Ok(()));
+        let tariff = Tariff::of_submission(&prices, &submission).unwrap();
+        for fuel in [fuel, small, submission.fuel_per_task_max] {
+            prop_assert_eq!(tariff.price(fuel), reference_price(&prices, &submission, fuel));
+        }
+    }
+
+    #[test]
+    fn more_fuel_never_costs_less_and_never_more_than_the_cap(
+        prices in prices(), submission in submission(), one: u64, other: u64,
+    ) {
+        let tariff = Tariff::of_submission(&prices, &submission).unwrap();
+        let (less, more) = (one.min(other), one.max(other));
+        prop_assert!(tariff.price(less) <= tariff.price(more));
+        prop_assert!(tariff.price(more) <= tariff.task_cap());
+        prop_assert!(tariff.price(0) > 0, "no accepted task is free");
+    }
+
+    #[test]
+    fn a_higher_level_or_more_replicas_never_cost_less(
+        prices in prices(), submission in submission(), fuel: u64,
+    ) {
+        let price = |level, agreement| {
+            let submission = Submission { level, agreement, ..submission.clone() };
+            Tariff::of_submission(&prices, &submission).unwrap().price(fuel)
+        };
+        let (three, five) =
+            (Agreement::Majority { replicas: 3 }, Agreement::Majority { replicas: 5 });
+        for agreement in [Agreement::Single, three, five] {
+            prop_assert!(
+                price(ByteLevel::Low, agreement) <= price(ByteLevel::Balanced, agreement)
+            );
+            prop_assert!(
+                price(ByteLevel::Balanced, agreement) <= price(ByteLevel::High, agreement)
+            );
+        }
+        prop_assert!(price(ByteLevel::Low, Agreement::Single) <= price(ByteLevel::Low, three));
+        prop_assert!(price(ByteLevel::Low, three) <= price(ByteLevel::Low, five));
+    }
+
+    #[test]
+    fn a_quote_covers_its_tasks_and_its_parts_add_up(
+        prices in prices(), submission in submission(),
+    ) {
+        let quote = quote::quote(&submission, &prices, 0).unwrap();
+        let cap = reference_price(&prices, &submission, u64::MAX);
+        prop_assert_eq!(quote.task, cap);
+        prop_assert_eq!(quote.total, cap * Amount::from(submission.tasks));
+        prop_assert_eq!(quote.workers, reference::seven_tenths(quote.total));
+        prop_assert_eq!(quote.workers + quote.network, quote.total);
+    }
+
+    #[test]
+    fn any_submission_is_judged_without_panic(
+        tasks: u32, input_bytes: u64, fuel: u64, memory: u64, result: u32, replicas: u8,
+        deadline: u32, now: u32, gigafuel: u128, task_min: u128, permille: u32, level in level(),
+    ) {
+        let submission = Submission {
+            tasks,
+            input_bytes,
+            fuel_per_task_max: fuel,
+            memory_bytes_max: memory,
+            result_bytes_max: result,
+            agreement: Agreement::Majority { replicas },
+            level,
+            deadline,
+            ..plain_submission()
+        };
+        let prices = Prices {
+            gigafuel,
+            task_min,
+            replica_permille: permille,
+            low_permille: permille,
+            high_permille: permille,
+        };
+        if let Err(error) = quote::quote(&submission, &prices, now) {
+            prop_assert!(!error.to_string().is_empty());
+            let above = matches!(error, QuoteError::AbovePriceMax { .. });
+            prop_assert!(!above, "a quote does not look at what the owner agreed to");
+        }
+    }
+
+    #[test]
+    fn a_split_adds_up_and_leaves_every_remainder_to_the_treasury(
+        spent: u128, workers_permyriad in 0u32..=7_000,
+    ) {
+        let workers = reference::seven_tenths(spent).min(
+            spent / 10_000 * Amount::from(workers_permyriad),
+        );
+        let split = Split::of(spent, workers).unwrap();
+        prop_assert_eq!(split.workers(), workers);
+        let network = spent - reference::seven_tenths(spent);
+        prop_assert_eq!(split.operators(), reference::two_thirds(network));
+        prop_assert_eq!(split.treasury(), spent - workers - split.operators());
+        let most = reference::seven_tenths(spent);
+        prop_assert!(Split::of(spent, most).is_ok());
+        prop_assert!(Split::of(spent, most + 1).is_err());
+    }
+
+    #[test]
+    fn equal_shares_of_any_verdicts_fit_the_workers_part_of_their_batch(
+        verdicts in prop::collection::vec((0..=10u128.pow(19), 0u8..=15), 0..200),
+    ) {
+        let spent: Amount = verdicts.iter().map(|(price, _)| price).sum();
+        let workers: Amount = verdicts
+            .iter()
+            .map(|(price, agreeing)| pay::pays(*price, *agreeing) * Amount::from(*agreeing))
+            .sum();
+        prop_assert!(Split::of(spent, workers).is_ok());
+        for (price, agreeing) in verdicts.into_iter().filter(|(_, agreeing)| *agreeing > 0) {
+            let given = pay::pays(price, agreeing) * Amount::from(agreeing);
+            let bounty = reference::seven_tenths(price);
+            prop_assert!(given <= bounty && bounty - given < agreeing.into());
+        }
+    }
+}
