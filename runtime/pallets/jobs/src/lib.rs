@@ -1,1 +1,589 @@
-//! Jobs: submission with escrow, coordinator, settlement in batches, refunds.
+//! Jobs: an owner's money is held, a coordinator is drawn, batches of verdicts are paid from what is
+//! held, and the rest goes back.
+//!
+//! # The life of a job
+//!
+//! An owner [submits](Pallet::submit) a job and in the same call puts its quote into escrow: a hold
+//! on the owner's own account. The quote is a hard cap; no call takes more. In the next block the
+//! chain draws the job's coordinator among the masternodes, from randomness that nobody could know
+//! when the job was submitted. The coordinator [settles](Pallet::settle) tasks in batches: each pays
+//! worker accounts, the coordinator and the treasury from the hold. When the last task is settled
+//! the job is completed and the rest of the hold released. If devices agree that the program itself
+//! fails, the coordinator [closes](Pallet::close_failed) the job instead.
+//!
+//! The owner may [cancel](Pallet::cancel): at once before the draw, afterwards with a grace in which
+//! the coordinator settles what was finished. Once the deadline, or that grace, is past, anyone may
+//! call the [refund](Pallet::refund); nobody's goodwill is needed to get money back.
+//!
+//! | call | origin |
+//! | --- | --- |
+//! | [`submit`](Pallet::submit) | signed by the owner, who is not banned |
+//! | [`settle`](Pallet::settle), [`close_failed`](Pallet::close_failed) | the job's coordinator |
+//! | [`cancel`](Pallet::cancel) | the job's owner |
+//! | [`refund`](Pallet::refund) | any signed account |
+//! | [`set_prices`](Pallet::set_prices) | council |
+//!
+//! # Fees
+//!
+//! The network's share pays for a job's transactions, so a call that succeeds costs no fee. One
+//! that is refused does: whoever sends nonsense pays for its being read.
+//!
+//! # What it rests on
+//!
+//! What a job may cost, who gets what and what may happen next is decided by `quern-job-rules`; this
+//! pallet loads, asks, moves the money and stores. What always holds is written down in
+//! [`Pallet::do_try_state`].
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
+mod coordinators;
+mod escrow;
+mod invariants;
+mod life;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
+mod mock;
+mod refusals;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+mod tests;
+mod views;
+pub mod weights;
+
+pub use pallet::*;
+pub use views::JOBS_PER_PAGE_MAX;
+pub use weights::WeightInfo;
+
+use quern_primitives::{DeviceId, device::RecordChange};
+
+/// The register of devices, as settlement needs it.
+pub trait Devices {
+    /// Adds a batch's counts to a device's record. A device that is not registered, or no longer,
+    /// is passed over: if it could refuse, one worker could keep a batch's others from their pay.
+    fn record(device: &DeviceId, change: &RecordChange);
+
+    /// Makes the device one whose record can change.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn register(device: DeviceId, account: quern_primitives::AccountId);
+}
+
+// Of what the macro generates; everything written here is documented.
+#[allow(missing_docs, unused_qualifications, clippy::cast_possible_truncation)]
+#[frame_support::pallet]
+pub mod pallet {
+    use super::*;
+    use frame_support::{
+        pallet_prelude::*,
+        traits::{Contains, EnsureOrigin, Randomness, SortedMembers, fungible},
+    };
+    use frame_system::pallet_prelude::*;
+    use quern_job_rules::pay;
+    use quern_primitives::{
+        AccountId, Amount, BlockNumber, JobId, TaskIndex,
+        batch::{Batch, BatchRecord},
+        ids::BatchSequence,
+        job::{Escrow, Job, JobEnd, Prices, Submission},
+        limits::{JOBS_AWAITING_COORDINATOR_MAX, TASK_BITMAP_BYTES_MAX},
+        receipt::Exit,
+    };
+
+    /// The pallet; its calls are a job's life, its functions what others ask.
+    #[pallet::pallet]
+    pub struct Pallet<T>(_);
+
+    /// What the runtime decides.
+    #[pallet::config]
+    pub trait Config:
+        frame_system::Config<
+            AccountId = AccountId,
+            Hash: Into<[u8; 32]>,
+            RuntimeEvent: From<Event<Self>>,
+        >
+    {
+        /// The ledger of ByteChips. Its existential deposit must be 1, so that every payout can be
+        /// received.
+        type Currency: fungible::Inspect<AccountId, Balance = Amount>
+            + fungible::hold::Mutate<AccountId, Reason = Self::RuntimeHoldReason>;
+
+        /// The runtime's reasons for holding money, ours among them.
+        type RuntimeHoldReason: From<HoldReason>;
+
+        /// Who may coordinate: the masternodes.
+        type Masternodes: SortedMembers<AccountId>;
+
+        /// Whose jobs are refused: the banned accounts.
+        type Bans: Contains<AccountId>;
+
+        /// The devices' records.
+        type Devices: Devices;
+
+        /// What coordinators are drawn from; BABE's `ParentBlockRandomness` fits. While it gives
+        /// none, or gives one that could be known before a job's block, the job waits.
+        type Randomness: Randomness<Option<Self::Hash>, BlockNumberFor<Self>>;
+
+        /// Who speaks for the council on prices.
+        type PricesOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+
+        /// Who gets the treasury's share.
+        type TreasuryAccount: Get<AccountId>;
+
+        /// Blocks a coordinator has, after the owner cancels, to settle what was finished.
+        #[pallet::constant]
+        type SettleGrace: Get<BlockNumber>;
+
+        /// What the calls cost.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// Why money is held.
+    #[pallet::composite_enum]
+    pub enum HoldReason {
+        /// As escrow of the account's open jobs.
+        Escrow,
+    }
+
+    /// Every job there ever was. A job that is over stays: it is what batches and receipts refer to.
+    #[pallet::storage]
+    pub type Jobs<T: Config> = StorageMap<_, Blake2_128Concat, JobId, Job, OptionQuery>;
+
+    /// The jobs of each owner, those that are over too.
+    #[pallet::storage]
+    pub type JobsOf<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, JobId, (), OptionQuery>;
+
+    /// How many open jobs each owner has; owners without any are not in it.
+    #[pallet::storage]
+    pub type OpenJobs<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, u32, ValueQuery>;
+
+    /// The open jobs of each coordinator.
+    #[pallet::storage]
+    pub type JobsCoordinatedBy<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, JobId, (), OptionQuery>;
+
+    /// Which tasks of an open job are settled: one bit a task, least significant bit of each byte
+    /// first. Empty until the first batch, gone when the job is over.
+    #[pallet::storage]
+    pub type SettledTasks<T: Config> = StorageMap<
+        _,
+        Blake2_128Concat,
+        JobId,
+        BoundedVec<u8, ConstU32<TASK_BITMAP_BYTES_MAX>>,
+        ValueQuery,
+    >;
+
+    /// The settled batches of each job; they stay, because receipts are proved against them.
+    #[pallet::storage]
+    pub type Batches<T: Config> = StorageDoubleMap<
+        _,
+        Blake2_128Concat,
+        JobId,
+        Twox64Concat,
+        BatchSequence,
+        BatchRecord,
+        OptionQuery,
+    >;
+
+    /// The submitted jobs whose coordinator is not drawn yet, in the order of submission.
+    #[pallet::storage]
+    pub type Awaiting<T: Config> =
+        StorageValue<_, BoundedVec<JobId, ConstU32<JOBS_AWAITING_COORDINATOR_MAX>>, ValueQuery>;
+
+    /// The money of all jobs together, since the chain began.
+    #[pallet::storage]
+    pub type Totals<T: Config> = StorageValue<_, Escrow, ValueQuery>;
+
+    /// The prices for jobs submitted now.
+    #[pallet::storage]
+    pub type CurrentPrices<T: Config> = StorageValue<_, Prices, ValueQuery, PricesAtGenesis>;
+
+    /// What the prices are as long as nobody has set any.
+    #[pallet::type_value]
+    pub fn PricesAtGenesis() -> Prices {
+        pay::PRICES_AT_GENESIS
+    }
+
+    /// The prices the chain starts with.
+    #[pallet::genesis_config]
+    pub struct GenesisConfig<T: Config> {
+        /// Units for 10^9 units of fuel at level balanced with one replica.
+        pub gigafuel: Amount,
+        /// Least units for a task at level balanced with one replica.
+        pub task_min: Amount,
+        /// Thousandths added by each replica after the first.
+        pub replica_permille: u32,
+        /// Thousandths of the balanced price at level low.
+        pub low_permille: u32,
+        /// Thousandths of the balanced price at level high.
+        pub high_permille: u32,
+        #[serde(skip)]
+        #[doc(hidden)]
+        pub _config: PhantomData<T>,
+    }
+
+    impl<T: Config> Default for GenesisConfig<T> {
+        fn default() -> Self {
+            let Prices {
+                gigafuel,
+                task_min,
+                replica_permille,
+                low_permille,
+                high_permille,
+            } = pay::PRICES_AT_GENESIS;
+            Self {
+                gigafuel,
+                task_min,
+                replica_permille,
+                low_permille,
+                high_permille,
+                _config: PhantomData,
+            }
+        }
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            let prices = Prices {
+                gigafuel: self.gigafuel,
+                task_min: self.task_min,
+                replica_permille: self.replica_permille,
+                low_permille: self.low_permille,
+                high_permille: self.high_permille,
+            };
+            let check = pay::check_prices(&prices);
+            assert!(
+                check.is_ok(),
+                "the genesis has a price out of its bounds: {check:?}"
+            );
+            CurrentPrices::<T>::put(prices);
+        }
+    }
+
+    /// What has happened.
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A job was submitted, and its quote put into escrow.
+        JobSubmitted {
+            /// The job.
+            job: JobId,
+            /// Who pays.
+            owner: AccountId,
+            /// What is held: the most it can cost.
+            escrow: Amount,
+        },
+        /// A job's coordinator was drawn; it runs.
+        CoordinatorDrawn {
+            /// The job.
+            job: JobId,
+            /// The masternode in charge.
+            coordinator: AccountId,
+        },
+        /// A batch was settled and paid.
+        BatchSettled {
+            /// The job.
+            job: JobId,
+            /// The batch's place in it.
+            sequence: BatchSequence,
+            /// Tasks settled.
+            tasks: u32,
+            /// What left the escrow: the three sums that follow.
+            spent: Amount,
+            /// What worker accounts got.
+            workers: Amount,
+            /// What the coordinator got.
+            operators: Amount,
+            /// What the treasury got.
+            treasury: Amount,
+        },
+        /// A running job was cancelled by its owner; what was finished may still be settled.
+        JobCancelled {
+            /// The job.
+            job: JobId,
+            /// The last block in which its coordinator may settle.
+            until: BlockNumber,
+        },
+        /// A job is over, and the rest of its escrow returned.
+        JobEnded {
+            /// The job.
+            job: JobId,
+            /// Why it ended.
+            end: JobEnd,
+            /// What went back to the owner now.
+            refunded: Amount,
+        },
+        /// The council set the prices for jobs submitted from now on.
+        PricesSet {
+            /// The prices.
+            prices: Prices,
+        },
+    }
+
+    /// Why a call was refused. A refused call changes nothing but its sender's fee.
+    #[pallet::error]
+    pub enum Error<T> {
+        /// The job has no tasks; cut its input into at least one.
+        NoTasks,
+        /// The job has more tasks than allowed; cut its input into fewer.
+        TooManyTasks,
+        /// The job's input is empty; give at least one byte.
+        NoInput,
+        /// The input is larger than this many shards can be; cut it into more tasks.
+        InputTooLarge,
+        /// The fuel limit is zero; allow each task some.
+        NoFuel,
+        /// The fuel limit is above what a task may have; lower it and cut the input into more tasks.
+        TooMuchFuel,
+        /// The memory limit is zero; allow each task some.
+        NoMemory,
+        /// The memory limit is above what a task may have; lower it.
+        TooMuchMemory,
+        /// The result limit is above what a task may return; lower it.
+        ResultTooLong,
+        /// This number of replicas cannot decide by majority; ask for an odd one within the limit.
+        AgreementUndecidable,
+        /// The deadline is not after the present block; set a later one.
+        DeadlinePassed,
+        /// The deadline is too far away; set an earlier one.
+        DeadlineTooFar,
+        /// The price does not fit an amount; lower the fuel limit.
+        PriceTooLarge,
+        /// The quote is above the owner's `price_max`; raise it, or lower fuel, replicas or level.
+        AbovePriceMax,
+
+        /// The owner's account is banned; ask the council.
+        OwnerBanned,
+        /// The owner has submitted a job with this salt; take another salt.
+        JobExists,
+        /// The owner has as many open jobs as allowed; wait for one to end or cancel one.
+        TooManyOpenJobs,
+        /// As many jobs await their coordinator as can; submit again in the next block.
+        TooManyAwaiting,
+        /// The owner's free balance does not cover the quote; buy ByteChips or ask for less.
+        BalanceBelowQuote,
+
+        /// There is no such job; check its id.
+        NoSuchJob,
+        /// The job is over; nothing more can happen to it.
+        JobOver,
+        /// The job has its coordinator already.
+        AlreadyDrawn,
+        /// The job has no coordinator yet; wait for the next block.
+        NotDrawn,
+        /// Only the job's coordinator may settle or close it.
+        NotCoordinator,
+        /// The job's coordinator is no masternode any more; the owner gets the refund in time.
+        CoordinatorRemoved,
+        /// Only the job's owner may cancel it.
+        NotOwner,
+        /// The owner has cancelled the job already; wait for the refund.
+        AlreadyCancelled,
+        /// The last block for this is past; call the refund instead.
+        TooLate,
+        /// The deadline, or the grace after a cancellation, is not past; wait until it is.
+        TooEarly,
+        /// The job has no such task; name only those it has.
+        NoSuchTask,
+        /// A task is settled already; leave it out.
+        TaskSettled,
+        /// A successful exit is no failure; settle the task instead.
+        ExitIsSuccess,
+        /// More tasks or money would be taken than are left of the job; take less.
+        MoreThanLeft,
+
+        /// The batch does not follow the job's last one; give it the job's `next_batch`.
+        WrongSequence,
+        /// The batch's stretch of the job log ends before it begins; swap its ends.
+        LogReversed,
+        /// The batch settles no task; name at least one.
+        TaskSetEmpty,
+        /// The set of tasks is not in its shortest form; start at a multiple of 8 and leave out
+        /// outer zero bytes.
+        TaskSetNotShortest,
+        /// The batch settles more tasks than one may; split it.
+        TaskSetTooLarge,
+        /// The batch spends more than its tasks can cost; spend no more than their caps.
+        OverCap,
+        /// The batch spends more than is held for the job; spend no more.
+        OverEscrow,
+        /// Payouts are not strictly ascending by account; sort them, one an account.
+        PayoutsUnsorted,
+        /// A payout is zero; leave it out.
+        PayoutZero,
+        /// The payouts are more than seven tenths of what is spent; pay no more.
+        WorkersOverShare,
+        /// Record changes are not strictly ascending by device; sort them, one a device.
+        DevicesUnsorted,
+        /// A record change is empty; leave it out.
+        DeviceUnchanged,
+        /// The record changes count more replicas than the tasks can have; count each once.
+        TooManyFindings,
+
+        /// The price of fuel is above its bound; lower it.
+        GigafuelOutOfBounds,
+        /// The least price of a task is out of its bounds; move it within.
+        TaskMinOutOfBounds,
+        /// The surcharge for a replica is above its bound; lower it.
+        ReplicaOutOfBounds,
+        /// The factor of level low is out of its bounds; move it within.
+        LowOutOfBounds,
+        /// The factor of level high is out of its bounds; move it within.
+        HighOutOfBounds,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// Draws the coordinators of the jobs that await one.
+        fn on_initialize(_now: BlockNumberFor<T>) -> Weight {
+            let looked_at = Self::draw_coordinators(Self::random);
+            T::WeightInfo::draw_coordinators(looked_at)
+        }
+
+        fn integrity_test() {
+            use fungible::Inspect;
+            assert_eq!(
+                T::Currency::minimum_balance(),
+                1,
+                "every payout must be receivable"
+            );
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_now: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Submits a job and holds its quote.
+        ///
+        /// Origin: signed by the owner, who must not be banned.
+        ///
+        /// Details: the job's id follows from chain, owner and salt, see
+        /// [`job_id`](quern_primitives::job::job_id). The prices of now hold for all of its life.
+        /// No fee on success; to send the call the account needs the fee beside the quote.
+        ///
+        /// Event: [`Event::JobSubmitted`].
+        ///
+        /// Errors: the submission's own, from [`Error::NoTasks`] to [`Error::AbovePriceMax`];
+        /// [`Error::OwnerBanned`], [`Error::JobExists`], [`Error::TooManyOpenJobs`],
+        /// [`Error::TooManyAwaiting`], [`Error::BalanceBelowQuote`].
+        #[pallet::call_index(0)]
+        #[pallet::weight(T::WeightInfo::submit())]
+        pub fn submit(origin: OriginFor<T>, submission: Submission) -> DispatchResultWithPostInfo {
+            let owner = ensure_signed(origin)?;
+            Self::do_submit(owner, submission)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Settles a batch: pays its workers, the coordinator and the treasury from the job's
+        /// escrow, and changes the devices' records. Settling the last task completes the job.
+        ///
+        /// Origin: signed by the job's coordinator, which must still be a masternode.
+        ///
+        /// Details: until the deadline, or the end of the grace if the owner cancelled. Payouts and
+        /// record changes are in ascending order, each account and device once. No fee on success.
+        ///
+        /// Events: [`Event::BatchSettled`], and [`Event::JobEnded`] with the last task.
+        ///
+        /// Errors: [`Error::NoSuchJob`], [`Error::CoordinatorRemoved`]; who and when:
+        /// [`Error::NotDrawn`], [`Error::NotCoordinator`], [`Error::TooLate`], [`Error::JobOver`];
+        /// what: [`Error::NoSuchTask`], [`Error::TaskSettled`], and those from
+        /// [`Error::WrongSequence`] to [`Error::TooManyFindings`].
+        #[pallet::call_index(1)]
+        #[pallet::weight(Pallet::<T>::settle_weight(batch))]
+        pub fn settle(origin: OriginFor<T>, batch: Batch) -> DispatchResultWithPostInfo {
+            let by = ensure_signed(origin)?;
+            Self::do_settle(by, &batch)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Ends a job because devices agree that its program fails on a task: the rest would only
+        /// fail too. Everything that is not spent goes back to the owner, and nothing is taken for
+        /// that task.
+        ///
+        /// Origin: signed by the job's coordinator, which must still be a masternode.
+        ///
+        /// Details: until the deadline, or the end of the grace if the owner cancelled. No fee on
+        /// success.
+        ///
+        /// Event: [`Event::JobEnded`].
+        ///
+        /// Errors: [`Error::NoSuchJob`], [`Error::CoordinatorRemoved`], [`Error::NotDrawn`],
+        /// [`Error::NotCoordinator`], [`Error::TooLate`], [`Error::JobOver`],
+        /// [`Error::ExitIsSuccess`], [`Error::NoSuchTask`], [`Error::TaskSettled`].
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::WeightInfo::close_failed())]
+        pub fn close_failed(
+            origin: OriginFor<T>,
+            job: JobId,
+            task: TaskIndex,
+            exit: Exit,
+        ) -> DispatchResultWithPostInfo {
+            let by = ensure_signed(origin)?;
+            Self::do_close_failed(by, job, task, exit)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Cancels a job.
+        ///
+        /// Origin: signed by the job's owner.
+        ///
+        /// Details: before its coordinator is drawn the job is over at once and everything goes
+        /// back. Afterwards the coordinator has [`Config::SettleGrace`] blocks, but not beyond the
+        /// deadline, to settle what was finished; then the refund returns the rest. No fee on
+        /// success.
+        ///
+        /// Events: [`Event::JobEnded`] or [`Event::JobCancelled`].
+        ///
+        /// Errors: [`Error::NoSuchJob`], [`Error::NotOwner`], [`Error::AlreadyCancelled`],
+        /// [`Error::TooLate`], [`Error::JobOver`].
+        #[pallet::call_index(3)]
+        #[pallet::weight(T::WeightInfo::cancel_awaiting().max(T::WeightInfo::cancel_running()))]
+        pub fn cancel(origin: OriginFor<T>, job: JobId) -> DispatchResultWithPostInfo {
+            let by = ensure_signed(origin)?;
+            Self::do_cancel(by, job)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Returns what is still held for a job whose time is past, and ends it.
+        ///
+        /// Origin: signed by anyone; the money goes to the owner.
+        ///
+        /// Details: after the deadline, or after the grace if the owner cancelled. No fee on
+        /// success.
+        ///
+        /// Event: [`Event::JobEnded`].
+        ///
+        /// Errors: [`Error::NoSuchJob`], [`Error::TooEarly`], [`Error::JobOver`].
+        #[pallet::call_index(4)]
+        #[pallet::weight(T::WeightInfo::refund_awaiting().max(T::WeightInfo::refund_running()))]
+        pub fn refund(origin: OriginFor<T>, job: JobId) -> DispatchResultWithPostInfo {
+            ensure_signed(origin)?;
+            Self::do_refund(job)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Sets the prices for jobs submitted from now on; jobs there are keep theirs.
+        ///
+        /// Origin: the council ([`Config::PricesOrigin`]).
+        ///
+        /// Event: [`Event::PricesSet`].
+        ///
+        /// Errors: those from [`Error::GigafuelOutOfBounds`] to [`Error::HighOutOfBounds`].
+        #[pallet::call_index(5)]
+        #[pallet::weight(T::WeightInfo::set_prices())]
+        pub fn set_prices(origin: OriginFor<T>, prices: Prices) -> DispatchResult {
+            T::PricesOrigin::ensure_origin(origin)?;
+            pay::check_prices(&prices).map_err(Error::<T>::from)?;
+            CurrentPrices::<T>::put(prices);
+            Self::deposit_event(Event::PricesSet { prices });
+            Ok(())
+        }
+    }
+}

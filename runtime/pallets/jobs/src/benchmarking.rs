@@ -1,0 +1,278 @@
+//! Measures every call at its most expensive: queues full, the longest bitmap, a batch that also
+//! completes its job, payees whose accounts have to be made.
+
+use super::*;
+use alloc::{vec, vec::Vec};
+use frame_benchmarking::{BenchmarkError, v2::*};
+use frame_support::{
+    BoundedVec,
+    traits::{EnsureOrigin, SortedMembers, fungible::Unbalanced, tokens::Precision},
+};
+use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
+use quern_job_rules::{pay, tasks};
+use quern_primitives::{
+    AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, ProgramHash, SealingKey,
+    amount::BYTECHIP,
+    batch::{Batch, DeviceChange, LogRange, Payout},
+    device::Class,
+    job::{Agreement, ByteLevel, JobState, Prices, Submission, job_id},
+    limits,
+    receipt::Exit,
+};
+use sp_runtime::traits::One;
+
+/// A submission of as many tasks as a job can have.
+fn submission(salt: u32) -> Submission {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&salt.to_le_bytes());
+    Submission {
+        salt: bytes,
+        program: ProgramHash([1; 32]),
+        manifest: Digest([2; 32]),
+        shards_root: Digest([3; 32]),
+        key_commitment: Digest([4; 32]),
+        tasks: limits::TASKS_PER_JOB_MAX,
+        input_bytes: limits::TASKS_PER_JOB_MAX.into(),
+        fuel_per_task_max: 1_000_000_000,
+        memory_bytes_max: 64 * 1024 * 1024,
+        result_bytes_max: 1024,
+        agreement: Agreement::Majority { replicas: 3 },
+        class: Class::Pinned,
+        level: ByteLevel::High,
+        deadline: limits::JOB_LIFETIME_BLOCKS_MAX,
+        price_max: Amount::MAX,
+        owner_sealing_key: SealingKey([5; 32]),
+    }
+}
+
+fn rich_account<T: Config>(name: &'static str) -> Result<AccountId, BenchmarkError> {
+    let rich: AccountId = account(name, 0, 0);
+    T::Currency::increase_balance(&rich, 100_000_000 * BYTECHIP, Precision::Exact)?;
+    Ok(rich)
+}
+
+/// Submits `count` jobs of one owner; gives the owner and the last job.
+fn submitted<T: Config>(count: u32) -> Result<(AccountId, JobId), BenchmarkError> {
+    let owner = rich_account::<T>("owner")?;
+    for salt in 0..count {
+        Pallet::<T>::do_submit(owner.clone(), submission(salt))?;
+    }
+    let salt = submission(count.saturating_sub(1)).salt;
+    let last = job_id(&Pallet::<T>::genesis_hash(), &owner, &salt);
+    Ok((owner, last))
+}
+
+/// As many masternodes as there can be; gives one.
+fn masternode<T: Config>() -> AccountId {
+    for number in 0..limits::MASTERNODES_MAX {
+        T::Masternodes::add(&account("masternode", number, 0));
+    }
+    account("masternode", 0, 0)
+}
+
+/// A job with its coordinator, of which all but a full batch of tasks is settled.
+fn nearly_done<T: Config>() -> Result<(AccountId, AccountId, JobId), BenchmarkError> {
+    let (owner, id) = submitted::<T>(1)?;
+    let coordinator = masternode::<T>();
+    Awaiting::<T>::kill();
+    JobsCoordinatedBy::<T>::insert(&coordinator, id, ());
+    let left = limits::VERDICTS_PER_BATCH_MAX;
+    let settled = limits::TASKS_PER_JOB_MAX.saturating_sub(left);
+    Jobs::<T>::mutate(id, |job| {
+        if let Some(job) = job {
+            job.state = JobState::Running {
+                coordinator: coordinator.clone(),
+            };
+            job.settled_tasks = settled;
+        }
+    });
+    let mut bitmap = vec![0u8; tasks::bitmap_bytes(left) as usize];
+    bitmap.resize(limits::TASK_BITMAP_BYTES_MAX as usize, 0xff);
+    SettledTasks::<T>::insert(id, BoundedVec::truncate_from(bitmap));
+    Ok((owner, coordinator, id))
+}
+
+/// The batch that completes the job of [`nearly_done`].
+fn last_batch<T: Config>(id: JobId, payees: u32, devices: u32) -> Result<Batch, BenchmarkError> {
+    let pay = BYTECHIP / 1_000;
+    let mut accounts: Vec<AccountId> = (0..payees).map(|n| account("worker", n, 0)).collect();
+    accounts.sort();
+    let mut names: Vec<DeviceId> = (0..devices).map(device).collect();
+    names.sort();
+    for (number, name) in (0..).zip(&names) {
+        T::Devices::register(*name, account("worker", number, 0));
+    }
+    let change = RecordChange {
+        accepted: 1,
+        ..RecordChange::default()
+    };
+    Ok(Batch {
+        job: id,
+        sequence: 0,
+        log: LogRange { first: 0, last: 1 },
+        verdicts_root: Digest([7; 32]),
+        tasks: tasks::collect(0..limits::VERDICTS_PER_BATCH_MAX)
+            .map_err(|_| BenchmarkError::Stop("a full batch is a set of tasks"))?,
+        spent: BYTECHIP,
+        payouts: accounts
+            .into_iter()
+            .map(|account| Payout {
+                account,
+                amount: pay,
+            })
+            .collect::<Vec<_>>()
+            .try_into()
+            .map_err(|_| BenchmarkError::Stop("the payees are within the limit"))?,
+        devices: names
+            .into_iter()
+            .map(|device| DeviceChange { device, change })
+            .collect::<Vec<_>>()
+            .try_into()
+            .map_err(|_| BenchmarkError::Stop("the devices are within the limit"))?,
+    })
+}
+
+fn device(number: u32) -> DeviceId {
+    let mut name = [0xd; 32];
+    name[..4].copy_from_slice(&number.to_le_bytes());
+    DeviceId(name)
+}
+
+/// Moves to the block after the last one in which the jobs may be settled.
+fn pass_deadline<T: Config>() {
+    let deadline: BlockNumberFor<T> = limits::JOB_LIFETIME_BLOCKS_MAX.into();
+    frame_system::Pallet::<T>::set_block_number(deadline + One::one());
+}
+
+/// Fails unless the job is over and nothing is held for it.
+fn assert_over<T: Config>(id: &JobId) {
+    let held = Jobs::<T>::get(id).map(|job| (job.state.is_open(), job.escrow.held));
+    assert_eq!(held, Some((false, 0)));
+}
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    #[benchmark]
+    fn draw_coordinators(
+        n: Linear<1, { limits::JOBS_AWAITING_COORDINATOR_MAX }>,
+    ) -> Result<(), BenchmarkError> {
+        let (_, last) = submitted::<T>(n)?;
+        masternode::<T>();
+        // The state of a benchmark may hold no randomness: it is read, and replaced if missing.
+        let random = |job: &JobId| Pallet::<T>::random(job).or(Some((7, BlockNumber::MAX)));
+
+        #[block]
+        {
+            Pallet::<T>::draw_coordinators(random);
+        }
+
+        let coordinator = Jobs::<T>::get(last).and_then(|job| job.state.coordinator().cloned());
+        assert!(coordinator.is_some() && Awaiting::<T>::get().is_empty());
+        Ok(())
+    }
+
+    #[benchmark]
+    fn submit() -> Result<(), BenchmarkError> {
+        let full = limits::JOBS_AWAITING_COORDINATOR_MAX.saturating_sub(1);
+        let (owner, _) = submitted::<T>(full)?;
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(owner.clone()), submission(full));
+
+        assert_eq!(OpenJobs::<T>::get(owner), full.saturating_add(1));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn settle(
+        p: Linear<0, { limits::PAYEES_PER_BATCH_MAX }>,
+        d: Linear<0, { limits::DEVICES_PER_BATCH_MAX }>,
+    ) -> Result<(), BenchmarkError> {
+        let (_, coordinator, id) = nearly_done::<T>()?;
+        let batch = last_batch::<T>(id, p, d)?;
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(coordinator), batch);
+
+        assert_over::<T>(&id);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn close_failed() -> Result<(), BenchmarkError> {
+        let (_, coordinator, id) = nearly_done::<T>()?;
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(coordinator), id, 0, Exit::Trap);
+
+        assert_over::<T>(&id);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn cancel_awaiting() -> Result<(), BenchmarkError> {
+        let (owner, id) = submitted::<T>(limits::JOBS_AWAITING_COORDINATOR_MAX)?;
+
+        #[extrinsic_call]
+        cancel(RawOrigin::Signed(owner), id);
+
+        assert_over::<T>(&id);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn cancel_running() -> Result<(), BenchmarkError> {
+        let (owner, _, id) = nearly_done::<T>()?;
+
+        #[extrinsic_call]
+        cancel(RawOrigin::Signed(owner), id);
+
+        let state = Jobs::<T>::get(id).map(|job| job.state);
+        assert!(matches!(state, Some(JobState::Settling { .. })));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn refund_awaiting() -> Result<(), BenchmarkError> {
+        let (owner, id) = submitted::<T>(limits::JOBS_AWAITING_COORDINATOR_MAX)?;
+        pass_deadline::<T>();
+
+        #[extrinsic_call]
+        refund(RawOrigin::Signed(owner), id);
+
+        assert_over::<T>(&id);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn refund_running() -> Result<(), BenchmarkError> {
+        let (owner, _, id) = nearly_done::<T>()?;
+        pass_deadline::<T>();
+
+        #[extrinsic_call]
+        refund(RawOrigin::Signed(owner), id);
+
+        assert_over::<T>(&id);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn set_prices() -> Result<(), BenchmarkError> {
+        let origin =
+            T::PricesOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
+        let prices = Prices {
+            gigafuel: 7,
+            ..pay::PRICES_AT_GENESIS
+        };
+
+        #[extrinsic_call]
+        _(origin as T::RuntimeOrigin, prices);
+
+        assert_eq!(CurrentPrices::<T>::get(), prices);
+        Ok(())
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::genesis(), crate::mock::Test);
+}

@@ -1,0 +1,80 @@
+//! Drawing coordinators.
+//!
+//! A job submitted in one block is drawn for in the next, from that block's parent's randomness: the
+//! output of a verifiable random function that its author could not choose and that nobody else
+//! knew when the job was submitted. Each job has a draw of its own, by its id.
+
+use crate::{Awaiting, Config, Event, Jobs, JobsCoordinatedBy, Pallet};
+use alloc::vec::Vec;
+use codec::Encode;
+use frame_support::{
+    BoundedVec,
+    traits::{Randomness, SortedMembers},
+};
+use quern_job_rules::life::{self, Transition};
+use quern_primitives::{AccountId, BlockNumber, JobId};
+use sp_runtime::traits::UniqueSaturatedInto;
+
+/// Sets these draws apart from all others that use the chain's randomness.
+const DRAW: &[u8] = b"quern/coordinator/1";
+
+/// A number and the first block in which it could be known.
+pub(crate) type Drawn = (u128, BlockNumber);
+
+impl<T: Config> Pallet<T> {
+    /// Draws a coordinator for each job that awaits one, and says how many awaited. Jobs wait on
+    /// while there is no masternode, or no randomness fresh enough.
+    pub(crate) fn draw_coordinators(random: impl Fn(&JobId) -> Option<Drawn>) -> u32 {
+        let awaiting = Awaiting::<T>::get();
+        let Ok(looked_at) = u32::try_from(awaiting.len()) else {
+            return 0;
+        };
+        if looked_at == 0 {
+            return 0;
+        }
+        let masternodes = T::Masternodes::sorted_members();
+        let still_awaiting: Vec<JobId> = awaiting
+            .into_iter()
+            .filter(|job| Self::draw_coordinator(*job, &masternodes, random(job)).is_none())
+            .collect();
+        if still_awaiting.len() < looked_at as usize {
+            Awaiting::<T>::put(BoundedVec::truncate_from(still_awaiting));
+        }
+        looked_at
+    }
+
+    /// The chain's randomness for a job, if there is any.
+    pub(crate) fn random(job: &JobId) -> Option<Drawn> {
+        let (seed, known_since) = T::Randomness::random(&(DRAW, job).encode());
+        let seed: [u8; 32] = seed?.into();
+        let (number, _) = seed.split_first_chunk::<16>()?;
+        Some((
+            u128::from_le_bytes(*number),
+            known_since.unique_saturated_into(),
+        ))
+    }
+
+    /// Gives a job its coordinator; none if the job has to wait on.
+    fn draw_coordinator(id: JobId, masternodes: &[AccountId], random: Option<Drawn>) -> Option<()> {
+        let job = Jobs::<T>::get(id)?;
+        let (number, known_since) = random?;
+        // The owner chooses the id, so the number must not have been known to the owner then.
+        if known_since < job.submitted_at {
+            return None;
+        }
+        // Of 2^128 numbers, the remainder favours none of some hundred masternodes noticeably.
+        let place = number.checked_rem(masternodes.len().try_into().ok()?)?;
+        let coordinator = masternodes.get(usize::try_from(place).ok()?)?.clone();
+        let drawn = life::Event::Drawn {
+            coordinator: coordinator.clone(),
+        };
+        let Transition { job, .. } = life::apply(&job, Self::now(), drawn).ok()?;
+        Jobs::<T>::insert(id, job);
+        JobsCoordinatedBy::<T>::insert(&coordinator, id, ());
+        Self::deposit_event(Event::CoordinatorDrawn {
+            job: id,
+            coordinator,
+        });
+        Some(())
+    }
+}

@@ -1,0 +1,231 @@
+//! What always holds of jobs and their money.
+
+use crate::{
+    Awaiting, Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, OpenJobs, Pallet,
+    SettledTasks, Totals,
+};
+use alloc::collections::{BTreeMap, BTreeSet};
+use frame_support::ensure;
+use quern_job_rules::{
+    pay::{self, Tariff},
+    tasks,
+};
+use quern_primitives::{
+    AccountId, Amount, JobId,
+    job::{Escrow, Job, JobState},
+    limits::OPEN_JOBS_PER_OWNER_MAX,
+};
+use sp_runtime::TryRuntimeError;
+
+/// Open jobs and what is held for them.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    jobs: u32,
+    held: Amount,
+}
+
+impl<T: Config> Pallet<T> {
+    /// Checks the storage against the pallet's invariants:
+    ///
+    /// - each job: paid + network + refunded + held = deposited = its quote, nothing held once it is
+    ///   over, and its batches add up to its tasks and money;
+    /// - each owner: what is held on the account is the sum over the open jobs, which are counted
+    ///   and within their limit;
+    /// - each open job's settled tasks are as many as the job says, of those it has;
+    /// - those awaiting a coordinator are exactly the submitted jobs, each once;
+    /// - the lists by owner and by coordinator name exactly the jobs they should;
+    /// - the totals are the sum over all jobs, and the prices are within their bounds.
+    ///
+    /// Reads every job and batch there is: for tests and auditors.
+    pub fn do_try_state() -> Result<(), TryRuntimeError> {
+        let mut owners: BTreeMap<AccountId, Open> = BTreeMap::new();
+        let mut totals = Escrow::default();
+        for (id, job) in Jobs::<T>::iter() {
+            check_money(&job)?;
+            check_batches::<T>(&id, &job)?;
+            check_lists::<T>(&id, &job)?;
+            totals = sum(totals, job.escrow).ok_or("the jobs' money is more than can exist")?;
+            let open = owners.entry(job.owner.clone()).or_default();
+            if job.state.is_open() {
+                open.jobs = open.jobs.saturating_add(1);
+                open.held = open.held.saturating_add(job.escrow.held);
+            }
+        }
+        ensure!(
+            totals == Totals::<T>::get(),
+            "the totals are not the sum over all jobs"
+        );
+        check_owners::<T>(&owners)?;
+        check_list_lengths::<T>()?;
+        check_awaiting::<T>()?;
+        pay::check_prices(&CurrentPrices::<T>::get())
+            .map_err(|_| TryRuntimeError::Other("a price is out of its bounds"))
+    }
+}
+
+fn check_money(job: &Job) -> Result<(), TryRuntimeError> {
+    let Escrow {
+        deposited,
+        paid,
+        network,
+        refunded,
+        held,
+    } = job.escrow;
+    let accounted = [paid, network, refunded, held]
+        .into_iter()
+        .try_fold(Amount::MIN, |sum, part| sum.checked_add(part));
+    ensure!(
+        accounted == Some(deposited),
+        "a job's money does not add up to its deposit"
+    );
+    let quote = Tariff::of_job(job)
+        .ok()
+        .and_then(|tariff| tariff.task_cap().checked_mul(job.submission.tasks.into()));
+    ensure!(quote == Some(deposited), "a job's deposit is not its quote");
+    ensure!(
+        job.state.is_open() || held == 0,
+        "money is held for a job that is over"
+    );
+    Ok(())
+}
+
+fn check_batches<T: Config>(id: &JobId, job: &Job) -> Result<(), TryRuntimeError> {
+    let (mut batches, mut settled) = (0u32, 0u32);
+    let (mut spent, mut paid): (Amount, Amount) = (0, 0);
+    for (sequence, batch) in Batches::<T>::iter_prefix(id) {
+        ensure!(
+            sequence < job.next_batch,
+            "a job has a batch out of sequence"
+        );
+        batches = batches.saturating_add(1);
+        settled = settled.saturating_add(batch.tasks);
+        spent = spent.saturating_add(batch.spent);
+        paid = paid.saturating_add(batch.paid);
+    }
+    ensure!(batches == job.next_batch, "a batch of a job is missing");
+    ensure!(
+        settled == job.settled_tasks,
+        "the batches do not add up to the settled tasks"
+    );
+    ensure!(
+        paid == job.escrow.paid,
+        "the batches do not add up to what workers got"
+    );
+    let network = spent.checked_sub(paid);
+    ensure!(
+        network == Some(job.escrow.network),
+        "the batches do not add up to what is spent"
+    );
+
+    let bitmap = SettledTasks::<T>::get(id);
+    let tasks = job.submission.tasks;
+    if job.state.is_open() {
+        ensure!(
+            tasks::count(&bitmap) == job.settled_tasks,
+            "settled tasks are miscounted"
+        );
+        let beyond = (tasks..tasks::bitmap_bytes(tasks).saturating_mul(u8::BITS))
+            .any(|task| tasks::is_settled(&bitmap, task));
+        ensure!(!beyond, "a task is settled that the job does not have");
+        let bytes = [0, tasks::bitmap_bytes(tasks) as usize];
+        ensure!(
+            bytes.contains(&bitmap.len()),
+            "settled tasks are kept in too much room"
+        );
+        ensure!(
+            job.settled_tasks < tasks,
+            "a job is open with nothing left to settle"
+        );
+    } else {
+        ensure!(
+            bitmap.is_empty(),
+            "settled tasks are kept of a job that is over"
+        );
+    }
+    Ok(())
+}
+
+fn check_lists<T: Config>(id: &JobId, job: &Job) -> Result<(), TryRuntimeError> {
+    ensure!(
+        JobsOf::<T>::contains_key(&job.owner, id),
+        "a job is not on its owner's list"
+    );
+    if let Some(coordinator) = job.state.coordinator() {
+        ensure!(
+            JobsCoordinatedBy::<T>::contains_key(coordinator, id),
+            "a job is not on its coordinator's list"
+        );
+    }
+    Ok(())
+}
+
+fn check_owners<T: Config>(owners: &BTreeMap<AccountId, Open>) -> Result<(), TryRuntimeError> {
+    for (owner, open) in owners {
+        ensure!(
+            Pallet::<T>::escrow_of(owner) == open.held,
+            "what is held on an account is not the sum over its open jobs"
+        );
+        ensure!(
+            OpenJobs::<T>::get(owner) == open.jobs,
+            "an owner's open jobs are miscounted"
+        );
+        ensure!(
+            open.jobs <= OPEN_JOBS_PER_OWNER_MAX,
+            "an owner has too many open jobs"
+        );
+    }
+    ensure!(
+        OpenJobs::<T>::iter().all(|(owner, count)| count > 0 && owners.contains_key(&owner)),
+        "an owner without open jobs is counted"
+    );
+    Ok(())
+}
+
+/// With each job on its lists, lists of the right length name nothing else.
+fn check_list_lengths<T: Config>() -> Result<(), TryRuntimeError> {
+    ensure!(
+        JobsOf::<T>::iter_keys().count() == Jobs::<T>::iter_keys().count(),
+        "an owner's list names another's job"
+    );
+    let coordinated = Jobs::<T>::iter_values().filter(|job| job.state.coordinator().is_some());
+    ensure!(
+        JobsCoordinatedBy::<T>::iter_keys().count() == coordinated.count(),
+        "a coordinator's list names a job that is not its to settle"
+    );
+    ensure!(
+        Batches::<T>::iter_keys().all(|(job, _)| Jobs::<T>::contains_key(job)),
+        "a batch is of no job"
+    );
+    ensure!(
+        SettledTasks::<T>::iter_keys().all(Jobs::<T>::contains_key),
+        "settled tasks are of no job"
+    );
+    Ok(())
+}
+
+fn check_awaiting<T: Config>() -> Result<(), TryRuntimeError> {
+    let submitted: BTreeSet<JobId> = Jobs::<T>::iter()
+        .filter_map(|(id, job)| (job.state == JobState::Submitted).then_some(id))
+        .collect();
+    let queue = Awaiting::<T>::get();
+    let awaiting: BTreeSet<JobId> = queue.iter().copied().collect();
+    ensure!(
+        awaiting.len() == queue.len(),
+        "a job awaits its coordinator twice"
+    );
+    ensure!(
+        awaiting == submitted,
+        "those awaiting a coordinator are not the submitted jobs"
+    );
+    Ok(())
+}
+
+fn sum(one: Escrow, other: Escrow) -> Option<Escrow> {
+    Some(Escrow {
+        deposited: one.deposited.checked_add(other.deposited)?,
+        paid: one.paid.checked_add(other.paid)?,
+        network: one.network.checked_add(other.network)?,
+        refunded: one.refunded.checked_add(other.refunded)?,
+        held: one.held.checked_add(other.held)?,
+    })
+}

@@ -1,0 +1,189 @@
+//! What the calls do: load, ask the rules, move the money, store.
+
+use crate::{
+    Awaiting, Batches, Config, CurrentPrices, Devices, Error, Event, Jobs, JobsCoordinatedBy,
+    JobsOf, OpenJobs, Pallet, SettledTasks, WeightInfo,
+};
+use frame_support::{
+    ensure,
+    pallet_prelude::{DispatchResult, Get, Weight},
+    traits::{Contains, SortedMembers},
+};
+use frame_system::pallet_prelude::BlockNumberFor;
+use quern_job_rules::{
+    life::{self, Transition},
+    quote, settlement, tasks,
+};
+use quern_primitives::{
+    AccountId, BlockNumber, GenesisHash, JobId, TaskIndex,
+    batch::Batch,
+    job::{Job, JobState, Submission, job_id},
+    limits::OPEN_JOBS_PER_OWNER_MAX,
+    receipt::Exit,
+};
+use sp_runtime::traits::{UniqueSaturatedInto, Zero};
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_submit(owner: AccountId, submission: Submission) -> DispatchResult {
+        ensure!(!T::Bans::contains(&owner), Error::<T>::OwnerBanned);
+        let (prices, now) = (CurrentPrices::<T>::get(), Self::now());
+        let quote = quote::accept(&submission, &prices, now).map_err(Error::<T>::from)?;
+        let id = job_id(&Self::genesis_hash(), &owner, &submission.salt);
+        ensure!(!Jobs::<T>::contains_key(id), Error::<T>::JobExists);
+        let open_jobs = OpenJobs::<T>::get(&owner).saturating_add(1);
+        ensure!(
+            open_jobs <= OPEN_JOBS_PER_OWNER_MAX,
+            Error::<T>::TooManyOpenJobs
+        );
+        Awaiting::<T>::try_append(id).map_err(|()| Error::<T>::TooManyAwaiting)?;
+        Self::hold_escrow(&owner, quote.total)?;
+
+        OpenJobs::<T>::insert(&owner, open_jobs);
+        JobsOf::<T>::insert(&owner, id, ());
+        Jobs::<T>::insert(
+            id,
+            life::open(owner.clone(), submission, prices, &quote, now),
+        );
+        Self::deposit_event(Event::JobSubmitted {
+            job: id,
+            owner,
+            escrow: quote.total,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn do_settle(by: AccountId, batch: &Batch) -> DispatchResult {
+        let (id, now) = (batch.job, Self::now());
+        let job = Self::existing(id)?;
+        let mut settled = SettledTasks::<T>::get(id);
+        let valid =
+            settlement::validate(&job, &settled, batch, &by, now).map_err(Error::<T>::from)?;
+        ensure!(
+            T::Masternodes::contains(&by),
+            Error::<T>::CoordinatorRemoved
+        );
+        let transition = life::apply(&job, now, valid.event(&by)).map_err(Error::<T>::from)?;
+
+        for payout in valid.payouts() {
+            Self::pay(&job.owner, &payout.account, payout.amount)?;
+        }
+        for device in valid.devices() {
+            T::Devices::record(&device.device, &device.change);
+        }
+        let split = valid.split();
+        Batches::<T>::insert(id, batch.sequence, valid.record(now));
+        if transition.end.is_none() {
+            settled.bounded_resize(tasks::bitmap_bytes(job.submission.tasks) as usize, 0);
+            valid.tasks().add_to(settled.as_mut());
+            SettledTasks::<T>::insert(id, settled);
+        }
+        Self::deposit_event(Event::BatchSettled {
+            job: id,
+            sequence: batch.sequence,
+            tasks: valid.tasks().count(),
+            spent: split.spent(),
+            workers: split.workers(),
+            operators: split.operators(),
+            treasury: split.treasury(),
+        });
+        Self::commit(id, &job, transition)
+    }
+
+    pub(crate) fn do_close_failed(
+        by: AccountId,
+        id: JobId,
+        task: TaskIndex,
+        exit: Exit,
+    ) -> DispatchResult {
+        let job = Self::existing(id)?;
+        let settled = SettledTasks::<T>::get(id);
+        let event = life::Event::ProgramFailed {
+            by: &by,
+            task,
+            exit,
+            settled: &settled,
+        };
+        let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;
+        ensure!(
+            T::Masternodes::contains(&by),
+            Error::<T>::CoordinatorRemoved
+        );
+        Self::commit(id, &job, transition)
+    }
+
+    pub(crate) fn do_cancel(by: AccountId, id: JobId) -> DispatchResult {
+        let job = Self::existing(id)?;
+        let event = life::Event::Cancelled {
+            by: &by,
+            grace_blocks: T::SettleGrace::get(),
+        };
+        let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;
+        if let JobState::Settling { until, .. } = transition.job.state {
+            Self::deposit_event(Event::JobCancelled { job: id, until });
+        }
+        Self::commit(id, &job, transition)
+    }
+
+    pub(crate) fn do_refund(id: JobId) -> DispatchResult {
+        let job = Self::existing(id)?;
+        let transition =
+            life::apply(&job, Self::now(), life::Event::Refunded).map_err(Error::<T>::from)?;
+        Self::commit(id, &job, transition)
+    }
+
+    /// What settling this batch costs at most: it grows with payees and devices, not with tasks.
+    pub(crate) fn settle_weight(batch: &Batch) -> Weight {
+        // Both lists are bounded far below what would not fit.
+        let length = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        T::WeightInfo::settle(length(batch.payouts.len()), length(batch.devices.len()))
+    }
+
+    /// The present block's height. The runtime's heights fit.
+    pub(crate) fn now() -> BlockNumber {
+        frame_system::Pallet::<T>::block_number().unique_saturated_into()
+    }
+
+    /// The hash of the chain's first block; the only block hash that is kept for good.
+    pub(crate) fn genesis_hash() -> GenesisHash {
+        GenesisHash(frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::zero()).into())
+    }
+
+    fn existing(id: JobId) -> Result<Job, Error<T>> {
+        Jobs::<T>::get(id).ok_or(Error::NoSuchJob)
+    }
+
+    /// Stores what the rules made of the job `before`, and moves the money beside the workers' pay.
+    fn commit(id: JobId, before: &Job, transition: Transition) -> DispatchResult {
+        let Transition { job, moves, end } = transition;
+        if let Some(coordinator) = before.state.coordinator() {
+            Self::pay(&job.owner, coordinator, moves.operators)?;
+        }
+        Self::pay(&job.owner, &T::TreasuryAccount::get(), moves.treasury)?;
+        Self::release_escrow(&job.owner, moves.owner)?;
+        Self::count_moves(&moves)?;
+        if let Some(end) = end {
+            Self::forget_open(id, before);
+            Self::deposit_event(Event::JobEnded {
+                job: id,
+                end,
+                refunded: moves.owner,
+            });
+        }
+        Jobs::<T>::insert(id, job);
+        Ok(())
+    }
+
+    /// Takes a job that is over from all that lists open ones.
+    fn forget_open(id: JobId, before: &Job) {
+        match before.state.coordinator() {
+            Some(coordinator) => JobsCoordinatedBy::<T>::remove(coordinator, id),
+            None => Awaiting::<T>::mutate(|awaiting| awaiting.retain(|other| *other != id)),
+        }
+        SettledTasks::<T>::remove(id);
+        OpenJobs::<T>::mutate_exists(&before.owner, |open_jobs| {
+            *open_jobs = open_jobs
+                .and_then(|count| count.checked_sub(1))
+                .filter(|left| *left > 0);
+        });
+    }
+}

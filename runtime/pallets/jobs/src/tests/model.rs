@@ -1,0 +1,480 @@
+//! Random calls against a ledger written apart: whether each call is accepted, and where every unit
+//! of money is afterwards, must be the same.
+
+use super::*;
+use crate::mock::RuntimeOrigin;
+use frame_support::traits::fungible::Mutate;
+use proptest::prelude::*;
+use quern_primitives::{
+    AccountId, Amount, JobId,
+    batch::{Batch, Payout, TaskSet},
+    job::Submission,
+    receipt::Exit,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the second owner has: enough for two of the larger jobs, not for three.
+const LITTLE_MONEY: Amount = 10 * TASK_CAP + 7;
+
+/// A call, sensible or not. Jobs are named by their place among those submitted.
+#[derive(Clone, Debug)]
+enum Step {
+    Submit {
+        poor: bool,
+        salt: u16,
+        tasks: u32,
+        deadline_in: u32,
+        stingy: bool,
+    },
+    Blocks(u32),
+    Settle {
+        job: usize,
+        stranger: bool,
+        sequence_off: bool,
+        tasks: BTreeSet<u32>,
+        spent_permille: u32,
+        pay_permille: [u32; 2],
+    },
+    Fail {
+        job: usize,
+        stranger: bool,
+        task: u32,
+        fails: bool,
+    },
+    Cancel {
+        job: usize,
+        stranger: bool,
+    },
+    Refund {
+        job: usize,
+    },
+    Ban(bool),
+    EmptyRoster(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let rarely = || prop::bool::weighted(0.08);
+    let submit = (any::<bool>(), 0u16..12, 2u32..9, 0u32..40, rarely()).prop_map(
+        |(poor, salt, tasks, deadline_in, stingy)| Step::Submit {
+            poor,
+            salt,
+            tasks,
+            deadline_in,
+            stingy,
+        },
+    );
+    let settle = (
+        0usize..6,
+        rarely(),
+        rarely(),
+        prop_oneof![
+            12 => prop::collection::btree_set(0u32..6, 1..3),
+            1 => prop::collection::btree_set(0u32..9, 0..6),
+        ],
+        prop_oneof![12 => 0u32..=1_000, 1 => 1_000u32..1_100],
+        prop_oneof![12 => [1u32..=350, 1u32..=350], 1 => [0u32..500, 0u32..500]],
+    )
+        .prop_map(
+            |(job, stranger, sequence_off, tasks, spent_permille, pay_permille)| Step::Settle {
+                job,
+                stranger,
+                sequence_off,
+                tasks,
+                spent_permille,
+                pay_permille,
+            },
+        );
+    let fail = (0usize..6, rarely(), 0u32..6, prop::bool::weighted(0.9)).prop_map(
+        |(job, stranger, task, fails)| Step::Fail {
+            job,
+            stranger,
+            task,
+            fails,
+        },
+    );
+    prop_oneof![
+        6 => submit,
+        8 => (1u32..6).prop_map(Step::Blocks),
+        24 => settle,
+        3 => fail,
+        3 => (0usize..6, rarely()).prop_map(|(job, stranger)| Step::Cancel { job, stranger }),
+        5 => (0usize..6).prop_map(|job| Step::Refund { job }),
+        1 => prop::bool::weighted(0.3).prop_map(Step::Ban),
+        1 => prop::bool::weighted(0.2).prop_map(Step::EmptyRoster),
+    ]
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Phase {
+    Waiting,
+    Running(AccountId),
+    Settling(AccountId, u32),
+    Over,
+}
+
+struct Told {
+    id: JobId,
+    owner: AccountId,
+    deadline: u32,
+    open_tasks: BTreeSet<u32>,
+    pot: Amount,
+    batches: u32,
+    phase: Phase,
+}
+
+/// The chain as told by the steps so far.
+struct Ledger {
+    now: u32,
+    free: BTreeMap<AccountId, Amount>,
+    jobs: Vec<Told>,
+    banned: bool,
+    roster_empty: bool,
+}
+
+impl Ledger {
+    fn new() -> Self {
+        let free = BTreeMap::from([(OWNER, ENDOWMENT), (OTHER_OWNER, LITTLE_MONEY)]);
+        Self {
+            now: 1,
+            free,
+            jobs: Vec::new(),
+            banned: false,
+            roster_empty: false,
+        }
+    }
+
+    fn give(&mut self, account: &AccountId, amount: Amount) {
+        *self.free.entry(account.clone()).or_default() += amount;
+    }
+
+    fn submit(&mut self, owner: &AccountId, submission: &Submission) -> bool {
+        let cost = TASK_CAP * Amount::from(submission.tasks);
+        let id = id_of(owner, submission);
+        let may = submission.deadline > self.now
+            && submission.price_max >= cost
+            && self.jobs.iter().all(|job| job.id != id)
+            && self.free[owner] > cost
+            && !(self.banned && *owner == OWNER);
+        if may {
+            *self.free.get_mut(owner).unwrap() -= cost;
+            self.jobs.push(Told {
+                id,
+                owner: owner.clone(),
+                deadline: submission.deadline,
+                open_tasks: (0..submission.tasks).collect(),
+                pot: cost,
+                batches: 0,
+                phase: Phase::Waiting,
+            });
+        }
+        may
+    }
+
+    /// A block began; the draws are the chain's to make, but not whether and among whom.
+    fn begin_block(&mut self) {
+        self.now += 1;
+        let waiting = self
+            .jobs
+            .iter_mut()
+            .filter(|job| job.phase == Phase::Waiting);
+        for told in waiting {
+            let drawn = job(told.id).state.coordinator().cloned();
+            if self.roster_empty {
+                assert_eq!(drawn, None);
+            } else {
+                let drawn = drawn.expect("a waiting job is drawn in the next block");
+                assert!(MASTERNODES.contains(&drawn));
+                told.phase = Phase::Running(drawn);
+            }
+        }
+    }
+
+    /// The coordinator, if there is one that may act now.
+    fn acting(&self, job: &Told) -> Option<AccountId> {
+        let (coordinator, until) = match &job.phase {
+            Phase::Running(coordinator) => (coordinator, job.deadline),
+            Phase::Settling(coordinator, until) => (coordinator, *until),
+            Phase::Waiting | Phase::Over => return None,
+        };
+        (!self.roster_empty && self.now <= until).then(|| coordinator.clone())
+    }
+
+    fn settle(&mut self, at: usize, by: &AccountId, batch: &Batch, tasks: &BTreeSet<u32>) -> bool {
+        let Some(job) = self.jobs.get(at) else {
+            return false;
+        };
+        let paid: Amount = batch.payouts.iter().map(|payout| payout.amount).sum();
+        let may = self.acting(job).as_ref() == Some(by)
+            && batch.sequence == job.batches
+            && !tasks.is_empty()
+            && tasks.is_subset(&job.open_tasks)
+            && batch.spent <= TASK_CAP * tasks.len() as Amount
+            && batch.spent <= job.pot
+            && batch.payouts.iter().all(|payout| payout.amount > 0)
+            && 10 * paid <= 7 * batch.spent;
+        if !may {
+            return false;
+        }
+        for payout in &batch.payouts {
+            self.give(&payout.account, payout.amount);
+        }
+        let for_network = batch.spent - 7 * batch.spent / 10;
+        let for_coordinator = 2 * for_network / 3;
+        self.give(by, for_coordinator);
+        self.give(
+            &TreasuryAccount::get(),
+            batch.spent - paid - for_coordinator,
+        );
+        let job = &mut self.jobs[at];
+        job.pot -= batch.spent;
+        job.batches += 1;
+        job.open_tasks = &job.open_tasks - tasks;
+        if job.open_tasks.is_empty() {
+            self.end(at);
+        }
+        true
+    }
+
+    fn fail(&mut self, at: usize, by: &AccountId, task: u32, fails: bool) -> bool {
+        let Some(job) = self.jobs.get(at) else {
+            return false;
+        };
+        let may = fails && self.acting(job).as_ref() == Some(by) && job.open_tasks.contains(&task);
+        if may {
+            self.end(at);
+        }
+        may
+    }
+
+    fn cancel(&mut self, at: usize, by: &AccountId) -> bool {
+        let now = self.now;
+        let Some(job) = self.jobs.get_mut(at) else {
+            return false;
+        };
+        if job.owner != *by || now > job.deadline {
+            return false;
+        }
+        match job.phase.clone() {
+            Phase::Waiting => self.end(at),
+            Phase::Running(coordinator) => {
+                job.phase = Phase::Settling(coordinator, job.deadline.min(now + GRACE));
+            }
+            Phase::Settling(..) | Phase::Over => return false,
+        }
+        true
+    }
+
+    fn refund(&mut self, at: usize) -> bool {
+        let Some(job) = self.jobs.get(at) else {
+            return false;
+        };
+        let may = match job.phase {
+            Phase::Waiting | Phase::Running(_) => self.now > job.deadline,
+            Phase::Settling(_, until) => self.now > until,
+            Phase::Over => false,
+        };
+        if may {
+            self.end(at);
+        }
+        may
+    }
+
+    fn end(&mut self, at: usize) {
+        let job = &mut self.jobs[at];
+        job.phase = Phase::Over;
+        let (owner, rest) = (job.owner.clone(), core::mem::take(&mut job.pot));
+        self.give(&owner, rest);
+    }
+
+    /// Every account's free money, and every owner's escrow.
+    fn check(&self) -> Result<(), TestCaseError> {
+        for (account, expected) in &self.free {
+            prop_assert_eq!(free(account), *expected, "the free money of {:?}", account);
+        }
+        let mut escrow = 0;
+        for owner in [OWNER, OTHER_OWNER] {
+            let jobs = self.jobs.iter().filter(|job| job.owner == owner);
+            let held: Amount = jobs.map(|job| job.pot).sum();
+            prop_assert_eq!(Jobs::escrow_of(&owner), held, "the escrow of {:?}", owner);
+            escrow += held;
+        }
+        prop_assert_eq!(Jobs::totals().held, escrow);
+        let all: Amount = self.free.values().sum::<Amount>() + escrow;
+        prop_assert_eq!(
+            Balances::total_issuance(),
+            all,
+            "no unit appears or vanishes"
+        );
+        prop_assert_eq!(Jobs::do_try_state(), Ok(()));
+        Ok(())
+    }
+}
+
+/// What became of a run, to see that the steps reach what they are meant to.
+#[derive(Default)]
+struct Reached {
+    accepted: BTreeMap<&'static str, u32>,
+}
+
+fn run(steps: Vec<Step>, reached: &mut Reached) -> Result<(), TestCaseError> {
+    genesis().execute_with(|| {
+        Balances::set_balance(&OTHER_OWNER, LITTLE_MONEY);
+        let mut ledger = Ledger::new();
+        for step in steps {
+            let (name, said, expected) = take(&mut ledger, step.clone());
+            prop_assert_eq!(said, expected, "in block {}: {:?}", ledger.now, step);
+            *reached.accepted.entry(name).or_default() += u32::from(said);
+            ledger.check()?;
+        }
+        Ok(())
+    })
+}
+
+/// Takes one step on both sides: its name, whether the chain accepted it, whether the ledger did.
+fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
+    let origin = |account: &AccountId| RuntimeOrigin::signed(account.clone());
+    let at = |ledger: &Ledger, job: usize| job % ledger.jobs.len().max(1);
+    let id = |ledger: &Ledger, at: usize| ledger.jobs.get(at).map_or(JobId([0; 32]), |job| job.id);
+    let coordinator = |ledger: &Ledger, at: usize, stranger: bool| {
+        let known = ledger
+            .jobs
+            .get(at)
+            .and_then(|told| job(told.id).state.coordinator().cloned());
+        known.filter(|_| !stranger).unwrap_or(STRANGER)
+    };
+    match step {
+        Step::Submit {
+            poor,
+            salt,
+            tasks,
+            deadline_in,
+            stingy,
+        } => {
+            let owner = if poor { OTHER_OWNER } else { OWNER };
+            let submission = Submission {
+                tasks,
+                deadline: ledger.now + deadline_in,
+                price_max: TASK_CAP * Amount::from(tasks) - Amount::from(stingy),
+                ..salted(salt)
+            };
+            let expected = ledger.submit(&owner, &submission);
+            (
+                "submit",
+                Jobs::submit(origin(&owner), submission).is_ok(),
+                expected,
+            )
+        }
+        Step::Blocks(count) => {
+            for _ in 0..count {
+                next_block();
+                ledger.begin_block();
+            }
+            ("blocks", true, true)
+        }
+        Step::Settle {
+            job,
+            stranger,
+            sequence_off,
+            tasks,
+            spent_permille,
+            pay_permille,
+        } => {
+            let at = at(ledger, job);
+            let by = coordinator(ledger, at, stranger);
+            let told = ledger.jobs.get(at);
+            let sequence = told.map_or(0, |job| job.batches) + u32::from(sequence_off);
+            let spent = TASK_CAP * tasks.len() as Amount * Amount::from(spent_permille) / 1_000;
+            let payouts = WORKERS
+                .into_iter()
+                .zip(pay_permille)
+                .map(|(account, permille)| Payout {
+                    account,
+                    amount: spent * Amount::from(permille) / 1_000,
+                });
+            let set = quern_job_rules::tasks::collect(tasks.iter().copied()).unwrap_or(TaskSet {
+                first: 0,
+                bits: Default::default(),
+            });
+            let batch = Batch {
+                tasks: set,
+                spent,
+                payouts: payouts.collect::<Vec<_>>().try_into().unwrap(),
+                ..batch(id(ledger, at), sequence, [0])
+            };
+            let said = Jobs::settle(origin(&by), batch.clone()).is_ok();
+            ("settle", said, ledger.settle(at, &by, &batch, &tasks))
+        }
+        Step::Fail {
+            job,
+            stranger,
+            task,
+            fails,
+        } => {
+            let at = at(ledger, job);
+            let by = coordinator(ledger, at, stranger);
+            let exit = if fails {
+                Exit::OutOfFuel
+            } else {
+                Exit::Success
+            };
+            let said = Jobs::close_failed(origin(&by), id(ledger, at), task, exit).is_ok();
+            ("fail", said, ledger.fail(at, &by, task, fails))
+        }
+        Step::Cancel { job, stranger } => {
+            let at = at(ledger, job);
+            let owner = ledger.jobs.get(at).map(|job| job.owner.clone());
+            let by = owner.filter(|_| !stranger).unwrap_or(STRANGER);
+            let said = Jobs::cancel(origin(&by), id(ledger, at)).is_ok();
+            ("cancel", said, ledger.cancel(at, &by))
+        }
+        Step::Refund { job } => {
+            let at = at(ledger, job);
+            let said = Jobs::refund(origin(&STRANGER), id(ledger, at)).is_ok();
+            ("refund", said, ledger.refund(at))
+        }
+        Step::Ban(banned) => {
+            Banned::set(&if banned { vec![OWNER] } else { vec![] });
+            ledger.banned = banned;
+            ("ban", true, true)
+        }
+        Step::EmptyRoster(empty) => {
+            MasternodeList::set(&if empty { vec![] } else { MASTERNODES.to_vec() });
+            ledger.roster_empty = empty;
+            ("roster", true, true)
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_calls_leave_every_unit_where_the_ledger_says(
+        steps in prop::collection::vec(step(), 50),
+    ) {
+        run(steps, &mut Reached::default())?;
+    }
+}
+
+/// The random calls above are worth what they reach.
+#[test]
+fn random_calls_are_often_accepted() {
+    use proptest::{strategy::ValueTree, test_runner::TestRunner};
+    let mut runner = TestRunner::deterministic();
+    let mut reached = Reached::default();
+    for _ in 0..40 {
+        let steps = prop::collection::vec(step(), 50)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
+        run(steps, &mut reached).unwrap();
+    }
+    for name in ["submit", "settle", "fail", "cancel", "refund"] {
+        let accepted = reached.accepted.get(name).copied().unwrap_or(0);
+        assert!(
+            accepted >= 10,
+            "{name} was accepted {accepted} times: {:?}",
+            reached.accepted
+        );
+    }
+}
