@@ -1,1 +1,26 @@
-//! The chain as the compute side sees it: finalised state, transactions, reconciliation.
+//! The chain as the compute side sees it: finalised state, transactions, accounts.
+//!
+//! This is the only room that talks to a node. What is asked and what is answered has the types of
+//! `quern-primitives`, encoded as the runtime encodes them; there is no second description of the
+//! chain that could drift from the first.
+//!
+//! ```text
+//! Chain::connect(url)          one connection, which mends itself when the node comes back
+//!   .finalised()               a stream of finalised heights
+//!   .at_finalised()  -> State  everything asked of one State is of one block
+//!   .submit(signer, Call)      waits until the call is in a finalised block and succeeded
+//! ```
+
+mod account;
+mod call;
+mod chain;
+mod events;
+mod state;
+mod submit;
+
+pub use account::{Account, AccountError};
+pub use call::{Call, Endpoints};
+pub use chain::{Chain, ChainError, FinalisedBlock, FinalisedBlocks};
+pub use events::ChainEvent;
+pub use state::State;
+pub use submit::{Settled, SubmitError};

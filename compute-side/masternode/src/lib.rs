@@ -1,1 +1,24 @@
 //! The masternode: takes jobs in, hands tasks out, judges answers, settles.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`core`] | decides; pure |
+//! | `daemon` | owns the core, feeds it and carries out what it wants |
+//! | `api` | the Jobs API for owners |
+//! | `watcher` | follows the chain |
+//! | `settler` | sends batches |
+//! | `store`, `vault` | what is remembered, and the jobs' files |
+
+mod api;
+mod config;
+mod context;
+pub mod core;
+mod daemon;
+mod receipts;
+mod settler;
+mod store;
+mod vault;
+mod watcher;
+
+pub use config::Config;
+pub use daemon::run;

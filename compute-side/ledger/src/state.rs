@@ -1,0 +1,121 @@
+//! What the chain answers about one block, through the runtime's own interface.
+
+use crate::chain::{ChainError, FinalisedBlock, no_answer};
+use codec::{Decode, DecodeAll, Encode};
+use quern_job_rules::quote::QuoteError;
+use quern_primitives::{
+    AccountId, BlockNumber, DeviceId, JobId,
+    batch::BatchRecord,
+    ids::BatchSequence,
+    job::{Job, Prices, Submission},
+    view::{DeviceView, MasternodeView, Quote, Totals, WalletView},
+};
+use subxt::{
+    SubstrateConfig,
+    client::{ClientAtBlock, OnlineClientAtBlockImpl},
+};
+
+/// The state of one block.
+#[derive(Clone)]
+pub struct State {
+    pub(crate) at: ClientAtBlock<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>,
+}
+
+impl State {
+    pub(crate) fn new(
+        at: ClientAtBlock<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>,
+    ) -> Self {
+        Self { at }
+    }
+
+    /// The block.
+    pub fn block(&self) -> FinalisedBlock {
+        FinalisedBlock {
+            number: BlockNumber::try_from(self.at.block_number()).unwrap_or(BlockNumber::MAX),
+            hash: self.at.block_hash().0,
+        }
+    }
+
+    /// What a job would cost at most, or why it would be refused.
+    pub async fn quote(&self, submission: &Submission) -> Result<Result<Quote, QuoteError>, ChainError> {
+        self.ask("quote", submission).await
+    }
+
+    /// The prices for new jobs.
+    pub async fn prices(&self) -> Result<Prices, ChainError> {
+        self.ask("prices", &()).await
+    }
+
+    /// A job.
+    pub async fn job(&self, job: JobId) -> Result<Option<Job>, ChainError> {
+        self.ask("job", &job).await
+    }
+
+    /// An account's jobs, in the order of their names, from behind one of them.
+    pub async fn jobs_of(
+        &self,
+        owner: &AccountId,
+        start_after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<(JobId, Job)>, ChainError> {
+        self.ask("jobs_of", &(owner, start_after, limit)).await
+    }
+
+    /// The open jobs that a masternode coordinates.
+    pub async fn jobs_coordinated_by(
+        &self,
+        masternode: &AccountId,
+    ) -> Result<Vec<(JobId, Job)>, ChainError> {
+        self.ask("jobs_coordinated_by", masternode).await
+    }
+
+    /// A settled batch.
+    pub async fn batch(
+        &self,
+        job: JobId,
+        sequence: BatchSequence,
+    ) -> Result<Option<BatchRecord>, ChainError> {
+        self.ask("batch", &(job, sequence)).await
+    }
+
+    /// A device.
+    pub async fn device(&self, device: DeviceId) -> Result<Option<DeviceView>, ChainError> {
+        self.ask("device", &device).await
+    }
+
+    /// An account's devices.
+    pub async fn devices_of(&self, account: &AccountId) -> Result<Vec<DeviceView>, ChainError> {
+        self.ask("devices_of", account).await
+    }
+
+    /// All masternodes that say where they are reached.
+    pub async fn masternodes(&self) -> Result<Vec<MasternodeView>, ChainError> {
+        self.ask("masternodes", &()).await
+    }
+
+    /// An account's money.
+    pub async fn wallet(&self, account: &AccountId) -> Result<WalletView, ChainError> {
+        self.ask("wallet", account).await
+    }
+
+    /// The whole chain's money.
+    pub async fn totals(&self) -> Result<Totals, ChainError> {
+        self.ask("totals", &()).await
+    }
+
+    /// ByteChips for one US dollar.
+    pub async fn bytechips_per_dollar(&self) -> Result<u32, ChainError> {
+        self.ask("bytechips_per_dollar", &()).await
+    }
+
+    async fn ask<A: Encode, R: Decode>(&self, what: &'static str, arguments: &A) -> Result<R, ChainError> {
+        let method = format!("QuernApi_{what}");
+        let answer = self
+            .at
+            .runtime_apis()
+            .call_raw(&method, Some(&arguments.encode()))
+            .await
+            .map_err(no_answer(what))?;
+        R::decode_all(&mut &answer[..]).map_err(|source| ChainError::Foreign { what, source })
+    }
+}

@@ -1,0 +1,348 @@
+//! The Jobs API's server.
+
+use crate::{
+    context::JobContext,
+    daemon::{Command, Shared},
+    receipts::Outcome,
+    core::OutputPlace,
+    store::JobRecord,
+    vault::{Item, Received},
+    watcher::open_context,
+};
+use jsonrpsee::{
+    PendingSubscriptionSink, SubscriptionMessage,
+    core::{RpcResult, SubscriptionResult, async_trait},
+    server::{Server, ServerHandle},
+};
+use quern_jobs_api::{
+    About, ApiError, Blob, DelegatedKey, JobStatus, JobsApiServer, MANIFEST_BYTES_MAX,
+    MESSAGE_BYTES_MAX, Offer, PIECE_BYTES_MAX, Phase, ShardOffer, TaskResult,
+};
+use quern_primitives::{
+    JobId, ProgramHash, TaskIndex, ids::ReplicaIndex, job::Job, limits, verdict::ReceiptFile,
+};
+use quern_shards::{
+    keys::{Delegation, SealedKey, accept_delegation},
+    manifest,
+};
+use sha2::{Digest as _, Sha256};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+
+/// Rows of one answer.
+const PAGE: usize = 4_096;
+
+/// Connections of owners at a time.
+const CONNECTIONS_MAX: u32 = 256;
+
+/// A watcher hears of changes no more often than this.
+const WATCH_PAUSE: Duration = Duration::from_millis(200);
+
+/// A running server.
+pub(crate) struct Running {
+    handle: ServerHandle,
+    address: SocketAddr,
+}
+
+impl Running {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn stop(&self) {
+        // An error says that it has stopped.
+        let _ = self.handle.stop();
+    }
+}
+
+/// Starts the server.
+pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Result<Running> {
+    let server = Server::builder()
+        .max_request_body_size(MESSAGE_BYTES_MAX)
+        .max_response_body_size(MESSAGE_BYTES_MAX)
+        .max_connections(CONNECTIONS_MAX)
+        .build(listen)
+        .await?;
+    let address = server.local_addr()?;
+    let handle = server.start(Api { shared }.into_rpc());
+    Ok(Running { handle, address })
+}
+
+#[derive(Clone)]
+struct Api {
+    shared: Arc<Shared>,
+}
+
+impl Api {
+    /// The job, if this masternode coordinates it and it is open. The chain is asked when the last
+    /// block known here does not have it, so that an owner need not wait for the next one.
+    async fn open_job(&self, id: JobId) -> Result<Job, ApiError> {
+        let known = self.shared.job(id);
+        let job = match known {
+            Some(job) => job,
+            None => {
+                let state = self.shared.chain.at_finalised().await.map_err(|_| ApiError::Starting)?;
+                let job = state.job(id).await.map_err(|_| ApiError::Starting)?;
+                job.ok_or(ApiError::NotCoordinator)?
+            }
+        };
+        if !job.state.is_open() {
+            return Err(ApiError::Closed);
+        }
+        match job.state.coordinator() {
+            Some(coordinator) if *coordinator == self.shared.account.id() => Ok(job),
+            _ => Err(ApiError::NotCoordinator),
+        }
+    }
+
+    fn context(&self, id: JobId) -> Result<Arc<JobContext>, ApiError> {
+        self.shared.context(id).ok_or(ApiError::ManifestMissing)
+    }
+
+    /// Runs what reads or writes files beside the tasks that must not wait.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let shared = self.shared.clone();
+        tokio::task::spawn_blocking(move || work(&shared)).await.map_err(|_| ApiError::Storage)?
+    }
+
+    /// Starts the job if all of it is here.
+    async fn start_if_complete(&self, id: JobId) -> Result<(), ApiError> {
+        let complete = self
+            .blocking(move |shared| {
+                let Some(context) = shared.context(id) else { return Ok(false) };
+                let complete = shared.vault.has(id, Item::Program) && context.has_all_shards();
+                if complete {
+                    let record = shared.store.job(id).map_err(|_| ApiError::Storage)?;
+                    let record = record.ok_or(ApiError::NotCoordinator)?;
+                    let record = JobRecord { uploaded: true, ..record };
+                    shared.store.put_job(id, &record).map_err(|_| ApiError::Storage)?;
+                }
+                Ok(complete)
+            })
+            .await?;
+        if complete {
+            // An error says that the masternode stops.
+            drop(self.shared.commands.send(Command::Uploaded { job: id }).await);
+        }
+        Ok(())
+    }
+
+    async fn ask_status(&self, job: JobId) -> Result<JobStatus, ApiError> {
+        let (answer, status) = oneshot::channel();
+        drop(self.shared.commands.send(Command::Status { job, answer }).await);
+        status.await.map_err(|_| ApiError::Starting)?.ok_or(ApiError::NotCoordinator)
+    }
+
+    async fn outcome(&self, job: JobId) -> Result<Outcome, ApiError> {
+        self.blocking(move |shared| {
+            if shared.job(job).is_none() {
+                return Err(ApiError::NotCoordinator);
+            }
+            shared.store.log(job).map(Outcome::of).map_err(|_| ApiError::Storage)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl JobsApiServer for Api {
+    async fn about(&self) -> RpcResult<About> {
+        let (answer, devices) = oneshot::channel();
+        drop(self.shared.commands.send(Command::Devices { answer }).await);
+        Ok(About {
+            software: concat!("quern-masternode ", env!("CARGO_PKG_VERSION")).into(),
+            genesis: self.shared.genesis,
+            account: self.shared.account.id(),
+            devices: devices.await.map_err(|_| ApiError::Starting)?,
+        })
+    }
+
+    async fn offer(&self, job: JobId, first: TaskIndex) -> RpcResult<Offer> {
+        self.open_job(job).await?;
+        let offer = self
+            .blocking(move |shared| {
+                let (vault, context) = (&shared.vault, shared.context(job));
+                let tasks = context.as_ref().map_or(0, |context| context.manifest.tasks());
+                let last = tasks.min(first.saturating_add(PAGE as u32));
+                let shards = (first..last)
+                    .map(|task| ShardOffer { task, bytes: vault.held(job, Item::Shard(task)) })
+                    .filter(|shard| shard.bytes > 0)
+                    .collect();
+                Ok(Offer {
+                    manifest_bytes: vault.held(job, Item::Manifest),
+                    program_bytes: vault.held(job, Item::Program),
+                    shards,
+                    shards_complete: context.as_ref().is_some_and(|job| job.has_all_shards()),
+                    key: context.is_some(),
+                })
+            })
+            .await?;
+        Ok(offer)
+    }
+
+    async fn put_manifest(&self, job: JobId, offset: u64, piece: Blob) -> RpcResult<u64> {
+        let submission = self.open_job(job).await?.submission;
+        let held = self
+            .blocking(move |shared| {
+                let limit = MANIFEST_BYTES_MAX as u64;
+                let item = Item::Manifest;
+                let received = shared.vault.append(job, item, offset, limit, &piece.0)?;
+                let bytes = match received {
+                    _ if shared.vault.has(job, item) => return Ok(shared.vault.held(job, item)),
+                    Received::Partly(held) if piece.0.len() == PIECE_BYTES_MAX => return Ok(held),
+                    _ => shared.vault.received(job, item).map_err(|_| ApiError::Storage)?,
+                };
+                // The last piece is the first short one.
+                if manifest::check_digest(&submission, &bytes).is_err() {
+                    shared.vault.drop_part(job, item);
+                    return Err(ApiError::WrongManifest);
+                }
+                shared.vault.keep(job, item).map_err(|_| ApiError::Storage)?;
+                Ok(bytes.len() as u64)
+            })
+            .await?;
+        Ok(held)
+    }
+
+    async fn put_program(&self, job: JobId, offset: u64, piece: Blob) -> RpcResult<u64> {
+        let submission = self.open_job(job).await?.submission;
+        let held = self
+            .blocking(move |shared| {
+                let (limit, item) = (u64::from(limits::PROGRAM_BYTES_MAX), Item::Program);
+                let received = shared.vault.append(job, item, offset, limit, &piece.0)?;
+                let bytes = match received {
+                    _ if shared.vault.has(job, item) => return Ok(shared.vault.held(job, item)),
+                    Received::Partly(held) if piece.0.len() == PIECE_BYTES_MAX => return Ok(held),
+                    _ => shared.vault.received(job, item).map_err(|_| ApiError::Storage)?,
+                };
+                if ProgramHash(Sha256::digest(&bytes).into()) != submission.program {
+                    shared.vault.drop_part(job, item);
+                    return Err(ApiError::WrongProgram);
+                }
+                shared.vault.keep(job, item).map_err(|_| ApiError::Storage)?;
+                Ok(bytes.len() as u64)
+            })
+            .await?;
+        self.start_if_complete(job).await?;
+        Ok(held)
+    }
+
+    async fn put_shard(&self, job: JobId, task: TaskIndex, offset: u64, piece: Blob) -> RpcResult<u64> {
+        self.open_job(job).await?;
+        let context = self.context(job)?;
+        let (held, complete) = self
+            .blocking(move |shared| {
+                let shard = context.manifest.shard(task).ok_or(ApiError::NoSuchTask { task })?;
+                let (total, item) = (shard.sealed_bytes(), Item::Shard(task));
+                match shared.vault.append(job, item, offset, total, &piece.0)? {
+                    Received::Partly(held) => return Ok((held, false)),
+                    Received::Whole => {}
+                }
+                let root = shared.vault.chunk_root(job, item).map_err(|_| ApiError::Storage)?;
+                if root != shard.chunk_root {
+                    shared.vault.drop_part(job, item);
+                    return Err(ApiError::WrongShard { task });
+                }
+                shared.vault.keep(job, item).map_err(|_| ApiError::Storage)?;
+                context.received(task);
+                Ok((total, context.has_all_shards()))
+            })
+            .await?;
+        if complete {
+            self.start_if_complete(job).await?;
+        }
+        Ok(held)
+    }
+
+    async fn delegate_key(&self, id: JobId, key: DelegatedKey) -> RpcResult<()> {
+        let job = self.open_job(id).await?;
+        let encapsulated = key.encapsulated.0.try_into().map_err(|_| ApiError::WrongKey)?;
+        let ciphertext = key.ciphertext.0.try_into().map_err(|_| ApiError::WrongKey)?;
+        self.blocking(move |shared| {
+            let masternode = shared.account.id();
+            let purpose = Delegation { genesis: shared.genesis, job: id, masternode };
+            let sealed = SealedKey { encapsulated, ciphertext };
+            let commitment = &job.submission.key_commitment;
+            accept_delegation(&shared.sealing, &purpose, commitment, &sealed)
+                .map_err(|_| ApiError::WrongKey)?;
+            if !shared.vault.has(id, Item::Manifest) {
+                return Err(ApiError::ManifestMissing);
+            }
+            let known = shared.store.job(id).map_err(|_| ApiError::Storage)?;
+            let uploaded = known.is_some_and(|record| record.uploaded);
+            let delegated_key = Some((encapsulated, ciphertext));
+            let record = JobRecord { job: job.clone(), delegated_key, uploaded };
+            shared.store.put_job(id, &record).map_err(|_| ApiError::Storage)?;
+            shared.learn(id, job.clone());
+            let context = open_context(shared, id, &job, (encapsulated, ciphertext));
+            shared.put_context(id, context.ok_or(ApiError::WrongManifest)?);
+            Ok(())
+        })
+        .await?;
+        self.start_if_complete(id).await?;
+        Ok(())
+    }
+
+    async fn status(&self, job: JobId) -> RpcResult<JobStatus> {
+        Ok(self.ask_status(job).await?)
+    }
+
+    async fn watch(&self, pending: PendingSubscriptionSink, job: JobId) -> SubscriptionResult {
+        let first = match self.ask_status(job).await {
+            Ok(status) => status,
+            Err(error) => {
+                pending.reject(error).await;
+                return Ok(());
+            }
+        };
+        let sink = pending.accept().await?;
+        let mut changes = self.shared.changes.subscribe();
+        let mut last = first;
+        sink.send(SubscriptionMessage::from_json(&last)?).await?;
+        while last.phase != Phase::Closed {
+            tokio::select! {
+                changed = changes.changed() => changed?,
+                () = sink.closed() => return Ok(()),
+            }
+            tokio::time::sleep(WATCH_PAUSE).await;
+            let status = self.ask_status(job).await?;
+            if status != last {
+                sink.send(SubscriptionMessage::from_json(&status)?).await?;
+                last = status;
+            }
+        }
+        Ok(())
+    }
+
+    async fn results(&self, job: JobId, first: TaskIndex) -> RpcResult<Vec<TaskResult>> {
+        Ok(self.outcome(job).await?.results(first, PAGE))
+    }
+
+    async fn read_result(&self, job: JobId, task: TaskIndex, offset: u64) -> RpcResult<Blob> {
+        let (replica, device, place) = self.outcome(job).await?.output(task)?;
+        let bytes = self
+            .blocking(move |shared| match place {
+                OutputPlace::Inline { .. } => {
+                    let output = shared.store.output(job, task, replica, device);
+                    let output = output.map_err(|_| ApiError::Storage)?;
+                    let output = output.ok_or(ApiError::NotDecided { task })?;
+                    let start = usize::try_from(offset).map_err(|_| ApiError::NoSuchBytes)?;
+                    let rest = output.get(start..).ok_or(ApiError::NoSuchBytes)?;
+                    Ok(rest[..rest.len().min(PIECE_BYTES_MAX)].to_vec())
+                }
+                OutputPlace::File { .. } => shared
+                    .vault
+                    .read(job, Item::Result(task, replica, device), offset, PIECE_BYTES_MAX)
+                    .map_err(|_| ApiError::NoSuchBytes),
+            })
+            .await?;
+        Ok(Blob(bytes))
+    }
+
+    async fn receipt(&self, job: JobId, task: TaskIndex, replica: ReplicaIndex) -> RpcResult<ReceiptFile> {
+        Ok(self.outcome(job).await?.receipt_file(self.shared.genesis, task, replica)?)
+    }
+}

@@ -1,0 +1,153 @@
+//! The masternode's settings: a TOML file, and keys that it makes for itself at the first start.
+
+use crate::core::SettleLimits;
+use anyhow::Context as _;
+use quern_ledger::Account;
+use quern_network::Multiaddr;
+use quern_shards::keys::SealingSecret;
+use rand::Rng as _;
+use serde::Deserialize;
+use std::{
+    fs,
+    io::Write as _,
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// A settings file is no longer than this.
+const CONFIG_BYTES_MAX: u64 = 64 * 1024;
+
+/// The settings, as in `masternode.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The WebSocket of the node to follow.
+    #[serde(default = "default_chain")]
+    pub chain: String,
+    /// Where jobs, logs and keys are kept.
+    pub data_dir: PathBuf,
+    /// The file that holds the operator's secret: a phrase, or `0x` and 64 hexadecimal digits.
+    pub account_file: Option<PathBuf>,
+    /// A development name such as `//Alice`, instead of a file. For development chains only: anyone
+    /// can sign for such an account.
+    pub development_account: Option<String>,
+    /// Where to listen for devices: QUIC and TCP multiaddrs.
+    #[serde(default = "default_listen")]
+    pub listen: Vec<String>,
+    /// Where to listen for owners.
+    #[serde(default = "default_jobs_api")]
+    pub jobs_api_listen: SocketAddr,
+    /// The multiaddrs at which devices reach this masternode, if not those it listens on.
+    pub public_addresses: Option<Vec<String>>,
+    /// The URL at which owners reach its Jobs API, if not the address it listens on.
+    pub public_jobs_api: Option<String>,
+    /// How long a verdict waits for others to be settled with, in seconds.
+    pub settle_wait_seconds: Option<u32>,
+}
+
+fn default_chain() -> String {
+    "ws://127.0.0.1:9944".into()
+}
+
+fn default_listen() -> Vec<String> {
+    vec!["/ip4/0.0.0.0/udp/4500/quic-v1".into(), "/ip4/0.0.0.0/tcp/4500".into()]
+}
+
+fn default_jobs_api() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 9955))
+}
+
+/// The keys of a masternode.
+pub struct Keys {
+    /// The operator's account.
+    pub account: Account,
+    /// The seed of the key that authenticates its connections.
+    pub network_seed: Zeroizing<[u8; 32]>,
+    /// The secret to which owners seal their jobs' keys.
+    pub sealing: SealingSecret,
+}
+
+impl Config {
+    /// Reads a settings file.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let length = fs::metadata(path).with_context(|| format!("cannot read the settings file {shown}"))?.len();
+        anyhow::ensure!(length <= CONFIG_BYTES_MAX, "{shown} has {length} bytes; settings have at most {CONFIG_BYTES_MAX}");
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read the settings file {shown}"))?;
+        toml::from_str(&text).with_context(|| format!("{shown} is not a settings file of a masternode"))
+    }
+
+    /// The addresses to listen on.
+    pub fn listen(&self) -> anyhow::Result<Vec<Multiaddr>> {
+        self.listen
+            .iter()
+            .map(|address| {
+                address.parse().with_context(|| {
+                    format!("listen: {address} is no address; one looks like /ip4/0.0.0.0/tcp/4500")
+                })
+            })
+            .collect()
+    }
+
+    /// When and how large batches are.
+    pub fn settle(&self) -> SettleLimits {
+        let usual = SettleLimits::default();
+        SettleLimits {
+            wait_ms: self.settle_wait_seconds.map_or(usual.wait_ms, |seconds| u64::from(seconds) * 1_000),
+            ..usual
+        }
+    }
+
+    /// The keys; those that are not there yet are made.
+    pub fn keys(&self) -> anyhow::Result<Keys> {
+        let secret = match (&self.account_file, &self.development_account) {
+            (Some(file), None) => Zeroizing::new(
+                fs::read_to_string(file)
+                    .with_context(|| format!("cannot read the account file {}", file.display()))?,
+            ),
+            (None, Some(name)) => {
+                anyhow::ensure!(name.starts_with("//"), "development_account: expected a name such as //Alice");
+                Zeroizing::new(name.clone())
+            }
+            _ => anyhow::bail!("give one of account_file and development_account"),
+        };
+        fs::create_dir_all(&self.data_dir)
+            .with_context(|| format!("cannot make the data directory {}", self.data_dir.display()))?;
+        let sealing = secret_file(&self.data_dir.join("sealing.key"))?;
+        Ok(Keys {
+            account: Account::from_secret(&secret)?,
+            network_seed: secret_file(&self.data_dir.join("network.key"))?,
+            sealing: SealingSecret::from_bytes(&sealing),
+        })
+    }
+}
+
+/// 32 secret bytes in a file that only its owner reads, made at random if it is not there.
+fn secret_file(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+    let shown = path.display();
+    if !path.exists() {
+        let mut secret = Zeroizing::new([0; 32]);
+        rand::rng().fill_bytes(&mut secret[..]);
+        let part = path.with_extension("part");
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&part)
+            .with_context(|| format!("cannot make the key file {shown}"))?;
+        file.write_all(hex::encode(&secret[..]).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&part, path)?;
+    }
+    let text = Zeroizing::new(
+        fs::read_to_string(path).with_context(|| format!("cannot read the key file {shown}"))?,
+    );
+    let mut secret = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim(), &mut secret[..]).with_context(|| {
+        format!("{shown} is damaged: it should hold 64 hexadecimal digits; restore it from a backup")
+    })?;
+    Ok(secret)
+}

@@ -1,0 +1,113 @@
+//! What is needed to hand a job's tasks to devices: the checked manifest, the job's key, and the
+//! words of an answer composed from both.
+
+use crate::{
+    core::WorkPlan,
+    daemon::Shared,
+    vault::{Item, Vault},
+};
+use quern_primitives::{DeviceId, SealingKey, TaskIndex};
+use quern_protocol::{
+    Assignment, Discard, DiscardReason, Response, SealedKey, ShardFacts, TaskLimits, Work, limits,
+};
+use quern_shards::{
+    keys::{HandOver, JobKey, hand_over},
+    manifest::ValidatedManifest,
+};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+/// A job's manifest and key, once both are here.
+pub(crate) struct JobContext {
+    pub(crate) manifest: ValidatedManifest,
+    pub(crate) key: JobKey,
+    /// Shards that are not here yet.
+    missing: Mutex<BTreeSet<TaskIndex>>,
+}
+
+impl JobContext {
+    /// Of a job whose manifest and key are here; its files are looked for in the vault.
+    pub(crate) fn new(manifest: ValidatedManifest, key: JobKey, vault: &Vault) -> Self {
+        let job = manifest.job();
+        let missing = (0..manifest.tasks()).filter(|task| !vault.has(job, Item::Shard(*task)));
+        let missing = Mutex::new(missing.collect());
+        Self { manifest, key, missing }
+    }
+
+    /// A shard was received and checked.
+    pub(crate) fn received(&self, task: TaskIndex) {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
+    }
+
+    /// Whether every shard is here.
+    pub(crate) fn has_all_shards(&self) -> bool {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+/// The answer to an exchange: the plan, with keys sealed to the device and small shards inside.
+/// A replica that cannot be composed (its file is gone) is taken back by telling the device to drop
+/// it; its time runs out and it goes to another.
+pub(crate) fn compose(shared: &Shared, device: DeviceId, to: SealingKey, plan: WorkPlan) -> Response {
+    let mut work = Work {
+        acknowledged: plan.acknowledged,
+        discard: plan.discard,
+        assignments: Vec::with_capacity(plan.assignments.len()),
+        ask_again_ms: plan.ask_again_ms,
+    };
+    for planned in plan.assignments {
+        match assignment(shared, device, to, &planned) {
+            Some(assignment) => work.assignments.push(assignment),
+            None => {
+                tracing::error!(job = %planned.id.job, task = planned.id.task, "cannot hand a task out");
+                work.discard.push(Discard { id: planned.id, reason: DiscardReason::NotAssigned });
+            }
+        }
+    }
+    Response::Work(work)
+}
+
+fn assignment(
+    shared: &Shared,
+    device: DeviceId,
+    to: SealingKey,
+    planned: &crate::core::PlannedAssignment,
+) -> Option<Assignment> {
+    let (job, task) = (planned.id.job, planned.id.task);
+    let context = shared.context(job)?;
+    let submission = shared.job(job)?.submission;
+    let shard = context.manifest.shard(task)?;
+    let key = context.manifest.shard_key(&context.key, task)?.ok()?;
+    let purpose = HandOver { genesis: shared.genesis, job, index: task, device };
+    let sealed = hand_over(&key, &to, &purpose, &mut rand::rng()).ok()?;
+    let sealed_bytes = shard.sealed_bytes();
+    let inline_shard = if sealed_bytes <= limits::INLINE_SHARD_BYTES_MAX as u64 {
+        Some(shared.vault.read_all(job, Item::Shard(task)).ok()?)
+    } else {
+        None
+    };
+    Some(Assignment {
+        id: planned.id,
+        program: submission.program,
+        program_bytes: u32::try_from(shared.vault.held(job, Item::Program)).ok()?,
+        arguments: context.manifest.arguments(task).map(<[u8]>::to_vec).collect(),
+        shard: ShardFacts {
+            root: shard.chunk_root,
+            sealed_bytes,
+            plaintext_bytes: shard.plaintext_bytes.into(),
+            count: context.manifest.tasks(),
+        },
+        key: SealedKey { encapsulated: sealed.encapsulated, ciphertext: sealed.ciphertext },
+        limits: TaskLimits {
+            fuel: submission.fuel_per_task_max,
+            memory_bytes: submission.memory_bytes_max,
+            result_bytes: submission.result_bytes_max,
+            time_ms: planned.time_ms,
+        },
+        class: submission.class,
+        log_position: planned.log_position,
+        inline_shard,
+    })
+}

@@ -1,0 +1,108 @@
+//! The entries of a job's log: every step that must survive a crash.
+
+use codec::{Decode, Encode};
+use quern_primitives::{
+    batch::Batch,
+    ids::{AccountId, DeviceId, Digest, ReplicaIndex, TaskIndex},
+    receipt::SignedReceipt,
+    verdict::Verdict,
+};
+
+/// One step of a job.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Entry {
+    /// A replica was given to a device.
+    Assigned {
+        /// The task.
+        task: TaskIndex,
+        /// The replica.
+        replica: ReplicaIndex,
+        /// The device.
+        device: DeviceId,
+        /// The account that is paid for it.
+        account: AccountId,
+        /// The engine it said it runs.
+        engine: Digest,
+    },
+    /// A replica was taken back unfinished.
+    Released {
+        /// The task.
+        task: TaskIndex,
+        /// The replica.
+        replica: ReplicaIndex,
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        cause: ReleaseCause,
+    },
+    /// A device answered, and its receipt holds.
+    Reported {
+        /// The receipt.
+        receipt: SignedReceipt,
+        /// Where the sealed result is.
+        output: OutputPlace,
+    },
+    /// Replicas were added to a task that could not be decided.
+    Added {
+        /// The task.
+        task: TaskIndex,
+        /// How many.
+        replicas: u8,
+    },
+    /// The judge decided.
+    Judged {
+        /// The verdict.
+        verdict: Verdict,
+    },
+    /// Verdicts were put into a batch.
+    Batched {
+        /// The batch as it is sent.
+        batch: Batch,
+    },
+}
+
+/// Why a replica was taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ReleaseCause {
+    /// The device gave it back; no fault.
+    HandedBack,
+    /// The device came back without it; no fault beyond the lost time.
+    Forgotten,
+    /// The device is no longer admitted.
+    Barred,
+    /// The device was silent, or ran over the replica's time.
+    Late,
+    /// The device says the data it got are not the right ones.
+    Failed,
+}
+
+impl ReleaseCause {
+    /// Whether the device is kept from having the task again.
+    pub fn excludes(&self) -> bool {
+        matches!(self, Self::Barred | Self::Late | Self::Failed)
+    }
+}
+
+/// Where a sealed result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum OutputPlace {
+    /// Written with the entry.
+    Inline {
+        /// Its length.
+        bytes: u64,
+    },
+    /// In a file, delivered in pieces.
+    File {
+        /// Its length.
+        bytes: u64,
+    },
+}
+
+impl OutputPlace {
+    /// The sealed result's length.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Inline { bytes } | Self::File { bytes } => *bytes,
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! One job at its coordinator.
+
+use super::{Core, Effect, Entry, ReleaseCause, Tick};
+use quern_grid::PullQueue;
+use quern_job_rules::pay::{self, Tariff};
+use quern_primitives::{
+    amount::Amount,
+    batch::Batch,
+    ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
+    job::{Job, JobState},
+    receipt::{Exit, SignedReceipt},
+    verdict::{Finding, Verdict},
+};
+use quern_shards::seal::sealed_bytes;
+use quern_protocol::{DiscardReason, ReplicaId};
+use quern_verdict::{Case, Decision, Expected, Hearing, Testimony, check_receipt, receipt_digest};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What a job's devices must be told and held to, from its checked manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobPlan {
+    /// The chunk root of each sealed shard, in task order.
+    pub input_roots: Vec<Digest>,
+}
+
+/// A replica that is out.
+#[derive(Clone, Debug)]
+pub(super) struct Holding {
+    pub(super) device: DeviceId,
+    pub(super) account: AccountId,
+    pub(super) engine: Digest,
+    pub(super) log_position: u64,
+    pub(super) until: Tick,
+}
+
+/// A task before the judge, with who has reported.
+#[derive(Clone, Debug)]
+struct OpenTask {
+    case: Case,
+    reported: BTreeMap<ReplicaIndex, (DeviceId, AccountId)>,
+}
+
+/// Where a task stands.
+#[derive(Clone, Debug)]
+enum Task {
+    /// Nobody has touched it.
+    Untouched,
+    /// Before the judge.
+    Open(Box<OpenTask>),
+    /// It has its verdict. Who reported is remembered, for repeated reports.
+    Decided(Vec<(ReplicaIndex, DeviceId)>),
+}
+
+/// Whether a report is taken.
+pub(super) enum Admission {
+    New,
+    Repeated,
+}
+
+/// Counts for the owner's progress.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) touched: u32,
+    pub(super) decided: u32,
+    pub(super) replicas: u32,
+    pub(super) incorrect: u32,
+    pub(super) fuel: u64,
+    pub(super) spent: Amount,
+}
+
+/// One job at its coordinator.
+pub(super) struct ActiveJob {
+    pub(super) id: JobId,
+    pub(super) job: Job,
+    plan: Option<JobPlan>,
+    tariff: Option<Tariff>,
+    tasks: Vec<Task>,
+    held: BTreeMap<(TaskIndex, ReplicaIndex), Holding>,
+    log_length: u64,
+    /// The first place of the log that no batch covers.
+    pub(super) batched_log: u64,
+    engine: Option<Digest>,
+    pub(super) counters: Counters,
+    /// Verdicts that are in no batch, with the ticket of the entry that holds each.
+    pub(super) unsettled: VecDeque<(super::Ticket, Verdict)>,
+    pub(super) oldest_unsettled: Option<Tick>,
+    /// The batch that waits for the chain, if its sequence number is still the next.
+    pub(super) in_flight: Option<(super::Ticket, Batch)>,
+    pub(super) next_try: Tick,
+    /// A task on which the program fails, once that is decided.
+    pub(super) failed: Option<(super::Ticket, TaskIndex, Exit)>,
+    closed: bool,
+}
+
+impl ActiveJob {
+    pub(super) fn new(id: JobId, job: Job) -> Self {
+        let tasks = job.submission.tasks.min(quern_primitives::limits::TASKS_PER_JOB_MAX);
+        Self {
+            id,
+            tariff: Tariff::of_job(&job).ok(),
+            job,
+            plan: None,
+            tasks: vec![Task::Untouched; tasks as usize],
+            held: BTreeMap::new(),
+            log_length: 0,
+            batched_log: 0,
+            engine: None,
+            counters: Counters::default(),
+            unsettled: VecDeque::new(),
+            oldest_unsettled: None,
+            in_flight: None,
+            next_try: Tick::default(),
+            failed: None,
+            closed: false,
+        }
+    }
+
+    /// Takes over what the chain says.
+    pub(super) fn learn(&mut self, job: Job, now: Tick) {
+        let settled = self.in_flight.as_ref().is_some_and(|(_, batch)| batch.sequence < job.next_batch);
+        if settled {
+            self.in_flight = None;
+            self.next_try = now;
+        }
+        self.job = job;
+    }
+
+    /// Starts computing. False when it started before or cannot start.
+    pub(super) fn start(&mut self, plan: JobPlan) -> bool {
+        let fits = plan.input_roots.len() == self.tasks.len();
+        if self.plan.is_some() || !fits || !self.job.state.is_open() {
+            return false;
+        }
+        self.plan = Some(plan);
+        true
+    }
+
+    pub(super) fn has_plan(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// Queues every task that has no verdict, with the replicas that are not accounted for.
+    pub(super) fn enqueue(&self, id: JobId, queue: &mut PullQueue) {
+        let submission = &self.job.submission;
+        for (task, state) in (0..).zip(&self.tasks) {
+            if matches!(state, Task::Decided(_)) {
+                continue;
+            }
+            queue.push(id, task, submission.agreement.replicas(), submission.level);
+            let Task::Open(open) = state else { continue };
+            for replica in submission.agreement.replicas()..open.case.replicas() {
+                queue.add_replica(id, task, replica);
+            }
+            for (replica, (_, account)) in &open.reported {
+                queue.claim(id, task, *replica, account);
+            }
+        }
+        for ((task, replica), holding) in &self.held {
+            queue.claim(id, *task, *replica, &holding.account);
+        }
+    }
+
+    pub(super) fn takes_work(&self, block: BlockNumber, margin: BlockNumber) -> bool {
+        matches!(self.job.state, JobState::Running { .. })
+            && self.failed.is_none()
+            && block.saturating_add(margin) < self.job.submission.deadline
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        self.unsettled.clear();
+        self.in_flight = None;
+    }
+
+    pub(super) fn next_position(&mut self) -> u64 {
+        let position = self.log_length;
+        self.log_length += 1;
+        position
+    }
+
+    pub(super) fn log_length(&self) -> u64 {
+        self.log_length
+    }
+
+    pub(super) fn engine(&self) -> Option<Digest> {
+        self.engine
+    }
+
+    pub(super) fn task_count(&self) -> u32 {
+        self.tasks.len() as u32
+    }
+
+    /// Devices that hold a replica now.
+    pub(super) fn devices(&self) -> u32 {
+        let mut devices: Vec<_> = self.held.values().map(|holding| holding.device).collect();
+        devices.sort_unstable();
+        devices.dedup();
+        devices.len() as u32
+    }
+
+    pub(super) fn is_held_by(&self, task: TaskIndex, device: &DeviceId) -> bool {
+        self.held
+            .range((task, 0)..=(task, ReplicaIndex::MAX))
+            .any(|(_, holding)| holding.device == *device)
+    }
+
+    pub(super) fn holding(&self, task: TaskIndex, replica: ReplicaIndex) -> Option<&Holding> {
+        self.held.get(&(task, replica))
+    }
+
+    pub(super) fn held_by(&self, device: &DeviceId) -> Vec<ReplicaId> {
+        self.held_where(|holding| holding.device == *device).map(|(id, _)| id).collect()
+    }
+
+    pub(super) fn overdue(&self, now: Tick) -> Vec<(ReplicaId, DeviceId)> {
+        self.held_where(|holding| holding.until <= now).collect()
+    }
+
+    pub(super) fn next_overdue(&self) -> Option<Tick> {
+        self.held.values().map(|holding| holding.until).min()
+    }
+
+    fn held_where(&self, wanted: impl Fn(&Holding) -> bool) -> impl Iterator<Item = (ReplicaId, DeviceId)> {
+        self.held.iter().filter(move |(_, holding)| wanted(holding)).map(
+            |((task, replica), holding)| {
+                (ReplicaId { job: self.id, task: *task, replica: *replica }, holding.device)
+            },
+        )
+    }
+
+    pub(super) fn assigned(&mut self, task: TaskIndex, replica: ReplicaIndex, holding: Holding) {
+        self.engine.get_or_insert(holding.engine);
+        if self.open_or_new(task).is_some() {
+            self.held.insert((task, replica), holding);
+        }
+    }
+
+    pub(super) fn released(&mut self, task: TaskIndex, replica: ReplicaIndex, cause: ReleaseCause) {
+        let Some(holding) = self.held.remove(&(task, replica)) else { return };
+        let testimony = match cause {
+            ReleaseCause::Late => Testimony::Late,
+            ReleaseCause::Failed => Testimony::Failed,
+            ReleaseCause::HandedBack | ReleaseCause::Forgotten | ReleaseCause::Barred => return,
+        };
+        if let Some(open) = self.open_mut(task) {
+            open.case.hear(replica, holding.device, holding.account, testimony);
+        }
+    }
+
+    /// Whether a report is what it should be.
+    pub(super) fn admit(
+        &self,
+        receipt: &SignedReceipt,
+        device: DeviceId,
+        output: Option<(u64, Digest)>,
+        genesis: &GenesisHash,
+    ) -> Result<Admission, DiscardReason> {
+        let payload = &receipt.payload;
+        let (Some(plan), false) = (&self.plan, self.closed) else { return Err(DiscardReason::JobOver) };
+        let task = self.tasks.get(payload.task as usize).ok_or(DiscardReason::NotAssigned)?;
+        let open = match task {
+            Task::Untouched => return Err(DiscardReason::NotAssigned),
+            Task::Decided(reported) if reported.contains(&(payload.replica, device)) => {
+                return Ok(Admission::Repeated);
+            }
+            Task::Decided(_) => return Err(DiscardReason::Decided),
+            Task::Open(open) => open,
+        };
+        if open.reported.get(&payload.replica).is_some_and(|(known, _)| *known == device) {
+            return Ok(Admission::Repeated);
+        }
+        let holding = self
+            .holding(payload.task, payload.replica)
+            .filter(|holding| holding.device == device)
+            .ok_or(DiscardReason::NotAssigned)?;
+        let submission = &self.job.submission;
+        let expected = Expected {
+            job: self.id,
+            task: payload.task,
+            replica: payload.replica,
+            device,
+            program: submission.program,
+            input_root: plan.input_roots.get(payload.task as usize).copied().unwrap_or_default(),
+            class: submission.class,
+            engine: holding.engine,
+            log_position: holding.log_position,
+            fuel_max: submission.fuel_per_task_max,
+            result_bytes_max: submission.result_bytes_max.into(),
+        };
+        check_receipt(receipt, &expected, genesis).map_err(|_| DiscardReason::Invalid)?;
+        let sealed = sealed_bytes(payload.result_bytes);
+        match output {
+            Some((bytes, root)) if bytes == sealed && root == payload.output_root => Ok(Admission::New),
+            _ => Err(DiscardReason::Invalid),
+        }
+    }
+
+    pub(super) fn reported(&mut self, receipt: &SignedReceipt) {
+        let payload = &receipt.payload;
+        let Some(holding) = self.held.remove(&(payload.task, payload.replica)) else { return };
+        let Some(open) = self.open_mut(payload.task) else { return };
+        open.reported.insert(payload.replica, (payload.device, holding.account.clone()));
+        let testimony =
+            Testimony::Answered { answer: payload.answer(), receipt: receipt_digest(receipt) };
+        open.case.hear(payload.replica, payload.device, holding.account, testimony);
+        self.counters.replicas += 1;
+    }
+
+    /// Where a task's case stands.
+    pub(super) fn hearing(&self, task: TaskIndex) -> Option<Hearing> {
+        let open = self.open(task)?;
+        let outstanding = open.case.replicas().saturating_sub(open.reported.len() as u8);
+        Some(open.case.hearing(outstanding))
+    }
+
+    pub(super) fn add_replicas(&mut self, task: TaskIndex, replicas: u8) -> Vec<ReplicaIndex> {
+        let Some(open) = self.open_mut(task) else { return vec![] };
+        let first = open.case.replicas();
+        open.case.add_replicas(replicas);
+        (first..open.case.replicas()).collect()
+    }
+
+    /// Puts prices to a decision.
+    pub(super) fn verdict(&self, task: TaskIndex, decision: Decision) -> Verdict {
+        let answer = decision.answer;
+        let mut replicas = decision.findings;
+        let is_accepted = |finding: &Finding| *finding == Finding::Accepted;
+        let agreeing = replicas.iter().filter(|found| is_accepted(&found.finding)).count() as u8;
+        let price = match (answer.exit, &self.tariff) {
+            (Exit::Success, Some(tariff)) => tariff.price(answer.fuel),
+            _ => 0,
+        };
+        for found in replicas.iter_mut().filter(|found| is_accepted(&found.finding)) {
+            found.pay = pay::pays(price, agreeing);
+        }
+        Verdict { job: self.id, task, answer, price, replicas }
+    }
+
+    /// Closes a task's case with its verdict.
+    pub(super) fn judged(&mut self, ticket: super::Ticket, verdict: Verdict, now: Tick) {
+        let reported = match self.tasks.get(verdict.task as usize) {
+            Some(Task::Open(open)) => {
+                open.reported.iter().map(|(replica, (device, _))| (*replica, *device)).collect()
+            }
+            _ => return,
+        };
+        if let Some(task) = self.tasks.get_mut(verdict.task as usize) {
+            *task = Task::Decided(reported);
+        }
+        let incorrect = verdict.replicas.iter().filter(|found| found.finding == Finding::Incorrect);
+        self.counters.incorrect += incorrect.count() as u32;
+        self.counters.decided += 1;
+        self.counters.fuel = self.counters.fuel.saturating_add(verdict.answer.fuel);
+        self.counters.spent = self.counters.spent.saturating_add(verdict.price);
+        if verdict.answer.exit == Exit::Success {
+            self.unsettled.push_back((ticket, verdict));
+            self.oldest_unsettled.get_or_insert(now);
+        } else {
+            self.failed.get_or_insert((ticket, verdict.task, verdict.answer.exit));
+        }
+    }
+
+    fn open(&self, task: TaskIndex) -> Option<&OpenTask> {
+        match self.tasks.get(task as usize)? {
+            Task::Open(open) => Some(open),
+            _ => None,
+        }
+    }
+
+    fn open_mut(&mut self, task: TaskIndex) -> Option<&mut OpenTask> {
+        match self.tasks.get_mut(task as usize)? {
+            Task::Open(open) => Some(open),
+            _ => None,
+        }
+    }
+
+    fn open_or_new(&mut self, task: TaskIndex) -> Option<&mut OpenTask> {
+        let agreement = self.job.submission.agreement;
+        let state = self.tasks.get_mut(task as usize)?;
+        if matches!(state, Task::Untouched) {
+            let case = Case::new(agreement);
+            *state = Task::Open(Box::new(OpenTask { case, reported: BTreeMap::new() }));
+            self.counters.touched += 1;
+        }
+        self.open_mut(task)
+    }
+
+    /// Rebuilds what an entry of the log says. Entries were written by this masternode; one that
+    /// does not fit is passed over.
+    pub(super) fn replay(&mut self, entry: Entry, now: Tick, replica_ms: u64) {
+        let log_position = self.next_position();
+        match entry {
+            Entry::Assigned { task, replica, device, account, engine } => {
+                let until = now.plus_ms(replica_ms);
+                self.assigned(task, replica, Holding { device, account, engine, log_position, until });
+            }
+            Entry::Released { task, replica, cause, .. } => self.released(task, replica, cause),
+            Entry::Reported { receipt, .. } => self.reported(&receipt),
+            Entry::Added { task, replicas } => drop(self.add_replicas(task, replicas)),
+            Entry::Judged { verdict } => self.judged(super::Ticket::default(), verdict, now),
+            Entry::Batched { batch } => {
+                self.take_batched(&batch);
+                let waits = batch.sequence >= self.job.next_batch;
+                self.in_flight = waits.then_some((super::Ticket::default(), batch));
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Asks the judge where a task stands and does what follows.
+    pub(super) fn judge(&mut self, now: Tick, id: JobId, task: TaskIndex, out: &mut Vec<Effect>) {
+        let Some(active) = self.jobs.get_mut(&id) else { return };
+        match active.hearing(task) {
+            Some(Hearing::Decided(decision)) => {
+                let verdict = active.verdict(task, decision);
+                let accepted = verdict
+                    .replicas
+                    .iter()
+                    .filter(|found| found.finding == Finding::Accepted)
+                    .map(|found| (found.replica, found.device))
+                    .collect();
+                let (ticket, _) = self.append(id, Entry::Judged { verdict: verdict.clone() }, None, out);
+                if let Some(active) = self.jobs.get_mut(&id) {
+                    active.judged(ticket, verdict, now);
+                    if active.failed.is_some() {
+                        self.queue.remove_job(id);
+                        self.devices.drop_job(id);
+                    } else {
+                        self.queue.remove(id, task);
+                    }
+                }
+                out.push(Effect::KeepOutputs { job: id, task, accepted });
+                out.push(Effect::Changed { job: id });
+            }
+            Some(Hearing::NeedsMore { replicas }) => {
+                let added = active.add_replicas(task, replicas);
+                self.append(id, Entry::Added { task, replicas }, None, out);
+                added.into_iter().for_each(|replica| self.queue.add_replica(id, task, replica));
+            }
+            Some(Hearing::Open { .. } | Hearing::Undecidable) | None => {}
+        }
+    }
+}

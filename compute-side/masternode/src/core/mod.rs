@@ -1,0 +1,430 @@
+//! The masternode's decisions, pure: events in, [`Core::step`], effects out.
+//!
+//! The core knows which jobs it coordinates, which devices are there, what each holds, and what the
+//! judge was told. It reads no clock (every event comes with the time), touches no disk, socket or
+//! key: it says what must be written, answered and settled, and the shell does it.
+//!
+//! # What survives a crash
+//!
+//! Each job has a log. Every step that matters is an [`Entry`] appended to it, and
+//! [`Core::replay`] rebuilds a job from its entries alone. Three things wait until an entry is on
+//! disk ([`Event::Persisted`]): the acknowledgement of a report, the settling of a verdict, and the
+//! sending of a batch. What is lost with an unwritten tail of the log was promised to nobody.
+//!
+//! # Money
+//!
+//! A batch is composed once, written to the log, and sent until the chain either counts it (the
+//! job's next sequence number moves past it) or closes the job. The chain takes each sequence number
+//! once, so sending it again pays nothing twice.
+
+mod device;
+mod entry;
+mod job;
+mod settle;
+mod status;
+
+pub use device::{PlannedAssignment, WorkPlan};
+pub use entry::{Entry, OutputPlace, ReleaseCause};
+pub use job::JobPlan;
+pub use settle::SettleLimits;
+
+use device::{Devices, Parked};
+use job::ActiveJob;
+use quern_grid::PullQueue;
+use quern_primitives::{
+    batch::Batch,
+    ids::{BlockNumber, DeviceId, Digest, GenesisHash, JobId, ProgramHash, TaskIndex},
+    job::Job,
+    receipt::{Exit, SignedReceipt},
+    view::DeviceView,
+};
+use quern_protocol::{Exchange, Hello, Output, Refusal, ReplicaId, limits};
+use std::collections::BTreeMap;
+
+/// Milliseconds since the masternode started. Only differences mean anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tick(pub u64);
+
+impl Tick {
+    fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+}
+
+/// An open request of a device, to be answered once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+/// Counts log entries handed out for writing, over all jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What the core is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A block was finalised. All jobs that this masternode coordinates, and those it knew that have
+    /// ended.
+    Finalised {
+        /// Its height.
+        block: BlockNumber,
+        /// The jobs as the chain keeps them.
+        jobs: Vec<(JobId, Job)>,
+    },
+    /// Everything a job needs is uploaded and checked, and its key is here.
+    Uploaded {
+        /// The job.
+        job: JobId,
+        /// What its devices must be told and held to.
+        plan: JobPlan,
+    },
+    /// A device that the chain admits said hello.
+    Hello {
+        /// What the chain says of it.
+        view: Box<DeviceView>,
+        /// What it said.
+        hello: Hello,
+    },
+    /// A device asked for work, reported, or just lives.
+    Exchange {
+        /// The device.
+        device: DeviceId,
+        /// Where to answer.
+        token: Token,
+        /// What it said; delivered results are named in `delivered`.
+        exchange: Exchange,
+        /// Length and chunk root of the results that were delivered in pieces before.
+        delivered: BTreeMap<ReplicaId, (u64, Digest)>,
+    },
+    /// A device's last connection closed.
+    Gone {
+        /// The device.
+        device: DeviceId,
+    },
+    /// The chain no longer admits a device.
+    Barred {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// All entries up to this ticket are on disk.
+    Persisted {
+        /// The last ticket.
+        through: Ticket,
+    },
+    /// A batch or closing transaction did not get into a block; it will be tried again.
+    NotSettled {
+        /// The job.
+        job: JobId,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// What the core wants done, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Append an entry to a job's log; tell [`Event::Persisted`] when it is on disk.
+    Append {
+        /// Counts all appends.
+        ticket: Ticket,
+        /// The job.
+        job: JobId,
+        /// Its place in the job's log, without a gap.
+        position: u64,
+        /// The entry.
+        entry: Box<Entry>,
+        /// A sealed result to be written with it.
+        output: Option<Vec<u8>>,
+    },
+    /// Answer an exchange.
+    Answer {
+        /// The request.
+        token: Token,
+        /// The device that asked.
+        device: DeviceId,
+        /// What to say.
+        work: WorkPlan,
+    },
+    /// Refuse a request.
+    Refuse {
+        /// The request.
+        token: Token,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Close a device's connections.
+    Dismiss {
+        /// The device.
+        device: DeviceId,
+    },
+    /// Send a batch to the chain.
+    Settle {
+        /// The batch; the same one each time it is sent.
+        batch: Box<Batch>,
+    },
+    /// Tell the chain that the program fails.
+    CloseFailed {
+        /// The job.
+        job: JobId,
+        /// A task on which it fails.
+        task: TaskIndex,
+        /// How.
+        exit: Exit,
+    },
+    /// The answer of a task is sure: sealed results of other replicas than these may be erased.
+    KeepOutputs {
+        /// The job.
+        job: JobId,
+        /// The task.
+        task: TaskIndex,
+        /// Replicas and devices whose sealed result is the accepted one.
+        accepted: Vec<(u8, DeviceId)>,
+    },
+    /// Whoever watches the job should look again.
+    Changed {
+        /// The job.
+        job: JobId,
+    },
+    /// The chain closed the job; nothing more will be computed or settled.
+    Closed {
+        /// The job.
+        job: JobId,
+    },
+}
+
+/// Settings of the core.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The chain.
+    pub genesis: GenesisHash,
+    /// When and how large batches are.
+    pub settle: SettleLimits,
+    /// Fuel per millisecond that the slowest useful device burns; a replica's time follows from it.
+    pub fuel_per_ms_min: u64,
+    /// Time a replica has at the least, for fetching and starting.
+    pub replica_ms_min: u64,
+    /// Blocks before a job's deadline in which no replica is given out any more, so that what was
+    /// given out can still be settled.
+    pub deadline_margin_blocks: BlockNumber,
+}
+
+impl Settings {
+    /// How long a replica may take that may use so much fuel, in milliseconds.
+    pub fn replica_ms(&self, fuel_max: u64) -> u64 {
+        self.replica_ms_min.saturating_add(fuel_max / self.fuel_per_ms_min.max(1))
+    }
+
+    /// The usual settings: batches of up to 4,096 verdicts, at least every 6 seconds; devices that
+    /// burn at least 20,000 units of fuel a millisecond.
+    pub fn new(genesis: GenesisHash) -> Self {
+        Self {
+            genesis,
+            settle: SettleLimits::default(),
+            fuel_per_ms_min: 20_000,
+            replica_ms_min: 60_000,
+            deadline_margin_blocks: 10,
+        }
+    }
+}
+
+/// The masternode's decisions.
+pub struct Core {
+    settings: Settings,
+    jobs: BTreeMap<JobId, ActiveJob>,
+    queue: PullQueue,
+    devices: Devices,
+    block: BlockNumber,
+    last_ticket: Ticket,
+    persisted: Ticket,
+    /// Something happened that an exchange held open may wait for.
+    news: bool,
+    next_check: Tick,
+}
+
+impl Core {
+    /// A masternode that knows no job and no device.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            jobs: BTreeMap::new(),
+            queue: PullQueue::new(),
+            devices: Devices::default(),
+            block: 0,
+            last_ticket: Ticket::default(),
+            persisted: Ticket::default(),
+            news: false,
+            next_check: Tick::default(),
+        }
+    }
+
+    /// Rebuilds a job from what the chain and its log say, before any event is taken in.
+    pub fn replay(
+        &mut self,
+        now: Tick,
+        id: JobId,
+        job: Job,
+        plan: Option<JobPlan>,
+        entries: impl IntoIterator<Item = Entry>,
+    ) {
+        let fuel_max = job.submission.fuel_per_task_max;
+        let mut active = ActiveJob::new(id, job);
+        if let Some(plan) = plan {
+            active.start(plan);
+        }
+        let replica_ms = self.settings.replica_ms(fuel_max);
+        entries.into_iter().for_each(|entry| active.replay(entry, now, replica_ms));
+        if active.has_plan() && active.takes_work(self.block, 0) {
+            active.enqueue(id, &mut self.queue);
+        }
+        self.jobs.insert(id, active);
+    }
+
+    /// Takes one event in and says what follows. Time never goes backwards; an earlier tick is taken
+    /// as the latest seen.
+    pub fn step(&mut self, now: Tick, event: Event) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match event {
+            Event::Finalised { block, jobs } => self.finalised(now, block, jobs, &mut out),
+            Event::Uploaded { job, plan } => self.uploaded(job, plan, &mut out),
+            Event::Hello { view, hello } => self.hello(now, *view, &hello, &mut out),
+            Event::Exchange { device, token, exchange, delivered } => {
+                self.exchange(now, device, token, exchange, &delivered, &mut out)
+            }
+            Event::Gone { device } => self.devices.gone(&device, now),
+            Event::Barred { device, refusal } => self.barred(now, device, refusal, &mut out),
+            Event::Persisted { through } => self.persisted(through),
+            Event::NotSettled { job } => self.not_settled(now, job),
+            Event::Tick => {}
+        }
+        self.release_overdue(now, &mut out);
+        self.settle_due(now, &mut out);
+        self.answer_parked(now, &mut out);
+        out
+    }
+
+    /// When [`Event::Tick`] is wanted at the latest.
+    pub fn next_wakeup(&self) -> Option<Tick> {
+        let devices = self.devices.next_wakeup();
+        let jobs = self.jobs.values().filter_map(|job| job.next_wakeup(&self.settings.settle)).min();
+        let wanted = [devices, jobs].into_iter().flatten().min();
+        wanted.map(|tick| tick.max(self.next_check))
+    }
+
+    /// Devices that are connected and admitted.
+    pub fn connected_devices(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.devices.connected()
+    }
+
+    /// Whether a device may read a job's shard for a task, because it holds a replica of it.
+    pub fn holds(&self, device: &DeviceId, job: JobId, task: TaskIndex) -> bool {
+        self.jobs.get(&job).is_some_and(|job| job.is_held_by(task, device))
+    }
+
+    /// Whether a device may deliver a result for a replica.
+    pub fn holds_replica(&self, device: &DeviceId, id: ReplicaId) -> bool {
+        self.jobs
+            .get(&id.job)
+            .and_then(|job| job.holding(id.task, id.replica))
+            .is_some_and(|holding| holding.device == *device)
+    }
+
+    /// A job that runs this program and of which the device holds a replica.
+    pub fn program_of(&self, device: &DeviceId, program: &ProgramHash) -> Option<JobId> {
+        let known = self.devices.get(device)?;
+        known.in_hand.iter().map(|id| id.job).find(|job| {
+            self.jobs.get(job).is_some_and(|job| job.job.submission.program == *program)
+        })
+    }
+
+    fn uploaded(&mut self, id: JobId, plan: JobPlan, out: &mut Vec<Effect>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.start(plan) {
+            if job.takes_work(self.block, self.settings.deadline_margin_blocks) {
+                job.enqueue(id, &mut self.queue);
+            }
+            self.news = true;
+            out.push(Effect::Changed { job: id });
+        }
+    }
+
+    fn finalised(
+        &mut self,
+        now: Tick,
+        block: BlockNumber,
+        jobs: Vec<(JobId, Job)>,
+        out: &mut Vec<Effect>,
+    ) {
+        self.block = self.block.max(block);
+        for (id, job) in jobs {
+            let known = self.jobs.entry(id).or_insert_with(|| ActiveJob::new(id, job.clone()));
+            let before = (known.job.state.is_open(), known.job.next_batch);
+            known.learn(job, now);
+            let takes_work = known.takes_work(self.block, self.settings.deadline_margin_blocks);
+            if before != (known.job.state.is_open(), known.job.next_batch) {
+                out.push(Effect::Changed { job: id });
+            }
+            if !takes_work {
+                self.queue.remove_job(id);
+            }
+            if !known.job.state.is_open() && !known.is_closed() {
+                known.close();
+                self.devices.drop_job(id);
+                self.news = true;
+                out.push(Effect::Closed { job: id });
+            }
+        }
+        self.stop_overdue_jobs();
+    }
+
+    /// Takes jobs near their deadline out of the queue.
+    fn stop_overdue_jobs(&mut self) {
+        for (id, job) in &self.jobs {
+            if !job.takes_work(self.block, self.settings.deadline_margin_blocks) {
+                self.queue.remove_job(*id);
+            }
+        }
+    }
+
+    fn persisted(&mut self, through: Ticket) {
+        self.persisted = self.persisted.max(through);
+        self.news = true;
+        self.devices.confirm(self.persisted);
+    }
+
+    /// Appends an entry to a job's log.
+    fn append(&mut self, id: JobId, entry: Entry, output: Option<Vec<u8>>, out: &mut Vec<Effect>) -> (Ticket, u64) {
+        self.last_ticket.0 += 1;
+        let ticket = self.last_ticket;
+        let position = self.jobs.get_mut(&id).map_or(0, |job| job.next_position());
+        out.push(Effect::Append { ticket, job: id, position, entry: Box::new(entry), output });
+        (ticket, position)
+    }
+
+    fn reply(&mut self, parked: Parked, device: DeviceId, work: WorkPlan, out: &mut Vec<Effect>) {
+        out.push(Effect::Answer { token: parked.token, device, work });
+    }
+}
+
+/// How a report's sealed result reached the masternode, with what it turned out to be.
+fn output_facts(
+    output: &Output,
+    id: &ReplicaId,
+    delivered: &BTreeMap<ReplicaId, (u64, Digest)>,
+) -> Option<(u64, Digest)> {
+    match output {
+        Output::Inline(bytes) => Some((bytes.len() as u64, quern_shards::chunks::chunk_root(bytes))),
+        Output::Delivered { bytes } => delivered.get(id).copied().filter(|(length, _)| length == bytes),
+    }
+}
+
+/// The replica a receipt is about.
+fn replica_of(receipt: &SignedReceipt) -> ReplicaId {
+    let payload = &receipt.payload;
+    ReplicaId { job: payload.job, task: payload.task, replica: payload.replica }
+}
+
+const _: () = assert!(limits::TASKS_IN_HAND_MAX <= u8::MAX as usize);
+
+#[cfg(test)]
+mod tests;

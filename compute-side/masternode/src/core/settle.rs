@@ -1,0 +1,202 @@
+//! From verdicts to batches: when to settle, what fits into one batch, and sending it again until
+//! the chain counts it.
+
+use super::{Core, Effect, Entry, Tick, Ticket, job::ActiveJob};
+use quern_job_rules::tasks;
+use quern_primitives::{
+    amount::Amount,
+    batch::{Batch, DeviceChange, LogRange, Payout},
+    device::RecordChange,
+    ids::{AccountId, DeviceId, JobId},
+    limits,
+    merkle::Tree,
+    verdict::{Finding, Verdict},
+};
+use codec::Encode;
+use std::collections::BTreeMap;
+
+/// When and how large batches are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettleLimits {
+    /// Verdicts in one batch, at most [`limits::VERDICTS_PER_BATCH_MAX`].
+    pub verdicts_max: usize,
+    /// A verdict waits no longer than this for others to fill its batch, in milliseconds.
+    pub wait_ms: u64,
+    /// A batch that the chain has not counted is sent again after so long, in milliseconds.
+    pub retry_ms: u64,
+}
+
+impl Default for SettleLimits {
+    fn default() -> Self {
+        Self {
+            verdicts_max: limits::VERDICTS_PER_BATCH_MAX as usize,
+            wait_ms: 6_000,
+            retry_ms: 30_000,
+        }
+    }
+}
+
+impl ActiveJob {
+    pub(super) fn next_wakeup(&self, settle: &SettleLimits) -> Option<Tick> {
+        if self.is_closed() {
+            return None;
+        }
+        let fresh = self.oldest_unsettled.map(|oldest| oldest.plus_ms(settle.wait_ms));
+        let pending = (self.in_flight.is_some() || self.failed.is_some()).then_some(self.next_try);
+        [fresh, pending, self.next_overdue()].into_iter().flatten().min()
+    }
+
+    /// Forgets the unsettled verdicts that a batch has.
+    pub(super) fn take_batched(&mut self, batch: &Batch) {
+        let Ok(tasks) = tasks::validate(&batch.tasks, self.task_count()) else { return };
+        let batched: std::collections::BTreeSet<_> = tasks.iter().collect();
+        self.batched_log = batch.log.last.saturating_add(1);
+        self.unsettled.retain(|(_, verdict)| !batched.contains(&verdict.task));
+        if self.unsettled.is_empty() {
+            self.oldest_unsettled = None;
+        }
+    }
+
+    /// Whether there is a reason to settle now rather than to wait for more verdicts.
+    fn is_due(&self, now: Tick, settle: &SettleLimits) -> bool {
+        let is_last = self.counters.decided == self.task_count() || self.failed.is_some();
+        let is_old =
+            self.oldest_unsettled.is_some_and(|oldest| oldest.plus_ms(settle.wait_ms) <= now);
+        let no_more = !matches!(self.job.state, quern_primitives::job::JobState::Running { .. });
+        self.unsettled.len() >= settle.verdicts_max || is_last || is_old || no_more
+    }
+
+    /// The next batch: verdicts that are on disk, as many as fit, in task order.
+    fn compose(&self, persisted: Ticket, settle: &SettleLimits) -> Option<Batch> {
+        let mut draft = Draft::default();
+        for (ticket, verdict) in &self.unsettled {
+            if *ticket > persisted || draft.verdicts.len() >= settle.verdicts_max || !draft.add(verdict) {
+                break;
+            }
+        }
+        let last = self.log_length().saturating_sub(1);
+        let log = LogRange { first: self.batched_log.min(last), last };
+        draft.into_batch(self.id, self.job.next_batch, log)
+    }
+}
+
+/// A batch that is being filled.
+#[derive(Default)]
+struct Draft<'a> {
+    verdicts: Vec<&'a Verdict>,
+    payouts: BTreeMap<AccountId, Amount>,
+    devices: BTreeMap<DeviceId, RecordChange>,
+}
+
+impl<'a> Draft<'a> {
+    /// Adds a verdict unless a list of the batch would grow over its limit.
+    fn add(&mut self, verdict: &'a Verdict) -> bool {
+        let new_accounts = verdict
+            .replicas
+            .iter()
+            .filter(|found| found.pay > 0 && !self.payouts.contains_key(&found.account));
+        let new_devices =
+            verdict.replicas.iter().filter(|found| !self.devices.contains_key(&found.device));
+        if self.payouts.len() + new_accounts.count() > limits::PAYEES_PER_BATCH_MAX as usize
+            || self.devices.len() + new_devices.count() > limits::DEVICES_PER_BATCH_MAX as usize
+        {
+            return false;
+        }
+        for found in &verdict.replicas {
+            if found.pay > 0 {
+                let pay = self.payouts.entry(found.account.clone()).or_default();
+                *pay = pay.saturating_add(found.pay);
+            }
+            let change = self.devices.entry(found.device).or_default();
+            match found.finding {
+                Finding::Accepted => change.accepted += 1,
+                Finding::Incorrect => change.incorrect += 1,
+                Finding::Failed => change.failed += 1,
+                Finding::Delayed => change.delayed += 1,
+            }
+        }
+        self.verdicts.push(verdict);
+        true
+    }
+
+    fn into_batch(mut self, job: JobId, sequence: u32, log: LogRange) -> Option<Batch> {
+        self.verdicts.sort_by_key(|verdict| verdict.task);
+        let tasks = tasks::collect(self.verdicts.iter().map(|verdict| verdict.task)).ok()?;
+        let spent = self.verdicts.iter().try_fold(0, |sum: Amount, verdict| sum.checked_add(verdict.price))?;
+        let payouts = self.payouts.into_iter().map(|(account, amount)| Payout { account, amount });
+        let devices = self.devices.into_iter().map(|(device, change)| DeviceChange { device, change });
+        Some(Batch {
+            job,
+            sequence,
+            log,
+            verdicts_root: Tree::new(self.verdicts.iter().map(|verdict| verdict.encode())).root(),
+            tasks,
+            spent,
+            payouts: payouts.collect::<Vec<_>>().try_into().ok()?,
+            devices: devices.collect::<Vec<_>>().try_into().ok()?,
+        })
+    }
+}
+
+impl Core {
+    pub(super) fn not_settled(&mut self, now: Tick, id: JobId) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.next_try = job.next_try.min(now.plus_ms(2_000));
+        }
+    }
+
+    /// Composes and sends what is due.
+    pub(super) fn settle_due(&mut self, now: Tick, out: &mut Vec<Effect>) {
+        let open: Vec<_> =
+            self.jobs.iter().filter(|(_, job)| job.wants_settling()).map(|(id, _)| *id).collect();
+        for id in open {
+            self.compose_due(now, id, out);
+            self.send_due(now, id, out);
+        }
+    }
+
+    fn compose_due(&mut self, now: Tick, id: JobId, out: &mut Vec<Effect>) {
+        let settle = self.settings.settle;
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.in_flight.is_some() || job.unsettled.is_empty() || !job.is_due(now, &settle) {
+            return;
+        }
+        let Some(batch) = job.compose(self.persisted, &settle) else { return };
+        job.take_batched(&batch);
+        if !job.unsettled.is_empty() {
+            job.oldest_unsettled = Some(now);
+        }
+        let entry = Entry::Batched { batch: batch.clone() };
+        let (ticket, _) = self.append(id, entry, None, out);
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.in_flight = Some((ticket, batch));
+            job.next_try = now;
+        }
+    }
+
+    fn send_due(&mut self, now: Tick, id: JobId, out: &mut Vec<Effect>) {
+        let (persisted, retry_ms) = (self.persisted, self.settings.settle.retry_ms);
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.next_try > now {
+            return;
+        }
+        match (&job.in_flight, job.failed) {
+            (Some((ticket, batch)), _) if *ticket <= persisted => {
+                out.push(Effect::Settle { batch: Box::new(batch.clone()) });
+                job.next_try = now.plus_ms(retry_ms);
+            }
+            (None, Some((ticket, task, exit))) if ticket <= persisted && job.unsettled.is_empty() => {
+                out.push(Effect::CloseFailed { job: id, task, exit });
+                job.next_try = now.plus_ms(retry_ms);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl ActiveJob {
+    fn wants_settling(&self) -> bool {
+        !self.is_closed()
+            && (!self.unsettled.is_empty() || self.in_flight.is_some() || self.failed.is_some())
+    }
+}

@@ -1,0 +1,43 @@
+//! What an owner is told of a job.
+
+use super::Core;
+use quern_jobs_api::{JobStatus, Phase, WaitingFor};
+use quern_primitives::ids::JobId;
+
+impl Core {
+    /// How far a job is, if it is known here.
+    pub fn status(&self, id: JobId) -> Option<JobStatus> {
+        let job = self.jobs.get(&id)?;
+        let (tasks, counters) = (job.task_count(), &job.counters);
+        let phase = match () {
+            _ if job.is_closed() => Phase::Closed,
+            _ if !job.has_plan() => Phase::Uploading,
+            _ if counters.decided == tasks || job.failed.is_some() => Phase::Settling,
+            _ => Phase::Computing,
+        };
+        let needed = u32::from(job.job.submission.agreement.replicas());
+        let connected = self.devices.connected_accounts() as u32;
+        let waiting_for = match phase {
+            Phase::Uploading => Some(WaitingFor::Upload),
+            Phase::Computing if connected == 0 => Some(WaitingFor::Devices),
+            Phase::Computing if connected < needed => Some(WaitingFor::Accounts { connected, needed }),
+            Phase::Settling => Some(WaitingFor::Chain),
+            Phase::Computing | Phase::Closed => None,
+        };
+        Some(JobStatus {
+            job: id,
+            phase,
+            tasks,
+            waiting: tasks.saturating_sub(counters.touched),
+            running: counters.touched.saturating_sub(counters.decided),
+            decided: counters.decided,
+            settled: job.job.settled_tasks,
+            replicas: counters.replicas,
+            incorrect: counters.incorrect,
+            fuel: counters.fuel,
+            spent: counters.spent,
+            devices: job.devices(),
+            waiting_for,
+        })
+    }
+}

@@ -1,0 +1,552 @@
+//! The masternode as a running program: it feeds the core with what happens and carries out what
+//! the core wants.
+//!
+//! ```text
+//! network events ─┐                       ┌─► store (a thread that groups writes)
+//! finalised blocks├─► commands ─► core ───┼─► answers to devices
+//! Jobs API        ┘                       └─► settler (one transaction at a time)
+//! ```
+//!
+//! One task owns the core. Everything slow (disk, keys, chain) happens in others.
+
+use crate::{
+    config::Config,
+    context::JobContext,
+    core::{Core, Effect, Event, JobPlan, Settings, Tick, Ticket, Token},
+    settler,
+    store::{JobRecord, Store},
+    vault::{Item, Vault},
+    watcher,
+};
+use anyhow::Context as _;
+use quern_jobs_api::JobStatus;
+use quern_ledger::{Account, Chain, Endpoints};
+use quern_network::{Misbehaviour, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits};
+use quern_primitives::{
+    BlockNumber, DeviceId, GenesisHash, JobId, SealingKey,
+    job::Job,
+    view::DeviceView,
+};
+use quern_protocol::{Content, Deliver, Fetch, Hello, Piece, Refusal, ReplicaId, Request, Response, Welcome, limits};
+use quern_shards::keys::SealingSecret;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Commands that wait for the core; whoever sends more waits.
+const COMMANDS_MAX: usize = 4_096;
+
+/// How often connected devices are looked up again, in finalised blocks.
+const RECHECK_BLOCKS: BlockNumber = 15;
+
+/// How long a closed job's results stay: a day of 2-second blocks.
+const RETENTION_BLOCKS: BlockNumber = 24 * 3_600 / 2;
+
+/// How long a device that breaks the wire's rules is kept out.
+const MISBEHAVIOUR_BLOCK: Duration = Duration::from_secs(60);
+
+/// What reaches the task that owns the core.
+pub(crate) enum Command {
+    /// A block was finalised.
+    Finalised { block: BlockNumber, jobs: Vec<(JobId, Job)> },
+    /// A device that said hello was looked up.
+    LookedUp { device: DeviceId, view: Option<Box<DeviceView>>, hello: Hello, reply: ReplyToken },
+    /// A connected device was looked up again.
+    Rechecked { device: DeviceId, view: Option<Box<DeviceView>> },
+    /// All of a job's upload is here.
+    Uploaded { job: JobId },
+    /// Entries are on disk.
+    Persisted(Ticket),
+    /// A transaction did not get into a block.
+    NotSettled(JobId),
+    /// How far a job is.
+    Status { job: JobId, answer: oneshot::Sender<Option<JobStatus>> },
+    /// How many devices are here.
+    Devices { answer: oneshot::Sender<u32> },
+    /// The store cannot write.
+    Broken(crate::store::StoreError),
+}
+
+/// What the parts of the daemon share.
+pub(crate) struct Shared {
+    pub(crate) account: Account,
+    pub(crate) genesis: GenesisHash,
+    pub(crate) sealing: SealingSecret,
+    pub(crate) chain: Chain,
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) commands: mpsc::Sender<Command>,
+    contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
+    jobs: Mutex<BTreeMap<JobId, Job>>,
+    /// Counts changes of any job, for whoever watches one.
+    pub(crate) changes: watch::Sender<u64>,
+}
+
+impl Shared {
+    /// What is needed to hand out a job's tasks, once its manifest and key are here.
+    pub(crate) fn context(&self, job: JobId) -> Option<Arc<JobContext>> {
+        lock(&self.contexts).get(&job).cloned()
+    }
+
+    pub(crate) fn put_context(&self, job: JobId, context: JobContext) {
+        lock(&self.contexts).insert(job, Arc::new(context));
+    }
+
+    /// A job as the chain last had it.
+    pub(crate) fn job(&self, job: JobId) -> Option<Job> {
+        lock(&self.jobs).get(&job).cloned()
+    }
+
+    /// The jobs that the chain has not closed.
+    pub(crate) fn open_jobs(&self) -> BTreeSet<JobId> {
+        lock(&self.jobs).iter().filter(|(_, job)| job.state.is_open()).map(|(id, _)| *id).collect()
+    }
+
+    pub(crate) fn learn(&self, id: JobId, job: Job) {
+        lock(&self.jobs).insert(id, job);
+    }
+
+    fn forget(&self, id: JobId) {
+        lock(&self.jobs).remove(&id);
+        lock(&self.contexts).remove(&id);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock was held leaves a map that is still whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs the masternode until `stop` resolves.
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let keys = config.keys()?;
+    let chain = Chain::connect(&config.chain).await?;
+    let genesis = chain.genesis();
+    let (commands, waiting) = mpsc::channel(COMMANDS_MAX);
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
+    let store = open_store(&config, genesis, &commands)?;
+    let shared = Arc::new(Shared {
+        account: keys.account,
+        genesis,
+        sealing: keys.sealing,
+        chain,
+        store,
+        vault: Vault::open(&config.data_dir.join("jobs"))?,
+        commands,
+        contexts: Mutex::default(),
+        jobs: Mutex::default(),
+        changes: watch::Sender::new(0),
+    });
+
+    let (settlements, to_settle) = mpsc::unbounded_channel();
+    let mut core = Core::new(Settings { settle: config.settle(), ..Settings::new(genesis) });
+    let block = watcher::reconcile(&shared, &mut core).await?;
+
+    let (server, events) = Server::start(ServerConfig {
+        key_seed: *keys.network_seed,
+        listen: config.listen()?,
+        limits: ServerLimits::default(),
+    })
+    .await?;
+    let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
+    publish(&shared, &config, &server, api.local_addr()).await?;
+    tokio::spawn(watcher::watch(shared.clone()));
+    tokio::spawn(settler::settle(shared.clone(), to_settle));
+
+    let mut grid = Grid {
+        shared: shared.clone(),
+        core,
+        server: server.clone(),
+        settlements,
+        started: Instant::now(),
+        tokens: BTreeMap::new(),
+        next_token: 0,
+        sealing_keys: BTreeMap::new(),
+        block,
+        rechecked: block,
+    };
+    tracing::info!(
+        account = %shared.account.id(),
+        devices = ?server.listen_addresses(),
+        jobs_api = %api.local_addr(),
+        block,
+        "masternode is ready"
+    );
+    let result = grid.serve(waiting, events, stop).await;
+    api.stop();
+    server.shutdown().await;
+    result
+}
+
+fn open_store(
+    config: &Config,
+    genesis: GenesisHash,
+    commands: &mpsc::Sender<Command>,
+) -> anyhow::Result<Store> {
+    let (written, broken) = (commands.clone(), commands.clone());
+    let store = Store::open(
+        &config.data_dir,
+        genesis,
+        // An error says that the masternode stops, and nobody waits any more.
+        move |ticket| drop(written.blocking_send(Command::Persisted(ticket))),
+        move |error| drop(broken.blocking_send(Command::Broken(error))),
+    )?;
+    Ok(store)
+}
+
+/// Tells the chain where this masternode is reached, if it does not know.
+async fn publish(
+    shared: &Shared,
+    config: &Config,
+    server: &ServerHandle,
+    api: std::net::SocketAddr,
+) -> anyhow::Result<()> {
+    let addresses = server.listen_addresses().iter().map(ToString::to_string);
+    let endpoints = Endpoints {
+        network_key: server.network_key(),
+        sealing_key: shared.sealing.public(),
+        device_addresses: config.public_addresses.clone().unwrap_or_else(|| addresses.collect()),
+        jobs_api: config.public_jobs_api.clone().unwrap_or_else(|| format!("ws://{api}")),
+    };
+    let me = shared.account.id();
+    let known = shared.chain.at_finalised().await?.masternodes().await?;
+    let current = known.into_iter().find(|known| known.account == me);
+    let is_current = current.is_some_and(|known| {
+        known.network_key == endpoints.network_key
+            && known.sealing_key == endpoints.sealing_key
+            && known.jobs_api == endpoints.jobs_api.as_bytes()
+            && known.device_addresses.iter().eq(
+                endpoints.device_addresses.iter().map(|address| address.as_bytes()),
+            )
+    });
+    if !is_current {
+        tracing::info!(jobs_api = endpoints.jobs_api, "publishing where this masternode is reached");
+        let call = quern_ledger::Call::PublishEndpoints(endpoints);
+        shared.chain.submit(&shared.account, &call).await.context(
+            "the chain does not take this masternode's addresses; the council must admit its account first",
+        )?;
+    }
+    Ok(())
+}
+
+/// The task that owns the core.
+struct Grid {
+    shared: Arc<Shared>,
+    core: Core,
+    server: ServerHandle,
+    settlements: mpsc::UnboundedSender<settler::Order>,
+    started: Instant,
+    tokens: BTreeMap<Token, ReplyToken>,
+    next_token: u64,
+    sealing_keys: BTreeMap<DeviceId, SealingKey>,
+    block: BlockNumber,
+    rechecked: BlockNumber,
+}
+
+impl Grid {
+    async fn serve(
+        &mut self,
+        mut waiting: mpsc::Receiver<Command>,
+        mut events: mpsc::Receiver<ServerEvent>,
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        tokio::pin!(stop);
+        loop {
+            let now = self.now();
+            let pause = self.core.next_wakeup().map_or(Duration::from_secs(1), |wakeup| {
+                Duration::from_millis(wakeup.0.saturating_sub(now.0).clamp(1, 1_000))
+            });
+            tokio::select! {
+                () = &mut stop => return Ok(()),
+                command = waiting.recv() => match command {
+                    Some(Command::Broken(error)) => return Err(error.into()),
+                    Some(command) => self.command(command),
+                    None => return Ok(()),
+                },
+                event = events.recv() => match event {
+                    Some(event) => self.network(event),
+                    None => anyhow::bail!("the network stopped"),
+                },
+                () = tokio::time::sleep(pause) => self.step(Event::Tick),
+            }
+        }
+    }
+
+    fn now(&self) -> Tick {
+        Tick(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Finalised { block, jobs } => self.finalised(block, jobs),
+            Command::LookedUp { device, view, hello, reply } => self.hello(device, view, hello, reply),
+            Command::Rechecked { device, view } => {
+                if let Err(refusal) = admit(view.as_deref()) {
+                    self.step(Event::Barred { device, refusal });
+                }
+            }
+            Command::Uploaded { job } => self.uploaded(job),
+            Command::Persisted(through) => self.step(Event::Persisted { through }),
+            Command::NotSettled(job) => self.step(Event::NotSettled { job }),
+            // Whoever asked may have gone meanwhile.
+            Command::Status { job, answer } => drop(answer.send(self.core.status(job))),
+            Command::Devices { answer } => {
+                let _ = answer.send(self.core.connected_devices().count() as u32);
+            }
+            Command::Broken(_) => {}
+        }
+    }
+
+    fn finalised(&mut self, block: BlockNumber, jobs: Vec<(JobId, Job)>) {
+        self.block = block;
+        for (id, job) in &jobs {
+            if self.shared.job(*id).as_ref() != Some(job) {
+                self.remember(*id, job);
+            }
+            self.shared.learn(*id, job.clone());
+        }
+        self.step(Event::Finalised { block, jobs });
+        if block >= self.rechecked.saturating_add(RECHECK_BLOCKS) {
+            self.rechecked = block;
+            for device in self.core.connected_devices() {
+                let shared = self.shared.clone();
+                tokio::spawn(async move {
+                    if let Ok(view) = look_up(&shared, device).await {
+                        let view = view.map(Box::new);
+                        let _ = shared.commands.send(Command::Rechecked { device, view }).await;
+                    }
+                });
+            }
+        }
+    }
+
+    /// Writes down a job's new state, and erases what is past its time.
+    fn remember(&self, id: JobId, job: &Job) {
+        let known = self.shared.store.job(id).ok().flatten();
+        let record = match known {
+            Some(record) => JobRecord { job: job.clone(), ..record },
+            None => JobRecord { job: job.clone(), delegated_key: None, uploaded: false },
+        };
+        if let Err(error) = self.shared.store.put_job(id, &record) {
+            tracing::error!(%id, error = &error as &dyn std::error::Error, "cannot remember a job");
+        }
+    }
+
+    fn uploaded(&mut self, job: JobId) {
+        let Some(context) = self.shared.context(job) else { return };
+        let input_roots = context.manifest.shards().iter().map(|shard| shard.chunk_root).collect();
+        self.step(Event::Uploaded { job, plan: JobPlan { input_roots } });
+    }
+
+    fn hello(&mut self, device: DeviceId, view: Option<Box<DeviceView>>, hello: Hello, reply: ReplyToken) {
+        match (admit(view.as_deref()), view) {
+            (Ok(()), Some(view)) => {
+                tracing::info!(%device, software = %String::from_utf8_lossy(&hello.software), "device is here");
+                self.sealing_keys.insert(device, view.device.sealing_key);
+                self.step(Event::Hello { view, hello });
+                let heartbeat_ms = limits::HEARTBEAT.as_millis() as u32;
+                reply.reply(Response::Welcome(Welcome { heartbeat_ms }));
+            }
+            (refusal, _) => {
+                let refusal = refusal.err().unwrap_or(Refusal::NotRegistered);
+                tracing::info!(%device, %refusal, "device is refused");
+                tokio::spawn(reply.dismiss(Response::Refused(refusal)));
+            }
+        }
+    }
+
+    fn network(&mut self, event: ServerEvent) {
+        match event {
+            ServerEvent::Connected { .. } => {}
+            ServerEvent::Disconnected { device } => self.step(Event::Gone { device }),
+            ServerEvent::Misbehaved { device, why } => self.misbehaved(device, why),
+            ServerEvent::Request { device, request, reply } => match request {
+                Request::Hello(hello) => self.look_up(device, hello, reply),
+                Request::Exchange(exchange) => {
+                    self.next_token += 1;
+                    let token = Token(self.next_token);
+                    self.tokens.insert(token, reply);
+                    let delivered = exchange
+                        .reports
+                        .iter()
+                        .filter_map(|report| self.delivered(device, report))
+                        .collect();
+                    self.step(Event::Exchange { device, token, exchange, delivered });
+                }
+                Request::Fetch(fetch) => self.fetch(device, fetch, reply),
+                Request::Deliver(deliver) => self.deliver(device, deliver, reply),
+            },
+        }
+    }
+
+    fn misbehaved(&mut self, device: DeviceId, why: Misbehaviour) {
+        tracing::warn!(%device, %why, "device breaks the protocol and is kept out for a while");
+        let server = self.server.clone();
+        tokio::spawn(async move { server.block(device, MISBEHAVIOUR_BLOCK).await });
+    }
+
+    fn look_up(&self, device: DeviceId, hello: Hello, reply: ReplyToken) {
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            match look_up(&shared, device).await {
+                Ok(view) => {
+                    let view = view.map(Box::new);
+                    let command = Command::LookedUp { device, view, hello, reply };
+                    // An error says that the masternode stops.
+                    drop(shared.commands.send(command).await);
+                }
+                Err(error) => {
+                    tracing::warn!(%device, error = &error as &dyn std::error::Error, "cannot look a device up");
+                    reply.dismiss(Response::Refused(Refusal::Starting)).await;
+                }
+            }
+        });
+    }
+
+    /// Length and chunk root of a result that was delivered in pieces.
+    fn delivered(
+        &self,
+        device: DeviceId,
+        report: &quern_protocol::Report,
+    ) -> Option<(ReplicaId, (u64, quern_primitives::Digest))> {
+        let quern_protocol::Output::Delivered { bytes } = report.output else { return None };
+        let receipt = &report.receipt.payload;
+        let id = ReplicaId { job: receipt.job, task: receipt.task, replica: receipt.replica };
+        if !self.core.holds_replica(&device, id) {
+            return None;
+        }
+        let item = Item::Result(id.task, id.replica, device);
+        let vault = &self.shared.vault;
+        if vault.held(id.job, item) != bytes || vault.has(id.job, item) {
+            return None;
+        }
+        let root = vault.chunk_root(id.job, item).ok()?;
+        vault.keep(id.job, item).ok()?;
+        Some((id, (bytes, root)))
+    }
+
+    fn fetch(&self, device: DeviceId, fetch: Fetch, reply: ReplyToken) {
+        let (job, item) = match fetch.content {
+            Content::Shard { job, task } if self.core.holds(&device, job, task) => {
+                (Some(job), Item::Shard(task))
+            }
+            Content::Program(program) => (self.core.program_of(&device, &program), Item::Program),
+            Content::Shard { .. } => (None, Item::Program),
+        };
+        let Some(job) = job else {
+            return reply.reply(Response::Refused(Refusal::NotAssigned));
+        };
+        let vault = self.shared.vault.clone();
+        tokio::task::spawn_blocking(move || {
+            let total_bytes = vault.held(job, item);
+            let bytes = vault.read(job, item, fetch.offset, fetch.length as usize);
+            reply.reply(match bytes {
+                Ok(bytes) => Response::Piece(Piece { total_bytes, bytes }),
+                Err(_) => Response::Refused(Refusal::NoSuchContent),
+            });
+        });
+    }
+
+    fn deliver(&self, device: DeviceId, deliver: Deliver, reply: ReplyToken) {
+        if !self.core.holds_replica(&device, deliver.id) {
+            return reply.reply(Response::Refused(Refusal::NotAssigned));
+        }
+        let result_bytes_max = self
+            .shared
+            .job(deliver.id.job)
+            .map_or(0, |job| u64::from(job.submission.result_bytes_max));
+        let vault = self.shared.vault.clone();
+        tokio::task::spawn_blocking(move || {
+            let ReplicaId { job, task, replica } = deliver.id;
+            let item = Item::Result(task, replica, device);
+            // The length is not known before the report; one byte over the largest never is whole.
+            let limit = quern_shards::seal::sealed_bytes(result_bytes_max).saturating_add(1);
+            // A piece out of order is answered with what is here, and the device resumes.
+            let _ = vault.append(job, item, deliver.offset, limit, &deliver.bytes);
+            reply.reply(Response::Delivered { received_bytes: vault.held(job, item) });
+        });
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = self.now();
+        for effect in self.core.step(now, event) {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Append { .. } | Effect::KeepOutputs { .. } => self.shared.store.carry_out(effect),
+            Effect::Answer { token, device, work } => {
+                let Some(reply) = self.tokens.remove(&token) else { return };
+                let Some(to) = self.sealing_keys.get(&device).copied() else { return };
+                let shared = self.shared.clone();
+                // Sealing keys costs two multiplications on a curve for each replica.
+                tokio::spawn(async move {
+                    reply.reply(crate::context::compose(&shared, device, to, work));
+                });
+            }
+            Effect::Refuse { token, refusal } => {
+                if let Some(reply) = self.tokens.remove(&token) {
+                    tokio::spawn(reply.dismiss(Response::Refused(refusal)));
+                }
+            }
+            Effect::Dismiss { device } => {
+                let server = self.server.clone();
+                tokio::spawn(async move { server.disconnect(device).await });
+            }
+            Effect::Settle { batch } => self.order(settler::Order::Settle(batch)),
+            Effect::CloseFailed { job, task, exit } => {
+                self.order(settler::Order::CloseFailed { job, task, exit });
+            }
+            Effect::Changed { .. } => self.shared.changes.send_modify(|count| *count += 1),
+            Effect::Closed { job } => {
+                tracing::info!(%job, "job is closed");
+                self.shared.changes.send_modify(|count| *count += 1);
+            }
+        }
+        // Requests whose device went away are never answered.
+        if self.tokens.len() > COMMANDS_MAX {
+            self.tokens.retain(|_, reply| reply.is_wanted());
+        }
+    }
+
+    fn order(&self, order: settler::Order) {
+        // An error says that the settler ended with the masternode.
+        let _ = self.settlements.send(order);
+    }
+}
+
+/// Whether the chain admits a device.
+fn admit(view: Option<&DeviceView>) -> Result<(), Refusal> {
+    match view {
+        None => Err(Refusal::NotRegistered),
+        Some(view) if view.banned => Err(Refusal::Banned),
+        Some(view) if !view.bonded => Err(Refusal::NotBonded),
+        Some(_) => Ok(()),
+    }
+}
+
+async fn look_up(shared: &Shared, device: DeviceId) -> Result<Option<DeviceView>, quern_ledger::ChainError> {
+    shared.chain.at_finalised().await?.device(device).await
+}
+
+/// Erases what is kept of jobs that were closed long ago.
+pub(crate) fn erase_old(shared: &Shared, block: BlockNumber) {
+    let Ok(jobs) = shared.store.jobs() else { return };
+    for (id, record) in jobs {
+        let last_use = record.job.submission.deadline.saturating_add(RETENTION_BLOCKS);
+        if !record.job.state.is_open() && block > last_use {
+            shared.forget(id);
+            let erased = shared.store.erase(id).map_err(anyhow::Error::from);
+            if let Err(error) = erased.and_then(|()| Ok(shared.vault.erase(id)?)) {
+                tracing::warn!(%id, error = format!("{error:#}"), "cannot erase a closed job");
+            }
+        }
+    }
+}
+

@@ -1,0 +1,52 @@
+//! Sends batches to the chain, one transaction at a time. Whether a batch was counted is learnt
+//! from the chain's state, never from here; so a transaction that got lost, or was sent twice, does
+//! no harm.
+
+use crate::daemon::{Command, Shared};
+use quern_ledger::{Call, SubmitError};
+use quern_primitives::{JobId, TaskIndex, batch::Batch, receipt::Exit};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// What to send.
+pub(crate) enum Order {
+    /// A batch.
+    Settle(Box<Batch>),
+    /// The end of a job whose program fails.
+    CloseFailed {
+        /// The job.
+        job: JobId,
+        /// A task on which it fails.
+        task: TaskIndex,
+        /// How.
+        exit: Exit,
+    },
+}
+
+/// Carries orders out until nobody can give more.
+pub(crate) async fn settle(shared: Arc<Shared>, mut orders: mpsc::UnboundedReceiver<Order>) {
+    while let Some(order) = orders.recv().await {
+        let (job, call) = match order {
+            Order::Settle(batch) => (batch.job, Call::Settle(batch)),
+            Order::CloseFailed { job, task, exit } => (job, Call::CloseFailed { job, task, exit }),
+        };
+        match shared.chain.submit(&shared.account, &call).await {
+            Ok(settled) => tracing::info!(
+                %job,
+                block = settled.block.number,
+                transaction = hex::encode(settled.transaction),
+                "settled"
+            ),
+            Err(error) => {
+                report(job, &error);
+                // An error says that the masternode stops.
+                drop(shared.commands.send(Command::NotSettled(job)).await);
+            }
+        }
+    }
+}
+
+fn report(job: JobId, error: &SubmitError) {
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(%job, error, "the chain did not take a settlement; it is tried again until the job is settled or over");
+}

@@ -1,0 +1,278 @@
+//! What the masternode remembers: job logs, sealed results, delegated keys (sealed), in redb.
+//!
+//! All entries that wait are written in one transaction, by a thread of their own; what waits for
+//! the disk is told when it is there. A `kill -9` at any moment leaves the last finished
+//! transaction.
+
+use crate::core::{Effect, Entry, Ticket};
+use codec::{Decode, DecodeAll, Encode};
+use quern_primitives::{DeviceId, GenesisHash, JobId, TaskIndex, ids::ReplicaIndex, job::Job};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+    thread,
+};
+
+/// Entries waiting to be written; whoever adds more waits.
+const QUEUE_MAX: usize = 65_536;
+
+/// Job name and place in its log to entry.
+const LOG: TableDefinition<[u8; 36], &[u8]> = TableDefinition::new("log/1");
+/// Replica and device to sealed result.
+const OUTPUTS: TableDefinition<[u8; 69], &[u8]> = TableDefinition::new("outputs/1");
+/// Job name to what else is known of it.
+const JOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("jobs/1");
+/// The chain this file belongs to.
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta/1");
+
+/// What is remembered of a job beside its log.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) struct JobRecord {
+    /// The job as the chain last had it.
+    pub(crate) job: Job,
+    /// The job's key as the owner sealed it to this masternode.
+    pub(crate) delegated_key: Option<([u8; 32], [u8; 48])>,
+    /// Whether everything was uploaded and checked.
+    pub(crate) uploaded: bool,
+}
+
+/// Why the store does not open or answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The file cannot be read or written.
+    #[error("the masternode's store cannot be used; is the disk full, or another masternode using it?")]
+    Database(#[source] Box<redb::Error>),
+    /// The file is another chain's.
+    #[error("the store belongs to the chain {found}, the node is on {expected}; use another data directory")]
+    OtherChain {
+        /// The chain of the node.
+        expected: GenesisHash,
+        /// The chain of the store.
+        found: GenesisHash,
+    },
+    /// An entry does not decode.
+    #[error("the store's {what} does not decode; it was written by another version")]
+    Foreign {
+        /// What it is.
+        what: &'static str,
+        /// What the decoder says.
+        source: codec::Error,
+    },
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        Self::Database(Box::new(error.into()))
+    }
+}
+
+/// The masternode's memory. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Store {
+    database: Arc<Database>,
+    queue: mpsc::SyncSender<Write>,
+}
+
+enum Write {
+    Entry { ticket: Ticket, job: JobId, position: u64, entry: Box<Entry>, output: Option<Vec<u8>> },
+    DropOutputs { job: JobId, task: TaskIndex, keep: Vec<(ReplicaIndex, DeviceId)> },
+}
+
+impl Store {
+    /// Opens the store in a folder, or makes it; `on_disk` is told the last ticket written.
+    pub(crate) fn open(
+        folder: &Path,
+        genesis: GenesisHash,
+        on_disk: impl Fn(Ticket) + Send + 'static,
+        on_failure: impl Fn(StoreError) + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let database = Arc::new(Database::create(folder.join("masternode.redb"))?);
+        prepare(&database, genesis)?;
+        let (queue, waiting) = mpsc::sync_channel(QUEUE_MAX);
+        let writer = database.clone();
+        thread::Builder::new()
+            .name("store".into())
+            .spawn(move || write_all(&writer, &waiting, &on_disk, &on_failure))
+            .map_err(redb::Error::Io)?;
+        Ok(Self { database, queue })
+    }
+
+    /// Hands an effect of the core to the writer, if it is one for the disk.
+    pub(crate) fn carry_out(&self, effect: Effect) {
+        let write = match effect {
+            Effect::Append { ticket, job, position, entry, output } => {
+                Write::Entry { ticket, job, position, entry, output }
+            }
+            Effect::KeepOutputs { job, task, accepted } => {
+                Write::DropOutputs { job, task, keep: accepted }
+            }
+            _ => return,
+        };
+        // The writer ends only after it reported its failure, which stops the masternode.
+        let _ = self.queue.send(write);
+    }
+
+    /// A job's log, in order.
+    pub(crate) fn log(&self, job: JobId) -> Result<Vec<Entry>, StoreError> {
+        let read = self.database.begin_read()?;
+        let table = read.open_table(LOG)?;
+        let entries = table.range(log_key(job, 0)..=log_key(job, u32::MAX))?;
+        entries
+            .map(|entry| {
+                let (_, bytes) = entry?;
+                Entry::decode_all(&mut bytes.value())
+                    .map_err(|source| StoreError::Foreign { what: "job log", source })
+            })
+            .collect()
+    }
+
+    /// The sealed result of a replica, if it is kept here.
+    pub(crate) fn output(
+        &self,
+        job: JobId,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        device: DeviceId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.database.begin_read()?;
+        let table = read.open_table(OUTPUTS)?;
+        Ok(table.get(output_key(job, task, replica, device))?.map(|bytes| bytes.value().to_vec()))
+    }
+
+    /// What is remembered of a job.
+    pub(crate) fn job(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
+        let read = self.database.begin_read()?;
+        let table = read.open_table(JOBS)?;
+        table.get(job.0)?.map(|bytes| decode_record(bytes.value())).transpose()
+    }
+
+    /// All jobs remembered.
+    pub(crate) fn jobs(&self) -> Result<Vec<(JobId, JobRecord)>, StoreError> {
+        let read = self.database.begin_read()?;
+        let table = read.open_table(JOBS)?;
+        table
+            .iter()?
+            .map(|entry| {
+                let (job, bytes) = entry?;
+                Ok((JobId(job.value()), decode_record(bytes.value())?))
+            })
+            .collect()
+    }
+
+    /// Remembers a job; on disk when this returns.
+    pub(crate) fn put_job(&self, job: JobId, record: &JobRecord) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        write.open_table(JOBS)?.insert(job.0, record.encode().as_slice())?;
+        write.commit()?;
+        Ok(())
+    }
+
+    /// Forgets a job, its log and its results.
+    pub(crate) fn erase(&self, job: JobId) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        write.open_table(JOBS)?.remove(job.0)?;
+        write
+            .open_table(LOG)?
+            .retain_in(log_key(job, 0)..=log_key(job, u32::MAX), |_, _| false)?;
+        let (first, last) = (
+            output_key(job, 0, 0, DeviceId([0; 32])),
+            output_key(job, TaskIndex::MAX, ReplicaIndex::MAX, DeviceId([255; 32])),
+        );
+        write.open_table(OUTPUTS)?.retain_in(first..=last, |_, _| false)?;
+        write.commit()?;
+        Ok(())
+    }
+}
+
+fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> {
+    let write = database.begin_write()?;
+    write.open_table(LOG)?;
+    write.open_table(OUTPUTS)?;
+    write.open_table(JOBS)?;
+    {
+        let mut meta = write.open_table(META)?;
+        let known = meta.get("genesis")?.map(|bytes| bytes.value().to_vec());
+        match known.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+            Some(found) if found != genesis.0 => {
+                return Err(StoreError::OtherChain { expected: genesis, found: GenesisHash(found) });
+            }
+            Some(_) => {}
+            None => drop(meta.insert("genesis", genesis.0.as_slice())?),
+        }
+    }
+    write.commit()?;
+    Ok(())
+}
+
+/// Writes whatever waits in one transaction, until nobody can add more.
+fn write_all(
+    database: &Database,
+    waiting: &mpsc::Receiver<Write>,
+    on_disk: &impl Fn(Ticket),
+    on_failure: &impl Fn(StoreError),
+) {
+    while let Ok(first) = waiting.recv() {
+        let group: Vec<_> = std::iter::once(first).chain(waiting.try_iter().take(QUEUE_MAX)).collect();
+        match write_group(database, &group) {
+            Ok(Some(last)) => on_disk(last),
+            Ok(None) => {}
+            Err(error) => return on_failure(error),
+        }
+    }
+}
+
+fn write_group(database: &Database, group: &[Write]) -> Result<Option<Ticket>, StoreError> {
+    let write = database.begin_write()?;
+    let mut last = None;
+    {
+        let mut log = write.open_table(LOG)?;
+        let mut outputs = write.open_table(OUTPUTS)?;
+        for item in group {
+            match item {
+                Write::Entry { ticket, job, position, entry, output } => {
+                    let position = u32::try_from(*position).unwrap_or(u32::MAX);
+                    log.insert(log_key(*job, position), entry.encode().as_slice())?;
+                    if let (Some(bytes), Entry::Reported { receipt, .. }) = (output, &**entry) {
+                        let receipt = &receipt.payload;
+                        let key = output_key(*job, receipt.task, receipt.replica, receipt.device);
+                        outputs.insert(key, bytes.as_slice())?;
+                    }
+                    last = Some(*ticket);
+                }
+                Write::DropOutputs { job, task, keep } => {
+                    let first = output_key(*job, *task, 0, DeviceId([0; 32]));
+                    let end = output_key(*job, *task, ReplicaIndex::MAX, DeviceId([255; 32]));
+                    // One accepted result is enough: replicas of a task decrypt to the same bytes.
+                    let kept = keep.first().map(|(replica, device)| {
+                        output_key(*job, *task, *replica, *device)
+                    });
+                    outputs.retain_in(first..=end, |key, _| Some(key) == kept)?;
+                }
+            }
+        }
+    }
+    write.commit()?;
+    Ok(last)
+}
+
+fn decode_record(mut bytes: &[u8]) -> Result<JobRecord, StoreError> {
+    JobRecord::decode_all(&mut bytes)
+        .map_err(|source| StoreError::Foreign { what: "job record", source })
+}
+
+fn log_key(job: JobId, position: u32) -> [u8; 36] {
+    let mut key = [0; 36];
+    key[..32].copy_from_slice(&job.0);
+    key[32..].copy_from_slice(&position.to_be_bytes());
+    key
+}
+
+fn output_key(job: JobId, task: TaskIndex, replica: ReplicaIndex, device: DeviceId) -> [u8; 69] {
+    let mut key = [0; 69];
+    key[..32].copy_from_slice(&job.0);
+    key[32..36].copy_from_slice(&task.to_be_bytes());
+    key[36] = replica;
+    key[37..].copy_from_slice(&device.0);
+    key
+}

@@ -1,0 +1,168 @@
+//! The files of a job: sealed manifest, program, sealed shards, and results too large for the
+//! store. Each is received in order into a `.part` file, so that an upload resumes from the file's
+//! length; it gets its name only after its digest was checked.
+
+use quern_jobs_api::{ApiError, PIECE_BYTES_MAX};
+use quern_primitives::{DeviceId, Digest, JobId, TaskIndex, ids::ReplicaIndex};
+use quern_shards::chunks::ChunkHasher;
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+/// Bytes read at a time when a file is checked.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// A thing of a job that is kept in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// The sealed manifest.
+    Manifest,
+    /// The program.
+    Program,
+    /// A sealed shard.
+    Shard(TaskIndex),
+    /// A sealed result.
+    Result(TaskIndex, ReplicaIndex, DeviceId),
+}
+
+/// The files of all jobs.
+#[derive(Clone, Debug)]
+pub(crate) struct Vault {
+    folder: PathBuf,
+}
+
+/// What happened to a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// More is to come.
+    Partly(u64),
+    /// All bytes are here, unchecked.
+    Whole,
+}
+
+impl Vault {
+    /// The vault in a folder, made if it is not there.
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Bytes held of an item: all of it once it is checked, else what was received.
+    pub(crate) fn held(&self, job: JobId, item: Item) -> u64 {
+        let length = |path| fs::metadata(path).map(|facts| facts.len()).ok();
+        length(self.path(job, item)).or_else(|| length(self.part(job, item))).unwrap_or(0)
+    }
+
+    /// Whether an item is here and checked.
+    pub(crate) fn has(&self, job: JobId, item: Item) -> bool {
+        self.path(job, item).exists()
+    }
+
+    /// Appends a piece that starts at `offset` to an item of `total` bytes.
+    pub(crate) fn append(
+        &self,
+        job: JobId,
+        item: Item,
+        offset: u64,
+        total: u64,
+        piece: &[u8],
+    ) -> Result<Received, ApiError> {
+        if self.has(job, item) {
+            return Ok(Received::Partly(total));
+        }
+        let held = self.held(job, item);
+        if offset != held {
+            return Err(ApiError::OutOfOrder { expected: held });
+        }
+        let length = held.saturating_add(piece.len() as u64);
+        if length > total || piece.len() > PIECE_BYTES_MAX {
+            return Err(ApiError::TooLong { limit: total });
+        }
+        self.write(job, item, piece).map_err(|_| ApiError::Storage)?;
+        Ok(if length == total { Received::Whole } else { Received::Partly(length) })
+    }
+
+    fn write(&self, job: JobId, item: Item, piece: &[u8]) -> io::Result<()> {
+        let path = self.part(job, item);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        OpenOptions::new().create(true).append(true).open(path)?.write_all(piece)
+    }
+
+    /// The chunk root of what was received of an item.
+    pub(crate) fn chunk_root(&self, job: JobId, item: Item) -> io::Result<Digest> {
+        let mut file = File::open(self.part(job, item))?;
+        let mut hasher = ChunkHasher::new();
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(hasher.finish().root()),
+                read => hasher.update(&buffer[..read]),
+            }
+        }
+    }
+
+    /// The received bytes of an item that is small enough to be held in memory.
+    pub(crate) fn received(&self, job: JobId, item: Item) -> io::Result<Vec<u8>> {
+        fs::read(self.part(job, item))
+    }
+
+    /// The item was checked: it gets its name, and is on disk when this returns.
+    pub(crate) fn keep(&self, job: JobId, item: Item) -> io::Result<()> {
+        let (part, path) = (self.part(job, item), self.path(job, item));
+        File::open(&part)?.sync_all()?;
+        fs::rename(part, &path)?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+
+    /// The item turned out wrong: what was received is dropped.
+    pub(crate) fn drop_part(&self, job: JobId, item: Item) {
+        // A part that cannot be removed is refused again when it is next checked.
+        let _ = fs::remove_file(self.part(job, item));
+    }
+
+    /// Bytes of an item from `offset`, at most `length`.
+    pub(crate) fn read(&self, job: JobId, item: Item, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.path(job, item))?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// All of an item.
+    pub(crate) fn read_all(&self, job: JobId, item: Item) -> io::Result<Vec<u8>> {
+        fs::read(self.path(job, item))
+    }
+
+    /// Erases everything of a job.
+    pub(crate) fn erase(&self, job: JobId) -> io::Result<()> {
+        match fs::remove_dir_all(self.job_folder(job)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
+    fn job_folder(&self, job: JobId) -> PathBuf {
+        self.folder.join(hex::encode(job.0))
+    }
+
+    fn path(&self, job: JobId, item: Item) -> PathBuf {
+        let folder = self.job_folder(job);
+        match item {
+            Item::Manifest => folder.join("manifest"),
+            Item::Program => folder.join("program.wasm"),
+            Item::Shard(task) => folder.join("shards").join(task.to_string()),
+            Item::Result(task, replica, device) => {
+                folder.join("results").join(format!("{task}-{replica}-{}", hex::encode(device.0)))
+            }
+        }
+    }
+
+    fn part(&self, job: JobId, item: Item) -> PathBuf {
+        self.path(job, item).with_extension("part")
+    }
+}

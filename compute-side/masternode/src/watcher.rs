@@ -1,0 +1,138 @@
+//! Follows the chain: at the start everything is taken from its state, later each finalised block.
+
+use crate::{
+    context::JobContext,
+    core::{Core, Event, JobPlan, Tick},
+    daemon::{Command, Shared, erase_old},
+    store::JobRecord,
+    vault::Item,
+};
+use anyhow::Context as _;
+use quern_ledger::{ChainError, State};
+use quern_primitives::{BlockNumber, JobId, job::Job};
+use quern_shards::{
+    keys::{Delegation, SealedKey, accept_delegation},
+    manifest,
+};
+use std::{sync::Arc, time::Duration};
+
+/// How long to wait before the chain is asked again after it did not answer.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Blocks between two looks for closed jobs to erase.
+const ERASE_BLOCKS: BlockNumber = 300;
+
+/// Brings the core to where chain and store say that things are. Returns the block.
+pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Result<BlockNumber> {
+    let state = shared.chain.at_finalised().await?;
+    let block = state.block().number;
+    let open = state.jobs_coordinated_by(&shared.account.id()).await?;
+    let mut remembered = shared.store.jobs()?;
+    core.step(Tick(0), Event::Finalised { block, jobs: vec![] });
+    for (id, job) in open {
+        let known = remembered.iter().position(|(known, _)| *known == id);
+        let record = known.map(|at| remembered.swap_remove(at).1);
+        recover(shared, core, id, job, record)?;
+    }
+    for (id, record) in remembered {
+        // It ended while this masternode was away; its results are still for its owner to fetch.
+        if let Some(job) = state.job(id).await? {
+            recover(shared, core, id, job, Some(record))?;
+        }
+    }
+    Ok(block)
+}
+
+fn recover(
+    shared: &Shared,
+    core: &mut Core,
+    id: JobId,
+    job: Job,
+    record: Option<JobRecord>,
+) -> anyhow::Result<()> {
+    let log = shared.store.log(id)?;
+    let entries = log.len();
+    let uploaded = record.as_ref().is_some_and(|record| record.uploaded);
+    let context = record
+        .as_ref()
+        .and_then(|record| record.delegated_key)
+        .and_then(|key| open_context(shared, id, &job, key));
+    let plan = context.as_ref().filter(|_| uploaded).map(|context| JobPlan {
+        input_roots: context.manifest.shards().iter().map(|shard| shard.chunk_root).collect(),
+    });
+    if let Some(context) = context {
+        shared.put_context(id, context);
+    }
+    let record = JobRecord {
+        job: job.clone(),
+        delegated_key: record.and_then(|record| record.delegated_key),
+        uploaded,
+    };
+    shared.store.put_job(id, &record).context("cannot remember a job")?;
+    shared.learn(id, job.clone());
+    core.replay(Tick(0), id, job, plan, log);
+    tracing::info!(job = %id, entries, uploaded, "job is taken up again");
+    Ok(())
+}
+
+/// Opens a job's manifest with its delegated key, if both are here.
+pub(crate) fn open_context(
+    shared: &Shared,
+    id: JobId,
+    job: &Job,
+    (encapsulated, ciphertext): ([u8; 32], [u8; 48]),
+) -> Option<JobContext> {
+    let purpose = Delegation { genesis: shared.genesis, job: id, masternode: shared.account.id() };
+    let sealed = SealedKey { encapsulated, ciphertext };
+    let submission = &job.submission;
+    let key = accept_delegation(&shared.sealing, &purpose, &submission.key_commitment, &sealed).ok()?;
+    let bytes = shared.vault.read_all(id, Item::Manifest).ok()?;
+    let manifest = manifest::open(shared.genesis, id, submission, &key, &bytes).ok()?;
+    Some(JobContext::new(manifest, key, &shared.vault))
+}
+
+/// Tells the core of every finalised block, until the masternode stops.
+pub(crate) async fn watch(shared: Arc<Shared>) {
+    loop {
+        if let Err(error) = follow(&shared).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the chain does not answer; trying again");
+        }
+        if shared.commands.is_closed() {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn follow(shared: &Shared) -> Result<(), ChainError> {
+    let mut blocks = shared.chain.finalised().await?;
+    // The state at the start of the stream counts too: blocks may have passed before it.
+    let mut state = shared.chain.at_finalised().await?;
+    let mut erased = 0;
+    loop {
+        let block = state.block().number;
+        let jobs = jobs_at(shared, &state).await?;
+        if shared.commands.send(Command::Finalised { block, jobs }).await.is_err() {
+            return Ok(());
+        }
+        if block >= erased + ERASE_BLOCKS {
+            erased = block;
+            erase_old(shared, block);
+        }
+        state = shared.chain.at(blocks.next().await?).await?;
+    }
+}
+
+/// The jobs this masternode coordinates, and those it thought open that are not among them.
+async fn jobs_at(shared: &Shared, state: &State) -> Result<Vec<(JobId, Job)>, ChainError> {
+    let mut jobs = state.jobs_coordinated_by(&shared.account.id()).await?;
+    for id in shared.open_jobs() {
+        if jobs.iter().all(|(known, _)| *known != id)
+            && let Some(job) = state.job(id).await?
+        {
+            jobs.push((id, job));
+        }
+    }
+    Ok(jobs)
+}
