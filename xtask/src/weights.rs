@@ -50,6 +50,12 @@ pub(crate) fn measure(places: &Places, steps: &mut Steps, named: &[String]) -> R
                 Command::new(target.join("debug/quern-node"))
                     .current_dir(&places.root)
                     .args(["benchmark", "pallet", "--chain", "dev"])
+                    .args([
+                        "--genesis-builder",
+                        "spec-runtime",
+                        "--genesis-builder-preset",
+                        "dev",
+                    ])
                     .args(["--pallet", &format!("quern_{pallet}"), "--extrinsic", "*"])
                     .args(["--steps", STEPS, "--repeat", REPEATS])
                     .args(["--template", "xtask/weights-template.hbs"])
