@@ -10,8 +10,8 @@ use toml::{Table, Value};
 
 use crate::{Finding, output};
 
-/// Above this many lines a Rust file has to say, in `long-files.toml`, why it is one thing. To ask
-/// oneself begins at 400.
+/// Above this many lines, without its tests, a Rust file has to say in `long-files.toml` why it is
+/// one thing. To ask oneself begins at 400.
 pub const FILE_LINES_MAX: usize = 600;
 
 /// Names that say nothing of what is inside.
@@ -130,7 +130,7 @@ pub fn read_long_files(table: &Table) -> Result<BTreeMap<String, String>> {
 
 /// Rust files are short, or say why not; and none says so without need.
 ///
-/// `lines` are the tracked Rust files with their numbers of lines.
+/// `lines` are the tracked Rust files with their numbers of lines, tests left out.
 #[must_use]
 pub fn lengths(
     lines: &BTreeMap<String, usize>,

@@ -1,34 +1,42 @@
 //! A Rust file as the rules read it: the code that ships, without comments and tests.
 
-/// The lines of a Rust file that ship, each with its number from 1: comments are cut away, and so
-/// is everything under `#[cfg(test)]` and its relatives for mocks and benchmarks.
+/// The lines of a Rust file that ship, each with its number from 1, comments and blank lines left
+/// out.
+#[must_use]
+pub fn shipped_lines(text: &str) -> Vec<(usize, &str)> {
+    without_tests(text)
+        .into_iter()
+        .map(|(number, line)| (number, line.split("//").next().unwrap_or_default()))
+        .filter(|(_, code)| !code.trim().is_empty())
+        .collect()
+}
+
+/// The lines of a Rust file, each with its number from 1, without everything under `#[cfg(test)]`
+/// and its relatives for mocks and benchmarks.
 ///
 /// This is no parser. It knows how this workspace's files are formatted: an item under a `cfg` is
 /// followed either by a `;` on its own line, or by a block whose closing brace stands at the
 /// column where the item began.
 #[must_use]
-pub fn shipped_lines(text: &str) -> Vec<(usize, &str)> {
-    let mut shipped = Vec::new();
+pub fn without_tests(text: &str) -> Vec<(usize, &str)> {
+    let mut kept = Vec::new();
     let mut lines = text.lines().enumerate();
     while let Some((index, line)) = lines.next() {
-        if is_for_tests(line) {
-            let indent = &line[..line.len() - line.trim_start().len()];
-            let closing = format!("{indent}}}");
-            for (_, line) in lines.by_ref() {
-                let at_column = line.starts_with(indent) && !line[indent.len()..].starts_with(' ');
-                let ends_item = line.trim_end().ends_with(';') || line.trim_end().ends_with("},");
-                if line.starts_with(&closing) || (at_column && ends_item) {
-                    break;
-                }
-            }
+        if !is_for_tests(line) {
+            kept.push((index + 1, line));
             continue;
         }
-        let code = line.split("//").next().unwrap_or_default();
-        if !code.trim().is_empty() {
-            shipped.push((index + 1, code));
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let closing = format!("{indent}}}");
+        for (_, line) in lines.by_ref() {
+            let at_column = line.starts_with(indent) && !line[indent.len()..].starts_with(' ');
+            let ends_item = line.trim_end().ends_with(';') || line.trim_end().ends_with("},");
+            if line.starts_with(&closing) || (at_column && ends_item) {
+                break;
+            }
         }
     }
-    shipped
+    kept
 }
 
 /// The files that modules declared under `#[cfg(test)]` and its relatives live in: for

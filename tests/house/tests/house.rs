@@ -16,7 +16,9 @@ use quern_house::{
     graph::{Graph, Kind},
     hygiene, licences,
     lockfile::{self, Locked},
-    purity, read, read_toml, workspace,
+    purity, read, read_toml,
+    source::without_tests,
+    workspace,
 };
 
 /// What the tests share is asked for once: cargo takes about a second for each answer.
@@ -181,7 +183,7 @@ fn rust_files_are_short_or_say_why_not() -> Result<()> {
     let lines: BTreeMap<String, usize> = hygiene::tracked_files()?
         .into_iter()
         .filter(|file| file.ends_with(".rs"))
-        .filter_map(|file| Some((file.clone(), read(&file).ok()?.lines().count())))
+        .filter_map(|file| Some((file.clone(), without_tests(&read(&file).ok()?).len())))
         .collect();
     assert!(!lines.is_empty(), "git tracks no Rust file");
     none("long files", &hygiene::lengths(&lines, &excused));
