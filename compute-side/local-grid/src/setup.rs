@@ -1,0 +1,203 @@
+//! Starting the parts of a grid in their order, and setting up the accounts.
+
+use crate::{
+    GridError, GridWorker, LocalGrid, OPERATOR, Part, Plan, Programs, WORKERS, WORKERS_MAX,
+    development_account,
+};
+use quern_ledger::{Account, Call, Chain};
+use quern_primitives::{
+    amount::BYTECHIP,
+    device::{Hardware, Region},
+    view::MasternodeView,
+};
+use quern_worker::device::DeviceSecrets;
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+};
+
+/// What each worker bonds.
+const BOND: u128 = 1_000 * BYTECHIP;
+
+pub(crate) async fn start(plan: &Plan, progress: &impl Fn(&str)) -> Result<LocalGrid, GridError> {
+    if plan.workers.len() > WORKERS_MAX {
+        return Err(GridError::TooManyWorkers { asked: plan.workers.len() });
+    }
+    let programs = Programs::find(plan.programs.as_deref())?;
+    let folder = &plan.folder;
+    make_folder(folder)?;
+
+    progress("starting the validator");
+    let (mut node, node_url) = start_node(&programs, folder)?;
+    let chain = node.wait_until(async || first_block(&node_url).await).await?;
+
+    let operator = development_account(OPERATOR)?;
+    let mut masternode = None;
+    let mut jobs_api = String::new();
+    if plan.masternode {
+        progress("starting the masternode");
+        let mut part = start_masternode(&programs, folder, &node_url, plan.settle_wait_seconds)?;
+        let view = part.wait_until(async || published(&chain, &operator).await).await?;
+        jobs_api = String::from_utf8_lossy(&view.jobs_api).into_owned();
+        masternode = Some(part);
+    }
+
+    progress(&format!("bonding and registering {} workers", plan.workers.len()));
+    let prepared = prepare_workers(plan, folder, &chain).await?;
+    let mut workers = Vec::new();
+    for (number, (program, (account, secrets))) in (1..).zip(plan.workers.iter().zip(prepared)) {
+        progress(&format!("starting worker {number} of {}", plan.workers.len()));
+        let program = program.as_deref().unwrap_or(&programs.worker);
+        let part = start_worker(program, folder, &node_url, number)?;
+        workers.push(GridWorker { account: account.id(), device: secrets.id(), part });
+    }
+    Ok(LocalGrid { folder: folder.clone(), node_url, jobs_api, node, masternode, workers })
+}
+
+fn make_folder(folder: &Path) -> Result<(), GridError> {
+    fs::create_dir_all(folder)
+        .map_err(|source| GridError::Folder { folder: folder.to_owned(), source })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), GridError> {
+    fs::write(path, text).map_err(|source| GridError::Folder { folder: path.to_owned(), source })
+}
+
+fn start_node(programs: &Programs, folder: &Path) -> Result<(Part, String), GridError> {
+    let free = || free_port().map_err(|source| GridError::Folder { folder: folder.to_owned(), source });
+    let (rpc_port, port) = (free()?, free()?);
+    let base = folder.join("node");
+    let arguments = [
+        "--chain=dev",
+        "--alice",
+        "--validator",
+        &format!("--base-path={}", base.display()),
+        &format!("--rpc-port={rpc_port}"),
+        &format!("--listen-addr=/ip4/127.0.0.1/tcp/{port}"),
+        "--no-prometheus",
+        "--no-telemetry",
+        "--no-mdns",
+        // A restarted validator that is alone must not wait for others to be in step with.
+        "--force-authoring",
+        "--state-pruning=archive",
+        "--blocks-pruning=archive",
+    ];
+    let arguments = arguments.iter().map(ToString::to_string).collect();
+    let node = Part::start("validator", &programs.node, arguments, folder.join("validator.log"))?;
+    Ok((node, format!("ws://127.0.0.1:{rpc_port}")))
+}
+
+/// A connection, once the chain has finalised its first block.
+async fn first_block(url: &str) -> Option<Chain> {
+    let chain = Chain::connect(url).await.ok()?;
+    let block = chain.at_finalised().await.ok()?.block();
+    (block.number > 0).then_some(chain)
+}
+
+fn start_masternode(
+    programs: &Programs,
+    folder: &Path,
+    node_url: &str,
+    settle_wait_seconds: u32,
+) -> Result<Part, GridError> {
+    let own = folder.join("masternode");
+    make_folder(&own)?;
+    let settings = own.join("masternode.toml");
+    let data = own.join("data");
+    let free = || free_port().map_err(|source| GridError::Folder { folder: folder.to_owned(), source });
+    // Ports that stay the same when the masternode is restarted.
+    let (devices_port, jobs_port) = (free()?, free()?);
+    write(
+        &settings,
+        &format!(
+            "chain = \"{node_url}\"\n\
+             data_dir = {data:?}\n\
+             development_account = \"{OPERATOR}\"\n\
+             listen = [\"/ip4/127.0.0.1/tcp/{devices_port}\", \"/ip4/127.0.0.1/udp/{devices_port}/quic-v1\"]\n\
+             jobs_api_listen = \"127.0.0.1:{jobs_port}\"\n\
+             settle_wait_seconds = {settle_wait_seconds}\n"
+        ),
+    )?;
+    let arguments = vec!["--config".into(), settings.display().to_string()];
+    let log = folder.join("masternode.log");
+    Ok(Part::start("masternode", &programs.masternode, arguments, log)?)
+}
+
+/// What the operator's masternode published of itself.
+async fn published(chain: &Chain, operator: &Account) -> Option<MasternodeView> {
+    let masternodes = chain.at_finalised().await.ok()?.masternodes().await.ok()?;
+    masternodes.into_iter().find(|view| view.account == operator.id() && !view.jobs_api.is_empty())
+}
+
+/// Accounts with bonds and registered devices, in the order of the workers.
+async fn prepare_workers(
+    plan: &Plan,
+    folder: &Path,
+    chain: &Chain,
+) -> Result<Vec<(Account, DeviceSecrets)>, GridError> {
+    let mut prepared = Vec::new();
+    for (number, name) in (1..=plan.workers.len()).zip(WORKERS) {
+        let own = worker_folder(folder, number);
+        make_folder(&own)?;
+        let key_file = own.join("device.key");
+        let secrets = if key_file.exists() {
+            DeviceSecrets::load(&key_file)?
+        } else {
+            let secrets = DeviceSecrets::random();
+            secrets.save(&key_file)?;
+            secrets
+        };
+        prepared.push((development_account(name)?, secrets));
+    }
+    let mut registrations = tokio::task::JoinSet::new();
+    for (account, secrets) in prepared.clone() {
+        let chain = chain.clone();
+        registrations.spawn(async move { register(&chain, &account, &secrets).await });
+    }
+    // A registration that panics would have done so in this task as well.
+    registrations.join_all().await.into_iter().collect::<Result<(), _>>()?;
+    Ok(prepared)
+}
+
+fn worker_folder(folder: &Path, number: usize) -> std::path::PathBuf {
+    folder.join(format!("worker-{number}"))
+}
+
+fn start_worker(program: &Path, folder: &Path, node_url: &str, number: usize) -> Result<Part, GridError> {
+    let settings = worker_folder(folder, number).join("worker.toml");
+    write(
+        &settings,
+        &format!(
+            "device_key = \"device.key\"\n\
+             data = \"data\"\n\
+             chain = [\"{node_url}\"]\n\
+             prefer = \"tcp\"\n\
+             stop_grace_s = 2\n"
+        ),
+    )?;
+    let arguments = vec!["run".into(), "--config".into(), settings.display().to_string()];
+    let log = folder.join(format!("worker-{number}.log"));
+    Ok(Part::start(&format!("worker {number}"), program, arguments, log)?)
+}
+
+async fn register(chain: &Chain, account: &Account, secrets: &DeviceSecrets) -> Result<(), GridError> {
+    if chain.at_finalised().await?.device(secrets.id()).await?.is_some() {
+        return Ok(());
+    }
+    chain.submit(account, &Call::Bond(BOND)).await?;
+    let call = Call::RegisterDevice {
+        device: secrets.id(),
+        sealing_key: secrets.sealing_key(),
+        region: Region::Unknown,
+        hardware: Hardware::Desktop,
+        possession: secrets.possession(account.id(), &chain.genesis()),
+    };
+    chain.submit(account, &call).await?;
+    Ok(())
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

@@ -1,0 +1,131 @@
+//! Fetching, checking, opening and assembling a job's results.
+
+use crate::{
+    coordinator::{ApiFailure, Coordinator},
+    folder::{FolderError, JobFolder},
+};
+use quern_jobs_api::{JobsApiClient, TaskResult};
+use quern_primitives::{GenesisHash, TaskIndex};
+use quern_shards::{
+    assemble::{AssembleError, Assembler, Placed},
+    chunks::chunk_root,
+    keys::UnwrapError,
+    result::{OpenResultError, open_result},
+};
+use std::io::{self, Write};
+
+/// Bytes of results that are held until those before them are here.
+const HELD_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Why results were not collected.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The coordinator refused or failed.
+    #[error(transparent)]
+    Api(#[from] ApiFailure),
+    /// The job's folder cannot be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Not all tasks are decided.
+    #[error("task {task} has no accepted answer yet; `quern job watch` tells how far the job is")]
+    NotDone {
+        /// The first task without an answer.
+        task: TaskIndex,
+    },
+    /// The bytes are not the ones that the device signed for.
+    #[error("the result of task {task} is not the one its device signed; fetch it again, and tell the council about the coordinator if it stays so")]
+    Altered {
+        /// The task.
+        task: TaskIndex,
+    },
+    /// The key of a shard does not unwrap.
+    #[error("the key of task {task} is damaged")]
+    Key {
+        /// The task.
+        task: TaskIndex,
+        /// What is wrong.
+        source: UnwrapError,
+    },
+    /// A result does not open.
+    #[error("the result of task {task} does not open")]
+    Open {
+        /// The task.
+        task: TaskIndex,
+        /// What is wrong.
+        source: OpenResultError,
+    },
+    /// Results do not fit together.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// The output cannot be written.
+    #[error("the output cannot be written")]
+    Output(#[source] io::Error),
+}
+
+/// Writes a job's results, opened and checked, one behind the other in task order. `progress` hears
+/// how many tasks of how many are written. Returns the bytes written.
+pub async fn collect(
+    coordinator: &Coordinator,
+    genesis: GenesisHash,
+    folder: &JobFolder,
+    output: &mut impl Write,
+    mut progress: impl FnMut(u32, u32),
+) -> Result<u64, CollectError> {
+    let manifest = folder.manifest(genesis)?;
+    let key = folder.key()?;
+    let tasks = manifest.tasks();
+    let mut assembler = Assembler::new(tasks, HELD_BYTES_MAX);
+    let mut written = 0;
+    while assembler.next_task() < tasks {
+        let next = assembler.next_task();
+        let page = coordinator.client().results(folder.job(), next).await.map_err(ApiFailure::from)?;
+        if page.first().is_none_or(|result| result.task != next) {
+            return Err(CollectError::NotDone { task: next });
+        }
+        for result in page {
+            let task = result.task;
+            if task != assembler.next_task() {
+                break;
+            }
+            let sealed = fetch(coordinator, folder, &result).await?;
+            let context = manifest.result_context(task, result.replica, result.device);
+            let shard_key = manifest.shard_key(&key, task);
+            let (Some(context), Some(shard_key)) = (context, shard_key) else {
+                return Err(CollectError::Altered { task });
+            };
+            let shard_key = shard_key.map_err(|source| CollectError::Key { task, source })?;
+            let plaintext = open_result(&shard_key, &context, &result.result_commitment, &sealed)
+                .map_err(|source| CollectError::Open { task, source })?;
+            if let Placed::Ready(ready) = assembler.place(task, plaintext)? {
+                for bytes in ready {
+                    written += bytes.len() as u64;
+                    output.write_all(&bytes).map_err(CollectError::Output)?;
+                }
+            }
+            progress(assembler.next_task(), tasks);
+        }
+    }
+    output.flush().map_err(CollectError::Output)?;
+    Ok(written)
+}
+
+async fn fetch(
+    coordinator: &Coordinator,
+    folder: &JobFolder,
+    result: &TaskResult,
+) -> Result<Vec<u8>, CollectError> {
+    let mut sealed = Vec::new();
+    while (sealed.len() as u64) < result.sealed_bytes {
+        let (job, offset) = (folder.job(), sealed.len() as u64);
+        let piece = coordinator.client().read_result(job, result.task, offset).await;
+        let piece = piece.map_err(ApiFailure::from)?.0;
+        if piece.is_empty() {
+            return Err(CollectError::Altered { task: result.task });
+        }
+        sealed.extend_from_slice(&piece);
+    }
+    match chunk_root(&sealed) == result.output_root {
+        true => Ok(sealed),
+        false => Err(CollectError::Altered { task: result.task }),
+    }
+}

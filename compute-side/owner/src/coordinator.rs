@@ -1,0 +1,292 @@
+//! A job's coordinator, as its owner talks to it.
+
+use crate::folder::{FolderError, JobFolder, at};
+use jsonrpsee::{
+    core::client::{Error as RpcError, Subscription},
+    ws_client::{WsClient, WsClientBuilder},
+};
+use quern_jobs_api::{
+    ApiError, Blob, DelegatedKey, JobStatus, JobsApiClient, MESSAGE_BYTES_MAX, Offer,
+    PIECE_BYTES_MAX,
+};
+use quern_ledger::{Chain, ChainError};
+use quern_primitives::{
+    GenesisHash, JobId, TaskIndex,
+    job::{Job, JobState},
+    view::MasternodeView,
+};
+use quern_shards::keys::{Delegation, HandOverError, delegate};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+    time::Duration,
+};
+
+/// How long a coordinator may take to answer one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a coordinator may take to learn of a job that the chain has given it.
+const TAKE_UP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a coordinator answered instead of a result.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiFailure {
+    /// It refused, and says why.
+    #[error(transparent)]
+    Refused(#[from] ApiError),
+    /// It did not answer.
+    #[error("the coordinator does not answer; it may be restarting, run the command again")]
+    NoAnswer(#[source] RpcError),
+}
+
+impl From<RpcError> for ApiFailure {
+    fn from(error: RpcError) -> Self {
+        if let RpcError::Call(refusal) = &error
+            && let Some(data) = refusal.data()
+            && let Ok(refused) = serde_json_from(data.get())
+        {
+            return Self::Refused(refused);
+        }
+        Self::NoAnswer(error)
+    }
+}
+
+fn serde_json_from(text: &str) -> Result<ApiError, ()> {
+    jsonrpsee::core::__reexports::serde_json::from_str(text).map_err(|_| ())
+}
+
+/// Why a job's coordinator could not be talked to.
+#[derive(Debug, thiserror::Error)]
+pub enum CoordinatorError {
+    /// The chain does not know the job.
+    #[error("the chain knows no job {job}")]
+    NoSuchJob {
+        /// The job.
+        job: JobId,
+    },
+    /// The job is over.
+    #[error("the job is over: {state:?}")]
+    Over {
+        /// How it stands.
+        state: Box<JobState>,
+    },
+    /// The chain has drawn no coordinator, or the one drawn says nowhere where it is.
+    #[error("no masternode has taken the job after {blocks} blocks; if the chain has masternodes that run, wait, else cancel with `quern job cancel`")]
+    NotTaken {
+        /// How many blocks were waited.
+        blocks: u32,
+    },
+    /// The coordinator cannot be reached.
+    #[error("the coordinator at {url} cannot be reached")]
+    Unreachable {
+        /// Where it should be.
+        url: String,
+        /// What went wrong.
+        source: Box<RpcError>,
+    },
+    /// The coordinator refused or failed.
+    #[error(transparent)]
+    Api(#[from] ApiFailure),
+    /// The coordinator published a key that protects nothing.
+    #[error(transparent)]
+    Key(#[from] HandOverError),
+    /// The job's folder cannot be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The node failed to answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+/// Blocks to wait for a coordinator. One is drawn in the block after the submission.
+const DRAW_PATIENCE_BLOCKS: u32 = 30;
+
+/// What is uploaded so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UploadProgress {
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+}
+
+/// A connection to a job's coordinator.
+pub struct Coordinator {
+    client: WsClient,
+    view: MasternodeView,
+    genesis: GenesisHash,
+    job: JobId,
+}
+
+impl Coordinator {
+    /// Finds a job's coordinator on the chain, waiting until one is drawn, and connects to it.
+    pub async fn of(chain: &Chain, job: JobId) -> Result<Self, CoordinatorError> {
+        let mut blocks = chain.finalised().await?;
+        for _ in 0..DRAW_PATIENCE_BLOCKS {
+            let state = chain.at_finalised().await?;
+            let known = state.job(job).await?.ok_or(CoordinatorError::NoSuchJob { job })?;
+            if let Some(account) = known.state.coordinator() {
+                let views = state.masternodes().await?;
+                if let Some(view) = views.into_iter().find(|view| view.account == *account) {
+                    return Self::connect(chain, job, view).await;
+                }
+            }
+            if !known.state.is_open() {
+                // Results of an ended job are still at the masternode that coordinated it.
+                return Self::of_ended(chain, job, known).await;
+            }
+            blocks.next().await?;
+        }
+        Err(CoordinatorError::NotTaken { blocks: DRAW_PATIENCE_BLOCKS })
+    }
+
+    /// The chain no longer says who coordinated an ended job, so each masternode is asked.
+    async fn of_ended(chain: &Chain, job: JobId, ended: Job) -> Result<Self, CoordinatorError> {
+        for view in chain.at_finalised().await?.masternodes().await? {
+            if let Ok(coordinator) = Self::connect(chain, job, view).await
+                && coordinator.status().await.is_ok()
+            {
+                return Ok(coordinator);
+            }
+        }
+        Err(CoordinatorError::Over { state: Box::new(ended.state) })
+    }
+
+    async fn connect(chain: &Chain, job: JobId, view: MasternodeView) -> Result<Self, CoordinatorError> {
+        let url = String::from_utf8_lossy(&view.jobs_api).into_owned();
+        let client = WsClientBuilder::default()
+            .max_request_size(MESSAGE_BYTES_MAX)
+            .max_response_size(MESSAGE_BYTES_MAX)
+            .request_timeout(REQUEST_TIMEOUT)
+            .build(&url)
+            .await
+            .map_err(|source| CoordinatorError::Unreachable { url, source: Box::new(source) })?;
+        Ok(Self { client, view, genesis: chain.genesis(), job })
+    }
+
+    /// The masternode.
+    pub fn view(&self) -> &MasternodeView {
+        &self.view
+    }
+
+    /// The connection, for what is asked rarely.
+    pub fn client(&self) -> &WsClient {
+        &self.client
+    }
+
+    /// How far the job is.
+    pub async fn status(&self) -> Result<JobStatus, ApiFailure> {
+        Ok(self.client.status(self.job).await?)
+    }
+
+    /// How far the job is, whenever that changes.
+    pub async fn watch(&self) -> Result<Subscription<JobStatus>, ApiFailure> {
+        Ok(self.client.watch(self.job).await?)
+    }
+
+    /// Uploads manifest, key, program and shards: what is not there yet.
+    pub async fn upload(
+        &self,
+        folder: &JobFolder,
+        mut progress: impl FnMut(UploadProgress),
+    ) -> Result<(), CoordinatorError> {
+        let offer = self.first_offer().await?;
+        self.upload_manifest(folder, &offer).await?;
+        self.delegate_key(folder).await?;
+        let manifest = folder.manifest(self.genesis)?;
+        let mut held: BTreeMap<TaskIndex, u64> = BTreeMap::new();
+        let mut first = 0;
+        while first < manifest.tasks() {
+            let offer = self.client.offer(self.job, first).await.map_err(ApiFailure::from)?;
+            held.extend(offer.shards.iter().map(|shard| (shard.task, shard.bytes)));
+            first = first.saturating_add(4_096);
+        }
+        let total_bytes = manifest.shards().iter().map(|shard| shard.sealed_bytes()).sum();
+        let mut done = UploadProgress { bytes: 0, total_bytes };
+        let at_program = offer.program_bytes;
+        self.upload_file(&folder.program(), at_program, |offset, piece| {
+            self.client.put_program(self.job, offset, piece)
+        })
+        .await?;
+        for (task, shard) in (0..).zip(manifest.shards()) {
+            let from = held.get(&task).copied().unwrap_or(0);
+            if from < shard.sealed_bytes() {
+                self.upload_file(&folder.shard(task), from, |offset, piece| {
+                    self.client.put_shard(self.job, task, offset, piece)
+                })
+                .await?;
+            }
+            done.bytes += shard.sealed_bytes();
+            progress(done);
+        }
+        Ok(())
+    }
+
+    /// The coordinator may need a moment to learn from the chain that the job is its own.
+    async fn first_offer(&self) -> Result<Offer, CoordinatorError> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            match self.client.offer(self.job, 0).await.map_err(ApiFailure::from) {
+                Err(ApiFailure::Refused(ApiError::NotCoordinator | ApiError::Starting))
+                    if begun.elapsed() < TAKE_UP_PATIENCE =>
+                {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                offer => return Ok(offer?),
+            }
+        }
+    }
+
+    async fn upload_manifest(&self, folder: &JobFolder, offer: &Offer) -> Result<(), CoordinatorError> {
+        if offer.key {
+            return Ok(());
+        }
+        self.upload_file(&folder.manifest_file(), offer.manifest_bytes, |offset, piece| {
+            self.client.put_manifest(self.job, offset, piece)
+        })
+        .await
+    }
+
+    async fn delegate_key(&self, folder: &JobFolder) -> Result<(), CoordinatorError> {
+        let purpose = Delegation {
+            genesis: self.genesis,
+            job: self.job,
+            masternode: self.view.account.clone(),
+        };
+        let key = folder.key()?;
+        let sealed = delegate(&key, &self.view.sealing_key, &purpose, &mut rand::rng())?;
+        let key = DelegatedKey {
+            encapsulated: Blob(sealed.encapsulated.to_vec()),
+            ciphertext: Blob(sealed.ciphertext.to_vec()),
+        };
+        Ok(self.client.delegate_key(self.job, key).await.map_err(ApiFailure::from)?)
+    }
+
+    /// Sends a file from an offset on. The last piece is the first that is short; a file of whole
+    /// pieces ends with an empty one.
+    async fn upload_file<F>(
+        &self,
+        path: &Path,
+        from: u64,
+        mut put: impl FnMut(u64, Blob) -> F,
+    ) -> Result<(), CoordinatorError>
+    where
+        F: Future<Output = Result<u64, RpcError>>,
+    {
+        let mut file = File::open(path).map_err(at(path))?;
+        file.seek(SeekFrom::Start(from)).map_err(at(path))?;
+        let mut offset = from;
+        loop {
+            let mut piece = Vec::with_capacity(PIECE_BYTES_MAX);
+            let read = (&mut file).take(PIECE_BYTES_MAX as u64).read_to_end(&mut piece);
+            let length = read.map_err(at(path))?;
+            put(offset, Blob(piece)).await.map_err(ApiFailure::from)?;
+            offset += length as u64;
+            if length < PIECE_BYTES_MAX {
+                return Ok(());
+            }
+        }
+    }
+}

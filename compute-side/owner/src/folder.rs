@@ -1,0 +1,174 @@
+//! The folder of a job on its owner's machine.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `job.key` | the job's key, in hexadecimal; whoever has it can read the job |
+//! | `submission` | what is submitted, as the chain encodes it |
+//! | `manifest` | the sealed manifest |
+//! | `program.wasm` | the program |
+//! | `shards/N` | the sealed shards |
+//!
+//! A folder is made under another name and gets its own when it is whole.
+
+use codec::{DecodeAll, Encode};
+use quern_primitives::{GenesisHash, JobId, TaskIndex, job::Submission};
+use quern_shards::{
+    keys::JobKey,
+    manifest::{self, OpenManifestError, ValidatedManifest},
+};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// Why a job's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// A file cannot be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no such job here.
+    #[error("{path} holds no job; only the machine that submitted a job has its key")]
+    NoJob {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file is not what it should be.
+    #[error("{path} is damaged; restore it from a backup")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The manifest does not open.
+    #[error("the job's manifest cannot be opened")]
+    Manifest(#[from] OpenManifestError),
+}
+
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError + '_ {
+    move |source| FolderError::File { path: path.to_owned(), source }
+}
+
+/// The folder of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobFolder {
+    path: PathBuf,
+    job: JobId,
+}
+
+impl JobFolder {
+    /// The folder of a job that was prepared below `jobs`.
+    pub fn find(jobs: &Path, job: JobId) -> Result<Self, FolderError> {
+        let path = jobs.join(hex::encode(job.0));
+        match path.join("submission").is_file() {
+            true => Ok(Self { path, job }),
+            false => Err(FolderError::NoJob { path }),
+        }
+    }
+
+    /// A new folder that is not whole yet.
+    pub(crate) fn begin(jobs: &Path, job: JobId) -> Result<Self, FolderError> {
+        let path = jobs.join(format!("{}.part", hex::encode(job.0)));
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path.join("shards"))
+            .map_err(at(&path))?;
+        Ok(Self { path, job })
+    }
+
+    /// The folder is whole: it gets its own name.
+    pub(crate) fn finish(self, jobs: &Path) -> Result<Self, FolderError> {
+        let path = jobs.join(hex::encode(self.job.0));
+        fs::rename(&self.path, &path).map_err(at(&path))?;
+        File::open(jobs).and_then(|folder| folder.sync_all()).map_err(at(jobs))?;
+        Ok(Self { path, job: self.job })
+    }
+
+    /// The job.
+    pub fn job(&self) -> JobId {
+        self.job
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The program.
+    pub fn program(&self) -> PathBuf {
+        self.path.join("program.wasm")
+    }
+
+    /// The sealed manifest.
+    pub fn manifest_file(&self) -> PathBuf {
+        self.path.join("manifest")
+    }
+
+    /// A sealed shard.
+    pub fn shard(&self, task: TaskIndex) -> PathBuf {
+        self.path.join("shards").join(task.to_string())
+    }
+
+    /// What is or was submitted.
+    pub fn submission(&self) -> Result<Submission, FolderError> {
+        let path = self.path.join("submission");
+        let bytes = fs::read(&path).map_err(at(&path))?;
+        Submission::decode_all(&mut &bytes[..]).map_err(|_| FolderError::Damaged { path })
+    }
+
+    /// The job's key.
+    pub fn key(&self) -> Result<JobKey, FolderError> {
+        let path = self.path.join("job.key");
+        let text = Zeroizing::new(fs::read_to_string(&path).map_err(at(&path))?);
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text.trim(), &mut bytes[..])
+            .map_err(|_| FolderError::Damaged { path })?;
+        Ok(JobKey::from_bytes(*bytes))
+    }
+
+    /// The manifest, opened and checked.
+    pub fn manifest(&self, genesis: GenesisHash) -> Result<ValidatedManifest, FolderError> {
+        let path = self.manifest_file();
+        let sealed = fs::read(&path).map_err(at(&path))?;
+        Ok(manifest::open(genesis, self.job, &self.submission()?, &self.key()?, &sealed)?)
+    }
+
+    /// Removes the sealed shards and the program, which the coordinator has; the key stays for the
+    /// results.
+    pub fn drop_uploads(&self) -> Result<(), FolderError> {
+        let shards = self.path.join("shards");
+        match fs::remove_dir_all(&shards) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&shards)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn put_key(&self, key: &JobKey) -> Result<(), FolderError> {
+        self.put("job.key", hex::encode(key.expose()).as_bytes())
+    }
+
+    pub(crate) fn put_submission(&self, submission: &Submission) -> Result<(), FolderError> {
+        self.put("submission", &submission.encode())
+    }
+
+    /// Writes a file that only its owner reads.
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(at(&path))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&path))
+    }
+}

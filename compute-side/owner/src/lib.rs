@@ -1,0 +1,25 @@
+//! What an owner's program does with a job, from the file on disk to the checked result.
+//!
+//! ```text
+//! Draft ──prepare──► JobFolder ──submit──► on the chain ──upload──► at its coordinator
+//!                        │                                              │
+//!                        └────────── collect ◄── results ◄── follow ────┘
+//! ```
+//!
+//! Everything that is needed later is in the job's folder before anything is spent, so that each
+//! step can be repeated after a crash: submitting finds that the job is on the chain, uploading
+//! resumes where it stopped, collecting starts with the first result that is missing.
+
+mod collect;
+mod coordinator;
+mod folder;
+mod prepare;
+mod submit;
+mod verify;
+
+pub use collect::{CollectError, collect};
+pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress};
+pub use folder::{FolderError, JobFolder};
+pub use prepare::{Draft, Input, PrepareError, Terms, prepare};
+pub use submit::{SubmitJobError, submit};
+pub use verify::{Check, CheckKind, verify_batch, verify_file};

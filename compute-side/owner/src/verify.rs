@@ -1,0 +1,100 @@
+//! Checking a receipt file: what can be checked of it alone, and what needs the chain.
+
+use codec::Encode;
+use quern_job_rules::pay;
+use quern_primitives::{
+    batch::BatchRecord,
+    receipt::Exit,
+    verdict::{Finding, ReceiptFile},
+};
+use quern_verdict::receipt_digest;
+use serde::Serialize;
+
+/// One check of a receipt file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckKind {
+    /// The device signed the receipt, for this chain.
+    Signature,
+    /// Receipt and verdict are about the same task.
+    SameTask,
+    /// The verdict names this receipt's replica, device and digest.
+    Named,
+    /// The verdict's finding follows from receipt and accepted answer.
+    Finding,
+    /// Everybody's pay follows from the price.
+    Pay,
+    /// The verdict is under the batch's root.
+    Proof,
+    /// The root is the one that the chain settled.
+    Chain,
+}
+
+impl CheckKind {
+    /// What the check says, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Signature => "the device signed the receipt, for this chain",
+            Self::SameTask => "receipt and verdict are about the same task of the same job",
+            Self::Named => "the verdict names this very receipt",
+            Self::Finding => "the device's finding follows from its answer and the accepted one",
+            Self::Pay => "the pay of every replica follows from the task's price",
+            Self::Proof => "the verdict is part of the batch",
+            Self::Chain => "the batch is the one that the chain settled",
+        }
+    }
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// The check.
+    pub check: CheckKind,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// Checks what needs nothing but the file.
+pub fn verify_file(file: &ReceiptFile) -> Vec<Check> {
+    let (receipt, verdict) = (&file.receipt.payload, &file.verdict);
+    let named = verdict.replicas.iter().find(|found| {
+        found.replica == receipt.replica
+            && found.device == receipt.device
+            && found.receipt == Some(receipt_digest(&file.receipt))
+    });
+    let agrees = receipt.answer() == verdict.answer;
+    let finding = named.is_some_and(|named| match named.finding {
+        Finding::Accepted => agrees,
+        Finding::Incorrect => !agrees,
+        Finding::Failed | Finding::Delayed => false,
+    });
+    let checks = [
+        (CheckKind::Signature, file.receipt.is_signed_by(&receipt.device, &file.genesis)),
+        (CheckKind::SameTask, (receipt.job, receipt.task) == (verdict.job, verdict.task)),
+        (CheckKind::Named, named.is_some()),
+        (CheckKind::Finding, finding),
+        (CheckKind::Pay, pay_follows(file)),
+        (CheckKind::Proof, file.proof.holds(&file.verdicts_root, &verdict.encode())),
+    ];
+    checks.into_iter().map(|(check, holds)| Check { check, holds }).collect()
+}
+
+/// Checks the file's root against what the chain settled.
+pub fn verify_batch(file: &ReceiptFile, settled: Option<&BatchRecord>) -> Check {
+    let holds = settled.is_some_and(|batch| batch.verdicts_root == file.verdicts_root);
+    Check { check: CheckKind::Chain, holds }
+}
+
+fn pay_follows(file: &ReceiptFile) -> bool {
+    let verdict = &file.verdict;
+    let accepted =
+        verdict.replicas.iter().filter(|found| found.finding == Finding::Accepted).count();
+    let Ok(accepted) = u8::try_from(accepted) else { return false };
+    let share = pay::pays(verdict.price, accepted);
+    let fails = verdict.answer.exit != Exit::Success;
+    (!fails || verdict.price == 0)
+        && verdict.replicas.iter().all(|found| match found.finding {
+            Finding::Accepted => found.pay == share,
+            _ => found.pay == 0,
+        })
+}
