@@ -160,8 +160,12 @@ mod benchmarks {
     ) -> Result<(), BenchmarkError> {
         let (_, last) = submitted::<T>(n)?;
         masternode::<T>();
-        // The state of a benchmark may hold no randomness: it is read, and replaced if missing.
-        let random = |job: &JobId| Pallet::<T>::random(job).or(Some((7, BlockNumber::MAX)));
+        // Reads the chain's randomness, but takes what it finds, or a number, as fresh: the jobs were
+        // submitted in this very block, and the state of a benchmark may hold none.
+        let random = |job: &JobId| {
+            let number = Pallet::<T>::random(job).map_or(7, |(number, _)| number);
+            Some((number, BlockNumber::MAX))
+        };
 
         #[block]
         {
@@ -274,5 +278,5 @@ mod benchmarks {
         Ok(())
     }
 
-    impl_benchmark_test_suite!(Pallet, crate::mock::genesis(), crate::mock::Test);
+    impl_benchmark_test_suite!(Pallet, mock::genesis(), mock::Test);
 }
