@@ -1,1 +1,370 @@
-//! Workers' bonds, their devices and the devices' record.
+//! Workers' bonds, their devices, and each device's record.
+//!
+//! # What it keeps
+//!
+//! - **Bonds**: what a worker account has put up for its devices, held in the account under
+//!   [`HoldReason::Bond`]. The *active* part has to cover
+//!   [`MinBondPerDevice`](Config::MinBondPerDevice) for every device of the account, always. What is
+//!   unbonded leaves the active part at once and stays held for
+//!   [`UnbondingDelay`](Config::UnbondingDelay) blocks, so that what a device did can still be
+//!   answered for after its worker has gone.
+//! - **Devices**: the machines that workers register. A device's name is its Ed25519 key; the
+//!   register gives its account, the X25519 key to which its data keys are sealed, its region and
+//!   its hardware. A device belongs to one account, and is registered only with that key's own
+//!   consent: a signature over
+//!   [`Possession`](quern_primitives::device::Possession).
+//! - **Records**: what became of the replicas each device was given. Settlement adds to them, see
+//!   [`Pallet::apply_record_change`]. A record lives as long as its registration: a retired device
+//!   that is registered again starts anew, as a new key could anyway.
+//!
+//! Bans are the roster's concern, and keep a device from work, not from the register.
+//!
+//! # Calls
+//!
+//! | call | origin |
+//! | --- | --- |
+//! | [`bond`](Pallet::bond), [`unbond`](Pallet::unbond), [`withdraw_unbonded`](Pallet::withdraw_unbonded) | any account |
+//! | [`register_device`](Pallet::register_device) | an account with enough bond |
+//! | [`rotate_sealing_key`](Pallet::rotate_sealing_key), [`retire_device`](Pallet::retire_device) | the device's account |
+//!
+//! # What others ask it
+//!
+//! [`Pallet::device`], [`Pallet::devices_of`], [`Pallet::is_bonded`], [`Pallet::bond_of`],
+//! [`Pallet::total_bonded`].
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+#[cfg(feature = "runtime-benchmarks")]
+#[allow(unused_qualifications)] // In what the macro generates.
+mod benchmarking;
+mod bonds;
+mod devices;
+mod invariants;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
+mod mock;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+mod tests;
+pub mod weights;
+
+pub use bonds::{Bond, Unbonding};
+pub use pallet::*;
+pub use weights::WeightInfo;
+
+use quern_primitives::{
+    AccountId, Amount, DeviceId, SealingKey,
+    device::{Device, Hardware, Record, Region},
+    payload::DeviceSignature,
+};
+
+/// Amounts of one account that may be waiting out the unbonding delay at once. What is unbonded in
+/// one block waits together.
+pub const UNBONDINGS_PER_ACCOUNT_MAX: u32 = 32;
+
+// What the macro generates breaks these lints; everything written here is documented.
+#[allow(missing_docs, unused_qualifications, clippy::cast_possible_truncation)]
+#[frame_support::pallet]
+pub mod pallet {
+    use super::*;
+    use frame_support::{pallet_prelude::*, traits::fungible};
+    use frame_system::pallet_prelude::*;
+    use sp_core::H256;
+
+    /// The pallet; its calls keep bonds and devices, its functions are what others ask.
+    #[pallet::pallet]
+    pub struct Pallet<T>(_);
+
+    /// What the runtime decides.
+    #[pallet::config]
+    pub trait Config:
+        frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
+    {
+        /// The ledger of ByteChips.
+        type Currency: fungible::Inspect<AccountId, Balance = Amount>
+            + fungible::hold::Mutate<AccountId, Reason = Self::RuntimeHoldReason>;
+
+        /// The runtime's reasons for holding money, ours among them.
+        type RuntimeHoldReason: From<HoldReason>;
+
+        /// What an account's active bond must be for each of its devices; above zero. A runtime that
+        /// raises it leaves accounts that hold less without work until they bond more, and has
+        /// to bring what it demands of the storage (`do_try_state`) in line.
+        #[pallet::constant]
+        type MinBondPerDevice: Get<Amount>;
+
+        /// Blocks for which an unbonded amount stays held; above zero.
+        #[pallet::constant]
+        type UnbondingDelay: Get<BlockNumberFor<Self>>;
+
+        /// What the calls cost.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// Why money is held.
+    #[pallet::composite_enum]
+    pub enum HoldReason {
+        /// As a worker's bond, active or unbonding.
+        Bond,
+    }
+
+    /// Each worker account's bond. Accounts without bond are not in it.
+    #[pallet::storage]
+    pub type Bonds<T: Config> =
+        StorageMap<_, Blake2_128Concat, AccountId, Bond<BlockNumberFor<T>>, OptionQuery>;
+
+    /// All bonds together, active and unbonding.
+    #[pallet::storage]
+    pub type TotalBonded<T: Config> = StorageValue<_, Amount, ValueQuery>;
+
+    /// The registered devices.
+    #[pallet::storage]
+    pub type Devices<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, Device, OptionQuery>;
+
+    /// The devices of each account; how many there are is part of its bond.
+    #[pallet::storage]
+    pub type DevicesOf<T: Config> = StorageDoubleMap<
+        _,
+        Blake2_128Concat,
+        AccountId,
+        Blake2_128Concat,
+        DeviceId,
+        (),
+        OptionQuery,
+    >;
+
+    /// What has happened.
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// An account bonded more.
+        Bonded {
+            /// The account.
+            account: AccountId,
+            /// How much more.
+            amount: Amount,
+        },
+        /// An account took a part out of its active bond; it stays held for the delay.
+        Unbonded {
+            /// The account.
+            account: AccountId,
+            /// How much.
+            amount: Amount,
+            /// The first block in which it can be withdrawn.
+            withdrawable_at: BlockNumberFor<T>,
+        },
+        /// An account took back what had waited out the delay.
+        UnbondedWithdrawn {
+            /// The account.
+            account: AccountId,
+            /// How much.
+            amount: Amount,
+        },
+        /// A device was registered.
+        DeviceRegistered {
+            /// The device.
+            device: DeviceId,
+            /// Whose it is.
+            account: AccountId,
+        },
+        /// A device has a new key to which its data keys are sealed.
+        SealingKeyRotated {
+            /// The device.
+            device: DeviceId,
+            /// The new key.
+            sealing_key: SealingKey,
+        },
+        /// A device was retired.
+        DeviceRetired {
+            /// The device.
+            device: DeviceId,
+            /// Whose it was.
+            account: AccountId,
+            /// What had become of its replicas.
+            record: Record,
+        },
+        /// A settlement named a device that is not registered, or no longer; there was no record to
+        /// change.
+        RecordChangeIgnored {
+            /// The device.
+            device: DeviceId,
+        },
+    }
+
+    /// Why a call was refused. A refused call changes nothing.
+    #[pallet::error]
+    pub enum Error<T> {
+        /// An amount of zero moves nothing; name one above it.
+        ZeroAmount,
+        /// The account has not that much in its active bond.
+        MoreThanBonded,
+        /// The account's devices need this part of the bond; retire devices first.
+        BondNeeded,
+        /// As many amounts are unbonding as may be; withdraw those that are due, or wait.
+        TooManyUnbondings,
+        /// Nothing has waited out the unbonding delay yet.
+        NothingToWithdraw,
+        /// The active bond does not cover one device more; bond more first.
+        BondTooSmall,
+        /// The device is registered already; its account has to retire it first.
+        DeviceAlreadyRegistered,
+        /// The account has as many devices as it may have.
+        TooManyDevices,
+        /// No device of this name is registered.
+        DeviceUnknown,
+        /// The device belongs to another account.
+        NotDeviceOwner,
+        /// The device has not signed for this account, sealing key and chain.
+        InvalidPossession,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn integrity_test() {
+            use sp_runtime::traits::Zero;
+            assert!(
+                T::MinBondPerDevice::get() > 0,
+                "a bond of zero would make devices free"
+            );
+            assert!(
+                !T::UnbondingDelay::get().is_zero(),
+                "a bond has to outlast what it is for"
+            );
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_now: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Adds `amount` to the account's active bond.
+        ///
+        /// Origin: signed by the worker's account.
+        ///
+        /// Details: the amount is held; the account must keep the existential deposit free.
+        ///
+        /// Event: [`Event::Bonded`].
+        ///
+        /// Errors: [`Error::ZeroAmount`], `Token(FundsUnavailable)` when the account has not that
+        /// much free.
+        #[pallet::call_index(0)]
+        #[pallet::weight(T::WeightInfo::bond())]
+        pub fn bond(origin: OriginFor<T>, amount: Amount) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::do_bond(account, amount)
+        }
+
+        /// Takes `amount` out of the account's active bond. It stays held for the unbonding delay,
+        /// then [`withdraw_unbonded`](Pallet::withdraw_unbonded) frees it.
+        ///
+        /// Origin: signed by the worker's account.
+        ///
+        /// Details: what is unbonded in one block is withdrawn together, and counts as one of
+        /// [`UNBONDINGS_PER_ACCOUNT_MAX`].
+        ///
+        /// Event: [`Event::Unbonded`].
+        ///
+        /// Errors: [`Error::ZeroAmount`], [`Error::MoreThanBonded`], [`Error::BondNeeded`],
+        /// [`Error::TooManyUnbondings`].
+        #[pallet::call_index(1)]
+        #[pallet::weight(T::WeightInfo::unbond())]
+        pub fn unbond(origin: OriginFor<T>, amount: Amount) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::do_unbond(account, amount)
+        }
+
+        /// Frees all of the account's amounts that have waited out the unbonding delay.
+        ///
+        /// Origin: signed by the worker's account.
+        ///
+        /// Event: [`Event::UnbondedWithdrawn`].
+        ///
+        /// Error: [`Error::NothingToWithdraw`].
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::WeightInfo::withdraw_unbonded())]
+        pub fn withdraw_unbonded(origin: OriginFor<T>) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::do_withdraw_unbonded(account)
+        }
+
+        /// Registers a device of the account.
+        ///
+        /// Origin: signed by the worker's account.
+        ///
+        /// Details: `possession` is the device's signature over
+        /// [`Possession`](quern_primitives::device::Possession) of this account, device and sealing
+        /// key, for this chain. Region and hardware are the worker's word. The active bond must
+        /// cover the devices there are and this one.
+        ///
+        /// Event: [`Event::DeviceRegistered`].
+        ///
+        /// Errors: [`Error::DeviceAlreadyRegistered`], [`Error::BondTooSmall`],
+        /// [`Error::TooManyDevices`], [`Error::InvalidPossession`].
+        #[pallet::call_index(3)]
+        #[pallet::weight(T::WeightInfo::register_device())]
+        pub fn register_device(
+            origin: OriginFor<T>,
+            device: DeviceId,
+            sealing_key: SealingKey,
+            region: Region,
+            hardware: Hardware,
+            possession: DeviceSignature,
+        ) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            let record = Record::default();
+            let registered = Device {
+                account,
+                sealing_key,
+                region,
+                hardware,
+                record,
+            };
+            Self::do_register_device(device, registered, possession)
+        }
+
+        /// Replaces the key to which a device's data keys are sealed.
+        ///
+        /// Origin: signed by the device's account.
+        ///
+        /// Details: `possession` is the device's signature as for
+        /// [`register_device`](Pallet::register_device), over the new key.
+        ///
+        /// Event: [`Event::SealingKeyRotated`].
+        ///
+        /// Errors: [`Error::DeviceUnknown`], [`Error::NotDeviceOwner`],
+        /// [`Error::InvalidPossession`].
+        #[pallet::call_index(4)]
+        #[pallet::weight(T::WeightInfo::rotate_sealing_key())]
+        pub fn rotate_sealing_key(
+            origin: OriginFor<T>,
+            device: DeviceId,
+            sealing_key: SealingKey,
+            possession: DeviceSignature,
+        ) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::do_rotate_sealing_key(account, device, sealing_key, possession)
+        }
+
+        /// Takes a device off the register, and its record with it.
+        ///
+        /// Origin: signed by the device's account.
+        ///
+        /// Details: what it has computed is still settled and paid; the bond that it needed can be
+        /// unbonded.
+        ///
+        /// Event: [`Event::DeviceRetired`].
+        ///
+        /// Errors: [`Error::DeviceUnknown`], [`Error::NotDeviceOwner`].
+        #[pallet::call_index(5)]
+        #[pallet::weight(T::WeightInfo::retire_device())]
+        pub fn retire_device(origin: OriginFor<T>, device: DeviceId) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::do_retire_device(account, device)
+        }
+    }
+}

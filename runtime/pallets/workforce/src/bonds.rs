@@ -1,0 +1,198 @@
+//! What workers put up for their devices.
+//!
+//! Nothing here takes a bond away yet. When proven wrong answers are to cost, this is where it is
+//! done: the hold still has all that is active and all that waits out the delay.
+
+use crate::{
+    Bonds, Config, Error, Event, HoldReason, Pallet, TotalBonded, UNBONDINGS_PER_ACCOUNT_MAX,
+};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{
+    BoundedVec, ensure,
+    pallet_prelude::{DispatchResult, Get},
+    traits::{ConstU32, fungible::hold::Mutate, tokens::Precision},
+};
+use frame_system::pallet_prelude::BlockNumberFor;
+use quern_primitives::{AccountId, Amount};
+use scale_info::TypeInfo;
+use sp_runtime::{ArithmeticError, traits::Saturating};
+
+/// An amount on its way out of a bond.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub struct Unbonding<BlockNumber> {
+    /// How much.
+    pub amount: Amount,
+    /// The first block in which it can be withdrawn.
+    pub withdrawable_at: BlockNumber,
+}
+
+/// A worker account's bond.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct Bond<BlockNumber> {
+    /// What covers the account's devices.
+    pub active: Amount,
+    /// The devices it has to cover.
+    pub devices: u32,
+    /// What is on its way out, in the order in which it can be withdrawn.
+    pub unbonding: BoundedVec<Unbonding<BlockNumber>, ConstU32<UNBONDINGS_PER_ACCOUNT_MAX>>,
+}
+
+impl<BlockNumber> Default for Bond<BlockNumber> {
+    fn default() -> Self {
+        Self {
+            active: 0,
+            devices: 0,
+            unbonding: BoundedVec::new(),
+        }
+    }
+}
+
+impl<BlockNumber: Copy + PartialOrd> Bond<BlockNumber> {
+    /// All that is held for it: the active part and what is on its way out. `None` when that is more
+    /// than can exist.
+    pub fn held(&self) -> Option<Amount> {
+        self.unbonding
+            .iter()
+            .try_fold(self.active, |sum, part| sum.checked_add(part.amount))
+    }
+
+    /// Whether nothing is left to keep.
+    fn is_over(&self) -> bool {
+        self.active == 0 && self.devices == 0 && self.unbonding.is_empty()
+    }
+
+    /// Adds an amount to what is on its way out; joins it to the last when both come free in one
+    /// block. `Err` when there is no room.
+    fn push_unbonding(
+        &mut self,
+        amount: Amount,
+        withdrawable_at: BlockNumber,
+    ) -> Result<(), NoRoom> {
+        if let Some(last) = self.unbonding.last_mut()
+            && last.withdrawable_at == withdrawable_at
+        {
+            // Parts of one bond, and the bond as a whole is an amount.
+            last.amount = last.amount.saturating_add(amount);
+            return Ok(());
+        }
+        self.unbonding
+            .try_push(Unbonding {
+                amount,
+                withdrawable_at,
+            })
+            .map_err(|_| NoRoom)
+    }
+
+    /// Takes out what can be withdrawn at `now`, and returns how much it is.
+    fn take_due(&mut self, now: BlockNumber) -> Amount {
+        let mut due: Amount = 0;
+        self.unbonding.retain(|part| {
+            let stays = part.withdrawable_at > now;
+            if !stays {
+                // Parts of one bond, and the bond as a whole is an amount.
+                due = due.saturating_add(part.amount);
+            }
+            stays
+        });
+        due
+    }
+}
+
+/// [`UNBONDINGS_PER_ACCOUNT_MAX`] amounts are on their way out.
+struct NoRoom;
+
+impl<T: Config> Pallet<T> {
+    /// An account's bond.
+    pub fn bond_of(account: &AccountId) -> Option<Bond<BlockNumberFor<T>>> {
+        Bonds::<T>::get(account)
+    }
+
+    /// Whether the account may have its devices work: its active bond covers them all, and at least
+    /// one.
+    pub fn is_bonded(account: &AccountId) -> bool {
+        Bonds::<T>::get(account)
+            .is_some_and(|bond| bond.active >= Self::bond_for(bond.devices.max(1)))
+    }
+
+    /// All bonds together, active and unbonding.
+    pub fn total_bonded() -> Amount {
+        TotalBonded::<T>::get()
+    }
+
+    /// The active bond that so many devices need. Too many to count need more than can exist, which
+    /// nobody has.
+    pub fn bond_for(devices: u32) -> Amount {
+        T::MinBondPerDevice::get().saturating_mul(devices.into())
+    }
+
+    pub(crate) fn do_bond(account: AccountId, amount: Amount) -> DispatchResult {
+        ensure!(amount > 0, Error::<T>::ZeroAmount);
+        T::Currency::hold(&HoldReason::Bond.into(), &account, amount)?;
+        let mut bond = Bonds::<T>::get(&account).unwrap_or_default();
+        bond.active = bond
+            .active
+            .checked_add(amount)
+            .ok_or(ArithmeticError::Overflow)?;
+        let total = Self::total_bonded()
+            .checked_add(amount)
+            .ok_or(ArithmeticError::Overflow)?;
+        TotalBonded::<T>::put(total);
+        Self::put_bond(&account, bond);
+        Self::deposit_event(Event::Bonded { account, amount });
+        Ok(())
+    }
+
+    pub(crate) fn do_unbond(account: AccountId, amount: Amount) -> DispatchResult {
+        ensure!(amount > 0, Error::<T>::ZeroAmount);
+        let mut bond = Bonds::<T>::get(&account).unwrap_or_default();
+        let rest = bond
+            .active
+            .checked_sub(amount)
+            .ok_or(Error::<T>::MoreThanBonded)?;
+        ensure!(rest >= Self::bond_for(bond.devices), Error::<T>::BondNeeded);
+        bond.active = rest;
+        let now = frame_system::Pallet::<T>::block_number();
+        let withdrawable_at = now.saturating_add(T::UnbondingDelay::get());
+        bond.push_unbonding(amount, withdrawable_at)
+            .map_err(|NoRoom| Error::<T>::TooManyUnbondings)?;
+        Self::put_bond(&account, bond);
+        Self::deposit_event(Event::Unbonded {
+            account,
+            amount,
+            withdrawable_at,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn do_withdraw_unbonded(account: AccountId) -> DispatchResult {
+        let mut bond = Bonds::<T>::get(&account).unwrap_or_default();
+        let amount = bond.take_due(frame_system::Pallet::<T>::block_number());
+        ensure!(amount > 0, Error::<T>::NothingToWithdraw);
+        T::Currency::release(&HoldReason::Bond.into(), &account, amount, Precision::Exact)?;
+        let total = Self::total_bonded()
+            .checked_sub(amount)
+            .ok_or(ArithmeticError::Underflow)?;
+        TotalBonded::<T>::put(total);
+        Self::put_bond(&account, bond);
+        Self::deposit_event(Event::UnbondedWithdrawn { account, amount });
+        Ok(())
+    }
+
+    /// Keeps a bond, or forgets it when nothing is left of it.
+    pub(crate) fn put_bond(account: &AccountId, bond: Bond<BlockNumberFor<T>>) {
+        Bonds::<T>::set(account, (!bond.is_over()).then_some(bond));
+    }
+}

@@ -1,0 +1,142 @@
+//! The register of devices.
+
+use crate::{Bonds, Config, Devices, DevicesOf, Error, Event, Pallet};
+use alloc::vec::Vec;
+use frame_support::{ensure, pallet_prelude::DispatchResult};
+use frame_system::pallet_prelude::BlockNumberFor;
+use quern_primitives::{
+    AccountId, DeviceId, GenesisHash, SealingKey,
+    device::{Device, Possession, RecordChange},
+    limits::DEVICES_PER_ACCOUNT_MAX,
+    payload::{DeviceSignature, SignedPayload},
+};
+use sp_core::ed25519;
+use sp_runtime::traits::Zero;
+
+impl<T: Config> Pallet<T> {
+    /// A registered device.
+    pub fn device(device: &DeviceId) -> Option<Device> {
+        Devices::<T>::get(device)
+    }
+
+    /// An account's devices, at most [`DEVICES_PER_ACCOUNT_MAX`], in no telling order.
+    pub fn devices_of(account: &AccountId) -> Vec<(DeviceId, Device)> {
+        DevicesOf::<T>::iter_key_prefix(account)
+            .filter_map(|id| Some((id, Devices::<T>::get(id)?)))
+            .collect()
+    }
+
+    /// Adds a batch's counts to a device's record.
+    ///
+    /// A device that is not registered has no record: the change is ignored, with
+    /// [`Event::RecordChangeIgnored`]. It is no error, because a batch settles the work of many
+    /// devices of many accounts, and any one of them may retire between its answer and the
+    /// settlement; if that could fail the batch, a worker could keep all the others from their pay.
+    pub fn apply_record_change(device: &DeviceId, change: &RecordChange) {
+        let Some(mut known) = Devices::<T>::get(device) else {
+            Self::deposit_event(Event::RecordChangeIgnored { device: *device });
+            return;
+        };
+        known.record.add(change);
+        Devices::<T>::insert(device, known);
+    }
+
+    pub(crate) fn do_register_device(
+        id: DeviceId,
+        device: Device,
+        possession: DeviceSignature,
+    ) -> DispatchResult {
+        ensure!(
+            !Devices::<T>::contains_key(id),
+            Error::<T>::DeviceAlreadyRegistered
+        );
+        let mut bond = Bonds::<T>::get(&device.account).unwrap_or_default();
+        ensure!(
+            bond.devices < DEVICES_PER_ACCOUNT_MAX,
+            Error::<T>::TooManyDevices
+        );
+        bond.devices = bond.devices.saturating_add(1);
+        ensure!(
+            bond.active >= Self::bond_for(bond.devices),
+            Error::<T>::BondTooSmall
+        );
+        Self::ensure_possession(&device.account, id, device.sealing_key, possession)?;
+
+        let account = device.account.clone();
+        Self::put_bond(&account, bond);
+        DevicesOf::<T>::insert(&account, id, ());
+        Devices::<T>::insert(id, device);
+        Self::deposit_event(Event::DeviceRegistered {
+            device: id,
+            account,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn do_rotate_sealing_key(
+        account: AccountId,
+        id: DeviceId,
+        sealing_key: SealingKey,
+        possession: DeviceSignature,
+    ) -> DispatchResult {
+        let mut device = Self::device_owned_by(&account, id)?;
+        Self::ensure_possession(&account, id, sealing_key, possession)?;
+        device.sealing_key = sealing_key;
+        Devices::<T>::insert(id, device);
+        Self::deposit_event(Event::SealingKeyRotated {
+            device: id,
+            sealing_key,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn do_retire_device(account: AccountId, id: DeviceId) -> DispatchResult {
+        let Device { record, .. } = Self::device_owned_by(&account, id)?;
+        Devices::<T>::remove(id);
+        DevicesOf::<T>::remove(&account, id);
+        let mut bond = Bonds::<T>::get(&account).unwrap_or_default();
+        // The register counts what it lists, so there is one to take away.
+        bond.devices = bond.devices.saturating_sub(1);
+        Self::put_bond(&account, bond);
+        Self::deposit_event(Event::DeviceRetired {
+            device: id,
+            account,
+            record,
+        });
+        Ok(())
+    }
+
+    fn device_owned_by(account: &AccountId, id: DeviceId) -> Result<Device, Error<T>> {
+        let device = Self::device(&id).ok_or(Error::DeviceUnknown)?;
+        ensure!(device.account == *account, Error::NotDeviceOwner);
+        Ok(device)
+    }
+
+    /// Checks that the device itself wants to belong to the account with this sealing key, on this
+    /// chain. An old signature can be used again, but only by the account it was given to and for
+    /// the sealing key it names.
+    fn ensure_possession(
+        account: &AccountId,
+        device: DeviceId,
+        sealing_key: SealingKey,
+        possession: DeviceSignature,
+    ) -> DispatchResult {
+        let payload = Possession {
+            account: account.clone(),
+            device,
+            sealing_key,
+        };
+        let signed = sp_io::crypto::ed25519_verify(
+            &ed25519::Signature::from_raw(possession.0),
+            &payload.signing_digest(&Self::genesis_hash()),
+            &ed25519::Public::from_raw(device.0),
+        );
+        ensure!(signed, Error::<T>::InvalidPossession);
+        Ok(())
+    }
+
+    /// The hash of the chain's first block; the only block hash that is kept for good.
+    fn genesis_hash() -> GenesisHash {
+        GenesisHash(frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::zero()).0)
+    }
+}
