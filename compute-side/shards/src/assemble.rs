@@ -132,7 +132,7 @@ mod tests {
         fn results_leave_in_order_whatever_order_they_come_in(
             order in Just((0u32..40).collect::<Vec<_>>()).prop_shuffle(), held_bytes_max in 0u64..400,
         ) {
-            let result = |task: u32| vec![task as u8; task as usize % 7];
+            let result = |task: u32| vec![task.to_le_bytes()[0]; task as usize % 7];
             let mut assembler = Assembler::new(40, held_bytes_max);
             let mut output = Vec::new();
             let mut waiting = order;

@@ -11,12 +11,14 @@
 //! Keys are wiped from memory when they are dropped and do not print.
 
 mod hand_over;
+mod receiver;
 mod wrap;
 
 pub use hand_over::{
-    Delegation, HandOver, HandOverError, ReceiveError, SealedKey, SealingSecret, accept_delegation,
+    Courier, Delegation, HandOver, HandOverError, Letterbox, ReceiveError, accept_delegation,
     delegate, hand_over, receive,
 };
+pub use receiver::{SealedKey, SealingSecret};
 pub use wrap::{UnwrapError, WRAPPED_KEY_BYTES, WrappedKey, unwrap, wrap};
 
 use crate::{

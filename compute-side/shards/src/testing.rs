@@ -52,7 +52,7 @@ impl TryCryptoRng for SeededRng {}
 /// Bytes in which no two stretches are alike.
 pub(crate) fn patterned(length: usize) -> Vec<u8> {
     (0..length)
-        .map(|i| (i.wrapping_mul(i) >> 7 ^ i) as u8)
+        .map(|i| (i.wrapping_mul(i) >> 7 ^ i).to_le_bytes()[0])
         .collect()
 }
 

@@ -44,7 +44,7 @@ proptest! {
             }
             Err(CutError::LineTooLong { offset, .. }) => {
                 prop_assert!(!is_cut);
-                let at = offset as usize;
+                let at = usize::try_from(offset).unwrap();
                 prop_assert!(at == 0 || input[at - 1] == b'\n');
                 let line = input[at..].split_inclusive(|byte| *byte == b'\n').next().unwrap();
                 prop_assert!(line.len() > shard_bytes as usize);

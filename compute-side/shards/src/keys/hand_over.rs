@@ -1,86 +1,15 @@
-//! Handing a key to one receiver: HPKE (RFC 9180) in base mode with X25519, HKDF-SHA256 and
-//! AES-256-GCM. The receiver's use of the key is in HPKE's `info`, so that a key handed over for
-//! one task does not open as the key of another.
+//! Handing a key to the one who needs it, for the one use it is meant for. The use is in HPKE's
+//! `info`, so that a key handed over for one task does not open as the key of another.
 //!
-//! Base mode does not say who sealed. That is not needed: a shard's key is checked by the shard's
-//! commitment, a job's key by the commitment on the chain.
+//! HPKE's base mode does not say who sealed. That is not needed: a shard's key is checked by the
+//! shard's commitment, a job's key by the commitment on the chain.
 
-use super::{JobKey, ShardKey, write_hex};
-use crate::rand_core::CryptoRng;
-use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use hpke::{
-    Deserializable, HpkeError, Kem as _, OpModeR, OpModeS, Serializable, aead::AeadTag,
-    inout::InOutBuf,
+use super::{
+    JobKey, ShardKey,
+    receiver::{Agreement, NotAuthentic, SealedKey, SealingSecret, WeakKey},
 };
+use crate::rand_core::CryptoRng;
 use quern_primitives::{AccountId, DeviceId, Digest, GenesisHash, JobId, SealingKey, TaskIndex};
-use std::fmt;
-use zeroize::Zeroizing;
-
-type Kem = hpke::kem::X25519HkdfSha256;
-type Kdf = hpke::kdf::HkdfSha256;
-type Aead = hpke::aead::AesGcm256;
-type PublicKey = <Kem as hpke::Kem>::PublicKey;
-type PrivateKey = <Kem as hpke::Kem>::PrivateKey;
-type EncappedKey = <Kem as hpke::Kem>::EncappedKey;
-
-/// The secret half of a [`SealingKey`], which never leaves its machine. Not the key it signs with.
-#[derive(Clone)]
-pub struct SealingSecret {
-    secret: PrivateKey,
-    public: SealingKey,
-}
-
-impl SealingSecret {
-    /// A random secret.
-    pub fn random(rng: &mut impl CryptoRng) -> Self {
-        let mut bytes = Zeroizing::new([0; 32]);
-        rng.fill_bytes(&mut bytes[..]);
-        Self::from_bytes(&bytes)
-    }
-
-    /// The secret with these bytes; any 32 bytes are one.
-    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let secret = PrivateKey::from_bytes(bytes).expect("an X25519 secret is any 32 bytes");
-        let mut public = SealingKey::default();
-        Kem::sk_to_pk(&secret).write_exact(&mut public.0);
-        Self { secret, public }
-    }
-
-    /// The bytes, to store; never to print or send.
-    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        self.secret.write_exact(&mut bytes[..]);
-        bytes
-    }
-
-    /// The public half, to which keys are sealed.
-    pub fn public(&self) -> SealingKey {
-        self.public
-    }
-}
-
-impl fmt::Debug for SealingSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SealingSecret(not shown)")
-    }
-}
-
-/// A 32-byte key sealed to one receiver.
-#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen)]
-pub struct SealedKey {
-    /// HPKE's encapsulated key.
-    pub encapsulated: [u8; 32],
-    /// The encrypted key and its tag.
-    pub ciphertext: [u8; 48],
-}
-
-impl fmt::Debug for SealedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.encapsulated)?;
-        f.write_str("+")?;
-        write_hex(f, &self.ciphertext)
-    }
-}
 
 /// The one use a shard's key is handed to a device for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +84,63 @@ pub enum ReceiveError {
     NotCommitted,
 }
 
+impl From<NotAuthentic> for ReceiveError {
+    fn from(_: NotAuthentic) -> Self {
+        Self::NotAuthentic
+    }
+}
+
+/// Hands the keys of many shards to one device: the costly part of [`hand_over`] is done once.
+/// Keep one for a device while it is connected, and make a new one when its sealing key changes.
+#[derive(Clone)]
+pub struct Courier(Agreement);
+
+impl Courier {
+    /// A courier to the holder of this sealing key.
+    pub fn to(receiver: &SealingKey, rng: &mut impl CryptoRng) -> Result<Self, HandOverError> {
+        agree(receiver, rng).map(Self)
+    }
+
+    /// Seals a shard's key to the device that runs its task. A shard has one key, the one in the
+    /// manifest; two different ones must not be handed over for one use.
+    pub fn hand_over(&self, key: &ShardKey, purpose: &HandOver) -> SealedKey {
+        self.0.seal(&purpose.info(), key.expose())
+    }
+}
+
+/// Receives the keys of many shards on one device. Remembers its last sender, so that the costly
+/// part of [`receive`] is done once for all that come by one [`Courier`].
+#[derive(Clone)]
+pub struct Letterbox {
+    secret: SealingSecret,
+    last: Option<Agreement>,
+}
+
+impl Letterbox {
+    /// The letterbox of the holder of this secret.
+    pub fn new(secret: SealingSecret) -> Self {
+        Self { secret, last: None }
+    }
+
+    /// Receives a shard's key. Whether it is the right key shows when the shard is opened.
+    pub fn receive(
+        &mut self,
+        purpose: &HandOver,
+        sealed: &SealedKey,
+    ) -> Result<ShardKey, ReceiveError> {
+        let known = self
+            .last
+            .take_if(|last| *last.encapsulated() == sealed.encapsulated);
+        let agreement = match known {
+            Some(agreement) => agreement,
+            None => Agreement::from(&self.secret, &sealed.encapsulated)?,
+        };
+        let key = agreement.open(&purpose.info(), &sealed.ciphertext);
+        self.last = Some(agreement);
+        Ok(ShardKey::from_bytes(*key?))
+    }
+}
+
 /// Seals a shard's key to the device that runs its task.
 pub fn hand_over(
     key: &ShardKey,
@@ -162,7 +148,7 @@ pub fn hand_over(
     purpose: &HandOver,
     rng: &mut impl CryptoRng,
 ) -> Result<SealedKey, HandOverError> {
-    seal_to(to, &purpose.info(), key.expose(), rng)
+    Ok(Courier::to(to, rng)?.hand_over(key, purpose))
 }
 
 /// Receives a shard's key on the device it was sealed to. Whether it is the right key shows when
@@ -172,7 +158,10 @@ pub fn receive(
     purpose: &HandOver,
     sealed: &SealedKey,
 ) -> Result<ShardKey, ReceiveError> {
-    open_with(secret, &purpose.info(), sealed).map(|key| ShardKey::from_bytes(*key))
+    let agreement = Agreement::from(secret, &sealed.encapsulated)?;
+    Ok(ShardKey::from_bytes(
+        *agreement.open(&purpose.info(), &sealed.ciphertext)?,
+    ))
 }
 
 /// Seals a job's key to the masternode that the owner delegates it to.
@@ -182,7 +171,7 @@ pub fn delegate(
     purpose: &Delegation,
     rng: &mut impl CryptoRng,
 ) -> Result<SealedKey, HandOverError> {
-    seal_to(to, &purpose.info(), key.expose(), rng)
+    Ok(agree(to, rng)?.seal(&purpose.info(), key.expose()))
 }
 
 /// Receives a job's key on the masternode it was sealed to, if it is the one that the chain knows
@@ -193,7 +182,8 @@ pub fn accept_delegation(
     commitment: &Digest,
     sealed: &SealedKey,
 ) -> Result<JobKey, ReceiveError> {
-    let key = JobKey::from_bytes(*open_with(secret, &purpose.info(), sealed)?);
+    let agreement = Agreement::from(secret, &sealed.encapsulated)?;
+    let key = JobKey::from_bytes(*agreement.open(&purpose.info(), &sealed.ciphertext)?);
     if key.is_committed(&purpose.job, commitment) {
         Ok(key)
     } else {
@@ -201,63 +191,15 @@ pub fn accept_delegation(
     }
 }
 
+fn agree(receiver: &SealingKey, rng: &mut impl CryptoRng) -> Result<Agreement, HandOverError> {
+    Agreement::with(receiver, rng).map_err(|WeakKey| HandOverError::WeakKey {
+        receiver: *receiver,
+    })
+}
+
 fn info(label: &'static str, fields: &[&[u8]]) -> Vec<u8> {
     let length = [label.len().to_le_bytes()[0]];
     [&[&length[..], label.as_bytes()], fields].concat().concat()
-}
-
-fn seal_to(
-    receiver: &SealingKey,
-    info: &[u8],
-    key: &[u8; 32],
-    rng: &mut impl CryptoRng,
-) -> Result<SealedKey, HandOverError> {
-    let weak = |_: HpkeError| HandOverError::WeakKey {
-        receiver: *receiver,
-    };
-    let public = PublicKey::from_bytes(&receiver.0).map_err(weak)?;
-    let mut sealed = SealedKey {
-        encapsulated: [0; 32],
-        ciphertext: [0; 48],
-    };
-    let (body, place_of_tag) = sealed.ciphertext.split_at_mut(32);
-    body.copy_from_slice(key);
-    let (encapsulated, tag) = hpke::single_shot_seal_inout_detached_with_rng::<Aead, Kdf, Kem>(
-        &OpModeS::Base,
-        &public,
-        info,
-        InOutBuf::from(body),
-        b"",
-        rng,
-    )
-    .map_err(weak)?;
-    tag.write_exact(place_of_tag);
-    encapsulated.write_exact(&mut sealed.encapsulated);
-    Ok(sealed)
-}
-
-fn open_with(
-    secret: &SealingSecret,
-    info: &[u8],
-    sealed: &SealedKey,
-) -> Result<Zeroizing<[u8; 32]>, ReceiveError> {
-    let refused = |_: HpkeError| ReceiveError::NotAuthentic;
-    let encapsulated = EncappedKey::from_bytes(&sealed.encapsulated).map_err(refused)?;
-    let (body, tag) = sealed.ciphertext.split_at(32);
-    let tag = AeadTag::<Aead>::from_bytes(tag).map_err(refused)?;
-    let mut key = Zeroizing::new([0; 32]);
-    key.copy_from_slice(body);
-    hpke::single_shot_open_inout_detached::<Aead, Kdf, Kem>(
-        &OpModeR::Base,
-        &secret.secret,
-        &encapsulated,
-        info,
-        InOutBuf::from(&mut key[..]),
-        b"",
-        &tag,
-    )
-    .map_err(refused)?;
-    Ok(key)
 }
 
 #[cfg(test)]
@@ -373,12 +315,44 @@ mod tests {
     }
 
     #[test]
-    fn a_sealing_secret_reads_back_and_does_not_print() {
-        let secret = SealingSecret::random(&mut SeededRng::new(5));
-        assert_eq!(
-            SealingSecret::from_bytes(&secret.to_bytes()).public(),
-            secret.public()
-        );
-        assert_eq!(format!("{secret:?}"), "SealingSecret(not shown)");
+    fn a_courier_hands_over_many_keys_each_for_its_own_use() {
+        let mut rng = SeededRng::new(6);
+        let device = SealingSecret::random(&mut rng);
+        let mut letterbox = Letterbox::new(device.clone());
+        let couriers = [(); 2].map(|()| Courier::to(&device.public(), &mut rng).unwrap());
+        assert_ne!(couriers[0].0.encapsulated(), couriers[1].0.encapsulated());
+        // By turns, so that the letterbox has to learn each courier anew.
+        for index in 0..12 {
+            let courier = &couriers[index as usize / 3 % 2];
+            let purpose = HandOver { index, ..purpose() };
+            let key = ShardKey::random(&mut rng);
+            let sealed = courier.hand_over(&key, &purpose);
+            assert_eq!(letterbox.receive(&purpose, &sealed).unwrap(), key);
+            assert_eq!(receive(&device, &purpose, &sealed).unwrap(), key);
+            let elsewhere = HandOver {
+                index: index + 1,
+                ..purpose
+            };
+            let refused = letterbox.receive(&elsewhere, &sealed);
+            assert_eq!(refused, Err(ReceiveError::NotAuthentic));
+        }
+    }
+
+    #[test]
+    fn a_letterbox_goes_on_after_a_key_that_was_not_for_it() {
+        let mut rng = SeededRng::new(7);
+        let device = SealingSecret::random(&mut rng);
+        let mut letterbox = Letterbox::new(device.clone());
+        let key = ShardKey::random(&mut rng);
+        let good = hand_over(&key, &device.public(), &purpose(), &mut rng).unwrap();
+        for encapsulated in [[0; 32], [9; 32]] {
+            let false_key = SealedKey {
+                encapsulated,
+                ..good
+            };
+            let refused = letterbox.receive(&purpose(), &false_key);
+            assert_eq!(refused, Err(ReceiveError::NotAuthentic));
+            assert_eq!(letterbox.receive(&purpose(), &good).unwrap(), key);
+        }
     }
 }
