@@ -99,6 +99,12 @@ impl Chain {
         self.genesis
     }
 
+    /// Whether this is a development chain, on which well-known accounts hold every office.
+    pub async fn is_development(&self) -> Result<bool, ChainError> {
+        let kind = self.rpc.system_chain_type().await.map_err(no_answer("the kind of chain"))?;
+        Ok(kind == "Development")
+    }
+
     /// The state of the last finalised block. Everything asked of it is of that block.
     pub async fn at_finalised(&self) -> Result<State, ChainError> {
         let at = self.client.at_current_block().await.map_err(no_answer("the last finalised block"))?;

@@ -19,7 +19,35 @@ pub struct ChainEvent {
     pub text: String,
 }
 
+/// A transaction in a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// The pallet it calls.
+    pub pallet: String,
+    /// The call.
+    pub call: String,
+}
+
 impl State {
+    /// The transactions of this block, in order; those that the block itself carries are among them.
+    pub async fn transactions(&self) -> Result<Vec<Transaction>, ChainError> {
+        let what = "the block's transactions";
+        let fetched = self.at.extrinsics().fetch().await.map_err(no_answer(what))?;
+        fetched
+            .iter()
+            .map(|transaction| {
+                let transaction = transaction.map_err(no_answer(what))?;
+                Ok(Transaction {
+                    hash: transaction.hash().0,
+                    pallet: transaction.pallet_name().to_owned(),
+                    call: transaction.call_name().to_owned(),
+                })
+            })
+            .collect()
+    }
+
     /// The events of this block, in order.
     pub async fn events(&self) -> Result<Vec<ChainEvent>, ChainError> {
         let events = self.at.events().fetch().await.map_err(no_answer("the block's events"))?;

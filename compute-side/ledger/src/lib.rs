@@ -21,6 +21,6 @@ mod submit;
 pub use account::{Account, AccountError};
 pub use call::{Call, Endpoints};
 pub use chain::{Chain, ChainError, FinalisedBlock, FinalisedBlocks};
-pub use events::ChainEvent;
+pub use events::{ChainEvent, Transaction};
 pub use state::State;
 pub use submit::{Settled, SubmitError};

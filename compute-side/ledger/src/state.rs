@@ -4,7 +4,7 @@ use crate::chain::{ChainError, FinalisedBlock, no_answer};
 use codec::{Decode, DecodeAll, Encode};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
-    AccountId, BlockNumber, DeviceId, JobId,
+    AccountId, Amount, BlockNumber, DeviceId, JobId,
     batch::BatchRecord,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
@@ -106,6 +106,12 @@ impl State {
     /// ByteChips for one US dollar.
     pub async fn bytechips_per_dollar(&self) -> Result<u32, ChainError> {
         self.ask("bytechips_per_dollar", &()).await
+    }
+
+    /// What an account must bond for each of its devices.
+    pub async fn bond_per_device(&self) -> Result<Amount, ChainError> {
+        let constant = subxt::dynamic::constant::<Amount>("Workforce", "MinBondPerDevice");
+        self.at.constants().entry(constant).map_err(no_answer("the bond of a device"))
     }
 
     async fn ask<A: Encode, R: Decode>(&self, what: &'static str, arguments: &A) -> Result<R, ChainError> {

@@ -23,7 +23,7 @@ mod setup;
 
 pub use part::{Part, PartError};
 pub use programs::{Programs, ProgramsError};
-pub use record::{Record, RecordError, stop_recorded};
+pub use record::{Process, Record, RecordError, stop_recorded};
 
 use quern_ledger::{Account, Chain, ChainError, SubmitError};
 use quern_primitives::{AccountId, DeviceId};

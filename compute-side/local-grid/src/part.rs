@@ -17,6 +17,9 @@ use tokio::process::{Child, Command};
 /// How long a process may take to end after it was asked to.
 const STOP_GRACE: Duration = Duration::from_secs(20);
 
+/// How long one look at whether a process is ready may take.
+const ATTEMPT: Duration = Duration::from_secs(3);
+
 /// Lines of a log shown with an error.
 const LINES_SHOWN: usize = 12;
 
@@ -179,7 +182,7 @@ impl Part {
         let started = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
-            if let Ok(Some(answer)) = tokio::time::timeout(PATIENCE, ready()).await {
+            if let Ok(Some(answer)) = tokio::time::timeout(ATTEMPT, ready()).await {
                 return Ok(answer);
             }
             if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {

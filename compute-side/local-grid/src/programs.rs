@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The variable that says where the programs are, if not beside the running one.
-pub const PROGRAMS_VARIABLE: &str = "QUERN_BIN_DIR";
+const PROGRAMS_VARIABLE: &str = "QUERN_BIN_DIR";
 
 /// A program is not where it should be.
 #[derive(Debug, thiserror::Error)]

@@ -80,6 +80,8 @@ fn start_node(programs: &Programs, folder: &Path) -> Result<(Part, String), Grid
         "--no-mdns",
         // A restarted validator that is alone must not wait for others to be in step with.
         "--force-authoring",
+        // The grid's folder is new; the key only names the node to peers, of which it has none.
+        "--unsafe-force-node-key-generation",
         "--state-pruning=archive",
         "--blocks-pruning=archive",
     ];

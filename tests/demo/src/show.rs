@@ -1,0 +1,100 @@
+//! What the demo prints.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use quern_local_grid::LocalGrid;
+use quern_owner::Check;
+use quern_primitives::{
+    Amount,
+    amount::display,
+    job::Escrow,
+    view::{Quote, Totals},
+};
+use std::{io::Write as _, time::{Duration, Instant}};
+
+/// The terminal.
+pub(crate) struct Show {
+    started: Instant,
+}
+
+impl Show {
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    pub(crate) fn title(&self, text: &str) {
+        self.line("");
+        self.line(text);
+        self.line(&"─".repeat(text.chars().count()));
+    }
+
+    pub(crate) fn line(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        // A closed terminal does not stop the demo.
+        let _ = match text.is_empty() {
+            true => writeln!(out),
+            false => writeln!(out, "{:>6.1} s  {text}", self.started.elapsed().as_secs_f64()),
+        };
+    }
+
+    pub(crate) fn quote(&self, quote: &Quote) {
+        self.line(&format!(
+            "quote        at most {}: {} to workers, {} to the network; what is not used comes back",
+            display(quote.total),
+            display(quote.workers),
+            display(quote.network)
+        ));
+    }
+
+    pub(crate) fn payments(&self, grid: &LocalGrid, paid: &[Amount], liar: usize) {
+        for (number, (worker, paid)) in grid.workers.iter().zip(paid).enumerate() {
+            let why = match number == liar {
+                true => "its wrong answers are worth nothing",
+                false => "an equal share of each tile it agreed on",
+            };
+            self.line(&format!("worker {}     {:>14}  {why}  ({})", number + 1, display(*paid), worker.account));
+        }
+    }
+
+    pub(crate) fn checks(&self, checks: &[Check]) {
+        for check in checks {
+            let mark = if check.holds { '✓' } else { '✗' };
+            self.line(&format!("             {mark} {}", check.check.words()));
+        }
+    }
+
+    pub(crate) fn conservation(&self, escrow: &Escrow, totals: &Totals) {
+        self.line(&format!(
+            "job's money  {} paid + {} network + {} refunded = {} deposited",
+            display(escrow.paid),
+            display(escrow.network),
+            display(escrow.refunded),
+            display(escrow.deposited)
+        ));
+        self.line(&format!(
+            "chain        {} at genesis + {} bought - {} burnt = {} in existence",
+            display(totals.genesis),
+            display(totals.minted),
+            display(totals.burnt),
+            display(totals.issuance)
+        ));
+    }
+
+    pub(crate) fn bytes(&self, what: &'static str) -> ProgressBar {
+        bar("{msg} {wide_bar} {bytes}/{total_bytes}").with_message(what)
+    }
+
+    pub(crate) fn tasks(&self) -> ProgressBar {
+        bar("{pos}/{len} tiles {wide_bar} {msg} {elapsed}")
+    }
+
+    pub(crate) fn spinner(&self, what: &'static str) -> ProgressBar {
+        let bar = ProgressBar::new_spinner().with_message(what);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+}
+
+fn bar(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}
