@@ -41,7 +41,9 @@ pub enum ChainError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The node answered something else than what was asked for.
-    #[error("the node's answer to {what} does not decode; node and program are of different versions, update the older one")]
+    #[error(
+        "the node's answer to {what} does not decode; node and program are of different versions, update the older one"
+    )]
     Foreign {
         /// What was asked.
         what: &'static str,
@@ -57,7 +59,10 @@ pub(crate) fn no_answer<E>(what: &'static str) -> impl FnOnce(E) -> ChainError
 where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    move |error| ChainError::NoAnswer { what, source: error.into() }
+    move |error| ChainError::NoAnswer {
+        what,
+        source: error.into(),
+    }
 }
 
 /// A connection to a node, which mends itself when the node comes back. Clones share it.
@@ -80,7 +85,10 @@ pub struct FinalisedBlock {
 impl Chain {
     /// Connects to a node's WebSocket, such as `ws://127.0.0.1:9944`.
     pub async fn connect(url: &str) -> Result<Self, ChainError> {
-        let unreachable = |source| ChainError::Unreachable { url: url.to_owned(), source };
+        let unreachable = |source| ChainError::Unreachable {
+            url: url.to_owned(),
+            source,
+        };
         let inner = ReconnectingRpcClient::builder()
             .max_response_size(RESPONSE_BYTES_MAX)
             .request_timeout(REQUEST_TIMEOUT)
@@ -88,10 +96,15 @@ impl Chain {
             .await
             .map_err(|error| unreachable(error.into()))?;
         let rpc = RpcClient::new(inner);
-        let client =
-            Client::from_rpc_client(rpc.clone()).await.map_err(|error| unreachable(error.into()))?;
+        let client = Client::from_rpc_client(rpc.clone())
+            .await
+            .map_err(|error| unreachable(error.into()))?;
         let genesis = GenesisHash(client.genesis_hash().0);
-        Ok(Self { client, rpc: LegacyRpcMethods::new(rpc), genesis })
+        Ok(Self {
+            client,
+            rpc: LegacyRpcMethods::new(rpc),
+            genesis,
+        })
     }
 
     /// The hash of the chain's first block.
@@ -101,13 +114,21 @@ impl Chain {
 
     /// Whether this is a development chain, on which well-known accounts hold every office.
     pub async fn is_development(&self) -> Result<bool, ChainError> {
-        let kind = self.rpc.system_chain_type().await.map_err(no_answer("the kind of chain"))?;
+        let kind = self
+            .rpc
+            .system_chain_type()
+            .await
+            .map_err(no_answer("the kind of chain"))?;
         Ok(kind == "Development")
     }
 
     /// The state of the last finalised block. Everything asked of it is of that block.
     pub async fn at_finalised(&self) -> Result<State, ChainError> {
-        let at = self.client.at_current_block().await.map_err(no_answer("the last finalised block"))?;
+        let at = self
+            .client
+            .at_current_block()
+            .await
+            .map_err(no_answer("the last finalised block"))?;
         Ok(State::new(at))
     }
 
@@ -123,14 +144,21 @@ impl Chain {
 
     /// The state of the finalised block at a height.
     pub async fn at_height(&self, number: BlockNumber) -> Result<State, ChainError> {
-        let at = self.client.at_block(number).await.map_err(no_answer("a finalised block"))?;
+        let at = self
+            .client
+            .at_block(number)
+            .await
+            .map_err(no_answer("a finalised block"))?;
         Ok(State::new(at))
     }
 
     /// Finalised blocks from now on.
     pub async fn finalised(&self) -> Result<FinalisedBlocks, ChainError> {
-        let blocks =
-            self.client.stream_blocks().await.map_err(no_answer("the stream of finalised blocks"))?;
+        let blocks = self
+            .client
+            .stream_blocks()
+            .await
+            .map_err(no_answer("the stream of finalised blocks"))?;
         Ok(FinalisedBlocks(blocks))
     }
 }
@@ -148,6 +176,9 @@ impl FinalisedBlocks {
             .ok_or(ChainError::Closed)?
             .map_err(no_answer("the stream of finalised blocks"))?;
         let number = BlockNumber::try_from(block.number()).unwrap_or(BlockNumber::MAX);
-        Ok(FinalisedBlock { number, hash: block.hash().0 })
+        Ok(FinalisedBlock {
+            number,
+            hash: block.hash().0,
+        })
     }
 }

@@ -37,7 +37,10 @@ impl State {
     }
 
     /// What a job would cost at most, or why it would be refused.
-    pub async fn quote(&self, submission: &Submission) -> Result<Result<Quote, QuoteError>, ChainError> {
+    pub async fn quote(
+        &self,
+        submission: &Submission,
+    ) -> Result<Result<Quote, QuoteError>, ChainError> {
         self.ask("quote", submission).await
     }
 
@@ -111,10 +114,17 @@ impl State {
     /// What an account must bond for each of its devices.
     pub async fn bond_per_device(&self) -> Result<Amount, ChainError> {
         let constant = subxt::dynamic::constant::<Amount>("Workforce", "MinBondPerDevice");
-        self.at.constants().entry(constant).map_err(no_answer("the bond of a device"))
+        self.at
+            .constants()
+            .entry(constant)
+            .map_err(no_answer("the bond of a device"))
     }
 
-    async fn ask<A: Encode, R: Decode>(&self, what: &'static str, arguments: &A) -> Result<R, ChainError> {
+    async fn ask<A: Encode, R: Decode>(
+        &self,
+        what: &'static str,
+        arguments: &A,
+    ) -> Result<R, ChainError> {
         let method = format!("QuernApi_{what}");
         let answer = self
             .at

@@ -1,3 +1,225 @@
 //! The command line for owners, workers, operators and auditors.
+//!
+//! One file for each noun. Every command gathers its answer in one struct, which is rendered for
+//! people or as JSON; what a command shows while it works goes to standard error.
 
-fn main() {}
+mod context;
+mod dev;
+mod device;
+mod job;
+mod keys;
+mod keystore;
+mod output;
+mod totals;
+mod units;
+mod verify;
+mod wallet;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use context::{Context, ContextError, Globals};
+use serde::Serialize;
+use std::{io, process::ExitCode};
+
+/// Exit code for a command that was not understood, as the argument parser has it.
+const EXIT_USAGE: u8 = 2;
+
+/// Compute on the Quern grid: hand in jobs, run workers, check what was paid.
+#[derive(Parser, Debug)]
+#[command(
+    name = "quern",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Hand in jobs, follow them, collect their results
+    #[command(subcommand)]
+    Job(Box<job::JobCommand>),
+    /// Check a receipt: who computed what, what it was found to be, what was paid
+    Verify(verify::VerifyArgs),
+    /// A whole grid on this machine: chain, masternode and workers
+    #[command(subcommand)]
+    Dev(dev::DevCommand),
+    /// Devices of one's own: what a worker's bond and registration are
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
+    /// Keys of accounts
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// An account's money
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    /// The whole chain's money, and whether it adds up
+    Totals,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// A command that cannot be done as it was given.
+#[derive(Debug, thiserror::Error)]
+enum UsageError {
+    /// Nobody can be asked.
+    #[error("there is no terminal to ask on whether the job shall be submitted; say so with --yes")]
+    Unconfirmed,
+    /// A result would go to the terminal.
+    #[error("say where the result shall go with --output FILE")]
+    NoOutput,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody reads it if it cannot be written.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    let json = Context::new(&cli.globals).is_ok_and(|context| context.is_json());
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => fail(&error, json),
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+    let context = Context::new(&cli.globals)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(dispatch(&context, &cli.command));
+    // A trial run that nobody waits for any more is not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Verify(args) => return verify::run(context, args).await,
+        Command::Job(command) => job::run(context, command).await?,
+        Command::Dev(command) => dev::run(context, command).await?,
+        Command::Device(command) => device::run(context, command).await?,
+        Command::Keys(command) => keys::run(context, command)?,
+        Command::Wallet(command) => wallet::run(context, command).await?,
+        Command::Totals => return totals::run(context).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "quern", &mut script);
+            output::print(String::from_utf8_lossy(&script).trim_end())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what went wrong and why; for programs as JSON on standard output as well.
+fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
+    #[derive(Serialize)]
+    struct Failure {
+        error: String,
+        causes: Vec<String>,
+    }
+    let causes = causes(error);
+    output::tell(&format!("error: {error}"));
+    for cause in &causes {
+        output::tell(&format!("  because: {cause}"));
+    }
+    if json
+        && let Ok(text) = serde_json::to_string_pretty(&Failure {
+            error: error.to_string(),
+            causes,
+        })
+    {
+        // The error is on standard error already.
+        let _ = output::print(&text);
+    }
+    let usage = error.is::<UsageError>() || error.is::<job::SpecError>() || is_context_usage(error);
+    if usage {
+        ExitCode::from(EXIT_USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The causes of an error, without those that an error above has said already.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut said = error.to_string();
+    let mut causes = Vec::new();
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            causes.push(text.clone());
+        }
+        said = text;
+    }
+    causes
+}
+
+fn is_context_usage(error: &anyhow::Error) -> bool {
+    use ContextError::{NoAccount, NotAJob, NotAnAccount, WhichAccount, WhichJob};
+    error.downcast_ref::<ContextError>().is_some_and(|error| {
+        matches!(
+            error,
+            NoAccount
+                | WhichAccount { .. }
+                | NotAnAccount { .. }
+                | NotAJob { .. }
+                | WhichJob { .. }
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_says_what_it_is() {
+        fn check(command: &clap::Command) {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name} has no help");
+            for argument in command.get_arguments() {
+                let id = argument.get_id();
+                let built_in = id == "help" || id == "version";
+                assert!(
+                    argument.get_help().is_some() || built_in,
+                    "{name} {id} has no help"
+                );
+            }
+            command
+                .get_subcommands()
+                .filter(|sub| sub.get_name() != "help")
+                .for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let error = anyhow::anyhow!("the disk is full").context("cannot write x: the disk is full");
+        assert!(causes(&error).is_empty());
+        let error = anyhow::anyhow!("the disk is full").context("cannot write x");
+        assert_eq!(causes(&error), ["the disk is full"]);
+    }
+}

@@ -1,0 +1,292 @@
+//! What every command needs: the home folder, the node, the account, and how to answer.
+
+use crate::{
+    keystore::{Keystore, KeystoreError},
+    output::{Output, Rendering},
+};
+use clap::Args;
+use quern_ledger::{Account, AccountError, Chain, ChainError};
+use quern_local_grid::Record;
+use quern_owner::{FolderError, JobFolder};
+use quern_primitives::{AccountId, JobId};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// The node that is asked when nothing says otherwise.
+const NODE_DEFAULT: &str = "ws://127.0.0.1:9944";
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Globals {
+    /// The WebSocket of a node [default: that of the running local grid, else ws://127.0.0.1:9944]
+    #[arg(long, global = true, env = "QUERN_NODE", value_name = "URL")]
+    node: Option<String>,
+    /// Who signs and pays: the name of a key, or a development account such as //Alice
+    #[arg(long, global = true, env = "QUERN_ACCOUNT", value_name = "NAME")]
+    account: Option<String>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where keys and jobs are kept [default: ~/.config/quern]
+    #[arg(long, global = true, env = "QUERN_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+}
+
+/// Why a command does not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ContextError {
+    /// There is no place for keys and jobs.
+    #[error("there is no home folder on this system; name a folder with --home")]
+    NoHome,
+    /// Nothing says who signs.
+    #[error(
+        "name the account with --account: the name of a key (`quern keys new NAME` makes one), or a development account such as //Ferdie"
+    )]
+    NoAccount,
+    /// There are several keys.
+    #[error("there are several keys; name one with --account: {}", names.join(", "))]
+    WhichAccount {
+        /// The keys.
+        names: Vec<String>,
+    },
+    /// A text names no account.
+    #[error(
+        "`{text}` is no account; give an address, the name of a key, or a development account such as //Alice"
+    )]
+    NotAnAccount {
+        /// What was given.
+        text: String,
+    },
+    /// A text names no job.
+    #[error(
+        "`{text}` names no job; give 64 hexadecimal digits, or the first few of a job submitted from here (`quern job list`)"
+    )]
+    NotAJob {
+        /// What was given.
+        text: String,
+    },
+    /// A text names several jobs.
+    #[error("{count} jobs begin with `{text}`; give more digits")]
+    WhichJob {
+        /// What was given.
+        text: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// A secret makes no key.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The folder of jobs cannot be used.
+    #[error("cannot use the folder {path}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A job is not here.
+    #[error(transparent)]
+    JobFolder(#[from] FolderError),
+}
+
+/// What every command needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    home: PathBuf,
+    node: Option<String>,
+    account: Option<String>,
+    rendering: Rendering,
+}
+
+impl Context {
+    pub(crate) fn new(globals: &Globals) -> Result<Self, ContextError> {
+        let home = match &globals.home {
+            Some(home) => home.clone(),
+            None => home_default().ok_or(ContextError::NoHome)?,
+        };
+        let rendering = if globals.json {
+            Rendering::Json
+        } else {
+            Rendering::People
+        };
+        let (node, account) = (globals.node.clone(), globals.account.clone());
+        Ok(Self {
+            home,
+            node,
+            account,
+            rendering,
+        })
+    }
+
+    /// Whether the answer is for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        self.rendering == Rendering::Json
+    }
+
+    /// How to answer.
+    pub(crate) fn rendering(&self) -> Rendering {
+        self.rendering
+    }
+
+    /// Writes the command's answer.
+    pub(crate) fn show(&self, output: &impl Output) -> anyhow::Result<()> {
+        self.rendering.show(output)
+    }
+
+    /// The folder of the local grid.
+    pub(crate) fn dev_folder(&self) -> PathBuf {
+        self.home.join("dev")
+    }
+
+    /// The keys.
+    pub(crate) fn keystore(&self) -> Keystore {
+        Keystore::new(self.home.join("keys"))
+    }
+
+    /// The folder with the jobs' folders, made if it is not there.
+    pub(crate) fn jobs(&self) -> Result<PathBuf, ContextError> {
+        let path = self.home.join("jobs");
+        fs::create_dir_all(&path).map_err(|source| ContextError::Folder {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
+    /// Where the node is.
+    pub(crate) fn node_url(&self) -> String {
+        if let Some(url) = &self.node {
+            return url.clone();
+        }
+        let running = Record::read(&self.dev_folder()).ok().filter(|record| {
+            record
+                .processes
+                .last()
+                .is_some_and(quern_local_grid::Process::is_running)
+        });
+        running.map_or_else(|| NODE_DEFAULT.to_owned(), |record| record.node_url)
+    }
+
+    /// A connection to the node.
+    pub(crate) async fn chain(&self) -> Result<Chain, ChainError> {
+        Chain::connect(&self.node_url()).await
+    }
+
+    /// Who signs: as told, else the only key there is.
+    pub(crate) fn account(&self) -> Result<Account, ContextError> {
+        match &self.account {
+            Some(name) if name.starts_with("//") => Ok(Account::from_secret(name)?),
+            Some(name) => Ok(self.keystore().account(name)?),
+            None => {
+                let mut names = self.keystore().names()?;
+                match (names.pop(), names.is_empty()) {
+                    (None, _) => Err(ContextError::NoAccount),
+                    (Some(only), true) => Ok(self.keystore().account(&only)?),
+                    (Some(last), false) => {
+                        names.push(last);
+                        Err(ContextError::WhichAccount { names })
+                    }
+                }
+            }
+        }
+    }
+
+    /// The account that a text names: an address, a key, or a development account; without one, the
+    /// signer's.
+    pub(crate) fn account_id(&self, text: Option<&str>) -> Result<AccountId, ContextError> {
+        let Some(text) = text else {
+            return Ok(self.account()?.id());
+        };
+        if text.starts_with("//") {
+            return Ok(Account::from_secret(text)?.id());
+        }
+        if let Ok(account) = text.parse() {
+            return Ok(account);
+        }
+        match self.keystore().account(text) {
+            Ok(account) => Ok(account.id()),
+            Err(KeystoreError::NoKey { .. } | KeystoreError::Name { .. }) => {
+                Err(ContextError::NotAnAccount {
+                    text: text.to_owned(),
+                })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The job that a text names: all its digits, or the first of a job that was submitted from
+    /// here.
+    pub(crate) fn job(&self, text: &str) -> Result<JobId, ContextError> {
+        if let Ok(job) = text.parse() {
+            return Ok(job);
+        }
+        let jobs = self.jobs()?;
+        let names = fs::read_dir(&jobs)
+            .map_err(|source| ContextError::Folder { path: jobs, source })?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        job_of_prefix(text, names)
+    }
+
+    /// The folder of a job that was submitted from here.
+    pub(crate) fn job_folder(&self, job: JobId) -> Result<JobFolder, ContextError> {
+        Ok(JobFolder::find(&self.jobs()?, job)?)
+    }
+}
+
+fn job_of_prefix(text: &str, names: impl Iterator<Item = String>) -> Result<JobId, ContextError> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
+    let jobs: Vec<JobId> = names
+        .filter(|name| !digits.is_empty() && name.starts_with(&digits))
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    match jobs.as_slice() {
+        [] => Err(ContextError::NotAJob {
+            text: text.to_owned(),
+        }),
+        [job] => Ok(*job),
+        several => Err(ContextError::WhichJob {
+            text: text.to_owned(),
+            count: several.len(),
+        }),
+    }
+}
+
+fn home_default() -> Option<PathBuf> {
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let config = set("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+    let config = config.or_else(|| set("HOME").map(|home| home.join(Path::new(".config"))));
+    config.map(|config| config.join("quern"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_named_by_its_first_digits() {
+        let names = ["aa", "ab", "b0"].map(|start| format!("{start:0<64}"));
+        let named = |text: &str| job_of_prefix(text, names.iter().cloned());
+        assert_eq!(named("b").unwrap(), names[2].parse().unwrap());
+        assert_eq!(named("0xAB").unwrap(), names[1].parse().unwrap());
+        assert!(matches!(
+            named("a"),
+            Err(ContextError::WhichJob { count: 2, .. })
+        ));
+        for text in ["", "0x", "c", "../b"] {
+            assert!(
+                matches!(named(text), Err(ContextError::NotAJob { .. })),
+                "{text}"
+            );
+        }
+    }
+}

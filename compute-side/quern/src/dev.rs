@@ -1,0 +1,201 @@
+//! `quern dev`: a whole grid on this machine.
+
+use crate::{
+    context::Context,
+    output::{Output, fields, spinner, table},
+};
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use quern_local_grid::{
+    LocalGrid, OWNER, Plan, Process, Record, RecordError, WORKERS_MAX, stop_recorded,
+};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What can be done with a local grid.
+#[derive(Subcommand, Debug)]
+pub(crate) enum DevCommand {
+    /// Start a validator, a masternode and workers, and leave them running
+    Up(UpArgs),
+    /// End the grid's processes; its chain stays and goes on with the next `up`
+    Down(FolderArgs),
+    /// Which of the grid's processes run
+    Status(FolderArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FolderArgs {
+    /// The grid's folder [default: dev in the home folder]
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// Workers to start, each of an account of its own
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(0..=WORKERS_MAX as i64))]
+    workers: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct Grid {
+    folder: PathBuf,
+    /// Whether it ran before this command.
+    already_running: bool,
+    node_url: String,
+    jobs_api: String,
+    processes: Vec<ProcessRow>,
+    /// What to type to use the node, if it is not found by itself.
+    #[serde(skip)]
+    node_option: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ProcessRow {
+    name: String,
+    id: u32,
+    running: bool,
+    log: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct Down {
+    folder: PathBuf,
+    ended: usize,
+}
+
+/// The state of a grid, with its processes.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Status(Grid);
+
+/// Does what is asked.
+pub(crate) async fn run(context: &Context, command: &DevCommand) -> anyhow::Result<()> {
+    match command {
+        DevCommand::Up(args) => up(context, args).await,
+        DevCommand::Down(args) => {
+            let folder = folder(context, args)?;
+            let bar = spinner("ending the grid's processes");
+            let ended = stop_recorded(&folder).await;
+            bar.finish_and_clear();
+            context.show(&Down {
+                folder,
+                ended: ended?,
+            })
+        }
+        DevCommand::Status(args) => {
+            let folder = folder(context, args)?;
+            let record = Record::read(&folder)?;
+            context.show(&Status(grid(context, folder, record, true)))
+        }
+    }
+}
+
+async fn up(context: &Context, args: &UpArgs) -> anyhow::Result<()> {
+    let folder = folder(context, &args.folder)?;
+    match Record::read(&folder) {
+        Ok(record) if record.processes.iter().all(Process::is_running) => {
+            return context.show(&grid(context, folder, record, true));
+        }
+        Ok(record) if record.processes.iter().any(Process::is_running) => bail!(
+            "a part of the grid in {} has ended; end the rest with `quern dev down`, then start it again",
+            folder.display()
+        ),
+        Ok(_) | Err(RecordError::None { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut plan = Plan::new(&folder);
+    plan.workers = vec![None; args.workers.into()];
+    let bar = spinner("starting the grid");
+    let started = tokio::select! {
+        grid = LocalGrid::start(&plan, |step| bar.set_message(step.to_owned())) => grid,
+        // Dropping what has started ends it.
+        _ = tokio::signal::ctrl_c() => bail!("interrupted; what had started is ended"),
+    };
+    bar.finish_and_clear();
+    let record = started?.leave_running()?;
+    context.show(&grid(context, folder, record, false))
+}
+
+fn folder(context: &Context, args: &FolderArgs) -> anyhow::Result<PathBuf> {
+    // The parts of the grid have their own working folder, so its path must not depend on ours.
+    let folder = args.folder.clone().unwrap_or_else(|| context.dev_folder());
+    Ok(std::path::absolute(folder)?)
+}
+
+fn grid(context: &Context, folder: PathBuf, record: Record, already_running: bool) -> Grid {
+    let row = |process: &Process| ProcessRow {
+        name: process.name.clone(),
+        id: process.id,
+        running: process.is_running(),
+        log: process.log.clone(),
+    };
+    let found = context.node_url() == record.node_url;
+    Grid {
+        folder,
+        already_running,
+        processes: record.processes.iter().map(row).collect(),
+        node_option: if found {
+            String::new()
+        } else {
+            format!(" --node {}", record.node_url)
+        },
+        node_url: record.node_url,
+        jobs_api: record.jobs_api,
+    }
+}
+
+impl Output for Grid {
+    fn people(&self) -> String {
+        let head = match self.already_running {
+            true => "the grid is running already",
+            false => "the grid is running, and stays so until `quern dev down`",
+        };
+        let facts = fields(&[
+            ("node", self.node_url.clone()),
+            ("Jobs API", self.jobs_api.clone()),
+            ("logs", self.folder.display().to_string()),
+        ]);
+        let node = &self.node_option;
+        format!(
+            "{head}\n{facts}\n\nnext:\n  \
+             quern{node} --account {OWNER} wallet balance\n  \
+             quern{node} --account {OWNER} job submit --program FILE.wasm --input FILE --split lines --wait --output RESULT\n  \
+             quern dev status"
+        )
+    }
+}
+
+impl Output for Status {
+    fn people(&self) -> String {
+        let row = |process: &ProcessRow| {
+            vec![
+                process.name.clone(),
+                if process.running { "running" } else { "ended" }.to_owned(),
+                process.id.to_string(),
+                process.log.display().to_string(),
+            ]
+        };
+        let rows: Vec<_> = self.0.processes.iter().map(row).collect();
+        let facts = fields(&[
+            ("node", self.0.node_url.clone()),
+            ("Jobs API", self.0.jobs_api.clone()),
+        ]);
+        format!(
+            "{facts}\n\n{}",
+            table(&["part", "state", "id", "log"], &rows)
+        )
+    }
+}
+
+impl Output for Down {
+    fn people(&self) -> String {
+        format!(
+            "{} processes ended; the chain stays in {}",
+            self.ended,
+            self.folder.display()
+        )
+    }
+}

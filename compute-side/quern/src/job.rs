@@ -1,0 +1,89 @@
+//! `quern job`: handing jobs in, following them, and collecting what came of them.
+
+mod ending;
+mod follow;
+mod list;
+mod quote;
+mod result;
+mod spec;
+mod status;
+mod submit;
+mod trial;
+
+pub(crate) use spec::SpecError;
+
+use crate::context::Context;
+use clap::{Args, Subcommand};
+use spec::{JobOptions, JobSpec};
+use std::path::PathBuf;
+
+/// What can be done with jobs.
+#[derive(Subcommand, Debug)]
+pub(crate) enum JobCommand {
+    /// Hand a job in: try it, price it, seal it, pay its escrow and upload it
+    Submit(submit::SubmitArgs),
+    /// What a job would cost at most, without handing it in
+    Quote(quote::QuoteArgs),
+    /// Follow a job until it is over
+    Watch(JobName),
+    /// Fetch, check and open a job's results
+    Result(result::ResultArgs),
+    /// Where a job stands, on the chain and at its coordinator
+    Show(JobName),
+    /// The jobs of an account
+    List(list::ListArgs),
+    /// Cancel a job; what is finished is paid, the rest comes back
+    Cancel(JobName),
+    /// Return what is left of a job that is past its deadline; anyone may
+    Refund(JobName),
+    /// Save the receipts of a job, for `quern verify`
+    Receipts(result::ReceiptsArgs),
+    /// Go on with a job whose submission or upload was interrupted
+    Resume(submit::ResumeArgs),
+}
+
+/// A job by its name.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct JobName {
+    /// The job: its 64 digits, or the first few if it was submitted from here
+    job: String,
+}
+
+/// A job as options and a job file describe it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SpecArgs {
+    /// A job file (TOML) with the same keys as these options, which override it
+    #[arg(long, value_name = "FILE.toml")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    options: JobOptions,
+    /// Submit without trying the first task on this machine
+    #[arg(long)]
+    no_trial: bool,
+}
+
+impl SpecArgs {
+    fn check(&self) -> Result<JobSpec, SpecError> {
+        let options = self.options.clone();
+        match &self.file {
+            Some(path) => options.over(JobOptions::read(path)?).check(),
+            None => options.check(),
+        }
+    }
+}
+
+/// Does what is asked.
+pub(crate) async fn run(context: &Context, command: &JobCommand) -> anyhow::Result<()> {
+    match command {
+        JobCommand::Submit(args) => submit::submit(context, args).await,
+        JobCommand::Quote(args) => quote::run(context, args).await,
+        JobCommand::Watch(name) => follow::run(context, name).await,
+        JobCommand::Result(args) => result::run(context, args).await,
+        JobCommand::Show(name) => status::run(context, name).await,
+        JobCommand::List(args) => list::run(context, args).await,
+        JobCommand::Cancel(name) => ending::cancel(context, name).await,
+        JobCommand::Refund(name) => ending::refund(context, name).await,
+        JobCommand::Receipts(args) => result::receipts(context, args).await,
+        JobCommand::Resume(args) => submit::resume(context, args).await,
+    }
+}

@@ -1,0 +1,265 @@
+//! What a job would cost.
+
+use super::{
+    SpecArgs,
+    spec::JobSpec,
+    trial::{self, Trial, TrialError},
+};
+use crate::{
+    context::Context,
+    output::{Output, spinner},
+    units::{Size, span_of_blocks},
+};
+use clap::Args;
+use quern_ledger::State;
+use quern_owner::{SubmitJobError, Terms};
+use quern_primitives::{
+    Amount, Digest, ProgramHash, SealingKey,
+    amount::display,
+    job::{Agreement, Submission},
+    view::Quote,
+};
+use quern_shards::cut::CutPlan;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct QuoteArgs {
+    #[command(flatten)]
+    spec: SpecArgs,
+}
+
+/// A job that was tried and cut, with its price.
+pub(crate) struct Priced {
+    pub(crate) spec: JobSpec,
+    pub(crate) program: Vec<u8>,
+    pub(crate) terms: Terms,
+    pub(crate) offer: Offer,
+}
+
+/// What a job would cost, and what for.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Offer {
+    #[serde(flatten)]
+    pub(crate) quote: Quote,
+    tasks: u32,
+    replicas: u8,
+    input_bytes: u64,
+    fuel_per_task_max: u64,
+    memory_bytes_max: u64,
+    deadline_block: u32,
+    deadline_blocks_left: u32,
+    pub(crate) trial: Option<Trial>,
+}
+
+pub(crate) async fn run(context: &Context, args: &QuoteArgs) -> anyhow::Result<()> {
+    let spec = args.spec.check()?;
+    let (program, plan, trial) = tried(&spec, args.spec.no_trial).await?;
+    let state = context.chain().await?.at_finalised().await?;
+    context.show(&price(&state, spec, program, &plan, trial).await?.offer)
+}
+
+/// Checks the program, cuts the input, and runs the first task. Needs no chain.
+pub(crate) async fn tried(
+    spec: &JobSpec,
+    no_trial: bool,
+) -> anyhow::Result<(Vec<u8>, CutPlan, Option<Trial>)> {
+    let bar = spinner(if no_trial {
+        "reading the input"
+    } else {
+        "trying the first task here"
+    });
+    let spec = spec.clone();
+    let tried = tokio::task::spawn_blocking(move || {
+        let program = trial::read_program(&spec.program)?;
+        let plan = trial::plan(&spec.input)?;
+        let trial = match no_trial {
+            true => None,
+            false => Some(trial::run(&spec, &program, &plan)?),
+        };
+        Ok::<_, TrialError>((program, plan, trial))
+    })
+    .await?;
+    bar.finish_and_clear();
+    Ok(tried?)
+}
+
+/// Asks the chain what the job costs.
+pub(crate) async fn price(
+    state: &State,
+    spec: JobSpec,
+    program: Vec<u8>,
+    plan: &CutPlan,
+    trial: Option<Trial>,
+) -> anyhow::Result<Priced> {
+    let suggested = trial.map(|trial| trial.fuel_suggested());
+    let now = state.block().number;
+    let mut terms = Terms {
+        agreement: spec.agreement,
+        class: spec.class,
+        level: spec.level,
+        fuel_per_task_max: spec.fuel.or(suggested).ok_or(TrialError::NoFuel)?,
+        memory_bytes_max: spec.memory_bytes_max,
+        result_bytes_max: spec.result_bytes_max,
+        deadline: spec.deadline.block(now),
+        price_max: spec.price_max.map_or(Amount::MAX, |price| price.0),
+    };
+    let submission = unsealed(&terms, &program, plan);
+    let quote = state
+        .quote(&submission)
+        .await?
+        .map_err(SubmitJobError::Quote)?;
+    let offer = Offer {
+        quote,
+        tasks: plan.count(),
+        replicas: terms.agreement.replicas(),
+        input_bytes: plan.input_bytes(),
+        fuel_per_task_max: terms.fuel_per_task_max,
+        memory_bytes_max: terms.memory_bytes_max,
+        deadline_block: terms.deadline,
+        deadline_blocks_left: terms.deadline.saturating_sub(now),
+        trial,
+    };
+    // Without a limit of the owner's the quote is what they agree to.
+    if spec.price_max.is_none() {
+        terms.price_max = quote.total;
+    }
+    Ok(Priced {
+        spec,
+        program,
+        terms,
+        offer,
+    })
+}
+
+/// A submission with all that decides the price, before anything is sealed.
+fn unsealed(terms: &Terms, program: &[u8], plan: &CutPlan) -> Submission {
+    Submission {
+        salt: [0; 16],
+        program: ProgramHash(Sha256::digest(program).into()),
+        manifest: Digest::default(),
+        shards_root: Digest::default(),
+        key_commitment: Digest::default(),
+        tasks: plan.count(),
+        input_bytes: plan.input_bytes(),
+        fuel_per_task_max: terms.fuel_per_task_max,
+        memory_bytes_max: terms.memory_bytes_max,
+        result_bytes_max: terms.result_bytes_max,
+        agreement: terms.agreement,
+        class: terms.class,
+        level: terms.level,
+        deadline: terms.deadline,
+        price_max: terms.price_max,
+        owner_sealing_key: SealingKey::default(),
+    }
+}
+
+impl Output for Offer {
+    fn people(&self) -> String {
+        let quote = &self.quote;
+        let replicas = match self.replicas {
+            1 => "one device each, which is believed".to_owned(),
+            several => format!(
+                "{several} devices each, of which {} must agree",
+                quorum(several)
+            ),
+        };
+        let mut lines = vec![
+            format!(
+                "{} tasks of {} input, {replicas}",
+                self.tasks,
+                Size(self.input_bytes)
+            ),
+            format!(
+                "a task may use {} fuel and {} of memory",
+                grouped(self.fuel_per_task_max),
+                Size(self.memory_bytes_max)
+            ),
+        ];
+        if let Some(trial) = &self.trial {
+            lines.push(format!(
+                "tried here: the first used {} fuel and {} of memory, and wrote {}",
+                grouped(trial.fuel),
+                Size(trial.memory_bytes),
+                Size(trial.result_bytes)
+            ));
+        }
+        lines.push(format!(
+            "at most {} in all ({} a task): {} to workers, {} to the network",
+            display(quote.total),
+            display(quote.task),
+            display(quote.workers),
+            display(quote.network)
+        ));
+        lines.push(
+            "this is a hard cap; it goes into escrow, and what is not used comes back".into(),
+        );
+        lines.push(format!(
+            "what is not settled by block {} ({} from now) comes back too; anyone may call that refund",
+            self.deadline_block,
+            span_of_blocks(self.deadline_blocks_left.into())
+        ));
+        lines.join("\n")
+    }
+}
+
+fn quorum(replicas: u8) -> u8 {
+    Agreement::Majority { replicas }.quorum()
+}
+
+/// A number with its digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_primitives::amount::BYTECHIP;
+
+    #[test]
+    fn a_quote_says_cap_split_and_refund() {
+        let quote = Quote {
+            total: 100 * BYTECHIP,
+            task: 10 * BYTECHIP,
+            workers: 70 * BYTECHIP,
+            network: 30 * BYTECHIP,
+        };
+        let offer = Offer {
+            quote,
+            tasks: 10,
+            replicas: 3,
+            input_bytes: 3 << 20,
+            fuel_per_task_max: 10_000_000,
+            memory_bytes_max: 256 << 20,
+            deadline_block: 4_000,
+            deadline_blocks_left: 3_600,
+            trial: Some(Trial {
+                fuel: 1_234_567,
+                memory_bytes: 1 << 20,
+                result_bytes: 12,
+            }),
+        };
+        let text = offer.people();
+        for words in [
+            "10 tasks of 3 MiB input, 3 devices each, of which 2 must agree",
+            "at most 100 BC in all (10 BC a task): 70 BC to workers, 30 BC to the network",
+            "hard cap",
+            "block 4000 (about 2 h 0 min from now)",
+            "1 234 567 fuel",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        let json = serde_json::to_value(offer).unwrap_or_default();
+        assert_eq!(json["total"], "100000000000");
+        assert_eq!(json["trial"]["fuel"], 1_234_567);
+    }
+}

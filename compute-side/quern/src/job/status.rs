@@ -1,0 +1,159 @@
+//! Where a job stands, on the chain and at its coordinator.
+
+use super::{JobName, follow};
+use crate::{
+    context::Context,
+    output::{Output, fields},
+};
+use quern_jobs_api::JobStatus;
+use quern_owner::{Coordinator, CoordinatorError};
+use quern_primitives::{
+    AccountId, JobId,
+    amount::display,
+    job::{Escrow, Job, JobEnd, JobState},
+    receipt::Exit,
+};
+use serde::Serialize;
+
+/// A job as the chain and its coordinator know it.
+#[derive(Debug, Serialize)]
+struct Shown {
+    job: JobId,
+    #[serde(flatten)]
+    chain: Job,
+    /// What the coordinator says.
+    at_coordinator: Option<JobStatus>,
+    /// Why the coordinator says nothing.
+    coordinator_silent: Option<String>,
+}
+
+pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<()> {
+    let job = context.job(&name.job)?;
+    let chain = context.chain().await?;
+    let known = chain.at_finalised().await?.job(job).await?;
+    let known = known.ok_or(CoordinatorError::NoSuchJob { job })?;
+    let (mut at_coordinator, mut coordinator_silent) = (None, None);
+    // A job that has no coordinator yet is not waited for.
+    if known.state != JobState::Submitted {
+        let status = match Coordinator::of(&chain, job).await {
+            Ok(coordinator) => coordinator.status().await.map_err(CoordinatorError::from),
+            Err(error) => Err(error),
+        };
+        match status {
+            Ok(status) => at_coordinator = Some(status),
+            Err(error) => coordinator_silent = Some(error.to_string()),
+        }
+    }
+    context.show(&Shown {
+        job,
+        chain: known,
+        at_coordinator,
+        coordinator_silent,
+    })
+}
+
+impl Output for Shown {
+    fn people(&self) -> String {
+        let (job, submission) = (&self.chain, &self.chain.submission);
+        let mut pairs = vec![
+            ("job", self.job.to_string()),
+            ("owner", job.owner.to_string()),
+            ("state", state_in_words(&job.state)),
+            (
+                "tasks",
+                format!("{} of {} settled", job.settled_tasks, submission.tasks),
+            ),
+            ("replicas", submission.agreement.replicas().to_string()),
+            ("program", submission.program.to_string()),
+            (
+                "blocks",
+                format!(
+                    "submitted in {}, deadline {}",
+                    job.submitted_at, submission.deadline
+                ),
+            ),
+            ("money", escrow_in_words(&job.escrow)),
+        ];
+        if let Some(coordinator) = job.state.coordinator() {
+            pairs.push(("coordinator", AccountId::to_string(coordinator)));
+        }
+        match (&self.at_coordinator, &self.coordinator_silent) {
+            (Some(status), _) => pairs.push((
+                "progress",
+                format!(
+                    "{} decided, {} running, {} waiting; {}",
+                    status.decided,
+                    status.running,
+                    status.waiting,
+                    follow::in_words(status)
+                ),
+            )),
+            (None, Some(silent)) => pairs.push(("progress", silent.clone())),
+            (None, None) => {}
+        }
+        fields(&pairs)
+    }
+}
+
+/// A job's state in words.
+pub(crate) fn state_in_words(state: &JobState) -> String {
+    match state {
+        JobState::Submitted => "submitted; a coordinator is being drawn".into(),
+        JobState::Running { .. } => "running".into(),
+        JobState::Settling { until, .. } => {
+            format!("cancelled; what was finished is settled until block {until}")
+        }
+        JobState::Completed { end } => match end {
+            JobEnd::AllSettled => "completed: every task is settled".into(),
+            JobEnd::ProgramFailed { task, exit } => format!(
+                "completed: the devices agree that the program fails, first at task {task} ({})",
+                exit_in_words(exit)
+            ),
+            JobEnd::OwnerCancelled => "completed: cancelled by its owner".into(),
+            JobEnd::DeadlinePassed => "completed: the deadline passed".into(),
+        },
+        JobState::Cancelled => "cancelled by its owner".into(),
+        JobState::Expired => "expired: the deadline passed first".into(),
+    }
+}
+
+/// A job's money in words.
+pub(crate) fn escrow_in_words(escrow: &Escrow) -> String {
+    format!(
+        "{} deposited = {} to workers + {} to the network + {} returned + {} held",
+        display(escrow.deposited),
+        display(escrow.paid),
+        display(escrow.network),
+        display(escrow.refunded),
+        display(escrow.held)
+    )
+}
+
+fn exit_in_words(exit: &Exit) -> String {
+    match exit {
+        Exit::Success => "it ends well".into(),
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Trap => "it traps".into(),
+        Exit::OutOfFuel => "it uses up its fuel; raise --fuel".into(),
+        Exit::OutOfMemory => "it uses up its memory; raise --memory".into(),
+        Exit::OutputTooLong => "it writes too much; raise --result-max".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_program_says_what_to_change() {
+        let end = JobEnd::ProgramFailed {
+            task: 3,
+            exit: Exit::OutOfFuel,
+        };
+        let words = state_in_words(&JobState::Completed { end });
+        assert!(
+            words.contains("task 3") && words.contains("--fuel"),
+            "{words}"
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! Handing a job in, and going on with one whose submission was interrupted.
+
+use super::{
+    JobName, SpecArgs, follow,
+    quote::{self, Offer, Priced},
+    result,
+};
+use crate::{
+    UsageError,
+    context::Context,
+    output::{Output, byte_bar, fields, spinner, tell},
+};
+use clap::Args;
+use quern_ledger::{Account, Chain};
+use quern_owner::{Coordinator, Draft, JobFolder, SubmitJobError, prepare, submit as submit_job};
+use quern_primitives::{
+    JobId,
+    job::{Escrow, JobState},
+};
+use quern_shards::manifest::Assembly;
+use serde::Serialize;
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
+};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SubmitArgs {
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Do not ask before money goes into escrow
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    name: JobName,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+struct WaitArgs {
+    /// Follow the job until it is over
+    #[arg(long)]
+    wait: bool,
+    /// Where the result goes when the job is over
+    #[arg(long, value_name = "FILE", requires = "wait")]
+    output: Option<PathBuf>,
+}
+
+/// What came of a submission.
+#[derive(Debug, Serialize)]
+struct Submitted {
+    job: JobId,
+    folder: PathBuf,
+    /// The block of the submission; not there if the chain had the job already.
+    block: Option<u32>,
+    transaction: Option<String>,
+    quote: Option<Offer>,
+    #[serde(flatten)]
+    state: Option<JobState>,
+    escrow: Option<Escrow>,
+    output: Option<PathBuf>,
+    output_bytes: Option<u64>,
+}
+
+/// Tries, prices, seals, submits and uploads a job.
+pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Result<()> {
+    let spec = args.spec.check()?;
+    let owner = context.account()?;
+    let (program, plan, trial) = quote::tried(&spec, args.spec.no_trial).await?;
+    let chain = context.chain().await?;
+    let state = chain.at_finalised().await?;
+    let priced = quote::price(&state, spec, program, &plan, trial).await?;
+    let (price, free) = (
+        priced.offer.quote.total,
+        state.wallet(&owner.id()).await?.free,
+    );
+    if free < price {
+        return Err(SubmitJobError::Balance { price, free }.into());
+    }
+    if !context.is_json() {
+        tell(&priced.offer.people());
+    }
+    if !args.yes {
+        confirm()?;
+    }
+    let offer = priced.offer;
+    let folder = seal(context, &chain, &owner, priced).await?;
+    hand_in(context, &chain, &owner, &folder, Some(offer), &args.wait).await
+}
+
+/// Submits and uploads what is not on the chain or at the coordinator yet.
+pub(crate) async fn resume(context: &Context, args: &ResumeArgs) -> anyhow::Result<()> {
+    let folder = context.job_folder(context.job(&args.name.job)?)?;
+    let owner = context.account()?;
+    let chain = context.chain().await?;
+    hand_in(context, &chain, &owner, &folder, None, &args.wait).await
+}
+
+/// Asks on the terminal whether the job shall be submitted.
+fn confirm() -> anyhow::Result<()> {
+    if !io::stdin().is_terminal() {
+        return Err(UsageError::Unconfirmed.into());
+    }
+    write!(io::stderr(), "Submit the job? [y/N] ")?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => anyhow::bail!("not submitted, and nothing spent"),
+    }
+}
+
+/// Cuts and seals the input into the job's folder.
+async fn seal(
+    context: &Context,
+    chain: &Chain,
+    owner: &Account,
+    priced: Priced,
+) -> anyhow::Result<JobFolder> {
+    let draft = Draft {
+        program: priced.program,
+        input: priced.spec.input,
+        arguments: priced.spec.arguments,
+        task_arguments: vec![],
+        assembly: Assembly::Concatenate,
+        terms: priced.terms,
+    };
+    let (jobs, genesis, owner) = (context.jobs()?, chain.genesis(), owner.id());
+    let bar = byte_bar("sealing");
+    let drawn = bar.clone();
+    let prepared = tokio::task::spawn_blocking(move || {
+        prepare(&jobs, genesis, &owner, &draft, |done, total| {
+            drawn.set_length(total);
+            drawn.set_position(done);
+        })
+    })
+    .await?;
+    bar.finish_and_clear();
+    Ok(prepared?)
+}
+
+async fn hand_in(
+    context: &Context,
+    chain: &Chain,
+    owner: &Account,
+    folder: &JobFolder,
+    quote: Option<Offer>,
+    wait: &WaitArgs,
+) -> anyhow::Result<()> {
+    let job = folder.job();
+    let bar = spinner(format!("submitting job {job}"));
+    let settled = submit_job(chain, owner, folder).await;
+    bar.finish_and_clear();
+    let settled = settled?;
+    let mut answer = Submitted {
+        job,
+        folder: folder.path().to_owned(),
+        block: settled.map(|settled| settled.block.number),
+        transaction: settled.map(|settled| format!("0x{}", hex::encode(settled.transaction))),
+        quote,
+        state: None,
+        escrow: None,
+        output: None,
+        output_bytes: None,
+    };
+    if let Some(settled) = &settled
+        && !context.is_json()
+    {
+        tell(&format!(
+            "submitted job {job} in block {}",
+            settled.block.number
+        ));
+    }
+    upload(chain, folder).await.map_err(|error| {
+        error.context(format!(
+            "the job is on the chain, but not all of it is at its coordinator; go on with `quern job resume {job}`"
+        ))
+    })?;
+    if wait.wait {
+        let over = follow::with_bar(chain, job).await?;
+        (answer.state, answer.escrow) = (Some(over.state), Some(over.escrow));
+        if let Some(output) = &wait.output {
+            answer.output_bytes = Some(result::collect_to_file(chain, folder, output).await?);
+            answer.output = Some(output.clone());
+        }
+    }
+    context.show(&answer)
+}
+
+async fn upload(chain: &Chain, folder: &JobFolder) -> anyhow::Result<()> {
+    let bar = spinner("waiting for the job's coordinator");
+    let coordinator = Coordinator::of(chain, folder.job()).await;
+    bar.finish_and_clear();
+    let bar = byte_bar("uploading");
+    let uploaded = coordinator?
+        .upload(folder, |progress| {
+            bar.set_length(progress.total_bytes);
+            bar.set_position(progress.bytes);
+        })
+        .await;
+    bar.finish_and_clear();
+    uploaded?;
+    Ok(folder.drop_uploads()?)
+}
+
+impl Output for Submitted {
+    fn people(&self) -> String {
+        let mut pairs = vec![("job", self.job.to_string())];
+        if let Some(state) = &self.state {
+            pairs.push(("state", super::status::state_in_words(state)));
+        }
+        if let Some(escrow) = &self.escrow {
+            pairs.push(("money", super::status::escrow_in_words(escrow)));
+        }
+        match (&self.output, &self.state) {
+            (Some(path), _) => pairs.push(("result", path.display().to_string())),
+            (None, Some(_)) => pairs.push(("result", format!("quern job result {}", self.job))),
+            (None, None) => pairs.push(("follow it", format!("quern job watch {}", self.job))),
+        }
+        fields(&pairs)
+    }
+}

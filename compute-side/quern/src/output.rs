@@ -1,0 +1,143 @@
+//! What commands answer, for people and for programs, and what they show while they work.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    time::Duration,
+};
+
+/// What a command answers.
+pub(crate) trait Output: Serialize {
+    /// For people: lines, without a line feed behind the last.
+    fn people(&self) -> String;
+}
+
+/// Which of the two renderings is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rendering {
+    /// Text for people.
+    People,
+    /// One JSON document.
+    Json,
+}
+
+impl Rendering {
+    /// Writes an answer to standard output.
+    pub(crate) fn show(self, output: &impl Output) -> anyhow::Result<()> {
+        let text = match self {
+            Self::People => output.people(),
+            Self::Json => serde_json::to_string_pretty(output)?,
+        };
+        Ok(print(&text)?)
+    }
+
+    /// Writes one of several answers to standard output: in JSON, one line each.
+    pub(crate) fn show_line(self, output: &impl Output) -> anyhow::Result<()> {
+        let text = match self {
+            Self::People => output.people(),
+            Self::Json => serde_json::to_string(output)?,
+        };
+        Ok(print(&text)?)
+    }
+}
+
+/// Writes a text and a line feed to standard output. That nobody reads any more is no error.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes a text and a line feed to standard error, where it disturbs no result.
+pub(crate) fn tell(text: &str) {
+    // There is nobody to tell that standard error is closed.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Lines of names and values, the values in one column.
+pub(crate) fn fields(pairs: &[(&str, String)]) -> String {
+    let width = pairs
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let lines: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name:width$}  {value}"))
+        .collect();
+    lines.join("\n")
+}
+
+/// Rows under a head, each column as wide as its widest cell.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain([head.get(column).map_or(0, |name| name.chars().count())])
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..head.len()).map(width).collect();
+    let line = |cells: &[&str]| {
+        let mut line = String::new();
+        for (cell, width) in cells.iter().zip(&widths) {
+            // Writing to a text does not fail.
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        line.trim_end().to_owned()
+    };
+    let mut lines = vec![line(head)];
+    lines.extend(
+        rows.iter()
+            .map(|row| line(&row.iter().map(String::as_str).collect::<Vec<_>>())),
+    );
+    lines.join("\n")
+}
+
+/// A bar for bytes, drawn to standard error if that is a terminal.
+pub(crate) fn byte_bar(what: &'static str) -> ProgressBar {
+    bar("{msg} {wide_bar} {bytes}/{total_bytes} {eta}").with_message(what)
+}
+
+/// A bar for counted things, drawn to standard error if that is a terminal.
+pub(crate) fn count_bar(what: &'static str) -> ProgressBar {
+    bar("{prefix} {pos}/{len} {wide_bar} {msg} {elapsed}").with_prefix(what)
+}
+
+/// Something turning, for what has no measure.
+pub(crate) fn spinner(what: impl Into<std::borrow::Cow<'static, str>>) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_message(what);
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+fn bar(template: &str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [
+            vec!["a".to_owned(), "1".to_owned()],
+            vec!["long".to_owned(), "22".to_owned()],
+        ];
+        assert_eq!(table(&["name", "n"], &rows), "name  n\na     1\nlong  22");
+        assert_eq!(
+            fields(&[("one", "1".to_owned()), ("three", "3".to_owned())]),
+            "one    1\nthree  3"
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! The whole chain's money.
+
+use crate::{
+    context::Context,
+    output::{Output, fields},
+};
+use quern_primitives::{BlockNumber, amount::display, view::Totals};
+use serde::Serialize;
+use std::process::ExitCode;
+
+#[derive(Debug, Serialize)]
+struct Conservation {
+    block: BlockNumber,
+    #[serde(flatten)]
+    totals: Totals,
+    /// Whether `issuance = genesis + minted - burnt`.
+    conserved: bool,
+}
+
+/// Shows the sums; fails if they do not add up.
+pub(crate) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
+    let state = context.chain().await?.at_finalised().await?;
+    let totals = state.totals().await?;
+    let conserved = totals.conserves_money();
+    context.show(&Conservation {
+        block: state.block().number,
+        totals,
+        conserved,
+    })?;
+    Ok(if conserved {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+impl Output for Conservation {
+    fn people(&self) -> String {
+        let totals = &self.totals;
+        let mark = if self.conserved { '✓' } else { '✗' };
+        let table = fields(&[
+            ("at genesis", display(totals.genesis)),
+            ("bought", display(totals.minted)),
+            ("burnt", display(totals.burnt)),
+            ("in existence", display(totals.issuance)),
+            ("of it in escrow", display(totals.escrow)),
+            ("of it bonded", display(totals.bonds)),
+            ("of it for payouts", display(totals.payouts)),
+        ]);
+        let word = if self.conserved {
+            "equals"
+        } else {
+            "DOES NOT EQUAL"
+        };
+        let block = self.block;
+        format!(
+            "{table}\n{mark} at genesis + bought - burnt {word} in existence, as of block {block}"
+        )
+    }
+}

@@ -1,0 +1,220 @@
+//! `quern verify`: checking a receipt.
+
+use crate::{context::Context, output::Output};
+use clap::Args;
+use quern_owner::{Check, CheckKind, verify_batch, verify_file};
+use quern_primitives::{
+    AccountId, Amount, DeviceId, Digest, JobId, TaskIndex,
+    amount::{as_string, display},
+    verdict::{Finding, ReceiptFile},
+};
+use serde::Serialize;
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Bytes of a receipt file: a verdict of 15 replicas and a proof are some tens of kilobytes.
+const RECEIPT_FILE_BYTES_MAX: u64 = 1 << 20;
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// The receipt, as `quern job receipts` saves it
+    receipt: PathBuf,
+    /// The batch's root, from wherever you trust it
+    #[arg(long, value_name = "HEX")]
+    root: Option<Digest>,
+    /// Check what can be checked without a node
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Why a receipt cannot be checked at all.
+#[derive(Debug, thiserror::Error)]
+enum ReceiptError {
+    /// It cannot be read.
+    #[error("cannot read the receipt {path}")]
+    Read { path: PathBuf, source: io::Error },
+    /// It is too long.
+    #[error("{path} is longer than any receipt; is it the right file?")]
+    TooLong { path: PathBuf },
+    /// It is none.
+    #[error("{path} is not a receipt; `quern job receipts` saves them")]
+    NotAReceipt {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+}
+
+/// One check and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct Checked {
+    check: Name,
+    holds: bool,
+    words: &'static str,
+}
+
+/// A check's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum Name {
+    /// One that every receipt is put to.
+    Of(CheckKind),
+    /// One against a root that was given.
+    Given(GivenRoot),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum GivenRoot {
+    GivenRoot,
+}
+
+/// What a receipt states, and whether it holds.
+#[derive(Debug, Serialize)]
+struct Verified {
+    job: JobId,
+    task: TaskIndex,
+    device: DeviceId,
+    batch: u32,
+    verdicts_root: Digest,
+    /// The account behind the device, as the verdict names it.
+    account: Option<AccountId>,
+    finding: Option<Finding>,
+    pay: Option<Pay>,
+    checks: Vec<Checked>,
+    holds: bool,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(transparent)]
+struct Pay(#[serde(with = "as_string")] Amount);
+
+/// Checks a receipt; fails if any check does.
+pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let file = read(&args.receipt)?;
+    let mut checks = check_file(&file, args.root);
+    if !args.offline {
+        let chain = context.chain().await?;
+        let settled = match chain.genesis() == file.genesis {
+            true => {
+                let (job, batch) = (file.verdict.job, file.batch);
+                chain.at_finalised().await?.batch(job, batch).await?
+            }
+            // Another chain settled nothing of this one's.
+            false => None,
+        };
+        checks.push(checked(verify_batch(&file, settled.as_ref())));
+    }
+    let verified = verified(&file, checks);
+    context.show(&verified)?;
+    Ok(if verified.holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn read(path: &Path) -> Result<ReceiptFile, ReceiptError> {
+    let failed = |source| ReceiptError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(RECEIPT_FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > RECEIPT_FILE_BYTES_MAX {
+        return Err(ReceiptError::TooLong {
+            path: path.to_owned(),
+        });
+    }
+    serde_json::from_slice(&bytes).map_err(|source| ReceiptError::NotAReceipt {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// What can be checked without a node.
+fn check_file(file: &ReceiptFile, root: Option<Digest>) -> Vec<Checked> {
+    let mut checks: Vec<_> = verify_file(file).into_iter().map(checked).collect();
+    checks.extend(root.map(|root| Checked {
+        check: Name::Given(GivenRoot::GivenRoot),
+        holds: file.verdicts_root == root,
+        words: "the batch's root is the one you gave",
+    }));
+    checks
+}
+
+fn checked(check: Check) -> Checked {
+    Checked {
+        check: Name::Of(check.check),
+        holds: check.holds,
+        words: check.check.words(),
+    }
+}
+
+fn verified(file: &ReceiptFile, checks: Vec<Checked>) -> Verified {
+    let receipt = &file.receipt.payload;
+    let found = file
+        .verdict
+        .replicas
+        .iter()
+        .find(|found| found.replica == receipt.replica && found.device == receipt.device);
+    Verified {
+        job: receipt.job,
+        task: receipt.task,
+        device: receipt.device,
+        batch: file.batch,
+        verdicts_root: file.verdicts_root,
+        account: found.map(|found| found.account.clone()),
+        finding: found.map(|found| found.finding),
+        pay: found.map(|found| Pay(found.pay)),
+        holds: checks.iter().all(|check| check.holds),
+        checks,
+    }
+}
+
+impl Output for Verified {
+    fn people(&self) -> String {
+        let mut lines = vec![format!("task {} of job {}", self.task, self.job)];
+        if let (Some(account), Some(finding), Some(pay)) = (&self.account, self.finding, self.pay) {
+            let finding = match finding {
+                Finding::Accepted => "gave the accepted answer",
+                Finding::Incorrect => "gave another answer than the accepted one",
+                Finding::Failed => "failed for its own fault",
+                Finding::Delayed => "was too late",
+            };
+            lines.push(format!("device {} {finding}", self.device));
+            lines.push(format!("account {account} was paid {}", display(pay.0)));
+        }
+        lines.push(format!(
+            "batch {} with root {}",
+            self.batch, self.verdicts_root
+        ));
+        for check in &self.checks {
+            lines.push(match check.holds {
+                true => format!("✓ {}", check.words),
+                false => format!("✗ does not hold: {}", check.words),
+            });
+        }
+        let chain = Name::Of(CheckKind::Chain);
+        let has_chain = self.checks.iter().any(|check| check.check == chain);
+        lines.push(match (self.holds, has_chain) {
+            (true, true) => "the receipt holds".into(),
+            (true, false) => {
+                "the receipt holds as far as it goes; the chain was not asked about its batch"
+                    .into()
+            }
+            (false, _) => "the receipt does NOT hold".into(),
+        });
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+#[path = "verify/tests.rs"]
+mod tests;

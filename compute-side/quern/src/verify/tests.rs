@@ -1,0 +1,155 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use codec::Encode;
+use quern_job_rules::pay;
+use quern_primitives::{
+    GenesisHash, ProgramHash,
+    amount::BYTECHIP,
+    device::Class,
+    merkle::Tree,
+    payload::DeviceKey,
+    receipt::{Exit, Receipt},
+    verdict::{ReplicaFinding, Verdict},
+};
+use quern_verdict::receipt_digest;
+
+const GENESIS: GenesisHash = GenesisHash([1; 32]);
+const PRICE: Amount = 10 * BYTECHIP;
+
+fn receipt(device: &DeviceKey, replica: u8) -> Receipt {
+    Receipt {
+        job: JobId([2; 32]),
+        task: 1,
+        replica,
+        device: device.id(),
+        program: ProgramHash([3; 32]),
+        input_root: Digest([4; 32]),
+        result_commitment: Digest([5; 32]),
+        output_root: Digest([6; 32]),
+        result_bytes: 7,
+        fuel: 8,
+        exit: Exit::Success,
+        class: Class::Pinned,
+        engine: Digest([9; 32]),
+        log_position: 10,
+    }
+}
+
+/// The receipt of the first of three devices that agree, second of two tasks in its batch.
+fn file() -> ReceiptFile {
+    let keys: Vec<_> = (0..3)
+        .map(|seed| DeviceKey::from_seed(&[seed; 32]))
+        .collect();
+    let signed: Vec<_> = (0..)
+        .zip(&keys)
+        .map(|(replica, key)| key.sign(receipt(key, replica), &GENESIS))
+        .collect();
+    let replicas = signed
+        .iter()
+        .map(|signed| ReplicaFinding {
+            replica: signed.payload.replica,
+            device: signed.payload.device,
+            account: AccountId::new([signed.payload.replica; 32]),
+            finding: Finding::Accepted,
+            receipt: Some(receipt_digest(signed)),
+            pay: pay::pays(PRICE, 3),
+        })
+        .collect();
+    let (job, task) = (JobId([2; 32]), 1);
+    let answer = signed[0].payload.answer();
+    let verdict = Verdict {
+        job,
+        task,
+        answer,
+        price: PRICE,
+        replicas,
+    };
+    let tree = Tree::new([b"another verdict".to_vec(), verdict.encode()]);
+    ReceiptFile {
+        genesis: GENESIS,
+        receipt: signed[0].clone(),
+        verdicts_root: tree.root(),
+        proof: tree.proof(1).unwrap(),
+        verdict,
+        batch: 0,
+    }
+}
+
+/// The checks that fail after a change to a good file.
+fn failing(change: impl FnOnce(&mut ReceiptFile)) -> Vec<Name> {
+    let mut file = file();
+    change(&mut file);
+    let checks = check_file(&file, None);
+    let text = verified(&file, checks.clone()).people();
+    assert!(
+        text.contains('✗') && text.contains("does NOT hold"),
+        "{text}"
+    );
+    checks
+        .into_iter()
+        .filter(|check| !check.holds)
+        .map(|check| check.check)
+        .collect()
+}
+
+#[test]
+fn an_honest_receipt_holds_and_reads_back_from_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("receipt.json");
+    std::fs::write(&path, serde_json::to_string(&file()).unwrap()).unwrap();
+    let file = read(&path).unwrap();
+    let checks = check_file(&file, Some(file.verdicts_root));
+    let verified = verified(&file, checks);
+    assert!(verified.holds, "{}", verified.people());
+    assert!(verified.people().contains("was paid"));
+    let json = serde_json::to_value(&verified).unwrap();
+    assert_eq!(json["checks"][0]["check"], "signature");
+    assert_eq!(json["checks"][6]["check"], "given_root");
+    assert_eq!(json["pay"], pay::pays(PRICE, 3).to_string());
+}
+
+#[test]
+fn every_tampering_fails_a_check() {
+    use CheckKind::{Finding as FindingCheck, Named, Pay, Proof, SameTask, Signature};
+    let of = |kinds: &[CheckKind]| kinds.iter().map(|kind| Name::Of(*kind)).collect::<Vec<_>>();
+    let fuel = failing(|file| file.receipt.payload.fuel += 1);
+    assert_eq!(fuel, of(&[Signature, Named, FindingCheck]));
+    let genesis = failing(|file| file.genesis = GenesisHash([7; 32]));
+    assert_eq!(genesis, of(&[Signature]));
+    let task = failing(|file| file.verdict.task = 2);
+    assert_eq!(task, of(&[SameTask, Proof]));
+    let paid = failing(|file| file.verdict.replicas[0].pay += 1);
+    assert_eq!(paid, of(&[Pay, Proof]));
+    let blamed = failing(|file| file.verdict.replicas[0].finding = Finding::Incorrect);
+    assert_eq!(blamed, of(&[FindingCheck, Pay, Proof]));
+    let root = failing(|file| file.verdicts_root = Digest([7; 32]));
+    assert_eq!(root, of(&[Proof]));
+    let account = failing(|file| file.verdict.replicas[1].account = AccountId::new([9; 32]));
+    assert_eq!(account, of(&[Proof]));
+}
+
+#[test]
+fn another_root_than_the_given_one_fails() {
+    let file = file();
+    let checks = check_file(&file, Some(Digest([7; 32])));
+    let failing: Vec<_> = checks.iter().filter(|check| !check.holds).collect();
+    assert_eq!(failing.len(), 1);
+    assert!(failing[0].words.contains("the one you gave"));
+}
+
+#[test]
+fn what_is_no_receipt_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("receipt.json");
+    assert!(matches!(read(&path), Err(ReceiptError::Read { .. })));
+    for text in ["", "{}", "[1]", "\u{0}"] {
+        std::fs::write(&path, text).unwrap();
+        assert!(
+            matches!(read(&path), Err(ReceiptError::NotAReceipt { .. })),
+            "{text}"
+        );
+    }
+    std::fs::write(&path, " ".repeat(RECEIPT_FILE_BYTES_MAX as usize + 1)).unwrap();
+    assert!(matches!(read(&path), Err(ReceiptError::TooLong { .. })));
+}

@@ -1,0 +1,167 @@
+//! `quern wallet`: an account's money.
+
+mod history;
+mod treasurer;
+
+use crate::{
+    context::Context,
+    output::{Output, fields, spinner},
+    units::{Dollars, Price},
+};
+use clap::{Args, Subcommand, ValueEnum};
+use quern_ledger::Call;
+use quern_primitives::{
+    AccountId, Amount, BlockNumber,
+    amount::{as_string, display},
+    view::WalletView,
+};
+use serde::Serialize;
+
+/// What can be done with money.
+#[derive(Subcommand, Debug)]
+pub(crate) enum WalletCommand {
+    /// What an account has
+    Balance(OfArgs),
+    /// What went in and out of an account
+    History(history::HistoryArgs),
+    /// Buy ByteChips; on a development chain the payment is recorded at once
+    Buy(BuyArgs),
+    /// Ask for ByteChips to be paid out; on a development chain that is answered at once
+    Payout(PayoutArgs),
+    /// Send ByteChips to another account
+    Send(SendArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OfArgs {
+    /// Whose: an address or the name of a key [default: the account that signs]
+    #[arg(value_name = "ACCOUNT")]
+    of: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BuyArgs {
+    /// What is paid, in US dollars
+    #[arg(long)]
+    dollars: Dollars,
+    /// The payment's reference, such as a bank's transaction id; each is taken once [default: a random one]
+    #[arg(long)]
+    reference: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PayoutArgs {
+    /// How much, in ByteChips
+    amount: Price,
+    /// Where the money should go; the chain keeps its digest, the treasurer is told beside the chain
+    #[arg(long)]
+    destination: String,
+    /// On a development chain: what the treasurer answers
+    #[arg(long, value_enum, default_value = "complete")]
+    answer: Answer,
+}
+
+/// What the treasurer makes of a payout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    /// The transfer is made; the ByteChips are burnt
+    Complete,
+    /// The ByteChips go back
+    Return,
+    /// Nothing yet; they stay held
+    None,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SendArgs {
+    /// To whom: an address, the name of a key, or a development account
+    to: String,
+    /// How much, in ByteChips
+    amount: Price,
+}
+
+#[derive(Debug, Serialize)]
+struct Balance {
+    account: AccountId,
+    #[serde(flatten)]
+    wallet: WalletView,
+}
+
+#[derive(Debug, Serialize)]
+struct Sent {
+    to: AccountId,
+    #[serde(with = "as_string")]
+    amount: Amount,
+    block: BlockNumber,
+    transaction: String,
+}
+
+/// Does what is asked.
+pub(crate) async fn run(context: &Context, command: &WalletCommand) -> anyhow::Result<()> {
+    match command {
+        WalletCommand::Balance(args) => {
+            let account = context.account_id(args.of.as_deref())?;
+            let wallet = context
+                .chain()
+                .await?
+                .at_finalised()
+                .await?
+                .wallet(&account)
+                .await?;
+            context.show(&Balance { account, wallet })
+        }
+        WalletCommand::History(args) => history::run(context, args).await,
+        WalletCommand::Buy(args) => treasurer::buy(context, args).await,
+        WalletCommand::Payout(args) => treasurer::payout(context, args).await,
+        WalletCommand::Send(args) => send(context, args).await,
+    }
+}
+
+async fn send(context: &Context, args: &SendArgs) -> anyhow::Result<()> {
+    let (from, to) = (context.account()?, context.account_id(Some(&args.to))?);
+    let chain = context.chain().await?;
+    let bar = spinner("sending");
+    let amount = args.amount.0;
+    let settled = chain
+        .submit(
+            &from,
+            &Call::Transfer {
+                to: to.clone(),
+                amount,
+            },
+        )
+        .await;
+    bar.finish_and_clear();
+    let settled = settled?;
+    let transaction = format!("0x{}", hex::encode(settled.transaction));
+    context.show(&Sent {
+        to,
+        amount,
+        block: settled.block.number,
+        transaction,
+    })
+}
+
+impl Output for Balance {
+    fn people(&self) -> String {
+        fields(&[
+            ("account", self.account.to_string()),
+            ("to spend", display(self.wallet.free)),
+            ("in escrow", display(self.wallet.escrow)),
+            ("bonded", display(self.wallet.bond)),
+            ("for payouts", display(self.wallet.payouts)),
+        ])
+    }
+}
+
+impl Output for Sent {
+    fn people(&self) -> String {
+        format!(
+            "{} sent to {} in block {}",
+            display(self.amount),
+            self.to,
+            self.block
+        )
+    }
+}

@@ -1,0 +1,202 @@
+//! Money that comes in and goes out. Both pass the treasurer, who is a person on a real chain, and a
+//! well-known account on a development chain.
+
+use super::{Answer, BuyArgs, PayoutArgs};
+use crate::{
+    context::Context,
+    output::{Output, fields, spinner},
+};
+use codec::Decode;
+use quern_ledger::{Call, Chain, State};
+use quern_local_grid::{OPERATOR, development_account};
+use quern_primitives::{
+    AccountId, Amount, BlockNumber, Digest,
+    amount::{as_string, display},
+    limits::PAYMENT_REFERENCE_BYTES_MAX,
+};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+/// Why money does not come in or go out by this command.
+#[derive(Debug, thiserror::Error)]
+enum TreasurerError {
+    /// This is a real chain.
+    #[error(
+        "only the treasurer records purchases on this chain: pay them the dollars, name your account {account} and the payment's reference, and they record it"
+    )]
+    NotHere { account: AccountId },
+    /// A reference is too long.
+    #[error("a payment's reference has from 1 to {PAYMENT_REFERENCE_BYTES_MAX} bytes, not {found}")]
+    Reference { found: usize },
+    /// The request is in the block, but not its event.
+    #[error("block {block} does not tell the payout's number; see `quern wallet history`")]
+    NoNumber { block: BlockNumber },
+}
+
+#[derive(Debug, Serialize)]
+struct Bought {
+    account: AccountId,
+    cents: u64,
+    bytechips_per_dollar: u32,
+    reference: String,
+    #[serde(with = "as_string")]
+    free: Amount,
+    block: BlockNumber,
+}
+
+#[derive(Debug, Serialize)]
+struct PaidOut {
+    payout: u64,
+    account: AccountId,
+    #[serde(with = "as_string")]
+    amount: Amount,
+    destination_digest: Digest,
+    /// What the treasurer answered, if this is a development chain.
+    answer: Answer,
+    block: BlockNumber,
+}
+
+/// Records a purchase as the treasurer of a development chain.
+pub(super) async fn buy(context: &Context, args: &BuyArgs) -> anyhow::Result<()> {
+    let buyer = context.account_id(None)?;
+    let random = || format!("quern-dev-{}", hex::encode(rand::random::<[u8; 8]>()));
+    let reference = args.reference.clone().unwrap_or_else(random);
+    check_reference(&reference)?;
+    let chain = context.chain().await?;
+    if !chain.is_development().await? {
+        return Err(TreasurerError::NotHere { account: buyer }.into());
+    }
+    let bar = spinner("recording the payment");
+    let call = Call::RecordPurchase {
+        reference: reference.clone().into_bytes(),
+        buyer: buyer.clone(),
+        cents: args.dollars.cents,
+    };
+    let settled = chain.submit(&development_account(OPERATOR)?, &call).await;
+    bar.finish_and_clear();
+    let settled = settled?;
+    let state = chain.at(settled.block).await?;
+    context.show(&Bought {
+        cents: args.dollars.cents,
+        bytechips_per_dollar: state.bytechips_per_dollar().await?,
+        reference,
+        free: state.wallet(&buyer).await?.free,
+        account: buyer,
+        block: settled.block.number,
+    })
+}
+
+/// Asks for a payout, and answers it as the treasurer of a development chain.
+pub(super) async fn payout(context: &Context, args: &PayoutArgs) -> anyhow::Result<()> {
+    let (account, amount) = (context.account()?, args.amount.0);
+    let destination = Digest(Sha256::digest(&args.destination).into());
+    let chain = context.chain().await?;
+    let bar = spinner("asking for the payout");
+    let call = Call::RequestPayout {
+        amount,
+        destination,
+    };
+    let mut block = chain.submit(&account, &call).await?.block;
+    let payout = requested(&chain.at(block).await?, &account.id()).await?;
+    let mut answer = Answer::None;
+    if chain.is_development().await? && args.answer != Answer::None {
+        bar.set_message("answering it as the treasurer");
+        answer = args.answer;
+        block = settle(&chain, payout, answer).await?;
+    }
+    bar.finish_and_clear();
+    let account = account.id();
+    let (destination_digest, block) = (destination, block.number);
+    context.show(&PaidOut {
+        payout,
+        account,
+        amount,
+        destination_digest,
+        answer,
+        block,
+    })
+}
+
+async fn settle(
+    chain: &Chain,
+    payout: u64,
+    answer: Answer,
+) -> anyhow::Result<quern_ledger::FinalisedBlock> {
+    let reference = format!("quern-dev-payout-{payout}").into_bytes();
+    let call = match answer {
+        Answer::Return => Call::ReturnPayout(payout),
+        Answer::Complete | Answer::None => Call::CompletePayout { payout, reference },
+    };
+    Ok(chain
+        .submit(&development_account(OPERATOR)?, &call)
+        .await?
+        .block)
+}
+
+/// The number of the payout that an account asked for in a block.
+async fn requested(state: &State, account: &AccountId) -> anyhow::Result<u64> {
+    let of_account = state.events().await?.into_iter().rev().find_map(|event| {
+        let is_request = event.pallet == "Bytechip" && event.name == "PayoutRequested";
+        let (payout, asker) = <(u64, AccountId)>::decode(&mut &event.bytes[..]).ok()?;
+        (is_request && asker == *account).then_some(payout)
+    });
+    Ok(of_account.ok_or(TreasurerError::NoNumber {
+        block: state.block().number,
+    })?)
+}
+
+fn check_reference(reference: &str) -> Result<(), TreasurerError> {
+    match reference.len() {
+        found if found == 0 || found > PAYMENT_REFERENCE_BYTES_MAX as usize => {
+            Err(TreasurerError::Reference { found })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Output for Bought {
+    fn people(&self) -> String {
+        let (dollars, cents) = (self.cents / 100, self.cents % 100);
+        fields(&[
+            ("account", self.account.to_string()),
+            (
+                "paid",
+                format!(
+                    "${dollars}.{cents:02} at {} BC a dollar",
+                    self.bytechips_per_dollar
+                ),
+            ),
+            ("reference", self.reference.clone()),
+            ("to spend", display(self.free)),
+            ("block", self.block.to_string()),
+        ])
+    }
+}
+
+impl Output for PaidOut {
+    fn people(&self) -> String {
+        let answer = match self.answer {
+            Answer::Complete => "the treasurer made the transfer; the ByteChips are burnt",
+            Answer::Return => "the treasurer sent the ByteChips back",
+            Answer::None => "held until the treasurer answers; tell them where the money should go",
+        };
+        fields(&[
+            ("payout", self.payout.to_string()),
+            ("amount", display(self.amount)),
+            ("state", answer.to_owned()),
+            ("block", self.block.to_string()),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_neither_empty_nor_too_long() {
+        assert!(check_reference("bank-1").is_ok());
+        assert!(check_reference("").is_err());
+        assert!(check_reference(&"x".repeat(65)).is_err());
+    }
+}
