@@ -216,5 +216,4 @@ impl Output for Verified {
 }
 
 #[cfg(test)]
-#[path = "verify/tests.rs"]
 mod tests;

@@ -246,3 +246,6 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> TrialError + '_ {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::job::spec::Deadline;
+use quern_primitives::{
+    device::Class,
+    job::{Agreement, ByteLevel},
+};
+use quern_shards::cut::Split;
+use tempfile::TempDir;
+
+/// A job of a program in WebAssembly's text format, on an input of two lines.
+fn job(folder: &TempDir, body: &str) -> JobSpec {
+    let (program, input) = (folder.path().join("p.wasm"), folder.path().join("in"));
+    let text = format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write"
+                (func $write (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "\10\00\00\00\04\00\00\00")
+            (data (i32.const 16) "four")
+            (func $print (param $to i32)
+                (drop (call $write (local.get $to) (i32.const 0) (i32.const 1) (i32.const 8))))
+            (func (export "_start") {body}))"#
+    );
+    fs::write(&program, wat::parse_str(text).unwrap()).unwrap();
+    fs::write(&input, "one\ntwo\n").unwrap();
+    JobSpec {
+        program,
+        input: Input::File {
+            path: input,
+            split: Split::Lines,
+            shard_bytes: 4,
+        },
+        arguments: vec![],
+        agreement: Agreement::Single,
+        class: Class::Portable,
+        level: ByteLevel::Balanced,
+        fuel: Some(1_000_000),
+        memory_bytes_max: 1 << 20,
+        result_bytes_max: 100,
+        deadline: Deadline::Block(1),
+        price_max: None,
+    }
+}
+
+fn tried(spec: &JobSpec) -> Result<Trial, TrialError> {
+    let program = read_program(&spec.program)?;
+    run(spec, &program, &plan(&spec.input)?)
+}
+
+#[test]
+fn a_trial_runs_the_first_task_and_suggests_its_fuel() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = tried(&job(&folder, "(call $print (i32.const 1))")).unwrap();
+    assert_eq!((trial.result_bytes, trial.memory_bytes), (4, 64 << 10));
+    assert_eq!(trial.fuel_suggested(), FUEL_MIN);
+    let heavy = Trial {
+        fuel: 5_000_000_000,
+        ..trial
+    };
+    assert_eq!(heavy.fuel_suggested(), 20_000_000_000);
+    let heaviest = Trial {
+        fuel: u64::MAX,
+        ..trial
+    };
+    assert_eq!(heaviest.fuel_suggested(), limits::TASK_FUEL_MAX);
+}
+
+#[test]
+fn a_task_that_goes_wrong_is_refused_with_the_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |body: &str| tried(&job(&folder, body)).unwrap_err();
+    let endless = refused("(loop $again (br $again))");
+    assert!(matches!(endless, TrialError::Endless { fuel: 1_000_000 }));
+    assert!(endless.to_string().contains("--fuel"));
+    let output = refused("(loop $again (call $print (i32.const 1)) (br $again))");
+    assert!(
+        matches!(output, TrialError::Output { bytes: 100 }),
+        "{output}"
+    );
+    assert!(output.to_string().contains("--result-max"));
+    let memory = refused("(drop (memory.grow (i32.const 1000))) unreachable");
+    assert!(matches!(memory, TrialError::Memory { .. }), "{memory}");
+    assert!(memory.to_string().contains("--memory"));
+    let code = refused("(call $print (i32.const 2)) (call $exit (i32.const 3))");
+    assert!(matches!(code, TrialError::Code { code: 3, .. }));
+    assert!(code.to_string().ends_with("it wrote:\nfour"), "{code}");
+    assert!(matches!(refused("unreachable"), TrialError::Trap { .. }));
+}
+
+#[test]
+fn what_is_no_program_or_no_input_is_refused_before_it_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = job(&folder, "");
+    fs::write(&spec.program, "#!/bin/sh").unwrap();
+    assert!(matches!(tried(&spec), Err(TrialError::Program { .. })));
+    let path = folder.path().join("empty");
+    fs::write(&path, "").unwrap();
+    assert!(matches!(
+        plan(&Input::File {
+            path,
+            split: Split::Lines,
+            shard_bytes: 4
+        }),
+        Err(TrialError::Cut(CutError::Empty))
+    ));
+    spec.program = folder.path().join("missing.wasm");
+    assert!(matches!(tried(&spec), Err(TrialError::Read { .. })));
+}
+
+#[test]
+fn what_a_program_wrote_does_not_steer_the_terminal() {
+    let said = Diagnostics(b"bad \x1b[2J news\nmore".to_vec()).as_said();
+    assert_eq!(said, "; it wrote:\nbad [2J news\nmore");
+    assert_eq!(Diagnostics(vec![]).as_said(), "");
+}
