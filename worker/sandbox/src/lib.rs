@@ -35,7 +35,9 @@
 //!
 //! The engine looks at a counter at the head of every function and loop, next to its look at the
 //! fuel; a thread advances it every 20 ms while a program runs, and then the run looks at the
-//! clock and at its [`Cancel`].
+//! clock and at its [`Cancel`]. On a path tracer this look costs one to two hundredths of the time.
+//! Looking only when a slice of fuel is used up would cost nothing, but needs the engine's
+//! asynchronous half and a second stack for each run.
 //!
 //! # How it is built
 //!

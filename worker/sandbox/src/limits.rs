@@ -44,7 +44,8 @@ pub const TABLE_ELEMENTS_MAX: u32 = 131_072;
 /// Segments of each kind, data and elements.
 pub const SEGMENTS_MAX: u32 = 100_000;
 
-/// Bytes of call stack that a program may use, counted as [`crate::Exit::Trap`] describes.
+/// Bytes of call stack that a program may use, counted as [`StackOverflow`](crate::TrapKind::StackOverflow)
+/// describes.
 pub const STACK_BYTES: u32 = 1024 * 1024;
 
 /// Bytes of standard error that are kept: the last ones.
