@@ -146,6 +146,7 @@ pub struct Submission {
     /// The last block in which the job may be settled; after it anyone may call the refund.
     pub deadline: BlockNumber,
     /// The quote the owner saw. Submission fails when the chain's own quote is higher.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub price_max: Amount,
     /// The owner's X25519 key, for what is sealed to the owner alone.
     pub owner_sealing_key: SealingKey,

@@ -1,0 +1,119 @@
+//! Our own pallets: masternodes, money in and out, workers and jobs.
+
+use super::{council::CouncilMajority, money::TreasuryAccount};
+use crate::{
+    Balances, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
+    weights::{DAY_BLOCKS, HOUR_BLOCKS},
+};
+use alloc::vec::Vec;
+use frame_support::{
+    parameter_types,
+    traits::{Contains, SortedMembers},
+};
+use pallet_babe::ParentBlockRandomness;
+use quern_primitives::{
+    AccountId, Amount, BlockNumber, DeviceId, amount::BYTECHIP, device::RecordChange,
+};
+
+parameter_types! {
+    /// What a worker's bond must be for each of its devices. A bond is not a price: it makes a
+    /// thousand identities cost a thousand bonds.
+    pub const MinBondPerDevice: Amount = 10 * BYTECHIP;
+    /// How long what was unbonded stays held: as long as work of the account may still be judged.
+    pub const UnbondingDelay: BlockNumber = 7 * DAY_BLOCKS;
+    /// How long the coordinator of a cancelled job has to settle what was finished: 10 minutes,
+    /// enough for the answers that are under way and one batch.
+    pub const SettleGrace: BlockNumber = HOUR_BLOCKS / 6;
+}
+
+impl quern_roster::Config for Runtime {
+    type CouncilOrigin = CouncilMajority;
+    type Session = Session;
+    type WeightInfo = quern_roster::weights::SubstrateWeight<Runtime>;
+}
+
+impl quern_bytechip::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type CouncilOrigin = CouncilMajority;
+    type WeightInfo = quern_bytechip::weights::SubstrateWeight<Runtime>;
+}
+
+impl quern_workforce::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type MinBondPerDevice = MinBondPerDevice;
+    type UnbondingDelay = UnbondingDelay;
+    type WeightInfo = quern_workforce::weights::SubstrateWeight<Runtime>;
+}
+
+// A job submitted in one block is drawn for when the next begins. BABE keeps the VRF output of a
+// block when that block ends and has not replaced it when the next begins, so what is drawn from is
+// the output of the very block that holds the submission: its author's, whom nobody could foresee
+// but the author. An author who submits a job in its own block does know it; all it could win is to
+// coordinate its own job.
+impl quern_jobs::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Masternodes = Masternodes;
+    type Bans = BannedAccounts;
+    type Devices = DeviceRecords;
+    type Randomness = ParentBlockRandomness<Runtime>;
+    type PricesOrigin = CouncilMajority;
+    type TreasuryAccount = TreasuryAccount;
+    type SettleGrace = SettleGrace;
+    type WeightInfo = quern_jobs::weights::SubstrateWeight<Runtime>;
+}
+
+/// The roster's masternodes, as jobs draw from them.
+pub struct Masternodes;
+
+impl SortedMembers<AccountId> for Masternodes {
+    fn sorted_members() -> Vec<AccountId> {
+        Roster::masternodes()
+    }
+
+    fn contains(account: &AccountId) -> bool {
+        Roster::is_masternode(account)
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn add(account: &AccountId) {
+        quern_roster::Masternodes::<Runtime>::mutate(|masternodes| {
+            if let Err(place) = masternodes.binary_search(account) {
+                let added = masternodes.try_insert(place, account.clone());
+                debug_assert!(added.is_ok(), "a benchmark adds no more than there may be");
+            }
+        });
+    }
+}
+
+/// The roster's bans, as jobs ask for them.
+pub struct BannedAccounts;
+
+impl Contains<AccountId> for BannedAccounts {
+    fn contains(account: &AccountId) -> bool {
+        Roster::is_banned(account)
+    }
+}
+
+/// The workforce's records, as settlements change them.
+pub struct DeviceRecords;
+
+impl quern_jobs::Devices for DeviceRecords {
+    fn record(device: &DeviceId, change: &RecordChange) {
+        Workforce::apply_record_change(device, change);
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn register(device: DeviceId, account: AccountId) {
+        let registered = quern_primitives::device::Device {
+            account,
+            sealing_key: Default::default(),
+            region: Default::default(),
+            hardware: Default::default(),
+            record: Default::default(),
+        };
+        quern_workforce::Devices::<Runtime>::insert(device, registered);
+    }
+}

@@ -1,0 +1,232 @@
+//! A chain in memory: the runtime makes blocks as an author's node has it make them, and runs each
+//! of them again from its parent's state as every other node does. No network, no Wasm, no clock.
+
+use codec::Encode;
+use frame_support::storage::{TransactionOutcome, with_transaction_unchecked};
+use pallet_transaction_payment::ChargeTransactionPayment;
+use quern_primitives::Amount;
+use quern_runtime::{
+    Address, Babe, Balances, Block, Bytechip, Executive, Header, Jobs, Roster, Runtime,
+    RuntimeCall, RuntimeEvent, SignedPayload, System, TransactionExtensions, UncheckedExtrinsic,
+    Workforce, weights::SLOT_MILLIS,
+};
+use serde_json::Value;
+use sp_consensus_babe::{
+    BABE_ENGINE_ID, Slot,
+    digests::{PreDigest, SecondaryVRFPreDigest},
+    make_vrf_sign_data,
+};
+use sp_core::{H256, Pair, crypto::VrfSecret};
+use sp_io::TestExternalities;
+use sp_keyring::Sr25519Keyring;
+use sp_runtime::{
+    ApplyExtrinsicResult, Digest, DigestItem, MultiSignature, StateVersion,
+    generic::Era,
+    traits::{Block as _, Header as _},
+};
+
+/// The slot of the first block: any number that is not zero.
+const FIRST_SLOT: u64 = 1_000;
+
+/// A chain.
+pub struct Chain {
+    author: TestExternalities,
+    other: TestExternalities,
+    head: Header,
+    slot: u64,
+}
+
+impl Chain {
+    /// A chain with a preset's genesis.
+    pub fn start(preset: &str) -> Self {
+        let mut author = genesis_state(preset);
+        let state_root = author.execute_with(|| sp_io::storage::root(StateVersion::V1));
+        let root = H256::from_slice(&state_root);
+        let head = Header::new(0, H256::zero(), root, H256::zero(), Digest::default());
+        Self {
+            author,
+            other: genesis_state(preset),
+            head,
+            slot: FIRST_SLOT,
+        }
+    }
+
+    /// Reads the state after the newest block.
+    pub fn read<T>(&mut self, read: impl FnOnce() -> T) -> T {
+        self.author.execute_with(read)
+    }
+
+    /// The events of the newest block.
+    pub fn events(&mut self) -> Vec<RuntimeEvent> {
+        self.read(|| {
+            System::events()
+                .into_iter()
+                .map(|record| record.event)
+                .collect()
+        })
+    }
+
+    /// Makes the next block with these calls, each signed by its account, and checks the chain's
+    /// invariants after it. Tells what became of each call.
+    pub fn block(
+        &mut self,
+        calls: Vec<(Sr25519Keyring, RuntimeCall)>,
+    ) -> Vec<ApplyExtrinsicResult> {
+        let header = self.next_header();
+        let (block, results) = self.author.execute_with(|| make(&header, self.slot, calls));
+        self.author.commit_all().unwrap();
+        self.other
+            .execute_with(|| Executive::execute_block(block.clone().into()));
+        self.other.commit_all().unwrap();
+        self.head = block.header().clone();
+        self.slot += 1;
+        self.read(check_invariants);
+        results
+    }
+
+    /// Makes the next block with one call, and expects that it does what it should.
+    pub fn does(&mut self, signer: Sr25519Keyring, call: impl Into<RuntimeCall>) {
+        let results = self.block(vec![(signer, call.into())]);
+        assert_eq!(results, vec![Ok(Ok(()))]);
+    }
+
+    /// Makes empty blocks.
+    pub fn blocks(&mut self, count: u32) {
+        (0..count).for_each(|_| assert!(self.block(Vec::new()).is_empty()));
+    }
+
+    fn next_header(&mut self) -> Header {
+        let pre_digest = self.author.execute_with(|| pre_digest(self.slot.into()));
+        let log = DigestItem::PreRuntime(BABE_ENGINE_ID, pre_digest.encode());
+        Header::new(
+            self.head.number + 1,
+            H256::zero(),
+            H256::zero(),
+            self.head.hash(),
+            Digest { logs: vec![log] },
+        )
+    }
+}
+
+/// What a preset's genesis writes, the way nodes have it written: by the runtime, from JSON.
+fn genesis_state(preset: &str) -> TestExternalities {
+    use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
+    let json = |id: Option<String>| -> Value {
+        serde_json::from_slice(&Runtime::get_preset(&id).unwrap()).unwrap()
+    };
+    let mut config = json(None);
+    merge(&mut config, json(Some(preset.into())));
+    let mut state = TestExternalities::default();
+    state.execute_with(|| Runtime::build_state(config.to_string().into_bytes()).unwrap());
+    state.commit_all().unwrap();
+    state
+}
+
+fn merge(config: &mut Value, patch: Value) {
+    match (config, patch) {
+        (Value::Object(config), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(config.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (config, patch) => *config = patch,
+    }
+}
+
+/// The claim of the first authority on a slot, with the VRF output that its key gives.
+fn pre_digest(slot: Slot) -> PreDigest {
+    let next = Babe::next_epoch();
+    let started = *pallet_babe::GenesisSlot::<Runtime>::get() != 0;
+    let epoch = if started && slot >= next.start_slot {
+        next
+    } else {
+        Babe::current_epoch()
+    };
+    let authority = epoch.authorities[0].0.clone();
+    let author = Sr25519Keyring::iter()
+        .find(|key| key.public() == authority.clone().into_inner())
+        .expect("the presets' authorities are well-known keys");
+    let data = make_vrf_sign_data(&epoch.randomness, slot, epoch.epoch_index);
+    PreDigest::SecondaryVRF(SecondaryVRFPreDigest {
+        authority_index: 0,
+        slot,
+        vrf_signature: author.pair().vrf_sign(&data),
+    })
+}
+
+fn make(
+    header: &Header,
+    slot: u64,
+    calls: Vec<(Sr25519Keyring, RuntimeCall)>,
+) -> (Block, Vec<ApplyExtrinsicResult>) {
+    Executive::initialize_block(header);
+    let now = pallet_timestamp::Call::set {
+        now: slot * SLOT_MILLIS,
+    };
+    let mut extrinsics = vec![UncheckedExtrinsic::new_bare(now.into())];
+    Executive::apply_extrinsic(extrinsics[0].clone())
+        .unwrap()
+        .unwrap();
+    let mut results = Vec::new();
+    for (signer, call) in calls {
+        let extrinsic = signed(signer, call);
+        // As the author's node does: what is not let into the block leaves no trace in it.
+        let result =
+            with_transaction_unchecked(|| match Executive::apply_extrinsic(extrinsic.clone()) {
+                Ok(outcome) => TransactionOutcome::Commit(Ok(outcome)),
+                Err(refusal) => TransactionOutcome::Rollback(Err(refusal)),
+            });
+        if result.is_ok() {
+            extrinsics.push(extrinsic);
+        }
+        results.push(result);
+    }
+    (Block::new(Executive::finalize_block(), extrinsics), results)
+}
+
+/// A call as its account sends it.
+fn signed(signer: Sr25519Keyring, call: RuntimeCall) -> UncheckedExtrinsic {
+    let account = signer.to_account_id();
+    let extensions: TransactionExtensions = (
+        frame_system::AuthorizeCall::new(),
+        frame_system::CheckNonZeroSender::new(),
+        frame_system::CheckSpecVersion::new(),
+        frame_system::CheckTxVersion::new(),
+        frame_system::CheckGenesis::new(),
+        frame_system::CheckEra::from(Era::Immortal),
+        frame_system::CheckNonce::from(System::account_nonce(&account)),
+        frame_system::CheckWeight::new(),
+        ChargeTransactionPayment::from(0),
+        frame_system::WeightReclaim::new(),
+    );
+    let payload = SignedPayload::new(call, extensions).unwrap();
+    let signature = payload.using_encoded(|bytes| signer.pair().sign(bytes));
+    let (call, extensions, _) = payload.deconstruct();
+    UncheckedExtrinsic::new_signed(
+        call,
+        Address::Id(account),
+        MultiSignature::Sr25519(signature),
+        extensions,
+    )
+}
+
+/// What holds after every block: each pallet's own invariants, and that money is conserved.
+fn check_invariants() {
+    Roster::do_try_state().unwrap();
+    Bytechip::do_try_state().unwrap();
+    Workforce::do_try_state().unwrap();
+    Jobs::do_try_state().unwrap();
+    let accounts = frame_system::Account::<Runtime>::iter_values();
+    let held: Amount = accounts
+        .map(|account| account.data.free + account.data.reserved)
+        .sum();
+    assert_eq!(
+        held,
+        Balances::total_issuance(),
+        "the accounts hold all there is"
+    );
+    assert_eq!(
+        Balances::total_issuance(),
+        Bytechip::genesis_issuance() + Bytechip::minted() - Bytechip::burnt(),
+    );
+}

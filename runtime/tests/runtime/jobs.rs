@@ -1,0 +1,331 @@
+//! A job's way through the whole runtime: submitted, drawn for, settled, refunded.
+
+use crate::chain::Chain;
+use codec::Encode;
+use frame_support::dispatch::GetDispatchInfo;
+use quern_primitives::{
+    AccountId, Amount, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey,
+    amount::BYTECHIP,
+    batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
+    device::{Class, Hardware, Possession, RecordChange, Region},
+    ids::BatchSequence,
+    job::{Agreement, ByteLevel, Job, JobEnd, JobState, Submission, job_id},
+    limits::{DEVICES_PER_BATCH_MAX, PAYEES_PER_BATCH_MAX, TASK_BITMAP_BYTES_MAX},
+    payload::DeviceKey,
+};
+use quern_runtime::{
+    Balances, Jobs, RuntimeCall, System, Workforce,
+    configs::money::TreasuryAccount,
+    genesis::{DEV, ENDOWMENT, LOCAL},
+    weights::Weights,
+};
+use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Dave, Eve};
+use sp_runtime::traits::Get;
+
+const TASKS: u32 = 4;
+
+/// Later than the tests' other blocks.
+const DEADLINE: u32 = 110;
+
+fn submission(salt: u8) -> Submission {
+    Submission {
+        salt: [salt; 16],
+        program: ProgramHash([1; 32]),
+        manifest: Digest([2; 32]),
+        shards_root: Digest([3; 32]),
+        key_commitment: Digest([4; 32]),
+        tasks: TASKS,
+        input_bytes: 1_000,
+        fuel_per_task_max: 1_000_000_000,
+        memory_bytes_max: 64 * 1024 * 1024,
+        result_bytes_max: 1024 * 1024,
+        agreement: Agreement::Majority { replicas: 3 },
+        class: Class::Pinned,
+        level: ByteLevel::Balanced,
+        deadline: DEADLINE,
+        price_max: BYTECHIP,
+        owner_sealing_key: SealingKey([5; 32]),
+    }
+}
+
+/// The runtime's answers, asked the way the node asks.
+mod ask {
+    use quern_primitives::{
+        AccountId,
+        job::Submission,
+        view::{Quote, Totals, WalletView},
+    };
+    use quern_runtime::{Block, Runtime, apis::runtime_decl_for_quern_api::QuernApi};
+
+    pub(crate) fn quote(submission: Submission) -> Quote {
+        <Runtime as QuernApi<Block>>::quote(submission).unwrap()
+    }
+
+    pub(crate) fn wallet(account: AccountId) -> WalletView {
+        <Runtime as QuernApi<Block>>::wallet(account)
+    }
+
+    pub(crate) fn totals() -> Totals {
+        <Runtime as QuernApi<Block>>::totals()
+    }
+}
+
+fn genesis_of(chain: &mut Chain) -> GenesisHash {
+    GenesisHash(chain.read(|| System::block_hash(0)).0)
+}
+
+fn job(chain: &mut Chain, id: JobId) -> Job {
+    chain.read(|| Jobs::job(&id)).unwrap()
+}
+
+/// Submits a job of Bob's and tells its name and its coordinator, drawn in the next block.
+fn running(chain: &mut Chain, salt: u8) -> (JobId, Sr25519Keyring) {
+    chain.does(
+        Bob,
+        quern_jobs::Call::submit {
+            submission: submission(salt),
+        },
+    );
+    let id = job_id(&genesis_of(chain), &Bob.to_account_id(), &[salt; 16]);
+    assert_eq!(job(chain, id).state, JobState::Submitted);
+    chain.blocks(1);
+    let JobState::Running { coordinator } = job(chain, id).state else {
+        panic!("no coordinator was drawn");
+    };
+    (id, Sr25519Keyring::from_account_id(&coordinator).unwrap())
+}
+
+/// Bonds for a device of the account and registers it.
+fn register(chain: &mut Chain, worker: Sr25519Keyring, seed: u8) -> DeviceId {
+    let key = DeviceKey::from_seed(&[seed; 32]);
+    let sealing_key = SealingKey([seed; 32]);
+    let account = worker.to_account_id();
+    chain.does(
+        worker,
+        quern_workforce::Call::bond {
+            amount: 10 * BYTECHIP,
+        },
+    );
+    let possession = Possession {
+        account,
+        device: key.id(),
+        sealing_key,
+    };
+    let signature = key.sign(possession, &genesis_of(chain)).signature;
+    chain.does(
+        worker,
+        quern_workforce::Call::register_device {
+            device: key.id(),
+            sealing_key,
+            region: Region::Europe,
+            hardware: Hardware::Server,
+            possession: signature,
+        },
+    );
+    key.id()
+}
+
+fn batch(
+    job: JobId,
+    sequence: BatchSequence,
+    tasks: TaskSet,
+    spent: Amount,
+    mut payouts: Vec<(AccountId, Amount)>,
+    devices: Vec<(DeviceId, RecordChange)>,
+) -> Batch {
+    payouts.sort();
+    let payouts: Vec<_> = payouts
+        .into_iter()
+        .map(|(account, amount)| Payout { account, amount })
+        .collect();
+    let devices: Vec<_> = devices
+        .into_iter()
+        .map(|(device, change)| DeviceChange { device, change })
+        .collect();
+    Batch {
+        job,
+        sequence,
+        log: LogRange { first: 0, last: 9 },
+        verdicts_root: Digest([6; 32]),
+        tasks,
+        spent,
+        payouts: payouts.try_into().unwrap(),
+        devices: devices.try_into().unwrap(),
+    }
+}
+
+fn tasks(bits: u8) -> TaskSet {
+    TaskSet {
+        first: 0,
+        bits: vec![bits].try_into().unwrap(),
+    }
+}
+
+#[test]
+fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
+    let mut chain = Chain::start(DEV);
+    let device = register(&mut chain, Charlie, 7);
+    let quote = chain.read(|| ask::quote(submission(1)));
+    let charlie = chain.read(|| Balances::free_balance(Charlie.to_account_id()));
+    let treasury = chain.read(|| Balances::free_balance(TreasuryAccount::get()));
+
+    let (id, coordinator) = running(&mut chain, 1);
+    assert_eq!(coordinator, Alice);
+    let wallet = chain.read(|| ask::wallet(Bob.to_account_id()));
+    assert_eq!(
+        (wallet.free, wallet.escrow),
+        (ENDOWMENT - quote.total, quote.total)
+    );
+    assert_eq!(chain.read(ask::totals).escrow, quote.total);
+
+    // Two tasks, each at half its cap; three replicas agreed, one of them Charlie's.
+    let alice = chain.read(|| Balances::free_balance(Alice.to_account_id()));
+    let spent = quote.task;
+    let pay = spent / 10 * 7 / 3;
+    let to = |key: Sr25519Keyring| (key.to_account_id(), pay);
+    let changes = vec![(
+        device,
+        RecordChange {
+            accepted: 2,
+            ..Default::default()
+        },
+    )];
+    let first = batch(
+        id,
+        0,
+        tasks(0b0011),
+        spent,
+        vec![to(Charlie), to(Dave), to(Eve)],
+        changes,
+    );
+    chain.does(Alice, quern_jobs::Call::settle { batch: first });
+    assert_eq!(
+        chain.read(|| Balances::free_balance(Charlie.to_account_id())),
+        charlie + pay
+    );
+    assert_eq!(
+        chain
+            .read(|| Workforce::device(&device))
+            .unwrap()
+            .record
+            .accepted,
+        2
+    );
+
+    // The others used next to no fuel.
+    let spent_then = 2 * 220_000;
+    let second = batch(
+        id,
+        1,
+        tasks(0b1100),
+        spent_then,
+        vec![(Dave.to_account_id(), 2)],
+        vec![],
+    );
+    chain.does(Alice, quern_jobs::Call::settle { batch: second });
+
+    let done = job(&mut chain, id);
+    assert_eq!(
+        done.state,
+        JobState::Completed {
+            end: JobEnd::AllSettled
+        }
+    );
+    assert_eq!(done.escrow.held, 0);
+    assert_eq!(done.escrow.refunded, quote.total - spent - spent_then);
+    let wallet = chain.read(|| ask::wallet(Bob.to_account_id()));
+    assert_eq!(
+        (wallet.free, wallet.escrow),
+        (ENDOWMENT - spent - spent_then, 0)
+    );
+    let operators = chain.read(|| Balances::free_balance(Alice.to_account_id())) - alice;
+    let rest = chain.read(|| Balances::free_balance(TreasuryAccount::get())) - treasury;
+    assert_eq!(operators + rest, spent + spent_then - 3 * pay - 2);
+    assert!(chain.read(ask::totals).conserves_money());
+}
+
+#[test]
+fn a_submission_and_its_settlement_cost_no_fee() {
+    let mut chain = Chain::start(DEV);
+    let (id, _) = running(&mut chain, 1);
+    let held = job(&mut chain, id).escrow.held;
+    let free = chain.read(|| Balances::free_balance(Bob.to_account_id()));
+    assert_eq!(free, ENDOWMENT - held);
+    chain.does(Bob, quern_jobs::Call::cancel { job: id });
+    assert_eq!(
+        chain.read(|| Balances::free_balance(Bob.to_account_id())),
+        free
+    );
+}
+
+#[test]
+fn a_stranger_gets_an_expired_job_refunded() {
+    let mut chain = Chain::start(DEV);
+    let (id, _) = running(&mut chain, 1);
+    let refund = quern_jobs::Call::refund { job: id };
+    let early = chain.block(vec![(Eve, refund.clone().into())]);
+    assert!(matches!(early[..], [Ok(Err(_))]));
+    while chain.read(System::block_number) < DEADLINE {
+        chain.blocks(1);
+    }
+    chain.does(Eve, refund);
+    assert_eq!(job(&mut chain, id).state, JobState::Expired);
+    let wallet = chain.read(|| ask::wallet(Bob.to_account_id()));
+    assert_eq!((wallet.free, wallet.escrow), (ENDOWMENT, 0));
+}
+
+#[test]
+fn every_masternode_is_drawn_for_some_job() {
+    let mut chain = Chain::start(LOCAL);
+    let mut drawn = Vec::new();
+    for salt in 0..40 {
+        let (_, coordinator) = running(&mut chain, salt);
+        drawn.push(coordinator);
+    }
+    for masternode in [Alice, Bob, Charlie, Dave] {
+        assert!(drawn.contains(&masternode), "{masternode} was never drawn");
+    }
+}
+
+#[test]
+fn the_largest_batch_fits_a_block() {
+    let payouts = (0..PAYEES_PER_BATCH_MAX).map(|number| {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        (AccountId::new(bytes), 1)
+    });
+    let devices = (0..DEVICES_PER_BATCH_MAX).map(|number| {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        (
+            DeviceId(bytes),
+            RecordChange {
+                accepted: 1,
+                ..Default::default()
+            },
+        )
+    });
+    let set = TaskSet {
+        first: 0,
+        bits: vec![0xff; TASK_BITMAP_BYTES_MAX as usize]
+            .try_into()
+            .unwrap(),
+    };
+    let largest = batch(
+        JobId([1; 32]),
+        0,
+        set,
+        1,
+        payouts.collect(),
+        devices.collect(),
+    );
+    let call: RuntimeCall = quern_jobs::Call::settle { batch: largest }.into();
+    let info = call.get_dispatch_info();
+    let limit = Weights::get().get(info.class).max_extrinsic.unwrap();
+    assert!(
+        info.total_weight().all_lte(limit),
+        "{:?} is over {limit:?}",
+        info.total_weight()
+    );
+    assert!(call.encoded_size() < 128 * 1024);
+}

@@ -1,0 +1,8 @@
+//! The runtime as a whole: blocks made and run by it, as on a chain.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod chain;
+mod consensus;
+mod genesis;
+mod jobs;
+mod money;
