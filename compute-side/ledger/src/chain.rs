@@ -2,9 +2,10 @@
 
 use crate::State;
 use quern_primitives::{BlockNumber, GenesisHash};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use subxt::{
     OnlineClient, SubstrateConfig,
+    backend::LegacyBackend,
     config::RpcConfigFor,
     rpcs::{
         client::{ReconnectingRpcClient, RpcClient},
@@ -96,7 +97,10 @@ impl Chain {
             .await
             .map_err(|error| unreachable(error.into()))?;
         let rpc = RpcClient::new(inner);
-        let client = Client::from_rpc_client(rpc.clone())
+        // Each of this backend's questions stands alone, so that a node that comes back after a
+        // crash answers the next one. The newer backends hold on to blocks that it has forgotten.
+        let backend = LegacyBackend::builder().build(rpc.clone());
+        let client = Client::from_backend(Arc::new(backend))
             .await
             .map_err(|error| unreachable(error.into()))?;
         let genesis = GenesisHash(client.genesis_hash().0);
