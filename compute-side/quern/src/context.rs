@@ -12,10 +12,14 @@ use quern_primitives::{AccountId, JobId};
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// The node that is asked when nothing says otherwise.
 const NODE_DEFAULT: &str = "ws://127.0.0.1:9944";
+
+/// How long a node may take to accept a connection.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
@@ -75,6 +79,17 @@ pub(crate) enum ContextError {
         /// How many there are.
         count: usize,
     },
+    /// No node is there.
+    #[error(
+        "no node answers at {url}; start a grid of this machine with `quern dev up`, or name a node with --node"
+    )]
+    NodeSilent {
+        /// Where it should be.
+        url: String,
+    },
+    /// The node failed to answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
     /// The keys cannot be used.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
@@ -172,9 +187,13 @@ impl Context {
         running.map_or_else(|| NODE_DEFAULT.to_owned(), |record| record.node_url)
     }
 
-    /// A connection to the node.
-    pub(crate) async fn chain(&self) -> Result<Chain, ChainError> {
-        Chain::connect(&self.node_url()).await
+    /// A connection to the node. One that does not answer soon is not waited for.
+    pub(crate) async fn chain(&self) -> Result<Chain, ContextError> {
+        let url = self.node_url();
+        match tokio::time::timeout(CONNECT_PATIENCE, Chain::connect(&url)).await {
+            Ok(connected) => Ok(connected?),
+            Err(_) => Err(ContextError::NodeSilent { url }),
+        }
     }
 
     /// Who signs: as told, else the only key there is.

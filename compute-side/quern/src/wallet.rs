@@ -9,7 +9,7 @@ use crate::{
     units::{Dollars, Price},
 };
 use clap::{Args, Subcommand, ValueEnum};
-use quern_ledger::Call;
+use quern_ledger::{Call, Chain};
 use quern_primitives::{
     AccountId, Amount, BlockNumber,
     amount::{as_string, display},
@@ -81,6 +81,14 @@ pub(crate) struct SendArgs {
     amount: Price,
 }
 
+/// The account does not have what it would give away.
+#[derive(Debug, thiserror::Error)]
+#[error("the account has {} to spend, not {}; buy more with `quern wallet buy`", display(*free), display(*asked))]
+struct BalanceError {
+    free: Amount,
+    asked: Amount,
+}
+
 #[derive(Debug, Serialize)]
 struct Balance {
     account: AccountId,
@@ -121,8 +129,9 @@ pub(crate) async fn run(context: &Context, command: &WalletCommand) -> anyhow::R
 async fn send(context: &Context, args: &SendArgs) -> anyhow::Result<()> {
     let (from, to) = (context.account()?, context.account_id(Some(&args.to))?);
     let chain = context.chain().await?;
-    let bar = spinner("sending");
     let amount = args.amount.0;
+    check_balance(&chain, &from.id(), amount).await?;
+    let bar = spinner("sending");
     let settled = chain
         .submit(
             &from,
@@ -141,6 +150,15 @@ async fn send(context: &Context, args: &SendArgs) -> anyhow::Result<()> {
         block: settled.block.number,
         transaction,
     })
+}
+
+/// Says in words what the chain would only refuse.
+async fn check_balance(chain: &Chain, account: &AccountId, asked: Amount) -> anyhow::Result<()> {
+    let free = chain.at_finalised().await?.wallet(account).await?.free;
+    if free < asked {
+        return Err(BalanceError { free, asked }.into());
+    }
+    Ok(())
 }
 
 impl Output for Balance {

@@ -11,6 +11,7 @@ use crate::{
     units::{Size, span_of_blocks},
 };
 use clap::Args;
+use quern_job_rules::quote::QuoteError;
 use quern_ledger::State;
 use quern_owner::{SubmitJobError, Terms};
 use quern_primitives::{
@@ -109,6 +110,10 @@ pub(crate) async fn price(
         .quote(&submission)
         .await?
         .map_err(SubmitJobError::Quote)?;
+    let (total, price_max) = (quote.total, terms.price_max);
+    if total > price_max {
+        return Err(SubmitJobError::Quote(QuoteError::AbovePriceMax { total, price_max }).into());
+    }
     let offer = Offer {
         quote,
         tasks: plan.count(),
@@ -166,8 +171,9 @@ impl Output for Offer {
         };
         let mut lines = vec![
             format!(
-                "{} tasks of {} input, {replicas}",
+                "{} {} of {} input, {replicas}",
                 self.tasks,
+                if self.tasks == 1 { "task" } else { "tasks" },
                 Size(self.input_bytes)
             ),
             format!(

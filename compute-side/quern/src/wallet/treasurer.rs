@@ -1,7 +1,7 @@
 //! Money that comes in and goes out. Both pass the treasurer, who is a person on a real chain, and a
 //! well-known account on a development chain.
 
-use super::{Answer, BuyArgs, PayoutArgs};
+use super::{Answer, BuyArgs, PayoutArgs, check_balance};
 use crate::{
     context::Context,
     output::{Output, fields, spinner},
@@ -91,6 +91,7 @@ pub(super) async fn payout(context: &Context, args: &PayoutArgs) -> anyhow::Resu
     let (account, amount) = (context.account()?, args.amount.0);
     let destination = Digest(Sha256::digest(&args.destination).into());
     let chain = context.chain().await?;
+    check_balance(&chain, &account.id(), amount).await?;
     let bar = spinner("asking for the payout");
     let call = Call::RequestPayout {
         amount,
