@@ -1,0 +1,246 @@
+//! The program itself: started, asked, killed, started again.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use serde_json::{Value, json};
+use std::{
+    fs::File,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, ExitStatus},
+    time::{Duration, Instant},
+};
+
+/// How long anything may take before the test gives up on it; a busy machine needs most of it for
+/// the runtime's compilation at the start.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long to wait before looking again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What //Alice has at genesis, in the smallest unit.
+const ENDOWMENT: &str = "1000000000000000";
+
+/// //Alice's account.
+const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+
+/// A running node of the development chain; killed when dropped.
+struct Node {
+    process: Child,
+    rpc: u16,
+    prometheus: u16,
+}
+
+impl Node {
+    fn start(folder: &Path) -> Self {
+        let [rpc, prometheus] = free_ports();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("log"))
+            .unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_quern-node"))
+            .args([
+                "--dev",
+                "--listen-addr",
+                "/ip4/127.0.0.1/tcp/0",
+                "--no-mdns",
+            ])
+            .args(["--rpc-port", &rpc.to_string()])
+            .args(["--prometheus-port", &prometheus.to_string()])
+            .arg("--base-path")
+            .arg(folder)
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self {
+            process,
+            rpc,
+            prometheus,
+        }
+    }
+
+    /// Asks; gives up when there is no answer for too long.
+    fn ask(&mut self, method: &str, params: Value) -> Result<Value, Value> {
+        let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let body = self.until(|node| http(node.rpc, "POST", "/", &question.to_string()));
+        let mut answer: Value = serde_json::from_str(&body).unwrap();
+        match answer.get_mut("error") {
+            Some(error) => Err(error.take()),
+            None => Ok(answer["result"].take()),
+        }
+    }
+
+    /// The height of the newest final block.
+    fn finalised(&mut self) -> u64 {
+        let hash = self.ask("chain_getFinalizedHead", json!([])).unwrap();
+        let header = self.ask("chain_getHeader", json!([hash])).unwrap();
+        let height = header["number"].as_str().unwrap();
+        u64::from_str_radix(height.trim_start_matches("0x"), 16).unwrap()
+    }
+
+    /// Waits until the chain is final up to this height, and tells up to where it is.
+    fn wait_for_final(&mut self, height: u64) -> u64 {
+        self.until(|node| Some(node.finalised()).filter(|final_at| *final_at >= height))
+    }
+
+    fn until<T>(&mut self, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(seen) = look(self) {
+                return seen;
+            }
+            if let Some(status) = self.process.try_wait().unwrap() {
+                panic!("the node ended: {status}");
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "the node took longer than {PATIENCE:?}"
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Ends it without a word, as a power cut would.
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to end, as a service manager does.
+    fn terminate(mut self) -> ExitStatus {
+        let process = self.process.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &process])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "the node did not end in {PATIENCE:?}"
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Two ports that were free a moment ago.
+fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// The body of an answer, if somebody listens and answers.
+fn http(port: u16, method: &str, path: &str, body: &str) -> Option<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+}
+
+fn submission() -> Value {
+    let digest = format!("0x{}", "11".repeat(32));
+    json!({
+        "salt": vec![1; 16],
+        "program": digest,
+        "manifest": digest,
+        "shards_root": digest,
+        "key_commitment": digest,
+        "tasks": 60,
+        "input_bytes": 6000,
+        "fuel_per_task_max": 2_000_000_000_u64,
+        "memory_bytes_max": 67_108_864,
+        "result_bytes_max": 1_048_576,
+        "agreement": { "majority": { "replicas": 3 } },
+        "class": "pinned",
+        "level": "balanced",
+        "deadline": 1_000,
+        "price_max": "0",
+        "owner_sealing_key": digest,
+    })
+}
+
+#[test]
+fn a_chain_goes_on_after_its_only_validator_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::start(folder.path());
+    let before = node.wait_for_final(2);
+    let genesis = node.ask("chain_getBlockHash", json!([0])).unwrap();
+    let second = node.ask("chain_getBlockHash", json!([2])).unwrap();
+    node.kill();
+
+    let mut node = Node::start(folder.path());
+    assert!(node.finalised() >= before, "what was final is so no longer");
+    assert_eq!(node.ask("chain_getBlockHash", json!([0])).unwrap(), genesis);
+    assert_eq!(node.ask("chain_getBlockHash", json!([2])).unwrap(), second);
+    node.wait_for_final(before + 2);
+    let status = node.terminate();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_node_answers_for_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::start(folder.path());
+    node.wait_for_final(1);
+
+    let wallet = node.ask("quern_wallet", json!([ALICE])).unwrap();
+    let nothing = "0";
+    assert_eq!(
+        wallet,
+        json!({ "free": ENDOWMENT, "escrow": nothing, "bond": nothing, "payouts": nothing })
+    );
+    let totals = node.ask("quern_totals", json!([])).unwrap();
+    assert_eq!(totals["issuance"], totals["genesis"]);
+    assert_eq!(totals["minted"], nothing);
+
+    let quote = node.ask("quern_quote", json!([submission()])).unwrap();
+    assert_eq!(quote["total"], "2640000000");
+    let mut endless = submission();
+    endless["fuel_per_task_max"] = json!(u64::MAX);
+    let refusal = node.ask("quern_quote", json!([endless])).unwrap_err();
+    assert_eq!(refusal["code"], 7_001);
+    assert_eq!(refusal["data"]["refused"], "too_much_fuel");
+
+    let unknown = format!("0x{}", "22".repeat(32));
+    assert_eq!(node.ask("quern_job", json!([unknown])), Ok(Value::Null));
+    assert_eq!(node.ask("quern_device", json!([unknown])), Ok(Value::Null));
+    assert_eq!(node.ask("quern_jobsOf", json!([ALICE])), Ok(json!([])));
+    let by_name = json!({ "account": ALICE, "startAfter": unknown, "limit": 3 });
+    assert_eq!(node.ask("quern_jobsOf", by_name), Ok(json!([])));
+    let refusal = node
+        .ask("quern_wallet", json!([ALICE, unknown]))
+        .unwrap_err();
+    assert_eq!(refusal["code"], 7_002);
+    let refusal = node.ask("quern_job", json!(["0x12"])).unwrap_err();
+    assert_eq!(refusal["code"], -32_602, "invalid parameters: {refusal}");
+
+    assert_eq!(
+        node.ask("system_accountNextIndex", json!([ALICE])),
+        Ok(json!(0))
+    );
+    let metrics = node.until(|node| http(node.prometheus, "GET", "/metrics", ""));
+    assert!(metrics.contains("substrate_block_height"), "{metrics}");
+}
