@@ -90,6 +90,15 @@ impl PullQueue {
             },
         );
         self.places.insert((job, task), place);
+        // A cursor among later priorities must not hide the task from its account.
+        self.uncover(place);
+    }
+
+    /// Keeps a device from having a task, as it was before a restart.
+    pub fn exclude(&mut self, job: JobId, task: TaskIndex, device: DeviceId) {
+        if let Some(entry) = self.entry_mut(job, task) {
+            entry.excluded.push(device);
+        }
     }
 
     /// Gives the first replica that this device may have to it.
@@ -220,6 +229,11 @@ impl PullQueue {
         if let Err(at) = entry.open.binary_search(&replica) {
             entry.open.insert(at, replica);
         }
+        self.uncover(place);
+    }
+
+    /// Moves the cursors that have passed a place back to it.
+    fn uncover(&mut self, place: Place) {
         self.cursors
             .values_mut()
             .for_each(|cursor| *cursor = place.min(*cursor));
@@ -299,6 +313,24 @@ mod tests {
         let urgent = JobId([2; 32]);
         queue.push(urgent, 0, 1, ByteLevel::High);
         assert_eq!(queue.take(&account(1), &device(1)), Some((urgent, 0, 0)));
+    }
+
+    #[test]
+    fn a_higher_level_that_comes_later_is_seen_by_accounts_that_passed_its_place() {
+        let mut queue = queue(1, 2);
+        assert_eq!(queue.take(&account(1), &device(1)), Some((JOB, 0, 0)));
+        assert_eq!(queue.take(&account(1), &device(1)), None);
+        let urgent = JobId([2; 32]);
+        queue.push(urgent, 0, 1, ByteLevel::High);
+        assert_eq!(queue.take(&account(1), &device(1)), Some((urgent, 0, 0)));
+    }
+
+    #[test]
+    fn an_exclusion_taken_over_holds_for_the_device_alone() {
+        let mut queue = queue(1, 1);
+        queue.exclude(JOB, 0, device(1));
+        assert_eq!(queue.take(&account(1), &device(1)), None);
+        assert_eq!(queue.take(&account(1), &device(2)), Some((JOB, 0, 0)));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use crate::{
     context::JobContext,
+    core::OutputPlace,
     daemon::{Command, Shared},
     receipts::Outcome,
-    core::OutputPlace,
     store::JobRecord,
     vault::{Item, Received},
     watcher::open_context,
@@ -81,7 +81,12 @@ impl Api {
         let job = match known {
             Some(job) => job,
             None => {
-                let state = self.shared.chain.at_finalised().await.map_err(|_| ApiError::Starting)?;
+                let state = self
+                    .shared
+                    .chain
+                    .at_finalised()
+                    .await
+                    .map_err(|_| ApiError::Starting)?;
                 let job = state.job(id).await.map_err(|_| ApiError::Starting)?;
                 job.ok_or(ApiError::NotCoordinator)?
             }
@@ -105,35 +110,58 @@ impl Api {
         work: impl FnOnce(&Shared) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let shared = self.shared.clone();
-        tokio::task::spawn_blocking(move || work(&shared)).await.map_err(|_| ApiError::Storage)?
+        tokio::task::spawn_blocking(move || work(&shared))
+            .await
+            .map_err(|_| ApiError::Storage)?
     }
 
     /// Starts the job if all of it is here.
     async fn start_if_complete(&self, id: JobId) -> Result<(), ApiError> {
         let complete = self
             .blocking(move |shared| {
-                let Some(context) = shared.context(id) else { return Ok(false) };
+                let Some(context) = shared.context(id) else {
+                    return Ok(false);
+                };
                 let complete = shared.vault.has(id, Item::Program) && context.has_all_shards();
                 if complete {
                     let record = shared.store.job(id).map_err(|_| ApiError::Storage)?;
                     let record = record.ok_or(ApiError::NotCoordinator)?;
-                    let record = JobRecord { uploaded: true, ..record };
-                    shared.store.put_job(id, &record).map_err(|_| ApiError::Storage)?;
+                    let record = JobRecord {
+                        uploaded: true,
+                        ..record
+                    };
+                    shared
+                        .store
+                        .put_job(id, &record)
+                        .map_err(|_| ApiError::Storage)?;
                 }
                 Ok(complete)
             })
             .await?;
         if complete {
             // An error says that the masternode stops.
-            drop(self.shared.commands.send(Command::Uploaded { job: id }).await);
+            drop(
+                self.shared
+                    .commands
+                    .send(Command::Uploaded { job: id })
+                    .await,
+            );
         }
         Ok(())
     }
 
     async fn ask_status(&self, job: JobId) -> Result<JobStatus, ApiError> {
         let (answer, status) = oneshot::channel();
-        drop(self.shared.commands.send(Command::Status { job, answer }).await);
-        status.await.map_err(|_| ApiError::Starting)?.ok_or(ApiError::NotCoordinator)
+        drop(
+            self.shared
+                .commands
+                .send(Command::Status { job, answer })
+                .await,
+        );
+        status
+            .await
+            .map_err(|_| ApiError::Starting)?
+            .ok_or(ApiError::NotCoordinator)
     }
 
     async fn outcome(&self, job: JobId) -> Result<Outcome, ApiError> {
@@ -141,7 +169,11 @@ impl Api {
             if shared.job(job).is_none() {
                 return Err(ApiError::NotCoordinator);
             }
-            shared.store.log(job).map(Outcome::of).map_err(|_| ApiError::Storage)
+            shared
+                .store
+                .log(job)
+                .map(Outcome::of)
+                .map_err(|_| ApiError::Storage)
         })
         .await
     }
@@ -165,10 +197,15 @@ impl JobsApiServer for Api {
         let offer = self
             .blocking(move |shared| {
                 let (vault, context) = (&shared.vault, shared.context(job));
-                let tasks = context.as_ref().map_or(0, |context| context.manifest.tasks());
+                let tasks = context
+                    .as_ref()
+                    .map_or(0, |context| context.manifest.tasks());
                 let last = tasks.min(first.saturating_add(PAGE as u32));
                 let shards = (first..last)
-                    .map(|task| ShardOffer { task, bytes: vault.held(job, Item::Shard(task)) })
+                    .map(|task| ShardOffer {
+                        task,
+                        bytes: vault.held(job, Item::Shard(task)),
+                    })
                     .filter(|shard| shard.bytes > 0)
                     .collect();
                 Ok(Offer {
@@ -193,14 +230,20 @@ impl JobsApiServer for Api {
                 let bytes = match received {
                     _ if shared.vault.has(job, item) => return Ok(shared.vault.held(job, item)),
                     Received::Partly(held) if piece.0.len() == PIECE_BYTES_MAX => return Ok(held),
-                    _ => shared.vault.received(job, item).map_err(|_| ApiError::Storage)?,
+                    _ => shared
+                        .vault
+                        .received(job, item)
+                        .map_err(|_| ApiError::Storage)?,
                 };
                 // The last piece is the first short one.
                 if manifest::check_digest(&submission, &bytes).is_err() {
                     shared.vault.drop_part(job, item);
                     return Err(ApiError::WrongManifest);
                 }
-                shared.vault.keep(job, item).map_err(|_| ApiError::Storage)?;
+                shared
+                    .vault
+                    .keep(job, item)
+                    .map_err(|_| ApiError::Storage)?;
                 Ok(bytes.len() as u64)
             })
             .await?;
@@ -216,13 +259,19 @@ impl JobsApiServer for Api {
                 let bytes = match received {
                     _ if shared.vault.has(job, item) => return Ok(shared.vault.held(job, item)),
                     Received::Partly(held) if piece.0.len() == PIECE_BYTES_MAX => return Ok(held),
-                    _ => shared.vault.received(job, item).map_err(|_| ApiError::Storage)?,
+                    _ => shared
+                        .vault
+                        .received(job, item)
+                        .map_err(|_| ApiError::Storage)?,
                 };
                 if ProgramHash(Sha256::digest(&bytes).into()) != submission.program {
                     shared.vault.drop_part(job, item);
                     return Err(ApiError::WrongProgram);
                 }
-                shared.vault.keep(job, item).map_err(|_| ApiError::Storage)?;
+                shared
+                    .vault
+                    .keep(job, item)
+                    .map_err(|_| ApiError::Storage)?;
                 Ok(bytes.len() as u64)
             })
             .await?;
@@ -230,23 +279,38 @@ impl JobsApiServer for Api {
         Ok(held)
     }
 
-    async fn put_shard(&self, job: JobId, task: TaskIndex, offset: u64, piece: Blob) -> RpcResult<u64> {
+    async fn put_shard(
+        &self,
+        job: JobId,
+        task: TaskIndex,
+        offset: u64,
+        piece: Blob,
+    ) -> RpcResult<u64> {
         self.open_job(job).await?;
         let context = self.context(job)?;
         let (held, complete) = self
             .blocking(move |shared| {
-                let shard = context.manifest.shard(task).ok_or(ApiError::NoSuchTask { task })?;
+                let shard = context
+                    .manifest
+                    .shard(task)
+                    .ok_or(ApiError::NoSuchTask { task })?;
                 let (total, item) = (shard.sealed_bytes(), Item::Shard(task));
                 match shared.vault.append(job, item, offset, total, &piece.0)? {
                     Received::Partly(held) => return Ok((held, false)),
                     Received::Whole => {}
                 }
-                let root = shared.vault.chunk_root(job, item).map_err(|_| ApiError::Storage)?;
+                let root = shared
+                    .vault
+                    .chunk_root(job, item)
+                    .map_err(|_| ApiError::Storage)?;
                 if root != shard.chunk_root {
                     shared.vault.drop_part(job, item);
                     return Err(ApiError::WrongShard { task });
                 }
-                shared.vault.keep(job, item).map_err(|_| ApiError::Storage)?;
+                shared
+                    .vault
+                    .keep(job, item)
+                    .map_err(|_| ApiError::Storage)?;
                 context.received(task);
                 Ok((total, context.has_all_shards()))
             })
@@ -259,12 +323,27 @@ impl JobsApiServer for Api {
 
     async fn delegate_key(&self, id: JobId, key: DelegatedKey) -> RpcResult<()> {
         let job = self.open_job(id).await?;
-        let encapsulated = key.encapsulated.0.try_into().map_err(|_| ApiError::WrongKey)?;
-        let ciphertext = key.ciphertext.0.try_into().map_err(|_| ApiError::WrongKey)?;
+        let encapsulated = key
+            .encapsulated
+            .0
+            .try_into()
+            .map_err(|_| ApiError::WrongKey)?;
+        let ciphertext = key
+            .ciphertext
+            .0
+            .try_into()
+            .map_err(|_| ApiError::WrongKey)?;
         self.blocking(move |shared| {
             let masternode = shared.account.id();
-            let purpose = Delegation { genesis: shared.genesis, job: id, masternode };
-            let sealed = SealedKey { encapsulated, ciphertext };
+            let purpose = Delegation {
+                genesis: shared.genesis,
+                job: id,
+                masternode,
+            };
+            let sealed = SealedKey {
+                encapsulated,
+                ciphertext,
+            };
             let commitment = &job.submission.key_commitment;
             accept_delegation(&shared.sealing, &purpose, commitment, &sealed)
                 .map_err(|_| ApiError::WrongKey)?;
@@ -274,8 +353,15 @@ impl JobsApiServer for Api {
             let known = shared.store.job(id).map_err(|_| ApiError::Storage)?;
             let uploaded = known.is_some_and(|record| record.uploaded);
             let delegated_key = Some((encapsulated, ciphertext));
-            let record = JobRecord { job: job.clone(), delegated_key, uploaded };
-            shared.store.put_job(id, &record).map_err(|_| ApiError::Storage)?;
+            let record = JobRecord {
+                job: job.clone(),
+                delegated_key,
+                uploaded,
+            };
+            shared
+                .store
+                .put_job(id, &record)
+                .map_err(|_| ApiError::Storage)?;
             shared.learn(id, job.clone());
             let context = open_context(shared, id, &job, (encapsulated, ciphertext));
             shared.put_context(id, context.ok_or(ApiError::WrongManifest)?);
@@ -335,14 +421,27 @@ impl JobsApiServer for Api {
                 }
                 OutputPlace::File { .. } => shared
                     .vault
-                    .read(job, Item::Result(task, replica, device), offset, PIECE_BYTES_MAX)
+                    .read(
+                        job,
+                        Item::Result(task, replica, device),
+                        offset,
+                        PIECE_BYTES_MAX,
+                    )
                     .map_err(|_| ApiError::NoSuchBytes),
             })
             .await?;
         Ok(Blob(bytes))
     }
 
-    async fn receipt(&self, job: JobId, task: TaskIndex, replica: ReplicaIndex) -> RpcResult<ReceiptFile> {
-        Ok(self.outcome(job).await?.receipt_file(self.shared.genesis, task, replica)?)
+    async fn receipt(
+        &self,
+        job: JobId,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+    ) -> RpcResult<ReceiptFile> {
+        Ok(self
+            .outcome(job)
+            .await?
+            .receipt_file(self.shared.genesis, task, replica)?)
     }
 }

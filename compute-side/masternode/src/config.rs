@@ -52,7 +52,10 @@ fn default_chain() -> String {
 }
 
 fn default_listen() -> Vec<String> {
-    vec!["/ip4/0.0.0.0/udp/4500/quic-v1".into(), "/ip4/0.0.0.0/tcp/4500".into()]
+    vec![
+        "/ip4/0.0.0.0/udp/4500/quic-v1".into(),
+        "/ip4/0.0.0.0/tcp/4500".into(),
+    ]
 }
 
 fn default_jobs_api() -> SocketAddr {
@@ -73,10 +76,17 @@ impl Config {
     /// Reads a settings file.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let length = fs::metadata(path).with_context(|| format!("cannot read the settings file {shown}"))?.len();
-        anyhow::ensure!(length <= CONFIG_BYTES_MAX, "{shown} has {length} bytes; settings have at most {CONFIG_BYTES_MAX}");
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read the settings file {shown}"))?;
-        toml::from_str(&text).with_context(|| format!("{shown} is not a settings file of a masternode"))
+        let length = fs::metadata(path)
+            .with_context(|| format!("cannot read the settings file {shown}"))?
+            .len();
+        anyhow::ensure!(
+            length <= CONFIG_BYTES_MAX,
+            "{shown} has {length} bytes; settings have at most {CONFIG_BYTES_MAX}"
+        );
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the settings file {shown}"))?;
+        toml::from_str(&text)
+            .with_context(|| format!("{shown} is not a settings file of a masternode"))
     }
 
     /// The addresses to listen on.
@@ -95,7 +105,9 @@ impl Config {
     pub fn settle(&self) -> SettleLimits {
         let usual = SettleLimits::default();
         SettleLimits {
-            wait_ms: self.settle_wait_seconds.map_or(usual.wait_ms, |seconds| u64::from(seconds) * 1_000),
+            wait_ms: self
+                .settle_wait_seconds
+                .map_or(usual.wait_ms, |seconds| u64::from(seconds) * 1_000),
             ..usual
         }
     }
@@ -108,13 +120,17 @@ impl Config {
                     .with_context(|| format!("cannot read the account file {}", file.display()))?,
             ),
             (None, Some(name)) => {
-                anyhow::ensure!(name.starts_with("//"), "development_account: expected a name such as //Alice");
+                anyhow::ensure!(
+                    name.starts_with("//"),
+                    "development_account: expected a name such as //Alice"
+                );
                 Zeroizing::new(name.clone())
             }
             _ => anyhow::bail!("give one of account_file and development_account"),
         };
-        fs::create_dir_all(&self.data_dir)
-            .with_context(|| format!("cannot make the data directory {}", self.data_dir.display()))?;
+        fs::create_dir_all(&self.data_dir).with_context(|| {
+            format!("cannot make the data directory {}", self.data_dir.display())
+        })?;
         let sealing = secret_file(&self.data_dir.join("sealing.key"))?;
         Ok(Keys {
             account: Account::from_secret(&secret)?,
@@ -147,7 +163,92 @@ fn secret_file(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     );
     let mut secret = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), &mut secret[..]).with_context(|| {
-        format!("{shown} is damaged: it should hold 64 hexadecimal digits; restore it from a backup")
+        format!(
+            "{shown} is damaged: it should hold 64 hexadecimal digits; restore it from a backup"
+        )
     })?;
     Ok(secret)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<Config> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("masternode.toml");
+        fs::write(&file, text)?;
+        Config::read(&file)
+    }
+
+    fn refusal<T>(result: anyhow::Result<T>) -> String {
+        format!("{:#}", result.err().unwrap())
+    }
+
+    #[test]
+    fn a_data_directory_is_enough_and_the_rest_has_defaults() {
+        let config = read("data_dir = '/tmp/x'").unwrap();
+        assert_eq!(config.chain, "ws://127.0.0.1:9944");
+        assert_eq!(config.listen().unwrap().len(), 2);
+        assert_eq!(config.settle(), SettleLimits::default());
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        for (text, key) in [
+            ("", "data_dir"),
+            ("data_dir = '/tmp/x'\nlisten_on = []", "listen_on"),
+            (
+                "data_dir = '/tmp/x'\njobs_api_listen = 'here'",
+                "jobs_api_listen",
+            ),
+            (
+                "data_dir = '/tmp/x'\nsettle_wait_seconds = -1",
+                "settle_wait_seconds",
+            ),
+        ] {
+            let error = refusal(read(text));
+            assert!(error.contains(key), "{error}");
+        }
+        let config = read("data_dir = '/tmp/x'\nlisten = ['4500']").unwrap();
+        assert!(refusal(config.listen()).contains("listen: 4500"));
+    }
+
+    #[test]
+    fn exactly_one_account_must_be_named() {
+        let both = "data_dir = '/tmp/x'\naccount_file = 'a'\ndevelopment_account = '//Alice'";
+        for text in ["data_dir = '/tmp/x'", both] {
+            let error = refusal(read(text).unwrap().keys());
+            assert!(
+                error.contains("account_file and development_account"),
+                "{error}"
+            );
+        }
+        let named = read("data_dir = '/tmp/x'\ndevelopment_account = 'Alice'").unwrap();
+        assert!(refusal(named.keys()).contains("development_account"));
+    }
+
+    #[test]
+    fn keys_are_made_once_for_their_owner_alone_and_damage_is_said() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = read("data_dir = '/tmp/x'\ndevelopment_account = '//Alice'").unwrap();
+        config.data_dir = folder.path().join("data");
+        let first = config.keys().unwrap().network_seed;
+        assert_eq!(config.keys().unwrap().network_seed, first);
+        let file = config.data_dir.join("network.key");
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        fs::write(&file, "0123").unwrap();
+        assert!(refusal(config.keys()).contains("network.key is damaged"));
+    }
+
+    #[test]
+    fn a_settings_file_over_its_limit_is_not_read() {
+        let text = " ".repeat(CONFIG_BYTES_MAX as usize + 1);
+        assert!(refusal(read(&text)).contains("at most"));
+    }
 }

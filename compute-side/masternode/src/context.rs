@@ -33,24 +33,39 @@ impl JobContext {
         let job = manifest.job();
         let missing = (0..manifest.tasks()).filter(|task| !vault.has(job, Item::Shard(*task)));
         let missing = Mutex::new(missing.collect());
-        Self { manifest, key, missing }
+        Self {
+            manifest,
+            key,
+            missing,
+        }
     }
 
     /// A shard was received and checked.
     pub(crate) fn received(&self, task: TaskIndex) {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
+        self.missing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&task);
     }
 
     /// Whether every shard is here.
     pub(crate) fn has_all_shards(&self) -> bool {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.missing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 }
 
 /// The answer to an exchange: the plan, with keys sealed to the device and small shards inside.
 /// A replica that cannot be composed (its file is gone) is taken back by telling the device to drop
 /// it; its time runs out and it goes to another.
-pub(crate) fn compose(shared: &Shared, device: DeviceId, to: SealingKey, plan: WorkPlan) -> Response {
+pub(crate) fn compose(
+    shared: &Shared,
+    device: DeviceId,
+    to: SealingKey,
+    plan: WorkPlan,
+) -> Response {
     let mut work = Work {
         acknowledged: plan.acknowledged,
         discard: plan.discard,
@@ -62,7 +77,10 @@ pub(crate) fn compose(shared: &Shared, device: DeviceId, to: SealingKey, plan: W
             Some(assignment) => work.assignments.push(assignment),
             None => {
                 tracing::error!(job = %planned.id.job, task = planned.id.task, "cannot hand a task out");
-                work.discard.push(Discard { id: planned.id, reason: DiscardReason::NotAssigned });
+                work.discard.push(Discard {
+                    id: planned.id,
+                    reason: DiscardReason::NotAssigned,
+                });
             }
         }
     }
@@ -80,7 +98,12 @@ fn assignment(
     let submission = shared.job(job)?.submission;
     let shard = context.manifest.shard(task)?;
     let key = context.manifest.shard_key(&context.key, task)?.ok()?;
-    let purpose = HandOver { genesis: shared.genesis, job, index: task, device };
+    let purpose = HandOver {
+        genesis: shared.genesis,
+        job,
+        index: task,
+        device,
+    };
     let sealed = hand_over(&key, &to, &purpose, &mut rand::rng()).ok()?;
     let sealed_bytes = shard.sealed_bytes();
     let inline_shard = if sealed_bytes <= limits::INLINE_SHARD_BYTES_MAX as u64 {
@@ -92,14 +115,21 @@ fn assignment(
         id: planned.id,
         program: submission.program,
         program_bytes: u32::try_from(shared.vault.held(job, Item::Program)).ok()?,
-        arguments: context.manifest.arguments(task).map(<[u8]>::to_vec).collect(),
+        arguments: context
+            .manifest
+            .arguments(task)
+            .map(<[u8]>::to_vec)
+            .collect(),
         shard: ShardFacts {
             root: shard.chunk_root,
             sealed_bytes,
             plaintext_bytes: shard.plaintext_bytes.into(),
             count: context.manifest.tasks(),
         },
-        key: SealedKey { encapsulated: sealed.encapsulated, ciphertext: sealed.ciphertext },
+        key: SealedKey {
+            encapsulated: sealed.encapsulated,
+            ciphertext: sealed.ciphertext,
+        },
         limits: TaskLimits {
             fuel: submission.fuel_per_task_max,
             memory_bytes: submission.memory_bytes_max,

@@ -21,13 +21,15 @@ use crate::{
 use anyhow::Context as _;
 use quern_jobs_api::JobStatus;
 use quern_ledger::{Account, Chain, Endpoints};
-use quern_network::{Misbehaviour, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits};
-use quern_primitives::{
-    BlockNumber, DeviceId, GenesisHash, JobId, SealingKey,
-    job::Job,
-    view::DeviceView,
+use quern_network::{
+    Misbehaviour, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits,
 };
-use quern_protocol::{Content, Deliver, Fetch, Hello, Piece, Refusal, ReplicaId, Request, Response, Welcome, limits};
+use quern_primitives::{
+    BlockNumber, DeviceId, GenesisHash, JobId, SealingKey, job::Job, view::DeviceView,
+};
+use quern_protocol::{
+    Content, Deliver, Fetch, Hello, Piece, Refusal, ReplicaId, Request, Response, Welcome, limits,
+};
 use quern_shards::keys::SealingSecret;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -51,11 +53,22 @@ const MISBEHAVIOUR_BLOCK: Duration = Duration::from_secs(60);
 /// What reaches the task that owns the core.
 pub(crate) enum Command {
     /// A block was finalised.
-    Finalised { block: BlockNumber, jobs: Vec<(JobId, Job)> },
+    Finalised {
+        block: BlockNumber,
+        jobs: Vec<(JobId, Job)>,
+    },
     /// A device that said hello was looked up.
-    LookedUp { device: DeviceId, view: Option<Box<DeviceView>>, hello: Hello, reply: ReplyToken },
+    LookedUp {
+        device: DeviceId,
+        view: Option<Box<DeviceView>>,
+        hello: Hello,
+        reply: ReplyToken,
+    },
     /// A connected device was looked up again.
-    Rechecked { device: DeviceId, view: Option<Box<DeviceView>> },
+    Rechecked {
+        device: DeviceId,
+        view: Option<Box<DeviceView>>,
+    },
     /// All of a job's upload is here.
     Uploaded { job: JobId },
     /// Entries are on disk.
@@ -63,7 +76,10 @@ pub(crate) enum Command {
     /// A transaction did not get into a block.
     NotSettled(JobId),
     /// How far a job is.
-    Status { job: JobId, answer: oneshot::Sender<Option<JobStatus>> },
+    Status {
+        job: JobId,
+        answer: oneshot::Sender<Option<JobStatus>>,
+    },
     /// How many devices are here.
     Devices { answer: oneshot::Sender<u32> },
     /// The store cannot write.
@@ -102,7 +118,11 @@ impl Shared {
 
     /// The jobs that the chain has not closed.
     pub(crate) fn open_jobs(&self) -> BTreeSet<JobId> {
-        lock(&self.jobs).iter().filter(|(_, job)| job.state.is_open()).map(|(id, _)| *id).collect()
+        lock(&self.jobs)
+            .iter()
+            .filter(|(_, job)| job.state.is_open())
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     pub(crate) fn learn(&self, id: JobId, job: Job) {
@@ -126,8 +146,12 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     let chain = Chain::connect(&config.chain).await?;
     let genesis = chain.genesis();
     let (commands, waiting) = mpsc::channel(COMMANDS_MAX);
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
+    std::fs::create_dir_all(&config.data_dir).with_context(|| {
+        format!(
+            "cannot make the data directory {}",
+            config.data_dir.display()
+        )
+    })?;
     let store = open_store(&config, genesis, &commands)?;
     let shared = Arc::new(Shared {
         account: keys.account,
@@ -143,7 +167,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     });
 
     let (settlements, to_settle) = mpsc::unbounded_channel();
-    let mut core = Core::new(Settings { settle: config.settle(), ..Settings::new(genesis) });
+    let mut core = Core::new(Settings {
+        settle: config.settle(),
+        ..Settings::new(genesis)
+    });
     let block = watcher::reconcile(&shared, &mut core).await?;
 
     let (server, events) = Server::start(ServerConfig {
@@ -209,8 +236,14 @@ async fn publish(
     let endpoints = Endpoints {
         network_key: server.network_key(),
         sealing_key: shared.sealing.public(),
-        device_addresses: config.public_addresses.clone().unwrap_or_else(|| addresses.collect()),
-        jobs_api: config.public_jobs_api.clone().unwrap_or_else(|| format!("ws://{api}")),
+        device_addresses: config
+            .public_addresses
+            .clone()
+            .unwrap_or_else(|| addresses.collect()),
+        jobs_api: config
+            .public_jobs_api
+            .clone()
+            .unwrap_or_else(|| format!("ws://{api}")),
     };
     let me = shared.account.id();
     let known = shared.chain.at_finalised().await?.masternodes().await?;
@@ -219,12 +252,16 @@ async fn publish(
         known.network_key == endpoints.network_key
             && known.sealing_key == endpoints.sealing_key
             && known.jobs_api == endpoints.jobs_api.as_bytes()
-            && known.device_addresses.iter().eq(
-                endpoints.device_addresses.iter().map(|address| address.as_bytes()),
-            )
+            && known.device_addresses.iter().eq(endpoints
+                .device_addresses
+                .iter()
+                .map(|address| address.as_bytes()))
     });
     if !is_current {
-        tracing::info!(jobs_api = endpoints.jobs_api, "publishing where this masternode is reached");
+        tracing::info!(
+            jobs_api = endpoints.jobs_api,
+            "publishing where this masternode is reached"
+        );
         let call = quern_ledger::Call::PublishEndpoints(endpoints);
         shared.chain.submit(&shared.account, &call).await.context(
             "the chain does not take this masternode's addresses; the council must admit its account first",
@@ -257,9 +294,12 @@ impl Grid {
         tokio::pin!(stop);
         loop {
             let now = self.now();
-            let pause = self.core.next_wakeup().map_or(Duration::from_secs(1), |wakeup| {
-                Duration::from_millis(wakeup.0.saturating_sub(now.0).clamp(1, 1_000))
-            });
+            let pause = self
+                .core
+                .next_wakeup()
+                .map_or(Duration::from_secs(1), |wakeup| {
+                    Duration::from_millis(wakeup.0.saturating_sub(now.0).clamp(1, 1_000))
+                });
             tokio::select! {
                 () = &mut stop => return Ok(()),
                 command = waiting.recv() => match command {
@@ -283,7 +323,12 @@ impl Grid {
     fn command(&mut self, command: Command) {
         match command {
             Command::Finalised { block, jobs } => self.finalised(block, jobs),
-            Command::LookedUp { device, view, hello, reply } => self.hello(device, view, hello, reply),
+            Command::LookedUp {
+                device,
+                view,
+                hello,
+                reply,
+            } => self.hello(device, view, hello, reply),
             Command::Rechecked { device, view } => {
                 if let Err(refusal) = admit(view.as_deref()) {
                     self.step(Event::Barred { device, refusal });
@@ -317,7 +362,10 @@ impl Grid {
                 tokio::spawn(async move {
                     if let Ok(view) = look_up(&shared, device).await {
                         let view = view.map(Box::new);
-                        let _ = shared.commands.send(Command::Rechecked { device, view }).await;
+                        let _ = shared
+                            .commands
+                            .send(Command::Rechecked { device, view })
+                            .await;
                     }
                 });
             }
@@ -328,8 +376,15 @@ impl Grid {
     fn remember(&self, id: JobId, job: &Job) {
         let known = self.shared.store.job(id).ok().flatten();
         let record = match known {
-            Some(record) => JobRecord { job: job.clone(), ..record },
-            None => JobRecord { job: job.clone(), delegated_key: None, uploaded: false },
+            Some(record) => JobRecord {
+                job: job.clone(),
+                ..record
+            },
+            None => JobRecord {
+                job: job.clone(),
+                delegated_key: None,
+                uploaded: false,
+            },
         };
         if let Err(error) = self.shared.store.put_job(id, &record) {
             tracing::error!(%id, error = &error as &dyn std::error::Error, "cannot remember a job");
@@ -337,12 +392,35 @@ impl Grid {
     }
 
     fn uploaded(&mut self, job: JobId) {
-        let Some(context) = self.shared.context(job) else { return };
-        let input_roots = context.manifest.shards().iter().map(|shard| shard.chunk_root).collect();
-        self.step(Event::Uploaded { job, plan: JobPlan { input_roots } });
+        let Some(context) = self.shared.context(job) else {
+            return;
+        };
+        let input_roots = context
+            .manifest
+            .shards()
+            .iter()
+            .map(|shard| shard.chunk_root)
+            .collect();
+        // An owner may upload before the next block tells the core of the job.
+        if let Some(known) = self.shared.job(job) {
+            self.step(Event::Finalised {
+                block: self.block,
+                jobs: vec![(job, known)],
+            });
+        }
+        self.step(Event::Uploaded {
+            job,
+            plan: JobPlan { input_roots },
+        });
     }
 
-    fn hello(&mut self, device: DeviceId, view: Option<Box<DeviceView>>, hello: Hello, reply: ReplyToken) {
+    fn hello(
+        &mut self,
+        device: DeviceId,
+        view: Option<Box<DeviceView>>,
+        hello: Hello,
+        reply: ReplyToken,
+    ) {
         match (admit(view.as_deref()), view) {
             (Ok(()), Some(view)) => {
                 tracing::info!(%device, software = %String::from_utf8_lossy(&hello.software), "device is here");
@@ -364,7 +442,11 @@ impl Grid {
             ServerEvent::Connected { .. } => {}
             ServerEvent::Disconnected { device } => self.step(Event::Gone { device }),
             ServerEvent::Misbehaved { device, why } => self.misbehaved(device, why),
-            ServerEvent::Request { device, request, reply } => match request {
+            ServerEvent::Request {
+                device,
+                request,
+                reply,
+            } => match request {
                 Request::Hello(hello) => self.look_up(device, hello, reply),
                 Request::Exchange(exchange) => {
                     self.next_token += 1;
@@ -375,7 +457,12 @@ impl Grid {
                         .iter()
                         .filter_map(|report| self.delivered(device, report))
                         .collect();
-                    self.step(Event::Exchange { device, token, exchange, delivered });
+                    self.step(Event::Exchange {
+                        device,
+                        token,
+                        exchange,
+                        delivered,
+                    });
                 }
                 Request::Fetch(fetch) => self.fetch(device, fetch, reply),
                 Request::Deliver(deliver) => self.deliver(device, deliver, reply),
@@ -395,7 +482,12 @@ impl Grid {
             match look_up(&shared, device).await {
                 Ok(view) => {
                     let view = view.map(Box::new);
-                    let command = Command::LookedUp { device, view, hello, reply };
+                    let command = Command::LookedUp {
+                        device,
+                        view,
+                        hello,
+                        reply,
+                    };
                     // An error says that the masternode stops.
                     drop(shared.commands.send(command).await);
                 }
@@ -413,19 +505,28 @@ impl Grid {
         device: DeviceId,
         report: &quern_protocol::Report,
     ) -> Option<(ReplicaId, (u64, quern_primitives::Digest))> {
-        let quern_protocol::Output::Delivered { bytes } = report.output else { return None };
+        let quern_protocol::Output::Delivered { bytes } = report.output else {
+            return None;
+        };
         let receipt = &report.receipt.payload;
-        let id = ReplicaId { job: receipt.job, task: receipt.task, replica: receipt.replica };
+        let id = ReplicaId {
+            job: receipt.job,
+            task: receipt.task,
+            replica: receipt.replica,
+        };
         if !self.core.holds_replica(&device, id) {
             return None;
         }
         let item = Item::Result(id.task, id.replica, device);
         let vault = &self.shared.vault;
-        if vault.held(id.job, item) != bytes || vault.has(id.job, item) {
+        if vault.held(id.job, item) != bytes {
             return None;
         }
         let root = vault.chunk_root(id.job, item).ok()?;
-        vault.keep(id.job, item).ok()?;
+        // It was kept before if the masternode went down before the report was on disk.
+        if !vault.has(id.job, item) {
+            vault.keep(id.job, item).ok()?;
+        }
         Some((id, (bytes, root)))
     }
 
@@ -467,7 +568,9 @@ impl Grid {
             let limit = quern_shards::seal::sealed_bytes(result_bytes_max).saturating_add(1);
             // A piece out of order is answered with what is here, and the device resumes.
             let _ = vault.append(job, item, deliver.offset, limit, &deliver.bytes);
-            reply.reply(Response::Delivered { received_bytes: vault.held(job, item) });
+            reply.reply(Response::Delivered {
+                received_bytes: vault.held(job, item),
+            });
         });
     }
 
@@ -480,10 +583,20 @@ impl Grid {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Append { .. } | Effect::KeepOutputs { .. } => self.shared.store.carry_out(effect),
-            Effect::Answer { token, device, work } => {
-                let Some(reply) = self.tokens.remove(&token) else { return };
-                let Some(to) = self.sealing_keys.get(&device).copied() else { return };
+            Effect::Append { .. } | Effect::KeepOutputs { .. } => {
+                self.shared.store.carry_out(effect)
+            }
+            Effect::Answer {
+                token,
+                device,
+                work,
+            } => {
+                let Some(reply) = self.tokens.remove(&token) else {
+                    return;
+                };
+                let Some(to) = self.sealing_keys.get(&device).copied() else {
+                    return;
+                };
                 let shared = self.shared.clone();
                 // Sealing keys costs two multiplications on a curve for each replica.
                 tokio::spawn(async move {
@@ -531,15 +644,24 @@ fn admit(view: Option<&DeviceView>) -> Result<(), Refusal> {
     }
 }
 
-async fn look_up(shared: &Shared, device: DeviceId) -> Result<Option<DeviceView>, quern_ledger::ChainError> {
+async fn look_up(
+    shared: &Shared,
+    device: DeviceId,
+) -> Result<Option<DeviceView>, quern_ledger::ChainError> {
     shared.chain.at_finalised().await?.device(device).await
 }
 
 /// Erases what is kept of jobs that were closed long ago.
 pub(crate) fn erase_old(shared: &Shared, block: BlockNumber) {
-    let Ok(jobs) = shared.store.jobs() else { return };
+    let Ok(jobs) = shared.store.jobs() else {
+        return;
+    };
     for (id, record) in jobs {
-        let last_use = record.job.submission.deadline.saturating_add(RETENTION_BLOCKS);
+        let last_use = record
+            .job
+            .submission
+            .deadline
+            .saturating_add(RETENTION_BLOCKS);
         if !record.job.state.is_open() && block > last_use {
             shared.forget(id);
             let erased = shared.store.erase(id).map_err(anyhow::Error::from);
@@ -549,4 +671,3 @@ pub(crate) fn erase_old(shared: &Shared, block: BlockNumber) {
         }
     }
 }
-

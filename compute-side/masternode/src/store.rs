@@ -41,10 +41,14 @@ pub(crate) struct JobRecord {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// The file cannot be read or written.
-    #[error("the masternode's store cannot be used; is the disk full, or another masternode using it?")]
+    #[error(
+        "the masternode's store cannot be used; is the disk full, or another masternode using it?"
+    )]
     Database(#[source] Box<redb::Error>),
     /// The file is another chain's.
-    #[error("the store belongs to the chain {found}, the node is on {expected}; use another data directory")]
+    #[error(
+        "the store belongs to the chain {found}, the node is on {expected}; use another data directory"
+    )]
     OtherChain {
         /// The chain of the node.
         expected: GenesisHash,
@@ -75,8 +79,18 @@ pub(crate) struct Store {
 }
 
 enum Write {
-    Entry { ticket: Ticket, job: JobId, position: u64, entry: Box<Entry>, output: Option<Vec<u8>> },
-    DropOutputs { job: JobId, task: TaskIndex, keep: Vec<(ReplicaIndex, DeviceId)> },
+    Entry {
+        ticket: Ticket,
+        job: JobId,
+        position: u64,
+        entry: Box<Entry>,
+        output: Option<Vec<u8>>,
+    },
+    DropOutputs {
+        job: JobId,
+        task: TaskIndex,
+        keep: Vec<(ReplicaIndex, DeviceId)>,
+    },
 }
 
 impl Store {
@@ -101,12 +115,28 @@ impl Store {
     /// Hands an effect of the core to the writer, if it is one for the disk.
     pub(crate) fn carry_out(&self, effect: Effect) {
         let write = match effect {
-            Effect::Append { ticket, job, position, entry, output } => {
-                Write::Entry { ticket, job, position, entry, output }
-            }
-            Effect::KeepOutputs { job, task, accepted } => {
-                Write::DropOutputs { job, task, keep: accepted }
-            }
+            Effect::Append {
+                ticket,
+                job,
+                position,
+                entry,
+                output,
+            } => Write::Entry {
+                ticket,
+                job,
+                position,
+                entry,
+                output,
+            },
+            Effect::KeepOutputs {
+                job,
+                task,
+                accepted,
+            } => Write::DropOutputs {
+                job,
+                task,
+                keep: accepted,
+            },
             _ => return,
         };
         // The writer ends only after it reported its failure, which stops the masternode.
@@ -121,8 +151,10 @@ impl Store {
         entries
             .map(|entry| {
                 let (_, bytes) = entry?;
-                Entry::decode_all(&mut bytes.value())
-                    .map_err(|source| StoreError::Foreign { what: "job log", source })
+                Entry::decode_all(&mut bytes.value()).map_err(|source| StoreError::Foreign {
+                    what: "job log",
+                    source,
+                })
             })
             .collect()
     }
@@ -137,14 +169,19 @@ impl Store {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let read = self.database.begin_read()?;
         let table = read.open_table(OUTPUTS)?;
-        Ok(table.get(output_key(job, task, replica, device))?.map(|bytes| bytes.value().to_vec()))
+        Ok(table
+            .get(output_key(job, task, replica, device))?
+            .map(|bytes| bytes.value().to_vec()))
     }
 
     /// What is remembered of a job.
     pub(crate) fn job(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
         let read = self.database.begin_read()?;
         let table = read.open_table(JOBS)?;
-        table.get(job.0)?.map(|bytes| decode_record(bytes.value())).transpose()
+        table
+            .get(job.0)?
+            .map(|bytes| decode_record(bytes.value()))
+            .transpose()
     }
 
     /// All jobs remembered.
@@ -163,7 +200,9 @@ impl Store {
     /// Remembers a job; on disk when this returns.
     pub(crate) fn put_job(&self, job: JobId, record: &JobRecord) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
-        write.open_table(JOBS)?.insert(job.0, record.encode().as_slice())?;
+        write
+            .open_table(JOBS)?
+            .insert(job.0, record.encode().as_slice())?;
         write.commit()?;
         Ok(())
     }
@@ -179,7 +218,9 @@ impl Store {
             output_key(job, 0, 0, DeviceId([0; 32])),
             output_key(job, TaskIndex::MAX, ReplicaIndex::MAX, DeviceId([255; 32])),
         );
-        write.open_table(OUTPUTS)?.retain_in(first..=last, |_, _| false)?;
+        write
+            .open_table(OUTPUTS)?
+            .retain_in(first..=last, |_, _| false)?;
         write.commit()?;
         Ok(())
     }
@@ -195,7 +236,10 @@ fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> 
         let known = meta.get("genesis")?.map(|bytes| bytes.value().to_vec());
         match known.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
             Some(found) if found != genesis.0 => {
-                return Err(StoreError::OtherChain { expected: genesis, found: GenesisHash(found) });
+                return Err(StoreError::OtherChain {
+                    expected: genesis,
+                    found: GenesisHash(found),
+                });
             }
             Some(_) => {}
             None => drop(meta.insert("genesis", genesis.0.as_slice())?),
@@ -213,7 +257,9 @@ fn write_all(
     on_failure: &impl Fn(StoreError),
 ) {
     while let Ok(first) = waiting.recv() {
-        let group: Vec<_> = std::iter::once(first).chain(waiting.try_iter().take(QUEUE_MAX)).collect();
+        let group: Vec<_> = std::iter::once(first)
+            .chain(waiting.try_iter().take(QUEUE_MAX))
+            .collect();
         match write_group(database, &group) {
             Ok(Some(last)) => on_disk(last),
             Ok(None) => {}
@@ -230,7 +276,13 @@ fn write_group(database: &Database, group: &[Write]) -> Result<Option<Ticket>, S
         let mut outputs = write.open_table(OUTPUTS)?;
         for item in group {
             match item {
-                Write::Entry { ticket, job, position, entry, output } => {
+                Write::Entry {
+                    ticket,
+                    job,
+                    position,
+                    entry,
+                    output,
+                } => {
                     let position = u32::try_from(*position).unwrap_or(u32::MAX);
                     log.insert(log_key(*job, position), entry.encode().as_slice())?;
                     if let (Some(bytes), Entry::Reported { receipt, .. }) = (output, &**entry) {
@@ -244,9 +296,9 @@ fn write_group(database: &Database, group: &[Write]) -> Result<Option<Ticket>, S
                     let first = output_key(*job, *task, 0, DeviceId([0; 32]));
                     let end = output_key(*job, *task, ReplicaIndex::MAX, DeviceId([255; 32]));
                     // One accepted result is enough: replicas of a task decrypt to the same bytes.
-                    let kept = keep.first().map(|(replica, device)| {
-                        output_key(*job, *task, *replica, *device)
-                    });
+                    let kept = keep
+                        .first()
+                        .map(|(replica, device)| output_key(*job, *task, *replica, *device));
                     outputs.retain_in(first..=end, |key, _| Some(key) == kept)?;
                 }
             }
@@ -257,8 +309,10 @@ fn write_group(database: &Database, group: &[Write]) -> Result<Option<Ticket>, S
 }
 
 fn decode_record(mut bytes: &[u8]) -> Result<JobRecord, StoreError> {
-    JobRecord::decode_all(&mut bytes)
-        .map_err(|source| StoreError::Foreign { what: "job record", source })
+    JobRecord::decode_all(&mut bytes).map_err(|source| StoreError::Foreign {
+        what: "job record",
+        source,
+    })
 }
 
 fn log_key(job: JobId, position: u32) -> [u8; 36] {
@@ -275,4 +329,141 @@ fn output_key(job: JobId, task: TaskIndex, replica: ReplicaIndex, device: Device
     key[36] = replica;
     key[37..].copy_from_slice(&device.0);
     key
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::core::OutputPlace;
+    use quern_primitives::{
+        Digest, ProgramHash,
+        device::Class,
+        payload::DeviceKey,
+        receipt::{Exit, Receipt},
+    };
+
+    const HERE: GenesisHash = GenesisHash([1; 32]);
+    const JOB: JobId = JobId([2; 32]);
+    const OTHER: JobId = JobId([3; 32]);
+
+    fn open(folder: &Path) -> (Store, mpsc::Receiver<Ticket>) {
+        let (on_disk, written) = mpsc::channel();
+        let store = Store::open(
+            folder,
+            HERE,
+            move |last| on_disk.send(last).unwrap_or_default(),
+            |_| {},
+        );
+        (store.unwrap(), written)
+    }
+
+    fn key(seed: u8) -> DeviceKey {
+        DeviceKey::from_seed(&[seed; 32])
+    }
+
+    /// The report of a device for task 0; the device's seed is its replica too.
+    fn reported(job: JobId, device: u8) -> Entry {
+        let receipt = Receipt {
+            job,
+            task: 0,
+            replica: device,
+            device: key(device).id(),
+            program: ProgramHash([0; 32]),
+            input_root: Digest([0; 32]),
+            result_commitment: Digest([0; 32]),
+            output_root: Digest([0; 32]),
+            result_bytes: 1,
+            fuel: 1,
+            exit: Exit::Success,
+            class: Class::Pinned,
+            engine: Digest([0; 32]),
+            log_position: 0,
+        };
+        let receipt = key(device).sign(receipt, &HERE);
+        Entry::Reported {
+            receipt,
+            output: OutputPlace::Inline { bytes: 1 },
+        }
+    }
+
+    fn append(store: &Store, ticket: u64, job: JobId, position: u64, device: u8) {
+        store.carry_out(Effect::Append {
+            ticket: Ticket(ticket),
+            job,
+            position,
+            entry: Box::new(reported(job, device)),
+            output: Some(vec![device]),
+        });
+    }
+
+    fn wait_for(written: &mpsc::Receiver<Ticket>, ticket: u64) {
+        while written.recv().unwrap() < Ticket(ticket) {}
+    }
+
+    /// Waits until the writer has ended and let go of the file.
+    fn close((store, written): (Store, mpsc::Receiver<Ticket>)) {
+        drop(store);
+        while written.recv().is_ok() {}
+    }
+
+    #[test]
+    fn what_was_announced_as_written_is_there_after_reopening_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        (0..300).for_each(|n| append(&store, n + 1, JOB, n, n as u8));
+        append(&store, 301, OTHER, 0, 9);
+        wait_for(&written, 301);
+        close((store, written));
+        let (store, _written) = open(folder.path());
+        let expected: Vec<_> = (0..300u64).map(|n| reported(JOB, n as u8)).collect();
+        assert_eq!(store.log(JOB).unwrap(), expected);
+        assert_eq!(store.log(OTHER).unwrap().len(), 1);
+        let output = store.output(JOB, 0, 7, key(7).id()).unwrap();
+        assert_eq!(output, Some(vec![7]));
+    }
+
+    #[test]
+    fn only_the_first_accepted_result_is_kept_once_a_task_is_decided() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        (0..3).for_each(|n| append(&store, n + 1, JOB, n, n as u8));
+        let accepted = vec![(1, key(1).id()), (2, key(2).id())];
+        store.carry_out(Effect::KeepOutputs {
+            job: JOB,
+            task: 0,
+            accepted,
+        });
+        append(&store, 4, OTHER, 0, 0);
+        wait_for(&written, 4);
+        let kept = |n: u8| store.output(JOB, 0, n, key(n).id()).unwrap().is_some();
+        assert_eq!([kept(0), kept(1), kept(2)], [false, true, false]);
+        assert!(store.output(OTHER, 0, 0, key(0).id()).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_store_of_another_chain_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        close(open(folder.path()));
+        let elsewhere = GenesisHash([8; 32]);
+        match Store::open(folder.path(), elsewhere, |_| {}, |_| {}).map(drop) {
+            Err(StoreError::OtherChain { expected, found }) => {
+                assert_eq!((expected, found), (elsewhere, HERE));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_erased_job_leaves_nothing_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        append(&store, 1, JOB, 0, 1);
+        append(&store, 2, OTHER, 0, 1);
+        wait_for(&written, 2);
+        store.erase(JOB).unwrap();
+        assert_eq!(store.log(JOB).unwrap(), []);
+        assert_eq!(store.output(JOB, 0, 1, key(1).id()).unwrap(), None);
+        assert_eq!(store.log(OTHER).unwrap().len(), 1);
+    }
 }

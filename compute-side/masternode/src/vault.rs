@@ -46,13 +46,17 @@ impl Vault {
     /// The vault in a folder, made if it is not there.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// Bytes held of an item: all of it once it is checked, else what was received.
     pub(crate) fn held(&self, job: JobId, item: Item) -> u64 {
         let length = |path| fs::metadata(path).map(|facts| facts.len()).ok();
-        length(self.path(job, item)).or_else(|| length(self.part(job, item))).unwrap_or(0)
+        length(self.path(job, item))
+            .or_else(|| length(self.part(job, item)))
+            .unwrap_or(0)
     }
 
     /// Whether an item is here and checked.
@@ -80,8 +84,13 @@ impl Vault {
         if length > total || piece.len() > PIECE_BYTES_MAX {
             return Err(ApiError::TooLong { limit: total });
         }
-        self.write(job, item, piece).map_err(|_| ApiError::Storage)?;
-        Ok(if length == total { Received::Whole } else { Received::Partly(length) })
+        self.write(job, item, piece)
+            .map_err(|_| ApiError::Storage)?;
+        Ok(if length == total {
+            Received::Whole
+        } else {
+            Received::Partly(length)
+        })
     }
 
     fn write(&self, job: JobId, item: Item, piece: &[u8]) -> io::Result<()> {
@@ -89,12 +98,21 @@ impl Vault {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        OpenOptions::new().create(true).append(true).open(path)?.write_all(piece)
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)?
+            .write_all(piece)
     }
 
-    /// The chunk root of what was received of an item.
+    /// The chunk root of what is here of an item, checked or not.
     pub(crate) fn chunk_root(&self, job: JobId, item: Item) -> io::Result<Digest> {
-        let mut file = File::open(self.part(job, item))?;
+        let path = if self.has(job, item) {
+            self.path(job, item)
+        } else {
+            self.part(job, item)
+        };
+        let mut file = File::open(path)?;
         let mut hasher = ChunkHasher::new();
         let mut buffer = vec![0; READ_BYTES];
         loop {
@@ -115,7 +133,8 @@ impl Vault {
         let (part, path) = (self.part(job, item), self.path(job, item));
         File::open(&part)?.sync_all()?;
         fs::rename(part, &path)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        path.parent()
+            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 
     /// The item turned out wrong: what was received is dropped.
@@ -125,7 +144,13 @@ impl Vault {
     }
 
     /// Bytes of an item from `offset`, at most `length`.
-    pub(crate) fn read(&self, job: JobId, item: Item, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(
+        &self,
+        job: JobId,
+        item: Item,
+        offset: u64,
+        length: usize,
+    ) -> io::Result<Vec<u8>> {
         let mut file = File::open(self.path(job, item))?;
         file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::new();
@@ -156,13 +181,99 @@ impl Vault {
             Item::Manifest => folder.join("manifest"),
             Item::Program => folder.join("program.wasm"),
             Item::Shard(task) => folder.join("shards").join(task.to_string()),
-            Item::Result(task, replica, device) => {
-                folder.join("results").join(format!("{task}-{replica}-{}", hex::encode(device.0)))
-            }
+            Item::Result(task, replica, device) => folder
+                .join("results")
+                .join(format!("{task}-{replica}-{}", hex::encode(device.0))),
         }
     }
 
     fn part(&self, job: JobId, item: Item) -> PathBuf {
         self.path(job, item).with_extension("part")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use quern_shards::chunks::chunk_root;
+
+    const JOB: JobId = JobId([1; 32]);
+    const ITEM: Item = Item::Shard(3);
+
+    fn vault() -> (tempfile::TempDir, Vault) {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::open(&folder.path().join("jobs")).unwrap();
+        (folder, vault)
+    }
+
+    #[test]
+    fn pieces_are_taken_in_order_and_an_upload_resumes_where_it_stopped() {
+        let (folder, vault) = vault();
+        assert_eq!(
+            vault.append(JOB, ITEM, 0, 6, b"abc"),
+            Ok(Received::Partly(3))
+        );
+        for offset in [0, 2, 4] {
+            let error = vault.append(JOB, ITEM, offset, 6, b"d").unwrap_err();
+            assert_eq!(error, ApiError::OutOfOrder { expected: 3 });
+        }
+        let vault = Vault::open(&folder.path().join("jobs")).unwrap();
+        assert_eq!(vault.held(JOB, ITEM), 3);
+        assert_eq!(vault.append(JOB, ITEM, 3, 6, b"def"), Ok(Received::Whole));
+        assert!(!vault.has(JOB, ITEM), "unchecked bytes have no name");
+        assert_eq!(vault.chunk_root(JOB, ITEM).unwrap(), chunk_root(b"abcdef"));
+    }
+
+    #[test]
+    fn a_piece_beyond_the_end_or_longer_than_a_piece_is_refused_unwritten() {
+        let (_folder, vault) = vault();
+        let over = vault.append(JOB, ITEM, 0, 2, b"abc");
+        assert_eq!(over, Err(ApiError::TooLong { limit: 2 }));
+        let limit = 10 * PIECE_BYTES_MAX as u64;
+        let long = vault.append(JOB, ITEM, 0, limit, &vec![0; PIECE_BYTES_MAX + 1]);
+        assert_eq!(long, Err(ApiError::TooLong { limit }));
+        assert_eq!(vault.held(JOB, ITEM), 0);
+    }
+
+    #[test]
+    fn what_was_checked_is_read_and_never_written_again() {
+        let (_folder, vault) = vault();
+        vault.append(JOB, ITEM, 0, 6, b"abcdef").unwrap();
+        assert!(
+            vault.read_all(JOB, ITEM).is_err(),
+            "unchecked bytes are not read"
+        );
+        vault.keep(JOB, ITEM).unwrap();
+        assert_eq!(vault.append(JOB, ITEM, 6, 6, b"x"), Ok(Received::Partly(6)));
+        assert_eq!(vault.read(JOB, ITEM, 2, 3).unwrap(), b"cde");
+        assert_eq!(vault.read(JOB, ITEM, 9, 3).unwrap(), b"");
+        let root = vault.chunk_root(JOB, ITEM).unwrap();
+        assert_eq!(
+            root,
+            chunk_root(b"abcdef"),
+            "the root is known also once it is kept"
+        );
+    }
+
+    #[test]
+    fn what_turned_out_wrong_is_dropped_and_starts_anew() {
+        let (_folder, vault) = vault();
+        vault.append(JOB, ITEM, 0, 3, b"abc").unwrap();
+        vault.drop_part(JOB, ITEM);
+        assert_eq!(vault.append(JOB, ITEM, 0, 3, b"xyz"), Ok(Received::Whole));
+    }
+
+    #[test]
+    fn an_erased_job_leaves_others_alone_and_may_be_erased_twice() {
+        let (_folder, vault) = vault();
+        let other = JobId([2; 32]);
+        for job in [JOB, other] {
+            vault.append(job, Item::Program, 0, 3, b"abc").unwrap();
+            vault.keep(job, Item::Program).unwrap();
+        }
+        vault.erase(JOB).unwrap();
+        vault.erase(JOB).unwrap();
+        assert!(!vault.has(JOB, Item::Program) && vault.has(other, Item::Program));
     }
 }

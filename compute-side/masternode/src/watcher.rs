@@ -28,7 +28,13 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
     let block = state.block().number;
     let open = state.jobs_coordinated_by(&shared.account.id()).await?;
     let mut remembered = shared.store.jobs()?;
-    core.step(Tick(0), Event::Finalised { block, jobs: vec![] });
+    core.step(
+        Tick(0),
+        Event::Finalised {
+            block,
+            jobs: vec![],
+        },
+    );
     for (id, job) in open {
         let known = remembered.iter().position(|(known, _)| *known == id);
         let record = known.map(|at| remembered.swap_remove(at).1);
@@ -57,9 +63,17 @@ fn recover(
         .as_ref()
         .and_then(|record| record.delegated_key)
         .and_then(|key| open_context(shared, id, &job, key));
-    let plan = context.as_ref().filter(|_| uploaded).map(|context| JobPlan {
-        input_roots: context.manifest.shards().iter().map(|shard| shard.chunk_root).collect(),
-    });
+    let plan = context
+        .as_ref()
+        .filter(|_| uploaded)
+        .map(|context| JobPlan {
+            input_roots: context
+                .manifest
+                .shards()
+                .iter()
+                .map(|shard| shard.chunk_root)
+                .collect(),
+        });
     if let Some(context) = context {
         shared.put_context(id, context);
     }
@@ -68,7 +82,10 @@ fn recover(
         delegated_key: record.and_then(|record| record.delegated_key),
         uploaded,
     };
-    shared.store.put_job(id, &record).context("cannot remember a job")?;
+    shared
+        .store
+        .put_job(id, &record)
+        .context("cannot remember a job")?;
     shared.learn(id, job.clone());
     core.replay(Tick(0), id, job, plan, log);
     tracing::info!(job = %id, entries, uploaded, "job is taken up again");
@@ -82,10 +99,23 @@ pub(crate) fn open_context(
     job: &Job,
     (encapsulated, ciphertext): ([u8; 32], [u8; 48]),
 ) -> Option<JobContext> {
-    let purpose = Delegation { genesis: shared.genesis, job: id, masternode: shared.account.id() };
-    let sealed = SealedKey { encapsulated, ciphertext };
+    let purpose = Delegation {
+        genesis: shared.genesis,
+        job: id,
+        masternode: shared.account.id(),
+    };
+    let sealed = SealedKey {
+        encapsulated,
+        ciphertext,
+    };
     let submission = &job.submission;
-    let key = accept_delegation(&shared.sealing, &purpose, &submission.key_commitment, &sealed).ok()?;
+    let key = accept_delegation(
+        &shared.sealing,
+        &purpose,
+        &submission.key_commitment,
+        &sealed,
+    )
+    .ok()?;
     let bytes = shared.vault.read_all(id, Item::Manifest).ok()?;
     let manifest = manifest::open(shared.genesis, id, submission, &key, &bytes).ok()?;
     Some(JobContext::new(manifest, key, &shared.vault))
@@ -113,7 +143,12 @@ async fn follow(shared: &Shared) -> Result<(), ChainError> {
     loop {
         let block = state.block().number;
         let jobs = jobs_at(shared, &state).await?;
-        if shared.commands.send(Command::Finalised { block, jobs }).await.is_err() {
+        if shared
+            .commands
+            .send(Command::Finalised { block, jobs })
+            .await
+            .is_err()
+        {
             return Ok(());
         }
         if block >= erased + ERASE_BLOCKS {

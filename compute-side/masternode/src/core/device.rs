@@ -10,7 +10,8 @@ use quern_primitives::{
     view::DeviceView,
 };
 use quern_protocol::{
-    Discard, DiscardReason, Exchange, HandBackReason, Hello, Output, Refusal, ReplicaId, Report, limits,
+    Discard, DiscardReason, Exchange, HandBackReason, Hello, Output, Refusal, ReplicaId, Report,
+    limits,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -58,7 +59,7 @@ pub(super) struct Known {
     last_heard: Tick,
     pub(super) in_hand: Vec<ReplicaId>,
     /// Reports written but not yet on disk.
-    unconfirmed: VecDeque<(Ticket, ReplicaId)>,
+    unconfirmed: Vec<(Ticket, ReplicaId)>,
     acknowledged: Vec<ReplicaId>,
     discard: Vec<Discard>,
     parked: VecDeque<Parked>,
@@ -76,6 +77,19 @@ impl Known {
     fn discard(&mut self, id: ReplicaId, reason: DiscardReason) {
         if self.discard.len() < limits::ACKNOWLEDGEMENTS_MAX {
             self.discard.push(Discard { id, reason });
+        }
+    }
+
+    /// Acknowledges a report that was taken before, once it is on disk.
+    fn acknowledge_again(&mut self, id: ReplicaId, ticket: Ticket, persisted: Ticket) {
+        let waits = self.unconfirmed.iter().any(|(_, waiting)| *waiting == id);
+        if waits || self.acknowledged.contains(&id) {
+            return;
+        }
+        if ticket <= persisted {
+            self.acknowledged.push(id);
+        } else {
+            self.unconfirmed.push((ticket, id));
         }
     }
 
@@ -104,13 +118,20 @@ impl Devices {
     }
 
     pub(super) fn connected(&self) -> impl Iterator<Item = DeviceId> + '_ {
-        self.0.iter().filter(|(_, known)| known.connected).map(|(device, _)| *device)
+        self.0
+            .iter()
+            .filter(|(_, known)| known.connected)
+            .map(|(device, _)| *device)
     }
 
     /// Distinct accounts with a connected device.
     pub(super) fn connected_accounts(&self) -> usize {
-        let mut accounts: Vec<_> =
-            self.0.values().filter(|known| known.connected).map(|known| &known.account).collect();
+        let mut accounts: Vec<_> = self
+            .0
+            .values()
+            .filter(|known| known.connected)
+            .map(|known| &known.account)
+            .collect();
         accounts.sort_unstable();
         accounts.dedup();
         accounts.len()
@@ -127,9 +148,10 @@ impl Devices {
     /// What was written is on disk: it may be acknowledged.
     pub(super) fn confirm(&mut self, through: Ticket) {
         for known in self.0.values_mut() {
-            while known.unconfirmed.front().is_some_and(|(ticket, _)| *ticket <= through) {
-                known.acknowledged.extend(known.unconfirmed.pop_front().map(|(_, id)| id));
-            }
+            let written = known
+                .unconfirmed
+                .extract_if(.., |(ticket, _)| *ticket <= through);
+            known.acknowledged.extend(written.map(|(_, id)| id));
         }
     }
 
@@ -137,7 +159,9 @@ impl Devices {
     pub(super) fn drop_job(&mut self, job: JobId) {
         for known in self.0.values_mut() {
             let dropped: Vec<_> = known.in_hand.extract_if(.., |id| id.job == job).collect();
-            dropped.into_iter().for_each(|id| known.discard(id, DiscardReason::JobOver));
+            dropped
+                .into_iter()
+                .for_each(|id| known.discard(id, DiscardReason::JobOver));
         }
     }
 
@@ -154,23 +178,38 @@ impl Devices {
     }
 
     fn next_expiry(&self) -> Option<Tick> {
-        self.0.values().flat_map(|known| known.parked.iter().map(|parked| parked.until)).min()
+        self.0
+            .values()
+            .flat_map(|known| known.parked.iter().map(|parked| parked.until))
+            .min()
     }
 
     fn overdue(&self, now: Tick) -> Vec<DeviceId> {
         let silence = limits::SILENCE_MAX.as_millis() as u64;
         let silent = |known: &Known| known.last_heard.plus_ms(silence) <= now;
-        self.0.iter().filter(|(_, known)| silent(known)).map(|(device, _)| *device).collect()
+        self.0
+            .iter()
+            .filter(|(_, known)| silent(known))
+            .map(|(device, _)| *device)
+            .collect()
     }
 }
 
 impl Core {
-    pub(super) fn hello(&mut self, now: Tick, view: DeviceView, hello: &Hello, out: &mut Vec<Effect>) {
+    pub(super) fn hello(
+        &mut self,
+        now: Tick,
+        view: DeviceView,
+        hello: &Hello,
+        out: &mut Vec<Effect>,
+    ) {
         let earlier = self.devices.0.remove(&view.id);
         let (mut in_hand, unconfirmed, acknowledged) = earlier
             .map(|known| (known.in_hand, known.unconfirmed, known.acknowledged))
             .unwrap_or_default();
-        let forgotten: Vec<_> = in_hand.extract_if(.., |id| !hello.in_hand.contains(id)).collect();
+        let forgotten: Vec<_> = in_hand
+            .extract_if(.., |id| !hello.in_hand.contains(id))
+            .collect();
         let mut known = Known {
             account: view.device.account,
             engines: hello.engines.clone(),
@@ -185,9 +224,15 @@ impl Core {
         for id in &hello.in_hand {
             if !known.in_hand.contains(id) {
                 // After a restart of the masternode the log still knows who holds what.
-                let holding = self.jobs.get(&id.job).and_then(|job| job.holding(id.task, id.replica));
-                match holding.is_some_and(|holding| holding.device == view.id) {
-                    true if known.room() > 0 => known.in_hand.push(*id),
+                let job = self.jobs.get(&id.job);
+                let holding = job.and_then(|job| job.holding(id.task, id.replica));
+                let ticket = job.and_then(|job| job.reported_with(id.task, id.replica, &view.id));
+                match (
+                    holding.is_some_and(|holding| holding.device == view.id),
+                    ticket,
+                ) {
+                    (true, _) if known.room() > 0 => known.in_hand.push(*id),
+                    (false, Some(ticket)) => known.acknowledge_again(*id, ticket, self.persisted),
                     _ => known.discard(*id, DiscardReason::NotAssigned),
                 }
             }
@@ -215,7 +260,10 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         let Some(known) = self.devices.get_mut(&device) else {
-            out.push(Effect::Refuse { token, refusal: Refusal::NoHello });
+            out.push(Effect::Refuse {
+                token,
+                refusal: Refusal::NoHello,
+            });
             return;
         };
         known.last_heard = now;
@@ -231,7 +279,9 @@ impl Core {
             };
             self.release(returned.id, device, cause, out);
         }
-        let Some(known) = self.devices.get_mut(&device) else { return };
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
+        };
         let until = now.plus_ms(limits::HOLD.as_millis() as u64);
         if known.parked.len() >= limits::TASKS_IN_HAND_MAX
             && let Some(oldest) = known.parked.pop_front()
@@ -240,15 +290,30 @@ impl Core {
             self.reply(oldest, device, work, out);
         }
         if let Some(known) = self.devices.get_mut(&device) {
-            known.parked.push_back(Parked { token, want: exchange.want, until });
+            known.parked.push_back(Parked {
+                token,
+                want: exchange.want,
+                until,
+            });
         }
         self.answer_device(now, device, out);
     }
 
-    pub(super) fn barred(&mut self, now: Tick, device: DeviceId, refusal: Refusal, out: &mut Vec<Effect>) {
-        let Some(known) = self.devices.0.remove(&device) else { return };
+    pub(super) fn barred(
+        &mut self,
+        now: Tick,
+        device: DeviceId,
+        refusal: Refusal,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(known) = self.devices.0.remove(&device) else {
+            return;
+        };
         for parked in &known.parked {
-            out.push(Effect::Refuse { token: parked.token, refusal });
+            out.push(Effect::Refuse {
+                token: parked.token,
+                refusal,
+            });
         }
         out.push(Effect::Dismiss { device });
         for id in known.in_hand {
@@ -269,7 +334,9 @@ impl Core {
             .filter(|(_, known)| !known.parked.is_empty())
             .map(|(device, _)| *device)
             .collect();
-        waiting.into_iter().for_each(|device| self.answer_device(now, device, out));
+        waiting
+            .into_iter()
+            .for_each(|device| self.answer_device(now, device, out));
     }
 
     fn answer_device(&mut self, now: Tick, device: DeviceId, out: &mut Vec<Effect>) {
@@ -278,7 +345,9 @@ impl Core {
         {
             let room = known.room().min(parked.want.into());
             let assignments = self.assign(now, device, room, out);
-            let Some(known) = self.devices.get_mut(&device) else { return };
+            let Some(known) = self.devices.get_mut(&device) else {
+                return;
+            };
             let wants_nothing = parked.want == 0;
             if assignments.is_empty() && !known.has_news() && !wants_nothing && parked.until > now {
                 return;
@@ -294,34 +363,70 @@ impl Core {
     }
 
     /// Gives up to `room` replicas to a device.
-    fn assign(&mut self, now: Tick, device: DeviceId, room: usize, out: &mut Vec<Effect>) -> Vec<PlannedAssignment> {
-        let Some(known) = self.devices.get(&device) else { return vec![] };
+    fn assign(
+        &mut self,
+        now: Tick,
+        device: DeviceId,
+        room: usize,
+        out: &mut Vec<Effect>,
+    ) -> Vec<PlannedAssignment> {
+        let Some(known) = self.devices.get(&device) else {
+            return vec![];
+        };
         let (account, engines) = (known.account.clone(), known.engines.clone());
         let mut assignments = Vec::new();
         while assignments.len() < room {
-            let Some((job, task, replica)) = self.queue.take(&account, &device) else { break };
+            let Some((job, task, replica)) = self.queue.take(&account, &device) else {
+                break;
+            };
             let id = ReplicaId { job, task, replica };
             let engine = self.jobs.get(&job).and_then(|active| {
                 let class = active.job.submission.class;
-                engines.iter().find(|(has, _)| *has == class).map(|(_, engine)| *engine)
+                engines
+                    .iter()
+                    .find(|(has, _)| *has == class)
+                    .map(|(_, engine)| *engine)
             });
             let Some(engine) = engine.filter(|engine| self.engine_fits(job, engine)) else {
                 // A device of another class or engine can take nothing of this job.
                 self.queue.release(job, task, replica, Some(device));
                 break;
             };
-            let entry = Entry::Assigned { task, replica, device, account: account.clone(), engine };
+            let entry = Entry::Assigned {
+                task,
+                replica,
+                device,
+                account: account.clone(),
+                engine,
+            };
             let (_, log_position) = self.append(job, entry, None, out);
-            let fuel_max = self.jobs.get(&job).map_or(0, |active| active.job.submission.fuel_per_task_max);
+            let fuel_max = self
+                .jobs
+                .get(&job)
+                .map_or(0, |active| active.job.submission.fuel_per_task_max);
             let time_ms = self.settings.replica_ms(fuel_max);
             if let Some(active) = self.jobs.get_mut(&job) {
                 let (account, until) = (account.clone(), now.plus_ms(time_ms));
-                active.assigned(task, replica, Holding { device, account, engine, log_position, until });
+                active.assigned(
+                    task,
+                    replica,
+                    Holding {
+                        device,
+                        account,
+                        engine,
+                        log_position,
+                        until,
+                    },
+                );
             }
             if let Some(known) = self.devices.get_mut(&device) {
                 known.in_hand.push(id);
             }
-            assignments.push(PlannedAssignment { id, log_position, time_ms });
+            assignments.push(PlannedAssignment {
+                id,
+                log_position,
+                time_ms,
+            });
             out.push(Effect::Changed { job });
         }
         assignments
@@ -330,7 +435,9 @@ impl Core {
     /// Answers are compared bit for bit, so all devices of a job must run one engine: that of the
     /// first one.
     fn engine_fits(&self, job: JobId, engine: &Digest) -> bool {
-        self.jobs.get(&job).is_some_and(|active| active.engine().is_none_or(|first| first == *engine))
+        self.jobs
+            .get(&job)
+            .is_some_and(|active| active.engine().is_none_or(|first| first == *engine))
     }
 
     fn report(
@@ -347,13 +454,12 @@ impl Core {
             None => Err(DiscardReason::JobOver),
             Some(active) => active.admit(&report.receipt, device, facts, &self.settings.genesis),
         };
-        let Some(known) = self.devices.get_mut(&device) else { return };
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
+        };
         match verdict {
-            Ok(Admission::Repeated) => {
-                let waits = known.unconfirmed.iter().any(|(_, waiting)| *waiting == id);
-                if !waits && !known.acknowledged.contains(&id) {
-                    known.acknowledged.push(id);
-                }
+            Ok(Admission::Repeated(ticket)) => {
+                known.acknowledge_again(id, ticket, self.persisted);
             }
             Err(reason) => {
                 let was_given = known.in_hand.contains(&id);
@@ -366,26 +472,40 @@ impl Core {
                 known.in_hand.retain(|held| *held != id);
                 let (output, place) = match report.output {
                     Output::Inline(bytes) => {
-                        let place = OutputPlace::Inline { bytes: bytes.len() as u64 };
+                        let place = OutputPlace::Inline {
+                            bytes: bytes.len() as u64,
+                        };
                         (Some(bytes), place)
                     }
                     Output::Delivered { bytes } => (None, OutputPlace::File { bytes }),
                 };
-                let entry = Entry::Reported { receipt: report.receipt.clone(), output: place };
+                let entry = Entry::Reported {
+                    receipt: report.receipt.clone(),
+                    output: place,
+                };
                 let (ticket, _) = self.append(id.job, entry, output, out);
                 if let Some(known) = self.devices.get_mut(&device) {
-                    known.unconfirmed.push_back((ticket, id));
+                    known.unconfirmed.push((ticket, id));
                 }
                 if let Some(active) = self.jobs.get_mut(&id.job) {
-                    active.reported(&report.receipt);
+                    active.reported(ticket, &report.receipt);
                 }
                 self.judge(now, id.job, id.task, out);
             }
         }
     }
 
-    fn release(&mut self, id: ReplicaId, device: DeviceId, cause: ReleaseCause, out: &mut Vec<Effect>) {
-        let now = self.devices.get(&device).map_or(Tick::default(), |known| known.last_heard);
+    fn release(
+        &mut self,
+        id: ReplicaId,
+        device: DeviceId,
+        cause: ReleaseCause,
+        out: &mut Vec<Effect>,
+    ) {
+        let now = self
+            .devices
+            .get(&device)
+            .map_or(Tick::default(), |known| known.last_heard);
         self.release_at(now, id, device, cause, out);
     }
 
@@ -409,7 +529,12 @@ impl Core {
         if !held {
             return;
         }
-        let entry = Entry::Released { task: id.task, replica: id.replica, device, cause };
+        let entry = Entry::Released {
+            task: id.task,
+            replica: id.replica,
+            device,
+            cause,
+        };
         self.append(id.job, entry, None, out);
         if let Some(active) = self.jobs.get_mut(&id.job) {
             active.released(id.task, id.replica, cause);
@@ -428,7 +553,9 @@ impl Core {
         }
         self.next_check = now.plus_ms(CHECK_MS);
         for device in self.devices.overdue(now) {
-            let Some(known) = self.devices.0.remove(&device) else { continue };
+            let Some(known) = self.devices.0.remove(&device) else {
+                continue;
+            };
             if known.connected {
                 out.push(Effect::Dismiss { device });
             }
@@ -436,7 +563,11 @@ impl Core {
                 self.release_at(now, id, device, ReleaseCause::Late, out);
             }
         }
-        let overdue: Vec<_> = self.jobs.values().flat_map(|job| job.overdue(now)).collect();
+        let overdue: Vec<_> = self
+            .jobs
+            .values()
+            .flat_map(|job| job.overdue(now))
+            .collect();
         for (id, device) in overdue {
             if let Some(known) = self.devices.get_mut(&device) {
                 known.discard(id, DiscardReason::NotAssigned);

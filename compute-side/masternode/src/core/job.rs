@@ -1,6 +1,6 @@
 //! One job at its coordinator.
 
-use super::{Core, Effect, Entry, ReleaseCause, Tick};
+use super::{Core, Effect, Entry, ReleaseCause, Tick, Ticket};
 use quern_grid::PullQueue;
 use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
@@ -11,8 +11,8 @@ use quern_primitives::{
     receipt::{Exit, SignedReceipt},
     verdict::{Finding, Verdict},
 };
-use quern_shards::seal::sealed_bytes;
 use quern_protocol::{DiscardReason, ReplicaId};
+use quern_shards::seal::sealed_bytes;
 use quern_verdict::{Case, Decision, Expected, Hearing, Testimony, check_receipt, receipt_digest};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -37,7 +37,18 @@ pub(super) struct Holding {
 #[derive(Clone, Debug)]
 struct OpenTask {
     case: Case,
-    reported: BTreeMap<ReplicaIndex, (DeviceId, AccountId)>,
+    reported: BTreeMap<ReplicaIndex, Reporter>,
+    /// Devices that may not have the task again.
+    excluded: Vec<DeviceId>,
+}
+
+/// Who answered for a replica.
+#[derive(Clone, Debug)]
+struct Reporter {
+    device: DeviceId,
+    account: AccountId,
+    /// Of the entry that holds the report.
+    ticket: Ticket,
 }
 
 /// Where a task stands.
@@ -48,13 +59,14 @@ enum Task {
     /// Before the judge.
     Open(Box<OpenTask>),
     /// It has its verdict. Who reported is remembered, for repeated reports.
-    Decided(Vec<(ReplicaIndex, DeviceId)>),
+    Decided(Vec<(ReplicaIndex, DeviceId, Ticket)>),
 }
 
 /// Whether a report is taken.
 pub(super) enum Admission {
     New,
-    Repeated,
+    /// It was taken before, with this entry.
+    Repeated(Ticket),
 }
 
 /// Counts for the owner's progress.
@@ -82,19 +94,22 @@ pub(super) struct ActiveJob {
     engine: Option<Digest>,
     pub(super) counters: Counters,
     /// Verdicts that are in no batch, with the ticket of the entry that holds each.
-    pub(super) unsettled: VecDeque<(super::Ticket, Verdict)>,
+    pub(super) unsettled: VecDeque<(Ticket, Verdict)>,
     pub(super) oldest_unsettled: Option<Tick>,
     /// The batch that waits for the chain, if its sequence number is still the next.
-    pub(super) in_flight: Option<(super::Ticket, Batch)>,
+    pub(super) in_flight: Option<(Ticket, Batch)>,
     pub(super) next_try: Tick,
     /// A task on which the program fails, once that is decided.
-    pub(super) failed: Option<(super::Ticket, TaskIndex, Exit)>,
+    pub(super) failed: Option<(Ticket, TaskIndex, Exit)>,
     closed: bool,
 }
 
 impl ActiveJob {
     pub(super) fn new(id: JobId, job: Job) -> Self {
-        let tasks = job.submission.tasks.min(quern_primitives::limits::TASKS_PER_JOB_MAX);
+        let tasks = job
+            .submission
+            .tasks
+            .min(quern_primitives::limits::TASKS_PER_JOB_MAX);
         Self {
             id,
             tariff: Tariff::of_job(&job).ok(),
@@ -117,7 +132,10 @@ impl ActiveJob {
 
     /// Takes over what the chain says.
     pub(super) fn learn(&mut self, job: Job, now: Tick) {
-        let settled = self.in_flight.as_ref().is_some_and(|(_, batch)| batch.sequence < job.next_batch);
+        let settled = self
+            .in_flight
+            .as_ref()
+            .is_some_and(|(_, batch)| batch.sequence < job.next_batch);
         if settled {
             self.in_flight = None;
             self.next_try = now;
@@ -151,8 +169,11 @@ impl ActiveJob {
             for replica in submission.agreement.replicas()..open.case.replicas() {
                 queue.add_replica(id, task, replica);
             }
-            for (replica, (_, account)) in &open.reported {
-                queue.claim(id, task, *replica, account);
+            for (replica, reporter) in &open.reported {
+                queue.claim(id, task, *replica, &reporter.account);
+            }
+            for device in &open.excluded {
+                queue.exclude(id, task, *device);
             }
         }
         for ((task, replica), holding) in &self.held {
@@ -172,8 +193,15 @@ impl ActiveJob {
 
     pub(super) fn close(&mut self) {
         self.closed = true;
+        self.held.clear();
         self.unsettled.clear();
+        self.oldest_unsettled = None;
         self.in_flight = None;
+    }
+
+    /// Whether nothing of it is to be computed any more: it is closed, or its program fails.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed || self.failed.is_some()
     }
 
     pub(super) fn next_position(&mut self) -> u64 {
@@ -213,7 +241,9 @@ impl ActiveJob {
     }
 
     pub(super) fn held_by(&self, device: &DeviceId) -> Vec<ReplicaId> {
-        self.held_where(|holding| holding.device == *device).map(|(id, _)| id).collect()
+        self.held_where(|holding| holding.device == *device)
+            .map(|(id, _)| id)
+            .collect()
     }
 
     pub(super) fn overdue(&self, now: Tick) -> Vec<(ReplicaId, DeviceId)> {
@@ -224,12 +254,23 @@ impl ActiveJob {
         self.held.values().map(|holding| holding.until).min()
     }
 
-    fn held_where(&self, wanted: impl Fn(&Holding) -> bool) -> impl Iterator<Item = (ReplicaId, DeviceId)> {
-        self.held.iter().filter(move |(_, holding)| wanted(holding)).map(
-            |((task, replica), holding)| {
-                (ReplicaId { job: self.id, task: *task, replica: *replica }, holding.device)
-            },
-        )
+    fn held_where(
+        &self,
+        wanted: impl Fn(&Holding) -> bool,
+    ) -> impl Iterator<Item = (ReplicaId, DeviceId)> {
+        self.held
+            .iter()
+            .filter(move |(_, holding)| wanted(holding))
+            .map(|((task, replica), holding)| {
+                (
+                    ReplicaId {
+                        job: self.id,
+                        task: *task,
+                        replica: *replica,
+                    },
+                    holding.device,
+                )
+            })
     }
 
     pub(super) fn assigned(&mut self, task: TaskIndex, replica: ReplicaIndex, holding: Holding) {
@@ -240,14 +281,22 @@ impl ActiveJob {
     }
 
     pub(super) fn released(&mut self, task: TaskIndex, replica: ReplicaIndex, cause: ReleaseCause) {
-        let Some(holding) = self.held.remove(&(task, replica)) else { return };
+        let Some(holding) = self.held.remove(&(task, replica)) else {
+            return;
+        };
+        if cause.excludes()
+            && let Some(open) = self.open_mut(task)
+        {
+            open.excluded.push(holding.device);
+        }
         let testimony = match cause {
             ReleaseCause::Late => Testimony::Late,
             ReleaseCause::Failed => Testimony::Failed,
             ReleaseCause::HandedBack | ReleaseCause::Forgotten | ReleaseCause::Barred => return,
         };
         if let Some(open) = self.open_mut(task) {
-            open.case.hear(replica, holding.device, holding.account, testimony);
+            open.case
+                .hear(replica, holding.device, holding.account, testimony);
         }
     }
 
@@ -260,18 +309,20 @@ impl ActiveJob {
         genesis: &GenesisHash,
     ) -> Result<Admission, DiscardReason> {
         let payload = &receipt.payload;
-        let (Some(plan), false) = (&self.plan, self.closed) else { return Err(DiscardReason::JobOver) };
-        let task = self.tasks.get(payload.task as usize).ok_or(DiscardReason::NotAssigned)?;
-        let open = match task {
-            Task::Untouched => return Err(DiscardReason::NotAssigned),
-            Task::Decided(reported) if reported.contains(&(payload.replica, device)) => {
-                return Ok(Admission::Repeated);
-            }
-            Task::Decided(_) => return Err(DiscardReason::Decided),
-            Task::Open(open) => open,
+        if let Some(ticket) = self.reported_with(payload.task, payload.replica, &device) {
+            return Ok(Admission::Repeated(ticket));
+        }
+        let (Some(plan), false) = (&self.plan, self.is_over()) else {
+            return Err(DiscardReason::JobOver);
         };
-        if open.reported.get(&payload.replica).is_some_and(|(known, _)| *known == device) {
-            return Ok(Admission::Repeated);
+        let task = self
+            .tasks
+            .get(payload.task as usize)
+            .ok_or(DiscardReason::NotAssigned)?;
+        match task {
+            Task::Untouched => return Err(DiscardReason::NotAssigned),
+            Task::Decided(_) => return Err(DiscardReason::Decided),
+            Task::Open(_) => {}
         }
         let holding = self
             .holding(payload.task, payload.replica)
@@ -284,7 +335,11 @@ impl ActiveJob {
             replica: payload.replica,
             device,
             program: submission.program,
-            input_root: plan.input_roots.get(payload.task as usize).copied().unwrap_or_default(),
+            input_root: plan
+                .input_roots
+                .get(payload.task as usize)
+                .copied()
+                .unwrap_or_default(),
             class: submission.class,
             engine: holding.engine,
             log_position: holding.log_position,
@@ -294,31 +349,82 @@ impl ActiveJob {
         check_receipt(receipt, &expected, genesis).map_err(|_| DiscardReason::Invalid)?;
         let sealed = sealed_bytes(payload.result_bytes);
         match output {
-            Some((bytes, root)) if bytes == sealed && root == payload.output_root => Ok(Admission::New),
+            Some((bytes, root)) if bytes == sealed && root == payload.output_root => {
+                Ok(Admission::New)
+            }
             _ => Err(DiscardReason::Invalid),
         }
     }
 
-    pub(super) fn reported(&mut self, receipt: &SignedReceipt) {
+    /// The entry with which a device's report for a replica was taken, if it was.
+    pub(super) fn reported_with(
+        &self,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        device: &DeviceId,
+    ) -> Option<Ticket> {
+        match self.tasks.get(task as usize)? {
+            Task::Untouched => None,
+            Task::Open(open) => {
+                let reporter = open.reported.get(&replica)?;
+                (reporter.device == *device).then_some(reporter.ticket)
+            }
+            Task::Decided(reported) => reported
+                .iter()
+                .find(|(known, by, _)| *known == replica && by == device)
+                .map(|(.., ticket)| *ticket),
+        }
+    }
+
+    pub(super) fn reported(&mut self, ticket: Ticket, receipt: &SignedReceipt) {
         let payload = &receipt.payload;
-        let Some(holding) = self.held.remove(&(payload.task, payload.replica)) else { return };
-        let Some(open) = self.open_mut(payload.task) else { return };
-        open.reported.insert(payload.replica, (payload.device, holding.account.clone()));
-        let testimony =
-            Testimony::Answered { answer: payload.answer(), receipt: receipt_digest(receipt) };
-        open.case.hear(payload.replica, payload.device, holding.account, testimony);
+        let Some(holding) = self.held.remove(&(payload.task, payload.replica)) else {
+            return;
+        };
+        let Some(open) = self.open_mut(payload.task) else {
+            return;
+        };
+        let reporter = Reporter {
+            device: payload.device,
+            account: holding.account.clone(),
+            ticket,
+        };
+        open.reported.insert(payload.replica, reporter);
+        let testimony = Testimony::Answered {
+            answer: payload.answer(),
+            receipt: receipt_digest(receipt),
+        };
+        open.case
+            .hear(payload.replica, payload.device, holding.account, testimony);
         self.counters.replicas += 1;
+    }
+
+    /// Tasks that wait for the judge and for no device: a crash came between the last report and
+    /// what the judge said of it.
+    pub(super) fn unjudged(&self) -> Vec<TaskIndex> {
+        let waits = |task: &TaskIndex| {
+            matches!(
+                self.hearing(*task),
+                Some(Hearing::Decided(_) | Hearing::NeedsMore { .. })
+            )
+        };
+        (0..self.task_count()).filter(waits).collect()
     }
 
     /// Where a task's case stands.
     pub(super) fn hearing(&self, task: TaskIndex) -> Option<Hearing> {
         let open = self.open(task)?;
-        let outstanding = open.case.replicas().saturating_sub(open.reported.len() as u8);
+        let outstanding = open
+            .case
+            .replicas()
+            .saturating_sub(open.reported.len() as u8);
         Some(open.case.hearing(outstanding))
     }
 
     pub(super) fn add_replicas(&mut self, task: TaskIndex, replicas: u8) -> Vec<ReplicaIndex> {
-        let Some(open) = self.open_mut(task) else { return vec![] };
+        let Some(open) = self.open_mut(task) else {
+            return vec![];
+        };
         let first = open.case.replicas();
         open.case.add_replicas(replicas);
         (first..open.case.replicas()).collect()
@@ -329,29 +435,46 @@ impl ActiveJob {
         let answer = decision.answer;
         let mut replicas = decision.findings;
         let is_accepted = |finding: &Finding| *finding == Finding::Accepted;
-        let agreeing = replicas.iter().filter(|found| is_accepted(&found.finding)).count() as u8;
+        let agreeing = replicas
+            .iter()
+            .filter(|found| is_accepted(&found.finding))
+            .count() as u8;
         let price = match (answer.exit, &self.tariff) {
             (Exit::Success, Some(tariff)) => tariff.price(answer.fuel),
             _ => 0,
         };
-        for found in replicas.iter_mut().filter(|found| is_accepted(&found.finding)) {
+        for found in replicas
+            .iter_mut()
+            .filter(|found| is_accepted(&found.finding))
+        {
             found.pay = pay::pays(price, agreeing);
         }
-        Verdict { job: self.id, task, answer, price, replicas }
+        Verdict {
+            job: self.id,
+            task,
+            answer,
+            price,
+            replicas,
+        }
     }
 
     /// Closes a task's case with its verdict.
-    pub(super) fn judged(&mut self, ticket: super::Ticket, verdict: Verdict, now: Tick) {
+    pub(super) fn judged(&mut self, ticket: Ticket, verdict: Verdict, now: Tick) {
         let reported = match self.tasks.get(verdict.task as usize) {
-            Some(Task::Open(open)) => {
-                open.reported.iter().map(|(replica, (device, _))| (*replica, *device)).collect()
-            }
+            Some(Task::Open(open)) => open
+                .reported
+                .iter()
+                .map(|(replica, by)| (*replica, by.device, by.ticket))
+                .collect(),
             _ => return,
         };
         if let Some(task) = self.tasks.get_mut(verdict.task as usize) {
             *task = Task::Decided(reported);
         }
-        let incorrect = verdict.replicas.iter().filter(|found| found.finding == Finding::Incorrect);
+        let incorrect = verdict
+            .replicas
+            .iter()
+            .filter(|found| found.finding == Finding::Incorrect);
         self.counters.incorrect += incorrect.count() as u32;
         self.counters.decided += 1;
         self.counters.fuel = self.counters.fuel.saturating_add(verdict.answer.fuel);
@@ -360,7 +483,9 @@ impl ActiveJob {
             self.unsettled.push_back((ticket, verdict));
             self.oldest_unsettled.get_or_insert(now);
         } else {
-            self.failed.get_or_insert((ticket, verdict.task, verdict.answer.exit));
+            self.failed
+                .get_or_insert((ticket, verdict.task, verdict.answer.exit));
+            self.held.clear();
         }
     }
 
@@ -383,7 +508,11 @@ impl ActiveJob {
         let state = self.tasks.get_mut(task as usize)?;
         if matches!(state, Task::Untouched) {
             let case = Case::new(agreement);
-            *state = Task::Open(Box::new(OpenTask { case, reported: BTreeMap::new() }));
+            *state = Task::Open(Box::new(OpenTask {
+                case,
+                reported: BTreeMap::new(),
+                excluded: vec![],
+            }));
             self.counters.touched += 1;
         }
         self.open_mut(task)
@@ -394,18 +523,39 @@ impl ActiveJob {
     pub(super) fn replay(&mut self, entry: Entry, now: Tick, replica_ms: u64) {
         let log_position = self.next_position();
         match entry {
-            Entry::Assigned { task, replica, device, account, engine } => {
+            Entry::Assigned {
+                task,
+                replica,
+                device,
+                account,
+                engine,
+            } => {
                 let until = now.plus_ms(replica_ms);
-                self.assigned(task, replica, Holding { device, account, engine, log_position, until });
+                self.assigned(
+                    task,
+                    replica,
+                    Holding {
+                        device,
+                        account,
+                        engine,
+                        log_position,
+                        until,
+                    },
+                );
             }
-            Entry::Released { task, replica, cause, .. } => self.released(task, replica, cause),
-            Entry::Reported { receipt, .. } => self.reported(&receipt),
+            Entry::Released {
+                task,
+                replica,
+                cause,
+                ..
+            } => self.released(task, replica, cause),
+            Entry::Reported { receipt, .. } => self.reported(Ticket::default(), &receipt),
             Entry::Added { task, replicas } => drop(self.add_replicas(task, replicas)),
-            Entry::Judged { verdict } => self.judged(super::Ticket::default(), verdict, now),
+            Entry::Judged { verdict } => self.judged(Ticket::default(), verdict, now),
             Entry::Batched { batch } => {
                 self.take_batched(&batch);
                 let waits = batch.sequence >= self.job.next_batch;
-                self.in_flight = waits.then_some((super::Ticket::default(), batch));
+                self.in_flight = waits.then_some((Ticket::default(), batch));
             }
         }
     }
@@ -414,7 +564,9 @@ impl ActiveJob {
 impl Core {
     /// Asks the judge where a task stands and does what follows.
     pub(super) fn judge(&mut self, now: Tick, id: JobId, task: TaskIndex, out: &mut Vec<Effect>) {
-        let Some(active) = self.jobs.get_mut(&id) else { return };
+        let Some(active) = self.jobs.get_mut(&id).filter(|job| !job.is_over()) else {
+            return;
+        };
         match active.hearing(task) {
             Some(Hearing::Decided(decision)) => {
                 let verdict = active.verdict(task, decision);
@@ -424,7 +576,14 @@ impl Core {
                     .filter(|found| found.finding == Finding::Accepted)
                     .map(|found| (found.replica, found.device))
                     .collect();
-                let (ticket, _) = self.append(id, Entry::Judged { verdict: verdict.clone() }, None, out);
+                let (ticket, _) = self.append(
+                    id,
+                    Entry::Judged {
+                        verdict: verdict.clone(),
+                    },
+                    None,
+                    out,
+                );
                 if let Some(active) = self.jobs.get_mut(&id) {
                     active.judged(ticket, verdict, now);
                     if active.failed.is_some() {
@@ -434,13 +593,19 @@ impl Core {
                         self.queue.remove(id, task);
                     }
                 }
-                out.push(Effect::KeepOutputs { job: id, task, accepted });
+                out.push(Effect::KeepOutputs {
+                    job: id,
+                    task,
+                    accepted,
+                });
                 out.push(Effect::Changed { job: id });
             }
             Some(Hearing::NeedsMore { replicas }) => {
                 let added = active.add_replicas(task, replicas);
                 self.append(id, Entry::Added { task, replicas }, None, out);
-                added.into_iter().for_each(|replica| self.queue.add_replica(id, task, replica));
+                added
+                    .into_iter()
+                    .for_each(|replica| self.queue.add_replica(id, task, replica));
             }
             Some(Hearing::Open { .. } | Hearing::Undecidable) | None => {}
         }

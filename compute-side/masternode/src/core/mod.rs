@@ -212,7 +212,8 @@ pub struct Settings {
 impl Settings {
     /// How long a replica may take that may use so much fuel, in milliseconds.
     pub fn replica_ms(&self, fuel_max: u64) -> u64 {
-        self.replica_ms_min.saturating_add(fuel_max / self.fuel_per_ms_min.max(1))
+        self.replica_ms_min
+            .saturating_add(fuel_max / self.fuel_per_ms_min.max(1))
     }
 
     /// The usual settings: batches of up to 4,096 verdicts, at least every 6 seconds; devices that
@@ -237,6 +238,8 @@ pub struct Core {
     block: BlockNumber,
     last_ticket: Ticket,
     persisted: Ticket,
+    /// Tasks of replayed jobs on which the judge is still to be heard.
+    unjudged: Vec<(JobId, TaskIndex)>,
     /// Something happened that an exchange held open may wait for.
     news: bool,
     next_check: Tick,
@@ -253,6 +256,7 @@ impl Core {
             block: 0,
             last_ticket: Ticket::default(),
             persisted: Ticket::default(),
+            unjudged: Vec::new(),
             news: false,
             next_check: Tick::default(),
         }
@@ -273,10 +277,18 @@ impl Core {
             active.start(plan);
         }
         let replica_ms = self.settings.replica_ms(fuel_max);
-        entries.into_iter().for_each(|entry| active.replay(entry, now, replica_ms));
-        if active.has_plan() && active.takes_work(self.block, 0) {
+        entries
+            .into_iter()
+            .for_each(|entry| active.replay(entry, now, replica_ms));
+        if !active.job.state.is_open() {
+            active.close();
+        }
+        if active.has_plan() && active.takes_work(self.block, self.settings.deadline_margin_blocks)
+        {
             active.enqueue(id, &mut self.queue);
         }
+        self.unjudged
+            .extend(active.unjudged().into_iter().map(|task| (id, task)));
         self.jobs.insert(id, active);
     }
 
@@ -284,13 +296,19 @@ impl Core {
     /// as the latest seen.
     pub fn step(&mut self, now: Tick, event: Event) -> Vec<Effect> {
         let mut out = Vec::new();
+        for (job, task) in std::mem::take(&mut self.unjudged) {
+            self.judge(now, job, task, &mut out);
+        }
         match event {
             Event::Finalised { block, jobs } => self.finalised(now, block, jobs, &mut out),
             Event::Uploaded { job, plan } => self.uploaded(job, plan, &mut out),
             Event::Hello { view, hello } => self.hello(now, *view, &hello, &mut out),
-            Event::Exchange { device, token, exchange, delivered } => {
-                self.exchange(now, device, token, exchange, &delivered, &mut out)
-            }
+            Event::Exchange {
+                device,
+                token,
+                exchange,
+                delivered,
+            } => self.exchange(now, device, token, exchange, &delivered, &mut out),
             Event::Gone { device } => self.devices.gone(&device, now),
             Event::Barred { device, refusal } => self.barred(now, device, refusal, &mut out),
             Event::Persisted { through } => self.persisted(through),
@@ -306,7 +324,11 @@ impl Core {
     /// When [`Event::Tick`] is wanted at the latest.
     pub fn next_wakeup(&self) -> Option<Tick> {
         let devices = self.devices.next_wakeup();
-        let jobs = self.jobs.values().filter_map(|job| job.next_wakeup(&self.settings.settle)).min();
+        let jobs = self
+            .jobs
+            .values()
+            .filter_map(|job| job.next_wakeup(&self.settings.settle))
+            .min();
         let wanted = [devices, jobs].into_iter().flatten().min();
         wanted.map(|tick| tick.max(self.next_check))
     }
@@ -318,7 +340,9 @@ impl Core {
 
     /// Whether a device may read a job's shard for a task, because it holds a replica of it.
     pub fn holds(&self, device: &DeviceId, job: JobId, task: TaskIndex) -> bool {
-        self.jobs.get(&job).is_some_and(|job| job.is_held_by(task, device))
+        self.jobs
+            .get(&job)
+            .is_some_and(|job| job.is_held_by(task, device))
     }
 
     /// Whether a device may deliver a result for a replica.
@@ -333,12 +357,16 @@ impl Core {
     pub fn program_of(&self, device: &DeviceId, program: &ProgramHash) -> Option<JobId> {
         let known = self.devices.get(device)?;
         known.in_hand.iter().map(|id| id.job).find(|job| {
-            self.jobs.get(job).is_some_and(|job| job.job.submission.program == *program)
+            self.jobs
+                .get(job)
+                .is_some_and(|job| job.job.submission.program == *program)
         })
     }
 
     fn uploaded(&mut self, id: JobId, plan: JobPlan, out: &mut Vec<Effect>) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
         if job.start(plan) {
             if job.takes_work(self.block, self.settings.deadline_margin_blocks) {
                 job.enqueue(id, &mut self.queue);
@@ -355,9 +383,17 @@ impl Core {
         jobs: Vec<(JobId, Job)>,
         out: &mut Vec<Effect>,
     ) {
-        self.block = self.block.max(block);
+        // A node that lags behind tells of batches not counted that are; they must not be composed
+        // again under their old number.
+        if block < self.block {
+            return;
+        }
+        self.block = block;
         for (id, job) in jobs {
-            let known = self.jobs.entry(id).or_insert_with(|| ActiveJob::new(id, job.clone()));
+            let known = self
+                .jobs
+                .entry(id)
+                .or_insert_with(|| ActiveJob::new(id, job.clone()));
             let before = (known.job.state.is_open(), known.job.next_batch);
             known.learn(job, now);
             let takes_work = known.takes_work(self.block, self.settings.deadline_margin_blocks);
@@ -393,16 +429,32 @@ impl Core {
     }
 
     /// Appends an entry to a job's log.
-    fn append(&mut self, id: JobId, entry: Entry, output: Option<Vec<u8>>, out: &mut Vec<Effect>) -> (Ticket, u64) {
+    fn append(
+        &mut self,
+        id: JobId,
+        entry: Entry,
+        output: Option<Vec<u8>>,
+        out: &mut Vec<Effect>,
+    ) -> (Ticket, u64) {
         self.last_ticket.0 += 1;
         let ticket = self.last_ticket;
         let position = self.jobs.get_mut(&id).map_or(0, |job| job.next_position());
-        out.push(Effect::Append { ticket, job: id, position, entry: Box::new(entry), output });
+        out.push(Effect::Append {
+            ticket,
+            job: id,
+            position,
+            entry: Box::new(entry),
+            output,
+        });
         (ticket, position)
     }
 
     fn reply(&mut self, parked: Parked, device: DeviceId, work: WorkPlan, out: &mut Vec<Effect>) {
-        out.push(Effect::Answer { token: parked.token, device, work });
+        out.push(Effect::Answer {
+            token: parked.token,
+            device,
+            work,
+        });
     }
 }
 
@@ -413,18 +465,28 @@ fn output_facts(
     delivered: &BTreeMap<ReplicaId, (u64, Digest)>,
 ) -> Option<(u64, Digest)> {
     match output {
-        Output::Inline(bytes) => Some((bytes.len() as u64, quern_shards::chunks::chunk_root(bytes))),
-        Output::Delivered { bytes } => delivered.get(id).copied().filter(|(length, _)| length == bytes),
+        Output::Inline(bytes) => {
+            Some((bytes.len() as u64, quern_shards::chunks::chunk_root(bytes)))
+        }
+        Output::Delivered { bytes } => delivered
+            .get(id)
+            .copied()
+            .filter(|(length, _)| length == bytes),
     }
 }
 
 /// The replica a receipt is about.
 fn replica_of(receipt: &SignedReceipt) -> ReplicaId {
     let payload = &receipt.payload;
-    ReplicaId { job: payload.job, task: payload.task, replica: payload.replica }
+    ReplicaId {
+        job: payload.job,
+        task: payload.task,
+        replica: payload.replica,
+    }
 }
 
 const _: () = assert!(limits::TASKS_IN_HAND_MAX <= u8::MAX as usize);
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

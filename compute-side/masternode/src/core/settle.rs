@@ -2,17 +2,18 @@
 //! the chain counts it.
 
 use super::{Core, Effect, Entry, Tick, Ticket, job::ActiveJob};
+use codec::Encode;
 use quern_job_rules::tasks;
 use quern_primitives::{
     amount::Amount,
     batch::{Batch, DeviceChange, LogRange, Payout},
     device::RecordChange,
     ids::{AccountId, DeviceId, JobId},
+    job::JobState,
     limits,
     merkle::Tree,
     verdict::{Finding, Verdict},
 };
-use codec::Encode;
 use std::collections::BTreeMap;
 
 /// When and how large batches are.
@@ -41,41 +42,62 @@ impl ActiveJob {
         if self.is_closed() {
             return None;
         }
-        let fresh = self.oldest_unsettled.map(|oldest| oldest.plus_ms(settle.wait_ms));
+        // One batch is out at a time; until it is counted there is nothing to compose.
+        let waiting = self.oldest_unsettled.filter(|_| self.in_flight.is_none());
+        let fresh = waiting.map(|oldest| oldest.plus_ms(settle.wait_ms));
         let pending = (self.in_flight.is_some() || self.failed.is_some()).then_some(self.next_try);
-        [fresh, pending, self.next_overdue()].into_iter().flatten().min()
+        [fresh, pending, self.next_overdue()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Forgets the unsettled verdicts that a batch has.
     pub(super) fn take_batched(&mut self, batch: &Batch) {
-        let Ok(tasks) = tasks::validate(&batch.tasks, self.task_count()) else { return };
+        let Ok(tasks) = tasks::validate(&batch.tasks, self.task_count()) else {
+            return;
+        };
         let batched: std::collections::BTreeSet<_> = tasks.iter().collect();
         self.batched_log = batch.log.last.saturating_add(1);
-        self.unsettled.retain(|(_, verdict)| !batched.contains(&verdict.task));
+        self.unsettled
+            .retain(|(_, verdict)| !batched.contains(&verdict.task));
         if self.unsettled.is_empty() {
             self.oldest_unsettled = None;
         }
     }
 
     /// Whether there is a reason to settle now rather than to wait for more verdicts.
-    fn is_due(&self, now: Tick, settle: &SettleLimits) -> bool {
-        let is_last = self.counters.decided == self.task_count() || self.failed.is_some();
-        let is_old =
-            self.oldest_unsettled.is_some_and(|oldest| oldest.plus_ms(settle.wait_ms) <= now);
-        let no_more = !matches!(self.job.state, quern_primitives::job::JobState::Running { .. });
-        self.unsettled.len() >= settle.verdicts_max || is_last || is_old || no_more
+    fn is_due(&self, now: Tick, persisted: Ticket, settle: &SettleLimits) -> bool {
+        let no_more_come = self.counters.decided == self.task_count()
+            || self.failed.is_some()
+            || !matches!(self.job.state, JobState::Running { .. });
+        // The last verdicts go together, so they wait for the disk together.
+        let is_written = self
+            .unsettled
+            .back()
+            .is_none_or(|(ticket, _)| *ticket <= persisted);
+        let is_old = self
+            .oldest_unsettled
+            .is_some_and(|oldest| oldest.plus_ms(settle.wait_ms) <= now);
+        self.unsettled.len() >= settle.verdicts_max || is_old || (no_more_come && is_written)
     }
 
     /// The next batch: verdicts that are on disk, as many as fit, in task order.
     fn compose(&self, persisted: Ticket, settle: &SettleLimits) -> Option<Batch> {
         let mut draft = Draft::default();
         for (ticket, verdict) in &self.unsettled {
-            if *ticket > persisted || draft.verdicts.len() >= settle.verdicts_max || !draft.add(verdict) {
+            if *ticket > persisted
+                || draft.verdicts.len() >= settle.verdicts_max
+                || !draft.add(verdict)
+            {
                 break;
             }
         }
         let last = self.log_length().saturating_sub(1);
-        let log = LogRange { first: self.batched_log.min(last), last };
+        let log = LogRange {
+            first: self.batched_log.min(last),
+            last,
+        };
         draft.into_batch(self.id, self.job.next_batch, log)
     }
 }
@@ -95,8 +117,10 @@ impl<'a> Draft<'a> {
             .replicas
             .iter()
             .filter(|found| found.pay > 0 && !self.payouts.contains_key(&found.account));
-        let new_devices =
-            verdict.replicas.iter().filter(|found| !self.devices.contains_key(&found.device));
+        let new_devices = verdict
+            .replicas
+            .iter()
+            .filter(|found| !self.devices.contains_key(&found.device));
         if self.payouts.len() + new_accounts.count() > limits::PAYEES_PER_BATCH_MAX as usize
             || self.devices.len() + new_devices.count() > limits::DEVICES_PER_BATCH_MAX as usize
         {
@@ -122,9 +146,18 @@ impl<'a> Draft<'a> {
     fn into_batch(mut self, job: JobId, sequence: u32, log: LogRange) -> Option<Batch> {
         self.verdicts.sort_by_key(|verdict| verdict.task);
         let tasks = tasks::collect(self.verdicts.iter().map(|verdict| verdict.task)).ok()?;
-        let spent = self.verdicts.iter().try_fold(0, |sum: Amount, verdict| sum.checked_add(verdict.price))?;
-        let payouts = self.payouts.into_iter().map(|(account, amount)| Payout { account, amount });
-        let devices = self.devices.into_iter().map(|(device, change)| DeviceChange { device, change });
+        let spent = self
+            .verdicts
+            .iter()
+            .try_fold(0, |sum: Amount, verdict| sum.checked_add(verdict.price))?;
+        let payouts = self
+            .payouts
+            .into_iter()
+            .map(|(account, amount)| Payout { account, amount });
+        let devices = self
+            .devices
+            .into_iter()
+            .map(|(device, change)| DeviceChange { device, change });
         Some(Batch {
             job,
             sequence,
@@ -147,8 +180,12 @@ impl Core {
 
     /// Composes and sends what is due.
     pub(super) fn settle_due(&mut self, now: Tick, out: &mut Vec<Effect>) {
-        let open: Vec<_> =
-            self.jobs.iter().filter(|(_, job)| job.wants_settling()).map(|(id, _)| *id).collect();
+        let open: Vec<_> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.wants_settling())
+            .map(|(id, _)| *id)
+            .collect();
         for id in open {
             self.compose_due(now, id, out);
             self.send_due(now, id, out);
@@ -156,17 +193,26 @@ impl Core {
     }
 
     fn compose_due(&mut self, now: Tick, id: JobId, out: &mut Vec<Effect>) {
-        let settle = self.settings.settle;
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        if job.in_flight.is_some() || job.unsettled.is_empty() || !job.is_due(now, &settle) {
+        let (persisted, settle) = (self.persisted, self.settings.settle);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        if job.in_flight.is_some()
+            || job.unsettled.is_empty()
+            || !job.is_due(now, persisted, &settle)
+        {
             return;
         }
-        let Some(batch) = job.compose(self.persisted, &settle) else { return };
+        let Some(batch) = job.compose(persisted, &settle) else {
+            return;
+        };
         job.take_batched(&batch);
         if !job.unsettled.is_empty() {
             job.oldest_unsettled = Some(now);
         }
-        let entry = Entry::Batched { batch: batch.clone() };
+        let entry = Entry::Batched {
+            batch: batch.clone(),
+        };
         let (ticket, _) = self.append(id, entry, None, out);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.in_flight = Some((ticket, batch));
@@ -176,17 +222,27 @@ impl Core {
 
     fn send_due(&mut self, now: Tick, id: JobId, out: &mut Vec<Effect>) {
         let (persisted, retry_ms) = (self.persisted, self.settings.settle.retry_ms);
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
         if job.next_try > now {
             return;
         }
         match (&job.in_flight, job.failed) {
             (Some((ticket, batch)), _) if *ticket <= persisted => {
-                out.push(Effect::Settle { batch: Box::new(batch.clone()) });
+                out.push(Effect::Settle {
+                    batch: Box::new(batch.clone()),
+                });
                 job.next_try = now.plus_ms(retry_ms);
             }
-            (None, Some((ticket, task, exit))) if ticket <= persisted && job.unsettled.is_empty() => {
-                out.push(Effect::CloseFailed { job: id, task, exit });
+            (None, Some((ticket, task, exit)))
+                if ticket <= persisted && job.unsettled.is_empty() =>
+            {
+                out.push(Effect::CloseFailed {
+                    job: id,
+                    task,
+                    exit,
+                });
                 job.next_try = now.plus_ms(retry_ms);
             }
             _ => {}

@@ -20,7 +20,9 @@ impl Core {
         let waiting_for = match phase {
             Phase::Uploading => Some(WaitingFor::Upload),
             Phase::Computing if connected == 0 => Some(WaitingFor::Devices),
-            Phase::Computing if connected < needed => Some(WaitingFor::Accounts { connected, needed }),
+            Phase::Computing if connected < needed => {
+                Some(WaitingFor::Accounts { connected, needed })
+            }
             Phase::Settling => Some(WaitingFor::Chain),
             Phase::Computing | Phase::Closed => None,
         };

@@ -1,0 +1,8 @@
+//! The core in a small world of its own: a chain that keeps the real rules of jobs, devices that
+//! compute, lie, forget and vanish, and a disk that writes when it is told to.
+
+mod crashes;
+mod devices;
+mod reports;
+mod settling;
+mod world;

@@ -1,0 +1,220 @@
+//! Devices that come, take, forget, fall silent and go.
+
+use super::world::{DEADLINE, Habit, JOB, MAJORITY, World};
+use crate::core::{Entry, Event, ReleaseCause};
+use quern_primitives::job::Agreement;
+use quern_protocol::{DiscardReason, HandBackReason, Refusal, ReplicaId, limits};
+
+fn released(world: &World, wanted: ReleaseCause) -> usize {
+    world.count(|entry| matches!(entry, Entry::Released { cause, .. } if *cause == wanted))
+}
+
+#[test]
+fn a_task_goes_to_three_accounts_and_never_twice_to_one() {
+    let mut world = World::new(1, MAJORITY, &[1, 1, 2, 3]);
+    (0..4).for_each(|worker| {
+        world.ask(worker, 2);
+    });
+    let given: Vec<_> = world
+        .workers
+        .iter()
+        .map(|worker| worker.in_hand.len())
+        .collect();
+    assert_eq!(given, [1, 0, 1, 1]);
+}
+
+#[test]
+fn a_device_never_has_more_than_two_in_hand() {
+    let mut world = World::new(9, Agreement::Single, &[1]);
+    (0..3).for_each(|_| {
+        world.ask(0, 2);
+    });
+    assert_eq!(world.workers[0].in_hand.len(), 2);
+}
+
+#[test]
+fn a_device_that_asks_before_its_hello_is_refused() {
+    let mut world = World::new(1, MAJORITY, &[1]);
+    world.restart();
+    world.ask(0, 1);
+    assert_eq!(world.workers[0].refusals, [Refusal::NoHello]);
+}
+
+#[test]
+fn a_device_that_forgot_its_task_gives_it_back_at_once() {
+    let mut world = World::new(1, Agreement::Single, &[1]);
+    world.ask(0, 1);
+    world.workers[0].in_hand.clear();
+    world.hello(0);
+    assert_eq!(released(&world, ReleaseCause::Forgotten), 1);
+    world.ask(0, 1);
+    assert_eq!(
+        world.workers[0].in_hand.len(),
+        1,
+        "nobody is to blame; it may try again"
+    );
+}
+
+#[test]
+fn a_silent_device_loses_its_task_to_another_and_is_found_late() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2]);
+    world.ask(0, 1);
+    world.ask(1, 1);
+    let silence = limits::SILENCE_MAX.as_millis() as u64;
+    world.wait(silence - 1_000);
+    world.ask(1, 1);
+    assert_eq!(released(&world, ReleaseCause::Late), 0);
+    world.wait(1_000);
+    assert_eq!(released(&world, ReleaseCause::Late), 1);
+    assert_eq!(
+        world.workers[1].in_hand.len(),
+        1,
+        "the exchange held open is answered"
+    );
+    world.report(1);
+    world.hello(0);
+    world.compute(0);
+    world.ask(0, 1);
+    let id = ReplicaId {
+        job: JOB,
+        task: 0,
+        replica: 0,
+    };
+    assert!(world.workers[0].acknowledged.is_empty());
+    assert!(
+        world.workers[0]
+            .discarded
+            .contains(&(id, DiscardReason::NotAssigned))
+    );
+    assert_eq!(
+        world.ledger.batches[0]
+            .devices
+            .iter()
+            .filter(|d| d.change.delayed == 1)
+            .count(),
+        1
+    );
+    assert_eq!(world.ledger.paid.len(), 1);
+}
+
+#[test]
+fn a_replica_over_its_time_goes_to_another_though_its_device_lives() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2]);
+    world.ask(0, 1);
+    let time_ms = world.workers[0].in_hand[0].time_ms;
+    for _ in 0..=time_ms / 5_000 {
+        world.wait(5_000);
+        world.ask(0, 0);
+        world.ask(1, 1);
+    }
+    assert_eq!(released(&world, ReleaseCause::Late), 1);
+    assert_eq!(world.workers[1].in_hand.len(), 1);
+    assert!(
+        world.workers[0].in_hand.is_empty(),
+        "the device is told to drop it"
+    );
+}
+
+#[test]
+fn a_task_handed_back_goes_on_and_nobody_is_blamed() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2]);
+    world.ask(0, 1);
+    world.hand_back(0, HandBackReason::Stopping);
+    world.ask(1, 1);
+    world.report(1);
+    assert_eq!(world.ledger.batches[0].devices.len(), 1);
+}
+
+#[test]
+fn a_task_handed_back_for_bad_input_does_not_come_back_to_its_device_even_after_a_restart() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2]);
+    world.ask(0, 1);
+    world.hand_back(0, HandBackReason::BadInput);
+    world.restart();
+    world.hello(0);
+    world.ask(0, 1);
+    assert!(world.workers[0].in_hand.is_empty());
+    world.hello(1);
+    world.ask(1, 1);
+    assert_eq!(world.workers[1].in_hand.len(), 1);
+}
+
+#[test]
+fn a_barred_device_loses_its_tasks_and_its_exchanges_are_refused() {
+    let mut world = World::new(3, Agreement::Single, &[1]);
+    world.ask(0, 2);
+    world.ask(0, 1);
+    let device = world.workers[0].id();
+    world.feed(Event::Barred {
+        device,
+        refusal: Refusal::Banned,
+    });
+    assert_eq!(released(&world, ReleaseCause::Barred), 2);
+    assert_eq!(world.workers[0].refusals, [Refusal::Banned]);
+    assert_eq!(world.core.connected_devices().count(), 0);
+}
+
+#[test]
+fn a_restart_leaves_a_task_with_the_device_that_still_holds_it() {
+    let mut world = World::new(1, Agreement::Single, &[1]);
+    world.ask(0, 1);
+    world.restart();
+    world.hello(0);
+    world.report(0);
+    world.next_block();
+    assert!(!world.ledger.job.state.is_open());
+    assert_eq!(world.workers[0].discarded, []);
+}
+
+#[test]
+fn an_exchange_held_open_is_answered_when_its_time_is_over() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2]);
+    world.ask(0, 1);
+    world.ask(1, 1);
+    assert!(world.workers[1].answers.is_empty());
+    world.wait(limits::HOLD.as_millis() as u64 - 1);
+    assert!(world.workers[1].answers.is_empty());
+    world.wait(1);
+    assert_eq!(world.workers[1].answers.len(), 1);
+    assert!(world.workers[1].in_hand.is_empty());
+}
+
+#[test]
+fn an_exchange_held_open_is_answered_when_work_comes() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2]);
+    world.ask(0, 1);
+    world.ask(1, 1);
+    world.hand_back(0, HandBackReason::NoRoom);
+    assert_eq!(world.workers[1].in_hand.len(), 1);
+}
+
+#[test]
+fn a_job_near_its_deadline_hands_out_nothing() {
+    let mut world = World::new(1, Agreement::Single, &[1]);
+    world.block = DEADLINE - 11;
+    world.next_block();
+    world.ask(0, 1);
+    assert!(world.workers[0].in_hand.is_empty());
+    world.restart();
+    world.hello(0);
+    world.ask(0, 1);
+    assert!(world.workers[0].in_hand.is_empty(), "nor after a restart");
+}
+
+#[test]
+fn a_liar_is_found_and_unpaid() {
+    let mut world = World::new(1, MAJORITY, &[1, 2]);
+    let liar = world.join(3, Habit::Lies(99));
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    (0..3).for_each(|worker| world.report(worker));
+    let change = world.ledger.batches[0]
+        .devices
+        .iter()
+        .find(|d| d.device == world.workers[liar].id());
+    assert_eq!(change.unwrap().change.incorrect, 1);
+    assert!(!world.ledger.paid.contains_key(&world.workers[liar].account));
+    assert_eq!(world.ledger.paid.len(), 2);
+    world.check_money();
+}

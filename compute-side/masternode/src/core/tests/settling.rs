@@ -1,0 +1,204 @@
+//! Batches, cancelled jobs and programs that fail.
+
+use super::world::{Habit, JOB, MAJORITY, World};
+use crate::core::{Effect, Event, Tick};
+use quern_primitives::{
+    job::{Agreement, JobEnd, JobState},
+    receipt::Exit,
+};
+use quern_protocol::DiscardReason;
+
+/// A job of one replica a task, of which so many are computed by one device.
+fn computed(tasks: u32, done: usize) -> World {
+    let mut world = World::new(tasks, Agreement::Single, &[1]);
+    for _ in 0..done {
+        world.ask(0, 1);
+        world.report(0);
+    }
+    world
+}
+
+#[test]
+fn a_verdict_waits_for_others_but_not_long() {
+    let mut world = computed(3, 1);
+    assert_eq!(world.settles(), 0);
+    world.wait(6_000);
+    assert_eq!(world.settles(), 1);
+    assert_eq!(world.ledger.job.settled_tasks, 1);
+}
+
+#[test]
+fn the_last_verdicts_are_settled_at_once() {
+    let mut world = computed(3, 3);
+    assert_eq!(world.settles(), 1);
+    world.next_block();
+    assert_eq!(
+        world.ledger.job.state,
+        JobState::Completed {
+            end: JobEnd::AllSettled
+        }
+    );
+    assert!(world.effects.contains(&Effect::Closed { job: JOB }));
+    world.check_money();
+}
+
+#[test]
+fn verdicts_that_are_not_on_disk_are_not_settled() {
+    let mut world = World::new(1, Agreement::Single, &[1]);
+    world.ask(0, 1);
+    world.disk_is_quick = false;
+    world.report(0);
+    world.wait(10_000);
+    assert_eq!(world.settles(), 0);
+    world.write(usize::MAX);
+    assert_eq!(world.settles(), 0, "the batch itself is not on disk");
+    world.write(usize::MAX);
+    assert_eq!(world.settles(), 1);
+}
+
+#[test]
+fn a_batch_is_sent_again_until_the_chain_counts_it_and_never_pays_twice() {
+    let mut world = World::new(2, Agreement::Single, &[1]);
+    world.ledger.takes = false;
+    world.ask(0, 2);
+    world.report(0);
+    world.wait(30_000);
+    world.wait(30_000);
+    assert_eq!(world.settles(), 3);
+    world.ledger.takes = true;
+    world.wait(30_000);
+    let paid = world.ledger.paid.clone();
+    world.wait(30_000);
+    assert_eq!(world.settles(), 5, "the core has not heard that it counts");
+    assert_eq!(world.ledger.paid, paid);
+    world.next_block();
+    world.wait(30_000);
+    assert_eq!(world.settles(), 5);
+    assert_eq!(world.ledger.batches.len(), 1);
+    world.check_money();
+}
+
+#[test]
+fn a_batch_refused_is_tried_again_soon() {
+    let mut world = World::new(1, Agreement::Single, &[1]);
+    world.ledger.takes = false;
+    world.ask(0, 1);
+    world.report(0);
+    world.feed(Event::NotSettled { job: JOB });
+    world.ledger.takes = true;
+    world.wait(2_000);
+    assert_eq!(world.ledger.batches.len(), 1);
+}
+
+#[test]
+fn a_batch_that_was_counted_while_the_masternode_was_away_is_not_sent_again() {
+    let mut world = World::new(2, Agreement::Single, &[1]);
+    world.ask(0, 1);
+    world.report(0);
+    world.wait(6_000);
+    assert_eq!(world.ledger.batches.len(), 1);
+    world.restart();
+    world.wait(60_000);
+    assert_eq!(world.settles(), 1);
+    world.hello(0);
+    world.ask(0, 1);
+    world.report(0);
+    assert_eq!(world.ledger.batches.len(), 2);
+    world.check_money();
+}
+
+#[test]
+fn a_node_that_lags_behind_does_not_make_a_batch_be_numbered_anew() {
+    let mut world = World::new(2, Agreement::Single, &[1]);
+    let old = (world.block, world.ledger.job.clone());
+    world.ask(0, 1);
+    world.report(0);
+    world.wait(6_000);
+    world.next_block();
+    world.feed(Event::Finalised {
+        block: old.0 - 1,
+        jobs: vec![(JOB, old.1)],
+    });
+    world.ask(0, 1);
+    world.report(0);
+    world.next_block();
+    assert!(!world.ledger.job.state.is_open());
+    world.check_money();
+}
+
+#[test]
+fn a_job_that_closes_while_a_batch_is_out_is_left_alone() {
+    let mut world = World::new(2, Agreement::Single, &[1]);
+    world.ledger.takes = false;
+    world.ask(0, 2);
+    world.report(0);
+    assert_eq!(world.settles(), 1);
+    world.ledger.job.state = JobState::Expired;
+    world.next_block();
+    world.wait(60_000);
+    assert_eq!(world.settles(), 1);
+    world.restart();
+    world.wait(60_000);
+    assert_eq!(world.settles(), 1, "nor after a restart");
+}
+
+#[test]
+fn a_closed_job_takes_its_tasks_back_and_says_nothing_more() {
+    let mut world = World::new(3, Agreement::Single, &[1]);
+    world.ask(0, 2);
+    world.ledger.job.state = JobState::Expired;
+    world.next_block();
+    world.ask(0, 1);
+    assert!(world.workers[0].in_hand.is_empty());
+    assert_eq!(world.workers[0].discarded.len(), 2);
+    let entries = world.log().count();
+    world.hello(0);
+    world.wait(600_000);
+    assert_eq!(world.log().count(), entries);
+    assert_eq!(world.core.next_wakeup().map(|tick| tick > Tick(0)), None);
+}
+
+#[test]
+fn a_cancelled_job_settles_what_was_finished_and_hands_out_nothing() {
+    let mut world = computed(3, 1);
+    world.cancel();
+    assert_eq!(world.ledger.job.settled_tasks, 1);
+    world.ask(0, 1);
+    assert!(world.workers[0].in_hand.is_empty());
+    world.check_money();
+}
+
+#[test]
+fn a_task_that_is_out_when_the_job_is_cancelled_may_still_be_finished() {
+    let mut world = World::new(3, Agreement::Single, &[1]);
+    world.ask(0, 1);
+    world.cancel();
+    world.report(0);
+    assert_eq!(world.ledger.job.settled_tasks, 1);
+}
+
+#[test]
+fn a_program_that_fails_ends_the_job_and_pays_nobody() {
+    let mut world = World::new(3, MAJORITY, &[]);
+    for account in 1..=4 {
+        world.join(account, Habit::Traps);
+    }
+    (0..4).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    (0..3).for_each(|worker| world.report(worker));
+    world.next_block();
+    let end = JobEnd::ProgramFailed {
+        task: 0,
+        exit: Exit::Trap,
+    };
+    assert_eq!(world.ledger.job.state, JobState::Completed { end });
+    assert!(world.ledger.paid.is_empty());
+    assert_eq!(
+        world.ledger.job.escrow.refunded,
+        world.ledger.job.escrow.deposited
+    );
+    world.ask(3, 1);
+    assert_eq!(world.workers[3].discarded[0].1, DiscardReason::JobOver);
+    assert!(world.workers[3].in_hand.is_empty());
+}
