@@ -8,7 +8,9 @@ use subxt_signer::{SecretUri, sr25519::Keypair};
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// Neither a phrase, nor 32 bytes in hexadecimal, nor a development name.
-    #[error("not a secret: expected a phrase of 12 to 24 words, 0x and 64 hexadecimal digits, or a development name such as //Alice")]
+    #[error(
+        "not a secret: expected a phrase of 12 to 24 words, 0x and 64 hexadecimal digits, or a development name such as //Alice"
+    )]
     NotASecret(#[source] subxt_signer::SecretUriError),
     /// The words are not a phrase.
     #[error("the secret makes no key; check every word of the phrase")]
@@ -29,7 +31,9 @@ impl Account {
     /// From a phrase, `0x` and 64 hexadecimal digits, or a development name such as `//Alice`.
     pub fn from_secret(secret: &str) -> Result<Self, AccountError> {
         let uri = SecretUri::from_str(secret.trim()).map_err(AccountError::NotASecret)?;
-        Keypair::from_uri(&uri).map(Self).map_err(AccountError::NoKey)
+        Keypair::from_uri(&uri)
+            .map(Self)
+            .map_err(AccountError::NoKey)
     }
 
     /// The account's public name.
@@ -46,7 +50,10 @@ mod tests {
     #[test]
     fn a_development_name_is_the_well_known_account() {
         let alice = Account::from_secret("//Alice").unwrap().id();
-        assert_eq!(alice.to_string(), "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY");
+        assert_eq!(
+            alice.to_string(),
+            "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
+        );
     }
 
     #[test]

@@ -118,25 +118,41 @@ impl Call {
             Self::Bond(amount) => ("Workforce", "bond", amount.encode()),
             Self::Unbond(amount) => ("Workforce", "unbond", amount.encode()),
             Self::WithdrawUnbonded => ("Workforce", "withdraw_unbonded", vec![]),
-            Self::RegisterDevice { device, sealing_key, region, hardware, possession } => (
+            Self::RegisterDevice {
+                device,
+                sealing_key,
+                region,
+                hardware,
+                possession,
+            } => (
                 "Workforce",
                 "register_device",
                 (device, sealing_key, region, hardware, possession).encode(),
             ),
             Self::RetireDevice(device) => ("Workforce", "retire_device", device.encode()),
-            Self::RecordPurchase { reference, buyer, cents } => {
-                ("Bytechip", "record_purchase", (reference, buyer, cents).encode())
-            }
-            Self::RequestPayout { amount, destination } => {
-                ("Bytechip", "request_payout", (amount, destination).encode())
-            }
+            Self::RecordPurchase {
+                reference,
+                buyer,
+                cents,
+            } => (
+                "Bytechip",
+                "record_purchase",
+                (reference, buyer, cents).encode(),
+            ),
+            Self::RequestPayout {
+                amount,
+                destination,
+            } => ("Bytechip", "request_payout", (amount, destination).encode()),
             Self::CompletePayout { payout, reference } => {
                 ("Bytechip", "complete_payout", (payout, reference).encode())
             }
             Self::ReturnPayout(payout) => ("Bytechip", "return_payout", payout.encode()),
             Self::PublishEndpoints(endpoints) => {
-                let addresses: Vec<&[u8]> =
-                    endpoints.device_addresses.iter().map(|address| address.as_bytes()).collect();
+                let addresses: Vec<&[u8]> = endpoints
+                    .device_addresses
+                    .iter()
+                    .map(|address| address.as_bytes())
+                    .collect();
                 let arguments = (
                     endpoints.network_key,
                     endpoints.sealing_key,

@@ -34,7 +34,12 @@ impl State {
     /// The transactions of this block, in order; those that the block itself carries are among them.
     pub async fn transactions(&self) -> Result<Vec<Transaction>, ChainError> {
         let what = "the block's transactions";
-        let fetched = self.at.extrinsics().fetch().await.map_err(no_answer(what))?;
+        let fetched = self
+            .at
+            .extrinsics()
+            .fetch()
+            .await
+            .map_err(no_answer(what))?;
         fetched
             .iter()
             .map(|transaction| {
@@ -50,7 +55,12 @@ impl State {
 
     /// The events of this block, in order.
     pub async fn events(&self) -> Result<Vec<ChainEvent>, ChainError> {
-        let events = self.at.events().fetch().await.map_err(no_answer("the block's events"))?;
+        let events = self
+            .at
+            .events()
+            .fetch()
+            .await
+            .map_err(no_answer("the block's events"))?;
         events
             .iter()
             .map(|event| {

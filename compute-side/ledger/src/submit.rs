@@ -35,7 +35,9 @@ pub enum SubmitError {
         docs: String,
     },
     /// The node would not take the transaction into its pool.
-    #[error("the node did not take {call}: {reason}; if the account has no money for fees, buy some with `quern wallet buy`")]
+    #[error(
+        "the node did not take {call}: {reason}; if the account has no money for fees, buy some with `quern wallet buy`"
+    )]
     NotTaken {
         /// The call, as `Pallet.call`.
         call: String,
@@ -72,14 +74,24 @@ impl Chain {
             call: title.clone(),
             reason: innermost(&error),
         };
-        let mut transactions = self.client.tx().await.map_err(no_answer("the last finalised block"))?;
+        let mut transactions = self
+            .client
+            .tx()
+            .await
+            .map_err(no_answer("the last finalised block"))?;
         let mut progress = transactions
             .sign_and_submit_then_watch(&payload, &signer.0, params)
             .await
             .map_err(not_taken)?;
-        let lost = |reason: String| SubmitError::Lost { call: title.clone(), reason };
+        let lost = |reason: String| SubmitError::Lost {
+            call: title.clone(),
+            reason,
+        };
         loop {
-            let status = progress.next().await.ok_or_else(|| lost("the node said no more".into()))?;
+            let status = progress
+                .next()
+                .await
+                .ok_or_else(|| lost("the node said no more".into()))?;
             match status.map_err(|error| lost(innermost(&error)))? {
                 TransactionStatus::InFinalizedBlock(included) => {
                     let block = self.finalised_block(included.block_hash()).await?;
@@ -88,9 +100,14 @@ impl Chain {
                         Err(TransactionEventsError::ExtrinsicFailed(error)) => {
                             return Err(refused(title, &error));
                         }
-                        Err(error) => return Err(no_answer("the transaction's events")(error).into()),
+                        Err(error) => {
+                            return Err(no_answer("the transaction's events")(error).into());
+                        }
                     }
-                    return Ok(Settled { block, transaction: included.extrinsic_hash().0 });
+                    return Ok(Settled {
+                        block,
+                        transaction: included.extrinsic_hash().0,
+                    });
                 }
                 TransactionStatus::Invalid { message }
                 | TransactionStatus::Dropped { message }
@@ -100,10 +117,20 @@ impl Chain {
         }
     }
 
-    async fn finalised_block(&self, hash: crate::chain::Hash) -> Result<FinalisedBlock, ChainError> {
-        let at = self.client.at_block(hash).await.map_err(no_answer("a finalised block"))?;
+    async fn finalised_block(
+        &self,
+        hash: crate::chain::Hash,
+    ) -> Result<FinalisedBlock, ChainError> {
+        let at = self
+            .client
+            .at_block(hash)
+            .await
+            .map_err(no_answer("a finalised block"))?;
         let number = BlockNumber::try_from(at.block_number()).unwrap_or(BlockNumber::MAX);
-        Ok(FinalisedBlock { number, hash: hash.0 })
+        Ok(FinalisedBlock {
+            number,
+            hash: hash.0,
+        })
     }
 }
 
@@ -115,7 +142,11 @@ fn refused(call: String, error: &DispatchError) -> SubmitError {
         let error = format!("{}.{}", details.pallet.name(), details.variant.name);
         return SubmitError::Refused { call, error, docs };
     }
-    SubmitError::Refused { call, error: error.to_string(), docs: String::new() }
+    SubmitError::Refused {
+        call,
+        error: error.to_string(),
+        docs: String::new(),
+    }
 }
 
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {

@@ -186,7 +186,9 @@ impl LocalGrid {
     pub fn leave_running(mut self) -> Result<Record, GridError> {
         let record = Record::of(&self)?;
         record.write(&self.folder)?;
-        self.workers.iter_mut().for_each(|worker| worker.part.leave_running());
+        self.workers
+            .iter_mut()
+            .for_each(|worker| worker.part.leave_running());
         self.masternode.iter_mut().for_each(Part::leave_running);
         self.node.leave_running();
         Ok(record)

@@ -97,9 +97,15 @@ impl Part {
     }
 
     fn spawn(&mut self) -> Result<(), PartError> {
-        let failed = |source| PartError::Start { program: self.program.clone(), source };
-        let log: File =
-            OpenOptions::new().create(true).append(true).open(&self.log).map_err(failed)?;
+        let failed = |source| PartError::Start {
+            program: self.program.clone(),
+            source,
+        };
+        let log: File = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .map_err(failed)?;
         let child = Command::new(&self.program)
             .args(&self.arguments)
             .stdin(Stdio::null())
@@ -164,7 +170,9 @@ impl Part {
     /// Waits until it ends by itself.
     pub async fn ended(&mut self, patience: Duration) -> Result<ExitStatus, PartError> {
         let late = self.late(patience);
-        let Some(child) = &mut self.child else { return Err(late) };
+        let Some(child) = &mut self.child else {
+            return Err(late);
+        };
         match tokio::time::timeout(patience, child.wait()).await {
             Ok(Ok(status)) => {
                 self.child = None;
@@ -185,9 +193,18 @@ impl Part {
             if let Ok(Some(answer)) = tokio::time::timeout(ATTEMPT, ready()).await {
                 return Ok(answer);
             }
-            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
+            if let Some(status) = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().ok().flatten())
+            {
                 let (name, log, end) = (self.name.clone(), self.log.clone(), self.last_lines());
-                return Err(PartError::Ended { name, status, log, end });
+                return Err(PartError::Ended {
+                    name,
+                    status,
+                    log,
+                    end,
+                });
             }
             if started.elapsed() > PATIENCE {
                 return Err(self.late(PATIENCE));

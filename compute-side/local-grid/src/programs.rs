@@ -9,10 +9,14 @@ const PROGRAMS_VARIABLE: &str = "QUERN_BIN_DIR";
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramsError {
     /// The running program's own place is unknown.
-    #[error("cannot tell where this program is; set QUERN_BIN_DIR to the folder of Quern's programs")]
+    #[error(
+        "cannot tell where this program is; set QUERN_BIN_DIR to the folder of Quern's programs"
+    )]
     Unknown(#[source] std::io::Error),
     /// The program is not there.
-    #[error("there is no {name} in {folder}; build it with `cargo xtask build`, or set QUERN_BIN_DIR")]
+    #[error(
+        "there is no {name} in {folder}; build it with `cargo xtask build`, or set QUERN_BIN_DIR"
+    )]
     Missing {
         /// The program.
         name: &'static str,
@@ -45,7 +49,10 @@ impl Programs {
             let path = folder.join(name);
             match path.is_file() {
                 true => Ok(path),
-                false => Err(ProgramsError::Missing { name, folder: folder.clone() }),
+                false => Err(ProgramsError::Missing {
+                    name,
+                    folder: folder.clone(),
+                }),
             }
         };
         Ok(Self {

@@ -101,16 +101,24 @@ impl Record {
         let path = folder.join(FILE);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(RecordError::None { folder: folder.to_owned() });
+                return Err(RecordError::None {
+                    folder: folder.to_owned(),
+                });
             }
-            read => read.map_err(|source| RecordError::File { path: path.clone(), source })?,
+            read => read.map_err(|source| RecordError::File {
+                path: path.clone(),
+                source,
+            })?,
         };
         serde_json::from_slice(&bytes).map_err(|source| RecordError::Foreign { path, source })
     }
 
     pub(crate) fn write(&self, folder: &Path) -> Result<(), RecordError> {
         let path = folder.join(FILE);
-        let failed = |source| RecordError::File { path: path.clone(), source };
+        let failed = |source| RecordError::File {
+            path: path.clone(),
+            source,
+        };
         let text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
         fs::write(&path, text).map_err(failed)
     }
@@ -119,7 +127,11 @@ impl Record {
 /// Ends the grid that was left running in a folder. Returns how many processes there were to end.
 pub async fn stop_recorded(folder: &Path) -> Result<usize, RecordError> {
     let record = Record::read(folder)?;
-    let running = record.processes.iter().filter(|process| process.is_running()).count();
+    let running = record
+        .processes
+        .iter()
+        .filter(|process| process.is_running())
+        .count();
     for process in &record.processes {
         process.signal(Signal::SIGTERM);
         let asked = Instant::now();
@@ -165,14 +177,21 @@ mod tests {
     fn this_very_process_is_running_and_another_of_its_id_is_not() {
         let id = std::process::id();
         let started = start_time(id).unwrap_or_default();
-        let process = |started| Process { name: "test".into(), id, started, log: PathBuf::new() };
+        let process = |started| Process {
+            name: "test".into(),
+            id,
+            started,
+            log: PathBuf::new(),
+        };
         assert!(process(started).is_running());
         assert!(!process(started + 1).is_running());
     }
 
     #[test]
     fn a_folder_without_a_grid_says_how_to_start_one() {
-        let error = Record::read(Path::new("/nowhere/at/all")).err().map(|error| error.to_string());
+        let error = Record::read(Path::new("/nowhere/at/all"))
+            .err()
+            .map(|error| error.to_string());
         assert!(error.is_some_and(|text| text.contains("quern dev up")));
     }
 }

@@ -22,7 +22,9 @@ const BOND: u128 = 1_000 * BYTECHIP;
 
 pub(crate) async fn start(plan: &Plan, progress: &impl Fn(&str)) -> Result<LocalGrid, GridError> {
     if plan.workers.len() > WORKERS_MAX {
-        return Err(GridError::TooManyWorkers { asked: plan.workers.len() });
+        return Err(GridError::TooManyWorkers {
+            asked: plan.workers.len(),
+        });
     }
     let programs = Programs::find(plan.programs.as_deref())?;
     let folder = &plan.folder;
@@ -30,7 +32,9 @@ pub(crate) async fn start(plan: &Plan, progress: &impl Fn(&str)) -> Result<Local
 
     progress("starting the validator");
     let (mut node, node_url) = start_node(&programs, folder)?;
-    let chain = node.wait_until(async || first_block(&node_url).await).await?;
+    let chain = node
+        .wait_until(async || first_block(&node_url).await)
+        .await?;
 
     let operator = development_account(OPERATOR)?;
     let mut masternode = None;
@@ -38,34 +42,63 @@ pub(crate) async fn start(plan: &Plan, progress: &impl Fn(&str)) -> Result<Local
     if plan.masternode {
         progress("starting the masternode");
         let mut part = start_masternode(&programs, folder, &node_url, plan.settle_wait_seconds)?;
-        let view = part.wait_until(async || published(&chain, &operator).await).await?;
+        let view = part
+            .wait_until(async || published(&chain, &operator).await)
+            .await?;
         jobs_api = String::from_utf8_lossy(&view.jobs_api).into_owned();
         masternode = Some(part);
     }
 
-    progress(&format!("bonding and registering {} workers", plan.workers.len()));
+    progress(&format!(
+        "bonding and registering {} workers",
+        plan.workers.len()
+    ));
     let prepared = prepare_workers(plan, folder, &chain).await?;
     let mut workers = Vec::new();
     for (number, (program, (account, secrets))) in (1..).zip(plan.workers.iter().zip(prepared)) {
-        progress(&format!("starting worker {number} of {}", plan.workers.len()));
+        progress(&format!(
+            "starting worker {number} of {}",
+            plan.workers.len()
+        ));
         let program = program.as_deref().unwrap_or(&programs.worker);
         let part = start_worker(program, folder, &node_url, number)?;
-        workers.push(GridWorker { account: account.id(), device: secrets.id(), part });
+        workers.push(GridWorker {
+            account: account.id(),
+            device: secrets.id(),
+            part,
+        });
     }
-    Ok(LocalGrid { folder: folder.clone(), node_url, jobs_api, node, masternode, workers })
+    Ok(LocalGrid {
+        folder: folder.clone(),
+        node_url,
+        jobs_api,
+        node,
+        masternode,
+        workers,
+    })
 }
 
 fn make_folder(folder: &Path) -> Result<(), GridError> {
-    fs::create_dir_all(folder)
-        .map_err(|source| GridError::Folder { folder: folder.to_owned(), source })
+    fs::create_dir_all(folder).map_err(|source| GridError::Folder {
+        folder: folder.to_owned(),
+        source,
+    })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), GridError> {
-    fs::write(path, text).map_err(|source| GridError::Folder { folder: path.to_owned(), source })
+    fs::write(path, text).map_err(|source| GridError::Folder {
+        folder: path.to_owned(),
+        source,
+    })
 }
 
 fn start_node(programs: &Programs, folder: &Path) -> Result<(Part, String), GridError> {
-    let free = || free_port().map_err(|source| GridError::Folder { folder: folder.to_owned(), source });
+    let free = || {
+        free_port().map_err(|source| GridError::Folder {
+            folder: folder.to_owned(),
+            source,
+        })
+    };
     let (rpc_port, port) = (free()?, free()?);
     let base = folder.join("node");
     let arguments = [
@@ -86,7 +119,12 @@ fn start_node(programs: &Programs, folder: &Path) -> Result<(Part, String), Grid
         "--blocks-pruning=archive",
     ];
     let arguments = arguments.iter().map(ToString::to_string).collect();
-    let node = Part::start("validator", &programs.node, arguments, folder.join("validator.log"))?;
+    let node = Part::start(
+        "validator",
+        &programs.node,
+        arguments,
+        folder.join("validator.log"),
+    )?;
     Ok((node, format!("ws://127.0.0.1:{rpc_port}")))
 }
 
@@ -107,7 +145,12 @@ fn start_masternode(
     make_folder(&own)?;
     let settings = own.join("masternode.toml");
     let data = own.join("data");
-    let free = || free_port().map_err(|source| GridError::Folder { folder: folder.to_owned(), source });
+    let free = || {
+        free_port().map_err(|source| GridError::Folder {
+            folder: folder.to_owned(),
+            source,
+        })
+    };
     // Ports that stay the same when the masternode is restarted.
     let (devices_port, jobs_port) = (free()?, free()?);
     write(
@@ -123,13 +166,20 @@ fn start_masternode(
     )?;
     let arguments = vec!["--config".into(), settings.display().to_string()];
     let log = folder.join("masternode.log");
-    Ok(Part::start("masternode", &programs.masternode, arguments, log)?)
+    Ok(Part::start(
+        "masternode",
+        &programs.masternode,
+        arguments,
+        log,
+    )?)
 }
 
 /// What the operator's masternode published of itself.
 async fn published(chain: &Chain, operator: &Account) -> Option<MasternodeView> {
     let masternodes = chain.at_finalised().await.ok()?.masternodes().await.ok()?;
-    masternodes.into_iter().find(|view| view.account == operator.id() && !view.jobs_api.is_empty())
+    masternodes
+        .into_iter()
+        .find(|view| view.account == operator.id() && !view.jobs_api.is_empty())
 }
 
 /// Accounts with bonds and registered devices, in the order of the workers.
@@ -158,7 +208,11 @@ async fn prepare_workers(
         registrations.spawn(async move { register(&chain, &account, &secrets).await });
     }
     // A registration that panics would have done so in this task as well.
-    registrations.join_all().await.into_iter().collect::<Result<(), _>>()?;
+    registrations
+        .join_all()
+        .await
+        .into_iter()
+        .collect::<Result<(), _>>()?;
     Ok(prepared)
 }
 
@@ -166,7 +220,12 @@ fn worker_folder(folder: &Path, number: usize) -> std::path::PathBuf {
     folder.join(format!("worker-{number}"))
 }
 
-fn start_worker(program: &Path, folder: &Path, node_url: &str, number: usize) -> Result<Part, GridError> {
+fn start_worker(
+    program: &Path,
+    folder: &Path,
+    node_url: &str,
+    number: usize,
+) -> Result<Part, GridError> {
     let settings = worker_folder(folder, number).join("worker.toml");
     write(
         &settings,
@@ -178,13 +237,32 @@ fn start_worker(program: &Path, folder: &Path, node_url: &str, number: usize) ->
              stop_grace_s = 2\n"
         ),
     )?;
-    let arguments = vec!["run".into(), "--config".into(), settings.display().to_string()];
+    let arguments = vec![
+        "run".into(),
+        "--config".into(),
+        settings.display().to_string(),
+    ];
     let log = folder.join(format!("worker-{number}.log"));
-    Ok(Part::start(&format!("worker {number}"), program, arguments, log)?)
+    Ok(Part::start(
+        &format!("worker {number}"),
+        program,
+        arguments,
+        log,
+    )?)
 }
 
-async fn register(chain: &Chain, account: &Account, secrets: &DeviceSecrets) -> Result<(), GridError> {
-    if chain.at_finalised().await?.device(secrets.id()).await?.is_some() {
+async fn register(
+    chain: &Chain,
+    account: &Account,
+    secrets: &DeviceSecrets,
+) -> Result<(), GridError> {
+    if chain
+        .at_finalised()
+        .await?
+        .device(secrets.id())
+        .await?
+        .is_some()
+    {
         return Ok(());
     }
     chain.submit(account, &Call::Bond(BOND)).await?;
@@ -201,5 +279,7 @@ async fn register(chain: &Chain, account: &Account, secrets: &DeviceSecrets) -> 
 
 /// A port that was free a moment ago.
 fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }

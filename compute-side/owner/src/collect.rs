@@ -33,7 +33,9 @@ pub enum CollectError {
         task: TaskIndex,
     },
     /// The bytes are not the ones that the device signed for.
-    #[error("the result of task {task} is not the one its device signed; fetch it again, and tell the council about the coordinator if it stays so")]
+    #[error(
+        "the result of task {task} is not the one its device signed; fetch it again, and tell the council about the coordinator if it stays so"
+    )]
     Altered {
         /// The task.
         task: TaskIndex,
@@ -78,7 +80,11 @@ pub async fn collect(
     let mut written = 0;
     while assembler.next_task() < tasks {
         let next = assembler.next_task();
-        let page = coordinator.client().results(folder.job(), next).await.map_err(ApiFailure::from)?;
+        let page = coordinator
+            .client()
+            .results(folder.job(), next)
+            .await
+            .map_err(ApiFailure::from)?;
         if page.first().is_none_or(|result| result.task != next) {
             return Err(CollectError::NotDone { task: next });
         }
@@ -117,7 +123,10 @@ async fn fetch(
     let mut sealed = Vec::new();
     while (sealed.len() as u64) < result.sealed_bytes {
         let (job, offset) = (folder.job(), sealed.len() as u64);
-        let piece = coordinator.client().read_result(job, result.task, offset).await;
+        let piece = coordinator
+            .client()
+            .read_result(job, result.task, offset)
+            .await;
         let piece = piece.map_err(ApiFailure::from)?.0;
         if piece.is_empty() {
             return Err(CollectError::Altered { task: result.task });

@@ -73,7 +73,9 @@ pub enum CoordinatorError {
         state: Box<JobState>,
     },
     /// The chain has drawn no coordinator, or the one drawn says nowhere where it is.
-    #[error("no masternode has taken the job after {blocks} blocks; if the chain has masternodes that run, wait, else cancel with `quern job cancel`")]
+    #[error(
+        "no masternode has taken the job after {blocks} blocks; if the chain has masternodes that run, wait, else cancel with `quern job cancel`"
+    )]
     NotTaken {
         /// How many blocks were waited.
         blocks: u32,
@@ -126,7 +128,10 @@ impl Coordinator {
         let mut blocks = chain.finalised().await?;
         for _ in 0..DRAW_PATIENCE_BLOCKS {
             let state = chain.at_finalised().await?;
-            let known = state.job(job).await?.ok_or(CoordinatorError::NoSuchJob { job })?;
+            let known = state
+                .job(job)
+                .await?
+                .ok_or(CoordinatorError::NoSuchJob { job })?;
             if let Some(account) = known.state.coordinator() {
                 let views = state.masternodes().await?;
                 if let Some(view) = views.into_iter().find(|view| view.account == *account) {
@@ -139,7 +144,9 @@ impl Coordinator {
             }
             blocks.next().await?;
         }
-        Err(CoordinatorError::NotTaken { blocks: DRAW_PATIENCE_BLOCKS })
+        Err(CoordinatorError::NotTaken {
+            blocks: DRAW_PATIENCE_BLOCKS,
+        })
     }
 
     /// The chain no longer says who coordinated an ended job, so each masternode is asked.
@@ -151,10 +158,16 @@ impl Coordinator {
                 return Ok(coordinator);
             }
         }
-        Err(CoordinatorError::Over { state: Box::new(ended.state) })
+        Err(CoordinatorError::Over {
+            state: Box::new(ended.state),
+        })
     }
 
-    async fn connect(chain: &Chain, job: JobId, view: MasternodeView) -> Result<Self, CoordinatorError> {
+    async fn connect(
+        chain: &Chain,
+        job: JobId,
+        view: MasternodeView,
+    ) -> Result<Self, CoordinatorError> {
         let url = String::from_utf8_lossy(&view.jobs_api).into_owned();
         let client = WsClientBuilder::default()
             .max_request_size(MESSAGE_BYTES_MAX)
@@ -162,8 +175,16 @@ impl Coordinator {
             .request_timeout(REQUEST_TIMEOUT)
             .build(&url)
             .await
-            .map_err(|source| CoordinatorError::Unreachable { url, source: Box::new(source) })?;
-        Ok(Self { client, view, genesis: chain.genesis(), job })
+            .map_err(|source| CoordinatorError::Unreachable {
+                url,
+                source: Box::new(source),
+            })?;
+        Ok(Self {
+            client,
+            view,
+            genesis: chain.genesis(),
+            job,
+        })
     }
 
     /// The masternode.
@@ -199,12 +220,23 @@ impl Coordinator {
         let mut held: BTreeMap<TaskIndex, u64> = BTreeMap::new();
         let mut first = 0;
         while first < manifest.tasks() {
-            let offer = self.client.offer(self.job, first).await.map_err(ApiFailure::from)?;
+            let offer = self
+                .client
+                .offer(self.job, first)
+                .await
+                .map_err(ApiFailure::from)?;
             held.extend(offer.shards.iter().map(|shard| (shard.task, shard.bytes)));
             first = first.saturating_add(4_096);
         }
-        let total_bytes = manifest.shards().iter().map(|shard| shard.sealed_bytes()).sum();
-        let mut done = UploadProgress { bytes: 0, total_bytes };
+        let total_bytes = manifest
+            .shards()
+            .iter()
+            .map(|shard| shard.sealed_bytes())
+            .sum();
+        let mut done = UploadProgress {
+            bytes: 0,
+            total_bytes,
+        };
         let at_program = offer.program_bytes;
         self.upload_file(&folder.program(), at_program, |offset, piece| {
             self.client.put_program(self.job, offset, piece)
@@ -228,7 +260,12 @@ impl Coordinator {
     async fn first_offer(&self) -> Result<Offer, CoordinatorError> {
         let begun = tokio::time::Instant::now();
         loop {
-            match self.client.offer(self.job, 0).await.map_err(ApiFailure::from) {
+            match self
+                .client
+                .offer(self.job, 0)
+                .await
+                .map_err(ApiFailure::from)
+            {
                 Err(ApiFailure::Refused(ApiError::NotCoordinator | ApiError::Starting))
                     if begun.elapsed() < TAKE_UP_PATIENCE =>
                 {
@@ -239,13 +276,19 @@ impl Coordinator {
         }
     }
 
-    async fn upload_manifest(&self, folder: &JobFolder, offer: &Offer) -> Result<(), CoordinatorError> {
+    async fn upload_manifest(
+        &self,
+        folder: &JobFolder,
+        offer: &Offer,
+    ) -> Result<(), CoordinatorError> {
         if offer.key {
             return Ok(());
         }
-        self.upload_file(&folder.manifest_file(), offer.manifest_bytes, |offset, piece| {
-            self.client.put_manifest(self.job, offset, piece)
-        })
+        self.upload_file(
+            &folder.manifest_file(),
+            offer.manifest_bytes,
+            |offset, piece| self.client.put_manifest(self.job, offset, piece),
+        )
         .await
     }
 
@@ -261,7 +304,11 @@ impl Coordinator {
             encapsulated: Blob(sealed.encapsulated.to_vec()),
             ciphertext: Blob(sealed.ciphertext.to_vec()),
         };
-        Ok(self.client.delegate_key(self.job, key).await.map_err(ApiFailure::from)?)
+        Ok(self
+            .client
+            .delegate_key(self.job, key)
+            .await
+            .map_err(ApiFailure::from)?)
     }
 
     /// Sends a file from an offset on. The last piece is the first that is short; a file of whole
@@ -280,7 +327,9 @@ impl Coordinator {
         let mut offset = from;
         loop {
             let mut piece = Vec::with_capacity(PIECE_BYTES_MAX);
-            let read = (&mut file).take(PIECE_BYTES_MAX as u64).read_to_end(&mut piece);
+            let read = (&mut file)
+                .take(PIECE_BYTES_MAX as u64)
+                .read_to_end(&mut piece);
             let length = read.map_err(at(path))?;
             put(offset, Blob(piece)).await.map_err(ApiFailure::from)?;
             offset += length as u64;

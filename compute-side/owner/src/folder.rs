@@ -53,7 +53,10 @@ pub enum FolderError {
 }
 
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError + '_ {
-    move |source| FolderError::File { path: path.to_owned(), source }
+    move |source| FolderError::File {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// The folder of a job.
@@ -88,8 +91,13 @@ impl JobFolder {
     pub(crate) fn finish(self, jobs: &Path) -> Result<Self, FolderError> {
         let path = jobs.join(hex::encode(self.job.0));
         fs::rename(&self.path, &path).map_err(at(&path))?;
-        File::open(jobs).and_then(|folder| folder.sync_all()).map_err(at(jobs))?;
-        Ok(Self { path, job: self.job })
+        File::open(jobs)
+            .and_then(|folder| folder.sync_all())
+            .map_err(at(jobs))?;
+        Ok(Self {
+            path,
+            job: self.job,
+        })
     }
 
     /// The job.
@@ -138,7 +146,13 @@ impl JobFolder {
     pub fn manifest(&self, genesis: GenesisHash) -> Result<ValidatedManifest, FolderError> {
         let path = self.manifest_file();
         let sealed = fs::read(&path).map_err(at(&path))?;
-        Ok(manifest::open(genesis, self.job, &self.submission()?, &self.key()?, &sealed)?)
+        Ok(manifest::open(
+            genesis,
+            self.job,
+            &self.submission()?,
+            &self.key()?,
+            &sealed,
+        )?)
     }
 
     /// Removes the sealed shards and the program, which the coordinator has; the key stays for the
@@ -169,6 +183,8 @@ impl JobFolder {
             .mode(0o600)
             .open(&path)
             .map_err(at(&path))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&path))
+        file.write_all(bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(at(&path))
     }
 }

@@ -172,14 +172,19 @@ pub fn prepare(
 /// The lengths of the shards that an input makes.
 fn plan(input: &Input) -> Result<CutPlan, PrepareError> {
     match input {
-        Input::File { path, split, shard_bytes } => {
-            Ok(CutPlan::scan(open(path)?, *split, *shard_bytes)?)
-        }
+        Input::File {
+            path,
+            split,
+            shard_bytes,
+        } => Ok(CutPlan::scan(open(path)?, *split, *shard_bytes)?),
         Input::Prepared(paths) => {
             let length = |path: &PathBuf| {
                 fs::metadata(path)
                     .map(|facts| facts.len())
-                    .map_err(|source| PrepareError::Input { path: path.clone(), source })
+                    .map_err(|source| PrepareError::Input {
+                        path: path.clone(),
+                        source,
+                    })
             };
             let lengths: Vec<_> = paths.iter().map(length).collect::<Result<_, _>>()?;
             Ok(CutPlan::of_lengths(lengths)?)
@@ -188,12 +193,18 @@ fn plan(input: &Input) -> Result<CutPlan, PrepareError> {
 }
 
 fn open(path: &Path) -> Result<impl Read, PrepareError> {
-    let input = |source| PrepareError::Input { path: path.to_owned(), source };
+    let input = |source| PrepareError::Input {
+        path: path.to_owned(),
+        source,
+    };
     Ok(BufReader::new(File::open(path).map_err(input)?))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PrepareError> {
-    fs::read(path).map_err(|source| PrepareError::Input { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| PrepareError::Input {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn seal_shard(
@@ -217,6 +228,9 @@ fn seal_shard(
 /// A sealing key of the owner's for this job alone, kept beside the job's key.
 fn owner_sealing_key(folder: &JobFolder) -> Result<SealingKey, FolderError> {
     let secret = SealingSecret::random(&mut rand::rng());
-    folder.put("sealing.key", hex::encode(&secret.to_bytes()[..]).as_bytes())?;
+    folder.put(
+        "sealing.key",
+        hex::encode(&secret.to_bytes()[..]).as_bytes(),
+    )?;
     Ok(secret.public())
 }

@@ -41,10 +41,16 @@ pub async fn submit(
         return Ok(None);
     }
     let submission = folder.submission()?;
-    let quote = state.quote(&submission).await?.map_err(SubmitJobError::Quote)?;
+    let quote = state
+        .quote(&submission)
+        .await?
+        .map_err(SubmitJobError::Quote)?;
     let free = state.wallet(&owner.id()).await?.free;
     if free < quote.total {
-        return Err(SubmitJobError::Balance { price: quote.total, free });
+        return Err(SubmitJobError::Balance {
+            price: quote.total,
+            free,
+        });
     }
     let call = Call::SubmitJob(Box::new(submission));
     Ok(Some(chain.submit(owner, &call).await?))

@@ -69,27 +69,47 @@ pub fn verify_file(file: &ReceiptFile) -> Vec<Check> {
         Finding::Failed | Finding::Delayed => false,
     });
     let checks = [
-        (CheckKind::Signature, file.receipt.is_signed_by(&receipt.device, &file.genesis)),
-        (CheckKind::SameTask, (receipt.job, receipt.task) == (verdict.job, verdict.task)),
+        (
+            CheckKind::Signature,
+            file.receipt.is_signed_by(&receipt.device, &file.genesis),
+        ),
+        (
+            CheckKind::SameTask,
+            (receipt.job, receipt.task) == (verdict.job, verdict.task),
+        ),
         (CheckKind::Named, named.is_some()),
         (CheckKind::Finding, finding),
         (CheckKind::Pay, pay_follows(file)),
-        (CheckKind::Proof, file.proof.holds(&file.verdicts_root, &verdict.encode())),
+        (
+            CheckKind::Proof,
+            file.proof.holds(&file.verdicts_root, &verdict.encode()),
+        ),
     ];
-    checks.into_iter().map(|(check, holds)| Check { check, holds }).collect()
+    checks
+        .into_iter()
+        .map(|(check, holds)| Check { check, holds })
+        .collect()
 }
 
 /// Checks the file's root against what the chain settled.
 pub fn verify_batch(file: &ReceiptFile, settled: Option<&BatchRecord>) -> Check {
     let holds = settled.is_some_and(|batch| batch.verdicts_root == file.verdicts_root);
-    Check { check: CheckKind::Chain, holds }
+    Check {
+        check: CheckKind::Chain,
+        holds,
+    }
 }
 
 fn pay_follows(file: &ReceiptFile) -> bool {
     let verdict = &file.verdict;
-    let accepted =
-        verdict.replicas.iter().filter(|found| found.finding == Finding::Accepted).count();
-    let Ok(accepted) = u8::try_from(accepted) else { return false };
+    let accepted = verdict
+        .replicas
+        .iter()
+        .filter(|found| found.finding == Finding::Accepted)
+        .count();
+    let Ok(accepted) = u8::try_from(accepted) else {
+        return false;
+    };
     let share = pay::pays(verdict.price, accepted);
     let fails = verdict.answer.exit != Exit::Success;
     (!fails || verdict.price == 0)

@@ -11,7 +11,10 @@ use picture::Picture;
 use quern_jobs_api::{JobStatus, JobsApiClient as _, Phase};
 use quern_ledger::{Account, Chain, Transaction};
 use quern_local_grid::{LocalGrid, OWNER, Plan, development_account};
-use quern_owner::{Coordinator, Draft, Input, JobFolder, Terms, collect, prepare, submit, verify_batch, verify_file};
+use quern_owner::{
+    Coordinator, Draft, Input, JobFolder, Terms, collect, prepare, submit, verify_batch,
+    verify_file,
+};
 use quern_primitives::{
     Amount, BlockNumber, JobId,
     amount::BYTECHIP,
@@ -52,7 +55,9 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let show = Show::new();
-    let build = std::env::var("QUERN_BUILD_SECONDS").ok().and_then(|text| text.parse().ok());
+    let build = std::env::var("QUERN_BUILD_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let folder = std::path::absolute(&arguments.folder)?;
     if folder.exists() {
         std::fs::remove_dir_all(&folder).context("cannot clear the demo's folder")?;
@@ -60,7 +65,9 @@ async fn main() -> anyhow::Result<()> {
     std::fs::create_dir_all(&folder)?;
     let picture = Picture::load(arguments.samples)?;
 
-    show.title("A grid of this machine: one validator, one masternode, four workers; one of them lies");
+    show.title(
+        "A grid of this machine: one validator, one masternode, four workers; one of them lies",
+    );
     let started = Instant::now();
     let grid = start_grid(&folder, &show).await?;
     let grid_ready = started.elapsed();
@@ -77,8 +84,14 @@ async fn main() -> anyhow::Result<()> {
     }
     if arguments.keep {
         let record = grid.leave_running()?;
-        show.line(&format!("the grid keeps running: node {}, Jobs API {}", record.node_url, record.jobs_api));
-        show.line(&format!("end it with  quern dev down --folder {}", folder.join("grid").display()));
+        show.line(&format!(
+            "the grid keeps running: node {}, Jobs API {}",
+            record.node_url, record.jobs_api
+        ));
+        show.line(&format!(
+            "end it with  quern dev down --folder {}",
+            folder.join("grid").display()
+        ));
     } else {
         grid.stop().await;
         show.line("the grid is stopped; no process is left behind");
@@ -88,7 +101,11 @@ async fn main() -> anyhow::Result<()> {
 
 async fn start_grid(folder: &Path, show: &Show) -> anyhow::Result<LocalGrid> {
     let liar = programs_folder()?.join("quern-lying-worker");
-    ensure!(liar.is_file(), "there is no {}; build it with `cargo xtask build`", liar.display());
+    ensure!(
+        liar.is_file(),
+        "there is no {}; build it with `cargo xtask build`",
+        liar.display()
+    );
     let mut plan = Plan::new(folder.join("grid"));
     plan.workers[LIAR] = Some(liar);
     Ok(LocalGrid::start(&plan, |step| show.line(step)).await?)
@@ -99,24 +116,41 @@ fn programs_folder() -> anyhow::Result<PathBuf> {
         return Ok(folder.into());
     }
     let program = std::env::current_exe()?;
-    Ok(program.parent().context("this program has no folder")?.to_owned())
+    Ok(program
+        .parent()
+        .context("this program has no folder")?
+        .to_owned())
 }
 
 fn path_tracer() -> anyhow::Result<Vec<u8>> {
-    let folder = std::env::var_os("QUERN_PROGRAMS_DIR").map_or_else(|| "target/programs".into(), PathBuf::from);
+    let folder = std::env::var_os("QUERN_PROGRAMS_DIR")
+        .map_or_else(|| "target/programs".into(), PathBuf::from);
     let path = folder.join("path-tracer.wasm");
-    std::fs::read(&path).with_context(|| format!("cannot read {}; build it with `cargo xtask programs`", path.display()))
+    std::fs::read(&path).with_context(|| {
+        format!(
+            "cannot read {}; build it with `cargo xtask programs`",
+            path.display()
+        )
+    })
 }
 
 /// Hands the picture in, waits until it is paid, and tells the whole story.
-async fn main_job(grid: &LocalGrid, folder: &Path, picture: &Picture, show: &Show) -> anyhow::Result<Report> {
+async fn main_job(
+    grid: &LocalGrid,
+    folder: &Path,
+    picture: &Picture,
+    show: &Show,
+) -> anyhow::Result<Report> {
     let chain = grid.chain().await?;
     let owner = development_account(OWNER)?;
     let before = wallets(&chain, grid).await?;
     let owner_before = chain.at_finalised().await?.wallet(&owner.id()).await?;
     let first_block = chain.at_finalised().await?.block().number;
 
-    show.title(&format!("The job: {} tiles of one picture, three replicas each", picture.tiles().len()));
+    show.title(&format!(
+        "The job: {} tiles of one picture, three replicas each",
+        picture.tiles().len()
+    ));
     let job_started = Instant::now();
     let (job_folder, escrow) = hand_in(&chain, &owner, folder, picture, show).await?;
     let job = job_folder.job();
@@ -133,10 +167,21 @@ async fn main_job(grid: &LocalGrid, folder: &Path, picture: &Picture, show: &Sho
     let job_seconds = job_started.elapsed();
     let closed = wait_closed(&chain, job).await?;
     let settled_seconds = job_started.elapsed();
-    show.line(&format!("computed in {:.1} s, settled after {:.1} s", job_seconds.as_secs_f64(), settled_seconds.as_secs_f64()));
+    show.line(&format!(
+        "computed in {:.1} s, settled after {:.1} s",
+        job_seconds.as_secs_f64(),
+        settled_seconds.as_secs_f64()
+    ));
 
     let mut pixels = Vec::new();
-    collect(&coordinator, chain.genesis(), &job_folder, &mut pixels, |_, _| {}).await?;
+    collect(
+        &coordinator,
+        chain.genesis(),
+        &job_folder,
+        &mut pixels,
+        |_, _| {},
+    )
+    .await?;
     let png = folder.join("quern.png");
     let image = picture.assemble(&pixels)?;
     picture.save(&image, &png)?;
@@ -149,16 +194,34 @@ async fn main_job(grid: &LocalGrid, folder: &Path, picture: &Picture, show: &Sho
 
     let after = wallets(&chain, grid).await?;
     let owner_after = chain.at_finalised().await?.wallet(&owner.id()).await?;
-    let paid: Vec<Amount> = before.iter().zip(&after).map(|(before, after)| after - before).collect();
+    let paid: Vec<Amount> = before
+        .iter()
+        .zip(&after)
+        .map(|(before, after)| after - before)
+        .collect();
     let liar = &grid.workers[LIAR];
-    let record = chain.at_finalised().await?.device(liar.device).await?.context("the liar's device is gone")?.device.record;
+    let record = chain
+        .at_finalised()
+        .await?
+        .device(liar.device)
+        .await?
+        .context("the liar's device is gone")?
+        .device
+        .record;
 
     show.title("What came of it");
     show.line(&format!("picture      {}", png.display()));
     show.payments(grid, &paid, LIAR);
-    show.line(&format!("caught       worker {} gave {} wrong answers; all are on its record on the chain", LIAR + 1, record.incorrect));
+    show.line(&format!(
+        "caught       worker {} gave {} wrong answers; all are on its record on the chain",
+        LIAR + 1,
+        record.incorrect
+    ));
     for (block, transaction) in settlements(&chain, first_block).await? {
-        show.line(&format!("settlement   0x{} in block {block}", hex::encode(transaction.hash)));
+        show.line(&format!(
+            "settlement   0x{} in block {block}",
+            hex::encode(transaction.hash)
+        ));
     }
     show_receipt(&chain, &coordinator, folder, job, show).await?;
     conservation(&chain, &closed, owner_before.free, owner_after.free, show).await?;
@@ -215,15 +278,30 @@ async fn hand_in(
     let jobs = folder.join("jobs");
     std::fs::create_dir_all(&jobs)?;
     let bar = show.bytes("cutting and sealing");
-    let job_folder = prepare(&jobs, chain.genesis(), &owner.id(), &draft, |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    })?;
+    let job_folder = prepare(
+        &jobs,
+        chain.genesis(),
+        &owner.id(),
+        &draft,
+        |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        },
+    )?;
     bar.finish_and_clear();
-    let quote = state.quote(&job_folder.submission()?).await?.map_err(|error| anyhow::anyhow!("{error}"))?;
+    let quote = state
+        .quote(&job_folder.submission()?)
+        .await?
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
     show.quote(&quote);
-    let submitted = submit(chain, owner, &job_folder).await?.context("the job was on the chain before")?;
-    show.line(&format!("submitted    job {} in block {}", job_folder.job(), submitted.block.number));
+    let submitted = submit(chain, owner, &job_folder)
+        .await?
+        .context("the job was on the chain before")?;
+    show.line(&format!(
+        "submitted    job {} in block {}",
+        job_folder.job(),
+        submitted.block.number
+    ));
     Ok((job_folder, quote.total))
 }
 
@@ -235,7 +313,10 @@ async fn follow(coordinator: &Coordinator, show: &Show) -> anyhow::Result<JobSta
         let status = status?;
         bar.set_length(status.tasks.into());
         bar.set_position(status.decided.into());
-        bar.set_message(format!("{} replicas, {} wrong, {} devices", status.replicas, status.incorrect, status.devices));
+        bar.set_message(format!(
+            "{} replicas, {} wrong, {} devices",
+            status.replicas, status.incorrect, status.devices
+        ));
         if matches!(status.phase, Phase::Settling | Phase::Closed) {
             bar.finish_and_clear();
             return Ok(status);
@@ -247,7 +328,12 @@ async fn follow(coordinator: &Coordinator, show: &Show) -> anyhow::Result<JobSta
 async fn wait_closed(chain: &Chain, job: JobId) -> anyhow::Result<Job> {
     let mut blocks = chain.finalised().await?;
     loop {
-        let known = chain.at_finalised().await?.job(job).await?.context("the job is not on the chain")?;
+        let known = chain
+            .at_finalised()
+            .await?
+            .job(job)
+            .await?
+            .context("the job is not on the chain")?;
         if !known.state.is_open() {
             return Ok(known);
         }
@@ -266,12 +352,17 @@ async fn wallets(chain: &Chain, grid: &LocalGrid) -> anyhow::Result<Vec<Amount>>
 }
 
 /// The transactions that settled batches, with their blocks.
-async fn settlements(chain: &Chain, first: BlockNumber) -> anyhow::Result<Vec<(BlockNumber, Transaction)>> {
+async fn settlements(
+    chain: &Chain,
+    first: BlockNumber,
+) -> anyhow::Result<Vec<(BlockNumber, Transaction)>> {
     let last = chain.at_finalised().await?.block().number;
     let mut found = Vec::new();
     for number in first..=last {
         let transactions = chain.at_height(number).await?.transactions().await?;
-        let settling = transactions.into_iter().filter(|it| it.pallet == "Jobs" && it.call == "settle");
+        let settling = transactions
+            .into_iter()
+            .filter(|it| it.pallet == "Jobs" && it.call == "settle");
         found.extend(settling.map(|transaction| (number, transaction)));
     }
     Ok(found)
@@ -293,7 +384,10 @@ async fn show_receipt(
     checks.push(verify_batch(&file, settled.as_ref()));
     show.line(&format!("verify       {}", path.display()));
     show.checks(&checks);
-    ensure!(checks.iter().all(|check| check.holds), "a receipt of the grid does not hold");
+    ensure!(
+        checks.iter().all(|check| check.holds),
+        "a receipt of the grid does not hold"
+    );
     Ok(())
 }
 
@@ -301,10 +395,20 @@ async fn show_receipt(
 async fn wrong_receipt(coordinator: &Coordinator, job: JobId) -> anyhow::Result<ReceiptFile> {
     let mut last = None;
     for result in coordinator.client().results(job, 0).await? {
-        let file = coordinator.client().receipt(job, result.task, result.replica).await?;
-        let wrong = file.verdict.replicas.iter().find(|found| found.finding == Finding::Incorrect);
+        let file = coordinator
+            .client()
+            .receipt(job, result.task, result.replica)
+            .await?;
+        let wrong = file
+            .verdict
+            .replicas
+            .iter()
+            .find(|found| found.finding == Finding::Incorrect);
         if let Some(wrong) = wrong {
-            return Ok(coordinator.client().receipt(job, result.task, wrong.replica).await?);
+            return Ok(coordinator
+                .client()
+                .receipt(job, result.task, wrong.replica)
+                .await?);
         }
         last.get_or_insert(file);
     }
@@ -321,9 +425,17 @@ async fn conservation(
     let escrow = &job.escrow;
     let totals = chain.at_finalised().await?.totals().await?;
     show.conservation(escrow, &totals);
-    ensure!(escrow.paid + escrow.network + escrow.refunded == escrow.deposited, "the job's money does not add up");
-    ensure!(totals.conserves_money(), "the chain's money does not add up");
-    ensure!(owner_before - owner_after == escrow.deposited - escrow.refunded, "the owner lost more than the job cost");
+    ensure!(
+        escrow.paid + escrow.network + escrow.refunded == escrow.deposited,
+        "the job's money does not add up"
+    );
+    ensure!(
+        totals.conserves_money(),
+        "the chain's money does not add up"
+    );
+    ensure!(
+        owner_before - owner_after == escrow.deposited - escrow.refunded,
+        "the owner lost more than the job cost"
+    );
     Ok(())
 }
-

@@ -29,8 +29,14 @@ pub(crate) struct Picture {
 impl Picture {
     pub(crate) fn load(samples: u32) -> anyhow::Result<Self> {
         let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("scene/quern.scene");
-        let bundle = bundle::pack(&scene).with_context(|| format!("cannot pack {}", scene.display()))?;
-        let frame = Frame { width: WIDTH, height: HEIGHT, samples, seed: SEED };
+        let bundle =
+            bundle::pack(&scene).with_context(|| format!("cannot pack {}", scene.display()))?;
+        let frame = Frame {
+            width: WIDTH,
+            height: HEIGHT,
+            samples,
+            seed: SEED,
+        };
         Ok(Self { bundle, frame })
     }
 
@@ -54,8 +60,9 @@ impl Picture {
     pub(crate) fn assemble(&self, mut pixels: &[u8]) -> anyhow::Result<Vec<u8>> {
         let mut parts = Vec::new();
         for tile in self.tiles() {
-            let (part, rest) =
-                pixels.split_at_checked(tile.byte_count()).context("the result is too short")?;
+            let (part, rest) = pixels
+                .split_at_checked(tile.byte_count())
+                .context("the result is too short")?;
             parts.push((tile, part));
             pixels = rest;
         }

@@ -9,7 +9,10 @@ use quern_primitives::{
     job::Escrow,
     view::{Quote, Totals},
 };
-use std::{io::Write as _, time::{Duration, Instant}};
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 /// The terminal.
 pub(crate) struct Show {
@@ -18,7 +21,9 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn new() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+        }
     }
 
     pub(crate) fn title(&self, text: &str) {
@@ -32,7 +37,11 @@ impl Show {
         // A closed terminal does not stop the demo.
         let _ = match text.is_empty() {
             true => writeln!(out),
-            false => writeln!(out, "{:>6.1} s  {text}", self.started.elapsed().as_secs_f64()),
+            false => writeln!(
+                out,
+                "{:>6.1} s  {text}",
+                self.started.elapsed().as_secs_f64()
+            ),
         };
     }
 
@@ -51,7 +60,12 @@ impl Show {
                 true => "its wrong answers are worth nothing",
                 false => "an equal share of each tile it agreed on",
             };
-            self.line(&format!("worker {}     {:>14}  {why}  ({})", number + 1, display(*paid), worker.account));
+            self.line(&format!(
+                "worker {}     {:>14}  {why}  ({})",
+                number + 1,
+                display(*paid),
+                worker.account
+            ));
         }
     }
 
@@ -95,6 +109,7 @@ impl Show {
 }
 
 fn bar(template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style)
 }

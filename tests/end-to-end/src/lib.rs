@@ -56,7 +56,12 @@ impl Bench {
             .await
             .with_context(|| format!("logs are in {}", folder.path().display()))?;
         let chain = grid.chain().await?;
-        Ok(Self { grid, chain, owner: development_account(OWNER)?, folder })
+        Ok(Self {
+            grid,
+            chain,
+            owner: development_account(OWNER)?,
+            folder,
+        })
     }
 
     /// A folder for the test's own files.
@@ -74,8 +79,16 @@ impl Bench {
     pub async fn hand_in(&self, draft: &Draft) -> anyhow::Result<JobFolder> {
         let jobs = self.folder().join("jobs");
         std::fs::create_dir_all(&jobs)?;
-        let folder = prepare(&jobs, self.chain.genesis(), &self.owner.id(), draft, |_, _| {})?;
-        submit(&self.chain, &self.owner, &folder).await?.context("the job was there before")?;
+        let folder = prepare(
+            &jobs,
+            self.chain.genesis(),
+            &self.owner.id(),
+            draft,
+            |_, _| {},
+        )?;
+        submit(&self.chain, &self.owner, &folder)
+            .await?
+            .context("the job was there before")?;
         Ok(folder)
     }
 
@@ -116,7 +129,14 @@ impl Bench {
     pub async fn result(&self, folder: &JobFolder) -> anyhow::Result<Vec<u8>> {
         let coordinator = Coordinator::of(&self.chain, folder.job()).await?;
         let mut result = Vec::new();
-        collect(&coordinator, self.chain.genesis(), folder, &mut result, |_, _| {}).await?;
+        collect(
+            &coordinator,
+            self.chain.genesis(),
+            folder,
+            &mut result,
+            |_, _| {},
+        )
+        .await?;
         Ok(result)
     }
 
@@ -147,20 +167,35 @@ pub fn program(name: &str) -> anyhow::Result<Vec<u8>> {
         PathBuf::from,
     );
     let path = folder.join(format!("{name}.wasm"));
-    std::fs::read(&path)
-        .with_context(|| format!("cannot read {}; build it with `cargo xtask programs`", path.display()))
+    std::fs::read(&path).with_context(|| {
+        format!(
+            "cannot read {}; build it with `cargo xtask programs`",
+            path.display()
+        )
+    })
 }
 
 /// A small picture: its draft, and the pixels its result must have.
 pub fn small_picture(folder: &Path, deadline: BlockNumber) -> anyhow::Result<(Draft, Vec<u8>)> {
-    let frame = Frame { width: 160, height: 96, samples: 16, seed: 7 };
+    let frame = Frame {
+        width: 160,
+        height: 96,
+        samples: 16,
+        seed: 7,
+    };
     let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo/scene/quern.scene");
     let bundle = bundle::pack(&scene)?;
     let (mut shards, mut expected) = (Vec::new(), Vec::new());
     let whole = render_reference(&bundle, frame)?;
-    for (number, tile) in tile::tiles(frame.width, frame.height, 32, 24).into_iter().enumerate() {
+    for (number, tile) in tile::tiles(frame.width, frame.height, 32, 24)
+        .into_iter()
+        .enumerate()
+    {
         let path = folder.join(format!("tile-{number}"));
-        std::fs::write(&path, tile::tile_input(&bundle, &TileRequest::new(frame, tile)?))?;
+        std::fs::write(
+            &path,
+            tile::tile_input(&bundle, &TileRequest::new(frame, tile)?),
+        )?;
         shards.push(path);
         for row in tile.y..tile.y + tile.height {
             let start = 3 * (row * frame.width + tile.x) as usize;
