@@ -41,6 +41,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Commands that wait for the core; whoever sends more waits.
 const COMMANDS_MAX: usize = 4_096;
 
+/// Settlements that wait for the chain; one more is left for the core to order again.
+const ORDERS_MAX: usize = 1_024;
+
 /// How often connected devices are looked up again, in finalised blocks.
 const RECHECK_BLOCKS: BlockNumber = 15;
 
@@ -166,7 +169,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         changes: watch::Sender::new(0),
     });
 
-    let (settlements, to_settle) = mpsc::unbounded_channel();
+    let (settlements, to_settle) = mpsc::channel(ORDERS_MAX);
     let mut core = Core::new(Settings {
         settle: config.settle(),
         ..Settings::new(genesis)
@@ -275,7 +278,7 @@ struct Grid {
     shared: Arc<Shared>,
     core: Core,
     server: ServerHandle,
-    settlements: mpsc::UnboundedSender<settler::Order>,
+    settlements: mpsc::Sender<settler::Order>,
     started: Instant,
     tokens: BTreeMap<Token, ReplyToken>,
     next_token: u64,
@@ -629,8 +632,8 @@ impl Grid {
     }
 
     fn order(&self, order: settler::Order) {
-        // An error says that the settler ended with the masternode.
-        let _ = self.settlements.send(order);
+        // What finds no room is ordered again when its time to retry comes.
+        let _ = self.settlements.try_send(order);
     }
 }
 

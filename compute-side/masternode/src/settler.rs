@@ -24,7 +24,7 @@ pub(crate) enum Order {
 }
 
 /// Carries orders out until nobody can give more.
-pub(crate) async fn settle(shared: Arc<Shared>, mut orders: mpsc::UnboundedReceiver<Order>) {
+pub(crate) async fn settle(shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) {
     while let Some(order) = orders.recv().await {
         let (job, call) = match order {
             Order::Settle(batch) => (batch.job, Call::Settle(batch)),

@@ -348,7 +348,7 @@ mod tests {
     const OTHER: JobId = JobId([3; 32]);
 
     fn open(folder: &Path) -> (Store, mpsc::Receiver<Ticket>) {
-        let (on_disk, written) = mpsc::channel();
+        let (on_disk, written) = mpsc::sync_channel(1_000);
         let store = Store::open(
             folder,
             HERE,

@@ -240,8 +240,8 @@ impl Core {
         // What the log says it holds and it does not know of any more.
         let lost: Vec<_> = self
             .jobs
-            .iter()
-            .flat_map(|(_, active)| active.held_by(&view.id))
+            .values()
+            .flat_map(|active| active.held_by(&view.id))
             .filter(|id| !hello.in_hand.contains(id) && !forgotten.contains(id))
             .collect();
         self.devices.0.insert(view.id, known);

@@ -3,6 +3,8 @@
 
 mod crashes;
 mod devices;
+mod ledger;
 mod reports;
 mod settling;
+mod worker;
 mod world;

@@ -11,6 +11,9 @@ use quern_primitives::{
 };
 use quern_protocol::{DiscardReason, Exchange, Output, Report};
 
+/// Makes a receipt wrong.
+type Change = fn(&mut Receipt);
+
 fn reported(world: &World) -> usize {
     world.count(|entry| matches!(entry, Entry::Reported { .. }))
 }
@@ -100,7 +103,7 @@ fn a_verdict_that_a_crash_lost_is_found_again() {
 
 #[test]
 fn a_receipt_with_any_wrong_field_is_discarded_and_the_task_goes_to_another() {
-    let changes: [fn(&mut Receipt); 9] = [
+    let changes: [Change; 9] = [
         |r| r.program = ProgramHash([0; 32]),
         |r| r.input_root = Digest([0; 32]),
         |r| r.output_root = Digest([0; 32]),
@@ -129,7 +132,7 @@ fn a_receipt_with_any_wrong_field_is_discarded_and_the_task_goes_to_another() {
 
 #[test]
 fn a_receipt_about_what_the_device_was_not_given_is_discarded_and_harms_nobody() {
-    let changes: [(fn(&mut Receipt), DiscardReason); 3] = [
+    let changes: [(Change, DiscardReason); 3] = [
         (|r| r.job = JobId([0; 32]), DiscardReason::JobOver),
         (|r| r.task += 1, DiscardReason::NotAssigned),
         (|r| r.replica += 1, DiscardReason::NotAssigned),

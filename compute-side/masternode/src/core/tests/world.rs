@@ -1,177 +1,25 @@
 //! The world around the core.
 
-use crate::core::{
-    Core, Effect, Entry, Event, JobPlan, PlannedAssignment, Settings, Tick, Ticket, Token, WorkPlan,
+pub(super) use super::{ledger::DEADLINE, worker::Habit};
+use super::{
+    ledger::{COORDINATOR, Ledger, OWNER},
+    worker::{ENGINE, Worker, input_root, name},
 };
-use quern_job_rules::{life, pay::PRICES_AT_GENESIS, quote, settlement, tasks};
+use crate::core::{Core, Effect, Entry, Event, JobPlan, Settings, Tick, Ticket, Token};
+use quern_job_rules::{life, tasks};
 use quern_primitives::{
     amount::Amount,
-    batch::Batch,
     device::{Class, Device, Hardware, Record, Region},
-    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex},
-    job::{Agreement, ByteLevel, Job, Submission},
-    payload::DeviceKey,
-    receipt::{Exit, Receipt},
+    ids::{AccountId, GenesisHash, JobId, SealingKey},
+    job::Agreement,
     view::DeviceView,
 };
-use quern_protocol::{
-    DiscardReason, Exchange, HandBack, HandBackReason, Hello, Output, Refusal, ReplicaId, Report,
-};
-use quern_shards::{chunks::chunk_root, seal::sealed_bytes};
+use quern_protocol::{Exchange, HandBack, HandBackReason, Hello};
 use std::collections::{BTreeMap, VecDeque};
 
 pub(super) const JOB: JobId = JobId([7; 32]);
 pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
 pub(super) const MAJORITY: Agreement = Agreement::Majority { replicas: 3 };
-pub(super) const DEADLINE: u32 = 5_000;
-const OWNER: AccountId = AccountId::new([101; 32]);
-const COORDINATOR: AccountId = AccountId::new([102; 32]);
-const ENGINE: Digest = Digest([6; 32]);
-const RESULT_BYTES: u64 = 3;
-
-/// How a device computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Habit {
-    Honest,
-    /// Gives an answer of its own.
-    Lies(u8),
-    /// Says that the program traps.
-    Traps,
-}
-
-pub(super) struct Worker {
-    key: DeviceKey,
-    pub(super) account: AccountId,
-    pub(super) habit: Habit,
-    pub(super) in_hand: Vec<PlannedAssignment>,
-    /// Reports that are not acknowledged.
-    pub(super) reports: Vec<Report>,
-    pub(super) acknowledged: Vec<ReplicaId>,
-    pub(super) discarded: Vec<(ReplicaId, DiscardReason)>,
-    pub(super) answers: Vec<WorkPlan>,
-    pub(super) refusals: Vec<Refusal>,
-}
-
-impl Worker {
-    pub(super) fn id(&self) -> DeviceId {
-        self.key.id()
-    }
-
-    fn names(&self) -> Vec<ReplicaId> {
-        self.in_hand.iter().map(|given| given.id).collect()
-    }
-
-    /// What the device states about a replica it was given.
-    pub(super) fn receipt(&self, given: &PlannedAssignment, output: &[u8]) -> Receipt {
-        let ReplicaId { job, task, replica } = given.id;
-        let (value, exit) = match self.habit {
-            Habit::Honest => (task as u8, Exit::Success),
-            Habit::Lies(value) => (value, Exit::Success),
-            Habit::Traps => (0, Exit::Trap),
-        };
-        Receipt {
-            job,
-            task,
-            replica,
-            device: self.id(),
-            program: ProgramHash([2; 32]),
-            input_root: input_root(task),
-            result_commitment: Digest([value; 32]),
-            output_root: chunk_root(output),
-            result_bytes: if exit == Exit::Success {
-                RESULT_BYTES
-            } else {
-                0
-            },
-            fuel: 1_000_000_000 + u64::from(task),
-            exit,
-            class: Class::Pinned,
-            engine: ENGINE,
-            log_position: given.log_position,
-        }
-    }
-
-    pub(super) fn output(&self) -> Vec<u8> {
-        let plaintext = if self.habit == Habit::Traps {
-            0
-        } else {
-            RESULT_BYTES
-        };
-        vec![self.id().0[0]; sealed_bytes(plaintext) as usize]
-    }
-
-    pub(super) fn sign(&self, receipt: Receipt, output: Vec<u8>) -> Report {
-        Report {
-            receipt: self.key.sign(receipt, &GENESIS),
-            output: Output::Inline(output),
-        }
-    }
-
-    /// Computes everything in hand.
-    fn compute(&mut self) {
-        for given in std::mem::take(&mut self.in_hand) {
-            let output = self.output();
-            let receipt = self.receipt(&given, &output);
-            self.reports.push(self.sign(receipt, output));
-        }
-    }
-
-    fn hears(&mut self, work: WorkPlan) {
-        self.reports
-            .retain(|report| !work.acknowledged.contains(&name(report)));
-        self.acknowledged.extend(&work.acknowledged);
-        for discard in &work.discard {
-            self.reports.retain(|report| name(report) != discard.id);
-            self.in_hand.retain(|given| given.id != discard.id);
-            self.discarded.push((discard.id, discard.reason));
-        }
-        self.in_hand.extend(&work.assignments);
-        self.answers.push(work);
-    }
-}
-
-fn name(report: &Report) -> ReplicaId {
-    crate::core::replica_of(&report.receipt)
-}
-
-fn input_root(task: TaskIndex) -> Digest {
-    Digest([task as u8 + 50; 32])
-}
-
-/// The chain, as far as a job sees it.
-pub(super) struct Ledger {
-    pub(super) job: Job,
-    settled: Vec<u8>,
-    pub(super) paid: BTreeMap<AccountId, Amount>,
-    pub(super) batches: Vec<Batch>,
-    /// Whether transactions get into blocks.
-    pub(super) takes: bool,
-}
-
-impl Ledger {
-    fn apply(&mut self, now: u32, event: life::Event<'_>) -> bool {
-        let Ok(next) = life::apply(&self.job, now, event) else {
-            return false;
-        };
-        self.job = next.job;
-        true
-    }
-
-    fn settle(&mut self, now: u32, batch: &Batch) -> bool {
-        let Ok(valid) = settlement::validate(&self.job, &self.settled, batch, &COORDINATOR, now)
-        else {
-            return false;
-        };
-        valid.tasks().add_to(&mut self.settled);
-        for payout in valid.payouts() {
-            *self.paid.entry(payout.account.clone()).or_default() += payout.amount;
-        }
-        let next = life::apply(&self.job, now, valid.event(&COORDINATOR)).unwrap();
-        self.job = next.job;
-        self.batches.push(batch.clone());
-        true
-    }
-}
 
 pub(super) struct World {
     pub(super) core: Core,
@@ -189,49 +37,14 @@ pub(super) struct World {
     next_token: u64,
 }
 
-pub(super) fn submission(tasks: u32, agreement: Agreement) -> Submission {
-    Submission {
-        salt: [1; 16],
-        program: ProgramHash([2; 32]),
-        manifest: Digest([3; 32]),
-        shards_root: Digest([4; 32]),
-        key_commitment: Digest([5; 32]),
-        tasks,
-        input_bytes: u64::from(tasks) * 100,
-        fuel_per_task_max: 2_000_000_000,
-        memory_bytes_max: 64 * 1024 * 1024,
-        result_bytes_max: 1024,
-        agreement,
-        class: Class::Pinned,
-        level: ByteLevel::Balanced,
-        deadline: DEADLINE,
-        price_max: Amount::MAX,
-        owner_sealing_key: SealingKey([6; 32]),
-    }
-}
-
 impl World {
     /// A job of so many tasks, running and uploaded, and one device for each account named.
     pub(super) fn new(tasks: u32, agreement: Agreement, accounts: &[u8]) -> Self {
-        let submission = submission(tasks, agreement);
-        let quote = quote::quote(&submission, &PRICES_AT_GENESIS, 10).unwrap();
-        let job = life::open(OWNER, submission, PRICES_AT_GENESIS, &quote, 10);
-        let drawn = life::Event::Drawn {
-            coordinator: COORDINATOR,
-        };
-        let job = life::apply(&job, 11, drawn).unwrap().job;
-        let settled = vec![0; tasks::bitmap_bytes(tasks) as usize];
         let mut world = Self {
             core: Core::new(Settings::new(GENESIS)),
             now: Tick(1_000),
             block: 20,
-            ledger: Ledger {
-                job,
-                settled,
-                paid: BTreeMap::new(),
-                batches: vec![],
-                takes: true,
-            },
+            ledger: Ledger::new(tasks, agreement),
             workers: vec![],
             disk: vec![],
             waiting: VecDeque::new(),
@@ -251,17 +64,8 @@ impl World {
     /// A new device that says hello; returns its number.
     pub(super) fn join(&mut self, account: u8, habit: Habit) -> usize {
         let number = self.workers.len();
-        self.workers.push(Worker {
-            key: DeviceKey::from_seed(&[number as u8 + 1; 32]),
-            account: AccountId::new([account; 32]),
-            habit,
-            in_hand: vec![],
-            reports: vec![],
-            acknowledged: vec![],
-            discarded: vec![],
-            answers: vec![],
-            refusals: vec![],
-        });
+        self.workers
+            .push(Worker::new(number as u8 + 1, account, habit));
         self.hello(number);
         number
     }

@@ -1,0 +1,88 @@
+//! The chain, as far as a job sees it: the real rules, and money that moves by them.
+
+use quern_job_rules::{life, pay::PRICES_AT_GENESIS, quote, settlement, tasks};
+use quern_primitives::{
+    amount::Amount,
+    batch::Batch,
+    device::Class,
+    ids::{AccountId, Digest, ProgramHash, SealingKey},
+    job::{Agreement, ByteLevel, Job, Submission},
+};
+use std::collections::BTreeMap;
+
+pub(super) const DEADLINE: u32 = 5_000;
+pub(super) const OWNER: AccountId = AccountId::new([101; 32]);
+pub(super) const COORDINATOR: AccountId = AccountId::new([102; 32]);
+
+/// The chain, as far as a job sees it.
+pub(super) struct Ledger {
+    pub(super) job: Job,
+    pub(super) settled: Vec<u8>,
+    pub(super) paid: BTreeMap<AccountId, Amount>,
+    pub(super) batches: Vec<Batch>,
+    /// Whether transactions get into blocks.
+    pub(super) takes: bool,
+}
+
+impl Ledger {
+    /// With a job of so many tasks that runs.
+    pub(super) fn new(tasks: u32, agreement: Agreement) -> Self {
+        let submission = submission(tasks, agreement);
+        let quote = quote::quote(&submission, &PRICES_AT_GENESIS, 10).unwrap();
+        let job = life::open(OWNER, submission, PRICES_AT_GENESIS, &quote, 10);
+        let drawn = life::Event::Drawn {
+            coordinator: COORDINATOR,
+        };
+        Self {
+            job: life::apply(&job, 11, drawn).unwrap().job,
+            settled: vec![0; tasks::bitmap_bytes(tasks) as usize],
+            paid: BTreeMap::new(),
+            batches: vec![],
+            takes: true,
+        }
+    }
+
+    pub(super) fn apply(&mut self, now: u32, event: life::Event<'_>) -> bool {
+        let Ok(next) = life::apply(&self.job, now, event) else {
+            return false;
+        };
+        self.job = next.job;
+        true
+    }
+
+    pub(super) fn settle(&mut self, now: u32, batch: &Batch) -> bool {
+        let Ok(valid) = settlement::validate(&self.job, &self.settled, batch, &COORDINATOR, now)
+        else {
+            return false;
+        };
+        valid.tasks().add_to(&mut self.settled);
+        for payout in valid.payouts() {
+            *self.paid.entry(payout.account.clone()).or_default() += payout.amount;
+        }
+        let next = life::apply(&self.job, now, valid.event(&COORDINATOR)).unwrap();
+        self.job = next.job;
+        self.batches.push(batch.clone());
+        true
+    }
+}
+
+fn submission(tasks: u32, agreement: Agreement) -> Submission {
+    Submission {
+        salt: [1; 16],
+        program: ProgramHash([2; 32]),
+        manifest: Digest([3; 32]),
+        shards_root: Digest([4; 32]),
+        key_commitment: Digest([5; 32]),
+        tasks,
+        input_bytes: u64::from(tasks) * 100,
+        fuel_per_task_max: 2_000_000_000,
+        memory_bytes_max: 64 * 1024 * 1024,
+        result_bytes_max: 1024,
+        agreement,
+        class: Class::Pinned,
+        level: ByteLevel::Balanced,
+        deadline: DEADLINE,
+        price_max: Amount::MAX,
+        owner_sealing_key: SealingKey([6; 32]),
+    }
+}

@@ -1,0 +1,138 @@
+//! A device, as the core sees one: it computes well or badly, and keeps what is not acknowledged.
+
+use super::world::GENESIS;
+use crate::core::{PlannedAssignment, WorkPlan};
+use quern_primitives::{
+    device::Class,
+    ids::{AccountId, DeviceId, Digest, ProgramHash, TaskIndex},
+    payload::DeviceKey,
+    receipt::{Exit, Receipt},
+};
+use quern_protocol::{DiscardReason, Output, Refusal, ReplicaId, Report};
+use quern_shards::{chunks::chunk_root, seal::sealed_bytes};
+
+pub(super) const ENGINE: Digest = Digest([6; 32]);
+const RESULT_BYTES: u64 = 3;
+
+/// How a device computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Habit {
+    Honest,
+    /// Gives an answer of its own.
+    Lies(u8),
+    /// Says that the program traps.
+    Traps,
+}
+
+pub(super) struct Worker {
+    key: DeviceKey,
+    pub(super) account: AccountId,
+    pub(super) habit: Habit,
+    pub(super) in_hand: Vec<PlannedAssignment>,
+    /// Reports that are not acknowledged.
+    pub(super) reports: Vec<Report>,
+    pub(super) acknowledged: Vec<ReplicaId>,
+    pub(super) discarded: Vec<(ReplicaId, DiscardReason)>,
+    pub(super) answers: Vec<WorkPlan>,
+    pub(super) refusals: Vec<Refusal>,
+}
+
+impl Worker {
+    pub(super) fn new(seed: u8, account: u8, habit: Habit) -> Self {
+        Self {
+            key: DeviceKey::from_seed(&[seed; 32]),
+            account: AccountId::new([account; 32]),
+            habit,
+            in_hand: vec![],
+            reports: vec![],
+            acknowledged: vec![],
+            discarded: vec![],
+            answers: vec![],
+            refusals: vec![],
+        }
+    }
+
+    pub(super) fn id(&self) -> DeviceId {
+        self.key.id()
+    }
+
+    pub(super) fn names(&self) -> Vec<ReplicaId> {
+        self.in_hand.iter().map(|given| given.id).collect()
+    }
+
+    /// What the device states about a replica it was given.
+    pub(super) fn receipt(&self, given: &PlannedAssignment, output: &[u8]) -> Receipt {
+        let ReplicaId { job, task, replica } = given.id;
+        let (value, exit) = match self.habit {
+            Habit::Honest => (task as u8, Exit::Success),
+            Habit::Lies(value) => (value, Exit::Success),
+            Habit::Traps => (0, Exit::Trap),
+        };
+        Receipt {
+            job,
+            task,
+            replica,
+            device: self.id(),
+            program: ProgramHash([2; 32]),
+            input_root: input_root(task),
+            result_commitment: Digest([value; 32]),
+            output_root: chunk_root(output),
+            result_bytes: if exit == Exit::Success {
+                RESULT_BYTES
+            } else {
+                0
+            },
+            fuel: 1_000_000_000 + u64::from(task),
+            exit,
+            class: Class::Pinned,
+            engine: ENGINE,
+            log_position: given.log_position,
+        }
+    }
+
+    pub(super) fn output(&self) -> Vec<u8> {
+        let plaintext = if self.habit == Habit::Traps {
+            0
+        } else {
+            RESULT_BYTES
+        };
+        vec![self.id().0[0]; sealed_bytes(plaintext) as usize]
+    }
+
+    pub(super) fn sign(&self, receipt: Receipt, output: Vec<u8>) -> Report {
+        Report {
+            receipt: self.key.sign(receipt, &GENESIS),
+            output: Output::Inline(output),
+        }
+    }
+
+    /// Computes everything in hand.
+    pub(super) fn compute(&mut self) {
+        for given in std::mem::take(&mut self.in_hand) {
+            let output = self.output();
+            let receipt = self.receipt(&given, &output);
+            self.reports.push(self.sign(receipt, output));
+        }
+    }
+
+    pub(super) fn hears(&mut self, work: WorkPlan) {
+        self.reports
+            .retain(|report| !work.acknowledged.contains(&name(report)));
+        self.acknowledged.extend(&work.acknowledged);
+        for discard in &work.discard {
+            self.reports.retain(|report| name(report) != discard.id);
+            self.in_hand.retain(|given| given.id != discard.id);
+            self.discarded.push((discard.id, discard.reason));
+        }
+        self.in_hand.extend(&work.assignments);
+        self.answers.push(work);
+    }
+}
+
+pub(super) fn name(report: &Report) -> ReplicaId {
+    crate::core::replica_of(&report.receipt)
+}
+
+pub(super) fn input_root(task: TaskIndex) -> Digest {
+    Digest([task as u8 + 50; 32])
+}
