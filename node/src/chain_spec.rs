@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 const SPEC_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// Where a plain specification keeps its runtime's code.
-const CODE: &str = "code";
+pub const CODE: &str = "code";
 
 /// A chain cannot be told from what was given.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ChainSpecError {
+pub enum ChainSpecError {
     /// This program was built without a runtime.
     #[error("this program was built without its runtime; build it without SKIP_WASM_BUILD")]
     NoRuntime,
@@ -71,7 +71,7 @@ pub(crate) enum ChainSpecError {
 }
 
 /// The chain of this name, or of this file. No name means `dev`.
-pub(crate) fn load(id: &str) -> Result<GenericChainSpec, ChainSpecError> {
+pub fn load(id: &str) -> Result<GenericChainSpec, ChainSpecError> {
     match id {
         "" | genesis::DEV => development(),
         genesis::LOCAL => local(),
@@ -82,7 +82,7 @@ pub(crate) fn load(id: &str) -> Result<GenericChainSpec, ChainSpecError> {
 /// The first block's state of a preset, made by the runtime as it is linked into this program; none
 /// when there is no preset of this name. The runtime's Wasm makes the same, but has to be compiled
 /// for it, which takes seconds at every start of a node.
-pub(crate) fn preset_state(name: &str) -> Result<Option<Storage>, ChainSpecError> {
+pub fn preset_state(name: &str) -> Result<Option<Storage>, ChainSpecError> {
     let name = if name.is_empty() { genesis::DEV } else { name };
     let Some(patch) = genesis::preset(name) else {
         return Ok(None);
@@ -179,75 +179,4 @@ fn complete(spec: &mut Value) -> Result<bool, ChainSpecError> {
     let code = WASM_BINARY.ok_or(ChainSpecError::NoRuntime)?;
     genesis.insert(CODE.into(), sp_core::bytes::to_hex(code, false).into());
     Ok(true)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use sc_service::ChainSpec;
-
-    /// Writes the files instead of comparing them, when set.
-    const UPDATE: &str = "UPDATE_CHAIN_SPEC";
-
-    fn file(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../chain-spec")
-            .join(format!("{name}.json"))
-    }
-
-    /// The specification as it is kept in the repository: plain, without the code.
-    fn without_code(spec: &GenericChainSpec) -> String {
-        let mut json: Value = serde_json::from_str(&spec.as_json(false).unwrap()).unwrap();
-        let genesis = json.pointer_mut("/genesis/runtimeGenesis").unwrap();
-        genesis.as_object_mut().unwrap().remove(CODE).unwrap();
-        serde_json::to_string_pretty(&json).unwrap() + "\n"
-    }
-
-    #[test]
-    fn the_files_in_the_repository_are_current() {
-        for name in genesis::PRESETS {
-            let generated = without_code(&load(name).unwrap());
-            if std::env::var_os(UPDATE).is_some() {
-                std::fs::write(file(name), generated).unwrap();
-                continue;
-            }
-            let kept = std::fs::read_to_string(file(name)).unwrap();
-            assert!(
-                kept == generated,
-                "chain-spec/{name}.json is not what the runtime's preset says; write it anew with \
-                 `{UPDATE}=1 cargo test -p quern-node chain_spec`"
-            );
-        }
-    }
-
-    #[test]
-    fn a_file_without_code_starts_the_same_chain_as_its_preset() {
-        let preset = load(genesis::DEV).unwrap();
-        let kept = load(file(genesis::DEV).to_str().unwrap()).unwrap();
-        assert_eq!(kept.id(), preset.id());
-        assert_eq!(kept.chain_type(), preset.chain_type());
-        let linked = preset_state(genesis::DEV).unwrap().unwrap();
-        assert_eq!(kept.build_storage().unwrap().top, linked.top);
-    }
-
-    #[test]
-    fn the_linked_runtime_makes_the_same_first_block_as_its_wasm() {
-        let linked = preset_state(genesis::LOCAL).unwrap().unwrap();
-        let wasm = load(genesis::LOCAL).unwrap().build_storage().unwrap();
-        assert_eq!(linked.top, wasm.top);
-        assert!(linked.children_default.is_empty() && wasm.children_default.is_empty());
-    }
-
-    #[test]
-    fn what_is_no_specification_is_refused_with_the_reason() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("spec.json");
-        let refusal = || load(path.to_str().unwrap()).err().unwrap();
-        assert!(matches!(refusal(), ChainSpecError::Unreadable { .. }));
-        std::fs::write(&path, "name: quern").unwrap();
-        assert!(matches!(refusal(), ChainSpecError::NotJson { .. }));
-        std::fs::write(&path, "{}").unwrap();
-        assert!(matches!(refusal(), ChainSpecError::Invalid { .. }));
-    }
 }

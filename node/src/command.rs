@@ -43,7 +43,11 @@ impl SubstrateCli for Cli {
 }
 
 /// Reads the command line and does what it says.
-pub(crate) fn run() -> sc_cli::Result<()> {
+///
+/// # Errors
+///
+/// Those of the node or of the subcommand, as the SDK tells them.
+pub fn run() -> sc_cli::Result<()> {
     let cli = Cli::from_args();
     match &cli.subcommand {
         None => run_node(&cli),

@@ -20,7 +20,7 @@ pub(crate) fn specifications(places: &Places, steps: &mut Steps, check: bool) ->
     };
     steps.step(title, || {
         let mut test = cargo.locked("test");
-        test.args(["--workspace", "--bin", "quern-node", "chain_spec"]);
+        test.args(["--workspace", "--test", "chain_spec"]);
         if !check {
             test.env(UPDATE, "1");
         }
