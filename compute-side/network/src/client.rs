@@ -20,8 +20,8 @@ use libp2p::{
 };
 use quern_primitives::ids::DeviceId;
 use quern_protocol::{DecodeError, Message, Request, Response};
-use std::{collections::HashMap, io, num::NonZeroU8};
-use tokio::sync::{mpsc, oneshot, watch};
+use std::{collections::HashMap, io, num::NonZeroU8, sync::Arc};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// What a client needs to connect.
 #[derive(Clone)]
@@ -93,11 +93,12 @@ pub enum RequestError {
 
 type Reply = oneshot::Sender<Result<Response, RequestError>>;
 
-/// A connection to a masternode. Clones are for the same connection, which ends with the last of
-/// them.
+/// A connection to a masternode. Clones are for the same connection, which ends when it is closed or
+/// with the last of them.
 #[derive(Clone, Debug)]
 pub struct Client {
     requests: mpsc::Sender<(Request, Reply)>,
+    close: Arc<Notify>,
     ended: watch::Receiver<bool>,
     masternode: DeviceId,
 }
@@ -122,9 +123,11 @@ impl Client {
 
         let (requests, received) = mpsc::channel(REQUESTS_PER_DEVICE_MAX);
         let (ended_sender, ended) = watch::channel(false);
+        let close = Arc::new(Notify::new());
         let task = Connection {
             swarm,
             masternode,
+            close: Arc::clone(&close),
             unanswered: HashMap::new(),
         };
         tokio::spawn(async move {
@@ -133,6 +136,7 @@ impl Client {
         });
         Ok(Self {
             requests,
+            close,
             ended,
             masternode: config.masternode,
         })
@@ -148,6 +152,11 @@ impl Client {
             .await
             .map_err(|_| RequestError::Disconnected)?;
         answer.await.map_err(|_| RequestError::Disconnected)?
+    }
+
+    /// Ends the connection, for all clones. Requests without an answer fail.
+    pub fn close(&self) {
+        self.close.notify_one();
     }
 
     /// Waits until the connection has ended.
@@ -225,6 +234,7 @@ fn connect_error(error: DialError, expected: DeviceId) -> ConnectError {
 struct Connection {
     swarm: Swarm<Behaviour>,
     masternode: PeerId,
+    close: Arc<Notify>,
     unanswered: HashMap<OutboundRequestId, Reply>,
 }
 
@@ -252,6 +262,7 @@ impl Connection {
                     }
                     None => break,
                 },
+                () = self.close.notified() => break,
             }
         }
         self.close().await;

@@ -41,7 +41,7 @@ mod wire;
 pub use address::Prefer;
 pub use client::{Client, ClientConfig, ConnectError, RequestError};
 pub use identity::device_of_seed;
-pub use libp2p::Multiaddr;
+pub use libp2p::{Multiaddr, multiaddr::Error as AddressError};
 pub use limits::ServerLimits;
 pub use server::{
     Misbehaviour, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, StartError, Stopped,

@@ -262,6 +262,21 @@ async fn each_side_sees_the_other_go() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_closed_ends_for_all_its_clones() {
+    let (server, mut events) = serve(ServerLimits::default()).await;
+    let client = connected(&server, &mut events, Prefer::Tcp).await;
+    let unanswered = ask(&client, exchange(1));
+    expect_request(&mut events).await;
+    client.clone().close();
+    client.disconnected().await;
+    assert!(matches!(
+        unanswered.await.unwrap(),
+        Err(RequestError::Disconnected)
+    ));
+    expect_disconnected(&mut events, DEVICE).await;
+}
+
+#[tokio::test]
 async fn a_blocked_device_does_not_come_back() {
     let (server, mut events) = serve(ServerLimits::default()).await;
     let client = connected(&server, &mut events, Prefer::Tcp).await;
