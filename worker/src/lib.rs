@@ -1,1 +1,41 @@
 //! The worker: fetches tasks, runs them in the sandbox, reports.
+//!
+//! A library with the parts, and a program, `quern-worker`, made of them. The parts are here so that
+//! the test worker that lies can be made of them too; the program has no setting that changes an
+//! answer.
+//!
+//! ```text
+//!   masternodes ◄── connections, pieces ──► shell ──► bench: open, run, seal, sign
+//!                                            │ ▲        one thread, one task at a time
+//!                                     events ▼ │ effects
+//!                                            core
+//! ```
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`core`] | decides: whom to ask, what to run, what to repeat, when to stop; pure |
+//! | [`shell`] | carries out: connections, timers, signals, files |
+//! | [`bench`] | one task from sealed shard to signed receipt |
+//! | [`device`] | the device's keys and their file |
+//! | [`settings`] | the settings file |
+//! | [`masternodes`] | where the masternodes are, from the chain or from the settings |
+//! | [`cli`] | the command line |
+//!
+//! # What is on disk
+//!
+//! Below the data folder: `programs/`, a cache of programs by their hash; `reports/`, finished tasks
+//! that are worth keeping until they are acknowledged. Both are checked when they are read, so that
+//! a torn file is noticed and dropped. A worker that is killed loses at most tasks that nobody has
+//! acknowledged, and masternodes give those to others.
+
+pub mod bench;
+pub mod cli;
+pub mod core;
+pub mod device;
+pub mod limits;
+pub mod masternodes;
+mod programs;
+mod reports;
+pub mod settings;
+pub mod shell;
+mod transfer;

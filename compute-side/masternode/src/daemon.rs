@@ -9,31 +9,30 @@
 //!
 //! One task owns the core. Everything slow (disk, keys, chain) happens in others.
 
+mod devices;
+mod shared;
+
+pub(crate) use shared::Shared;
+
 use crate::{
     config::Config,
-    context::JobContext,
     core::{Core, Effect, Event, JobPlan, Settings, Tick, Ticket, Token},
     settler,
     store::{JobRecord, Store},
-    vault::{Item, Vault},
+    vault::Vault,
     watcher,
 };
 use anyhow::Context as _;
 use quern_jobs_api::JobStatus;
-use quern_ledger::{Account, Chain, Endpoints};
-use quern_network::{
-    Misbehaviour, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits,
-};
+use quern_ledger::{Chain, Endpoints};
+use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits};
 use quern_primitives::{
     BlockNumber, DeviceId, GenesisHash, JobId, SealingKey, job::Job, view::DeviceView,
 };
-use quern_protocol::{
-    Content, Deliver, Fetch, Hello, Piece, Refusal, ReplicaId, Request, Response, Welcome, limits,
-};
-use quern_shards::keys::SealingSecret;
+use quern_protocol::{Hello, Response};
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -49,9 +48,6 @@ const RECHECK_BLOCKS: BlockNumber = 15;
 
 /// How long a closed job's results stay: a day of 2-second blocks.
 const RETENTION_BLOCKS: BlockNumber = 24 * 3_600 / 2;
-
-/// How long a device that breaks the wire's rules is kept out.
-const MISBEHAVIOUR_BLOCK: Duration = Duration::from_secs(60);
 
 /// What reaches the task that owns the core.
 pub(crate) enum Command {
@@ -87,60 +83,6 @@ pub(crate) enum Command {
     Devices { answer: oneshot::Sender<u32> },
     /// The store cannot write.
     Broken(crate::store::StoreError),
-}
-
-/// What the parts of the daemon share.
-pub(crate) struct Shared {
-    pub(crate) account: Account,
-    pub(crate) genesis: GenesisHash,
-    pub(crate) sealing: SealingSecret,
-    pub(crate) chain: Chain,
-    pub(crate) store: Store,
-    pub(crate) vault: Vault,
-    pub(crate) commands: mpsc::Sender<Command>,
-    contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
-    jobs: Mutex<BTreeMap<JobId, Job>>,
-    /// Counts changes of any job, for whoever watches one.
-    pub(crate) changes: watch::Sender<u64>,
-}
-
-impl Shared {
-    /// What is needed to hand out a job's tasks, once its manifest and key are here.
-    pub(crate) fn context(&self, job: JobId) -> Option<Arc<JobContext>> {
-        lock(&self.contexts).get(&job).cloned()
-    }
-
-    pub(crate) fn put_context(&self, job: JobId, context: JobContext) {
-        lock(&self.contexts).insert(job, Arc::new(context));
-    }
-
-    /// A job as the chain last had it.
-    pub(crate) fn job(&self, job: JobId) -> Option<Job> {
-        lock(&self.jobs).get(&job).cloned()
-    }
-
-    /// The jobs that the chain has not closed.
-    pub(crate) fn open_jobs(&self) -> BTreeSet<JobId> {
-        lock(&self.jobs)
-            .iter()
-            .filter(|(_, job)| job.state.is_open())
-            .map(|(id, _)| *id)
-            .collect()
-    }
-
-    pub(crate) fn learn(&self, id: JobId, job: Job) {
-        lock(&self.jobs).insert(id, job);
-    }
-
-    fn forget(&self, id: JobId) {
-        lock(&self.jobs).remove(&id);
-        lock(&self.contexts).remove(&id);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held leaves a map that is still whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs the masternode until `stop` resolves.
@@ -333,7 +275,7 @@ impl Grid {
                 reply,
             } => self.hello(device, view, hello, reply),
             Command::Rechecked { device, view } => {
-                if let Err(refusal) = admit(view.as_deref()) {
+                if let Err(refusal) = devices::admit(view.as_deref()) {
                     self.step(Event::Barred { device, refusal });
                 }
             }
@@ -363,7 +305,7 @@ impl Grid {
             for device in self.core.connected_devices() {
                 let shared = self.shared.clone();
                 tokio::spawn(async move {
-                    if let Ok(view) = look_up(&shared, device).await {
+                    if let Ok(view) = devices::look_up(&shared, device).await {
                         let view = view.map(Box::new);
                         let _ = shared
                             .commands
@@ -414,166 +356,6 @@ impl Grid {
         self.step(Event::Uploaded {
             job,
             plan: JobPlan { input_roots },
-        });
-    }
-
-    fn hello(
-        &mut self,
-        device: DeviceId,
-        view: Option<Box<DeviceView>>,
-        hello: Hello,
-        reply: ReplyToken,
-    ) {
-        match (admit(view.as_deref()), view) {
-            (Ok(()), Some(view)) => {
-                tracing::info!(%device, software = %String::from_utf8_lossy(&hello.software), "device is here");
-                self.sealing_keys.insert(device, view.device.sealing_key);
-                self.step(Event::Hello { view, hello });
-                let heartbeat_ms = limits::HEARTBEAT.as_millis() as u32;
-                reply.reply(Response::Welcome(Welcome { heartbeat_ms }));
-            }
-            (refusal, _) => {
-                let refusal = refusal.err().unwrap_or(Refusal::NotRegistered);
-                tracing::info!(%device, %refusal, "device is refused");
-                tokio::spawn(reply.dismiss(Response::Refused(refusal)));
-            }
-        }
-    }
-
-    fn network(&mut self, event: ServerEvent) {
-        match event {
-            ServerEvent::Connected { .. } => {}
-            ServerEvent::Disconnected { device } => self.step(Event::Gone { device }),
-            ServerEvent::Misbehaved { device, why } => self.misbehaved(device, why),
-            ServerEvent::Request {
-                device,
-                request,
-                reply,
-            } => match request {
-                Request::Hello(hello) => self.look_up(device, hello, reply),
-                Request::Exchange(exchange) => {
-                    self.next_token += 1;
-                    let token = Token(self.next_token);
-                    self.tokens.insert(token, reply);
-                    let delivered = exchange
-                        .reports
-                        .iter()
-                        .filter_map(|report| self.delivered(device, report))
-                        .collect();
-                    self.step(Event::Exchange {
-                        device,
-                        token,
-                        exchange,
-                        delivered,
-                    });
-                }
-                Request::Fetch(fetch) => self.fetch(device, fetch, reply),
-                Request::Deliver(deliver) => self.deliver(device, deliver, reply),
-            },
-        }
-    }
-
-    fn misbehaved(&mut self, device: DeviceId, why: Misbehaviour) {
-        tracing::warn!(%device, %why, "device breaks the protocol and is kept out for a while");
-        let server = self.server.clone();
-        tokio::spawn(async move { server.block(device, MISBEHAVIOUR_BLOCK).await });
-    }
-
-    fn look_up(&self, device: DeviceId, hello: Hello, reply: ReplyToken) {
-        let shared = self.shared.clone();
-        tokio::spawn(async move {
-            match look_up(&shared, device).await {
-                Ok(view) => {
-                    let view = view.map(Box::new);
-                    let command = Command::LookedUp {
-                        device,
-                        view,
-                        hello,
-                        reply,
-                    };
-                    // An error says that the masternode stops.
-                    drop(shared.commands.send(command).await);
-                }
-                Err(error) => {
-                    tracing::warn!(%device, error = &error as &dyn std::error::Error, "cannot look a device up");
-                    reply.dismiss(Response::Refused(Refusal::Starting)).await;
-                }
-            }
-        });
-    }
-
-    /// Length and chunk root of a result that was delivered in pieces.
-    fn delivered(
-        &self,
-        device: DeviceId,
-        report: &quern_protocol::Report,
-    ) -> Option<(ReplicaId, (u64, quern_primitives::Digest))> {
-        let quern_protocol::Output::Delivered { bytes } = report.output else {
-            return None;
-        };
-        let receipt = &report.receipt.payload;
-        let id = ReplicaId {
-            job: receipt.job,
-            task: receipt.task,
-            replica: receipt.replica,
-        };
-        if !self.core.holds_replica(&device, id) {
-            return None;
-        }
-        let item = Item::Result(id.task, id.replica, device);
-        let vault = &self.shared.vault;
-        if vault.held(id.job, item) != bytes {
-            return None;
-        }
-        let root = vault.chunk_root(id.job, item).ok()?;
-        // It was kept before if the masternode went down before the report was on disk.
-        if !vault.has(id.job, item) {
-            vault.keep(id.job, item).ok()?;
-        }
-        Some((id, (bytes, root)))
-    }
-
-    fn fetch(&self, device: DeviceId, fetch: Fetch, reply: ReplyToken) {
-        let (job, item) = match fetch.content {
-            Content::Shard { job, task } if self.core.holds(&device, job, task) => {
-                (Some(job), Item::Shard(task))
-            }
-            Content::Program(program) => (self.core.program_of(&device, &program), Item::Program),
-            Content::Shard { .. } => (None, Item::Program),
-        };
-        let Some(job) = job else {
-            return reply.reply(Response::Refused(Refusal::NotAssigned));
-        };
-        let vault = self.shared.vault.clone();
-        tokio::task::spawn_blocking(move || {
-            let total_bytes = vault.held(job, item);
-            let bytes = vault.read(job, item, fetch.offset, fetch.length as usize);
-            reply.reply(match bytes {
-                Ok(bytes) => Response::Piece(Piece { total_bytes, bytes }),
-                Err(_) => Response::Refused(Refusal::NoSuchContent),
-            });
-        });
-    }
-
-    fn deliver(&self, device: DeviceId, deliver: Deliver, reply: ReplyToken) {
-        if !self.core.holds_replica(&device, deliver.id) {
-            return reply.reply(Response::Refused(Refusal::NotAssigned));
-        }
-        let result_bytes_max = self
-            .shared
-            .job(deliver.id.job)
-            .map_or(0, |job| u64::from(job.submission.result_bytes_max));
-        let vault = self.shared.vault.clone();
-        tokio::task::spawn_blocking(move || {
-            let ReplicaId { job, task, replica } = deliver.id;
-            let item = Item::Result(task, replica, device);
-            // The length is not known before the report; one byte over the largest never is whole.
-            let limit = quern_shards::seal::sealed_bytes(result_bytes_max).saturating_add(1);
-            // A piece out of order is answered with what is here, and the device resumes.
-            let _ = vault.append(job, item, deliver.offset, limit, &deliver.bytes);
-            reply.reply(Response::Delivered {
-                received_bytes: vault.held(job, item),
-            });
         });
     }
 
@@ -635,23 +417,6 @@ impl Grid {
         // What finds no room is ordered again when its time to retry comes.
         let _ = self.settlements.try_send(order);
     }
-}
-
-/// Whether the chain admits a device.
-fn admit(view: Option<&DeviceView>) -> Result<(), Refusal> {
-    match view {
-        None => Err(Refusal::NotRegistered),
-        Some(view) if view.banned => Err(Refusal::Banned),
-        Some(view) if !view.bonded => Err(Refusal::NotBonded),
-        Some(_) => Ok(()),
-    }
-}
-
-async fn look_up(
-    shared: &Shared,
-    device: DeviceId,
-) -> Result<Option<DeviceView>, quern_ledger::ChainError> {
-    shared.chain.at_finalised().await?.device(device).await
 }
 
 /// Erases what is kept of jobs that were closed long ago.

@@ -1,3 +1,198 @@
 //! A worker that returns wrong answers, to show that it is caught.
+//!
+//! It is the worker with another executor: programs run in the sandbox, and then some of their
+//! results are falsified before they are sealed and signed. Everything else, keys, receipts and
+//! manners, is the honest worker's. For tests and demonstrations only; it is not shipped.
 
-fn main() {}
+use clap::{Parser, ValueEnum};
+use quern_sandbox::{Cancel, Exit, Invocation, Limits, Outcome, Program, RunError};
+use quern_worker::{
+    bench::{Executor, Sandbox},
+    cli::{self, RunArgs},
+};
+use std::process::ExitCode;
+
+/// Takes tasks like a worker and answers some of them falsely.
+#[derive(Debug, Parser)]
+#[command(name = "quern-lying-worker", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Take tasks, run them, and lie about some
+    Run {
+        #[command(flatten)]
+        run: RunArgs,
+        /// How to falsify a result
+        #[arg(long, value_enum, default_value_t = Lie::Flip)]
+        lie: Lie,
+        /// How many of a thousand results are falsified
+        #[arg(long, default_value_t = 1_000, value_name = "PERMILLE",
+              value_parser = clap::value_parser!(u16).range(0..=1_000))]
+        share: u16,
+        /// What decides which results, and how; the same seed lies the same way again
+        #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+        seed: u64,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Lie {
+    /// Other bytes altogether, as many as there were
+    Random,
+    /// One bit
+    Flip,
+}
+
+/// Runs programs in the sandbox and falsifies a share of the results.
+struct Liar {
+    honest: Sandbox,
+    lie: Lie,
+    share_permille: u16,
+    seed: u64,
+}
+
+impl Executor for Liar {
+    fn run(
+        &mut self,
+        program: &Program,
+        invocation: &Invocation,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Outcome, RunError> {
+        let mut outcome = self.honest.run(program, invocation, limits, cancel)?;
+        if outcome.exit == Exit::Success {
+            let task = Draw::new(self.seed, invocation.seed());
+            falsify(&mut outcome.output, self.lie, self.share_permille, task);
+        }
+        Ok(outcome)
+    }
+}
+
+/// Falsifies a result, or leaves it, as the draw for its task decides.
+fn falsify(result: &mut Vec<u8>, lie: Lie, share_permille: u16, mut draw: Draw) {
+    if draw.below(1_000) >= u64::from(share_permille) {
+        return;
+    }
+    if result.is_empty() {
+        result.push(0);
+    }
+    match lie {
+        Lie::Random => {
+            for byte in result.iter_mut() {
+                // Never the byte that was there.
+                *byte = byte.wrapping_add(1 + draw.byte() % 255);
+            }
+        }
+        Lie::Flip => {
+            let place = draw.below(result.len() as u64);
+            let bit = draw.below(8);
+            if let Some(byte) = usize::try_from(place)
+                .ok()
+                .and_then(|place| result.get_mut(place))
+            {
+                *byte ^= 1 << bit;
+            }
+        }
+    }
+}
+
+/// Numbers that follow from a seed and a task (SplitMix64).
+struct Draw(u64);
+
+impl Draw {
+    /// The draw for the task whose program draws its own randomness from `task`.
+    fn new(seed: u64, task: &[u8; 32]) -> Self {
+        let mut draw = Self(seed);
+        for byte in task {
+            draw.0 ^= u64::from(*byte);
+            draw.0 = draw.next();
+        }
+        draw
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, sides: u64) -> u64 {
+        self.next() % sides.max(1)
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[0]
+    }
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let Command::Run {
+        run,
+        lie,
+        share,
+        seed,
+    } = Cli::parse().command;
+    let liar = Liar {
+        honest: Sandbox,
+        lie,
+        share_permille: share,
+        seed,
+    };
+    Ok(cli::run(&run, liar)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn lied(result: &[u8], lie: Lie, share: u16, seed: u64, task: u8) -> Vec<u8> {
+        let mut result = result.to_vec();
+        falsify(&mut result, lie, share, Draw::new(seed, &[task; 32]));
+        result
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_flip_changes_one_bit_and_random_every_byte() {
+        let honest = vec![7; 100];
+        for task in 0..50 {
+            let flipped = lied(&honest, Lie::Flip, 1_000, 3, task);
+            let bits: u32 = honest
+                .iter()
+                .zip(&flipped)
+                .map(|(a, b)| (a ^ b).count_ones())
+                .sum();
+            assert_eq!((flipped.len(), bits), (100, 1));
+            let random = lied(&honest, Lie::Random, 1_000, 3, task);
+            assert!(random.len() == 100 && random.iter().all(|byte| *byte != 7));
+        }
+        assert_eq!(lied(&[], Lie::Flip, 1_000, 3, 1).len(), 1);
+    }
+
+    #[test]
+    fn the_share_and_the_seed_decide_which_results_are_false() {
+        let honest = vec![7; 100];
+        let lies = |share, seed| -> Vec<bool> {
+            (0..=255)
+                .map(|task| lied(&honest, Lie::Flip, share, seed, task) != honest)
+                .collect()
+        };
+        assert!(lies(0, 1).iter().all(|lie| !lie));
+        assert!(lies(1_000, 1).iter().all(|lie| *lie));
+        let some = lies(300, 1).iter().filter(|lie| **lie).count();
+        assert!((40..120).contains(&some), "{some} of 256");
+        assert_eq!(lies(300, 1), lies(300, 1));
+        assert_ne!(lies(300, 1), lies(300, 2));
+    }
+}

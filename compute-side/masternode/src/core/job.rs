@@ -1,6 +1,6 @@
 //! One job at its coordinator.
 
-use super::{Core, Effect, Entry, ReleaseCause, Tick, Ticket};
+use super::{Entry, ReleaseCause, Tick, Ticket};
 use quern_grid::PullQueue;
 use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
@@ -557,57 +557,6 @@ impl ActiveJob {
                 let waits = batch.sequence >= self.job.next_batch;
                 self.in_flight = waits.then_some((Ticket::default(), batch));
             }
-        }
-    }
-}
-
-impl Core {
-    /// Asks the judge where a task stands and does what follows.
-    pub(super) fn judge(&mut self, now: Tick, id: JobId, task: TaskIndex, out: &mut Vec<Effect>) {
-        let Some(active) = self.jobs.get_mut(&id).filter(|job| !job.is_over()) else {
-            return;
-        };
-        match active.hearing(task) {
-            Some(Hearing::Decided(decision)) => {
-                let verdict = active.verdict(task, decision);
-                let accepted = verdict
-                    .replicas
-                    .iter()
-                    .filter(|found| found.finding == Finding::Accepted)
-                    .map(|found| (found.replica, found.device))
-                    .collect();
-                let (ticket, _) = self.append(
-                    id,
-                    Entry::Judged {
-                        verdict: verdict.clone(),
-                    },
-                    None,
-                    out,
-                );
-                if let Some(active) = self.jobs.get_mut(&id) {
-                    active.judged(ticket, verdict, now);
-                    if active.failed.is_some() {
-                        self.queue.remove_job(id);
-                        self.devices.drop_job(id);
-                    } else {
-                        self.queue.remove(id, task);
-                    }
-                }
-                out.push(Effect::KeepOutputs {
-                    job: id,
-                    task,
-                    accepted,
-                });
-                out.push(Effect::Changed { job: id });
-            }
-            Some(Hearing::NeedsMore { replicas }) => {
-                let added = active.add_replicas(task, replicas);
-                self.append(id, Entry::Added { task, replicas }, None, out);
-                added
-                    .into_iter()
-                    .for_each(|replica| self.queue.add_replica(id, task, replica));
-            }
-            Some(Hearing::Open { .. } | Hearing::Undecidable) | None => {}
         }
     }
 }

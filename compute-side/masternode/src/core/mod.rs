@@ -20,6 +20,7 @@
 mod device;
 mod entry;
 mod job;
+mod judge;
 mod settle;
 mod status;
 

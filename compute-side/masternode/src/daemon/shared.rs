@@ -1,0 +1,66 @@
+//! What the parts of the daemon share.
+
+use super::Command;
+use crate::{context::JobContext, store::Store, vault::Vault};
+use quern_ledger::{Account, Chain};
+use quern_primitives::{GenesisHash, JobId, job::Job};
+use quern_shards::keys::SealingSecret;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::{mpsc, watch};
+
+/// What the parts of the daemon share.
+pub(crate) struct Shared {
+    pub(crate) account: Account,
+    pub(crate) genesis: GenesisHash,
+    pub(crate) sealing: SealingSecret,
+    pub(crate) chain: Chain,
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(super) contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
+    pub(super) jobs: Mutex<BTreeMap<JobId, Job>>,
+    /// Counts changes of any job, for whoever watches one.
+    pub(crate) changes: watch::Sender<u64>,
+}
+
+impl Shared {
+    /// What is needed to hand out a job's tasks, once its manifest and key are here.
+    pub(crate) fn context(&self, job: JobId) -> Option<Arc<JobContext>> {
+        lock(&self.contexts).get(&job).cloned()
+    }
+
+    pub(crate) fn put_context(&self, job: JobId, context: JobContext) {
+        lock(&self.contexts).insert(job, Arc::new(context));
+    }
+
+    /// A job as the chain last had it.
+    pub(crate) fn job(&self, job: JobId) -> Option<Job> {
+        lock(&self.jobs).get(&job).cloned()
+    }
+
+    /// The jobs that the chain has not closed.
+    pub(crate) fn open_jobs(&self) -> BTreeSet<JobId> {
+        lock(&self.jobs)
+            .iter()
+            .filter(|(_, job)| job.state.is_open())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    pub(crate) fn learn(&self, id: JobId, job: Job) {
+        lock(&self.jobs).insert(id, job);
+    }
+
+    pub(super) fn forget(&self, id: JobId) {
+        lock(&self.jobs).remove(&id);
+        lock(&self.contexts).remove(&id);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock was held leaves a map that is still whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,297 @@
+//! One task from sealed shard to signed receipt, and the thread on which tasks are done one after
+//! the other.
+//!
+//! ```text
+//!  shard's key ── HPKE, this device's secret ──► key ──┬─► opens the shard ──► input
+//!                                                      │                        │ sandbox
+//!  receipt ◄── signed ◄── commitment, chunk root ◄── sealed ◄── result ◄────────┘
+//! ```
+
+use crate::{
+    core::{Fault, Finished, Sealed},
+    device::DeviceSecrets,
+    limits::KEEP_FROM_MS,
+    reports::Reports,
+};
+use quern_primitives::{
+    ids::{DeviceId, Digest, GenesisHash, JobId, TaskIndex},
+    payload::DeviceKey,
+    receipt::{Exit, Receipt, SignedReceipt},
+};
+use quern_protocol::{Assignment, ReplicaId, limits::INLINE_RESULT_BYTES_MAX};
+use quern_sandbox::{
+    Cancel, Exit as RunExit, Invocation, Limits, Outcome, Program, RunError, engine_digest,
+};
+use quern_shards::{
+    chunks::chunk_root,
+    context::{ResultContext, ShardContext},
+    keys::{HandOver, SealedKey, SealingSecret, ShardKey, receive},
+    result::seal_result,
+    seal,
+};
+use sha2::{Digest as _, Sha256};
+use std::time::{Duration, Instant};
+
+/// What runs programs. The shipped worker has one, [`Sandbox`]; the seam is here so that a test can
+/// make a device that lies.
+pub trait Executor: Send + 'static {
+    /// Runs a program once.
+    fn run(
+        &mut self,
+        program: &Program,
+        invocation: &Invocation,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Outcome, RunError>;
+}
+
+/// Runs programs in the sandbox, and says what came of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sandbox;
+
+impl Executor for Sandbox {
+    fn run(
+        &mut self,
+        program: &Program,
+        invocation: &Invocation,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Outcome, RunError> {
+        program.run(invocation, limits, cancel)
+    }
+}
+
+/// The seed of all randomness a task's program draws: SHA-256 over a tag, the job and the task
+/// (4 bytes, little-endian), so that all replicas draw the same.
+pub fn run_seed(job: &JobId, task: TaskIndex) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(b"quern/run-seed/1");
+    hasher.update(job.0);
+    hasher.update(task.to_le_bytes());
+    hasher.finalize().into()
+}
+
+/// A task with all that it needs.
+pub struct Errand {
+    /// What the masternode says about it.
+    pub assignment: Assignment,
+    /// The masternode.
+    pub masternode: DeviceId,
+    /// The sealed shard, as it was received.
+    pub shard: Vec<u8>,
+    /// The program.
+    pub program: Program,
+    /// Stops it.
+    pub cancel: Cancel,
+}
+
+/// Does tasks.
+pub struct Bench<E> {
+    signing: DeviceKey,
+    device: DeviceId,
+    sealing: SealingSecret,
+    genesis: GenesisHash,
+    executor: E,
+    reports: Option<Reports>,
+}
+
+impl<E: Executor> Bench<E> {
+    /// A bench that keeps nothing on disk: results too large for a report are a [`Fault::NoRoom`].
+    pub fn new(secrets: &DeviceSecrets, genesis: GenesisHash, executor: E) -> Self {
+        Self {
+            signing: secrets.signing_key(),
+            device: secrets.id(),
+            sealing: secrets.sealing_secret().clone(),
+            genesis,
+            executor,
+            reports: None,
+        }
+    }
+
+    /// The same bench, which keeps on disk what is too large for a report or took long.
+    pub(crate) fn keeping(mut self, reports: Reports) -> Self {
+        self.reports = Some(reports);
+        self
+    }
+
+    /// Does one task. `None` if it was cancelled.
+    pub fn work(&mut self, errand: &Errand) -> Option<Result<Finished, Fault>> {
+        if errand.cancel.is_cancelled() {
+            return None;
+        }
+        self.try_work(errand).transpose()
+    }
+
+    fn try_work(&mut self, errand: &Errand) -> Result<Option<Finished>, Fault> {
+        let started = Instant::now();
+        let (key, input) = self.open(&errand.assignment, &errand.shard)?;
+        let Some(answer) = self.run(errand, input)? else {
+            return Ok(None);
+        };
+        let (receipt, sealed) = self.seal(&errand.assignment, &key, &answer)?;
+        self.keep(errand, receipt, sealed, started.elapsed())
+            .map(Some)
+    }
+
+    /// Receives the shard's key and opens the shard, checking it against what was assigned.
+    fn open(&self, assignment: &Assignment, shard: &[u8]) -> Result<(ShardKey, Vec<u8>), Fault> {
+        let ReplicaId { job, task, .. } = assignment.id;
+        let facts = &assignment.shard;
+        if shard.len() as u64 != facts.sealed_bytes || chunk_root(shard) != facts.root {
+            tracing::warn!(id = ?assignment.id, "the shard is not the one assigned");
+            return Err(Fault::BadInput);
+        }
+        let purpose = HandOver {
+            genesis: self.genesis,
+            job,
+            index: task,
+            device: self.device,
+        };
+        let sealed_key = SealedKey {
+            encapsulated: assignment.key.encapsulated,
+            ciphertext: assignment.key.ciphertext,
+        };
+        let key = receive(&self.sealing, &purpose, &sealed_key).map_err(bad_input(assignment))?;
+        let context = ShardContext {
+            genesis: self.genesis,
+            job,
+            program: assignment.program,
+            index: task,
+            count: facts.count,
+            plaintext_bytes: facts.plaintext_bytes,
+        };
+        let input = seal::open(&key, &context, shard).map_err(bad_input(assignment))?;
+        Ok((key, input))
+    }
+
+    /// Runs the program. `None` if it was cancelled.
+    fn run(&mut self, errand: &Errand, input: Vec<u8>) -> Result<Option<RunAnswer>, Fault> {
+        let assignment = &errand.assignment;
+        let ReplicaId { job, task, .. } = assignment.id;
+        let invocation = Invocation::new(input, run_seed(&job, task))
+            .with_arguments(assignment.arguments.iter().cloned())
+            .map_err(bad_input(assignment))?;
+        let limits = Limits {
+            fuel: assignment.limits.fuel,
+            memory_bytes_max: assignment.limits.memory_bytes,
+            output_bytes_max: assignment.limits.result_bytes.into(),
+            wall_time: Duration::from_millis(assignment.limits.time_ms),
+        };
+        let outcome = match self
+            .executor
+            .run(&errand.program, &invocation, &limits, &errand.cancel)
+        {
+            Ok(outcome) => outcome,
+            Err(error @ RunError::Limit(_)) => return Err(bad_input(assignment)(error)),
+            Err(error) => {
+                tracing::warn!(id = ?assignment.id, %error, "this machine could not run a task");
+                return Err(Fault::NoRoom);
+            }
+        };
+        let Some(exit) = outcome.exit.settled() else {
+            return match outcome.exit {
+                RunExit::Cancelled => Ok(None),
+                _ => Err(Fault::TooSlow),
+            };
+        };
+        // What a failed program wrote is no result; all devices agree on nothing.
+        let result = if exit == Exit::Success {
+            outcome.output
+        } else {
+            Vec::new()
+        };
+        Ok(Some(RunAnswer {
+            exit,
+            fuel: outcome.fuel_used,
+            result,
+        }))
+    }
+
+    /// Seals the result to those who have the shard's key, and signs the receipt.
+    fn seal(
+        &self,
+        assignment: &Assignment,
+        key: &ShardKey,
+        answer: &RunAnswer,
+    ) -> Result<(SignedReceipt, Vec<u8>), Fault> {
+        let ReplicaId { job, task, replica } = assignment.id;
+        let context = ResultContext {
+            genesis: self.genesis,
+            job,
+            program: assignment.program,
+            task,
+            tasks: assignment.shard.count,
+            replica,
+            device: self.device,
+        };
+        let sealed = seal_result(key, &context, &answer.result).map_err(bad_input(assignment))?;
+        let receipt = Receipt {
+            job,
+            task,
+            replica,
+            device: self.device,
+            program: assignment.program,
+            input_root: assignment.shard.root,
+            result_commitment: sealed.commitment,
+            output_root: sealed.chunk_root,
+            result_bytes: answer.result.len() as u64,
+            fuel: answer.fuel,
+            exit: answer.exit,
+            class: assignment.class,
+            engine: Digest(engine_digest(assignment.class)),
+            log_position: assignment.log_position,
+        };
+        Ok((self.signing.sign(receipt, &self.genesis), sealed.bytes))
+    }
+
+    fn keep(
+        &self,
+        errand: &Errand,
+        receipt: SignedReceipt,
+        sealed: Vec<u8>,
+        took: Duration,
+    ) -> Result<Finished, Fault> {
+        let is_large = sealed.len() > INLINE_RESULT_BYTES_MAX;
+        let is_worth_it = took >= Duration::from_millis(KEEP_FROM_MS);
+        let bytes = sealed.len() as u64;
+        let (id, masternode) = (errand.assignment.id, errand.masternode);
+        if is_large {
+            let Some(reports) = &self.reports else {
+                return Err(Fault::NoRoom);
+            };
+            let kept = reports.keep(masternode, id, receipt.clone(), sealed);
+            kept.map_err(|error| {
+                tracing::error!(%error, "a result cannot be written; is the disk full?");
+                Fault::NoRoom
+            })?;
+            return Ok(Finished {
+                receipt,
+                sealed: Sealed::Kept { bytes },
+            });
+        }
+        if let Some(reports) = self.reports.as_ref().filter(|_| is_worth_it)
+            && let Err(error) = reports.keep(masternode, id, receipt.clone(), sealed.clone())
+        {
+            tracing::warn!(%error, "a report is not kept; if the worker is killed it is lost");
+        }
+        Ok(Finished {
+            receipt,
+            sealed: Sealed::Here(sealed),
+        })
+    }
+}
+
+/// What came of a run.
+struct RunAnswer {
+    exit: Exit,
+    fuel: u64,
+    result: Vec<u8>,
+}
+
+fn bad_input<E: std::fmt::Display>(assignment: &Assignment) -> impl Fn(E) -> Fault {
+    let id = assignment.id;
+    move |error| {
+        tracing::warn!(?id, %error, "a task cannot be done as it was assigned");
+        Fault::BadInput
+    }
+}

@@ -1,0 +1,281 @@
+//! The command line, in parts that the shipped program and the lying test worker share.
+
+use crate::{
+    bench::Executor,
+    device::{DeviceSecrets, KeyFileError},
+    settings::{Level, Log, Settings, SettingsError, TEMPLATE},
+    shell::{self, Ended, WorkerError},
+};
+use clap::{Args, Parser, Subcommand};
+use quern_primitives::ids::{DeviceId, SealingKey};
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use tokio::sync::mpsc;
+use tracing_subscriber::EnvFilter;
+
+/// A worker of the Quern grid: takes tasks, runs them in a sandbox, is paid for accepted answers.
+#[derive(Debug, Parser)]
+#[command(name = "quern-worker", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What a worker can be told to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take tasks and run them until stopped
+    Run(RunArgs),
+    /// Make a settings file and a device's keys
+    Init(ConfigArgs),
+    /// Show the device's name and sealing key, as they are registered on the chain
+    ShowKey(ConfigArgs),
+}
+
+/// Which settings to use.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// The settings file
+    #[arg(
+        long,
+        env = "QUERN_WORKER_CONFIG",
+        default_value = "worker.toml",
+        value_name = "FILE"
+    )]
+    pub config: PathBuf,
+}
+
+/// How to run.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Which settings to use.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Take work until one task is reported and acknowledged, then exit
+    #[arg(long)]
+    pub once: bool,
+    /// Log in JSON, one object a line, whatever the settings say
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The device's keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// The worker cannot go on.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// There are settings already.
+    #[error("{path} exists already and is not overwritten; name another file with --config")]
+    SettingsExist {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The settings cannot be written.
+    #[error("cannot write the settings {path}")]
+    WriteSettings {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The runtime or the signal handlers do not start.
+    #[error("the worker does not start on this system")]
+    System(#[source] io::Error),
+}
+
+/// Runs a worker with this executor until it is stopped: by SIGTERM or SIGINT once cleanly, twice at
+/// once.
+pub fn run<E: Executor>(args: &RunArgs, executor: E) -> Result<ExitCode, CommandError> {
+    let settings = Settings::load(&args.config.config)?;
+    start_log(&settings.log, args.json);
+    // One thread for everything but the tasks: what it does takes microseconds, and handing it
+    // between threads would take longer.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CommandError::System)?;
+    let ended = runtime.block_on(async {
+        let stop = stop_signals().map_err(CommandError::System)?;
+        shell::run(settings, args.once, executor, stop)
+            .await
+            .map_err(CommandError::from)
+    });
+    // A program that is being compiled is not waited for.
+    runtime.shutdown_background();
+    match ended? {
+        Ended::Cleanly { acknowledged } => {
+            tracing::info!(acknowledged, "the worker has stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        Ended::AtOnce => {
+            tracing::warn!("the worker has stopped at once; tasks in hand were dropped");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// One message for each signal to stop.
+fn stop_signals() -> io::Result<mpsc::Receiver<()>> {
+    let (stop, stopped) = mpsc::channel(2);
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if stop.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    #[cfg(not(unix))]
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() && stop.send(()).await.is_ok() {}
+    });
+    Ok(stopped)
+}
+
+/// Logs to standard error; `RUST_LOG` overrides the level.
+fn start_log(log: &Log, json: bool) {
+    let level = match log.level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        // Libraries that tell of each connection are heard from `debug` on.
+        Level::Info => "warn,quern_worker=info,quern_lying_worker=info",
+        Level::Debug => "info,quern_worker=debug,quern_network=debug",
+        Level::Trace => "debug,quern_worker=trace,quern_network=trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    // An error says that a log was started before; it serves as well.
+    let _ = if log.json || json {
+        subscriber.json().flatten_event(true).try_init()
+    } else {
+        subscriber.try_init()
+    };
+}
+
+/// What `init` has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Initialised {
+    /// The settings file.
+    pub settings: PathBuf,
+    /// The key file.
+    pub device_key: PathBuf,
+    /// The device's name.
+    pub device: DeviceId,
+    /// The key that its data keys are sealed to.
+    pub sealing_key: SealingKey,
+}
+
+/// Makes a settings file with all defaults and, beside it, a new device's keys. Overwrites nothing;
+/// settings that are there already are used as they are.
+pub fn init(path: &Path) -> Result<Initialised, CommandError> {
+    let has_settings = path.exists();
+    let settings = if has_settings {
+        Settings::load(path)?
+    } else {
+        Settings::parse(TEMPLATE, path)?
+    };
+    if settings.device_key.exists() && has_settings {
+        return Err(CommandError::SettingsExist { path: path.into() });
+    }
+    let secrets = DeviceSecrets::random();
+    secrets.save(&settings.device_key)?;
+    if !has_settings {
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(TEMPLATE.as_bytes()));
+        written.map_err(|source| CommandError::WriteSettings {
+            path: path.into(),
+            source,
+        })?;
+    }
+    Ok(Initialised {
+        settings: path.into(),
+        device_key: settings.device_key,
+        device: secrets.id(),
+        sealing_key: secrets.sealing_key(),
+    })
+}
+
+/// The device's name and sealing key.
+pub fn show_key(path: &Path) -> Result<(DeviceId, SealingKey), CommandError> {
+    let settings = Settings::load(path)?;
+    let secrets = DeviceSecrets::load(&settings.device_key)?;
+    Ok((secrets.id(), secrets.sealing_key()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn init_makes_settings_and_keys_that_work_and_overwrites_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.toml");
+        let made = init(&path).unwrap();
+        assert_eq!(show_key(&path).unwrap(), (made.device, made.sealing_key));
+        assert!(matches!(
+            init(&path),
+            Err(CommandError::SettingsExist { .. })
+        ));
+        assert_eq!(show_key(&path).unwrap(), (made.device, made.sealing_key));
+    }
+
+    #[test]
+    fn init_makes_keys_for_settings_that_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.toml");
+        let text = "device_key = \"other.key\"\nchain = [\"ws://127.0.0.1:1\"]\n";
+        std::fs::write(&path, text).unwrap();
+        let made = init(&path).unwrap();
+        assert_eq!(made.device_key, folder.path().join("other.key"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn keys_that_are_there_are_not_replaced_by_new_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.toml");
+        let made = init(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(
+            init(&path),
+            Err(CommandError::Keys(KeyFileError::Exists { .. }))
+        ));
+        assert!(!path.exists());
+        assert_eq!(
+            DeviceSecrets::load(&made.device_key).unwrap().id(),
+            made.device
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! When to say something to a masternode, and what.
+
+use super::{Core, Tick, session::Session, task};
+use crate::limits::{BATCH_MS, POLL_MS, UNACKNOWLEDGED_MAX};
+use quern_primitives::ids::DeviceId;
+use quern_protocol::Request;
+
+use super::{event::Effect, task::Stage};
+
+impl Core {
+    /// When an exchange with this masternode is due if nothing happens before; a time that has
+    /// passed means now.
+    pub(super) fn exchange_due_at(&self, masternode: &DeviceId, session: &Session) -> Option<Tick> {
+        if !session.may_send() {
+            return None;
+        }
+        let hand_backs = (!session.hand_backs.is_empty()).then(Tick::default);
+        let batch_until = self.batch_until(masternode);
+        let in_batch = |at: Tick| batch_until.map_or(at, |until| at.max(until));
+        let reports = self
+            .outgoing
+            .values()
+            .filter(|outgoing| outgoing.masternode == *masternode)
+            .filter_map(|outgoing| outgoing.due_at())
+            .min()
+            .map(in_batch);
+        let wish = self.wish_due_at(masternode, session).map(in_batch);
+        let poll = (session.is_quiet() && self.only_waits() && self.owes(masternode))
+            .then(|| session.said_at.after(POLL_MS));
+        [hand_backs, reports, wish, poll, session.heartbeat_at()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Until when a new report waits for that of another task in the sandbox's queue, to share an
+    /// exchange with it.
+    fn batch_until(&self, masternode: &DeviceId) -> Option<Tick> {
+        let more_is_coming = self.tasks.iter().any(|task| task.stage == Stage::Queued);
+        let first_made_at = self
+            .outgoing
+            .values()
+            .filter(|outgoing| outgoing.masternode == *masternode && outgoing.is_new())
+            .map(|outgoing| outgoing.made_at)
+            .min()?;
+        more_is_coming.then(|| first_made_at.after(BATCH_MS))
+    }
+
+    /// Whether nothing but acknowledgements is waited for.
+    fn only_waits(&self) -> bool {
+        !self.outgoing.is_empty()
+            && (self.stopping.is_some()
+                || self.settings.once
+                || self.outgoing.len() >= UNACKNOWLEDGED_MAX)
+    }
+
+    pub(super) fn send_due_exchanges(&mut self, now: Tick) {
+        let masternodes: Vec<DeviceId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.may_send())
+            .map(|(masternode, _)| *masternode)
+            .collect();
+        for masternode in masternodes {
+            while let Some(session) = self.sessions.get(&masternode)
+                && self
+                    .exchange_due_at(&masternode, session)
+                    .is_some_and(|at| at <= now)
+            {
+                self.send_exchange(now, masternode);
+            }
+        }
+    }
+
+    fn send_exchange(&mut self, now: Tick, masternode: DeviceId) {
+        let want = self.want_from(&masternode);
+        let number = self.number();
+        let progress = task::progress(&self.tasks, &masternode);
+        let reports = task::take_reports(&mut self.outgoing, &masternode, now);
+        let Some(session) = self.sessions.get_mut(&masternode) else {
+            return;
+        };
+        if let Some((connection, exchange)) = session.send(now, number, want, reports, progress) {
+            let request = Request::Exchange(exchange);
+            self.effects.push(Effect::Ask {
+                masternode,
+                connection,
+                number,
+                request,
+            });
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What is known of one masternode.
+
+use super::{Tick, backoff::Backoff};
+use crate::limits::{
+    ASK_AGAIN_MS, EXCHANGES_IN_FLIGHT_MAX, HEARTBEAT_MS_MIN, PAUSE_MS_MAX, PAUSE_MS_MIN,
+    REFUSED_PAUSE_MS_MAX, REFUSED_PAUSE_MS_MIN,
+};
+use quern_protocol::{
+    Exchange, HandBack, Progress, Refusal, Report, Welcome, Work,
+    limits::{HEARTBEAT, TASKS_IN_HAND_MAX},
+};
+
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) link: Link,
+    /// Replicas to give back with the next exchange.
+    pub(super) hand_backs: Vec<HandBack>,
+    /// When something was last said over the connection that stands.
+    pub(super) said_at: Tick,
+    /// When it may be asked for work.
+    pub(super) ask_at: Tick,
+    in_flight: Vec<Flight>,
+    heartbeat_ms: u64,
+    /// Connections in a row that failed, or over which the device was refused.
+    failures: u32,
+}
+
+/// The connection with a masternode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// There is none; one is to be made then.
+    Waiting { until: Tick },
+    /// It is being made.
+    Connecting { connection: u64 },
+    /// It stands, and the hello is on its way.
+    Greeting { connection: u64 },
+    /// The device was let in.
+    Open { connection: u64 },
+}
+
+/// An exchange without an answer yet.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    number: u64,
+    sent_at: Tick,
+    want: u8,
+    carries_hand_backs: bool,
+}
+
+impl Link {
+    /// Whether this is the connection of that number.
+    pub(super) fn is(&self, number: u64) -> bool {
+        match self {
+            Self::Waiting { .. } => false,
+            Self::Connecting { connection }
+            | Self::Greeting { connection }
+            | Self::Open { connection } => *connection == number,
+        }
+    }
+
+    /// Whether it is time to make one.
+    pub(super) fn is_due(&self, now: Tick) -> bool {
+        matches!(self, Self::Waiting { until } if *until <= now)
+    }
+}
+
+impl Session {
+    pub(super) fn new(now: Tick) -> Self {
+        Self {
+            link: Link::Waiting { until: now },
+            hand_backs: Vec::new(),
+            said_at: now,
+            ask_at: now,
+            in_flight: Vec::new(),
+            heartbeat_ms: default_heartbeat_ms(),
+            failures: 0,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.link, Link::Open { .. })
+    }
+
+    /// Whether the masternode was told over this connection what the device holds.
+    pub(super) fn was_greeted(&self) -> bool {
+        matches!(self.link, Link::Greeting { .. } | Link::Open { .. })
+    }
+
+    pub(super) fn open(&mut self, now: Tick, connection: u64, welcome: Welcome) {
+        self.link = Link::Open { connection };
+        self.failures = 0;
+        self.said_at = now;
+        self.ask_at = now;
+        let wanted_ms = u64::from(welcome.heartbeat_ms);
+        self.heartbeat_ms = wanted_ms.clamp(HEARTBEAT_MS_MIN, default_heartbeat_ms());
+    }
+
+    /// The connection is gone. Replicas to give back are taken back by the masternode anyway,
+    /// because the next hello does not name them.
+    pub(super) fn disconnect(&mut self, now: Tick, backoff: &mut Backoff) {
+        self.failures = self.failures.saturating_add(1);
+        let pause = backoff.pause_ms(self.failures, PAUSE_MS_MIN, PAUSE_MS_MAX);
+        self.link = Link::Waiting {
+            until: now.after(pause),
+        };
+        self.in_flight.clear();
+        self.hand_backs.clear();
+    }
+
+    /// The masternode does not serve the device for now. Called after [`Session::disconnect`];
+    /// returns the pause.
+    pub(super) fn refuse(&mut self, now: Tick, refusal: Refusal, backoff: &mut Backoff) -> u64 {
+        let min = match refusal {
+            Refusal::Starting | Refusal::NoHello => PAUSE_MS_MIN,
+            _ => REFUSED_PAUSE_MS_MIN,
+        };
+        let pause = backoff.pause_ms(self.failures, min, REFUSED_PAUSE_MS_MAX);
+        self.link = Link::Waiting {
+            until: now.after(pause),
+        };
+        pause
+    }
+
+    /// Whether an exchange may be sent now.
+    pub(super) fn may_send(&self) -> bool {
+        self.is_open() && self.in_flight.len() < EXCHANGES_IN_FLIGHT_MAX
+    }
+
+    /// Whether no exchange waits for its answer.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// When the newest wish for work was sent, if it is not answered yet and no newer exchange took
+    /// it back.
+    pub(super) fn wish_sent_at(&self) -> Option<Tick> {
+        self.in_flight
+            .last()
+            .filter(|flight| flight.want > 0)
+            .map(|flight| flight.sent_at)
+    }
+
+    /// When the next heartbeat is due.
+    pub(super) fn heartbeat_at(&self) -> Option<Tick> {
+        (self.is_open() && self.is_quiet()).then(|| self.said_at.after(self.heartbeat_ms))
+    }
+
+    /// Whether all that was to be given back is known to have arrived, or cannot be said any more.
+    pub(super) fn has_said_all(&self) -> bool {
+        !self.is_open()
+            || (self.hand_backs.is_empty()
+                && !self
+                    .in_flight
+                    .iter()
+                    .any(|flight| flight.carries_hand_backs))
+    }
+
+    /// Makes the next exchange, with what is to be given back, and the connection to send it over.
+    pub(super) fn send(
+        &mut self,
+        now: Tick,
+        number: u64,
+        want: u8,
+        reports: Vec<Report>,
+        progress: Vec<Progress>,
+    ) -> Option<(u64, Exchange)> {
+        let Link::Open { connection } = self.link else {
+            return None;
+        };
+        let given = self.hand_backs.len().min(TASKS_IN_HAND_MAX);
+        let handed_back: Vec<HandBack> = self.hand_backs.drain(..given).collect();
+        let carries_hand_backs = !handed_back.is_empty();
+        self.in_flight.push(Flight {
+            number,
+            sent_at: now,
+            want,
+            carries_hand_backs,
+        });
+        self.said_at = now;
+        Some((
+            connection,
+            Exchange {
+                reports,
+                progress,
+                handed_back,
+                want,
+            },
+        ))
+    }
+
+    /// Takes the answer to an exchange; returns how many tasks that exchange wanted.
+    pub(super) fn answered(&mut self, now: Tick, number: u64, work: &Work) -> u8 {
+        let Some(place) = self
+            .in_flight
+            .iter()
+            .position(|flight| flight.number == number)
+        else {
+            return 0;
+        };
+        let flight = self.in_flight.remove(place);
+        if flight.want > 0 && work.assignments.is_empty() {
+            let pause = u64::from(work.ask_again_ms);
+            self.ask_at = now.after(pause.clamp(*ASK_AGAIN_MS.start(), *ASK_AGAIN_MS.end()));
+        } else if !work.assignments.is_empty() {
+            self.ask_at = now;
+        }
+        flight.want
+    }
+}
+
+fn default_heartbeat_ms() -> u64 {
+    u64::try_from(HEARTBEAT.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,432 @@
+//! A grid in which anything happens, from one seed: masternodes that keep their books, a network
+//! that breaks, a machine that fails tasks.
+
+use super::super::*;
+use quern_primitives::{
+    ids::{GenesisHash, JobId, ProgramHash},
+    payload::DeviceKey,
+    receipt::{Exit, Receipt},
+};
+use quern_protocol::{
+    Assignment, Discard, DiscardReason, Exchange, Message, SealedKey, ShardFacts, TaskLimits, Work,
+    limits::TASKS_IN_HAND_MAX,
+};
+use std::collections::BTreeSet;
+
+pub(super) const fn masternode(n: u8) -> DeviceId {
+    DeviceId([n; 32])
+}
+
+/// Which masternode a task is of, by the tests' numbering.
+pub(super) fn id(task: u32) -> ReplicaId {
+    ReplicaId {
+        job: JobId([3; 32]),
+        task,
+        replica: 0,
+    }
+}
+
+pub(super) fn settings() -> CoreSettings {
+    CoreSettings {
+        software: b"test".to_vec(),
+        engines: vec![(Class::Pinned, Digest([1; 32]))],
+        memory_bytes_max: 1 << 30,
+        stop_grace_ms: 30_000,
+        once: false,
+        seed: 7,
+    }
+}
+
+pub(super) fn assignment(task: u32) -> Assignment {
+    Assignment {
+        id: id(task),
+        program: ProgramHash([4; 32]),
+        program_bytes: 100,
+        arguments: vec![],
+        shard: ShardFacts {
+            root: Digest([5; 32]),
+            sealed_bytes: 400,
+            plaintext_bytes: 10,
+            count: 1 << 16,
+        },
+        key: SealedKey {
+            encapsulated: [0; 32],
+            ciphertext: [0; 48],
+        },
+        limits: TaskLimits {
+            fuel: 1,
+            memory_bytes: 1 << 20,
+            result_bytes: 1,
+            time_ms: 1_000,
+        },
+        class: Class::Pinned,
+        log_position: 0,
+        inline_shard: None,
+    }
+}
+
+pub(super) fn finished(task: u32) -> Finished {
+    let key = DeviceKey::from_seed(&[9; 32]);
+    let ReplicaId { job, task, replica } = id(task);
+    let receipt = Receipt {
+        job,
+        task,
+        replica,
+        device: key.id(),
+        program: ProgramHash([4; 32]),
+        input_root: Digest([5; 32]),
+        result_commitment: Digest([6; 32]),
+        output_root: Digest([7; 32]),
+        result_bytes: 0,
+        fuel: 1,
+        exit: Exit::Success,
+        class: Class::Pinned,
+        engine: Digest([1; 32]),
+        log_position: 0,
+    };
+    let receipt = key.sign(receipt, &GenesisHash::default());
+    Finished {
+        receipt,
+        sealed: Sealed::Here(vec![1, 2, 3]),
+    }
+}
+
+/// A masternode's books about this device.
+#[derive(Default)]
+struct Books {
+    assigned: BTreeSet<ReplicaId>,
+    to_acknowledge: Vec<ReplicaId>,
+    to_discard: Vec<Discard>,
+    acknowledged: BTreeSet<ReplicaId>,
+}
+
+pub(super) struct World {
+    pub(super) core: Core,
+    now: u64,
+    random: Backoff,
+    books: BTreeMap<DeviceId, Books>,
+    /// What will happen, at some time, and since when it could.
+    pending: Vec<(u64, Event)>,
+    /// The sandbox's queue.
+    queue: Vec<ReplicaId>,
+    next_task: u32,
+    /// Everything that was run to its end and that nobody said is not wanted.
+    done: BTreeSet<ReplicaId>,
+    /// Everything the worker took in hand.
+    taken: BTreeSet<ReplicaId>,
+    calm: bool,
+    pub(super) has_left: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, masternodes: u8) -> Self {
+        let keys: Vec<DeviceId> = (1..=masternodes).map(masternode).collect();
+        let mut world = Self {
+            core: Core::new(CoreSettings { seed, ..settings() }, vec![]),
+            now: 0,
+            random: Backoff::new(!seed),
+            books: keys.iter().map(|key| (*key, Books::default())).collect(),
+            pending: Vec::new(),
+            queue: Vec::new(),
+            next_task: 0,
+            done: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            calm: false,
+            has_left: false,
+        };
+        world.tell(Event::Masternodes(keys));
+        world
+    }
+
+    fn draw(&mut self, sides: u64) -> u64 {
+        self.random.pause_ms(1, 2 * (sides - 1), u64::MAX) - (sides - 1)
+    }
+
+    fn trouble(&mut self, one_in: u64) -> bool {
+        self.draw(one_in) == 0 && !self.calm
+    }
+
+    /// Lets something happen: one of the pending things, or the passing of time. Nothing is
+    /// pending for longer than a masternode holds an exchange.
+    pub(super) fn step(&mut self) {
+        let choices = self.pending.len() as u64 + 1;
+        let choice = usize::try_from(self.draw(choices)).unwrap();
+        let wakeup = self.core.next_wakeup().map(|at| at.0.max(self.now));
+        let is_overdue = self
+            .pending
+            .first()
+            .is_some_and(|(since, _)| wakeup.is_none_or(|at| at > since + 4_000));
+        if choice < self.pending.len() || is_overdue {
+            let (_, event) = self.pending.remove(choice % self.pending.len());
+            self.now += self.draw(3);
+            self.tell(event);
+        } else if let Some(at) = wakeup {
+            self.now = at;
+            self.tell(Event::Woken);
+            let next = self.core.next_wakeup();
+            assert!(
+                next.is_none_or(|next| next.0 > self.now),
+                "woken for nothing at {}",
+                self.now
+            );
+        }
+        if self.trouble(40) {
+            self.break_connection();
+        }
+    }
+
+    fn break_connection(&mut self) {
+        let broken: Vec<(DeviceId, u64)> = self
+            .core
+            .sessions
+            .iter()
+            .filter_map(|(masternode, session)| match session.link {
+                Link::Greeting { connection } | Link::Open { connection } => {
+                    Some((*masternode, connection))
+                }
+                _ => None,
+            })
+            .collect();
+        if !broken.is_empty() {
+            let pick = usize::try_from(self.draw(broken.len() as u64)).unwrap();
+            let (masternode, connection) = broken[pick];
+            self.tell(Event::Disconnected {
+                masternode,
+                connection,
+            });
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        if let Event::Ran { finished } = &event {
+            self.done.insert(finished.id());
+        }
+        let effects = self.core.step(Tick(self.now), event);
+        for effect in effects {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Connect {
+                masternode,
+                connection,
+            } => {
+                let event = if self.trouble(4) {
+                    Event::Disconnected {
+                        masternode,
+                        connection,
+                    }
+                } else {
+                    Event::Connected {
+                        masternode,
+                        connection,
+                    }
+                };
+                self.pending.push((self.now, event));
+            }
+            Effect::Ask {
+                masternode,
+                connection,
+                number,
+                request,
+            } => {
+                request.check().unwrap();
+                let answer = match request {
+                    Request::Hello(hello) => Some(self.on_hello(masternode, &hello)),
+                    Request::Exchange(exchange) => Some(self.on_exchange(masternode, &exchange)),
+                    _ => None,
+                };
+                // The masternode has acted on it whether or not its answer arrives.
+                let answer = if self.trouble(30) { None } else { answer };
+                self.pending.push((
+                    self.now,
+                    Event::Answered {
+                        masternode,
+                        connection,
+                        number,
+                        answer,
+                    },
+                ));
+            }
+            Effect::Prepare { assignment, .. } => {
+                let id = assignment.id;
+                self.taken.insert(id);
+                let event = if self.trouble(10) {
+                    Event::Failed {
+                        id,
+                        fault: Fault::BadInput,
+                    }
+                } else {
+                    Event::Prepared { id }
+                };
+                self.pending.push((self.now, event));
+            }
+            Effect::Run { id } => {
+                self.queue.push(id);
+                let event = if self.trouble(10) {
+                    Event::Failed {
+                        id,
+                        fault: Fault::TooSlow,
+                    }
+                } else {
+                    let mut finished = finished(id.task);
+                    if id.task % 5 == 0 {
+                        finished.sealed = Sealed::Kept { bytes: 100_000 };
+                    }
+                    Event::Ran { finished }
+                };
+                self.pending.push((self.now, event));
+            }
+            Effect::Deliver { id } => self.pending.push((self.now, Event::Delivered { id })),
+            Effect::Abandon { id } => {
+                self.queue.retain(|queued| *queued != id);
+                // Sometimes it is too late to stop it.
+                if self.calm || self.draw(2) == 0 {
+                    self.pending.retain(|(_, event)| match event {
+                        Event::Prepared { id: other } | Event::Failed { id: other, .. } => {
+                            *other != id
+                        }
+                        Event::Ran { finished } => finished.id() != id,
+                        _ => true,
+                    });
+                }
+            }
+            Effect::Forget { id } => {
+                self.pending.retain(
+                    |(_, event)| !matches!(event, Event::Delivered { id: other } if *other == id),
+                );
+            }
+            Effect::Tell(Notice::Discarded { id, .. } | Notice::NotDone { id, .. }) => {
+                self.done.remove(&id);
+            }
+            Effect::Leave => self.has_left = true,
+            Effect::Close { .. } | Effect::Opened { .. } | Effect::Tell(_) => {}
+        }
+    }
+
+    fn on_hello(&mut self, masternode: DeviceId, hello: &Hello) -> Response {
+        if self.trouble(10) {
+            return Response::Refused(Refusal::Full);
+        }
+        let books = self.books.get_mut(&masternode).unwrap();
+        books.assigned.retain(|id| hello.in_hand.contains(id));
+        let unknown = hello
+            .in_hand
+            .iter()
+            .filter(|id| !books.assigned.contains(id) && !books.acknowledged.contains(id));
+        let reason = DiscardReason::NotAssigned;
+        books
+            .to_discard
+            .extend(unknown.map(|id| Discard { id: *id, reason }));
+        Response::Welcome(Welcome {
+            heartbeat_ms: 5_000,
+        })
+    }
+
+    fn on_exchange(&mut self, masternode: DeviceId, exchange: &Exchange) -> Response {
+        let discards = self.trouble(15);
+        let late = self.trouble(3);
+        let generous = self.draw(4);
+        let books = self.books.get_mut(&masternode).unwrap();
+        for report in &exchange.reports {
+            let receipt = &report.receipt.payload;
+            let id = ReplicaId {
+                job: receipt.job,
+                task: receipt.task,
+                replica: receipt.replica,
+            };
+            books.assigned.remove(&id);
+            books.acknowledged.insert(id);
+            books.to_acknowledge.push(id);
+        }
+        for hand_back in &exchange.handed_back {
+            books.assigned.remove(&hand_back.id);
+        }
+        if discards && let Some(id) = books.assigned.pop_first() {
+            books.to_discard.push(Discard {
+                id,
+                reason: DiscardReason::Decided,
+            });
+        }
+        let acknowledged = if late {
+            vec![]
+        } else {
+            std::mem::take(&mut books.to_acknowledge)
+        };
+        let room = TASKS_IN_HAND_MAX - books.assigned.len().min(TASKS_IN_HAND_MAX);
+        let given = u32::try_from(room.min(exchange.want.into())).unwrap();
+        let given = if generous == 0 { 0 } else { given };
+        let assignments: Vec<Assignment> = (self.next_task..self.next_task + given)
+            .map(assignment)
+            .collect();
+        self.next_task += given;
+        let books = self.books.get_mut(&masternode).unwrap();
+        books
+            .assigned
+            .extend(assignments.iter().map(|assignment| assignment.id));
+        let discard = std::mem::take(&mut books.to_discard);
+        Response::Work(Work {
+            acknowledged,
+            discard,
+            assignments,
+            ask_again_ms: 1_000,
+        })
+    }
+
+    /// Nothing goes wrong any more, until all that was done is acknowledged.
+    pub(super) fn settle(&mut self) {
+        self.calm = true;
+        for _ in 0..20_000 {
+            self.step();
+            let is_quiet = self.core.unacknowledged().count() == 0 && self.lost().is_empty();
+            if is_quiet {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.tell(Event::Stop);
+        for _ in 0..20_000 {
+            if self.has_left {
+                return;
+            }
+            self.step();
+        }
+        panic!("the worker does not leave");
+    }
+
+    /// What was done and neither acknowledged nor discarded nor is still on its way.
+    pub(super) fn lost(&self) -> Vec<ReplicaId> {
+        let is_known = |id: &ReplicaId| {
+            self.books
+                .values()
+                .any(|books| books.acknowledged.contains(id))
+                || self
+                    .core
+                    .unacknowledged()
+                    .any(|(_, finished)| finished.id() == *id)
+        };
+        let was_wanted =
+            |id: &ReplicaId| self.books.values().any(|books| books.assigned.contains(id));
+        self.done
+            .iter()
+            .filter(|id| was_wanted(id) && !is_known(id))
+            .copied()
+            .collect()
+    }
+
+    /// What the worker took, and masternodes with an open session still believe it to have.
+    pub(super) fn still_assigned(&self) -> Vec<ReplicaId> {
+        let open = self.books.iter().filter(|(masternode, _)| {
+            self.core
+                .sessions
+                .get(masternode)
+                .is_some_and(Session::is_open)
+        });
+        open.flat_map(|(_, books)| books.assigned.intersection(&self.taken).copied())
+            .collect()
+    }
+}

@@ -1,0 +1,505 @@
+//! The settings file, `worker.toml`.
+//!
+//! Every key with its default is in [`TEMPLATE`], which `quern-worker init` writes. Paths are
+//! relative to the file's own folder.
+
+use crate::limits::SETTINGS_BYTES_MAX;
+use quern_network::{Multiaddr, Prefer};
+use quern_primitives::{
+    ids::{DeviceId, GenesisHash},
+    limits::{ADDRESSES_PER_MASTERNODE_MAX, TASK_MEMORY_BYTES_MAX},
+};
+use serde::Deserialize;
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+/// A settings file with every key, its default and what it means.
+pub const TEMPLATE: &str = r#"# Settings of a Quern worker. Paths are relative to this file's folder.
+
+# The device's secret keys, made by `quern-worker init`.
+device_key = "device.key"
+
+# Cached programs, and results that are not acknowledged yet.
+data = "data"
+
+# Nodes of the chain to learn from which masternodes there are; the first that answers is asked.
+chain = ["ws://127.0.0.1:9944"]
+
+# Instead of asking the chain, masternodes can be named here, with the chain's genesis hash.
+# genesis = "0x..."
+# masternodes = [
+#     { network_key = "0x...", addresses = ["/dns4/host/udp/4500/quic-v1", "/dns4/host/tcp/4500"] },
+# ]
+
+# Which transport is tried first: "quic" or "tcp".
+prefer = "quic"
+
+# When the worker is stopped: how long the running task may go on before it is given back.
+stop_grace_s = 30
+
+[limits]
+# Memory one task may have, in MiB, from 1 to 4096. Tasks that may need more are not taken.
+memory_mib = 2048
+
+# Disk for cached programs, in MiB, from 64 to 1048576.
+programs_mib = 512
+
+[log]
+# "text" for people, "json" for programs.
+format = "text"
+
+# "error", "warn", "info", "debug" or "trace".
+level = "info"
+"#;
+
+/// A worker's settings, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The file of the device's secret keys.
+    pub device_key: PathBuf,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where masternodes are learnt from.
+    pub source: Source,
+    /// Which transport is tried first.
+    pub prefer: Prefer,
+    /// How long a stopping worker lets the running task go on, in milliseconds.
+    pub stop_grace_ms: u64,
+    /// Memory one task may have.
+    pub memory_bytes_max: u64,
+    /// Disk for cached programs.
+    pub programs_bytes_max: u64,
+    /// How to log.
+    pub log: Log,
+}
+
+/// Where masternodes are learnt from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From the chain: URLs of its nodes.
+    Chain(Vec<String>),
+    /// From the settings.
+    Given {
+        /// The chain.
+        genesis: GenesisHash,
+        /// The masternodes.
+        masternodes: Vec<Masternode>,
+    },
+}
+
+/// A masternode and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Masternode {
+    /// The key its connections are authenticated by.
+    pub network_key: DeviceId,
+    /// Where it is reached.
+    pub addresses: Vec<Multiaddr>,
+}
+
+/// How to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// As JSON, one object a line.
+    pub json: bool,
+    /// The least important level that is shown.
+    pub level: Level,
+}
+
+/// How important what is logged must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Only what stops the worker.
+    Error,
+    /// What its owner should look at, too.
+    Warn,
+    /// What happens, too.
+    #[default]
+    Info,
+    /// Each task, too.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Why settings cannot be used. Every message names the key and the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error(
+        "cannot read the settings {path}; make them with `quern-worker init`, or name another file with --config"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is larger than any settings are.
+    #[error("{path} is larger than {SETTINGS_BYTES_MAX} bytes and cannot be a worker's settings")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key is unknown or missing, or its value is of another kind.
+    #[error("the settings {path} cannot be read at the place shown; mend or remove the key")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, the key and what is wrong.
+        source: Box<toml::de::Error>,
+    },
+    /// A number is not in its range.
+    #[error("`{key}` is {found}; set it to between {least} and {most}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: u64,
+        /// The least it may be.
+        least: u64,
+        /// The most it may be.
+        most: u64,
+    },
+    /// A text is no address.
+    #[error(
+        "`masternodes` holds {text:?}, which is no address; write it like /dns4/host/tcp/4500 or /ip4/192.0.2.1/udp/4500/quic-v1"
+    )]
+    Address {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        source: quern_network::AddressError,
+    },
+    /// A masternode without an address, or with too many.
+    #[error(
+        "`masternodes` has {found} addresses for {network_key}; give it 1 to {ADDRESSES_PER_MASTERNODE_MAX}"
+    )]
+    AddressCount {
+        /// The masternode.
+        network_key: DeviceId,
+        /// How many there are.
+        found: usize,
+    },
+    /// Nothing says where masternodes are.
+    #[error(
+        "neither `chain` nor `masternodes` is set; set `chain` to the URL of a node, such as [\"ws://127.0.0.1:9944\"]"
+    )]
+    NoSource,
+    /// Both say where masternodes are.
+    #[error("both `chain` and `masternodes` are set; remove one of them")]
+    TwoSources,
+    /// Masternodes are named, but not their chain.
+    #[error(
+        "`masternodes` is set and `genesis` is not; set it to the hash of the chain's first block"
+    )]
+    NoGenesis,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entries {
+    #[serde(default = "default_device_key")]
+    device_key: PathBuf,
+    #[serde(default = "default_data")]
+    data: PathBuf,
+    #[serde(default)]
+    chain: Vec<String>,
+    genesis: Option<GenesisHash>,
+    #[serde(default)]
+    masternodes: Vec<MasternodeEntry>,
+    #[serde(default)]
+    prefer: PreferEntry,
+    #[serde(default = "default_stop_grace_s")]
+    stop_grace_s: u64,
+    #[serde(default)]
+    limits: LimitsEntry,
+    #[serde(default)]
+    log: LogEntry,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MasternodeEntry {
+    network_key: DeviceId,
+    addresses: Vec<String>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PreferEntry {
+    #[default]
+    Quic,
+    Tcp,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsEntry {
+    memory_mib: u64,
+    programs_mib: u64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LogEntry {
+    format: Format,
+    level: Level,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Default for LimitsEntry {
+    fn default() -> Self {
+        Self {
+            memory_mib: 2_048,
+            programs_mib: 512,
+        }
+    }
+}
+
+fn default_device_key() -> PathBuf {
+    "device.key".into()
+}
+
+fn default_data() -> PathBuf {
+    "data".into()
+}
+
+fn default_stop_grace_s() -> u64 {
+    30
+}
+
+impl Settings {
+    /// Reads and checks a settings file.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let read = |source| SettingsError::Read {
+            path: path.into(),
+            source,
+        };
+        let mut text = String::new();
+        let file = File::open(path).map_err(read)?;
+        file.take(SETTINGS_BYTES_MAX + 1)
+            .read_to_string(&mut text)
+            .map_err(read)?;
+        if text.len() as u64 > SETTINGS_BYTES_MAX {
+            return Err(SettingsError::TooLarge { path: path.into() });
+        }
+        Self::parse(&text, path)
+    }
+
+    /// Checks the text of a settings file; its path is what paths in it are relative to.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
+        let file: Entries = toml::from_str(text).map_err(|source| SettingsError::Syntax {
+            path: path.into(),
+            source: Box::new(source),
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mib = 1024 * 1024;
+        let most_memory_mib = TASK_MEMORY_BYTES_MAX / mib;
+        let LimitsEntry {
+            memory_mib,
+            programs_mib,
+        } = file.limits;
+        within("limits.memory_mib", memory_mib, 1, most_memory_mib)?;
+        within("limits.programs_mib", programs_mib, 64, 1024 * 1024)?;
+        within("stop_grace_s", file.stop_grace_s, 0, 24 * 3_600)?;
+        Ok(Self {
+            device_key: folder.join(file.device_key),
+            data: folder.join(file.data),
+            source: source(file.chain, file.genesis, file.masternodes)?,
+            prefer: match file.prefer {
+                PreferEntry::Quic => Prefer::Quic,
+                PreferEntry::Tcp => Prefer::Tcp,
+            },
+            stop_grace_ms: file.stop_grace_s * 1_000,
+            memory_bytes_max: memory_mib * mib,
+            programs_bytes_max: programs_mib * mib,
+            log: Log {
+                json: file.log.format == Format::Json,
+                level: file.log.level,
+            },
+        })
+    }
+}
+
+fn within(key: &'static str, found: u64, least: u64, most: u64) -> Result<(), SettingsError> {
+    if (least..=most).contains(&found) {
+        Ok(())
+    } else {
+        Err(SettingsError::OutOfRange {
+            key,
+            found,
+            least,
+            most,
+        })
+    }
+}
+
+fn source(
+    chain: Vec<String>,
+    genesis: Option<GenesisHash>,
+    masternodes: Vec<MasternodeEntry>,
+) -> Result<Source, SettingsError> {
+    match (chain.is_empty(), masternodes.is_empty()) {
+        (true, true) => Err(SettingsError::NoSource),
+        (false, false) => Err(SettingsError::TwoSources),
+        (false, true) => Ok(Source::Chain(chain)),
+        (true, false) => {
+            let genesis = genesis.ok_or(SettingsError::NoGenesis)?;
+            let masternodes = masternodes
+                .into_iter()
+                .map(masternode)
+                .collect::<Result<_, _>>()?;
+            Ok(Source::Given {
+                genesis,
+                masternodes,
+            })
+        }
+    }
+}
+
+fn masternode(entry: MasternodeEntry) -> Result<Masternode, SettingsError> {
+    let MasternodeEntry {
+        network_key,
+        addresses,
+    } = entry;
+    let found = addresses.len();
+    if found == 0 || found > ADDRESSES_PER_MASTERNODE_MAX as usize {
+        return Err(SettingsError::AddressCount { network_key, found });
+    }
+    let addresses = addresses
+        .into_iter()
+        .map(|text| {
+            text.parse()
+                .map_err(|source| SettingsError::Address { text, source })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Masternode {
+        network_key,
+        addresses,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/etc/quern/worker.toml";
+    const CHAIN: &str = "chain = [\"ws://127.0.0.1:9944\"]\n";
+
+    fn parse(text: &str) -> Result<Settings, SettingsError> {
+        Settings::parse(text, Path::new(PATH))
+    }
+
+    fn refusal(text: &str) -> String {
+        let error = parse(text).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        format!("{error}: {}", source.unwrap_or_default())
+    }
+
+    #[test]
+    fn the_template_holds_the_defaults() {
+        assert_eq!(parse(TEMPLATE).unwrap(), parse(CHAIN).unwrap());
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let settings = parse(&format!("device_key = \"/keys/a\"\ndata = \"d\"\n{CHAIN}")).unwrap();
+        assert_eq!(settings.device_key, Path::new("/keys/a"));
+        assert_eq!(settings.data, Path::new("/etc/quern/d"));
+    }
+
+    #[test]
+    fn masternodes_can_be_named() {
+        let key = "11".repeat(32);
+        let text = format!(
+            "genesis = \"0x{key}\"\nmasternodes = [{{ network_key = \"{key}\", addresses = [\"/ip4/127.0.0.1/tcp/1\"] }}]"
+        );
+        let Source::Given {
+            genesis,
+            masternodes,
+        } = parse(&text).unwrap().source
+        else {
+            panic!("the masternodes were given")
+        };
+        assert_eq!(genesis, GenesisHash([0x11; 32]));
+        assert_eq!(masternodes[0].network_key, DeviceId([0x11; 32]));
+        assert_eq!(
+            masternodes[0].addresses,
+            ["/ip4/127.0.0.1/tcp/1".parse().unwrap()]
+        );
+    }
+
+    #[test]
+    fn every_error_names_the_key_and_the_mend() {
+        let key = "11".repeat(32);
+        let with = |addresses: &str| {
+            format!(
+                "genesis = \"{key}\"\nmasternodes = [{{ network_key = \"{key}\", addresses = {addresses} }}]"
+            )
+        };
+        for (text, key, mend) in [
+            ("", "`chain`", "set `chain`"),
+            (&format!("{CHAIN}colour = 1"), "colour", "remove the key"),
+            (&format!("{CHAIN}prefer = \"pigeon\""), "pigeon", "tcp"),
+            (
+                &format!("{CHAIN}[limits]\nmemory_mib = 8192"),
+                "limits.memory_mib",
+                "4096",
+            ),
+            (
+                &format!("{CHAIN}[limits]\nprograms_mib = 1"),
+                "limits.programs_mib",
+                "64",
+            ),
+            (
+                &format!("{CHAIN}stop_grace_s = 1000000"),
+                "stop_grace_s",
+                "86400",
+            ),
+            (&format!("{CHAIN}[log]\nlevel = \"loud\""), "loud", "debug"),
+            (&with("[]"), "`masternodes`", "give it 1 to 8"),
+            (&with("[\"host:1\"]"), "host:1", "/dns4/host/tcp/4500"),
+            (
+                &format!("{CHAIN}{}", with("[\"/ip4/1.1.1.1/tcp/1\"]")),
+                "`chain`",
+                "remove one",
+            ),
+            (
+                &with("[\"/ip4/1.1.1.1/tcp/1\"]").replacen("genesis", "#", 1),
+                "`genesis`",
+                "set it",
+            ),
+        ] {
+            let told = refusal(text);
+            assert!(told.contains(key) && told.contains(mend), "{text}\n{told}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_said_with_how_to_make_one() {
+        let error = Settings::load(Path::new("/nowhere/worker.toml")).unwrap_err();
+        assert!(error.to_string().contains("quern-worker init"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_any_size_is_not_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.toml");
+        std::fs::write(&path, "#".repeat(100_000)).unwrap();
+        assert!(matches!(
+            Settings::load(&path),
+            Err(SettingsError::TooLarge { .. })
+        ));
+    }
+}

@@ -1,0 +1,409 @@
+//! A masternode of the tests: the real network room, real sealed shards, real programs; only the
+//! chain is missing, and its decisions are the test's.
+
+use quern_network::{
+    Multiaddr, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits,
+};
+use quern_primitives::{
+    device::Class,
+    ids::{DeviceId, GenesisHash, JobId, ProgramHash, SealingKey},
+};
+use quern_protocol::{
+    Assignment, Content, Deliver, Discard, Exchange, Fetch, HandBack, Hello, Output, Piece,
+    Progress, Refusal, ReplicaId, Report, Request, Response, SealedKey, ShardFacts, Stage,
+    TaskLimits, Welcome, Work,
+    limits::{INLINE_SHARD_BYTES_MAX, TASKS_IN_HAND_MAX},
+};
+use quern_shards::{
+    context::{ResultContext, ShardContext},
+    keys::{HandOver, ShardKey, hand_over},
+    result::open_result,
+    seal::{SealSalt, seal},
+};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+pub(crate) const GENESIS: GenesisHash = GenesisHash([0x11; 32]);
+pub(crate) const JOB: JobId = JobId([0x22; 32]);
+
+/// Shards of the tests' job.
+const SHARDS: u32 = 1_000;
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A device as the chain would know it.
+#[derive(Clone, Copy)]
+pub(crate) struct Device {
+    pub(crate) id: DeviceId,
+    pub(crate) sealing_key: SealingKey,
+}
+
+pub(crate) fn id(task: u32) -> ReplicaId {
+    ReplicaId {
+        job: JOB,
+        task,
+        replica: 0,
+    }
+}
+
+/// A task as the office keeps it.
+pub(crate) struct Task {
+    pub(crate) assignment: Assignment,
+    pub(crate) shard: Vec<u8>,
+    pub(crate) key: ShardKey,
+}
+
+/// The masternode.
+pub(crate) struct Office {
+    pub(crate) server: ServerHandle,
+    events: mpsc::Receiver<ServerEvent>,
+    device: Device,
+    programs: BTreeMap<ProgramHash, Vec<u8>>,
+    pub(crate) tasks: BTreeMap<ReplicaId, Task>,
+    queue: VecDeque<ReplicaId>,
+    pub(crate) in_hand: BTreeSet<ReplicaId>,
+    delivered: BTreeMap<ReplicaId, Vec<u8>>,
+    held: VecDeque<(ReplyToken, u8)>,
+
+    /// What happened so far.
+    pub(crate) hellos: Vec<Hello>,
+    pub(crate) reports: Vec<(ReplicaId, Report)>,
+    pub(crate) hand_backs: Vec<HandBack>,
+    pub(crate) acknowledged: BTreeSet<ReplicaId>,
+    pub(crate) disconnections: usize,
+    pub(crate) most_in_hand: usize,
+    pub(crate) pieces: usize,
+    /// The task that the worker last said it runs.
+    pub(crate) running: Option<ReplicaId>,
+
+    /// How it behaves.
+    pub(crate) acknowledges: bool,
+    pub(crate) refusal: Option<Refusal>,
+    pub(crate) discards: Vec<Discard>,
+    /// The connection is cut after so many more pieces.
+    pub(crate) cut_after_pieces: Option<usize>,
+}
+
+impl Office {
+    pub(crate) async fn open(device: Device) -> Self {
+        let listen: [Multiaddr; 2] = [
+            "/ip4/127.0.0.1/tcp/0".parse().unwrap(),
+            "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap(),
+        ];
+        let (server, events) = Server::start(ServerConfig {
+            key_seed: [0x33; 32],
+            listen: listen.to_vec(),
+            limits: ServerLimits::default(),
+        })
+        .await
+        .unwrap();
+        Self {
+            server,
+            events,
+            device,
+            programs: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            queue: VecDeque::new(),
+            in_hand: BTreeSet::new(),
+            delivered: BTreeMap::new(),
+            held: VecDeque::new(),
+            hellos: Vec::new(),
+            reports: Vec::new(),
+            hand_backs: Vec::new(),
+            acknowledged: BTreeSet::new(),
+            disconnections: 0,
+            most_in_hand: 0,
+            pieces: 0,
+            running: None,
+            acknowledges: true,
+            refusal: None,
+            discards: Vec::new(),
+            cut_after_pieces: None,
+        }
+    }
+
+    /// The settings of a worker that knows this masternode.
+    pub(crate) fn settings(&self) -> String {
+        let addresses: Vec<String> = self
+            .server
+            .listen_addresses()
+            .iter()
+            .map(|address| format!("{:?}", address.to_string()))
+            .collect();
+        format!(
+            "genesis = \"{GENESIS}\"\nstop_grace_s = 20\nprefer = \"tcp\"\n\
+             masternodes = [{{ network_key = \"{}\", addresses = [{}] }}]\n\
+             [log]\nlevel = \"debug\"\n",
+            self.server.network_key(),
+            addresses.join(", "),
+        )
+    }
+
+    /// Adds a task: this program on this input.
+    pub(crate) fn add(&mut self, task: u32, program: &[u8], input: &[u8]) -> ReplicaId {
+        let hash = ProgramHash(Sha256::digest(program).into());
+        self.programs.insert(hash, program.to_vec());
+        let key = ShardKey::from_bytes(Sha256::digest(task.to_le_bytes()).into());
+        let context = ShardContext {
+            genesis: GENESIS,
+            job: JOB,
+            program: hash,
+            index: task,
+            count: SHARDS,
+            plaintext_bytes: input.len() as u64,
+        };
+        let sealed = seal(&key, SealSalt([7; 16]), &context, input).unwrap();
+        let purpose = HandOver {
+            genesis: GENESIS,
+            job: JOB,
+            index: task,
+            device: self.device.id,
+        };
+        let handed = hand_over(&key, &self.device.sealing_key, &purpose, &mut rand::rng()).unwrap();
+        let small = sealed.bytes.len() <= INLINE_SHARD_BYTES_MAX;
+        let assignment = Assignment {
+            id: id(task),
+            program: hash,
+            program_bytes: u32::try_from(program.len()).unwrap(),
+            arguments: vec![],
+            shard: ShardFacts {
+                root: sealed.chunk_root,
+                sealed_bytes: sealed.bytes.len() as u64,
+                plaintext_bytes: input.len() as u64,
+                count: SHARDS,
+            },
+            key: SealedKey {
+                encapsulated: handed.encapsulated,
+                ciphertext: handed.ciphertext,
+            },
+            limits: TaskLimits {
+                fuel: 50_000_000_000,
+                memory_bytes: 64 << 20,
+                result_bytes: 8 << 20,
+                time_ms: 60_000,
+            },
+            class: Class::Portable,
+            log_position: u64::from(task) + 100,
+            inline_shard: small.then(|| sealed.bytes.clone()),
+        };
+        self.tasks.insert(
+            id(task),
+            Task {
+                assignment,
+                shard: sealed.bytes,
+                key,
+            },
+        );
+        self.queue.push_back(id(task));
+        id(task)
+    }
+
+    /// Serves until the condition holds.
+    pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let served = async {
+            while !holds(self) {
+                let event = self.events.recv().await.unwrap();
+                self.on_event(event).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, served).await.is_ok();
+        assert!(in_time, "waited in vain for {what}");
+    }
+
+    /// Serves for as long as the other thing takes.
+    pub(crate) async fn during<T>(&mut self, other: impl Future<Output = T>) -> T {
+        tokio::pin!(other);
+        loop {
+            tokio::select! {
+                done = &mut other => return done,
+                event = self.events.recv() => self.on_event(event.unwrap()).await,
+            }
+        }
+    }
+
+    /// What the device's report says the result is, opened as the owner would.
+    pub(crate) fn result(&self, id: ReplicaId) -> Vec<u8> {
+        let (_, report) = self.reports.iter().find(|(of, _)| *of == id).unwrap();
+        let sealed = match &report.output {
+            Output::Inline(bytes) => bytes,
+            Output::Delivered { bytes } => {
+                let delivered = &self.delivered[&id];
+                assert_eq!(delivered.len() as u64, *bytes);
+                delivered
+            }
+        };
+        let receipt = &report.receipt.payload;
+        assert!(report.receipt.is_signed_by(&self.device.id, &GENESIS));
+        assert_eq!(
+            quern_shards::chunks::chunk_root(sealed),
+            receipt.output_root
+        );
+        let context = ResultContext {
+            genesis: GENESIS,
+            job: JOB,
+            program: receipt.program,
+            task: id.task,
+            tasks: SHARDS,
+            replica: id.replica,
+            device: self.device.id,
+        };
+        open_result(
+            &self.tasks[&id].key,
+            &context,
+            &receipt.result_commitment,
+            sealed,
+        )
+        .unwrap()
+    }
+
+    async fn on_event(&mut self, event: ServerEvent) {
+        match event {
+            ServerEvent::Connected { device } => assert_eq!(device, self.device.id),
+            ServerEvent::Misbehaved { why, .. } => panic!("the worker {why}"),
+            ServerEvent::Disconnected { .. } => {
+                self.disconnections += 1;
+                self.held.clear();
+            }
+            ServerEvent::Request { request, reply, .. } => self.on_request(request, reply).await,
+        }
+    }
+
+    async fn on_request(&mut self, request: Request, reply: ReplyToken) {
+        if let Some(refusal) = self.refusal {
+            reply.dismiss(Response::Refused(refusal)).await;
+            return;
+        }
+        match request {
+            Request::Hello(hello) => {
+                self.in_hand.retain(|id| hello.in_hand.contains(id));
+                self.hellos.push(hello);
+                reply.reply(Response::Welcome(Welcome {
+                    heartbeat_ms: 1_000,
+                }));
+            }
+            Request::Exchange(exchange) => self.on_exchange(exchange, reply),
+            Request::Fetch(fetch) => {
+                let piece = self.piece(&fetch);
+                self.piece_passed(reply, piece).await;
+            }
+            Request::Deliver(deliver) => {
+                let received = self.receive(deliver);
+                self.piece_passed(reply, received).await;
+            }
+        }
+    }
+
+    fn on_exchange(&mut self, exchange: Exchange, reply: ReplyToken) {
+        for report in exchange.reports {
+            let receipt = &report.receipt.payload;
+            let id = ReplicaId {
+                job: receipt.job,
+                task: receipt.task,
+                replica: receipt.replica,
+            };
+            self.in_hand.remove(&id);
+            self.reports.push((id, report));
+        }
+        let runs = |progress: &&Progress| progress.stage == Stage::Running;
+        self.running = exchange
+            .progress
+            .iter()
+            .find(runs)
+            .map(|progress| progress.id);
+        for hand_back in exchange.handed_back {
+            self.in_hand.remove(&hand_back.id);
+            self.hand_backs.push(hand_back);
+        }
+        // A newer exchange replaces the wish of an older one.
+        while let Some((older, _)) = self.held.pop_front() {
+            let work = self.work(0);
+            older.reply(Response::Work(work));
+        }
+        self.held.push_back((reply, exchange.want));
+        self.answer_held();
+    }
+
+    /// Answers a held exchange if there is anything to say, or nothing was wanted.
+    pub(crate) fn answer_held(&mut self) {
+        let Some((reply, want)) = self.held.pop_front() else {
+            return;
+        };
+        let work = self.work(want);
+        let is_empty =
+            work.acknowledged.is_empty() && work.discard.is_empty() && work.assignments.is_empty();
+        if is_empty && want > 0 {
+            self.held.push_front((reply, want));
+        } else {
+            reply.reply(Response::Work(work));
+        }
+    }
+
+    fn work(&mut self, want: u8) -> Work {
+        let room = TASKS_IN_HAND_MAX - self.in_hand.len();
+        let mut assignments = Vec::new();
+        while assignments.len() < room.min(want.into())
+            && let Some(id) = self.queue.pop_front()
+        {
+            self.in_hand.insert(id);
+            assignments.push(self.tasks[&id].assignment.clone());
+        }
+        self.most_in_hand = self.most_in_hand.max(self.in_hand.len());
+        let mut acknowledged = Vec::new();
+        if self.acknowledges {
+            let reported = self.reports.iter().map(|(id, _)| *id);
+            acknowledged.extend(reported.filter(|id| self.acknowledged.insert(*id)));
+        }
+        let discard = std::mem::take(&mut self.discards);
+        Work {
+            acknowledged,
+            discard,
+            assignments,
+            ask_again_ms: 0,
+        }
+    }
+
+    fn piece(&self, fetch: &Fetch) -> Response {
+        let content = match fetch.content {
+            Content::Program(hash) => self.programs.get(&hash),
+            Content::Shard { task, .. } => self.tasks.get(&id(task)).map(|task| &task.shard),
+        };
+        let Some(content) = content else {
+            return Response::Refused(Refusal::NoSuchContent);
+        };
+        let start = usize::try_from(fetch.offset).unwrap().min(content.len());
+        let end = (start + fetch.length as usize).min(content.len());
+        Response::Piece(Piece {
+            total_bytes: content.len() as u64,
+            bytes: content[start..end].to_vec(),
+        })
+    }
+
+    fn receive(&mut self, deliver: Deliver) -> Response {
+        let delivered = self.delivered.entry(deliver.id).or_default();
+        if deliver.offset == delivered.len() as u64 {
+            delivered.extend_from_slice(&deliver.bytes);
+        }
+        Response::Delivered {
+            received_bytes: delivered.len() as u64,
+        }
+    }
+
+    async fn piece_passed(&mut self, reply: ReplyToken, response: Response) {
+        self.pieces += 1;
+        if let Some(left) = &mut self.cut_after_pieces {
+            if *left == 0 {
+                self.cut_after_pieces = None;
+                drop(reply);
+                self.server.disconnect(self.device.id).await.unwrap();
+                return;
+            }
+            *left -= 1;
+        }
+        reply.reply(response);
+    }
+}

@@ -1,0 +1,174 @@
+//! The shipped program as a process: its exit codes, signals, and what survives a kill.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[allow(dead_code)] // The tests inside one process use more of it.
+mod office;
+
+use office::{Device, Office, id};
+use quern_worker::device::DeviceSecrets;
+use std::{
+    path::Path,
+    process::{ExitStatus, Output, Stdio},
+};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// Runs for more than a second, so that its report is worth keeping, and writes nothing.
+const LONG: &str = r#"(module
+    (memory (export "memory") 1)
+    (func (export "_start") (local $i i64)
+        (loop $more
+            (local.set $i (i64.add (local.get $i) (i64.const 1)))
+            (br_if $more (i64.lt_u (local.get $i) (i64.const 4000000000))))))"#;
+
+const SHORT: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+
+fn program(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quern-worker"));
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("RUST_LOG")
+        .kill_on_drop(true);
+    command
+}
+
+fn run(folder: &TempDir, arguments: &[&str]) -> Child {
+    command(folder.path(), arguments)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+async fn output(folder: &TempDir, arguments: &[&str]) -> (bool, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command(folder.path(), arguments).output().await.unwrap();
+    (
+        status.success(),
+        String::from_utf8([stdout, stderr].concat()).unwrap(),
+    )
+}
+
+async fn signal(child: &Child, name: &str) {
+    let process = child.id().unwrap().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-s", name, &process])
+            .status()
+            .await
+            .unwrap()
+            .success()
+    );
+}
+
+async fn ended(office: &mut Office, mut child: Child) -> ExitStatus {
+    office.during(child.wait()).await.unwrap()
+}
+
+async fn prepared() -> (TempDir, Office) {
+    let folder = tempfile::tempdir().unwrap();
+    let (made, told) = output(&folder, &["init"]).await;
+    assert!(made, "{told}");
+    let secrets = DeviceSecrets::load(&folder.path().join("device.key")).unwrap();
+    let device = Device {
+        id: secrets.id(),
+        sealing_key: secrets.sealing_key(),
+    };
+    let office = Office::open(device).await;
+    std::fs::write(folder.path().join("worker.toml"), office.settings()).unwrap();
+    (folder, office)
+}
+
+#[tokio::test]
+async fn the_key_is_shown_as_it_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (made, told) = output(&folder, &["init", "--config", "mine.toml"]).await;
+    assert!(made && told.contains("quern device register"), "{told}");
+    let (shown, key) = output(&folder, &["show-key", "--config", "mine.toml"]).await;
+    let secrets = DeviceSecrets::load(&folder.path().join("device.key")).unwrap();
+    assert!(shown && key.contains(&secrets.id().to_string()), "{key}");
+    assert!(key.contains(&secrets.sealing_key().to_string()), "{key}");
+    assert!(told.contains(&secrets.id().to_string()));
+}
+
+#[tokio::test]
+async fn without_settings_it_says_how_to_make_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ran, told) = output(&folder, &["run"]).await;
+    assert!(!ran && told.contains("quern-worker init"), "{told}");
+}
+
+#[tokio::test]
+async fn once_ends_well_when_one_task_is_acknowledged() {
+    let (folder, mut office) = prepared().await;
+    office.add(1, &program(SHORT), b"");
+    let child = run(&folder, &["run", "--once", "--json"]);
+    assert!(ended(&mut office, child).await.success());
+    assert!(office.acknowledged.contains(&id(1)));
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_well_with_nothing_left_in_hand() {
+    let (folder, mut office) = prepared().await;
+    office.add(1, &program(LONG), b"");
+    office.add(2, &program(LONG), b"");
+    let child = run(&folder, &["run"]);
+    office
+        .until("both tasks taken", |office| office.in_hand.len() == 2)
+        .await;
+    signal(&child, "TERM").await;
+    assert!(ended(&mut office, child).await.success());
+    assert_eq!(office.in_hand.len(), 0);
+    assert_eq!((office.acknowledged.len(), office.hand_backs.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_killed_worker_reports_what_it_had_finished_when_it_is_started_again() {
+    let (folder, mut office) = prepared().await;
+    office.acknowledges = false;
+    office.add(1, &program(LONG), b"");
+    let child = run(&folder, &["run"]);
+    office
+        .until("the report", |office| !office.reports.is_empty())
+        .await;
+    signal(&child, "KILL").await;
+    assert!(!ended(&mut office, child).await.success());
+
+    office.acknowledges = true;
+    let child = run(&folder, &["run"]);
+    office
+        .until("the acknowledgement", |office| {
+            office.acknowledged.contains(&id(1))
+        })
+        .await;
+    assert_eq!(office.hellos.last().unwrap().in_hand, [id(1)]);
+    assert_eq!(office.reports.first(), office.reports.last());
+    signal(&child, "INT").await;
+    assert!(ended(&mut office, child).await.success());
+}
+
+#[tokio::test]
+async fn a_worker_killed_in_the_middle_of_a_task_starts_clean() {
+    let (folder, mut office) = prepared().await;
+    office.add(1, &program(LONG), b"");
+    let child = run(&folder, &["run"]);
+    office
+        .until("the task taken", |office| office.in_hand.len() == 1)
+        .await;
+    signal(&child, "KILL").await;
+    ended(&mut office, child).await;
+
+    office.add(2, &program(SHORT), b"");
+    let child = run(&folder, &["run", "--once"]);
+    assert!(ended(&mut office, child).await.success());
+    assert_eq!(office.hellos.last().unwrap().in_hand, []);
+    assert!(office.acknowledged.contains(&id(2)));
+}
