@@ -106,8 +106,8 @@ impl Patience {
 
 /// Fetches a thing of known length. Whether it is the right thing is for the caller to check.
 pub(crate) async fn fetch(link: &mut Link, content: Content, total: u64) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Vec::new();
-    bytes.reserve(usize::try_from(total.min(FIRST_RESERVATION_BYTES)).unwrap_or(0));
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(total.min(FIRST_RESERVATION_BYTES)).unwrap_or(0));
     let mut patience = Patience::default();
     loop {
         let client = link.client().await;

@@ -122,7 +122,9 @@ async fn sigterm_ends_it_well_with_nothing_left_in_hand() {
     office.add(2, &program(LONG), b"");
     let child = run(&folder, &["run"]);
     office
-        .until("both tasks taken", |office| office.in_hand.len() == 2)
+        .until("the first task running", |office| {
+            office.running == Some(id(1))
+        })
         .await;
     signal(&child, "TERM").await;
     assert!(ended(&mut office, child).await.success());
@@ -161,7 +163,7 @@ async fn a_worker_killed_in_the_middle_of_a_task_starts_clean() {
     office.add(1, &program(LONG), b"");
     let child = run(&folder, &["run"]);
     office
-        .until("the task taken", |office| office.in_hand.len() == 1)
+        .until("the task running", |office| office.running == Some(id(1)))
         .await;
     signal(&child, "KILL").await;
     ended(&mut office, child).await;

@@ -406,7 +406,7 @@ async fn a_second_stop_is_at_once() {
     office.tasks.get_mut(&id(1)).unwrap().assignment.limits.fuel = 10_000_000_000_000;
     let worker = Worker::start(&folder, false);
     office
-        .until("the task taken", |office| office.in_hand.len() == 1)
+        .until("the task running", |office| office.running == Some(id(1)))
         .await;
     worker.stop.send(()).await.unwrap();
     let second = worker.stop.clone();

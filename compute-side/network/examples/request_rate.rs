@@ -5,10 +5,6 @@
 //! Server and devices share one process here, each on a thread and a runtime of its own, as they
 //! are each a process of their own in a grid; the printed processor time is that of all of them.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "it measures for as long as it was told to"
-)]
 
 use quern_network::{
     Client, ClientConfig, Multiaddr, Prefer, Server, ServerConfig, ServerEvent, ServerLimits,

@@ -9,6 +9,8 @@ use quern_protocol::{
 
 /// What happened. Masternodes are named by their network key; `connection` is the number given with
 /// [`Effect::Connect`].
+// Events are few and short-lived; a box would cost more than the copy.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Time has passed.
