@@ -109,6 +109,9 @@ mod tests {
 
     const HERE: GenesisHash = GenesisHash([9; 32]);
 
+    /// A field's name, and how to falsify it.
+    type Change = (&'static str, fn(&mut Receipt));
+
     fn key() -> DeviceKey {
         DeviceKey::from_seed(&[3; 32])
     }
@@ -159,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_receipt_about_something_else_is_named_by_its_field() {
-        let changes: [(&str, fn(&mut Receipt)); 9] = [
+        let changes: [Change; 9] = [
             ("job", |r| r.job.0[0] ^= 1),
             ("task", |r| r.task += 1),
             ("replica", |r| r.replica += 1),
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_receipt_over_the_tasks_limits_does_not_hold() {
-        let changes: [(&str, fn(&mut Receipt)); 3] = [
+        let changes: [Change; 3] = [
             ("fuel", |r| r.fuel += 1),
             ("result length", |r| r.result_bytes += 1),
             ("result length", |r| r.exit = Exit::Trap),

@@ -29,7 +29,7 @@ use sp_runtime::{
 const FIRST_SLOT: u64 = 1_000;
 
 /// A chain.
-pub struct Chain {
+pub(crate) struct Chain {
     author: TestExternalities,
     other: TestExternalities,
     head: Header,
@@ -38,7 +38,7 @@ pub struct Chain {
 
 impl Chain {
     /// A chain with a preset's genesis.
-    pub fn start(preset: &str) -> Self {
+    pub(crate) fn start(preset: &str) -> Self {
         let mut author = genesis_state(preset);
         let state_root = author.execute_with(|| sp_io::storage::root(StateVersion::V1));
         let root = H256::from_slice(&state_root);
@@ -52,12 +52,12 @@ impl Chain {
     }
 
     /// Reads the state after the newest block.
-    pub fn read<T>(&mut self, read: impl FnOnce() -> T) -> T {
+    pub(crate) fn read<T>(&mut self, read: impl FnOnce() -> T) -> T {
         self.author.execute_with(read)
     }
 
     /// The events of the newest block.
-    pub fn events(&mut self) -> Vec<RuntimeEvent> {
+    pub(crate) fn events(&mut self) -> Vec<RuntimeEvent> {
         self.read(|| {
             System::events()
                 .into_iter()
@@ -68,7 +68,7 @@ impl Chain {
 
     /// Makes the next block with these calls, each signed by its account, and checks the chain's
     /// invariants after it. Tells what became of each call.
-    pub fn block(
+    pub(crate) fn block(
         &mut self,
         calls: Vec<(Sr25519Keyring, RuntimeCall)>,
     ) -> Vec<ApplyExtrinsicResult> {
@@ -85,13 +85,13 @@ impl Chain {
     }
 
     /// Makes the next block with one call, and expects that it does what it should.
-    pub fn does(&mut self, signer: Sr25519Keyring, call: impl Into<RuntimeCall>) {
+    pub(crate) fn does(&mut self, signer: Sr25519Keyring, call: impl Into<RuntimeCall>) {
         let results = self.block(vec![(signer, call.into())]);
         assert_eq!(results, vec![Ok(Ok(()))]);
     }
 
     /// Makes empty blocks.
-    pub fn blocks(&mut self, count: u32) {
+    pub(crate) fn blocks(&mut self, count: u32) {
         (0..count).for_each(|_| assert!(self.block(Vec::new()).is_empty()));
     }
 

@@ -20,7 +20,6 @@ use quern_runtime::{
     weights::Weights,
 };
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Dave, Eve};
-use sp_runtime::traits::Get;
 
 const TASKS: u32 = 4;
 
