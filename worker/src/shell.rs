@@ -8,7 +8,7 @@ mod links;
 
 use crate::{
     bench::{Bench, Executor},
-    core::{Core, CoreSettings, Effect, Event, Finished, Notice, Sealed, Tick},
+    core::{Core, CoreSettings, Effect, Event, Fault, Finished, Notice, Sealed, Tick},
     device::{DeviceSecrets, KeyFileError},
     limits::{PAUSE_MS_MAX, RUN_STACK_BYTES},
     masternodes::{Directory, LookUpError, Network},
@@ -24,6 +24,7 @@ use quern_sandbox::EngineError;
 use std::{
     collections::VecDeque,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -176,10 +177,16 @@ fn start_bench<E: Executor>(
         for errand in errands {
             let errand: Box<crate::bench::Errand> = errand;
             let id = errand.assignment.id;
-            let event = match bench.work(&errand) {
-                Some(Ok(finished)) => Event::Ran { finished },
-                Some(Err(fault)) => Event::Failed { id, fault },
-                None => continue,
+            // A fault of the engine may cost a task, but not the worker.
+            let done = catch_unwind(AssertUnwindSafe(|| bench.work(&errand)));
+            let event = match done {
+                Ok(Some(Ok(finished))) => Event::Ran { finished },
+                Ok(Some(Err(fault))) => Event::Failed { id, fault },
+                Ok(None) => continue,
+                Err(_) => Event::Failed {
+                    id,
+                    fault: Fault::NoRoom,
+                },
             };
             if news.blocking_send(News::Core(event)).is_err() {
                 return;

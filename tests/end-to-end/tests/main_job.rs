@@ -16,6 +16,7 @@ fn run(test: impl Future<Output = anyhow::Result<()>>) {
 }
 
 #[test]
+#[ignore = "heavy; run it with --include-ignored"]
 fn a_job_survives_the_death_of_a_worker_the_masternode_and_the_node() {
     run(async {
         let mut bench = Bench::start(4).await?;

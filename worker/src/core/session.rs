@@ -20,6 +20,8 @@ pub(super) struct Session {
     /// When it may be asked for work.
     pub(super) ask_at: Tick,
     in_flight: Vec<Flight>,
+    /// The number of the exchange sent last.
+    newest: u64,
     heartbeat_ms: u64,
     /// Connections in a row that failed, or over which the device was refused.
     failures: u32,
@@ -72,6 +74,7 @@ impl Session {
             said_at: now,
             ask_at: now,
             in_flight: Vec::new(),
+            newest: 0,
             heartbeat_ms: default_heartbeat_ms(),
             failures: 0,
         }
@@ -176,6 +179,7 @@ impl Session {
             want,
             carries_hand_backs,
         });
+        self.newest = number;
         self.said_at = now;
         Some((
             connection,
@@ -188,23 +192,24 @@ impl Session {
         ))
     }
 
-    /// Takes the answer to an exchange; returns how many tasks that exchange wanted.
-    pub(super) fn answered(&mut self, now: Tick, number: u64, work: &Work) -> u8 {
+    /// Takes the answer to an exchange.
+    pub(super) fn answered(&mut self, now: Tick, number: u64, work: &Work) {
         let Some(place) = self
             .in_flight
             .iter()
             .position(|flight| flight.number == number)
         else {
-            return 0;
+            return;
         };
         let flight = self.in_flight.remove(place);
-        if flight.want > 0 && work.assignments.is_empty() {
+        // An older exchange is let go when a newer one comes; that says nothing about work.
+        let is_overtaken = flight.number != self.newest;
+        if !work.assignments.is_empty() {
+            self.ask_at = now;
+        } else if flight.want > 0 && !is_overtaken {
             let pause = u64::from(work.ask_again_ms);
             self.ask_at = now.after(pause.clamp(*ASK_AGAIN_MS.start(), *ASK_AGAIN_MS.end()));
-        } else if !work.assignments.is_empty() {
-            self.ask_at = now;
         }
-        flight.want
     }
 }
 

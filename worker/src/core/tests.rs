@@ -578,6 +578,35 @@ fn a_stopping_worker_finishes_what_runs_gives_back_the_rest_and_waits_to_be_hear
 }
 
 #[test]
+fn an_exchange_that_a_newer_one_replaced_says_nothing_about_work() {
+    let mut core = worker();
+    let (connection, _) = open(&mut core, 0);
+    let effects = answer(&mut core, 0, HOME, connection, 2, gives(&[1]));
+    let (older, _) = the_exchange(&effects);
+    prepared(&mut core, 0, &[1]);
+    // The older one is still held when the report comes.
+    let (newer, exchange) = the_exchange(&core.step(Tick(50), ran(1)));
+    assert_eq!((exchange.reports.len(), exchange.want), (1, 2));
+    let nothing = || {
+        work(Work {
+            ask_again_ms: 5_000,
+            ..Work::default()
+        })
+    };
+    answer(&mut core, 51, HOME, connection, older, nothing());
+    let given = work(Work {
+        assignments: vec![assignment(2)],
+        ..Work::default()
+    });
+    let effects = answer(&mut core, 52, HOME, connection, newer, given);
+    assert_eq!(
+        the_exchange(&effects).1.want,
+        1,
+        "the other place is asked for at once"
+    );
+}
+
+#[test]
 fn a_stopping_worker_does_not_wait_for_ever() {
     let mut core = worker();
     let (connection, _) = open(&mut core, 0);
