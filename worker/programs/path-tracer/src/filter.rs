@@ -26,7 +26,7 @@ pub(crate) struct Features {
 }
 
 /// Differences at which two surfaces count as clearly different.
-const ALBEDO_DIFFERENCE: f32 = 0.12;
+const ALBEDO_DIFFERENCE: f32 = 0.08;
 const NORMAL_DIFFERENCE: f32 = 0.2;
 const NEARNESS_RATIO: f32 = 0.06;
 
