@@ -71,6 +71,10 @@ pub enum ChainSpecError {
 }
 
 /// The chain of this name, or of this file. No name means `dev`.
+///
+/// # Errors
+///
+/// If there is no such file, or it holds no specification.
 pub fn load(id: &str) -> Result<GenericChainSpec, ChainSpecError> {
     match id {
         "" | genesis::DEV => development(),
@@ -79,9 +83,27 @@ pub fn load(id: &str) -> Result<GenericChainSpec, ChainSpecError> {
     }
 }
 
+/// As [`load`], with the first block's state of a preset made already: what runs on it need not
+/// compile the runtime for it.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with_state(id: &str) -> Result<GenericChainSpec, ChainSpecError> {
+    let mut spec = load(id)?;
+    if let Some(state) = preset_state(id)? {
+        sc_service::ChainSpec::set_storage(&mut spec, state);
+    }
+    Ok(spec)
+}
+
 /// The first block's state of a preset, made by the runtime as it is linked into this program; none
 /// when there is no preset of this name. The runtime's Wasm makes the same, but has to be compiled
 /// for it, which takes seconds at every start of a node.
+///
+/// # Errors
+///
+/// If this program was built without its runtime, or the preset does not fit it.
 pub fn preset_state(name: &str) -> Result<Option<Storage>, ChainSpecError> {
     let name = if name.is_empty() { genesis::DEV } else { name };
     let Some(patch) = genesis::preset(name) else {

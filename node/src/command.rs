@@ -6,7 +6,7 @@ use crate::{
     service::{self, Parts},
 };
 use quern_runtime::opaque::Block;
-use sc_cli::{ChainSpec, CliConfiguration, SubstrateCli};
+use sc_cli::{ChainSpec, SubstrateCli};
 use std::{error::Error, fmt::Write, sync::Arc};
 
 impl SubstrateCli for Cli {
@@ -34,13 +34,18 @@ impl SubstrateCli for Cli {
         2026
     }
 
+    /// The chain that a node or a subcommand runs.
     fn load_spec(&self, id: &str) -> Result<Box<dyn ChainSpec>, String> {
-        match chain_spec::load(id) {
+        match chain_spec::load_with_state(id) {
             Ok(spec) => Ok(Box::new(spec)),
             Err(error) => Err(with_causes(&error)),
         }
     }
 }
+
+/// What the SDK tells of every block its author makes, beside that it was imported: only with a
+/// `--log` of one's own.
+const QUIETER: [&str; 2] = ["sc_basic_authorship=warn", "slots=warn"];
 
 /// Reads the command line and does what it says.
 ///
@@ -48,21 +53,21 @@ impl SubstrateCli for Cli {
 ///
 /// Those of the node or of the subcommand, as the SDK tells them.
 pub fn run() -> sc_cli::Result<()> {
-    let cli = Cli::from_args();
-    match &cli.subcommand {
-        None => run_node(&cli),
-        Some(subcommand) => run_subcommand(&cli, subcommand),
+    let mut cli = Cli::from_args();
+    match cli.subcommand.take() {
+        None => run_node(cli),
+        Some(subcommand) => run_subcommand(&cli, &subcommand),
     }
 }
 
-fn run_node(cli: &Cli) -> sc_cli::Result<()> {
-    let mut runner = cli.create_runner(&cli.run)?;
-    let chain = cli.run.chain_id(cli.run.is_dev()?)?;
-    if let Some(state) = chain_spec::preset_state(&chain).map_err(|error| with_causes(&error))? {
-        runner.config_mut().chain_spec.set_storage(state);
-    }
+fn run_node(mut cli: Cli) -> sc_cli::Result<()> {
+    // Before the operator's own, which win.
+    cli.run
+        .shared_params
+        .log
+        .splice(..0, QUIETER.map(String::from));
     let cache = cli.compiled_runtimes.clone();
-    runner
+    cli.create_runner(&cli.run)?
         .run_node_until_exit(|config| async move { service::run(config, cache.as_deref()) })
         .map_err(sc_cli::Error::Service)
 }
@@ -74,8 +79,8 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> sc_cli::Result<()> {
         Subcommand::Sign(command) => command.run(),
         Subcommand::Verify(command) => command.run(),
         Subcommand::ExportChainSpec(command) => {
-            let spec = cli.load_spec(&command.chain)?;
-            command.run(spec)
+            let spec = chain_spec::load(&command.chain).map_err(|error| with_causes(&error))?;
+            command.run(Box::new(spec))
         }
         Subcommand::ChainInfo(command) => cli
             .create_runner(command)?
@@ -145,22 +150,24 @@ fn revert_consensus(
     Ok(())
 }
 
+/// Measures calls or the machine. The SDK's other measurements need transactions of a chain's own
+/// making, and nothing here is set by them.
 #[cfg(feature = "runtime-benchmarks")]
 fn benchmark(cli: &Cli, command: &frame_benchmarking_cli::BenchmarkCmd) -> sc_cli::Result<()> {
-    use frame_benchmarking_cli::BenchmarkCmd;
-    let runner = cli.create_runner(command)?;
-    runner.sync_run(|config| match command {
-        BenchmarkCmd::Pallet(command) => command
-            .run_with_spec::<sp_runtime::traits::HashingFor<Block>, service::HostFunctions>(Some(
-                config.chain_spec,
-            )),
-        BenchmarkCmd::Block(command) => command.run(service::parts(&config, None)?.client),
-        BenchmarkCmd::Machine(command) => command.run(
-            &config,
-            frame_benchmarking_cli::SUBSTRATE_REFERENCE_HARDWARE.clone(),
-        ),
-        _ => Err("measure pallets, blocks or the machine; the others are not built in".into()),
-    })
+    use frame_benchmarking_cli::{BenchmarkCmd, SUBSTRATE_REFERENCE_HARDWARE};
+    use sp_runtime::traits::HashingFor;
+    cli.create_runner(command)?
+        .sync_run(|config| match command {
+            BenchmarkCmd::Pallet(command) => {
+                command.run_with_spec::<HashingFor<Block>, ()>(Some(config.chain_spec))
+            }
+            BenchmarkCmd::Machine(command) => {
+                command.run(&config, SUBSTRATE_REFERENCE_HARDWARE.clone())
+            }
+            _ => Err(
+                "this program measures with `benchmark pallet` and `benchmark machine` only".into(),
+            ),
+        })
 }
 
 /// An error and all its causes in one line; the SDK's interfaces take errors as text.

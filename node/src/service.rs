@@ -24,19 +24,8 @@ use sp_keystore::KeystorePtr;
 use sp_runtime::traits::Block as BlockT;
 use std::{path::Path, sync::Arc};
 
-/// What the runtime may call of its host.
-#[cfg(not(feature = "runtime-benchmarks"))]
-pub(crate) type HostFunctions = sp_io::SubstrateHostFunctions;
-
-/// What the runtime may call of its host, measuring included.
-#[cfg(feature = "runtime-benchmarks")]
-pub(crate) type HostFunctions = (
-    sp_io::SubstrateHostFunctions,
-    frame_benchmarking_cli::benchmarking::benchmarking::HostFunctions,
-);
-
-/// Runs the runtime.
-type Executor = sc_executor::WasmExecutor<HostFunctions>;
+/// Runs the runtime, which may call the SDK's usual functions of its host.
+type Executor = sc_executor::WasmExecutor<sp_io::SubstrateHostFunctions>;
 
 /// The chain: blocks, state, and the runtime's answers.
 pub(crate) type Client = sc_service::TFullClient<Block, RuntimeApi, Executor>;

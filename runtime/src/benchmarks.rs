@@ -3,9 +3,7 @@
 
 use crate::{AllPalletsWithSystem, Bytechip, Jobs, Roster, Runtime, Workforce};
 use alloc::{string::String, vec::Vec};
-use frame_benchmarking::{
-    BenchmarkBatch, BenchmarkConfig, BenchmarkList, Benchmarking, add_benchmark, list_benchmark,
-};
+use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
 use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
 
 type System = frame_system_benchmarking::Pallet<Runtime>;
