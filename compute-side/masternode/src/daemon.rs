@@ -10,9 +10,9 @@
 //! One task owns the core. Everything slow (disk, keys, chain) happens in others.
 
 mod devices;
-mod shared;
+mod state;
 
-pub(crate) use shared::Shared;
+pub(crate) use state::Shared;
 
 use crate::{
     config::Config,

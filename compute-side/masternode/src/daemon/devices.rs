@@ -1,6 +1,6 @@
 //! What devices ask, answered from core and vault.
 
-use super::{Command, Grid, shared::Shared};
+use super::{Command, Grid, state::Shared};
 use crate::{
     core::{Event, Token},
     vault::Item,
