@@ -51,7 +51,7 @@ pub const RESULT_BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// Memory one task may ask for.
 pub const TASK_MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
-/// Fuel one task may ask for; about an hour on a fast core.
+/// Fuel one task may ask for; a quarter of an hour on a fast core, several on a slow one.
 pub const TASK_FUEL_MAX: u64 = 10_000_000_000_000;
 
 /// Blocks from submission to the furthest deadline: 90 days of 2-second blocks.

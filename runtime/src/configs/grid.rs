@@ -65,12 +65,13 @@ impl quern_jobs::Config for Runtime {
     type WeightInfo = quern_jobs::weights::SubstrateWeight<Runtime>;
 }
 
-/// The roster's masternodes, as jobs draw from them.
+/// The roster's masternodes, as jobs see them. Coordinators are drawn among those that can be
+/// reached: a job given to one that has published no endpoints would wait in vain.
 pub struct Masternodes;
 
 impl SortedMembers<AccountId> for Masternodes {
     fn sorted_members() -> Vec<AccountId> {
-        Roster::masternodes()
+        Roster::reachable_masternodes()
     }
 
     fn contains(account: &AccountId) -> bool {
@@ -79,12 +80,19 @@ impl SortedMembers<AccountId> for Masternodes {
 
     #[cfg(feature = "runtime-benchmarks")]
     fn add(account: &AccountId) {
-        quern_roster::Masternodes::<Runtime>::mutate(|masternodes| {
-            if let Err(place) = masternodes.binary_search(account) {
-                let added = masternodes.try_insert(place, account.clone());
-                debug_assert!(added.is_ok(), "a benchmark adds no more than there may be");
-            }
-        });
+        quern_roster::Masternodes::<Runtime>::mutate(|all| add(all, account));
+        quern_roster::ReachableMasternodes::<Runtime>::mutate(|all| add(all, account));
+    }
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+fn add<Limit: frame_support::traits::Get<u32>>(
+    all: &mut frame_support::BoundedVec<AccountId, Limit>,
+    account: &AccountId,
+) {
+    if let Err(place) = all.binary_search(account) {
+        let added = all.try_insert(place, account.clone());
+        debug_assert!(added.is_ok(), "a benchmark adds no more than there may be");
     }
 }
 

@@ -14,7 +14,7 @@ use quern_primitives::{
     payload::DeviceKey,
 };
 use quern_runtime::{
-    Balances, Jobs, RuntimeCall, System, Workforce,
+    Balances, Jobs, Roster, RuntimeCall, System, Workforce,
     configs::money::TreasuryAccount,
     genesis::{DEV, ENDOWMENT, LOCAL},
     weights::Weights,
@@ -77,8 +77,29 @@ fn job(chain: &mut Chain, id: JobId) -> Job {
     chain.read(|| Jobs::job(&id)).unwrap()
 }
 
-/// Submits a job of Bob's and tells its name and its coordinator, drawn in the next block.
+/// The masternode tells where it is reached.
+fn publish_endpoints(chain: &mut Chain, masternode: &AccountId) {
+    chain.does(
+        Sr25519Keyring::from_account_id(masternode).unwrap(),
+        quern_roster::Call::publish_endpoints {
+            network_key: DeviceId([1; 32]),
+            sealing_key: SealingKey([2; 32]),
+            device_addresses: vec![b"/ip4/127.0.0.1/tcp/1".to_vec().try_into().unwrap()]
+                .try_into()
+                .unwrap(),
+            jobs_api: b"http://127.0.0.1:2".to_vec().try_into().unwrap(),
+        },
+    );
+}
+
+/// Submits a job of Bob's and tells its name and its coordinator, drawn in the next block among
+/// the masternodes, which are reached by then.
 fn running(chain: &mut Chain, salt: u8) -> (JobId, Sr25519Keyring) {
+    if chain.read(Roster::reachable_masternodes).is_empty() {
+        for masternode in chain.read(Roster::masternodes) {
+            publish_endpoints(chain, &masternode);
+        }
+    }
     chain.does(
         Bob,
         quern_jobs::Call::submit {
@@ -271,6 +292,24 @@ fn a_stranger_gets_an_expired_job_refunded() {
     assert_eq!(job(&mut chain, id).state, JobState::Expired);
     let wallet = chain.read(|| ask::wallet(Bob.to_account_id()));
     assert_eq!((wallet.free, wallet.escrow), (ENDOWMENT, 0));
+}
+
+#[test]
+fn a_job_waits_for_a_masternode_that_can_be_reached() {
+    let mut chain = Chain::start(LOCAL);
+    chain.does(
+        Bob,
+        quern_jobs::Call::submit {
+            submission: submission(1),
+        },
+    );
+    let id = job_id(&genesis_of(&mut chain), &Bob.to_account_id(), &[1; 16]);
+    chain.blocks(3);
+    assert_eq!(job(&mut chain, id).state, JobState::Submitted);
+    publish_endpoints(&mut chain, &Charlie.to_account_id());
+    chain.blocks(1);
+    let coordinator = Charlie.to_account_id();
+    assert_eq!(job(&mut chain, id).state, JobState::Running { coordinator });
 }
 
 #[test]

@@ -58,8 +58,12 @@ mod benchmarks {
     #[benchmark]
     fn remove_masternode() -> Result<(), BenchmarkError> {
         let origin = council::<T>()?;
-        let removed = seat_masternodes::<T>(MASTERNODES_MAX).remove(0);
-        PublishedEndpoints::<T>::insert(&removed, longest_endpoints());
+        let all = seat_masternodes::<T>(MASTERNODES_MAX);
+        for account in &all {
+            PublishedEndpoints::<T>::insert(account, longest_endpoints());
+        }
+        let removed = all.first().cloned().ok_or(BenchmarkError::Skip)?;
+        ReachableMasternodes::<T>::put(BoundedVec::truncate_from(all));
 
         #[extrinsic_call]
         _(origin as T::RuntimeOrigin, removed.clone());
@@ -70,7 +74,12 @@ mod benchmarks {
 
     #[benchmark]
     fn publish_endpoints() {
-        let publisher = seat_masternodes::<T>(MASTERNODES_MAX).remove(0);
+        let mut others = seat_masternodes::<T>(MASTERNODES_MAX);
+        let publisher = others.remove(0);
+        for account in &others {
+            PublishedEndpoints::<T>::insert(account, longest_endpoints());
+        }
+        ReachableMasternodes::<T>::put(BoundedVec::truncate_from(others));
         let Endpoints {
             network_key,
             sealing_key,

@@ -2,7 +2,7 @@
 
 use crate::{
     BANNED_ACCOUNTS_MAX, BannedAccounts, Config, Masternodes, Pallet, PublishedEndpoints,
-    VERIFIED_DEVICES_MAX, VerifiedDevices,
+    ReachableMasternodes, VERIFIED_DEVICES_MAX, VerifiedDevices,
 };
 use frame_support::ensure;
 use sp_runtime::TryRuntimeError;
@@ -13,6 +13,7 @@ impl<T: Config> Pallet<T> {
     /// - masternodes are strictly ascending, so each is there once;
     /// - no masternode is banned;
     /// - only masternodes have endpoints, and those can be dialled;
+    /// - the reachable masternodes are those with endpoints, strictly ascending;
     /// - bans and verified devices are within their limits, and counted right.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let masternodes = Masternodes::<T>::get();
@@ -33,6 +34,16 @@ impl<T: Config> Pallet<T> {
                 .check::<T>()
                 .map_err(|_| "a masternode's endpoints cannot be dialled")?;
         }
+        let reachable = ReachableMasternodes::<T>::get();
+        ensure!(
+            reachable.is_sorted_by(|one, next| one < next),
+            "reachable masternodes are not strictly ascending"
+        );
+        ensure!(
+            reachable.iter().all(PublishedEndpoints::<T>::contains_key)
+                && PublishedEndpoints::<T>::iter_keys().count() == reachable.len(),
+            "the reachable masternodes are not those with endpoints"
+        );
         let bans = BannedAccounts::<T>::count();
         ensure!(bans <= BANNED_ACCOUNTS_MAX, "more bans than allowed");
         ensure!(

@@ -102,6 +102,11 @@ pub mod pallet {
     pub type PublishedEndpoints<T: Config> =
         StorageMap<_, Blake2_128Concat, AccountId, Endpoints, OptionQuery>;
 
+    /// The masternodes that have published their endpoints, ascending: those that can be given jobs.
+    #[pallet::storage]
+    pub type ReachableMasternodes<T: Config> =
+        StorageValue<_, BoundedVec<AccountId, ConstU32<MASTERNODES_MAX>>, ValueQuery>;
+
     /// The banned accounts, at most [`BANNED_ACCOUNTS_MAX`].
     #[pallet::storage]
     pub type BannedAccounts<T: Config> =
@@ -358,6 +363,11 @@ impl<T: Config> Pallet<T> {
         Masternodes::<T>::get().into_inner()
     }
 
+    /// The masternodes that have published their endpoints, ascending.
+    pub fn reachable_masternodes() -> Vec<AccountId> {
+        ReachableMasternodes::<T>::get().into_inner()
+    }
+
     /// Whether the account is a masternode.
     pub fn is_masternode(account: &AccountId) -> bool {
         Masternodes::<T>::get().binary_search(account).is_ok()
@@ -414,6 +424,11 @@ impl<T: Config> Pallet<T> {
             Ok::<_, Error<T>>(())
         })?;
         PublishedEndpoints::<T>::remove(&account);
+        ReachableMasternodes::<T>::mutate(|reachable| {
+            if let Ok(place) = reachable.binary_search(&account) {
+                reachable.remove(place);
+            }
+        });
         Self::deposit_event(Event::MasternodeRemoved { account });
         Ok(())
     }
@@ -422,6 +437,15 @@ impl<T: Config> Pallet<T> {
         ensure!(Self::is_masternode(&account), Error::<T>::NotMasternode);
         endpoints.check::<T>()?;
         PublishedEndpoints::<T>::insert(&account, endpoints);
+        ReachableMasternodes::<T>::try_mutate(|reachable| {
+            let Err(place) = reachable.binary_search(&account) else {
+                return Ok(());
+            };
+            // Cannot be full: only masternodes are in it, and there are at most as many of them.
+            reachable
+                .try_insert(place, account.clone())
+                .map_err(|_| Error::<T>::TooManyMasternodes)
+        })?;
         Self::deposit_event(Event::EndpointsPublished { account });
         Ok(())
     }

@@ -223,6 +223,19 @@ fn removing_a_masternode_forgets_its_endpoints_for_good() {
 }
 
 #[test]
+fn reachable_are_the_masternodes_with_endpoints_until_they_are_removed() {
+    with_masternodes(&[1, 2, 3], || {
+        assert_eq!(Roster::reachable_masternodes(), []);
+        for number in [3, 1, 3] {
+            assert_ok!(publish(number));
+        }
+        assert_eq!(Roster::reachable_masternodes(), accounts(&[1, 3]));
+        assert_ok!(Roster::remove_masternode(council(), account(3)));
+        assert_eq!(Roster::reachable_masternodes(), accounts(&[1]));
+    });
+}
+
+#[test]
 fn only_a_masternode_publishes_endpoints() {
     with_masternodes(&[1], || {
         assert_noop!(publish(2), Error::<Test>::NotMasternode);
