@@ -22,9 +22,9 @@ pub(crate) struct Built {
 }
 
 /// Sets the machine up and builds every program.
-pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<Built> {
+pub(crate) fn all(places: &Places, steps: &mut Steps, what: What) -> Result<Built> {
     let cargo = setup::all(places, steps)?;
-    binaries(&cargo, steps)?;
+    workspace(&cargo, steps, what)?;
     programs(places, &cargo, steps)?;
     let took = steps.elapsed();
     println!(
@@ -35,13 +35,26 @@ pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<Built> {
     Ok(Built { cargo, took })
 }
 
-/// Builds every program of the workspace.
-pub(crate) fn binaries(cargo: &Cargo, steps: &mut Steps) -> Result<()> {
+/// What of the workspace is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Its programs.
+    Programs,
+    /// Its programs and tests, side by side, so that no core waits for the last program.
+    ProgramsAndTests,
+}
+
+/// Builds the workspace.
+pub(crate) fn workspace(cargo: &Cargo, steps: &mut Steps, what: What) -> Result<()> {
+    let (name, targets) = match what {
+        What::Programs => ("every program", "--bins"),
+        What::ProgramsAndTests => ("every program and test", "--all-targets"),
+    };
     steps.step(
-        "Build every program (the first time takes a quarter of an hour and more)",
+        &format!("Build {name} (the first time takes a quarter of an hour and more)"),
         || {
             run(
-                cargo.locked("build").args(["--workspace", "--bins"]),
+                cargo.locked("build").args(["--workspace", targets]),
                 "the compiler's first error above is the one to mend",
             )
         },

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    build,
+    build::{self, What},
     cargo::{Cargo, run},
     places::Places,
     run::workspace_tests,
@@ -20,7 +20,8 @@ pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
         house(&cargo)
     });
     // Without programs there is nothing to test, but lints and documentation still have a word.
-    if build::binaries(&cargo, steps).is_ok() && build::programs(places, &cargo, steps).is_ok() {
+    let built = build::workspace(&cargo, steps, What::ProgramsAndTests);
+    if built.is_ok() && build::programs(places, &cargo, steps).is_ok() {
         steps.part("Tests", || workspace_tests(places, &cargo, false));
     }
     steps.part("Lints", || lints(&cargo));

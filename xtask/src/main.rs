@@ -92,7 +92,7 @@ fn carry_out(task: Task) -> Result<()> {
     let mut steps = steps::Steps::start();
     match task {
         Task::Setup => setup::all(&places, &mut steps).map(drop),
-        Task::Build => build::all(&places, &mut steps).map(drop),
+        Task::Build => build::all(&places, &mut steps, build::What::Programs).map(drop),
         Task::Demo { keep, passed_on } => run::demo(&places, &mut steps, keep, &passed_on),
         Task::Test { nightly } => run::tests(&places, &mut steps, nightly),
         Task::Bench { passed_on } => run::bench(&places, &mut steps, &passed_on),

@@ -30,9 +30,13 @@ pub(crate) struct SandboxedProgram {
 impl Places {
     /// Asks cargo, which knows every setting that moves the target folder.
     pub(crate) fn find() -> Result<Self> {
+        // As `cargo run` says it now: a target folder that serves several clones may hold an xtask
+        // that another of them built.
+        let here = std::env::var_os("CARGO_MANIFEST_DIR")
+            .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let output = Command::new(cargo_program())
             .args(["metadata", "--no-deps", "--format-version", "1"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(here)
             .output()
             .context("cargo cannot be started; install Rust with rustup and try again")?;
         ensure!(

@@ -5,7 +5,7 @@ use std::{os::unix::process::CommandExt, path::Path, process::Command};
 use anyhow::{Context, Result};
 
 use crate::{
-    build,
+    build::{self, What},
     cargo::{Cargo, run},
     places::Places,
     setup,
@@ -29,7 +29,7 @@ pub(crate) fn demo(
     keep: bool,
     passed_on: &[String],
 ) -> Result<()> {
-    let built = build::all(places, steps)?;
+    let built = build::all(places, steps, What::Programs)?;
     let mut demo = program(places, "quern-demo");
     demo.env(BUILD_SECONDS, format!("{:.1}", built.took.as_secs_f64()));
     if keep {
@@ -40,13 +40,13 @@ pub(crate) fn demo(
 
 /// Builds, then measures.
 pub(crate) fn bench(places: &Places, steps: &mut Steps, passed_on: &[String]) -> Result<()> {
-    build::all(places, steps)?;
+    build::all(places, steps, What::Programs)?;
     become_it(program(places, "quern-bench").args(passed_on))
 }
 
 /// Builds, then runs every test.
 pub(crate) fn tests(places: &Places, steps: &mut Steps, nightly: bool) -> Result<()> {
-    let built = build::all(places, steps)?;
+    let built = build::all(places, steps, What::ProgramsAndTests)?;
     setup::c_for_the_sandbox(places, steps)?;
     steps.step("Run the tests", || {
         workspace_tests(places, &built.cargo, nightly)
