@@ -5,9 +5,8 @@ use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, SealingKey, TaskIndex,
     batch::Batch,
     device::{Hardware, Region},
-    job::{Prices, Submission},
+    job::{Failure, Prices, Submission},
     payload::DeviceSignature,
-    receipt::Exit,
 };
 use subxt::ext::scale_encode::{self, EncodeAsFields};
 
@@ -35,14 +34,14 @@ pub enum Call {
     RefundJob(JobId),
     /// Settle a batch; the job's coordinator.
     Settle(Box<Batch>),
-    /// End a job whose program fails; the job's coordinator.
+    /// End a job of which a task cannot be settled; the job's coordinator.
     CloseFailed {
         /// The job.
         job: JobId,
-        /// A task on which the program fails.
+        /// The task.
         task: TaskIndex,
-        /// How it fails.
-        exit: Exit,
+        /// What is wrong with it.
+        why: Failure,
     },
     /// Set the prices of later jobs; the council.
     SetPrices(Prices),
@@ -111,8 +110,8 @@ impl Call {
             Self::CancelJob(job) => ("Jobs", "cancel", job.encode()),
             Self::RefundJob(job) => ("Jobs", "refund", job.encode()),
             Self::Settle(batch) => ("Jobs", "settle", batch.encode()),
-            Self::CloseFailed { job, task, exit } => {
-                ("Jobs", "close_failed", (job, task, exit).encode())
+            Self::CloseFailed { job, task, why } => {
+                ("Jobs", "close_failed", (job, task, why).encode())
             }
             Self::SetPrices(prices) => ("Jobs", "set_prices", prices.encode()),
             Self::Bond(amount) => ("Workforce", "bond", amount.encode()),

@@ -4,7 +4,7 @@
 
 use crate::daemon::{Command, Shared};
 use quern_ledger::{Call, SubmitError};
-use quern_primitives::{JobId, TaskIndex, batch::Batch, receipt::Exit};
+use quern_primitives::{JobId, TaskIndex, batch::Batch, job::Failure, receipt::Exit};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -28,7 +28,10 @@ pub(crate) async fn settle(shared: Arc<Shared>, mut orders: mpsc::Receiver<Order
     while let Some(order) = orders.recv().await {
         let (job, call) = match order {
             Order::Settle(batch) => (batch.job, Call::Settle(batch)),
-            Order::CloseFailed { job, task, exit } => (job, Call::CloseFailed { job, task, exit }),
+            Order::CloseFailed { job, task, exit } => {
+                let why = Failure::Program(exit);
+                (job, Call::CloseFailed { job, task, why })
+            }
         };
         match shared.chain.submit(&shared.account, &call).await {
             Ok(settled) => tracing::info!(

@@ -4,8 +4,8 @@
 //!             drawn                  cancelled by owner
 //! Submitted ────────► Running ──────────────────────────► Settling
 //!     │                │   │                                │   │
-//!     │ cancelled      │   │ last task settled,             │   │ refunded
-//!     │                │   │ or program failed              │   │
+//!     │ cancelled      │   │ last task settled, or          │   │ refunded
+//!     │                │   │ a task cannot be               │   │
 //!     ▼                │   └──────────► Completed ◄─────────┘   ▼
 //! Cancelled            │ refunded after the deadline        Cancelled
 //!                      ▼
@@ -21,7 +21,7 @@ use core::fmt;
 use quern_primitives::{
     amount::Amount,
     ids::{AccountId, BlockNumber, TaskIndex},
-    job::{Escrow, Job, JobEnd, JobState, Prices, Submission},
+    job::{Escrow, Failure, Job, JobEnd, JobState, Prices, Submission},
     receipt::Exit,
     view::Quote,
 };
@@ -43,14 +43,14 @@ pub enum Event<'a> {
         /// Who gets what.
         split: Split,
     },
-    /// The devices agree that the program itself fails.
-    ProgramFailed {
+    /// A task cannot be settled, and the job cannot go on.
+    Failed {
         /// Who says so.
         by: &'a AccountId,
-        /// A task on which it failed.
+        /// The task.
         task: TaskIndex,
-        /// How it failed.
-        exit: Exit,
+        /// What is wrong with it.
+        why: Failure,
         /// The tasks settled before, as a bitmap.
         settled: &'a [u8],
     },
@@ -143,7 +143,7 @@ pub enum LifeError {
         /// The task.
         task: TaskIndex,
     },
-    /// The task on which the program is said to fail is settled.
+    /// The task that is said to be at fault is settled.
     TaskSettled {
         /// The task.
         task: TaskIndex,
@@ -226,14 +226,18 @@ pub fn apply(job: &Job, now: BlockNumber, event: Event<'_>) -> Result<Transition
     match event {
         Event::Drawn { coordinator } => draw(job, coordinator),
         Event::Settled { by, tasks, split } => settle(job, now, by, tasks, split),
-        Event::ProgramFailed {
+        Event::Failed {
             by,
             task,
-            exit,
+            why,
             settled,
         } => {
-            check_failure(job, now, by, task, exit, settled)?;
-            close(job, Split::default(), JobEnd::ProgramFailed { task, exit })
+            check_failure(job, now, by, task, why, settled)?;
+            let end = match why {
+                Failure::Program(exit) => JobEnd::ProgramFailed { task, exit },
+                Failure::Undecided => JobEnd::Undecided { task },
+            };
+            close(job, Split::default(), end)
         }
         Event::Cancelled { by, grace_blocks } => cancel(job, now, by, grace_blocks),
         Event::Refunded => refund(job, now),
@@ -308,11 +312,11 @@ fn check_failure(
     now: BlockNumber,
     by: &AccountId,
     task: TaskIndex,
-    exit: Exit,
+    why: Failure,
     settled: &[u8],
 ) -> Result<(), LifeError> {
     check_settler(job, now, by)?;
-    if exit == Exit::Success {
+    if why == Failure::Program(Exit::Success) {
         Err(LifeError::ExitIsSuccess)
     } else if task >= job.submission.tasks {
         Err(LifeError::NoSuchTask { task })
@@ -383,7 +387,9 @@ fn close(job: &Job, split: Split, end: JobEnd) -> Result<Transition, LifeError> 
         .ok_or(LifeError::MoreThanLeft)?;
     let (escrow, moves) = spend(&job.escrow, split, rest)?;
     let state = match end {
-        JobEnd::AllSettled | JobEnd::ProgramFailed { .. } => JobState::Completed { end },
+        JobEnd::AllSettled | JobEnd::ProgramFailed { .. } | JobEnd::Undecided { .. } => {
+            JobState::Completed { end }
+        }
         JobEnd::OwnerCancelled => JobState::Cancelled,
         JobEnd::DeadlinePassed => JobState::Expired,
     };
@@ -459,10 +465,19 @@ pub(crate) mod tests {
     }
 
     fn failed(task: TaskIndex, exit: Exit, settled: &[u8]) -> Event<'_> {
-        Event::ProgramFailed {
+        Event::Failed {
             by: &COORDINATOR,
             task,
-            exit,
+            why: Failure::Program(exit),
+            settled,
+        }
+    }
+
+    fn undecided(task: TaskIndex, settled: &[u8]) -> Event<'_> {
+        Event::Failed {
+            by: &COORDINATOR,
+            task,
+            why: Failure::Undecided,
             settled,
         }
     }
@@ -561,6 +576,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_task_without_a_majority_ends_the_job_and_what_was_settled_stays_paid() {
+        let deposited = running().escrow.deposited;
+        let half = apply(&running(), 20, settled(30, 1_000)).unwrap().job;
+        let end = apply(&half, 30, undecided(7, &[])).unwrap();
+        let reason = JobEnd::Undecided { task: 7 };
+        assert_eq!(end.end, Some(reason));
+        assert_eq!(end.job.state, JobState::Completed { end: reason });
+        let escrow = end.job.escrow;
+        assert_eq!(escrow.paid + escrow.network, 1_000);
+        assert_eq!(escrow.refunded, deposited - 1_000);
+    }
+
+    #[test]
     fn a_failure_names_an_unsettled_task_and_a_failing_exit() {
         let job = running();
         let cases = [
@@ -573,6 +601,8 @@ pub(crate) mod tests {
                 failed(1, Exit::Trap, &[2]),
                 LifeError::TaskSettled { task: 1 },
             ),
+            (undecided(60, &[]), LifeError::NoSuchTask { task: 60 }),
+            (undecided(1, &[2]), LifeError::TaskSettled { task: 1 }),
         ];
         for (event, error) in cases {
             assert_eq!(apply(&job, 20, event), Err(error));

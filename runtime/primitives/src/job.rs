@@ -184,6 +184,33 @@ pub enum JobEnd {
     OwnerCancelled,
     /// The deadline passed.
     DeadlinePassed,
+    /// No answer to a task has a majority, and none would get one from as many devices as a task
+    /// may have.
+    Undecided {
+        /// The task.
+        task: TaskIndex,
+    },
+}
+
+/// Why a job cannot go on, as its coordinator says of one task.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub enum Failure {
+    /// The devices agree that the program fails on it, and how.
+    Program(Exit),
+    /// No answer has a majority, and none would get one from as many devices as a task may have. Who
+    /// is wrong is not known, so nobody is found at fault.
+    Undecided,
 }
 
 /// Where a job stands. Each state has a deadline, and is left for a reason that is on record.
@@ -210,9 +237,9 @@ pub enum JobState {
         /// The last block in which it may settle.
         until: BlockNumber,
     },
-    /// Over: the work was done, or the program was found to fail.
+    /// Over: the work was done, or it was found that it cannot be.
     Completed {
-        /// Which of the two.
+        /// Which of these.
         end: JobEnd,
     },
     /// Over: the owner cancelled.

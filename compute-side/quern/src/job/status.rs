@@ -109,6 +109,9 @@ pub(crate) fn state_in_words(state: &JobState) -> String {
                 "completed: the devices agree that the program fails, first at task {task} ({})",
                 exit_in_words(exit)
             ),
+            JobEnd::Undecided { task } => format!(
+                "completed: no answer has a majority at task {task}; what was settled is paid, the rest is back. Does the program give the same output each time?"
+            ),
             JobEnd::OwnerCancelled => "completed: cancelled by its owner".into(),
             JobEnd::DeadlinePassed => "completed: the deadline passed".into(),
         },
@@ -143,6 +146,13 @@ fn exit_in_words(exit: &Exit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_task_without_a_majority_is_named() {
+        let end = JobEnd::Undecided { task: 3 };
+        let words = state_in_words(&JobState::Completed { end });
+        assert!(words.contains("task 3"), "{words}");
+    }
 
     #[test]
     fn a_failing_program_says_what_to_change() {

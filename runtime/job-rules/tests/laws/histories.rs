@@ -15,7 +15,7 @@ use quern_primitives::{
     batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
     device::RecordChange,
     ids::{AccountId, DeviceId, Digest, JobId},
-    job::{Escrow, Job, JobEnd, JobState},
+    job::{Escrow, Failure, Job, JobEnd, JobState},
     receipt::Exit,
 };
 use std::collections::BTreeSet;
@@ -214,10 +214,10 @@ fn happen(
             let by = one_or_other(from_coordinator, COORDINATOR);
             let exit = if fails { Exit::Trap } else { Exit::Success };
             let settled = subject.settled.clone();
-            let event = Event::ProgramFailed {
+            let event = Event::Failed {
                 by: &by,
                 task,
-                exit,
+                why: Failure::Program(exit),
                 settled: &settled,
             };
             (

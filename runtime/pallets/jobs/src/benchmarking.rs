@@ -15,7 +15,7 @@ use quern_primitives::{
     amount::BYTECHIP,
     batch::{Batch, DeviceChange, LogRange, Payout},
     device::Class,
-    job::{Agreement, ByteLevel, JobState, Prices, Submission, job_id},
+    job::{Agreement, ByteLevel, Failure, JobState, Prices, Submission, job_id},
     limits,
     receipt::Exit,
 };
@@ -209,7 +209,12 @@ mod benchmarks {
         let (_, coordinator, id) = nearly_done::<T>()?;
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(coordinator), id, 0, Exit::Trap);
+        _(
+            RawOrigin::Signed(coordinator),
+            id,
+            0,
+            Failure::Program(Exit::Trap),
+        );
 
         assert_over::<T>(&id);
         Ok(())

@@ -86,9 +86,8 @@ pub mod pallet {
         AccountId, Amount, BlockNumber, JobId, TaskIndex,
         batch::{Batch, BatchRecord},
         ids::BatchSequence,
-        job::{Escrow, Job, JobEnd, Prices, Submission},
+        job::{Escrow, Failure, Job, JobEnd, Prices, Submission},
         limits::{JOBS_AWAITING_COORDINATOR_MAX, TASK_BITMAP_BYTES_MAX},
-        receipt::Exit,
     };
 
     /// The pallet; its calls are a job's life, its functions what others ask.
@@ -112,7 +111,8 @@ pub mod pallet {
         /// The runtime's reasons for holding money, ours among them.
         type RuntimeHoldReason: From<HoldReason>;
 
-        /// Who may coordinate: the masternodes.
+        /// The masternodes: a job's coordinator is drawn among the members as listed, and only a
+        /// member may settle. The list may leave out members that cannot be reached.
         type Masternodes: SortedMembers<AccountId>;
 
         /// Whose jobs are refused: the banned accounts.
@@ -503,9 +503,9 @@ pub mod pallet {
             Ok(Pays::No.into())
         }
 
-        /// Ends a job because devices agree that its program fails on a task: the rest would only
-        /// fail too. Everything that is not spent goes back to the owner, and nothing is taken for
-        /// that task.
+        /// Ends a job because a task cannot be settled: devices agree that the program fails on it,
+        /// and the rest would only fail too, or no answer can get a majority any more.
+        /// Everything that is not spent goes back to the owner; nothing is taken for that task.
         ///
         /// Origin: signed by the job's coordinator, which must still be a masternode.
         ///
@@ -523,10 +523,10 @@ pub mod pallet {
             origin: OriginFor<T>,
             job: JobId,
             task: TaskIndex,
-            exit: Exit,
+            why: Failure,
         ) -> DispatchResultWithPostInfo {
             let by = ensure_signed(origin)?;
-            Self::do_close_failed(by, job, task, exit)?;
+            Self::do_close_failed(by, job, task, why)?;
             Ok(Pays::No.into())
         }
 

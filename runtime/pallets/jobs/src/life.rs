@@ -17,9 +17,8 @@ use quern_job_rules::{
 use quern_primitives::{
     AccountId, BlockNumber, GenesisHash, JobId, TaskIndex,
     batch::Batch,
-    job::{Job, JobState, Submission, job_id},
+    job::{Failure, Job, JobState, Submission, job_id},
     limits::OPEN_JOBS_PER_OWNER_MAX,
-    receipt::Exit,
 };
 use sp_runtime::traits::{UniqueSaturatedInto, Zero};
 
@@ -93,14 +92,14 @@ impl<T: Config> Pallet<T> {
         by: AccountId,
         id: JobId,
         task: TaskIndex,
-        exit: Exit,
+        why: Failure,
     ) -> DispatchResult {
         let job = Self::existing(id)?;
         let settled = SettledTasks::<T>::get(id);
-        let event = life::Event::ProgramFailed {
+        let event = life::Event::Failed {
             by: &by,
             task,
-            exit,
+            why,
             settled: &settled,
         };
         let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;

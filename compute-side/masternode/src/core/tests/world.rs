@@ -11,7 +11,7 @@ use quern_primitives::{
     amount::Amount,
     device::{Class, Device, Hardware, Record, Region},
     ids::{AccountId, GenesisHash, JobId, SealingKey},
-    job::Agreement,
+    job::{Agreement, Failure},
     view::DeviceView,
 };
 use quern_protocol::{Exchange, HandBack, HandBackReason, Hello};
@@ -265,10 +265,10 @@ impl World {
             Effect::CloseFailed { task, exit, .. } => {
                 let settled = self.ledger.settled.clone();
                 let by = &COORDINATOR;
-                let event = life::Event::ProgramFailed {
+                let event = life::Event::Failed {
                     by,
                     task,
-                    exit,
+                    why: Failure::Program(exit),
                     settled: &settled,
                 };
                 if self.ledger.takes {

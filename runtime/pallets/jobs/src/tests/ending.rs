@@ -4,7 +4,7 @@ use super::*;
 use crate::{Awaiting, Event, OpenJobs, Totals};
 use quern_primitives::{
     JobId,
-    job::{JobEnd, JobState},
+    job::{Failure, JobEnd, JobState},
     receipt::Exit,
 };
 
@@ -65,7 +65,7 @@ fn a_failing_program_ends_the_job_and_returns_what_is_not_spent() {
             signed(&coordinator),
             id,
             5,
-            Exit::Code(3),
+            Failure::Program(Exit::Code(3)),
         ));
         let end = JobEnd::ProgramFailed {
             task: 5,
@@ -80,9 +80,24 @@ fn a_failing_program_ends_the_job_and_returns_what_is_not_spent() {
         };
         assert_eq!(events().last(), Some(&ended));
         refused(
-            Jobs::close_failed(signed(&coordinator), id, 5, Exit::Code(3)),
+            Jobs::close_failed(signed(&coordinator), id, 5, Failure::Program(Exit::Code(3))),
             Refusal::JobOver,
         );
+    });
+}
+
+#[test]
+fn a_task_without_a_majority_ends_the_job_and_returns_what_is_not_spent() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, [0, 1])));
+        let undecided =
+            |task| Jobs::close_failed(signed(&coordinator), id, task, Failure::Undecided);
+        refused(undecided(1), Refusal::TaskSettled);
+        free_of_charge(undecided(5));
+        let end = JobEnd::Undecided { task: 5 };
+        assert_eq!(job(id).state, JobState::Completed { end });
+        assert_eq!(free(&OWNER), ENDOWMENT - TASK_CAP);
     });
 }
 
@@ -91,7 +106,8 @@ fn a_failure_is_the_coordinators_to_tell_and_of_an_unsettled_task() {
     on_new_chain(|| {
         let (id, coordinator) = running();
         free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, [0])));
-        let close = |by, task, exit| Jobs::close_failed(signed(by), id, task, exit);
+        let close =
+            |by, task, exit| Jobs::close_failed(signed(by), id, task, Failure::Program(exit));
         refused(close(&OWNER, 1, Exit::Trap), Refusal::NotCoordinator);
         refused(close(&coordinator, 0, Exit::Trap), Refusal::TaskSettled);
         refused(close(&coordinator, 10, Exit::Trap), Refusal::NoSuchTask);
@@ -99,7 +115,8 @@ fn a_failure_is_the_coordinators_to_tell_and_of_an_unsettled_task() {
             close(&coordinator, 1, Exit::Success),
             Refusal::ExitIsSuccess,
         );
-        let unknown = Jobs::close_failed(signed(&coordinator), JobId([7; 32]), 0, Exit::Trap);
+        let unknown =
+            Jobs::close_failed(signed(&coordinator), JobId([7; 32]), 0, Failure::Undecided);
         refused(unknown, Refusal::NoSuchJob);
         run_to(1_001);
         refused(close(&coordinator, 1, Exit::Trap), Refusal::TooLate);
@@ -264,7 +281,7 @@ fn an_unsigned_call_is_refused() {
         refused(Jobs::submit(RuntimeOrigin::none(), salted(1)), bad);
         refused(Jobs::settle(RuntimeOrigin::root(), batch(id, 0, [0])), bad);
         refused(
-            Jobs::close_failed(RuntimeOrigin::none(), id, 0, Exit::Trap),
+            Jobs::close_failed(RuntimeOrigin::none(), id, 0, Failure::Undecided),
             bad,
         );
         refused(Jobs::cancel(RuntimeOrigin::root(), id), bad);

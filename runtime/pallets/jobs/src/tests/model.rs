@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use quern_primitives::{
     AccountId, Amount, JobId,
     batch::{Batch, Payout, TaskSet},
-    job::Submission,
+    job::{Failure, Submission},
     receipt::Exit,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -417,7 +417,9 @@ fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
             } else {
                 Exit::Success
             };
-            let said = Jobs::close_failed(origin(&by), id(ledger, at), task, exit).is_ok();
+            let said =
+                Jobs::close_failed(origin(&by), id(ledger, at), task, Failure::Program(exit))
+                    .is_ok();
             ("fail", said, ledger.fail(at, &by, task, fails))
         }
         Step::Cancel { job, stranger } => {

@@ -149,8 +149,8 @@ fn a_coordinator_that_was_removed_moves_no_money() {
             settle(&coordinator, batch(id, 0, [0])),
             Refusal::CoordinatorRemoved,
         );
-        let exit = quern_primitives::receipt::Exit::Trap;
-        let closed = Jobs::close_failed(signed(&coordinator), id, 0, exit);
+        let why = quern_primitives::job::Failure::Undecided;
+        let closed = Jobs::close_failed(signed(&coordinator), id, 0, why);
         refused(closed, Refusal::CoordinatorRemoved);
     });
 }
