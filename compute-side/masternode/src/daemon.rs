@@ -16,7 +16,7 @@ pub(crate) use state::Shared;
 
 use crate::{
     config::Config,
-    core::{Core, Effect, Event, JobPlan, Settings, Tick, Ticket, Token},
+    core::{Core, Effect, Engines, Event, JobPlan, Settings, Tick, Ticket, Token},
     settler,
     store::{JobRecord, Store},
     vault::Vault,
@@ -27,7 +27,8 @@ use quern_jobs_api::JobStatus;
 use quern_ledger::{Chain, Endpoints};
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits};
 use quern_primitives::{
-    BlockNumber, DeviceId, GenesisHash, JobId, SealingKey, job::Job, view::DeviceView,
+    BlockNumber, DeviceId, Digest, GenesisHash, JobId, SealingKey, device::Class, job::Job,
+    view::DeviceView,
 };
 use quern_protocol::{Hello, Response};
 use std::{
@@ -114,7 +115,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     let (settlements, to_settle) = mpsc::channel(ORDERS_MAX);
     let mut core = Core::new(Settings {
         settle: config.settle(),
-        ..Settings::new(genesis)
+        ..Settings::new(genesis, engines())
     });
     let block = watcher::reconcile(&shared, &mut core).await?;
 
@@ -152,6 +153,15 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     api.stop();
     server.shutdown().await;
     result
+}
+
+/// The engines of this version of the software, which its workers run.
+fn engines() -> Engines {
+    let engine = |class| Digest(quern_sandbox::engine_digest(class));
+    Engines {
+        pinned: engine(Class::Pinned),
+        portable: engine(Class::Portable),
+    }
 }
 
 fn open_store(

@@ -86,9 +86,17 @@ pub enum Refusal {
     /// There was no hello on this connection.
     #[error("the first message of a connection must be a hello")]
     NoHello,
-    /// The device has no engine of the class this grid computes in.
-    #[error("the worker's engine differs from this grid's; update the worker")]
-    WrongEngine,
+    /// The device names another engine than this grid's, or none. Answers of two engines cannot be
+    /// compared.
+    #[error(
+        "this grid runs {class:?} programs in engine {wanted}, the worker in another or in none; update the worker"
+    )]
+    WrongEngine {
+        /// The class in question.
+        class: Class,
+        /// The digest of this grid's engine for it.
+        wanted: Digest,
+    },
     /// The masternode serves as many devices as it can.
     #[error("the masternode is full; try another, or later")]
     Full,

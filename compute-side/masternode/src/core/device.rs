@@ -6,6 +6,7 @@ use super::{
     output_facts, replica_of,
 };
 use quern_primitives::{
+    device::Class,
     ids::{AccountId, DeviceId, Digest, JobId},
     view::DeviceView,
 };
@@ -54,7 +55,8 @@ pub(super) struct Parked {
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) account: AccountId,
-    engines: Vec<(quern_primitives::device::Class, Digest)>,
+    /// The classes it computes in, with the grid's engines.
+    classes: Vec<Class>,
     connected: bool,
     last_heard: Tick,
     pub(super) in_hand: Vec<ReplicaId>,
@@ -203,6 +205,10 @@ impl Core {
         hello: &Hello,
         out: &mut Vec<Effect>,
     ) {
+        if let Err(refusal) = self.settings.engines.check(&hello.engines) {
+            self.turn_away(now, view.id, refusal, out);
+            return;
+        }
         let earlier = self.devices.0.remove(&view.id);
         let (mut in_hand, unconfirmed, acknowledged) = earlier
             .map(|known| (known.in_hand, known.unconfirmed, known.acknowledged))
@@ -212,7 +218,7 @@ impl Core {
             .collect();
         let mut known = Known {
             account: view.device.account,
-            engines: hello.engines.clone(),
+            classes: hello.engines.iter().map(|(class, _)| *class).collect(),
             connected: true,
             last_heard: now,
             in_hand,
@@ -306,17 +312,28 @@ impl Core {
         refusal: Refusal,
         out: &mut Vec<Effect>,
     ) {
-        let Some(known) = self.devices.0.remove(&device) else {
-            return;
-        };
-        for parked in &known.parked {
+        if self.devices.get(&device).is_some() {
+            out.push(Effect::Dismiss { device });
+            self.turn_away(now, device, refusal, out);
+        }
+    }
+
+    /// Forgets a device that is not served any more, and gives to others what it holds, also what
+    /// only the log knows of.
+    fn turn_away(&mut self, now: Tick, device: DeviceId, refusal: Refusal, out: &mut Vec<Effect>) {
+        let parked = self.devices.0.remove(&device).map(|known| known.parked);
+        for parked in parked.into_iter().flatten() {
             out.push(Effect::Refuse {
                 token: parked.token,
                 refusal,
             });
         }
-        out.push(Effect::Dismiss { device });
-        for id in known.in_hand {
+        let held: Vec<_> = self
+            .jobs
+            .values()
+            .flat_map(|active| active.held_by(&device))
+            .collect();
+        for id in held {
             self.release_at(now, id, device, ReleaseCause::Barred, out);
         }
     }
@@ -373,25 +390,24 @@ impl Core {
         let Some(known) = self.devices.get(&device) else {
             return vec![];
         };
-        let (account, engines) = (known.account.clone(), known.engines.clone());
+        let (account, classes) = (known.account.clone(), known.classes.clone());
         let mut assignments = Vec::new();
         while assignments.len() < room {
             let Some((job, task, replica)) = self.queue.take(&account, &device) else {
                 break;
             };
             let id = ReplicaId { job, task, replica };
-            let engine = self.jobs.get(&job).and_then(|active| {
-                let class = active.job.submission.class;
-                engines
-                    .iter()
-                    .find(|(has, _)| *has == class)
-                    .map(|(_, engine)| *engine)
-            });
-            let Some(engine) = engine.filter(|engine| self.engine_fits(job, engine)) else {
-                // A device of another class or engine can take nothing of this job.
+            let class = self
+                .jobs
+                .get(&job)
+                .map(|active| active.job.submission.class)
+                .filter(|class| classes.contains(class));
+            let Some(class) = class else {
+                // A device of another class can take nothing of this job.
                 self.queue.release(job, task, replica, Some(device));
                 break;
             };
+            let engine = self.settings.engines.of(class);
             let entry = Entry::Assigned {
                 task,
                 replica,
@@ -430,14 +446,6 @@ impl Core {
             out.push(Effect::Changed { job });
         }
         assignments
-    }
-
-    /// Answers are compared bit for bit, so all devices of a job must run one engine: that of the
-    /// first one.
-    fn engine_fits(&self, job: JobId, engine: &Digest) -> bool {
-        self.jobs
-            .get(&job)
-            .is_some_and(|active| active.engine().is_none_or(|first| first == *engine))
     }
 
     fn report(

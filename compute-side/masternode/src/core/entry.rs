@@ -21,7 +21,7 @@ pub enum Entry {
         device: DeviceId,
         /// The account that is paid for it.
         account: AccountId,
-        /// The engine it said it runs.
+        /// The engine it runs, which is the grid's.
         engine: Digest,
     },
     /// A replica was taken back unfinished.

@@ -91,7 +91,6 @@ pub(super) struct ActiveJob {
     log_length: u64,
     /// The first place of the log that no batch covers.
     pub(super) batched_log: u64,
-    engine: Option<Digest>,
     pub(super) counters: Counters,
     /// Verdicts that are in no batch, with the ticket of the entry that holds each.
     pub(super) unsettled: VecDeque<(Ticket, Verdict)>,
@@ -119,7 +118,6 @@ impl ActiveJob {
             held: BTreeMap::new(),
             log_length: 0,
             batched_log: 0,
-            engine: None,
             counters: Counters::default(),
             unsettled: VecDeque::new(),
             oldest_unsettled: None,
@@ -214,10 +212,6 @@ impl ActiveJob {
         self.log_length
     }
 
-    pub(super) fn engine(&self) -> Option<Digest> {
-        self.engine
-    }
-
     pub(super) fn task_count(&self) -> u32 {
         self.tasks.len() as u32
     }
@@ -274,7 +268,6 @@ impl ActiveJob {
     }
 
     pub(super) fn assigned(&mut self, task: TaskIndex, replica: ReplicaIndex, holding: Holding) {
-        self.engine.get_or_insert(holding.engine);
         if self.open_or_new(task).is_some() {
             self.held.insert((task, replica), holding);
         }

@@ -21,12 +21,14 @@ mod device;
 mod entry;
 mod job;
 mod judge;
+mod settings;
 mod settle;
 mod status;
 
 pub use device::{PlannedAssignment, WorkPlan};
 pub use entry::{Entry, OutputPlace, ReleaseCause};
 pub use job::JobPlan;
+pub use settings::{Engines, Settings};
 pub use settle::SettleLimits;
 
 use device::{Devices, Parked};
@@ -34,7 +36,8 @@ use job::ActiveJob;
 use quern_grid::PullQueue;
 use quern_primitives::{
     batch::Batch,
-    ids::{BlockNumber, DeviceId, Digest, GenesisHash, JobId, ProgramHash, TaskIndex},
+    device::Class,
+    ids::{BlockNumber, DeviceId, Digest, JobId, ProgramHash, TaskIndex},
     job::Job,
     receipt::{Exit, SignedReceipt},
     view::DeviceView,
@@ -194,42 +197,6 @@ pub enum Effect {
     },
 }
 
-/// Settings of the core.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// The chain.
-    pub genesis: GenesisHash,
-    /// When and how large batches are.
-    pub settle: SettleLimits,
-    /// Fuel per millisecond that the slowest useful device burns; a replica's time follows from it.
-    pub fuel_per_ms_min: u64,
-    /// Time a replica has at the least, for fetching and starting.
-    pub replica_ms_min: u64,
-    /// Blocks before a job's deadline in which no replica is given out any more, so that what was
-    /// given out can still be settled.
-    pub deadline_margin_blocks: BlockNumber,
-}
-
-impl Settings {
-    /// How long a replica may take that may use so much fuel, in milliseconds.
-    pub fn replica_ms(&self, fuel_max: u64) -> u64 {
-        self.replica_ms_min
-            .saturating_add(fuel_max / self.fuel_per_ms_min.max(1))
-    }
-
-    /// The usual settings: batches of up to 4,096 verdicts, at least every 6 seconds; devices that
-    /// burn at least 20,000 units of fuel a millisecond.
-    pub fn new(genesis: GenesisHash) -> Self {
-        Self {
-            genesis,
-            settle: SettleLimits::default(),
-            fuel_per_ms_min: 20_000,
-            replica_ms_min: 60_000,
-            deadline_margin_blocks: 10,
-        }
-    }
-}
-
 /// The masternode's decisions.
 pub struct Core {
     settings: Settings,
@@ -332,6 +299,12 @@ impl Core {
             .min();
         let wanted = [devices, jobs].into_iter().flatten().min();
         wanted.map(|tick| tick.max(self.next_check))
+    }
+
+    /// Whether a device that says hello with these engines is served. One that is not hears the
+    /// refusal; the core ignores its hello, except that it gives to others what the device holds.
+    pub fn check_engines(&self, offered: &[(Class, Digest)]) -> Result<(), Refusal> {
+        self.settings.engines.check(offered)
     }
 
     /// Devices that are connected and admitted.

@@ -25,9 +25,16 @@ impl Grid {
     ) {
         match (admit(view.as_deref()), view) {
             (Ok(()), Some(view)) => {
-                tracing::info!(%device, software = %String::from_utf8_lossy(&hello.software), "device is here");
+                let software = String::from_utf8_lossy(&hello.software).into_owned();
+                let engines = self.core.check_engines(&hello.engines);
                 self.sealing_keys.insert(device, view.device.sealing_key);
                 self.step(Event::Hello { view, hello });
+                if let Err(refusal) = engines {
+                    tracing::info!(%device, software, %refusal, "device is refused");
+                    tokio::spawn(reply.dismiss(Response::Refused(refusal)));
+                    return;
+                }
+                tracing::info!(%device, software, "device is here");
                 let heartbeat_ms = limits::HEARTBEAT.as_millis() as u32;
                 reply.reply(Response::Welcome(Welcome { heartbeat_ms }));
             }

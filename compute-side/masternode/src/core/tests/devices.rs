@@ -1,8 +1,11 @@
 //! Devices that come, take, forget, fall silent and go.
 
-use super::world::{DEADLINE, Habit, JOB, MAJORITY, World};
+use super::{
+    worker::{ENGINE, PORTABLE_ENGINE},
+    world::{DEADLINE, Habit, JOB, MAJORITY, World},
+};
 use crate::core::{Entry, Event, ReleaseCause};
-use quern_primitives::job::Agreement;
+use quern_primitives::{device::Class, ids::Digest, job::Agreement};
 use quern_protocol::{DiscardReason, HandBackReason, Refusal, ReplicaId, limits};
 
 fn released(world: &World, wanted: ReleaseCause) -> usize {
@@ -164,6 +167,84 @@ fn a_restart_leaves_a_task_with_the_device_that_still_holds_it() {
     world.next_block();
     assert!(!world.ledger.job.state.is_open());
     assert_eq!(world.workers[0].discarded, []);
+}
+
+/// The first hello of a device that names these engines.
+fn hello_with(world: &mut World, engines: Vec<(Class, Digest)>) -> usize {
+    let worker = world.join(7, Habit::Honest);
+    let device = world.workers[worker].id();
+    world.feed(Event::Gone { device });
+    world.workers[worker].engines = engines;
+    world.hello(worker);
+    worker
+}
+
+#[test]
+fn a_device_of_another_engine_gets_nothing_and_holds_up_nobody() {
+    let other = Digest([66; 32]);
+    let wrong = [
+        vec![(Class::Pinned, other)],
+        vec![(Class::Pinned, ENGINE), (Class::Portable, other)],
+        vec![(Class::Pinned, other), (Class::Pinned, ENGINE)],
+        vec![],
+    ];
+    for engines in wrong {
+        let mut world = World::new(1, Agreement::Single, &[1]);
+        assert!(world.core.check_engines(&engines).is_err(), "{engines:?}");
+        let worker = hello_with(&mut world, engines.clone());
+        world.ask(worker, 2);
+        assert!(world.workers[worker].in_hand.is_empty(), "{engines:?}");
+        assert_eq!(world.workers[worker].refusals, [Refusal::NoHello]);
+        world.ask(0, 1);
+        world.report(0);
+        world.next_block();
+        assert!(!world.ledger.job.state.is_open(), "{engines:?}");
+    }
+}
+
+#[test]
+fn a_device_of_another_engine_is_told_which_one_is_wanted() {
+    let world = World::new(1, Agreement::Single, &[]);
+    let refusal = world
+        .core
+        .check_engines(&[(Class::Portable, ENGINE)])
+        .unwrap_err();
+    let wanted = PORTABLE_ENGINE;
+    let class = Class::Portable;
+    assert_eq!(refusal, Refusal::WrongEngine { class, wanted });
+    let words = refusal.to_string();
+    assert!(
+        words.contains(&wanted.to_string()) && words.contains("update the worker"),
+        "{words}"
+    );
+    let right = [(Class::Pinned, ENGINE), (Class::Portable, PORTABLE_ENGINE)];
+    assert_eq!(world.core.check_engines(&right), Ok(()));
+}
+
+#[test]
+fn a_device_that_comes_back_with_another_engine_loses_its_tasks_also_after_a_restart() {
+    for restart in [false, true] {
+        let mut world = World::new(1, Agreement::Single, &[1, 2]);
+        world.ask(0, 1);
+        if restart {
+            world.restart();
+            world.hello(1);
+        }
+        world.workers[0].engines = vec![(Class::Pinned, Digest([66; 32]))];
+        world.hello(0);
+        assert_eq!(released(&world, ReleaseCause::Barred), 1);
+        world.ask(1, 1);
+        assert_eq!(world.workers[1].in_hand.len(), 1);
+    }
+}
+
+#[test]
+fn a_device_of_the_other_class_gets_nothing_of_a_job() {
+    let mut world = World::new(1, Agreement::Single, &[]);
+    let portable = hello_with(&mut world, vec![(Class::Portable, PORTABLE_ENGINE)]);
+    world.ask(portable, 1);
+    assert!(world.workers[portable].in_hand.is_empty());
+    assert_eq!(world.workers[portable].refusals, []);
 }
 
 #[test]

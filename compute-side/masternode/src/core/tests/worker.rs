@@ -12,6 +12,7 @@ use quern_protocol::{DiscardReason, Output, Refusal, ReplicaId, Report};
 use quern_shards::{chunks::chunk_root, seal::sealed_bytes};
 
 pub(super) const ENGINE: Digest = Digest([6; 32]);
+pub(super) const PORTABLE_ENGINE: Digest = Digest([8; 32]);
 const RESULT_BYTES: u64 = 3;
 
 /// How a device computes.
@@ -28,6 +29,8 @@ pub(super) struct Worker {
     key: DeviceKey,
     pub(super) account: AccountId,
     pub(super) habit: Habit,
+    /// The engines it names in its hello.
+    pub(super) engines: Vec<(Class, Digest)>,
     pub(super) in_hand: Vec<PlannedAssignment>,
     /// Reports that are not acknowledged.
     pub(super) reports: Vec<Report>,
@@ -43,6 +46,7 @@ impl Worker {
             key: DeviceKey::from_seed(&[seed; 32]),
             account: AccountId::new([account; 32]),
             habit,
+            engines: vec![(Class::Pinned, ENGINE)],
             in_hand: vec![],
             reports: vec![],
             acknowledged: vec![],

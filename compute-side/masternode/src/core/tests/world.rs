@@ -3,13 +3,13 @@
 pub(super) use super::{ledger::DEADLINE, worker::Habit};
 use super::{
     ledger::{COORDINATOR, Ledger, OWNER},
-    worker::{ENGINE, Worker, input_root, name},
+    worker::{ENGINE, PORTABLE_ENGINE, Worker, input_root, name},
 };
-use crate::core::{Core, Effect, Entry, Event, JobPlan, Settings, Tick, Ticket, Token};
+use crate::core::{Core, Effect, Engines, Entry, Event, JobPlan, Settings, Tick, Ticket, Token};
 use quern_job_rules::{life, tasks};
 use quern_primitives::{
     amount::Amount,
-    device::{Class, Device, Hardware, Record, Region},
+    device::{Device, Hardware, Record, Region},
     ids::{AccountId, GenesisHash, JobId, SealingKey},
     job::{Agreement, Failure},
     view::DeviceView,
@@ -20,6 +20,14 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) const JOB: JobId = JobId([7; 32]);
 pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
 pub(super) const MAJORITY: Agreement = Agreement::Majority { replicas: 3 };
+
+fn settings() -> Settings {
+    let engines = Engines {
+        pinned: ENGINE,
+        portable: PORTABLE_ENGINE,
+    };
+    Settings::new(GENESIS, engines)
+}
 
 pub(super) struct World {
     pub(super) core: Core,
@@ -41,7 +49,7 @@ impl World {
     /// A job of so many tasks, running and uploaded, and one device for each account named.
     pub(super) fn new(tasks: u32, agreement: Agreement, accounts: &[u8]) -> Self {
         let mut world = Self {
-            core: Core::new(Settings::new(GENESIS)),
+            core: Core::new(settings()),
             now: Tick(1_000),
             block: 20,
             ledger: Ledger::new(tasks, agreement),
@@ -95,7 +103,7 @@ impl World {
         };
         let hello = Hello {
             software: vec![],
-            engines: vec![(Class::Pinned, ENGINE)],
+            engines: worker.engines.clone(),
             in_hand: worker
                 .names()
                 .into_iter()
@@ -207,7 +215,7 @@ impl World {
     /// The masternode dies and comes back with what is on disk.
     pub(super) fn restart(&mut self) {
         self.waiting.clear();
-        self.core = Core::new(Settings::new(GENESIS));
+        self.core = Core::new(settings());
         self.feed(Event::Finalised {
             block: self.block,
             jobs: vec![],

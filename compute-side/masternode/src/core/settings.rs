@@ -1,0 +1,83 @@
+//! What the core is told once, at the start.
+
+use super::SettleLimits;
+use quern_primitives::{
+    device::Class,
+    ids::{BlockNumber, Digest, GenesisHash},
+};
+use quern_protocol::Refusal;
+
+/// The engine of each class, as receipts name it. Answers are compared bit for bit, so all devices
+/// of a grid run the same one; which one is the masternode's to say, never a device's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Engines {
+    /// Of [`Class::Pinned`].
+    pub pinned: Digest,
+    /// Of [`Class::Portable`].
+    pub portable: Digest,
+}
+
+impl Engines {
+    /// The engine of a class.
+    pub fn of(&self, class: Class) -> Digest {
+        match class {
+            Class::Pinned => self.pinned,
+            Class::Portable => self.portable,
+        }
+    }
+
+    /// Whether a device runs these engines: it offers at least one, and each is the right one.
+    pub fn check(&self, offered: &[(Class, Digest)]) -> Result<(), Refusal> {
+        let wrong = offered
+            .iter()
+            .find(|(class, engine)| self.of(*class) != *engine)
+            .map(|(class, _)| *class);
+        let none = offered.is_empty().then(Class::default);
+        match wrong.or(none) {
+            None => Ok(()),
+            Some(class) => Err(Refusal::WrongEngine {
+                class,
+                wanted: self.of(class),
+            }),
+        }
+    }
+}
+
+/// Settings of the core.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The chain.
+    pub genesis: GenesisHash,
+    /// The engines that devices must run.
+    pub engines: Engines,
+    /// When and how large batches are.
+    pub settle: SettleLimits,
+    /// Fuel per millisecond that the slowest useful device burns; a replica's time follows from it.
+    pub fuel_per_ms_min: u64,
+    /// Time a replica has at the least, for fetching and starting.
+    pub replica_ms_min: u64,
+    /// Blocks before a job's deadline in which no replica is given out any more, so that what was
+    /// given out can still be settled.
+    pub deadline_margin_blocks: BlockNumber,
+}
+
+impl Settings {
+    /// How long a replica may take that may use so much fuel, in milliseconds.
+    pub fn replica_ms(&self, fuel_max: u64) -> u64 {
+        self.replica_ms_min
+            .saturating_add(fuel_max / self.fuel_per_ms_min.max(1))
+    }
+
+    /// The usual settings: batches of up to 4,096 verdicts, at least every 6 seconds; devices that
+    /// burn at least 20,000 units of fuel a millisecond.
+    pub fn new(genesis: GenesisHash, engines: Engines) -> Self {
+        Self {
+            genesis,
+            engines,
+            settle: SettleLimits::default(),
+            fuel_per_ms_min: 20_000,
+            replica_ms_min: 60_000,
+            deadline_margin_blocks: 10,
+        }
+    }
+}
