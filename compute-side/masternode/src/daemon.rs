@@ -408,8 +408,8 @@ impl Grid {
                 tokio::spawn(async move { server.disconnect(device).await });
             }
             Effect::Settle { batch } => self.order(settler::Order::Settle(batch)),
-            Effect::CloseFailed { job, task, exit } => {
-                self.order(settler::Order::CloseFailed { job, task, exit });
+            Effect::CloseFailed { job, task, why } => {
+                self.order(settler::Order::CloseFailed { job, task, why });
             }
             Effect::Changed { .. } => self.shared.changes.send_modify(|count| *count += 1),
             Effect::Closed { job } => {

@@ -33,7 +33,10 @@ impl Outcome {
                 }
                 Entry::Judged { verdict } => drop(outcome.verdicts.insert(verdict.task, verdict)),
                 Entry::Batched { batch } => outcome.batches.push(batch),
-                Entry::Assigned { .. } | Entry::Released { .. } | Entry::Added { .. } => {}
+                Entry::Assigned { .. }
+                | Entry::Released { .. }
+                | Entry::Added { .. }
+                | Entry::Undecided { .. } => {}
             }
         }
         outcome

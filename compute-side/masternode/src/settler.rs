@@ -4,7 +4,7 @@
 
 use crate::daemon::{Command, Shared};
 use quern_ledger::{Call, SubmitError};
-use quern_primitives::{JobId, TaskIndex, batch::Batch, job::Failure, receipt::Exit};
+use quern_primitives::{JobId, TaskIndex, batch::Batch, job::Failure};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -12,14 +12,14 @@ use tokio::sync::mpsc;
 pub(crate) enum Order {
     /// A batch.
     Settle(Box<Batch>),
-    /// The end of a job whose program fails.
+    /// The end of a job that cannot go on.
     CloseFailed {
         /// The job.
         job: JobId,
-        /// A task on which it fails.
+        /// The task that cannot be settled.
         task: TaskIndex,
-        /// How.
-        exit: Exit,
+        /// What is wrong with it.
+        why: Failure,
     },
 }
 
@@ -28,10 +28,7 @@ pub(crate) async fn settle(shared: Arc<Shared>, mut orders: mpsc::Receiver<Order
     while let Some(order) = orders.recv().await {
         let (job, call) = match order {
             Order::Settle(batch) => (batch.job, Call::Settle(batch)),
-            Order::CloseFailed { job, task, exit } => {
-                let why = Failure::Program(exit);
-                (job, Call::CloseFailed { job, task, why })
-            }
+            Order::CloseFailed { job, task, why } => (job, Call::CloseFailed { job, task, why }),
         };
         match shared.chain.submit(&shared.account, &call).await {
             Ok(settled) => tracing::info!(

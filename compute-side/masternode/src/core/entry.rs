@@ -59,6 +59,12 @@ pub enum Entry {
         /// The batch as it is sent.
         batch: Batch,
     },
+    /// No answer has a majority, and none would get one from as many devices as a task may have:
+    /// the job ends.
+    Undecided {
+        /// The task.
+        task: TaskIndex,
+    },
 }
 
 /// Why a replica was taken back.

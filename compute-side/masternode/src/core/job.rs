@@ -7,7 +7,7 @@ use quern_primitives::{
     amount::Amount,
     batch::Batch,
     ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
-    job::{Job, JobState},
+    job::{Failure, Job, JobState},
     receipt::{Exit, SignedReceipt},
     verdict::{Finding, Verdict},
 };
@@ -58,8 +58,8 @@ enum Task {
     Untouched,
     /// Before the judge.
     Open(Box<OpenTask>),
-    /// It has its verdict. Who reported is remembered, for repeated reports.
-    Decided(Vec<(ReplicaIndex, DeviceId, Ticket)>),
+    /// It has its verdict, or will have none. Who reported is remembered, for repeated reports.
+    Closed(Vec<(ReplicaIndex, DeviceId, Ticket)>),
 }
 
 /// Whether a report is taken.
@@ -98,8 +98,8 @@ pub(super) struct ActiveJob {
     /// The batch that waits for the chain, if its sequence number is still the next.
     pub(super) in_flight: Option<(Ticket, Batch)>,
     pub(super) next_try: Tick,
-    /// A task on which the program fails, once that is decided.
-    pub(super) failed: Option<(Ticket, TaskIndex, Exit)>,
+    /// A task that cannot be settled, once that is sure, and why. It ends the job.
+    pub(super) failed: Option<(Ticket, TaskIndex, Failure)>,
     closed: bool,
 }
 
@@ -159,7 +159,7 @@ impl ActiveJob {
     pub(super) fn enqueue(&self, id: JobId, queue: &mut PullQueue) {
         let submission = &self.job.submission;
         for (task, state) in (0..).zip(&self.tasks) {
-            if matches!(state, Task::Decided(_)) {
+            if matches!(state, Task::Closed(_)) {
                 continue;
             }
             queue.push(id, task, submission.agreement.replicas(), submission.level);
@@ -197,7 +197,7 @@ impl ActiveJob {
         self.in_flight = None;
     }
 
-    /// Whether nothing of it is to be computed any more: it is closed, or its program fails.
+    /// Whether nothing of it is to be computed any more: it is closed, or a task cannot be settled.
     pub(super) fn is_over(&self) -> bool {
         self.closed || self.failed.is_some()
     }
@@ -314,7 +314,7 @@ impl ActiveJob {
             .ok_or(DiscardReason::NotAssigned)?;
         match task {
             Task::Untouched => return Err(DiscardReason::NotAssigned),
-            Task::Decided(_) => return Err(DiscardReason::Decided),
+            Task::Closed(_) => return Err(DiscardReason::Decided),
             Task::Open(_) => {}
         }
         let holding = self
@@ -362,7 +362,7 @@ impl ActiveJob {
                 let reporter = open.reported.get(&replica)?;
                 (reporter.device == *device).then_some(reporter.ticket)
             }
-            Task::Decided(reported) => reported
+            Task::Closed(reported) => reported
                 .iter()
                 .find(|(known, by, _)| *known == replica && by == device)
                 .map(|(.., ticket)| *ticket),
@@ -398,7 +398,7 @@ impl ActiveJob {
         let waits = |task: &TaskIndex| {
             matches!(
                 self.hearing(*task),
-                Some(Hearing::Decided(_) | Hearing::NeedsMore { .. })
+                Some(Hearing::Decided(_) | Hearing::NeedsMore { .. } | Hearing::Undecidable)
             )
         };
         (0..self.task_count()).filter(waits).collect()
@@ -453,16 +453,8 @@ impl ActiveJob {
 
     /// Closes a task's case with its verdict.
     pub(super) fn judged(&mut self, ticket: Ticket, verdict: Verdict, now: Tick) {
-        let reported = match self.tasks.get(verdict.task as usize) {
-            Some(Task::Open(open)) => open
-                .reported
-                .iter()
-                .map(|(replica, by)| (*replica, by.device, by.ticket))
-                .collect(),
-            _ => return,
-        };
-        if let Some(task) = self.tasks.get_mut(verdict.task as usize) {
-            *task = Task::Decided(reported);
+        if !self.close_case(verdict.task) {
+            return;
         }
         let incorrect = verdict
             .replicas
@@ -476,10 +468,37 @@ impl ActiveJob {
             self.unsettled.push_back((ticket, verdict));
             self.oldest_unsettled.get_or_insert(now);
         } else {
-            self.failed
-                .get_or_insert((ticket, verdict.task, verdict.answer.exit));
+            let why = Failure::Program(verdict.answer.exit);
+            self.failed.get_or_insert((ticket, verdict.task, why));
             self.held.clear();
         }
+    }
+
+    /// Closes a task's case without a verdict: no answer can get a majority any more. Nobody is paid
+    /// or blamed for it.
+    pub(super) fn undecided(&mut self, ticket: Ticket, task: TaskIndex) {
+        if self.close_case(task) {
+            self.failed
+                .get_or_insert((ticket, task, Failure::Undecided));
+            self.held.clear();
+        }
+    }
+
+    /// Remembers of a task before the judge only who reported. False if it is not before the judge.
+    fn close_case(&mut self, task: TaskIndex) -> bool {
+        let Some(state) = self.tasks.get_mut(task as usize) else {
+            return false;
+        };
+        let Task::Open(open) = state else {
+            return false;
+        };
+        let reported = open
+            .reported
+            .iter()
+            .map(|(replica, by)| (*replica, by.device, by.ticket))
+            .collect();
+        *state = Task::Closed(reported);
+        true
     }
 
     fn open(&self, task: TaskIndex) -> Option<&OpenTask> {
@@ -545,6 +564,7 @@ impl ActiveJob {
             Entry::Reported { receipt, .. } => self.reported(Ticket::default(), &receipt),
             Entry::Added { task, replicas } => drop(self.add_replicas(task, replicas)),
             Entry::Judged { verdict } => self.judged(Ticket::default(), verdict, now),
+            Entry::Undecided { task } => self.undecided(Ticket::default(), task),
             Entry::Batched { batch } => {
                 self.take_batched(&batch);
                 let waits = batch.sequence >= self.job.next_batch;

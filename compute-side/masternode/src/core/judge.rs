@@ -1,7 +1,7 @@
 //! Asking the judge, and what follows from the verdict.
 
 use super::{Core, Effect, Entry, Tick};
-use quern_primitives::{JobId, TaskIndex, verdict::Finding};
+use quern_primitives::{DeviceId, JobId, TaskIndex, ids::ReplicaIndex, verdict::Finding};
 use quern_verdict::Hearing;
 
 impl Core {
@@ -29,19 +29,8 @@ impl Core {
                 );
                 if let Some(active) = self.jobs.get_mut(&id) {
                     active.judged(ticket, verdict, now);
-                    if active.failed.is_some() {
-                        self.queue.remove_job(id);
-                        self.devices.drop_job(id);
-                    } else {
-                        self.queue.remove(id, task);
-                    }
                 }
-                out.push(Effect::KeepOutputs {
-                    job: id,
-                    task,
-                    accepted,
-                });
-                out.push(Effect::Changed { job: id });
+                self.case_closed(id, task, accepted, out);
             }
             Some(Hearing::NeedsMore { replicas }) => {
                 let added = active.add_replicas(task, replicas);
@@ -50,7 +39,40 @@ impl Core {
                     .into_iter()
                     .for_each(|replica| self.queue.add_replica(id, task, replica));
             }
-            Some(Hearing::Open { .. } | Hearing::Undecidable) | None => {}
+            Some(Hearing::Undecidable) => {
+                let (ticket, _) = self.append(id, Entry::Undecided { task }, None, out);
+                if let Some(active) = self.jobs.get_mut(&id) {
+                    active.undecided(ticket, task);
+                }
+                self.case_closed(id, task, vec![], out);
+            }
+            Some(Hearing::Open { .. }) | None => {}
         }
+    }
+
+    /// Nobody is asked for a task any more; nor for the rest of its job, if it cannot be settled.
+    fn case_closed(
+        &mut self,
+        id: JobId,
+        task: TaskIndex,
+        accepted: Vec<(ReplicaIndex, DeviceId)>,
+        out: &mut Vec<Effect>,
+    ) {
+        if self
+            .jobs
+            .get(&id)
+            .is_some_and(|active| active.failed.is_some())
+        {
+            self.queue.remove_job(id);
+            self.devices.drop_job(id);
+        } else {
+            self.queue.remove(id, task);
+        }
+        out.push(Effect::KeepOutputs {
+            job: id,
+            task,
+            accepted,
+        });
+        out.push(Effect::Changed { job: id });
     }
 }

@@ -38,8 +38,8 @@ use quern_primitives::{
     batch::Batch,
     device::Class,
     ids::{BlockNumber, DeviceId, Digest, JobId, ProgramHash, TaskIndex},
-    job::Job,
-    receipt::{Exit, SignedReceipt},
+    job::{Failure, Job},
+    receipt::SignedReceipt,
     view::DeviceView,
 };
 use quern_protocol::{Exchange, Hello, Output, Refusal, ReplicaId, limits};
@@ -167,22 +167,23 @@ pub enum Effect {
         /// The batch; the same one each time it is sent.
         batch: Box<Batch>,
     },
-    /// Tell the chain that the program fails.
+    /// Tell the chain that the job cannot go on.
     CloseFailed {
         /// The job.
         job: JobId,
-        /// A task on which it fails.
+        /// The task that cannot be settled.
         task: TaskIndex,
-        /// How.
-        exit: Exit,
+        /// What is wrong with it.
+        why: Failure,
     },
-    /// The answer of a task is sure: sealed results of other replicas than these may be erased.
+    /// Nobody answers for a task any more: sealed results of other replicas than these may be
+    /// erased.
     KeepOutputs {
         /// The job.
         job: JobId,
         /// The task.
         task: TaskIndex,
-        /// Replicas and devices whose sealed result is the accepted one.
+        /// Replicas and devices whose sealed result is the accepted one; none if no answer was.
         accepted: Vec<(u8, DeviceId)>,
     },
     /// Whoever watches the job should look again.

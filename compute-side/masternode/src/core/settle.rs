@@ -235,14 +235,10 @@ impl Core {
                 });
                 job.next_try = now.plus_ms(retry_ms);
             }
-            (None, Some((ticket, task, exit)))
+            (None, Some((ticket, task, why)))
                 if ticket <= persisted && job.unsettled.is_empty() =>
             {
-                out.push(Effect::CloseFailed {
-                    job: id,
-                    task,
-                    exit,
-                });
+                out.push(Effect::CloseFailed { job: id, task, why });
                 job.next_try = now.plus_ms(retry_ms);
             }
             _ => {}

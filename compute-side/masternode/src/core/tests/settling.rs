@@ -177,6 +177,107 @@ fn a_task_that_is_out_when_the_job_is_cancelled_may_still_be_finished() {
     assert_eq!(world.ledger.job.settled_tasks, 1);
 }
 
+/// A job of two tasks: the first is computed by three that agree; on the second all
+/// differ, and the last of them, whose number is returned, has not reported yet. Three replicas that
+/// differ ask for two more, these for four, and these would ask for more than a task may have.
+
+fn torn() -> (World, usize) {
+    let mut world = World::new(2, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+        world.report(worker);
+    });
+    let most = 3 + 2 + 4;
+    let mut last = 0;
+    for number in 0..most {
+        last = world.join(20 + number, Habit::Lies(100 + number));
+        world.ask(last, 1);
+        assert_eq!(world.workers[last].in_hand.len(), 1, "replica {number}");
+        if number + 1 < most {
+            world.report(last);
+        }
+    }
+    (world, last)
+}
+
+fn is_undecided(world: &World) -> bool {
+    let end = JobEnd::Undecided { task: 1 };
+    world.ledger.job.state == JobState::Completed { end }
+}
+
+#[test]
+fn a_task_without_a_majority_ends_the_job_after_what_is_decided_is_settled() {
+    let (mut world, last) = torn();
+    assert_eq!(world.settles(), 0, "the first verdict waits for others");
+    world.report(last);
+    assert_eq!(world.ledger.job.settled_tasks, 1);
+    world.next_block();
+    assert!(is_undecided(&world));
+    world.next_block();
+    assert!(world.effects.contains(&Effect::Closed { job: JOB }));
+    assert_eq!(
+        world.ledger.paid.len(),
+        3,
+        "those who agreed on the first task"
+    );
+    let escrow = world.ledger.job.escrow;
+    assert_eq!(
+        escrow.refunded + escrow.paid + escrow.network,
+        escrow.deposited
+    );
+    assert!(
+        world
+            .ledger
+            .batches
+            .iter()
+            .all(|batch| batch.devices.len() == 3),
+        "nobody is blamed, since nobody knows who is wrong"
+    );
+    world.check_money();
+}
+
+#[test]
+fn a_job_without_a_majority_ends_whenever_the_masternode_dies() {
+    for written in 0..4 {
+        let (mut world, last) = torn();
+        world.disk_is_quick = false;
+        world.report(last);
+        world.write(written);
+        world.restart();
+        world.disk_is_quick = true;
+        world.hello(last);
+        world.ask(last, 0);
+        world.next_block();
+        world.next_block();
+        assert!(is_undecided(&world), "{written} entries were written");
+        world.check_money();
+    }
+}
+
+#[test]
+fn replicas_that_are_out_when_a_task_turns_out_undecidable_are_dropped() {
+    let (mut world, last) = torn();
+    let other = world.join(50, Habit::Honest);
+    world.ask(other, 1);
+    assert_eq!(
+        world.workers[other].in_hand,
+        [],
+        "both tasks have all their replicas out"
+    );
+    world.report(last);
+    world.ask(other, 1);
+    assert!(world.workers[other].in_hand.is_empty());
+    let kept = Effect::KeepOutputs {
+        job: JOB,
+        task: 1,
+        accepted: vec![],
+    };
+    assert!(
+        world.effects.contains(&kept),
+        "nobody may download any of the answers"
+    );
+}
+
 #[test]
 fn a_program_that_fails_ends_the_job_and_pays_nobody() {
     let mut world = World::new(3, MAJORITY, &[]);

@@ -11,7 +11,7 @@ use quern_primitives::{
     amount::Amount,
     device::{Device, Hardware, Record, Region},
     ids::{AccountId, GenesisHash, JobId, SealingKey},
-    job::{Agreement, Failure},
+    job::Agreement,
     view::DeviceView,
 };
 use quern_protocol::{Exchange, HandBack, HandBackReason, Hello};
@@ -270,13 +270,13 @@ impl World {
                     self.ledger.settle(self.block, &batch);
                 }
             }
-            Effect::CloseFailed { task, exit, .. } => {
+            Effect::CloseFailed { task, why, .. } => {
                 let settled = self.ledger.settled.clone();
                 let by = &COORDINATOR;
                 let event = life::Event::Failed {
                     by,
                     task,
-                    why: Failure::Program(exit),
+                    why,
                     settled: &settled,
                 };
                 if self.ledger.takes {
