@@ -4,8 +4,8 @@ use crate::{
     context::JobContext,
     core::OutputPlace,
     daemon::{Command, Shared},
-    receipts::Outcome,
-    store::JobRecord,
+    receipts::{Outcome, Outcomes},
+    store::{JobLog, JobRecord},
     vault::{Item, Received},
     watcher::open_context,
 };
@@ -64,13 +64,15 @@ pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Re
         .build(listen)
         .await?;
     let address = server.local_addr()?;
-    let handle = server.start(Api { shared }.into_rpc());
+    let outcomes = Arc::default();
+    let handle = server.start(Api { shared, outcomes }.into_rpc());
     Ok(Running { handle, address })
 }
 
 #[derive(Clone)]
 struct Api {
     shared: Arc<Shared>,
+    outcomes: Arc<Outcomes>,
 }
 
 impl Api {
@@ -164,16 +166,19 @@ impl Api {
             .ok_or(ApiError::NotCoordinator)
     }
 
-    async fn outcome(&self, job: JobId) -> Result<Outcome, ApiError> {
+    /// Answers from what the log says of a job's results.
+    async fn outcome<T: Send + 'static>(
+        &self,
+        job: JobId,
+        question: impl FnOnce(&mut Outcome, &JobLog, &Shared) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let outcomes = self.outcomes.clone();
         self.blocking(move |shared| {
             if shared.job(job).is_none() {
                 return Err(ApiError::NotCoordinator);
             }
-            shared
-                .store
-                .log(job)
-                .map(Outcome::of)
-                .map_err(|_| ApiError::Storage)
+            let log = shared.store.read_log(job).map_err(|_| ApiError::Storage)?;
+            outcomes.ask(job, &log, |outcome, log| question(outcome, log, shared))
         })
         .await
     }
@@ -404,33 +409,35 @@ impl JobsApiServer for Api {
     }
 
     async fn results(&self, job: JobId, first: TaskIndex) -> RpcResult<Vec<TaskResult>> {
-        Ok(self.outcome(job).await?.results(first, PAGE))
+        let results = self.outcome(job, move |outcome, log, _| {
+            outcome.results(log, first, PAGE)
+        });
+        Ok(results.await?)
     }
 
     async fn read_result(&self, job: JobId, task: TaskIndex, offset: u64) -> RpcResult<Blob> {
-        let (replica, device, place) = self.outcome(job).await?.output(task)?;
-        let bytes = self
-            .blocking(move |shared| match place {
-                OutputPlace::Inline { .. } => {
-                    let output = shared.store.output(job, task, replica, device);
-                    let output = output.map_err(|_| ApiError::Storage)?;
-                    let output = output.ok_or(ApiError::NotDecided { task })?;
-                    let start = usize::try_from(offset).map_err(|_| ApiError::NoSuchBytes)?;
-                    let rest = output.get(start..).ok_or(ApiError::NoSuchBytes)?;
-                    Ok(rest[..rest.len().min(PIECE_BYTES_MAX)].to_vec())
-                }
-                OutputPlace::File { .. } => shared
-                    .vault
-                    .read(
-                        job,
-                        Item::Result(task, replica, device),
-                        offset,
-                        PIECE_BYTES_MAX,
-                    )
-                    .map_err(|_| ApiError::NoSuchBytes),
-            })
-            .await?;
-        Ok(Blob(bytes))
+        let read = move |shared: &Shared, result: &TaskResult, place| match place {
+            OutputPlace::Inline { .. } => {
+                let output = shared
+                    .store
+                    .output(job, task, result.replica, result.device);
+                let output = output.map_err(|_| ApiError::Storage)?;
+                let output = output.ok_or(ApiError::NotDecided { task })?;
+                let start = usize::try_from(offset).map_err(|_| ApiError::NoSuchBytes)?;
+                let rest = output.get(start..).ok_or(ApiError::NoSuchBytes)?;
+                Ok(rest[..rest.len().min(PIECE_BYTES_MAX)].to_vec())
+            }
+            OutputPlace::File { .. } => {
+                let item = Item::Result(task, result.replica, result.device);
+                let piece = shared.vault.read(job, item, offset, PIECE_BYTES_MAX);
+                piece.map_err(|_| ApiError::NoSuchBytes)
+            }
+        };
+        let bytes = self.outcome(job, move |outcome, log, shared| {
+            let (result, place) = outcome.result(log, task)?;
+            read(shared, &result, place)
+        });
+        Ok(Blob(bytes.await?))
     }
 
     async fn receipt(
@@ -439,9 +446,9 @@ impl JobsApiServer for Api {
         task: TaskIndex,
         replica: ReplicaIndex,
     ) -> RpcResult<ReceiptFile> {
-        Ok(self
-            .outcome(job)
-            .await?
-            .receipt_file(self.shared.genesis, task, replica)?)
+        let file = self.outcome(job, move |outcome, log, shared| {
+            outcome.receipt_file(log, shared.genesis, task, replica)
+        });
+        Ok(file.await?)
     }
 }

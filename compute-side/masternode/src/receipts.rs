@@ -1,64 +1,134 @@
-//! Receipt files and results, from a job's log.
+//! Receipt files and results, found in a job's log.
+//!
+//! The log is read once, and then only what was added to it; what stays in memory is where each
+//! thing stands. So a result of many pieces costs as many reads as it has pieces.
 
 use crate::core::{Entry, OutputPlace};
 use codec::Encode;
 use quern_job_rules::tasks;
 use quern_jobs_api::{ApiError, TaskResult};
 use quern_primitives::{
-    DeviceId, GenesisHash, TaskIndex,
+    Digest, GenesisHash, JobId, TaskIndex,
     batch::Batch,
-    ids::ReplicaIndex,
+    ids::{BatchSequence, ReplicaIndex},
     merkle::Tree,
     receipt::SignedReceipt,
     verdict::{Finding, ReceiptFile, Verdict},
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
 
-/// What a job's log says of its results.
+/// Jobs whose places are kept: those asked for last. A job of the most tasks, each with three
+/// replicas, takes about 6 MB.
+const OUTCOMES_MAX: usize = 8;
+
+/// Entries read from a log at a time.
+const ENTRIES_AT_ONCE: usize = 4_096;
+
+/// A place in a job's log.
+type Position = u32;
+
+/// A job's log.
+pub(crate) trait Log {
+    /// The entry at a place.
+    fn entry(&self, at: Position) -> Result<Option<Entry>, ApiError>;
+
+    /// The entries from a place on, in order, at most `most`.
+    fn entries(&self, from: Position, most: usize) -> Result<Vec<Entry>, ApiError>;
+}
+
+/// Where a job's log says what of its results.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    verdicts: BTreeMap<TaskIndex, Verdict>,
-    receipts: BTreeMap<(TaskIndex, ReplicaIndex), (SignedReceipt, OutputPlace)>,
-    batches: Vec<Batch>,
+    /// The first place that was not read.
+    unread: Position,
+    verdicts: BTreeMap<TaskIndex, Position>,
+    receipts: BTreeMap<(TaskIndex, ReplicaIndex), Position>,
+    /// The batch that each task is settled with.
+    batches: BTreeMap<TaskIndex, Position>,
+    /// The batch that was last asked for.
+    last_batch: Option<Proofs>,
+}
+
+/// What proves the verdicts of a batch.
+struct Proofs {
+    at: Position,
+    sequence: BatchSequence,
+    verdicts_root: Digest,
+    tasks: Vec<TaskIndex>,
+    tree: Tree,
 }
 
 impl Outcome {
-    pub(crate) fn of(log: Vec<Entry>) -> Self {
-        let mut outcome = Self::default();
-        for entry in log {
-            match entry {
-                Entry::Reported { receipt, output } => {
-                    let key = (receipt.payload.task, receipt.payload.replica);
-                    outcome.receipts.insert(key, (receipt, output));
-                }
-                Entry::Judged { verdict } => drop(outcome.verdicts.insert(verdict.task, verdict)),
-                Entry::Batched { batch } => outcome.batches.push(batch),
-                Entry::Assigned { .. }
-                | Entry::Released { .. }
-                | Entry::Added { .. }
-                | Entry::Undecided { .. } => {}
+    /// Takes in what was added to the log.
+    pub(crate) fn catch_up(&mut self, log: &impl Log) -> Result<(), ApiError> {
+        loop {
+            let entries = log.entries(self.unread, ENTRIES_AT_ONCE)?;
+            for entry in &entries {
+                self.note(entry);
+            }
+            if entries.len() < ENTRIES_AT_ONCE {
+                return Ok(());
             }
         }
-        outcome
+    }
+
+    fn note(&mut self, entry: &Entry) {
+        let at = self.unread;
+        self.unread += 1;
+        match entry {
+            Entry::Reported { receipt, .. } => {
+                let receipt = &receipt.payload;
+                self.receipts.insert((receipt.task, receipt.replica), at);
+            }
+            Entry::Judged { verdict } => drop(self.verdicts.insert(verdict.task, at)),
+            Entry::Batched { batch } => {
+                for task in tasks_of(batch) {
+                    self.batches.insert(task, at);
+                }
+            }
+            Entry::Assigned { .. }
+            | Entry::Released { .. }
+            | Entry::Added { .. }
+            | Entry::Undecided { .. } => {}
+        }
     }
 
     /// The results of decided tasks from `first` on, at most `most`.
-    pub(crate) fn results(&self, first: TaskIndex, most: usize) -> Vec<TaskResult> {
+    pub(crate) fn results(
+        &self,
+        log: &impl Log,
+        first: TaskIndex,
+        most: usize,
+    ) -> Result<Vec<TaskResult>, ApiError> {
         self.verdicts
             .range(first..)
-            .filter_map(|(task, verdict)| self.result(*task, verdict))
+            .filter_map(|(task, _)| match self.result(log, *task) {
+                Ok((result, _)) => Some(Ok(result)),
+                Err(ApiError::NotDecided { .. }) => None,
+                Err(error) => Some(Err(error)),
+            })
             .take(most)
             .collect()
     }
 
-    /// The replica that stands for a task: the first whose answer was accepted.
-    fn result(&self, task: TaskIndex, verdict: &Verdict) -> Option<TaskResult> {
+    /// The replica that stands for a task, the first whose answer was accepted, and where its sealed
+    /// result is.
+    pub(crate) fn result(
+        &self,
+        log: &impl Log,
+        task: TaskIndex,
+    ) -> Result<(TaskResult, OutputPlace), ApiError> {
+        let verdict = self.verdict(log, task)?;
         let accepted = verdict
             .replicas
             .iter()
-            .find(|found| found.finding == Finding::Accepted)?;
-        let (receipt, output) = self.receipts.get(&(task, accepted.replica))?;
-        Some(TaskResult {
+            .find(|found| found.finding == Finding::Accepted)
+            .ok_or(ApiError::NotDecided { task })?;
+        let (receipt, output) = self.receipt(log, task, accepted.replica)?;
+        let result = TaskResult {
             task,
             replica: accepted.replica,
             device: accepted.device,
@@ -66,74 +136,120 @@ impl Outcome {
             sealed_bytes: output.bytes(),
             output_root: receipt.payload.output_root,
             result_commitment: receipt.payload.result_commitment,
-        })
-    }
-
-    /// Where the sealed result of a task is.
-    pub(crate) fn output(
-        &self,
-        task: TaskIndex,
-    ) -> Result<(ReplicaIndex, DeviceId, OutputPlace), ApiError> {
-        let verdict = self
-            .verdicts
-            .get(&task)
-            .ok_or(ApiError::NotDecided { task })?;
-        let result = self
-            .result(task, verdict)
-            .ok_or(ApiError::NotDecided { task })?;
-        let (_, output) = self
-            .receipts
-            .get(&(task, result.replica))
-            .ok_or(ApiError::NotDecided { task })?;
-        Ok((result.replica, result.device, *output))
+        };
+        Ok((result, output))
     }
 
     /// The file that proves what a replica was found to be worth.
     pub(crate) fn receipt_file(
-        &self,
+        &mut self,
+        log: &impl Log,
         genesis: GenesisHash,
         task: TaskIndex,
         replica: ReplicaIndex,
     ) -> Result<ReceiptFile, ApiError> {
-        let verdict = self
-            .verdicts
-            .get(&task)
-            .ok_or(ApiError::NotDecided { task })?;
-        let (receipt, _) = self
-            .receipts
-            .get(&(task, replica))
-            .ok_or(ApiError::NotDecided { task })?;
-        let (batch, settled) = self
-            .batches
-            .iter()
-            .find_map(|batch| {
-                let tasks: Vec<_> = tasks::validate(&batch.tasks, u32::MAX)
-                    .ok()?
-                    .iter()
-                    .collect();
-                tasks.contains(&task).then_some((batch, tasks))
-            })
-            .ok_or(ApiError::NotSettled { task })?;
-        let tree = Tree::new(
-            settled
-                .iter()
-                .filter_map(|task| Some(self.verdicts.get(task)?.encode())),
-        );
-        let place = settled
-            .iter()
-            .position(|settled| *settled == task)
-            .unwrap_or_default();
-        let proof = tree
-            .proof(u32::try_from(place).unwrap_or(u32::MAX))
-            .ok_or(ApiError::NotSettled { task })?;
+        let verdict = self.verdict(log, task)?;
+        let (receipt, _) = self.receipt(log, task, replica)?;
+        let not_settled = ApiError::NotSettled { task };
+        let at = *self.batches.get(&task).ok_or(not_settled.clone())?;
+        if self.last_batch.as_ref().is_none_or(|last| last.at != at) {
+            self.last_batch = Some(self.proofs(log, at, &not_settled)?);
+        }
+        let batch = self.last_batch.as_ref().ok_or(not_settled.clone())?;
+        let place = batch.tasks.binary_search(&task).ok();
+        let proof = place
+            .and_then(|place| batch.tree.proof(u32::try_from(place).ok()?))
+            .ok_or(not_settled)?;
         Ok(ReceiptFile {
             genesis,
-            receipt: receipt.clone(),
-            verdict: verdict.clone(),
+            receipt,
+            verdict,
             batch: batch.sequence,
             verdicts_root: batch.verdicts_root,
             proof,
         })
+    }
+
+    fn proofs(
+        &self,
+        log: &impl Log,
+        at: Position,
+        not_settled: &ApiError,
+    ) -> Result<Proofs, ApiError> {
+        let Some(Entry::Batched { batch }) = log.entry(at)? else {
+            return Err(not_settled.clone());
+        };
+        let tasks = tasks_of(&batch);
+        let verdicts = tasks
+            .iter()
+            .map(|task| Ok(self.verdict(log, *task)?.encode()))
+            .collect::<Result<Vec<_>, ApiError>>()?;
+        Ok(Proofs {
+            at,
+            sequence: batch.sequence,
+            verdicts_root: batch.verdicts_root,
+            tasks,
+            tree: Tree::new(verdicts),
+        })
+    }
+
+    fn verdict(&self, log: &impl Log, task: TaskIndex) -> Result<Verdict, ApiError> {
+        let at = self.verdicts.get(&task);
+        match at.map(|at| log.entry(*at)).transpose()?.flatten() {
+            Some(Entry::Judged { verdict }) => Ok(verdict),
+            _ => Err(ApiError::NotDecided { task }),
+        }
+    }
+
+    fn receipt(
+        &self,
+        log: &impl Log,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+    ) -> Result<(SignedReceipt, OutputPlace), ApiError> {
+        let at = self.receipts.get(&(task, replica));
+        match at.map(|at| log.entry(*at)).transpose()?.flatten() {
+            Some(Entry::Reported { receipt, output }) => Ok((receipt, output)),
+            _ => Err(ApiError::NotDecided { task }),
+        }
+    }
+}
+
+/// The tasks of a batch, ascending; the masternode composed it, so it is valid.
+fn tasks_of(batch: &Batch) -> Vec<TaskIndex> {
+    tasks::validate(&batch.tasks, u32::MAX)
+        .map(|tasks| tasks.iter().collect())
+        .unwrap_or_default()
+}
+
+/// The outcomes of the jobs that were asked for last.
+#[derive(Default)]
+pub(crate) struct Outcomes(Mutex<VecDeque<(JobId, Arc<Mutex<Outcome>>)>>);
+
+impl Outcomes {
+    /// Answers from a job's outcome, with all that its log has by now.
+    pub(crate) fn ask<L: Log, T>(
+        &self,
+        job: JobId,
+        log: &L,
+        question: impl FnOnce(&mut Outcome, &L) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let outcome = self.of(job);
+        // A panic while the lock was held leaves places that are still right.
+        let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.catch_up(log)?;
+        question(&mut outcome, log)
+    }
+
+    fn of(&self, job: JobId) -> Arc<Mutex<Outcome>> {
+        let mut outcomes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = outcomes.iter().position(|(known, _)| *known == job);
+        let outcome = known
+            .and_then(|at| outcomes.remove(at))
+            .map_or_else(Arc::default, |(_, outcome)| outcome);
+        outcomes.push_front((job, outcome.clone()));
+        outcomes.truncate(OUTCOMES_MAX);
+        outcome
     }
 }
 
@@ -142,7 +258,7 @@ impl Outcome {
 mod tests {
     use super::*;
     use quern_primitives::{
-        Digest, JobId, ProgramHash,
+        ProgramHash,
         batch::LogRange,
         device::Class,
         ids::AccountId,
@@ -150,6 +266,7 @@ mod tests {
         receipt::{Exit, Receipt},
         verdict::ReplicaFinding,
     };
+    use std::cell::Cell;
 
     const GENESIS: GenesisHash = GenesisHash([9; 32]);
     const JOB: JobId = JobId([1; 32]);
@@ -222,8 +339,33 @@ mod tests {
         Entry::Batched { batch }
     }
 
+    /// A log that counts how many of its entries were read.
+    struct Counted {
+        entries: Vec<Entry>,
+        read: Cell<usize>,
+    }
+
+    impl Log for Counted {
+        fn entry(&self, at: Position) -> Result<Option<Entry>, ApiError> {
+            self.read.set(self.read.get() + 1);
+            Ok(self.entries.get(at as usize).cloned())
+        }
+
+        fn entries(&self, from: Position, most: usize) -> Result<Vec<Entry>, ApiError> {
+            let rest = self.entries.iter().skip(from as usize).take(most);
+            let entries: Vec<_> = rest.cloned().collect();
+            self.read.set(self.read.get() + entries.len());
+            Ok(entries)
+        }
+    }
+
+    fn counted(entries: Vec<Entry>) -> Counted {
+        let read = Cell::new(0);
+        Counted { entries, read }
+    }
+
     /// Tasks 0 to 3 are reported; 0 to 2 are decided; 1 and 2 are settled, by the second batch.
-    fn outcome() -> Outcome {
+    fn outcome() -> (Outcome, Counted) {
         let mut log: Vec<_> = (0..4)
             .flat_map(|task| [reported(task, 0), reported(task, 1)])
             .collect();
@@ -231,12 +373,16 @@ mod tests {
             verdict: verdict(task),
         }));
         log.push(batched(1, &[1, 2]));
-        Outcome::of(log)
+        let log = counted(log);
+        let mut outcome = Outcome::default();
+        outcome.catch_up(&log).unwrap();
+        (outcome, log)
     }
 
     #[test]
     fn results_are_those_of_the_accepted_replica_of_decided_tasks() {
-        let results = outcome().results(1, 10);
+        let (outcome, log) = outcome();
+        let results = outcome.results(&log, 1, 10).unwrap();
         assert_eq!(
             results.iter().map(|result| result.task).collect::<Vec<_>>(),
             [1, 2]
@@ -246,24 +392,24 @@ mod tests {
                 .iter()
                 .all(|result| result.replica == 1 && result.sealed_bytes == 33)
         );
-        assert_eq!(outcome().results(0, 2).len(), 2);
+        assert_eq!(outcome.results(&log, 0, 2).unwrap().len(), 2);
     }
 
     #[test]
     fn nothing_is_told_of_a_task_before_it_is_decided() {
+        let (mut outcome, log) = outcome();
         let undecided = ApiError::NotDecided { task: 3 };
-        assert_eq!(outcome().output(3).unwrap_err(), undecided);
-        assert_eq!(
-            outcome().receipt_file(GENESIS, 3, 0).unwrap_err(),
-            undecided
-        );
-        assert!(outcome().results(3, 10).is_empty());
+        assert_eq!(outcome.result(&log, 3).unwrap_err(), undecided);
+        let file = outcome.receipt_file(&log, GENESIS, 3, 0);
+        assert_eq!(file.unwrap_err(), undecided);
+        assert_eq!(outcome.results(&log, 3, 10), Ok(vec![]));
     }
 
     #[test]
     fn a_receipt_file_proves_its_verdict_under_the_root_of_its_batch() {
+        let (mut outcome, log) = outcome();
         for (task, replica) in [(1, 0), (1, 1), (2, 1)] {
-            let file = outcome().receipt_file(GENESIS, task, replica).unwrap();
+            let file = outcome.receipt_file(&log, GENESIS, task, replica).unwrap();
             assert_eq!((file.batch, &file.verdict), (1, &verdict(task)));
             assert_eq!(file.receipt, receipt(task, replica));
             assert!(
@@ -275,7 +421,78 @@ mod tests {
 
     #[test]
     fn a_decided_task_in_no_batch_has_no_receipt_file_yet() {
-        let error = outcome().receipt_file(GENESIS, 0, 1).unwrap_err();
+        let (mut outcome, log) = outcome();
+        let error = outcome.receipt_file(&log, GENESIS, 0, 1).unwrap_err();
         assert_eq!(error, ApiError::NotSettled { task: 0 });
+    }
+
+    /// A log in which so many tasks are reported, decided and settled, 100 to a batch.
+    fn long_log(tasks: u32) -> Counted {
+        let mut entries = Vec::new();
+        for first in (0..tasks).step_by(100) {
+            let batch: Vec<_> = (first..first + 100).collect();
+            for task in &batch {
+                let verdict = verdict(*task);
+                entries.extend([reported(*task, 0), reported(*task, 1)]);
+                entries.push(Entry::Judged { verdict });
+            }
+            entries.push(batched(first / 100, &batch));
+        }
+        counted(entries)
+    }
+
+    #[test]
+    fn a_job_of_twice_the_tasks_costs_twice_the_reads_to_download() {
+        let reads = [300, 600].map(|tasks| {
+            let (outcomes, log) = (Outcomes::default(), long_log(tasks));
+            for task in 0..tasks {
+                let ask = |outcome: &mut Outcome, log: &Counted| {
+                    outcome.result(log, task)?;
+                    outcome.receipt_file(log, GENESIS, task, 1)
+                };
+                let file = outcomes.ask(JOB, &log, ask).unwrap();
+                assert!(
+                    file.proof
+                        .holds(&file.verdicts_root, &file.verdict.encode())
+                );
+            }
+            log.read.get()
+        });
+        assert_eq!(reads[1], 2 * reads[0]);
+        assert!(reads[0] < 300 * 10, "{} reads", reads[0]);
+    }
+
+    #[test]
+    fn what_is_added_to_a_log_is_found_without_reading_it_again() {
+        let (outcomes, mut log) = (Outcomes::default(), long_log(100));
+        let ask =
+            |log: &Counted, task| outcomes.ask(JOB, log, |outcome, log| outcome.result(log, task));
+        assert_eq!(
+            ask(&log, 100).unwrap_err(),
+            ApiError::NotDecided { task: 100 }
+        );
+        log.read.set(0);
+        let verdict = verdict(100);
+        log.entries
+            .extend([reported(100, 1), Entry::Judged { verdict }]);
+        assert_eq!(ask(&log, 100).unwrap().0.task, 100);
+        assert_eq!(
+            log.read.get(),
+            4,
+            "two entries are new, and read once more for the answer"
+        );
+    }
+
+    #[test]
+    fn no_more_jobs_are_kept_in_memory_than_the_limit() {
+        let (outcomes, log) = (Outcomes::default(), long_log(100));
+        for job in 0..2 * OUTCOMES_MAX as u8 {
+            let task = 7;
+            let result = outcomes.ask(JobId([job; 32]), &log, |outcome, log| {
+                outcome.result(log, task)
+            });
+            assert_eq!(result.unwrap().0.task, task);
+        }
+        assert_eq!(outcomes.0.lock().unwrap().len(), OUTCOMES_MAX);
     }
 }

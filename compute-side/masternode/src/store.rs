@@ -4,10 +4,14 @@
 //! the disk is told when it is there. A `kill -9` at any moment leaves the last finished
 //! transaction.
 
-use crate::core::{Effect, Entry, Ticket};
+use crate::{
+    core::{Effect, Entry, Ticket},
+    receipts::Log,
+};
 use codec::{Decode, DecodeAll, Encode};
+use quern_jobs_api::ApiError;
 use quern_primitives::{DeviceId, GenesisHash, JobId, TaskIndex, ids::ReplicaIndex, job::Job};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
 use std::{
     path::Path,
     sync::{Arc, mpsc},
@@ -143,20 +147,15 @@ impl Store {
         let _ = self.queue.send(write);
     }
 
-    /// A job's log, in order.
+    /// A job's whole log, in order.
     pub(crate) fn log(&self, job: JobId) -> Result<Vec<Entry>, StoreError> {
-        let read = self.database.begin_read()?;
-        let table = read.open_table(LOG)?;
-        let entries = table.range(log_key(job, 0)..=log_key(job, u32::MAX))?;
-        entries
-            .map(|entry| {
-                let (_, bytes) = entry?;
-                Entry::decode_all(&mut bytes.value()).map_err(|source| StoreError::Foreign {
-                    what: "job log",
-                    source,
-                })
-            })
-            .collect()
+        self.read_log(job)?.read(0, usize::MAX)
+    }
+
+    /// A job's log as it is on disk now.
+    pub(crate) fn read_log(&self, job: JobId) -> Result<JobLog, StoreError> {
+        let table = self.database.begin_read()?.open_table(LOG)?;
+        Ok(JobLog { job, table })
     }
 
     /// The sealed result of a replica, if it is kept here.
@@ -224,6 +223,44 @@ impl Store {
         write.commit()?;
         Ok(())
     }
+}
+
+/// A job's log, to be read by place.
+pub(crate) struct JobLog {
+    job: JobId,
+    table: ReadOnlyTable<[u8; 36], &'static [u8]>,
+}
+
+impl JobLog {
+    fn read(&self, from: u32, most: usize) -> Result<Vec<Entry>, StoreError> {
+        let places = log_key(self.job, from)..=log_key(self.job, u32::MAX);
+        let entries = self.table.range(places)?.take(most);
+        entries
+            .map(|entry| decode_entry(entry?.1.value()))
+            .collect()
+    }
+
+    fn read_one(&self, at: u32) -> Result<Option<Entry>, StoreError> {
+        let entry = self.table.get(log_key(self.job, at))?;
+        entry.map(|bytes| decode_entry(bytes.value())).transpose()
+    }
+}
+
+impl Log for JobLog {
+    fn entry(&self, at: u32) -> Result<Option<Entry>, ApiError> {
+        self.read_one(at).map_err(|_| ApiError::Storage)
+    }
+
+    fn entries(&self, from: u32, most: usize) -> Result<Vec<Entry>, ApiError> {
+        self.read(from, most).map_err(|_| ApiError::Storage)
+    }
+}
+
+fn decode_entry(mut bytes: &[u8]) -> Result<Entry, StoreError> {
+    Entry::decode_all(&mut bytes).map_err(|source| StoreError::Foreign {
+        what: "job log",
+        source,
+    })
 }
 
 fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> {
@@ -421,6 +458,20 @@ mod tests {
         assert_eq!(store.log(OTHER).unwrap().len(), 1);
         let output = store.output(JOB, 0, 7, key(7).id()).unwrap();
         assert_eq!(output, Some(vec![7]));
+    }
+
+    #[test]
+    fn a_log_is_read_by_place_and_not_beyond_its_job() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        (0..9).for_each(|n| append(&store, n + 1, JOB, n, n as u8));
+        append(&store, 10, OTHER, 0, 9);
+        wait_for(&written, 10);
+        let log = store.read_log(JOB).unwrap();
+        assert_eq!(log.entry(4), Ok(Some(reported(JOB, 4))));
+        assert_eq!(log.entry(9), Ok(None));
+        assert_eq!(log.entries(7, 1), Ok(vec![reported(JOB, 7)]));
+        assert_eq!(log.entries(8, 9), Ok(vec![reported(JOB, 8)]));
     }
 
     #[test]
