@@ -30,7 +30,7 @@ use quern_primitives::{
     BlockNumber, DeviceId, Digest, GenesisHash, JobId, SealingKey, device::Class, job::Job,
     view::DeviceView,
 };
-use quern_protocol::{Hello, Response};
+use quern_protocol::{Exchange, Hello, ReplicaId, Response};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -62,6 +62,13 @@ pub(crate) enum Command {
         device: DeviceId,
         view: Option<Box<DeviceView>>,
         hello: Hello,
+        reply: ReplyToken,
+    },
+    /// A device asks for work or reports, and the results it delivered in pieces were read.
+    Exchanged {
+        device: DeviceId,
+        exchange: Exchange,
+        delivered: BTreeMap<ReplicaId, (u64, Digest)>,
         reply: ReplyToken,
     },
     /// A connected device was looked up again.
@@ -284,6 +291,12 @@ impl Grid {
                 hello,
                 reply,
             } => self.hello(device, view, hello, reply),
+            Command::Exchanged {
+                device,
+                exchange,
+                delivered,
+                reply,
+            } => self.exchange(device, exchange, delivered, reply),
             Command::Rechecked { device, view } => {
                 if let Err(refusal) = devices::admit(view.as_deref()) {
                     self.step(Event::Barred { device, refusal });

@@ -137,6 +137,19 @@ impl Vault {
             .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 
+    /// A result that its device says it has delivered in so many bytes: its chunk root, if they are
+    /// all here. It is kept from then on, until it is erased. Reads the whole file.
+    pub(crate) fn delivered(&self, job: JobId, item: Item, bytes: u64) -> Option<Digest> {
+        if self.held(job, item) != bytes {
+            return None;
+        }
+        let root = self.chunk_root(job, item).ok()?;
+        // It is kept already if the device says so twice at a time, or if the masternode went down
+        // before the report was on disk.
+        let kept = self.has(job, item) || self.keep(job, item).is_ok() || self.has(job, item);
+        kept.then_some(root)
+    }
+
     /// The item turned out wrong: what was received is dropped.
     pub(crate) fn drop_part(&self, job: JobId, item: Item) {
         // A part that cannot be removed is refused again when it is next checked.
@@ -254,6 +267,26 @@ mod tests {
             chunk_root(b"abcdef"),
             "the root is known also once it is kept"
         );
+    }
+
+    #[test]
+    fn a_result_is_kept_once_its_device_says_that_it_is_whole() {
+        let (_folder, vault) = vault();
+        let item = Item::Result(3, 0, DeviceId([7; 32]));
+        assert_eq!(vault.delivered(JOB, item, 6), None);
+        vault.append(JOB, item, 0, 6, b"abc").unwrap();
+        assert_eq!(vault.delivered(JOB, item, 6), None, "a half is missing");
+        vault.append(JOB, item, 3, 6, b"def").unwrap();
+        for _ in 0..2 {
+            let root = Some(chunk_root(b"abcdef"));
+            assert_eq!(
+                vault.delivered(JOB, item, 6),
+                root,
+                "however often it says so"
+            );
+        }
+        assert_eq!(vault.delivered(JOB, item, 5), None);
+        assert_eq!(vault.read_all(JOB, item).unwrap(), b"abcdef");
     }
 
     #[test]

@@ -6,11 +6,12 @@ use crate::{
     vault::Item,
 };
 use quern_network::{Misbehaviour, ReplyToken, ServerEvent};
-use quern_primitives::{DeviceId, view::DeviceView};
+use quern_primitives::{DeviceId, Digest, view::DeviceView};
 use quern_protocol::{
-    Content, Deliver, Fetch, Hello, Piece, Refusal, ReplicaId, Request, Response, Welcome, limits,
+    Content, Deliver, Exchange, Fetch, Hello, Output, Piece, Refusal, ReplicaId, Report, Request,
+    Response, Welcome, limits,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How long a device that breaks the wire's rules is kept out.
 const MISBEHAVIOUR_BLOCK: Duration = Duration::from_secs(60);
@@ -57,22 +58,7 @@ impl Grid {
                 reply,
             } => match request {
                 Request::Hello(hello) => self.look_up(device, hello, reply),
-                Request::Exchange(exchange) => {
-                    self.next_token += 1;
-                    let token = Token(self.next_token);
-                    self.tokens.insert(token, reply);
-                    let delivered = exchange
-                        .reports
-                        .iter()
-                        .filter_map(|report| self.delivered(device, report))
-                        .collect();
-                    self.step(Event::Exchange {
-                        device,
-                        token,
-                        exchange,
-                        delivered,
-                    });
-                }
+                Request::Exchange(exchange) => self.receive(device, exchange, reply),
                 Request::Fetch(fetch) => self.fetch(device, fetch, reply),
                 Request::Deliver(deliver) => self.deliver(device, deliver, reply),
             },
@@ -108,13 +94,56 @@ impl Grid {
         });
     }
 
-    /// Length and chunk root of a result that was delivered in pieces.
-    fn delivered(
-        &self,
+    /// Takes an exchange in. Results that were delivered in pieces are read first, beside the task
+    /// that owns the core: the largest take a while.
+    fn receive(&mut self, device: DeviceId, exchange: Exchange, reply: ReplyToken) {
+        let files: Vec<_> = exchange
+            .reports
+            .iter()
+            .filter_map(|report| self.delivered(device, report))
+            .collect();
+        if files.is_empty() {
+            return self.exchange(device, exchange, BTreeMap::new(), reply);
+        }
+        let shared = self.shared.clone();
+        tokio::task::spawn_blocking(move || {
+            let read = |(id, bytes): &(ReplicaId, u64)| {
+                let item = Item::Result(id.task, id.replica, device);
+                let root = shared.vault.delivered(id.job, item, *bytes)?;
+                Some((*id, (*bytes, root)))
+            };
+            let command = Command::Exchanged {
+                device,
+                delivered: files.iter().filter_map(read).collect(),
+                exchange,
+                reply,
+            };
+            // An error says that the masternode stops.
+            drop(shared.commands.blocking_send(command));
+        });
+    }
+
+    pub(super) fn exchange(
+        &mut self,
         device: DeviceId,
-        report: &quern_protocol::Report,
-    ) -> Option<(ReplicaId, (u64, quern_primitives::Digest))> {
-        let quern_protocol::Output::Delivered { bytes } = report.output else {
+        exchange: Exchange,
+        delivered: BTreeMap<ReplicaId, (u64, Digest)>,
+        reply: ReplyToken,
+    ) {
+        self.next_token += 1;
+        let token = Token(self.next_token);
+        self.tokens.insert(token, reply);
+        self.step(Event::Exchange {
+            device,
+            token,
+            exchange,
+            delivered,
+        });
+    }
+
+    /// The replica whose result a report says was delivered in pieces, and its length.
+    fn delivered(&self, device: DeviceId, report: &Report) -> Option<(ReplicaId, u64)> {
+        let Output::Delivered { bytes } = report.output else {
             return None;
         };
         let receipt = &report.receipt.payload;
@@ -123,20 +152,7 @@ impl Grid {
             task: receipt.task,
             replica: receipt.replica,
         };
-        if !self.core.holds_replica(&device, id) {
-            return None;
-        }
-        let item = Item::Result(id.task, id.replica, device);
-        let vault = &self.shared.vault;
-        if vault.held(id.job, item) != bytes {
-            return None;
-        }
-        let root = vault.chunk_root(id.job, item).ok()?;
-        // It was kept before if the masternode went down before the report was on disk.
-        if !vault.has(id.job, item) {
-            vault.keep(id.job, item).ok()?;
-        }
-        Some((id, (bytes, root)))
+        self.core.holds_replica(&device, id).then_some((id, bytes))
     }
 
     fn fetch(&self, device: DeviceId, fetch: Fetch, reply: ReplyToken) {
