@@ -160,10 +160,19 @@ impl Api {
                 .send(Command::Status { job, answer })
                 .await,
         );
-        status
-            .await
-            .map_err(|_| ApiError::Starting)?
-            .ok_or(ApiError::NotCoordinator)
+        match status.await.map_err(|_| ApiError::Starting)? {
+            Some(status) => Ok(status),
+            None => self.closed_status(job).await,
+        }
+    }
+
+    /// What is remembered of a job that the chain closed.
+    async fn closed_status(&self, job: JobId) -> Result<JobStatus, ApiError> {
+        self.blocking(move |shared| {
+            let closed = shared.store.closed(job).map_err(|_| ApiError::Storage)?;
+            closed.ok_or(ApiError::NotCoordinator)
+        })
+        .await
     }
 
     /// Answers from what the log says of a job's results.

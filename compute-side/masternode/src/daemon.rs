@@ -27,8 +27,8 @@ use quern_jobs_api::JobStatus;
 use quern_ledger::{Chain, Endpoints};
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits};
 use quern_primitives::{
-    BlockNumber, DeviceId, Digest, GenesisHash, JobId, SealingKey, device::Class, job::Job,
-    view::DeviceView,
+    BlockNumber, DeviceId, Digest, GenesisHash, JobId, SealingKey, TaskIndex, device::Class,
+    ids::ReplicaIndex, job::Job, view::DeviceView,
 };
 use quern_protocol::{Exchange, Hello, ReplicaId, Response};
 use std::{
@@ -47,7 +47,7 @@ const ORDERS_MAX: usize = 1_024;
 /// How often connected devices are looked up again, in finalised blocks.
 const RECHECK_BLOCKS: BlockNumber = 15;
 
-/// How long a closed job's results stay: a day of 2-second blocks.
+/// How long accepted results and receipts stay after a job's deadline: a day of 2-second blocks.
 const RETENTION_BLOCKS: BlockNumber = 24 * 3_600 / 2;
 
 /// What reaches the task that owns the core.
@@ -391,9 +391,17 @@ impl Grid {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Append { .. } | Effect::KeepOutputs { .. } => {
-                self.shared.store.carry_out(effect)
+            Effect::KeepOutputs {
+                job,
+                task,
+                ref accepted,
+            } => {
+                if self.shared.vault.has_results(job) {
+                    self.keep_result(job, task, accepted.first().copied());
+                }
+                self.shared.store.carry_out(effect);
             }
+            Effect::Append { .. } => self.shared.store.carry_out(effect),
             Effect::Answer {
                 token,
                 device,
@@ -425,8 +433,8 @@ impl Grid {
                 self.order(settler::Order::CloseFailed { job, task, why });
             }
             Effect::Changed { .. } => self.shared.changes.send_modify(|count| *count += 1),
-            Effect::Closed { job } => {
-                tracing::info!(%job, "job is closed");
+            Effect::Closed { job, status } => {
+                watcher::close(&self.shared, job, &status);
                 self.shared.changes.send_modify(|count| *count += 1);
             }
         }
@@ -434,6 +442,16 @@ impl Grid {
         if self.tokens.len() > COMMANDS_MAX {
             self.tokens.retain(|_, reply| reply.is_wanted());
         }
+    }
+
+    /// Erases the other results of a task that were delivered in pieces.
+    fn keep_result(&self, job: JobId, task: TaskIndex, kept: Option<(ReplicaIndex, DeviceId)>) {
+        let vault = self.shared.vault.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = vault.keep_result(job, task, kept) {
+                tracing::warn!(%job, task, %error, "cannot erase results that were not accepted");
+            }
+        });
     }
 
     fn order(&self, order: settler::Order) {

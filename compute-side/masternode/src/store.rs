@@ -9,7 +9,7 @@ use crate::{
     receipts::Log,
 };
 use codec::{Decode, DecodeAll, Encode};
-use quern_jobs_api::ApiError;
+use quern_jobs_api::{ApiError, JobStatus};
 use quern_primitives::{DeviceId, GenesisHash, JobId, TaskIndex, ids::ReplicaIndex, job::Job};
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
 use std::{
@@ -27,6 +27,8 @@ const LOG: TableDefinition<[u8; 36], &[u8]> = TableDefinition::new("log/1");
 const OUTPUTS: TableDefinition<[u8; 69], &[u8]> = TableDefinition::new("outputs/1");
 /// Job name to what else is known of it.
 const JOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("jobs/1");
+/// Job name to what its owner is told of it since the chain closed it.
+const CLOSED: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("closed/1");
 /// The chain this file belongs to.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta/1");
 
@@ -67,6 +69,9 @@ pub(crate) enum StoreError {
         /// What the decoder says.
         source: codec::Error,
     },
+    /// The status of a closed job does not read.
+    #[error("the store's status of a closed job does not read; it was written by another version")]
+    Status(#[source] serde_json::Error),
 }
 
 impl<E: Into<redb::Error>> From<E> for StoreError {
@@ -206,10 +211,40 @@ impl Store {
         Ok(())
     }
 
+    /// Remembers how a job ended and forgets its key; on disk when this returns.
+    pub(crate) fn close_job(&self, job: JobId, status: &JobStatus) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        {
+            let mut jobs = write.open_table(JOBS)?;
+            let known = jobs.get(job.0)?.map(|bytes| decode_record(bytes.value()));
+            if let Some(record) = known.transpose()? {
+                let record = JobRecord {
+                    delegated_key: None,
+                    ..record
+                };
+                jobs.insert(job.0, record.encode().as_slice())?;
+            }
+            let status = serde_json::to_vec(status).map_err(StoreError::Status)?;
+            write.open_table(CLOSED)?.insert(job.0, status.as_slice())?;
+        }
+        write.commit()?;
+        Ok(())
+    }
+
+    /// How a job ended, if the chain closed it.
+    pub(crate) fn closed(&self, job: JobId) -> Result<Option<JobStatus>, StoreError> {
+        let table = self.database.begin_read()?.open_table(CLOSED)?;
+        let status = table.get(job.0)?;
+        status
+            .map(|bytes| serde_json::from_slice(bytes.value()).map_err(StoreError::Status))
+            .transpose()
+    }
+
     /// Forgets a job, its log and its results.
     pub(crate) fn erase(&self, job: JobId) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
         write.open_table(JOBS)?.remove(job.0)?;
+        write.open_table(CLOSED)?.remove(job.0)?;
         write
             .open_table(LOG)?
             .retain_in(log_key(job, 0)..=log_key(job, u32::MAX), |_, _| false)?;
@@ -268,6 +303,7 @@ fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> 
     write.open_table(LOG)?;
     write.open_table(OUTPUTS)?;
     write.open_table(JOBS)?;
+    write.open_table(CLOSED)?;
     {
         let mut meta = write.open_table(META)?;
         let known = meta.get("genesis")?.map(|bytes| bytes.value().to_vec());
@@ -373,9 +409,12 @@ fn output_key(job: JobId, task: TaskIndex, replica: ReplicaIndex, device: Device
 mod tests {
     use super::*;
     use crate::core::OutputPlace;
+    use quern_job_rules::pay::PRICES_AT_GENESIS;
+    use quern_jobs_api::Phase;
     use quern_primitives::{
-        Digest, ProgramHash,
+        AccountId, Digest, ProgramHash, SealingKey,
         device::Class,
+        job::{Agreement, ByteLevel, Escrow, JobState, Submission},
         payload::DeviceKey,
         receipt::{Exit, Receipt},
     };
@@ -503,6 +542,74 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    /// What the store does not look into.
+    fn a_job() -> Job {
+        let submission = Submission {
+            salt: [1; 16],
+            program: ProgramHash([2; 32]),
+            manifest: Digest([3; 32]),
+            shards_root: Digest([4; 32]),
+            key_commitment: Digest([5; 32]),
+            tasks: 1,
+            input_bytes: 100,
+            fuel_per_task_max: 1,
+            memory_bytes_max: 1,
+            result_bytes_max: 1,
+            agreement: Agreement::Single,
+            class: Class::Pinned,
+            level: ByteLevel::Balanced,
+            deadline: 10,
+            price_max: 1,
+            owner_sealing_key: SealingKey([6; 32]),
+        };
+        Job {
+            owner: AccountId::new([7; 32]),
+            submission,
+            prices: PRICES_AT_GENESIS,
+            submitted_at: 1,
+            state: JobState::Expired,
+            escrow: Escrow::default(),
+            settled_tasks: 0,
+            next_batch: 0,
+        }
+    }
+
+    #[test]
+    fn a_closed_job_keeps_its_status_but_not_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        let record = JobRecord {
+            job: a_job(),
+            delegated_key: Some(([1; 32], [2; 48])),
+            uploaded: true,
+        };
+        store.put_job(JOB, &record).unwrap();
+        assert!(store.closed(JOB).unwrap().is_none());
+        let status = JobStatus {
+            job: JOB,
+            phase: Phase::Closed,
+            tasks: 1,
+            waiting: 0,
+            running: 0,
+            decided: 1,
+            settled: 1,
+            replicas: 3,
+            incorrect: 1,
+            fuel: 5,
+            spent: u128::MAX,
+            devices: 0,
+            waiting_for: None,
+        };
+        store.close_job(JOB, &status).unwrap();
+        close((store, written));
+        let (store, _written) = open(folder.path());
+        assert_eq!(store.closed(JOB).unwrap(), Some(status));
+        let record = store.job(JOB).unwrap().unwrap();
+        assert!(record.delegated_key.is_none() && record.uploaded);
+        store.erase(JOB).unwrap();
+        assert!(store.closed(JOB).unwrap().is_none() && store.job(JOB).unwrap().is_none());
     }
 
     #[test]

@@ -176,12 +176,49 @@ impl Vault {
         fs::read(self.path(job, item))
     }
 
+    /// Erases the results of a task, except one.
+    pub(crate) fn keep_result(
+        &self,
+        job: JobId,
+        task: TaskIndex,
+        kept: Option<(ReplicaIndex, DeviceId)>,
+    ) -> io::Result<()> {
+        let folder = self.results(job).join(task.to_string());
+        let kept = kept.map(|(replica, device)| result_name(replica, device));
+        let files = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            files => files?,
+        };
+        for file in files {
+            let file = file?;
+            if Some(file.file_name()) != kept.as_ref().map(Into::into) {
+                fs::remove_file(file.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any result of a job was delivered in pieces.
+    pub(crate) fn has_results(&self, job: JobId) -> bool {
+        self.results(job).exists()
+    }
+
+    /// Erases what devices needed to compute a job: manifest, program and shards.
+    pub(crate) fn erase_inputs(&self, job: JobId) -> io::Result<()> {
+        let folder = self.job_folder(job);
+        for file in ["manifest", "manifest.part", "program.wasm", "program.part"] {
+            found(fs::remove_file(folder.join(file)))?;
+        }
+        found(fs::remove_dir_all(folder.join("shards")))
+    }
+
     /// Erases everything of a job.
     pub(crate) fn erase(&self, job: JobId) -> io::Result<()> {
-        match fs::remove_dir_all(self.job_folder(job)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done,
-        }
+        found(fs::remove_dir_all(self.job_folder(job)))
+    }
+
+    fn results(&self, job: JobId) -> PathBuf {
+        self.job_folder(job).join("results")
     }
 
     fn job_folder(&self, job: JobId) -> PathBuf {
@@ -194,14 +231,27 @@ impl Vault {
             Item::Manifest => folder.join("manifest"),
             Item::Program => folder.join("program.wasm"),
             Item::Shard(task) => folder.join("shards").join(task.to_string()),
-            Item::Result(task, replica, device) => folder
-                .join("results")
-                .join(format!("{task}-{replica}-{}", hex::encode(device.0))),
+            Item::Result(task, replica, device) => self
+                .results(job)
+                .join(task.to_string())
+                .join(result_name(replica, device)),
         }
     }
 
     fn part(&self, job: JobId, item: Item) -> PathBuf {
         self.path(job, item).with_extension("part")
+    }
+}
+
+fn result_name(replica: ReplicaIndex, device: DeviceId) -> String {
+    format!("{replica}-{}", hex::encode(device.0))
+}
+
+/// What is not there need not be erased.
+fn found(erased: io::Result<()>) -> io::Result<()> {
+    match erased {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 
@@ -295,6 +345,51 @@ mod tests {
         vault.append(JOB, ITEM, 0, 3, b"abc").unwrap();
         vault.drop_part(JOB, ITEM);
         assert_eq!(vault.append(JOB, ITEM, 0, 3, b"xyz"), Ok(Received::Whole));
+    }
+
+    fn put(vault: &Vault, item: Item) {
+        vault.append(JOB, item, 0, 3, b"abc").unwrap();
+        vault.keep(JOB, item).unwrap();
+    }
+
+    #[test]
+    fn of_a_decided_task_only_the_accepted_result_stays() {
+        let (_folder, vault) = vault();
+        let result = |task, replica| Item::Result(task, replica, DeviceId([replica; 32]));
+        assert!(!vault.has_results(JOB));
+        vault.keep_result(JOB, 1, None).unwrap();
+        for (task, replica) in [(1, 0), (1, 1), (1, 2), (11, 0)] {
+            put(&vault, result(task, replica));
+        }
+        vault.append(JOB, result(1, 3), 0, 6, b"abc").unwrap();
+        assert!(vault.has_results(JOB));
+        vault
+            .keep_result(JOB, 1, Some((1, DeviceId([1; 32]))))
+            .unwrap();
+        let held = [0, 1, 2, 3].map(|replica| vault.held(JOB, result(1, replica)));
+        assert_eq!(held, [0, 3, 0, 0], "a half delivered one is erased too");
+        assert!(vault.has(JOB, result(11, 0)));
+        vault.keep_result(JOB, 1, None).unwrap();
+        assert!(!vault.has(JOB, result(1, 1)));
+    }
+
+    #[test]
+    fn of_a_closed_job_only_results_stay() {
+        let (_folder, vault) = vault();
+        let result = Item::Result(0, 0, DeviceId([0; 32]));
+        let inputs = [
+            Item::Manifest,
+            Item::Program,
+            Item::Shard(0),
+            Item::Shard(1),
+        ];
+        inputs.into_iter().for_each(|item| put(&vault, item));
+        put(&vault, result);
+        for _ in 0..2 {
+            vault.erase_inputs(JOB).unwrap();
+            assert!(inputs.into_iter().all(|item| vault.held(JOB, item) == 0));
+            assert!(vault.has(JOB, result));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{
     vault::Item,
 };
 use anyhow::Context as _;
+use quern_jobs_api::JobStatus;
 use quern_ledger::{ChainError, State};
 use quern_primitives::{BlockNumber, JobId, job::Job};
 use quern_shards::{
@@ -41,8 +42,11 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
         recover(shared, core, id, job, record)?;
     }
     for (id, record) in remembered {
-        // It ended while this masternode was away; its results are still for its owner to fetch.
-        if let Some(job) = state.job(id).await? {
+        if shared.store.closed(id)?.is_some() {
+            // Its results are still for its owner to fetch.
+            shared.learn(id, record.job);
+        } else if let Some(job) = state.job(id).await? {
+            // It ended while this masternode was away.
             recover(shared, core, id, job, Some(record))?;
         }
     }
@@ -87,9 +91,26 @@ fn recover(
         .put_job(id, &record)
         .context("cannot remember a job")?;
     shared.learn(id, job.clone());
-    core.replay(Tick(0), id, job, plan, log);
-    tracing::info!(job = %id, entries, uploaded, "job is taken up again");
+    match core.replay(Tick(0), id, job, plan, log) {
+        Some(status) => close(shared, id, &status),
+        None => tracing::info!(job = %id, entries, uploaded, "job is taken up again"),
+    }
     Ok(())
+}
+
+/// A job is closed: what its owner may still fetch stays, and what was needed to compute it goes.
+pub(crate) fn close(shared: &Shared, id: JobId, status: &JobStatus) {
+    tracing::info!(job = %id, decided = status.decided, settled = status.settled, "job is closed");
+    shared.drop_context(id);
+    let closed = shared.store.close_job(id, status);
+    let erased = shared.vault.erase_inputs(id);
+    let failed = closed
+        .map_err(anyhow::Error::from)
+        .and(erased.map_err(anyhow::Error::from));
+    if let Err(error) = failed {
+        // It is erased with the rest when its time is over.
+        tracing::warn!(job = %id, error = format!("{error:#}"), "cannot clean up after a closed job");
+    }
 }
 
 /// Opens a job's manifest with its delegated key, if both are here.

@@ -100,7 +100,6 @@ pub(super) struct ActiveJob {
     pub(super) next_try: Tick,
     /// A task that cannot be settled, once that is sure, and why. It ends the job.
     pub(super) failed: Option<(Ticket, TaskIndex, Failure)>,
-    closed: bool,
 }
 
 impl ActiveJob {
@@ -124,7 +123,6 @@ impl ActiveJob {
             in_flight: None,
             next_try: Tick::default(),
             failed: None,
-            closed: false,
         }
     }
 
@@ -183,23 +181,6 @@ impl ActiveJob {
         matches!(self.job.state, JobState::Running { .. })
             && self.failed.is_none()
             && block.saturating_add(margin) < self.job.submission.deadline
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    pub(super) fn close(&mut self) {
-        self.closed = true;
-        self.held.clear();
-        self.unsettled.clear();
-        self.oldest_unsettled = None;
-        self.in_flight = None;
-    }
-
-    /// Whether nothing of it is to be computed any more: it is closed, or a task cannot be settled.
-    pub(super) fn is_over(&self) -> bool {
-        self.closed || self.failed.is_some()
     }
 
     pub(super) fn next_position(&mut self) -> u64 {
@@ -305,7 +286,7 @@ impl ActiveJob {
         if let Some(ticket) = self.reported_with(payload.task, payload.replica, &device) {
             return Ok(Admission::Repeated(ticket));
         }
-        let (Some(plan), false) = (&self.plan, self.is_over()) else {
+        let (Some(plan), false) = (&self.plan, self.failed.is_some()) else {
             return Err(DiscardReason::JobOver);
         };
         let task = self

@@ -1,18 +1,19 @@
 //! Asking the judge, and what follows from the verdict.
 
-use super::{Core, Effect, Entry, Tick};
+use super::{Core, Effect, Entry, Tick, Ticket};
 use quern_primitives::{DeviceId, JobId, TaskIndex, ids::ReplicaIndex, verdict::Finding};
 use quern_verdict::Hearing;
 
 impl Core {
     /// Asks the judge where a task stands and does what follows.
     pub(super) fn judge(&mut self, now: Tick, id: JobId, task: TaskIndex, out: &mut Vec<Effect>) {
-        let Some(active) = self.jobs.get_mut(&id).filter(|job| !job.is_over()) else {
+        let Some(active) = self.jobs.get_mut(&id).filter(|job| job.failed.is_none()) else {
             return;
         };
         match active.hearing(task) {
             Some(Hearing::Decided(decision)) => {
                 let verdict = active.verdict(task, decision);
+                let has_others = verdict.replicas.len() > 1;
                 let accepted = verdict
                     .replicas
                     .iter()
@@ -30,7 +31,10 @@ impl Core {
                 if let Some(active) = self.jobs.get_mut(&id) {
                     active.judged(ticket, verdict, now);
                 }
-                self.case_closed(id, task, accepted, out);
+                self.case_closed(id, task, out);
+                if has_others {
+                    self.keep_outputs(ticket, id, task, accepted);
+                }
             }
             Some(Hearing::NeedsMore { replicas }) => {
                 let added = active.add_replicas(task, replicas);
@@ -44,20 +48,15 @@ impl Core {
                 if let Some(active) = self.jobs.get_mut(&id) {
                     active.undecided(ticket, task);
                 }
-                self.case_closed(id, task, vec![], out);
+                self.case_closed(id, task, out);
+                self.keep_outputs(ticket, id, task, vec![]);
             }
             Some(Hearing::Open { .. }) | None => {}
         }
     }
 
     /// Nobody is asked for a task any more; nor for the rest of its job, if it cannot be settled.
-    fn case_closed(
-        &mut self,
-        id: JobId,
-        task: TaskIndex,
-        accepted: Vec<(ReplicaIndex, DeviceId)>,
-        out: &mut Vec<Effect>,
-    ) {
+    fn case_closed(&mut self, id: JobId, task: TaskIndex, out: &mut Vec<Effect>) {
         if self
             .jobs
             .get(&id)
@@ -68,11 +67,23 @@ impl Core {
         } else {
             self.queue.remove(id, task);
         }
-        out.push(Effect::KeepOutputs {
-            job: id,
+        out.push(Effect::Changed { job: id });
+    }
+
+    /// Has the other sealed results of a closed case erased, once its entry is on disk. Until then a
+    /// crash may bring every report back, and the results are still needed.
+    fn keep_outputs(
+        &mut self,
+        ticket: Ticket,
+        job: JobId,
+        task: TaskIndex,
+        accepted: Vec<(ReplicaIndex, DeviceId)>,
+    ) {
+        let effect = Effect::KeepOutputs {
+            job,
             task,
             accepted,
-        });
-        out.push(Effect::Changed { job: id });
+        };
+        self.closing.push_back((ticket, effect));
     }
 }

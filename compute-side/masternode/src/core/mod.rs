@@ -34,6 +34,7 @@ pub use settle::SettleLimits;
 use device::{Devices, Parked};
 use job::ActiveJob;
 use quern_grid::PullQueue;
+use quern_jobs_api::JobStatus;
 use quern_primitives::{
     batch::Batch,
     device::Class,
@@ -43,7 +44,7 @@ use quern_primitives::{
     view::DeviceView,
 };
 use quern_protocol::{Exchange, Hello, Output, Refusal, ReplicaId, limits};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Milliseconds since the masternode started. Only differences mean anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,8 +177,8 @@ pub enum Effect {
         /// What is wrong with it.
         why: Failure,
     },
-    /// Nobody answers for a task any more: sealed results of other replicas than these may be
-    /// erased.
+    /// Nobody answers for a task any more, and that is on disk: sealed results of other replicas than
+    /// these may be erased.
     KeepOutputs {
         /// The job.
         job: JobId,
@@ -191,10 +192,13 @@ pub enum Effect {
         /// The job.
         job: JobId,
     },
-    /// The chain closed the job; nothing more will be computed or settled.
+    /// The chain closed the job; nothing more will be computed or settled, and the core has forgotten
+    /// it.
     Closed {
         /// The job.
         job: JobId,
+        /// What its owner is told of it from now on.
+        status: Box<JobStatus>,
     },
 }
 
@@ -207,6 +211,8 @@ pub struct Core {
     block: BlockNumber,
     last_ticket: Ticket,
     persisted: Ticket,
+    /// What is to be erased of closed cases, with the ticket of the entry that must be on disk before.
+    closing: VecDeque<(Ticket, Effect)>,
     /// Tasks of replayed jobs on which the judge is still to be heard.
     unjudged: Vec<(JobId, TaskIndex)>,
     /// Something happened that an exchange held open may wait for.
@@ -225,13 +231,15 @@ impl Core {
             block: 0,
             last_ticket: Ticket::default(),
             persisted: Ticket::default(),
+            closing: VecDeque::new(),
             unjudged: Vec::new(),
             news: false,
             next_check: Tick::default(),
         }
     }
 
-    /// Rebuilds a job from what the chain and its log say, before any event is taken in.
+    /// Rebuilds a job from what the chain and its log say, before any event is taken in. A job that
+    /// the chain closed meanwhile is not kept; what its owner is told of it is answered.
     pub fn replay(
         &mut self,
         now: Tick,
@@ -239,7 +247,7 @@ impl Core {
         job: Job,
         plan: Option<JobPlan>,
         entries: impl IntoIterator<Item = Entry>,
-    ) {
+    ) -> Option<JobStatus> {
         let fuel_max = job.submission.fuel_per_task_max;
         let mut active = ActiveJob::new(id, job);
         if let Some(plan) = plan {
@@ -250,7 +258,7 @@ impl Core {
             .into_iter()
             .for_each(|entry| active.replay(entry, now, replica_ms));
         if !active.job.state.is_open() {
-            active.close();
+            return Some(self.status_of(&active));
         }
         if active.has_plan() && active.takes_work(self.block, self.settings.deadline_margin_blocks)
         {
@@ -259,6 +267,7 @@ impl Core {
         self.unjudged
             .extend(active.unjudged().into_iter().map(|task| (id, task)));
         self.jobs.insert(id, active);
+        None
     }
 
     /// Takes one event in and says what follows. Time never goes backwards; an earlier tick is taken
@@ -280,7 +289,7 @@ impl Core {
             } => self.exchange(now, device, token, exchange, &delivered, &mut out),
             Event::Gone { device } => self.devices.gone(&device, now),
             Event::Barred { device, refusal } => self.barred(now, device, refusal, &mut out),
-            Event::Persisted { through } => self.persisted(through),
+            Event::Persisted { through } => self.persisted(through, &mut out),
             Event::NotSettled { job } => self.not_settled(now, job),
             Event::Tick => {}
         }
@@ -365,6 +374,10 @@ impl Core {
         }
         self.block = block;
         for (id, job) in jobs {
+            // One that is not known here was forgotten when it closed, or never was computed here.
+            if !job.state.is_open() && !self.jobs.contains_key(&id) {
+                continue;
+            }
             let known = self
                 .jobs
                 .entry(id)
@@ -378,14 +391,24 @@ impl Core {
             if !takes_work {
                 self.queue.remove_job(id);
             }
-            if !known.job.state.is_open() && !known.is_closed() {
-                known.close();
-                self.devices.drop_job(id);
-                self.news = true;
-                out.push(Effect::Closed { job: id });
+            if !known.job.state.is_open() {
+                self.forget(id, out);
             }
         }
         self.stop_overdue_jobs();
+    }
+
+    /// The chain closed a job: its devices drop what they hold, and nothing of it is kept here.
+    fn forget(&mut self, id: JobId, out: &mut Vec<Effect>) {
+        let Some(active) = self.jobs.remove(&id) else {
+            return;
+        };
+        self.devices.drop_job(id);
+        self.news = true;
+        out.push(Effect::Closed {
+            job: id,
+            status: Box::new(self.status_of(&active)),
+        });
     }
 
     /// Takes jobs near their deadline out of the queue.
@@ -397,10 +420,14 @@ impl Core {
         }
     }
 
-    fn persisted(&mut self, through: Ticket) {
+    fn persisted(&mut self, through: Ticket, out: &mut Vec<Effect>) {
         self.persisted = self.persisted.max(through);
         self.news = true;
         self.devices.confirm(self.persisted);
+        let is_written = |(ticket, _): &mut (Ticket, Effect)| *ticket <= self.persisted;
+        while let Some((_, effect)) = self.closing.pop_front_if(is_written) {
+            out.push(effect);
+        }
     }
 
     /// Appends an entry to a job's log.

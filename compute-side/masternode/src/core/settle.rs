@@ -39,9 +39,6 @@ impl Default for SettleLimits {
 
 impl ActiveJob {
     pub(super) fn next_wakeup(&self, settle: &SettleLimits) -> Option<Tick> {
-        if self.is_closed() {
-            return None;
-        }
         // One batch is out at a time; until it is counted there is nothing to compose.
         let waiting = self.oldest_unsettled.filter(|_| self.in_flight.is_none());
         let fresh = waiting.map(|oldest| oldest.plus_ms(settle.wait_ms));
@@ -248,7 +245,6 @@ impl Core {
 
 impl ActiveJob {
     fn wants_settling(&self) -> bool {
-        !self.is_closed()
-            && (!self.unsettled.is_empty() || self.in_flight.is_some() || self.failed.is_some())
+        !self.unsettled.is_empty() || self.in_flight.is_some() || self.failed.is_some()
     }
 }

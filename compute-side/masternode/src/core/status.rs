@@ -1,16 +1,19 @@
 //! What an owner is told of a job.
 
-use super::Core;
+use super::{Core, job::ActiveJob};
 use quern_jobs_api::{JobStatus, Phase, WaitingFor};
 use quern_primitives::ids::JobId;
 
 impl Core {
-    /// How far a job is, if it is known here.
+    /// How far a job is, if it is known here. A closed one is not.
     pub fn status(&self, id: JobId) -> Option<JobStatus> {
-        let job = self.jobs.get(&id)?;
+        self.jobs.get(&id).map(|job| self.status_of(job))
+    }
+
+    pub(super) fn status_of(&self, job: &ActiveJob) -> JobStatus {
         let (tasks, counters) = (job.task_count(), &job.counters);
         let phase = match () {
-            _ if job.is_closed() => Phase::Closed,
+            _ if !job.job.state.is_open() => Phase::Closed,
             _ if !job.has_plan() => Phase::Uploading,
             _ if counters.decided == tasks || job.failed.is_some() => Phase::Settling,
             _ => Phase::Computing,
@@ -26,8 +29,12 @@ impl Core {
             Phase::Settling => Some(WaitingFor::Chain),
             Phase::Computing | Phase::Closed => None,
         };
-        Some(JobStatus {
-            job: id,
+        let devices = match phase {
+            Phase::Closed => 0,
+            Phase::Uploading | Phase::Computing | Phase::Settling => job.devices(),
+        };
+        JobStatus {
+            job: job.id,
             phase,
             tasks,
             waiting: tasks.saturating_sub(counters.touched),
@@ -38,8 +45,8 @@ impl Core {
             incorrect: counters.incorrect,
             fuel: counters.fuel,
             spent: counters.spent,
-            devices: job.devices(),
+            devices,
             waiting_for,
-        })
+        }
     }
 }

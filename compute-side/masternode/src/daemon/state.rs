@@ -54,6 +54,11 @@ impl Shared {
         lock(&self.jobs).insert(id, job);
     }
 
+    /// Forgets a job's key and manifest: nothing of it is handed out any more.
+    pub(crate) fn drop_context(&self, id: JobId) {
+        lock(&self.contexts).remove(&id);
+    }
+
     pub(super) fn forget(&self, id: JobId) {
         lock(&self.jobs).remove(&id);
         lock(&self.contexts).remove(&id);

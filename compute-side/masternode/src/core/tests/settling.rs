@@ -2,6 +2,7 @@
 
 use super::world::{Habit, JOB, MAJORITY, World};
 use crate::core::{Effect, Event, Tick};
+use quern_jobs_api::{JobStatus, Phase};
 use quern_primitives::{
     job::{Agreement, JobEnd, JobState},
     receipt::Exit,
@@ -16,6 +17,62 @@ fn computed(tasks: u32, done: usize) -> World {
         world.report(0);
     }
     world
+}
+
+/// What the owner is told of the job since it is closed.
+fn closed(world: &World) -> JobStatus {
+    let told = world.effects.iter().filter_map(|effect| match effect {
+        Effect::Closed { status, .. } => Some((**status).clone()),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.len(), 1, "a job is closed once");
+    assert_eq!(told[0].phase, Phase::Closed);
+    told[0].clone()
+}
+
+#[test]
+fn a_closed_job_is_forgotten_and_its_status_stays_true_after_a_restart() {
+    let mut world = computed(3, 2);
+    world.ask(0, 1);
+    world.ledger.job.state = JobState::Expired;
+    world.next_block();
+    assert_eq!(world.core.status(JOB), None);
+    let status = closed(&world);
+    assert_eq!((status.decided, status.devices), (2, 0));
+    world.next_block();
+    closed(&world);
+    assert_eq!(
+        world.core.status(JOB),
+        None,
+        "the chain may tell of it again"
+    );
+    let (job, plan) = (world.ledger.job.clone(), world.plan());
+    let mut core = world.new_core();
+    let replayed = core.replay(world.now, JOB, job, Some(plan), world.disk.clone());
+    assert_eq!(replayed, Some(status));
+    assert_eq!(core.status(JOB), None);
+}
+
+#[test]
+fn results_are_kept_until_the_verdict_is_on_disk() {
+    let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    world.disk_is_quick = false;
+    (0..3).for_each(|worker| world.report(worker));
+    let kept = |world: &World| {
+        let kept = world.effects.iter().filter_map(|effect| match effect {
+            Effect::KeepOutputs { accepted, .. } => Some(accepted.len()),
+            _ => None,
+        });
+        kept.collect::<Vec<_>>()
+    };
+    world.write(3);
+    assert!(kept(&world).is_empty(), "the reports alone are on disk");
+    world.write(usize::MAX);
+    assert_eq!(kept(&world), [3]);
 }
 
 #[test]
@@ -38,7 +95,7 @@ fn the_last_verdicts_are_settled_at_once() {
             end: JobEnd::AllSettled
         }
     );
-    assert!(world.effects.contains(&Effect::Closed { job: JOB }));
+    assert_eq!(closed(&world).settled, 3);
     world.check_money();
 }
 
@@ -214,7 +271,7 @@ fn a_task_without_a_majority_ends_the_job_after_what_is_decided_is_settled() {
     world.next_block();
     assert!(is_undecided(&world));
     world.next_block();
-    assert!(world.effects.contains(&Effect::Closed { job: JOB }));
+    assert_eq!(closed(&world).settled, 1);
     assert_eq!(
         world.ledger.paid.len(),
         3,

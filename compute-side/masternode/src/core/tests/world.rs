@@ -215,14 +215,24 @@ impl World {
     /// The masternode dies and comes back with what is on disk.
     pub(super) fn restart(&mut self) {
         self.waiting.clear();
-        self.core = Core::new(settings());
-        self.feed(Event::Finalised {
-            block: self.block,
-            jobs: vec![],
-        });
+        self.core = self.new_core();
         let (job, plan) = (self.ledger.job.clone(), self.plan());
         self.core
             .replay(self.now, JOB, job, Some(plan), self.disk.clone());
+    }
+
+    /// A masternode that has asked the chain for its block and knows no job.
+    pub(super) fn new_core(&self) -> Core {
+        let mut core = Core::new(settings());
+        let block = self.block;
+        core.step(
+            self.now,
+            Event::Finalised {
+                block,
+                jobs: vec![],
+            },
+        );
+        core
     }
 
     pub(super) fn feed(&mut self, event: Event) {
