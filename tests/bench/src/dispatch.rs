@@ -1,0 +1,151 @@
+//! How many tasks a second go through the grid: given, run, reported with a signed receipt, judged,
+//! written down, settled.
+
+use crate::{
+    report::{Bar, Row, say, title},
+    usage::Usage,
+    world::{World, look},
+};
+use anyhow::Context as _;
+use quern_owner::Coordinator;
+use std::time::{Duration, Instant};
+
+pub(crate) const DISPATCH: &str = "dispatch_noop_tasks_per_s";
+pub(crate) const SETTLED: &str = "settled_tasks_per_s";
+
+/// Tasks a second at the least.
+const DISPATCH_MIN: f64 = 3_000.0;
+
+/// What HyperQueue starts on two cores: processes that do nothing, without result or receipt.
+const HYPERQUEUE: f64 = 1_684.0;
+
+/// A full batch in every block.
+const BATCH_PER_BLOCK: f64 =
+    quern_primitives::limits::VERDICTS_PER_BATCH_MAX as f64 / BLOCK_SECONDS;
+const BLOCK_SECONDS: f64 = 2.0;
+
+/// A look at the job while it computes.
+struct Moment {
+    at: Instant,
+    decided: u32,
+    usage: Usage,
+}
+
+/// What came of one job.
+struct Course {
+    tasks: u32,
+    /// The last look at which nothing was assigned.
+    begun: Moment,
+    /// The first look at which everything was decided.
+    decided: Moment,
+    /// The first look at which everything was settled in a finalised block.
+    settled: Instant,
+    /// Tasks that were settled when the last was decided.
+    settled_when_decided: u32,
+}
+
+pub(crate) async fn measure(world: &World, quick: bool) -> anyhow::Result<Vec<Row>> {
+    let tasks = if quick { 4_000 } else { 20_000 };
+    title(&format!(
+        "{tasks} tasks that do nothing, one replica each, two workers"
+    ));
+    let course = compute(world, tasks).await?;
+    Ok(course.tell())
+}
+
+async fn compute(world: &World, tasks: u32) -> anyhow::Result<Course> {
+    let folder = world.nothing(tasks).await?;
+    world.submit(&folder).await?;
+    let coordinator = Coordinator::of(&world.chain, folder.job()).await?;
+    let processes = world.processes();
+    let moment = |at, decided| Moment {
+        at,
+        decided,
+        usage: Usage::of(&processes),
+    };
+    let (mut begun, mut decided, mut settled) = (None, None, None);
+    let mut settled_when_decided = 0;
+    let following = look(&coordinator, |asked, answered, status| {
+        if status.waiting == status.tasks {
+            begun = Some(moment(asked, 0));
+        }
+        if decided.is_none() && status.decided == status.tasks {
+            decided = Some(moment(answered, status.decided));
+            settled_when_decided = status.settled;
+        }
+        if status.settled == status.tasks {
+            settled = Some(answered);
+        }
+        settled.is_some()
+    });
+    let uploading = async {
+        let start = Instant::now();
+        coordinator.upload(&folder, |_| {}).await?;
+        let seconds = start.elapsed().as_secs_f64();
+        say(&format!("uploaded in {seconds:.1} s"));
+        anyhow::Ok(())
+    };
+    tokio::try_join!(following, uploading)?;
+    world.closed(folder.job()).await?;
+    Ok(Course {
+        tasks,
+        begun: begun.context("the job was never seen before its first task")?,
+        decided: decided.context("the job was never seen decided")?,
+        settled: settled.context("the job was never seen settled")?,
+        settled_when_decided,
+    })
+}
+
+impl Course {
+    fn tell(&self) -> Vec<Row> {
+        let dispatch = self.decided.at - self.begun.at;
+        let settling = self.settled - self.begun.at;
+        say(&format!(
+            "all decided after {:.2} s; {} of them settled by then, the last {:.2} s later",
+            dispatch.as_secs_f64(),
+            self.settled_when_decided,
+            (self.settled - self.decided.at).as_secs_f64(),
+        ));
+        self.tell_usage(dispatch);
+        let per_second = |time: Duration| f64::from(self.tasks) / time.as_secs_f64();
+        vec![
+            Row::new(
+                DISPATCH,
+                (per_second(dispatch), "tasks/s"),
+                ("HyperQueue, `true` started a second, two cores", HYPERQUEUE),
+            )
+            .with_bar(Bar::ValueAtLeast(DISPATCH_MIN)),
+            Row::new(
+                SETTLED,
+                (per_second(settling), "tasks/s"),
+                (
+                    "a full batch of 4,096 in every 2-second block",
+                    BATCH_PER_BLOCK,
+                ),
+            ),
+        ]
+    }
+
+    /// Where the processors' time went between the first assignment and the last verdict.
+    fn tell_usage(&self, wall: Duration) {
+        let used = self.decided.usage.since(&self.begun.usage);
+        let tasks = f64::from(self.decided.decided - self.begun.decided);
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / tasks;
+        say("\nprocess        thread            µs/task   sleeps/task");
+        for (process, thread, used) in used.rows() {
+            if each(used.time) >= 0.5 {
+                say(&format!(
+                    "{process:<14} {thread:<16} {:>8.1} {:>13.2}",
+                    each(used.time),
+                    used.sleeps as f64 / tasks
+                ));
+            }
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+        let all = cores * wall.as_secs_f64() * 1e6 / tasks;
+        say(&format!(
+            "in all         {:>25.1}  of {all:.1} that {cores} processors had; the rest was idle or other programs'",
+            each(used.total())
+        ));
+    }
+}

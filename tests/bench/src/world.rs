@@ -1,0 +1,145 @@
+//! The grid that is measured: a validator, a masternode and two workers, each a process of its own.
+
+use anyhow::{Context as _, ensure};
+use quern_jobs_api::JobStatus;
+use quern_ledger::{Account, Chain};
+use quern_local_grid::{LocalGrid, OWNER, Plan, development_account};
+use quern_owner::{Coordinator, Draft, Input, JobFolder, Terms, prepare, submit};
+use quern_primitives::{
+    BlockNumber, JobId,
+    amount::BYTECHIP,
+    device::Class,
+    job::{Agreement, ByteLevel, Job, JobState},
+};
+use quern_shards::{cut::Split, manifest::Assembly};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// How often a job's progress is looked at: what is timed by it is at most that much too long.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Blocks a job may take: twenty minutes.
+const DEADLINE_BLOCKS: BlockNumber = 600;
+
+/// Bytes of a shard of the job that does nothing.
+const SHARD_BYTES: u32 = 16;
+
+/// A program that does nothing.
+const NOTHING: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+
+pub(crate) struct World {
+    pub(crate) grid: LocalGrid,
+    pub(crate) chain: Chain,
+    owner: Account,
+    folder: PathBuf,
+}
+
+impl World {
+    pub(crate) async fn start(folder: &Path) -> anyhow::Result<Self> {
+        let mut plan = Plan::new(folder.join("grid"));
+        plan.workers.truncate(2);
+        plan.settle_wait_seconds = 2;
+        let grid = LocalGrid::start(&plan, |_| {}).await?;
+        let chain = grid.chain().await?;
+        Ok(Self {
+            grid,
+            chain,
+            owner: development_account(OWNER)?,
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// The processes, by name.
+    pub(crate) fn processes(&self) -> Vec<(String, u32)> {
+        let workers = self.grid.workers.iter().map(|worker| &worker.part);
+        let parts = workers
+            .chain(&self.grid.masternode)
+            .chain([&self.grid.node]);
+        let ours = parts.filter_map(|part| Some((part.name().to_owned(), part.id()?)));
+        ours.chain([("this program".to_owned(), std::process::id())])
+            .collect()
+    }
+
+    /// A job of so many tasks that do nothing, ready to be submitted.
+    pub(crate) async fn nothing(&self, tasks: u32) -> anyhow::Result<JobFolder> {
+        let input = self.folder.join("input");
+        std::fs::write(&input, vec![b'q'; (tasks * SHARD_BYTES) as usize])?;
+        let block = self.chain.at_finalised().await?.block().number;
+        let draft = Draft {
+            program: nothing()?,
+            input: Input::File {
+                path: input,
+                split: Split::Bytes,
+                shard_bytes: SHARD_BYTES,
+            },
+            arguments: vec![],
+            task_arguments: vec![],
+            assembly: Assembly::Concatenate,
+            terms: Terms {
+                agreement: Agreement::Single,
+                class: Class::Pinned,
+                level: ByteLevel::Balanced,
+                fuel_per_task_max: 1_000_000,
+                memory_bytes_max: 1024 * 1024,
+                result_bytes_max: 1024,
+                deadline: block + DEADLINE_BLOCKS,
+                price_max: 1_000_000 * BYTECHIP,
+            },
+        };
+        let jobs = self.folder.join("jobs");
+        std::fs::create_dir_all(&jobs)?;
+        let owner = self.owner.id();
+        let genesis = self.chain.genesis();
+        Ok(
+            tokio::task::spawn_blocking(move || prepare(&jobs, genesis, &owner, &draft, |_, _| {}))
+                .await??,
+        )
+    }
+
+    pub(crate) async fn submit(&self, folder: &JobFolder) -> anyhow::Result<()> {
+        submit(&self.chain, &self.owner, folder)
+            .await?
+            .context("the job was submitted before")?;
+        Ok(())
+    }
+
+    /// Waits until the chain has closed the job, as a finalised block says.
+    pub(crate) async fn closed(&self, job: JobId) -> anyhow::Result<Job> {
+        let mut blocks = self.chain.finalised().await?;
+        loop {
+            let state = self.chain.at_finalised().await?;
+            let known = state.job(job).await?.context("the chain lost the job")?;
+            if !known.state.is_open() {
+                ensure!(
+                    matches!(known.state, JobState::Completed { .. }),
+                    "the job ended as {:?}",
+                    known.state
+                );
+                return Ok(known);
+            }
+            blocks.next().await?;
+        }
+    }
+}
+
+pub(crate) fn nothing() -> anyhow::Result<Vec<u8>> {
+    Ok(wat::parse_str(NOTHING)?)
+}
+
+/// Looks at a job's progress until `done` says that it has seen enough. It hears when each look
+/// began and ended.
+pub(crate) async fn look(
+    coordinator: &Coordinator,
+    mut done: impl FnMut(Instant, Instant, &JobStatus) -> bool,
+) -> anyhow::Result<()> {
+    loop {
+        let asked = Instant::now();
+        let status = coordinator.status().await?;
+        if done(asked, Instant::now(), &status) {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
