@@ -115,7 +115,7 @@ fn binaries(package: &Value) -> Result<Vec<SandboxedProgram>> {
 fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
     value[field]
         .as_str()
-        .with_context(|| format!("cargo metadata has no `{field}`; is this cargo newer than 1.95?"))
+        .with_context(|| format!("cargo metadata has no `{field}`; is this cargo newer than the one of rust-toolchain.toml?"))
 }
 
 #[cfg(test)]

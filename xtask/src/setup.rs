@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn targets_and_components_come_from_the_toolchain_file() -> Result<()> {
-        let file = "[toolchain]\nchannel = \"1.95.0\"\ntargets = [\"a-b\", \"c\"]\ncomponents=[]\n";
+        let file = "[toolchain]\nchannel = \"stable\"\ntargets = [\"a-b\", \"c\"]\ncomponents=[]\n";
         assert_eq!(listed(file, "targets")?, ["a-b", "c"]);
         assert!(listed(file, "components")?.is_empty());
         assert!(listed(file, "profile").is_err());
