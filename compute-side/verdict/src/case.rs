@@ -4,9 +4,12 @@ use quern_primitives::{
     ids::{AccountId, DeviceId, Digest, ReplicaIndex},
     job::Agreement,
     limits::REPLICAS_PER_TASK_MAX,
-    receipt::Answer,
+    receipt::{Answer, Exit},
     verdict::{Finding, ReplicaFinding},
 };
+
+/// Accounts that must agree that a program fails.
+const FAILURE_QUORUM_MIN: u8 = 2;
 
 /// What came of one replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +141,8 @@ impl Case {
         let answers = self.tally();
         let heard: u8 = answers.iter().map(|(_, votes)| votes).sum();
         let leader = answers.iter().max_by_key(|(_, votes)| *votes);
-        let accepted = leader.filter(|(_, votes)| {
-            *votes >= self.agreement.quorum() && u16::from(*votes) * 2 > u16::from(heard)
+        let accepted = leader.filter(|(answer, votes)| {
+            *votes >= self.quorum(answer) && u16::from(*votes) * 2 > u16::from(heard)
         });
         match accepted {
             Some((answer, _)) if outstanding == 0 => Hearing::Decided(self.decide(*answer)),
@@ -150,20 +153,33 @@ impl Case {
                 }
             }
             None if outstanding > 0 => Hearing::Open { certain: None },
-            None => match self.missing(leader.map_or(0, |(_, votes)| *votes), heard) {
+            None => match self.missing(leader, heard) {
                 Some(replicas) => Hearing::NeedsMore { replicas },
                 None => Hearing::Undecidable,
             },
         }
     }
 
+    /// The votes that an answer needs to be accepted. That a program fails is never believed on one
+    /// machine's word: it ends the job.
+    fn quorum(&self, answer: &Answer) -> u8 {
+        let quorum = self.agreement.quorum();
+        match answer.exit {
+            Exit::Success => quorum,
+            _ => quorum.max(FAILURE_QUORUM_MIN),
+        }
+    }
+
     /// The fewest further replicas that could make the leading answer accepted, if the task may
     /// still have as many.
-    fn missing(&self, votes: u8, heard: u8) -> Option<u8> {
-        let room = REPLICAS_PER_TASK_MAX - self.replicas;
+    fn missing(&self, leader: Option<&(Answer, u8)>, heard: u8) -> Option<u8> {
+        let (quorum, votes) = leader.map_or((self.agreement.quorum(), 0), |(answer, votes)| {
+            (self.quorum(answer), *votes)
+        });
+        let room = REPLICAS_PER_TASK_MAX.saturating_sub(self.replicas);
         (1..=room).find(|more| {
-            votes + more >= self.agreement.quorum()
-                && u16::from(votes + more) * 2 > u16::from(heard + more)
+            let votes = votes.saturating_add(*more);
+            votes >= quorum && u16::from(votes) * 2 > u16::from(heard.saturating_add(*more))
         })
     }
 
@@ -180,7 +196,7 @@ impl Case {
             }
             counted.push(&witness.account);
             match tally.iter_mut().find(|(known, _)| known == answer) {
-                Some((_, votes)) => *votes += 1,
+                Some((_, votes)) => *votes = votes.saturating_add(1),
                 None => tally.push((*answer, 1)),
             }
         }
@@ -223,7 +239,6 @@ impl Case {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use quern_primitives::receipt::Exit;
 
     const MAJORITY: Agreement = Agreement::Majority { replicas: 3 };
 
@@ -305,6 +320,31 @@ mod tests {
     fn one_answer_alone_is_never_accepted_by_majority() {
         let case = case(&[(0, says(1)), (1, Testimony::Late), (2, Testimony::Failed)]);
         assert_eq!(case.hearing(0), Hearing::NeedsMore { replicas: 1 });
+    }
+
+    #[test]
+    fn a_failing_program_is_not_believed_on_one_machines_word() {
+        let failing = |replica: u8| Testimony::Answered {
+            answer: Answer {
+                exit: Exit::OutOfFuel,
+                ..answer(1)
+            },
+            receipt: Digest([replica; 32]),
+        };
+        let mut case = Case::new(Agreement::Single);
+        case.hear(0, DeviceId([1; 32]), AccountId::new([1; 32]), failing(0));
+        assert_eq!(case.hearing(0), Hearing::NeedsMore { replicas: 1 });
+        let mut other = case.clone();
+        case.add_replicas(1);
+        case.hear(1, DeviceId([2; 32]), AccountId::new([2; 32]), failing(1));
+        assert_eq!(decision(case.hearing(0)).answer.exit, Exit::OutOfFuel);
+        // Somebody who can run it settles the matter the other way, but not alone either.
+        other.add_replicas(1);
+        other.hear(1, DeviceId([2; 32]), AccountId::new([2; 32]), says(1));
+        assert_eq!(other.hearing(0), Hearing::NeedsMore { replicas: 1 });
+        other.add_replicas(1);
+        other.hear(2, DeviceId([3; 32]), AccountId::new([3; 32]), says(1));
+        assert_eq!(decision(other.hearing(0)).answer, answer(1));
     }
 
     #[test]
