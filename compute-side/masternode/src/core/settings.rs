@@ -69,13 +69,13 @@ impl Settings {
     }
 
     /// The usual settings: batches of up to 4,096 verdicts, at least every 6 seconds; devices that
-    /// burn at least 20,000 units of fuel a millisecond.
+    /// burn at least 1,000,000 units of fuel a millisecond, a twentieth of what a fast core does.
     pub fn new(genesis: GenesisHash, engines: Engines) -> Self {
         Self {
             genesis,
             engines,
             settle: SettleLimits::default(),
-            fuel_per_ms_min: 20_000,
+            fuel_per_ms_min: 1_000_000,
             replica_ms_min: 60_000,
             deadline_margin_blocks: 10,
         }
