@@ -536,8 +536,8 @@ pub mod pallet {
         ///
         /// Details: before its coordinator is drawn the job is over at once and everything goes
         /// back. Afterwards the coordinator has [`Config::SettleGrace`] blocks, but not beyond the
-        /// deadline, to settle what was finished; then the refund returns the rest. No fee on
-        /// success.
+        /// deadline, to settle what was finished; then the refund returns the rest. The
+        /// ordinary fee before the draw, no fee on success afterwards.
         ///
         /// Events: [`Event::JobEnded`] or [`Event::JobCancelled`].
         ///
@@ -547,8 +547,7 @@ pub mod pallet {
         #[pallet::weight(T::WeightInfo::cancel_awaiting().max(T::WeightInfo::cancel_running()))]
         pub fn cancel(origin: OriginFor<T>, job: JobId) -> DispatchResultWithPostInfo {
             let by = ensure_signed(origin)?;
-            Self::do_cancel(by, job)?;
-            Ok(Pays::No.into())
+            Ok(Self::do_cancel(by, job)?.into())
         }
 
         /// Returns what is still held for a job whose time is past, and ends it.

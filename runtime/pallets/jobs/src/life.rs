@@ -5,6 +5,7 @@ use crate::{
     JobsOf, OpenJobs, Pallet, SettledTasks, WeightInfo,
 };
 use frame_support::{
+    dispatch::Pays,
     ensure,
     pallet_prelude::{DispatchResult, Get, Weight},
     traits::{Contains, SortedMembers},
@@ -20,7 +21,10 @@ use quern_primitives::{
     job::{Failure, Job, JobState, Submission, job_id},
     limits::OPEN_JOBS_PER_OWNER_MAX,
 };
-use sp_runtime::traits::{UniqueSaturatedInto, Zero};
+use sp_runtime::{
+    DispatchError,
+    traits::{UniqueSaturatedInto, Zero},
+};
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_submit(owner: AccountId, submission: Submission) -> DispatchResult {
@@ -110,7 +114,9 @@ impl<T: Config> Pallet<T> {
         Self::commit(id, &job, transition)
     }
 
-    pub(crate) fn do_cancel(by: AccountId, id: JobId) -> DispatchResult {
+    /// Whether the fee is paid: a job that never got as far as a coordinator has paid nothing for
+    /// the blocks it took, and submitting and cancelling for ever must cost something.
+    pub(crate) fn do_cancel(by: AccountId, id: JobId) -> Result<Pays, DispatchError> {
         let job = Self::existing(id)?;
         let event = life::Event::Cancelled {
             by: &by,
@@ -120,7 +126,12 @@ impl<T: Config> Pallet<T> {
         if let JobState::Settling { until, .. } = transition.job.state {
             Self::deposit_event(Event::JobCancelled { job: id, until });
         }
-        Self::commit(id, &job, transition)
+        let pays = match job.state {
+            JobState::Submitted => Pays::Yes,
+            _ => Pays::No,
+        };
+        Self::commit(id, &job, transition)?;
+        Ok(pays)
     }
 
     pub(crate) fn do_refund(id: JobId) -> DispatchResult {

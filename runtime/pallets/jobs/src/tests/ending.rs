@@ -127,7 +127,7 @@ fn a_failure_is_the_coordinators_to_tell_and_of_an_unsettled_task() {
 fn cancelling_before_the_draw_returns_everything_at_once() {
     on_new_chain(|| {
         let id = submitted();
-        free_of_charge(Jobs::cancel(signed(&OWNER), id));
+        for_a_fee(Jobs::cancel(signed(&OWNER), id));
         assert_eq!(job(id).state, JobState::Cancelled);
         assert_eq!(free(&OWNER), ENDOWMENT);
         assert!(Awaiting::<Test>::get().is_empty());

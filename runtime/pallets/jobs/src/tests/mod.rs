@@ -34,6 +34,16 @@ fn free_of_charge(answer: DispatchResultWithPostInfo) {
     );
 }
 
+/// Checks that a call succeeded, and costs its fee.
+#[track_caller]
+fn for_a_fee(answer: DispatchResultWithPostInfo) {
+    assert_eq!(
+        answer.unwrap().pays_fee,
+        Pays::Yes,
+        "ending a job that took only blocks costs the fee"
+    );
+}
+
 fn signed(account: &quern_primitives::AccountId) -> RuntimeOrigin {
     RuntimeOrigin::signed(account.clone())
 }

@@ -190,7 +190,7 @@ fn a_salt_names_one_job_of_an_owner_for_ever() {
             Jobs::submit(signed(&OWNER), submission()),
             Refusal::JobExists,
         );
-        free_of_charge(Jobs::cancel(signed(&OWNER), id));
+        for_a_fee(Jobs::cancel(signed(&OWNER), id));
         refused(
             Jobs::submit(signed(&OWNER), submission()),
             Refusal::JobExists,
