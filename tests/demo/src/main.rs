@@ -9,8 +9,8 @@ use anyhow::{Context as _, ensure};
 use clap::Parser;
 use picture::Picture;
 use quern_jobs_api::{JobStatus, JobsApiClient as _, Phase};
-use quern_ledger::{Account, Chain, Transaction};
-use quern_local_grid::{LocalGrid, OWNER, Plan, development_account};
+use quern_ledger::{Account, Chain};
+use quern_local_grid::{LocalGrid, OWNER, Plan, Process, Record, development_account};
 use quern_owner::{
     Coordinator, Draft, Input, JobFolder, Terms, collect, prepare, submit, verify_batch,
     verify_file,
@@ -28,11 +28,15 @@ use sha2::{Digest as _, Sha256};
 use show::Show;
 use std::{
     path::{Path, PathBuf},
+    process::ExitCode,
     time::Instant,
 };
 
 /// The worker that lies, counted from zero.
 const LIAR: usize = 3;
+
+/// How a program that was interrupted ends.
+const INTERRUPTED: u8 = 130;
 
 /// Blocks the job may take: twenty minutes.
 const DEADLINE_BLOCKS: BlockNumber = 600;
@@ -52,17 +56,14 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let show = Show::new();
     let build = std::env::var("QUERN_BUILD_SECONDS")
         .ok()
         .and_then(|text| text.parse().ok());
     let folder = std::path::absolute(&arguments.folder)?;
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).context("cannot clear the demo's folder")?;
-    }
-    std::fs::create_dir_all(&folder)?;
+    clear(&folder)?;
     let picture = Picture::load(arguments.samples)?;
 
     show.title(
@@ -78,9 +79,13 @@ async fn main() -> anyhow::Result<()> {
             report.seconds.grid_ready = grid_ready.as_secs_f64();
             report.write(&folder.join("report.json"))?;
             show.line(&format!("report       {}", folder.join("report.json").display()));
-            ensure!(report.result_sha256 == report.reference_sha256, "the grid's picture is not the reference picture");
+            check(&report)?;
         }
-        _ = tokio::signal::ctrl_c() => show.line("interrupted; stopping the grid"),
+        () = told_to_stop() => {
+            show.line("told to stop; stopping the grid");
+            grid.stop().await;
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
     }
     if arguments.keep {
         let record = grid.leave_running()?;
@@ -96,6 +101,59 @@ async fn main() -> anyhow::Result<()> {
         grid.stop().await;
         show.line("the grid is stopped; no process is left behind");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes room for a new demo; refuses what is no demo's folder, or has a grid that still runs.
+fn clear(folder: &Path) -> anyhow::Result<()> {
+    let grid = folder.join("grid");
+    if let Ok(record) = Record::read(&grid) {
+        ensure!(
+            !record.processes.iter().any(Process::is_running),
+            "the grid of an earlier demo still runs in {0}; end it with `quern dev down --folder {0}`",
+            grid.display()
+        );
+    }
+    if folder.exists() {
+        let empty = std::fs::read_dir(folder)?.next().is_none();
+        ensure!(
+            empty || grid.is_dir(),
+            "{} holds something else than a demo; name another folder",
+            folder.display()
+        );
+        std::fs::remove_dir_all(folder).context("cannot clear the demo's folder")?;
+    }
+    Ok(std::fs::create_dir_all(folder)?)
+}
+
+/// Until the terminal or another process asks this one to stop.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without it there is still the terminal.
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => (),
+        _ = terminate.recv() => (),
+    }
+}
+
+/// What the main job must have come to, whoever looks.
+fn check(report: &Report) -> anyhow::Result<()> {
+    ensure!(
+        report.result_sha256 == report.reference_sha256,
+        "the grid's picture is not the reference picture"
+    );
+    ensure!(
+        report.settled_tasks == report.tasks,
+        "not every tile was settled"
+    );
+    ensure!(
+        report.liar_paid == "0" && report.liar_faults_on_chain > 0,
+        "the liar was not caught"
+    );
     Ok(())
 }
 
@@ -145,7 +203,6 @@ async fn main_job(
     let owner = development_account(OWNER)?;
     let before = wallets(&chain, grid).await?;
     let owner_before = chain.at_finalised().await?.wallet(&owner.id()).await?;
-    let first_block = chain.at_finalised().await?.block().number;
 
     show.title(&format!(
         "The job: {} tiles of one picture, three replicas each",
@@ -199,6 +256,8 @@ async fn main_job(
         .zip(&after)
         .map(|(before, after)| after - before)
         .collect();
+    let result_sha256 = hex::encode(Sha256::digest(&image));
+    let reference_sha256 = hex::encode(Sha256::digest(&reference));
     let liar = &grid.workers[LIAR];
     let record = chain
         .at_finalised()
@@ -211,18 +270,14 @@ async fn main_job(
 
     show.title("What came of it");
     show.line(&format!("picture      {}", png.display()));
+    show.comparison(&result_sha256, &reference_sha256);
     show.payments(grid, &paid, LIAR);
     show.line(&format!(
         "caught       worker {} gave {} wrong answers; all are on its record on the chain",
         LIAR + 1,
         record.incorrect
     ));
-    for (block, transaction) in settlements(&chain, first_block).await? {
-        show.line(&format!(
-            "settlement   0x{} in block {block}",
-            hex::encode(transaction.hash)
-        ));
-    }
+    show_settlements(&chain, &closed, job, show).await?;
     show_receipt(&chain, &coordinator, folder, job, show).await?;
     conservation(&chain, &closed, owner_before.free, owner_after.free, show).await?;
 
@@ -238,8 +293,8 @@ async fn main_job(
         liar_account: liar.account.to_string(),
         liar_paid: paid[LIAR].to_string(),
         liar_faults_on_chain: record.incorrect,
-        result_sha256: hex::encode(Sha256::digest(&image)),
-        reference_sha256: hex::encode(Sha256::digest(&reference)),
+        result_sha256,
+        reference_sha256,
         seconds: Seconds {
             build: None,
             grid_ready: 0.0,
@@ -309,14 +364,24 @@ async fn hand_in(
 async fn follow(coordinator: &Coordinator, show: &Show) -> anyhow::Result<JobStatus> {
     let mut updates = coordinator.watch().await?;
     let bar = show.tasks();
+    // Where there is no bar, some lines say how far it is.
+    let mut told = 0;
     while let Some(status) = updates.next().await {
         let status = status?;
         bar.set_length(status.tasks.into());
         bar.set_position(status.decided.into());
-        bar.set_message(format!(
+        let details = format!(
             "{} replicas, {} wrong, {} devices",
             status.replicas, status.incorrect, status.devices
-        ));
+        );
+        if bar.is_hidden() && status.decided >= told + status.tasks.div_ceil(8) {
+            told = status.decided;
+            show.line(&format!(
+                "computed     {} of {} tiles: {details}",
+                status.decided, status.tasks
+            ));
+        }
+        bar.set_message(details);
         if matches!(status.phase, Phase::Settling | Phase::Closed) {
             bar.finish_and_clear();
             return Ok(status);
@@ -351,21 +416,33 @@ async fn wallets(chain: &Chain, grid: &LocalGrid) -> anyhow::Result<Vec<Amount>>
     Ok(free)
 }
 
-/// The transactions that settled batches, with their blocks.
-async fn settlements(
+/// Tells of each batch what it settled, and the transaction that did.
+async fn show_settlements(
     chain: &Chain,
-    first: BlockNumber,
-) -> anyhow::Result<Vec<(BlockNumber, Transaction)>> {
-    let last = chain.at_finalised().await?.block().number;
-    let mut found = Vec::new();
-    for number in first..=last {
-        let transactions = chain.at_height(number).await?.transactions().await?;
-        let settling = transactions
-            .into_iter()
-            .filter(|it| it.pallet == "Jobs" && it.call == "settle");
-        found.extend(settling.map(|transaction| (number, transaction)));
+    closed: &Job,
+    job: JobId,
+    show: &Show,
+) -> anyhow::Result<()> {
+    let state = chain.at_finalised().await?;
+    let mut block = None;
+    let mut settling = Vec::new().into_iter();
+    for sequence in 0..closed.next_batch {
+        let batch = state
+            .batch(job, sequence)
+            .await?
+            .context("the chain lost a batch")?;
+        if block.replace(batch.settled_at) != Some(batch.settled_at) {
+            let settled_in = chain.at_height(batch.settled_at).await?;
+            let mut settled = settled_in.transactions().await?;
+            settled.retain(|it| it.pallet == "Jobs" && it.call == "settle");
+            settling = settled.into_iter();
+        }
+        let transaction = settling
+            .next()
+            .context("a batch was settled by no transaction")?;
+        show.batch(sequence, &batch, &transaction.hash);
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Saves a receipt of the liar's and checks it as anyone could.

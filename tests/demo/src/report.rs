@@ -34,6 +34,9 @@ pub(crate) struct Seconds {
 
 impl Report {
     pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
-        Ok(std::fs::write(path, serde_json::to_string_pretty(self)?)?)
+        Ok(std::fs::write(
+            path,
+            serde_json::to_string_pretty(self)? + "\n",
+        )?)
     }
 }

@@ -6,6 +6,7 @@ use quern_owner::Check;
 use quern_primitives::{
     Amount,
     amount::display,
+    batch::BatchRecord,
     job::Escrow,
     view::{Quote, Totals},
 };
@@ -67,6 +68,28 @@ impl Show {
                 worker.account
             ));
         }
+    }
+
+    pub(crate) fn comparison(&self, result: &str, reference: &str) {
+        let (mark, words) = match result == reference {
+            true => ('✓', "equals"),
+            false => ('✗', "DIFFERS from"),
+        };
+        self.line(&format!(
+            "             {mark} {words} the same scene rendered in one process, sha256 {}…",
+            &result[..16]
+        ));
+    }
+
+    pub(crate) fn batch(&self, sequence: u32, batch: &BatchRecord, transaction: &[u8; 32]) {
+        let what = if sequence == 0 { "settlement" } else { "" };
+        self.line(&format!(
+            "{what:<12} batch {sequence:>2}: {:>2} tiles, {:>14} to workers, block {:>3}, 0x{}",
+            batch.tasks,
+            display(batch.paid),
+            batch.settled_at,
+            hex::encode(transaction)
+        ));
     }
 
     pub(crate) fn checks(&self, checks: &[Check]) {
