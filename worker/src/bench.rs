@@ -25,7 +25,7 @@ use quern_sandbox::{
 use quern_shards::{
     chunks::chunk_root,
     context::{ResultContext, ShardContext},
-    keys::{HandOver, SealedKey, SealingSecret, ShardKey, receive},
+    keys::{HandOver, Letterbox, SealedKey, ShardKey},
     result::seal_result,
     seal,
 };
@@ -89,7 +89,7 @@ pub struct Errand {
 pub struct Bench<E> {
     signing: DeviceKey,
     device: DeviceId,
-    sealing: SealingSecret,
+    letterbox: Letterbox,
     genesis: GenesisHash,
     executor: E,
     reports: Option<Reports>,
@@ -101,7 +101,7 @@ impl<E: Executor> Bench<E> {
         Self {
             signing: secrets.signing_key(),
             device: secrets.id(),
-            sealing: secrets.sealing_secret().clone(),
+            letterbox: Letterbox::new(secrets.sealing_secret().clone()),
             genesis,
             executor,
             reports: None,
@@ -134,7 +134,11 @@ impl<E: Executor> Bench<E> {
     }
 
     /// Receives the shard's key and opens the shard, checking it against what was assigned.
-    fn open(&self, assignment: &Assignment, shard: &[u8]) -> Result<(ShardKey, Vec<u8>), Fault> {
+    fn open(
+        &mut self,
+        assignment: &Assignment,
+        shard: &[u8],
+    ) -> Result<(ShardKey, Vec<u8>), Fault> {
         let ReplicaId { job, task, .. } = assignment.id;
         let facts = &assignment.shard;
         if shard.len() as u64 != facts.sealed_bytes || chunk_root(shard) != facts.root {
@@ -151,7 +155,10 @@ impl<E: Executor> Bench<E> {
             encapsulated: assignment.key.encapsulated,
             ciphertext: assignment.key.ciphertext,
         };
-        let key = receive(&self.sealing, &purpose, &sealed_key).map_err(bad_input(assignment))?;
+        let key = self
+            .letterbox
+            .receive(&purpose, &sealed_key)
+            .map_err(bad_input(assignment))?;
         let context = ShardContext {
             genesis: self.genesis,
             job,

@@ -6,17 +6,17 @@ use crate::{
     daemon::Shared,
     vault::{Item, Vault},
 };
-use quern_primitives::{DeviceId, SealingKey, TaskIndex};
+use quern_primitives::{DeviceId, TaskIndex};
 use quern_protocol::{
     Assignment, Discard, DiscardReason, Response, SealedKey, ShardFacts, TaskLimits, Work, limits,
 };
 use quern_shards::{
-    keys::{HandOver, JobKey, hand_over},
+    keys::{Courier, HandOver, JobKey},
     manifest::ValidatedManifest,
 };
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 /// A job's manifest and key, once both are here.
@@ -25,6 +25,8 @@ pub(crate) struct JobContext {
     pub(crate) key: JobKey,
     /// Shards that are not here yet.
     missing: Mutex<BTreeSet<TaskIndex>>,
+    /// The program's length, once it was asked for.
+    program_bytes: OnceLock<u32>,
 }
 
 impl JobContext {
@@ -37,7 +39,18 @@ impl JobContext {
             manifest,
             key,
             missing,
+            program_bytes: OnceLock::new(),
         }
+    }
+
+    /// The length of the program, which is here before any task is handed out.
+    fn program_bytes(&self, vault: &Vault) -> Option<u32> {
+        if let Some(bytes) = self.program_bytes.get() {
+            return Some(*bytes);
+        }
+        let held = vault.held(self.manifest.job(), Item::Program);
+        let bytes = u32::try_from(held).ok()?;
+        Some(*self.program_bytes.get_or_init(|| bytes))
     }
 
     /// A shard was received and checked.
@@ -63,7 +76,7 @@ impl JobContext {
 pub(crate) fn compose(
     shared: &Shared,
     device: DeviceId,
-    to: SealingKey,
+    courier: &Courier,
     plan: WorkPlan,
 ) -> Response {
     let mut work = Work {
@@ -73,7 +86,7 @@ pub(crate) fn compose(
         ask_again_ms: plan.ask_again_ms,
     };
     for planned in plan.assignments {
-        match assignment(shared, device, to, &planned) {
+        match assignment(shared, device, courier, &planned) {
             Some(assignment) => work.assignments.push(assignment),
             None => {
                 tracing::error!(job = %planned.id.job, task = planned.id.task, "cannot hand a task out");
@@ -90,7 +103,7 @@ pub(crate) fn compose(
 fn assignment(
     shared: &Shared,
     device: DeviceId,
-    to: SealingKey,
+    courier: &Courier,
     planned: &crate::core::PlannedAssignment,
 ) -> Option<Assignment> {
     let (job, task) = (planned.id.job, planned.id.task);
@@ -104,7 +117,7 @@ fn assignment(
         index: task,
         device,
     };
-    let sealed = hand_over(&key, &to, &purpose, &mut rand::rng()).ok()?;
+    let sealed = courier.hand_over(&key, &purpose);
     let sealed_bytes = shard.sealed_bytes();
     let inline_shard = if sealed_bytes <= limits::INLINE_SHARD_BYTES_MAX as u64 {
         Some(shared.vault.read_all(job, Item::Shard(task)).ok()?)
@@ -114,7 +127,7 @@ fn assignment(
     Some(Assignment {
         id: planned.id,
         program: submission.program,
-        program_bytes: u32::try_from(shared.vault.held(job, Item::Program)).ok()?,
+        program_bytes: context.program_bytes(&shared.vault)?,
         arguments: context
             .manifest
             .arguments(task)

@@ -4,7 +4,7 @@
 //! ```text
 //! network events ─┐                       ┌─► store (a thread that groups writes)
 //! finalised blocks├─► commands ─► core ───┼─► answers to devices
-//! Jobs API        ┘                       └─► settler (one transaction at a time)
+//! Jobs API        ┘                       └─► settler (transactions, in order)
 //! ```
 //!
 //! One task owns the core. Everything slow (disk, keys, chain) happens in others.
@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     core::{Core, Effect, Engines, Event, JobPlan, Settings, Tick, Ticket, Token},
     settler,
-    store::{JobRecord, Store},
+    store::Store,
     vault::Vault,
     watcher,
 };
@@ -27,10 +27,11 @@ use quern_jobs_api::JobStatus;
 use quern_ledger::{Chain, Endpoints};
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits};
 use quern_primitives::{
-    BlockNumber, DeviceId, Digest, GenesisHash, JobId, SealingKey, TaskIndex, device::Class,
-    ids::ReplicaIndex, job::Job, view::DeviceView,
+    BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex, device::Class, ids::ReplicaIndex,
+    job::Job, view::DeviceView,
 };
 use quern_protocol::{Exchange, Hello, ReplicaId, Response};
+use quern_shards::keys::Courier;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -94,7 +95,10 @@ pub(crate) enum Command {
 }
 
 /// Runs the masternode until `stop` resolves.
-pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
     let keys = config.keys()?;
     let chain = Chain::connect(&config.chain).await?;
     let genesis = chain.genesis();
@@ -145,7 +149,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         started: Instant::now(),
         tokens: BTreeMap::new(),
         next_token: 0,
-        sealing_keys: BTreeMap::new(),
+        couriers: BTreeMap::new(),
         block,
         rechecked: block,
     };
@@ -156,10 +160,13 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         block,
         "masternode is ready"
     );
-    let result = grid.serve(waiting, events, stop).await;
+    // Among the runtime's own tasks: whoever has news for the core then runs it next on the same
+    // thread, where waking the main thread would cost more than most steps of the core.
+    let served = tokio::spawn(async move { grid.serve(waiting, events, stop).await });
+    let result = served.await.context("the task that owns the core ended");
     api.stop();
     server.shutdown().await;
-    result
+    result?
 }
 
 /// The engines of this version of the software, which its workers run.
@@ -241,7 +248,8 @@ struct Grid {
     started: Instant,
     tokens: BTreeMap<Token, ReplyToken>,
     next_token: u64,
-    sealing_keys: BTreeMap<DeviceId, SealingKey>,
+    /// What seals shard keys to each connected device.
+    couriers: BTreeMap<DeviceId, Arc<Courier>>,
     block: BlockNumber,
     rechecked: BlockNumber,
 }
@@ -342,19 +350,7 @@ impl Grid {
 
     /// Writes down a job's new state, and erases what is past its time.
     fn remember(&self, id: JobId, job: &Job) {
-        let known = self.shared.store.job(id).ok().flatten();
-        let record = match known {
-            Some(record) => JobRecord {
-                job: job.clone(),
-                ..record
-            },
-            None => JobRecord {
-                job: job.clone(),
-                delegated_key: None,
-                uploaded: false,
-            },
-        };
-        if let Err(error) = self.shared.store.put_job(id, &record) {
+        if let Err(error) = self.shared.store.remember_job(id, job) {
             tracing::error!(%id, error = &error as &dyn std::error::Error, "cannot remember a job");
         }
     }
@@ -410,14 +406,18 @@ impl Grid {
                 let Some(reply) = self.tokens.remove(&token) else {
                     return;
                 };
-                let Some(to) = self.sealing_keys.get(&device).copied() else {
+                let has_shards = !work.assignments.is_empty();
+                let Some(courier) = self.couriers.get(&device).cloned() else {
                     return;
                 };
                 let shared = self.shared.clone();
-                // Sealing keys costs two multiplications on a curve for each replica.
-                tokio::spawn(async move {
-                    reply.reply(crate::context::compose(&shared, device, to, work));
-                });
+                let compose = move || crate::context::compose(&shared, device, &courier, work);
+                if has_shards {
+                    // Their files are read beside the task that owns the core.
+                    tokio::spawn(async move { reply.reply(compose()) });
+                } else {
+                    reply.reply(compose());
+                }
             }
             Effect::Refuse { token, refusal } => {
                 if let Some(reply) = self.tokens.remove(&token) {

@@ -16,10 +16,15 @@ use std::{
     path::Path,
     sync::{Arc, mpsc},
     thread,
+    time::Duration,
 };
 
 /// Entries waiting to be written; whoever adds more waits.
 const QUEUE_MAX: usize = 65_536;
+
+/// How long the first entry of a group waits for more. Devices go on without their
+/// acknowledgements, and each group costs a write of the tree's changed pages and a sync.
+const GROUP_WAIT: Duration = Duration::from_millis(4);
 
 /// Job name and place in its log to entry.
 const LOG: TableDefinition<[u8; 36], &[u8]> = TableDefinition::new("log/1");
@@ -201,12 +206,56 @@ impl Store {
             .collect()
     }
 
-    /// Remembers a job; on disk when this returns.
-    pub(crate) fn put_job(&self, job: JobId, record: &JobRecord) -> Result<(), StoreError> {
+    /// Remembers a job as the chain has it; on disk when this returns.
+    pub(crate) fn remember_job(&self, id: JobId, job: &Job) -> Result<(), StoreError> {
+        self.change_job(id, Some(job), |_| ())
+    }
+
+    /// Remembers a job and the key that its owner delegated; on disk when this returns.
+    pub(crate) fn remember_key(
+        &self,
+        id: JobId,
+        job: &Job,
+        key: ([u8; 32], [u8; 48]),
+    ) -> Result<(), StoreError> {
+        self.change_job(id, Some(job), |record| record.delegated_key = Some(key))
+    }
+
+    /// Remembers of a known job that all of it was uploaded and checked; on disk when this returns.
+    pub(crate) fn remember_upload(&self, id: JobId) -> Result<(), StoreError> {
+        self.change_job(id, None, |record| record.uploaded = true)
+    }
+
+    /// Reads and writes in one transaction: several tasks may have news of one job, and none may
+    /// undo what another has acknowledged.
+    fn change_job(
+        &self,
+        id: JobId,
+        job: Option<&Job>,
+        change: impl FnOnce(&mut JobRecord),
+    ) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
-        write
-            .open_table(JOBS)?
-            .insert(job.0, record.encode().as_slice())?;
+        {
+            let mut jobs = write.open_table(JOBS)?;
+            let known = jobs.get(id.0)?.map(|bytes| decode_record(bytes.value()));
+            let record = match (known.transpose()?, job) {
+                (Some(record), None) => Some(record),
+                (Some(record), Some(job)) => Some(JobRecord {
+                    job: job.clone(),
+                    ..record
+                }),
+                (None, Some(job)) => Some(JobRecord {
+                    job: job.clone(),
+                    delegated_key: None,
+                    uploaded: false,
+                }),
+                (None, None) => None,
+            };
+            if let Some(mut record) = record {
+                change(&mut record);
+                jobs.insert(id.0, record.encode().as_slice())?;
+            }
+        }
         write.commit()?;
         Ok(())
     }
@@ -330,6 +379,8 @@ fn write_all(
     on_failure: &impl Fn(StoreError),
 ) {
     while let Ok(first) = waiting.recv() {
+        // Nobody unparks this thread; waiting on the queue would wake it for every entry.
+        thread::park_timeout(GROUP_WAIT);
         let group: Vec<_> = std::iter::once(first)
             .chain(waiting.try_iter().take(QUEUE_MAX))
             .collect();
@@ -580,12 +631,19 @@ mod tests {
     fn a_closed_job_keeps_its_status_but_not_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let (store, written) = open(folder.path());
-        let record = JobRecord {
-            job: a_job(),
-            delegated_key: Some(([1; 32], [2; 48])),
-            uploaded: true,
+        store.remember_upload(JOB).unwrap();
+        assert!(store.job(JOB).unwrap().is_none(), "it is not known");
+        let key = ([1; 32], [2; 48]);
+        store.remember_key(JOB, &a_job(), key).unwrap();
+        store.remember_upload(JOB).unwrap();
+        let job = Job {
+            next_batch: 7,
+            ..a_job()
         };
-        store.put_job(JOB, &record).unwrap();
+        store.remember_job(JOB, &job).unwrap();
+        let record = store.job(JOB).unwrap().unwrap();
+        assert_eq!((record.delegated_key, record.uploaded), (Some(key), true));
+        assert_eq!(record.job, job);
         assert!(store.closed(JOB).unwrap().is_none());
         let status = JobStatus {
             job: JOB,

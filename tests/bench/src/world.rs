@@ -1,10 +1,10 @@
 //! The grid that is measured: a validator, a masternode and two workers, each a process of its own.
 
 use anyhow::{Context as _, ensure};
-use quern_jobs_api::JobStatus;
+use quern_jobs_api::{ApiError, JobStatus};
 use quern_ledger::{Account, Chain};
 use quern_local_grid::{LocalGrid, OWNER, Plan, development_account};
-use quern_owner::{Coordinator, Draft, Input, JobFolder, Terms, prepare, submit};
+use quern_owner::{ApiFailure, Coordinator, Draft, Input, JobFolder, Terms, prepare, submit};
 use quern_primitives::{
     BlockNumber, JobId,
     amount::BYTECHIP,
@@ -136,9 +136,11 @@ pub(crate) async fn look(
 ) -> anyhow::Result<()> {
     loop {
         let asked = Instant::now();
-        let status = coordinator.status().await?;
-        if done(asked, Instant::now(), &status) {
-            return Ok(());
+        match coordinator.status().await {
+            Ok(status) if done(asked, Instant::now(), &status) => return Ok(()),
+            // It learns of the job from the block after the one that the owner has seen.
+            Ok(_) | Err(ApiFailure::Refused(ApiError::NotCoordinator)) => {}
+            Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

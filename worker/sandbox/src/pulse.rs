@@ -27,6 +27,11 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     runs: u32,
+    /// Whether any run began since the last beat. The thread sleeps only after a beat without one:
+    /// waking it for each of many short runs would cost more than they do.
+    began: bool,
+    /// The thread sleeps until it is woken.
+    sleeps: bool,
     stopped: bool,
 }
 
@@ -50,7 +55,8 @@ impl Pulse {
     pub(crate) fn run(&self) -> Running<'_> {
         let mut state = self.shared.lock();
         state.runs += 1;
-        if state.runs == 1 {
+        state.began = true;
+        if state.sleeps {
             self.shared.changed.notify_one();
         }
         Running(&self.shared)
@@ -83,11 +89,14 @@ impl Shared {
     fn beat(&self, engine: &wasmtime::Engine) {
         let mut state = self.lock();
         while !state.stopped {
-            state = if state.runs == 0 {
-                self.changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner)
+            state = if state.runs == 0 && !state.began {
+                state.sleeps = true;
+                let woken = self.changed.wait(state);
+                let mut state = woken.unwrap_or_else(PoisonError::into_inner);
+                state.sleeps = false;
+                state
             } else {
+                state.began = false;
                 engine.increment_epoch();
                 let waited = self.changed.wait_timeout(state, BEAT);
                 waited.unwrap_or_else(PoisonError::into_inner).0

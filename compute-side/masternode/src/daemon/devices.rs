@@ -11,7 +11,8 @@ use quern_protocol::{
     Content, Deliver, Exchange, Fetch, Hello, Output, Piece, Refusal, ReplicaId, Report, Request,
     Response, Welcome, limits,
 };
-use std::{collections::BTreeMap, time::Duration};
+use quern_shards::keys::Courier;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long a device that breaks the wire's rules is kept out.
 const MISBEHAVIOUR_BLOCK: Duration = Duration::from_secs(60);
@@ -26,9 +27,14 @@ impl Grid {
     ) {
         match (admit(view.as_deref()), view) {
             (Ok(()), Some(view)) => {
+                let Ok(courier) = Courier::to(&view.device.sealing_key, &mut rand::rng()) else {
+                    tracing::info!(%device, "the device's sealing key protects nothing; it is refused");
+                    tokio::spawn(reply.dismiss(Response::Refused(Refusal::NotRegistered)));
+                    return;
+                };
                 let software = String::from_utf8_lossy(&hello.software).into_owned();
                 let engines = self.core.check_engines(&hello.engines);
-                self.sealing_keys.insert(device, view.device.sealing_key);
+                self.couriers.insert(device, Arc::new(courier));
                 self.step(Event::Hello { view, hello });
                 if let Err(refusal) = engines {
                     tracing::info!(%device, software, %refusal, "device is refused");
@@ -50,7 +56,10 @@ impl Grid {
     pub(super) fn network(&mut self, event: ServerEvent) {
         match event {
             ServerEvent::Connected { .. } => {}
-            ServerEvent::Disconnected { device } => self.step(Event::Gone { device }),
+            ServerEvent::Disconnected { device } => {
+                self.couriers.remove(&device);
+                self.step(Event::Gone { device });
+            }
             ServerEvent::Misbehaved { device, why } => self.misbehaved(device, why),
             ServerEvent::Request {
                 device,
