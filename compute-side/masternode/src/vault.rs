@@ -7,15 +7,20 @@ use quern_primitives::{DeviceId, Digest, JobId, TaskIndex, ids::ReplicaIndex};
 use quern_shards::chunks::ChunkHasher;
 use std::{
     fs::{self, File, OpenOptions},
+    hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Bytes read at a time when a file is checked.
 const READ_BYTES: usize = 1024 * 1024;
 
+/// Pieces that are written at the same time, at most; those of one item wait for each other.
+const WRITERS: usize = 64;
+
 /// A thing of a job that is kept in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Item {
     /// The sealed manifest.
     Manifest,
@@ -31,6 +36,7 @@ pub(crate) enum Item {
 #[derive(Clone, Debug)]
 pub(crate) struct Vault {
     folder: PathBuf,
+    writers: Arc<[Mutex<()>]>,
 }
 
 /// What happened to a piece.
@@ -48,6 +54,7 @@ impl Vault {
         fs::create_dir_all(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
+            writers: (0..WRITERS).map(|_| Mutex::new(())).collect(),
         })
     }
 
@@ -64,7 +71,8 @@ impl Vault {
         self.path(job, item).exists()
     }
 
-    /// Appends a piece that starts at `offset` to an item of `total` bytes.
+    /// Appends a piece that starts at `offset` to an item of `total` bytes. Of several pieces for one
+    /// place only the first is taken.
     pub(crate) fn append(
         &self,
         job: JobId,
@@ -76,7 +84,13 @@ impl Vault {
         if self.has(job, item) {
             return Ok(Received::Partly(total));
         }
-        let held = self.held(job, item);
+        let _alone = self.writer(job, item);
+        let mut held = self.held(job, item);
+        if held > total {
+            // No piece can mend what is longer than the whole.
+            self.drop_part(job, item);
+            held = 0;
+        }
         if offset != held {
             return Err(ApiError::OutOfOrder { expected: held });
         }
@@ -91,6 +105,16 @@ impl Vault {
         } else {
             Received::Partly(length)
         })
+    }
+
+    /// Keeps others from writing to the item.
+    fn writer(&self, job: JobId, item: Item) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        (job, item).hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % WRITERS as u64).unwrap_or(0);
+        self.writers[place]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, job: JobId, item: Item, piece: &[u8]) -> io::Result<()> {
