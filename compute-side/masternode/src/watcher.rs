@@ -45,6 +45,7 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
         if shared.store.closed(id)?.is_some() {
             // Its results are still for its owner to fetch.
             shared.learn(id, record.job);
+            erase_inputs(shared, id);
         } else if let Some(job) = state.job(id).await? {
             // It ended while this masternode was away.
             recover(shared, core, id, job, Some(record))?;
@@ -102,15 +103,22 @@ fn recover(
 pub(crate) fn close(shared: &Shared, id: JobId, status: &JobStatus) {
     tracing::info!(job = %id, decided = status.decided, settled = status.settled, "job is closed");
     shared.drop_context(id);
-    let closed = shared.store.close_job(id, status);
-    let erased = shared.vault.erase_inputs(id);
-    let failed = closed
-        .map_err(anyhow::Error::from)
-        .and(erased.map_err(anyhow::Error::from));
-    if let Err(error) = failed {
-        // It is erased with the rest when its time is over.
-        tracing::warn!(job = %id, error = format!("{error:#}"), "cannot clean up after a closed job");
+    if let Err(error) = shared.store.close_job(id, status) {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(job = %id, error, "cannot remember how a job ended");
     }
+    erase_inputs(shared, id);
+}
+
+/// Erases what a closed job was computed from, beside everything else: it may be many files.
+fn erase_inputs(shared: &Shared, id: JobId) {
+    let vault = shared.vault.clone();
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = vault.erase_inputs(id) {
+            // It is tried again at the next start, and goes with the rest when its time is over.
+            tracing::warn!(job = %id, %error, "cannot erase what a closed job was computed from");
+        }
+    });
 }
 
 /// Opens a job's manifest with its delegated key, if both are here.
