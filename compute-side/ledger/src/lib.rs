@@ -9,6 +9,7 @@
 //!   .finalised()               a stream of finalised heights
 //!   .at_finalised()  -> State  everything asked of one State is of one block
 //!   .submit(signer, Call)      waits until the call is in a finalised block and succeeded
+//!   .send(signer, Call)        the same in two steps, for several on their way at a time
 //! ```
 
 mod account;
@@ -23,4 +24,4 @@ pub use call::{Call, Endpoints};
 pub use chain::{Chain, ChainError, FinalisedBlock, FinalisedBlocks};
 pub use events::{ChainEvent, Transaction};
 pub use state::State;
-pub use submit::{Settled, SubmitError};
+pub use submit::{Sent, Settled, SubmitError};

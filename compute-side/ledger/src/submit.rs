@@ -7,9 +7,11 @@ use crate::{
 };
 use quern_primitives::BlockNumber;
 use subxt::{
+    SubstrateConfig,
+    client::OnlineClientAtBlockImpl,
     config::DefaultExtrinsicParamsBuilder,
     error::{DispatchError, TransactionEventsError},
-    tx::TransactionStatus,
+    tx::{TransactionProgress, TransactionStatus},
 };
 
 /// A transaction that is in a finalised block and did what it should.
@@ -57,10 +59,23 @@ pub enum SubmitError {
     Chain(#[from] ChainError),
 }
 
+/// A transaction in a node's pool.
+pub struct Sent {
+    chain: Chain,
+    title: String,
+    progress: TransactionProgress<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>,
+}
+
 impl Chain {
-    /// Signs a call, sends it, and waits until it is in a finalised block. One call of an account at
-    /// a time: a second one sent before the first is finalised may be refused.
+    /// Signs a call, sends it, and waits until it is in a finalised block and succeeded.
     pub async fn submit(&self, signer: &Account, call: &Call) -> Result<Settled, SubmitError> {
+        self.send(signer, call).await?.settled().await
+    }
+
+    /// Signs a call and sends it; it is in the node's pool when this returns. Calls of an account
+    /// that are sent one after the other get into blocks in that order, unless one is lost. Those
+    /// sent at the same time may take each other's place, and one is then refused.
+    pub async fn send(&self, signer: &Account, call: &Call) -> Result<Sent, SubmitError> {
         let (pallet, name, arguments) = call.parts();
         let title = format!("{pallet}.{name}");
         let nonce = self
@@ -79,22 +94,51 @@ impl Chain {
             .tx()
             .await
             .map_err(no_answer("the last finalised block"))?;
-        let mut progress = transactions
+        let progress = transactions
             .sign_and_submit_then_watch(&payload, &signer.0, params)
             .await
             .map_err(not_taken)?;
+        Ok(Sent {
+            chain: self.clone(),
+            title,
+            progress,
+        })
+    }
+
+    async fn finalised_block(
+        &self,
+        hash: crate::chain::Hash,
+    ) -> Result<FinalisedBlock, ChainError> {
+        let at = self
+            .client
+            .at_block(hash)
+            .await
+            .map_err(no_answer("a finalised block"))?;
+        let number = BlockNumber::try_from(at.block_number()).unwrap_or(BlockNumber::MAX);
+        Ok(FinalisedBlock {
+            number,
+            hash: hash.0,
+        })
+    }
+}
+
+impl Sent {
+    /// Waits until the transaction is in a finalised block and succeeded.
+    pub async fn settled(mut self) -> Result<Settled, SubmitError> {
+        let title = self.title;
         let lost = |reason: String| SubmitError::Lost {
             call: title.clone(),
             reason,
         };
         loop {
-            let status = progress
+            let status = self
+                .progress
                 .next()
                 .await
                 .ok_or_else(|| lost("the node said no more".into()))?;
             match status.map_err(|error| lost(innermost(&error)))? {
                 TransactionStatus::InFinalizedBlock(included) => {
-                    let block = self.finalised_block(included.block_hash()).await?;
+                    let block = self.chain.finalised_block(included.block_hash()).await?;
                     match included.wait_for_success().await {
                         Ok(_) => {}
                         Err(TransactionEventsError::ExtrinsicFailed(error)) => {
@@ -115,22 +159,6 @@ impl Chain {
                 _ => {}
             }
         }
-    }
-
-    async fn finalised_block(
-        &self,
-        hash: crate::chain::Hash,
-    ) -> Result<FinalisedBlock, ChainError> {
-        let at = self
-            .client
-            .at_block(hash)
-            .await
-            .map_err(no_answer("a finalised block"))?;
-        let number = BlockNumber::try_from(at.block_number()).unwrap_or(BlockNumber::MAX);
-        Ok(FinalisedBlock {
-            number,
-            hash: hash.0,
-        })
     }
 }
 

@@ -1,12 +1,23 @@
-//! Sends batches to the chain, one transaction at a time. Whether a batch was counted is learnt
-//! from the chain's state, never from here; so a transaction that got lost, or was sent twice, does
-//! no harm.
+//! Sends batches to the chain, in order, several of them on their way at a time. Whether a batch was
+//! counted is learnt from the chain's state, never from here; so a transaction that got lost, or was
+//! sent twice, does no harm.
 
 use crate::daemon::{Command, Shared};
-use quern_ledger::{Call, SubmitError};
-use quern_primitives::{JobId, TaskIndex, batch::Batch, job::Failure};
-use std::sync::Arc;
-use tokio::sync::mpsc;
+use quern_ledger::{Call, ChainError, Settled, SubmitError};
+use quern_primitives::{JobId, TaskIndex, batch::Batch, ids::BatchSequence, job::Failure};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+/// Transactions that are on their way at a time; further orders wait.
+const ON_THEIR_WAY_MAX: usize = 64;
+
+/// A transaction that is in no finalised block after so long is given up: its mortality has ended,
+/// or finality stands still.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What to send.
 pub(crate) enum Order {
@@ -23,30 +34,205 @@ pub(crate) enum Order {
     },
 }
 
+/// Names an order: its job, and the batch if it is one.
+type Name = (JobId, Option<BatchSequence>);
+
+impl Order {
+    fn name(&self) -> Name {
+        match self {
+            Self::Settle(batch) => (batch.job, Some(batch.sequence)),
+            Self::CloseFailed { job, .. } => (*job, None),
+        }
+    }
+
+    fn into_call(self) -> Call {
+        match self {
+            Self::Settle(batch) => Call::Settle(batch),
+            Self::CloseFailed { job, task, why } => Call::CloseFailed { job, task, why },
+        }
+    }
+}
+
 /// Carries orders out until nobody can give more.
-pub(crate) async fn settle(shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) {
-    while let Some(order) = orders.recv().await {
-        let (job, call) = match order {
-            Order::Settle(batch) => (batch.job, Call::Settle(batch)),
-            Order::CloseFailed { job, task, why } => (job, Call::CloseFailed { job, task, why }),
-        };
-        match shared.chain.submit(&shared.account, &call).await {
-            Ok(settled) => tracing::info!(
-                %job,
-                block = settled.block.number,
-                transaction = hex::encode(settled.transaction),
-                "settled"
-            ),
-            Err(error) => {
-                report(job, &error);
-                // An error says that the masternode stops.
-                drop(shared.commands.send(Command::NotSettled(job)).await);
+pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>) {
+    let mut settler = Settler {
+        shared,
+        orders: Orders::new(orders),
+        on_their_way: JoinSet::new(),
+    };
+    loop {
+        let has_room = settler.on_their_way.len() < ON_THEIR_WAY_MAX;
+        tokio::select! {
+            order = settler.orders.next(), if has_room => match order {
+                Some(order) => settler.send(order).await,
+                None => return,
+            },
+            Some(done) = settler.on_their_way.join_next() => {
+                // A task that ended in any other way was stopped with the masternode.
+                if let Ok((name, outcome)) = done {
+                    settler.done(name, outcome).await;
+                }
             }
         }
     }
 }
 
-fn report(job: JobId, error: &SubmitError) {
+struct Settler {
+    shared: Arc<Shared>,
+    orders: Orders,
+    on_their_way: JoinSet<(Name, Result<Settled, SubmitError>)>,
+}
+
+impl Settler {
+    /// Sends an order. The next is sent only when this one is in the node's pool, so that they get
+    /// into blocks in order.
+    async fn send(&mut self, order: Order) {
+        let name = order.name();
+        let shared = &self.shared;
+        match shared.chain.send(&shared.account, &order.into_call()).await {
+            Ok(sent) => {
+                self.on_their_way.spawn(async move {
+                    let settled = tokio::time::timeout(PATIENCE, sent.settled());
+                    let outcome = settled.await.unwrap_or(Err(ChainError::Closed.into()));
+                    (name, outcome)
+                });
+            }
+            Err(error) => self.done(name, Err(error)).await,
+        }
+    }
+
+    async fn done(&mut self, name: Name, outcome: Result<Settled, SubmitError>) {
+        let (job, batch) = name;
+        self.orders.done(name, outcome.is_ok());
+        match outcome {
+            Ok(settled) => tracing::info!(
+                %job,
+                batch,
+                block = settled.block.number,
+                transaction = hex::encode(settled.transaction),
+                "settled"
+            ),
+            Err(error) => {
+                report(name, &error);
+                // An error says that the masternode stops.
+                drop(self.shared.commands.send(Command::NotSettled(job)).await);
+            }
+        }
+    }
+}
+
+fn report((job, batch): Name, error: &SubmitError) {
     let error = error as &dyn std::error::Error;
-    tracing::warn!(%job, error, "the chain did not take a settlement; it is tried again until the job is settled or over");
+    tracing::warn!(%job, batch, error, "the chain did not take a settlement; it is tried again until the job is settled or over");
+}
+
+/// Orders that wait, and the names of those that were begun and are not done.
+struct Orders {
+    source: mpsc::Receiver<Order>,
+    waiting: VecDeque<Order>,
+    begun: BTreeSet<Name>,
+}
+
+impl Orders {
+    fn new(source: mpsc::Receiver<Order>) -> Self {
+        Self {
+            source,
+            waiting: VecDeque::new(),
+            begun: BTreeSet::new(),
+        }
+    }
+
+    /// The next order. One that is on its way is not begun a second time: a call that fails on the
+    /// chain costs a fee. Safe to be dropped while it waits.
+    async fn next(&mut self) -> Option<Order> {
+        loop {
+            let order = match self.waiting.pop_front() {
+                Some(order) => order,
+                None => self.source.recv().await?,
+            };
+            if self.begun.insert(order.name()) {
+                return Some(order);
+            }
+        }
+    }
+
+    /// An order is done. If it failed, so would what waits of its job; the core orders all of it
+    /// again, from the first batch that the chain has not counted.
+    fn done(&mut self, name: Name, succeeded: bool) {
+        self.begun.remove(&name);
+        if succeeded {
+            return;
+        }
+        while let Ok(order) = self.source.try_recv() {
+            self.waiting.push_back(order);
+        }
+        self.waiting.retain(|order| order.name().0 != name.0);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use futures::FutureExt as _;
+
+    const JOB: JobId = JobId([1; 32]);
+    const OTHER: JobId = JobId([2; 32]);
+
+    fn end(job: JobId, task: TaskIndex) -> Order {
+        let why = Failure::Undecided;
+        Order::CloseFailed { job, task, why }
+    }
+
+    fn batch(job: JobId, sequence: BatchSequence) -> Order {
+        let batch = Batch {
+            job,
+            sequence,
+            log: quern_primitives::batch::LogRange { first: 0, last: 0 },
+            verdicts_root: quern_primitives::Digest([0; 32]),
+            tasks: quern_job_rules::tasks::collect([sequence]).unwrap(),
+            spent: 0,
+            payouts: vec![].try_into().unwrap(),
+            devices: vec![].try_into().unwrap(),
+        };
+        Order::Settle(Box::new(batch))
+    }
+
+    /// The names of the orders that may be begun now.
+    fn begin(orders: &mut Orders) -> Vec<Name> {
+        std::iter::from_fn(|| orders.next().now_or_never().flatten())
+            .map(|order| order.name())
+            .collect()
+    }
+
+    #[test]
+    fn orders_are_begun_in_order_and_none_twice_while_it_is_on_its_way() {
+        let (give, source) = mpsc::channel(10);
+        let mut orders = Orders::new(source);
+        for order in [batch(JOB, 0), batch(JOB, 1), batch(JOB, 0), end(OTHER, 3)] {
+            give.try_send(order).ok().unwrap();
+        }
+        let begun = [(JOB, Some(0)), (JOB, Some(1)), (OTHER, None)];
+        assert_eq!(begin(&mut orders), begun);
+        orders.done((JOB, Some(0)), true);
+        give.try_send(batch(JOB, 0)).ok().unwrap();
+        give.try_send(batch(JOB, 1)).ok().unwrap();
+        assert_eq!(begin(&mut orders), [(JOB, Some(0))]);
+    }
+
+    #[test]
+    fn what_waits_behind_a_failed_batch_of_its_job_is_not_sent() {
+        let (give, source) = mpsc::channel(10);
+        let mut orders = Orders::new(source);
+        give.try_send(batch(JOB, 0)).ok().unwrap();
+        assert_eq!(begin(&mut orders), [(JOB, Some(0))]);
+        for order in [batch(JOB, 1), batch(OTHER, 0), batch(JOB, 2)] {
+            give.try_send(order).ok().unwrap();
+        }
+        orders.done((JOB, Some(0)), false);
+        give.try_send(batch(JOB, 0)).ok().unwrap();
+        give.try_send(batch(JOB, 1)).ok().unwrap();
+        let begun = [(OTHER, Some(0)), (JOB, Some(0)), (JOB, Some(1))];
+        assert_eq!(begin(&mut orders), begun, "all of it is ordered again");
+    }
 }

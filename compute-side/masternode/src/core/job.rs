@@ -95,8 +95,12 @@ pub(super) struct ActiveJob {
     /// Verdicts that are in no batch, with the ticket of the entry that holds each.
     pub(super) unsettled: VecDeque<(Ticket, Verdict)>,
     pub(super) oldest_unsettled: Option<Tick>,
-    /// The batch that waits for the chain, if its sequence number is still the next.
-    pub(super) in_flight: Option<(Ticket, Batch)>,
+    /// Batches that the chain has not counted, in order; the first has the sequence number that the
+    /// chain expects next.
+    pub(super) in_flight: VecDeque<(Ticket, Batch)>,
+    /// How many of them were sent, since all were last sent again.
+    pub(super) sent: usize,
+    /// When what the chain has not taken is sent again.
     pub(super) next_try: Tick,
     /// A task that cannot be settled, once that is sure, and why. It ends the job.
     pub(super) failed: Option<(Ticket, TaskIndex, Failure)>,
@@ -120,21 +124,23 @@ impl ActiveJob {
             counters: Counters::default(),
             unsettled: VecDeque::new(),
             oldest_unsettled: None,
-            in_flight: None,
+            in_flight: VecDeque::new(),
+            sent: 0,
             next_try: Tick::default(),
             failed: None,
         }
     }
 
-    /// Takes over what the chain says.
-    pub(super) fn learn(&mut self, job: Job, now: Tick) {
-        let settled = self
-            .in_flight
-            .as_ref()
-            .is_some_and(|(_, batch)| batch.sequence < job.next_batch);
-        if settled {
-            self.in_flight = None;
-            self.next_try = now;
+    /// Takes over what the chain says. Batches that it has counted are not waited for any more; the
+    /// others have so much time again before they are sent again.
+    pub(super) fn learn(&mut self, job: Job, now: Tick, retry_ms: u64) {
+        let is_counted = |(_, batch): &mut (Ticket, Batch)| batch.sequence < job.next_batch;
+        while self.in_flight.pop_front_if(is_counted).is_some() {
+            self.sent = self.sent.saturating_sub(1);
+            self.next_try = match self.in_flight.is_empty() {
+                true => now,
+                false => now.plus_ms(retry_ms),
+            };
         }
         self.job = job;
     }
@@ -548,8 +554,9 @@ impl ActiveJob {
             Entry::Undecided { task } => self.undecided(Ticket::default(), task),
             Entry::Batched { batch } => {
                 self.take_batched(&batch);
-                let waits = batch.sequence >= self.job.next_batch;
-                self.in_flight = waits.then_some((Ticket::default(), batch));
+                if batch.sequence >= self.job.next_batch {
+                    self.in_flight.push_back((Ticket::default(), batch));
+                }
             }
         }
     }

@@ -14,8 +14,9 @@
 //! # Money
 //!
 //! A batch is composed once, written to the log, and sent until the chain either counts it (the
-//! job's next sequence number moves past it) or closes the job. The chain takes each sequence number
-//! once, so sending it again pays nothing twice.
+//! job's next sequence number moves past it) or closes the job. Several batches of a job may be on
+//! their way; they are sent in order, and from the first again if the chain does not move. It takes
+//! each sequence number once, and in order, so sending them again pays nothing twice.
 
 mod device;
 mod entry;
@@ -383,7 +384,7 @@ impl Core {
                 .entry(id)
                 .or_insert_with(|| ActiveJob::new(id, job.clone()));
             let before = (known.job.state.is_open(), known.job.next_batch);
-            known.learn(job, now);
+            known.learn(job, now, self.settings.settle.retry_ms);
             let takes_work = known.takes_work(self.block, self.settings.deadline_margin_blocks);
             if before != (known.job.state.is_open(), known.job.next_batch) {
                 out.push(Effect::Changed { job: id });

@@ -23,8 +23,11 @@ pub struct SettleLimits {
     pub verdicts_max: usize,
     /// A verdict waits no longer than this for others to fill its batch, in milliseconds.
     pub wait_ms: u64,
-    /// A batch that the chain has not counted is sent again after so long, in milliseconds.
+    /// Batches that the chain has not counted are sent again after so long, in milliseconds.
     pub retry_ms: u64,
+    /// Batches of a job that are on their way at a time. Verdicts wait while there are as many, so
+    /// that the slower the chain is, the fuller batches are.
+    pub in_flight_max: usize,
 }
 
 impl Default for SettleLimits {
@@ -33,16 +36,18 @@ impl Default for SettleLimits {
             verdicts_max: limits::VERDICTS_PER_BATCH_MAX as usize,
             wait_ms: 6_000,
             retry_ms: 30_000,
+            in_flight_max: 8,
         }
     }
 }
 
 impl ActiveJob {
     pub(super) fn next_wakeup(&self, settle: &SettleLimits) -> Option<Tick> {
-        // One batch is out at a time; until it is counted there is nothing to compose.
-        let waiting = self.oldest_unsettled.filter(|_| self.in_flight.is_none());
+        let has_room = self.in_flight.len() < settle.in_flight_max;
+        let waiting = self.oldest_unsettled.filter(|_| has_room);
         let fresh = waiting.map(|oldest| oldest.plus_ms(settle.wait_ms));
-        let pending = (self.in_flight.is_some() || self.failed.is_some()).then_some(self.next_try);
+        let ends = self.in_flight.is_empty() && self.failed.is_some();
+        let pending = (self.sent > 0 || ends).then_some(self.next_try);
         [fresh, pending, self.next_overdue()]
             .into_iter()
             .flatten()
@@ -95,7 +100,14 @@ impl ActiveJob {
             first: self.batched_log.min(last),
             last,
         };
-        draft.into_batch(self.id, self.job.next_batch, log)
+        // Every batch settles a task, so there are never more batches than tasks.
+        let sequence = self
+            .in_flight
+            .back()
+            .map_or(self.job.next_batch, |(_, batch)| {
+                batch.sequence.saturating_add(1)
+            });
+        draft.into_batch(self.id, sequence, log)
     }
 }
 
@@ -184,24 +196,25 @@ impl Core {
             .map(|(id, _)| *id)
             .collect();
         for id in open {
-            self.compose_due(now, id, out);
+            while self.compose_due(now, id, out) {}
             self.send_due(now, id, out);
         }
     }
 
-    fn compose_due(&mut self, now: Tick, id: JobId, out: &mut Vec<Effect>) {
+    /// Composes a batch if one is due; false if none is.
+    fn compose_due(&mut self, now: Tick, id: JobId, out: &mut Vec<Effect>) -> bool {
         let (persisted, settle) = (self.persisted, self.settings.settle);
         let Some(job) = self.jobs.get_mut(&id) else {
-            return;
+            return false;
         };
-        if job.in_flight.is_some()
+        if job.in_flight.len() >= settle.in_flight_max
             || job.unsettled.is_empty()
             || !job.is_due(now, persisted, &settle)
         {
-            return;
+            return false;
         }
         let Some(batch) = job.compose(persisted, &settle) else {
-            return;
+            return false;
         };
         job.take_batched(&batch);
         if !job.unsettled.is_empty() {
@@ -212,9 +225,9 @@ impl Core {
         };
         let (ticket, _) = self.append(id, entry, None, out);
         if let Some(job) = self.jobs.get_mut(&id) {
-            job.in_flight = Some((ticket, batch));
-            job.next_try = now;
+            job.in_flight.push_back((ticket, batch));
         }
+        true
     }
 
     fn send_due(&mut self, now: Tick, id: JobId, out: &mut Vec<Effect>) {
@@ -222,29 +235,36 @@ impl Core {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
-        if job.next_try > now {
-            return;
+        if job.next_try <= now {
+            // The chain has not moved: all is sent again.
+            job.sent = 0;
         }
-        match (&job.in_flight, job.failed) {
-            (Some((ticket, batch)), _) if *ticket <= persisted => {
-                out.push(Effect::Settle {
-                    batch: Box::new(batch.clone()),
-                });
+        for (ticket, batch) in job.in_flight.iter().skip(job.sent) {
+            if *ticket > persisted {
+                break;
+            }
+            if job.sent == 0 {
                 job.next_try = now.plus_ms(retry_ms);
             }
-            (None, Some((ticket, task, why)))
-                if ticket <= persisted && job.unsettled.is_empty() =>
-            {
-                out.push(Effect::CloseFailed { job: id, task, why });
-                job.next_try = now.plus_ms(retry_ms);
-            }
-            _ => {}
+            job.sent += 1;
+            out.push(Effect::Settle {
+                batch: Box::new(batch.clone()),
+            });
+        }
+        let is_settled = job.in_flight.is_empty() && job.unsettled.is_empty();
+        if let Some((ticket, task, why)) = job.failed
+            && is_settled
+            && ticket <= persisted
+            && job.next_try <= now
+        {
+            out.push(Effect::CloseFailed { job: id, task, why });
+            job.next_try = now.plus_ms(retry_ms);
         }
     }
 }
 
 impl ActiveJob {
     fn wants_settling(&self) -> bool {
-        !self.unsettled.is_empty() || self.in_flight.is_some() || self.failed.is_some()
+        !self.unsettled.is_empty() || !self.in_flight.is_empty() || self.failed.is_some()
     }
 }

@@ -1,7 +1,7 @@
 //! Crashes between any two entries, lies, silence and a chain that does not answer: whatever comes,
 //! each task is settled once and each acknowledged report counts.
 
-use super::world::{Habit, JOB, MAJORITY, World};
+use super::world::{Habit, JOB, MAJORITY, World, settings};
 use crate::core::{Entry, Event};
 use proptest::prelude::*;
 use quern_primitives::job::{Agreement, JobEnd, JobState};
@@ -34,6 +34,7 @@ fn happen(world: &mut World, what: u8, who: usize, much: usize) {
         15..=18 => world.write(much),
         19 => world.next_block(),
         20 => world.ledger.takes = !world.ledger.takes,
+        22 => world.ledger.loses = much % 4,
         21 => world.feed(Event::NotSettled { job: JOB }),
         _ => world.restart(),
     }
@@ -41,7 +42,7 @@ fn happen(world: &mut World, what: u8, who: usize, much: usize) {
 
 /// Everybody works and the disk writes, until the job is over.
 fn finish(world: &mut World) {
-    world.ledger.takes = true;
+    (world.ledger.takes, world.ledger.loses) = (true, 0);
     for account in 20..25 {
         world.join(account, Habit::Honest);
     }
@@ -107,11 +108,16 @@ proptest! {
 
     #[test]
     fn whatever_crashes_every_task_is_settled_once_and_every_acknowledged_report_counts(
-        story in prop::collection::vec((0u8..24, 0usize..7, 1usize..20), 0..150),
+        story in prop::collection::vec((0u8..25, 0usize..7, 1usize..20), 0..150),
         single: bool,
+        verdicts_max in 1usize..6,
+        in_flight_max in 1usize..4,
     ) {
         let agreement = if single { Agreement::Single } else { MAJORITY };
-        let mut world = World::new(TASKS, agreement, &[1, 2, 2, 3, 4, 5]);
+        let mut settings = settings();
+        settings.settle.verdicts_max = verdicts_max;
+        settings.settle.in_flight_max = in_flight_max;
+        let mut world = World::with(settings, TASKS, agreement, &[1, 2, 2, 3, 4, 5]);
         world.join(6, Habit::Lies(200));
         world.disk_is_quick = false;
         for (what, who, much) in story {

@@ -22,6 +22,8 @@ pub(super) struct Ledger {
     pub(super) batches: Vec<Batch>,
     /// Whether transactions get into blocks.
     pub(super) takes: bool,
+    /// So many transactions get lost, and others after them do not.
+    pub(super) loses: usize,
 }
 
 impl Ledger {
@@ -39,6 +41,7 @@ impl Ledger {
             paid: BTreeMap::new(),
             batches: vec![],
             takes: true,
+            loses: 0,
         }
     }
 
@@ -48,6 +51,13 @@ impl Ledger {
         };
         self.job = next.job;
         true
+    }
+
+    /// Whether the next transaction gets into a block.
+    pub(super) fn takes_next(&mut self) -> bool {
+        let lost = self.takes && self.loses > 0;
+        self.loses -= usize::from(lost);
+        self.takes && !lost
     }
 
     pub(super) fn settle(&mut self, now: u32, batch: &Batch) -> bool {

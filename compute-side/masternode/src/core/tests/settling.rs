@@ -1,6 +1,6 @@
 //! Batches, cancelled jobs and programs that fail.
 
-use super::world::{Habit, JOB, MAJORITY, World};
+use super::world::{Habit, JOB, MAJORITY, World, settings};
 use crate::core::{Effect, Event, Tick};
 use quern_jobs_api::{JobStatus, Phase};
 use quern_primitives::{
@@ -145,6 +145,107 @@ fn a_batch_refused_is_tried_again_soon() {
     world.ledger.takes = true;
     world.wait(2_000);
     assert_eq!(world.ledger.batches.len(), 1);
+}
+
+/// The sequence numbers of the batches sent, in order.
+fn sequences(world: &World) -> Vec<u32> {
+    let sent = world.effects.iter().filter_map(|effect| match effect {
+        Effect::Settle { batch } => Some(batch.sequence),
+        _ => None,
+    });
+    sent.collect()
+}
+
+/// A job of eight tasks, all computed, at most two to a batch and three batches on their way.
+fn batches_of_two(takes: bool) -> World {
+    let mut settings = settings();
+    settings.settle.verdicts_max = 2;
+    settings.settle.in_flight_max = 3;
+    let mut world = World::with(settings, 8, Agreement::Single, &[1]);
+    world.ledger.takes = takes;
+    for _ in 0..4 {
+        world.ask(0, 2);
+        world.report(0);
+    }
+    world
+}
+
+#[test]
+fn batches_follow_each_other_without_waiting_for_the_chain_up_to_the_limit() {
+    let mut world = batches_of_two(true);
+    assert_eq!(sequences(&world), [0, 1, 2]);
+    assert_eq!(world.ledger.job.settled_tasks, 6);
+    world.next_block();
+    assert_eq!(sequences(&world), [0, 1, 2, 3]);
+    world.next_block();
+    assert!(!world.ledger.job.state.is_open());
+    world.check_money();
+}
+
+#[test]
+fn batches_behind_one_that_got_lost_are_sent_again_in_order() {
+    let mut world = batches_of_two(false);
+    world.ledger.takes = true;
+    world.ledger.loses = 1;
+    world.wait(30_000);
+    assert_eq!(
+        world.ledger.job.settled_tasks, 0,
+        "the chain takes none out of order"
+    );
+    world.feed(Event::NotSettled { job: JOB });
+    world.wait(1_000);
+    assert_eq!(sequences(&world), [0, 1, 2, 0, 1, 2]);
+    world.wait(1_000);
+    assert_eq!(sequences(&world), [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+    assert_eq!(world.ledger.job.settled_tasks, 6);
+    world.next_block();
+    world.next_block();
+    assert!(!world.ledger.job.state.is_open());
+    world.check_money();
+}
+
+#[test]
+fn batches_that_wait_for_the_chain_get_more_time_with_each_that_it_counts() {
+    let mut world = batches_of_two(false);
+    world.wait(29_000);
+    world.ledger.takes = true;
+    let first = world.effects.iter().find_map(|effect| match effect {
+        Effect::Settle { batch } => Some((**batch).clone()),
+        _ => None,
+    });
+    assert!(world.ledger.settle(world.block, &first.unwrap()));
+    world.next_block();
+    world.wait(29_000);
+    assert_eq!(sequences(&world), [0, 1, 2, 3]);
+    world.wait(1_000);
+    assert_eq!(sequences(&world), [0, 1, 2, 3, 1, 2, 3]);
+}
+
+#[test]
+fn batches_on_their_way_when_the_masternode_dies_are_each_counted_once() {
+    for counted in 0..=3 {
+        let mut world = batches_of_two(false);
+        world.ledger.takes = true;
+        let sent: Vec<_> = world
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Settle { batch } => Some((**batch).clone()),
+                _ => None,
+            })
+            .collect();
+        for batch in &sent[..counted] {
+            assert!(world.ledger.settle(world.block, batch));
+        }
+        world.restart();
+        world.hello(0);
+        for _ in 0..3 {
+            world.next_block();
+        }
+        assert!(!world.ledger.job.state.is_open(), "{counted} were counted");
+        assert_eq!(world.ledger.batches.len(), 4);
+        world.check_money();
+    }
 }
 
 #[test]

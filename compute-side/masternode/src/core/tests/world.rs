@@ -21,7 +21,7 @@ pub(super) const JOB: JobId = JobId([7; 32]);
 pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
 pub(super) const MAJORITY: Agreement = Agreement::Majority { replicas: 3 };
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let engines = Engines {
         pinned: ENGINE,
         portable: PORTABLE_ENGINE,
@@ -30,6 +30,7 @@ fn settings() -> Settings {
 }
 
 pub(super) struct World {
+    pub(super) settings: Settings,
     pub(super) core: Core,
     pub(super) now: Tick,
     pub(super) block: u32,
@@ -48,8 +49,19 @@ pub(super) struct World {
 impl World {
     /// A job of so many tasks, running and uploaded, and one device for each account named.
     pub(super) fn new(tasks: u32, agreement: Agreement, accounts: &[u8]) -> Self {
+        Self::with(settings(), tasks, agreement, accounts)
+    }
+
+    /// The same with other settings of the core.
+    pub(super) fn with(
+        settings: Settings,
+        tasks: u32,
+        agreement: Agreement,
+        accounts: &[u8],
+    ) -> Self {
         let mut world = Self {
-            core: Core::new(settings()),
+            settings,
+            core: Core::new(settings),
             now: Tick(1_000),
             block: 20,
             ledger: Ledger::new(tasks, agreement),
@@ -223,7 +235,7 @@ impl World {
 
     /// A masternode that has asked the chain for its block and knows no job.
     pub(super) fn new_core(&self) -> Core {
-        let mut core = Core::new(settings());
+        let mut core = Core::new(self.settings);
         let block = self.block;
         core.step(
             self.now,
@@ -276,7 +288,7 @@ impl World {
                     batch: (*batch).clone(),
                 });
                 assert!(is_on_disk, "a batch is sent only once it is on disk");
-                if self.ledger.takes {
+                if self.ledger.takes_next() {
                     self.ledger.settle(self.block, &batch);
                 }
             }
@@ -289,7 +301,7 @@ impl World {
                     why,
                     settled: &settled,
                 };
-                if self.ledger.takes {
+                if self.ledger.takes_next() {
                     self.ledger.apply(self.block, event);
                 }
             }
