@@ -158,7 +158,6 @@ async fn a_killed_worker_reports_what_it_had_finished_when_it_is_started_again()
 }
 
 #[tokio::test]
-#[ignore = "waits in vain on a busy machine; run it with --include-ignored"]
 async fn a_worker_killed_in_the_middle_of_a_task_starts_clean() {
     let (folder, mut office) = prepared().await;
     office.add(1, &program(LONG), b"");

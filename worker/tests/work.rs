@@ -257,8 +257,8 @@ async fn what_is_not_what_was_assigned_is_given_back() {
     office.add(6, &echo, b"hello");
     let worker = Worker::start(&folder, false);
     office
-        .until("the good one", |office| {
-            office.acknowledged.contains(&id(6))
+        .until("the good one, and all others given back", |office| {
+            office.acknowledged.contains(&id(6)) && office.hand_backs.len() >= 5
         })
         .await;
     let mut given: Vec<_> = office

@@ -25,7 +25,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 pub(crate) const GENESIS: GenesisHash = GenesisHash([0x11; 32]);
 pub(crate) const JOB: JobId = JobId([0x22; 32]);
@@ -35,6 +35,10 @@ const SHARDS: u32 = 1_000;
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long an exchange is held open while there is nothing to say. A worker that waits for work
+/// tells what its tasks are doing when it asks again; a masternode lets it wait longer.
+const HOLD: Duration = Duration::from_millis(500);
 
 /// A device as the chain would know it.
 #[derive(Clone, Copy)]
@@ -58,6 +62,13 @@ pub(crate) struct Task {
     pub(crate) key: ShardKey,
 }
 
+/// An exchange that waits for something to say.
+struct Held {
+    reply: ReplyToken,
+    want: u8,
+    until: Instant,
+}
+
 /// The masternode.
 pub(crate) struct Office {
     pub(crate) server: ServerHandle,
@@ -68,7 +79,7 @@ pub(crate) struct Office {
     queue: VecDeque<ReplicaId>,
     pub(crate) in_hand: BTreeSet<ReplicaId>,
     delivered: BTreeMap<ReplicaId, Vec<u8>>,
-    held: VecDeque<(ReplyToken, u8)>,
+    held: VecDeque<Held>,
 
     /// What happened so far.
     pub(crate) hellos: Vec<Hello>,
@@ -207,7 +218,7 @@ impl Office {
     pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let served = async {
             while !holds(self) {
-                let event = self.events.recv().await.unwrap();
+                let event = self.next().await;
                 self.on_event(event).await;
             }
         };
@@ -221,8 +232,29 @@ impl Office {
         loop {
             tokio::select! {
                 done = &mut other => return done,
-                event = self.events.recv() => self.on_event(event.unwrap()).await,
+                event = self.next() => self.on_event(event).await,
             }
+        }
+    }
+
+    /// What happens next. Exchanges that were held long enough are answered meanwhile.
+    async fn next(&mut self) -> ServerEvent {
+        loop {
+            let Some(until) = self.held.front().map(|held| held.until) else {
+                return self.events.recv().await.unwrap();
+            };
+            match tokio::time::timeout_at(until, self.events.recv()).await {
+                Ok(event) => return event.unwrap(),
+                Err(_) => self.let_go(),
+            }
+        }
+    }
+
+    /// Answers the oldest held exchange, which gives nothing.
+    fn let_go(&mut self) {
+        if let Some(older) = self.held.pop_front() {
+            let work = self.work(0);
+            older.reply.reply(Response::Work(work));
         }
     }
 
@@ -320,26 +352,29 @@ impl Office {
             self.hand_backs.push(hand_back);
         }
         // A newer exchange replaces the wish of an older one.
-        while let Some((older, _)) = self.held.pop_front() {
-            let work = self.work(0);
-            older.reply(Response::Work(work));
+        while !self.held.is_empty() {
+            self.let_go();
         }
-        self.held.push_back((reply, exchange.want));
+        self.held.push_back(Held {
+            reply,
+            want: exchange.want,
+            until: Instant::now() + HOLD,
+        });
         self.answer_held();
     }
 
     /// Answers a held exchange if there is anything to say, or nothing was wanted.
     pub(crate) fn answer_held(&mut self) {
-        let Some((reply, want)) = self.held.pop_front() else {
+        let Some(held) = self.held.pop_front() else {
             return;
         };
-        let work = self.work(want);
+        let work = self.work(held.want);
         let is_empty =
             work.acknowledged.is_empty() && work.discard.is_empty() && work.assignments.is_empty();
-        if is_empty && want > 0 {
-            self.held.push_front((reply, want));
+        if is_empty && held.want > 0 {
+            self.held.push_front(held);
         } else {
-            reply.reply(Response::Work(work));
+            held.reply.reply(Response::Work(work));
         }
     }
 
