@@ -3,7 +3,7 @@
 
 use crate::{
     report::{Bar, Row, say, title},
-    usage::Usage,
+    usage::{self, Usage},
     world::{World, look},
 };
 use anyhow::Context as _;
@@ -29,6 +29,8 @@ struct Moment {
     at: Instant,
     decided: u32,
     usage: Usage,
+    /// Time the whole machine has been busy.
+    machine: Duration,
 }
 
 /// What came of one job.
@@ -62,6 +64,7 @@ async fn compute(world: &World, tasks: u32) -> anyhow::Result<Course> {
         at,
         decided,
         usage: Usage::of(&processes),
+        machine: usage::machine().unwrap_or_default(),
     };
     let (mut begun, mut decided, mut settled) = (None, None, None);
     let mut settled_when_decided = 0;
@@ -141,11 +144,18 @@ impl Course {
                 ));
             }
         }
-        let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-        let all = cores * wall.as_secs_f64() * 1e6 / tasks;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let all = wall * u32::try_from(cores).unwrap_or(u32::MAX);
+        let busy = self.decided.machine.saturating_sub(self.begun.machine);
+        let (ours, others) = (used.total(), busy.saturating_sub(used.total()));
+        say(&format!("{:<31} {:>8.1}", "all of these", each(ours)));
+        say(&format!("{:<31} {:>8.1}", "other programs", each(others)));
+        let idle = all.saturating_sub(busy.max(ours));
         say(&format!(
-            "in all         {:>25.1}  of {all:.1} that {cores} processors had; the rest was idle or other programs'",
-            each(used.total())
+            "{:<31} {:>8.1}  of the {:.1} that {cores} processors had",
+            "idle",
+            each(idle),
+            each(all)
         ));
     }
 }

@@ -68,6 +68,23 @@ impl Usage {
     }
 }
 
+/// Time all processors of this machine have been busy, with whatever.
+pub(crate) fn machine() -> Option<Duration> {
+    busy(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// The first line counts hundredths of a second: user, nice, system, idle, waiting for a disk,
+/// interrupts, their second half, and what the machine under this one took away.
+fn busy(stat: &str) -> Option<Duration> {
+    let numbers = stat.lines().next()?.strip_prefix("cpu ")?;
+    let numbers: Vec<u64> = numbers
+        .split_whitespace()
+        .map_while(|number| number.parse().ok())
+        .collect();
+    let ticks = [0, 1, 2, 5, 6, 7].map(|place| numbers.get(place).copied().unwrap_or(0));
+    Some(Duration::from_millis(10 * ticks.iter().sum::<u64>()))
+}
+
 /// Time this thread has been on a processor.
 pub(crate) fn this_thread() -> Option<Duration> {
     on_processor(Path::new("/proc/thread-self"))
@@ -109,6 +126,13 @@ fn on_processor(folder: &Path) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_is_busy_with_all_but_idling_and_waiting() {
+        let stat = "cpu  100 20 30 4000 500 6 7 8 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0";
+        assert_eq!(busy(stat), Some(Duration::from_millis(1_710)));
+        assert_eq!(busy("intr 1 2 3"), None);
+    }
 
     #[test]
     fn what_this_process_uses_is_seen_and_counted_from_an_earlier_look() {
