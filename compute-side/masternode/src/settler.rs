@@ -3,7 +3,7 @@
 //! sent twice, does no harm.
 
 use crate::daemon::{Command, Shared};
-use quern_ledger::{Call, ChainError, Settled, SubmitError};
+use quern_ledger::{Call, Settled, SubmitError};
 use quern_primitives::{JobId, TaskIndex, batch::Batch, ids::BatchSequence, job::Failure};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -93,8 +93,7 @@ impl Settler {
             Ok(sent) => {
                 self.on_their_way.spawn(async move {
                     let settled = tokio::time::timeout(PATIENCE, sent.settled());
-                    let outcome = settled.await.unwrap_or(Err(ChainError::Closed.into()));
-                    (name, outcome)
+                    (name, settled.await.unwrap_or_else(|_| Err(given_up(name))))
                 });
             }
             Err(error) => self.done(name, Err(error)).await,
@@ -118,6 +117,18 @@ impl Settler {
                 drop(self.shared.commands.send(Command::NotSettled(job)).await);
             }
         }
+    }
+}
+
+fn given_up((_, batch): Name) -> SubmitError {
+    let call = if batch.is_some() {
+        "Jobs.settle"
+    } else {
+        "Jobs.close_failed"
+    };
+    SubmitError::Lost {
+        call: call.into(),
+        reason: format!("no finalised block has it after {} s", PATIENCE.as_secs()),
     }
 }
 
