@@ -5,7 +5,7 @@ use crate::{
     core::OutputPlace,
     daemon::{Command, Shared},
     receipts::{Outcome, Outcomes},
-    store::{JobLog, JobRecord},
+    store::JobLog,
     vault::{Item, Received},
     watcher::open_context,
 };
@@ -126,15 +126,9 @@ impl Api {
                 };
                 let complete = shared.vault.has(id, Item::Program) && context.has_all_shards();
                 if complete {
-                    let record = shared.store.job(id).map_err(|_| ApiError::Storage)?;
-                    let record = record.ok_or(ApiError::NotCoordinator)?;
-                    let record = JobRecord {
-                        uploaded: true,
-                        ..record
-                    };
                     shared
                         .store
-                        .put_job(id, &record)
+                        .remember_upload(id)
                         .map_err(|_| ApiError::Storage)?;
                 }
                 Ok(complete)
@@ -282,6 +276,12 @@ impl JobsApiServer for Api {
                     shared.vault.drop_part(job, item);
                     return Err(ApiError::WrongProgram);
                 }
+                // It is given to devices only if they can run it, so that no device is asked in vain.
+                if let Err(error) = quern_sandbox::inspect(&bytes) {
+                    shared.vault.drop_part(job, item);
+                    let reason = error.to_string();
+                    return Err(ApiError::BadProgram { reason });
+                }
                 shared
                     .vault
                     .keep(job, item)
@@ -364,17 +364,9 @@ impl JobsApiServer for Api {
             if !shared.vault.has(id, Item::Manifest) {
                 return Err(ApiError::ManifestMissing);
             }
-            let known = shared.store.job(id).map_err(|_| ApiError::Storage)?;
-            let uploaded = known.is_some_and(|record| record.uploaded);
-            let delegated_key = Some((encapsulated, ciphertext));
-            let record = JobRecord {
-                job: job.clone(),
-                delegated_key,
-                uploaded,
-            };
             shared
                 .store
-                .put_job(id, &record)
+                .remember_key(id, &job, (encapsulated, ciphertext))
                 .map_err(|_| ApiError::Storage)?;
             shared.learn(id, job.clone());
             let context = open_context(shared, id, &job, (encapsulated, ciphertext));

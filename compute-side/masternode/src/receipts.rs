@@ -12,7 +12,7 @@ use quern_primitives::{
     batch::Batch,
     ids::{BatchSequence, ReplicaIndex},
     merkle::Tree,
-    receipt::SignedReceipt,
+    receipt::{Exit, SignedReceipt},
     verdict::{Finding, ReceiptFile, Verdict},
 };
 use std::{
@@ -107,7 +107,7 @@ impl Outcome {
             .range(first..)
             .filter_map(|(task, _)| match self.result(log, *task) {
                 Ok((result, _)) => Some(Ok(result)),
-                Err(ApiError::NotDecided { .. }) => None,
+                Err(ApiError::NotDecided { .. } | ApiError::ProgramFailed { .. }) => None,
                 Err(error) => Some(Err(error)),
             })
             .take(most)
@@ -122,6 +122,9 @@ impl Outcome {
         task: TaskIndex,
     ) -> Result<(TaskResult, OutputPlace), ApiError> {
         let verdict = self.verdict(log, task)?;
+        if verdict.answer.exit != Exit::Success {
+            return Err(ApiError::ProgramFailed { task });
+        }
         let accepted = verdict
             .replicas
             .iter()
@@ -258,13 +261,8 @@ impl Outcomes {
 mod tests {
     use super::*;
     use quern_primitives::{
-        ProgramHash,
-        batch::LogRange,
-        device::Class,
-        ids::AccountId,
-        payload::DeviceKey,
-        receipt::{Exit, Receipt},
-        verdict::ReplicaFinding,
+        ProgramHash, batch::LogRange, device::Class, ids::AccountId, payload::DeviceKey,
+        receipt::Receipt, verdict::ReplicaFinding,
     };
     use std::cell::Cell;
 

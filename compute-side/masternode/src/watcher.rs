@@ -82,14 +82,9 @@ fn recover(
     if let Some(context) = context {
         shared.put_context(id, context);
     }
-    let record = JobRecord {
-        job: job.clone(),
-        delegated_key: record.and_then(|record| record.delegated_key),
-        uploaded,
-    };
     shared
         .store
-        .put_job(id, &record)
+        .remember_job(id, &job)
         .context("cannot remember a job")?;
     shared.learn(id, job.clone());
     match core.replay(Tick(0), id, job, plan, log) {

@@ -582,5 +582,6 @@ impl Core {
             }
             self.release_at(now, id, device, ReleaseCause::Late, out);
         }
+        self.decide_certain(now, out);
     }
 }

@@ -35,8 +35,8 @@ pub(super) struct Holding {
 
 /// A task before the judge, with who has reported.
 #[derive(Clone, Debug)]
-struct OpenTask {
-    case: Case,
+pub(super) struct OpenTask {
+    pub(super) case: Case,
     reported: BTreeMap<ReplicaIndex, Reporter>,
     /// Devices that may not have the task again.
     excluded: Vec<DeviceId>,
@@ -87,7 +87,10 @@ pub(super) struct ActiveJob {
     plan: Option<JobPlan>,
     tariff: Option<Tariff>,
     tasks: Vec<Task>,
-    held: BTreeMap<(TaskIndex, ReplicaIndex), Holding>,
+    pub(super) held: BTreeMap<(TaskIndex, ReplicaIndex), Holding>,
+    /// Tasks whose answer is sure although not every replica was heard, and since when nothing
+    /// happened to them.
+    pub(super) certain: BTreeMap<TaskIndex, Tick>,
     log_length: u64,
     /// The first place of the log that no batch covers.
     pub(super) batched_log: u64,
@@ -119,6 +122,7 @@ impl ActiveJob {
             plan: None,
             tasks: vec![Task::Untouched; tasks as usize],
             held: BTreeMap::new(),
+            certain: BTreeMap::new(),
             log_length: 0,
             batched_log: 0,
             counters: Counters::default(),
@@ -379,13 +383,18 @@ impl ActiveJob {
         self.counters.replicas += 1;
     }
 
-    /// Tasks that wait for the judge and for no device: a crash came between the last report and
-    /// what the judge said of it.
+    /// Tasks on which the judge has something to say: a crash came between the last report and what
+    /// the judge said of it, or their answer is sure and only the rest is waited for.
     pub(super) fn unjudged(&self) -> Vec<TaskIndex> {
         let waits = |task: &TaskIndex| {
             matches!(
                 self.hearing(*task),
-                Some(Hearing::Decided(_) | Hearing::NeedsMore { .. } | Hearing::Undecidable)
+                Some(
+                    Hearing::Decided(_)
+                        | Hearing::NeedsMore { .. }
+                        | Hearing::Undecidable
+                        | Hearing::Open { certain: Some(_) }
+                )
             )
         };
         (0..self.task_count()).filter(waits).collect()
@@ -485,10 +494,11 @@ impl ActiveJob {
             .map(|(replica, by)| (*replica, by.device, by.ticket))
             .collect();
         *state = Task::Closed(reported);
+        self.certain.remove(&task);
         true
     }
 
-    fn open(&self, task: TaskIndex) -> Option<&OpenTask> {
+    pub(super) fn open(&self, task: TaskIndex) -> Option<&OpenTask> {
         match self.tasks.get(task as usize)? {
             Task::Open(open) => Some(open),
             _ => None,

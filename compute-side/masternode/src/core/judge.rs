@@ -2,7 +2,7 @@
 
 use super::{Core, Effect, Entry, Tick, Ticket};
 use quern_primitives::{DeviceId, JobId, TaskIndex, ids::ReplicaIndex, verdict::Finding};
-use quern_verdict::Hearing;
+use quern_verdict::{Decision, Hearing};
 
 impl Core {
     /// Asks the judge where a task stands and does what follows.
@@ -11,31 +11,7 @@ impl Core {
             return;
         };
         match active.hearing(task) {
-            Some(Hearing::Decided(decision)) => {
-                let verdict = active.verdict(task, decision);
-                let has_others = verdict.replicas.len() > 1;
-                let accepted = verdict
-                    .replicas
-                    .iter()
-                    .filter(|found| found.finding == Finding::Accepted)
-                    .map(|found| (found.replica, found.device))
-                    .collect();
-                let (ticket, _) = self.append(
-                    id,
-                    Entry::Judged {
-                        verdict: verdict.clone(),
-                    },
-                    None,
-                    out,
-                );
-                if let Some(active) = self.jobs.get_mut(&id) {
-                    active.judged(ticket, verdict, now);
-                }
-                self.case_closed(id, task, out);
-                if has_others {
-                    self.keep_outputs(ticket, id, task, accepted);
-                }
-            }
+            Some(Hearing::Decided(decision)) => self.decided(now, id, task, decision, out),
             Some(Hearing::NeedsMore { replicas }) => {
                 let added = active.add_replicas(task, replicas);
                 self.append(id, Entry::Added { task, replicas }, None, out);
@@ -51,7 +27,45 @@ impl Core {
                 self.case_closed(id, task, out);
                 self.keep_outputs(ticket, id, task, vec![]);
             }
-            Some(Hearing::Open { .. }) | None => {}
+            Some(Hearing::Open { certain: Some(_) }) => active.is_certain(task, now),
+            Some(Hearing::Open { certain: None }) | None => {}
+        }
+    }
+
+    /// Writes the verdict down and closes the case.
+    pub(super) fn decided(
+        &mut self,
+        now: Tick,
+        id: JobId,
+        task: TaskIndex,
+        decision: Decision,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(active) = self.jobs.get(&id) else {
+            return;
+        };
+        let verdict = active.verdict(task, decision);
+        let has_others = verdict.replicas.len() > 1;
+        let accepted = verdict
+            .replicas
+            .iter()
+            .filter(|found| found.finding == Finding::Accepted)
+            .map(|found| (found.replica, found.device))
+            .collect();
+        let (ticket, _) = self.append(
+            id,
+            Entry::Judged {
+                verdict: verdict.clone(),
+            },
+            None,
+            out,
+        );
+        if let Some(active) = self.jobs.get_mut(&id) {
+            active.judged(ticket, verdict, now);
+        }
+        self.case_closed(id, task, out);
+        if has_others {
+            self.keep_outputs(ticket, id, task, accepted);
         }
     }
 

@@ -18,6 +18,7 @@
 //! their way; they are sent in order, and from the first again if the chain does not move. It takes
 //! each sequence number once, and in order, so sending them again pays nothing twice.
 
+mod certain;
 mod device;
 mod entry;
 mod job;
@@ -306,7 +307,7 @@ impl Core {
         let jobs = self
             .jobs
             .values()
-            .filter_map(|job| job.next_wakeup(&self.settings.settle))
+            .filter_map(|job| job.next_wakeup(&self.settings))
             .min();
         let wanted = [devices, jobs].into_iter().flatten().min();
         wanted.map(|tick| tick.max(self.next_check))

@@ -56,6 +56,9 @@ pub struct Settings {
     pub fuel_per_ms_min: u64,
     /// Time a replica has at the least, for fetching and starting.
     pub replica_ms_min: u64,
+    /// How long another device may take up the last replica of a task whose answer is sure without
+    /// it, in milliseconds.
+    pub certain_ms: u64,
     /// Blocks before a job's deadline in which no replica is given out any more, so that what was
     /// given out can still be settled.
     pub deadline_margin_blocks: BlockNumber,
@@ -77,6 +80,7 @@ impl Settings {
             settle: SettleLimits::default(),
             fuel_per_ms_min: 1_000_000,
             replica_ms_min: 60_000,
+            certain_ms: 30_000,
             deadline_margin_blocks: 10,
         }
     }

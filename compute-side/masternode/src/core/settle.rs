@@ -1,7 +1,7 @@
 //! From verdicts to batches: when to settle, what fits into one batch, and sending it again until
 //! the chain counts it.
 
-use super::{Core, Effect, Entry, Tick, Ticket, job::ActiveJob};
+use super::{Core, Effect, Entry, Settings, Tick, Ticket, job::ActiveJob};
 use codec::Encode;
 use quern_job_rules::tasks;
 use quern_primitives::{
@@ -42,13 +42,15 @@ impl Default for SettleLimits {
 }
 
 impl ActiveJob {
-    pub(super) fn next_wakeup(&self, settle: &SettleLimits) -> Option<Tick> {
+    pub(super) fn next_wakeup(&self, settings: &Settings) -> Option<Tick> {
+        let settle = &settings.settle;
         let has_room = self.in_flight.len() < settle.in_flight_max;
         let waiting = self.oldest_unsettled.filter(|_| has_room);
         let fresh = waiting.map(|oldest| oldest.plus_ms(settle.wait_ms));
         let ends = self.in_flight.is_empty() && self.failed.is_some();
         let pending = (self.sent > 0 || ends).then_some(self.next_try);
-        [fresh, pending, self.next_overdue()]
+        let certain = self.next_certain(settings.certain_ms);
+        [fresh, pending, self.next_overdue(), certain]
             .into_iter()
             .flatten()
             .min()

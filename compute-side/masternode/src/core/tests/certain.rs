@@ -1,0 +1,90 @@
+//! Tasks whose answer is sure before everybody was heard.
+
+use super::world::{MAJORITY, World};
+use crate::core::Entry;
+use quern_primitives::verdict::Finding;
+use quern_protocol::limits;
+
+const SILENCE_MS: u64 = limits::SILENCE_MAX.as_millis() as u64;
+
+fn findings(world: &World) -> Vec<Finding> {
+    let mut judged = world.log().filter_map(|entry| match entry {
+        Entry::Judged { verdict } => Some(&verdict.replicas),
+        _ => None,
+    });
+    let found = judged.next().into_iter().flatten();
+    found.map(|found| found.finding).collect()
+}
+
+/// Time passes for devices that give signs of life.
+fn wait_alive(world: &mut World, ms: u64, alive: &[usize]) {
+    for _ in 0..ms.div_ceil(1_000) {
+        world.wait(1_000);
+        alive.iter().for_each(|worker| {
+            world.ask(*worker, 0);
+        });
+    }
+}
+
+#[test]
+fn two_who_agree_are_paid_though_the_third_account_is_gone() {
+    let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    world.report(0);
+    world.report(1);
+    let patience = world.settings.certain_ms;
+    wait_alive(&mut world, SILENCE_MS + patience - 2_000, &[0, 1]);
+    assert_eq!(findings(&world), [], "somebody else may still take it up");
+    wait_alive(&mut world, 4_000, &[0, 1]);
+    assert_eq!(
+        findings(&world),
+        [Finding::Accepted, Finding::Accepted, Finding::Delayed]
+    );
+    wait_alive(&mut world, 10_000, &[0, 1]);
+    assert_eq!(world.ledger.paid.len(), 2);
+    world.check_money();
+}
+
+#[test]
+fn a_third_device_that_works_on_is_waited_for() {
+    let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    world.report(0);
+    world.report(1);
+    let patience = world.settings.certain_ms;
+    wait_alive(&mut world, patience + 10_000, &[0, 1, 2]);
+    assert_eq!(findings(&world), []);
+    world.report(2);
+    assert_eq!(findings(&world), [Finding::Accepted; 3]);
+}
+
+#[test]
+fn what_is_sure_when_the_owner_cancels_is_decided_without_those_who_never_began() {
+    let mut world = World::new(1, MAJORITY, &[1, 2]);
+    (0..2).for_each(|worker| {
+        world.ask(worker, 1);
+        world.report(worker);
+    });
+    assert_eq!(findings(&world), []);
+    world.cancel();
+    wait_alive(&mut world, 2_000, &[0, 1]);
+    assert_eq!(findings(&world), [Finding::Accepted; 2]);
+}
+
+#[test]
+fn a_restart_does_not_forget_that_an_answer_is_sure() {
+    let mut world = World::new(1, MAJORITY, &[1, 2]);
+    (0..2).for_each(|worker| {
+        world.ask(worker, 1);
+        world.report(worker);
+    });
+    world.restart();
+    (0..2).for_each(|worker| world.hello(worker));
+    let patience = world.settings.certain_ms;
+    wait_alive(&mut world, patience + 2_000, &[0, 1]);
+    assert_eq!(findings(&world), [Finding::Accepted; 2]);
+}
