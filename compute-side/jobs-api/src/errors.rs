@@ -60,8 +60,18 @@ pub enum ApiError {
     #[error("the key does not open the job; seal it to the coordinator's current key")]
     WrongKey,
     /// The task has no verdict yet.
-    #[error("task {task} has no accepted answer yet")]
+    #[error(
+        "task {task} has no accepted answer yet; ask again when it has one: `quern job watch` follows the job"
+    )]
     NotDecided {
+        /// The task.
+        task: TaskIndex,
+    },
+    /// The accepted answer is that the program fails, so there is no result.
+    #[error(
+        "the program fails at task {task}, so the task has no result; `quern job show` says how, mend the program or raise its limits"
+    )]
+    ProgramFailed {
         /// The task.
         task: TaskIndex,
     },
@@ -72,7 +82,7 @@ pub enum ApiError {
         task: TaskIndex,
     },
     /// Bytes beyond the end were asked for.
-    #[error("there are no bytes at that offset")]
+    #[error("there are no bytes at that offset; fetch the result again from its start")]
     NoSuchBytes,
     /// The masternode's disk is full or broken.
     #[error("the masternode cannot store more; try again later")]
@@ -102,6 +112,7 @@ impl ApiError {
             Self::NoSuchBytes => 1014,
             Self::Storage => 1015,
             Self::Starting => 1016,
+            Self::ProgramFailed { .. } => 1017,
         }
     }
 }

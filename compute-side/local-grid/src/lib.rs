@@ -22,7 +22,7 @@ mod record;
 mod setup;
 
 pub use part::{Part, PartError};
-pub use programs::{Programs, ProgramsError};
+pub use programs::{Programs, ProgramsError, find_program};
 pub use record::{Process, Record, RecordError, stop_recorded};
 
 use quern_ledger::{Account, Chain, ChainError, SubmitError};

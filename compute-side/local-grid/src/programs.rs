@@ -40,26 +40,25 @@ impl Programs {
     /// Finds the programs in a folder: the given one, else that of `QUERN_BIN_DIR`, else the running
     /// program's own (a test's own is one above).
     pub fn find(folder: Option<&Path>) -> Result<Self, ProgramsError> {
-        let folder = match (folder, std::env::var_os(PROGRAMS_VARIABLE)) {
-            (Some(folder), _) => folder.to_owned(),
-            (None, Some(folder)) => folder.into(),
-            (None, None) => beside_this_program()?,
-        };
-        let program = |name: &'static str| {
-            let path = folder.join(name);
-            match path.is_file() {
-                true => Ok(path),
-                false => Err(ProgramsError::Missing {
-                    name,
-                    folder: folder.clone(),
-                }),
-            }
-        };
         Ok(Self {
-            node: program("quern-node")?,
-            masternode: program("quern-masternode")?,
-            worker: program("quern-worker")?,
+            node: find_program(folder, "quern-node")?,
+            masternode: find_program(folder, "quern-masternode")?,
+            worker: find_program(folder, "quern-worker")?,
         })
+    }
+}
+
+/// Finds one of Quern's programs, where [`Programs::find`] does.
+pub fn find_program(folder: Option<&Path>, name: &'static str) -> Result<PathBuf, ProgramsError> {
+    let folder = match (folder, std::env::var_os(PROGRAMS_VARIABLE)) {
+        (Some(folder), _) => folder.to_owned(),
+        (None, Some(folder)) => folder.into(),
+        (None, None) => beside_this_program()?,
+    };
+    let path = folder.join(name);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(ProgramsError::Missing { name, folder }),
     }
 }
 

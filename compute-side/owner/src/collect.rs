@@ -4,7 +4,7 @@ use crate::{
     coordinator::{ApiFailure, Coordinator},
     folder::{FolderError, JobFolder},
 };
-use quern_jobs_api::{JobsApiClient, TaskResult};
+use quern_jobs_api::{ApiError, JobsApiClient, TaskResult};
 use quern_primitives::{GenesisHash, TaskIndex};
 use quern_shards::{
     assemble::{AssembleError, Assembler, Placed},
@@ -86,7 +86,7 @@ pub async fn collect(
             .await
             .map_err(ApiFailure::from)?;
         if page.first().is_none_or(|result| result.task != next) {
-            return Err(CollectError::NotDone { task: next });
+            return Err(missing(coordinator, folder, next).await);
         }
         for result in page {
             let task = result.task;
@@ -113,6 +113,19 @@ pub async fn collect(
     }
     output.flush().map_err(CollectError::Output)?;
     Ok(written)
+}
+
+/// Why a task has no result: its program fails, or it is not done.
+async fn missing(coordinator: &Coordinator, folder: &JobFolder, task: TaskIndex) -> CollectError {
+    let asked = coordinator
+        .client()
+        .read_result(folder.job(), task, 0)
+        .await
+        .map_err(ApiFailure::from);
+    match asked {
+        Err(failed @ ApiFailure::Refused(ApiError::ProgramFailed { .. })) => failed.into(),
+        _ => CollectError::NotDone { task },
+    }
 }
 
 async fn fetch(

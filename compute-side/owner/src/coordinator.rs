@@ -213,9 +213,7 @@ impl Coordinator {
         folder: &JobFolder,
         mut progress: impl FnMut(UploadProgress),
     ) -> Result<(), CoordinatorError> {
-        let offer = self.first_offer().await?;
-        self.upload_manifest(folder, &offer).await?;
-        self.delegate_key(folder).await?;
+        let offer = self.begin(folder).await?;
         let manifest = folder.manifest(self.genesis)?;
         let mut held: BTreeMap<TaskIndex, u64> = BTreeMap::new();
         let mut first = 0;
@@ -254,6 +252,14 @@ impl Coordinator {
             progress(done);
         }
         Ok(())
+    }
+
+    /// Uploads what comes first: the manifest and the job's key. Returns what was there before.
+    pub async fn begin(&self, folder: &JobFolder) -> Result<Offer, CoordinatorError> {
+        let offer = self.first_offer().await?;
+        self.upload_manifest(folder, &offer).await?;
+        self.delegate_key(folder).await?;
+        Ok(offer)
     }
 
     /// The coordinator may need a moment to learn from the chain that the job is its own.

@@ -115,6 +115,9 @@ enum DeviceError {
     /// The account cannot pay the bond.
     #[error("the device needs {} more bonded, and the account has {}; buy more with `quern wallet buy`", display(*missing), display(*free))]
     CannotBond { missing: Amount, free: Amount },
+    /// The bond is too small, and nothing shall be bonded.
+    #[error("the device needs {} more bonded; leave --no-bond out, and it is bonded now", display(*missing))]
+    BondTooSmall { missing: Amount },
 }
 
 #[derive(Debug, Serialize)]
@@ -188,7 +191,9 @@ async fn register(context: &Context, args: &RegisterArgs) -> anyhow::Result<()> 
     let devices = state.devices_of(&account.id()).await?.len();
     let wallet = state.wallet(&account.id()).await?;
     let missing = missing_bond(state.bond_per_device().await?, devices, wallet.bond);
-    let missing = if args.no_bond { 0 } else { missing };
+    if args.no_bond && missing > 0 {
+        return Err(DeviceError::BondTooSmall { missing }.into());
+    }
     if missing > wallet.free {
         return Err(DeviceError::CannotBond {
             missing,

@@ -14,8 +14,9 @@ pub(crate) use spec::SpecError;
 
 use crate::context::Context;
 use clap::{Args, Subcommand};
+use quern_primitives::job::{JobEnd, JobState};
 use spec::{JobOptions, JobSpec};
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 /// What can be done with jobs.
 #[derive(Subcommand, Debug)]
@@ -72,18 +73,33 @@ impl SpecArgs {
     }
 }
 
-/// Does what is asked.
-pub(crate) async fn run(context: &Context, command: &JobCommand) -> anyhow::Result<()> {
+/// Does what is asked. A job that was followed and is not done whole is no success.
+pub(crate) async fn run(context: &Context, command: &JobCommand) -> anyhow::Result<ExitCode> {
     match command {
-        JobCommand::Submit(args) => submit::submit(context, args).await,
-        JobCommand::Quote(args) => quote::run(context, args).await,
-        JobCommand::Watch(name) => follow::run(context, name).await,
-        JobCommand::Result(args) => result::run(context, args).await,
-        JobCommand::Show(name) => status::run(context, name).await,
-        JobCommand::List(args) => list::run(context, args).await,
-        JobCommand::Cancel(name) => ending::cancel(context, name).await,
-        JobCommand::Refund(name) => ending::refund(context, name).await,
-        JobCommand::Receipts(args) => result::receipts(context, args).await,
-        JobCommand::Resume(args) => submit::resume(context, args).await,
+        JobCommand::Submit(args) => return submit::submit(context, args).await,
+        JobCommand::Resume(args) => return submit::resume(context, args).await,
+        JobCommand::Watch(name) => return follow::run(context, name).await,
+        JobCommand::Quote(args) => quote::run(context, args).await?,
+        JobCommand::Result(args) => result::run(context, args).await?,
+        JobCommand::Show(name) => status::run(context, name).await?,
+        JobCommand::List(args) => list::run(context, args).await?,
+        JobCommand::Cancel(name) => ending::cancel(context, name).await?,
+        JobCommand::Refund(name) => ending::refund(context, name).await?,
+        JobCommand::Receipts(args) => result::receipts(context, args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a job ended with every task done.
+fn is_done(state: &JobState) -> bool {
+    let end = JobEnd::AllSettled;
+    *state == JobState::Completed { end }
+}
+
+/// The exit code for a job that was followed to its end.
+fn exit_code(state: &JobState) -> ExitCode {
+    match is_done(state) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }

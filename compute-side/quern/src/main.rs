@@ -113,7 +113,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Verify(args) => return verify::run(context, args).await,
-        Command::Job(command) => job::run(context, command).await?,
+        Command::Job(command) => return job::run(context, command).await,
         Command::Dev(command) => dev::run(context, command).await?,
         Command::Device(command) => device::run(context, command).await?,
         Command::Keys(command) => keys::run(context, command)?,

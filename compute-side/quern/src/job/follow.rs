@@ -14,7 +14,7 @@ use quern_primitives::{
     job::{Job, JobState},
 };
 use serde::Serialize;
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 /// Tries to reach a coordinator before its silence is an error.
 const TRIES_MAX: u32 = 30;
@@ -62,7 +62,7 @@ struct Ended<'a> {
 }
 
 /// Follows a job: with a bar for people, with a JSON document a line for programs.
-pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<()> {
+pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<ExitCode> {
     let job = context.job(&name.job)?;
     let chain = context.chain().await?;
     let over = match context.rendering() {
@@ -78,7 +78,8 @@ pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<()>
         job,
         state: &over.state,
         escrow: over.escrow,
-    })
+    })?;
+    Ok(super::exit_code(&over.state))
 }
 
 /// Follows a job with a bar on standard error. Returns it as the chain closed it.

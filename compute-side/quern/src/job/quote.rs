@@ -93,7 +93,7 @@ pub(crate) async fn price(
     plan: &CutPlan,
     trial: Option<Trial>,
 ) -> anyhow::Result<Priced> {
-    let suggested = trial.map(|trial| trial.fuel_suggested());
+    let suggested = trial.map(|trial| trial.fuel_suggested(times_as_long(plan.lengths())));
     let now = state.block().number;
     let mut terms = Terms {
         agreement: spec.agreement,
@@ -135,6 +135,13 @@ pub(crate) async fn price(
         terms,
         offer,
     })
+}
+
+/// How many times as long the longest shard is as the first, which was tried; rounded up.
+fn times_as_long(lengths: &[u32]) -> u64 {
+    let first = lengths.first().map_or(1, |first| (*first).max(1));
+    let longest = lengths.iter().max().map_or(1, |longest| *longest);
+    u64::from(longest.div_ceil(first).max(1))
 }
 
 /// A submission with all that decides the price, before anything is sealed.
@@ -230,6 +237,14 @@ fn grouped(number: u64) -> String {
 mod tests {
     use super::*;
     use quern_primitives::amount::BYTECHIP;
+
+    #[test]
+    fn fuel_is_for_the_longest_shard_not_for_the_one_that_was_tried() {
+        assert_eq!(times_as_long(&[8, 8, 3]), 1);
+        assert_eq!(times_as_long(&[8, 17]), 3);
+        assert_eq!(times_as_long(&[0, 5]), 5);
+        assert_eq!(times_as_long(&[]), 1);
+    }
 
     #[test]
     fn a_quote_says_cap_split_and_refund() {

@@ -95,7 +95,7 @@ pub(crate) struct JobOptions {
     /// Price and priority [default: balanced]
     #[arg(long, value_enum)]
     level: Option<LevelChoice>,
-    /// Fuel one task may use [default: four times what the trial run used, at least 10 million]
+    /// Fuel one task may use [default: four times what the trial run used, more if a shard is longer than the first, at least 10 million]
     #[arg(long, value_name = "N")]
     fuel: Option<u64>,
     /// Memory one task may use [default: 256MiB]

@@ -22,6 +22,7 @@ use serde::Serialize;
 use std::{
     io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
+    process::ExitCode,
 };
 
 #[derive(Args, Clone, Debug)]
@@ -70,7 +71,7 @@ struct Submitted {
 }
 
 /// Tries, prices, seals, submits and uploads a job.
-pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Result<()> {
+pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Result<ExitCode> {
     let spec = args.spec.check()?;
     let owner = context.account()?;
     let (program, plan, trial) = quote::tried(&spec, args.spec.no_trial).await?;
@@ -96,7 +97,7 @@ pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Resu
 }
 
 /// Submits and uploads what is not on the chain or at the coordinator yet.
-pub(crate) async fn resume(context: &Context, args: &ResumeArgs) -> anyhow::Result<()> {
+pub(crate) async fn resume(context: &Context, args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     let folder = context.job_folder(context.job(&args.name.job)?)?;
     let owner = context.account()?;
     let chain = context.chain().await?;
@@ -153,7 +154,7 @@ async fn hand_in(
     folder: &JobFolder,
     quote: Option<Offer>,
     wait: &WaitArgs,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
     let job = folder.job();
     let bar = spinner(format!("submitting job {job}"));
     let settled = submit_job(chain, owner, folder).await;
@@ -185,13 +186,16 @@ async fn hand_in(
     })?;
     if wait.wait {
         let over = follow::with_bar(chain, job).await?;
+        let is_done = super::is_done(&over.state);
         (answer.state, answer.escrow) = (Some(over.state), Some(over.escrow));
-        if let Some(output) = &wait.output {
+        if let Some(output) = wait.output.as_ref().filter(|_| is_done) {
             answer.output_bytes = Some(result::collect_to_file(chain, folder, output).await?);
             answer.output = Some(output.clone());
         }
     }
-    context.show(&answer)
+    context.show(&answer)?;
+    let state = answer.state.as_ref();
+    Ok(state.map_or(ExitCode::SUCCESS, super::exit_code))
 }
 
 async fn upload(chain: &Chain, folder: &JobFolder) -> anyhow::Result<()> {
@@ -221,6 +225,7 @@ impl Output for Submitted {
         }
         match (&self.output, &self.state) {
             (Some(path), _) => pairs.push(("result", path.display().to_string())),
+            (None, Some(state)) if !super::is_done(state) => {}
             (None, Some(_)) => pairs.push(("result", format!("quern job result {}", self.job))),
             (None, None) => pairs.push(("follow it", format!("quern job watch {}", self.job))),
         }

@@ -18,7 +18,7 @@ use std::{
 
 use super::spec::JobSpec;
 
-/// Fuel of a trial when the owner sets no limit; about half a minute of a fast core.
+/// Fuel of a trial when the owner sets no limit; about nine seconds of a fast core.
 const TRIAL_FUEL: u64 = 100_000_000_000;
 
 /// How long a trial may take on this machine.
@@ -141,9 +141,11 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// The limit of fuel that the trial suggests.
-    pub(crate) fn fuel_suggested(&self) -> u64 {
+    /// The limit of fuel that the trial suggests, if the largest shard is so many times as long as
+    /// the first.
+    pub(crate) fn fuel_suggested(&self, times_as_long: u64) -> u64 {
         self.fuel
+            .saturating_mul(times_as_long)
             .saturating_mul(FUEL_FACTOR)
             .clamp(FUEL_MIN, limits::TASK_FUEL_MAX)
     }

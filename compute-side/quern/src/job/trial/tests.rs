@@ -55,17 +55,18 @@ fn a_trial_runs_the_first_task_and_suggests_its_fuel() {
     let folder = tempfile::tempdir().unwrap();
     let trial = tried(&job(&folder, "(call $print (i32.const 1))")).unwrap();
     assert_eq!((trial.result_bytes, trial.memory_bytes), (4, 64 << 10));
-    assert_eq!(trial.fuel_suggested(), FUEL_MIN);
+    assert_eq!(trial.fuel_suggested(1), FUEL_MIN);
     let heavy = Trial {
         fuel: 5_000_000_000,
         ..trial
     };
-    assert_eq!(heavy.fuel_suggested(), 20_000_000_000);
+    assert_eq!(heavy.fuel_suggested(1), 20_000_000_000);
+    assert_eq!(heavy.fuel_suggested(3), 60_000_000_000);
     let heaviest = Trial {
         fuel: u64::MAX,
         ..trial
     };
-    assert_eq!(heaviest.fuel_suggested(), limits::TASK_FUEL_MAX);
+    assert_eq!(heaviest.fuel_suggested(1), limits::TASK_FUEL_MAX);
 }
 
 #[test]
