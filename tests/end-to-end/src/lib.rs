@@ -1,32 +1,78 @@
 //! The real programs together: what the end-to-end tests share.
 //!
 //! Each test starts a grid of its own, of separate processes on loopback, and keeps its folder with
-//! all logs when it fails. Everything is waited for with a deadline.
+//! all logs when it fails. Everything is waited for with a deadline. A test that shows several
+//! things on one grid calls each of them a [`case`] and gives it an owner's account of its own.
+
+mod guide;
+mod owner;
+mod quern;
+mod text;
+pub mod wasm;
+
+pub use guide::Guide;
+pub use owner::{Owner, small_picture, terms};
+pub use quern::{Quern, Ran};
+pub use text::write_text;
 
 use anyhow::Context as _;
 use quern_jobs_api::{JobStatus, Phase};
-use quern_ledger::{Account, Chain};
-use quern_local_grid::{LocalGrid, OWNER, Plan, development_account};
-use quern_owner::{Coordinator, Draft, Input, JobFolder, Terms, collect, prepare, submit};
-use quern_path_tracer::{
-    bundle, render_reference,
-    tile::{self, Frame, TileRequest},
-};
+use quern_ledger::Chain;
+use quern_local_grid::{LocalGrid, Plan};
+use quern_owner::Coordinator;
 use quern_primitives::{
-    BlockNumber, JobId,
-    amount::BYTECHIP,
-    device::Class,
-    job::{Agreement, ByteLevel, Job},
+    AccountId, Amount, BlockNumber, JobId,
+    job::{Escrow, Job},
+    view::WalletView,
 };
-use quern_shards::manifest::Assembly;
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
 /// How long a whole test may take.
-pub const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Pause between two looks at something that takes its time.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Runs a test on a runtime of its own, within its deadline.
+#[allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "it is how a test fails"
+)]
+pub fn run(test: impl Future<Output = anyhow::Result<()>>) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let done = runtime.block_on(async { tokio::time::timeout(DEADLINE, test).await });
+    done.expect("the test ends within its deadline")
+        .expect("the test passes");
+}
+
+/// One of several things that a test shows. What goes wrong carries its name, and the test's output
+/// says how long it took.
+pub async fn case<T>(
+    name: &str,
+    shown: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    let outcome = shown.await.with_context(|| name.to_owned());
+    let word = if outcome.is_ok() { "ok" } else { "FAILED" };
+    say(&format!(
+        "  {word} {name} ({:.1} s)",
+        begun.elapsed().as_secs_f64()
+    ));
+    outcome
+}
+
+/// Writes a line to the test's standard error, past the harness that keeps the output of tests that
+/// pass.
+pub fn say(line: &str) {
+    // There is nobody to tell that standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
 
 /// A grid and the folder it lives in.
 pub struct Bench {
@@ -34,24 +80,17 @@ pub struct Bench {
     pub grid: LocalGrid,
     /// A connection to its chain.
     pub chain: Chain,
-    /// The owner whose jobs are handed in.
-    pub owner: Account,
     folder: TempDir,
 }
 
 impl Bench {
     /// Starts a grid with so many honest workers.
     pub async fn start(workers: usize) -> anyhow::Result<Self> {
-        Self::start_with(|plan| plan.workers = vec![None; workers]).await
-    }
-
-    /// Starts a grid as planned.
-    pub async fn start_with(change: impl FnOnce(&mut Plan)) -> anyhow::Result<Self> {
         let mut folder = tempfile::Builder::new().prefix("quern-test-").tempdir()?;
         folder.disable_cleanup(true);
         let mut plan = Plan::new(folder.path().join("grid"));
         plan.settle_wait_seconds = 2;
-        change(&mut plan);
+        plan.workers = vec![None; workers];
         let grid = LocalGrid::start(&plan, |_| {})
             .await
             .with_context(|| format!("logs are in {}", folder.path().display()))?;
@@ -59,7 +98,6 @@ impl Bench {
         Ok(Self {
             grid,
             chain,
-            owner: development_account(OWNER)?,
             folder,
         })
     }
@@ -69,34 +107,12 @@ impl Bench {
         self.folder.path()
     }
 
-    /// Stops the grid; the test passed, so its folder goes.
-    pub async fn stop(mut self) {
+    /// The test's outcome, with the place of the logs if it is bad. Stops the grid; a folder of a
+    /// test that passed goes.
+    pub async fn conclude(mut self, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
         self.grid.stop().await;
-        self.folder.disable_cleanup(false);
-    }
-
-    /// Prepares and submits a job.
-    pub async fn hand_in(&self, draft: &Draft) -> anyhow::Result<JobFolder> {
-        let jobs = self.folder().join("jobs");
-        std::fs::create_dir_all(&jobs)?;
-        let folder = prepare(
-            &jobs,
-            self.chain.genesis(),
-            &self.owner.id(),
-            draft,
-            |_, _| {},
-        )?;
-        submit(&self.chain, &self.owner, &folder)
-            .await?
-            .context("the job was there before")?;
-        Ok(folder)
-    }
-
-    /// Finds the job's coordinator and uploads all of it.
-    pub async fn upload(&self, folder: &JobFolder) -> anyhow::Result<Coordinator> {
-        let coordinator = Coordinator::of(&self.chain, folder.job()).await?;
-        coordinator.upload(folder, |_| {}).await?;
-        Ok(coordinator)
+        self.folder.disable_cleanup(outcome.is_err());
+        outcome.with_context(|| format!("logs are in {}", self.folder.path().display()))
     }
 
     /// Waits until so many tasks are decided.
@@ -109,106 +125,94 @@ impl Bench {
             {
                 return Ok(status);
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
     /// Waits until the chain has closed the job.
     pub async fn closed(&self, job: JobId) -> anyhow::Result<Job> {
         loop {
-            let state = self.chain.at_finalised().await?;
-            let known = state.job(job).await?.context("the chain lost the job")?;
+            let known = self.job(job).await?;
             if !known.state.is_open() {
                 return Ok(known);
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// The job's result, checked and opened.
-    pub async fn result(&self, folder: &JobFolder) -> anyhow::Result<Vec<u8>> {
-        let coordinator = Coordinator::of(&self.chain, folder.job()).await?;
-        let mut result = Vec::new();
-        collect(
-            &coordinator,
-            self.chain.genesis(),
-            folder,
-            &mut result,
-            |_, _| {},
-        )
-        .await?;
-        Ok(result)
+    /// The job as the chain knows it.
+    pub async fn job(&self, job: JobId) -> anyhow::Result<Job> {
+        let known = self.chain.at_finalised().await?.job(job).await?;
+        known.context("the chain lost the job")
+    }
+
+    /// An account's money.
+    pub async fn wallet(&self, account: &AccountId) -> anyhow::Result<WalletView> {
+        Ok(self.chain.at_finalised().await?.wallet(account).await?)
+    }
+
+    /// What the workers' accounts have, in the order of the workers.
+    pub async fn workers_money(&self) -> anyhow::Result<Vec<Amount>> {
+        let state = self.chain.at_finalised().await?;
+        let mut free = Vec::new();
+        for worker in &self.grid.workers {
+            free.push(state.wallet(&worker.account).await?.free);
+        }
+        Ok(free)
+    }
+
+    /// Fails unless the chain's money adds up.
+    pub async fn conserves_money(&self) -> anyhow::Result<()> {
+        let totals = self.chain.at_finalised().await?.totals().await?;
+        anyhow::ensure!(
+            totals.conserves_money(),
+            "money appeared or vanished: {totals:?}"
+        );
+        Ok(())
     }
 
     /// The block so many blocks from now.
-    pub async fn deadline(&self, blocks: BlockNumber) -> anyhow::Result<BlockNumber> {
+    pub async fn in_blocks(&self, blocks: BlockNumber) -> anyhow::Result<BlockNumber> {
         Ok(self.chain.at_finalised().await?.block().number + blocks)
     }
-}
 
-/// The usual terms of a test's job.
-pub fn terms(deadline: BlockNumber) -> Terms {
-    Terms {
-        agreement: Agreement::Majority { replicas: 3 },
-        class: Class::Pinned,
-        level: ByteLevel::Balanced,
-        fuel_per_task_max: 50_000_000_000,
-        memory_bytes_max: 256 * 1024 * 1024,
-        result_bytes_max: 16 * 1024 * 1024,
-        deadline,
-        price_max: 1_000_000 * BYTECHIP,
+    /// Waits until the finalised chain is beyond a block.
+    pub async fn beyond(&self, block: BlockNumber) -> anyhow::Result<()> {
+        let mut blocks = self.chain.finalised().await?;
+        while blocks.next().await?.number <= block {}
+        Ok(())
     }
 }
 
-/// A program of this repository, built for the sandbox.
-pub fn program(name: &str) -> anyhow::Result<Vec<u8>> {
-    let folder = std::env::var_os("QUERN_PROGRAMS_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/programs"),
-        PathBuf::from,
+/// Fails unless an ended job's escrow went where it should.
+pub fn adds_up(escrow: &Escrow) -> anyhow::Result<()> {
+    let out = escrow.paid + escrow.network + escrow.refunded;
+    anyhow::ensure!(
+        out == escrow.deposited && escrow.held == 0,
+        "the escrow does not add up: {escrow:?}"
     );
-    let path = folder.join(format!("{name}.wasm"));
-    std::fs::read(&path).with_context(|| {
-        format!(
-            "cannot read {}; build it with `cargo xtask programs`",
-            path.display()
-        )
-    })
+    Ok(())
 }
 
-/// A small picture: its draft, and the pixels its result must have.
-pub fn small_picture(folder: &Path, deadline: BlockNumber) -> anyhow::Result<(Draft, Vec<u8>)> {
-    let frame = Frame {
-        width: 160,
-        height: 96,
-        samples: 16,
-        seed: 7,
-    };
-    let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo/scene/quern.scene");
-    let bundle = bundle::pack(&scene)?;
-    let (mut shards, mut expected) = (Vec::new(), Vec::new());
-    let whole = render_reference(&bundle, frame)?;
-    for (number, tile) in tile::tiles(frame.width, frame.height, 32, 24)
-        .into_iter()
-        .enumerate()
-    {
-        let path = folder.join(format!("tile-{number}"));
-        std::fs::write(
-            &path,
-            tile::tile_input(&bundle, &TileRequest::new(frame, tile)?),
-        )?;
-        shards.push(path);
-        for row in tile.y..tile.y + tile.height {
-            let start = 3 * (row * frame.width + tile.x) as usize;
-            expected.extend_from_slice(&whole[start..start + 3 * tile.width as usize]);
-        }
-    }
-    let draft = Draft {
-        program: program("path-tracer")?,
-        input: Input::Prepared(shards),
-        arguments: vec![],
-        task_arguments: vec![],
-        assembly: Assembly::Concatenate,
-        terms: terms(deadline),
-    };
-    Ok((draft, expected))
+/// A program of this repository, built for the sandbox: where it is.
+pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let path = programs_folder().join(format!("{name}.wasm"));
+    anyhow::ensure!(
+        path.is_file(),
+        "there is no {}; build it with `cargo xtask programs`",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// Where the sandbox's programs are.
+pub(crate) fn programs_folder() -> PathBuf {
+    std::env::var_os("QUERN_PROGRAMS_DIR")
+        .map_or_else(|| repository().join("target/programs"), PathBuf::from)
+}
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    folder.ancestors().nth(2).unwrap_or(folder).to_owned()
 }

@@ -1,0 +1,214 @@
+//! The guides' shell blocks, run as they stand.
+//!
+//! Every block of a guide that begins with ` ```sh ` is run, in order, in one shell, so that what a
+//! block exports is there in the next. A block that a test cannot run says so and why, behind the
+//! language: ` ```sh no-run: it runs until it is stopped `. Readers of the page do not see that.
+
+use anyhow::{Context as _, bail, ensure};
+use quern_local_grid::{RecordError, find_program, stop_recorded};
+use std::{
+    fmt::Write as _,
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// How long all blocks of one guide may take.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// What a fence says when its block is not run.
+const NO_RUN: &str = "no-run:";
+
+/// Things of the repository that a guide must not see: builds are linked one by one.
+const HIDDEN: [&str; 2] = [".git", "target"];
+
+/// A guide and the folder that it is followed in.
+pub struct Guide {
+    name: String,
+    blocks: Vec<Block>,
+    folder: TempDir,
+}
+
+/// A block that is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Block {
+    /// The line of its fence, counted from 1.
+    line: usize,
+    commands: String,
+}
+
+impl Guide {
+    /// Reads a guide of the repository, and makes a folder that looks like a clone in which
+    /// everything is built.
+    pub fn read(name: &str) -> anyhow::Result<Self> {
+        let repository = crate::repository();
+        let text = fs::read_to_string(repository.join(name))?;
+        let mut folder = tempfile::Builder::new().prefix("quern-guide-").tempdir()?;
+        folder.disable_cleanup(true);
+        let clone = folder.path().join("quern");
+        fs::create_dir_all(clone.join("target"))?;
+        fs::create_dir_all(folder.path().join("home"))?;
+        for entry in fs::read_dir(&repository)? {
+            let entry = entry?;
+            if !HIDDEN.iter().any(|hidden| entry.file_name() == *hidden) {
+                symlink(entry.path(), clone.join(entry.file_name()))?;
+            }
+        }
+        symlink(programs()?, clone.join("target/debug"))?;
+        symlink(
+            std::path::absolute(crate::programs_folder())?,
+            clone.join("target/programs"),
+        )?;
+        Ok(Self {
+            name: name.to_owned(),
+            blocks: blocks(&text).with_context(|| name.to_owned())?,
+            folder,
+        })
+    }
+
+    /// Whether a page of the repository has blocks to run. Fails if one is neither run nor says why.
+    pub fn has_blocks(name: &str) -> anyhow::Result<bool> {
+        let text = fs::read_to_string(crate::repository().join(name))?;
+        Ok(!blocks(&text).with_context(|| name.to_owned())?.is_empty())
+    }
+
+    /// Runs the blocks. Fails with the first block that fails, and what it wrote.
+    pub async fn follow(mut self) -> anyhow::Result<()> {
+        ensure!(!self.blocks.is_empty(), "{} has no block to run", self.name);
+        let outcome = self.run().await;
+        let grid = self.folder.path().join("home/.config/quern/dev");
+        match stop_recorded(&grid).await {
+            Err(RecordError::None { .. }) => {}
+            Ok(ended) if outcome.is_ok() => {
+                bail!(
+                    "{} leaves {ended} processes running; end them in it",
+                    self.name
+                )
+            }
+            stopped => drop(stopped?),
+        }
+        self.folder.disable_cleanup(outcome.is_err());
+        outcome
+    }
+
+    async fn run(&self) -> anyhow::Result<()> {
+        let folder = self.folder.path();
+        fs::write(folder.join("script"), self.script())?;
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-e", "../script"])
+            .current_dir(folder.join("quern"))
+            .env("HOME", folder.join("home"))
+            .env("PATH", format!("{}:{path}", programs()?.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true);
+        for (name, _) in std::env::vars() {
+            if name.starts_with("QUERN_") || name.starts_with("XDG_") {
+                shell.env_remove(name);
+            }
+        }
+        let ended = tokio::time::timeout(PATIENCE, shell.status()).await;
+        let success = matches!(&ended, Ok(Ok(status)) if status.success());
+        if success {
+            return Ok(());
+        }
+        let at = fs::read_to_string(folder.join("at")).unwrap_or_default();
+        let number = at.trim().parse().unwrap_or(0);
+        let block = self
+            .blocks
+            .get(number)
+            .context("the shell does not start")?;
+        let wrote = fs::read(folder.join(format!("{number}.log"))).unwrap_or_default();
+        let how = match ended {
+            Err(_) => format!("was still running after {} s", PATIENCE.as_secs()),
+            Ok(status) => format!("failed ({})", status?),
+        };
+        bail!(
+            "the block at line {} of {} {how}:\n{}\nIt wrote:\n{}\n(in {})",
+            block.line,
+            self.name,
+            block.commands,
+            String::from_utf8_lossy(&wrote),
+            folder.display()
+        )
+    }
+
+    /// One script of all blocks, each with its output in a file of its own.
+    fn script(&self) -> String {
+        let mut script = String::new();
+        for (number, block) in self.blocks.iter().enumerate() {
+            // Writing to a text does not fail.
+            let _ = write!(
+                script,
+                "echo {number} > ../at\n{{\n{}}} > ../{number}.log 2>&1\n",
+                block.commands
+            );
+        }
+        script
+    }
+}
+
+/// The folder of Quern's programs.
+fn programs() -> anyhow::Result<PathBuf> {
+    let quern = find_program(None, "quern")?;
+    Ok(quern.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// The blocks of a page that are run.
+fn blocks(text: &str) -> anyhow::Result<Vec<Block>> {
+    let mut found = Vec::new();
+    let mut lines = (1..).zip(text.lines());
+    while let Some((line, fence)) = lines.next() {
+        let Some(language) = fence.strip_prefix("```") else {
+            continue;
+        };
+        let mut commands = String::new();
+        for (_, command) in lines.by_ref().take_while(|(_, line)| *line != "```") {
+            commands.push_str(command);
+            commands.push('\n');
+        }
+        match language.strip_prefix("sh").map(str::trim) {
+            Some("") => found.push(Block { line, commands }),
+            Some(said) => {
+                let reason = said.strip_prefix(NO_RUN).map_or("", str::trim);
+                ensure!(
+                    !reason.is_empty(),
+                    "line {line}: a block is `sh`, or `sh {NO_RUN} REASON`, not `{language}`"
+                );
+            }
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_shell_blocks_are_run_and_exceptions_give_a_reason() {
+        let page = "# Title\n```sh\none\ntwo\n```\ntext\n```toml\nkey = 1\n```\n\
+                    ```sh no-run: it never ends\nthree\n```\n```sh\nfour\n```\n";
+        let block = |line, commands: &str| Block {
+            line,
+            commands: commands.to_owned(),
+        };
+        assert_eq!(
+            blocks(page).unwrap(),
+            [block(2, "one\ntwo\n"), block(13, "four\n")]
+        );
+        let unreasoned = blocks("```sh no-run:\n```\n").unwrap_err().to_string();
+        assert!(unreasoned.contains("line 1"), "{unreasoned}");
+        assert!(blocks("```sh ignore\n```\n").is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! The real `quern`, run as a person or a script runs it.
+
+use crate::Bench;
+use anyhow::{Context as _, ensure};
+use quern_local_grid::find_program;
+use serde_json::Value;
+use std::{path::PathBuf, process::Stdio, time::Duration};
+use tokio::process::Command;
+
+/// How long one command may take.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// `quern` with a node, an account and a home folder.
+pub struct Quern {
+    program: PathBuf,
+    node_url: String,
+    account: String,
+    home: PathBuf,
+}
+
+/// What came of a command.
+pub struct Ran {
+    /// The command, for messages.
+    command: String,
+    /// Its exit code.
+    pub code: i32,
+    /// The JSON document on its standard output.
+    pub answer: Value,
+    /// Its standard error.
+    said: String,
+}
+
+impl Quern {
+    /// `quern` for an account of a grid, with a home folder of its own.
+    pub fn new(bench: &Bench, account: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            program: find_program(None, "quern")?,
+            node_url: bench.grid.node_url().to_owned(),
+            account: account.to_owned(),
+            home: bench
+                .folder()
+                .join(format!("home-{}", account.replace('/', "_"))),
+        })
+    }
+
+    /// Runs a command with `--json` and waits for its end.
+    pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<Ran> {
+        let mut command = Command::new(&self.program);
+        command
+            .args([
+                "--json",
+                "--node",
+                &self.node_url,
+                "--account",
+                &self.account,
+            ])
+            .arg("--home")
+            .arg(&self.home)
+            .args(arguments)
+            .env_remove("QUERN_WORKER_CONFIG")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let spoken = format!("quern {}", arguments.join(" "));
+        let output = tokio::time::timeout(PATIENCE, command.output())
+            .await
+            .with_context(|| format!("`{spoken}` does not end"))?
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok(Ran {
+            code: output.status.code().unwrap_or(-1),
+            answer: serde_json::from_slice(&output.stdout).with_context(|| {
+                format!("`{spoken}` answers no JSON; on standard error stands:\n{said}")
+            })?,
+            command: spoken,
+            said,
+        })
+    }
+
+    /// Runs a command that must succeed. Returns its answer.
+    pub async fn does(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let ran = self.run(arguments).await?;
+        ensure!(ran.code == 0, "`{}` failed:\n{}", ran.command, ran.said);
+        Ok(ran.answer)
+    }
+
+    /// Runs a command that must be refused with this exit code and with an error that has all these
+    /// words in it.
+    pub async fn refuses(
+        &self,
+        code: i32,
+        words: &[&str],
+        arguments: &[&str],
+    ) -> anyhow::Result<()> {
+        let ran = self.run(arguments).await?;
+        let text = ran.error();
+        ensure!(
+            ran.code == code,
+            "`{}` ended with {}, not with {code}: {text}",
+            ran.command,
+            ran.code
+        );
+        for word in words {
+            ensure!(
+                text.contains(word),
+                "`{}` does not say `{word}`: {text}",
+                ran.command
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Ran {
+    /// The error and its causes, or nothing.
+    pub fn error(&self) -> String {
+        let causes = self.answer["causes"].as_array().into_iter().flatten();
+        let parts: Vec<_> = std::iter::once(&self.answer["error"])
+            .chain(causes)
+            .filter_map(Value::as_str)
+            .collect();
+        parts.join(" because: ")
+    }
+}

@@ -1,0 +1,361 @@
+//! Owners, peers and masternodes that do what they should not: nobody honest loses by it.
+
+use anyhow::{bail, ensure};
+use quern_end_to_end::{Bench, Owner, adds_up, case, run, say, terms, wasm};
+use quern_jobs_api::{ApiError, Blob, JobsApiClient as _, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX};
+use quern_ledger::Call;
+use quern_owner::{ApiFailure, CoordinatorError, Draft, Input};
+use quern_primitives::{
+    JobId,
+    job::{Job, JobEnd, JobState},
+    receipt::Exit,
+};
+use quern_shards::{cut::Split, manifest::Assembly};
+use std::{fs, path::PathBuf};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+#[test]
+fn nobody_honest_loses_by_what_others_do() {
+    run(async {
+        let bench = Bench::start(3).await?;
+        let outcome = hostile(&bench).await;
+        bench.conclude(outcome).await
+    });
+}
+
+async fn hostile(bench: &Bench) -> anyhow::Result<()> {
+    let before = bench.workers_money().await?;
+    let uploads = async {
+        case(
+            "an altered shard and too long messages are refused, the right ones serve",
+            altered_upload(bench),
+        )
+        .await
+    };
+    let no_program = async {
+        case(
+            "a program that is no WebAssembly is refused by the masternode",
+            not_taken(
+                bench,
+                "//Alice//stash",
+                wasm::NO_PROGRAM.to_vec(),
+                "wasm32-wasip1",
+            ),
+        )
+        .await
+    };
+    let at_rest = async {
+        case(
+            "a shard altered behind the masternode's check is refused by the workers",
+            altered_at_rest(bench),
+        )
+        .await
+    };
+    let imports = async {
+        let program = wasm::assemble(wasm::IMPORTS_WHAT_IS_NOT_THERE)?;
+        case(
+            "a program that imports what is not there is refused by the masternode",
+            not_taken(bench, "//Charlie//stash", program, "env.open_a_window"),
+        )
+        .await
+    };
+    let endless = async {
+        case(
+            "a program that loops for ever ends by its fuel",
+            fails(
+                bench,
+                "//Dave//stash",
+                wasm::LOOPS_FOR_EVER,
+                Exit::OutOfFuel,
+            ),
+        )
+        .await
+    };
+    let greedy = async {
+        case(
+            "a program that asks for all memory ends by its limit",
+            fails(
+                bench,
+                "//Eve//stash",
+                wasm::ASKS_FOR_ALL_MEMORY,
+                Exit::OutOfMemory,
+            ),
+        )
+        .await
+    };
+    let wordy = async {
+        case(
+            "a program that prints without end ends by its limit",
+            fails(
+                bench,
+                "//Ferdie//stash",
+                wasm::PRINTS_WITHOUT_END,
+                Exit::OutputTooLong,
+            ),
+        )
+        .await
+    };
+    let (uploaded, at_rest, ..) = tokio::try_join!(
+        uploads, at_rest, no_program, imports, endless, greedy, wordy
+    )?;
+
+    // Workers got what the good tasks paid, and keep a clean record.
+    let after = bench.workers_money().await?;
+    let gained: u128 = after
+        .iter()
+        .zip(&before)
+        .map(|(after, before)| after - before)
+        .sum();
+    let paid = uploaded + at_rest;
+    ensure!(
+        gained == paid,
+        "workers gained {gained}, the good tasks paid {paid}"
+    );
+    let state = bench.chain.at_finalised().await?;
+    for worker in &bench.grid.workers {
+        let record = state
+            .device(worker.device)
+            .await?
+            .map(|view| view.device.record);
+        let clean = record.is_some_and(|it| (it.failed, it.delayed, it.incorrect) == (0, 0, 0));
+        ensure!(clean, "an honest device is blamed: {record:?}");
+    }
+    bench.conserves_money().await
+}
+
+/// A job that goes around `quern`: two shards of four bytes.
+async fn draft(bench: &Bench, account: &str, program: Vec<u8>) -> anyhow::Result<Draft> {
+    let name = account.replace('/', "_");
+    let path = bench
+        .folder()
+        .join(format!("input{name}-{}", program.len()));
+    fs::write(&path, "one\ntwo\n")?;
+    let mut terms = terms(bench.in_blocks(900).await?);
+    terms.fuel_per_task_max = 300_000_000;
+    Ok(Draft {
+        program,
+        input: Input::File {
+            path,
+            split: Split::Lines,
+            shard_bytes: 4,
+        },
+        arguments: vec![],
+        task_arguments: vec![],
+        assembly: Assembly::Concatenate,
+        terms,
+    })
+}
+
+/// The program fails on the devices in this way, and that costs nobody anything.
+async fn fails(bench: &Bench, account: &str, body: &str, exit: Exit) -> anyhow::Result<()> {
+    let owner = Owner::new(bench, account)?;
+    let before = owner.wallet().await?;
+    let draft = draft(bench, account, wasm::assemble(body)?).await?;
+    let (folder, ended) = owner.through(&draft).await?;
+    let result = owner
+        .result(&folder)
+        .await
+        .map_err(|error| format!("{error:#}"));
+    ensure!(
+        matches!(&result, Err(error) if error.contains("the program fails at task")),
+        "the result is {result:?}"
+    );
+    match &ended.state {
+        JobState::Completed {
+            end: JobEnd::ProgramFailed { exit: found, .. },
+        } if *found == exit => {}
+        other => bail!("the job ended as {other:?}"),
+    }
+    whole(&ended)?;
+    ensure!(
+        owner.wallet().await? == before,
+        "the owner does not have everything back"
+    );
+    Ok(())
+}
+
+/// The coordinator refuses the program and says what is wrong with it; the owner takes the job back.
+async fn not_taken(
+    bench: &Bench,
+    account: &str,
+    program: Vec<u8>,
+    word: &str,
+) -> anyhow::Result<()> {
+    let owner = Owner::new(bench, account)?;
+    let before = owner.wallet().await?;
+    let mut draft = draft(bench, account, program).await?;
+    draft.terms.deadline = bench.in_blocks(20).await?;
+    let folder = owner.hand_in(&draft).await?;
+    match owner
+        .coordinator(&folder)
+        .await?
+        .upload(&folder, |_| {})
+        .await
+    {
+        Err(CoordinatorError::Api(ApiFailure::Refused(ApiError::BadProgram { reason }))) => {
+            ensure!(reason.contains(word), "{reason}");
+        }
+        other => bail!("the coordinator says {other:?}"),
+    }
+    owner.call(&Call::CancelJob(folder.job())).await?;
+    bench.beyond(draft.terms.deadline).await?;
+    if bench.job(folder.job()).await?.state.is_open() {
+        owner.call(&Call::RefundJob(folder.job())).await?;
+    }
+    whole(&bench.closed(folder.job()).await?)?;
+    ensure!(
+        owner.wallet().await?.escrow == before.escrow,
+        "something stays in escrow"
+    );
+    Ok(())
+}
+
+/// Wrong bytes on their way to the masternode. Returns what the job then paid to workers.
+async fn altered_upload(bench: &Bench) -> anyhow::Result<u128> {
+    let account = "//Ferdie";
+    let owner = Owner::new(bench, account)?;
+    let draft = draft(bench, account, wasm::assemble(wasm::COPIES)?).await?;
+    let folder = owner.hand_in(&draft).await?;
+    let coordinator = owner.coordinator(&folder).await?;
+    let (job, client) = (folder.job(), coordinator.client());
+    let shard = fs::read(folder.shard(0))?;
+
+    // Manifest and key go first; then somebody else is quicker with another first shard.
+    coordinator.begin(&folder).await?;
+    let mut altered = shard.clone();
+    altered[shard.len() / 2] ^= 1;
+    let wrong = client.put_shard(job, 0, 0, Blob(altered)).await;
+    ensure!(
+        refusal(wrong) == Some(ApiError::WrongShard { task: 0 }),
+        "it took another shard"
+    );
+    let long = client
+        .put_shard(job, 0, 0, Blob(vec![0; PIECE_BYTES_MAX + 1]))
+        .await;
+    let limit = shard.len() as u64;
+    ensure!(
+        refusal(long) == Some(ApiError::TooLong { limit }),
+        "it took too long a piece"
+    );
+    let answer = oversized(bench.grid.jobs_api()).await?;
+    ensure!(
+        answer.starts_with("HTTP/1.1 413"),
+        "it took too long a message: {answer}"
+    );
+
+    coordinator.upload(&folder, |_| {}).await?;
+    let ended = bench.closed(job).await?;
+    let end = JobEnd::AllSettled;
+    ensure!(
+        ended.state == JobState::Completed { end },
+        "{:?}",
+        ended.state
+    );
+    ensure!(
+        owner.result(&folder).await? == b"one\ntwo\n",
+        "the result is another one"
+    );
+    adds_up(&ended.escrow)?;
+    Ok(ended.escrow.paid)
+}
+
+/// Posts a message to the Jobs API that is over its limit. Returns the head of the answer.
+async fn oversized(jobs_api: &str) -> anyhow::Result<String> {
+    let address = jobs_api.trim_start_matches("ws://");
+    let mut stream = TcpStream::connect(address).await?;
+    let length = MESSAGE_BYTES_MAX + 1;
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    // It may answer and close before all of it is sent.
+    let _ = stream.write_all(&vec![b' '; length as usize]).await;
+    let mut answer = vec![0; 64];
+    let read = stream.read(&mut answer).await?;
+    answer.truncate(read);
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// A masternode that gives out other bytes than the owner's: the file of a shard changes after it
+/// was checked.
+/// Returns what the job then paid to workers.
+async fn altered_at_rest(bench: &Bench) -> anyhow::Result<u128> {
+    let account = "//Bob//stash";
+    let owner = Owner::new(bench, account)?;
+    let before = owner.wallet().await?;
+    let mut draft = draft(bench, account, wasm::assemble(wasm::COPIES)?).await?;
+    draft.terms.deadline = bench.in_blocks(30).await?;
+    let folder = owner.hand_in(&draft).await?;
+    let coordinator = owner.coordinator(&folder).await?;
+    coordinator.begin(&folder).await?;
+    let (job, client) = (folder.job(), coordinator.client());
+    client
+        .put_shard(job, 0, 0, Blob(fs::read(folder.shard(0))?))
+        .await?;
+    let kept = kept_shard(bench, job)?;
+    let mut bytes = fs::read(&kept)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&kept, bytes)?;
+    coordinator.upload(&folder, |_| {}).await?;
+
+    bench.beyond(draft.terms.deadline).await?;
+    let state = bench.job(job).await?;
+    say(&format!(
+        "    the job with the altered shard: {:?}",
+        state.state
+    ));
+    if state.state.is_open() {
+        owner.call(&Call::RefundJob(job)).await?;
+    }
+    let ended = bench.closed(job).await?;
+    adds_up(&ended.escrow)?;
+    ensure!(ended.settled_tasks < 2, "an altered shard was settled");
+    let lost = before.free - owner.wallet().await?.free;
+    ensure!(
+        lost == ended.escrow.paid + ended.escrow.network,
+        "the owner lost {lost}"
+    );
+    Ok(ended.escrow.paid)
+}
+
+/// Where the masternode keeps the first shard of a job.
+fn kept_shard(bench: &Bench, job: JobId) -> anyhow::Result<PathBuf> {
+    let mut folders = vec![bench.grid.folder().join("masternode")];
+    let name = hex::encode(job.0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.ends_with(&name) {
+                return Ok(path.join("shards/0"));
+            }
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    bail!("the masternode keeps nothing of the job")
+}
+
+/// Why the coordinator refused a request, if it did.
+fn refusal<T>(outcome: Result<T, jsonrpsee::core::ClientError>) -> Option<ApiError> {
+    match outcome.map_err(ApiFailure::from) {
+        Err(ApiFailure::Refused(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// Fails unless all of a job's escrow came back.
+fn whole(ended: &Job) -> anyhow::Result<()> {
+    adds_up(&ended.escrow)?;
+    ensure!(
+        ended.escrow.refunded == ended.escrow.deposited,
+        "not all came back: {:?}",
+        ended.escrow
+    );
+    Ok(())
+}

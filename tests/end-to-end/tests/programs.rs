@@ -1,0 +1,223 @@
+//! Programs on the grid, against the same work done without it.
+
+use anyhow::{Context as _, ensure};
+use quern_end_to_end::{Bench, Owner, Quern, program, repository, run, say, write_text};
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// Bytes of the text whose words are counted.
+const TEXT_BYTES: u64 = 50_000_000;
+
+#[test]
+fn a_histogram_of_50_mb_is_what_sort_and_uniq_count() {
+    run(async {
+        let bench = Bench::start(3).await?;
+        let outcome = histogram(&bench).await;
+        bench.conclude(outcome).await
+    });
+}
+
+async fn histogram(bench: &Bench) -> anyhow::Result<()> {
+    let text = bench.folder().join("text");
+    write_text(&text, TEXT_BYTES, 2_026)?;
+    let expected = {
+        let text = text.clone();
+        tokio::task::spawn_blocking(move || counted_by_tools(&text))
+    };
+    let (parts, counts) = (bench.folder().join("parts"), bench.folder().join("counts"));
+    let [text, parts, counts] = [&text, &parts, &counts].map(|path| path.display().to_string());
+    let histogram = program("histogram")?.display().to_string();
+    let quern = Quern::new(bench, "//Ferdie")?;
+    let submit = ["job", "submit", "--yes", "--wait", "--program", &histogram];
+
+    // Each task counts the words of its lines; a second job adds the counts up.
+    let job = [
+        &submit[..],
+        &["--input", &text, "--split", "lines", "--output", &parts],
+    ]
+    .concat();
+    let counting = quern.does(&job).await?;
+    let merge = [
+        "--input", &parts, "--split", "none", "--arg", "--merge", "--output", &counts,
+    ];
+    quern
+        .does(&[&submit[..], &merge, &["--shard-size", "32MiB"]].concat())
+        .await?;
+
+    let tasks = counting["quote"]["tasks"]
+        .as_u64()
+        .context("no number of tasks")?;
+    ensure!(tasks > 4, "the text was cut into {tasks} tasks only");
+    let (expected, found) = (expected.await??, fs::read(&counts)?);
+    let words = expected.split(|byte| *byte == b'\n').count();
+    ensure!(words > 40_000, "a text of {words} words shows nothing");
+    same_lines(&expected, &found)?;
+    bench.conserves_money().await
+}
+
+/// Fails with the first line in which two outputs differ.
+fn same_lines(expected: &[u8], found: &[u8]) -> anyhow::Result<()> {
+    let lines = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes)
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    };
+    let (expected_lines, found_lines): (Vec<_>, Vec<_>) = (lines(expected), lines(found));
+    let differs = expected_lines
+        .iter()
+        .zip(&found_lines)
+        .find(|(expected, found)| expected != found);
+    if let Some((expected, found)) = differs {
+        anyhow::bail!("the grid says `{found}` where it should say `{expected}`");
+    }
+    ensure!(
+        expected == found,
+        "the grid says {} bytes, not {}",
+        found.len(),
+        expected.len()
+    );
+    Ok(())
+}
+
+/// The words of a text with their counts, as `sort` and `uniq -c` have them, without the padding.
+fn counted_by_tools(text: &Path) -> anyhow::Result<Vec<u8>> {
+    let script = "tr -s '[:space:]' '\\n' | sed '/^$/d' | sort | uniq -c | sed 's/^ *//'";
+    output(
+        Command::new("sh")
+            .args(["-c", script])
+            .env("LC_ALL", "C")
+            .stdin(File::open(text)?),
+    )
+}
+
+/// The standard output of a command that ends well.
+fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    ensure!(
+        output.status.success(),
+        "{command:?} ended with {}",
+        output.status
+    );
+    Ok(output.stdout)
+}
+
+#[test]
+fn a_c_program_built_with_clang_and_wasi_libc_runs_unchanged() {
+    run(async {
+        let folder = tempfile::tempdir()?;
+        let source = repository().join("tests/end-to-end/programs/readings.c");
+        let (native, wasm) = (
+            folder.path().join("readings"),
+            folder.path().join("readings.wasm"),
+        );
+        let compiled = Command::new("clang")
+            .args(["--target=wasm32-wasi", "-O2"])
+            .arg(&source)
+            .arg("-lm")
+            .arg("-o")
+            .arg(&wasm)
+            .output();
+        if !compiled
+            .as_ref()
+            .is_ok_and(|output| output.status.success())
+        {
+            let why = match compiled {
+                Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+                Err(error) => error.to_string(),
+            };
+            say(&format!(
+                "SKIPPED: the C program is not run, because clang with wasi-libc and lld is not \
+                 here ({why}); `cargo xtask test` says what to install"
+            ));
+            return Ok(());
+        }
+        output(
+            Command::new("cc")
+                .arg("-O2")
+                .arg(&source)
+                .arg("-o")
+                .arg(&native)
+                .arg("-lm"),
+        )?;
+        let bench = Bench::start(3).await?;
+        let outcome = c_program(&bench, &native, &wasm).await;
+        bench.conclude(outcome).await
+    });
+}
+
+async fn c_program(bench: &Bench, native: &Path, wasm: &Path) -> anyhow::Result<()> {
+    let (shards, result) = (bench.folder().join("shards"), bench.folder().join("result"));
+    fs::create_dir(&shards)?;
+    let mut expected = Vec::new();
+    for number in 0..4_u32 {
+        let path = shards.join(number.to_string());
+        let mut readings = String::new();
+        for reading in 0..2_000 * (number + 1) {
+            let place = (reading * 7 + number) % 13;
+            let value = f64::from(reading * 37 % 1_009) / 7.0 - f64::from(place) * 1e3;
+            readings.push_str(&format!("place-{place} {value:e}\n"));
+        }
+        fs::write(&path, readings)?;
+        let mut natively = Command::new(native);
+        expected.extend(output(
+            natively.args(["-p", "6"]).stdin(File::open(&path)?),
+        )?);
+    }
+    let quern = Quern::new(bench, "//Ferdie")?;
+    let [wasm, shards, result_path] =
+        [wasm, &shards, &result].map(|path| path.display().to_string());
+    let submit = [
+        "job",
+        "submit",
+        "--yes",
+        "--wait",
+        "--program",
+        &wasm,
+        "--prepared",
+        &shards,
+    ];
+    let job = ["--arg", "-p", "--arg", "6", "--output", &result_path];
+    quern.does(&[&submit[..], &job].concat()).await?;
+    ensure!(
+        expected.len() > 2_000,
+        "the program says too little to show anything"
+    );
+    same_lines(&expected, &fs::read(&result)?)?;
+
+    // A shard further on that it cannot read: the devices agree on that, and there is no result
+    // that looks like one.
+    fs::remove_file(&result)?;
+    fs::write(Path::new(&shards).join("2"), "no reading\n")?;
+    let ran = quern
+        .run(&[&submit[..], &["--output", &result_path]].concat())
+        .await?;
+    let end = &ran.answer["end"]["program_failed"];
+    ensure!(
+        ran.code == 1 && end["task"] == 2 && !result.exists(),
+        "the job went on: {}",
+        ran.answer
+    );
+
+    // Its exit code and what it says of it reach the owner, before anything is spent.
+    let money = bench.wallet(&Owner::new(bench, "//Ferdie")?.id()).await?;
+    quern
+        .refuses(
+            1,
+            &["exit code 2", "usage: ", "mend the program"],
+            &[&submit[..], &["--arg", "-x"]].concat(),
+        )
+        .await?;
+    fs::write(Path::new(&shards).join("0"), "no reading\n")?;
+    quern
+        .refuses(1, &["exit code 3", "line 1 is no reading"], &submit)
+        .await?;
+    ensure!(
+        bench.wallet(&Owner::new(bench, "//Ferdie")?.id()).await? == money,
+        "money went"
+    );
+    Ok(())
+}
