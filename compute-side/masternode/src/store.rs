@@ -183,16 +183,6 @@ impl Store {
             .map(|bytes| bytes.value().to_vec()))
     }
 
-    /// What is remembered of a job.
-    pub(crate) fn job(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
-        let read = self.database.begin_read()?;
-        let table = read.open_table(JOBS)?;
-        table
-            .get(job.0)?
-            .map(|bytes| decode_record(bytes.value()))
-            .transpose()
-    }
-
     /// All jobs remembered.
     pub(crate) fn jobs(&self) -> Result<Vec<(JobId, JobRecord)>, StoreError> {
         let read = self.database.begin_read()?;
@@ -473,6 +463,18 @@ mod tests {
     const HERE: GenesisHash = GenesisHash([1; 32]);
     const JOB: JobId = JobId([2; 32]);
     const OTHER: JobId = JobId([3; 32]);
+
+    impl Store {
+        /// What is remembered of a job.
+        fn job(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
+            let read = self.database.begin_read()?;
+            let table = read.open_table(JOBS)?;
+            table
+                .get(job.0)?
+                .map(|bytes| decode_record(bytes.value()))
+                .transpose()
+        }
+    }
 
     fn open(folder: &Path) -> (Store, mpsc::Receiver<Ticket>) {
         let (on_disk, written) = mpsc::sync_channel(1_000);
