@@ -18,6 +18,7 @@ mod chain;
 mod events;
 mod state;
 mod submit;
+mod trace;
 
 pub use account::{Account, AccountError};
 pub use call::{Call, Endpoints};

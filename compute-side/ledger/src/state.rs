@@ -54,7 +54,8 @@ impl State {
         self.ask("job", &job).await
     }
 
-    /// An account's jobs, in the order of their names, from behind one of them.
+    /// An account's jobs, from behind one of them, in the order of the storage's hashes: it tells
+    /// nothing, but is the same each time.
     pub async fn jobs_of(
         &self,
         owner: &AccountId,

@@ -4,13 +4,14 @@ use crate::{
     Account, Call, Chain,
     call::Encoded,
     chain::{ChainError, FinalisedBlock, no_answer},
+    trace::{Fate, LIFE_BLOCKS, Trace},
 };
 use quern_primitives::BlockNumber;
 use subxt::{
     SubstrateConfig,
     client::OnlineClientAtBlockImpl,
     config::DefaultExtrinsicParamsBuilder,
-    error::{DispatchError, TransactionEventsError},
+    error::{BackendError, DispatchError, ExtrinsicError, RpcError, TransactionEventsError},
     tx::{TransactionProgress, TransactionStatus},
 };
 
@@ -23,7 +24,7 @@ pub struct Settled {
     pub transaction: [u8; 32],
 }
 
-/// Why a transaction did nothing.
+/// Why a transaction did nothing, or is not known to have done what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// The chain refused the call.
@@ -46,7 +47,7 @@ pub enum SubmitError {
         /// What the node says.
         reason: String,
     },
-    /// The transaction left the pool without getting into a block; it may be sent again.
+    /// The transaction is in no block and will get into none; it may be sent again.
     #[error("{call} got lost on its way into a block ({reason}); send it again")]
     Lost {
         /// The call, as `Pallet.call`.
@@ -54,16 +55,31 @@ pub enum SubmitError {
         /// What the node says.
         reason: String,
     },
+    /// The connection broke once the transaction was sent, and the node did not come back in time
+    /// to tell what became of it. Sent again, it could be done twice.
+    #[error(
+        "the connection to the node broke when {call} was on its way ({reason}); it may be in a block: look at `quern wallet history` before sending it again"
+    )]
+    Unknown {
+        /// The call, as `Pallet.call`.
+        call: String,
+        /// How the connection broke.
+        reason: String,
+    },
     /// The node failed to answer.
     #[error(transparent)]
     Chain(#[from] ChainError),
 }
 
+type Progress = TransactionProgress<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>;
+
 /// A transaction in a node's pool.
 pub struct Sent {
     chain: Chain,
     title: String,
-    progress: TransactionProgress<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>,
+    trace: Trace,
+    /// What the node tells of it, or why it tells nothing.
+    progress: Result<Progress, String>,
 }
 
 impl Chain {
@@ -72,35 +88,50 @@ impl Chain {
         self.send(signer, call).await?.settled().await
     }
 
-    /// Signs a call and sends it; it is in the node's pool when this returns. Calls of an account
+    /// Signs a call and sends it; it is in the node's pool when this returns, unless the connection
+    /// broke at that very moment, in which case [`Sent::settled`] finds out. Calls of an account
     /// that are sent one after the other get into blocks in that order, unless one is lost. Those
     /// sent at the same time may take each other's place, and one is then refused.
     pub async fn send(&self, signer: &Account, call: &Call) -> Result<Sent, SubmitError> {
         let (pallet, name, arguments) = call.parts();
         let title = format!("{pallet}.{name}");
+        let account = signer.0.public_key().to_account_id();
         let nonce = self
             .rpc
-            .system_account_next_index(&signer.0.public_key().to_account_id())
+            .system_account_next_index(&account)
             .await
             .map_err(no_answer("the account's next transaction number"))?;
         let payload = subxt::tx::dynamic(pallet, name, Encoded(arguments));
-        let params = DefaultExtrinsicParamsBuilder::new().nonce(nonce).build();
-        let not_taken = |error: subxt::error::ExtrinsicError| SubmitError::NotTaken {
+        let params = DefaultExtrinsicParamsBuilder::new()
+            .nonce(nonce)
+            .mortal(LIFE_BLOCKS.into())
+            .build();
+        let at = self.at_finalised().await?;
+        let not_taken = |error: &ExtrinsicError| SubmitError::NotTaken {
             call: title.clone(),
-            reason: innermost(&error),
+            reason: innermost(error),
         };
-        let mut transactions = self
-            .client
+        let signed = at
+            .at
             .tx()
+            .create_signed(&payload, &signer.0, params)
             .await
-            .map_err(no_answer("the last finalised block"))?;
-        let progress = transactions
-            .sign_and_submit_then_watch(&payload, &signer.0, params)
-            .await
-            .map_err(not_taken)?;
+            .map_err(|error| not_taken(&error))?;
+        let trace = Trace {
+            account,
+            nonce,
+            signed_at: at.block().number,
+            hash: signed.hash(),
+        };
+        let progress = match signed.submit_and_watch().await {
+            Ok(progress) => Ok(progress),
+            Err(error) if is_refusal(&error) => return Err(not_taken(&error)),
+            Err(error) => Err(innermost(&error)),
+        };
         Ok(Sent {
             chain: self.clone(),
             title,
+            trace,
             progress,
         })
     }
@@ -123,42 +154,84 @@ impl Chain {
 }
 
 impl Sent {
-    /// Waits until the transaction is in a finalised block and succeeded.
+    /// Waits until the transaction is in a finalised block and succeeded. If the node falls silent
+    /// meanwhile, looks for the transaction in the blocks that may hold it.
     pub async fn settled(mut self) -> Result<Settled, SubmitError> {
-        let title = self.title;
-        let lost = |reason: String| SubmitError::Lost {
-            call: title.clone(),
-            reason,
+        let progress = match &mut self.progress {
+            Ok(progress) => progress,
+            Err(reason) => {
+                let reason = reason.clone();
+                return self.looked_for(reason).await;
+            }
         };
+        let mut in_block = false;
         loop {
-            let status = self
-                .progress
-                .next()
-                .await
-                .ok_or_else(|| lost("the node said no more".into()))?;
-            match status.map_err(|error| lost(innermost(&error)))? {
+            let status = match progress.next().await {
+                Some(Ok(status)) => status,
+                Some(Err(error)) => return self.looked_for(innermost(&error)).await,
+                None => return self.looked_for("the node said no more".into()).await,
+            };
+            match status {
+                TransactionStatus::InBestBlock(_) => in_block = true,
+                TransactionStatus::NoLongerInBestBlock => in_block = false,
                 TransactionStatus::InFinalizedBlock(included) => {
-                    let block = self.chain.finalised_block(included.block_hash()).await?;
+                    let transaction = included.extrinsic_hash().0;
                     match included.wait_for_success().await {
                         Ok(_) => {}
                         Err(TransactionEventsError::ExtrinsicFailed(error)) => {
-                            return Err(refused(title, &error));
+                            return Err(refused(self.title, &error));
                         }
-                        Err(error) => {
-                            return Err(no_answer("the transaction's events")(error).into());
-                        }
+                        Err(error) => return self.looked_for(innermost(&error)).await,
                     }
-                    return Ok(Settled {
-                        block,
-                        transaction: included.extrinsic_hash().0,
-                    });
+                    let block = self.chain.finalised_block(included.block_hash()).await?;
+                    return Ok(Settled { block, transaction });
                 }
+                // A node that gave up waiting for the end of it, not the pool that dropped it.
                 TransactionStatus::Invalid { message }
                 | TransactionStatus::Dropped { message }
-                | TransactionStatus::Error { message } => return Err(lost(message)),
-                _ => {}
+                | TransactionStatus::Error { message }
+                    if in_block =>
+                {
+                    return self.looked_for(message).await;
+                }
+                TransactionStatus::Error { message } => return self.looked_for(message).await,
+                TransactionStatus::Invalid { message: reason }
+                | TransactionStatus::Dropped { message: reason } => {
+                    let call = self.title;
+                    return Err(SubmitError::Lost { call, reason });
+                }
+                TransactionStatus::Validated | TransactionStatus::Broadcasted => {}
             }
         }
+    }
+
+    /// What became of the transaction, of which the node told no more for this reason.
+    async fn looked_for(self, reason: String) -> Result<Settled, SubmitError> {
+        let call = self.title.clone();
+        match self.chain.fate(&self.trace).await {
+            Fate::Included {
+                failed: Some(error),
+                ..
+            } => Err(refused(call, &error)),
+            Fate::Included { state, .. } => Ok(Settled {
+                block: state.block(),
+                transaction: self.trace.hash.0,
+            }),
+            Fate::Nowhere => Err(SubmitError::Lost { call, reason }),
+            Fate::Unknown => Err(SubmitError::Unknown { call, reason }),
+        }
+    }
+}
+
+/// Whether the node itself refused a transaction, or it was never sent. Otherwise the node may have
+/// it.
+fn is_refusal(error: &ExtrinsicError) -> bool {
+    match error {
+        ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(
+            error,
+        ))) => matches!(error, subxt::rpcs::Error::User(_)),
+        ExtrinsicError::ErrorSubmittingTransaction(_) => false,
+        _ => true,
     }
 }
 
@@ -183,4 +256,37 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not_submitted(error: subxt::rpcs::Error) -> ExtrinsicError {
+        ExtrinsicError::ErrorSubmittingTransaction(error.into())
+    }
+
+    #[test]
+    fn only_the_node_s_own_word_is_a_refusal() {
+        let refusal = subxt::rpcs::UserError {
+            code: 1010,
+            message: "invalid transaction".into(),
+            data: None,
+        };
+        assert!(is_refusal(&not_submitted(refusal.into())));
+        let broken = subxt::rpcs::Error::DisconnectedWillReconnect("reset".into());
+        assert!(!is_refusal(&not_submitted(broken)));
+        let silent = subxt::rpcs::Error::Client("no answer in 30 s".into());
+        assert!(!is_refusal(&not_submitted(silent)));
+    }
+
+    #[test]
+    fn an_unknown_end_never_invites_to_send_twice() {
+        let (call, reason) = ("Balances.transfer".to_owned(), "reset".to_owned());
+        let unknown = SubmitError::Unknown { call, reason }.to_string();
+        assert!(
+            unknown.contains("`quern wallet history` before"),
+            "{unknown}"
+        );
+    }
 }
