@@ -1,10 +1,12 @@
 //! Checking a receipt file: what can be checked of it alone, and what needs the chain.
 
 use codec::Encode;
-use quern_job_rules::pay;
+use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
+    Amount,
     batch::BatchRecord,
-    receipt::Exit,
+    job::Job,
+    receipt::{Answer, Exit},
     verdict::{Finding, ReceiptFile},
 };
 use quern_verdict::receipt_digest;
@@ -28,6 +30,9 @@ pub enum CheckKind {
     Proof,
     /// The root is the one that the chain settled.
     Chain,
+    /// The task's price follows from the accepted answer's fuel, by the tariff of the job on the
+    /// chain.
+    Price,
 }
 
 impl CheckKind {
@@ -41,6 +46,7 @@ impl CheckKind {
             Self::Pay => "the pay of every replica follows from the task's price",
             Self::Proof => "the verdict is part of the batch",
             Self::Chain => "the batch is the one that the chain settled",
+            Self::Price => "the task's price follows from the fuel used, by the job's tariff",
         }
     }
 }
@@ -97,6 +103,25 @@ pub fn verify_batch(file: &ReceiptFile, settled: Option<&BatchRecord>) -> Check 
     Check {
         check: CheckKind::Chain,
         holds,
+    }
+}
+
+/// Checks the task's price against the job that the chain has. A program that fails costs nothing.
+pub fn verify_price(file: &ReceiptFile, job: Option<&Job>) -> Check {
+    let (answer, price) = (&file.verdict.answer, file.verdict.price);
+    let holds = job
+        .and_then(|job| Tariff::of_job(job).ok())
+        .is_some_and(|tariff| price == price_of(answer, &tariff));
+    Check {
+        check: CheckKind::Price,
+        holds,
+    }
+}
+
+fn price_of(answer: &Answer, tariff: &Tariff) -> Amount {
+    match answer.exit {
+        Exit::Success => tariff.price(answer.fuel),
+        _ => 0,
     }
 }
 

@@ -8,6 +8,9 @@ use std::{
     time::Duration,
 };
 
+/// How long a command may say nothing while it waits.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// What a command answers.
 pub(crate) trait Output: Serialize {
     /// For people: lines, without a line feed behind the last.
@@ -116,6 +119,18 @@ pub(crate) fn spinner(what: impl Into<std::borrow::Cow<'static, str>>) -> Progre
     let spinner = ProgressBar::new_spinner().with_message(what);
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
+}
+
+/// Waits for something; with a spinner once that takes longer than people expect.
+pub(crate) async fn patiently<T>(what: &'static str, wait: impl Future<Output = T>) -> T {
+    let mut wait = std::pin::pin!(wait);
+    if let Ok(done) = tokio::time::timeout(SILENCE, &mut wait).await {
+        return done;
+    }
+    let bar = spinner(what);
+    let done = wait.await;
+    bar.finish_and_clear();
+    done
 }
 
 fn bar(template: &str) -> ProgressBar {

@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    output::{Output, fields},
+    output::{Output, fields, patiently},
 };
 use quern_primitives::{BlockNumber, amount::display, view::Totals};
 use serde::Serialize;
@@ -19,11 +19,14 @@ struct Conservation {
 
 /// Shows the sums; fails if they do not add up.
 pub(crate) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
-    let state = context.chain().await?.at_finalised().await?;
-    let totals = state.totals().await?;
+    let asked = patiently("asking the chain", async {
+        let state = context.chain().await?.at_finalised().await?;
+        anyhow::Ok((state.block().number, state.totals().await?))
+    });
+    let (block, totals) = asked.await?;
     let conserved = totals.conserves_money();
     context.show(&Conservation {
-        block: state.block().number,
+        block,
         totals,
         conserved,
     })?;

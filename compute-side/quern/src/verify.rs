@@ -1,8 +1,11 @@
 //! `quern verify`: checking a receipt.
 
-use crate::{context::Context, output::Output};
+use crate::{
+    context::Context,
+    output::{Output, patiently},
+};
 use clap::Args;
-use quern_owner::{Check, CheckKind, verify_batch, verify_file};
+use quern_owner::{Check, CheckKind, verify_batch, verify_file, verify_price};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, TaskIndex,
     amount::{as_string, display},
@@ -97,16 +100,8 @@ pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<
     let file = read(&args.receipt)?;
     let mut checks = check_file(&file, args.root);
     if !args.offline {
-        let chain = context.chain().await?;
-        let settled = match chain.genesis() == file.genesis {
-            true => {
-                let (job, batch) = (file.verdict.job, file.batch);
-                chain.at_finalised().await?.batch(job, batch).await?
-            }
-            // Another chain settled nothing of this one's.
-            false => None,
-        };
-        checks.push(checked(verify_batch(&file, settled.as_ref())));
+        let asked = patiently("asking the chain", ask_chain(context, &file)).await?;
+        checks.extend(asked.map(checked));
     }
     let verified = verified(&file, checks);
     context.show(&verified)?;
@@ -115,6 +110,22 @@ pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Checks what only the chain knows.
+async fn ask_chain(context: &Context, file: &ReceiptFile) -> anyhow::Result<[Check; 2]> {
+    let chain = context.chain().await?;
+    // Another chain settled nothing of this one's.
+    let (mut settled, mut known) = (None, None);
+    if chain.genesis() == file.genesis {
+        let (state, job) = (chain.at_finalised().await?, file.verdict.job);
+        settled = state.batch(job, file.batch).await?;
+        known = state.job(job).await?;
+    }
+    Ok([
+        verify_batch(file, settled.as_ref()),
+        verify_price(file, known.as_ref()),
+    ])
 }
 
 fn read(path: &Path) -> Result<ReceiptFile, ReceiptError> {

@@ -13,7 +13,7 @@ use quern_ledger::{Account, Chain};
 use quern_local_grid::{LocalGrid, OWNER, Plan, Process, Record, development_account};
 use quern_owner::{
     Coordinator, Draft, Input, JobFolder, Terms, collect, prepare, submit, verify_batch,
-    verify_file,
+    verify_file, verify_price,
 };
 use quern_primitives::{
     Amount, BlockNumber, JobId,
@@ -456,9 +456,12 @@ async fn show_receipt(
     let file = wrong_receipt(coordinator, job).await?;
     let path = folder.join("receipt.json");
     std::fs::write(&path, serde_json::to_string_pretty(&file)?)?;
-    let settled = chain.at_finalised().await?.batch(job, file.batch).await?;
+    let state = chain.at_finalised().await?;
+    let settled = state.batch(job, file.batch).await?;
+    let known = state.job(job).await?;
     let mut checks = verify_file(&file);
     checks.push(verify_batch(&file, settled.as_ref()));
+    checks.push(verify_price(&file, known.as_ref()));
     show.line(&format!("verify       {}", path.display()));
     show.checks(&checks);
     ensure!(

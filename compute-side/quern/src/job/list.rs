@@ -3,11 +3,11 @@
 use super::status::state_in_words;
 use crate::{
     context::Context,
-    output::{Output, table},
+    output::{Output, patiently, table},
 };
 use clap::Args;
 use quern_primitives::{
-    Amount, BlockNumber, JobId,
+    AccountId, Amount, BlockNumber, JobId,
     amount::{as_string, display},
     job::{Job, JobState},
 };
@@ -47,17 +47,22 @@ struct Row {
 
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> anyhow::Result<()> {
     let owner = context.account_id(args.owner.as_deref())?;
+    let mut rows = patiently("asking the chain", rows_of(context, &owner)).await?;
+    rows.retain(|row| !args.open || row.state.is_open());
+    rows.sort_by_key(|row| (row.submitted_at, row.job));
+    context.show(&Listed(rows))
+}
+
+async fn rows_of(context: &Context, owner: &AccountId) -> anyhow::Result<Vec<Row>> {
     let state = context.chain().await?.at_finalised().await?;
     let (mut rows, mut last) = (Vec::new(), None);
     loop {
-        let page = state.jobs_of(&owner, last, PAGE).await?;
+        let page = state.jobs_of(owner, last, PAGE).await?;
         let Some((job, _)) = page.last() else { break };
         last = Some(*job);
         rows.extend(page.into_iter().map(row));
     }
-    rows.retain(|row| !args.open || row.state.is_open());
-    rows.sort_by_key(|row| (row.submitted_at, row.job));
-    context.show(&Listed(rows))
+    Ok(rows)
 }
 
 fn row((job, known): (JobId, Job)) -> Row {

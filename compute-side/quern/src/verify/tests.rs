@@ -2,11 +2,12 @@
 
 use super::*;
 use codec::Encode;
-use quern_job_rules::pay;
+use quern_job_rules::pay::{self, PRICES_AT_GENESIS, Tariff};
 use quern_primitives::{
-    GenesisHash, ProgramHash,
+    GenesisHash, ProgramHash, SealingKey,
     amount::BYTECHIP,
     device::Class,
+    job::{Agreement, ByteLevel, Escrow, Job, JobState, Submission},
     merkle::Tree,
     payload::DeviceKey,
     receipt::{Exit, Receipt},
@@ -127,6 +128,56 @@ fn every_tampering_fails_a_check() {
     assert_eq!(root, of(&[Proof]));
     let account = failing(|file| file.verdict.replicas[1].account = AccountId::new([9; 32]));
     assert_eq!(account, of(&[Proof]));
+}
+
+/// The job of which the receipt is.
+fn job() -> Job {
+    Job {
+        owner: AccountId::new([9; 32]),
+        submission: Submission {
+            salt: [1; 16],
+            program: ProgramHash([3; 32]),
+            manifest: Digest([2; 32]),
+            shards_root: Digest([3; 32]),
+            key_commitment: Digest([4; 32]),
+            tasks: 2,
+            input_bytes: 1_000,
+            fuel_per_task_max: 1_000_000_000,
+            memory_bytes_max: 64 << 20,
+            result_bytes_max: 1 << 20,
+            agreement: Agreement::Majority { replicas: 3 },
+            class: Class::Pinned,
+            level: ByteLevel::Balanced,
+            deadline: 1_000,
+            price_max: BYTECHIP,
+            owner_sealing_key: SealingKey([5; 32]),
+        },
+        prices: PRICES_AT_GENESIS,
+        state: JobState::Submitted,
+        submitted_at: 1,
+        escrow: Escrow::default(),
+        settled_tasks: 0,
+        next_batch: 0,
+    }
+}
+
+#[test]
+fn a_price_beside_the_job_s_tariff_fails() {
+    let (mut file, job) = (file(), job());
+    let holds = |file: &ReceiptFile, job| verify_price(file, job).holds;
+    let tariff = Tariff::of_job(&job).unwrap();
+    file.verdict.answer.fuel = 500_000_000;
+    file.verdict.price = tariff.price(500_000_000);
+    assert!(holds(&file, Some(&job)));
+    assert!(!holds(&file, None), "no job, no tariff");
+    file.verdict.price += 1;
+    assert!(!holds(&file, Some(&job)));
+    // Nothing is paid for a program that fails.
+    file.verdict.answer.exit = Exit::Trap;
+    file.verdict.price = tariff.price(500_000_000);
+    assert!(!holds(&file, Some(&job)));
+    file.verdict.price = 0;
+    assert!(holds(&file, Some(&job)));
 }
 
 #[test]
