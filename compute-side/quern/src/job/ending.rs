@@ -2,7 +2,7 @@
 
 use super::{
     JobName,
-    status::{escrow_in_words, state_in_words},
+    status::{escrow_in_words, refund_from, refund_in_words, state_in_words},
 };
 use crate::{
     context::Context,
@@ -25,6 +25,8 @@ struct Acted {
     #[serde(flatten)]
     state: JobState,
     escrow: Escrow,
+    /// If it is still open: the first block in which the rest can be returned.
+    refund_from: Option<BlockNumber>,
 }
 
 pub(crate) async fn cancel(context: &Context, name: &JobName) -> anyhow::Result<()> {
@@ -54,6 +56,7 @@ async fn act(
         job,
         block: settled.block.number,
         transaction: format!("0x{}", hex::encode(settled.transaction)),
+        refund_from: refund_from(&known.state),
         state: known.state,
         escrow: known.escrow,
     })
@@ -61,11 +64,15 @@ async fn act(
 
 impl Output for Acted {
     fn people(&self) -> String {
-        fields(&[
+        let mut pairs = vec![
             ("job", self.job.to_string()),
             ("block", self.block.to_string()),
             ("state", state_in_words(&self.state)),
             ("money", escrow_in_words(&self.escrow)),
-        ])
+        ];
+        if let Some(from) = self.refund_from {
+            pairs.push(("next", refund_in_words(self.job, from)));
+        }
+        fields(&pairs)
     }
 }

@@ -3,7 +3,7 @@
 use super::{JobName, status};
 use crate::{
     context::Context,
-    output::{Output, Rendering, count_bar},
+    output::{Output, Rendering, count_bar, tell},
     units::span_of_blocks,
 };
 use quern_jobs_api::{JobStatus, WaitingFor};
@@ -37,6 +37,15 @@ enum FollowError {
         deadline: BlockNumber,
         ago: String,
     },
+    /// It was cancelled, and its coordinator's time is over.
+    #[error(
+        "the job was cancelled, and its coordinator could settle until block {until}, which has passed ({ago} ago); `quern job refund {job}` returns what is left"
+    )]
+    GraceOver {
+        job: JobId,
+        until: BlockNumber,
+        ago: String,
+    },
     /// Its coordinator is silent.
     #[error(transparent)]
     Coordinator(#[from] CoordinatorError),
@@ -50,6 +59,21 @@ enum FollowError {
 struct Update<'a> {
     #[serde(flatten)]
     status: &'a JobStatus,
+}
+
+/// That a job is cancelled, and from when on its rest can be returned.
+#[derive(Debug, Serialize)]
+struct Cancelled {
+    job: JobId,
+    refund_from: BlockNumber,
+}
+
+/// What is heard of a job that is followed.
+enum News<'a> {
+    /// Its coordinator tells how far it is.
+    Status(&'a JobStatus),
+    /// It is cancelled; told once.
+    Cancelled(&'a Cancelled),
 }
 
 /// How a job ended.
@@ -68,8 +92,10 @@ pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<Exi
     let over = match context.rendering() {
         Rendering::People => with_bar(&chain, job).await?,
         Rendering::Json => {
-            follow(&chain, job, |status| {
-                context.rendering().show_line(&Update { status })
+            let rendering = context.rendering();
+            follow(&chain, job, |news| match news {
+                News::Status(status) => rendering.show_line(&Update { status }),
+                News::Cancelled(cancelled) => rendering.show_line(cancelled),
             })
             .await?
         }
@@ -85,10 +111,15 @@ pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<Exi
 /// Follows a job with a bar on standard error. Returns it as the chain closed it.
 pub(crate) async fn with_bar(chain: &Chain, job: JobId) -> anyhow::Result<Job> {
     let bar = count_bar("tasks");
-    let over = follow(chain, job, |status| {
-        bar.set_length(status.tasks.into());
-        bar.set_position(status.decided.into());
-        bar.set_message(in_words(status));
+    let over = follow(chain, job, |news| {
+        match news {
+            News::Status(status) => {
+                bar.set_length(status.tasks.into());
+                bar.set_position(status.decided.into());
+                bar.set_message(in_words(status));
+            }
+            News::Cancelled(cancelled) => bar.suspend(|| tell(&cancelled.people())),
+        }
         Ok(())
     })
     .await;
@@ -100,14 +131,16 @@ pub(crate) async fn with_bar(chain: &Chain, job: JobId) -> anyhow::Result<Job> {
 async fn follow(
     chain: &Chain,
     job: JobId,
-    mut hear: impl FnMut(&JobStatus) -> anyhow::Result<()>,
+    mut hear: impl FnMut(News<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Job> {
     let mut blocks = chain.finalised().await.map_err(FollowError::from)?;
-    let mut tries = 0;
+    let (mut tries, mut cancelled) = (0, None);
     loop {
-        if let Some(over) = over(chain, job).await? {
-            return Ok(over);
+        let known = look(chain, job).await?;
+        if !known.state.is_open() {
+            return Ok(known);
         }
+        hear_of_cancelling(job, &known, &mut cancelled, &mut hear)?;
         let updates = match Coordinator::of(chain, job).await {
             Ok(coordinator) => match coordinator.watch().await {
                 Ok(updates) => Ok((coordinator, updates)),
@@ -130,15 +163,17 @@ async fn follow(
                 update = updates.next() => match update {
                     Some(Ok(status)) => {
                         tries = 0;
-                        hear(&status)?;
+                        hear(News::Status(&status))?;
                     }
                     Some(Err(_)) | None => break,
                 },
                 block = blocks.next() => {
                     block.map_err(FollowError::from)?;
-                    if let Some(over) = over(chain, job).await? {
-                        return Ok(over);
+                    let known = look(chain, job).await?;
+                    if !known.state.is_open() {
+                        return Ok(known);
                     }
+                    hear_of_cancelling(job, &known, &mut cancelled, &mut hear)?;
                 }
             }
         }
@@ -147,22 +182,54 @@ async fn follow(
     }
 }
 
-/// The job, if the chain has closed it.
-async fn over(chain: &Chain, job: JobId) -> Result<Option<Job>, FollowError> {
+/// Tells of the cancelling of an open job, once.
+fn hear_of_cancelling(
+    job: JobId,
+    known: &Job,
+    told: &mut Option<Cancelled>,
+    hear: &mut impl FnMut(News<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    match status::refund_from(&known.state) {
+        Some(refund_from) if told.is_none() => {
+            hear(News::Cancelled(told.insert(Cancelled { job, refund_from })))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The job as the chain has it; an error if it is open and will not be done any more.
+async fn look(chain: &Chain, job: JobId) -> Result<Job, FollowError> {
     let state = chain.at_finalised().await?;
     let known = state
         .job(job)
         .await?
         .ok_or(FollowError::NoSuchJob { job })?;
-    let (now, deadline) = (state.block().number, known.submission.deadline);
-    if !known.state.is_open() {
-        return Ok(Some(known));
+    let (deadline, now) = (known.submission.deadline, state.block().number);
+    check_time(job, &known.state, deadline, now)?;
+    Ok(known)
+}
+
+/// Whether an open job may still be settled.
+fn check_time(
+    job: JobId,
+    state: &JobState,
+    deadline: BlockNumber,
+    now: BlockNumber,
+) -> Result<(), FollowError> {
+    let ago = |last: BlockNumber| span_of_blocks(now.saturating_sub(last).into());
+    match *state {
+        JobState::Settling { until, .. } if now > until => Err(FollowError::GraceOver {
+            job,
+            until,
+            ago: ago(until),
+        }),
+        _ if state.is_open() && now > deadline => Err(FollowError::DeadlinePassed {
+            job,
+            deadline,
+            ago: ago(deadline),
+        }),
+        _ => Ok(()),
     }
-    if now > deadline {
-        let ago = span_of_blocks((now - deadline).into());
-        return Err(FollowError::DeadlinePassed { job, deadline, ago });
-    }
-    Ok(None)
 }
 
 /// What moves, or why nothing does.
@@ -192,9 +259,38 @@ impl Output for Update<'_> {
     }
 }
 
+impl Output for Cancelled {
+    fn people(&self) -> String {
+        let next = status::refund_in_words(self.job, self.refund_from);
+        format!("the job is cancelled; {next}")
+    }
+}
+
 impl Output for Ended<'_> {
     fn people(&self) -> String {
         let state = status::state_in_words(self.state);
         format!("{state}\n{}", status::escrow_in_words(&self.escrow))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_primitives::AccountId;
+
+    #[test]
+    fn a_job_past_its_time_is_not_followed_but_its_refund_is_named() {
+        let (job, coordinator) = (JobId([2; 32]), AccountId::new([1; 32]));
+        let until = 120;
+        let settling = JobState::Settling { coordinator, until };
+        assert!(check_time(job, &settling, 1_000, 120).is_ok());
+        let told = check_time(job, &settling, 1_000, 121).map_err(|error| error.to_string());
+        assert!(told.is_err_and(
+            |text| text.contains("until block 120") && text.contains("quern job refund 0x02")
+        ));
+        assert!(check_time(job, &JobState::Submitted, 1_000, 1_000).is_ok());
+        let told = check_time(job, &JobState::Submitted, 1_000, 1_001);
+        assert!(matches!(told, Err(FollowError::DeadlinePassed { .. })));
+        assert!(check_time(job, &JobState::Expired, 1_000, 1_001).is_ok());
     }
 }

@@ -3,12 +3,12 @@
 use super::{JobName, follow};
 use crate::{
     context::Context,
-    output::{Output, fields},
+    output::{Output, fields, patiently},
 };
 use quern_jobs_api::JobStatus;
 use quern_owner::{Coordinator, CoordinatorError};
 use quern_primitives::{
-    AccountId, JobId,
+    AccountId, BlockNumber, JobId,
     amount::display,
     job::{Escrow, Job, JobEnd, JobState},
     receipt::Exit,
@@ -21,6 +21,8 @@ struct Shown {
     job: JobId,
     #[serde(flatten)]
     chain: Job,
+    /// If it is cancelled and open: the first block in which the rest can be returned.
+    refund_from: Option<BlockNumber>,
     /// What the coordinator says.
     at_coordinator: Option<JobStatus>,
     /// Why the coordinator says nothing.
@@ -29,6 +31,11 @@ struct Shown {
 
 pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<()> {
     let job = context.job(&name.job)?;
+    let asked = patiently("asking the chain and the coordinator", ask(context, job));
+    context.show(&asked.await?)
+}
+
+async fn ask(context: &Context, job: JobId) -> anyhow::Result<Shown> {
     let chain = context.chain().await?;
     let known = chain.at_finalised().await?.job(job).await?;
     let known = known.ok_or(CoordinatorError::NoSuchJob { job })?;
@@ -44,8 +51,9 @@ pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<()>
             Err(error) => coordinator_silent = Some(error.to_string()),
         }
     }
-    context.show(&Shown {
+    Ok(Shown {
         job,
+        refund_from: refund_from(&known.state),
         chain: known,
         at_coordinator,
         coordinator_silent,
@@ -76,6 +84,9 @@ impl Output for Shown {
         ];
         if let Some(coordinator) = job.state.coordinator() {
             pairs.push(("coordinator", AccountId::to_string(coordinator)));
+        }
+        if let Some(from) = self.refund_from {
+            pairs.push(("next", refund_in_words(self.job, from)));
         }
         match (&self.at_coordinator, &self.coordinator_silent) {
             (Some(status), _) => pairs.push((
@@ -120,6 +131,21 @@ pub(crate) fn state_in_words(state: &JobState) -> String {
     }
 }
 
+/// The first block in which what is left of a cancelled job can be returned, while it is open.
+pub(crate) fn refund_from(state: &JobState) -> Option<BlockNumber> {
+    match state {
+        JobState::Settling { until, .. } => Some(until.saturating_add(1)),
+        _ => None,
+    }
+}
+
+/// What the owner of a cancelled job has to do.
+pub(crate) fn refund_in_words(job: JobId, from: BlockNumber) -> String {
+    format!(
+        "`quern job refund {job}` from block {from} returns what is left, unless all is settled before"
+    )
+}
+
 /// A job's money in words.
 pub(crate) fn escrow_in_words(escrow: &Escrow) -> String {
     format!(
@@ -152,6 +178,21 @@ mod tests {
         let end = JobEnd::Undecided { task: 3 };
         let words = state_in_words(&JobState::Completed { end });
         assert!(words.contains("task 3"), "{words}");
+    }
+
+    #[test]
+    fn a_cancelled_job_says_from_when_on_the_rest_comes_back() {
+        let settling = JobState::Settling {
+            coordinator: AccountId::new([1; 32]),
+            until: 120,
+        };
+        // The last block for the coordinator is the one before the first for the refund.
+        assert_eq!(refund_from(&settling), Some(121));
+        let words = refund_in_words(JobId([2; 32]), 121);
+        assert!(words.contains("`quern job refund 0x02"), "{words}");
+        assert!(words.contains("from block 121"), "{words}");
+        assert_eq!(refund_from(&JobState::Submitted), None);
+        assert_eq!(refund_from(&JobState::Cancelled), None);
     }
 
     #[test]
