@@ -212,7 +212,13 @@ fn a_node_answers_for_the_chain() {
     let nothing = "0";
     assert_eq!(
         wallet,
-        json!({ "free": ENDOWMENT, "escrow": nothing, "bond": nothing, "payouts": nothing })
+        json!({
+            "free": ENDOWMENT,
+            "escrow": nothing,
+            "bond_active": nothing,
+            "unbonding": [],
+            "payouts": nothing,
+        })
     );
     let totals = node.ask("quern_totals", json!([])).unwrap();
     assert_eq!(totals["issuance"], totals["genesis"]);

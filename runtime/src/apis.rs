@@ -20,7 +20,7 @@ use quern_primitives::{
     device::Device,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
-    view::{DeviceView, MasternodeView, Quote, Totals, WalletView},
+    view::{DeviceView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
 };
 use sp_api::impl_runtime_apis;
 use sp_consensus_babe::{BabeConfiguration, EquivocationProof, OpaqueKeyOwnershipProof, Slot};
@@ -359,12 +359,18 @@ impl_runtime_apis! {
         }
 
         fn wallet(account: AccountId) -> WalletView {
+            let bond = Workforce::bond_of(&account).unwrap_or_default();
+            let unbonding = bond.unbonding.iter().map(|part| UnbondingView {
+                amount: part.amount,
+                withdrawable_at: part.withdrawable_at,
+            });
             WalletView {
                 // While anything is held, one unit of this (the existential deposit) stays in the
-                // account; it is counted all the same, so that the four sums are all there is.
+                // account; it is counted all the same, so that the sums are all there is.
                 free: Balances::free_balance(&account),
                 escrow: held(quern_jobs::HoldReason::Escrow, &account),
-                bond: held(quern_workforce::HoldReason::Bond, &account),
+                bond_active: bond.active,
+                unbonding: unbonding.collect(),
                 payouts: held(quern_bytechip::HoldReason::Payout, &account),
             }
         }

@@ -77,7 +77,7 @@ pub enum Refusal {
     NotRegistered,
     /// The account's bond does not cover its devices.
     #[error(
-        "the account's bond does not cover its devices; bond more with `quern device register --bond`"
+        "the account's bond does not cover its devices; bond more with `quern device bond AMOUNT`"
     )]
     NotBonded,
     /// The device's account is banned.

@@ -1,8 +1,10 @@
-//! `quern device`: registering the devices that work for an account.
+//! `quern device`: registering the devices that work for an account, and their bond.
+
+mod bond;
 
 use crate::{
     context::Context,
-    output::{Output, fields, spinner, table},
+    output::{Output, fields, patiently, spinner, table},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
@@ -28,6 +30,12 @@ pub(crate) enum DeviceCommand {
     Show(DeviceArgs),
     /// Retire a device; its worker gets no more tasks
     Retire(DeviceArgs),
+    /// Add to the account's bond
+    Bond(bond::BondArgs),
+    /// Begin to take money out of the bond; it is free some days later
+    Unbond(bond::BondArgs),
+    /// Take back what has been unbonding long enough
+    Withdraw,
 }
 
 #[derive(Args, Debug)]
@@ -149,19 +157,19 @@ pub(crate) async fn run(context: &Context, command: &DeviceCommand) -> anyhow::R
         DeviceCommand::Register(args) => register(context, args).await,
         DeviceCommand::List(args) => {
             let account = context.account_id(args.owner.as_deref())?;
-            let state = context.chain().await?.at_finalised().await?;
-            context.show(&Devices(state.devices_of(&account).await?))
+            let asked = patiently("asking the chain", async {
+                let state = context.chain().await?.at_finalised().await?;
+                anyhow::Ok(state.devices_of(&account).await?)
+            });
+            context.show(&Devices(asked.await?))
         }
         DeviceCommand::Show(args) => {
             let device = named(args)?;
-            let view = context
-                .chain()
-                .await?
-                .at_finalised()
-                .await?
-                .device(device)
-                .await?;
-            context.show(&Shown(view.ok_or(DeviceError::Unknown { device })?))
+            let asked = patiently("asking the chain", async {
+                let state = context.chain().await?.at_finalised().await?;
+                anyhow::Ok(state.device(device).await?)
+            });
+            context.show(&Shown(asked.await?.ok_or(DeviceError::Unknown { device })?))
         }
         DeviceCommand::Retire(args) => {
             let device = named(args)?;
@@ -175,6 +183,9 @@ pub(crate) async fn run(context: &Context, command: &DeviceCommand) -> anyhow::R
                 block: settled?.block.number,
             })
         }
+        DeviceCommand::Bond(args) => bond::bond(context, args).await,
+        DeviceCommand::Unbond(args) => bond::unbond(context, args).await,
+        DeviceCommand::Withdraw => bond::withdraw(context).await,
     }
 }
 
@@ -190,7 +201,7 @@ async fn register(context: &Context, args: &RegisterArgs) -> anyhow::Result<()> 
     }
     let devices = state.devices_of(&account.id()).await?.len();
     let wallet = state.wallet(&account.id()).await?;
-    let missing = missing_bond(state.bond_per_device().await?, devices, wallet.bond);
+    let missing = missing_bond(state.bond_per_device().await?, devices, wallet.bond_active);
     if args.no_bond && missing > 0 {
         return Err(DeviceError::BondTooSmall { missing }.into());
     }
@@ -224,7 +235,7 @@ async fn register(context: &Context, args: &RegisterArgs) -> anyhow::Result<()> 
     })
 }
 
-/// What must still be bonded before one more device is registered.
+/// What must still be bonded before one more device is registered. What is unbonding covers none.
 fn missing_bond(per_device: Amount, devices: usize, bonded: Amount) -> Amount {
     let devices = (devices as Amount).saturating_add(1);
     per_device.saturating_mul(devices).saturating_sub(bonded)
@@ -270,7 +281,9 @@ impl From<HardwareChoice> for Hardware {
 fn may_work(view: &DeviceView) -> &'static str {
     match (view.bonded, view.banned) {
         (_, true) => "no: banned",
-        (false, _) => "no: the account's bond does not cover its devices",
+        (false, _) => {
+            "no: the account's bond does not cover its devices; `quern device bond AMOUNT` adds to it"
+        }
         (true, false) => "yes",
     }
 }

@@ -83,6 +83,12 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nobody reads it if it cannot be written.
             let _ = error.print();
+            let asked_for_json = std::env::args_os()
+                .take_while(|argument| argument != "--")
+                .any(|argument| argument == "--json");
+            if asked_for_json && error.use_stderr() {
+                print_failure(not_understood(&error), vec![]);
+            }
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
@@ -128,26 +134,44 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells what went wrong and why; for programs as JSON on standard output as well.
-fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
+/// What the argument parser does not understand, without the usage that it prints behind it.
+fn not_understood(error: &clap::Error) -> String {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing; --help lists them".into();
+    }
+    let text = error.to_string();
+    let said = text.split("\nUsage:").next().unwrap_or_default();
+    let said = said
+        .split("\nFor more information")
+        .next()
+        .unwrap_or_default();
+    let said = said.strip_prefix("error:").unwrap_or(said);
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Writes to standard output, as JSON, what went wrong. Standard error has it already.
+fn print_failure(error: String, causes: Vec<String>) {
     #[derive(Serialize)]
     struct Failure {
         error: String,
         causes: Vec<String>,
     }
+    if let Ok(text) = serde_json::to_string_pretty(&Failure { error, causes }) {
+        // There is nobody to tell that standard output is closed.
+        let _ = output::print(&text);
+    }
+}
+
+/// Tells what went wrong and why; for programs as JSON on standard output as well.
+fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     let causes = causes(error);
     output::tell(&format!("error: {error}"));
     for cause in &causes {
         output::tell(&format!("  because: {cause}"));
     }
-    if json
-        && let Ok(text) = serde_json::to_string_pretty(&Failure {
-            error: error.to_string(),
-            causes,
-        })
-    {
-        // The error is on standard error already.
-        let _ = output::print(&text);
+    if json {
+        print_failure(error.to_string(), causes);
     }
     let usage = error.is::<UsageError>() || error.is::<job::SpecError>() || is_context_usage(error);
     if usage {
@@ -192,6 +216,27 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_the_parser_says_fits_a_line_and_names_what_is_wrong() {
+        let said = |line: &str| match Cli::try_parse_from(line.split(' ')) {
+            Ok(_) => String::new(),
+            Err(error) => not_understood(&error),
+        };
+        let unknown = said("quern wallet balnce --json");
+        assert!(
+            unknown.contains("'balnce'") && unknown.contains("'balance'"),
+            "{unknown}"
+        );
+        assert!(
+            !unknown.contains("Usage") && !unknown.starts_with("error"),
+            "{unknown}"
+        );
+        let missing = said("quern job show --json");
+        assert!(missing.ends_with("<JOB>"), "{missing}");
+        assert!(said("quern job").contains("--help"));
+        assert!(said("quern device bond much").contains("much"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod treasurer;
 
 use crate::{
     context::Context,
-    output::{Output, fields, spinner},
-    units::{Dollars, Price},
+    output::{Output, fields, patiently, spinner},
+    units::{Dollars, Price, span_of_blocks},
 };
 use clap::{Args, Subcommand, ValueEnum};
 use quern_ledger::{Call, Chain};
@@ -94,6 +94,8 @@ struct Balance {
     account: AccountId,
     #[serde(flatten)]
     wallet: WalletView,
+    /// As of when.
+    block: BlockNumber,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,14 +112,16 @@ pub(crate) async fn run(context: &Context, command: &WalletCommand) -> anyhow::R
     match command {
         WalletCommand::Balance(args) => {
             let account = context.account_id(args.of.as_deref())?;
-            let wallet = context
-                .chain()
-                .await?
-                .at_finalised()
-                .await?
-                .wallet(&account)
-                .await?;
-            context.show(&Balance { account, wallet })
+            let asked = patiently("asking the chain", async {
+                let state = context.chain().await?.at_finalised().await?;
+                anyhow::Ok((state.block().number, state.wallet(&account).await?))
+            });
+            let (block, wallet) = asked.await?;
+            context.show(&Balance {
+                account,
+                wallet,
+                block,
+            })
         }
         WalletCommand::History(args) => history::run(context, args).await,
         WalletCommand::Buy(args) => treasurer::buy(context, args).await,
@@ -161,13 +165,35 @@ async fn check_balance(chain: &Chain, account: &AccountId, asked: Amount) -> any
     Ok(())
 }
 
+/// What is on its way out of a bond, and when it can be withdrawn.
+pub(crate) fn unbonding(wallet: &WalletView, now: BlockNumber) -> String {
+    if wallet.unbonding.is_empty() {
+        return display(0);
+    }
+    // What can be withdrawn in a block can be asked for in the one before.
+    let next = now.saturating_add(1);
+    let parts = wallet.unbonding.iter().map(|part| {
+        let amount = display(part.amount);
+        match part.withdrawable_at.checked_sub(next) {
+            None | Some(0) => format!("{amount} to be had with `quern device withdraw`"),
+            Some(blocks) => format!(
+                "{amount} until block {} ({})",
+                part.withdrawable_at,
+                span_of_blocks(blocks.into())
+            ),
+        }
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
 impl Output for Balance {
     fn people(&self) -> String {
         fields(&[
             ("account", self.account.to_string()),
             ("to spend", display(self.wallet.free)),
             ("in escrow", display(self.wallet.escrow)),
-            ("bonded", display(self.wallet.bond)),
+            ("bonded", display(self.wallet.bond_active)),
+            ("unbonding", unbonding(&self.wallet, self.block)),
             ("for payouts", display(self.wallet.payouts)),
         ])
     }
@@ -181,5 +207,28 @@ impl Output for Sent {
             self.to,
             self.block
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_primitives::{amount::BYTECHIP, view::UnbondingView};
+
+    #[test]
+    fn a_balance_says_when_what_is_unbonding_is_free() {
+        let part = |bytechips: Amount, withdrawable_at| UnbondingView {
+            amount: bytechips * BYTECHIP,
+            withdrawable_at,
+        };
+        let wallet = WalletView {
+            unbonding: vec![part(2, 101), part(3, 1_901)],
+            ..WalletView::default()
+        };
+        assert_eq!(
+            unbonding(&wallet, 100),
+            "2 BC to be had with `quern device withdraw`, 3 BC until block 1901 (about 1 h 0 min)"
+        );
+        assert_eq!(unbonding(&WalletView::default(), 100), "0 BC");
     }
 }

@@ -47,8 +47,8 @@ pub(crate) trait QuernApi {
     #[method(name = "job")]
     fn job(&self, id: JobId, at: Option<Hash>) -> RpcResult<Option<Job>>;
 
-    /// The jobs of an account in the order of their names, a page at a time: those after
-    /// `start_after`, at most `limit`.
+    /// The jobs of an account a page at a time, in the order of the storage's hashes, which tells
+    /// nothing: those after `start_after`, at most `limit`.
     #[method(name = "jobsOf")]
     fn jobs_of(
         &self,

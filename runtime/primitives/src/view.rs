@@ -4,7 +4,7 @@
 use crate::{
     amount::Amount,
     device::Device,
-    ids::{AccountId, DeviceId, SealingKey},
+    ids::{AccountId, BlockNumber, DeviceId, SealingKey},
 };
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
@@ -77,12 +77,36 @@ pub struct WalletView {
     /// Held for its open jobs.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub escrow: Amount,
-    /// Held as its workers' bond, what is being unbonded included.
+    /// Held as its workers' bond, and covering its devices.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
-    pub bond: Amount,
+    pub bond_active: Amount,
+    /// Held on its way out of the bond, where it covers no device; what can be withdrawn first is
+    /// first.
+    pub unbonding: Vec<UnbondingView>,
     /// Held for payouts that the treasurer has not answered.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub payouts: Amount,
+}
+
+impl WalletView {
+    /// All that is on its way out of the bond.
+    pub fn unbonding_total(&self) -> Amount {
+        // Parts of one bond, and the bond as a whole is an amount.
+        self.unbonding
+            .iter()
+            .fold(0, |sum: Amount, part| sum.saturating_add(part.amount))
+    }
+}
+
+/// An amount on its way out of a bond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct UnbondingView {
+    /// How much.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub amount: Amount,
+    /// The first block in which it can be withdrawn.
+    pub withdrawable_at: BlockNumber,
 }
 
 /// The whole chain's money, as the invariants of the ledger relate it.

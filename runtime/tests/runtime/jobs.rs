@@ -12,10 +12,11 @@ use quern_primitives::{
     job::{Agreement, ByteLevel, Job, JobEnd, JobState, Submission, job_id},
     limits::{DEVICES_PER_BATCH_MAX, PAYEES_PER_BATCH_MAX, TASK_BITMAP_BYTES_MAX},
     payload::DeviceKey,
+    view::UnbondingView,
 };
 use quern_runtime::{
     Balances, Jobs, Roster, RuntimeCall, System, Workforce,
-    configs::money::TreasuryAccount,
+    configs::{grid::UnbondingDelay, money::TreasuryAccount},
     genesis::{DEV, ENDOWMENT, LOCAL},
     weights::Weights,
 };
@@ -187,7 +188,6 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
     let device = register(&mut chain, Charlie, 7);
     let quote = chain.read(|| ask::quote(submission(1)));
     let charlie = chain.read(|| Balances::free_balance(Charlie.to_account_id()));
-    let treasury = chain.read(|| Balances::free_balance(TreasuryAccount::get()));
 
     let (id, coordinator) = running(&mut chain, 1);
     assert_eq!(coordinator, Alice);
@@ -199,6 +199,7 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
     assert_eq!(chain.read(ask::totals).escrow, quote.total);
 
     // Two tasks, each at half its cap; three replicas agreed, one of them Charlie's.
+    let treasury = chain.read(|| Balances::free_balance(TreasuryAccount::get()));
     let alice = chain.read(|| Balances::free_balance(Alice.to_account_id()));
     let spent = quote.task;
     let pay = spent / 10 * 7 / 3;
@@ -262,6 +263,26 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
     let rest = chain.read(|| Balances::free_balance(TreasuryAccount::get())) - treasury;
     assert_eq!(operators + rest, spent + spent_then - 3 * pay - 2);
     assert!(chain.read(ask::totals).conserves_money());
+}
+
+#[test]
+fn a_wallet_tells_what_is_unbonding_apart_from_the_bond() {
+    let mut chain = Chain::start(DEV);
+    register(&mut chain, Charlie, 7);
+    let amount = 2 * BYTECHIP;
+    chain.does(Charlie, quern_workforce::Call::bond { amount });
+    chain.does(Charlie, quern_workforce::Call::unbond { amount });
+    let now = chain.read(System::block_number);
+    let wallet = chain.read(|| ask::wallet(Charlie.to_account_id()));
+    assert_eq!(wallet.bond_active, 10 * BYTECHIP);
+    let withdrawable_at = now + UnbondingDelay::get();
+    let parts = [UnbondingView {
+        amount,
+        withdrawable_at,
+    }];
+    assert_eq!(wallet.unbonding, parts);
+    assert_eq!(wallet.unbonding_total(), amount);
+    assert_eq!(chain.read(ask::totals).bonds, 12 * BYTECHIP);
 }
 
 #[test]

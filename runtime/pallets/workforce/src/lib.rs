@@ -198,7 +198,8 @@ pub mod pallet {
     pub enum Error<T> {
         /// An amount of zero moves nothing; name one above it.
         ZeroAmount,
-        /// The account has not that much in its active bond.
+        /// The account has not that much in its active bond; unbond less. What is unbonding already
+        /// is no part of it.
         MoreThanBonded,
         /// The account's devices need this part of the bond; retire devices first.
         BondNeeded,
@@ -212,11 +213,12 @@ pub mod pallet {
         DeviceAlreadyRegistered,
         /// The account has as many devices as it may have.
         TooManyDevices,
-        /// No device of this name is registered.
+        /// No device of this name is registered; register it first, or name another.
         DeviceUnknown,
-        /// The device belongs to another account.
+        /// The device belongs to another account; sign with that account.
         NotDeviceOwner,
-        /// The device has not signed for this account, sealing key and chain.
+        /// The device has not signed for this account, sealing key and chain; sign again, with the
+        /// device's key, for those that the call names.
         InvalidPossession,
     }
 
