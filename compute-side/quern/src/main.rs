@@ -147,7 +147,10 @@ fn not_understood(error: &clap::Error) -> String {
         .next()
         .unwrap_or_default();
     let said = said.strip_prefix("error:").unwrap_or(said);
-    said.split_whitespace().collect::<Vec<_>>().join(" ")
+    let on_one_line = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let parts = said.split("\n\n").map(on_one_line);
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join("; ")
 }
 
 /// Writes to standard output, as JSON, what went wrong. Standard error has it already.
