@@ -164,7 +164,6 @@ impl Sent {
                 return self.looked_for(reason).await;
             }
         };
-        let mut in_block = false;
         loop {
             let status = match progress.next().await {
                 Some(Ok(status)) => status,
@@ -172,8 +171,6 @@ impl Sent {
                 None => return self.looked_for("the node said no more".into()).await,
             };
             match status {
-                TransactionStatus::InBestBlock(_) => in_block = true,
-                TransactionStatus::NoLongerInBestBlock => in_block = false,
                 TransactionStatus::InFinalizedBlock(included) => {
                     let transaction = included.extrinsic_hash().0;
                     match included.wait_for_success().await {
@@ -183,24 +180,19 @@ impl Sent {
                         }
                         Err(error) => return self.looked_for(innermost(&error)).await,
                     }
-                    let block = self.chain.finalised_block(included.block_hash()).await?;
-                    return Ok(Settled { block, transaction });
+                    return match self.chain.finalised_block(included.block_hash()).await {
+                        Ok(block) => Ok(Settled { block, transaction }),
+                        Err(error) => self.looked_for(innermost(&error)).await,
+                    };
                 }
-                // A node that gave up waiting for the end of it, not the pool that dropped it.
+                // One node's pool gave it up; others may have it, and a block may hold it.
                 TransactionStatus::Invalid { message }
                 | TransactionStatus::Dropped { message }
-                | TransactionStatus::Error { message }
-                    if in_block =>
-                {
-                    return self.looked_for(message).await;
-                }
-                TransactionStatus::Error { message } => return self.looked_for(message).await,
-                TransactionStatus::Invalid { message: reason }
-                | TransactionStatus::Dropped { message: reason } => {
-                    let call = self.title;
-                    return Err(SubmitError::Lost { call, reason });
-                }
-                TransactionStatus::Validated | TransactionStatus::Broadcasted => {}
+                | TransactionStatus::Error { message } => return self.looked_for(message).await,
+                TransactionStatus::InBestBlock(_)
+                | TransactionStatus::NoLongerInBestBlock
+                | TransactionStatus::Validated
+                | TransactionStatus::Broadcasted => {}
             }
         }
     }

@@ -368,9 +368,15 @@ impl JobsApiServer for Api {
                 .store
                 .remember_key(id, &job, (encapsulated, ciphertext))
                 .map_err(|_| ApiError::Storage)?;
-            shared.learn(id, job.clone());
+            shared.learn_of(id, job.clone());
             let context = open_context(shared, id, &job, (encapsulated, ciphertext));
             shared.put_context(id, context.ok_or(ApiError::WrongManifest)?);
+            // The chain may have closed the job meanwhile; its end is on disk before its key goes.
+            let closed = shared.store.closed(id).map_err(|_| ApiError::Storage)?;
+            if closed.is_some() {
+                shared.drop_context(id);
+                return Err(ApiError::Closed);
+            }
             Ok(())
         })
         .await?;

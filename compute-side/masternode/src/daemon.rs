@@ -348,7 +348,7 @@ impl Grid {
         }
     }
 
-    /// Writes down a job's new state, and erases what is past its time.
+    /// Writes down a job's new state.
     fn remember(&self, id: JobId, job: &Job) {
         if let Err(error) = self.shared.store.remember_job(id, job) {
             tracing::error!(%id, error = &error as &dyn std::error::Error, "cannot remember a job");
@@ -366,7 +366,8 @@ impl Grid {
             .map(|shard| shard.chunk_root)
             .collect();
         // An owner may upload before the next block tells the core of the job.
-        if let Some(known) = self.shared.job(job) {
+        let known = self.shared.job(job).filter(|known| known.state.is_open());
+        if let Some(known) = known.filter(|_| self.core.status(job).is_none()) {
             self.step(Event::Finalised {
                 block: self.block,
                 jobs: vec![(job, known)],

@@ -198,17 +198,22 @@ impl Store {
 
     /// Remembers a job as the chain has it; on disk when this returns.
     pub(crate) fn remember_job(&self, id: JobId, job: &Job) -> Result<(), StoreError> {
-        self.change_job(id, Some(job), |_| ())
+        self.change_job(id, Some(job), |record| record.job = job.clone())
     }
 
-    /// Remembers a job and the key that its owner delegated; on disk when this returns.
+    /// Remembers the key that a job's owner delegated, and the job if it is new; on disk when this
+    /// returns. A closed job's key is not remembered.
     pub(crate) fn remember_key(
         &self,
         id: JobId,
         job: &Job,
         key: ([u8; 32], [u8; 48]),
     ) -> Result<(), StoreError> {
-        self.change_job(id, Some(job), |record| record.delegated_key = Some(key))
+        self.change_job(id, Some(job), |record| record.delegated_key = Some(key))?;
+        if self.closed(id)?.is_some() {
+            self.change_job(id, None, |record| record.delegated_key = None)?;
+        }
+        Ok(())
     }
 
     /// Remembers of a known job that all of it was uploaded and checked; on disk when this returns.
@@ -217,31 +222,25 @@ impl Store {
     }
 
     /// Reads and writes in one transaction: several tasks may have news of one job, and none may
-    /// undo what another has acknowledged.
+    /// undo what another has acknowledged. A job that is not known is remembered if it is given.
     fn change_job(
         &self,
         id: JobId,
-        job: Option<&Job>,
+        if_new: Option<&Job>,
         change: impl FnOnce(&mut JobRecord),
     ) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
         {
             let mut jobs = write.open_table(JOBS)?;
             let known = jobs.get(id.0)?.map(|bytes| decode_record(bytes.value()));
-            let record = match (known.transpose()?, job) {
-                (Some(record), None) => Some(record),
-                (Some(record), Some(job)) => Some(JobRecord {
-                    job: job.clone(),
-                    ..record
-                }),
-                (None, Some(job)) => Some(JobRecord {
-                    job: job.clone(),
+            let fresh = || {
+                Some(JobRecord {
+                    job: if_new?.clone(),
                     delegated_key: None,
                     uploaded: false,
-                }),
-                (None, None) => None,
+                })
             };
-            if let Some(mut record) = record {
+            if let Some(mut record) = known.transpose()?.or_else(fresh) {
                 change(&mut record);
                 jobs.insert(id.0, record.encode().as_slice())?;
             }

@@ -81,10 +81,10 @@ impl Vault {
         total: u64,
         piece: &[u8],
     ) -> Result<Received, ApiError> {
+        let _alone = self.writer(job, item);
         if self.has(job, item) {
             return Ok(Received::Partly(total));
         }
-        let _alone = self.writer(job, item);
         let mut held = self.held(job, item);
         if held > total {
             // No piece can mend what is longer than the whole.

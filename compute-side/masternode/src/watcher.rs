@@ -97,11 +97,11 @@ fn recover(
 /// A job is closed: what its owner may still fetch stays, and what was needed to compute it goes.
 pub(crate) fn close(shared: &Shared, id: JobId, status: &JobStatus) {
     tracing::info!(job = %id, decided = status.decided, settled = status.settled, "job is closed");
-    shared.drop_context(id);
     if let Err(error) = shared.store.close_job(id, status) {
         let error = &error as &dyn std::error::Error;
         tracing::error!(job = %id, error, "cannot remember how a job ended");
     }
+    shared.drop_context(id);
     erase_inputs(shared, id);
 }
 

@@ -5,14 +5,34 @@
 //! last replica. So it is waited for while a device has it, and then a little longer for another to
 //! take it; the case is decided without it afterwards.
 
-use super::{Core, Effect, Tick, job::ActiveJob};
-use quern_primitives::ids::{ReplicaIndex, TaskIndex};
+use super::{Core, Effect, ReleaseCause, Tick, job::ActiveJob};
+use quern_primitives::{
+    ids::{BlockNumber, ReplicaIndex, TaskIndex},
+    job::JobState,
+};
 use quern_verdict::{Decision, Hearing};
 
+/// How long the rest of a task is waited for.
+#[derive(Clone, Copy, Debug)]
+enum Patience {
+    /// So long once no device has it.
+    Ms(u64),
+    /// Not at all, even while a device has it.
+    Ended,
+}
+
 impl ActiveJob {
-    /// The task's answer is sure; what is missing is waited for from now on.
-    pub(super) fn is_certain(&mut self, task: TaskIndex, now: Tick) {
-        self.certain.insert(task, now);
+    /// The task's answer is sure. What is missing is waited for from now on, if it was not before.
+    pub(super) fn becomes_certain(&mut self, task: TaskIndex, now: Tick) {
+        self.certain.entry(task).or_insert(now);
+    }
+
+    /// A device that had a replica of the task will not have it again, so another gets its time. One
+    /// that gives back may take again, and does not prolong the wait.
+    pub(super) fn waits_anew(&mut self, task: TaskIndex, cause: ReleaseCause) {
+        if cause.excludes() {
+            self.certain.remove(&task);
+        }
     }
 
     /// When a task is decided without the replicas that nobody has, if any is waited for.
@@ -23,13 +43,26 @@ impl ActiveJob {
             .min()
     }
 
-    /// The tasks that have waited so long for a replica that nobody has.
-    fn waited_enough(&self, now: Tick, patience_ms: u64) -> Vec<TaskIndex> {
+    /// The tasks that have waited so long for a replica that nobody has; all of them if nobody can
+    /// be waited for any more.
+    fn waited_enough(&self, now: Tick, patience: Patience) -> Vec<TaskIndex> {
+        let is_over = |task, since: &Tick| match patience {
+            Patience::Ended => true,
+            Patience::Ms(ms) => since.plus_ms(ms) <= now && !self.is_out(task),
+        };
         let tasks = self.certain.iter();
         tasks
-            .filter(|(task, since)| since.plus_ms(patience_ms) <= now && !self.is_out(**task))
+            .filter(|(task, since)| is_over(**task, since))
             .map(|(task, _)| *task)
             .collect()
+    }
+
+    /// The block after which nothing can be settled.
+    fn last_block(&self) -> BlockNumber {
+        match self.job.state {
+            JobState::Settling { until, .. } => until,
+            _ => self.job.submission.deadline,
+        }
     }
 
     /// Whether a device has a replica of the task.
@@ -55,12 +88,17 @@ impl Core {
         let (block, margin) = (self.block, self.settings.deadline_margin_blocks);
         let mut due = Vec::new();
         for (id, job) in self.jobs.iter().filter(|(_, job)| job.failed.is_none()) {
-            // Nobody can take a replica of a job that hands out nothing any more.
-            let patience_ms = match job.takes_work(block, margin) {
-                true => self.settings.certain_ms,
-                false => 0,
+            // What is decided must still get into a block.
+            let closing = margin.saturating_mul(4) / 5;
+            let patience = if block.saturating_add(closing) >= job.last_block() {
+                Patience::Ended
+            } else if job.takes_work(block, margin) {
+                Patience::Ms(self.settings.certain_ms)
+            } else {
+                // Nobody can take a replica of a job that hands out nothing any more.
+                Patience::Ms(0)
             };
-            let tasks = job.waited_enough(now, patience_ms).into_iter();
+            let tasks = job.waited_enough(now, patience).into_iter();
             due.extend(tasks.filter_map(|task| {
                 let decision = job.decision_of_those_heard(task)?;
                 Some((*id, task, decision))

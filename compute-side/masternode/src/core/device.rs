@@ -546,6 +546,7 @@ impl Core {
         self.append(id.job, entry, None, out);
         if let Some(active) = self.jobs.get_mut(&id.job) {
             active.released(id.task, id.replica, cause);
+            active.waits_anew(id.task, cause);
         }
         let exclude = cause.excludes().then_some(device);
         self.queue.release(id.job, id.task, id.replica, exclude);

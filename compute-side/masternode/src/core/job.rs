@@ -88,8 +88,8 @@ pub(super) struct ActiveJob {
     tariff: Option<Tariff>,
     tasks: Vec<Task>,
     pub(super) held: BTreeMap<(TaskIndex, ReplicaIndex), Holding>,
-    /// Tasks whose answer is sure although not every replica was heard, and since when nothing
-    /// happened to them.
+    /// Tasks whose answer is sure although not every replica was heard, and since when the rest is
+    /// waited for.
     pub(super) certain: BTreeMap<TaskIndex, Tick>,
     log_length: u64,
     /// The first place of the log that no batch covers.
@@ -138,6 +138,10 @@ impl ActiveJob {
     /// Takes over what the chain says. Batches that it has counted are not waited for any more; the
     /// others have so much time again before they are sent again.
     pub(super) fn learn(&mut self, job: Job, now: Tick, retry_ms: u64) {
+        if job.next_batch < self.job.next_batch {
+            // Read before what is known; batches that were counted must not be composed again.
+            return;
+        }
         let is_counted = |(_, batch): &mut (Ticket, Batch)| batch.sequence < job.next_batch;
         while self.in_flight.pop_front_if(is_counted).is_some() {
             self.sent = self.sent.saturating_sub(1);

@@ -27,7 +27,7 @@ impl Core {
                 self.case_closed(id, task, out);
                 self.keep_outputs(ticket, id, task, vec![]);
             }
-            Some(Hearing::Open { certain: Some(_) }) => active.is_certain(task, now),
+            Some(Hearing::Open { certain: Some(_) }) => active.becomes_certain(task, now),
             Some(Hearing::Open { certain: None }) | None => {}
         }
     }

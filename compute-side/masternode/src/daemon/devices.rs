@@ -139,6 +139,11 @@ impl Grid {
         delivered: BTreeMap<ReplicaId, (u64, Digest)>,
         reply: ReplyToken,
     ) {
+        if !self.couriers.contains_key(&device) {
+            // Without a hello on this connection there is no key to seal its tasks to.
+            tokio::spawn(reply.dismiss(Response::Refused(Refusal::NoHello)));
+            return;
+        }
         self.next_token += 1;
         let token = Token(self.next_token);
         self.tokens.insert(token, reply);
@@ -224,4 +229,40 @@ pub(super) async fn look_up(
     device: DeviceId,
 ) -> Result<Option<DeviceView>, quern_ledger::ChainError> {
     shared.chain.at_finalised().await?.device(device).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_primitives::{
+        AccountId, SealingKey,
+        device::{Device, Hardware, Record, Region},
+    };
+
+    #[test]
+    fn only_a_registered_bonded_unbanned_device_is_admitted() {
+        let admitted = DeviceView {
+            id: DeviceId([1; 32]),
+            device: Device {
+                account: AccountId::new([2; 32]),
+                sealing_key: SealingKey([3; 32]),
+                region: Region::Unknown,
+                hardware: Hardware::Unknown,
+                record: Record::default(),
+            },
+            bonded: true,
+            banned: false,
+            verified: false,
+        };
+        let with = |change: fn(&mut DeviceView)| {
+            let mut view = admitted.clone();
+            change(&mut view);
+            admit(Some(&view))
+        };
+        assert_eq!(with(|_| ()), Ok(()));
+        assert_eq!(with(|view| view.verified = true), Ok(()));
+        assert_eq!(admit(None), Err(Refusal::NotRegistered));
+        assert_eq!(with(|view| view.bonded = false), Err(Refusal::NotBonded));
+        assert_eq!(with(|view| view.banned = true), Err(Refusal::Banned));
+    }
 }

@@ -54,6 +54,11 @@ impl Shared {
         lock(&self.jobs).insert(id, job);
     }
 
+    /// Takes over what somebody read of a job, unless a block has told of it, which may be newer.
+    pub(crate) fn learn_of(&self, id: JobId, job: Job) {
+        lock(&self.jobs).entry(id).or_insert(job);
+    }
+
     /// Forgets a job's key and manifest: nothing of it is handed out any more.
     pub(crate) fn drop_context(&self, id: JobId) {
         lock(&self.contexts).remove(&id);

@@ -1,9 +1,9 @@
 //! Tasks whose answer is sure before everybody was heard.
 
-use super::world::{MAJORITY, World};
+use super::world::{DEADLINE, MAJORITY, World};
 use crate::core::Entry;
 use quern_primitives::verdict::Finding;
-use quern_protocol::limits;
+use quern_protocol::{HandBackReason, limits};
 
 const SILENCE_MS: u64 = limits::SILENCE_MAX.as_millis() as u64;
 
@@ -60,6 +60,40 @@ fn a_third_device_that_works_on_is_waited_for() {
     assert_eq!(findings(&world), []);
     world.report(2);
     assert_eq!(findings(&world), [Finding::Accepted; 3]);
+}
+
+#[test]
+fn a_third_who_holds_on_or_keeps_giving_back_cannot_keep_two_from_their_pay() {
+    let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    world.report(0);
+    world.report(1);
+    let patience = world.settings.certain_ms;
+    for _ in 0..patience / 1_000 + 2 {
+        world.hand_back(2, HandBackReason::Stopping);
+        wait_alive(&mut world, 1_000, &[0, 1]);
+        world.ask(2, 1);
+    }
+    wait_alive(&mut world, 2_000, &[0, 1]);
+    world.hand_back(2, HandBackReason::Stopping);
+    wait_alive(&mut world, 2_000, &[0, 1]);
+    assert_eq!(findings(&world), [Finding::Accepted; 2]);
+
+    let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    world.report(0);
+    world.report(1);
+    world.block = DEADLINE - world.settings.deadline_margin_blocks;
+    world.next_block();
+    wait_alive(&mut world, 2_000, &[0, 1, 2]);
+    assert_eq!(findings(&world), [], "the third may still make it");
+    world.next_block();
+    wait_alive(&mut world, 2_000, &[0, 1, 2]);
+    assert_eq!(findings(&world), [Finding::Accepted; 2]);
 }
 
 #[test]
