@@ -15,7 +15,7 @@
 //! | --- | --- |
 //! | [`core`] | decides: whom to ask, what to run, what to repeat, when to stop; pure |
 //! | [`shell`] | carries out: connections, timers, signals, files |
-//! | [`bench`] | one task from sealed shard to signed receipt |
+//! | [`mod@bench`] | one task from sealed shard to signed receipt |
 //! | [`device`] | the device's keys and their file |
 //! | [`settings`] | the settings file |
 //! | [`masternodes`] | where the masternodes are, from the chain or from the settings |

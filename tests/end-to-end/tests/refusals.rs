@@ -65,6 +65,9 @@ async fn money_of(quern: &Quern) -> anyhow::Result<serde_json::Value> {
     Ok(balance)
 }
 
+/// Program, input and further options, and with what exit code and words `quern` refuses them.
+type Refused<'a> = (&'a str, &'a str, &'a [&'a str], i32, &'a [&'a str]);
+
 /// What `quern` says to jobs that cannot be done, and that it takes nothing.
 async fn refused_by_quern(bench: &Bench) -> anyhow::Result<()> {
     let (quern, owner) = (Quern::new(bench, OWNER)?, Owner::new(bench, OWNER)?);
@@ -84,7 +87,7 @@ async fn refused_by_quern(bench: &Bench) -> anyhow::Result<()> {
     let wordy = body("wordy.wasm", wasm::PRINTS_WITHOUT_END)?;
 
     let fuel = ["--fuel", "100000000"];
-    let cases: [(&str, &str, &[&str], i32, &[&str]); 9] = [
+    let cases: [Refused<'_>; 9] = [
         (
             &script,
             &input,

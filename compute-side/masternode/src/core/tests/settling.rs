@@ -285,6 +285,27 @@ fn a_node_that_lags_behind_does_not_make_a_batch_be_numbered_anew() {
 }
 
 #[test]
+fn an_old_copy_of_the_job_in_a_new_block_is_no_news() {
+    let mut world = World::new(2, Agreement::Single, &[1]);
+    let old = world.ledger.job.clone();
+    world.ask(0, 1);
+    world.report(0);
+    world.wait(6_000);
+    world.next_block();
+    assert_eq!(world.ledger.job.next_batch, 1);
+    world.feed(Event::Finalised {
+        block: world.block,
+        jobs: vec![(JOB, old)],
+    });
+    world.ask(0, 1);
+    world.report(0);
+    world.next_block();
+    assert!(!world.ledger.job.state.is_open());
+    assert_eq!(world.ledger.batches.len(), 2);
+    world.check_money();
+}
+
+#[test]
 fn a_job_that_closes_while_a_batch_is_out_is_left_alone() {
     let mut world = World::new(2, Agreement::Single, &[1]);
     world.ledger.takes = false;
@@ -335,10 +356,9 @@ fn a_task_that_is_out_when_the_job_is_cancelled_may_still_be_finished() {
     assert_eq!(world.ledger.job.settled_tasks, 1);
 }
 
-/// A job of two tasks: the first is computed by three that agree; on the second all
-/// differ, and the last of them, whose number is returned, has not reported yet. Three replicas that
-/// differ ask for two more, these for four, and these would ask for more than a task may have.
-
+/// A job of two tasks: the first is computed by three that agree; on the second all differ, and the
+/// last of them, whose number is returned, has not reported yet. Three replicas that differ ask for
+/// two more, these for four, and these would ask for more than a task may have.
 fn torn() -> (World, usize) {
     let mut world = World::new(2, MAJORITY, &[1, 2, 3]);
     (0..3).for_each(|worker| {
