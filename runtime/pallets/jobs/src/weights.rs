@@ -1,12 +1,10 @@
-//! What the jobs' calls cost.
+//! What the calls of `quern_jobs` cost.
 //!
-//! These are estimates by database operations, generous on purpose. `cargo xtask weights` replaces
-//! this file by measurements of the benchmarks.
+//! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
+//! 2026-11-20 with 50 steps and 20 repeats, on: Intel(R) Xeon(R) Processor.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
-#![allow(unused_parens)]
-#![allow(unused_imports)]
-#![allow(missing_docs)]
+#![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
 
 use core::marker::PhantomData;
 use frame_support::{traits::Get, weights::{Weight, constants::RocksDbWeight}};
@@ -28,231 +26,246 @@ pub trait WeightInfo {
 pub struct SubstrateWeight<T>(PhantomData<T>);
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Storage: `Roster::Masternodes` (r:1 w:0)
+	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::ReachableMasternodes` (r:1 w:0)
+	/// Proof: `Roster::ReachableMasternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
+	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:256 w:256)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:256)
-	/// The range of component `n` is `[1, 256]`.
+	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
+	/// `n` from 1 to 256.
 	fn draw_coordinators(n: u32, ) -> Weight {
-		Weight::from_parts(40_000_000, 20_000)
-			.saturating_add(Weight::from_parts(20_000_000, 3_000).saturating_mul(n.into()))
+		// At least 40_547_000 picoseconds.
+		Weight::from_parts(26_323_880, 9679)
+			// Standard error: 31_422
+			.saturating_add(Weight::from_parts(15_312_241, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(n.into())))
+			.saturating_add(Weight::from_parts(0, 2960).saturating_mul(n.into()))
 	}
 	/// Storage: `Roster::BannedAccounts` (r:1 w:0)
+	/// Proof: `Roster::BannedAccounts` (`max_values`: None, `max_size`: Some(48), added: 2523, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::CurrentPrices` (r:1 w:0)
-	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::JobsOf` (r:0 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
+	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Jobs` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
+	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Awaiting` (r:1 w:1)
+	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Totals` (r:1 w:1)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::JobsOf` (r:0 w:1)
+	/// Proof: `Jobs::JobsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn submit() -> Weight {
-		Weight::from_parts(150_000_000, 20_000)
+		// At least 133_598_000 picoseconds.
+		Weight::from_parts(154_042_000, 9679)
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
+	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
-	/// Storage: `Jobs::Batches` (r:0 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
+	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:259 w:259)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Devices` (r:512 w:512)
-	/// The range of component `p` is `[0, 256]`.
-	/// The range of component `d` is `[0, 512]`.
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(146), added: 2621, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Totals` (r:1 w:1)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
+	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Batches` (r:0 w:1)
+	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(148), added: 2623, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
+	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
+	/// `p` from 0 to 256.
+	/// `d` from 0 to 512.
 	fn settle(p: u32, d: u32, ) -> Weight {
-		Weight::from_parts(500_000_000, 30_000)
-			.saturating_add(Weight::from_parts(60_000_000, 3_000).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(20_000_000, 3_000).saturating_mul(d.into()))
+		// At least 3_599_020_000 picoseconds.
+		Weight::from_parts(3_829_148_000, 11707)
+			// Standard error: 204_846
+			.saturating_add(Weight::from_parts(32_085_893, 0).saturating_mul(p.into()))
+			// Standard error: 102_384
+			.saturating_add(Weight::from_parts(3_180_435, 0).saturating_mul(d.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(d.into())))
 			.saturating_add(T::DbWeight::get().writes(10_u64))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
+			.saturating_add(Weight::from_parts(0, 2621).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
-	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
-	/// Storage: `Roster::Masternodes` (r:1 w:0)
-	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
+	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::Masternodes` (r:1 w:0)
+	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Totals` (r:1 w:1)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
+	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
+	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn close_failed() -> Weight {
-		Weight::from_parts(150_000_000, 30_000)
+		// At least 83_078_000 picoseconds.
+		Weight::from_parts(100_167_000, 11707)
 			.saturating_add(T::DbWeight::get().reads(7_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
-	/// Storage: `Jobs::Awaiting` (r:1 w:1)
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Totals` (r:1 w:1)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Awaiting` (r:1 w:1)
+	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
+	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
+	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn cancel_awaiting() -> Weight {
-		Weight::from_parts(150_000_000, 30_000)
+		// At least 113_068_000 picoseconds.
+		Weight::from_parts(130_451_000, 9679)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
 	fn cancel_running() -> Weight {
-		Weight::from_parts(60_000_000, 10_000)
+		// At least 19_133_000 picoseconds.
+		Weight::from_parts(23_949_000, 3950)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
-	/// Storage: `Jobs::Awaiting` (r:1 w:1)
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Totals` (r:1 w:1)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Awaiting` (r:1 w:1)
+	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
+	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
+	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn refund_awaiting() -> Weight {
-		Weight::from_parts(150_000_000, 30_000)
+		// At least 118_106_000 picoseconds.
+		Weight::from_parts(137_405_000, 9679)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
-	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Totals` (r:1 w:1)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
+	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
+	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
+	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn refund_running() -> Weight {
-		Weight::from_parts(150_000_000, 20_000)
+		// At least 69_113_000 picoseconds.
+		Weight::from_parts(83_681_000, 3950)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::CurrentPrices` (r:0 w:1)
+	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	fn set_prices() -> Weight {
-		Weight::from_parts(20_000_000, 3_000)
+		// At least 6_241_000 picoseconds.
+		Weight::from_parts(7_856_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 }
 
-// For tests.
+// For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
-	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Storage: `Roster::Masternodes` (r:1 w:0)
-	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
-	/// Storage: `Jobs::Jobs` (r:256 w:256)
-	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:256)
-	/// The range of component `n` is `[1, 256]`.
 	fn draw_coordinators(n: u32, ) -> Weight {
-		Weight::from_parts(40_000_000, 20_000)
-			.saturating_add(Weight::from_parts(20_000_000, 3_000).saturating_mul(n.into()))
+		Weight::from_parts(26_323_880, 9679)
+			.saturating_add(Weight::from_parts(15_312_241, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 			.saturating_add(RocksDbWeight::get().writes((2_u64).saturating_mul(n.into())))
+			.saturating_add(Weight::from_parts(0, 2960).saturating_mul(n.into()))
 	}
-	/// Storage: `Roster::BannedAccounts` (r:1 w:0)
-	/// Storage: `Jobs::CurrentPrices` (r:1 w:0)
-	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::JobsOf` (r:0 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Storage: `System::Account` (r:1 w:1)
-	/// Storage: `System::BlockHash` (r:1 w:0)
 	fn submit() -> Weight {
-		Weight::from_parts(150_000_000, 20_000)
+		Weight::from_parts(154_042_000, 9679)
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
-	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
-	/// Storage: `Roster::Masternodes` (r:1 w:0)
-	/// Storage: `Jobs::Batches` (r:0 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Storage: `System::Account` (r:259 w:259)
-	/// Storage: `Workforce::Devices` (r:512 w:512)
-	/// The range of component `p` is `[0, 256]`.
-	/// The range of component `d` is `[0, 512]`.
 	fn settle(p: u32, d: u32, ) -> Weight {
-		Weight::from_parts(500_000_000, 30_000)
-			.saturating_add(Weight::from_parts(60_000_000, 3_000).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(20_000_000, 3_000).saturating_mul(d.into()))
+		Weight::from_parts(3_829_148_000, 11707)
+			.saturating_add(Weight::from_parts(32_085_893, 0).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(3_180_435, 0).saturating_mul(d.into()))
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(d.into())))
 			.saturating_add(RocksDbWeight::get().writes(10_u64))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
+			.saturating_add(Weight::from_parts(0, 2621).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
-	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
-	/// Storage: `Roster::Masternodes` (r:1 w:0)
-	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
-	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Storage: `System::Account` (r:1 w:1)
 	fn close_failed() -> Weight {
-		Weight::from_parts(150_000_000, 30_000)
+		Weight::from_parts(100_167_000, 11707)
 			.saturating_add(RocksDbWeight::get().reads(7_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
-	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Storage: `System::Account` (r:1 w:1)
-	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	fn cancel_awaiting() -> Weight {
-		Weight::from_parts(150_000_000, 30_000)
+		Weight::from_parts(130_451_000, 9679)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
-	/// Storage: `Jobs::Jobs` (r:1 w:1)
 	fn cancel_running() -> Weight {
-		Weight::from_parts(60_000_000, 10_000)
+		Weight::from_parts(23_949_000, 3950)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
-	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Storage: `System::Account` (r:1 w:1)
-	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	fn refund_awaiting() -> Weight {
-		Weight::from_parts(150_000_000, 30_000)
+		Weight::from_parts(137_405_000, 9679)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
-	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
-	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Storage: `System::Account` (r:1 w:1)
-	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	fn refund_running() -> Weight {
-		Weight::from_parts(150_000_000, 20_000)
+		Weight::from_parts(83_681_000, 3950)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
-	/// Storage: `Jobs::CurrentPrices` (r:0 w:1)
 	fn set_prices() -> Weight {
-		Weight::from_parts(20_000_000, 3_000)
+		Weight::from_parts(7_856_000, 0)
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 }
