@@ -7,7 +7,8 @@
 //! Jobs API        ┘                       └─► settler (transactions, in order)
 //! ```
 //!
-//! One task owns the core. Everything slow (disk, keys, chain) happens in others.
+//! One task owns the core. What is slow and frequent (files, logs, sealing keys, the chain) happens in
+//! others; the few small writes that a job's change of state needs happen here.
 
 mod devices;
 mod state;
