@@ -50,11 +50,15 @@ sp_api::decl_runtime_apis! {
         fn job(id: JobId) -> Option<Job>;
 
         /// An owner's jobs, open or over: those after `start_after`, at most `limit` and at most
-        /// [`quern_jobs::JOBS_PER_PAGE_MAX`].
+        /// [`quern_primitives::limits::JOBS_PER_PAGE_MAX`]. The page after the last is empty.
         fn jobs_of(owner: AccountId, start_after: Option<JobId>, limit: u32) -> Vec<(JobId, Job)>;
 
-        /// A coordinator's open jobs.
-        fn jobs_coordinated_by(coordinator: AccountId) -> Vec<(JobId, Job)>;
+        /// A coordinator's open jobs, in pages as those of `jobs_of`.
+        fn jobs_coordinated_by(
+            coordinator: AccountId,
+            start_after: Option<JobId>,
+            limit: u32,
+        ) -> Vec<(JobId, Job)>;
 
         /// The settled tasks of an open job: one bit a task, least significant bit of each byte
         /// first. Empty before the first batch and once the job is over.
@@ -334,8 +338,12 @@ impl_runtime_apis! {
             Jobs::jobs_of(&owner, start_after, limit)
         }
 
-        fn jobs_coordinated_by(coordinator: AccountId) -> Vec<(JobId, Job)> {
-            Jobs::jobs_coordinated_by(&coordinator)
+        fn jobs_coordinated_by(
+            coordinator: AccountId,
+            start_after: Option<JobId>,
+            limit: u32,
+        ) -> Vec<(JobId, Job)> {
+            Jobs::jobs_coordinated_by(&coordinator, start_after, limit)
         }
 
         fn settled_tasks(job: JobId) -> Vec<u8> {

@@ -8,6 +8,7 @@ use quern_primitives::{
     batch::BatchRecord,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
+    limits::JOBS_PER_PAGE_MAX,
     view::{DeviceView, MasternodeView, Quote, Totals, WalletView},
 };
 use subxt::{
@@ -65,12 +66,21 @@ impl State {
         self.ask("jobs_of", &(owner, start_after, limit)).await
     }
 
-    /// The open jobs that a masternode coordinates.
+    /// The open jobs that a masternode coordinates: all of them, however many pages they fill.
     pub async fn jobs_coordinated_by(
         &self,
         masternode: &AccountId,
     ) -> Result<Vec<(JobId, Job)>, ChainError> {
-        self.ask("jobs_coordinated_by", masternode).await
+        let (mut jobs, mut last): (Vec<(JobId, Job)>, Option<JobId>) = (Vec::new(), None);
+        loop {
+            let arguments = (masternode, last, JOBS_PER_PAGE_MAX);
+            let page: Vec<(JobId, Job)> = self.ask("jobs_coordinated_by", &arguments).await?;
+            let Some((job, _)) = page.last() else {
+                return Ok(jobs);
+            };
+            last = Some(*job);
+            jobs.extend(page);
+        }
     }
 
     /// A settled batch.

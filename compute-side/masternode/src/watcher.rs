@@ -15,7 +15,11 @@ use quern_shards::{
     keys::{Delegation, SealedKey, accept_delegation},
     manifest,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long to wait before the chain is asked again after it did not answer.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -28,7 +32,7 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
     let state = shared.chain.at_finalised().await?;
     let block = state.block().number;
     let open = state.jobs_coordinated_by(&shared.account.id()).await?;
-    let mut remembered = shared.store.jobs()?;
+    let mut remembered: BTreeMap<_, _> = shared.store.jobs()?.into_iter().collect();
     core.step(
         Tick(0),
         Event::Finalised {
@@ -37,8 +41,7 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
         },
     );
     for (id, job) in open {
-        let known = remembered.iter().position(|(known, _)| *known == id);
-        let record = known.map(|at| remembered.swap_remove(at).1);
+        let record = remembered.remove(&id);
         recover(shared, core, id, job, record)?;
     }
     for (id, record) in remembered {
@@ -186,8 +189,9 @@ async fn follow(shared: &Shared) -> Result<(), ChainError> {
 /// The jobs this masternode coordinates, and those it thought open that are not among them.
 async fn jobs_at(shared: &Shared, state: &State) -> Result<Vec<(JobId, Job)>, ChainError> {
     let mut jobs = state.jobs_coordinated_by(&shared.account.id()).await?;
+    let coordinated: BTreeSet<JobId> = jobs.iter().map(|(id, _)| *id).collect();
     for id in shared.open_jobs() {
-        if jobs.iter().all(|(known, _)| *known != id)
+        if !coordinated.contains(&id)
             && let Some(job) = state.job(id).await?
         {
             jobs.push((id, job));

@@ -68,6 +68,11 @@ pub enum QuoteError {
         /// The present block.
         now: BlockNumber,
     },
+    /// The deadline is nearer than [`limits::JOB_LIFETIME_BLOCKS_MIN`].
+    DeadlineTooNear {
+        /// The earliest possible deadline.
+        earliest: BlockNumber,
+    },
     /// The deadline is further away than [`limits::JOB_LIFETIME_BLOCKS_MAX`].
     DeadlineTooFar {
         /// The latest possible deadline.
@@ -127,6 +132,11 @@ impl fmt::Display for QuoteError {
                 f,
                 "the deadline, block {deadline}, is not after the present block {now}; set a later \
                  one"
+            ),
+            Self::DeadlineTooNear { earliest } => write!(
+                f,
+                "the deadline is too near; set it to block {earliest} at the earliest, and later \
+                 by the blocks that pass until the job is submitted"
             ),
             Self::DeadlineTooFar { latest } => {
                 write!(
@@ -242,9 +252,12 @@ fn check_task_limits(submission: &Submission) -> Result<(), QuoteError> {
 }
 
 fn check_deadline(deadline: BlockNumber, now: BlockNumber) -> Result<(), QuoteError> {
+    let earliest = now.saturating_add(limits::JOB_LIFETIME_BLOCKS_MIN);
     let latest = now.saturating_add(limits::JOB_LIFETIME_BLOCKS_MAX);
     if deadline <= now {
         Err(QuoteError::DeadlinePassed { deadline, now })
+    } else if deadline < earliest {
+        Err(QuoteError::DeadlineTooNear { earliest })
     } else if deadline > latest {
         Err(QuoteError::DeadlineTooFar { latest })
     } else {
@@ -377,17 +390,41 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_deadline_must_lie_ahead_but_not_too_far() {
+    fn a_deadline_must_lie_ahead_neither_too_near_nor_too_far() {
         for deadline in [0, 9, 10] {
             assert_eq!(
                 refusal(|s| s.deadline = deadline),
                 QuoteError::DeadlinePassed { deadline, now: 10 }
             );
         }
+        let earliest = 10 + limits::JOB_LIFETIME_BLOCKS_MIN;
+        for deadline in [11, earliest - 1] {
+            assert_eq!(
+                refusal(|s| s.deadline = deadline),
+                QuoteError::DeadlineTooNear { earliest }
+            );
+        }
         let latest = 10 + limits::JOB_LIFETIME_BLOCKS_MAX;
         assert_eq!(
             refusal(|s| s.deadline = latest + 1),
             QuoteError::DeadlineTooFar { latest }
+        );
+        for deadline in [earliest, latest] {
+            let possible = Submission {
+                deadline,
+                ..submission()
+            };
+            assert!(quote(&possible, &PRICES_AT_GENESIS, 10).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_refused_deadline_says_which_would_be_taken() {
+        let error = refusal(|s| s.deadline = 20);
+        assert_eq!(
+            error.to_string(),
+            "the deadline is too near; set it to block 25 at the earliest, and later by the blocks \
+             that pass until the job is submitted"
         );
     }
 
@@ -441,6 +478,7 @@ pub(crate) mod tests {
                 deadline: 3,
                 now: 4,
             },
+            QuoteError::DeadlineTooNear { earliest: 19 },
             QuoteError::AbovePriceMax {
                 total: Amount::MAX,
                 price_max: 1,

@@ -24,6 +24,14 @@ pub const OPEN_JOBS_PER_OWNER_MAX: u32 = 256;
 /// Submissions that wait for their coordinator to be drawn; more are refused until the next block.
 pub const JOBS_AWAITING_COORDINATOR_MAX: u32 = 256;
 
+/// Submissions of one owner among them: 16, a sixteenth of the room, so that no account alone can
+/// keep the others out.
+pub const JOBS_AWAITING_PER_OWNER_MAX: u32 = JOBS_AWAITING_COORDINATOR_MAX / 16;
+
+/// Jobs in one answer of the chain, to who asks for many. A job takes at most 437 bytes and its name
+/// 32, so an answer is at most 120 kB, and twice that as a node writes it out.
+pub const JOBS_PER_PAGE_MAX: u32 = 256;
+
 /// Masternodes of one chain.
 pub const MASTERNODES_MAX: u32 = 128;
 
@@ -53,6 +61,11 @@ pub const TASK_MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Fuel one task may ask for; a quarter of an hour on a fast core, several on a slow one.
 pub const TASK_FUEL_MAX: u64 = 10_000_000_000_000;
+
+/// Blocks from submission to the nearest deadline: half a minute of 2-second blocks. A job that
+/// nobody takes counts among its owner's [`OPEN_JOBS_PER_OWNER_MAX`] for that long and one block
+/// more, so that one account's jobs can expire at no more than 16 a block.
+pub const JOB_LIFETIME_BLOCKS_MIN: u32 = 30 / 2;
 
 /// Blocks from submission to the furthest deadline: 90 days of 2-second blocks.
 pub const JOB_LIFETIME_BLOCKS_MAX: u32 = 90 * 24 * 3_600 / 2;

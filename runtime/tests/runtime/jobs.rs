@@ -51,14 +51,22 @@ fn submission(salt: u8) -> Submission {
 /// The runtime's answers, asked the way the node asks.
 mod ask {
     use quern_primitives::{
-        AccountId,
-        job::Submission,
+        AccountId, JobId,
+        job::{Job, Submission},
         view::{Quote, Totals, WalletView},
     };
     use quern_runtime::{Block, Runtime, apis::runtime_decl_for_quern_api::QuernApi};
 
     pub(crate) fn quote(submission: Submission) -> Quote {
         <Runtime as QuernApi<Block>>::quote(submission).unwrap()
+    }
+
+    pub(crate) fn jobs_coordinated_by(
+        coordinator: AccountId,
+        start_after: Option<JobId>,
+        limit: u32,
+    ) -> Vec<(JobId, Job)> {
+        <Runtime as QuernApi<Block>>::jobs_coordinated_by(coordinator, start_after, limit)
     }
 
     pub(crate) fn wallet(account: AccountId) -> WalletView {
@@ -313,6 +321,24 @@ fn a_stranger_gets_an_expired_job_refunded() {
     assert_eq!(job(&mut chain, id).state, JobState::Expired);
     let wallet = chain.read(|| ask::wallet(Bob.to_account_id()));
     assert_eq!((wallet.free, wallet.escrow), (ENDOWMENT, 0));
+}
+
+#[test]
+fn a_coordinator_asks_for_its_jobs_a_page_at_a_time() {
+    let mut chain = Chain::start(DEV);
+    let mut ids: Vec<JobId> = (1..4).map(|salt| running(&mut chain, salt).0).collect();
+    let mut page = |start_after: Option<JobId>| {
+        chain.read(|| ask::jobs_coordinated_by(Alice.to_account_id(), start_after, 2))
+    };
+    let first = page(None);
+    assert_eq!(first.len(), 2);
+    let second = page(Some(first[1].0));
+    assert_eq!(second.len(), 1);
+    assert!(page(Some(second[0].0)).is_empty());
+    let mut seen: Vec<JobId> = first.into_iter().chain(second).map(|(id, _)| id).collect();
+    seen.sort();
+    ids.sort();
+    assert_eq!(seen, ids);
 }
 
 #[test]

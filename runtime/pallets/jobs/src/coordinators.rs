@@ -33,9 +33,9 @@ impl<T: Config> Pallet<T> {
             return 0;
         }
         let masternodes = T::Masternodes::sorted_members();
-        let still_awaiting: Vec<JobId> = awaiting
+        let still_awaiting: Vec<(JobId, AccountId)> = awaiting
             .into_iter()
-            .filter(|job| Self::draw_coordinator(*job, &masternodes, random(job)).is_none())
+            .filter(|(job, _)| Self::draw_coordinator(*job, &masternodes, random(job)).is_none())
             .collect();
         if still_awaiting.len() < looked_at as usize {
             Awaiting::<T>::put(BoundedVec::truncate_from(still_awaiting));

@@ -13,7 +13,7 @@ use quern_job_rules::{
 use quern_primitives::{
     AccountId, Amount, JobId,
     job::{Escrow, Job, JobState},
-    limits::OPEN_JOBS_PER_OWNER_MAX,
+    limits::{JOBS_AWAITING_PER_OWNER_MAX, OPEN_JOBS_PER_OWNER_MAX},
 };
 use sp_runtime::TryRuntimeError;
 
@@ -32,7 +32,8 @@ impl<T: Config> Pallet<T> {
     /// - each owner: what is held on the account is the sum over the open jobs, which are counted
     ///   and within their limit;
     /// - each open job's settled tasks are as many as the job says, of those it has;
-    /// - those awaiting a coordinator are exactly the submitted jobs, each once;
+    /// - those awaiting a coordinator are exactly the submitted jobs, each once and with its owner, of
+    ///   whom no more of them are than may be;
     /// - the lists by owner and by coordinator name exactly the jobs they should;
     /// - the totals are the sum over all jobs, and the prices are within their bounds.
     ///
@@ -204,11 +205,11 @@ fn check_list_lengths<T: Config>() -> Result<(), TryRuntimeError> {
 }
 
 fn check_awaiting<T: Config>() -> Result<(), TryRuntimeError> {
-    let submitted: BTreeSet<JobId> = Jobs::<T>::iter()
-        .filter_map(|(id, job)| (job.state == JobState::Submitted).then_some(id))
+    let submitted: BTreeSet<(JobId, AccountId)> = Jobs::<T>::iter()
+        .filter_map(|(id, job)| (job.state == JobState::Submitted).then_some((id, job.owner)))
         .collect();
     let queue = Awaiting::<T>::get();
-    let awaiting: BTreeSet<JobId> = queue.iter().copied().collect();
+    let awaiting: BTreeSet<(JobId, AccountId)> = queue.iter().cloned().collect();
     ensure!(
         awaiting.len() == queue.len(),
         "a job awaits its coordinator twice"
@@ -216,6 +217,17 @@ fn check_awaiting<T: Config>() -> Result<(), TryRuntimeError> {
     ensure!(
         awaiting == submitted,
         "those awaiting a coordinator are not the submitted jobs"
+    );
+    let mut owners: BTreeMap<&AccountId, u32> = BTreeMap::new();
+    for (_, owner) in &queue {
+        let jobs = owners.entry(owner).or_default();
+        *jobs = jobs.saturating_add(1);
+    }
+    ensure!(
+        owners
+            .values()
+            .all(|jobs| *jobs <= JOBS_AWAITING_PER_OWNER_MAX),
+        "too many jobs of one owner await a coordinator"
     );
     Ok(())
 }

@@ -55,7 +55,6 @@ mod views;
 pub mod weights;
 
 pub use pallet::*;
-pub use views::JOBS_PER_PAGE_MAX;
 pub use weights::WeightInfo;
 
 use quern_primitives::{DeviceId, device::RecordChange};
@@ -187,10 +186,14 @@ pub mod pallet {
         OptionQuery,
     >;
 
-    /// The submitted jobs whose coordinator is not drawn yet, in the order of submission.
+    /// The submitted jobs whose coordinator is not drawn yet, in the order of submission, each with
+    /// its owner, because one may have only so many of them.
     #[pallet::storage]
-    pub type Awaiting<T: Config> =
-        StorageValue<_, BoundedVec<JobId, ConstU32<JOBS_AWAITING_COORDINATOR_MAX>>, ValueQuery>;
+    pub type Awaiting<T: Config> = StorageValue<
+        _,
+        BoundedVec<(JobId, AccountId), ConstU32<JOBS_AWAITING_COORDINATOR_MAX>>,
+        ValueQuery,
+    >;
 
     /// The money of all jobs together, since the chain began.
     #[pallet::storage]
@@ -348,6 +351,8 @@ pub mod pallet {
         AgreementUndecidable,
         /// The deadline is not after the present block; set a later one.
         DeadlinePassed,
+        /// The deadline is nearer than allowed; set a later one.
+        DeadlineTooNear,
         /// The deadline is too far away; set an earlier one.
         DeadlineTooFar,
         /// The price does not fit an amount; lower the fuel limit.
@@ -363,6 +368,8 @@ pub mod pallet {
         TooManyOpenJobs,
         /// As many jobs await their coordinator as can; submit again in the next block.
         TooManyAwaiting,
+        /// As many of the owner's jobs await their coordinator as may; submit in the next block.
+        TooManyOwnAwaiting,
         /// The owner's free balance does not cover the quote; buy ByteChips or ask for less.
         BalanceBelowQuote,
 
@@ -472,7 +479,8 @@ pub mod pallet {
         ///
         /// Errors: the submission's own, from [`Error::NoTasks`] to [`Error::AbovePriceMax`];
         /// [`Error::OwnerBanned`], [`Error::JobExists`], [`Error::TooManyOpenJobs`],
-        /// [`Error::TooManyAwaiting`], [`Error::BalanceBelowQuote`].
+        /// [`Error::TooManyOwnAwaiting`], [`Error::TooManyAwaiting`],
+        /// [`Error::BalanceBelowQuote`].
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::submit())]
         pub fn submit(origin: OriginFor<T>, submission: Submission) -> DispatchResultWithPostInfo {

@@ -19,7 +19,7 @@ use quern_primitives::{
     AccountId, BlockNumber, GenesisHash, JobId, TaskIndex,
     batch::Batch,
     job::{Failure, Job, JobState, Submission, job_id},
-    limits::OPEN_JOBS_PER_OWNER_MAX,
+    limits::{JOBS_AWAITING_PER_OWNER_MAX, OPEN_JOBS_PER_OWNER_MAX},
 };
 use sp_runtime::{
     DispatchError,
@@ -38,9 +38,18 @@ impl<T: Config> Pallet<T> {
             open_jobs <= OPEN_JOBS_PER_OWNER_MAX,
             Error::<T>::TooManyOpenJobs
         );
-        Awaiting::<T>::try_append(id).map_err(|()| Error::<T>::TooManyAwaiting)?;
+        let mut awaiting = Awaiting::<T>::get();
+        let own = awaiting.iter().filter(|(_, other)| *other == owner);
+        ensure!(
+            own.count() < JOBS_AWAITING_PER_OWNER_MAX as usize,
+            Error::<T>::TooManyOwnAwaiting
+        );
+        awaiting
+            .try_push((id, owner.clone()))
+            .map_err(|_| Error::<T>::TooManyAwaiting)?;
         Self::hold_escrow(&owner, quote.total)?;
 
+        Awaiting::<T>::put(awaiting);
         OpenJobs::<T>::insert(&owner, open_jobs);
         JobsOf::<T>::insert(&owner, id, ());
         Jobs::<T>::insert(
@@ -187,7 +196,7 @@ impl<T: Config> Pallet<T> {
     fn forget_open(id: JobId, before: &Job) {
         match before.state.coordinator() {
             Some(coordinator) => JobsCoordinatedBy::<T>::remove(coordinator, id),
-            None => Awaiting::<T>::mutate(|awaiting| awaiting.retain(|other| *other != id)),
+            None => Awaiting::<T>::mutate(|awaiting| awaiting.retain(|(other, _)| *other != id)),
         }
         SettledTasks::<T>::remove(id);
         OpenJobs::<T>::mutate_exists(&before.owner, |open_jobs| {

@@ -21,6 +21,7 @@ impl<T> From<QuoteError> for Error<T> {
             QuoteError::ResultTooLong { .. } => Self::ResultTooLong,
             QuoteError::AgreementUndecidable { .. } => Self::AgreementUndecidable,
             QuoteError::DeadlinePassed { .. } => Self::DeadlinePassed,
+            QuoteError::DeadlineTooNear { .. } => Self::DeadlineTooNear,
             QuoteError::DeadlineTooFar { .. } => Self::DeadlineTooFar,
             QuoteError::PriceTooLarge => Self::PriceTooLarge,
             QuoteError::AbovePriceMax { .. } => Self::AbovePriceMax,

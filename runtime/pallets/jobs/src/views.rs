@@ -10,11 +10,9 @@ use quern_primitives::{
     batch::BatchRecord,
     ids::BatchSequence,
     job::{Escrow, Job, Prices, Submission},
+    limits::JOBS_PER_PAGE_MAX,
     view::Quote,
 };
-
-/// Jobs in one answer to [`Pallet::jobs_of`]; ask again after the last for more.
-pub const JOBS_PER_PAGE_MAX: u32 = 256;
 
 impl<T: Config> Pallet<T> {
     /// What a submission would cost at most if it were submitted now. Its `price_max` plays no
@@ -42,12 +40,24 @@ impl<T: Config> Pallet<T> {
             }
             None => JobsOf::<T>::iter_key_prefix(owner),
         };
-        with_jobs::<T>(ids.take(limit.min(JOBS_PER_PAGE_MAX) as usize))
+        page::<T>(ids, limit)
     }
 
-    /// A coordinator's open jobs, all of them: a masternode asks this when it starts.
-    pub fn jobs_coordinated_by(coordinator: &AccountId) -> Vec<(JobId, Job)> {
-        with_jobs::<T>(JobsCoordinatedBy::<T>::iter_key_prefix(coordinator))
+    /// A coordinator's open jobs, in pages as those of [`Self::jobs_of`]. A masternode asks for all of
+    /// them, at the start and at every block.
+    pub fn jobs_coordinated_by(
+        coordinator: &AccountId,
+        start_after: Option<JobId>,
+        limit: u32,
+    ) -> Vec<(JobId, Job)> {
+        let ids = match start_after {
+            Some(last) => JobsCoordinatedBy::<T>::iter_key_prefix_from(
+                coordinator,
+                JobsCoordinatedBy::<T>::hashed_key_for(coordinator, last),
+            ),
+            None => JobsCoordinatedBy::<T>::iter_key_prefix(coordinator),
+        };
+        page::<T>(ids, limit)
     }
 
     /// The settled tasks of an open job, one bit a task, least significant bit of each byte first.
@@ -67,7 +77,9 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-fn with_jobs<T: Config>(ids: impl Iterator<Item = JobId>) -> Vec<(JobId, Job)> {
-    ids.filter_map(|id| Some((id, Jobs::<T>::get(id)?)))
+/// The first of these jobs, as many as are asked for and as one answer may have.
+fn page<T: Config>(ids: impl Iterator<Item = JobId>, limit: u32) -> Vec<(JobId, Job)> {
+    ids.take(limit.min(JOBS_PER_PAGE_MAX) as usize)
+        .filter_map(|id| Some((id, Jobs::<T>::get(id)?)))
         .collect()
 }

@@ -2,12 +2,15 @@
 
 use super::*;
 use crate::{Awaiting, Event, JobsCoordinatedBy};
-use quern_primitives::{AccountId, job::JobState};
+use quern_primitives::{AccountId, job::JobState, limits::JOBS_AWAITING_PER_OWNER_MAX};
 use std::collections::BTreeSet;
 
-/// The coordinators of a few dozen jobs submitted now and drawn in the next block.
+/// The coordinators of a few dozen jobs of one owner, of which as many as may await theirs at a time.
 fn draw_many() -> Vec<AccountId> {
     for number in 0..60 {
+        if number % JOBS_AWAITING_PER_OWNER_MAX as u16 == 0 {
+            next_block();
+        }
         free_of_charge(Jobs::submit(signed(&OWNER), salted(number)));
     }
     next_block();
@@ -20,7 +23,7 @@ fn draw_many() -> Vec<AccountId> {
 fn the_coordinator_is_drawn_in_the_next_block() {
     on_new_chain(|| {
         let id = submitted();
-        assert_eq!(Awaiting::<Test>::get().into_inner(), [id]);
+        assert_eq!(Awaiting::<Test>::get().into_inner(), [(id, OWNER)]);
         next_block();
         let coordinator = job(id).state.coordinator().unwrap().clone();
         assert!(MASTERNODES.contains(&coordinator));
@@ -110,7 +113,7 @@ fn jobs_that_can_be_drawn_do_not_wait_for_those_that_cannot() {
         assert!(job(first).state.coordinator().is_some());
         assert_eq!(
             Awaiting::<Test>::get().into_inner(),
-            [id_of(&OWNER, &salted(1))]
+            [(id_of(&OWNER, &salted(1)), OWNER)]
         );
     });
 }

@@ -9,12 +9,16 @@ use quern_primitives::{
     AccountId, Amount, JobId,
     batch::{Batch, Payout, TaskSet},
     job::{Failure, Submission},
+    limits::{JOB_LIFETIME_BLOCKS_MIN, JOBS_AWAITING_PER_OWNER_MAX},
     receipt::Exit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the second owner has: enough for two of the larger jobs, not for three.
 const LITTLE_MONEY: Amount = 10 * TASK_CAP + 7;
+
+/// Steps of a run: enough for jobs to reach their deadlines.
+const STEPS: usize = 60;
 
 /// A call, sensible or not. Jobs are named by their place among those submitted.
 #[derive(Clone, Debug)]
@@ -54,7 +58,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let rarely = || prop::bool::weighted(0.08);
-    let submit = (any::<bool>(), 0u16..12, 2u32..9, 0u32..40, rarely()).prop_map(
+    let deadline_in = prop_oneof![8 => 13u32..26, 1 => 0u32..13];
+    let submit = (any::<bool>(), 0u16..12, 2u32..9, deadline_in, rarely()).prop_map(
         |(poor, salt, tasks, deadline_in, stingy)| Step::Submit {
             poor,
             salt,
@@ -94,11 +99,11 @@ fn step() -> impl Strategy<Value = Step> {
     );
     prop_oneof![
         6 => submit,
-        8 => (1u32..6).prop_map(Step::Blocks),
+        8 => (1u32..10).prop_map(Step::Blocks),
         24 => settle,
-        3 => fail,
+        4 => fail,
         3 => (0usize..6, rarely()).prop_map(|(job, stranger)| Step::Cancel { job, stranger }),
-        5 => (0usize..6).prop_map(|job| Step::Refund { job }),
+        8 => (0usize..6).prop_map(|job| Step::Refund { job }),
         1 => prop::bool::weighted(0.3).prop_map(Step::Ban),
         1 => prop::bool::weighted(0.2).prop_map(Step::EmptyRoster),
     ]
@@ -150,7 +155,13 @@ impl Ledger {
     fn submit(&mut self, owner: &AccountId, submission: &Submission) -> bool {
         let cost = TASK_CAP * Amount::from(submission.tasks);
         let id = id_of(owner, submission);
-        let may = submission.deadline > self.now
+        let waiting = self
+            .jobs
+            .iter()
+            .filter(|job| job.owner == *owner && job.phase == Phase::Waiting)
+            .count();
+        let may = submission.deadline >= self.now + JOB_LIFETIME_BLOCKS_MIN
+            && waiting < JOBS_AWAITING_PER_OWNER_MAX as usize
             && submission.price_max >= cost
             && self.jobs.iter().all(|job| job.id != id)
             && self.free[owner] > cost
@@ -452,7 +463,7 @@ proptest! {
 
     #[test]
     fn any_calls_leave_every_unit_where_the_ledger_says(
-        steps in prop::collection::vec(step(), 50),
+        steps in prop::collection::vec(step(), STEPS),
     ) {
         run(steps, &mut Reached::default())?;
     }
@@ -464,8 +475,8 @@ fn random_calls_are_often_accepted() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let mut reached = Reached::default();
-    for _ in 0..40 {
-        let steps = prop::collection::vec(step(), 50)
+    for _ in 0..60 {
+        let steps = prop::collection::vec(step(), STEPS)
             .new_tree(&mut runner)
             .unwrap()
             .current();

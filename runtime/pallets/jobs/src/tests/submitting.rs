@@ -5,6 +5,7 @@ use crate::{Awaiting, Event, JobsOf, OpenJobs, Totals};
 use frame_support::{assert_noop, assert_ok, traits::fungible::Mutate};
 use quern_job_rules::pay::PRICES_AT_GENESIS;
 use quern_primitives::{
+    AccountId, JobId,
     job::{Agreement, JobState, Prices, Submission},
     limits,
 };
@@ -65,7 +66,7 @@ fn an_account_keeps_the_existential_deposit_beside_its_escrow() {
 }
 
 #[test]
-fn a_deadline_in_the_past_or_too_far_ahead_is_refused() {
+fn a_deadline_in_the_past_too_near_or_too_far_ahead_is_refused() {
     on_new_chain(|| {
         run_to(50);
         let with = |deadline| Submission {
@@ -76,12 +77,20 @@ fn a_deadline_in_the_past_or_too_far_ahead_is_refused() {
             Jobs::submit(signed(&OWNER), with(50)),
             Refusal::DeadlinePassed,
         );
+        let earliest = 50 + limits::JOB_LIFETIME_BLOCKS_MIN;
+        for near in [51, earliest - 1] {
+            refused(
+                Jobs::submit(signed(&OWNER), with(near)),
+                Refusal::DeadlineTooNear,
+            );
+        }
         let latest = 50 + limits::JOB_LIFETIME_BLOCKS_MAX;
         refused(
             Jobs::submit(signed(&OWNER), with(latest + 1)),
             Refusal::DeadlineTooFar,
         );
-        free_of_charge(Jobs::submit(signed(&OWNER), with(latest)));
+        free_of_charge(Jobs::submit(signed(&OWNER), with(earliest)));
+        free_of_charge(Jobs::submit(signed(&OTHER_OWNER), with(latest)));
     });
 }
 
@@ -204,7 +213,7 @@ fn a_salt_names_one_job_of_an_owner_for_ever() {
 fn an_owner_has_only_so_many_open_jobs() {
     on_new_chain(|| {
         for number in 0..limits::OPEN_JOBS_PER_OWNER_MAX as u16 {
-            if number % 200 == 199 {
+            if number % limits::JOBS_AWAITING_PER_OWNER_MAX as u16 == 0 {
                 next_block();
             }
             free_of_charge(Jobs::submit(signed(&OWNER), salted(number)));
@@ -232,8 +241,13 @@ fn an_owner_has_only_so_many_open_jobs() {
 #[test]
 fn a_block_takes_only_so_many_submissions() {
     on_new_chain(|| {
-        for number in 0..limits::JOBS_AWAITING_COORDINATOR_MAX as u16 {
-            free_of_charge(Jobs::submit(signed(&OWNER), salted(number)));
+        let each = limits::JOBS_AWAITING_PER_OWNER_MAX;
+        for owner in 0..limits::JOBS_AWAITING_COORDINATOR_MAX / each {
+            let owner = AccountId::new([100 + owner as u8; 32]);
+            assert_ok!(Balances::mint_into(&owner, ENDOWMENT));
+            for number in 0..each as u16 {
+                free_of_charge(Jobs::submit(signed(&owner), salted(number)));
+            }
         }
         refused(
             Jobs::submit(signed(&OTHER_OWNER), submission()),
@@ -241,6 +255,80 @@ fn a_block_takes_only_so_many_submissions() {
         );
         next_block();
         free_of_charge(Jobs::submit(signed(&OTHER_OWNER), submission()));
+    });
+}
+
+#[test]
+fn no_owner_fills_the_queue_for_coordinators_alone() {
+    on_new_chain(|| {
+        let most = limits::JOBS_AWAITING_PER_OWNER_MAX as u16;
+        for number in 0..most {
+            free_of_charge(Jobs::submit(signed(&OWNER), salted(number)));
+        }
+        refused(
+            Jobs::submit(signed(&OWNER), salted(most)),
+            Refusal::TooManyOwnAwaiting,
+        );
+        assert_eq!(OpenJobs::<Test>::get(&OWNER), u32::from(most));
+        free_of_charge(Jobs::submit(signed(&OTHER_OWNER), submission()));
+        // One that is cancelled makes room, and so does the draw.
+        for_a_fee(Jobs::cancel(signed(&OWNER), id_of(&OWNER, &salted(3))));
+        free_of_charge(Jobs::submit(signed(&OWNER), salted(most)));
+        next_block();
+        free_of_charge(Jobs::submit(signed(&OWNER), salted(most + 1)));
+    });
+}
+
+#[test]
+fn an_owner_waits_with_the_others_while_nobody_can_be_drawn() {
+    on_new_chain(|| {
+        MasternodeList::set(&vec![]);
+        let most = limits::JOBS_AWAITING_PER_OWNER_MAX as u16;
+        for number in 0..most {
+            free_of_charge(Jobs::submit(signed(&OWNER), salted(number)));
+            next_block();
+        }
+        refused(
+            Jobs::submit(signed(&OWNER), salted(most)),
+            Refusal::TooManyOwnAwaiting,
+        );
+        MasternodeList::set(&MASTERNODES.to_vec());
+        next_block();
+        free_of_charge(Jobs::submit(signed(&OWNER), salted(most)));
+    });
+}
+
+#[test]
+fn one_accounts_expiring_jobs_are_sixteen_a_block_and_no_more() {
+    on_new_chain(|| {
+        // Every job has the nearest deadline, and is refunded in the first block that may.
+        let lifetime = limits::JOB_LIFETIME_BLOCKS_MIN;
+        let mut open: Vec<(JobId, u32)> = Vec::new();
+        for block in 2..2 * lifetime {
+            run_to(block);
+            open.retain(|(id, deadline)| {
+                let is_past = *deadline < block;
+                if is_past {
+                    free_of_charge(Jobs::refund(signed(&OWNER), *id));
+                }
+                !is_past
+            });
+            for number in 0..limits::JOBS_AWAITING_PER_OWNER_MAX {
+                let short = Submission {
+                    deadline: block + lifetime,
+                    ..salted((100 * block + number) as u16)
+                };
+                let id = id_of(&OWNER, &short);
+                free_of_charge(Jobs::submit(signed(&OWNER), short.clone()));
+                open.push((id, short.deadline));
+            }
+        }
+        assert_eq!(open.len(), limits::OPEN_JOBS_PER_OWNER_MAX as usize);
+        refused(
+            Jobs::submit(signed(&OWNER), submission()),
+            Refusal::TooManyOpenJobs,
+        );
+        assert_eq!(free(&OWNER), ENDOWMENT - 256 * QUOTE);
     });
 }
 
