@@ -10,7 +10,7 @@ use quern_network::{
     Client, ClientConfig, Multiaddr, Prefer, Server, ServerConfig, ServerEvent, ServerLimits,
     device_of_seed,
 };
-use quern_protocol::{Exchange, Request, Response, Work};
+use quern_protocol::{Exchange, Hello, Request, Response, Welcome, Work};
 use std::{
     sync::{
         Arc,
@@ -39,8 +39,11 @@ fn serve(address: Multiaddr, bound: mpsc::SyncSender<Vec<Multiaddr>>) {
         let (server, mut events) = Server::start(config).await.unwrap();
         bound.send(server.listen_addresses().to_vec()).unwrap();
         while let Some(event) = events.recv().await {
-            if let ServerEvent::Request { reply, .. } = event {
-                reply.reply(Response::Work(Work::default()));
+            if let ServerEvent::Request { request, reply, .. } = event {
+                reply.reply(match request {
+                    Request::Hello(_) => Response::Welcome(Welcome { heartbeat_ms: 1 }),
+                    _ => Response::Work(Work::default()),
+                });
             }
         }
     });
@@ -56,6 +59,13 @@ fn ask(device: u64, addresses: Vec<Multiaddr>, in_flight: u64, answered: Arc<Ato
         })
         .await
         .unwrap();
+        // Who is not let in does not stay.
+        let hello = Request::Hello(Hello {
+            software: vec![],
+            engines: vec![],
+            in_hand: vec![],
+        });
+        client.request(hello).await.unwrap();
         let loops = (0..in_flight).map(|_| async {
             loop {
                 let request = Request::Exchange(Exchange {

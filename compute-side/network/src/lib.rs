@@ -15,6 +15,12 @@
 //! have work is not decided here; the masternode answers its hello and, if it may not, closes with
 //! [`ReplyToken::dismiss`].
 //!
+//! To be connected is no claim to a place. Who has not been welcomed within
+//! [`ServerLimits::admission_timeout`] is disconnected, whatever it asks meanwhile. When all places
+//! are taken, who has been waiting for a welcome for longest makes room for who comes; when all who
+//! have a place were let in, who comes is told [`Refusal::Full`](quern_protocol::Refusal::Full) in
+//! answer to its first request.
+//!
 //! # What is on the wire
 //!
 //! One stream a request: four bytes of length (little-endian) and the message, then the answer the

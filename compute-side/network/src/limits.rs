@@ -42,13 +42,22 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// When a connection without any request is closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a device may be connected before the masternode lets it in: time for a hello and for a
+/// look at the chain. Requests do not prolong it, as they do [`IDLE_TIMEOUT`].
+pub const ADMISSION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections beyond a server's limit that are let in to be told that it is full. Each is closed
+/// after [`DISMISS_GRACE`].
+pub const SURPLUS_MAX: u32 = 64;
+
 /// How long a dismissed device has to read the last answer and to go by itself.
 pub const DISMISS_GRACE: Duration = Duration::from_secs(1);
 
 /// What a server accepts at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// Connections at a time.
+    /// Connections at a time. Beyond them some more are let in to be told that there is no place,
+    /// see [`SURPLUS_MAX`].
     pub connections_max: u32,
     /// Connections at a time whose handshake is not over.
     pub pending_max: u32,
@@ -56,6 +65,8 @@ pub struct ServerLimits {
     pub requests_per_device_max: usize,
     /// Events that wait for the masternode; while so many wait nothing more is read.
     pub events_max: usize,
+    /// How long a device may be connected before the masternode lets it in.
+    pub admission_timeout: Duration,
 }
 
 impl Default for ServerLimits {
@@ -65,6 +76,7 @@ impl Default for ServerLimits {
             pending_max: 256,
             requests_per_device_max: REQUESTS_PER_DEVICE_MAX,
             events_max: 1_024,
+            admission_timeout: ADMISSION_TIMEOUT,
         }
     }
 }

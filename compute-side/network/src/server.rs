@@ -1,8 +1,10 @@
 //! The masternode's side: listens, admits, and hands on what devices ask.
 
+mod places;
+
 use crate::{
     identity::{device_of, key_pair, peer_of},
-    limits::{CONNECTIONS_PER_DEVICE_MAX, DISMISS_GRACE, ServerLimits},
+    limits::{CONNECTIONS_PER_DEVICE_MAX, DISMISS_GRACE, SURPLUS_MAX, ServerLimits},
     swarm::{Behaviour, BehaviourEvent, Side, build},
     wire::{Answer, Received},
 };
@@ -14,10 +16,11 @@ use libp2p::{
     request_response::{Event, InboundRequestId, Message, ResponseChannel},
     swarm::{ConnectionId, Swarm, SwarmEvent},
 };
+use places::{Admitted, Arrival, Ended, Places};
 use quern_primitives::ids::DeviceId;
-use quern_protocol::{DecodeError, Request, Response};
+use quern_protocol::{DecodeError, Refusal, Request, Response};
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     future, io,
     time::{Duration, Instant},
 };
@@ -114,13 +117,18 @@ pub enum Misbehaviour {
 #[derive(Debug)]
 pub struct ReplyToken {
     connection: ConnectionId,
+    admitted: Admitted,
     answer: oneshot::Sender<Response>,
     commands: mpsc::Sender<Command>,
 }
 
 impl ReplyToken {
-    /// Answers. If the device is gone meanwhile nothing happens; it will repeat what matters.
+    /// Answers. If the device is gone meanwhile nothing happens; it will repeat what matters. A
+    /// device that is welcomed is let in, and keeps its place from then on.
     pub fn reply(self, response: Response) {
+        if matches!(response, Response::Welcome(_)) {
+            self.admitted.set();
+        }
         // An error says that the connection has ended, which has an event of its own.
         let _ = self.answer.send(response);
     }
@@ -207,19 +215,10 @@ pub struct Server {
     events: mpsc::Sender<ServerEvent>,
     /// Events that found the channel full. While there are any nothing is read from the network.
     waiting: VecDeque<ServerEvent>,
-    /// The current connection of each device.
-    current: HashMap<PeerId, Connection>,
+    places: Places,
     /// Connections to be closed, in the order of their time.
     closing: VecDeque<(Instant, ConnectionId)>,
     requests_per_device_max: usize,
-}
-
-struct Connection {
-    id: ConnectionId,
-    device: DeviceId,
-    unanswered: HashSet<InboundRequestId>,
-    /// It broke a rule and is being closed; nothing more of it is handed on.
-    is_closing: bool,
 }
 
 impl Server {
@@ -234,7 +233,8 @@ impl Server {
         let limits = config.limits;
         let connections = ConnectionLimits::default()
             .with_max_pending_incoming(Some(limits.pending_max))
-            .with_max_established_incoming(Some(limits.connections_max))
+            // Those beyond the limit are let in to be told so.
+            .with_max_established_incoming(Some(limits.connections_max.saturating_add(SURPLUS_MAX)))
             .with_max_established_per_peer(Some(CONNECTIONS_PER_DEVICE_MAX))
             .with_max_pending_outgoing(Some(0))
             .with_max_established_outgoing(Some(0));
@@ -255,7 +255,7 @@ impl Server {
             commands_sender: commands_sender.downgrade(),
             events,
             waiting: VecDeque::new(),
-            current: HashMap::new(),
+            places: Places::new(limits.connections_max as usize, limits.admission_timeout),
             closing: VecDeque::new(),
             requests_per_device_max: limits.requests_per_device_max,
         };
@@ -267,6 +267,7 @@ impl Server {
         let events = self.events.clone();
         loop {
             let close_at = self.closing.front().map(|(at, _)| *at);
+            let admit_by = self.places.next_deadline();
             tokio::select! {
                 event = self.swarm.select_next_some(), if self.waiting.is_empty() => {
                     self.on_swarm_event(event);
@@ -286,6 +287,7 @@ impl Server {
                         self.swarm.close_connection(connection);
                     }
                 }
+                () = sleep_until(admit_by) => self.end_overdue(),
                 () = events.closed() => break,
             }
         }
@@ -338,15 +340,8 @@ impl Server {
                 connection_id,
                 ..
             } => {
-                if self
-                    .current
-                    .get(&peer_id)
-                    .is_some_and(|current| current.id == connection_id)
-                    && let Some(ended) = self.current.remove(&peer_id)
-                {
-                    self.tell(ServerEvent::Disconnected {
-                        device: ended.device,
-                    });
+                if let Some(device) = self.places.leave(&peer_id, connection_id) {
+                    self.tell(ServerEvent::Disconnected { device });
                 }
             }
             SwarmEvent::IncomingConnectionError {
@@ -378,17 +373,35 @@ impl Server {
             self.swarm.close_connection(id);
             return;
         };
-        let connection = Connection {
-            id,
-            device,
-            unanswered: HashSet::new(),
-            is_closing: false,
-        };
-        if let Some(older) = self.current.insert(peer, connection) {
-            self.swarm.close_connection(older.id);
-            self.tell(ServerEvent::Disconnected { device });
+        let now = Instant::now();
+        match self.places.arrive(peer, device, id, now) {
+            Arrival::Placed { instead_of } => {
+                if let Some(ended) = instead_of {
+                    self.end(ended);
+                }
+                self.tell(ServerEvent::Connected { device });
+            }
+            Arrival::Full => {
+                tracing::debug!(%device, "no place is left; the device is told so if it asks soon");
+                self.closing.push_back((now + DISMISS_GRACE, id));
+            }
         }
-        self.tell(ServerEvent::Connected { device });
+    }
+
+    /// Ends connections over which the masternode has not let the device in in time.
+    fn end_overdue(&mut self) {
+        while let Some(overdue) = self.places.overdue(Instant::now()) {
+            tracing::debug!(device = %overdue.device, "the device was not let in in time");
+            self.end(overdue);
+        }
+    }
+
+    /// Closes a connection that has no place any more.
+    fn end(&mut self, ended: Ended) {
+        self.swarm.close_connection(ended.id);
+        self.tell(ServerEvent::Disconnected {
+            device: ended.device,
+        });
     }
 
     fn on_tasks_event(&mut self, event: Event<Received<Request>, Answer>) {
@@ -414,7 +427,7 @@ impl Server {
                 request_id,
                 ..
             } => {
-                if let Some(current) = self.current_connection(&peer, connection_id) {
+                if let Some(current) = self.places.current(&peer, connection_id) {
                     current.unanswered.remove(&request_id);
                 }
             }
@@ -427,12 +440,6 @@ impl Server {
         }
     }
 
-    fn current_connection(&mut self, peer: &PeerId, id: ConnectionId) -> Option<&mut Connection> {
-        self.current
-            .get_mut(peer)
-            .filter(|current| current.id == id)
-    }
-
     /// Hands a request on. What comes over an older connection, or over one that is being closed,
     /// is dropped with its channel, and so fails on the other side.
     fn on_request(
@@ -443,9 +450,13 @@ impl Server {
         request: Received<Request>,
         channel: ResponseChannel<Answer>,
     ) {
+        if self.places.is_surplus(connection) {
+            return self.turn_away(channel);
+        }
         let limit = self.requests_per_device_max;
         let Some(current) = self
-            .current_connection(&peer, connection)
+            .places
+            .current(&peer, connection)
             .filter(|current| !current.is_closing)
         else {
             return;
@@ -461,6 +472,7 @@ impl Server {
         match checked {
             Ok(request) => {
                 current.unanswered.insert(id);
+                let admitted = current.admitted.clone();
                 let Some(commands) = self.commands_sender.upgrade() else {
                     return;
                 };
@@ -472,6 +484,7 @@ impl Server {
                 {
                     let reply = ReplyToken {
                         connection,
+                        admitted,
                         answer,
                         commands,
                     };
@@ -488,6 +501,16 @@ impl Server {
                 self.tell(ServerEvent::Misbehaved { device, why });
             }
         }
+    }
+
+    /// Tells a device that there is no place for it. Its connection is closed soon.
+    fn turn_away(&mut self, channel: ResponseChannel<Answer>) {
+        let (answer, awaited) = oneshot::channel();
+        // An error would say that nobody waits for the answer; `awaited` does.
+        let _ = answer.send(Response::Refused(Refusal::Full));
+        let tasks = &mut self.swarm.behaviour_mut().tasks;
+        // An error says that the connection has ended.
+        let _ = tasks.send_response(channel, Answer::Awaited(awaited));
     }
 
     fn tell(&mut self, event: ServerEvent) {

@@ -85,6 +85,22 @@ fn exchange(want: u8) -> Request {
     })
 }
 
+fn hello() -> Request {
+    Request::Hello(Hello {
+        software: vec![],
+        engines: vec![],
+        in_hand: vec![],
+    })
+}
+
+/// Says hello and is let in.
+async fn is_welcomed(client: &Client, events: &mut Events) {
+    let answer = ask(client, hello());
+    let welcome = Response::Welcome(Welcome { heartbeat_ms: 1 });
+    expect_request(events).await.2.reply(welcome.clone());
+    assert_eq!(answer.await.unwrap().unwrap(), welcome);
+}
+
 fn work(ask_again_ms: u32) -> Response {
     Response::Work(Work {
         ask_again_ms,
@@ -308,12 +324,7 @@ async fn a_dismissed_device_hears_why_and_is_disconnected() {
     let (server, mut events) = serve(ServerLimits::default()).await;
     for prefer in [Prefer::Tcp, Prefer::Quic] {
         let client = connected(&server, &mut events, prefer).await;
-        let hello = Request::Hello(Hello {
-            software: vec![],
-            engines: vec![],
-            in_hand: vec![],
-        });
-        let answer = ask(&client, hello);
+        let answer = ask(&client, hello());
         let (_, _, reply) = expect_request(&mut events).await;
         reply
             .dismiss(Response::Refused(Refusal::NotRegistered))
@@ -369,18 +380,90 @@ async fn a_newer_connection_of_a_device_ends_the_older() {
 }
 
 #[tokio::test]
-async fn more_connections_than_allowed_are_not_let_in() {
+async fn a_full_server_says_so_and_serves_who_is_there() {
     let limits = ServerLimits {
         connections_max: 1,
         ..ServerLimits::default()
     };
     let (server, mut events) = serve(limits).await;
     let first = connected(&server, &mut events, Prefer::Tcp).await;
-    if let Ok(second) = Client::connect(to(&server, [3; 32], Prefer::Tcp)).await {
+    is_welcomed(&first, &mut events).await;
+    for prefer in [Prefer::Tcp, Prefer::Quic] {
+        let second = Client::connect(to(&server, [3; 32], prefer)).await.unwrap();
+        assert_eq!(
+            second.request(hello()).await.unwrap(),
+            Response::Refused(Refusal::Full)
+        );
         second.disconnected().await;
     }
     // The first goes on, and the masternode has not heard of the second.
     let answer = ask(&first, exchange(1));
+    expect_request(&mut events).await.2.reply(work(1));
+    assert_eq!(answer.await.unwrap().unwrap(), work(1));
+    // When it has gone there is a place.
+    drop(first);
+    expect_disconnected(&mut events, DEVICE).await;
+    let third = [4; 32];
+    let _third = Client::connect(to(&server, third, Prefer::Tcp))
+        .await
+        .unwrap();
+    expect_connected(&mut events, third).await;
+}
+
+#[tokio::test]
+async fn who_says_no_hello_makes_room_for_who_comes() {
+    let limits = ServerLimits {
+        connections_max: 1,
+        ..ServerLimits::default()
+    };
+    let (server, mut events) = serve(limits).await;
+    let stranger = connected(&server, &mut events, Prefer::Tcp).await;
+    let other = [3; 32];
+    let device = Client::connect(to(&server, other, Prefer::Tcp))
+        .await
+        .unwrap();
+    expect_disconnected(&mut events, DEVICE).await;
+    expect_connected(&mut events, other).await;
+    stranger.disconnected().await;
+    is_welcomed(&device, &mut events).await;
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_in_time_is_disconnected_whatever_it_asks() {
+    let limits = ServerLimits {
+        admission_timeout: Duration::from_secs(2),
+        ..ServerLimits::default()
+    };
+    let (server, mut events) = serve(limits).await;
+    let device = connected(&server, &mut events, Prefer::Tcp).await;
+    is_welcomed(&device, &mut events).await;
+    for prefer in [Prefer::Tcp, Prefer::Quic] {
+        let seed = [3; 32];
+        let stranger = Client::connect(to(&server, seed, prefer)).await.unwrap();
+        expect_connected(&mut events, seed).await;
+        let mut answered = 0;
+        let asking = {
+            let stranger = stranger.clone();
+            tokio::spawn(async move { while stranger.request(exchange(1)).await.is_ok() {} })
+        };
+        // It asks again whenever it is answered, until the server has enough of it.
+        loop {
+            match next(&mut events).await {
+                ServerEvent::Request { reply, .. } => reply.reply(work(1)),
+                ServerEvent::Disconnected { device } => {
+                    assert_eq!(device, device_of_seed(seed));
+                    break;
+                }
+                other => panic!("expected a request or a disconnection, not {other:?}"),
+            }
+            answered += 1;
+        }
+        assert!(answered > 0, "it was not served meanwhile");
+        stranger.disconnected().await;
+        asking.await.unwrap();
+    }
+    // Who was let in before them is still served.
+    let answer = ask(&device, exchange(1));
     expect_request(&mut events).await.2.reply(work(1));
     assert_eq!(answer.await.unwrap().unwrap(), work(1));
 }
