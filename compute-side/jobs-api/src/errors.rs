@@ -29,6 +29,16 @@ pub enum ApiError {
         /// The length that would have been right.
         limit: u64,
     },
+    /// The job's key must come first.
+    #[error(
+        "the job's key is not here; hand it over before anything else: `quern job resume` does all of it in order"
+    )]
+    KeyMissing,
+    /// The token is not the one that follows from the job's key.
+    #[error(
+        "only who has the job's key may do this; run the command on the machine that submitted the job"
+    )]
+    NotOwner,
     /// The manifest must come first.
     #[error("upload the manifest before the shards")]
     ManifestMissing,
@@ -84,6 +94,14 @@ pub enum ApiError {
     /// Bytes beyond the end were asked for.
     #[error("there are no bytes at that offset; fetch the result again from its start")]
     NoSuchBytes,
+    /// The jobs' files would take more of the disk than the masternode's operator gives them.
+    #[error(
+        "the masternode has no room for {bytes} more bytes; jobs that end make room: go on later with `quern job resume`, or take the job back with `quern job cancel`"
+    )]
+    NoRoom {
+        /// Bytes that would be needed for what is to be uploaded.
+        bytes: u64,
+    },
     /// The masternode's disk is full or broken.
     #[error("the masternode cannot store more; try again later")]
     Storage,
@@ -113,6 +131,9 @@ impl ApiError {
             Self::Storage => 1015,
             Self::Starting => 1016,
             Self::ProgramFailed { .. } => 1017,
+            Self::KeyMissing => 1018,
+            Self::NotOwner => 1019,
+            Self::NoRoom { .. } => 1020,
         }
     }
 }

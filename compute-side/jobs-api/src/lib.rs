@@ -1,21 +1,25 @@
 //! The Jobs API: what owners say to the coordinator of their job, over JSON-RPC (HTTP or
 //! WebSocket).
 //!
-//! Everything an owner uploads is checked against the digests on the chain, so an upload needs no
-//! password: other bytes than the submitted ones are refused whoever sends them. What is downloaded
-//! is sealed, so it is of use to its owner alone.
+//! An upload is taken, and results are given, only against an [`OwnerToken`]: it follows from the
+//! job's key, so who shows it is the owner, or has the key from the owner. The key itself comes
+//! first, sealed to the coordinator, and is checked against the commitment on the chain, which nobody
+//! else can meet; that is why handing it over needs no token. Everything else that is uploaded is
+//! checked against digests on the chain as well, and what is downloaded is sealed.
+//!
+//! How far a job is, and the receipts of its settled tasks, are told to anybody who asks.
 //!
 //! ```text
-//! jobs_offer(job)                  what is here already; uploads resume from it
-//! jobs_putManifest(job, sealed)    │
-//! jobs_putProgram(job, offset, …)  │ in pieces of at most PIECE_BYTES_MAX, in order
-//! jobs_putShard(job, task, …)      │
-//! jobs_delegateKey(job, key)       the job's key, sealed to the coordinator; the job starts when
-//!                                  all of it is here
+//! jobs_offer(job, first)                         what is here already; uploads resume from it
+//! jobs_delegateKey(job, key)                     the job's key, sealed to the coordinator
+//! jobs_putManifest(job, token, offset, …)        │
+//! jobs_putProgram(job, token, offset, …)         │ in pieces of at most PIECE_BYTES_MAX, in order
+//! jobs_putShard(job, token, task, offset, …)     │ the job starts when all of it is here
 //! jobs_status(job), jobs_watch(job)
-//! jobs_result(job, task)           which replica's sealed result stands for a task, and its receipt
-//! jobs_readResult(job, task, offset)
-//! jobs_receipt(job, task, replica) a file that `quern verify` checks
+//! jobs_results(job, token, first)                which replica's sealed result stands for each task
+//! jobs_readResult(job, token, task, offset)      its bytes
+//! jobs_receipts(job, first)                      which replicas of settled tasks have a receipt
+//! jobs_receipt(job, task, replica)               a file that `quern verify` checks
 //! ```
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -65,6 +69,19 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
+/// Shows a job's coordinator that who asks has the job's key. It follows from key, chain, job and
+/// coordinator (`quern_shards::keys::JobKey::owner_token`), and opens nothing. Two tokens are
+/// compared there, in constant time, and not here.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OwnerToken(pub Digest);
+
+impl std::fmt::Debug for OwnerToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnerToken(not shown)")
+    }
+}
+
 /// Who answers, and for which chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
@@ -85,7 +102,7 @@ pub struct Offer {
     pub manifest_bytes: u64,
     /// Of the program.
     pub program_bytes: u64,
-    /// Of each shard; shards that are not named have none. Empty until the manifest is here.
+    /// Of each shard; shards that are not named have none. Empty until key and manifest are here.
     pub shards: Vec<ShardOffer>,
     /// Whether every shard is here.
     pub shards_complete: bool,
@@ -186,6 +203,15 @@ pub struct TaskResult {
     pub result_commitment: Digest,
 }
 
+/// The replicas of a settled task that have a receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskReceipts {
+    /// The task.
+    pub task: TaskIndex,
+    /// The replicas, ascending.
+    pub replicas: Vec<ReplicaIndex>,
+}
+
 /// A job's key sealed to the coordinator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelegatedKey {
@@ -207,27 +233,40 @@ pub trait JobsApi {
     #[method(name = "offer")]
     async fn offer(&self, job: JobId, first: TaskIndex) -> RpcResult<Offer>;
 
+    /// The job's key, sealed to the coordinator. It comes first.
+    #[method(name = "delegateKey")]
+    async fn delegate_key(&self, job: JobId, key: DelegatedKey) -> RpcResult<()>;
+
     /// A piece of the sealed manifest. Answers with the bytes held.
     #[method(name = "putManifest")]
-    async fn put_manifest(&self, job: JobId, offset: u64, piece: Blob) -> RpcResult<u64>;
+    async fn put_manifest(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        offset: u64,
+        piece: Blob,
+    ) -> RpcResult<u64>;
 
     /// A piece of the program. Answers with the bytes held.
     #[method(name = "putProgram")]
-    async fn put_program(&self, job: JobId, offset: u64, piece: Blob) -> RpcResult<u64>;
+    async fn put_program(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        offset: u64,
+        piece: Blob,
+    ) -> RpcResult<u64>;
 
     /// A piece of a sealed shard. Answers with the bytes held.
     #[method(name = "putShard")]
     async fn put_shard(
         &self,
         job: JobId,
+        token: OwnerToken,
         task: TaskIndex,
         offset: u64,
         piece: Blob,
     ) -> RpcResult<u64>;
-
-    /// The job's key, sealed to the coordinator.
-    #[method(name = "delegateKey")]
-    async fn delegate_key(&self, job: JobId, key: DelegatedKey) -> RpcResult<()>;
 
     /// How far a job is.
     #[method(name = "status")]
@@ -239,11 +278,26 @@ pub trait JobsApi {
 
     /// The results of decided tasks from `first` on, in task order, at most 4,096.
     #[method(name = "results")]
-    async fn results(&self, job: JobId, first: TaskIndex) -> RpcResult<Vec<TaskResult>>;
+    async fn results(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        first: TaskIndex,
+    ) -> RpcResult<Vec<TaskResult>>;
 
     /// Bytes of the sealed result that stands for a task.
     #[method(name = "readResult")]
-    async fn read_result(&self, job: JobId, task: TaskIndex, offset: u64) -> RpcResult<Blob>;
+    async fn read_result(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        task: TaskIndex,
+        offset: u64,
+    ) -> RpcResult<Blob>;
+
+    /// The receipts of settled tasks from `first` on, in task order, at most 4,096 tasks.
+    #[method(name = "receipts")]
+    async fn receipts(&self, job: JobId, first: TaskIndex) -> RpcResult<Vec<TaskReceipts>>;
 
     /// What `quern verify` checks: the receipt, its verdict and the proof into the settled batch.
     #[method(name = "receipt")]
@@ -253,4 +307,21 @@ pub trait JobsApi {
         task: TaskIndex,
         replica: ReplicaIndex,
     ) -> RpcResult<ReceiptFile>;
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_travels_as_hexadecimal_digits_and_does_not_print() {
+        let token = OwnerToken(Digest([0xab; 32]));
+        let text = serde_json::to_string(&token).unwrap();
+        assert_eq!(text, format!("\"0x{}\"", "ab".repeat(32)));
+        let read: OwnerToken = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.0, token.0);
+        assert_eq!(format!("{token:?}"), "OwnerToken(not shown)");
+        assert!(serde_json::from_str::<OwnerToken>("\"0xab\"").is_err());
+    }
 }

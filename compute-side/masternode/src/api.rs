@@ -1,7 +1,9 @@
 //! The Jobs API's server.
+//!
+//! Who uploads and who fetches results must show the token that follows from the job's key. It is
+//! known here since the owner delegated the key, and remembered beyond the end of the job.
 
 use crate::{
-    context::JobContext,
     core::OutputPlace,
     daemon::{Command, Shared},
     receipts::{Outcome, Outcomes},
@@ -12,17 +14,18 @@ use crate::{
 use jsonrpsee::{
     PendingSubscriptionSink, SubscriptionMessage,
     core::{RpcResult, SubscriptionResult, async_trait},
-    server::{Server, ServerHandle},
+    server::{PingConfig, Server, ServerHandle},
 };
 use quern_jobs_api::{
     About, ApiError, Blob, DelegatedKey, JobStatus, JobsApiServer, MANIFEST_BYTES_MAX,
-    MESSAGE_BYTES_MAX, Offer, PIECE_BYTES_MAX, Phase, ShardOffer, TaskResult,
+    MESSAGE_BYTES_MAX, Offer, OwnerToken, PIECE_BYTES_MAX, Phase, ShardOffer, TaskReceipts,
+    TaskResult,
 };
 use quern_primitives::{
     JobId, ProgramHash, TaskIndex, ids::ReplicaIndex, job::Job, limits, verdict::ReceiptFile,
 };
 use quern_shards::{
-    keys::{Delegation, SealedKey, accept_delegation},
+    keys::{self, Delegation, SealedKey, accept_delegation},
     manifest,
 };
 use sha2::{Digest as _, Sha256};
@@ -34,6 +37,16 @@ const PAGE: usize = 4_096;
 
 /// Connections of owners at a time.
 const CONNECTIONS_MAX: u32 = 256;
+
+/// Jobs that one connection watches at a time: 2,048 watchers in all.
+const SUBSCRIPTIONS_MAX: u32 = 8;
+
+/// How often a connection is asked whether somebody is there.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A connection over which nothing came for so long, not even the answer to a ping, is closed: two
+/// pings and a margin.
+const SILENCE_MAX: Duration = Duration::from_secs(75);
 
 /// A watcher hears of changes no more often than this.
 const WATCH_PAUSE: Duration = Duration::from_millis(200);
@@ -57,10 +70,15 @@ impl Running {
 
 /// Starts the server.
 pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Result<Running> {
+    let pings = PingConfig::new()
+        .ping_interval(PING_INTERVAL)
+        .inactive_limit(SILENCE_MAX);
     let server = Server::builder()
         .max_request_body_size(MESSAGE_BYTES_MAX)
         .max_response_body_size(MESSAGE_BYTES_MAX)
         .max_connections(CONNECTIONS_MAX)
+        .max_subscriptions_per_connection(SUBSCRIPTIONS_MAX)
+        .enable_ws_ping(pings)
         .build(listen)
         .await?;
     let address = server.local_addr()?;
@@ -100,10 +118,6 @@ impl Api {
             Some(coordinator) if *coordinator == self.shared.account.id() => Ok(job),
             _ => Err(ApiError::NotCoordinator),
         }
-    }
-
-    fn context(&self, id: JobId) -> Result<Arc<JobContext>, ApiError> {
-        self.shared.context(id).ok_or(ApiError::ManifestMissing)
     }
 
     /// Runs what reads or writes files beside the tasks that must not wait.
@@ -169,10 +183,11 @@ impl Api {
         .await
     }
 
-    /// Answers from what the log says of a job's results.
+    /// Answers from what the log says of a job's results: to anybody, or to the owner alone.
     async fn outcome<T: Send + 'static>(
         &self,
         job: JobId,
+        to: Audience,
         question: impl FnOnce(&mut Outcome, &JobLog, &Shared) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let outcomes = self.outcomes.clone();
@@ -180,11 +195,53 @@ impl Api {
             if shared.job(job).is_none() {
                 return Err(ApiError::NotCoordinator);
             }
+            if let Audience::Owner(token) = to {
+                check_owner(shared, job, token)?;
+            }
             let log = shared.store.read_log(job).map_err(|_| ApiError::Storage)?;
             outcomes.ask(job, &log, |outcome, log| question(outcome, log, shared))
         })
         .await
     }
+}
+
+/// Who is answered.
+enum Audience {
+    /// Whoever asks.
+    Anybody,
+    /// Who shows the right token.
+    Owner(OwnerToken),
+}
+
+/// Whether a token follows from the job's key.
+fn check_owner(shared: &Shared, job: JobId, shown: OwnerToken) -> Result<(), ApiError> {
+    let known = shared.store.token(job).map_err(|_| ApiError::Storage)?;
+    let known = known.ok_or(ApiError::KeyMissing)?;
+    // Compared in constant time.
+    match known == keys::OwnerToken::from_bytes(shown.0.0) {
+        true => Ok(()),
+        false => Err(ApiError::NotOwner),
+    }
+}
+
+/// Opens a job's manifest once both it and the key are here. From then on shards are taken.
+fn take_up(shared: &Shared, id: JobId, job: &Job) -> Result<(), ApiError> {
+    let key = shared.store.delegated_key(id);
+    if let Some(key) = key.map_err(|_| ApiError::Storage)?
+        && shared.vault.has(id, Item::Manifest)
+        && shared.context(id).is_none()
+    {
+        shared.learn_of(id, job.clone());
+        let context = open_context(shared, id, job, key);
+        shared.put_context(id, context.ok_or(ApiError::WrongManifest)?);
+    }
+    // The chain may have closed the job meanwhile; its end is on disk before its key goes.
+    let closed = shared.store.closed(id).map_err(|_| ApiError::Storage)?;
+    if closed.is_some() {
+        shared.drop_context(id);
+        return Err(ApiError::Closed);
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -216,52 +273,66 @@ impl JobsApiServer for Api {
                     })
                     .filter(|shard| shard.bytes > 0)
                     .collect();
+                let key = shared.store.delegated_key(job);
                 Ok(Offer {
                     manifest_bytes: vault.held(job, Item::Manifest),
                     program_bytes: vault.held(job, Item::Program),
                     shards,
                     shards_complete: context.as_ref().is_some_and(|job| job.has_all_shards()),
-                    key: context.is_some(),
+                    key: key.map_err(|_| ApiError::Storage)?.is_some(),
                 })
             })
             .await?;
         Ok(offer)
     }
 
-    async fn put_manifest(&self, job: JobId, offset: u64, piece: Blob) -> RpcResult<u64> {
-        let submission = self.open_job(job).await?.submission;
+    async fn put_manifest(
+        &self,
+        id: JobId,
+        token: OwnerToken,
+        offset: u64,
+        piece: Blob,
+    ) -> RpcResult<u64> {
+        let job = self.open_job(id).await?;
         let held = self
             .blocking(move |shared| {
+                check_owner(shared, id, token)?;
                 let limit = MANIFEST_BYTES_MAX as u64;
                 let item = Item::Manifest;
-                let received = shared.vault.append(job, item, offset, limit, &piece.0)?;
+                let received = shared.vault.append(id, item, offset, limit, &piece.0)?;
                 let bytes = match received {
-                    _ if shared.vault.has(job, item) => return Ok(shared.vault.held(job, item)),
+                    _ if shared.vault.has(id, item) => return Ok(shared.vault.held(id, item)),
                     Received::Partly(held) if piece.0.len() == PIECE_BYTES_MAX => return Ok(held),
                     _ => shared
                         .vault
-                        .received(job, item)
+                        .received(id, item)
                         .map_err(|_| ApiError::Storage)?,
                 };
                 // The last piece is the first short one.
-                if manifest::check_digest(&submission, &bytes).is_err() {
-                    shared.vault.drop_part(job, item);
+                if manifest::check_digest(&job.submission, &bytes).is_err() {
+                    shared.vault.drop_part(id, item);
                     return Err(ApiError::WrongManifest);
                 }
-                shared
-                    .vault
-                    .keep(job, item)
-                    .map_err(|_| ApiError::Storage)?;
+                shared.vault.keep(id, item).map_err(|_| ApiError::Storage)?;
+                take_up(shared, id, &job)?;
                 Ok(bytes.len() as u64)
             })
             .await?;
+        self.start_if_complete(id).await?;
         Ok(held)
     }
 
-    async fn put_program(&self, job: JobId, offset: u64, piece: Blob) -> RpcResult<u64> {
+    async fn put_program(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        offset: u64,
+        piece: Blob,
+    ) -> RpcResult<u64> {
         let submission = self.open_job(job).await?.submission;
         let held = self
             .blocking(move |shared| {
+                check_owner(shared, job, token)?;
                 let (limit, item) = (u64::from(limits::PROGRAM_BYTES_MAX), Item::Program);
                 let received = shared.vault.append(job, item, offset, limit, &piece.0)?;
                 let bytes = match received {
@@ -296,14 +367,16 @@ impl JobsApiServer for Api {
     async fn put_shard(
         &self,
         job: JobId,
+        token: OwnerToken,
         task: TaskIndex,
         offset: u64,
         piece: Blob,
     ) -> RpcResult<u64> {
         self.open_job(job).await?;
-        let context = self.context(job)?;
         let (held, complete) = self
             .blocking(move |shared| {
+                check_owner(shared, job, token)?;
+                let context = shared.context(job).ok_or(ApiError::ManifestMissing)?;
                 let shard = context
                     .manifest
                     .shard(task)
@@ -358,26 +431,20 @@ impl JobsApiServer for Api {
                 encapsulated,
                 ciphertext,
             };
+            // Nobody but who has the key that the chain has the commitment of gets beyond this.
             let commitment = &job.submission.key_commitment;
-            accept_delegation(&shared.sealing, &purpose, commitment, &sealed)
+            let key = accept_delegation(&shared.sealing, &purpose, commitment, &sealed)
                 .map_err(|_| ApiError::WrongKey)?;
-            if !shared.vault.has(id, Item::Manifest) {
-                return Err(ApiError::ManifestMissing);
+            let (token, sealed) = (key.owner_token(&purpose), (encapsulated, ciphertext));
+            let known = shared.store.token(id).map_err(|_| ApiError::Storage)?;
+            // An owner who goes on with an upload delegates again; nothing is written anew for it.
+            if shared.context(id).is_none() || known.as_ref() != Some(&token) {
+                shared
+                    .store
+                    .remember_key(id, &job, sealed, &token)
+                    .map_err(|_| ApiError::Storage)?;
             }
-            shared
-                .store
-                .remember_key(id, &job, (encapsulated, ciphertext))
-                .map_err(|_| ApiError::Storage)?;
-            shared.learn_of(id, job.clone());
-            let context = open_context(shared, id, &job, (encapsulated, ciphertext));
-            shared.put_context(id, context.ok_or(ApiError::WrongManifest)?);
-            // The chain may have closed the job meanwhile; its end is on disk before its key goes.
-            let closed = shared.store.closed(id).map_err(|_| ApiError::Storage)?;
-            if closed.is_some() {
-                shared.drop_context(id);
-                return Err(ApiError::Closed);
-            }
-            Ok(())
+            take_up(shared, id, &job)
         })
         .await?;
         self.start_if_complete(id).await?;
@@ -389,6 +456,8 @@ impl JobsApiServer for Api {
     }
 
     async fn watch(&self, pending: PendingSubscriptionSink, job: JobId) -> SubscriptionResult {
+        // Before the first look, so that no change is missed.
+        let mut changes = self.shared.changes_of(job);
         let first = match self.ask_status(job).await {
             Ok(status) => status,
             Err(error) => {
@@ -397,7 +466,6 @@ impl JobsApiServer for Api {
             }
         };
         let sink = pending.accept().await?;
-        let mut changes = self.shared.changes.subscribe();
         let mut last = first;
         sink.send(SubscriptionMessage::from_json(&last)?).await?;
         while last.phase != Phase::Closed {
@@ -415,14 +483,25 @@ impl JobsApiServer for Api {
         Ok(())
     }
 
-    async fn results(&self, job: JobId, first: TaskIndex) -> RpcResult<Vec<TaskResult>> {
-        let results = self.outcome(job, move |outcome, log, _| {
+    async fn results(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        first: TaskIndex,
+    ) -> RpcResult<Vec<TaskResult>> {
+        let results = self.outcome(job, Audience::Owner(token), move |outcome, log, _| {
             outcome.results(log, first, PAGE)
         });
         Ok(results.await?)
     }
 
-    async fn read_result(&self, job: JobId, task: TaskIndex, offset: u64) -> RpcResult<Blob> {
+    async fn read_result(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        task: TaskIndex,
+        offset: u64,
+    ) -> RpcResult<Blob> {
         let read = move |shared: &Shared, result: &TaskResult, place| match place {
             OutputPlace::Inline { .. } => {
                 let output = shared
@@ -440,11 +519,18 @@ impl JobsApiServer for Api {
                 piece.map_err(|_| ApiError::NoSuchBytes)
             }
         };
-        let bytes = self.outcome(job, move |outcome, log, shared| {
+        let bytes = self.outcome(job, Audience::Owner(token), move |outcome, log, shared| {
             let (result, place) = outcome.result(log, task)?;
             read(shared, &result, place)
         });
         Ok(Blob(bytes.await?))
+    }
+
+    async fn receipts(&self, job: JobId, first: TaskIndex) -> RpcResult<Vec<TaskReceipts>> {
+        let receipts = self.outcome(job, Audience::Anybody, move |outcome, log, _| {
+            outcome.receipts(log, first, PAGE)
+        });
+        Ok(receipts.await?)
     }
 
     async fn receipt(
@@ -453,7 +539,7 @@ impl JobsApiServer for Api {
         task: TaskIndex,
         replica: ReplicaIndex,
     ) -> RpcResult<ReceiptFile> {
-        let file = self.outcome(job, move |outcome, log, shared| {
+        let file = self.outcome(job, Audience::Anybody, move |outcome, log, shared| {
             outcome.receipt_file(log, shared.genesis, task, replica)
         });
         Ok(file.await?)

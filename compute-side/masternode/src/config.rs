@@ -19,6 +19,10 @@ use zeroize::Zeroizing;
 /// A settings file is no longer than this.
 const CONFIG_BYTES_MAX: u64 = 64 * 1024;
 
+/// What the files of all jobs may take on the disk, if the settings do not say: 64 GiB. Three quarters
+/// are for uploads, 6,144 shards of 8 MiB; the rest is for results alone, 1,024 of 16 MiB.
+const DISK_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
 /// The settings, as in `masternode.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +49,10 @@ pub struct Config {
     pub public_jobs_api: Option<String>,
     /// How long a verdict waits for others to be settled with, in seconds.
     pub settle_wait_seconds: Option<u32>,
+    /// What the jobs' files may take of the disk, in bytes: programs, manifests, shards, and results
+    /// over 64 KiB. Smaller results and the logs are in the store, and come on top.
+    #[serde(default = "default_disk_bytes_max")]
+    pub disk_bytes_max: u64,
 }
 
 fn default_chain() -> String {
@@ -60,6 +68,10 @@ fn default_listen() -> Vec<String> {
 
 fn default_jobs_api() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 9955))
+}
+
+fn default_disk_bytes_max() -> u64 {
+    DISK_BYTES_MAX
 }
 
 /// The keys of a masternode.
@@ -192,6 +204,15 @@ mod tests {
         assert_eq!(config.chain, "ws://127.0.0.1:9944");
         assert_eq!(config.listen().unwrap().len(), 2);
         assert_eq!(config.settle(), SettleLimits::default());
+        assert_eq!(config.disk_bytes_max, DISK_BYTES_MAX);
+    }
+
+    #[test]
+    fn the_room_on_the_disk_is_as_large_as_the_operator_says() {
+        let config = read("data_dir = '/tmp/x'\ndisk_bytes_max = 1_000_000_000").unwrap();
+        assert_eq!(config.disk_bytes_max, 1_000_000_000);
+        let error = refusal(read("data_dir = '/tmp/x'\ndisk_bytes_max = -1"));
+        assert!(error.contains("disk_bytes_max"), "{error}");
     }
 
     #[test]

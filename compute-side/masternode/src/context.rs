@@ -2,7 +2,7 @@
 //! words of an answer composed from both.
 
 use crate::{
-    core::WorkPlan,
+    core::{PlannedAssignment, WorkPlan},
     daemon::Shared,
     vault::{Item, Vault},
 };
@@ -11,11 +11,12 @@ use quern_protocol::{
     Assignment, Discard, DiscardReason, Response, SealedKey, ShardFacts, TaskLimits, Work, limits,
 };
 use quern_shards::{
-    keys::{Courier, HandOver, JobKey},
+    keys::{Courier, HandOver, JobKey, UnwrapError},
     manifest::ValidatedManifest,
 };
 use std::{
     collections::BTreeSet,
+    io,
     sync::{Mutex, OnceLock, PoisonError},
 };
 
@@ -70,47 +71,74 @@ impl JobContext {
     }
 }
 
-/// The answer to an exchange: the plan, with keys sealed to the device and small shards inside.
-/// A replica that cannot be composed (its file is gone) is taken back by telling the device to drop
-/// it; its time runs out and it goes to another.
+/// Why a replica cannot be handed out.
+#[derive(Debug, thiserror::Error)]
+enum ComposeError {
+    /// The job's manifest or key is not here.
+    #[error("the job is not open here; if it closed just now, nothing is wrong")]
+    NotOpen,
+    /// There is no such task.
+    #[error("the job's manifest names no such task")]
+    NoSuchTask,
+    /// The shard's key is not the one that was wrapped.
+    #[error("the shard's key does not unwrap; its owner sealed the manifest wrongly")]
+    Key(#[source] UnwrapError),
+    /// The shard's file is gone or damaged.
+    #[error("the sealed shard cannot be read; restore its file")]
+    Shard(#[source] io::Error),
+    /// The program's file is gone.
+    #[error("the program cannot be found; restore its file")]
+    Program,
+}
+
+/// The answer to an exchange: the plan, with keys sealed to the device and small shards inside; and
+/// what of the plan cannot be handed out. The device is told to drop that, and the core must be told
+/// that nobody has it.
 pub(crate) fn compose(
     shared: &Shared,
     device: DeviceId,
     courier: &Courier,
     plan: WorkPlan,
-) -> Response {
+) -> (Response, Vec<PlannedAssignment>) {
     let mut work = Work {
         acknowledged: plan.acknowledged,
         discard: plan.discard,
         assignments: Vec::with_capacity(plan.assignments.len()),
         ask_again_ms: plan.ask_again_ms,
     };
+    let mut withheld = Vec::new();
     for planned in plan.assignments {
         match assignment(shared, device, courier, &planned) {
-            Some(assignment) => work.assignments.push(assignment),
-            None => {
-                tracing::error!(job = %planned.id.job, task = planned.id.task, "cannot hand a task out");
+            Ok(assignment) => work.assignments.push(assignment),
+            Err(error) => {
+                let (id, error) = (planned.id, &error as &dyn std::error::Error);
+                tracing::error!(job = %id.job, task = id.task, error, "cannot hand a task out; it rests for a while");
                 work.discard.push(Discard {
-                    id: planned.id,
+                    id,
                     reason: DiscardReason::NotAssigned,
                 });
+                withheld.push(planned);
             }
         }
     }
-    Response::Work(work)
+    (Response::Work(work), withheld)
 }
 
 fn assignment(
     shared: &Shared,
     device: DeviceId,
     courier: &Courier,
-    planned: &crate::core::PlannedAssignment,
-) -> Option<Assignment> {
+    planned: &PlannedAssignment,
+) -> Result<Assignment, ComposeError> {
     let (job, task) = (planned.id.job, planned.id.task);
-    let context = shared.context(job)?;
-    let submission = shared.job(job)?.submission;
-    let shard = context.manifest.shard(task)?;
-    let key = context.manifest.shard_key(&context.key, task)?.ok()?;
+    let context = shared.context(job).ok_or(ComposeError::NotOpen)?;
+    let submission = shared.job(job).ok_or(ComposeError::NotOpen)?.submission;
+    let manifest = &context.manifest;
+    let shard = manifest.shard(task).ok_or(ComposeError::NoSuchTask)?;
+    let key = manifest
+        .shard_key(&context.key, task)
+        .ok_or(ComposeError::NoSuchTask)?
+        .map_err(ComposeError::Key)?;
     let purpose = HandOver {
         genesis: shared.genesis,
         job,
@@ -120,24 +148,23 @@ fn assignment(
     let sealed = courier.hand_over(&key, &purpose);
     let sealed_bytes = shard.sealed_bytes();
     let inline_shard = if sealed_bytes <= limits::INLINE_SHARD_BYTES_MAX as u64 {
-        Some(shared.vault.read_all(job, Item::Shard(task)).ok()?)
+        let bytes = shared.vault.read_all(job, Item::Shard(task));
+        Some(bytes.map_err(ComposeError::Shard)?)
     } else {
         None
     };
-    Some(Assignment {
+    Ok(Assignment {
         id: planned.id,
         program: submission.program,
-        program_bytes: context.program_bytes(&shared.vault)?,
-        arguments: context
-            .manifest
-            .arguments(task)
-            .map(<[u8]>::to_vec)
-            .collect(),
+        program_bytes: context
+            .program_bytes(&shared.vault)
+            .ok_or(ComposeError::Program)?,
+        arguments: manifest.arguments(task).map(<[u8]>::to_vec).collect(),
         shard: ShardFacts {
             root: shard.chunk_root,
             sealed_bytes,
             plaintext_bytes: shard.plaintext_bytes.into(),
-            count: context.manifest.tasks(),
+            count: manifest.tasks(),
         },
         key: SealedKey {
             encapsulated: sealed.encapsulated,

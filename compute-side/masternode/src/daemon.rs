@@ -17,7 +17,10 @@ pub(crate) use state::Shared;
 
 use crate::{
     config::Config,
-    core::{Core, Effect, Engines, Event, JobPlan, Settings, Tick, Ticket, Token},
+    context::compose,
+    core::{
+        Core, Effect, Engines, Event, JobPlan, PlannedAssignment, Settings, Tick, Ticket, Token,
+    },
     settler,
     store::Store,
     vault::Vault,
@@ -38,7 +41,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 /// Commands that wait for the core; whoever sends more waits.
 const COMMANDS_MAX: usize = 4_096;
@@ -49,7 +52,7 @@ const ORDERS_MAX: usize = 1_024;
 /// How often connected devices are looked up again, in finalised blocks.
 const RECHECK_BLOCKS: BlockNumber = 15;
 
-/// How long accepted results and receipts stay after a job's deadline: a day of 2-second blocks.
+/// How long accepted results and receipts stay after a job's end: a day of 2-second blocks.
 const RETENTION_BLOCKS: BlockNumber = 24 * 3_600 / 2;
 
 /// What reaches the task that owns the core.
@@ -77,6 +80,11 @@ pub(crate) enum Command {
     Rechecked {
         device: DeviceId,
         view: Option<Box<DeviceView>>,
+    },
+    /// What a device was given could not be handed out.
+    Withheld {
+        device: DeviceId,
+        given: PlannedAssignment,
     },
     /// All of a job's upload is here.
     Uploaded { job: JobId },
@@ -117,11 +125,11 @@ pub async fn run(
         sealing: keys.sealing,
         chain,
         store,
-        vault: Vault::open(&config.data_dir.join("jobs"))?,
+        vault: Vault::open(&config.data_dir.join("jobs"), config.disk_bytes_max)?,
         commands,
         contexts: Mutex::default(),
         jobs: Mutex::default(),
-        changes: watch::Sender::new(0),
+        watched: Mutex::default(),
     });
 
     let (settlements, to_settle) = mpsc::channel(ORDERS_MAX);
@@ -159,6 +167,7 @@ pub async fn run(
         devices = ?server.listen_addresses(),
         jobs_api = %api.local_addr(),
         block,
+        job_files_bytes = shared.vault.bytes(),
         "masternode is ready"
     );
     // Among the runtime's own tasks: whoever has news for the core then runs it next on the same
@@ -311,6 +320,11 @@ impl Grid {
                     self.step(Event::Barred { device, refusal });
                 }
             }
+            Command::Withheld { device, given } => self.step(Event::Withheld {
+                device,
+                id: given.id,
+                log_position: given.log_position,
+            }),
             Command::Uploaded { job } => self.uploaded(job),
             Command::Persisted(through) => self.step(Event::Persisted { through }),
             Command::NotSettled(job) => self.step(Event::NotSettled { job }),
@@ -349,7 +363,7 @@ impl Grid {
         }
     }
 
-    /// Writes down a job's new state.
+    /// Writes down a job's new state. If that fails the store has the masternode stopped.
     fn remember(&self, id: JobId, job: &Job) {
         if let Err(error) = self.shared.store.remember_job(id, job) {
             tracing::error!(%id, error = &error as &dyn std::error::Error, "cannot remember a job");
@@ -413,12 +427,20 @@ impl Grid {
                     return;
                 };
                 let shared = self.shared.clone();
-                let compose = move || crate::context::compose(&shared, device, &courier, work);
                 if has_shards {
                     // Their files are read beside the task that owns the core.
-                    tokio::spawn(async move { reply.reply(compose()) });
+                    tokio::spawn(async move {
+                        let (answer, withheld) = compose(&shared, device, &courier, work);
+                        reply.reply(answer);
+                        for given in withheld {
+                            let command = Command::Withheld { device, given };
+                            // An error says that the masternode stops.
+                            drop(shared.commands.send(command).await);
+                        }
+                    });
                 } else {
-                    reply.reply(compose());
+                    let (answer, _) = compose(&shared, device, &courier, work);
+                    reply.reply(answer);
                 }
             }
             Effect::Refuse { token, refusal } => {
@@ -434,10 +456,13 @@ impl Grid {
             Effect::CloseFailed { job, task, why } => {
                 self.order(settler::Order::CloseFailed { job, task, why });
             }
-            Effect::Changed { .. } => self.shared.changes.send_modify(|count| *count += 1),
+            Effect::Changed { job } => self.shared.changed(job),
             Effect::Closed { job, status } => {
                 watcher::close(&self.shared, job, &status);
-                self.shared.changes.send_modify(|count| *count += 1);
+                // What is kept of it is kept for so long from this block on. If it cannot be written
+                // the store has the masternode stopped.
+                let _ = self.shared.store.closed_at(job, self.block);
+                self.shared.changed(job);
             }
         }
         // Requests whose device went away are never answered.
@@ -468,17 +493,22 @@ pub(crate) fn erase_old(shared: &Shared, block: BlockNumber) {
         return;
     };
     for (id, record) in jobs {
-        let last_use = record
-            .job
-            .submission
-            .deadline
-            .saturating_add(RETENTION_BLOCKS);
-        if !record.job.state.is_open() && block > last_use {
-            shared.forget(id);
-            let erased = shared.store.erase(id).map_err(anyhow::Error::from);
-            if let Err(error) = erased.and_then(|()| Ok(shared.vault.erase(id)?)) {
-                tracing::warn!(%id, error = format!("{error:#}"), "cannot erase a closed job");
-            }
+        if !record.job.state.is_open()
+            && let Err(error) = erase_if_old(shared, id, block)
+        {
+            tracing::warn!(%id, error = format!("{error:#}"), "cannot erase a closed job");
         }
     }
+}
+
+/// Erases a closed job if its time is over. One that ended while this masternode was away counts from
+/// the first look at it.
+fn erase_if_old(shared: &Shared, id: JobId, block: BlockNumber) -> anyhow::Result<()> {
+    let closed_at = shared.store.closed_at(id, block)?;
+    if block > closed_at.saturating_add(RETENTION_BLOCKS) {
+        shared.forget(id);
+        shared.vault.erase(id)?;
+        shared.store.erase(id)?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@
 use crate::core::{Entry, OutputPlace};
 use codec::Encode;
 use quern_job_rules::tasks;
-use quern_jobs_api::{ApiError, TaskResult};
+use quern_jobs_api::{ApiError, TaskReceipts, TaskResult};
 use quern_primitives::{
     Digest, GenesisHash, JobId, TaskIndex,
     batch::Batch,
@@ -141,6 +141,30 @@ impl Outcome {
             result_commitment: receipt.payload.result_commitment,
         };
         Ok((result, output))
+    }
+
+    /// The replicas that have a receipt, of settled tasks from `first` on, at most `most` tasks.
+    pub(crate) fn receipts(
+        &self,
+        log: &impl Log,
+        first: TaskIndex,
+        most: usize,
+    ) -> Result<Vec<TaskReceipts>, ApiError> {
+        let settled = self.batches.range(first..).take(most);
+        settled
+            .map(|(task, _)| {
+                let verdict = self.verdict(log, *task)?;
+                let named = verdict.replicas.iter();
+                let replicas = named
+                    .filter(|found| found.receipt.is_some())
+                    .map(|found| found.replica)
+                    .collect();
+                Ok(TaskReceipts {
+                    task: *task,
+                    replicas,
+                })
+            })
+            .collect()
     }
 
     /// The file that proves what a replica was found to be worth.
@@ -298,20 +322,21 @@ mod tests {
         }
     }
 
-    /// Replica 0 is wrong, replica 1 is right.
+    /// Replica 0 is wrong, replica 1 is right, replica 2 was late.
     fn verdict(task: TaskIndex) -> Verdict {
         let finding = |replica, finding| ReplicaFinding {
             replica,
             device: receipt(task, replica).payload.device,
             account: AccountId::new([replica; 32]),
             finding,
-            receipt: None,
+            receipt: (finding != Finding::Delayed).then_some(Digest([5; 32])),
             pay: 0,
         };
         let answer = receipt(task, 1).payload.answer();
         let replicas = vec![
             finding(0, Finding::Incorrect),
             finding(1, Finding::Accepted),
+            finding(2, Finding::Delayed),
         ];
         Verdict {
             job: JOB,
@@ -415,6 +440,20 @@ mod tests {
                     .holds(&file.verdicts_root, &file.verdict.encode())
             );
         }
+    }
+
+    #[test]
+    fn the_receipts_are_those_of_settled_tasks_and_of_who_answered() {
+        let (outcome, log) = outcome();
+        let answered = |task| TaskReceipts {
+            task,
+            replicas: vec![0, 1],
+        };
+        let receipts = |first, most| outcome.receipts(&log, first, most);
+        assert_eq!(receipts(0, 10), Ok(vec![answered(1), answered(2)]));
+        assert_eq!(receipts(2, 10), Ok(vec![answered(2)]));
+        assert_eq!(receipts(0, 1), Ok(vec![answered(1)]));
+        assert_eq!(receipts(3, 10), Ok(vec![]));
     }
 
     #[test]

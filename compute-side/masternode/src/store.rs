@@ -3,6 +3,9 @@
 //! All entries that wait are written in one transaction, by a thread of their own; what waits for
 //! the disk is told when it is there. A `kill -9` at any moment leaves the last finished
 //! transaction.
+//!
+//! A write that fails, whoever wrote, is the writer's last word, and stops the masternode: from then
+//! on it could acknowledge nothing.
 
 use crate::{
     core::{Effect, Entry, Ticket},
@@ -10,7 +13,10 @@ use crate::{
 };
 use codec::{Decode, DecodeAll, Encode};
 use quern_jobs_api::{ApiError, JobStatus};
-use quern_primitives::{DeviceId, GenesisHash, JobId, TaskIndex, ids::ReplicaIndex, job::Job};
+use quern_primitives::{
+    BlockNumber, DeviceId, GenesisHash, JobId, TaskIndex, ids::ReplicaIndex, job::Job,
+};
+use quern_shards::keys::OwnerToken;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
 use std::{
     path::Path,
@@ -34,6 +40,10 @@ const OUTPUTS: TableDefinition<[u8; 69], &[u8]> = TableDefinition::new("outputs/
 const JOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("jobs/1");
 /// Job name to what its owner is told of it since the chain closed it.
 const CLOSED: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("closed/1");
+/// Job name to the first block at which it was known to be closed.
+const ENDS: TableDefinition<[u8; 32], u32> = TableDefinition::new("ends/1");
+/// Job name to the token that its owner shows. It stays when the key goes: results are fetched later.
+const TOKENS: TableDefinition<[u8; 32], [u8; 32]> = TableDefinition::new("tokens/1");
 /// The chain this file belongs to.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta/1");
 
@@ -49,13 +59,13 @@ pub(crate) struct JobRecord {
 }
 
 /// Why the store does not open or answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// The file cannot be read or written.
     #[error(
         "the masternode's store cannot be used; is the disk full, or another masternode using it?"
     )]
-    Database(#[source] Box<redb::Error>),
+    Database(#[source] Arc<redb::Error>),
     /// The file is another chain's.
     #[error(
         "the store belongs to the chain {found}, the node is on {expected}; use another data directory"
@@ -76,12 +86,23 @@ pub(crate) enum StoreError {
     },
     /// The status of a closed job does not read.
     #[error("the store's status of a closed job does not read; it was written by another version")]
-    Status(#[source] serde_json::Error),
+    Status(#[source] Arc<serde_json::Error>),
+    /// A job's log has as many entries as it may have.
+    #[error(
+        "the log of job {job} is full: place {position} is beyond the last, {}; start again when the chain has closed the job",
+        u32::MAX
+    )]
+    LogFull {
+        /// The job.
+        job: JobId,
+        /// The place of the entry that finds no room.
+        position: u64,
+    },
 }
 
 impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
-        Self::Database(Box::new(error.into()))
+        Self::Database(Arc::new(error.into()))
     }
 }
 
@@ -105,10 +126,13 @@ enum Write {
         task: TaskIndex,
         keep: Vec<(ReplicaIndex, DeviceId)>,
     },
+    /// Somebody else could not write.
+    Failed(StoreError),
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes it; `on_disk` is told the last ticket written.
+    /// Opens the store in a folder, or makes it; `on_disk` is told the last ticket written, and
+    /// `on_failure` the first write that failed, after which nothing more is written.
     pub(crate) fn open(
         folder: &Path,
         genesis: GenesisHash,
@@ -198,27 +222,65 @@ impl Store {
 
     /// Remembers a job as the chain has it; on disk when this returns.
     pub(crate) fn remember_job(&self, id: JobId, job: &Job) -> Result<(), StoreError> {
-        self.change_job(id, Some(job), |record| record.job = job.clone())
+        self.reported(self.change_job(id, Some(job), |record| record.job = job.clone()))
     }
 
-    /// Remembers the key that a job's owner delegated, and the job if it is new; on disk when this
-    /// returns. A closed job's key is not remembered.
+    /// Remembers the key that a job's owner delegated and the token that follows from it, and the job
+    /// if it is new; on disk when this returns. A closed job's key is not remembered.
     pub(crate) fn remember_key(
         &self,
         id: JobId,
         job: &Job,
         key: ([u8; 32], [u8; 48]),
+        token: &OwnerToken,
     ) -> Result<(), StoreError> {
-        self.change_job(id, Some(job), |record| record.delegated_key = Some(key))?;
-        if self.closed(id)?.is_some() {
-            self.change_job(id, None, |record| record.delegated_key = None)?;
-        }
+        let remember = || -> Result<(), StoreError> {
+            self.write_token(id, token)?;
+            self.change_job(id, Some(job), |record| record.delegated_key = Some(key))?;
+            if self.closed(id)?.is_some() {
+                self.change_job(id, None, |record| record.delegated_key = None)?;
+            }
+            Ok(())
+        };
+        self.reported(remember())
+    }
+
+    fn write_token(&self, id: JobId, token: &OwnerToken) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        write.open_table(TOKENS)?.insert(id.0, token.to_bytes())?;
+        write.commit()?;
         Ok(())
+    }
+
+    /// The key that a job's owner delegated, until the chain closes the job.
+    pub(crate) fn delegated_key(
+        &self,
+        job: JobId,
+    ) -> Result<Option<([u8; 32], [u8; 48])>, StoreError> {
+        let table = self.database.begin_read()?.open_table(JOBS)?;
+        let record = table.get(job.0)?.map(|bytes| decode_record(bytes.value()));
+        Ok(record.transpose()?.and_then(|record| record.delegated_key))
+    }
+
+    /// The token that a job's owner shows, if the owner ever delegated the key.
+    pub(crate) fn token(&self, job: JobId) -> Result<Option<OwnerToken>, StoreError> {
+        let table = self.database.begin_read()?.open_table(TOKENS)?;
+        let token = table.get(job.0)?;
+        Ok(token.map(|bytes| OwnerToken::from_bytes(bytes.value())))
     }
 
     /// Remembers of a known job that all of it was uploaded and checked; on disk when this returns.
     pub(crate) fn remember_upload(&self, id: JobId) -> Result<(), StoreError> {
-        self.change_job(id, None, |record| record.uploaded = true)
+        self.reported(self.change_job(id, None, |record| record.uploaded = true))
+    }
+
+    /// Has the masternode stopped if a write failed.
+    fn reported<T>(&self, written: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &written {
+            // An error says that the writer has reported another failure and ended.
+            let _ = self.queue.send(Write::Failed(error.clone()));
+        }
+        written
     }
 
     /// Reads and writes in one transaction: several tasks may have news of one job, and none may
@@ -251,6 +313,10 @@ impl Store {
 
     /// Remembers how a job ended and forgets its key; on disk when this returns.
     pub(crate) fn close_job(&self, job: JobId, status: &JobStatus) -> Result<(), StoreError> {
+        self.reported(self.write_end(job, status))
+    }
+
+    fn write_end(&self, job: JobId, status: &JobStatus) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
         {
             let mut jobs = write.open_table(JOBS)?;
@@ -262,7 +328,7 @@ impl Store {
                 };
                 jobs.insert(job.0, record.encode().as_slice())?;
             }
-            let status = serde_json::to_vec(status).map_err(StoreError::Status)?;
+            let status = serde_json::to_vec(status).map_err(unreadable)?;
             write.open_table(CLOSED)?.insert(job.0, status.as_slice())?;
         }
         write.commit()?;
@@ -274,15 +340,43 @@ impl Store {
         let table = self.database.begin_read()?.open_table(CLOSED)?;
         let status = table.get(job.0)?;
         status
-            .map(|bytes| serde_json::from_slice(bytes.value()).map_err(StoreError::Status))
+            .map(|bytes| serde_json::from_slice(bytes.value()).map_err(unreadable))
             .transpose()
+    }
+
+    /// The first block at which a closed job was known to be closed: this one, if none is remembered,
+    /// and then it is on disk when this returns.
+    pub(crate) fn closed_at(
+        &self,
+        job: JobId,
+        block: BlockNumber,
+    ) -> Result<BlockNumber, StoreError> {
+        let table = self.database.begin_read()?.open_table(ENDS)?;
+        if let Some(known) = table.get(job.0)? {
+            return Ok(known.value());
+        }
+        self.reported(self.write_closed_at(job, block))?;
+        Ok(block)
+    }
+
+    fn write_closed_at(&self, job: JobId, block: BlockNumber) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        write.open_table(ENDS)?.insert(job.0, block)?;
+        write.commit()?;
+        Ok(())
     }
 
     /// Forgets a job, its log and its results.
     pub(crate) fn erase(&self, job: JobId) -> Result<(), StoreError> {
+        self.reported(self.write_erasure(job))
+    }
+
+    fn write_erasure(&self, job: JobId) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
         write.open_table(JOBS)?.remove(job.0)?;
         write.open_table(CLOSED)?.remove(job.0)?;
+        write.open_table(ENDS)?.remove(job.0)?;
+        write.open_table(TOKENS)?.remove(job.0)?;
         write
             .open_table(LOG)?
             .retain_in(log_key(job, 0)..=log_key(job, u32::MAX), |_, _| false)?;
@@ -329,6 +423,10 @@ impl Log for JobLog {
     }
 }
 
+fn unreadable(error: serde_json::Error) -> StoreError {
+    StoreError::Status(Arc::new(error))
+}
+
 fn decode_entry(mut bytes: &[u8]) -> Result<Entry, StoreError> {
     Entry::decode_all(&mut bytes).map_err(|source| StoreError::Foreign {
         what: "job log",
@@ -342,6 +440,8 @@ fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> 
     write.open_table(OUTPUTS)?;
     write.open_table(JOBS)?;
     write.open_table(CLOSED)?;
+    write.open_table(ENDS)?;
+    write.open_table(TOKENS)?;
     {
         let mut meta = write.open_table(META)?;
         let known = meta.get("genesis")?.map(|bytes| bytes.value().to_vec());
@@ -396,8 +496,11 @@ fn write_group(database: &Database, group: &[Write]) -> Result<Option<Ticket>, S
                     entry,
                     output,
                 } => {
-                    let position = u32::try_from(*position).unwrap_or(u32::MAX);
-                    log.insert(log_key(*job, position), entry.encode().as_slice())?;
+                    let place = u32::try_from(*position).map_err(|_| StoreError::LogFull {
+                        job: *job,
+                        position: *position,
+                    })?;
+                    log.insert(log_key(*job, place), entry.encode().as_slice())?;
                     if let (Some(bytes), Entry::Reported { receipt, .. }) = (output, &**entry) {
                         let receipt = &receipt.payload;
                         let key = output_key(*job, receipt.task, receipt.replica, receipt.device);
@@ -414,6 +517,8 @@ fn write_group(database: &Database, group: &[Write]) -> Result<Option<Ticket>, S
                         .map(|(replica, device)| output_key(*job, *task, *replica, *device));
                     outputs.retain_in(first..=end, |key, _| Some(key) == kept)?;
                 }
+                // What came before it in the group was promised to nobody.
+                Write::Failed(error) => return Err(error.clone()),
             }
         }
     }
@@ -634,8 +739,9 @@ mod tests {
         let (store, written) = open(folder.path());
         store.remember_upload(JOB).unwrap();
         assert!(store.job(JOB).unwrap().is_none(), "it is not known");
-        let key = ([1; 32], [2; 48]);
-        store.remember_key(JOB, &a_job(), key).unwrap();
+        let (key, token) = (([1; 32], [2; 48]), OwnerToken::from_bytes([3; 32]));
+        store.remember_key(JOB, &a_job(), key, &token).unwrap();
+        assert_eq!(store.delegated_key(JOB).unwrap(), Some(key));
         store.remember_upload(JOB).unwrap();
         let job = Job {
             next_batch: 7,
@@ -667,8 +773,74 @@ mod tests {
         assert_eq!(store.closed(JOB).unwrap(), Some(status));
         let record = store.job(JOB).unwrap().unwrap();
         assert!(record.delegated_key.is_none() && record.uploaded);
+        assert_eq!(store.delegated_key(JOB).unwrap(), None);
+        let known = store.token(JOB).unwrap();
+        assert_eq!(known, Some(token), "its owner may still fetch results");
+        assert_eq!(store.token(OTHER).unwrap(), None);
         store.erase(JOB).unwrap();
         assert!(store.closed(JOB).unwrap().is_none() && store.job(JOB).unwrap().is_none());
+        assert_eq!(store.token(JOB).unwrap(), None);
+    }
+
+    #[test]
+    fn the_block_at_which_a_job_was_first_known_to_be_closed_is_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        assert_eq!(store.closed_at(JOB, 70).unwrap(), 70);
+        close((store, written));
+        let (store, _written) = open(folder.path());
+        assert_eq!(store.closed_at(JOB, 900).unwrap(), 70);
+        assert_eq!(store.closed_at(OTHER, 900).unwrap(), 900);
+        store.erase(JOB).unwrap();
+        assert_eq!(store.closed_at(JOB, 901).unwrap(), 901);
+    }
+
+    /// A store, and what it says of the first write that failed.
+    fn open_to_fail(folder: &Path) -> (Store, mpsc::Receiver<StoreError>) {
+        let (on_failure, failed) = mpsc::sync_channel(1);
+        let store = Store::open(
+            folder,
+            HERE,
+            |_| {},
+            move |error| on_failure.send(error).unwrap_or_default(),
+        );
+        (store.unwrap(), failed)
+    }
+
+    #[test]
+    fn whoever_cannot_write_the_store_says_so_and_writes_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, failed) = open_to_fail(folder.path());
+        let write = store.database.begin_write().unwrap();
+        write
+            .open_table(JOBS)
+            .unwrap()
+            .insert(JOB.0, [1u8].as_slice())
+            .unwrap();
+        write.commit().unwrap();
+        let refused = store.remember_job(JOB, &a_job());
+        assert!(matches!(refused, Err(StoreError::Foreign { .. })));
+        let said = failed.recv().unwrap();
+        assert!(matches!(said, StoreError::Foreign { .. }), "{said}");
+        append(&store, 1, OTHER, 0, 1);
+        assert!(failed.recv().is_err(), "the writer has ended");
+        assert_eq!(store.log(OTHER).unwrap(), []);
+    }
+
+    #[test]
+    fn a_log_that_is_full_overwrites_nothing_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, failed) = open_to_fail(folder.path());
+        let position = u64::from(u32::MAX) + 1;
+        append(&store, 1, JOB, position, 1);
+        match failed.recv().unwrap() {
+            StoreError::LogFull {
+                job,
+                position: found,
+            } => assert_eq!((job, found), (JOB, position)),
+            other => panic!("{other}"),
+        }
+        assert_eq!(store.log(JOB).unwrap(), []);
     }
 
     #[test]

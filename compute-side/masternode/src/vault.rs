@@ -1,11 +1,16 @@
 //! The files of a job: sealed manifest, program, sealed shards, and results too large for the
 //! store. Each is received in order into a `.part` file, so that an upload resumes from the file's
-//! length; it gets its name only after its digest was checked.
+//! length; it gets its name only after its digest was checked. All of them together have so much room
+//! on the disk as the operator gives them; what finds none is refused before its first byte is written.
+
+mod room;
 
 use quern_jobs_api::{ApiError, PIECE_BYTES_MAX};
 use quern_primitives::{DeviceId, Digest, JobId, TaskIndex, ids::ReplicaIndex};
 use quern_shards::chunks::ChunkHasher;
+use room::{Need, Room};
 use std::{
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read, Seek, SeekFrom, Write},
@@ -15,6 +20,9 @@ use std::{
 
 /// Bytes read at a time when a file is checked.
 const READ_BYTES: usize = 1024 * 1024;
+
+/// How the name of a file ends that is being received.
+const PART: &str = "part";
 
 /// Pieces that are written at the same time, at most; those of one item wait for each other.
 const WRITERS: usize = 64;
@@ -32,11 +40,21 @@ pub(crate) enum Item {
     Result(TaskIndex, ReplicaIndex, DeviceId),
 }
 
+impl Item {
+    fn need(self) -> Need {
+        match self {
+            Self::Manifest | Self::Program | Self::Shard(_) => Need::Input,
+            Self::Result(..) => Need::Result,
+        }
+    }
+}
+
 /// The files of all jobs.
 #[derive(Clone, Debug)]
 pub(crate) struct Vault {
     folder: PathBuf,
     writers: Arc<[Mutex<()>]>,
+    room: Arc<Room>,
 }
 
 /// What happened to a piece.
@@ -49,13 +67,49 @@ pub(crate) enum Received {
 }
 
 impl Vault {
-    /// The vault in a folder, made if it is not there.
-    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+    /// The vault in a folder, made if it is not there, for so many bytes. What is there is counted.
+    pub(crate) fn open(folder: &Path, bytes_max: u64) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self {
+        let vault = Self {
             folder: folder.to_owned(),
             writers: (0..WRITERS).map(|_| Mutex::new(())).collect(),
-        })
+            room: Arc::new(Room::new(bytes_max)),
+        };
+        for found in entries(folder)? {
+            if let Some(job) = job_named(&found.file_name()) {
+                vault.count(job)?;
+            }
+        }
+        Ok(vault)
+    }
+
+    fn count(&self, job: JobId) -> io::Result<()> {
+        let folder = self.job_folder(job);
+        self.count_files(job, &folder, Need::Input)?;
+        self.count_files(job, &folder.join("shards"), Need::Input)?;
+        for task in entries(&self.results(job))? {
+            self.count_files(job, &task.path(), Need::Result)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the files of a folder, not those of folders in it. A part counts with what is there of
+    /// it, until its next piece comes: how long it becomes is not known here.
+    fn count_files(&self, job: JobId, folder: &Path, need: Need) -> io::Result<()> {
+        for found in entries(folder)? {
+            let (path, facts) = (found.path(), found.metadata()?);
+            match is_part(&path) {
+                _ if !facts.is_file() => {}
+                true => self.room.found_part(path, facts.len()),
+                false => self.room.found(job, need, facts.len()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that the files of all jobs take, or may still take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.room.bytes()
     }
 
     /// Bytes held of an item: all of it once it is checked, else what was received.
@@ -72,7 +126,8 @@ impl Vault {
     }
 
     /// Appends a piece that starts at `offset` to an item of `total` bytes. Of several pieces for one
-    /// place only the first is taken.
+    /// place only the first is taken. There must be room for all of the item, or of a result, whose
+    /// `total` is only what it may have at most, for all that is here.
     pub(crate) fn append(
         &self,
         job: JobId,
@@ -98,6 +153,12 @@ impl Vault {
         if length > total || piece.len() > PIECE_BYTES_MAX {
             return Err(ApiError::TooLong { limit: total });
         }
+        let may_become = match item.need() {
+            Need::Input => total,
+            Need::Result => length,
+        };
+        self.room
+            .reserve(self.part(job, item), may_become, item.need())?;
         self.write(job, item, piece)
             .map_err(|_| ApiError::Storage)?;
         Ok(if length == total {
@@ -155,8 +216,11 @@ impl Vault {
     /// The item was checked: it gets its name, and is on disk when this returns.
     pub(crate) fn keep(&self, job: JobId, item: Item) -> io::Result<()> {
         let (part, path) = (self.part(job, item), self.path(job, item));
-        File::open(&part)?.sync_all()?;
-        fs::rename(part, &path)?;
+        let file = File::open(&part)?;
+        file.sync_all()?;
+        let bytes = file.metadata()?.len();
+        fs::rename(&part, &path)?;
+        self.room.keep(&part, job, item.need(), bytes);
         path.parent()
             .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
@@ -176,8 +240,11 @@ impl Vault {
 
     /// The item turned out wrong: what was received is dropped.
     pub(crate) fn drop_part(&self, job: JobId, item: Item) {
+        let part = self.part(job, item);
         // A part that cannot be removed is refused again when it is next checked.
-        let _ = fs::remove_file(self.part(job, item));
+        if found(fs::remove_file(&part)).is_ok() {
+            self.room.drop_part(&part);
+        }
     }
 
     /// Bytes of an item from `offset`, at most `length`.
@@ -207,16 +274,15 @@ impl Vault {
         task: TaskIndex,
         kept: Option<(ReplicaIndex, DeviceId)>,
     ) -> io::Result<()> {
-        let folder = self.results(job).join(task.to_string());
         let kept = kept.map(|(replica, device)| result_name(replica, device));
-        let files = match fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            files => files?,
-        };
-        for file in files {
-            let file = file?;
+        for file in entries(&self.results(job).join(task.to_string()))? {
             if Some(file.file_name()) != kept.as_ref().map(Into::into) {
-                fs::remove_file(file.path())?;
+                let (path, bytes) = (file.path(), file.metadata()?.len());
+                fs::remove_file(&path)?;
+                match is_part(&path) {
+                    true => self.room.drop_part(&path),
+                    false => self.room.drop_result(job, bytes),
+                }
             }
         }
         Ok(())
@@ -233,12 +299,17 @@ impl Vault {
         for file in ["manifest", "manifest.part", "program.wasm", "program.part"] {
             found(fs::remove_file(folder.join(file)))?;
         }
-        found(fs::remove_dir_all(folder.join("shards")))
+        found(fs::remove_dir_all(folder.join("shards")))?;
+        self.room.drop_inputs(job, &folder, &self.results(job));
+        Ok(())
     }
 
     /// Erases everything of a job.
     pub(crate) fn erase(&self, job: JobId) -> io::Result<()> {
-        found(fs::remove_dir_all(self.job_folder(job)))
+        let folder = self.job_folder(job);
+        found(fs::remove_dir_all(&folder))?;
+        self.room.drop_job(job, &folder);
+        Ok(())
     }
 
     fn results(&self, job: JobId) -> PathBuf {
@@ -263,7 +334,26 @@ impl Vault {
     }
 
     fn part(&self, job: JobId, item: Item) -> PathBuf {
-        self.path(job, item).with_extension("part")
+        self.path(job, item).with_extension(PART)
+    }
+}
+
+fn is_part(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == PART)
+}
+
+/// The job whose folder has this name.
+fn job_named(name: &OsStr) -> Option<JobId> {
+    let mut job = JobId([0; 32]);
+    hex::decode_to_slice(name.to_str()?, &mut job.0).ok()?;
+    Some(job)
+}
+
+/// What is in a folder; nothing if it is not there.
+fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        entries => entries?.collect(),
     }
 }
 
@@ -289,8 +379,12 @@ mod tests {
     const ITEM: Item = Item::Shard(3);
 
     fn vault() -> (tempfile::TempDir, Vault) {
+        vault_of(u64::MAX)
+    }
+
+    fn vault_of(bytes_max: u64) -> (tempfile::TempDir, Vault) {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::open(&folder.path().join("jobs")).unwrap();
+        let vault = Vault::open(&folder.path().join("jobs"), bytes_max).unwrap();
         (folder, vault)
     }
 
@@ -305,7 +399,7 @@ mod tests {
             let error = vault.append(JOB, ITEM, offset, 6, b"d").unwrap_err();
             assert_eq!(error, ApiError::OutOfOrder { expected: 3 });
         }
-        let vault = Vault::open(&folder.path().join("jobs")).unwrap();
+        let vault = Vault::open(&folder.path().join("jobs"), u64::MAX).unwrap();
         assert_eq!(vault.held(JOB, ITEM), 3);
         assert_eq!(vault.append(JOB, ITEM, 3, 6, b"def"), Ok(Received::Whole));
         assert!(!vault.has(JOB, ITEM), "unchecked bytes have no name");
@@ -427,5 +521,92 @@ mod tests {
         vault.erase(JOB).unwrap();
         vault.erase(JOB).unwrap();
         assert!(!vault.has(JOB, Item::Program) && vault.has(other, Item::Program));
+    }
+
+    #[test]
+    fn a_shard_that_finds_no_room_is_refused_unwritten_and_smaller_ones_still_fit() {
+        // A quarter is for results: 90 bytes for uploads.
+        let (_folder, vault) = vault_of(120);
+        let (small, large) = (Item::Shard(0), Item::Shard(1));
+        vault.append(JOB, ITEM, 0, 50, b"abc").unwrap();
+        let refused = vault.append(JOB, large, 0, 41, b"abc");
+        assert_eq!(refused, Err(ApiError::NoRoom { bytes: 41 }));
+        assert_eq!(vault.held(JOB, large), 0);
+        assert_eq!(
+            vault.append(JOB, small, 0, 40, b"abc"),
+            Ok(Received::Partly(3))
+        );
+        let rest = [0u8; 47];
+        let next = vault.append(JOB, ITEM, 3, 50, &rest);
+        assert_eq!(next, Ok(Received::Whole), "what was begun can be ended");
+        assert_eq!(vault.bytes(), 90);
+    }
+
+    #[test]
+    fn results_find_room_when_uploads_find_none_and_count_as_they_come() {
+        let (_folder, vault) = vault_of(120);
+        vault.append(JOB, ITEM, 0, 90, b"abc").unwrap();
+        let result = |replica| Item::Result(0, replica, DeviceId([replica; 32]));
+        for replica in 0..2 {
+            let received = vault.append(JOB, result(replica), 0, 1_000, &[0; 15]);
+            assert_eq!(received, Ok(Received::Partly(15)));
+        }
+        let refused = vault.append(JOB, result(0), 15, 1_000, b"x");
+        assert_eq!(refused, Err(ApiError::NoRoom { bytes: 1 }));
+        vault.keep_result(JOB, 0, None).unwrap();
+        assert_eq!(vault.bytes(), 90);
+    }
+
+    #[test]
+    fn what_is_dropped_or_erased_makes_room() {
+        let (_folder, vault) = vault_of(1_000);
+        let result = Item::Result(1, 0, DeviceId([0; 32]));
+        vault.append(JOB, ITEM, 0, 100, b"abc").unwrap();
+        vault.drop_part(JOB, ITEM);
+        assert_eq!(vault.bytes(), 0);
+        for item in [Item::Manifest, Item::Program, Item::Shard(0), result] {
+            put(&vault, item);
+        }
+        vault.append(JOB, ITEM, 0, 100, b"abc").unwrap();
+        vault
+            .append(JOB, Item::Result(1, 1, DeviceId([1; 32])), 0, 9, b"ab")
+            .unwrap();
+        assert_eq!(vault.bytes(), 4 * 3 + 100 + 2);
+        vault
+            .keep_result(JOB, 1, Some((0, DeviceId([0; 32]))))
+            .unwrap();
+        assert_eq!(vault.bytes(), 4 * 3 + 100);
+        vault.erase_inputs(JOB).unwrap();
+        assert_eq!(vault.bytes(), 3, "the result stays");
+        vault.erase(JOB).unwrap();
+        vault.erase(JOB).unwrap();
+        assert_eq!(vault.bytes(), 0);
+    }
+
+    #[test]
+    fn an_item_counts_with_its_own_length_once_it_is_checked() {
+        let (_folder, vault) = vault_of(1_000);
+        vault.append(JOB, Item::Manifest, 0, 500, b"abc").unwrap();
+        assert_eq!(vault.bytes(), 500);
+        vault.keep(JOB, Item::Manifest).unwrap();
+        assert_eq!(vault.bytes(), 3);
+    }
+
+    #[test]
+    fn what_is_there_at_the_start_is_counted() {
+        let (folder, vault) = vault_of(1_000);
+        let result = Item::Result(1, 0, DeviceId([0; 32]));
+        for item in [Item::Manifest, Item::Program, Item::Shard(0), result] {
+            put(&vault, item);
+        }
+        vault.append(JOB, ITEM, 0, 100, b"ab").unwrap();
+        let vault = Vault::open(&folder.path().join("jobs"), 200).unwrap();
+        assert_eq!(vault.bytes(), 4 * 3 + 2);
+        vault.append(JOB, ITEM, 2, 100, b"c").unwrap();
+        assert_eq!(vault.bytes(), 4 * 3 + 100);
+        let refused = vault.append(JOB, Item::Shard(5), 0, 100, b"a");
+        assert_eq!(refused, Err(ApiError::NoRoom { bytes: 100 }));
+        vault.erase(JOB).unwrap();
+        assert_eq!(vault.bytes(), 0);
     }
 }

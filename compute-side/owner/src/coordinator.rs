@@ -6,7 +6,7 @@ use jsonrpsee::{
     ws_client::{WsClient, WsClientBuilder},
 };
 use quern_jobs_api::{
-    ApiError, Blob, DelegatedKey, JobStatus, JobsApiClient, MESSAGE_BYTES_MAX, Offer,
+    ApiError, Blob, DelegatedKey, JobStatus, JobsApiClient, MESSAGE_BYTES_MAX, Offer, OwnerToken,
     PIECE_BYTES_MAX,
 };
 use quern_ledger::{Chain, ChainError};
@@ -29,6 +29,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a coordinator may take to learn of a job that the chain has given it.
 const TAKE_UP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often the upload of one file starts again from where the coordinator says that it is. Each
+/// time a piece got lost on its way, or another program of the same owner uploads too.
+const RESUMES_MAX: u32 = 16;
 
 /// What a coordinator answered instead of a result.
 #[derive(Debug, thiserror::Error)]
@@ -207,13 +211,20 @@ impl Coordinator {
         Ok(self.client.watch(self.job).await?)
     }
 
-    /// Uploads manifest, key, program and shards: what is not there yet.
+    /// What shows the coordinator that the job is of who has this folder; it wants to see it with
+    /// each piece that is uploaded, and whenever results are fetched.
+    pub fn token(&self, folder: &JobFolder) -> Result<OwnerToken, FolderError> {
+        folder.owner_token(self.genesis, self.view.account.clone())
+    }
+
+    /// Uploads key, manifest, program and shards: what is not there yet.
     pub async fn upload(
         &self,
         folder: &JobFolder,
         mut progress: impl FnMut(UploadProgress),
     ) -> Result<(), CoordinatorError> {
         let offer = self.begin(folder).await?;
+        let token = self.token(folder)?;
         let manifest = folder.manifest(self.genesis)?;
         let mut held: BTreeMap<TaskIndex, u64> = BTreeMap::new();
         let mut first = 0;
@@ -236,15 +247,15 @@ impl Coordinator {
             total_bytes,
         };
         let at_program = offer.program_bytes;
-        self.upload_file(&folder.program(), at_program, |offset, piece| {
-            self.client.put_program(self.job, offset, piece)
+        send_file(&folder.program(), at_program, |offset, piece| {
+            self.client.put_program(self.job, token, offset, piece)
         })
         .await?;
         for (task, shard) in (0..).zip(manifest.shards()) {
             let from = held.get(&task).copied().unwrap_or(0);
             if from < shard.sealed_bytes() {
-                self.upload_file(&folder.shard(task), from, |offset, piece| {
-                    self.client.put_shard(self.job, task, offset, piece)
+                send_file(&folder.shard(task), from, |offset, piece| {
+                    self.client.put_shard(self.job, token, task, offset, piece)
                 })
                 .await?;
             }
@@ -254,11 +265,11 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Uploads what comes first: the manifest and the job's key. Returns what was there before.
+    /// Uploads what comes first: the job's key, and then the manifest. Returns what was there before.
     pub async fn begin(&self, folder: &JobFolder) -> Result<Offer, CoordinatorError> {
         let offer = self.first_offer().await?;
-        self.upload_manifest(folder, &offer).await?;
         self.delegate_key(folder).await?;
+        self.upload_manifest(folder, &offer).await?;
         Ok(offer)
     }
 
@@ -287,13 +298,11 @@ impl Coordinator {
         folder: &JobFolder,
         offer: &Offer,
     ) -> Result<(), CoordinatorError> {
-        if offer.key {
-            return Ok(());
-        }
-        self.upload_file(
+        let token = self.token(folder)?;
+        send_file(
             &folder.manifest_file(),
             offer.manifest_bytes,
-            |offset, piece| self.client.put_manifest(self.job, offset, piece),
+            |offset, piece| self.client.put_manifest(self.job, token, offset, piece),
         )
         .await
     }
@@ -316,32 +325,102 @@ impl Coordinator {
             .await
             .map_err(ApiFailure::from)?)
     }
+}
 
-    /// Sends a file from an offset on. The last piece is the first that is short; a file of whole
-    /// pieces ends with an empty one.
-    async fn upload_file<F>(
-        &self,
-        path: &Path,
-        from: u64,
-        mut put: impl FnMut(u64, Blob) -> F,
-    ) -> Result<(), CoordinatorError>
-    where
-        F: Future<Output = Result<u64, RpcError>>,
-    {
-        let mut file = File::open(path).map_err(at(path))?;
-        file.seek(SeekFrom::Start(from)).map_err(at(path))?;
-        let mut offset = from;
-        loop {
-            let mut piece = Vec::with_capacity(PIECE_BYTES_MAX);
-            let read = (&mut file)
-                .take(PIECE_BYTES_MAX as u64)
-                .read_to_end(&mut piece);
-            let length = read.map_err(at(path))?;
-            put(offset, Blob(piece)).await.map_err(ApiFailure::from)?;
-            offset += length as u64;
-            if length < PIECE_BYTES_MAX {
-                return Ok(());
+/// Sends a file from an offset on. The last piece is the first that is short; a file of whole pieces
+/// ends with an empty one. When a piece does not follow what the coordinator holds, it says what it
+/// holds, and the file is sent from there.
+async fn send_file<F>(
+    path: &Path,
+    from: u64,
+    mut put: impl FnMut(u64, Blob) -> F,
+) -> Result<(), CoordinatorError>
+where
+    F: Future<Output = Result<u64, RpcError>>,
+{
+    let mut file = File::open(path).map_err(at(path))?;
+    let file_bytes = file.metadata().map_err(at(path))?.len();
+    let (mut offset, mut resumes) = (from, 0);
+    file.seek(SeekFrom::Start(offset)).map_err(at(path))?;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE_BYTES_MAX);
+        let read = (&mut file)
+            .take(PIECE_BYTES_MAX as u64)
+            .read_to_end(&mut piece);
+        let length = read.map_err(at(path))?;
+        match put(offset, Blob(piece)).await.map_err(ApiFailure::from) {
+            Ok(_) if length < PIECE_BYTES_MAX => return Ok(()),
+            Ok(_) => offset += length as u64,
+            Err(ApiFailure::Refused(ApiError::OutOfOrder { expected }))
+                if expected <= file_bytes && resumes < RESUMES_MAX =>
+            {
+                resumes += 1;
+                offset = expected;
+                file.seek(SeekFrom::Start(offset)).map_err(at(path))?;
             }
+            Err(failure) => return Err(failure.into()),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+
+    /// A file of two whole pieces and a short one.
+    fn file() -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let length = 2 * PIECE_BYTES_MAX + 5;
+        let bytes: Vec<u8> = (0..length).map(|place| (place % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        (folder, path, bytes)
+    }
+
+    fn out_of_order(expected: u64) -> RpcError {
+        RpcError::Call(ApiError::OutOfOrder { expected }.into())
+    }
+
+    /// What a coordinator says that takes pieces in order.
+    fn take(held: &RefCell<Vec<u8>>, offset: u64, piece: &[u8]) -> Result<u64, RpcError> {
+        let mut held = held.borrow_mut();
+        if offset != held.len() as u64 {
+            return Err(out_of_order(held.len() as u64));
+        }
+        held.extend_from_slice(piece);
+        Ok(held.len() as u64)
+    }
+
+    #[tokio::test]
+    async fn a_file_is_sent_from_where_the_coordinator_says_that_it_is() {
+        let (_folder, path, bytes) = file();
+        // It holds more, or less, than was thought.
+        for (thought, holds) in [(0, PIECE_BYTES_MAX + 7), (PIECE_BYTES_MAX as u64, 3)] {
+            let held = RefCell::new(bytes[..holds].to_vec());
+            let sent = send_file(&path, thought, |offset, piece| {
+                let taken = take(&held, offset, &piece.0);
+                async move { taken }
+            });
+            sent.await.unwrap();
+            assert!(*held.borrow() == bytes, "{thought} {holds}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_coordinator_that_never_goes_on_is_given_up() {
+        let (_folder, path, _) = file();
+        let asked = Cell::new(0);
+        let sent = send_file(&path, 0, |_, _| {
+            asked.set(asked.get() + 1);
+            async { Err(out_of_order(9)) }
+        });
+        let refused = sent.await.unwrap_err();
+        assert!(matches!(
+            refused,
+            CoordinatorError::Api(ApiFailure::Refused(ApiError::OutOfOrder { expected: 9 }))
+        ));
+        assert_eq!(asked.get(), RESUMES_MAX + 1);
     }
 }

@@ -11,9 +11,10 @@
 //! A folder is made under another name and gets its own when it is whole.
 
 use codec::{DecodeAll, Encode};
-use quern_primitives::{GenesisHash, JobId, TaskIndex, job::Submission};
+use quern_jobs_api::OwnerToken;
+use quern_primitives::{AccountId, Digest, GenesisHash, JobId, TaskIndex, job::Submission};
 use quern_shards::{
-    keys::JobKey,
+    keys::{Delegation, JobKey},
     manifest::{self, OpenManifestError, ValidatedManifest},
 };
 use std::{
@@ -142,6 +143,21 @@ impl JobFolder {
         Ok(JobKey::from_bytes(*bytes))
     }
 
+    /// What shows a masternode that the job is of who has this folder. It follows from the job's key.
+    pub fn owner_token(
+        &self,
+        genesis: GenesisHash,
+        masternode: AccountId,
+    ) -> Result<OwnerToken, FolderError> {
+        let purpose = Delegation {
+            genesis,
+            job: self.job,
+            masternode,
+        };
+        let token = self.key()?.owner_token(&purpose);
+        Ok(OwnerToken(Digest(token.to_bytes())))
+    }
+
     /// The manifest, opened and checked.
     pub fn manifest(&self, genesis: GenesisHash) -> Result<ValidatedManifest, FolderError> {
         let path = self.manifest_file();
@@ -186,5 +202,30 @@ impl JobFolder {
         file.write_all(bytes)
             .and_then(|()| file.sync_all())
             .map_err(at(&path))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_follows_from_the_key_in_the_folder_and_is_another_for_each_masternode() {
+        let jobs = tempfile::tempdir().unwrap();
+        let (job, genesis) = (JobId([1; 32]), GenesisHash([2; 32]));
+        let folder = JobFolder::begin(jobs.path(), job).unwrap();
+        let key = JobKey::from_bytes([3; 32]);
+        folder.put_key(&key).unwrap();
+        let masternode = AccountId::new([4; 32]);
+        let token = folder.owner_token(genesis, masternode.clone()).unwrap();
+        let purpose = Delegation {
+            genesis,
+            job,
+            masternode,
+        };
+        assert_eq!(token.0.0, key.owner_token(&purpose).to_bytes());
+        let other = folder.owner_token(genesis, AccountId::new([5; 32]));
+        assert_ne!(other.unwrap().0, token.0);
     }
 }

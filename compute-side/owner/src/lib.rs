@@ -22,4 +22,6 @@ pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress}
 pub use folder::{FolderError, JobFolder};
 pub use prepare::{Draft, Input, PrepareError, Terms, prepare};
 pub use submit::{SubmitJobError, submit};
-pub use verify::{Check, CheckKind, verify_batch, verify_file, verify_price};
+pub use verify::{
+    Check, CheckKind, verify_agreement, verify_batch, verify_file, verify_price, verify_program,
+};

@@ -3,7 +3,7 @@
 use codec::Encode;
 use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
-    Amount,
+    AccountId, Amount,
     batch::BatchRecord,
     job::Job,
     receipt::{Answer, Exit},
@@ -11,6 +11,7 @@ use quern_primitives::{
 };
 use quern_verdict::receipt_digest;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// One check of a receipt file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +31,11 @@ pub enum CheckKind {
     Proof,
     /// The root is the one that the chain settled.
     Chain,
+    /// As many accounts gave the accepted answer as the job on the chain wants, and more than gave
+    /// others.
+    Agreement,
+    /// The device ran the program of the job on the chain, in the job's class.
+    Program,
     /// The task's price follows from the accepted answer's fuel, by the tariff of the job on the
     /// chain.
     Price,
@@ -46,6 +52,8 @@ impl CheckKind {
             Self::Pay => "the pay of every replica follows from the task's price",
             Self::Proof => "the verdict is part of the batch",
             Self::Chain => "the batch is the one that the chain settled",
+            Self::Agreement => "as many accounts as the job wants gave the accepted answer",
+            Self::Program => "the device ran the job's program, in the job's class",
             Self::Price => "the task's price follows from the fuel used, by the job's tariff",
         }
     }
@@ -102,6 +110,42 @@ pub fn verify_batch(file: &ReceiptFile, settled: Option<&BatchRecord>) -> Check 
     let holds = settled.is_some_and(|batch| batch.verdicts_root == file.verdicts_root);
     Check {
         check: CheckKind::Chain,
+        holds,
+    }
+}
+
+/// Checks the verdict against the agreement of the job that the chain has: an answer is accepted when
+/// enough accounts gave it, and more than gave others. An account has one voice, however many of its
+/// devices answered.
+pub fn verify_agreement(file: &ReceiptFile, job: Option<&Job>) -> Check {
+    let accounts = |wanted: Finding| -> BTreeSet<&AccountId> {
+        let found = file.verdict.replicas.iter();
+        found
+            .filter(|found| found.finding == wanted)
+            .map(|found| &found.account)
+            .collect()
+    };
+    let (accepted, others) = (accounts(Finding::Accepted), accounts(Finding::Incorrect));
+    let others = others.difference(&accepted).count();
+    let holds = job.is_some_and(|job| {
+        let quorum = usize::from(job.submission.agreement.quorum());
+        accepted.len() >= quorum && accepted.len() > others
+    });
+    Check {
+        check: CheckKind::Agreement,
+        holds,
+    }
+}
+
+/// Checks program and class of the receipt against the job that the chain has.
+pub fn verify_program(file: &ReceiptFile, job: Option<&Job>) -> Check {
+    let receipt = &file.receipt.payload;
+    let holds = job.is_some_and(|job| {
+        let wanted = (job.submission.program, job.submission.class);
+        (receipt.program, receipt.class) == wanted
+    });
+    Check {
+        check: CheckKind::Program,
         holds,
     }
 }

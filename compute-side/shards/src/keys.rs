@@ -7,10 +7,13 @@
 //!   that it is the one.
 //! - A [`SealingSecret`] is a device's or masternode's own. Keys travel sealed to its public half
 //!   (HPKE), bound to the one use they are meant for.
+//! - An [`OwnerToken`] follows from the job's key. It opens nothing; it shows a masternode that its
+//!   bearer has the key.
 //!
 //! Keys are wiped from memory when they are dropped and do not print.
 
 mod hand_over;
+mod owner;
 mod receiver;
 mod wrap;
 
@@ -18,6 +21,7 @@ pub use hand_over::{
     Courier, Delegation, HandOver, HandOverError, Letterbox, ReceiveError, accept_delegation,
     delegate, hand_over, receive,
 };
+pub use owner::OwnerToken;
 pub use receiver::{SealedKey, SealingSecret};
 pub use wrap::{UnwrapError, WRAPPED_KEY_BYTES, WrappedKey, unwrap, wrap};
 

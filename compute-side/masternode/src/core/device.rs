@@ -58,7 +58,7 @@ pub(super) struct Known {
     /// The classes it computes in, with the grid's engines.
     classes: Vec<Class>,
     connected: bool,
-    last_heard: Tick,
+    pub(super) last_heard: Tick,
     pub(super) in_hand: Vec<ReplicaId>,
     /// Reports written but not yet on disk.
     unconfirmed: Vec<(Ticket, ReplicaId)>,
@@ -115,7 +115,7 @@ impl Devices {
         self.0.get(device)
     }
 
-    fn get_mut(&mut self, device: &DeviceId) -> Option<&mut Known> {
+    pub(super) fn get_mut(&mut self, device: &DeviceId) -> Option<&mut Known> {
         self.0.get_mut(device)
     }
 
@@ -501,58 +501,6 @@ impl Core {
                 self.judge(now, id.job, id.task, out);
             }
         }
-    }
-
-    fn release(
-        &mut self,
-        id: ReplicaId,
-        device: DeviceId,
-        cause: ReleaseCause,
-        out: &mut Vec<Effect>,
-    ) {
-        let now = self
-            .devices
-            .get(&device)
-            .map_or(Tick::default(), |known| known.last_heard);
-        self.release_at(now, id, device, cause, out);
-    }
-
-    /// Takes an unfinished replica back and opens it for others.
-    fn release_at(
-        &mut self,
-        now: Tick,
-        id: ReplicaId,
-        device: DeviceId,
-        cause: ReleaseCause,
-        out: &mut Vec<Effect>,
-    ) {
-        if let Some(known) = self.devices.get_mut(&device) {
-            known.in_hand.retain(|held| *held != id);
-        }
-        let held = self
-            .jobs
-            .get(&id.job)
-            .and_then(|job| job.holding(id.task, id.replica))
-            .is_some_and(|holding| holding.device == device);
-        if !held {
-            return;
-        }
-        let entry = Entry::Released {
-            task: id.task,
-            replica: id.replica,
-            device,
-            cause,
-        };
-        self.append(id.job, entry, None, out);
-        if let Some(active) = self.jobs.get_mut(&id.job) {
-            active.released(id.task, id.replica, cause);
-            active.waits_anew(id.task, cause);
-        }
-        let exclude = cause.excludes().then_some(device);
-        self.queue.release(id.job, id.task, id.replica, exclude);
-        self.news = true;
-        out.push(Effect::Changed { job: id.job });
-        self.judge(now, id.job, id.task, out);
     }
 
     /// Takes back what silent devices hold and what ran over its time.

@@ -80,12 +80,20 @@ pub enum ReleaseCause {
     Late,
     /// The device says the data it got are not the right ones.
     Failed,
+    /// The device gave the task back, or came back without it, as often as it may; no fault, but it
+    /// does not have the task again.
+    HandedBackOften,
+    /// The masternode itself could not hand it out; nobody's fault.
+    Withheld,
 }
 
 impl ReleaseCause {
     /// Whether the device is kept from having the task again.
     pub fn excludes(&self) -> bool {
-        matches!(self, Self::Barred | Self::Late | Self::Failed)
+        match self {
+            Self::Barred | Self::Late | Self::Failed | Self::HandedBackOften => true,
+            Self::HandedBack | Self::Forgotten | Self::Withheld => false,
+        }
     }
 }
 

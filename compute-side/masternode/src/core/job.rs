@@ -8,6 +8,7 @@ use quern_primitives::{
     batch::Batch,
     ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
     job::{Failure, Job, JobState},
+    limits,
     receipt::{Exit, SignedReceipt},
     verdict::{Finding, Verdict},
 };
@@ -86,6 +87,8 @@ pub(super) struct ActiveJob {
     pub(super) job: Job,
     plan: Option<JobPlan>,
     tariff: Option<Tariff>,
+    /// One for each task, once there is something to remember of any; until then none. To name a
+    /// job of many tasks on the chain costs its owner next to nothing, and must cost as little here.
     tasks: Vec<Task>,
     pub(super) held: BTreeMap<(TaskIndex, ReplicaIndex), Holding>,
     /// Tasks whose answer is sure although not every replica was heard, and since when the rest is
@@ -111,16 +114,12 @@ pub(super) struct ActiveJob {
 
 impl ActiveJob {
     pub(super) fn new(id: JobId, job: Job) -> Self {
-        let tasks = job
-            .submission
-            .tasks
-            .min(quern_primitives::limits::TASKS_PER_JOB_MAX);
         Self {
             id,
             tariff: Tariff::of_job(&job).ok(),
             job,
             plan: None,
-            tasks: vec![Task::Untouched; tasks as usize],
+            tasks: Vec::new(),
             held: BTreeMap::new(),
             certain: BTreeMap::new(),
             log_length: 0,
@@ -155,12 +154,19 @@ impl ActiveJob {
 
     /// Starts computing. False when it started before or cannot start.
     pub(super) fn start(&mut self, plan: JobPlan) -> bool {
-        let fits = plan.input_roots.len() == self.tasks.len();
+        let fits = plan.input_roots.len() == self.task_count() as usize;
         if self.plan.is_some() || !fits || !self.job.state.is_open() {
             return false;
         }
         self.plan = Some(plan);
+        self.make_room();
         true
+    }
+
+    /// Makes room for the job's tasks, if there is none; tasks that are remembered stay as they are.
+    fn make_room(&mut self) {
+        let tasks = self.task_count() as usize;
+        self.tasks.resize(tasks, Task::Untouched);
     }
 
     pub(super) fn has_plan(&self) -> bool {
@@ -208,7 +214,7 @@ impl ActiveJob {
     }
 
     pub(super) fn task_count(&self) -> u32 {
-        self.tasks.len() as u32
+        self.job.submission.tasks.min(limits::TASKS_PER_JOB_MAX)
     }
 
     /// Devices that hold a replica now.
@@ -280,7 +286,11 @@ impl ActiveJob {
         let testimony = match cause {
             ReleaseCause::Late => Testimony::Late,
             ReleaseCause::Failed => Testimony::Failed,
-            ReleaseCause::HandedBack | ReleaseCause::Forgotten | ReleaseCause::Barred => return,
+            ReleaseCause::HandedBack
+            | ReleaseCause::Forgotten
+            | ReleaseCause::Barred
+            | ReleaseCause::HandedBackOften
+            | ReleaseCause::Withheld => return,
         };
         if let Some(open) = self.open_mut(task) {
             open.case
@@ -401,7 +411,7 @@ impl ActiveJob {
                 )
             )
         };
-        (0..self.task_count()).filter(waits).collect()
+        (0..).take(self.tasks.len()).filter(waits).collect()
     }
 
     /// Where a task's case stands.
@@ -534,6 +544,9 @@ impl ActiveJob {
     /// Rebuilds what an entry of the log says. Entries were written by this masternode; one that
     /// does not fit is passed over.
     pub(super) fn replay(&mut self, entry: Entry, now: Tick, replica_ms: u64) {
+        // There are entries only of a job that was started, although it may not start again: because
+        // it is over, or what was uploaded does not open any more.
+        self.make_room();
         let log_position = self.next_position();
         match entry {
             Entry::Assigned {
@@ -573,5 +586,140 @@ impl ActiveJob {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use quern_job_rules::{life, quote};
+    use quern_primitives::{
+        device::Class,
+        ids::{ProgramHash, SealingKey},
+        job::{Agreement, ByteLevel, Submission},
+        receipt::Answer,
+        verdict::ReplicaFinding,
+    };
+
+    const ACCOUNT: AccountId = AccountId::new([1; 32]);
+    const DEVICE: DeviceId = DeviceId([2; 32]);
+    const JOB: JobId = JobId([3; 32]);
+    const TASKS: u32 = limits::TASKS_PER_JOB_MAX;
+
+    /// A running job of as many tasks as a job may have.
+    fn job() -> Job {
+        let submission = Submission {
+            salt: [4; 16],
+            program: ProgramHash([5; 32]),
+            manifest: Digest([6; 32]),
+            shards_root: Digest([7; 32]),
+            key_commitment: Digest([8; 32]),
+            tasks: TASKS,
+            input_bytes: TASKS.into(),
+            fuel_per_task_max: 1_000_000,
+            memory_bytes_max: 1024 * 1024,
+            result_bytes_max: 1024,
+            agreement: Agreement::Single,
+            class: Class::Pinned,
+            level: ByteLevel::Low,
+            deadline: 1_000,
+            price_max: Amount::MAX,
+            owner_sealing_key: SealingKey([9; 32]),
+        };
+        let prices = pay::PRICES_AT_GENESIS;
+        let quote = quote::quote(&submission, &prices, 10).unwrap();
+        let job = life::open(ACCOUNT, submission, prices, &quote, 10);
+        let drawn = life::Event::Drawn {
+            coordinator: ACCOUNT,
+        };
+        life::apply(&job, 11, drawn).unwrap().job
+    }
+
+    fn plan(tasks: u32) -> JobPlan {
+        JobPlan {
+            input_roots: vec![Digest::default(); tasks as usize],
+        }
+    }
+
+    fn assigned(task: TaskIndex) -> Entry {
+        Entry::Assigned {
+            task,
+            replica: 0,
+            device: DEVICE,
+            account: ACCOUNT,
+            engine: Digest::default(),
+        }
+    }
+
+    fn judged(task: TaskIndex) -> Entry {
+        let found = ReplicaFinding {
+            replica: 0,
+            device: DEVICE,
+            account: ACCOUNT,
+            finding: Finding::Accepted,
+            receipt: None,
+            pay: 70,
+        };
+        let answer = Answer {
+            result_commitment: Digest::default(),
+            result_bytes: 1,
+            fuel: 5,
+            exit: Exit::Success,
+        };
+        Entry::Judged {
+            verdict: Verdict {
+                job: JOB,
+                task,
+                answer,
+                price: 100,
+                replicas: vec![found],
+            },
+        }
+    }
+
+    fn replayed(job: Job) -> ActiveJob {
+        let mut active = ActiveJob::new(JOB, job);
+        for entry in [assigned(3), judged(3), assigned(TASKS - 1)] {
+            active.replay(entry, Tick(0), 1_000);
+        }
+        active
+    }
+
+    #[test]
+    fn a_job_that_the_chain_only_names_takes_no_room_for_its_tasks() {
+        let mut active = ActiveJob::new(JOB, job());
+        assert_eq!((active.task_count(), active.tasks.capacity()), (TASKS, 0));
+        assert_eq!(active.reported_with(0, 0, &DEVICE), None);
+        assert!(active.open(0).is_none() && active.hearing(0).is_none());
+        assert!(active.unjudged().is_empty());
+        assert!(!active.start(plan(TASKS - 1)), "a plan for fewer tasks");
+        assert_eq!(active.tasks.capacity(), 0);
+        assert!(active.start(plan(TASKS)));
+        assert_eq!(active.tasks.len(), TASKS as usize);
+        assert!(!active.start(plan(TASKS)), "it starts once");
+    }
+
+    #[test]
+    fn a_log_is_replayed_although_its_job_does_not_start_again() {
+        let over = life::apply(&job(), 1_001, life::Event::Refunded);
+        for job in [job(), over.unwrap().job] {
+            let active = replayed(job);
+            assert!(!active.has_plan());
+            let counters = active.counters;
+            assert_eq!((counters.touched, counters.decided), (2, 1));
+            assert_eq!((counters.fuel, counters.spent), (5, 100));
+            assert_eq!(active.unsettled.len(), 1);
+            assert!(active.is_held_by(TASKS - 1, &DEVICE));
+        }
+    }
+
+    #[test]
+    fn what_a_log_says_of_tasks_stays_when_the_job_starts_after_it() {
+        let mut active = replayed(job());
+        assert!(active.start(plan(TASKS)));
+        assert!(active.open(TASKS - 1).is_some());
+        assert!(active.open(3).is_none(), "it has its verdict");
+        assert_eq!(active.counters.touched, 2);
     }
 }

@@ -23,6 +23,7 @@ mod device;
 mod entry;
 mod job;
 mod judge;
+mod release;
 mod settings;
 mod settle;
 mod status;
@@ -46,6 +47,7 @@ use quern_primitives::{
     view::DeviceView,
 };
 use quern_protocol::{Exchange, Hello, Output, Refusal, ReplicaId, limits};
+use release::{HandBacks, Resting};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Milliseconds since the masternode started. Only differences mean anything.
@@ -101,6 +103,16 @@ pub enum Event {
         exchange: Exchange,
         /// Length and chunk root of the results that were delivered in pieces before.
         delivered: BTreeMap<ReplicaId, (u64, Digest)>,
+    },
+    /// A replica that was given to a device could not be handed out, because what belongs to it could
+    /// not be read here.
+    Withheld {
+        /// The device.
+        device: DeviceId,
+        /// The replica.
+        id: ReplicaId,
+        /// The place of the assignment in the job's log.
+        log_position: u64,
     },
     /// A device's last connection closed.
     Gone {
@@ -217,6 +229,8 @@ pub struct Core {
     closing: VecDeque<(Ticket, Effect)>,
     /// Tasks of replayed jobs on which the judge is still to be heard.
     unjudged: Vec<(JobId, TaskIndex)>,
+    hand_backs: HandBacks,
+    resting: Resting,
     /// Something happened that an exchange held open may wait for.
     news: bool,
     next_check: Tick,
@@ -235,6 +249,8 @@ impl Core {
             persisted: Ticket::default(),
             closing: VecDeque::new(),
             unjudged: Vec::new(),
+            hand_backs: HandBacks::default(),
+            resting: Resting::default(),
             news: false,
             next_check: Tick::default(),
         }
@@ -256,10 +272,12 @@ impl Core {
             active.start(plan);
         }
         let replica_ms = self.settings.replica_ms(fuel_max);
-        entries
-            .into_iter()
-            .for_each(|entry| active.replay(entry, now, replica_ms));
+        for entry in entries {
+            self.hand_backs.note(id, &entry);
+            active.replay(entry, now, replica_ms);
+        }
         if !active.job.state.is_open() {
+            self.hand_backs.forget(id);
             return Some(self.status_of(&active));
         }
         if active.has_plan() && active.takes_work(self.block, self.settings.deadline_margin_blocks)
@@ -289,12 +307,18 @@ impl Core {
                 exchange,
                 delivered,
             } => self.exchange(now, device, token, exchange, &delivered, &mut out),
+            Event::Withheld {
+                device,
+                id,
+                log_position,
+            } => self.withheld(now, device, id, log_position, &mut out),
             Event::Gone { device } => self.devices.gone(&device, now),
             Event::Barred { device, refusal } => self.barred(now, device, refusal, &mut out),
             Event::Persisted { through } => self.persisted(through, &mut out),
             Event::NotSettled { job } => self.not_settled(now, job),
             Event::Tick => {}
         }
+        self.open_rested(now);
         self.release_overdue(now, &mut out);
         self.settle_due(now, &mut out);
         self.answer_parked(now, &mut out);
@@ -309,7 +333,8 @@ impl Core {
             .values()
             .filter_map(|job| job.next_wakeup(&self.settings))
             .min();
-        let wanted = [devices, jobs].into_iter().flatten().min();
+        let rested = self.resting.next_wakeup();
+        let wanted = [devices, jobs, rested].into_iter().flatten().min();
         wanted.map(|tick| tick.max(self.next_check))
     }
 
@@ -406,6 +431,8 @@ impl Core {
             return;
         };
         self.devices.drop_job(id);
+        self.hand_backs.forget(id);
+        self.resting.forget(id);
         self.news = true;
         out.push(Effect::Closed {
             job: id,
@@ -440,6 +467,7 @@ impl Core {
         output: Option<Vec<u8>>,
         out: &mut Vec<Effect>,
     ) -> (Ticket, u64) {
+        self.hand_backs.note(id, &entry);
         self.last_ticket.0 += 1;
         let ticket = self.last_ticket;
         let position = self.jobs.get_mut(&id).map_or(0, |job| job.next_position());

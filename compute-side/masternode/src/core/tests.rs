@@ -5,6 +5,7 @@ mod certain;
 mod crashes;
 mod devices;
 mod ledger;
+mod releases;
 mod reports;
 mod settling;
 mod worker;

@@ -5,6 +5,7 @@ use crate::{
     core::{Event, Token},
     vault::Item,
 };
+use quern_jobs_api::ApiError;
 use quern_network::{Misbehaviour, ReplyToken, ServerEvent};
 use quern_primitives::{DeviceId, Digest, view::DeviceView};
 use quern_protocol::{
@@ -67,6 +68,10 @@ impl Grid {
                 reply,
             } => match request {
                 Request::Hello(hello) => self.look_up(device, hello, reply),
+                // Without a hello nothing is served, and the place is for others.
+                _ if !self.couriers.contains_key(&device) => {
+                    tokio::spawn(reply.dismiss(Response::Refused(Refusal::NoHello)));
+                }
                 Request::Exchange(exchange) => self.receive(device, exchange, reply),
                 Request::Fetch(fetch) => self.fetch(device, fetch, reply),
                 Request::Deliver(deliver) => self.deliver(device, deliver, reply),
@@ -205,8 +210,12 @@ impl Grid {
             let item = Item::Result(task, replica, device);
             // The length is not known before the report; one byte over the largest never is whole.
             let limit = quern_shards::seal::sealed_bytes(result_bytes_max).saturating_add(1);
+            let appended = vault.append(job, item, deliver.offset, limit, &deliver.bytes);
+            if let Err(ApiError::NoRoom { .. }) = appended {
+                tracing::warn!(%job, task, "there is no room for a result; raise disk_bytes_max");
+                return reply.reply(Response::Refused(Refusal::Full));
+            }
             // A piece out of order is answered with what is here, and the device resumes.
-            let _ = vault.append(job, item, deliver.offset, limit, &deliver.bytes);
             reply.reply(Response::Delivered {
                 received_bytes: vault.held(job, item),
             });

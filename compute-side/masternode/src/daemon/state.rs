@@ -22,8 +22,8 @@ pub(crate) struct Shared {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(super) contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
     pub(super) jobs: Mutex<BTreeMap<JobId, Job>>,
-    /// Counts changes of any job, for whoever watches one.
-    pub(crate) changes: watch::Sender<u64>,
+    /// Of each job that somebody watches, a count of its changes.
+    pub(super) watched: Mutex<BTreeMap<JobId, watch::Sender<u64>>>,
 }
 
 impl Shared {
@@ -32,8 +32,11 @@ impl Shared {
         lock(&self.contexts).get(&job).cloned()
     }
 
+    /// The first one stays: what it knows of shards that came meanwhile, a later one may not.
     pub(crate) fn put_context(&self, job: JobId, context: JobContext) {
-        lock(&self.contexts).insert(job, Arc::new(context));
+        lock(&self.contexts)
+            .entry(job)
+            .or_insert_with(|| Arc::new(context));
     }
 
     /// A job as the chain last had it.
@@ -62,6 +65,24 @@ impl Shared {
     /// Forgets a job's key and manifest: nothing of it is handed out any more.
     pub(crate) fn drop_context(&self, id: JobId) {
         lock(&self.contexts).remove(&id);
+    }
+
+    /// Hears of each change of a job from now on.
+    pub(crate) fn changes_of(&self, job: JobId) -> watch::Receiver<u64> {
+        let mut watched = lock(&self.watched);
+        // Those whose watchers have gone; there are never more than watchers at a time.
+        watched.retain(|_, changes| changes.receiver_count() > 0);
+        watched
+            .entry(job)
+            .or_insert_with(|| watch::Sender::new(0))
+            .subscribe()
+    }
+
+    /// Tells whoever watches the job to look again.
+    pub(super) fn changed(&self, job: JobId) {
+        if let Some(changes) = lock(&self.watched).get(&job) {
+            changes.send_modify(|count| *count += 1);
+        }
     }
 
     pub(super) fn forget(&self, id: JobId) {

@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::Args;
-use quern_jobs_api::JobsApiClient as _;
+use quern_jobs_api::{JobsApiClient as _, TaskReceipts};
 use quern_ledger::Chain;
 use quern_owner::{ApiFailure, Coordinator, JobFolder, collect};
 use quern_primitives::{JobId, TaskIndex};
@@ -144,24 +144,17 @@ pub(crate) async fn receipts(context: &Context, args: &ReceiptsArgs) -> anyhow::
     loop {
         let page = coordinator
             .client()
-            .results(job, next)
+            .receipts(job, next)
             .await
             .map_err(ApiFailure::from)?;
         let Some(last) = page.last() else { break };
         next = last.task.saturating_add(1);
-        for result in page {
-            if args.task.is_some_and(|task| task != result.task) {
+        for settled in page {
+            if args.task.is_some_and(|task| task != settled.task) {
                 break;
             }
-            save_task(
-                &coordinator,
-                job,
-                (result.task, result.replica),
-                &args.folder,
-                &mut saved,
-            )
-            .await?;
-            bar.set_position(u64::from(result.task) + 1);
+            save_task(&coordinator, job, &settled, &args.folder, &mut saved).await?;
+            bar.set_position(u64::from(settled.task) + 1);
         }
         if args.task.is_some() {
             break;
@@ -175,30 +168,21 @@ pub(crate) async fn receipts(context: &Context, args: &ReceiptsArgs) -> anyhow::
     })
 }
 
-/// Saves the receipts of all replicas of one task, of which one is known.
+/// Saves the receipts of all replicas of one task.
 async fn save_task(
     coordinator: &Coordinator,
     job: JobId,
-    (task, accepted): (TaskIndex, u8),
+    settled: &TaskReceipts,
     folder: &Path,
     saved: &mut Vec<PathBuf>,
 ) -> anyhow::Result<()> {
-    let first = coordinator.client().receipt(job, task, accepted).await;
-    let first = first.map_err(ApiFailure::from)?;
-    let replicas = first
-        .verdict
-        .replicas
-        .iter()
-        .filter(|found| found.receipt.is_some());
-    for replica in replicas.map(|found| found.replica) {
-        let file = match replica == accepted {
-            true => first.clone(),
-            false => coordinator
-                .client()
-                .receipt(job, task, replica)
-                .await
-                .map_err(ApiFailure::from)?,
-        };
+    let task = settled.task;
+    for replica in &settled.replicas {
+        let file = coordinator
+            .client()
+            .receipt(job, task, *replica)
+            .await
+            .map_err(ApiFailure::from)?;
         let path = folder.join(format!("task-{task}-replica-{replica}.json"));
         fs::write(&path, serde_json::to_string_pretty(&file)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
