@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -26,7 +27,10 @@ const ENDOWMENT: &str = "1000000000000000";
 /// //Alice's account.
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 
-/// A running node of the development chain; killed when dropped.
+/// The validators of the local chain, by the options that give each of them its keys.
+const VALIDATORS: [&str; 4] = ["--alice", "--bob", "--charlie", "--dave"];
+
+/// A running node; killed when dropped.
 struct Node {
     process: Child,
     rpc: u16,
@@ -34,7 +38,13 @@ struct Node {
 }
 
 impl Node {
+    /// Starts a development chain.
     fn start(folder: &Path) -> Self {
+        Self::start_as(folder, ["--dev", "--listen-addr", "/ip4/127.0.0.1/tcp/0"])
+    }
+
+    /// Starts a node with arguments beside those that every node has.
+    fn start_as(folder: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         let [rpc, prometheus] = free_ports();
         let log = File::options()
             .create(true)
@@ -42,12 +52,8 @@ impl Node {
             .open(folder.join("log"))
             .unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_quern-node"))
-            .args([
-                "--dev",
-                "--listen-addr",
-                "/ip4/127.0.0.1/tcp/0",
-                "--no-mdns",
-            ])
+            .args(arguments)
+            .arg("--no-mdns")
             .args(["--rpc-port", &rpc.to_string()])
             .args(["--prometheus-port", &prometheus.to_string()])
             .arg("--base-path")
@@ -140,9 +146,9 @@ impl Drop for Node {
     }
 }
 
-/// Two ports that were free a moment ago.
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+/// Ports that were free a moment ago.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
@@ -151,7 +157,7 @@ fn http(port: u16, method: &str, path: &str, body: &str) -> Option<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -200,6 +206,89 @@ fn a_chain_goes_on_after_its_only_validator_was_killed() {
     node.wait_for_final(before + 2);
     let status = node.terminate();
     assert!(status.success(), "{status}");
+
+    let blocks = folder.path().join("blocks.json");
+    let export = ["export-blocks", "--to", "2", blocks.to_str().unwrap()];
+    subcommand(folder.path(), &export);
+    let exported = std::fs::read_to_string(&blocks).unwrap();
+    let exported: Vec<Value> = serde_json::Deserializer::from_str(&exported)
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    let numbers: Vec<_> = exported
+        .iter()
+        .map(|signed| signed["block"]["header"]["number"].clone())
+        .collect();
+    assert_eq!(numbers, ["0x1", "0x2"]);
+
+    subcommand(folder.path(), &["purge-chain", "-y"]);
+    let mut node = Node::start(folder.path());
+    let anew = node.ask("chain_getBlockHash", json!([2])).unwrap();
+    assert_ne!(anew, second, "the chain was not purged");
+    assert_eq!(node.ask("chain_getBlockHash", json!([0])).unwrap(), genesis);
+}
+
+/// Runs a subcommand on the development chain of a folder; it must succeed.
+fn subcommand(folder: &Path, arguments: &[&str]) {
+    let (command, arguments) = arguments.split_first().unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_quern-node"))
+        .args([command, "--dev", "--base-path"])
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{command}: {said}");
+}
+
+#[test]
+fn four_validators_agree_on_a_chain_and_go_on_when_one_of_them_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut nodes = local_chain(folder.path());
+    finalise_together(&mut nodes, 3);
+    // The one from which the others learnt of the chain.
+    nodes.remove(0).kill();
+    let before = nodes.iter_mut().map(Node::finalised).max().unwrap();
+    finalise_together(&mut nodes, before + 3);
+}
+
+/// Starts the validators of a local chain, each of which is told of those before it. The first
+/// compiles the runtime for all of them.
+fn local_chain(folder: &Path) -> Vec<Node> {
+    let compiled = folder.join("compiled-runtimes");
+    let (mut nodes, mut known) = (Vec::new(), Vec::<String>::new());
+    for name in VALIDATORS {
+        let own = folder.join(name.trim_start_matches('-'));
+        std::fs::create_dir(&own).unwrap();
+        let [port] = free_ports();
+        let address = format!("/ip4/127.0.0.1/tcp/{port}");
+        let mut arguments = vec![
+            name.to_owned(),
+            "--chain=local".to_owned(),
+            // The folder is new; the key only names the node to its peers.
+            "--unsafe-force-node-key-generation".to_owned(),
+            format!("--listen-addr={address}"),
+            format!("--compiled-runtimes={}", compiled.display()),
+        ];
+        arguments.extend(known.iter().map(|known| format!("--bootnodes={known}")));
+        let mut node = Node::start_as(&own, arguments);
+        let peer = node.ask("system_localPeerId", json!([])).unwrap();
+        known.push(format!("{address}/p2p/{}", peer.as_str().unwrap()));
+        nodes.push(node);
+    }
+    nodes
+}
+
+/// Waits until this height is final for every node, and fails unless it is one block for all.
+fn finalise_together(nodes: &mut [Node], height: u64) {
+    let mut blocks = Vec::new();
+    for node in nodes {
+        node.wait_for_final(height);
+        let block = node.ask("chain_getBlockHash", json!([height])).unwrap();
+        assert!(block.is_string(), "{block}");
+        blocks.push(block);
+    }
+    assert!(blocks.iter().all(|block| *block == blocks[0]), "{blocks:?}");
 }
 
 #[test]
