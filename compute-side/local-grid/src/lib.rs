@@ -20,14 +20,18 @@ mod part;
 mod programs;
 mod record;
 mod setup;
+mod signals;
 
 pub use part::{Part, PartError};
 pub use programs::{Programs, ProgramsError, find_program};
 pub use record::{Process, Record, RecordError, stop_recorded};
+pub use signals::told_to_stop;
 
 use quern_ledger::{Account, Chain, ChainError, SubmitError};
 use quern_primitives::{AccountId, DeviceId};
 use std::{
+    convert::Infallible,
+    future,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -143,7 +147,32 @@ pub struct LocalGrid {
 impl LocalGrid {
     /// Starts a grid and waits until all of it is ready. `progress` hears what is being done.
     pub async fn start(plan: &Plan, progress: impl Fn(&str)) -> Result<Self, GridError> {
-        setup::start(plan, &progress).await
+        let never = future::pending::<Infallible>();
+        match setup::start(plan, &progress, never).await? {
+            Ok(grid) => Ok(grid),
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`Self::start`], unless `stop` resolves before the grid is ready: then what has started is
+    /// ended, and there is no grid. None of its processes runs any more when this returns.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), quern_local_grid::GridError> {
+    /// use quern_local_grid::{LocalGrid, Plan, told_to_stop};
+    /// let plan = Plan::new("/tmp/grid");
+    /// if let Some(grid) = LocalGrid::start_unless(&plan, |_| {}, told_to_stop()).await? {
+    ///     grid.stop().await;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn start_unless(
+        plan: &Plan,
+        progress: impl Fn(&str),
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Self>, GridError> {
+        Ok(setup::start(plan, &progress, stop).await?.ok())
     }
 
     /// The WebSocket of the validator.

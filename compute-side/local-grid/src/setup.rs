@@ -13,40 +13,101 @@ use quern_primitives::{
 use quern_worker::device::DeviceSecrets;
 use std::{
     fs,
+    future::ready,
     net::{Ipv4Addr, TcpListener},
     path::Path,
+    pin::pin,
 };
 
 /// What each worker bonds.
 const BOND: u128 = 1_000 * BYTECHIP;
 
-pub(crate) async fn start(plan: &Plan, progress: &impl Fn(&str)) -> Result<LocalGrid, GridError> {
+/// The worker that prefers QUIC, counted from one, so that both transports carry tasks. It is behind
+/// the two of a measurement, which are to be alike.
+const QUIC_WORKER: usize = 3;
+
+/// The parts that are started behind the validator.
+#[derive(Default)]
+struct Started {
+    masternode: Option<Part>,
+    jobs_api: String,
+    workers: Vec<GridWorker>,
+}
+
+/// Starts the parts and waits until they are ready. If `stop` resolves earlier, or a part fails, what
+/// has started is ended before this returns; in the first case with what `stop` gave.
+pub(crate) async fn start<S>(
+    plan: &Plan,
+    progress: &impl Fn(&str),
+    stop: impl Future<Output = S>,
+) -> Result<Result<LocalGrid, S>, GridError> {
     if plan.workers.len() > WORKERS_MAX {
         return Err(GridError::TooManyWorkers {
             asked: plan.workers.len(),
         });
     }
+    let mut stop = pin!(stop);
+    tokio::select! {
+        biased;
+        // Whoever may say stop is heard from before the first process on.
+        stopped = &mut stop => return Ok(Err(stopped)),
+        () = ready(()) => {}
+    }
     let programs = Programs::find(plan.programs.as_deref())?;
-    let folder = &plan.folder;
-    make_folder(folder)?;
+    make_folder(&plan.folder)?;
 
     progress("starting the validator");
-    let (mut node, node_url) = start_node(&programs, folder)?;
+    let (mut node, node_url) = start_node(&programs, &plan.folder)?;
+    let mut started = Started::default();
+    let validator = (&mut node, node_url.as_str());
+    let outcome = tokio::select! {
+        biased;
+        stopped = &mut stop => Ok(Err(stopped)),
+        done = start_rest(plan, progress, &programs, validator, &mut started) => done.map(Ok),
+    };
+    if !matches!(outcome, Ok(Ok(()))) {
+        // Nothing was given to them yet that they would have to hand back.
+        for worker in &mut started.workers {
+            worker.part.kill().await;
+        }
+        if let Some(masternode) = &mut started.masternode {
+            masternode.kill().await;
+        }
+        node.kill().await;
+    }
+    Ok(outcome?.map(|()| LocalGrid {
+        folder: plan.folder.clone(),
+        node_url,
+        jobs_api: started.jobs_api,
+        node,
+        masternode: started.masternode,
+        workers: started.workers,
+    }))
+}
+
+/// Waits for the validator, then starts what needs it.
+async fn start_rest(
+    plan: &Plan,
+    progress: &impl Fn(&str),
+    programs: &Programs,
+    (node, node_url): (&mut Part, &str),
+    started: &mut Started,
+) -> Result<(), GridError> {
+    let folder = &plan.folder;
     let chain = node
-        .wait_until(async || first_block(&node_url).await)
+        .wait_until(async || first_block(node_url).await)
         .await?;
 
     let operator = development_account(OPERATOR)?;
-    let mut masternode = None;
-    let mut jobs_api = String::new();
     if plan.masternode {
         progress("starting the masternode");
-        let mut part = start_masternode(&programs, folder, &node_url, plan.settle_wait_seconds)?;
-        let view = part
+        let part = start_masternode(programs, folder, node_url, plan.settle_wait_seconds)?;
+        let view = started
+            .masternode
+            .insert(part)
             .wait_until(async || published(&chain, &operator).await)
             .await?;
-        jobs_api = String::from_utf8_lossy(&view.jobs_api).into_owned();
-        masternode = Some(part);
+        started.jobs_api = String::from_utf8_lossy(&view.jobs_api).into_owned();
     }
 
     progress(&format!(
@@ -54,28 +115,20 @@ pub(crate) async fn start(plan: &Plan, progress: &impl Fn(&str)) -> Result<Local
         plan.workers.len()
     ));
     let prepared = prepare_workers(plan, folder, &chain).await?;
-    let mut workers = Vec::new();
     for (number, (program, (account, secrets))) in (1..).zip(plan.workers.iter().zip(prepared)) {
         progress(&format!(
             "starting worker {number} of {}",
             plan.workers.len()
         ));
         let program = program.as_deref().unwrap_or(&programs.worker);
-        let part = start_worker(program, folder, &node_url, number)?;
-        workers.push(GridWorker {
+        let part = start_worker(program, folder, node_url, number)?;
+        started.workers.push(GridWorker {
             account: account.id(),
             device: secrets.id(),
             part,
         });
     }
-    Ok(LocalGrid {
-        folder: folder.clone(),
-        node_url,
-        jobs_api,
-        node,
-        masternode,
-        workers,
-    })
+    Ok(())
 }
 
 fn make_folder(folder: &Path) -> Result<(), GridError> {
@@ -227,13 +280,14 @@ fn start_worker(
     number: usize,
 ) -> Result<Part, GridError> {
     let settings = worker_folder(folder, number).join("worker.toml");
+    let prefer = if number == QUIC_WORKER { "quic" } else { "tcp" };
     write(
         &settings,
         &format!(
             "device_key = \"device.key\"\n\
              data = \"data\"\n\
              chain = [\"{node_url}\"]\n\
-             prefer = \"tcp\"\n\
+             prefer = \"{prefer}\"\n\
              stop_grace_s = 2\n"
         ),
     )?;

@@ -7,7 +7,7 @@ use crate::{
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use quern_local_grid::{
-    LocalGrid, OWNER, Plan, Process, Record, RecordError, WORKERS_MAX, stop_recorded,
+    LocalGrid, OWNER, Plan, Process, Record, RecordError, WORKERS_MAX, stop_recorded, told_to_stop,
 };
 use serde::Serialize;
 use std::path::PathBuf;
@@ -109,13 +109,13 @@ async fn up(context: &Context, args: &UpArgs) -> anyhow::Result<()> {
     let mut plan = Plan::new(&folder);
     plan.workers = vec![None; args.workers.into()];
     let bar = spinner("starting the grid");
-    let started = tokio::select! {
-        grid = LocalGrid::start(&plan, |step| bar.set_message(step.to_owned())) => grid,
-        // Dropping what has started ends it.
-        _ = tokio::signal::ctrl_c() => bail!("interrupted; what had started is ended"),
-    };
+    let progress = |step: &str| bar.set_message(step.to_owned());
+    let started = LocalGrid::start_unless(&plan, progress, told_to_stop()).await;
     bar.finish_and_clear();
-    let record = started?.leave_running()?;
+    let Some(running) = started? else {
+        bail!("told to stop; what had started is ended");
+    };
+    let record = running.leave_running()?;
     context.show(&grid(context, folder, record, false))
 }
 

@@ -5,7 +5,9 @@ use crate::{
     output::{Output, patiently},
 };
 use clap::Args;
-use quern_owner::{Check, CheckKind, verify_batch, verify_file, verify_price};
+use quern_owner::{
+    Check, CheckKind, verify_agreement, verify_batch, verify_file, verify_price, verify_program,
+};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, TaskIndex,
     amount::{as_string, display},
@@ -113,7 +115,7 @@ pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<
 }
 
 /// Checks what only the chain knows.
-async fn ask_chain(context: &Context, file: &ReceiptFile) -> anyhow::Result<[Check; 2]> {
+async fn ask_chain(context: &Context, file: &ReceiptFile) -> anyhow::Result<[Check; 4]> {
     let chain = context.chain().await?;
     // Another chain settled nothing of this one's.
     let (mut settled, mut known) = (None, None);
@@ -122,9 +124,12 @@ async fn ask_chain(context: &Context, file: &ReceiptFile) -> anyhow::Result<[Che
         settled = state.batch(job, file.batch).await?;
         known = state.job(job).await?;
     }
+    let known = known.as_ref();
     Ok([
         verify_batch(file, settled.as_ref()),
-        verify_price(file, known.as_ref()),
+        verify_agreement(file, known),
+        verify_program(file, known),
+        verify_price(file, known),
     ])
 }
 

@@ -1,26 +1,26 @@
 //! The main job, shown: a picture computed by a local grid of real processes, compared, paid and
 //! settled on its chain, with one worker that lies.
 
+mod outcome;
 mod picture;
+mod receipt;
 mod report;
 mod show;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use picture::Picture;
-use quern_jobs_api::{JobStatus, JobsApiClient as _, Phase};
+use quern_jobs_api::{JobStatus, Phase};
 use quern_ledger::{Account, Chain};
-use quern_local_grid::{LocalGrid, OWNER, Plan, Process, Record, development_account};
-use quern_owner::{
-    Coordinator, Draft, Input, JobFolder, Terms, collect, prepare, submit, verify_batch,
-    verify_file, verify_price,
+use quern_local_grid::{
+    LocalGrid, OWNER, Plan, Process, Record, development_account, find_program, told_to_stop,
 };
+use quern_owner::{Coordinator, Draft, Input, JobFolder, Terms, collect, prepare, submit};
 use quern_primitives::{
     Amount, BlockNumber, JobId,
     amount::BYTECHIP,
     device::Class,
     job::{Agreement, ByteLevel, Job},
-    verdict::{Finding, ReceiptFile},
 };
 use quern_shards::manifest::Assembly;
 use report::{Report, Seconds};
@@ -28,6 +28,7 @@ use sha2::{Digest as _, Sha256};
 use show::Show;
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     process::ExitCode,
     time::Instant,
 };
@@ -55,9 +56,16 @@ struct Arguments {
     samples: u32,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(demo(&arguments));
+    // A rendering that nobody waits for any more is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let show = Show::new();
     let build = std::env::var("QUERN_BUILD_SECONDS")
         .ok()
@@ -69,23 +77,34 @@ async fn main() -> anyhow::Result<ExitCode> {
     show.title(
         "A grid of this machine: one validator, one masternode, four workers; one of them lies",
     );
+    let mut stop = pin!(told_to_stop());
     let started = Instant::now();
-    let grid = start_grid(&folder, &show).await?;
+    let Some(grid) = start_grid(&folder, &show, stop.as_mut()).await? else {
+        show.line("told to stop; what had started is ended");
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
     let grid_ready = started.elapsed();
-    tokio::select! {
-        done = main_job(&grid, &folder, &picture, &show) => {
-            let mut report = done?;
-            report.seconds.build = build;
-            report.seconds.grid_ready = grid_ready.as_secs_f64();
-            report.write(&folder.join("report.json"))?;
-            show.line(&format!("report       {}", folder.join("report.json").display()));
-            check(&report)?;
-        }
-        () = told_to_stop() => {
+    let done = tokio::select! {
+        done = main_job(&grid, &folder, &picture, &show) => done,
+        () = &mut stop => {
             show.line("told to stop; stopping the grid");
             grid.stop().await;
             return Ok(ExitCode::from(INTERRUPTED));
         }
+    };
+    let reported = done.and_then(|mut report| {
+        report.seconds.build = build;
+        report.seconds.grid_ready = grid_ready.as_secs_f64();
+        report.write(&folder.join("report.json"))?;
+        show.line(&format!(
+            "report       {}",
+            folder.join("report.json").display()
+        ));
+        check(&report)
+    });
+    if let Err(error) = reported {
+        grid.stop().await;
+        return Err(error);
     }
     if arguments.keep {
         let record = grid.leave_running()?;
@@ -126,20 +145,6 @@ fn clear(folder: &Path) -> anyhow::Result<()> {
     Ok(std::fs::create_dir_all(folder)?)
 }
 
-/// Until the terminal or another process asks this one to stop.
-async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without it there is still the terminal.
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => (),
-        _ = terminate.recv() => (),
-    }
-}
-
 /// What the main job must have come to, whoever looks.
 fn check(report: &Report) -> anyhow::Result<()> {
     ensure!(
@@ -154,30 +159,22 @@ fn check(report: &Report) -> anyhow::Result<()> {
         report.liar_paid == "0" && report.liar_faults_on_chain > 0,
         "the liar was not caught"
     );
+    ensure!(
+        report.honest_faults_on_chain == 0,
+        "an honest device has a wrong answer on its record"
+    );
     Ok(())
 }
 
-async fn start_grid(folder: &Path, show: &Show) -> anyhow::Result<LocalGrid> {
-    let liar = programs_folder()?.join("quern-lying-worker");
-    ensure!(
-        liar.is_file(),
-        "there is no {}; build it with `cargo xtask build`",
-        liar.display()
-    );
+/// Starts the grid; none if `stop` resolves first.
+async fn start_grid(
+    folder: &Path,
+    show: &Show,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<Option<LocalGrid>> {
     let mut plan = Plan::new(folder.join("grid"));
-    plan.workers[LIAR] = Some(liar);
-    Ok(LocalGrid::start(&plan, |step| show.line(step)).await?)
-}
-
-fn programs_folder() -> anyhow::Result<PathBuf> {
-    if let Some(folder) = std::env::var_os("QUERN_BIN_DIR") {
-        return Ok(folder.into());
-    }
-    let program = std::env::current_exe()?;
-    Ok(program
-        .parent()
-        .context("this program has no folder")?
-        .to_owned())
+    plan.workers[LIAR] = Some(find_program(None, "quern-lying-worker")?);
+    Ok(LocalGrid::start_unless(&plan, |step| show.line(step), stop).await?)
 }
 
 fn path_tracer() -> anyhow::Result<Vec<u8>> {
@@ -201,7 +198,7 @@ async fn main_job(
 ) -> anyhow::Result<Report> {
     let chain = grid.chain().await?;
     let owner = development_account(OWNER)?;
-    let before = wallets(&chain, grid).await?;
+    let before = outcome::wallets(&chain, grid).await?;
     let owner_before = chain.at_finalised().await?.wallet(&owner.id()).await?;
 
     show.title(&format!(
@@ -209,7 +206,7 @@ async fn main_job(
         picture.tiles().len()
     ));
     let job_started = Instant::now();
-    let (job_folder, escrow) = hand_in(&chain, &owner, folder, picture, show).await?;
+    let job_folder = hand_in(&chain, &owner, folder, picture, show).await?;
     let job = job_folder.job();
     let coordinator = Coordinator::of(&chain, job).await?;
     let bar = show.bytes("uploading sealed shards");
@@ -249,50 +246,35 @@ async fn main_job(
     };
     bar.finish_and_clear();
 
-    let after = wallets(&chain, grid).await?;
+    let outcomes = outcome::read(&chain, grid, &before).await?;
     let owner_after = chain.at_finalised().await?.wallet(&owner.id()).await?;
-    let paid: Vec<Amount> = before
-        .iter()
-        .zip(&after)
-        .map(|(before, after)| after - before)
-        .collect();
     let result_sha256 = hex::encode(Sha256::digest(&image));
     let reference_sha256 = hex::encode(Sha256::digest(&reference));
-    let liar = &grid.workers[LIAR];
-    let record = chain
-        .at_finalised()
-        .await?
-        .device(liar.device)
-        .await?
-        .context("the liar's device is gone")?
-        .device
-        .record;
 
     show.title("What came of it");
     show.line(&format!("picture      {}", png.display()));
     show.comparison(&result_sha256, &reference_sha256);
-    show.payments(grid, &paid, LIAR);
-    show.line(&format!(
-        "caught       worker {} gave {} wrong answers; all are on its record on the chain",
-        LIAR + 1,
-        record.incorrect
-    ));
+    show.payments(&outcomes);
+    show.caught(&outcomes);
     show_settlements(&chain, &closed, job, show).await?;
-    show_receipt(&chain, &coordinator, folder, job, show).await?;
+    receipt::show(grid, &coordinator, folder, job, show).await?;
     conservation(&chain, &closed, owner_before.free, owner_after.free, show).await?;
 
+    let liar = &outcomes[LIAR];
+    let honest = outcomes.iter().filter(|it| it.number != liar.number);
     Ok(Report {
         tasks: status.tasks,
         replicas: status.replicas,
         settled_tasks: closed.settled_tasks,
         batches: closed.next_batch,
-        escrow: escrow.to_string(),
+        escrow: closed.escrow.deposited.to_string(),
         paid_workers: closed.escrow.paid.to_string(),
         network_share: closed.escrow.network.to_string(),
         refunded: closed.escrow.refunded.to_string(),
         liar_account: liar.account.to_string(),
-        liar_paid: paid[LIAR].to_string(),
-        liar_faults_on_chain: record.incorrect,
+        liar_paid: liar.paid.to_string(),
+        liar_faults_on_chain: liar.record.incorrect,
+        honest_faults_on_chain: honest.map(|it| it.record.incorrect).sum(),
         result_sha256,
         reference_sha256,
         seconds: Seconds {
@@ -310,7 +292,7 @@ async fn hand_in(
     folder: &Path,
     picture: &Picture,
     show: &Show,
-) -> anyhow::Result<(JobFolder, Amount)> {
+) -> anyhow::Result<JobFolder> {
     let state = chain.at_finalised().await?;
     let shards = picture.write_inputs(&folder.join("input"))?;
     let draft = Draft {
@@ -357,7 +339,7 @@ async fn hand_in(
         job_folder.job(),
         submitted.block.number
     ));
-    Ok((job_folder, quote.total))
+    Ok(job_folder)
 }
 
 /// Shows the job's progress until every task is decided.
@@ -406,16 +388,6 @@ async fn wait_closed(chain: &Chain, job: JobId) -> anyhow::Result<Job> {
     }
 }
 
-/// What each worker's account can spend.
-async fn wallets(chain: &Chain, grid: &LocalGrid) -> anyhow::Result<Vec<Amount>> {
-    let state = chain.at_finalised().await?;
-    let mut free = Vec::new();
-    for worker in &grid.workers {
-        free.push(state.wallet(&worker.account).await?.free);
-    }
-    Ok(free)
-}
-
 /// Tells of each batch what it settled, and the transaction that did.
 async fn show_settlements(
     chain: &Chain,
@@ -424,75 +396,19 @@ async fn show_settlements(
     show: &Show,
 ) -> anyhow::Result<()> {
     let state = chain.at_finalised().await?;
-    let mut block = None;
-    let mut settling = Vec::new().into_iter();
     for sequence in 0..closed.next_batch {
         let batch = state
             .batch(job, sequence)
             .await?
             .context("the chain lost a batch")?;
-        if block.replace(batch.settled_at) != Some(batch.settled_at) {
-            let settled_in = chain.at_height(batch.settled_at).await?;
-            let mut settled = settled_in.transactions().await?;
-            settled.retain(|it| it.pallet == "Jobs" && it.call == "settle");
-            settling = settled.into_iter();
-        }
-        let transaction = settling
-            .next()
+        let settled_in = chain.at_height(batch.settled_at).await?;
+        let transaction = settled_in
+            .settlement_of(job, sequence)
+            .await?
             .context("a batch was settled by no transaction")?;
         show.batch(sequence, &batch, &transaction.hash);
     }
     Ok(())
-}
-
-/// Saves a receipt of the liar's and checks it as anyone could.
-async fn show_receipt(
-    chain: &Chain,
-    coordinator: &Coordinator,
-    folder: &Path,
-    job: JobId,
-    show: &Show,
-) -> anyhow::Result<()> {
-    let file = wrong_receipt(coordinator, job).await?;
-    let path = folder.join("receipt.json");
-    std::fs::write(&path, serde_json::to_string_pretty(&file)?)?;
-    let state = chain.at_finalised().await?;
-    let settled = state.batch(job, file.batch).await?;
-    let known = state.job(job).await?;
-    let mut checks = verify_file(&file);
-    checks.push(verify_batch(&file, settled.as_ref()));
-    checks.push(verify_price(&file, known.as_ref()));
-    show.line(&format!("verify       {}", path.display()));
-    show.checks(&checks);
-    ensure!(
-        checks.iter().all(|check| check.holds),
-        "a receipt of the grid does not hold"
-    );
-    Ok(())
-}
-
-/// The receipt of a wrong answer if there is one, else of the first replica.
-async fn wrong_receipt(coordinator: &Coordinator, job: JobId) -> anyhow::Result<ReceiptFile> {
-    let mut last = None;
-    for result in coordinator.client().results(job, 0).await? {
-        let file = coordinator
-            .client()
-            .receipt(job, result.task, result.replica)
-            .await?;
-        let wrong = file
-            .verdict
-            .replicas
-            .iter()
-            .find(|found| found.finding == Finding::Incorrect);
-        if let Some(wrong) = wrong {
-            return Ok(coordinator
-                .client()
-                .receipt(job, result.task, wrong.replica)
-                .await?);
-        }
-        last.get_or_insert(file);
-    }
-    last.context("the job has no result")
 }
 
 async fn conservation(

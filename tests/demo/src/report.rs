@@ -17,6 +17,9 @@ pub(crate) struct Report {
     pub(crate) liar_account: String,
     pub(crate) liar_paid: String,
     pub(crate) liar_faults_on_chain: u64,
+    /// Wrong answers on the records of all other devices.
+    #[serde(skip)]
+    pub(crate) honest_faults_on_chain: u64,
     pub(crate) result_sha256: String,
     pub(crate) reference_sha256: String,
     pub(crate) seconds: Seconds,

@@ -1,10 +1,8 @@
 //! What the demo prints.
 
+use crate::outcome::Outcome;
 use indicatif::{ProgressBar, ProgressStyle};
-use quern_local_grid::LocalGrid;
-use quern_owner::Check;
 use quern_primitives::{
-    Amount,
     amount::display,
     batch::BatchRecord,
     job::Escrow,
@@ -55,17 +53,27 @@ impl Show {
         ));
     }
 
-    pub(crate) fn payments(&self, grid: &LocalGrid, paid: &[Amount], liar: usize) {
-        for (number, (worker, paid)) in grid.workers.iter().zip(paid).enumerate() {
-            let why = match number == liar {
-                true => "its wrong answers are worth nothing",
-                false => "an equal share of each tile it agreed on",
-            };
+    pub(crate) fn payments(&self, outcomes: &[Outcome]) {
+        for outcome in outcomes {
             self.line(&format!(
-                "worker {}     {:>14}  {why}  ({})",
-                number + 1,
-                display(*paid),
-                worker.account
+                "worker {}     {:>14}  {}  ({})",
+                outcome.number,
+                display(outcome.paid),
+                outcome.why(),
+                outcome.account
+            ));
+        }
+    }
+
+    pub(crate) fn caught(&self, outcomes: &[Outcome]) {
+        let caught: Vec<_> = outcomes.iter().filter(|it| it.is_caught()).collect();
+        if caught.is_empty() {
+            self.line("caught       nobody; there is no wrong answer on a record on the chain");
+        }
+        for outcome in caught {
+            self.line(&format!(
+                "caught       worker {} gave {} wrong answers; all are on its record on the chain",
+                outcome.number, outcome.record.incorrect
             ));
         }
     }
@@ -90,13 +98,6 @@ impl Show {
             batch.settled_at,
             hex::encode(transaction)
         ));
-    }
-
-    pub(crate) fn checks(&self, checks: &[Check]) {
-        for check in checks {
-            let mark = if check.holds { '✓' } else { '✗' };
-            self.line(&format!("             {mark} {}", check.check.words()));
-        }
     }
 
     pub(crate) fn conservation(&self, escrow: &Escrow, totals: &Totals) {

@@ -117,11 +117,20 @@ impl Bench {
 
     /// Waits until so many tasks are decided.
     pub async fn decided(&self, job: JobId, tasks: u32) -> anyhow::Result<JobStatus> {
+        self.when(job, |status| status.decided >= tasks).await
+    }
+
+    /// Waits until the coordinator says of the job what is wanted, or that it is closed.
+    pub async fn when(
+        &self,
+        job: JobId,
+        wanted: impl Fn(&JobStatus) -> bool,
+    ) -> anyhow::Result<JobStatus> {
         loop {
             // The masternode may be down at the moment, which is what some tests are about.
             if let Ok(coordinator) = Coordinator::of(&self.chain, job).await
                 && let Ok(status) = coordinator.status().await
-                && (status.decided >= tasks || status.phase == Phase::Closed)
+                && (wanted(&status) || status.phase == Phase::Closed)
             {
                 return Ok(status);
             }

@@ -115,12 +115,16 @@ pub fn terms(deadline: BlockNumber) -> Terms {
     }
 }
 
+/// Samples of each pixel of the small picture. So many that four quick processors need some seconds
+/// for it, in which parts of a grid can be killed.
+const SAMPLES: u32 = 256;
+
 /// A small picture: its draft, and the pixels its result must have.
 pub fn small_picture(folder: &Path, deadline: BlockNumber) -> anyhow::Result<(Draft, Vec<u8>)> {
     let frame = Frame {
         width: 160,
         height: 96,
-        samples: 16,
+        samples: SAMPLES,
         seed: 7,
     };
     let scene = crate::repository().join("tests/demo/scene/quern.scene");

@@ -4,7 +4,11 @@ use crate::Bench;
 use anyhow::{Context as _, ensure};
 use quern_local_grid::find_program;
 use serde_json::Value;
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::Duration,
+};
 use tokio::process::Command;
 
 /// How long one command may take.
@@ -43,8 +47,39 @@ impl Quern {
         })
     }
 
+    /// Where it keeps keys and jobs.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Runs a command with `--json` and waits for its end.
     pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<Ran> {
+        let (command, output) = self.output(arguments).await?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok(Ran {
+            code: output.status.code().unwrap_or(-1),
+            answer: serde_json::from_slice(&output.stdout).with_context(|| {
+                format!("`{command}` answers no JSON; on standard error stands:\n{said}")
+            })?,
+            command,
+            said,
+        })
+    }
+
+    /// Runs a command that answers with several JSON documents, one behind the other, and waits for
+    /// its end. Returns its exit code and the documents.
+    pub async fn tells(&self, arguments: &[&str]) -> anyhow::Result<(i32, Vec<Value>)> {
+        let (command, output) = self.output(arguments).await?;
+        let told: Result<Vec<Value>, serde_json::Error> =
+            serde_json::Deserializer::from_slice(&output.stdout)
+                .into_iter()
+                .collect();
+        let told = told.with_context(|| format!("`{command}` answers no JSON"))?;
+        Ok((output.status.code().unwrap_or(-1), told))
+    }
+
+    /// Runs a command with `--json`. Returns it as a person would type it, and what came of it.
+    async fn output(&self, arguments: &[&str]) -> anyhow::Result<(String, Output)> {
         let mut command = Command::new(&self.program);
         command
             .args([
@@ -65,15 +100,7 @@ impl Quern {
             .await
             .with_context(|| format!("`{spoken}` does not end"))?
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Ok(Ran {
-            code: output.status.code().unwrap_or(-1),
-            answer: serde_json::from_slice(&output.stdout).with_context(|| {
-                format!("`{spoken}` answers no JSON; on standard error stands:\n{said}")
-            })?,
-            command: spoken,
-            said,
-        })
+        Ok((spoken, output))
     }
 
     /// Runs a command that must succeed. Returns its answer.

@@ -2,8 +2,12 @@
 
 use anyhow::{Context as _, ensure};
 use quern_end_to_end::{Bench, Owner, adds_up, run, say, small_picture};
+use quern_jobs_api::JobStatus;
 use quern_local_grid::OWNER;
-use quern_primitives::job::{JobEnd, JobState};
+use quern_primitives::{
+    JobId,
+    job::{JobEnd, JobState},
+};
 
 #[test]
 fn a_job_survives_the_death_of_a_worker_the_masternode_and_the_node() {
@@ -26,27 +30,14 @@ async fn deaths(bench: &mut Bench) -> anyhow::Result<()> {
     };
     let job = folder.job();
 
-    let seen = bench.decided(job, 2).await?;
-    say(&format!(
-        "  the worker is killed at {} decided tasks",
-        seen.decided
-    ));
-    bench.grid.workers[0].part.kill().await;
-    bench.grid.workers[0].part.restart()?;
-    let seen = bench.decided(job, 6).await?;
-    say(&format!(
-        "  the masternode is killed at {} decided tasks",
-        seen.decided
-    ));
+    bench.decided(job, 2).await?;
+    kill_a_worker_at_work(bench, job).await?;
+    at_work(&bench.decided(job, 6).await?, "the masternode")?;
     let masternode = bench.grid.masternode.as_mut();
     let masternode = masternode.context("the grid has a masternode")?;
     masternode.kill().await;
     masternode.restart()?;
-    let seen = bench.decided(job, 10).await?;
-    say(&format!(
-        "  the node is killed at {} decided tasks",
-        seen.decided
-    ));
+    at_work(&bench.decided(job, 10).await?, "the node")?;
     bench.grid.node.kill().await;
     bench.grid.node.restart()?;
 
@@ -72,4 +63,34 @@ async fn deaths(bench: &mut Bench) -> anyhow::Result<()> {
         closed.escrow.paid
     );
     bench.conserves_money().await
+}
+
+/// Says at what point a part is killed. Fails if the job is over, because then its death shows
+/// nothing.
+fn at_work(seen: &JobStatus, part: &str) -> anyhow::Result<()> {
+    ensure!(
+        seen.decided < seen.tasks,
+        "the job is over before {part} could be killed at work"
+    );
+    say(&format!(
+        "  {part} is killed at {} of {} decided tasks",
+        seen.decided, seen.tasks
+    ));
+    Ok(())
+}
+
+/// Kills a worker, and fails unless it had a task in hand.
+async fn kill_a_worker_at_work(bench: &mut Bench, job: JobId) -> anyhow::Result<()> {
+    let workers = u32::try_from(bench.grid.workers.len())?;
+    loop {
+        bench.when(job, |status| status.devices == workers).await?;
+        bench.grid.workers[0].part.kill().await;
+        // What a device holds stays its own until it is missed, which takes some seconds.
+        let left = bench.when(job, |_| true).await?;
+        bench.grid.workers[0].part.restart()?;
+        at_work(&left, "a worker")?;
+        if left.devices == workers {
+            return Ok(());
+        }
+    }
 }

@@ -2,19 +2,24 @@
 
 use anyhow::{bail, ensure};
 use quern_end_to_end::{Bench, Owner, adds_up, case, run, say, terms, wasm};
-use quern_jobs_api::{ApiError, Blob, JobsApiClient as _, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX};
+use quern_jobs_api::{
+    ApiError, Blob, JobsApiClient as _, MESSAGE_BYTES_MAX, OwnerToken, PIECE_BYTES_MAX,
+};
 use quern_ledger::Call;
+use quern_local_grid::{Part, find_program};
 use quern_owner::{ApiFailure, CoordinatorError, Draft, Input};
 use quern_primitives::{
-    JobId,
+    Digest, JobId,
     job::{Job, JobEnd, JobState},
     receipt::Exit,
 };
 use quern_shards::{cut::Split, manifest::Assembly};
+use quern_worker::device::DeviceSecrets;
 use std::{fs, path::PathBuf};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    process::Command,
 };
 
 #[test]
@@ -86,6 +91,13 @@ async fn hostile(bench: &Bench) -> anyhow::Result<()> {
         )
         .await
     };
+    let stranger = async {
+        case(
+            "a device that is not registered is told so and gets nothing",
+            unregistered(bench),
+        )
+        .await
+    };
     let wordy = async {
         case(
             "a program that prints without end ends by its limit",
@@ -99,7 +111,7 @@ async fn hostile(bench: &Bench) -> anyhow::Result<()> {
         .await
     };
     let (uploaded, at_rest, ..) = tokio::try_join!(
-        uploads, at_rest, no_program, imports, endless, greedy, wordy
+        uploads, at_rest, no_program, imports, endless, greedy, wordy, stranger
     )?;
 
     // Workers got what the good tasks paid, and keep a clean record.
@@ -124,6 +136,55 @@ async fn hostile(bench: &Bench) -> anyhow::Result<()> {
         ensure!(clean, "an honest device is blamed: {record:?}");
     }
     bench.conserves_money().await
+}
+
+/// A worker with a device that the chain does not know, while there are tasks to be had.
+async fn unregistered(bench: &Bench) -> anyhow::Result<()> {
+    let folder = bench.folder().join("stranger");
+    fs::create_dir(&folder)?;
+    let (settings, log) = (folder.join("worker.toml"), folder.join("worker.log"));
+    let program = find_program(None, "quern-worker")?;
+    let init = Command::new(&program)
+        .args(["init", "--config"])
+        .arg(&settings)
+        .output()
+        .await?;
+    ensure!(init.status.success(), "{init:?}");
+    let node = bench.grid.node_url();
+    fs::write(
+        &settings,
+        format!("device_key = \"device.key\"\ndata = \"data\"\nchain = [\"{node}\"]\n"),
+    )?;
+    // Its log in JSON, in which fields can be looked for.
+    let arguments = ["run", "--json", "--once", "--config"];
+    let arguments = arguments.map(str::to_owned).to_vec();
+    let arguments = [arguments, vec![settings.display().to_string()]].concat();
+    let mut worker = Part::start("stranger", &program, arguments, log.clone())?;
+    let refused = "refused: the device is not registered; run `quern device register`";
+    worker
+        .wait_until(async || {
+            fs::read_to_string(&log)
+                .ok()?
+                .contains(refused)
+                .then_some(())
+        })
+        .await?;
+    let secrets = DeviceSecrets::load(&folder.join("device.key"))?;
+    let known = bench
+        .chain
+        .at_finalised()
+        .await?
+        .device(secrets.id())
+        .await?;
+    ensure!(known.is_none(), "the device is registered");
+    // With `--once` it would have ended with its first task.
+    worker.stop().await;
+    let told = fs::read_to_string(&log)?;
+    ensure!(
+        told.contains("\"acknowledged\":0") && !told.contains("let in"),
+        "the stranger was served: {told}"
+    );
+    Ok(())
 }
 
 /// A job that goes around `quern`: two shards of four bytes.
@@ -187,7 +248,7 @@ async fn not_taken(
     let owner = Owner::new(bench, account)?;
     let before = owner.wallet().await?;
     let mut draft = draft(bench, account, program).await?;
-    draft.terms.deadline = bench.in_blocks(20).await?;
+    draft.terms.deadline = bench.in_blocks(30).await?;
     let folder = owner.hand_in(&draft).await?;
     match owner
         .coordinator(&folder)
@@ -223,17 +284,26 @@ async fn altered_upload(bench: &Bench) -> anyhow::Result<u128> {
     let (job, client) = (folder.job(), coordinator.client());
     let shard = fs::read(folder.shard(0))?;
 
-    // Manifest and key go first; then somebody else is quicker with another first shard.
+    // Key and manifest go first. Then a stranger is quicker with another first shard, and after that
+    // the owner sends a wrong one.
     coordinator.begin(&folder).await?;
+    let (token, strangers) = (coordinator.token(&folder)?, OwnerToken(Digest([7; 32])));
     let mut altered = shard.clone();
     altered[shard.len() / 2] ^= 1;
-    let wrong = client.put_shard(job, 0, 0, Blob(altered)).await;
+    let foreign = client
+        .put_shard(job, strangers, 0, 0, Blob(altered.clone()))
+        .await;
+    ensure!(
+        refusal(foreign) == Some(ApiError::NotOwner),
+        "it took a stranger's shard"
+    );
+    let wrong = client.put_shard(job, token, 0, 0, Blob(altered)).await;
     ensure!(
         refusal(wrong) == Some(ApiError::WrongShard { task: 0 }),
         "it took another shard"
     );
     let long = client
-        .put_shard(job, 0, 0, Blob(vec![0; PIECE_BYTES_MAX + 1]))
+        .put_shard(job, token, 0, 0, Blob(vec![0; PIECE_BYTES_MAX + 1]))
         .await;
     let limit = shard.len() as u64;
     ensure!(
@@ -242,8 +312,10 @@ async fn altered_upload(bench: &Bench) -> anyhow::Result<u128> {
     );
     let answer = oversized(bench.grid.jobs_api()).await?;
     ensure!(
-        answer.starts_with("HTTP/1.1 413"),
-        "it took too long a message: {answer}"
+        answer.starts_with("HTTP/1.1 413")
+            && answer.contains("Request is too big")
+            && answer.contains(&MESSAGE_BYTES_MAX.to_string()),
+        "it took too long a message, or does not name the limit: {answer}"
     );
 
     coordinator.upload(&folder, |_| {}).await?;
@@ -262,7 +334,7 @@ async fn altered_upload(bench: &Bench) -> anyhow::Result<u128> {
     Ok(ended.escrow.paid)
 }
 
-/// Posts a message to the Jobs API that is over its limit. Returns the head of the answer.
+/// Posts a message to the Jobs API that is over its limit. Returns the answer.
 async fn oversized(jobs_api: &str) -> anyhow::Result<String> {
     let address = jobs_api.trim_start_matches("ws://");
     let mut stream = TcpStream::connect(address).await?;
@@ -274,9 +346,9 @@ async fn oversized(jobs_api: &str) -> anyhow::Result<String> {
     stream.write_all(head.as_bytes()).await?;
     // It may answer and close before all of it is sent.
     let _ = stream.write_all(&vec![b' '; length as usize]).await;
-    let mut answer = vec![0; 64];
-    let read = stream.read(&mut answer).await?;
-    answer.truncate(read);
+    let mut answer = Vec::new();
+    // It may cut the connection behind its answer.
+    let _ = stream.take(4_096).read_to_end(&mut answer).await;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
@@ -293,8 +365,9 @@ async fn altered_at_rest(bench: &Bench) -> anyhow::Result<u128> {
     let coordinator = owner.coordinator(&folder).await?;
     coordinator.begin(&folder).await?;
     let (job, client) = (folder.job(), coordinator.client());
+    let token = coordinator.token(&folder)?;
     client
-        .put_shard(job, 0, 0, Blob(fs::read(folder.shard(0))?))
+        .put_shard(job, token, 0, 0, Blob(fs::read(folder.shard(0))?))
         .await?;
     let kept = kept_shard(bench, job)?;
     let mut bytes = fs::read(&kept)?;

@@ -360,7 +360,7 @@ async fn draft(bench: &Bench, account: &str) -> anyhow::Result<Draft> {
         arguments: vec![],
         task_arguments: vec![],
         assembly: Assembly::Concatenate,
-        terms: terms(bench.in_blocks(20).await?),
+        terms: terms(bench.in_blocks(30).await?),
     })
 }
 

@@ -180,6 +180,68 @@ fn a_price_beside_the_job_s_tariff_fails() {
     assert!(holds(&file, Some(&job)));
 }
 
+/// Whether a verdict with these findings, each about an account, has the agreement of its job.
+fn agrees(findings: &[(u8, Finding)], agreement: Agreement) -> bool {
+    let (mut file, mut job) = (file(), job());
+    let replica = file.verdict.replicas[0].clone();
+    let replicas = (0..)
+        .zip(findings)
+        .map(|(number, (account, finding))| ReplicaFinding {
+            replica: number,
+            account: AccountId::new([*account; 32]),
+            finding: *finding,
+            ..replica.clone()
+        });
+    file.verdict.replicas = replicas.collect();
+    job.submission.agreement = agreement;
+    verify_agreement(&file, Some(&job)).holds
+}
+
+#[test]
+fn an_answer_that_too_few_accounts_gave_fails() {
+    use Finding::{Accepted, Delayed, Failed, Incorrect};
+    let of_three = |findings: &[(u8, Finding)]| {
+        let agreement = Agreement::Majority { replicas: 3 };
+        agrees(findings, agreement)
+    };
+    assert!(of_three(&[(1, Accepted), (2, Accepted), (3, Accepted)]));
+    assert!(of_three(&[(1, Accepted), (2, Incorrect), (3, Accepted)]));
+    assert!(of_three(&[(1, Accepted), (2, Delayed), (3, Accepted)]));
+    assert!(!of_three(&[(1, Accepted), (2, Delayed), (3, Failed)]));
+    assert!(!of_three(&[]));
+    // One account's devices have one voice.
+    assert!(!of_three(&[(1, Accepted), (1, Accepted), (1, Accepted)]));
+    // Two of five are enough for three replicas, but not the most.
+    let split = [
+        (1, Accepted),
+        (2, Accepted),
+        (3, Incorrect),
+        (4, Incorrect),
+        (5, Incorrect),
+    ];
+    assert!(!of_three(&split));
+    let one = [(1, Accepted)];
+    assert!(agrees(&one, Agreement::Single));
+    assert!(!agrees(&one, Agreement::Majority { replicas: 3 }));
+    assert!(
+        !verify_agreement(&file(), None).holds,
+        "no job, no agreement"
+    );
+}
+
+#[test]
+fn another_program_or_class_than_the_job_s_fails() {
+    let holds = |change: fn(&mut Job)| {
+        let mut job = job();
+        change(&mut job);
+        verify_program(&file(), Some(&job)).holds
+    };
+    assert!(holds(|_| ()));
+    assert!(!holds(|job| job.submission.program = ProgramHash([9; 32])));
+    assert!(!holds(|job| job.submission.class = Class::Portable));
+    assert!(!verify_program(&file(), None).holds, "no job, no program");
+}
+
 #[test]
 fn another_root_than_the_given_one_fails() {
     let file = file();

@@ -243,6 +243,7 @@ mod tests {
         ChainEvent {
             pallet,
             name,
+            transaction: None,
             bytes: fields.encode(),
             text: String::new(),
         }

@@ -1,0 +1,443 @@
+//! Commands of `quern` that no other test types, and what they answer to programs.
+
+use anyhow::{Context as _, ensure};
+use quern_end_to_end::{Bench, Owner, Quern, case, run, terms, wasm};
+use quern_ledger::Account;
+use quern_local_grid::{OWNER, development_account, find_program};
+use quern_owner::{Draft, Input, prepare, submit};
+use quern_primitives::{amount::BYTECHIP, job::Agreement};
+use quern_shards::{cut::Split, manifest::Assembly};
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf};
+use tokio::process::Command;
+
+/// The most that a transaction costs its sender as a fee.
+const FEE_MAX: u128 = BYTECHIP / 10;
+
+/// What the jobs read, and what they write.
+const TEXT: &str = "one\ntwo\n";
+
+#[test]
+fn every_command_answers_what_it_did() {
+    run(async {
+        let bench = Bench::start(1).await?;
+        let outcome = commands(&bench).await;
+        bench.conclude(outcome).await
+    });
+}
+
+async fn commands(bench: &Bench) -> anyhow::Result<()> {
+    // Not beside the jobs: the treasurer, who answers payouts, is the account that settles them.
+    case("keys are kept, listed and shown", keys(bench)).await?;
+    case("money is sent and paid out", money(bench)).await?;
+    let bond = async { case("a bond grows and shrinks, a device retires", bond(bench)).await };
+    let followed =
+        async { case("a job is watched, shown and fetched from", followed(bench)).await };
+    let cancelled = async {
+        case(
+            "a job is cancelled, and its rest called back in time",
+            cancelled(bench),
+        )
+        .await
+    };
+    let resumed = async {
+        case(
+            "a job goes on where handing it in was interrupted",
+            resumed(bench),
+        )
+        .await
+    };
+    tokio::try_join!(bond, followed, cancelled, resumed)?;
+    bench.conserves_money().await
+}
+
+/// Fails unless an answer has these fields with these values. It may have others.
+fn says(answer: &Value, wanted: &Value) -> anyhow::Result<()> {
+    for (field, value) in wanted.as_object().into_iter().flatten() {
+        ensure!(
+            answer[field] == *value,
+            "`{field}` is {}, not {value}, in {answer}",
+            answer[field]
+        );
+    }
+    Ok(())
+}
+
+/// The account with the key, and the one that sends it money.
+const HOLDER: &str = "//Eve//stash";
+
+async fn keys(bench: &Bench) -> anyhow::Result<()> {
+    let quern = Quern::new(bench, HOLDER)?;
+    let none = quern.does(&["keys", "list"]).await?;
+    ensure!(none == json!([]), "there are keys: {none}");
+    let secret = format!("0x{}", "5a".repeat(32));
+    let account = Account::from_secret(&secret)?.id().to_string();
+    let file = bench.folder().join("secret");
+    fs::write(&file, format!("{secret}\n"))?;
+    let file = file.display().to_string();
+
+    let import = ["keys", "import", "mine", "--file", &file];
+    let imported = quern.does(&import).await?;
+    let public = json!({ "name": "mine", "account": account, "secret": null });
+    says(&imported, &public)?;
+    let kept = imported["file"].as_str().context("no file")?;
+    ensure!(
+        fs::read_to_string(kept)? == secret,
+        "another secret is kept"
+    );
+    quern
+        .refuses(1, &["`mine` already", "another name"], &import)
+        .await?;
+
+    let listed = quern.does(&["keys", "list"]).await?;
+    let only = listed.as_array().is_some_and(|keys| keys.len() == 1);
+    ensure!(only, "there are other keys: {listed}");
+    says(&listed[0], &public)?;
+    says(&quern.does(&["keys", "show", "mine"]).await?, &public)?;
+    let shown = quern.does(&["keys", "show", "mine", "--secret"]).await?;
+    says(&shown, &json!({ "account": account, "secret": secret }))?;
+    quern
+        .refuses(
+            1,
+            &["no key `yours`", "quern keys new"],
+            &["keys", "show", "yours"],
+        )
+        .await
+}
+
+async fn money(bench: &Bench) -> anyhow::Result<()> {
+    let (quern, owner) = (Quern::new(bench, HOLDER)?, Owner::new(bench, HOLDER)?);
+    let account = owner.id().to_string();
+    let before = owner.wallet().await?.free;
+    let sent = quern.does(&["wallet", "send", "mine", "2.5"]).await?;
+    let shown = quern.does(&["keys", "show", "mine"]).await?;
+    says(
+        &sent,
+        &json!({ "to": shown["account"], "amount": "2500000000" }),
+    )?;
+    ensure!(
+        sent["block"].is_u64() && is_digest(&sent["transaction"]),
+        "{sent}"
+    );
+    let received = quern.does(&["wallet", "balance", "mine"]).await?;
+    says(&received, &json!({ "free": "2500000000" }))?;
+    let spent = before - owner.wallet().await?.free;
+    let cost = 5 * BYTECHIP / 2;
+    ensure!(
+        (cost..=cost + FEE_MAX).contains(&spent),
+        "sending took {spent}"
+    );
+    quern
+        .refuses(
+            1,
+            &["to spend, not 100000000 BC", "quern wallet buy"],
+            &["wallet", "send", "mine", "100000000"],
+        )
+        .await?;
+
+    let burnt = async || -> anyhow::Result<u128> {
+        Ok(bench.chain.at_finalised().await?.totals().await?.burnt)
+    };
+    // What becomes of the money for each of the treasurer's answers: burnt, back, still held.
+    let answers = [
+        ("complete", 3 * BYTECHIP, 0),
+        ("return", 0, 0),
+        ("none", 0, 3 * BYTECHIP),
+    ];
+    for (answer, gone, held) in answers {
+        let (before, burnt_before) = (owner.wallet().await?.free, burnt().await?);
+        let payout = ["wallet", "payout", "3", "--destination", "account 7"];
+        let asked = quern
+            .does(&[&payout[..], &["--answer", answer]].concat())
+            .await?;
+        says(
+            &asked,
+            &json!({ "account": account, "amount": "3000000000", "answer": answer }),
+        )?;
+        ensure!(
+            asked["payout"].is_u64() && is_digest(&asked["destination_digest"]),
+            "{asked}"
+        );
+        let wallet = owner.wallet().await?;
+        ensure!(wallet.payouts == held, "{answer}: {wallet:?}");
+        let fee = (before - gone - held).checked_sub(wallet.free);
+        ensure!(
+            fee.is_some_and(|fee| fee <= FEE_MAX),
+            "{answer}: {wallet:?}"
+        );
+        ensure!(burnt().await? - burnt_before == gone, "{answer}");
+    }
+    Ok(())
+}
+
+/// Whether a value is the hexadecimal form of 32 bytes.
+fn is_digest(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| text.len() == 66 && text.starts_with("0x"))
+}
+
+async fn bond(bench: &Bench) -> anyhow::Result<()> {
+    let quern = Quern::new(bench, "//Dave//stash")?;
+    let folder = bench.folder().join("retiring");
+    fs::create_dir(&folder)?;
+    let config = folder.join("worker.toml");
+    let init = Command::new(find_program(None, "quern-worker")?)
+        .args(["init", "--config"])
+        .arg(&config)
+        .output()
+        .await?;
+    ensure!(init.status.success(), "{init:?}");
+    let config = config.display().to_string();
+    let of_device = |command: &'static str| ["device", command, "--config", &config];
+    let registered = quern.does(&of_device("register")).await?;
+    says(&registered, &json!({ "bonded_now": "10000000000" }))?;
+
+    let withdraw = ["device", "withdraw"];
+    quern
+        .refuses(
+            1,
+            &["nothing is unbonding", "quern device unbond"],
+            &withdraw,
+        )
+        .await?;
+    let bonded = quern.does(&["device", "bond", "5"]).await?;
+    says(
+        &bonded,
+        &json!({
+            "done": "bonded",
+            "account": registered["account"],
+            "amount": "5000000000",
+            "bond_active": "15000000000",
+            "withdrawable_at": null,
+        }),
+    )?;
+    let too_much = ["device", "unbond", "6"];
+    quern
+        .refuses(
+            1,
+            &["5 BC can be unbonded", "quern device retire"],
+            &too_much,
+        )
+        .await?;
+    let unbonding = quern.does(&["device", "unbond", "5"]).await?;
+    says(
+        &unbonding,
+        &json!({ "done": "unbonding", "amount": "5000000000", "bond_active": "10000000000" }),
+    )?;
+    says(
+        &unbonding["unbonding"][0],
+        &json!({ "amount": "5000000000", "withdrawable_at": unbonding["withdrawable_at"] }),
+    )?;
+    let (now, free_at) = (&unbonding["block"], &unbonding["withdrawable_at"]);
+    ensure!(
+        free_at.as_u64() > now.as_u64(),
+        "it is free at once: {unbonding}"
+    );
+    quern
+        .refuses(1, &["nothing can be withdrawn yet", "5 BC"], &withdraw)
+        .await?;
+
+    let retired = quern.does(&of_device("retire")).await?;
+    says(&retired, &json!({ "device": registered["device"] }))?;
+    quern
+        .refuses(1, &["the chain knows no device"], &of_device("show"))
+        .await?;
+    let none = quern.does(&["device", "list"]).await?;
+    ensure!(none == json!([]), "there are devices: {none}");
+    let rest = quern.does(&["device", "unbond", "10"]).await?;
+    says(&rest, &json!({ "bond_active": "0" }))
+}
+
+/// Program and input of a job that copies, as `quern job submit` takes them.
+fn copying(bench: &Bench, name: &str) -> anyhow::Result<[String; 4]> {
+    let file = |ending: &str, bytes: &[u8]| -> anyhow::Result<String> {
+        let path = bench.folder().join(format!("{name}.{ending}"));
+        fs::write(&path, bytes)?;
+        Ok(path.display().to_string())
+    };
+    Ok([
+        "--program".to_owned(),
+        file("wasm", &wasm::assemble(wasm::COPIES)?)?,
+        "--input".to_owned(),
+        file("txt", TEXT.as_bytes())?,
+    ])
+}
+
+/// Submits a job that copies. Returns its name.
+async fn submitted(
+    quern: &Quern,
+    bench: &Bench,
+    name: &str,
+    more: &[&str],
+) -> anyhow::Result<String> {
+    let copying = copying(bench, name)?;
+    let copying: Vec<_> = copying.iter().map(String::as_str).collect();
+    let submit = ["job", "submit", "--yes", "--split", "none"];
+    let answer = quern
+        .does(&[&submit[..], &copying[..], more].concat())
+        .await?;
+    ensure!(
+        is_digest(&answer["job"]) && answer["block"].is_u64(),
+        "{answer}"
+    );
+    Ok(answer["job"].as_str().unwrap_or_default().to_owned())
+}
+
+async fn followed(bench: &Bench) -> anyhow::Result<()> {
+    let quern = Quern::new(bench, OWNER)?;
+    let job = submitted(&quern, bench, "followed", &["--single"]).await?;
+    let (code, told) = quern.tells(&["job", "watch", &job]).await?;
+    let (end, updates) = told.split_last().context("nothing is told")?;
+    ensure!(code == 0, "watching ended with {code}: {told:?}");
+    let done = json!({ "job": job, "state": "completed", "end": "all_settled" });
+    says(end, &done)?;
+    for update in updates {
+        says(update, &json!({ "job": job, "tasks": 1 }))?;
+    }
+
+    // The first digits are enough where a job was submitted.
+    let digits = &job[..12];
+    let shown = quern.does(&["job", "show", digits]).await?;
+    says(
+        &shown,
+        &json!({ "job": job, "settled_tasks": 1, "refund_from": null }),
+    )?;
+    says(
+        &shown["state"],
+        &json!({ "state": "completed", "end": "all_settled" }),
+    )?;
+    ensure!(shown["escrow"] == end["escrow"], "{shown}");
+    let result = bench.folder().join("followed.result");
+    let path = result.display().to_string();
+    let fetched = quern
+        .does(&["job", "result", digits, "--output", &path])
+        .await?;
+    says(
+        &fetched,
+        &json!({ "job": job, "output": path, "bytes": TEXT.len() }),
+    )?;
+    ensure!(fs::read_to_string(&result)? == TEXT, "another result");
+    quern
+        .refuses(2, &["--output"], &["job", "result", digits])
+        .await
+}
+
+/// Three devices of different accounts are wanted, and there is one, so that the job does not end
+/// before its owner cancels it.
+async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
+    let account = "//Alice//stash";
+    let (quern, owner) = (Quern::new(bench, account)?, Owner::new(bench, account)?);
+    let before = owner.wallet().await?;
+    let deadline = bench.in_blocks(25).await?;
+    let block = deadline.to_string();
+    let job = submitted(&quern, bench, "cancelled", &["--deadline-block", &block]).await?;
+    let refund = ["job", "refund", &job];
+    quern.refuses(1, &["Jobs.TooEarly"], &refund).await?;
+
+    let cancelled = quern.does(&["job", "cancel", &job]).await?;
+    let from = u64::from(deadline) + 1;
+    says(
+        &cancelled,
+        &json!({ "job": job, "state": "settling", "until": deadline, "refund_from": from }),
+    )?;
+    ensure!(is_digest(&cancelled["transaction"]), "{cancelled}");
+    quern
+        .refuses(1, &["Jobs.AlreadyCancelled"], &["job", "cancel", &job])
+        .await?;
+    // It is followed until its coordinator's time is over.
+    let (code, told) = quern.tells(&["job", "watch", &job]).await?;
+    let is_told = |told: &Value| told["refund_from"] == from;
+    let why = told.last().map(|last| last["error"].to_string());
+    ensure!(
+        code == 1
+            && told.iter().any(is_told)
+            && why.is_some_and(|why| why.contains("quern job refund")),
+        "watching ended with {code}: {told:?}"
+    );
+
+    let back = quern.does(&refund).await?;
+    says(
+        &back,
+        &json!({ "job": job, "state": "cancelled", "refund_from": null }),
+    )?;
+    says(
+        &back["escrow"],
+        &json!({ "refunded": back["escrow"]["deposited"], "paid": "0", "held": "0" }),
+    )?;
+    let after = owner.wallet().await?;
+    let fees = before.free.checked_sub(after.free);
+    ensure!(
+        after.escrow == 0 && fees.is_some_and(|fees| fees <= 4 * FEE_MAX),
+        "not all is back: {after:?}"
+    );
+    Ok(())
+}
+
+async fn resumed(bench: &Bench) -> anyhow::Result<()> {
+    let name = "//Bob//stash";
+    let (quern, account) = (Quern::new(bench, name)?, development_account(name)?);
+    let jobs = quern.home().join("jobs");
+    let sealed = async |input: &str| {
+        let draft = draft(bench, input).await?;
+        let genesis = bench.chain.genesis();
+        anyhow::Ok(prepare(&jobs, genesis, &account.id(), &draft, |_, _| {})?)
+    };
+
+    // Interrupted before the chain heard of it.
+    let folder = sealed("unsent").await?;
+    let job = folder.job().to_string();
+    let result = bench.folder().join("unsent.result");
+    let path = result.display().to_string();
+    let resume = ["job", "resume", &job, "--wait", "--output", &path];
+    let answer = quern.does(&resume).await?;
+    says(
+        &answer,
+        &json!({
+            "job": job,
+            "state": "completed",
+            "end": "all_settled",
+            "output": path,
+            "output_bytes": TEXT.len(),
+        }),
+    )?;
+    ensure!(
+        answer["block"].is_u64() && is_digest(&answer["transaction"]),
+        "{answer}"
+    );
+    ensure!(fs::read_to_string(&result)? == TEXT, "another result");
+
+    // Interrupted before its coordinator had all of it.
+    let folder = sealed("unloaded").await?;
+    submit(&bench.chain, &account, &folder).await?;
+    let job = folder.job().to_string();
+    let answer = quern.does(&["job", "resume", &job]).await?;
+    says(
+        &answer,
+        &json!({ "job": job, "block": null, "transaction": null }),
+    )?;
+    let (code, told) = quern.tells(&["job", "watch", &job]).await?;
+    let end = told.last().context("nothing is told")?;
+    ensure!(code == 0, "watching ended with {code}: {told:?}");
+    says(end, &json!({ "job": job, "state": "completed" }))
+}
+
+async fn draft(bench: &Bench, name: &str) -> anyhow::Result<Draft> {
+    let path: PathBuf = bench.folder().join(format!("{name}.txt"));
+    fs::write(&path, TEXT)?;
+    let mut terms = terms(bench.in_blocks(600).await?);
+    terms.agreement = Agreement::Single;
+    terms.fuel_per_task_max = 300_000_000;
+    Ok(Draft {
+        program: wasm::assemble(wasm::COPIES)?,
+        input: Input::File {
+            path,
+            split: Split::None,
+            shard_bytes: 1_024,
+        },
+        arguments: vec![],
+        task_arguments: vec![],
+        assembly: Assembly::Concatenate,
+        terms,
+    })
+}
