@@ -1,0 +1,371 @@
+//! Which device takes which replica next.
+//!
+//! Devices pull: a device takes the next open replica of its own pool's queue, first come first
+//! served, and when that queue has none for it, of the pools below. Jobs are served by priority,
+//! then by arrival. Two replicas of a task never go to devices of one account.
+//!
+//! Three rules of ours go beside that:
+//!
+//! - **Lanes.** Which accounts may have which replica of a task follows from a seed, see [`lane`].
+//! - **The slow are spared.** A device gets no replica that the rest of the grid would have done
+//!   sooner than this device. Near a job's end that keeps the last tasks off the slowest devices.
+//! - **Backups.** When a job has nothing open any more, an idle device computes again what would
+//!   otherwise be finished later than by it: what is overdue first, then what ends last.
+//!
+//! Nothing here knows of answers, money or programs. Accounts and devices are numbers that the
+//! caller gives them.
+
+mod job;
+mod lane;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Tick, Tuning,
+    needs::{Lack, Needs, Traits},
+    pools::{PoolNumber, Rank, Target},
+    tuning::Timeouts,
+};
+use job::JobQueue;
+use quern_primitives::{
+    ids::{AccountId, JobId, ReplicaIndex, TaskIndex},
+    job::ByteLevel,
+};
+use std::{collections::BTreeMap, fmt};
+
+/// What the scheduler must know of a job.
+#[derive(Clone, Copy, Debug)]
+pub struct JobTerms {
+    /// Its priority.
+    pub level: ByteLevel,
+    /// What it asks of devices.
+    pub needs: Needs,
+    /// Replicas that each task starts with.
+    pub replicas: ReplicaIndex,
+    /// What one replica is expected to take, in fuel, until some are finished.
+    pub work: u64,
+    /// Drawn after the job was committed.
+    pub seed: [u8; 32],
+}
+
+/// A device that asks for work.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Its number.
+    pub device: u32,
+    /// Its account's number.
+    pub account: u32,
+    /// Its account.
+    pub account_id: &'a AccountId,
+    /// What it has.
+    pub traits: Traits,
+    /// Where it stands in the ranking that the jobs' pools are from, if it does.
+    pub rank: Option<Rank>,
+    /// How fast it computes, in fuel per millisecond; 0 if that is not known.
+    pub speed: u32,
+    /// How long it will still compute what it holds already, in milliseconds.
+    pub backlog_ms: u64,
+}
+
+/// A replica given to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskIndex,
+    /// The replica.
+    pub replica: ReplicaIndex,
+    /// Whether it is a new replica of a task that somebody else computes already.
+    pub is_backup: bool,
+    /// How long the device should take for it, in milliseconds.
+    pub expected_ms: u64,
+    /// When it is delayed and when it is stale, counted from now.
+    pub timeouts: Timeouts,
+}
+
+/// Why a device gets nothing, of one job or of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// There is no job.
+    NoJob,
+    /// No replica of the job is open.
+    NothingOpen,
+    /// None is open in the device's pool or in one below it.
+    NothingInPool,
+    /// The device lacks something that the job asks for.
+    Lacks(Lack),
+    /// All that is open is of tasks that the device's account works or worked on.
+    TouchedByAccount,
+    /// The device failed on the task before.
+    Excluded,
+    /// What is open is of another lane for some seconds yet.
+    OtherLane,
+    /// What is open was given back for a fault, and is kept for a fast or trusted device for some
+    /// seconds yet.
+    KeptForTheFast,
+    /// The rest of the grid will have it done sooner.
+    OthersAreSooner {
+        /// How long the device would take, in milliseconds.
+        mine_ms: u64,
+        /// How long the others will take for all that is left and one more, in milliseconds.
+        others_ms: u64,
+    },
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |ms: &u64| *ms as f64 / 1_000.0;
+        match self {
+            Self::NoJob => f.write_str("no job has anything to compute"),
+            Self::NothingOpen => f.write_str("every task of the job is given out"),
+            Self::NothingInPool => {
+                f.write_str("nothing is queued for the device's pool or for those below it")
+            }
+            Self::Lacks(lack) => lack.fmt(f),
+            Self::TouchedByAccount => f.write_str(
+                "all open tasks are ones that the account computes or computed already; \
+                 two replicas never go to one account",
+            ),
+            Self::Excluded => f.write_str("the device failed on the open tasks before"),
+            Self::OtherLane => {
+                f.write_str("the open replicas are drawn for other accounts, for some seconds yet")
+            }
+            Self::KeptForTheFast => f.write_str(
+                "the open tasks failed elsewhere and are kept for fast or trusted devices, for some seconds yet",
+            ),
+            Self::OthersAreSooner { mine_ms, others_ms } => write!(
+                f,
+                "the device would take {:.1} s for a task, the rest of the grid {:.1} s for all that is left",
+                seconds(mine_ms),
+                seconds(others_ms)
+            ),
+        }
+    }
+}
+
+/// Where one replica stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicaState {
+    /// It waits for a device.
+    Open {
+        /// In this pool's queue.
+        pool: PoolNumber,
+        /// Since then.
+        since: Tick,
+    },
+    /// A device computes it.
+    Running {
+        /// Which.
+        device: u32,
+        /// Since then.
+        since: Tick,
+        /// It should be answered then.
+        end: Tick,
+        /// Whether it is a backup.
+        is_backup: bool,
+    },
+    /// A device answered it.
+    Answered {
+        /// Which.
+        device: u32,
+    },
+}
+
+/// Open and running replicas of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// Open replicas in each pool, from the top.
+    pub open: Vec<usize>,
+    /// Replicas that are computed.
+    pub running: usize,
+    /// Devices in the target subset.
+    pub devices: u32,
+}
+
+/// The queues of all jobs.
+#[derive(Clone, Debug, Default)]
+pub struct Dispatch {
+    tuning: Tuning,
+    jobs: BTreeMap<JobId, JobQueue>,
+    /// Jobs by priority (lower is sooner), then by arrival.
+    order: BTreeMap<(u8, u64), JobId>,
+    arrivals: u64,
+}
+
+impl Dispatch {
+    /// Without a job.
+    pub fn new(tuning: Tuning) -> Self {
+        Self {
+            tuning,
+            ..Self::default()
+        }
+    }
+
+    /// The settings.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// Queues a job, behind all of its priority, without a task yet. `accounts` is how many accounts
+    /// have a device in its target subset. A job that is queued already stays as it is.
+    pub fn add_job(&mut self, id: JobId, terms: JobTerms, target: Target, accounts: u32) {
+        if self.jobs.contains_key(&id) {
+            return;
+        }
+        self.order
+            .insert((priority(terms.level), self.arrivals), id);
+        self.arrivals += 1;
+        self.jobs
+            .insert(id, JobQueue::new(id, terms, target, accounts));
+    }
+
+    /// Forgets a job with all its tasks.
+    pub fn remove_job(&mut self, id: JobId) {
+        if self.jobs.remove(&id).is_some() {
+            self.order.retain(|_, job| *job != id);
+        }
+    }
+
+    /// Whether a job is queued.
+    pub fn has_job(&self, id: JobId) -> bool {
+        self.jobs.contains_key(&id)
+    }
+
+    /// What each job asks of devices, to find its target subset in a new ranking.
+    pub fn needs(&self) -> impl Iterator<Item = (JobId, &Needs)> {
+        self.jobs.iter().map(|(id, job)| (*id, &job.terms.needs))
+    }
+
+    /// Takes over a job's pools from a new ranking.
+    pub fn retarget(&mut self, id: JobId, target: Target) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.retarget(target);
+        }
+    }
+
+    /// Queues a task with its first replicas.
+    pub fn push(&mut self, job: JobId, task: TaskIndex, now: Tick) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.push(task, job.terms.replicas, now);
+        }
+    }
+
+    /// Adds replicas to a task that is queued. Returns those added.
+    pub fn add_replicas(
+        &mut self,
+        job: JobId,
+        task: TaskIndex,
+        replicas: ReplicaIndex,
+        now: Tick,
+    ) -> Vec<ReplicaIndex> {
+        let job = self.jobs.get_mut(&job);
+        job.map_or(vec![], |job| job.add_replicas(task, replicas, now))
+    }
+
+    /// Gives the next replica to a device that asks, or says why it gets none.
+    pub fn take(&mut self, asker: &Asker<'_>, now: Tick) -> Result<Given, Withheld> {
+        let mut why = Withheld::NoJob;
+        for id in self.order.values() {
+            let Some(job) = self.jobs.get_mut(id) else {
+                continue;
+            };
+            match job.take(asker, now, &self.tuning) {
+                Ok(given) => return Ok(given),
+                // The first job that has something open says most.
+                Err(reason) if matches!(why, Withheld::NoJob | Withheld::NothingOpen) => {
+                    why = reason
+                }
+                Err(_) => {}
+            }
+        }
+        if self.tuning.backs_up {
+            for id in self.order.values() {
+                let job = self.jobs.get_mut(id);
+                if let Some(given) = job.and_then(|job| job.back_up(asker, now, &self.tuning)) {
+                    return Ok(given);
+                }
+            }
+        }
+        Err(why)
+    }
+
+    /// Why a device would get nothing of a job now; nothing if it would. The queues stay as they are.
+    pub fn explain(&self, job: JobId, asker: &Asker<'_>, now: Tick) -> Option<Withheld> {
+        let Some(job) = self.jobs.get(&job) else {
+            return Some(Withheld::NoJob);
+        };
+        job.clone().take(asker, now, &self.tuning).err()
+    }
+
+    /// Gives a certain open replica to a device, as it was before a restart: `runs` says since when it
+    /// computes it, or that it answered. False when the replica is not open.
+    pub fn claim(
+        &mut self,
+        (job, task, replica): (JobId, TaskIndex, ReplicaIndex),
+        (account, device): (u32, u32),
+        runs: Option<Tick>,
+    ) -> bool {
+        let job = self.jobs.get_mut(&job);
+        job.is_some_and(|job| job.claim(task, replica, (account, device), runs))
+    }
+
+    /// A replica was answered, with so much work done.
+    pub fn finish(&mut self, job: JobId, task: TaskIndex, replica: ReplicaIndex, work: u64) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.finish(task, replica, work);
+        }
+    }
+
+    /// Opens a replica again that was given out and not answered. With `fault` that device will not
+    /// get the task again; and if nobody else has it or had it, a fast or trusted device shall.
+    pub fn release(
+        &mut self,
+        (job, task, replica): (JobId, TaskIndex, ReplicaIndex),
+        fault: bool,
+        now: Tick,
+    ) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.release(task, replica, fault, now);
+        }
+    }
+
+    /// Keeps a device from having a task, as it was before a restart.
+    pub fn exclude(&mut self, job: JobId, task: TaskIndex, device: u32) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.exclude(task, device);
+        }
+    }
+
+    /// Forgets a task: it has its verdict.
+    pub fn close(&mut self, job: JobId, task: TaskIndex) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.close(task);
+        }
+    }
+
+    /// Where the replicas of a task stand that has no verdict.
+    pub fn replicas(&self, job: JobId, task: TaskIndex) -> Vec<ReplicaState> {
+        self.jobs.get(&job).map_or(vec![], |job| job.replicas(task))
+    }
+
+    /// How far a job is.
+    pub fn counts(&self, job: JobId) -> JobCounts {
+        self.jobs
+            .get(&job)
+            .map_or(JobCounts::default(), |job| JobCounts {
+                open: job.open_by_pool(),
+                running: job.running_count(),
+                devices: job.target.devices,
+            })
+    }
+}
+
+fn priority(level: ByteLevel) -> u8 {
+    match level {
+        ByteLevel::High => 0,
+        ByteLevel::Balanced => 1,
+        ByteLevel::Low => 2,
+    }
+}

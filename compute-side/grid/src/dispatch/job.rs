@@ -1,0 +1,546 @@
+//! The open and running replicas of one job.
+
+use super::{
+    Asker, Given, JobTerms, Withheld,
+    lane::Lanes,
+    pool::{Item, Pass, Place, PoolQueue},
+};
+use crate::{Tick, Tuning, pools::Target};
+use quern_primitives::{
+    ids::{JobId, ReplicaIndex, TaskIndex},
+    limits::REPLICAS_PER_TASK_MAX,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Running replicas looked at for one backup.
+const BACKUPS_LOOKED_AT_MAX: usize = 64;
+
+/// Finished tasks from which on the work of the others is judged by theirs.
+const FINISHED_MIN: u64 = 3;
+
+/// Who holds or has finished a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Holder {
+    account: u32,
+    device: u32,
+}
+
+/// One replica of a task that has no verdict.
+#[derive(Clone, Copy, Debug)]
+struct Replica {
+    /// The pool it stands in while it is open.
+    pool: u32,
+    /// Its place there.
+    place: Place,
+    /// Nobody while it is open.
+    holder: Option<Holder>,
+}
+
+/// A task that has no verdict.
+#[derive(Clone, Debug, Default)]
+struct TaskState {
+    replicas: Vec<Replica>,
+    /// Devices that may not have it again.
+    excluded: Vec<u32>,
+    /// Backups that run.
+    backups: u8,
+}
+
+impl TaskState {
+    fn is_touched_by(&self, account: u32) -> bool {
+        let holds = |it: &Replica| it.holder.is_some_and(|holder| holder.account == account);
+        self.replicas.iter().any(holds)
+    }
+
+    fn replica_mut(&mut self, replica: ReplicaIndex) -> Option<&mut Replica> {
+        self.replicas.get_mut(usize::from(replica))
+    }
+}
+
+/// A replica that a device computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Running {
+    since: Tick,
+    /// When it should be finished.
+    end: Tick,
+    is_backup: bool,
+}
+
+/// One job's queues.
+#[derive(Clone, Debug)]
+pub(super) struct JobQueue {
+    id: JobId,
+    pub(super) terms: JobTerms,
+    pub(super) target: Target,
+    lanes: Lanes,
+    pools: Vec<PoolQueue>,
+    tasks: BTreeMap<TaskIndex, TaskState>,
+    running: BTreeMap<(TaskIndex, ReplicaIndex), Running>,
+    ends: BTreeSet<(Tick, TaskIndex, ReplicaIndex)>,
+    open: usize,
+    /// When a replica was last taken, or opened while none was.
+    last_taken: Tick,
+    /// Replicas dealt so far.
+    dealt: Place,
+    /// Work of the finished replicas together, and how many there are.
+    finished: (u64, u64),
+}
+
+impl JobQueue {
+    pub(super) fn new(id: JobId, terms: JobTerms, target: Target, accounts: u32) -> Self {
+        Self {
+            id,
+            lanes: Lanes::new(terms.seed, terms.replicas, accounts),
+            pools: vec![PoolQueue::default(); target.pools().max(1) as usize],
+            terms,
+            target,
+            tasks: BTreeMap::new(),
+            running: BTreeMap::new(),
+            ends: BTreeSet::new(),
+            open: 0,
+            last_taken: Tick::default(),
+            dealt: 0,
+            finished: (0, 0),
+        }
+    }
+
+    /// Takes over new pools. Where there are more or fewer of them than before, what is open is
+    /// dealt again.
+    pub(super) fn retarget(&mut self, target: Target) {
+        let pools = target.pools().max(1) as usize;
+        self.target = target;
+        if pools == self.pools.len() {
+            return;
+        }
+        let mut items: Vec<_> = self.pools.iter_mut().flat_map(PoolQueue::drain).collect();
+        items.sort_unstable_by_key(|(place, _)| *place);
+        self.pools = vec![PoolQueue::default(); pools];
+        for replica in self
+            .tasks
+            .values_mut()
+            .flat_map(|state| &mut state.replicas)
+        {
+            replica.pool = (replica.place % pools as u64) as u32;
+        }
+        for (turn, (place, item)) in items.into_iter().enumerate() {
+            let pool = turn % pools;
+            self.pools[pool].open(place, item);
+            let state = self.tasks.get_mut(&item.task);
+            if let Some(replica) = state.and_then(|state| state.replica_mut(item.replica)) {
+                replica.pool = pool as u32;
+            }
+        }
+    }
+
+    /// Queues a task with its first replicas; one that is queued stays as it is.
+    pub(super) fn push(&mut self, task: TaskIndex, replicas: ReplicaIndex, now: Tick) {
+        if !self.tasks.contains_key(&task) {
+            self.tasks.insert(task, TaskState::default());
+            self.add_replicas(task, replicas, now);
+        }
+    }
+
+    /// Adds replicas to a task, dealt to the pools in equal numbers. Returns those added.
+    pub(super) fn add_replicas(
+        &mut self,
+        task: TaskIndex,
+        replicas: ReplicaIndex,
+        now: Tick,
+    ) -> Vec<ReplicaIndex> {
+        let mut added = Vec::new();
+        for _ in 0..replicas {
+            let Some(replica) = self.new_replica(task) else {
+                break;
+            };
+            self.open(task, replica, now, false);
+            added.push(replica);
+        }
+        added
+    }
+
+    /// One more replica of a task, neither open nor held yet; none if there are as many as a task may
+    /// have.
+    fn new_replica(&mut self, task: TaskIndex) -> Option<ReplicaIndex> {
+        let state = self.tasks.get_mut(&task)?;
+        let number = ReplicaIndex::try_from(state.replicas.len()).ok()?;
+        if number >= REPLICAS_PER_TASK_MAX {
+            return None;
+        }
+        let place = self.dealt;
+        self.dealt += 1;
+        state.replicas.push(Replica {
+            pool: (place % self.pools.len() as u64) as u32,
+            place,
+            holder: None,
+        });
+        Some(number)
+    }
+
+    fn open(&mut self, task: TaskIndex, replica: ReplicaIndex, since: Tick, is_rescue: bool) {
+        let Some(state) = self.tasks.get_mut(&task) else {
+            return;
+        };
+        let Some(it) = state.replica_mut(replica).copied() else {
+            return;
+        };
+        let item = Item {
+            task,
+            replica,
+            since,
+            is_rescue,
+        };
+        self.pools[it.pool as usize].open(it.place, item);
+        if self.open == 0 {
+            self.last_taken = self.last_taken.max(since);
+        }
+        self.open += 1;
+    }
+
+    /// What a replica is expected to take: the mean of those that are finished, or what the terms say
+    /// while there are few.
+    fn work(&self) -> u64 {
+        match self.finished {
+            (sum, FINISHED_MIN..) => (sum / self.finished.1).max(1),
+            _ => self.terms.work.max(1),
+        }
+    }
+
+    /// How long a device of this speed takes for a replica, in milliseconds.
+    fn takes_ms(&self, speed: u32) -> u64 {
+        let usual = self.target.speed / u64::from(self.target.devices.max(1));
+        let speed = if speed > 0 { u64::from(speed) } else { usual };
+        self.work() / speed.max(1)
+    }
+
+    /// Replicas that are computed.
+    pub(super) fn running_count(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Gives the first open replica of the asker's pool, or of the pools below it.
+    pub(super) fn take(
+        &mut self,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+    ) -> Result<Given, Withheld> {
+        if let Some(lack) = self.terms.needs.lacking_in(asker.traits) {
+            return Err(Withheld::Lacks(lack));
+        }
+        if self.open == 0 {
+            return Err(Withheld::NothingOpen);
+        }
+        if let Some(why) = self.others_are_sooner(asker, now, tuning) {
+            return Err(why);
+        }
+        let own = self.target.pool_of(asker.rank) as usize;
+        let view = View {
+            tasks: &self.tasks,
+            asker,
+            lanes: &self.lanes,
+            draw: self.lanes.draw(asker.account_id),
+            is_good: asker.traits.is_trusted() || asker.speed >= self.target.speed_of_the_fast,
+            now,
+            patience_ms: tuning.lane_ms,
+        };
+        let mut why = Withheld::NothingInPool;
+        let mut found = None;
+        for (number, pool) in self.pools.iter_mut().enumerate().skip(own) {
+            let mut first_reason = None;
+            found = pool
+                .first(asker.account, |item| {
+                    view.may_have(item).map_err(|(pass, reason)| {
+                        first_reason.get_or_insert(reason);
+                        pass
+                    })
+                })
+                .map(|(place, item)| (number, place, item));
+            if found.is_some() {
+                break;
+            }
+            why = first_reason.unwrap_or(why);
+        }
+        let (pool, place, item) = found.ok_or(why)?;
+        self.pools[pool].close(place);
+        self.open -= 1;
+        Ok(self.start(item.task, item.replica, asker, now, tuning, false))
+    }
+
+    /// Whether the rest of the grid would have one more task done sooner than this device.
+    fn others_are_sooner(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Withheld> {
+        if !tuning.spares_the_slow || self.target.devices < 2 {
+            return None;
+        }
+        let work = self.work();
+        let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
+        // What runs is half done on average.
+        let replicas = self.open as u64 + self.running.len() as u64 / 2;
+        let all_ms = replicas.saturating_mul(work) / self.target.speed.max(1);
+        let last_ms = work / u64::from(self.target.speed_of_the_fast).max(1);
+        let others_ms = all_ms.saturating_add(last_ms);
+        // Where nobody has taken anything for so long, the others are not to be had.
+        if now.since(self.last_taken) > last_ms.saturating_mul(2).saturating_add(tuning.lane_ms) {
+            return None;
+        }
+        (mine_ms > others_ms).then_some(Withheld::OthersAreSooner { mine_ms, others_ms })
+    }
+
+    /// Gives a task that runs to an idle device as well that will have it done sooner.
+    pub(super) fn back_up(
+        &mut self,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+    ) -> Option<Given> {
+        if self.open > 0 || !self.terms.needs.are_met_by(asker.traits) {
+            return None;
+        }
+        let takes_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
+        let mine = now.plus_ms(takes_ms);
+        // The overdue first, then those that end last.
+        let overdue = self.ends.range(..(now, 0, 0)).take(BACKUPS_LOOKED_AT_MAX);
+        let late = self
+            .ends
+            .range((now, 0, 0)..)
+            .rev()
+            .take(BACKUPS_LOOKED_AT_MAX);
+        let is_for = |(end, task, replica): &&(Tick, TaskIndex, ReplicaIndex)| {
+            let (Some(state), Some(running)) =
+                (self.tasks.get(task), self.running.get(&(*task, *replica)))
+            else {
+                return false;
+            };
+            // What is overdue is taken to need as long again as it already took.
+            let end = match *end < now {
+                true => now.plus_ms(now.since(running.since)),
+                false => *end,
+            };
+            mine < end
+                && state.backups < tuning.backups_max
+                && state.replicas.len() < usize::from(REPLICAS_PER_TASK_MAX)
+                && !state.is_touched_by(asker.account)
+                && !state.excluded.contains(&asker.device)
+        };
+        let (_, task, _) = overdue.chain(late).find(is_for).copied()?;
+        let replica = self.new_replica(task)?;
+        if let Some(state) = self.tasks.get_mut(&task) {
+            state.backups += 1;
+        }
+        Some(self.start(task, replica, asker, now, tuning, true))
+    }
+
+    fn start(
+        &mut self,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+        is_backup: bool,
+    ) -> Given {
+        let expected_ms = self.takes_ms(asker.speed);
+        let since = now.plus_ms(asker.backlog_ms);
+        self.last_taken = now;
+        self.hold(task, replica, asker.account, asker.device);
+        self.run(task, replica, since, expected_ms, is_backup);
+        Given {
+            job: self.id,
+            task,
+            replica,
+            is_backup,
+            expected_ms,
+            timeouts: tuning.timeouts(asker.backlog_ms.saturating_add(expected_ms)),
+        }
+    }
+
+    fn hold(&mut self, task: TaskIndex, replica: ReplicaIndex, account: u32, device: u32) {
+        let state = self.tasks.get_mut(&task);
+        if let Some(it) = state.and_then(|state| state.replica_mut(replica)) {
+            it.holder = Some(Holder { account, device });
+        }
+    }
+
+    fn run(
+        &mut self,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        since: Tick,
+        expected_ms: u64,
+        is_backup: bool,
+    ) {
+        let running = Running {
+            since,
+            end: since.plus_ms(expected_ms),
+            is_backup,
+        };
+        self.ends.insert((running.end, task, replica));
+        self.running.insert((task, replica), running);
+    }
+
+    fn stop(&mut self, task: TaskIndex, replica: ReplicaIndex) -> Option<Running> {
+        let running = self.running.remove(&(task, replica))?;
+        self.ends.remove(&(running.end, task, replica));
+        if let Some(state) = self.tasks.get_mut(&task).filter(|_| running.is_backup) {
+            state.backups = state.backups.saturating_sub(1);
+        }
+        Some(running)
+    }
+
+    /// Gives a certain open replica to a device, as it was before a restart. With `runs` it is still
+    /// computed; otherwise it was answered. False when it is not open.
+    pub(super) fn claim(
+        &mut self,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        (account, device): (u32, u32),
+        runs: Option<Tick>,
+    ) -> bool {
+        let Some(state) = self.tasks.get_mut(&task) else {
+            return false;
+        };
+        let Some(it) = state.replica_mut(replica).filter(|it| it.holder.is_none()) else {
+            return false;
+        };
+        let (pool, place) = (it.pool as usize, it.place);
+        self.pools[pool].close(place);
+        self.open -= 1;
+        self.hold(task, replica, account, device);
+        if let Some(since) = runs {
+            let expected_ms = self.takes_ms(0);
+            self.run(task, replica, since, expected_ms, false);
+        }
+        true
+    }
+
+    /// A replica was answered, with so much work done. Its account still counts as having touched
+    /// the task.
+    pub(super) fn finish(&mut self, task: TaskIndex, replica: ReplicaIndex, work: u64) {
+        if self.stop(task, replica).is_some() {
+            self.finished.0 = self.finished.0.saturating_add(work);
+            self.finished.1 += 1;
+        }
+    }
+
+    /// Opens a replica again that was given out and not answered. With `fault` that device will not
+    /// get the task again; and if nobody else has it or had it, a fast or trusted device shall.
+    pub(super) fn release(
+        &mut self,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        fault: bool,
+        now: Tick,
+    ) {
+        self.stop(task, replica);
+        let Some(state) = self.tasks.get_mut(&task) else {
+            return;
+        };
+        let Some(holder) = state.replica_mut(replica).and_then(|it| it.holder.take()) else {
+            return;
+        };
+        if fault {
+            state.excluded.push(holder.device);
+        }
+        let is_rescue = fault && state.replicas.iter().all(|it| it.holder.is_none());
+        // The account may have the task's other replicas again too.
+        for it in &state.replicas {
+            self.pools[it.pool as usize].look_again(it.place);
+        }
+        self.open(task, replica, now, is_rescue);
+    }
+
+    /// Keeps a device from having a task.
+    pub(super) fn exclude(&mut self, task: TaskIndex, device: u32) {
+        if let Some(state) = self.tasks.get_mut(&task) {
+            state.excluded.push(device);
+        }
+    }
+
+    /// Forgets a task: it has its verdict.
+    pub(super) fn close(&mut self, task: TaskIndex) {
+        let Some(state) = self.tasks.get(&task) else {
+            return;
+        };
+        for (replica, it) in (0..).zip(state.replicas.clone()) {
+            if it.holder.is_none() {
+                self.pools[it.pool as usize].close(it.place);
+                self.open -= 1;
+            }
+            self.stop(task, replica);
+        }
+        self.tasks.remove(&task);
+    }
+
+    /// Open replicas of each pool, from the top.
+    pub(super) fn open_by_pool(&self) -> Vec<usize> {
+        self.pools.iter().map(PoolQueue::len).collect()
+    }
+
+    /// For each replica of a task since when it is open, or until when it should be answered if it
+    /// runs; nothing if it was answered.
+    pub(super) fn replicas(&self, task: TaskIndex) -> Vec<super::ReplicaState> {
+        use super::ReplicaState;
+        let Some(state) = self.tasks.get(&task) else {
+            return vec![];
+        };
+        (0..)
+            .zip(&state.replicas)
+            .map(
+                |(number, it)| match (it.holder, self.running.get(&(task, number))) {
+                    (None, _) => ReplicaState::Open {
+                        pool: it.pool,
+                        since: self.open_since(it),
+                    },
+                    (Some(holder), Some(running)) => ReplicaState::Running {
+                        device: holder.device,
+                        since: running.since,
+                        end: running.end,
+                        is_backup: running.is_backup,
+                    },
+                    (Some(holder), None) => ReplicaState::Answered {
+                        device: holder.device,
+                    },
+                },
+            )
+            .collect()
+    }
+
+    fn open_since(&self, it: &Replica) -> Tick {
+        let pool = self.pools.get(it.pool as usize);
+        pool.and_then(|pool| pool.get(it.place))
+            .map_or(Tick::default(), |item| item.since)
+    }
+}
+
+/// What decides whether an asker may have an item.
+struct View<'a> {
+    tasks: &'a BTreeMap<TaskIndex, TaskState>,
+    asker: &'a Asker<'a>,
+    lanes: &'a Lanes,
+    draw: u64,
+    /// Whether the asker is fast or trusted.
+    is_good: bool,
+    now: Tick,
+    patience_ms: u64,
+}
+
+impl View<'_> {
+    fn may_have(&self, item: &Item) -> Result<(), (Pass, Withheld)> {
+        let Some(state) = self.tasks.get(&item.task) else {
+            return Err((Pass::Now, Withheld::NothingInPool));
+        };
+        if state.is_touched_by(self.asker.account) {
+            return Err((Pass::Always, Withheld::TouchedByAccount));
+        }
+        if state.excluded.contains(&self.asker.device) {
+            return Err((Pass::Now, Withheld::Excluded));
+        }
+        let waits = self.now.since(item.since) < self.patience_ms;
+        if waits && item.is_rescue && !self.is_good {
+            return Err((Pass::Now, Withheld::KeptForTheFast));
+        }
+        if waits && !self.lanes.admit(self.draw, item.task, item.replica) {
+            return Err((Pass::Now, Withheld::OtherLane));
+        }
+        Ok(())
+    }
+}

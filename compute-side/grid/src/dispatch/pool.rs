@@ -1,0 +1,96 @@
+//! The queue of one capacity pool.
+
+use crate::Tick;
+use quern_primitives::ids::{ReplicaIndex, TaskIndex};
+use std::collections::BTreeMap;
+
+/// A place in a queue. A replica that opens again keeps the place it had.
+pub(super) type Place = u64;
+
+/// Items looked at for one pull. More than that stand in the way only where nearly nobody may have
+/// what is open; another pull then finds it.
+const LOOK_MAX: usize = 4_096;
+
+/// An open replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) task: TaskIndex,
+    pub(super) replica: ReplicaIndex,
+    /// Since when it is open.
+    pub(super) since: Tick,
+    /// Whether it was given back for a fault, and a fast or trusted device shall have it.
+    pub(super) is_rescue: bool,
+}
+
+/// Whether an account will have to pass over an item the next time too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// It works or worked on the task; that stays so until somebody gives a replica back.
+    Always,
+    /// The reason may pass with time, or is of this device alone.
+    Now,
+}
+
+/// Open replicas, first come first served.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PoolQueue {
+    items: BTreeMap<Place, Item>,
+    /// For each account a place before which it always passes. Without it, pulls would walk over
+    /// the same items again and again.
+    cursors: BTreeMap<u32, Place>,
+}
+
+impl PoolQueue {
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn get(&self, place: Place) -> Option<&Item> {
+        self.items.get(&place)
+    }
+
+    pub(super) fn open(&mut self, place: Place, item: Item) {
+        self.items.insert(place, item);
+        self.look_again(place);
+    }
+
+    pub(super) fn close(&mut self, place: Place) {
+        self.items.remove(&place);
+    }
+
+    /// An item may be for an account again that has passed it.
+    pub(super) fn look_again(&mut self, place: Place) {
+        self.cursors
+            .values_mut()
+            .for_each(|cursor| *cursor = place.min(*cursor));
+    }
+
+    /// The first item that an account's device may have.
+    pub(super) fn first(
+        &mut self,
+        account: u32,
+        mut may_have: impl FnMut(&Item) -> Result<(), Pass>,
+    ) -> Option<(Place, Item)> {
+        let start = self.cursors.get(&account).copied().unwrap_or_default();
+        let (mut cursor, mut always, mut found) = (start, true, None);
+        for (place, item) in self.items.range(start..).take(LOOK_MAX) {
+            match may_have(item) {
+                Ok(()) => {
+                    found = Some((*place, *item));
+                    break;
+                }
+                Err(Pass::Always) if always => cursor = place + 1,
+                Err(_) => always = false,
+            }
+        }
+        if cursor > start {
+            self.cursors.insert(account, cursor);
+        }
+        found
+    }
+
+    /// Takes everything out, in order.
+    pub(super) fn drain(&mut self) -> Vec<(Place, Item)> {
+        std::mem::take(self).items.into_iter().collect()
+    }
+}

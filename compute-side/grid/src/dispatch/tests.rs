@@ -1,0 +1,485 @@
+//! The queues against a list that is walked from the front, and each rule by itself.
+
+use super::*;
+use crate::{
+    needs::Profile,
+    pools::{PoolLimits, Ranked, Ranking},
+    score::Score,
+    tuning::Policy,
+};
+use proptest::prelude::*;
+use quern_primitives::device::Class;
+
+const JOB: JobId = JobId([1; 32]);
+const NOW: Tick = Tick(1_000);
+
+fn account(n: u32) -> AccountId {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&n.to_le_bytes());
+    AccountId::new(bytes)
+}
+
+fn traits() -> Traits {
+    Profile {
+        classes: vec![Class::Pinned],
+        ..Profile::default()
+    }
+    .pack()
+}
+
+/// Asks for a device; device n is of account n unless said otherwise.
+struct Device {
+    number: u32,
+    account: u32,
+    rank: Option<Rank>,
+    speed: u32,
+    backlog_ms: u64,
+}
+
+fn device(number: u32) -> Device {
+    Device {
+        number,
+        account: number,
+        rank: None,
+        speed: 1_000,
+        backlog_ms: 0,
+    }
+}
+
+impl Device {
+    fn take(
+        &self,
+        dispatch: &mut Dispatch,
+        now: Tick,
+    ) -> Result<(TaskIndex, ReplicaIndex), Withheld> {
+        let id = account(self.account);
+        let asker = Asker {
+            device: self.number,
+            account: self.account,
+            account_id: &id,
+            traits: traits(),
+            rank: self.rank,
+            speed: self.speed,
+            backlog_ms: self.backlog_ms,
+        };
+        dispatch
+            .take(&asker, now)
+            .map(|given| (given.task, given.replica))
+    }
+}
+
+fn terms(replicas: ReplicaIndex) -> JobTerms {
+    JobTerms {
+        level: ByteLevel::Balanced,
+        needs: Needs::default(),
+        replicas,
+        work: 10_000_000,
+        seed: [3; 32],
+    }
+}
+
+/// Nothing of ours: one queue, no device spared, no backups.
+fn plain() -> Tuning {
+    Tuning {
+        policy: Policy::OneQueue,
+        ..Tuning::published()
+    }
+}
+
+/// Devices of these speeds, the first ranked highest.
+fn target(speeds: &[u32], limits: &PoolLimits) -> Target {
+    let ranked = |speed: &u32| Ranked {
+        traits: traits(),
+        capacity: Score::from_millionths(1_000_000),
+        speed: *speed,
+    };
+    Target::of(
+        &Ranking::new((0..).zip(speeds.iter().map(ranked))),
+        &Needs::default(),
+        limits,
+    )
+}
+
+fn dispatch(tuning: Tuning, tasks: TaskIndex, replicas: ReplicaIndex, speeds: &[u32]) -> Dispatch {
+    let mut dispatch = Dispatch::new(tuning);
+    let target = target(speeds, &tuning.pool_limits());
+    dispatch.add_job(JOB, terms(replicas), target, speeds.len() as u32);
+    (0..tasks).for_each(|task| dispatch.push(JOB, task, NOW));
+    dispatch
+}
+
+#[test]
+fn tasks_are_given_out_first_come_first_served() {
+    let mut dispatch = dispatch(plain(), 2, 1, &[1]);
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((1, 0)));
+    assert_eq!(
+        device(1).take(&mut dispatch, NOW),
+        Err(Withheld::NothingOpen)
+    );
+}
+
+#[test]
+fn two_replicas_of_a_task_never_go_to_one_account() {
+    let mut dispatch = dispatch(plain(), 1, 2, &[1]);
+    let sibling = Device {
+        account: 1,
+        ..device(2)
+    };
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    assert_eq!(
+        sibling.take(&mut dispatch, NOW),
+        Err(Withheld::TouchedByAccount)
+    );
+    assert_eq!(device(3).take(&mut dispatch, NOW), Ok((0, 1)));
+}
+
+#[test]
+fn a_replica_given_back_is_open_again_also_for_its_account_and_behind_its_cursor() {
+    let mut dispatch = dispatch(plain(), 3, 1, &[1]);
+    (0..3).for_each(|task| assert_eq!(device(1).take(&mut dispatch, NOW), Ok((task, 0))));
+    dispatch.release((JOB, 1, 0), false, NOW);
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((1, 0)));
+}
+
+#[test]
+fn a_device_that_failed_on_a_task_passes_over_it_but_its_account_does_not() {
+    let mut dispatch = dispatch(plain(), 2, 1, &[1]);
+    let later = NOW.plus_ms(60_000);
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    dispatch.release((JOB, 0, 0), true, NOW);
+    assert_eq!(device(1).take(&mut dispatch, later), Ok((1, 0)));
+    assert_eq!(
+        device(1).take(&mut dispatch, later),
+        Err(Withheld::Excluded)
+    );
+    let sibling = Device {
+        account: 1,
+        ..device(2)
+    };
+    assert_eq!(sibling.take(&mut dispatch, later), Ok((0, 0)));
+}
+
+#[test]
+fn what_failed_is_kept_for_a_fast_device_for_a_while() {
+    let mut dispatch = dispatch(plain(), 1, 1, &[9_000, 1_000, 1_000]);
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    dispatch.release((JOB, 0, 0), true, NOW);
+    assert_eq!(
+        device(2).take(&mut dispatch, NOW),
+        Err(Withheld::KeptForTheFast)
+    );
+    let fast = Device {
+        speed: 9_000,
+        ..device(3)
+    };
+    let mut as_well = dispatch.clone();
+    assert_eq!(fast.take(&mut as_well, NOW), Ok((0, 0)));
+    let later = NOW.plus_ms(plain().lane_ms);
+    assert_eq!(device(2).take(&mut dispatch, later), Ok((0, 0)));
+}
+
+#[test]
+fn jobs_of_a_higher_level_are_served_first_and_equal_ones_by_arrival() {
+    let mut dispatch = dispatch(plain(), 1, 1, &[1]);
+    let (second, urgent) = (JobId([0; 32]), JobId([9; 32]));
+    let one = || target(&[1], &plain().pool_limits());
+    dispatch.add_job(second, terms(1), one(), 1);
+    let high = JobTerms {
+        level: ByteLevel::High,
+        ..terms(1)
+    };
+    dispatch.add_job(urgent, high, one(), 1);
+    dispatch.push(second, 0, NOW);
+    dispatch.push(urgent, 0, NOW);
+    let mut next = || {
+        let id = account(1);
+        let asker = Asker {
+            device: 1,
+            account: 1,
+            account_id: &id,
+            traits: traits(),
+            rank: None,
+            speed: 1,
+            backlog_ms: 0,
+        };
+        dispatch.take(&asker, NOW).map(|given| given.job)
+    };
+    assert_eq!([next(), next(), next()], [Ok(urgent), Ok(JOB), Ok(second)]);
+    assert!(next().is_err());
+}
+
+#[test]
+fn a_device_is_told_what_it_lacks_for_a_job() {
+    let mut dispatch = Dispatch::new(plain());
+    let mut terms = terms(1);
+    terms.needs.trusted = true;
+    dispatch.add_job(JOB, terms, Target::default(), 0);
+    dispatch.push(JOB, 0, NOW);
+    let told = device(1).take(&mut dispatch, NOW);
+    assert_eq!(told, Err(Withheld::Lacks(Lack::Trust)));
+}
+
+#[test]
+fn pools_are_dealt_equal_numbers_and_inherit_from_below() {
+    let tuning = Tuning {
+        pool_capacity_min: 0,
+        pool_size_min: 1,
+        ..Tuning::published()
+    };
+    let mut dispatch = dispatch(tuning, 6, 1, &[3, 2, 1]);
+    assert_eq!(dispatch.counts(JOB).open, [2, 2, 2]);
+    let at = |rank| Device {
+        rank: Some(rank),
+        ..device(rank)
+    };
+    // The lowest pool has tasks 2 and 5, and nothing below it.
+    assert_eq!(at(2).take(&mut dispatch, NOW), Ok((2, 0)));
+    assert_eq!(at(2).take(&mut dispatch, NOW), Ok((5, 0)));
+    assert_eq!(at(2).take(&mut dispatch, NOW), Err(Withheld::NothingInPool));
+    // The top pool has 0 and 3, then inherits 1 and 4.
+    let taken: Vec<_> = (0..4)
+        .map(|_| at(0).take(&mut dispatch, NOW).map(|it| it.0))
+        .collect();
+    assert_eq!(taken, [Ok(0), Ok(3), Ok(1), Ok(4)]);
+}
+
+#[test]
+fn new_pools_deal_what_is_open_again() {
+    let one_each = PoolLimits {
+        capacity_min: 0,
+        size_min: 1,
+        merge_top: false,
+    };
+    let tuning = Tuning {
+        pool_capacity_min: 0,
+        pool_size_min: 1,
+        ..Tuning::published()
+    };
+    let mut dispatch = dispatch(tuning, 6, 1, &[3, 2, 1]);
+    assert_eq!(device(7).take(&mut dispatch, NOW), Ok((2, 0)));
+    dispatch.retarget(JOB, target(&[2, 1], &one_each));
+    assert_eq!(dispatch.counts(JOB).open, [3, 2]);
+    dispatch.release((JOB, 2, 0), false, NOW);
+    assert_eq!(dispatch.counts(JOB).open.iter().sum::<usize>(), 6);
+    let at = |rank| Device {
+        rank: Some(rank),
+        ..device(rank)
+    };
+    let taken: Vec<_> = (0..7)
+        .map(|_| at(0).take(&mut dispatch, NOW).is_ok())
+        .collect();
+    assert_eq!(taken, [true, true, true, true, true, true, false]);
+}
+
+#[test]
+fn a_slow_device_is_spared_when_the_others_are_sooner_done() {
+    let tuning = Tuning {
+        spares_the_slow: true,
+        ..plain()
+    };
+    // A task takes the slow device 100 s, each of the others 1 s.
+    let speeds = [10_000; 20];
+    let slow = Device {
+        speed: 100,
+        ..device(1)
+    };
+    let mut many = dispatch(tuning, 5_000, 1, &speeds);
+    assert_eq!(slow.take(&mut many, NOW), Ok((0, 0)));
+    let mut few = dispatch(tuning, 10, 1, &speeds);
+    assert!(matches!(
+        slow.take(&mut few, NOW),
+        Err(Withheld::OthersAreSooner {
+            mine_ms: 100_000,
+            ..
+        })
+    ));
+    let fast = Device {
+        speed: 10_000,
+        ..device(2)
+    };
+    assert_eq!(fast.take(&mut few, NOW), Ok((0, 0)));
+    // One that is alone, however slow, is not kept waiting for nobody.
+    let mut alone = dispatch(tuning, 1, 1, &[100]);
+    assert_eq!(slow.take(&mut alone, NOW), Ok((0, 0)));
+}
+
+#[test]
+fn an_idle_device_backs_up_what_ends_last_and_what_is_overdue() {
+    let tuning = Tuning {
+        backs_up: true,
+        ..plain()
+    };
+    let mut dispatch = dispatch(tuning, 2, 1, &[1_000, 100]);
+    let slow = Device {
+        speed: 100,
+        ..device(1)
+    };
+    assert_eq!(slow.take(&mut dispatch, NOW), Ok((0, 0)));
+    assert_eq!(device(2).take(&mut dispatch, NOW), Ok((1, 0)));
+    // Its account has task 1 already, so it is given the slow device's; but once.
+    let idle = device(3);
+    assert_eq!(idle.take(&mut dispatch, NOW), Ok((0, 1)));
+    assert_eq!(
+        device(4).take(&mut dispatch, NOW),
+        Err(Withheld::NothingOpen)
+    );
+    // Task 1 should have ended 10 s after its start; half a minute later it is overdue.
+    let later = NOW.plus_ms(30_000);
+    assert_eq!(device(4).take(&mut dispatch, later), Ok((1, 1)));
+    // A verdict ends all of it.
+    dispatch.close(JOB, 0);
+    dispatch.close(JOB, 1);
+    assert_eq!(dispatch.counts(JOB).running, 0);
+}
+
+#[test]
+fn a_backup_that_is_given_back_stays_open() {
+    let tuning = Tuning {
+        backs_up: true,
+        ..plain()
+    };
+    let mut dispatch = dispatch(tuning, 1, 1, &[1_000, 100]);
+    let slow = Device {
+        speed: 100,
+        ..device(1)
+    };
+    assert_eq!(slow.take(&mut dispatch, NOW), Ok((0, 0)));
+    assert_eq!(device(2).take(&mut dispatch, NOW), Ok((0, 1)));
+    dispatch.release((JOB, 0, 1), false, NOW);
+    assert_eq!(device(3).take(&mut dispatch, NOW), Ok((0, 1)));
+}
+
+#[test]
+fn what_was_held_before_a_restart_is_claimed() {
+    let mut dispatch = dispatch(plain(), 2, 2, &[1]);
+    assert!(dispatch.claim((JOB, 0, 1), (5, 5), Some(NOW)));
+    assert!(dispatch.claim((JOB, 1, 0), (5, 5), None));
+    assert!(!dispatch.claim((JOB, 1, 0), (6, 6), None));
+    assert!(!dispatch.claim((JOB, 7, 0), (6, 6), None));
+    assert_eq!(
+        device(5).take(&mut dispatch, NOW),
+        Err(Withheld::TouchedByAccount)
+    );
+    assert_eq!(dispatch.counts(JOB).running, 1);
+    let states = dispatch.replicas(JOB, 1);
+    assert!(matches!(states[0], ReplicaState::Answered { device: 5 }));
+    assert!(matches!(states[1], ReplicaState::Open { .. }));
+}
+
+#[test]
+fn a_replica_of_another_lane_opens_after_some_seconds() {
+    let speeds = [1_000; 100];
+    let mut dispatch = dispatch(plain(), 1, 3, &speeds);
+    let first = device(1).take(&mut dispatch, NOW);
+    let lane_of_first = first.unwrap().1;
+    dispatch.release((JOB, 0, lane_of_first), false, NOW);
+    // Accounts of other lanes get other replicas.
+    let mut lanes = std::collections::BTreeSet::new();
+    for n in 0..100 {
+        let mut fresh = dispatch.clone();
+        lanes.insert(device(n).take(&mut fresh, NOW).unwrap().1);
+    }
+    assert_eq!(lanes.len(), 3);
+    // Two of one lane: the second waits.
+    let same: Vec<u32> = (0..100)
+        .filter(|n| device(*n).take(&mut dispatch.clone(), NOW).unwrap().1 == 0)
+        .collect();
+    assert_eq!(device(same[0]).take(&mut dispatch, NOW), Ok((0, 0)));
+    assert_eq!(
+        device(same[1]).take(&mut dispatch, NOW),
+        Err(Withheld::OtherLane)
+    );
+    let later = NOW.plus_ms(plain().lane_ms);
+    assert_eq!(device(same[1]).take(&mut dispatch, later), Ok((0, 1)));
+}
+
+#[test]
+fn asking_why_changes_nothing() {
+    let mut dispatch = dispatch(plain(), 1, 1, &[1]);
+    let id = account(1);
+    let asker = Asker {
+        device: 1,
+        account: 1,
+        account_id: &id,
+        traits: traits(),
+        rank: None,
+        speed: 1,
+        backlog_ms: 0,
+    };
+    assert_eq!(dispatch.explain(JOB, &asker, NOW), None);
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    assert_eq!(
+        dispatch.explain(JOB, &asker, NOW),
+        Some(Withheld::NothingOpen)
+    );
+    assert_eq!(
+        dispatch.explain(JobId([7; 32]), &asker, NOW),
+        Some(Withheld::NoJob)
+    );
+}
+
+/// The same queue as a list that is walked from the front on every pull.
+#[derive(Default)]
+struct Walk(Vec<(TaskIndex, Vec<Option<(u32, u32)>>, Vec<u32>)>);
+
+impl Walk {
+    fn take(&mut self, device: u32, account: u32) -> Option<(TaskIndex, ReplicaIndex)> {
+        for (task, replicas, excluded) in &mut self.0 {
+            let touched = replicas.iter().flatten().any(|(of, _)| *of == account);
+            if touched || excluded.contains(&device) {
+                continue;
+            }
+            if let Some(open) = replicas.iter().position(Option::is_none) {
+                replicas[open] = Some((account, device));
+                return Some((*task, open as ReplicaIndex));
+            }
+        }
+        None
+    }
+}
+
+proptest! {
+    #[test]
+    fn cursors_change_nothing_but_the_speed(
+        ops in prop::collection::vec((0u8..6, 0u32..5, 0u32..12, 0u8..3), 1..200)
+    ) {
+        let mut dispatch = dispatch(plain(), 0, 3, &[1]);
+        let mut walk = Walk::default();
+        // Late enough that nothing is kept for the fast.
+        let late = NOW.plus_ms(1_000_000);
+        for (op, who, task, replica) in ops {
+            match op {
+                0 => {
+                    dispatch.push(JOB, task, NOW);
+                    if walk.0.iter().all(|(known, ..)| *known != task) {
+                        walk.0.push((task, vec![None; 3], vec![]));
+                    }
+                }
+                1..4 => {
+                    let asking = Device { account: who / 2, ..device(who) };
+                    prop_assert_eq!(
+                        asking.take(&mut dispatch, late).ok(),
+                        walk.take(who, who / 2)
+                    );
+                }
+                4 => {
+                    let fault = who == 0;
+                    dispatch.release((JOB, task, replica), fault, NOW);
+                    if let Some((_, replicas, excluded)) = walk.0.iter_mut().find(|it| it.0 == task)
+                        && let Some((_, device)) = replicas[usize::from(replica)].take()
+                        && fault
+                    {
+                        excluded.push(device);
+                    }
+                }
+                _ => {
+                    dispatch.close(JOB, task);
+                    walk.0.retain(|(known, ..)| *known != task);
+                }
+            }
+            let open = walk.0.iter().flat_map(|it| &it.1).filter(|it| it.is_none()).count();
+            prop_assert_eq!(dispatch.counts(JOB).open.iter().sum::<usize>(), open);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What went wrong on a device lately, and what follows from it.
+//!
+//! Of the last [`WINDOW`] tasks it is remembered which failed, which were delayed and which were
+//! answered incorrectly. The fault rate is the mean of the three shares, from 0 to 1, as the
+//! published design has it. By that mean alone a device that fails every task stands at 1/3, so two
+//! rules of ours go beside it: more than half of the last tasks with any fault is as bad as a rate
+//! above one half, and faults in a row cost the device tasks at once.
+
+use crate::Tick;
+
+/// Tasks that are remembered.
+pub const WINDOW: u32 = 20;
+
+/// Faults in a row after which a device has to wait.
+const IN_A_ROW: u8 = 3;
+
+/// The first wait, in milliseconds: ten minutes. Each further one is twice as long.
+const WAIT_MS: u64 = 10 * 60_000;
+
+/// The longest wait, in milliseconds: a day.
+const WAIT_MS_MAX: u64 = 24 * 60 * 60_000;
+
+/// Tasks a device holds at most: one running, one being fetched.
+pub const IN_HAND_MAX: u8 = 2;
+
+const MASK: u32 = (1 << WINDOW) - 1;
+
+/// How a task ended on a device, as far as the device is to blame for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// It failed, or was never finished.
+    pub failed: bool,
+    /// It was late.
+    pub delayed: bool,
+    /// It was answered, and wrongly.
+    pub incorrect: bool,
+}
+
+impl Ending {
+    /// As it should be.
+    pub const COMPLETED: Self = Self {
+        failed: false,
+        delayed: false,
+        incorrect: false,
+    };
+    /// It failed.
+    pub const FAILED: Self = Self {
+        failed: true,
+        ..Self::COMPLETED
+    };
+    /// It was late.
+    pub const DELAYED: Self = Self {
+        delayed: true,
+        ..Self::COMPLETED
+    };
+    /// It was answered wrongly.
+    pub const INCORRECT: Self = Self {
+        incorrect: true,
+        ..Self::COMPLETED
+    };
+
+    fn is_fault(self) -> bool {
+        self != Self::COMPLETED
+    }
+}
+
+/// A fault rate: so many sixtieths. Exact, because it is a mean of three shares of twenty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FaultRate(u8);
+
+impl FaultRate {
+    /// What a rate is divided by.
+    pub const WHOLE: u8 = 3 * WINDOW as u8;
+
+    /// A rate of so many sixtieths; more than all is taken as all.
+    pub fn from_sixtieths(sixtieths: u8) -> Self {
+        Self(sixtieths.min(Self::WHOLE))
+    }
+
+    /// In sixtieths.
+    pub fn sixtieths(self) -> u8 {
+        self.0
+    }
+
+    /// From 0 to 1.
+    pub fn as_fraction(self) -> f64 {
+        f64::from(self.0) / f64::from(Self::WHOLE)
+    }
+
+    /// `floor(i R)`.
+    pub(crate) fn of(self, i: u32) -> u32 {
+        (u64::from(i) * u64::from(self.0) / u64::from(Self::WHOLE)) as u32
+    }
+}
+
+/// What went wrong on a device lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    failed: u32,
+    delayed: u32,
+    incorrect: u32,
+    in_a_row: u8,
+    /// How often it has had to wait since it last was without a fault.
+    waits: u8,
+    waits_until: Option<Tick>,
+}
+
+impl Faults {
+    /// Takes note of how a task ended.
+    pub fn note(&mut self, now: Tick, ending: Ending) {
+        let push = |tasks: &mut u32, bit: bool| *tasks = (*tasks << 1 | u32::from(bit)) & MASK;
+        push(&mut self.failed, ending.failed);
+        push(&mut self.delayed, ending.delayed);
+        push(&mut self.incorrect, ending.incorrect);
+        if !ending.is_fault() {
+            self.in_a_row = 0;
+            self.waits_until = None;
+            if self.faulty_tasks() == 0 {
+                self.waits = 0;
+            }
+            return;
+        }
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        if self.in_a_row >= IN_A_ROW {
+            let wait = WAIT_MS
+                .saturating_mul(1 << self.waits.min(10))
+                .min(WAIT_MS_MAX);
+            self.waits_until = Some(now.plus_ms(wait));
+            self.waits = self.waits.saturating_add(1);
+        }
+    }
+
+    /// The fault rate.
+    pub fn rate(&self) -> FaultRate {
+        let faults = [self.failed, self.delayed, self.incorrect];
+        FaultRate(faults.iter().map(|tasks| tasks.count_ones() as u8).sum())
+    }
+
+    /// Of the last [`WINDOW`] tasks, those with any fault.
+    pub fn faulty_tasks(&self) -> u32 {
+        (self.failed | self.delayed | self.incorrect).count_ones()
+    }
+
+    /// Whether its failures are repeated: a rate above one half, or a fault in more than half of the
+    /// last tasks.
+    pub fn is_repeated(&self) -> bool {
+        let rate = self.rate();
+        rate.sixtieths() * 2 > FaultRate::WHOLE || self.faulty_tasks() * 2 > WINDOW
+    }
+
+    /// Tasks it may hold now: two; one until it has completed one after a fault; none while it
+    /// waits.
+    pub fn in_hand_max(&self, now: Tick) -> u8 {
+        match self.in_a_row {
+            0 => IN_HAND_MAX,
+            _ if self.waits_until(now).is_some() => 0,
+            _ => 1,
+        }
+    }
+
+    /// Until when it gets nothing, if it has to wait.
+    pub fn waits_until(&self, now: Tick) -> Option<Tick> {
+        self.waits_until.filter(|until| now < *until)
+    }
+
+    /// Faults since it last completed a task.
+    pub fn in_a_row(&self) -> u8 {
+        self.in_a_row
+    }
+
+    /// After a review everything is forgotten.
+    pub fn review(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    fn after(endings: &[Ending]) -> Faults {
+        let mut faults = Faults::default();
+        endings
+            .iter()
+            .for_each(|ending| faults.note(Tick(0), *ending));
+        faults
+    }
+
+    #[test]
+    fn a_device_that_fails_every_task_has_a_rate_of_a_third_and_is_flagged_all_the_same() {
+        let faults = after(&[Ending::FAILED; 20]);
+        assert_eq!(faults.rate().as_fraction(), 1.0 / 3.0);
+        assert!(faults.is_repeated());
+    }
+
+    #[test]
+    fn ten_faulty_tasks_of_twenty_are_borne_and_eleven_are_not() {
+        assert!(!after(&[Ending::DELAYED; 10]).is_repeated());
+        assert!(after(&[Ending::DELAYED; 11]).is_repeated());
+    }
+
+    #[test]
+    fn what_is_older_than_twenty_tasks_is_forgotten() {
+        let mut faults = after(&[Ending::INCORRECT; 20]);
+        (0..20).for_each(|_| faults.note(Tick(0), Ending::COMPLETED));
+        assert_eq!(faults, Faults::default());
+    }
+
+    #[test]
+    fn after_a_fault_a_device_holds_one_task_until_it_completes_one() {
+        let mut faults = after(&[Ending::COMPLETED, Ending::FAILED]);
+        assert_eq!(faults.in_hand_max(Tick(0)), 1);
+        faults.note(Tick(0), Ending::COMPLETED);
+        assert_eq!(faults.in_hand_max(Tick(0)), 2);
+    }
+
+    #[test]
+    fn three_faults_in_a_row_cost_ten_minutes_and_each_further_one_twice_as_much_up_to_a_day() {
+        const MINUTE: u64 = 60_000;
+        let mut faults = after(&[Ending::FAILED; 3]);
+        assert_eq!(faults.waits_until(Tick(0)), Some(Tick(10 * MINUTE)));
+        assert_eq!(faults.in_hand_max(Tick(10 * MINUTE - 1)), 0);
+        assert_eq!(faults.in_hand_max(Tick(10 * MINUTE)), 1);
+        faults.note(Tick(0), Ending::FAILED);
+        assert_eq!(faults.waits_until(Tick(0)), Some(Tick(20 * MINUTE)));
+        (0..50).for_each(|_| faults.note(Tick(0), Ending::FAILED));
+        assert_eq!(faults.waits_until(Tick(0)), Some(Tick(24 * 60 * MINUTE)));
+        faults.note(Tick(0), Ending::COMPLETED);
+        assert_eq!(faults.in_hand_max(Tick(0)), 2);
+    }
+
+    #[test]
+    fn a_review_forgets_everything() {
+        let mut faults = after(&[Ending::FAILED; 20]);
+        faults.review();
+        assert_eq!(faults, Faults::default());
+    }
+
+    #[test]
+    fn a_clock_at_its_end_wraps_nothing() {
+        let mut faults = Faults::default();
+        (0..5).for_each(|_| faults.note(Tick(u64::MAX - 1), Ending::FAILED));
+        assert_eq!(faults.in_hand_max(Tick(u64::MAX - 1)), 0);
+    }
+
+    proptest! {
+        /// The three vectors as the published design describes them.
+        #[test]
+        fn the_rate_is_the_mean_of_the_means_of_three_vectors(
+            endings in prop::collection::vec(any::<(bool, bool, bool)>(), 0..60)
+        ) {
+            let mut faults = Faults::default();
+            let mut vectors = [(); 3].map(|()| VecDeque::from([0.0; WINDOW as usize]));
+            for (failed, delayed, incorrect) in endings {
+                faults.note(Tick(0), Ending { failed, delayed, incorrect });
+                for (vector, fault) in vectors.iter_mut().zip([failed, delayed, incorrect]) {
+                    vector.pop_front();
+                    vector.push_back(f64::from(u8::from(fault)));
+                }
+                let mean = |vector: &VecDeque<f64>| vector.iter().sum::<f64>() / vector.len() as f64;
+                let rate = vectors.iter().map(mean).sum::<f64>() / 3.0;
+                prop_assert!((faults.rate().as_fraction() - rate).abs() < 1e-12);
+            }
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! What a device says of itself and what was measured of it, checked.
+//!
+//! [`Readings`] are numbers as they come: from a message, a division by a time that was too short,
+//! a sensor that is not there. [`Vitals`] hold what is left of them: finite, within bounds, and
+//! absent where nothing is known. What is dropped on the way is told as a [`BadReading`].
+
+use crate::Tick;
+use std::fmt;
+
+/// The kind of line that a device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Connection {
+    /// Optical fibre.
+    Fibre,
+    /// Television cable.
+    Cable,
+    /// Telephone line.
+    Dsl,
+    /// Satellite.
+    Satellite,
+    /// Mobile telephone.
+    Mobile,
+    /// None of these.
+    Other,
+}
+
+/// What a device reports every half minute, and what the masternode measured, unchecked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Readings {
+    /// The kind of line.
+    pub connection: Option<Connection>,
+    /// Speed of the last transfer to the device, in megabits a second.
+    pub down_mbps: Option<f64>,
+    /// Speed of the last transfer from the device, in megabits a second.
+    pub up_mbps: Option<f64>,
+    /// Round trip to the device, in milliseconds.
+    pub latency_ms: Option<f64>,
+    /// The benchmark's rate, in fuel per millisecond.
+    pub processor_rate: Option<f64>,
+    /// Free memory, in megabytes.
+    pub free_ram_mb: Option<f64>,
+    /// Free storage, in megabytes.
+    pub free_storage_mb: Option<f64>,
+    /// Free share of the processor, in percent.
+    pub free_cpu_percent: Option<f64>,
+    /// Charge of the battery, in percent; absent without a battery.
+    pub battery_percent: Option<f64>,
+    /// Whether it is being charged.
+    pub is_charging: Option<bool>,
+    /// The processor's temperature, in degrees Celsius.
+    pub temperature_celsius: Option<f64>,
+}
+
+/// What a reading was of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quantity {
+    /// Speed to the device.
+    Down,
+    /// Speed from the device.
+    Up,
+    /// Round trip.
+    Latency,
+    /// The benchmark's rate.
+    ProcessorRate,
+    /// Free memory.
+    FreeRam,
+    /// Free storage.
+    FreeStorage,
+    /// Free share of the processor.
+    FreeCpu,
+    /// Charge of the battery.
+    Battery,
+    /// The processor's temperature.
+    Temperature,
+}
+
+impl Quantity {
+    /// The least and the most that is believed. The upper ends are an order of magnitude above the
+    /// best that is sold.
+    fn bounds(self) -> (f64, f64) {
+        match self {
+            Self::Down | Self::Up => (0.0, 4_000_000.0),
+            Self::Latency => (0.0, 600_000.0),
+            Self::ProcessorRate => (0.0, 4_000_000_000.0),
+            Self::FreeRam => (0.0, 1e9),
+            Self::FreeStorage => (0.0, 1e12),
+            Self::FreeCpu | Self::Battery => (0.0, 100.0),
+            Self::Temperature => (-90.0, 250.0),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Down => "download speed",
+            Self::Up => "upload speed",
+            Self::Latency => "latency",
+            Self::ProcessorRate => "processor rate",
+            Self::FreeRam => "free memory",
+            Self::FreeStorage => "free storage",
+            Self::FreeCpu => "free processor",
+            Self::Battery => "battery charge",
+            Self::Temperature => "core temperature",
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Down | Self::Up => "Mbit/s",
+            Self::Latency => "ms",
+            Self::ProcessorRate => "fuel/ms",
+            Self::FreeRam | Self::FreeStorage => "MB",
+            Self::FreeCpu | Self::Battery => "%",
+            Self::Temperature => "°C",
+        }
+    }
+}
+
+/// A reading that is not believed. It counts as absent.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "the {what} of {value} {unit} is not believed and counts as unknown; it must be from {least} to {most}",
+    what = quantity.words(), unit = quantity.unit(),
+    least = quantity.bounds().0, most = quantity.bounds().1
+)]
+pub struct BadReading {
+    /// Of what.
+    pub quantity: Quantity,
+    /// What was read.
+    pub value: f64,
+}
+
+/// Half minutes of which speeds are remembered: ten minutes.
+const SPEEDS: usize = 20;
+
+/// How long one remembered speed stands for.
+const SPEED_MS: u64 = 30_000;
+
+/// What is known of how a device is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Vitals {
+    /// The kind of line.
+    pub connection: Option<Connection>,
+    /// Speed to the device, in kilobits a second.
+    down_kbps: Option<u32>,
+    /// Speed from the device, in kilobits a second.
+    up_kbps: Option<u32>,
+    /// Round trip, in microseconds.
+    pub latency_us: Option<u32>,
+    /// The benchmark's rate, in fuel per millisecond.
+    pub processor_rate: Option<u32>,
+    /// Free memory, in megabytes.
+    pub free_ram_mb: Option<u32>,
+    /// Free storage, in gigabytes.
+    pub free_storage_gb: Option<u32>,
+    /// Free share of the processor, in thousandths.
+    free_cpu_permille: Option<u16>,
+    /// Charge of the battery, in thousandths.
+    pub battery_permille: Option<u16>,
+    /// Whether it is being charged.
+    pub is_charging: Option<bool>,
+    /// The processor's temperature, in tenths of a degree Celsius.
+    pub temperature_decicelsius: Option<i16>,
+    /// The last speeds to the device, by half minute.
+    speeds: [Speed; SPEEDS],
+    /// The half minute of the newest of them.
+    newest: u64,
+    /// How many transfers it is the mean of.
+    transfers: u16,
+}
+
+impl Vitals {
+    /// Takes readings in. What is absent in them stays as it was; what is not believed becomes
+    /// unknown and is returned.
+    pub fn update(&mut self, now: Tick, readings: &Readings) -> Vec<BadReading> {
+        let mut bad = Vec::new();
+        let mut check = |quantity: Quantity, value: Option<f64>| -> Option<Option<f64>> {
+            let value = value?;
+            let (least, most) = quantity.bounds();
+            // Not a number is in no range.
+            if (least..=most).contains(&value) {
+                return Some(Some(value));
+            }
+            bad.push(BadReading { quantity, value });
+            Some(None)
+        };
+        let down = check(Quantity::Down, readings.down_mbps);
+        let up = check(Quantity::Up, readings.up_mbps);
+        let latency = check(Quantity::Latency, readings.latency_ms);
+        let rate = check(Quantity::ProcessorRate, readings.processor_rate);
+        let ram = check(Quantity::FreeRam, readings.free_ram_mb);
+        let storage = check(Quantity::FreeStorage, readings.free_storage_mb);
+        let cpu = check(Quantity::FreeCpu, readings.free_cpu_percent);
+        let battery = check(Quantity::Battery, readings.battery_percent);
+        let temperature = check(Quantity::Temperature, readings.temperature_celsius);
+
+        // The bounds keep every product below within its type.
+        let keep = |known: &mut Option<u32>, told: Option<Option<f64>>, factor: f64| {
+            if let Some(value) = told {
+                *known = value.map(|value| (value * factor) as u32);
+            }
+        };
+        keep(&mut self.down_kbps, down, 1_000.0);
+        keep(&mut self.up_kbps, up, 1_000.0);
+        keep(&mut self.latency_us, latency, 1_000.0);
+        keep(&mut self.processor_rate, rate, 1.0);
+        keep(&mut self.free_ram_mb, ram, 1.0);
+        keep(&mut self.free_storage_gb, storage, 0.001);
+        if let Some(cpu) = cpu {
+            self.free_cpu_permille = cpu.map(|percent| (percent * 10.0) as u16);
+        }
+        if let Some(battery) = battery {
+            self.battery_permille = battery.map(|percent| (percent * 10.0) as u16);
+        }
+        if let Some(temperature) = temperature {
+            self.temperature_decicelsius = temperature.map(|celsius| (celsius * 10.0) as i16);
+        }
+        self.connection = readings.connection.or(self.connection);
+        self.is_charging = readings.is_charging.or(self.is_charging);
+        if let Some(Some(mbps)) = down {
+            self.remember_speed(now, mbps as f32);
+        }
+        bad
+    }
+
+    /// Speed to the device, in megabits a second.
+    pub fn down_mbps(&self) -> Option<f64> {
+        self.down_kbps.map(|kbps| f64::from(kbps) / 1_000.0)
+    }
+
+    /// Speed from the device, in megabits a second.
+    pub fn up_mbps(&self) -> Option<f64> {
+        self.up_kbps.map(|kbps| f64::from(kbps) / 1_000.0)
+    }
+
+    /// Free share of the processor, in percent.
+    pub fn free_cpu_percent(&self) -> Option<f64> {
+        self.free_cpu_permille
+            .map(|permille| f64::from(permille) / 10.0)
+    }
+
+    /// The processor's temperature, in degrees Celsius.
+    pub fn temperature_celsius(&self) -> Option<f64> {
+        self.temperature_decicelsius
+            .map(|tenths| f64::from(tenths) / 10.0)
+    }
+
+    /// Standard deviation over mean of the speeds to the device in the last ten minutes before the
+    /// newest one; absent while fewer than two half minutes are known.
+    pub fn speed_variation(&self) -> Option<f32> {
+        let known = || {
+            self.speeds
+                .iter()
+                .map(Speed::mbps)
+                .filter(|speed| *speed > 0.0)
+        };
+        let count = known().count();
+        if count < 2 {
+            return None;
+        }
+        let mean = known().sum::<f32>() / count as f32;
+        let square = known()
+            .map(|speed| (speed - mean) * (speed - mean))
+            .sum::<f32>();
+        Some(libm::sqrtf(square / count as f32) / mean)
+    }
+
+    fn remember_speed(&mut self, now: Tick, mbps: f32) {
+        if mbps <= 0.0 {
+            return;
+        }
+        // A clock that jumps back counts into the newest half minute.
+        let half_minute = (now.0 / SPEED_MS).max(self.newest);
+        let passed = half_minute - self.newest;
+        let place = |half_minute: u64| (half_minute % SPEEDS as u64) as usize;
+        if passed > 0 || self.transfers == 0 {
+            let stale = passed.min(SPEEDS as u64);
+            for gone in 0..stale {
+                self.speeds[place(half_minute - gone)] = Speed::default();
+            }
+            self.newest = half_minute;
+            self.transfers = 1;
+            self.speeds[place(half_minute)] = Speed::of(mbps);
+        } else {
+            self.transfers = self.transfers.saturating_add(1);
+            let mean = &mut self.speeds[place(half_minute)];
+            *mean = Speed::of(mean.mbps() + (mbps - mean.mbps()) / f32::from(self.transfers));
+        }
+    }
+}
+
+/// A speed in megabits a second, to four parts in a thousand: the upper half of a float. A million
+/// devices have twenty of them each. Zero where none was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Speed(u16);
+
+impl Speed {
+    fn of(mbps: f32) -> Self {
+        Self((mbps.to_bits() >> 16) as u16)
+    }
+
+    fn mbps(&self) -> f32 {
+        f32::from_bits(u32::from(self.0) << 16)
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fibre => "fibre",
+            Self::Cable => "cable",
+            Self::Dsl => "DSL",
+            Self::Satellite => "satellite",
+            Self::Mobile => "mobile",
+            Self::Other => "other",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MINUTE: u64 = 60_000;
+
+    fn speed(mbps: f64) -> Readings {
+        Readings {
+            down_mbps: Some(mbps),
+            ..Readings::default()
+        }
+    }
+
+    #[test]
+    fn what_is_not_believed_becomes_unknown_and_is_told() {
+        let mut vitals = Vitals::default();
+        let good = Readings {
+            free_ram_mb: Some(2_048.0),
+            free_cpu_percent: Some(50.0),
+            ..Readings::default()
+        };
+        assert_eq!(vitals.update(Tick(0), &good), vec![]);
+        assert_eq!(vitals.free_ram_mb, Some(2_048));
+        for nonsense in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
+            let readings = Readings {
+                free_ram_mb: Some(nonsense),
+                ..Readings::default()
+            };
+            let told = vitals.update(Tick(1), &readings);
+            assert_eq!(told.len(), 1);
+            assert!(told[0].to_string().contains("free memory"), "{}", told[0]);
+            assert_eq!(vitals.free_ram_mb, None);
+            assert_eq!(vitals.free_cpu_percent(), Some(50.0));
+        }
+    }
+
+    #[test]
+    fn even_speeds_vary_nothing_and_uneven_ones_do() {
+        let mut vitals = Vitals::default();
+        vitals.update(Tick(0), &speed(10.0));
+        assert_eq!(vitals.speed_variation(), None);
+        vitals.update(Tick(MINUTE), &speed(10.0));
+        assert_eq!(vitals.speed_variation(), Some(0.0));
+        vitals.update(Tick(2 * MINUTE), &speed(40.0));
+        // 10, 10, 40: mean 20, standard deviation 14.142.
+        let variation = vitals.speed_variation().unwrap();
+        assert!((variation - 0.707_1).abs() < 0.01, "{variation}");
+    }
+
+    #[test]
+    fn speeds_older_than_ten_minutes_are_forgotten() {
+        let mut vitals = Vitals::default();
+        vitals.update(Tick(0), &speed(1.0));
+        vitals.update(Tick(9 * MINUTE), &speed(10.0));
+        assert!(vitals.speed_variation().unwrap() > 0.5);
+        vitals.update(Tick(10 * MINUTE), &speed(10.0));
+        assert_eq!(vitals.speed_variation(), Some(0.0));
+        vitals.update(Tick(100 * MINUTE), &speed(10.0));
+        assert_eq!(vitals.speed_variation(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_readings_and_no_clock_make_a_score_leave_its_range(
+            readings in prop::collection::vec((any::<u64>(), any::<f64>(), any::<f64>()), 0..40)
+        ) {
+            let mut vitals = Vitals::default();
+            for (now, first, second) in readings {
+                vitals.update(Tick(now), &Readings {
+                    down_mbps: Some(first),
+                    up_mbps: Some(second),
+                    free_cpu_percent: Some(first),
+                    processor_rate: Some(second),
+                    temperature_celsius: Some(first),
+                    ..Readings::default()
+                });
+                let total = crate::score::Parts::of(&vitals, 1_000).total();
+                prop_assert!(total <= crate::Score::MAX);
+                prop_assert!(vitals.speed_variation().is_none_or(f32::is_finite));
+            }
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Target subset and capacity pools of a job, from one ranking.
+//!
+//! The target subset are the ranked devices that meet the job's needs. It is scanned from the
+//! bottom: a device joins the current pool while that pool's summed capacity is below the least
+//! capacity or its size below the least size; otherwise it opens a new pool above, linked to the one
+//! below. A top pool left under either limit is merged into the one below it (ours), unless the
+//! published design is wanted to the letter.
+//!
+//! A pool is a stretch of the ranking, so a job's pools are remembered as the ranks at which they
+//! begin, and a device's pool is found from its rank: nothing is kept for each device.
+
+use crate::{
+    Score,
+    needs::{Needs, Traits},
+};
+
+/// A place in the ranking, from 0; ByteRank less one.
+pub type Rank = u32;
+
+/// Which pool of a job, numbered from the top.
+pub type PoolNumber = u32;
+
+/// What a ranking holds of a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ranked {
+    /// What it has.
+    pub traits: Traits,
+    /// Its capacity score.
+    pub capacity: Score,
+    /// How fast it computes, in fuel per millisecond.
+    pub speed: u32,
+}
+
+/// A ranking as it was at one moment, with what jobs ask about, column by column in rank order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranking {
+    devices: Vec<u32>,
+    traits: Vec<Traits>,
+    capacities: Vec<Score>,
+    speeds: Vec<u32>,
+}
+
+impl Ranking {
+    /// From devices by number, in rank order.
+    pub fn new(devices: impl IntoIterator<Item = (u32, Ranked)>) -> Self {
+        let devices = devices.into_iter();
+        let (count, _) = devices.size_hint();
+        let mut ranking = Self {
+            devices: Vec::with_capacity(count),
+            traits: Vec::with_capacity(count),
+            capacities: Vec::with_capacity(count),
+            speeds: Vec::with_capacity(count),
+        };
+        for (device, it) in devices {
+            ranking.devices.push(device);
+            ranking.traits.push(it.traits);
+            ranking.capacities.push(it.capacity);
+            ranking.speeds.push(it.speed);
+        }
+        ranking
+    }
+
+    /// Devices ranked.
+    pub fn len(&self) -> u32 {
+        self.devices.len() as u32
+    }
+
+    /// Whether nobody is ranked.
+    pub fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+    }
+
+    /// The devices, best first.
+    pub fn devices(&self) -> &[u32] {
+        &self.devices
+    }
+}
+
+/// When a pool is large enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// Least summed capacity, in points. To be below the median capacity times the least size.
+    pub capacity_min: u64,
+    /// Least size.
+    pub size_min: u32,
+    /// Whether a top pool under either limit is merged into the one below.
+    pub merge_top: bool,
+}
+
+/// The devices of a job, and their pools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Devices in the target subset.
+    pub devices: u32,
+    /// Their speeds together, in fuel per millisecond.
+    pub speed: u64,
+    /// The speed that one device in ten exceeds.
+    pub speed_of_the_fast: u32,
+    /// The rank at which each pool begins, from the top; a pool ends where the next begins.
+    begins: Vec<Rank>,
+}
+
+impl Target {
+    /// The devices of a ranking that meet a job's needs, in pools.
+    pub fn of(ranking: &Ranking, needs: &Needs, limits: &PoolLimits) -> Self {
+        let mut speeds = Speeds::default();
+        let (mut begins, mut size, mut capacity) = (Vec::new(), 0u32, 0u64);
+        let capacity_min = limits.capacity_min.saturating_mul(1_000_000);
+        let is_small = |size: u32, capacity: u64| size < limits.size_min || capacity < capacity_min;
+        for (rank, traits) in ranking.traits.iter().enumerate().rev() {
+            if !needs.are_met_by(*traits) {
+                continue;
+            }
+            speeds.add(ranking.speeds[rank]);
+            match begins.last_mut() {
+                Some(begin) if is_small(size, capacity) => *begin = rank as Rank,
+                _ => {
+                    begins.push(rank as Rank);
+                    (size, capacity) = (0, 0);
+                }
+            }
+            size += 1;
+            capacity += u64::from(ranking.capacities[rank].millionths());
+        }
+        if limits.merge_top && begins.len() > 1 && is_small(size, capacity) {
+            let top = begins.pop();
+            begins
+                .last_mut()
+                .zip(top)
+                .into_iter()
+                .for_each(|(begin, top)| *begin = top);
+        }
+        begins.reverse();
+        Self {
+            devices: speeds.count,
+            speed: speeds.sum,
+            speed_of_the_fast: speeds.exceeded_by_one_in_ten(),
+            begins,
+        }
+    }
+
+    /// How many pools there are.
+    pub fn pools(&self) -> u32 {
+        self.begins.len() as u32
+    }
+
+    /// The pool of a device at this rank. One that is not ranked, or stands above all who were when
+    /// the pools were made, is in the lowest or in the top pool.
+    pub fn pool_of(&self, rank: Option<Rank>) -> PoolNumber {
+        let Some(rank) = rank else {
+            return self.pools().saturating_sub(1);
+        };
+        let above = self.begins.partition_point(|begin| *begin <= rank);
+        above.saturating_sub(1) as PoolNumber
+    }
+}
+
+/// Speeds by size: 8 steps to each doubling are exact to 13 %.
+struct Speeds {
+    count: u32,
+    sum: u64,
+    steps: [u32; 33 * 8],
+}
+
+impl Default for Speeds {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            sum: 0,
+            steps: [0; 33 * 8],
+        }
+    }
+}
+
+impl Speeds {
+    fn add(&mut self, speed: u32) {
+        self.count += 1;
+        self.sum += u64::from(speed);
+        self.steps[Self::step(speed)] += 1;
+    }
+
+    fn step(speed: u32) -> usize {
+        let doublings = u32::BITS - speed.leading_zeros();
+        let fraction = match doublings {
+            0..4 => 0,
+            _ => speed >> (doublings - 4) & 7,
+        };
+        (8 * doublings + fraction) as usize
+    }
+
+    /// The least speed of the step in which the fastest tenth begins.
+    fn exceeded_by_one_in_ten(&self) -> u32 {
+        let mut left = self.count / 10;
+        let from_the_fastest = self.steps.iter().enumerate().rev();
+        for (step, count) in from_the_fastest {
+            if *count > left {
+                let (doublings, fraction) = (step as u32 / 8, step as u32 % 8);
+                return match doublings {
+                    0 => 0,
+                    1..4 => 1 << (doublings - 1),
+                    _ => (8 + fraction) << (doublings - 4),
+                };
+            }
+            left -= count;
+        }
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::needs::Profile;
+    use proptest::prelude::*;
+    use quern_primitives::device::{Class, Region};
+
+    fn ranking(points: &[u32]) -> Ranking {
+        let traits = Profile {
+            classes: vec![Class::Pinned],
+            ..Profile::default()
+        };
+        let ranked = |points: &u32| Ranked {
+            traits: traits.pack(),
+            capacity: Score::from_millionths(points.saturating_mul(1_000_000)),
+            speed: *points,
+        };
+        Ranking::new((0..).zip(points.iter().map(ranked)))
+    }
+
+    fn limits(capacity_min: u64, size_min: u32, merge_top: bool) -> PoolLimits {
+        PoolLimits {
+            capacity_min,
+            size_min,
+            merge_top,
+        }
+    }
+
+    /// The scan as described, with each pool as the list of its ranks.
+    fn scan(ranking: &Ranking, needs: &Needs, limits: &PoolLimits) -> Vec<Vec<Rank>> {
+        let mut pools: Vec<Vec<Rank>> = Vec::new();
+        let is_small = |pool: &[Rank]| {
+            let capacity = |rank: &Rank| u64::from(ranking.capacities[*rank as usize].millionths());
+            pool.iter().map(capacity).sum::<u64>() < limits.capacity_min * 1_000_000
+                || (pool.len() as u32) < limits.size_min
+        };
+        for rank in (0..ranking.len()).rev() {
+            if needs.lacking_in(ranking.traits[rank as usize]).is_some() {
+                continue;
+            }
+            match pools.last_mut().filter(|pool| is_small(pool)) {
+                Some(pool) => pool.push(rank),
+                None => pools.push(vec![rank]),
+            }
+        }
+        if limits.merge_top && pools.len() > 1 && pools.last().is_some_and(|top| is_small(top)) {
+            let top = pools.pop().unwrap_or_default();
+            pools.last_mut().unwrap().extend(top);
+        }
+        pools.reverse();
+        pools
+    }
+
+    #[test]
+    fn pools_are_filled_from_the_bottom() {
+        // From the bottom: 10 + 20 + 30 reach 50 points; 40 + 50 do, with two devices; 60 is left.
+        let ranking = ranking(&[60, 50, 40, 30, 20, 10]);
+        let target = Target::of(&ranking, &Needs::default(), &limits(50, 2, false));
+        assert_eq!(target.pools(), 3);
+        let pools: Vec<_> = (0..6).map(|rank| target.pool_of(Some(rank))).collect();
+        assert_eq!(pools, [0, 1, 1, 2, 2, 2]);
+    }
+
+    #[test]
+    fn a_top_pool_that_is_too_small_is_merged_into_the_one_below_it() {
+        let ranking = ranking(&[60, 50, 40, 30, 20, 10]);
+        let target = Target::of(&ranking, &Needs::default(), &limits(50, 2, true));
+        let pools: Vec<_> = (0..6).map(|rank| target.pool_of(Some(rank))).collect();
+        assert_eq!(pools, [0, 0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_device_that_came_after_the_ranking_is_in_the_lowest_pool() {
+        let target = Target::of(&ranking(&[3, 2, 1]), &Needs::default(), &limits(0, 1, true));
+        assert_eq!((target.pools(), target.pool_of(None)), (3, 2));
+    }
+
+    #[test]
+    fn a_job_that_nobody_can_do_has_no_pool() {
+        let needs = Needs {
+            trusted: true,
+            ..Needs::default()
+        };
+        let target = Target::of(&ranking(&[1, 2]), &needs, &limits(1, 1, true));
+        assert_eq!(target, Target::default());
+        assert_eq!(target.pool_of(Some(0)), 0);
+    }
+
+    #[test]
+    fn the_speed_of_the_fast_is_one_that_a_tenth_exceeds() {
+        let points: Vec<u32> = (1..=100).map(|n| n * 100).collect();
+        let target = Target::of(&ranking(&points), &Needs::default(), &limits(0, 1, true));
+        assert_eq!((target.devices, target.speed), (100, 505_000));
+        assert!(
+            (8_000..=9_000).contains(&target.speed_of_the_fast),
+            "{target:?}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn pools_are_those_of_the_published_scan(
+            devices in prop::collection::vec((0u32..2_700, 0u8..4), 0..200),
+            capacity_min in 0u64..5_000,
+            size_min in 0u32..6,
+            merge_top: bool,
+            all_regions: bool,
+        ) {
+            let kinds = [Region::Unknown, Region::Americas, Region::Europe, Region::AsiaPacific];
+            let ranking = Ranking::new((0..).zip(devices.iter().map(|(points, region)| {
+                let profile = Profile {
+                    classes: vec![Class::Pinned],
+                    region: kinds[usize::from(*region)],
+                    ..Profile::default()
+                };
+                Ranked {
+                    traits: profile.pack(),
+                    capacity: Score::from_millionths(points * 1_000_000),
+                    speed: *points,
+                }
+            })));
+            let mut needs = Needs::default();
+            if !all_regions {
+                needs.regions = crate::needs::Allowed::only([Region::Europe, Region::Unknown]);
+            }
+            let limits = PoolLimits { capacity_min, size_min, merge_top };
+            let target = Target::of(&ranking, &needs, &limits);
+            let pools = scan(&ranking, &needs, &limits);
+            prop_assert_eq!(target.pools() as usize, pools.len());
+            prop_assert_eq!(target.devices as usize, pools.iter().map(Vec::len).sum::<usize>());
+            for (number, pool) in (0..).zip(&pools) {
+                for rank in pool {
+                    prop_assert_eq!(target.pool_of(Some(*rank)), number);
+                }
+            }
+        }
+
+        #[test]
+        fn a_speed_lies_in_its_step(speed in any::<u32>()) {
+            let speeds = {
+                let mut speeds = Speeds::default();
+                speeds.add(speed);
+                speeds
+            };
+            let least = speeds.exceeded_by_one_in_ten();
+            prop_assert!(least <= speed && u64::from(speed) * 8 <= u64::from(least) * 16 + 8);
+        }
+    }
+}
