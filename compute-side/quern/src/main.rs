@@ -10,6 +10,7 @@ mod job;
 mod keys;
 mod keystore;
 mod output;
+mod plan;
 mod totals;
 mod units;
 mod verify;
@@ -57,6 +58,8 @@ enum Command {
     /// An account's money
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// How many replicas make a job as certain as it shall be
+    Plan(Box<plan::PlanArgs>),
     /// The whole chain's money, and whether it adds up
     Totals,
     /// Print a completion script for a shell
@@ -124,14 +127,20 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Device(command) => device::run(context, command).await?,
         Command::Keys(command) => keys::run(context, command)?,
         Command::Wallet(command) => wallet::run(context, command).await?,
+        Command::Plan(args) => plan::run(context, args)?,
         Command::Totals => return totals::run(context).await,
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "quern", &mut script);
-            output::print(String::from_utf8_lossy(&script).trim_end())?;
+            output::print(completions(*shell).trim_end())?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The completion script for a shell.
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "quern", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// What the argument parser does not understand, without the usage that it prints behind it.
@@ -219,6 +228,18 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_shell_s_completions_know_every_command() {
+        use clap::ValueEnum as _;
+        for shell in clap_complete::Shell::value_variants() {
+            let script = completions(*shell);
+            for command in Cli::command().get_subcommands() {
+                let name = command.get_name();
+                assert!(script.contains(name), "{shell} does not know `{name}`");
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! their own on loopback, and the sandbox beside native code.
 
 mod dispatch;
+mod makespan;
 mod overhead;
+mod ranking;
 mod report;
 mod sandboxed;
 mod usage;
@@ -10,11 +12,15 @@ mod world;
 
 use anyhow::Context as _;
 use clap::Parser;
+use quern_local_grid::told_to_stop;
 use report::{Row, say};
-use std::path::PathBuf;
+use std::{path::PathBuf, pin::pin, process::ExitCode};
 use world::World;
 
-/// Measures, prints a table and writes `report.json`.
+/// How a program that was interrupted ends.
+const INTERRUPTED: u8 = 130;
+
+/// Measures, prints a table and writes `report.json`. Fails when a value misses its bar.
 #[derive(Parser)]
 struct Arguments {
     /// Measure only this; may be given more than once.
@@ -28,7 +34,12 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 10] = [
+    ranking::RANK,
+    ranking::POOLS,
+    ranking::SCHEDULE,
+    ranking::BYTES,
+    makespan::NAME,
     dispatch::DISPATCH,
     dispatch::SETTLED,
     sandboxed::PINNED,
@@ -43,7 +54,7 @@ impl Arguments {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let folder = std::path::absolute(&arguments.folder)?;
     if folder.exists() {
@@ -52,20 +63,41 @@ async fn main() -> anyhow::Result<()> {
     std::fs::create_dir_all(&folder)?;
 
     let mut rows = Vec::new();
+    let of_ranking = [
+        ranking::RANK,
+        ranking::POOLS,
+        ranking::SCHEDULE,
+        ranking::BYTES,
+    ];
+    if of_ranking.iter().any(|name| arguments.wants(name)) {
+        rows.extend(ranking::measure(arguments.quick)?);
+    }
+    if arguments.wants(makespan::NAME) {
+        rows.push(makespan::measure(arguments.quick));
+    }
     if arguments.wants(sandboxed::PINNED) || arguments.wants(sandboxed::PORTABLE) {
         let quick = arguments.quick;
         rows.extend(tokio::task::spawn_blocking(move || sandboxed::measure(quick)).await??);
     }
     let of_grid = [dispatch::DISPATCH, dispatch::SETTLED, overhead::NAME];
     if of_grid.iter().any(|name| arguments.wants(name)) {
-        let world = World::start(&folder)
+        let mut stop = pin!(told_to_stop());
+        let world = World::start(&folder, stop.as_mut())
             .await
             .with_context(|| format!("no grid; its logs are in {}", folder.display()))?;
+        let Some(world) = world else {
+            say("told to stop; what had started is ended");
+            return Ok(ExitCode::from(INTERRUPTED));
+        };
         let measured = tokio::select! {
-            measured = on_grid(&world, &arguments) => measured,
-            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+            measured = on_grid(&world, &arguments) => Some(measured),
+            () = &mut stop => None,
         };
         world.grid.stop().await;
+        let Some(measured) = measured else {
+            say("told to stop; the grid is stopped");
+            return Ok(ExitCode::from(INTERRUPTED));
+        };
         rows.extend(measured?);
     }
 
@@ -75,7 +107,13 @@ async fn main() -> anyhow::Result<()> {
     let path = folder.join("report.json");
     report::write(&path, &rows)?;
     say(&format!("\nreport: {}", path.display()));
-    Ok(())
+    let missed = rows.iter().filter(|row| row.misses_its_bar());
+    let missed: Vec<_> = missed.map(|row| row.name).collect();
+    if missed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(&format!("missed its bar: {}", missed.join(", ")));
+    Ok(ExitCode::FAILURE)
 }
 
 async fn on_grid(world: &World, arguments: &Arguments) -> anyhow::Result<Vec<Row>> {

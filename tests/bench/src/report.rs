@@ -51,17 +51,25 @@ impl Row {
         }
     }
 
-    fn verdict(&self) -> String {
-        let (text, holds) = match self.bar {
-            None => return String::new(),
-            Some(Bar::ValueAtLeast(least)) => (format!("at least {least}"), self.value >= least),
-            Some(Bar::RatioAtMost(most)) => (
-                format!("ratio at most {most}"),
-                // Also false when nothing was measured.
-                self.ratio <= most,
-            ),
+    /// Whether there is a bar and the value does not reach it.
+    pub(crate) fn misses_its_bar(&self) -> bool {
+        // Not the other way round: what was not measured reaches no bar.
+        let reached = match self.bar {
+            None => true,
+            Some(Bar::ValueAtLeast(least)) => self.value >= least,
+            Some(Bar::RatioAtMost(most)) => self.ratio <= most,
         };
-        format!("{} {text}", if holds { '✓' } else { '✗' })
+        !reached
+    }
+
+    fn verdict(&self) -> String {
+        let bar = match self.bar {
+            None => return String::new(),
+            Some(Bar::ValueAtLeast(least)) => format!("at least {least}"),
+            Some(Bar::RatioAtMost(most)) => format!("ratio at most {most}"),
+        };
+        let mark = if self.misses_its_bar() { '✗' } else { '✓' };
+        format!("{mark} {bar}")
     }
 }
 
@@ -129,6 +137,17 @@ mod tests {
                 "✗ ratio at most 1.3"
             ]
         );
+        assert_eq!(row(6.0, 4.0).verdict(), "");
+    }
+
+    #[test]
+    fn only_a_value_below_its_bar_misses_it() {
+        assert!(!row(0.0, 4.0).misses_its_bar());
+        let least = |value| row(value, 4.0).with_bar(Bar::ValueAtLeast(5.0));
+        assert!(least(4.9).misses_its_bar() && !least(5.0).misses_its_bar());
+        let most = |value| row(value, 4.0).with_bar(Bar::RatioAtMost(1.0));
+        assert!(most(4.1).misses_its_bar() && !most(4.0).misses_its_bar());
+        assert!(most(f64::NAN).misses_its_bar());
     }
 
     #[test]

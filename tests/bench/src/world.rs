@@ -1,5 +1,6 @@
 //! The grid that is measured: a validator, a masternode and two workers, each a process of its own.
 
+use crate::report::say;
 use anyhow::{Context as _, ensure};
 use quern_jobs_api::{ApiError, JobStatus};
 use quern_ledger::{Account, Chain};
@@ -37,18 +38,24 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn start(folder: &Path) -> anyhow::Result<Self> {
+    /// Starts it; `None` if `stop` resolves first.
+    pub(crate) async fn start(
+        folder: &Path,
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<Option<Self>> {
         let mut plan = Plan::new(folder.join("grid"));
         plan.workers.truncate(2);
         plan.settle_wait_seconds = 2;
-        let grid = LocalGrid::start(&plan, |_| {}).await?;
+        let Some(grid) = LocalGrid::start_unless(&plan, say, stop).await? else {
+            return Ok(None);
+        };
         let chain = grid.chain().await?;
-        Ok(Self {
+        Ok(Some(Self {
             grid,
             chain,
             owner: development_account(OWNER)?,
             folder: folder.to_owned(),
-        })
+        }))
     }
 
     /// The processes, by name.

@@ -1,0 +1,225 @@
+//! `quern plan`: how many replicas make a job as certain as its owner wants it.
+
+mod curve;
+mod devices;
+mod draws;
+mod examples;
+mod report;
+
+use crate::context::Context;
+use clap::Args;
+use curve::Picture;
+use devices::{Devices, DevicesError, fleet};
+use draws::Draws;
+use quern_grid::replication::{
+    CurveError, FailureProbability, FailureProbabilityError, Fleet, Plan, PlanError, ReplicasError,
+};
+use quern_primitives::limits::REPLICAS_PER_TASK_MAX;
+use std::{path::PathBuf, str::FromStr};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PlanArgs {
+    /// The job's tasks
+    #[arg(long, value_name = "M", required_unless_present = "example")]
+    tasks: Option<u64>,
+    /// How likely a device fails with a task, any number of them being alike: 0.0005 or 0.05%
+    #[arg(
+        long,
+        value_name = "P",
+        required_unless_present_any = ["devices", "example"],
+        conflicts_with = "devices",
+        allow_hyphen_values = true
+    )]
+    failure: Option<FailureProbability>,
+    /// Devices by how likely they fail: 700@4% any@35%, or drawn with a deviation: 900@30%~13.4%
+    #[arg(long, value_name = "N@P", num_args = 1.., value_delimiter = ',')]
+    devices: Vec<Devices>,
+    /// How sure the job shall be, such as 99%; less than half is read as the failure accepted
+    #[arg(
+        long,
+        value_name = "D",
+        required_unless_present_any = ["replication", "example"],
+        conflicts_with = "replication",
+        allow_hyphen_values = true
+    )]
+    confidence: Option<Confidence>,
+    /// Instead of the fewest replicas for a confidence, tell what this many for each task achieve
+    #[arg(long, value_name = "R", allow_hyphen_values = true)]
+    replication: Option<f64>,
+    /// How many accounts there are: no two replicas of a task go to devices of one
+    #[arg(long, value_name = "N", default_value_t = REPLICAS_PER_TASK_MAX.into())]
+    accounts: u64,
+    /// Points of the curve in the table [default: at quarters, halves or whole numbers of r]
+    #[arg(long, value_name = "K")]
+    points: Option<u64>,
+    /// Save the curve as a picture
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Which draws devices with a deviation get
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// One of the examples published with the formula, its figures beside those found here
+    #[arg(
+        long,
+        value_name = "1|2|3",
+        value_parser = clap::value_parser!(u8).range(1..=3),
+        conflicts_with_all = ["tasks", "failure", "devices", "confidence", "replication", "points"]
+    )]
+    example: Option<u8>,
+}
+
+/// What is asked for cannot be planned as it was given.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanInputError {
+    /// The devices make no fleet.
+    #[error(transparent)]
+    Devices(#[from] DevicesError),
+    /// There is nothing to plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The replicas are not to be had.
+    #[error(transparent)]
+    Replicas(#[from] ReplicasError),
+    /// The curve cannot be drawn.
+    #[error(transparent)]
+    Curve(#[from] CurveError),
+}
+
+/// How sure an owner wants to be that no task fails on all of its devices, as the failure that is
+/// accepted for that.
+///
+/// `99%` accepts 1 %. As nobody asks for a job that rather fails than not, less than half is taken
+/// for the accepted failure itself, as the formula's delta is written: `1%` accepts 1 % as well.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Confidence {
+    accepted: FailureProbability,
+}
+
+impl FromStr for Confidence {
+    type Err = FailureProbabilityError;
+
+    fn from_str(text: &str) -> Result<Self, FailureProbabilityError> {
+        let given: FailureProbability = text.parse()?;
+        let accepted = if given.get() < 0.5 {
+            given
+        } else {
+            complement(given)?
+        };
+        Ok(Self { accepted })
+    }
+}
+
+/// What is missing to 1, without what binary fractions add to decimal ones: 0.01 for 0.99.
+fn complement(
+    probability: FailureProbability,
+) -> Result<FailureProbability, FailureProbabilityError> {
+    let rest = 1.0 - probability.get();
+    match format!("{rest:.15}").parse() {
+        Ok(rounded) if rounded != FailureProbability::NEVER => Ok(rounded),
+        _ => FailureProbability::new(rest),
+    }
+}
+
+/// Plans, or shows an example.
+pub(crate) fn run(context: &Context, args: &PlanArgs) -> anyhow::Result<()> {
+    if let Some(number) = args.example {
+        return examples::run(context, number, args.seed, args.svg.as_deref());
+    }
+    // Other sources of a fleet, such as the fault rates of a live grid, take its place here.
+    let fleet = args.fleet().map_err(PlanInputError::from)?;
+    // Clap requires the tasks unless an example is asked for; none are refused with a reason.
+    let tasks = args.tasks.unwrap_or(0);
+    let accounts = args.accounts.min(REPLICAS_PER_TASK_MAX.into());
+    let plan = Plan::new(tasks, fleet, accounts).map_err(PlanInputError::from)?;
+    let accepted = args.confidence.map(|confidence| confidence.accepted);
+    let replicas = match (args.replication, accepted) {
+        (Some(factor), _) => plan.replicas(factor).map_err(PlanInputError::from)?,
+        (None, Some(accepted)) => plan.least_replicas(accepted)?,
+        (None, None) => plan.tasks(),
+    };
+    let planned = report::planned(&plan, replicas, accepted, args.points)?;
+    if let Some(path) = &args.svg {
+        Picture::of_plan(&plan, replicas, accepted)?.save(path)?;
+    }
+    context.show(&planned.saved_as(args.svg.clone()))
+}
+
+impl PlanArgs {
+    /// The devices that are named.
+    fn fleet(&self) -> Result<Fleet, DevicesError> {
+        match self.failure {
+            Some(failure) => Ok(Fleet::alike(failure)),
+            None => fleet(&self.devices, &mut Draws::new(self.seed)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser, Debug)]
+    struct Line {
+        #[command(flatten)]
+        args: PlanArgs,
+    }
+
+    fn read(line: &str) -> Result<PlanArgs, clap::Error> {
+        let words = ["plan"].into_iter().chain(line.split_whitespace());
+        Line::try_parse_from(words).map(|line| line.args)
+    }
+
+    #[test]
+    fn a_confidence_and_the_failure_it_accepts_say_the_same() {
+        let accepted = |text: &str| text.parse::<Confidence>().unwrap().accepted.get();
+        for text in ["99%", "0.99", "1%", "0.01"] {
+            assert_eq!(accepted(text), 0.01, "{text}");
+        }
+        assert_eq!(accepted("50%"), 0.5);
+        assert_eq!(accepted("100%"), 0.0);
+        // The nearest binary fraction below 1 is not 1.
+        assert!(accepted("0.9999999999999999") > 0.0);
+        for text in ["101%", "-1%", "nan", "sure"] {
+            assert!(text.parse::<Confidence>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn plans_read_as_people_ask_for_them() {
+        for line in [
+            "--tasks 10000 --failure 0.0005 --confidence 1%",
+            "--tasks 10000 --failure 0.05% --replication 1.9985",
+            "--tasks 5000 --devices 700@4% 6800@0.1% 900@30%~13.4% --confidence 99%",
+            "--tasks 5000 --devices 700@4%,any@35% --confidence 99% --points 20 --svg a.svg",
+            "--tasks 5000 --devices 700:0.04 --devices 10:0.5 --confidence 0.01",
+            "--example 3 --seed 7",
+        ] {
+            assert!(read(line).is_ok(), "{line}: {:?}", read(line));
+        }
+        let args = read("--tasks 5 --devices 7@4% 3@1% --confidence 99%").unwrap();
+        assert_eq!(args.fleet().unwrap().devices(), 10);
+    }
+
+    #[test]
+    fn what_is_missing_contradictory_or_absurd_is_refused() {
+        for line in [
+            "",
+            "--tasks 10 --failure 0.1",
+            "--tasks 10 --confidence 99%",
+            "--failure 0.1 --confidence 99%",
+            "--tasks 10 --failure 0.1 --devices 7@4% --confidence 99%",
+            "--tasks 10 --failure 0.1 --confidence 99% --replication 2",
+            "--tasks -1 --failure 0.1 --confidence 99%",
+            "--tasks 10 --failure nan --confidence 99%",
+            "--tasks 10 --failure -0.1 --confidence 99%",
+            "--tasks 10 --failure 1.1 --confidence 99%",
+            "--tasks 10 --failure 0.1 --confidence 101%",
+            "--example 4",
+            "--example 1 --tasks 10",
+        ] {
+            assert!(read(line).is_err(), "{line}");
+        }
+    }
+}

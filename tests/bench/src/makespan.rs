@@ -1,0 +1,31 @@
+//! How long a job takes on a simulated grid, beside the fluid bound.
+
+use crate::report::{Bar, Row, say, title};
+use quern_grid::Tuning;
+use quern_simulation::makespan::{Contestant, Faulty, Scenario, run};
+
+pub(crate) const NAME: &str = "makespan_1k_devices_s";
+
+const SEEDS: u64 = 10;
+const QUICK_SEEDS: u64 = 1;
+
+/// The default policy, with 1,000 devices, 20 tasks each, and 5 % of executions going wrong.
+pub(crate) fn measure(quick: bool) -> Row {
+    title("A job on 1,000 simulated devices");
+    let scenario = Scenario {
+        devices: 1_000,
+        tasks_per_device: 20,
+        task_s: 60.0,
+        faulty: Faulty { chance: 0.05 },
+    };
+    let seeds = if quick { QUICK_SEEDS } else { SEEDS };
+    let (mut makespan, mut bound) = (0.0, 0.0);
+    for seed in 0..seeds {
+        let outcome = run(&scenario, &Contestant::Pull(Tuning::default()), seed);
+        say(&format!("seed {seed}: {:.3} of the bound", outcome.ratio()));
+        makespan += outcome.makespan_s / seeds as f64;
+        bound += outcome.bound_s / seeds as f64;
+    }
+    let reference = "total work / total speed of the devices";
+    Row::new(NAME, (makespan, "s"), (reference, bound)).with_bar(Bar::RatioAtMost(1.10))
+}

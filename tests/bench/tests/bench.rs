@@ -1,0 +1,117 @@
+//! The measurements, as `cargo xtask bench` starts them: that they measure, not what.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+};
+
+/// How long one run may take.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// What a row of the report holds, and nothing else.
+const KEYS: [&str; 6] = [
+    "name",
+    "ratio",
+    "reference_name",
+    "reference_value",
+    "unit",
+    "value",
+];
+
+/// The most that `sandbox_vs_native` may be.
+const RATIO_MAX: f64 = 1.3;
+
+fn bench(folder: &Path, only: &[&str]) -> Command {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quern-bench"));
+    command
+        .args(["--quick", "--folder"])
+        .arg(folder)
+        .args(only.iter().flat_map(|name| ["--only", *name]))
+        .current_dir(package.ancestors().nth(2).unwrap())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// A folder of this test's own; the program clears it.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{name}"))
+}
+
+/// The processes that name a folder among their arguments; none of a grid in it is without.
+fn processes_in(folder: &Path) -> BTreeSet<String> {
+    let name = folder.display().to_string();
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let path = entry.unwrap().path();
+        // A process may end while it is looked at.
+        let line = fs::read(path.join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        if line.contains(&name) {
+            found.insert(line);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_report_has_a_row_for_each_measurement_and_a_missed_bar_is_a_failure() {
+    let folder = folder("sandbox");
+    let names = ["sandbox_vs_native", "sandbox_portable_vs_native"];
+    let ran = bench(&folder, &names).output();
+    let ran = tokio::time::timeout(PATIENCE, ran).await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let report = fs::read(folder.join("report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let rows = report.as_array().unwrap();
+    assert_eq!(rows.len(), names.len(), "{report}");
+    for (row, name) in rows.iter().zip(names) {
+        let keys: Vec<_> = row.as_object().unwrap().keys().map(|key| &**key).collect();
+        assert_eq!(keys, KEYS);
+        assert_eq!(row["name"], name);
+        assert_eq!(row["unit"], "s");
+        let number = |key: &str| row[key].as_f64().unwrap();
+        assert!(number("value") > 0.0 && number("reference_value") > 0.0);
+        let ratio = number("value") / number("reference_value");
+        assert!((number("ratio") - ratio).abs() < 1e-9, "{row}");
+    }
+    // How fast this machine is at the moment is not for a test to say, but the exit code is.
+    let missed = rows[0]["ratio"].as_f64().unwrap() > RATIO_MAX;
+    assert_eq!(ran.status.code(), Some(i32::from(missed)), "{told}");
+    assert_eq!(told.contains("missed its bar"), missed, "{told}");
+}
+
+#[tokio::test]
+async fn a_measurement_that_is_told_to_stop_while_its_grid_starts_leaves_no_process_behind() {
+    let folder = folder("stopped");
+    let mut running = bench(&folder, &["job_overhead_s"]).spawn().unwrap();
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let begun = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains("starting the validator") {
+                return;
+            }
+        }
+        panic!("it ended before its grid began to start");
+    };
+    tokio::time::timeout(PATIENCE, begun).await.unwrap();
+    let id = running.id().unwrap().to_string();
+    let told = std::process::Command::new("kill")
+        .args(["-TERM", &id])
+        .status();
+    assert!(told.unwrap().success());
+    let ended = tokio::time::timeout(PATIENCE, running.wait()).await;
+    assert_eq!(ended.unwrap().unwrap().code(), Some(130));
+    assert_eq!(processes_in(&folder), BTreeSet::new());
+}

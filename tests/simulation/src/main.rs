@@ -1,0 +1,59 @@
+//! Experiments with the scheduler, in virtual time.
+#![allow(
+    clippy::print_stdout,
+    reason = "what an experiment found goes to standard output"
+)]
+
+use clap::{Parser, Subcommand};
+use quern_simulation::makespan::{Contestant, Faulty, Scenario, run};
+
+#[derive(Parser)]
+#[command(name = "quern-simulate", about = "Grids of any size in virtual time")]
+struct Arguments {
+    #[command(subcommand)]
+    experiment: Experiment,
+}
+
+#[derive(Subcommand)]
+enum Experiment {
+    /// How long one job takes under each policy, with the fluid bound as 1
+    Makespan {
+        /// Devices.
+        #[arg(long, default_value_t = 1_000)]
+        devices: u32,
+        /// How likely an execution goes wrong.
+        #[arg(long, default_value_t = 0.05)]
+        faults: f64,
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// How many seeds.
+        #[arg(long, default_value_t = 3)]
+        seeds: u64,
+    },
+}
+
+fn main() {
+    let Experiment::Makespan {
+        devices,
+        faults,
+        seed,
+        seeds,
+    } = Arguments::parse().experiment;
+    let scenario = Scenario {
+        devices,
+        tasks_per_device: 20,
+        task_s: 60.0,
+        faulty: Faulty { chance: faults },
+    };
+    for (name, contestant) in Contestant::all() {
+        for seed in seed..seed.saturating_add(seeds) {
+            let outcome = run(&scenario, &contestant, seed);
+            println!(
+                "{name:<24} seed {seed:>3}: {:>7.3} of the bound, {:.3} executions a task",
+                outcome.ratio(),
+                outcome.executions_per_task
+            );
+        }
+    }
+}
