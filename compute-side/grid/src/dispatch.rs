@@ -291,12 +291,17 @@ impl Dispatch {
         Err(why)
     }
 
-    /// Why a device would get nothing of a job now; nothing if it would. The queues stay as they are.
+    /// Why a device would get nothing of a job now; nothing if it would. The queues stay as they are:
+    /// it is tried on a copy, which is for people's questions and not for each pull.
     pub fn explain(&self, job: JobId, asker: &Asker<'_>, now: Tick) -> Option<Withheld> {
         let Some(job) = self.jobs.get(&job) else {
             return Some(Withheld::NoJob);
         };
-        job.clone().take(asker, now, &self.tuning).err()
+        let mut copy = job.clone();
+        let why = copy.take(asker, now, &self.tuning).err()?;
+        let backs_up = self.tuning.backs_up;
+        let backup = backs_up.then(|| copy.back_up(asker, now, &self.tuning));
+        backup.flatten().is_none().then_some(why)
     }
 
     /// Gives a certain open replica to a device, as it was before a restart: `runs` says since when it

@@ -102,7 +102,8 @@ pub struct Faults {
     in_a_row: u8,
     /// How often it has had to wait since it last was without a fault.
     waits: u8,
-    waits_until: Option<Tick>,
+    /// The beginning of time if it has not to wait.
+    waits_until: Tick,
 }
 
 impl Faults {
@@ -114,7 +115,7 @@ impl Faults {
         push(&mut self.incorrect, ending.incorrect);
         if !ending.is_fault() {
             self.in_a_row = 0;
-            self.waits_until = None;
+            self.waits_until = Tick::default();
             if self.faulty_tasks() == 0 {
                 self.waits = 0;
             }
@@ -125,7 +126,7 @@ impl Faults {
             let wait = WAIT_MS
                 .saturating_mul(1 << self.waits.min(10))
                 .min(WAIT_MS_MAX);
-            self.waits_until = Some(now.plus_ms(wait));
+            self.waits_until = now.plus_ms(wait);
             self.waits = self.waits.saturating_add(1);
         }
     }
@@ -160,7 +161,7 @@ impl Faults {
 
     /// Until when it gets nothing, if it has to wait.
     pub fn waits_until(&self, now: Tick) -> Option<Tick> {
-        self.waits_until.filter(|until| now < *until)
+        Some(self.waits_until).filter(|until| now < *until)
     }
 
     /// Faults since it last completed a task.

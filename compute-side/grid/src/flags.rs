@@ -20,15 +20,15 @@ pub enum Flag {
     RepeatedFailures,
     /// Three faults in a row; for a time.
     Waiting,
-    /// Its battery is nearly empty.
+    /// Its battery is nearly empty and is not being charged. That charging is an exception is ours.
     BatteryLow,
     /// Its processor is too hot.
     TooHot,
-    /// Its owner wants it for themselves at this hour.
+    /// Its worker wants it for other things at this hour.
     OutsideHours,
-    /// It is on a network that its owner does not allow.
+    /// It is on a network that its worker does not allow.
     NetworkNotAllowed,
-    /// It has transferred as much as its owner allows.
+    /// It has transferred as much as its worker allows.
     DataCapReached,
     /// Somebody is using it.
     InUse,
@@ -68,10 +68,10 @@ impl fmt::Display for Flag {
             Self::Waiting => "it had three faults in a row and waits",
             Self::BatteryLow => "its battery is below 10 % and is not being charged",
             Self::TooHot => "its processor is too hot",
-            Self::OutsideHours => "its owner does not offer it at this hour",
-            Self::NetworkNotAllowed => "its owner does not allow the network it is on",
-            Self::DataCapReached => "it has transferred as much as its owner allows",
-            Self::InUse => "its owner is using it",
+            Self::OutsideHours => "its worker does not offer it at this hour",
+            Self::NetworkNotAllowed => "its worker does not allow the network it is on",
+            Self::DataCapReached => "it has transferred as much as its worker allows",
+            Self::InUse => "its worker is using it",
             Self::Unbonded => "its account's bond does not cover it",
             Self::Banned => "its account is banned by the council",
         })

@@ -2,7 +2,7 @@
 //!
 //! What the ranking reads of each device stands in columns, so that a million of them are ranked in
 //! the time of a few sorts; the rest stands in one record each. A device has a number as long as it
-//! is known; the numbers of forgotten ones are given to new ones. Accounts have numbers likewise.
+//! is known; the numbers of forgotten ones are given to new ones. Accounts keep theirs.
 
 mod accounts;
 mod columns;
@@ -28,7 +28,7 @@ pub const DEVICES_MAX: usize = 1 << 22;
 
 /// Why a device is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the masternode knows {DEVICES_MAX} devices and takes no more; try another masternode")]
+#[error("the masternode knows as many devices or accounts as it can; try another masternode")]
 pub struct FleetFull;
 
 /// Settings of scores and flags.
@@ -118,14 +118,14 @@ impl Fleet {
             None => self.insert(id, account)?,
         };
         let at = number as usize;
-        self.columns.ranked[at].traits = profile.pack();
         if let Some(known) = &mut self.known[at]
             && self.accounts.id(known.account) != Some(account)
         {
-            let old = known.account;
-            known.account = self.accounts.hold(account);
-            self.accounts.release(old);
+            let new = self.accounts.hold(account)?;
+            self.accounts.release(known.account);
+            known.account = new;
         }
+        self.columns.ranked[at].traits = profile.pack();
         self.renew(number);
         Ok(number)
     }
@@ -136,7 +136,7 @@ impl Fleet {
         }
         let known = Known {
             id,
-            account: self.accounts.hold(account),
+            account: self.accounts.hold(account)?,
             vitals: Vitals::default(),
             faults: Faults::default(),
             raised: Flags::NONE,
@@ -198,7 +198,7 @@ impl Fleet {
 
     /// How many accounts have a device.
     pub fn accounts(&self) -> u32 {
-        self.accounts.len()
+        self.accounts.present()
     }
 
     /// Takes readings of a device in. Returns those that are not believed.
@@ -294,7 +294,7 @@ impl Fleet {
 
     /// Where a device stands in the last ranking.
     pub fn rank_of(&self, number: u32) -> Option<Rank> {
-        self.columns.rank(number as usize)
+        self.columns.rank_of(number as usize)
     }
 
     /// The last ranking.
@@ -305,24 +305,21 @@ impl Fleet {
     /// Ranks all devices that have no flag.
     pub fn rank(&mut self, now: Tick) {
         let columns = &self.columns;
-        let candidates: Vec<Candidate> = columns
-            .unflagged(now)
-            .map(|number| Candidate {
-                device: number,
-                score: columns.ranked[number as usize].capacity,
-                faults: columns.rates[number as usize],
-            })
-            .collect();
+        let candidates = columns.unflagged(now).map(|number| Candidate {
+            device: number,
+            score: columns.ranked[number as usize].capacity,
+            faults: columns.rates[number as usize],
+        });
+        let is_any_lifted = columns.lifted.contains(&true);
         let lifted = |number: u32| {
-            columns.lifted[number as usize]
+            is_any_lifted
+                && columns.lifted[number as usize]
                 && self
                     .get(number)
                     .is_some_and(|known| now < known.lifted_until)
         };
-        let order = rank(&candidates, |number| self.device(number), lifted, LIFT);
-        let ranked = |number: &u32| (*number, columns.ranked[*number as usize]);
-        self.ranking = Ranking::new(order.iter().map(ranked));
-        self.columns.set_ranks(&order);
+        let order = rank(candidates, |number| self.device(number), lifted, LIFT);
+        self.columns.rank(order, &mut self.ranking);
     }
 
     /// What is known of a device.
@@ -363,7 +360,7 @@ impl Fleet {
         let limit = self.settings.temperature_decicelsius_max;
         let ranked = &mut self.columns.ranked[at];
         ranked.capacity = Parts::of(&known.vitals, self.settings.reference_rate).total();
-        ranked.speed = known.vitals.processor_rate.unwrap_or_default();
+        ranked.speed = known.vitals.processor_rate().unwrap_or_default();
         self.columns.flags[at] = known
             .raised
             .and(Flags::of(&known.vitals, &known.faults, limit));

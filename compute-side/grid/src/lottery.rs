@@ -18,7 +18,7 @@ pub const WON_FOR_MS: u64 = 24 * 60 * 60_000;
 const FACTOR: f64 = 0.002_565_64;
 
 /// How fast the chance fades, by hour.
-const FADING: f64 = 0.166_666_66;
+const FADING: f64 = 0.166_666_67;
 
 /// What a draw hangs on, beside the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,21 +43,32 @@ pub struct Ranking {
 impl Ranking {
     /// From devices by number, in rank order.
     pub fn new(devices: impl IntoIterator<Item = (u32, Ranked)>) -> Self {
-        let devices = devices.into_iter();
-        let (count, _) = devices.size_hint();
-        let mut ranking = Self {
-            devices: Vec::with_capacity(count),
-            traits: Vec::with_capacity(count),
-            capacities: Vec::with_capacity(count),
-            speeds: Vec::with_capacity(count),
-        };
-        for (device, it) in devices {
-            ranking.devices.push(device);
-            ranking.traits.push(it.traits);
-            ranking.capacities.push(it.capacity);
-            ranking.speeds.push(it.speed);
-        }
+        let (order, all): (Vec<u32>, Vec<Ranked>) = devices.into_iter().unzip();
+        let mut ranking = Self::default();
+        ranking.refill(order, |rank, _| all[rank as usize]);
         ranking
+    }
+
+    /// Takes over a new order; memory of the old one is used again. `looked_up` gives what is known
+    /// of a device, by its rank and number.
+    pub(crate) fn refill(
+        &mut self,
+        order: Vec<u32>,
+        mut looked_up: impl FnMut(Rank, u32) -> Ranked,
+    ) {
+        self.traits.resize(order.len(), Traits::default());
+        self.capacities.resize(order.len(), Score::default());
+        self.speeds.resize(order.len(), 0);
+        let columns = self
+            .traits
+            .iter_mut()
+            .zip(&mut self.capacities)
+            .zip(&mut self.speeds);
+        for ((rank, number), ((traits, capacity), speed)) in (0..).zip(&order).zip(columns) {
+            let it = looked_up(rank, *number);
+            (*traits, *capacity, *speed) = (it.traits, it.capacity, it.speed);
+        }
+        self.devices = order;
     }
 
     /// Devices ranked.

@@ -37,7 +37,7 @@ const RATE_BITS: u32 = 6;
 /// Ranks devices: the first has ByteRank 1. `id` gives what devices of one score are ordered by,
 /// ascending; `wins` says who is lifted by the lottery, and `lift` by how many places.
 pub fn rank<K: Ord>(
-    candidates: &[Candidate],
+    candidates: impl IntoIterator<Item = Candidate>,
     id: impl Fn(u32) -> K,
     wins: impl Fn(u32) -> bool,
     lift: u32,
@@ -65,8 +65,12 @@ fn rate_of(packed: u64) -> FaultRate {
 }
 
 /// Packed candidates by score descending and id ascending.
-fn by_score<K: Ord>(candidates: &[Candidate], id: impl Fn(u32) -> K) -> Vec<u64> {
-    let mut sorted = radix::sort_by_upper_half(candidates.iter().map(pack).collect());
+fn by_score<K: Ord>(
+    candidates: impl IntoIterator<Item = Candidate>,
+    id: impl Fn(u32) -> K,
+) -> Vec<u64> {
+    let packed = candidates.into_iter().map(|it| pack(&it)).collect();
+    let mut sorted = radix::sort_by_upper_half(packed);
     // Ids are looked at only where scores are equal.
     for run in sorted.chunk_by_mut(|a, b| a >> 32 == b >> 32) {
         if run.len() > 1 {

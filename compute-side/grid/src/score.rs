@@ -78,7 +78,7 @@ impl Parts {
     /// that is worth 250 points.
     pub fn of(vitals: &Vitals, reference_rate: u32) -> Self {
         let known = |value: Option<Score>, unknown: f64| value.unwrap_or(Score::of(unknown, 500.0));
-        let rate = vitals.processor_rate.filter(|_| reference_rate > 0);
+        let rate = vitals.processor_rate().filter(|_| reference_rate > 0);
         Self {
             processor: known(rate.map(|rate| processor(rate, reference_rate)), 250.0),
             network_category: known(vitals.connection.map(network_category), 100.0),
@@ -92,7 +92,7 @@ impl Parts {
                     .map(|it| network_stability(it.into())),
                 100.0,
             ),
-            free_ram: known(vitals.free_ram_mb.map(|mb| free_ram(mb.into())), 100.0),
+            free_ram: known(vitals.free_ram_mb().map(|mb| free_ram(mb.into())), 100.0),
             free_cpu: known(vitals.free_cpu_percent().map(free_cpu), 100.0),
         }
     }

@@ -1,5 +1,5 @@
-//! How tasks are dealt and watched. The defaults are those that the experiments in
-//! `docs/experiments/makespan.md` found best; the published design stays selectable.
+//! How tasks are dealt and watched. The default is the policy that the simulator finds best
+//! (`quern-simulate makespan`); the published design stays selectable.
 
 use crate::pools::PoolLimits;
 

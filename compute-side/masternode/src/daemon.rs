@@ -81,7 +81,7 @@ pub(crate) enum Command {
         device: DeviceId,
         view: Option<Box<DeviceView>>,
     },
-    /// What a device was given could not be handed out.
+    /// What a device was given could not be handed out, or its result not be taken.
     Withheld {
         device: DeviceId,
         given: PlannedAssignment,

@@ -47,6 +47,9 @@ const TOKENS: TableDefinition<[u8; 32], [u8; 32]> = TableDefinition::new("tokens
 /// The chain this file belongs to.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta/1");
 
+/// A sealed key: what it is encapsulated in, and the key with its tag.
+pub(crate) type SealedParts = ([u8; 32], [u8; 48]);
+
 /// What is remembered of a job beside its log.
 #[derive(Clone, Debug, Encode, Decode)]
 pub(crate) struct JobRecord {
@@ -253,10 +256,7 @@ impl Store {
     }
 
     /// The key that a job's owner delegated, until the chain closes the job.
-    pub(crate) fn delegated_key(
-        &self,
-        job: JobId,
-    ) -> Result<Option<([u8; 32], [u8; 48])>, StoreError> {
+    pub(crate) fn delegated_key(&self, job: JobId) -> Result<Option<SealedParts>, StoreError> {
         let table = self.database.begin_read()?.open_table(JOBS)?;
         let record = table.get(job.0)?.map(|bytes| decode_record(bytes.value()));
         Ok(record.transpose()?.and_then(|record| record.delegated_key))

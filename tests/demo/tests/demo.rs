@@ -129,7 +129,7 @@ async fn a_demo_that_is_kept_reports_what_came_of_it_and_runs_until_it_is_taken_
         "the receipt holds",
         "an equal share of each tile it agreed on",
         "worker 4 gave",
-        "chain",
+        "in existence",
         "quern dev down",
     ] {
         assert!(

@@ -10,7 +10,7 @@ use quern_primitives::{
     ids::{JobId, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 /// Running replicas looked at for one backup.
 const BACKUPS_LOOKED_AT_MAX: usize = 64;
@@ -134,8 +134,8 @@ impl JobQueue {
 
     /// Queues a task with its first replicas; one that is queued stays as it is.
     pub(super) fn push(&mut self, task: TaskIndex, replicas: ReplicaIndex, now: Tick) {
-        if !self.tasks.contains_key(&task) {
-            self.tasks.insert(task, TaskState::default());
+        if let Entry::Vacant(place) = self.tasks.entry(task) {
+            place.insert(TaskState::default());
             self.add_replicas(task, replicas, now);
         }
     }
@@ -188,6 +188,7 @@ impl JobQueue {
             replica,
             since,
             is_rescue,
+            passed: None,
         };
         self.pools[it.pool as usize].open(it.place, item);
         if self.open == 0 {
@@ -430,7 +431,10 @@ impl JobQueue {
         fault: bool,
         now: Tick,
     ) {
-        self.stop(task, replica);
+        if self.stop(task, replica).is_none() {
+            // It was answered, or nobody had it.
+            return;
+        }
         let Some(state) = self.tasks.get_mut(&task) else {
             return;
         };
@@ -524,7 +528,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn may_have(&self, item: &Item) -> Result<(), (Pass, Withheld)> {
+    fn may_have(&self, item: &mut Item) -> Result<(), (Pass, Withheld)> {
         let Some(state) = self.tasks.get(&item.task) else {
             return Err((Pass::Now, Withheld::NothingInPool));
         };
@@ -534,13 +538,17 @@ impl View<'_> {
         if state.excluded.contains(&self.asker.device) {
             return Err((Pass::Now, Withheld::Excluded));
         }
-        let waits = self.now.since(item.since) < self.patience_ms;
-        if waits && item.is_rescue && !self.is_good {
-            return Err((Pass::Now, Withheld::KeptForTheFast));
+        let reason = match item.is_rescue && !self.is_good {
+            true => Withheld::KeptForTheFast,
+            false if self.lanes.admit(self.draw, item.task, item.replica) => return Ok(()),
+            false => Withheld::OtherLane,
+        };
+        // Patience begins when somebody first passes it who could have it otherwise, not when it is
+        // queued: what has waited long for its turn is not for everybody because of that.
+        let passed = *item.passed.get_or_insert(self.now);
+        match self.now.since(passed) < self.patience_ms {
+            true => Err((Pass::Now, reason)),
+            false => Ok(()),
         }
-        if waits && !self.lanes.admit(self.draw, item.task, item.replica) {
-            return Err((Pass::Now, Withheld::OtherLane));
-        }
-        Ok(())
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 /// A place in a queue. A replica that opens again keeps the place it had.
 pub(super) type Place = u64;
 
-/// Items looked at for one pull. More than that stand in the way only where nearly nobody may have
-/// what is open; another pull then finds it.
+/// Items passed in one pull whose time may yet come for the asker. So many are open only for a while:
+/// what they wait for is over after some seconds.
 const LOOK_MAX: usize = 4_096;
 
 /// An open replica.
@@ -20,6 +20,8 @@ pub(super) struct Item {
     pub(super) since: Tick,
     /// Whether it was given back for a fault, and a fast or trusted device shall have it.
     pub(super) is_rescue: bool,
+    /// When it was first passed by somebody who may have it only after a while.
+    pub(super) passed: Option<Tick>,
 }
 
 /// Whether an account will have to pass over an item the next time too.
@@ -69,18 +71,22 @@ impl PoolQueue {
     pub(super) fn first(
         &mut self,
         account: u32,
-        mut may_have: impl FnMut(&Item) -> Result<(), Pass>,
+        mut may_have: impl FnMut(&mut Item) -> Result<(), Pass>,
     ) -> Option<(Place, Item)> {
         let start = self.cursors.get(&account).copied().unwrap_or_default();
-        let (mut cursor, mut always, mut found) = (start, true, None);
-        for (place, item) in self.items.range(start..).take(LOOK_MAX) {
+        let (mut cursor, mut passed_now, mut found) = (start, 0, None);
+        for (place, item) in self.items.range_mut(start..) {
             match may_have(item) {
                 Ok(()) => {
                     found = Some((*place, *item));
                     break;
                 }
-                Err(Pass::Always) if always => cursor = place + 1,
-                Err(_) => always = false,
+                Err(Pass::Always) if passed_now == 0 => cursor = place + 1,
+                Err(Pass::Always) => {}
+                Err(Pass::Now) => passed_now += 1,
+            }
+            if passed_now >= LOOK_MAX {
+                break;
             }
         }
         if cursor > start {

@@ -395,6 +395,45 @@ fn a_replica_of_another_lane_opens_after_some_seconds() {
 }
 
 #[test]
+fn a_task_that_waited_long_for_its_turn_is_still_for_its_lane() {
+    let mut dispatch = dispatch(plain(), 1, 3, &[1_000; 100]);
+    let long_after = NOW.plus_ms(3_600_000);
+    let same: Vec<u32> = (0..100)
+        .filter(|n| {
+            let mut fresh = dispatch.clone();
+            device(*n).take(&mut fresh, long_after).unwrap().1 == 0
+        })
+        .collect();
+    assert_eq!(device(same[0]).take(&mut dispatch, long_after), Ok((0, 0)));
+    assert_eq!(
+        device(same[1]).take(&mut dispatch, long_after),
+        Err(Withheld::OtherLane)
+    );
+}
+
+#[test]
+fn a_task_that_a_device_failed_on_hides_none_behind_it() {
+    let mut dispatch = dispatch(plain(), 3_000, 3, &[1]);
+    let late = NOW.plus_ms(1_000_000);
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    dispatch.release((JOB, 0, 0), true, NOW);
+    let taken = (0..3_000).filter(|_| device(1).take(&mut dispatch, late).is_ok());
+    assert_eq!(taken.count(), 2_999);
+}
+
+#[test]
+fn an_answered_replica_is_not_opened_again() {
+    let mut dispatch = dispatch(plain(), 1, 1, &[1]);
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    dispatch.finish(JOB, 0, 0, 5);
+    dispatch.release((JOB, 0, 0), true, NOW);
+    assert_eq!(
+        device(2).take(&mut dispatch, NOW),
+        Err(Withheld::NothingOpen)
+    );
+}
+
+#[test]
 fn asking_why_changes_nothing() {
     let mut dispatch = dispatch(plain(), 1, 1, &[1]);
     let id = account(1);
@@ -421,7 +460,10 @@ fn asking_why_changes_nothing() {
 
 /// The same queue as a list that is walked from the front on every pull.
 #[derive(Default)]
-struct Walk(Vec<(TaskIndex, Vec<Option<(u32, u32)>>, Vec<u32>)>);
+struct Walk(Vec<Walked>);
+
+/// A task, who holds each replica of it (account and device), and devices that may not have it.
+type Walked = (TaskIndex, Vec<Option<(u32, u32)>>, Vec<u32>);
 
 impl Walk {
     fn take(&mut self, device: u32, account: u32) -> Option<(TaskIndex, ReplicaIndex)> {

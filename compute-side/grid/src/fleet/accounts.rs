@@ -1,63 +1,58 @@
-//! Accounts that have devices, by number.
+//! Accounts that have or had devices, by number.
+//!
+//! An account keeps its number when its last device goes: queues know it by that number, and if
+//! another account had it, or this one came back under another, two replicas of a task could go to
+//! one account.
 
+use super::{DEVICES_MAX, FleetFull};
 use quern_primitives::ids::AccountId;
 use std::collections::BTreeMap;
 
-/// Accounts, each as long as it has a device.
+/// Accounts, of which there are no more than there may be devices.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Accounts {
     numbers: BTreeMap<AccountId, u32>,
-    /// Each account with the number of its devices; none where a number is free.
-    accounts: Vec<Option<(AccountId, u32)>>,
-    free: Vec<u32>,
+    /// Each account with the number of its devices.
+    accounts: Vec<(AccountId, u32)>,
+    /// Accounts that have a device.
+    present: u32,
 }
 
 impl Accounts {
-    pub(super) fn len(&self) -> u32 {
-        self.numbers.len() as u32
+    /// How many have a device.
+    pub(super) fn present(&self) -> u32 {
+        self.present
     }
 
     pub(super) fn id(&self, number: u32) -> Option<&AccountId> {
-        let (id, _) = self.accounts.get(number as usize)?.as_ref()?;
+        let (id, _) = self.accounts.get(number as usize)?;
         Some(id)
     }
 
     /// The account has one device more. Returns its number.
-    pub(super) fn hold(&mut self, id: &AccountId) -> u32 {
-        if let Some(number) = self.numbers.get(id) {
-            if let Some((_, devices)) = &mut self.accounts[*number as usize] {
-                *devices += 1;
-            }
-            return *number;
-        }
-        let entry = Some((id.clone(), 1));
-        let number = match self.free.pop() {
-            Some(number) => {
-                self.accounts[number as usize] = entry;
+    pub(super) fn hold(&mut self, id: &AccountId) -> Result<u32, FleetFull> {
+        let number = match self.numbers.get(id) {
+            Some(number) => *number,
+            None if self.accounts.len() >= DEVICES_MAX => return Err(FleetFull),
+            None => {
+                let number = self.accounts.len() as u32;
+                self.accounts.push((id.clone(), 0));
+                self.numbers.insert(id.clone(), number);
                 number
             }
-            None => {
-                self.accounts.push(entry);
-                (self.accounts.len() - 1) as u32
-            }
         };
-        self.numbers.insert(id.clone(), number);
-        number
+        let (_, devices) = &mut self.accounts[number as usize];
+        self.present += u32::from(*devices == 0);
+        *devices += 1;
+        Ok(number)
     }
 
     /// The account has one device less.
     pub(super) fn release(&mut self, number: u32) {
-        let Some(entry) = self.accounts.get_mut(number as usize) else {
+        let Some((_, devices)) = self.accounts.get_mut(number as usize) else {
             return;
         };
-        let Some((id, devices)) = entry else {
-            return;
-        };
-        *devices -= 1;
-        if *devices == 0 {
-            self.numbers.remove(id);
-            *entry = None;
-            self.free.push(number);
-        }
+        *devices = devices.saturating_sub(1);
+        self.present -= u32::from(*devices == 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     FaultRate, Flags, Tick,
-    pools::{Rank, Ranked},
+    pools::{Rank, Ranked, Ranking},
 };
 
 /// Not ranked.
@@ -52,23 +52,30 @@ impl Columns {
 
     /// Devices without a flag, by number.
     pub(super) fn unflagged(&self, now: Tick) -> impl Iterator<Item = u32> {
-        let flags = self.flags.iter().zip(&self.waits).zip(&self.present);
+        let flags = self.flags.iter().zip(&self.rates).zip(&self.present);
+        // Without a fault lately, no device waits.
+        let waits = move |number: u32, rate: FaultRate| {
+            rate > FaultRate::default() && now < self.waits[number as usize]
+        };
         (0..)
             .zip(flags)
-            .filter(move |(_, ((flags, waits), present))| {
-                **present && flags.is_empty() && **waits <= now
+            .filter(move |(number, ((flags, rate), present))| {
+                **present && flags.is_empty() && !waits(*number, **rate)
             })
             .map(|(number, _)| number)
     }
 
-    pub(super) fn rank(&self, at: usize) -> Option<Rank> {
+    pub(super) fn rank_of(&self, at: usize) -> Option<Rank> {
         self.ranks.get(at).copied().filter(|rank| *rank != UNRANKED)
     }
 
-    pub(super) fn set_ranks(&mut self, order: &[u32]) {
+    /// Takes over a new order, best first, and writes down what jobs ask about.
+    pub(super) fn rank(&mut self, order: Vec<u32>, ranking: &mut Ranking) {
         self.ranks.fill(UNRANKED);
-        for (rank, number) in (0..).zip(order) {
-            self.ranks[*number as usize] = rank;
-        }
+        let Self { ranks, ranked, .. } = self;
+        ranking.refill(order, |rank, number| {
+            ranks[number as usize] = rank;
+            ranked[number as usize]
+        });
     }
 }

@@ -135,6 +135,18 @@ fn a_forgotten_device_leaves_its_number_and_nothing_else() {
 }
 
 #[test]
+fn an_account_keeps_its_number_while_it_has_no_device() {
+    let mut fleet = fleet(2);
+    let of = |fleet: &Fleet, n: u8| fleet.account(fleet.number(&device(n)).unwrap()).unwrap().0;
+    let before = of(&fleet, 1);
+    fleet.forget(&device(1));
+    fleet.admit(device(7), &account(7), &profile()).unwrap();
+    assert_ne!(of(&fleet, 7), before);
+    fleet.admit(device(8), &account(1), &profile()).unwrap();
+    assert_eq!(of(&fleet, 8), before);
+}
+
+#[test]
 fn a_device_that_changes_hands_is_its_new_account_s() {
     let mut fleet = fleet(2);
     let number = fleet.number(&device(1)).unwrap();

@@ -1,25 +1,23 @@
 //! Free places, of which the k-th is found and taken in O(log n).
 //!
-//! A bit a place, and above the words of 64 places a tree in which every node has sixteen children
-//! and holds how many places are free before each of them. Sixteen such sums are searched and changed
-//! by a few vector instructions, and nothing here branches on what is found, so that the processor
+//! A bit a place, and above the words of 64 places a tree in which every node has 32 children and
+//! holds how many places are free before each of them. Such sums are searched and changed by a few
+//! vector instructions, and nothing here branches on what is found, so that the processor
 //! works on several places at once. All of it stays in its cache for a million places.
 
 /// Children of a node.
-const WIDTH: usize = 16;
+const WIDTH: usize = 32;
 
-/// The numbers of a node's children.
-const CHILDREN: [u32; WIDTH] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-
-/// Free places of a node before each of its children.
-type Before = [u32; WIDTH];
+/// Free places of a node before each of its children. Signed, for processors compare signed numbers
+/// in vectors; there are fewer than 2^26 places.
+type Before = [i32; WIDTH];
 
 /// Places that are free or taken.
 pub(super) struct Places {
     /// One bit a place, set while it is free.
     words: Vec<u64>,
-    /// The tree, level by level, the root's level first. Child c of node n is node 16 n + c of the
-    /// next level, or word 16 n + c below the last.
+    /// The tree, level by level, the root's level first. Child c of node n is node 32 n + c of the
+    /// next level, or word 32 n + c below the last.
     levels: Vec<Vec<Before>>,
 }
 
@@ -51,20 +49,23 @@ impl Places {
 
     /// Takes the free place that has so many free ones before it. There must be one.
     pub(super) fn take(&mut self, before: u32) -> usize {
-        let (mut node, mut before) = (0, before);
+        let (mut node, mut before) = (0, before as i32);
         for level in &mut self.levels {
             let sums = &mut level[node];
             // The child is the last one with no more free places before it. Sums wrap, for checks of
             // each addition would keep them from being done in vectors; none can overflow.
-            let begins = |sum: &u32| u32::from(*sum <= before);
-            let child = sums.iter().map(begins).fold(u32::MAX, u32::wrapping_add);
-            before -= sums[child as usize % WIDTH];
-            for (sum, at) in sums.iter_mut().zip(CHILDREN) {
-                *sum = sum.wrapping_sub(u32::from(at > child));
+            let behind = sums.iter().map(|sum| i32::from(*sum > before));
+            let behind = behind.fold(0, i32::wrapping_add);
+            let child = (WIDTH as i32 - 1).wrapping_sub(behind);
+            before = before.wrapping_sub(sums[child as usize % WIDTH]);
+            let mut at: i32 = 0;
+            for sum in sums.iter_mut() {
+                *sum = sum.wrapping_sub(i32::from(at > child));
+                at = at.wrapping_add(1);
             }
             node = WIDTH * node + child as usize;
         }
-        let bit = nth_set_bit(self.words[node], before);
+        let bit = nth_set_bit(self.words[node], before as u32);
         self.words[node] &= !(1 << bit);
         64 * node + bit as usize
     }
@@ -74,7 +75,7 @@ fn before_each(counts: &[u32]) -> Before {
     let mut sum = 0;
     std::array::from_fn(|child| {
         let before = sum;
-        sum += counts.get(child).copied().unwrap_or_default();
+        sum += counts.get(child).copied().unwrap_or_default() as i32;
         before
     })
 }
@@ -89,7 +90,7 @@ fn nth_set_bit(word: u64, before: u32) -> u32 {
     let bytes = (fours + (fours >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;
     let sums = bytes.wrapping_mul(ONES);
     // A top bit for each byte that has no more of them than are to be passed.
-    let passed = ((u64::from(before) * ONES | TOPS) - sums) & TOPS;
+    let passed = (((u64::from(before) * ONES) | TOPS) - sums) & TOPS;
     let byte = (passed >> 7).wrapping_mul(ONES) >> 56 << 3;
     let rest = before - (sums << 8 >> byte & 0xff) as u32;
     let bits = (word >> byte & 0xff) as usize;

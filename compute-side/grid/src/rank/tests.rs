@@ -54,7 +54,7 @@ fn devices_without_faults_stand_by_score_and_equal_ones_by_their_id() {
         candidate(3, 200, 0),
     ];
     assert_eq!(
-        rank(&candidates, |device| device, |_| false, 100),
+        rank(candidates, |device| device, |_| false, 100),
         [2, 3, 1, 4]
     );
 }
@@ -66,12 +66,12 @@ fn a_device_that_always_fails_is_pushed_by_its_rate_and_no_further_than_the_end(
     candidates[0].faults = FaultRate::from_sixtieths(20);
     // The best of six: floor(6 / 3) places down.
     assert_eq!(
-        rank(&candidates, |device| device, |_| false, 100),
+        rank(candidates.clone(), |device| device, |_| false, 100),
         [1, 2, 0, 3, 4, 5]
     );
     candidates[0].faults = FaultRate::from_sixtieths(60);
     assert_eq!(
-        rank(&candidates, |device| device, |_| false, 100),
+        rank(candidates, |device| device, |_| false, 100),
         [1, 2, 3, 4, 5, 0]
     );
 }
@@ -82,18 +82,18 @@ fn a_winner_is_lifted_and_no_further_than_the_top() {
         .map(|device| candidate(device, 6 - device, 0))
         .collect();
     assert_eq!(
-        rank(&candidates, |device| device, |device| device == 4, 2),
+        rank(candidates.clone(), |device| device, |device| device == 4, 2),
         [0, 1, 4, 2, 3, 5]
     );
     assert_eq!(
-        rank(&candidates, |device| device, |device| device == 4, 100),
+        rank(candidates, |device| device, |device| device == 4, 100),
         [4, 0, 1, 2, 3, 5]
     );
 }
 
 #[test]
 fn nobody_is_ranked_where_nobody_is() {
-    assert_eq!(rank(&[], |device| device, |_| true, 100), Vec::<u32>::new());
+    assert_eq!(rank([], |device| device, |_| true, 100), Vec::<u32>::new());
 }
 
 proptest! {
@@ -117,7 +117,8 @@ proptest! {
             .map(|(it, _)| it.device)
             .collect();
         let wins = |device| lucky.contains(&device);
-        prop_assert_eq!(rank(&candidates, |device| device, wins, lift), walk(&candidates, wins, lift));
+        let expected = walk(&candidates, wins, lift);
+        prop_assert_eq!(rank(candidates, |device| device, wins, lift), expected);
     }
 
     #[test]
@@ -126,7 +127,7 @@ proptest! {
             .zip(rates)
             .map(|(device, rate)| candidate(device, 1, rate))
             .collect();
-        let mut order = rank(&candidates, |device| device, |device| device % 3 == 0, 100);
+        let mut order = rank(candidates.clone(), |device| device, |device| device % 3 == 0, 100);
         order.sort_unstable();
         prop_assert!(order.into_iter().eq(0..candidates.len() as u32));
     }

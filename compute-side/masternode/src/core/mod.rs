@@ -105,7 +105,7 @@ pub enum Event {
         delivered: BTreeMap<ReplicaId, (u64, Digest)>,
     },
     /// A replica that was given to a device could not be handed out, because what belongs to it could
-    /// not be read here.
+    /// not be read here; or its result not be taken, because there is no room for it.
     Withheld {
         /// The device.
         device: DeviceId,
@@ -362,6 +362,16 @@ impl Core {
             .get(&id.job)
             .and_then(|job| job.holding(id.task, id.replica))
             .is_some_and(|holding| holding.device == *device)
+    }
+
+    /// What a device was given, if it still holds it.
+    pub fn given(&self, device: &DeviceId, id: ReplicaId) -> Option<PlannedAssignment> {
+        let holding = self.jobs.get(&id.job)?.holding(id.task, id.replica)?;
+        (holding.device == *device).then_some(PlannedAssignment {
+            id,
+            log_position: holding.log_position,
+            time_ms: 0,
+        })
     }
 
     /// A job that runs this program and of which the device holds a replica.

@@ -197,15 +197,16 @@ impl Grid {
     }
 
     fn deliver(&self, device: DeviceId, deliver: Deliver, reply: ReplyToken) {
-        if !self.core.holds_replica(&device, deliver.id) {
+        let Some(given) = self.core.given(&device, deliver.id) else {
             return reply.reply(Response::Refused(Refusal::NotAssigned));
-        }
+        };
         let result_bytes_max = self
             .shared
             .job(deliver.id.job)
             .map_or(0, |job| u64::from(job.submission.result_bytes_max));
-        let vault = self.shared.vault.clone();
+        let shared = self.shared.clone();
         tokio::task::spawn_blocking(move || {
+            let vault = &shared.vault;
             let ReplicaId { job, task, replica } = deliver.id;
             let item = Item::Result(task, replica, device);
             // The length is not known before the report; one byte over the largest never is whole.
@@ -213,7 +214,11 @@ impl Grid {
             let appended = vault.append(job, item, deliver.offset, limit, &deliver.bytes);
             if let Err(ApiError::NoRoom { .. }) = appended {
                 tracing::warn!(%job, task, "there is no room for a result; raise disk_bytes_max");
-                return reply.reply(Response::Refused(Refusal::Full));
+                reply.reply(Response::Refused(Refusal::Full));
+                // The device cannot help it: nobody is found at fault, and the replica rests.
+                let command = Command::Withheld { device, given };
+                // An error says that the masternode stops.
+                return drop(shared.commands.blocking_send(command));
             }
             // A piece out of order is answered with what is here, and the device resumes.
             reply.reply(Response::Delivered {

@@ -1,4 +1,4 @@
-//! Devices that pull from the masternode's own scheduler.
+//! Devices that pull from the scheduler.
 
 use super::grid::{Course, FETCH_MS, Grid, SILENCE_MS};
 use crate::clock::Clock;
