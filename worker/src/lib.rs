@@ -18,6 +18,8 @@
 //! | [`mod@bench`] | one task from sealed shard to signed receipt |
 //! | [`device`] | the device's keys and their file |
 //! | [`settings`] | the settings file |
+//! | [`machine`] | what this machine is and how it is; reads files |
+//! | [`availability`] | the machine owner's preferences, and whether it may be used now; pure |
 //! | [`masternodes`] | where the masternodes are, from the chain or from the settings |
 //! | [`cli`] | the command line |
 //!
@@ -28,11 +30,13 @@
 //! a torn file is noticed and dropped. A worker that is killed loses at most tasks that nobody has
 //! acknowledged, and masternodes give those to others.
 
+pub mod availability;
 pub mod bench;
 pub mod cli;
 pub mod core;
 pub mod device;
 pub mod limits;
+pub mod machine;
 pub mod masternodes;
 mod programs;
 mod reports;

@@ -6,7 +6,8 @@
 //!
 //! Three rules of ours go beside that:
 //!
-//! - **Lanes.** Which accounts may have which replica of a task follows from a seed, see [`lane`].
+//! - **Lanes.** Which accounts may have which replica of a task follows from a seed that is drawn after
+//!   the job is committed.
 //! - **The slow are spared.** A device gets no replica that the rest of the grid would have done
 //!   sooner than this device. Near a job's end that keeps the last tasks off the slowest devices.
 //! - **Backups.** When a job has nothing open any more, an idle device computes again what would

@@ -1,0 +1,182 @@
+//! Whether the machine may be used now: its owner's preferences, and the decision that follows.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `entry` | the table `[availability]` of the settings file, with its defaults |
+//! | [`Hours`] | weekly hours |
+//! | [`WallClock`] | what a clock on the wall shows: month, weekday, time of day |
+//! | [`DataUsed`] | bytes moved in a month; [`DataUsedFile`] keeps them |
+//! | [`Withheld`] | every reason that holds the machine back, in words |
+//!
+//! [`Availability::judge`] is pure and remembers nothing, so nothing that once went wrong with the
+//! clock can hold the machine back later: whatever the clock shows now decides.
+//!
+//! # What is not known
+//!
+//! A rule that the owner wrote, and that cannot be checked, holds the machine back: allowed networks
+//! on a machine that does not tell its network, idleness on one that does not tell input or load.
+//! Battery and temperature are different, for most machines without these figures have no battery,
+//! or no sensor, and the rules stand by default: there what is absent holds nothing back.
+
+mod clock;
+mod data_used;
+mod entry;
+mod hours;
+mod local_time;
+#[cfg(test)]
+mod tests;
+mod withheld;
+
+pub use clock::{Month, WallClock, WeekMinute, Weekday};
+pub use data_used::{DataUsed, DataUsedError, DataUsedFile};
+pub use entry::{AvailabilityError, Line, TEMPLATE};
+pub use hours::{Hours, HoursError};
+pub use local_time::{now, time_zone};
+pub use withheld::{Verdict, Withheld};
+
+use crate::machine::{Link, State};
+use serde::Deserialize;
+
+/// How much of the machine may be used, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "entry::Entry")]
+pub struct Availability {
+    /// The hours of the week; always, if there are none.
+    pub hours: Option<Hours>,
+    /// The kinds of network that may be used; all, if none are named.
+    pub networks: Option<Vec<Link>>,
+    /// What the line is that the machine's network leads to.
+    pub line: Option<Line>,
+    /// Bytes a calendar month that may be moved, both ways together.
+    pub data_bytes_per_month_max: Option<u64>,
+    /// The part of the processor's threads that may run tasks.
+    pub cpu_percent: u8,
+    /// The part of the memory that tasks may have.
+    pub memory_percent: u8,
+    /// The machine is used only while nobody uses it.
+    pub only_when_idle: Option<OnlyWhenIdle>,
+    /// The least charge of the battery, in thousandths.
+    pub battery_permille_min: u16,
+    /// The highest temperature of the cores, in tenths of a degree Celsius.
+    pub temperature_decicelsius_max: i16,
+}
+
+/// When the machine counts as idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnlyWhenIdle {
+    /// How long nobody must have touched it, in seconds.
+    pub input_idle_s_min: u64,
+    /// How much of the processor's time other programs may take, in thousandths.
+    pub others_permille_max: u16,
+}
+
+impl Availability {
+    /// Whether the machine may be used: at this time, in this state, with these data moved.
+    pub fn judge(&self, now: WallClock, state: &State, used: &DataUsed) -> Verdict {
+        let reasons: Vec<Withheld> = [
+            self.hours_hold(now),
+            self.network_holds(state),
+            self.data_hold(now, used),
+            self.battery_holds(state),
+            self.heat_holds(state),
+            self.input_holds(state),
+            self.load_holds(state),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if reasons.is_empty() {
+            Verdict::Available
+        } else {
+            Verdict::Withheld(reasons)
+        }
+    }
+
+    /// Threads that may run tasks: the owner's share, rounded down, and never none.
+    pub fn threads_max(&self, threads: u32) -> u32 {
+        let share = u64::from(threads) * u64::from(self.cpu_percent) / 100;
+        u32::try_from(share).unwrap_or(threads).max(1)
+    }
+
+    /// Memory that all tasks together may have, of so much, in the same unit.
+    pub fn memory_max(&self, memory: u64) -> u64 {
+        let share = u128::from(memory) * u128::from(self.memory_percent) / 100;
+        u64::try_from(share).unwrap_or(memory)
+    }
+
+    /// What the machine's network is, for its score: what was seen, made precise by what the owner
+    /// says of the line. `None` if neither is known.
+    pub fn network(&self, seen: Option<Link>) -> Option<Line> {
+        match seen {
+            Some(Link::Mobile) => Some(Line::Mobile),
+            _ => self.line,
+        }
+    }
+
+    fn hours_hold(&self, now: WallClock) -> Option<Withheld> {
+        let hours = self.hours.as_ref()?;
+        let at = now.week_minute();
+        if hours.are_open(at) {
+            return None;
+        }
+        Some(Withheld::OutsideHours {
+            opens_at: hours.open_next(at),
+        })
+    }
+
+    fn network_holds(&self, state: &State) -> Option<Withheld> {
+        let allowed = self.networks.as_ref()?;
+        // A cable or an antenna in the house may still lead to a telephone network.
+        let found = match self.network(state.network) {
+            Some(Line::Mobile) => Some(Link::Mobile),
+            _ => state.network,
+        };
+        let is_allowed = found.is_some_and(|link| allowed.contains(&link));
+        (!is_allowed).then_some(Withheld::NetworkNotAllowed { found })
+    }
+
+    fn data_hold(&self, now: WallClock, used: &DataUsed) -> Option<Withheld> {
+        let bytes_max = self.data_bytes_per_month_max?;
+        let bytes = used.in_month(now.month());
+        (bytes >= bytes_max).then_some(Withheld::DataCapReached {
+            month: now.month(),
+            bytes,
+            bytes_max,
+        })
+    }
+
+    fn battery_holds(&self, state: &State) -> Option<Withheld> {
+        let permille = state.battery_permille?;
+        let permille_min = self.battery_permille_min;
+        (permille < permille_min).then_some(Withheld::BatteryLow {
+            permille,
+            permille_min,
+        })
+    }
+
+    fn heat_holds(&self, state: &State) -> Option<Withheld> {
+        let decicelsius = state.temperature_decicelsius?;
+        let decicelsius_max = self.temperature_decicelsius_max;
+        (decicelsius > decicelsius_max).then_some(Withheld::TooHot {
+            decicelsius,
+            decicelsius_max,
+        })
+    }
+
+    fn input_holds(&self, state: &State) -> Option<Withheld> {
+        let idle_s_min = self.only_when_idle?.input_idle_s_min;
+        let idle_s = state.input_idle_s;
+        let is_idle = idle_s.is_some_and(|idle_s| idle_s >= idle_s_min);
+        (!is_idle).then_some(Withheld::InUse { idle_s, idle_s_min })
+    }
+
+    fn load_holds(&self, state: &State) -> Option<Withheld> {
+        let permille_max = self.only_when_idle?.others_permille_max;
+        let permille = state.others_cpu_permille();
+        let is_idle = permille.is_some_and(|permille| permille <= permille_max);
+        (!is_idle).then_some(Withheld::Busy {
+            permille,
+            permille_max,
+        })
+    }
+}
