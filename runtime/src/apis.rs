@@ -20,6 +20,7 @@ use quern_primitives::{
     device::Device,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
+    limits::DEVICES_PER_ANSWER_MAX,
     view::{DeviceView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
 };
 use sp_api::impl_runtime_apis;
@@ -70,6 +71,10 @@ sp_api::decl_runtime_apis! {
         /// A registered device, with what decides whether it may work.
         fn device(id: DeviceId) -> Option<DeviceView>;
 
+        /// Of the first [`quern_primitives::limits::DEVICES_PER_ANSWER_MAX`] of these devices,
+        /// those that are registered.
+        fn devices(ids: Vec<DeviceId>) -> Vec<DeviceView>;
+
         /// An account's devices.
         fn devices_of(account: AccountId) -> Vec<DeviceView>;
 
@@ -94,6 +99,7 @@ fn view((id, device): (DeviceId, Device)) -> DeviceView {
         bonded: Workforce::is_bonded(&device.account),
         banned: Roster::is_banned(&device.account),
         verified: Roster::is_verified(&id),
+        quarantined: device.is_quarantined(),
         device,
     }
 }
@@ -356,6 +362,12 @@ impl_runtime_apis! {
 
         fn device(id: DeviceId) -> Option<DeviceView> {
             Workforce::device(&id).map(|device| view((id, device)))
+        }
+
+        fn devices(ids: Vec<DeviceId>) -> Vec<DeviceView> {
+            let ids = ids.into_iter().take(DEVICES_PER_ANSWER_MAX as usize);
+            ids.filter_map(|id| Some(view((id, Workforce::device(&id)?))))
+                .collect()
         }
 
         fn devices_of(account: AccountId) -> Vec<DeviceView> {

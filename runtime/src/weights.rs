@@ -23,6 +23,11 @@ pub const HOUR_BLOCKS: u32 = 3_600_000 / SLOT_MILLIS as u32;
 /// Blocks of a day.
 pub const DAY_BLOCKS: u32 = 24 * HOUR_BLOCKS;
 
+const _: () = assert!(
+    DAY_BLOCKS == quern_primitives::limits::DAY_BLOCKS,
+    "clients count a day's blocks as the chain does"
+);
+
 /// Execution time of a block. A slot has 2 s: the author may propose for 1 s of it (the node's
 /// share), and the others must receive and execute the block within the rest. 700 ms leave both of
 /// them a margin on a machine slower than the one the weights were measured on.

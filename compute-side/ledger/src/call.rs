@@ -66,6 +66,8 @@ pub enum Call {
     },
     /// Retire a device.
     RetireDevice(DeviceId),
+    /// Review a device that is in quarantine; its account.
+    ReviewDevice(DeviceId),
     /// Record a purchase; the treasurer.
     RecordPurchase {
         /// The payment's reference; each is taken once.
@@ -129,6 +131,7 @@ impl Call {
                 (device, sealing_key, region, hardware, possession).encode(),
             ),
             Self::RetireDevice(device) => ("Workforce", "retire_device", device.encode()),
+            Self::ReviewDevice(device) => ("Workforce", "review", device.encode()),
             Self::RecordPurchase {
                 reference,
                 buyer,

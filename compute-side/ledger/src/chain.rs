@@ -1,7 +1,7 @@
 //! The connection to a node.
 
 use crate::State;
-use quern_primitives::{BlockNumber, GenesisHash};
+use quern_primitives::{BlockNumber, GenesisHash, limits::DAY_BLOCKS};
 use std::{sync::Arc, time::Duration};
 use subxt::{
     OnlineClient, SubstrateConfig,
@@ -9,7 +9,7 @@ use subxt::{
     config::RpcConfigFor,
     rpcs::{
         client::{ReconnectingRpcClient, RpcClient},
-        methods::LegacyRpcMethods,
+        methods::{LegacyRpcMethods, legacy::NumberOrHex},
     },
 };
 
@@ -21,6 +21,9 @@ const RESPONSE_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// A request that the node has not answered after so long has failed.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a node says when it is asked for a state that it has discarded. It has no code of its own.
+const DISCARDED: &str = "State already discarded";
 
 /// Why the chain could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,22 @@ pub enum ChainError {
         /// What the decoder says.
         source: codec::Error,
     },
+    /// There is no such block.
+    #[error("the chain has no block {block} yet; is the node still catching up?")]
+    NoBlock {
+        /// The block.
+        block: BlockNumber,
+    },
+    /// The block is too old for the node to know the state after it.
+    #[error(
+        "the node has discarded the state of block {block}; ask one that runs with `--state-pruning archive`"
+    )]
+    Discarded {
+        /// The block.
+        block: BlockNumber,
+        /// What the node says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The connection ended for good.
     #[error("the node closed the connection")]
     Closed,
@@ -63,6 +82,21 @@ where
     move |error| ChainError::NoAnswer {
         what,
         source: error.into(),
+    }
+}
+
+/// As [`no_answer`], where what was asked for is the state of a block.
+pub(crate) fn no_state<E>(what: &'static str, block: BlockNumber) -> impl FnOnce(E) -> ChainError
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    move |error| {
+        let source = error.into();
+        if source.to_string().contains(DISCARDED) {
+            ChainError::Discarded { block, source }
+        } else {
+            ChainError::NoAnswer { what, source }
+        }
     }
 }
 
@@ -142,7 +176,7 @@ impl Chain {
             .client
             .at_block(Hash::from(block.hash))
             .await
-            .map_err(no_answer("a finalised block"))?;
+            .map_err(no_state("a finalised block", block.number))?;
         Ok(State::new(at))
     }
 
@@ -152,8 +186,27 @@ impl Chain {
             .client
             .at_block(number)
             .await
-            .map_err(no_answer("a finalised block"))?;
+            .map_err(no_state("a finalised block", number))?;
         Ok(State::new(at))
+    }
+
+    /// The hash of the block at a height.
+    pub async fn block_hash(&self, number: BlockNumber) -> Result<[u8; 32], ChainError> {
+        let height = NumberOrHex::Number(number.into());
+        let hash = self
+            .rpc
+            .chain_get_block_hash(Some(height))
+            .await
+            .map_err(no_answer("the hash of a block"))?;
+        hash.map(|hash| hash.0)
+            .ok_or(ChainError::NoBlock { block: number })
+    }
+
+    /// The seed of a day's lottery, the same for whoever asks: see [`State::lottery_seed`]. Days are
+    /// counted from the first block, [`DAY_BLOCKS`] each; the day's first block must be final.
+    pub async fn lottery_seed(&self, day: u32) -> Result<[u8; 32], ChainError> {
+        let first = day.saturating_mul(DAY_BLOCKS);
+        self.at_height(first).await?.lottery_seed().await
     }
 
     /// Finalised blocks from now on.
@@ -184,5 +237,20 @@ impl FinalisedBlocks {
             number,
             hash: block.hash().0,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_discarded_state_is_told_from_a_node_that_does_not_answer() {
+        let discarded = "Client error: UnknownBlock: State already discarded for 0x12 (4003)";
+        let error = no_state("a finalised block", 7)(discarded);
+        assert!(matches!(error, ChainError::Discarded { block: 7, .. }));
+        assert!(error.to_string().contains("--state-pruning archive"));
+        let error = no_state("a finalised block", 7)("connection reset");
+        assert!(matches!(error, ChainError::NoAnswer { .. }));
     }
 }

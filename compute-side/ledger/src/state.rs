@@ -1,6 +1,6 @@
 //! What the chain answers about one block, through the runtime's own interface.
 
-use crate::chain::{ChainError, FinalisedBlock, no_answer};
+use crate::chain::{ChainError, FinalisedBlock, no_answer, no_state};
 use codec::{Decode, DecodeAll, Encode};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
@@ -8,7 +8,7 @@ use quern_primitives::{
     batch::BatchRecord,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
-    limits::JOBS_PER_PAGE_MAX,
+    limits::{DEVICES_PER_ANSWER_MAX, JOBS_PER_PAGE_MAX},
     view::{DeviceView, MasternodeView, Quote, Totals, WalletView},
 };
 use subxt::{
@@ -97,6 +97,17 @@ impl State {
         self.ask("device", &device).await
     }
 
+    /// Those of these devices that are registered, in the same order, however many answers they
+    /// fill.
+    pub async fn devices(&self, ids: &[DeviceId]) -> Result<Vec<DeviceView>, ChainError> {
+        let mut views = Vec::new();
+        for some in ids.chunks(DEVICES_PER_ANSWER_MAX as usize) {
+            let answer: Vec<DeviceView> = self.ask("devices", &some).await?;
+            views.extend(answer);
+        }
+        Ok(views)
+    }
+
     /// An account's devices.
     pub async fn devices_of(&self, account: &AccountId) -> Result<Vec<DeviceView>, ChainError> {
         self.ask("devices_of", account).await
@@ -131,6 +142,22 @@ impl State {
             .map_err(no_answer("the bond of a device"))
     }
 
+    /// What the lottery of the day that begins with this block is drawn from: the randomness of
+    /// BABE's epoch. It was fixed when the epoch before began, some minutes earlier; at the chain's
+    /// very beginning it is zero.
+    pub async fn lottery_seed(&self) -> Result<[u8; 32], ChainError> {
+        let what = "the randomness of the epoch";
+        let entry = subxt::dynamic::storage::<(), [u8; 32]>("Babe", "Randomness");
+        let value = self
+            .at
+            .storage()
+            .fetch(entry, ())
+            .await
+            .map_err(no_state(what, self.block().number))?;
+        <[u8; 32]>::decode_all(&mut value.bytes())
+            .map_err(|source| ChainError::Foreign { what, source })
+    }
+
     async fn ask<A: Encode, R: Decode>(
         &self,
         what: &'static str,
@@ -142,7 +169,7 @@ impl State {
             .runtime_apis()
             .call_raw(&method, Some(&arguments.encode()))
             .await
-            .map_err(no_answer(what))?;
+            .map_err(no_state(what, self.block().number))?;
         R::decode_all(&mut &answer[..]).map_err(|source| ChainError::Foreign { what, source })
     }
 }

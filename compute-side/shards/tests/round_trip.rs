@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use quern_primitives::{
     AccountId, DeviceId, GenesisHash, ProgramHash, SealingKey,
     device::Class,
-    job::{Agreement, ByteLevel, Submission, job_id},
+    job::{Agreement, ByteLevel, Preferences, Submission, job_id},
 };
 use quern_shards::{
     assemble::{Assembler, Placed},
@@ -62,6 +62,7 @@ fn submission(
         result_bytes_max: 1,
         agreement: Agreement::Majority { replicas: 3 },
         class: Class::Pinned,
+        preferences: Preferences::default(),
         level: ByteLevel::Balanced,
         deadline: 1,
         price_max: 1,

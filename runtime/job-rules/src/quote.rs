@@ -9,7 +9,7 @@ use core::fmt;
 use quern_primitives::{
     amount::{self, Amount},
     ids::BlockNumber,
-    job::{Prices, Submission},
+    job::{Preferences, Prices, Submission},
     limits,
     view::Quote,
 };
@@ -60,6 +60,18 @@ pub enum QuoteError {
     AgreementUndecidable {
         /// Replicas asked for.
         replicas: u8,
+    },
+    /// A region that there is not is asked for.
+    RegionUnknown,
+    /// A kind of machine that there is not is asked for.
+    HardwareUnknown,
+    /// A kind of line that there is not is asked for.
+    LineUnknown,
+    /// More points of the processor are asked for than [`limits::PROCESSOR_POINTS_MAX`], so no
+    /// device would do.
+    TooManyProcessorPoints {
+        /// The points asked for.
+        processor_points_min: u16,
     },
     /// The deadline is not after the present block.
     DeadlinePassed {
@@ -128,6 +140,25 @@ impl fmt::Display for QuoteError {
                 "{replicas} replicas cannot decide by majority; ask for an odd number from 3 to {}",
                 limits::REPLICAS_PER_TASK_MAX
             ),
+            Self::RegionUnknown => f.write_str(
+                "the job asks for a region that the chain does not know; name only those it knows, \
+                 or none for any",
+            ),
+            Self::HardwareUnknown => f.write_str(
+                "the job asks for a kind of machine that the chain does not know; name only those \
+                 it knows, or none for any",
+            ),
+            Self::LineUnknown => f.write_str(
+                "the job asks for a kind of line that the chain does not know; name only those it \
+                 knows, or none for any",
+            ),
+            Self::TooManyProcessorPoints {
+                processor_points_min,
+            } => write!(
+                f,
+                "no processor has {processor_points_min} points; ask for at most {}",
+                limits::PROCESSOR_POINTS_MAX
+            ),
             Self::DeadlinePassed { deadline, now } => write!(
                 f,
                 "the deadline, block {deadline}, is not after the present block {now}; set a later \
@@ -173,6 +204,7 @@ pub fn quote(
 ) -> Result<Quote, QuoteError> {
     check_work(submission)?;
     check_task_limits(submission)?;
+    check_preferences(&submission.preferences)?;
     check_deadline(submission.deadline, now)?;
     let task = Tariff::of_submission(prices, submission)?.task_cap();
     let total = task
@@ -251,6 +283,29 @@ fn check_task_limits(submission: &Submission) -> Result<(), QuoteError> {
     }
 }
 
+fn check_preferences(preferences: &Preferences) -> Result<(), QuoteError> {
+    let Preferences {
+        regions,
+        hardware,
+        lines,
+        processor_points_min,
+        ..
+    } = *preferences;
+    if !regions.is_valid() {
+        Err(QuoteError::RegionUnknown)
+    } else if !hardware.is_valid() {
+        Err(QuoteError::HardwareUnknown)
+    } else if !lines.is_valid() {
+        Err(QuoteError::LineUnknown)
+    } else if processor_points_min > limits::PROCESSOR_POINTS_MAX {
+        Err(QuoteError::TooManyProcessorPoints {
+            processor_points_min,
+        })
+    } else {
+        Ok(())
+    }
+}
+
 fn check_deadline(deadline: BlockNumber, now: BlockNumber) -> Result<(), QuoteError> {
     let earliest = now.saturating_add(limits::JOB_LIFETIME_BLOCKS_MIN);
     let latest = now.saturating_add(limits::JOB_LIFETIME_BLOCKS_MAX);
@@ -272,9 +327,9 @@ pub(crate) mod tests {
     use crate::pay::PRICES_AT_GENESIS;
     use alloc::string::ToString;
     use quern_primitives::{
-        device::Class,
+        device::{Class, Hardware, Line, Region},
         ids::{Digest, ProgramHash, SealingKey},
-        job::{Agreement, ByteLevel},
+        job::{Agreement, ByteLevel, HardwareSet, LineSet, RegionSet},
     };
 
     /// Sixty tasks of three replicas, each with up to two gigafuel; deadline at block 1000.
@@ -292,6 +347,7 @@ pub(crate) mod tests {
             result_bytes_max: 1024 * 1024,
             agreement: Agreement::Majority { replicas: 3 },
             class: Class::Pinned,
+            preferences: Preferences::default(),
             level: ByteLevel::Balanced,
             deadline: 1_000,
             price_max: Amount::MAX,
@@ -390,6 +446,63 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn preferences_that_no_device_could_meet_are_refused() {
+        let [regions, hardware, lines] = [1u8 << 4, 1 << 5, 1 << 7].map(|bits| [bits]);
+        let regions = RegionSet::decode(&mut &regions[..]).unwrap();
+        assert_eq!(
+            refusal(|s| s.preferences.regions = regions),
+            QuoteError::RegionUnknown
+        );
+        let hardware = HardwareSet::decode(&mut &hardware[..]).unwrap();
+        assert_eq!(
+            refusal(|s| s.preferences.hardware = hardware),
+            QuoteError::HardwareUnknown
+        );
+        let lines = LineSet::decode(&mut &lines[..]).unwrap();
+        assert_eq!(
+            refusal(|s| s.preferences.lines = lines),
+            QuoteError::LineUnknown
+        );
+        let processor_points_min = limits::PROCESSOR_POINTS_MAX + 1;
+        let error = refusal(|s| s.preferences.processor_points_min = processor_points_min);
+        assert_eq!(
+            error,
+            QuoteError::TooManyProcessorPoints {
+                processor_points_min
+            }
+        );
+        assert_eq!(
+            error.to_string(),
+            "no processor has 501 points; ask for at most 500"
+        );
+    }
+
+    #[test]
+    fn preferences_cost_nothing_and_may_go_as_far_as_there_are_devices() {
+        let choosy = Submission {
+            preferences: Preferences {
+                trusted: true,
+                regions: RegionSet::only([Region::Unknown, Region::Europe]),
+                hardware: HardwareSet::only([Hardware::Desktop, Hardware::Server]),
+                lines: LineSet::only([Line::Fibre, Line::Other]),
+                gpu: true,
+                processor_points_min: limits::PROCESSOR_POINTS_MAX,
+                worker_version_min: u16::MAX,
+            },
+            ..submission()
+        };
+        assert_eq!(
+            quote(&choosy, &PRICES_AT_GENESIS, 10),
+            quote(&submission(), &PRICES_AT_GENESIS, 10)
+        );
+        let json = serde_json::to_value(choosy.preferences).unwrap();
+        assert_eq!(json["regions"], serde_json::json!(["unknown", "europe"]));
+        assert_eq!(json["lines"], serde_json::json!(["fibre", "other"]));
+        let read: Preferences = serde_json::from_value(json).unwrap();
+        assert_eq!(read, choosy.preferences);
+    }
+
+    #[test]
     fn a_deadline_must_lie_ahead_neither_too_near_nor_too_far() {
         for deadline in [0, 9, 10] {
             assert_eq!(
@@ -474,6 +587,9 @@ pub(crate) mod tests {
     fn a_refusal_reads_back_from_bytes_and_from_json() {
         let refusals = [
             QuoteError::NoTasks,
+            QuoteError::TooManyProcessorPoints {
+                processor_points_min: 501,
+            },
             QuoteError::DeadlinePassed {
                 deadline: 3,
                 now: 4,

@@ -1,7 +1,12 @@
 //! Devices: what a worker registers, and the record the chain keeps of each.
 
+mod history;
+
+pub use history::History;
+
 use crate::{
-    ids::{AccountId, DeviceId, SealingKey},
+    ids::{AccountId, BlockNumber, DeviceId, SealingKey},
+    limits::REVIEW_PERIOD_BLOCKS,
     payload::SignedPayload,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -105,6 +110,45 @@ pub enum Hardware {
     Server,
 }
 
+/// What kind of line connects it, as owners may restrict it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+#[cfg_attr(
+    feature = "std",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Line {
+    /// Not told.
+    #[default]
+    Unknown,
+    /// Optical fibre.
+    Fibre,
+    /// Television cable.
+    Cable,
+    /// Telephone line.
+    Dsl,
+    /// Satellite.
+    Satellite,
+    /// Mobile telephone.
+    Mobile,
+    /// None of these.
+    Other,
+}
+
 /// What a device's key signs to show that its holder wants this account to own it. Without it
 /// anyone could register another's device.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
@@ -145,6 +189,9 @@ pub struct Record {
     pub delayed: u64,
     /// Answers that differed from the accepted one.
     pub incorrect: u64,
+    /// Answers accepted since the last task that ended otherwise, each batch's in the order of
+    /// [`History::add`].
+    pub accepted_in_a_row: u32,
 }
 
 /// What one batch adds to a device's record.
@@ -181,6 +228,16 @@ impl RecordChange {
             .map(u64::from)
             .sum()
     }
+
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// Whether it tells of a task that did not end with an accepted answer.
+    pub fn has_fault(&self) -> bool {
+        self.failed > 0 || self.delayed > 0 || self.incorrect > 0
+    }
 }
 
 impl Record {
@@ -190,6 +247,12 @@ impl Record {
         self.failed = self.failed.saturating_add(change.failed.into());
         self.delayed = self.delayed.saturating_add(change.delayed.into());
         self.incorrect = self.incorrect.saturating_add(change.incorrect.into());
+        // A batch's accepted answers count as given after its faults.
+        let row = match change.has_fault() {
+            true => 0,
+            false => self.accepted_in_a_row,
+        };
+        self.accepted_in_a_row = row.saturating_add(change.accepted);
     }
 }
 
@@ -209,4 +272,42 @@ pub struct Device {
     pub hardware: Hardware,
     /// What became of its replicas.
     pub record: Record,
+    /// What became of its last tasks, since it was last reviewed.
+    pub history: History,
+    /// The block of the last batch that named it; 0 if none has.
+    pub last_task: BlockNumber,
+    /// The block in which it was last reviewed; 0 if it never was.
+    pub last_review: BlockNumber,
+}
+
+impl Device {
+    /// Whether its faults keep it from work until it is reviewed.
+    pub fn is_quarantined(&self) -> bool {
+        self.history.is_repeated()
+    }
+
+    /// The first block in which its own account may review it, if it is quarantined then.
+    pub fn reviewable_from(&self) -> BlockNumber {
+        match self.last_review {
+            0 => 0,
+            block => block.saturating_add(REVIEW_PERIOD_BLOCKS),
+        }
+    }
+
+    /// Takes note of what a batch, settled in block `now`, says of it. A change that says nothing is
+    /// none.
+    pub fn note(&mut self, change: &RecordChange, now: BlockNumber) {
+        if change.is_empty() {
+            return;
+        }
+        self.record.add(change);
+        self.history.add(change);
+        self.last_task = now;
+    }
+
+    /// Forgets its history, in block `now`. Its record stays.
+    pub fn review(&mut self, now: BlockNumber) {
+        self.history = History::default();
+        self.last_review = now;
+    }
 }

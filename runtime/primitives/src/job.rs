@@ -1,5 +1,9 @@
 //! A job: what its owner submits, and what the chain keeps of it.
 
+mod preferences;
+
+pub use preferences::{HardwareSet, LineSet, Preferences, RegionSet};
+
 use crate::{
     amount::Amount,
     device::Class,
@@ -141,6 +145,8 @@ pub struct Submission {
     pub agreement: Agreement,
     /// Which machines may be compared with each other.
     pub class: Class,
+    /// What is asked of the devices beside it.
+    pub preferences: Preferences,
     /// Price and priority.
     pub level: ByteLevel,
     /// The last block in which the job may be settled; after it anyone may call the refund.

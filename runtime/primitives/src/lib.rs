@@ -14,7 +14,7 @@
 //! | [`merkle`] | trees over shards, chunks and verdicts; proofs for one leaf |
 //! | [`payload`] | what is signed, with domain tag and genesis |
 //! | [`job`] | a job as submitted and as kept by the chain |
-//! | [`device`] | devices, their classes and their record |
+//! | [`device`] | devices, their classes, their record and their history |
 //! | [`receipt`] | what a device signs about one replica |
 //! | [`verdict`] | the outcome of one task |
 //! | [`batch`] | many verdicts settled by one transaction |

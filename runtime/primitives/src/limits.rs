@@ -28,9 +28,13 @@ pub const JOBS_AWAITING_COORDINATOR_MAX: u32 = 256;
 /// keep the others out.
 pub const JOBS_AWAITING_PER_OWNER_MAX: u32 = JOBS_AWAITING_COORDINATOR_MAX / 16;
 
-/// Jobs in one answer of the chain, to who asks for many. A job takes at most 437 bytes and its name
-/// 32, so an answer is at most 120 kB, and twice that as a node writes it out.
+/// Jobs in one answer of the chain, to who asks for many. A job takes at most 446 bytes and its name
+/// 32, so an answer is at most 123 kB, and twice that as a node writes it out.
 pub const JOBS_PER_PAGE_MAX: u32 = 256;
+
+/// Devices in one answer of the chain, to who asks for many. A device takes at most 158 bytes with
+/// its name, so an answer is at most 162 kB, and twice that as a node writes it out.
+pub const DEVICES_PER_ANSWER_MAX: u32 = 1_024;
 
 /// Masternodes of one chain.
 pub const MASTERNODES_MAX: u32 = 128;
@@ -61,6 +65,17 @@ pub const TASK_MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Fuel one task may ask for; a quarter of an hour on a fast core, several on a slow one.
 pub const TASK_FUEL_MAX: u64 = 10_000_000_000_000;
+
+/// Blocks of a day, 2 seconds each.
+pub const DAY_BLOCKS: u32 = 24 * 3_600 / 2;
+
+/// Blocks from a device's last review to the next one by its own account: 7 days. A device that
+/// always lies is quarantined at its eleventh fault, so it tells about as many lies a week.
+pub const REVIEW_PERIOD_BLOCKS: u32 = 7 * DAY_BLOCKS;
+
+/// The most that the processor can have of a device's score, in points, and so the most of it that
+/// a job can ask for.
+pub const PROCESSOR_POINTS_MAX: u16 = 500;
 
 /// Blocks from submission to the nearest deadline: half a minute of 2-second blocks. A job that
 /// nobody takes counts among its owner's [`OPEN_JOBS_PER_OWNER_MAX`] for that long and one block

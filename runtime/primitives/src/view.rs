@@ -40,12 +40,14 @@ pub struct DeviceView {
     pub banned: bool,
     /// Whether the council verified it (trusted processing).
     pub verified: bool,
+    /// Whether its faults keep it from work until it is reviewed.
+    pub quarantined: bool,
 }
 
 impl DeviceView {
     /// Whether a masternode may give it work.
     pub fn may_work(&self) -> bool {
-        self.bonded && !self.banned
+        self.bonded && !self.banned && !self.quarantined
     }
 }
 

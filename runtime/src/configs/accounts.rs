@@ -71,7 +71,7 @@ pub enum ProxyKind {
     Jobs,
     /// What a masternode's daemon needs: publish endpoints, settle and close jobs.
     Masternode,
-    /// What a worker's machines need: register devices and retire them; no bond is touched.
+    /// What a worker's machines need: register devices, review and retire them; no bond is touched.
     Devices,
     /// Vote and propose in the council.
     Councillor,
@@ -109,6 +109,7 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                     quern_workforce::Call::register_device { .. }
                         | quern_workforce::Call::rotate_sealing_key { .. }
                         | quern_workforce::Call::retire_device { .. }
+                        | quern_workforce::Call::review { .. }
                 )
             ),
             Self::Councillor => matches!(call, RuntimeCall::Council(_)),

@@ -42,6 +42,7 @@ impl quern_bytechip::Config for Runtime {
 impl quern_workforce::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
+    type CouncilOrigin = CouncilMajority;
     type MinBondPerDevice = MinBondPerDevice;
     type UnbondingDelay = UnbondingDelay;
     type WeightInfo = quern_workforce::weights::SubstrateWeight<Runtime>;
@@ -121,6 +122,9 @@ impl quern_jobs::Devices for DeviceRecords {
             region: Default::default(),
             hardware: Default::default(),
             record: Default::default(),
+            history: Default::default(),
+            last_task: 0,
+            last_review: 0,
         };
         quern_workforce::Devices::<Runtime>::insert(device, registered);
     }

@@ -9,7 +9,7 @@ use quern_primitives::{
     batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
     device::{Class, Hardware, Possession, RecordChange, Region},
     ids::BatchSequence,
-    job::{Agreement, ByteLevel, Job, JobEnd, JobState, Submission, job_id},
+    job::{Agreement, ByteLevel, Job, JobEnd, JobState, Preferences, Submission, job_id},
     limits::{DEVICES_PER_BATCH_MAX, PAYEES_PER_BATCH_MAX, TASK_BITMAP_BYTES_MAX},
     payload::DeviceKey,
     view::UnbondingView,
@@ -41,6 +41,7 @@ fn submission(salt: u8) -> Submission {
         result_bytes_max: 1024 * 1024,
         agreement: Agreement::Majority { replicas: 3 },
         class: Class::Pinned,
+        preferences: Preferences::default(),
         level: ByteLevel::Balanced,
         deadline: DEADLINE,
         price_max: BYTECHIP,
@@ -51,9 +52,9 @@ fn submission(salt: u8) -> Submission {
 /// The runtime's answers, asked the way the node asks.
 mod ask {
     use quern_primitives::{
-        AccountId, JobId,
+        AccountId, DeviceId, JobId,
         job::{Job, Submission},
-        view::{Quote, Totals, WalletView},
+        view::{DeviceView, Quote, Totals, WalletView},
     };
     use quern_runtime::{Block, Runtime, apis::runtime_decl_for_quern_api::QuernApi};
 
@@ -67,6 +68,14 @@ mod ask {
         limit: u32,
     ) -> Vec<(JobId, Job)> {
         <Runtime as QuernApi<Block>>::jobs_coordinated_by(coordinator, start_after, limit)
+    }
+
+    pub(crate) fn device(id: DeviceId) -> DeviceView {
+        <Runtime as QuernApi<Block>>::device(id).unwrap()
+    }
+
+    pub(crate) fn devices(ids: Vec<DeviceId>) -> Vec<DeviceView> {
+        <Runtime as QuernApi<Block>>::devices(ids)
     }
 
     pub(crate) fn wallet(account: AccountId) -> WalletView {
@@ -271,6 +280,51 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
     let rest = chain.read(|| Balances::free_balance(TreasuryAccount::get())) - treasury;
     assert_eq!(operators + rest, spent + spent_then - 3 * pay - 2);
     assert!(chain.read(ask::totals).conserves_money());
+}
+
+#[test]
+fn a_device_with_repeated_faults_is_in_quarantine_until_it_is_reviewed() {
+    let mut chain = Chain::start(DEV);
+    let device = register(&mut chain, Charlie, 7);
+    let (id, coordinator) = running(&mut chain, 1);
+    assert_eq!(coordinator, Alice);
+    let settle = |chain: &mut Chain, sequence: BatchSequence| {
+        let faults = RecordChange {
+            incorrect: 11,
+            ..Default::default()
+        };
+        let devices = vec![(device, faults)];
+        let batch = batch(id, sequence, tasks(1 << sequence), 1, vec![], devices);
+        chain.does(Alice, quern_jobs::Call::settle { batch });
+        let settled_at = chain.read(System::block_number);
+        let view = chain.read(|| ask::device(device));
+        assert!(view.quarantined && view.bonded && !view.may_work());
+        assert_eq!(view.device.last_task, settled_at);
+    };
+    settle(&mut chain, 0);
+    let review = quern_workforce::Call::review { device };
+    let stranger = chain.block(vec![(Eve, review.clone().into())]);
+    assert!(matches!(stranger[..], [Ok(Err(_))]));
+    chain.does(Charlie, review.clone());
+    let view = chain.read(|| ask::device(device));
+    assert!(!view.quarantined && view.may_work());
+    assert_eq!(view.device.record.incorrect, 11);
+    let unknown = DeviceId([9; 32]);
+    assert_eq!(chain.read(|| ask::devices(vec![unknown, device])), [view]);
+
+    // Again, and the week is not over: the council may, and on this chain it is Alice alone.
+    settle(&mut chain, 1);
+    let early = chain.block(vec![(Charlie, review.clone().into())]);
+    assert!(matches!(early[..], [Ok(Err(_))]));
+    let proposal = Box::new(RuntimeCall::from(review));
+    let length_bound = proposal.encoded_size() as u32;
+    let propose = pallet_collective::Call::propose {
+        threshold: 1,
+        proposal,
+        length_bound,
+    };
+    chain.does(Alice, RuntimeCall::Council(propose));
+    assert!(!chain.read(|| ask::device(device)).quarantined);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use quern_primitives::{
     SealingKey,
     device::Class,
-    job::{Agreement, ByteLevel},
+    job::{Agreement, ByteLevel, Preferences},
     limits::{ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, SHARD_BYTES_MAX, TASKS_PER_JOB_MAX},
 };
 
@@ -61,6 +61,7 @@ fn submission(manifest: &Manifest) -> Submission {
         result_bytes_max: 1,
         agreement: Agreement::Single,
         class: Class::Pinned,
+        preferences: Preferences::default(),
         level: ByteLevel::Balanced,
         deadline: 1,
         price_max: 1,

@@ -10,7 +10,7 @@ use quern_primitives::{
     amount::Amount,
     device::Class,
     ids::{Digest, ProgramHash, SealingKey},
-    job::{Agreement, ByteLevel, Prices, Submission},
+    job::{Agreement, ByteLevel, Preferences, Prices, Submission},
 };
 
 /// Six tasks of three replicas with an odd fuel limit, deadline at block 30.
@@ -28,6 +28,7 @@ fn plain_submission() -> Submission {
         result_bytes_max: 1,
         agreement: Agreement::Majority { replicas: 3 },
         class: Class::Pinned,
+        preferences: Preferences::default(),
         level: ByteLevel::High,
         deadline: 30,
         price_max: Amount::MAX,

@@ -1,6 +1,7 @@
 //! Prices, quotes, splits and shares.
 
 use crate::{plain_submission, reference, reference_price};
+use codec::{Decode, Encode};
 use proptest::prelude::*;
 use quern_job_rules::{
     pay::{self, Tariff},
@@ -9,7 +10,7 @@ use quern_job_rules::{
 };
 use quern_primitives::{
     amount::Amount,
-    job::{Agreement, ByteLevel, Prices, Submission},
+    job::{Agreement, ByteLevel, Preferences, Prices, Submission},
     limits,
 };
 
@@ -46,6 +47,14 @@ fn agreement() -> impl Strategy<Value = Agreement> {
         pairs => Agreement::Majority {
             replicas: 2 * pairs + 1,
         },
+    })
+}
+
+/// Any bits, so that many name what there is not.
+fn preferences() -> impl Strategy<Value = Preferences> {
+    any::<([bool; 2], [u8; 3], u16, u16)>().prop_map(|(flags, sets, points, version)| {
+        let encoded = (flags[0], sets, flags[1], points, version).encode();
+        Preferences::decode(&mut &encoded[..]).unwrap()
     })
 }
 
@@ -125,7 +134,8 @@ proptest! {
     #[test]
     fn any_submission_is_judged_without_panic(
         tasks: u32, input_bytes: u64, fuel: u64, memory: u64, result: u32, replicas: u8,
-        deadline: u32, now: u32, gigafuel: u128, task_min: u128, permille: u32, level in level(),
+        (deadline, now) in any::<(u32, u32)>(), gigafuel: u128, task_min: u128, permille: u32,
+        (level, preferences) in (level(), preferences()),
     ) {
         let submission = Submission {
             tasks,
@@ -134,6 +144,7 @@ proptest! {
             memory_bytes_max: memory,
             result_bytes_max: result,
             agreement: Agreement::Majority { replicas },
+            preferences,
             level,
             deadline,
             ..plain_submission()

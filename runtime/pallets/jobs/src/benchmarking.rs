@@ -15,7 +15,7 @@ use quern_primitives::{
     amount::BYTECHIP,
     batch::{Batch, DeviceChange, LogRange, Payout},
     device::Class,
-    job::{Agreement, ByteLevel, Failure, JobState, Prices, Submission, job_id},
+    job::{Agreement, ByteLevel, Failure, JobState, Preferences, Prices, Submission, job_id},
     limits,
     receipt::Exit,
 };
@@ -38,6 +38,7 @@ fn submission(salt: u32) -> Submission {
         result_bytes_max: 1024,
         agreement: Agreement::Majority { replicas: 3 },
         class: Class::Pinned,
+        preferences: Preferences::default(),
         level: ByteLevel::High,
         deadline: limits::JOB_LIFETIME_BLOCKS_MAX,
         price_max: Amount::MAX,

@@ -349,6 +349,14 @@ pub mod pallet {
         ResultTooLong,
         /// This number of replicas cannot decide by majority; ask for an odd one within the limit.
         AgreementUndecidable,
+        /// The job asks for a region that the chain does not know; name only known ones.
+        RegionUnknown,
+        /// The job asks for a kind of machine that the chain does not know; name only known ones.
+        HardwareUnknown,
+        /// The job asks for a kind of line that the chain does not know; name only known ones.
+        LineUnknown,
+        /// The job asks for more points of the processor than any has; ask for fewer.
+        TooManyProcessorPoints,
         /// The deadline is not after the present block; set a later one.
         DeadlinePassed,
         /// The deadline is nearer than allowed; set a later one.

@@ -13,7 +13,7 @@ use quern_primitives::{
     amount::BYTECHIP,
     batch::{Batch, DeviceChange, LogRange, Payout},
     device::{Class, Record, RecordChange},
-    job::{Agreement, ByteLevel, Job, Submission, job_id},
+    job::{Agreement, ByteLevel, Job, Preferences, Submission, job_id},
 };
 use sp_runtime::{
     BuildStorage,
@@ -218,6 +218,7 @@ pub fn submission() -> Submission {
         result_bytes_max: 1024,
         agreement: Agreement::Majority { replicas: 3 },
         class: Class::Pinned,
+        preferences: Preferences::default(),
         level: ByteLevel::Balanced,
         deadline: 1_000,
         price_max: Amount::MAX,

@@ -7,7 +7,11 @@ use frame_support::{
     traits::{fungible::Unbalanced, tokens::Precision},
 };
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
-use quern_primitives::{GenesisHash, device::Possession, payload::SignedPayload};
+use quern_primitives::{
+    GenesisHash,
+    device::{Possession, RecordChange},
+    payload::SignedPayload,
+};
 use sp_core::crypto::KeyTypeId;
 use sp_runtime::traits::{One, Saturating, Zero};
 
@@ -66,6 +70,9 @@ fn with_device<T: Config>() -> Result<(AccountId, DeviceId, DeviceSignature), Be
         region: Region::Europe,
         hardware: Hardware::Desktop,
         record: Record::default(),
+        history: History::default(),
+        last_task: 0,
+        last_review: 0,
     };
     Pallet::<T>::do_register_device(id, registered, first)?;
     Ok((worker, id, second))
@@ -167,6 +174,25 @@ mod benchmarks {
         _(RawOrigin::Signed(worker), id);
 
         assert!(Pallet::<T>::device(&id).is_none());
+        Ok(())
+    }
+
+    #[benchmark]
+    fn review() -> Result<(), BenchmarkError> {
+        let (worker, id, _) = with_device::<T>()?;
+        let change = RecordChange {
+            failed: History::TASKS,
+            ..Default::default()
+        };
+        Pallet::<T>::apply_record_change(&id, &change);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(worker), id);
+
+        assert_eq!(
+            Pallet::<T>::device(&id).map(|device| device.history),
+            Some(History::default())
+        );
         Ok(())
     }
 

@@ -26,7 +26,7 @@ impl<T: Config> Pallet<T> {
             .collect()
     }
 
-    /// Adds a batch's counts to a device's record.
+    /// Adds a batch's counts to a device's record and history.
     ///
     /// A device that is not registered has no record: the change is ignored, with
     /// [`Event::RecordChangeIgnored`]. It is no error, because a batch settles the work of many
@@ -37,7 +37,7 @@ impl<T: Config> Pallet<T> {
             Self::deposit_event(Event::RecordChangeIgnored { device: *device });
             return;
         };
-        known.record.add(change);
+        known.note(change, Self::now());
         Devices::<T>::insert(device, known);
     }
 
@@ -106,7 +106,7 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn device_owned_by(account: &AccountId, id: DeviceId) -> Result<Device, Error<T>> {
+    pub(crate) fn device_owned_by(account: &AccountId, id: DeviceId) -> Result<Device, Error<T>> {
         let device = Self::device(&id).ok_or(Error::DeviceUnknown)?;
         ensure!(device.account == *account, Error::NotDeviceOwner);
         Ok(device)

@@ -13,7 +13,8 @@ impl<T: Config> Pallet<T> {
     /// - each active bond >= the least bond x the account's devices;
     /// - what is unbonding is in the order in which it can be withdrawn;
     /// - each device is on its account's list, the lists name nothing else, and their lengths are
-    ///   those the bonds count, within the limit.
+    ///   those the bonds count, within the limit;
+    /// - no device had its last task or review in a block to come.
     ///
     /// Reads every bond and device there is: for tests and auditors.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
@@ -81,10 +82,12 @@ impl<T: Config> Pallet<T> {
         let mut listed: usize = 0;
         for id in DevicesOf::<T>::iter_key_prefix(account) {
             listed = listed.saturating_add(1);
-            let owner = Devices::<T>::get(id).map(|device| device.account);
+            let device = Devices::<T>::get(id)
+                .filter(|device| device.account == *account)
+                .ok_or("a list names a device that is not the account's")?;
             ensure!(
-                owner.as_ref() == Some(account),
-                "a list names a device that is not the account's"
+                device.last_task.max(device.last_review) <= Self::now(),
+                "a device's last task or review is in a block to come"
             );
         }
         ensure!(

@@ -16,6 +16,10 @@
 //! - **Records**: what became of the replicas each device was given. Settlement adds to them, see
 //!   [`Pallet::apply_record_change`]. A record lives as long as its registration: a retired device
 //!   that is registered again starts anew, as a new key could anyway.
+//! - **Histories**: what became of each device's last tasks, see [`History`]. A device whose faults
+//!   are repeated is in *quarantine*: masternodes give it nothing. That follows from its history and
+//!   is not stored. A review empties the history, and so ends the quarantine; the record stays. A
+//!   history, too, lives as long as its registration.
 //!
 //! Bans are the roster's concern, and keep a device from work, not from the register.
 //!
@@ -26,6 +30,7 @@
 //! | [`bond`](Pallet::bond), [`unbond`](Pallet::unbond), [`withdraw_unbonded`](Pallet::withdraw_unbonded) | any account |
 //! | [`register_device`](Pallet::register_device) | an account with enough bond |
 //! | [`rotate_sealing_key`](Pallet::rotate_sealing_key), [`retire_device`](Pallet::retire_device) | the device's account |
+//! | [`review`](Pallet::review) | council, or the device's account |
 //!
 //! # What others ask it
 //!
@@ -45,6 +50,7 @@ mod invariants;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 mod mock;
+mod reviews;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 mod tests;
@@ -52,11 +58,12 @@ pub mod weights;
 
 pub use bonds::{Bond, Unbonding};
 pub use pallet::*;
+pub use reviews::Reviewer;
 pub use weights::WeightInfo;
 
 use quern_primitives::{
     AccountId, Amount, DeviceId, SealingKey,
-    device::{Device, Hardware, Record, Region},
+    device::{Device, Hardware, History, Record, Region},
     payload::DeviceSignature,
 };
 
@@ -69,7 +76,10 @@ pub const UNBONDINGS_PER_ACCOUNT_MAX: u32 = 32;
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
-    use frame_support::{pallet_prelude::*, traits::fungible};
+    use frame_support::{
+        pallet_prelude::*,
+        traits::{EnsureOrigin, fungible},
+    };
     use frame_system::pallet_prelude::*;
     use sp_core::H256;
 
@@ -88,6 +98,9 @@ pub mod pallet {
 
         /// The runtime's reasons for holding money, ours among them.
         type RuntimeHoldReason: From<HoldReason>;
+
+        /// Who speaks for the council: a majority of its members.
+        type CouncilOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 
         /// What an account's active bond must be for each of its devices; above zero. A runtime that
         /// raises it leaves accounts that hold less without work until they bond more, and has
@@ -185,6 +198,13 @@ pub mod pallet {
             /// What had become of its replicas.
             record: Record,
         },
+        /// A device was reviewed: its history is empty, and it is not in quarantine.
+        DeviceReviewed {
+            /// The device.
+            device: DeviceId,
+            /// On whose word.
+            by: Reviewer,
+        },
         /// A settlement named a device that is not registered, or no longer; there was no record to
         /// change.
         RecordChangeIgnored {
@@ -220,6 +240,11 @@ pub mod pallet {
         /// The device has not signed for this account, sealing key and chain; sign again, with the
         /// device's key, for those that the call names.
         InvalidPossession,
+        /// The device is not in quarantine; there is nothing to review.
+        NotQuarantined,
+        /// The device was reviewed less than a week ago; wait until the week is over, or ask the
+        /// council.
+        ReviewedLately,
     }
 
     #[pallet::hooks]
@@ -318,13 +343,15 @@ pub mod pallet {
             possession: DeviceSignature,
         ) -> DispatchResult {
             let account = ensure_signed(origin)?;
-            let record = Record::default();
             let registered = Device {
                 account,
                 sealing_key,
                 region,
                 hardware,
-                record,
+                record: Record::default(),
+                history: History::default(),
+                last_task: 0,
+                last_review: 0,
             };
             Self::do_register_device(device, registered, possession)
         }
@@ -352,12 +379,12 @@ pub mod pallet {
             Self::do_rotate_sealing_key(account, device, sealing_key, possession)
         }
 
-        /// Takes a device off the register, and its record with it.
+        /// Takes a device off the register, and its record and history with it.
         ///
         /// Origin: signed by the device's account.
         ///
         /// Details: what it has computed is still settled and paid; the bond that it needed can be
-        /// unbonded.
+        /// unbonded. Registered again it starts anew, without faults.
         ///
         /// Event: [`Event::DeviceRetired`].
         ///
@@ -367,6 +394,30 @@ pub mod pallet {
         pub fn retire_device(origin: OriginFor<T>, device: DeviceId) -> DispatchResult {
             let account = ensure_signed(origin)?;
             Self::do_retire_device(account, device)
+        }
+
+        /// Empties a device's history, which ends its quarantine.
+        ///
+        /// Origin: council, or signed by the device's account.
+        ///
+        /// Details: the council may review any device at any time. The device's account may only
+        /// while the device is in quarantine, and
+        /// [`REVIEW_PERIOD_BLOCKS`](quern_primitives::limits::REVIEW_PERIOD_BLOCKS) after its last
+        /// review, whoever made that: enough for who has mended a machine, and of little use to who
+        /// goes on lying. The record stays.
+        ///
+        /// Event: [`Event::DeviceReviewed`].
+        ///
+        /// Errors: [`Error::DeviceUnknown`], [`Error::NotDeviceOwner`], [`Error::NotQuarantined`],
+        /// [`Error::ReviewedLately`].
+        #[pallet::call_index(6)]
+        #[pallet::weight(T::WeightInfo::review())]
+        pub fn review(origin: OriginFor<T>, device: DeviceId) -> DispatchResult {
+            let by = match T::CouncilOrigin::try_origin(origin) {
+                Ok(_) => Reviewer::Council,
+                Err(origin) => Reviewer::Owner(ensure_signed(origin)?),
+            };
+            Self::do_review(by, device)
         }
     }
 }

@@ -43,6 +43,7 @@ impl pallet_balances::Config for Test {
 impl quern_workforce::Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
+    type CouncilOrigin = frame_system::EnsureRoot<AccountId>;
     type MinBondPerDevice = ConstU128<MIN_BOND>;
     type UnbondingDelay = ConstU32<DELAY>;
     type WeightInfo = ();

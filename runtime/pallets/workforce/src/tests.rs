@@ -1,6 +1,7 @@
 mod bonds;
 mod devices;
 mod model;
+mod reviews;
 
 use crate::{mock::*, *};
 use frame_support::{
@@ -83,6 +84,10 @@ fn withdraw(number: u8) -> DispatchResult {
 
 fn retire(number: u8, device: u8) -> DispatchResult {
     Workforce::retire_device(signed(number), id(device))
+}
+
+fn review(number: u8, device: u8) -> DispatchResult {
+    Workforce::review(signed(number), id(device))
 }
 
 fn free(number: u8) -> Amount {

@@ -17,6 +17,7 @@ pub trait WeightInfo {
 	fn register_device() -> Weight;
 	fn rotate_sealing_key() -> Weight;
 	fn retire_device() -> Weight;
+	fn review() -> Weight;
 }
 
 /// Weights for `quern_workforce` with the runtime's own database costs.
@@ -94,6 +95,14 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
+	/// Storage: `Workforce::Devices` (r:1 w:1)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	fn review() -> Weight {
+		// Not measured yet: as long as `retire_device` takes.
+		Weight::from_parts(30_322_000, 3635)
+			.saturating_add(T::DbWeight::get().reads(1_u64))
+			.saturating_add(T::DbWeight::get().writes(1_u64))
+	}
 }
 
 // For tests, whose runtime has no database costs of its own.
@@ -127,5 +136,10 @@ impl WeightInfo for () {
 		Weight::from_parts(30_322_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(3_u64))
+	}
+	fn review() -> Weight {
+		Weight::from_parts(30_322_000, 3635)
+			.saturating_add(RocksDbWeight::get().reads(1_u64))
+			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 }

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::{Awaiting, Event, JobsOf, OpenJobs, Totals};
+use codec::Decode;
 use frame_support::{assert_noop, assert_ok, traits::fungible::Mutate};
 use quern_job_rules::pay::PRICES_AT_GENESIS;
 use quern_primitives::{
     AccountId, JobId,
-    job::{Agreement, JobState, Prices, Submission},
+    job::{Agreement, JobState, Preferences, Prices, RegionSet, Submission},
     limits,
 };
 
@@ -113,6 +114,14 @@ fn a_quote_above_what_the_owner_agreed_to_is_refused() {
 fn what_is_no_job_is_refused_with_the_reason() {
     on_new_chain(|| {
         let two = Agreement::Majority { replicas: 2 };
+        let nowhere = Preferences {
+            regions: RegionSet::decode(&mut &[1u8 << 7][..]).unwrap(),
+            ..Default::default()
+        };
+        let unheard_of = Preferences {
+            processor_points_min: limits::PROCESSOR_POINTS_MAX + 1,
+            ..Default::default()
+        };
         let cases = [
             (
                 Submission {
@@ -183,6 +192,20 @@ fn what_is_no_job_is_refused_with_the_reason() {
                     ..submission()
                 },
                 Refusal::AgreementUndecidable,
+            ),
+            (
+                Submission {
+                    preferences: nowhere,
+                    ..submission()
+                },
+                Refusal::RegionUnknown,
+            ),
+            (
+                Submission {
+                    preferences: unheard_of,
+                    ..submission()
+                },
+                Refusal::TooManyProcessorPoints,
             ),
         ];
         for (submission, error) in cases {

@@ -16,6 +16,9 @@ fn a_registered_device_is_known_with_an_empty_record() {
             region: Region::Europe,
             hardware: Hardware::Desktop,
             record: Record::default(),
+            history: History::default(),
+            last_task: 0,
+            last_review: 0,
         };
         assert_eq!(Workforce::device(&id(1)), Some(device.clone()));
         assert_eq!(Workforce::devices_of(&account(1)), [(id(1), device)]);
@@ -175,6 +178,7 @@ fn a_settlement_adds_to_a_devices_record_which_goes_with_the_device() {
             failed: 0,
             delayed: 2,
             incorrect: 4,
+            accepted_in_a_row: 3,
         };
         assert_eq!(Workforce::device(&id(1)).unwrap().record, record);
         assert_ok!(retire(1, 1));

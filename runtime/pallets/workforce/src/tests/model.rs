@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use quern_primitives::limits::REVIEW_PERIOD_BLOCKS;
 use std::collections::BTreeMap;
 
 /// A call of the workforce, over few accounts and devices so that calls meet.
@@ -12,6 +13,10 @@ enum Step {
     Withdraw(u8),
     Register(u8, u8),
     Retire(u8, u8),
+    /// A settlement's word on a device: tasks that failed, then tasks that were accepted.
+    Settle(u8, u32, u32),
+    /// A review by an account, or by the council.
+    Review(Option<u8>, u8),
     Pass(u32),
 }
 
@@ -27,11 +32,32 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (who.clone(), amount).prop_map(|(who, amount)| Step::Unbond(who, amount)),
         2 => who.clone().prop_map(Step::Withdraw),
         3 => (who.clone(), device.clone()).prop_map(|(who, device)| Step::Register(who, device)),
-        2 => (who, device).prop_map(|(who, device)| Step::Retire(who, device)),
+        2 => (who.clone(), device.clone()).prop_map(|(who, device)| Step::Retire(who, device)),
+        4 => (device.clone(), 0..14u32, 0..8u32)
+            .prop_map(|(device, failed, accepted)| Step::Settle(device, failed, accepted)),
+        3 => (prop::option::of(who), device).prop_map(|(by, device)| Step::Review(by, device)),
         2 => (1..DELAY).prop_map(Step::Pass),
+        1 => (REVIEW_PERIOD_BLOCKS - DELAY..=REVIEW_PERIOD_BLOCKS).prop_map(Step::Pass),
     ];
     // Too few for the limit on unbonding amounts, which the model does not know.
     prop::collection::vec(step, 1..=UNBONDINGS_PER_ACCOUNT_MAX as usize)
+}
+
+/// A registered device.
+#[derive(Clone, Default)]
+struct Known {
+    owner: u8,
+    /// Whether each of its tasks since its last review was accepted, newest last.
+    tasks: Vec<bool>,
+    last_task: Option<u32>,
+    last_review: Option<u32>,
+}
+
+impl Known {
+    fn faults(&self) -> usize {
+        let last = self.tasks.iter().rev().take(20);
+        last.filter(|accepted| !**accepted).count()
+    }
 }
 
 /// The workforce as plain maps, to hold the pallet against.
@@ -40,7 +66,7 @@ struct Model {
     now: u32,
     active: BTreeMap<u8, Amount>,
     unbonding: Vec<(u8, Amount, u32)>,
-    devices: BTreeMap<u8, u8>,
+    devices: BTreeMap<u8, Known>,
 }
 
 impl Model {
@@ -51,7 +77,7 @@ impl Model {
     fn need(&self, who: u8) -> Amount {
         self.devices
             .values()
-            .filter(|owner| **owner == who)
+            .filter(|device| device.owner == who)
             .map(|_| MIN_BOND)
             .sum()
     }
@@ -90,13 +116,45 @@ impl Model {
                 let allowed = !self.devices.contains_key(&device)
                     && self.active(who) >= self.need(who) + MIN_BOND;
                 if allowed {
-                    self.devices.insert(device, who);
+                    let known = Known {
+                        owner: who,
+                        ..Default::default()
+                    };
+                    self.devices.insert(device, known);
                 }
                 allowed
             }
             Step::Retire(who, device) => {
-                let allowed = self.devices.get(&device) == Some(&who);
+                let known = self.devices.get(&device);
+                let allowed = known.is_some_and(|known| known.owner == who);
                 allowed && self.devices.remove(&device).is_some()
+            }
+            Step::Settle(device, failed, accepted) => {
+                if let Some(known) = self.devices.get_mut(&device)
+                    && failed + accepted > 0
+                {
+                    known.tasks.extend((0..failed).map(|_| false));
+                    known.tasks.extend((0..accepted).map(|_| true));
+                    known.last_task = Some(self.now);
+                }
+                true
+            }
+            Step::Review(by, device) => {
+                let now = self.now;
+                let Some(known) = self.devices.get_mut(&device) else {
+                    return false;
+                };
+                let rested = |last: u32| now >= last + REVIEW_PERIOD_BLOCKS;
+                let allowed = by.is_none_or(|who| {
+                    who == known.owner
+                        && known.faults() > 10
+                        && known.last_review.is_none_or(rested)
+                });
+                if allowed {
+                    known.tasks.clear();
+                    known.last_review = Some(now);
+                }
+                allowed
             }
             Step::Pass(blocks) => {
                 self.now += blocks;
@@ -113,6 +171,17 @@ fn take(step: Step) -> bool {
         Step::Withdraw(who) => withdraw(who),
         Step::Register(who, device) => register(who, device),
         Step::Retire(who, device) => retire(who, device),
+        Step::Settle(device, failed, accepted) => {
+            let change = RecordChange {
+                accepted,
+                failed,
+                ..Default::default()
+            };
+            Workforce::apply_record_change(&id(device), &change);
+            Ok(())
+        }
+        Step::Review(Some(who), device) => review(who, device),
+        Step::Review(None, device) => Workforce::review(RuntimeOrigin::root(), id(device)),
         Step::Pass(blocks) => {
             System::set_block_number(System::block_number() + blocks);
             Ok(())
@@ -139,8 +208,19 @@ proptest! {
                 prop_assert_eq!(bond.active, model.active(who));
             }
             for device in 1..6 {
-                let owner = Workforce::device(&id(device)).map(|device| device.account);
-                prop_assert_eq!(owner, model.devices.get(&device).copied().map(account));
+                let kept = Workforce::device(&id(device)).map(|device| (
+                    device.account,
+                    device.history.faulty_tasks() as usize,
+                    device.last_task,
+                    device.last_review,
+                ));
+                let known = model.devices.get(&device).map(|known| (
+                    account(known.owner),
+                    known.faults(),
+                    known.last_task.unwrap_or(0),
+                    known.last_review.unwrap_or(0),
+                ));
+                prop_assert_eq!(kept, known);
             }
             Ok(())
         })?;
