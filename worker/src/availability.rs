@@ -9,7 +9,8 @@
 //! | [`Withheld`] | every reason that holds the machine back, in words |
 //!
 //! [`Availability::judge`] is pure and remembers nothing, so nothing that once went wrong with the
-//! clock can hold the machine back later: whatever the clock shows now decides.
+//! clock can hold the machine back later: whatever the clock shows now decides. What the verdict
+//! before was counts for the temperature alone, see [`Availability::judge_after`].
 //!
 //! # What is not known
 //!
@@ -36,6 +37,7 @@ pub use withheld::{Verdict, Withheld};
 
 use crate::machine::{Link, State};
 use serde::Deserialize;
+use withheld::cooled;
 
 /// How much of the machine may be used, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -73,12 +75,24 @@ pub struct OnlyWhenIdle {
 impl Availability {
     /// Whether the machine may be used: at this time, in this state, with these data moved.
     pub fn judge(&self, now: WallClock, state: &State, used: &DataUsed) -> Verdict {
+        self.judge_after(&Verdict::Available, now, state, used)
+    }
+
+    /// The same for a machine that this was the verdict on a moment ago: one that was too hot must
+    /// be some degrees cooler than the limit.
+    pub fn judge_after(
+        &self,
+        last: &Verdict,
+        now: WallClock,
+        state: &State,
+        used: &DataUsed,
+    ) -> Verdict {
         let reasons: Vec<Withheld> = [
             self.hours_hold(now),
             self.network_holds(state),
             self.data_hold(now, used),
             self.battery_holds(state),
-            self.heat_holds(state),
+            self.heat_holds(last, state),
             self.input_holds(state),
             self.load_holds(state),
         ]
@@ -154,10 +168,19 @@ impl Availability {
         })
     }
 
-    fn heat_holds(&self, state: &State) -> Option<Withheld> {
+    fn heat_holds(&self, last: &Verdict, state: &State) -> Option<Withheld> {
         let decicelsius = state.temperature_decicelsius?;
         let decicelsius_max = self.temperature_decicelsius_max;
-        (decicelsius > decicelsius_max).then_some(Withheld::TooHot {
+        let was_too_hot = last
+            .reasons()
+            .iter()
+            .any(|reason| matches!(reason, Withheld::TooHot { .. }));
+        let limit = if was_too_hot {
+            cooled(decicelsius_max)
+        } else {
+            decicelsius_max
+        };
+        (decicelsius > limit).then_some(Withheld::TooHot {
             decicelsius,
             decicelsius_max,
         })

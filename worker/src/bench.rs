@@ -45,6 +45,18 @@ pub trait Executor: Send + 'static {
     ) -> Result<Outcome, RunError>;
 }
 
+impl Executor for Box<dyn Executor> {
+    fn run(
+        &mut self,
+        program: &Program,
+        invocation: &Invocation,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Outcome, RunError> {
+        self.as_mut().run(program, invocation, limits, cancel)
+    }
+}
+
 /// Runs programs in the sandbox, and says what came of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sandbox;

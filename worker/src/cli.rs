@@ -3,7 +3,7 @@
 use crate::{
     bench::Executor,
     device::{DeviceSecrets, KeyFileError},
-    settings::{Level, Log, Settings, SettingsError, TEMPLATE},
+    settings::{self, Level, Log, Settings, SettingsError},
     shell::{self, Ended, WorkerError},
 };
 use clap::{Args, Parser, Subcommand};
@@ -108,7 +108,7 @@ pub fn run<E: Executor>(args: &RunArgs, executor: E) -> Result<ExitCode, Command
         .map_err(CommandError::System)?;
     let ended = runtime.block_on(async {
         let stop = stop_signals().map_err(CommandError::System)?;
-        shell::run(settings, args.once, executor, stop)
+        shell::run(settings, args.once, Box::new(executor), stop)
             .await
             .map_err(CommandError::from)
     });
@@ -195,7 +195,7 @@ pub fn init(path: &Path) -> Result<Initialised, CommandError> {
     let settings = if has_settings {
         Settings::load(path)?
     } else {
-        Settings::parse(TEMPLATE, path)?
+        Settings::parse(&settings::template(), path)?
     };
     if settings.device_key.exists() && has_settings {
         return Err(CommandError::SettingsExist { path: path.into() });
@@ -207,7 +207,7 @@ pub fn init(path: &Path) -> Result<Initialised, CommandError> {
             .write(true)
             .create_new(true)
             .open(path)
-            .and_then(|mut file| file.write_all(TEMPLATE.as_bytes()));
+            .and_then(|mut file| file.write_all(settings::template().as_bytes()));
         written.map_err(|source| CommandError::WriteSettings {
             path: path.into(),
             source,

@@ -26,13 +26,22 @@
 //! device may hold, so two exchanges on their way do no harm. What comes over all the same is given
 //! back.
 //!
+//! # The machine's owner
+//!
+//! [`Event::Measured`] says how the machine is and whether its owner's rules let it be used; `offer`
+//! does what follows from it. `benchmark` runs what masternodes send to learn how fast it is.
+//!
+//! # Time
+//!
 //! Everything that happens at a time is decided by one function that says when it is due
 //! (`exchange_due_at`, `wish_passes_at`); [`Core::next_wakeup`] is made of the same functions, so
 //! it is never a time at which nothing happens.
 
 mod backoff;
+mod benchmark;
 mod event;
 mod exchange;
+mod offer;
 mod session;
 mod stop;
 mod task;
@@ -45,11 +54,14 @@ pub use event::{Effect, Event, Fault, Finished, Notice, Restored, Sealed};
 
 use crate::limits::{MASTERNODES_MAX, UNACKNOWLEDGED_MAX};
 use backoff::Backoff;
+use offer::Offer;
 use quern_primitives::{
     device::Class,
     ids::{DeviceId, Digest},
 };
-use quern_protocol::{Hello, Refusal, ReplicaId, Request, Response, Welcome};
+use quern_protocol::{
+    Hello, Machine, Refusal, ReplicaId, Request, Response, WORKER_VERSION, Welcome,
+};
 use session::{Link, Session};
 use std::collections::BTreeMap;
 use stop::Stopping;
@@ -73,6 +85,8 @@ pub struct CoreSettings {
     pub software: Vec<u8>,
     /// The classes this machine can run, with the digest of each one's engine.
     pub engines: Vec<(Class, Digest)>,
+    /// What this machine is, as masternodes hear it.
+    pub machine: Machine,
     /// Memory that one task may have on this machine.
     pub memory_bytes_max: u64,
     /// How long a stopping worker lets the running task go on, in milliseconds.
@@ -88,11 +102,14 @@ pub struct CoreSettings {
 pub struct Core {
     settings: CoreSettings,
     sessions: BTreeMap<DeviceId, Session>,
-    /// Tasks in hand, oldest first; those in the sandbox's queue run in this order.
+    /// Tasks in hand; those in the sandbox's queue run in this order.
     tasks: Vec<Task>,
     /// Reports not acknowledged.
     outgoing: BTreeMap<ReplicaId, Outgoing>,
     wish: Wish,
+    offer: Offer,
+    /// The benchmark that runs.
+    benchmarking: Option<benchmark::Running>,
     backoff: Backoff,
     /// Counts connections and exchanges, so that news of an older one is told apart.
     next_number: u64,
@@ -126,6 +143,8 @@ impl Core {
             tasks: Vec::new(),
             outgoing,
             wish: Wish::default(),
+            offer: Offer::default(),
+            benchmarking: None,
             backoff,
             next_number: 0,
             acknowledged: 0,
@@ -164,7 +183,7 @@ impl Core {
         self.acknowledged
     }
 
-    /// Replicas in hand, oldest first.
+    /// Replicas in hand.
     pub fn in_hand(&self) -> impl Iterator<Item = ReplicaId> {
         self.tasks.iter().map(|task| task.id)
     }
@@ -205,6 +224,8 @@ impl Core {
             Event::Failed { id, fault } => self.on_failed(id, fault),
             Event::Ran { finished } => self.on_ran(now, finished),
             Event::Delivered { id } => self.on_delivered(now, id),
+            Event::Measured { state, verdict } => self.on_measured(state, verdict),
+            Event::Benchmarked { output } => self.on_benchmarked(output),
             Event::Stop => self.begin_stop(now),
         }
     }
@@ -215,6 +236,8 @@ impl Core {
             return;
         }
         self.continue_stop(now);
+        self.start_benchmark();
+        self.run_prepared();
         self.connect_due(now);
         self.pass_wish(now);
         self.send_due_exchanges(now);
@@ -314,6 +337,8 @@ impl Core {
             software: self.settings.software.clone(),
             engines: self.settings.engines.clone(),
             in_hand,
+            version: WORKER_VERSION,
+            machine: self.settings.machine.clone(),
         });
         self.effects.push(Effect::Ask {
             masternode,

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   masternodes ◄── connections, pieces ──► shell ──► bench: open, run, seal, sign
-//!                                            │ ▲        one thread, one task at a time
+//!   machine, clock ── readings, verdicts ──► │ ▲        one thread, one task at a time
 //!                                     events ▼ │ effects
 //!                                            core
 //! ```
@@ -28,10 +28,12 @@
 //! Below the data folder: `programs/`, a cache of programs by their hash; `reports/`, finished tasks
 //! that are worth keeping until they are acknowledged. Both are checked when they are read, so that
 //! a torn file is noticed and dropped. A worker that is killed loses at most tasks that nobody has
-//! acknowledged, and masternodes give those to others.
+//! acknowledged, and masternodes give those to others. `data-used` counts the data moved in each
+//! month; of that a kill loses half a minute.
 
 pub mod availability;
 pub mod bench;
+mod benchmark;
 pub mod cli;
 pub mod core;
 pub mod device;
@@ -42,4 +44,6 @@ mod programs;
 mod reports;
 pub mod settings;
 pub mod shell;
+mod telemetry;
+mod traffic;
 mod transfer;

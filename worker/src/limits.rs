@@ -25,6 +25,11 @@ pub const REPEAT_MS: u64 = 30_000;
 /// How often a worker that only waits for acknowledgements asks for them, in milliseconds.
 pub const POLL_MS: u64 = 100;
 
+/// How long after the last word a masternode hears that a task is at another stage, in milliseconds:
+/// for a task that takes longer it is a message at the most every half second, and one that takes
+/// less has its report sent before.
+pub const PROGRESS_MS: u64 = 500;
+
 /// How long one of several masternodes may keep the wish for work without answering it, in
 /// milliseconds, before the wish goes to the next.
 pub const PATIENCE_MS: u64 = 1_000;
@@ -65,6 +70,13 @@ pub const PIECES_IN_FLIGHT: usize = 2;
 
 /// Compiled programs kept in memory.
 pub const COMPILED_MAX: usize = 8;
+
+/// Memory of a benchmark, as the protocol has it.
+pub const BENCHMARK_MEMORY_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long a benchmark may run, in milliseconds: what takes a minute tells that the machine is slow,
+/// and tasks wait meanwhile.
+pub const BENCHMARK_MS_MAX: u64 = 60_000;
 
 /// Stack of the thread that runs programs.
 pub const RUN_STACK_BYTES: usize = 4 * 1024 * 1024;

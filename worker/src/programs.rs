@@ -43,7 +43,7 @@ impl Engines {
             .collect())
     }
 
-    fn engine(&self, class: Class) -> Result<Engine, EngineError> {
+    pub(crate) fn engine(&self, class: Class) -> Result<Engine, EngineError> {
         let mut engines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = engines.get(&class) {
             return Ok(engine.clone());

@@ -1,9 +1,12 @@
 //! The settings file, `worker.toml`.
 //!
-//! Every key with its default is in [`TEMPLATE`], which `quern-worker init` writes. Paths are
+//! Every key with its default is in [`template`], which `quern-worker init` writes. Paths are
 //! relative to the file's own folder.
 
-use crate::limits::SETTINGS_BYTES_MAX;
+use crate::{
+    availability::{self, Availability},
+    limits::SETTINGS_BYTES_MAX,
+};
 use quern_network::{Multiaddr, Prefer};
 use quern_primitives::{
     ids::{DeviceId, GenesisHash},
@@ -17,7 +20,12 @@ use std::{
 };
 
 /// A settings file with every key, its default and what it means.
-pub const TEMPLATE: &str = r#"# Settings of a Quern worker. Paths are relative to this file's folder.
+pub fn template() -> String {
+    [TEMPLATE, availability::TEMPLATE].concat()
+}
+
+/// All of it but the table `[availability]`.
+const TEMPLATE: &str = r#"# Settings of a Quern worker. Paths are relative to this file's folder.
 
 # The device's secret keys, made by `quern-worker init`.
 device_key = "device.key"
@@ -41,7 +49,8 @@ prefer = "quic"
 stop_grace_s = 30
 
 [limits]
-# Memory one task may have, in MiB, from 1 to 4096. Tasks that may need more are not taken.
+# Memory one task may have, in MiB, from 1 to 4096. Tasks that may need more are not taken, nor such
+# as may need more than the part of the machine's memory that `availability.memory_percent` allows.
 memory_mib = 2048
 
 # Disk for cached programs, in MiB, from 64 to 1048576.
@@ -54,6 +63,9 @@ format = "text"
 # "error", "warn", "info", "debug" or "trace".
 level = "info"
 "#;
+
+/// Bytes of a MiB.
+const MIB: u64 = 1024 * 1024;
 
 /// A worker's settings, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,12 +80,14 @@ pub struct Settings {
     pub prefer: Prefer,
     /// How long a stopping worker lets the running task go on, in milliseconds.
     pub stop_grace_ms: u64,
-    /// Memory one task may have.
+    /// Memory one task may have, if the owner's share of the machine's is not less.
     pub memory_bytes_max: u64,
     /// Disk for cached programs.
     pub programs_bytes_max: u64,
     /// How to log.
     pub log: Log,
+    /// How much of the machine may be used, and when.
+    pub availability: Availability,
 }
 
 /// Where masternodes are learnt from.
@@ -219,6 +233,8 @@ struct Entries {
     limits: LimitsEntry,
     #[serde(default)]
     log: LogEntry,
+    #[serde(default)]
+    availability: Availability,
 }
 
 #[derive(Deserialize)]
@@ -304,8 +320,7 @@ impl Settings {
             source: Box::new(source),
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let mib = 1024 * 1024;
-        let most_memory_mib = TASK_MEMORY_BYTES_MAX / mib;
+        let most_memory_mib = TASK_MEMORY_BYTES_MAX / MIB;
         let LimitsEntry {
             memory_mib,
             programs_mib,
@@ -322,13 +337,23 @@ impl Settings {
                 PreferEntry::Tcp => Prefer::Tcp,
             },
             stop_grace_ms: file.stop_grace_s * 1_000,
-            memory_bytes_max: memory_mib * mib,
-            programs_bytes_max: programs_mib * mib,
+            memory_bytes_max: memory_mib * MIB,
+            programs_bytes_max: programs_mib * MIB,
             log: Log {
                 json: file.log.format == Format::Json,
                 level: file.log.level,
             },
+            availability: file.availability,
         })
+    }
+
+    /// Memory that one task may have on a machine with so much, in bytes. One task runs at a time,
+    /// so the owner's share of the memory is all its own.
+    pub fn task_memory_bytes(&self, ram_mib: Option<u64>) -> u64 {
+        let share = ram_mib.map_or(u64::MAX, |mib| {
+            self.availability.memory_max(mib.saturating_mul(MIB))
+        });
+        self.memory_bytes_max.min(share)
     }
 }
 
@@ -409,7 +434,29 @@ mod tests {
 
     #[test]
     fn the_template_holds_the_defaults() {
-        assert_eq!(parse(TEMPLATE).unwrap(), parse(CHAIN).unwrap());
+        assert_eq!(parse(&template()).unwrap(), parse(CHAIN).unwrap());
+    }
+
+    #[test]
+    fn preferences_are_read_with_the_settings() {
+        let text = format!("{CHAIN}[availability]\nbattery_percent_min = 25\n");
+        let availability = parse(&text).unwrap().availability;
+        assert_eq!(availability.battery_permille_min, 250);
+        let told = refusal(&format!("{CHAIN}[availability]\ncpu_percent = 0"));
+        assert!(told.contains("`availability.cpu_percent`"), "{told}");
+    }
+
+    #[test]
+    fn a_task_has_no_more_memory_than_the_owners_share() {
+        let settings = |limits: &str| parse(&format!("{CHAIN}{limits}")).unwrap();
+        let default = settings("");
+        assert_eq!(default.task_memory_bytes(Some(1_024)), 1_024 * MIB);
+        assert_eq!(default.task_memory_bytes(Some(65_536)), 2_048 * MIB);
+        assert_eq!(default.task_memory_bytes(None), 2_048 * MIB);
+        let quarter = settings("[availability]\nmemory_percent = 25");
+        assert_eq!(quarter.task_memory_bytes(Some(4_096)), 1_024 * MIB);
+        let small = settings("[limits]\nmemory_mib = 512\n[availability]\nmemory_percent = 25");
+        assert_eq!(small.task_memory_bytes(Some(4_096)), 512 * MIB);
     }
 
     #[test]

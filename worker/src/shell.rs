@@ -1,22 +1,32 @@
-//! Carries out what the core decides: connections, timers, files, the thread that does the tasks.
+//! Carries out what the core decides: connections, timers, files, the thread that does the tasks. And
+//! tells it what is seen of the machine.
 //!
 //! Everything but the tasks themselves runs on one task of one runtime, so that nothing waits for a
 //! lock; the runtime may have a single thread.
 
+mod gauge;
 mod in_hand;
 mod links;
+mod notices;
+mod thread;
 
 use crate::{
+    availability::DataUsedError,
     bench::{Bench, Executor},
-    core::{Core, CoreSettings, Effect, Event, Fault, Finished, Notice, Sealed, Tick},
+    benchmark::Benchmarks,
+    core::{Core, CoreSettings, Effect, Event, Finished, Sealed, Tick},
     device::{DeviceSecrets, KeyFileError},
-    limits::{PAUSE_MS_MAX, RUN_STACK_BYTES},
+    limits::PAUSE_MS_MAX,
     masternodes::{Directory, LookUpError, Network},
     programs::{Engines, Programs, Store},
     reports::Reports,
     settings::Settings,
+    telemetry,
+    traffic::Traffic,
 };
-use in_hand::{InHand, Queue};
+use futures::future::BoxFuture;
+use gauge::Gauge;
+use in_hand::InHand;
 use links::Links;
 use quern_primitives::ids::DeviceId;
 use quern_protocol::ReplicaId;
@@ -24,11 +34,13 @@ use quern_sandbox::EngineError;
 use std::{
     collections::VecDeque,
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     time::{Duration, Instant},
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval_at},
+};
 
 /// News that may wait for the shell.
 const NEWS_MAX: usize = 256;
@@ -41,9 +53,6 @@ const LOOK_UP_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often the number of acknowledged tasks is told, when there are new ones.
 const SUMMARY_EVERY: Duration = Duration::from_secs(30);
-
-/// Errands that may wait for the bench, abandoned ones that it has not looked at included.
-const ERRANDS_MAX: usize = 64;
 
 /// Why a worker ends, other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +71,12 @@ pub enum WorkerError {
         /// What the system says.
         source: io::Error,
     },
+    /// The count of the data moved cannot be used.
+    #[error(transparent)]
+    DataUsed(#[from] DataUsedError),
+    /// What looks at the machine has ended.
+    #[error("what looks at the machine has ended; this is a fault of the worker, report it")]
+    LookEnded,
     /// The thread for the tasks does not start.
     #[error("cannot start the thread that does the tasks; raise this machine's limit of threads")]
     Thread(#[source] io::Error),
@@ -95,16 +110,30 @@ enum News {
         ready: in_hand::Ready,
     },
     LookedUp(Box<Directory>, Result<Network, LookUpError>),
+    Looked(Box<gauge::Reading>),
+    LookEnded,
 }
 
 /// Runs a worker until it is told to stop, or with `once` until one task is acknowledged.
 ///
 /// The first message on `stop` stops it cleanly, a second one at once. The executor is what runs
 /// programs: [`crate::bench::Sandbox`], unless it is a test's.
-pub async fn run<E: Executor>(
+///
+/// Boxed on both sides, so that all of it is compiled with this library and not with each program
+/// that calls it.
+pub fn run(
     settings: Settings,
     once: bool,
-    executor: E,
+    executor: Box<dyn Executor>,
+    stop: mpsc::Receiver<()>,
+) -> BoxFuture<'static, Result<Ended, WorkerError>> {
+    Box::pin(start(settings, once, executor, stop))
+}
+
+async fn start(
+    settings: Settings,
+    once: bool,
+    executor: Box<dyn Executor>,
     mut stop: mpsc::Receiver<()>,
 ) -> Result<Ended, WorkerError> {
     let secrets = DeviceSecrets::load(&settings.device_key)?;
@@ -116,10 +145,17 @@ pub async fn run<E: Executor>(
         Store::open(settings.data.join("programs"), settings.programs_bytes_max).map_err(data)?;
     let (reports, restored) = Reports::open(settings.data.join("reports")).map_err(data)?;
     let engines = Engines::default();
+    let (started, traffic) = (Instant::now(), Traffic::default());
+    let (news, received) = mpsc::channel(NEWS_MAX);
+    let (gauge, machine) = tokio::select! {
+        looked = Gauge::start(&settings, started, traffic.clone(), news.clone()) => looked?,
+        _ = stop.recv() => return Ok(Ended::Cleanly { acknowledged: 0 }),
+    };
     let core_settings = CoreSettings {
         software: concat!("quern-worker/", env!("CARGO_PKG_VERSION")).into(),
         engines: engines.offered()?,
-        memory_bytes_max: settings.memory_bytes_max,
+        machine: telemetry::machine(&machine),
+        memory_bytes_max: settings.task_memory_bytes(machine.ram_mib),
         stop_grace_ms: settings.stop_grace_ms,
         once,
         seed: rand::random(),
@@ -131,13 +167,18 @@ pub async fn run<E: Executor>(
         network = first_look_up(&mut directory) => network,
         _ = stop.recv() => return Ok(Ended::Cleanly { acknowledged: 0 }),
     };
-    let (news, received) = mpsc::channel(NEWS_MAX);
     let bench = Bench::new(&secrets, network.genesis, executor).keeping(reports.clone());
-    let queue = start_bench(bench, news.clone())?;
+    let queue = thread::start(bench, Benchmarks::new(engines.clone()), news.clone())?;
     let shell = Shell {
         core: Core::new(core_settings, restored),
-        started: Instant::now(),
-        links: Links::new(secrets.signing_seed(), settings.prefer, news.clone()),
+        started,
+        gauge,
+        links: Links::new(
+            secrets.signing_seed(),
+            settings.prefer,
+            traffic,
+            news.clone(),
+        ),
         in_hand: InHand::new(
             Programs::new(store, engines),
             reports.clone(),
@@ -168,42 +209,10 @@ async fn first_look_up(directory: &mut Directory) -> Network {
     }
 }
 
-fn start_bench<E: Executor>(
-    mut bench: Bench<E>,
-    news: mpsc::Sender<News>,
-) -> Result<Queue, WorkerError> {
-    let (queue, errands) = std::sync::mpsc::sync_channel(ERRANDS_MAX);
-    let work = move || {
-        for errand in errands {
-            let errand: Box<crate::bench::Errand> = errand;
-            let id = errand.assignment.id;
-            // A fault of the engine may cost a task, but not the worker.
-            let done = catch_unwind(AssertUnwindSafe(|| bench.work(&errand)));
-            let event = match done {
-                Ok(Some(Ok(finished))) => Event::Ran { finished },
-                Ok(Some(Err(fault))) => Event::Failed { id, fault },
-                Ok(None) => continue,
-                Err(_) => Event::Failed {
-                    id,
-                    fault: Fault::NoRoom,
-                },
-            };
-            if news.blocking_send(News::Core(event)).is_err() {
-                return;
-            }
-        }
-    };
-    std::thread::Builder::new()
-        .name("tasks".into())
-        .stack_size(RUN_STACK_BYTES)
-        .spawn(work)
-        .map_err(WorkerError::Thread)?;
-    Ok(queue)
-}
-
 struct Shell {
     core: Core,
     started: Instant,
+    gauge: Gauge,
     links: Links,
     in_hand: InHand,
     reports: Reports,
@@ -222,6 +231,14 @@ impl Shell {
     ) -> Result<Ended, WorkerError> {
         let mut stops = 0;
         let mut summary = tokio::time::interval(SUMMARY_EVERY);
+        let period = self.gauge.period();
+        let mut looks = interval_at(tokio::time::Instant::now() + period, period);
+        // After a sleep of the machine one look is enough.
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Whether the machine may be used is known before anybody is asked for anything. Finding the
+        // masternodes may have taken long.
+        self.gauge.look();
+        self.tell(self.gauge.measured())?;
         self.learn(network)?;
         self.look_up_later(directory);
         loop {
@@ -235,6 +252,7 @@ impl Shell {
                 Some(()) = stop.recv() => {
                     stops += 1;
                     if stops > 1 {
+                        self.gauge.keep();
                         return Ok(Ended::AtOnce);
                     }
                     self.tell(Event::Stop)?
@@ -243,6 +261,10 @@ impl Shell {
                     self.summarise();
                     false
                 }
+                _ = looks.tick() => match self.gauge.look() {
+                    Some(measured) => self.tell(measured)?,
+                    None => false,
+                },
             };
             if left {
                 return Ok(self.leave().await);
@@ -311,6 +333,11 @@ impl Shell {
                     }
                 }
             }
+            News::Looked(reading) => match self.gauge.looked(*reading) {
+                Some(measured) => self.tell(measured),
+                None => Ok(false),
+            },
+            News::LookEnded => Err(WorkerError::LookEnded),
         }
     }
 
@@ -358,6 +385,8 @@ impl Shell {
                 return Ok(self.in_hand.prepare(masternode, *assignment, link));
             }
             Effect::Run { id } => return self.in_hand.run(&id),
+            Effect::Benchmark { benchmark } => return self.in_hand.benchmark(benchmark),
+            Effect::StopBenchmark => self.in_hand.stop_benchmark(),
             Effect::Deliver { id } => {
                 let masternode = self
                     .core
@@ -373,7 +402,7 @@ impl Shell {
                 self.in_hand.abandon(&id);
                 self.reports.forget(&id);
             }
-            Effect::Tell(notice) => log(&notice),
+            Effect::Tell(notice) => notices::log(&notice),
             Effect::Leave => {}
         }
         Ok(None)
@@ -394,6 +423,7 @@ impl Shell {
     /// Keeps what is not acknowledged, and says goodbye.
     async fn leave(mut self) -> Ended {
         self.summarise();
+        self.gauge.keep();
         let unkept: Vec<(DeviceId, Finished)> = self
             .core
             .unacknowledged()
@@ -423,25 +453,5 @@ async fn sleep_until(started: Instant, wakeup: Option<Tick>) {
             tokio::time::sleep_until((started + Duration::from_millis(at)).into()).await;
         }
         None => std::future::pending().await,
-    }
-}
-
-fn log(notice: &Notice) {
-    match notice {
-        Notice::Welcomed { masternode } => tracing::info!(%masternode, "let in"),
-        Notice::Refused {
-            masternode,
-            refusal,
-            pause_ms,
-        } => {
-            tracing::warn!(%masternode, again_in_ms = pause_ms, "refused: {refusal}");
-        }
-        Notice::Acknowledged { id } => tracing::debug!(?id, "acknowledged"),
-        Notice::Discarded { id, reason } => tracing::debug!(?id, ?reason, "not wanted any more"),
-        Notice::NotDone { id, fault } => tracing::warn!(?id, "a task was not done: {fault}"),
-        Notice::Stopping { finishes: Some(id) } => {
-            tracing::info!(?id, "stopping when the running task has ended");
-        }
-        Notice::Stopping { finishes: None } => tracing::info!("stopping"),
     }
 }

@@ -1,7 +1,7 @@
 //! Pieces: fetching what does not fit into an assignment, delivering what does not fit into a report.
 //! Both go on where they were when a connection breaks and another stands.
 
-use crate::{core::Fault, limits::PIECES_IN_FLIGHT};
+use crate::{core::Fault, limits::PIECES_IN_FLIGHT, traffic::Traffic};
 use futures::{StreamExt, stream};
 use quern_network::{Client, RequestError};
 use quern_protocol::{
@@ -22,11 +22,15 @@ const FIRST_RESERVATION_BYTES: u64 = 1024 * 1024;
 
 /// The connection with one masternode, as it comes and goes.
 #[derive(Clone)]
-pub(crate) struct Link(watch::Receiver<Option<Client>>);
+pub(crate) struct Link {
+    clients: watch::Receiver<Option<Client>>,
+    traffic: Traffic,
+}
 
 impl Link {
-    pub(crate) fn new(clients: watch::Receiver<Option<Client>>) -> Self {
-        Self(clients)
+    /// What goes over it is counted there.
+    pub(crate) fn new(clients: watch::Receiver<Option<Client>>, traffic: Traffic) -> Self {
+        Self { clients, traffic }
     }
 
     /// The connection, as soon as there is one. When there will be none any more it never returns;
@@ -38,7 +42,7 @@ impl Link {
                 .is_some_and(|client| !client.is_disconnected())
         };
         let found = self
-            .0
+            .clients
             .wait_for(standing)
             .await
             .map(|client| (*client).clone());
@@ -111,7 +115,7 @@ pub(crate) async fn fetch(link: &mut Link, content: Content, total: u64) -> Resu
     let mut patience = Patience::default();
     loop {
         let client = link.client().await;
-        match fetch_rest(&client, content, total, &mut bytes).await {
+        match fetch_rest(&client, &link.traffic, content, total, &mut bytes).await {
             Ok(()) => return Ok(bytes),
             Err(Broken::For(fault)) => return Err(fault),
             Err(Broken::Off) => patience.after(bytes.len() as u64, &client).await?,
@@ -121,6 +125,7 @@ pub(crate) async fn fetch(link: &mut Link, content: Content, total: u64) -> Resu
 
 async fn fetch_rest(
     client: &Client,
+    traffic: &Traffic,
     content: Content,
     total: u64,
     bytes: &mut Vec<u8>,
@@ -137,7 +142,7 @@ async fn fetch_rest(
                     offset,
                     length,
                 });
-                async move { (u64::from(length), client.request(request).await) }
+                async move { (u64::from(length), traffic.request(client, request).await) }
             });
         let mut answers = stream::iter(pieces).buffered(PIECES_IN_FLIGHT);
         while let Some((wanted, answer)) = answers.next().await {
@@ -165,7 +170,7 @@ pub(crate) async fn deliver(link: &mut Link, id: ReplicaId, sealed: &[u8]) -> Re
     let mut patience = Patience::default();
     loop {
         let client = link.client().await;
-        match deliver_rest(&client, id, sealed, &mut received).await {
+        match deliver_rest(&client, &link.traffic, id, sealed, &mut received).await {
             Ok(()) => return Ok(()),
             Err(Broken::For(fault)) => return Err(fault),
             Err(Broken::Off) => patience.after(received, &client).await?,
@@ -175,6 +180,7 @@ pub(crate) async fn deliver(link: &mut Link, id: ReplicaId, sealed: &[u8]) -> Re
 
 async fn deliver_rest(
     client: &Client,
+    traffic: &Traffic,
     id: ReplicaId,
     sealed: &[u8],
     received: &mut u64,
@@ -189,7 +195,7 @@ async fn deliver_rest(
             offset,
             bytes: piece,
         };
-        let there = match client.request(Request::Deliver(deliver)).await? {
+        let there = match traffic.request(client, Request::Deliver(deliver)).await? {
             Response::Delivered { received_bytes } => received_bytes,
             other => return Err(unexpected(&other)),
         };

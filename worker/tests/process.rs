@@ -6,7 +6,11 @@
 mod office;
 
 use office::{Device, Office, id};
-use quern_worker::device::DeviceSecrets;
+use quern_protocol::Unavailable;
+use quern_worker::{
+    availability::{self, Weekday},
+    device::DeviceSecrets,
+};
 use std::{
     path::Path,
     process::{ExitStatus, Output, Stdio},
@@ -173,4 +177,34 @@ async fn a_worker_killed_in_the_middle_of_a_task_starts_clean() {
     assert!(ended(&mut office, child).await.success());
     assert_eq!(office.hellos.last().unwrap().in_hand, []);
     assert!(office.acknowledged.contains(&id(2)));
+}
+
+#[tokio::test]
+async fn a_worker_outside_its_hours_asks_for_nothing_and_says_why() {
+    let (folder, mut office) = prepared().await;
+    // Some days from now, so that it is another day whenever the test ends.
+    let today = availability::now().week_minute().weekday();
+    let other_day = Weekday::ALL[(today as usize + 3) % 7].to_string();
+    let hours = format!("hours = [{:?}]\n", other_day[..3].to_lowercase());
+    let settings = office.settings() + &hours;
+    std::fs::write(folder.path().join("worker.toml"), settings).unwrap();
+    office.add(1, &program(SHORT), b"");
+    let child = command(folder.path(), &["run"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    office
+        .until("signs of life", |office| office.wants.len() >= 3)
+        .await;
+    assert!(office.wants.iter().all(|want| *want == 0));
+    assert_eq!(office.in_hand.len(), 0);
+    let told = &office.states[0].unavailable;
+    assert_eq!(*told, [Unavailable::OutsideHours]);
+
+    signal(&child, "TERM").await;
+    let ended = office.during(child.wait_with_output()).await.unwrap();
+    assert!(ended.status.success());
+    let log = String::from_utf8(ended.stderr).unwrap();
+    let reason = format!("outside `availability.hours`, which begin again on {other_day}");
+    assert!(log.contains(&format!("withheld: {reason}")), "{log}");
 }

@@ -11,7 +11,8 @@ use quern_primitives::{
     receipt::{Exit, Receipt},
 };
 use quern_protocol::{
-    Discard, DiscardReason, HandBack, HandBackReason, Output, Refusal,
+    Benchmark, BenchmarkAnswer, Discard, DiscardReason, HandBack, HandBackReason, Output, Refusal,
+    WORKER_VERSION,
     limits::{INLINE_RESULT_BYTES_MAX, INLINE_SHARD_BYTES_MAX, TASKS_IN_HAND_MAX},
 };
 use quern_worker::{
@@ -39,6 +40,20 @@ const ECHO: &str = r#"(module
                 (i32.store (i32.const 4) (i32.load (i32.const 8)))
                 (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
                 (br $more))))))"#;
+
+/// Writes the first half of the 16 bytes that it reads.
+const HALF: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_read"
+        (func $read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (i32.store (i32.const 0) (i32.const 1024))
+        (i32.store (i32.const 4) (i32.const 16))
+        (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (i32.store (i32.const 4) (i32.const 8))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
 
 /// Counts so far that it takes some seconds.
 const LONG: &str = r#"(module
@@ -93,7 +108,7 @@ impl Worker {
     fn start(folder: &TempDir, once: bool) -> Self {
         let settings = Settings::load(&folder.path().join("worker.toml")).unwrap();
         let (stop, stopped) = mpsc::channel(2);
-        let ended = tokio::spawn(shell::run(settings, once, Sandbox, stopped));
+        let ended = tokio::spawn(shell::run(settings, once, Box::new(Sandbox), stopped));
         Self { stop, ended }
     }
 
@@ -140,6 +155,49 @@ async fn a_small_task_comes_back_sealed_committed_and_signed() {
         Ended::Cleanly { acknowledged: 1 }
     );
     assert_eq!(office.in_hand.len() + office.hand_backs.len(), 0);
+}
+
+#[tokio::test]
+async fn a_benchmark_is_run_and_answered_and_tasks_go_on() {
+    let (folder, mut office) = prepared().await;
+    let benchmark = |number, program| Benchmark {
+        number,
+        program,
+        input: *b"0123456789abcdef",
+        fuel: 1_000_000,
+    };
+    office.benchmark = Some(benchmark(7, program(HALF)));
+    let worker = Worker::start(&folder, false);
+    office
+        .until("a state", |office| !office.states.is_empty())
+        .await;
+    assert_eq!(office.hellos[0].version, WORKER_VERSION);
+    assert_eq!(office.states[0].unavailable, []);
+    let mut engines = office.hellos[0].engines.iter();
+    if engines.any(|(class, _)| *class == Class::Pinned) {
+        office
+            .until("the answer", |office| !office.benchmark_answers.is_empty())
+            .await;
+        let answer = BenchmarkAnswer {
+            number: 7,
+            output: *b"01234567",
+        };
+        assert_eq!(office.benchmark_answers, [answer]);
+    }
+    // One that fails is not answered, and stands in nobody's way.
+    office.benchmark = Some(benchmark(8, program(TRAP)));
+    office.add(1, &program(ECHO), b"hello");
+    office
+        .until("the acknowledgement", |office| {
+            office.acknowledged.contains(&id(1)) && office.benchmark.is_none()
+        })
+        .await;
+    worker.stop(&mut office).await;
+    let late = office
+        .benchmark_answers
+        .iter()
+        .any(|answer| answer.number == 8);
+    assert!(!late);
 }
 
 #[tokio::test]

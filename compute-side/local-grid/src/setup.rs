@@ -26,6 +26,10 @@ const BOND: u128 = 1_000 * BYTECHIP;
 /// the two of a measurement, which are to be alike.
 const QUIC_WORKER: usize = 3;
 
+/// A worker's preferences that hold no machine back: a grid of one machine runs on any, with an empty
+/// battery and under load.
+const ANY_MACHINE: &str = "[availability]\ntemperature_c_max = 110\nbattery_percent_min = 0\n";
+
 /// The parts that are started behind the validator.
 #[derive(Default)]
 struct Started {
@@ -288,7 +292,8 @@ fn start_worker(
              data = \"data\"\n\
              chain = [\"{node_url}\"]\n\
              prefer = \"{prefer}\"\n\
-             stop_grace_s = 2\n"
+             stop_grace_s = 2\n\
+             {ANY_MACHINE}"
         ),
     )?;
     let arguments = vec![

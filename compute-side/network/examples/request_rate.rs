@@ -60,11 +60,7 @@ fn ask(device: u64, addresses: Vec<Multiaddr>, in_flight: u64, answered: Arc<Ato
         .await
         .unwrap();
         // Who is not let in does not stay.
-        let hello = Request::Hello(Hello {
-            software: vec![],
-            engines: vec![],
-            in_hand: vec![],
-        });
+        let hello = Request::Hello(Hello::default());
         client.request(hello).await.unwrap();
         let loops = (0..in_flight).map(|_| async {
             loop {

@@ -70,6 +70,7 @@ pub struct Stopped;
 /// What devices do. For each device the events are a connection, its requests, a disconnection, and
 /// so on; never two connections without a disconnection between them.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // Almost every event is a request.
 pub enum ServerEvent {
     /// A device has connected and proven its key.
     Connected {

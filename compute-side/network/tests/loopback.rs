@@ -86,11 +86,7 @@ fn exchange(want: u8) -> Request {
 }
 
 fn hello() -> Request {
-    Request::Hello(Hello {
-        software: vec![],
-        engines: vec![],
-        in_hand: vec![],
-    })
+    Request::Hello(Hello::default())
 }
 
 /// Says hello and is let in.
@@ -531,7 +527,13 @@ async fn a_message_over_its_limit_is_refused_and_reported() {
 
 #[tokio::test]
 async fn bytes_that_are_no_message_are_refused_and_reported() {
-    for body in [&b""[..], &[255], &[0; 100], &[1, 0, 0, 0, 9], &[7; 3000]] {
+    for body in [
+        &b""[..],
+        &[255],
+        &[0; 100],
+        &[1, 0, 0, 0, 9, 0, 0],
+        &[7; 3000],
+    ] {
         let frame = [&u32::try_from(body.len()).unwrap().to_le_bytes()[..], body].concat();
         let why = misbehaviour_after(frame).await;
         assert!(

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! device                                   masternode
-//!   │ Hello { in hand, engine }            │
+//!   │ Hello { in hand, engine, machine }   │
 //!   ├─────────────────────────────────────►│  who is not registered, bonded and unbanned
 //!   │◄─────────────────────────────────────┤  hears Refused and is disconnected
 //!   │ Welcome                              │
@@ -27,7 +27,12 @@
 //! ```
 //!
 //! An exchange is also the heartbeat. A device keeps a report until it is acknowledged, in this or
-//! a later answer, and repeats it after a reconnection; repeating is harmless.
+//! a later answer, and repeats it after a reconnection; repeating is harmless. Every 30 seconds an
+//! exchange tells how the machine is, and at once when its owner's rules begin or cease to hold it
+//! back.
+//!
+//! A masternode may send a benchmark with its work. The device runs it when no task runs, and its
+//! answer comes with the next exchange; one that comes before the last has started replaces it.
 //!
 //! # Versions
 //!
@@ -40,17 +45,23 @@
 
 pub mod limits;
 mod message;
+mod telemetry;
 
 pub use message::{
     Assignment, Content, Deliver, Discard, DiscardReason, Exchange, Fetch, HandBack,
     HandBackReason, Hello, Output, Piece, Progress, Refusal, ReplicaId, Report, Request, Response,
     SealedKey, ShardFacts, Stage, TaskLimits, Welcome, Work,
 };
+pub use telemetry::{Benchmark, BenchmarkAnswer, Line, Machine, State, Unavailable};
 
 use codec::{DecodeAll, Encode};
 
 /// The protocol's name and version, as negotiated between peers.
 pub const PROTOCOL: &str = "/quern/tasks/1";
+
+/// The version of the worker, as jobs ask about it: raised when workers can do what they could not
+/// before.
+pub const WORKER_VERSION: u16 = 1;
 
 /// Why bytes from a peer are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

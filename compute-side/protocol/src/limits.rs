@@ -29,6 +29,18 @@ pub const ACKNOWLEDGEMENTS_MAX: usize = 1024;
 /// Bytes of the name and version a device gives of its software.
 pub const SOFTWARE_BYTES_MAX: usize = 64;
 
+/// Bytes of one text about a machine, such as its processor's name.
+pub const MACHINE_TEXT_BYTES_MAX: usize = 128;
+
+/// Thousandths of a whole.
+pub const PERMILLE_MAX: usize = 1_000;
+
+/// Reasons for which a machine is not offered; there are fewer kinds.
+pub const UNAVAILABLE_MAX: usize = 8;
+
+/// Bytes of a benchmark's program. A loop over some arithmetic takes a few hundred.
+pub const BENCHMARK_BYTES_MAX: usize = 16 * 1024;
+
 /// How often a device that has nothing to say says so.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 

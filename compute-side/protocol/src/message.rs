@@ -1,6 +1,6 @@
 //! The messages and the checks of their limits.
 
-use crate::{DecodeError, Message, limits};
+use crate::{Benchmark, BenchmarkAnswer, DecodeError, Machine, Message, State, limits};
 use codec::{Decode, Encode};
 use quern_primitives::{
     device::Class,
@@ -52,7 +52,7 @@ pub enum Response {
 }
 
 /// How a device introduces itself.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Hello {
     /// Name and version of its software, for people.
     pub software: Vec<u8>,
@@ -60,6 +60,10 @@ pub struct Hello {
     pub engines: Vec<(Class, Digest)>,
     /// What it still holds from an earlier connection. Everything else it was given is taken back.
     pub in_hand: Vec<ReplicaId>,
+    /// The version of its worker, as jobs ask about it; see [`crate::WORKER_VERSION`].
+    pub version: u16,
+    /// What its machine is.
+    pub machine: Machine,
 }
 
 /// The answer to a hello.
@@ -122,6 +126,10 @@ pub struct Exchange {
     pub handed_back: Vec<HandBack>,
     /// How many more replicas the device wants now.
     pub want: u8,
+    /// How its machine is, if that was read since the masternode was last told.
+    pub state: Option<State>,
+    /// What came of a benchmark.
+    pub benchmark: Option<BenchmarkAnswer>,
 }
 
 /// One finished replica.
@@ -246,6 +254,8 @@ pub struct Work {
     pub assignments: Vec<Assignment>,
     /// When to ask again if there is nothing else to say, in milliseconds.
     pub ask_again_ms: u32,
+    /// A benchmark to run as soon as no task runs.
+    pub benchmark: Option<Benchmark>,
 }
 
 /// A replica to drop.
@@ -330,7 +340,7 @@ pub struct TaskLimits {
     pub time_ms: u64,
 }
 
-fn at_most(field: &'static str, found: usize, limit: usize) -> Result<(), DecodeError> {
+pub(crate) fn at_most(field: &'static str, found: usize, limit: usize) -> Result<(), DecodeError> {
     if found > limit {
         return Err(DecodeError::OverLimit {
             field,
@@ -355,7 +365,8 @@ impl Message for Request {
                     "hello.in_hand",
                     hello.in_hand.len(),
                     limits::ACKNOWLEDGEMENTS_MAX,
-                )
+                )?;
+                hello.machine.check()
             }
             Self::Exchange(exchange) => exchange.check(),
             Self::Fetch(fetch) => at_most(
@@ -386,6 +397,7 @@ impl Exchange {
             limits::TASKS_IN_HAND_MAX,
         )?;
         at_most("exchange.want", self.want.into(), limits::TASKS_IN_HAND_MAX)?;
+        self.state.iter().try_for_each(State::check)?;
         self.reports
             .iter()
             .try_for_each(|report| match &report.output {
@@ -424,6 +436,7 @@ impl Message for Response {
                     work.assignments.len(),
                     limits::TASKS_IN_HAND_MAX,
                 )?;
+                work.benchmark.iter().try_for_each(Benchmark::check)?;
                 work.assignments.iter().try_for_each(Assignment::check)
             }
         }
@@ -539,7 +552,8 @@ mod tests {
         let inline = limits::REPORTS_MAX * (limits::INLINE_RESULT_BYTES_MAX + 1024);
         let work = limits::TASKS_IN_HAND_MAX
             * (limits::INLINE_SHARD_BYTES_MAX + shared::ARGUMENT_BYTES_MAX as usize + 4096)
-            + 2 * limits::ACKNOWLEDGEMENTS_MAX * 40;
+            + 2 * limits::ACKNOWLEDGEMENTS_MAX * 40
+            + limits::BENCHMARK_BYTES_MAX;
         assert!(inline < limits::MESSAGE_BYTES_MAX);
         assert!(work < limits::MESSAGE_BYTES_MAX);
     }

@@ -56,7 +56,7 @@ fn the_template_and_an_empty_table_hold_the_defaults() {
     assert_eq!(file.availability, defaults);
     let file: File = toml::from_str("").unwrap();
     assert_eq!(file.availability, defaults);
-    assert_eq!(defaults.temperature_decicelsius_max, 489);
+    assert_eq!(defaults.temperature_decicelsius_max, 900);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn every_reason_that_applies_is_told_with_its_setting() {
         network: Some(Link::Mobile),
         free_cpu_permille: Some(799),
         battery_permille: Some(99),
-        temperature_decicelsius: Some(495),
+        temperature_decicelsius: Some(905),
         input_idle_s: Some(599),
         ..State::default()
     };
@@ -167,7 +167,8 @@ fn every_reason_that_applies_is_told_with_its_setting() {
             "the network is mobile, and `availability.networks` does not allow that",
             "5 MB moved in 2026-11, of the 5 of `availability.data_mb_per_month`",
             "the battery is at 9.9 %, below the 10 of `availability.battery_percent_min`",
-            "the cores have 49.5 °C, above the 48.9 of `availability.temperature_c_max`",
+            "the cores have 90.5 °C; above the 90.0 of `availability.temperature_c_max` the \
+             machine is not used until they have 85.0",
             "somebody used the machine 599 seconds ago, and `availability.only_when_idle` wants 10 \
              minutes without input",
             "other programs take 20.1 % of the processor, and `availability.only_when_idle` allows \
@@ -189,11 +190,51 @@ fn limits_themselves_are_within_what_is_allowed() {
     let state = State {
         free_cpu_permille: Some(800),
         battery_permille: Some(100),
-        temperature_decicelsius: Some(489),
+        temperature_decicelsius: Some(900),
         input_idle_s: Some(600),
         ..State::default()
     };
     assert_eq!(reasons(&rules, &state), []);
+}
+
+#[test]
+fn a_machine_that_was_too_hot_must_cool_down_before_it_is_used_again() {
+    let rules = Availability::default();
+    let judge = |last: &Verdict, decicelsius| {
+        let state = State {
+            temperature_decicelsius: decicelsius,
+            ..calm()
+        };
+        let noon = clock(Weekday::Monday, 12);
+        rules.judge_after(last, noon, &state, &DataUsed::default())
+    };
+    let busy = judge(&Verdict::Available, Some(900));
+    assert!(busy.is_available());
+    let hot = judge(&busy, Some(901));
+    let cooling = judge(&hot, Some(851));
+    assert!(!hot.is_available() && cooling.is_like(&hot) && cooling != hot);
+    let cool = judge(&cooling, Some(850));
+    assert!(cool.is_available());
+    assert!(judge(&cool, Some(900)).is_available());
+    // A sensor that has nothing to say holds nothing back.
+    assert!(judge(&hot, None).is_available());
+}
+
+#[test]
+fn verdicts_are_alike_if_the_rules_are_the_same() {
+    let in_use = |idle_s| Withheld::InUse {
+        idle_s,
+        idle_s_min: 600,
+    };
+    let busy = Withheld::Busy {
+        permille: None,
+        permille_max: 250,
+    };
+    let one = Verdict::Withheld(vec![in_use(Some(1))]);
+    assert!(one.is_like(&Verdict::Withheld(vec![in_use(None)])));
+    assert!(!one.is_like(&Verdict::Withheld(vec![busy])));
+    assert!(!one.is_like(&Verdict::Withheld(vec![in_use(Some(1)), busy])));
+    assert!(!one.is_like(&Verdict::Available));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::clock::{Month, WeekMinute};
 use crate::machine::Link;
-use std::fmt;
+use std::{fmt, mem};
 
 /// Whether the machine may be used now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,14 @@ impl Verdict {
             Self::Available => &[],
             Self::Withheld(reasons) => reasons,
         }
+    }
+
+    /// Whether the same rules hold it back in both, whatever the figures.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let rules = |verdict: &Self| -> Vec<_> {
+            verdict.reasons().iter().map(mem::discriminant).collect()
+        };
+        rules(self) == rules(other)
     }
 }
 
@@ -82,8 +90,9 @@ pub enum Withheld {
     },
     /// The cores are too hot.
     #[error(
-        "the cores have {} °C, above the {} of `availability.temperature_c_max`",
-        tenths(*.decicelsius), tenths(*.decicelsius_max)
+        "the cores have {} °C; above the {} of `availability.temperature_c_max` the machine is not \
+         used until they have {}",
+        tenths(*.decicelsius), tenths(*.decicelsius_max), tenths(cooled(*.decicelsius_max))
     )]
     TooHot {
         /// Their temperature, in tenths of a degree Celsius.
@@ -109,8 +118,32 @@ pub enum Withheld {
     },
 }
 
+impl Withheld {
+    /// Whether the machine is wanted back, or in danger, so that not even a task that runs may end.
+    pub fn is_urgent(&self) -> bool {
+        match self {
+            Self::BatteryLow { .. }
+            | Self::TooHot { .. }
+            | Self::InUse { .. }
+            | Self::Busy { .. } => true,
+            Self::OutsideHours { .. }
+            | Self::NetworkNotAllowed { .. }
+            | Self::DataCapReached { .. } => false,
+        }
+    }
+}
+
 /// Bytes of a megabyte, as data plans count.
 pub(super) const MEGABYTE: u64 = 1_000_000;
+
+/// How much cooler than the limit the cores must be, in tenths of a degree, once they have passed
+/// it: a machine that is not used cools at once, and would otherwise be used and not used in turn.
+const COOLER_DECICELSIUS: i16 = 50;
+
+/// The temperature at which a machine that was too hot is so no more.
+pub(super) fn cooled(decicelsius_max: i16) -> i16 {
+    decicelsius_max.saturating_sub(COOLER_DECICELSIUS)
+}
 
 fn network(found: Option<Link>) -> String {
     match found {

@@ -1,10 +1,11 @@
 //! What the core is told, and what it wants done.
 
 use super::task;
+use crate::availability::Verdict;
 use quern_primitives::{ids::DeviceId, receipt::SignedReceipt};
 use quern_protocol::{
-    Assignment, DiscardReason, HandBackReason, Output, Refusal, ReplicaId, Report, Request,
-    Response,
+    Assignment, Benchmark, DiscardReason, HandBackReason, Output, Refusal, ReplicaId, Report,
+    Request, Response, State,
 };
 
 /// What happened. Masternodes are named by their network key; `connection` is the number given with
@@ -64,11 +65,25 @@ pub enum Event {
         /// The task's replica.
         id: ReplicaId,
     },
+    /// The machine was looked at.
+    Measured {
+        /// How it is, as masternodes hear it.
+        state: State,
+        /// Whether its owner's rules let it be used.
+        verdict: Verdict,
+    },
+    /// The benchmark has ended.
+    Benchmarked {
+        /// What its program wrote; `None` if there is nothing to answer.
+        output: Option<[u8; 8]>,
+    },
     /// The worker is to stop.
     Stop,
 }
 
 /// What is to be done.
+// As with events.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Make a connection.
@@ -123,6 +138,13 @@ pub enum Effect {
         /// The task's replica.
         id: ReplicaId,
     },
+    /// Run a benchmark, behind what is in the sandbox's queue, and tell that it has ended.
+    Benchmark {
+        /// The benchmark.
+        benchmark: Box<Benchmark>,
+    },
+    /// Stop the benchmark; it still ends with [`Event::Benchmarked`].
+    StopBenchmark,
     /// Drop a finished task's result; nobody needs it any more.
     Forget {
         /// The task's replica.
@@ -258,6 +280,13 @@ pub enum Notice {
         /// Why.
         fault: Fault,
     },
+    /// The machine is not used, or for other reasons than before.
+    Withheld {
+        /// All of them.
+        verdict: Verdict,
+    },
+    /// The machine is used again.
+    Available,
     /// The worker stops.
     Stopping {
         /// The task that may end first.

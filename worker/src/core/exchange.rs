@@ -1,9 +1,9 @@
 //! When to say something to a masternode, and what.
 
 use super::{Core, Tick, session::Session, task};
-use crate::limits::{BATCH_MS, POLL_MS, UNACKNOWLEDGED_MAX};
+use crate::limits::{BATCH_MS, POLL_MS, PROGRESS_MS, UNACKNOWLEDGED_MAX};
 use quern_primitives::ids::DeviceId;
-use quern_protocol::Request;
+use quern_protocol::{Exchange, Request};
 
 use super::{event::Effect, task::Stage};
 
@@ -14,7 +14,8 @@ impl Core {
         if !session.may_send() {
             return None;
         }
-        let hand_backs = (!session.hand_backs.is_empty()).then(Tick::default);
+        let at_once = !session.hand_backs.is_empty() || session.benchmark_answer.is_some();
+        let at_once = at_once.then(Tick::default);
         let batch_until = self.batch_until(masternode);
         let in_batch = |at: Tick| batch_until.map_or(at, |until| at.max(until));
         let reports = self
@@ -27,10 +28,20 @@ impl Core {
         let wish = self.wish_due_at(masternode, session).map(in_batch);
         let poll = (session.is_quiet() && self.only_waits() && self.owes(masternode))
             .then(|| session.said_at.after(POLL_MS));
-        [hand_backs, reports, wish, poll, session.heartbeat_at()]
-            .into_iter()
-            .flatten()
-            .min()
+        let progress = task::has_moved(&self.tasks, masternode, session.told_progress())
+            .then(|| session.said_at.after(PROGRESS_MS));
+        [
+            at_once,
+            reports,
+            wish,
+            poll,
+            progress,
+            self.offer_due_at(session),
+            session.heartbeat_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Until when a new report waits for that of another task in the sandbox's queue, to share an
@@ -75,12 +86,21 @@ impl Core {
     fn send_exchange(&mut self, now: Tick, masternode: DeviceId) {
         let want = self.want_from(&masternode);
         let number = self.number();
-        let progress = task::progress(&self.tasks, &masternode);
+        let progress = task::progress(&self.tasks, &masternode).collect();
         let reports = task::take_reports(&mut self.outgoing, &masternode, now);
         let Some(session) = self.sessions.get_mut(&masternode) else {
             return;
         };
-        if let Some((connection, exchange)) = session.send(now, number, want, reports, progress) {
+        let state = self.offer.news_since(session.told_reading()).cloned();
+        let exchange = Exchange {
+            reports,
+            progress,
+            want,
+            state,
+            ..Exchange::default()
+        };
+        let reading = self.offer.reading();
+        if let Some((connection, exchange)) = session.send(now, number, reading, exchange) {
             let request = Request::Exchange(exchange);
             self.effects.push(Effect::Ask {
                 masternode,

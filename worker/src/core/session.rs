@@ -6,7 +6,7 @@ use crate::limits::{
     REFUSED_PAUSE_MS_MAX, REFUSED_PAUSE_MS_MIN,
 };
 use quern_protocol::{
-    Exchange, HandBack, Progress, Refusal, Report, Welcome, Work,
+    Benchmark, BenchmarkAnswer, Exchange, HandBack, Progress, Refusal, Welcome, Work,
     limits::{HEARTBEAT, TASKS_IN_HAND_MAX},
 };
 
@@ -15,6 +15,10 @@ pub(super) struct Session {
     pub(super) link: Link,
     /// Replicas to give back with the next exchange.
     pub(super) hand_backs: Vec<HandBack>,
+    /// A benchmark that has not started.
+    pub(super) benchmark: Option<Benchmark>,
+    /// What came of one, to go with the next exchange.
+    pub(super) benchmark_answer: Option<BenchmarkAnswer>,
     /// When something was last said over the connection that stands.
     pub(super) said_at: Tick,
     /// When it may be asked for work.
@@ -22,6 +26,10 @@ pub(super) struct Session {
     in_flight: Vec<Flight>,
     /// The number of the exchange sent last.
     newest: u64,
+    /// What was said over the connection that stands of the tasks in hand.
+    told_progress: Vec<Progress>,
+    /// The last reading of the machine that was told over it; 0 before the first.
+    told_reading: u64,
     heartbeat_ms: u64,
     /// Connections in a row that failed, or over which the device was refused.
     failures: u32,
@@ -71,17 +79,37 @@ impl Session {
         Self {
             link: Link::Waiting { until: now },
             hand_backs: Vec::new(),
+            benchmark: None,
+            benchmark_answer: None,
             said_at: now,
             ask_at: now,
             in_flight: Vec::new(),
             newest: 0,
+            told_progress: Vec::new(),
+            told_reading: 0,
             heartbeat_ms: default_heartbeat_ms(),
             failures: 0,
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.link, Link::Open { .. })
+        self.open_connection().is_some()
+    }
+
+    /// The connection over which the device was let in.
+    pub(super) fn open_connection(&self) -> Option<u64> {
+        match self.link {
+            Link::Open { connection } => Some(connection),
+            _ => None,
+        }
+    }
+
+    pub(super) fn told_progress(&self) -> &[Progress] {
+        &self.told_progress
+    }
+
+    pub(super) fn told_reading(&self) -> u64 {
+        self.told_reading
     }
 
     /// Whether the masternode was told over this connection what the device holds.
@@ -99,7 +127,7 @@ impl Session {
     }
 
     /// The connection is gone. Replicas to give back are taken back by the masternode anyway,
-    /// because the next hello does not name them.
+    /// because the next hello does not name them. A benchmark is timed over its connection.
     pub(super) fn disconnect(&mut self, now: Tick, backoff: &mut Backoff) {
         self.failures = self.failures.saturating_add(1);
         let pause = backoff.pause_ms(self.failures, PAUSE_MS_MIN, PAUSE_MS_MAX);
@@ -108,6 +136,10 @@ impl Session {
         };
         self.in_flight.clear();
         self.hand_backs.clear();
+        self.benchmark = None;
+        self.benchmark_answer = None;
+        self.told_progress.clear();
+        self.told_reading = 0;
     }
 
     /// The masternode does not serve the device for now. Called after [`Session::disconnect`];
@@ -158,38 +190,30 @@ impl Session {
                     .any(|flight| flight.carries_hand_backs))
     }
 
-    /// Makes the next exchange, with what is to be given back, and the connection to send it over.
+    /// Completes the next exchange with what is to be given back and answered, and names the
+    /// connection to send it over. It tells of the machine up to this reading.
     pub(super) fn send(
         &mut self,
         now: Tick,
         number: u64,
-        want: u8,
-        reports: Vec<Report>,
-        progress: Vec<Progress>,
+        reading: u64,
+        mut exchange: Exchange,
     ) -> Option<(u64, Exchange)> {
-        let Link::Open { connection } = self.link else {
-            return None;
-        };
+        let connection = self.open_connection()?;
         let given = self.hand_backs.len().min(TASKS_IN_HAND_MAX);
-        let handed_back: Vec<HandBack> = self.hand_backs.drain(..given).collect();
-        let carries_hand_backs = !handed_back.is_empty();
+        exchange.handed_back = self.hand_backs.drain(..given).collect();
+        exchange.benchmark = self.benchmark_answer.take();
         self.in_flight.push(Flight {
             number,
             sent_at: now,
-            want,
-            carries_hand_backs,
+            want: exchange.want,
+            carries_hand_backs: !exchange.handed_back.is_empty(),
         });
         self.newest = number;
         self.said_at = now;
-        Some((
-            connection,
-            Exchange {
-                reports,
-                progress,
-                handed_back,
-                want,
-            },
-        ))
+        self.told_reading = reading;
+        self.told_progress.clone_from(&exchange.progress);
+        Some((connection, exchange))
     }
 
     /// Takes the answer to an exchange.

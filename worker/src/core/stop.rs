@@ -5,7 +5,7 @@ use super::{
     Core, Tick,
     event::{Effect, Notice},
     session::Session,
-    task::{Stage, Task},
+    task::{self, Stage, Task},
 };
 use crate::limits::FAREWELL_MS;
 use quern_primitives::ids::DeviceId;
@@ -39,22 +39,26 @@ impl Core {
             leave_at: None,
             has_left: false,
         });
-        // Only the first in the sandbox's queue runs; it may end.
-        let running = self
-            .tasks
-            .iter()
-            .find(|task| task.stage == Stage::Queued)
-            .map(|task| task.id);
+        // What runs may end.
+        let finishes = task::running(&self.tasks);
         self.effects
-            .push(Effect::Tell(Notice::Stopping { finishes: running }));
+            .push(Effect::Tell(Notice::Stopping { finishes }));
+        self.give_back_waiting();
+        self.drop_benchmarks();
+        self.stop_benchmark();
+    }
+
+    /// Gives back the tasks that only wait.
+    pub(super) fn give_back_waiting(&mut self) {
+        let running = task::running(&self.tasks);
         self.give_back(|task| match task.stage {
-            Stage::Fetching => true,
+            Stage::Fetching | Stage::Prepared => true,
             Stage::Queued => Some(task.id) != running,
             Stage::Delivering => false,
         });
     }
 
-    fn give_back(&mut self, which: impl Fn(&Task) -> bool) {
+    pub(super) fn give_back(&mut self, which: impl Fn(&Task) -> bool) {
         let (given, kept): (Vec<Task>, Vec<Task>) =
             std::mem::take(&mut self.tasks).into_iter().partition(which);
         self.tasks = kept;

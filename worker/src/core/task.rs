@@ -20,6 +20,8 @@ pub(super) struct Task {
 pub(super) enum Stage {
     /// Its program and shard are being fetched.
     Fetching,
+    /// They are here, and it waits for a benchmark before it is queued.
+    Prepared,
     /// In the sandbox's queue; the first of them runs.
     Queued,
     /// Its result is being delivered.
@@ -89,25 +91,38 @@ pub(super) fn replica_of(receipt: &Receipt) -> ReplicaId {
     }
 }
 
-/// What a masternode is told about its tasks in hand.
-pub(super) fn progress(tasks: &[Task], masternode: &DeviceId) -> Vec<Progress> {
-    let running = tasks
-        .iter()
-        .find(|task| task.stage == Stage::Queued)
-        .map(|task| task.id);
+/// The task that runs: the first in the sandbox's queue.
+pub(super) fn running(tasks: &[Task]) -> Option<ReplicaId> {
     tasks
         .iter()
-        .filter(|task| task.masternode == *masternode)
-        .map(|task| Progress {
+        .find(|task| task.stage == Stage::Queued)
+        .map(|task| task.id)
+}
+
+/// What a masternode is told about its tasks in hand.
+pub(super) fn progress(tasks: &[Task], masternode: &DeviceId) -> impl Iterator<Item = Progress> {
+    let running = running(tasks);
+    tasks
+        .iter()
+        .filter(move |task| task.masternode == *masternode)
+        .map(move |task| Progress {
             id: task.id,
             stage: match task.stage {
                 Stage::Fetching => quern_protocol::Stage::Fetching,
                 Stage::Queued if running == Some(task.id) => quern_protocol::Stage::Running,
-                Stage::Queued => quern_protocol::Stage::Ready,
+                Stage::Prepared | Stage::Queued => quern_protocol::Stage::Ready,
                 Stage::Delivering => quern_protocol::Stage::Delivering,
             },
         })
-        .collect()
+}
+
+/// Whether a task is at another stage than a masternode was told. One it was not told of it takes to
+/// be fetched.
+pub(super) fn has_moved(tasks: &[Task], masternode: &DeviceId, told: &[Progress]) -> bool {
+    progress(tasks, masternode).any(|now| {
+        let last = told.iter().find(|told| told.id == now.id);
+        now.stage != last.map_or(quern_protocol::Stage::Fetching, |last| last.stage)
+    })
 }
 
 /// The reports for the next exchange with a masternode, marked as sent.

@@ -1,17 +1,23 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod benchmarks;
 mod giving_back;
+mod offering;
+mod progress;
 mod stopping;
 mod world;
 
 use super::*;
-use crate::limits::{PATIENCE_MS, POLL_MS, REPEAT_MS};
+use crate::{
+    availability::Withheld,
+    limits::{PATIENCE_MS, POLL_MS, REPEAT_MS},
+};
 use proptest::prelude::*;
 use quern_protocol::{
     Discard, DiscardReason, Exchange, HandBack, HandBackReason, Stage, Work,
     limits::TASKS_IN_HAND_MAX,
 };
-use world::{World, assignment, finished, id, masternode, settings};
+use world::{World, assignment, finished, id, masternode, measured, settings};
 
 const HOME: DeviceId = masternode(1);
 const AWAY: DeviceId = masternode(2);
@@ -114,6 +120,14 @@ fn listed(core: &mut Core, masternodes: &[DeviceId]) {
 
 fn worker() -> Core {
     let mut core = Core::new(settings(), vec![]);
+    listed(&mut core, &[HOME]);
+    core
+}
+
+/// A worker on a machine that was looked at first, and is held back for these reasons.
+fn worker_on(reasons: &[Withheld]) -> Core {
+    let mut core = Core::new(settings(), vec![]);
+    core.step(Tick(0), measured(reasons));
     listed(&mut core, &[HOME]);
     core
 }
@@ -544,7 +558,8 @@ fn reports_to_a_masternode_that_is_none_any_more_are_forgotten() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Connections break, answers are held, tasks fail and are discarded, at any moment.
+    /// Connections break, answers are held, tasks fail and are discarded, the machine's owner comes
+    /// and goes, at any moment.
     #[test]
     fn whatever_happens_no_rule_is_broken(seed: u64, masternodes in 1u8..4, steps in 50usize..600) {
         let mut world = World::new(seed, masternodes);

@@ -3,7 +3,8 @@
 //! With one masternode it stays there. Of several, the one that has it keeps it while it gives
 //! tasks, up to [`TURN_TASKS`]; it goes to whoever was not asked for longest when the answer is that
 //! there is no work, or when there is no answer for [`PATIENCE_MS`]. The one it is taken from is
-//! told with an exchange that wants nothing.
+//! told with an exchange that wants nothing, and so is the one that has it when the machine is no
+//! longer offered.
 
 use super::{Core, Tick, session::Session};
 use crate::limits::{PATIENCE_MS, TURN_TASKS};
@@ -33,7 +34,7 @@ impl Core {
         let is_holder = self.wish.holder == Some(*masternode);
         match session.wish_sent_at() {
             None if is_holder && self.room() > 0 => Some(session.ask_at),
-            Some(_) if !is_holder => Some(Tick::default()),
+            Some(_) if !is_holder || self.offer.is_withheld() => Some(Tick::default()),
             _ => None,
         }
     }

@@ -28,6 +28,9 @@ impl Core {
         for assignment in work.assignments {
             self.on_assignment(masternode, assignment);
         }
+        if let Some(benchmark) = work.benchmark {
+            self.on_benchmark(masternode, benchmark);
+        }
     }
 
     /// Drops a report, if this masternode is the one it is for.
@@ -73,10 +76,10 @@ impl Core {
                 .engines
                 .iter()
                 .any(|(class, _)| *class == assignment.class);
-        let refused = match (self.stopping, fits) {
-            (Some(_), _) => Some(HandBackReason::Stopping),
-            (None, false) => Some(HandBackReason::NoRoom),
-            (None, true) => None,
+        let refused = match (self.takes_none(), fits) {
+            (true, _) => Some(HandBackReason::Stopping),
+            (false, false) => Some(HandBackReason::NoRoom),
+            (false, true) => None,
         };
         match refused {
             Some(reason) => self.hand_back(masternode, HandBack { id, reason }),
@@ -100,8 +103,7 @@ impl Core {
             .task_mut(&id)
             .filter(|task| task.stage == Stage::Fetching)
         {
-            task.stage = Stage::Queued;
-            self.effects.push(Effect::Run { id });
+            task.stage = Stage::Prepared;
         }
     }
 
@@ -169,11 +171,16 @@ impl Core {
         self.tasks.iter_mut().find(|task| task.id == *id)
     }
 
+    /// Whether nothing new is begun, because the worker stops or its machine is held back.
+    pub(super) fn takes_none(&self) -> bool {
+        self.stopping.is_some() || self.offer.is_withheld()
+    }
+
     /// How many more tasks there is room for.
     pub(super) fn room(&self) -> u8 {
         let is_once_taken = self.settings.once
             && (!self.tasks.is_empty() || !self.outgoing.is_empty() || self.acknowledged > 0);
-        if self.stopping.is_some() || self.outgoing.len() >= UNACKNOWLEDGED_MAX || is_once_taken {
+        if self.takes_none() || self.outgoing.len() >= UNACKNOWLEDGED_MAX || is_once_taken {
             return 0;
         }
         let most = if self.settings.once {

@@ -1,7 +1,10 @@
 //! What is at hand of each task: its program and shard, what is being fetched or delivered, and the
 //! way to the thread that does it.
 
-use super::{News, WorkerError};
+use super::{
+    News, WorkerError,
+    thread::{Order, Queue},
+};
 use crate::{
     bench::Errand,
     core::{Event, Fault},
@@ -10,7 +13,7 @@ use crate::{
     transfer::{self, Link},
 };
 use quern_primitives::ids::DeviceId;
-use quern_protocol::{Assignment, Content, ReplicaId};
+use quern_protocol::{Assignment, Benchmark, Content, ReplicaId};
 use quern_sandbox::{Cancel, Program};
 use quern_shards::seal::sealed_bytes;
 use std::{
@@ -21,9 +24,6 @@ use tokio::{
     sync::{Mutex, mpsc},
     task::AbortHandle,
 };
-
-/// The way to the thread that does the tasks.
-pub(super) type Queue = std::sync::mpsc::SyncSender<Box<Errand>>;
 
 /// A program and a sealed shard.
 pub(super) struct Ready {
@@ -39,6 +39,8 @@ pub(super) struct InHand {
     news: mpsc::Sender<News>,
     tasks: BTreeMap<ReplicaId, Task>,
     deliveries: BTreeMap<ReplicaId, AbortHandle>,
+    /// Stops the benchmark that was begun last.
+    benchmark: Cancel,
     /// Results are delivered one at a time: each may be as large as memory allows.
     delivering: Arc<Mutex<()>>,
 }
@@ -77,6 +79,7 @@ impl InHand {
             news,
             tasks: BTreeMap::new(),
             deliveries: BTreeMap::new(),
+            benchmark: Cancel::new(),
             delivering: Arc::default(),
         }
     }
@@ -200,7 +203,7 @@ impl InHand {
             program,
             cancel: cancel.clone(),
         };
-        match self.queue.try_send(Box::new(errand)) {
+        match self.queue.try_send(Order::Task(Box::new(errand))) {
             Ok(()) => {
                 self.tasks.insert(
                     *id,
@@ -218,6 +221,28 @@ impl InHand {
             })),
             Err(TrySendError::Disconnected(_)) => Err(WorkerError::ThreadEnded),
         }
+    }
+
+    /// Hands a benchmark to the thread.
+    pub(super) fn benchmark(
+        &mut self,
+        benchmark: Box<Benchmark>,
+    ) -> Result<Option<Event>, WorkerError> {
+        self.benchmark = Cancel::new();
+        let order = Order::Benchmark {
+            benchmark,
+            cancel: self.benchmark.clone(),
+        };
+        match self.queue.try_send(order) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(_)) => Ok(Some(Event::Benchmarked { output: None })),
+            Err(TrySendError::Disconnected(_)) => Err(WorkerError::ThreadEnded),
+        }
+    }
+
+    /// Stops the benchmark.
+    pub(super) fn stop_benchmark(&self) {
+        self.benchmark.cancel();
     }
 
     /// Delivers a kept result, unless that is under way.

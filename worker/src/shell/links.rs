@@ -1,7 +1,7 @@
 //! Connections with masternodes.
 
 use super::News;
-use crate::{core::Event, settings::Masternode, transfer::Link};
+use crate::{core::Event, settings::Masternode, traffic::Traffic, transfer::Link};
 use quern_network::{Client, ClientConfig, Multiaddr, Prefer, RequestError};
 use quern_primitives::ids::DeviceId;
 use quern_protocol::Request;
@@ -18,6 +18,7 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Links {
     key_seed: [u8; 32],
     prefer: Prefer,
+    traffic: Traffic,
     news: mpsc::Sender<News>,
     known: BTreeMap<DeviceId, Known>,
     /// Connections that are being closed.
@@ -36,10 +37,16 @@ struct Known {
 }
 
 impl Links {
-    pub(super) fn new(key_seed: [u8; 32], prefer: Prefer, news: mpsc::Sender<News>) -> Self {
+    pub(super) fn new(
+        key_seed: [u8; 32],
+        prefer: Prefer,
+        traffic: Traffic,
+        news: mpsc::Sender<News>,
+    ) -> Self {
         Self {
             key_seed,
             prefer,
+            traffic,
             news,
             known: BTreeMap::new(),
             closing: Vec::new(),
@@ -154,10 +161,10 @@ impl Links {
             .get(&masternode)
             .filter(|known| known.connection == connection)
             .and_then(|known| known.client.clone());
-        let news = self.news.clone();
+        let (traffic, news) = (self.traffic.clone(), self.news.clone());
         tokio::spawn(async move {
             let answer = match client {
-                Some(client) => client.request(request).await,
+                Some(client) => traffic.request(&client, request).await,
                 None => Err(RequestError::Disconnected),
             };
             let answer = answer
@@ -180,13 +187,8 @@ impl Links {
 
     /// The connection for pieces, as it comes and goes.
     pub(super) fn link(&mut self, masternode: DeviceId) -> Link {
-        Link::new(
-            self.known
-                .entry(masternode)
-                .or_insert_with(Known::new)
-                .opened
-                .subscribe(),
-        )
+        let known = self.known.entry(masternode).or_insert_with(Known::new);
+        Link::new(known.opened.subscribe(), self.traffic.clone())
     }
 
     /// Waits until the connections that were closed have ended, so that masternodes hear of it.

@@ -9,9 +9,9 @@ use quern_primitives::{
     ids::{DeviceId, GenesisHash, JobId, ProgramHash, SealingKey},
 };
 use quern_protocol::{
-    Assignment, Content, Deliver, Discard, Exchange, Fetch, HandBack, Hello, Output, Piece,
-    Progress, Refusal, ReplicaId, Report, Request, Response, SealedKey, ShardFacts, Stage,
-    TaskLimits, Welcome, Work,
+    Assignment, Benchmark, BenchmarkAnswer, Content, Deliver, Discard, Exchange, Fetch, HandBack,
+    Hello, Output, Piece, Progress, Refusal, ReplicaId, Report, Request, Response, SealedKey,
+    ShardFacts, Stage, State, TaskLimits, Welcome, Work,
     limits::{INLINE_SHARD_BYTES_MAX, TASKS_IN_HAND_MAX},
 };
 use quern_shards::{
@@ -91,11 +91,18 @@ pub(crate) struct Office {
     pub(crate) pieces: usize,
     /// The task that the worker last said it runs.
     pub(crate) running: Option<ReplicaId>,
+    /// What each exchange wanted.
+    pub(crate) wants: Vec<u8>,
+    /// How the worker said its machine is.
+    pub(crate) states: Vec<State>,
+    pub(crate) benchmark_answers: Vec<BenchmarkAnswer>,
 
     /// How it behaves.
     pub(crate) acknowledges: bool,
     pub(crate) refusal: Option<Refusal>,
     pub(crate) discards: Vec<Discard>,
+    /// What goes with the next answer to an exchange.
+    pub(crate) benchmark: Option<Benchmark>,
     /// The connection is cut after so many more pieces.
     pub(crate) cut_after_pieces: Option<usize>,
 }
@@ -131,14 +138,19 @@ impl Office {
             most_in_hand: 0,
             pieces: 0,
             running: None,
+            wants: Vec::new(),
+            states: Vec::new(),
+            benchmark_answers: Vec::new(),
             acknowledges: true,
             refusal: None,
             discards: Vec::new(),
+            benchmark: None,
             cut_after_pieces: None,
         }
     }
 
-    /// The settings of a worker that knows this masternode.
+    /// The settings of a worker that knows this masternode, and that runs on any machine. The table
+    /// of preferences is the last.
     pub(crate) fn settings(&self) -> String {
         let addresses: Vec<String> = self
             .server
@@ -149,7 +161,8 @@ impl Office {
         format!(
             "genesis = \"{GENESIS}\"\nstop_grace_s = 20\nprefer = \"tcp\"\n\
              masternodes = [{{ network_key = \"{}\", addresses = [{}] }}]\n\
-             [log]\nlevel = \"debug\"\n",
+             [log]\nlevel = \"debug\"\n\
+             [availability]\ntemperature_c_max = 110\nbattery_percent_min = 0\n",
             self.server.network_key(),
             addresses.join(", "),
         )
@@ -351,6 +364,9 @@ impl Office {
             self.in_hand.remove(&hand_back.id);
             self.hand_backs.push(hand_back);
         }
+        self.wants.push(exchange.want);
+        self.states.extend(exchange.state);
+        self.benchmark_answers.extend(exchange.benchmark);
         // A newer exchange replaces the wish of an older one.
         while !self.held.is_empty() {
             self.let_go();
@@ -369,8 +385,10 @@ impl Office {
             return;
         };
         let work = self.work(held.want);
-        let is_empty =
-            work.acknowledged.is_empty() && work.discard.is_empty() && work.assignments.is_empty();
+        let is_empty = work.acknowledged.is_empty()
+            && work.discard.is_empty()
+            && work.assignments.is_empty()
+            && work.benchmark.is_none();
         if is_empty && held.want > 0 {
             self.held.push_front(held);
         } else {
@@ -399,6 +417,7 @@ impl Office {
             discard,
             assignments,
             ask_again_ms: 0,
+            benchmark: self.benchmark.take(),
         }
     }
 

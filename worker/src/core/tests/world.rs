@@ -1,15 +1,16 @@
 //! A grid in which anything happens, from one seed: masternodes that keep their books, a network
 //! that breaks, a machine that fails tasks.
 
-use super::super::*;
+use super::super::{task::Stage, *};
+use crate::availability::{Verdict, WeekMinute, Weekday, Withheld};
 use quern_primitives::{
     ids::{GenesisHash, JobId, ProgramHash},
     payload::DeviceKey,
     receipt::{Exit, Receipt},
 };
 use quern_protocol::{
-    Assignment, Discard, DiscardReason, Exchange, Message, SealedKey, ShardFacts, TaskLimits, Work,
-    limits::TASKS_IN_HAND_MAX,
+    Assignment, Benchmark, Discard, DiscardReason, Exchange, Message, SealedKey, ShardFacts, State,
+    TaskLimits, Unavailable, Work, limits::TASKS_IN_HAND_MAX,
 };
 use std::collections::BTreeSet;
 
@@ -30,6 +31,10 @@ pub(super) fn settings() -> CoreSettings {
     CoreSettings {
         software: b"test".to_vec(),
         engines: vec![(Class::Pinned, Digest([1; 32]))],
+        machine: Machine {
+            cores: Some(4),
+            ..Machine::default()
+        },
         memory_bytes_max: 1 << 30,
         stop_grace_ms: 30_000,
         once: false,
@@ -91,6 +96,55 @@ pub(super) fn finished(task: u32) -> Finished {
     }
 }
 
+pub(super) fn benchmark(number: u64) -> Benchmark {
+    Benchmark {
+        number,
+        program: vec![1, 2, 3],
+        input: [0; 16],
+        fuel: 1,
+    }
+}
+
+/// What a benchmark of the tests comes to.
+pub(super) fn output(number: u64) -> [u8; 8] {
+    number.to_be_bytes()
+}
+
+pub(super) fn outside_hours() -> Withheld {
+    Withheld::OutsideHours {
+        opens_at: WeekMinute::at(Weekday::Friday, 18, 0),
+    }
+}
+
+pub(super) fn in_use(idle_s: u64) -> Withheld {
+    Withheld::InUse {
+        idle_s: Some(idle_s),
+        idle_s_min: 600,
+    }
+}
+
+/// The machine was looked at, and these reasons hold it back.
+pub(super) fn measured(reasons: &[Withheld]) -> Event {
+    let unavailable = reasons
+        .iter()
+        .map(|reason| match reason {
+            Withheld::OutsideHours { .. } => Unavailable::OutsideHours,
+            _ => Unavailable::InUse,
+        })
+        .collect();
+    let state = State {
+        free_ram_mib: Some(1_000),
+        unavailable,
+        ..State::default()
+    };
+    let verdict = if reasons.is_empty() {
+        Verdict::Available
+    } else {
+        Verdict::Withheld(reasons.to_vec())
+    };
+    Event::Measured { state, verdict }
+}
+
 /// A masternode's books about this device.
 #[derive(Default)]
 struct Books {
@@ -98,6 +152,8 @@ struct Books {
     to_acknowledge: Vec<ReplicaId>,
     to_discard: Vec<Discard>,
     acknowledged: BTreeSet<ReplicaId>,
+    /// The last benchmark that was given.
+    benchmark: u64,
 }
 
 pub(super) struct World {
@@ -110,6 +166,9 @@ pub(super) struct World {
     /// The sandbox's queue.
     queue: Vec<ReplicaId>,
     next_task: u32,
+    next_benchmark: u64,
+    /// The benchmark that runs.
+    benchmarking: Option<u64>,
     /// Everything that was run to its end and that nobody said is not wanted.
     done: BTreeSet<ReplicaId>,
     /// Everything the worker took in hand.
@@ -129,6 +188,8 @@ impl World {
             pending: Vec::new(),
             queue: Vec::new(),
             next_task: 0,
+            next_benchmark: 0,
+            benchmarking: None,
             done: BTreeSet::new(),
             taken: BTreeSet::new(),
             calm: false,
@@ -173,6 +234,28 @@ impl World {
         if self.trouble(40) {
             self.break_connection();
         }
+        if self.trouble(60) {
+            self.look();
+        }
+    }
+
+    /// The machine's owner comes, goes, or does nothing.
+    fn look(&mut self) {
+        let reasons = match self.draw(4) {
+            0 => vec![outside_hours()],
+            1 => vec![in_use(1)],
+            _ => vec![],
+        };
+        self.tell(measured(&reasons));
+        if reasons.is_empty() {
+            return;
+        }
+        assert_eq!(self.core.room(), 0);
+        // What is being delivered is done, and owed.
+        let tasks = self.core.tasks.iter();
+        let kept = tasks.filter(|task| task.stage != Stage::Delivering).count();
+        let may_end = !reasons.iter().any(Withheld::is_urgent);
+        assert!(kept <= usize::from(may_end), "{kept} tasks kept");
     }
 
     fn break_connection(&mut self) {
@@ -198,8 +281,15 @@ impl World {
     }
 
     fn tell(&mut self, event: Event) {
-        if let Event::Ran { finished } = &event {
-            self.done.insert(finished.id());
+        match &event {
+            Event::Ran { finished } => {
+                let id = finished.id();
+                self.done.insert(id);
+                self.queue.retain(|queued| *queued != id);
+            }
+            Event::Failed { id, .. } => self.queue.retain(|queued| queued != id),
+            Event::Benchmarked { .. } => self.benchmarking = None,
+            _ => {}
         }
         let effects = self.core.step(Tick(self.now), event);
         for effect in effects {
@@ -279,6 +369,14 @@ impl World {
                 };
                 self.pending.push((self.now, event));
             }
+            Effect::Benchmark { benchmark } => {
+                assert_eq!(self.benchmarking, None, "one runs already");
+                assert_eq!(self.queue, [], "a task runs");
+                self.benchmarking = Some(benchmark.number);
+                let output = (!self.trouble(4)).then(|| output(benchmark.number));
+                self.pending.push((self.now, Event::Benchmarked { output }));
+            }
+            Effect::StopBenchmark => assert!(self.benchmarking.is_some()),
             Effect::Deliver { id } => self.pending.push((self.now, Event::Delivered { id })),
             Effect::Abandon { id } => {
                 self.queue.retain(|queued| *queued != id);
@@ -329,7 +427,17 @@ impl World {
         let discards = self.trouble(15);
         let late = self.trouble(3);
         let generous = self.draw(4);
+        let gives_benchmark = self.trouble(8);
+        let is_withheld = self.core.offer.is_withheld();
+        assert!(exchange.want == 0 || !is_withheld, "it asks all the same");
+        if let Some(state) = &exchange.state {
+            assert_eq!(state.unavailable.is_empty(), !is_withheld);
+        }
         let books = self.books.get_mut(&masternode).unwrap();
+        if let Some(answer) = exchange.benchmark {
+            assert!(answer.number <= books.benchmark, "it was given");
+            assert_eq!(answer.output, output(answer.number));
+        }
         for report in &exchange.reports {
             let receipt = &report.receipt.payload;
             let id = ReplicaId {
@@ -367,17 +475,24 @@ impl World {
             .assigned
             .extend(assignments.iter().map(|assignment| assignment.id));
         let discard = std::mem::take(&mut books.to_discard);
+        let benchmark = gives_benchmark.then(|| {
+            self.next_benchmark += 1;
+            books.benchmark = self.next_benchmark;
+            benchmark(self.next_benchmark)
+        });
         Response::Work(Work {
             acknowledged,
             discard,
             assignments,
             ask_again_ms: 1_000,
+            benchmark,
         })
     }
 
     /// Nothing goes wrong any more, until all that was done is acknowledged.
     pub(super) fn settle(&mut self) {
         self.calm = true;
+        self.tell(measured(&[]));
         for _ in 0..20_000 {
             self.step();
             let is_quiet = self.core.unacknowledged().count() == 0 && self.lost().is_empty();

@@ -1,0 +1,347 @@
+//! Looks at the machine again and again, counts the data moved, and judges whether the machine may
+//! be used.
+//!
+//! The machine is read on a thread that may block, for a sensor may be slow and a dead network file
+//! system may hold a reading for ever. Until it is back the last reading stands; what the clock and
+//! the count of data say of the machine's use is judged all the same.
+
+use super::{News, WorkerError};
+use crate::{
+    availability::{self, Availability, DataUsed, DataUsedError, DataUsedFile, Verdict},
+    core::Event,
+    machine::{Machine, Oddity, Places, STATE_EVERY, State, Watch},
+    settings::Settings,
+    telemetry,
+    traffic::Traffic,
+};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Looks in the time of one whole reading, where the machine is used only when it is idle. The others
+/// are for a person's input alone, so that one who is back waits five seconds at the most.
+const LOOKS: u32 = 6;
+
+/// What looks at the machine.
+pub(super) struct Gauge {
+    rules: Availability,
+    /// `None` while it reads.
+    watch: Option<Watch>,
+    /// Looks so far.
+    looks: u32,
+    /// The clock that the watch goes by.
+    started: Instant,
+    state: State,
+    verdict: Verdict,
+    traffic: Traffic,
+    used: DataUsed,
+    /// What is on disk of it.
+    kept: DataUsed,
+    file: DataUsedFile,
+    /// The log has said that it cannot be written, and it could not since.
+    cannot_keep: bool,
+    news: mpsc::Sender<News>,
+}
+
+/// What was read.
+pub(super) struct Reading {
+    watch: Watch,
+    figures: Figures,
+    oddities: Vec<Oddity>,
+    /// What is on disk now of the data moved, if there was anything to write.
+    kept: Option<Result<DataUsed, DataUsedError>>,
+}
+
+enum Figures {
+    /// Everything.
+    State(State),
+    /// Seconds since a person's last input.
+    InputIdle(Option<u64>),
+}
+
+impl Gauge {
+    /// Reads what the machine is, and how it is for the first time; the data folder must be there.
+    pub(super) async fn start(
+        settings: &Settings,
+        started: Instant,
+        traffic: Traffic,
+        news: mpsc::Sender<News>,
+    ) -> Result<(Self, Machine), WorkerError> {
+        let rules = settings.availability.clone();
+        let file = DataUsedFile::new(settings.data.join("data-used"));
+        let used = match file.load() {
+            Err(error) if rules.data_bytes_per_month_max.is_none() => {
+                tracing::warn!(%error, "data are counted from zero");
+                DataUsed::default()
+            }
+            loaded => loaded?,
+        };
+        if rules.hours.is_some() {
+            let zone = availability::time_zone();
+            let zone = zone.as_deref().unwrap_or("not known, so UTC");
+            tracing::info!(zone, "`availability.hours` are in the machine's time zone");
+        }
+        let places = Places::here(settings.data.clone());
+        let read = move || {
+            let (mut watch, machine) = Watch::start(places, started.elapsed());
+            let state = watch.read(started.elapsed());
+            (watch, machine, state)
+        };
+        let (mut watch, machine, state) = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| WorkerError::LookEnded)?;
+        tell(&watch.oddities());
+        let mut gauge = Self {
+            rules,
+            watch: Some(watch),
+            looks: 0,
+            started,
+            state,
+            verdict: Verdict::Available,
+            traffic,
+            kept: used.clone(),
+            used,
+            file,
+            cannot_keep: false,
+            news,
+        };
+        gauge.judge();
+        Ok((gauge, machine))
+    }
+
+    /// How often to look.
+    pub(super) fn period(&self) -> Duration {
+        if self.rules.only_when_idle.is_some() {
+            STATE_EVERY / LOOKS
+        } else {
+            STATE_EVERY
+        }
+    }
+
+    /// What the core is to be told of the last reading.
+    pub(super) fn measured(&self) -> Event {
+        let line = self.rules.network(self.state.network);
+        Event::Measured {
+            state: telemetry::state(&self.state, line, &self.verdict),
+            verdict: self.verdict.clone(),
+        }
+    }
+
+    /// Begins to look, and judges what needs no look at the machine.
+    pub(super) fn look(&mut self) -> Option<Event> {
+        let is_other = self.judge();
+        if let Some(watch) = self.watch.take() {
+            self.looks = self.looks.wrapping_add(1);
+            let is_whole = self.rules.only_when_idle.is_none() || self.looks.is_multiple_of(LOOKS);
+            self.read(watch, is_whole);
+        }
+        is_other.then(|| self.measured())
+    }
+
+    fn read(&self, mut watch: Watch, is_whole: bool) {
+        let (started, news, file) = (self.started, self.news.clone(), self.file.clone());
+        let unkept = (is_whole && self.used != self.kept).then(|| self.used.clone());
+        let read = move || {
+            let now = started.elapsed();
+            let figures = if is_whole {
+                Figures::State(watch.read(now))
+            } else {
+                Figures::InputIdle(watch.input_idle_s(now))
+            };
+            let oddities = watch.oddities();
+            Reading {
+                watch,
+                figures,
+                oddities,
+                kept: unkept.map(|used| file.keep(&used).map(|()| used)),
+            }
+        };
+        tokio::spawn(async move {
+            let outcome = match tokio::task::spawn_blocking(read).await {
+                Ok(reading) => News::Looked(Box::new(reading)),
+                Err(_) => News::LookEnded,
+            };
+            // An error says that the worker ends.
+            let _ = news.send(outcome).await;
+        });
+    }
+
+    /// Takes a reading. The core hears of one of the whole state, and of any that changes whether the
+    /// machine may be used.
+    pub(super) fn looked(&mut self, reading: Reading) -> Option<Event> {
+        self.watch = Some(reading.watch);
+        tell(&reading.oddities);
+        match reading.kept {
+            Some(Ok(kept)) => {
+                self.kept = kept;
+                self.cannot_keep = false;
+            }
+            Some(Err(error)) => self.not_kept(&error),
+            None => {}
+        }
+        let is_whole = match reading.figures {
+            Figures::State(state) => {
+                self.state = state;
+                true
+            }
+            Figures::InputIdle(idle_s) => {
+                self.state.input_idle_s = idle_s;
+                false
+            }
+        };
+        let is_other = self.judge();
+        (is_whole || is_other).then(|| self.measured())
+    }
+
+    /// Judges anew; true if other rules hold the machine back than before.
+    fn judge(&mut self) -> bool {
+        let now = availability::now();
+        self.used.add(now.month(), self.traffic.take());
+        let verdict = self
+            .rules
+            .judge_after(&self.verdict, now, &self.state, &self.used);
+        let is_other = !verdict.is_like(&self.verdict);
+        self.verdict = verdict;
+        is_other
+    }
+
+    /// Writes the count of the data moved, before the worker ends.
+    pub(super) fn keep(&mut self) {
+        self.used
+            .add(availability::now().month(), self.traffic.take());
+        if self.used != self.kept
+            && let Err(error) = self.file.keep(&self.used)
+        {
+            self.not_kept(&error);
+        }
+    }
+
+    fn not_kept(&mut self, error: &DataUsedError) {
+        if !self.cannot_keep {
+            let source = std::error::Error::source(error).map(ToString::to_string);
+            tracing::warn!(%error, source, "if the worker ends now, data moved are not counted");
+            self.cannot_keep = true;
+        }
+    }
+}
+
+fn tell(oddities: &[Oddity]) {
+    for oddity in oddities {
+        tracing::info!("{oddity}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_protocol::Unavailable;
+    use std::path::Path;
+
+    fn settings(folder: &Path, availability: &str) -> Settings {
+        let text = format!(
+            "data = \".\"\nchain = [\"ws://127.0.0.1:1\"]\n[availability]\n\
+             battery_percent_min = 0\ntemperature_c_max = 110\n{availability}"
+        );
+        Settings::parse(&text, &folder.join("worker.toml")).unwrap()
+    }
+
+    async fn started(settings: &Settings) -> (Gauge, Traffic, mpsc::Receiver<News>) {
+        let (news, received) = mpsc::channel(8);
+        let traffic = Traffic::default();
+        let (gauge, _) = Gauge::start(settings, Instant::now(), traffic.clone(), news)
+            .await
+            .unwrap();
+        (gauge, traffic, received)
+    }
+
+    fn unavailable(event: &Event) -> &[Unavailable] {
+        match event {
+            Event::Measured { state, .. } => &state.unavailable,
+            other => panic!("not measured: {other:?}"),
+        }
+    }
+
+    async fn reading(received: &mut mpsc::Receiver<News>) -> Reading {
+        match received.recv().await {
+            Some(News::Looked(reading)) => *reading,
+            _ => panic!("no reading"),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_whole_reading_is_told_and_a_look_for_input_only_if_it_changes_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        let always = settings(folder.path(), "");
+        let (mut gauge, _, mut received) = started(&always).await;
+        assert_eq!(gauge.period(), STATE_EVERY);
+        assert!(gauge.look().is_none());
+        let told = reading(&mut received).await;
+        assert!(matches!(told.figures, Figures::State(_)));
+        let event = gauge.looked(told).unwrap();
+        assert_eq!(unavailable(&event), []);
+
+        let idle = settings(folder.path(), "only_when_idle = {}");
+        let (mut gauge, _, mut received) = started(&idle).await;
+        assert_eq!(gauge.period(), Duration::from_secs(5));
+        assert_eq!(unavailable(&gauge.measured()), [Unavailable::InUse]);
+        let mut whole = Vec::new();
+        for look in 1..=LOOKS {
+            gauge.look();
+            let told = reading(&mut received).await;
+            if matches!(told.figures, Figures::State(_)) {
+                whole.push(look);
+            }
+            let is_told = gauge.looked(told).is_some();
+            assert!(is_told || look < LOOKS);
+        }
+        assert_eq!(whole, [LOOKS]);
+    }
+
+    #[tokio::test]
+    async fn while_a_reading_takes_its_time_the_clock_and_the_data_are_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut gauge, _, mut received) =
+            started(&settings(folder.path(), "data_mb_per_month = 1")).await;
+        assert!(gauge.look().is_none());
+        gauge.used.add(availability::now().month(), 1_000_000);
+        let event = gauge.look().unwrap();
+        assert_eq!(unavailable(&event), [Unavailable::DataCapReached]);
+        assert!(gauge.look().is_none(), "it is told once");
+        reading(&mut received).await;
+        assert!(received.try_recv().is_err(), "one reading at a time");
+    }
+
+    #[tokio::test]
+    async fn data_moved_are_counted_over_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "data_mb_per_month = 1");
+        let month = availability::now().month();
+        let (mut gauge, _, mut received) = started(&settings).await;
+        gauge.used.add(month, 400_000);
+        gauge.look();
+        let told = reading(&mut received).await;
+        gauge.looked(told);
+        drop(gauge);
+        // Killed, and started again; then stopped.
+        let (mut gauge, ..) = started(&settings).await;
+        assert_eq!(unavailable(&gauge.measured()), []);
+        gauge.used.add(month, 600_000);
+        gauge.keep();
+        let (gauge, ..) = started(&settings).await;
+        let told = gauge.measured();
+        assert_eq!(unavailable(&told), [Unavailable::DataCapReached]);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_count_ends_only_a_worker_with_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("data-used"), "much").unwrap();
+        let limited = settings(folder.path(), "data_mb_per_month = 1");
+        let (news, _received) = mpsc::channel(8);
+        let refused = Gauge::start(&limited, Instant::now(), Traffic::default(), news).await;
+        let error = refused.err().unwrap();
+        assert!(error.to_string().contains("data-used"), "{error}");
+
+        let (gauge, ..) = started(&settings(folder.path(), "")).await;
+        assert_eq!(unavailable(&gauge.measured()), []);
+    }
+}

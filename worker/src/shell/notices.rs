@@ -1,0 +1,26 @@
+//! What the machine's owner is told, in the log.
+
+use crate::core::Notice;
+
+/// Tells the machine's owner.
+pub(super) fn log(notice: &Notice) {
+    match notice {
+        Notice::Welcomed { masternode } => tracing::info!(%masternode, "let in"),
+        Notice::Refused {
+            masternode,
+            refusal,
+            pause_ms,
+        } => {
+            tracing::warn!(%masternode, again_in_ms = pause_ms, "refused: {refusal}");
+        }
+        Notice::Acknowledged { id } => tracing::debug!(?id, "acknowledged"),
+        Notice::Discarded { id, reason } => tracing::debug!(?id, ?reason, "not wanted any more"),
+        Notice::NotDone { id, fault } => tracing::warn!(?id, "a task was not done: {fault}"),
+        Notice::Withheld { verdict } => tracing::info!("withheld: {verdict}"),
+        Notice::Available => tracing::info!("available again"),
+        Notice::Stopping { finishes: Some(id) } => {
+            tracing::info!(?id, "stopping when the running task has ended");
+        }
+        Notice::Stopping { finishes: None } => tracing::info!("stopping"),
+    }
+}
