@@ -239,11 +239,22 @@ impl Dispatch {
         self.jobs.iter().map(|(id, job)| (*id, &job.terms.needs))
     }
 
-    /// Takes over a job's pools from a new ranking.
-    pub fn retarget(&mut self, id: JobId, target: Target) {
+    /// Takes over a job's pools from a new ranking. `accounts` is how many accounts have a device in
+    /// its target subset.
+    pub fn retarget(&mut self, id: JobId, target: Target, accounts: u32) {
         if let Some(job) = self.jobs.get_mut(&id) {
-            job.retarget(target);
+            job.retarget(target, accounts);
         }
+    }
+
+    /// A job's pools.
+    pub fn target(&self, id: JobId) -> Option<&Target> {
+        self.jobs.get(&id).map(|job| &job.target)
+    }
+
+    /// The jobs that are queued, in the order in which they are served.
+    pub fn jobs(&self) -> impl Iterator<Item = JobId> {
+        self.order.values().copied()
     }
 
     /// Queues a task with its first replicas.
@@ -263,6 +274,11 @@ impl Dispatch {
     ) -> Vec<ReplicaIndex> {
         let job = self.jobs.get_mut(&job);
         job.map_or(vec![], |job| job.add_replicas(task, replicas, now))
+    }
+
+    /// Adds one replica to a task whose device is stale, for a fast or trusted device to take.
+    pub fn rescue(&mut self, job: JobId, task: TaskIndex, now: Tick) -> Option<ReplicaIndex> {
+        self.jobs.get_mut(&job)?.rescue(task, now)
     }
 
     /// Gives the next replica to a device that asks, or says why it gets none.
@@ -292,17 +308,12 @@ impl Dispatch {
         Err(why)
     }
 
-    /// Why a device would get nothing of a job now; nothing if it would. The queues stay as they are:
-    /// it is tried on a copy, which is for people's questions and not for each pull.
+    /// Why a device would get nothing of a job now; nothing if it would.
     pub fn explain(&self, job: JobId, asker: &Asker<'_>, now: Tick) -> Option<Withheld> {
-        let Some(job) = self.jobs.get(&job) else {
-            return Some(Withheld::NoJob);
-        };
-        let mut copy = job.clone();
-        let why = copy.take(asker, now, &self.tuning).err()?;
-        let backs_up = self.tuning.backs_up;
-        let backup = backs_up.then(|| copy.back_up(asker, now, &self.tuning));
-        backup.flatten().is_none().then_some(why)
+        match self.jobs.get(&job) {
+            Some(job) => job.explain(asker, now, &self.tuning),
+            None => Some(Withheld::NoJob),
+        }
     }
 
     /// Gives a certain open replica to a device, as it was before a restart: `runs` says since when it
@@ -334,6 +345,21 @@ impl Dispatch {
     ) {
         if let Some(job) = self.jobs.get_mut(&job) {
             job.release(task, replica, fault, now);
+        }
+    }
+
+    /// A replica could not be handed out: its device has it no more, and nobody else gets it until
+    /// [`Dispatch::wake`].
+    pub fn rest(&mut self, job: JobId, task: TaskIndex, replica: ReplicaIndex) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.rest(task, replica);
+        }
+    }
+
+    /// Opens a replica that rested.
+    pub fn wake(&mut self, job: JobId, task: TaskIndex, replica: ReplicaIndex, now: Tick) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.wake(task, replica, now);
         }
     }
 

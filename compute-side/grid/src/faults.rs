@@ -169,6 +169,17 @@ impl Faults {
         self.in_a_row
     }
 
+    /// As another memory has it, newest task in the lowest bit. What is in a row there is not waited
+    /// for again.
+    pub fn restored(failed: u32, delayed: u32, incorrect: u32) -> Self {
+        Self {
+            failed: failed & MASK,
+            delayed: delayed & MASK,
+            incorrect: incorrect & MASK,
+            ..Self::default()
+        }
+    }
+
     /// After a review everything is forgotten.
     pub fn review(&mut self) {
         *self = Self::default();

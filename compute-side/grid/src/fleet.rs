@@ -14,8 +14,8 @@ use crate::{
     lottery::{Draw, LIFT, WON_FOR_MS},
     measure::{BadReading, Readings, Vitals},
     needs::{Profile, Traits},
-    pools::{Rank, Ranked, Ranking},
-    rank::{Candidate, rank},
+    pools::{Rank, Ranking},
+    rank::rank,
     score::Parts,
 };
 use accounts::Accounts;
@@ -58,8 +58,6 @@ struct Known {
     faults: Faults,
     /// Flags that do not follow from the rest: bond, ban, connection, what its owner wants.
     raised: Flags,
-    /// Until when a lottery win lifts it.
-    lifted_until: Tick,
 }
 
 /// What is known of a device, to be shown.
@@ -94,6 +92,8 @@ pub struct Fleet {
     free: Vec<u32>,
     accounts: Accounts,
     columns: Columns,
+    /// Winners of the lottery, and until when each stands higher.
+    lifted: BTreeMap<u32, Tick>,
     ranking: Ranking,
 }
 
@@ -125,7 +125,7 @@ impl Fleet {
             self.accounts.release(known.account);
             known.account = new;
         }
-        self.columns.ranked[at].traits = profile.pack();
+        self.columns.set_traits(number, profile.pack());
         self.renew(number);
         Ok(number)
     }
@@ -140,12 +140,11 @@ impl Fleet {
             vitals: Vitals::default(),
             faults: Faults::default(),
             raised: Flags::NONE,
-            lifted_until: Tick::default(),
         };
         let number = match self.free.pop() {
             Some(number) => {
                 self.known[number as usize] = Some(known);
-                self.columns.reuse(number as usize);
+                self.columns.reuse(number);
                 number
             }
             None => {
@@ -158,6 +157,31 @@ impl Fleet {
         Ok(number)
     }
 
+    /// Takes in a device of which only a log knows, before it is here: it is disconnected. One that is
+    /// known stays as it is. Returns its number.
+    pub fn recall(&mut self, id: DeviceId, account: &AccountId) -> Result<u32, FleetFull> {
+        if let Some(number) = self.numbers.get(&id) {
+            return Ok(*number);
+        }
+        let number = self.insert(id, account)?;
+        self.set_flags(number, [(Flag::Disconnected, true)]);
+        Ok(number)
+    }
+
+    /// What went wrong on a device lately.
+    pub fn faults(&self, number: u32) -> Option<&Faults> {
+        self.get(number).map(|known| &known.faults)
+    }
+
+    /// Takes over what is remembered elsewhere of what went wrong on a device.
+    pub fn restore_faults(&mut self, number: u32, faults: Faults) {
+        if let Some(known) = self.get_mut(number) {
+            known.faults = faults;
+            self.columns.set_faults(number, faults.rate(), None);
+            self.renew(number);
+        }
+    }
+
     /// Forgets a device. Until the next ranking its number stays in the old one.
     pub fn forget(&mut self, id: &DeviceId) {
         let Some(number) = self.numbers.remove(id) else {
@@ -166,7 +190,8 @@ impl Fleet {
         if let Some(known) = self.known[number as usize].take() {
             self.accounts.release(known.account);
         }
-        self.columns.clear(number as usize);
+        self.lifted.remove(&number);
+        self.columns.clear(number);
         self.free.push(number);
     }
 
@@ -216,8 +241,7 @@ impl Fleet {
         if let Some(known) = self.get_mut(number) {
             known.faults.note(now, ending);
             let (waits, rate) = (known.faults.waits_until(now), known.faults.rate());
-            self.columns.rates[number as usize] = rate;
-            self.columns.waits[number as usize] = waits.unwrap_or_default();
+            self.columns.set_faults(number, rate, waits);
             self.renew(number);
         }
     }
@@ -226,8 +250,7 @@ impl Fleet {
     pub fn review(&mut self, number: u32) {
         if let Some(known) = self.get_mut(number) {
             known.faults.review();
-            self.columns.rates[number as usize] = FaultRate::default();
-            self.columns.waits[number as usize] = Tick::default();
+            self.columns.set_faults(number, FaultRate::default(), None);
             self.renew(number);
         }
     }
@@ -250,16 +273,13 @@ impl Fleet {
         draw: &Draw,
         hours: impl Fn(&DeviceId) -> f64,
     ) -> Vec<DeviceId> {
+        self.lifted.retain(|_, until| now < *until);
         let mut winners = Vec::new();
-        for known in self.known.iter_mut().flatten() {
+        for (number, known) in (0..).zip(&self.known) {
+            let Some(known) = known else { continue };
             if draw.wins(&known.id, hours(&known.id)) {
-                known.lifted_until = now.plus_ms(WON_FOR_MS);
+                self.lifted.insert(number, now.plus_ms(WON_FOR_MS));
                 winners.push(known.id);
-            }
-        }
-        for id in &winners {
-            if let Some(number) = self.numbers.get(id) {
-                self.columns.lifted[*number as usize] = true;
             }
         }
         winners
@@ -276,25 +296,23 @@ impl Fleet {
 
     /// Why a device gets nothing; none if it may get something.
     pub fn flags(&self, number: u32, now: Tick) -> Flags {
-        let at = number as usize;
-        let known = self.columns.flags.get(at).copied().unwrap_or_default();
-        let waits = self.columns.waits.get(at).is_some_and(|until| now < *until);
-        known.with(Flag::Waiting, waits)
+        let waits = self.columns.waits(number, now);
+        self.columns.flags(number).with(Flag::Waiting, waits)
     }
 
     /// What a device has.
     pub fn traits(&self, number: u32) -> Traits {
-        self.ranked(number).traits
+        self.columns.ranked(number).traits
     }
 
     /// How fast a device computes, in fuel per millisecond; 0 if that is not known.
     pub fn speed(&self, number: u32) -> u32 {
-        self.ranked(number).speed
+        self.columns.ranked(number).speed
     }
 
     /// Where a device stands in the last ranking.
     pub fn rank_of(&self, number: u32) -> Option<Rank> {
-        self.columns.rank_of(number as usize)
+        self.columns.rank_of(number)
     }
 
     /// The last ranking.
@@ -304,22 +322,16 @@ impl Fleet {
 
     /// Ranks all devices that have no flag.
     pub fn rank(&mut self, now: Tick) {
-        let columns = &self.columns;
-        let candidates = columns.unflagged(now).map(|number| Candidate {
-            device: number,
-            score: columns.ranked[number as usize].capacity,
-            faults: columns.rates[number as usize],
-        });
-        let is_any_lifted = columns.lifted.contains(&true);
-        let lifted = |number: u32| {
-            is_any_lifted
-                && columns.lifted[number as usize]
-                && self
-                    .get(number)
-                    .is_some_and(|known| now < known.lifted_until)
-        };
+        let candidates = self.columns.candidates(now);
+        let is_any_lifted = !self.lifted.is_empty();
+        let lifted = |number| is_any_lifted && self.is_lifted(number, now);
         let order = rank(candidates, |number| self.device(number), lifted, LIFT);
         self.columns.rank(order, &mut self.ranking);
+    }
+
+    /// Whether a device won the lottery less than a day ago.
+    fn is_lifted(&self, number: u32, now: Tick) -> bool {
+        self.lifted.get(&number).is_some_and(|until| now < *until)
     }
 
     /// What is known of a device.
@@ -327,20 +339,15 @@ impl Fleet {
         let known = self.get(number)?;
         Some(DeviceReport {
             byte_rank: self.rank_of(number).map_or(0, |rank| rank + 1),
-            score: self.ranked(number).capacity,
+            score: self.columns.ranked(number).capacity,
             parts: Parts::of(&known.vitals, self.settings.reference_rate),
             fault_rate: known.faults.rate(),
             faulty_tasks: known.faults.faulty_tasks(),
             flags: self.flags(number, now),
             waits_until: known.faults.waits_until(now),
             vitals: known.vitals.clone(),
-            is_lifted: now < known.lifted_until,
+            is_lifted: self.is_lifted(number, now),
         })
-    }
-
-    fn ranked(&self, number: u32) -> Ranked {
-        let ranked = self.columns.ranked.get(number as usize);
-        ranked.copied().unwrap_or_default()
     }
 
     fn get(&self, number: u32) -> Option<&Known> {
@@ -353,16 +360,15 @@ impl Fleet {
 
     /// Brings a device's columns to what is known of it.
     fn renew(&mut self, number: u32) {
-        let at = number as usize;
-        let Some(known) = self.known.get(at).and_then(Option::as_ref) else {
+        let Some(known) = self.get(number) else {
             return;
         };
         let limit = self.settings.temperature_decicelsius_max;
-        let ranked = &mut self.columns.ranked[at];
-        ranked.capacity = Parts::of(&known.vitals, self.settings.reference_rate).total();
-        ranked.speed = known.vitals.processor_rate().unwrap_or_default();
-        self.columns.flags[at] = known
+        let capacity = Parts::of(&known.vitals, self.settings.reference_rate).total();
+        let speed = known.vitals.processor_rate().unwrap_or_default();
+        let flags = known
             .raised
             .and(Flags::of(&known.vitals, &known.faults, limit));
+        self.columns.set(number, capacity, speed, flags);
     }
 }

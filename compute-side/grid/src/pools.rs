@@ -103,8 +103,10 @@ pub struct PoolLimits {
 pub struct Target {
     /// Devices in the target subset.
     pub devices: u32,
-    /// Their speeds together, in fuel per millisecond.
+    /// The speeds of those whose speed is known together, in fuel per millisecond.
     pub speed: u64,
+    /// How many of them have a known speed.
+    pub measured: u32,
     /// The speed that one device in ten exceeds.
     pub speed_of_the_fast: u32,
     /// The rank at which each pool begins, from the top; a pool ends where the next begins.
@@ -145,9 +147,26 @@ impl Target {
         Self {
             devices: speeds.count,
             speed: speeds.sum,
+            measured: speeds.measured,
             speed_of_the_fast: speeds.exceeded_by_one_in_ten(),
             begins,
         }
+    }
+
+    /// How fast a device computes of which nothing is known: as fast as the others, or, if nothing
+    /// is known of any, as fast as a slow desktop.
+    pub fn usual_speed(&self) -> u64 {
+        match self.measured {
+            0 => SPEED_GUESSED,
+            measured => (self.speed / u64::from(measured)).max(1),
+        }
+    }
+
+    /// The speeds of all its devices together, in fuel per millisecond.
+    pub fn speed_of_all(&self) -> u64 {
+        let others = u64::from(self.devices.saturating_sub(self.measured));
+        self.speed
+            .saturating_add(others.saturating_mul(self.usual_speed()))
     }
 
     /// How many pools there are.
@@ -166,9 +185,13 @@ impl Target {
     }
 }
 
+/// In fuel per millisecond.
+const SPEED_GUESSED: u64 = 5_000_000;
+
 /// Speeds by size: 8 steps to each doubling are exact to 13 %.
 struct Speeds {
     count: u32,
+    measured: u32,
     sum: u64,
     steps: [u32; 33 * 8],
 }
@@ -177,6 +200,7 @@ impl Default for Speeds {
     fn default() -> Self {
         Self {
             count: 0,
+            measured: 0,
             sum: 0,
             steps: [0; 33 * 8],
         }
@@ -186,6 +210,7 @@ impl Default for Speeds {
 impl Speeds {
     fn add(&mut self, speed: u32) {
         self.count += 1;
+        self.measured += u32::from(speed > 0);
         self.sum += u64::from(speed);
         self.steps[Self::step(speed)] += 1;
     }

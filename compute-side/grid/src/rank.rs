@@ -87,8 +87,11 @@ fn push(sorted: &[u64]) -> Vec<u32> {
     for (above, packed) in sorted.iter().enumerate() {
         // The i-th from the bottom has i - 1 below it.
         let i = (sorted.len() - above) as u32;
-        let place = rate_of(*packed).of(i).min(i - 1);
-        order[free.take(place)] = device_of(*packed);
+        let place = match rate_of(*packed).of(i).min(i - 1) {
+            0 => free.take_first(),
+            place => free.take(place),
+        };
+        order[place] = device_of(*packed);
     }
     order
 }

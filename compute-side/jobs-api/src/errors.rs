@@ -102,6 +102,11 @@ pub enum ApiError {
         /// Bytes that would be needed for what is to be uploaded.
         bytes: u64,
     },
+    /// The device never said hello here, or long ago.
+    #[error(
+        "this masternode does not know the device; its worker must run and be connected here: `quern-worker run`"
+    )]
+    UnknownDevice,
     /// The masternode's disk is full or broken.
     #[error("the masternode cannot store more; try again later")]
     Storage,
@@ -134,6 +139,7 @@ impl ApiError {
             Self::KeyMissing => 1018,
             Self::NotOwner => 1019,
             Self::NoRoom { .. } => 1020,
+            Self::UnknownDevice => 1021,
         }
     }
 }

@@ -7,7 +7,10 @@
 //! else can meet; that is why handing it over needs no token. Everything else that is uploaded is
 //! checked against digests on the chain as well, and what is downloaded is sealed.
 //!
-//! How far a job is, and the receipts of its settled tasks, are told to anybody who asks.
+//! How far a job is, and the receipts of its settled tasks, are told to anybody who asks. So is how
+//! the masternode's grid is and why something in it waits (see [`GridState`] and what stands beside
+//! it): devices and their accounts, machines, scores and faults, but nothing of what is computed and
+//! no key.
 //!
 //! ```text
 //! jobs_offer(job, first)                         what is here already; uploads resume from it
@@ -20,19 +23,36 @@
 //! jobs_readResult(job, token, task, offset)      its bytes
 //! jobs_receipts(job, first)                      which replicas of settled tasks have a receipt
 //! jobs_receipt(job, task, replica)               a file that `quern verify` checks
+//!
+//! jobs_explainJob(job), jobs_explainTask(job, task), jobs_explainDevice(device)
+//!                                                what keeps it waiting
+//! jobs_gridState()                               the grid at a glance
+//! jobs_gridDevices(first)                        its devices, by rank
+//! jobs_gridRates()                               how often they fail
+//! jobs_gridMatching(preferences, class)          how many of them meet what a job asks for
 //! ```
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonrpsee::{core::RpcResult, core::SubscriptionResult, proc_macros::rpc};
 use quern_primitives::{
     amount::Amount,
+    device::Class,
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
+    job::Preferences,
     verdict::ReceiptFile,
 };
 use serde::{Deserialize, Serialize};
 
 mod errors;
+mod grid;
+
 pub use errors::ApiError;
+pub use grid::{
+    Claimed, DEVICE_POOLS_MAX, DeviceExplanation, DevicePool, DeviceState, FAULT_RATES,
+    GRID_DEVICES_MAX, GRID_JOBS_MAX, GridState, JobExplanation, JobForDevice, JobInGrid,
+    MachineFacts, Matching, Measured, Reason, ReplicaExplanation, ReplicaStage, ScoreParts,
+    TaskExplanation, TaskStage,
+};
 
 /// Bytes of one uploaded or downloaded piece.
 pub const PIECE_BYTES_MAX: usize = 1024 * 1024;
@@ -307,6 +327,37 @@ pub trait JobsApi {
         task: TaskIndex,
         replica: ReplicaIndex,
     ) -> RpcResult<ReceiptFile>;
+
+    /// What keeps a job waiting that this masternode coordinates.
+    #[method(name = "explainJob")]
+    async fn explain_job(&self, job: JobId) -> RpcResult<JobExplanation>;
+
+    /// What keeps a task of such a job waiting.
+    #[method(name = "explainTask")]
+    async fn explain_task(&self, job: JobId, task: TaskIndex) -> RpcResult<TaskExplanation>;
+
+    /// What each job would give a device that this masternode knows, and what keeps it from work.
+    #[method(name = "explainDevice")]
+    async fn explain_device(&self, device: DeviceId) -> RpcResult<DeviceExplanation>;
+
+    /// The grid at a glance.
+    #[method(name = "gridState")]
+    async fn grid_state(&self) -> RpcResult<GridState>;
+
+    /// Devices in the order of their ranks, those that have none behind the others, by id. They are
+    /// told from the position `first` on, counted from 0: at most [`GRID_DEVICES_MAX`], or as many
+    /// as fit in an answer; none if there are none behind it.
+    #[method(name = "gridDevices")]
+    async fn grid_devices(&self, first: u32) -> RpcResult<Vec<DeviceState>>;
+
+    /// The fault rates of all ranked devices: how many have 0, 1, 2 and so on to 60 sixtieths,
+    /// [`FAULT_RATES`] counts.
+    #[method(name = "gridRates")]
+    async fn grid_rates(&self) -> RpcResult<Vec<u32>>;
+
+    /// How many of the connected devices meet what a job of the class would ask for.
+    #[method(name = "gridMatching")]
+    async fn grid_matching(&self, preferences: Preferences, class: Class) -> RpcResult<Matching>;
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Who uploads and who fetches results must show the token that follows from the job's key. It is
 //! known here since the owner delegated the key, and remembered beyond the end of the job.
 
+mod grid;
+
 use crate::{
     core::OutputPlace,
     daemon::{Command, Shared},
@@ -17,12 +19,17 @@ use jsonrpsee::{
     server::{PingConfig, Server, ServerHandle},
 };
 use quern_jobs_api::{
-    About, ApiError, Blob, DelegatedKey, JobStatus, JobsApiServer, MANIFEST_BYTES_MAX,
-    MESSAGE_BYTES_MAX, Offer, OwnerToken, PIECE_BYTES_MAX, Phase, ShardOffer, TaskReceipts,
-    TaskResult,
+    About, ApiError, Blob, DelegatedKey, DeviceExplanation, DeviceState, GridState, JobExplanation,
+    JobStatus, JobsApiServer, MANIFEST_BYTES_MAX, MESSAGE_BYTES_MAX, Matching, Offer, OwnerToken,
+    PIECE_BYTES_MAX, Phase, ShardOffer, TaskExplanation, TaskReceipts, TaskResult,
 };
 use quern_primitives::{
-    JobId, ProgramHash, TaskIndex, ids::ReplicaIndex, job::Job, limits, verdict::ReceiptFile,
+    DeviceId, JobId, ProgramHash, TaskIndex,
+    device::Class,
+    ids::ReplicaIndex,
+    job::{Job, Preferences},
+    limits,
+    verdict::ReceiptFile,
 };
 use quern_shards::{
     keys::{self, Delegation, SealedKey, accept_delegation},
@@ -543,5 +550,33 @@ impl JobsApiServer for Api {
             outcome.receipt_file(log, shared.genesis, task, replica)
         });
         Ok(file.await?)
+    }
+
+    async fn explain_job(&self, job: JobId) -> RpcResult<JobExplanation> {
+        Ok(grid::explain_job(self, job).await?)
+    }
+
+    async fn explain_task(&self, job: JobId, task: TaskIndex) -> RpcResult<TaskExplanation> {
+        Ok(grid::explain_task(self, job, task).await?)
+    }
+
+    async fn explain_device(&self, device: DeviceId) -> RpcResult<DeviceExplanation> {
+        Ok(grid::explain_device(self, device).await?)
+    }
+
+    async fn grid_state(&self) -> RpcResult<GridState> {
+        Ok(grid::grid_state(self).await?)
+    }
+
+    async fn grid_devices(&self, first: u32) -> RpcResult<Vec<DeviceState>> {
+        Ok(grid::grid_devices(self, first).await?)
+    }
+
+    async fn grid_rates(&self) -> RpcResult<Vec<u32>> {
+        Ok(grid::grid_rates(self).await?)
+    }
+
+    async fn grid_matching(&self, preferences: Preferences, class: Class) -> RpcResult<Matching> {
+        Ok(grid::grid_matching(self, preferences, class).await?)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::core::SettleLimits;
 use anyhow::Context as _;
+use quern_grid::{Policy, Tuning};
 use quern_ledger::Account;
 use quern_network::Multiaddr;
 use quern_shards::keys::SealingSecret;
@@ -53,6 +54,23 @@ pub struct Config {
     /// over 64 KiB. Smaller results and the logs are in the store, and come on top.
     #[serde(default = "default_disk_bytes_max")]
     pub disk_bytes_max: u64,
+    /// How tasks are given out.
+    #[serde(default)]
+    pub scheduling: Scheduling,
+}
+
+/// How tasks are given out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheduling {
+    /// As the simulator finds best: one queue, the slow are spared, idle devices back up the last
+    /// tasks.
+    #[default]
+    Best,
+    /// Capacity pools, the top pool merged into the next if it is small, and backups.
+    MergedPools,
+    /// Capacity pools as published, and nothing else.
+    PublishedPools,
 }
 
 fn default_chain() -> String {
@@ -121,6 +139,18 @@ impl Config {
                 .settle_wait_seconds
                 .map_or(usual.wait_ms, |seconds| u64::from(seconds) * 1_000),
             ..usual
+        }
+    }
+
+    /// How tasks are dealt and watched.
+    pub fn tuning(&self) -> Tuning {
+        match self.scheduling {
+            Scheduling::Best => Tuning::default(),
+            Scheduling::MergedPools => Tuning {
+                policy: Policy::MergedPools,
+                ..Tuning::default()
+            },
+            Scheduling::PublishedPools => Tuning::published(),
         }
     }
 
@@ -213,6 +243,24 @@ mod tests {
         assert_eq!(config.disk_bytes_max, 1_000_000_000);
         let error = refusal(read("data_dir = '/tmp/x'\ndisk_bytes_max = -1"));
         assert!(error.contains("disk_bytes_max"), "{error}");
+    }
+
+    #[test]
+    fn the_published_design_can_be_chosen() {
+        let tuning = |text: &str| {
+            let config = read(&format!("data_dir = '/tmp/x'\n{text}")).unwrap();
+            config.tuning()
+        };
+        assert_eq!(tuning(""), Tuning::default());
+        assert_eq!(
+            tuning("scheduling = 'published-pools'"),
+            Tuning::published()
+        );
+        let merged = tuning("scheduling = 'merged-pools'");
+        assert_eq!(
+            (merged.policy, merged.backs_up),
+            (Policy::MergedPools, true)
+        );
     }
 
     #[test]

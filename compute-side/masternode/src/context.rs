@@ -8,7 +8,8 @@ use crate::{
 };
 use quern_primitives::{DeviceId, TaskIndex};
 use quern_protocol::{
-    Assignment, Discard, DiscardReason, Response, SealedKey, ShardFacts, TaskLimits, Work, limits,
+    Assignment, Benchmark, Discard, DiscardReason, Response, SealedKey, ShardFacts, TaskLimits,
+    Work, limits,
 };
 use quern_shards::{
     keys::{Courier, HandOver, JobKey, UnwrapError},
@@ -104,6 +105,15 @@ pub(crate) fn compose(
         acknowledged: plan.acknowledged,
         discard: plan.discard,
         assignments: Vec::with_capacity(plan.assignments.len()),
+        benchmark: plan
+            .benchmark
+            .zip(shared.benchmark.as_ref())
+            .map(|(plan, benchmark)| Benchmark {
+                number: plan.number,
+                program: benchmark.module().to_vec(),
+                input: plan.input,
+                fuel: plan.fuel,
+            }),
         ask_again_ms: plan.ask_again_ms,
     };
     let mut withheld = Vec::new();

@@ -11,15 +11,21 @@
 //! others; the few small writes that a job's change of state needs happen here.
 
 mod devices;
+mod figures;
+mod questions;
 mod state;
 
+pub(crate) use figures::seed_of;
+pub(crate) use questions::{Question, Reply};
 pub(crate) use state::Shared;
 
 use crate::{
+    benchmark::Benchmark,
     config::Config,
     context::compose,
     core::{
-        Core, Effect, Engines, Event, JobPlan, PlannedAssignment, Settings, Tick, Ticket, Token,
+        Challenge, Core, Effect, Engines, Event, JobPlan, PlannedAssignment, Settings, Tick,
+        Ticket, Token,
     },
     settler,
     store::Store,
@@ -27,6 +33,9 @@ use crate::{
     watcher,
 };
 use anyhow::Context as _;
+use figures::Transfers;
+use futures::future::BoxFuture;
+use quern_grid::lottery::Draw;
 use quern_jobs_api::JobStatus;
 use quern_ledger::{Chain, Endpoints};
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits};
@@ -88,6 +97,20 @@ pub(crate) enum Command {
     },
     /// All of a job's upload is here.
     Uploaded { job: JobId },
+    /// What a job's devices must be told is known.
+    Planned { job: JobId, plan: JobPlan },
+    /// A benchmark was computed here.
+    Challenge(Challenge),
+    /// A day's lottery is drawn.
+    Drawn {
+        draw: Draw,
+        idle: BTreeMap<DeviceId, BlockNumber>,
+    },
+    /// Somebody asks how things are.
+    Ask {
+        question: Question,
+        answer: oneshot::Sender<Reply>,
+    },
     /// Entries are on disk.
     Persisted(Ticket),
     /// A transaction did not get into a block.
@@ -104,10 +127,14 @@ pub(crate) enum Command {
 }
 
 /// Runs the masternode until `stop` resolves.
-pub async fn run(
-    config: Config,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
+///
+/// Boxed on both sides, so that all of it is compiled with this library and not with each program
+/// that calls it.
+pub fn run(config: Config, stop: BoxFuture<'static, ()>) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(serve(config, stop))
+}
+
+async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
     let keys = config.keys()?;
     let chain = Chain::connect(&config.chain).await?;
     let genesis = chain.genesis();
@@ -127,6 +154,7 @@ pub async fn run(
         store,
         vault: Vault::open(&config.data_dir.join("jobs"), config.disk_bytes_max)?,
         commands,
+        benchmark: benchmark(),
         contexts: Mutex::default(),
         jobs: Mutex::default(),
         watched: Mutex::default(),
@@ -135,6 +163,7 @@ pub async fn run(
     let (settlements, to_settle) = mpsc::channel(ORDERS_MAX);
     let mut core = Core::new(Settings {
         settle: config.settle(),
+        tuning: config.tuning(),
         ..Settings::new(genesis, engines())
     });
     let block = watcher::reconcile(&shared, &mut core).await?;
@@ -149,6 +178,7 @@ pub async fn run(
     publish(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
     tokio::spawn(settler::settle(shared.clone(), to_settle));
+    tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
     let mut grid = Grid {
         shared: shared.clone(),
@@ -159,8 +189,10 @@ pub async fn run(
         tokens: BTreeMap::new(),
         next_token: 0,
         couriers: BTreeMap::new(),
+        transfers: Transfers::default(),
         block,
         rechecked: block,
+        drawn: None,
     };
     tracing::info!(
         account = %shared.account.id(),
@@ -177,6 +209,22 @@ pub async fn run(
     api.stop();
     server.shutdown().await;
     result?
+}
+
+/// The benchmark, if this machine can run it: it is of the class in which every machine runs the
+/// same code, and this one may be of another kind.
+fn benchmark() -> Option<Arc<Benchmark>> {
+    match Benchmark::new() {
+        Ok(benchmark) => Some(Arc::new(benchmark)),
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::warn!(
+                error,
+                "no benchmark here; the speed of processors stays unknown"
+            );
+            None
+        }
+    }
 }
 
 /// The engines of this version of the software, which its workers run.
@@ -260,8 +308,11 @@ struct Grid {
     next_token: u64,
     /// What seals shard keys to each connected device.
     couriers: BTreeMap<DeviceId, Arc<Courier>>,
+    transfers: Transfers,
     block: BlockNumber,
     rechecked: BlockNumber,
+    /// The day of the last lottery.
+    drawn: Option<u32>,
 }
 
 impl Grid {
@@ -269,9 +320,8 @@ impl Grid {
         &mut self,
         mut waiting: mpsc::Receiver<Command>,
         mut events: mpsc::Receiver<ServerEvent>,
-        stop: impl Future<Output = ()>,
+        mut stop: BoxFuture<'static, ()>,
     ) -> anyhow::Result<()> {
-        tokio::pin!(stop);
         loop {
             let now = self.now();
             let pause = self
@@ -315,17 +365,24 @@ impl Grid {
                 delivered,
                 reply,
             } => self.exchange(device, exchange, delivered, reply),
-            Command::Rechecked { device, view } => {
-                if let Err(refusal) = devices::admit(view.as_deref()) {
-                    self.step(Event::Barred { device, refusal });
-                }
-            }
+            Command::Rechecked { device, view } => match (devices::admit(view.as_deref()), view) {
+                (Err(refusal), _) => self.step(Event::Barred { device, refusal }),
+                (Ok(()), Some(view)) => self.step(Event::Rechecked { view }),
+                (Ok(()), None) => {}
+            },
             Command::Withheld { device, given } => self.step(Event::Withheld {
                 device,
                 id: given.id,
                 log_position: given.log_position,
             }),
             Command::Uploaded { job } => self.uploaded(job),
+            Command::Planned { job, plan } => self.step(Event::Uploaded { job, plan }),
+            Command::Challenge(challenge) => self.step(Event::Challenge(challenge)),
+            Command::Drawn { draw, idle } => self.step(Event::Lottery { draw, idle }),
+            // Whoever asked may have gone meanwhile.
+            Command::Ask { question, answer } => {
+                drop(answer.send(questions::answer(&self.core, self.now(), &question)));
+            }
             Command::Persisted(through) => self.step(Event::Persisted { through }),
             Command::NotSettled(job) => self.step(Event::NotSettled { job }),
             // Whoever asked may have gone meanwhile.
@@ -339,10 +396,17 @@ impl Grid {
 
     fn finalised(&mut self, block: BlockNumber, jobs: Vec<(JobId, Job)>) {
         self.block = block;
+        let news: Vec<_> = jobs
+            .iter()
+            .filter(|(id, job)| self.shared.job(*id).as_ref() != Some(job))
+            .map(|(id, job)| (*id, job))
+            .collect();
+        // If that fails the store has the masternode stopped.
+        if let Err(error) = self.shared.store.remember_jobs(&news) {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "cannot remember how jobs stand");
+        }
         for (id, job) in &jobs {
-            if self.shared.job(*id).as_ref() != Some(job) {
-                self.remember(*id, job);
-            }
             self.shared.learn(*id, job.clone());
         }
         self.step(Event::Finalised { block, jobs });
@@ -350,24 +414,30 @@ impl Grid {
             self.rechecked = block;
             for device in self.core.connected_devices() {
                 let shared = self.shared.clone();
-                tokio::spawn(async move {
-                    if let Ok(view) = devices::look_up(&shared, device).await {
-                        let view = view.map(Box::new);
-                        let _ = shared
-                            .commands
-                            .send(Command::Rechecked { device, view })
-                            .await;
-                    }
-                });
+                tokio::spawn(async move { figures::recheck(&shared, device).await });
             }
+            self.draw_lottery();
         }
     }
 
-    /// Writes down a job's new state. If that fails the store has the masternode stopped.
-    fn remember(&self, id: JobId, job: &Job) {
-        if let Err(error) = self.shared.store.remember_job(id, job) {
-            tracing::error!(%id, error = &error as &dyn std::error::Error, "cannot remember a job");
+    /// Draws the day's lottery, once a day.
+    fn draw_lottery(&mut self) {
+        let today = figures::day(self.block);
+        if self.drawn == Some(today) {
+            return;
         }
+        self.drawn = Some(today);
+        let (shared, devices) = (self.shared.clone(), self.core.connected_devices().collect());
+        tokio::spawn(async move {
+            match figures::draw(&shared, today, devices).await {
+                // An error says that the masternode stops.
+                Ok(drawn) => drop(shared.commands.send(drawn).await),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(today, error, "cannot draw the day's lottery");
+                }
+            }
+        });
     }
 
     fn uploaded(&mut self, job: JobId) {
@@ -381,16 +451,21 @@ impl Grid {
             .map(|shard| shard.chunk_root)
             .collect();
         // An owner may upload before the next block tells the core of the job.
-        let known = self.shared.job(job).filter(|known| known.state.is_open());
-        if let Some(known) = known.filter(|_| self.core.status(job).is_none()) {
+        let Some(known) = self.shared.job(job).filter(|known| known.state.is_open()) else {
+            return;
+        };
+        if self.core.status(job).is_none() {
             self.step(Event::Finalised {
                 block: self.block,
-                jobs: vec![(job, known)],
+                jobs: vec![(job, known.clone())],
             });
         }
-        self.step(Event::Uploaded {
-            job,
-            plan: JobPlan { input_roots },
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            let seed = figures::seed_at_last(&shared, job, &known).await;
+            let plan = JobPlan { input_roots, seed };
+            // An error says that the masternode stops.
+            drop(shared.commands.send(Command::Planned { job, plan }).await);
         });
     }
 

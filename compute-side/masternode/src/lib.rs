@@ -5,11 +5,13 @@
 //! | [`core`] | decides; pure |
 //! | `daemon` | owns the core, feeds it and carries out what it wants |
 //! | `api` | the Jobs API for owners |
+//! | `benchmark` | the program that tells how fast a device is |
 //! | `watcher` | follows the chain |
 //! | `settler` | sends batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
 
 mod api;
+mod benchmark;
 mod config;
 mod context;
 pub mod core;

@@ -40,12 +40,12 @@ async fn main() -> anyhow::Result<()> {
     let config = Config::read(&arguments.config)?;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .context("cannot listen for the signal to stop")?;
-    run(config, async move {
+    let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
         tracing::info!("stopping");
-    })
-    .await
+    };
+    run(config, Box::pin(stop)).await
 }

@@ -17,7 +17,9 @@ use quern_primitives::{
     BlockNumber, DeviceId, GenesisHash, JobId, TaskIndex, ids::ReplicaIndex, job::Job,
 };
 use quern_shards::keys::OwnerToken;
-use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
 use std::{
     path::Path,
     sync::{Arc, mpsc},
@@ -223,9 +225,22 @@ impl Store {
             .collect()
     }
 
-    /// Remembers a job as the chain has it; on disk when this returns.
-    pub(crate) fn remember_job(&self, id: JobId, job: &Job) -> Result<(), StoreError> {
-        self.reported(self.change_job(id, Some(job), |record| record.job = job.clone()))
+    /// Remembers jobs as the chain has them; on disk when this returns. However many they are, the
+    /// disk is waited for once.
+    pub(crate) fn remember_jobs(&self, jobs: &[(JobId, &Job)]) -> Result<(), StoreError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        self.reported(self.write_jobs(jobs))
+    }
+
+    fn write_jobs(&self, jobs: &[(JobId, &Job)]) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        for (id, job) in jobs {
+            write_job(&write, *id, Some(job), |record| record.job = (*job).clone())?;
+        }
+        write.commit()?;
+        Ok(())
     }
 
     /// Remembers the key that a job's owner delegated and the token that follows from it, and the job
@@ -292,21 +307,7 @@ impl Store {
         change: impl FnOnce(&mut JobRecord),
     ) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
-        {
-            let mut jobs = write.open_table(JOBS)?;
-            let known = jobs.get(id.0)?.map(|bytes| decode_record(bytes.value()));
-            let fresh = || {
-                Some(JobRecord {
-                    job: if_new?.clone(),
-                    delegated_key: None,
-                    uploaded: false,
-                })
-            };
-            if let Some(mut record) = known.transpose()?.or_else(fresh) {
-                change(&mut record);
-                jobs.insert(id.0, record.encode().as_slice())?;
-            }
-        }
+        write_job(&write, id, if_new, change)?;
         write.commit()?;
         Ok(())
     }
@@ -390,6 +391,29 @@ impl Store {
         write.commit()?;
         Ok(())
     }
+}
+
+/// Changes what is remembered of a job. One that is not known is remembered if it is given.
+fn write_job(
+    write: &WriteTransaction,
+    id: JobId,
+    if_new: Option<&Job>,
+    change: impl FnOnce(&mut JobRecord),
+) -> Result<(), StoreError> {
+    let mut jobs = write.open_table(JOBS)?;
+    let known = jobs.get(id.0)?.map(|bytes| decode_record(bytes.value()));
+    let fresh = || {
+        Some(JobRecord {
+            job: if_new?.clone(),
+            delegated_key: None,
+            uploaded: false,
+        })
+    };
+    if let Some(mut record) = known.transpose()?.or_else(fresh) {
+        change(&mut record);
+        jobs.insert(id.0, record.encode().as_slice())?;
+    }
+    Ok(())
 }
 
 /// A job's log, to be read by place.
@@ -559,7 +583,7 @@ mod tests {
     use quern_primitives::{
         AccountId, Digest, ProgramHash, SealingKey,
         device::Class,
-        job::{Agreement, ByteLevel, Escrow, JobState, Submission},
+        job::{Agreement, ByteLevel, Escrow, JobState, Preferences, Submission},
         payload::DeviceKey,
         receipt::{Exit, Receipt},
     };
@@ -720,6 +744,7 @@ mod tests {
             deadline: 10,
             price_max: 1,
             owner_sealing_key: SealingKey([6; 32]),
+            preferences: Preferences::default(),
         };
         Job {
             owner: AccountId::new([7; 32]),
@@ -747,7 +772,7 @@ mod tests {
             next_batch: 7,
             ..a_job()
         };
-        store.remember_job(JOB, &job).unwrap();
+        store.remember_jobs(&[(JOB, &job)]).unwrap();
         let record = store.job(JOB).unwrap().unwrap();
         assert_eq!((record.delegated_key, record.uploaded), (Some(key), true));
         assert_eq!(record.job, job);
@@ -818,7 +843,7 @@ mod tests {
             .insert(JOB.0, [1u8].as_slice())
             .unwrap();
         write.commit().unwrap();
-        let refused = store.remember_job(JOB, &a_job());
+        let refused = store.remember_jobs(&[(JOB, &a_job())]);
         assert!(matches!(refused, Err(StoreError::Foreign { .. })));
         let said = failed.recv().unwrap();
         assert!(matches!(said, StoreError::Foreign { .. }), "{said}");

@@ -3,7 +3,7 @@
 use crate::{
     context::JobContext,
     core::{Core, Event, JobPlan, Tick},
-    daemon::{Command, Shared, erase_old},
+    daemon::{Command, Shared, erase_old, seed_of},
     store::JobRecord,
     vault::Item,
 };
@@ -42,7 +42,7 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
     );
     for (id, job) in open {
         let record = remembered.remove(&id);
-        recover(shared, core, id, job, record)?;
+        recover(shared, core, id, job, record).await?;
     }
     for (id, record) in remembered {
         if shared.store.closed(id)?.is_some() {
@@ -51,13 +51,13 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
             erase_inputs(shared, id);
         } else if let Some(job) = state.job(id).await? {
             // It ended while this masternode was away.
-            recover(shared, core, id, job, Some(record))?;
+            recover(shared, core, id, job, Some(record)).await?;
         }
     }
     Ok(block)
 }
 
-fn recover(
+async fn recover(
     shared: &Shared,
     core: &mut Core,
     id: JobId,
@@ -71,23 +71,24 @@ fn recover(
         .as_ref()
         .and_then(|record| record.delegated_key)
         .and_then(|key| open_context(shared, id, &job, key));
-    let plan = context
-        .as_ref()
-        .filter(|_| uploaded)
-        .map(|context| JobPlan {
+    let plan = match context.as_ref().filter(|_| uploaded) {
+        None => None,
+        Some(context) => Some(JobPlan {
             input_roots: context
                 .manifest
                 .shards()
                 .iter()
                 .map(|shard| shard.chunk_root)
                 .collect(),
-        });
+            seed: seed_of(shared, id, &job).await?,
+        }),
+    };
     if let Some(context) = context {
         shared.put_context(id, context);
     }
     shared
         .store
-        .remember_job(id, &job)
+        .remember_jobs(&[(id, &job)])
         .context("cannot remember a job")?;
     shared.learn(id, job.clone());
     match core.replay(Tick(0), id, job, plan, log) {

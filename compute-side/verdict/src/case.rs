@@ -136,7 +136,9 @@ impl Case {
         });
     }
 
-    /// Where the case stands. `outstanding` says how many replicas may still be heard.
+    /// Where the case stands. `outstanding` says how many replicas may still be heard. Once as many
+    /// accounts have answered as the agreement asks for, and one answer is accepted among theirs,
+    /// the others are not waited for: they are backups of devices that were slow, or those devices.
     pub fn hearing(&self, outstanding: u8) -> Hearing {
         let answers = self.tally();
         let heard: u8 = answers.iter().map(|(_, votes)| votes).sum();
@@ -145,9 +147,13 @@ impl Case {
             *votes >= self.quorum(answer) && u16::from(*votes) * 2 > u16::from(heard)
         });
         match accepted {
-            Some((answer, _)) if outstanding == 0 => Hearing::Decided(self.decide(*answer)),
+            Some((answer, _)) if outstanding == 0 || heard >= self.agreement.replicas() => {
+                Hearing::Decided(self.decide(*answer))
+            }
             Some((answer, votes)) => {
-                let certain = u16::from(*votes) * 2 > u16::from(heard) + u16::from(outstanding);
+                // With as many more as the agreement asks for the case is decided, whoever else is out.
+                let more = outstanding.min(self.agreement.replicas().saturating_sub(heard));
+                let certain = u16::from(*votes) * 2 > u16::from(heard) + u16::from(more);
                 Hearing::Open {
                     certain: certain.then_some(*answer),
                 }
@@ -314,6 +320,24 @@ mod tests {
                 certain: Some(answer(1))
             }
         );
+    }
+
+    #[test]
+    fn a_slow_device_and_its_backup_are_not_both_waited_for() {
+        let mut case = case(&[(0, says(1)), (1, says(1))]);
+        case.add_replicas(1);
+        let certain = Some(answer(1));
+        assert_eq!(case.hearing(2), Hearing::Open { certain });
+        case.hear(3, DeviceId([9; 32]), AccountId::new([9; 32]), says(1));
+        assert_ne!(case.hearing(1), Hearing::Open { certain });
+        assert_eq!(decision(case.hearing(1)).findings.len(), 3);
+    }
+
+    #[test]
+    fn three_of_which_one_differs_decide_without_a_fourth() {
+        let mut case = case(&[(0, says(1)), (1, says(2)), (2, says(1))]);
+        case.add_replicas(1);
+        assert_eq!(decision(case.hearing(1)).answer, answer(1));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //!
 //! An answer is accepted when more than half of the replicas heard, and at least the agreement's
 //! quorum, gave it, each from another account. The case stays open until every replica is accounted
-//! for, so that those who were right are all paid and those who were wrong are all found.
+//! for, or as many accounts have answered as the agreement asks for, so that those who were right are
+//! all paid and those who were wrong are all found.
 
 mod case;
 mod receipt;

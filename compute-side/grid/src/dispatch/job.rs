@@ -1,19 +1,19 @@
 //! The open and running replicas of one job.
 
+mod asking;
+
 use super::{
     Asker, Given, JobTerms, Withheld,
     lane::Lanes,
-    pool::{Item, Pass, Place, PoolQueue},
+    pool::{Item, Place, PoolQueue},
 };
 use crate::{Tick, Tuning, pools::Target};
+use asking::View;
 use quern_primitives::{
     ids::{JobId, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
 };
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
-
-/// Running replicas looked at for one backup.
-const BACKUPS_LOOKED_AT_MAX: usize = 64;
 
 /// Finished tasks from which on the work of the others is judged by theirs.
 const FINISHED_MIN: u64 = 3;
@@ -73,6 +73,8 @@ pub(super) struct JobQueue {
     pub(super) terms: JobTerms,
     pub(super) target: Target,
     lanes: Lanes,
+    /// Accounts with a device in the target subset.
+    accounts: u32,
     pools: Vec<PoolQueue>,
     tasks: BTreeMap<TaskIndex, TaskState>,
     running: BTreeMap<(TaskIndex, ReplicaIndex), Running>,
@@ -91,6 +93,7 @@ impl JobQueue {
         Self {
             id,
             lanes: Lanes::new(terms.seed, terms.replicas, accounts),
+            accounts,
             pools: vec![PoolQueue::default(); target.pools().max(1) as usize],
             terms,
             target,
@@ -106,9 +109,12 @@ impl JobQueue {
 
     /// Takes over new pools. Where there are more or fewer of them than before, what is open is
     /// dealt again.
-    pub(super) fn retarget(&mut self, target: Target) {
+    pub(super) fn retarget(&mut self, target: Target, accounts: u32) {
         let pools = target.pools().max(1) as usize;
         self.target = target;
+        self.accounts = accounts;
+        // After a restart jobs are queued before any account is here.
+        self.lanes = Lanes::new(self.terms.seed, self.terms.replicas, accounts);
         if pools == self.pools.len() {
             return;
         }
@@ -156,6 +162,13 @@ impl JobQueue {
             added.push(replica);
         }
         added
+    }
+
+    /// Adds a replica that a fast or trusted device shall have.
+    pub(super) fn rescue(&mut self, task: TaskIndex, now: Tick) -> Option<ReplicaIndex> {
+        let replica = self.new_replica(task)?;
+        self.open(task, replica, now, true);
+        Some(replica)
     }
 
     /// One more replica of a task, neither open nor held yet; none if there are as many as a task may
@@ -208,9 +221,11 @@ impl JobQueue {
 
     /// How long a device of this speed takes for a replica, in milliseconds.
     fn takes_ms(&self, speed: u32) -> u64 {
-        let usual = self.target.speed / u64::from(self.target.devices.max(1));
-        let speed = if speed > 0 { u64::from(speed) } else { usual };
-        self.work() / speed.max(1)
+        let speed = match speed {
+            0 => self.target.usual_speed(),
+            speed => speed.into(),
+        };
+        self.work() / speed
     }
 
     /// Replicas that are computed.
@@ -235,15 +250,7 @@ impl JobQueue {
             return Err(why);
         }
         let own = self.target.pool_of(asker.rank) as usize;
-        let view = View {
-            tasks: &self.tasks,
-            asker,
-            lanes: &self.lanes,
-            draw: self.lanes.draw(asker.account_id),
-            is_good: asker.traits.is_trusted() || asker.speed >= self.target.speed_of_the_fast,
-            now,
-            patience_ms: tuning.lane_ms,
-        };
+        let view = View::of((&self.tasks, &self.lanes, &self.target), asker, now, tuning);
         let mut why = Withheld::NothingInPool;
         let mut found = None;
         for (number, pool) in self.pools.iter_mut().enumerate().skip(own) {
@@ -267,25 +274,6 @@ impl JobQueue {
         Ok(self.start(item.task, item.replica, asker, now, tuning, false))
     }
 
-    /// Whether the rest of the grid would have one more task done sooner than this device.
-    fn others_are_sooner(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Withheld> {
-        if !tuning.spares_the_slow || self.target.devices < 2 {
-            return None;
-        }
-        let work = self.work();
-        let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
-        // What runs is half done on average.
-        let replicas = self.open as u64 + self.running.len() as u64 / 2;
-        let all_ms = replicas.saturating_mul(work) / self.target.speed.max(1);
-        let last_ms = work / u64::from(self.target.speed_of_the_fast).max(1);
-        let others_ms = all_ms.saturating_add(last_ms);
-        // Where nobody has taken anything for so long, the others are not to be had.
-        if now.since(self.last_taken) > last_ms.saturating_mul(2).saturating_add(tuning.lane_ms) {
-            return None;
-        }
-        (mine_ms > others_ms).then_some(Withheld::OthersAreSooner { mine_ms, others_ms })
-    }
-
     /// Gives a task that runs to an idle device as well that will have it done sooner.
     pub(super) fn back_up(
         &mut self,
@@ -293,36 +281,7 @@ impl JobQueue {
         now: Tick,
         tuning: &Tuning,
     ) -> Option<Given> {
-        if self.open > 0 || !self.terms.needs.are_met_by(asker.traits) {
-            return None;
-        }
-        let takes_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
-        let mine = now.plus_ms(takes_ms);
-        // The overdue first, then those that end last.
-        let overdue = self.ends.range(..(now, 0, 0)).take(BACKUPS_LOOKED_AT_MAX);
-        let late = self
-            .ends
-            .range((now, 0, 0)..)
-            .rev()
-            .take(BACKUPS_LOOKED_AT_MAX);
-        let is_for = |(end, task, replica): &&(Tick, TaskIndex, ReplicaIndex)| {
-            let (Some(state), Some(running)) =
-                (self.tasks.get(task), self.running.get(&(*task, *replica)))
-            else {
-                return false;
-            };
-            // What is overdue is taken to need as long again as it already took.
-            let end = match *end < now {
-                true => now.plus_ms(now.since(running.since)),
-                false => *end,
-            };
-            mine < end
-                && state.backups < tuning.backups_max
-                && state.replicas.len() < usize::from(REPLICAS_PER_TASK_MAX)
-                && !state.is_touched_by(asker.account)
-                && !state.excluded.contains(&asker.device)
-        };
-        let (_, task, _) = overdue.chain(late).find(is_for).copied()?;
+        let task = self.slow_one(asker, now, tuning)?;
         let replica = self.new_replica(task)?;
         if let Some(state) = self.tasks.get_mut(&task) {
             state.backups += 1;
@@ -445,6 +404,32 @@ impl JobQueue {
             state.excluded.push(holder.device);
         }
         let is_rescue = fault && state.replicas.iter().all(|it| it.holder.is_none());
+        self.reopen(task, replica, is_rescue, now);
+    }
+
+    /// A replica is neither open nor computed for a while. Its last holder still counts as having
+    /// touched the task.
+    pub(super) fn rest(&mut self, task: TaskIndex, replica: ReplicaIndex) {
+        self.stop(task, replica);
+    }
+
+    /// Opens a replica that rested.
+    pub(super) fn wake(&mut self, task: TaskIndex, replica: ReplicaIndex, now: Tick) {
+        if self.running.contains_key(&(task, replica)) {
+            return;
+        }
+        let state = self.tasks.get_mut(&task);
+        let replica_state = state.and_then(|state| state.replica_mut(replica));
+        if replica_state.is_some_and(|it| it.holder.take().is_some()) {
+            self.reopen(task, replica, false, now);
+        }
+    }
+
+    /// Opens a replica that its holder has let go of.
+    fn reopen(&mut self, task: TaskIndex, replica: ReplicaIndex, is_rescue: bool, now: Tick) {
+        let Some(state) = self.tasks.get(&task) else {
+            return;
+        };
         // The account may have the task's other replicas again too.
         for it in &state.replicas {
             self.pools[it.pool as usize].look_again(it.place);
@@ -512,43 +497,5 @@ impl JobQueue {
         let pool = self.pools.get(it.pool as usize);
         pool.and_then(|pool| pool.get(it.place))
             .map_or(Tick::default(), |item| item.since)
-    }
-}
-
-/// What decides whether an asker may have an item.
-struct View<'a> {
-    tasks: &'a BTreeMap<TaskIndex, TaskState>,
-    asker: &'a Asker<'a>,
-    lanes: &'a Lanes,
-    draw: u64,
-    /// Whether the asker is fast or trusted.
-    is_good: bool,
-    now: Tick,
-    patience_ms: u64,
-}
-
-impl View<'_> {
-    fn may_have(&self, item: &mut Item) -> Result<(), (Pass, Withheld)> {
-        let Some(state) = self.tasks.get(&item.task) else {
-            return Err((Pass::Now, Withheld::NothingInPool));
-        };
-        if state.is_touched_by(self.asker.account) {
-            return Err((Pass::Always, Withheld::TouchedByAccount));
-        }
-        if state.excluded.contains(&self.asker.device) {
-            return Err((Pass::Now, Withheld::Excluded));
-        }
-        let reason = match item.is_rescue && !self.is_good {
-            true => Withheld::KeptForTheFast,
-            false if self.lanes.admit(self.draw, item.task, item.replica) => return Ok(()),
-            false => Withheld::OtherLane,
-        };
-        // Patience begins when somebody first passes it who could have it otherwise, not when it is
-        // queued: what has waited long for its turn is not for everybody because of that.
-        let passed = *item.passed.get_or_insert(self.now);
-        match self.now.since(passed) < self.patience_ms {
-            true => Err((Pass::Now, reason)),
-            false => Ok(()),
-        }
     }
 }

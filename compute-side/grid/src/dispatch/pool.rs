@@ -95,6 +95,20 @@ impl PoolQueue {
         found
     }
 
+    /// Whether there is an item that an account's device may have; the same walk as for a pull, with
+    /// nothing changed.
+    pub(super) fn has_one(
+        &self,
+        account: u32,
+        mut may_have: impl FnMut(&Item) -> Result<(), Pass>,
+    ) -> bool {
+        let start = self.cursors.get(&account).copied().unwrap_or_default();
+        self.items
+            .range(start..)
+            .take(LOOK_MAX)
+            .any(|(_, item)| may_have(item).is_ok())
+    }
+
     /// Takes everything out, in order.
     pub(super) fn drain(&mut self) -> Vec<(Place, Item)> {
         std::mem::take(self).items.into_iter().collect()

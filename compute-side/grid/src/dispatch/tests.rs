@@ -258,7 +258,7 @@ fn new_pools_deal_what_is_open_again() {
     };
     let mut dispatch = dispatch(tuning, 6, 1, &[3, 2, 1]);
     assert_eq!(device(7).take(&mut dispatch, NOW), Ok((2, 0)));
-    dispatch.retarget(JOB, target(&[2, 1], &one_each));
+    dispatch.retarget(JOB, target(&[2, 1], &one_each), 2);
     assert_eq!(dispatch.counts(JOB).open, [3, 2]);
     dispatch.release((JOB, 2, 0), false, NOW);
     assert_eq!(dispatch.counts(JOB).open.iter().sum::<usize>(), 6);

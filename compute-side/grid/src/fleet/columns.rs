@@ -1,81 +1,158 @@
-//! What the ranking reads of each device, by the device's number.
+//! What the ranking reads of each device, by the device's number: one record of 24 bytes each, so that
+//! whoever looks up one of them has them all.
 
 use crate::{
-    FaultRate, Flags, Tick,
+    FaultRate, Flags, Score, Tick,
+    needs::Traits,
     pools::{Rank, Ranked, Ranking},
+    rank::Candidate,
 };
+use std::collections::BTreeMap;
 
 /// Not ranked.
 const UNRANKED: Rank = Rank::MAX;
 
+/// What is known of one device.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    traits: Traits,
+    capacity: Score,
+    speed: u32,
+    rank: Rank,
+    /// Flags that do not pass with time.
+    flags: Flags,
+    faults: FaultRate,
+    /// Whether there is a device of this number.
+    is_present: bool,
+}
+
+const _: () = assert!(size_of::<Record>() == 24);
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            traits: Traits::default(),
+            capacity: Score::default(),
+            speed: 0,
+            rank: UNRANKED,
+            flags: Flags::NONE,
+            faults: FaultRate::default(),
+            is_present: true,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Columns {
-    /// Whether there is a device of this number.
-    present: Vec<bool>,
-    pub(super) rates: Vec<FaultRate>,
-    /// Flags that do not pass with time.
-    pub(super) flags: Vec<Flags>,
-    /// Until when it waits after faults in a row.
-    pub(super) waits: Vec<Tick>,
-    /// What a ranking takes over; together, because it is looked up together.
-    pub(super) ranked: Vec<Ranked>,
-    /// Whether it won a lottery since it was taken in.
-    pub(super) lifted: Vec<bool>,
-    ranks: Vec<Rank>,
+    records: Vec<Record>,
+    /// Until when each waits that has to after faults in a row.
+    waits: BTreeMap<u32, Tick>,
 }
 
 impl Columns {
     /// One device more, at the end.
     pub(super) fn grow(&mut self) {
-        self.present.push(true);
-        self.rates.push(FaultRate::default());
-        self.flags.push(Flags::NONE);
-        self.waits.push(Tick::default());
-        self.ranked.push(Ranked::default());
-        self.lifted.push(false);
-        self.ranks.push(UNRANKED);
+        self.records.push(Record::default());
     }
 
     /// A device is gone.
-    pub(super) fn clear(&mut self, at: usize) {
-        self.present[at] = false;
-        self.rates[at] = FaultRate::default();
-        self.waits[at] = Tick::default();
-        self.lifted[at] = false;
-        self.ranks[at] = UNRANKED;
+    pub(super) fn clear(&mut self, number: u32) {
+        self.waits.remove(&number);
+        if let Some(record) = self.records.get_mut(number as usize) {
+            *record = Record {
+                is_present: false,
+                ..Record::default()
+            };
+        }
     }
 
     /// A number is used again.
-    pub(super) fn reuse(&mut self, at: usize) {
-        self.present[at] = true;
+    pub(super) fn reuse(&mut self, number: u32) {
+        if let Some(record) = self.records.get_mut(number as usize) {
+            *record = Record::default();
+        }
+    }
+
+    pub(super) fn set_traits(&mut self, number: u32, traits: Traits) {
+        if let Some(record) = self.records.get_mut(number as usize) {
+            record.traits = traits;
+        }
+    }
+
+    pub(super) fn set_faults(&mut self, number: u32, faults: FaultRate, waits: Option<Tick>) {
+        if let Some(record) = self.records.get_mut(number as usize) {
+            record.faults = faults;
+        }
+        match waits {
+            Some(until) => drop(self.waits.insert(number, until)),
+            None => drop(self.waits.remove(&number)),
+        }
+    }
+
+    pub(super) fn set(&mut self, number: u32, capacity: Score, speed: u32, flags: Flags) {
+        if let Some(record) = self.records.get_mut(number as usize) {
+            (record.capacity, record.speed, record.flags) = (capacity, speed, flags);
+        }
+    }
+
+    /// Flags that do not pass with time.
+    pub(super) fn flags(&self, number: u32) -> Flags {
+        self.get(number).map_or(Flags::NONE, |record| record.flags)
+    }
+
+    /// Whether a device waits after faults in a row.
+    pub(super) fn waits(&self, number: u32, now: Tick) -> bool {
+        self.waits.get(&number).is_some_and(|until| now < *until)
+    }
+
+    /// What a ranking takes over of a device.
+    pub(super) fn ranked(&self, number: u32) -> Ranked {
+        let record = self.get(number).copied().unwrap_or_default();
+        Ranked {
+            traits: record.traits,
+            capacity: record.capacity,
+            speed: record.speed,
+        }
+    }
+
+    pub(super) fn rank_of(&self, number: u32) -> Option<Rank> {
+        let rank = self.get(number)?.rank;
+        (rank != UNRANKED).then_some(rank)
+    }
+
+    fn get(&self, number: u32) -> Option<&Record> {
+        self.records.get(number as usize)
     }
 
     /// Devices without a flag, by number.
-    pub(super) fn unflagged(&self, now: Tick) -> impl Iterator<Item = u32> {
-        let flags = self.flags.iter().zip(&self.rates).zip(&self.present);
-        // Without a fault lately, no device waits.
-        let waits = move |number: u32, rate: FaultRate| {
-            rate > FaultRate::default() && now < self.waits[number as usize]
-        };
+    pub(super) fn candidates(&self, now: Tick) -> impl Iterator<Item = Candidate> {
         (0..)
-            .zip(flags)
-            .filter(move |(number, ((flags, rate), present))| {
-                **present && flags.is_empty() && !waits(*number, **rate)
+            .zip(&self.records)
+            // Without a fault lately, no device waits.
+            .filter(move |(number, record)| {
+                record.is_present
+                    && record.flags.is_empty()
+                    && (record.faults == FaultRate::default() || !self.waits(*number, now))
             })
-            .map(|(number, _)| number)
-    }
-
-    pub(super) fn rank_of(&self, at: usize) -> Option<Rank> {
-        self.ranks.get(at).copied().filter(|rank| *rank != UNRANKED)
+            .map(|(device, record)| Candidate {
+                device,
+                score: record.capacity,
+                faults: record.faults,
+            })
     }
 
     /// Takes over a new order, best first, and writes down what jobs ask about.
     pub(super) fn rank(&mut self, order: Vec<u32>, ranking: &mut Ranking) {
-        self.ranks.fill(UNRANKED);
-        let Self { ranks, ranked, .. } = self;
+        let records = &mut self.records;
+        records.iter_mut().for_each(|record| record.rank = UNRANKED);
         ranking.refill(order, |rank, number| {
-            ranks[number as usize] = rank;
-            ranked[number as usize]
+            let record = &mut records[number as usize];
+            record.rank = rank;
+            Ranked {
+                traits: record.traits,
+                capacity: record.capacity,
+                speed: record.speed,
+            }
         });
     }
 }

@@ -1,24 +1,41 @@
 //! Free places, of which the k-th is found and taken in O(log n).
 //!
-//! A bit a place, and above the words of 64 places a tree in which every node has 32 children and
-//! holds how many places are free before each of them. Such sums are searched and changed by a few
-//! vector instructions, and nothing here branches on what is found, so that the processor
-//! works on several places at once. All of it stays in its cache for a million places.
+//! A bit a place, and above the words of 64 places a tree whose nodes hold how many places are free
+//! before each of their children. Such sums are searched and changed by a few vector instructions, and
+//! nothing here branches on what is found, so that the processor works on several places at once.
+//! The lower levels count in 16 bits, which halves what there is to do. All of it stays in the
+//! processor's cache for a million places.
+//!
+//! Most devices take the first free place. These are only counted: as the places that are left at the
+//! front stay the first ones whoever takes others, the k-th free place is the one that the tree has
+//! at k plus their number.
 
-/// Children of a node.
-const WIDTH: usize = 32;
+/// Words of a node of the lowest level.
+const WORDS: usize = 32;
+
+/// Nodes of the lowest level in one of the middle: as many as 16 bits can count places of.
+const NODES: usize = 15;
+
+const LOW_PLACES: usize = 64 * WORDS;
+const MIDDLE_PLACES: usize = LOW_PLACES * NODES;
 
 /// Free places of a node before each of its children. Signed, for processors compare signed numbers
-/// in vectors; there are fewer than 2^26 places.
-type Before = [i32; WIDTH];
+/// in vectors.
+type Low = [i16; WORDS];
+type Middle = [i16; 16];
 
 /// Places that are free or taken.
 pub(super) struct Places {
-    /// One bit a place, set while it is free.
+    /// One bit a place, set while it is free or was taken as the first.
     words: Vec<u64>,
-    /// The tree, level by level, the root's level first. Child c of node n is node 32 n + c of the
-    /// next level, or word 32 n + c below the last.
-    levels: Vec<Vec<Before>>,
+    low: Vec<Low>,
+    middle: Vec<Middle>,
+    /// In groups of eight, the last one filled up with more than there can be.
+    top: Vec<[i32; 8]>,
+    /// How many places were taken as the first.
+    taken_first: u32,
+    /// What is left of the word in which the first free place is, and which one it is.
+    front: (u64, usize),
 }
 
 impl Places {
@@ -31,53 +48,91 @@ impl Places {
                 rest => (1 << rest) - 1,
             };
         }
-        let mut counts: Vec<u32> = words.iter().map(|word| word.count_ones()).collect();
-        let mut levels = Vec::new();
-        loop {
-            levels.push(counts.chunks(WIDTH).map(before_each).collect());
-            counts = counts
-                .chunks(WIDTH)
-                .map(|counts| counts.iter().sum())
-                .collect();
-            if counts.len() == 1 {
-                break;
-            }
+        let lows = words.len().div_ceil(WORDS);
+        let middles = lows.div_ceil(NODES);
+        // All places are free. What has no places stands behind all that have.
+        let low = std::array::from_fn(|child| (64 * child) as i16);
+        let middle = std::array::from_fn(|child| match child < NODES {
+            true => (LOW_PLACES * child) as i16,
+            false => i16::MAX,
+        });
+        let top = |group: usize| {
+            std::array::from_fn(|child| match 8 * group + child {
+                child if child < middles => (MIDDLE_PLACES * child) as i32,
+                _ => i32::MAX,
+            })
+        };
+        Self {
+            front: (words[0], 0),
+            low: vec![low; lows],
+            middle: vec![middle; middles],
+            top: (0..middles.div_ceil(8)).map(top).collect(),
+            taken_first: 0,
+            words,
         }
-        levels.reverse();
-        Self { words, levels }
+    }
+
+    /// Takes the first free place. There must be one.
+    pub(super) fn take_first(&mut self) -> usize {
+        while self.front.0 == 0 {
+            self.front.1 += 1;
+            self.front.0 = self.words[self.front.1];
+        }
+        let (left, word) = &mut self.front;
+        let bit = left.trailing_zeros();
+        *left &= *left - 1;
+        self.taken_first += 1;
+        64 * *word + bit as usize
     }
 
     /// Takes the free place that has so many free ones before it. There must be one.
     pub(super) fn take(&mut self, before: u32) -> usize {
-        let (mut node, mut before) = (0, before as i32);
-        for level in &mut self.levels {
-            let sums = &mut level[node];
-            // The child is the last one with no more free places before it. Sums wrap, for checks of
-            // each addition would keep them from being done in vectors; none can overflow.
-            let behind = sums.iter().map(|sum| i32::from(*sum > before));
-            let behind = behind.fold(0, i32::wrapping_add);
-            let child = (WIDTH as i32 - 1).wrapping_sub(behind);
-            before = before.wrapping_sub(sums[child as usize % WIDTH]);
-            let mut at: i32 = 0;
-            for sum in sums.iter_mut() {
-                *sum = sum.wrapping_sub(i32::from(at > child));
+        // Sums wrap, for checks of each addition would keep them from being done in vectors; none can
+        // overflow.
+        let mut before = before.wrapping_add(self.taken_first) as i32;
+        let mut behind = 0_i32;
+        for group in &self.top {
+            let found = group.iter().map(|sum| i32::from(*sum > before));
+            behind = behind.wrapping_add(found.fold(0, i32::wrapping_add));
+        }
+        let child = (8 * self.top.len() as i32 - 1).wrapping_sub(behind);
+        before = before.wrapping_sub(self.top[child as usize / 8][child as usize % 8]);
+        let mut at = 0_i32;
+        for group in &mut self.top {
+            for sum in group {
+                let is_end = i32::from(*sum != i32::MAX);
+                *sum = sum.wrapping_sub(i32::from(at > child) & is_end);
                 at = at.wrapping_add(1);
             }
-            node = WIDTH * node + child as usize;
         }
-        let bit = nth_set_bit(self.words[node], before as u32);
-        self.words[node] &= !(1 << bit);
-        64 * node + bit as usize
+        let node = child as usize;
+        let (child, before) = take_child(&mut self.middle[node], before as i16);
+        let node = NODES * node + child;
+        let (child, before) = take_child(&mut self.low[node], before);
+        let word = WORDS * node + child;
+        let bit = nth_set_bit(self.words[word], before as u32);
+        self.words[word] &= !(1 << bit);
+        if word == self.front.1 {
+            self.front.0 &= !(1 << bit);
+        }
+        64 * word + bit as usize
     }
 }
 
-fn before_each(counts: &[u32]) -> Before {
-    let mut sum = 0;
-    std::array::from_fn(|child| {
-        let before = sum;
-        sum += counts.get(child).copied().unwrap_or_default() as i32;
-        before
-    })
+/// The child of a node that has the place with so many free ones before it, and how many of these are
+/// in the child. One of its places is taken.
+fn take_child<const WIDTH: usize>(sums: &mut [i16; WIDTH], before: i16) -> (usize, i16) {
+    // The child is the last one with no more free places before it.
+    let behind = sums.iter().map(|sum| i16::from(*sum > before));
+    let behind = behind.fold(0, i16::wrapping_add);
+    let child = (WIDTH as i16 - 1).wrapping_sub(behind);
+    let rest = before.wrapping_sub(sums[child as usize % WIDTH]);
+    let mut at: i16 = 0;
+    for sum in sums.iter_mut() {
+        *sum = sum.wrapping_sub(i16::from(at > child));
+        at = at.wrapping_add(1);
+    }
+    (child as usize, rest)
 }
 
 /// The place of the set bit that has so many set ones below it: Vigna's selection in a word.
@@ -120,6 +175,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn every_level_of_the_tree_is_searched_and_changed() {
+        let count = MIDDLE_PLACES + LOW_PLACES + 70;
+        let mut places = Places::new(count);
+        let mut list: Vec<u32> = (0..count as u32).collect();
+        let mut state = 1_u32;
+        while !list.is_empty() {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let before = (state >> 8) as usize % list.len();
+            if state >> 31 == 0 {
+                assert_eq!(places.take_first(), list.remove(0) as usize);
+            } else {
+                assert_eq!(places.take(before as u32), list.remove(before) as usize);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn places_are_taken_as_from_a_list(wanted in prop::collection::vec(any::<u32>(), 1..3_000)) {
@@ -127,12 +199,16 @@ mod tests {
             let mut list: Vec<usize> = (0..wanted.len()).collect();
             for wanted in wanted {
                 // Some at random, some at either end.
-                let before = match wanted % 4 {
-                    0 => 0,
-                    1 => list.len() - 1,
+                let before = match wanted % 5 {
+                    0 | 1 => 0,
+                    2 => list.len() - 1,
                     _ => wanted as usize % list.len(),
                 };
-                prop_assert_eq!(places.take(before as u32), list.remove(before));
+                let taken = match wanted % 5 {
+                    0 => places.take_first(),
+                    _ => places.take(before as u32),
+                };
+                prop_assert_eq!(taken, list.remove(before));
             }
         }
 

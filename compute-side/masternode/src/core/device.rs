@@ -2,11 +2,12 @@
 
 use super::{
     Core, Effect, Entry, OutputPlace, ReleaseCause, Tick, Ticket, Token,
-    job::{Admission, Holding},
+    job::Admission,
     output_facts, replica_of,
+    telemetry::{BenchmarkPlan, Telemetry},
 };
+use quern_grid::Flag;
 use quern_primitives::{
-    device::Class,
     ids::{AccountId, DeviceId, Digest, JobId},
     view::DeviceView,
 };
@@ -14,10 +15,7 @@ use quern_protocol::{
     Discard, DiscardReason, Exchange, HandBackReason, Hello, Output, Refusal, ReplicaId, Report,
     limits,
 };
-use std::collections::{BTreeMap, VecDeque};
-
-/// How often silence and overtime are looked for, in milliseconds.
-const CHECK_MS: u64 = 500;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What to say to an exchange. The shell adds keys and bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +26,8 @@ pub struct WorkPlan {
     pub discard: Vec<Discard>,
     /// New replicas.
     pub assignments: Vec<PlannedAssignment>,
+    /// A benchmark to run.
+    pub benchmark: Option<BenchmarkPlan>,
     /// When to ask again, in milliseconds.
     pub ask_again_ms: u32,
 }
@@ -55,9 +55,10 @@ pub(super) struct Parked {
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) account: AccountId,
-    /// The classes it computes in, with the grid's engines.
-    classes: Vec<Class>,
-    connected: bool,
+    /// Its number in the scheduler.
+    pub(super) number: u32,
+    pub(super) telemetry: Telemetry,
+    pub(super) connected: bool,
     pub(super) last_heard: Tick,
     pub(super) in_hand: Vec<ReplicaId>,
     /// Reports written but not yet on disk.
@@ -65,9 +66,24 @@ pub(super) struct Known {
     acknowledged: Vec<ReplicaId>,
     discard: Vec<Discard>,
     parked: VecDeque<Parked>,
+    /// When the core is woken for it.
+    armed: Option<Tick>,
 }
 
 impl Known {
+    /// When it is silent, if it is not heard of again.
+    fn silent_at(&self) -> Tick {
+        self.last_heard
+            .plus_ms(limits::SILENCE_MAX.as_millis() as u64)
+    }
+
+    /// When something is to be done for it if nothing happens before.
+    fn next_time(&self) -> Tick {
+        let silent = self.silent_at();
+        let parked = self.parked.iter().map(|parked| parked.until);
+        parked.fold(silent, Tick::min)
+    }
+
     fn has_news(&self) -> bool {
         !self.acknowledged.is_empty() || !self.discard.is_empty()
     }
@@ -101,6 +117,7 @@ impl Known {
             acknowledged: self.acknowledged.drain(..most).collect(),
             discard: std::mem::take(&mut self.discard),
             assignments: vec![],
+            benchmark: None,
             ask_again_ms: limits::HEARTBEAT.as_millis() as u32,
         }
     }
@@ -108,28 +125,39 @@ impl Known {
 
 /// All devices that are or lately were here.
 #[derive(Default)]
-pub(super) struct Devices(BTreeMap<DeviceId, Known>);
+pub(super) struct Devices {
+    known: BTreeMap<DeviceId, Known>,
+    /// When the core is woken for each.
+    timers: BTreeSet<(Tick, DeviceId)>,
+    /// Those with news, whose exchange is to be answered.
+    to_answer: BTreeSet<DeviceId>,
+}
 
 impl Devices {
     pub(super) fn get(&self, device: &DeviceId) -> Option<&Known> {
-        self.0.get(device)
+        self.known.get(device)
     }
 
     pub(super) fn get_mut(&mut self, device: &DeviceId) -> Option<&mut Known> {
-        self.0.get_mut(device)
+        self.known.get_mut(device)
     }
 
     pub(super) fn connected(&self) -> impl Iterator<Item = DeviceId> + '_ {
-        self.0
+        self.known
             .iter()
             .filter(|(_, known)| known.connected)
             .map(|(device, _)| *device)
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&DeviceId, &Known)> {
+        self.known.iter()
+    }
+
     /// Distinct accounts with a connected device.
     pub(super) fn connected_accounts(&self) -> usize {
         let mut accounts: Vec<_> = self
-            .0
+            .known
             .values()
             .filter(|known| known.connected)
             .map(|known| &known.account)
@@ -145,22 +173,85 @@ impl Devices {
             known.parked.clear();
             known.last_heard = known.last_heard.max(now);
         }
+        self.rearm(device);
+    }
+
+    fn insert(&mut self, device: DeviceId, known: Known) {
+        self.remove(&device);
+        self.known.insert(device, known);
+        self.rearm(&device);
+    }
+
+    /// Sets a device's timer anew, after it was heard or its exchanges changed.
+    fn rearm(&mut self, device: &DeviceId) {
+        let Some(known) = self.known.get_mut(device) else {
+            return;
+        };
+        let next = known.next_time();
+        if known.armed == Some(next) {
+            return;
+        }
+        if let Some(before) = known.armed.replace(next) {
+            self.timers.remove(&(before, *device));
+        }
+        self.timers.insert((next, *device));
+    }
+
+    /// Devices whose time has come.
+    fn due(&self, now: Tick) -> impl Iterator<Item = DeviceId> {
+        let due = self.timers.iter().take_while(move |(at, _)| *at <= now);
+        due.map(|(_, device)| *device)
     }
 
     /// What was written is on disk: it may be acknowledged.
     pub(super) fn confirm(&mut self, through: Ticket) {
-        for known in self.0.values_mut() {
+        for (device, known) in &mut self.known {
             let written = known
                 .unconfirmed
                 .extract_if(.., |(ticket, _)| *ticket <= through);
+            let before = known.acknowledged.len();
             known.acknowledged.extend(written.map(|(_, id)| id));
+            if known.acknowledged.len() > before {
+                self.to_answer.insert(*device);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, device: &DeviceId) -> Option<Known> {
+        let known = self.known.remove(device)?;
+        if let Some(armed) = known.armed {
+            self.timers.remove(&(armed, *device));
+        }
+        self.to_answer.remove(device);
+        Some(known)
+    }
+
+    /// Takes a replica from a device, which is told to drop it.
+    pub(super) fn take_from(&mut self, device: &DeviceId, id: ReplicaId, reason: DiscardReason) {
+        if let Some(known) = self.known.get_mut(device) {
+            known.in_hand.retain(|held| *held != id);
+            known.discard(id, reason);
+            self.to_answer.insert(*device);
+        }
+    }
+
+    /// Has a device's exchange answered at once, so that it tells again how it is.
+    pub(super) fn ask_again(&mut self, device: DeviceId, now: Tick) {
+        let parked = self.known.get_mut(&device);
+        if let Some(parked) = parked.and_then(|known| known.parked.front_mut()) {
+            parked.until = now;
+            self.to_answer.insert(device);
+            self.rearm(&device);
         }
     }
 
     /// The job is over: whoever holds a replica of it should drop it.
     pub(super) fn drop_job(&mut self, job: JobId) {
-        for known in self.0.values_mut() {
+        for (device, known) in &mut self.known {
             let dropped: Vec<_> = known.in_hand.extract_if(.., |id| id.job == job).collect();
+            if !dropped.is_empty() {
+                self.to_answer.insert(*device);
+            }
             dropped
                 .into_iter()
                 .for_each(|id| known.discard(id, DiscardReason::JobOver));
@@ -168,32 +259,16 @@ impl Devices {
     }
 
     pub(super) fn next_wakeup(&self) -> Option<Tick> {
-        let silence = limits::SILENCE_MAX.as_millis() as u64;
-        self.0
-            .values()
-            .flat_map(|known| {
-                let silent = (known.connected || !known.in_hand.is_empty())
-                    .then(|| known.last_heard.plus_ms(silence));
-                known.parked.iter().map(|parked| parked.until).chain(silent)
-            })
-            .min()
+        self.timers.first().map(|(at, _)| *at)
     }
 
-    fn next_expiry(&self) -> Option<Tick> {
-        self.0
-            .values()
-            .flat_map(|known| known.parked.iter().map(|parked| parked.until))
-            .min()
-    }
-
-    fn overdue(&self, now: Tick) -> Vec<DeviceId> {
-        let silence = limits::SILENCE_MAX.as_millis() as u64;
-        let silent = |known: &Known| known.last_heard.plus_ms(silence) <= now;
-        self.0
-            .iter()
-            .filter(|(_, known)| silent(known))
-            .map(|(device, _)| *device)
-            .collect()
+    /// Devices that were silent for too long.
+    pub(super) fn silent(&self, now: Tick) -> Vec<DeviceId> {
+        let is_silent = |device: &DeviceId| {
+            let known = self.known.get(device);
+            known.is_some_and(|known| known.silent_at() <= now)
+        };
+        self.due(now).filter(is_silent).collect()
     }
 }
 
@@ -209,7 +284,27 @@ impl Core {
             self.turn_away(now, view.id, refusal, out);
             return;
         }
-        let earlier = self.devices.0.remove(&view.id);
+        let told = Telemetry::told(&view, hello);
+        let telemetry = match self.devices.get(&view.id) {
+            Some(known) => told.after(&known.telemetry),
+            None => told,
+        };
+        let admitted = self
+            .scheduler
+            .admit(view.id, &view.device, telemetry.profile());
+        let Ok(number) = admitted else {
+            self.turn_away(now, view.id, Refusal::Full, out);
+            return;
+        };
+        let here = [
+            (Flag::Disconnected, false),
+            (Flag::Unbonded, false),
+            (Flag::Banned, false),
+            (Flag::RepeatedFailures, view.quarantined),
+        ];
+        self.scheduler.fleet.set_flags(number, here);
+        self.scheduler.changed(now);
+        let earlier = self.devices.remove(&view.id);
         let (mut in_hand, unconfirmed, acknowledged) = earlier
             .map(|known| (known.in_hand, known.unconfirmed, known.acknowledged))
             .unwrap_or_default();
@@ -218,7 +313,8 @@ impl Core {
             .collect();
         let mut known = Known {
             account: view.device.account,
-            classes: hello.engines.iter().map(|(class, _)| *class).collect(),
+            number,
+            telemetry,
             connected: true,
             last_heard: now,
             in_hand,
@@ -226,6 +322,7 @@ impl Core {
             acknowledged,
             discard: vec![],
             parked: VecDeque::new(),
+            armed: None,
         };
         for id in &hello.in_hand {
             if !known.in_hand.contains(id) {
@@ -250,7 +347,7 @@ impl Core {
             .flat_map(|active| active.held_by(&view.id))
             .filter(|id| !hello.in_hand.contains(id) && !forgotten.contains(id))
             .collect();
-        self.devices.0.insert(view.id, known);
+        self.devices.insert(view.id, known);
         for id in forgotten.into_iter().chain(lost) {
             self.release(id, view.id, ReleaseCause::Forgotten, out);
         }
@@ -273,7 +370,12 @@ impl Core {
             return;
         };
         known.last_heard = now;
-        known.connected = true;
+        if !std::mem::replace(&mut known.connected, true) {
+            let here = [(Flag::Disconnected, false)];
+            self.scheduler.fleet.set_flags(known.number, here);
+            self.scheduler.changed(now);
+        }
+        self.told(now, device, &exchange);
         for report in exchange.reports {
             self.report(now, device, report, delivered, out);
         }
@@ -302,6 +404,7 @@ impl Core {
                 until,
             });
         }
+        self.devices.rearm(&device);
         self.answer_device(now, device, out);
     }
 
@@ -321,8 +424,17 @@ impl Core {
     /// Forgets a device that is not served any more, and gives to others what it holds, also what
     /// only the log knows of.
     fn turn_away(&mut self, now: Tick, device: DeviceId, refusal: Refusal, out: &mut Vec<Effect>) {
-        let parked = self.devices.0.remove(&device).map(|known| known.parked);
-        for parked in parked.into_iter().flatten() {
+        let known = self.devices.remove(&device);
+        if let Some(known) = &known {
+            let flags = [
+                (Flag::Disconnected, true),
+                (Flag::Unbonded, refusal == Refusal::NotBonded),
+                (Flag::Banned, refusal == Refusal::Banned),
+            ];
+            self.scheduler.fleet.set_flags(known.number, flags);
+            self.scheduler.changed(now);
+        }
+        for parked in known.into_iter().flat_map(|known| known.parked) {
             out.push(Effect::Refuse {
                 token: parked.token,
                 refusal,
@@ -340,17 +452,14 @@ impl Core {
 
     /// Answers every held-open exchange that work or news has come for, or whose time is over.
     pub(super) fn answer_parked(&mut self, now: Tick, out: &mut Vec<Effect>) {
-        let expired = self.devices.next_expiry().is_some_and(|until| until <= now);
-        if !std::mem::take(&mut self.news) && !expired {
-            return;
+        let mut waiting = std::mem::take(&mut self.devices.to_answer);
+        if std::mem::take(&mut self.news) {
+            let parked = |(_, known): &(&DeviceId, &Known)| !known.parked.is_empty();
+            let known = self.devices.known.iter().filter(parked);
+            waiting.extend(known.map(|(device, _)| *device));
+        } else {
+            waiting.extend(self.devices.due(now));
         }
-        let waiting: Vec<_> = self
-            .devices
-            .0
-            .iter()
-            .filter(|(_, known)| !known.parked.is_empty())
-            .map(|(device, _)| *device)
-            .collect();
         waiting
             .into_iter()
             .for_each(|device| self.answer_device(now, device, out));
@@ -361,91 +470,26 @@ impl Core {
             && let Some(parked) = known.parked.front().copied()
         {
             let room = known.room().min(parked.want.into());
+            let benchmark = self.benchmark_for(now, device, room);
             let assignments = self.assign(now, device, room, out);
             let Some(known) = self.devices.get_mut(&device) else {
                 return;
             };
             let wants_nothing = parked.want == 0;
-            if assignments.is_empty() && !known.has_news() && !wants_nothing && parked.until > now {
+            let has_work = !assignments.is_empty() || benchmark.is_some();
+            if !has_work && !known.has_news() && !wants_nothing && parked.until > now {
                 return;
             }
             known.parked.pop_front();
             let mut work = known.take_news();
+            work.benchmark = benchmark;
+            self.devices.rearm(&device);
             if !wants_nothing && assignments.is_empty() {
                 work.ask_again_ms = 0;
             }
             work.assignments = assignments;
             self.reply(parked, device, work, out);
         }
-    }
-
-    /// Gives up to `room` replicas to a device.
-    fn assign(
-        &mut self,
-        now: Tick,
-        device: DeviceId,
-        room: usize,
-        out: &mut Vec<Effect>,
-    ) -> Vec<PlannedAssignment> {
-        let Some(known) = self.devices.get(&device) else {
-            return vec![];
-        };
-        let (account, classes) = (known.account.clone(), known.classes.clone());
-        let mut assignments = Vec::new();
-        while assignments.len() < room {
-            let Some((job, task, replica)) = self.queue.take(&account, &device) else {
-                break;
-            };
-            let id = ReplicaId { job, task, replica };
-            let class = self
-                .jobs
-                .get(&job)
-                .map(|active| active.job.submission.class)
-                .filter(|class| classes.contains(class));
-            let Some(class) = class else {
-                // A device of another class can take nothing of this job.
-                self.queue.release(job, task, replica, Some(device));
-                break;
-            };
-            let engine = self.settings.engines.of(class);
-            let entry = Entry::Assigned {
-                task,
-                replica,
-                device,
-                account: account.clone(),
-                engine,
-            };
-            let (_, log_position) = self.append(job, entry, None, out);
-            let fuel_max = self
-                .jobs
-                .get(&job)
-                .map_or(0, |active| active.job.submission.fuel_per_task_max);
-            let time_ms = self.settings.replica_ms(fuel_max);
-            if let Some(active) = self.jobs.get_mut(&job) {
-                let (account, until) = (account.clone(), now.plus_ms(time_ms));
-                active.assigned(
-                    task,
-                    replica,
-                    Holding {
-                        device,
-                        account,
-                        engine,
-                        log_position,
-                        until,
-                    },
-                );
-            }
-            if let Some(known) = self.devices.get_mut(&device) {
-                known.in_hand.push(id);
-            }
-            assignments.push(PlannedAssignment {
-                id,
-                log_position,
-                time_ms,
-            });
-            out.push(Effect::Changed { job });
-        }
-        assignments
     }
 
     fn report(
@@ -498,39 +542,12 @@ impl Core {
                 if let Some(active) = self.jobs.get_mut(&id.job) {
                     active.reported(ticket, &report.receipt);
                 }
+                let fuel = report.receipt.payload.fuel;
+                self.scheduler
+                    .dispatch
+                    .finish(id.job, id.task, id.replica, fuel);
                 self.judge(now, id.job, id.task, out);
             }
         }
-    }
-
-    /// Takes back what silent devices hold and what ran over its time.
-    pub(super) fn release_overdue(&mut self, now: Tick, out: &mut Vec<Effect>) {
-        if now < self.next_check {
-            return;
-        }
-        self.next_check = now.plus_ms(CHECK_MS);
-        for device in self.devices.overdue(now) {
-            let Some(known) = self.devices.0.remove(&device) else {
-                continue;
-            };
-            if known.connected {
-                out.push(Effect::Dismiss { device });
-            }
-            for id in known.in_hand {
-                self.release_at(now, id, device, ReleaseCause::Late, out);
-            }
-        }
-        let overdue: Vec<_> = self
-            .jobs
-            .values()
-            .flat_map(|job| job.overdue(now))
-            .collect();
-        for (id, device) in overdue {
-            if let Some(known) = self.devices.get_mut(&device) {
-                known.discard(id, DiscardReason::NotAssigned);
-            }
-            self.release_at(now, id, device, ReleaseCause::Late, out);
-        }
-        self.decide_certain(now, out);
     }
 }

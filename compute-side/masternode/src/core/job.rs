@@ -1,7 +1,8 @@
 //! One job at its coordinator.
 
-use super::{Entry, ReleaseCause, Tick, Ticket};
-use quern_grid::PullQueue;
+mod held;
+
+use super::{Entry, Tick, Ticket, watch::Watch};
 use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
     amount::Amount,
@@ -12,16 +13,18 @@ use quern_primitives::{
     receipt::{Exit, SignedReceipt},
     verdict::{Finding, Verdict},
 };
-use quern_protocol::{DiscardReason, ReplicaId};
+use quern_protocol::DiscardReason;
 use quern_shards::seal::sealed_bytes;
 use quern_verdict::{Case, Decision, Expected, Hearing, Testimony, check_receipt, receipt_digest};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a job's devices must be told and held to, from its checked manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobPlan {
     /// The chunk root of each sealed shard, in task order.
     pub input_roots: Vec<Digest>,
+    /// Drawn after the job was committed; which accounts may have which replica follows from it.
+    pub seed: [u8; 32],
 }
 
 /// A replica that is out.
@@ -31,23 +34,23 @@ pub(super) struct Holding {
     pub(super) account: AccountId,
     pub(super) engine: Digest,
     pub(super) log_position: u64,
-    pub(super) until: Tick,
+    pub(super) watch: Watch,
 }
 
 /// A task before the judge, with who has reported.
 #[derive(Clone, Debug)]
 pub(super) struct OpenTask {
     pub(super) case: Case,
-    reported: BTreeMap<ReplicaIndex, Reporter>,
-    /// Devices that may not have the task again.
-    excluded: Vec<DeviceId>,
+    pub(super) reported: BTreeMap<ReplicaIndex, Reporter>,
+    /// Devices that may not have the task again, each with its account.
+    pub(super) excluded: Vec<(DeviceId, AccountId)>,
 }
 
 /// Who answered for a replica.
 #[derive(Clone, Debug)]
-struct Reporter {
-    device: DeviceId,
-    account: AccountId,
+pub(super) struct Reporter {
+    pub(super) device: DeviceId,
+    pub(super) account: AccountId,
     /// Of the entry that holds the report.
     ticket: Ticket,
 }
@@ -91,6 +94,8 @@ pub(super) struct ActiveJob {
     /// job of many tasks on the chain costs its owner next to nothing, and must cost as little here.
     tasks: Vec<Task>,
     pub(super) held: BTreeMap<(TaskIndex, ReplicaIndex), Holding>,
+    /// When each replica that is out is looked at next.
+    watched: BTreeSet<(Tick, TaskIndex, ReplicaIndex)>,
     /// Tasks whose answer is sure although not every replica was heard, and since when the rest is
     /// waited for.
     pub(super) certain: BTreeMap<TaskIndex, Tick>,
@@ -121,6 +126,7 @@ impl ActiveJob {
             plan: None,
             tasks: Vec::new(),
             held: BTreeMap::new(),
+            watched: BTreeSet::new(),
             certain: BTreeMap::new(),
             log_length: 0,
             batched_log: 0,
@@ -173,28 +179,20 @@ impl ActiveJob {
         self.plan.is_some()
     }
 
-    /// Queues every task that has no verdict, with the replicas that are not accounted for.
-    pub(super) fn enqueue(&self, id: JobId, queue: &mut PullQueue) {
-        let submission = &self.job.submission;
-        for (task, state) in (0..).zip(&self.tasks) {
-            if matches!(state, Task::Closed(_)) {
-                continue;
-            }
-            queue.push(id, task, submission.agreement.replicas(), submission.level);
-            let Task::Open(open) = state else { continue };
-            for replica in submission.agreement.replicas()..open.case.replicas() {
-                queue.add_replica(id, task, replica);
-            }
-            for (replica, reporter) in &open.reported {
-                queue.claim(id, task, *replica, &reporter.account);
-            }
-            for device in &open.excluded {
-                queue.exclude(id, task, *device);
-            }
-        }
-        for ((task, replica), holding) in &self.held {
-            queue.claim(id, *task, *replica, &holding.account);
-        }
+    /// The seed of its lanes; zeros until the job starts.
+    pub(super) fn seed(&self) -> [u8; 32] {
+        self.plan.as_ref().map_or([0; 32], |plan| plan.seed)
+    }
+
+    /// The tasks without a verdict; with what was heard of each, if anything was.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = (TaskIndex, Option<&OpenTask>)> {
+        (0..)
+            .zip(&self.tasks)
+            .filter_map(|(task, state)| match state {
+                Task::Untouched => Some((task, None)),
+                Task::Open(open) => Some((task, Some(open.as_ref()))),
+                Task::Closed(_) => None,
+            })
     }
 
     pub(super) fn takes_work(&self, block: BlockNumber, margin: BlockNumber) -> bool {
@@ -215,87 +213,6 @@ impl ActiveJob {
 
     pub(super) fn task_count(&self) -> u32 {
         self.job.submission.tasks.min(limits::TASKS_PER_JOB_MAX)
-    }
-
-    /// Devices that hold a replica now.
-    pub(super) fn devices(&self) -> u32 {
-        let mut devices: Vec<_> = self.held.values().map(|holding| holding.device).collect();
-        devices.sort_unstable();
-        devices.dedup();
-        devices.len() as u32
-    }
-
-    pub(super) fn is_held_by(&self, task: TaskIndex, device: &DeviceId) -> bool {
-        self.held
-            .range((task, 0)..=(task, ReplicaIndex::MAX))
-            .any(|(_, holding)| holding.device == *device)
-    }
-
-    pub(super) fn holding(&self, task: TaskIndex, replica: ReplicaIndex) -> Option<&Holding> {
-        self.held.get(&(task, replica))
-    }
-
-    pub(super) fn held_by(&self, device: &DeviceId) -> Vec<ReplicaId> {
-        self.held_where(|holding| holding.device == *device)
-            .map(|(id, _)| id)
-            .collect()
-    }
-
-    pub(super) fn overdue(&self, now: Tick) -> Vec<(ReplicaId, DeviceId)> {
-        self.held_where(|holding| holding.until <= now).collect()
-    }
-
-    pub(super) fn next_overdue(&self) -> Option<Tick> {
-        self.held.values().map(|holding| holding.until).min()
-    }
-
-    fn held_where(
-        &self,
-        wanted: impl Fn(&Holding) -> bool,
-    ) -> impl Iterator<Item = (ReplicaId, DeviceId)> {
-        self.held
-            .iter()
-            .filter(move |(_, holding)| wanted(holding))
-            .map(|((task, replica), holding)| {
-                (
-                    ReplicaId {
-                        job: self.id,
-                        task: *task,
-                        replica: *replica,
-                    },
-                    holding.device,
-                )
-            })
-    }
-
-    pub(super) fn assigned(&mut self, task: TaskIndex, replica: ReplicaIndex, holding: Holding) {
-        if self.open_or_new(task).is_some() {
-            self.held.insert((task, replica), holding);
-        }
-    }
-
-    pub(super) fn released(&mut self, task: TaskIndex, replica: ReplicaIndex, cause: ReleaseCause) {
-        let Some(holding) = self.held.remove(&(task, replica)) else {
-            return;
-        };
-        if cause.excludes()
-            && let Some(open) = self.open_mut(task)
-        {
-            open.excluded.push(holding.device);
-        }
-        let testimony = match cause {
-            ReleaseCause::Late => Testimony::Late,
-            ReleaseCause::Failed => Testimony::Failed,
-            ReleaseCause::HandedBack
-            | ReleaseCause::Forgotten
-            | ReleaseCause::Barred
-            | ReleaseCause::HandedBackOften
-            | ReleaseCause::Withheld => return,
-        };
-        if let Some(open) = self.open_mut(task) {
-            open.case
-                .hear(replica, holding.device, holding.account, testimony);
-        }
     }
 
     /// Whether a report is what it should be.
@@ -376,7 +293,7 @@ impl ActiveJob {
 
     pub(super) fn reported(&mut self, ticket: Ticket, receipt: &SignedReceipt) {
         let payload = &receipt.payload;
-        let Some(holding) = self.held.remove(&(payload.task, payload.replica)) else {
+        let Some(holding) = self.let_go(payload.task, payload.replica) else {
             return;
         };
         let Some(open) = self.open_mut(payload.task) else {
@@ -480,7 +397,7 @@ impl ActiveJob {
         } else {
             let why = Failure::Program(verdict.answer.exit);
             self.failed.get_or_insert((ticket, verdict.task, why));
-            self.held.clear();
+            self.let_everything_go();
         }
     }
 
@@ -490,7 +407,7 @@ impl ActiveJob {
         if self.close_case(task) {
             self.failed
                 .get_or_insert((ticket, task, Failure::Undecided));
-            self.held.clear();
+            self.let_everything_go();
         }
     }
 
@@ -510,6 +427,16 @@ impl ActiveJob {
         *state = Task::Closed(reported);
         self.certain.remove(&task);
         true
+    }
+
+    /// Whether anybody touched a task, and whether it is closed; none if there is no such task.
+    pub(super) fn stage(&self, task: TaskIndex) -> Option<(bool, bool)> {
+        match self.tasks.get(task as usize) {
+            Some(Task::Untouched) => Some((false, false)),
+            Some(Task::Open(_)) => Some((true, false)),
+            Some(Task::Closed(_)) => Some((true, true)),
+            None => (task < self.task_count()).then_some((false, false)),
+        }
     }
 
     pub(super) fn open(&self, task: TaskIndex) -> Option<&OpenTask> {
@@ -556,7 +483,7 @@ impl ActiveJob {
                 account,
                 engine,
             } => {
-                let until = now.plus_ms(replica_ms);
+                let watch = Watch::after_restart(now, replica_ms);
                 self.assigned(
                     task,
                     replica,
@@ -565,7 +492,7 @@ impl ActiveJob {
                         account,
                         engine,
                         log_position,
-                        until,
+                        watch,
                     },
                 );
             }
@@ -577,7 +504,11 @@ impl ActiveJob {
             } => self.released(task, replica, cause),
             Entry::Reported { receipt, .. } => self.reported(Ticket::default(), &receipt),
             Entry::Added { task, replicas } => drop(self.add_replicas(task, replicas)),
-            Entry::Judged { verdict } => self.judged(Ticket::default(), verdict, now),
+            Entry::Judged { verdict } => {
+                let task = verdict.task;
+                self.judged(Ticket::default(), verdict, now);
+                self.let_all_go(task);
+            }
             Entry::Undecided { task } => self.undecided(Ticket::default(), task),
             Entry::Batched { batch } => {
                 self.take_batched(&batch);
@@ -597,7 +528,7 @@ mod tests {
     use quern_primitives::{
         device::Class,
         ids::{ProgramHash, SealingKey},
-        job::{Agreement, ByteLevel, Submission},
+        job::{Agreement, ByteLevel, Preferences, Submission},
         receipt::Answer,
         verdict::ReplicaFinding,
     };
@@ -626,6 +557,7 @@ mod tests {
             deadline: 1_000,
             price_max: Amount::MAX,
             owner_sealing_key: SealingKey([9; 32]),
+            preferences: Preferences::default(),
         };
         let prices = pay::PRICES_AT_GENESIS;
         let quote = quote::quote(&submission, &prices, 10).unwrap();
@@ -639,6 +571,7 @@ mod tests {
     fn plan(tasks: u32) -> JobPlan {
         JobPlan {
             input_roots: vec![Digest::default(); tasks as usize],
+            seed: [0; 32],
         }
     }
 

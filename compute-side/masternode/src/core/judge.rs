@@ -15,9 +15,10 @@ impl Core {
             Some(Hearing::NeedsMore { replicas }) => {
                 let added = active.add_replicas(task, replicas);
                 self.append(id, Entry::Added { task, replicas }, None, out);
-                added
-                    .into_iter()
-                    .for_each(|replica| self.queue.add_replica(id, task, replica));
+                self.scheduler
+                    .dispatch
+                    .add_replicas(id, task, added.len() as u8, now);
+                self.news = true;
             }
             Some(Hearing::Undecidable) => {
                 let (ticket, _) = self.append(id, Entry::Undecided { task }, None, out);
@@ -60,9 +61,11 @@ impl Core {
             None,
             out,
         );
+        self.scheduler.note(now, &verdict.replicas);
         if let Some(active) = self.jobs.get_mut(&id) {
             active.judged(ticket, verdict, now);
         }
+        self.drop_task(id, task);
         self.case_closed(id, task, out);
         if has_others {
             self.keep_outputs(ticket, id, task, accepted);
@@ -76,10 +79,10 @@ impl Core {
             .get(&id)
             .is_some_and(|active| active.failed.is_some())
         {
-            self.queue.remove_job(id);
+            self.scheduler.dispatch.remove_job(id);
             self.devices.drop_job(id);
         } else {
-            self.queue.remove(id, task);
+            self.scheduler.dispatch.close(id, task);
         }
         out.push(Effect::Changed { job: id });
     }

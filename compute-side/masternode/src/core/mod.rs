@@ -18,25 +18,33 @@
 //! their way; they are sent in order, and from the first again if the chain does not move. It takes
 //! each sequence number once, and in order, so sending them again pays nothing twice.
 
+mod assign;
 mod certain;
 mod device;
 mod entry;
+mod explain;
 mod job;
 mod judge;
+mod overdue;
 mod release;
+mod scheduler;
 mod settings;
 mod settle;
 mod status;
+mod telemetry;
+mod watch;
 
 pub use device::{PlannedAssignment, WorkPlan};
 pub use entry::{Entry, OutputPlace, ReleaseCause};
 pub use job::JobPlan;
+pub use quern_grid::Tick;
 pub use settings::{Engines, Settings};
 pub use settle::SettleLimits;
+pub use telemetry::{BenchmarkPlan, Challenge, Measured};
 
 use device::{Devices, Parked};
 use job::ActiveJob;
-use quern_grid::PullQueue;
+use quern_grid::lottery::Draw;
 use quern_jobs_api::JobStatus;
 use quern_primitives::{
     batch::Batch,
@@ -48,17 +56,9 @@ use quern_primitives::{
 };
 use quern_protocol::{Exchange, Hello, Output, Refusal, ReplicaId, limits};
 use release::{HandBacks, Resting};
+use scheduler::Scheduler;
 use std::collections::{BTreeMap, VecDeque};
-
-/// Milliseconds since the masternode started. Only differences mean anything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tick(pub u64);
-
-impl Tick {
-    fn plus_ms(self, ms: u64) -> Self {
-        Self(self.0.saturating_add(ms))
-    }
-}
+use telemetry::Challenges;
 
 /// An open request of a device, to be answered once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +125,27 @@ pub enum Event {
         device: DeviceId,
         /// Why.
         refusal: Refusal,
+    },
+    /// The masternode measured something of a device.
+    Measured {
+        /// The device.
+        device: DeviceId,
+        /// What.
+        measured: Measured,
+    },
+    /// The masternode has computed a benchmark itself; devices get it.
+    Challenge(Challenge),
+    /// A day's lottery is drawn among the devices that are here.
+    Lottery {
+        /// The draw.
+        draw: Draw,
+        /// Blocks since each device's last settled task.
+        idle: BTreeMap<DeviceId, BlockNumber>,
+    },
+    /// A connected device was looked up on the chain again.
+    Rechecked {
+        /// What the chain says of it.
+        view: Box<DeviceView>,
     },
     /// All entries up to this ticket are on disk.
     Persisted {
@@ -220,7 +241,7 @@ pub enum Effect {
 pub struct Core {
     settings: Settings,
     jobs: BTreeMap<JobId, ActiveJob>,
-    queue: PullQueue,
+    scheduler: Scheduler,
     devices: Devices,
     block: BlockNumber,
     last_ticket: Ticket,
@@ -231,9 +252,12 @@ pub struct Core {
     unjudged: Vec<(JobId, TaskIndex)>,
     hand_backs: HandBacks,
     resting: Resting,
+    challenges: Challenges,
     /// Something happened that an exchange held open may wait for.
     news: bool,
     next_check: Tick,
+    /// The latest time seen.
+    latest: Tick,
 }
 
 impl Core {
@@ -242,7 +266,7 @@ impl Core {
         Self {
             settings,
             jobs: BTreeMap::new(),
-            queue: PullQueue::new(),
+            scheduler: Scheduler::new(settings.tuning),
             devices: Devices::default(),
             block: 0,
             last_ticket: Ticket::default(),
@@ -251,8 +275,10 @@ impl Core {
             unjudged: Vec::new(),
             hand_backs: HandBacks::default(),
             resting: Resting::default(),
+            challenges: Challenges::default(),
             news: false,
             next_check: Tick::default(),
+            latest: Tick::default(),
         }
     }
 
@@ -280,26 +306,29 @@ impl Core {
             self.hand_backs.forget(id);
             return Some(self.status_of(&active));
         }
-        if active.has_plan() && active.takes_work(self.block, self.settings.deadline_margin_blocks)
-        {
-            active.enqueue(id, &mut self.queue);
-        }
+        let starts = active.has_plan()
+            && active.takes_work(self.block, self.settings.deadline_margin_blocks);
         self.unjudged
             .extend(active.unjudged().into_iter().map(|task| (id, task)));
         self.jobs.insert(id, active);
+        if starts {
+            self.enqueue(now, id);
+        }
         None
     }
 
     /// Takes one event in and says what follows. Time never goes backwards; an earlier tick is taken
     /// as the latest seen.
     pub fn step(&mut self, now: Tick, event: Event) -> Vec<Effect> {
+        let now = now.max(self.latest);
+        self.latest = now;
         let mut out = Vec::new();
         for (job, task) in std::mem::take(&mut self.unjudged) {
             self.judge(now, job, task, &mut out);
         }
         match event {
             Event::Finalised { block, jobs } => self.finalised(now, block, jobs, &mut out),
-            Event::Uploaded { job, plan } => self.uploaded(job, plan, &mut out),
+            Event::Uploaded { job, plan } => self.uploaded(now, job, plan, &mut out),
             Event::Hello { view, hello } => self.hello(now, *view, &hello, &mut out),
             Event::Exchange {
                 device,
@@ -312,14 +341,22 @@ impl Core {
                 id,
                 log_position,
             } => self.withheld(now, device, id, log_position, &mut out),
-            Event::Gone { device } => self.devices.gone(&device, now),
+            Event::Gone { device } => self.gone(now, device),
             Event::Barred { device, refusal } => self.barred(now, device, refusal, &mut out),
+            Event::Measured { device, measured } => self.measured(now, &device, measured),
+            Event::Challenge(challenge) => self.challenges.add(challenge),
+            Event::Lottery { draw, idle } => self.lottery(now, &draw, &idle),
+            Event::Rechecked { view } => self.rechecked(now, &view, &mut out),
             Event::Persisted { through } => self.persisted(through, &mut out),
             Event::NotSettled { job } => self.not_settled(now, job),
             Event::Tick => {}
         }
         self.open_rested(now);
         self.release_overdue(now, &mut out);
+        let devices = &self.devices;
+        let accounts = || devices.connected_accounts() as u32;
+        // A device may be in another pool now, and its flags may have passed.
+        self.news |= self.scheduler.rank_if_due(now, accounts);
         self.settle_due(now, &mut out);
         self.answer_parked(now, &mut out);
         out
@@ -334,7 +371,9 @@ impl Core {
             .filter_map(|job| job.next_wakeup(&self.settings))
             .min();
         let rested = self.resting.next_wakeup();
-        let wanted = [devices, jobs, rested].into_iter().flatten().min();
+        // Nobody looks at the ranking while no device is here.
+        let ranked = devices.and(self.scheduler.next_wakeup());
+        let wanted = [devices, jobs, rested, ranked].into_iter().flatten().min();
         wanted.map(|tick| tick.max(self.next_check))
     }
 
@@ -384,13 +423,24 @@ impl Core {
         })
     }
 
-    fn uploaded(&mut self, id: JobId, plan: JobPlan, out: &mut Vec<Effect>) {
+    /// Queues a job's tasks.
+    fn enqueue(&mut self, now: Tick, id: JobId) {
+        let Some(active) = self.jobs.get(&id) else {
+            return;
+        };
+        let terms = scheduler::terms(&active.job.submission, active.seed());
+        let accounts = self.devices.connected_accounts() as u32;
+        self.scheduler.add_job(id, terms, accounts);
+        active.enqueue(&mut self.scheduler, now);
+    }
+
+    fn uploaded(&mut self, now: Tick, id: JobId, plan: JobPlan, out: &mut Vec<Effect>) {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
         if job.start(plan) {
             if job.takes_work(self.block, self.settings.deadline_margin_blocks) {
-                job.enqueue(id, &mut self.queue);
+                self.enqueue(now, id);
             }
             self.news = true;
             out.push(Effect::Changed { job: id });
@@ -426,7 +476,7 @@ impl Core {
                 out.push(Effect::Changed { job: id });
             }
             if !takes_work {
-                self.queue.remove_job(id);
+                self.scheduler.dispatch.remove_job(id);
             }
             if !known.job.state.is_open() {
                 self.forget(id, out);
@@ -454,14 +504,13 @@ impl Core {
     fn stop_overdue_jobs(&mut self) {
         for (id, job) in &self.jobs {
             if !job.takes_work(self.block, self.settings.deadline_margin_blocks) {
-                self.queue.remove_job(*id);
+                self.scheduler.dispatch.remove_job(*id);
             }
         }
     }
 
     fn persisted(&mut self, through: Ticket, out: &mut Vec<Effect>) {
         self.persisted = self.persisted.max(through);
-        self.news = true;
         self.devices.confirm(self.persisted);
         let is_written = |(ticket, _): &mut (Ticket, Effect)| *ticket <= self.persisted;
         while let Some((_, effect)) = self.closing.pop_front_if(is_written) {

@@ -158,10 +158,10 @@ impl Core {
             }
         }
         if cause == ReleaseCause::Withheld {
+            self.scheduler.dispatch.rest(id.job, id.task, id.replica);
             self.resting.rest(now, id);
         } else {
-            let exclude = cause.excludes().then_some(device);
-            self.queue.release(id.job, id.task, id.replica, exclude);
+            self.scheduler.release(id, cause.excludes(), now);
         }
         self.news = true;
         out.push(Effect::Changed { job: id.job });
@@ -191,7 +191,9 @@ impl Core {
     /// Opens the replicas again that have rested.
     pub(super) fn open_rested(&mut self, now: Tick) {
         while let Some(id) = self.resting.take_rested(now) {
-            self.queue.release(id.job, id.task, id.replica, None);
+            self.scheduler
+                .dispatch
+                .wake(id.job, id.task, id.replica, now);
             self.news = true;
         }
     }

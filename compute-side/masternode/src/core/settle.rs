@@ -50,7 +50,7 @@ impl ActiveJob {
         let ends = self.in_flight.is_empty() && self.failed.is_some();
         let pending = (self.sent > 0 || ends).then_some(self.next_try);
         let certain = self.next_certain(settings.certain_ms);
-        [fresh, pending, self.next_overdue(), certain]
+        [fresh, pending, self.next_look(), certain]
             .into_iter()
             .flatten()
             .min()

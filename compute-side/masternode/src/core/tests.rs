@@ -7,6 +7,7 @@ mod devices;
 mod ledger;
 mod releases;
 mod reports;
+mod scheduling;
 mod settling;
 mod worker;
 mod world;

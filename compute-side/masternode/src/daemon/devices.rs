@@ -2,7 +2,7 @@
 
 use super::{Command, Grid, state::Shared};
 use crate::{
-    core::{Event, Token},
+    core::{Event, Measured, Token},
     vault::Item,
 };
 use quern_jobs_api::ApiError;
@@ -13,7 +13,11 @@ use quern_protocol::{
     Response, Welcome, limits,
 };
 use quern_shards::keys::Courier;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// How long a device that breaks the wire's rules is kept out.
 const MISBEHAVIOUR_BLOCK: Duration = Duration::from_secs(60);
@@ -44,6 +48,7 @@ impl Grid {
                 }
                 tracing::info!(%device, software, "device is here");
                 let heartbeat_ms = limits::HEARTBEAT.as_millis() as u32;
+                self.transfers.welcomed(device, Instant::now());
                 reply.reply(Response::Welcome(Welcome { heartbeat_ms }));
             }
             (refusal, _) => {
@@ -59,6 +64,7 @@ impl Grid {
             ServerEvent::Connected { .. } => {}
             ServerEvent::Disconnected { device } => {
                 self.couriers.remove(&device);
+                self.transfers.gone(&device);
                 self.step(Event::Gone { device });
             }
             ServerEvent::Misbehaved { device, why } => self.misbehaved(device, why),
@@ -72,10 +78,28 @@ impl Grid {
                 _ if !self.couriers.contains_key(&device) => {
                     tokio::spawn(reply.dismiss(Response::Refused(Refusal::NoHello)));
                 }
-                Request::Exchange(exchange) => self.receive(device, exchange, reply),
-                Request::Fetch(fetch) => self.fetch(device, fetch, reply),
-                Request::Deliver(deliver) => self.deliver(device, deliver, reply),
+                Request::Exchange(exchange) => {
+                    let measured = self.transfers.spoke(&device, Instant::now());
+                    self.measured(device, measured);
+                    self.receive(device, exchange, reply);
+                }
+                Request::Fetch(fetch) => {
+                    let measured = self.transfers.fetch(device, &fetch, Instant::now());
+                    self.measured(device, measured);
+                    self.fetch(device, fetch, reply);
+                }
+                Request::Deliver(deliver) => {
+                    let measured = self.transfers.deliver(device, &deliver, Instant::now());
+                    self.measured(device, measured);
+                    self.deliver(device, deliver, reply);
+                }
             },
+        }
+    }
+
+    fn measured(&mut self, device: DeviceId, measured: Option<Measured>) {
+        if let Some(measured) = measured {
+            self.step(Event::Measured { device, measured });
         }
     }
 
@@ -250,7 +274,7 @@ mod tests {
     use super::*;
     use quern_primitives::{
         AccountId, SealingKey,
-        device::{Device, Hardware, Record, Region},
+        device::{Device, Hardware, History, Record, Region},
     };
 
     #[test]
@@ -263,10 +287,14 @@ mod tests {
                 region: Region::Unknown,
                 hardware: Hardware::Unknown,
                 record: Record::default(),
+                history: History::default(),
+                last_task: 0,
+                last_review: 0,
             },
             bonded: true,
             banned: false,
             verified: false,
+            quarantined: false,
         };
         let with = |change: fn(&mut DeviceView)| {
             let mut view = admitted.clone();

@@ -1,7 +1,7 @@
 //! What the parts of the daemon share.
 
 use super::Command;
-use crate::{context::JobContext, store::Store, vault::Vault};
+use crate::{benchmark::Benchmark, context::JobContext, store::Store, vault::Vault};
 use quern_ledger::{Account, Chain};
 use quern_primitives::{GenesisHash, JobId, job::Job};
 use quern_shards::keys::SealingSecret;
@@ -20,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) vault: Vault,
     pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) benchmark: Option<Arc<Benchmark>>,
     pub(super) contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
     pub(super) jobs: Mutex<BTreeMap<JobId, Job>>,
     /// Of each job that somebody watches, a count of its changes.

@@ -6,7 +6,7 @@ use quern_primitives::{
     batch::Batch,
     device::Class,
     ids::{AccountId, Digest, ProgramHash, SealingKey},
-    job::{Agreement, ByteLevel, Job, Submission},
+    job::{Agreement, ByteLevel, Job, Preferences, Submission},
 };
 use std::collections::BTreeMap;
 
@@ -94,5 +94,6 @@ fn submission(tasks: u32, agreement: Agreement) -> Submission {
         deadline: DEADLINE,
         price_max: Amount::MAX,
         owner_sealing_key: SealingKey([6; 32]),
+        preferences: Preferences::default(),
     }
 }

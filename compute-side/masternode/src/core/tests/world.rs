@@ -9,7 +9,7 @@ use crate::core::{Core, Effect, Engines, Entry, Event, JobPlan, Settings, Tick, 
 use quern_job_rules::{life, tasks};
 use quern_primitives::{
     amount::Amount,
-    device::{Device, Hardware, Record, Region},
+    device::{Device, Hardware, History, Record, Region},
     ids::{AccountId, GenesisHash, JobId, SealingKey},
     job::Agreement,
     view::DeviceView,
@@ -94,6 +94,7 @@ impl World {
         let tasks = self.ledger.job.submission.tasks;
         JobPlan {
             input_roots: (0..tasks).map(input_root).collect(),
+            seed: [8; 32],
         }
     }
 
@@ -105,6 +106,9 @@ impl World {
             region: Region::Unknown,
             hardware: Hardware::Unknown,
             record: Record::default(),
+            history: History::default(),
+            last_task: 0,
+            last_review: 0,
         };
         let view = DeviceView {
             id: worker.id(),
@@ -112,6 +116,7 @@ impl World {
             bonded: true,
             banned: false,
             verified: false,
+            quarantined: false,
         };
         let hello = Hello {
             software: vec![],
@@ -121,6 +126,7 @@ impl World {
                 .into_iter()
                 .chain(worker.reports.iter().map(name))
                 .collect(),
+            ..Hello::default()
         };
         self.feed(Event::Hello {
             view: Box::new(view),

@@ -1,0 +1,502 @@
+//! What a masternode tells of its grid: the devices that it knows, as its scheduler sees them, and
+//! why something waits.
+//!
+//! All of it is told to anybody who asks. It says which devices of which accounts are connected,
+//! what machines they are and how they are, how good they are thought to be, and how far each job is.
+//! It says nothing of what is computed: no program, no argument, no data, no result and no key; nor
+//! any network address.
+//!
+//! What a device says of itself ([`Claimed`]) stands beside what the masternode measured
+//! ([`Measured`]), and what is not known is absent.
+
+use crate::JobStatus;
+use quern_primitives::{
+    ids::{AccountId, BlockNumber, DeviceId, JobId, ReplicaIndex, TaskIndex},
+    job::ByteLevel,
+};
+use serde::{Deserialize, Serialize};
+
+/// Devices in one answer. It may have fewer, as many as fit; who wants the rest goes on behind those
+/// that came, until an answer has none.
+pub const GRID_DEVICES_MAX: u32 = 1_024;
+
+/// Jobs in one answer: those that are served first. 1,024 take some 600 kB of JSON.
+pub const GRID_JOBS_MAX: usize = 1_024;
+
+/// Pools that are told of one device: those of the jobs that are served first.
+pub const DEVICE_POOLS_MAX: usize = 16;
+
+/// Counts in the histogram of fault rates: one for each number of sixtieths, from 0 to 60.
+pub const FAULT_RATES: usize = 61;
+
+/// One device as the scheduler sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceState {
+    /// The device.
+    pub device: DeviceId,
+    /// The worker account it belongs to.
+    pub account: AccountId,
+    /// Whether it is connected to this masternode.
+    pub connected: bool,
+    /// Its place in the ranking, from 1; 0 when it is not ranked.
+    pub byte_rank: u32,
+    /// Devices ranked.
+    pub ranked: u32,
+    /// The capacity score: the sum of the parts, 0 to 2700.
+    pub score: f64,
+    /// The parts of the score.
+    pub parts: ScoreParts,
+    /// The fault rate, from 0 to 1.
+    pub fault_rate: f64,
+    /// Of its last 20 tasks, those with any fault.
+    pub faulty_tasks: u32,
+    /// Why it gets nothing at the moment, in words; empty if nothing is against it.
+    pub flags: Vec<String>,
+    /// Whether it won the lottery and stands higher for a day.
+    pub lifted: bool,
+    /// Tasks it holds.
+    pub in_hand: u32,
+    /// Tasks it may hold.
+    pub in_hand_max: u32,
+    /// Name and version of its worker.
+    pub software: String,
+    /// What machine it is.
+    pub machine: MachineFacts,
+    /// How it is, as it says itself.
+    pub claimed: Claimed,
+    /// What this masternode measured.
+    pub measured: Measured,
+    /// Where it stands in the jobs that are queued, at most [`DEVICE_POOLS_MAX`].
+    pub pools: Vec<DevicePool>,
+}
+
+/// The six parts of a device's capacity score, in points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScoreParts {
+    /// How fast the processor ran the benchmark, 1 to 500.
+    pub processor: f64,
+    /// What kind of line it has, 0 to 300.
+    pub network_category: f64,
+    /// How fast it transfers, 0 to 1000.
+    pub network_speed: f64,
+    /// How even these transfers are, 0 to 300.
+    pub network_stability: f64,
+    /// How much memory is free, 0 to 300.
+    pub free_ram: f64,
+    /// How much of the processor is free, 0 to 300.
+    pub free_cpu: f64,
+}
+
+/// What machine a device is, as it says itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineFacts {
+    /// The operating system.
+    pub operating_system: Option<String>,
+    /// Who made the processor.
+    pub processor_maker: Option<String>,
+    /// The processor's family.
+    pub processor_family: Option<String>,
+    /// The processor's model.
+    pub processor_model: Option<String>,
+    /// Cores.
+    pub cores: Option<u64>,
+    /// The graphics processor.
+    pub gpu: Option<String>,
+    /// Memory.
+    pub ram_mib: Option<u64>,
+    /// Storage.
+    pub storage_mib: Option<u64>,
+}
+
+/// How a device is, as it says itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// The kind of line: `fibre`, `cable`, `dsl`, `satellite`, `mobile` or `other`.
+    pub line: Option<String>,
+    /// Memory that is free.
+    pub free_ram_mib: Option<u64>,
+    /// Storage that is free.
+    pub free_storage_mib: Option<u64>,
+    /// How much of the processor is free.
+    pub free_cpu_percent: Option<f64>,
+    /// What is left in the battery, if there is one.
+    pub battery_percent: Option<f64>,
+    /// Whether the battery is being charged.
+    pub is_charging: Option<bool>,
+    /// How hot the processor is.
+    pub temperature_celsius: Option<f64>,
+}
+
+/// What a masternode measured of a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// How fast the device receives, in megabits a second.
+    pub down_mbps: Option<f64>,
+    /// How fast it sends.
+    pub up_mbps: Option<f64>,
+    /// How long a message takes there and back.
+    pub latency_ms: Option<f64>,
+    /// How fast it ran the benchmark, in fuel per millisecond.
+    pub processor_rate: Option<u32>,
+}
+
+/// The pool of a job that a device stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevicePool {
+    /// The job.
+    pub job: JobId,
+    /// The pool, counted from 1 at the top.
+    pub pool: u32,
+    /// How many pools the job has.
+    pub pools: u32,
+}
+
+/// What keeps something waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The rule's name, in snake case; it stays the same where the words may change.
+    pub rule: String,
+    /// The rule, and what it says here.
+    pub words: String,
+    /// How many devices it keeps from the work, where it is about devices.
+    pub devices: Option<u32>,
+}
+
+/// Where a job stands at the scheduler, and what keeps it waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobExplanation {
+    /// How far it is.
+    pub status: JobStatus,
+    /// Devices that meet what it asks for.
+    pub target_devices: u32,
+    /// Accounts that have a device connected.
+    pub connected_accounts: u32,
+    /// Replicas that wait in each of its pools, from the top.
+    pub open: Vec<u32>,
+    /// Replicas that are being computed.
+    pub running: u32,
+    /// What keeps it waiting; nothing if nothing does.
+    pub reasons: Vec<Reason>,
+}
+
+/// Where a task stands at the scheduler, and what keeps it waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskExplanation {
+    /// The job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskIndex,
+    /// Where it stands.
+    pub stage: TaskStage,
+    /// Its replicas.
+    pub replicas: Vec<ReplicaExplanation>,
+    /// What keeps it waiting; nothing if nothing does.
+    pub reasons: Vec<Reason>,
+}
+
+/// Where a task stands at the scheduler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskStage {
+    /// No replica of it was given out yet.
+    Untouched,
+    /// It has no verdict yet.
+    Open,
+    /// It has its verdict.
+    Closed,
+}
+
+/// Where a replica stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaExplanation {
+    /// The replica.
+    pub replica: ReplicaIndex,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: ReplicaStage,
+}
+
+/// Where a replica stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum ReplicaStage {
+    /// It waits for a device.
+    Open {
+        /// In this pool's queue, counted from 1 at the top.
+        pool: u32,
+        /// For so many seconds.
+        since_s: u64,
+    },
+    /// A device computes it.
+    Running {
+        /// Which.
+        device: DeviceId,
+        /// For so many seconds.
+        since_s: u64,
+        /// It should be answered in so many seconds; below 0 when it is overdue.
+        due_in_s: i64,
+        /// Whether another device computes the same already.
+        backup: bool,
+    },
+    /// A device answered it.
+    Answered {
+        /// Which.
+        device: DeviceId,
+    },
+}
+
+/// How a device stands with the jobs that are queued.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceExplanation {
+    /// The device.
+    pub state: DeviceState,
+    /// What each job would give it, in the order in which they are served; at most
+    /// [`GRID_JOBS_MAX`].
+    pub jobs: Vec<JobForDevice>,
+    /// What keeps it from any work; nothing if nothing does.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why a device would get nothing of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobForDevice {
+    /// The job.
+    pub job: JobId,
+    /// Why; none if it would get a task now.
+    pub reason: Option<Reason>,
+}
+
+/// The grid at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GridState {
+    /// The last finalised block that this masternode knows of.
+    pub block: BlockNumber,
+    /// Devices connected.
+    pub devices: u32,
+    /// Accounts that have a device connected.
+    pub accounts: u32,
+    /// Devices ranked.
+    pub ranked: u32,
+    /// The jobs that are not over, those that are served first at the beginning; at most
+    /// [`GRID_JOBS_MAX`].
+    pub jobs: Vec<JobInGrid>,
+}
+
+/// A job of a grid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobInGrid {
+    /// The job.
+    pub job: JobId,
+    /// What its owner pays for being served sooner.
+    pub level: ByteLevel,
+    /// How far it is.
+    pub status: JobStatus,
+    /// Devices that meet what it asks for.
+    pub target_devices: u32,
+}
+
+/// How many of the connected devices meet what a job asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matching {
+    /// Devices that do.
+    pub devices: u32,
+    /// The accounts they belong to: a task has no more replicas.
+    pub accounts: u32,
+    /// Devices connected.
+    pub of: u32,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::Phase;
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    /// The value as programs see it. What was read from that is the same value.
+    fn told<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) -> Value {
+        let text = serde_json::to_string(value).unwrap();
+        assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *value);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn status() -> JobStatus {
+        JobStatus {
+            job: JobId([1; 32]),
+            phase: Phase::Computing,
+            tasks: 10,
+            waiting: 8,
+            running: 2,
+            decided: 0,
+            settled: 0,
+            replicas: 3,
+            incorrect: 0,
+            fuel: 5,
+            spent: 7,
+            devices: 2,
+            waiting_for: None,
+        }
+    }
+
+    fn reason() -> Reason {
+        Reason {
+            rule: "region".into(),
+            words: "it stands elsewhere".into(),
+            devices: Some(3),
+        }
+    }
+
+    fn device() -> DeviceState {
+        DeviceState {
+            device: DeviceId([2; 32]),
+            account: AccountId::new([3; 32]),
+            connected: true,
+            byte_rank: 4,
+            ranked: 9,
+            score: 1_532.25,
+            parts: ScoreParts {
+                processor: 250.5,
+                ..ScoreParts::default()
+            },
+            fault_rate: 0.05,
+            faulty_tasks: 1,
+            flags: vec!["it is not connected".into()],
+            lifted: false,
+            in_hand: 1,
+            in_hand_max: 2,
+            software: "quern-worker 0.1.0".into(),
+            machine: MachineFacts {
+                cores: Some(8),
+                ..MachineFacts::default()
+            },
+            claimed: Claimed {
+                line: Some("fibre".into()),
+                ..Claimed::default()
+            },
+            measured: Measured {
+                down_mbps: Some(46.5),
+                ..Measured::default()
+            },
+            pools: vec![DevicePool {
+                job: JobId([1; 32]),
+                pool: 1,
+                pools: 2,
+            }],
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_device_is_null_and_never_zero() {
+        let told = told(&device());
+        assert_eq!(told["measured"]["down_mbps"], 46.5);
+        assert_eq!(told["measured"]["up_mbps"], Value::Null);
+        assert_eq!(told["claimed"]["battery_percent"], Value::Null);
+        assert_eq!(told["machine"]["gpu"], Value::Null);
+        assert_eq!(told["parts"]["processor"], 250.5);
+        assert_eq!(told["pools"][0]["pools"], 2);
+    }
+
+    #[test]
+    fn explanations_read_back_what_they_tell() {
+        let job = JobExplanation {
+            status: status(),
+            target_devices: 4,
+            connected_accounts: 3,
+            open: vec![5, 0],
+            running: 2,
+            reasons: vec![reason()],
+        };
+        let seen = told(&job);
+        assert_eq!(seen["reasons"][0]["rule"], "region");
+        assert_eq!(seen["open"], json!([5, 0]));
+        let device = DeviceExplanation {
+            state: device(),
+            jobs: vec![
+                JobForDevice {
+                    job: JobId([1; 32]),
+                    reason: None,
+                },
+                JobForDevice {
+                    job: JobId([4; 32]),
+                    reason: Some(reason()),
+                },
+            ],
+            reasons: vec![],
+        };
+        let seen = told(&device);
+        assert_eq!(seen["jobs"][0]["reason"], Value::Null);
+        assert_eq!(seen["jobs"][1]["reason"]["devices"], 3);
+    }
+
+    #[test]
+    fn a_replica_says_its_stage_beside_its_number() {
+        let replica = |replica, state| ReplicaExplanation { replica, state };
+        let task = TaskExplanation {
+            job: JobId([1; 32]),
+            task: 6,
+            stage: TaskStage::Open,
+            replicas: vec![
+                replica(
+                    0,
+                    ReplicaStage::Open {
+                        pool: 2,
+                        since_s: 30,
+                    },
+                ),
+                replica(
+                    1,
+                    ReplicaStage::Running {
+                        device: DeviceId([2; 32]),
+                        since_s: 40,
+                        due_in_s: -5,
+                        backup: true,
+                    },
+                ),
+                replica(
+                    2,
+                    ReplicaStage::Answered {
+                        device: DeviceId([5; 32]),
+                    },
+                ),
+            ],
+            reasons: vec![],
+        };
+        let seen = told(&task);
+        assert_eq!(seen["stage"], "open");
+        assert_eq!(
+            seen["replicas"][0],
+            json!({ "replica": 0, "stage": "open", "pool": 2, "since_s": 30 })
+        );
+        assert_eq!(seen["replicas"][1]["due_in_s"], -5);
+        assert_eq!(seen["replicas"][2]["stage"], "answered");
+    }
+
+    #[test]
+    fn a_grid_tells_its_jobs_with_their_level() {
+        let grid = GridState {
+            block: 77,
+            devices: 4,
+            accounts: 3,
+            ranked: 4,
+            jobs: vec![JobInGrid {
+                job: JobId([1; 32]),
+                level: ByteLevel::High,
+                status: status(),
+                target_devices: 2,
+            }],
+        };
+        let seen = told(&grid);
+        assert_eq!(seen["jobs"][0]["level"], "high");
+        assert_eq!(seen["jobs"][0]["status"]["spent"], "7");
+        let matching = Matching {
+            devices: 2,
+            accounts: 1,
+            of: 4,
+        };
+        assert_eq!(
+            told(&matching),
+            json!({ "devices": 2, "accounts": 1, "of": 4 })
+        );
+    }
+}

@@ -1,0 +1,188 @@
+//! What anybody is told of the grid and of what waits in it.
+
+use super::Api;
+use crate::daemon::{Command, Question, Reply};
+use quern_jobs_api::{
+    ApiError, DEVICE_POOLS_MAX, DeviceExplanation, DeviceState, GRID_JOBS_MAX, GridState,
+    JobExplanation, MESSAGE_BYTES_MAX, Matching, TaskExplanation,
+};
+use quern_primitives::{DeviceId, JobId, TaskIndex, device::Class, job::Preferences};
+use tokio::sync::oneshot;
+
+/// Bytes that the devices of one answer may take as JSON; the rest of the answer is its frame.
+const DEVICES_BYTES_MAX: usize = MESSAGE_BYTES_MAX as usize - 64 * 1024;
+
+/// Puts a question to the task that owns the core.
+async fn ask(api: &Api, question: Question) -> Result<Reply, ApiError> {
+    let (answer, reply) = oneshot::channel();
+    // An error says that the masternode stops; then nobody answers either.
+    drop(
+        api.shared
+            .commands
+            .send(Command::Ask { question, answer })
+            .await,
+    );
+    reply.await.map_err(|_| ApiError::Starting)
+}
+
+pub(super) async fn explain_job(api: &Api, job: JobId) -> Result<JobExplanation, ApiError> {
+    match ask(api, Question::Job(job)).await? {
+        Reply::Job(Some(explanation)) => Ok(*explanation),
+        // The core has not heard yet of a job that is open here.
+        _ => Err(api.open_job(job).await.err().unwrap_or(ApiError::Starting)),
+    }
+}
+
+pub(super) async fn explain_task(
+    api: &Api,
+    job: JobId,
+    task: TaskIndex,
+) -> Result<TaskExplanation, ApiError> {
+    match ask(api, Question::Task(job, task)).await? {
+        Reply::Task(Some(explanation)) => Ok(*explanation),
+        _ => Err(match api.open_job(job).await {
+            Ok(known) if task >= known.submission.tasks => ApiError::NoSuchTask { task },
+            Ok(_) => ApiError::Starting,
+            Err(error) => error,
+        }),
+    }
+}
+
+pub(super) async fn explain_device(
+    api: &Api,
+    device: DeviceId,
+) -> Result<DeviceExplanation, ApiError> {
+    match ask(api, Question::Device(device)).await? {
+        Reply::Device(Some(mut explanation)) => {
+            explanation.jobs.truncate(GRID_JOBS_MAX);
+            explanation.state.pools.truncate(DEVICE_POOLS_MAX);
+            Ok(*explanation)
+        }
+        _ => Err(ApiError::UnknownDevice),
+    }
+}
+
+pub(super) async fn grid_state(api: &Api) -> Result<GridState, ApiError> {
+    match ask(api, Question::Grid).await? {
+        Reply::Grid(mut grid) => {
+            grid.jobs.truncate(GRID_JOBS_MAX);
+            Ok(*grid)
+        }
+        _ => Err(ApiError::Starting),
+    }
+}
+
+pub(super) async fn grid_devices(api: &Api, first: u32) -> Result<Vec<DeviceState>, ApiError> {
+    match ask(api, Question::Devices { first }).await? {
+        Reply::Devices(devices) => Ok(fitting(devices, DEVICES_BYTES_MAX)),
+        _ => Err(ApiError::Starting),
+    }
+}
+
+pub(super) async fn grid_rates(api: &Api) -> Result<Vec<u32>, ApiError> {
+    match ask(api, Question::Rates).await? {
+        Reply::Rates(rates) => Ok(rates),
+        _ => Err(ApiError::Starting),
+    }
+}
+
+pub(super) async fn grid_matching(
+    api: &Api,
+    preferences: Preferences,
+    class: Class,
+) -> Result<Matching, ApiError> {
+    match ask(api, Question::Matching(preferences, class)).await? {
+        Reply::Matching(matching) => Ok(matching),
+        _ => Err(ApiError::Starting),
+    }
+}
+
+/// The first of these devices, as many as fit. What devices say of their machines is written with up
+/// to six letters a byte, so a page of the longest would not fit.
+fn fitting(devices: Vec<DeviceState>, bytes_max: usize) -> Vec<DeviceState> {
+    let mut bytes = 0usize;
+    let devices = devices.into_iter().map(|mut device| {
+        device.pools.truncate(DEVICE_POOLS_MAX);
+        device
+    });
+    devices
+        .take_while(|device| {
+            let length = serde_json::to_string(device).map_or(0, |text| text.len() + 1);
+            bytes = bytes.saturating_add(length);
+            bytes <= bytes_max
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use quern_jobs_api::{
+        Claimed, DevicePool, GRID_DEVICES_MAX, MachineFacts, Measured, ScoreParts,
+    };
+    use quern_primitives::AccountId;
+
+    /// A device whose texts are as long as they may be, and need escapes throughout.
+    fn device() -> DeviceState {
+        let text = || Some("\u{1}".repeat(128));
+        DeviceState {
+            device: DeviceId([1; 32]),
+            account: AccountId::new([2; 32]),
+            connected: true,
+            byte_rank: 1,
+            ranked: 1,
+            score: 1.0,
+            parts: ScoreParts::default(),
+            fault_rate: 0.0,
+            faulty_tasks: 0,
+            flags: vec![],
+            lifted: false,
+            in_hand: 0,
+            in_hand_max: 2,
+            software: "\u{1}".repeat(128),
+            machine: MachineFacts {
+                operating_system: text(),
+                processor_maker: text(),
+                processor_family: text(),
+                processor_model: text(),
+                gpu: text(),
+                ..MachineFacts::default()
+            },
+            claimed: Claimed::default(),
+            measured: Measured::default(),
+            pools: vec![
+                DevicePool {
+                    job: JobId([3; 32]),
+                    pool: 1,
+                    pools: 1,
+                };
+                100
+            ],
+        }
+    }
+
+    #[test]
+    fn a_page_of_the_longest_devices_is_cut_so_that_it_fits() {
+        let all = vec![device(); GRID_DEVICES_MAX as usize];
+        let page = fitting(all, DEVICES_BYTES_MAX);
+        let bytes = serde_json::to_string(&page).unwrap().len();
+        assert!((100..GRID_DEVICES_MAX as usize).contains(&page.len()));
+        assert!(bytes <= DEVICES_BYTES_MAX + 2, "{bytes}");
+        assert_eq!(page[0].pools.len(), DEVICE_POOLS_MAX);
+    }
+
+    #[test]
+    fn short_devices_fit_all() {
+        let short = DeviceState {
+            software: String::new(),
+            machine: MachineFacts::default(),
+            pools: vec![],
+            ..device()
+        };
+        let all = vec![short; GRID_DEVICES_MAX as usize];
+        let page = fitting(all, DEVICES_BYTES_MAX);
+        assert_eq!(page.len(), GRID_DEVICES_MAX as usize);
+        assert!(fitting(vec![], 0).is_empty());
+    }
+}

@@ -1,0 +1,105 @@
+//! Handing replicas out.
+
+use super::{
+    Core, Effect, Entry, PlannedAssignment, Tick, device::Known, job::Holding, watch::Watch,
+};
+use quern_primitives::ids::DeviceId;
+use quern_protocol::ReplicaId;
+
+impl Core {
+    /// Gives up to `room` replicas to a device.
+    pub(super) fn assign(
+        &mut self,
+        now: Tick,
+        device: DeviceId,
+        room: usize,
+        out: &mut Vec<Effect>,
+    ) -> Vec<PlannedAssignment> {
+        let mut assignments = Vec::new();
+        while assignments.len() < room {
+            let Some(known) = self.devices.get(&device) else {
+                break;
+            };
+            if known.telemetry.is_benchmarked(now) {
+                break;
+            }
+            let (number, account) = (known.number, known.account.clone());
+            let in_hand_max = self.scheduler.fleet.in_hand_max(number, now);
+            if known.in_hand.len() >= usize::from(in_hand_max) {
+                break;
+            }
+            let backlog_ms = self.backlog_ms(now, known);
+            let Ok(given) = self.scheduler.take(number, backlog_ms, now) else {
+                break;
+            };
+            let id = ReplicaId {
+                job: given.job,
+                task: given.task,
+                replica: given.replica,
+            };
+            if given.is_backup && !self.add_replica(id, out) {
+                self.scheduler.release(id, false, now);
+                break;
+            }
+            let Some(submission) = self.jobs.get(&id.job).map(|it| &it.job.submission) else {
+                break;
+            };
+            let engine = self.settings.engines.of(submission.class);
+            let time_ms = self.settings.replica_ms(submission.fuel_per_task_max);
+            let entry = Entry::Assigned {
+                task: id.task,
+                replica: id.replica,
+                device,
+                account: account.clone(),
+                engine,
+            };
+            let (_, log_position) = self.append(id.job, entry, None, out);
+            let expected_ms = backlog_ms.saturating_add(given.expected_ms);
+            let holding = Holding {
+                device,
+                account,
+                engine,
+                log_position,
+                watch: Watch::start(now, expected_ms, given.timeouts, time_ms),
+            };
+            if let Some(active) = self.jobs.get_mut(&id.job) {
+                active.assigned(id.task, id.replica, holding);
+            }
+            if let Some(known) = self.devices.get_mut(&device) {
+                known.in_hand.push(id);
+            }
+            assignments.push(PlannedAssignment {
+                id,
+                log_position,
+                time_ms,
+            });
+            out.push(Effect::Changed { job: id.job });
+        }
+        assignments
+    }
+
+    /// How long a device will still compute what it holds, in milliseconds.
+    pub(super) fn backlog_ms(&self, now: Tick, known: &Known) -> u64 {
+        let ends = known.in_hand.iter().filter_map(|id| {
+            let holding = self.jobs.get(&id.job)?.holding(id.task, id.replica)?;
+            Some(holding.watch.expected.since(now))
+        });
+        ends.max().unwrap_or(0)
+    }
+
+    /// Writes down that a task has one more replica. False if it is not the one that is meant.
+    pub(super) fn add_replica(&mut self, id: ReplicaId, out: &mut Vec<Effect>) -> bool {
+        let Some(active) = self.jobs.get_mut(&id.job) else {
+            return false;
+        };
+        if active.add_replicas(id.task, 1) != [id.replica] {
+            return false;
+        }
+        let entry = Entry::Added {
+            task: id.task,
+            replicas: 1,
+        };
+        self.append(id.job, entry, None, out);
+        true
+    }
+}

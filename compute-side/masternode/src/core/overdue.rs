@@ -1,0 +1,93 @@
+//! Devices that are silent, replicas that take long, and tasks that need nobody any more.
+
+use super::{Core, Effect, ReleaseCause, Tick, watch::Lapse};
+use quern_grid::{Flag, dispatch::ReplicaState};
+use quern_primitives::ids::{DeviceId, JobId, TaskIndex};
+use quern_protocol::{DiscardReason, ReplicaId};
+
+/// How often silence and overtime are looked for, in milliseconds.
+const CHECK_MS: u64 = 500;
+
+impl Core {
+    /// Takes back what silent devices hold and what ran over its time.
+    pub(super) fn release_overdue(&mut self, now: Tick, out: &mut Vec<Effect>) {
+        if now < self.next_check {
+            return;
+        }
+        self.next_check = now.plus_ms(CHECK_MS);
+        for device in self.devices.silent(now) {
+            let Some(known) = self.devices.remove(&device) else {
+                continue;
+            };
+            if known.connected {
+                out.push(Effect::Dismiss { device });
+            }
+            let silent = [(Flag::Disconnected, true)];
+            self.scheduler.fleet.set_flags(known.number, silent);
+            self.scheduler.changed(now);
+            for id in known.in_hand {
+                self.release_at(now, id, device, ReleaseCause::Late, out);
+            }
+        }
+        for (id, device, lapse) in self.lapsed(now) {
+            match lapse {
+                Lapse::None => {}
+                Lapse::Delayed => self.devices.ask_again(device, now),
+                Lapse::Stale => self.rescue(now, id, out),
+                Lapse::Over => {
+                    self.devices
+                        .take_from(&device, id, DiscardReason::NotAssigned);
+                    self.release_at(now, id, device, ReleaseCause::Late, out);
+                }
+            }
+        }
+        self.decide_certain(now, out);
+    }
+
+    /// The replicas whose time to be looked at has come.
+    fn lapsed(&mut self, now: Tick) -> Vec<(ReplicaId, DeviceId, Lapse)> {
+        let mut lapsed = Vec::new();
+        for job in self.jobs.values_mut() {
+            lapsed.extend(std::iter::from_fn(|| job.look(now)));
+        }
+        lapsed
+    }
+
+    /// Opens one more replica of a task whose device is stale, unless more are out or open already
+    /// than the task still needs answers.
+    fn rescue(&mut self, now: Tick, id: ReplicaId, out: &mut Vec<Effect>) {
+        let Some(active) = self.jobs.get(&id.job) else {
+            return;
+        };
+        let needed = usize::from(active.job.submission.agreement.replicas());
+        let replicas = self.scheduler.dispatch.replicas(id.job, id.task);
+        let is_answered = |state: &&ReplicaState| matches!(state, ReplicaState::Answered { .. });
+        let answered = replicas.iter().filter(is_answered).count();
+        if replicas.len() - answered > needed.saturating_sub(answered) {
+            return;
+        }
+        let Some(replica) = self.scheduler.dispatch.rescue(id.job, id.task, now) else {
+            return;
+        };
+        let added = ReplicaId { replica, ..id };
+        if self.add_replica(added, out) {
+            self.news = true;
+        }
+    }
+
+    /// A task has its verdict: whoever still holds a replica of it should drop it.
+    pub(super) fn drop_task(&mut self, id: JobId, task: TaskIndex) {
+        let Some(active) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        for (replica, holding) in active.let_all_go(task) {
+            let id = ReplicaId {
+                job: id,
+                task,
+                replica,
+            };
+            self.devices
+                .take_from(&holding.device, id, DiscardReason::Decided);
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The core and the scheduler: which devices are known and ranked, which jobs are queued, and who
+//! gets what next.
+//!
+//! Devices are ranked at least every 30 seconds, and a second after the last time at the soonest when
+//! one came, went, or was found at fault. With each ranking the pools of every queued job are made
+//! anew.
+
+use super::{Tick, job::ActiveJob};
+use quern_grid::{
+    Asker, Dispatch, Ending, Faults, Fleet, FleetFull, FleetSettings, Given, JobTerms, Tuning,
+    Withheld,
+    measure::Connection,
+    needs::{Allowed, Cover, Needs},
+    pools::Target,
+};
+use quern_primitives::{
+    device::{Class, Device, Hardware, Line, Region},
+    ids::{AccountId, BlockNumber, DeviceId, JobId, ReplicaIndex, TaskIndex},
+    job::{Preferences, Submission},
+    verdict::{Finding, ReplicaFinding},
+};
+use quern_protocol::ReplicaId;
+use std::collections::BTreeMap;
+
+/// How often devices are ranked at the least, in milliseconds.
+const RANK_EVERY_MS: u64 = 30_000;
+
+/// How soon after a ranking the next may follow, in milliseconds.
+const RANK_AGAIN_MS: u64 = 1_000;
+
+/// Devices, their ranking, and the queues of all jobs.
+pub(super) struct Scheduler {
+    pub(super) dispatch: Dispatch,
+    pub(super) fleet: Fleet,
+    /// When each device was last reviewed, also of those that are not here now.
+    reviews: BTreeMap<u32, BlockNumber>,
+    last_ranked: Option<Tick>,
+    /// When devices are ranked next; never while none is known.
+    due: Option<Tick>,
+}
+
+impl Scheduler {
+    pub(super) fn new(tuning: Tuning) -> Self {
+        Self {
+            dispatch: Dispatch::new(tuning),
+            fleet: Fleet::new(FleetSettings::default()),
+            reviews: BTreeMap::new(),
+            last_ranked: None,
+            due: None,
+        }
+    }
+
+    /// When devices are to be ranked again.
+    pub(super) fn next_wakeup(&self) -> Option<Tick> {
+        self.due
+    }
+
+    /// Something changed that the ranking depends on.
+    pub(super) fn changed(&mut self, now: Tick) {
+        let soonest = self
+            .last_ranked
+            .map_or(now, |last| last.plus_ms(RANK_AGAIN_MS).max(now));
+        self.due = Some(self.due.map_or(soonest, |due| due.min(soonest)));
+    }
+
+    /// Ranks the devices if it is time to. `accounts` are those with a connected device.
+    pub(super) fn rank_if_due(&mut self, now: Tick, accounts: impl FnOnce() -> u32) -> bool {
+        if self.due.is_none_or(|due| now < due) {
+            return false;
+        }
+        self.fleet.rank(now);
+        self.last_ranked = Some(now);
+        self.due = (!self.fleet.is_empty()).then(|| now.plus_ms(RANK_EVERY_MS));
+        let limits = self.dispatch.tuning().pool_limits();
+        let ranking = self.fleet.ranking();
+        let targets: Vec<_> = self
+            .dispatch
+            .needs()
+            .map(|(id, needs)| (id, Target::of(ranking, needs, &limits)))
+            .collect();
+        if targets.is_empty() {
+            return true;
+        }
+        let accounts = accounts();
+        for (id, target) in targets {
+            self.dispatch.retarget(id, target, accounts);
+        }
+        true
+    }
+
+    /// Queues a job, without a task yet.
+    pub(super) fn add_job(&mut self, id: JobId, terms: JobTerms, accounts: u32) {
+        let limits = self.dispatch.tuning().pool_limits();
+        let target = Target::of(self.fleet.ranking(), &terms.needs, &limits);
+        self.dispatch.add_job(id, terms, target, accounts);
+    }
+
+    /// Gives a certain replica to a device, as it was before a restart. `runs` says since when the
+    /// device computes it, or that it answered.
+    pub(super) fn claim(
+        &mut self,
+        id: ReplicaId,
+        device: DeviceId,
+        account: &AccountId,
+        runs: Option<Tick>,
+    ) {
+        let Some(holder) = self.recall(device, account) else {
+            // Nobody else may have the task without knowing who had it.
+            return self.dispatch.close(id.job, id.task);
+        };
+        let replica = (id.job, id.task, id.replica);
+        self.dispatch.claim(replica, holder, runs);
+    }
+
+    /// Keeps a device from having a task, as it was before a restart.
+    pub(super) fn exclude(
+        &mut self,
+        job: JobId,
+        task: TaskIndex,
+        device: DeviceId,
+        account: &AccountId,
+    ) {
+        if let Some((_, number)) = self.recall(device, account) {
+            self.dispatch.exclude(job, task, number);
+        }
+    }
+
+    /// Account's and device's numbers.
+    fn recall(&mut self, device: DeviceId, account: &AccountId) -> Option<(u32, u32)> {
+        let number = self.fleet.recall(device, account).ok()?;
+        let (account, _) = self.fleet.account(number)?;
+        Some((account, number))
+    }
+
+    /// Takes in a device that said hello, with what the chain remembers of it, if nothing is
+    /// remembered here.
+    pub(super) fn admit(
+        &mut self,
+        id: DeviceId,
+        device: &Device,
+        profile: &quern_grid::needs::Profile,
+    ) -> Result<u32, FleetFull> {
+        let number = self.fleet.admit(id, &device.account, profile)?;
+        self.reviewed(number, device.last_review);
+        let history = &device.history;
+        let remembered = Faults::restored(history.failed, history.delayed, history.incorrect);
+        if self
+            .fleet
+            .faults(number)
+            .is_some_and(|known| *known == Faults::default())
+        {
+            self.fleet.restore_faults(number, remembered);
+        }
+        Ok(number)
+    }
+
+    /// Takes over when a device was last reviewed. True if that was since it was last told here; then
+    /// its faults are forgotten.
+    pub(super) fn reviewed(&mut self, number: u32, last_review: BlockNumber) -> bool {
+        let known = self.reviews.entry(number).or_insert(last_review);
+        let is_new = *known < last_review;
+        if is_new {
+            *known = last_review;
+            self.fleet.review(number);
+        }
+        is_new
+    }
+
+    /// Gives the next replica to a device, or says why it gets none.
+    pub(super) fn take(
+        &mut self,
+        number: u32,
+        backlog_ms: u64,
+        now: Tick,
+    ) -> Result<Given, Withheld> {
+        let Self {
+            dispatch, fleet, ..
+        } = self;
+        let asker = asker(fleet, number, backlog_ms).ok_or(Withheld::NoJob)?;
+        dispatch.take(&asker, now)
+    }
+
+    /// Why a device would get nothing of a job; nothing if it would.
+    pub(super) fn explain(
+        &self,
+        job: JobId,
+        number: u32,
+        backlog_ms: u64,
+        now: Tick,
+    ) -> Option<Withheld> {
+        match asker(&self.fleet, number, backlog_ms) {
+            Some(asker) => self.dispatch.explain(job, &asker, now),
+            None => Some(Withheld::NoJob),
+        }
+    }
+
+    /// A replica was taken back: it is open again. With `fault` its device will not get the task
+    /// again.
+    pub(super) fn release(&mut self, id: ReplicaId, fault: bool, now: Tick) {
+        let replica = (id.job, id.task, id.replica);
+        self.dispatch.release(replica, fault, now);
+    }
+
+    /// Remembers what a verdict says of the devices. Only here is a device blamed: others have
+    /// shown by then that the task can be done, and how.
+    pub(super) fn note(&mut self, now: Tick, findings: &[ReplicaFinding]) {
+        let mut faults = false;
+        for found in findings {
+            let Some(number) = self.fleet.number(&found.device) else {
+                continue;
+            };
+            let ending = match found.finding {
+                Finding::Accepted => Ending::COMPLETED,
+                Finding::Incorrect => Ending::INCORRECT,
+                Finding::Failed => Ending::FAILED,
+                Finding::Delayed => Ending::DELAYED,
+            };
+            faults |= ending != Ending::COMPLETED;
+            self.fleet.note(number, now, ending);
+        }
+        if faults {
+            self.changed(now);
+        }
+    }
+}
+
+fn asker(fleet: &Fleet, number: u32, backlog_ms: u64) -> Option<Asker<'_>> {
+    let (account, account_id) = fleet.account(number)?;
+    Some(Asker {
+        device: number,
+        account,
+        account_id,
+        traits: fleet.traits(number),
+        rank: fleet.rank_of(number),
+        speed: fleet.speed(number),
+        backlog_ms,
+    })
+}
+
+/// What the scheduler must know of a job.
+pub(super) fn terms(submission: &Submission, seed: [u8; 32]) -> JobTerms {
+    JobTerms {
+        level: submission.level,
+        needs: needs(&submission.preferences, submission.class),
+        replicas: submission.agreement.replicas(),
+        work: submission.fuel_per_task_max,
+        seed,
+    }
+}
+
+/// What a job asks of devices.
+pub(super) fn needs(asked: &Preferences, class: Class) -> Needs {
+    let regions = REGIONS.into_iter().filter(|it| asked.regions.allows(*it));
+    let hardware = HARDWARE.into_iter().filter(|it| asked.hardware.allows(*it));
+    let lines = LINES.into_iter().filter(|it| asked.lines.allows(*it));
+    Needs {
+        hardware: Allowed::only(hardware),
+        regions: Allowed::only(regions),
+        connections: Allowed::only(lines.map(connection)),
+        trusted: asked.trusted,
+        gpu: asked.gpu,
+        class,
+        version_min: asked.worker_version_min,
+        processor_points_min: asked.processor_points_min,
+        cover: Cover::default(),
+    }
+}
+
+const REGIONS: [Region; 4] = [
+    Region::Unknown,
+    Region::Americas,
+    Region::Europe,
+    Region::AsiaPacific,
+];
+
+const HARDWARE: [Hardware; 5] = [
+    Hardware::Unknown,
+    Hardware::Mobile,
+    Hardware::Laptop,
+    Hardware::Desktop,
+    Hardware::Server,
+];
+
+const LINES: [Line; 7] = [
+    Line::Unknown,
+    Line::Fibre,
+    Line::Cable,
+    Line::Dsl,
+    Line::Satellite,
+    Line::Mobile,
+    Line::Other,
+];
+
+/// The line as the scheduler has it.
+pub(super) fn connection(line: Line) -> Option<Connection> {
+    match line {
+        Line::Unknown => None,
+        Line::Fibre => Some(Connection::Fibre),
+        Line::Cable => Some(Connection::Cable),
+        Line::Dsl => Some(Connection::Dsl),
+        Line::Satellite => Some(Connection::Satellite),
+        Line::Mobile => Some(Connection::Mobile),
+        Line::Other => Some(Connection::Other),
+    }
+}
+
+impl ActiveJob {
+    /// Queues every task that has no verdict, with the replicas that are not accounted for.
+    pub(super) fn enqueue(&self, scheduler: &mut Scheduler, now: Tick) {
+        let id = self.id;
+        let first = self.job.submission.agreement.replicas();
+        for (task, open) in self.unfinished() {
+            scheduler.dispatch.push(id, task, now);
+            let Some(open) = open else { continue };
+            let more = open.case.replicas().saturating_sub(first);
+            scheduler.dispatch.add_replicas(id, task, more, now);
+            for (replica, reporter) in &open.reported {
+                let replica = self.replica(task, *replica);
+                scheduler.claim(replica, reporter.device, &reporter.account, None);
+            }
+            for (device, account) in &open.excluded {
+                scheduler.exclude(id, task, *device, account);
+            }
+        }
+        for ((task, replica), holding) in &self.held {
+            let replica = self.replica(*task, *replica);
+            scheduler.claim(replica, holding.device, &holding.account, Some(now));
+        }
+    }
+
+    fn replica(&self, task: TaskIndex, replica: ReplicaIndex) -> ReplicaId {
+        ReplicaId {
+            job: self.id,
+            task,
+            replica,
+        }
+    }
+}

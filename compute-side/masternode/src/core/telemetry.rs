@@ -1,0 +1,421 @@
+//! What devices tell of themselves, and what the masternode measures of them.
+//!
+//! Machine and state are claimed: they decide what a device is asked to do, and no money. Speeds and
+//! round trip are those of real transfers, and the processor's rate is that of a benchmark: a program
+//! that is sent with an input nobody knew before, and timed until its answer is here. Only an answer
+//! that the masternode computed itself beforehand counts.
+
+use super::{Core, Effect, Tick};
+use quern_grid::{
+    Flag,
+    lottery::Draw,
+    measure::{BadReading, Connection, Readings},
+    needs::{Cover, Profile},
+};
+use quern_primitives::{
+    device::Class,
+    ids::{BlockNumber, DeviceId},
+    view::DeviceView,
+};
+use quern_protocol::{
+    BenchmarkAnswer, Exchange, Hello, Line, Machine, Refusal, State, Unavailable,
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How long a device has for a benchmark before its rate stays unknown, in milliseconds.
+const BENCHMARK_MS_MAX: u64 = 60_000;
+
+/// How long a measured rate is good, in milliseconds: six hours.
+const BENCHMARK_EVERY_MS: u64 = 6 * 3_600_000;
+
+/// How long a device that did not answer a benchmark rightly waits for the next, in milliseconds.
+const BENCHMARK_AGAIN_MS: u64 = 3_600_000;
+
+/// Computed benchmarks that are kept.
+const CHALLENGES_MAX: usize = 16;
+
+/// Figures of a device that were not believed, and are shown.
+const BAD_READINGS_MAX: usize = 16;
+
+/// Hours of a block.
+const HOURS_PER_BLOCK: f64 = 2.0 / 3_600.0;
+
+/// A benchmark for a device; the shell adds the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BenchmarkPlan {
+    /// Comes back with the answer.
+    pub number: u64,
+    /// What the program reads.
+    pub input: [u8; 16],
+    /// What it burns.
+    pub fuel: u64,
+}
+
+/// What the masternode measured of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// A transfer to the device.
+    Down {
+        /// How much.
+        bytes: u64,
+        /// In what time, in milliseconds.
+        ms: u64,
+    },
+    /// A transfer from the device.
+    Up {
+        /// How much.
+        bytes: u64,
+        /// In what time, in milliseconds.
+        ms: u64,
+    },
+    /// The time to the device and back, in milliseconds.
+    RoundTrip {
+        /// So long.
+        ms: u64,
+    },
+}
+
+/// A benchmark that the masternode has computed itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// What the program reads.
+    pub input: [u8; 16],
+    /// What it writes.
+    pub output: [u8; 8],
+    /// What it burns.
+    pub fuel: u64,
+}
+
+/// Benchmarks that the masternode has computed.
+#[derive(Default)]
+pub(super) struct Challenges {
+    latest: VecDeque<Challenge>,
+    given: u64,
+}
+
+impl Challenges {
+    pub(super) fn add(&mut self, challenge: Challenge) {
+        if self.latest.len() >= CHALLENGES_MAX {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(challenge);
+    }
+
+    /// The one that was given out longest ago, and its number.
+    fn next(&mut self) -> Option<(u64, Challenge)> {
+        let challenge = self.latest.pop_front()?;
+        self.latest.push_back(challenge);
+        self.given += 1;
+        Some((self.given, challenge))
+    }
+}
+
+/// Where a device stands with the benchmark.
+#[derive(Clone, Copy, Debug)]
+enum Benchmarking {
+    /// It gets one from then on.
+    Due(Tick),
+    /// It computes one.
+    Runs {
+        number: u64,
+        challenge: Challenge,
+        sent: Tick,
+    },
+}
+
+/// What a device told.
+#[derive(Clone, Debug)]
+pub(super) struct Telemetry {
+    pub(super) software: String,
+    pub(super) machine: Machine,
+    pub(super) state: State,
+    /// What was not believed of the last state and of measurements, newest last.
+    pub(super) bad: Vec<BadReading>,
+    profile: Profile,
+    benchmarking: Benchmarking,
+}
+
+impl Telemetry {
+    pub(super) fn told(view: &DeviceView, hello: &Hello) -> Self {
+        let device = &view.device;
+        Self {
+            software: String::from_utf8_lossy(&hello.software).into_owned(),
+            machine: hello.machine.clone(),
+            state: State::default(),
+            bad: vec![],
+            profile: Profile {
+                hardware: device.hardware,
+                region: device.region,
+                connection: None,
+                is_trusted: view.verified,
+                has_gpu: hello.machine.gpu.is_some(),
+                classes: hello.engines.iter().map(|(class, _)| *class).collect(),
+                version: hello.version,
+                processor: quern_grid::Score::default(),
+                cover: Cover::default(),
+            },
+            benchmarking: Benchmarking::Due(Tick::default()),
+        }
+    }
+
+    /// With what is known from an earlier connection.
+    pub(super) fn after(mut self, earlier: &Self) -> Self {
+        self.state = earlier.state.clone();
+        self.bad.clone_from(&earlier.bad);
+        self.profile.connection = earlier.profile.connection;
+        self.profile.processor = earlier.profile.processor;
+        if let Benchmarking::Due(_) = earlier.benchmarking {
+            self.benchmarking = earlier.benchmarking;
+        }
+        self
+    }
+
+    pub(super) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Whether the device computes a benchmark, and gets nothing else meanwhile.
+    pub(super) fn is_benchmarked(&self, now: Tick) -> bool {
+        match self.benchmarking {
+            Benchmarking::Runs { sent, .. } => now.since(sent) < BENCHMARK_MS_MAX,
+            Benchmarking::Due(_) => false,
+        }
+    }
+
+    fn is_benchmark_due(&self, now: Tick) -> bool {
+        match self.benchmarking {
+            // One that was never answered is no reason to keep the device from work for another.
+            Benchmarking::Runs { sent, .. } => now.since(sent) >= BENCHMARK_AGAIN_MS,
+            Benchmarking::Due(due) => due <= now,
+        }
+    }
+
+    /// What the benchmark burned, and in how many milliseconds, if this answers it rightly.
+    fn answered(&mut self, now: Tick, answer: &BenchmarkAnswer) -> Option<(u64, u64)> {
+        let Benchmarking::Runs {
+            number,
+            challenge,
+            sent,
+        } = self.benchmarking
+        else {
+            return None;
+        };
+        if number != answer.number {
+            return None;
+        }
+        let is_right = challenge.output == answer.output && now.since(sent) < BENCHMARK_MS_MAX;
+        let pause = match is_right {
+            true => BENCHMARK_EVERY_MS,
+            false => BENCHMARK_AGAIN_MS,
+        };
+        self.benchmarking = Benchmarking::Due(now.plus_ms(pause));
+        is_right.then(|| (challenge.fuel, now.since(sent)))
+    }
+
+    fn doubt(&mut self, bad: Vec<BadReading>) {
+        self.bad.extend(bad);
+        let excess = self.bad.len().saturating_sub(BAD_READINGS_MAX);
+        self.bad.drain(..excess);
+    }
+}
+
+impl Core {
+    /// Takes in what an exchange tells beside reports: how the machine is, how far replicas are, and
+    /// what a benchmark came to.
+    pub(super) fn told(&mut self, now: Tick, device: DeviceId, exchange: &Exchange) {
+        for progress in &exchange.progress {
+            if let Some(active) = self.jobs.get_mut(&progress.id.job) {
+                active.progressed(progress.id, &device, progress.stage, now);
+            }
+        }
+        if let Some(state) = &exchange.state {
+            self.told_state(now, device, state);
+        }
+        if let Some(answer) = &exchange.benchmark {
+            self.benchmark_answered(now, device, answer);
+        }
+    }
+
+    fn told_state(&mut self, now: Tick, device: DeviceId, state: &State) {
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
+        };
+        let number = known.number;
+        let flags = [
+            (Flag::OutsideHours, Unavailable::OutsideHours),
+            (Flag::NetworkNotAllowed, Unavailable::NetworkNotAllowed),
+            (Flag::DataCapReached, Unavailable::DataCapReached),
+            (Flag::InUse, Unavailable::InUse),
+            (Flag::BatteryLow, Unavailable::BatteryLow),
+            (Flag::TooHot, Unavailable::TooHot),
+        ]
+        .map(|(flag, reason)| (flag, state.unavailable.contains(&reason)));
+        let readings = readings(state);
+        let is_other = known.telemetry.profile.connection != readings.connection
+            || known.telemetry.state.unavailable != state.unavailable;
+        known.telemetry.state = state.clone();
+        known.telemetry.profile.connection = readings.connection;
+        known.telemetry.bad.clear();
+        let bad = self.scheduler.fleet.update(number, now, &readings);
+        known.telemetry.doubt(bad);
+        self.scheduler.fleet.set_flags(number, flags);
+        if is_other {
+            self.renew_profile(now, device);
+        }
+    }
+
+    /// Tells the scheduler what jobs may ask about.
+    fn renew_profile(&mut self, now: Tick, device: DeviceId) {
+        if let Some(known) = self.devices.get(&device) {
+            let profile = known.telemetry.profile();
+            // It is known, so there is room for it.
+            let _ = self.scheduler.fleet.admit(device, &known.account, profile);
+            self.scheduler.changed(now);
+        }
+    }
+
+    /// A benchmark for a device that wants work, if it is to run one.
+    pub(super) fn benchmark_for(
+        &mut self,
+        now: Tick,
+        device: DeviceId,
+        room: usize,
+    ) -> Option<BenchmarkPlan> {
+        let known = self.devices.get_mut(&device)?;
+        let telemetry = &known.telemetry;
+        let is_idle =
+            room > 0 && known.in_hand.is_empty() && telemetry.state.unavailable.is_empty();
+        let runs_it = telemetry.profile.classes.contains(&Class::Pinned);
+        if !is_idle || !runs_it || !telemetry.is_benchmark_due(now) {
+            return None;
+        }
+        let (number, challenge) = self.challenges.next()?;
+        known.telemetry.benchmarking = Benchmarking::Runs {
+            number,
+            challenge,
+            sent: now,
+        };
+        Some(BenchmarkPlan {
+            number,
+            input: challenge.input,
+            fuel: challenge.fuel,
+        })
+    }
+
+    fn benchmark_answered(&mut self, now: Tick, device: DeviceId, answer: &BenchmarkAnswer) {
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
+        };
+        let Some((fuel, took_ms)) = known.telemetry.answered(now, answer) else {
+            return;
+        };
+        let number = known.number;
+        let report = self.scheduler.fleet.report(number, now);
+        let latency_ms = report.and_then(|report| report.vitals.latency_ms());
+        let ms = (took_ms as f64 - latency_ms.unwrap_or(0.0)).max(1.0);
+        let readings = Readings {
+            processor_rate: Some(fuel as f64 / ms),
+            ..Readings::default()
+        };
+        let bad = self.scheduler.fleet.update(number, now, &readings);
+        known.telemetry.doubt(bad);
+        if let Some(report) = self.scheduler.fleet.report(number, now) {
+            known.telemetry.profile.processor = report.parts.processor;
+        }
+        self.renew_profile(now, device);
+        self.news = true;
+    }
+
+    pub(super) fn measured(&mut self, now: Tick, device: &DeviceId, measured: Measured) {
+        let Some(known) = self.devices.get_mut(device) else {
+            return;
+        };
+        let mbps = |bytes: u64, ms: u64| Some(bytes as f64 * 8.0 / 1_000.0 / ms.max(1) as f64);
+        let mut readings = Readings::default();
+        match measured {
+            Measured::Down { bytes, ms } => readings.down_mbps = mbps(bytes, ms),
+            Measured::Up { bytes, ms } => readings.up_mbps = mbps(bytes, ms),
+            Measured::RoundTrip { ms } => readings.latency_ms = Some(ms as f64),
+        }
+        let bad = self.scheduler.fleet.update(known.number, now, &readings);
+        known.telemetry.doubt(bad);
+    }
+
+    pub(super) fn lottery(
+        &mut self,
+        now: Tick,
+        draw: &Draw,
+        idle: &BTreeMap<DeviceId, BlockNumber>,
+    ) {
+        let hours = |device: &DeviceId| {
+            let blocks = idle.get(device).copied().unwrap_or(0);
+            f64::from(blocks) * HOURS_PER_BLOCK
+        };
+        let winners = self.scheduler.fleet.draw_lottery(now, draw, hours);
+        if !winners.is_empty() {
+            self.scheduler.changed(now);
+        }
+    }
+
+    /// Takes over what the chain says now of a device that is here. One that another account has
+    /// registered meanwhile has to introduce itself again.
+    pub(super) fn rechecked(&mut self, now: Tick, view: &DeviceView, out: &mut Vec<Effect>) {
+        let Some(known) = self.devices.get_mut(&view.id) else {
+            return;
+        };
+        if known.account != view.device.account {
+            return self.barred(now, view.id, Refusal::Starting, out);
+        }
+        let number = known.number;
+        let profile = &mut known.telemetry.profile;
+        let is_other = (profile.is_trusted, profile.region, profile.hardware)
+            != (view.verified, view.device.region, view.device.hardware);
+        profile.is_trusted = view.verified;
+        profile.region = view.device.region;
+        profile.hardware = view.device.hardware;
+        let is_reviewed = self.scheduler.reviewed(number, view.device.last_review);
+        let quarantine = [(Flag::RepeatedFailures, view.quarantined)];
+        self.scheduler.fleet.set_flags(number, quarantine);
+        self.news |= is_reviewed;
+        if is_other || is_reviewed {
+            self.renew_profile(now, view.id);
+        }
+    }
+
+    pub(super) fn gone(&mut self, now: Tick, device: DeviceId) {
+        self.devices.gone(&device, now);
+        if let Some(known) = self.devices.get(&device) {
+            let gone = [(Flag::Disconnected, true)];
+            self.scheduler.fleet.set_flags(known.number, gone);
+            self.scheduler.changed(now);
+        }
+    }
+}
+
+fn readings(state: &State) -> Readings {
+    let mib = |mib: Option<u64>| mib.map(|mib| mib as f64 * 1.048_576);
+    let tenths = |permille: Option<u16>| permille.map(|it| f64::from(it) / 10.0);
+    Readings {
+        connection: state.line.map(connection),
+        free_ram_mb: mib(state.free_ram_mib),
+        free_storage_mb: mib(state.free_storage_mib),
+        free_cpu_percent: tenths(state.free_cpu_permille),
+        battery_percent: tenths(state.battery_permille),
+        is_charging: state.is_charging,
+        temperature_celsius: state
+            .temperature_decicelsius
+            .map(|tenths| f64::from(tenths) / 10.0),
+        ..Readings::default()
+    }
+}
+
+fn connection(line: Line) -> Connection {
+    match line {
+        Line::Fibre => Connection::Fibre,
+        Line::Cable => Connection::Cable,
+        Line::Dsl => Connection::Dsl,
+        Line::Satellite => Connection::Satellite,
+        Line::Mobile => Connection::Mobile,
+        Line::Other => Connection::Other,
+    }
+}

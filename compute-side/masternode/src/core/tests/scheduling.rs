@@ -1,0 +1,312 @@
+//! The scheduler at work: who is asked, who is not, and who is asked as well.
+
+use super::world::{Habit, JOB, MAJORITY, World};
+use crate::core::{Challenge, Entry, Event, Measured};
+use quern_grid::lottery::Draw;
+use quern_jobs_api::TaskStage;
+use quern_primitives::{job::Agreement, verdict::Finding};
+use quern_protocol::{
+    BenchmarkAnswer, DiscardReason, Exchange, Progress, Stage, State, Unavailable,
+};
+use std::collections::BTreeMap;
+
+const CHALLENGE: Challenge = Challenge {
+    input: [1; 16],
+    output: [2; 8],
+    fuel: 1_000_000_000,
+};
+
+fn state(unavailable: &[Unavailable]) -> Exchange {
+    let state = State {
+        unavailable: unavailable.to_vec(),
+        ..State::default()
+    };
+    Exchange {
+        state: Some(state),
+        want: 2,
+        ..Exchange::default()
+    }
+}
+
+/// Has a device compute a benchmark in so long.
+fn benchmark(world: &mut World, worker: usize, ms: u64) {
+    world.ask(worker, 1);
+    let plan = world.workers[worker].answers.last().unwrap().benchmark;
+    world.wait(ms);
+    let answer = BenchmarkAnswer {
+        number: plan.unwrap().number,
+        output: CHALLENGE.output,
+    };
+    world.send(
+        worker,
+        Exchange {
+            benchmark: Some(answer),
+            ..Exchange::default()
+        },
+    );
+}
+
+fn rate(world: &World, worker: usize) -> Option<u32> {
+    let device = world.workers[worker].id();
+    let explained = world.core.explain_device(world.now, &device).unwrap();
+    explained.state.measured.processor_rate
+}
+
+fn rules(reasons: &[quern_jobs_api::Reason]) -> Vec<&str> {
+    reasons.iter().map(|reason| reason.rule.as_str()).collect()
+}
+
+fn added(world: &World) -> usize {
+    let is_added = |entry: &&Entry| matches!(entry, Entry::Added { .. });
+    world.log().filter(is_added).count()
+}
+
+/// Time passes for devices that give signs of life.
+fn wait_alive(world: &mut World, ms: u64, alive: &[usize]) {
+    for _ in 0..ms / 1_000 {
+        world.wait(1_000);
+        for worker in alive {
+            world.ask(*worker, 0);
+        }
+    }
+}
+
+#[test]
+fn a_task_whose_device_is_stale_is_given_to_another_one_as_well() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2]);
+    // Where no speed is known, nobody knows how long a task should take.
+    world.feed(Event::Challenge(CHALLENGE));
+    benchmark(&mut world, 0, 100);
+    world.ask(0, 1);
+    let stale_ms = world.settings.tuning.stale_ms_min.max(60_000);
+    let over_ms = world.settings.replica_ms(2_000_000_000);
+    assert!(stale_ms < over_ms);
+    wait_alive(&mut world, over_ms - 1_000, &[0]);
+    assert_eq!(added(&world), 1, "it is stale before its time is over");
+    // The other one was silent for long.
+    world.hello(1);
+    benchmark(&mut world, 1, 100);
+    world.ask(1, 1);
+    let given = world.workers[1].names();
+    assert_eq!((given.len(), given[0].replica), (1, 1));
+    world.report(1);
+    world.ask(0, 0);
+    let slow = &world.workers[0];
+    assert_eq!(slow.discarded.last().unwrap().1, DiscardReason::Decided);
+    assert!(slow.in_hand.is_empty());
+    wait_alive(&mut world, 10_000, &[0, 1]);
+    assert_eq!(world.ledger.paid.len(), 1, "only who answered is paid");
+    world.check_money();
+}
+
+#[test]
+fn a_replica_without_a_step_forward_has_its_device_asked_again() {
+    let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
+    world.feed(Event::Challenge(CHALLENGE));
+    benchmark(&mut world, 0, 100);
+    world.ask(0, 1);
+    let given = world.workers[0].names()[0];
+    let tell = |stage| Exchange {
+        progress: vec![Progress { id: given, stage }],
+        want: 1,
+        ..Exchange::default()
+    };
+    world.send(0, tell(Stage::Running));
+    world.wait(world.settings.tuning.delayed_ms_min - 1_000);
+    // The same again is no step forward.
+    world.send(0, tell(Stage::Running));
+    let answers = world.workers[0].answers.len();
+    world.wait(500);
+    assert_eq!(world.workers[0].answers.len(), answers, "it is held open");
+    world.wait(500);
+    assert!(world.workers[0].answers.len() > answers);
+}
+
+#[test]
+fn near_the_end_an_idle_device_that_is_faster_computes_what_a_slow_one_has() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2, 3]);
+    world.feed(Event::Challenge(CHALLENGE));
+    benchmark(&mut world, 0, 10_000);
+    benchmark(&mut world, 1, 100);
+    assert_eq!(
+        (rate(&world, 0), rate(&world, 1)),
+        (Some(100_000), Some(10_000_000))
+    );
+    // The fast one is busy with something else when the task is given out.
+    world.send(1, state(&[Unavailable::InUse]));
+    world.wait(2_000);
+    world.ask(0, 1);
+    assert_eq!(world.workers[0].in_hand.len(), 1);
+    world.send(1, state(&[]));
+    assert_eq!(world.workers[1].in_hand.len(), 1);
+    assert_eq!(added(&world), 1);
+    world.report(1);
+    world.ask(0, 0);
+    assert_eq!(
+        world.workers[0].discarded.last().unwrap().1,
+        DiscardReason::Decided
+    );
+}
+
+#[test]
+fn only_the_right_answer_to_a_benchmark_tells_how_fast_a_processor_is() {
+    let mut world = World::new(4, Agreement::Single, &[1]);
+    world.feed(Event::Challenge(CHALLENGE));
+    world.ask(0, 1);
+    let plan = world.workers[0].answers.last().unwrap().benchmark.unwrap();
+    assert_eq!((plan.input, plan.fuel), (CHALLENGE.input, CHALLENGE.fuel));
+    assert!(
+        world.workers[0].in_hand.is_empty(),
+        "nothing else meanwhile"
+    );
+    world.wait(50);
+    let answer = |number, output, want| Exchange {
+        benchmark: Some(BenchmarkAnswer { number, output }),
+        want,
+        ..Exchange::default()
+    };
+    world.send(0, answer(plan.number + 1, CHALLENGE.output, 0));
+    assert_eq!(rate(&world, 0), None, "it was not asked that");
+    world.send(0, answer(plan.number, [9; 8], 1));
+    assert_eq!(rate(&world, 0), None);
+    assert_eq!(
+        world.workers[0].in_hand.len(),
+        1,
+        "it gets work all the same"
+    );
+
+    let mut world = World::new(4, Agreement::Single, &[1]);
+    world.feed(Event::Challenge(CHALLENGE));
+    let device = world.workers[0].id();
+    let measured = Measured::RoundTrip { ms: 20 };
+    world.feed(Event::Measured { device, measured });
+    benchmark(&mut world, 0, 120);
+    assert_eq!(
+        rate(&world, 0),
+        Some(10_000_000),
+        "the round trip is not computing"
+    );
+    world.ask(0, 1);
+    assert_eq!(world.workers[0].in_hand.len(), 1);
+}
+
+#[test]
+fn a_machine_that_is_not_offered_gets_nothing_and_is_told_why() {
+    let mut world = World::new(4, Agreement::Single, &[1]);
+    world.send(0, state(&[Unavailable::OutsideHours, Unavailable::InUse]));
+    assert!(world.workers[0].in_hand.is_empty());
+    let device = world.workers[0].id();
+    let explained = world.core.explain_device(world.now, &device).unwrap();
+    assert_eq!(rules(&explained.reasons), ["outside_hours", "in_use"]);
+    let job = world.core.explain_job(world.now, JOB).unwrap();
+    assert_eq!(rules(&job.reasons), ["outside_hours"]);
+    assert_eq!(job.reasons[0].devices, Some(1));
+    let task = world.core.explain_task(world.now, JOB, 3).unwrap();
+    assert_eq!((task.stage, task.replicas.len()), (TaskStage::Untouched, 1));
+    assert_eq!(world.core.explain_task(world.now, JOB, 4), None);
+    world.send(0, state(&[]));
+    assert_eq!(world.workers[0].in_hand.len(), 2);
+}
+
+#[test]
+fn a_device_that_answers_wrongly_has_less_in_hand_then_waits() {
+    let mut world = World::new(20, MAJORITY, &[1, 2, 3]);
+    world.workers[2].habit = Habit::Lies(99);
+    let device = world.workers[2].id();
+    let explain = |world: &World| world.core.explain_device(world.now, &device).unwrap();
+    for _ in 0..3 {
+        (0..3).for_each(|worker| {
+            world.ask(worker, 1);
+        });
+        (0..3).for_each(|worker| world.report(worker));
+    }
+    let explained = explain(&world);
+    assert_eq!(explained.state.faulty_tasks, 3);
+    assert_eq!(rules(&explained.reasons)[0], "waiting_after_faults");
+    let incorrect = world.log().filter(|entry| match entry {
+        Entry::Judged { verdict } => verdict.replicas[2].finding == Finding::Incorrect,
+        _ => false,
+    });
+    assert_eq!(incorrect.count(), 3);
+    world.ask(2, 2);
+    assert!(world.workers[2].in_hand.is_empty());
+    wait_alive(&mut world, 10 * 60_000, &[0, 1, 2]);
+    world.ask(2, 2);
+    assert_eq!(
+        world.workers[2].in_hand.len(),
+        1,
+        "one, until it completes one"
+    );
+}
+
+#[test]
+fn devices_are_ranked_by_what_was_measured_and_winners_stand_higher() {
+    let mut world = World::new(4, MAJORITY, &[1, 2, 3]);
+    world.feed(Event::Challenge(CHALLENGE));
+    for (worker, ms) in [(0, 400), (1, 100), (2, 200)] {
+        benchmark(&mut world, worker, ms);
+    }
+    wait_alive(&mut world, 2_000, &[0, 1, 2]);
+    let ranks = |world: &World| -> Vec<u32> {
+        let devices = world.core.grid_devices(world.now, 0, 10);
+        let rank = |worker: usize| {
+            let id = world.workers[worker].id();
+            let found = devices.iter().find(|state| state.device == id);
+            found.unwrap().byte_rank
+        };
+        (0..3).map(rank).collect()
+    };
+    (0..3).for_each(|worker| {
+        world.ask(worker, 0);
+    });
+    world.wait(1_000);
+    assert_eq!(ranks(&world), [3, 1, 2]);
+    assert_eq!(world.core.grid_rates()[0], 3);
+    // Drawn for twelve hours without a task, until the slowest wins.
+    let slowest = world.workers[0].id();
+    let draw = |day| Draw { seed: [3; 32], day };
+    let day = (0..).find(|day| draw(*day).wins(&slowest, 12.0)).unwrap();
+    let idle = BTreeMap::from([(slowest, 12 * 1_800)]);
+    world.feed(Event::Lottery {
+        draw: draw(day),
+        idle,
+    });
+    (0..3).for_each(|worker| {
+        world.ask(worker, 0);
+    });
+    world.wait(1_000);
+    assert_eq!(ranks(&world), [1, 2, 3]);
+}
+
+#[test]
+fn a_job_without_devices_says_so() {
+    let world = World::new(4, MAJORITY, &[]);
+    let explained = world.core.explain_job(world.now, JOB).unwrap();
+    assert_eq!(rules(&explained.reasons), ["no_devices"]);
+    let world = World::new(4, MAJORITY, &[1, 2]);
+    let explained = world.core.explain_job(world.now, JOB).unwrap();
+    assert_eq!(rules(&explained.reasons), ["accounts"]);
+    let grid = world.core.grid_state(world.now);
+    assert_eq!((grid.devices, grid.jobs.len()), (2, 1));
+}
+
+#[test]
+fn a_clock_that_jumps_takes_nothing_from_anybody_and_nothing_back() {
+    let mut world = World::new(2, Agreement::Single, &[1]);
+    world.ask(0, 1);
+    world.now = crate::core::Tick(0);
+    world.feed(Event::Tick);
+    world.report(0);
+    world.ask(0, 1);
+    assert_eq!(world.workers[0].in_hand.len(), 1);
+    // A leap of a century: what is out is over, and the job goes on.
+    world.now = crate::core::Tick(u64::MAX / 2);
+    world.feed(Event::Tick);
+    assert!(
+        world
+            .log()
+            .any(|entry| matches!(entry, Entry::Released { .. }))
+    );
+    world.hello(0);
+    world.check_money();
+}

@@ -1,0 +1,66 @@
+//! Questions about the grid that the core answers, to whoever asks the Jobs API.
+
+use crate::core::{Core, Tick};
+use quern_jobs_api::{
+    DeviceExplanation, DeviceState, GRID_DEVICES_MAX, GridState, JobExplanation, Matching,
+    TaskExplanation,
+};
+use quern_primitives::{DeviceId, JobId, TaskIndex, device::Class, job::Preferences};
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Question {
+    /// What keeps a job waiting.
+    Job(JobId),
+    /// What keeps a task waiting.
+    Task(JobId, TaskIndex),
+    /// What keeps a device from work.
+    Device(DeviceId),
+    /// The grid at a glance.
+    Grid,
+    /// Devices from a position on, by rank.
+    Devices {
+        /// The position, from 0.
+        first: u32,
+    },
+    /// How many devices have which fault rate.
+    Rates,
+    /// How many devices meet what a job would ask for.
+    Matching(Preferences, Class),
+}
+
+/// What the core answers. What it does not know is none.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// To [`Question::Job`].
+    Job(Option<Box<JobExplanation>>),
+    /// To [`Question::Task`].
+    Task(Option<Box<TaskExplanation>>),
+    /// To [`Question::Device`].
+    Device(Option<Box<DeviceExplanation>>),
+    /// To [`Question::Grid`].
+    Grid(Box<GridState>),
+    /// To [`Question::Devices`].
+    Devices(Vec<DeviceState>),
+    /// To [`Question::Rates`].
+    Rates(Vec<u32>),
+    /// To [`Question::Matching`].
+    Matching(Matching),
+}
+
+/// Puts a question to the core.
+pub(crate) fn answer(core: &Core, now: Tick, question: &Question) -> Reply {
+    match question {
+        Question::Job(job) => Reply::Job(core.explain_job(now, *job).map(Box::new)),
+        Question::Task(job, task) => Reply::Task(core.explain_task(now, *job, *task).map(Box::new)),
+        Question::Device(device) => Reply::Device(core.explain_device(now, device).map(Box::new)),
+        Question::Grid => Reply::Grid(Box::new(core.grid_state(now))),
+        Question::Devices { first } => {
+            Reply::Devices(core.grid_devices(now, *first, GRID_DEVICES_MAX))
+        }
+        Question::Rates => Reply::Rates(core.grid_rates()),
+        Question::Matching(preferences, class) => {
+            Reply::Matching(core.grid_matching(preferences, *class))
+        }
+    }
+}
