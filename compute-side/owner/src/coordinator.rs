@@ -34,14 +34,14 @@ const TAKE_UP_PATIENCE: Duration = Duration::from_secs(60);
 /// time a piece got lost on its way, or another program of the same owner uploads too.
 const RESUMES_MAX: u32 = 16;
 
-/// What a coordinator answered instead of a result.
+/// What a masternode answered instead of a result.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiFailure {
     /// It refused, and says why.
     #[error(transparent)]
     Refused(#[from] ApiError),
     /// It did not answer.
-    #[error("the coordinator does not answer; it may be restarting, run the command again")]
+    #[error("the masternode does not answer; it may be restarting, run the command again")]
     NoAnswer(#[source] RpcError),
 }
 

@@ -13,6 +13,7 @@
 mod collect;
 mod coordinator;
 mod folder;
+mod masternodes;
 mod prepare;
 mod submit;
 mod verify;
@@ -20,6 +21,7 @@ mod verify;
 pub use collect::{CollectError, collect};
 pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress};
 pub use folder::{FolderError, JobFolder};
+pub use masternodes::{Masternode, Masternodes, UnreachableError};
 pub use prepare::{Draft, Input, PrepareError, Terms, prepare};
 pub use submit::{SubmitJobError, submit};
 pub use verify::{

@@ -4,7 +4,7 @@ use crate::folder::{FolderError, JobFolder};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, GenesisHash, ProgramHash, SealingKey,
     device::Class,
-    job::{Agreement, ByteLevel, Submission, job_id},
+    job::{Agreement, ByteLevel, Preferences, Submission, job_id},
 };
 use quern_shards::{
     context::ShardContext,
@@ -60,6 +60,8 @@ pub struct Terms {
     pub agreement: Agreement,
     /// Which machines may be compared.
     pub class: Class,
+    /// What is asked of the devices beside it.
+    pub preferences: Preferences,
     /// Price and priority.
     pub level: ByteLevel,
     /// Fuel one task may use.
@@ -161,6 +163,7 @@ pub fn prepare(
         result_bytes_max: draft.terms.result_bytes_max,
         agreement: draft.terms.agreement,
         class: draft.terms.class,
+        preferences: draft.terms.preferences,
         level: draft.terms.level,
         deadline: draft.terms.deadline,
         price_max: draft.terms.price_max,

@@ -1,22 +1,27 @@
 //! `quern device`: registering the devices that work for an account, and their bond.
 
 mod bond;
+mod list;
+mod review;
+mod seen;
 
 use crate::{
     context::Context,
-    output::{Output, fields, patiently, spinner, table},
+    masternodes::MasternodeArgs,
+    output::{Output, fields, patiently, spinner},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
+use list::{Listed, Shown};
 use quern_ledger::Call;
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId,
     amount::{as_string, display},
     device::{Hardware, Region},
-    view::DeviceView,
 };
 use quern_worker::{device::DeviceSecrets, settings::Settings};
-use serde::Serialize;
+use seen::Sight;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// What can be done with devices.
@@ -24,12 +29,14 @@ use std::path::PathBuf;
 pub(crate) enum DeviceCommand {
     /// Bond what the chain demands and register this machine's worker
     Register(RegisterArgs),
-    /// The devices of an account
+    /// The devices of an account: their records, and what the scheduler makes of them
     List(ListArgs),
-    /// A device and its record
-    Show(DeviceArgs),
+    /// A device: its record, its score, and what is measured of it
+    Show(ShowArgs),
     /// Retire a device; its worker gets no more tasks
     Retire(DeviceArgs),
+    /// Bring a device out of quarantine; its account may once a week
+    Review(DeviceArgs),
     /// Add to the account's bond
     Bond(bond::BondArgs),
     /// Begin to take money out of the bond; it is free some days later
@@ -70,6 +77,19 @@ pub(crate) struct ListArgs {
     /// Whose devices: an address or the name of a key [default: the account that signs]
     #[arg(long, value_name = "ACCOUNT")]
     owner: Option<String>,
+    /// Tell all that is known of each: the parts of its score, what it says and what was measured
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    masternode: MasternodeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
+    masternode: MasternodeArgs,
 }
 
 #[derive(Args, Debug)]
@@ -80,8 +100,10 @@ pub(crate) struct DeviceArgs {
     config: ConfigArgs,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RegionChoice {
+/// Where a machine stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RegionChoice {
     /// Not told
     Unknown,
     /// North and South America
@@ -89,11 +111,14 @@ enum RegionChoice {
     /// Europe
     Europe,
     /// Asia and Pacific
+    #[serde(alias = "asia_pacific")]
     AsiaPacific,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum HardwareChoice {
+/// What kind of machine it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum HardwareChoice {
     /// Not told
     Unknown,
     /// Phone or tablet
@@ -143,33 +168,31 @@ struct Retired {
     block: BlockNumber,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-struct Devices(Vec<DeviceView>);
-
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-struct Shown(DeviceView);
-
 /// Does what is asked.
 pub(crate) async fn run(context: &Context, command: &DeviceCommand) -> anyhow::Result<()> {
     match command {
         DeviceCommand::Register(args) => register(context, args).await,
         DeviceCommand::List(args) => {
             let account = context.account_id(args.owner.as_deref())?;
-            let asked = patiently("asking the chain", async {
+            let asked = patiently("asking the chain and the masternodes", async {
                 let state = context.chain().await?.at_finalised().await?;
-                anyhow::Ok(state.devices_of(&account).await?)
+                let views = state.devices_of(&account).await?;
+                let devices = views.iter().map(|view| view.id).collect();
+                let sight = Sight::of(&state, &args.masternode, devices).await?;
+                anyhow::Ok(Listed::new(views, sight, args.all))
             });
-            context.show(&Devices(asked.await?))
+            context.show(&asked.await?)
         }
         DeviceCommand::Show(args) => {
-            let device = named(args)?;
-            let asked = patiently("asking the chain", async {
+            let device = named(&args.device)?;
+            let asked = patiently("asking the chain and the masternodes", async {
                 let state = context.chain().await?.at_finalised().await?;
-                anyhow::Ok(state.device(device).await?)
+                let view = state.device(device).await?;
+                let view = view.ok_or(DeviceError::Unknown { device })?;
+                let sight = Sight::of(&state, &args.masternode, [device].into()).await?;
+                anyhow::Ok(Shown::new(view, sight))
             });
-            context.show(&Shown(asked.await?.ok_or(DeviceError::Unknown { device })?))
+            context.show(&asked.await?)
         }
         DeviceCommand::Retire(args) => {
             let device = named(args)?;
@@ -183,6 +206,7 @@ pub(crate) async fn run(context: &Context, command: &DeviceCommand) -> anyhow::R
                 block: settled?.block.number,
             })
         }
+        DeviceCommand::Review(args) => review::review(context, args).await,
         DeviceCommand::Bond(args) => bond::bond(context, args).await,
         DeviceCommand::Unbond(args) => bond::unbond(context, args).await,
         DeviceCommand::Withdraw => bond::withdraw(context).await,
@@ -241,7 +265,8 @@ fn missing_bond(per_device: Amount, devices: usize, bonded: Amount) -> Amount {
     per_device.saturating_mul(devices).saturating_sub(bonded)
 }
 
-fn named(args: &DeviceArgs) -> anyhow::Result<DeviceId> {
+/// The device that is named, else that of the settings file.
+pub(crate) fn named(args: &DeviceArgs) -> anyhow::Result<DeviceId> {
     match args.device {
         Some(device) => Ok(device),
         None => Ok(secrets(&args.config)?.id()),
@@ -278,16 +303,6 @@ impl From<HardwareChoice> for Hardware {
     }
 }
 
-fn may_work(view: &DeviceView) -> &'static str {
-    match (view.bonded, view.banned) {
-        (_, true) => "no: banned",
-        (false, _) => {
-            "no: the account's bond does not cover its devices; `quern device bond AMOUNT` adds to it"
-        }
-        (true, false) => "yes",
-    }
-}
-
 impl Output for Registered {
     fn people(&self) -> String {
         fields(&[
@@ -303,67 +318,6 @@ impl Output for Registered {
 impl Output for Retired {
     fn people(&self) -> String {
         format!("{} is retired as of block {}", self.device, self.block)
-    }
-}
-
-impl Output for Devices {
-    fn people(&self) -> String {
-        if self.0.is_empty() {
-            return "no devices; `quern device register` registers this machine's".into();
-        }
-        let row = |view: &DeviceView| {
-            let record = &view.device.record;
-            vec![
-                view.id.to_string(),
-                may_work(view).to_owned(),
-                record.accepted.to_string(),
-                record.incorrect.to_string(),
-                record.failed.to_string(),
-                record.delayed.to_string(),
-            ]
-        };
-        let rows: Vec<_> = self.0.iter().map(row).collect();
-        table(
-            &[
-                "device",
-                "may work",
-                "accepted",
-                "incorrect",
-                "failed",
-                "delayed",
-            ],
-            &rows,
-        )
-    }
-}
-
-impl Output for Shown {
-    fn people(&self) -> String {
-        let record = &self.0.device.record;
-        fields(&[
-            ("device", self.0.id.to_string()),
-            ("account", self.0.device.account.to_string()),
-            ("may work", may_work(&self.0).to_owned()),
-            (
-                "verified",
-                if self.0.verified { "yes" } else { "no" }.to_owned(),
-            ),
-            (
-                "stands in",
-                format!("{:?}", self.0.device.region).to_lowercase(),
-            ),
-            (
-                "machine",
-                format!("{:?}", self.0.device.hardware).to_lowercase(),
-            ),
-            (
-                "record",
-                format!(
-                    "{} accepted, {} incorrect, {} failed, {} delayed",
-                    record.accepted, record.incorrect, record.failed, record.delayed
-                ),
-            ),
-        ])
     }
 }
 

@@ -3,14 +3,19 @@
 mod ending;
 mod follow;
 mod list;
+mod matching;
+mod preferences;
 mod quote;
+mod replicas;
 mod result;
 mod spec;
 mod status;
 mod submit;
 mod trial;
 
+pub(crate) use follow::in_words;
 pub(crate) use spec::SpecError;
+pub(crate) use status::state_in_words;
 
 use crate::context::Context;
 use clap::{Args, Subcommand};

@@ -6,9 +6,12 @@
 mod context;
 mod dev;
 mod device;
+mod explain;
+mod grid;
 mod job;
 mod keys;
 mod keystore;
+mod masternodes;
 mod output;
 mod plan;
 mod totals;
@@ -58,6 +61,12 @@ enum Command {
     /// An account's money
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// A masternode's devices and jobs, as its scheduler sees them
+    #[command(subcommand)]
+    Grid(grid::GridCommand),
+    /// Why a job, a task or a device waits: the scheduler's rules that keep it waiting
+    #[command(subcommand)]
+    Explain(explain::ExplainCommand),
     /// How many replicas make a job as certain as it shall be
     Plan(Box<plan::PlanArgs>),
     /// The whole chain's money, and whether it adds up
@@ -127,7 +136,9 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Device(command) => device::run(context, command).await?,
         Command::Keys(command) => keys::run(context, command)?,
         Command::Wallet(command) => wallet::run(context, command).await?,
-        Command::Plan(args) => plan::run(context, args)?,
+        Command::Grid(command) => grid::run(context, command).await?,
+        Command::Explain(command) => explain::run(context, command).await?,
+        Command::Plan(args) => plan::run(context, args).await?,
         Command::Totals => return totals::run(context).await,
         Command::Completions { shell } => {
             output::print(completions(*shell).trim_end())?;

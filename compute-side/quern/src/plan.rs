@@ -4,9 +4,12 @@ mod curve;
 mod devices;
 mod draws;
 mod examples;
+mod live;
 mod report;
 
-use crate::context::Context;
+pub(crate) use report::factor_in_words;
+
+use crate::{context::Context, masternodes::MasternodeArgs, output::patiently};
 use clap::Args;
 use curve::Picture;
 use devices::{Devices, DevicesError, fleet};
@@ -15,6 +18,7 @@ use quern_grid::replication::{
     CurveError, FailureProbability, FailureProbabilityError, Fleet, Plan, PlanError, ReplicasError,
 };
 use quern_primitives::limits::REPLICAS_PER_TASK_MAX;
+use report::{Live, Planned};
 use std::{path::PathBuf, str::FromStr};
 
 #[derive(Args, Clone, Debug)]
@@ -26,14 +30,31 @@ pub(crate) struct PlanArgs {
     #[arg(
         long,
         value_name = "P",
-        required_unless_present_any = ["devices", "example"],
-        conflicts_with = "devices",
+        required_unless_present_any = ["devices", "live", "example"],
+        conflicts_with_all = ["devices", "live"],
         allow_hyphen_values = true
     )]
     failure: Option<FailureProbability>,
     /// Devices by how likely they fail: 700@4% any@35%, or drawn with a deviation: 900@30%~13.4%
-    #[arg(long, value_name = "N@P", num_args = 1.., value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "N@P",
+        num_args = 1..,
+        value_delimiter = ',',
+        conflicts_with = "live"
+    )]
     devices: Vec<Devices>,
+    /// Devices as they are: those that the masternodes have ranked, with their fault rates
+    #[arg(long)]
+    live: bool,
+    /// Ask the masternode at this address [default: those that the chain names]
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "live",
+        conflicts_with_all = ["failure", "devices", "example"]
+    )]
+    masternode: Option<String>,
     /// How sure the job shall be, such as 99%; less than half is read as the failure accepted
     #[arg(
         long,
@@ -46,9 +67,10 @@ pub(crate) struct PlanArgs {
     /// Instead of the fewest replicas for a confidence, tell what this many for each task achieve
     #[arg(long, value_name = "R", allow_hyphen_values = true)]
     replication: Option<f64>,
-    /// How many accounts there are: no two replicas of a task go to devices of one
-    #[arg(long, value_name = "N", default_value_t = REPLICAS_PER_TASK_MAX.into())]
-    accounts: u64,
+    /// How many accounts there are: no two replicas of a task go to devices of one [default: 15; with
+    /// --live those that have a device connected]
+    #[arg(long, value_name = "N")]
+    accounts: Option<u64>,
     /// Points of the curve in the table [default: at quarters, halves or whole numbers of r]
     #[arg(long, value_name = "K")]
     points: Option<u64>,
@@ -63,7 +85,9 @@ pub(crate) struct PlanArgs {
         long,
         value_name = "1|2|3",
         value_parser = clap::value_parser!(u8).range(1..=3),
-        conflicts_with_all = ["tasks", "failure", "devices", "confidence", "replication", "points"]
+        conflicts_with_all = [
+            "tasks", "failure", "devices", "live", "confidence", "replication", "points"
+        ]
     )]
     example: Option<u8>,
 }
@@ -83,6 +107,21 @@ pub(crate) enum PlanInputError {
     /// The curve cannot be drawn.
     #[error(transparent)]
     Curve(#[from] CurveError),
+    /// The grid is empty.
+    #[error(
+        "no masternode that answers has a ranked device; start workers, or plan with --failure or --devices"
+    )]
+    NoDevices,
+}
+
+/// Devices to plan with.
+#[derive(Clone, Debug)]
+struct Source {
+    fleet: Fleet,
+    /// The most replicas that a task can have.
+    accounts: u64,
+    /// Where they are, if they are those of a grid.
+    masternode: Option<String>,
 }
 
 /// How sure an owner wants to be that no task fails on all of its devices, as the failure that is
@@ -120,37 +159,107 @@ fn complement(
     }
 }
 
-/// Plans, or shows an example.
-pub(crate) fn run(context: &Context, args: &PlanArgs) -> anyhow::Result<()> {
+/// Plans, or shows an example. Thousands of drawn devices take their time.
+pub(crate) async fn run(context: &Context, args: &PlanArgs) -> anyhow::Result<()> {
+    let (args, seed) = (args.clone(), args.seed);
     if let Some(number) = args.example {
-        return examples::run(context, number, args.seed, args.svg.as_deref());
+        let svg = args.svg;
+        let compute = move || examples::example(number, seed, svg.as_deref());
+        let example = patiently(
+            "computing the example",
+            tokio::task::spawn_blocking(compute),
+        );
+        return context.show(&example.await??);
     }
-    // Other sources of a fleet, such as the fault rates of a live grid, take its place here.
-    let fleet = args.fleet().map_err(PlanInputError::from)?;
-    // Clap requires the tasks unless an example is asked for; none are refused with a reason.
-    let tasks = args.tasks.unwrap_or(0);
-    let accounts = args.accounts.min(REPLICAS_PER_TASK_MAX.into());
-    let plan = Plan::new(tasks, fleet, accounts).map_err(PlanInputError::from)?;
-    let accepted = args.confidence.map(|confidence| confidence.accepted);
-    let replicas = match (args.replication, accepted) {
-        (Some(factor), _) => plan.replicas(factor).map_err(PlanInputError::from)?,
-        (None, Some(accepted)) => plan.least_replicas(accepted)?,
-        (None, None) => plan.tasks(),
+    let sources = match args.live {
+        true => {
+            let masternode = MasternodeArgs::at(args.masternode.clone());
+            live::sources(context, &masternode).await?
+        }
+        false => Vec::new(),
     };
-    let planned = report::planned(&plan, replicas, accepted, args.points)?;
-    if let Some(path) = &args.svg {
-        Picture::of_plan(&plan, replicas, accepted)?.save(path)?;
-    }
-    context.show(&planned.saved_as(args.svg.clone()))
+    let compute = move || args.plan(sources);
+    let planned = patiently("planning", tokio::task::spawn_blocking(compute));
+    context.show(&planned.await??)
 }
 
 impl PlanArgs {
+    /// Plans with the devices of these grids, or, if there are none, with those that are named.
+    ///
+    /// Which masternode a job gets is drawn, so of several grids the one counts that is worst for it.
+    fn plan(&self, mut sources: Vec<Source>) -> anyhow::Result<Planned> {
+        if sources.is_empty() {
+            sources.push(Source {
+                fleet: self.fleet().map_err(PlanInputError::from)?,
+                accounts: REPLICAS_PER_TASK_MAX.into(),
+                masternode: None,
+            });
+        }
+        let masternodes = sources.len();
+        // Clap requires the tasks unless an example is asked for; none are refused with a reason.
+        let tasks = self.tasks.unwrap_or(0);
+        let accepted = self.confidence.map(|confidence| confidence.accepted);
+        let mut worst: Option<Choice> = None;
+        for source in sources {
+            let accounts = self.accounts.unwrap_or(source.accounts);
+            let accounts = accounts.min(REPLICAS_PER_TASK_MAX.into());
+            let plan = Plan::new(tasks, source.fleet, accounts).map_err(PlanInputError::from)?;
+            let replicas = match (self.replication, accepted) {
+                (Some(factor), _) => plan.replicas(factor).map_err(PlanInputError::from)?,
+                (None, Some(accepted)) => plan.least_replicas(accepted)?,
+                (None, None) => plan.tasks(),
+            };
+            let choice = Choice {
+                failure: plan.failure(replicas).map_err(PlanInputError::from)?,
+                plan,
+                replicas,
+                masternode: source.masternode,
+            };
+            if worst
+                .as_ref()
+                .is_none_or(|worst| choice.is_worse_than(worst))
+            {
+                worst = Some(choice);
+            }
+        }
+        let Choice {
+            plan,
+            replicas,
+            masternode,
+            ..
+        } = worst.ok_or(PlanInputError::NoDevices)?;
+        let planned = report::planned(&plan, replicas, accepted, self.points)?;
+        if let Some(path) = &self.svg {
+            Picture::of_plan(&plan, replicas, accepted)?.save(path)?;
+        }
+        let live = masternode.map(|masternode| Live {
+            masternode,
+            masternodes,
+        });
+        Ok(planned.of_grid(live).saved_as(self.svg.clone()))
+    }
+
     /// The devices that are named.
     fn fleet(&self) -> Result<Fleet, DevicesError> {
         match self.failure {
             Some(failure) => Ok(Fleet::alike(failure)),
             None => fleet(&self.devices, &mut Draws::new(self.seed)),
         }
+    }
+}
+
+/// What is planned for one grid.
+struct Choice {
+    plan: Plan,
+    replicas: u64,
+    failure: FailureProbability,
+    masternode: Option<String>,
+}
+
+impl Choice {
+    /// Whether it takes more replicas, or achieves less with as many.
+    fn is_worse_than(&self, other: &Self) -> bool {
+        (self.replicas, self.failure) > (other.replicas, other.failure)
     }
 }
 
@@ -194,6 +303,8 @@ mod tests {
             "--tasks 5000 --devices 700@4% 6800@0.1% 900@30%~13.4% --confidence 99%",
             "--tasks 5000 --devices 700@4%,any@35% --confidence 99% --points 20 --svg a.svg",
             "--tasks 5000 --devices 700:0.04 --devices 10:0.5 --confidence 0.01",
+            "--tasks 5000 --live --confidence 99%",
+            "--tasks 5000 --live --masternode ws://here --replication 2 --accounts 5",
             "--example 3 --seed 7",
         ] {
             assert!(read(line).is_ok(), "{line}: {:?}", read(line));
@@ -216,10 +327,44 @@ mod tests {
             "--tasks 10 --failure -0.1 --confidence 99%",
             "--tasks 10 --failure 1.1 --confidence 99%",
             "--tasks 10 --failure 0.1 --confidence 101%",
+            "--tasks 10 --live --failure 0.1 --confidence 99%",
+            "--tasks 10 --live --devices 7@4% --confidence 99%",
+            "--tasks 10 --failure 0.1 --masternode ws://here --confidence 99%",
             "--example 4",
             "--example 1 --tasks 10",
+            "--example 1 --live",
         ] {
             assert!(read(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn of_several_grids_the_worst_counts_and_is_named() {
+        let source = |failure: f64, masternode: &str| Source {
+            fleet: Fleet::alike(FailureProbability::new(failure).unwrap()),
+            accounts: 15,
+            masternode: Some(masternode.into()),
+        };
+        let sources = || vec![source(0.05, "ws://good"), source(0.3, "ws://bad")];
+        let args = read("--tasks 100 --live --confidence 99%").unwrap();
+        let text = crate::output::Output::people(&args.plan(sources()).unwrap());
+        assert!(text.contains("ws://bad, the worst of 2"), "{text}");
+        let args = read("--tasks 100 --live --replication 2").unwrap();
+        let text = crate::output::Output::people(&args.plan(sources()).unwrap());
+        assert!(text.contains("ws://bad"), "{text}");
+    }
+
+    #[test]
+    fn a_task_has_no_more_replicas_than_there_are_accounts() {
+        let source = || Source {
+            fleet: Fleet::alike(FailureProbability::new(0.3).unwrap()),
+            accounts: 2,
+            masternode: Some("ws://here".into()),
+        };
+        let args = read("--tasks 100 --live --confidence 99%").unwrap();
+        let error = args.plan(vec![source()]).unwrap_err().to_string();
+        assert!(error.contains("with 2 replicas"), "{error}");
+        let args = read("--tasks 100 --live --confidence 99% --accounts 15").unwrap();
+        assert!(args.plan(vec![source()]).is_ok());
     }
 }

@@ -10,7 +10,7 @@ use quern_primitives::{
     BlockNumber, JobId,
     amount::BYTECHIP,
     device::Class,
-    job::{Agreement, ByteLevel, Job, JobState},
+    job::{Agreement, ByteLevel, Job, JobState, Preferences},
 };
 use quern_shards::{cut::Split, manifest::Assembly};
 use std::{
@@ -87,6 +87,7 @@ impl World {
             terms: Terms {
                 agreement: Agreement::Single,
                 class: Class::Pinned,
+                preferences: Preferences::default(),
                 level: ByteLevel::Balanced,
                 fuel_per_task_max: 1_000_000,
                 memory_bytes_max: 1024 * 1024,

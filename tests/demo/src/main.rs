@@ -20,7 +20,7 @@ use quern_primitives::{
     Amount, BlockNumber, JobId,
     amount::BYTECHIP,
     device::Class,
-    job::{Agreement, ByteLevel, Job},
+    job::{Agreement, ByteLevel, Job, Preferences},
 };
 use quern_shards::manifest::Assembly;
 use report::{Report, Seconds};
@@ -304,6 +304,7 @@ async fn hand_in(
         terms: Terms {
             agreement: Agreement::Majority { replicas: 3 },
             class: Class::Pinned,
+            preferences: Preferences::default(),
             level: ByteLevel::Balanced,
             fuel_per_task_max: picture::FUEL_PER_TASK_MAX,
             memory_bytes_max: 512 * 1024 * 1024,

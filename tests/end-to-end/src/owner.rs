@@ -13,7 +13,7 @@ use quern_primitives::{
     AccountId, BlockNumber,
     amount::BYTECHIP,
     device::Class,
-    job::{Agreement, ByteLevel, Job, Submission},
+    job::{Agreement, ByteLevel, Job, Preferences, Submission},
     view::WalletView,
 };
 use quern_shards::manifest::Assembly;
@@ -106,6 +106,7 @@ pub fn terms(deadline: BlockNumber) -> Terms {
     Terms {
         agreement: Agreement::Majority { replicas: 3 },
         class: Class::Pinned,
+        preferences: Preferences::default(),
         level: ByteLevel::Balanced,
         fuel_per_task_max: 50_000_000_000,
         memory_bytes_max: 256 * 1024 * 1024,

@@ -8,7 +8,7 @@ use quern_owner::{Draft, Input, prepare, submit};
 use quern_primitives::{amount::BYTECHIP, job::Agreement};
 use quern_shards::{cut::Split, manifest::Assembly};
 use serde_json::{Value, json};
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 use tokio::process::Command;
 
 /// The most that a transaction costs its sender as a fee.
@@ -47,7 +47,9 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
         )
         .await
     };
-    tokio::try_join!(bond, followed, cancelled, resumed)?;
+    let scheduled =
+        async { case("the scheduler tells what it sees and why", scheduled(bench)).await };
+    tokio::try_join!(bond, followed, cancelled, resumed, scheduled)?;
     bench.conserves_money().await
 }
 
@@ -308,6 +310,11 @@ async fn followed(bench: &Bench) -> anyhow::Result<()> {
         &json!({ "state": "completed", "end": "all_settled" }),
     )?;
     ensure!(shown["escrow"] == end["escrow"], "{shown}");
+    let explained = quern.does(&["explain", "job", digits]).await?;
+    says(
+        &explained,
+        &json!({ "job": job, "state": "completed", "reasons": [] }),
+    )?;
     let result = bench.folder().join("followed.result");
     let path = result.display().to_string();
     let fetched = quern
@@ -334,6 +341,18 @@ async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
     let job = submitted(&quern, bench, "cancelled", &["--deadline-block", &block]).await?;
     let refund = ["job", "refund", &job];
     quern.refuses(1, &["Jobs.TooEarly"], &refund).await?;
+    let explained = quern.does(&["explain", "job", &job]).await?;
+    says(&explained["status"], &json!({ "job": job, "tasks": 1 }))?;
+    let why = &explained["reasons"][0];
+    ensure!(
+        why["rule"].is_string() && why["words"].is_string(),
+        "nothing keeps it waiting: {explained}"
+    );
+    let explained = quern.does(&["explain", "task", &job, "0"]).await?;
+    says(&explained, &json!({ "job": job, "task": 0 }))?;
+    quern
+        .refuses(1, &["no task 7"], &["explain", "task", &job, "7"])
+        .await?;
 
     let cancelled = quern.does(&["job", "cancel", &job]).await?;
     let from = u64::from(deadline) + 1;
@@ -372,6 +391,98 @@ async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
         "not all is back: {after:?}"
     );
     Ok(())
+}
+
+/// How the grid's only device stands, as everybody may ask.
+async fn scheduled(bench: &Bench) -> anyhow::Result<()> {
+    let quern = Quern::new(bench, OWNER)?;
+    let worker = bench.grid.workers.first().context("there is no worker")?;
+    let (device, account) = (worker.device.to_string(), worker.account.to_string());
+    // It is ranked soon after it said hello.
+    let listed = loop {
+        let listed = quern.does(&["grid", "devices"]).await?;
+        if listed[0]["byte_rank"] == 1 {
+            break listed;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    let state = json!({ "device": device, "account": account, "connected": true, "ranked": 1 });
+    says(&listed[0], &state)?;
+
+    // There is no terminal, so it is shown once.
+    let look = quern.does(&["grid", "watch"]).await?;
+    says(
+        &look["grid"],
+        &json!({ "devices": 1, "accounts": 1, "ranked": 1 }),
+    )?;
+    let url = look["masternode"].as_str().context("no masternode")?;
+    let named = ["grid", "devices", "--masternode", url, "--most", "1"];
+    says(&quern.does(&named).await?[0], &state)?;
+    quern
+        .refuses(
+            1,
+            &["ws://127.0.0.1:1", "cannot be reached"],
+            &["grid", "watch", "--masternode", "ws://127.0.0.1:1"],
+        )
+        .await?;
+
+    let owned = quern.does(&["device", "list", "--owner", &account]).await?;
+    says(&owned[0], &json!({ "id": device }))?;
+    let seen = json!({ "masternode": url, "connected_to": 1, "byte_rank": 1 });
+    says(&owned[0]["grid"], &seen)?;
+    let shown = quern.does(&["device", "show", &device]).await?;
+    says(&shown["grid"], &seen)?;
+    let parts = shown["grid"]["parts"].as_object().context("no parts")?;
+    ensure!(parts.len() == 6, "the score has other parts: {shown}");
+    let explained = quern.does(&["explain", "device", &device]).await?;
+    says(&explained["state"], &state)?;
+    let nobody = "ff".repeat(32);
+    quern
+        .refuses(1, &["knows the device"], &["explain", "device", &nobody])
+        .await?;
+
+    let plan = ["plan", "--live", "--tasks", "10"];
+    let planned = quern
+        .does(&[&plan[..], &["--replication", "1"]].concat())
+        .await?;
+    says(&planned, &json!({ "devices": 1, "replicas": 10 }))?;
+    says(
+        &planned["live"],
+        &json!({ "masternode": url, "masternodes": 1 }),
+    )?;
+    quern
+        .refuses(
+            1,
+            &["out of reach"],
+            &[&plan[..], &["--confidence", "99.9999%"]].concat(),
+        )
+        .await?;
+
+    let copying = copying(bench, "asking")?;
+    let copying: Vec<_> = copying.iter().map(String::as_str).collect();
+    let with = |command: &'static str, more: &[&'static str]| {
+        let start: [&str; 4] = ["job", command, "--split", "none"];
+        [&start[..], &copying[..], more].concat()
+    };
+    let quote = with("quote", &["--failure-probability-max", "60%"]);
+    let quoted = quern.does(&quote).await?;
+    says(&quoted, &json!({ "replicas": 1 }))?;
+    says(&quoted["certainty"], &json!({ "replicas": 1 }))?;
+    let quote = with("quote", &["--failure-probability-max", "1e-9"]);
+    quern
+        .refuses(1, &["out of reach", "--replicas"], &quote)
+        .await?;
+    let quote = with("quote", &["--region", "asia-pacific"]);
+    let quoted = quern.does(&quote).await?;
+    says(
+        &quoted["preferences"],
+        &json!({ "regions": ["asia_pacific"] }),
+    )?;
+    says(&quoted["matching"], &json!({ "devices": 0, "of": 1 }))?;
+    let submit = with("submit", &["--yes", "--region", "asia-pacific"]);
+    quern
+        .refuses(1, &["no connected device", "--anyway"], &submit)
+        .await
 }
 
 async fn resumed(bench: &Bench) -> anyhow::Result<()> {

@@ -2,22 +2,26 @@
 
 use super::{
     SpecArgs,
-    spec::JobSpec,
+    matching::Matched,
+    preferences,
+    replicas::Found,
+    spec::{Certainty, JobSpec},
     trial::{self, Trial, TrialError},
 };
 use crate::{
     context::Context,
-    output::{Output, spinner},
+    grid::live,
+    output::{Output, patiently, spinner},
     units::{Size, span_of_blocks},
 };
 use clap::Args;
 use quern_job_rules::quote::QuoteError;
 use quern_ledger::State;
-use quern_owner::{SubmitJobError, Terms};
+use quern_owner::{Masternodes, SubmitJobError, Terms};
 use quern_primitives::{
     Amount, Digest, ProgramHash, SealingKey,
     amount::display,
-    job::{Agreement, Submission},
+    job::{Agreement, Preferences, Submission},
     view::Quote,
 };
 use quern_shards::cut::CutPlan;
@@ -39,7 +43,7 @@ pub(crate) struct Priced {
 }
 
 /// What a job would cost, and what for.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Offer {
     #[serde(flatten)]
     pub(crate) quote: Quote,
@@ -50,7 +54,12 @@ pub(crate) struct Offer {
     memory_bytes_max: u64,
     deadline_block: u32,
     deadline_blocks_left: u32,
+    preferences: Preferences,
     pub(crate) trial: Option<Trial>,
+    /// How the number of replicas was found, if a failure probability was given in place of it.
+    certainty: Option<Found>,
+    /// The devices that there are for the job, if a masternode tells.
+    pub(crate) matching: Option<Matched>,
 }
 
 pub(crate) async fn run(context: &Context, args: &QuoteArgs) -> anyhow::Result<()> {
@@ -85,7 +94,7 @@ pub(crate) async fn tried(
     Ok(tried?)
 }
 
-/// Asks the chain what the job costs.
+/// Asks the chain what the job costs, and the masternodes which devices there are for it.
 pub(crate) async fn price(
     state: &State,
     spec: JobSpec,
@@ -95,9 +104,22 @@ pub(crate) async fn price(
 ) -> anyhow::Result<Priced> {
     let suggested = trial.map(|trial| trial.fuel_suggested(times_as_long(plan.lengths())));
     let now = state.block().number;
+    let grids = patiently("looking for devices", async {
+        let masternodes = Masternodes::of(state).await?;
+        anyhow::Ok(live::ask(masternodes.reached, spec.preferences, spec.class).await)
+    });
+    let grids = grids.await?;
+    let (agreement, certainty) = match spec.certainty {
+        Certainty::Agreement(agreement) => (agreement, None),
+        Certainty::FailureAtMost(accepted) => {
+            let found = Found::of(plan.count(), accepted, &grids)?;
+            (found.agreement(), Some(found))
+        }
+    };
     let mut terms = Terms {
-        agreement: spec.agreement,
+        agreement,
         class: spec.class,
+        preferences: spec.preferences,
         level: spec.level,
         fuel_per_task_max: spec.fuel.or(suggested).ok_or(TrialError::NoFuel)?,
         memory_bytes_max: spec.memory_bytes_max,
@@ -123,7 +145,10 @@ pub(crate) async fn price(
         memory_bytes_max: terms.memory_bytes_max,
         deadline_block: terms.deadline,
         deadline_blocks_left: terms.deadline.saturating_sub(now),
+        preferences: terms.preferences,
         trial,
+        certainty,
+        matching: Matched::of(&grids, &terms.preferences, terms.agreement.replicas()),
     };
     // Without a limit of the owner's the quote is what they agree to.
     if spec.price_max.is_none() {
@@ -159,6 +184,7 @@ fn unsealed(terms: &Terms, program: &[u8], plan: &CutPlan) -> Submission {
         result_bytes_max: terms.result_bytes_max,
         agreement: terms.agreement,
         class: terms.class,
+        preferences: terms.preferences,
         level: terms.level,
         deadline: terms.deadline,
         price_max: terms.price_max,
@@ -189,6 +215,11 @@ impl Output for Offer {
                 Size(self.memory_bytes_max)
             ),
         ];
+        lines.extend(self.certainty.as_ref().map(Found::in_words));
+        if let Some(asks) = preferences::in_words(&self.preferences) {
+            lines.push(format!("only on devices {asks}"));
+        }
+        lines.extend(self.matching.as_ref().and_then(Matched::in_words));
         if let Some(trial) = &self.trial {
             lines.push(format!(
                 "tried here: the first used {} fuel and {} of memory, and wrote {}",
@@ -263,11 +294,17 @@ mod tests {
             memory_bytes_max: 256 << 20,
             deadline_block: 4_000,
             deadline_blocks_left: 3_600,
+            preferences: Preferences {
+                gpu: true,
+                ..Preferences::default()
+            },
             trial: Some(Trial {
                 fuel: 1_234_567,
                 memory_bytes: 1 << 20,
                 result_bytes: 12,
             }),
+            certainty: None,
+            matching: None,
         };
         let text = offer.people();
         for words in [
@@ -276,11 +313,13 @@ mod tests {
             "hard cap",
             "block 4000 (about 2 h 0 min from now)",
             "1 234 567 fuel",
+            "only on devices with a GPU",
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
-        let json = serde_json::to_value(offer).unwrap_or_default();
+        let json = serde_json::to_value(&offer).unwrap_or_default();
         assert_eq!(json["total"], "100000000000");
         assert_eq!(json["trial"]["fuel"], 1_234_567);
+        assert_eq!(json["preferences"]["gpu"], true);
     }
 }

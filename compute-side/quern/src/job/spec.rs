@@ -1,12 +1,14 @@
 //! What a job shall be: from options and a job file to a checked description.
 
+use super::preferences::{AgreementTable, DeviceOptions, probability};
 use crate::units::{Price, Size, Span};
 use clap::{Args, ValueEnum};
+use quern_grid::replication::FailureProbability;
 use quern_owner::Input;
 use quern_primitives::{
     BlockNumber,
     device::Class,
-    job::{Agreement, ByteLevel},
+    job::{Agreement, ByteLevel, Preferences},
     limits,
 };
 use quern_shards::cut::{SHARD_BYTES_DEFAULT, Split};
@@ -89,6 +91,22 @@ pub(crate) struct JobOptions {
     #[arg(long)]
     #[serde(default)]
     single: bool,
+    /// Instead of a number of devices for each task: as many as it takes that the job fails with at
+    /// most this probability, such as 1%, by the fault rates that the grid has now
+    #[arg(long, value_name = "P", conflicts_with_all = ["replicas", "single"])]
+    #[serde(
+        default,
+        alias = "failure_probability_max",
+        deserialize_with = "probability"
+    )]
+    failure_probability_max: Option<FailureProbability>,
+    /// In a job file these can stand in a table of their own.
+    #[arg(skip)]
+    #[serde(default)]
+    agreement: AgreementTable,
+    #[command(flatten)]
+    #[serde(default)]
+    devices: DeviceOptions,
     /// Which machines may be compared [default: pinned]
     #[arg(long, value_enum)]
     class: Option<ClassChoice>,
@@ -209,13 +227,23 @@ impl Deadline {
     }
 }
 
+/// How certain a job's answers shall be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Certainty {
+    /// As so many devices make them.
+    Agreement(Agreement),
+    /// So that the job fails with at most this probability.
+    FailureAtMost(FailureProbability),
+}
+
 /// A job as its owner means it, checked as far as it can be without the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct JobSpec {
     pub(crate) program: PathBuf,
     pub(crate) input: Input,
     pub(crate) arguments: Vec<Vec<u8>>,
-    pub(crate) agreement: Agreement,
+    pub(crate) certainty: Certainty,
+    pub(crate) preferences: Preferences,
     pub(crate) class: Class,
     pub(crate) level: ByteLevel,
     pub(crate) fuel: Option<u64>,
@@ -240,7 +268,8 @@ impl JobOptions {
         Self::parse(&fs::read_to_string(path).map_err(failed)?, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
+    /// What a job file says that stands at this path.
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
         let mut options: Self = toml::from_str(text).map_err(|source| SpecError::Syntax {
             path: path.to_owned(),
             source: Box::new(source),
@@ -250,13 +279,36 @@ impl JobOptions {
         options.program.iter_mut().for_each(within);
         options.input.iter_mut().for_each(within);
         options.prepared.iter_mut().for_each(within);
+        options.take_agreement_table()?;
         Ok(options)
+    }
+
+    /// Takes over what the table says of the agreement, which nothing else may say then.
+    fn take_agreement_table(&mut self) -> Result<(), SpecError> {
+        let table = std::mem::take(&mut self.agreement);
+        let both = |one, other| Err(SpecError::Both { one, other });
+        if table.replicas.is_some() && self.replicas.is_some() {
+            return both("replicas", "agreement.replicas");
+        }
+        if table.failure_probability_max.is_some() && self.failure_probability_max.is_some() {
+            return both(
+                "failure-probability-max",
+                "agreement.failure-probability-max",
+            );
+        }
+        self.replicas = self.replicas.or(table.replicas);
+        self.single |= table.single;
+        self.failure_probability_max = self
+            .failure_probability_max
+            .or(table.failure_probability_max);
+        Ok(())
     }
 
     /// These options, and what a job file says where they say nothing.
     pub(crate) fn over(self, file: Self) -> Self {
         let named_input = self.input.is_some() || self.prepared.is_some();
-        let named_agreement = self.replicas.is_some() || self.single;
+        let named_agreement =
+            self.replicas.is_some() || self.single || self.failure_probability_max.is_some();
         let named_deadline = self.deadline.is_some() || self.deadline_block.is_some();
         Self {
             program: self.program.or(file.program),
@@ -270,6 +322,12 @@ impl JobOptions {
             },
             replicas: self.replicas.or(file.replicas.filter(|_| !named_agreement)),
             single: self.single || (file.single && !named_agreement),
+            failure_probability_max: self
+                .failure_probability_max
+                .or(file.failure_probability_max.filter(|_| !named_agreement)),
+            // What a file has there was taken over when it was read.
+            agreement: AgreementTable::default(),
+            devices: self.devices.over(file.devices),
             class: self.class.or(file.class),
             level: self.level.or(file.level),
             fuel: self.fuel.or(file.fuel),
@@ -289,6 +347,10 @@ impl JobOptions {
         if self.single && self.replicas.is_some() {
             return both("single", "replicas");
         }
+        if self.failure_probability_max.is_some() && (self.single || self.replicas.is_some()) {
+            let other = if self.single { "single" } else { "replicas" };
+            return both("failure-probability-max", other);
+        }
         if self.deadline.is_some() && self.deadline_block.is_some() {
             return both("deadline", "deadline-block");
         }
@@ -301,6 +363,10 @@ impl JobOptions {
                 replicas: agreement.replicas(),
             });
         }
+        let certainty = match self.failure_probability_max {
+            Some(accepted) => Certainty::FailureAtMost(accepted),
+            None => Certainty::Agreement(agreement),
+        };
         let memory = self.memory.unwrap_or(MEMORY_DEFAULT);
         let result = self.result_max.unwrap_or(RESULT_DEFAULT);
         Ok(JobSpec {
@@ -310,7 +376,8 @@ impl JobOptions {
                 key: "program",
             })?,
             arguments: self.arguments.into_iter().map(String::into_bytes).collect(),
-            agreement,
+            certainty,
+            preferences: self.devices.check()?,
             class: match self.class.unwrap_or(ClassChoice::Pinned) {
                 ClassChoice::Pinned => Class::Pinned,
                 ClassChoice::Portable => Class::Portable,
@@ -392,7 +459,7 @@ fn prepared(folder: &Path) -> Result<Input, SpecError> {
     }
 }
 
-fn at_most(key: &'static str, found: u64, max: u64) -> Result<u64, SpecError> {
+pub(super) fn at_most(key: &'static str, found: u64, max: u64) -> Result<u64, SpecError> {
     if found > max {
         Err(SpecError::TooLarge { key, found, max })
     } else {
@@ -439,7 +506,9 @@ mod tests {
             }
         );
         assert_eq!(spec.arguments, [b"--top".to_vec(), b"10".to_vec()]);
-        assert_eq!(spec.agreement, Agreement::Majority { replicas: 5 });
+        let five = Agreement::Majority { replicas: 5 };
+        assert_eq!(spec.certainty, Certainty::Agreement(five));
+        assert_eq!(spec.preferences, Preferences::default());
         assert_eq!((spec.class, spec.level), (Class::Portable, ByteLevel::High));
         assert_eq!(
             (spec.memory_bytes_max, spec.result_bytes_max),
@@ -457,7 +526,8 @@ mod tests {
             ..JobOptions::default()
         };
         let spec = options.over(parse(WHOLE).unwrap()).check().unwrap();
-        assert_eq!((spec.agreement, spec.fuel), (Agreement::Single, Some(7)));
+        let single = Certainty::Agreement(Agreement::Single);
+        assert_eq!((spec.certainty, spec.fuel), (single, Some(7)));
         let elsewhere = JobOptions {
             input: Some("/other".into()),
             ..JobOptions::default()

@@ -32,6 +32,9 @@ pub(crate) struct SubmitArgs {
     /// Do not ask before money goes into escrow
     #[arg(long, short)]
     yes: bool,
+    /// Submit the job even if no devices meet what it asks for
+    #[arg(long)]
+    anyway: bool,
     #[command(flatten)]
     wait: WaitArgs,
 }
@@ -88,10 +91,13 @@ pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Resu
     if !context.is_json() {
         tell(&priced.offer.people());
     }
+    if let Some(matched) = priced.offer.matching.as_ref().filter(|_| !args.anyway) {
+        matched.check()?;
+    }
     if !args.yes {
         confirm()?;
     }
-    let offer = priced.offer;
+    let offer = priced.offer.clone();
     let folder = seal(context, &chain, &owner, priced).await?;
     hand_in(context, &chain, &owner, &folder, Some(offer), &args.wait).await
 }

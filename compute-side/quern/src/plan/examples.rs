@@ -11,10 +11,7 @@ use super::{
     draws::Draws,
     report::{ASSUMPTIONS, factor_in_words, grouped},
 };
-use crate::{
-    context::Context,
-    output::{Output, table},
-};
+use crate::output::{Output, table};
 use growing::Growing;
 use quern_grid::replication::{CurvePoint, DeviceGroup, FailureProbability, Fleet, Plan};
 use serde::Serialize;
@@ -34,7 +31,7 @@ const ACCOUNTS: u64 = 15;
 
 /// An example's figures.
 #[derive(Debug, Serialize)]
-struct Example {
+pub(super) struct Example {
     example: u8,
     about: &'static str,
     figures: Vec<Figure>,
@@ -60,13 +57,8 @@ enum Unit {
     Percent(usize),
 }
 
-/// Computes an example's figures and shows them.
-pub(super) fn run(
-    context: &Context,
-    example: u8,
-    seed: u64,
-    svg: Option<&Path>,
-) -> anyhow::Result<()> {
+/// Computes an example's figures.
+pub(super) fn example(example: u8, seed: u64, svg: Option<&Path>) -> anyhow::Result<Example> {
     let (about, figures, picture) = match example {
         1 => first()?,
         2 => second(seed)?,
@@ -75,7 +67,7 @@ pub(super) fn run(
     if let Some(path) = svg {
         picture.save(path)?;
     }
-    context.show(&Example {
+    Ok(Example {
         example,
         about,
         figures,

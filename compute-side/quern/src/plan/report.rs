@@ -12,6 +12,11 @@ P is the probability that some task fails on all of its devices. It holds if dev
 as given and independently of each other, the most reliable of them serve this job, and no two
 replicas of a task are on devices of one account.";
 
+/// What goes beside that for the devices of a grid.
+const LIVE_IN_WORDS: &str = "\
+The devices are taken to fail as often as they had a fault in their last 20 tasks; those that had
+none, with half of the least rate above zero: one task in 120.";
+
 /// A plan and the curve it is on.
 #[derive(Debug, Serialize)]
 pub(super) struct Planned {
@@ -32,6 +37,17 @@ pub(super) struct Planned {
     least_failure: Failure,
     curve: Vec<Row>,
     svg: Option<PathBuf>,
+    /// Whose devices they are; none if they were given.
+    live: Option<Live>,
+}
+
+/// The grid that was planned with.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Live {
+    /// The masternode whose devices they are.
+    pub(super) masternode: String,
+    /// Of how many it is the one that is worst for the job.
+    pub(super) masternodes: usize,
 }
 
 /// A point of the curve.
@@ -82,6 +98,7 @@ pub(super) fn planned(
             .map(row)
             .collect(),
         svg: None,
+        live: None,
     })
 }
 
@@ -102,6 +119,11 @@ impl Planned {
     /// The same, with the picture that was made of it.
     pub(super) fn saved_as(self, svg: Option<PathBuf>) -> Self {
         Self { svg, ..self }
+    }
+
+    /// The same, with the grid that it was planned with.
+    pub(super) fn of_grid(self, live: Option<Live>) -> Self {
+        Self { live, ..self }
     }
 
     fn accepted_in_words(&self) -> Option<String> {
@@ -153,7 +175,17 @@ impl Output for Planned {
         if let Some(accepted) = self.accepted_in_words() {
             pairs.insert(2, ("accepted P", accepted));
         }
+        if let Some(live) = &self.live {
+            let at = match live.masternodes {
+                1 => live.masternode.clone(),
+                several => format!("{}, the worst of {several}", live.masternode),
+            };
+            pairs.insert(2, ("ranked at", at));
+        }
         let mut parts = vec![fields(&pairs), self.curve_in_words(), ASSUMPTIONS.into()];
+        if self.live.is_some() {
+            parts.push(LIVE_IN_WORDS.into());
+        }
         if let Some(svg) = &self.svg {
             parts.push(format!("✓ the curve is in {}", svg.display()));
         }
@@ -190,7 +222,7 @@ pub(super) fn grouped(number: u64) -> String {
 
 /// The replicas for each task in decimals, rounded up so far behind the point that the same number
 /// of replicas follows from it.
-pub(super) fn factor_in_words(replicas: u64, tasks: u64) -> String {
+pub(crate) fn factor_in_words(replicas: u64, tasks: u64) -> String {
     let mut places = 0;
     let mut scale = 1u128;
     // A step of the last place is then less than one replica, unless it all goes up evenly.

@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::job::spec::Deadline;
+use crate::job::spec::{Certainty, Deadline};
 use quern_primitives::{
     device::Class,
-    job::{Agreement, ByteLevel},
+    job::{Agreement, ByteLevel, Preferences},
 };
 use quern_shards::cut::Split;
 use tempfile::TempDir;
@@ -34,7 +34,8 @@ fn job(folder: &TempDir, body: &str) -> JobSpec {
             shard_bytes: 4,
         },
         arguments: vec![],
-        agreement: Agreement::Single,
+        certainty: Certainty::Agreement(Agreement::Single),
+        preferences: Preferences::default(),
         class: Class::Portable,
         level: ByteLevel::Balanced,
         fuel: Some(1_000_000),

@@ -1,0 +1,185 @@
+//! `quern explain`: why a job, a task or a device waits, by the scheduler's own rules.
+
+mod device;
+mod job;
+mod task;
+
+use crate::{
+    context::Context,
+    device::DeviceArgs,
+    masternodes::MasternodeArgs,
+    output::{Output, patiently},
+};
+use clap::{Args, Subcommand};
+use quern_jobs_api::Reason;
+use quern_owner::{CoordinatorError, Masternode};
+use quern_primitives::{AccountId, JobId, TaskIndex, job::JobState};
+use serde::Serialize;
+
+/// What can be explained.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ExplainCommand {
+    /// What keeps a job waiting
+    Job(JobArgs),
+    /// What keeps a task of a job waiting, and where its replicas are
+    Task(TaskArgs),
+    /// What keeps a device from work, and what each job would give it
+    Device(DeviceExplainArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct JobArgs {
+    /// The job: its 64 digits, or the first few if it was submitted from here
+    job: String,
+    #[command(flatten)]
+    masternode: MasternodeArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TaskArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// The task, counted from 0
+    task: TaskIndex,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeviceExplainArgs {
+    #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
+    masternode: MasternodeArgs,
+}
+
+/// Nobody can explain it.
+#[derive(Debug, thiserror::Error)]
+enum ExplainError {
+    /// The job's coordinator is gone.
+    #[error(
+        "the chain does not say where the job's coordinator {account} is; name its address with --masternode"
+    )]
+    Nowhere { account: AccountId },
+    /// No masternode knows the device.
+    #[error(
+        "none of the {asked} masternodes that answer knows the device; its worker must run and be connected: `quern-worker run`"
+    )]
+    UnknownDevice { asked: usize },
+    /// No masternode answered.
+    #[error("none of the masternodes answers; try again in a moment")]
+    Silent,
+}
+
+/// A job that no scheduler has.
+#[derive(Debug, Serialize)]
+struct Unscheduled {
+    job: JobId,
+    #[serde(flatten)]
+    state: JobState,
+    reasons: Vec<Reason>,
+}
+
+/// Does what is asked.
+pub(crate) async fn run(context: &Context, command: &ExplainCommand) -> anyhow::Result<()> {
+    match command {
+        ExplainCommand::Job(args) => match scheduler(context, args).await? {
+            Scheduler::At(masternode, job) => job::run(context, &masternode, job).await,
+            Scheduler::Nowhere(unscheduled) => context.show(&unscheduled),
+        },
+        ExplainCommand::Task(args) => match scheduler(context, &args.job).await? {
+            Scheduler::At(masternode, job) => task::run(context, &masternode, job, args.task).await,
+            Scheduler::Nowhere(unscheduled) => context.show(&unscheduled),
+        },
+        ExplainCommand::Device(args) => {
+            let device = crate::device::named(&args.device)?;
+            device::run(context, &args.masternode, device).await
+        }
+    }
+}
+
+/// Who can explain a job.
+enum Scheduler {
+    At(Masternode, JobId),
+    Nowhere(Unscheduled),
+}
+
+/// The masternode that is named, else the job's coordinator.
+async fn scheduler(context: &Context, args: &JobArgs) -> anyhow::Result<Scheduler> {
+    let job = context.job(&args.job)?;
+    patiently("asking the chain", async {
+        if let Some(masternode) = args.masternode.connect().await? {
+            return Ok(Scheduler::At(masternode, job));
+        }
+        let state = context.chain().await?.at_finalised().await?;
+        let known = state.job(job).await?;
+        let known = known.ok_or(CoordinatorError::NoSuchJob { job })?;
+        let Some(account) = known.state.coordinator().cloned() else {
+            return Ok(Scheduler::Nowhere(Unscheduled::new(job, known.state)));
+        };
+        let views = state.masternodes().await?;
+        let view = views.into_iter().find(|view| view.account == account);
+        let view = view.ok_or(ExplainError::Nowhere { account })?;
+        let url = String::from_utf8_lossy(&view.jobs_api);
+        anyhow::Ok(Scheduler::At(Masternode::connect(&url).await?, job))
+    })
+    .await
+}
+
+impl Unscheduled {
+    fn new(job: JobId, state: JobState) -> Self {
+        let reasons = match state.is_open() {
+            true => vec![Reason {
+                rule: "coordinator_not_drawn".into(),
+                words: "its coordinator is drawn in the block after its submission, among the masternodes".into(),
+                devices: None,
+            }],
+            false => vec![],
+        };
+        Self {
+            job,
+            state,
+            reasons,
+        }
+    }
+}
+
+/// The answer in a line: what something waits for, or else how it stands.
+fn first_line(reason: Option<&Reason>, otherwise: impl FnOnce() -> String) -> String {
+    match reason {
+        Some(reason) => format!("waits: {}", crate::grid::words::plain(&reason.words)),
+        None => otherwise(),
+    }
+}
+
+impl Output for Unscheduled {
+    fn people(&self) -> String {
+        let state = crate::job::state_in_words(&self.state);
+        let line = first_line(self.reasons.first(), || {
+            format!("waits for nothing: {state}")
+        });
+        format!("{line}\njob  {}", self.job)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use quern_primitives::job::JobEnd;
+
+    #[test]
+    fn a_job_without_a_scheduler_says_why() {
+        let job = JobId([1; 32]);
+        let submitted = Unscheduled::new(job, JobState::Submitted);
+        let text = submitted.people();
+        assert!(
+            text.starts_with("waits: its coordinator is drawn"),
+            "{text}"
+        );
+        let json = serde_json::to_value(&submitted).unwrap();
+        assert_eq!(json["state"], "submitted");
+        assert_eq!(json["reasons"][0]["rule"], "coordinator_not_drawn");
+        let end = JobEnd::AllSettled;
+        let over = Unscheduled::new(job, JobState::Completed { end }).people();
+        assert!(over.starts_with("waits for nothing: completed"), "{over}");
+    }
+}

@@ -1,0 +1,188 @@
+//! What keeps a job waiting.
+
+use super::first_line;
+use crate::{
+    context::Context,
+    grid::words,
+    output::{Output, fields, patiently},
+};
+use quern_jobs_api::{JobExplanation, JobsApiClient as _, Phase};
+use quern_owner::{ApiFailure, Masternode};
+use quern_primitives::JobId;
+use serde::Serialize;
+
+/// Pools that are named to people; programs are told all of them.
+const POOLS_SHOWN: usize = 5;
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Explained(JobExplanation);
+
+pub(super) async fn run(
+    context: &Context,
+    masternode: &Masternode,
+    job: JobId,
+) -> anyhow::Result<()> {
+    let asked = patiently("asking the scheduler", masternode.client().explain_job(job));
+    context.show(&Explained(asked.await.map_err(ApiFailure::from)?))
+}
+
+impl Explained {
+    /// How it stands when nothing keeps it waiting.
+    fn moves(&self) -> String {
+        match self.0.status.phase {
+            Phase::Closed => "waits for nothing: it is over".into(),
+            Phase::Uploading | Phase::Computing | Phase::Settling => format!(
+                "waits for nothing: {} being computed, {} open",
+                words::counted(self.0.running, "replica"),
+                self.open()
+            ),
+        }
+    }
+
+    /// Replicas that wait for a device, in all pools.
+    fn open(&self) -> u32 {
+        let open = self.0.open.iter();
+        open.fold(0, |sum: u32, open| sum.saturating_add(*open))
+    }
+
+    /// The pools that have open replicas.
+    fn pools(&self) -> String {
+        let pools = (1..).zip(&self.0.open).filter(|(_, open)| **open > 0);
+        let words: Vec<_> = pools
+            .take(POOLS_SHOWN)
+            .map(|(pool, open)| format!("{open} in pool {pool}"))
+            .collect();
+        match words.is_empty() {
+            true => format!("in {}", words::counted(self.0.open.len() as u32, "pool")),
+            false => format!("{}, of {} pools", words.join(", "), self.0.open.len()),
+        }
+    }
+}
+
+impl Output for Explained {
+    fn people(&self) -> String {
+        let (explanation, status) = (&self.0, &self.0.status);
+        let mut parts = vec![
+            first_line(explanation.reasons.first(), || self.moves()),
+            fields(&[
+                ("job", status.job.to_string()),
+                (
+                    "tasks",
+                    format!(
+                        "{} of {} decided, {} settled, {} running, {} waiting",
+                        status.decided,
+                        status.tasks,
+                        status.settled,
+                        status.running,
+                        status.waiting
+                    ),
+                ),
+                (
+                    "devices",
+                    format!(
+                        "{} what it asks for; {} connected",
+                        match explanation.target_devices {
+                            1 => "1 ranked device meets".to_owned(),
+                            several => format!("{several} ranked devices meet"),
+                        },
+                        match explanation.connected_accounts {
+                            1 => "1 account is".to_owned(),
+                            several => format!("{several} accounts are"),
+                        }
+                    ),
+                ),
+                ("replicas running", explanation.running.to_string()),
+                (
+                    "replicas open",
+                    format!("{} ({})", self.open(), self.pools()),
+                ),
+            ]),
+        ];
+        if !explanation.reasons.is_empty() {
+            parts.push(words::reasons(&explanation.reasons));
+        }
+        parts.join("\n\n")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use quern_jobs_api::{JobStatus, Reason};
+
+    fn explained(reasons: Vec<Reason>) -> Explained {
+        Explained(JobExplanation {
+            status: JobStatus {
+                job: JobId([1; 32]),
+                phase: Phase::Computing,
+                tasks: 10,
+                waiting: 7,
+                running: 2,
+                decided: 1,
+                settled: 0,
+                replicas: 5,
+                incorrect: 0,
+                fuel: 5,
+                spent: 7,
+                devices: 2,
+                waiting_for: None,
+            },
+            target_devices: 4,
+            connected_accounts: 1,
+            open: vec![0, 5, 2],
+            running: 6,
+            reasons,
+        })
+    }
+
+    #[test]
+    fn the_first_line_is_the_answer_and_the_rules_stand_below() {
+        let reasons = vec![
+            Reason {
+                rule: "accounts".into(),
+                words: "devices of 1 account are connected,\u{1b}[2J 3 are needed".into(),
+                devices: None,
+            },
+            Reason {
+                rule: "region".into(),
+                words: "they stand elsewhere".into(),
+                devices: Some(3),
+            },
+        ];
+        let explained = explained(reasons);
+        let text = explained.people();
+        assert!(
+            text.starts_with("waits: devices of 1 account are connected, "),
+            "{text}"
+        );
+        assert!(!text.contains('\u{1b}'));
+        for words in [
+            "1 of 10 decided, 0 settled, 2 running, 7 waiting",
+            "4 ranked devices meet what it asks for; 1 account is connected",
+            "7 (5 in pool 2, 2 in pool 3, of 3 pools)",
+            "region    3        they stand elsewhere",
+        ] {
+            assert!(text.contains(words), "{words}\n{text}");
+        }
+        let json = serde_json::to_value(&explained).unwrap();
+        assert_eq!(json["reasons"][1]["rule"], "region");
+        assert_eq!(json["status"]["tasks"], 10);
+    }
+
+    #[test]
+    fn a_job_that_moves_says_so() {
+        let mut moving = explained(vec![]);
+        let text = moving.people();
+        assert!(
+            text.starts_with("waits for nothing: 6 replicas being computed, 7 open"),
+            "{text}"
+        );
+        assert!(!text.contains("what it says"), "{text}");
+        moving.0.open = vec![0];
+        assert!(moving.people().contains("0 (in 1 pool)"));
+        moving.0.status.phase = Phase::Closed;
+        assert!(moving.people().starts_with("waits for nothing: it is over"));
+    }
+}

@@ -1,0 +1,149 @@
+//! What the masternodes' grids have for a job at the moment: devices that meet what it asks for, and
+//! how often devices fail.
+
+use crate::masternodes::ask_each;
+use quern_grid::replication::{
+    DeviceGroup, FailureProbability, FailureProbabilityError, Fleet, FleetError,
+};
+use quern_jobs_api::{FAULT_RATES, JobsApiClient as _, Matching};
+use quern_owner::{ApiFailure, Masternode};
+use quern_primitives::{device::Class, job::Preferences};
+
+/// What a fault rate is divided by.
+const WHOLE: f64 = (FAULT_RATES - 1) as f64;
+
+/// How likely a device fails with a task that had no fault in its last 20 tasks: half of the least
+/// rate above zero. So few tasks do not show that it never fails.
+pub(crate) const FAULTLESS: f64 = 0.5 / WHOLE;
+
+/// What a masternode told of its grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LiveGrid {
+    /// Where it is.
+    pub(crate) url: String,
+    /// How many of its devices meet what the job asks for.
+    pub(crate) matching: Matching,
+    /// How many of its ranked devices have which fault rate, in sixtieths.
+    pub(crate) rates: Vec<u32>,
+}
+
+/// A masternode's fault rates make no fleet.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(crate) enum LiveError {
+    /// It tells other counts than it should.
+    #[error(
+        "the masternode at {url} told {found} counts of fault rates, not {FAULT_RATES}; update `quern`, or ask another with --masternode"
+    )]
+    Counts {
+        /// Where it is.
+        url: String,
+        /// How many it told.
+        found: usize,
+    },
+    /// A rate is no probability.
+    #[error(transparent)]
+    Failure(#[from] FailureProbabilityError),
+    /// The devices are no fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+}
+
+/// Asks all of them what they have for a job that asks for this. Those that do not answer are left
+/// out.
+pub(crate) async fn ask(
+    masternodes: Vec<Masternode>,
+    preferences: Preferences,
+    class: Class,
+) -> Vec<LiveGrid> {
+    let answers = ask_each(masternodes, |masternode| async move {
+        told(&masternode, preferences, class).await
+    });
+    let told = answers.await.into_iter();
+    told.filter_map(|answer| answer.answer.ok()).collect()
+}
+
+async fn told(
+    masternode: &Masternode,
+    preferences: Preferences,
+    class: Class,
+) -> Result<LiveGrid, ApiFailure> {
+    let client = masternode.client();
+    Ok(LiveGrid {
+        url: masternode.url().to_owned(),
+        matching: client.grid_matching(preferences, class).await?,
+        rates: client.grid_rates().await?,
+    })
+}
+
+impl LiveGrid {
+    /// Its ranked devices by how often they fail; none if it has no device.
+    pub(crate) fn fleet(&self) -> Result<Option<Fleet>, LiveError> {
+        if self.rates.len() != FAULT_RATES {
+            return Err(LiveError::Counts {
+                url: self.url.clone(),
+                found: self.rates.len(),
+            });
+        }
+        let mut groups = Vec::new();
+        for (sixtieths, devices) in (0u32..).zip(&self.rates) {
+            let rate = match sixtieths {
+                0 => FAULTLESS,
+                _ => f64::from(sixtieths) / WHOLE,
+            };
+            groups.push(DeviceGroup {
+                devices: u64::from(*devices),
+                failure: FailureProbability::new(rate)?,
+            });
+        }
+        match Fleet::of_groups(groups) {
+            Err(FleetError::NoDevices) => Ok(None),
+            fleet => Ok(Some(fleet?)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A grid with so many devices at each of these rates, in sixtieths, and so many accounts.
+    pub(crate) fn grid(url: &str, accounts: u32, rates: &[(usize, u32)]) -> LiveGrid {
+        let mut counts = vec![0; FAULT_RATES];
+        for (sixtieths, devices) in rates {
+            counts[*sixtieths] = *devices;
+        }
+        let devices = counts.iter().sum();
+        LiveGrid {
+            url: url.into(),
+            matching: Matching {
+                devices,
+                accounts,
+                of: devices,
+            },
+            rates: counts,
+        }
+    }
+
+    #[test]
+    fn rates_are_devices_by_how_often_they_fail_and_none_never_fails() {
+        let fleet = grid("a", 3, &[(0, 5), (3, 2), (60, 1)]).fleet().unwrap();
+        let groups: Vec<_> = fleet.unwrap().groups().collect();
+        let found = groups.iter().map(|it| (it.devices, it.failure.get()));
+        let found: Vec<_> = found.collect();
+        assert_eq!(found, [(5, 1.0 / 120.0), (2, 0.05), (1, 1.0)]);
+    }
+
+    #[test]
+    fn a_grid_without_devices_has_no_fleet_and_nonsense_is_refused() {
+        assert_eq!(grid("a", 0, &[]).fleet(), Ok(None));
+        let mut short = grid("a", 0, &[]);
+        short.rates.pop();
+        let found = FAULT_RATES - 1;
+        let url = "a".into();
+        assert_eq!(short.fleet(), Err(LiveError::Counts { url, found }));
+        let most = grid("a", 1, &[(1, u32::MAX)]);
+        let devices = most.fleet().unwrap().unwrap().devices();
+        assert_eq!(devices, u64::from(u32::MAX));
+    }
+}

@@ -1,0 +1,327 @@
+//! `quern grid watch`: a masternode's grid, live on the terminal.
+//!
+//! One task asks the masternode every second, a thread reads the keys, and what is shown follows from
+//! what they told last ([`screen::Screen`]). Where there is no terminal, the grid is shown once, as
+//! text.
+
+mod screen;
+
+use super::{devices::by_rank, words};
+use crate::{
+    context::Context,
+    job::in_words,
+    masternodes::MasternodeArgs,
+    output::{Output, fields, patiently, table},
+};
+use anyhow::Context as _;
+use clap::Args;
+use quern_jobs_api::{DeviceState, GridState, JobInGrid, JobsApiClient as _};
+use quern_owner::{ApiFailure, Masternode};
+use quern_primitives::{AccountId, GenesisHash};
+use ratatui::{
+    DefaultTerminal,
+    crossterm::event::{self, Event},
+};
+use screen::{Next, Screen};
+use serde::Serialize;
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    time::MissedTickBehavior,
+};
+
+/// How often the masternode is asked.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the thread that reads keys waits for one before it looks whether it is still wanted.
+const KEY_PAUSE: Duration = Duration::from_millis(100);
+
+/// Keys that wait to be seen to; more than anybody types in a frame.
+const KEYS_MAX: usize = 64;
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    masternode: MasternodeArgs,
+    /// Show the grid once, as text, and leave; so it is also where there is no terminal
+    #[arg(long)]
+    once: bool,
+}
+
+/// A grid as a masternode told of it.
+#[derive(Clone, Debug, Serialize)]
+struct Look {
+    masternode: String,
+    account: AccountId,
+    software: String,
+    chain: GenesisHash,
+    grid: GridState,
+    /// The devices that rank highest, as many as fit in an answer.
+    devices: Vec<DeviceState>,
+}
+
+pub(super) async fn run(context: &Context, args: &WatchArgs) -> anyhow::Result<()> {
+    let once = args.once || context.is_json() || !io::stdout().is_terminal();
+    let asked = patiently("asking the masternode", async {
+        let masternode = args.masternode.reach_one(context).await?;
+        let look = look(&masternode).await?;
+        anyhow::Ok((masternode, look))
+    });
+    let (masternode, look) = asked.await?;
+    match once {
+        true => context.show(&look),
+        false => watch(masternode, look).await,
+    }
+}
+
+/// Asks the masternode how its grid is.
+async fn look(masternode: &Masternode) -> Result<Look, ApiFailure> {
+    let client = masternode.client();
+    let about = client.about().await?;
+    Ok(Look {
+        masternode: masternode.url().to_owned(),
+        account: about.account,
+        software: about.software,
+        chain: about.genesis,
+        grid: client.grid_state().await?,
+        devices: client.grid_devices(0).await?,
+    })
+}
+
+/// Shows the grid until somebody quits.
+async fn watch(masternode: Masternode, first: Look) -> anyhow::Result<()> {
+    let mut terminate =
+        signal(SignalKind::terminate()).context("cannot listen for the signal to stop")?;
+    let mut screen = Screen::new(first);
+    let mut stage = Stage::enter().context(
+        "the terminal cannot be drawn on; `quern grid watch --once` shows the grid as text",
+    )?;
+    let (looks, mut seen) = mpsc::channel(1);
+    let asking = tokio::spawn(keep_looking(masternode, looks));
+    let (events, mut pressed) = mpsc::channel(KEYS_MAX);
+    tokio::task::spawn_blocking(move || read_events(&events));
+    loop {
+        stage.terminal.draw(|frame| screen.draw(frame))?;
+        tokio::select! {
+            look = seen.recv() => match look {
+                Some(look) => screen.take(look.map_err(|failure| failure.to_string())),
+                None => break,
+            },
+            event = pressed.recv() => match event {
+                // A terminal of another size is drawn on anew, as after every event.
+                Some(event) => if let Event::Key(key) = event? && screen.press(key) == Next::Quit {
+                    break;
+                },
+                None => break,
+            },
+            _ = terminate.recv() => break,
+        }
+    }
+    asking.abort();
+    Ok(())
+}
+
+/// Looks again and again, and connects anew to a masternode that was away.
+async fn keep_looking(mut masternode: Masternode, looks: mpsc::Sender<Result<Look, ApiFailure>>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let look = look(&masternode).await;
+        let is_away = matches!(look, Err(ApiFailure::NoAnswer(_)));
+        if looks.send(look).await.is_err() {
+            return;
+        }
+        if is_away {
+            let again = Masternode::connect(masternode.url()).await;
+            if let Ok(again) = again {
+                masternode = again;
+            }
+        }
+    }
+}
+
+/// Reads what happens on the terminal, until nobody wants to know it any more.
+fn read_events(events: &mpsc::Sender<io::Result<Event>>) {
+    while !events.is_closed() {
+        let event = match event::poll(KEY_PAUSE) {
+            Ok(false) => continue,
+            Ok(true) => event::read(),
+            Err(error) => Err(error),
+        };
+        let is_over = event.is_err();
+        if events.blocking_send(event).is_err() || is_over {
+            return;
+        }
+    }
+}
+
+/// The terminal while it is drawn on. Once this is gone the terminal is as it was before, and after
+/// a panic too.
+struct Stage {
+    terminal: DefaultTerminal,
+}
+
+impl Stage {
+    fn enter() -> io::Result<Self> {
+        match ratatui::try_init() {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                // It may have begun; that it cannot be taken back is not worse than the error.
+                let _ = ratatui::try_restore();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // There is nobody to tell that the terminal is gone.
+        let _ = ratatui::try_restore();
+    }
+}
+
+/// A job's progress and what it waits for, in columns.
+fn job_cells(job: &JobInGrid) -> [String; 6] {
+    let status = &job.status;
+    [
+        format!("{:?}", job.level).to_lowercase(),
+        format!("{}/{}", status.decided, status.tasks),
+        status.settled.to_string(),
+        status.running.to_string(),
+        job.target_devices.to_string(),
+        words::plain(&in_words(status)),
+    ]
+}
+
+/// What there is, in a line.
+fn in_sum(grid: &GridState) -> String {
+    format!(
+        "{} of {} connected, {} ranked; {}",
+        words::counted(grid.devices, "device"),
+        words::counted(grid.accounts, "account"),
+        grid.ranked,
+        words::counted(grid.jobs.len() as u32, "job")
+    )
+}
+
+impl Output for Look {
+    fn people(&self) -> String {
+        let mut parts = vec![fields(&[
+            (
+                "masternode",
+                format!("{} ({})", self.masternode, words::plain(&self.software)),
+            ),
+            ("operator", self.account.to_string()),
+            ("chain", self.chain.to_string()),
+            ("block", self.grid.block.to_string()),
+            ("grid", in_sum(&self.grid)),
+        ])];
+        if !self.grid.jobs.is_empty() {
+            let row = |job: &JobInGrid| {
+                let mut row = vec![words::short(&job.job)];
+                row.extend(job_cells(job));
+                row
+            };
+            let rows: Vec<_> = self.grid.jobs.iter().map(row).collect();
+            parts.push(table(
+                &[
+                    "job", "level", "decided", "settled", "running", "devices", "now",
+                ],
+                &rows,
+            ));
+        }
+        if !self.devices.is_empty() {
+            parts.push(by_rank(&self.devices));
+        }
+        parts.join("\n\n")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::grid::words::tests::known_device;
+    use quern_jobs_api::{JobStatus, Phase, WaitingFor};
+    use quern_primitives::{JobId, job::ByteLevel};
+
+    /// A grid with a job that is being computed, one that waits, and two devices.
+    pub(super) fn known_grid() -> Look {
+        let status = |number: u8, decided, waiting_for| JobStatus {
+            job: JobId([number; 32]),
+            phase: Phase::Computing,
+            tasks: 10,
+            waiting: 8 - decided,
+            running: 2,
+            decided,
+            settled: 1,
+            replicas: 6,
+            incorrect: 0,
+            fuel: 5,
+            spent: 7,
+            devices: 2,
+            waiting_for,
+        };
+        let job = |level, status: JobStatus| JobInGrid {
+            job: status.job,
+            level,
+            status,
+            target_devices: 4,
+        };
+        let accounts = WaitingFor::Accounts {
+            connected: 1,
+            needed: 3,
+        };
+        let mut flagged = known_device();
+        flagged.byte_rank = 0;
+        flagged.flags = vec!["its processor is too hot".into()];
+        Look {
+            masternode: "ws://127.0.0.1:9955".into(),
+            account: AccountId::new([9; 32]),
+            software: "quern-masternode 0.1.0".into(),
+            chain: GenesisHash([7; 32]),
+            grid: GridState {
+                block: 1_234,
+                devices: 2,
+                accounts: 1,
+                ranked: 1,
+                jobs: vec![
+                    job(ByteLevel::High, status(1, 5, None)),
+                    job(ByteLevel::Balanced, status(2, 0, Some(accounts))),
+                ],
+            },
+            devices: vec![known_device(), flagged],
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_the_grid_is_text_or_json() {
+        let look = known_grid();
+        let text = look.people();
+        for words in [
+            "2 devices of 1 account connected, 1 ranked; 2 jobs",
+            "high      5/10",
+            "6 replicas, 0 wrong, 1 settled, 2 devices",
+            "waiting: devices of 1 accounts are connected, 3 are needed",
+            "! its processor is too hot",
+        ] {
+            assert!(text.contains(words), "{words}\n{text}");
+        }
+        let json = serde_json::to_value(&look).unwrap();
+        assert_eq!(json["grid"]["jobs"][1]["level"], "balanced");
+        assert_eq!(json["devices"][0]["byte_rank"], 3);
+    }
+
+    #[test]
+    fn a_grid_without_jobs_and_devices_is_shown_too() {
+        let mut look = known_grid();
+        (look.grid.jobs, look.devices) = (vec![], vec![]);
+        assert!(look.people().ends_with("0 jobs"));
+    }
+}

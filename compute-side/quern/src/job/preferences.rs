@@ -1,0 +1,376 @@
+//! What a job asks of the devices that compute it, and how certain its answers shall be, as options
+//! and a job file say it.
+
+use super::spec::{SpecError, at_most};
+use crate::device::{HardwareChoice, RegionChoice};
+use clap::{Args, ValueEnum};
+use quern_grid::replication::FailureProbability;
+use quern_primitives::{
+    device::{Hardware, Line, Region},
+    job::{HardwareSet, LineSet, Preferences, RegionSet},
+    limits::PROCESSOR_POINTS_MAX,
+};
+use serde::{Deserialize, Deserializer, de};
+use std::fmt;
+
+/// What kind of line connects a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LineChoice {
+    /// Not told
+    Unknown,
+    /// Optical fibre
+    Fibre,
+    /// Television cable
+    Cable,
+    /// Telephone line
+    Dsl,
+    /// Satellite
+    Satellite,
+    /// Mobile telephone
+    Mobile,
+    /// None of these
+    Other,
+}
+
+/// What a job asks of devices. In a job file it is the table `devices`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct DeviceOptions {
+    /// Only devices that the council verified
+    #[arg(long)]
+    trusted: bool,
+    /// Only devices in these regions; separated by commas, or given several times [default: any]
+    #[arg(
+        long = "region",
+        value_enum,
+        value_delimiter = ',',
+        value_name = "REGION"
+    )]
+    regions: Vec<RegionChoice>,
+    /// Only these kinds of machine [default: any]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
+    hardware: Vec<HardwareChoice>,
+    /// Only devices on these kinds of line [default: any]
+    #[arg(long = "line", value_enum, value_delimiter = ',', value_name = "LINE")]
+    lines: Vec<LineChoice>,
+    /// Only devices with a GPU
+    #[arg(long)]
+    gpu: bool,
+    /// Only devices whose processor has at least so many points of its score, up to 500
+    #[arg(long, value_name = "N")]
+    #[serde(alias = "processor_points_min")]
+    processor_points_min: Option<u16>,
+    /// Only devices whose worker has at least this version
+    #[arg(long, value_name = "N")]
+    #[serde(alias = "worker_version_min")]
+    worker_version_min: Option<u16>,
+}
+
+/// How certain the answers shall be, as a table of a job file.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct AgreementTable {
+    pub(super) replicas: Option<u8>,
+    pub(super) single: bool,
+    #[serde(alias = "failure_probability_max", deserialize_with = "probability")]
+    pub(super) failure_probability_max: Option<FailureProbability>,
+}
+
+impl DeviceOptions {
+    /// These options, and what a job file says where they say nothing.
+    pub(super) fn over(self, file: Self) -> Self {
+        fn or<T>(these: Vec<T>, those: Vec<T>) -> Vec<T> {
+            if these.is_empty() { those } else { these }
+        }
+        Self {
+            trusted: self.trusted || file.trusted,
+            regions: or(self.regions, file.regions),
+            hardware: or(self.hardware, file.hardware),
+            lines: or(self.lines, file.lines),
+            gpu: self.gpu || file.gpu,
+            processor_points_min: self.processor_points_min.or(file.processor_points_min),
+            worker_version_min: self.worker_version_min.or(file.worker_version_min),
+        }
+    }
+
+    /// Checks the options.
+    pub(super) fn check(&self) -> Result<Preferences, SpecError> {
+        let points = self.processor_points_min.unwrap_or(0);
+        at_most(
+            "processor-points-min",
+            points.into(),
+            PROCESSOR_POINTS_MAX.into(),
+        )?;
+        Ok(Preferences {
+            trusted: self.trusted,
+            regions: RegionSet::only(self.regions.iter().map(|region| Region::from(*region))),
+            hardware: HardwareSet::only(self.hardware.iter().map(|kind| Hardware::from(*kind))),
+            lines: LineSet::only(self.lines.iter().map(|line| Line::from(*line))),
+            gpu: self.gpu,
+            processor_points_min: points,
+            worker_version_min: self.worker_version_min.unwrap_or(0),
+        })
+    }
+}
+
+impl From<LineChoice> for Line {
+    fn from(choice: LineChoice) -> Self {
+        match choice {
+            LineChoice::Unknown => Self::Unknown,
+            LineChoice::Fibre => Self::Fibre,
+            LineChoice::Cable => Self::Cable,
+            LineChoice::Dsl => Self::Dsl,
+            LineChoice::Satellite => Self::Satellite,
+            LineChoice::Mobile => Self::Mobile,
+            LineChoice::Other => Self::Other,
+        }
+    }
+}
+
+/// What a job asks of devices, in words; nothing if it asks for nothing.
+pub(super) fn in_words(preferences: &Preferences) -> Option<String> {
+    let mut parts = Vec::new();
+    if preferences.trusted {
+        parts.push("verified by the council".to_owned());
+    }
+    parts.extend(one_of("in", preferences.regions.named().map(region)));
+    parts.extend(one_of(
+        "of the kind",
+        preferences.hardware.named().map(hardware),
+    ));
+    parts.extend(one_of("on", preferences.lines.named().map(line)));
+    if preferences.gpu {
+        parts.push("with a GPU".to_owned());
+    }
+    if preferences.processor_points_min > 0 {
+        let points = preferences.processor_points_min;
+        parts.push(format!("with a processor of at least {points} points"));
+    }
+    if preferences.worker_version_min > 0 {
+        let version = preferences.worker_version_min;
+        parts.push(format!("with a worker of version {version} or newer"));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn one_of(what: &str, kinds: impl Iterator<Item = &'static str>) -> Option<String> {
+    let kinds: Vec<_> = kinds.collect();
+    (!kinds.is_empty()).then(|| format!("{what} {}", kinds.join(" or ")))
+}
+
+fn region(region: Region) -> &'static str {
+    match region {
+        Region::Unknown => "a region not told",
+        Region::Americas => "the Americas",
+        Region::Europe => "Europe",
+        Region::AsiaPacific => "Asia and Pacific",
+    }
+}
+
+fn hardware(hardware: Hardware) -> &'static str {
+    match hardware {
+        Hardware::Unknown => "not told",
+        Hardware::Mobile => "mobile",
+        Hardware::Laptop => "laptop",
+        Hardware::Desktop => "desktop",
+        Hardware::Server => "server",
+    }
+}
+
+fn line(line: Line) -> &'static str {
+    match line {
+        Line::Unknown => "a line not told",
+        Line::Fibre => "fibre",
+        Line::Cable => "cable",
+        Line::Dsl => "DSL",
+        Line::Satellite => "satellite",
+        Line::Mobile => "a mobile network",
+        Line::Other => "another line",
+    }
+}
+
+/// Reads a probability from a number, or from a text such as `1%`.
+pub(super) fn probability<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<FailureProbability>, D::Error> {
+    deserializer.deserialize_any(Probability).map(Some)
+}
+
+struct Probability;
+
+impl de::Visitor<'_> for Probability {
+    type Value = FailureProbability;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number from 0 to 1, or a text such as \"1%\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
+        FailureProbability::new(value).map_err(E::custom)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+        self.visit_f64(value as f64)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::job::spec::{Certainty, JobOptions, JobSpec};
+    use clap::Parser;
+    use quern_primitives::job::Agreement;
+    use std::{error::Error as _, path::Path};
+
+    const START: &str = "program = 'p'\ninput = 'i'\nsplit = 'none'\n";
+
+    fn parse(text: &str) -> Result<JobOptions, SpecError> {
+        JobOptions::parse(&format!("{START}{text}"), Path::new("job.toml"))
+    }
+
+    fn spec(text: &str) -> JobSpec {
+        parse(text).unwrap().check().unwrap()
+    }
+
+    #[derive(Parser, Debug)]
+    struct Typed {
+        #[command(flatten)]
+        options: JobOptions,
+    }
+
+    fn typed(line: &str) -> Result<JobOptions, clap::Error> {
+        let words = ["job"].into_iter().chain(line.split_whitespace());
+        Typed::try_parse_from(words).map(|typed| typed.options)
+    }
+
+    const DEVICES: &str = "[devices]\ntrusted = true\nregions = ['europe', 'asia-pacific']\n\
+        hardware = ['desktop', 'server']\nlines = ['fibre', 'cable']\ngpu = true\n\
+        processor-points-min = 100\nworker-version-min = 2\n";
+
+    fn all() -> Preferences {
+        Preferences {
+            trusted: true,
+            regions: RegionSet::only([Region::Europe, Region::AsiaPacific]),
+            hardware: HardwareSet::only([Hardware::Desktop, Hardware::Server]),
+            lines: LineSet::only([Line::Fibre, Line::Cable]),
+            gpu: true,
+            processor_points_min: 100,
+            worker_version_min: 2,
+        }
+    }
+
+    #[test]
+    fn a_job_file_and_options_ask_for_the_same() {
+        assert_eq!(spec(DEVICES).preferences, all());
+        // Keys are taken as they are spelled in JSON, too.
+        let in_json = DEVICES
+            .replace("-min", "_min")
+            .replace("processor-", "processor_")
+            .replace("worker-", "worker_")
+            .replace("asia-pacific", "asia_pacific");
+        assert_eq!(spec(&in_json).preferences, all());
+        let line = "--trusted --region europe,asia-pacific --hardware desktop --hardware server \
+            --line fibre --line cable --gpu --processor-points-min 100 --worker-version-min 2";
+        let typed = typed(line).unwrap();
+        let spec = typed.over(parse("").unwrap()).check().unwrap();
+        assert_eq!(spec.preferences, all());
+    }
+
+    #[test]
+    fn options_override_what_the_file_asks_of_devices_key_by_key() {
+        let typed = typed("--region americas").unwrap();
+        let spec = typed.over(parse(DEVICES).unwrap()).check().unwrap();
+        let regions = RegionSet::only([Region::Americas]);
+        assert_eq!(spec.preferences, Preferences { regions, ..all() });
+    }
+
+    #[test]
+    fn a_failure_probability_stands_in_place_of_a_number_of_replicas() {
+        let accepted = |value| Certainty::FailureAtMost(FailureProbability::new(value).unwrap());
+        for text in [
+            "[agreement]\nfailure-probability-max = 0.01",
+            "[agreement]\nfailure_probability_max = '1%'",
+            "failure-probability-max = 0.01",
+        ] {
+            assert_eq!(spec(text).certainty, accepted(0.01), "{text}");
+        }
+        let five = Agreement::Majority { replicas: 5 };
+        let table = "[agreement]\nreplicas = 5";
+        assert_eq!(spec(table).certainty, Certainty::Agreement(five));
+        let single = Certainty::Agreement(Agreement::Single);
+        assert_eq!(spec("[agreement]\nsingle = true").certainty, single);
+        // An option of either kind takes the place of what the file says.
+        let typed = typed("--failure-probability-max 2%").unwrap();
+        let spec = typed.over(parse(table).unwrap()).check().unwrap();
+        assert_eq!(spec.certainty, accepted(0.02));
+    }
+
+    #[test]
+    fn what_excludes_each_other_or_is_too_much_is_named() {
+        let error = |text: &str| match parse(text) {
+            Ok(options) => options.check().unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        let both = error("replicas = 5\n[agreement]\nreplicas = 3");
+        assert!(
+            both.contains("`replicas` and `agreement.replicas`"),
+            "{both}"
+        );
+        let both = error("replicas = 5\n[agreement]\nfailure-probability-max = 0.1");
+        assert!(
+            both.contains("`failure-probability-max` and `replicas`"),
+            "{both}"
+        );
+        let both = error("[agreement]\nsingle = true\nfailure-probability-max = 0.1");
+        assert!(both.contains("`single`"), "{both}");
+        let much = error("[devices]\nprocessor-points-min = 501");
+        assert!(much.contains("`processor-points-min` is 501"), "{much}");
+        assert!(typed("--replicas 3 --failure-probability-max 1%").is_err());
+    }
+
+    #[test]
+    fn errors_of_a_table_name_what_is_wrong_in_it() {
+        for (text, word) in [
+            ("[devices]\nregions = ['atlantis']", "atlantis"),
+            ("[devices]\nregion = ['europe']", "region"),
+            ("[devices]\nhardware = 'desktop'", "hardware"),
+            ("[devices]\nlines = ['string']", "string"),
+            (
+                "[devices]\nprocessor-points-min = -1",
+                "processor-points-min",
+            ),
+            (
+                "[agreement]\nfailure-probability-max = 1.5",
+                "failure-probability-max",
+            ),
+            ("[agreement]\nfailure-probability-max = 'rarely'", "rarely"),
+            ("[agreement]\nquorum = 3", "quorum"),
+        ] {
+            let error = parse(text).unwrap_err();
+            let cause = error.source().map(ToString::to_string).unwrap_or_default();
+            assert!(cause.contains(word), "{text}: {cause}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_told_in_words() {
+        assert_eq!(in_words(&Preferences::default()), None);
+        let words = in_words(&all()).unwrap();
+        assert_eq!(
+            words,
+            "verified by the council, in Europe or Asia and Pacific, of the kind desktop or server, \
+             on fibre or cable, with a GPU, with a processor of at least 100 points, \
+             with a worker of version 2 or newer"
+        );
+    }
+}

@@ -1,0 +1,273 @@
+//! How many replicas a job takes that shall fail with no more than a given probability.
+
+use crate::{
+    grid::live::{LiveError, LiveGrid},
+    plan::factor_in_words,
+};
+use quern_grid::replication::{
+    FailureProbability, Fleet, LeastError, Plan, PlanError, ReplicasError,
+};
+use quern_primitives::{job::Agreement, limits::REPLICAS_PER_TASK_MAX};
+use serde::{Serialize, Serializer};
+
+/// What was found for a job.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Found {
+    /// What the owner accepts.
+    #[serde(serialize_with = "as_number")]
+    accepted_failure: FailureProbability,
+    /// The fewest replicas for each task on average that would do, r.
+    least_factor: f64,
+    #[serde(skip)]
+    least_replicas: u64,
+    #[serde(skip)]
+    tasks: u64,
+    /// Replicas for each task that are taken: the next number that an agreement allows.
+    replicas: u8,
+    /// What they achieve.
+    #[serde(serialize_with = "as_number")]
+    failure: FailureProbability,
+    /// The masternode whose devices were counted on.
+    masternode: String,
+    /// Of how many masternodes it is the one that takes the most replicas.
+    masternodes: usize,
+}
+
+/// No number of replicas is found.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(crate) enum FindError {
+    /// Nobody tells how often devices fail.
+    #[error(
+        "no masternode with a ranked device answers, so nothing tells how often devices fail; give a number of devices for each task with --replicas instead"
+    )]
+    NoRates,
+    /// None that an agreement allows does.
+    #[error(
+        "a failure probability of {accepted} is out of reach at {masternode}: with {each} for each task, the most that {there} there allow, it is {reachable}; accept that much, or give a number of devices with --replicas",
+        each = counted((*most).into(), "replica"),
+        there = counted(*accounts, "account")
+    )]
+    OutOfReach {
+        /// What was asked for.
+        accepted: FailureProbability,
+        /// The least there is.
+        reachable: FailureProbability,
+        /// The replicas for each task with which it is reached.
+        most: u8,
+        /// The accounts that have a device for the job.
+        accounts: u64,
+        /// Where.
+        masternode: String,
+    },
+    /// Nothing is accepted.
+    #[error(transparent)]
+    Least(#[from] LeastError),
+    /// There is nothing to plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The replicas are not to be had.
+    #[error(transparent)]
+    Replicas(#[from] ReplicasError),
+    /// A masternode tells nonsense.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+}
+
+impl Found {
+    /// Finds the replicas of a job. Which masternode it gets is drawn, so of several grids the one
+    /// counts that takes the most.
+    pub(crate) fn of(
+        tasks: u32,
+        accepted: FailureProbability,
+        grids: &[LiveGrid],
+    ) -> Result<Self, FindError> {
+        let mut worst: Option<Self> = None;
+        let mut masternodes = 0;
+        for grid in grids {
+            let Some(fleet) = grid.fleet()? else {
+                continue;
+            };
+            masternodes += 1;
+            let found = Self::at(tasks, accepted, grid, fleet)?;
+            let is_worse = worst.as_ref().is_none_or(|worst| {
+                (found.replicas, found.failure) > (worst.replicas, worst.failure)
+            });
+            if is_worse {
+                worst = Some(found);
+            }
+        }
+        let worst = worst.ok_or(FindError::NoRates)?;
+        Ok(Self {
+            masternodes,
+            ..worst
+        })
+    }
+
+    /// Finds them for one grid.
+    fn at(
+        tasks: u32,
+        accepted: FailureProbability,
+        grid: &LiveGrid,
+        fleet: Fleet,
+    ) -> Result<Self, FindError> {
+        // That no account has a device for the job is told beside this; here it counts like one.
+        let accounts = u64::from(grid.matching.accounts).max(1);
+        let plan = Plan::new(
+            tasks.into(),
+            fleet,
+            accounts.min(REPLICAS_PER_TASK_MAX.into()),
+        )?;
+        let mut most = (1, FailureProbability::ALWAYS);
+        for replicas in allowed(plan.factor_max()) {
+            let failure = plan.failure(plan.tasks() * u64::from(replicas))?;
+            if failure <= accepted {
+                let least_replicas = plan.least_replicas(accepted)?;
+                return Ok(Self {
+                    accepted_failure: accepted,
+                    least_factor: plan.factor(least_replicas),
+                    least_replicas,
+                    tasks: plan.tasks(),
+                    replicas,
+                    failure,
+                    masternode: grid.url.clone(),
+                    masternodes: 1,
+                });
+            }
+            most = (replicas, failure);
+        }
+        // Nothing is out of the question before anything is out of reach.
+        if accepted == FailureProbability::NEVER {
+            return Err(LeastError::Certainty.into());
+        }
+        Err(FindError::OutOfReach {
+            accepted,
+            reachable: most.1,
+            most: most.0,
+            accounts,
+            masternode: grid.url.clone(),
+        })
+    }
+
+    /// The agreement that is taken.
+    pub(crate) fn agreement(&self) -> Agreement {
+        match self.replicas {
+            1 => Agreement::Single,
+            replicas => Agreement::Majority { replicas },
+        }
+    }
+
+    /// What was found and taken, in words.
+    pub(crate) fn in_words(&self) -> String {
+        let at = match self.masternodes {
+            1 => format!("at {}", self.masternode),
+            several => format!("at {}, the worst of {several} masternodes", self.masternode),
+        };
+        format!(
+            "to fail with at most {} takes r = {} by the fault rates {at}; {} for each task are taken, which makes it {}",
+            self.accepted_failure,
+            factor_in_words(self.least_replicas, self.tasks),
+            counted(self.replicas.into(), "device"),
+            self.failure
+        )
+    }
+}
+
+/// The numbers of replicas that an agreement allows, up to `most`: one, or an odd number.
+fn allowed(most: u64) -> impl Iterator<Item = u8> {
+    (1..=REPLICAS_PER_TASK_MAX)
+        .step_by(2)
+        .take_while(move |replicas| u64::from(*replicas) <= most)
+}
+
+fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+fn as_number<S: Serializer>(
+    probability: &FailureProbability,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(probability.get())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::grid::live::tests::grid;
+
+    fn p(value: f64) -> FailureProbability {
+        FailureProbability::new(value).unwrap()
+    }
+
+    #[test]
+    fn the_next_number_that_an_agreement_allows_is_taken() {
+        // 3 of 60 on all devices: with two replicas of 100 tasks P is 22 %, with three 1.2 %.
+        let grids = [grid("ws://here", 10, &[(3, 1_000)])];
+        let found = Found::of(100, p(0.1), &grids).unwrap();
+        assert_eq!(found.agreement(), Agreement::Majority { replicas: 3 });
+        assert!(found.least_factor > 2.0 && found.least_factor < 3.0);
+        assert!(found.failure <= p(0.013) && found.failure >= p(0.012));
+        let words = found.in_words();
+        for part in [
+            "at most 10 % takes r = 2.",
+            "at ws://here;",
+            "3 devices for each task are taken",
+            "makes it 1.24",
+        ] {
+            assert!(words.contains(part), "{part}: {words}");
+        }
+        let json = serde_json::to_value(&found).unwrap();
+        assert_eq!(json["replicas"], 3);
+        assert_eq!(json["accepted_failure"], 0.1);
+    }
+
+    #[test]
+    fn one_replica_does_where_devices_fail_seldom_enough() {
+        let found = Found::of(1, p(0.01), &[grid("a", 3, &[(0, 3)])]).unwrap();
+        assert_eq!(found.agreement(), Agreement::Single);
+        assert_eq!(found.least_factor, 1.0);
+    }
+
+    #[test]
+    fn what_no_allowed_number_reaches_is_refused_with_the_least_there_is() {
+        // Two accounts allow two replicas, but two cannot decide.
+        let grids = [grid("ws://here", 2, &[(6, 100)])];
+        let error = Found::of(1, p(0.01), &grids).unwrap_err();
+        assert!(matches!(error, FindError::OutOfReach { most: 1, .. }));
+        let text = error.to_string();
+        for part in [
+            "1 replica for each task",
+            "2 accounts",
+            "10 %",
+            "--replicas",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let never = Found::of(1, FailureProbability::NEVER, &grids).unwrap_err();
+        assert_eq!(never, FindError::Least(LeastError::Certainty));
+    }
+
+    #[test]
+    fn without_rates_replicas_are_asked_for() {
+        for grids in [vec![], vec![grid("a", 0, &[])]] {
+            let error = Found::of(1, p(0.01), &grids).unwrap_err();
+            assert_eq!(error, FindError::NoRates);
+            assert!(error.to_string().contains("--replicas"));
+        }
+    }
+
+    #[test]
+    fn of_several_masternodes_the_one_counts_that_takes_the_most() {
+        let grids = [
+            grid("good", 15, &[(1, 1_000)]),
+            grid("bad", 15, &[(20, 1_000)]),
+            grid("empty", 0, &[]),
+        ];
+        let found = Found::of(10, p(0.01), &grids).unwrap();
+        assert_eq!(found.masternode, "bad");
+        assert!(found.in_words().contains("the worst of 2 masternodes"));
+        assert!(found.replicas > 3);
+    }
+}

@@ -1,0 +1,31 @@
+//! Planning with the fault rates of the grid as it is.
+
+use super::{PlanInputError, Source};
+use crate::{context::Context, grid::live, masternodes::MasternodeArgs, output::patiently};
+use quern_primitives::{device::Class, job::Preferences};
+
+/// The devices of each masternode that answers and has some.
+pub(super) async fn sources(
+    context: &Context,
+    args: &MasternodeArgs,
+) -> anyhow::Result<Vec<Source>> {
+    let grids = patiently("asking the masternodes", async {
+        let masternodes = args.reach_some(context).await?;
+        let any = Preferences::default();
+        anyhow::Ok(live::ask(masternodes.reached, any, Class::default()).await)
+    });
+    let mut sources = Vec::new();
+    for grid in grids.await? {
+        if let Some(fleet) = grid.fleet()? {
+            sources.push(Source {
+                fleet,
+                accounts: grid.matching.accounts.into(),
+                masternode: Some(grid.url),
+            });
+        }
+    }
+    match sources.is_empty() {
+        true => Err(PlanInputError::NoDevices.into()),
+        false => Ok(sources),
+    }
+}
