@@ -1,8 +1,14 @@
 //! Grids of any size in virtual time, from one seed.
 //!
 //! The devices here are made up; what decides what they get is the scheduler itself, from
-//! `compute-side/grid`. The same seed gives the same history on one machine.
+//! `compute-side/grid`. The same seed gives the same history on every machine.
+//!
+//! | module | what it simulates |
+//! | --- | --- |
+//! | [`makespan`] | one job under several policies: the scheduler alone |
+//! | [`grid`] | the masternode and the workers with all their decisions, network, disk and chain |
 
 pub mod clock;
+pub mod grid;
 pub mod makespan;
 pub mod population;

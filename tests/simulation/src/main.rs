@@ -4,7 +4,12 @@
     reason = "what an experiment found goes to standard output"
 )]
 
+mod experiment;
+mod grid_runs;
+
 use clap::{Parser, Subcommand};
+use experiment::{DistributionArgs, TuneArgs};
+use grid_runs::GridArgs;
 use quern_simulation::makespan::{Contestant, Faulty, Scenario, run};
 
 #[derive(Parser)]
@@ -31,15 +36,31 @@ enum Experiment {
         #[arg(long, default_value_t = 3)]
         seeds: u64,
     },
+    /// Whole grids, masternode and workers as they ship, in which nothing happens that must not
+    Grid(GridArgs),
+    /// All policies on several grids, in a page with tables and pictures
+    #[command(name = "experiment")]
+    Distribution(DistributionArgs),
+    /// The settings of pools and timeouts that give the shortest makespan
+    Tune(TuneArgs),
 }
 
-fn main() {
-    let Experiment::Makespan {
-        devices,
-        faults,
-        seed,
-        seeds,
-    } = Arguments::parse().experiment;
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().experiment {
+        Experiment::Makespan {
+            devices,
+            faults,
+            seed,
+            seeds,
+        } => makespan(devices, faults, seed, seeds),
+        Experiment::Grid(args) => grid_runs::grid(&args)?,
+        Experiment::Distribution(args) => experiment::distribution(&args)?,
+        Experiment::Tune(args) => experiment::tune(&args)?,
+    }
+    Ok(())
+}
+
+fn makespan(devices: u32, faults: f64, seed: u64, seeds: u64) {
     let scenario = Scenario {
         devices,
         tasks_per_device: 20,

@@ -4,16 +4,23 @@
 //! Devices pull, compute and report as workers do; the scheduler under test is that of `compute-side/grid`.
 //! Two baselines have no queue to pull from: there every task is given to a device beforehand, at
 //! random or in equal parts, and goes to another one only when its device fails.
+//!
+//! By default devices differ in speed alone, and what goes wrong is noticed at once or by silence.
+//! [`Conditions`] say what else may be the matter.
 
 mod grid;
 mod pull;
 mod push;
 
-pub use grid::Faulty;
+pub use grid::{Faulty, Stalling};
 
 use crate::population::{self, DESKTOP_SPEED};
-use quern_grid::{Policy, Tuning};
+use quern_grid::{Policy, Score, Tuning, measure::Readings};
 use rand::{SeedableRng as _, rngs::StdRng};
+
+/// What the chance of readings and uneven faults is drawn from beside the seed, so that the same seed
+/// gives devices the same speeds and luck under all conditions.
+const APART: u64 = 0x6469_6666_6572_2121;
 
 /// How tasks get to devices.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,6 +72,29 @@ pub struct Scenario {
     pub faulty: Faulty,
 }
 
+/// What is the matter on a grid beside speeds and faults that are alike on all devices. By default
+/// nothing is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Conditions {
+    /// Whether devices differ in what is known of them and in how likely they fail: lines, memory and
+    /// load, and few of them fail often while most seldom do. The scenario's faults are the mean.
+    pub devices_differ: bool,
+    /// Executions that stall.
+    pub stalling: Stalling,
+}
+
+impl Conditions {
+    /// A grid as it might be: devices differ, one execution in a hundred halts, and one in twenty
+    /// shares its device with somebody.
+    pub const LIFELIKE: Self = Self {
+        devices_differ: true,
+        stalling: Stalling {
+            halts: 0.01,
+            slows: 0.05,
+        },
+    };
+}
+
 /// What came of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
@@ -74,6 +104,8 @@ pub struct Outcome {
     pub bound_s: f64,
     /// Executions for each task.
     pub executions_per_task: f64,
+    /// How often a device was asked again after T1, for each task.
+    pub asked_again_per_task: f64,
     /// A digest of everything that happened, in order.
     pub history: u64,
 }
@@ -87,24 +119,58 @@ impl Outcome {
 
 /// Runs a job. The same seed gives the same devices and luck to every contestant.
 pub fn run(scenario: &Scenario, contestant: &Contestant, seed: u64) -> Outcome {
-    let mut chance = StdRng::seed_from_u64(seed);
-    let devices = population::devices(scenario.devices, &mut chance);
-    let work = scenario.task_s * 1_000.0 * DESKTOP_SPEED;
+    run_under(&Conditions::default(), scenario, contestant, seed)
+}
+
+/// Runs a job under certain conditions.
+pub fn run_under(
+    conditions: &Conditions,
+    scenario: &Scenario,
+    contestant: &Contestant,
+    seed: u64,
+) -> Outcome {
+    let mut grid = grid(conditions, scenario, seed);
     let tasks = scenario.devices * scenario.tasks_per_device;
-    let speed: f64 = devices.iter().map(|it| it.speed).sum();
-    let bound_s = f64::from(tasks) * work / speed / 1_000.0;
-    let grid = grid::Grid::new(devices, work, scenario.faulty, chance);
-    let (makespan_ms, executions, history) = match contestant {
-        Contestant::Pull(tuning) => pull::run(grid, tasks, *tuning),
-        Contestant::Random => push::run(grid, tasks, push::Deal::Random),
-        Contestant::EqualSplit => push::run(grid, tasks, push::Deal::Equal),
+    let speed: f64 = grid.devices.iter().map(|it| it.speed).sum();
+    let bound_s = f64::from(tasks) * grid.work / speed / 1_000.0;
+    let (makespan_ms, asked_again) = match contestant {
+        Contestant::Pull(tuning) => pull::run(&mut grid, tasks, *tuning),
+        Contestant::Random => (push::run(&mut grid, tasks, push::Deal::Random), 0),
+        Contestant::EqualSplit => (push::run(&mut grid, tasks, push::Deal::Equal), 0),
     };
+    let per_task = |count: u64| count as f64 / f64::from(tasks);
     Outcome {
         makespan_s: makespan_ms as f64 / 1_000.0,
         bound_s,
-        executions_per_task: executions as f64 / f64::from(tasks),
-        history,
+        executions_per_task: per_task(grid.executions),
+        asked_again_per_task: per_task(asked_again),
+        history: grid.history(),
     }
+}
+
+/// The median of the devices' capacity scores, as the scheduler sees them.
+pub fn median_capacity(conditions: &Conditions, scenario: &Scenario, seed: u64) -> Score {
+    let scores = pull::capacities(&mut grid(conditions, scenario, seed));
+    scores.get(scores.len() / 2).copied().unwrap_or_default()
+}
+
+fn grid(conditions: &Conditions, scenario: &Scenario, seed: u64) -> grid::Grid {
+    let mut chance = StdRng::seed_from_u64(seed);
+    let devices = population::devices(scenario.devices, &mut chance);
+    let mut apart = StdRng::seed_from_u64(seed ^ APART);
+    let mean = scenario.faulty.chance;
+    let differences = devices
+        .iter()
+        .map(|device| match conditions.devices_differ {
+            true => (
+                population::readings(device.hardware, &mut apart),
+                population::uneven_faults(mean, &mut apart),
+            ),
+            false => (Readings::default(), mean),
+        })
+        .unzip();
+    let work = scenario.task_s * 1_000.0 * DESKTOP_SPEED;
+    grid::Grid::new(devices, differences, work, conditions.stalling, chance)
 }
 
 #[cfg(test)]
@@ -143,6 +209,71 @@ mod tests {
                 assert!(outcome.executions_per_task >= 1.0, "{name}: {outcome:?}");
             }
         }
+    }
+
+    #[test]
+    fn every_contestant_ends_where_devices_differ_and_executions_stall() {
+        let often = Conditions {
+            stalling: Stalling {
+                halts: 0.1,
+                slows: 0.2,
+            },
+            ..Conditions::LIFELIKE
+        };
+        for (name, contestant) in Contestant::all() {
+            let scenario = scenario(20, 0.1);
+            let outcome = run_under(&often, &scenario, &contestant, 5);
+            assert!(outcome.ratio() > 0.97, "{name}: {outcome:?}");
+            assert!(outcome.makespan_s < 7.0 * 86_400.0, "{name}: {outcome:?}");
+            let pulls = matches!(contestant, Contestant::Pull(_));
+            let is_asked = outcome.asked_again_per_task > 0.0;
+            assert_eq!(pulls, is_asked, "{name}: {outcome:?}");
+            let again = run_under(&often, &scenario, &contestant, 5);
+            assert_eq!(outcome, again, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_stale_task_is_computed_by_another_device_as_well() {
+        let halting = Conditions {
+            stalling: Stalling {
+                halts: 0.2,
+                slows: 0.0,
+            },
+            ..Conditions::default()
+        };
+        // Nothing is computed twice but for its timeout.
+        let until_stale = |percent| {
+            Contestant::Pull(Tuning {
+                delayed_percent: percent,
+                stale_percent: percent,
+                ..plain_queue()
+            })
+        };
+        let executions = |contestant: Contestant| {
+            run_under(&halting, &scenario(20, 0.0), &contestant, 2).executions_per_task
+        };
+        assert_eq!(executions(Contestant::EqualSplit), 1.0);
+        let (soon, late) = (
+            executions(until_stale(150)),
+            executions(until_stale(100_000)),
+        );
+        assert!(late >= 1.0 && soon > late, "{soon} {late}");
+    }
+
+    #[test]
+    fn devices_that_differ_are_as_fast_as_those_that_do_not() {
+        let differ = Conditions {
+            devices_differ: true,
+            ..Conditions::default()
+        };
+        let (alike, scenario) = (Conditions::default(), scenario(50, 0.0));
+        let bound = |conditions: &Conditions| {
+            run_under(conditions, &scenario, &Contestant::EqualSplit, 4).bound_s
+        };
+        assert_eq!(bound(&alike), bound(&differ));
+        let median = |conditions: &Conditions| median_capacity(conditions, &scenario, 4);
+        assert!(median(&alike) < median(&differ));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Devices that are given their tasks beforehand.
+//! Devices that are given their tasks beforehand. Nobody watches how long they take.
 
 use super::grid::{Course, FETCH_MS, Grid, SILENCE_MS};
 use crate::clock::Clock;
@@ -42,15 +42,16 @@ struct Worker {
     life: u32,
 }
 
-struct Run {
-    grid: Grid,
+struct Run<'a> {
+    grid: &'a mut Grid,
     clock: Clock<Event>,
     workers: Vec<Worker>,
     deal: Deal,
     turn: u32,
 }
 
-pub(super) fn run(grid: Grid, tasks: u32, deal: Deal) -> (u64, u64, u64) {
+/// Returns the makespan in milliseconds.
+pub(super) fn run(grid: &mut Grid, tasks: u32, deal: Deal) -> u64 {
     let mut run = Run {
         workers: vec![Worker::default(); grid.devices.len()],
         grid,
@@ -65,10 +66,10 @@ pub(super) fn run(grid: Grid, tasks: u32, deal: Deal) -> (u64, u64, u64) {
     {
         left -= u32::from(run.happens(event));
     }
-    (run.clock.now().0, run.grid.executions, run.grid.history())
+    run.clock.now().0
 }
 
-impl Run {
+impl Run<'_> {
     fn give(&mut self, task: TaskIndex) {
         let devices = self.workers.len() as u32;
         // A device that is known to be away is passed over; if all are, one of them it is.
@@ -124,6 +125,17 @@ impl Run {
                     for_ms,
                 };
                 self.clock.plan(FETCH_MS + after_ms, event);
+            }
+            Course::Halts { after_ms, halt } => {
+                let answers = true;
+                self.clock.plan(
+                    FETCH_MS + after_ms + halt.for_ms + halt.rest_ms,
+                    Event::Ends {
+                        device,
+                        life,
+                        answers,
+                    },
+                );
             }
         }
     }

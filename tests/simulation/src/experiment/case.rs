@@ -1,0 +1,152 @@
+//! One run, by everything that decides what comes of it.
+
+use quern_simulation::makespan::{
+    Conditions, Contestant, Faulty, Outcome, Scenario, Stalling, run_under,
+};
+
+/// Counted up with each change of the simulation or the scheduler that changes what comes of a run,
+/// so that older runs are not taken for new ones.
+const MODEL: u32 = 1;
+
+/// Tasks for each device.
+pub(super) const TASKS_PER_DEVICE: u32 = 20;
+
+/// What a task takes an ordinary desktop, in seconds.
+const TASK_S: f64 = 60.0;
+
+/// What is the matter on a grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GridKind {
+    /// Devices differ in speed alone.
+    Alike,
+    /// They differ in everything, and a few executions stall.
+    Lifelike,
+    /// They differ in everything, and many executions stall.
+    Stalling,
+}
+
+impl GridKind {
+    /// As files have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Alike => "alike",
+            Self::Lifelike => "lifelike",
+            Self::Stalling => "stalling",
+        }
+    }
+
+    pub(super) fn conditions(self) -> Conditions {
+        match self {
+            Self::Alike => Conditions::default(),
+            Self::Lifelike => Conditions::LIFELIKE,
+            Self::Stalling => Conditions {
+                devices_differ: true,
+                stalling: Stalling {
+                    halts: 0.05,
+                    slows: 0.2,
+                },
+            },
+        }
+    }
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Case {
+    pub(super) devices: u32,
+    pub(super) faults_percent: u32,
+    pub(super) kind: GridKind,
+    /// What the contestant is called.
+    pub(super) policy: String,
+    pub(super) contestant: Contestant,
+    pub(super) seed: u64,
+}
+
+impl Case {
+    pub(super) fn run(&self) -> Outcome {
+        let conditions = self.kind.conditions();
+        run_under(&conditions, &self.scenario(), &self.contestant, self.seed)
+    }
+
+    pub(super) fn scenario(&self) -> Scenario {
+        Scenario {
+            devices: self.devices,
+            tasks_per_device: TASKS_PER_DEVICE,
+            task_s: TASK_S,
+            faulty: Faulty {
+                chance: f64::from(self.faults_percent) / 100.0,
+            },
+        }
+    }
+
+    /// What tells it from other runs, in the columns of a file.
+    pub(super) fn name(&self) -> String {
+        let Self {
+            devices,
+            faults_percent,
+            kind,
+            policy,
+            seed,
+            ..
+        } = self;
+        let (kind, policy) = (kind.name(), in_a_column(policy));
+        format!("{devices},{faults_percent},{kind},{policy},{seed}")
+    }
+
+    /// A digest of what its name does not say. A run of that name with another one is another run.
+    pub(super) fn settings(&self) -> String {
+        let conditions = self.kind.conditions();
+        let all = (MODEL, self.scenario(), self.contestant, conditions);
+        let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in format!("{all:?}").bytes() {
+            digest = (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+        format!("{digest:016x}")
+    }
+}
+
+/// Words without what separates columns.
+pub(super) fn in_a_column(words: &str) -> String {
+    let parts = words.split(|it: char| !it.is_ascii_alphanumeric());
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_grid::Tuning;
+    use std::collections::BTreeSet;
+
+    fn case(seed: u64) -> Case {
+        Case {
+            devices: 20,
+            faults_percent: 5,
+            kind: GridKind::Alike,
+            policy: "merged pools, backups".into(),
+            contestant: Contestant::Random,
+            seed,
+        }
+    }
+
+    #[test]
+    fn a_name_has_no_commas_but_those_between_its_columns() {
+        assert_eq!(case(3).name(), "20,5,alike,merged-pools-backups,3");
+    }
+
+    #[test]
+    fn other_settings_of_one_name_are_told_apart_and_seeds_are_in_the_name() {
+        let tuned = |delayed_percent| Case {
+            contestant: Contestant::Pull(Tuning {
+                delayed_percent,
+                ..Tuning::default()
+            }),
+            ..case(1)
+        };
+        let all = [case(1), tuned(100), tuned(101)];
+        let digests: BTreeSet<_> = all.iter().map(Case::settings).collect();
+        assert_eq!(digests.len(), 3);
+        assert_eq!(case(1).settings(), case(2).settings());
+        assert_ne!(case(1).name(), case(2).name());
+    }
+}

@@ -1,0 +1,375 @@
+//! Makespans of all policies on several grids, in tables and pictures.
+
+use super::{
+    DEVICES_MAX, FAULTS_PERCENT_MAX, How, SEEDS_MAX,
+    case::{Case, GridKind, in_a_column},
+    picture,
+    runs::Runs,
+    summary::Summary,
+    thousands, write,
+};
+use anyhow::Context as _;
+use clap::Args;
+use quern_simulation::makespan::Contestant;
+use std::{collections::BTreeSet, fs};
+
+/// The simpler policies, as contestants are called.
+const SIMPLER: [&str; 3] = ["one plain queue", "random", "equal split"];
+
+/// What the default is called as a contestant.
+const DEFAULT: &str = "default";
+
+/// What is run unless it is said otherwise.
+const DEVICES: [u32; 2] = [1_000, 10_000];
+const FAULTS_PERCENT: [u32; 3] = [0, 5, 20];
+const LIFELIKE: [u32; 1] = [1_000];
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DistributionArgs {
+    #[command(flatten)]
+    how: How,
+    /// Numbers of devices, a grid each
+    #[arg(
+        long,
+        value_name = "N,N",
+        value_delimiter = ',',
+        default_values_t = DEVICES,
+        value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
+    )]
+    devices: Vec<u32>,
+    /// How likely an execution goes wrong, in percent, on each grid
+    #[arg(
+        long,
+        value_name = "P,P",
+        value_delimiter = ',',
+        default_values_t = FAULTS_PERCENT,
+        value_parser = clap::value_parser!(u32).range(0..=FAULTS_PERCENT_MAX)
+    )]
+    faults: Vec<u32>,
+    /// Numbers of devices of grids on which devices differ in everything and executions stall
+    #[arg(
+        long,
+        value_name = "N,N",
+        value_delimiter = ',',
+        default_values_t = LIFELIKE,
+        value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
+    )]
+    lifelike: Vec<u32>,
+    /// Runs of each policy on each grid
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX)
+    )]
+    seeds: u64,
+}
+
+/// A grid with what each policy made of it.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) devices: u32,
+    pub(super) kind: GridKind,
+    pub(super) faults: Vec<u32>,
+    pub(super) rows: Vec<Row>,
+}
+
+/// What a policy made of a grid.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) policy: &'static str,
+    /// For each level of faults.
+    pub(super) cells: Vec<Summary>,
+}
+
+/// Makes all runs that are missing, and tables and pictures of them all.
+pub(crate) fn run(args: &DistributionArgs) -> anyhow::Result<()> {
+    let how = &args.how;
+    fs::create_dir_all(&how.out)
+        .with_context(|| format!("cannot make the folder {}", how.out.display()))?;
+    let groups = groups(args)?;
+    write(&how.out.join("distribution.csv"), &table(&groups))?;
+    let mut text = String::new();
+    for group in &groups {
+        let file = group.picture_file();
+        write(&how.out.join(&file), &picture::svg(group)?)?;
+        let title = group.title();
+        let words = format!("### {title}\n\n{}\n![{title}]({file})\n\n", group.words());
+        text.push_str(&words);
+    }
+    how.write_region("distribution", &text)?;
+    println!("{}", text.trim());
+    Ok(())
+}
+
+fn groups(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
+    let (faults, contestants) = (in_order(&args.faults), Contestant::all());
+    let alike = in_order(&args.devices).into_iter();
+    let lifelike = in_order(&args.lifelike).into_iter();
+    let grids: Vec<(u32, GridKind)> = alike
+        .map(|devices| (devices, GridKind::Alike))
+        .chain(lifelike.map(|devices| (devices, GridKind::Lifelike)))
+        .collect();
+    let mut cases = Vec::new();
+    for &(devices, kind) in &grids {
+        for (policy, contestant) in contestants {
+            for &faults_percent in &faults {
+                cases.extend((0..args.seeds).map(|seed| Case {
+                    devices,
+                    faults_percent,
+                    kind,
+                    policy: policy.into(),
+                    contestant,
+                    seed,
+                }));
+            }
+        }
+    }
+    let mut runs = Runs::read(args.how.out.join("distribution-runs.csv"))?;
+    let outcomes = runs.complete(&cases, &args.how)?;
+    // In the order of the cases: by grid, by policy, by faults.
+    let mut cells = outcomes.chunks(args.seeds as usize).map(Summary::of);
+    let mut row = |policy| Row {
+        policy,
+        cells: cells.by_ref().take(faults.len()).collect(),
+    };
+    let group = |(devices, kind)| Group {
+        devices,
+        kind,
+        faults: faults.clone(),
+        rows: contestants.iter().map(|&(policy, _)| row(policy)).collect(),
+    };
+    Ok(grids.into_iter().map(group).collect())
+}
+
+fn in_order(numbers: &[u32]) -> Vec<u32> {
+    let once: BTreeSet<u32> = numbers.iter().copied().collect();
+    once.into_iter().collect()
+}
+
+/// All groups for programs.
+fn table(groups: &[Group]) -> String {
+    let mut text = "devices,grid,faults_percent,policy,runs,mean,standard_deviation,best,worst,\
+                    executions_per_task,asked_again_per_task\n"
+        .to_owned();
+    for group in groups {
+        for row in &group.rows {
+            for (faults, cell) in group.faults.iter().zip(&row.cells) {
+                let Summary {
+                    runs,
+                    mean,
+                    deviation,
+                    best,
+                    worst,
+                    executions_per_task,
+                    asked_again_per_task,
+                } = cell;
+                let (devices, kind) = (group.devices, group.kind.name());
+                let policy = in_a_column(row.policy);
+                text.push_str(&format!("{devices},{kind},{faults},{policy},{runs},"));
+                text.push_str(&format!("{mean:.6},{deviation:.6},{best:.6},{worst:.6},"));
+                text.push_str(&format!(
+                    "{executions_per_task:.6},{asked_again_per_task:.6}\n"
+                ));
+            }
+        }
+    }
+    text
+}
+
+impl Group {
+    pub(super) fn title(&self) -> String {
+        let devices = thousands(self.devices.into());
+        match self.kind {
+            GridKind::Alike => format!("{devices} devices"),
+            GridKind::Lifelike => format!("{devices} devices on a lifelike grid"),
+            GridKind::Stalling => format!("{devices} devices that stall often"),
+        }
+    }
+
+    fn picture_file(&self) -> String {
+        match self.kind {
+            GridKind::Alike => format!("distribution-{}.svg", self.devices),
+            kind => format!("distribution-{}-{}.svg", self.devices, kind.name()),
+        }
+    }
+
+    /// The table for people; the best of each column in bold.
+    fn words(&self) -> String {
+        let runs = self.rows.iter().flat_map(|row| &row.cells);
+        let runs = runs.map(|cell| cell.runs).max().unwrap_or(0);
+        let mut text = format!(
+            "Mean makespan to the fluid bound ± standard deviation (worst), {runs} runs.\n\n"
+        );
+        let mut head = "| policy |".to_owned();
+        let mut rule = "| --- |".to_owned();
+        for percent in &self.faults {
+            head.push_str(&format!(" {percent} % faults |"));
+            rule.push_str(" ---: |");
+        }
+        text.push_str(&format!("{head}\n{rule}\n"));
+        for row in &self.rows {
+            text.push_str(&format!("| {} |", row.policy));
+            for (column, cell) in row.cells.iter().enumerate() {
+                let words = cell.in_words();
+                match self.best(column, |_| true) < Some(cell.mean) {
+                    true => text.push_str(&format!(" {words} |")),
+                    false => text.push_str(&format!(" **{words}** |")),
+                }
+            }
+            text.push('\n');
+        }
+        text.push_str("| *the default's mean to the best of the three simpler ones'* |");
+        for column in 0..self.faults.len() {
+            let mine = self.best(column, |policy| policy == DEFAULT);
+            let theirs = self.best(column, |policy| SIMPLER.contains(&policy));
+            let ratio = mine.zip(theirs).map(|(mine, theirs)| mine / theirs);
+            let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.3}"));
+            text.push_str(&format!(" *{ratio}* |"));
+        }
+        text.push('\n');
+        text
+    }
+
+    /// The least mean in a column of the policies that are asked about.
+    fn best(&self, column: usize, asked: impl Fn(&str) -> bool) -> Option<f64> {
+        let rows = self.rows.iter().filter(|row| asked(row.policy));
+        let means = rows.filter_map(|row| Some(row.cells.get(column)?.mean));
+        means.reduce(f64::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::BTreeMap, num::NonZeroUsize, path::Path};
+
+    fn args(out: &Path, jobs: usize) -> DistributionArgs {
+        DistributionArgs {
+            how: How {
+                out: out.to_owned(),
+                jobs: NonZeroUsize::new(jobs),
+                again: false,
+            },
+            devices: vec![20],
+            faults: vec![20, 0, 20],
+            lifelike: vec![20],
+            seeds: 2,
+        }
+    }
+
+    fn files(folder: &Path) -> BTreeMap<String, String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .map(|path| {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                (name, fs::read_to_string(path).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_same_files_come_of_it_however_many_runs_go_on_at_a_time() {
+        let [one, two] = [1, 2].map(|jobs| {
+            let folder = tempfile::tempdir().unwrap();
+            run(&args(folder.path(), jobs)).unwrap();
+            files(folder.path())
+        });
+        let names: Vec<&str> = one.keys().map(String::as_str).collect();
+        let expected = [
+            "distribution-20-lifelike.svg",
+            "distribution-20.svg",
+            "distribution-runs.csv",
+            "distribution.csv",
+            "distribution.md",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(one, two);
+        // Two grids, six policies, two levels of faults, two seeds, and the head.
+        assert_eq!(one["distribution-runs.csv"].lines().count(), 49);
+        assert_eq!(one["distribution.csv"].lines().count(), 25);
+    }
+
+    #[test]
+    fn what_was_run_is_not_run_again_unless_that_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut args = args(folder.path(), 2);
+        run(&args).unwrap();
+        let before = files(folder.path());
+        // Half of it is lost, and the first run that is left is made to say something else.
+        let path = folder.path().join("distribution-runs.csv");
+        let lines: Vec<&str> = before["distribution-runs.csv"].lines().collect();
+        let mut cells: Vec<&str> = lines[1].split(',').collect();
+        cells[10] = "00000000deadbeef";
+        let told = cells.join(",");
+        fs::write(&path, [lines[0], &told, lines[2], "20,0,ali"].join("\n")).unwrap();
+        run(&args).unwrap();
+        let after = files(folder.path());
+        let expected = before["distribution-runs.csv"].replace(lines[1], &told);
+        assert_eq!(after["distribution-runs.csv"], expected);
+        assert_eq!(after["distribution.md"], before["distribution.md"]);
+        args.how.again = true;
+        run(&args).unwrap();
+        assert_eq!(files(folder.path()), before);
+    }
+
+    #[test]
+    fn runs_that_are_not_asked_for_stay_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = args(folder.path(), 2);
+        run(&all).unwrap();
+        let before = files(folder.path());
+        let fewer = DistributionArgs {
+            faults: vec![0],
+            ..all.clone()
+        };
+        run(&fewer).unwrap();
+        let after = files(folder.path());
+        assert_eq!(after["distribution.csv"].lines().count(), 13);
+        run(&all).unwrap();
+        assert_eq!(files(folder.path()), before);
+    }
+
+    #[test]
+    fn the_best_of_a_column_is_bold_and_the_default_stands_beside_the_simpler_ones() {
+        let summary = |mean| Summary {
+            runs: 3,
+            mean,
+            deviation: 0.0,
+            best: mean,
+            worst: mean,
+            executions_per_task: 1.0,
+            asked_again_per_task: 0.0,
+        };
+        let row = |policy, mean| Row {
+            policy,
+            cells: vec![summary(mean)],
+        };
+        let group = Group {
+            devices: 1_000,
+            kind: GridKind::Alike,
+            faults: vec![5],
+            rows: vec![row("default", 1.5), row("random", 3.0), row("other", 1.25)],
+        };
+        let words = group.words();
+        assert!(
+            words.contains("| default | 1.500 ± 0.000 (1.500) |\n"),
+            "{words}"
+        );
+        assert!(
+            words.contains("| other | **1.250 ± 0.000 (1.250)** |\n"),
+            "{words}"
+        );
+        assert!(words.ends_with("| *0.500* |\n"), "{words}");
+        assert_eq!(group.title(), "1,000 devices");
+    }
+
+    #[test]
+    fn all_that_are_compared_by_name_are_contestants() {
+        let names = Contestant::all().map(|(name, _)| name);
+        for name in SIMPLER.into_iter().chain([DEFAULT]) {
+            assert!(names.contains(&name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A whole grid in virtual time, around the decisions of the real masternode and the real workers.
+//!
+//! ```text
+//!  devices                      network                     masternode
+//! ┌───────────────────┐   late, lost, twice, cut   ┌──────────────────────┐
+//! │ the workers' core │◄──────────────────────────►│ the masternode's core│
+//! └───────────────────┘                            └──────┬───────┬───────┘
+//!                                              disk: later,│       │chain: the rules
+//!                                                or never  ▼       ▼ of jobs and money
+//! ```
+//!
+//! Both cores are the ones that ship, driven as their shells drive them: devices connect, say hello,
+//! fetch, run, sign and report; the masternode's effects are carried out one after the other, and it
+//! may die between any two of them, or after the last. What it had appended and not written is lost
+//! then. Receipts are signed and checked, and results are sealed and committed to; only programs do
+//! not run, and keys are not sealed to devices.
+//!
+//! # What is checked
+//!
+//! After every step, from the jobs' logs, the disk and the chain alone ([`Violation`] says it in
+//! words): money is neither made nor lost, and accounts get what verdicts say; no task is decided or
+//! settled twice; no wrong answer is accepted without a majority for it; no account has two replicas
+//! of a task; no device holds more than it may; nothing is given of a job or task that is over;
+//! nothing is acknowledged, sent or erased before the disk has what it relies on. And at the end: every
+//! job is over, and every report that was acknowledged on a settled job is in a verdict.
+//!
+//! # Once more
+//!
+//! A run follows from its [`Config`] alone. [`run`] says a digest of everything that happened; two runs
+//! of one configuration have the same, and the same lines ([`Look`]), on every platform.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `config` | what a run is made of |
+//! | `world` | what will happen, in order |
+//! | `office` | the masternode, with `disk` and `chain` |
+//! | `machine` | a device |
+//! | `network`, `weather` | what comes between them, and what goes wrong |
+//! | `work` | tasks and their right answers |
+//! | `audit`, `violation` | what must never happen |
+//! | `trace`, `words` | what happened |
+
+mod audit;
+mod chain;
+mod config;
+mod disk;
+mod machine;
+mod network;
+mod office;
+mod trace;
+mod violation;
+mod weather;
+mod words;
+mod work;
+mod world;
+
+pub use config::{Config, Faults, FaultsError};
+pub use trace::{CHANGE, Look};
+pub use violation::Violation;
+
+use quern_job_rules::quote::QuoteError;
+use quern_primitives::job::{JobEnd, JobState};
+use std::fmt;
+use world::World;
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// A digest of everything that happened, in order.
+    pub history: u64,
+    /// How many steps it took.
+    pub steps: u64,
+    /// How long it took, in milliseconds of virtual time.
+    pub lasted_ms: u64,
+    /// How each job ended.
+    pub ends: Vec<JobState>,
+    /// How often what happened.
+    pub counts: Counts,
+    /// What must never happen, and did: the run ended with it.
+    pub violation: Option<Violation>,
+}
+
+impl Outcome {
+    /// Whether every task of every job is settled.
+    pub fn is_all_settled(&self) -> bool {
+        let end = JobEnd::AllSettled;
+        let settled = JobState::Completed { end };
+        self.ends.iter().all(|state| *state == settled)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for state in &self.ends {
+            let end = match state {
+                JobState::Completed { end } => match end {
+                    JobEnd::AllSettled => "settled",
+                    JobEnd::ProgramFailed { .. } => "its program failed",
+                    JobEnd::Undecided { .. } => "undecided",
+                    JobEnd::OwnerCancelled | JobEnd::DeadlinePassed => "completed",
+                },
+                JobState::Cancelled => "cancelled",
+                JobState::Expired => "expired",
+                JobState::Submitted | JobState::Running { .. } | JobState::Settling { .. } => {
+                    "open"
+                }
+            };
+            write!(f, "{separator}{end}")?;
+            separator = ", ";
+        }
+        let (seconds, rest) = (self.lasted_ms / 1_000, self.lasted_ms % 1_000);
+        let Self {
+            steps,
+            history,
+            counts,
+            ..
+        } = self;
+        write!(
+            f,
+            " after {seconds}.{rest:03} s in {steps} steps, history {history:016x}: {counts}"
+        )
+    }
+}
+
+/// How often what happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Replicas given to devices.
+    pub given: u64,
+    /// Reports taken.
+    pub reports: u64,
+    /// Answers that devices made up.
+    pub lies: u64,
+    /// Verdicts on a wrong answer. Each had a majority.
+    pub wrong_answers: u64,
+    /// Deaths of the masternode.
+    pub crashes: u64,
+    /// Times that some devices were cut off.
+    pub partitions: u64,
+    /// Times that a device stopped or was switched off.
+    pub departures: u64,
+    /// Messages lost.
+    pub lost: u64,
+    /// Messages that came twice.
+    pub doubled: u64,
+    /// Transactions that did not get into a block.
+    pub transactions_lost: u64,
+    /// Replicas that could not be handed out.
+    pub withheld: u64,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            given,
+            reports,
+            lies,
+            wrong_answers,
+            crashes,
+            partitions,
+            departures,
+            lost,
+            doubled,
+            transactions_lost,
+            withheld,
+        } = self;
+        write!(
+            f,
+            "{given} replicas given, {withheld} not handed out, {reports} reports, {lies} lies, \
+             {wrong_answers} wrong answers with a majority, {crashes} deaths, {partitions} \
+             partitions, {departures} departures, {lost} messages lost and {doubled} doubled, \
+             {transactions_lost} transactions lost"
+        )
+    }
+}
+
+/// How the file of a trace begins; the run's configuration follows.
+pub const HEADER: &str = "# quern-simulate grid ";
+
+/// Runs a grid until every job is over, and longer by what the masternode takes to hear of it. The
+/// chain's words if it does not take the jobs that are asked for.
+pub fn run(config: &Config, look: Look<'_>) -> Result<Outcome, QuoteError> {
+    let mut world = World::new(config, look)?;
+    let violation = world.go().err();
+    Ok(world.outcome(violation))
+}
+
+/// The same, and nobody looks on.
+pub fn run_unseen(config: &Config) -> Result<Outcome, QuoteError> {
+    let look = Look {
+        line: &mut |_| {},
+        until: None,
+        changes: false,
+    };
+    run(config, look)
+}
+
+/// Everything that happens in a run, as a file has it.
+pub fn trace(config: &Config) -> Result<String, QuoteError> {
+    let mut text = format!("{HEADER}{config}\n");
+    let mut line = |line: &str| {
+        text.push_str(line);
+        text.push('\n');
+    };
+    let look = Look {
+        line: &mut line,
+        until: None,
+        changes: false,
+    };
+    run(config, look)?;
+    Ok(text)
+}

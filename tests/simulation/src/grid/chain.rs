@@ -1,0 +1,334 @@
+//! The chain, as far as jobs, money and devices go: the real rules, one block after the other.
+
+use super::{violation::Violation, words::Names};
+use quern_job_rules::{
+    life::{self, LifeError, Moves},
+    pay::PRICES_AT_GENESIS,
+    quote::{self, QuoteError},
+    settlement::{self, BatchError},
+    tasks,
+};
+use quern_primitives::{
+    amount::Amount,
+    batch::Batch,
+    device::Device,
+    ids::{AccountId, BatchSequence, BlockNumber, DeviceId, JobId, TaskIndex},
+    job::{Failure, Job, Submission},
+    view::DeviceView,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Who pays for all jobs.
+pub(super) const OWNER: AccountId = AccountId::new([0xa1; 32]);
+
+/// The masternode's account.
+pub(super) const COORDINATOR: AccountId = AccountId::new([0xa2; 32]);
+
+const TREASURY: AccountId = AccountId::new([0xa3; 32]);
+
+/// The height at which a run begins.
+pub(super) const FIRST_BLOCK: BlockNumber = 10;
+
+/// Time of a block, in milliseconds.
+pub(super) const BLOCK_MS: u64 = 2_000;
+
+/// Blocks in which what was finished of a cancelled job may still be settled.
+const GRACE_BLOCKS: BlockNumber = 50;
+
+/// A job with what the chain keeps beside it.
+pub(super) struct OnChain {
+    pub(super) job: Job,
+    settled: Vec<u8>,
+    /// The same tasks once more, kept by other means.
+    done: BTreeSet<TaskIndex>,
+    /// What each account got.
+    pub(super) paid: BTreeMap<AccountId, Amount>,
+}
+
+impl OnChain {
+    pub(super) fn is_settled(&self, task: TaskIndex) -> bool {
+        self.done.contains(&task)
+    }
+}
+
+/// A transaction of the masternode.
+pub(super) enum Order {
+    Settle(Box<Batch>),
+    CloseFailed {
+        job: JobId,
+        task: TaskIndex,
+        why: Failure,
+    },
+}
+
+impl Order {
+    /// Its job, and the batch if it is one.
+    fn name(&self) -> (JobId, Option<BatchSequence>) {
+        match self {
+            Self::Settle(batch) => (batch.job, Some(batch.sequence)),
+            Self::CloseFailed { job, .. } => (*job, None),
+        }
+    }
+}
+
+pub(super) struct Chain {
+    pub(super) block: BlockNumber,
+    pub(super) jobs: BTreeMap<JobId, OnChain>,
+    /// One block behind.
+    pub(super) finalised: BlockNumber,
+    pub(super) finalised_jobs: BTreeMap<JobId, Job>,
+    devices: BTreeMap<DeviceId, Device>,
+    banned: BTreeSet<DeviceId>,
+    balances: BTreeMap<AccountId, Amount>,
+    issued: Amount,
+    /// Transactions that wait for a block.
+    pool: VecDeque<Order>,
+}
+
+impl Chain {
+    pub(super) fn new() -> Self {
+        Self {
+            block: FIRST_BLOCK,
+            jobs: BTreeMap::new(),
+            finalised: FIRST_BLOCK,
+            finalised_jobs: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            banned: BTreeSet::new(),
+            balances: BTreeMap::new(),
+            issued: 0,
+            pool: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn register(&mut self, id: DeviceId, device: Device) {
+        self.devices.insert(id, device);
+    }
+
+    /// What the chain says of a device.
+    pub(super) fn view(&self, id: &DeviceId) -> Option<DeviceView> {
+        let device = self.devices.get(id)?.clone();
+        Some(DeviceView {
+            id: *id,
+            bonded: true,
+            banned: self.banned.contains(id),
+            verified: false,
+            quarantined: device.is_quarantined(),
+            device,
+        })
+    }
+
+    pub(super) fn ban(&mut self, id: DeviceId) {
+        self.banned.insert(id);
+    }
+
+    /// Takes a job in, with money that is issued for it.
+    pub(super) fn submit(&mut self, id: JobId, submission: Submission) -> Result<(), QuoteError> {
+        let quote = quote::accept(&submission, &PRICES_AT_GENESIS, self.block)?;
+        let settled = vec![0; tasks::bitmap_bytes(submission.tasks) as usize];
+        let job = life::open(OWNER, submission, PRICES_AT_GENESIS, &quote, self.block);
+        self.issued += quote.total;
+        let on_chain = OnChain {
+            job,
+            settled,
+            done: BTreeSet::new(),
+            paid: BTreeMap::new(),
+        };
+        self.jobs.insert(id, on_chain);
+        Ok(())
+    }
+
+    /// The owner wants no more of a job.
+    pub(super) fn cancel(&mut self, id: JobId) {
+        let event = life::Event::Cancelled {
+            by: &OWNER,
+            grace_blocks: GRACE_BLOCKS,
+        };
+        // It may be over.
+        let _ = self.apply(id, event);
+    }
+
+    /// Takes a transaction into the pool. One that is there already is not sent a second time.
+    pub(super) fn order(&mut self, order: Order) {
+        if self.pool.iter().all(|other| other.name() != order.name()) {
+            self.pool.push_back(order);
+        }
+    }
+
+    /// Makes the next block, and says for which jobs a transaction did not get in.
+    pub(super) fn next_block(
+        &mut self,
+        names: &Names,
+        mut is_lost: impl FnMut() -> bool,
+    ) -> Result<Vec<JobId>, Violation> {
+        self.finalised = self.block;
+        let jobs = self.jobs.iter();
+        self.finalised_jobs = jobs.map(|(id, known)| (*id, known.job.clone())).collect();
+        self.block += 1;
+        self.every_job(|| life::Event::Drawn {
+            coordinator: COORDINATOR,
+        });
+        let mut failed = Vec::new();
+        for order in std::mem::take(&mut self.pool) {
+            let (job, _) = order.name();
+            if is_lost() || !self.take(names, &order)? {
+                failed.push(job);
+            }
+        }
+        // Anybody may ask for it, so somebody does as soon as it is possible.
+        self.every_job(|| life::Event::Refunded);
+        self.review();
+        self.check_money(names)?;
+        Ok(failed)
+    }
+
+    /// Accounts have their devices reviewed when they need it and may.
+    fn review(&mut self) {
+        for device in self.devices.values_mut() {
+            if device.is_quarantined() && device.reviewable_from() <= self.block {
+                device.review(self.block);
+            }
+        }
+    }
+
+    /// Whether every job is over.
+    pub(super) fn is_all_over(&self) -> bool {
+        self.jobs.values().all(|known| !known.job.state.is_open())
+    }
+
+    /// Has an event happen to every job that is ready for it.
+    fn every_job(&mut self, event: impl Fn() -> life::Event<'static>) {
+        let open = self.jobs.iter().filter(|(_, it)| it.job.state.is_open());
+        let open: Vec<JobId> = open.map(|(id, _)| *id).collect();
+        for id in open {
+            // It may not be ready.
+            let _ = self.apply(id, event());
+        }
+    }
+
+    fn apply(&mut self, id: JobId, event: life::Event<'_>) -> Result<(), LifeError> {
+        let Some(known) = self.jobs.get_mut(&id) else {
+            return Ok(());
+        };
+        let next = life::apply(&known.job, self.block, event)?;
+        known.job = next.job;
+        let Moves {
+            workers: _,
+            operators,
+            treasury,
+            owner,
+        } = next.moves;
+        for (account, amount) in [
+            (COORDINATOR, operators),
+            (TREASURY, treasury),
+            (OWNER, owner),
+        ] {
+            *self.balances.entry(account).or_default() += amount;
+        }
+        Ok(())
+    }
+
+    /// Whether a transaction gets into the block. One that never can is a fault of who sent it.
+    fn take(&mut self, names: &Names, order: &Order) -> Result<bool, Violation> {
+        match order {
+            Order::Settle(batch) => self.settle(names, batch),
+            Order::CloseFailed { job, task, why } => {
+                let Some(known) = self.jobs.get(job) else {
+                    return Ok(false);
+                };
+                let settled = known.settled.clone();
+                let event = life::Event::Failed {
+                    by: &COORDINATOR,
+                    task: *task,
+                    why: *why,
+                    settled: &settled,
+                };
+                match self.apply(*job, event) {
+                    Ok(()) => Ok(true),
+                    Err(LifeError::Over | LifeError::TooLate { .. }) => Ok(false),
+                    Err(why) => Err(Violation::EndRefused {
+                        job: names.job(job),
+                        task: *task,
+                        why,
+                    }),
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, names: &Names, batch: &Batch) -> Result<bool, Violation> {
+        let Some(known) = self.jobs.get_mut(&batch.job) else {
+            return Ok(false);
+        };
+        let job = names.job(&batch.job);
+        let refused = |why| Violation::BatchRefused {
+            job,
+            sequence: batch.sequence,
+            why,
+        };
+        let validated =
+            settlement::validate(&known.job, &known.settled, batch, &COORDINATOR, self.block);
+        let valid = match validated {
+            Ok(valid) => valid,
+            // It was counted before, or comes before its turn.
+            Err(BatchError::Life(LifeError::Over | LifeError::TooLate { .. }))
+            | Err(BatchError::WrongSequence { .. }) => return Ok(false),
+            Err(why) => return Err(refused(why)),
+        };
+        for task in valid.tasks().iter() {
+            if !known.done.insert(task) {
+                return Err(Violation::SettledTwice { job, task });
+            }
+        }
+        valid.tasks().add_to(&mut known.settled);
+        for payout in valid.payouts() {
+            *known.paid.entry(payout.account.clone()).or_default() += payout.amount;
+            let balance = self.balances.entry(payout.account.clone());
+            *balance.or_default() += payout.amount;
+        }
+        for changed in valid.devices() {
+            if let Some(device) = self.devices.get_mut(&changed.device) {
+                device.note(&changed.change, self.block);
+            }
+        }
+        let event = valid.event(&COORDINATOR);
+        self.apply(batch.job, event)
+            .map_err(|why| refused(BatchError::Life(why)))?;
+        Ok(true)
+    }
+
+    /// Every unit that was issued is somewhere, once.
+    fn check_money(&self, names: &Names) -> Result<(), Violation> {
+        let mut accounted: Amount = self.balances.values().sum();
+        for (id, known) in &self.jobs {
+            let (job, escrow) = (names.job(id), &known.job.escrow);
+            let sum = escrow.paid + escrow.network + escrow.refunded + escrow.held;
+            if sum != escrow.deposited {
+                return Err(Violation::Escrow {
+                    job,
+                    deposited: escrow.deposited,
+                    accounted: sum,
+                });
+            }
+            let got: Amount = known.paid.values().sum();
+            if got != escrow.paid {
+                return Err(Violation::Payouts {
+                    job,
+                    left: escrow.paid,
+                    got,
+                });
+            }
+            if !known.job.state.is_open() && escrow.held > 0 {
+                let held = escrow.held;
+                return Err(Violation::Held { job, held });
+            }
+            accounted += escrow.held;
+        }
+        if accounted != self.issued {
+            return Err(Violation::Money {
+                issued: self.issued,
+                accounted,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,331 @@
+//! What a run is made of. The same configuration gives the same run, byte for byte.
+
+use clap::{Args, Parser};
+use std::{fmt, str::FromStr};
+
+/// A run's configuration.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Devices
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub devices: u32,
+    /// Tasks of each job
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub tasks: u32,
+    /// Replicas of each task: 1, or an odd number from 3 to 15
+    #[arg(long, default_value_t = 3)]
+    pub replicas: u8,
+    /// Jobs
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub jobs: u32,
+    /// What a task takes an ordinary desktop, in seconds
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=240))]
+    pub task_s: u32,
+    /// What all luck is drawn from
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// What goes wrong: none, mild, rough or hostile, or rates in thousandths such as
+    /// rough,loss=20,crash=500
+    #[arg(long, default_value_t = Faults::default())]
+    pub faults: Faults,
+    /// How long networks, disks, power and the masternode have their faults, in seconds; slow, failing
+    /// and lying devices stay what they are
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub faults_s: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            devices: 100,
+            tasks: 1_000,
+            replicas: 3,
+            jobs: 1,
+            task_s: 20,
+            seed: 0,
+            faults: Faults::default(),
+            faults_s: 300,
+        }
+    }
+}
+
+/// As the arguments of `quern-simulate grid` that give the same run.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            devices,
+            tasks,
+            replicas,
+            jobs,
+            task_s,
+            seed,
+            faults,
+            faults_s,
+        } = self;
+        write!(
+            f,
+            "--devices {devices} --tasks {tasks} --replicas {replicas} --jobs {jobs} \
+             --task-s {task_s} --seed {seed} --faults {faults} --faults-s {faults_s}"
+        )
+    }
+}
+
+impl FromStr for Config {
+    type Err = clap::Error;
+
+    fn from_str(arguments: &str) -> Result<Self, clap::Error> {
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            config: Config,
+        }
+        let arguments = std::iter::once("grid").chain(arguments.split_whitespace());
+        Ok(Line::try_parse_from(arguments)?.config)
+    }
+}
+
+/// What goes wrong, each with a rate in thousandths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Devices that take ten times as long as they should.
+    pub slow: u32,
+    /// Devices on which half of all tasks fail.
+    pub failing: u32,
+    /// Devices that make their answers up, each its own.
+    pub lying: u32,
+    /// Devices that make their answers up, all the same.
+    pub colluding: u32,
+    /// Times a minute that a device goes away.
+    pub churn: u32,
+    /// Times a minute that a device's owner needs it.
+    pub busy: u32,
+    /// Messages that are lost.
+    pub loss: u32,
+    /// Messages that come twice.
+    pub duplicate: u32,
+    /// Times a minute that some devices are cut off.
+    pub partition: u32,
+    /// Times a minute that the masternode dies.
+    pub crash: u32,
+    /// Transactions that do not get into a block.
+    pub unsettled: u32,
+    /// Replicas that cannot be handed out because a file cannot be read.
+    pub unreadable: u32,
+    /// Devices that are banned.
+    pub ban: u32,
+    /// Jobs that their owner cancels.
+    pub cancel: u32,
+}
+
+/// A rate's name and place.
+type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
+
+/// All of them, in the order in which they are written.
+const KINDS: [Kind; 14] = [
+    ("slow", |it| &mut it.slow),
+    ("failing", |it| &mut it.failing),
+    ("lying", |it| &mut it.lying),
+    ("colluding", |it| &mut it.colluding),
+    ("churn", |it| &mut it.churn),
+    ("busy", |it| &mut it.busy),
+    ("loss", |it| &mut it.loss),
+    ("duplicate", |it| &mut it.duplicate),
+    ("partition", |it| &mut it.partition),
+    ("crash", |it| &mut it.crash),
+    ("unsettled", |it| &mut it.unsettled),
+    ("unreadable", |it| &mut it.unreadable),
+    ("ban", |it| &mut it.ban),
+    ("cancel", |it| &mut it.cancel),
+];
+
+impl Faults {
+    /// Nothing at all.
+    pub const NONE: Self = Self {
+        slow: 0,
+        failing: 0,
+        lying: 0,
+        colluding: 0,
+        churn: 0,
+        busy: 0,
+        loss: 0,
+        duplicate: 0,
+        partition: 0,
+        crash: 0,
+        unsettled: 0,
+        unreadable: 0,
+        ban: 0,
+        cancel: 0,
+    };
+
+    /// A good day: some devices are slow or come and go, and a message is lost now and then.
+    pub const MILD: Self = Self {
+        slow: 30,
+        failing: 20,
+        lying: 20,
+        churn: 50,
+        busy: 50,
+        loss: 5,
+        duplicate: 5,
+        unsettled: 50,
+        ..Self::NONE
+    };
+
+    /// A bad day.
+    pub const ROUGH: Self = Self {
+        slow: 80,
+        failing: 60,
+        lying: 60,
+        colluding: 60,
+        churn: 300,
+        busy: 200,
+        loss: 20,
+        duplicate: 20,
+        partition: 500,
+        crash: 1_000,
+        unsettled: 200,
+        unreadable: 10,
+        ..Self::NONE
+    };
+
+    /// A day on which everything happens at once.
+    pub const HOSTILE: Self = Self {
+        slow: 120,
+        failing: 100,
+        lying: 120,
+        colluding: 120,
+        churn: 1_000,
+        busy: 500,
+        loss: 50,
+        duplicate: 50,
+        partition: 2_000,
+        crash: 4_000,
+        unsettled: 400,
+        unreadable: 30,
+        ban: 30,
+        cancel: 100,
+    };
+
+    /// Those that have a name.
+    pub const NAMED: [(&'static str, Self); 4] = [
+        ("none", Self::NONE),
+        ("mild", Self::MILD),
+        ("rough", Self::ROUGH),
+        ("hostile", Self::HOSTILE),
+    ];
+}
+
+/// A text names no faults.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultsError {
+    /// There is no such kind of fault.
+    #[error(
+        "there are no faults `{name}`; name none, mild, rough, hostile, or one of {}",
+        names()
+    )]
+    Unknown {
+        /// What was named.
+        name: String,
+    },
+    /// A rate is no number.
+    #[error(
+        "the rate of {name} is a whole number of thousandths, at most 1000000; `{rate}` is none"
+    )]
+    Rate {
+        /// Whose.
+        name: String,
+        /// What was given.
+        rate: String,
+    },
+}
+
+/// The highest rate, in thousandths: a thousand times a minute.
+const RATE_MAX: u32 = 1_000_000;
+
+fn names() -> String {
+    KINDS.map(|(name, _)| name).join(", ")
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rates = *self;
+        let mut separator = "";
+        for (name, rate) in KINDS {
+            let rate = *rate(&mut rates);
+            if rate > 0 {
+                write!(f, "{separator}{name}={rate}")?;
+                separator = ",";
+            }
+        }
+        if *self == Self::NONE {
+            f.write_str("none")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Faults {
+    type Err = FaultsError;
+
+    fn from_str(text: &str) -> Result<Self, FaultsError> {
+        let mut faults = Self::NONE;
+        for item in text.split(',').filter(|item| !item.is_empty()) {
+            let (name, rate) = item.split_once('=').unwrap_or((item, ""));
+            if let Some((_, named)) = Self::NAMED.iter().find(|(known, _)| *known == item) {
+                faults = *named;
+            } else if let Some((_, place)) = KINDS.iter().find(|(known, _)| *known == name) {
+                let parsed = rate.parse::<u32>().ok().filter(|rate| *rate <= RATE_MAX);
+                *place(&mut faults) = parsed.ok_or_else(|| FaultsError::Rate {
+                    name: name.to_owned(),
+                    rate: rate.to_owned(),
+                })?;
+            } else {
+                return Err(FaultsError::Unknown {
+                    name: name.to_owned(),
+                });
+            }
+        }
+        Ok(faults)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_reads_back_as_it_is_written() {
+        for (_, faults) in Faults::NAMED {
+            let config = Config {
+                devices: 7,
+                replicas: 5,
+                seed: u64::MAX,
+                faults,
+                ..Config::default()
+            };
+            assert_eq!(config.to_string().parse::<Config>().unwrap(), config);
+        }
+        assert_eq!("".parse::<Config>().unwrap(), Config::default());
+    }
+
+    #[test]
+    fn rates_change_what_was_named_before_them() {
+        let faults: Faults = "hostile,crash=0,loss=7".parse().unwrap();
+        let expected = Faults {
+            crash: 0,
+            loss: 7,
+            ..Faults::HOSTILE
+        };
+        assert_eq!(faults, expected);
+        assert_eq!(faults.to_string().parse::<Faults>().unwrap(), faults);
+    }
+
+    #[test]
+    fn what_is_no_fault_is_named() {
+        let words = |text: &str| text.parse::<Faults>().unwrap_err().to_string();
+        assert!(words("losses=3").contains("`losses`"));
+        assert!(words("loss=often").contains("`often`"));
+        assert!(words("loss").contains("rate of loss"));
+        assert!("--devices 0".parse::<Config>().is_err());
+    }
+}

@@ -1,0 +1,438 @@
+//! What a device does and what happens to it.
+
+use super::{AtDevice, Character};
+use crate::{
+    grid::{
+        network::KEEPALIVE_MS,
+        violation::Violation,
+        work::{Says, benchmark_output},
+        world::{Coming, World},
+    },
+    population::exponential,
+};
+use quern_primitives::ids::DeviceId;
+use quern_protocol::{Assignment, Benchmark, ReplicaId, Unavailable, limits::TASKS_IN_HAND_MAX};
+use quern_worker::{
+    availability::{Verdict, Withheld},
+    core::{Core, Effect, Event, Fault, Restored, Sealed, Tick},
+};
+use rand::RngExt as _;
+use std::ops::Range;
+
+/// The masternode's network key.
+const MASTERNODE: DeviceId = DeviceId([5; 32]);
+
+/// How long fetching a task takes, in milliseconds.
+const FETCH_MS: Range<u64> = 50..600;
+
+/// How often a failing device fails, in thousandths of what it fetches and of what it runs.
+const FAILING_PERMILLE: u32 = 300;
+
+/// How often a machine is looked at, in milliseconds.
+const LOOK_MS: u64 = 30_000;
+
+/// How long its owner uses a machine, and how long a device is away, in milliseconds, on average.
+const BUSY_MS: f64 = 45_000.0;
+const AWAY_MS: f64 = 45_000.0;
+
+impl World<'_> {
+    /// A device is switched on.
+    pub(in crate::grid) fn returns(&mut self, device: u32) -> Result<(), Violation> {
+        self.happening(&format!("d{device} comes"));
+        let now = self.clock.now().0;
+        let machine = self.machine(device);
+        let kept = std::mem::take(&mut machine.kept);
+        machine.core = Some(Core::new(machine.settings(), kept));
+        machine.started = now;
+        machine.is_in_use = false;
+        let faults = self.config.faults;
+        if let Some(in_ms) = self.next_in_ms(faults.churn) {
+            self.plan_at_device(device, in_ms, AtDevice::Leaves);
+        }
+        if let Some(in_ms) = self.next_in_ms(faults.busy) {
+            self.plan_at_device(device, in_ms, AtDevice::OwnerComes);
+        }
+        self.plan_at_device(device, 0, AtDevice::Looks);
+        self.device_step(device, Event::Masternodes(vec![MASTERNODE]))
+    }
+
+    pub(in crate::grid) fn at_device(
+        &mut self,
+        device: u32,
+        what: AtDevice,
+    ) -> Result<(), Violation> {
+        let masternode = MASTERNODE;
+        match what {
+            AtDevice::Wakes { at } => {
+                let machine = self.machine(device);
+                if machine.wake_at != Some(at) {
+                    return Ok(());
+                }
+                machine.wake_at = None;
+                self.device_step(device, Event::Woken)
+            }
+            AtDevice::Connected { connection } => self.connected(device, connection),
+            AtDevice::Disconnected { connection } => self.disconnected(device, connection),
+            AtDevice::HearsNothing => {
+                let machine = self.machine(device);
+                if machine.cuts == 0 {
+                    return Ok(());
+                }
+                let Some(link) = machine.link() else {
+                    return Ok(());
+                };
+                self.clock.plan(0, Coming::LinkEnds(link));
+                self.disconnected(device, link.connection)
+            }
+            AtDevice::Answered {
+                connection,
+                number,
+                answer,
+            } => {
+                let answered = Event::Answered {
+                    masternode,
+                    connection,
+                    number,
+                    answer: answer.map(|answer| *answer),
+                };
+                self.device_step(device, answered)
+            }
+            AtDevice::Prepared { id, fault } => {
+                let event = match fault {
+                    None => Event::Prepared { id },
+                    Some(fault) => Event::Failed { id, fault },
+                };
+                self.device_step(device, event)
+            }
+            AtDevice::Ends { run, fault } => self.run_ends(device, run, fault),
+            AtDevice::Delivered { id } => self.delivers(device, id),
+            AtDevice::Benchmarked { run, output } => {
+                if self.machine(device).benchmarking != Some(run) {
+                    return Ok(());
+                }
+                self.machine(device).benchmarking = None;
+                self.device_step(device, Event::Benchmarked { output })?;
+                self.runs_next(device);
+                Ok(())
+            }
+            AtDevice::Looks => {
+                self.plan_at_device(device, LOOK_MS, AtDevice::Looks);
+                self.looks(device)
+            }
+            AtDevice::OwnerComes => {
+                self.machine(device).is_in_use = true;
+                let in_ms = exponential(BUSY_MS, &mut self.chance) as u64;
+                self.plan_at_device(device, in_ms, AtDevice::OwnerGoes);
+                self.looks(device)
+            }
+            AtDevice::OwnerGoes => {
+                self.machine(device).is_in_use = false;
+                if let Some(in_ms) = self.next_in_ms(self.config.faults.busy) {
+                    self.plan_at_device(device, in_ms, AtDevice::OwnerComes);
+                }
+                self.looks(device)
+            }
+            AtDevice::Leaves => self.leaves(device),
+        }
+    }
+
+    /// Tells a device something, and does what it wants.
+    fn device_step(&mut self, device: u32, event: Event) -> Result<(), Violation> {
+        let now = self.clock.now().0;
+        let machine = self.machine(device);
+        let tick = Tick(now - machine.started);
+        let Some(core) = &mut machine.core else {
+            return Ok(());
+        };
+        let effects = core.step(tick, event);
+        let held = core.in_hand().count();
+        if held > TASKS_IN_HAND_MAX {
+            return Err(Violation::TooManyInHand { device, held });
+        }
+        let mut leaves = false;
+        for effect in effects {
+            leaves |= effect == Effect::Leave;
+            self.do_at_device(device, effect)?;
+        }
+        if leaves {
+            self.switches_off(device);
+        } else {
+            self.plan_wake(device);
+        }
+        Ok(())
+    }
+
+    fn plan_wake(&mut self, device: u32) {
+        let now = self.clock.now().0;
+        let machine = self.machine(device);
+        let due = machine.core.as_ref().and_then(Core::next_wakeup);
+        let Some(due) = due else {
+            return;
+        };
+        let at = machine.started.saturating_add(due.0).max(now + 1);
+        if machine.wake_at.is_none_or(|planned| at < planned) {
+            machine.wake_at = Some(at);
+            self.plan_at_device(device, at - now, AtDevice::Wakes { at });
+        }
+    }
+
+    fn do_at_device(&mut self, device: u32, effect: Effect) -> Result<(), Violation> {
+        match effect {
+            Effect::Connect { connection, .. } => self.connects(device, connection),
+            Effect::Close { .. } => self.hangs_up(device),
+            Effect::Ask {
+                connection,
+                number,
+                request,
+                ..
+            } => self.sends(device, connection, number, request)?,
+            Effect::Prepare { assignment, .. } => self.prepares(device, *assignment),
+            Effect::Run { id } => {
+                self.machine(device).queue.push_back(id);
+                self.runs_next(device);
+            }
+            Effect::Deliver { id } => {
+                let in_ms = self.chance.random_range(FETCH_MS);
+                self.plan_at_device(device, in_ms, AtDevice::Delivered { id });
+            }
+            Effect::Abandon { id } => {
+                let machine = self.machine(device);
+                machine.given.remove(&id);
+                machine.queue.retain(|queued| *queued != id);
+                if machine.running.is_some_and(|(running, _)| running == id) {
+                    machine.running = None;
+                    self.runs_next(device);
+                }
+            }
+            Effect::Benchmark { benchmark } => self.runs_benchmark(device, &benchmark),
+            Effect::StopBenchmark => {
+                let run = self.machine(device).next_run();
+                self.machine(device).benchmarking = Some(run);
+                let output = None;
+                self.plan_at_device(device, 0, AtDevice::Benchmarked { run, output });
+            }
+            // The files, the owner and the end of a life are seen to elsewhere, or not at all.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn connected(&mut self, device: u32, connection: u64) -> Result<(), Violation> {
+        let machine = self.machine(device);
+        if machine.connection != Some(connection) {
+            return Ok(());
+        }
+        if machine.cuts > 0 || self.office.core.is_none() {
+            return self.disconnected(device, connection);
+        }
+        let machine = self.machine(device);
+        machine.is_connected = true;
+        if let Some(link) = machine.link() {
+            self.office.links.entry(device).or_default().insert(link);
+        }
+        let connected = Event::Connected {
+            masternode: MASTERNODE,
+            connection,
+        };
+        self.device_step(device, connected)
+    }
+
+    fn disconnected(&mut self, device: u32, connection: u64) -> Result<(), Violation> {
+        let machine = self.machine(device);
+        if machine.connection != Some(connection) {
+            return Ok(());
+        }
+        machine.connection = None;
+        machine.is_connected = false;
+        let disconnected = Event::Disconnected {
+            masternode: MASTERNODE,
+            connection,
+        };
+        self.device_step(device, disconnected)
+    }
+
+    fn prepares(&mut self, device: u32, assignment: Assignment) {
+        let id = assignment.id;
+        let in_ms = self.chance.random_range(FETCH_MS);
+        let fails = self.fails(device);
+        self.machine(device).given.insert(id, assignment);
+        let fault = fails.then_some(Fault::BadInput);
+        self.plan_at_device(device, in_ms, AtDevice::Prepared { id, fault });
+    }
+
+    /// Whether something fails on a device that does not do well.
+    fn fails(&mut self, device: u32) -> bool {
+        self.machine(device).character == Character::Failing
+            && self.chance.random_range(0..1_000u32) < FAILING_PERMILLE
+    }
+
+    /// Starts the next task in the sandbox's queue, if none runs.
+    fn runs_next(&mut self, device: u32) {
+        let fails = self.fails(device);
+        let machine = &mut self.machines[device as usize];
+        if machine.running.is_some() || machine.benchmarking.is_some() {
+            return;
+        }
+        let next = machine.queue.pop_front();
+        let assignment = next.and_then(|id| machine.given.get(&id));
+        let Some(assignment) = assignment else {
+            return;
+        };
+        let Some(work) = self.works.get(&assignment.id.job) else {
+            return;
+        };
+        let fuel = work.fuel(assignment.id.task);
+        let time_ms = assignment.limits.time_ms;
+        let (id, takes_ms) = (assignment.id, machine.takes_ms(fuel, &mut self.chance));
+        let (in_ms, fault) = match () {
+            () if fails => (takes_ms / 2, Some(Fault::NoRoom)),
+            () if takes_ms > time_ms => (time_ms, Some(Fault::TooSlow)),
+            () => (takes_ms, None),
+        };
+        let run = machine.next_run();
+        machine.running = Some((id, run));
+        self.plan_at_device(device, in_ms, AtDevice::Ends { run, fault });
+    }
+
+    fn run_ends(&mut self, device: u32, run: u64, fault: Option<Fault>) -> Result<(), Violation> {
+        let machine = self.machine(device);
+        let Some((id, _)) = machine.running.take_if(|(_, running)| *running == run) else {
+            return Ok(());
+        };
+        let assignment = machine.given.remove(&id);
+        let work = self.works.get(&id.job);
+        let machine = &self.machines[device as usize];
+        let finished = assignment
+            .zip(work)
+            .filter(|_| fault.is_none())
+            .and_then(|(assignment, work)| machine.answer(work, &assignment));
+        let event = match finished {
+            Some(finished) => {
+                let says = machine.character.says(device, id.task);
+                self.counts.lies += u64::from(says != Says::TheTruth);
+                Event::Ran { finished }
+            }
+            None => {
+                let fault = fault.unwrap_or(Fault::NoRoom);
+                Event::Failed { id, fault }
+            }
+        };
+        self.device_step(device, event)?;
+        self.runs_next(device);
+        Ok(())
+    }
+
+    fn runs_benchmark(&mut self, device: u32, benchmark: &Benchmark) {
+        let machine = &mut self.machines[device as usize];
+        let in_ms = machine.takes_ms(benchmark.fuel, &mut self.chance);
+        let run = machine.next_run();
+        machine.benchmarking = Some(run);
+        let output = match machine.character {
+            Character::Lying => [0; 8],
+            _ => benchmark_output(&benchmark.input),
+        };
+        let output = Some(output);
+        self.plan_at_device(device, in_ms, AtDevice::Benchmarked { run, output });
+    }
+
+    /// The last piece of a result is at the masternode, or the connection broke before.
+    fn delivers(&mut self, device: u32, id: ReplicaId) -> Result<(), Violation> {
+        let machine = &self.machines[device as usize];
+        let Some(link) = machine.link() else {
+            // It is delivered again over the next connection.
+            return Ok(());
+        };
+        let unreachable = Event::Failed {
+            id,
+            fault: Fault::Unreachable,
+        };
+        let is_open = self.office.greeted.contains(&device)
+            && self
+                .office
+                .links
+                .get(&device)
+                .is_some_and(|it| it.contains(&link));
+        let event = match &self.office.core {
+            Some(core) if machine.cuts == 0 && is_open => {
+                let owed = machine.core.as_ref().and_then(|core| {
+                    let mut owed = core.unacknowledged();
+                    owed.find(|(_, finished)| finished.id() == id)
+                });
+                match (owed, core.given(&machine.id, id)) {
+                    (Some((_, finished)), Some(_)) => {
+                        let root = finished.receipt.payload.output_root;
+                        let bytes = match &finished.sealed {
+                            Sealed::Kept { bytes } => *bytes,
+                            Sealed::Here(sealed) => sealed.len() as u64,
+                        };
+                        let delivered = &mut self.disk.delivered;
+                        delivered.insert((machine.id, id), (bytes, root));
+                        Event::Delivered { id }
+                    }
+                    _ => {
+                        let fault = Fault::NotAssigned;
+                        Event::Failed { id, fault }
+                    }
+                }
+            }
+            _ => unreachable,
+        };
+        self.device_step(device, event)
+    }
+
+    /// Sees how the machine is, and whether its owner needs it.
+    fn looks(&mut self, device: u32) -> Result<(), Violation> {
+        let machine = self.machine(device);
+        let mut state = machine.state.clone();
+        let mut verdict = Verdict::Available;
+        if machine.is_in_use {
+            state.unavailable = vec![Unavailable::InUse];
+            verdict = Verdict::Withheld(vec![Withheld::InUse {
+                idle_s: Some(0),
+                idle_s_min: 600,
+            }]);
+        }
+        self.device_step(device, Event::Measured { state, verdict })
+    }
+
+    /// A device stops, or its power goes.
+    fn leaves(&mut self, device: u32) -> Result<(), Violation> {
+        self.counts.departures += 1;
+        if self.chance.random::<bool>() {
+            self.happening(&format!("d{device} stops"));
+            return self.device_step(device, Event::Stop);
+        }
+        self.happening(&format!("d{device} goes"));
+        if let Some(link) = self.machine(device).link() {
+            let is_noticed = self.chance.random::<bool>();
+            let in_ms = if is_noticed { 0 } else { KEEPALIVE_MS };
+            self.clock.plan(in_ms, Coming::LinkEnds(link));
+        }
+        self.switches_off(device);
+        Ok(())
+    }
+
+    /// A device is off. What it owes is on its disk; what it computed is lost.
+    fn switches_off(&mut self, device: u32) {
+        let machine = self.machine(device);
+        if let Some(core) = machine.core.take() {
+            let owed = core.unacknowledged();
+            machine.kept = owed
+                .map(|(masternode, finished)| Restored {
+                    masternode: *masternode,
+                    finished: finished.clone(),
+                })
+                .collect();
+        }
+        machine.life += 1;
+        machine.wake_at = None;
+        machine.connection = None;
+        machine.is_connected = false;
+        machine.given.clear();
+        machine.queue.clear();
+        machine.running = None;
+        machine.benchmarking = None;
+        let in_ms = exponential(AWAY_MS, &mut self.chance) as u64;
+        self.clock.plan(in_ms, Coming::Returns(device));
+    }
+}

@@ -1,0 +1,264 @@
+//! What must never happen.
+
+use quern_job_rules::{life::LifeError, settlement::BatchError};
+use quern_primitives::{
+    amount::Amount,
+    ids::{BatchSequence, ReplicaIndex, TaskIndex},
+};
+use quern_protocol::DecodeError;
+
+/// Something that must never happen, and did. Jobs, devices and accounts have the numbers that they
+/// have in the trace.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A job's escrow is not what went in.
+    #[error("the money of job {job} does not add up: {deposited} went in, {accounted} is there")]
+    Escrow {
+        /// The job.
+        job: u32,
+        /// What its owner put in.
+        deposited: Amount,
+        /// Paid, refunded and held together.
+        accounted: Amount,
+    },
+    /// Money was made or lost.
+    #[error("money was made or lost: {issued} was issued, {accounted} is there")]
+    Money {
+        /// What there must be.
+        issued: Amount,
+        /// What there is.
+        accounted: Amount,
+    },
+    /// What accounts got is not what left the escrow for them.
+    #[error("job {job} paid {left} out of its escrow, and its accounts got {got}")]
+    Payouts {
+        /// The job.
+        job: u32,
+        /// What left the escrow.
+        left: Amount,
+        /// What arrived.
+        got: Amount,
+    },
+    /// An account was not paid what the verdicts say.
+    #[error("by the verdicts of job {job} account {account} gets {owed}, and it got {paid}")]
+    Pay {
+        /// The job.
+        job: u32,
+        /// The account.
+        account: u32,
+        /// What the verdicts of settled tasks say.
+        owed: Amount,
+        /// What it got.
+        paid: Amount,
+    },
+    /// A job that is over holds money.
+    #[error("job {job} is over and still holds {held}")]
+    Held {
+        /// The job.
+        job: u32,
+        /// How much.
+        held: Amount,
+    },
+    /// A task was settled again.
+    #[error("task {task} of job {job} was settled twice")]
+    SettledTwice {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+    },
+    /// The chain will never take a batch that has its turn.
+    #[error("batch {sequence} of job {job} has its turn, and the chain will never take it: {why}")]
+    BatchRefused {
+        /// The job.
+        job: u32,
+        /// The batch.
+        sequence: BatchSequence,
+        /// What the chain says.
+        why: BatchError,
+    },
+    /// The chain will never take a job's end.
+    #[error("the chain will never end job {job} for task {task}: {why}")]
+    EndRefused {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// What the chain says.
+        why: LifeError,
+    },
+    /// A batch was sent that is not on disk, or not like this.
+    #[error("batch {sequence} of job {job} was sent and is not on disk, or is another one there")]
+    SentUnwritten {
+        /// The job.
+        job: u32,
+        /// The batch.
+        sequence: BatchSequence,
+    },
+    /// A batch does not follow the one before it.
+    #[error("batch {sequence} of job {job} was composed where batch {expected} is next")]
+    BatchOutOfOrder {
+        /// The job.
+        job: u32,
+        /// The batch.
+        sequence: BatchSequence,
+        /// The number it should have.
+        expected: BatchSequence,
+    },
+    /// Something was done that relies on a task's end before that was on disk.
+    #[error("the end of task {task} of job {job} was acted upon before it was on disk")]
+    EndUnwritten {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+    },
+    /// A job's log has a gap.
+    #[error("place {position} of the log of job {job} was written where place {expected} is next")]
+    LogGap {
+        /// The job.
+        job: u32,
+        /// The place.
+        position: u64,
+        /// The next free one.
+        expected: u64,
+    },
+    /// An account has two replicas of a task.
+    #[error("account {account} has replicas {first} and {second} of task {task} of job {job}")]
+    TwoReplicas {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The account.
+        account: u32,
+        /// What it had.
+        first: ReplicaIndex,
+        /// What it got.
+        second: ReplicaIndex,
+    },
+    /// A replica was given while somebody has it or has answered it.
+    #[error("replica {replica} of task {task} of job {job} was given a second time")]
+    GivenTwice {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The replica.
+        replica: ReplicaIndex,
+    },
+    /// Something of a job was given that is not being computed.
+    #[error("task {task} of job {job} was given to device {device}, and the job is not running")]
+    ClosedJobGiven {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device.
+        device: u32,
+    },
+    /// A task was given that has its verdict.
+    #[error("task {task} of job {job} was given to device {device}, and it is decided")]
+    DecidedTaskGiven {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device.
+        device: u32,
+    },
+    /// A device was given more than it may hold.
+    #[error("device {device} was given a task more while it held {held}")]
+    TooManyGiven {
+        /// The device.
+        device: u32,
+        /// How many it held.
+        held: u32,
+    },
+    /// A device holds more than it may.
+    #[error("device {device} holds {held} tasks")]
+    TooManyInHand {
+        /// The device.
+        device: u32,
+        /// How many.
+        held: usize,
+    },
+    /// A report was taken from a device that does not hold the replica.
+    #[error(
+        "device {device} answered replica {replica} of task {task} of job {job} without having it"
+    )]
+    ReportUnheld {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The replica.
+        replica: ReplicaIndex,
+        /// The device.
+        device: u32,
+    },
+    /// A wrong answer was accepted without a majority for it.
+    #[error(
+        "a wrong answer to task {task} of job {job} was accepted, which {votes} of {heard} accounts gave"
+    )]
+    WrongAnswer {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// Accounts that gave it.
+        votes: usize,
+        /// Accounts that answered.
+        heard: usize,
+    },
+    /// A task has two ends.
+    #[error("task {task} of job {job} was decided twice")]
+    DecidedTwice {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+    },
+    /// A report was acknowledged that is not on disk.
+    #[error(
+        "the report of device {device} on replica {replica} of task {task} of job {job} was \
+         acknowledged and is not on disk"
+    )]
+    AcknowledgedUnwritten {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The replica.
+        replica: ReplicaIndex,
+        /// The device.
+        device: u32,
+    },
+    /// A report was acknowledged and is in no verdict of a job that was settled as a whole.
+    #[error(
+        "the report of device {device} on replica {replica} of task {task} of job {job} was \
+         acknowledged and is in no verdict"
+    )]
+    AcknowledgedLost {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The replica.
+        replica: ReplicaIndex,
+        /// The device.
+        device: u32,
+    },
+    /// A message breaks a limit of the wire.
+    #[error("a message breaks a limit of the wire: {why}")]
+    Message {
+        /// Which.
+        why: DecodeError,
+    },
+    /// A job does not end although its deadline has passed.
+    #[error("job {job} does not end although its deadline has passed")]
+    NeverEnds {
+        /// The job.
+        job: u32,
+    },
+}

@@ -1,0 +1,101 @@
+//! What goes wrong by itself: devices that come and go, partitions, deaths of the masternode.
+
+use super::{
+    machine::AtDevice,
+    network::KEEPALIVE_MS,
+    world::{Coming, World},
+};
+use crate::population::exponential;
+use rand::RngExt as _;
+use std::ops::Range;
+
+/// A minute, in milliseconds.
+const MINUTE_MS: f64 = 60_000.0;
+
+/// How long short and long partitions last, in milliseconds: connections outlive only the short ones.
+const CUT_MS: [Range<u64>; 2] = [500..10_000, 20_000..60_000];
+
+/// Of a thousand devices, so many are in a partition.
+const CUT_PERMILLE: Range<u32> = 50..500;
+
+impl World<'_> {
+    /// Plans what is to go wrong in this run.
+    pub(super) fn plan_weather(&mut self) {
+        let faults = self.config.faults;
+        self.plan_next(faults.partition, Coming::CutBegins);
+        self.plan_next(faults.crash, Coming::Dies);
+        for device in 0..self.config.devices {
+            self.plan_some_time(faults.ban, Coming::Bans(device));
+        }
+        let jobs: Vec<_> = self.works.keys().copied().collect();
+        for job in jobs {
+            self.plan_some_time(faults.cancel, Coming::Cancels(job));
+        }
+    }
+
+    /// Plans what happens once in so many of a thousand runs, at any time before the faults end.
+    fn plan_some_time(&mut self, permille: u32, what: Coming) {
+        let ends_ms = u64::from(self.config.faults_s) * 1_000;
+        if self.goes_wrong(permille) {
+            let in_ms = self.chance.random_range(0..ends_ms);
+            self.clock.plan(in_ms, what);
+        }
+    }
+
+    /// Plans the next of things that happen so many thousandths of a time a minute, until the faults
+    /// end.
+    fn plan_next(&mut self, permille: u32, what: Coming) {
+        if let Some(in_ms) = self.next_in_ms(permille) {
+            self.clock.plan(in_ms, what);
+        }
+    }
+
+    /// When something happens next, of those that happen so many thousandths of a time a minute; none
+    /// if the faults end before.
+    pub(super) fn next_in_ms(&mut self, permille: u32) -> Option<u64> {
+        if permille == 0 {
+            return None;
+        }
+        let mean_ms = MINUTE_MS * 1_000.0 / f64::from(permille);
+        let in_ms = exponential(mean_ms, &mut self.chance) as u64 + 1;
+        let ends_ms = u64::from(self.config.faults_s) * 1_000;
+        (self.clock.now().0 + in_ms < ends_ms).then_some(in_ms)
+    }
+
+    /// The masternode is to die, unless it is dead.
+    pub(super) fn dies_soon(&mut self) {
+        self.office.dies_soon = self.office.core.is_some();
+        self.plan_next(self.config.faults.crash, Coming::Dies);
+    }
+
+    /// Some devices are cut off from the masternode.
+    pub(super) fn cut_begins(&mut self) {
+        let permille = self.chance.random_range(CUT_PERMILLE);
+        let mut cut = Vec::new();
+        for device in 0..self.config.devices {
+            if self.chance.random_range(0..1_000u32) < permille {
+                self.machine(device).cuts += 1;
+                cut.push(device);
+                self.plan_at_device(device, KEEPALIVE_MS, AtDevice::HearsNothing);
+            }
+        }
+        self.counts.partitions += 1;
+        self.happening(&format!("{} devices are cut off", cut.len()));
+        let [short, long] = CUT_MS;
+        let lasts = match self.chance.random::<bool>() {
+            true => short,
+            false => long,
+        };
+        let in_ms = self.chance.random_range(lasts);
+        self.clock.plan(in_ms, Coming::CutEnds(cut));
+        self.plan_next(self.config.faults.partition, Coming::CutBegins);
+    }
+
+    pub(super) fn cut_ends(&mut self, devices: &[u32]) {
+        for device in devices {
+            let machine = self.machine(*device);
+            machine.cuts = machine.cuts.saturating_sub(1);
+        }
+        self.happening(&format!("{} devices are back", devices.len()));
+    }
+}

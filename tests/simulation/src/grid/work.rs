@@ -1,0 +1,240 @@
+//! What is computed: tiny tasks whose right results are known.
+
+use super::{
+    chain::{BLOCK_MS, FIRST_BLOCK, OWNER},
+    config::Config,
+};
+use quern_masternode::core::{JobPlan, PlannedAssignment};
+use quern_primitives::{
+    amount::Amount,
+    device::Class,
+    ids::{BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex},
+    job::{Agreement, ByteLevel, Preferences, Submission, job_id},
+    limits::JOB_LIFETIME_BLOCKS_MAX,
+    receipt::{Answer, Exit},
+};
+use quern_protocol::{Assignment, SealedKey, ShardFacts, TaskLimits};
+use quern_shards::{keys::ShardKey, result::result_commitment};
+use sha2::{Digest as _, Sha256};
+
+pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
+
+/// The engine that all devices run.
+pub(super) const ENGINE: Digest = Digest([6; 32]);
+
+/// Fuel of a second on an ordinary desktop.
+const FUEL_PER_S: u64 = crate::population::DESKTOP_SPEED as u64 * 1_000;
+
+/// Fuel of tasks differs by less than this; the owner allows twice what the shortest takes.
+const FUEL_SPREAD: u64 = 1_000;
+
+const RESULT_BYTES: usize = 8;
+
+/// Time that a job has beside what its work takes and beside faults, in milliseconds: devices that
+/// had bad luck are left without work for some of it.
+const PATIENCE_MS: u64 = 2 * 3_600_000;
+
+/// What a device says about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// What comes of it.
+    TheTruth,
+    /// A result that nobody else has.
+    OwnLie(u32),
+    /// The result that all colluders have agreed on.
+    CommonLie,
+    /// That the program traps, as all colluders have agreed.
+    ItTraps,
+}
+
+/// What comes of a task.
+pub(super) struct Made {
+    pub(super) exit: Exit,
+    pub(super) fuel: u64,
+    pub(super) result: Vec<u8>,
+}
+
+/// A job's work.
+pub(super) struct Work {
+    pub(super) id: JobId,
+    pub(super) submission: Submission,
+    fuel: u64,
+}
+
+impl Work {
+    pub(super) fn new(config: &Config, number: u32) -> Self {
+        let mut salt = [0; 16];
+        salt[..4].copy_from_slice(&number.to_le_bytes());
+        salt[8..].copy_from_slice(&config.seed.to_le_bytes());
+        let agreement = match config.replicas {
+            1 => Agreement::Single,
+            replicas => Agreement::Majority { replicas },
+        };
+        let fuel = u64::from(config.task_s) * FUEL_PER_S;
+        let id = job_id(&GENESIS, &OWNER, &salt);
+        let submission = Submission {
+            salt,
+            program: ProgramHash(digest("program", &id, 0)),
+            manifest: Digest(digest("manifest", &id, 0)),
+            shards_root: Digest(digest("shards", &id, 0)),
+            key_commitment: Digest(digest("key", &id, 0)),
+            tasks: config.tasks,
+            input_bytes: u64::from(config.tasks) * 100,
+            fuel_per_task_max: fuel * 2,
+            memory_bytes_max: 64 * 1024 * 1024,
+            result_bytes_max: 1_024,
+            agreement,
+            class: Class::Pinned,
+            preferences: Preferences::default(),
+            level: [ByteLevel::Balanced, ByteLevel::High, ByteLevel::Low][number as usize % 3],
+            deadline: deadline(config),
+            price_max: Amount::MAX,
+            owner_sealing_key: SealingKey([6; 32]),
+        };
+        Self {
+            id,
+            submission,
+            fuel,
+        }
+    }
+
+    pub(super) fn plan(&self) -> JobPlan {
+        let tasks = 0..self.submission.tasks;
+        JobPlan {
+            input_roots: tasks.map(|task| self.input_root(task)).collect(),
+            seed: digest("lanes", &self.id, 0),
+        }
+    }
+
+    /// What a device is told of a replica.
+    pub(super) fn assignment(&self, given: &PlannedAssignment) -> Assignment {
+        let submission = &self.submission;
+        Assignment {
+            id: given.id,
+            program: submission.program,
+            program_bytes: 100,
+            arguments: vec![],
+            shard: ShardFacts {
+                root: self.input_root(given.id.task),
+                sealed_bytes: 400,
+                plaintext_bytes: 100,
+                count: submission.tasks,
+            },
+            // Sealing keys to devices changes nothing here and takes most of the time.
+            key: SealedKey {
+                encapsulated: [0; 32],
+                ciphertext: [0; 48],
+            },
+            limits: TaskLimits {
+                fuel: submission.fuel_per_task_max,
+                memory_bytes: submission.memory_bytes_max,
+                result_bytes: submission.result_bytes_max,
+                time_ms: given.time_ms,
+            },
+            class: submission.class,
+            log_position: given.log_position,
+            inline_shard: None,
+        }
+    }
+
+    pub(super) fn shard_key(&self, task: TaskIndex) -> ShardKey {
+        ShardKey::from_bytes(digest("shard key", &self.id, task))
+    }
+
+    fn input_root(&self, task: TaskIndex) -> Digest {
+        Digest(digest("input", &self.id, task))
+    }
+
+    /// What a task takes.
+    pub(super) fn fuel(&self, task: TaskIndex) -> u64 {
+        self.fuel + u64::from(task) % FUEL_SPREAD
+    }
+
+    /// What comes of a task on a device that says this.
+    pub(super) fn made(&self, task: TaskIndex, says: Says) -> Made {
+        let fuel = self.fuel(task);
+        let (exit, bytes) = match says {
+            Says::TheTruth => (Exit::Success, digest("result", &self.id, task)),
+            Says::OwnLie(device) => {
+                let mut bytes = digest("lie", &self.id, task);
+                bytes[..4].copy_from_slice(&device.to_le_bytes());
+                (Exit::Success, bytes)
+            }
+            Says::CommonLie => (Exit::Success, digest("conspiracy", &self.id, task)),
+            Says::ItTraps => (Exit::Trap, [0; 32]),
+        };
+        let result = match exit {
+            Exit::Success => bytes[..RESULT_BYTES].to_vec(),
+            _ => vec![],
+        };
+        Made { exit, fuel, result }
+    }
+
+    /// The right answer to a task.
+    pub(super) fn truth(&self, task: TaskIndex) -> Answer {
+        let Made { exit, fuel, result } = self.made(task, Says::TheTruth);
+        let key = self.shard_key(task);
+        Answer {
+            result_commitment: result_commitment(&key, &self.id, task, &result),
+            result_bytes: result.len() as u64,
+            fuel,
+            exit,
+        }
+    }
+}
+
+/// What the benchmark writes on this input.
+pub(super) fn benchmark_output(input: &[u8; 16]) -> [u8; 8] {
+    let digest = Sha256::digest(input);
+    std::array::from_fn(|place| digest[place])
+}
+
+/// When jobs must be through: after the faults, twice what all work takes if every replica is computed
+/// twice, and a while.
+fn deadline(config: &Config) -> BlockNumber {
+    let tasks = u64::from(config.tasks) * u64::from(config.jobs) * u64::from(config.replicas);
+    let work_ms = tasks * u64::from(config.task_s) * 1_000 * 4 / u64::from(config.devices.max(1));
+    let ms = u64::from(config.faults_s) * 1_000 + work_ms + PATIENCE_MS;
+    let blocks = (ms / BLOCK_MS).min(JOB_LIFETIME_BLOCKS_MAX.into());
+    FIRST_BLOCK.saturating_add(blocks as BlockNumber)
+}
+
+fn digest(what: &str, job: &JobId, number: u32) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(what.as_bytes());
+    hasher.update(job.0);
+    hasher.update(number.to_le_bytes());
+    hasher.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lies_differ_from_the_truth_and_only_common_ones_are_alike() {
+        let work = Work::new(&Config::default(), 0);
+        let made = |says| work.made(3, says).result;
+        let all = [
+            made(Says::TheTruth),
+            made(Says::OwnLie(1)),
+            made(Says::OwnLie(2)),
+            made(Says::CommonLie),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert!(all[..place].iter().all(|other| other != one));
+        }
+        assert_eq!(made(Says::CommonLie), made(Says::CommonLie));
+        assert!(made(Says::ItTraps).is_empty());
+        assert_eq!(work.truth(3).result_bytes, RESULT_BYTES as u64);
+    }
+
+    #[test]
+    fn jobs_have_names_of_their_own_and_deadlines_after_the_faults() {
+        let config = Config::default();
+        let (one, other) = (Work::new(&config, 0), Work::new(&config, 1));
+        assert_ne!(one.id, other.id);
+        let faults_end = FIRST_BLOCK + config.faults_s / 2;
+        assert!(one.submission.deadline > faults_end + 3_600);
+    }
+}

@@ -1,0 +1,376 @@
+//! The whole of it: what there is, what will happen, and what happens next.
+
+use super::{
+    Counts, Outcome,
+    audit::Audit,
+    chain::{BLOCK_MS, Chain, FIRST_BLOCK, OnChain},
+    config::Config,
+    disk::Disk,
+    machine::{self, AtDevice, Machine},
+    network::{Link, Sent},
+    office::{AtOffice, Office},
+    trace::{Look, Trace},
+    violation::Violation,
+    words::Names,
+    work::Work,
+};
+use crate::clock::Clock;
+use quern_job_rules::quote::QuoteError;
+use quern_masternode::core::{Entry, Event};
+use quern_primitives::{
+    amount::Amount,
+    ids::{AccountId, BlockNumber, DeviceId, JobId},
+    job::{Job, JobEnd, JobState},
+};
+use quern_protocol::Refusal;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use std::collections::BTreeMap;
+
+/// Devices come within so long of the beginning, in milliseconds.
+const ARRIVALS_MS: u64 = 20_000;
+
+/// When the first job's files are all there, in milliseconds; and how much later at most any other's.
+const UPLOAD_MS: u64 = 5_000;
+
+/// How long an owner waits who finds the masternode away, in milliseconds.
+const UPLOAD_AGAIN_MS: u64 = 2_000;
+
+/// Blocks between two looks at what the chain says of the devices that are here.
+const RECHECK_BLOCKS: BlockNumber = 15;
+
+/// How long after their deadline jobs may still be open, in milliseconds.
+const END_MS: u64 = 120_000;
+
+/// How late it may become known that a transaction got lost, in milliseconds.
+const NEWS_OF_LOSS_MS: u64 = 10_000;
+
+/// What will happen.
+pub(super) enum Coming {
+    Block,
+    /// To the masternode, if it still lives then.
+    Office {
+        life: u32,
+        what: AtOffice,
+    },
+    /// To a device, if it was not switched off meanwhile.
+    Device {
+        device: u32,
+        life: u32,
+        what: AtDevice,
+    },
+    /// A request comes to the masternode.
+    Request(Box<Sent>),
+    /// The masternode notices that a connection has ended.
+    LinkEnds(Link),
+    Uploads(JobId),
+    Cancels(JobId),
+    Bans(u32),
+    /// The masternode will die with the next thing it does.
+    Dies,
+    Starts,
+    CutBegins,
+    CutEnds(Vec<u32>),
+    /// A device is switched on.
+    Returns(u32),
+}
+
+pub(super) struct World<'a> {
+    pub(super) config: Config,
+    pub(super) clock: Clock<Coming>,
+    pub(super) chance: StdRng,
+    pub(super) trace: Trace<'a>,
+    pub(super) names: Names,
+    pub(super) works: BTreeMap<JobId, Work>,
+    pub(super) machines: Vec<Machine>,
+    pub(super) office: Office,
+    pub(super) chain: Chain,
+    pub(super) disk: Disk,
+    pub(super) audit: Audit,
+    pub(super) counts: Counts,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(config: &Config, look: Look<'a>) -> Result<Self, QuoteError> {
+        let mut chance = StdRng::seed_from_u64(config.seed);
+        let (mut names, mut chain) = (Names::default(), Chain::new());
+        let machines = machine::all(config, &mut names, &mut chain, &mut chance);
+        let mut works = BTreeMap::new();
+        for number in 0..config.jobs {
+            let work = Work::new(config, number);
+            chain.submit(work.id, work.submission.clone())?;
+            names.add_job(work.id, number);
+            works.insert(work.id, work);
+        }
+        let mut world = Self {
+            config: config.clone(),
+            clock: Clock::default(),
+            chance,
+            trace: Trace::new(look),
+            names,
+            works,
+            machines,
+            office: Office::default(),
+            chain,
+            disk: Disk::default(),
+            audit: Audit::default(),
+            counts: Counts::default(),
+        };
+        world.begin();
+        Ok(world)
+    }
+
+    fn begin(&mut self) {
+        self.clock.plan(0, Coming::Starts);
+        self.clock.plan(BLOCK_MS, Coming::Block);
+        for device in 0..self.config.devices {
+            let in_ms = self.chance.random_range(0..ARRIVALS_MS);
+            self.clock.plan(in_ms, Coming::Returns(device));
+        }
+        let jobs: Vec<JobId> = self.works.keys().copied().collect();
+        for job in jobs {
+            let in_ms = UPLOAD_MS + self.chance.random_range(0..UPLOAD_MS);
+            self.clock.plan(in_ms, Coming::Uploads(job));
+        }
+        self.plan_weather();
+    }
+
+    /// Lets things happen until every job is over, or what is wanted was seen.
+    pub(super) fn go(&mut self) -> Result<(), Violation> {
+        let deadlines = self.works.values().map(|work| work.submission.deadline);
+        let last = deadlines.max().unwrap_or(FIRST_BLOCK);
+        let limit_ms = u64::from(last.saturating_sub(FIRST_BLOCK)) * BLOCK_MS + END_MS;
+        while !self.is_over() {
+            let Some(coming) = self.clock.advance() else {
+                break;
+            };
+            if self.clock.now().0 > limit_ms {
+                let job = self.first_open_job();
+                return Err(Violation::NeverEnds { job });
+            }
+            self.happens(coming)?;
+            if self.trace.has_enough() {
+                return Ok(());
+            }
+        }
+        self.check_end()
+    }
+
+    /// Every job is over, and the masternode knows of each that it was told of.
+    fn is_over(&self) -> bool {
+        let knows = |job: &JobId| self.disk.closed.contains(job);
+        self.chain.is_all_over() && self.disk.remembered.iter().all(knows)
+    }
+
+    fn first_open_job(&self) -> u32 {
+        let is_open = |it: &&JobId| !self.disk.closed.contains(*it);
+        let job = self.works.keys().find(is_open);
+        job.map_or(0, |job| self.names.job(job))
+    }
+
+    pub(super) fn outcome(&self, violation: Option<Violation>) -> Outcome {
+        let jobs = self.works.keys().filter_map(|id| self.chain.jobs.get(id));
+        Outcome {
+            history: self.trace.history(),
+            steps: self.trace.steps(),
+            lasted_ms: self.clock.now().0,
+            ends: jobs.map(|known| known.job.state.clone()).collect(),
+            counts: Counts {
+                wrong_answers: self.audit.wrong_answers,
+                ..self.counts
+            },
+            violation,
+        }
+    }
+
+    fn happens(&mut self, coming: Coming) -> Result<(), Violation> {
+        match coming {
+            Coming::Block => self.block(),
+            Coming::Office { life, what } if self.office.life == life => self.at_office(what),
+            Coming::Device { device, life, what }
+                if self.machines[device as usize].life == life =>
+            {
+                self.at_device(device, what)
+            }
+            // It was for a life that has ended.
+            Coming::Office { .. } | Coming::Device { .. } => Ok(()),
+            Coming::Request(sent) => self.arrives(*sent),
+            Coming::LinkEnds(link) => self.link_ends(link),
+            Coming::Uploads(job) => self.uploads(job),
+            Coming::Cancels(job) => {
+                self.happening(&format!("the owner cancels j{}", self.names.job(&job)));
+                self.chain.cancel(job);
+                Ok(())
+            }
+            Coming::Bans(device) => {
+                self.happening(&format!("d{device} is banned"));
+                let id = self.machine(device).id;
+                self.chain.ban(id);
+                Ok(())
+            }
+            Coming::Dies => {
+                self.dies_soon();
+                Ok(())
+            }
+            Coming::Starts => self.starts(),
+            Coming::CutBegins => {
+                self.cut_begins();
+                Ok(())
+            }
+            Coming::CutEnds(devices) => {
+                self.cut_ends(&devices);
+                Ok(())
+            }
+            Coming::Returns(device) => self.returns(device),
+        }
+    }
+
+    pub(super) fn machine(&mut self, device: u32) -> &mut Machine {
+        &mut self.machines[device as usize]
+    }
+
+    /// Something happens: a step of the trace.
+    pub(super) fn happening(&mut self, what: &str) {
+        let now = self.clock.now().0;
+        self.trace.step(now, what);
+    }
+
+    /// Whether networks, disks, power and the masternode have their faults now.
+    pub(super) fn is_rough(&self) -> bool {
+        self.clock.now().0 < u64::from(self.config.faults_s) * 1_000
+    }
+
+    /// Whether something goes wrong that does so in so many of a thousand cases.
+    pub(super) fn goes_wrong(&mut self, permille: u32) -> bool {
+        permille > 0 && self.is_rough() && self.chance.random_range(0..1_000u32) < permille
+    }
+
+    fn block(&mut self) -> Result<(), Violation> {
+        self.clock.plan(BLOCK_MS, Coming::Block);
+        let lost = match self.is_rough() {
+            true => self.config.faults.unsettled,
+            false => 0,
+        };
+        let Self {
+            chain,
+            chance,
+            names,
+            ..
+        } = self;
+        let is_lost = || lost > 0 && chance.random_range(0..1_000u32) < lost;
+        let failed = chain.next_block(names, is_lost)?;
+        for job in failed {
+            self.counts.transactions_lost += 1;
+            if self.chance.random::<bool>() {
+                let in_ms = self.chance.random_range(0..NEWS_OF_LOSS_MS);
+                self.plan_at_office(in_ms, AtOffice::NotSettled(job));
+            }
+        }
+        self.tell_block()?;
+        if self.goes_wrong(self.config.faults.duplicate) {
+            self.tell_block()?;
+        }
+        let height = self.chain.finalised - FIRST_BLOCK;
+        if height.is_multiple_of(RECHECK_BLOCKS) {
+            self.recheck()?;
+        }
+        Ok(())
+    }
+
+    fn tell_block(&mut self) -> Result<(), Violation> {
+        if self.office.core.is_none() {
+            return Ok(());
+        }
+        let Self { chain, disk, .. } = self;
+        let is_ours = |(id, job): &(&JobId, &Job)| {
+            let is_awaited = disk.remembered.contains(*id) && !disk.closed.contains(*id);
+            is_awaited || (job.state.is_open() && job.state.coordinator().is_some())
+        };
+        let ours = chain.finalised_jobs.iter().filter(is_ours);
+        let jobs: Vec<_> = ours.map(|(id, job)| (*id, job.clone())).collect();
+        let block = chain.finalised;
+        self.disk.remembered.extend(jobs.iter().map(|(id, _)| *id));
+        self.office.told.extend(jobs.iter().cloned());
+        self.office_step(Event::Finalised { block, jobs })
+    }
+
+    /// Looks up on the chain every device that is here.
+    fn recheck(&mut self) -> Result<(), Violation> {
+        let Some(core) = &self.office.core else {
+            return Ok(());
+        };
+        let devices: Vec<DeviceId> = core.connected_devices().collect();
+        for device in devices {
+            let Some(view) = self.chain.view(&device) else {
+                continue;
+            };
+            let event = match view.banned {
+                true => Event::Barred {
+                    device,
+                    refusal: Refusal::Banned,
+                },
+                false => Event::Rechecked {
+                    view: Box::new(view),
+                },
+            };
+            self.office_step(event)?;
+        }
+        Ok(())
+    }
+
+    /// The owner's files are all there.
+    fn uploads(&mut self, job: JobId) -> Result<(), Violation> {
+        let Some(work) = self.works.get(&job) else {
+            return Ok(());
+        };
+        if self.office.core.is_none() || !self.disk.remembered.contains(&job) {
+            let is_open = self.chain.jobs.get(&job);
+            if is_open.is_some_and(|known| known.job.state.is_open()) {
+                self.clock.plan(UPLOAD_AGAIN_MS, Coming::Uploads(job));
+            }
+            return Ok(());
+        }
+        let plan = work.plan();
+        self.disk.uploaded.insert(job);
+        self.office_step(Event::Uploaded { job, plan })
+    }
+
+    fn check_end(&self) -> Result<(), Violation> {
+        for (id, known) in &self.chain.jobs {
+            self.check_pay(*id, known)?;
+            let end = JobEnd::AllSettled;
+            if known.job.state == (JobState::Completed { end }) {
+                self.audit
+                    .check_acknowledged(&self.names, &self.disk, *id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Accounts got what the verdicts of settled tasks say, no more and no less.
+    fn check_pay(&self, id: JobId, known: &OnChain) -> Result<(), Violation> {
+        let mut owed: BTreeMap<&AccountId, Amount> = BTreeMap::new();
+        for entry in self.disk.written(id) {
+            let Entry::Judged { verdict } = entry else {
+                continue;
+            };
+            if known.is_settled(verdict.task) {
+                for found in verdict.replicas.iter().filter(|found| found.pay > 0) {
+                    *owed.entry(&found.account).or_default() += found.pay;
+                }
+            }
+        }
+        for account in known.paid.keys().chain(owed.keys().copied()) {
+            let owed = owed.get(account).copied().unwrap_or(0);
+            let paid = known.paid.get(account).copied().unwrap_or(0);
+            if owed != paid {
+                return Err(Violation::Pay {
+                    job: self.names.job(&id),
+                    account: self.names.account(account),
+                    owed,
+                    paid,
+                });
+            }
+        }
+        Ok(())
+    }
+}

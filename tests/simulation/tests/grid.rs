@@ -1,0 +1,185 @@
+//! Whole grids, each from one seed: whatever happens on a day, nothing happens that must not.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+use quern_simulation::grid::{Config, Faults, HEADER, Look, Outcome, run, run_unseen, trace};
+use std::path::Path;
+
+/// Runs a grid in which nothing must happen that must not. If it does, the words say how to see it.
+fn hold(config: &Config) -> Outcome {
+    let outcome = run_unseen(config).unwrap();
+    if let Some(violation) = &outcome.violation {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let file = folder.join(format!("grid-{}.trace", config.seed));
+        std::fs::write(&file, trace(config).unwrap()).unwrap();
+        panic!(
+            "{violation}\n\nconfiguration: {config}\nwhat happened: {file}\nto see it: \
+             quern-simulate grid --replay {file} --until {}",
+            outcome.steps,
+            file = file.display(),
+        );
+    }
+    outcome
+}
+
+/// A grid of some devices and a few tasks, another one for each seed.
+fn small(seed: u64, faults: Faults) -> Config {
+    let within = |least: u64, most: u64| (least + seed % (most - least + 1)) as u32;
+    Config {
+        devices: within(12, 24),
+        tasks: within(8, 40),
+        replicas: [1, 3, 5][seed as usize % 3],
+        jobs: within(1, 2),
+        task_s: within(3, 30),
+        seed,
+        faults,
+        faults_s: 120,
+    }
+}
+
+#[test]
+fn a_quiet_grid_settles_every_task() {
+    for seed in 0..6 {
+        let config = small(seed, Faults::NONE);
+        let outcome = hold(&config);
+        assert!(outcome.is_all_settled(), "{config}: {outcome}");
+        let counts = outcome.counts;
+        let quorum = u64::from(config.replicas) / 2 + 1;
+        let least = u64::from(config.tasks * config.jobs) * quorum;
+        assert!(counts.reports >= least, "{config}: {outcome}");
+        assert_eq!((counts.lies, counts.wrong_answers, counts.lost), (0, 0, 0));
+    }
+}
+
+#[test]
+fn one_seed_gives_one_trace_byte_for_byte() {
+    for faults in [Faults::NONE, Faults::HOSTILE] {
+        let config = small(4, faults);
+        let first = trace(&config).unwrap();
+        assert!(first.starts_with(HEADER) && first.lines().count() > 300);
+        assert_eq!(first, trace(&config).unwrap());
+        let other = Config { seed: 5, ..config };
+        assert_ne!(first, trace(&other).unwrap());
+    }
+}
+
+#[test]
+fn a_run_is_the_same_whoever_looks_on_and_stops_where_it_is_told_to() {
+    let config = small(7, Faults::ROUGH);
+    let whole = trace(&config).unwrap();
+    let mut lines = Vec::new();
+    let look = Look {
+        line: &mut |line: &str| lines.push(line.to_owned()),
+        until: Some(200),
+        changes: false,
+    };
+    let outcome = run(&config, look).unwrap();
+    assert!(outcome.steps >= 200 && outcome.violation.is_none());
+    let beginning: Vec<&str> = whole.lines().skip(1).take(lines.len()).collect();
+    assert_eq!(lines, beginning);
+    let last = lines.iter().rfind(|line| !line.starts_with(' ')).unwrap();
+    assert!(last.starts_with("200 "), "{last}");
+
+    let mut changes = 0;
+    let look = Look {
+        line: &mut |line: &str| changes += u32::from(line.starts_with("  = ")),
+        until: None,
+        changes: true,
+    };
+    let seen = run(&config, look).unwrap();
+    assert!(changes > 100, "{changes}");
+    assert_eq!(seen, run_unseen(&config).unwrap());
+}
+
+#[test]
+fn on_a_good_day_every_task_is_settled() {
+    for seed in 0..12 {
+        let config = Config {
+            devices: 30,
+            ..small(seed, Faults::MILD)
+        };
+        let outcome = hold(&config);
+        assert!(outcome.is_all_settled(), "{config}: {outcome}");
+    }
+}
+
+#[test]
+fn on_a_bad_day_nothing_happens_that_must_not() {
+    let mut crashes = 0;
+    for seed in 100..116 {
+        crashes += hold(&small(seed, Faults::ROUGH)).counts.crashes;
+    }
+    assert!(crashes > 0);
+}
+
+#[test]
+fn on_a_day_on_which_everything_happens_nothing_happens_that_must_not() {
+    let mut counts = Vec::new();
+    for seed in 200..216 {
+        counts.push(hold(&small(seed, Faults::HOSTILE)).counts);
+    }
+    // The day is worth its name.
+    assert!(counts.iter().any(|it| it.crashes > 1 && it.lost > 0));
+    assert!(counts.iter().any(|it| it.partitions > 0));
+    assert!(counts.iter().any(|it| it.transactions_lost > 0));
+    assert!(counts.iter().any(|it| it.withheld > 0 && it.doubled > 0));
+}
+
+#[test]
+fn devices_that_lie_each_for_itself_are_never_believed() {
+    let faults = Faults {
+        lying: 300,
+        ..Faults::NONE
+    };
+    for seed in 0..6 {
+        let config = Config {
+            devices: 24,
+            replicas: 3,
+            ..small(seed, faults)
+        };
+        let outcome = hold(&config);
+        assert!(outcome.counts.lies > 0, "{config}");
+        assert_eq!(outcome.counts.wrong_answers, 0, "{config}");
+    }
+}
+
+#[test]
+fn where_most_devices_collude_they_are_believed_and_by_nobody_else_s_fault() {
+    let faults = Faults {
+        colluding: 900,
+        ..Faults::NONE
+    };
+    let wrong = (0..3).map(|seed| {
+        let config = Config {
+            replicas: 3,
+            ..small(seed, faults)
+        };
+        hold(&config).counts.wrong_answers
+    });
+    assert!(wrong.sum::<u64>() > 0);
+}
+
+#[test]
+#[ignore = "thousands of grids take some minutes; `cargo xtask test --nightly` runs them"]
+fn thousands_of_days_nothing_happens_that_must_not() {
+    for (number, (_, faults)) in (0u64..).zip(Faults::NAMED) {
+        for seed in 0..1_000 {
+            hold(&small(number * 100_000 + seed, faults));
+        }
+    }
+}
+
+#[test]
+#[ignore = "a thousand devices take some seconds; `cargo xtask test --nightly` runs them"]
+fn a_thousand_devices_settle_twenty_tasks_each() {
+    for faults in [Faults::NONE, Faults::MILD, Faults::HOSTILE] {
+        let config = Config {
+            devices: 1_000,
+            tasks: 20_000,
+            faults,
+            ..Config::default()
+        };
+        let outcome = hold(&config);
+        let is_hostile = faults == Faults::HOSTILE;
+        assert!(outcome.is_all_settled() || is_hostile, "{outcome}");
+    }
+}
