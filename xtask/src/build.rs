@@ -54,7 +54,10 @@ pub(crate) fn workspace(cargo: &Cargo, steps: &mut Steps, what: What) -> Result<
         &format!("Build {name} (the first time takes a quarter of an hour and more)"),
         || {
             run(
-                cargo.locked("build").args(["--workspace", targets]),
+                cargo
+                    .locked("build")
+                    // What each crate took is told in target/cargo-timings.
+                    .args(["--timings", "--workspace", targets]),
                 "the compiler's first error above is the one to mend",
             )
         },

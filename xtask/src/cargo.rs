@@ -8,6 +8,7 @@
 
 use std::{
     ffi::OsString,
+    io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -67,6 +68,70 @@ impl Cargo {
     }
 }
 
+/// Runs a program to its end with its output shown, and does something else once it has said this for
+/// the first time, at the beginning of a line among what it says of itself.
+pub(crate) fn run_until_it_says(
+    command: &mut Command,
+    mend: &str,
+    words: &str,
+    then: impl FnOnce(),
+) -> Result<()> {
+    let spoken = spoken(command);
+    let mut running = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("`{spoken}` cannot be started; {mend}"))?;
+    let mut then = Some(then);
+    let said = running.stderr.take().into_iter();
+    for line in said.flat_map(|said| BufReader::new(said).lines()) {
+        let line = line.with_context(|| format!("`{spoken}` cannot be heard"))?;
+        eprintln!("{line}");
+        if line.trim_start().starts_with(words)
+            && let Some(then) = then.take()
+        {
+            then();
+        }
+    }
+    let status = running
+        .wait()
+        .with_context(|| format!("`{spoken}` cannot be waited for"))?;
+    if !status.success() {
+        bail!("`{spoken}` failed ({status}); {mend}");
+    }
+    Ok(())
+}
+
+/// Runs a program to its end beside others that matter more: it gets the processor when they leave it,
+/// and its output is shown when it has ended.
+pub(crate) fn run_beside(command: &Command, mend: &str) -> Result<()> {
+    let spoken = spoken(command);
+    let mut modest = Command::new("nice");
+    modest
+        .args(["-n", "19"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null());
+    if let Some(folder) = command.get_current_dir() {
+        modest.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => modest.env(name, value),
+            None => modest.env_remove(name),
+        };
+    }
+    let ended = modest
+        .output()
+        .with_context(|| format!("`{spoken}` cannot be started; {mend}"))?;
+    // Both are for people, and lossless only where they are text.
+    print!("{}", String::from_utf8_lossy(&ended.stdout));
+    eprint!("{}", String::from_utf8_lossy(&ended.stderr));
+    if !ended.status.success() {
+        bail!("`{spoken}` failed ({}); {mend}", ended.status);
+    }
+    Ok(())
+}
+
 /// Runs a program to its end with its output shown.
 pub(crate) fn run(command: &mut Command, mend: &str) -> Result<()> {
     let spoken = spoken(command);
@@ -107,6 +172,7 @@ fn variables_about_ourselves(names: impl Iterator<Item = OsString>) -> Vec<OsStr
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -123,6 +189,29 @@ mod tests {
             variables_about_ourselves(names.iter().map(OsString::from)),
             ["CARGO_PKG_NAME", "OUT_DIR", "CARGO_MANIFEST_DIR"]
         );
+    }
+
+    #[test]
+    fn what_is_to_follow_a_programs_words_follows_them_once() {
+        let mut shell = Command::new("sh");
+        shell.args([
+            "-c",
+            "echo '  Running a; Running b' >&2; echo Running c >&2",
+        ]);
+        let mut times = 0;
+        run_until_it_says(&mut shell, "speak", "Running", || times += 1).unwrap();
+        assert_eq!(times, 1);
+        let mut silent = Command::new("true");
+        run_until_it_says(&mut silent, "speak", "Running", || times += 1).unwrap();
+        assert_eq!(times, 1);
+        let mut failing = Command::new("false");
+        assert!(run_until_it_says(&mut failing, "speak", "Running", || ()).is_err());
+    }
+
+    #[test]
+    fn what_runs_beside_others_fails_as_it_would_alone() {
+        assert!(run_beside(&Command::new("true"), "do better").is_ok());
+        assert!(run_beside(&Command::new("false"), "do better").is_err());
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! Everything a change has to pass.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use std::{
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
     build::{self, What},
-    cargo::{Cargo, run},
+    cargo::{Cargo, run, run_beside},
     places::Places,
-    run::workspace_tests,
+    run::workspace_tests_and,
     setup,
     steps::Steps,
 };
@@ -21,12 +26,40 @@ pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
     });
     // Without programs there is nothing to test, but lints and documentation still have a word.
     let built = build::workspace(&cargo, steps, What::ProgramsAndTests);
-    if built.is_ok() && build::programs(places, &cargo, steps).is_ok() {
-        steps.part("Tests", || workspace_tests(places, &cargo, false));
-    }
-    steps.part("Lints", || lints(&cargo));
-    steps.part("Documentation", || documentation(&cargo));
+    let is_built = built.is_ok() && build::programs(places, &cargo, steps).is_ok();
+    // Tests of whole grids mostly wait for blocks; what is looked at beside them has the processor
+    // meanwhile.
+    let beside = thread::scope(|scope| {
+        let (begun, begins) = mpsc::sync_channel::<()>(1);
+        let cargo = &cargo;
+        let looks = scope.spawn(move || {
+            // An error says that there are no tests to begin.
+            let _ = begins.recv();
+            let lints = timed(|| lints(cargo));
+            (lints, timed(|| documentation(cargo)))
+        });
+        if is_built {
+            steps.part("Tests", || {
+                workspace_tests_and(places, cargo, || {
+                    let _ = begun.send(());
+                })
+            });
+        }
+        drop(begun);
+        looks.join()
+    });
+    let Ok(((lints_took, lints), (docs_took, docs))) = beside else {
+        bail!("the thread that looks at lints and documentation ended");
+    };
+    steps.done_beside("Lints, beside the tests", lints_took, lints);
+    steps.done_beside("Documentation, beside the tests", docs_took, docs);
     steps.conclude()
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let began = Instant::now();
+    let outcome = work();
+    (began.elapsed(), outcome)
 }
 
 fn formatting(cargo: &Cargo) -> Result<()> {
@@ -50,7 +83,7 @@ fn house(cargo: &Cargo) -> Result<()> {
 /// The benchmarks of the pallets' calls are looked at too, for nothing else here compiles them. The
 /// runtime's Wasm is not built a second time for them.
 fn lints(cargo: &Cargo) -> Result<()> {
-    run(
+    run_beside(
         cargo
             .locked("clippy")
             .env("SKIP_WASM_BUILD", "1")
@@ -63,10 +96,14 @@ fn lints(cargo: &Cargo) -> Result<()> {
 }
 
 fn documentation(cargo: &Cargo) -> Result<()> {
-    run(
+    run_beside(
         cargo
             .locked("doc")
+            .env("SKIP_WASM_BUILD", "1")
+            .env("SKIP_FRAME_STORAGE_ACCESS_TEST_RUNTIME_WASM_BUILD", "1")
             .args(["--workspace", "--no-deps"])
+            // As for the lints: what they have looked at of the dependencies serves here too.
+            .args(["--features", "quern-node/runtime-benchmarks"])
             .env("RUSTDOCFLAGS", "-D warnings"),
         "each warning above says what it wants",
     )

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     build::{self, What},
-    cargo::{Cargo, run},
+    cargo::{Cargo, run, run_until_it_says},
     places::Places,
     setup,
     steps::Steps,
@@ -56,19 +56,35 @@ pub(crate) fn tests(places: &Places, steps: &mut Steps, nightly: bool) -> Result
 
 /// `cargo test` over the workspace: unit tests, properties, whole programs, examples in the
 /// documentation.
-pub(crate) fn workspace_tests(places: &Places, cargo: &Cargo, nightly: bool) -> Result<()> {
-    let mut test = cargo.locked("test");
-    // A failing test of one crate must not hide those of the next.
-    test.args(["--workspace", "--no-fail-fast"]);
-    with_paths(places, &mut test);
+fn workspace_tests(places: &Places, cargo: &Cargo, nightly: bool) -> Result<()> {
+    let mut test = tests_of(places, cargo);
     if nightly {
         test.env("PROPTEST_CASES", NIGHTLY_CASES)
             .args(["--", "--include-ignored"]);
     }
-    run(
-        &mut test,
-        "the names of the failed tests stand above, with their own words before them",
-    )
+    run(&mut test, TESTS_FAILED)
+}
+
+/// The same; `then` is done when everything is compiled and the first test begins, for then cargo
+/// lets others into the target folder.
+pub(crate) fn workspace_tests_and(
+    places: &Places,
+    cargo: &Cargo,
+    then: impl FnOnce(),
+) -> Result<()> {
+    let mut test = tests_of(places, cargo);
+    run_until_it_says(&mut test, TESTS_FAILED, "Running", then)
+}
+
+const TESTS_FAILED: &str =
+    "the names of the failed tests stand above, with their own words before them";
+
+fn tests_of(places: &Places, cargo: &Cargo) -> Command {
+    let mut test = cargo.locked("test");
+    // A failing test of one crate must not hide those of the next.
+    test.args(["--workspace", "--no-fail-fast"]);
+    with_paths(places, &mut test);
+    test
 }
 
 fn program(places: &Places, name: &str) -> Command {

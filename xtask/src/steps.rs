@@ -54,6 +54,24 @@ impl Steps {
         }
     }
 
+    /// Takes note of a part that was done beside others, in a thread of its own.
+    pub(crate) fn done_beside(&mut self, title: &str, took: Duration, outcome: Result<()>) {
+        let word = if outcome.is_ok() { "done" } else { "FAILED" };
+        println!(
+            "[{}] {title}: {word} after {}",
+            self.done.len() + 1,
+            spelled(took)
+        );
+        if let Err(error) = &outcome {
+            eprintln!("    {error:#}");
+        }
+        self.done.push(Step {
+            title: title.to_owned(),
+            took,
+            failure: outcome.err().map(|error| format!("{error:#}")),
+        });
+    }
+
     /// Prints the time of every step, and fails if one of them did.
     pub(crate) fn conclude(&self) -> Result<()> {
         print!("{}", self.table());
