@@ -322,11 +322,21 @@ impl Fleet {
 
     /// Ranks all devices that have no flag.
     pub fn rank(&mut self, now: Tick) {
-        let candidates = self.columns.candidates(now);
-        let is_any_lifted = !self.lifted.is_empty();
-        let lifted = |number| is_any_lifted && self.is_lifted(number, now);
-        let order = rank(candidates, |number| self.device(number), lifted, LIFT);
-        self.columns.rank(order, &mut self.ranking);
+        let Self {
+            columns,
+            known,
+            lifted,
+            ..
+        } = self;
+        let id = |number: u32| {
+            let known = known.get(number as usize)?.as_ref()?;
+            Some(known.id)
+        };
+        let is_any_lifted = !lifted.is_empty();
+        let is_lifted =
+            |number: u32| is_any_lifted && lifted.get(&number).is_some_and(|until| now < *until);
+        let order = rank(columns.candidates(now), id, is_lifted, LIFT);
+        columns.rank(order, &mut self.ranking);
     }
 
     /// Whether a device won the lottery less than a day ago.

@@ -1,5 +1,5 @@
-//! What the ranking reads of each device, by the device's number: one record of 24 bytes each, so that
-//! whoever looks up one of them has them all.
+//! What the ranking reads of each device, by the device's number: one record each that lies in one line
+//! of the processor's cache, so that whoever looks up a part of it has it all.
 
 use crate::{
     FaultRate, Flags, Score, Tick,
@@ -14,6 +14,7 @@ const UNRANKED: Rank = Rank::MAX;
 
 /// What is known of one device.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Record {
     traits: Traits,
     capacity: Score,
@@ -26,7 +27,7 @@ struct Record {
     is_present: bool,
 }
 
-const _: () = assert!(size_of::<Record>() == 24);
+const _: () = assert!(size_of::<Record>() == 32);
 
 impl Default for Record {
     fn default() -> Self {
@@ -124,27 +125,33 @@ impl Columns {
         self.records.get(number as usize)
     }
 
-    /// Devices without a flag, by number.
-    pub(super) fn candidates(&self, now: Tick) -> impl Iterator<Item = Candidate> {
+    /// Devices without a flag, by number. The others are unranked from now on.
+    pub(super) fn candidates(&mut self, now: Tick) -> impl Iterator<Item = Candidate> {
+        let Self { records, waits } = self;
+        let waits_on =
+            move |number: u32| waits.get(&number).is_some_and(|until: &Tick| now < *until);
         (0..)
-            .zip(&self.records)
-            // Without a fault lately, no device waits.
-            .filter(move |(number, record)| {
-                record.is_present
+            .zip(records)
+            .filter_map(move |(device, record): (u32, &mut Record)| {
+                // Without a fault lately, no device waits.
+                let is_ranked = record.is_present
                     && record.flags.is_empty()
-                    && (record.faults == FaultRate::default() || !self.waits(*number, now))
-            })
-            .map(|(device, record)| Candidate {
-                device,
-                score: record.capacity,
-                faults: record.faults,
+                    && (record.faults == FaultRate::default() || !waits_on(device));
+                if !is_ranked {
+                    record.rank = UNRANKED;
+                    return None;
+                }
+                Some(Candidate {
+                    device,
+                    score: record.capacity,
+                    faults: record.faults,
+                })
             })
     }
 
-    /// Takes over a new order, best first, and writes down what jobs ask about.
+    /// Takes over a new order of all candidates, best first, and writes down what jobs ask about.
     pub(super) fn rank(&mut self, order: Vec<u32>, ranking: &mut Ranking) {
         let records = &mut self.records;
-        records.iter_mut().for_each(|record| record.rank = UNRANKED);
         ranking.refill(order, |rank, number| {
             let record = &mut records[number as usize];
             record.rank = rank;

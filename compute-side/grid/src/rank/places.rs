@@ -19,6 +19,9 @@ const NODES: usize = 15;
 const LOW_PLACES: usize = 64 * WORDS;
 const MIDDLE_PLACES: usize = LOW_PLACES * NODES;
 
+/// Before what has no places: so many that it stays more than any place however often it is changed.
+const NOWHERE: i32 = 1 << 30;
+
 /// Free places of a node before each of its children. Signed, for processors compare signed numbers
 /// in vectors.
 type Low = [i16; WORDS];
@@ -59,7 +62,7 @@ impl Places {
         let top = |group: usize| {
             std::array::from_fn(|child| match 8 * group + child {
                 child if child < middles => (MIDDLE_PLACES * child) as i32,
-                _ => i32::MAX,
+                _ => NOWHERE,
             })
         };
         Self {
@@ -97,13 +100,14 @@ impl Places {
         }
         let child = (8 * self.top.len() as i32 - 1).wrapping_sub(behind);
         before = before.wrapping_sub(self.top[child as usize / 8][child as usize % 8]);
-        let mut at = 0_i32;
+        let mut from_here = child;
         for group in &mut self.top {
-            for sum in group {
-                let is_end = i32::from(*sum != i32::MAX);
-                *sum = sum.wrapping_sub(i32::from(at > child) & is_end);
+            let mut at = 0_i32;
+            for sum in group.iter_mut() {
+                *sum = sum.wrapping_sub(i32::from(at > from_here));
                 at = at.wrapping_add(1);
             }
+            from_here = from_here.wrapping_sub(8);
         }
         let node = child as usize;
         let (child, before) = take_child(&mut self.middle[node], before as i16);
