@@ -172,6 +172,8 @@ pub enum ReplicaState {
         /// Which.
         device: u32,
     },
+    /// It could not be handed out, and nobody gets it for a while.
+    Resting,
 }
 
 /// Open and running replicas of a job.

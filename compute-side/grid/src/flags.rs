@@ -6,9 +6,9 @@ use std::fmt;
 /// Below this charge a device that is not being charged is left alone, in thousandths.
 const BATTERY_PERMILLE_MIN: u16 = 100;
 
-/// The core temperature above which a device is left alone unless its masternode says otherwise, in
-/// tenths of a degree Celsius: 120 degrees Fahrenheit.
-pub const TEMPERATURE_DECICELSIUS_MAX: i16 = 489;
+/// The core temperature above which the published design leaves a device alone, in tenths of a degree
+/// Celsius: 120 degrees Fahrenheit.
+pub const TEMPERATURE_DECICELSIUS_PUBLISHED: i16 = 489;
 
 /// A reason to give a device nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,7 +159,11 @@ mod tests {
     fn flags(readings: Readings) -> Flags {
         let mut vitals = Vitals::default();
         vitals.update(Tick(0), &readings);
-        Flags::of(&vitals, &Faults::default(), TEMPERATURE_DECICELSIUS_MAX)
+        Flags::of(
+            &vitals,
+            &Faults::default(),
+            TEMPERATURE_DECICELSIUS_PUBLISHED,
+        )
     }
 
     #[test]

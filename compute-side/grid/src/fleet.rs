@@ -44,7 +44,8 @@ impl Default for FleetSettings {
     fn default() -> Self {
         Self {
             reference_rate: 20_000_000,
-            temperature_decicelsius_max: crate::flags::TEMPERATURE_DECICELSIUS_MAX,
+            // Ours: at the published limit most machines stop as soon as they compute.
+            temperature_decicelsius_max: 900,
         }
     }
 }
@@ -234,6 +235,15 @@ impl Fleet {
         let bad = known.vitals.update(now, readings);
         self.renew(number);
         bad
+    }
+
+    /// Takes in what a device told of how it is: what is absent in it is not known any more. What the
+    /// masternode measured stays.
+    pub fn tell(&mut self, number: u32, now: Tick, state: &Readings) -> Vec<BadReading> {
+        if let Some(known) = self.get_mut(number) {
+            known.vitals.forget_state();
+        }
+        self.update(number, now, state)
     }
 
     /// Takes note of how a task ended on a device.

@@ -222,6 +222,21 @@ impl Vitals {
         bad
     }
 
+    /// Forgets what devices tell of themselves every half minute: what the next state does not tell is
+    /// not known any more.
+    pub fn forget_state(&mut self) {
+        *self = Self {
+            down_kbps: self.down_kbps,
+            up_kbps: self.up_kbps,
+            latency_us: self.latency_us,
+            processor_rate: self.processor_rate,
+            speeds: self.speeds,
+            newest: self.newest,
+            transfers: self.transfers,
+            ..Self::default()
+        };
+    }
+
     /// Speed to the device, in megabits a second.
     pub fn down_mbps(&self) -> Option<f64> {
         self.down_kbps.get().map(|kbps| f64::from(kbps) / 1_000.0)

@@ -243,6 +243,8 @@ pub enum ReplicaStage {
         /// Which.
         device: DeviceId,
     },
+    /// The masternode could not hand it out, and it rests for a while.
+    Resting,
 }
 
 /// How a device stands with the jobs that are queued.

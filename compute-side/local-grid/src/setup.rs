@@ -218,7 +218,8 @@ fn start_masternode(
              development_account = \"{OPERATOR}\"\n\
              listen = [\"/ip4/127.0.0.1/tcp/{devices_port}\", \"/ip4/127.0.0.1/udp/{devices_port}/quic-v1\"]\n\
              jobs_api_listen = \"127.0.0.1:{jobs_port}\"\n\
-             settle_wait_seconds = {settle_wait_seconds}\n"
+             settle_wait_seconds = {settle_wait_seconds}\n\
+             temperature_c_max = 110\n"
         ),
     )?;
     let arguments = vec!["--config".into(), settings.display().to_string()];

@@ -2,7 +2,7 @@
 
 use crate::core::SettleLimits;
 use anyhow::Context as _;
-use quern_grid::{Policy, Tuning};
+use quern_grid::{FleetSettings, Policy, Tuning};
 use quern_ledger::Account;
 use quern_network::Multiaddr;
 use quern_shards::keys::SealingSecret;
@@ -57,6 +57,8 @@ pub struct Config {
     /// How tasks are given out.
     #[serde(default)]
     pub scheduling: Scheduling,
+    /// The core temperature above which a device gets nothing, in degrees Celsius.
+    pub temperature_c_max: Option<u8>,
 }
 
 /// How tasks are given out.
@@ -151,6 +153,19 @@ impl Config {
                 ..Tuning::default()
             },
             Scheduling::PublishedPools => Tuning::published(),
+        }
+    }
+
+    /// How devices are scored, and when they are too hot.
+    pub fn fleet(&self) -> FleetSettings {
+        let usual = FleetSettings::default();
+        FleetSettings {
+            temperature_decicelsius_max: self
+                .temperature_c_max
+                .map_or(usual.temperature_decicelsius_max, |celsius| {
+                    i16::from(celsius) * 10
+                }),
+            ..usual
         }
     }
 
@@ -261,6 +276,17 @@ mod tests {
             (merged.policy, merged.backs_up),
             (Policy::MergedPools, true)
         );
+    }
+
+    #[test]
+    fn how_hot_a_device_may_be_is_the_operators_to_say() {
+        let limit = |text: &str| {
+            let config = read(&format!("data_dir = '/tmp/x'\n{text}")).unwrap();
+            config.fleet().temperature_decicelsius_max
+        };
+        assert_eq!((limit(""), limit("temperature_c_max = 49")), (900, 490));
+        let error = refusal(read("data_dir = '/tmp/x'\ntemperature_c_max = 300"));
+        assert!(error.contains("temperature_c_max"), "{error}");
     }
 
     #[test]

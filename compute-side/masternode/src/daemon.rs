@@ -164,6 +164,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     let mut core = Core::new(Settings {
         settle: config.settle(),
         tuning: config.tuning(),
+        fleet: config.fleet(),
         ..Settings::new(genesis, engines())
     });
     let block = watcher::reconcile(&shared, &mut core).await?;
@@ -429,13 +430,9 @@ impl Grid {
         self.drawn = Some(today);
         let (shared, devices) = (self.shared.clone(), self.core.connected_devices().collect());
         tokio::spawn(async move {
-            match figures::draw(&shared, today, devices).await {
-                // An error says that the masternode stops.
-                Ok(drawn) => drop(shared.commands.send(drawn).await),
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(today, error, "cannot draw the day's lottery");
-                }
+            // An error says that the masternode stops.
+            if let Some(drawn) = figures::draw_at_last(&shared, today, devices).await {
+                drop(shared.commands.send(drawn).await);
             }
         });
     }

@@ -34,12 +34,13 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     ranking::RANK,
     ranking::POOLS,
     ranking::SCHEDULE,
     ranking::BYTES,
     makespan::NAME,
+    makespan::SIMPLER,
     dispatch::DISPATCH,
     dispatch::SETTLED,
     sandboxed::PINNED,
@@ -72,8 +73,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     if of_ranking.iter().any(|name| arguments.wants(name)) {
         rows.extend(ranking::measure(arguments.quick)?);
     }
-    if arguments.wants(makespan::NAME) {
-        rows.push(makespan::measure(arguments.quick));
+    if arguments.wants(makespan::NAME) || arguments.wants(makespan::SIMPLER) {
+        rows.extend(makespan::measure(arguments.quick));
     }
     if arguments.wants(sandboxed::PINNED) || arguments.wants(sandboxed::PORTABLE) {
         let quick = arguments.quick;

@@ -93,6 +93,36 @@ async fn a_report_has_a_row_for_each_measurement_and_a_missed_bar_is_a_failure()
 }
 
 #[tokio::test]
+async fn what_needs_no_grid_is_measured_without_one() {
+    let folder = folder("scheduler");
+    let names = [
+        "rank_1m_devices_ms",
+        "pools_1m_devices_ms",
+        "schedule_job_10k_tasks_ms",
+        "grid_bytes_per_device",
+        "makespan_1k_devices_s",
+        "makespan_vs_best_simpler_s",
+    ];
+    let ran = bench(&folder, &names).output();
+    tokio::time::timeout(PATIENCE, ran).await.unwrap().unwrap();
+    let report = fs::read(folder.join("report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let rows = report.as_array().unwrap();
+    let named: Vec<_> = rows
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(named, names);
+    for row in rows {
+        let number = |key: &str| row[key].as_f64().unwrap();
+        assert!(
+            number("value") > 0.0 && number("reference_value") > 0.0,
+            "{row}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_measurement_that_is_told_to_stop_while_its_grid_starts_leaves_no_process_behind() {
     let folder = folder("stopped");
     let mut running = bench(&folder, &["job_overhead_s"]).spawn().unwrap();

@@ -79,6 +79,8 @@ pub(super) struct JobQueue {
     tasks: BTreeMap<TaskIndex, TaskState>,
     running: BTreeMap<(TaskIndex, ReplicaIndex), Running>,
     ends: BTreeSet<(Tick, TaskIndex, ReplicaIndex)>,
+    /// Replicas that could not be handed out.
+    resting: BTreeSet<(TaskIndex, ReplicaIndex)>,
     open: usize,
     /// When a replica was last taken, or opened while none was.
     last_taken: Tick,
@@ -100,6 +102,7 @@ impl JobQueue {
             tasks: BTreeMap::new(),
             running: BTreeMap::new(),
             ends: BTreeSet::new(),
+            resting: BTreeSet::new(),
             open: 0,
             last_taken: Tick::default(),
             dealt: 0,
@@ -410,12 +413,14 @@ impl JobQueue {
     /// A replica is neither open nor computed for a while. Its last holder still counts as having
     /// touched the task.
     pub(super) fn rest(&mut self, task: TaskIndex, replica: ReplicaIndex) {
-        self.stop(task, replica);
+        if self.stop(task, replica).is_some() {
+            self.resting.insert((task, replica));
+        }
     }
 
     /// Opens a replica that rested.
     pub(super) fn wake(&mut self, task: TaskIndex, replica: ReplicaIndex, now: Tick) {
-        if self.running.contains_key(&(task, replica)) {
+        if !self.resting.remove(&(task, replica)) {
             return;
         }
         let state = self.tasks.get_mut(&task);
@@ -455,6 +460,7 @@ impl JobQueue {
                 self.open -= 1;
             }
             self.stop(task, replica);
+            self.resting.remove(&(task, replica));
         }
         self.tasks.remove(&task);
     }
@@ -485,6 +491,9 @@ impl JobQueue {
                         end: running.end,
                         is_backup: running.is_backup,
                     },
+                    (Some(_), None) if self.resting.contains(&(task, number)) => {
+                        ReplicaState::Resting
+                    }
                     (Some(holder), None) => ReplicaState::Answered {
                         device: holder.device,
                     },

@@ -320,6 +320,7 @@ impl Core {
             ReplicaState::Answered { device } => ReplicaStage::Answered {
                 device: fleet.device(device)?,
             },
+            ReplicaState::Resting => ReplicaStage::Resting,
         })
     }
 

@@ -266,7 +266,7 @@ impl Core {
         Self {
             settings,
             jobs: BTreeMap::new(),
-            scheduler: Scheduler::new(settings.tuning),
+            scheduler: Scheduler::new(settings.tuning, settings.fleet),
             devices: Devices::default(),
             block: 0,
             last_ticket: Ticket::default(),

@@ -40,10 +40,10 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(super) fn new(tuning: Tuning) -> Self {
+    pub(super) fn new(tuning: Tuning, settings: FleetSettings) -> Self {
         Self {
             dispatch: Dispatch::new(tuning),
-            fleet: Fleet::new(FleetSettings::default()),
+            fleet: Fleet::new(settings),
             reviews: BTreeMap::new(),
             last_ranked: None,
             due: None,

@@ -1,7 +1,7 @@
 //! What the core is told once, at the start.
 
 use super::SettleLimits;
-use quern_grid::Tuning;
+use quern_grid::{FleetSettings, Tuning};
 use quern_primitives::{
     device::Class,
     ids::{BlockNumber, Digest, GenesisHash},
@@ -55,6 +55,8 @@ pub struct Settings {
     pub settle: SettleLimits,
     /// How tasks are dealt and watched.
     pub tuning: Tuning,
+    /// How devices are scored and when they are too hot.
+    pub fleet: FleetSettings,
     /// Fuel per millisecond that the slowest useful device burns; a replica's time follows from it.
     pub fuel_per_ms_min: u64,
     /// Time a replica has at the least, for fetching and starting.
@@ -82,6 +84,7 @@ impl Settings {
             engines,
             settle: SettleLimits::default(),
             tuning: Tuning::default(),
+            fleet: FleetSettings::default(),
             fuel_per_ms_min: 1_000_000,
             replica_ms_min: 60_000,
             certain_ms: 30_000,

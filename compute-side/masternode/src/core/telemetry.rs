@@ -256,7 +256,7 @@ impl Core {
         known.telemetry.state = state.clone();
         known.telemetry.profile.connection = readings.connection;
         known.telemetry.bad.clear();
-        let bad = self.scheduler.fleet.update(number, now, &readings);
+        let bad = self.scheduler.fleet.tell(number, now, &readings);
         known.telemetry.doubt(bad);
         self.scheduler.fleet.set_flags(number, flags);
         if is_other {
@@ -376,7 +376,7 @@ impl Core {
         let is_reviewed = self.scheduler.reviewed(number, view.device.last_review);
         let quarantine = [(Flag::RepeatedFailures, view.quarantined)];
         self.scheduler.fleet.set_flags(number, quarantine);
-        self.news |= is_reviewed;
+        self.news |= is_reviewed || is_other;
         if is_other || is_reviewed {
             self.renew_profile(now, view.id);
         }

@@ -25,6 +25,9 @@ const CHALLENGE_EVERY: Duration = Duration::from_secs(60);
 /// Benchmarks computed at the start.
 const CHALLENGES_AT_START: usize = 4;
 
+/// So often a day's lottery is tried to be drawn.
+const DRAWS_MAX: u32 = 5;
+
 /// How long to wait before the chain is asked again after it did not answer.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -35,20 +38,25 @@ enum Transfer {
     Up(JobId, TaskIndex, ReplicaIndex),
 }
 
-/// The last piece of a device's transfer.
+/// A transfer of a device, as far as it is.
 #[derive(Clone, Copy, Debug)]
-struct LastPiece {
+struct Progress {
     of: Transfer,
+    /// Where its first piece began, or ended if it comes from the device: from then on time counts.
+    start: u64,
+    began: Instant,
+    /// Where its last piece ends.
     end: u64,
-    length: u64,
-    at: Instant,
 }
 
-/// Watches transfers in pieces. A device asks for the next piece when it has the last, so the time
-/// between two requests is what one piece takes.
+/// Pieces that a device asks for before it has the first of them, at the most.
+const IN_FLIGHT_MAX: u64 = 2;
+
+/// Watches transfers in pieces. A device asks for a piece when it has all but the last few of those
+/// before, so these are not counted as received yet; what it sends is here when it is here.
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
-    last: BTreeMap<DeviceId, LastPiece>,
+    under_way: BTreeMap<DeviceId, Progress>,
     welcomed: BTreeMap<DeviceId, Instant>,
 }
 
@@ -61,17 +69,16 @@ impl Transfers {
         now: Instant,
     ) -> Option<Measured> {
         let length = u64::from(fetch.length);
-        let piece = LastPiece {
-            of: Transfer::Down(fetch.content),
-            end: fetch.offset.saturating_add(length),
-            length,
-            at: now,
-        };
-        let last = self.last.insert(device, piece)?;
-        let follows = last.of == piece.of && last.end == fetch.offset;
-        follows.then(|| Measured::Down {
-            bytes: last.length,
-            ms: ms(last.at, now),
+        let of = Transfer::Down(fetch.content);
+        let end = fetch.offset.saturating_add(length);
+        let progress = self.go_on(device, of, (fetch.offset, fetch.offset), end, now)?;
+        // This one and the one before may be asked for and not here.
+        let on_their_way = length.saturating_mul(IN_FLIGHT_MAX - 1);
+        let received = fetch.offset.saturating_sub(progress.start);
+        let bytes = received.saturating_sub(on_their_way);
+        (bytes > length).then(|| Measured::Down {
+            bytes,
+            ms: ms(progress.began, now),
         })
     }
 
@@ -82,19 +89,38 @@ impl Transfers {
         deliver: &Deliver,
         now: Instant,
     ) -> Option<Measured> {
-        let length = deliver.bytes.len() as u64;
-        let piece = LastPiece {
-            of: Transfer::Up(deliver.id.job, deliver.id.task, deliver.id.replica),
-            end: deliver.offset.saturating_add(length),
-            length,
-            at: now,
-        };
-        let last = self.last.insert(device, piece)?;
-        let follows = last.of == piece.of && last.end == deliver.offset;
-        follows.then(|| Measured::Up {
-            bytes: length,
-            ms: ms(last.at, now),
+        let of = Transfer::Up(deliver.id.job, deliver.id.task, deliver.id.replica);
+        let end = deliver.offset.saturating_add(deliver.bytes.len() as u64);
+        let progress = self.go_on(device, of, (deliver.offset, end), end, now)?;
+        Some(Measured::Up {
+            bytes: end.saturating_sub(progress.start),
+            ms: ms(progress.began, now),
         })
+    }
+
+    /// The transfer that a piece goes on with; none if it begins one. `at` and `counts_from` say where
+    /// the piece begins, and from where bytes are counted if it is the first.
+    fn go_on(
+        &mut self,
+        device: DeviceId,
+        of: Transfer,
+        (at, counts_from): (u64, u64),
+        end: u64,
+        now: Instant,
+    ) -> Option<Progress> {
+        let known = self.under_way.get_mut(&device);
+        if let Some(known) = known.filter(|known| known.of == of && known.end == at) {
+            known.end = end;
+            return Some(*known);
+        }
+        let begins = Progress {
+            of,
+            start: counts_from,
+            began: now,
+            end,
+        };
+        self.under_way.insert(device, begins);
+        None
     }
 
     /// A device was welcomed.
@@ -111,7 +137,7 @@ impl Transfers {
     }
 
     pub(super) fn gone(&mut self, device: &DeviceId) {
-        self.last.remove(device);
+        self.under_way.remove(device);
         self.welcomed.remove(device);
     }
 }
@@ -164,16 +190,12 @@ pub(super) fn day(block: BlockNumber) -> u32 {
 
 /// Draws a day's lottery: from the chain's randomness in the day's first block, and from when each
 /// device last had a task as of then. Anybody who asks the chain can draw it again.
-pub(super) async fn draw(
-    shared: &Shared,
-    day: u32,
-    devices: Vec<DeviceId>,
-) -> Result<Command, ChainError> {
+async fn draw(shared: &Shared, day: u32, devices: &[DeviceId]) -> Result<Command, ChainError> {
     let first = day.saturating_mul(DAY_BLOCKS);
     let state = shared.chain.at_height(first).await?;
     let seed = state.lottery_seed().await?;
     let mut idle = BTreeMap::new();
-    for view in state.devices(&devices).await? {
+    for view in state.devices(devices).await? {
         let last = view.device.last_task;
         if last > 0 {
             idle.insert(view.id, first.saturating_sub(last));
@@ -181,6 +203,26 @@ pub(super) async fn draw(
     }
     let draw = Draw { seed, day };
     Ok(Command::Drawn { draw, idle })
+}
+
+/// The same, asked some times until the chain answers.
+pub(super) async fn draw_at_last(
+    shared: &Shared,
+    day: u32,
+    devices: Vec<DeviceId>,
+) -> Option<Command> {
+    for _ in 0..DRAWS_MAX {
+        match draw(shared, day, &devices).await {
+            Ok(drawn) => return Some(drawn),
+            Err(error) => tracing::warn!(
+                day,
+                error = &error as &dyn std::error::Error,
+                "cannot draw the day's lottery"
+            ),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    None
 }
 
 /// What a job's lanes follow from: the block in which its coordinator was drawn, which nobody knew
@@ -251,26 +293,36 @@ mod tests {
     }
 
     #[test]
-    fn the_time_between_two_pieces_of_one_transfer_tells_its_speed() {
+    fn the_pieces_of_one_transfer_tell_its_speed() {
         let mut transfers = Transfers::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        assert_eq!(transfers.fetch(DEVICE, &fetch(1, 0), at(0)), None);
-        let down = Some(Measured::Down {
-            bytes: 1_000,
-            ms: 20,
-        });
-        assert_eq!(transfers.fetch(DEVICE, &fetch(1, 1_000), at(20)), down);
+        let mut fetches =
+            |program, offset, ms| transfers.fetch(DEVICE, &fetch(program, offset), at(ms));
+        // Two are asked for at once, and then each when one has come.
+        assert_eq!(fetches(1, 0, 0), None);
+        assert_eq!(fetches(1, 1_000, 0), None);
+        assert_eq!(fetches(1, 2_000, 20), None);
+        let down = |bytes, ms| Some(Measured::Down { bytes, ms });
+        assert_eq!(fetches(1, 3_000, 40), down(2_000, 40));
+        assert_eq!(fetches(1, 4_000, 60), down(3_000, 60));
         // Another program, and another place of the same one, are no continuation.
-        assert_eq!(transfers.fetch(DEVICE, &fetch(2, 2_000), at(30)), None);
-        assert_eq!(transfers.fetch(DEVICE, &fetch(2, 9_000), at(40)), None);
+        assert_eq!(fetches(2, 5_000, 80), None);
+        assert_eq!(fetches(2, 9_000, 80), None);
 
-        assert_eq!(transfers.deliver(DEVICE, &deliver(1, 0, 10), at(50)), None);
-        let up = Some(Measured::Up { bytes: 500, ms: 5 });
-        assert_eq!(transfers.deliver(DEVICE, &deliver(1, 10, 500), at(55)), up);
-        assert_eq!(transfers.deliver(DEVICE, &deliver(2, 510, 1), at(60)), None);
+        let mut delivers = |task, offset, bytes, ms| {
+            transfers.deliver(DEVICE, &deliver(task, offset, bytes), at(ms))
+        };
+        assert_eq!(delivers(1, 0, 10, 100), None);
+        let up = |bytes, ms| Some(Measured::Up { bytes, ms });
+        assert_eq!(delivers(1, 10, 500, 105), up(500, 5));
+        assert_eq!(delivers(1, 510, 500, 110), up(1_000, 10));
+        assert_eq!(delivers(2, 1_010, 1, 115), None);
         transfers.gone(&DEVICE);
-        assert_eq!(transfers.deliver(DEVICE, &deliver(2, 511, 1), at(61)), None);
+        assert_eq!(
+            transfers.deliver(DEVICE, &deliver(2, 1_011, 1), at(120)),
+            None
+        );
     }
 
     #[test]

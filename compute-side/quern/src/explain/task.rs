@@ -90,6 +90,12 @@ fn row(replica: &ReplicaExplanation) -> Vec<String> {
             nothing(),
             device.to_string(),
         ],
+        ReplicaStage::Resting => [
+            "rests: it could not be handed out".to_owned(),
+            nothing(),
+            nothing(),
+            nothing(),
+        ],
     });
     row
 }

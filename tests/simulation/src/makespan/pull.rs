@@ -324,7 +324,7 @@ impl<'a> Run<'a> {
                 let is_helped = replicas.iter().any(|state| match state {
                     ReplicaState::Open { .. } => true,
                     ReplicaState::Running { is_backup, .. } => *is_backup,
-                    ReplicaState::Answered { .. } => false,
+                    ReplicaState::Answered { .. } | ReplicaState::Resting => false,
                 });
                 if !is_helped {
                     self.dispatch.rescue(JOB, replica.0, now);

@@ -4,7 +4,11 @@ use super::world::{Habit, JOB, MAJORITY, World};
 use crate::core::{Challenge, Entry, Event, Measured};
 use quern_grid::lottery::Draw;
 use quern_jobs_api::TaskStage;
-use quern_primitives::{job::Agreement, verdict::Finding};
+use quern_primitives::{
+    device::Class,
+    job::{Agreement, Preferences},
+    verdict::Finding,
+};
 use quern_protocol::{
     BenchmarkAnswer, DiscardReason, Exchange, Progress, Stage, State, Unavailable,
 };
@@ -206,6 +210,73 @@ fn a_machine_that_is_not_offered_gets_nothing_and_is_told_why() {
     assert_eq!(world.core.explain_task(world.now, JOB, 4), None);
     world.send(0, state(&[]));
     assert_eq!(world.workers[0].in_hand.len(), 2);
+}
+
+#[test]
+fn what_a_device_no_longer_tells_is_not_known_any_more() {
+    let mut world = World::new(4, Agreement::Single, &[1]);
+    let tell = |temperature| Exchange {
+        state: Some(State {
+            temperature_decicelsius: temperature,
+            ..State::default()
+        }),
+        want: 2,
+        ..Exchange::default()
+    };
+    world.send(0, tell(Some(950)));
+    assert!(world.workers[0].in_hand.is_empty());
+    let device = world.workers[0].id();
+    let explained = world.core.explain_device(world.now, &device).unwrap();
+    assert_eq!(rules(&explained.reasons), ["too_hot"]);
+    world.send(0, tell(None));
+    assert_eq!(world.workers[0].in_hand.len(), 2);
+}
+
+#[test]
+fn a_device_in_quarantine_gets_nothing_until_it_is_reviewed() {
+    let mut world = World::new(4, Agreement::Single, &[1]);
+    let view = |world: &World, quarantined, last_review| {
+        let mut view = world.view(0);
+        view.quarantined = quarantined;
+        view.device.last_review = last_review;
+        Event::Rechecked {
+            view: Box::new(view),
+        }
+    };
+    world.feed(view(&world, true, 0));
+    world.ask(0, 2);
+    assert!(world.workers[0].in_hand.is_empty());
+    let device = world.workers[0].id();
+    let explained = world.core.explain_device(world.now, &device).unwrap();
+    assert_eq!(rules(&explained.reasons), ["repeated_failures"]);
+    world.feed(view(&world, false, 30));
+    assert_eq!(world.workers[0].in_hand.len(), 2);
+}
+
+#[test]
+fn a_job_for_verified_devices_waits_for_one_and_says_so() {
+    let mut world = World::asking(
+        Preferences {
+            trusted: true,
+            ..Preferences::default()
+        },
+        &[1],
+    );
+    world.ask(0, 1);
+    assert!(world.workers[0].in_hand.is_empty());
+    let job = world.core.explain_job(world.now, JOB).unwrap();
+    assert_eq!(rules(&job.reasons), ["trusted"]);
+    let matching = |world: &World| {
+        let asked = world.ledger.job.submission.preferences;
+        world.core.grid_matching(&asked, Class::Pinned).devices
+    };
+    assert_eq!(matching(&world), 0);
+    let mut view = world.view(0);
+    view.verified = true;
+    world.feed(Event::Rechecked {
+        view: Box::new(view),
+    });
+    assert_eq!((world.workers[0].in_hand.len(), matching(&world)), (1, 1));
 }
 
 #[test]

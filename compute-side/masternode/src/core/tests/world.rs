@@ -11,7 +11,7 @@ use quern_primitives::{
     amount::Amount,
     device::{Device, Hardware, History, Record, Region},
     ids::{AccountId, GenesisHash, JobId, SealingKey},
-    job::Agreement,
+    job::{Agreement, Preferences},
     view::DeviceView,
 };
 use quern_protocol::{Exchange, HandBack, HandBackReason, Hello};
@@ -81,6 +81,20 @@ impl World {
         world
     }
 
+    /// A job of four tasks that asks something of devices.
+    pub(super) fn asking(preferences: Preferences, accounts: &[u8]) -> Self {
+        let mut world = Self::new(4, Agreement::Single, &[]);
+        world.ledger.job.submission.preferences = preferences;
+        world.core = world.new_core();
+        world.next_block();
+        let plan = world.plan();
+        world.feed(Event::Uploaded { job: JOB, plan });
+        accounts.iter().for_each(|account| {
+            world.join(*account, Habit::Honest);
+        });
+        world
+    }
+
     /// A new device that says hello; returns its number.
     pub(super) fn join(&mut self, account: u8, habit: Habit) -> usize {
         let number = self.workers.len();
@@ -98,7 +112,8 @@ impl World {
         }
     }
 
-    pub(super) fn hello(&mut self, worker: usize) {
+    /// What the chain says of a device.
+    pub(super) fn view(&self, worker: usize) -> DeviceView {
         let worker = &self.workers[worker];
         let device = Device {
             account: worker.account.clone(),
@@ -110,14 +125,19 @@ impl World {
             last_task: 0,
             last_review: 0,
         };
-        let view = DeviceView {
+        DeviceView {
             id: worker.id(),
             device,
             bonded: true,
             banned: false,
             verified: false,
             quarantined: false,
-        };
+        }
+    }
+
+    pub(super) fn hello(&mut self, worker: usize) {
+        let view = self.view(worker);
+        let worker = &self.workers[worker];
         let hello = Hello {
             software: vec![],
             engines: worker.engines.clone(),
