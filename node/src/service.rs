@@ -12,8 +12,9 @@ use sc_consensus_grandpa::{
 };
 use sc_executor::{DEFAULT_HEAP_ALLOC_STRATEGY, HeapAllocStrategy};
 use sc_network::{
-    NetworkBackend,
-    config::{FullNetworkConfiguration, NetworkBackendType},
+    Multiaddr, NetworkBackend,
+    config::{FullNetworkConfiguration, NetworkBackendType, NetworkConfiguration},
+    multiaddr::Protocol,
 };
 use sc_service::{Configuration, TaskManager, WarpSyncConfig, error::Error as ServiceError};
 use sc_telemetry::{Telemetry, TelemetryWorker};
@@ -198,24 +199,42 @@ fn telemetry(config: &Configuration) -> Result<Option<(TelemetryWorker, Telemetr
     Ok(Some((worker, telemetry)))
 }
 
-/// Runs a node until its task manager is dropped.
-pub(crate) fn run(
-    config: Configuration,
-    cache: Option<&Path>,
-) -> Result<TaskManager, ServiceError> {
-    match config.network.network_backend {
-        NetworkBackendType::Libp2p => {
-            run_on::<sc_network::NetworkWorker<Block, <Block as BlockT>::Hash>>(config, cache)
-        }
-        NetworkBackendType::Litep2p => run_on::<sc_network::Litep2pNetworkBackend>(config, cache),
+/// The network stack: the default of the SDK. There is one, because everything that speaks to
+/// others is compiled once for each.
+type Network = sc_network::Litep2pNetworkBackend;
+
+/// Leaves out what the node does not speak.
+fn restrict(network: &mut NetworkConfiguration) -> Result<(), ServiceError> {
+    if !matches!(network.network_backend, NetworkBackendType::Litep2p) {
+        return Err(ServiceError::Other(
+            "this node is built with one network stack: leave out --network-backend".to_owned(),
+        ));
     }
+    let is_webrtc = |address: &Multiaddr| {
+        address
+            .iter()
+            .any(|protocol| matches!(protocol, Protocol::WebRTCDirect))
+    };
+    // Among the usual addresses of a node that is no validator there are some, unasked for.
+    let addresses = network.listen_addresses.len();
+    network.listen_addresses.retain(|it| !is_webrtc(it));
+    let only_webrtc = network.listen_addresses.is_empty() && addresses > 0;
+    if only_webrtc || network.public_addresses.iter().any(is_webrtc) {
+        return Err(ServiceError::Other(
+            "this node is built without WebRTC: give --listen-addr and --public-addr addresses of \
+             TCP or WebSocket"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
-/// Runs a node on one of the two network stacks.
-fn run_on<N: NetworkBackend<Block, Hash>>(
-    config: Configuration,
+/// Runs a node until its task manager is dropped.
+pub(crate) fn run(
+    mut config: Configuration,
     cache: Option<&Path>,
 ) -> Result<TaskManager, ServiceError> {
+    restrict(&mut config.network)?;
     let Parts {
         client,
         backend,
@@ -232,11 +251,12 @@ fn run_on<N: NetworkBackend<Block, Hash>>(
     } = parts(&config, cache)?;
     let registry = config.prometheus_registry().cloned();
 
-    let metrics = N::register_notification_metrics(registry.as_ref());
+    let metrics =
+        <Network as NetworkBackend<Block, Hash>>::register_notification_metrics(registry.as_ref());
     let mut net_config =
-        FullNetworkConfiguration::<Block, Hash, N>::new(&config.network, registry.clone());
+        FullNetworkConfiguration::<Block, Hash, Network>::new(&config.network, registry.clone());
     let grandpa_name = protocol_standard_name(&client.info().genesis_hash, &config.chain_spec);
-    let (grandpa_protocol, grandpa_notifications) = grandpa_peers_set_config::<Block, N>(
+    let (grandpa_protocol, grandpa_notifications) = grandpa_peers_set_config::<Block, Network>(
         grandpa_name.clone(),
         metrics.clone(),
         net_config.peer_store_handle(),

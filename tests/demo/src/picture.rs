@@ -5,7 +5,11 @@ use quern_path_tracer::{
     bundle, render_reference,
     tile::{self, Frame, Tile, TileRequest},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+};
 
 /// Samples of each pixel.
 pub(crate) const SAMPLES: u32 = 24;
@@ -75,7 +79,14 @@ impl Picture {
     }
 
     pub(crate) fn save(&self, pixels: &[u8], path: &Path) -> anyhow::Result<()> {
-        image::save_buffer(path, pixels, WIDTH, HEIGHT, image::ColorType::Rgb8)
-            .with_context(|| format!("cannot write {}", path.display()))
+        let write = || -> anyhow::Result<()> {
+            let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), WIDTH, HEIGHT);
+            encoder.set_color(png::ColorType::Rgb);
+            encoder.set_depth(png::BitDepth::Eight);
+            let mut writer = encoder.write_header()?;
+            writer.write_image_data(pixels)?;
+            Ok(writer.finish()?)
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
     }
 }
