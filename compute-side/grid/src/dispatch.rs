@@ -4,14 +4,20 @@
 //! served, and when that queue has none for it, of the pools below. Jobs are served by priority,
 //! then by arrival. Two replicas of a task never go to devices of one account.
 //!
+//! Where a device fails on a task it may be the device, the program or the grid, and a trusted device
+//! is to show which: it gets what is open of the task before anything else, and nobody else gets it
+//! while there is a trusted device that could have it. Where there is none, any other account gets it:
+//! a grid without trusted devices goes on.
+//!
 //! Three rules of ours go beside that:
 //!
 //! - **Lanes.** Which accounts may have which replica of a task follows from a seed that is drawn after
 //!   the job is committed.
 //! - **The slow are spared.** A device gets no replica that the rest of the grid would have done
 //!   sooner than this device. Near a job's end that keeps the last tasks off the slowest devices.
-//! - **Backups.** When a job has nothing open any more, an idle device computes again what would
-//!   otherwise be finished later than by it: what is overdue first, then what ends last.
+//! - **Backups.** When a job has nothing open any more and nothing is to come, an idle device computes
+//!   again what would otherwise be finished later than by it: what is overdue first, then what ends
+//!   last.
 //!
 //! Nothing here knows of answers, money or programs. Accounts and devices are numbers that the
 //! caller gives them.
@@ -25,7 +31,8 @@ mod tests;
 use crate::{
     Tick, Tuning,
     needs::{Lack, Needs, Traits},
-    pools::{PoolNumber, Rank, Target},
+    pools::{PoolNumber, Target},
+    ranking::Rank,
     tuning::Timeouts,
 };
 use job::JobQueue;
@@ -34,6 +41,9 @@ use quern_primitives::{
     job::ByteLevel,
 };
 use std::{collections::BTreeMap, fmt};
+
+/// Jobs looked at that are served before the one whose task is explained.
+const JOBS_BEFORE_MAX: usize = 64;
 
 /// What the scheduler must know of a job.
 #[derive(Clone, Copy, Debug)]
@@ -86,12 +96,12 @@ pub struct Given {
     pub timeouts: Timeouts,
 }
 
-/// Why a device gets nothing, of one job or of all.
+/// Why a device gets nothing, of one task, of one job or of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Withheld {
     /// There is no job.
     NoJob,
-    /// No replica of the job is open.
+    /// No replica is open.
     NothingOpen,
     /// None is open in the device's pool or in one below it.
     NothingInPool,
@@ -106,6 +116,8 @@ pub enum Withheld {
     /// What is open was given back for a fault, and is kept for a fast or trusted device for some
     /// seconds yet.
     KeptForTheFast,
+    /// What is open failed elsewhere, and is kept for a trusted device.
+    KeptForTheTrusted,
     /// The rest of the grid will have it done sooner.
     OthersAreSooner {
         /// How long the device would take, in milliseconds.
@@ -113,6 +125,8 @@ pub enum Withheld {
         /// How long the others will take for all that is left and one more, in milliseconds.
         others_ms: u64,
     },
+    /// The device would get something that is served before.
+    OthersComeFirst,
 }
 
 impl fmt::Display for Withheld {
@@ -120,28 +134,37 @@ impl fmt::Display for Withheld {
         let seconds = |ms: &u64| *ms as f64 / 1_000.0;
         match self {
             Self::NoJob => f.write_str("no job has anything to compute"),
-            Self::NothingOpen => f.write_str("every task of the job is given out"),
+            Self::NothingOpen => f.write_str("no replica is open: all are given out"),
             Self::NothingInPool => {
-                f.write_str("nothing is queued for the device's pool or for those below it")
+                f.write_str("what is open is queued for pools above the device's")
             }
             Self::Lacks(lack) => lack.fmt(f),
             Self::TouchedByAccount => f.write_str(
-                "all open tasks are ones that the account computes or computed already; \
-                 two replicas never go to one account",
+                "its account computes or computed what is open already; \
+                 two replicas of a task never go to one account",
             ),
-            Self::Excluded => f.write_str("the device failed on the open tasks before"),
+            Self::Excluded => f.write_str(
+                "the device lost what is open before: it failed, was late, or gave it back often",
+            ),
             Self::OtherLane => {
-                f.write_str("the open replicas are drawn for other accounts, for some seconds yet")
+                f.write_str("what is open is drawn for other accounts, for some seconds yet")
             }
             Self::KeptForTheFast => f.write_str(
-                "the open tasks failed elsewhere and are kept for fast or trusted devices, for some seconds yet",
+                "what is open was late or failed elsewhere and is kept for fast or trusted devices, \
+                 for some seconds yet",
             ),
+            Self::KeptForTheTrusted => {
+                f.write_str("what is open failed elsewhere, and a trusted device is to try it first")
+            }
             Self::OthersAreSooner { mine_ms, others_ms } => write!(
                 f,
                 "the device would take {:.1} s for a task, the rest of the grid {:.1} s for all that is left",
                 seconds(mine_ms),
                 seconds(others_ms)
             ),
+            Self::OthersComeFirst => {
+                f.write_str("the device would get something first that is served before")
+            }
         }
     }
 }
@@ -174,6 +197,23 @@ pub enum ReplicaState {
     },
     /// It could not be handed out, and nobody gets it for a while.
     Resting,
+}
+
+/// Where an open replica waits for a device, beside what [`ReplicaState::Open`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// Its turn in its pool's queue, counted from 1.
+    pub turn: usize,
+    /// Replicas in that queue.
+    pub of: usize,
+    /// Whether a fast or trusted device shall have it.
+    pub is_rescue: bool,
+    /// From when on any device may have it; none while nobody has passed it who may not have it
+    /// before, or while it is kept for a trusted device.
+    pub open_to_all_at: Option<Tick>,
+    /// Until when it is for trusted devices alone, because its task is in doubt and one of them could
+    /// have it.
+    pub kept_until: Option<Tick>,
 }
 
 /// Open and running replicas of a job.
@@ -249,6 +289,14 @@ impl Dispatch {
         }
     }
 
+    /// Takes over which devices of a job's target subset are trusted, each by its account's number and
+    /// its own. Some of them are enough, if there are many: one is looked for that could have a task.
+    pub fn set_trusted(&mut self, id: JobId, trusted: Vec<(u32, u32)>) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.set_trusted(trusted);
+        }
+    }
+
     /// A job's pools.
     pub fn target(&self, id: JobId) -> Option<&Target> {
         self.jobs.get(&id).map(|job| &job.target)
@@ -266,6 +314,14 @@ impl Dispatch {
         }
     }
 
+    /// Says how many tasks of a job are queued later, because what they read is not here yet. They count
+    /// as work that is left, so that a job is not taken to be near its end while it is uploaded.
+    pub fn expect(&mut self, job: JobId, tasks: u32) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.expect(tasks);
+        }
+    }
+
     /// Adds replicas to a task that is queued. Returns those added.
     pub fn add_replicas(
         &mut self,
@@ -278,7 +334,8 @@ impl Dispatch {
         job.map_or(vec![], |job| job.add_replicas(task, replicas, now))
     }
 
-    /// Adds one replica to a task whose device is stale, for a fast or trusted device to take.
+    /// Adds one replica to a task whose device is stale, for a fast or trusted device to take, unless
+    /// more are out or open already than the task still needs answers.
     pub fn rescue(&mut self, job: JobId, task: TaskIndex, now: Tick) -> Option<ReplicaIndex> {
         self.jobs.get_mut(&job)?.rescue(task, now)
     }
@@ -316,6 +373,44 @@ impl Dispatch {
             Some(job) => job.explain(asker, now, &self.tuning),
             None => Some(Withheld::NoJob),
         }
+    }
+
+    /// Why a device would not get an open replica of a task next; nothing if it would.
+    pub fn explain_task(
+        &self,
+        (job, task): (JobId, TaskIndex),
+        asker: &Asker<'_>,
+        now: Tick,
+    ) -> Option<Withheld> {
+        let Some(queue) = self.jobs.get(&job) else {
+            return Some(Withheld::NoJob);
+        };
+        let why = queue.explain_task(task, asker, now, &self.tuning);
+        why.or_else(|| {
+            let before = self.jobs().take_while(|it| *it != job);
+            let queues = before.filter_map(|it| self.jobs.get(&it));
+            let gets = |queue: &JobQueue| queue.first_for(asker, now, &self.tuning).is_ok();
+            let gets_other = queues.take(JOBS_BEFORE_MAX).any(gets);
+            gets_other.then_some(Withheld::OthersComeFirst)
+        })
+    }
+
+    /// Where an open replica waits for a device; nothing if it is not open.
+    pub fn queued(&self, job: JobId, task: TaskIndex, replica: ReplicaIndex) -> Option<Queued> {
+        let job = self.jobs.get(&job)?;
+        job.queued(task, replica, &self.tuning)
+    }
+
+    /// Whether a task gets one more replica when a device of it is stale.
+    pub fn wants_rescue(&self, job: JobId, task: TaskIndex) -> bool {
+        let job = self.jobs.get(&job);
+        job.is_some_and(|job| job.wants_rescue(task))
+    }
+
+    /// Until when slow devices are spared a job's tasks, if nobody takes anything of it before; none
+    /// if they are not spared.
+    pub fn spares_until(&self, job: JobId) -> Option<Tick> {
+        self.jobs.get(&job)?.spares_until(&self.tuning)
     }
 
     /// Gives a certain open replica to a device, as it was before a restart: `runs` says since when it
@@ -365,10 +460,42 @@ impl Dispatch {
         }
     }
 
+    /// A device failed on a task. What is open of it, now or later, is for trusted devices as long as
+    /// one could have it: it is ranked, meets the job's needs and has not lost the task before, and its
+    /// account has no replica of it. Where there is none, or none has taken the replica within ten
+    /// minutes, any other account may have it: a grid without trusted devices goes on.
+    pub fn doubt(&mut self, job: JobId, task: TaskIndex, now: Tick) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.doubt(task, now);
+        }
+    }
+
+    /// Says whether what is open of a task in doubt is for trusted devices also where there is none:
+    /// nobody else gets it then. True if others may have it from now on who might not before.
+    pub fn reserve(&mut self, job: JobId, task: TaskIndex, is_reserved: bool) -> bool {
+        let job = self.jobs.get_mut(&job);
+        job.is_some_and(|job| job.reserve(task, is_reserved))
+    }
+
+    /// Whether a trusted device may yet say something of a task in doubt: one computes it, or could
+    /// have what is open of it, or it is in doubt for less than half a minute and one may come.
+    pub fn waits_for_trusted(&self, job: JobId, task: TaskIndex, now: Tick) -> bool {
+        let job = self.jobs.get(&job);
+        job.is_some_and(|job| job.waits_for_trusted(task, now))
+    }
+
     /// Keeps a device from having a task, as it was before a restart.
     pub fn exclude(&mut self, job: JobId, task: TaskIndex, device: u32) {
         if let Some(job) = self.jobs.get_mut(&job) {
             job.exclude(task, device);
+        }
+    }
+
+    /// A device is gone for good, and its number may be another one's from now on: what that number is
+    /// kept from is forgotten. What its account touched is not.
+    pub fn forget_device(&mut self, device: u32) {
+        for job in self.jobs.values_mut() {
+            job.forget_device(device);
         }
     }
 

@@ -6,6 +6,9 @@
 //! rules of ours go beside it: more than half of the last tasks with any fault is as bad as a rate
 //! above one half, and faults in a row cost the device tasks at once.
 
+#[cfg(test)]
+pub(crate) mod model;
+
 use crate::Tick;
 
 /// Tasks that are remembered.
@@ -169,15 +172,22 @@ impl Faults {
         self.in_a_row
     }
 
-    /// As another memory has it, newest task in the lowest bit. What is in a row there is not waited
-    /// for again.
-    pub fn restored(failed: u32, delayed: u32, incorrect: u32) -> Self {
-        Self {
-            failed: failed & MASK,
-            delayed: delayed & MASK,
-            incorrect: incorrect & MASK,
-            ..Self::default()
+    /// As another memory has it, newest task in the lowest bit, for a device that comes now. When those
+    /// tasks ended is not told, so all are taken to have ended now: after faults at their end the
+    /// device holds one task at a time, and after three in a row it waits from now on, the longer the
+    /// more there are. What was before the last [`WINDOW`] tasks is not known.
+    pub fn restored(now: Tick, failed: u32, delayed: u32, incorrect: u32) -> Self {
+        let mut faults = Self::default();
+        for age in (0..WINDOW).rev() {
+            let had = |tasks: u32| tasks >> age & 1 == 1;
+            let ending = Ending {
+                failed: had(failed),
+                delayed: had(delayed),
+                incorrect: had(incorrect),
+            };
+            faults.note(now, ending);
         }
+        faults
     }
 
     /// After a review everything is forgotten.
@@ -244,6 +254,36 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_comes_with_faults_holds_one_task_or_waits_from_then_on() {
+        const NOW: Tick = Tick(5_000);
+        let minutes = |faults: &Faults| {
+            let until = faults.waits_until(NOW)?;
+            Some(until.since(NOW) / 60_000)
+        };
+        let good = Faults::restored(NOW, 0b110, 0b1000, 0);
+        assert_eq!((good.in_hand_max(NOW), good.faulty_tasks()), (2, 3));
+        let two = Faults::restored(NOW, 0b01, 0, 0b10);
+        assert_eq!((two.in_hand_max(NOW), minutes(&two)), (1, None));
+        // The same task may be late and wrong.
+        let three = Faults::restored(NOW, 0b001, 0b010, 0b110);
+        assert_eq!((three.in_a_row(), minutes(&three)), (3, Some(10)));
+        assert_eq!(three.in_hand_max(NOW), 0);
+        assert_eq!(three.in_hand_max(NOW.plus_ms(10 * 60_000)), 1);
+        let four = Faults::restored(NOW, 0b1111, 0, 0);
+        assert_eq!(minutes(&four), Some(20));
+        // It has waited before, and completed a task since.
+        let again = Faults::restored(NOW, 0b111_0111, 0, 0);
+        assert_eq!(minutes(&again), Some(20));
+        let always = Faults::restored(NOW, u32::MAX, u32::MAX, u32::MAX);
+        assert_eq!(
+            (always.rate().sixtieths(), minutes(&always)),
+            (60, Some(1_440))
+        );
+        assert_eq!(Faults::restored(NOW, 0, 0, 0), Faults::default());
+        assert_eq!(Faults::restored(NOW, 1 << WINDOW, 0, 0), Faults::default());
+    }
+
+    #[test]
     fn a_review_forgets_everything() {
         let mut faults = after(&[Ending::FAILED; 20]);
         faults.review();
@@ -258,6 +298,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_restored_at_once_is_what_was_noted(
+            now: u64, endings in prop::collection::vec(any::<(bool, bool, bool)>(), 0..=WINDOW as usize)
+        ) {
+            let mut noted = Faults::default();
+            for (failed, delayed, incorrect) in endings {
+                noted.note(Tick(now), Ending { failed, delayed, incorrect });
+            }
+            let Faults { failed, delayed, incorrect, .. } = noted;
+            prop_assert_eq!(Faults::restored(Tick(now), failed, delayed, incorrect), noted);
+        }
+
         /// The three vectors as the published design describes them.
         #[test]
         fn the_rate_is_the_mean_of_the_means_of_three_vectors(

@@ -1,5 +1,8 @@
 //! Flags: why a device gets nothing at all at the moment. A flagged device has ByteRank 0.
 
+#[cfg(test)]
+mod model;
+
 use crate::{Faults, measure::Vitals};
 use std::fmt;
 

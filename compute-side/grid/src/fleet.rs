@@ -1,27 +1,27 @@
 //! All devices that a masternode knows: what is known of each, and their ranking.
 //!
-//! What the ranking reads of each device stands in columns, so that a million of them are ranked in
-//! the time of a few sorts; the rest stands in one record each. A device has a number as long as it
-//! is known; the numbers of forgotten ones are given to new ones. Accounts keep theirs.
+//! What the ranking reads of each device is a small record ([`crate::ranking`]), so that a million of
+//! them are ranked in the time of a few sorts; the rest stands in a larger one. A device has a number
+//! as long as it is known; the numbers of forgotten ones are given to new ones. Accounts keep theirs.
 
 mod accounts;
-mod columns;
 #[cfg(test)]
 mod tests;
 
 use crate::{
     Ending, FaultRate, Faults, Flag, Flags, Score, Tick,
-    lottery::{Draw, LIFT, WON_FOR_MS},
+    lottery::LIFT,
     measure::{BadReading, Readings, Vitals},
     needs::{Profile, Traits},
-    pools::{Rank, Ranking},
-    rank::rank,
+    ranking::{Rank, Ranking},
     score::Parts,
 };
 use accounts::Accounts;
-use columns::Columns;
 use quern_primitives::ids::{AccountId, DeviceId};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
+};
 
 /// Devices that one masternode knows at most: at 300 bytes each, 1.2 GB.
 pub const DEVICES_MAX: usize = 1 << 22;
@@ -31,13 +31,15 @@ pub const DEVICES_MAX: usize = 1 << 22;
 #[error("the masternode knows as many devices or accounts as it can; try another masternode")]
 pub struct FleetFull;
 
-/// Settings of scores and flags.
+/// Settings of scores, flags and room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FleetSettings {
     /// The benchmark's rate that is worth 250 points, in fuel per millisecond.
     pub reference_rate: u32,
     /// The core temperature above which a device is left alone, in tenths of a degree Celsius.
     pub temperature_decicelsius_max: i16,
+    /// Devices that are known at a time, at most.
+    pub devices_max: usize,
 }
 
 impl Default for FleetSettings {
@@ -46,11 +48,12 @@ impl Default for FleetSettings {
             reference_rate: 20_000_000,
             // Ours: at the published limit most machines stop as soon as they compute.
             temperature_decicelsius_max: 900,
+            devices_max: DEVICES_MAX,
         }
     }
 }
 
-/// What is known of one device, beside the columns.
+/// What is known of one device, beside its record in the ranking.
 #[derive(Clone, Debug)]
 struct Known {
     id: DeviceId,
@@ -59,6 +62,8 @@ struct Known {
     faults: Faults,
     /// Flags that do not follow from the rest: bond, ban, connection, what its owner wants.
     raised: Flags,
+    /// Which departure made it disconnected, counted over all devices; none while it is connected.
+    away: Option<NonZeroU64>,
 }
 
 /// What is known of a device, to be shown.
@@ -92,9 +97,11 @@ pub struct Fleet {
     known: Vec<Option<Known>>,
     free: Vec<u32>,
     accounts: Accounts,
-    columns: Columns,
-    /// Winners of the lottery, and until when each stands higher.
-    lifted: BTreeMap<u32, Tick>,
+    /// Those that are disconnected, by departure: who is away longest is first.
+    away: BTreeMap<NonZeroU64, u32>,
+    departures: u64,
+    /// Winners of the lottery, also those that are not known here.
+    winners: BTreeSet<DeviceId>,
     ranking: Ranking,
 }
 
@@ -126,13 +133,13 @@ impl Fleet {
             self.accounts.release(known.account);
             known.account = new;
         }
-        self.columns.set_traits(number, profile.pack());
+        self.ranking.set_traits(number, profile.pack());
         self.renew(number);
         Ok(number)
     }
 
     fn insert(&mut self, id: DeviceId, account: &AccountId) -> Result<u32, FleetFull> {
-        if self.numbers.len() >= DEVICES_MAX {
+        if self.is_full() {
             return Err(FleetFull);
         }
         let known = Known {
@@ -141,21 +148,41 @@ impl Fleet {
             vitals: Vitals::default(),
             faults: Faults::default(),
             raised: Flags::NONE,
+            away: None,
         };
         let number = match self.free.pop() {
             Some(number) => {
                 self.known[number as usize] = Some(known);
-                self.columns.reuse(number);
+                self.ranking.reuse(number);
                 number
             }
             None => {
                 self.known.push(Some(known));
-                self.columns.grow();
+                self.ranking.grow();
                 (self.known.len() - 1) as u32
             }
         };
         self.numbers.insert(id, number);
+        if self.winners.contains(&id) {
+            self.ranking.set_lifted(number, true);
+        }
         Ok(number)
+    }
+
+    /// Whether no other device is taken in.
+    fn is_full(&self) -> bool {
+        self.numbers.len() >= self.settings.devices_max
+    }
+
+    /// The device to forget before this one is taken in: where as many are known as may be, the one
+    /// that is disconnected longest. None where there is room, or this one is known, or all others
+    /// are connected.
+    pub fn in_the_way_of(&self, id: &DeviceId) -> Option<DeviceId> {
+        if !self.is_full() || self.numbers.contains_key(id) {
+            return None;
+        }
+        let (_, number) = self.away.first_key_value()?;
+        self.device(*number)
     }
 
     /// Takes in a device of which only a log knows, before it is here: it is disconnected. One that is
@@ -175,24 +202,28 @@ impl Fleet {
     }
 
     /// Takes over what is remembered elsewhere of what went wrong on a device.
-    pub fn restore_faults(&mut self, number: u32, faults: Faults) {
+    pub fn restore_faults(&mut self, number: u32, now: Tick, faults: Faults) {
         if let Some(known) = self.get_mut(number) {
             known.faults = faults;
-            self.columns.set_faults(number, faults.rate(), None);
+            let waits = faults.waits_until(now);
+            self.ranking.set_faults(number, faults.rate(), waits);
             self.renew(number);
         }
     }
 
-    /// Forgets a device. Until the next ranking its number stays in the old one.
+    /// Forgets a device. Until the next ranking its number stays in the old one, and then it may be
+    /// another's.
     pub fn forget(&mut self, id: &DeviceId) {
         let Some(number) = self.numbers.remove(id) else {
             return;
         };
         if let Some(known) = self.known[number as usize].take() {
             self.accounts.release(known.account);
+            if let Some(departure) = known.away {
+                self.away.remove(&departure);
+            }
         }
-        self.lifted.remove(&number);
-        self.columns.clear(number);
+        self.ranking.clear(number);
         self.free.push(number);
     }
 
@@ -251,7 +282,7 @@ impl Fleet {
         if let Some(known) = self.get_mut(number) {
             known.faults.note(now, ending);
             let (waits, rate) = (known.faults.waits_until(now), known.faults.rate());
-            self.columns.set_faults(number, rate, waits);
+            self.ranking.set_faults(number, rate, waits);
             self.renew(number);
         }
     }
@@ -260,7 +291,7 @@ impl Fleet {
     pub fn review(&mut self, number: u32) {
         if let Some(known) = self.get_mut(number) {
             known.faults.review();
-            self.columns.set_faults(number, FaultRate::default(), None);
+            self.ranking.set_faults(number, FaultRate::default(), None);
             self.renew(number);
         }
     }
@@ -271,28 +302,41 @@ impl Fleet {
             for (flag, raised) in flags {
                 known.raised = known.raised.without(flag).with(flag, raised);
             }
+            self.note_departure(number);
             self.renew(number);
         }
     }
 
-    /// Draws the lottery: `hours` says of each device how many it has had no task for. Returns the
-    /// winners, who stand higher for a day.
-    pub fn draw_lottery(
-        &mut self,
-        now: Tick,
-        draw: &Draw,
-        hours: impl Fn(&DeviceId) -> f64,
-    ) -> Vec<DeviceId> {
-        self.lifted.retain(|_, until| now < *until);
-        let mut winners = Vec::new();
-        for (number, known) in (0..).zip(&self.known) {
-            let Some(known) = known else { continue };
-            if draw.wins(&known.id, hours(&known.id)) {
-                self.lifted.insert(number, now.plus_ms(WON_FOR_MS));
-                winners.push(known.id);
+    /// Takes note of whether a device is disconnected, and of since when compared with others.
+    fn note_departure(&mut self, number: u32) {
+        let departure = NonZeroU64::MIN.saturating_add(self.departures);
+        let Some(known) = self.get_mut(number) else {
+            return;
+        };
+        let is_away = known.raised.has(Flag::Disconnected);
+        match (is_away, known.away) {
+            (true, None) => {
+                known.away = Some(departure);
+                self.away.insert(departure, number);
+                self.departures += 1;
+            }
+            (false, Some(before)) => {
+                known.away = None;
+                self.away.remove(&before);
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+    }
+
+    /// Takes over who won the lottery, in place of who won it before. They stand higher from the next
+    /// ranking on, and those that are not known yet once they are.
+    pub fn lift(&mut self, winners: BTreeSet<DeviceId>) {
+        for (winners, is_lifted) in [(&self.winners, false), (&winners, true)] {
+            for number in winners.iter().filter_map(|id| self.numbers.get(id)) {
+                self.ranking.set_lifted(*number, is_lifted);
             }
         }
-        winners
+        self.winners = winners;
     }
 
     /// Tasks that a device may hold now.
@@ -306,23 +350,23 @@ impl Fleet {
 
     /// Why a device gets nothing; none if it may get something.
     pub fn flags(&self, number: u32, now: Tick) -> Flags {
-        let waits = self.columns.waits(number, now);
-        self.columns.flags(number).with(Flag::Waiting, waits)
+        let waits = self.ranking.waits(number, now);
+        self.ranking.flags(number).with(Flag::Waiting, waits)
     }
 
     /// What a device has.
     pub fn traits(&self, number: u32) -> Traits {
-        self.columns.ranked(number).traits
+        self.ranking.asked_of(number).traits
     }
 
     /// How fast a device computes, in fuel per millisecond; 0 if that is not known.
     pub fn speed(&self, number: u32) -> u32 {
-        self.columns.ranked(number).speed
+        self.ranking.asked_of(number).speed
     }
 
     /// Where a device stands in the last ranking.
     pub fn rank_of(&self, number: u32) -> Option<Rank> {
-        self.columns.rank_of(number)
+        self.ranking.rank_of(number)
     }
 
     /// The last ranking.
@@ -332,26 +376,12 @@ impl Fleet {
 
     /// Ranks all devices that have no flag.
     pub fn rank(&mut self, now: Tick) {
-        let Self {
-            columns,
-            known,
-            lifted,
-            ..
-        } = self;
+        let Self { ranking, known, .. } = self;
         let id = |number: u32| {
             let known = known.get(number as usize)?.as_ref()?;
             Some(known.id)
         };
-        let is_any_lifted = !lifted.is_empty();
-        let is_lifted =
-            |number: u32| is_any_lifted && lifted.get(&number).is_some_and(|until| now < *until);
-        let order = rank(columns.candidates(now), id, is_lifted, LIFT);
-        columns.rank(order, &mut self.ranking);
-    }
-
-    /// Whether a device won the lottery less than a day ago.
-    fn is_lifted(&self, number: u32, now: Tick) -> bool {
-        self.lifted.get(&number).is_some_and(|until| now < *until)
+        ranking.rank(now, id, LIFT);
     }
 
     /// What is known of a device.
@@ -359,14 +389,14 @@ impl Fleet {
         let known = self.get(number)?;
         Some(DeviceReport {
             byte_rank: self.rank_of(number).map_or(0, |rank| rank + 1),
-            score: self.columns.ranked(number).capacity,
+            score: self.ranking.asked_of(number).capacity,
             parts: Parts::of(&known.vitals, self.settings.reference_rate),
             fault_rate: known.faults.rate(),
             faulty_tasks: known.faults.faulty_tasks(),
             flags: self.flags(number, now),
             waits_until: known.faults.waits_until(now),
             vitals: known.vitals.clone(),
-            is_lifted: self.is_lifted(number, now),
+            is_lifted: self.ranking.is_lifted(number),
         })
     }
 
@@ -378,7 +408,7 @@ impl Fleet {
         self.known.get_mut(number as usize)?.as_mut()
     }
 
-    /// Brings a device's columns to what is known of it.
+    /// Brings a device's record in the ranking to what is known of it.
     fn renew(&mut self, number: u32) {
         let Some(known) = self.get(number) else {
             return;
@@ -389,6 +419,6 @@ impl Fleet {
         let flags = known
             .raised
             .and(Flags::of(&known.vitals, &known.faults, limit));
-        self.columns.set(number, capacity, speed, flags);
+        self.ranking.set(number, capacity, speed, flags);
     }
 }

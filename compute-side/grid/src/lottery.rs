@@ -1,18 +1,23 @@
-//! The repechage lottery: once a day every device draws, and those that have had no task for about
-//! half a day win most often. Winners stand higher in the ranking for a day, so that a device at
-//! its end gets a chance to show what it can do.
+//! The repechage lottery: once a day every device draws that has had a task, and those that have had
+//! none for about half a day win most often. Winners stand higher in the ranking until the next draw,
+//! so that a device at its end gets a chance to show what it can do.
 //!
-//! The seed comes from the chain's randomness, and the hours from the chain's record of each
-//! device, so anybody can draw again and find the same winners.
+//! A day is [`DAY_BLOCKS`] blocks, counted from the chain's first. What a device draws follows from
+//! the state of the chain in the day's first block and from nothing else: the seed from its
+//! randomness, the hours from when the chain says that the device last had a task. So whoever reads
+//! that state draws again, for all registered devices, and finds the same winners.
 
-use quern_primitives::ids::DeviceId;
+#[cfg(test)]
+mod model;
+
+use quern_primitives::{
+    ids::{BlockNumber, DeviceId},
+    limits::DAY_BLOCKS,
+};
 use sha2::{Digest as _, Sha256};
 
 /// Places that a winner is lifted.
 pub const LIFT: u32 = 100;
-
-/// How long a winner stays lifted, in milliseconds: a day.
-pub const WON_FOR_MS: u64 = 24 * 60 * 60_000;
 
 /// The factor of the chance.
 const FACTOR: f64 = 0.002_565_64;
@@ -20,13 +25,44 @@ const FACTOR: f64 = 0.002_565_64;
 /// How fast the chance fades, by hour.
 const FADING: f64 = 0.166_666_67;
 
-/// What a draw hangs on, beside the device.
+/// Hours of a day.
+const DAY_HOURS: f64 = 24.0;
+
+/// The day that a block is of. On the first, day 0, nobody draws: no device has had a task before it.
+pub fn day_of(block: BlockNumber) -> u32 {
+    block / DAY_BLOCKS
+}
+
+/// A day's first block, whose state it is drawn from.
+pub fn first_block_of(day: u32) -> BlockNumber {
+    day.saturating_mul(DAY_BLOCKS)
+}
+
+/// A day's draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw {
-    /// From the chain's randomness.
+    /// From the chain's randomness, as of the day's first block.
     pub seed: [u8; 32],
     /// The day it is for, so that one seed serves once.
     pub day: u32,
+}
+
+/// What a device drew.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lot {
+    /// For how many hours it had had no task.
+    pub hours: f64,
+    /// The chance to win that it had by that, see [`chance`].
+    pub chance: f64,
+    /// What it drew, at least 0 and below 1.
+    pub drawn: f64,
+}
+
+impl Lot {
+    /// Whether it wins: it drew less than its chance.
+    pub fn wins(&self) -> bool {
+        self.drawn < self.chance
+    }
 }
 
 /// The chance to win, `c h² e^(-βh)`, after so many hours without a task: 5 % at its highest, after
@@ -41,8 +77,34 @@ pub fn chance(hours: f64) -> f64 {
 }
 
 impl Draw {
-    /// Whether a device wins that has had no task for so many hours.
-    pub fn wins(&self, device: &DeviceId, hours: f64) -> bool {
+    /// The block whose state it is drawn from: the day's first.
+    pub fn block(&self) -> BlockNumber {
+        first_block_of(self.day)
+    }
+
+    /// The block from which on its winners stand no higher any more: the next day's first.
+    pub fn ends_at(&self) -> BlockNumber {
+        self.block().saturating_add(DAY_BLOCKS)
+    }
+
+    /// What a device draws of which the chain, as of [`Draw::block`], says when it last had a task. One
+    /// that never had any (0) does not draw: it stands where its score puts it.
+    pub fn lot(&self, device: &DeviceId, last_task: BlockNumber) -> Option<Lot> {
+        if last_task == 0 {
+            return None;
+        }
+        let idle = self.block().saturating_sub(last_task);
+        let hours = f64::from(idle) * DAY_HOURS / f64::from(DAY_BLOCKS);
+        Some(Lot {
+            hours,
+            chance: chance(hours),
+            drawn: self.number(device),
+        })
+    }
+
+    /// The number that a device draws: the first 53 bits of a digest, which are what a float holds
+    /// exactly, as a fraction.
+    fn number(&self, device: &DeviceId) -> f64 {
         let mut hasher = Sha256::new();
         hasher.update(b"quern/lottery/1");
         hasher.update(self.seed);
@@ -51,9 +113,7 @@ impl Draw {
         let digest: [u8; 32] = hasher.finalize().into();
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
-        // 53 bits are what a float holds exactly.
-        let drawn = (u64::from_le_bytes(first) >> 11) as f64 / (1u64 << 53) as f64;
-        drawn < chance(hours)
+        (u64::from_le_bytes(first) >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
@@ -66,6 +126,9 @@ mod tests {
         seed: [7; 32],
         day: 3,
     };
+
+    /// Half a day before [`DRAW`].
+    const NOON: BlockNumber = 3 * DAY_BLOCKS - DAY_BLOCKS / 2;
 
     fn device(n: u32) -> DeviceId {
         let mut id = [0; 32];
@@ -87,29 +150,76 @@ mod tests {
 
     #[test]
     fn a_draw_is_the_same_for_whoever_draws_and_another_every_day() {
-        let winners = |draw: &Draw| -> Vec<u32> {
-            let won = |n: &u32| draw.wins(&device(*n), 12.0);
+        let winners = |draw: &Draw, last_task: BlockNumber| -> Vec<u32> {
+            let won = |n: &u32| {
+                draw.lot(&device(*n), last_task)
+                    .is_some_and(|lot| lot.wins())
+            };
             (0..20_000).filter(won).collect()
         };
-        let today = winners(&DRAW);
-        assert_eq!(winners(&DRAW), today);
-        assert_ne!(winners(&Draw { day: 4, ..DRAW }), today);
+        let today = winners(&DRAW, NOON);
+        assert_eq!(winners(&DRAW, NOON), today);
+        let tomorrow = Draw { day: 4, ..DRAW };
+        assert_ne!(winners(&tomorrow, NOON + DAY_BLOCKS), today);
+        let other = Draw {
+            seed: [8; 32],
+            ..DRAW
+        };
+        assert_ne!(winners(&other, NOON), today);
         // 1,000 are expected, with a standard deviation of 31.
         assert!((870..1_130).contains(&today.len()), "{}", today.len());
+    }
+
+    #[test]
+    fn hours_are_counted_from_the_last_task_to_the_day_s_first_block() {
+        assert_eq!((DRAW.block(), DRAW.ends_at()), (129_600, 172_800));
+        assert_eq!((day_of(129_599), day_of(129_600)), (2, 3));
+        let lot = |last_task| DRAW.lot(&device(1), last_task);
+        assert_eq!(lot(NOON).map(|lot| lot.hours), Some(12.0));
+        assert_eq!(lot(129_600 - 1_800).map(|lot| lot.hours), Some(1.0));
+        assert_eq!(lot(1).map(|lot| lot.drawn), lot(NOON).map(|lot| lot.drawn));
+        assert_eq!(lot(0), None, "who never had a task does not draw");
+        let later = lot(DRAW.block() + 1);
+        assert!(later.is_some_and(|lot| lot.hours == 0.0 && !lot.wins()));
+    }
+
+    /// Whoever draws by other means can check their numbers by these.
+    #[test]
+    fn the_number_that_a_device_draws_is_53_bits_of_a_digest() {
+        let mut text = b"quern/lottery/1".to_vec();
+        text.extend([7; 32]);
+        text.extend([3, 0, 0, 0]);
+        text.extend(device(1).0);
+        let digest: [u8; 32] = Sha256::digest(&text).into();
+        let [a, b, c, d, e, f, g, ..] = digest;
+        let high = u64::from_le_bytes([a, b, c, d, e, f, g, digest[7]]) / 2_048;
+        let drawn = DRAW.lot(&device(1), 1).map(|lot| lot.drawn);
+        assert_eq!(drawn, Some(high as f64 / 9_007_199_254_740_992.0));
     }
 
     #[test]
     fn nobody_wins_by_a_clock_that_jumps() {
         for hours in [f64::NAN, -12.0, f64::NEG_INFINITY, f64::INFINITY, 0.0] {
             assert_eq!(chance(hours), 0.0);
-            assert!(!DRAW.wins(&device(1), hours));
         }
+        let last = Draw {
+            day: u32::MAX,
+            ..DRAW
+        };
+        assert_eq!(last.block(), BlockNumber::MAX);
+        assert!(last.lot(&device(1), 1).is_some_and(|lot| !lot.wins()));
     }
 
     proptest! {
         #[test]
         fn a_chance_is_a_probability(hours in any::<f64>()) {
             prop_assert!((0.0..=0.050_001).contains(&chance(hours)));
+        }
+
+        #[test]
+        fn a_number_drawn_is_at_least_zero_and_below_one(seed: [u8; 32], day: u32, id: [u8; 32]) {
+            let lot = Draw { seed, day }.lot(&DeviceId(id), 1);
+            prop_assert!(lot.is_some_and(|lot| (0.0..1.0).contains(&lot.drawn)));
         }
     }
 }

@@ -4,6 +4,9 @@
 //! a sensor that is not there. [`Vitals`] hold what is left of them: finite, within bounds, and
 //! absent where nothing is known. What is dropped on the way is told as a [`BadReading`].
 
+#[cfg(test)]
+mod model;
+
 use crate::Tick;
 use std::{fmt, num::NonZeroU32};
 
@@ -346,7 +349,8 @@ struct Speed(u16);
 
 impl Speed {
     fn of(mbps: f32) -> Self {
-        Self((mbps.to_bits() >> 16) as u16)
+        // Rounded: a mean of many that were cut would sink to the least of them.
+        Self((mbps.to_bits().saturating_add(1 << 15) >> 16) as u16)
     }
 
     fn mbps(&self) -> f32 {

@@ -41,7 +41,7 @@ fn class_bit(class: Class) -> u64 {
     }
 }
 
-const BOND_SHIFT: u32 = 24;
+const BOND_SHIFT: u32 = 20;
 const VERSION_SHIFT: u32 = 32;
 const PROCESSOR_SHIFT: u32 = 48;
 
@@ -88,23 +88,48 @@ impl<K> fmt::Debug for Allowed<K> {
     }
 }
 
-/// How much a bond covers, in steps of doubling: what is bonded is rounded down, what is asked for
-/// is rounded up, so nobody is let in who should not be.
+/// How much a bond covers, in steps of at most a thirty-second: what is bonded is rounded down, what
+/// is asked for is rounded up, so nobody is let in who should not be.
+///
+/// It is a small floating-point number: below 64 the amount itself, above that its first six binary
+/// digits and how many follow. Larger amounts have larger codes, and each fits twelve bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cover(u8);
+pub struct Cover(u16);
+
+/// Binary digits that a code keeps behind the first.
+const COVER_DIGITS: u32 = 5;
+
+/// The codes of one power of two.
+const COVER_STEPS: u16 = 1 << COVER_DIGITS;
 
 impl Cover {
     /// What a bond of this amount covers.
     pub fn of_bond(amount: u128) -> Self {
-        Self((u128::BITS - amount.leading_zeros()) as u8)
+        let digits = u128::BITS - amount.leading_zeros();
+        let cut = digits.saturating_sub(COVER_DIGITS + 1);
+        // Six digits are left, and the cut is at most 122.
+        let first = (amount >> cut) as u16;
+        Self(cut as u16 * COVER_STEPS + first)
     }
 
     /// What a device must cover that could gain this amount.
     pub fn for_gain(amount: u128) -> Self {
-        match amount {
-            0 => Self(0),
-            _ => Self((u128::BITS - (amount - 1).leading_zeros()) as u8 + 1),
+        let below = Self::of_bond(amount);
+        match below.bond_min() < amount {
+            true => Self(below.0 + 1),
+            false => below,
         }
+    }
+
+    /// The least bond that covers as much; the largest amount there is, if none does.
+    pub fn bond_min(self) -> u128 {
+        let (first, cut) = match self.0 / COVER_STEPS {
+            0 => (self.0, 0),
+            power => (COVER_STEPS + self.0 % COVER_STEPS, power - 1),
+        };
+        let step = 1u128.checked_shl(cut.into());
+        step.and_then(|step| step.checked_mul(first.into()))
+            .unwrap_or(u128::MAX)
     }
 }
 
@@ -245,7 +270,7 @@ impl Needs {
             & (bits & self.regions.bits & REGIONS != 0)
             & (bits & self.connections.bits & CONNECTIONS != 0)
             & (bits & all == all)
-            & (field(BOND_SHIFT, 0xff) >= u64::from(self.cover.0))
+            & (field(BOND_SHIFT, 0xfff) >= u64::from(self.cover.0))
             & (field(VERSION_SHIFT, 0xffff) >= u64::from(self.version_min))
             & (field(PROCESSOR_SHIFT, 0xffff) >= u64::from(self.processor_points_min))
     }
@@ -350,8 +375,8 @@ mod tests {
             lack(|it| it.processor_points_min = 251),
             Some(Lack::Processor)
         );
-        assert_eq!(lack(|it| it.cover = Cover::for_gain(513)), Some(Lack::Bond));
-        assert_eq!(lack(|it| it.cover = Cover::for_gain(256)), None);
+        assert_eq!(lack(|it| it.cover = Cover::for_gain(993)), Some(Lack::Bond));
+        assert_eq!(lack(|it| it.cover = Cover::for_gain(992)), None);
         let regions = |it: &mut Needs| it.regions = Allowed::only([Region::Americas]);
         assert_eq!(lack(regions), Some(Lack::Region));
         let hardware = |it: &mut Needs| it.hardware = Allowed::only([Hardware::Server]);
@@ -373,13 +398,28 @@ mod tests {
         assert_eq!(needs.lacking_in(unknown.pack()), Some(Lack::Region));
     }
 
+    #[test]
+    fn small_amounts_are_covered_by_themselves_and_no_bond_covers_more_than_there_is() {
+        for amount in 0..64 {
+            assert_eq!(Cover::for_gain(amount).bond_min(), amount);
+            assert_eq!(Cover::of_bond(amount), Cover::for_gain(amount));
+        }
+        assert_eq!(Cover::for_gain(65).bond_min(), 66);
+        let all = Cover::of_bond(u128::MAX);
+        assert!(all.0 < 1 << 12 && all < Cover::for_gain(u128::MAX));
+        assert_eq!(Cover::for_gain(u128::MAX).bond_min(), u128::MAX);
+    }
+
     proptest! {
         #[test]
-        fn a_bond_never_covers_more_than_it_is(bond in any::<u128>(), gain in any::<u128>()) {
-            if Cover::of_bond(bond) >= Cover::for_gain(gain) {
-                prop_assert!(bond >= gain);
-            }
-            prop_assert!(gain > u128::MAX / 4 || Cover::of_bond(gain * 4) >= Cover::for_gain(gain));
+        fn a_bond_never_covers_more_than_it_is_and_little_less(
+            (bond, gain) in (0..128u32, 1..128u32, any::<u128>(), any::<u128>())
+                .prop_map(|(a, b, bond, gain)| (bond >> a, gain >> b))
+        ) {
+            let needed = Cover::for_gain(gain);
+            prop_assert_eq!(Cover::of_bond(bond) >= needed, bond >= needed.bond_min());
+            prop_assert!(needed.bond_min() >= gain);
+            prop_assert!(needed.bond_min() - gain <= gain / 32);
         }
 
         #[test]

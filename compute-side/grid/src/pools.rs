@@ -10,82 +10,12 @@
 //! begin, and a device's pool is found from its rank: nothing is kept for each device.
 
 use crate::{
-    Score,
-    needs::{Needs, Traits},
+    needs::Needs,
+    ranking::{Rank, Ranking},
 };
-
-/// A place in the ranking, from 0; ByteRank less one.
-pub type Rank = u32;
 
 /// Which pool of a job, numbered from the top.
 pub type PoolNumber = u32;
-
-/// What a ranking holds of a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ranked {
-    /// What it has.
-    pub traits: Traits,
-    /// Its capacity score.
-    pub capacity: Score,
-    /// How fast it computes, in fuel per millisecond.
-    pub speed: u32,
-}
-
-/// A ranking as it was at one moment, with what jobs ask about, column by column in rank order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ranking {
-    devices: Vec<u32>,
-    traits: Vec<Traits>,
-    capacities: Vec<Score>,
-    speeds: Vec<u32>,
-}
-
-impl Ranking {
-    /// From devices by number, in rank order.
-    pub fn new(devices: impl IntoIterator<Item = (u32, Ranked)>) -> Self {
-        let (order, all): (Vec<u32>, Vec<Ranked>) = devices.into_iter().unzip();
-        let mut ranking = Self::default();
-        ranking.refill(order, |rank, _| all[rank as usize]);
-        ranking
-    }
-
-    /// Takes over a new order; memory of the old one is used again. `looked_up` gives what is known
-    /// of a device, by its rank and number.
-    pub(crate) fn refill(
-        &mut self,
-        order: Vec<u32>,
-        mut looked_up: impl FnMut(Rank, u32) -> Ranked,
-    ) {
-        self.traits.resize(order.len(), Traits::default());
-        self.capacities.resize(order.len(), Score::default());
-        self.speeds.resize(order.len(), 0);
-        let columns = self
-            .traits
-            .iter_mut()
-            .zip(&mut self.capacities)
-            .zip(&mut self.speeds);
-        for ((rank, number), ((traits, capacity), speed)) in (0..).zip(&order).zip(columns) {
-            let it = looked_up(rank, *number);
-            (*traits, *capacity, *speed) = (it.traits, it.capacity, it.speed);
-        }
-        self.devices = order;
-    }
-
-    /// Devices ranked.
-    pub fn len(&self) -> u32 {
-        self.devices.len() as u32
-    }
-
-    /// Whether nobody is ranked.
-    pub fn is_empty(&self) -> bool {
-        self.devices.is_empty()
-    }
-
-    /// The devices, best first.
-    pub fn devices(&self) -> &[u32] {
-        &self.devices
-    }
-}
 
 /// When a pool is large enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +50,11 @@ impl Target {
         let (mut begins, mut size, mut capacity) = (Vec::new(), 0u32, 0u64);
         let capacity_min = limits.capacity_min.saturating_mul(1_000_000);
         let is_small = |size: u32, capacity: u64| size < limits.size_min || capacity < capacity_min;
-        for (rank, traits) in ranking.traits.iter().enumerate().rev() {
-            if !needs.are_met_by(*traits) {
+        for (rank, device) in ranking.asked().enumerate().rev() {
+            if !needs.are_met_by(device.traits) {
                 continue;
             }
-            speeds.add(ranking.speeds[rank]);
+            speeds.add(device.speed);
             match begins.last_mut() {
                 Some(begin) if is_small(size, capacity) => *begin = rank as Rank,
                 _ => {
@@ -133,7 +63,7 @@ impl Target {
                 }
             }
             size += 1;
-            capacity += u64::from(ranking.capacities[rank].millionths());
+            capacity += u64::from(device.capacity.millionths());
         }
         if limits.merge_top && begins.len() > 1 && is_small(size, capacity) {
             let top = begins.pop();
@@ -246,7 +176,7 @@ impl Speeds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::needs::Profile;
+    use crate::{Score, needs::Profile, ranking::Ranked};
     use proptest::prelude::*;
     use quern_primitives::device::{Class, Region};
 
@@ -260,7 +190,7 @@ mod tests {
             capacity: Score::from_millionths(points.saturating_mul(1_000_000)),
             speed: *points,
         };
-        Ranking::new((0..).zip(points.iter().map(ranked)))
+        Ranking::new(points.iter().map(ranked))
     }
 
     fn limits(capacity_min: u64, size_min: u32, merge_top: bool) -> PoolLimits {
@@ -274,13 +204,14 @@ mod tests {
     /// The scan as described, with each pool as the list of its ranks.
     fn scan(ranking: &Ranking, needs: &Needs, limits: &PoolLimits) -> Vec<Vec<Rank>> {
         let mut pools: Vec<Vec<Rank>> = Vec::new();
+        let devices: Vec<Ranked> = ranking.asked().collect();
         let is_small = |pool: &[Rank]| {
-            let capacity = |rank: &Rank| u64::from(ranking.capacities[*rank as usize].millionths());
+            let capacity = |rank: &Rank| u64::from(devices[*rank as usize].capacity.millionths());
             pool.iter().map(capacity).sum::<u64>() < limits.capacity_min * 1_000_000
                 || (pool.len() as u32) < limits.size_min
         };
         for rank in (0..ranking.len()).rev() {
-            if needs.lacking_in(ranking.traits[rank as usize]).is_some() {
+            if needs.lacking_in(devices[rank as usize].traits).is_some() {
                 continue;
             }
             match pools.last_mut().filter(|pool| is_small(pool)) {
@@ -352,7 +283,7 @@ mod tests {
             all_regions: bool,
         ) {
             let kinds = [Region::Unknown, Region::Americas, Region::Europe, Region::AsiaPacific];
-            let ranking = Ranking::new((0..).zip(devices.iter().map(|(points, region)| {
+            let ranking = Ranking::new(devices.iter().map(|(points, region)| {
                 let profile = Profile {
                     classes: vec![Class::Pinned],
                     region: kinds[usize::from(*region)],
@@ -363,7 +294,7 @@ mod tests {
                     capacity: Score::from_millionths(points * 1_000_000),
                     speed: *points,
                 }
-            })));
+            }));
             let mut needs = Needs::default();
             if !all_regions {
                 needs.regions = crate::needs::Allowed::only([Region::Europe, Region::Unknown]);

@@ -83,13 +83,14 @@ fn by_score<K: Ord>(
 /// Pushes each device down by its fault rate.
 fn push(sorted: &[u64]) -> Vec<u32> {
     let mut order = vec![0; sorted.len()];
-    let mut free = Places::new(sorted.len());
+    let mut free = Places::new(sorted.len(), 1 << RATE_BITS);
     for (above, packed) in sorted.iter().enumerate() {
         // The i-th from the bottom has i - 1 below it.
         let i = (sorted.len() - above) as u32;
-        let place = match rate_of(*packed).of(i).min(i - 1) {
+        let rate = rate_of(*packed);
+        let place = match rate.of(i).min(i - 1) {
             0 => free.take_first(),
-            place => free.take(place),
+            place => free.take(rate.sixtieths(), place),
         };
         order[place] = device_of(*packed);
     }

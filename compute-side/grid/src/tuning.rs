@@ -1,5 +1,10 @@
-//! How tasks are dealt and watched. The default is the policy that the simulator finds best
-//! (`quern-simulate makespan`); the published design stays selectable.
+//! How tasks are dealt and watched. The defaults are what the simulator finds best: the policy by
+//! `quern-simulate experiment`, which compares all of them, and the pools' C_min and s_min and the
+//! timeouts T1 and T2 by `quern-simulate tune`. Both write what they find into `docs/experiments`
+//! (`distribution.md` there is the page). The published design stays selectable.
+
+#[cfg(test)]
+mod model;
 
 use crate::pools::PoolLimits;
 

@@ -1,9 +1,10 @@
 //! The open and running replicas of one job.
 
 mod asking;
+mod doubted;
 
 use super::{
-    Asker, Given, JobTerms, Withheld,
+    Asker, Given, JobTerms, ReplicaState, Withheld,
     lane::Lanes,
     pool::{Item, Place, PoolQueue},
 };
@@ -17,6 +18,9 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 /// Finished tasks from which on the work of the others is judged by theirs.
 const FINISHED_MIN: u64 = 3;
+
+/// In place of the number of a device that is gone for good: no device has it.
+const NOBODY: u32 = u32::MAX;
 
 /// Who holds or has finished a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,10 @@ struct TaskState {
     excluded: Vec<u32>,
     /// Backups that run.
     backups: u8,
+    /// When a device failed on it for the first time, if one has.
+    doubted: Option<Tick>,
+    /// Whether nobody but trusted devices gets it while it is in doubt, even where there is none.
+    is_reserved: bool,
 }
 
 impl TaskState {
@@ -81,7 +89,13 @@ pub(super) struct JobQueue {
     ends: BTreeSet<(Tick, TaskIndex, ReplicaIndex)>,
     /// Replicas that could not be handed out.
     resting: BTreeSet<(TaskIndex, ReplicaIndex)>,
+    /// Tasks on which a device failed.
+    doubted: BTreeSet<TaskIndex>,
+    /// Trusted devices of the target subset.
+    trusted: Vec<Holder>,
     open: usize,
+    /// Tasks that are queued later, because what they read is not here yet.
+    to_come: u32,
     /// When a replica was last taken, or opened while none was.
     last_taken: Tick,
     /// Replicas dealt so far.
@@ -103,7 +117,10 @@ impl JobQueue {
             running: BTreeMap::new(),
             ends: BTreeSet::new(),
             resting: BTreeSet::new(),
+            doubted: BTreeSet::new(),
+            trusted: Vec::new(),
             open: 0,
+            to_come: 0,
             last_taken: Tick::default(),
             dealt: 0,
             finished: (0, 0),
@@ -149,6 +166,11 @@ impl JobQueue {
         }
     }
 
+    /// So many tasks are queued later.
+    pub(super) fn expect(&mut self, tasks: u32) {
+        self.to_come = tasks;
+    }
+
     /// Adds replicas to a task, dealt to the pools in equal numbers. Returns those added.
     pub(super) fn add_replicas(
         &mut self,
@@ -167,8 +189,12 @@ impl JobQueue {
         added
     }
 
-    /// Adds a replica that a fast or trusted device shall have.
+    /// Adds a replica that a fast or trusted device shall have, unless more are out or open already
+    /// than the task still needs answers.
     pub(super) fn rescue(&mut self, task: TaskIndex, now: Tick) -> Option<ReplicaIndex> {
+        if !self.wants_rescue(task) {
+            return None;
+        }
         let replica = self.new_replica(task)?;
         self.open(task, replica, now, true);
         Some(replica)
@@ -236,42 +262,32 @@ impl JobQueue {
         self.running.len()
     }
 
-    /// Gives the first open replica of the asker's pool, or of the pools below it.
+    /// Gives an open replica of a task in doubt, or else the first of the asker's pool or of the pools
+    /// below it.
     pub(super) fn take(
         &mut self,
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
     ) -> Result<Given, Withheld> {
-        if let Some(lack) = self.terms.needs.lacking_in(asker.traits) {
-            return Err(Withheld::Lacks(lack));
-        }
-        if self.open == 0 {
-            return Err(Withheld::NothingOpen);
-        }
-        if let Some(why) = self.others_are_sooner(asker, now, tuning) {
+        if let Some(why) = self.refusal(asker, now, tuning) {
             return Err(why);
         }
+        let mut found = self.doubted_for(asker, now, tuning);
         let own = self.target.pool_of(asker.rank) as usize;
-        let view = View::of((&self.tasks, &self.lanes, &self.target), asker, now, tuning);
-        let mut why = Withheld::NothingInPool;
-        let mut found = None;
+        let known = (&self.tasks, &self.lanes, &self.target, &*self.trusted);
+        let view = View::of(known, asker, now, tuning);
         for (number, pool) in self.pools.iter_mut().enumerate().skip(own) {
-            let mut first_reason = None;
-            found = pool
-                .first(asker.account, |item| {
-                    view.may_have(item).map_err(|(pass, reason)| {
-                        first_reason.get_or_insert(reason);
-                        pass
-                    })
-                })
-                .map(|(place, item)| (number, place, item));
             if found.is_some() {
                 break;
             }
-            why = first_reason.unwrap_or(why);
+            found = pool
+                .first(asker.account, |item| {
+                    view.may_have(item).map_err(|(pass, _)| pass)
+                })
+                .map(|(place, item)| (number, place, item));
         }
-        let (pool, place, item) = found.ok_or(why)?;
+        let (pool, place, item) = found.ok_or_else(|| view.why_none(&self.pools[own..]))?;
         self.pools[pool].close(place);
         self.open -= 1;
         Ok(self.start(item.task, item.replica, asker, now, tuning, false))
@@ -449,6 +465,20 @@ impl JobQueue {
         }
     }
 
+    /// A device is gone for good: another one may have its number, and that is not who had these
+    /// replicas, nor who failed on these tasks.
+    pub(super) fn forget_device(&mut self, device: u32) {
+        self.trusted.retain(|it| it.device != device);
+        for state in self.tasks.values_mut() {
+            state.excluded.retain(|it| *it != device);
+            let holders = state.replicas.iter_mut();
+            holders
+                .filter_map(|it| it.holder.as_mut())
+                .filter(|holder| holder.device == device)
+                .for_each(|holder| holder.device = NOBODY);
+        }
+    }
+
     /// Forgets a task: it has its verdict.
     pub(super) fn close(&mut self, task: TaskIndex) {
         let Some(state) = self.tasks.get(&task) else {
@@ -462,6 +492,7 @@ impl JobQueue {
             self.stop(task, replica);
             self.resting.remove(&(task, replica));
         }
+        self.doubted.remove(&task);
         self.tasks.remove(&task);
     }
 
@@ -472,8 +503,7 @@ impl JobQueue {
 
     /// For each replica of a task since when it is open, or until when it should be answered if it
     /// runs; nothing if it was answered.
-    pub(super) fn replicas(&self, task: TaskIndex) -> Vec<super::ReplicaState> {
-        use super::ReplicaState;
+    pub(super) fn replicas(&self, task: TaskIndex) -> Vec<ReplicaState> {
         let Some(state) = self.tasks.get(&task) else {
             return vec![];
         };

@@ -24,10 +24,18 @@ pub(super) struct Item {
     pub(super) passed: Option<Tick>,
 }
 
+impl Item {
+    /// From when on any device may have it, once somebody has passed it who may not have it before.
+    pub(super) fn open_to_all_at(&self, patience_ms: u64) -> Option<Tick> {
+        Some(self.passed?.plus_ms(patience_ms))
+    }
+}
+
 /// Whether an account will have to pass over an item the next time too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pass {
-    /// It works or worked on the task; that stays so until somebody gives a replica back.
+    /// It works or worked on the task, and that stays so until somebody gives a replica back; or a
+    /// device failed on the task, and what is open of it is looked at apart from the queue.
     Always,
     /// The reason may pass with time, or is of this device alone.
     Now,
@@ -40,6 +48,8 @@ pub(super) struct PoolQueue {
     /// For each account a place before which it always passes. Without it, pulls would walk over
     /// the same items again and again.
     cursors: BTreeMap<u32, Place>,
+    /// Behind every place that was ever taken here, and so behind every cursor.
+    end: Place,
 }
 
 impl PoolQueue {
@@ -51,9 +61,19 @@ impl PoolQueue {
         self.items.get(&place)
     }
 
+    /// The turn of the item at this place, counted from 1.
+    pub(super) fn turn(&self, place: Place) -> usize {
+        self.items.range(..=place).count()
+    }
+
     pub(super) fn open(&mut self, place: Place, item: Item) {
         self.items.insert(place, item);
-        self.look_again(place);
+        // Nobody has passed what stands behind all others. While a job is uploaded that is so of every
+        // replica, and there may be many accounts.
+        if place < self.end {
+            self.look_again(place);
+        }
+        self.end = self.end.max(place + 1);
     }
 
     pub(super) fn close(&mut self, place: Place) {
@@ -95,18 +115,23 @@ impl PoolQueue {
         found
     }
 
-    /// Whether there is an item that an account's device may have; the same walk as for a pull, with
-    /// nothing changed.
-    pub(super) fn has_one(
+    /// The first item.
+    pub(super) fn front(&self) -> Option<&Item> {
+        self.items.values().next()
+    }
+
+    /// The first item that an account's device may have; the same walk as for a pull, with nothing
+    /// changed.
+    pub(super) fn find(
         &self,
         account: u32,
         mut may_have: impl FnMut(&Item) -> Result<(), Pass>,
-    ) -> bool {
+    ) -> Option<&Item> {
         let start = self.cursors.get(&account).copied().unwrap_or_default();
         self.items
             .range(start..)
             .take(LOOK_MAX)
-            .any(|(_, item)| may_have(item).is_ok())
+            .find_map(|(_, item)| may_have(item).is_ok().then_some(item))
     }
 
     /// Takes everything out, in order.

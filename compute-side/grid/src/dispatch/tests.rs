@@ -1,9 +1,17 @@
 //! The queues against a list that is walked from the front, and each rule by itself.
 
+mod coming;
+mod doubted;
+mod histories;
+mod listed;
+mod model;
+mod told;
+
 use super::*;
 use crate::{
     needs::Profile,
-    pools::{PoolLimits, Ranked, Ranking},
+    pools::PoolLimits,
+    ranking::{Ranked, Ranking},
     score::Score,
     tuning::Policy,
 };
@@ -53,18 +61,27 @@ impl Device {
         now: Tick,
     ) -> Result<(TaskIndex, ReplicaIndex), Withheld> {
         let id = account(self.account);
-        let asker = Asker {
+        dispatch
+            .take(&self.asker(&id), now)
+            .map(|given| (given.task, given.replica))
+    }
+
+    /// Why it does not get an open replica of a task next.
+    fn lacks(&self, dispatch: &Dispatch, task: TaskIndex, now: Tick) -> Option<Withheld> {
+        let id = account(self.account);
+        dispatch.explain_task((JOB, task), &self.asker(&id), now)
+    }
+
+    fn asker<'a>(&self, account_id: &'a AccountId) -> Asker<'a> {
+        Asker {
             device: self.number,
             account: self.account,
-            account_id: &id,
+            account_id,
             traits: traits(),
             rank: self.rank,
             speed: self.speed,
             backlog_ms: self.backlog_ms,
-        };
-        dispatch
-            .take(&asker, now)
-            .map(|given| (given.task, given.replica))
+        }
     }
 }
 
@@ -94,7 +111,7 @@ fn target(speeds: &[u32], limits: &PoolLimits) -> Target {
         speed: *speed,
     };
     Target::of(
-        &Ranking::new((0..).zip(speeds.iter().map(ranked))),
+        &Ranking::new(speeds.iter().map(ranked)),
         &Needs::default(),
         limits,
     )
@@ -158,6 +175,37 @@ fn a_device_that_failed_on_a_task_passes_over_it_but_its_account_does_not() {
         ..device(2)
     };
     assert_eq!(sibling.take(&mut dispatch, later), Ok((0, 0)));
+}
+
+#[test]
+fn a_device_that_has_the_number_of_one_that_is_gone_is_another_one() {
+    let mut dispatch = dispatch(plain(), 2, 2, &[1]);
+    let later = NOW.plus_ms(60_000);
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    dispatch.release((JOB, 0, 0), true, NOW);
+    assert_eq!(device(1).take(&mut dispatch, later), Ok((1, 0)));
+    dispatch.finish(JOB, 1, 0, 5);
+    dispatch.forget_device(1);
+    let device_of = |dispatch: &Dispatch, task| match dispatch.replicas(JOB, task)[0] {
+        ReplicaState::Answered { device } => device,
+        ref other => panic!("{other:?}"),
+    };
+    assert_ne!(device_of(&dispatch, 1), 1);
+    let next = Device {
+        account: 7,
+        ..device(1)
+    };
+    assert_eq!(next.take(&mut dispatch, later), Ok((0, 0)));
+    let sibling = Device {
+        account: 1,
+        ..device(1)
+    };
+    // What the account touched, it touched.
+    assert_eq!(sibling.take(&mut dispatch, later), Ok((0, 1)));
+    assert_eq!(
+        sibling.take(&mut dispatch, later),
+        Err(Withheld::TouchedByAccount)
+    );
 }
 
 #[test]
@@ -433,31 +481,6 @@ fn an_answered_replica_is_not_opened_again() {
     );
 }
 
-#[test]
-fn asking_why_changes_nothing() {
-    let mut dispatch = dispatch(plain(), 1, 1, &[1]);
-    let id = account(1);
-    let asker = Asker {
-        device: 1,
-        account: 1,
-        account_id: &id,
-        traits: traits(),
-        rank: None,
-        speed: 1,
-        backlog_ms: 0,
-    };
-    assert_eq!(dispatch.explain(JOB, &asker, NOW), None);
-    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
-    assert_eq!(
-        dispatch.explain(JOB, &asker, NOW),
-        Some(Withheld::NothingOpen)
-    );
-    assert_eq!(
-        dispatch.explain(JobId([7; 32]), &asker, NOW),
-        Some(Withheld::NoJob)
-    );
-}
-
 /// The same queue as a list that is walked from the front on every pull.
 #[derive(Default)]
 struct Walk(Vec<Walked>);
@@ -500,6 +523,10 @@ proptest! {
                 }
                 1..4 => {
                     let asking = Device { account: who / 2, ..device(who) };
+                    // What is said of each task agrees with what is given.
+                    let given = asking.take(&mut dispatch.clone(), late).ok();
+                    let free = (0..12).find(|task| asking.lacks(&dispatch, *task, late).is_none());
+                    prop_assert_eq!(free, given.map(|(task, _)| task));
                     prop_assert_eq!(
                         asking.take(&mut dispatch, late).ok(),
                         walk.take(who, who / 2)
@@ -524,4 +551,22 @@ proptest! {
             prop_assert_eq!(dispatch.counts(JOB).open.iter().sum::<usize>(), open);
         }
     }
+}
+
+#[test]
+fn a_stale_task_is_rescued_unless_more_is_out_or_open_than_it_still_needs() {
+    let mut single = dispatch(plain(), 1, 1, &[1]);
+    assert_eq!(device(1).take(&mut single, NOW), Ok((0, 0)));
+    assert_eq!(single.rescue(JOB, 0, NOW), Some(1));
+    assert_eq!(single.rescue(JOB, 0, NOW), None);
+    assert_eq!(device(2).take(&mut single, NOW), Ok((0, 1)));
+    // Also when it is the rescuer that is stale.
+    assert_eq!(single.rescue(JOB, 0, NOW), None);
+
+    let mut three = dispatch(plain(), 1, 3, &[1]);
+    (0..3).for_each(|n| assert_eq!(device(n).take(&mut three, NOW), Ok((0, n as u8))));
+    (0..2).for_each(|replica| three.finish(JOB, 0, replica, 1));
+    assert_eq!(three.rescue(JOB, 0, NOW), Some(3));
+    assert_eq!(three.rescue(JOB, 0, NOW), None);
+    assert_eq!(three.rescue(JOB, 7, NOW), None);
 }

@@ -1,6 +1,9 @@
 //! What the ranking makes of devices as they come and go.
 
+mod model;
+
 use super::*;
+use proptest::prelude::*;
 use quern_primitives::device::Class;
 
 fn device(n: u8) -> DeviceId {
@@ -37,8 +40,8 @@ fn fleet(n: u8) -> Fleet {
 }
 
 fn order(fleet: &Fleet) -> Vec<u8> {
-    let name = |number: &u32| fleet.device(*number).unwrap().0[0];
-    fleet.ranking().devices().iter().map(name).collect()
+    let name = |number: u32| fleet.device(number).unwrap().0[0];
+    fleet.ranking().devices().map(name).collect()
 }
 
 #[test]
@@ -80,6 +83,21 @@ fn a_device_that_waits_after_faults_is_ranked_again_when_its_time_is_over() {
 }
 
 #[test]
+fn a_device_that_had_three_faults_in_a_row_elsewhere_waits_from_its_coming_on() {
+    let mut fleet = fleet(2);
+    let number = fleet.number(&device(2)).unwrap();
+    let now = Tick(7_000);
+    fleet.restore_faults(number, now, Faults::restored(now, 0b111, 0, 0));
+    fleet.rank(now);
+    assert_eq!(order(&fleet), [1]);
+    assert!(fleet.flags(number, now).has(Flag::Waiting));
+    let later = now.plus_ms(600_000);
+    fleet.rank(later);
+    assert_eq!(order(&fleet).len(), 2);
+    assert_eq!(fleet.in_hand_max(number, later), 1);
+}
+
+#[test]
 fn a_review_brings_back_a_device_with_repeated_failures() {
     let mut fleet = fleet(2);
     let number = fleet.number(&device(2)).unwrap();
@@ -92,27 +110,127 @@ fn a_review_brings_back_a_device_with_repeated_failures() {
 }
 
 #[test]
-fn a_winner_of_the_lottery_stands_higher_for_a_day() {
+fn a_winner_of_the_lottery_stands_higher_until_others_win() {
     let mut fleet = fleet(200);
-    let draw = Draw {
-        seed: [1; 32],
-        day: 1,
-    };
-    let winners = fleet.draw_lottery(Tick(0), &draw, |_| 12.0);
-    assert!(
-        !winners.is_empty() && winners.len() < 30,
-        "{}",
-        winners.len()
-    );
+    let place = |fleet: &Fleet, n: u8| order(fleet).iter().position(|it| *it == n);
+    assert_eq!(place(&fleet, 10), Some(190));
+    fleet.lift([device(10), device(201)].into());
     fleet.rank(Tick(0));
-    let before = 200 - usize::from(winners[0].0[0]);
-    let place = |fleet: &Fleet| {
-        let found = order(fleet).iter().position(|n| *n == winners[0].0[0]);
-        found.unwrap()
-    };
-    assert!(place(&fleet) < before || before == 0);
-    fleet.rank(Tick(WON_FOR_MS));
-    assert_eq!(place(&fleet), before);
+    assert_eq!(place(&fleet, 10), Some(90));
+    let number = fleet.number(&device(10)).unwrap();
+    assert!(fleet.report(number, Tick(0)).unwrap().is_lifted);
+    fleet.lift(BTreeSet::new());
+    fleet.rank(Tick(1));
+    assert_eq!(place(&fleet, 10), Some(190));
+}
+
+#[test]
+fn a_winner_that_comes_later_stands_higher_as_well() {
+    let mut fleet = fleet(200);
+    fleet.lift([device(0)].into());
+    let number = fleet.admit(device(0), &account(0), &profile()).unwrap();
+    fleet.update(number, Tick(0), &rate(500_000.0));
+    fleet.rank(Tick(0));
+    assert_eq!(fleet.rank_of(number), Some(100));
+    fleet.forget(&device(0));
+    let again = fleet.admit(device(0), &account(0), &profile()).unwrap();
+    assert!(fleet.report(again, Tick(0)).unwrap().is_lifted);
+    fleet.forget(&device(0));
+    let other = fleet.admit(device(201), &account(0), &profile()).unwrap();
+    assert_eq!(other, again, "the number is used again");
+    assert!(!fleet.report(other, Tick(0)).unwrap().is_lifted);
+}
+
+/// Room for so many devices, and so many in it.
+fn room_for(devices_max: usize, devices: u8) -> Fleet {
+    let mut fleet = Fleet::new(FleetSettings {
+        devices_max,
+        ..FleetSettings::default()
+    });
+    for n in 1..=devices {
+        fleet.admit(device(n), &account(n), &profile()).unwrap();
+    }
+    fleet
+}
+
+fn disconnect(fleet: &mut Fleet, n: u8, is_away: bool) {
+    let number = fleet.number(&device(n)).unwrap();
+    fleet.set_flags(number, [(Flag::Disconnected, is_away)]);
+}
+
+#[test]
+fn where_there_is_no_room_the_device_goes_that_is_away_longest() {
+    let mut fleet = room_for(3, 3);
+    assert!(fleet.admit(device(4), &account(4), &profile()).is_err());
+    assert_eq!(fleet.in_the_way_of(&device(4)), None, "all are connected");
+    disconnect(&mut fleet, 2, true);
+    disconnect(&mut fleet, 1, true);
+    // Said again, it is no later departure.
+    disconnect(&mut fleet, 2, true);
+    assert_eq!(fleet.in_the_way_of(&device(4)), Some(device(2)));
+    assert_eq!(fleet.in_the_way_of(&device(3)), None, "it is known");
+    disconnect(&mut fleet, 2, false);
+    assert_eq!(fleet.in_the_way_of(&device(4)), Some(device(1)));
+    fleet.forget(&device(1));
+    assert_eq!(fleet.in_the_way_of(&device(4)), None, "there is room");
+    fleet.admit(device(4), &account(4), &profile()).unwrap();
+    assert_eq!(
+        fleet.in_the_way_of(&device(5)),
+        None,
+        "its place is not away"
+    );
+    assert_eq!(fleet.len(), 3);
+}
+
+#[test]
+fn a_device_of_which_only_a_log_knows_is_away_since_it_was_read() {
+    let mut fleet = room_for(2, 0);
+    fleet.recall(device(1), &account(1)).unwrap();
+    fleet.recall(device(2), &account(2)).unwrap();
+    assert_eq!(fleet.in_the_way_of(&device(3)), Some(device(1)));
+    assert!(fleet.recall(device(3), &account(3)).is_err());
+}
+
+proptest! {
+    /// Against a list of who is away, in order.
+    #[test]
+    fn devices_that_come_and_go_are_known_within_the_limit_and_leave_in_their_order(
+        steps in prop::collection::vec((0u8..12, 0u8..3), 1..200)
+    ) {
+        let (mut fleet, mut away) = (room_for(5, 0), Vec::new());
+        for (n, what) in steps {
+            let is_known = fleet.number(&device(n)).is_some();
+            match what {
+                0 => {
+                    let gone = fleet.in_the_way_of(&device(n));
+                    let is_full = !is_known && fleet.len() == 5;
+                    prop_assert_eq!(gone, away.first().copied().filter(|_| is_full).map(device));
+                    if let Some(gone) = gone {
+                        fleet.forget(&gone);
+                        away.remove(0);
+                    }
+                    let admitted = fleet.admit(device(n), &account(n), &profile());
+                    prop_assert_eq!(admitted.is_err(), is_full && gone.is_none());
+                    if admitted.is_ok() {
+                        disconnect(&mut fleet, n, false);
+                        away.retain(|it| *it != n);
+                    }
+                }
+                1 if is_known => {
+                    disconnect(&mut fleet, n, true);
+                    if !away.contains(&n) {
+                        away.push(n);
+                    }
+                }
+                2 => {
+                    fleet.forget(&device(n));
+                    away.retain(|it| *it != n);
+                }
+                _ => {}
+            }
+            prop_assert!(fleet.len() <= 5);
+        }
+    }
 }
 
 #[test]

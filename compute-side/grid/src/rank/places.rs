@@ -1,49 +1,45 @@
-//! Free places, of which the k-th is found and taken in O(log n).
+//! Free places, of which the k-th is found and taken in a few steps.
 //!
-//! A bit a place, and above the words of 64 places a tree whose nodes hold how many places are free
-//! before each of their children. Such sums are searched and changed by a few vector instructions, and
-//! nothing here branches on what is found, so that the processor works on several places at once.
-//! The lower levels count in 16 bits, which halves what there is to do. All of it stays in the
-//! processor's cache for a million places.
+//! A bit a place, and a finger for each group of devices that are pushed alike: the word in which the
+//! last place of the group was found, and how many places are free before it. As the devices of a
+//! group want places in a steady order, the next one is in the same word or in one beside it. Whoever
+//! takes a place before a finger's word is counted off it. Where a place is far away nevertheless,
+//! whole blocks of words are passed at once.
 //!
 //! Most devices take the first free place. These are only counted: as the places that are left at the
-//! front stay the first ones whoever takes others, the k-th free place is the one that the tree has
-//! at k plus their number.
+//! front stay the first ones whoever takes others, the k-th free place is the one at k plus their
+//! number.
 
-/// Words of a node of the lowest level.
-const WORDS: usize = 32;
-
-/// Nodes of the lowest level in one of the middle: as many as 16 bits can count places of.
-const NODES: usize = 15;
-
-const LOW_PLACES: usize = 64 * WORDS;
-const MIDDLE_PLACES: usize = LOW_PLACES * NODES;
-
-/// Before what has no places: so many that it stays more than any place however often it is changed.
-const NOWHERE: i32 = 1 << 30;
-
-/// Free places of a node before each of its children. Signed, for processors compare signed numbers
-/// in vectors.
-type Low = [i16; WORDS];
-type Middle = [i16; 16];
+/// Words that are passed at once where a place is far away.
+const BLOCK: usize = 64;
 
 /// Places that are free or taken.
 pub(super) struct Places {
     /// One bit a place, set while it is free or was taken as the first.
     words: Vec<u64>,
-    low: Vec<Low>,
-    middle: Vec<Middle>,
-    /// In groups of eight, the last one filled up with more than there can be.
-    top: Vec<[i32; 8]>,
+    /// Set bits of each block of words.
+    blocks: Vec<u32>,
+    /// One for each group that took a place.
+    fingers: Vec<Finger>,
+    /// Which finger each group has.
+    groups: Vec<Option<u8>>,
     /// How many places were taken as the first.
     taken_first: u32,
     /// What is left of the word in which the first free place is, and which one it is.
     front: (u64, usize),
 }
 
+/// Where a group's last place was.
+#[derive(Clone, Copy, Default)]
+struct Finger {
+    word: u32,
+    /// Set bits of all words before it.
+    before: u32,
+}
+
 impl Places {
-    /// So many free places.
-    pub(super) fn new(places: usize) -> Self {
+    /// So many free places, for so many groups.
+    pub(super) fn new(places: usize, groups: u8) -> Self {
         let mut words = vec![u64::MAX; places.div_ceil(64).max(1)];
         if let Some(last) = words.last_mut() {
             *last = match places % 64 {
@@ -51,25 +47,12 @@ impl Places {
                 rest => (1 << rest) - 1,
             };
         }
-        let lows = words.len().div_ceil(WORDS);
-        let middles = lows.div_ceil(NODES);
-        // All places are free. What has no places stands behind all that have.
-        let low = std::array::from_fn(|child| (64 * child) as i16);
-        let middle = std::array::from_fn(|child| match child < NODES {
-            true => (LOW_PLACES * child) as i16,
-            false => i16::MAX,
-        });
-        let top = |group: usize| {
-            std::array::from_fn(|child| match 8 * group + child {
-                child if child < middles => (MIDDLE_PLACES * child) as i32,
-                _ => NOWHERE,
-            })
-        };
+        let set = |block: &[u64]| block.iter().map(|word| word.count_ones()).sum();
         Self {
+            blocks: words.chunks(BLOCK).map(set).collect(),
             front: (words[0], 0),
-            low: vec![low; lows],
-            middle: vec![middle; middles],
-            top: (0..middles.div_ceil(8)).map(top).collect(),
+            fingers: Vec::new(),
+            groups: vec![None; usize::from(groups)],
             taken_first: 0,
             words,
         }
@@ -88,55 +71,74 @@ impl Places {
         64 * *word + bit as usize
     }
 
-    /// Takes the free place that has so many free ones before it. There must be one.
-    pub(super) fn take(&mut self, before: u32) -> usize {
-        // Sums wrap, for checks of each addition would keep them from being done in vectors; none can
-        // overflow.
-        let mut before = before.wrapping_add(self.taken_first) as i32;
-        let mut behind = 0_i32;
-        for group in &self.top {
-            let found = group.iter().map(|sum| i32::from(*sum > before));
-            behind = behind.wrapping_add(found.fold(0, i32::wrapping_add));
-        }
-        let child = (8 * self.top.len() as i32 - 1).wrapping_sub(behind);
-        before = before.wrapping_sub(self.top[child as usize / 8][child as usize % 8]);
-        let mut from_here = child;
-        for group in &mut self.top {
-            let mut at = 0_i32;
-            for sum in group.iter_mut() {
-                *sum = sum.wrapping_sub(i32::from(at > from_here));
-                at = at.wrapping_add(1);
-            }
-            from_here = from_here.wrapping_sub(8);
-        }
-        let node = child as usize;
-        let (child, before) = take_child(&mut self.middle[node], before as i16);
-        let node = NODES * node + child;
-        let (child, before) = take_child(&mut self.low[node], before);
-        let word = WORDS * node + child;
-        let bit = nth_set_bit(self.words[word], before as u32);
+    /// Takes the free place that has so many free ones before it, for a device of a group. There must
+    /// be one.
+    pub(super) fn take(&mut self, group: u8, before: u32) -> usize {
+        let finger = self.finger(group);
+        let place = before + self.taken_first;
+        let (word, before) = self.walk(self.fingers[finger], place);
+        let bit = nth_set_bit(self.words[word], place - before);
         self.words[word] &= !(1 << bit);
+        self.blocks[word / BLOCK] -= 1;
         if word == self.front.1 {
             self.front.0 &= !(1 << bit);
         }
+        let found = Finger {
+            word: word as u32,
+            before,
+        };
+        self.fingers[finger] = found;
+        for finger in &mut self.fingers {
+            finger.before -= u32::from(finger.word > found.word);
+        }
         64 * word + bit as usize
     }
-}
 
-/// The child of a node that has the place with so many free ones before it, and how many of these are
-/// in the child. One of its places is taken.
-fn take_child<const WIDTH: usize>(sums: &mut [i16; WIDTH], before: i16) -> (usize, i16) {
-    // The child is the last one with no more free places before it.
-    let behind = sums.iter().map(|sum| i16::from(*sum > before));
-    let behind = behind.fold(0, i16::wrapping_add);
-    let child = (WIDTH as i16 - 1).wrapping_sub(behind);
-    let rest = before.wrapping_sub(sums[child as usize % WIDTH]);
-    let mut at: i16 = 0;
-    for sum in sums.iter_mut() {
-        *sum = sum.wrapping_sub(i16::from(at > child));
-        at = at.wrapping_add(1);
+    /// Which finger a group has.
+    fn finger(&mut self, group: u8) -> usize {
+        let new = self.fingers.len() as u8;
+        let finger = *self.groups[usize::from(group)].get_or_insert(new);
+        if finger == new {
+            self.fingers.push(Finger::default());
+        }
+        usize::from(finger)
     }
-    (child as usize, rest)
+
+    /// From a finger to the word that has the set bit with so many before it, and how many are before
+    /// this word.
+    fn walk(&self, from: Finger, place: u32) -> (usize, u32) {
+        let (mut word, mut before) = (from.word as usize, from.before);
+        while before > place {
+            let block = match word % BLOCK {
+                0 => self.blocks[word / BLOCK - 1],
+                _ => before,
+            };
+            if before - block > place {
+                word -= BLOCK;
+                before -= block;
+            } else {
+                word -= 1;
+                before -= self.words[word].count_ones();
+            }
+        }
+        loop {
+            let block = match word % BLOCK {
+                0 => self.blocks[word / BLOCK],
+                _ => u32::MAX - before,
+            };
+            if before + block <= place {
+                word += BLOCK;
+                before += block;
+                continue;
+            }
+            let set = self.words[word].count_ones();
+            if before + set > place {
+                return (word, before);
+            }
+            word += 1;
+            before += set;
+        }
+    }
 }
 
 /// The place of the set bit that has so many set ones below it: Vigna's selection in a word.
@@ -180,18 +182,20 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_level_of_the_tree_is_searched_and_changed() {
-        let count = MIDDLE_PLACES + LOW_PLACES + 70;
-        let mut places = Places::new(count);
+    fn places_near_and_far_are_taken_as_from_a_list() {
+        let count = 5 * 64 * BLOCK + 70;
+        let mut places = Places::new(count, 3);
         let mut list: Vec<u32> = (0..count as u32).collect();
         let mut state = 1_u32;
         while !list.is_empty() {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let before = (state >> 8) as usize % list.len();
-            if state >> 31 == 0 {
-                assert_eq!(places.take_first(), list.remove(0) as usize);
-            } else {
-                assert_eq!(places.take(before as u32), list.remove(before) as usize);
+            match state >> 30 {
+                0 => assert_eq!(places.take_first(), list.remove(0) as usize),
+                group => assert_eq!(
+                    places.take(group as u8 - 1, before as u32),
+                    list.remove(before) as usize
+                ),
             }
         }
     }
@@ -199,7 +203,7 @@ mod tests {
     proptest! {
         #[test]
         fn places_are_taken_as_from_a_list(wanted in prop::collection::vec(any::<u32>(), 1..3_000)) {
-            let mut places = Places::new(wanted.len());
+            let mut places = Places::new(wanted.len(), 7);
             let mut list: Vec<usize> = (0..wanted.len()).collect();
             for wanted in wanted {
                 // Some at random, some at either end.
@@ -210,7 +214,7 @@ mod tests {
                 };
                 let taken = match wanted % 5 {
                     0 => places.take_first(),
-                    _ => places.take(before as u32),
+                    _ => places.take(before as u8 % 7, before as u32),
                 };
                 prop_assert_eq!(taken, list.remove(before));
             }

@@ -1,12 +1,12 @@
 //! What an asker may have of a job, and why not: nothing here changes the queues.
 
-use super::{JobQueue, TaskState};
+use super::{Holder, JobQueue, TaskState};
 use crate::{
     Tick, Tuning,
     dispatch::{
-        Asker, Withheld,
+        Asker, Queued, ReplicaState, Withheld,
         lane::Lanes,
-        pool::{Item, Pass},
+        pool::{Item, Pass, PoolQueue},
     },
     pools::Target,
 };
@@ -31,60 +31,168 @@ impl JobQueue {
         now: Tick,
         tuning: &Tuning,
     ) -> Option<Withheld> {
-        if let Some(lack) = self.terms.needs.lacking_in(asker.traits) {
-            return Some(Withheld::Lacks(lack));
-        }
         if tuning.backs_up && self.slow_one(asker, now, tuning).is_some() {
             return None;
         }
-        if self.open == 0 {
-            return Some(Withheld::NothingOpen);
-        }
-        if let Some(why) = self.others_are_sooner(asker, now, tuning) {
-            return Some(why);
-        }
-        let own = self.target.pool_of(asker.rank) as usize;
-        let view = View::of((&self.tasks, &self.lanes, &self.target), asker, now, tuning);
-        let mut why = Withheld::NothingInPool;
-        for pool in self.pools.iter().skip(own) {
-            let mut first_reason = None;
-            let is_found = pool.has_one(asker.account, |item| {
-                view.may_have(&mut { *item }).map_err(|(pass, reason)| {
-                    first_reason.get_or_insert(reason);
-                    pass
-                })
-            });
-            if is_found {
-                return None;
-            }
-            why = first_reason.unwrap_or(why);
-        }
-        Some(why)
+        self.first_for(asker, now, tuning).err()
     }
 
-    /// Whether the rest of the grid would have one more task done sooner than this device.
-    pub(super) fn others_are_sooner(
+    /// Why an asker would not get an open replica of this task next; nothing if it would.
+    pub(in crate::dispatch) fn explain_task(
+        &self,
+        task: TaskIndex,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+    ) -> Option<Withheld> {
+        if let Some(why) = self.refusal(asker, now, tuning) {
+            return Some(why);
+        }
+        if let Some((.., next)) = self.doubted_for(asker, now, tuning)
+            && next.task == task
+        {
+            return None;
+        }
+        let replicas = self.tasks.get(&task).map(|state| &state.replicas);
+        let open = replicas
+            .into_iter()
+            .flatten()
+            .filter(|it| it.holder.is_none());
+        let own = self.target.pool_of(asker.rank);
+        let known = (&self.tasks, &self.lanes, &self.target, &*self.trusted);
+        let view = View::of(known, asker, now, tuning);
+        let mut why = Withheld::NothingOpen;
+        let mut first_reason = None;
+        for it in open {
+            why = Withheld::NothingInPool;
+            let pool = self.pools.get(it.pool as usize).filter(|_| it.pool >= own);
+            let Some(item) = pool.and_then(|pool| pool.get(it.place)) else {
+                continue;
+            };
+            match view.may_have(&mut { *item }) {
+                Ok(()) if self.first_for(asker, now, tuning) == Ok(task) => return None,
+                Ok(()) => return Some(Withheld::OthersComeFirst),
+                Err((_, reason)) => {
+                    first_reason.get_or_insert(reason);
+                }
+            }
+        }
+        Some(first_reason.unwrap_or(why))
+    }
+
+    /// The task of which an asker would get an open replica now, or why it would get none.
+    pub(in crate::dispatch) fn first_for(
+        &self,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+    ) -> Result<TaskIndex, Withheld> {
+        if let Some(why) = self.refusal(asker, now, tuning) {
+            return Err(why);
+        }
+        if let Some((.., item)) = self.doubted_for(asker, now, tuning) {
+            return Ok(item.task);
+        }
+        let own = self.target.pool_of(asker.rank) as usize;
+        let known = (&self.tasks, &self.lanes, &self.target, &*self.trusted);
+        let view = View::of(known, asker, now, tuning);
+        let may_have = |item: &Item| view.may_have(&mut { *item }).map_err(|(pass, _)| pass);
+        let mut pools = self.pools.iter().skip(own);
+        let found = pools.find_map(|pool| pool.find(asker.account, may_have));
+        let found = found.ok_or_else(|| view.why_none(&self.pools[own..]));
+        Ok(found?.task)
+    }
+
+    /// Why an asker gets no open replica of the job, whichever are open.
+    pub(super) fn refusal(
         &self,
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
     ) -> Option<Withheld> {
+        if let Some(lack) = self.terms.needs.lacking_in(asker.traits) {
+            return Some(Withheld::Lacks(lack));
+        }
+        if self.open == 0 {
+            return Some(Withheld::NothingOpen);
+        }
+        // Who is wanted for being trusted is wanted however slow.
+        if asker.traits.is_trusted() && self.doubted_for(asker, now, tuning).is_some() {
+            return None;
+        }
+        self.others_are_sooner(asker, now, tuning)
+    }
+
+    /// Where an open replica waits; nothing if it is not open.
+    pub(in crate::dispatch) fn queued(
+        &self,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        tuning: &Tuning,
+    ) -> Option<Queued> {
+        let state = self.tasks.get(&task)?;
+        let it = state.replicas.get(usize::from(replica))?;
+        let pool = self.pools.get(it.pool as usize)?;
+        let item = pool.get(it.place)?;
+        let kept_until = state
+            .kept_until(item.since)
+            .filter(|_| state.is_for_one_of(&self.trusted));
+        // While it is for trusted devices alone, its lane and the fast do not matter.
+        let is_kept = kept_until.is_some() || (state.doubted.is_some() && state.is_reserved);
+        Some(Queued {
+            turn: pool.turn(it.place),
+            of: pool.len(),
+            is_rescue: item.is_rescue,
+            open_to_all_at: item.open_to_all_at(tuning.lane_ms).filter(|_| !is_kept),
+            kept_until: kept_until.filter(|_| !state.is_reserved),
+        })
+    }
+
+    /// Whether a task gets one more replica when a device of it is stale: not if more are out or open
+    /// already than it still needs answers.
+    pub(in crate::dispatch) fn wants_rescue(&self, task: TaskIndex) -> bool {
+        let replicas = self.replicas(task);
+        let is_full = replicas.len() >= usize::from(REPLICAS_PER_TASK_MAX);
+        if is_full || !self.tasks.contains_key(&task) {
+            return false;
+        }
+        let is_answered = |state: &&ReplicaState| matches!(state, ReplicaState::Answered { .. });
+        let answered = replicas.iter().filter(is_answered).count();
+        let needed = usize::from(self.terms.replicas);
+        replicas.len() - answered <= needed.saturating_sub(answered)
+    }
+
+    /// How long a fast device takes for a replica, in milliseconds.
+    fn fast_ms(&self) -> u64 {
+        self.work() / u64::from(self.target.speed_of_the_fast).max(1)
+    }
+
+    /// Until when the slow are spared, if nobody takes anything before; none if they are not.
+    pub(in crate::dispatch) fn spares_until(&self, tuning: &Tuning) -> Option<Tick> {
         // Where a task needs every account, nobody else will have it done sooner.
         let others = self.accounts.saturating_sub(1);
         if !tuning.spares_the_slow || others < u32::from(self.terms.replicas) {
             return None;
         }
-        let work = self.work();
-        let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
-        // What runs is half done on average.
-        let replicas = self.open as u64 + self.running.len() as u64 / 2;
-        let all_ms = replicas.saturating_mul(work) / self.target.speed_of_all().max(1);
-        let last_ms = work / u64::from(self.target.speed_of_the_fast).max(1);
-        let others_ms = all_ms.saturating_add(last_ms);
         // Where nobody has taken anything for so long, the others are not to be had.
-        if now.since(self.last_taken) > last_ms.saturating_mul(2).saturating_add(tuning.lane_ms) {
+        let patience_ms = self.fast_ms().saturating_mul(2);
+        let patience_ms = patience_ms.saturating_add(tuning.lane_ms);
+        Some(self.last_taken.plus_ms(patience_ms))
+    }
+
+    /// Whether the rest of the grid would have one more task done sooner than this device.
+    fn others_are_sooner(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Withheld> {
+        if now > self.spares_until(tuning)? {
             return None;
         }
+        let work = self.work();
+        let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
+        // What runs is half done on average, and what is to come is not begun: a job that is still being
+        // uploaded is not near its end because little of it is open.
+        let to_come = u64::from(self.to_come) * u64::from(self.terms.replicas);
+        let replicas = self.open as u64 + to_come + self.running.len() as u64 / 2;
+        let all_ms = replicas.saturating_mul(work) / self.target.speed_of_all().max(1);
+        let others_ms = all_ms.saturating_add(self.fast_ms());
         (mine_ms > others_ms).then_some(Withheld::OthersAreSooner { mine_ms, others_ms })
     }
 
@@ -95,7 +203,9 @@ impl JobQueue {
         now: Tick,
         tuning: &Tuning,
     ) -> Option<TaskIndex> {
-        if self.open > 0 || !self.terms.needs.are_met_by(asker.traits) {
+        // While tasks are to come the end is not near, and who is idle is wanted for them.
+        let is_near_end = self.open == 0 && self.to_come == 0;
+        if !is_near_end || !self.terms.needs.are_met_by(asker.traits) {
             return None;
         }
         let takes_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
@@ -123,6 +233,8 @@ impl JobQueue {
             mine < end
                 && state.backups < tuning.backups_max
                 && state.replicas.len() < usize::from(REPLICAS_PER_TASK_MAX)
+                // Whoever is idle is not to confirm what a trusted device is asked about.
+                && state.doubted.is_none()
                 && !state.is_touched_by(asker.account)
                 && !state.excluded.contains(&asker.device)
         };
@@ -138,13 +250,20 @@ pub(super) struct View<'a> {
     draw: u64,
     /// Whether the asker is fast or trusted.
     is_good: bool,
+    /// Trusted devices of the target subset.
+    trusted: &'a [Holder],
     now: Tick,
     patience_ms: u64,
 }
 
 impl<'a> View<'a> {
     pub(super) fn of(
-        (tasks, lanes, target): (&'a BTreeMap<TaskIndex, TaskState>, &'a Lanes, &'a Target),
+        (tasks, lanes, target, trusted): (
+            &'a BTreeMap<TaskIndex, TaskState>,
+            &'a Lanes,
+            &'a Target,
+            &'a [Holder],
+        ),
         asker: &'a Asker<'a>,
         now: Tick,
         tuning: &Tuning,
@@ -155,9 +274,17 @@ impl<'a> View<'a> {
             lanes,
             draw: lanes.draw(asker.account_id),
             is_good: asker.traits.is_trusted() || asker.speed >= target.speed_of_the_fast,
+            trusted,
             now,
             patience_ms: tuning.lane_ms,
         }
+    }
+
+    /// Why the asker may have nothing that is open in these pools: what keeps it from the first.
+    pub(super) fn why_none(&self, pools: &[PoolQueue]) -> Withheld {
+        let mut open = pools.iter().filter_map(PoolQueue::front);
+        let why = open.find_map(|item| self.may_have(&mut { *item }).err());
+        why.map_or(Withheld::NothingInPool, |(_, reason)| reason)
     }
 
     pub(super) fn may_have(&self, item: &mut Item) -> Result<(), (Pass, Withheld)> {
@@ -170,6 +297,15 @@ impl<'a> View<'a> {
         if state.excluded.contains(&self.asker.device) {
             return Err((Pass::Now, Withheld::Excluded));
         }
+        if state.doubted.is_some() {
+            if self.asker.traits.is_trusted() {
+                return Ok(());
+            }
+            if state.is_reserved || state.is_kept(item.since, self.trusted, self.now) {
+                item.passed.get_or_insert(self.now);
+                return Err((Pass::Always, Withheld::KeptForTheTrusted));
+            }
+        }
         let reason = match item.is_rescue && !self.is_good {
             true => Withheld::KeptForTheFast,
             false if self.lanes.admit(self.draw, item.task, item.replica) => return Ok(()),
@@ -177,10 +313,10 @@ impl<'a> View<'a> {
         };
         // Patience begins when somebody first passes it who could have it otherwise, not when it is
         // queued: what has waited long for its turn is not for everybody because of that.
-        let passed = *item.passed.get_or_insert(self.now);
-        match self.now.since(passed) < self.patience_ms {
-            true => Err((Pass::Now, reason)),
-            false => Ok(()),
+        item.passed.get_or_insert(self.now);
+        match item.open_to_all_at(self.patience_ms) {
+            Some(at) if self.now < at => Err((Pass::Now, reason)),
+            _ => Ok(()),
         }
     }
 }

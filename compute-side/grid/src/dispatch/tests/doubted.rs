@@ -1,0 +1,146 @@
+//! Tasks on which a device failed: who tries them next.
+
+use super::*;
+
+/// Ten minutes, for which a replica is kept at the most.
+const KEPT_MS: u64 = 600_000;
+
+/// The same device, and the council has verified it.
+fn take_trusted(
+    device: &Device,
+    dispatch: &mut Dispatch,
+    now: Tick,
+) -> Result<(TaskIndex, ReplicaIndex), Withheld> {
+    let id = account(device.account);
+    let profile = Profile {
+        classes: vec![Class::Pinned],
+        is_trusted: true,
+        ..Profile::default()
+    };
+    let asker = Asker {
+        traits: profile.pack(),
+        ..device.asker(&id)
+    };
+    dispatch
+        .take(&asker, now)
+        .map(|given| (given.task, given.replica))
+}
+
+/// A job of so many tasks. Device 1 answered the first, that the program fails; one more replica of it
+/// is open.
+fn doubted(tasks: TaskIndex, trusted: &[(u32, u32)]) -> Dispatch {
+    let mut dispatch = dispatch(plain(), tasks, 1, &[1]);
+    dispatch.set_trusted(JOB, trusted.to_vec());
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    dispatch.finish(JOB, 0, 0, 1);
+    dispatch.doubt(JOB, 0, NOW);
+    assert_eq!(dispatch.add_replicas(JOB, 0, 1, NOW), [1]);
+    dispatch
+}
+
+#[test]
+fn what_failed_waits_for_a_trusted_device_which_gets_it_before_all_else() {
+    let mut dispatch = doubted(3, &[(9, 9)]);
+    assert_eq!(
+        device(2).lacks(&dispatch, 0, NOW),
+        Some(Withheld::KeptForTheTrusted)
+    );
+    assert_eq!(device(2).take(&mut dispatch, NOW), Ok((1, 0)));
+    assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((0, 1)));
+    assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((2, 0)));
+}
+
+#[test]
+fn a_trusted_device_of_a_lower_pool_gets_what_failed_too() {
+    let tuning = Tuning {
+        pool_capacity_min: 0,
+        pool_size_min: 1,
+        ..Tuning::published()
+    };
+    let mut dispatch = dispatch(tuning, 6, 1, &[3, 2, 1]);
+    dispatch.set_trusted(JOB, vec![(9, 9)]);
+    let at = |rank, number| Device {
+        rank: Some(rank),
+        ..device(number)
+    };
+    assert_eq!(at(0, 1).take(&mut dispatch, NOW), Ok((0, 0)));
+    dispatch.release((JOB, 0, 0), true, NOW);
+    assert_eq!(take_trusted(&at(2, 8), &mut dispatch, NOW), Ok((2, 0)));
+    dispatch.doubt(JOB, 0, NOW);
+    assert_eq!(at(0, 2).take(&mut dispatch, NOW), Ok((3, 0)));
+    assert_eq!(take_trusted(&at(2, 9), &mut dispatch, NOW), Ok((0, 0)));
+}
+
+#[test]
+fn where_no_trusted_device_could_have_it_any_other_account_gets_what_failed() {
+    // None; one whose account had the task; and one that lost it before.
+    for trusted in [vec![], vec![(1, 7)], vec![(9, 9)]] {
+        let mut dispatch = doubted(1, &trusted);
+        dispatch.exclude(JOB, 0, 9);
+        assert_eq!(device(2).take(&mut dispatch, NOW), Ok((0, 1)));
+    }
+}
+
+#[test]
+fn a_trusted_device_that_does_not_take_what_failed_holds_up_nobody_for_long() {
+    let mut dispatch = doubted(1, &[(9, 9)]);
+    let soon = NOW.plus_ms(KEPT_MS - 1);
+    for now in [NOW, soon] {
+        let told = device(2).take(&mut dispatch, now);
+        assert_eq!(told, Err(Withheld::KeptForTheTrusted));
+    }
+    let late = NOW.plus_ms(KEPT_MS);
+    assert_eq!(device(2).take(&mut dispatch, late), Ok((0, 1)));
+}
+
+#[test]
+fn what_is_reserved_is_for_trusted_devices_also_where_there_is_none() {
+    let late = NOW.plus_ms(KEPT_MS);
+    let mut dispatch = doubted(1, &[]);
+    assert!(!dispatch.reserve(JOB, 0, true));
+    let told = device(2).take(&mut dispatch, late);
+    assert_eq!(told, Err(Withheld::KeptForTheTrusted));
+    let mut other = dispatch.clone();
+    assert_eq!(take_trusted(&device(9), &mut other, late), Ok((0, 1)));
+    assert!(dispatch.reserve(JOB, 0, false));
+    assert!(!dispatch.reserve(JOB, 0, false));
+    assert_eq!(device(2).take(&mut dispatch, late), Ok((0, 1)));
+    assert!(!dispatch.reserve(JOB, 7, true));
+}
+
+#[test]
+fn a_trusted_device_is_waited_for_while_it_may_come_or_could_have_the_task_or_has_it() {
+    let later = NOW.plus_ms(30_000);
+    let mut dispatch = doubted(1, &[]);
+    assert!(dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(29_999)));
+    assert!(!dispatch.waits_for_trusted(JOB, 0, later));
+    dispatch.set_trusted(JOB, vec![(9, 9)]);
+    assert!(dispatch.waits_for_trusted(JOB, 0, later));
+    assert!(!dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
+    assert_eq!(take_trusted(&device(9), &mut dispatch, later), Ok((0, 1)));
+    assert!(dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
+    dispatch.finish(JOB, 0, 1, 1);
+    assert!(!dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
+    dispatch.close(JOB, 0);
+    assert!(!dispatch.waits_for_trusted(JOB, 0, NOW));
+}
+
+#[test]
+fn nobody_idle_confirms_what_a_trusted_device_is_asked_about() {
+    let tuning = Tuning {
+        backs_up: true,
+        ..plain()
+    };
+    for is_doubted in [false, true] {
+        let mut dispatch = dispatch(tuning, 1, 1, &[1_000, 100]);
+        let slow = Device {
+            speed: 100,
+            ..device(1)
+        };
+        assert_eq!(slow.take(&mut dispatch, NOW), Ok((0, 0)));
+        if is_doubted {
+            dispatch.doubt(JOB, 0, NOW);
+        }
+        assert_eq!(device(2).take(&mut dispatch, NOW).is_err(), is_doubted);
+    }
+}

@@ -1,0 +1,407 @@
+//! A job's queues as lists: nothing is remembered but what was dealt and what became of it, and all of
+//! it is walked from the front whenever somebody asks.
+
+mod asking;
+
+use super::*;
+
+/// An account, and a device of it.
+type Holder = (u32, u32);
+
+/// A replica of a task.
+type Name = (TaskIndex, ReplicaIndex);
+
+/// Where a replica stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stands {
+    Open {
+        since: Tick,
+        is_rescue: bool,
+        /// When somebody first passed it who may have it only later.
+        passed: Option<Tick>,
+    },
+    Running {
+        since: Tick,
+        end: Tick,
+        is_backup: bool,
+    },
+    Answered,
+    Resting,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Replica {
+    /// How many were dealt before it.
+    turn: usize,
+    pool: usize,
+    stands: Stands,
+    /// Who has it or had it; nobody while it is open.
+    by: Option<Holder>,
+}
+
+impl Replica {
+    fn is_open(&self) -> bool {
+        matches!(self.stands, Stands::Open { .. })
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.stands, Stands::Running { .. })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Task {
+    number: TaskIndex,
+    replicas: Vec<Replica>,
+    /// Devices that may not have it again.
+    excluded: Vec<u32>,
+    /// When a device first failed on it.
+    doubted: Option<Tick>,
+    /// Whether, while it is in doubt, it is for trusted devices even if there is none.
+    is_reserved: bool,
+}
+
+impl Task {
+    fn is_touched_by(&self, account: u32) -> bool {
+        let is_of = |it: &Replica| it.by.is_some_and(|by| by.0 == account);
+        self.replicas.iter().any(is_of)
+    }
+
+    /// Whether nothing of its past keeps it from a device.
+    fn is_for(&self, (account, device): Holder) -> bool {
+        !self.is_touched_by(account) && !self.excluded.contains(&device)
+    }
+}
+
+/// A job with everything that was dealt of it.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    id: JobId,
+    terms: JobTerms,
+    target: Target,
+    accounts: u32,
+    tasks: Vec<Task>,
+    dealt: usize,
+    /// The work of each replica that was finished.
+    finished: Vec<u64>,
+    /// When something was last taken, or opened while nothing was.
+    last_taken: Tick,
+    /// Trusted devices of the target subset.
+    trusted: Vec<Holder>,
+}
+
+impl Job {
+    pub(super) fn new(id: JobId, terms: JobTerms, target: Target, accounts: u32) -> Self {
+        Self {
+            id,
+            terms,
+            target,
+            accounts,
+            tasks: vec![],
+            dealt: 0,
+            finished: vec![],
+            last_taken: Tick::default(),
+            trusted: vec![],
+        }
+    }
+
+    pub(super) fn id(&self) -> JobId {
+        self.id
+    }
+
+    pub(super) fn level(&self) -> ByteLevel {
+        self.terms.level
+    }
+
+    fn pools(&self) -> usize {
+        self.target.pools().max(1) as usize
+    }
+
+    /// Every replica, with its task and its number.
+    fn all(&self) -> impl Iterator<Item = (&Task, ReplicaIndex, &Replica)> {
+        self.tasks.iter().flat_map(|task| {
+            let numbered = (0..).zip(&task.replicas);
+            numbered.map(move |(number, it)| (task, number, it))
+        })
+    }
+
+    fn open(&self) -> usize {
+        self.all().filter(|(.., it)| it.is_open()).count()
+    }
+
+    fn running(&self) -> usize {
+        self.all().filter(|(.., it)| it.is_running()).count()
+    }
+
+    fn task(&self, task: TaskIndex) -> Option<&Task> {
+        self.tasks.iter().find(|it| it.number == task)
+    }
+
+    fn task_mut(&mut self, task: TaskIndex) -> Option<&mut Task> {
+        self.tasks.iter_mut().find(|it| it.number == task)
+    }
+
+    fn replica(&mut self, (task, replica): Name) -> Option<&mut Replica> {
+        self.task_mut(task)?.replicas.get_mut(usize::from(replica))
+    }
+
+    /// What opens where nothing was open could not be taken before.
+    fn opened(&mut self, now: Tick) {
+        if self.open() == 1 {
+            self.last_taken = self.last_taken.max(now);
+        }
+    }
+
+    /// Deals one more replica of a task to the pool whose turn it is; none above fifteen.
+    fn deal(&mut self, task: TaskIndex, is_rescue: bool, now: Tick) -> Option<ReplicaIndex> {
+        let (turn, pools) = (self.dealt, self.pools());
+        let it = self.task_mut(task).filter(|it| it.replicas.len() < 15)?;
+        it.replicas.push(Replica {
+            turn,
+            pool: turn % pools,
+            stands: Stands::Open {
+                since: now,
+                is_rescue,
+                passed: None,
+            },
+            by: None,
+        });
+        let number = it.replicas.len() - 1;
+        self.dealt += 1;
+        Some(number as ReplicaIndex)
+    }
+
+    pub(super) fn push(&mut self, task: TaskIndex, now: Tick) {
+        if self.task(task).is_none() {
+            self.tasks.push(Task {
+                number: task,
+                replicas: vec![],
+                excluded: vec![],
+                doubted: None,
+                is_reserved: false,
+            });
+            self.add(task, self.terms.replicas, now);
+        }
+    }
+
+    pub(super) fn add(&mut self, task: TaskIndex, count: u8, now: Tick) -> Vec<ReplicaIndex> {
+        let mut added = vec![];
+        for _ in 0..count {
+            if let Some(replica) = self.deal(task, false, now) {
+                self.opened(now);
+                added.push(replica);
+            }
+        }
+        added
+    }
+
+    /// One more, unless more are open or held than the task still needs answers.
+    pub(super) fn rescue(&mut self, task: TaskIndex, now: Tick) -> Option<ReplicaIndex> {
+        let all = &self.task(task)?.replicas;
+        let is_answered = |it: &&Replica| it.stands == Stands::Answered;
+        let answered = all.iter().filter(is_answered).count();
+        let needed = usize::from(self.terms.replicas).saturating_sub(answered);
+        if all.len() - answered > needed {
+            return None;
+        }
+        let added = self.deal(task, true, now)?;
+        self.opened(now);
+        Some(added)
+    }
+
+    /// Where the number of pools is another, what is open is dealt anew in the order in which it was
+    /// dealt; the rest will open where it would have been dealt to.
+    pub(super) fn retarget(&mut self, target: Target, accounts: u32) {
+        let before = self.pools();
+        (self.target, self.accounts) = (target, accounts);
+        let pools = self.pools();
+        if pools == before {
+            return;
+        }
+        let replicas = self.tasks.iter_mut().flat_map(|task| &mut task.replicas);
+        let (mut open, held): (Vec<_>, Vec<_>) = replicas.partition(|it| it.is_open());
+        open.sort_by_key(|it| it.turn);
+        for (again, it) in open.into_iter().enumerate() {
+            it.pool = again % pools;
+        }
+        for it in held {
+            it.pool = it.turn % pools;
+        }
+    }
+
+    pub(super) fn set_trusted(&mut self, trusted: Vec<Holder>) {
+        self.trusted = trusted;
+    }
+
+    pub(super) fn claim(&mut self, name: Name, by: Holder, runs: Option<Tick>) -> bool {
+        let usual_ms = self.takes_ms(0);
+        let Some(it) = self.replica(name).filter(|it| it.is_open()) else {
+            return false;
+        };
+        it.by = Some(by);
+        it.stands = match runs {
+            Some(since) => Stands::Running {
+                since,
+                end: since.plus_ms(usual_ms),
+                is_backup: false,
+            },
+            None => Stands::Answered,
+        };
+        true
+    }
+
+    /// A replica that somebody computes.
+    fn computed(&mut self, name: Name) -> Option<&mut Replica> {
+        self.replica(name).filter(|it| it.is_running())
+    }
+
+    pub(super) fn finish(&mut self, name: Name, work: u64) {
+        if let Some(it) = self.computed(name) {
+            it.stands = Stands::Answered;
+            self.finished.push(work);
+        }
+    }
+
+    pub(super) fn release(&mut self, name: Name, fault: bool, now: Tick) {
+        let Some((_, device)) = self.computed(name).and_then(|it| it.by) else {
+            return;
+        };
+        self.reopen(name, now);
+        let it = self.task_mut(name.0).unwrap();
+        if fault {
+            it.excluded.push(device);
+        }
+        // Where nobody else has it or had it, all of it is open now.
+        let nobody_has_it = it.replicas.iter().all(Replica::is_open);
+        if let Some(Stands::Open { is_rescue, .. }) = self.replica(name).map(|it| &mut it.stands) {
+            *is_rescue = fault && nobody_has_it;
+        }
+    }
+
+    pub(super) fn rest(&mut self, name: Name) {
+        if let Some(it) = self.computed(name) {
+            it.stands = Stands::Resting;
+        }
+    }
+
+    pub(super) fn wake(&mut self, name: Name, now: Tick) {
+        let is_resting = |it: &&mut Replica| it.stands == Stands::Resting;
+        if self.replica(name).filter(is_resting).is_some() {
+            self.reopen(name, now);
+        }
+    }
+
+    fn reopen(&mut self, name: Name, now: Tick) {
+        let it = self.replica(name).unwrap();
+        it.by = None;
+        it.stands = Stands::Open {
+            since: now,
+            is_rescue: false,
+            passed: None,
+        };
+        self.opened(now);
+    }
+
+    pub(super) fn doubt(&mut self, task: TaskIndex, now: Tick) {
+        if let Some(it) = self.task_mut(task) {
+            it.doubted = it.doubted.or(Some(now));
+        }
+    }
+
+    pub(super) fn reserve(&mut self, task: TaskIndex, is_reserved: bool) -> bool {
+        let Some(it) = self.task_mut(task) else {
+            return false;
+        };
+        let was_reserved = it.is_reserved;
+        it.is_reserved = is_reserved;
+        was_reserved && !is_reserved
+    }
+
+    pub(super) fn exclude(&mut self, task: TaskIndex, device: u32) {
+        if let Some(it) = self.task_mut(task) {
+            it.excluded.push(device);
+        }
+    }
+
+    /// Nobody has this device's number from now on.
+    pub(super) fn forget_device(&mut self, device: u32) {
+        self.trusted.retain(|it| it.1 != device);
+        for task in &mut self.tasks {
+            task.excluded.retain(|it| *it != device);
+            let holders = task.replicas.iter_mut().filter_map(|it| it.by.as_mut());
+            for by in holders.filter(|by| by.1 == device) {
+                by.1 = u32::MAX;
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, task: TaskIndex) {
+        self.tasks.retain(|it| it.number != task);
+    }
+
+    /// Whether an account has or had a replica of a task.
+    pub(super) fn is_touched(&self, task: TaskIndex, account: u32) -> bool {
+        let task = self.task(task);
+        task.is_some_and(|task| task.is_touched_by(account))
+    }
+
+    pub(super) fn replicas(&self, task: TaskIndex) -> Vec<ReplicaState> {
+        let replicas = self.task(task).map(|task| &task.replicas);
+        let state = |it: &Replica| {
+            let device = it.by.map_or(u32::MAX, |(_, device)| device);
+            match it.stands {
+                Stands::Open { since, .. } => ReplicaState::Open {
+                    pool: it.pool as PoolNumber,
+                    since,
+                },
+                Stands::Running {
+                    since,
+                    end,
+                    is_backup,
+                } => ReplicaState::Running {
+                    device,
+                    since,
+                    end,
+                    is_backup,
+                },
+                Stands::Answered => ReplicaState::Answered { device },
+                Stands::Resting => ReplicaState::Resting,
+            }
+        };
+        replicas.into_iter().flatten().map(state).collect()
+    }
+
+    /// Where an open replica stands in its pool's queue, if its task is not in doubt.
+    pub(super) fn queued(&self, (task, replica): Name, lane_ms: u64) -> Option<Queued> {
+        let task = self.task(task).filter(|task| task.doubted.is_none())?;
+        let it = task.replicas.get(usize::from(replica))?;
+        let Stands::Open {
+            is_rescue, passed, ..
+        } = it.stands
+        else {
+            return None;
+        };
+        let queue = self.all().map(|(.., it)| it);
+        let queue = queue.filter(|other| other.is_open() && other.pool == it.pool);
+        let turns: Vec<usize> = queue.map(|it| it.turn).collect();
+        Some(Queued {
+            turn: turns.iter().filter(|turn| **turn <= it.turn).count(),
+            of: turns.len(),
+            is_rescue,
+            open_to_all_at: passed.map(|passed| passed.plus_ms(lane_ms)),
+            kept_until: None,
+        })
+    }
+
+    pub(super) fn counts(&self) -> JobCounts {
+        let open_in = |pool: usize| {
+            let is_there = |it: &Replica| it.is_open() && it.pool == pool;
+            self.all().filter(|(.., it)| is_there(it)).count()
+        };
+        JobCounts {
+            open: (0..self.pools()).map(open_in).collect(),
+            running: self.running(),
+            devices: self.target.devices,
+        }
+    }
+}

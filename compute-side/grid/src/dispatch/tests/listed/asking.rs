@@ -1,0 +1,268 @@
+//! What a device gets of a job when it asks.
+
+use super::*;
+use sha2::{Digest as _, Sha256};
+
+impl Job {
+    /// What one replica takes: what the terms say, or, from three on, the mean of those finished.
+    fn work(&self) -> u64 {
+        let finished = self.finished.iter();
+        let sum = finished.fold(0, |sum: u64, work| sum.saturating_add(*work));
+        match self.finished.len() {
+            0..3 => self.terms.work.max(1),
+            count => (sum / count as u64).max(1),
+        }
+    }
+
+    pub(super) fn takes_ms(&self, speed: u32) -> u64 {
+        match speed {
+            0 => self.work() / self.target.usual_speed(),
+            speed => self.work() / u64::from(speed),
+        }
+    }
+
+    /// A draw of eight bytes by account, spread over the tasks, as the documentation of the lanes says.
+    fn is_of_lane(&self, account: &AccountId, (task, replica): Name) -> bool {
+        let lanes = u64::from(self.terms.replicas.max(1));
+        if lanes == 1 || u64::from(self.accounts) < 8 * lanes {
+            return true;
+        }
+        let account: &[u8; 32] = account.as_ref();
+        let text = [b"quern/lane/1".as_slice(), &self.terms.seed, account].concat();
+        let digest: [u8; 32] = Sha256::digest(text).into();
+        let draw = u64::from_le_bytes(digest[..8].try_into().unwrap());
+        let mut z = draw ^ u64::from(task).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % lanes == u64::from(replica) % lanes
+    }
+
+    /// Whether the others have one task more done sooner than this device, if so many accounts are
+    /// left without it as a task needs, and they take what there is.
+    fn others_are_sooner(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Withheld> {
+        let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
+        let left = self.open() as u64 + self.running() as u64 / 2;
+        let last_ms = self.work() / u64::from(self.target.speed_of_the_fast.max(1));
+        let others_ms = left.saturating_mul(self.work()) / self.target.speed_of_all().max(1);
+        let others_ms = others_ms.saturating_add(last_ms);
+        let patience_ms = last_ms.saturating_mul(2).saturating_add(tuning.lane_ms);
+        let is_spared = tuning.spares_the_slow
+            && self.accounts.saturating_sub(1) >= u32::from(self.terms.replicas)
+            && now <= self.last_taken.plus_ms(patience_ms)
+            && mine_ms > others_ms;
+        is_spared.then_some(Withheld::OthersAreSooner { mine_ms, others_ms })
+    }
+
+    /// Whether an open replica of a task in doubt is for trusted devices: for ten minutes at the most,
+    /// if one of them could have it.
+    fn is_kept(&self, task: &Task, since: Tick, now: Tick) -> bool {
+        task.doubted.is_some_and(|doubted| {
+            let could_be_taken = self.trusted.iter().any(|it| task.is_for(*it));
+            could_be_taken && now < since.max(doubted).plus_ms(600_000)
+        })
+    }
+
+    /// For half a minute; and while a trusted device computes it or it is kept for one.
+    pub(in crate::dispatch::tests) fn waits_for_trusted(&self, task: TaskIndex, now: Tick) -> bool {
+        let Some(task) = self.task(task) else {
+            return false;
+        };
+        let is_waited_for = |it: &Replica| match it.stands {
+            Stands::Open { since, .. } => self.is_kept(task, since, now),
+            Stands::Running { .. } => it.by.is_some_and(|by| self.trusted.contains(&by)),
+            Stands::Answered | Stands::Resting => false,
+        };
+        task.doubted.is_some_and(|since| now.since(since) < 30_000)
+            || task.replicas.iter().any(is_waited_for)
+    }
+
+    /// Why a device may not have an open replica.
+    fn why_not(
+        &mut self,
+        name: Name,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+    ) -> Option<Withheld> {
+        let is_of_lane = self.is_of_lane(asker.account_id, name);
+        let is_trusted = asker.traits.is_trusted();
+        let is_good = is_trusted || asker.speed >= self.target.speed_of_the_fast;
+        let Stands::Open {
+            since, is_rescue, ..
+        } = self.replica(name)?.stands
+        else {
+            return Some(Withheld::NothingOpen);
+        };
+        let task = self.task(name.0)?;
+        let is_doubted = task.doubted.is_some();
+        let is_kept = is_doubted && (task.is_reserved || self.is_kept(task, since, now));
+        let why = if task.is_touched_by(asker.account) {
+            return Some(Withheld::TouchedByAccount);
+        } else if task.excluded.contains(&asker.device) {
+            return Some(Withheld::Excluded);
+        } else if is_doubted && is_trusted {
+            return None;
+        } else if is_kept {
+            Withheld::KeptForTheTrusted
+        } else if is_rescue && !is_good {
+            Withheld::KeptForTheFast
+        } else if !is_of_lane {
+            Withheld::OtherLane
+        } else {
+            return None;
+        };
+        let Stands::Open { passed, .. } = &mut self.replica(name)?.stands else {
+            return Some(why);
+        };
+        let open_to_all_at = passed.get_or_insert(now).plus_ms(tuning.lane_ms);
+        (is_kept || now < open_to_all_at).then_some(why)
+    }
+
+    /// The first open replica of a task in doubt that a device may have, by the tasks' numbers. To look
+    /// is not to pass.
+    fn doubted_for(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Name> {
+        let own = match asker.traits.is_trusted() {
+            true => 0,
+            false => self.target.pool_of(asker.rank) as usize,
+        };
+        let mut names: Vec<Name> = self
+            .all()
+            .filter(|(task, _, it)| task.doubted.is_some() && it.is_open() && it.pool >= own)
+            .map(|(task, replica, _)| (task.number, replica))
+            .collect();
+        names.sort_unstable();
+        let may_have = |name: &Name| {
+            let mut as_well = self.clone();
+            as_well.why_not(*name, asker, now, tuning).is_none()
+        };
+        names.into_iter().find(may_have)
+    }
+
+    /// What is in doubt first; then the first that the device may have, of its own pool or of those
+    /// below, pool by pool; or every reason why it may not have one.
+    pub(in crate::dispatch::tests) fn take(
+        &mut self,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+    ) -> Result<Given, Vec<Withheld>> {
+        if let Some(lack) = self.terms.needs.lacking_in(asker.traits) {
+            return Err(vec![Withheld::Lacks(lack)]);
+        }
+        if self.open() == 0 {
+            return Err(vec![Withheld::NothingOpen]);
+        }
+        let doubted = self.doubted_for(asker, now, tuning);
+        let is_wanted = doubted.is_some() && asker.traits.is_trusted();
+        let sooner = self.others_are_sooner(asker, now, tuning);
+        if let Some(why) = sooner.filter(|_| !is_wanted) {
+            return Err(vec![why]);
+        }
+        if let Some(name) = doubted {
+            return Ok(self.start(name, asker, now, tuning, false));
+        }
+        let own = self.target.pool_of(asker.rank) as usize;
+        let mut queue: Vec<_> = self
+            .all()
+            .filter(|(.., it)| it.is_open() && it.pool >= own)
+            .map(|(task, replica, it)| (it.pool, it.turn, (task.number, replica)))
+            .collect();
+        queue.sort_unstable();
+        let mut reasons = vec![];
+        for (.., name) in queue {
+            let Some(why) = self.why_not(name, asker, now, tuning) else {
+                return Ok(self.start(name, asker, now, tuning, false));
+            };
+            reasons.push(why);
+        }
+        if reasons.is_empty() {
+            reasons.push(Withheld::NothingInPool);
+        }
+        Err(reasons)
+    }
+
+    /// Where nothing is open: one more replica of the first task that would be finished later than
+    /// by this device, of those more than five seconds over their time from the longest over it, then
+    /// of those within it from the last. What is over its time is taken to need as long again.
+    pub(in crate::dispatch::tests) fn back_up(
+        &mut self,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+    ) -> Option<Given> {
+        if self.open() > 0 || self.terms.needs.lacking_in(asker.traits).is_some() {
+            return None;
+        }
+        let mut running: Vec<_> = self
+            .all()
+            .filter_map(|(task, replica, it)| match it.stands {
+                Stands::Running { since, end, .. } => Some((end, task.number, replica, since)),
+                _ => None,
+            })
+            .collect();
+        running.sort_unstable();
+        let is_overdue = |end: &Tick| now.since(*end) > 5_000;
+        let overdue = running.iter().filter(|(end, ..)| is_overdue(end));
+        let in_time = running.iter().rev().filter(|(end, ..)| *end >= now);
+        let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
+        let is_for = |(end, task, _, since): &&(Tick, TaskIndex, ReplicaIndex, Tick)| {
+            let end = if *end < now {
+                now.plus_ms(now.since(*since))
+            } else {
+                *end
+            };
+            let mine = now.plus_ms(mine_ms);
+            mine < end
+                && self
+                    .task(*task)
+                    .is_some_and(|it| it.may_be_backed_up_by(asker, tuning))
+        };
+        let task = overdue.chain(in_time).find(is_for)?.1;
+        let replica = self.deal(task, false, now)?;
+        Some(self.start((task, replica), asker, now, tuning, true))
+    }
+
+    fn start(
+        &mut self,
+        name: Name,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+        is_backup: bool,
+    ) -> Given {
+        let expected_ms = self.takes_ms(asker.speed);
+        let since = now.plus_ms(asker.backlog_ms);
+        self.last_taken = now;
+        let it = self.replica(name).unwrap();
+        it.by = Some((asker.account, asker.device));
+        it.stands = Stands::Running {
+            since,
+            end: since.plus_ms(expected_ms),
+            is_backup,
+        };
+        Given {
+            job: self.id,
+            task: name.0,
+            replica: name.1,
+            is_backup,
+            expected_ms,
+            timeouts: tuning.timeouts(asker.backlog_ms.saturating_add(expected_ms)),
+        }
+    }
+}
+
+impl Task {
+    /// Whether a device may back it up: it is new to the task, which is not in doubt and has neither
+    /// as many backups nor as many replicas as it may have.
+    fn may_be_backed_up_by(&self, asker: &Asker<'_>, tuning: &Tuning) -> bool {
+        let is_backup = |it: &&Replica| match it.stands {
+            Stands::Running { is_backup, .. } => is_backup,
+            _ => false,
+        };
+        let backups = self.replicas.iter().filter(is_backup).count();
+        backups < usize::from(tuning.backups_max)
+            && self.replicas.len() < 15
+            && self.doubted.is_none()
+            && self.is_for((asker.account, asker.device))
+    }
+}
