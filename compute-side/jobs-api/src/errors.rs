@@ -15,7 +15,9 @@ pub enum ApiError {
     )]
     NotCoordinator,
     /// The job is over, and what was kept of it is erased.
-    #[error("the job is closed and its data are erased")]
+    #[error(
+        "the job is over: it takes nothing more and waits for nothing; `quern job show` says how it ended, and `quern job result` fetches its results while they are kept"
+    )]
     Closed,
     /// A piece does not follow what is here.
     #[error("expected the piece that starts at byte {expected}; resume from there")]
@@ -61,7 +63,9 @@ pub enum ApiError {
         task: TaskIndex,
     },
     /// There is no such task.
-    #[error("the job has no task {task}")]
+    #[error(
+        "the job has no task {task}; tasks count from 0, and `quern job show` says how many it has"
+    )]
     NoSuchTask {
         /// The task asked for.
         task: TaskIndex,

@@ -1,5 +1,4 @@
-//! What a masternode tells of its grid: the devices that it knows, as its scheduler sees them, and
-//! why something waits.
+//! What a masternode tells of its grid: the devices that it knows, as its scheduler sees them.
 //!
 //! All of it is told to anybody who asks. It says which devices of which accounts are connected,
 //! what machines they are and how they are, how good they are thought to be, and how far each job is.
@@ -11,8 +10,10 @@
 
 use crate::JobStatus;
 use quern_primitives::{
-    ids::{AccountId, BlockNumber, DeviceId, JobId, ReplicaIndex, TaskIndex},
-    job::ByteLevel,
+    amount::{Amount, as_string},
+    device::Class,
+    ids::{AccountId, BlockNumber, DeviceId, JobId},
+    job::{Agreement, ByteLevel, Preferences},
 };
 use serde::{Deserialize, Serialize};
 
@@ -151,123 +152,6 @@ pub struct DevicePool {
     pub pools: u32,
 }
 
-/// What keeps something waiting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
-    /// The rule's name, in snake case; it stays the same where the words may change.
-    pub rule: String,
-    /// The rule, and what it says here.
-    pub words: String,
-    /// How many devices it keeps from the work, where it is about devices.
-    pub devices: Option<u32>,
-}
-
-/// Where a job stands at the scheduler, and what keeps it waiting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobExplanation {
-    /// How far it is.
-    pub status: JobStatus,
-    /// Devices that meet what it asks for.
-    pub target_devices: u32,
-    /// Accounts that have a device connected.
-    pub connected_accounts: u32,
-    /// Replicas that wait in each of its pools, from the top.
-    pub open: Vec<u32>,
-    /// Replicas that are being computed.
-    pub running: u32,
-    /// What keeps it waiting; nothing if nothing does.
-    pub reasons: Vec<Reason>,
-}
-
-/// Where a task stands at the scheduler, and what keeps it waiting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TaskExplanation {
-    /// The job.
-    pub job: JobId,
-    /// The task.
-    pub task: TaskIndex,
-    /// Where it stands.
-    pub stage: TaskStage,
-    /// Its replicas.
-    pub replicas: Vec<ReplicaExplanation>,
-    /// What keeps it waiting; nothing if nothing does.
-    pub reasons: Vec<Reason>,
-}
-
-/// Where a task stands at the scheduler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskStage {
-    /// No replica of it was given out yet.
-    Untouched,
-    /// It has no verdict yet.
-    Open,
-    /// It has its verdict.
-    Closed,
-}
-
-/// Where a replica stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplicaExplanation {
-    /// The replica.
-    pub replica: ReplicaIndex,
-    /// Where it stands.
-    #[serde(flatten)]
-    pub state: ReplicaStage,
-}
-
-/// Where a replica stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "stage", rename_all = "snake_case")]
-pub enum ReplicaStage {
-    /// It waits for a device.
-    Open {
-        /// In this pool's queue, counted from 1 at the top.
-        pool: u32,
-        /// For so many seconds.
-        since_s: u64,
-    },
-    /// A device computes it.
-    Running {
-        /// Which.
-        device: DeviceId,
-        /// For so many seconds.
-        since_s: u64,
-        /// It should be answered in so many seconds; below 0 when it is overdue.
-        due_in_s: i64,
-        /// Whether another device computes the same already.
-        backup: bool,
-    },
-    /// A device answered it.
-    Answered {
-        /// Which.
-        device: DeviceId,
-    },
-    /// The masternode could not hand it out, and it rests for a while.
-    Resting,
-}
-
-/// How a device stands with the jobs that are queued.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DeviceExplanation {
-    /// The device.
-    pub state: DeviceState,
-    /// What each job would give it, in the order in which they are served; at most
-    /// [`GRID_JOBS_MAX`].
-    pub jobs: Vec<JobForDevice>,
-    /// What keeps it from any work; nothing if nothing does.
-    pub reasons: Vec<Reason>,
-}
-
-/// Why a device would get nothing of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobForDevice {
-    /// The job.
-    pub job: JobId,
-    /// Why; none if it would get a task now.
-    pub reason: Option<Reason>,
-}
-
 /// The grid at a glance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GridState {
@@ -306,28 +190,53 @@ pub struct Matching {
     pub accounts: u32,
     /// Devices connected.
     pub of: u32,
+    /// What must be bonded for each device, so that it covers what the device could gain by wrong
+    /// answers.
+    #[serde(with = "as_string")]
+    pub bond: Amount,
+    /// Devices that meet all else, and for which less is bonded.
+    pub short_of_bond: u32,
+}
+
+/// What a job would ask of devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    /// What its owner asks for.
+    pub preferences: Preferences,
+    /// The class it is computed in.
+    pub class: Class,
+    /// How many devices must agree on an answer.
+    pub agreement: Agreement,
+    /// The most that a task of it costs, from which the bond follows. While that is not known it is
+    /// zero, and any bond will do.
+    #[serde(with = "as_string")]
+    pub task: Amount,
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::Phase;
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
     /// The value as programs see it. What was read from that is the same value.
-    fn told<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) -> Value {
+    pub(crate) fn told<T>(value: &T) -> Value
+    where
+        T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
         let text = serde_json::to_string(value).unwrap();
         assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *value);
         serde_json::from_str(&text).unwrap()
     }
 
-    fn status() -> JobStatus {
+    pub(crate) fn status() -> JobStatus {
         JobStatus {
             job: JobId([1; 32]),
             phase: Phase::Computing,
             tasks: 10,
+            not_uploaded: 0,
             waiting: 8,
             running: 2,
             decided: 0,
@@ -341,15 +250,7 @@ mod tests {
         }
     }
 
-    fn reason() -> Reason {
-        Reason {
-            rule: "region".into(),
-            words: "it stands elsewhere".into(),
-            devices: Some(3),
-        }
-    }
-
-    fn device() -> DeviceState {
+    pub(crate) fn device() -> DeviceState {
         DeviceState {
             device: DeviceId([2; 32]),
             account: AccountId::new([3; 32]),
@@ -400,81 +301,6 @@ mod tests {
     }
 
     #[test]
-    fn explanations_read_back_what_they_tell() {
-        let job = JobExplanation {
-            status: status(),
-            target_devices: 4,
-            connected_accounts: 3,
-            open: vec![5, 0],
-            running: 2,
-            reasons: vec![reason()],
-        };
-        let seen = told(&job);
-        assert_eq!(seen["reasons"][0]["rule"], "region");
-        assert_eq!(seen["open"], json!([5, 0]));
-        let device = DeviceExplanation {
-            state: device(),
-            jobs: vec![
-                JobForDevice {
-                    job: JobId([1; 32]),
-                    reason: None,
-                },
-                JobForDevice {
-                    job: JobId([4; 32]),
-                    reason: Some(reason()),
-                },
-            ],
-            reasons: vec![],
-        };
-        let seen = told(&device);
-        assert_eq!(seen["jobs"][0]["reason"], Value::Null);
-        assert_eq!(seen["jobs"][1]["reason"]["devices"], 3);
-    }
-
-    #[test]
-    fn a_replica_says_its_stage_beside_its_number() {
-        let replica = |replica, state| ReplicaExplanation { replica, state };
-        let task = TaskExplanation {
-            job: JobId([1; 32]),
-            task: 6,
-            stage: TaskStage::Open,
-            replicas: vec![
-                replica(
-                    0,
-                    ReplicaStage::Open {
-                        pool: 2,
-                        since_s: 30,
-                    },
-                ),
-                replica(
-                    1,
-                    ReplicaStage::Running {
-                        device: DeviceId([2; 32]),
-                        since_s: 40,
-                        due_in_s: -5,
-                        backup: true,
-                    },
-                ),
-                replica(
-                    2,
-                    ReplicaStage::Answered {
-                        device: DeviceId([5; 32]),
-                    },
-                ),
-            ],
-            reasons: vec![],
-        };
-        let seen = told(&task);
-        assert_eq!(seen["stage"], "open");
-        assert_eq!(
-            seen["replicas"][0],
-            json!({ "replica": 0, "stage": "open", "pool": 2, "since_s": 30 })
-        );
-        assert_eq!(seen["replicas"][1]["due_in_s"], -5);
-        assert_eq!(seen["replicas"][2]["stage"], "answered");
-    }
-
-    #[test]
     fn a_grid_tells_its_jobs_with_their_level() {
         let grid = GridState {
             block: 77,
@@ -491,14 +317,29 @@ mod tests {
         let seen = told(&grid);
         assert_eq!(seen["jobs"][0]["level"], "high");
         assert_eq!(seen["jobs"][0]["status"]["spent"], "7");
+    }
+
+    #[test]
+    fn what_a_job_would_ask_for_and_what_there_is_travel_with_amounts_as_text() {
         let matching = Matching {
             devices: 2,
             accounts: 1,
             of: 4,
+            bond: 10_000_000_000,
+            short_of_bond: 1,
         };
+        let seen = told(&matching);
+        assert_eq!(seen["bond"], "10000000000");
         assert_eq!(
-            told(&matching),
-            json!({ "devices": 2, "accounts": 1, "of": 4 })
+            (&seen["of"], &seen["short_of_bond"]),
+            (&json!(4), &json!(1))
         );
+        let asking = Asking {
+            preferences: Preferences::default(),
+            class: Class::Pinned,
+            agreement: Agreement::Majority { replicas: 3 },
+            task: u128::MAX,
+        };
+        assert_eq!(told(&asking)["task"], u128::MAX.to_string());
     }
 }

@@ -17,41 +17,45 @@
 //! jobs_delegateKey(job, key)                     the job's key, sealed to the coordinator
 //! jobs_putManifest(job, token, offset, …)        │
 //! jobs_putProgram(job, token, offset, …)         │ in pieces of at most PIECE_BYTES_MAX, in order
-//! jobs_putShard(job, token, task, offset, …)     │ the job starts when all of it is here
+//! jobs_putShard(job, token, task, offset, …)     │ with key, manifest and program the job starts, and
+//!                                                │ each task is given out once its own shard is here
 //! jobs_status(job), jobs_watch(job)
-//! jobs_results(job, token, first)                which replica's sealed result stands for each task
+//! jobs_results(job, token, first)                which replica's sealed result stands for each task,
+//!                                                as tasks are decided
 //! jobs_readResult(job, token, task, offset)      its bytes
 //! jobs_receipts(job, first)                      which replicas of settled tasks have a receipt
 //! jobs_receipt(job, task, replica)               a file that `quern verify` checks
 //!
 //! jobs_explainJob(job), jobs_explainTask(job, task), jobs_explainDevice(device)
-//!                                                what keeps it waiting
+//!                                                what keeps it waiting, and what happens next
 //! jobs_gridState()                               the grid at a glance
 //! jobs_gridDevices(first)                        its devices, by rank
 //! jobs_gridRates()                               how often they fail
-//! jobs_gridMatching(preferences, class)          how many of them meet what a job asks for
+//! jobs_gridMatching(asking)                      how many of them meet what a job asks for
 //! ```
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonrpsee::{core::RpcResult, core::SubscriptionResult, proc_macros::rpc};
 use quern_primitives::{
     amount::Amount,
-    device::Class,
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
-    job::Preferences,
     verdict::ReceiptFile,
 };
 use serde::{Deserialize, Serialize};
 
 mod errors;
+mod explain;
 mod grid;
 
 pub use errors::ApiError;
-pub use grid::{
-    Claimed, DEVICE_POOLS_MAX, DeviceExplanation, DevicePool, DeviceState, FAULT_RATES,
-    GRID_DEVICES_MAX, GRID_JOBS_MAX, GridState, JobExplanation, JobForDevice, JobInGrid,
-    MachineFacts, Matching, Measured, Reason, ReplicaExplanation, ReplicaStage, ScoreParts,
+pub use explain::{
+    DeviceExplanation, EXPLAINED_DEVICES_MAX, JobExplanation, JobForDevice, Lateness,
+    REASON_DEVICES_MAX, Reason, ReplicaExplanation, ReplicaStage, Rule, Step, StepKind,
     TaskExplanation, TaskStage,
+};
+pub use grid::{
+    Asking, Claimed, DEVICE_POOLS_MAX, DevicePool, DeviceState, FAULT_RATES, GRID_DEVICES_MAX,
+    GRID_JOBS_MAX, GridState, JobInGrid, MachineFacts, Matching, Measured, ScoreParts,
 };
 
 /// Bytes of one uploaded or downloaded piece.
@@ -143,9 +147,9 @@ pub struct ShardOffer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Parts of the upload are missing.
+    /// Something is missing that every task needs: key, manifest or program.
     Uploading,
-    /// Tasks are queued or running.
+    /// Tasks are queued or running, and shards of others may still come.
     Computing,
     /// Every task has its verdict; batches are on their way to the chain.
     Settling,
@@ -162,7 +166,11 @@ pub struct JobStatus {
     pub phase: Phase,
     /// Tasks in all.
     pub tasks: u32,
-    /// Tasks with no replica started.
+    /// Tasks whose shard is not here and is waited for; all that have no replica started, until key,
+    /// manifest and program are here.
+    #[serde(default)]
+    pub not_uploaded: u32,
+    /// Tasks with no replica started, those whose shard is not here among them.
     pub waiting: u32,
     /// Tasks with a replica started and no verdict.
     pub running: u32,
@@ -189,7 +197,7 @@ pub struct JobStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingFor {
-    /// The owner has not uploaded everything.
+    /// The owner has not uploaded everything, and all that can be done of the rest is done.
     Upload,
     /// No admitted device is connected.
     Devices,
@@ -296,13 +304,15 @@ pub trait JobsApi {
     #[subscription(name = "watch" => "watchUpdate", unsubscribe = "unwatch", item = JobStatus)]
     async fn watch(&self, job: JobId) -> SubscriptionResult;
 
-    /// The results of decided tasks from `first` on, in task order, at most 4,096.
+    /// The results of decided tasks in the order in which they were decided, from the one at `first`
+    /// on, counted from 0, at most 4,096. The order stays as it is, so that whoever was told of so
+    /// many while the job runs asks for the rest. Of a task that is not decided nothing is told.
     #[method(name = "results")]
     async fn results(
         &self,
         job: JobId,
         token: OwnerToken,
-        first: TaskIndex,
+        first: u32,
     ) -> RpcResult<Vec<TaskResult>>;
 
     /// Bytes of the sealed result that stands for a task.
@@ -332,7 +342,7 @@ pub trait JobsApi {
     #[method(name = "explainJob")]
     async fn explain_job(&self, job: JobId) -> RpcResult<JobExplanation>;
 
-    /// What keeps a task of such a job waiting.
+    /// Where a task of such a job stands, what keeps it waiting, and what happens next.
     #[method(name = "explainTask")]
     async fn explain_task(&self, job: JobId, task: TaskIndex) -> RpcResult<TaskExplanation>;
 
@@ -355,9 +365,9 @@ pub trait JobsApi {
     #[method(name = "gridRates")]
     async fn grid_rates(&self) -> RpcResult<Vec<u32>>;
 
-    /// How many of the connected devices meet what a job of the class would ask for.
+    /// How many of the connected devices meet what a job would ask for.
     #[method(name = "gridMatching")]
-    async fn grid_matching(&self, preferences: Preferences, class: Class) -> RpcResult<Matching>;
+    async fn grid_matching(&self, asking: Asking) -> RpcResult<Matching>;
 }
 
 #[cfg(test)]
@@ -374,5 +384,14 @@ mod tests {
         assert_eq!(read.0, token.0);
         assert_eq!(format!("{token:?}"), "OwnerToken(not shown)");
         assert!(serde_json::from_str::<OwnerToken>("\"0xab\"").is_err());
+    }
+
+    #[test]
+    fn a_status_that_says_nothing_of_shards_to_come_is_of_a_job_that_has_them_all() {
+        let status = grid::tests::status();
+        let mut told = serde_json::to_value(&status).unwrap();
+        told.as_object_mut().unwrap().remove("not_uploaded");
+        let read: JobStatus = serde_json::from_value(told).unwrap();
+        assert_eq!(read, status);
     }
 }

@@ -1,7 +1,7 @@
 //! The connection to a node.
 
-use crate::State;
-use quern_primitives::{BlockNumber, GenesisHash, limits::DAY_BLOCKS};
+use crate::{State, slot};
+use quern_primitives::{BlockNumber, GenesisHash};
 use std::{sync::Arc, time::Duration};
 use subxt::{
     OnlineClient, SubstrateConfig,
@@ -21,6 +21,10 @@ const RESPONSE_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// A request that the node has not answered after so long has failed.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Entries of a storage that are asked for at a time: a node answers up to 1,000. Of devices, which
+/// take 250 bytes each, that is 250 kB as a node writes it out.
+const STORAGE_PAGE: u32 = 512;
 
 /// What a node says when it is asked for a state that it has discarded. It has no code of its own.
 const DISCARDED: &str = "State already discarded";
@@ -69,6 +73,16 @@ pub enum ChainError {
         block: BlockNumber,
         /// What the node says.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The node tells of more of something than is taken in.
+    #[error(
+        "the node tells of more than {most} of {what}, which is more than there should be; ask another node"
+    )]
+    TooMany {
+        /// What was asked.
+        what: &'static str,
+        /// How many are taken in.
+        most: usize,
     },
     /// The connection ended for good.
     #[error("the node closed the connection")]
@@ -133,7 +147,9 @@ impl Chain {
         let rpc = RpcClient::new(inner);
         // Each of this backend's questions stands alone, so that a node that comes back after a
         // crash answers the next one. The newer backends hold on to blocks that it has forgotten.
-        let backend = LegacyBackend::builder().build(rpc.clone());
+        let backend = LegacyBackend::builder()
+            .storage_page_size(STORAGE_PAGE)
+            .build(rpc.clone());
         let client = Client::from_backend(Arc::new(backend))
             .await
             .map_err(|error| unreachable(error.into()))?;
@@ -202,11 +218,18 @@ impl Chain {
             .ok_or(ChainError::NoBlock { block: number })
     }
 
-    /// The seed of a day's lottery, the same for whoever asks: see [`State::lottery_seed`]. Days are
-    /// counted from the first block, [`DAY_BLOCKS`] each; the day's first block must be final.
-    pub async fn lottery_seed(&self, day: u32) -> Result<[u8; 32], ChainError> {
-        let first = day.saturating_mul(DAY_BLOCKS);
-        self.at_height(first).await?.lottery_seed().await
+    /// When a block was made, in milliseconds since the beginning of 1970: when its slot began. It is
+    /// told by the block's header, which every node keeps. The chain's first block has no slot and
+    /// so no time.
+    pub async fn made_at(&self, number: BlockNumber) -> Result<Option<u64>, ChainError> {
+        let hash = self.block_hash(number).await?;
+        let header = self
+            .rpc
+            .chain_get_header(Some(Hash::from(hash)))
+            .await
+            .map_err(no_answer("the header of a block"))?;
+        let header = header.ok_or(ChainError::NoBlock { block: number })?;
+        slot::began_at(&header.digest.logs)
     }
 
     /// Finalised blocks from now on.

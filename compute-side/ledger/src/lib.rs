@@ -2,7 +2,8 @@
 //!
 //! This is the only room that talks to a node. What is asked and what is answered has the types of
 //! `quern-primitives`, encoded as the runtime encodes them; there is no second description of the
-//! chain that could drift from the first.
+//! chain that could drift from the first. The little that is read from its storage is found there by
+//! its names.
 //!
 //! ```text
 //! Chain::connect(url)          one connection, which mends itself when the node comes back
@@ -13,14 +14,17 @@
 //! ```
 
 mod account;
+mod bond;
 mod call;
 mod chain;
 mod events;
+mod slot;
 mod state;
 mod submit;
 mod trace;
 
 pub use account::{Account, AccountError};
+pub use bond::Bond;
 pub use call::{Call, Endpoints};
 pub use chain::{Chain, ChainError, FinalisedBlock, FinalisedBlocks};
 pub use events::{ChainEvent, Transaction};

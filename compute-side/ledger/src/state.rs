@@ -1,11 +1,16 @@
-//! What the chain answers about one block, through the runtime's own interface.
+//! What the chain answers about one block: through the runtime's own interface, and from its storage
+//! what that does not tell.
 
-use crate::chain::{ChainError, FinalisedBlock, no_answer, no_state};
+use crate::{
+    Bond,
+    chain::{ChainError, FinalisedBlock, no_answer, no_state},
+};
 use codec::{Decode, DecodeAll, Encode};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, JobId,
     batch::BatchRecord,
+    device::Device,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
     limits::{DEVICES_PER_ANSWER_MAX, JOBS_PER_PAGE_MAX},
@@ -14,7 +19,11 @@ use quern_primitives::{
 use subxt::{
     SubstrateConfig,
     client::{ClientAtBlock, OnlineClientAtBlockImpl},
+    dynamic::{Value, storage},
 };
+
+/// Registered devices that are read at most: as many as a masternode knows.
+const DEVICES_MAX: usize = 1 << 22;
 
 /// The state of one block.
 #[derive(Clone)]
@@ -142,12 +151,69 @@ impl State {
             .map_err(no_answer("the bond of a device"))
     }
 
+    /// What an account has bonded; nothing if the chain knows no bond of it.
+    pub async fn bond_of(&self, account: &AccountId) -> Result<Bond, ChainError> {
+        let what = "an account's bond";
+        let bonds = storage::<([u8; 32],), Value>("Workforce", "Bonds");
+        let found = self
+            .at
+            .storage()
+            .try_fetch(bonds, (account.clone().into(),))
+            .await
+            .map_err(no_state(what, self.block().number))?;
+        match found {
+            None => Ok(Bond::default()),
+            Some(found) => {
+                let bond = found.decode().ok();
+                bond.and_then(|value| Bond::read(&value))
+                    .ok_or(ChainError::Foreign {
+                        what,
+                        source: "it has not the fields that it should have".into(),
+                    })
+            }
+        }
+    }
+
+    /// Reads all registered devices, one after the other, in the order of the storage's hashes: it
+    /// tells nothing, but is the same each time.
+    pub async fn each_device(
+        &self,
+        mut take: impl FnMut(DeviceId, Device),
+    ) -> Result<(), ChainError> {
+        let (what, block) = ("the registered devices", self.block().number);
+        let devices = storage::<([u8; 32],), Value>("Workforce", "Devices");
+        let mut entries = self
+            .at
+            .storage()
+            .iter(devices, ())
+            .await
+            .map_err(no_state(what, block))?;
+        let mut read = 0;
+        while let Some(entry) = entries.next().await {
+            let entry = entry.map_err(no_state(what, block))?;
+            if read >= DEVICES_MAX {
+                return Err(ChainError::TooMany {
+                    what,
+                    most: DEVICES_MAX,
+                });
+            }
+            read += 1;
+            let foreign = |source| ChainError::Foreign { what, source };
+            // Behind its hash a key holds what was hashed: the device's name.
+            let id = entry.key_bytes().last_chunk::<32>();
+            let id = id.ok_or_else(|| foreign("its key is too short".into()))?;
+            let device = Device::decode_all(&mut entry.value().bytes()).map_err(foreign)?;
+            take(DeviceId(*id), device);
+        }
+        Ok(())
+    }
+
     /// What the lottery of the day that begins with this block is drawn from: the randomness of
     /// BABE's epoch. It was fixed when the epoch before began, some minutes earlier; at the chain's
     /// very beginning it is zero.
     pub async fn lottery_seed(&self) -> Result<[u8; 32], ChainError> {
         let what = "the randomness of the epoch";
-        let entry = subxt::dynamic::storage::<(), [u8; 32]>("Babe", "Randomness");
+        let entry = storage::<(), [u8; 32]>("Babe", "Randomness");
         let value = self
             .at
             .storage()
