@@ -19,16 +19,13 @@ use jsonrpsee::{
     server::{PingConfig, Server, ServerHandle},
 };
 use quern_jobs_api::{
-    About, ApiError, Blob, DelegatedKey, DeviceExplanation, DeviceState, GridState, JobExplanation,
-    JobStatus, JobsApiServer, MANIFEST_BYTES_MAX, MESSAGE_BYTES_MAX, Matching, Offer, OwnerToken,
-    PIECE_BYTES_MAX, Phase, ShardOffer, TaskExplanation, TaskReceipts, TaskResult,
+    About, ApiError, Asking, Blob, DelegatedKey, DeviceExplanation, DeviceState, GridState,
+    JobExplanation, JobStatus, JobsApiServer, MANIFEST_BYTES_MAX, MESSAGE_BYTES_MAX, Matching,
+    Offer, OwnerToken, PIECE_BYTES_MAX, Phase, ShardOffer, TaskExplanation, TaskReceipts,
+    TaskResult,
 };
 use quern_primitives::{
-    DeviceId, JobId, ProgramHash, TaskIndex,
-    device::Class,
-    ids::ReplicaIndex,
-    job::{Job, Preferences},
-    limits,
+    DeviceId, JobId, ProgramHash, TaskIndex, ids::ReplicaIndex, job::Job, limits,
     verdict::ReceiptFile,
 };
 use quern_shards::{
@@ -138,33 +135,15 @@ impl Api {
             .map_err(|_| ApiError::Storage)?
     }
 
-    /// Starts the job if all of it is here.
-    async fn start_if_complete(&self, id: JobId) -> Result<(), ApiError> {
-        let complete = self
-            .blocking(move |shared| {
-                let Some(context) = shared.context(id) else {
-                    return Ok(false);
-                };
-                let complete = shared.vault.has(id, Item::Program) && context.has_all_shards();
-                if complete {
-                    shared
-                        .store
-                        .remember_upload(id)
-                        .map_err(|_| ApiError::Storage)?;
-                }
-                Ok(complete)
-            })
-            .await?;
-        if complete {
-            // An error says that the masternode stops.
-            drop(
-                self.shared
-                    .commands
-                    .send(Command::Uploaded { job: id })
-                    .await,
-            );
-        }
-        Ok(())
+    /// Starts the job if what every task of it needs is here. Shards may still come.
+    async fn start_if_possible(&self, job: JobId) -> Result<(), ApiError> {
+        self.blocking(move |shared| {
+            if shared.context(job).is_some() && shared.vault.has(job, Item::Program) {
+                tell(shared, Command::Uploaded { job });
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn ask_status(&self, job: JobId) -> Result<JobStatus, ApiError> {
@@ -229,6 +208,12 @@ fn check_owner(shared: &Shared, job: JobId, shown: OwnerToken) -> Result<(), Api
         true => Ok(()),
         false => Err(ApiError::NotOwner),
     }
+}
+
+/// Tells whoever owns the core what is on disk, where the going of whoever asked interrupts nothing.
+fn tell(shared: &Shared, command: Command) {
+    // An error says that the masternode stops.
+    drop(shared.commands.blocking_send(command));
 }
 
 /// Opens a job's manifest once both it and the key are here. From then on shards are taken.
@@ -325,7 +310,7 @@ impl JobsApiServer for Api {
                 Ok(bytes.len() as u64)
             })
             .await?;
-        self.start_if_complete(id).await?;
+        self.start_if_possible(id).await?;
         Ok(held)
     }
 
@@ -367,7 +352,7 @@ impl JobsApiServer for Api {
                 Ok(bytes.len() as u64)
             })
             .await?;
-        self.start_if_complete(job).await?;
+        self.start_if_possible(job).await?;
         Ok(held)
     }
 
@@ -380,7 +365,7 @@ impl JobsApiServer for Api {
         piece: Blob,
     ) -> RpcResult<u64> {
         self.open_job(job).await?;
-        let (held, complete) = self
+        let held = self
             .blocking(move |shared| {
                 check_owner(shared, job, token)?;
                 let context = shared.context(job).ok_or(ApiError::ManifestMissing)?;
@@ -390,7 +375,7 @@ impl JobsApiServer for Api {
                     .ok_or(ApiError::NoSuchTask { task })?;
                 let (total, item) = (shard.sealed_bytes(), Item::Shard(task));
                 match shared.vault.append(job, item, offset, total, &piece.0)? {
-                    Received::Partly(held) => return Ok((held, false)),
+                    Received::Partly(held) => return Ok(held),
                     Received::Whole => {}
                 }
                 let root = shared
@@ -405,13 +390,12 @@ impl JobsApiServer for Api {
                     .vault
                     .keep(job, item)
                     .map_err(|_| ApiError::Storage)?;
-                context.received(task);
-                Ok((total, context.has_all_shards()))
+                if context.received(task) {
+                    tell(shared, Command::Arrived { job });
+                }
+                Ok(total)
             })
             .await?;
-        if complete {
-            self.start_if_complete(job).await?;
-        }
         Ok(held)
     }
 
@@ -454,7 +438,7 @@ impl JobsApiServer for Api {
             take_up(shared, id, &job)
         })
         .await?;
-        self.start_if_complete(id).await?;
+        self.start_if_possible(id).await?;
         Ok(())
     }
 
@@ -494,7 +478,7 @@ impl JobsApiServer for Api {
         &self,
         job: JobId,
         token: OwnerToken,
-        first: TaskIndex,
+        first: u32,
     ) -> RpcResult<Vec<TaskResult>> {
         let results = self.outcome(job, Audience::Owner(token), move |outcome, log, _| {
             outcome.results(log, first, PAGE)
@@ -576,7 +560,7 @@ impl JobsApiServer for Api {
         Ok(grid::grid_rates(self).await?)
     }
 
-    async fn grid_matching(&self, preferences: Preferences, class: Class) -> RpcResult<Matching> {
-        Ok(grid::grid_matching(self, preferences, class).await?)
+    async fn grid_matching(&self, asking: Asking) -> RpcResult<Matching> {
+        Ok(grid::grid_matching(self, asking).await?)
     }
 }

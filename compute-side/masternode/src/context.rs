@@ -2,11 +2,11 @@
 //! words of an answer composed from both.
 
 use crate::{
-    core::{PlannedAssignment, WorkPlan},
+    core::{JobPlan, PlannedAssignment, WorkPlan},
     daemon::Shared,
     vault::{Item, Vault},
 };
-use quern_primitives::{DeviceId, TaskIndex};
+use quern_primitives::{DeviceId, JobId, TaskIndex};
 use quern_protocol::{
     Assignment, Benchmark, Discard, DiscardReason, Response, SealedKey, ShardFacts, TaskLimits,
     Work, limits,
@@ -18,17 +18,35 @@ use quern_shards::{
 use std::{
     collections::BTreeSet,
     io,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 /// A job's manifest and key, once both are here.
 pub(crate) struct JobContext {
     pub(crate) manifest: ValidatedManifest,
     pub(crate) key: JobKey,
-    /// Shards that are not here yet.
-    missing: Mutex<BTreeSet<TaskIndex>>,
+    shards: Mutex<Shards>,
     /// The program's length, once it was asked for.
     program_bytes: OnceLock<u32>,
+}
+
+/// Which shards of a job are here.
+struct Shards {
+    /// Those that are not.
+    missing: BTreeSet<TaskIndex>,
+    /// Those that came since the core last took them, each once.
+    arrived: Vec<TaskIndex>,
+}
+
+impl Shards {
+    /// Whether one has arrived, and is the first since the core last took them.
+    fn receive(&mut self, task: TaskIndex) -> bool {
+        if !self.missing.remove(&task) {
+            return false;
+        }
+        self.arrived.push(task);
+        self.arrived.len() == 1
+    }
 }
 
 impl JobContext {
@@ -36,13 +54,31 @@ impl JobContext {
     pub(crate) fn new(manifest: ValidatedManifest, key: JobKey, vault: &Vault) -> Self {
         let job = manifest.job();
         let missing = (0..manifest.tasks()).filter(|task| !vault.has(job, Item::Shard(*task)));
-        let missing = Mutex::new(missing.collect());
+        let shards = Shards {
+            missing: missing.collect(),
+            arrived: vec![],
+        };
         Self {
             manifest,
             key,
-            missing,
+            shards: Mutex::new(shards),
             program_bytes: OnceLock::new(),
         }
+    }
+
+    /// What the core must know of the job. Shards that come from now on it hears of apart.
+    pub(crate) fn plan(&self, seed: [u8; 32]) -> JobPlan {
+        let shards = self.manifest.shards().iter();
+        JobPlan {
+            input_roots: shards.map(|shard| shard.chunk_root).collect(),
+            missing: self.shards().missing.clone(),
+            seed,
+        }
+    }
+
+    fn shards(&self) -> MutexGuard<'_, Shards> {
+        // A panic while the lock was held leaves lists that are still right.
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The length of the program, which is here before any task is handed out.
@@ -51,24 +87,25 @@ impl JobContext {
             return Some(*bytes);
         }
         let held = vault.held(self.manifest.job(), Item::Program);
-        let bytes = u32::try_from(held).ok()?;
+        let bytes = u32::try_from(held).ok().filter(|bytes| *bytes > 0)?;
         Some(*self.program_bytes.get_or_init(|| bytes))
     }
 
-    /// A shard was received and checked.
-    pub(crate) fn received(&self, task: TaskIndex) {
-        self.missing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&task);
+    /// A shard was received, is checked and on disk. True if whoever owns the core is to be told that
+    /// some have arrived; otherwise it was told of others and has not come for them, and finds this one
+    /// among them.
+    pub(crate) fn received(&self, task: TaskIndex) -> bool {
+        self.shards().receive(task)
+    }
+
+    /// The shards that have arrived since this was last asked.
+    pub(crate) fn take_arrived(&self) -> Vec<TaskIndex> {
+        std::mem::take(&mut self.shards().arrived)
     }
 
     /// Whether every shard is here.
     pub(crate) fn has_all_shards(&self) -> bool {
-        self.missing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
+        self.shards().missing.is_empty()
     }
 }
 
@@ -157,12 +194,7 @@ fn assignment(
     };
     let sealed = courier.hand_over(&key, &purpose);
     let sealed_bytes = shard.sealed_bytes();
-    let inline_shard = if sealed_bytes <= limits::INLINE_SHARD_BYTES_MAX as u64 {
-        let bytes = shared.vault.read_all(job, Item::Shard(task));
-        Some(bytes.map_err(ComposeError::Shard)?)
-    } else {
-        None
-    };
+    let inline_shard = inline_shard(&shared.vault, job, task, sealed_bytes)?;
     Ok(Assignment {
         id: planned.id,
         program: submission.program,
@@ -190,4 +222,65 @@ fn assignment(
         log_position: planned.log_position,
         inline_shard,
     })
+}
+
+/// A sealed shard of so many bytes, if it is small enough to be in the answer.
+fn inline_shard(
+    vault: &Vault,
+    job: JobId,
+    task: TaskIndex,
+    sealed_bytes: u64,
+) -> Result<Option<Vec<u8>>, ComposeError> {
+    match usize::try_from(sealed_bytes) {
+        Ok(bytes) if bytes <= limits::INLINE_SHARD_BYTES_MAX => vault
+            .read_exactly(job, Item::Shard(task), bytes)
+            .map(Some)
+            .map_err(ComposeError::Shard),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const JOB: JobId = JobId([1; 32]);
+
+    #[test]
+    fn the_core_is_told_once_of_shards_that_it_has_not_come_for() {
+        let mut shards = Shards {
+            missing: (0..4).collect(),
+            arrived: vec![],
+        };
+        assert!(shards.receive(2));
+        assert!(!shards.receive(0), "it finds this one with the other");
+        assert!(!shards.receive(2), "it is here already");
+        assert_eq!(std::mem::take(&mut shards.arrived), [2, 0]);
+        assert!(shards.receive(1));
+        assert_eq!((shards.missing.len(), &*shards.arrived), (1, &[1][..]));
+    }
+
+    #[test]
+    fn a_small_shard_is_in_the_answer_and_a_large_or_damaged_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::open(folder.path(), u64::MAX).unwrap();
+        vault.append(JOB, Item::Shard(3), 0, 6, b"abcdef").unwrap();
+        vault.keep(JOB, Item::Shard(3)).unwrap();
+        let inline = |sealed_bytes| inline_shard(&vault, JOB, 3, sealed_bytes);
+        assert_eq!(inline(6).unwrap().unwrap(), b"abcdef");
+        let large = limits::INLINE_SHARD_BYTES_MAX as u64 + 1;
+        assert_eq!(inline(large).unwrap(), None);
+
+        let path = folder.path().join(hex::encode(JOB.0)).join("shards/3");
+        fs::write(&path, b"abcde").unwrap();
+        let why_not = || match inline(6) {
+            Err(ComposeError::Shard(error)) => error.kind(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(why_not(), io::ErrorKind::UnexpectedEof);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(why_not(), io::ErrorKind::NotFound);
+    }
 }

@@ -24,8 +24,8 @@ use crate::{
     config::Config,
     context::compose,
     core::{
-        Challenge, Core, Effect, Engines, Event, JobPlan, PlannedAssignment, Settings, Tick,
-        Ticket, Token,
+        Bond, Challenge, Core, Effect, Engines, Event, PlannedAssignment, Settings, Tick, Ticket,
+        Token,
     },
     settler,
     store::Store,
@@ -35,8 +35,8 @@ use crate::{
 use anyhow::Context as _;
 use figures::Transfers;
 use futures::future::BoxFuture;
-use quern_grid::lottery::Draw;
-use quern_jobs_api::JobStatus;
+use quern_grid::lottery;
+use quern_jobs_api::{JobStatus, Phase};
 use quern_ledger::{Chain, Endpoints};
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits};
 use quern_primitives::{
@@ -46,7 +46,7 @@ use quern_primitives::{
 use quern_protocol::{Exchange, Hello, ReplicaId, Response};
 use quern_shards::keys::Courier;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -71,10 +71,11 @@ pub(crate) enum Command {
         block: BlockNumber,
         jobs: Vec<(JobId, Job)>,
     },
-    /// A device that said hello was looked up.
+    /// A device that said hello was looked up: what the chain says of it, and what its account has
+    /// bonded.
     LookedUp {
         device: DeviceId,
-        view: Option<Box<DeviceView>>,
+        found: Option<(Box<DeviceView>, Bond)>,
         hello: Hello,
         reply: ReplyToken,
     },
@@ -88,23 +89,25 @@ pub(crate) enum Command {
     /// A connected device was looked up again.
     Rechecked {
         device: DeviceId,
-        view: Option<Box<DeviceView>>,
+        found: Option<(Box<DeviceView>, Bond)>,
     },
     /// What a device was given could not be handed out, or its result not be taken.
     Withheld {
         device: DeviceId,
         given: PlannedAssignment,
     },
-    /// All of a job's upload is here.
+    /// Key, manifest and program of a job are here.
     Uploaded { job: JobId },
-    /// What a job's devices must be told is known.
-    Planned { job: JobId, plan: JobPlan },
+    /// So is what its lanes follow from.
+    Seeded { job: JobId, seed: [u8; 32] },
+    /// Shards of a job have arrived, which its context knows.
+    Arrived { job: JobId },
     /// A benchmark was computed here.
     Challenge(Challenge),
-    /// A day's lottery is drawn.
+    /// A day's lottery is drawn; its winners stand higher until this block.
     Drawn {
-        draw: Draw,
-        idle: BTreeMap<DeviceId, BlockNumber>,
+        winners: BTreeSet<DeviceId>,
+        ends_at: BlockNumber,
     },
     /// Somebody asks how things are.
     Ask {
@@ -356,30 +359,27 @@ impl Grid {
             Command::Finalised { block, jobs } => self.finalised(block, jobs),
             Command::LookedUp {
                 device,
-                view,
+                found,
                 hello,
                 reply,
-            } => self.hello(device, view, hello, reply),
+            } => self.hello(device, found, hello, reply),
             Command::Exchanged {
                 device,
                 exchange,
                 delivered,
                 reply,
             } => self.exchange(device, exchange, delivered, reply),
-            Command::Rechecked { device, view } => match (devices::admit(view.as_deref()), view) {
-                (Err(refusal), _) => self.step(Event::Barred { device, refusal }),
-                (Ok(()), Some(view)) => self.step(Event::Rechecked { view }),
-                (Ok(()), None) => {}
-            },
+            Command::Rechecked { device, found } => self.looked_up_again(device, found),
             Command::Withheld { device, given } => self.step(Event::Withheld {
                 device,
                 id: given.id,
                 log_position: given.log_position,
             }),
             Command::Uploaded { job } => self.uploaded(job),
-            Command::Planned { job, plan } => self.step(Event::Uploaded { job, plan }),
+            Command::Seeded { job, seed } => self.seeded(job, seed),
+            Command::Arrived { job } => self.arrived(job),
             Command::Challenge(challenge) => self.step(Event::Challenge(challenge)),
-            Command::Drawn { draw, idle } => self.step(Event::Lottery { draw, idle }),
+            Command::Drawn { winners, ends_at } => self.step(Event::Lottery { winners, ends_at }),
             // Whoever asked may have gone meanwhile.
             Command::Ask { question, answer } => {
                 drop(answer.send(questions::answer(&self.core, self.now(), &question)));
@@ -423,47 +423,60 @@ impl Grid {
 
     /// Draws the day's lottery, once a day.
     fn draw_lottery(&mut self) {
-        let today = figures::day(self.block);
+        let today = lottery::day_of(self.block);
         if self.drawn == Some(today) {
             return;
         }
         self.drawn = Some(today);
-        let (shared, devices) = (self.shared.clone(), self.core.connected_devices().collect());
+        if today == 0 {
+            // Nobody draws, and there may be no node left that knows the state of the first block.
+            return;
+        }
+        let shared = self.shared.clone();
         tokio::spawn(async move {
             // An error says that the masternode stops.
-            if let Some(drawn) = figures::draw_at_last(&shared, today, devices).await {
+            if let Some(drawn) = figures::draw_at_last(&shared, today).await {
                 drop(shared.commands.send(drawn).await);
             }
         });
     }
 
     fn uploaded(&mut self, job: JobId) {
-        let Some(context) = self.shared.context(job) else {
-            return;
-        };
-        let input_roots = context
-            .manifest
-            .shards()
-            .iter()
-            .map(|shard| shard.chunk_root)
-            .collect();
-        // An owner may upload before the next block tells the core of the job.
         let Some(known) = self.shared.job(job).filter(|known| known.state.is_open()) else {
             return;
         };
-        if self.core.status(job).is_none() {
-            self.step(Event::Finalised {
+        match self.core.status(job).map(|status| status.phase) {
+            Some(Phase::Uploading) => {}
+            // An owner may upload before the next block tells the core of the job.
+            None => self.step(Event::Finalised {
                 block: self.block,
                 jobs: vec![(job, known.clone())],
-            });
+            }),
+            // It has started.
+            Some(Phase::Computing | Phase::Settling | Phase::Closed) => return,
         }
         let shared = self.shared.clone();
         tokio::spawn(async move {
             let seed = figures::seed_at_last(&shared, job, &known).await;
-            let plan = JobPlan { input_roots, seed };
             // An error says that the masternode stops.
-            drop(shared.commands.send(Command::Planned { job, plan }).await);
+            drop(shared.commands.send(Command::Seeded { job, seed }).await);
         });
+    }
+
+    /// A job starts. Which shards are missing is looked up here and not before: of those that come
+    /// later the core is told after this.
+    fn seeded(&mut self, job: JobId, seed: [u8; 32]) {
+        if let Some(context) = self.shared.context(job) {
+            let plan = context.plan(seed);
+            self.step(Event::Uploaded { job, plan });
+        }
+    }
+
+    fn arrived(&mut self, job: JobId) {
+        if let Some(context) = self.shared.context(job) {
+            let tasks = context.take_arrived();
+            self.step(Event::Shards { job, tasks });
+        }
     }
 
     fn step(&mut self, event: Event) {

@@ -32,7 +32,7 @@ const QUEUE_MAX: usize = 65_536;
 
 /// How long the first entry of a group waits for more. Devices go on without their
 /// acknowledgements, and each group costs a write of the tree's changed pages and a sync.
-const GROUP_WAIT: Duration = Duration::from_millis(4);
+const GROUP_WAIT: Duration = Duration::from_millis(10);
 
 /// Job name and place in its log to entry.
 const LOG: TableDefinition<[u8; 36], &[u8]> = TableDefinition::new("log/1");
@@ -59,8 +59,6 @@ pub(crate) struct JobRecord {
     pub(crate) job: Job,
     /// The job's key as the owner sealed it to this masternode.
     pub(crate) delegated_key: Option<([u8; 32], [u8; 48])>,
-    /// Whether everything was uploaded and checked.
-    pub(crate) uploaded: bool,
 }
 
 /// Why the store does not open or answer.
@@ -284,11 +282,6 @@ impl Store {
         Ok(token.map(|bytes| OwnerToken::from_bytes(bytes.value())))
     }
 
-    /// Remembers of a known job that all of it was uploaded and checked; on disk when this returns.
-    pub(crate) fn remember_upload(&self, id: JobId) -> Result<(), StoreError> {
-        self.reported(self.change_job(id, None, |record| record.uploaded = true))
-    }
-
     /// Has the masternode stopped if a write failed.
     fn reported<T>(&self, written: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &written {
@@ -406,7 +399,6 @@ fn write_job(
         Some(JobRecord {
             job: if_new?.clone(),
             delegated_key: None,
-            uploaded: false,
         })
     };
     if let Some(mut record) = known.transpose()?.or_else(fresh) {
@@ -762,25 +754,23 @@ mod tests {
     fn a_closed_job_keeps_its_status_but_not_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let (store, written) = open(folder.path());
-        store.remember_upload(JOB).unwrap();
         assert!(store.job(JOB).unwrap().is_none(), "it is not known");
         let (key, token) = (([1; 32], [2; 48]), OwnerToken::from_bytes([3; 32]));
         store.remember_key(JOB, &a_job(), key, &token).unwrap();
         assert_eq!(store.delegated_key(JOB).unwrap(), Some(key));
-        store.remember_upload(JOB).unwrap();
         let job = Job {
             next_batch: 7,
             ..a_job()
         };
         store.remember_jobs(&[(JOB, &job)]).unwrap();
         let record = store.job(JOB).unwrap().unwrap();
-        assert_eq!((record.delegated_key, record.uploaded), (Some(key), true));
-        assert_eq!(record.job, job);
+        assert_eq!((record.delegated_key, record.job), (Some(key), job));
         assert!(store.closed(JOB).unwrap().is_none());
         let status = JobStatus {
             job: JOB,
             phase: Phase::Closed,
             tasks: 1,
+            not_uploaded: 0,
             waiting: 0,
             running: 0,
             decided: 1,
@@ -797,7 +787,7 @@ mod tests {
         let (store, _written) = open(folder.path());
         assert_eq!(store.closed(JOB).unwrap(), Some(status));
         let record = store.job(JOB).unwrap().unwrap();
-        assert!(record.delegated_key.is_none() && record.uploaded);
+        assert_eq!(record.delegated_key, None);
         assert_eq!(store.delegated_key(JOB).unwrap(), None);
         let known = store.token(JOB).unwrap();
         assert_eq!(known, Some(token), "its owner may still fetch results");

@@ -1,7 +1,7 @@
 //! The files of a job: sealed manifest, program, sealed shards, and results too large for the
 //! store. Each is received in order into a `.part` file, so that an upload resumes from the file's
 //! length; it gets its name only after its digest was checked. All of them together have so much room
-//! on the disk as the operator gives them; what finds none is refused before its first byte is written.
+//! on the disk as the operator gives them; a piece that finds none is refused unwritten.
 
 mod room;
 
@@ -93,8 +93,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Counts the files of a folder, not those of folders in it. A part counts with what is there of
-    /// it, until its next piece comes: how long it becomes is not known here.
+    /// Counts the files of a folder, not those of folders in it.
     fn count_files(&self, job: JobId, folder: &Path, need: Need) -> io::Result<()> {
         for found in entries(folder)? {
             let (path, facts) = (found.path(), found.metadata()?);
@@ -107,7 +106,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Bytes that the files of all jobs take, or may still take.
+    /// Bytes that the files of all jobs take of the disk, in whole blocks.
     pub(crate) fn bytes(&self) -> u64 {
         self.room.bytes()
     }
@@ -126,8 +125,8 @@ impl Vault {
     }
 
     /// Appends a piece that starts at `offset` to an item of `total` bytes. Of several pieces for one
-    /// place only the first is taken. There must be room for all of the item, or of a result, whose
-    /// `total` is only what it may have at most, for all that is here.
+    /// place only the first is taken. There must be room for all of the item, though none is kept for
+    /// it; or of a result, whose `total` is only what it may have at most, for all that is here.
     pub(crate) fn append(
         &self,
         job: JobId,
@@ -157,8 +156,8 @@ impl Vault {
             Need::Input => total,
             Need::Result => length,
         };
-        self.room
-            .reserve(self.part(job, item), may_become, item.need())?;
+        let part = self.part(job, item);
+        self.room.take(part, length, may_become, item.need())?;
         self.write(job, item, piece)
             .map_err(|_| ApiError::Storage)?;
         Ok(if length == total {
@@ -262,7 +261,16 @@ impl Vault {
         Ok(bytes)
     }
 
-    /// All of an item.
+    /// All of an item that has so many bytes. One that has fewer is an error; what is behind them is
+    /// not looked at.
+    pub(crate) fn read_exactly(&self, job: JobId, item: Item, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.path(job, item))?;
+        let mut all = vec![0; bytes];
+        file.read_exact(&mut all)?;
+        Ok(all)
+    }
+
+    /// All of an item whose length is not known.
     pub(crate) fn read_all(&self, job: JobId, item: Item) -> io::Result<Vec<u8>> {
         fs::read(self.path(job, item))
     }
@@ -372,10 +380,11 @@ fn found(erased: io::Result<()>) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
+    use super::{room::BLOCK_BYTES, *};
     use quern_shards::chunks::chunk_root;
 
     const JOB: JobId = JobId([1; 32]);
+    const OTHER: JobId = JobId([2; 32]);
     const ITEM: Item = Item::Shard(3);
 
     fn vault() -> (tempfile::TempDir, Vault) {
@@ -429,6 +438,7 @@ mod tests {
         assert_eq!(vault.append(JOB, ITEM, 6, 6, b"x"), Ok(Received::Partly(6)));
         assert_eq!(vault.read(JOB, ITEM, 2, 3).unwrap(), b"cde");
         assert_eq!(vault.read(JOB, ITEM, 9, 3).unwrap(), b"");
+        assert_eq!(vault.read_exactly(JOB, ITEM, 6).unwrap(), b"abcdef");
         let root = vault.chunk_root(JOB, ITEM).unwrap();
         assert_eq!(
             root,
@@ -513,53 +523,98 @@ mod tests {
     #[test]
     fn an_erased_job_leaves_others_alone_and_may_be_erased_twice() {
         let (_folder, vault) = vault();
-        let other = JobId([2; 32]);
-        for job in [JOB, other] {
+        for job in [JOB, OTHER] {
             vault.append(job, Item::Program, 0, 3, b"abc").unwrap();
             vault.keep(job, Item::Program).unwrap();
         }
         vault.erase(JOB).unwrap();
         vault.erase(JOB).unwrap();
-        assert!(!vault.has(JOB, Item::Program) && vault.has(other, Item::Program));
+        assert!(!vault.has(JOB, Item::Program) && vault.has(OTHER, Item::Program));
+    }
+
+    /// Bytes of so many blocks of the disk.
+    fn blocks(count: u64) -> u64 {
+        count * BLOCK_BYTES
+    }
+
+    /// A piece that takes so many blocks.
+    fn piece(count: u64) -> Vec<u8> {
+        vec![0; blocks(count) as usize]
     }
 
     #[test]
     fn a_shard_that_finds_no_room_is_refused_unwritten_and_smaller_ones_still_fit() {
-        // A quarter is for results: 90 bytes for uploads.
-        let (_folder, vault) = vault_of(120);
+        // A quarter is for results: 90 blocks for uploads.
+        let (_folder, vault) = vault_of(blocks(120));
         let (small, large) = (Item::Shard(0), Item::Shard(1));
-        vault.append(JOB, ITEM, 0, 50, b"abc").unwrap();
-        let refused = vault.append(JOB, large, 0, 41, b"abc");
-        assert_eq!(refused, Err(ApiError::NoRoom { bytes: 41 }));
+        let first = vault.append(JOB, ITEM, 0, blocks(50), &piece(50));
+        assert_eq!(first, Ok(Received::Whole));
+        let refused = vault.append(JOB, large, 0, blocks(41), b"abc");
+        assert_eq!(refused, Err(ApiError::NoRoom { bytes: blocks(41) }));
         assert_eq!(vault.held(JOB, large), 0);
-        assert_eq!(
-            vault.append(JOB, small, 0, 40, b"abc"),
-            Ok(Received::Partly(3))
-        );
-        let rest = [0u8; 47];
-        let next = vault.append(JOB, ITEM, 3, 50, &rest);
-        assert_eq!(next, Ok(Received::Whole), "what was begun can be ended");
-        assert_eq!(vault.bytes(), 90);
+        let fits = vault.append(JOB, small, 0, blocks(40), &piece(40));
+        assert_eq!(fits, Ok(Received::Whole));
+        assert_eq!(vault.bytes(), blocks(90));
+    }
+
+    #[test]
+    fn uploads_that_are_begun_and_not_ended_keep_no_room_from_others() {
+        let (_folder, vault) = vault_of(blocks(120));
+        let begun = |task, offset| vault.append(JOB, Item::Shard(task), offset, blocks(70), b"a");
+        for round in 0..3 {
+            for task in 0..20 {
+                assert_eq!(begun(task, round), Ok(Received::Partly(round + 1)));
+            }
+            let taken = vault.bytes();
+            assert_eq!(taken, blocks(20), "a byte now and then keeps no more");
+        }
+        let whole = vault.append(OTHER, ITEM, 0, blocks(70), &piece(70));
+        assert_eq!(whole, Ok(Received::Whole));
+        vault.keep(OTHER, ITEM).unwrap();
+        let refused = Err(ApiError::NoRoom { bytes: blocks(69) });
+        assert_eq!(begun(0, 3), refused, "who goes on asks for room anew");
+        assert_eq!(vault.held(JOB, Item::Shard(0)), 3, "what came stays");
+        assert!(vault.has(OTHER, ITEM));
+        vault.erase(OTHER).unwrap();
+        assert_eq!(begun(0, 3), Ok(Received::Partly(4)));
+    }
+
+    #[test]
+    fn of_uploads_that_do_not_all_fit_one_is_ended_and_the_others_go_on_when_there_is_room() {
+        let (_folder, vault) = vault_of(blocks(120));
+        let append =
+            |job, offset, count| vault.append(job, ITEM, blocks(offset), blocks(60), &piece(count));
+        assert_eq!(append(JOB, 0, 20), Ok(Received::Partly(blocks(20))));
+        assert_eq!(append(OTHER, 0, 30), Ok(Received::Partly(blocks(30))));
+        assert_eq!(append(JOB, 20, 20), Ok(Received::Partly(blocks(40))));
+        let refused = Err(ApiError::NoRoom { bytes: blocks(30) });
+        assert_eq!(append(OTHER, 30, 20), refused);
+        assert_eq!(append(JOB, 40, 20), Ok(Received::Whole));
+        vault.keep(JOB, ITEM).unwrap();
+        assert_eq!(append(OTHER, 30, 20), refused);
+        vault.erase(JOB).unwrap();
+        assert_eq!(append(OTHER, 30, 30), Ok(Received::Whole));
     }
 
     #[test]
     fn results_find_room_when_uploads_find_none_and_count_as_they_come() {
-        let (_folder, vault) = vault_of(120);
-        vault.append(JOB, ITEM, 0, 90, b"abc").unwrap();
+        let (_folder, vault) = vault_of(blocks(120));
+        let upload = vault.append(JOB, ITEM, 0, blocks(90), &piece(90));
+        assert_eq!(upload, Ok(Received::Whole));
         let result = |replica| Item::Result(0, replica, DeviceId([replica; 32]));
         for replica in 0..2 {
-            let received = vault.append(JOB, result(replica), 0, 1_000, &[0; 15]);
-            assert_eq!(received, Ok(Received::Partly(15)));
+            let received = vault.append(JOB, result(replica), 0, blocks(1_000), &piece(15));
+            assert_eq!(received, Ok(Received::Partly(blocks(15))));
         }
-        let refused = vault.append(JOB, result(0), 15, 1_000, b"x");
-        assert_eq!(refused, Err(ApiError::NoRoom { bytes: 1 }));
+        let refused = vault.append(JOB, result(0), blocks(15), blocks(1_000), b"x");
+        assert_eq!(refused, Err(ApiError::NoRoom { bytes: blocks(1) }));
         vault.keep_result(JOB, 0, None).unwrap();
-        assert_eq!(vault.bytes(), 90);
+        assert_eq!(vault.bytes(), blocks(90));
     }
 
     #[test]
     fn what_is_dropped_or_erased_makes_room() {
-        let (_folder, vault) = vault_of(1_000);
+        let (_folder, vault) = vault_of(blocks(100));
         let result = Item::Result(1, 0, DeviceId([0; 32]));
         vault.append(JOB, ITEM, 0, 100, b"abc").unwrap();
         vault.drop_part(JOB, ITEM);
@@ -571,41 +626,44 @@ mod tests {
         vault
             .append(JOB, Item::Result(1, 1, DeviceId([1; 32])), 0, 9, b"ab")
             .unwrap();
-        assert_eq!(vault.bytes(), 4 * 3 + 100 + 2);
+        assert_eq!(vault.bytes(), blocks(6));
         vault
             .keep_result(JOB, 1, Some((0, DeviceId([0; 32]))))
             .unwrap();
-        assert_eq!(vault.bytes(), 4 * 3 + 100);
+        assert_eq!(vault.bytes(), blocks(5));
         vault.erase_inputs(JOB).unwrap();
-        assert_eq!(vault.bytes(), 3, "the result stays");
+        assert_eq!(vault.bytes(), blocks(1), "the result stays");
         vault.erase(JOB).unwrap();
         vault.erase(JOB).unwrap();
         assert_eq!(vault.bytes(), 0);
     }
 
     #[test]
-    fn an_item_counts_with_its_own_length_once_it_is_checked() {
-        let (_folder, vault) = vault_of(1_000);
-        vault.append(JOB, Item::Manifest, 0, 500, b"abc").unwrap();
-        assert_eq!(vault.bytes(), 500);
-        vault.keep(JOB, Item::Manifest).unwrap();
-        assert_eq!(vault.bytes(), 3);
+    fn an_item_counts_with_the_blocks_of_what_is_there_before_it_is_checked_and_after() {
+        let (_folder, vault) = vault_of(blocks(100));
+        let (item, total) = (Item::Manifest, blocks(50));
+        vault.append(JOB, item, 0, total, &piece(1)).unwrap();
+        assert_eq!(vault.bytes(), blocks(1));
+        vault.append(JOB, item, blocks(1), total, b"a").unwrap();
+        assert_eq!(vault.bytes(), blocks(2));
+        vault.keep(JOB, item).unwrap();
+        assert_eq!(vault.bytes(), blocks(2));
     }
 
     #[test]
     fn what_is_there_at_the_start_is_counted() {
-        let (folder, vault) = vault_of(1_000);
+        let (folder, vault) = vault_of(blocks(100));
         let result = Item::Result(1, 0, DeviceId([0; 32]));
         for item in [Item::Manifest, Item::Program, Item::Shard(0), result] {
             put(&vault, item);
         }
-        vault.append(JOB, ITEM, 0, 100, b"ab").unwrap();
-        let vault = Vault::open(&folder.path().join("jobs"), 200).unwrap();
-        assert_eq!(vault.bytes(), 4 * 3 + 2);
-        vault.append(JOB, ITEM, 2, 100, b"c").unwrap();
-        assert_eq!(vault.bytes(), 4 * 3 + 100);
-        let refused = vault.append(JOB, Item::Shard(5), 0, 100, b"a");
-        assert_eq!(refused, Err(ApiError::NoRoom { bytes: 100 }));
+        vault.append(JOB, ITEM, 0, blocks(10), b"ab").unwrap();
+        let vault = Vault::open(&folder.path().join("jobs"), blocks(20)).unwrap();
+        assert_eq!(vault.bytes(), blocks(5));
+        vault.append(JOB, ITEM, 2, blocks(10), b"c").unwrap();
+        assert_eq!(vault.bytes(), blocks(5));
+        let refused = vault.append(JOB, Item::Shard(5), 0, blocks(11), b"a");
+        assert_eq!(refused, Err(ApiError::NoRoom { bytes: blocks(11) }));
         vault.erase(JOB).unwrap();
         assert_eq!(vault.bytes(), 0);
     }

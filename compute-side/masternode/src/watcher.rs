@@ -2,7 +2,7 @@
 
 use crate::{
     context::JobContext,
-    core::{Core, Event, JobPlan, Tick},
+    core::{Core, Event, Tick},
     daemon::{Command, Shared, erase_old, seed_of},
     store::JobRecord,
     vault::Item,
@@ -66,23 +66,16 @@ async fn recover(
 ) -> anyhow::Result<()> {
     let log = shared.store.log(id)?;
     let entries = log.len();
-    let uploaded = record.as_ref().is_some_and(|record| record.uploaded);
     let context = record
         .as_ref()
         .and_then(|record| record.delegated_key)
         .and_then(|key| open_context(shared, id, &job, key));
-    let plan = match context.as_ref().filter(|_| uploaded) {
+    let has_program = shared.vault.has(id, Item::Program);
+    let plan = match context.as_ref().filter(|_| has_program) {
         None => None,
-        Some(context) => Some(JobPlan {
-            input_roots: context
-                .manifest
-                .shards()
-                .iter()
-                .map(|shard| shard.chunk_root)
-                .collect(),
-            seed: seed_of(shared, id, &job).await?,
-        }),
+        Some(context) => Some(context.plan(seed_of(shared, id, &job).await?)),
     };
+    let starts = plan.is_some();
     if let Some(context) = context {
         shared.put_context(id, context);
     }
@@ -93,7 +86,7 @@ async fn recover(
     shared.learn(id, job.clone());
     match core.replay(Tick(0), id, job, plan, log) {
         Some(status) => close(shared, id, &status),
-        None => tracing::info!(job = %id, entries, uploaded, "job is taken up again"),
+        None => tracing::info!(job = %id, entries, starts, "job is taken up again"),
     }
     Ok(())
 }

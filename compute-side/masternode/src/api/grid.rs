@@ -1,12 +1,12 @@
 //! What anybody is told of the grid and of what waits in it.
 
-use super::Api;
+use super::{Api, Audience};
 use crate::daemon::{Command, Question, Reply};
 use quern_jobs_api::{
-    ApiError, DEVICE_POOLS_MAX, DeviceExplanation, DeviceState, GRID_JOBS_MAX, GridState,
-    JobExplanation, MESSAGE_BYTES_MAX, Matching, TaskExplanation,
+    ApiError, Asking, DEVICE_POOLS_MAX, DeviceExplanation, DeviceState, GRID_JOBS_MAX, GridState,
+    JobExplanation, MESSAGE_BYTES_MAX, Matching, TaskExplanation, TaskStage,
 };
-use quern_primitives::{DeviceId, JobId, TaskIndex, device::Class, job::Preferences};
+use quern_primitives::{DeviceId, JobId, TaskIndex};
 use tokio::sync::oneshot;
 
 /// Bytes that the devices of one answer may take as JSON; the rest of the answer is its frame.
@@ -39,13 +39,34 @@ pub(super) async fn explain_task(
     task: TaskIndex,
 ) -> Result<TaskExplanation, ApiError> {
     match ask(api, Question::Task(job, task)).await? {
-        Reply::Task(Some(explanation)) => Ok(*explanation),
+        Reply::Task(Some(explanation)) => Ok(with_verdict(api, *explanation).await),
         _ => Err(match api.open_job(job).await {
             Ok(known) if task >= known.submission.tasks => ApiError::NoSuchTask { task },
             Ok(_) => ApiError::Starting,
             Err(error) => error,
         }),
     }
+}
+
+/// With the verdict, and the batch it is in, if the task has one and the core does not remember it.
+/// They are in the job's log; what cannot be read there is left out.
+async fn with_verdict(api: &Api, mut explanation: TaskExplanation) -> TaskExplanation {
+    let task = explanation.task;
+    let is_decided = match explanation.stage {
+        TaskStage::NotUploaded | TaskStage::Untouched | TaskStage::Open => false,
+        TaskStage::Decided | TaskStage::Batched | TaskStage::Settled | TaskStage::EndsJob => true,
+    };
+    if is_decided && explanation.verdict.is_none() {
+        let job = explanation.job;
+        let decision = api.outcome(job, Audience::Anybody, move |outcome, log, _| {
+            outcome.decision(log, task)
+        });
+        if let Ok((verdict, batch)) = decision.await {
+            explanation.verdict = Some(verdict);
+            explanation.batch = batch;
+        }
+    }
+    explanation
 }
 
 pub(super) async fn explain_device(
@@ -86,12 +107,8 @@ pub(super) async fn grid_rates(api: &Api) -> Result<Vec<u32>, ApiError> {
     }
 }
 
-pub(super) async fn grid_matching(
-    api: &Api,
-    preferences: Preferences,
-    class: Class,
-) -> Result<Matching, ApiError> {
-    match ask(api, Question::Matching(preferences, class)).await? {
+pub(super) async fn grid_matching(api: &Api, asking: Asking) -> Result<Matching, ApiError> {
+    match ask(api, Question::Matching(asking)).await? {
         Reply::Matching(matching) => Ok(matching),
         _ => Err(ApiError::Starting),
     }

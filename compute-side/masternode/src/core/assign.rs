@@ -54,13 +54,13 @@ impl Core {
                 engine,
             };
             let (_, log_position) = self.append(id.job, entry, None, out);
-            let expected_ms = backlog_ms.saturating_add(given.expected_ms);
+            let takes_ms = given.expected_ms;
             let holding = Holding {
                 device,
                 account,
                 engine,
                 log_position,
-                watch: Watch::start(now, expected_ms, given.timeouts, time_ms),
+                watch: Watch::start(now, backlog_ms, takes_ms, given.timeouts, time_ms),
             };
             if let Some(active) = self.jobs.get_mut(&id.job) {
                 active.assigned(id.task, id.replica, holding);

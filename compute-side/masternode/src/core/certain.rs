@@ -35,11 +35,17 @@ impl ActiveJob {
         }
     }
 
-    /// When a task is decided without the replicas that nobody has, if any is waited for.
+    /// When a task is decided without the replicas that nobody has, if they are waited for.
+    pub(super) fn certain_at(&self, task: TaskIndex, patience_ms: u64) -> Option<Tick> {
+        let since = self.certain.get(&task).filter(|_| !self.is_out(task))?;
+        Some(since.plus_ms(patience_ms))
+    }
+
+    /// When the next task is decided so.
     pub(super) fn next_certain(&self, patience_ms: u64) -> Option<Tick> {
-        let waited_for = self.certain.iter().filter(|(task, _)| !self.is_out(**task));
-        waited_for
-            .map(|(_, since)| since.plus_ms(patience_ms))
+        let tasks = self.certain.keys();
+        tasks
+            .filter_map(|task| self.certain_at(*task, patience_ms))
             .min()
     }
 
@@ -66,7 +72,7 @@ impl ActiveJob {
     }
 
     /// Whether a device has a replica of the task.
-    fn is_out(&self, task: TaskIndex) -> bool {
+    pub(super) fn is_out(&self, task: TaskIndex) -> bool {
         self.held
             .range((task, 0)..=(task, ReplicaIndex::MAX))
             .next()

@@ -9,6 +9,7 @@ use super::{
 use quern_grid::Flag;
 use quern_primitives::{
     ids::{AccountId, DeviceId, Digest, JobId},
+    receipt::Exit,
     view::DeviceView,
 };
 use quern_protocol::{
@@ -72,7 +73,7 @@ pub(super) struct Known {
 
 impl Known {
     /// When it is silent, if it is not heard of again.
-    fn silent_at(&self) -> Tick {
+    pub(super) fn silent_at(&self) -> Tick {
         self.last_heard
             .plus_ms(limits::SILENCE_MAX.as_millis() as u64)
     }
@@ -291,7 +292,7 @@ impl Core {
         };
         let admitted = self
             .scheduler
-            .admit(view.id, &view.device, telemetry.profile());
+            .admit(now, view.id, &view.device, telemetry.profile());
         let Ok(number) = admitted else {
             self.turn_away(now, view.id, Refusal::Full, out);
             return;
@@ -380,10 +381,12 @@ impl Core {
             self.report(now, device, report, delivered, out);
         }
         for returned in exchange.handed_back {
+            let known = self.devices.get(&device);
+            let trusted = known.is_some_and(|known| known.telemetry.profile().is_trusted);
             let cause = match returned.reason {
                 HandBackReason::Stopping | HandBackReason::NoRoom => ReleaseCause::HandedBack,
                 HandBackReason::TooSlow => ReleaseCause::Late,
-                HandBackReason::BadInput => ReleaseCause::Failed,
+                HandBackReason::BadInput => ReleaseCause::BadInput { trusted },
             };
             self.release(returned.id, device, cause, out);
         }
@@ -543,10 +546,13 @@ impl Core {
                     active.reported(ticket, &report.receipt);
                 }
                 let fuel = report.receipt.payload.fuel;
-                self.scheduler
-                    .dispatch
-                    .finish(id.job, id.task, id.replica, fuel);
+                let dispatch = &mut self.scheduler.dispatch;
+                dispatch.finish(id.job, id.task, id.replica, fuel);
+                if report.receipt.payload.exit != Exit::Success {
+                    dispatch.doubt(id.job, id.task, now);
+                }
                 self.judge(now, id.job, id.task, out);
+                self.weigh_input(now, id.job, id.task, out);
             }
         }
     }

@@ -65,6 +65,11 @@ pub enum Entry {
         /// The task.
         task: TaskIndex,
     },
+    /// What the task reads opens on no device, because its input or its key is wrong: the job ends.
+    Unopened {
+        /// The task.
+        task: TaskIndex,
+    },
 }
 
 /// Why a replica was taken back.
@@ -78,22 +83,36 @@ pub enum ReleaseCause {
     Barred,
     /// The device was silent, or ran over the replica's time.
     Late,
-    /// The device says the data it got are not the right ones.
+    /// What the device answered is no answer to what it was given.
     Failed,
     /// The device gave the task back, or came back without it, as often as it may; no fault, but it
     /// does not have the task again.
     HandedBackOften,
     /// The masternode itself could not hand it out; nobody's fault.
     Withheld,
+    /// The device says that what it was given is not the right thing, or does not open.
+    BadInput {
+        /// Whether the council had verified the device.
+        trusted: bool,
+    },
 }
 
 impl ReleaseCause {
     /// Whether the device is kept from having the task again.
     pub fn excludes(&self) -> bool {
         match self {
-            Self::Barred | Self::Late | Self::Failed | Self::HandedBackOften => true,
+            Self::Barred
+            | Self::Late
+            | Self::Failed
+            | Self::HandedBackOften
+            | Self::BadInput { .. } => true,
             Self::HandedBack | Self::Forgotten | Self::Withheld => false,
         }
+    }
+
+    /// Whether the device failed on the task, so that a trusted one is to try it.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed | Self::BadInput { .. })
     }
 }
 

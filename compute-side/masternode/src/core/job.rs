@@ -2,13 +2,13 @@
 
 mod held;
 
-use super::{Entry, Tick, Ticket, watch::Watch};
+use super::{Entry, Tick, Ticket, impasse::Impasse, watch::Watch};
 use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
     amount::Amount,
     batch::Batch,
     ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
-    job::{Failure, Job, JobState},
+    job::{Job, JobState},
     limits,
     receipt::{Exit, SignedReceipt},
     verdict::{Finding, Verdict},
@@ -23,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub struct JobPlan {
     /// The chunk root of each sealed shard, in task order.
     pub input_roots: Vec<Digest>,
+    /// The tasks whose shard is not on disk here, as the disk says and not the job's log.
+    pub missing: BTreeSet<TaskIndex>,
     /// Drawn after the job was committed; which accounts may have which replica follows from it.
     pub seed: [u8; 32],
 }
@@ -44,6 +46,13 @@ pub(super) struct OpenTask {
     pub(super) reported: BTreeMap<ReplicaIndex, Reporter>,
     /// Devices that may not have the task again, each with its account.
     pub(super) excluded: Vec<(DeviceId, AccountId)>,
+    /// Whether a device failed on it, so that a trusted one is to try it.
+    pub(super) is_doubted: bool,
+    /// Accounts with a device that could not open its input, at most
+    /// [`ACCOUNTS_MAX`](super::input::ACCOUNTS_MAX).
+    pub(super) unopened: BTreeSet<AccountId>,
+    /// Whether such a device was trusted.
+    pub(super) is_unopened_by_trusted: bool,
 }
 
 /// Who answered for a replica.
@@ -89,6 +98,8 @@ pub(super) struct ActiveJob {
     pub(super) id: JobId,
     pub(super) job: Job,
     plan: Option<JobPlan>,
+    /// Tasks without a verdict whose shard has not come, since the job has its plan.
+    pub(super) missing: BTreeSet<TaskIndex>,
     tariff: Option<Tariff>,
     /// One for each task, once there is something to remember of any; until then none. To name a
     /// job of many tasks on the chain costs its owner next to nothing, and must cost as little here.
@@ -99,6 +110,8 @@ pub(super) struct ActiveJob {
     /// Tasks whose answer is sure although not every replica was heard, and since when the rest is
     /// waited for.
     pub(super) certain: BTreeMap<TaskIndex, Tick>,
+    /// Tasks before the judge whose input a device could not open.
+    pub(super) unopened: BTreeSet<TaskIndex>,
     log_length: u64,
     /// The first place of the log that no batch covers.
     pub(super) batched_log: u64,
@@ -114,7 +127,7 @@ pub(super) struct ActiveJob {
     /// When what the chain has not taken is sent again.
     pub(super) next_try: Tick,
     /// A task that cannot be settled, once that is sure, and why. It ends the job.
-    pub(super) failed: Option<(Ticket, TaskIndex, Failure)>,
+    pub(super) failed: Option<(Ticket, TaskIndex, Impasse)>,
 }
 
 impl ActiveJob {
@@ -124,10 +137,12 @@ impl ActiveJob {
             tariff: Tariff::of_job(&job).ok(),
             job,
             plan: None,
+            missing: BTreeSet::new(),
             tasks: Vec::new(),
             held: BTreeMap::new(),
             watched: BTreeSet::new(),
             certain: BTreeMap::new(),
+            unopened: BTreeSet::new(),
             log_length: 0,
             batched_log: 0,
             counters: Counters::default(),
@@ -159,13 +174,18 @@ impl ActiveJob {
     }
 
     /// Starts computing. False when it started before or cannot start.
-    pub(super) fn start(&mut self, plan: JobPlan) -> bool {
+    pub(super) fn start(&mut self, mut plan: JobPlan) -> bool {
         let fits = plan.input_roots.len() == self.task_count() as usize;
         if self.plan.is_some() || !fits || !self.job.state.is_open() {
             return false;
         }
-        self.plan = Some(plan);
         self.make_room();
+        self.missing = std::mem::take(&mut plan.missing);
+        // What has its verdict reads nothing any more.
+        let state = |task: &TaskIndex| self.tasks.get(*task as usize);
+        self.missing
+            .retain(|task| matches!(state(task), Some(Task::Untouched | Task::Open(_))));
+        self.plan = Some(plan);
         true
     }
 
@@ -184,15 +204,12 @@ impl ActiveJob {
         self.plan.as_ref().map_or([0; 32], |plan| plan.seed)
     }
 
-    /// The tasks without a verdict; with what was heard of each, if anything was.
-    pub(super) fn unfinished(&self) -> impl Iterator<Item = (TaskIndex, Option<&OpenTask>)> {
+    /// The tasks without a verdict.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = TaskIndex> {
         (0..)
             .zip(&self.tasks)
-            .filter_map(|(task, state)| match state {
-                Task::Untouched => Some((task, None)),
-                Task::Open(open) => Some((task, Some(open.as_ref()))),
-                Task::Closed(_) => None,
-            })
+            .filter(|(_, state)| !matches!(state, Task::Closed(_)))
+            .map(|(task, _)| task)
     }
 
     pub(super) fn takes_work(&self, block: BlockNumber, margin: BlockNumber) -> bool {
@@ -305,6 +322,7 @@ impl ActiveJob {
             ticket,
         };
         open.reported.insert(payload.replica, reporter);
+        open.is_doubted |= payload.exit != Exit::Success;
         let testimony = Testimony::Answered {
             answer: payload.answer(),
             receipt: receipt_digest(receipt),
@@ -395,18 +413,17 @@ impl ActiveJob {
             self.unsettled.push_back((ticket, verdict));
             self.oldest_unsettled.get_or_insert(now);
         } else {
-            let why = Failure::Program(verdict.answer.exit);
+            let why = Impasse::Program(verdict.answer.exit);
             self.failed.get_or_insert((ticket, verdict.task, why));
             self.let_everything_go();
         }
     }
 
-    /// Closes a task's case without a verdict: no answer can get a majority any more. Nobody is paid
-    /// or blamed for it.
-    pub(super) fn undecided(&mut self, ticket: Ticket, task: TaskIndex) {
+    /// Closes a task's case without a verdict, because no answer can be accepted any more. Nobody is
+    /// paid or blamed for it.
+    pub(super) fn stuck(&mut self, ticket: Ticket, task: TaskIndex, why: Impasse) {
         if self.close_case(task) {
-            self.failed
-                .get_or_insert((ticket, task, Failure::Undecided));
+            self.failed.get_or_insert((ticket, task, why));
             self.let_everything_go();
         }
     }
@@ -426,6 +443,8 @@ impl ActiveJob {
             .collect();
         *state = Task::Closed(reported);
         self.certain.remove(&task);
+        self.unopened.remove(&task);
+        self.missing.remove(&task);
         true
     }
 
@@ -462,6 +481,9 @@ impl ActiveJob {
                 case,
                 reported: BTreeMap::new(),
                 excluded: vec![],
+                is_doubted: false,
+                unopened: BTreeSet::new(),
+                is_unopened_by_trusted: false,
             }));
             self.counters.touched += 1;
         }
@@ -509,7 +531,10 @@ impl ActiveJob {
                 self.judged(Ticket::default(), verdict, now);
                 self.let_all_go(task);
             }
-            Entry::Undecided { task } => self.undecided(Ticket::default(), task),
+            Entry::Undecided { task } => {
+                self.stuck(Ticket::default(), task, Impasse::Undecided);
+            }
+            Entry::Unopened { task } => self.stuck(Ticket::default(), task, Impasse::Unopened),
             Entry::Batched { batch } => {
                 self.take_batched(&batch);
                 if batch.sequence >= self.job.next_batch {
@@ -571,6 +596,7 @@ mod tests {
     fn plan(tasks: u32) -> JobPlan {
         JobPlan {
             input_roots: vec![Digest::default(); tasks as usize],
+            missing: BTreeSet::new(),
             seed: [0; 32],
         }
     }
@@ -650,9 +676,14 @@ mod tests {
     #[test]
     fn what_a_log_says_of_tasks_stays_when_the_job_starts_after_it() {
         let mut active = replayed(job());
-        assert!(active.start(plan(TASKS)));
+        let missing = BTreeSet::from([2, 3]);
+        assert!(active.start(JobPlan {
+            missing,
+            ..plan(TASKS)
+        }));
         assert!(active.open(TASKS - 1).is_some());
         assert!(active.open(3).is_none(), "it has its verdict");
         assert_eq!(active.counters.touched, 2);
+        assert_eq!(active.missing, BTreeSet::from([2]));
     }
 }

@@ -1,7 +1,9 @@
 //! Asking the judge, and what follows from the verdict.
 
-use super::{Core, Effect, Entry, Tick, Ticket};
-use quern_primitives::{DeviceId, JobId, TaskIndex, ids::ReplicaIndex, verdict::Finding};
+use super::{Core, Effect, Entry, Tick, Ticket, impasse::Impasse, job::ActiveJob};
+use quern_primitives::{
+    DeviceId, JobId, TaskIndex, ids::ReplicaIndex, receipt::Exit, verdict::Finding,
+};
 use quern_verdict::{Decision, Hearing};
 
 impl Core {
@@ -21,19 +23,33 @@ impl Core {
                 self.news = true;
             }
             Some(Hearing::Undecidable) => {
-                let (ticket, _) = self.append(id, Entry::Undecided { task }, None, out);
-                if let Some(active) = self.jobs.get_mut(&id) {
-                    active.undecided(ticket, task);
-                }
-                self.case_closed(id, task, out);
-                self.keep_outputs(ticket, id, task, vec![]);
+                self.stuck(id, task, Impasse::Undecided, Entry::Undecided { task }, out);
             }
             Some(Hearing::Open { certain: Some(_) }) => active.becomes_certain(task, now),
             Some(Hearing::Open { certain: None }) | None => {}
         }
     }
 
-    /// Writes the verdict down and closes the case.
+    /// A task will have no verdict, which is written down like this, and its job ends.
+    pub(super) fn stuck(
+        &mut self,
+        id: JobId,
+        task: TaskIndex,
+        why: Impasse,
+        entry: Entry,
+        out: &mut Vec<Effect>,
+    ) {
+        let (ticket, _) = self.append(id, entry, None, out);
+        if let Some(active) = self.jobs.get_mut(&id) {
+            active.stuck(ticket, task, why);
+        }
+        self.case_closed(id, task, out);
+        self.keep_outputs(ticket, id, task, vec![]);
+    }
+
+    /// Writes the verdict down and closes the case. If it says that the program fails, no device is at
+    /// fault, whatever it did: the job ends with it, and neither here nor on the chain is anything of
+    /// it remembered of the devices.
     pub(super) fn decided(
         &mut self,
         now: Tick,
@@ -61,7 +77,9 @@ impl Core {
             None,
             out,
         );
-        self.scheduler.note(now, &verdict.replicas);
+        if verdict.answer.exit == Exit::Success {
+            self.scheduler.note(now, &verdict.replicas);
+        }
         if let Some(active) = self.jobs.get_mut(&id) {
             active.judged(ticket, verdict, now);
         }
@@ -83,6 +101,9 @@ impl Core {
             self.devices.drop_job(id);
         } else {
             self.scheduler.dispatch.close(id, task);
+            // Its shard may have been lost after it was given out, and need not come any more.
+            let to_come = self.jobs.get(&id).map_or(0, ActiveJob::to_come);
+            self.scheduler.dispatch.expect(id, to_come);
         }
         out.push(Effect::Changed { job: id });
     }

@@ -19,32 +19,38 @@
 //! each sequence number once, and in order, so sending them again pays nothing twice.
 
 mod assign;
+mod bonds;
 mod certain;
 mod device;
 mod entry;
 mod explain;
+mod impasse;
+mod input;
 mod job;
 mod judge;
 mod overdue;
+mod register;
 mod release;
 mod scheduler;
 mod settings;
 mod settle;
 mod status;
 mod telemetry;
+mod upload;
 mod watch;
 
 pub use device::{PlannedAssignment, WorkPlan};
 pub use entry::{Entry, OutputPlace, ReleaseCause};
 pub use job::JobPlan;
 pub use quern_grid::Tick;
+pub use quern_ledger::Bond;
 pub use settings::{Engines, Settings};
 pub use settle::SettleLimits;
 pub use telemetry::{BenchmarkPlan, Challenge, Measured};
+pub use watch::{Lapse, Watch};
 
 use device::{Devices, Parked};
 use job::ActiveJob;
-use quern_grid::lottery::Draw;
 use quern_jobs_api::JobStatus;
 use quern_primitives::{
     batch::Batch,
@@ -57,7 +63,7 @@ use quern_primitives::{
 use quern_protocol::{Exchange, Hello, Output, Refusal, ReplicaId, limits};
 use release::{HandBacks, Resting};
 use scheduler::Scheduler;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use telemetry::Challenges;
 
 /// An open request of a device, to be answered once.
@@ -79,17 +85,27 @@ pub enum Event {
         /// The jobs as the chain keeps them.
         jobs: Vec<(JobId, Job)>,
     },
-    /// Everything a job needs is uploaded and checked, and its key is here.
+    /// What every task of a job needs is uploaded and checked, and its key is here. Shards may be
+    /// missing.
     Uploaded {
         /// The job.
         job: JobId,
         /// What its devices must be told and held to.
         plan: JobPlan,
     },
+    /// Shards of a job have come: each is checked and on disk.
+    Shards {
+        /// The job.
+        job: JobId,
+        /// The tasks that read them.
+        tasks: Vec<TaskIndex>,
+    },
     /// A device that the chain admits said hello.
     Hello {
         /// What the chain says of it.
         view: Box<DeviceView>,
+        /// What its account has bonded.
+        bond: Bond,
         /// What it said.
         hello: Hello,
     },
@@ -126,6 +142,11 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// A device is not registered, or no more: nothing of it needs to be known.
+    Retired {
+        /// The device.
+        device: DeviceId,
+    },
     /// The masternode measured something of a device.
     Measured {
         /// The device.
@@ -135,17 +156,19 @@ pub enum Event {
     },
     /// The masternode has computed a benchmark itself; devices get it.
     Challenge(Challenge),
-    /// A day's lottery is drawn among the devices that are here.
+    /// A day's lottery is drawn among all registered devices, also those that are not here.
     Lottery {
-        /// The draw.
-        draw: Draw,
-        /// Blocks since each device's last settled task.
-        idle: BTreeMap<DeviceId, BlockNumber>,
+        /// Who won.
+        winners: BTreeSet<DeviceId>,
+        /// The block from which on winners stand no higher any more.
+        ends_at: BlockNumber,
     },
     /// A connected device was looked up on the chain again.
     Rechecked {
         /// What the chain says of it.
         view: Box<DeviceView>,
+        /// What its account has bonded.
+        bond: Bond,
     },
     /// All entries up to this ticket are on disk.
     Persisted {
@@ -329,7 +352,10 @@ impl Core {
         match event {
             Event::Finalised { block, jobs } => self.finalised(now, block, jobs, &mut out),
             Event::Uploaded { job, plan } => self.uploaded(now, job, plan, &mut out),
-            Event::Hello { view, hello } => self.hello(now, *view, &hello, &mut out),
+            Event::Shards { job, tasks } => self.shards(now, job, &tasks, &mut out),
+            Event::Hello { view, bond, hello } => {
+                self.greeted(now, *view, bond, &hello, &mut out);
+            }
             Event::Exchange {
                 device,
                 token,
@@ -343,18 +369,18 @@ impl Core {
             } => self.withheld(now, device, id, log_position, &mut out),
             Event::Gone { device } => self.gone(now, device),
             Event::Barred { device, refusal } => self.barred(now, device, refusal, &mut out),
+            Event::Retired { device } => self.retired(now, device, &mut out),
             Event::Measured { device, measured } => self.measured(now, &device, measured),
             Event::Challenge(challenge) => self.challenges.add(challenge),
-            Event::Lottery { draw, idle } => self.lottery(now, &draw, &idle),
-            Event::Rechecked { view } => self.rechecked(now, &view, &mut out),
+            Event::Lottery { winners, ends_at } => self.lottery(now, winners, ends_at),
+            Event::Rechecked { view, bond } => self.rechecked(now, &view, bond, &mut out),
             Event::Persisted { through } => self.persisted(through, &mut out),
             Event::NotSettled { job } => self.not_settled(now, job),
             Event::Tick => {}
         }
         self.open_rested(now);
         self.release_overdue(now, &mut out);
-        let devices = &self.devices;
-        let accounts = || devices.connected_accounts() as u32;
+        let accounts = || self.devices.connected_accounts() as u32;
         // A device may be in another pool now, and its flags may have passed.
         self.news |= self.scheduler.rank_if_due(now, accounts);
         self.settle_due(now, &mut out);
@@ -423,30 +449,6 @@ impl Core {
         })
     }
 
-    /// Queues a job's tasks.
-    fn enqueue(&mut self, now: Tick, id: JobId) {
-        let Some(active) = self.jobs.get(&id) else {
-            return;
-        };
-        let terms = scheduler::terms(&active.job.submission, active.seed());
-        let accounts = self.devices.connected_accounts() as u32;
-        self.scheduler.add_job(id, terms, accounts);
-        active.enqueue(&mut self.scheduler, now);
-    }
-
-    fn uploaded(&mut self, now: Tick, id: JobId, plan: JobPlan, out: &mut Vec<Effect>) {
-        let Some(job) = self.jobs.get_mut(&id) else {
-            return;
-        };
-        if job.start(plan) {
-            if job.takes_work(self.block, self.settings.deadline_margin_blocks) {
-                self.enqueue(now, id);
-            }
-            self.news = true;
-            out.push(Effect::Changed { job: id });
-        }
-    }
-
     fn finalised(
         &mut self,
         now: Tick,
@@ -460,6 +462,7 @@ impl Core {
             return;
         }
         self.block = block;
+        self.scheduler.end_lottery(now, block);
         for (id, job) in jobs {
             // One that is not known here was forgotten when it closed, or never was computed here.
             if !job.state.is_open() && !self.jobs.contains_key(&id) {

@@ -1,7 +1,7 @@
 //! Devices that are silent, replicas that take long, and tasks that need nobody any more.
 
 use super::{Core, Effect, ReleaseCause, Tick, watch::Lapse};
-use quern_grid::{Flag, dispatch::ReplicaState};
+use quern_grid::Flag;
 use quern_primitives::ids::{DeviceId, JobId, TaskIndex};
 use quern_protocol::{DiscardReason, ReplicaId};
 
@@ -42,6 +42,7 @@ impl Core {
             }
         }
         self.decide_certain(now, out);
+        self.weigh_inputs(now, out);
     }
 
     /// The replicas whose time to be looked at has come.
@@ -53,19 +54,8 @@ impl Core {
         lapsed
     }
 
-    /// Opens one more replica of a task whose device is stale, unless more are out or open already
-    /// than the task still needs answers.
+    /// Opens one more replica of a task whose device is stale, if it needs one.
     fn rescue(&mut self, now: Tick, id: ReplicaId, out: &mut Vec<Effect>) {
-        let Some(active) = self.jobs.get(&id.job) else {
-            return;
-        };
-        let needed = usize::from(active.job.submission.agreement.replicas());
-        let replicas = self.scheduler.dispatch.replicas(id.job, id.task);
-        let is_answered = |state: &&ReplicaState| matches!(state, ReplicaState::Answered { .. });
-        let answered = replicas.iter().filter(is_answered).count();
-        if replicas.len() - answered > needed.saturating_sub(answered) {
-            return;
-        }
         let Some(replica) = self.scheduler.dispatch.rescue(id.job, id.task, now) else {
             return;
         };

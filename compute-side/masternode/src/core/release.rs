@@ -43,7 +43,9 @@ impl HandBacks {
                 *times = times.saturating_add(1);
             }
             Entry::Judged { verdict } => drop(self.0.remove(&(job, verdict.task))),
-            Entry::Undecided { task } => drop(self.0.remove(&(job, *task))),
+            Entry::Undecided { task } | Entry::Unopened { task } => {
+                self.0.remove(&(job, *task));
+            }
             _ => {}
         }
     }
@@ -85,6 +87,12 @@ impl Resting {
         let doublings = (*failures).min(REST_DOUBLINGS_MAX);
         *failures = failures.saturating_add(1);
         self.until.insert((now.plus_ms(REST_MS << doublings), id));
+    }
+
+    /// When a replica has rested, if it rests.
+    pub(super) fn rests_until(&self, id: ReplicaId) -> Option<Tick> {
+        let mut resting = self.until.iter();
+        resting.find(|(_, it)| *it == id).map(|(until, _)| *until)
     }
 
     /// When the next replica has rested.
@@ -157,6 +165,9 @@ impl Core {
                 active.waits_anew(id.task, cause);
             }
         }
+        if cause.is_failure() {
+            self.scheduler.dispatch.doubt(id.job, id.task, now);
+        }
         if cause == ReleaseCause::Withheld {
             self.scheduler.dispatch.rest(id.job, id.task, id.replica);
             self.resting.rest(now, id);
@@ -166,6 +177,7 @@ impl Core {
         self.news = true;
         out.push(Effect::Changed { job: id.job });
         self.judge(now, id.job, id.task, out);
+        self.weigh_input(now, id.job, id.task, out);
     }
 
     /// A replica could not be handed out after it was given to a device, at this place of the log.

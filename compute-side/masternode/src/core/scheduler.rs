@@ -5,7 +5,7 @@
 //! one came, went, or was found at fault. With each ranking the pools of every queued job are made
 //! anew.
 
-use super::{Tick, job::ActiveJob};
+use super::{Tick, bonds, job::ActiveJob};
 use quern_grid::{
     Asker, Dispatch, Ending, Faults, Fleet, FleetFull, FleetSettings, Given, JobTerms, Tuning,
     Withheld,
@@ -14,13 +14,14 @@ use quern_grid::{
     pools::Target,
 };
 use quern_primitives::{
+    amount::Amount,
     device::{Class, Device, Hardware, Line, Region},
     ids::{AccountId, BlockNumber, DeviceId, JobId, ReplicaIndex, TaskIndex},
-    job::{Preferences, Submission},
+    job::{Job, Preferences},
     verdict::{Finding, ReplicaFinding},
 };
 use quern_protocol::ReplicaId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often devices are ranked at the least, in milliseconds.
 const RANK_EVERY_MS: u64 = 30_000;
@@ -28,12 +29,20 @@ const RANK_EVERY_MS: u64 = 30_000;
 /// How soon after a ranking the next may follow, in milliseconds.
 const RANK_AGAIN_MS: u64 = 1_000;
 
+/// Trusted devices that a job's queue is told of, best first. To be asked about a task it is enough
+/// that one of them could have it.
+const TRUSTED_MAX: usize = 1_024;
+
 /// Devices, their ranking, and the queues of all jobs.
 pub(super) struct Scheduler {
     pub(super) dispatch: Dispatch,
     pub(super) fleet: Fleet,
     /// When each device was last reviewed, also of those that are not here now.
     reviews: BTreeMap<u32, BlockNumber>,
+    /// The block from which on nobody stands higher for the last lottery any more.
+    lottery_ends_at: Option<BlockNumber>,
+    /// The trusted devices of the last ranking, best first.
+    trusted: Vec<u32>,
     last_ranked: Option<Tick>,
     /// When devices are ranked next; never while none is known.
     due: Option<Tick>,
@@ -45,6 +54,8 @@ impl Scheduler {
             dispatch: Dispatch::new(tuning),
             fleet: Fleet::new(settings),
             reviews: BTreeMap::new(),
+            lottery_ends_at: None,
+            trusted: Vec::new(),
             last_ranked: None,
             due: None,
         }
@@ -73,26 +84,49 @@ impl Scheduler {
         self.due = (!self.fleet.is_empty()).then(|| now.plus_ms(RANK_EVERY_MS));
         let limits = self.dispatch.tuning().pool_limits();
         let ranking = self.fleet.ranking();
+        let is_trusted = |number: &u32| self.fleet.traits(*number).is_trusted();
+        self.trusted = ranking.devices().filter(is_trusted).collect();
         let targets: Vec<_> = self
             .dispatch
             .needs()
-            .map(|(id, needs)| (id, Target::of(ranking, needs, &limits)))
+            .map(|(id, needs)| {
+                let target = Target::of(ranking, needs, &limits);
+                (id, target, self.trusted_for(needs))
+            })
             .collect();
         if targets.is_empty() {
             return true;
         }
         let accounts = accounts();
-        for (id, target) in targets {
+        for (id, target, trusted) in targets {
             self.dispatch.retarget(id, target, accounts);
+            self.dispatch.set_trusted(id, trusted);
         }
         true
+    }
+
+    /// Trusted devices of the last ranking that meet a job's needs: each one's account and number.
+    fn trusted_for(&self, needs: &Needs) -> Vec<(u32, u32)> {
+        let suits = |number: &&u32| {
+            let traits = self.fleet.traits(**number);
+            // Since the ranking its number may have become another device's.
+            traits.is_trusted() && needs.are_met_by(traits)
+        };
+        self.trusted
+            .iter()
+            .filter(suits)
+            .filter_map(|number| Some((self.fleet.account(*number)?.0, *number)))
+            .take(TRUSTED_MAX)
+            .collect()
     }
 
     /// Queues a job, without a task yet.
     pub(super) fn add_job(&mut self, id: JobId, terms: JobTerms, accounts: u32) {
         let limits = self.dispatch.tuning().pool_limits();
         let target = Target::of(self.fleet.ranking(), &terms.needs, &limits);
+        let trusted = self.trusted_for(&terms.needs);
         self.dispatch.add_job(id, terms, target, accounts);
+        self.dispatch.set_trusted(id, trusted);
     }
 
     /// Gives a certain replica to a device, as it was before a restart. `runs` says since when the
@@ -133,9 +167,10 @@ impl Scheduler {
     }
 
     /// Takes in a device that said hello, with what the chain remembers of it, if nothing is
-    /// remembered here.
+    /// remembered here: one whose last tasks were faults may have to wait from now on.
     pub(super) fn admit(
         &mut self,
+        now: Tick,
         id: DeviceId,
         device: &Device,
         profile: &quern_grid::needs::Profile,
@@ -143,15 +178,42 @@ impl Scheduler {
         let number = self.fleet.admit(id, &device.account, profile)?;
         self.reviewed(number, device.last_review);
         let history = &device.history;
-        let remembered = Faults::restored(history.failed, history.delayed, history.incorrect);
+        let remembered = Faults::restored(now, history.failed, history.delayed, history.incorrect);
         if self
             .fleet
             .faults(number)
             .is_some_and(|known| *known == Faults::default())
         {
-            self.fleet.restore_faults(number, remembered);
+            self.fleet.restore_faults(number, now, remembered);
         }
         Ok(number)
+    }
+
+    /// Forgets a device for good. False if it was not known.
+    pub(super) fn forget(&mut self, device: &DeviceId) -> bool {
+        let Some(number) = self.fleet.number(device) else {
+            return false;
+        };
+        self.fleet.forget(device);
+        // The number may be another device's from now on.
+        self.reviews.remove(&number);
+        self.dispatch.forget_device(number);
+        true
+    }
+
+    /// Takes over who won a lottery, until this block.
+    pub(super) fn lift(&mut self, winners: BTreeSet<DeviceId>, ends_at: BlockNumber) {
+        self.fleet.lift(winners);
+        self.lottery_ends_at = Some(ends_at);
+    }
+
+    /// Nobody stands higher any more if the last lottery's day is over.
+    pub(super) fn end_lottery(&mut self, now: Tick, block: BlockNumber) {
+        if self.lottery_ends_at.is_some_and(|end| end <= block) {
+            self.lottery_ends_at = None;
+            self.fleet.lift(BTreeSet::new());
+            self.changed(now);
+        }
     }
 
     /// Takes over when a device was last reviewed. True if that was since it was last told here; then
@@ -194,6 +256,20 @@ impl Scheduler {
         }
     }
 
+    /// Why a device would not get an open replica of a task next; nothing if it would.
+    pub(super) fn explain_task(
+        &self,
+        task: (JobId, TaskIndex),
+        number: u32,
+        backlog_ms: u64,
+        now: Tick,
+    ) -> Option<Withheld> {
+        match asker(&self.fleet, number, backlog_ms) {
+            Some(asker) => self.dispatch.explain_task(task, &asker, now),
+            None => Some(Withheld::NoJob),
+        }
+    }
+
     /// A replica was taken back: it is open again. With `fault` its device will not get the task
     /// again.
     pub(super) fn release(&mut self, id: ReplicaId, fault: bool, now: Tick) {
@@ -201,8 +277,8 @@ impl Scheduler {
         self.dispatch.release(replica, fault, now);
     }
 
-    /// Remembers what a verdict says of the devices. Only here is a device blamed: others have
-    /// shown by then that the task can be done, and how.
+    /// Remembers what a verdict on a result says of the devices. Only here is a device blamed: others
+    /// have shown by then that the task can be done, and how.
     pub(super) fn note(&mut self, now: Tick, findings: &[ReplicaFinding]) {
         let mut faults = false;
         for found in findings {
@@ -238,18 +314,20 @@ fn asker(fleet: &Fleet, number: u32, backlog_ms: u64) -> Option<Asker<'_>> {
 }
 
 /// What the scheduler must know of a job.
-pub(super) fn terms(submission: &Submission, seed: [u8; 32]) -> JobTerms {
+pub(super) fn terms(job: &Job, seed: [u8; 32]) -> JobTerms {
+    let submission = &job.submission;
+    let gain = bonds::gain_of(job);
     JobTerms {
         level: submission.level,
-        needs: needs(&submission.preferences, submission.class),
+        needs: needs(&submission.preferences, submission.class, gain),
         replicas: submission.agreement.replicas(),
         work: submission.fuel_per_task_max,
         seed,
     }
 }
 
-/// What a job asks of devices.
-pub(super) fn needs(asked: &Preferences, class: Class) -> Needs {
+/// What a job asks of devices by which one could gain so much with wrong answers.
+pub(super) fn needs(asked: &Preferences, class: Class, gain: Amount) -> Needs {
     let regions = REGIONS.into_iter().filter(|it| asked.regions.allows(*it));
     let hardware = HARDWARE.into_iter().filter(|it| asked.hardware.allows(*it));
     let lines = LINES.into_iter().filter(|it| asked.lines.allows(*it));
@@ -262,7 +340,7 @@ pub(super) fn needs(asked: &Preferences, class: Class) -> Needs {
         class,
         version_min: asked.worker_version_min,
         processor_points_min: asked.processor_points_min,
-        cover: Cover::default(),
+        cover: Cover::for_gain(gain),
     }
 }
 
@@ -305,13 +383,22 @@ pub(super) fn connection(line: Line) -> Option<Connection> {
 }
 
 impl ActiveJob {
-    /// Queues every task that has no verdict, with the replicas that are not accounted for.
-    pub(super) fn enqueue(&self, scheduler: &mut Scheduler, now: Tick) {
+    /// Queues tasks that have no verdict and whose shard is here, with the replicas that are not
+    /// accounted for.
+    pub(super) fn enqueue(
+        &self,
+        tasks: impl IntoIterator<Item = TaskIndex>,
+        scheduler: &mut Scheduler,
+        now: Tick,
+    ) {
         let id = self.id;
         let first = self.job.submission.agreement.replicas();
-        for (task, open) in self.unfinished() {
+        scheduler.dispatch.expect(id, self.to_come());
+        for task in tasks {
             scheduler.dispatch.push(id, task, now);
-            let Some(open) = open else { continue };
+            let Some(open) = self.open(task) else {
+                continue;
+            };
             let more = open.case.replicas().saturating_sub(first);
             scheduler.dispatch.add_replicas(id, task, more, now);
             for (replica, reporter) in &open.reported {
@@ -321,10 +408,16 @@ impl ActiveJob {
             for (device, account) in &open.excluded {
                 scheduler.exclude(id, task, *device, account);
             }
-        }
-        for ((task, replica), holding) in &self.held {
-            let replica = self.replica(*task, *replica);
-            scheduler.claim(replica, holding.device, &holding.account, Some(now));
+            if open.is_doubted {
+                scheduler.dispatch.doubt(id, task, now);
+            }
+            let is_reserved = self.opens_nowhere(task).reserves();
+            scheduler.dispatch.reserve(id, task, is_reserved);
+            let held = self.held.range((task, 0)..=(task, ReplicaIndex::MAX));
+            for ((_, replica), holding) in held {
+                let replica = self.replica(task, *replica);
+                scheduler.claim(replica, holding.device, &holding.account, Some(now));
+            }
         }
     }
 

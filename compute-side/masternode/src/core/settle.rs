@@ -43,10 +43,7 @@ impl Default for SettleLimits {
 
 impl ActiveJob {
     pub(super) fn next_wakeup(&self, settings: &Settings) -> Option<Tick> {
-        let settle = &settings.settle;
-        let has_room = self.in_flight.len() < settle.in_flight_max;
-        let waiting = self.oldest_unsettled.filter(|_| has_room);
-        let fresh = waiting.map(|oldest| oldest.plus_ms(settle.wait_ms));
+        let fresh = self.next_batch_at(&settings.settle);
         let ends = self.in_flight.is_empty() && self.failed.is_some();
         let pending = (self.sent > 0 || ends).then_some(self.next_try);
         let certain = self.next_certain(settings.certain_ms);
@@ -54,6 +51,13 @@ impl ActiveJob {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// When verdicts that wait go into a batch at the latest, if any waits and there is room for one.
+    pub(super) fn next_batch_at(&self, settle: &SettleLimits) -> Option<Tick> {
+        let has_room = self.in_flight.len() < settle.in_flight_max;
+        let waiting = self.oldest_unsettled.filter(|_| has_room);
+        waiting.map(|oldest| oldest.plus_ms(settle.wait_ms))
     }
 
     /// Forgets the unsettled verdicts that a batch has.
@@ -259,6 +263,7 @@ impl Core {
             && ticket <= persisted
             && job.next_try <= now
         {
+            let why = why.failure();
             out.push(Effect::CloseFailed { job: id, task, why });
             job.next_try = now.plus_ms(retry_ms);
         }

@@ -18,10 +18,19 @@ impl Core {
             _ if counters.decided == tasks || job.failed.is_some() => Phase::Settling,
             _ => Phase::Computing,
         };
+        let not_uploaded = match phase {
+            // Nothing is waited for any more.
+            Phase::Closed => 0,
+            Phase::Uploading | Phase::Computing | Phase::Settling => job.to_come(),
+        };
         let needed = u32::from(job.job.submission.agreement.replicas());
         let connected = self.devices.connected_accounts() as u32;
         let waiting_for = match phase {
             Phase::Uploading => Some(WaitingFor::Upload),
+            // All that is here is decided.
+            Phase::Computing if counters.decided.saturating_add(not_uploaded) >= tasks => {
+                Some(WaitingFor::Upload)
+            }
             Phase::Computing if connected == 0 => Some(WaitingFor::Devices),
             Phase::Computing if connected < needed => {
                 Some(WaitingFor::Accounts { connected, needed })
@@ -37,6 +46,7 @@ impl Core {
             job: job.id,
             phase,
             tasks,
+            not_uploaded,
             waiting: tasks.saturating_sub(counters.touched),
             running: counters.touched.saturating_sub(counters.decided),
             decided: counters.decided,

@@ -5,22 +5,17 @@
 //! that is sent with an input nobody knew before, and timed until its answer is here. Only an answer
 //! that the masternode computed itself beforehand counts.
 
-use super::{Core, Effect, Tick};
+use super::{Bond, Core, Effect, Tick};
 use quern_grid::{
     Flag,
-    lottery::Draw,
     measure::{BadReading, Connection, Readings},
     needs::{Cover, Profile},
 };
-use quern_primitives::{
-    device::Class,
-    ids::{BlockNumber, DeviceId},
-    view::DeviceView,
-};
+use quern_primitives::{device::Class, ids::DeviceId, view::DeviceView};
 use quern_protocol::{
     BenchmarkAnswer, Exchange, Hello, Line, Machine, Refusal, State, Unavailable,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// How long a device has for a benchmark before its rate stays unknown, in milliseconds.
 const BENCHMARK_MS_MAX: u64 = 60_000;
@@ -36,9 +31,6 @@ const CHALLENGES_MAX: usize = 16;
 
 /// Figures of a device that were not believed, and are shown.
 const BAD_READINGS_MAX: usize = 16;
-
-/// Hours of a block.
-const HOURS_PER_BLOCK: f64 = 2.0 / 3_600.0;
 
 /// A benchmark for a device; the shell adds the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +121,8 @@ pub(super) struct Telemetry {
     pub(super) software: String,
     pub(super) machine: Machine,
     pub(super) state: State,
+    /// What its account has bonded.
+    pub(super) bond: Bond,
     /// What was not believed of the last state and of measurements, newest last.
     pub(super) bad: Vec<BadReading>,
     profile: Profile,
@@ -142,6 +136,7 @@ impl Telemetry {
             software: String::from_utf8_lossy(&hello.software).into_owned(),
             machine: hello.machine.clone(),
             state: State::default(),
+            bond: Bond::default(),
             bad: vec![],
             profile: Profile {
                 hardware: device.hardware,
@@ -341,25 +336,28 @@ impl Core {
         known.telemetry.doubt(bad);
     }
 
-    pub(super) fn lottery(
-        &mut self,
-        now: Tick,
-        draw: &Draw,
-        idle: &BTreeMap<DeviceId, BlockNumber>,
-    ) {
-        let hours = |device: &DeviceId| {
-            let blocks = idle.get(device).copied().unwrap_or(0);
-            f64::from(blocks) * HOURS_PER_BLOCK
+    /// Takes over what the account of a device that is here has bonded.
+    pub(super) fn bonded(&mut self, now: Tick, device: DeviceId, bond: Bond) {
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
         };
-        let winners = self.scheduler.fleet.draw_lottery(now, draw, hours);
-        if !winners.is_empty() {
-            self.scheduler.changed(now);
+        let telemetry = &mut known.telemetry;
+        if std::mem::replace(&mut telemetry.bond, bond) != bond {
+            telemetry.profile.cover = Cover::of_bond(bond.of_each());
+            self.news = true;
+            self.renew_profile(now, device);
         }
     }
 
     /// Takes over what the chain says now of a device that is here. One that another account has
     /// registered meanwhile has to introduce itself again.
-    pub(super) fn rechecked(&mut self, now: Tick, view: &DeviceView, out: &mut Vec<Effect>) {
+    pub(super) fn rechecked(
+        &mut self,
+        now: Tick,
+        view: &DeviceView,
+        bond: Bond,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(known) = self.devices.get_mut(&view.id) else {
             return;
         };
@@ -380,6 +378,7 @@ impl Core {
         if is_other || is_reviewed {
             self.renew_profile(now, view.id);
         }
+        self.bonded(now, view.id, bond);
     }
 
     pub(super) fn gone(&mut self, now: Tick, device: DeviceId) {

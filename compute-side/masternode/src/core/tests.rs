@@ -1,13 +1,18 @@
 //! The core in a small world of its own: a chain that keeps the real rules of jobs, devices that
 //! compute, lie, forget and vanish, and a disk that writes when it is told to.
 
+mod attribution;
+mod bonds;
 mod certain;
 mod crashes;
 mod devices;
+mod explain;
 mod ledger;
+mod register;
 mod releases;
 mod reports;
 mod scheduling;
 mod settling;
+mod uploading;
 mod worker;
 mod world;

@@ -6,13 +6,16 @@
 //! follow from what tasks of the job usually take, and this one may be larger. Only when even a task
 //! that uses all its fuel would be done on the slowest useful device its time is over.
 
+#[cfg(test)]
+mod model;
+
 use super::Tick;
 use quern_grid::Timeouts;
 use quern_protocol::Stage;
 
 /// What the look at a replica finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lapse {
+pub enum Lapse {
     /// Nothing new: its time comes later.
     None,
     /// No step forward for T1.
@@ -33,13 +36,15 @@ enum Reached {
 
 /// The times of a replica that is out.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Watch {
-    /// When it should be answered.
-    pub(super) expected: Tick,
+pub struct Watch {
+    /// When it should be answered; better known once it runs.
+    pub expected: Tick,
     /// When its time is over.
-    pub(super) until: Tick,
+    pub until: Tick,
     /// When it is to be looked at next.
-    pub(super) next: Tick,
+    pub next: Tick,
+    /// How long it should run.
+    takes_ms: u64,
     delayed_ms: u64,
     stale_at: Tick,
     reached: Reached,
@@ -47,12 +52,21 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// From now on; over after so long.
-    pub(super) fn start(now: Tick, expected_ms: u64, timeouts: Timeouts, over_ms: u64) -> Self {
+    /// From now on; it should run for so long, once its device has computed what it holds already, and
+    /// is over after so long. All in milliseconds.
+    pub fn start(
+        now: Tick,
+        backlog_ms: u64,
+        takes_ms: u64,
+        timeouts: Timeouts,
+        over_ms: u64,
+    ) -> Self {
+        let expected_ms = backlog_ms.saturating_add(takes_ms);
         let mut watch = Self {
             expected: now.plus_ms(expected_ms.min(over_ms)),
             until: now.plus_ms(over_ms),
             next: now,
+            takes_ms,
             delayed_ms: timeouts.delayed_ms.min(over_ms),
             stale_at: now.plus_ms(timeouts.stale_ms.min(over_ms)),
             reached: Reached::Nothing,
@@ -68,15 +82,20 @@ impl Watch {
             delayed_ms: over_ms,
             stale_ms: over_ms,
         };
-        Self::start(now, over_ms, timeouts, over_ms)
+        Self::start(now, 0, over_ms, timeouts, over_ms)
     }
 
-    /// The device tells what it does with it. Only another stage than before is a step forward.
-    pub(super) fn progressed(&mut self, stage: Stage, now: Tick) {
+    /// The device tells what it does with it. Only another stage than before is a step forward. When it
+    /// begins to run, what was thought of its device's backlog matters no more; kept, such errors would
+    /// add up from task to task.
+    pub fn progressed(&mut self, stage: Stage, now: Tick) {
         if self.stage == Some(stage) {
             return;
         }
         self.stage = Some(stage);
+        if stage == Stage::Running {
+            self.expected = now.plus_ms(self.takes_ms).min(self.until);
+        }
         if self.reached == Reached::Delayed {
             self.reached = Reached::Nothing;
         }
@@ -84,7 +103,7 @@ impl Watch {
     }
 
     /// Looks at it when [`Watch::next`] has come.
-    pub(super) fn look(&mut self, now: Tick) -> Lapse {
+    pub fn look(&mut self, now: Tick) -> Lapse {
         let lapse = match self.reached {
             _ if self.until <= now => Lapse::Over,
             Reached::Nothing | Reached::Delayed if self.stale_at <= now => Lapse::Stale,
@@ -98,6 +117,27 @@ impl Watch {
         }
         self.next = self.next_after(now);
         lapse
+    }
+
+    /// What was found of it and still holds.
+    pub(super) fn found(&self) -> Lapse {
+        match self.reached {
+            Reached::Nothing => Lapse::None,
+            Reached::Delayed => Lapse::Delayed,
+            Reached::Stale => Lapse::Stale,
+        }
+    }
+
+    /// What the looks at it will find, and when, if its device tells nothing new.
+    pub(super) fn ahead(mut self) -> Vec<(Tick, Lapse)> {
+        let mut ahead = Vec::new();
+        let is_over = |ahead: &[(Tick, Lapse)]| ahead.last().is_some_and(|it| it.1 == Lapse::Over);
+        // Each of the three is found once at the most.
+        while ahead.len() < 3 && !is_over(&ahead) {
+            let at = self.next;
+            ahead.push((at, self.look(at)));
+        }
+        ahead
     }
 
     fn next_after(&self, now: Tick) -> Tick {
@@ -120,7 +160,7 @@ mod tests {
     };
 
     fn watch() -> Watch {
-        Watch::start(Tick(100), 5, TIMEOUTS, 200)
+        Watch::start(Tick(100), 0, 5, TIMEOUTS, 200)
     }
 
     fn lapses(watch: &mut Watch) -> Vec<(u64, Lapse)> {
@@ -165,8 +205,43 @@ mod tests {
     }
 
     #[test]
+    fn when_it_runs_its_end_is_expected_from_then_on() {
+        let mut watch = Watch::start(Tick(100), 20, 5, TIMEOUTS, 200);
+        assert_eq!(watch.expected, Tick(125));
+        watch.progressed(Stage::Ready, Tick(110));
+        assert_eq!(watch.expected, Tick(125));
+        watch.progressed(Stage::Running, Tick(150));
+        watch.progressed(Stage::Running, Tick(153));
+        assert_eq!(watch.expected, Tick(155));
+        let mut late = Watch::start(Tick(100), 20, 5, TIMEOUTS, 200);
+        late.progressed(Stage::Running, Tick(298));
+        assert_eq!(late.expected, late.until);
+    }
+
+    #[test]
+    fn what_lies_ahead_is_what_the_looks_will_find() {
+        let ahead = |watch: &Watch| -> Vec<(u64, Lapse)> {
+            let ahead = watch.ahead().into_iter();
+            ahead.map(|(at, lapse)| (at.0, lapse)).collect()
+        };
+        let mut watch = watch();
+        assert_eq!(watch.found(), Lapse::None);
+        let mut looked_at = watch;
+        assert_eq!(ahead(&watch), lapses(&mut looked_at));
+        assert_eq!(watch.look(Tick(110)), Lapse::Delayed);
+        assert_eq!(watch.found(), Lapse::Delayed);
+        assert_eq!(ahead(&watch), [(140, Lapse::Stale), (300, Lapse::Over)]);
+        watch.progressed(Stage::Running, Tick(120));
+        assert_eq!(watch.found(), Lapse::None);
+        assert_eq!(ahead(&watch)[0], (130, Lapse::Delayed));
+        assert_eq!(watch.look(Tick(145)), Lapse::Stale);
+        assert_eq!(watch.found(), Lapse::Stale);
+        assert_eq!(ahead(&watch), [(300, Lapse::Over)]);
+    }
+
+    #[test]
     fn no_timeout_is_later_than_its_end() {
-        let mut watch = Watch::start(Tick(0), 1_000, TIMEOUTS, 20);
+        let mut watch = Watch::start(Tick(0), 500, 500, TIMEOUTS, 20);
         assert_eq!(watch.expected, Tick(20));
         assert_eq!(
             lapses(&mut watch),

@@ -2,7 +2,7 @@
 
 use super::{Command, Grid, state::Shared};
 use crate::{
-    core::{Event, Measured, Token},
+    core::{Bond, Event, Measured, Token},
     vault::Item,
 };
 use quern_jobs_api::ApiError;
@@ -26,12 +26,12 @@ impl Grid {
     pub(super) fn hello(
         &mut self,
         device: DeviceId,
-        view: Option<Box<DeviceView>>,
+        found: Option<(Box<DeviceView>, Bond)>,
         hello: Hello,
         reply: ReplyToken,
     ) {
-        match (admit(view.as_deref()), view) {
-            (Ok(()), Some(view)) => {
+        match (admit_found(found.as_ref()), found) {
+            (Ok(()), Some((view, bond))) => {
                 let Ok(courier) = Courier::to(&view.device.sealing_key, &mut rand::rng()) else {
                     tracing::info!(%device, "the device's sealing key protects nothing; it is refused");
                     tokio::spawn(reply.dismiss(Response::Refused(Refusal::NotRegistered)));
@@ -40,8 +40,13 @@ impl Grid {
                 let software = String::from_utf8_lossy(&hello.software).into_owned();
                 let engines = self.core.check_engines(&hello.engines);
                 self.couriers.insert(device, Arc::new(courier));
-                self.step(Event::Hello { view, hello });
-                if let Err(refusal) = engines {
+                self.step(Event::Hello { view, bond, hello });
+                let has_room = match self.core.is_here(&device) {
+                    true => Ok(()),
+                    false => Err(Refusal::Full),
+                };
+                if let Err(refusal) = engines.and(has_room) {
+                    self.couriers.remove(&device);
                     tracing::info!(%device, software, %refusal, "device is refused");
                     tokio::spawn(reply.dismiss(Response::Refused(refusal)));
                     return;
@@ -55,7 +60,24 @@ impl Grid {
                 let refusal = refusal.err().unwrap_or(Refusal::NotRegistered);
                 tracing::info!(%device, %refusal, "device is refused");
                 tokio::spawn(reply.dismiss(Response::Refused(refusal)));
+                if refusal == Refusal::NotRegistered {
+                    // It may have been here before its account retired it.
+                    self.step(Event::Retired { device });
+                }
             }
+        }
+    }
+
+    /// A connected device was looked up again.
+    pub(super) fn looked_up_again(
+        &mut self,
+        device: DeviceId,
+        found: Option<(Box<DeviceView>, Bond)>,
+    ) {
+        match (admit_found(found.as_ref()), found) {
+            (Ok(()), Some((view, bond))) => self.step(Event::Rechecked { view, bond }),
+            (Ok(()) | Err(Refusal::NotRegistered), _) => self.step(Event::Retired { device }),
+            (Err(refusal), _) => self.step(Event::Barred { device, refusal }),
         }
     }
 
@@ -113,11 +135,10 @@ impl Grid {
         let shared = self.shared.clone();
         tokio::spawn(async move {
             match look_up(&shared, device).await {
-                Ok(view) => {
-                    let view = view.map(Box::new);
+                Ok(found) => {
                     let command = Command::LookedUp {
                         device,
-                        view,
+                        found,
                         hello,
                         reply,
                     };
@@ -253,7 +274,7 @@ impl Grid {
 }
 
 /// Whether the chain admits a device.
-pub(super) fn admit(view: Option<&DeviceView>) -> Result<(), Refusal> {
+fn admit(view: Option<&DeviceView>) -> Result<(), Refusal> {
     match view {
         None => Err(Refusal::NotRegistered),
         Some(view) if view.banned => Err(Refusal::Banned),
@@ -262,11 +283,22 @@ pub(super) fn admit(view: Option<&DeviceView>) -> Result<(), Refusal> {
     }
 }
 
+/// The same of one that was looked up.
+fn admit_found(found: Option<&(Box<DeviceView>, Bond)>) -> Result<(), Refusal> {
+    admit(found.map(|(view, _)| &**view))
+}
+
+/// What the chain says of a device, and what its account has bonded, as of the last finalised block.
 pub(super) async fn look_up(
     shared: &Shared,
     device: DeviceId,
-) -> Result<Option<DeviceView>, quern_ledger::ChainError> {
-    shared.chain.at_finalised().await?.device(device).await
+) -> Result<Option<(Box<DeviceView>, Bond)>, quern_ledger::ChainError> {
+    let state = shared.chain.at_finalised().await?;
+    let Some(view) = state.device(device).await? else {
+        return Ok(None);
+    };
+    let bond = state.bond_of(&view.device.account).await?;
+    Ok(Some((Box::new(view), bond)))
 }
 
 #[cfg(test)]

@@ -3,18 +3,18 @@
 
 use super::{Command, Shared, devices};
 use crate::core::{Challenge, Measured};
-use quern_grid::lottery::Draw;
+use quern_grid::lottery::{Draw, first_block_of};
 use quern_ledger::ChainError;
 use quern_primitives::{
-    BlockNumber, DeviceId, JobId,
+    DeviceId, JobId,
+    device::Device,
     ids::{ReplicaIndex, TaskIndex},
     job::Job,
-    limits::DAY_BLOCKS,
 };
 use quern_protocol::{Content, Deliver, Fetch};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -183,42 +183,41 @@ pub(super) async fn compute_benchmarks(shared: Arc<Shared>) {
     }
 }
 
-/// The day of a block.
-pub(super) fn day(block: BlockNumber) -> u32 {
-    block / DAY_BLOCKS
-}
-
-/// Draws a day's lottery: from the chain's randomness in the day's first block, and from when each
-/// device last had a task as of then. Anybody who asks the chain can draw it again.
-async fn draw(shared: &Shared, day: u32, devices: &[DeviceId]) -> Result<Command, ChainError> {
-    let first = day.saturating_mul(DAY_BLOCKS);
-    let state = shared.chain.at_height(first).await?;
+/// Draws a day's lottery among all registered devices, from the state of the day's first block. As it
+/// follows from that alone, `quern grid lottery` draws the same.
+async fn draw(shared: &Shared, day: u32) -> Result<Command, ChainError> {
+    let state = shared.chain.at_height(first_block_of(day)).await?;
     let seed = state.lottery_seed().await?;
-    let mut idle = BTreeMap::new();
-    for view in state.devices(devices).await? {
-        let last = view.device.last_task;
-        if last > 0 {
-            idle.insert(view.id, first.saturating_sub(last));
-        }
-    }
     let draw = Draw { seed, day };
-    Ok(Command::Drawn { draw, idle })
+    let mut winners = BTreeSet::new();
+    let draws = |id: DeviceId, device: Device| {
+        let lot = draw.lot(&id, device.last_task);
+        if lot.is_some_and(|lot| lot.wins()) {
+            winners.insert(id);
+        }
+    };
+    state.each_device(draws).await?;
+    tracing::info!(day, winners = winners.len(), "the day's lottery is drawn");
+    let ends_at = draw.ends_at();
+    Ok(Command::Drawn { winners, ends_at })
 }
 
 /// The same, asked some times until the chain answers.
-pub(super) async fn draw_at_last(
-    shared: &Shared,
-    day: u32,
-    devices: Vec<DeviceId>,
-) -> Option<Command> {
+pub(super) async fn draw_at_last(shared: &Shared, day: u32) -> Option<Command> {
     for _ in 0..DRAWS_MAX {
-        match draw(shared, day, &devices).await {
+        match draw(shared, day).await {
             Ok(drawn) => return Some(drawn),
-            Err(error) => tracing::warn!(
-                day,
-                error = &error as &dyn std::error::Error,
-                "cannot draw the day's lottery"
-            ),
+            Err(error) => {
+                tracing::warn!(
+                    day,
+                    error = &error as &dyn std::error::Error,
+                    "cannot draw the day's lottery"
+                );
+                if let ChainError::Discarded { .. } = error {
+                    // What the node has discarded does not come back.
+                    return None;
+                }
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -256,10 +255,9 @@ pub(super) async fn seed_at_last(shared: &Shared, id: JobId, job: &Job) -> [u8; 
 
 /// Looks a device up for the core.
 pub(super) async fn recheck(shared: &Shared, device: DeviceId) {
-    if let Ok(view) = devices::look_up(shared, device).await {
-        let view = view.map(Box::new);
+    if let Ok(found) = devices::look_up(shared, device).await {
         // An error says that the masternode stops.
-        let command = Command::Rechecked { device, view };
+        let command = Command::Rechecked { device, found };
         drop(shared.commands.send(command).await);
     }
 }

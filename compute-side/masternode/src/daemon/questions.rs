@@ -2,10 +2,10 @@
 
 use crate::core::{Core, Tick};
 use quern_jobs_api::{
-    DeviceExplanation, DeviceState, GRID_DEVICES_MAX, GridState, JobExplanation, Matching,
+    Asking, DeviceExplanation, DeviceState, GRID_DEVICES_MAX, GridState, JobExplanation, Matching,
     TaskExplanation,
 };
-use quern_primitives::{DeviceId, JobId, TaskIndex, device::Class, job::Preferences};
+use quern_primitives::{DeviceId, JobId, TaskIndex};
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub(crate) enum Question {
     /// How many devices have which fault rate.
     Rates,
     /// How many devices meet what a job would ask for.
-    Matching(Preferences, Class),
+    Matching(Asking),
 }
 
 /// What the core answers. What it does not know is none.
@@ -59,8 +59,6 @@ pub(crate) fn answer(core: &Core, now: Tick, question: &Question) -> Reply {
             Reply::Devices(core.grid_devices(now, *first, GRID_DEVICES_MAX))
         }
         Question::Rates => Reply::Rates(core.grid_rates()),
-        Question::Matching(preferences, class) => {
-            Reply::Matching(core.grid_matching(preferences, *class))
-        }
+        Question::Matching(asking) => Reply::Matching(core.grid_matching(asking)),
     }
 }

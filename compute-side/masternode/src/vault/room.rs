@@ -1,8 +1,14 @@
 //! How much of the disk the files of all jobs take, and how much they may take.
 //!
-//! What is checked counts with its length. What is still being received counts with all that it may
-//! become, from its first piece on: an upload that was begun can be ended. Only of a result nobody
-//! knows how long it becomes, so it counts as it comes.
+//! Every file counts with what is there of it, in blocks of the disk. Nothing is set aside for what is
+//! still to come: who begins uploads and does not end them, or sends a byte now and then, takes no
+//! room from others but for the blocks that were written. What came stays until the job ends, unless
+//! it turns out wrong.
+//!
+//! An upload is taken further only if all that it may become would find room. So of several that do
+//! not all fit, the one that was taken further last can be ended, unless results come before it; the
+//! others go on when there is room. Of a result nobody knows how long it becomes: it is taken as long
+//! as what comes finds room.
 //!
 //! The count is kept in memory and made anew from the files at each start. Where a crash or a race
 //! between an upload and the end of its job makes it wrong, it is right again then.
@@ -18,6 +24,10 @@ use std::{
 /// One part in so many of the room is for results alone. Otherwise uploads could fill the disk, and
 /// no job that was taken could be ended.
 const RESULTS_SHARE: u64 = 4;
+
+/// Bytes of a block of the disk, as file systems have them: the least that a file takes, so that many
+/// small files do not take more than is counted.
+pub(super) const BLOCK_BYTES: u64 = 4_096;
 
 /// Who needs room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +49,13 @@ pub(super) struct Room {
 struct Taken {
     /// The sum of all below.
     bytes: u64,
-    /// What is being received, by the file it is received into.
+    /// What is there of what is being received, by the file it is received into.
     parts: BTreeMap<PathBuf, u64>,
     /// What is checked, of each job.
     kept: BTreeMap<JobId, Kept>,
 }
 
-/// Bytes of a job's checked files.
+/// Bytes that a job's checked files take.
 #[derive(Debug, Default)]
 struct Kept {
     inputs: u64,
@@ -70,30 +80,37 @@ impl Room {
         }
     }
 
-    /// Makes room for a part that may become `bytes` long; there is room already if that was asked
-    /// for before.
-    pub(super) fn reserve(&self, part: PathBuf, bytes: u64, need: Need) -> Result<(), ApiError> {
+    /// Takes room for a part that is `bytes` long from now on, if all of the `may_become` bytes that
+    /// it may have in the end would find room now.
+    pub(super) fn take(
+        &self,
+        part: PathBuf,
+        bytes: u64,
+        may_become: u64,
+        need: Need,
+    ) -> Result<(), ApiError> {
         let bytes_max = match need {
             Need::Input => self.bytes_max - self.bytes_max / RESULTS_SHARE,
             Need::Result => self.bytes_max,
         };
         let mut taken = self.taken();
         let before = taken.parts.get(&part).copied().unwrap_or(0);
-        let more = bytes.saturating_sub(before);
-        if more > 0 && taken.bytes.saturating_add(more) > bytes_max {
-            return Err(ApiError::NoRoom { bytes: more });
+        let missing = on_disk(may_become).saturating_sub(before);
+        if missing > 0 && taken.bytes.saturating_add(missing) > bytes_max {
+            return Err(ApiError::NoRoom { bytes: missing });
         }
-        taken.count(part, bytes);
+        taken.count(part, on_disk(bytes));
         Ok(())
     }
 
     /// Counts a part that was found at the start, whether there is room for it or not.
     pub(super) fn found_part(&self, part: PathBuf, bytes: u64) {
-        self.taken().count(part, bytes);
+        self.taken().count(part, on_disk(bytes));
     }
 
     /// Counts a checked file that was found at the start.
     pub(super) fn found(&self, job: JobId, need: Need, bytes: u64) {
+        let bytes = on_disk(bytes);
         let mut taken = self.taken();
         taken.bytes = taken.bytes.saturating_add(bytes);
         *taken.kept.entry(job).or_default().of(need) += bytes;
@@ -116,7 +133,7 @@ impl Room {
     pub(super) fn drop_result(&self, job: JobId, bytes: u64) {
         let mut taken = self.taken();
         if let Some(kept) = taken.kept.get_mut(&job) {
-            let freed = kept.results.min(bytes);
+            let freed = kept.results.min(on_disk(bytes));
             kept.results -= freed;
             taken.bytes = taken.bytes.saturating_sub(freed);
         }
@@ -154,7 +171,7 @@ impl Room {
 }
 
 impl Taken {
-    /// Counts a part with so many bytes from now on.
+    /// Counts a part with so many bytes of the disk from now on.
     fn count(&mut self, part: PathBuf, bytes: u64) {
         let before = self.parts.insert(part, bytes).unwrap_or(0);
         self.bytes = self.bytes.saturating_sub(before).saturating_add(bytes);
@@ -171,4 +188,12 @@ impl Taken {
         });
         self.bytes = self.bytes.saturating_sub(freed);
     }
+}
+
+/// Bytes that a file of so many bytes takes of the disk.
+fn on_disk(bytes: u64) -> u64 {
+    bytes
+        .max(1)
+        .checked_next_multiple_of(BLOCK_BYTES)
+        .unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! The replicas of a job that are out: who holds each, and when it is looked at.
 
 use super::{ActiveJob, Holding};
-use crate::core::{ReleaseCause, Tick, watch::Lapse};
+use crate::core::{ReleaseCause, Tick, input::ACCOUNTS_MAX, watch::Lapse};
 use quern_primitives::ids::{DeviceId, ReplicaIndex, TaskIndex};
 use quern_protocol::{ReplicaId, Stage};
 use quern_verdict::Testimony;
@@ -146,15 +146,23 @@ impl ActiveJob {
         let Some(holding) = self.let_go(task, replica) else {
             return;
         };
-        if cause.excludes()
-            && let Some(open) = self.open_mut(task)
-        {
-            open.excluded
-                .push((holding.device, holding.account.clone()));
+        if let Some(open) = self.open_mut(task) {
+            if cause.excludes() {
+                open.excluded
+                    .push((holding.device, holding.account.clone()));
+            }
+            open.is_doubted |= cause.is_failure();
+            if let ReleaseCause::BadInput { trusted } = cause {
+                open.is_unopened_by_trusted |= trusted;
+                if open.unopened.len() < ACCOUNTS_MAX {
+                    open.unopened.insert(holding.account.clone());
+                }
+                self.unopened.insert(task);
+            }
         }
         let testimony = match cause {
             ReleaseCause::Late => Testimony::Late,
-            ReleaseCause::Failed => Testimony::Failed,
+            ReleaseCause::Failed | ReleaseCause::BadInput { .. } => Testimony::Failed,
             ReleaseCause::HandedBack
             | ReleaseCause::Forgotten
             | ReleaseCause::Barred

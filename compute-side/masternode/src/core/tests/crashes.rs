@@ -36,6 +36,13 @@ fn happen(world: &mut World, what: u8, who: usize, much: usize) {
         20 => world.ledger.takes = !world.ledger.takes,
         22 => world.ledger.loses = much % 4,
         21 => world.feed(Event::NotSettled { job: JOB }),
+        // Also shards that are here already, and those of tasks that there are not.
+        25 | 26 => world.come([who as u32]),
+        27 => {
+            // It comes while the masternode is down.
+            world.missing.pop_first();
+            world.restart();
+        }
         _ => world.restart(),
     }
 }
@@ -43,6 +50,7 @@ fn happen(world: &mut World, what: u8, who: usize, much: usize) {
 /// Everybody works and the disk writes, until the job is over.
 fn finish(world: &mut World) {
     (world.ledger.takes, world.ledger.loses) = (true, 0);
+    world.come(0..TASKS);
     for account in 20..25 {
         world.join(account, Habit::Honest);
     }
@@ -108,7 +116,8 @@ proptest! {
 
     #[test]
     fn whatever_crashes_every_task_is_settled_once_and_every_acknowledged_report_counts(
-        story in prop::collection::vec((0u8..25, 0usize..7, 1usize..20), 0..150),
+        story in prop::collection::vec((0u8..28, 0usize..7, 1usize..20), 0..150),
+        missing in prop::collection::btree_set(0..TASKS, 0..=TASKS as usize),
         single: bool,
         verdicts_max in 1usize..6,
         in_flight_max in 1usize..4,
@@ -119,6 +128,7 @@ proptest! {
         settings.settle.in_flight_max = in_flight_max;
         let mut world = World::with(settings, TASKS, agreement, &[1, 2, 2, 3, 4, 5]);
         world.join(6, Habit::Lies(200));
+        let mut world = world.lacking(missing);
         world.disk_is_quick = false;
         for (what, who, much) in story {
             happen(&mut world, what, who, much);

@@ -2,8 +2,7 @@
 
 use super::world::{Habit, JOB, MAJORITY, World};
 use crate::core::{Challenge, Entry, Event, Measured};
-use quern_grid::lottery::Draw;
-use quern_jobs_api::TaskStage;
+use quern_jobs_api::{Asking, TaskStage};
 use quern_primitives::{
     device::Class,
     job::{Agreement, Preferences},
@@ -12,7 +11,6 @@ use quern_primitives::{
 use quern_protocol::{
     BenchmarkAnswer, DiscardReason, Exchange, Progress, Stage, State, Unavailable,
 };
-use std::collections::BTreeMap;
 
 const CHALLENGE: Challenge = Challenge {
     input: [1; 16],
@@ -56,8 +54,9 @@ fn rate(world: &World, worker: usize) -> Option<u32> {
     explained.state.measured.processor_rate
 }
 
-fn rules(reasons: &[quern_jobs_api::Reason]) -> Vec<&str> {
-    reasons.iter().map(|reason| reason.rule.as_str()).collect()
+fn rules(reasons: &[quern_jobs_api::Reason]) -> Vec<String> {
+    let rules = reasons.iter().map(|reason| reason.rule.to_string());
+    rules.collect()
 }
 
 fn added(world: &World) -> usize {
@@ -239,17 +238,15 @@ fn a_device_in_quarantine_gets_nothing_until_it_is_reviewed() {
         let mut view = world.view(0);
         view.quarantined = quarantined;
         view.device.last_review = last_review;
-        Event::Rechecked {
-            view: Box::new(view),
-        }
+        view
     };
-    world.feed(view(&world, true, 0));
+    world.recheck(view(&world, true, 0));
     world.ask(0, 2);
     assert!(world.workers[0].in_hand.is_empty());
     let device = world.workers[0].id();
     let explained = world.core.explain_device(world.now, &device).unwrap();
     assert_eq!(rules(&explained.reasons), ["repeated_failures"]);
-    world.feed(view(&world, false, 30));
+    world.recheck(view(&world, false, 30));
     assert_eq!(world.workers[0].in_hand.len(), 2);
 }
 
@@ -267,15 +264,18 @@ fn a_job_for_verified_devices_waits_for_one_and_says_so() {
     let job = world.core.explain_job(world.now, JOB).unwrap();
     assert_eq!(rules(&job.reasons), ["trusted"]);
     let matching = |world: &World| {
-        let asked = world.ledger.job.submission.preferences;
-        world.core.grid_matching(&asked, Class::Pinned).devices
+        let asking = Asking {
+            preferences: world.ledger.job.submission.preferences,
+            class: Class::Pinned,
+            agreement: Agreement::Single,
+            task: 0,
+        };
+        world.core.grid_matching(&asking).devices
     };
     assert_eq!(matching(&world), 0);
     let mut view = world.view(0);
     view.verified = true;
-    world.feed(Event::Rechecked {
-        view: Box::new(view),
-    });
+    world.recheck(view);
     assert_eq!((world.workers[0].in_hand.len(), matching(&world)), (1, 1));
 }
 
@@ -333,20 +333,22 @@ fn devices_are_ranked_by_what_was_measured_and_winners_stand_higher() {
     world.wait(1_000);
     assert_eq!(ranks(&world), [3, 1, 2]);
     assert_eq!(world.core.grid_rates()[0], 3);
-    // Drawn for twelve hours without a task, until the slowest wins.
     let slowest = world.workers[0].id();
-    let draw = |day| Draw { seed: [3; 32], day };
-    let day = (0..).find(|day| draw(*day).wins(&slowest, 12.0)).unwrap();
-    let idle = BTreeMap::from([(slowest, 12 * 1_800)]);
     world.feed(Event::Lottery {
-        draw: draw(day),
-        idle,
+        winners: [slowest].into(),
+        ends_at: world.block + 2,
     });
     (0..3).for_each(|worker| {
         world.ask(worker, 0);
     });
     world.wait(1_000);
     assert_eq!(ranks(&world), [1, 2, 3]);
+    world.next_block();
+    world.wait(1_000);
+    assert_eq!(ranks(&world), [1, 2, 3], "its day is not over");
+    world.next_block();
+    world.wait(1_000);
+    assert_eq!(ranks(&world), [3, 1, 2]);
 }
 
 #[test]

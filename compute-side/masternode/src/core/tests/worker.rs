@@ -3,7 +3,7 @@
 use super::world::GENESIS;
 use crate::core::{PlannedAssignment, WorkPlan};
 use quern_primitives::{
-    device::Class,
+    device::{Class, History},
     ids::{AccountId, DeviceId, Digest, ProgramHash, TaskIndex},
     payload::DeviceKey,
     receipt::{Exit, Receipt},
@@ -31,6 +31,10 @@ pub(super) struct Worker {
     pub(super) habit: Habit,
     /// The engines it names in its hello.
     pub(super) engines: Vec<(Class, Digest)>,
+    /// Whether the council has verified it.
+    pub(super) trusted: bool,
+    /// What the chain remembers of its last tasks.
+    pub(super) history: History,
     pub(super) in_hand: Vec<PlannedAssignment>,
     /// Reports that are not acknowledged.
     pub(super) reports: Vec<Report>,
@@ -47,6 +51,8 @@ impl Worker {
             account: AccountId::new([account; 32]),
             habit,
             engines: vec![(Class::Pinned, ENGINE)],
+            trusted: false,
+            history: History::default(),
             in_hand: vec![],
             reports: vec![],
             acknowledged: vec![],

@@ -5,17 +5,19 @@ use super::{
     ledger::{COORDINATOR, Ledger, OWNER},
     worker::{ENGINE, PORTABLE_ENGINE, Worker, input_root, name},
 };
-use crate::core::{Core, Effect, Engines, Entry, Event, JobPlan, Settings, Tick, Ticket, Token};
+use crate::core::{
+    Bond, Core, Effect, Engines, Entry, Event, JobPlan, Settings, Tick, Ticket, Token,
+};
 use quern_job_rules::{life, tasks};
 use quern_primitives::{
-    amount::Amount,
-    device::{Device, Hardware, History, Record, Region},
-    ids::{AccountId, GenesisHash, JobId, SealingKey},
+    amount::{Amount, BYTECHIP},
+    device::{Device, Hardware, Record, Region},
+    ids::{AccountId, GenesisHash, JobId, SealingKey, TaskIndex},
     job::{Agreement, Preferences},
     view::DeviceView,
 };
 use quern_protocol::{Exchange, HandBack, HandBackReason, Hello};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) const JOB: JobId = JobId([7; 32]);
 pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
@@ -35,7 +37,11 @@ pub(super) struct World {
     pub(super) now: Tick,
     pub(super) block: u32,
     pub(super) ledger: Ledger,
+    /// What each account has bonded.
+    pub(super) bond: Bond,
     pub(super) workers: Vec<Worker>,
+    /// The tasks whose shard is not on the masternode's disk.
+    pub(super) missing: BTreeSet<TaskIndex>,
     /// The job's log on disk.
     pub(super) disk: Vec<Entry>,
     /// Entries that are not on disk yet.
@@ -65,7 +71,12 @@ impl World {
             now: Tick(1_000),
             block: 20,
             ledger: Ledger::new(tasks, agreement),
+            bond: Bond {
+                active: 1_000 * BYTECHIP,
+                devices: 1,
+            },
             workers: vec![],
+            missing: BTreeSet::new(),
             disk: vec![],
             waiting: VecDeque::new(),
             disk_is_quick: true,
@@ -81,25 +92,56 @@ impl World {
         world
     }
 
+    /// The same job before the shards of some tasks have come.
+    pub(super) fn lacking(mut self, missing: impl IntoIterator<Item = TaskIndex>) -> Self {
+        self.missing = missing.into_iter().collect();
+        self.begin_anew();
+        (0..self.workers.len()).for_each(|worker| self.hello(worker));
+        self
+    }
+
+    /// Shards come, and the masternode is told of them.
+    pub(super) fn come(&mut self, tasks: impl IntoIterator<Item = TaskIndex>) {
+        let tasks: Vec<_> = tasks.into_iter().collect();
+        self.missing.retain(|task| !tasks.contains(task));
+        self.feed(Event::Shards { job: JOB, tasks });
+    }
+
     /// A job of four tasks that asks something of devices.
     pub(super) fn asking(preferences: Preferences, accounts: &[u8]) -> Self {
         let mut world = Self::new(4, Agreement::Single, &[]);
         world.ledger.job.submission.preferences = preferences;
-        world.core = world.new_core();
-        world.next_block();
-        let plan = world.plan();
-        world.feed(Event::Uploaded { job: JOB, plan });
+        world.begin_anew();
         accounts.iter().for_each(|account| {
             world.join(*account, Habit::Honest);
         });
         world
     }
 
+    /// A masternode that has heard of nothing but the job as it is now.
+    pub(super) fn begin_anew(&mut self) {
+        self.core = self.new_core();
+        self.next_block();
+        let plan = self.plan();
+        self.feed(Event::Uploaded { job: JOB, plan });
+    }
+
     /// A new device that says hello; returns its number.
     pub(super) fn join(&mut self, account: u8, habit: Habit) -> usize {
+        self.join_as(account, habit, |_| {})
+    }
+
+    /// The same for one that is special.
+    pub(super) fn join_as(
+        &mut self,
+        account: u8,
+        habit: Habit,
+        change: impl FnOnce(&mut Worker),
+    ) -> usize {
         let number = self.workers.len();
-        self.workers
-            .push(Worker::new(number as u8 + 1, account, habit));
+        let mut worker = Worker::new(number as u8 + 1, account, habit);
+        change(&mut worker);
+        self.workers.push(worker);
         self.hello(number);
         number
     }
@@ -108,6 +150,7 @@ impl World {
         let tasks = self.ledger.job.submission.tasks;
         JobPlan {
             input_roots: (0..tasks).map(input_root).collect(),
+            missing: self.missing.clone(),
             seed: [8; 32],
         }
     }
@@ -121,7 +164,7 @@ impl World {
             region: Region::Unknown,
             hardware: Hardware::Unknown,
             record: Record::default(),
-            history: History::default(),
+            history: worker.history,
             last_task: 0,
             last_review: 0,
         };
@@ -130,7 +173,7 @@ impl World {
             device,
             bonded: true,
             banned: false,
-            verified: false,
+            verified: worker.trusted,
             quarantined: false,
         }
     }
@@ -150,7 +193,16 @@ impl World {
         };
         self.feed(Event::Hello {
             view: Box::new(view),
+            bond: self.bond,
             hello,
+        });
+    }
+
+    /// A device is looked up on the chain again.
+    pub(super) fn recheck(&mut self, view: DeviceView) {
+        self.feed(Event::Rechecked {
+            view: Box::new(view),
+            bond: self.bond,
         });
     }
 
@@ -292,6 +344,10 @@ impl World {
                 ..
             } => {
                 assert_eq!(position, (self.disk.len() + self.waiting.len()) as u64);
+                if let Entry::Assigned { task, .. } = &*entry {
+                    let is_here = !self.missing.contains(task);
+                    assert!(is_here, "task {task} is given out without its shard");
+                }
                 self.waiting.push_back((ticket, *entry));
                 self.check_log();
             }

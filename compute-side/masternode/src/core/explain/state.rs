@@ -1,0 +1,197 @@
+//! How the grid and each of its devices stand.
+
+use crate::core::{Core, Tick, bonds, scheduler::needs};
+use quern_grid::needs::{Cover, Needs};
+use quern_jobs_api::{
+    Asking, Claimed, DEVICE_POOLS_MAX, DevicePool, DeviceState, FAULT_RATES, GRID_JOBS_MAX,
+    GridState, JobInGrid, MachineFacts, Matching, Measured, ScoreParts,
+};
+use quern_protocol::{Line, Machine, State};
+use std::collections::BTreeSet;
+
+impl Core {
+    /// The grid at a glance.
+    pub fn grid_state(&self, _now: Tick) -> GridState {
+        let queued = self.scheduler.dispatch.jobs();
+        let others = self.jobs.keys().copied();
+        let mut seen = BTreeSet::new();
+        let jobs = queued
+            .chain(others)
+            .filter(|id| seen.insert(*id))
+            .filter_map(|id| {
+                let active = self.jobs.get(&id)?;
+                Some(JobInGrid {
+                    job: id,
+                    level: active.job.submission.level,
+                    status: self.status_of(active),
+                    target_devices: self.scheduler.dispatch.counts(id).devices,
+                })
+            })
+            .take(GRID_JOBS_MAX)
+            .collect();
+        GridState {
+            block: self.block,
+            devices: self.devices.connected().count() as u32,
+            accounts: self.devices.connected_accounts() as u32,
+            ranked: self.scheduler.fleet.ranking().len(),
+            jobs,
+        }
+    }
+
+    /// Up to so many devices from a position on: those that are ranked by rank, then the others by
+    /// identity.
+    pub fn grid_devices(&self, now: Tick, first: u32, most: u32) -> Vec<DeviceState> {
+        let fleet = &self.scheduler.fleet;
+        let ranked = fleet.ranking().devices();
+        let is_ranked = |number: u32| fleet.rank_of(number).is_some();
+        let others = self
+            .devices
+            .all()
+            .map(|(_, known)| known.number)
+            .filter(|number| !is_ranked(*number));
+        ranked
+            // Since the last ranking it may be forgotten.
+            .filter(|number| is_ranked(*number))
+            .chain(others)
+            .skip(first as usize)
+            .take(most as usize)
+            .filter_map(|number| self.device_state(now, number))
+            .collect()
+    }
+
+    /// How many ranked devices have which fault rate, in sixtieths.
+    pub fn grid_rates(&self) -> Vec<u32> {
+        let fleet = &self.scheduler.fleet;
+        let mut counts = vec![0; FAULT_RATES];
+        for number in fleet.ranking().devices() {
+            let rate = fleet.faults(number).map(|faults| faults.rate().sixtieths());
+            if let Some(count) = rate.and_then(|rate| counts.get_mut(usize::from(rate))) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    /// How many of the connected devices meet what a job would ask for.
+    pub fn grid_matching(&self, asking: &Asking) -> Matching {
+        let gain = bonds::gain(asking.task, asking.agreement);
+        let needs = needs(&asking.preferences, asking.class, gain);
+        let any_bond = Needs {
+            cover: Cover::default(),
+            ..needs
+        };
+        let mut matching = Matching {
+            bond: bonds::needed(gain),
+            ..Matching::default()
+        };
+        let mut accounts = BTreeSet::new();
+        for (_, known) in self.devices.all().filter(|(_, known)| known.connected) {
+            matching.of += 1;
+            let traits = self.scheduler.fleet.traits(known.number);
+            if needs.are_met_by(traits) {
+                matching.devices += 1;
+                accounts.insert(&known.account);
+            } else if any_bond.are_met_by(traits) {
+                matching.short_of_bond += 1;
+            }
+        }
+        matching.accounts = accounts.len() as u32;
+        matching
+    }
+
+    /// A device as the scheduler sees it; nothing if it is forgotten.
+    pub(super) fn device_state(&self, now: Tick, number: u32) -> Option<DeviceState> {
+        let fleet = &self.scheduler.fleet;
+        let (device, (_, account)) = (fleet.device(number)?, fleet.account(number)?);
+        let report = fleet.report(number, now)?;
+        let known = self.devices.get(&device);
+        let (parts, vitals) = (&report.parts, &report.vitals);
+        let rank = fleet.rank_of(number);
+        let pools = self
+            .scheduler
+            .dispatch
+            .jobs()
+            .filter_map(|job| {
+                let target = self.scheduler.dispatch.target(job)?;
+                Some(DevicePool {
+                    job,
+                    pool: target.pool_of(rank) + 1,
+                    pools: target.pools().max(1),
+                })
+            })
+            .take(DEVICE_POOLS_MAX)
+            .collect();
+        Some(DeviceState {
+            device,
+            account: account.clone(),
+            connected: known.is_some_and(|known| known.connected),
+            byte_rank: report.byte_rank,
+            ranked: fleet.ranking().len(),
+            score: report.score.points(),
+            parts: ScoreParts {
+                processor: parts.processor.points(),
+                network_category: parts.network_category.points(),
+                network_speed: parts.network_speed.points(),
+                network_stability: parts.network_stability.points(),
+                free_ram: parts.free_ram.points(),
+                free_cpu: parts.free_cpu.points(),
+            },
+            fault_rate: report.fault_rate.as_fraction(),
+            faulty_tasks: report.faulty_tasks,
+            flags: report.flags.iter().map(|flag| flag.to_string()).collect(),
+            lifted: report.is_lifted,
+            in_hand: known.map_or(0, |known| known.in_hand.len() as u32),
+            in_hand_max: fleet.in_hand_max(number, now).into(),
+            software: known.map_or_else(String::new, |known| known.telemetry.software.clone()),
+            machine: known.map_or_else(MachineFacts::default, |known| {
+                facts(&known.telemetry.machine)
+            }),
+            claimed: known.map_or_else(Claimed::default, |known| claimed(&known.telemetry.state)),
+            measured: Measured {
+                down_mbps: vitals.down_mbps(),
+                up_mbps: vitals.up_mbps(),
+                latency_ms: vitals.latency_ms(),
+                processor_rate: vitals.processor_rate(),
+            },
+            pools,
+        })
+    }
+}
+
+fn facts(machine: &Machine) -> MachineFacts {
+    let text = |text: &Option<Vec<u8>>| {
+        let text = text.as_ref()?;
+        Some(String::from_utf8_lossy(text).into_owned())
+    };
+    MachineFacts {
+        operating_system: text(&machine.operating_system),
+        processor_maker: text(&machine.processor_maker),
+        processor_family: text(&machine.processor_family),
+        processor_model: text(&machine.processor_model),
+        cores: machine.cores.map(u64::from),
+        gpu: text(&machine.gpu),
+        ram_mib: machine.ram_mib,
+        storage_mib: machine.storage_mib,
+    }
+}
+
+fn claimed(state: &State) -> Claimed {
+    let tenths = |permille: Option<u16>| permille.map(|it| f64::from(it) / 10.0);
+    let line = |line: Line| match line {
+        Line::Fibre => "fibre",
+        Line::Cable => "cable",
+        Line::Dsl => "dsl",
+        Line::Satellite => "satellite",
+        Line::Mobile => "mobile",
+        Line::Other => "other",
+    };
+    Claimed {
+        line: state.line.map(|it| line(it).to_owned()),
+        free_ram_mib: state.free_ram_mib,
+        free_storage_mib: state.free_storage_mib,
+        free_cpu_percent: tenths(state.free_cpu_permille),
+        battery_percent: tenths(state.battery_permille),
+        is_charging: state.is_charging,
+        temperature_celsius: state.temperature_decicelsius.map(|it| f64::from(it) / 10.0),
+    }
+}

@@ -1,0 +1,256 @@
+//! The rules that keep something waiting and the steps that come by themselves: the name and the words
+//! of each, here and nowhere else.
+//!
+//! The words of flags, of what a device lacks and of why the queues give it nothing are those of
+//! `quern_grid`, where these are decided.
+
+use crate::core::{Bond, Tick, bonds, impasse::Impasse};
+use quern_grid::{Flag, Withheld, measure::BadReading, needs::Lack};
+use quern_jobs_api::{REASON_DEVICES_MAX, Reason, Rule, Step, StepKind, WaitingFor};
+use quern_primitives::{
+    amount::Amount,
+    ids::{BatchSequence, BlockNumber, DeviceId, ReplicaIndex},
+};
+use std::{collections::BTreeMap, fmt};
+
+/// What keeps something waiting.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Why {
+    /// What its owner is told of the job.
+    Waits(WaitingFor),
+    /// A task of the job cannot be settled.
+    JobFailed,
+    /// This task cannot be settled.
+    EndsJob(Impasse),
+    /// The owner cancelled the job, which is settled until that block.
+    Cancelled { until: BlockNumber },
+    /// The job is that near its deadline.
+    Deadline {
+        block: BlockNumber,
+        margin: BlockNumber,
+        deadline: BlockNumber,
+    },
+    /// A replica of the task is out.
+    Running,
+    /// The answer is sure; the rest is waited for.
+    Certain,
+    /// Devices of so many accounts could not open the task's input.
+    Unopened { accounts: usize },
+    /// A replica could not be handed out.
+    Resting,
+    /// The verdict is in no batch.
+    InNoBatch,
+    /// The verdict is in a batch that the chain has not counted.
+    InBatch { sequence: BatchSequence },
+    /// Something keeps the device from any work.
+    Flagged(Flag),
+    /// The device holds as many tasks as it may.
+    HandsFull,
+    /// The device computes a benchmark.
+    Benchmarked,
+    /// A note: a figure that the device told is not believed.
+    NotBelieved(BadReading),
+    /// The queues give the device nothing.
+    Withheld(Withheld),
+    /// They do so because too little is bonded for it; the bond is that of its account.
+    BondTooSmall { needed: Amount, bond: Option<Bond> },
+    /// Nothing: the device has not asked.
+    NotAsked,
+}
+
+impl Why {
+    pub(super) fn rule(&self) -> Rule {
+        match self {
+            Self::Waits(waiting) => match waiting {
+                WaitingFor::Upload => Rule::Upload,
+                WaitingFor::Devices => Rule::NoDevices,
+                WaitingFor::Accounts { .. } => Rule::Accounts,
+                WaitingFor::Chain => Rule::Chain,
+            },
+            Self::JobFailed | Self::EndsJob(_) => Rule::Failed,
+            Self::Cancelled { .. } => Rule::Cancelled,
+            Self::Deadline { .. } => Rule::Deadline,
+            Self::Running => Rule::Running,
+            Self::Certain => Rule::Certain,
+            Self::Unopened { .. } => Rule::Unopened,
+            Self::Resting => Rule::Resting,
+            Self::InNoBatch => Rule::Batch,
+            Self::InBatch { .. } => Rule::Chain,
+            Self::Flagged(flag) => match flag {
+                Flag::Disconnected => Rule::Disconnected,
+                Flag::RepeatedFailures => Rule::RepeatedFailures,
+                Flag::Waiting => Rule::WaitingAfterFaults,
+                Flag::BatteryLow => Rule::BatteryLow,
+                Flag::TooHot => Rule::TooHot,
+                Flag::OutsideHours => Rule::OutsideHours,
+                Flag::NetworkNotAllowed => Rule::NetworkNotAllowed,
+                Flag::DataCapReached => Rule::DataCapReached,
+                Flag::InUse => Rule::InUse,
+                Flag::Unbonded => Rule::Unbonded,
+                Flag::Banned => Rule::Banned,
+            },
+            Self::HandsFull => Rule::HandsFull,
+            Self::Benchmarked => Rule::Benchmarked,
+            Self::NotBelieved(_) => Rule::ReadingNotBelieved,
+            Self::Withheld(withheld) => match withheld {
+                Withheld::NoJob => Rule::NoJob,
+                Withheld::NothingOpen => Rule::NothingOpen,
+                Withheld::NothingInPool => Rule::Pool,
+                Withheld::TouchedByAccount => Rule::Account,
+                Withheld::Excluded => Rule::FailedBefore,
+                Withheld::OtherLane => Rule::Lane,
+                Withheld::KeptForTheFast => Rule::KeptForFast,
+                Withheld::KeptForTheTrusted => Rule::KeptForTrusted,
+                Withheld::OthersAreSooner { .. } => Rule::OthersSooner,
+                Withheld::OthersComeFirst => Rule::OthersFirst,
+                Withheld::Lacks(lack) => match lack {
+                    Lack::Hardware => Rule::Hardware,
+                    Lack::Region => Rule::Region,
+                    Lack::Connection => Rule::Line,
+                    Lack::Trust => Rule::Trusted,
+                    Lack::Gpu => Rule::Gpu,
+                    Lack::Class => Rule::Class,
+                    Lack::Version => Rule::Version,
+                    Lack::Processor => Rule::Processor,
+                    Lack::Bond => Rule::Bond,
+                },
+            },
+            Self::BondTooSmall { .. } => Rule::Bond,
+            Self::NotAsked => Rule::NotAsked,
+        }
+    }
+
+    /// As it is told, about no device in particular.
+    pub(super) fn reason(&self) -> Reason {
+        Reason {
+            rule: self.rule(),
+            words: self.to_string(),
+            devices: None,
+            device_ids: vec![],
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waits(WaitingFor::Upload) => f.write_str(
+                "parts of the job are not uploaded yet; `quern job resume` goes on",
+            ),
+            Self::Waits(WaitingFor::Devices) => f.write_str("no device is connected"),
+            Self::Waits(WaitingFor::Accounts { connected, needed }) => write!(
+                f,
+                "each task needs devices of {needed} accounts, and {connected} have one connected"
+            ),
+            Self::Waits(WaitingFor::Chain) => f.write_str(
+                "what there is to decide is decided; the chain has not finalised the last batch",
+            ),
+            Self::JobFailed => {
+                f.write_str("one of the job's tasks cannot be settled; the job ends")
+            }
+            Self::EndsJob(Impasse::Program(_)) => f.write_str(
+                "the devices agree that the program fails on it; the job ends, and `quern job show` \
+                 says how",
+            ),
+            Self::EndsJob(Impasse::Undecided) => f.write_str(
+                "no answer has a majority, and none would get one from as many devices as a task \
+                 may have; the job ends",
+            ),
+            Self::EndsJob(Impasse::Unopened) => f.write_str(
+                "what it reads opens on no device: its input or the job's key is wrong; the job ends, \
+                 so prepare the input anew and submit it as a new job",
+            ),
+            Self::Cancelled { until } => write!(
+                f,
+                "its owner cancelled the job: nothing more is given out, and what is finished is \
+                 settled until block {until}"
+            ),
+            Self::Deadline {
+                block,
+                margin,
+                deadline,
+            } => write!(
+                f,
+                "it is at block {block}, and within {margin} blocks of the job's deadline {deadline} \
+                 nothing is given out any more"
+            ),
+            Self::Running => f.write_str("a replica of it is being computed"),
+            Self::Certain => f.write_str(
+                "its answer is sure; the replicas that are missing are waited for a little longer",
+            ),
+            Self::Unopened { accounts: 1 } => f.write_str(
+                "a device could not open what it reads; if it opens nowhere, the job ends",
+            ),
+            Self::Unopened { accounts } => write!(
+                f,
+                "devices of {accounts} accounts could not open what it reads; if it opens nowhere, the \
+                 job ends"
+            ),
+            Self::Resting => f.write_str(
+                "the masternode could not hand a replica of it out; its operator finds why in its \
+                 log",
+            ),
+            Self::InNoBatch => f.write_str("it has its verdict, which goes into the next batch"),
+            Self::InBatch { sequence } => write!(
+                f,
+                "its verdict is in batch {sequence}, which the chain has not finalised yet"
+            ),
+            Self::Flagged(flag) => flag.fmt(f),
+            Self::HandsFull => f.write_str("the device holds as many tasks as it may"),
+            Self::Benchmarked => f.write_str("the device computes a benchmark first"),
+            Self::NotBelieved(bad) => bad.fmt(f),
+            Self::Withheld(withheld) => withheld.fmt(f),
+            Self::BondTooSmall { needed, bond } => f.write_str(&bonds::in_words(*needed, *bond)),
+            Self::NotAsked => {
+                f.write_str("nothing keeps the device from it: it gets it when it asks next")
+            }
+        }
+    }
+}
+
+/// What keeps devices from something, by rule.
+#[derive(Default)]
+pub(super) struct ByRule(BTreeMap<Rule, Reason>);
+
+impl ByRule {
+    pub(super) fn add(&mut self, why: &Why, device: DeviceId) {
+        let rule = self.0.entry(why.rule());
+        let reason = rule.or_insert_with(|| why.reason());
+        reason.devices = Some(reason.devices.unwrap_or(0).saturating_add(1));
+        if reason.device_ids.len() < REASON_DEVICES_MAX {
+            reason.device_ids.push(device);
+        }
+    }
+
+    /// The rule that keeps most devices first.
+    pub(super) fn reasons(self) -> Vec<Reason> {
+        let mut reasons: Vec<_> = self.0.into_values().collect();
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.devices));
+        reasons
+    }
+}
+
+/// Something that comes by itself at that time, to a replica if it is about one.
+pub(super) fn step(now: Tick, at: Tick, kind: StepKind, replica: Option<ReplicaIndex>) -> Step {
+    let words = match kind {
+        StepKind::AskedAgain => "its device is asked again, if it shows no step forward before",
+        StepKind::Rescued => "one more replica is opened, for a fast or trusted device",
+        StepKind::TakenBack => "it is taken from its device and opened for others",
+        StepKind::OpenToAll => "it is for every device, whatever its lane and however fast",
+        StepKind::UntrustedToo => "it is for devices that are not trusted too",
+        StepKind::SlowToo => "slow devices get it too, if nobody takes anything of the job before",
+        StepKind::Woken => "it is open again",
+        StepKind::Ranked => "devices are ranked again, and stand in other pools perhaps",
+        StepKind::DecidedWithoutRest => "it is decided without the replicas that nobody has",
+        StepKind::Batched => "its verdict goes into a batch, at the latest",
+        StepKind::SentAgain => "the batch is sent again, if the chain has not counted it before",
+        StepKind::WaitEnds => "its wait after faults is over, and it may take one task",
+        StepKind::Other => "something happens",
+    };
+    Step {
+        step: kind,
+        in_s: at.since(now).div_ceil(1_000),
+        replica,
+        words: words.into(),
+    }
+}
