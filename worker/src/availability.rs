@@ -51,9 +51,9 @@ pub struct Availability {
     pub line: Option<Line>,
     /// Bytes a calendar month that may be moved, both ways together.
     pub data_bytes_per_month_max: Option<u64>,
-    /// The part of the processor's threads that may run tasks.
+    /// The part of the processor's time, of all its threads together, that tasks may take, in percent.
     pub cpu_percent: u8,
-    /// The part of the memory that tasks may have.
+    /// The part of the memory that tasks may have, in percent.
     pub memory_percent: u8,
     /// The machine is used only while nobody uses it.
     pub only_when_idle: Option<OnlyWhenIdle>,
@@ -106,10 +106,13 @@ impl Availability {
         }
     }
 
-    /// Threads that may run tasks: the owner's share, rounded down, and never none.
-    pub fn threads_max(&self, threads: u32) -> u32 {
-        let share = u64::from(threads) * u64::from(self.cpu_percent) / 100;
-        u32::try_from(share).unwrap_or(threads).max(1)
+    /// How much of one thread's time tasks may take, in hundredths from 1 to 100, where there are so
+    /// many threads. One task runs at a time, on one thread, so the owner's share of all of them is all
+    /// its own. A machine that does not tell its threads counts as one that has a single one.
+    pub fn thread_percent(&self, threads: Option<u32>) -> u8 {
+        let threads = threads.unwrap_or(1).max(1);
+        let share = u32::from(self.cpu_percent).saturating_mul(threads);
+        u8::try_from(share).map_or(100, |share| share.min(100))
     }
 
     /// Memory that all tasks together may have, of so much, in the same unit.

@@ -1,7 +1,8 @@
 //! Benchmarks: programs that a masternode sends to learn how fast the processor is.
 //!
-//! They run where tasks run, and as tasks of the pinned class do. Whatever else may run programs
-//! here, see [`crate::bench::Executor`], has no part in it: nothing is sealed, signed or paid.
+//! They run where tasks run, as tasks of the pinned class do, and at the pace that the machine's owner
+//! allows, for that is what masternodes can count on. Whatever else may run programs here, see
+//! [`crate::bench::Executor`], has no part in it: nothing is sealed, signed or paid.
 
 use crate::{
     limits::{BENCHMARK_MEMORY_BYTES, BENCHMARK_MS_MAX},

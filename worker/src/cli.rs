@@ -96,7 +96,8 @@ pub enum CommandError {
 }
 
 /// Runs a worker with this executor until it is stopped: by SIGTERM or SIGINT once cleanly, twice at
-/// once.
+/// once. SIGHUP has it look whether its settings file has changed. A terminal that closes sends it too;
+/// the worker goes on, without a log.
 pub fn run<E: Executor>(args: &RunArgs, executor: E) -> Result<ExitCode, CommandError> {
     let settings = Settings::load(&args.config.config)?;
     start_log(&settings.log, args.json);
@@ -108,7 +109,8 @@ pub fn run<E: Executor>(args: &RunArgs, executor: E) -> Result<ExitCode, Command
         .map_err(CommandError::System)?;
     let ended = runtime.block_on(async {
         let stop = stop_signals().map_err(CommandError::System)?;
-        shell::run(settings, args.once, Box::new(executor), stop)
+        let reread = reread_signals().map_err(CommandError::System)?;
+        shell::run(settings, args.once, Box::new(executor), stop, reread)
             .await
             .map_err(CommandError::from)
     });
@@ -153,6 +155,23 @@ fn stop_signals() -> io::Result<mpsc::Receiver<()>> {
     Ok(stopped)
 }
 
+/// One message for signals to look at the settings file; several may be one.
+fn reread_signals() -> io::Result<mpsc::Receiver<()>> {
+    let (reread, told) = mpsc::channel(1);
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() && reread.send(()).await.is_ok() {}
+        });
+    }
+    // Elsewhere there is no such signal, and none ever comes.
+    #[cfg(not(unix))]
+    drop(reread);
+    Ok(told)
+}
+
 /// Logs to standard error; `RUST_LOG` overrides the level.
 fn start_log(log: &Log, json: bool) {
     let level = match log.level {
@@ -166,6 +185,9 @@ fn start_log(log: &Log, json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // What cannot be written, because the terminal has closed, is lost. To say so there is no other
+        // place, and trying it would end the worker.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     // An error says that a log was started before; it serves as well.
     let _ = if log.json || json {

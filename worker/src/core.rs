@@ -29,7 +29,8 @@
 //! # The machine's owner
 //!
 //! [`Event::Measured`] says how the machine is and whether its owner's rules let it be used; `offer`
-//! does what follows from it. `benchmark` runs what masternodes send to learn how fast it is.
+//! does what follows from it. [`Event::Allowed`] says how much memory one task may have; `memory`
+//! sees to it. `benchmark` runs what masternodes send to learn how fast the machine is.
 //!
 //! # Time
 //!
@@ -41,6 +42,7 @@ mod backoff;
 mod benchmark;
 mod event;
 mod exchange;
+mod memory;
 mod offer;
 mod session;
 mod stop;
@@ -57,7 +59,7 @@ use backoff::Backoff;
 use offer::Offer;
 use quern_primitives::{
     device::Class,
-    ids::{DeviceId, Digest},
+    ids::{DeviceId, Digest, JobId},
 };
 use quern_protocol::{
     Hello, Machine, Refusal, ReplicaId, Request, Response, WORKER_VERSION, Welcome,
@@ -87,7 +89,7 @@ pub struct CoreSettings {
     pub engines: Vec<(Class, Digest)>,
     /// What this machine is, as masternodes hear it.
     pub machine: Machine,
-    /// Memory that one task may have on this machine.
+    /// Memory that one task may have on this machine, until [`Event::Allowed`] says otherwise.
     pub memory_bytes_max: u64,
     /// How long a stopping worker lets the running task go on, in milliseconds.
     pub stop_grace_ms: u64,
@@ -108,6 +110,8 @@ pub struct Core {
     outgoing: BTreeMap<ReplicaId, Outgoing>,
     wish: Wish,
     offer: Offer,
+    /// The job of which the owner was last told that its tasks are too large for this machine.
+    told_too_large: Option<JobId>,
     /// The benchmark that runs.
     benchmarking: Option<benchmark::Running>,
     backoff: Backoff,
@@ -144,6 +148,7 @@ impl Core {
             outgoing,
             wish: Wish::default(),
             offer: Offer::default(),
+            told_too_large: None,
             benchmarking: None,
             backoff,
             next_number: 0,
@@ -225,6 +230,7 @@ impl Core {
             Event::Ran { finished } => self.on_ran(now, finished),
             Event::Delivered { id } => self.on_delivered(now, id),
             Event::Measured { state, verdict } => self.on_measured(state, verdict),
+            Event::Allowed { memory_bytes_max } => self.on_allowed(memory_bytes_max),
             Event::Benchmarked { output } => self.on_benchmarked(output),
             Event::Stop => self.begin_stop(now),
         }

@@ -17,7 +17,7 @@
 //! | [`shell`] | carries out: connections, timers, signals, files |
 //! | [`mod@bench`] | one task from sealed shard to signed receipt |
 //! | [`device`] | the device's keys and their file |
-//! | [`settings`] | the settings file |
+//! | [`settings`] | the settings file, and what follows when it changes |
 //! | [`machine`] | what this machine is and how it is; reads files |
 //! | [`availability`] | the machine owner's preferences, and whether it may be used now; pure |
 //! | [`masternodes`] | where the masternodes are, from the chain or from the settings |

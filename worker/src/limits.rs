@@ -74,8 +74,8 @@ pub const COMPILED_MAX: usize = 8;
 /// Memory of a benchmark, as the protocol has it.
 pub const BENCHMARK_MEMORY_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How long a benchmark may run, in milliseconds: what takes a minute tells that the machine is slow,
-/// and tasks wait meanwhile.
+/// How long a benchmark may run, rests left out, in milliseconds: what takes a minute tells that the
+/// machine is slow, and tasks wait meanwhile.
 pub const BENCHMARK_MS_MAX: u64 = 60_000;
 
 /// Stack of the thread that runs programs.

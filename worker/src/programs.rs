@@ -11,7 +11,7 @@ use quern_primitives::{
     limits::PROGRAM_BYTES_MAX,
 };
 use quern_protocol::Content;
-use quern_sandbox::{Engine, EngineError, Program, engine_digest};
+use quern_sandbox::{Engine, EngineError, Pace, Program, engine_digest};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,9 +23,17 @@ use std::{
 
 /// The engines of this machine, made when they are first needed.
 #[derive(Clone, Default)]
-pub(crate) struct Engines(Arc<Mutex<BTreeMap<Class, Engine>>>);
+pub(crate) struct Engines {
+    made: Arc<Mutex<BTreeMap<Class, Engine>>>,
+    pace: Pace,
+}
 
 impl Engines {
+    /// What the runs of all of them together keep to.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
     /// The classes this machine can run, with each one's engine as receipts name it. The pinned
     /// class is left out, and the reason told, on machines that lack what it needs.
     pub(crate) fn offered(&self) -> Result<Vec<(Class, Digest)>, EngineError> {
@@ -44,11 +52,11 @@ impl Engines {
     }
 
     pub(crate) fn engine(&self, class: Class) -> Result<Engine, EngineError> {
-        let mut engines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut engines = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = engines.get(&class) {
             return Ok(engine.clone());
         }
-        let engine = Engine::new(class)?;
+        let engine = Engine::paced(class, self.pace.clone())?;
         engines.insert(class, engine.clone());
         Ok(engine)
     }

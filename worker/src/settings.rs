@@ -1,7 +1,12 @@
 //! The settings file, `worker.toml`.
 //!
 //! Every key with its default is in [`template`], which `quern-worker init` writes. Paths are
-//! relative to the file's own folder.
+//! relative to the file's own folder. The file is read when the worker starts, and again when it
+//! changes; [`Settings::revision`] says what follows from that.
+
+mod revision;
+
+pub use revision::Revision;
 
 use crate::{
     availability::{self, Availability},
@@ -70,6 +75,8 @@ const MIB: u64 = 1024 * 1024;
 /// A worker's settings, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// The file they were read from.
+    pub file: PathBuf,
     /// The file of the device's secret keys.
     pub device_key: PathBuf,
     /// The data folder.
@@ -159,11 +166,13 @@ pub enum SettingsError {
         path: PathBuf,
     },
     /// A key is unknown or missing, or its value is of another kind.
-    #[error("the settings {path} cannot be read at the place shown; mend or remove the key")]
+    #[error("{} cannot be read; mend or remove the key", place(.path, *.line))]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// The line, the key and what is wrong.
+        /// The line, from 1, if that is known.
+        line: Option<usize>,
+        /// The key and what is wrong.
         source: Box<toml::de::Error>,
     },
     /// A number is not in its range.
@@ -211,6 +220,24 @@ pub enum SettingsError {
         "`masternodes` is set and `genesis` is not; set it to the hash of the chain's first block"
     )]
     NoGenesis,
+}
+
+impl SettingsError {
+    /// What is wrong beyond what the error itself says, in few words.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Syntax { source, .. } => Some(source.message().to_owned()),
+            other => std::error::Error::source(other).map(ToString::to_string),
+        }
+    }
+}
+
+fn place(path: &Path, line: Option<usize>) -> String {
+    let path = path.display();
+    match line {
+        Some(line) => format!("line {line} of the settings {path}"),
+        None => format!("the settings {path}"),
+    }
 }
 
 #[derive(Deserialize)]
@@ -298,25 +325,14 @@ fn default_stop_grace_s() -> u64 {
 impl Settings {
     /// Reads and checks a settings file.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        let read = |source| SettingsError::Read {
-            path: path.into(),
-            source,
-        };
-        let mut text = String::new();
-        let file = File::open(path).map_err(read)?;
-        file.take(SETTINGS_BYTES_MAX + 1)
-            .read_to_string(&mut text)
-            .map_err(read)?;
-        if text.len() as u64 > SETTINGS_BYTES_MAX {
-            return Err(SettingsError::TooLarge { path: path.into() });
-        }
-        Self::parse(&text, path)
+        Self::parse(&read(path)?, path)
     }
 
     /// Checks the text of a settings file; its path is what paths in it are relative to.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
         let file: Entries = toml::from_str(text).map_err(|source| SettingsError::Syntax {
             path: path.into(),
+            line: source.span().map(|span| line_at(text, span.start)),
             source: Box::new(source),
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -329,6 +345,7 @@ impl Settings {
         within("limits.programs_mib", programs_mib, 64, 1024 * 1024)?;
         within("stop_grace_s", file.stop_grace_s, 0, 24 * 3_600)?;
         Ok(Self {
+            file: path.into(),
             device_key: folder.join(file.device_key),
             data: folder.join(file.data),
             source: source(file.chain, file.genesis, file.masternodes)?,
@@ -355,6 +372,29 @@ impl Settings {
         });
         self.memory_bytes_max.min(share)
     }
+}
+
+/// The text of a settings file.
+pub(crate) fn read(path: &Path) -> Result<String, SettingsError> {
+    let read = |source| SettingsError::Read {
+        path: path.into(),
+        source,
+    };
+    let mut text = String::new();
+    let file = File::open(path).map_err(read)?;
+    file.take(SETTINGS_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(read)?;
+    if text.len() as u64 > SETTINGS_BYTES_MAX {
+        return Err(SettingsError::TooLarge { path: path.into() });
+    }
+    Ok(text)
+}
+
+/// The number of the line, from 1, that a byte of a text is on.
+fn line_at(text: &str, byte: usize) -> usize {
+    let before = text.get(..byte).unwrap_or(text);
+    1 + before.matches('\n').count()
 }
 
 fn within(key: &'static str, found: u64, least: u64, most: u64) -> Result<(), SettingsError> {
@@ -530,6 +570,20 @@ mod tests {
         ] {
             let told = refusal(text);
             assert!(told.contains(key) && told.contains(mend), "{text}\n{told}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_line() {
+        for (text, line) in [
+            ("[availability]\ncpu_percent = \"much\"", 3),
+            ("[availability]\n\ncpu_percent = = 25\n", 4),
+            ("colour = 1", 2),
+        ] {
+            let error = parse(&format!("{CHAIN}{text}")).unwrap_err();
+            let told = error.to_string();
+            assert!(told.starts_with(&format!("line {line} of ")), "{told}");
+            assert!(error.detail().is_some(), "{told}");
         }
     }
 

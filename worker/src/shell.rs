@@ -1,5 +1,5 @@
 //! Carries out what the core decides: connections, timers, files, the thread that does the tasks. And
-//! tells it what is seen of the machine.
+//! tells it what is seen of the machine and of its owner's preferences.
 //!
 //! Everything but the tasks themselves runs on one task of one runtime, so that nothing waits for a
 //! lock; the runtime may have a single thread.
@@ -8,19 +8,21 @@ mod gauge;
 mod in_hand;
 mod links;
 mod notices;
+mod settings_file;
 mod thread;
 
 use crate::{
-    availability::DataUsedError,
+    availability::{Availability, DataUsedError},
     bench::{Bench, Executor},
     benchmark::Benchmarks,
     core::{Core, CoreSettings, Effect, Event, Finished, Sealed, Tick},
     device::{DeviceSecrets, KeyFileError},
     limits::PAUSE_MS_MAX,
+    machine::Machine,
     masternodes::{Directory, LookUpError, Network},
     programs::{Engines, Programs, Store},
     reports::Reports,
-    settings::Settings,
+    settings::{Revision, Settings},
     telemetry,
     traffic::Traffic,
 };
@@ -30,7 +32,8 @@ use in_hand::InHand;
 use links::Links;
 use quern_primitives::ids::DeviceId;
 use quern_protocol::ReplicaId;
-use quern_sandbox::EngineError;
+use quern_sandbox::{EngineError, Pace};
+use settings_file::SettingsFile;
 use std::{
     collections::VecDeque,
     io,
@@ -39,7 +42,7 @@ use std::{
 };
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval_at},
+    time::{Interval, MissedTickBehavior, interval_at},
 };
 
 /// News that may wait for the shell.
@@ -111,13 +114,15 @@ enum News {
     },
     LookedUp(Box<Directory>, Result<Network, LookUpError>),
     Looked(Box<gauge::Reading>),
+    SettingsSeen(Box<settings_file::Found>),
     LookEnded,
 }
 
 /// Runs a worker until it is told to stop, or with `once` until one task is acknowledged.
 ///
-/// The first message on `stop` stops it cleanly, a second one at once. The executor is what runs
-/// programs: [`crate::bench::Sandbox`], unless it is a test's.
+/// The first message on `stop` stops it cleanly, a second one at once. One on `reread` has it look at
+/// the settings file now. The executor is what runs programs: [`crate::bench::Sandbox`], unless it is a
+/// test's.
 ///
 /// Boxed on both sides, so that all of it is compiled with this library and not with each program
 /// that calls it.
@@ -126,8 +131,9 @@ pub fn run(
     once: bool,
     executor: Box<dyn Executor>,
     stop: mpsc::Receiver<()>,
+    reread: mpsc::Receiver<()>,
 ) -> BoxFuture<'static, Result<Ended, WorkerError>> {
-    Box::pin(start(settings, once, executor, stop))
+    Box::pin(start(settings, once, executor, stop, reread))
 }
 
 async fn start(
@@ -135,6 +141,7 @@ async fn start(
     once: bool,
     executor: Box<dyn Executor>,
     mut stop: mpsc::Receiver<()>,
+    reread: mpsc::Receiver<()>,
 ) -> Result<Ended, WorkerError> {
     let secrets = DeviceSecrets::load(&settings.device_key)?;
     let data = |source| WorkerError::Data {
@@ -160,6 +167,8 @@ async fn start(
         once,
         seed: rand::random(),
     };
+    let pace = engines.pace().clone();
+    set_pace(&pace, &settings.availability, &machine);
     tracing::info!(device = %secrets.id(), restored = restored.len(), "the worker starts");
 
     let mut directory = Box::new(Directory::new(settings.source.clone()));
@@ -173,6 +182,8 @@ async fn start(
         core: Core::new(core_settings, restored),
         started,
         gauge,
+        pace,
+        machine,
         links: Links::new(
             secrets.signing_seed(),
             settings.prefer,
@@ -186,11 +197,22 @@ async fn start(
             news.clone(),
         ),
         reports,
+        file: SettingsFile::new(settings.file.clone(), news.clone()),
+        settings,
         news,
         received,
         told: 0,
     };
-    shell.run(network, directory, stop).await
+    shell.run(network, directory, stop, reread).await
+}
+
+/// Has tasks take no more of the processor's time than their part.
+fn set_pace(pace: &Pace, availability: &Availability, machine: &Machine) {
+    let percent = availability.thread_percent(machine.processor.threads);
+    pace.set_percent(percent);
+    if percent < 100 {
+        tracing::info!("`availability.cpu_percent` lets tasks run {percent} % of the time");
+    }
 }
 
 /// Asks for the masternodes until somebody answers.
@@ -213,6 +235,11 @@ struct Shell {
     core: Core,
     started: Instant,
     gauge: Gauge,
+    pace: Pace,
+    machine: Machine,
+    /// What is in force, and the file where that may change.
+    settings: Settings,
+    file: SettingsFile,
     links: Links,
     in_hand: InHand,
     reports: Reports,
@@ -228,13 +255,11 @@ impl Shell {
         network: Network,
         directory: Box<Directory>,
         mut stop: mpsc::Receiver<()>,
+        mut reread: mpsc::Receiver<()>,
     ) -> Result<Ended, WorkerError> {
         let mut stops = 0;
         let mut summary = tokio::time::interval(SUMMARY_EVERY);
-        let period = self.gauge.period();
-        let mut looks = interval_at(tokio::time::Instant::now() + period, period);
-        // After a sleep of the machine one look is enough.
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = every(self.gauge.period());
         // Whether the machine may be used is known before anybody is asked for anything. Finding the
         // masternodes may have taken long.
         self.gauge.look();
@@ -242,6 +267,9 @@ impl Shell {
         self.learn(network)?;
         self.look_up_later(directory);
         loop {
+            if looks.period() != self.gauge.period() {
+                looks = every(self.gauge.period());
+            }
             let wakeup = self.core.next_wakeup();
             let left = tokio::select! {
                 news = self.received.recv() => match news {
@@ -261,10 +289,18 @@ impl Shell {
                     self.summarise();
                     false
                 }
-                _ = looks.tick() => match self.gauge.look() {
-                    Some(measured) => self.tell(measured)?,
-                    None => false,
-                },
+                Some(()) = reread.recv() => {
+                    tracing::info!("the settings file is read again");
+                    self.file.look(true);
+                    false
+                }
+                _ = looks.tick() => {
+                    self.file.look(false);
+                    match self.gauge.look() {
+                        Some(measured) => self.tell(measured)?,
+                        None => false,
+                    }
+                }
             };
             if left {
                 return Ok(self.leave().await);
@@ -337,8 +373,39 @@ impl Shell {
                 Some(measured) => self.tell(measured),
                 None => Ok(false),
             },
+            News::SettingsSeen(found) => match self.file.looked(*found) {
+                Some(Ok(read)) => self.revise(&read),
+                Some(Err(error)) => {
+                    let detail = error.detail();
+                    tracing::warn!(detail, "the preferences stay as they were: {error}");
+                    Ok(false)
+                }
+                None => Ok(false),
+            },
             News::LookEnded => Err(WorkerError::LookEnded),
         }
+    }
+
+    /// Does what follows from a settings file that has changed.
+    fn revise(&mut self, read: &Settings) -> Result<bool, WorkerError> {
+        let Revision {
+            availability,
+            waiting,
+        } = self.settings.revision(read);
+        if !waiting.is_empty() {
+            let keys = waiting.join("`, `");
+            tracing::warn!("a change of `{keys}` is followed when the worker is started again");
+        }
+        let Some(availability) = availability else {
+            return Ok(false);
+        };
+        tracing::info!("the preferences have changed, and are followed from now on");
+        set_pace(&self.pace, &availability, &self.machine);
+        self.gauge.revise(availability.clone());
+        self.settings.availability = availability;
+        let memory_bytes_max = self.settings.task_memory_bytes(self.machine.ram_mib);
+        let has_left = self.tell(Event::Allowed { memory_bytes_max })?;
+        Ok(self.tell(self.gauge.measured())? || has_left)
     }
 
     /// Tells the core, and carries out what it wants; true when the worker is to leave.
@@ -445,6 +512,13 @@ impl Shell {
             acknowledged: self.core.acknowledged(),
         }
     }
+}
+
+/// From one period on, and then at each. After a sleep of the machine one time is enough.
+fn every(period: Duration) -> Interval {
+    let mut interval = interval_at(tokio::time::Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 async fn sleep_until(started: Instant, wakeup: Option<Tick>) {

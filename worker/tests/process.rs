@@ -14,9 +14,16 @@ use quern_worker::{
 use std::{
     path::Path,
     process::{ExitStatus, Output, Stdio},
+    time::Duration,
 };
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+};
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs for more than a second, so that its report is worth keeping, and writes nothing.
 const LONG: &str = r#"(module
@@ -75,6 +82,29 @@ async fn signal(child: &Child, name: &str) {
 
 async fn ended(office: &mut Office, mut child: Child) -> ExitStatus {
     office.during(child.wait()).await.unwrap()
+}
+
+/// Serves until the worker's log says this.
+async fn told(office: &mut Office, log: &mut Lines<BufReader<ChildStderr>>, words: &str) {
+    let said = async {
+        while let Some(line) = log.next_line().await.unwrap() {
+            if line.contains(words) {
+                return;
+            }
+        }
+        panic!("the worker ended");
+    };
+    let in_time = office.during(tokio::time::timeout(PATIENCE, said)).await;
+    assert!(in_time.is_ok(), "waited in vain for {words:?}");
+}
+
+/// A day some days from now, so that it is another one whenever the test ends, and the setting by
+/// which the machine may be used on that day alone.
+fn another_day() -> (String, String) {
+    let today = availability::now().week_minute().weekday();
+    let day = Weekday::ALL[(today as usize + 3) % 7].to_string();
+    let hours = format!("hours = [{:?}]\n", day[..3].to_lowercase());
+    (day, hours)
 }
 
 async fn prepared() -> (TempDir, Office) {
@@ -182,10 +212,7 @@ async fn a_worker_killed_in_the_middle_of_a_task_starts_clean() {
 #[tokio::test]
 async fn a_worker_outside_its_hours_asks_for_nothing_and_says_why() {
     let (folder, mut office) = prepared().await;
-    // Some days from now, so that it is another day whenever the test ends.
-    let today = availability::now().week_minute().weekday();
-    let other_day = Weekday::ALL[(today as usize + 3) % 7].to_string();
-    let hours = format!("hours = [{:?}]\n", other_day[..3].to_lowercase());
+    let (other_day, hours) = another_day();
     let settings = office.settings() + &hours;
     std::fs::write(folder.path().join("worker.toml"), settings).unwrap();
     office.add(1, &program(SHORT), b"");
@@ -207,4 +234,77 @@ async fn a_worker_outside_its_hours_asks_for_nothing_and_says_why() {
     let log = String::from_utf8(ended.stderr).unwrap();
     let reason = format!("outside `availability.hours`, which begin again on {other_day}");
     assert!(log.contains(&format!("withheld: {reason}")), "{log}");
+}
+
+#[tokio::test]
+async fn preferences_that_change_are_followed_and_what_is_of_no_use_changes_nothing() {
+    let (folder, mut office) = prepared().await;
+    let (_, hours) = another_day();
+    let settings = office.settings();
+    let mut child = command(folder.path(), &["run"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let write = |text: &str| std::fs::write(folder.path().join("worker.toml"), text).unwrap();
+    office
+        .until("the wish for work", |office| office.wants.contains(&2))
+        .await;
+
+    write(&format!("{settings}{hours}"));
+    signal(&child, "HUP").await;
+    told(
+        &mut office,
+        &mut log,
+        "withheld: outside `availability.hours`",
+    )
+    .await;
+
+    let broken = format!("{settings}cpu_percent = \"much\"\n");
+    write(&broken);
+    signal(&child, "HUP").await;
+    let line = broken.lines().count();
+    let stays = format!("the preferences stay as they were: line {line} of ");
+    told(&mut office, &mut log, &stays).await;
+
+    let other = settings.replace("stop_grace_s = 20", "stop_grace_s = 10");
+    assert_ne!(other, settings);
+    write(&other);
+    signal(&child, "HUP").await;
+    let waits = "a change of `stop_grace_s` is followed when the worker is started again";
+    told(&mut office, &mut log, waits).await;
+    told(&mut office, &mut log, "available again").await;
+    office
+        .until("what masternodes hear", |office| {
+            let mut heard = office.states.iter().map(|state| &state.unavailable);
+            let is_over = heard.next_back().is_some_and(Vec::is_empty);
+            is_over && heard.any(|reasons| *reasons == [Unavailable::OutsideHours])
+        })
+        .await;
+
+    signal(&child, "TERM").await;
+    assert!(ended(&mut office, child).await.success());
+}
+
+#[tokio::test]
+async fn a_worker_whose_terminal_closes_goes_on() {
+    let (folder, mut office) = prepared().await;
+    let mut child = command(folder.path(), &["run"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    office
+        .until("the wish for work", |office| office.wants.contains(&2))
+        .await;
+    // From now on nothing of its log can be written.
+    drop(child.stderr.take());
+    signal(&child, "HUP").await;
+    office.add(1, &program(SHORT), b"");
+    office
+        .until("the acknowledgement", |office| {
+            office.acknowledged.contains(&id(1))
+        })
+        .await;
+    signal(&child, "TERM").await;
+    assert!(ended(&mut office, child).await.success());
 }

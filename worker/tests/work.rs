@@ -108,7 +108,9 @@ impl Worker {
     fn start(folder: &TempDir, once: bool) -> Self {
         let settings = Settings::load(&folder.path().join("worker.toml")).unwrap();
         let (stop, stopped) = mpsc::channel(2);
-        let ended = tokio::spawn(shell::run(settings, once, Box::new(Sandbox), stopped));
+        let (_, reread) = mpsc::channel(1);
+        let run = shell::run(settings, once, Box::new(Sandbox), stopped, reread);
+        let ended = tokio::spawn(run);
         Self { stop, ended }
     }
 

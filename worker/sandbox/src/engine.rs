@@ -5,6 +5,7 @@ use crate::{
     inspect::survey,
     instrument::instrument,
     limits::{GLOBALS_MAX, RUNS_MAX, STACK_BYTES, TABLE_ELEMENTS_MAX, TABLES_MAX},
+    pace::Pace,
     pulse::Pulse,
     run::{Program, State},
     wasi,
@@ -50,6 +51,7 @@ struct Inner {
     linker: Linker<State>,
     class: Class,
     pulse: Pulse,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for Engine {
@@ -63,6 +65,11 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// An engine of this class; an error if this machine cannot offer it.
     pub fn new(class: Class) -> Result<Self, EngineError> {
+        Self::paced(class, Pace::default())
+    }
+
+    /// An engine of this class, whose runs keep to this pace.
+    pub fn paced(class: Class, pace: Pace) -> Result<Self, EngineError> {
         let start = |source: wasmtime::Error| EngineError::Start {
             address_space_bytes: u64::from(RUNS_MAX) * (TASK_MEMORY_BYTES_MAX + GUARD_BYTES),
             source: source.into(),
@@ -76,6 +83,7 @@ impl Engine {
             linker,
             class,
             pulse,
+            pace,
         })))
     }
 
@@ -103,6 +111,10 @@ impl Engine {
 
     pub(crate) fn pulse(&self) -> &Pulse {
         &self.0.pulse
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
     }
 }
 

@@ -17,8 +17,8 @@
 //! # What decides an outcome
 //!
 //! Program, invocation (input, arguments, environment, seed), limits without the wall time, the
-//! class, and the engine as [`engine_identity`] names it. Not: the machine, the time, what else
-//! runs, chance. What is the machine's alone is either a [`RunError`] or an exit for which
+//! class, and the engine as [`engine_identity`] names it. Not: the machine, the time, the [`Pace`],
+//! what else runs, chance. What is the machine's alone is either a [`RunError`] or an exit for which
 //! [`Exit::settled`] is `None`, and never an answer.
 //!
 //! - *Machine code.* In the pinned class all devices run the same code for one list of processor
@@ -31,13 +31,13 @@
 //! - *Time* is fuel: a program's clock goes a nanosecond with each.
 //! - *Randomness* is a stream that follows from the seed.
 //!
-//! # Stopping a run
+//! # Stopping a run, and letting it rest
 //!
 //! The engine looks at a counter at the head of every function and loop, next to its look at the
 //! fuel; a thread advances it every 20 ms while a program runs, and then the run looks at the
-//! clock and at its [`Cancel`]. On a path tracer this look costs one to two hundredths of the time.
-//! Looking only when a slice of fuel is used up would cost nothing, but needs the engine's
-//! asynchronous half and a second stack for each run.
+//! clock and at its [`Cancel`], and rests as its [`Pace`] demands. On a path tracer this look costs
+//! one to two hundredths of the time. Looking only when a slice of fuel is used up would cost
+//! nothing, but needs the engine's asynchronous half and a second stack for each run.
 //!
 //! # How it is built
 //!
@@ -55,8 +55,10 @@ mod invocation;
 mod limits;
 mod meter;
 mod outcome;
+mod pace;
 mod pulse;
 mod run;
+mod throttle;
 mod wasi;
 
 pub use cancel::Cancel;
@@ -68,5 +70,6 @@ pub use invocation::{Invocation, InvocationError, PROGRAM_NAME};
 pub use limits::*;
 pub use meter::prices;
 pub use outcome::{Exit, Outcome, TrapKind};
+pub use pace::Pace;
 pub use quern_primitives::device::Class;
 pub use run::Program;

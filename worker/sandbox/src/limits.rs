@@ -71,8 +71,8 @@ pub struct Limits {
     pub memory_bytes_max: u64,
     /// Bytes the program may write to standard output.
     pub output_bytes_max: u64,
-    /// How long this machine waits. It decides nothing about the task, only that this machine
-    /// gives up.
+    /// How long this machine waits, the rests of a [`Pace`](crate::Pace) left out. It decides nothing
+    /// about the task, only that this machine gives up.
     pub wall_time: Duration,
 }
 

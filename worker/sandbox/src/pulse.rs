@@ -8,7 +8,7 @@ use std::{
 };
 
 /// How often running programs look whether to go on: the delay of a cancellation, and the grain
-/// of the wall time.
+/// of the wall time and of a pace.
 const BEAT: Duration = Duration::from_millis(20);
 
 /// Advances an engine's epoch while programs run, and sleeps while none does.

@@ -7,6 +7,7 @@ use crate::{
     instrument::{STACK_EXPORT, START_EXPORT},
     limits::RUNS_MAX,
     meter::{Meter, Stop},
+    pace::Stint,
     wasi::World,
 };
 use std::time::Instant;
@@ -29,11 +30,12 @@ pub(crate) struct State {
     watch: Watch,
 }
 
-/// When this machine gives a run up.
+/// When this machine gives a run up, and when it lets it rest.
 struct Watch {
     /// `None` if it is too far away for the machine's clock.
     deadline: Option<Instant>,
     cancel: Cancel,
+    stint: Stint,
 }
 
 impl std::fmt::Debug for Program {
@@ -63,7 +65,8 @@ impl Program {
         self.ready.module().text()
     }
 
-    /// Runs the program once, on the calling thread, until it ends, meets a limit or is cancelled.
+    /// Runs the program once, on the calling thread, until it ends, meets a limit or is cancelled;
+    /// it rests as its engine's [`Pace`](crate::Pace) demands.
     ///
     /// The thread needs [`THREAD_STACK_BYTES_MIN`](crate::THREAD_STACK_BYTES_MIN) of stack. An
     /// error says that this machine failed, and nothing about the program; so do the exits for
@@ -75,9 +78,11 @@ impl Program {
         cancel: &Cancel,
     ) -> Result<Outcome, RunError> {
         limits.check()?;
+        let stint = self.engine.pace().begin(cancel);
         let watch = Watch {
-            deadline: Instant::now().checked_add(limits.wall_time),
+            deadline: stint.since().checked_add(limits.wall_time),
             cancel: cancel.clone(),
+            stint,
         };
         let meter = Meter::new(limits.fuel, limits.memory_bytes_max);
         let world = World::new(invocation, limits.output_bytes_max);
@@ -115,8 +120,8 @@ impl Program {
         // One more than the limit: see `Meter`.
         store.set_fuel(fuel.saturating_add(1)).map_err(machine)?;
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store: StoreContextMut<'_, State>| {
-            store.data().watch.look()?;
+        store.epoch_deadline_callback(|mut store: StoreContextMut<'_, State>| {
+            store.data_mut().watch.look()?;
             Ok(UpdateDeadline::Continue(1))
         });
         let _running = self.engine.pulse().run();
@@ -150,13 +155,17 @@ impl Program {
 }
 
 impl Watch {
-    fn look(&self) -> Result<(), Stop> {
+    fn look(&mut self) -> Result<(), Stop> {
+        let rested = self.stint.rest(Instant::now(), &self.cancel);
         if self.cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
+        self.deadline = self
+            .deadline
+            .and_then(|deadline| deadline.checked_add(rested));
         if self
             .deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
+            .is_some_and(|deadline| self.stint.since() >= deadline)
         {
             return Err(Stop::WallTime);
         }

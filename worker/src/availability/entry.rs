@@ -9,6 +9,9 @@ use std::fmt;
 /// `quern-worker init` writes.
 pub const TEMPLATE: &str = r#"
 [availability]
+# What is changed in this table is followed while the worker runs, within 30 seconds, or at once when
+# it gets the signal SIGHUP. All above it is taken when the worker starts.
+
 # When the machine may be used: days, times, or both, in the machine's own time zone. A span that
 # ends before it begins goes on until the next day. Without this key: always.
 # hours = ["mon-fri 18:00-08:00", "sat-sun"]
@@ -23,8 +26,9 @@ pub const TEMPLATE: &str = r#"
 # Data it may send and receive in a calendar month, in MB. Without this key: any.
 # data_mb_per_month = 100000
 
-# The part of the processor's threads and of the memory that tasks may have, in percent, from 1 to
-# 100.
+# The part of the processor's time, of all its threads together, and of the memory that tasks may
+# have, in percent, from 1 to 100. A task runs on one thread; where that is more than its part of the
+# time, it runs and rests in turn. Tasks that may need more than the memory are not taken.
 cpu_percent = 100
 memory_percent = 100
 

@@ -268,10 +268,20 @@ fn a_cable_that_leads_to_a_telephone_network_is_mobile() {
 }
 
 #[test]
-fn shares_are_rounded_down_and_one_thread_is_left() {
-    let rules = parse("cpu_percent = 50\nmemory_percent = 25");
-    let threads = [0, 1, 3, 4, u32::MAX].map(|threads| rules.threads_max(threads));
-    assert_eq!(threads, [1, 1, 1, 2, u32::MAX / 2]);
+fn a_share_of_all_threads_is_a_part_of_one_or_all_of_it() {
+    let quarter = parse("cpu_percent = 25");
+    let parts = [1, 2, 3, 4, u32::MAX].map(|threads| quarter.thread_percent(Some(threads)));
+    assert_eq!(parts, [25, 50, 75, 100, 100]);
+    // What is not known is taken as the least there can be.
+    let unknown = [None, Some(0)].map(|threads| quarter.thread_percent(threads));
+    assert_eq!(unknown, [25, 25]);
+    assert_eq!(parse("cpu_percent = 1").thread_percent(Some(1)), 1);
+    assert_eq!(Availability::default().thread_percent(None), 100);
+}
+
+#[test]
+fn a_share_of_the_memory_is_rounded_down() {
+    let rules = parse("memory_percent = 25");
     assert_eq!(rules.memory_max(4_097), 1_024);
     assert_eq!(Availability::default().memory_max(u64::MAX), u64::MAX);
 }

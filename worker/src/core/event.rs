@@ -72,6 +72,11 @@ pub enum Event {
         /// Whether its owner's rules let it be used.
         verdict: Verdict,
     },
+    /// The machine's owner lets one task have so much memory from now on.
+    Allowed {
+        /// Bytes.
+        memory_bytes_max: u64,
+    },
     /// The benchmark has ended.
     Benchmarked {
         /// What its program wrote; `None` if there is nothing to answer.
@@ -279,6 +284,16 @@ pub enum Notice {
         id: ReplicaId,
         /// Why.
         fault: Fault,
+    },
+    /// Tasks of a job are not taken, because they may need more memory than one may have here. It is
+    /// told of the first of them.
+    TooLarge {
+        /// The task's replica.
+        id: ReplicaId,
+        /// Memory that it may need, in bytes.
+        memory_bytes: u64,
+        /// Memory that it may have, in bytes.
+        memory_bytes_max: u64,
     },
     /// The machine is not used, or for other reasons than before.
     Withheld {

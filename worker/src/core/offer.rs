@@ -17,7 +17,7 @@ use super::{
     task::Stage,
 };
 use crate::availability::{Verdict, Withheld};
-use quern_protocol::State;
+use quern_protocol::{HandBackReason, State};
 
 /// What was seen of the machine last.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ impl Core {
         self.give_back_waiting();
         self.drop_benchmarks();
         if is_urgent {
-            self.give_back(|task| task.stage == Stage::Queued);
+            self.give_back(HandBackReason::Stopping, |task| task.stage == Stage::Queued);
             self.stop_benchmark();
         }
     }

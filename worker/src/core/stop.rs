@@ -51,26 +51,16 @@ impl Core {
     /// Gives back the tasks that only wait.
     pub(super) fn give_back_waiting(&mut self) {
         let running = task::running(&self.tasks);
-        self.give_back(|task| match task.stage {
-            Stage::Fetching | Stage::Prepared => true,
-            Stage::Queued => Some(task.id) != running,
-            Stage::Delivering => false,
-        });
+        self.give_back(HandBackReason::Stopping, |task| task.waits(running));
     }
 
-    pub(super) fn give_back(&mut self, which: impl Fn(&Task) -> bool) {
+    pub(super) fn give_back(&mut self, reason: HandBackReason, which: impl Fn(&Task) -> bool) {
         let (given, kept): (Vec<Task>, Vec<Task>) =
             std::mem::take(&mut self.tasks).into_iter().partition(which);
         self.tasks = kept;
         for Task { id, masternode, .. } in given {
             self.effects.push(Effect::Abandon { id });
-            self.hand_back(
-                masternode,
-                HandBack {
-                    id,
-                    reason: HandBackReason::Stopping,
-                },
-            );
+            self.hand_back(masternode, HandBack { id, reason });
         }
     }
 
@@ -79,7 +69,7 @@ impl Core {
             return;
         };
         if now >= stopping.run_until {
-            self.give_back(|task| task.stage == Stage::Queued);
+            self.give_back(HandBackReason::Stopping, |task| task.stage == Stage::Queued);
             // A delivery that takes longer is taken up when the worker starts again.
             self.tasks.clear();
         }

@@ -12,7 +12,20 @@ pub(super) struct Task {
     pub(super) id: ReplicaId,
     /// Whose it is.
     pub(super) masternode: DeviceId,
+    /// Memory that it may need.
+    pub(super) memory_bytes: u64,
     pub(super) stage: Stage,
+}
+
+impl Task {
+    /// Whether it only waits, if this is the one that runs.
+    pub(super) fn waits(&self, running: Option<ReplicaId>) -> bool {
+        match self.stage {
+            Stage::Fetching | Stage::Prepared => true,
+            Stage::Queued => Some(self.id) != running,
+            Stage::Delivering => false,
+        }
+    }
 }
 
 /// Where a task in hand is.

@@ -2,6 +2,7 @@
 
 mod benchmarks;
 mod giving_back;
+mod memory;
 mod offering;
 mod progress;
 mod stopping;

@@ -69,17 +69,21 @@ impl Core {
             // Given twice: it is in hand, or its report is on its way.
             return;
         }
-        let fits = self.tasks.len() < TASKS_IN_HAND_MAX
-            && assignment.limits.memory_bytes <= self.settings.memory_bytes_max
-            && self
-                .settings
-                .engines
-                .iter()
-                .any(|(class, _)| *class == assignment.class);
-        let refused = match (self.takes_none(), fits) {
-            (true, _) => Some(HandBackReason::Stopping),
-            (false, false) => Some(HandBackReason::NoRoom),
-            (false, true) => None,
+        let memory_bytes = assignment.limits.memory_bytes;
+        let is_runnable = self
+            .settings
+            .engines
+            .iter()
+            .any(|(class, _)| *class == assignment.class);
+        let refused = if self.takes_none() {
+            Some(HandBackReason::Stopping)
+        } else if self.is_too_large(memory_bytes) {
+            self.tell_too_large(id, memory_bytes);
+            Some(HandBackReason::NoRoom)
+        } else if self.tasks.len() >= TASKS_IN_HAND_MAX || !is_runnable {
+            Some(HandBackReason::NoRoom)
+        } else {
+            None
         };
         match refused {
             Some(reason) => self.hand_back(masternode, HandBack { id, reason }),
@@ -87,6 +91,7 @@ impl Core {
                 self.tasks.push(Task {
                     id,
                     masternode,
+                    memory_bytes,
                     stage: Stage::Fetching,
                 });
                 let assignment = Box::new(assignment);

@@ -76,9 +76,7 @@ impl Gauge {
             loaded => loaded?,
         };
         if rules.hours.is_some() {
-            let zone = availability::time_zone();
-            let zone = zone.as_deref().unwrap_or("not known, so UTC");
-            tracing::info!(zone, "`availability.hours` are in the machine's time zone");
+            tell_time_zone();
         }
         let places = Places::here(settings.data.clone());
         let read = move || {
@@ -106,6 +104,15 @@ impl Gauge {
         };
         gauge.judge();
         Ok((gauge, machine))
+    }
+
+    /// Goes by other rules from now on.
+    pub(super) fn revise(&mut self, rules: Availability) {
+        if rules.hours.is_some() && self.rules.hours.is_none() {
+            tell_time_zone();
+        }
+        self.rules = rules;
+        self.judge();
     }
 
     /// How often to look.
@@ -224,6 +231,12 @@ impl Gauge {
     }
 }
 
+fn tell_time_zone() {
+    let zone = availability::time_zone();
+    let zone = zone.as_deref().unwrap_or("not known, so UTC");
+    tracing::info!(zone, "`availability.hours` are in the machine's time zone");
+}
+
 fn tell(oddities: &[Oddity]) {
     for oddity in oddities {
         tracing::info!("{oddity}");
@@ -308,6 +321,27 @@ mod tests {
         assert!(gauge.look().is_none(), "it is told once");
         reading(&mut received).await;
         assert!(received.try_recv().is_err(), "one reading at a time");
+    }
+
+    #[tokio::test]
+    async fn other_rules_are_gone_by_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut gauge, ..) = started(&settings(folder.path(), "")).await;
+        gauge.used.add(availability::now().month(), 2_000_000);
+        let idle = settings(
+            folder.path(),
+            "data_mb_per_month = 1\nonly_when_idle = {}\nline = \"fibre\"",
+        );
+        gauge.revise(idle.availability);
+        let told = gauge.measured();
+        assert_eq!(
+            unavailable(&told),
+            [Unavailable::DataCapReached, Unavailable::InUse]
+        );
+        assert_eq!(gauge.period(), STATE_EVERY / LOOKS);
+        gauge.revise(settings(folder.path(), "data_mb_per_month = 3").availability);
+        assert_eq!(unavailable(&gauge.measured()), []);
+        assert_eq!(gauge.period(), STATE_EVERY);
     }
 
     #[tokio::test]

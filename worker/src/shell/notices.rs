@@ -2,6 +2,9 @@
 
 use crate::core::Notice;
 
+/// Bytes of a MiB.
+const MIB: u64 = 1024 * 1024;
+
 /// Tells the machine's owner.
 pub(super) fn log(notice: &Notice) {
     match notice {
@@ -16,6 +19,17 @@ pub(super) fn log(notice: &Notice) {
         Notice::Acknowledged { id } => tracing::debug!(?id, "acknowledged"),
         Notice::Discarded { id, reason } => tracing::debug!(?id, ?reason, "not wanted any more"),
         Notice::NotDone { id, fault } => tracing::warn!(?id, "a task was not done: {fault}"),
+        Notice::TooLarge {
+            id,
+            memory_bytes,
+            memory_bytes_max,
+        } => tracing::warn!(
+            ?id,
+            "not taken: a task of this job may need {} MiB of memory, and `limits.memory_mib` and \
+             `availability.memory_percent` leave {} MiB to one",
+            memory_bytes.div_ceil(MIB),
+            memory_bytes_max / MIB,
+        ),
         Notice::Withheld { verdict } => tracing::info!("withheld: {verdict}"),
         Notice::Available => tracing::info!("available again"),
         Notice::Stopping { finishes: Some(id) } => {

@@ -237,6 +237,10 @@ impl World {
         if self.trouble(60) {
             self.look();
         }
+        if self.trouble(80) {
+            let memory_bytes_max = self.draw(2) << 30;
+            self.tell(Event::Allowed { memory_bytes_max });
+        }
     }
 
     /// The machine's owner comes, goes, or does nothing.
@@ -342,6 +346,8 @@ impl World {
             }
             Effect::Prepare { assignment, .. } => {
                 let id = assignment.id;
+                let may_have = self.core.settings.memory_bytes_max;
+                assert!(assignment.limits.memory_bytes <= may_have);
                 self.taken.insert(id);
                 let event = if self.trouble(10) {
                     Event::Failed {
@@ -493,6 +499,8 @@ impl World {
     pub(super) fn settle(&mut self) {
         self.calm = true;
         self.tell(measured(&[]));
+        let memory_bytes_max = settings().memory_bytes_max;
+        self.tell(Event::Allowed { memory_bytes_max });
         for _ in 0..20_000 {
             self.step();
             let is_quiet = self.core.unacknowledged().count() == 0 && self.lost().is_empty();
