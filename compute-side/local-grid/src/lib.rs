@@ -64,6 +64,8 @@ pub struct Plan {
     pub masternode: bool,
     /// How long a verdict waits for others to be settled with, in seconds.
     pub settle_wait_seconds: u32,
+    /// Further lines of the masternode's settings file, each with its line feed.
+    pub masternode_settings: String,
 }
 
 impl Plan {
@@ -75,6 +77,7 @@ impl Plan {
             programs: None,
             masternode: true,
             settle_wait_seconds: 4,
+            masternode_settings: String::new(),
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 const STOP_GRACE: Duration = Duration::from_secs(20);
 
 /// How long one look at whether a process is ready may take.
-const ATTEMPT: Duration = Duration::from_secs(3);
+const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Lines of a log shown with an error.
 const LINES_SHOWN: usize = 12;

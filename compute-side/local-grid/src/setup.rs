@@ -14,17 +14,22 @@ use quern_worker::device::DeviceSecrets;
 use std::{
     fs,
     future::ready,
-    net::{Ipv4Addr, TcpListener},
+    io,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
     path::Path,
     pin::pin,
 };
 
-/// What each worker bonds.
+/// What each worker bonds: enough for any task at the prices of genesis. The dearest, of the highest
+/// level with all the fuel there is, takes 215 ByteChips at most.
 const BOND: u128 = 1_000 * BYTECHIP;
 
 /// The worker that prefers QUIC, counted from one, so that both transports carry tasks. It is behind
 /// the two of a measurement, which are to be alike.
 const QUIC_WORKER: usize = 3;
+
+/// Ports that are tried for one that is free for TCP and for UDP.
+const PORTS_TRIED_MAX: u32 = 16;
 
 /// A worker's preferences that hold no machine back: a grid of one machine runs on any, with an empty
 /// battery and under load.
@@ -105,7 +110,7 @@ async fn start_rest(
     let operator = development_account(OPERATOR)?;
     if plan.masternode {
         progress("starting the masternode");
-        let part = start_masternode(programs, folder, node_url, plan.settle_wait_seconds)?;
+        let part = start_masternode(programs, plan, node_url)?;
         let view = started
             .masternode
             .insert(part)
@@ -150,13 +155,7 @@ fn write(path: &Path, text: &str) -> Result<(), GridError> {
 }
 
 fn start_node(programs: &Programs, folder: &Path) -> Result<(Part, String), GridError> {
-    let free = || {
-        free_port().map_err(|source| GridError::Folder {
-            folder: folder.to_owned(),
-            source,
-        })
-    };
-    let (rpc_port, port) = (free()?, free()?);
+    let (rpc_port, port) = free_ports(folder)?;
     let base = folder.join("node");
     let arguments = [
         "--chain=dev",
@@ -192,24 +191,14 @@ async fn first_block(url: &str) -> Option<Chain> {
     (block.number > 0).then_some(chain)
 }
 
-fn start_masternode(
-    programs: &Programs,
-    folder: &Path,
-    node_url: &str,
-    settle_wait_seconds: u32,
-) -> Result<Part, GridError> {
+fn start_masternode(programs: &Programs, plan: &Plan, node_url: &str) -> Result<Part, GridError> {
+    let (folder, settle_wait_seconds) = (&plan.folder, plan.settle_wait_seconds);
     let own = folder.join("masternode");
     make_folder(&own)?;
     let settings = own.join("masternode.toml");
     let data = own.join("data");
-    let free = || {
-        free_port().map_err(|source| GridError::Folder {
-            folder: folder.to_owned(),
-            source,
-        })
-    };
     // Ports that stay the same when the masternode is restarted.
-    let (devices_port, jobs_port) = (free()?, free()?);
+    let (devices_port, jobs_port) = free_ports(folder)?;
     write(
         &settings,
         &format!(
@@ -219,7 +208,9 @@ fn start_masternode(
              listen = [\"/ip4/127.0.0.1/tcp/{devices_port}\", \"/ip4/127.0.0.1/udp/{devices_port}/quic-v1\"]\n\
              jobs_api_listen = \"127.0.0.1:{jobs_port}\"\n\
              settle_wait_seconds = {settle_wait_seconds}\n\
-             temperature_c_max = 110\n"
+             temperature_c_max = 110\n\
+             {}",
+            plan.masternode_settings
         ),
     )?;
     let arguments = vec!["--config".into(), settings.display().to_string()];
@@ -337,9 +328,45 @@ async fn register(
     Ok(())
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+/// Two ports that were free a moment ago.
+fn free_ports(folder: &Path) -> Result<(u16, u16), GridError> {
+    // Both are held until both are known, so that they are two.
+    let held = held_port().and_then(|(one, _udp)| {
+        let (other, _udp) = held_port()?;
+        Ok((one.local_addr()?.port(), other.local_addr()?.port()))
+    });
+    held.map_err(|source| GridError::Folder {
+        folder: folder.to_owned(),
+        source,
+    })
+}
+
+/// A port that nobody else has, neither for TCP nor for UDP.
+fn held_port() -> io::Result<(TcpListener, UdpSocket)> {
+    let mut tried = 0;
+    loop {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        tried += 1;
+        match UdpSocket::bind(tcp.local_addr()?) {
+            Ok(udp) => return Ok((tcp, udp)),
+            Err(error) if tried == PORTS_TRIED_MAX => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_two_and_free_for_tcp_and_for_udp() {
+        let (one, other) = free_ports(Path::new("grid")).unwrap();
+        assert_ne!(one, other);
+        for port in [one, other] {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+            UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        }
+    }
 }

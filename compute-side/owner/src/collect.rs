@@ -1,22 +1,32 @@
-//! Fetching, checking, opening and assembling a job's results.
+//! Fetching, checking, opening and assembling a job's results, while the job runs.
+//!
+//! Results are fetched in the order in which their tasks are decided, opened, checked, and kept in the
+//! job's folder. The output is put together in the order of the tasks, as soon as its next part is
+//! there. Whoever goes on after a crash fetches what is missing in the folder.
 
 use crate::{
     coordinator::{ApiFailure, Coordinator},
-    folder::{FolderError, JobFolder},
+    folder::{FolderError, JobFolder, at},
 };
 use quern_jobs_api::{ApiError, JobsApiClient, OwnerToken, TaskResult};
 use quern_primitives::{GenesisHash, TaskIndex};
 use quern_shards::{
     assemble::{AssembleError, Assembler, Placed},
     chunks::chunk_root,
-    keys::UnwrapError,
+    keys::{JobKey, UnwrapError},
+    manifest::ValidatedManifest,
     result::{OpenResultError, open_result},
     seal::sealed_bytes,
 };
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, Write},
+};
 
-/// Bytes of results that are held until those before them are here.
-const HELD_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes of results that are held in memory until those before them are here. Others are read again
+/// from the job's folder.
+const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Why results were not collected.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +89,202 @@ pub enum CollectError {
     Output(#[source] io::Error),
 }
 
+/// How much of a job's results is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollectProgress {
+    /// Results that are in the job's folder, opened and checked.
+    pub downloaded: u32,
+    /// Results that there will be: the job's tasks.
+    pub tasks: u32,
+}
+
+/// Fetches a job's results as they are decided, and puts the output together meanwhile.
+pub struct Collector<W> {
+    folder: JobFolder,
+    manifest: ValidatedManifest,
+    key: JobKey,
+    result_bytes_max: u64,
+    /// The tasks whose result is in the folder.
+    here: BTreeSet<TaskIndex>,
+    /// Results that the coordinator has told of.
+    told: u32,
+    output: Option<Output<W>>,
+}
+
+/// The output, as far as it is put together.
+struct Output<W> {
+    assembler: Assembler,
+    to: W,
+    bytes: u64,
+}
+
+impl<W: Write> Collector<W> {
+    /// Begins, or goes on with what is in the job's folder: what is there of the beginning of the output
+    /// is written to it at once. Without an output results are fetched and kept.
+    pub fn new(
+        genesis: GenesisHash,
+        folder: &JobFolder,
+        output: Option<W>,
+    ) -> Result<Self, CollectError> {
+        let manifest = folder.manifest(genesis)?;
+        let tasks = manifest.tasks();
+        let mut here = folder.tasks_with_result()?;
+        here.retain(|task| *task < tasks);
+        let output = output.map(|to| Output {
+            assembler: Assembler::new(tasks, HELD_BYTES_MAX),
+            to,
+            bytes: 0,
+        });
+        let mut collector = Self {
+            folder: folder.clone(),
+            key: folder.key()?,
+            result_bytes_max: folder.submission()?.result_bytes_max.into(),
+            manifest,
+            here,
+            told: 0,
+            output,
+        };
+        collector.assemble()?;
+        Ok(collector)
+    }
+
+    /// How much is here.
+    pub fn progress(&self) -> CollectProgress {
+        CollectProgress {
+            downloaded: self.here.len() as u32,
+            tasks: self.manifest.tasks(),
+        }
+    }
+
+    /// Whether every result is here.
+    pub fn is_whole(&self) -> bool {
+        self.first_missing().is_none()
+    }
+
+    fn first_missing(&self) -> Option<TaskIndex> {
+        (0..self.manifest.tasks()).find(|task| !self.here.contains(task))
+    }
+
+    /// Fetches the results of tasks that are decided and not here. `progress` hears of each. What was
+    /// fetched stays when it fails; so it does when it is dropped.
+    pub async fn fetch(
+        &mut self,
+        coordinator: &Coordinator,
+        mut progress: impl FnMut(CollectProgress),
+    ) -> Result<(), CollectError> {
+        let (job, token) = (self.folder.job(), coordinator.token(&self.folder)?);
+        // A coordinator that tells of more results than there are is not listened to.
+        while self.told < self.manifest.tasks() {
+            let page = coordinator
+                .client()
+                .results(job, token, self.told)
+                .await
+                .map_err(ApiFailure::from)?;
+            if page.is_empty() {
+                break;
+            }
+            for result in page {
+                if !self.here.contains(&result.task) {
+                    check_length(&result, self.result_bytes_max)?;
+                    let sealed = fetch(coordinator, &self.folder, token, &result).await?;
+                    self.take(&result, &sealed)?;
+                    progress(self.progress());
+                }
+                self.told = self.told.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens and checks a result, keeps it, and goes on with the output.
+    fn take(&mut self, result: &TaskResult, sealed: &[u8]) -> Result<(), CollectError> {
+        let task = result.task;
+        let context = self
+            .manifest
+            .result_context(task, result.replica, result.device);
+        let shard_key = self.manifest.shard_key(&self.key, task);
+        let (Some(context), Some(shard_key)) = (context, shard_key) else {
+            return Err(CollectError::Altered { task });
+        };
+        if chunk_root(sealed) != result.output_root {
+            return Err(CollectError::Altered { task });
+        }
+        let shard_key = shard_key.map_err(|source| CollectError::Key { task, source })?;
+        let plaintext = open_result(&shard_key, &context, &result.result_commitment, sealed)
+            .map_err(|source| CollectError::Open { task, source })?;
+        self.folder.put_result(task, &plaintext)?;
+        self.here.insert(task);
+        if let Some(output) = &mut self.output {
+            output.place(task, plaintext)?;
+        }
+        self.assemble()
+    }
+
+    /// Puts those results to the output that come next and are in the folder.
+    fn assemble(&mut self) -> Result<(), CollectError> {
+        let Some(output) = &mut self.output else {
+            return Ok(());
+        };
+        loop {
+            let next = output.assembler.next_task();
+            if !self.here.contains(&next) {
+                return Ok(());
+            }
+            let path = self.folder.result(next);
+            output.place(next, fs::read(&path).map_err(at(&path))?)?;
+        }
+    }
+
+    /// The output, if one was given and it is whole, with its bytes.
+    pub fn finish(self) -> Result<Option<(W, u64)>, CollectError> {
+        if let Some(task) = self.first_missing() {
+            return Err(CollectError::NotDone { task });
+        }
+        let Some(mut output) = self.output else {
+            return Ok(None);
+        };
+        output.to.flush().map_err(CollectError::Output)?;
+        Ok(Some((output.to, output.bytes)))
+    }
+
+    /// Why results are missing: the program of one fails, or it is not done. None if none is missing.
+    pub async fn why_missing(
+        &self,
+        coordinator: &Coordinator,
+    ) -> Result<Option<CollectError>, CollectError> {
+        let Some(task) = self.first_missing() else {
+            return Ok(None);
+        };
+        let token = coordinator.token(&self.folder)?;
+        let asked = coordinator
+            .client()
+            .read_result(self.folder.job(), token, task, 0)
+            .await
+            .map_err(ApiFailure::from);
+        Ok(Some(match asked {
+            Err(failed @ ApiFailure::Refused(ApiError::ProgramFailed { .. })) => failed.into(),
+            _ => CollectError::NotDone { task },
+        }))
+    }
+}
+
+impl<W: Write> Output<W> {
+    /// Takes the result of a task. What is not next and finds no room is in the folder, and taken from
+    /// there when its turn has come.
+    fn place(&mut self, task: TaskIndex, result: Vec<u8>) -> Result<(), CollectError> {
+        if let Placed::Ready(ready) = self.assembler.place(task, result)? {
+            for bytes in ready {
+                self.bytes += bytes.len() as u64;
+                self.to.write_all(&bytes).map_err(CollectError::Output)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Writes a job's results, opened and checked, one behind the other in task order. `progress` hears
-/// how many tasks of how many are written. Returns the bytes written.
+/// how many results of how many are here. Returns the bytes written. What was kept of them in the job's
+/// folder goes when all are written.
 pub async fn collect(
     coordinator: &Coordinator,
     genesis: GenesisHash,
@@ -88,67 +292,15 @@ pub async fn collect(
     output: &mut impl Write,
     mut progress: impl FnMut(u32, u32),
 ) -> Result<u64, CollectError> {
-    let manifest = folder.manifest(genesis)?;
-    let key = folder.key()?;
-    let token = coordinator.token(folder)?;
-    let result_bytes_max = u64::from(folder.submission()?.result_bytes_max);
-    let tasks = manifest.tasks();
-    let mut assembler = Assembler::new(tasks, HELD_BYTES_MAX);
-    let mut written = 0;
-    while assembler.next_task() < tasks {
-        let next = assembler.next_task();
-        let page = coordinator
-            .client()
-            .results(folder.job(), token, next)
-            .await
-            .map_err(ApiFailure::from)?;
-        if page.first().is_none_or(|result| result.task != next) {
-            return Err(missing(coordinator, folder, token, next).await);
-        }
-        for result in page {
-            let task = result.task;
-            if task != assembler.next_task() {
-                break;
-            }
-            check_length(&result, result_bytes_max)?;
-            let sealed = fetch(coordinator, folder, token, &result).await?;
-            let context = manifest.result_context(task, result.replica, result.device);
-            let shard_key = manifest.shard_key(&key, task);
-            let (Some(context), Some(shard_key)) = (context, shard_key) else {
-                return Err(CollectError::Altered { task });
-            };
-            let shard_key = shard_key.map_err(|source| CollectError::Key { task, source })?;
-            let plaintext = open_result(&shard_key, &context, &result.result_commitment, &sealed)
-                .map_err(|source| CollectError::Open { task, source })?;
-            if let Placed::Ready(ready) = assembler.place(task, plaintext)? {
-                for bytes in ready {
-                    written += bytes.len() as u64;
-                    output.write_all(&bytes).map_err(CollectError::Output)?;
-                }
-            }
-            progress(assembler.next_task(), tasks);
-        }
+    let mut collector = Collector::new(genesis, folder, Some(output))?;
+    let told = |now: CollectProgress| progress(now.downloaded, now.tasks);
+    collector.fetch(coordinator, told).await?;
+    if let Some(why) = collector.why_missing(coordinator).await? {
+        return Err(why);
     }
-    output.flush().map_err(CollectError::Output)?;
-    Ok(written)
-}
-
-/// Why a task has no result: its program fails, or it is not done.
-async fn missing(
-    coordinator: &Coordinator,
-    folder: &JobFolder,
-    token: OwnerToken,
-    task: TaskIndex,
-) -> CollectError {
-    let asked = coordinator
-        .client()
-        .read_result(folder.job(), token, task, 0)
-        .await
-        .map_err(ApiFailure::from);
-    match asked {
-        Err(failed @ ApiFailure::Refused(ApiError::ProgramFailed { .. })) => failed.into(),
-        _ => CollectError::NotDone { task },
-    }
+    let written = collector.finish()?;
+    folder.drop_results()?;
+    Ok(written.map_or(0, |(_, bytes)| bytes))
 }
 
 /// Whether a result can be as long as the coordinator says, before any of it is fetched: what is
@@ -186,16 +338,191 @@ async fn fetch(
         }
         sealed.extend_from_slice(&piece);
     }
-    match chunk_root(&sealed) == result.output_root {
-        true => Ok(sealed),
-        false => Err(CollectError::Altered { task: result.task }),
-    }
+    Ok(sealed)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_primitives::{DeviceId, Digest};
+    use crate::prepare::{Draft, Input, Terms, prepare};
+    use quern_primitives::{
+        AccountId, DeviceId, Digest,
+        device::Class,
+        job::{Agreement, ByteLevel, Preferences},
+    };
+    use quern_shards::{manifest::Assembly, result::seal_result};
+    use std::path::Path;
+
+    const GENESIS: GenesisHash = GenesisHash([7; 32]);
+    const TASKS: u32 = 4;
+
+    /// The folder of a job of four tasks.
+    fn prepared(jobs: &Path) -> JobFolder {
+        let input = |task: u32| {
+            let path = jobs.join(format!("input-{task}"));
+            fs::write(&path, task.to_le_bytes()).unwrap();
+            path
+        };
+        let draft = Draft {
+            program: b"a program".to_vec(),
+            input: Input::Prepared((0..TASKS).map(input).collect()),
+            arguments: vec![],
+            task_arguments: vec![],
+            assembly: Assembly::Concatenate,
+            terms: Terms {
+                agreement: Agreement::Single,
+                class: Class::Pinned,
+                preferences: Preferences::default(),
+                level: ByteLevel::Balanced,
+                fuel_per_task_max: 1,
+                memory_bytes_max: 1,
+                result_bytes_max: 1_000,
+                deadline: 100,
+                price_max: 1,
+            },
+        };
+        let owner = AccountId::new([1; 32]);
+        prepare(jobs, GENESIS, &owner, &draft, |_, _| {}).unwrap()
+    }
+
+    /// The result of a task; each has another length.
+    fn text(task: TaskIndex) -> Vec<u8> {
+        vec![b'a' + task as u8; task as usize * 10]
+    }
+
+    /// What a device made of a task, and what the coordinator tells of it.
+    fn made(folder: &JobFolder, task: TaskIndex) -> (TaskResult, Vec<u8>) {
+        let (manifest, key) = (folder.manifest(GENESIS).unwrap(), folder.key().unwrap());
+        let shard_key = manifest.shard_key(&key, task).unwrap().unwrap();
+        let device = DeviceId([5; 32]);
+        let context = manifest.result_context(task, 0, device).unwrap();
+        let sealed = seal_result(&shard_key, &context, &text(task)).unwrap();
+        let result = TaskResult {
+            task,
+            replica: 0,
+            device,
+            result_bytes: text(task).len() as u64,
+            sealed_bytes: sealed.bytes.len() as u64,
+            output_root: sealed.chunk_root,
+            result_commitment: sealed.commitment,
+        };
+        (result, sealed.bytes)
+    }
+
+    fn take(collector: &mut Collector<Vec<u8>>, folder: &JobFolder, task: TaskIndex) {
+        let (result, sealed) = made(folder, task);
+        collector.take(&result, &sealed).unwrap();
+    }
+
+    /// What is put together so far.
+    fn written(collector: &Collector<Vec<u8>>) -> &[u8] {
+        &collector.output.as_ref().unwrap().to
+    }
+
+    fn texts(tasks: impl IntoIterator<Item = TaskIndex>) -> Vec<u8> {
+        tasks.into_iter().flat_map(text).collect()
+    }
+
+    /// All orders of these tasks.
+    fn orders(tasks: &[TaskIndex]) -> Vec<Vec<TaskIndex>> {
+        if tasks.is_empty() {
+            return vec![vec![]];
+        }
+        let beginning_with = |first: &TaskIndex| {
+            let rest: Vec<_> = tasks.iter().copied().filter(|it| it != first).collect();
+            let ends = orders(&rest).into_iter();
+            let first = *first;
+            ends.map(move |end| [vec![first], end].concat())
+                .collect::<Vec<_>>()
+        };
+        tasks.iter().flat_map(beginning_with).collect()
+    }
+
+    #[test]
+    fn results_that_come_in_any_order_are_put_together_in_the_order_of_their_tasks() {
+        let jobs = tempfile::tempdir().unwrap();
+        let folder = prepared(jobs.path());
+        for order in orders(&[0, 1, 2, 3]) {
+            let mut collector = Collector::new(GENESIS, &folder, Some(Vec::new())).unwrap();
+            for (before, task) in (0..).zip(&order) {
+                assert_eq!(collector.progress().downloaded, before);
+                assert!(!collector.is_whole());
+                take(&mut collector, &folder, *task);
+            }
+            let whole = texts(0..TASKS);
+            let length = whole.len() as u64;
+            let finished = collector.finish().unwrap();
+            assert_eq!(finished, Some((whole, length)), "{order:?}");
+            folder.drop_results().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_output_goes_on_as_soon_as_its_next_part_is_there() {
+        let jobs = tempfile::tempdir().unwrap();
+        let folder = prepared(jobs.path());
+        let mut collector = Collector::new(GENESIS, &folder, Some(Vec::new())).unwrap();
+        for (task, until) in [(1, 0), (0, 2), (3, 2), (2, 4)] {
+            take(&mut collector, &folder, task);
+            assert_eq!(written(&collector), texts(0..until), "task {task}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_folder_after_a_crash_is_gone_on_with() {
+        let jobs = tempfile::tempdir().unwrap();
+        let folder = prepared(jobs.path());
+        let mut collector = Collector::new(GENESIS, &folder, None).unwrap();
+        take(&mut collector, &folder, 2);
+        take(&mut collector, &folder, 0);
+        drop(collector);
+        fs::write(folder.results().join("1.77.part"), b"half of it").unwrap();
+        let mut collector = Collector::new(GENESIS, &folder, Some(Vec::new())).unwrap();
+        assert_eq!(collector.progress().downloaded, 2);
+        assert_eq!(written(&collector), texts([0]));
+        take(&mut collector, &folder, 1);
+        assert_eq!(written(&collector), texts(0..3));
+        take(&mut collector, &folder, 3);
+        assert_eq!(written(&collector), texts(0..TASKS));
+    }
+
+    #[test]
+    fn a_job_that_ends_early_leaves_the_results_that_there_are() {
+        let jobs = tempfile::tempdir().unwrap();
+        let folder = prepared(jobs.path());
+        let mut collector = Collector::new(GENESIS, &folder, Some(Vec::new())).unwrap();
+        take(&mut collector, &folder, 0);
+        take(&mut collector, &folder, 3);
+        let refused = collector.finish();
+        assert!(matches!(refused, Err(CollectError::NotDone { task: 1 })));
+        for task in [0, 3] {
+            assert_eq!(fs::read(folder.result(task)).unwrap(), text(task));
+        }
+    }
+
+    #[test]
+    fn a_result_that_was_altered_is_not_kept() {
+        let jobs = tempfile::tempdir().unwrap();
+        let folder = prepared(jobs.path());
+        let mut collector = Collector::new(GENESIS, &folder, Some(Vec::new())).unwrap();
+        let (result, mut sealed) = made(&folder, 1);
+        let last = sealed.len() - 1;
+        sealed[last] ^= 1;
+        let refused = collector.take(&result, &sealed);
+        assert!(matches!(refused, Err(CollectError::Altered { task: 1 })));
+        let lie = TaskResult {
+            output_root: chunk_root(&sealed),
+            ..result.clone()
+        };
+        let refused = collector.take(&lie, &sealed);
+        assert!(matches!(refused, Err(CollectError::Open { task: 1, .. })));
+        let of_no_task = TaskResult { task: 9, ..result };
+        let refused = collector.take(&of_no_task, &sealed);
+        assert!(matches!(refused, Err(CollectError::Altered { task: 9 })));
+        assert_eq!(collector.progress().downloaded, 0);
+        assert!(folder.tasks_with_result().unwrap().is_empty());
+    }
 
     fn result(result_bytes: u64, sealed_bytes: u64) -> TaskResult {
         TaskResult {

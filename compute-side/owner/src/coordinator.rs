@@ -217,13 +217,25 @@ impl Coordinator {
         folder.owner_token(self.genesis, self.view.account.clone())
     }
 
-    /// Uploads key, manifest, program and shards: what is not there yet.
+    /// Uploads key, manifest, program and shards: what is not there yet. The job starts before the
+    /// shards come, and each becomes a task as soon as it is there.
     pub async fn upload(
+        &self,
+        folder: &JobFolder,
+        progress: impl FnMut(UploadProgress),
+    ) -> Result<(), CoordinatorError> {
+        let offer = self.begin(folder).await?;
+        self.upload_program(folder, &offer).await?;
+        self.upload_shards(folder, progress).await
+    }
+
+    /// Uploads the shards that are not there yet, after [`Coordinator::begin`]. Without the program
+    /// nothing of them is given out.
+    pub async fn upload_shards(
         &self,
         folder: &JobFolder,
         mut progress: impl FnMut(UploadProgress),
     ) -> Result<(), CoordinatorError> {
-        let offer = self.begin(folder).await?;
         let token = self.token(folder)?;
         let manifest = folder.manifest(self.genesis)?;
         let mut held: BTreeMap<TaskIndex, u64> = BTreeMap::new();
@@ -246,11 +258,6 @@ impl Coordinator {
             bytes: 0,
             total_bytes,
         };
-        let at_program = offer.program_bytes;
-        send_file(&folder.program(), at_program, |offset, piece| {
-            self.client.put_program(self.job, token, offset, piece)
-        })
-        .await?;
         for (task, shard) in (0..).zip(manifest.shards()) {
             let from = held.get(&task).copied().unwrap_or(0);
             if from < shard.sealed_bytes() {
@@ -304,6 +311,19 @@ impl Coordinator {
             offer.manifest_bytes,
             |offset, piece| self.client.put_manifest(self.job, token, offset, piece),
         )
+        .await
+    }
+
+    /// Uploads the program, from where the coordinator says that it is.
+    pub async fn upload_program(
+        &self,
+        folder: &JobFolder,
+        offer: &Offer,
+    ) -> Result<(), CoordinatorError> {
+        let token = self.token(folder)?;
+        send_file(&folder.program(), offer.program_bytes, |offset, piece| {
+            self.client.put_program(self.job, token, offset, piece)
+        })
         .await
     }
 

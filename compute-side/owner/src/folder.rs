@@ -7,6 +7,7 @@
 //! | `manifest` | the sealed manifest |
 //! | `program.wasm` | the program |
 //! | `shards/N` | the sealed shards |
+//! | `results/N` | the results that are here, opened, until the output is whole |
 //!
 //! A folder is made under another name and gets its own when it is whole.
 
@@ -18,6 +19,7 @@ use quern_shards::{
     manifest::{self, OpenManifestError, ValidatedManifest},
 };
 use std::{
+    collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
@@ -126,6 +128,16 @@ impl JobFolder {
         self.path.join("shards").join(task.to_string())
     }
 
+    /// Where the results are that are here.
+    pub fn results(&self) -> PathBuf {
+        self.path.join("results")
+    }
+
+    /// The result of a task, if it is here: opened and checked.
+    pub fn result(&self, task: TaskIndex) -> PathBuf {
+        self.results().join(task.to_string())
+    }
+
     /// What is or was submitted.
     pub fn submission(&self) -> Result<Submission, FolderError> {
         let path = self.path.join("submission");
@@ -174,11 +186,46 @@ impl JobFolder {
     /// Removes the sealed shards and the program, which the coordinator has; the key stays for the
     /// results.
     pub fn drop_uploads(&self) -> Result<(), FolderError> {
-        let shards = self.path.join("shards");
-        match fs::remove_dir_all(&shards) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&shards)(error)),
-            _ => Ok(()),
+        remove_folder(&self.path.join("shards"))
+    }
+
+    /// The tasks whose result is here.
+    pub(crate) fn tasks_with_result(&self) -> Result<BTreeSet<TaskIndex>, FolderError> {
+        let path = self.results();
+        let files = match fs::read_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            files => files.map_err(at(&path))?,
+        };
+        let mut tasks = BTreeSet::new();
+        for file in files {
+            let name = file.map_err(at(&path))?.file_name();
+            // What was being written when the program went down has another kind of name.
+            tasks.extend(
+                name.to_str()
+                    .and_then(|name| name.parse::<TaskIndex>().ok()),
+            );
         }
+        Ok(tasks)
+    }
+
+    /// Keeps the opened result of a task; it has its name only when it is whole and on disk.
+    pub(crate) fn put_result(&self, task: TaskIndex, bytes: &[u8]) -> Result<(), FolderError> {
+        let folder = self.results();
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(at(&folder))?;
+        // Two programs of the owner may fetch the same.
+        let part = format!("results/{task}.{}.part", std::process::id());
+        self.put(&part, bytes)?;
+        let path = self.result(task);
+        fs::rename(self.path.join(part), &path).map_err(at(&path))
+    }
+
+    /// Removes the results, once the output is whole.
+    pub fn drop_results(&self) -> Result<(), FolderError> {
+        remove_folder(&self.results())
     }
 
     pub(crate) fn put_key(&self, key: &JobKey) -> Result<(), FolderError> {
@@ -202,6 +249,14 @@ impl JobFolder {
         file.write_all(bytes)
             .and_then(|()| file.sync_all())
             .map_err(at(&path))
+    }
+}
+
+/// One that is not there need not be removed.
+fn remove_folder(path: &Path) -> Result<(), FolderError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => Ok(()),
     }
 }
 

@@ -3,12 +3,13 @@
 //! ```text
 //! Draft ──prepare──► JobFolder ──submit──► on the chain ──upload──► at its coordinator
 //!                        │                                              │
-//!                        └────────── collect ◄── results ◄── follow ────┘
+//!                        └──────── collect ◄── results, as decided ─────┘
 //! ```
 //!
 //! Everything that is needed later is in the job's folder before anything is spent, so that each
 //! step can be repeated after a crash: submitting finds that the job is on the chain, uploading
-//! resumes where it stopped, collecting starts with the first result that is missing.
+//! resumes where it stopped, collecting fetches the results that are not in the folder. Tasks are
+//! computed while shards are uploaded, and results fetched while tasks are computed.
 
 mod collect;
 mod coordinator;
@@ -18,7 +19,7 @@ mod prepare;
 mod submit;
 mod verify;
 
-pub use collect::{CollectError, collect};
+pub use collect::{CollectError, CollectProgress, Collector, collect};
 pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress};
 pub use folder::{FolderError, JobFolder};
 pub use masternodes::{Masternode, Masternodes, UnreachableError};

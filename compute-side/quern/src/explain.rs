@@ -7,13 +7,17 @@ mod task;
 use crate::{
     context::Context,
     device::DeviceArgs,
+    grid::words,
     masternodes::MasternodeArgs,
-    output::{Output, patiently},
+    output::{Output, patiently, table},
 };
 use clap::{Args, Subcommand};
-use quern_jobs_api::Reason;
-use quern_owner::{CoordinatorError, Masternode};
-use quern_primitives::{AccountId, JobId, TaskIndex, job::JobState};
+use quern_jobs_api::{Reason, Rule, Step};
+use quern_owner::Masternode;
+use quern_primitives::{
+    AccountId, JobId, TaskIndex,
+    job::{JobEnd, JobState},
+};
 use serde::Serialize;
 
 /// What can be explained.
@@ -21,7 +25,7 @@ use serde::Serialize;
 pub(crate) enum ExplainCommand {
     /// What keeps a job waiting
     Job(JobArgs),
-    /// What keeps a task of a job waiting, and where its replicas are
+    /// Where a task and its replicas are, what keeps it waiting, and what happens next
     Task(TaskArgs),
     /// What keeps a device from work, and what each job would give it
     Device(DeviceExplainArgs),
@@ -54,6 +58,14 @@ pub(crate) struct DeviceExplainArgs {
 /// Nobody can explain it.
 #[derive(Debug, thiserror::Error)]
 enum ExplainError {
+    /// The chain does not know the job.
+    #[error(
+        "the chain knows no job {job}; `quern job list` shows yours, and --node names a node of another chain"
+    )]
+    NoSuchJob { job: JobId },
+    /// The job does not have the task.
+    #[error("the job has no task {task}; it has {tasks}, counted from 0")]
+    NoSuchTask { task: TaskIndex, tasks: u32 },
     /// The job's coordinator is gone.
     #[error(
         "the chain does not say where the job's coordinator {account} is; name its address with --masternode"
@@ -69,23 +81,25 @@ enum ExplainError {
     Silent,
 }
 
-/// A job that no scheduler has.
+/// A job that no scheduler has: it is new, or over.
 #[derive(Debug, Serialize)]
 struct Unscheduled {
     job: JobId,
     #[serde(flatten)]
     state: JobState,
     reasons: Vec<Reason>,
+    /// What its owner can do, if it waits for nothing.
+    advice: Option<String>,
 }
 
 /// Does what is asked.
 pub(crate) async fn run(context: &Context, command: &ExplainCommand) -> anyhow::Result<()> {
     match command {
-        ExplainCommand::Job(args) => match scheduler(context, args).await? {
+        ExplainCommand::Job(args) => match scheduler(context, args, None).await? {
             Scheduler::At(masternode, job) => job::run(context, &masternode, job).await,
             Scheduler::Nowhere(unscheduled) => context.show(&unscheduled),
         },
-        ExplainCommand::Task(args) => match scheduler(context, &args.job).await? {
+        ExplainCommand::Task(args) => match scheduler(context, &args.job, Some(args.task)).await? {
             Scheduler::At(masternode, job) => task::run(context, &masternode, job, args.task).await,
             Scheduler::Nowhere(unscheduled) => context.show(&unscheduled),
         },
@@ -102,8 +116,12 @@ enum Scheduler {
     Nowhere(Unscheduled),
 }
 
-/// The masternode that is named, else the job's coordinator.
-async fn scheduler(context: &Context, args: &JobArgs) -> anyhow::Result<Scheduler> {
+/// The masternode that is named, else the coordinator of the job, which must have the task.
+async fn scheduler(
+    context: &Context,
+    args: &JobArgs,
+    task: Option<TaskIndex>,
+) -> anyhow::Result<Scheduler> {
     let job = context.job(&args.job)?;
     patiently("asking the chain", async {
         if let Some(masternode) = args.masternode.connect().await? {
@@ -111,7 +129,11 @@ async fn scheduler(context: &Context, args: &JobArgs) -> anyhow::Result<Schedule
         }
         let state = context.chain().await?.at_finalised().await?;
         let known = state.job(job).await?;
-        let known = known.ok_or(CoordinatorError::NoSuchJob { job })?;
+        let known = known.ok_or(ExplainError::NoSuchJob { job })?;
+        let tasks = known.submission.tasks;
+        if let Some(task) = task.filter(|task| *task >= tasks) {
+            return Err(ExplainError::NoSuchTask { task, tasks }.into());
+        }
         let Some(account) = known.state.coordinator().cloned() else {
             return Ok(Scheduler::Nowhere(Unscheduled::new(job, known.state)));
         };
@@ -128,24 +150,53 @@ impl Unscheduled {
     fn new(job: JobId, state: JobState) -> Self {
         let reasons = match state.is_open() {
             true => vec![Reason {
-                rule: "coordinator_not_drawn".into(),
+                rule: Rule::CoordinatorNotDrawn,
                 words: "its coordinator is drawn in the block after its submission, among the masternodes".into(),
                 devices: None,
+                device_ids: vec![],
             }],
             false => vec![],
+        };
+        let advice = match &state {
+            JobState::Submitted | JobState::Running { .. } | JobState::Settling { .. } => None,
+            JobState::Completed {
+                end: JobEnd::AllSettled,
+            } => Some(format!(
+                "`quern job result {job} --output FILE` fetches its results while its coordinator \
+                 keeps them, `quern job receipts {job}` what was paid for them"
+            )),
+            JobState::Completed { .. } | JobState::Cancelled | JobState::Expired => Some(format!(
+                "`quern job show {job}` says what was paid and what came back; `quern job submit` \
+                 hands it in again"
+            )),
         };
         Self {
             job,
             state,
             reasons,
+            advice,
         }
     }
+}
+
+/// What happens next, a line each; nothing if nothing does.
+fn next(steps: &[Step]) -> Option<String> {
+    let row = |step: &Step| {
+        let what = words::plain(&step.words);
+        let what = match step.replica {
+            Some(replica) => format!("{what} (replica {replica})"),
+            None => what,
+        };
+        vec![format!("in {}", words::span(step.in_s)), what]
+    };
+    let rows: Vec<_> = steps.iter().map(row).collect();
+    (!rows.is_empty()).then(|| table(&["next", "what happens"], &rows))
 }
 
 /// The answer in a line: what something waits for, or else how it stands.
 fn first_line(reason: Option<&Reason>, otherwise: impl FnOnce() -> String) -> String {
     match reason {
-        Some(reason) => format!("waits: {}", crate::grid::words::plain(&reason.words)),
+        Some(reason) => format!("waits: {}", words::plain(&reason.words)),
         None => otherwise(),
     }
 }
@@ -156,7 +207,9 @@ impl Output for Unscheduled {
         let line = first_line(self.reasons.first(), || {
             format!("waits for nothing: {state}")
         });
-        format!("{line}\njob  {}", self.job)
+        let mut lines = vec![line, format!("job  {}", self.job)];
+        lines.extend(self.advice.clone());
+        lines.join("\n")
     }
 }
 
@@ -164,7 +217,6 @@ impl Output for Unscheduled {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_primitives::job::JobEnd;
 
     #[test]
     fn a_job_without_a_scheduler_says_why() {
@@ -181,5 +233,14 @@ mod tests {
         let end = JobEnd::AllSettled;
         let over = Unscheduled::new(job, JobState::Completed { end }).people();
         assert!(over.starts_with("waits for nothing: completed"), "{over}");
+        let result = format!("\n`quern job result {job} --output FILE` fetches");
+        assert!(over.contains(&result), "{over}");
+        let expired = Unscheduled::new(job, JobState::Expired);
+        assert!(expired.people().contains("quern job submit"));
+        let json = serde_json::to_value(&expired).unwrap();
+        assert_eq!(json["state"], "expired");
+        assert_eq!(json["reasons"], serde_json::json!([]));
+        let advice = json["advice"].as_str();
+        assert!(advice.is_some_and(|advice| advice.contains("quern job show")));
     }
 }

@@ -1,7 +1,9 @@
-//! `quern grid`: the devices and jobs of a masternode, as its scheduler sees them.
+//! `quern grid`: the devices and jobs of a masternode, as its scheduler sees them, and the daily lottery
+//! among all devices.
 
 mod devices;
 pub(crate) mod live;
+mod lottery;
 mod watch;
 pub(crate) mod words;
 
@@ -17,6 +19,8 @@ pub(crate) enum GridCommand {
     Watch(watch::WatchArgs),
     /// The devices that a masternode knows, by rank
     Devices(devices::DevicesArgs),
+    /// A day's lottery: who stands higher for a day and why, drawn again from the chain
+    Lottery(lottery::LotteryArgs),
 }
 
 /// Does what is asked.
@@ -24,5 +28,6 @@ pub(crate) async fn run(context: &Context, command: &GridCommand) -> anyhow::Res
     match command {
         GridCommand::Watch(args) => watch::run(context, args).await,
         GridCommand::Devices(args) => devices::run(context, args).await,
+        GridCommand::Lottery(args) => lottery::run(context, args).await,
     }
 }

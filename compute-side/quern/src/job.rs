@@ -1,5 +1,6 @@
 //! `quern job`: handing jobs in, following them, and collecting what came of them.
 
+mod download;
 mod ending;
 mod follow;
 mod list;
@@ -30,8 +31,8 @@ pub(crate) enum JobCommand {
     Submit(submit::SubmitArgs),
     /// What a job would cost at most, without handing it in
     Quote(quote::QuoteArgs),
-    /// Follow a job until it is over
-    Watch(JobName),
+    /// Follow a job until it is over, and download its results meanwhile
+    Watch(follow::WatchArgs),
     /// Fetch, check and open a job's results
     Result(result::ResultArgs),
     /// Where a job stands, on the chain and at its coordinator
@@ -83,7 +84,7 @@ pub(crate) async fn run(context: &Context, command: &JobCommand) -> anyhow::Resu
     match command {
         JobCommand::Submit(args) => return submit::submit(context, args).await,
         JobCommand::Resume(args) => return submit::resume(context, args).await,
-        JobCommand::Watch(name) => return follow::run(context, name).await,
+        JobCommand::Watch(args) => return follow::run(context, args).await,
         JobCommand::Quote(args) => quote::run(context, args).await?,
         JobCommand::Result(args) => result::run(context, args).await?,
         JobCommand::Show(name) => status::run(context, name).await?,

@@ -1,10 +1,11 @@
-//! Sizes, spans of time and prices as people write them.
+//! Sizes, spans of time, days and prices as people write them.
 
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use quern_primitives::{
     Amount,
     amount::{self, ParseAmountError},
 };
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
 /// Seconds from one block to the next.
@@ -164,6 +165,59 @@ pub(crate) fn span_of_blocks(blocks: u64) -> String {
     }
 }
 
+/// A day of the calendar, in UTC, written as `2026-10-05`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Day(Date);
+
+/// A text is no day.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no day; write it as 2026-10-05")]
+pub(crate) struct ParseDayError {
+    text: String,
+}
+
+impl Day {
+    /// The day of a time in milliseconds since the beginning of 1970. One that is behind the calendar's
+    /// end is of its last day.
+    pub(crate) fn of_ms(ms: u64) -> Self {
+        let time = i64::try_from(ms).ok();
+        let time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let time = time.unwrap_or(Timestamp::MAX);
+        Self(time.to_zoned(TimeZone::UTC).date())
+    }
+}
+
+impl FromStr for Day {
+    type Err = ParseDayError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDayError> {
+        let error = || ParseDayError {
+            text: text.to_owned(),
+        };
+        // The calendar reads other forms too, with a time behind the day.
+        let fits = |(place, letter): (usize, u8)| match place {
+            4 | 7 => letter == b'-',
+            _ => letter.is_ascii_digit(),
+        };
+        if text.len() != 10 || !text.bytes().enumerate().all(fits) {
+            return Err(error());
+        }
+        text.parse().map(Self).map_err(|_| error())
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// An amount of ByteChips, written as `12.5`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Price(pub(crate) Amount);
@@ -306,6 +360,29 @@ mod tests {
     }
 
     #[test]
+    fn days_are_those_of_the_calendar_in_utc() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        assert_eq!(Day::of_ms(0), day("1970-01-01"));
+        assert_eq!(Day::of_ms(1_760_000_000_000), day("2025-10-09"));
+        assert_eq!(Day::of_ms(86_400_000 - 1), day("1970-01-01"));
+        assert_eq!(Day::of_ms(86_400_000).to_string(), "1970-01-02");
+        assert!(day("2024-02-29") < day("2024-03-01"));
+        assert_eq!(Day::of_ms(u64::MAX), day("9999-12-30"));
+        for text in [
+            "",
+            "2026-13-01",
+            "2025-02-29",
+            "5.10.2026",
+            "2026-10-5",
+            "2026-10-05T00:00",
+            "+2026-1-05",
+        ] {
+            let error = text.parse::<Day>().unwrap_err().to_string();
+            assert!(error.ends_with("write it as 2026-10-05"), "{error}");
+        }
+    }
+
+    #[test]
     fn dollars_are_whole_cents() {
         assert_eq!("10".parse::<Dollars>().unwrap().cents, 1_000);
         assert_eq!("0.05".parse::<Dollars>().unwrap().cents, 5);
@@ -329,6 +406,7 @@ mod tests {
             let _ = text.parse::<Span>();
             let _ = text.parse::<Price>();
             let _ = text.parse::<Dollars>();
+            let _ = text.parse::<Day>();
         }
 
         #[test]

@@ -184,3 +184,13 @@ fn keys_are_handed_over_as_written() {
     let accepted = accept_delegation(&secret, &delegation, &commitment, &delegated);
     assert_eq!(accepted.unwrap(), job_key());
 }
+
+#[test]
+fn an_owners_token_is_as_written() {
+    let purpose = Delegation {
+        genesis: GenesisHash(array("genesis")),
+        job: JobId(array("job")),
+        masternode: AccountId::new(array("masternode")),
+    };
+    assert_vector("owner token", job_key().owner_token(&purpose).to_bytes());
+}

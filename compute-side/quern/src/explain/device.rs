@@ -1,20 +1,20 @@
 //! What keeps a device from work, and what each job would give it.
 
-use super::{ExplainError, first_line};
+use super::{ExplainError, first_line, next};
 use crate::{
     context::Context,
     grid::words,
     masternodes::{Answer, MasternodeArgs, ask_each},
     output::{Output, patiently, table},
 };
-use quern_jobs_api::{ApiError, DeviceExplanation, JobForDevice, JobsApiClient as _, Reason};
+use quern_jobs_api::{ApiError, DeviceExplanation, JobForDevice, JobsApiClient as _, Reason, Rule};
 use quern_owner::ApiFailure;
 use quern_primitives::DeviceId;
 use serde::Serialize;
 
 /// The rule of a reason that is only a note: a figure that the device told was left out, and it works
 /// all the same.
-const NOTE_RULE: &str = "reading_not_believed";
+const NOTE_RULE: Rule = Rule::ReadingNotBelieved;
 
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
@@ -117,6 +117,7 @@ impl Output for Explained {
         if !explanation.reasons.is_empty() {
             parts.push(words::reasons(&explanation.reasons));
         }
+        parts.extend(next(&explanation.next));
         parts.join("\n\n")
     }
 }
@@ -126,13 +127,15 @@ impl Output for Explained {
 mod tests {
     use super::*;
     use crate::grid::words::tests::known_device;
+    use quern_jobs_api::{Step, StepKind};
     use quern_primitives::JobId;
 
     fn reason(words: &str) -> Reason {
         Reason {
-            rule: "rule".into(),
+            rule: Rule::Region,
             words: words.into(),
             devices: None,
+            device_ids: vec![],
         }
     }
 
@@ -150,6 +153,7 @@ mod tests {
                 job(2, Some(reason("every task is given out"))),
             ],
             reasons: vec![],
+            next: vec![],
         }
     }
 
@@ -176,7 +180,7 @@ mod tests {
         let mut free = explanation(true);
         free.jobs[1].reason = None;
         let mut note = reason("its temperature is not believed");
-        note.rule = NOTE_RULE.into();
+        note.rule = NOTE_RULE;
         free.reasons = vec![note];
         let free = Explained {
             explanation: free,
@@ -190,12 +194,23 @@ mod tests {
         assert!(text.contains("is not believed"), "{text}");
         let mut hot = explanation(true);
         hot.reasons = vec![reason("its processor is too hot")];
+        hot.next = vec![Step {
+            step: StepKind::Ranked,
+            in_s: 30,
+            replica: None,
+            words: "devices are ranked again".into(),
+        }];
         hot.jobs = vec![];
         let hot = Explained {
             explanation: hot,
             url: url(),
         };
-        assert!(hot.people().starts_with("waits: its processor is too hot"));
+        let text = hot.people();
+        assert!(text.starts_with("waits: its processor is too hot"));
+        assert!(
+            text.ends_with("in 30 s  devices are ranked again"),
+            "{text}"
+        );
         let json = serde_json::to_value(&hot).unwrap();
         assert_eq!(json["state"]["byte_rank"], 3);
         assert_eq!(json["jobs"], serde_json::json!([]));

@@ -70,12 +70,16 @@ impl Output for Explained {
                 (
                     "tasks",
                     format!(
-                        "{} of {} decided, {} settled, {} running, {} waiting",
+                        "{} of {} decided, {} settled, {} running, {} waiting{}",
                         status.decided,
                         status.tasks,
                         status.settled,
                         status.running,
-                        status.waiting
+                        status.waiting,
+                        match status.not_uploaded {
+                            0 => String::new(),
+                            shards => format!(" ({shards} not uploaded)"),
+                        }
                     ),
                 ),
                 (
@@ -110,7 +114,8 @@ impl Output for Explained {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_jobs_api::{JobStatus, Reason};
+    use quern_jobs_api::{JobStatus, Reason, Rule};
+    use quern_primitives::DeviceId;
 
     fn explained(reasons: Vec<Reason>) -> Explained {
         Explained(JobExplanation {
@@ -118,6 +123,7 @@ mod tests {
                 job: JobId([1; 32]),
                 phase: Phase::Computing,
                 tasks: 10,
+                not_uploaded: 0,
                 waiting: 7,
                 running: 2,
                 decided: 1,
@@ -141,14 +147,16 @@ mod tests {
     fn the_first_line_is_the_answer_and_the_rules_stand_below() {
         let reasons = vec![
             Reason {
-                rule: "accounts".into(),
+                rule: Rule::Accounts,
                 words: "devices of 1 account are connected,\u{1b}[2J 3 are needed".into(),
                 devices: None,
+                device_ids: vec![],
             },
             Reason {
-                rule: "region".into(),
+                rule: Rule::Region,
                 words: "they stand elsewhere".into(),
                 devices: Some(3),
+                device_ids: vec![DeviceId([2; 32])],
             },
         ];
         let explained = explained(reasons);
@@ -163,6 +171,7 @@ mod tests {
             "4 ranked devices meet what it asks for; 1 account is connected",
             "7 (5 in pool 2, 2 in pool 3, of 3 pools)",
             "region    3        they stand elsewhere",
+            "0x020202020202… +2",
         ] {
             assert!(text.contains(words), "{words}\n{text}");
         }
@@ -182,6 +191,8 @@ mod tests {
         assert!(!text.contains("what it says"), "{text}");
         moving.0.open = vec![0];
         assert!(moving.people().contains("0 (in 1 pool)"));
+        moving.0.status.not_uploaded = 3;
+        assert!(moving.people().contains("7 waiting (3 not uploaded)"));
         moving.0.status.phase = Phase::Closed;
         assert!(moving.people().starts_with("waits for nothing: it is over"));
     }

@@ -1,16 +1,21 @@
-//! What keeps a task waiting, and where its replicas are.
+//! Where a task and its replicas are, what keeps it waiting, and what happens next.
 
-use super::first_line;
+use super::{first_line, next};
 use crate::{
     context::Context,
     grid::words,
     output::{Output, fields, patiently, table},
 };
 use quern_jobs_api::{
-    JobsApiClient as _, ReplicaExplanation, ReplicaStage, TaskExplanation, TaskStage,
+    JobsApiClient as _, Lateness, ReplicaExplanation, ReplicaStage, TaskExplanation, TaskStage,
 };
 use quern_owner::{ApiFailure, Masternode};
-use quern_primitives::{JobId, TaskIndex};
+use quern_primitives::{
+    JobId, TaskIndex,
+    amount::display,
+    receipt::Exit,
+    verdict::{Finding, ReplicaFinding, Verdict},
+};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -30,33 +35,84 @@ pub(super) async fn run(
     context.show(&Explained(asked.await.map_err(ApiFailure::from)?))
 }
 
+impl Explained {
+    /// Where the task stands.
+    fn stage(&self) -> String {
+        let missing = || words::counted(self.0.missing, "replica");
+        let batch = || match self.0.batch {
+            Some(batch) => format!("in batch {batch}"),
+            None => "in a batch".into(),
+        };
+        match self.0.stage {
+            TaskStage::NotUploaded => "not uploaded yet".into(),
+            TaskStage::Untouched => format!("nothing is given out yet of its {}", missing()),
+            TaskStage::Open => format!("before the judge, {} not answered yet", missing()),
+            TaskStage::Decided => "decided, in no batch yet".into(),
+            TaskStage::Batched => format!("decided, {} on its way to the chain", batch()),
+            TaskStage::Settled => format!("settled {}", batch()),
+            TaskStage::EndsJob => "it cannot be settled, and ends its job".into(),
+        }
+    }
+}
+
 impl Output for Explained {
     fn people(&self) -> String {
-        let explanation = &self.0;
-        let stage = match explanation.stage {
-            TaskStage::Untouched => "no replica of it was given out yet",
-            TaskStage::Open => "it has no verdict yet",
-            TaskStage::Closed => "it has its verdict",
-        };
+        let (explanation, stage) = (&self.0, self.stage());
+        let mut pairs = vec![
+            ("job", explanation.job.to_string()),
+            ("task", explanation.task.to_string()),
+            ("stage", stage.clone()),
+        ];
+        pairs.extend(explanation.verdict.iter().map(|it| ("answer", answer(it))));
         let mut parts = vec![
             first_line(explanation.reasons.first(), || {
                 format!("waits for nothing: {stage}")
             }),
-            fields(&[
-                ("job", explanation.job.to_string()),
-                ("task", explanation.task.to_string()),
-                ("stage", stage.to_owned()),
-            ]),
+            fields(&pairs),
         ];
         if !explanation.replicas.is_empty() {
             let rows: Vec<_> = explanation.replicas.iter().map(row).collect();
             parts.push(table(&["replica", "stage", "for", "due", "device"], &rows));
         }
+        if let Some(verdict) = &explanation.verdict {
+            let rows: Vec<_> = verdict.replicas.iter().map(found).collect();
+            parts.push(table(&["replica", "found", "pay", "device"], &rows));
+        }
         if !explanation.reasons.is_empty() {
             parts.push(words::reasons(&explanation.reasons));
         }
+        parts.extend(next(&explanation.next));
         parts.join("\n\n")
     }
+}
+
+/// What was accepted, and for how much.
+fn answer(verdict: &Verdict) -> String {
+    match verdict.answer.exit {
+        Exit::Success => format!(
+            "accepted: {} bytes, {} fuel, {}",
+            verdict.answer.result_bytes,
+            verdict.answer.fuel,
+            display(verdict.price)
+        ),
+        _ => "the devices agree that the program fails on it".into(),
+    }
+}
+
+/// What a replica's device was found to have done, in columns.
+fn found(found: &ReplicaFinding) -> Vec<String> {
+    let finding = match found.finding {
+        Finding::Accepted => "accepted",
+        Finding::Incorrect => "incorrect",
+        Finding::Failed => "failed",
+        Finding::Delayed => "late",
+    };
+    vec![
+        found.replica.to_string(),
+        finding.to_owned(),
+        display(found.pay),
+        found.device.to_string(),
+    ]
 }
 
 /// Where a replica is, in columns.
@@ -64,8 +120,17 @@ fn row(replica: &ReplicaExplanation) -> Vec<String> {
     let nothing = String::new;
     let mut row = vec![replica.replica.to_string()];
     row.extend(match replica.state {
-        ReplicaStage::Open { pool, since_s } => [
-            format!("open in pool {pool}"),
+        ReplicaStage::Open {
+            pool,
+            turn,
+            of,
+            since_s,
+            rescue,
+        } => [
+            format!(
+                "turn {turn} of {of} in pool {pool}{}",
+                if rescue { ", for the fast first" } else { "" }
+            ),
             words::span(since_s),
             nothing(),
             nothing(),
@@ -75,9 +140,18 @@ fn row(replica: &ReplicaExplanation) -> Vec<String> {
             since_s,
             due_in_s,
             backup,
+            lateness,
         } => [
-            if backup { "backup" } else { "running" }.to_owned(),
-            words::span(since_s),
+            format!(
+                "{}{}",
+                if backup { "backup" } else { "running" },
+                match lateness {
+                    Lateness::OnTime => "",
+                    Lateness::Delayed => ", asked again",
+                    Lateness::Stale => ", stale",
+                }
+            ),
+            since_s.map_or_else(|| words::UNKNOWN.into(), words::span),
             match u64::try_from(due_in_s) {
                 Ok(left) => format!("in {}", words::span(left)),
                 Err(_) => format!("{} ago", words::span(due_in_s.unsigned_abs())),
@@ -104,68 +178,182 @@ fn row(replica: &ReplicaExplanation) -> Vec<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_jobs_api::Reason;
-    use quern_primitives::DeviceId;
+    use quern_jobs_api::{Reason, Rule, Step, StepKind};
+    use quern_primitives::{AccountId, DeviceId, Digest, receipt::Answer};
 
-    fn explained(stage: TaskStage, reasons: Vec<Reason>) -> Explained {
-        let replica = |replica, state| ReplicaExplanation { replica, state };
-        let running = |due_in_s, backup| ReplicaStage::Running {
-            device: DeviceId([2; 32]),
-            since_s: 40,
-            due_in_s,
-            backup,
-        };
-        let open = ReplicaStage::Open {
-            pool: 2,
-            since_s: 130,
-        };
-        let device = DeviceId([5; 32]);
+    fn explained(stage: TaskStage) -> Explained {
         Explained(TaskExplanation {
             job: JobId([1; 32]),
             task: 6,
             stage,
-            replicas: vec![
-                replica(0, open),
-                replica(1, running(20, false)),
-                replica(2, running(-5, true)),
-                replica(3, ReplicaStage::Answered { device }),
-            ],
-            reasons,
+            missing: 0,
+            replicas: vec![],
+            verdict: None,
+            batch: None,
+            reasons: vec![],
+            next: vec![],
         })
+    }
+
+    fn verdict(exit: Exit) -> Verdict {
+        let found = |replica, finding, pay| ReplicaFinding {
+            replica,
+            device: DeviceId([5; 32]),
+            account: AccountId::new([3; 32]),
+            finding,
+            receipt: None,
+            pay,
+        };
+        Verdict {
+            job: JobId([1; 32]),
+            task: 6,
+            answer: Answer {
+                result_commitment: Digest([1; 32]),
+                result_bytes: 12,
+                fuel: 345,
+                exit,
+            },
+            price: 100,
+            replicas: vec![
+                found(0, Finding::Accepted, 70),
+                found(1, Finding::Incorrect, 0),
+                found(2, Finding::Delayed, 0),
+            ],
+        }
     }
 
     #[test]
     fn each_replica_says_where_it_is_and_when_it_is_due() {
-        let reason = Reason {
-            rule: "other_lane".into(),
-            words: "the open replicas are drawn for other accounts".into(),
-            devices: None,
+        let replica = |replica, state| ReplicaExplanation { replica, state };
+        let running = |since_s, due_in_s, backup, lateness| ReplicaStage::Running {
+            device: DeviceId([2; 32]),
+            since_s,
+            due_in_s,
+            backup,
+            lateness,
         };
-        let explained = explained(TaskStage::Open, vec![reason]);
+        let open = |rescue| ReplicaStage::Open {
+            pool: 2,
+            turn: 3,
+            of: 120,
+            since_s: 130,
+            rescue,
+        };
+        let device = DeviceId([5; 32]);
+        let mut explained = explained(TaskStage::Open);
+        explained.0.missing = 5;
+        explained.0.replicas = vec![
+            replica(0, open(false)),
+            replica(1, running(Some(40), 20, false, Lateness::OnTime)),
+            replica(2, running(Some(40), -5, true, Lateness::Delayed)),
+            replica(3, running(None, -5, false, Lateness::Stale)),
+            replica(4, ReplicaStage::Answered { device }),
+            replica(5, open(true)),
+            replica(6, ReplicaStage::Resting),
+        ];
         let text = explained.people();
-        assert!(
-            text.starts_with("waits: the open replicas are drawn"),
-            "{text}"
-        );
+        let is_told = |words: &str| {
+            let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+            text.lines().any(|line| squeezed(line).starts_with(words))
+        };
         for words in [
-            "0        open in pool 2  2 min 10 s",
-            "1        running         40 s        in 20 s  0x0202",
-            "2        backup          40 s        5 s ago",
-            "3        answered",
+            "waits for nothing: before the judge, 5 replicas not answered yet",
+            "0 turn 3 of 120 in pool 2 2 min 10 s",
+            "1 running 40 s in 20 s 0x0202",
+            "2 backup, asked again 40 s 5 s ago 0x0202",
+            "3 running, stale - 5 s ago 0x0202",
+            "4 answered 0x0505",
+            "5 turn 3 of 120 in pool 2, for the fast first",
+            "6 rests",
         ] {
-            assert!(text.contains(words), "{words}\n{text}");
+            assert!(is_told(words), "{words}\n{text}");
         }
         let json = serde_json::to_value(&explained).unwrap();
         assert_eq!(json["replicas"][1]["stage"], "running");
+        assert_eq!(json["replicas"][2]["lateness"], "delayed");
         assert_eq!(json["task"], 6);
     }
 
     #[test]
-    fn a_task_with_its_verdict_waits_for_nothing() {
-        let text = explained(TaskStage::Closed, vec![]).people();
+    fn the_first_line_is_the_reason_and_what_happens_next_stands_last() {
+        let mut explained = explained(TaskStage::Untouched);
+        explained.0.missing = 1;
+        explained.0.reasons = vec![Reason {
+            rule: Rule::Lane,
+            words: "what is open is drawn for\u{1b}[2J other accounts".into(),
+            devices: Some(5),
+            device_ids: vec![DeviceId([2; 32]); 4],
+        }];
+        let step = |step, in_s, replica, words: &str| Step {
+            step,
+            in_s,
+            replica,
+            words: words.into(),
+        };
+        explained.0.next = vec![
+            step(
+                StepKind::AskedAgain,
+                12,
+                Some(1),
+                "its device is asked again",
+            ),
+            step(StepKind::Ranked, 90, None, "devices are ranked again"),
+        ];
+        let text = explained.people();
         assert!(
-            text.starts_with("waits for nothing: it has its verdict"),
+            text.starts_with("waits: what is open is drawn for [2J other accounts\n"),
             "{text}"
         );
+        assert!(text.contains("nothing is given out yet of its 1 replica"));
+        assert!(text.contains("0x020202020202… +2"), "{text}");
+        let last: Vec<_> = text.lines().rev().take(2).collect();
+        assert_eq!(
+            last,
+            [
+                "in 1 min 30 s  devices are ranked again",
+                "in 12 s        its device is asked again (replica 1)"
+            ]
+        );
+        let json = serde_json::to_value(&explained).unwrap();
+        assert_eq!(json["reasons"][0]["rule"], "lane");
+        assert_eq!(json["next"][0]["step"], "asked_again");
+    }
+
+    #[test]
+    fn a_task_with_its_verdict_says_who_was_found_to_have_done_what() {
+        let mut settled = explained(TaskStage::Settled);
+        settled.0.verdict = Some(verdict(Exit::Success));
+        settled.0.batch = Some(4);
+        let text = settled.people();
+        assert!(
+            text.starts_with("waits for nothing: settled in batch 4\n"),
+            "{text}"
+        );
+        for words in [
+            "accepted: 12 bytes, 345 fuel",
+            "incorrect",
+            "late",
+            "0x0505",
+        ] {
+            assert!(text.contains(words), "{words}\n{text}");
+        }
+        let json = serde_json::to_value(&settled).unwrap();
+        assert_eq!(json["batch"], 4);
+        assert_eq!(json["stage"], "settled");
+        let mut ends = explained(TaskStage::EndsJob);
+        ends.0.verdict = Some(verdict(Exit::Trap));
+        let text = ends.people();
+        assert!(text.contains("agree that the program fails"), "{text}");
+        for (stage, words) in [
+            (TaskStage::NotUploaded, "not uploaded yet"),
+            (TaskStage::Decided, "decided, in no batch yet"),
+            (
+                TaskStage::Batched,
+                "decided, in a batch on its way to the chain",
+            ),
+        ] {
+            let text = explained(stage).people();
+            assert!(text.contains(words), "{words}\n{text}");
+        }
     }
 }

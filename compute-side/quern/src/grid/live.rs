@@ -5,9 +5,8 @@ use crate::masternodes::ask_each;
 use quern_grid::replication::{
     DeviceGroup, FailureProbability, FailureProbabilityError, Fleet, FleetError,
 };
-use quern_jobs_api::{FAULT_RATES, JobsApiClient as _, Matching};
+use quern_jobs_api::{Asking, FAULT_RATES, JobsApiClient as _, Matching};
 use quern_owner::{ApiFailure, Masternode};
-use quern_primitives::{device::Class, job::Preferences};
 
 /// What a fault rate is divided by.
 const WHOLE: f64 = (FAULT_RATES - 1) as f64;
@@ -50,27 +49,19 @@ pub(crate) enum LiveError {
 
 /// Asks all of them what they have for a job that asks for this. Those that do not answer are left
 /// out.
-pub(crate) async fn ask(
-    masternodes: Vec<Masternode>,
-    preferences: Preferences,
-    class: Class,
-) -> Vec<LiveGrid> {
+pub(crate) async fn ask(masternodes: Vec<Masternode>, asking: Asking) -> Vec<LiveGrid> {
     let answers = ask_each(masternodes, |masternode| async move {
-        told(&masternode, preferences, class).await
+        told(&masternode, asking).await
     });
     let told = answers.await.into_iter();
     told.filter_map(|answer| answer.answer.ok()).collect()
 }
 
-async fn told(
-    masternode: &Masternode,
-    preferences: Preferences,
-    class: Class,
-) -> Result<LiveGrid, ApiFailure> {
+async fn told(masternode: &Masternode, asking: Asking) -> Result<LiveGrid, ApiFailure> {
     let client = masternode.client();
     Ok(LiveGrid {
         url: masternode.url().to_owned(),
-        matching: client.grid_matching(preferences, class).await?,
+        matching: client.grid_matching(asking).await?,
         rates: client.grid_rates().await?,
     })
 }
@@ -120,6 +111,7 @@ pub(crate) mod tests {
                 devices,
                 accounts,
                 of: devices,
+                ..Matching::default()
             },
             rates: counts,
         }

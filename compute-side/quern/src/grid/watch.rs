@@ -19,13 +19,15 @@ use quern_jobs_api::{DeviceState, GridState, JobInGrid, JobsApiClient as _};
 use quern_owner::{ApiFailure, Masternode};
 use quern_primitives::{AccountId, GenesisHash};
 use ratatui::{
-    DefaultTerminal,
+    DefaultTerminal, Terminal,
+    backend::Backend,
     crossterm::event::{self, Event},
 };
 use screen::{Next, Screen};
 use serde::Serialize;
 use std::{
     io::{self, IsTerminal as _},
+    pin::pin,
     time::Duration,
 };
 use tokio::{
@@ -42,6 +44,10 @@ const KEY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Keys that wait to be seen to; more than anybody types in a frame.
 const KEYS_MAX: usize = 64;
+
+/// What is said of a masternode that does not answer. With what stands before it, it fits on a line
+/// of 80 letters.
+const SILENT: &str = "the masternode is silent; it is asked each second, q quits";
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct WatchArgs {
@@ -96,33 +102,60 @@ async fn look(masternode: &Masternode) -> Result<Look, ApiFailure> {
 async fn watch(masternode: Masternode, first: Look) -> anyhow::Result<()> {
     let mut terminate =
         signal(SignalKind::terminate()).context("cannot listen for the signal to stop")?;
-    let mut screen = Screen::new(first);
     let mut stage = Stage::enter().context(
         "the terminal cannot be drawn on; `quern grid watch --once` shows the grid as text",
     )?;
-    let (looks, mut seen) = mpsc::channel(1);
+    let (looks, seen) = mpsc::channel(1);
     let asking = tokio::spawn(keep_looking(masternode, looks));
-    let (events, mut pressed) = mpsc::channel(KEYS_MAX);
+    let (events, pressed) = mpsc::channel(KEYS_MAX);
     tokio::task::spawn_blocking(move || read_events(&events));
+    let stop = async {
+        terminate.recv().await;
+    };
+    let played = play(&mut stage.terminal, Screen::new(first), seen, pressed, stop).await;
+    asking.abort();
+    played
+}
+
+/// Draws the screen, and again with each look and each event, until somebody quits, looks or events
+/// end, or `stop` resolves.
+async fn play<B>(
+    terminal: &mut Terminal<B>,
+    mut screen: Screen,
+    mut seen: mpsc::Receiver<Result<Look, ApiFailure>>,
+    mut pressed: mpsc::Receiver<io::Result<Event>>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()>
+where
+    B: Backend,
+    B::Error: Send + Sync + 'static,
+{
+    let mut stop = pin!(stop);
     loop {
-        stage.terminal.draw(|frame| screen.draw(frame))?;
+        terminal.draw(|frame| screen.draw(frame))?;
         tokio::select! {
             look = seen.recv() => match look {
-                Some(look) => screen.take(look.map_err(|failure| failure.to_string())),
-                None => break,
+                Some(look) => screen.take(look.map_err(|failure| in_silence(&failure))),
+                None => return Ok(()),
             },
             event = pressed.recv() => match event {
                 // A terminal of another size is drawn on anew, as after every event.
                 Some(event) => if let Event::Key(key) = event? && screen.press(key) == Next::Quit {
-                    break;
+                    return Ok(());
                 },
-                None => break,
+                None => return Ok(()),
             },
-            _ = terminate.recv() => break,
+            () = &mut stop => return Ok(()),
         }
     }
-    asking.abort();
-    Ok(())
+}
+
+/// Why nothing newer is known.
+fn in_silence(failure: &ApiFailure) -> String {
+    match failure {
+        ApiFailure::NoAnswer(_) => SILENT.to_owned(),
+        ApiFailure::Refused(refusal) => refusal.to_string(),
+    }
 }
 
 /// Looks again and again, and connects anew to a masternode that was away.
@@ -248,8 +281,13 @@ impl Output for Look {
 mod tests {
     use super::*;
     use crate::grid::words::tests::known_device;
-    use quern_jobs_api::{JobStatus, Phase, WaitingFor};
+    use quern_jobs_api::{ApiError, JobStatus, Phase, WaitingFor};
     use quern_primitives::{JobId, job::ByteLevel};
+    use ratatui::{
+        backend::TestBackend,
+        crossterm::event::{KeyCode, KeyModifiers},
+    };
+    use std::future::{pending, ready};
 
     /// A grid with a job that is being computed, one that waits, and two devices.
     pub(super) fn known_grid() -> Look {
@@ -257,6 +295,7 @@ mod tests {
             job: JobId([number; 32]),
             phase: Phase::Computing,
             tasks: 10,
+            not_uploaded: 0,
             waiting: 8 - decided,
             running: 2,
             decided,
@@ -323,5 +362,92 @@ mod tests {
         let mut look = known_grid();
         (look.grid.jobs, look.devices) = (vec![], vec![]);
         assert!(look.people().ends_with("0 jobs"));
+    }
+
+    fn terminal() -> Terminal<TestBackend> {
+        Terminal::new(TestBackend::new(80, 24)).unwrap()
+    }
+
+    /// What stands on a terminal when the masternode has told this, one after the other, and somebody
+    /// then types `q`.
+    async fn shown_after(told: Vec<Result<Look, ApiFailure>>) -> String {
+        let (looks, seen) = mpsc::channel(1);
+        let (events, pressed) = mpsc::channel(1);
+        let script = async {
+            for look in told {
+                looks.send(look).await.unwrap();
+            }
+            // There is room again when the last one was taken, and it is drawn before anything else.
+            let _room = looks.reserve().await.unwrap();
+            let quit = event::KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE);
+            events.send(Ok(Event::Key(quit))).await.unwrap();
+        };
+        let mut terminal = terminal();
+        let first = Screen::new(known_grid());
+        let playing = play(&mut terminal, first, seen, pressed, pending());
+        let (played, ()) = tokio::join!(playing, script);
+        played.unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn at_block(block: u32) -> Look {
+        let mut look = known_grid();
+        look.grid.block = block;
+        look
+    }
+
+    /// What asking a masternode comes to that is not there.
+    async fn no_answer() -> ApiFailure {
+        let error = Masternode::connect("nowhere").await.err().unwrap();
+        ApiFailure::NoAnswer(*error.cause)
+    }
+
+    #[tokio::test]
+    async fn the_grid_is_drawn_and_drawn_anew_with_each_look_until_q_is_pressed() {
+        let text = shown_after(vec![]).await;
+        assert!(
+            text.contains("block 1234") && text.contains("q quit"),
+            "{text}"
+        );
+        let text = shown_after(vec![Ok(at_block(1_235)), Ok(at_block(1_236))]).await;
+        assert!(
+            text.contains("block 1236") && !text.contains("1234"),
+            "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_masternode_that_is_gone_is_asked_on_and_that_is_said() {
+        let gone = shown_after(vec![Err(no_answer().await)]).await;
+        let words = format!("this is how it was: {SILENT}");
+        assert!(
+            gone.contains(&words) && gone.contains("block 1234"),
+            "{gone}"
+        );
+        let starting = ApiFailure::Refused(ApiError::Starting);
+        let words = starting.to_string();
+        let refused = shown_after(vec![Err(starting)]).await;
+        assert!(refused.contains(&words), "{refused}");
+        let back = shown_after(vec![Err(no_answer().await), Ok(at_block(1_240))]).await;
+        assert!(
+            back.contains("block 1240") && !back.contains("this is how it was"),
+            "{back}"
+        );
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_told_to_stop_and_when_the_terminal_cannot_be_read() {
+        let (_looks, seen) = mpsc::channel(1);
+        let (_events, pressed) = mpsc::channel(1);
+        let first = || Screen::new(known_grid());
+        let mut terminal = terminal();
+        let stopped = play(&mut terminal, first(), seen, pressed, ready(())).await;
+        stopped.unwrap();
+        let (_looks, seen) = mpsc::channel(1);
+        let (events, pressed) = mpsc::channel(1);
+        let broken = io::Error::other("the terminal is gone");
+        events.send(Err(broken)).await.unwrap();
+        let ended = play(&mut terminal, first(), seen, pressed, pending()).await;
+        assert!(ended.unwrap_err().to_string().contains("is gone"));
     }
 }

@@ -11,6 +11,9 @@ use std::fmt;
 /// Letters of a name that is shortened: `0x` and 12 digits.
 const SHORT: usize = 14;
 
+/// Devices that are named to people beside a reason; programs are told more.
+const DEVICES_SHOWN: usize = 3;
+
 /// What is not known, in a column.
 pub(crate) const UNKNOWN: &str = "-";
 
@@ -95,13 +98,33 @@ pub(crate) fn flag_lines(device: &DeviceState) -> impl Iterator<Item = String> {
 pub(crate) fn reasons(reasons: &[Reason]) -> String {
     let row = |reason: &Reason| {
         vec![
-            plain(&reason.rule),
+            reason.rule.to_string(),
             or_unknown(reason.devices),
             plain(&reason.words),
+            which(reason),
         ]
     };
     let rows: Vec<_> = reasons.iter().map(row).collect();
-    table(&["rule", "devices", "what it says"], &rows)
+    let head: &[&str] = match reasons.iter().all(|it| it.device_ids.is_empty()) {
+        true => &["rule", "devices", "what it says"],
+        false => &["rule", "devices", "what it says", "which"],
+    };
+    table(head, &rows)
+}
+
+/// The first of the devices that a reason keeps from the work, and how many more there are.
+fn which(reason: &Reason) -> String {
+    let shown: Vec<_> = reason
+        .device_ids
+        .iter()
+        .take(DEVICES_SHOWN)
+        .map(short)
+        .collect();
+    let all = reason.devices.unwrap_or(0);
+    match all.saturating_sub(shown.len() as u32) {
+        0 => shown.join(", "),
+        more => format!("{} +{more}", shown.join(", ")),
+    }
 }
 
 /// Everything that the scheduler knows of a device but its flags: names and values, what it says

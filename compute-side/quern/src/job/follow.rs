@@ -1,20 +1,33 @@
 //! Following a job until it is over.
 
-use super::{JobName, status};
+use super::{
+    JobName,
+    download::{Download, Downloaded},
+    status,
+};
 use crate::{
     context::Context,
+    grid::words,
     output::{Output, Rendering, count_bar, tell},
     units::span_of_blocks,
 };
+use clap::Args;
+use indicatif::ProgressBar;
 use quern_jobs_api::{JobStatus, WaitingFor};
 use quern_ledger::{Chain, ChainError};
-use quern_owner::{Coordinator, CoordinatorError};
+use quern_owner::{CollectProgress, Coordinator, CoordinatorError};
 use quern_primitives::{
     BlockNumber, JobId,
     job::{Job, JobState},
 };
 use serde::Serialize;
-use std::{process::ExitCode, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+use tokio::sync::watch;
 
 /// Tries to reach a coordinator before its silence is an error.
 const TRIES_MAX: u32 = 30;
@@ -54,11 +67,22 @@ enum FollowError {
     Chain(#[from] ChainError),
 }
 
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    name: JobName,
+    /// Where the result goes; it is put together while the job runs
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
 /// How far a job is.
 #[derive(Debug, Serialize)]
 struct Update<'a> {
     #[serde(flatten)]
     status: &'a JobStatus,
+    /// Results that are here; none if the job was not submitted from here.
+    downloaded: Option<u32>,
 }
 
 /// That a job is cancelled, and from when on its rest can be returned.
@@ -83,48 +107,123 @@ struct Ended<'a> {
     #[serde(flatten)]
     state: &'a JobState,
     escrow: quern_primitives::job::Escrow,
+    #[serde(flatten)]
+    download: Downloaded,
+}
+
+/// A job that was followed until the chain closed it.
+pub(crate) struct Followed {
+    pub(crate) job: Job,
+    pub(crate) download: Downloaded,
 }
 
 /// Follows a job: with a bar for people, with a JSON document a line for programs.
-pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<ExitCode> {
-    let job = context.job(&name.job)?;
+pub(crate) async fn run(context: &Context, args: &WatchArgs) -> anyhow::Result<ExitCode> {
+    let job = context.job(&args.name.job)?;
+    // Where a job was not submitted there is no key that opens its results.
+    let folder = match args.output {
+        Some(_) => Some(context.job_folder(job)?),
+        None => context.job_folder(job).ok(),
+    };
     let chain = context.chain().await?;
+    let output = args.output.as_deref();
+    let download = folder.map(|folder| Download::new(&chain, folder, output));
+    let download = download.transpose()?;
     let over = match context.rendering() {
-        Rendering::People => with_bar(&chain, job).await?,
+        Rendering::People => with_bar(&chain, job, download, &count_bar("tasks")).await?,
         Rendering::Json => {
             let rendering = context.rendering();
-            follow(&chain, job, |news| match news {
-                News::Status(status) => rendering.show_line(&Update { status }),
+            let here = download.as_ref().map(|it| it.progress().downloaded);
+            let here = Cell::new(here);
+            let hear = |news: News<'_>| match news {
+                News::Status(status) => rendering.show_line(&Update {
+                    status,
+                    downloaded: here.get(),
+                }),
                 News::Cancelled(cancelled) => rendering.show_line(cancelled),
-            })
-            .await?
+            };
+            let progress = |now: CollectProgress| here.set(Some(now.downloaded));
+            follow_and_download(&chain, job, download, hear, progress).await?
         }
     };
     context.rendering().show_line(&Ended {
         job,
-        state: &over.state,
-        escrow: over.escrow,
+        state: &over.job.state,
+        escrow: over.job.escrow,
+        download: over.download,
     })?;
-    Ok(super::exit_code(&over.state))
+    Ok(super::exit_code(&over.job.state))
 }
 
-/// Follows a job with a bar on standard error. Returns it as the chain closed it.
-pub(crate) async fn with_bar(chain: &Chain, job: JobId) -> anyhow::Result<Job> {
-    let bar = count_bar("tasks");
-    let over = follow(chain, job, |news| {
+/// Follows a job with a bar on standard error.
+pub(crate) async fn with_bar(
+    chain: &Chain,
+    job: JobId,
+    download: Option<Download>,
+    bar: &ProgressBar,
+) -> anyhow::Result<Followed> {
+    let here = download.as_ref().map_or(0, |it| it.progress().downloaded);
+    let (here, words) = (Cell::new(here), RefCell::new(String::new()));
+    let draw = || {
+        let words = words.borrow().clone();
+        bar.set_message(match here.get() {
+            0 => words,
+            results => format!("{words}, {results} downloaded"),
+        });
+    };
+    let hear = |news: News<'_>| {
         match news {
             News::Status(status) => {
                 bar.set_length(status.tasks.into());
                 bar.set_position(status.decided.into());
-                bar.set_message(in_words(status));
+                words.replace(in_words(status));
+                draw();
             }
             News::Cancelled(cancelled) => bar.suspend(|| tell(&cancelled.people())),
         }
         Ok(())
-    })
-    .await;
+    };
+    let progress = |now: CollectProgress| {
+        here.set(now.downloaded);
+        draw();
+    };
+    let over = follow_and_download(chain, job, download, hear, progress).await;
     bar.finish_and_clear();
     over
+}
+
+/// Follows a job, and downloads its results meanwhile, if that is wanted: what is decided as it is
+/// decided, and the rest when it is over.
+async fn follow_and_download(
+    chain: &Chain,
+    job: JobId,
+    download: Option<Download>,
+    mut hear: impl FnMut(News<'_>) -> anyhow::Result<()>,
+    progress: impl Fn(CollectProgress),
+) -> anyhow::Result<Followed> {
+    let Some(mut download) = download else {
+        return Ok(Followed {
+            job: follow(chain, job, hear).await?,
+            download: Downloaded::default(),
+        });
+    };
+    let (changed, changes) = watch::channel(());
+    let following = async {
+        // It goes with the end of the job: nothing changes any more then.
+        let changed = changed;
+        follow(chain, job, |news| {
+            if let News::Status(_) = news {
+                changed.send_replace(());
+            }
+            hear(news)
+        })
+        .await
+    };
+    let (over, ()) = tokio::join!(following, download.beside(chain, changes, &progress));
+    let job = over.inspect_err(|_| download.tell_what_is_here())?;
+    let is_done = super::is_done(&job.state);
+    let download = download.finish(chain, is_done, &progress).await?;
+    Ok(Followed { job, download })
 }
 
 /// Follows a job until the chain says that it is over. A coordinator that restarts is waited for.
@@ -235,16 +334,24 @@ fn check_time(
 /// What moves, or why nothing does.
 pub(crate) fn in_words(status: &JobStatus) -> String {
     match status.waiting_for {
-        Some(WaitingFor::Upload) => "waiting for the upload: `quern job resume`".into(),
+        Some(WaitingFor::Upload) => {
+            "waiting for the upload; `quern job resume` goes on with an interrupted one".into()
+        }
         Some(WaitingFor::Devices) => "waiting: no device is connected".into(),
         Some(WaitingFor::Accounts { connected, needed }) => {
             format!("waiting: devices of {connected} accounts are connected, {needed} are needed")
         }
         Some(WaitingFor::Chain) => "waiting for the chain to settle".into(),
-        None => format!(
-            "{} replicas, {} wrong, {} settled, {} devices",
-            status.replicas, status.incorrect, status.settled, status.devices
-        ),
+        None => {
+            let to_come = match status.not_uploaded {
+                0 => String::new(),
+                shards => format!("{} to upload, ", words::counted(shards, "shard")),
+            };
+            format!(
+                "{to_come}{} replicas, {} wrong, {} settled, {} devices",
+                status.replicas, status.incorrect, status.settled, status.devices
+            )
+        }
     }
 }
 
@@ -268,15 +375,47 @@ impl Output for Cancelled {
 
 impl Output for Ended<'_> {
     fn people(&self) -> String {
-        let state = status::state_in_words(self.state);
-        format!("{state}\n{}", status::escrow_in_words(&self.escrow))
+        let mut lines = vec![
+            status::state_in_words(self.state),
+            status::escrow_in_words(&self.escrow),
+        ];
+        lines.extend(self.download.in_words(self.job));
+        lines.join("\n")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quern_jobs_api::Phase;
     use quern_primitives::AccountId;
+
+    #[test]
+    fn a_job_that_is_uploaded_and_computed_at_once_tells_both() {
+        let mut status = JobStatus {
+            job: JobId([2; 32]),
+            phase: Phase::Computing,
+            tasks: 10,
+            not_uploaded: 1,
+            waiting: 5,
+            running: 2,
+            decided: 3,
+            settled: 0,
+            replicas: 9,
+            incorrect: 0,
+            fuel: 5,
+            spent: 7,
+            devices: 2,
+            waiting_for: None,
+        };
+        let words = in_words(&status);
+        assert!(
+            words.starts_with("1 shard to upload, 9 replicas, "),
+            "{words}"
+        );
+        status.not_uploaded = 0;
+        assert!(in_words(&status).starts_with("9 replicas, "));
+    }
 
     #[test]
     fn a_job_past_its_time_is_not_followed_but_its_refund_is_named() {

@@ -1,8 +1,11 @@
 //! Whether there are devices for a job, before it is paid for.
 
 use super::preferences;
-use crate::grid::live::LiveGrid;
-use quern_primitives::job::Preferences;
+use crate::grid::{live::LiveGrid, words};
+use quern_primitives::{
+    amount::{Amount, as_string, display},
+    job::Preferences,
+};
 use serde::Serialize;
 
 /// The devices that meet what a job asks for.
@@ -20,6 +23,11 @@ pub(crate) struct Matched {
     masternodes: usize,
     /// Those of them that have devices of enough accounts.
     sufficient: usize,
+    /// What must be bonded for each device.
+    #[serde(with = "as_string")]
+    bond: Amount,
+    /// Devices there that meet all else, and for which less is bonded.
+    short_of_bond: u32,
     /// Whether the job asks anything of its devices.
     #[serde(skip)]
     asks: Option<String>,
@@ -39,7 +47,7 @@ impl Matched {
         let best = grids
             .iter()
             .map(|grid| grid.matching)
-            .max_by_key(|matching| (matching.accounts, matching.devices))?;
+            .max_by_key(|it| (it.accounts, it.devices, it.short_of_bond))?;
         let is_sufficient = |grid: &&LiveGrid| grid.matching.accounts >= needed;
         Some(Self {
             devices: best.devices,
@@ -48,6 +56,8 @@ impl Matched {
             needed,
             masternodes: grids.len(),
             sufficient: grids.iter().filter(is_sufficient).count(),
+            bond: best.bond,
+            short_of_bond: best.short_of_bond,
             asks: preferences::in_words(preferences),
         })
     }
@@ -62,7 +72,7 @@ impl Matched {
             several => format!("{several} accounts"),
         };
         let (needed, of) = (self.needed, self.of);
-        Some(match (&self.asks, self.devices) {
+        let lack = match (&self.asks, self.devices) {
             (Some(_), 0) => format!(
                 "no connected device, of {of} in all, meets what the job asks for, so it would only wait"
             ),
@@ -73,16 +83,26 @@ impl Matched {
                 "no device is connected that could compute the job; it waits until one is".into()
             }
             (None, _) => format!(
-                "the connected devices belong to {accounts}, and each task needs {needed}; the job waits until there are more"
+                "the connected devices that could compute the job belong to {accounts}, and each task needs {needed}; the job waits until there are more"
+            ),
+        };
+        Some(match self.short_of_bond {
+            0 => lack,
+            some => format!(
+                "{lack}; {} {} nothing but a bond of {} for each device, for the job's tasks are worth so much: cut the input into more tasks, or allow each less fuel",
+                words::counted(some, "connected device"),
+                if some == 1 { "lacks" } else { "lack" },
+                display(self.bond)
             ),
         })
     }
 
-    /// Refuses a job that asks for devices that nobody has.
+    /// Refuses a job that asks for devices that nobody has, or for larger bonds than there are.
     pub(crate) fn check(&self) -> Result<(), NobodyFitsError> {
-        match (&self.asks, self.lack()) {
-            (Some(_), Some(why)) => Err(NobodyFitsError { why }),
-            _ => Ok(()),
+        let asks_for_much = self.asks.is_some() || self.short_of_bond > 0;
+        match self.lack().filter(|_| asks_for_much) {
+            Some(why) => Err(NobodyFitsError { why }),
+            None => Ok(()),
         }
     }
 
@@ -112,7 +132,7 @@ mod tests {
     use super::*;
     use crate::grid::live::tests::grid;
     use quern_jobs_api::Matching;
-    use quern_primitives::{device::Region, job::RegionSet};
+    use quern_primitives::{amount::BYTECHIP, device::Region, job::RegionSet};
 
     fn europe() -> Preferences {
         Preferences {
@@ -127,6 +147,7 @@ mod tests {
                 devices,
                 accounts,
                 of,
+                ..Matching::default()
             },
             ..grid("a", 0, &[])
         }
@@ -148,6 +169,36 @@ mod tests {
             error.contains("2 accounts, and each task needs 3"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn that_nobody_has_bonded_enough_is_told_before_anything_is_paid() {
+        let with_bond = |accounts, short_of_bond| {
+            let mut grid = having(accounts, accounts, 12);
+            grid.matching.bond = 142 * BYTECHIP;
+            grid.matching.short_of_bond = short_of_bond;
+            grid
+        };
+        let any = Preferences::default();
+        let matched = Matched::of(&[with_bond(0, 12)], &any, 1).unwrap();
+        let error = matched.check().unwrap_err().to_string();
+        for part in [
+            "12 connected devices lack nothing but a bond of 142 BC for each device",
+            "cut the input into more tasks",
+            "--anyway",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert!(matched.in_words().unwrap().starts_with("! no device"));
+        let json = serde_json::to_value(&matched).unwrap();
+        assert_eq!(json["bond"], "142000000000");
+        assert_eq!(json["short_of_bond"], 12);
+        let few = Matched::of(&[with_bond(2, 1)], &europe(), 3).unwrap();
+        let error = few.check().unwrap_err().to_string();
+        assert!(error.contains("1 connected device lacks"), "{error}");
+        // Where enough have it, those that have not are no obstacle.
+        let enough = Matched::of(&[with_bond(3, 9)], &any, 3).unwrap();
+        assert_eq!((enough.check(), enough.in_words()), (Ok(()), None));
     }
 
     #[test]

@@ -10,13 +10,14 @@ use super::{
 };
 use crate::{
     context::Context,
-    grid::live,
+    grid::live::{self, LiveGrid},
     output::{Output, patiently, spinner},
     units::{Size, span_of_blocks},
 };
 use clap::Args;
 use quern_job_rules::quote::QuoteError;
-use quern_ledger::State;
+use quern_jobs_api::Asking;
+use quern_ledger::{ChainError, State};
 use quern_owner::{Masternodes, SubmitJobError, Terms};
 use quern_primitives::{
     Amount, Digest, ProgramHash, SealingKey,
@@ -104,14 +105,11 @@ pub(crate) async fn price(
 ) -> anyhow::Result<Priced> {
     let suggested = trial.map(|trial| trial.fuel_suggested(times_as_long(plan.lengths())));
     let now = state.block().number;
-    let grids = patiently("looking for devices", async {
-        let masternodes = Masternodes::of(state).await?;
-        anyhow::Ok(live::ask(masternodes.reached, spec.preferences, spec.class).await)
-    });
-    let grids = grids.await?;
     let (agreement, certainty) = match spec.certainty {
         Certainty::Agreement(agreement) => (agreement, None),
         Certainty::FailureAtMost(accepted) => {
+            // What a task costs is known once the number of replicas is.
+            let grids = devices_for(state, &spec, Agreement::Single, 0).await?;
             let found = Found::of(plan.count(), accepted, &grids)?;
             (found.agreement(), Some(found))
         }
@@ -136,6 +134,7 @@ pub(crate) async fn price(
     if total > price_max {
         return Err(SubmitJobError::Quote(QuoteError::AbovePriceMax { total, price_max }).into());
     }
+    let grids = devices_for(state, &spec, agreement, quote.task).await?;
     let offer = Offer {
         quote,
         tasks: plan.count(),
@@ -160,6 +159,26 @@ pub(crate) async fn price(
         terms,
         offer,
     })
+}
+
+/// Asks the masternodes which devices they have for a job of which a task costs at most so much.
+async fn devices_for(
+    state: &State,
+    spec: &JobSpec,
+    agreement: Agreement,
+    task: Amount,
+) -> Result<Vec<LiveGrid>, ChainError> {
+    let asking = Asking {
+        preferences: spec.preferences,
+        class: spec.class,
+        agreement,
+        task,
+    };
+    let asked = patiently("looking for devices", async {
+        let masternodes = Masternodes::of(state).await?;
+        Ok::<_, ChainError>(live::ask(masternodes.reached, asking).await)
+    });
+    asked.await
 }
 
 /// How many times as long the longest shard is as the first, which was tried; rounded up.

@@ -1,6 +1,6 @@
 //! Collecting a job's results and receipts.
 
-use super::JobName;
+use super::{JobName, download::tell_what_is_here};
 use crate::{
     UsageError,
     context::Context,
@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 use quern_jobs_api::{JobsApiClient as _, TaskReceipts};
 use quern_ledger::Chain;
-use quern_owner::{ApiFailure, Coordinator, JobFolder, collect};
+use quern_owner::{ApiFailure, Collector, Coordinator, JobFolder};
 use quern_primitives::{JobId, TaskIndex};
 use serde::Serialize;
 use std::{
@@ -73,60 +73,85 @@ pub(crate) async fn run(context: &Context, args: &ResultArgs) -> anyhow::Result<
             let chain = context.chain().await?;
             let mut output = BufWriter::new(io::stdout());
             collect_to(&chain, &folder, &mut output).await?;
-            Ok(())
+            Ok(folder.drop_results()?)
         }
     }
 }
 
-/// Writes a job's result to a file, which has its name only when it is whole. Returns its bytes.
-pub(crate) async fn collect_to_file(
-    chain: &Chain,
-    folder: &JobFolder,
-    output: &Path,
-) -> anyhow::Result<u64> {
-    let mut part = output.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let cannot = || format!("cannot write the result to {}", output.display());
-    let file = File::create(&part).with_context(cannot)?;
-    let mut writer = BufWriter::new(file);
-    match collect_to(chain, folder, &mut writer).await {
-        Ok(bytes) => {
-            writer
-                .into_inner()
-                .map_err(io::IntoInnerError::into_error)?
-                .sync_all()?;
-            fs::rename(&part, output).with_context(cannot)?;
-            Ok(bytes)
-        }
-        Err(error) => {
-            // What is left over disturbs nobody but looks like a result.
-            let _ = fs::remove_file(&part);
-            Err(error)
-        }
-    }
+/// Writes a job's result to a file. Returns its bytes.
+async fn collect_to_file(chain: &Chain, folder: &JobFolder, output: &Path) -> anyhow::Result<u64> {
+    let (output, mut writer) = OutputFile::create(output)?;
+    let bytes = collect_to(chain, folder, &mut writer).await?;
+    output.keep(writer)?;
+    folder.drop_results()?;
+    Ok(bytes)
 }
 
+/// Writes what is here of a job's result, and fetches the rest.
 async fn collect_to(
     chain: &Chain,
     folder: &JobFolder,
     output: &mut impl Write,
 ) -> anyhow::Result<u64> {
-    let coordinator = Coordinator::of(chain, folder.job()).await?;
-    let bar = count_bar("results");
-    let bytes = collect(
-        &coordinator,
-        chain.genesis(),
-        folder,
-        output,
-        |done, all| {
-            bar.set_length(all.into());
-            bar.set_position(done.into());
-        },
-    )
-    .await;
-    bar.finish_and_clear();
-    Ok(bytes?)
+    let mut collector = Collector::new(chain.genesis(), folder, Some(output))?;
+    if !collector.is_whole() {
+        let coordinator = Coordinator::of(chain, folder.job()).await?;
+        let bar = count_bar("results");
+        let fetched = collector.fetch(&coordinator, |now| {
+            bar.set_length(now.tasks.into());
+            bar.set_position(now.downloaded.into());
+        });
+        let fetched = fetched.await;
+        bar.finish_and_clear();
+        fetched?;
+        if let Some(why) = collector.why_missing(&coordinator).await? {
+            tell_what_is_here(folder, collector.progress());
+            return Err(why.into());
+        }
+    }
+    let written = collector.finish()?;
+    Ok(written.map_or(0, |(_, bytes)| bytes))
+}
+
+/// The file of a result, which has its name only when it is whole. Under another name it disturbs
+/// nobody but looks like a result, so what does not become whole is removed.
+pub(super) struct OutputFile {
+    path: PathBuf,
+    part: PathBuf,
+}
+
+impl OutputFile {
+    pub(super) fn create(path: &Path) -> anyhow::Result<(Self, BufWriter<File>)> {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let file = Self {
+            path: path.to_owned(),
+            part: part.into(),
+        };
+        let writer = File::create(&file.part).with_context(|| file.cannot())?;
+        Ok((file, BufWriter::new(writer)))
+    }
+
+    /// It is whole. Returns where it is.
+    pub(super) fn keep(&self, writer: BufWriter<File>) -> anyhow::Result<PathBuf> {
+        writer
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()?;
+        fs::rename(&self.part, &self.path).with_context(|| self.cannot())?;
+        Ok(self.path.clone())
+    }
+
+    fn cannot(&self) -> String {
+        format!("cannot write the result to {}", self.path.display())
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        // One that is whole has another name by now.
+        let _ = fs::remove_file(&self.part);
+    }
 }
 
 /// Saves the receipts of all replicas of a job's settled tasks.

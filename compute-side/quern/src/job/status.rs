@@ -121,7 +121,7 @@ pub(crate) fn state_in_words(state: &JobState) -> String {
                 exit_in_words(exit)
             ),
             JobEnd::Undecided { task } => format!(
-                "completed: no answer has a majority at task {task}; what was settled is paid, the rest is back. Does the program give the same output each time?"
+                "completed: no answer to task {task} has a majority, or its input opens on no device; what was settled is paid, the rest is back. Does the program give the same output each time?"
             ),
             JobEnd::OwnerCancelled => "completed: cancelled by its owner".into(),
             JobEnd::DeadlinePassed => "completed: the deadline passed".into(),

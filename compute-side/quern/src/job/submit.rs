@@ -1,18 +1,24 @@
 //! Handing a job in, and going on with one whose submission was interrupted.
 
 use super::{
-    JobName, SpecArgs, follow,
+    JobName, SpecArgs,
+    download::{Download, Downloaded},
+    follow,
     quote::{self, Offer, Priced},
-    result,
 };
 use crate::{
     UsageError,
     context::Context,
-    output::{Output, byte_bar, fields, spinner, tell},
+    output::{Output, byte_bar, count_bar, fields, spinner, tell},
 };
 use clap::Args;
+use indicatif::{MultiProgress, ProgressBar};
+use quern_jobs_api::ApiError;
 use quern_ledger::{Account, Chain};
-use quern_owner::{Coordinator, Draft, JobFolder, SubmitJobError, prepare, submit as submit_job};
+use quern_owner::{
+    ApiFailure, Coordinator, CoordinatorError, Draft, JobFolder, SubmitJobError, prepare,
+    submit as submit_job,
+};
 use quern_primitives::{
     JobId,
     job::{Escrow, JobState},
@@ -52,7 +58,7 @@ struct WaitArgs {
     /// Follow the job until it is over
     #[arg(long)]
     wait: bool,
-    /// Where the result goes when the job is over
+    /// Where the result goes; it is put together while the job runs
     #[arg(long, value_name = "FILE", requires = "wait")]
     output: Option<PathBuf>,
 }
@@ -69,8 +75,8 @@ struct Submitted {
     #[serde(flatten)]
     state: Option<JobState>,
     escrow: Option<Escrow>,
-    output: Option<PathBuf>,
-    output_bytes: Option<u64>,
+    #[serde(flatten)]
+    download: Downloaded,
 }
 
 /// Tries, prices, seals, submits and uploads a job.
@@ -174,8 +180,7 @@ async fn hand_in(
         quote,
         state: None,
         escrow: None,
-        output: None,
-        output_bytes: None,
+        download: Downloaded::default(),
     };
     if let Some(settled) = &settled
         && !context.is_json()
@@ -185,39 +190,74 @@ async fn hand_in(
             settled.block.number
         ));
     }
-    upload(chain, folder).await.map_err(|error| {
-        error.context(format!(
-            "the job is on the chain, but not all of it is at its coordinator; go on with `quern job resume {job}`"
-        ))
-    })?;
+    let coordinator = begin(chain, folder).await?;
+    let bars = MultiProgress::new();
+    let bar = bars.add(byte_bar("uploading"));
+    let uploading = upload(coordinator.as_ref(), folder, &bar);
     if wait.wait {
-        let over = follow::with_bar(chain, job).await?;
-        let is_done = super::is_done(&over.state);
-        (answer.state, answer.escrow) = (Some(over.state), Some(over.escrow));
-        if let Some(output) = wait.output.as_ref().filter(|_| is_done) {
-            answer.output_bytes = Some(result::collect_to_file(chain, folder, output).await?);
-            answer.output = Some(output.clone());
-        }
+        // Tasks are computed while shards are uploaded, and results come back.
+        let download = Download::new(chain, folder.clone(), wait.output.as_deref())?;
+        let bar = bars.add(count_bar("tasks"));
+        let following = follow::with_bar(chain, job, Some(download), &bar);
+        let (_, over) = tokio::try_join!(uploading, following)?;
+        (answer.state, answer.escrow) = (Some(over.job.state), Some(over.job.escrow));
+        answer.download = over.download;
+    } else if !uploading.await? {
+        anyhow::bail!(
+            "the job ended before all of it was uploaded; `quern job show {job}` says how"
+        );
     }
     context.show(&answer)?;
     let state = answer.state.as_ref();
     Ok(state.map_or(ExitCode::SUCCESS, super::exit_code))
 }
 
-async fn upload(chain: &Chain, folder: &JobFolder) -> anyhow::Result<()> {
+/// Hands over to the job's coordinator what every task needs, so that the job starts. None if it is over
+/// already.
+async fn begin(chain: &Chain, folder: &JobFolder) -> anyhow::Result<Option<Coordinator>> {
     let bar = spinner("waiting for the job's coordinator");
-    let coordinator = Coordinator::of(chain, folder.job()).await;
+    let begun = async {
+        let coordinator = Coordinator::of(chain, folder.job()).await?;
+        let offer = coordinator.begin(folder).await?;
+        coordinator.upload_program(folder, &offer).await?;
+        Ok::<_, CoordinatorError>(coordinator)
+    };
+    let begun = begun.await;
     bar.finish_and_clear();
-    let bar = byte_bar("uploading");
-    let uploaded = coordinator?
-        .upload(folder, |progress| {
-            bar.set_length(progress.total_bytes);
-            bar.set_position(progress.bytes);
-        })
-        .await;
+    unless_over(begun, folder.job())
+}
+
+/// Uploads the shards that are not there yet. False if the job was over before all of them were.
+async fn upload(
+    coordinator: Option<&Coordinator>,
+    folder: &JobFolder,
+    bar: &ProgressBar,
+) -> anyhow::Result<bool> {
+    let Some(coordinator) = coordinator else {
+        return Ok(false);
+    };
+    let uploaded = coordinator.upload_shards(folder, |progress| {
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.bytes);
+    });
+    let uploaded = uploaded.await;
     bar.finish_and_clear();
-    uploaded?;
-    Ok(folder.drop_uploads()?)
+    let is_whole = unless_over(uploaded, folder.job())?.is_some();
+    if is_whole {
+        folder.drop_uploads()?;
+    }
+    Ok(is_whole)
+}
+
+/// What came of a part of an upload; none if the coordinator takes nothing more because the job is over.
+fn unless_over<T>(part: Result<T, CoordinatorError>, job: JobId) -> anyhow::Result<Option<T>> {
+    match part {
+        Ok(done) => Ok(Some(done)),
+        Err(CoordinatorError::Api(ApiFailure::Refused(ApiError::Closed))) => Ok(None),
+        Err(error) => Err(anyhow::Error::from(error).context(format!(
+            "the job is on the chain, but not all of it is at its coordinator; go on with `quern job resume {job}`"
+        ))),
+    }
 }
 
 impl Output for Submitted {
@@ -229,8 +269,8 @@ impl Output for Submitted {
         if let Some(escrow) = &self.escrow {
             pairs.push(("money", super::status::escrow_in_words(escrow)));
         }
-        match (&self.output, &self.state) {
-            (Some(path), _) => pairs.push(("result", path.display().to_string())),
+        match (self.download.in_words(self.job), &self.state) {
+            (Some(words), _) => pairs.push(("result", words)),
             (None, Some(state)) if !super::is_done(state) => {}
             (None, Some(_)) => pairs.push(("result", format!("quern job result {}", self.job))),
             (None, None) => pairs.push(("follow it", format!("quern job watch {}", self.job))),

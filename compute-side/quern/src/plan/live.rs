@@ -2,7 +2,11 @@
 
 use super::{PlanInputError, Source};
 use crate::{context::Context, grid::live, masternodes::MasternodeArgs, output::patiently};
-use quern_primitives::{device::Class, job::Preferences};
+use quern_jobs_api::Asking;
+use quern_primitives::{
+    device::Class,
+    job::{Agreement, Preferences},
+};
 
 /// The devices of each masternode that answers and has some.
 pub(super) async fn sources(
@@ -11,8 +15,13 @@ pub(super) async fn sources(
 ) -> anyhow::Result<Vec<Source>> {
     let grids = patiently("asking the masternodes", async {
         let masternodes = args.reach_some(context).await?;
-        let any = Preferences::default();
-        anyhow::Ok(live::ask(masternodes.reached, any, Class::default()).await)
+        let anything = Asking {
+            preferences: Preferences::default(),
+            class: Class::default(),
+            agreement: Agreement::Single,
+            task: 0,
+        };
+        anyhow::Ok(live::ask(masternodes.reached, anything).await)
     });
     let mut sources = Vec::new();
     for grid in grids.await? {

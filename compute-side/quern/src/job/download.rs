@@ -1,0 +1,220 @@
+//! Downloading the results of a job while it is followed.
+
+use super::result::OutputFile;
+use crate::{output::tell, units::Size};
+use quern_ledger::Chain;
+use quern_owner::{CollectError, CollectProgress, Collector, Coordinator, JobFolder};
+use quern_primitives::JobId;
+use serde::Serialize;
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+};
+use tokio::sync::watch;
+
+/// Downloads the results of a job, into its folder and on from there into the output.
+pub(crate) struct Download {
+    folder: JobFolder,
+    collector: Collector<BufWriter<File>>,
+    output: Option<OutputFile>,
+    coordinator: Option<Coordinator>,
+    /// Whether the job ran when it was first looked at.
+    has_begun: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Downloaded {
+    #[serde(skip)]
+    tasks: u32,
+    /// Results that are here; none if they were not asked for.
+    downloaded: Option<u32>,
+    /// Where they stay, one file for each task, if they were not put together.
+    results: Option<PathBuf>,
+    output: Option<PathBuf>,
+    output_bytes: Option<u64>,
+}
+
+impl Download {
+    /// Of a job that was submitted from here, with a file for the result if it is wanted. It begins with
+    /// what was downloaded before.
+    pub(crate) fn new(
+        chain: &Chain,
+        folder: JobFolder,
+        output: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let (output, writer) = match output.map(OutputFile::create).transpose()? {
+            Some((output, writer)) => (Some(output), Some(writer)),
+            None => (None, None),
+        };
+        Ok(Self {
+            collector: Collector::new(chain.genesis(), &folder, writer)?,
+            folder,
+            output,
+            coordinator: None,
+            has_begun: false,
+        })
+    }
+
+    /// How much is here.
+    pub(super) fn progress(&self) -> CollectProgress {
+        self.collector.progress()
+    }
+
+    /// Downloads what is decided whenever something changes, until nobody tells of changes any more.
+    /// Where the coordinator does not answer it is asked again with the next change.
+    pub(super) async fn beside(
+        &mut self,
+        chain: &Chain,
+        mut changes: watch::Receiver<()>,
+        progress: &impl Fn(CollectProgress),
+    ) {
+        while changes.changed().await.is_ok() {
+            self.has_begun = true;
+            if let Err(error) = self.fetch(chain, progress).await
+                && !may_pass(&error)
+            {
+                // It is tried once more when the job is over, and told then.
+                return;
+            }
+        }
+    }
+
+    async fn fetch(
+        &mut self,
+        chain: &Chain,
+        progress: &impl Fn(CollectProgress),
+    ) -> anyhow::Result<()> {
+        let coordinator = match self.coordinator.take() {
+            Some(coordinator) => coordinator,
+            None => Coordinator::of(chain, self.folder.job()).await?,
+        };
+        self.collector.fetch(&coordinator, progress).await?;
+        // A connection over which something failed is not used again.
+        self.coordinator = Some(coordinator);
+        Ok(())
+    }
+
+    /// Fetches the rest of a job that is over, and ends the output if all of it is there. `is_done` says
+    /// that every task was.
+    pub(super) async fn finish(
+        mut self,
+        chain: &Chain,
+        is_done: bool,
+        progress: &impl Fn(CollectProgress),
+    ) -> anyhow::Result<Downloaded> {
+        // Who looks at a job that has long been over may not want all of its results.
+        let is_wanted = self.has_begun || self.output.is_some();
+        if is_wanted && !self.collector.is_whole() {
+            match self.fetch(chain, progress).await {
+                // What is here of a job that ended early may be all that there is.
+                Err(error) if !is_done && may_pass(&error) => {}
+                fetched => fetched?,
+            }
+        }
+        let now = self.progress();
+        let mut told = Downloaded {
+            tasks: now.tasks,
+            downloaded: Some(now.downloaded),
+            results: (now.downloaded > 0).then(|| self.folder.results()),
+            ..Downloaded::default()
+        };
+        if let Some(output) = self.output
+            && (is_done || self.collector.is_whole())
+            && let Some((writer, bytes)) = self.collector.finish()?
+        {
+            told.output = Some(output.keep(writer)?);
+            told.output_bytes = Some(bytes);
+            told.results = None;
+            self.folder.drop_results()?;
+        }
+        Ok(told)
+    }
+
+    /// Tells where the results are that are here, if there are any.
+    pub(super) fn tell_what_is_here(&self) {
+        tell_what_is_here(&self.folder, self.progress());
+    }
+}
+
+/// Whether it may help to try again: what the coordinator sent is in order, but it does not answer.
+fn may_pass(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<CollectError>();
+    matches!(error, None | Some(CollectError::Api(_)))
+}
+
+/// Tells where those results of a job are that are here, if there are any.
+pub(super) fn tell_what_is_here(folder: &JobFolder, now: CollectProgress) {
+    if now.downloaded > 0 {
+        tell(&some_in_words(now.downloaded, now.tasks, &folder.results()));
+    }
+}
+
+fn some_in_words(downloaded: u32, tasks: u32, results: &Path) -> String {
+    let results = results.display();
+    format!("{downloaded} of {tasks} results are in {results}, one file for each task")
+}
+
+impl Downloaded {
+    /// Where the result is, or what there is of it; none if nothing is here.
+    pub(crate) fn in_words(&self, job: JobId) -> Option<String> {
+        if let (Some(output), Some(bytes)) = (&self.output, self.output_bytes) {
+            return Some(format!("{} in {}", Size(bytes), output.display()));
+        }
+        let (downloaded, results) = (self.downloaded?, self.results.as_ref()?);
+        Some(match downloaded == self.tasks {
+            true => format!(
+                "all of it is here; `quern job result {job} --output FILE` puts it together"
+            ),
+            false => some_in_words(downloaded, self.tasks, results),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_jobs_api::ApiError;
+    use quern_owner::ApiFailure;
+
+    fn downloaded(downloaded: u32) -> Downloaded {
+        Downloaded {
+            tasks: 4,
+            downloaded: Some(downloaded),
+            results: (downloaded > 0).then(|| "jobs/02/results".into()),
+            ..Downloaded::default()
+        }
+    }
+
+    #[test]
+    fn of_a_job_that_ended_early_it_is_said_where_its_results_are() {
+        let job = JobId([2; 32]);
+        let words = |told: Downloaded| told.in_words(job).unwrap_or_default();
+        let some = words(downloaded(3));
+        assert!(
+            some.contains("3 of 4 results are in jobs/02/results"),
+            "{some}"
+        );
+        let all = words(downloaded(4));
+        assert!(all.contains("`quern job result 0x02"), "{all}");
+        assert_eq!(words(downloaded(0)), "");
+        assert_eq!(words(Downloaded::default()), "");
+        let output = Downloaded {
+            output: Some("words.txt".into()),
+            output_bytes: Some(5),
+            results: None,
+            ..downloaded(4)
+        };
+        let output = words(output);
+        assert!(output.ends_with(" in words.txt"), "{output}");
+    }
+
+    #[test]
+    fn a_coordinator_that_is_silent_is_asked_again_and_one_that_alters_results_is_not() {
+        let starting = CollectError::Api(ApiFailure::Refused(ApiError::Starting));
+        assert!(may_pass(&starting.into()));
+        assert!(may_pass(&anyhow::anyhow!("it cannot be reached")));
+        assert!(!may_pass(&CollectError::Altered { task: 1 }.into()));
+    }
+}
