@@ -6,6 +6,7 @@
 
 mod case;
 mod distribution;
+mod losses;
 mod page;
 mod picture;
 mod runs;

@@ -20,7 +20,8 @@
 //! After every step, from the jobs' logs, the disk and the chain alone ([`Violation`] says it in
 //! words): money is neither made nor lost, and accounts get what verdicts say; no task is decided or
 //! settled twice; no wrong answer is accepted without a majority for it; no account has two replicas
-//! of a task; no device holds more than it may; nothing is given of a job or task that is over;
+//! of a task; no device holds more than it may, or has a task of a job that asks for other devices or
+//! for a larger bond; nothing is given of a job or task that is over;
 //! nothing is acknowledged, sent or erased before the disk has what it relies on. And at the end: every
 //! job is over, and every report that was acknowledged on a settled job is in a verdict.
 //!
@@ -37,9 +38,11 @@
 //! | `machine` | a device |
 //! | `network`, `weather` | what comes between them, and what goes wrong |
 //! | `work` | tasks and their right answers |
+//! | `asks` | what jobs ask of devices |
 //! | `audit`, `violation` | what must never happen |
 //! | `trace`, `words` | what happened |
 
+mod asks;
 mod audit;
 mod chain;
 mod config;
@@ -54,7 +57,7 @@ mod words;
 mod work;
 mod world;
 
-pub use config::{Config, Faults, FaultsError};
+pub use config::{Config, Faults, FaultsError, Scheduling};
 pub use trace::{CHANGE, Look};
 pub use violation::Violation;
 
@@ -148,6 +151,8 @@ pub struct Counts {
     pub transactions_lost: u64,
     /// Replicas that could not be handed out.
     pub withheld: u64,
+    /// Devices that won the daily lottery.
+    pub winners: u64,
 }
 
 impl fmt::Display for Counts {
@@ -164,13 +169,14 @@ impl fmt::Display for Counts {
             doubled,
             transactions_lost,
             withheld,
+            winners,
         } = self;
         write!(
             f,
             "{given} replicas given, {withheld} not handed out, {reports} reports, {lies} lies, \
              {wrong_answers} wrong answers with a majority, {crashes} deaths, {partitions} \
              partitions, {departures} departures, {lost} messages lost and {doubled} doubled, \
-             {transactions_lost} transactions lost"
+             {transactions_lost} transactions lost, {winners} winners of the lottery"
         )
     }
 }

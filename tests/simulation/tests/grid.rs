@@ -1,7 +1,9 @@
 //! Whole grids, each from one seed: whatever happens on a day, nothing happens that must not.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-use quern_simulation::grid::{Config, Faults, HEADER, Look, Outcome, run, run_unseen, trace};
+use quern_simulation::grid::{
+    Config, Faults, HEADER, Look, Outcome, Scheduling, run, run_unseen, trace,
+};
 use std::path::Path;
 
 /// Runs a grid in which nothing must happen that must not. If it does, the words say how to see it.
@@ -33,6 +35,7 @@ fn small(seed: u64, faults: Faults) -> Config {
         seed,
         faults,
         faults_s: 120,
+        ..Config::default()
     }
 }
 
@@ -48,6 +51,74 @@ fn a_quiet_grid_settles_every_task() {
         assert!(counts.reports >= least, "{config}: {outcome}");
         assert_eq!((counts.lies, counts.wrong_answers, counts.lost), (0, 0, 0));
     }
+}
+
+#[test]
+fn every_scheduling_settles_every_task_of_jobs_that_ask_for_devices() {
+    use Scheduling::{Best, MergedPools, PublishedPools};
+    let mut asked = 0;
+    for (seed, scheduling) in (300..).zip([Best, PublishedPools, MergedPools].repeat(3)) {
+        let config = Config {
+            devices: 40,
+            replicas: [1, 3][seed as usize % 2],
+            jobs: 3,
+            scheduling,
+            trusted: 400,
+            asking: 1_000,
+            ..small(seed, Faults::NONE)
+        };
+        let outcome = hold(&config);
+        assert!(outcome.is_all_settled(), "{config}: {outcome}");
+        let whole = trace(&config).unwrap();
+        assert!(
+            whole.contains(&format!("starts, scheduling {scheduling}")),
+            "{config}"
+        );
+        asked += whole.lines().filter(|line| line.ends_with(" only")).count();
+    }
+    // Nearly every wish can be met on such grids.
+    assert!(asked > 9, "{asked}");
+}
+
+#[test]
+fn jobs_for_trusted_devices_are_given_to_no_others() {
+    let wishes = (0..24).map(|seed| {
+        let config = Config {
+            devices: 30,
+            replicas: 1,
+            jobs: 1,
+            trusted: 300,
+            asking: 1_000,
+            ..small(seed, Faults::MILD)
+        };
+        let outcome = hold(&config);
+        let whole = trace(&config).unwrap();
+        u32::from(whole.contains(", trusted devices only") && outcome.counts.given > 0)
+    });
+    assert!(wishes.sum::<u32>() > 0);
+}
+
+#[test]
+fn where_a_day_begins_its_lottery_is_drawn_and_drawn_again_after_a_death() {
+    let (mut winners, mut again) = (0, 0);
+    for seed in 400..416 {
+        let config = Config {
+            devices: 60,
+            tasks: 60,
+            ..small(seed, Faults::ROUGH)
+        };
+        winners += hold(&config).counts.winners;
+        let whole = trace(&config).unwrap();
+        let draws: Vec<&str> = whole
+            .lines()
+            .filter_map(|line| line.split_once(" lottery: "))
+            .map(|(_, winners)| winners)
+            .collect();
+        // A day has one draw, however often the masternode is told of it.
+        assert!(draws.windows(2).all(|pair| pair[0] == pair[1]), "{draws:?}");
+        again += u32::from(draws.len() > 1);
+    }
+    assert!(winners > 0 && again > 0, "{winners} {again}");
 }
 
 #[test]
@@ -95,6 +166,7 @@ fn on_a_good_day_every_task_is_settled() {
     for seed in 0..12 {
         let config = Config {
             devices: 30,
+            scheduling: [Scheduling::Best, Scheduling::MergedPools][seed as usize % 2],
             ..small(seed, Faults::MILD)
         };
         let outcome = hold(&config);
@@ -134,6 +206,7 @@ fn devices_that_lie_each_for_itself_are_never_believed() {
         let config = Config {
             devices: 24,
             replicas: 3,
+            asking: 0,
             ..small(seed, faults)
         };
         let outcome = hold(&config);
@@ -151,6 +224,8 @@ fn where_most_devices_collude_they_are_believed_and_by_nobody_else_s_fault() {
     let wrong = (0..3).map(|seed| {
         let config = Config {
             replicas: 3,
+            trusted: 0,
+            asking: 0,
             ..small(seed, faults)
         };
         hold(&config).counts.wrong_answers
@@ -176,6 +251,8 @@ fn a_thousand_devices_settle_twenty_tasks_each() {
             devices: 1_000,
             tasks: 20_000,
             faults,
+            scheduling: Scheduling::Best,
+            asking: 0,
             ..Config::default()
         };
         let outcome = hold(&config);

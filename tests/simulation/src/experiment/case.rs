@@ -6,7 +6,7 @@ use quern_simulation::makespan::{
 
 /// Counted up with each change of the simulation or the scheduler that changes what comes of a run,
 /// so that older runs are not taken for new ones.
-const MODEL: u32 = 1;
+const MODEL: u32 = 2;
 
 /// Tasks for each device.
 pub(super) const TASKS_PER_DEVICE: u32 = 20;

@@ -3,21 +3,21 @@
 use super::{
     DEVICES_MAX, FAULTS_PERCENT_MAX, How, SEEDS_MAX,
     case::{Case, GridKind, in_a_column},
-    picture,
+    losses, picture,
     runs::Runs,
     summary::Summary,
     thousands, write,
 };
 use anyhow::Context as _;
 use clap::Args;
-use quern_simulation::makespan::Contestant;
+use quern_simulation::makespan::{Contestant, Outcome};
 use std::{collections::BTreeSet, fs};
 
 /// The simpler policies, as contestants are called.
-const SIMPLER: [&str; 3] = ["one plain queue", "random", "equal split"];
+pub(super) const SIMPLER: [&str; 3] = ["one plain queue", "random", "equal split"];
 
 /// What the default is called as a contestant.
-const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// What is run unless it is said otherwise.
 const DEVICES: [u32; 2] = [1_000, 10_000];
@@ -80,7 +80,14 @@ pub(super) struct Row {
     pub(super) policy: &'static str,
     /// For each level of faults.
     pub(super) cells: Vec<Summary>,
+    /// For each level of faults the makespan of every run, with the fluid bound as 1, in the order of
+    /// the seeds.
+    pub(super) ratios: Vec<Vec<f64>>,
 }
+
+/// Where all numbers are, for the end of a region.
+const FILES: &str = "All numbers are in [distribution.csv](distribution.csv), those of every run in \
+                     [distribution-runs.csv](distribution-runs.csv).\n";
 
 /// Makes all runs that are missing, and tables and pictures of them all.
 pub(crate) fn run(args: &DistributionArgs) -> anyhow::Result<()> {
@@ -97,8 +104,11 @@ pub(crate) fn run(args: &DistributionArgs) -> anyhow::Result<()> {
         let words = format!("### {title}\n\n{}\n![{title}]({file})\n\n", group.words());
         text.push_str(&words);
     }
+    text.push_str(FILES);
     how.write_region("distribution", &text)?;
-    println!("{}", text.trim());
+    let lost = losses::in_words(&groups);
+    how.write_region("losses", &lost)?;
+    println!("{}\n\n{}", text.trim(), lost.trim());
     Ok(())
 }
 
@@ -128,10 +138,15 @@ fn groups(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
     let mut runs = Runs::read(args.how.out.join("distribution-runs.csv"))?;
     let outcomes = runs.complete(&cases, &args.how)?;
     // In the order of the cases: by grid, by policy, by faults.
-    let mut cells = outcomes.chunks(args.seeds as usize).map(Summary::of);
-    let mut row = |policy| Row {
-        policy,
-        cells: cells.by_ref().take(faults.len()).collect(),
+    let mut levels = outcomes.chunks(args.seeds as usize);
+    let mut row = |policy| {
+        let levels: Vec<&[Outcome]> = levels.by_ref().take(faults.len()).collect();
+        let ratios = |runs: &&[Outcome]| runs.iter().map(Outcome::ratio).collect();
+        Row {
+            policy,
+            cells: levels.iter().map(|runs| Summary::of(runs)).collect(),
+            ratios: levels.iter().map(ratios).collect(),
+        }
     };
     let group = |(devices, kind)| Group {
         devices,
@@ -194,12 +209,19 @@ impl Group {
         }
     }
 
+    /// For each level of faults the makespans of a policy; none if it did not run.
+    pub(super) fn ratios(&self, policy: &str) -> Option<&Vec<Vec<f64>>> {
+        let row = self.rows.iter().find(|row| row.policy == policy)?;
+        Some(&row.ratios)
+    }
+
     /// The table for people; the best of each column in bold.
     fn words(&self) -> String {
         let runs = self.rows.iter().flat_map(|row| &row.cells);
         let runs = runs.map(|cell| cell.runs).max().unwrap_or(0);
         let mut text = format!(
-            "Mean makespan to the fluid bound ± standard deviation (worst), {runs} runs.\n\n"
+            "Makespan with the fluid bound as 1: the mean of {runs} runs ± their standard deviation, and \
+             the worst in brackets. In bold the shortest of each column.\n\n"
         );
         let mut head = "| policy |".to_owned();
         let mut rule = "| --- |".to_owned();
@@ -286,6 +308,15 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert_eq!(one, two);
+        let page = &one["distribution.md"];
+        for words in [
+            "](distribution-20.svg)",
+            "](distribution.csv)",
+            "| 20 devices on a lifelike grid | 20 % |",
+            "Of 4 grids and levels of faults they lose to *one plain queue* on ",
+        ] {
+            assert!(page.contains(words), "{words}");
+        }
         // Two grids, six policies, two levels of faults, two seeds, and the head.
         assert_eq!(one["distribution-runs.csv"].lines().count(), 49);
         assert_eq!(one["distribution.csv"].lines().count(), 25);
@@ -345,6 +376,7 @@ mod tests {
         let row = |policy, mean| Row {
             policy,
             cells: vec![summary(mean)],
+            ratios: vec![],
         };
         let group = Group {
             devices: 1_000,
@@ -368,7 +400,7 @@ mod tests {
     #[test]
     fn all_that_are_compared_by_name_are_contestants() {
         let names = Contestant::all().map(|(name, _)| name);
-        for name in SIMPLER.into_iter().chain([DEFAULT]) {
+        for name in SIMPLER.into_iter().chain([DEFAULT, losses::PUBLISHED]) {
             assert!(names.contains(&name), "{name}");
         }
     }

@@ -40,16 +40,16 @@ pub(super) fn svg(group: &Group) -> Result<String, ChartError> {
         title: format!("How long a job takes: {}", group.title()),
         subtitle,
         x: Axis {
-            title: "executions that go wrong".into(),
+            title: "executions that go wrong, in percent of all".into(),
             scale: Scale::Linear,
             floor: None,
             label: |percent| format!("{} %", rounded(percent)),
         },
         y: Axis {
-            title: "makespan to the fluid bound, logarithmic".into(),
+            title: "makespan in multiples of the fluid bound (logarithmic)".into(),
             scale: Scale::Log,
             floor: None,
-            label: rounded,
+            label: |times| format!("{} ×", rounded(times)),
         },
         series: series.collect(),
         limit: Some(Limit {
@@ -87,6 +87,7 @@ mod tests {
             let row = |policy| Row {
                 policy,
                 cells: vec![summary; faults.len()],
+                ratios: vec![],
             };
             let group = Group {
                 devices: 10_000,

@@ -2,6 +2,9 @@
 
 use quern_simulation::makespan::Outcome;
 
+/// Standard errors of a mean within which it cannot be told from nothing.
+const STANDARD_ERRORS: f64 = 2.0;
+
 /// What came of runs that differ in their seeds alone. Times are makespans with the fluid bound as 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Summary {
@@ -56,6 +59,12 @@ pub(super) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
         _ => (squares / (count - 1.0)).sqrt(),
     };
     (mean, deviation)
+}
+
+/// By how much the mean of these differences must exceed nothing to say that there is one.
+pub(super) fn standard_errors(differences: &[f64]) -> f64 {
+    let (_, deviation) = mean_and_deviation(differences);
+    STANDARD_ERRORS * deviation / (differences.len() as f64).sqrt()
 }
 
 #[cfg(test)]

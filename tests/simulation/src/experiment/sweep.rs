@@ -6,14 +6,11 @@
 
 use super::{
     case::{Case, in_a_column},
-    summary::{Summary, mean_and_deviation},
+    summary::{Summary, mean_and_deviation, standard_errors},
     thousands,
 };
 use quern_simulation::makespan::Outcome;
 use std::collections::BTreeSet;
-
-/// Standard errors within which two settings cannot be told apart.
-const STANDARD_ERRORS: f64 = 2.0;
 
 /// What [`Found::lines`] are.
 pub(super) const HEAD: &str = "sweep,first,second,runs,mean,executions_per_task,\
@@ -83,9 +80,7 @@ impl Sweep {
 fn is_as_good(mine: &[f64], of_best: &[f64]) -> bool {
     let pairs = mine.iter().zip(of_best);
     let differences: Vec<f64> = pairs.map(|(mine, best)| mine - best).collect();
-    let (mean, deviation) = mean_and_deviation(&differences);
-    let standard_error = deviation / (differences.len() as f64).sqrt();
-    mean <= STANDARD_ERRORS * standard_error
+    mean_and_deviation(&differences).0 <= standard_errors(&differences)
 }
 
 impl Found {

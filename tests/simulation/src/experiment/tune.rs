@@ -22,6 +22,10 @@ const POOL_SIZES_MIN: [u64; 5] = [4, 8, 16, 32, 64];
 const DELAYED_PERCENTS: [u64; 5] = [125, 150, 200, 300, 400];
 const STALE_PERCENTS: [u64; 6] = [150, 200, 300, 400, 600, 800];
 
+/// Where all numbers are, for the end of the region.
+const FILES: &str = "All numbers are in [tuning.csv](tuning.csv), those of every run in \
+                     [tuning-runs.csv](tuning-runs.csv).\n";
+
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TuneArgs {
     #[command(flatten)]
@@ -78,6 +82,7 @@ fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>) -> anyhow::Result<()> {
         text.push_str(&format!("### {one} and {other}\n\n"));
         text.push_str(&format!("{conclusion}\n\n{cells}\n"));
     }
+    text.push_str(FILES);
     write(&how.out.join("tuning.csv"), &table)?;
     how.write_region("tuning", &text)?;
     println!("{}", text.trim());

@@ -3,19 +3,30 @@
 //! Most of it is read off the jobs' logs as they grow: who has what, who answered, what was decided.
 //! Nothing here is taken from the masternode's own memory.
 
-use super::{disk::Disk, violation::Violation, words::Names, work::Work};
-use quern_masternode::core::Entry;
+use super::{
+    asks::{Facts, lacking},
+    disk::Disk,
+    violation::Violation,
+    words::Names,
+    work::Work,
+};
+use quern_masternode::core::{Entry, ReleaseCause};
 use quern_primitives::{
     batch::Batch,
     ids::{AccountId, BatchSequence, DeviceId, JobId, ReplicaIndex, TaskIndex},
+    limits,
     receipt::{Answer, Exit},
     verdict::Verdict,
 };
 use quern_protocol::{ReplicaId, limits::TASKS_IN_HAND_MAX};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Accounts that must agree that a program fails, also where one is believed otherwise.
+/// Accounts that must agree on what ends a job, also where one is believed otherwise: that a program
+/// fails, or that an input opens nowhere.
 const FAILURE_QUORUM_MIN: usize = 2;
+
+/// So many accounts that cannot open an input are believed although others answered.
+const UNOPENED_MAX: usize = limits::REPLICAS_PER_TASK_MAX as usize;
 
 /// Who answered for a replica, and what.
 struct Heard {
@@ -31,6 +42,8 @@ struct Heard {
 struct Books {
     held: BTreeMap<(TaskIndex, ReplicaIndex), (DeviceId, AccountId)>,
     heard: BTreeMap<(TaskIndex, ReplicaIndex), Heard>,
+    /// Accounts that could not open a task's input, each with whether a trusted device of it could not.
+    unopened: BTreeMap<TaskIndex, BTreeMap<AccountId, bool>>,
     /// Tasks with an end, and its place in the log.
     ended: BTreeMap<TaskIndex, u64>,
     /// The place of each batch.
@@ -51,6 +64,8 @@ impl Books {
 /// The books of all jobs.
 #[derive(Default)]
 pub(super) struct Audit {
+    /// What the chain says of each device.
+    devices: BTreeMap<DeviceId, Facts>,
     jobs: BTreeMap<JobId, Books>,
     /// Replicas that each device holds.
     in_hand: BTreeMap<DeviceId, u32>,
@@ -60,6 +75,11 @@ pub(super) struct Audit {
 }
 
 impl Audit {
+    /// The chain says this of a device.
+    pub(super) fn know(&mut self, device: DeviceId, facts: Facts) {
+        self.devices.insert(device, facts);
+    }
+
     /// An entry is appended at this place of a job's log.
     pub(super) fn append(
         &mut self,
@@ -194,7 +214,7 @@ impl Audit {
                 device,
                 account,
                 ..
-            } => self.check_given(names, work.id, (*task, *replica), device, account),
+            } => self.check_given(names, work, (*task, *replica), device, account),
             Entry::Reported { receipt, .. } => {
                 let payload = &receipt.payload;
                 let (task, replica, device) = (payload.task, payload.replica, payload.device);
@@ -216,10 +236,12 @@ impl Audit {
                 verdict: Verdict { task, .. },
             }
             | Entry::Undecided { task }
+            | Entry::Unopened { task }
                 if books.ended.contains_key(task) =>
             {
                 Err(Violation::DecidedTwice { job, task: *task })
             }
+            Entry::Unopened { task } => check_unopened(names, work, books, *task),
             Entry::Batched { batch } if batch.sequence as usize != books.batches.len() => {
                 Err(Violation::BatchOutOfOrder {
                     job,
@@ -234,14 +256,24 @@ impl Audit {
     fn check_given(
         &self,
         names: &Names,
-        id: JobId,
+        work: &Work,
         (task, replica): (TaskIndex, ReplicaIndex),
         device: &DeviceId,
         account: &AccountId,
     ) -> Result<(), Violation> {
-        let job = names.job(&id);
+        let job = names.job(&work.id);
         let number = names.device(device);
-        if let Some(books) = self.jobs.get(&id) {
+        let facts = self.devices.get(device);
+        let asked = facts.and_then(|facts| lacking(&work.submission.preferences, facts));
+        if let Some(asked) = asked {
+            return Err(Violation::Unasked {
+                job,
+                task,
+                device: number,
+                asked,
+            });
+        }
+        if let Some(books) = self.jobs.get(&work.id) {
             if books.ended.contains_key(&task) {
                 return Err(Violation::DecidedTaskGiven {
                     job,
@@ -288,7 +320,19 @@ impl Audit {
                 books.held.insert((*task, *replica), holder);
                 *self.in_hand.entry(*device).or_default() += 1;
             }
-            Entry::Released { task, replica, .. } => self.let_go(job, *task, *replica),
+            Entry::Released {
+                task,
+                replica,
+                cause,
+                ..
+            } => {
+                let holder = books.held.get(&(*task, *replica));
+                if let (ReleaseCause::BadInput { trusted }, Some((_, account))) = (cause, holder) {
+                    let accounts = books.unopened.entry(*task).or_default();
+                    *accounts.entry(account.clone()).or_default() |= trusted;
+                }
+                self.let_go(job, *task, *replica);
+            }
             Entry::Reported { receipt, .. } => {
                 let payload = &receipt.payload;
                 let replica = (payload.task, payload.replica);
@@ -308,7 +352,7 @@ impl Audit {
                 books.ended.insert(verdict.task, position);
                 self.end(job, verdict.task, verdict.answer.exit == Exit::Success);
             }
-            Entry::Undecided { task } => {
+            Entry::Undecided { task } | Entry::Unopened { task } => {
                 books.ended.insert(*task, position);
                 self.end(job, *task, false);
             }
@@ -379,6 +423,32 @@ fn check_answer(
         task,
         votes,
         heard: answers.len(),
+    })
+}
+
+/// That an input opens nowhere ends a job only if a trusted device and another account say so, or as
+/// many accounts as must agree on an answer, and nobody has answered.
+fn check_unopened(
+    names: &Names,
+    work: &Work,
+    books: &Books,
+    task: TaskIndex,
+) -> Result<(), Violation> {
+    let empty = BTreeMap::new();
+    let unopened = books.unopened.get(&task).unwrap_or(&empty);
+    let (accounts, trusted) = (unopened.len(), unopened.values().any(|trusted| *trusted));
+    let all = (task, 0)..=(task, ReplicaIndex::MAX);
+    let answered = books.heard.range(all).count();
+    let quorum = usize::from(work.submission.agreement.quorum());
+    let is_enough = accounts >= FAILURE_QUORUM_MIN && (trusted || accounts >= quorum);
+    if accounts >= UNOPENED_MAX || (is_enough && answered == 0) {
+        return Ok(());
+    }
+    Err(Violation::EndUnfounded {
+        job: names.job(&work.id),
+        task,
+        accounts,
+        answered,
     })
 }
 

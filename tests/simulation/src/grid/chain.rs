@@ -1,6 +1,7 @@
 //! The chain, as far as jobs, money and devices go: the real rules, one block after the other.
 
 use super::{violation::Violation, words::Names};
+use quern_grid::lottery::{self, Draw};
 use quern_job_rules::{
     life::{self, LifeError, Moves},
     pay::PRICES_AT_GENESIS,
@@ -8,12 +9,14 @@ use quern_job_rules::{
     settlement::{self, BatchError},
     tasks,
 };
+use quern_masternode::core::Bond;
 use quern_primitives::{
     amount::Amount,
     batch::Batch,
     device::Device,
     ids::{AccountId, BatchSequence, BlockNumber, DeviceId, JobId, TaskIndex},
     job::{Failure, Job, Submission},
+    limits::DAY_BLOCKS,
     view::DeviceView,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,8 +29,8 @@ pub(super) const COORDINATOR: AccountId = AccountId::new([0xa2; 32]);
 
 const TREASURY: AccountId = AccountId::new([0xa3; 32]);
 
-/// The height at which a run begins.
-pub(super) const FIRST_BLOCK: BlockNumber = 10;
+/// The height at which a run begins: half a minute before a day's first block.
+pub(super) const FIRST_BLOCK: BlockNumber = DAY_BLOCKS - 15;
 
 /// Time of a block, in milliseconds.
 pub(super) const BLOCK_MS: u64 = 2_000;
@@ -48,6 +51,24 @@ pub(super) struct OnChain {
 impl OnChain {
     pub(super) fn is_settled(&self, task: TaskIndex) -> bool {
         self.done.contains(&task)
+    }
+}
+
+/// What a day's lottery is drawn from: the state in the day's first block.
+pub(super) struct Lottery {
+    pub(super) draw: Draw,
+    /// When each device last had a task.
+    last_tasks: BTreeMap<DeviceId, BlockNumber>,
+}
+
+impl Lottery {
+    pub(super) fn winners(&self) -> BTreeSet<DeviceId> {
+        let wins = |(device, last): &(&DeviceId, &BlockNumber)| {
+            let lot = self.draw.lot(device, **last);
+            lot.is_some_and(|lot| lot.wins())
+        };
+        let winners = self.last_tasks.iter().filter(wins);
+        winners.map(|(device, _)| *device).collect()
     }
 }
 
@@ -78,7 +99,11 @@ pub(super) struct Chain {
     pub(super) finalised: BlockNumber,
     pub(super) finalised_jobs: BTreeMap<JobId, Job>,
     devices: BTreeMap<DeviceId, Device>,
+    verified: BTreeSet<DeviceId>,
+    bonds: BTreeMap<AccountId, Bond>,
     banned: BTreeSet<DeviceId>,
+    /// Of the day that it is; none on the first.
+    pub(super) lottery: Option<Lottery>,
     balances: BTreeMap<AccountId, Amount>,
     issued: Amount,
     /// Transactions that wait for a block.
@@ -93,15 +118,36 @@ impl Chain {
             finalised: FIRST_BLOCK,
             finalised_jobs: BTreeMap::new(),
             devices: BTreeMap::new(),
+            verified: BTreeSet::new(),
+            bonds: BTreeMap::new(),
             banned: BTreeSet::new(),
+            lottery: None,
             balances: BTreeMap::new(),
             issued: 0,
             pool: VecDeque::new(),
         }
     }
 
-    pub(super) fn register(&mut self, id: DeviceId, device: Device) {
+    /// An account registers a device, for which it bonds so much.
+    pub(super) fn register(
+        &mut self,
+        id: DeviceId,
+        device: Device,
+        is_verified: bool,
+        bond: Amount,
+    ) {
+        let of_account = self.bonds.entry(device.account.clone()).or_default();
+        of_account.devices += 1;
+        of_account.active += bond;
+        if is_verified {
+            self.verified.insert(id);
+        }
         self.devices.insert(id, device);
+    }
+
+    /// What an account has bonded.
+    pub(super) fn bond(&self, account: &AccountId) -> Bond {
+        self.bonds.get(account).copied().unwrap_or_default()
     }
 
     /// What the chain says of a device.
@@ -111,7 +157,7 @@ impl Chain {
             id: *id,
             bonded: true,
             banned: self.banned.contains(id),
-            verified: false,
+            verified: self.verified.contains(id),
             quarantined: device.is_quarantined(),
             device,
         })
@@ -179,6 +225,23 @@ impl Chain {
         self.review();
         self.check_money(names)?;
         Ok(failed)
+    }
+
+    /// Whether the last block is a day's first.
+    pub(super) fn begins_day(&self) -> bool {
+        self.block == lottery::first_block_of(lottery::day_of(self.block))
+    }
+
+    /// A day begins, with this randomness.
+    pub(super) fn begin_day(&mut self, seed: [u8; 32]) {
+        let day = lottery::day_of(self.block);
+        let devices = self.devices.iter();
+        self.lottery = Some(Lottery {
+            draw: Draw { seed, day },
+            last_tasks: devices
+                .map(|(id, device)| (*id, device.last_task))
+                .collect(),
+        });
     }
 
     /// Accounts have their devices reviewed when they need it and may.

@@ -1,6 +1,7 @@
 //! What a run is made of. The same configuration gives the same run, byte for byte.
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
+use quern_grid::{Policy, Tuning};
 use std::{fmt, str::FromStr};
 
 /// A run's configuration.
@@ -32,7 +33,24 @@ pub struct Config {
     /// and lying devices stay what they are
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=86_400))]
     pub faults_s: u32,
+    /// How the masternode gives tasks out
+    #[arg(long, value_enum, default_value_t)]
+    pub scheduling: Scheduling,
+    /// Devices that the council has verified, of a thousand
+    #[arg(long, default_value_t = TRUSTED, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub trusted: u32,
+    /// Jobs that ask for certain devices, of a thousand
+    #[arg(long, default_value_t = ASKING, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub asking: u32,
+    /// Accounts whose bond covers no job's tasks, of a thousand
+    #[arg(long, default_value_t = BONDLESS, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub bondless: u32,
 }
+
+/// What is usual, of a thousand.
+const TRUSTED: u32 = 200;
+const ASKING: u32 = 500;
+const BONDLESS: u32 = 100;
 
 impl Default for Config {
     fn default() -> Self {
@@ -45,6 +63,10 @@ impl Default for Config {
             seed: 0,
             faults: Faults::default(),
             faults_s: 300,
+            scheduling: Scheduling::default(),
+            trusted: TRUSTED,
+            asking: ASKING,
+            bondless: BONDLESS,
         }
     }
 }
@@ -61,11 +83,16 @@ impl fmt::Display for Config {
             seed,
             faults,
             faults_s,
+            scheduling,
+            trusted,
+            asking,
+            bondless,
         } = self;
         write!(
             f,
             "--devices {devices} --tasks {tasks} --replicas {replicas} --jobs {jobs} \
-             --task-s {task_s} --seed {seed} --faults {faults} --faults-s {faults_s}"
+             --task-s {task_s} --seed {seed} --faults {faults} --faults-s {faults_s} \
+             --scheduling {scheduling} --trusted {trusted} --asking {asking} --bondless {bondless}"
         )
     }
 }
@@ -81,6 +108,55 @@ impl FromStr for Config {
         }
         let arguments = std::iter::once("grid").chain(arguments.split_whitespace());
         Ok(Line::try_parse_from(arguments)?.config)
+    }
+}
+
+/// How the masternode gives tasks out: the settings that an operator may choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Scheduling {
+    /// One of the others, drawn by the seed
+    #[default]
+    Drawn,
+    /// As masternodes do unless they are told otherwise: one queue
+    Best,
+    /// Capacity pools as published
+    PublishedPools,
+    /// Capacity pools, a small top pool merged into the next, and backups
+    MergedPools,
+}
+
+impl Scheduling {
+    /// One that says how: this one, or the one of this number.
+    pub(super) fn or_drawn(self, number: u32) -> Self {
+        match (self, number % 3) {
+            (Self::Drawn, 0) => Self::Best,
+            (Self::Drawn, 1) => Self::PublishedPools,
+            (Self::Drawn, _) => Self::MergedPools,
+            (named, _) => named,
+        }
+    }
+
+    /// How tasks are dealt and watched, as a masternode's settings have it.
+    pub(super) fn tuning(self) -> Tuning {
+        match self {
+            Self::Drawn | Self::Best => Tuning::default(),
+            Self::PublishedPools => Tuning::published(),
+            Self::MergedPools => Tuning {
+                policy: Policy::MergedPools,
+                ..Tuning::default()
+            },
+        }
+    }
+}
+
+impl fmt::Display for Scheduling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Drawn => "drawn",
+            Self::Best => "best",
+            Self::PublishedPools => "published-pools",
+            Self::MergedPools => "merged-pools",
+        })
     }
 }
 
@@ -301,6 +377,14 @@ mod tests {
                 replicas: 5,
                 seed: u64::MAX,
                 faults,
+                trusted: 1_000,
+                ..Config::default()
+            };
+            assert_eq!(config.to_string().parse::<Config>().unwrap(), config);
+        }
+        for scheduling in Scheduling::value_variants() {
+            let config = Config {
+                scheduling: *scheduling,
                 ..Config::default()
             };
             assert_eq!(config.to_string().parse::<Config>().unwrap(), config);
@@ -327,5 +411,6 @@ mod tests {
         assert!(words("loss=often").contains("`often`"));
         assert!(words("loss").contains("rate of loss"));
         assert!("--devices 0".parse::<Config>().is_err());
+        assert!("--trusted 1001".parse::<Config>().is_err());
     }
 }

@@ -3,7 +3,8 @@
 mod life;
 
 use super::{
-    chain::Chain,
+    asks::{Facts, accounts_wanted, one_of},
+    chain::{Chain, FIRST_BLOCK},
     config::{Config, Faults},
     network::Link,
     words::Names,
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::population::{self, DeviceSpec, spread};
 use quern_primitives::{
+    amount::{Amount, BYTECHIP},
     device::{Class, Device, History, Record, Region},
     ids::{AccountId, DeviceId, SealingKey, TaskIndex},
     payload::DeviceKey,
@@ -27,6 +29,20 @@ use std::{
 
 /// Of a thousand devices, so many belong to the account of the one before.
 const SHARED_PERMILLE: u32 = 200;
+
+/// Where devices stand: one in seven does not say.
+const REGIONS: [Region; 7] = [
+    Region::Unknown,
+    Region::Americas,
+    Region::Americas,
+    Region::Europe,
+    Region::Europe,
+    Region::AsiaPacific,
+    Region::AsiaPacific,
+];
+
+/// What is bonded for each device of an account: more than any task may bring, or less than all do.
+const BONDS: [Amount; 2] = [1_000_000 * BYTECHIP, 1];
 
 /// How far devices are from the masternode, in milliseconds.
 const LATENCY_MS: Range<u64> = 3..80;
@@ -123,6 +139,7 @@ pub(super) struct Machine {
     pub(super) id: DeviceId,
     key: DeviceKey,
     spec: DeviceSpec,
+    pub(super) facts: Facts,
     character: Character,
     pub(super) latency_ms: u64,
     state: State,
@@ -162,12 +179,15 @@ pub(super) fn all(
     chance: &mut StdRng,
 ) -> Vec<Machine> {
     let mut machines = Vec::new();
-    let mut account = 0u32;
+    let (mut account, mut is_covered) = (0u32, true);
     let specs = population::devices(config.devices, chance);
     for (number, spec) in (0u32..).zip(specs) {
         let is_shared = number > 0 && chance.random_range(0..1_000u32) < SHARED_PERMILLE;
         if !is_shared {
             account += 1;
+            // There are always enough for a job to go on.
+            let may_lack = account > accounts_wanted(config.replicas);
+            is_covered = chance.random_range(0..1_000u32) >= config.bondless || !may_lack;
         }
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&config.seed.to_le_bytes());
@@ -179,23 +199,40 @@ pub(super) fn all(
         let owner = AccountId::new(name);
         names.add_device(id, number);
         names.add_account(owner.clone(), account);
+        let facts = Facts {
+            account: owner.clone(),
+            is_trusted: chance.random_range(0..1_000u32) < config.trusted,
+            region: one_of(REGIONS, chance),
+            hardware: spec.hardware,
+            is_covered,
+        };
         let device = Device {
             account: owner,
             sealing_key: SealingKey([1; 32]),
-            region: Region::Unknown,
-            hardware: spec.hardware,
+            region: facts.region,
+            hardware: facts.hardware,
             record: Record::default(),
             history: History::default(),
-            last_task: 0,
+            // Some time in the day before the run, for the lottery; never if it is 0.
+            last_task: chance.random_range(0..=FIRST_BLOCK),
             last_review: 0,
         };
-        chain.register(id, device);
+        let bond = BONDS[usize::from(!is_covered)];
+        chain.register(id, device, facts.is_trusted, bond);
+        let character = match Character::drawn(&config.faults, chance) {
+            // The council verifies nobody who fails or lies.
+            Character::Failing | Character::Lying | Character::Colluding if facts.is_trusted => {
+                Character::Honest
+            }
+            drawn => drawn,
+        };
         machines.push(Machine {
             number,
             id,
             key,
             spec,
-            character: Character::drawn(&config.faults, chance),
+            facts,
+            character,
             latency_ms: chance.random_range(LATENCY_MS),
             state: state(chance),
             seed: chance.random(),
@@ -264,14 +301,18 @@ impl Machine {
         self.runs
     }
 
+    /// How fast it computes, in fuel per millisecond.
+    pub(super) fn speed(&self) -> f64 {
+        match self.character {
+            Character::Slow => self.spec.speed / SLOWNESS,
+            _ => self.spec.speed,
+        }
+    }
+
     /// How long it takes for so much fuel, in milliseconds.
     fn takes_ms(&self, fuel: u64, chance: &mut StdRng) -> u64 {
-        let slowness = match self.character {
-            Character::Slow => SLOWNESS,
-            _ => 1.0,
-        };
-        let usual = fuel as f64 / self.spec.speed;
-        ((usual * slowness * spread(JITTER, chance)) as u64).max(1)
+        let usual = fuel as f64 / self.speed();
+        ((usual * spread(JITTER, chance)) as u64).max(1)
     }
 
     /// What it answers to a task that it has run. None if its result cannot be sealed.

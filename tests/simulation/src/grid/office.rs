@@ -7,6 +7,7 @@ use super::{
     work::{ENGINE, GENESIS, benchmark_output},
     world::{Coming, World},
 };
+use quern_grid::Tuning;
 use quern_masternode::core::{
     BenchmarkPlan, Challenge, Core, Effect, Engines, Entry, Event, Measured, Settings, Tick, Token,
     WorkPlan,
@@ -92,14 +93,19 @@ pub(super) struct Office {
     is_writing: bool,
     /// The jobs as it was told of them.
     pub(super) told: BTreeMap<JobId, Job>,
+    /// The day whose lottery it was told of.
+    pub(super) drawn: Option<u32>,
 }
 
-fn settings() -> Settings {
+fn settings(tuning: Tuning) -> Settings {
     let engines = Engines {
         pinned: ENGINE,
         portable: Digest([7; 32]),
     };
-    Settings::new(GENESIS, engines)
+    Settings {
+        tuning,
+        ..Settings::new(GENESIS, engines)
+    }
 }
 
 impl World<'_> {
@@ -110,8 +116,9 @@ impl World<'_> {
 
     /// The masternode starts, and takes up what its disk and the chain have.
     pub(super) fn starts(&mut self) -> Result<(), Violation> {
-        self.happening("the masternode starts");
-        self.office.core = Some(Core::new(settings()));
+        let scheduling = self.scheduling;
+        self.happening(&format!("the masternode starts, scheduling {scheduling}"));
+        self.office.core = Some(Core::new(settings(scheduling.tuning())));
         self.office.started = self.clock.now().0;
         let block = self.chain.finalised;
         self.office_step(Event::Finalised {
@@ -380,8 +387,9 @@ impl World<'_> {
             return self.refuses(asked, Refusal::Banned);
         }
         let life = self.office.life;
+        let bond = self.chain.bond(&view.device.account);
         let view = Box::new(view);
-        self.office_step(Event::Hello { view, hello })?;
+        self.office_step(Event::Hello { view, bond, hello })?;
         if self.office.life != life {
             return Ok(());
         }

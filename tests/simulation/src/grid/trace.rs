@@ -61,7 +61,9 @@ impl<'a> Trace<'a> {
 
     /// Something is another than before.
     pub(super) fn change(&mut self, what: &str) {
-        (self.look.line)(&format!("{CHANGE}{what}"));
+        if self.is_wanted() {
+            (self.look.line)(&format!("{CHANGE}{what}"));
+        }
     }
 
     pub(super) fn tells_changes(&self) -> bool {
@@ -83,12 +85,17 @@ impl<'a> Trace<'a> {
         self.history
     }
 
+    /// Whether this step is to be told.
+    fn is_wanted(&self) -> bool {
+        self.look.until.is_none_or(|until| self.steps <= until)
+    }
+
     fn put(&mut self) {
         // FNV-1a: nobody forges a trace.
         for byte in self.line.bytes().chain([b'\n']) {
             self.history = (self.history ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        if self.look.until.is_none_or(|until| self.steps <= until) {
+        if self.is_wanted() {
             (self.look.line)(&self.line);
         }
     }

@@ -105,6 +105,21 @@ pub enum Violation {
         /// The number it should have.
         expected: BatchSequence,
     },
+    /// A job ended because an input opens nowhere, and that is not shown.
+    #[error(
+        "job {job} ended because the input of task {task} opens nowhere, which {accounts} accounts \
+         say while {answered} answered"
+    )]
+    EndUnfounded {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// Accounts that could not open it.
+        accounts: usize,
+        /// Replicas answered.
+        answered: usize,
+    },
     /// Something was done that relies on a task's end before that was on disk.
     #[error("the end of task {task} of job {job} was acted upon before it was on disk")]
     EndUnwritten {
@@ -166,6 +181,18 @@ pub enum Violation {
         task: TaskIndex,
         /// The device.
         device: u32,
+    },
+    /// A task was given to a device that has not what its job asks for.
+    #[error("task {task} of job {job} was given to device {device}, and the job asks for {asked}")]
+    Unasked {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device.
+        device: u32,
+        /// What the device has not.
+        asked: &'static str,
     },
     /// A device was given more than it may hold.
     #[error("device {device} was given a task more while it held {held}")]

@@ -55,7 +55,10 @@ impl Names {
                 words
             }
             Event::Uploaded { job, .. } => format!("uploaded j{}", self.job(job)),
-            Event::Hello { view, hello } => {
+            Event::Shards { job, tasks } => {
+                format!("{} shards of j{}", tasks.len(), self.job(job))
+            }
+            Event::Hello { view, hello, .. } => {
                 let in_hand = self.list(" has", hello.in_hand.iter());
                 format!("hello d{}{in_hand}", self.device(&view.id))
             }
@@ -83,7 +86,16 @@ impl Names {
             Event::Measured { device, measured } => {
                 format!("measured d{}: {measured:?}", self.device(device))
             }
-            Event::Rechecked { view } => {
+            Event::Lottery { winners, ends_at } => {
+                let mut words = "lottery:".to_owned();
+                for device in winners {
+                    // Writing to a string does not fail.
+                    let _ = write!(words, " d{}", self.device(device));
+                }
+                let _ = write!(words, " until block {ends_at}");
+                words
+            }
+            Event::Rechecked { view, .. } => {
                 let record = &view.device.record;
                 let device = self.device(&view.id);
                 format!("looked up d{device}: {record:?}")

@@ -1,6 +1,7 @@
 //! What is computed: tiny tasks whose right results are known.
 
 use super::{
+    asks::Asked,
     chain::{BLOCK_MS, FIRST_BLOCK, OWNER},
     config::Config,
 };
@@ -9,13 +10,14 @@ use quern_primitives::{
     amount::Amount,
     device::Class,
     ids::{BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex},
-    job::{Agreement, ByteLevel, Preferences, Submission, job_id},
+    job::{Agreement, Submission, job_id},
     limits::JOB_LIFETIME_BLOCKS_MAX,
     receipt::{Answer, Exit},
 };
 use quern_protocol::{Assignment, SealedKey, ShardFacts, TaskLimits};
 use quern_shards::{keys::ShardKey, result::result_commitment};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 
 pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
 
@@ -62,7 +64,8 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(config: &Config, number: u32) -> Self {
+    /// The job of this number, and what its owner asks for.
+    pub(super) fn new(config: &Config, number: u32, asked: Asked) -> Self {
         let mut salt = [0; 16];
         salt[..4].copy_from_slice(&number.to_le_bytes());
         salt[8..].copy_from_slice(&config.seed.to_le_bytes());
@@ -85,9 +88,9 @@ impl Work {
             result_bytes_max: 1_024,
             agreement,
             class: Class::Pinned,
-            preferences: Preferences::default(),
-            level: [ByteLevel::Balanced, ByteLevel::High, ByteLevel::Low][number as usize % 3],
-            deadline: deadline(config),
+            preferences: asked.preferences,
+            level: asked.level,
+            deadline: deadline(config, asked.desktops),
             price_max: Amount::MAX,
             owner_sealing_key: SealingKey([6; 32]),
         };
@@ -102,6 +105,7 @@ impl Work {
         let tasks = 0..self.submission.tasks;
         JobPlan {
             input_roots: tasks.map(|task| self.input_root(task)).collect(),
+            missing: BTreeSet::new(),
             seed: digest("lanes", &self.id, 0),
         }
     }
@@ -189,11 +193,11 @@ pub(super) fn benchmark_output(input: &[u8; 16]) -> [u8; 8] {
     std::array::from_fn(|place| digest[place])
 }
 
-/// When jobs must be through: after the faults, twice what all work takes if every replica is computed
-/// twice, and a while.
-fn deadline(config: &Config) -> BlockNumber {
+/// When jobs must be through: after the faults, twice what all work takes these devices if every replica
+/// is computed twice, and a while.
+fn deadline(config: &Config, desktops: u32) -> BlockNumber {
     let tasks = u64::from(config.tasks) * u64::from(config.jobs) * u64::from(config.replicas);
-    let work_ms = tasks * u64::from(config.task_s) * 1_000 * 4 / u64::from(config.devices.max(1));
+    let work_ms = tasks * u64::from(config.task_s) * 1_000 * 4 / u64::from(desktops.max(1));
     let ms = u64::from(config.faults_s) * 1_000 + work_ms + PATIENCE_MS;
     let blocks = (ms / BLOCK_MS).min(JOB_LIFETIME_BLOCKS_MAX.into());
     FIRST_BLOCK.saturating_add(blocks as BlockNumber)
@@ -213,7 +217,7 @@ mod tests {
 
     #[test]
     fn lies_differ_from_the_truth_and_only_common_ones_are_alike() {
-        let work = Work::new(&Config::default(), 0);
+        let work = Work::new(&Config::default(), 0, Asked::default());
         let made = |says| work.made(3, says).result;
         let all = [
             made(Says::TheTruth),
@@ -232,7 +236,7 @@ mod tests {
     #[test]
     fn jobs_have_names_of_their_own_and_deadlines_after_the_faults() {
         let config = Config::default();
-        let (one, other) = (Work::new(&config, 0), Work::new(&config, 1));
+        let [one, other] = [0, 1].map(|number| Work::new(&config, number, Asked::default()));
         assert_ne!(one.id, other.id);
         let faults_end = FIRST_BLOCK + config.faults_s / 2;
         assert!(one.submission.deadline > faults_end + 3_600);

@@ -1,10 +1,10 @@
 //! The whole of it: what there is, what will happen, and what happens next.
 
 use super::{
-    Counts, Outcome,
+    Counts, Outcome, asks,
     audit::Audit,
     chain::{BLOCK_MS, Chain, FIRST_BLOCK, OnChain},
-    config::Config,
+    config::{Config, Scheduling},
     disk::Disk,
     machine::{self, AtDevice, Machine},
     network::{Link, Sent},
@@ -76,6 +76,8 @@ pub(super) enum Coming {
 
 pub(super) struct World<'a> {
     pub(super) config: Config,
+    /// As it was drawn, if it was to be.
+    pub(super) scheduling: Scheduling,
     pub(super) clock: Clock<Coming>,
     pub(super) chance: StdRng,
     pub(super) trace: Trace<'a>,
@@ -92,17 +94,24 @@ pub(super) struct World<'a> {
 impl<'a> World<'a> {
     pub(super) fn new(config: &Config, look: Look<'a>) -> Result<Self, QuoteError> {
         let mut chance = StdRng::seed_from_u64(config.seed);
+        let scheduling = config.scheduling.or_drawn(chance.random_range(0..3));
         let (mut names, mut chain) = (Names::default(), Chain::new());
         let machines = machine::all(config, &mut names, &mut chain, &mut chance);
+        let mut audit = Audit::default();
+        for machine in &machines {
+            audit.know(machine.id, machine.facts.clone());
+        }
         let mut works = BTreeMap::new();
         for number in 0..config.jobs {
-            let work = Work::new(config, number);
+            let asked = asks::drawn(config, &machines, &mut chance);
+            let work = Work::new(config, number, asked);
             chain.submit(work.id, work.submission.clone())?;
             names.add_job(work.id, number);
             works.insert(work.id, work);
         }
         let mut world = Self {
             config: config.clone(),
+            scheduling,
             clock: Clock::default(),
             chance,
             trace: Trace::new(look),
@@ -112,7 +121,7 @@ impl<'a> World<'a> {
             office: Office::default(),
             chain,
             disk: Disk::default(),
-            audit: Audit::default(),
+            audit,
             counts: Counts::default(),
         };
         world.begin();
@@ -126,8 +135,17 @@ impl<'a> World<'a> {
             let in_ms = self.chance.random_range(0..ARRIVALS_MS);
             self.clock.plan(in_ms, Coming::Returns(device));
         }
-        let jobs: Vec<JobId> = self.works.keys().copied().collect();
-        for job in jobs {
+        let jobs = self.works.values().map(|work| {
+            let (job, asked) = (self.names.job(&work.id), &work.submission);
+            let wishes = asks::in_words(&asked.preferences);
+            (
+                work.id,
+                format!("j{job} is submitted, {:?}{wishes}", asked.level),
+            )
+        });
+        let jobs: Vec<(JobId, String)> = jobs.collect();
+        for (job, words) in jobs {
+            self.happening(&words);
             let in_ms = UPLOAD_MS + self.chance.random_range(0..UPLOAD_MS);
             self.clock.plan(in_ms, Coming::Uploads(job));
         }
@@ -258,6 +276,11 @@ impl<'a> World<'a> {
         } = self;
         let is_lost = || lost > 0 && chance.random_range(0..1_000u32) < lost;
         let failed = chain.next_block(names, is_lost)?;
+        if chain.begins_day() {
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&chance.random::<u64>().to_le_bytes());
+            chain.begin_day(seed);
+        }
         for job in failed {
             self.counts.transactions_lost += 1;
             if self.chance.random::<bool>() {
@@ -272,8 +295,26 @@ impl<'a> World<'a> {
         let height = self.chain.finalised - FIRST_BLOCK;
         if height.is_multiple_of(RECHECK_BLOCKS) {
             self.recheck()?;
+            self.draw_lottery()?;
         }
         Ok(())
+    }
+
+    /// Draws the day's lottery, as soon as its block is final and once in a life of the masternode.
+    fn draw_lottery(&mut self) -> Result<(), Violation> {
+        let Some(lottery) = &self.chain.lottery else {
+            return Ok(());
+        };
+        let draw = lottery.draw;
+        let is_final = draw.block() <= self.chain.finalised;
+        if self.office.core.is_none() || self.office.drawn == Some(draw.day) || !is_final {
+            return Ok(());
+        }
+        self.office.drawn = Some(draw.day);
+        let winners = lottery.winners();
+        self.counts.winners += winners.len() as u64;
+        let ends_at = draw.ends_at();
+        self.office_step(Event::Lottery { winners, ends_at })
     }
 
     fn tell_block(&mut self) -> Result<(), Violation> {
@@ -309,6 +350,7 @@ impl<'a> World<'a> {
                     refusal: Refusal::Banned,
                 },
                 false => Event::Rechecked {
+                    bond: self.chain.bond(&view.device.account),
                     view: Box::new(view),
                 },
             };

@@ -2,10 +2,11 @@
 
 use crate::population::{DeviceSpec, exponential, spread};
 use quern_grid::measure::Readings;
+use quern_protocol::limits;
 use rand::{RngExt as _, rngs::StdRng};
 
 /// How long a device without a sign of life is taken to be there, in milliseconds.
-pub(super) const SILENCE_MS: u64 = 17_000;
+pub(super) const SILENCE_MS: u64 = limits::SILENCE_MAX.as_millis() as u64;
 
 /// How long a device that has gone stays away, in milliseconds, on average: a restart.
 const AWAY_MS: f64 = 30_000.0;
@@ -32,7 +33,7 @@ pub struct Faulty {
 }
 
 /// Executions that stall: their device shows signs of life all the while, and is late. Without any,
-/// the timeouts of tasks are not watched: a device that goes away is missed sooner.
+/// no task comes to its second timeout: a device that goes away is missed sooner.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stalling {
     /// How likely an execution halts somewhere, from 0 to 1, for twenty minutes on average. Every
@@ -101,11 +102,6 @@ impl Grid {
             executions: 0,
             history: 0xcbf2_9ce4_8422_2325,
         }
-    }
-
-    /// Whether executions stall, so that timeouts are watched.
-    pub(super) fn stalls(&self) -> bool {
-        self.stalling != Stalling::default()
     }
 
     /// Starts a task on a device.

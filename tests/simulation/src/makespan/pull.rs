@@ -1,24 +1,33 @@
 //! Devices that pull from the scheduler.
+//!
+//! What decides is what masternodes run: ranking, pools and queues of `compute-side/grid` with the
+//! rules for who gets what, for backups and for rescues, and the core's own watch over replicas that are
+//! out. Here stands only what the core does between them: it asks a delayed replica's device again,
+//! opens one more of a stale task, takes back what is over its time or went with its device, blames
+//! nobody before the task's verdict, and has all others drop a task that has one.
 
 use super::grid::{Course, FETCH_MS, Grid, Halt, SILENCE_MS};
 use crate::clock::Clock;
 use quern_grid::{
-    Asker, Dispatch, Ending, Flag, Fleet, FleetSettings, Given, JobTerms, Score, Tick, Tuning,
+    Asker, Dispatch, Ending, Flag, Fleet, FleetSettings, JobTerms, Score, Tick, Tuning,
     dispatch::ReplicaState,
     measure::Readings,
     needs::{Needs, Profile},
     pools::Target,
 };
+use quern_masternode::core::{Engines, Lapse, Settings, Watch};
 use quern_primitives::{
     device::Class,
-    ids::{AccountId, DeviceId, JobId, ReplicaIndex, TaskIndex},
+    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
     job::ByteLevel,
 };
-use std::collections::{BTreeSet, VecDeque};
+use quern_protocol::Stage;
+use std::collections::{BTreeMap, VecDeque};
 
 const JOB: JobId = JobId([1; 32]);
 
-/// How often devices are ranked, in milliseconds.
+/// How often devices are ranked, in milliseconds. Masternodes do so at least this often, and a second
+/// after a change; here only this often, because with many pools the queue is dealt anew each time.
 const RANK_MS: u64 = 30_000;
 
 /// How soon an idle device asks again, in milliseconds.
@@ -27,13 +36,12 @@ const ASK_AGAIN_MS: u64 = 1_000;
 /// When a job is given up, in milliseconds: after a week.
 const GIVEN_UP_MS: u64 = 7 * 24 * 60 * 60_000;
 
-/// How many times the fuel that a task uses it may use.
+/// How many times the fuel that a task uses it may use. Until some are finished that is what a
+/// masternode knows of how long tasks take.
 const FUEL_MAX_TIMES: u64 = 4;
 
-/// Fuel per millisecond of the slowest useful device, and the time that a replica has at the least in
-/// milliseconds; as masternodes have them.
-const SLOWEST_SPEED: u64 = 1_000_000;
-const REPLICA_MS_MIN: u64 = 60_000;
+/// A replica of the job.
+type Name = (TaskIndex, ReplicaIndex);
 
 enum Event {
     /// An idle device asks.
@@ -54,42 +62,19 @@ enum Event {
     Halts { device: u32, life: u32, halt: Halt },
     /// It goes on by itself.
     GoesOn { device: u32, life: u32 },
-    /// A timeout of a replica has come.
-    Lapses {
-        device: u32,
-        replica: (TaskIndex, ReplicaIndex),
-        lapse: Lapse,
-    },
+    /// A replica that a device holds is to be looked at.
+    Look { device: u32, name: Name },
     /// Devices are ranked.
     Rank,
-}
-
-/// Timeouts of a replica.
-#[derive(Clone, Copy)]
-enum Lapse {
-    /// T1: without a step forward for so long, its device is asked again.
-    Delayed,
-    /// T2: somebody else gets the task as well.
-    Stale,
-    /// Its device loses it.
-    Over,
 }
 
 /// A replica that a device holds.
 #[derive(Clone, Copy)]
 struct Held {
-    task: TaskIndex,
-    replica: ReplicaIndex,
-    /// Its last step forward: that it was given, or that it began to run.
-    stepped: Tick,
-    /// T1, in milliseconds.
-    delayed_ms: u64,
-}
-
-impl Held {
-    fn is(&self, replica: (TaskIndex, ReplicaIndex)) -> bool {
-        (self.task, self.replica) == replica
-    }
+    name: Name,
+    watch: Watch,
+    /// When it is looked at, as planned.
+    look: Tick,
 }
 
 /// A device as it is now.
@@ -97,14 +82,12 @@ impl Held {
 struct Worker {
     /// What it holds; the first runs.
     in_hand: VecDeque<Held>,
-    /// When the first will end, as far as anybody can tell.
-    expected_end: Tick,
     /// Counts its absences and other breaks, so that what was planned before one is not done after
     /// it.
     life: u32,
     is_away: bool,
     /// How it goes on if what it ran has halted, and which replica that was.
-    halted: Option<(Halt, (TaskIndex, ReplicaIndex))>,
+    halted: Option<(Halt, Name)>,
     /// Whether it is waiting to ask again.
     waits: bool,
 }
@@ -115,8 +98,12 @@ struct Run<'a> {
     fleet: Fleet,
     dispatch: Dispatch,
     workers: Vec<Worker>,
-    accounts: Vec<AccountId>,
-    open: BTreeSet<TaskIndex>,
+    /// How long a device may have a replica, in milliseconds.
+    over_ms: u64,
+    /// Tasks without a verdict.
+    left: u32,
+    /// Who failed on tasks without a verdict, and how.
+    blamed: BTreeMap<TaskIndex, Vec<(u32, Ending)>>,
     asked_again: u64,
 }
 
@@ -126,7 +113,7 @@ pub(super) fn run(grid: &mut Grid, tasks: u32, tuning: Tuning) -> (u64, u64) {
     run.begin(tasks);
     while let Some(event) = run.clock.advance() {
         run.happens(event);
-        if run.open.is_empty() || run.clock.now().0 > GIVEN_UP_MS {
+        if run.left == 0 || run.clock.now().0 > GIVEN_UP_MS {
             break;
         }
     }
@@ -147,7 +134,6 @@ pub(super) fn capacities(grid: &mut Grid) -> Vec<Score> {
 impl<'a> Run<'a> {
     fn new(grid: &'a mut Grid, tuning: Tuning) -> Self {
         let mut fleet = Fleet::new(FleetSettings::default());
-        let mut accounts = Vec::new();
         let devices = grid.devices.iter().zip(&grid.readings);
         for (number, (spec, known)) in (0u32..).zip(devices) {
             let mut name = [0; 32];
@@ -166,16 +152,16 @@ impl<'a> Run<'a> {
                 };
                 fleet.update(device, Tick(0), &readings);
             }
-            accounts.push(account);
         }
         Self {
             workers: vec![Worker::default(); grid.devices.len()],
+            over_ms: replica_ms(fuel_max(grid)),
             grid,
             clock: Clock::default(),
             fleet,
             dispatch: Dispatch::new(tuning),
-            accounts,
-            open: BTreeSet::new(),
+            left: 0,
+            blamed: BTreeMap::new(),
             asked_again: 0,
         }
     }
@@ -186,7 +172,7 @@ impl<'a> Run<'a> {
             level: ByteLevel::Balanced,
             needs: Needs::default(),
             replicas: 1,
-            work: self.grid.work as u64,
+            work: fuel_max(self.grid),
             seed: [0; 32],
         };
         let target = self.target();
@@ -194,8 +180,8 @@ impl<'a> Run<'a> {
             .add_job(JOB, terms, target, self.fleet.accounts());
         for task in 0..tasks {
             self.dispatch.push(JOB, task, Tick(0));
-            self.open.insert(task);
         }
+        self.left = tasks;
         for device in 0..self.workers.len() as u32 {
             self.ask_later(device, 0);
         }
@@ -231,12 +217,12 @@ impl<'a> Run<'a> {
                 self.clock.plan(SILENCE_MS, Event::Missed { device, life });
             }
             Event::Missed { device, life } if self.workers[device as usize].life == life => {
-                self.loses_all(device);
+                self.loses_all(device, Some(Ending::DELAYED));
                 self.fleet.set_flags(device, [(Flag::Disconnected, true)]);
             }
             Event::ComesBack(device) => {
-                // It comes back without what it had.
-                self.loses_all(device);
+                // It comes back without what it had; before it was missed that is no fault.
+                self.loses_all(device, None);
                 let worker = &mut self.workers[device as usize];
                 worker.is_away = false;
                 worker.life += 1;
@@ -246,7 +232,7 @@ impl<'a> Run<'a> {
             Event::Halts { device, life, halt } if self.workers[device as usize].life == life => {
                 let worker = &mut self.workers[device as usize];
                 if let Some(held) = worker.in_hand.front() {
-                    worker.halted = Some((halt, (held.task, held.replica)));
+                    worker.halted = Some((halt, held.name));
                     let event = Event::GoesOn { device, life };
                     self.clock.plan(halt.for_ms, event);
                 }
@@ -254,11 +240,7 @@ impl<'a> Run<'a> {
             Event::GoesOn { device, life } if self.workers[device as usize].life == life => {
                 self.goes_on(device);
             }
-            Event::Lapses {
-                device,
-                replica,
-                lapse,
-            } => self.lapses(device, replica, lapse),
+            Event::Look { device, name } => self.look(device, name),
             Event::Rank => {
                 self.fleet.rank(self.clock.now());
                 let target = self.target();
@@ -279,11 +261,11 @@ impl<'a> Run<'a> {
         let worker = &mut self.workers[device as usize];
         worker.life += 1;
         let life = worker.life;
-        let Some((halt, replica)) = worker.halted.take() else {
+        let Some((halt, name)) = worker.halted.take() else {
             return;
         };
         let held = worker.in_hand.front();
-        if held.is_some_and(|held| held.is(replica)) {
+        if held.is_some_and(|held| held.name == name) {
             let answers = true;
             let event = Event::Ends {
                 device,
@@ -297,85 +279,79 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// As masternodes do it: a delayed replica's device is asked again, a stale one's task goes to a
-    /// fast device as well, and only when its time is over a device loses it.
-    fn lapses(&mut self, device: u32, replica: (TaskIndex, ReplicaIndex), lapse: Lapse) {
+    /// Looks at a replica that is out. Only when its time is over its device loses it.
+    fn look(&mut self, device: u32, name: Name) {
         let now = self.clock.now();
-        let worker = &mut self.workers[device as usize];
-        let place = worker.in_hand.iter().position(|held| held.is(replica));
-        let Some(place) = place.filter(|_| self.open.contains(&replica.0)) else {
+        let in_hand = &mut self.workers[device as usize].in_hand;
+        let is_meant = |held: &Held| held.name == name && held.look == now;
+        let Some(place) = in_hand.iter().position(is_meant) else {
+            // The device has it no more, or it is looked at some other time.
             return;
         };
-        let held = worker.in_hand[place];
+        let watch = &mut in_hand[place].watch;
+        let lapse = match watch.next <= now {
+            true => watch.look(now),
+            false => Lapse::None,
+        };
+        if lapse != Lapse::Over {
+            self.plan_look(device, place);
+        }
         match lapse {
-            // It has made a step forward since.
-            Lapse::Delayed if now < held.stepped.plus_ms(held.delayed_ms) => {}
+            Lapse::None => {}
             Lapse::Delayed => {
                 self.asked_again += 1;
-                let halted = worker
-                    .halted
-                    .filter(|(halt, it)| halt.heeds && *it == replica);
-                if halted.is_some() {
+                let halted = self.workers[device as usize].halted;
+                if halted.is_some_and(|(halt, _)| halt.heeds) {
                     self.goes_on(device);
                 }
             }
             Lapse::Stale => {
-                let replicas = self.dispatch.replicas(JOB, replica.0);
-                let is_helped = replicas.iter().any(|state| match state {
-                    ReplicaState::Open { .. } => true,
-                    ReplicaState::Running { is_backup, .. } => *is_backup,
-                    ReplicaState::Answered { .. } | ReplicaState::Resting => false,
-                });
-                if !is_helped {
-                    self.dispatch.rescue(JOB, replica.0, now);
-                }
+                self.dispatch.rescue(JOB, name.0, now);
             }
             Lapse::Over => {
-                worker.in_hand.remove(place);
-                let runs_next = place == 0 && !worker.is_away && worker.halted.is_none();
-                self.dispatch
-                    .release((JOB, replica.0, replica.1), true, now);
-                self.fleet.note(device, now, Ending::DELAYED);
-                if runs_next {
-                    self.workers[device as usize].life += 1;
-                    self.run_next(device, 0);
-                    self.ask(device);
-                }
+                self.take_back(device, name, Some(Ending::DELAYED));
+                self.drops(device, place);
             }
         }
     }
 
-    /// Plans a replica's timeouts, where executions stall.
-    fn watch(&mut self, device: u32, given: &Given) {
-        if !self.grid.stalls() {
-            return;
-        }
-        let fuel_max = FUEL_MAX_TIMES.saturating_mul(self.grid.work as u64);
-        let over_ms = REPLICA_MS_MIN.saturating_add(fuel_max / SLOWEST_SPEED);
-        let lapses = [
-            (given.timeouts.delayed_ms, Lapse::Delayed),
-            (given.timeouts.stale_ms, Lapse::Stale),
-            (over_ms, Lapse::Over),
-        ];
-        for (in_ms, lapse) in lapses {
-            let replica = (given.task, given.replica);
-            let event = Event::Lapses {
-                device,
-                replica,
-                lapse,
-            };
-            self.clock.plan(in_ms.min(over_ms), event);
-        }
+    /// Plans when a replica is looked at next.
+    fn plan_look(&mut self, device: u32, place: usize) {
+        let held = &mut self.workers[device as usize].in_hand[place];
+        held.look = held.watch.next;
+        let (in_ms, name) = (held.look.since(self.clock.now()), held.name);
+        self.clock.plan(in_ms, Event::Look { device, name });
     }
 
-    fn loses_all(&mut self, device: u32) {
+    /// A device is told to drop what it holds at this place. One that has halted and does not heed
+    /// goes on with the next only when it goes on by itself.
+    fn drops(&mut self, device: u32, place: usize) {
+        let worker = &mut self.workers[device as usize];
+        worker.in_hand.remove(place);
+        let heeds = worker.halted.is_none_or(|(halt, _)| halt.heeds);
+        if place == 0 && heeds && !worker.is_away {
+            worker.halted = None;
+            worker.life += 1;
+            self.run_next(device, 0);
+        }
+        self.ask(device);
+    }
+
+    /// A replica is open again that a device did not answer. Who is at fault does not get it again.
+    fn take_back(&mut self, device: u32, name: Name, fault: Option<Ending>) {
+        let (task, replica) = name;
         let now = self.clock.now();
+        self.dispatch
+            .release((JOB, task, replica), fault.is_some(), now);
+        if let Some(ending) = fault {
+            self.blamed.entry(task).or_default().push((device, ending));
+        }
+    }
+
+    fn loses_all(&mut self, device: u32, fault: Option<Ending>) {
         let held = std::mem::take(&mut self.workers[device as usize].in_hand);
-        for Held { task, replica, .. } in held {
-            if self.open.contains(&task) {
-                self.dispatch.release((JOB, task, replica), true, now);
-                self.fleet.note(device, now, Ending::DELAYED);
-            }
+        for Held { name, .. } in held {
+            self.take_back(device, name, fault);
         }
     }
 
@@ -384,7 +360,7 @@ impl<'a> Run<'a> {
         let Some(held) = self.workers[device as usize].in_hand.pop_front() else {
             return;
         };
-        let Held { task, replica, .. } = held;
+        let (task, replica) = held.name;
         self.grid.record([
             now.0,
             device.into(),
@@ -393,45 +369,48 @@ impl<'a> Run<'a> {
         if answers {
             self.dispatch
                 .finish(JOB, task, replica, self.grid.work as u64);
-            self.fleet.note(device, now, Ending::COMPLETED);
-            if self.open.remove(&task) {
-                self.dispatch.close(JOB, task);
-            }
+            self.decided(device, task);
         } else {
-            self.fleet.note(device, now, Ending::FAILED);
-            if self.open.contains(&task) {
-                self.dispatch.release((JOB, task, replica), true, now);
-            }
+            self.take_back(device, held.name, Some(Ending::FAILED));
         }
         self.run_next(device, 0);
         self.ask(device);
     }
 
-    /// Starts what it holds, unless somebody else has answered that meanwhile.
+    /// A task has its verdict, from the first answer: what devices did with it is remembered, and who
+    /// else holds it drops it.
+    fn decided(&mut self, device: u32, task: TaskIndex) {
+        let now = self.clock.now();
+        for (faulty, ending) in self.blamed.remove(&task).unwrap_or_default() {
+            self.fleet.note(faulty, now, ending);
+        }
+        self.fleet.note(device, now, Ending::COMPLETED);
+        let replicas = self.dispatch.replicas(JOB, task);
+        self.dispatch.close(JOB, task);
+        self.left -= 1;
+        for replica in replicas {
+            let ReplicaState::Running { device, .. } = replica else {
+                continue;
+            };
+            let in_hand = &self.workers[device as usize].in_hand;
+            if let Some(place) = in_hand.iter().position(|held| held.name.0 == task) {
+                self.drops(device, place);
+            }
+        }
+    }
+
+    /// Starts what it holds.
     fn run_next(&mut self, device: u32, fetch_ms: u64) {
         let worker = &mut self.workers[device as usize];
-        while let Some(held) = worker.in_hand.front() {
-            if self.open.contains(&held.task) {
-                break;
-            }
-            worker.in_hand.pop_front();
-        }
+        let life = worker.life;
         let Some(held) = worker.in_hand.front_mut() else {
             return;
         };
-        held.stepped = self.clock.now().plus_ms(fetch_ms);
-        let (replica, delayed_ms) = ((held.task, held.replica), held.delayed_ms);
-        let life = worker.life;
-        let takes = self.grid.work / self.grid.devices[device as usize].measured;
-        let worker = &mut self.workers[device as usize];
-        worker.expected_end = self.clock.now().plus_ms(fetch_ms + takes as u64);
-        if self.grid.stalls() {
-            let event = Event::Lapses {
-                device,
-                replica,
-                lapse: Lapse::Delayed,
-            };
-            self.clock.plan(fetch_ms.saturating_add(delayed_ms), event);
+        let begins = self.clock.now().plus_ms(fetch_ms);
+        held.watch.progressed(Stage::Running, begins);
+        // When it is looked at too early the look is planned anew; too late must not be.
+        if held.watch.next < held.look {
+            self.plan_look(device, 0);
         }
         match self.grid.execute(device) {
             Course::Answers { after_ms } => {
@@ -479,18 +458,14 @@ impl<'a> Run<'a> {
         let now = self.clock.now();
         let most = usize::from(self.fleet.in_hand_max(device, now));
         while self.workers[device as usize].in_hand.len() < most {
-            let Some(given) = self.take(device) else {
+            let Some(held) = self.take(device) else {
                 break;
             };
-            self.watch(device, &given);
             let worker = &mut self.workers[device as usize];
-            worker.in_hand.push_back(Held {
-                task: given.task,
-                replica: given.replica,
-                stepped: now,
-                delayed_ms: given.timeouts.delayed_ms,
-            });
-            if worker.in_hand.len() == 1 {
+            let place = worker.in_hand.len();
+            worker.in_hand.push_back(held);
+            self.plan_look(device, place);
+            if place == 0 {
                 self.run_next(device, FETCH_MS);
             }
         }
@@ -499,23 +474,28 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn take(&mut self, device: u32) -> Option<Given> {
+    fn take(&mut self, device: u32) -> Option<Held> {
         let now = self.clock.now();
-        let worker = &self.workers[device as usize];
-        let backlog_ms = match worker.in_hand.is_empty() {
-            true => FETCH_MS,
-            false => worker.expected_end.since(now),
-        };
+        let in_hand = &self.workers[device as usize].in_hand;
+        let ends = in_hand.iter().map(|held| held.watch.expected.since(now));
+        let backlog_ms = ends.max().unwrap_or(0);
+        let (account, account_id) = self.fleet.account(device)?;
         let asker = Asker {
             device,
-            account: device,
-            account_id: &self.accounts[device as usize],
+            account,
+            account_id,
             traits: self.fleet.traits(device),
             rank: self.fleet.rank_of(device),
             speed: self.fleet.speed(device),
             backlog_ms,
         };
-        self.dispatch.take(&asker, now).ok()
+        let given = self.dispatch.take(&asker, now).ok()?;
+        let (takes_ms, timeouts) = (given.expected_ms, given.timeouts);
+        Some(Held {
+            name: (given.task, given.replica),
+            watch: Watch::start(now, backlog_ms, takes_ms, timeouts, self.over_ms),
+            look: now,
+        })
     }
 
     fn ask_later(&mut self, device: u32, in_ms: u64) {
@@ -525,4 +505,18 @@ impl<'a> Run<'a> {
             self.clock.plan(in_ms, Event::Ask(device));
         }
     }
+}
+
+/// What a task may use, in fuel.
+fn fuel_max(grid: &Grid) -> u64 {
+    FUEL_MAX_TIMES.saturating_mul(grid.work as u64)
+}
+
+/// How long masternodes let a device have a replica that may use so much fuel, in milliseconds.
+fn replica_ms(fuel_max: u64) -> u64 {
+    let engines = Engines {
+        pinned: Digest::default(),
+        portable: Digest::default(),
+    };
+    Settings::new(GenesisHash::default(), engines).replica_ms(fuel_max)
 }

@@ -3,23 +3,27 @@
 
 use super::*;
 use crate::grid::{
+    asks::Asked,
     config::Config,
     work::{ENGINE, GENESIS, Says},
 };
-use quern_masternode::core::{OutputPlace, ReleaseCause, Ticket};
+use quern_masternode::core::{OutputPlace, Ticket};
 use quern_primitives::{
     batch::{LogRange, TaskSet},
+    device::{Hardware, Region},
     ids::Digest,
+    job::{HardwareSet, Preferences, RegionSet},
     payload::DeviceKey,
     receipt::Receipt,
     verdict::{Finding, ReplicaFinding},
 };
 
-const ACCOUNTS: [AccountId; 4] = [
+const ACCOUNTS: [AccountId; 5] = [
     AccountId::new([1; 32]),
     AccountId::new([2; 32]),
     AccountId::new([3; 32]),
     AccountId::new([4; 32]),
+    AccountId::new([5; 32]),
 ];
 
 /// A job with its log, held against the auditor's books.
@@ -32,22 +36,47 @@ struct Case {
 
 impl Case {
     fn new(replicas: u8) -> Self {
+        Self::asking(replicas, Preferences::default())
+    }
+
+    /// The same for a job that asks something of devices. The first is a trusted desktop in Europe, the
+    /// second a trusted server there, the third a desktop in the Americas that is not trusted; the others
+    /// are like the first, but for the last one too little is bonded.
+    fn asking(replicas: u8, preferences: Preferences) -> Self {
         let config = Config {
             tasks: 10,
             replicas,
             ..Config::default()
         };
-        let mut names = Names::default();
-        for number in 0..4 {
+        let (mut names, mut audit) = (Names::default(), Audit::default());
+        for number in 0..5 {
             names.add_device(key(number).id(), number.into());
             names.add_account(ACCOUNTS[usize::from(number)].clone(), number.into());
+            let facts = Facts {
+                account: ACCOUNTS[usize::from(number)].clone(),
+                is_trusted: number != 2,
+                region: match number {
+                    2 => Region::Americas,
+                    _ => Region::Europe,
+                },
+                hardware: match number {
+                    1 => Hardware::Server,
+                    _ => Hardware::Desktop,
+                },
+                is_covered: number != 4,
+            };
+            audit.know(key(number).id(), facts);
         }
-        let work = Work::new(&config, 0);
+        let asked = Asked {
+            preferences,
+            ..Asked::default()
+        };
+        let work = Work::new(&config, 0, asked);
         names.add_job(work.id, 0);
         Self {
             names,
             work,
-            audit: Audit::default(),
+            audit,
             disk: Disk::default(),
         }
     }
@@ -198,6 +227,39 @@ fn two_replicas_of_a_task_with_one_account_are_found_also_when_one_is_answered()
 }
 
 #[test]
+fn a_task_on_a_device_that_its_job_does_not_want_is_found() {
+    let nothing = Preferences::default();
+    let trusted = Preferences {
+        trusted: true,
+        ..nothing
+    };
+    let in_europe = Preferences {
+        regions: RegionSet::only([Region::Europe, Region::AsiaPacific]),
+        ..nothing
+    };
+    let on_desktops = Preferences {
+        hardware: HardwareSet::only([Hardware::Desktop]),
+        ..nothing
+    };
+    for (preferences, device, asked) in [
+        (trusted, 2, "trusted devices"),
+        (in_europe, 2, "other regions"),
+        (on_desktops, 1, "other kinds of machine"),
+        (nothing, 4, "a larger bond"),
+    ] {
+        let mut case = Case::asking(1, preferences);
+        let unasked = Violation::Unasked {
+            job: 0,
+            task: 4,
+            device: device.into(),
+            asked,
+        };
+        assert_eq!(case.give(4, 0, device), Err(unasked));
+        assert_eq!(case.give(4, 0, 0), Ok(()));
+    }
+}
+
+#[test]
 fn a_third_task_in_hand_is_found_and_a_task_given_back_makes_room() {
     let mut case = Case::new(1);
     assert_eq!(case.give(0, 0, 0), Ok(()));
@@ -262,6 +324,45 @@ fn a_wrong_answer_counts_only_with_the_majority_that_gave_it() {
     assert_eq!(case.answer(0, 2, 2, Says::CommonLie), Ok(()));
     assert_eq!(case.judge(0, Says::CommonLie, &[0, 2]), Ok(()));
     assert_eq!(case.audit.wrong_answers, 1);
+}
+
+#[test]
+fn a_job_that_ends_for_an_input_that_too_few_could_not_open_is_found() {
+    // A trusted device counts for all, but not alone, and nobody does against who opened it.
+    let cases = [
+        (vec![false], false, false),
+        (vec![true], false, false),
+        (vec![false, false], false, false),
+        (vec![false, false, false], false, true),
+        (vec![false, true], false, true),
+        (vec![false, true, false], true, false),
+    ];
+    for (says_trusted, is_answered, is_shown) in cases {
+        let mut case = Case::new(5);
+        for (number, trusted) in (0u8..).zip(&says_trusted) {
+            assert_eq!(case.give(0, number, number), Ok(()));
+            let back = Entry::Released {
+                task: 0,
+                replica: number,
+                device: key(number).id(),
+                cause: ReleaseCause::BadInput { trusted: *trusted },
+            };
+            assert_eq!(case.append(back), Ok(()));
+        }
+        if is_answered {
+            assert_eq!(case.give(0, 4, 3), Ok(()));
+            assert_eq!(case.answer(0, 4, 3, Says::TheTruth), Ok(()));
+        }
+        let ended = case.append(Entry::Unopened { task: 0 });
+        let unfounded = Err(Violation::EndUnfounded {
+            job: 0,
+            task: 0,
+            accounts: says_trusted.len(),
+            answered: usize::from(is_answered),
+        });
+        let expected = if is_shown { Ok(()) } else { unfounded };
+        assert_eq!(ended, expected, "{says_trusted:?}");
+    }
 }
 
 #[test]
