@@ -83,8 +83,10 @@ pub(crate) fn run_until_it_says(
         .with_context(|| format!("`{spoken}` cannot be started; {mend}"))?;
     let mut then = Some(then);
     let said = running.stderr.take().into_iter();
-    for line in said.flat_map(|said| BufReader::new(said).lines()) {
+    for line in said.flat_map(|said| BufReader::new(said).split(b'\n')) {
         let line = line.with_context(|| format!("`{spoken}` cannot be heard"))?;
+        // It is for people, and lossless only where it is text.
+        let line = String::from_utf8_lossy(&line);
         eprintln!("{line}");
         if line.trim_start().starts_with(words)
             && let Some(then) = then.take()
@@ -201,9 +203,13 @@ mod tests {
         let mut times = 0;
         run_until_it_says(&mut shell, "speak", "Running", || times += 1).unwrap();
         assert_eq!(times, 1);
+        let mut binary = Command::new("sh");
+        binary.args(["-c", "printf '\\377\\n' >&2; echo Running on >&2"]);
+        run_until_it_says(&mut binary, "speak", "Running", || times += 1).unwrap();
+        assert_eq!(times, 2);
         let mut silent = Command::new("true");
         run_until_it_says(&mut silent, "speak", "Running", || times += 1).unwrap();
-        assert_eq!(times, 1);
+        assert_eq!(times, 2);
         let mut failing = Command::new("false");
         assert!(run_until_it_says(&mut failing, "speak", "Running", || ()).is_err());
     }

@@ -1,6 +1,9 @@
 //! Running what was built: the demo, the tests, the measurements.
 
-use std::{os::unix::process::CommandExt, path::Path, process::Command};
+use std::{
+    num::NonZero, os::unix::process::CommandExt, path::Path, process::Command,
+    thread::available_parallelism,
+};
 
 use anyhow::{Context, Result};
 
@@ -18,6 +21,13 @@ const BINARIES: &str = "QUERN_BIN_DIR";
 const PROGRAMS: &str = "QUERN_PROGRAMS_DIR";
 /// How long the build took, in seconds; the demo's report tells it.
 const BUILD_SECONDS: &str = "QUERN_BUILD_SECONDS";
+
+/// How many tests of one program run at once; read by Rust's test harness, which else takes as many
+/// as there are processors.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+/// As many whole grids as run side by side, see `tests/end-to-end/src/turn.rs`. They wait most of
+/// their time, so fewer processors are enough for them.
+const TEST_THREADS_MIN: usize = 3;
 
 /// How many cases each property is tried on by `--nightly`; the default is 256.
 const NIGHTLY_CASES: &str = "4096";
@@ -83,6 +93,10 @@ fn tests_of(places: &Places, cargo: &Cargo) -> Command {
     let mut test = cargo.locked("test");
     // A failing test of one crate must not hide those of the next.
     test.args(["--workspace", "--no-fail-fast"]);
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    if processors < TEST_THREADS_MIN && std::env::var_os(TEST_THREADS).is_none() {
+        test.env(TEST_THREADS, TEST_THREADS_MIN.to_string());
+    }
     with_paths(places, &mut test);
     test
 }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 /// How long all blocks of one guide may take.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a fence says when its block is not run.
 const NO_RUN: &str = "no-run:";

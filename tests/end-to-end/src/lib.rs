@@ -1,18 +1,22 @@
 //! The real programs together: what the end-to-end tests share.
 //!
-//! Each test starts a grid of its own, of separate processes on loopback, and keeps its folder with
-//! all logs when it fails. Everything is waited for with a deadline. A test that shows several
-//! things on one grid calls each of them a [`case`] and gives it an owner's account of its own.
+//! Each test starts a grid of its own, of separate processes on loopback, with a folder and ports of
+//! its own, and keeps the folder with all logs when it fails. Tests run side by side, a few at a time:
+//! [`run`] waits for a turn, and nothing here changes what belongs to the whole process. Everything is
+//! waited for with a deadline, which is there to end what hangs: it is far beyond what a small and busy
+//! machine takes. A test that shows several things on one grid calls each of them a [`case`] and gives
+//! it an owner's account of its own.
 
 mod guide;
 mod owner;
 mod quern;
 mod text;
+mod turn;
 pub mod wasm;
 
 pub use guide::Guide;
-pub use owner::{Owner, small_picture, terms};
-pub use quern::{Quern, Ran};
+pub use owner::{Owner, refused, small_picture, terms};
+pub use quern::{Quern, Ran, says};
 pub use text::write_text;
 
 use anyhow::Context as _;
@@ -21,24 +25,27 @@ use quern_ledger::Chain;
 use quern_local_grid::{LocalGrid, Plan};
 use quern_owner::Coordinator;
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, JobId,
+    AccountId, Amount, BlockNumber, DeviceId, JobId,
     job::{Escrow, Job},
-    view::WalletView,
+    view::{DeviceView, WalletView},
 };
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use turn::GRIDS;
 
-/// How long a whole test may take.
-const DEADLINE: Duration = Duration::from_secs(300);
+/// How long a whole test may take once it has its turn.
+const DEADLINE: Duration = Duration::from_secs(900);
 
 /// Pause between two looks at something that takes its time.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Runs a test on a runtime of its own, within its deadline.
+/// Runs a test that starts a grid, when it has its turn, on a runtime of its own and within its
+/// deadline.
 #[allow(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -46,7 +53,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 )]
 pub fn run(test: impl Future<Output = anyhow::Result<()>>) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    let done = runtime.block_on(async { tokio::time::timeout(DEADLINE, test).await });
+    let done = runtime.block_on(async {
+        let _turn = GRIDS.take().await;
+        tokio::time::timeout(DEADLINE, test).await
+    });
     done.expect("the test ends within its deadline")
         .expect("the test passes");
 }
@@ -61,17 +71,20 @@ pub async fn case<T>(
     let outcome = shown.await.with_context(|| name.to_owned());
     let word = if outcome.is_ok() { "ok" } else { "FAILED" };
     say(&format!(
-        "  {word} {name} ({:.1} s)",
+        "{word} {name} ({:.1} s)",
         begun.elapsed().as_secs_f64()
     ));
     outcome
 }
 
-/// Writes a line to the test's standard error, past the harness that keeps the output of tests that
-/// pass.
+/// Writes a line to standard error, past the harness that keeps the output of tests that pass. As
+/// others run beside it, the file of the test is named, which is how the harness's threads are.
 pub fn say(line: &str) {
+    let thread = thread::current();
+    let test = thread.name().and_then(|name| name.split_once("::"));
+    let from = test.map_or_else(String::new, |(file, _)| format!("{file}: "));
     // There is nobody to tell that standard error is closed.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "  {from}{line}");
 }
 
 /// A grid and the folder it lives in.
@@ -86,11 +99,21 @@ pub struct Bench {
 impl Bench {
     /// Starts a grid with so many honest workers.
     pub async fn start(workers: usize) -> anyhow::Result<Self> {
+        Self::start_as(|plan| plan.workers = vec![None; workers]).await
+    }
+
+    /// Starts a grid of which something is not as usual.
+    #[allow(
+        clippy::print_stdout,
+        reason = "the harness shows it of a test that fails, however it does"
+    )]
+    pub async fn start_as(change: impl FnOnce(&mut Plan)) -> anyhow::Result<Self> {
         let mut folder = tempfile::Builder::new().prefix("quern-test-").tempdir()?;
         folder.disable_cleanup(true);
+        println!("logs are in {}", folder.path().display());
         let mut plan = Plan::new(folder.path().join("grid"));
         plan.settle_wait_seconds = 2;
-        plan.workers = vec![None; workers];
+        change(&mut plan);
         let grid = LocalGrid::start(&plan, |_| {})
             .await
             .with_context(|| format!("logs are in {}", folder.path().display()))?;
@@ -153,6 +176,12 @@ impl Bench {
     pub async fn job(&self, job: JobId) -> anyhow::Result<Job> {
         let known = self.chain.at_finalised().await?.job(job).await?;
         known.context("the chain lost the job")
+    }
+
+    /// A device as the chain knows it.
+    pub async fn device(&self, device: DeviceId) -> anyhow::Result<DeviceView> {
+        let known = self.chain.at_finalised().await?.device(device).await?;
+        known.context("the chain lost the device")
     }
 
     /// An account's money.

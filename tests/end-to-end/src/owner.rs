@@ -1,7 +1,7 @@
 //! An owner who does what `quern` does, without `quern` to keep them from mistakes.
 
 use crate::{Bench, program};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use quern_ledger::{Account, Call, Settled, SubmitError};
 use quern_local_grid::development_account;
 use quern_owner::{Coordinator, Draft, Input, JobFolder, Terms, collect, prepare, submit};
@@ -98,6 +98,21 @@ impl<'a> Owner<'a> {
         let (genesis, mut result) = (self.bench.chain.genesis(), Vec::new());
         collect(&coordinator, genesis, folder, &mut result, |_, _| {}).await?;
         Ok(result)
+    }
+}
+
+/// Fails unless the chain refused a call with this error and told what to do.
+pub fn refused(outcome: Result<Settled, SubmitError>, expected: &str) -> anyhow::Result<()> {
+    match outcome {
+        Err(SubmitError::Refused { error, docs, .. }) => {
+            ensure!(error == expected, "refused as {error}, not as {expected}");
+            ensure!(
+                docs.contains(';'),
+                "{error} does not say what to do: {docs}"
+            );
+            Ok(())
+        }
+        other => bail!("expected {expected}, not {other:?}"),
     }
 }
 

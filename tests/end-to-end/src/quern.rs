@@ -12,7 +12,7 @@ use std::{
 use tokio::process::Command;
 
 /// How long one command may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// `quern` with a node, an account and a home folder.
 pub struct Quern {
@@ -147,4 +147,16 @@ impl Ran {
             .collect();
         parts.join(" because: ")
     }
+}
+
+/// Fails unless an answer has these fields with these values. It may have others.
+pub fn says(answer: &Value, wanted: &Value) -> anyhow::Result<()> {
+    for (field, value) in wanted.as_object().into_iter().flatten() {
+        ensure!(
+            answer[field] == *value,
+            "`{field}` is {}, not {value}, in {answer}",
+            answer[field]
+        );
+    }
+    Ok(())
 }

@@ -1,20 +1,31 @@
 //! Programs on the grid, against the same work done without it.
 
-use anyhow::{Context as _, ensure};
-use quern_end_to_end::{Bench, Owner, Quern, program, repository, run, say, write_text};
+use anyhow::{Context as _, bail, ensure};
+use quern_end_to_end::{Bench, Owner, Quern, program, repository, run, say, says, write_text};
+use serde_json::{Value, json};
 use std::{
     fs::{self, File},
     path::Path,
+    pin::pin,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 /// Bytes of the text whose words are counted.
 const TEXT_BYTES: u64 = 50_000_000;
 
+/// So many honest workers.
+const WORKERS: usize = 3;
+
+/// Also the live test of the capacity pools as published; all other grids are as usual.
 #[test]
-fn a_histogram_of_50_mb_is_what_sort_and_uniq_count() {
+fn a_histogram_of_50_mb_on_published_pools_is_what_sort_and_uniq_count() {
     run(async {
-        let bench = Bench::start(3).await?;
+        let bench = Bench::start_as(|plan| {
+            plan.workers = vec![None; WORKERS];
+            plan.masternode_settings = "scheduling = \"published-pools\"\n".into();
+        })
+        .await?;
         let outcome = histogram(&bench).await;
         bench.conclude(outcome).await
     });
@@ -39,7 +50,12 @@ async fn histogram(bench: &Bench) -> anyhow::Result<()> {
         &["--input", &text, "--split", "lines", "--output", &parts],
     ]
     .concat();
-    let counting = quern.does(&job).await?;
+    let mut counting = pin!(quern.does(&job));
+    tokio::select! {
+        seen = seen_in_pools(bench) => seen?,
+        ended = &mut counting => bail!("nothing was seen of the job before its end: {ended:?}"),
+    }
+    let counting = counting.await?;
     let merge = [
         "--input", &parts, "--split", "none", "--arg", "--merge", "--output", &counts,
     ];
@@ -58,6 +74,34 @@ async fn histogram(bench: &Bench) -> anyhow::Result<()> {
     bench.conserves_money().await
 }
 
+/// What anybody may ask of a job that is dealt to pools: its devices, each with its pool, and a task.
+async fn seen_in_pools(bench: &Bench) -> anyhow::Result<()> {
+    let quern = Quern::new(bench, "//Charlie")?;
+    let devices = loop {
+        let devices = quern.does(&["grid", "devices"]).await?;
+        let listed = devices.as_array().context("no list of devices")?;
+        let is_in_pool = |device: &Value| device["pools"][0]["job"].is_string();
+        if listed.len() == WORKERS && listed.iter().all(is_in_pool) {
+            break devices;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    };
+    for device in devices.as_array().into_iter().flatten() {
+        // One pool is opened behind the other when it is full, and these do not fill the first.
+        says(&device["pools"][0], &json!({ "pool": 1, "pools": 1 }))?;
+    }
+    let job = devices[0]["pools"][0]["job"].as_str().context("no job")?;
+    let explained = quern.does(&["explain", "task", job, "0"]).await?;
+    says(&explained, &json!({ "job": job, "task": 0 }))?;
+    // It may have its verdict by then.
+    let is_told = |field: &str| explained[field].as_array().is_some_and(|it| !it.is_empty());
+    ensure!(
+        explained["missing"] == 0 || is_told("replicas"),
+        "nothing is told of its replicas: {explained}"
+    );
+    Ok(())
+}
+
 /// Fails with the first line in which two outputs differ.
 fn same_lines(expected: &[u8], found: &[u8]) -> anyhow::Result<()> {
     let lines = |bytes: &[u8]| {
@@ -72,7 +116,7 @@ fn same_lines(expected: &[u8], found: &[u8]) -> anyhow::Result<()> {
         .zip(&found_lines)
         .find(|(expected, found)| expected != found);
     if let Some((expected, found)) = differs {
-        anyhow::bail!("the grid says `{found}` where it should say `{expected}`");
+        bail!("the grid says `{found}` where it should say `{expected}`");
     }
     ensure!(
         expected == found,

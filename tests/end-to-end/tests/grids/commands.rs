@@ -1,8 +1,8 @@
 //! Commands of `quern` that no other test types, and what they answer to programs.
 
 use anyhow::{Context as _, ensure};
-use quern_end_to_end::{Bench, Owner, Quern, case, run, terms, wasm};
-use quern_ledger::Account;
+use quern_end_to_end::{Bench, Owner, Quern, case, run, says, terms, wasm};
+use quern_ledger::{Account, Bond};
 use quern_local_grid::{OWNER, development_account, find_program};
 use quern_owner::{Draft, Input, prepare, submit};
 use quern_primitives::{amount::BYTECHIP, job::Agreement};
@@ -49,20 +49,9 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
     };
     let scheduled =
         async { case("the scheduler tells what it sees and why", scheduled(bench)).await };
-    tokio::try_join!(bond, followed, cancelled, resumed, scheduled)?;
+    let drawn = async { case("a lottery is drawn from the chain alone", drawn(bench)).await };
+    tokio::try_join!(bond, followed, cancelled, resumed, scheduled, drawn)?;
     bench.conserves_money().await
-}
-
-/// Fails unless an answer has these fields with these values. It may have others.
-fn says(answer: &Value, wanted: &Value) -> anyhow::Result<()> {
-    for (field, value) in wanted.as_object().into_iter().flatten() {
-        ensure!(
-            answer[field] == *value,
-            "`{field}` is {}, not {value}, in {answer}",
-            answer[field]
-        );
-    }
-    Ok(())
 }
 
 /// The account with the key, and the one that sends it money.
@@ -336,7 +325,7 @@ async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
     let account = "//Alice//stash";
     let (quern, owner) = (Quern::new(bench, account)?, Owner::new(bench, account)?);
     let before = owner.wallet().await?;
-    let deadline = bench.in_blocks(25).await?;
+    let deadline = bench.in_blocks(30).await?;
     let block = deadline.to_string();
     let job = submitted(&quern, bench, "cancelled", &["--deadline-block", &block]).await?;
     let refund = ["job", "refund", &job];
@@ -394,6 +383,53 @@ async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
 }
 
 /// How the grid's only device stands, as everybody may ask.
+async fn drawn(bench: &Bench) -> anyhow::Result<()> {
+    let quern = Quern::new(bench, OWNER)?;
+    let drawn = quern.does(&["grid", "lottery"]).await?;
+    let nobody = json!({ "day": 0, "block": 0, "won_until": 43_200, "seed": null, "devices": [] });
+    says(&drawn, &nobody)?;
+    let date = drawn["date"].as_str().context("no date")?;
+    let again = quern.does(&["grid", "lottery", "--day", date]).await?;
+    ensure!(again == drawn, "it is drawn otherwise: {again}");
+    for (day, part) in [("2001-01-01", "began on"), ("9001-01-01", "is to come")] {
+        quern
+            .refuses(1, &[part, day], &["grid", "lottery", "--day", day])
+            .await?;
+    }
+    quern
+        .refuses(
+            2,
+            &["is no day", "2026-10-05"],
+            &["grid", "lottery", "--day", "today"],
+        )
+        .await?;
+
+    // What masternode and command read of the chain's storage.
+    let state = bench.chain.at_finalised().await?;
+    let worker = bench.grid.workers.first().context("there is no worker")?;
+    let mut owners = Vec::new();
+    state
+        .each_device(|id, device| owners.push((id, device.account)))
+        .await?;
+    let owned = (worker.device, worker.account.clone());
+    ensure!(
+        owners.contains(&owned),
+        "the device is not among {owners:?}"
+    );
+    let bond = Bond {
+        active: 1_000 * BYTECHIP,
+        devices: 1,
+    };
+    ensure!(
+        state.bond_of(&worker.account).await? == bond,
+        "another bond"
+    );
+    let nobody = development_account("//Nobody")?.id();
+    let none = state.bond_of(&nobody).await?;
+    ensure!(none == Bond::default(), "a bond of nobody: {none:?}");
+    Ok(())
+}
+
 async fn scheduled(bench: &Bench) -> anyhow::Result<()> {
     let quern = Quern::new(bench, OWNER)?;
     let worker = bench.grid.workers.first().context("there is no worker")?;
@@ -527,10 +563,16 @@ async fn resumed(bench: &Bench) -> anyhow::Result<()> {
         &answer,
         &json!({ "job": job, "block": null, "transaction": null }),
     )?;
-    let (code, told) = quern.tells(&["job", "watch", &job]).await?;
+    let result = bench.folder().join("unloaded.result");
+    let path = result.display().to_string();
+    let watch = ["job", "watch", &job, "--output", &path];
+    let (code, told) = quern.tells(&watch).await?;
     let end = told.last().context("nothing is told")?;
     ensure!(code == 0, "watching ended with {code}: {told:?}");
-    says(end, &json!({ "job": job, "state": "completed" }))
+    says(end, &json!({ "job": job, "state": "completed" }))?;
+    says(end, &json!({ "output": path, "output_bytes": TEXT.len() }))?;
+    ensure!(fs::read_to_string(&result)? == TEXT, "another result");
+    Ok(())
 }
 
 async fn draft(bench: &Bench, name: &str) -> anyhow::Result<Draft> {

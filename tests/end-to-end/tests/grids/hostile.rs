@@ -379,7 +379,7 @@ async fn altered_at_rest(bench: &Bench) -> anyhow::Result<u128> {
     bench.beyond(draft.terms.deadline).await?;
     let state = bench.job(job).await?;
     say(&format!(
-        "    the job with the altered shard: {:?}",
+        "the job with the altered shard: {:?}",
         state.state
     ));
     if state.state.is_open() {

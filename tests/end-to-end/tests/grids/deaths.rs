@@ -73,7 +73,7 @@ fn at_work(seen: &JobStatus, part: &str) -> anyhow::Result<()> {
         "the job is over before {part} could be killed at work"
     );
     say(&format!(
-        "  {part} is killed at {} of {} decided tasks",
+        "{part} is killed at {} of {} decided tasks",
         seen.decided, seen.tasks
     ));
     Ok(())

@@ -1,12 +1,13 @@
 //! What is refused before anything is spent, by `quern` and by the chain, and what comes back of a
 //! job that nobody took.
 
-use anyhow::{Context as _, bail, ensure};
-use quern_end_to_end::{Bench, Owner, Quern, case, program, run, terms, wasm};
-use quern_ledger::{Call, Settled, SubmitError};
+use anyhow::{Context as _, ensure};
+use quern_end_to_end::{Bench, Owner, Quern, case, program, refused, run, terms, wasm};
+use quern_ledger::Call;
 use quern_local_grid::{OWNER, find_program};
 use quern_owner::{Draft, Input};
 use quern_primitives::{
+    BlockNumber,
     amount::{BYTECHIP, display},
     device::{Hardware, Region},
     job::{JobState, Submission},
@@ -310,7 +311,9 @@ async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
         shown.push(async move {
             let owner = Owner::new(bench, account)?;
             let before = owner.wallet().await?;
-            let mut job = owner.prepare(&draft(bench, account).await?)?.submission()?;
+            let mut job = owner
+                .prepare(&draft(bench, account, 900).await?)?
+                .submission()?;
             job.fuel_per_task_max = limits::TASK_FUEL_MAX;
             job.price_max = u128::MAX;
             change(&mut job);
@@ -331,22 +334,8 @@ async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fails unless the chain refused a call with this error and told what to do.
-fn refused(outcome: Result<Settled, SubmitError>, expected: &str) -> anyhow::Result<()> {
-    match outcome {
-        Err(SubmitError::Refused { error, docs, .. }) => {
-            ensure!(error == expected, "refused as {error}, not as {expected}");
-            ensure!(
-                docs.contains(';'),
-                "{error} does not say what to do: {docs}"
-            );
-            Ok(())
-        }
-        other => bail!("expected {expected}, not {other:?}"),
-    }
-}
-
-async fn draft(bench: &Bench, account: &str) -> anyhow::Result<Draft> {
+/// A job that may take so many blocks.
+async fn draft(bench: &Bench, account: &str, blocks: BlockNumber) -> anyhow::Result<Draft> {
     let name = format!("input-{}", account.replace('/', "_"));
     let path = bench.folder().join(name);
     fs::write(&path, "nobody will ever read this\n")?;
@@ -360,7 +349,7 @@ async fn draft(bench: &Bench, account: &str) -> anyhow::Result<Draft> {
         arguments: vec![],
         task_arguments: vec![],
         assembly: Assembly::Concatenate,
-        terms: terms(bench.in_blocks(30).await?),
+        terms: terms(bench.in_blocks(blocks).await?),
     })
 }
 
@@ -376,7 +365,7 @@ fn a_job_that_nobody_takes_is_refunded_whole_by_a_stranger() {
 async fn refund(bench: &Bench) -> anyhow::Result<()> {
     let owner = Owner::new(bench, OWNER)?;
     let before = owner.wallet().await?;
-    let draft = draft(bench, OWNER).await?;
+    let draft = draft(bench, OWNER, 30).await?;
     let folder = owner.hand_in(&draft).await?;
     ensure!(owner.wallet().await?.escrow > 0, "nothing is in escrow");
     let stranger = Owner::new(bench, "//Charlie")?;

@@ -1,0 +1,10 @@
+//! Whole grids of the real programs, one for each test. In one program, so that they are linked once
+//! and run side by side.
+
+mod commands;
+mod deaths;
+mod guides;
+mod hostile;
+mod programs;
+mod quarantine;
+mod refusals;
