@@ -91,15 +91,17 @@ async fn seen_in_pools(bench: &Bench) -> anyhow::Result<()> {
         says(&device["pools"][0], &json!({ "pool": 1, "pools": 1 }))?;
     }
     let job = devices[0]["pools"][0]["job"].as_str().context("no job")?;
-    let explained = quern.does(&["explain", "task", job, "0"]).await?;
-    says(&explained, &json!({ "job": job, "task": 0 }))?;
-    // It may have its verdict by then.
-    let is_told = |field: &str| explained[field].as_array().is_some_and(|it| !it.is_empty());
-    ensure!(
-        explained["missing"] == 0 || is_told("replicas"),
-        "nothing is told of its replicas: {explained}"
-    );
-    Ok(())
+    // Its shard may be on its way yet.
+    loop {
+        let explained = quern.does(&["explain", "task", job, "0"]).await?;
+        says(&explained, &json!({ "job": job, "task": 0 }))?;
+        let is_told = |field: &str| explained[field].as_array().is_some_and(|it| !it.is_empty());
+        // It may have its verdict by then.
+        if explained["missing"] == 0 || is_told("replicas") {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
 }
 
 /// Fails with the first line in which two outputs differ.
