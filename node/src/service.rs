@@ -12,8 +12,9 @@ use sc_consensus_grandpa::{
 };
 use sc_executor::{DEFAULT_HEAP_ALLOC_STRATEGY, HeapAllocStrategy};
 use sc_network::{
-    NetworkBackend,
+    Multiaddr, NetworkBackend,
     config::{FullNetworkConfiguration, NetworkBackendType, NetworkConfiguration},
+    multiaddr::Protocol,
 };
 use sc_service::{Configuration, TaskManager, WarpSyncConfig, error::Error as ServiceError};
 use sc_telemetry::{Telemetry, TelemetryWorker};
@@ -202,11 +203,27 @@ fn telemetry(config: &Configuration) -> Result<Option<(TelemetryWorker, Telemetr
 /// others is compiled once for each.
 type Network = sc_network::Litep2pNetworkBackend;
 
-/// Refuses the other one.
-fn check(network: &NetworkConfiguration) -> Result<(), ServiceError> {
+/// Leaves out what the node does not speak.
+fn restrict(network: &mut NetworkConfiguration) -> Result<(), ServiceError> {
     if !matches!(network.network_backend, NetworkBackendType::Litep2p) {
         return Err(ServiceError::Other(
             "this node is built with one network stack: leave out --network-backend".to_owned(),
+        ));
+    }
+    let is_webrtc = |address: &Multiaddr| {
+        address
+            .iter()
+            .any(|protocol| matches!(protocol, Protocol::WebRTCDirect))
+    };
+    // Among the usual addresses of a node that is no validator there are some, unasked for.
+    let addresses = network.listen_addresses.len();
+    network.listen_addresses.retain(|it| !is_webrtc(it));
+    let only_webrtc = network.listen_addresses.is_empty() && addresses > 0;
+    if only_webrtc || network.public_addresses.iter().any(is_webrtc) {
+        return Err(ServiceError::Other(
+            "this node is built without WebRTC: give --listen-addr and --public-addr addresses of \
+             TCP or WebSocket"
+                .to_owned(),
         ));
     }
     Ok(())
@@ -214,10 +231,10 @@ fn check(network: &NetworkConfiguration) -> Result<(), ServiceError> {
 
 /// Runs a node until its task manager is dropped.
 pub(crate) fn run(
-    config: Configuration,
+    mut config: Configuration,
     cache: Option<&Path>,
 ) -> Result<TaskManager, ServiceError> {
-    check(&config.network)?;
+    restrict(&mut config.network)?;
     let Parts {
         client,
         backend,

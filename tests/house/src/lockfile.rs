@@ -10,6 +10,10 @@ use crate::Finding;
 /// The only place that packages of others come from, as cargo writes it.
 const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
+/// Packages of ours in the place of ones of others: the folder `stand-ins`, which `.cargo/config.toml`
+/// gives to cargo as a registry of its own. Cargo writes no checksum for them; the repository holds them.
+const STAND_INS: &str = "registry+https://stand-ins.invalid/index";
+
 /// A package of the lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locked {
@@ -64,8 +68,8 @@ pub fn read(lock: &Table) -> Result<Vec<Locked>> {
         .collect()
 }
 
-/// Packages of others come from crates.io, with a checksum; packages without a source are members
-/// of the workspace.
+/// Packages of others come from crates.io, with a checksum; what stands in for one lies in its folder;
+/// packages without a source are members of the workspace.
 #[must_use]
 pub fn sources(locked: &[Locked], members: &BTreeSet<&str>) -> Vec<Finding> {
     locked
@@ -75,6 +79,7 @@ pub fn sources(locked: &[Locked], members: &BTreeSet<&str>) -> Vec<Finding> {
             match package.source.as_deref() {
                 Some(SOURCE) if package.has_checksum => None,
                 Some(SOURCE) => Some(format!("{name} has no checksum in Cargo.lock")),
+                Some(STAND_INS) => None,
                 Some(other) => Some(format!(
                     "{name} comes from {other}; crates.io is the only source"
                 )),
@@ -105,6 +110,11 @@ mod tests {
         source = "registry+https://github.com/rust-lang/crates.io-index"
 
         [[package]]
+        name = "stand-in"
+        version = "1.0.99"
+        source = "registry+https://stand-ins.invalid/index"
+
+        [[package]]
         name = "forked"
         version = "1.0.0"
         source = "git+https://example.org/forked"
@@ -119,7 +129,7 @@ mod tests {
     "#;
 
     #[test]
-    fn every_source_but_the_registry_and_the_workspace_is_found() -> Result<()> {
+    fn every_source_but_the_registry_the_stand_ins_and_the_workspace_is_found() -> Result<()> {
         let locked = read(&LOCK.parse()?)?;
         assert_eq!(locked[0].dependencies, ["other 1.0.0"]);
         let findings = sources(&locked, &BTreeSet::from(["ours"]));
