@@ -47,18 +47,19 @@ pub(crate) enum What {
 /// Builds the workspace.
 pub(crate) fn workspace(cargo: &Cargo, steps: &mut Steps, what: What) -> Result<()> {
     let (name, targets) = match what {
-        What::Programs => ("every program", "--bins"),
-        What::ProgramsAndTests => ("every program and test", "--all-targets"),
+        What::Programs => ("Build every program", "--bins"),
+        What::ProgramsAndTests if cargo.looks() => ("Build, lints, documentation", "--all-targets"),
+        What::ProgramsAndTests => ("Build every program and test", "--all-targets"),
     };
     steps.step(
-        &format!("Build {name} (the first time takes a quarter of an hour and more)"),
+        &format!("{name} (the first time takes a quarter of an hour and more)"),
         || {
             run(
                 cargo
                     .locked("build")
                     // What each crate took is told in target/cargo-timings.
                     .args(["--timings", "--workspace", targets]),
-                "the compiler's first error above is the one to mend",
+                "the first error above is the one to mend",
             )
         },
     )
@@ -105,16 +106,16 @@ fn without_folders(places: &Places) -> Result<String> {
     ))
 }
 
-/// Copies a file, leaving an equal one untouched.
-fn put(from: &Path, to: &Path) -> Result<()> {
+/// Copies a file that was built, leaving an equal one untouched.
+pub(crate) fn put(from: &Path, to: &Path) -> Result<()> {
     let new =
         fs::read(from).with_context(|| format!("{} was built but is not there", from.display()))?;
     if fs::read(to).is_ok_and(|old| old == new) {
         return Ok(());
     }
     // By renaming: whoever runs the old program meanwhile keeps it whole.
-    let half_done = to.with_extension("wasm.new");
-    fs::write(&half_done, new)
-        .and_then(|()| fs::rename(&half_done, to))
+    let half_done = to.with_extension("new");
+    fs::copy(from, &half_done)
+        .and_then(|_| fs::rename(&half_done, to))
         .with_context(|| format!("{} cannot be written; see who owns it", to.display()))
 }

@@ -4,7 +4,8 @@
 //! wanted). Cargo unifies the features of a dependency over the selected packages: with
 //! `--package` the same dependency would be built a second time with fewer features, and this
 //! workspace's dependencies take most of a quarter of an hour. `tests/house` holds the other half
-//! of that bargain: no dev-dependency turns on a feature that the programs lack.
+//! of that bargain: no dev-dependency turns on a feature that the programs lack. Only the
+//! lints of the pallets' benchmarks name their packages: of a build they can use little anyway.
 
 use std::{
     ffi::OsString,
@@ -18,15 +19,19 @@ use anyhow::{Context, Result, bail};
 use crate::places::{Places, cargo_program};
 
 /// How to start cargo on this machine; made by the set-up.
+#[derive(Clone)]
 pub(crate) struct Cargo {
     root: PathBuf,
     /// The vendored protoc with its include folder, where the machine has none of its own.
     /// Elsewhere PROTOC stays unset: build scripts watch it, and setting it would rebuild
     /// everything that a plain `cargo build` has built.
     protoc: Option<Protoc>,
+    /// What is called in the compiler's place for members of the workspace.
+    wrapper: Option<PathBuf>,
 }
 
 /// A protoc that is not on the PATH.
+#[derive(Clone)]
 pub(crate) struct Protoc {
     pub(crate) program: PathBuf,
     pub(crate) include: PathBuf,
@@ -37,13 +42,36 @@ impl Cargo {
         Self {
             root: places.root.clone(),
             protoc,
+            wrapper: None,
         }
+    }
+
+    /// The same cargo, but what it compiles of the workspace is looked at as well, see
+    /// [`crate::wrapper`].
+    pub(crate) fn looking(&self, wrapper: PathBuf) -> Self {
+        Self {
+            wrapper: Some(wrapper),
+            ..self.clone()
+        }
+    }
+
+    /// Whether what is compiled is looked at as well.
+    pub(crate) fn looks(&self) -> bool {
+        self.wrapper.is_some()
     }
 
     /// `cargo SUBCOMMAND --locked`, in the workspace.
     pub(crate) fn locked(&self, subcommand: &str) -> Command {
         let mut command = self.plain(subcommand);
         command.arg("--locked");
+        if let Some(wrapper) = &self.wrapper {
+            // No variable says it: tests would inherit that, and dependencies' build scripts may
+            // watch it. One that the person has set would go before this.
+            let wrapper = format!("build.rustc-workspace-wrapper=\"{}\"", wrapper.display());
+            command
+                .args(["--config", &wrapper])
+                .env_remove("RUSTC_WORKSPACE_WRAPPER");
+        }
         command
     }
 

@@ -14,45 +14,50 @@ use crate::{
     run::workspace_tests_and,
     setup,
     steps::Steps,
+    wrapper,
 };
 
 /// Cheap parts first, and a failed part does not hide what the next one would say.
 pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
     let cargo = setup::all(places, steps)?;
     setup::c_for_the_sandbox(places, steps)?;
+    // Wherever something of the workspace is built for this machine, lest it be built twice.
+    let looking = cargo.looking(wrapper::install(places)?);
     steps.part("Formatting", || formatting(&cargo));
     steps.part("House rules: floors, licences, sources, duplicates", || {
-        house(&cargo)
+        house(&looking)
     });
-    // Without programs there is nothing to test, but lints and documentation still have a word.
-    let built = build::workspace(&cargo, steps, What::ProgramsAndTests);
+    // Without programs there is nothing to test, but the benchmarks' lints still have a word.
+    let built = build::workspace(&looking, steps, What::ProgramsAndTests);
     let is_built = built.is_ok() && build::programs(places, &cargo, steps).is_ok();
     // Tests of whole grids mostly wait for blocks; what is looked at beside them has the processor
     // meanwhile.
     let beside = thread::scope(|scope| {
         let (begun, begins) = mpsc::sync_channel::<()>(1);
         let cargo = &cargo;
-        let looks = scope.spawn(move || {
+        let look = scope.spawn(move || {
             // An error says that there are no tests to begin.
             let _ = begins.recv();
-            let lints = timed(|| lints(cargo));
-            (lints, timed(|| documentation(cargo)))
+            timed(|| lints_of_benchmarks(places, cargo))
         });
         if is_built {
             steps.part("Tests", || {
-                workspace_tests_and(places, cargo, || {
+                workspace_tests_and(places, &looking, || {
                     let _ = begun.send(());
                 })
             });
         }
         drop(begun);
-        looks.join()
+        look.join()
     });
-    let Ok(((lints_took, lints), (docs_took, docs))) = beside else {
-        bail!("the thread that looks at lints and documentation ended");
+    let Ok((took, lints)) = beside else {
+        bail!("the thread that looks at the benchmarks' lints ended");
     };
-    steps.done_beside("Lints, beside the tests", lints_took, lints);
-    steps.done_beside("Documentation, beside the tests", docs_took, docs);
+    steps.done_beside(
+        "Lints of the pallets' benchmarks, beside the tests",
+        took,
+        lints,
+    );
     steps.conclude()
 }
 
@@ -80,31 +85,20 @@ fn house(cargo: &Cargo) -> Result<()> {
     )
 }
 
-/// The benchmarks of the pallets' calls are looked at too, for nothing else here compiles them. The
-/// runtime's Wasm is not built a second time for them.
-fn lints(cargo: &Cargo) -> Result<()> {
+/// The pallets and the runtime once more, with the benchmarks of their calls, which nothing else
+/// here compiles. The runtime's Wasm is not built a second time for them.
+fn lints_of_benchmarks(places: &Places, cargo: &Cargo) -> Result<()> {
+    let mut clippy = cargo.locked("clippy");
+    clippy.env("SKIP_WASM_BUILD", "1");
+    for pallet in &places.pallets {
+        clippy.args(["--package", &format!("quern-{pallet}")]);
+    }
     run_beside(
-        cargo
-            .locked("clippy")
-            .env("SKIP_WASM_BUILD", "1")
-            .env("SKIP_FRAME_STORAGE_ACCESS_TEST_RUNTIME_WASM_BUILD", "1")
-            .args(["--workspace", "--all-targets"])
-            .args(["--features", "quern-node/runtime-benchmarks"])
+        clippy
+            .args(["--package", "quern-runtime", "--all-targets"])
+            // It turns on that of the pallets.
+            .args(["--features", "quern-runtime/runtime-benchmarks"])
             .args(["--", "-D", "warnings"]),
         "each lint above says what it wants",
-    )
-}
-
-fn documentation(cargo: &Cargo) -> Result<()> {
-    run_beside(
-        cargo
-            .locked("doc")
-            .env("SKIP_WASM_BUILD", "1")
-            .env("SKIP_FRAME_STORAGE_ACCESS_TEST_RUNTIME_WASM_BUILD", "1")
-            .args(["--workspace", "--no-deps"])
-            // As for the lints: what they have looked at of the dependencies serves here too.
-            .args(["--features", "quern-node/runtime-benchmarks"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
-        "each warning above says what it wants",
     )
 }

@@ -14,12 +14,12 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     cargo::{Cargo, Protoc, run},
     places::Places,
+    stand_ins,
     steps::Steps,
 };
 
-/// Compilers that crates with C or C++ in them call from their build scripts, and what OpenSSL's
-/// own build calls. All of it comes with build-essential.
-const NATIVE_TOOLS: [&str; 4] = ["cc", "c++", "make", "perl"];
+/// What build scripts of crates with C or C++ in them call. All of it comes with build-essential.
+const NATIVE_TOOLS: [&str; 3] = ["cc", "c++", "make"];
 
 /// Debian's packages that turn a C program into one of the sandbox's programs.
 const C_PROGRAM_PACKAGES: [&str; 4] = ["clang", "lld", "wasi-libc", "libclang-rt-14-dev-wasm32"];
@@ -43,6 +43,7 @@ pub(crate) fn toolchain_only(places: &Places, steps: &mut Steps) -> Result<Cargo
     steps.step("Tools: compilers, targets, protoc", || {
         native_tools()?;
         rust_toolchain(places)?;
+        stand_ins::keep_age(places)?;
         Ok(Cargo::new(places, protoc()?))
     })
 }
@@ -132,11 +133,15 @@ fn has_component(places: &Places, library: &Path, component: &str) -> bool {
     }
 }
 
-/// Where the toolchain keeps its libraries.
+/// Where the toolchain keeps its libraries and programs.
 pub(crate) fn sysroot(places: &Places) -> Result<PathBuf> {
-    let output = Command::new("rustc")
+    sysroot_of(Command::new("rustc").current_dir(&places.root))
+}
+
+/// Where the toolchain of this compiler keeps its libraries and programs.
+pub(crate) fn sysroot_of(compiler: &mut Command) -> Result<PathBuf> {
+    let output = compiler
         .args(["--print", "sysroot"])
-        .current_dir(&places.root)
         .output()
         .context("rustc cannot be started; install Rust with rustup")?;
     ensure!(

@@ -10,10 +10,6 @@ use crate::Finding;
 /// The only place that packages of others come from, as cargo writes it.
 const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// Packages of ours in the place of ones of others: the folder `stand-ins`, which `.cargo/config.toml`
-/// gives to cargo as a registry of its own. Cargo writes no checksum for them; the repository holds them.
-const STAND_INS: &str = "registry+https://stand-ins.invalid/index";
-
 /// A package of the lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locked {
@@ -68,10 +64,14 @@ pub fn read(lock: &Table) -> Result<Vec<Locked>> {
         .collect()
 }
 
-/// Packages of others come from crates.io, with a checksum; what stands in for one lies in its folder;
-/// packages without a source are members of the workspace.
+/// Packages of others come from crates.io, with a checksum; packages without a source are members
+/// of the workspace, or lie in the folder of what stands in for packages of others.
 #[must_use]
-pub fn sources(locked: &[Locked], members: &BTreeSet<&str>) -> Vec<Finding> {
+pub fn sources(
+    locked: &[Locked],
+    members: &BTreeSet<&str>,
+    stand_ins: &BTreeSet<String>,
+) -> Vec<Finding> {
     locked
         .iter()
         .filter_map(|package| {
@@ -79,13 +79,13 @@ pub fn sources(locked: &[Locked], members: &BTreeSet<&str>) -> Vec<Finding> {
             match package.source.as_deref() {
                 Some(SOURCE) if package.has_checksum => None,
                 Some(SOURCE) => Some(format!("{name} has no checksum in Cargo.lock")),
-                Some(STAND_INS) => None,
                 Some(other) => Some(format!(
                     "{name} comes from {other}; crates.io is the only source"
                 )),
-                None if members.contains(name.as_str()) => None,
+                None if members.contains(name.as_str()) || stand_ins.contains(name) => None,
                 None => Some(format!(
-                    "{name} comes from a folder that is no member of the workspace"
+                    "{name} comes from a folder that is neither a member of the workspace nor one \
+                     of stand-ins/"
                 )),
             }
         })
@@ -110,11 +110,6 @@ mod tests {
         source = "registry+https://github.com/rust-lang/crates.io-index"
 
         [[package]]
-        name = "stand-in"
-        version = "1.0.99"
-        source = "registry+https://stand-ins.invalid/index"
-
-        [[package]]
         name = "forked"
         version = "1.0.0"
         source = "git+https://example.org/forked"
@@ -124,15 +119,20 @@ mod tests {
         version = "0.1.0"
 
         [[package]]
+        name = "stand-in"
+        version = "1.0.99"
+
+        [[package]]
         name = "copied"
         version = "0.1.0"
     "#;
 
     #[test]
-    fn every_source_but_the_registry_the_stand_ins_and_the_workspace_is_found() -> Result<()> {
+    fn every_source_but_the_registry_the_workspace_and_the_stand_ins_is_found() -> Result<()> {
         let locked = read(&LOCK.parse()?)?;
         assert_eq!(locked[0].dependencies, ["other 1.0.0"]);
-        let findings = sources(&locked, &BTreeSet::from(["ours"]));
+        let stand_ins = BTreeSet::from(["stand-in".to_owned()]);
+        let findings = sources(&locked, &BTreeSet::from(["ours"]), &stand_ins);
         assert_eq!(findings.len(), 3, "{findings:?}");
         assert!(findings[0].starts_with("unfixed"));
         assert!(findings[1].starts_with("forked"));

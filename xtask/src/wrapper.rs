@@ -1,0 +1,241 @@
+//! Lints and documentation from the same pass as the build.
+//!
+//! Clippy and rustdoc read of other people's crates what the compiler leaves of them. Started by
+//! cargo, they have all of those compiled once more, in a form without code that a build cannot
+//! use: seven hundred crates, many minutes. So cargo only builds, and calls a copy of this program
+//! in the compiler's place for members of the workspace (`build.rustc-workspace-wrapper`). It
+//! compiles exactly as it is asked to, because what is tested is to be what ships; then clippy
+//! looks at the same source, and rustdoc where `cargo doc` would. What one of them objects to
+//! counts as not compiled: cargo shows the words, and asks again the next time.
+
+use std::{
+    ffi::OsString,
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::{build::put, places::Places, setup::sysroot_of};
+
+#[cfg(test)]
+mod tests;
+
+/// The name by which this program knows that it is called in the compiler's place.
+const NAME: &str = "compile-and-look";
+
+/// What the compiler is asked about itself, beside `--print`.
+const QUESTIONS: [&str; 3] = ["-vV", "-V", "--version"];
+
+/// Messages by which the compiler tells cargo how far it is. From a look they would be wrong.
+const FOR_CARGO: [&str; 2] = ["artifacts", "future-incompat"];
+
+/// A warning of a look is an error.
+const STRICT: [&str; 2] = ["-D", "warnings"];
+
+/// What `cargo doc` adds for programs, which nobody reads from outside.
+const OF_PROGRAMS: [&str; 2] = [
+    "--document-private-items",
+    "-Arustdoc::private-intra-doc-links",
+];
+
+/// Puts a copy of this program where cargo can call it, and returns its path. The build replaces
+/// the program that runs.
+///
+/// Cargo compiles anew what was compiled through another path. So the path holds a digest of what
+/// decides on a look and cargo does not watch, which is this file and clippy's settings. The rest
+/// of this program may change and nothing is compiled anew.
+pub(crate) fn install(places: &Places) -> Result<PathBuf> {
+    let file = places.root.join("clippy.toml");
+    let settings = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let mut digest = DefaultHasher::new();
+    (include_str!("wrapper.rs"), settings).hash(&mut digest);
+    let folder = places
+        .target
+        .join("looks")
+        .join(format!("{:016x}", digest.finish()));
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("{} cannot be made; see who owns it", folder.display()))?;
+    let wrapper = folder.join(NAME);
+    let ourselves = std::env::current_exe().context("the system does not say what runs here")?;
+    put(&ourselves, &wrapper)?;
+    Ok(wrapper)
+}
+
+/// A call in the compiler's place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Where the called program lies.
+    folder: PathBuf,
+    compiler: OsString,
+    arguments: Vec<OsString>,
+}
+
+impl Call {
+    /// Reads the words this program was started with. None, if a person started it.
+    pub(crate) fn heard(mut words: impl Iterator<Item = OsString>) -> Option<Self> {
+        let called = PathBuf::from(words.next()?);
+        if called.file_name()? != NAME {
+            return None;
+        }
+        Some(Self {
+            folder: called.parent()?.to_owned(),
+            compiler: words.next()?,
+            arguments: words.collect(),
+        })
+    }
+
+    /// Compiles, then looks. Returns the exit code: the compiler's if it fails, else that of the
+    /// last look that does.
+    pub(crate) fn carry_out(self) -> Result<u8> {
+        let compiled = exit_code(Command::new(&self.compiler).args(&self.arguments))?;
+        if compiled != 0 {
+            return Ok(compiled);
+        }
+        let arguments: Vec<String> = self
+            .arguments
+            .into_iter()
+            .map(OsString::into_string)
+            .collect::<Result<_, _>>()
+            .map_err(|word| anyhow!("{word:?} is not UTF-8; give its folder another name"))?;
+        let looks = looks(&arguments);
+        if looks.is_empty() {
+            return Ok(0);
+        }
+        let programs = sysroot_of(&mut Command::new(&self.compiler))?.join("bin");
+        // Only their words matter. What they write would stand in the build's way.
+        let scratch = self.folder.join(std::process::id().to_string());
+        fs::create_dir_all(&scratch)
+            .with_context(|| format!("{} cannot be made; see who owns it", scratch.display()))?;
+        let mut outcome = 0;
+        for look in looks {
+            let looked = exit_code(
+                Command::new(programs.join(look.program))
+                    .args(look.arguments)
+                    .arg("--out-dir")
+                    .arg(&scratch),
+            )?;
+            if looked != 0 {
+                outcome = looked;
+            }
+        }
+        fs::remove_dir_all(&scratch)
+            .with_context(|| format!("{} cannot be removed; see who owns it", scratch.display()))?;
+        Ok(outcome)
+    }
+}
+
+/// A look at what was compiled: a program of the toolchain, and all its arguments but the folder
+/// to write into.
+#[derive(Debug, PartialEq, Eq)]
+struct Look {
+    program: &'static str,
+    arguments: Vec<String>,
+}
+
+/// The looks that follow upon a compilation with these arguments.
+///
+/// None upon a question about the compiler itself. None for Wasm: a build script compiles the
+/// runtime to it, with a cargo of its own that calls this program too.
+fn looks(arguments: &[String]) -> Vec<Look> {
+    let is_question = arguments
+        .iter()
+        .any(|it| QUESTIONS.contains(&it.as_str()) || it.starts_with("--print"));
+    if is_question || values(arguments, "--target").any(|it| it.starts_with("wasm")) {
+        return Vec::new();
+    }
+    let mut clippy = for_a_look(arguments, |it| !it.starts_with("incremental="));
+    clippy.push("--emit=metadata".to_owned());
+    clippy.extend(STRICT.map(str::to_owned));
+    let mut looks = vec![Look {
+        program: "clippy-driver",
+        arguments: clippy,
+    }];
+    if is_documented(arguments) {
+        // Of code generation `cargo doc` says no more than whose code it is.
+        let mut rustdoc = for_a_look(arguments, |it| it.starts_with("metadata="));
+        if is_binary(arguments) {
+            rustdoc.extend(OF_PROGRAMS.map(str::to_owned));
+        }
+        rustdoc.extend(STRICT.map(str::to_owned));
+        looks.push(Look {
+            program: "rustdoc",
+            arguments: rustdoc,
+        });
+    }
+    looks
+}
+
+/// The arguments in the form cargo gives them, without what is to be written where, and with the
+/// options of code generation that are wanted.
+fn for_a_look(arguments: &[String], is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        if word == "--out-dir" {
+            words.next();
+        } else if word == "-C" {
+            if let Some(option) = words.next().filter(|it| is_wanted(it)) {
+                kept.extend([word.clone(), option.clone()]);
+            }
+        } else if let Some(messages) = word.strip_prefix("--json=") {
+            let messages: Vec<&str> = messages
+                .split(',')
+                .filter(|it| !FOR_CARGO.contains(it))
+                .collect();
+            kept.push(format!("--json={}", messages.join(",")));
+        } else if !word.starts_with("--emit=") {
+            kept.push(word.clone());
+        }
+    }
+    kept
+}
+
+/// Whether `cargo doc` documents it: every library, and every program that has no library of its
+/// own name.
+fn is_documented(arguments: &[String]) -> bool {
+    if arguments.iter().any(|it| it == "--test") {
+        return false;
+    }
+    if !is_binary(arguments) {
+        return true;
+    }
+    // Build scripts, examples and tests without a harness are binaries too, and lie elsewhere.
+    let is_program = arguments.iter().map(Path::new).any(|it| {
+        it.extension().is_some_and(|it| it == "rs")
+            && it.components().any(|part| part.as_os_str() == "src")
+    });
+    let name = values(arguments, "--crate-name").next();
+    let has_library = values(arguments, "--extern").any(|it| it.split('=').next() == name);
+    is_program && !has_library
+}
+
+fn is_binary(arguments: &[String]) -> bool {
+    values(arguments, "--crate-type").any(|it| it == "bin")
+}
+
+/// The values an option is given, in the next word or behind an `=`.
+fn values<'a>(arguments: &'a [String], option: &'a str) -> impl Iterator<Item = &'a str> {
+    arguments.iter().enumerate().filter_map(move |(at, word)| {
+        let rest = word.strip_prefix(option)?;
+        if rest.is_empty() {
+            arguments.get(at + 1).map(String::as_str)
+        } else {
+            rest.strip_prefix('=')
+        }
+    })
+}
+
+/// Runs a program to its end with its output shown.
+fn exit_code(command: &mut Command) -> Result<u8> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let status = command.status().with_context(|| {
+        format!("{name} cannot be started; `cargo xtask setup` adds what the toolchain lacks")
+    })?;
+    status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .with_context(|| format!("{name} was ended ({status}); has the machine enough memory?"))
+}
