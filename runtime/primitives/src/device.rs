@@ -1,8 +1,10 @@
 //! Devices: what a worker registers, and the record the chain keeps of each.
 
 mod history;
+mod past;
 
 pub use history::History;
+pub use past::Past;
 
 use crate::{
     ids::{AccountId, BlockNumber, DeviceId, SealingKey},
@@ -165,7 +167,7 @@ impl SignedPayload for Possession {
     const DOMAIN: &'static str = "quern/device-possession/1";
 }
 
-/// What became of the replicas a device was given, counted since it was registered.
+/// What became of the replicas a device was given, counted since it was first registered.
 #[derive(
     Clone,
     Copy,
@@ -292,17 +294,6 @@ impl Device {
             0 => 0,
             block => block.saturating_add(REVIEW_PERIOD_BLOCKS),
         }
-    }
-
-    /// Takes note of what a batch, settled in block `now`, says of it. A change that says nothing is
-    /// none.
-    pub fn note(&mut self, change: &RecordChange, now: BlockNumber) {
-        if change.is_empty() {
-            return;
-        }
-        self.record.add(change);
-        self.history.add(change);
-        self.last_task = now;
     }
 
     /// Forgets its history, in block `now`. Its record stays.

@@ -71,7 +71,8 @@ pub enum ProxyKind {
     Jobs,
     /// What a masternode's daemon needs: publish endpoints, settle and close jobs.
     Masternode,
-    /// What a worker's machines need: register devices, review and retire them; no bond is touched.
+    /// What a worker's machines need: register devices, review and retire them. Retiring one begins
+    /// to unbond its share; no bond is withdrawn.
     Devices,
     /// Vote and propose in the council.
     Councillor,

@@ -20,6 +20,8 @@ parameter_types! {
     /// thousand identities cost a thousand bonds.
     pub const MinBondPerDevice: Amount = 10 * BYTECHIP;
     /// How long what was unbonded stays held: as long as work of the account may still be judged.
+    /// What covered a device that is retired stays at least as long as a fresh key must not pay, see
+    /// `docs/adr/0007-fault-history.md`.
     pub const UnbondingDelay: BlockNumber = 7 * DAY_BLOCKS;
     /// How long the coordinator of a cancelled job has to settle what was finished: 10 minutes,
     /// enough for the answers that are under way and one batch.
@@ -114,18 +116,10 @@ impl quern_jobs::Devices for DeviceRecords {
         Workforce::apply_record_change(device, change);
     }
 
+    // A device that was retired costs the most: it is looked for among the others first.
     #[cfg(feature = "runtime-benchmarks")]
-    fn register(device: DeviceId, account: AccountId) {
-        let registered = quern_primitives::device::Device {
-            account,
-            sealing_key: Default::default(),
-            region: Default::default(),
-            hardware: Default::default(),
-            record: Default::default(),
-            history: Default::default(),
-            last_task: 0,
-            last_review: 0,
-        };
-        quern_workforce::Devices::<Runtime>::insert(device, registered);
+    fn register(device: DeviceId, _account: AccountId) {
+        let past = quern_primitives::device::Past::default();
+        quern_workforce::RetiredDevices::<Runtime>::insert(device, past);
     }
 }

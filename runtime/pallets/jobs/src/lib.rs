@@ -61,8 +61,9 @@ use quern_primitives::{DeviceId, device::RecordChange};
 
 /// The register of devices, as settlement needs it.
 pub trait Devices {
-    /// Adds a batch's counts to a device's record. A device that is not registered, or no longer,
-    /// is passed over: if it could refuse, one worker could keep a batch's others from their pay.
+    /// Adds a batch's counts to a device's record, also if it was retired meanwhile. A device that
+    /// was never registered is passed over: if it could refuse, one worker could keep a batch's
+    /// others from their pay.
     fn record(device: &DeviceId, change: &RecordChange);
 
     /// Makes the device one whose record can change.

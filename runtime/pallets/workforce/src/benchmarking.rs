@@ -1,4 +1,5 @@
-//! Measures every call at its most expensive: the list of unbonding amounts full, signatures valid.
+//! Measures every call at its most expensive: the list of unbonding amounts full, signatures valid,
+//! devices registered before.
 
 use super::*;
 use frame_benchmarking::{BenchmarkError, v2::*};
@@ -136,6 +137,7 @@ mod benchmarks {
         let worker = worker::<T>()?;
         fill_unbonding::<T>(&worker, 0)?;
         let (id, [possession, _]) = device::<T>(&worker, KEYS)?;
+        RetiredDevices::<T>::insert(id, Past::default());
 
         #[extrinsic_call]
         _(
@@ -168,12 +170,13 @@ mod benchmarks {
     #[benchmark]
     fn retire_device() -> Result<(), BenchmarkError> {
         let (worker, id, _) = with_device::<T>()?;
-        fill_unbonding::<T>(&worker, 0)?;
+        fill_unbonding::<T>(&worker, 1)?;
 
         #[extrinsic_call]
         _(RawOrigin::Signed(worker), id);
 
         assert!(Pallet::<T>::device(&id).is_none());
+        assert!(RetiredDevices::<T>::contains_key(id));
         Ok(())
     }
 

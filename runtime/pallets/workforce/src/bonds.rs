@@ -13,7 +13,7 @@ use frame_support::{
     traits::{ConstU32, fungible::hold::Mutate, tokens::Precision},
 };
 use frame_system::pallet_prelude::BlockNumberFor;
-use quern_primitives::{AccountId, Amount};
+use quern_primitives::{AccountId, Amount, device::Device};
 use scale_info::TypeInfo;
 use sp_runtime::{ArithmeticError, traits::Saturating};
 
@@ -74,26 +74,40 @@ impl<BlockNumber: Copy + PartialOrd> Bond<BlockNumber> {
         self.active == 0 && self.devices == 0 && self.unbonding.is_empty()
     }
 
-    /// Adds an amount to what is on its way out; joins it to the last when both come free in one
+    /// Adds an amount to what is on its way out; joins it to another that comes free in the same
     /// block. `Err` when there is no room.
     fn push_unbonding(
         &mut self,
         amount: Amount,
         withdrawable_at: BlockNumber,
     ) -> Result<(), NoRoom> {
-        if let Some(last) = self.unbonding.last_mut()
-            && last.withdrawable_at == withdrawable_at
+        let is_sooner = |part: &Unbonding<BlockNumber>| part.withdrawable_at < withdrawable_at;
+        let place = self.unbonding.partition_point(is_sooner);
+        if let Some(part) = self.unbonding.get_mut(place)
+            && part.withdrawable_at == withdrawable_at
         {
             // Parts of one bond, and the bond as a whole is an amount.
-            last.amount = last.amount.saturating_add(amount);
+            part.amount = part.amount.saturating_add(amount);
             return Ok(());
         }
-        self.unbonding
-            .try_push(Unbonding {
-                amount,
-                withdrawable_at,
-            })
-            .map_err(|_| NoRoom)
+        let part = Unbonding {
+            amount,
+            withdrawable_at,
+        };
+        self.unbonding.try_insert(place, part).map_err(|_| NoRoom)
+    }
+
+    /// One device less is to be covered: its share of the active part, as large as that of each
+    /// other, is on its way out. Returns how much it is; `Err` when there is no room.
+    pub(crate) fn let_device_go(&mut self, withdrawable_at: BlockNumber) -> Result<Amount, NoRoom> {
+        // The register counts what it lists, so there is one to let go.
+        let share = self.active.checked_div(self.devices.into()).unwrap_or(0);
+        if share > 0 {
+            self.push_unbonding(share, withdrawable_at)?;
+        }
+        self.active = self.active.saturating_sub(share);
+        self.devices = self.devices.saturating_sub(1);
+        Ok(share)
     }
 
     /// Takes out what can be withdrawn at `now`, and returns how much it is.
@@ -112,7 +126,7 @@ impl<BlockNumber: Copy + PartialOrd> Bond<BlockNumber> {
 }
 
 /// [`UNBONDINGS_PER_ACCOUNT_MAX`] amounts are on their way out.
-struct NoRoom;
+pub(crate) struct NoRoom;
 
 impl<T: Config> Pallet<T> {
     /// An account's bond.
@@ -189,6 +203,13 @@ impl<T: Config> Pallet<T> {
         Self::put_bond(&account, bond);
         Self::deposit_event(Event::UnbondedWithdrawn { account, amount });
         Ok(())
+    }
+
+    /// The first block in which what covered a device can be withdrawn, if it is retired now.
+    pub(crate) fn share_withdrawable_at(device: &Device) -> BlockNumberFor<T> {
+        let now = frame_system::Pallet::<T>::block_number();
+        let delayed = now.saturating_add(T::UnbondingDelay::get());
+        delayed.max(device.bond_free_at(Self::now()).into())
     }
 
     /// Keeps a bond, or forgets it when nothing is left of it.

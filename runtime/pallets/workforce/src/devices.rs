@@ -1,6 +1,8 @@
 //! The register of devices.
 
-use crate::{Bonds, Config, Devices, DevicesOf, Error, Event, Pallet};
+use crate::{
+    Bonds, Config, Devices, DevicesOf, Error, Event, Pallet, RetiredDevices, bonds::NoRoom,
+};
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::DispatchResult};
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -26,24 +28,29 @@ impl<T: Config> Pallet<T> {
             .collect()
     }
 
-    /// Adds a batch's counts to a device's record and history.
+    /// Adds a batch's counts to a device's record and history, also if the device was retired between
+    /// its answer and the settlement: whoever leaves before its faults are told finds them when it
+    /// comes back.
     ///
-    /// A device that is not registered has no record: the change is ignored, with
+    /// A device that was never registered has no record: the change is ignored, with
     /// [`Event::RecordChangeIgnored`]. It is no error, because a batch settles the work of many
-    /// devices of many accounts, and any one of them may retire between its answer and the
-    /// settlement; if that could fail the batch, a worker could keep all the others from their pay.
+    /// devices of many accounts; if one could fail the batch, it could keep all the others from their
+    /// pay.
     pub fn apply_record_change(device: &DeviceId, change: &RecordChange) {
-        let Some(mut known) = Devices::<T>::get(device) else {
+        if let Some(mut known) = Devices::<T>::get(device) {
+            known.note(change, Self::now());
+            Devices::<T>::insert(device, known);
+        } else if let Some(mut past) = RetiredDevices::<T>::get(device) {
+            past.note(change, Self::now());
+            RetiredDevices::<T>::insert(device, past);
+        } else {
             Self::deposit_event(Event::RecordChangeIgnored { device: *device });
-            return;
-        };
-        known.note(change, Self::now());
-        Devices::<T>::insert(device, known);
+        }
     }
 
     pub(crate) fn do_register_device(
         id: DeviceId,
-        device: Device,
+        mut device: Device,
         possession: DeviceSignature,
     ) -> DispatchResult {
         ensure!(
@@ -62,6 +69,9 @@ impl<T: Config> Pallet<T> {
         );
         Self::ensure_possession(&device.account, id, device.sealing_key, possession)?;
 
+        if let Some(past) = RetiredDevices::<T>::take(id) {
+            device.resume(past);
+        }
         let account = device.account.clone();
         Self::put_bond(&account, bond);
         DevicesOf::<T>::insert(&account, id, ());
@@ -91,17 +101,27 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn do_retire_device(account: AccountId, id: DeviceId) -> DispatchResult {
-        let Device { record, .. } = Self::device_owned_by(&account, id)?;
+        let device = Self::device_owned_by(&account, id)?;
+        let mut bond = Bonds::<T>::get(&account).unwrap_or_default();
+        let withdrawable_at = Self::share_withdrawable_at(&device);
+        let share = bond
+            .let_device_go(withdrawable_at)
+            .map_err(|NoRoom| Error::<T>::TooManyUnbondings)?;
+        Self::put_bond(&account, bond);
+        RetiredDevices::<T>::insert(id, device.past());
         Devices::<T>::remove(id);
         DevicesOf::<T>::remove(&account, id);
-        let mut bond = Bonds::<T>::get(&account).unwrap_or_default();
-        // The register counts what it lists, so there is one to take away.
-        bond.devices = bond.devices.saturating_sub(1);
-        Self::put_bond(&account, bond);
+        if share > 0 {
+            Self::deposit_event(Event::Unbonded {
+                account: account.clone(),
+                amount: share,
+                withdrawable_at,
+            });
+        }
         Self::deposit_event(Event::DeviceRetired {
             device: id,
             account,
-            record,
+            record: device.record,
         });
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! What always holds of bonds and devices.
 
-use crate::{Bond, Bonds, Config, Devices, DevicesOf, HoldReason, Pallet};
+use crate::{Bond, Bonds, Config, Devices, DevicesOf, HoldReason, Pallet, RetiredDevices};
 use frame_support::{ensure, traits::fungible::hold::Inspect};
 use frame_system::pallet_prelude::BlockNumberFor;
-use quern_primitives::{AccountId, Amount, limits::DEVICES_PER_ACCOUNT_MAX};
+use quern_primitives::{AccountId, Amount, device::Past, limits::DEVICES_PER_ACCOUNT_MAX};
 use sp_runtime::TryRuntimeError;
 
 impl<T: Config> Pallet<T> {
@@ -14,6 +14,7 @@ impl<T: Config> Pallet<T> {
     /// - what is unbonding is in the order in which it can be withdrawn;
     /// - each device is on its account's list, the lists name nothing else, and their lengths are
     ///   those the bonds count, within the limit;
+    /// - no device is registered and retired at a time;
     /// - no device had its last task or review in a block to come.
     ///
     /// Reads every bond and device there is: for tests and auditors.
@@ -47,6 +48,13 @@ impl<T: Config> Pallet<T> {
             DevicesOf::<T>::iter_keys().count() == listed,
             "an account without bond has a list of devices"
         );
+        for (id, past) in RetiredDevices::<T>::iter() {
+            ensure!(
+                !Devices::<T>::contains_key(id),
+                "a registered device is remembered as one that was retired"
+            );
+            Self::check_past(&past)?;
+        }
         Ok(())
     }
 
@@ -85,14 +93,19 @@ impl<T: Config> Pallet<T> {
             let device = Devices::<T>::get(id)
                 .filter(|device| device.account == *account)
                 .ok_or("a list names a device that is not the account's")?;
-            ensure!(
-                device.last_task.max(device.last_review) <= Self::now(),
-                "a device's last task or review is in a block to come"
-            );
+            Self::check_past(&device.past())?;
         }
         ensure!(
             listed == bond.devices as usize,
             "an account's devices are miscounted"
+        );
+        Ok(())
+    }
+
+    fn check_past(past: &Past) -> Result<(), TryRuntimeError> {
+        ensure!(
+            past.last_task.max(past.last_review) <= Self::now(),
+            "a device's last task or review is in a block to come"
         );
         Ok(())
     }

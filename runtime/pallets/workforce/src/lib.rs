@@ -7,19 +7,22 @@
 //!   [`MinBondPerDevice`](Config::MinBondPerDevice) for every device of the account, always. What is
 //!   unbonded leaves the active part at once and stays held for
 //!   [`UnbondingDelay`](Config::UnbondingDelay) blocks, so that what a device did can still be
-//!   answered for after its worker has gone.
+//!   answered for after its worker has gone. A device that is retired takes its share of the bond
+//!   with it: that is unbonded, see [`Pallet::retire_device`].
 //! - **Devices**: the machines that workers register. A device's name is its Ed25519 key; the
 //!   register gives its account, the X25519 key to which its data keys are sealed, its region and
 //!   its hardware. A device belongs to one account, and is registered only with that key's own
 //!   consent: a signature over
 //!   [`Possession`](quern_primitives::device::Possession).
 //! - **Records**: what became of the replicas each device was given. Settlement adds to them, see
-//!   [`Pallet::apply_record_change`]. A record lives as long as its registration: a retired device
-//!   that is registered again starts anew, as a new key could anyway.
+//!   [`Pallet::apply_record_change`].
 //! - **Histories**: what became of each device's last tasks, see [`History`]. A device whose faults
 //!   are repeated is in *quarantine*: masternodes give it nothing. That follows from its history and
-//!   is not stored. A review empties the history, and so ends the quarantine; the record stays. A
-//!   history, too, lives as long as its registration.
+//!   is not stored. A review empties the history, and so ends the quarantine; the record stays.
+//!
+//! Record and history outlive the registration, see [`Past`]: a retired device that is registered
+//! again, by whatever account, goes on with them. A fresh key has none, and a bond of its own to be
+//! paid for it.
 //!
 //! Bans are the roster's concern, and keep a device from work, not from the register.
 //!
@@ -63,7 +66,7 @@ pub use weights::WeightInfo;
 
 use quern_primitives::{
     AccountId, Amount, DeviceId, SealingKey,
-    device::{Device, Hardware, History, Record, Region},
+    device::{Device, Hardware, History, Past, Record, Region},
     payload::DeviceSignature,
 };
 
@@ -136,6 +139,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type Devices<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, Device, OptionQuery>;
 
+    /// What is remembered of devices that were retired. One that is registered again is not in it.
+    #[pallet::storage]
+    pub type RetiredDevices<T: Config> =
+        StorageMap<_, Blake2_128Concat, DeviceId, Past, OptionQuery>;
+
     /// The devices of each account; how many there are is part of its bond.
     #[pallet::storage]
     pub type DevicesOf<T: Config> = StorageDoubleMap<
@@ -159,7 +167,8 @@ pub mod pallet {
             /// How much more.
             amount: Amount,
         },
-        /// An account took a part out of its active bond; it stays held for the delay.
+        /// An account took a part out of its active bond, or retired the device whose share it
+        /// was; it stays held for a time.
         Unbonded {
             /// The account.
             account: AccountId,
@@ -205,8 +214,7 @@ pub mod pallet {
             /// On whose word.
             by: Reviewer,
         },
-        /// A settlement named a device that is not registered, or no longer; there was no record to
-        /// change.
+        /// A settlement named a device that was never registered; there was no record to change.
         RecordChangeIgnored {
             /// The device.
             device: DeviceId,
@@ -227,7 +235,8 @@ pub mod pallet {
         TooManyUnbondings,
         /// Nothing has waited out the unbonding delay yet.
         NothingToWithdraw,
-        /// The active bond does not cover one device more; bond more first.
+        /// The active bond does not cover one device more; bond more first. What is unbonding, such
+        /// as the share of a device that was retired, covers none.
         BondTooSmall,
         /// The device is registered already; its account has to retire it first.
         DeviceAlreadyRegistered,
@@ -326,7 +335,8 @@ pub mod pallet {
         /// Details: `possession` is the device's signature over
         /// [`Possession`](quern_primitives::device::Possession) of this account, device and sealing
         /// key, for this chain. Region and hardware are the worker's word. The active bond must
-        /// cover the devices there are and this one.
+        /// cover the devices there are and this one. A device that was registered before, by this
+        /// account or another, has its record and history again, and is in quarantine if it was.
         ///
         /// Event: [`Event::DeviceRegistered`].
         ///
@@ -379,16 +389,21 @@ pub mod pallet {
             Self::do_rotate_sealing_key(account, device, sealing_key, possession)
         }
 
-        /// Takes a device off the register, and its record and history with it.
+        /// Takes a device off the register. Its record and history are remembered.
         ///
         /// Origin: signed by the device's account.
         ///
-        /// Details: what it has computed is still settled and paid; the bond that it needed can be
-        /// unbonded. Registered again it starts anew, without faults.
+        /// Details: what it has computed is still settled and paid, and still counts for its record.
+        /// Its share of the active bond, which all of the account's devices have in equal parts,
+        /// is unbonded at once: it covers no other device, and can be withdrawn after the
+        /// unbonding delay, or a week after the device could next have been reviewed by its
+        /// account, whichever is later. A device in quarantine can be retired as well: nothing is
+        /// gained by that over a review, and no bond is kept for good.
         ///
-        /// Event: [`Event::DeviceRetired`].
+        /// Events: [`Event::Unbonded`], [`Event::DeviceRetired`].
         ///
-        /// Errors: [`Error::DeviceUnknown`], [`Error::NotDeviceOwner`].
+        /// Errors: [`Error::DeviceUnknown`], [`Error::NotDeviceOwner`],
+        /// [`Error::TooManyUnbondings`].
         #[pallet::call_index(5)]
         #[pallet::weight(T::WeightInfo::retire_device())]
         pub fn retire_device(origin: OriginFor<T>, device: DeviceId) -> DispatchResult {

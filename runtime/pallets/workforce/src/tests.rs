@@ -1,6 +1,7 @@
 mod bonds;
 mod devices;
 mod model;
+mod retiring;
 mod reviews;
 
 use crate::{mock::*, *};

@@ -67,11 +67,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
 	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::RetiredDevices` (r:1 w:1)
+	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	fn register_device() -> Weight {
-		// At least 67_954_000 picoseconds.
+		// At least 67_954_000 picoseconds, measured without the storage of retired devices.
 		Weight::from_parts(85_332_000, 4174)
-			.saturating_add(T::DbWeight::get().reads(3_u64))
-			.saturating_add(T::DbWeight::get().writes(3_u64))
+			.saturating_add(T::DbWeight::get().reads(4_u64))
+			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
 	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(146), added: 2621, mode: `MaxEncodedLen`)
@@ -89,11 +91,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
 	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::RetiredDevices` (r:0 w:1)
+	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	fn retire_device() -> Weight {
-		// At least 24_785_000 picoseconds.
+		// At least 24_785_000 picoseconds, measured without the storage of retired devices.
 		Weight::from_parts(30_322_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
-			.saturating_add(T::DbWeight::get().writes(3_u64))
+			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
 	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
@@ -124,8 +128,8 @@ impl WeightInfo for () {
 	}
 	fn register_device() -> Weight {
 		Weight::from_parts(85_332_000, 4174)
-			.saturating_add(RocksDbWeight::get().reads(3_u64))
-			.saturating_add(RocksDbWeight::get().writes(3_u64))
+			.saturating_add(RocksDbWeight::get().reads(4_u64))
+			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn rotate_sealing_key() -> Weight {
 		Weight::from_parts(76_163_000, 3611)
@@ -135,7 +139,7 @@ impl WeightInfo for () {
 	fn retire_device() -> Weight {
 		Weight::from_parts(30_322_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
-			.saturating_add(RocksDbWeight::get().writes(3_u64))
+			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn review() -> Weight {
 		Weight::from_parts(30_322_000, 3635)

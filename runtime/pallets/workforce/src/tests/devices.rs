@@ -152,16 +152,17 @@ fn only_its_own_account_retires_a_device() {
         let (device, account) = (id(1), account(1));
         let event = Event::DeviceRetired {
             device,
-            account,
+            account: account.clone(),
             record: Record::default(),
         };
         assert_eq!(last_event(), event.into());
         assert_eq!(Workforce::device(&id(1)), None);
+        assert_eq!(Workforce::devices_of(&account), []);
     });
 }
 
 #[test]
-fn a_settlement_adds_to_a_devices_record_which_goes_with_the_device() {
+fn a_settlement_adds_to_a_devices_record_which_the_device_has_again_when_it_comes_back() {
     on_new_chain(|| {
         assert_ok!(bond(1, MIN_BOND));
         assert_ok!(register(1, 1));
@@ -192,13 +193,14 @@ fn a_settlement_adds_to_a_devices_record_which_goes_with_the_device() {
             }
             .into()
         );
+        assert_ok!(bond(1, MIN_BOND));
         assert_ok!(register(1, 1));
-        assert_eq!(Workforce::device(&id(1)).unwrap().record, Record::default());
+        assert_eq!(Workforce::device(&id(1)).unwrap().record, record);
     });
 }
 
 #[test]
-fn a_settlement_that_names_a_retired_device_is_not_held_up() {
+fn a_settlement_that_names_a_device_that_never_was_is_not_held_up() {
     on_new_chain(|| {
         let change = RecordChange {
             accepted: 1,

@@ -43,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..=UNBONDINGS_PER_ACCOUNT_MAX as usize)
 }
 
-/// A registered device.
+/// A device that is registered, or was.
 #[derive(Clone, Default)]
 struct Known {
     owner: u8,
@@ -58,6 +58,20 @@ impl Known {
         let last = self.tasks.iter().rev().take(20);
         last.filter(|accepted| !**accepted).count()
     }
+
+    /// The block in which its account may review it, if that is not before `now`.
+    fn reviewable(&self, now: u32) -> u32 {
+        let rested = self.last_review.map(|last| last + REVIEW_PERIOD_BLOCKS);
+        rested.unwrap_or(0).max(now)
+    }
+
+    fn settled(&mut self, failed: u32, accepted: u32, now: u32) {
+        if failed + accepted > 0 {
+            self.tasks.extend((0..failed).map(|_| false));
+            self.tasks.extend((0..accepted).map(|_| true));
+            self.last_task = Some(now);
+        }
+    }
 }
 
 /// The workforce as plain maps, to hold the pallet against.
@@ -67,6 +81,7 @@ struct Model {
     active: BTreeMap<u8, Amount>,
     unbonding: Vec<(u8, Amount, u32)>,
     devices: BTreeMap<u8, Known>,
+    retired: BTreeMap<u8, Known>,
 }
 
 impl Model {
@@ -74,12 +89,13 @@ impl Model {
         self.active.get(&who).copied().unwrap_or(0)
     }
 
+    fn devices(&self, who: u8) -> Amount {
+        let owned = self.devices.values().filter(|device| device.owner == who);
+        owned.count() as Amount
+    }
+
     fn need(&self, who: u8) -> Amount {
-        self.devices
-            .values()
-            .filter(|device| device.owner == who)
-            .map(|_| MIN_BOND)
-            .sum()
+        MIN_BOND * self.devices(who)
     }
 
     fn held(&self, who: u8) -> Amount {
@@ -116,26 +132,34 @@ impl Model {
                 let allowed = !self.devices.contains_key(&device)
                     && self.active(who) >= self.need(who) + MIN_BOND;
                 if allowed {
+                    let before = self.retired.remove(&device);
                     let known = Known {
                         owner: who,
-                        ..Default::default()
+                        ..before.unwrap_or_default()
                     };
                     self.devices.insert(device, known);
                 }
                 allowed
             }
             Step::Retire(who, device) => {
-                let known = self.devices.get(&device);
-                let allowed = known.is_some_and(|known| known.owner == who);
-                allowed && self.devices.remove(&device).is_some()
+                let share = self.active(who) / self.devices(who).max(1);
+                let known = self.devices.get(&device).cloned();
+                let Some(known) = known.filter(|known| known.owner == who) else {
+                    return false;
+                };
+                let free_at = known.reviewable(self.now) + REVIEW_PERIOD_BLOCKS;
+                let free_at = free_at.max(self.now + DELAY);
+                self.unbonding.push((who, share, free_at));
+                *self.active.entry(who).or_default() -= share;
+                self.devices.remove(&device);
+                self.retired.insert(device, known);
+                true
             }
             Step::Settle(device, failed, accepted) => {
-                if let Some(known) = self.devices.get_mut(&device)
-                    && failed + accepted > 0
-                {
-                    known.tasks.extend((0..failed).map(|_| false));
-                    known.tasks.extend((0..accepted).map(|_| true));
-                    known.last_task = Some(self.now);
+                let now = self.now;
+                let known = self.devices.get_mut(&device);
+                if let Some(known) = known.or(self.retired.get_mut(&device)) {
+                    known.settled(failed, accepted, now);
                 }
                 true
             }
@@ -144,11 +168,8 @@ impl Model {
                 let Some(known) = self.devices.get_mut(&device) else {
                     return false;
                 };
-                let rested = |last: u32| now >= last + REVIEW_PERIOD_BLOCKS;
                 let allowed = by.is_none_or(|who| {
-                    who == known.owner
-                        && known.faults() > 10
-                        && known.last_review.is_none_or(rested)
+                    who == known.owner && known.faults() > 10 && known.reviewable(now) == now
                 });
                 if allowed {
                     known.tasks.clear();
@@ -216,6 +237,17 @@ proptest! {
                 ));
                 let known = model.devices.get(&device).map(|known| (
                     account(known.owner),
+                    known.faults(),
+                    known.last_task.unwrap_or(0),
+                    known.last_review.unwrap_or(0),
+                ));
+                prop_assert_eq!(kept, known);
+                let kept = RetiredDevices::<Test>::get(id(device)).map(|past| (
+                    past.history.faulty_tasks() as usize,
+                    past.last_task,
+                    past.last_review,
+                ));
+                let known = model.retired.get(&device).map(|known| (
                     known.faults(),
                     known.last_task.unwrap_or(0),
                     known.last_review.unwrap_or(0),

@@ -117,15 +117,3 @@ fn the_council_reviews_any_device_at_any_time() {
         assert_noop!(review(1, 1), Error::<Test>::ReviewedLately);
     });
 }
-
-#[test]
-fn a_device_that_is_registered_again_starts_without_a_history() {
-    on_new_chain(|| {
-        faulty(20);
-        assert_ok!(retire(1, 1));
-        assert_ok!(register(1, 1));
-        let device = device();
-        assert_eq!(device.history, History::default());
-        assert_eq!((device.last_task, device.last_review), (0, 0));
-    });
-}
