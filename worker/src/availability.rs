@@ -30,12 +30,13 @@ mod withheld;
 
 pub use clock::{Month, WallClock, WeekMinute, Weekday};
 pub use data_used::{DataUsed, DataUsedError, DataUsedFile};
-pub use entry::{AvailabilityError, Line, TEMPLATE};
+pub use entry::{AvailabilityError, TEMPLATE};
 pub use hours::{Hours, HoursError};
 pub use local_time::{now, time_zone};
 pub use withheld::{Verdict, Withheld};
 
 use crate::machine::{Link, State};
+use quern_primitives::device::Line;
 use serde::Deserialize;
 use withheld::cooled;
 
@@ -47,8 +48,8 @@ pub struct Availability {
     pub hours: Option<Hours>,
     /// The kinds of network that may be used; all, if none are named.
     pub networks: Option<Vec<Link>>,
-    /// What the line is that the machine's network leads to.
-    pub line: Option<Line>,
+    /// What the line is that the machine's network leads to; unknown if its owner does not say.
+    pub line: Line,
     /// Bytes a calendar month that may be moved, both ways together.
     pub data_bytes_per_month_max: Option<u64>,
     /// The part of the processor's time, of all its threads together, that tasks may take, in percent.
@@ -122,10 +123,10 @@ impl Availability {
     }
 
     /// What the machine's network is, for its score: what was seen, made precise by what the owner
-    /// says of the line. `None` if neither is known.
-    pub fn network(&self, seen: Option<Link>) -> Option<Line> {
+    /// says of the line. Unknown if neither is known.
+    pub fn network(&self, seen: Option<Link>) -> Line {
         match seen {
-            Some(Link::Mobile) => Some(Line::Mobile),
+            Some(Link::Mobile) => Line::Mobile,
             _ => self.line,
         }
     }
@@ -145,7 +146,7 @@ impl Availability {
         let allowed = self.networks.as_ref()?;
         // A cable or an antenna in the house may still lead to a telephone network.
         let found = match self.network(state.network) {
-            Some(Line::Mobile) => Some(Link::Mobile),
+            Line::Mobile => Some(Link::Mobile),
             _ => state.network,
         };
         let is_allowed = found.is_some_and(|link| allowed.contains(&link));

@@ -1,9 +1,10 @@
 //! What the machine is and how it is, in the protocol's words.
 
 use crate::{
-    availability::{Line, Verdict, Withheld},
+    availability::{Verdict, Withheld},
     machine::{Machine, State},
 };
+use quern_primitives::device::Line;
 use quern_protocol::{Unavailable, limits::MACHINE_TEXT_BYTES_MAX};
 
 /// What a masternode is told with the hello.
@@ -21,13 +22,22 @@ pub(crate) fn machine(machine: &Machine) -> quern_protocol::Machine {
     }
 }
 
-/// What masternodes are told every 30 seconds.
-pub(crate) fn state(state: &State, line: Option<Line>, verdict: &Verdict) -> quern_protocol::State {
+/// What masternodes are told every 30 seconds: how the machine is, what its line is, how much of one
+/// thread's time tasks may have, in percent, and what holds it back.
+pub(crate) fn state(
+    state: &State,
+    line: Line,
+    task_percent: u8,
+    verdict: &Verdict,
+) -> quern_protocol::State {
     quern_protocol::State {
-        line: line.map(protocol_line),
+        line,
         free_ram_mib: state.free_ram_mib,
         free_storage_mib: state.free_storage_mib,
         free_cpu_permille: state.free_cpu_permille,
+        task_cpu_permille: Some(u16::from(task_percent) * 10),
+        // The core adds it, which sees to it.
+        task_memory_mib: None,
         battery_permille: state.battery_permille,
         is_charging: state.charging,
         temperature_decicelsius: state.temperature_decicelsius,
@@ -39,17 +49,6 @@ fn text(words: Option<&str>) -> Option<Vec<u8>> {
     let words = words?;
     let end = words.floor_char_boundary(MACHINE_TEXT_BYTES_MAX);
     Some(words.as_bytes()[..end].to_vec())
-}
-
-fn protocol_line(line: Line) -> quern_protocol::Line {
-    match line {
-        Line::Fibre => quern_protocol::Line::Fibre,
-        Line::Cable => quern_protocol::Line::Cable,
-        Line::Dsl => quern_protocol::Line::Dsl,
-        Line::Satellite => quern_protocol::Line::Satellite,
-        Line::Mobile => quern_protocol::Line::Mobile,
-        Line::Other => quern_protocol::Line::Other,
-    }
 }
 
 /// Each reason once. Masternodes need not know whether it is a person or a program that uses the
@@ -122,8 +121,15 @@ mod tests {
             machine(&Machine::default()),
             quern_protocol::Machine::default()
         );
-        let told = state(&State::default(), None, &Verdict::Available);
-        assert_eq!(told, quern_protocol::State::default());
+        let told = state(&State::default(), Line::Unknown, 100, &Verdict::Available);
+        assert_eq!(
+            told,
+            quern_protocol::State {
+                // What its owner allows is always known.
+                task_cpu_permille: Some(1_000),
+                ..quern_protocol::State::default()
+            }
+        );
     }
 
     #[test]
@@ -148,12 +154,13 @@ mod tests {
             charging: Some(true),
             ..State::default()
         };
-        let told = state(&read, Some(Line::Dsl), &withheld);
+        let told = state(&read, Line::Dsl, 25, &withheld);
         assert_eq!(
             told,
             quern_protocol::State {
-                line: Some(quern_protocol::Line::Dsl),
+                line: Line::Dsl,
                 free_cpu_permille: Some(0),
+                task_cpu_permille: Some(250),
                 is_charging: Some(true),
                 temperature_decicelsius: Some(950),
                 unavailable: vec![Unavailable::TooHot, Unavailable::InUse],

@@ -43,7 +43,7 @@ impl Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quern_protocol::Piece;
+    use quern_protocol::{Mark, Piece, limits::MARK_BYTES};
 
     #[test]
     fn messages_are_counted_as_they_are_encoded_and_once() {
@@ -51,6 +51,7 @@ mod tests {
         let piece = Response::Piece(Piece {
             total_bytes: 1 << 20,
             bytes: vec![7; 1_000],
+            mark: Mark([7; MARK_BYTES]),
         });
         traffic.clone().add(&piece);
         assert_eq!(traffic.take(), piece.encode().len() as u64);

@@ -1,8 +1,9 @@
 //! Pieces: fetching what does not fit into an assignment, delivering what does not fit into a report.
-//! Both go on where they were when a connection breaks and another stands.
+//! Both go on where they were when a connection breaks and another stands. The mark of each answer goes
+//! with the next piece; that is how masternodes see how fast this machine's line is.
 
 use crate::{core::Fault, limits::PIECES_IN_FLIGHT, traffic::Traffic};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream::FuturesOrdered};
 use quern_network::{Client, RequestError};
 use quern_protocol::{
     Content, Deliver, Fetch, Refusal, ReplicaId, Request, Response, limits::PIECE_BYTES_MAX,
@@ -130,35 +131,39 @@ async fn fetch_rest(
     total: u64,
     bytes: &mut Vec<u8>,
 ) -> Result<(), Broken> {
+    let mut answers = FuturesOrdered::new();
+    let mut asked = bytes.len() as u64;
+    // The mark of the newest piece, which was not shown yet.
+    let mut received = None;
     while (bytes.len() as u64) < total {
-        let start = bytes.len() as u64;
-        let pieces = (start..total)
-            .step_by(PIECE_BYTES_MAX as usize)
-            .map(|offset| {
-                let wanted = (total - offset).min(PIECE_BYTES_MAX.into());
-                let length = u32::try_from(wanted).unwrap_or(PIECE_BYTES_MAX);
-                let request = Request::Fetch(Fetch {
-                    content,
-                    offset,
-                    length,
-                });
-                async move { (u64::from(length), traffic.request(client, request).await) }
+        while answers.len() < PIECES_IN_FLIGHT && asked < total {
+            let wanted = total.saturating_sub(asked).min(PIECE_BYTES_MAX.into());
+            let request = Request::Fetch(Fetch {
+                content,
+                offset: asked,
+                length: u32::try_from(wanted).unwrap_or(PIECE_BYTES_MAX),
+                received: received.take(),
             });
-        let mut answers = stream::iter(pieces).buffered(PIECES_IN_FLIGHT);
-        while let Some((wanted, answer)) = answers.next().await {
-            let piece = match answer? {
-                Response::Piece(piece) => piece,
-                other => return Err(unexpected(&other)),
-            };
-            let length = piece.bytes.len() as u64;
-            if piece.total_bytes != total || length == 0 || length > wanted {
-                return Err(Broken::For(Fault::BadInput));
-            }
-            bytes.extend_from_slice(&piece.bytes);
-            if length < wanted {
-                // The masternode gives shorter pieces than asked for: go on from here.
-                break;
-            }
+            answers.push_back(async move { (wanted, traffic.request(client, request).await) });
+            asked = asked.saturating_add(wanted);
+        }
+        let Some((wanted, answer)) = answers.next().await else {
+            return Err(Broken::Off);
+        };
+        let piece = match answer? {
+            Response::Piece(piece) => piece,
+            other => return Err(unexpected(&other)),
+        };
+        let length = piece.bytes.len() as u64;
+        if piece.total_bytes != total || length == 0 || length > wanted {
+            return Err(Broken::For(Fault::BadInput));
+        }
+        bytes.extend_from_slice(&piece.bytes);
+        received = Some(piece.mark);
+        if length < wanted {
+            // The masternode gives shorter pieces than asked for: go on from here.
+            answers.clear();
+            asked = bytes.len() as u64;
         }
     }
     Ok(())
@@ -188,17 +193,23 @@ async fn deliver_rest(
     // An empty piece writes nothing, and is answered with what is there.
     let mut piece = Vec::new();
     let mut offset = 0;
+    let mut follows = None;
     let mut standstill = 0;
     loop {
         let deliver = Deliver {
             id,
+            follows,
             offset,
             bytes: piece,
         };
-        let there = match traffic.request(client, Request::Deliver(deliver)).await? {
-            Response::Delivered { received_bytes } => received_bytes,
+        let (there, mark) = match traffic.request(client, Request::Deliver(deliver)).await? {
+            Response::Delivered {
+                received_bytes,
+                mark,
+            } => (received_bytes, mark),
             other => return Err(unexpected(&other)),
         };
+        follows = Some(mark);
         if there == sealed.len() as u64 {
             return Ok(());
         }

@@ -261,6 +261,10 @@ async fn large_shards_and_results_travel_in_pieces_and_go_on_after_a_cut() {
     );
     let (_, report) = office.reports.first().unwrap();
     assert!(matches!(report.output, Output::Delivered { .. }));
+    // Each piece but the first two of a connection shows the mark of the one before those on their
+    // way, and each piece of the result that of the answer before it.
+    let marked = (office.fetches_marked, office.deliveries_marked);
+    assert!(marked.0 >= 3 && marked.1 >= 6, "{marked:?}");
     worker.stop(&mut office).await;
     let reports = std::fs::read_dir(folder.path().join("data/reports")).unwrap();
     assert_eq!(reports.count(), 0, "an acknowledged result is not kept");

@@ -26,8 +26,8 @@
 //! One stream a request: four bytes of length (little-endian) and the message, then the answer the
 //! same way. A length over [`quern_protocol::limits::MESSAGE_BYTES_MAX`] is refused before anything
 //! is read or reserved for it. Messages are decoded and checked in the connection's own task, so
-//! one peer's messages delay nobody else's. Beside the protocol there are only libp2p's ping and
-//! identify.
+//! one peer's messages delay nobody else's. Beside the protocol there are only libp2p's ping, which
+//! tells how far away a device is ([`ReplyToken::round_trip`]), and identify.
 //!
 //! # Limits
 //!

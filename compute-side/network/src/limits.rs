@@ -36,6 +36,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the other side is asked for a sign of life.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 
+/// Pings over a connection of which the quickest counts: two minutes of them. A line that is busy, or
+/// a machine, holds up most of them and not all.
+pub const PINGS: usize = 8;
+
 /// How long the other side may take to give it.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -53,11 +57,16 @@ pub const SURPLUS_MAX: u32 = 64;
 /// How long a dismissed device has to read the last answer and to go by itself.
 pub const DISMISS_GRACE: Duration = Duration::from_secs(1);
 
+/// Connections that a server accepts at a time if it is not told otherwise.
+pub const CONNECTIONS_MAX: u32 = 4_096;
+
 /// What a server accepts at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
     /// Connections at a time. Beyond them some more are let in to be told that there is no place,
-    /// see [`SURPLUS_MAX`].
+    /// see [`SURPLUS_MAX`]. A device that waits for work has one small request open on its own; at the
+    /// very most [`CONNECTION_WINDOW_BYTES`] of it are on their way and [`REQUESTS_PER_DEVICE_MAX`]
+    /// messages unanswered, 24 MiB together.
     pub connections_max: u32,
     /// Connections at a time whose handshake is not over.
     pub pending_max: u32,
@@ -72,7 +81,7 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            connections_max: 4_096,
+            connections_max: CONNECTIONS_MAX,
             pending_max: 256,
             requests_per_device_max: REQUESTS_PER_DEVICE_MAX,
             events_max: 1_024,

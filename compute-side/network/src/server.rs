@@ -1,6 +1,8 @@
 //! The masternode's side: listens, admits, and hands on what devices ask.
 
+mod listen;
 mod places;
+mod standing;
 
 use crate::{
     identity::{device_of, key_pair, peer_of},
@@ -10,17 +12,19 @@ use crate::{
 };
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, TransportError,
+    Multiaddr, PeerId,
     connection_limits::ConnectionLimits,
     noise, ping,
     request_response::{Event, InboundRequestId, Message, ResponseChannel},
     swarm::{ConnectionId, Swarm, SwarmEvent},
 };
-use places::{Admitted, Arrival, Ended, Places};
+use listen::listen;
+use places::{Arrival, Ended, Places};
 use quern_primitives::ids::DeviceId;
 use quern_protocol::{DecodeError, Refusal, Request, Response};
+use standing::Standing;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     future, io,
     time::{Duration, Instant},
 };
@@ -118,7 +122,7 @@ pub enum Misbehaviour {
 #[derive(Debug)]
 pub struct ReplyToken {
     connection: ConnectionId,
-    admitted: Admitted,
+    standing: Standing,
     answer: oneshot::Sender<Response>,
     commands: mpsc::Sender<Command>,
 }
@@ -128,7 +132,7 @@ impl ReplyToken {
     /// device that is welcomed is let in, and keeps its place from then on.
     pub fn reply(self, response: Response) {
         if matches!(response, Response::Welcome(_)) {
-            self.admitted.set();
+            self.standing.admit();
         }
         // An error says that the connection has ended, which has an event of its own.
         let _ = self.answer.send(response);
@@ -148,6 +152,13 @@ impl ReplyToken {
     /// Whether the device still waits.
     pub fn is_wanted(&self) -> bool {
         !self.answer.is_closed()
+    }
+
+    /// The least of the last [`PINGS`](crate::limits::PINGS) round trips to the device and back over
+    /// this connection, in whole microseconds; none before the first. A ping holds random bytes that
+    /// come back, so a device can make its round trips longer than they are, and none shorter.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.standing.round_trip()
     }
 }
 
@@ -329,6 +340,15 @@ impl Server {
             })) => {
                 self.swarm.close_connection(connection);
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                peer,
+                connection,
+                result: Ok(round_trip),
+            })) => {
+                if let Some(current) = self.places.current(&peer, connection) {
+                    current.standing.pinged(round_trip);
+                }
+            }
             SwarmEvent::ConnectionEstablished {
                 peer_id,
                 connection_id,
@@ -473,7 +493,7 @@ impl Server {
         match checked {
             Ok(request) => {
                 current.unanswered.insert(id);
-                let admitted = current.admitted.clone();
+                let standing = current.standing.clone();
                 let Some(commands) = self.commands_sender.upgrade() else {
                     return;
                 };
@@ -485,7 +505,7 @@ impl Server {
                 {
                     let reply = ReplyToken {
                         connection,
-                        admitted,
+                        standing,
                         answer,
                         commands,
                     };
@@ -546,49 +566,4 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => future::pending().await,
     }
-}
-
-async fn listen(
-    swarm: &mut Swarm<Behaviour>,
-    wanted: Vec<Multiaddr>,
-) -> Result<Vec<Multiaddr>, StartError> {
-    let mut awaited = HashMap::new();
-    for address in wanted {
-        match swarm.listen_on(address.clone()) {
-            Ok(listener) => {
-                awaited.insert(listener, address);
-            }
-            Err(error) => {
-                let source = match error {
-                    TransportError::Other(source) => source,
-                    TransportError::MultiaddrNotSupported(_) => io::ErrorKind::Unsupported.into(),
-                };
-                return Err(StartError::Listen { address, source });
-            }
-        }
-    }
-    let mut addresses = Vec::new();
-    while !awaited.is_empty() {
-        match swarm.select_next_some().await {
-            SwarmEvent::NewListenAddr {
-                listener_id,
-                address,
-            } => {
-                awaited.remove(&listener_id);
-                addresses.push(address);
-            }
-            SwarmEvent::ListenerClosed {
-                listener_id,
-                reason,
-                ..
-            } => {
-                if let Some(address) = awaited.remove(&listener_id) {
-                    let source = reason.err().unwrap_or_else(|| io::ErrorKind::Other.into());
-                    return Err(StartError::Listen { address, source });
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(addresses)
 }

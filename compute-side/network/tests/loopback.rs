@@ -7,8 +7,9 @@ use quern_network::{
 };
 use quern_primitives::ids::DeviceId;
 use quern_protocol::{
-    Content, DecodeError, Exchange, Fetch, Hello, Piece, Refusal, Request, Response, Welcome, Work,
-    limits::{MESSAGE_BYTES_MAX, PIECE_BYTES_MAX},
+    Content, DecodeError, Exchange, Fetch, Hello, Mark, Piece, Refusal, Request, Response, Welcome,
+    Work,
+    limits::{MARK_BYTES, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX},
 };
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -155,16 +156,44 @@ async fn the_largest_piece_fits_through_both_transports() {
         content: Content::Program(Default::default()),
         offset: 0,
         length: PIECE_BYTES_MAX,
+        received: None,
     });
     let piece = Response::Piece(Piece {
         total_bytes: PIECE_BYTES_MAX.into(),
         bytes: vec![5; PIECE_BYTES_MAX as usize],
+        mark: Mark([6; MARK_BYTES]),
     });
     for prefer in [Prefer::Tcp, Prefer::Quic] {
         let client = connected(&server, &mut events, prefer).await;
         let answer = ask(&client, fetch.clone());
         expect_request(&mut events).await.2.reply(piece.clone());
         assert_eq!(answer.await.unwrap().unwrap(), piece);
+        drop(client);
+        expect_disconnected(&mut events, DEVICE).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_tells_how_far_away_its_device_is_once_a_ping_has_come_back() {
+    let (server, mut events) = serve(ServerLimits::default()).await;
+    for prefer in [Prefer::Tcp, Prefer::Quic] {
+        let client = connected(&server, &mut events, prefer).await;
+        let pinged = async {
+            // The first ping goes out when the connection stands, and may be on its way yet.
+            loop {
+                let answer = ask(&client, exchange(0));
+                let (_, _, reply) = expect_request(&mut events).await;
+                let round_trip = reply.round_trip();
+                reply.reply(work(1));
+                answer.await.unwrap().unwrap();
+                match round_trip {
+                    Some(round_trip) => return round_trip,
+                    None => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        let round_trip = tokio::time::timeout(Duration::from_secs(20), pinged).await;
+        assert!(round_trip.unwrap() < Duration::from_secs(20));
         drop(client);
         expect_disconnected(&mut events, DEVICE).await;
     }

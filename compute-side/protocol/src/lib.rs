@@ -17,10 +17,10 @@
 //!   │◄──────────────────── Work { tasks } ─┤
 //!   │ Fetch { shard or program, offset }   │  only what did not fit into the assignment
 //!   ├─────────────────────────────────────►│
-//!   │◄────────────────────────────── Piece ┤
+//!   │◄───────────────────── Piece { mark } ┤
 //!   │ Deliver { result, offset }           │  only results too large for a report
 //!   ├─────────────────────────────────────►│
-//!   │◄────────────────────────── Delivered ┤
+//!   │◄───────────────── Delivered { mark } ┤
 //!   │ Exchange { reports, want 1 }         │
 //!   ├─────────────────────────────────────►│
 //!   │◄───── Work { acknowledged, tasks } ──┤  what is acknowledged is on the masternode's disk
@@ -30,6 +30,10 @@
 //! a later answer, and repeats it after a reconnection; repeating is harmless. Every 30 seconds an
 //! exchange tells how the machine is, and at once when its owner's rules begin or cease to hold it
 //! back.
+//!
+//! Whoever fetches or delivers in pieces shows with each one the [`Mark`] of the last answer, so that a
+//! masternode sees for itself how fast the line is. Nothing is refused for want of one, or for a wrong
+//! one; it is only measured by right ones.
 //!
 //! A masternode may send a benchmark with its work. The device runs it when no task runs, and its
 //! answer comes with the next exchange; one that comes before the last has started replaces it.
@@ -49,15 +53,15 @@ mod telemetry;
 
 pub use message::{
     Assignment, Content, Deliver, Discard, DiscardReason, Exchange, Fetch, HandBack,
-    HandBackReason, Hello, Output, Piece, Progress, Refusal, ReplicaId, Report, Request, Response,
-    SealedKey, ShardFacts, Stage, TaskLimits, Welcome, Work,
+    HandBackReason, Hello, Mark, Output, Piece, Progress, Refusal, ReplicaId, Report, Request,
+    Response, SealedKey, ShardFacts, Stage, TaskLimits, Welcome, Work,
 };
-pub use telemetry::{Benchmark, BenchmarkAnswer, Line, Machine, State, Unavailable};
+pub use telemetry::{Benchmark, BenchmarkAnswer, Machine, State, Unavailable};
 
 use codec::{DecodeAll, Encode};
 
 /// The protocol's name and version, as negotiated between peers.
-pub const PROTOCOL: &str = "/quern/tasks/1";
+pub const PROTOCOL: &str = "/quern/tasks/2";
 
 /// The version of the worker, as jobs ask about it: raised when workers can do what they could not
 /// before.

@@ -9,6 +9,9 @@ pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// 32 MiB shard takes 128 requests.
 pub const PIECE_BYTES_MAX: u32 = 256 * 1024;
 
+/// Bytes of a mark: so many random ones are not guessed.
+pub const MARK_BYTES: usize = 16;
+
 /// Bytes of a sealed shard that travels inside its assignment. Two of them and everything else in
 /// an answer fit well into a message.
 pub const INLINE_SHARD_BYTES_MAX: usize = 64 * 1024;

@@ -48,6 +48,8 @@ pub enum Response {
     Delivered {
         /// Bytes received so far, from the start without a gap.
         received_bytes: u64,
+        /// Drawn for this answer.
+        mark: Mark,
     },
 }
 
@@ -197,6 +199,14 @@ pub enum HandBackReason {
     NoRoom,
 }
 
+/// Random bytes that a masternode draws for each answer to a piece, and that the device shows with the
+/// next one. Nobody can guess them, so a device that shows a mark has the answer it came with.
+///
+/// An answer has its mark behind the bytes of a piece, so that who has the mark has the bytes. A
+/// delivery has it before them, so that none of them was sent before the last answer was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Mark(pub [u8; limits::MARK_BYTES]);
+
 /// A piece of a shard or program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Fetch {
@@ -206,6 +216,9 @@ pub struct Fetch {
     pub offset: u64,
     /// How long it may be at most.
     pub length: u32,
+    /// The mark of the newest piece of this content that has come over this connection; none before
+    /// the first. Each piece is shown once, in the order of the pieces.
+    pub received: Option<Mark>,
 }
 
 /// A thing that can be fetched.
@@ -229,6 +242,8 @@ pub struct Piece {
     pub total_bytes: u64,
     /// The bytes from the offset asked for; empty only at the end.
     pub bytes: Vec<u8>,
+    /// Drawn for this answer.
+    pub mark: Mark,
 }
 
 /// A piece of a sealed result, in order.
@@ -236,6 +251,9 @@ pub struct Piece {
 pub struct Deliver {
     /// The replica whose result it is.
     pub id: ReplicaId,
+    /// The mark of the last answer to a piece of this result over this connection; none before the
+    /// first.
+    pub follows: Option<Mark>,
     /// Where the piece starts; anything but the end of what was received is answered with what was
     /// received, and nothing is written.
     pub offset: u64,
@@ -486,6 +504,8 @@ mod tests {
     use crate::{decode, encode};
     use proptest::prelude::*;
 
+    const MARK: Mark = Mark([0xaa; limits::MARK_BYTES]);
+
     fn exchange(want: u8) -> Request {
         Request::Exchange(Exchange {
             want,
@@ -537,6 +557,7 @@ mod tests {
         let piece = Response::Piece(Piece {
             total_bytes: 1 << 20,
             bytes,
+            mark: MARK,
         });
         assert!(matches!(
             decode::<Response>(&encode(&piece)),
@@ -545,6 +566,57 @@ mod tests {
                 ..
             })
         ));
+    }
+
+    #[test]
+    fn a_mark_is_behind_the_bytes_of_an_answer_and_before_those_of_a_delivery() {
+        let mark = [0xaa; limits::MARK_BYTES];
+        let piece = Response::Piece(Piece {
+            total_bytes: 3,
+            bytes: vec![1, 2, 3],
+            mark: MARK,
+        });
+        let head: &[u8] = &[3, 3, 0, 0, 0, 0, 0, 0, 0, 3 << 2, 1, 2, 3];
+        assert_eq!(encode(&piece), [head, &mark].concat());
+        assert_eq!(decode::<Response>(&encode(&piece)).unwrap(), piece);
+
+        let delivered = Response::Delivered {
+            received_bytes: 5,
+            mark: MARK,
+        };
+        let head: &[u8] = &[4, 5, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(encode(&delivered), [head, &mark].concat());
+
+        let deliver = Request::Deliver(Deliver {
+            id: ReplicaId {
+                job: JobId([7; 32]),
+                task: 8,
+                replica: 9,
+            },
+            follows: Some(MARK),
+            offset: 5,
+            bytes: vec![1, 2, 3],
+        });
+        let id = [&[7_u8; 32][..], &[8, 0, 0, 0, 9]].concat();
+        let tail: &[u8] = &[5, 0, 0, 0, 0, 0, 0, 0, 3 << 2, 1, 2, 3];
+        assert_eq!(
+            encode(&deliver),
+            [&[3_u8][..], &id[..], &[1], &mark, tail].concat()
+        );
+        assert_eq!(decode::<Request>(&encode(&deliver)).unwrap(), deliver);
+
+        let fetch = Request::Fetch(Fetch {
+            content: Content::Program(ProgramHash([6; 32])),
+            offset: 5,
+            length: 4,
+            received: Some(MARK),
+        });
+        let content = [&[0_u8][..], &[6; 32]].concat();
+        let tail: &[u8] = &[5, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1];
+        assert_eq!(
+            encode(&fetch),
+            [&[2_u8][..], &content[..], tail, &mark].concat()
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use crate::{DecodeError, limits, message::at_most};
 use codec::{Decode, Encode};
+use quern_primitives::device::Line;
 
 /// What a machine is: told once, with the hello. What is not known is absent.
 ///
@@ -30,23 +31,6 @@ pub struct Machine {
     pub storage_mib: Option<u64>,
 }
 
-/// The kind of line a device has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub enum Line {
-    /// Glass.
-    Fibre,
-    /// The television's cable.
-    Cable,
-    /// The telephone's wires.
-    Dsl,
-    /// A satellite.
-    Satellite,
-    /// A telephone network.
-    Mobile,
-    /// Something else.
-    Other,
-}
-
 /// Why a worker does not offer its machine now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum Unavailable {
@@ -67,14 +51,20 @@ pub enum Unavailable {
 /// How a machine is: told every 30 seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct State {
-    /// The line it has, if it or its owner tells.
-    pub line: Option<Line>,
+    /// The line it has; unknown if neither it nor its owner tells.
+    pub line: Line,
     /// Memory that could be had without swapping, in MiB.
     pub free_ram_mib: Option<u64>,
     /// Room on the file system that holds the worker's data, in MiB.
     pub free_storage_mib: Option<u64>,
     /// Processor time that other programs left, in thousandths of all there was.
     pub free_cpu_permille: Option<u16>,
+    /// How much of one thread's time its owner lets tasks have, in thousandths. A benchmark has the
+    /// same, and what it told holds while this stays as it is.
+    pub task_cpu_permille: Option<u16>,
+    /// Memory that its owner lets one task have, in MiB. It is asked for no task that may need more;
+    /// one that does not tell is asked for any.
+    pub task_memory_mib: Option<u64>,
     /// Charge of the batteries, in thousandths. Absent without a battery.
     pub battery_permille: Option<u16>,
     /// Whether it runs on external power. Absent without a battery.
@@ -134,6 +124,11 @@ impl State {
         at_most(
             "state.free_cpu_permille",
             self.free_cpu_permille.unwrap_or(0).into(),
+            limits::PERMILLE_MAX,
+        )?;
+        at_most(
+            "state.task_cpu_permille",
+            self.task_cpu_permille.unwrap_or(0).into(),
             limits::PERMILLE_MAX,
         )?;
         at_most(
@@ -247,6 +242,12 @@ mod tests {
         };
         let found = broken(&exchange(state));
         assert_eq!(found, ("state.free_cpu_permille", 1_001, 1_000));
+        let state = State {
+            task_cpu_permille: Some(1_001),
+            ..State::default()
+        };
+        let found = broken(&exchange(state));
+        assert_eq!(found, ("state.task_cpu_permille", 1_001, 1_000));
         let state = State {
             battery_permille: Some(u16::MAX),
             ..State::default()

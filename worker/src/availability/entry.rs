@@ -2,8 +2,8 @@
 
 use super::{Availability, Hours, HoursError, OnlyWhenIdle, withheld::MEGABYTE};
 use crate::machine::Link;
+use quern_primitives::device::Line;
 use serde::Deserialize;
-use std::fmt;
 
 /// The table with every key, its default and what it means, for the settings file that
 /// `quern-worker init` writes.
@@ -49,37 +49,6 @@ temperature_c_max = 90
 /// withheld for being busy. Processors slow themselves down from about 95 on.
 const TEMPERATURE_C_MAX: f64 = 90.0;
 
-/// What the line is that a network leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Line {
-    /// Glass.
-    Fibre,
-    /// The television's cable.
-    Cable,
-    /// The telephone's wires.
-    Dsl,
-    /// A satellite.
-    Satellite,
-    /// A telephone network.
-    Mobile,
-    /// Something else.
-    Other,
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Fibre => "fibre",
-            Self::Cable => "cable",
-            Self::Dsl => "dsl",
-            Self::Satellite => "satellite",
-            Self::Mobile => "mobile",
-            Self::Other => "other",
-        })
-    }
-}
-
 /// Why preferences cannot be used. Every message names the key and the mend.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AvailabilityError {
@@ -111,7 +80,7 @@ pub enum AvailabilityError {
 pub(super) struct Entry {
     hours: Option<Vec<String>>,
     networks: Option<Vec<Link>>,
-    line: Option<Line>,
+    line: Line,
     data_mb_per_month: Option<u64>,
     cpu_percent: u64,
     memory_percent: u64,
@@ -132,7 +101,7 @@ impl Default for Entry {
         Self {
             hours: None,
             networks: None,
-            line: None,
+            line: Line::Unknown,
             data_mb_per_month: None,
             cpu_percent: 100,
             memory_percent: 100,
@@ -157,7 +126,7 @@ impl Default for Availability {
         Self {
             hours: None,
             networks: None,
-            line: None,
+            line: Line::Unknown,
             data_bytes_per_month_max: None,
             cpu_percent: 100,
             memory_percent: 100,

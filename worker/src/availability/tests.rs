@@ -72,7 +72,7 @@ fn every_key_of_the_template_can_be_set() {
     let rules = Availability {
         hours: Some(Hours::parse(&["mon-fri 18:00-08:00", "sat-sun"]).unwrap()),
         networks: Some(vec![Link::Ethernet, Link::Wireless]),
-        line: Some(Line::Fibre),
+        line: Line::Fibre,
         data_bytes_per_month_max: Some(100_000_000_000),
         only_when_idle: Some(OnlyWhenIdle {
             input_idle_s_min: 600,
@@ -261,10 +261,11 @@ fn a_cable_that_leads_to_a_telephone_network_is_mobile() {
     );
 
     let fibre = parse("line = \"fibre\"");
-    assert_eq!(fibre.network(Some(Link::Wireless)), Some(Line::Fibre));
-    assert_eq!(fibre.network(Some(Link::Mobile)), Some(Line::Mobile));
-    assert_eq!(fibre.network(None), Some(Line::Fibre));
-    assert_eq!(Availability::default().network(Some(Link::Ethernet)), None);
+    assert_eq!(fibre.network(Some(Link::Wireless)), Line::Fibre);
+    assert_eq!(fibre.network(Some(Link::Mobile)), Line::Mobile);
+    assert_eq!(fibre.network(None), Line::Fibre);
+    let untold = Availability::default().network(Some(Link::Ethernet));
+    assert_eq!(untold, Line::Unknown);
 }
 
 #[test]

@@ -1,11 +1,17 @@
 //! When to say something to a masternode, and what.
 
-use super::{Core, Tick, session::Session, task};
+use super::{
+    Core, Tick,
+    event::Effect,
+    session::Session,
+    task::{self, Stage},
+};
 use crate::limits::{BATCH_MS, POLL_MS, PROGRESS_MS, UNACKNOWLEDGED_MAX};
 use quern_primitives::ids::DeviceId;
-use quern_protocol::{Exchange, Request};
+use quern_protocol::{Exchange, Request, State};
 
-use super::{event::Effect, task::Stage};
+/// Bytes of a MiB.
+const MIB: u64 = 1 << 20;
 
 impl Core {
     /// When an exchange with this masternode is due if nothing happens before; a time that has
@@ -91,7 +97,11 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&masternode) else {
             return;
         };
-        let state = self.offer.news_since(session.told_reading()).cloned();
+        let told = self.offer.news_since(session.told_reading());
+        let state = told.map(|state| State {
+            task_memory_mib: Some(self.settings.memory_bytes_max / MIB),
+            ..state.clone()
+        });
         let exchange = Exchange {
             reports,
             progress,

@@ -1,9 +1,9 @@
 //! How much memory one task may have, as the machine's owner says.
 //!
-//! A task says beforehand how much it may need, and the sandbox holds it to that. One that may need
-//! more than it may have here is given back before anything of it is fetched, and so are those that
-//! wait when the owner takes memory back. The one that runs was begun while it was allowed, and may
-//! end.
+//! Masternodes are told with how the machine is, and give no task that may need more. One that comes all
+//! the same, because it was on its way when the owner took memory back, is given back before anything of
+//! it is fetched, and so are those that wait. The one that runs was begun while it was allowed, and may
+//! end; the sandbox holds each to what it said beforehand that it may need.
 
 use super::{
     Core,
@@ -14,6 +14,9 @@ use quern_protocol::{HandBackReason, ReplicaId};
 
 impl Core {
     pub(super) fn on_allowed(&mut self, memory_bytes_max: u64) {
+        if memory_bytes_max != self.settings.memory_bytes_max {
+            self.offer.note_other_part();
+        }
         self.settings.memory_bytes_max = memory_bytes_max;
         self.told_too_large = None;
         let running = task::running(&self.tasks);

@@ -27,7 +27,7 @@ pub(super) struct Offer {
     state: Option<State>,
     /// Counts readings.
     reading: u64,
-    /// The reading from which on the reasons are what they are.
+    /// The reading from which on the reasons, and what a task may have, are what they are.
     changed_with: u64,
 }
 
@@ -53,6 +53,15 @@ impl Offer {
         self.reading
     }
 
+    /// A task may have another part of the machine than was told: masternodes hear of it at once. Before
+    /// the first reading none was told.
+    pub(super) fn note_other_part(&mut self) {
+        if self.state.is_some() {
+            self.reading += 1;
+            self.changed_with = self.reading;
+        }
+    }
+
     /// How the machine is, for whom this reading was the last it was told of.
     pub(super) fn news_since(&self, reading: u64) -> Option<&State> {
         self.state.as_ref().filter(|_| reading < self.reading)
@@ -60,8 +69,8 @@ impl Offer {
 }
 
 impl Core {
-    /// When a masternode is to be told that the machine is offered no longer, or again. How the
-    /// machine is goes along with whatever else is said.
+    /// When a masternode is to be told that the machine is offered no longer, or again, or that a task
+    /// may have more or less of it. How the machine is goes along with whatever else is said.
     pub(super) fn offer_due_at(&self, session: &Session) -> Option<Tick> {
         (session.told_reading() < self.offer.changed_with).then(Tick::default)
     }

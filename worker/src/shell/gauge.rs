@@ -24,6 +24,8 @@ const LOOKS: u32 = 6;
 /// What looks at the machine.
 pub(super) struct Gauge {
     rules: Availability,
+    /// The machine's threads, of all of which the owner allows a part.
+    threads: Option<u32>,
     /// `None` while it reads.
     watch: Option<Watch>,
     /// Looks so far.
@@ -90,6 +92,7 @@ impl Gauge {
         tell(&watch.oddities());
         let mut gauge = Self {
             rules,
+            threads: machine.processor.threads,
             watch: Some(watch),
             looks: 0,
             started,
@@ -127,8 +130,9 @@ impl Gauge {
     /// What the core is to be told of the last reading.
     pub(super) fn measured(&self) -> Event {
         let line = self.rules.network(self.state.network);
+        let task_percent = self.rules.thread_percent(self.threads);
         Event::Measured {
-            state: telemetry::state(&self.state, line, &self.verdict),
+            state: telemetry::state(&self.state, line, task_percent, &self.verdict),
             verdict: self.verdict.clone(),
         }
     }
@@ -342,6 +346,20 @@ mod tests {
         gauge.revise(settings(folder.path(), "data_mb_per_month = 3").availability);
         assert_eq!(unavailable(&gauge.measured()), []);
         assert_eq!(gauge.period(), STATE_EVERY);
+    }
+
+    #[tokio::test]
+    async fn another_share_of_the_processor_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut gauge, ..) = started(&settings(folder.path(), "")).await;
+        gauge.threads = Some(2);
+        let share = |gauge: &Gauge| match gauge.measured() {
+            Event::Measured { state, .. } => state.task_cpu_permille,
+            other => panic!("not measured: {other:?}"),
+        };
+        assert_eq!(share(&gauge), Some(1_000));
+        gauge.revise(settings(folder.path(), "cpu_percent = 20").availability);
+        assert_eq!(share(&gauge), Some(400), "one thread of two");
     }
 
     #[tokio::test]

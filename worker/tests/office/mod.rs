@@ -10,9 +10,9 @@ use quern_primitives::{
 };
 use quern_protocol::{
     Assignment, Benchmark, BenchmarkAnswer, Content, Deliver, Discard, Exchange, Fetch, HandBack,
-    Hello, Output, Piece, Progress, Refusal, ReplicaId, Report, Request, Response, SealedKey,
+    Hello, Mark, Output, Piece, Progress, Refusal, ReplicaId, Report, Request, Response, SealedKey,
     ShardFacts, Stage, State, TaskLimits, Welcome, Work,
-    limits::{INLINE_SHARD_BYTES_MAX, TASKS_IN_HAND_MAX},
+    limits::{INLINE_SHARD_BYTES_MAX, MARK_BYTES, TASKS_IN_HAND_MAX},
 };
 use quern_shards::{
     context::{ResultContext, ShardContext},
@@ -80,6 +80,11 @@ pub(crate) struct Office {
     pub(crate) in_hand: BTreeSet<ReplicaId>,
     delivered: BTreeMap<ReplicaId, Vec<u8>>,
     held: VecDeque<Held>,
+    marks_drawn: u64,
+    /// What went with pieces over this connection and was not shown yet.
+    unshown: Vec<(Content, Mark)>,
+    /// What went with the last answer to a piece of a result over it.
+    last_marks: BTreeMap<ReplicaId, Mark>,
 
     /// What happened so far.
     pub(crate) hellos: Vec<Hello>,
@@ -89,6 +94,9 @@ pub(crate) struct Office {
     pub(crate) disconnections: usize,
     pub(crate) most_in_hand: usize,
     pub(crate) pieces: usize,
+    /// Fetches and deliveries that showed a mark.
+    pub(crate) fetches_marked: usize,
+    pub(crate) deliveries_marked: usize,
     /// The task that the worker last said it runs.
     pub(crate) running: Option<ReplicaId>,
     /// What each exchange wanted.
@@ -130,6 +138,9 @@ impl Office {
             in_hand: BTreeSet::new(),
             delivered: BTreeMap::new(),
             held: VecDeque::new(),
+            marks_drawn: 0,
+            unshown: Vec::new(),
+            last_marks: BTreeMap::new(),
             hellos: Vec::new(),
             reports: Vec::new(),
             hand_backs: Vec::new(),
@@ -137,6 +148,8 @@ impl Office {
             disconnections: 0,
             most_in_hand: 0,
             pieces: 0,
+            fetches_marked: 0,
+            deliveries_marked: 0,
             running: None,
             wants: Vec::new(),
             states: Vec::new(),
@@ -313,6 +326,8 @@ impl Office {
             ServerEvent::Disconnected { .. } => {
                 self.disconnections += 1;
                 self.held.clear();
+                self.unshown.clear();
+                self.last_marks.clear();
             }
             ServerEvent::Request { request, reply, .. } => self.on_request(request, reply).await,
         }
@@ -421,7 +436,22 @@ impl Office {
         }
     }
 
-    fn piece(&self, fetch: &Fetch) -> Response {
+    /// Draws a mark; those of the tests are counted.
+    fn mark(&mut self) -> Mark {
+        self.marks_drawn += 1;
+        let mut mark = [0; MARK_BYTES];
+        mark[..8].copy_from_slice(&self.marks_drawn.to_le_bytes());
+        Mark(mark)
+    }
+
+    fn piece(&mut self, fetch: &Fetch) -> Response {
+        if let Some(mark) = fetch.received {
+            let shown = (fetch.content, mark);
+            let place = self.unshown.iter().position(|given| *given == shown);
+            // Each is shown once, with its own content.
+            self.unshown.remove(place.unwrap());
+            self.fetches_marked += 1;
+        }
         let content = match fetch.content {
             Content::Program(hash) => self.programs.get(&hash),
             Content::Shard { task, .. } => self.tasks.get(&id(task)).map(|task| &task.shard),
@@ -431,19 +461,30 @@ impl Office {
         };
         let start = usize::try_from(fetch.offset).unwrap().min(content.len());
         let end = (start + fetch.length as usize).min(content.len());
+        let (total_bytes, bytes) = (content.len() as u64, content[start..end].to_vec());
+        let mark = self.mark();
+        self.unshown.push((fetch.content, mark));
         Response::Piece(Piece {
-            total_bytes: content.len() as u64,
-            bytes: content[start..end].to_vec(),
+            total_bytes,
+            bytes,
+            mark,
         })
     }
 
     fn receive(&mut self, deliver: Deliver) -> Response {
+        let mark = self.mark();
+        let last = self.last_marks.insert(deliver.id, mark);
+        if deliver.follows.is_some() {
+            assert_eq!(deliver.follows, last);
+            self.deliveries_marked += 1;
+        }
         let delivered = self.delivered.entry(deliver.id).or_default();
         if deliver.offset == delivered.len() as u64 {
             delivered.extend_from_slice(&deliver.bytes);
         }
         Response::Delivered {
             received_bytes: delivered.len() as u64,
+            mark,
         }
     }
 

@@ -5,14 +5,11 @@
 //! let in keeps its place for a short time only, and gives it up earlier when all are taken: the one
 //! that has been waiting for longest goes first. Only devices that were let in make a server full.
 
+use super::standing::Standing;
 use libp2p::{PeerId, request_response::InboundRequestId, swarm::ConnectionId};
 use quern_primitives::ids::DeviceId;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -23,23 +20,8 @@ pub(super) struct Connection {
     pub(super) unanswered: HashSet<InboundRequestId>,
     /// It broke a rule and is being closed; nothing more of it is handed on.
     pub(super) is_closing: bool,
-    pub(super) admitted: Admitted,
+    pub(super) standing: Standing,
     admit_by: Instant,
-}
-
-/// Whether a device was let in over a connection. Clones are about the same connection.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Admitted(Arc<AtomicBool>);
-
-impl Admitted {
-    /// It was.
-    pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// A connection that has no place any more.
@@ -116,7 +98,7 @@ impl Places {
             device,
             unanswered: HashSet::new(),
             is_closing: false,
-            admitted: Admitted::default(),
+            standing: Standing::default(),
             admit_by,
         };
         self.current.insert(peer, connection);
@@ -175,7 +157,7 @@ impl Places {
     fn is_stranger(&self, peer: &PeerId) -> bool {
         self.current
             .get(peer)
-            .is_some_and(|current| !current.admitted.is_set())
+            .is_some_and(|current| !current.standing.is_admitted())
     }
 
     fn remove(&mut self, peer: &PeerId) -> Option<Connection> {
@@ -219,7 +201,7 @@ mod tests {
 
     fn admit(places: &mut Places, number: u8) {
         let connection = places.current(&peer(number), id(number)).unwrap();
-        connection.admitted.set();
+        connection.standing.admit();
     }
 
     const PLACED: Arrival = Arrival::Placed { instead_of: None };

@@ -90,3 +90,16 @@ fn what_the_owner_gives_again_is_used_again() {
     answer(&mut core, 2, HOME, connection, 2, gives_large(&[1], 8));
     assert_eq!(core.in_hand().collect::<Vec<_>>(), [id(1)]);
 }
+
+#[test]
+fn masternodes_are_told_at_once_how_much_memory_a_task_may_have() {
+    let mut core = worker_on(&[]);
+    let (connection, exchange) = open(&mut core, 0);
+    assert_eq!(exchange.state.unwrap().task_memory_mib, Some(1_024));
+    answer(&mut core, 1, HOME, connection, 2, gives(&[]));
+    let (_, exchange) = the_exchange(&core.step(Tick(10), allowed(100)));
+    let state = exchange.state.unwrap();
+    assert_eq!(state.task_memory_mib, Some(100));
+    assert_eq!(state.free_ram_mib, Some(1_000), "the rest is told with it");
+    assert_eq!(exchanges(&core.step(Tick(11), allowed(100))), []);
+}
