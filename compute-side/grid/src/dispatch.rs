@@ -1,13 +1,15 @@
 //! Which device takes which replica next.
 //!
 //! Devices pull: a device takes the next open replica of its own pool's queue, first come first
-//! served, and when that queue has none for it, of the pools below. Jobs are served by priority,
-//! then by arrival. Two replicas of a task never go to devices of one account.
+//! served, and when that queue has none for it, of the pools below. The job's level says which pools
+//! take part; devices of the others get nothing of it. Jobs are served by priority, then by arrival.
+//! Two replicas of a task never go to devices of one account.
 //!
-//! Where a device fails on a task it may be the device, the program or the grid, and a trusted device
-//! is to show which: it gets what is open of the task before anything else, and nobody else gets it
-//! while there is a trusted device that could have it. Where there is none, any other account gets it:
-//! a grid without trusted devices goes on.
+//! Where a device fails on a task it may be the device, the program or the grid, and where two answers
+//! of a task differ it may be either device; a trusted device is to show which: it gets what is open of
+//! the task before anything else, whatever its pool, and nobody else gets it while there is a trusted
+//! device that could have it. Where there is none, any other account gets it: a grid without trusted
+//! devices goes on.
 //!
 //! Three rules of ours go beside that:
 //!
@@ -22,6 +24,7 @@
 //! Nothing here knows of answers, money or programs. Accounts and devices are numbers that the
 //! caller gives them.
 
+mod anew;
 mod job;
 mod lane;
 mod pool;
@@ -35,6 +38,7 @@ use crate::{
     ranking::Rank,
     tuning::Timeouts,
 };
+use anew::Rankings;
 use job::JobQueue;
 use quern_primitives::{
     ids::{AccountId, JobId, ReplicaIndex, TaskIndex},
@@ -48,13 +52,13 @@ const JOBS_BEFORE_MAX: usize = 64;
 /// What the scheduler must know of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct JobTerms {
-    /// Its priority.
+    /// Its priority. Which pools take part is for its [`Target`] to say.
     pub level: ByteLevel,
     /// What it asks of devices.
     pub needs: Needs,
     /// Replicas that each task starts with.
     pub replicas: ReplicaIndex,
-    /// What one replica is expected to take, in fuel, until some are finished.
+    /// What one replica is expected to take, in fuel, until some tasks are decided.
     pub work: u64,
     /// Drawn after the job was committed.
     pub seed: [u8; 32],
@@ -71,7 +75,7 @@ pub struct Asker<'a> {
     pub account_id: &'a AccountId,
     /// What it has.
     pub traits: Traits,
-    /// Where it stands in the ranking that the jobs' pools are from, if it does.
+    /// Where it stands in the last ranking, if it does.
     pub rank: Option<Rank>,
     /// How fast it computes, in fuel per millisecond; 0 if that is not known.
     pub speed: u32,
@@ -105,6 +109,8 @@ pub enum Withheld {
     NothingOpen,
     /// None is open in the device's pool or in one below it.
     NothingInPool,
+    /// The device's pool does not take part in a job of this level.
+    OtherLevel,
     /// The device lacks something that the job asks for.
     Lacks(Lack),
     /// All that is open is of tasks that the device's account works or worked on.
@@ -116,7 +122,7 @@ pub enum Withheld {
     /// What is open was given back for a fault, and is kept for a fast or trusted device for some
     /// seconds yet.
     KeptForTheFast,
-    /// What is open failed elsewhere, and is kept for a trusted device.
+    /// What is open failed elsewhere or was answered in two ways, and is kept for a trusted device.
     KeptForTheTrusted,
     /// The rest of the grid will have it done sooner.
     OthersAreSooner {
@@ -138,6 +144,9 @@ impl fmt::Display for Withheld {
             Self::NothingInPool => {
                 f.write_str("what is open is queued for pools above the device's")
             }
+            Self::OtherLevel => {
+                f.write_str("the device's pool takes no part in jobs of this level")
+            }
             Self::Lacks(lack) => lack.fmt(f),
             Self::TouchedByAccount => f.write_str(
                 "its account computes or computed what is open already; \
@@ -153,9 +162,10 @@ impl fmt::Display for Withheld {
                 "what is open was late or failed elsewhere and is kept for fast or trusted devices, \
                  for some seconds yet",
             ),
-            Self::KeptForTheTrusted => {
-                f.write_str("what is open failed elsewhere, and a trusted device is to try it first")
-            }
+            Self::KeptForTheTrusted => f.write_str(
+                "what is open failed elsewhere or was answered in two ways, and a trusted device is \
+                 to try it first",
+            ),
             Self::OthersAreSooner { mine_ms, others_ms } => write!(
                 f,
                 "the device would take {:.1} s for a task, the rest of the grid {:.1} s for all that is left",
@@ -223,7 +233,7 @@ pub struct JobCounts {
     pub open: Vec<usize>,
     /// Replicas that are computed.
     pub running: usize,
-    /// Devices in the target subset.
+    /// Devices in the target subset whose pool takes part.
     pub devices: u32,
 }
 
@@ -235,6 +245,7 @@ pub struct Dispatch {
     /// Jobs by priority (lower is sooner), then by arrival.
     order: BTreeMap<(u8, u64), JobId>,
     arrivals: u64,
+    rankings: Rankings,
 }
 
 impl Dispatch {
@@ -251,8 +262,9 @@ impl Dispatch {
         &self.tuning
     }
 
-    /// Queues a job, behind all of its priority, without a task yet. `accounts` is how many accounts
-    /// have a device in its target subset. A job that is queued already stays as it is.
+    /// Queues a job, behind all of its priority, without a task yet. Its pools are those of the last
+    /// ranking, and `accounts` is how many accounts have a device in its target subset
+    /// ([`Target::accounts`]). A job that is queued already stays as it is.
     pub fn add_job(&mut self, id: JobId, terms: JobTerms, target: Target, accounts: u32) {
         if self.jobs.contains_key(&id) {
             return;
@@ -260,8 +272,9 @@ impl Dispatch {
         self.order
             .insert((priority(terms.level), self.arrivals), id);
         self.arrivals += 1;
+        let found = self.rankings.last();
         self.jobs
-            .insert(id, JobQueue::new(id, terms, target, accounts));
+            .insert(id, JobQueue::new(id, terms, target, accounts, found));
     }
 
     /// Forgets a job with all its tasks.
@@ -271,26 +284,29 @@ impl Dispatch {
         }
     }
 
+    /// How many jobs are queued.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether no job is queued.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
     /// Whether a job is queued.
     pub fn has_job(&self, id: JobId) -> bool {
         self.jobs.contains_key(&id)
     }
 
-    /// What each job asks of devices, to find its target subset in a new ranking.
-    pub fn needs(&self) -> impl Iterator<Item = (JobId, &Needs)> {
-        self.jobs.iter().map(|(id, job)| (*id, &job.terms.needs))
-    }
-
-    /// Takes over a job's pools from a new ranking. `accounts` is how many accounts have a device in
-    /// its target subset.
-    pub fn retarget(&mut self, id: JobId, target: Target, accounts: u32) {
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.retarget(target, accounts);
-        }
+    /// What is known of a job.
+    pub fn terms_of(&self, id: JobId) -> Option<&JobTerms> {
+        self.jobs.get(&id).map(|job| &job.terms)
     }
 
     /// Takes over which devices of a job's target subset are trusted, each by its account's number and
     /// its own. Some of them are enough, if there are many: one is looked for that could have a task.
+    /// While none of its tasks is in doubt, nothing hangs on it.
     pub fn set_trusted(&mut self, id: JobId, trusted: Vec<(u32, u32)>) {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.set_trusted(trusted);
@@ -299,7 +315,19 @@ impl Dispatch {
 
     /// A job's pools.
     pub fn target(&self, id: JobId) -> Option<&Target> {
-        self.jobs.get(&id).map(|job| &job.target)
+        self.jobs.get(&id).map(|job| &job.known.target)
+    }
+
+    /// Whether a device could have something of a job, by what it has and where it is ranked; whatever
+    /// is open, and whoever else is sooner.
+    pub fn is_for(&self, id: JobId, traits: Traits, rank: Option<Rank>) -> bool {
+        let job = self.jobs.get(&id);
+        job.is_some_and(|job| job.terms.needs.are_met_by(traits) && job.known.target.has_part(rank))
+    }
+
+    /// Whether a replica of any job is open.
+    pub fn has_open(&self) -> bool {
+        self.jobs.values().any(|job| job.open > 0)
     }
 
     /// The jobs that are queued, in the order in which they are served.
@@ -340,33 +368,6 @@ impl Dispatch {
         self.jobs.get_mut(&job)?.rescue(task, now)
     }
 
-    /// Gives the next replica to a device that asks, or says why it gets none.
-    pub fn take(&mut self, asker: &Asker<'_>, now: Tick) -> Result<Given, Withheld> {
-        let mut why = Withheld::NoJob;
-        for id in self.order.values() {
-            let Some(job) = self.jobs.get_mut(id) else {
-                continue;
-            };
-            match job.take(asker, now, &self.tuning) {
-                Ok(given) => return Ok(given),
-                // The first job that has something open says most.
-                Err(reason) if matches!(why, Withheld::NoJob | Withheld::NothingOpen) => {
-                    why = reason
-                }
-                Err(_) => {}
-            }
-        }
-        if self.tuning.backs_up {
-            for id in self.order.values() {
-                let job = self.jobs.get_mut(id);
-                if let Some(given) = job.and_then(|job| job.back_up(asker, now, &self.tuning)) {
-                    return Ok(given);
-                }
-            }
-        }
-        Err(why)
-    }
-
     /// Why a device would get nothing of a job now; nothing if it would.
     pub fn explain(&self, job: JobId, asker: &Asker<'_>, now: Tick) -> Option<Withheld> {
         match self.jobs.get(&job) {
@@ -393,6 +394,12 @@ impl Dispatch {
             let gets_other = queues.take(JOBS_BEFORE_MAX).any(gets);
             gets_other.then_some(Withheld::OthersComeFirst)
         })
+    }
+
+    /// How long a device of the usual speed is expected to take for a replica of a job, in milliseconds;
+    /// none if the job is not queued.
+    pub fn expected_ms(&self, job: JobId) -> Option<u64> {
+        self.jobs.get(&job).map(|job| job.takes_ms(0))
     }
 
     /// Where an open replica waits for a device; nothing if it is not open.
@@ -425,10 +432,18 @@ impl Dispatch {
         job.is_some_and(|job| job.claim(task, replica, (account, device), runs))
     }
 
-    /// A replica was answered, with so much work done.
-    pub fn finish(&mut self, job: JobId, task: TaskIndex, replica: ReplicaIndex, work: u64) {
+    /// A replica was answered.
+    pub fn finish(&mut self, (job, task, replica): (JobId, TaskIndex, ReplicaIndex)) {
         if let Some(job) = self.jobs.get_mut(&job) {
-            job.finish(task, replica, work);
+            job.finish(task, replica);
+        }
+    }
+
+    /// An answer was accepted for a task of the job, of so much work in fuel. From three on their mean
+    /// is what a replica is expected to take: what a single device says of itself is not.
+    pub fn accept(&mut self, job: JobId, work: u64) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.accept(work);
         }
     }
 
@@ -460,14 +475,21 @@ impl Dispatch {
         }
     }
 
-    /// A device failed on a task. What is open of it, now or later, is for trusted devices as long as
-    /// one could have it: it is ranked, meets the job's needs and has not lost the task before, and its
-    /// account has no replica of it. Where there is none, or none has taken the replica within ten
-    /// minutes, any other account may have it: a grid without trusted devices goes on.
+    /// A device failed on a task, or two answers of it differ. What is open of it, now or later, is for
+    /// trusted devices as long as one could have it: it is ranked, meets the job's needs and has not
+    /// lost the task before, and its account has no replica of it. Where there is none, or none has
+    /// taken the replica within ten minutes, any other account may have it: a grid without trusted
+    /// devices goes on.
     pub fn doubt(&mut self, job: JobId, task: TaskIndex, now: Tick) {
         if let Some(job) = self.jobs.get_mut(&job) {
             job.doubt(task, now);
         }
+    }
+
+    /// Whether a task of a job is in doubt.
+    pub fn is_in_doubt(&self, id: JobId) -> bool {
+        let job = self.jobs.get(&id);
+        job.is_some_and(JobQueue::is_in_doubt)
     }
 
     /// Says whether what is open of a task in doubt is for trusted devices also where there is none:
@@ -511,6 +533,12 @@ impl Dispatch {
         self.jobs.get(&job).map_or(vec![], |job| job.replicas(task))
     }
 
+    /// How many accounts have a device in a job's target subset, as it was last told; none if the job is
+    /// not queued.
+    pub fn accounts(&self, job: JobId) -> Option<u32> {
+        self.jobs.get(&job).map(|job| job.accounts)
+    }
+
     /// How far a job is.
     pub fn counts(&self, job: JobId) -> JobCounts {
         self.jobs
@@ -518,7 +546,7 @@ impl Dispatch {
             .map_or(JobCounts::default(), |job| JobCounts {
                 open: job.open_by_pool(),
                 running: job.running_count(),
-                devices: job.target.devices,
+                devices: job.known.target.devices,
             })
     }
 }

@@ -190,6 +190,23 @@ impl Faults {
         faults
     }
 
+    /// With the last tasks as another memory has them, which counts for more than this one: it knows of
+    /// tasks done elsewhere, and which of those done here were settled. How many faults came in a row,
+    /// and until when the device waits for them, stays as it is here; where nothing is remembered here,
+    /// all is [restored](Self::restored).
+    #[must_use]
+    pub fn corrected(self, now: Tick, failed: u32, delayed: u32, incorrect: u32) -> Self {
+        if self == Self::default() {
+            return Self::restored(now, failed, delayed, incorrect);
+        }
+        Self {
+            failed: failed & MASK,
+            delayed: delayed & MASK,
+            incorrect: incorrect & MASK,
+            ..self
+        }
+    }
+
     /// After a review everything is forgotten.
     pub fn review(&mut self) {
         *self = Self::default();
@@ -281,6 +298,26 @@ mod tests {
         );
         assert_eq!(Faults::restored(NOW, 0, 0, 0), Faults::default());
         assert_eq!(Faults::restored(NOW, 1 << WINDOW, 0, 0), Faults::default());
+    }
+
+    #[test]
+    fn another_memory_decides_which_tasks_had_faults_and_not_how_long_the_device_waits() {
+        const NOW: Tick = Tick(1_000);
+        let here = after(&[Ending::FAILED; 11]);
+        let until = here.waits_until(NOW);
+        assert!(here.is_repeated() && until.is_some());
+        let settled = here.corrected(NOW, 0b1, 0, 1 << WINDOW);
+        assert!(!settled.is_repeated());
+        assert_eq!((settled.faulty_tasks(), settled.in_a_row()), (1, 11));
+        assert_eq!(settled.waits_until(NOW), until);
+        let none = here.corrected(NOW, 0, 0, 0);
+        assert_eq!((none.faulty_tasks(), none.waits_until(NOW)), (0, until));
+        let elsewhere = after(&[Ending::FAILED, Ending::COMPLETED]);
+        let elsewhere = elsewhere.corrected(NOW, 0x7ff, 0, 0);
+        assert!(elsewhere.is_repeated());
+        assert_eq!(elsewhere.waits_until(NOW), None);
+        let new = Faults::default().corrected(NOW, 0b111, 0, 0);
+        assert_eq!(new, Faults::restored(NOW, 0b111, 0, 0));
     }
 
     #[test]

@@ -13,8 +13,9 @@ use crate::{
     lottery::LIFT,
     measure::{BadReading, Readings, Vitals},
     needs::{Profile, Traits},
+    pools::speed_of_the_slow,
     ranking::{Rank, Ranking},
-    score::Parts,
+    score::{self, Parts},
 };
 use accounts::Accounts;
 use quern_primitives::ids::{AccountId, DeviceId};
@@ -102,6 +103,10 @@ pub struct Fleet {
     departures: u64,
     /// Winners of the lottery, also those that are not known here.
     winners: BTreeSet<DeviceId>,
+    /// Those that were sent a benchmark and have not answered it.
+    owing: BTreeSet<u32>,
+    /// The speed that nine in ten of those ranked last exceed whose speed was known; 0 if none was.
+    speed_of_the_slow: u32,
     ranking: Ranking,
 }
 
@@ -223,6 +228,7 @@ impl Fleet {
                 self.away.remove(&departure);
             }
         }
+        self.owing.remove(&number);
         self.ranking.clear(number);
         self.free.push(number);
     }
@@ -264,8 +270,32 @@ impl Fleet {
             return vec![];
         };
         let bad = known.vitals.update(now, readings);
+        if readings.processor_rate.is_some() && known.vitals.processor_rate().is_some() {
+            self.owing.remove(&number);
+        }
         self.renew(number);
         bad
+    }
+
+    /// A device was sent a benchmark. Until a rate is known that it came to, it counts as slow: else
+    /// who is slow would gain by not answering.
+    pub fn owes_benchmark(&mut self, number: u32) {
+        if let Some(known) = self.get_mut(number) {
+            known.vitals.forget_rate();
+            self.owing.insert(number);
+            self.renew(number);
+        }
+    }
+
+    /// The processor's part of a device's score, also of one that is not known here.
+    pub fn processor(&self, id: &DeviceId) -> Score {
+        let number = self.number(id);
+        let known = number.and_then(|number| Some((number, self.get(number)?)));
+        let parts = match known {
+            Some((number, known)) => self.parts(number, &known.vitals),
+            None => Parts::of(&Vitals::default(), self.settings.reference_rate),
+        };
+        parts.processor
     }
 
     /// Takes in what a device told of how it is: what is absent in it is not known any more. What the
@@ -359,9 +389,13 @@ impl Fleet {
         self.ranking.asked_of(number).traits
     }
 
-    /// How fast a device computes, in fuel per millisecond; 0 if that is not known.
+    /// How fast a device computes, in fuel per millisecond; 0 if that is not known. One that owes a
+    /// benchmark is as slow as the slowest tenth of those whose speed is known.
     pub fn speed(&self, number: u32) -> u32 {
-        self.ranking.asked_of(number).speed
+        match self.owing.contains(&number) {
+            true => self.speed_of_the_slow,
+            false => self.ranking.asked_of(number).speed,
+        }
     }
 
     /// Where a device stands in the last ranking.
@@ -382,20 +416,27 @@ impl Fleet {
             Some(known.id)
         };
         ranking.rank(now, id, LIFT);
+        // It is asked of these alone.
+        if !self.owing.is_empty() {
+            self.speed_of_the_slow = speed_of_the_slow(&self.ranking);
+        }
     }
 
     /// What is known of a device.
     pub fn report(&self, number: u32, now: Tick) -> Option<DeviceReport> {
         let known = self.get(number)?;
+        let mut vitals = known.vitals.clone();
+        vitals.forget_old(now);
+        let parts = self.parts(number, &vitals);
         Some(DeviceReport {
             byte_rank: self.rank_of(number).map_or(0, |rank| rank + 1),
-            score: self.ranking.asked_of(number).capacity,
-            parts: Parts::of(&known.vitals, self.settings.reference_rate),
+            score: parts.total(),
+            parts,
             fault_rate: known.faults.rate(),
             faulty_tasks: known.faults.faulty_tasks(),
             flags: self.flags(number, now),
             waits_until: known.faults.waits_until(now),
-            vitals: known.vitals.clone(),
+            vitals,
             is_lifted: self.ranking.is_lifted(number),
         })
     }
@@ -408,13 +449,23 @@ impl Fleet {
         self.known.get_mut(number as usize)?.as_mut()
     }
 
+    /// The parts of a device's score. Of one that owes a benchmark the processor counts least.
+    fn parts(&self, number: u32, vitals: &Vitals) -> Parts {
+        let rate = self.settings.reference_rate;
+        let mut parts = Parts::of(vitals, rate);
+        if self.owing.contains(&number) {
+            parts.processor = score::processor(0, rate);
+        }
+        parts
+    }
+
     /// Brings a device's record in the ranking to what is known of it.
     fn renew(&mut self, number: u32) {
         let Some(known) = self.get(number) else {
             return;
         };
         let limit = self.settings.temperature_decicelsius_max;
-        let capacity = Parts::of(&known.vitals, self.settings.reference_rate).total();
+        let capacity = self.parts(number, &known.vitals).total();
         let speed = known.vitals.processor_rate().unwrap_or_default();
         let flags = known
             .raised

@@ -138,6 +138,9 @@ const SPEEDS: usize = 20;
 /// How long one remembered speed stands for.
 const SPEED_MS: u64 = 30_000;
 
+/// Half minutes after which a speed is not known any more: an hour.
+const SPEED_LASTS: u32 = 120;
+
 /// What is known of how a device is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vitals {
@@ -169,12 +172,15 @@ pub struct Vitals {
     newest: u32,
     /// How many transfers it is the mean of.
     transfers: u16,
+    /// The half minute of the last transfer from the device.
+    up_at: u32,
 }
 
 impl Vitals {
-    /// Takes readings in. What is absent in them stays as it was; what is not believed becomes
-    /// unknown and is returned.
+    /// Takes readings in. What is absent in them stays as it was, unless it is too old; what is not
+    /// believed becomes unknown and is returned.
     pub fn update(&mut self, now: Tick, readings: &Readings) -> Vec<BadReading> {
+        self.forget_old(now);
         let mut bad = Vec::new();
         let mut check = |quantity: Quantity, value: Option<f64>| -> Option<Option<f64>> {
             let value = value?;
@@ -222,7 +228,37 @@ impl Vitals {
         if let Some(Some(mbps)) = down {
             self.remember_speed(now, mbps as f32);
         }
+        if let Some(Some(_)) = up {
+            self.up_at = self.up_at.max(half_minute(now));
+        }
         bad
+    }
+
+    /// Forgets what was measured too long ago: a speed after an hour; for how even speeds are, those
+    /// of more than ten minutes ago.
+    pub fn forget_old(&mut self, now: Tick) {
+        let now = half_minute(now);
+        let since_down = now.saturating_sub(self.newest);
+        if since_down >= SPEED_LASTS {
+            self.down_kbps = Perhaps::default();
+        }
+        if now.saturating_sub(self.up_at) >= SPEED_LASTS {
+            self.up_kbps = Perhaps::default();
+        }
+        let gone = since_down.min(SPEEDS as u32);
+        for age in SPEEDS as u32 - gone..SPEEDS as u32 {
+            if let Some(then) = self.newest.checked_sub(age) {
+                self.speeds[place(then)] = Speed::default();
+            }
+        }
+        if gone == SPEEDS as u32 {
+            self.transfers = 0;
+        }
+    }
+
+    /// Forgets how fast the processor is.
+    pub fn forget_rate(&mut self) {
+        self.processor_rate = Perhaps::default();
     }
 
     /// Forgets what devices tell of themselves every half minute: what the next state does not tell is
@@ -236,6 +272,7 @@ impl Vitals {
             speeds: self.speeds,
             newest: self.newest,
             transfers: self.transfers,
+            up_at: self.up_at,
             ..Self::default()
         };
     }
@@ -282,8 +319,8 @@ impl Vitals {
             .map(|tenths| f64::from(tenths) / 10.0)
     }
 
-    /// Standard deviation over mean of the speeds to the device in the last ten minutes before the
-    /// newest one; absent while fewer than two half minutes are known.
+    /// Standard deviation over mean of the speeds to the device in the last ten minutes; absent while
+    /// fewer than two half minutes are known.
     pub fn speed_variation(&self) -> Option<f32> {
         let known = || {
             self.speeds
@@ -307,10 +344,8 @@ impl Vitals {
             return;
         }
         // A clock that jumps back counts into the newest half minute.
-        let half_minute = u32::try_from(now.0 / SPEED_MS).unwrap_or(u32::MAX);
-        let half_minute = half_minute.max(self.newest);
+        let half_minute = half_minute(now).max(self.newest);
         let passed = half_minute - self.newest;
-        let place = |half_minute: u32| half_minute as usize % SPEEDS;
         if passed > 0 || self.transfers == 0 {
             let stale = passed.min(SPEEDS as u32);
             for gone in 0..stale {
@@ -325,6 +360,16 @@ impl Vitals {
             *mean = Speed::of(mean.mbps() + (mbps - mean.mbps()) / f32::from(self.transfers));
         }
     }
+}
+
+/// The half minute of a time; the last that can be told, if that is too late.
+fn half_minute(now: Tick) -> u32 {
+    u32::try_from(now.0 / SPEED_MS).unwrap_or(u32::MAX)
+}
+
+/// Where the speed of a half minute is remembered.
+fn place(half_minute: u32) -> usize {
+    half_minute as usize % SPEEDS
 }
 
 /// A number that may be unknown, in four bytes: one more than it is. A million devices have six of
@@ -431,6 +476,33 @@ mod tests {
         assert_eq!(vitals.speed_variation(), Some(0.0));
         vitals.update(Tick(100 * MINUTE), &speed(10.0));
         assert_eq!(vitals.speed_variation(), None);
+    }
+
+    #[test]
+    fn a_speed_is_unknown_after_an_hour_and_how_even_speeds_are_after_ten_minutes() {
+        const HOUR: u64 = 60 * MINUTE;
+        let mut vitals = Vitals::default();
+        vitals.update(Tick(0), &speed(10.0));
+        let both = Readings {
+            up_mbps: Some(5.0),
+            ..speed(20.0)
+        };
+        vitals.update(Tick(MINUTE), &both);
+        let known = |vitals: &Vitals| (vitals.down_mbps(), vitals.up_mbps());
+        // Nothing is measured any more; what the device tells goes on.
+        let told = |vitals: &mut Vitals, ms| {
+            vitals.forget_state();
+            vitals.update(Tick(ms), &Readings::default());
+            vitals.speed_variation().is_some()
+        };
+        assert!(told(&mut vitals, 10 * MINUTE - 1));
+        assert!(!told(&mut vitals, 10 * MINUTE), "only one is left");
+        assert!(!told(&mut vitals, HOUR + MINUTE - 1));
+        assert_eq!(known(&vitals), (Some(20.0), Some(5.0)));
+        told(&mut vitals, HOUR + MINUTE);
+        assert_eq!(known(&vitals), (None, None));
+        vitals.update(Tick(2 * HOUR), &speed(30.0));
+        assert_eq!(known(&vitals), (Some(30.0), None));
     }
 
     proptest! {

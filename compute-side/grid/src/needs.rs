@@ -44,6 +44,10 @@ fn class_bit(class: Class) -> u64 {
 const BOND_SHIFT: u32 = 20;
 const VERSION_SHIFT: u32 = 32;
 const PROCESSOR_SHIFT: u32 = 48;
+/// A processor has 500 points at the most.
+const PROCESSOR_MASK: u64 = 0x1ff;
+const MEMORY_SHIFT: u32 = 57;
+const MEMORY_MASK: u64 = 0x7f;
 
 /// The kinds that will do.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,48 +92,95 @@ impl<K> fmt::Debug for Allowed<K> {
     }
 }
 
-/// How much a bond covers, in steps of at most a thirty-second: what is bonded is rounded down, what
-/// is asked for is rounded up, so nobody is let in who should not be.
-///
-/// It is a small floating-point number: below 64 the amount itself, above that its first six binary
-/// digits and how many follow. Larger amounts have larger codes, and each fits twelve bits.
+/// A small floating-point number: below twice `2^DIGITS` the amount itself, above that its first
+/// `DIGITS + 1` binary digits and how many follow. Larger amounts have larger codes, `2^DIGITS` to each
+/// doubling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cover(u16);
+struct Code<const DIGITS: u32>(u16);
 
-/// Binary digits that a code keeps behind the first.
-const COVER_DIGITS: u32 = 5;
+impl<const DIGITS: u32> Code<DIGITS> {
+    /// The codes of one power of two.
+    const STEPS: u16 = 1 << DIGITS;
 
-/// The codes of one power of two.
-const COVER_STEPS: u16 = 1 << COVER_DIGITS;
-
-impl Cover {
-    /// What a bond of this amount covers.
-    pub fn of_bond(amount: u128) -> Self {
+    /// The largest that stands for no more than this.
+    fn below(amount: u128) -> Self {
         let digits = u128::BITS - amount.leading_zeros();
-        let cut = digits.saturating_sub(COVER_DIGITS + 1);
-        // Six digits are left, and the cut is at most 122.
+        let cut = digits.saturating_sub(DIGITS + 1);
+        // So few digits are left, and the cut is less than 128.
         let first = (amount >> cut) as u16;
-        Self(cut as u16 * COVER_STEPS + first)
+        Self(cut as u16 * Self::STEPS + first)
     }
 
-    /// What a device must cover that could gain this amount.
-    pub fn for_gain(amount: u128) -> Self {
-        let below = Self::of_bond(amount);
-        match below.bond_min() < amount {
+    /// The smallest that stands for no less than this.
+    fn above(amount: u128) -> Self {
+        let below = Self::below(amount);
+        match below.amount() < amount {
             true => Self(below.0 + 1),
             false => below,
         }
     }
 
-    /// The least bond that covers as much; the largest amount there is, if none does.
-    pub fn bond_min(self) -> u128 {
-        let (first, cut) = match self.0 / COVER_STEPS {
+    /// What it stands for; the largest amount there is, if that is too much.
+    fn amount(self) -> u128 {
+        let (first, cut) = match self.0 / Self::STEPS {
             0 => (self.0, 0),
-            power => (COVER_STEPS + self.0 % COVER_STEPS, power - 1),
+            power => (Self::STEPS + self.0 % Self::STEPS, power - 1),
         };
         let step = 1u128.checked_shl(cut.into());
         step.and_then(|step| step.checked_mul(first.into()))
             .unwrap_or(u128::MAX)
+    }
+}
+
+/// How much a bond covers, in steps of at most a thirty-second: what is bonded is rounded down, what
+/// is asked for is rounded up, so nobody is let in who should not be. It fits twelve bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cover(Code<5>);
+
+impl Cover {
+    /// What a bond of this amount covers.
+    pub fn of_bond(amount: u128) -> Self {
+        Self(Code::below(amount))
+    }
+
+    /// What a device must cover that could gain this amount.
+    pub fn for_gain(amount: u128) -> Self {
+        Self(Code::above(amount))
+    }
+
+    /// The least bond that covers as much; the largest amount there is, if none does.
+    pub fn bond_min(self) -> u128 {
+        self.0.amount()
+    }
+}
+
+/// Bytes of a MiB.
+const MIB: u64 = 1 << 20;
+
+/// How much memory one task may have, or needs, in whole MiB and steps of at most an eighth: what a
+/// device allows is rounded down, what a task needs is rounded up, so no device is given what it cannot
+/// hold. It fits seven bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Memory(Code<3>);
+
+impl Memory {
+    /// As much as any task may need: some 240 GiB, where a task has 4. So much a device counts as
+    /// allowing that does not say.
+    pub const ANY: Self = Self(Code(MEMORY_MASK as u16));
+
+    /// What a device allows a task.
+    pub fn of_device(mib: u64) -> Self {
+        Self(Code::below(mib.into())).min(Self::ANY)
+    }
+
+    /// What a task needs that may have so many bytes.
+    pub fn for_task(bytes: u64) -> Self {
+        Self(Code::above(bytes.div_ceil(MIB).into())).min(Self::ANY)
+    }
+
+    /// The least that a device must allow, in MiB.
+    pub fn mib_min(self) -> u64 {
+        u64::try_from(self.0.amount()).unwrap_or(u64::MAX)
     }
 }
 
@@ -158,6 +209,8 @@ pub struct Profile {
     pub processor: Score,
     /// What its bond covers.
     pub cover: Cover,
+    /// How much memory it allows one task.
+    pub memory: Memory,
 }
 
 impl Profile {
@@ -168,7 +221,7 @@ impl Profile {
             .classes
             .iter()
             .fold(0, |bits, class| bits | class_bit(*class));
-        let processor = self.processor.millionths() / 1_000_000;
+        let processor = u64::from(self.processor.millionths() / 1_000_000);
         Traits(
             self.hardware.bit()
                 | self.region.bit()
@@ -176,9 +229,10 @@ impl Profile {
                 | flag(self.is_trusted, TRUSTED)
                 | flag(self.has_gpu, GPU)
                 | classes
-                | u64::from(self.cover.0) << BOND_SHIFT
+                | u64::from(self.cover.0.0) << BOND_SHIFT
                 | u64::from(self.version) << VERSION_SHIFT
-                | u64::from(processor) << PROCESSOR_SHIFT,
+                | processor.min(PROCESSOR_MASK) << PROCESSOR_SHIFT
+                | u64::from(self.memory.0.0) << MEMORY_SHIFT,
         )
     }
 }
@@ -211,6 +265,8 @@ pub struct Needs {
     pub processor_points_min: u16,
     /// What the device's bond must cover.
     pub cover: Cover,
+    /// How much memory it must allow a task.
+    pub memory: Memory,
 }
 
 /// What a device lacks for a job.
@@ -232,6 +288,8 @@ pub enum Lack {
     Version,
     /// Its processor is too slow.
     Processor,
+    /// It allows a task less memory than one of the job may need.
+    Memory,
     /// Its bond does not cover what it could gain by a wrong answer.
     Bond,
 }
@@ -247,6 +305,7 @@ impl fmt::Display for Lack {
             Self::Class => "the device does not compute in the job's class",
             Self::Version => "the device's worker is too old for the job; update it",
             Self::Processor => "the device's processor is too slow for the job",
+            Self::Memory => "the device allows a task less memory than one of the job may need",
             Self::Bond => {
                 "the account's bond is too small for what the job's tasks are worth; bond more"
             }
@@ -270,9 +329,10 @@ impl Needs {
             & (bits & self.regions.bits & REGIONS != 0)
             & (bits & self.connections.bits & CONNECTIONS != 0)
             & (bits & all == all)
-            & (field(BOND_SHIFT, 0xfff) >= u64::from(self.cover.0))
+            & (field(BOND_SHIFT, 0xfff) >= u64::from(self.cover.0.0))
             & (field(VERSION_SHIFT, 0xffff) >= u64::from(self.version_min))
-            & (field(PROCESSOR_SHIFT, 0xffff) >= u64::from(self.processor_points_min))
+            & (field(PROCESSOR_SHIFT, PROCESSOR_MASK) >= u64::from(self.processor_points_min))
+            & (field(MEMORY_SHIFT, MEMORY_MASK) >= u64::from(self.memory.0.0))
     }
 
     /// The first thing that a device lacks, if it lacks any.
@@ -286,7 +346,7 @@ impl Needs {
             only
         };
         let any_class = Traits(device.0 | class_bit(self.class));
-        let checks: [(Lack, Traits, Self); 9] = [
+        let checks: [(Lack, Traits, Self); 10] = [
             (Lack::Class, device, with(|_, _| ())),
             (
                 Lack::Version,
@@ -320,6 +380,11 @@ impl Needs {
                 with(|only, all| only.processor_points_min = all.processor_points_min),
             ),
             (
+                Lack::Memory,
+                any_class,
+                with(|only, all| only.memory = all.memory),
+            ),
+            (
                 Lack::Bond,
                 any_class,
                 with(|only, all| only.cover = all.cover),
@@ -334,6 +399,7 @@ impl Needs {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use quern_primitives::limits;
 
     fn profile() -> Profile {
         Profile {
@@ -346,6 +412,7 @@ mod tests {
             version: 3,
             processor: Score::from_millionths(250_000_000),
             cover: Cover::of_bond(1_000),
+            memory: Memory::of_device(2_048),
         }
     }
 
@@ -375,6 +442,9 @@ mod tests {
             lack(|it| it.processor_points_min = 251),
             Some(Lack::Processor)
         );
+        assert_eq!(lack(|it| it.memory = Memory::for_task(2_048 * MIB)), None);
+        let more = |it: &mut Needs| it.memory = Memory::for_task(2_048 * MIB + 1);
+        assert_eq!(lack(more), Some(Lack::Memory));
         assert_eq!(lack(|it| it.cover = Cover::for_gain(993)), Some(Lack::Bond));
         assert_eq!(lack(|it| it.cover = Cover::for_gain(992)), None);
         let regions = |it: &mut Needs| it.regions = Allowed::only([Region::Americas]);
@@ -406,8 +476,18 @@ mod tests {
         }
         assert_eq!(Cover::for_gain(65).bond_min(), 66);
         let all = Cover::of_bond(u128::MAX);
-        assert!(all.0 < 1 << 12 && all < Cover::for_gain(u128::MAX));
+        assert!(all.0.0 < 1 << 12 && all < Cover::for_gain(u128::MAX));
         assert_eq!(Cover::for_gain(u128::MAX).bond_min(), u128::MAX);
+    }
+
+    #[test]
+    fn what_a_device_does_not_say_of_its_memory_is_enough_for_any_task() {
+        let most = Memory::for_task(limits::TASK_MEMORY_BYTES_MAX);
+        assert_eq!(most.mib_min(), 4_096);
+        assert!(most < Memory::ANY);
+        assert_eq!(Memory::of_device(u64::MAX), Memory::ANY);
+        assert_eq!(Memory::for_task(u64::MAX), Memory::ANY);
+        assert_eq!(Memory::for_task(1), Memory::of_device(1));
     }
 
     proptest! {
@@ -423,8 +503,19 @@ mod tests {
         }
 
         #[test]
+        fn no_device_is_given_more_than_its_memory_and_little_is_wasted(
+            allowed in 0u64..8_192, needed in 0u64..8_192
+        ) {
+            let (device, task) = (Memory::of_device(allowed), Memory::for_task(needed * MIB));
+            prop_assert!(device < task || allowed >= needed);
+            prop_assert_eq!(device >= task, allowed >= task.mib_min());
+            prop_assert!(task.mib_min() - needed <= needed / 8);
+        }
+
+        #[test]
         fn needs_are_met_exactly_when_nothing_is_lacking(
-            bits in any::<u64>(), regions in 0u8..16, trusted: bool, version_min in 0u16..4, bond: u64
+            bits in any::<u64>(), regions in 0u8..16, trusted: bool, version_min in 0u16..4, bond: u64,
+            memory in 0u64..4_096,
         ) {
             let kinds = [Region::Unknown, Region::Americas, Region::Europe, Region::AsiaPacific];
             let regions = kinds.into_iter().filter(|kind| regions >> (*kind as u8) & 1 == 1);
@@ -433,6 +524,7 @@ mod tests {
                 trusted,
                 version_min,
                 cover: Cover::for_gain(bond.into()),
+                memory: Memory::for_task(memory * MIB),
                 ..Needs::default()
             };
             let device = Traits(bits);

@@ -8,11 +8,21 @@
 //!
 //! A pool is a stretch of the ranking, so a job's pools are remembered as the ranks at which they
 //! begin, and a device's pool is found from its rank: nothing is kept for each device.
+//!
+//! A job's level says which of its pools take part (ours, where the published design only says that it
+//! does): all of a high one; of a balanced one all but the lowest, where there are three or more; of a
+//! low one the lower half, rounded up. Where there is one pool, it takes part whatever the level.
 
 use crate::{
     needs::Needs,
     ranking::{Rank, Ranking},
 };
+use quern_primitives::{job::ByteLevel, limits::REPLICAS_PER_TASK_MAX};
+use std::{collections::BTreeSet, ops::Range};
+
+/// Accounts of a target subset that are counted: eight for each replica that a task may have. Nothing
+/// depends on whether there are more.
+pub const ACCOUNTS_COUNTED_MAX: u32 = 8 * REPLICAS_PER_TASK_MAX as u32;
 
 /// Which pool of a job, numbered from the top.
 pub type PoolNumber = u32;
@@ -28,7 +38,7 @@ pub struct PoolLimits {
     pub merge_top: bool,
 }
 
-/// The devices of a job, and their pools.
+/// The devices of a job, and their pools. Those of pools that do not take part do not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// Devices in the target subset.
@@ -41,10 +51,14 @@ pub struct Target {
     pub speed_of_the_fast: u32,
     /// The rank at which each pool begins, from the top; a pool ends where the next begins.
     begins: Vec<Rank>,
+    /// Pools at the top that do not take part.
+    idle_above: u32,
+    /// Pools at the bottom that do not.
+    idle_below: u32,
 }
 
 impl Target {
-    /// The devices of a ranking that meet a job's needs, in pools.
+    /// The devices of a ranking that meet a job's needs, in pools that all take part.
     pub fn of(ranking: &Ranking, needs: &Needs, limits: &PoolLimits) -> Self {
         let mut speeds = Speeds::default();
         let (mut begins, mut size, mut capacity) = (Vec::new(), 0u32, 0u64);
@@ -74,13 +88,90 @@ impl Target {
                 .for_each(|(begin, top)| *begin = top);
         }
         begins.reverse();
-        Self {
-            devices: speeds.count,
-            speed: speeds.sum,
-            measured: speeds.measured,
-            speed_of_the_fast: speeds.exceeded_by_one_in_ten(),
+        let mut target = Self {
             begins,
+            ..Self::default()
+        };
+        target.take_over(&speeds);
+        target
+    }
+
+    /// The same for a job of this level, which says which of the pools take part.
+    pub fn of_level(
+        ranking: &Ranking,
+        needs: &Needs,
+        level: ByteLevel,
+        limits: &PoolLimits,
+    ) -> Self {
+        let mut target = Self::of(ranking, needs, limits);
+        let pools = target.pools();
+        (target.idle_above, target.idle_below) = match level {
+            ByteLevel::High => (0, 0),
+            ByteLevel::Balanced => (0, u32::from(pools >= 3)),
+            ByteLevel::Low => (pools / 2, 0),
+        };
+        if (target.idle_above, target.idle_below) != (0, 0) {
+            let mut speeds = Speeds::default();
+            let ranks = target.ranks(ranking);
+            let devices = ranking.asked().skip(ranks.start).take(ranks.len());
+            devices
+                .filter(|device| needs.are_met_by(device.traits))
+                .for_each(|device| speeds.add(device.speed));
+            target.take_over(&speeds);
         }
+        target
+    }
+
+    fn take_over(&mut self, speeds: &Speeds) {
+        self.devices = speeds.count;
+        self.speed = speeds.sum;
+        self.measured = speeds.measured;
+        self.speed_of_the_fast = speeds.exceeded_by_one_in_ten();
+    }
+
+    /// The ranks of the pools that take part.
+    fn ranks(&self, ranking: &Ranking) -> Range<usize> {
+        let begin_of = |pool: PoolNumber| {
+            let begin = self.begins.get(pool as usize).copied();
+            begin.unwrap_or(ranking.len()) as usize
+        };
+        let pools = self.taking_part();
+        begin_of(pools.start)..begin_of(pools.end)
+    }
+
+    /// How many accounts have a device in the target subset, counted up to [`ACCOUNTS_COUNTED_MAX`].
+    /// `account_of` gives a device's account, each by its number; no more than `most` are looked for.
+    pub fn accounts(
+        &self,
+        ranking: &Ranking,
+        needs: &Needs,
+        account_of: impl Fn(u32) -> Option<u32>,
+        most: u32,
+    ) -> u32 {
+        let most = most.min(ACCOUNTS_COUNTED_MAX) as usize;
+        let mut accounts = BTreeSet::new();
+        let ranks = self.ranks(ranking);
+        let devices = ranking.devices().zip(ranking.asked());
+        for (number, device) in devices.skip(ranks.start).take(ranks.len()) {
+            if accounts.len() >= most {
+                break;
+            }
+            if needs.are_met_by(device.traits) {
+                accounts.extend(account_of(number));
+            }
+        }
+        accounts.len() as u32
+    }
+
+    /// The pools that take part. Where nobody meets the job's needs there is one, for who comes.
+    pub fn taking_part(&self) -> Range<PoolNumber> {
+        let end = self.pools().max(1).saturating_sub(self.idle_below);
+        self.idle_above.min(end)..end
+    }
+
+    /// Whether a device at this rank takes part.
+    pub fn has_part(&self, rank: Option<Rank>) -> bool {
+        self.taking_part().contains(&self.pool_of(rank))
     }
 
     /// How fast a device computes of which nothing is known: as fast as the others, or, if nothing
@@ -160,17 +251,43 @@ impl Speeds {
         let from_the_fastest = self.steps.iter().enumerate().rev();
         for (step, count) in from_the_fastest {
             if *count > left {
-                let (doublings, fraction) = (step as u32 / 8, step as u32 % 8);
-                return match doublings {
-                    0 => 0,
-                    1..4 => 1 << (doublings - 1),
-                    _ => (8 + fraction) << (doublings - 4),
-                };
+                return Self::least_of(step);
             }
             left -= count;
         }
         0
     }
+
+    /// The least speed of the step in which the slowest tenth of those that are known ends; 0 if none
+    /// is known.
+    fn exceeded_by_nine_in_ten(&self) -> u32 {
+        let mut left = self.measured / 10;
+        // Those that are not known are in the first step.
+        for (step, count) in self.steps.iter().enumerate().skip(1) {
+            if *count > left {
+                return Self::least_of(step);
+            }
+            left -= count;
+        }
+        0
+    }
+
+    fn least_of(step: usize) -> u32 {
+        let (doublings, fraction) = (step as u32 / 8, step as u32 % 8);
+        match doublings {
+            0 => 0,
+            1..4 => 1 << (doublings - 1),
+            _ => (8 + fraction) << (doublings - 4),
+        }
+    }
+}
+
+/// The speed that nine in ten of the ranked devices exceed whose speed is known, in fuel per
+/// millisecond and to 13 %; 0 if none is known.
+pub(crate) fn speed_of_the_slow(ranking: &Ranking) -> u32 {
+    let mut speeds = Speeds::default();
+    ranking.asked().for_each(|device| speeds.add(device.speed));
+    speeds.exceeded_by_nine_in_ten()
 }
 
 #[cfg(test)]
@@ -273,6 +390,55 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_level_says_which_pools_take_part() {
+        let part = |pools: u32, level| {
+            let points: Vec<u32> = (1..=pools).rev().collect();
+            let limits = limits(0, 1, false);
+            Target::of_level(&ranking(&points), &Needs::default(), level, &limits).taking_part()
+        };
+        for pools in 1..6 {
+            assert_eq!(part(pools, ByteLevel::High), 0..pools);
+        }
+        let balanced: Vec<_> = (1..6)
+            .map(|pools| part(pools, ByteLevel::Balanced))
+            .collect();
+        assert_eq!(balanced, [0..1, 0..2, 0..2, 0..3, 0..4]);
+        let low: Vec<_> = (1..6).map(|pools| part(pools, ByteLevel::Low)).collect();
+        assert_eq!(low, [0..1, 1..2, 1..3, 2..4, 2..5]);
+        // Where nobody is, whoever comes takes part.
+        assert_eq!(part(0, ByteLevel::Low), 0..1);
+    }
+
+    #[test]
+    fn accounts_are_those_of_devices_that_take_part_each_counted_once_and_not_without_end() {
+        let points: Vec<u32> = (0..400).rev().collect();
+        let ranking = ranking(&points);
+        let whole = limits(u64::MAX, u32::MAX, true);
+        let needs = Needs::default();
+        let target = Target::of(&ranking, &needs, &whole);
+        let count = |account_of: fn(u32) -> u32, most| {
+            target.accounts(&ranking, &needs, |number| Some(account_of(number)), most)
+        };
+        assert_eq!(count(|number| number % 3, 400), 3);
+        assert_eq!(count(|number| number, 400), ACCOUNTS_COUNTED_MAX);
+        assert_eq!(count(|number| number, 7), 7);
+        // The lower of two pools has the devices 200 and up.
+        let halves = limits(0, 200, false);
+        let low = Target::of_level(&ranking, &needs, ByteLevel::Low, &halves);
+        let lower = |number| Some(if number < 200 { number } else { 1_000 });
+        assert_eq!(low.accounts(&ranking, &needs, lower, 400), 1);
+    }
+
+    #[test]
+    fn the_speed_of_the_slow_is_one_that_nine_in_ten_of_the_known_ones_exceed() {
+        let points: Vec<u32> = (0..=100).map(|n| n * 100).chain([0; 50]).collect();
+        let slow = speed_of_the_slow(&ranking(&points));
+        assert!((1_000..=1_150).contains(&slow), "{slow}");
+        assert_eq!(speed_of_the_slow(&ranking(&[0, 1_024, 0])), 1_024);
+        assert_eq!(speed_of_the_slow(&ranking(&[0, 0])), 0);
+    }
+
     proptest! {
         #[test]
         fn pools_are_those_of_the_published_scan(
@@ -281,6 +447,11 @@ mod tests {
             size_min in 0u32..6,
             merge_top: bool,
             all_regions: bool,
+            level in prop::sample::select(vec![
+                ByteLevel::Low,
+                ByteLevel::Balanced,
+                ByteLevel::High,
+            ]),
         ) {
             let kinds = [Region::Unknown, Region::Americas, Region::Europe, Region::AsiaPacific];
             let ranking = Ranking::new(devices.iter().map(|(points, region)| {
@@ -309,6 +480,25 @@ mod tests {
                     prop_assert_eq!(target.pool_of(Some(*rank)), number);
                 }
             }
+            // Of a level: the devices of the pools that take part, and no others, count.
+            let has_part = |number: usize| match level {
+                ByteLevel::High => true,
+                ByteLevel::Balanced => pools.len() < 3 || number + 1 < pools.len(),
+                ByteLevel::Low => number >= pools.len() / 2,
+            };
+            let narrowed = Target::of_level(&ranking, &needs, level, &limits);
+            let (mut count, mut speed) = (0, 0);
+            for (number, pool) in pools.iter().enumerate() {
+                for rank in pool {
+                    prop_assert_eq!(narrowed.pool_of(Some(*rank)) as usize, number);
+                    prop_assert_eq!(narrowed.has_part(Some(*rank)), has_part(number));
+                    if has_part(number) {
+                        count += 1;
+                        speed += u64::from(ranking.asked_of(*rank).speed);
+                    }
+                }
+            }
+            prop_assert_eq!((narrowed.devices, narrowed.speed), (count, speed));
         }
 
         #[test]

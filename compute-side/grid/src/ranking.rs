@@ -10,7 +10,7 @@
 
 use crate::{
     FaultRate, Flags, Score, Tick,
-    needs::Traits,
+    needs::{Needs, Traits},
     rank::{self, Candidate},
 };
 use std::{collections::BTreeMap, mem};
@@ -110,10 +110,36 @@ impl Ranking {
         self.ranked().iter().map(|record| record.number)
     }
 
+    /// Those of them that are trusted, by number, best first.
+    pub fn trusted(&self) -> impl Iterator<Item = u32> + '_ {
+        let is_trusted = |record: &&Record| record.traits.is_trusted();
+        let trusted = self.ranked().iter().filter(is_trusted);
+        trusted.map(|record| record.number)
+    }
+
     /// What jobs ask about the ranked devices, best first. A device that was forgotten since has
     /// nothing any more.
     pub(crate) fn asked(&self) -> impl DoubleEndedIterator<Item = Ranked> + ExactSizeIterator + '_ {
         self.ranked().iter().map(Record::asked)
+    }
+
+    /// The fault rates of the ranked devices that meet a job's needs, best device first.
+    pub fn rates<'a>(&'a self, needs: &'a Needs) -> impl Iterator<Item = FaultRate> + 'a {
+        let suit = move |record: &&Record| needs.are_met_by(record.traits);
+        self.ranked().iter().filter(suit).map(|it| it.faults)
+    }
+
+    /// All devices by number from this position on: the ranked ones, best first, then the others. A
+    /// position stays until the next ranking; that of a device that is forgotten is passed over.
+    pub fn listed(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
+        let listed = self.records.get(first as usize..).unwrap_or_default();
+        let is_present = |record: &&Record| record.state.is(State::PRESENT);
+        listed.iter().filter(is_present).map(|it| it.number)
+    }
+
+    /// A device's position among all, from 0.
+    pub fn position_of(&self, number: u32) -> Option<u32> {
+        self.slots.get(number as usize).copied()
     }
 
     fn ranked(&self) -> &[Record] {

@@ -102,6 +102,11 @@ impl Case {
         })
     }
 
+    /// Whether devices gave different answers, whatever becomes of the case.
+    pub fn is_divided(&self) -> bool {
+        self.tally().len() > 1
+    }
+
     /// Hears what came of a replica on a device. A replica that was late or failed may be heard
     /// again from another device; a second answer for one replica is not heard, nor is anything
     /// once as many devices have been heard as a task may have replicas.

@@ -5,19 +5,22 @@ mod doubted;
 
 use super::{
     Asker, Given, JobTerms, ReplicaState, Withheld,
+    anew::Found,
     lane::Lanes,
     pool::{Item, Place, PoolQueue},
 };
-use crate::{Tick, Tuning, pools::Target};
-use asking::View;
+use crate::{
+    Tick, Tuning,
+    pools::{PoolNumber, Target},
+};
 use quern_primitives::{
     ids::{JobId, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
 };
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-/// Finished tasks from which on the work of the others is judged by theirs.
-const FINISHED_MIN: u64 = 3;
+/// Accepted answers from which on the work of the other tasks is judged by theirs.
+const ACCEPTED_MIN: u64 = 3;
 
 /// In place of the number of a device that is gone for good: no device has it.
 const NOBODY: u32 = u32::MAX;
@@ -48,7 +51,7 @@ struct TaskState {
     excluded: Vec<u32>,
     /// Backups that run.
     backups: u8,
-    /// When a device failed on it for the first time, if one has.
+    /// When it came in doubt, if it did: a device failed on it, or two answers differed.
     doubted: Option<Tick>,
     /// Whether nobody but trusted devices gets it while it is in doubt, even where there is none.
     is_reserved: bool,
@@ -74,93 +77,131 @@ struct Running {
     is_backup: bool,
 }
 
+/// What says which open replicas a device may have.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    tasks: BTreeMap<TaskIndex, TaskState>,
+    lanes: Lanes,
+    pub(super) target: Target,
+    /// Trusted devices of the target subset.
+    trusted: Vec<Holder>,
+}
+
 /// One job's queues.
 #[derive(Clone, Debug)]
 pub(super) struct JobQueue {
     id: JobId,
     pub(super) terms: JobTerms,
-    pub(super) target: Target,
-    lanes: Lanes,
+    pub(super) known: Known,
     /// Accounts with a device in the target subset.
-    accounts: u32,
+    pub(super) accounts: u32,
+    /// From which ranking the target is.
+    pub(super) found: Found,
     pools: Vec<PoolQueue>,
-    tasks: BTreeMap<TaskIndex, TaskState>,
     running: BTreeMap<(TaskIndex, ReplicaIndex), Running>,
     ends: BTreeSet<(Tick, TaskIndex, ReplicaIndex)>,
     /// Replicas that could not be handed out.
     resting: BTreeSet<(TaskIndex, ReplicaIndex)>,
-    /// Tasks on which a device failed.
+    /// Tasks in doubt.
     doubted: BTreeSet<TaskIndex>,
-    /// Trusted devices of the target subset.
-    trusted: Vec<Holder>,
-    open: usize,
+    pub(super) open: usize,
     /// Tasks that are queued later, because what they read is not here yet.
     to_come: u32,
     /// When a replica was last taken, or opened while none was.
     last_taken: Tick,
     /// Replicas dealt so far.
     dealt: Place,
-    /// Work of the finished replicas together, and how many there are.
-    finished: (u64, u64),
+    /// Work of the accepted answers together, and how many there are.
+    accepted: (u64, u64),
 }
 
 impl JobQueue {
-    pub(super) fn new(id: JobId, terms: JobTerms, target: Target, accounts: u32) -> Self {
+    pub(super) fn new(
+        id: JobId,
+        terms: JobTerms,
+        target: Target,
+        accounts: u32,
+        found: Found,
+    ) -> Self {
         Self {
             id,
-            lanes: Lanes::new(terms.seed, terms.replicas, accounts),
             accounts,
+            found,
             pools: vec![PoolQueue::default(); target.pools().max(1) as usize],
+            known: Known {
+                tasks: BTreeMap::new(),
+                lanes: Lanes::new(terms.seed, terms.replicas, accounts),
+                target,
+                trusted: Vec::new(),
+            },
             terms,
-            target,
-            tasks: BTreeMap::new(),
             running: BTreeMap::new(),
             ends: BTreeSet::new(),
             resting: BTreeSet::new(),
             doubted: BTreeSet::new(),
-            trusted: Vec::new(),
             open: 0,
             to_come: 0,
             last_taken: Tick::default(),
             dealt: 0,
-            finished: (0, 0),
+            accepted: (0, 0),
         }
     }
 
-    /// Takes over new pools. Where there are more or fewer of them than before, what is open is
-    /// dealt again.
+    /// Takes over new pools. What is open in one that is no more, or takes part no more, is dealt again;
+    /// all else stays where it is.
     pub(super) fn retarget(&mut self, target: Target, accounts: u32) {
-        let pools = target.pools().max(1) as usize;
-        self.target = target;
+        let before = std::mem::replace(&mut self.known.target, target);
         self.accounts = accounts;
         // After a restart jobs are queued before any account is here.
-        self.lanes = Lanes::new(self.terms.seed, self.terms.replicas, accounts);
-        if pools == self.pools.len() {
+        self.known.lanes = Lanes::new(self.terms.seed, self.terms.replicas, accounts);
+        let pools = self.known.target.pools().max(1);
+        let part = self.known.target.taking_part();
+        if pools as usize != self.pools.len() || before.taking_part() != part {
+            self.deal_again(pools);
+        }
+    }
+
+    /// Deals what has lost its pool. There are so many pools now.
+    fn deal_again(&mut self, pools: PoolNumber) {
+        let Known { tasks, target, .. } = &mut self.known;
+        let (target, part) = (&*target, target.taking_part());
+        let queues = vec![PoolQueue::default(); pools as usize];
+        let queues_before = std::mem::replace(&mut self.pools, queues);
+        // Pools are filled from the bottom, so it is at the top that they come and go.
+        let pools_before = queues_before.len() as PoolNumber;
+        let is_now = |pool: PoolNumber| {
+            let pool = (pool + pools).checked_sub(pools_before);
+            pool.filter(|pool| part.contains(pool))
+        };
+        let mut lost = Vec::new();
+        for (pool, mut queue) in (0..).zip(queues_before) {
+            match is_now(pool) {
+                Some(pool) => self.pools[pool as usize] = queue,
+                None => lost.extend(queue.drain()),
+            }
+        }
+        for replica in tasks.values_mut().flat_map(|state| &mut state.replicas) {
+            let pool = is_now(replica.pool);
+            replica.pool = pool.unwrap_or_else(|| dealt_to(target, replica.place));
+        }
+        if lost.is_empty() {
             return;
         }
-        let mut items: Vec<_> = self.pools.iter_mut().flat_map(PoolQueue::drain).collect();
-        items.sort_unstable_by_key(|(place, _)| *place);
-        self.pools = vec![PoolQueue::default(); pools];
-        for replica in self
-            .tasks
-            .values_mut()
-            .flat_map(|state| &mut state.replicas)
-        {
-            replica.pool = (replica.place % pools as u64) as u32;
-        }
-        for (turn, (place, item)) in items.into_iter().enumerate() {
-            let pool = turn % pools;
-            self.pools[pool].open(place, item);
-            let state = self.tasks.get_mut(&item.task);
+        lost.sort_unstable_by_key(|(place, _)| *place);
+        self.pools.iter_mut().for_each(PoolQueue::look_at_all_again);
+        for (turn, (place, item)) in (0..).zip(lost) {
+            let pool = dealt_to(target, turn);
+            self.pools[pool as usize].open(place, item);
+            let state = tasks.get_mut(&item.task);
             if let Some(replica) = state.and_then(|state| state.replica_mut(item.replica)) {
-                replica.pool = pool as u32;
+                replica.pool = pool;
             }
         }
     }
 
     /// Queues a task with its first replicas; one that is queued stays as it is.
     pub(super) fn push(&mut self, task: TaskIndex, replicas: ReplicaIndex, now: Tick) {
-        if let Entry::Vacant(place) = self.tasks.entry(task) {
+        if let Entry::Vacant(place) = self.known.tasks.entry(task) {
             place.insert(TaskState::default());
             self.add_replicas(task, replicas, now);
         }
@@ -171,7 +212,7 @@ impl JobQueue {
         self.to_come = tasks;
     }
 
-    /// Adds replicas to a task, dealt to the pools in equal numbers. Returns those added.
+    /// Adds replicas to a task, dealt in equal numbers to the pools that take part. Returns those added.
     pub(super) fn add_replicas(
         &mut self,
         task: TaskIndex,
@@ -203,7 +244,7 @@ impl JobQueue {
     /// One more replica of a task, neither open nor held yet; none if there are as many as a task may
     /// have.
     fn new_replica(&mut self, task: TaskIndex) -> Option<ReplicaIndex> {
-        let state = self.tasks.get_mut(&task)?;
+        let state = self.known.tasks.get_mut(&task)?;
         let number = ReplicaIndex::try_from(state.replicas.len()).ok()?;
         if number >= REPLICAS_PER_TASK_MAX {
             return None;
@@ -211,7 +252,7 @@ impl JobQueue {
         let place = self.dealt;
         self.dealt += 1;
         state.replicas.push(Replica {
-            pool: (place % self.pools.len() as u64) as u32,
+            pool: dealt_to(&self.known.target, place),
             place,
             holder: None,
         });
@@ -219,7 +260,7 @@ impl JobQueue {
     }
 
     fn open(&mut self, task: TaskIndex, replica: ReplicaIndex, since: Tick, is_rescue: bool) {
-        let Some(state) = self.tasks.get_mut(&task) else {
+        let Some(state) = self.known.tasks.get_mut(&task) else {
             return;
         };
         let Some(it) = state.replica_mut(replica).copied() else {
@@ -239,19 +280,19 @@ impl JobQueue {
         self.open += 1;
     }
 
-    /// What a replica is expected to take: the mean of those that are finished, or what the terms say
-    /// while there are few.
+    /// What a replica is expected to take: the mean of the accepted answers, or what the terms say while
+    /// there are few.
     fn work(&self) -> u64 {
-        match self.finished {
-            (sum, FINISHED_MIN..) => (sum / self.finished.1).max(1),
+        match self.accepted {
+            (sum, ACCEPTED_MIN..) => (sum / self.accepted.1).max(1),
             _ => self.terms.work.max(1),
         }
     }
 
     /// How long a device of this speed takes for a replica, in milliseconds.
-    fn takes_ms(&self, speed: u32) -> u64 {
+    pub(super) fn takes_ms(&self, speed: u32) -> u64 {
         let speed = match speed {
-            0 => self.target.usual_speed(),
+            0 => self.known.target.usual_speed(),
             speed => speed.into(),
         };
         self.work() / speed
@@ -274,17 +315,14 @@ impl JobQueue {
             return Err(why);
         }
         let mut found = self.doubted_for(asker, now, tuning);
-        let own = self.target.pool_of(asker.rank) as usize;
-        let known = (&self.tasks, &self.lanes, &self.target, &*self.trusted);
-        let view = View::of(known, asker, now, tuning);
+        let own = self.known.target.pool_of(asker.rank) as usize;
+        let view = self.known.view(asker, now, tuning);
         for (number, pool) in self.pools.iter_mut().enumerate().skip(own) {
             if found.is_some() {
                 break;
             }
             found = pool
-                .first(asker.account, |item| {
-                    view.may_have(item).map_err(|(pass, _)| pass)
-                })
+                .first(asker.account, now, |item| view.may_have(item))
                 .map(|(place, item)| (number, place, item));
         }
         let (pool, place, item) = found.ok_or_else(|| view.why_none(&self.pools[own..]))?;
@@ -302,7 +340,7 @@ impl JobQueue {
     ) -> Option<Given> {
         let task = self.slow_one(asker, now, tuning)?;
         let replica = self.new_replica(task)?;
-        if let Some(state) = self.tasks.get_mut(&task) {
+        if let Some(state) = self.known.tasks.get_mut(&task) {
             state.backups += 1;
         }
         Some(self.start(task, replica, asker, now, tuning, true))
@@ -333,7 +371,7 @@ impl JobQueue {
     }
 
     fn hold(&mut self, task: TaskIndex, replica: ReplicaIndex, account: u32, device: u32) {
-        let state = self.tasks.get_mut(&task);
+        let state = self.known.tasks.get_mut(&task);
         if let Some(it) = state.and_then(|state| state.replica_mut(replica)) {
             it.holder = Some(Holder { account, device });
         }
@@ -359,7 +397,12 @@ impl JobQueue {
     fn stop(&mut self, task: TaskIndex, replica: ReplicaIndex) -> Option<Running> {
         let running = self.running.remove(&(task, replica))?;
         self.ends.remove(&(running.end, task, replica));
-        if let Some(state) = self.tasks.get_mut(&task).filter(|_| running.is_backup) {
+        if let Some(state) = self
+            .known
+            .tasks
+            .get_mut(&task)
+            .filter(|_| running.is_backup)
+        {
             state.backups = state.backups.saturating_sub(1);
         }
         Some(running)
@@ -374,7 +417,7 @@ impl JobQueue {
         (account, device): (u32, u32),
         runs: Option<Tick>,
     ) -> bool {
-        let Some(state) = self.tasks.get_mut(&task) else {
+        let Some(state) = self.known.tasks.get_mut(&task) else {
             return false;
         };
         let Some(it) = state.replica_mut(replica).filter(|it| it.holder.is_none()) else {
@@ -391,13 +434,15 @@ impl JobQueue {
         true
     }
 
-    /// A replica was answered, with so much work done. Its account still counts as having touched
-    /// the task.
-    pub(super) fn finish(&mut self, task: TaskIndex, replica: ReplicaIndex, work: u64) {
-        if self.stop(task, replica).is_some() {
-            self.finished.0 = self.finished.0.saturating_add(work);
-            self.finished.1 += 1;
-        }
+    /// A replica was answered. Its account still counts as having touched the task.
+    pub(super) fn finish(&mut self, task: TaskIndex, replica: ReplicaIndex) {
+        self.stop(task, replica);
+    }
+
+    /// An answer of so much work was accepted for a task.
+    pub(super) fn accept(&mut self, work: u64) {
+        self.accepted.0 = self.accepted.0.saturating_add(work);
+        self.accepted.1 += 1;
     }
 
     /// Opens a replica again that was given out and not answered. With `fault` that device will not
@@ -413,7 +458,7 @@ impl JobQueue {
             // It was answered, or nobody had it.
             return;
         }
-        let Some(state) = self.tasks.get_mut(&task) else {
+        let Some(state) = self.known.tasks.get_mut(&task) else {
             return;
         };
         let Some(holder) = state.replica_mut(replica).and_then(|it| it.holder.take()) else {
@@ -439,7 +484,7 @@ impl JobQueue {
         if !self.resting.remove(&(task, replica)) {
             return;
         }
-        let state = self.tasks.get_mut(&task);
+        let state = self.known.tasks.get_mut(&task);
         let replica_state = state.and_then(|state| state.replica_mut(replica));
         if replica_state.is_some_and(|it| it.holder.take().is_some()) {
             self.reopen(task, replica, false, now);
@@ -448,7 +493,7 @@ impl JobQueue {
 
     /// Opens a replica that its holder has let go of.
     fn reopen(&mut self, task: TaskIndex, replica: ReplicaIndex, is_rescue: bool, now: Tick) {
-        let Some(state) = self.tasks.get(&task) else {
+        let Some(state) = self.known.tasks.get(&task) else {
             return;
         };
         // The account may have the task's other replicas again too.
@@ -460,7 +505,7 @@ impl JobQueue {
 
     /// Keeps a device from having a task.
     pub(super) fn exclude(&mut self, task: TaskIndex, device: u32) {
-        if let Some(state) = self.tasks.get_mut(&task) {
+        if let Some(state) = self.known.tasks.get_mut(&task) {
             state.excluded.push(device);
         }
     }
@@ -468,8 +513,8 @@ impl JobQueue {
     /// A device is gone for good: another one may have its number, and that is not who had these
     /// replicas, nor who failed on these tasks.
     pub(super) fn forget_device(&mut self, device: u32) {
-        self.trusted.retain(|it| it.device != device);
-        for state in self.tasks.values_mut() {
+        self.known.trusted.retain(|it| it.device != device);
+        for state in self.known.tasks.values_mut() {
             state.excluded.retain(|it| *it != device);
             let holders = state.replicas.iter_mut();
             holders
@@ -481,7 +526,7 @@ impl JobQueue {
 
     /// Forgets a task: it has its verdict.
     pub(super) fn close(&mut self, task: TaskIndex) {
-        let Some(state) = self.tasks.get(&task) else {
+        let Some(state) = self.known.tasks.get(&task) else {
             return;
         };
         for (replica, it) in (0..).zip(state.replicas.clone()) {
@@ -493,7 +538,7 @@ impl JobQueue {
             self.resting.remove(&(task, replica));
         }
         self.doubted.remove(&task);
-        self.tasks.remove(&task);
+        self.known.tasks.remove(&task);
     }
 
     /// Open replicas of each pool, from the top.
@@ -504,7 +549,7 @@ impl JobQueue {
     /// For each replica of a task since when it is open, or until when it should be answered if it
     /// runs; nothing if it was answered.
     pub(super) fn replicas(&self, task: TaskIndex) -> Vec<ReplicaState> {
-        let Some(state) = self.tasks.get(&task) else {
+        let Some(state) = self.known.tasks.get(&task) else {
             return vec![];
         };
         (0..)
@@ -537,4 +582,11 @@ impl JobQueue {
         pool.and_then(|pool| pool.get(it.place))
             .map_or(Tick::default(), |item| item.since)
     }
+}
+
+/// The pool to which a replica is dealt whose turn it is: one after the other of those that take part.
+fn dealt_to(target: &Target, turn: Place) -> PoolNumber {
+    let pools = target.taking_part();
+    let count = u64::from(pools.end - pools.start).max(1);
+    pools.start + (turn % count) as PoolNumber
 }

@@ -5,16 +5,24 @@
 //! tasks to get hold of, and accounts that act together cannot race to all replicas of one: those in
 //! one lane can have one of them.
 //!
-//! Whoever knows the seed can check an assignment: an account's draw is the first 8 bytes, little
-//! endian, of SHA-256 over `quern/lane/1`, the seed and the account; its lane for a task is
-//! [`mix`] of the draw and the task, modulo the number of lanes.
+//! Whoever knows the seed can compute which lane an account is in: its draw is the first 8 bytes, little
+//! endian, of SHA-256 over `quern/lane/1`, the seed and the account; its lane for a task is [`mix`] of
+//! the draw and the task, modulo the number of lanes. Whether an assignment kept to it cannot be found
+//! out afterwards: where few accounts are there is one lane, and what nobody of its lane takes is for all
+//! after a while, and of neither there is a record.
 
-use quern_primitives::ids::{AccountId, ReplicaIndex, TaskIndex};
+use crate::pools::ACCOUNTS_COUNTED_MAX;
+use quern_primitives::{
+    ids::{AccountId, ReplicaIndex, TaskIndex},
+    limits::REPLICAS_PER_TASK_MAX,
+};
 use sha2::{Digest as _, Sha256};
 
 /// Accounts for each lane at the least, so that a lane is seldom without an idle device; where there
 /// are fewer, all are in one.
 const ACCOUNTS_PER_LANE_MIN: u32 = 8;
+
+const _: () = assert!(ACCOUNTS_PER_LANE_MIN * REPLICAS_PER_TASK_MAX as u32 <= ACCOUNTS_COUNTED_MAX);
 
 /// The lanes of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The queue of one capacity pool.
 
+use super::Withheld;
 use crate::Tick;
 use quern_primitives::ids::{ReplicaIndex, TaskIndex};
 use std::collections::BTreeMap;
@@ -31,14 +32,22 @@ impl Item {
     }
 }
 
-/// Whether an account will have to pass over an item the next time too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pass {
-    /// It works or worked on the task, and that stays so until somebody gives a replica back; or a
-    /// device failed on the task, and what is open of it is looked at apart from the queue.
-    Always,
-    /// The reason may pass with time, or is of this device alone.
-    Now,
+/// Whether an account will have to pass over an item the next time too: it works or worked on the task,
+/// and that stays so until somebody gives a replica back; or the task is in doubt, and what is open of
+/// it is looked at apart from the queue. All other reasons may pass with time, or are of a device alone.
+fn lasts(why: &Withheld) -> bool {
+    matches!(
+        why,
+        Withheld::TouchedByAccount | Withheld::KeptForTheTrusted
+    )
+}
+
+/// Whether patience with an item begins when it is first passed for this.
+fn begins_patience(why: &Withheld) -> bool {
+    matches!(
+        why,
+        Withheld::OtherLane | Withheld::KeptForTheFast | Withheld::KeptForTheTrusted
+    )
 }
 
 /// Open replicas, first come first served.
@@ -87,23 +96,32 @@ impl PoolQueue {
             .for_each(|cursor| *cursor = place.min(*cursor));
     }
 
-    /// The first item that an account's device may have.
+    /// Any item may be for any account again.
+    pub(super) fn look_at_all_again(&mut self) {
+        self.cursors.clear();
+    }
+
+    /// The first item that an account's device may have, for a pull: it is noted which are passed.
     pub(super) fn first(
         &mut self,
         account: u32,
-        mut may_have: impl FnMut(&mut Item) -> Result<(), Pass>,
+        now: Tick,
+        may_have: impl Fn(&Item) -> Result<(), Withheld>,
     ) -> Option<(Place, Item)> {
         let start = self.cursors.get(&account).copied().unwrap_or_default();
         let (mut cursor, mut passed_now, mut found) = (start, 0, None);
         for (place, item) in self.items.range_mut(start..) {
-            match may_have(item) {
-                Ok(()) => {
-                    found = Some((*place, *item));
-                    break;
-                }
-                Err(Pass::Always) if passed_now == 0 => cursor = place + 1,
-                Err(Pass::Always) => {}
-                Err(Pass::Now) => passed_now += 1,
+            let Err(why) = may_have(item) else {
+                found = Some((*place, *item));
+                break;
+            };
+            if begins_patience(&why) {
+                item.passed.get_or_insert(now);
+            }
+            match lasts(&why) {
+                true if passed_now == 0 => cursor = place + 1,
+                true => {}
+                false => passed_now += 1,
             }
             if passed_now >= LOOK_MAX {
                 break;
@@ -125,7 +143,7 @@ impl PoolQueue {
     pub(super) fn find(
         &self,
         account: u32,
-        mut may_have: impl FnMut(&Item) -> Result<(), Pass>,
+        may_have: impl Fn(&Item) -> Result<(), Withheld>,
     ) -> Option<&Item> {
         let start = self.cursors.get(&account).copied().unwrap_or_default();
         self.items

@@ -1,8 +1,11 @@
 //! The queues against a list that is walked from the front, and each rule by itself.
 
+mod anew;
 mod coming;
 mod doubted;
 mod histories;
+mod lanes;
+mod levels;
 mod listed;
 mod model;
 mod told;
@@ -103,18 +106,20 @@ fn plain() -> Tuning {
     }
 }
 
-/// Devices of these speeds, the first ranked highest.
+/// Devices of these speeds, the first ranked highest, in pools that all take part.
 fn target(speeds: &[u32], limits: &PoolLimits) -> Target {
+    target_of(speeds, ByteLevel::High, limits)
+}
+
+/// The same for a job of this level.
+fn target_of(speeds: &[u32], level: ByteLevel, limits: &PoolLimits) -> Target {
     let ranked = |speed: &u32| Ranked {
         traits: traits(),
         capacity: Score::from_millionths(1_000_000),
         speed: *speed,
     };
-    Target::of(
-        &Ranking::new(speeds.iter().map(ranked)),
-        &Needs::default(),
-        limits,
-    )
+    let ranking = Ranking::new(speeds.iter().map(ranked));
+    Target::of_level(&ranking, &Needs::default(), level, limits)
 }
 
 fn dispatch(tuning: Tuning, tasks: TaskIndex, replicas: ReplicaIndex, speeds: &[u32]) -> Dispatch {
@@ -184,7 +189,7 @@ fn a_device_that_has_the_number_of_one_that_is_gone_is_another_one() {
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
     dispatch.release((JOB, 0, 0), true, NOW);
     assert_eq!(device(1).take(&mut dispatch, later), Ok((1, 0)));
-    dispatch.finish(JOB, 1, 0, 5);
+    dispatch.finish((JOB, 1, 0));
     dispatch.forget_device(1);
     let device_of = |dispatch: &Dispatch, task| match dispatch.replicas(JOB, task)[0] {
         ReplicaState::Answered { device } => device,
@@ -293,7 +298,7 @@ fn pools_are_dealt_equal_numbers_and_inherit_from_below() {
 }
 
 #[test]
-fn new_pools_deal_what_is_open_again() {
+fn what_lay_in_a_pool_that_is_no_more_is_dealt_again() {
     let one_each = PoolLimits {
         capacity_min: 0,
         size_min: 1,
@@ -399,6 +404,26 @@ fn a_backup_that_is_given_back_stays_open() {
 }
 
 #[test]
+fn what_a_task_takes_is_what_accepted_answers_say_and_not_what_a_device_answered() {
+    let mut dispatch = dispatch(plain(), 4, 1, &[1_000]);
+    let expected_ms = |dispatch: &Dispatch| {
+        let id = account(9);
+        let given = dispatch.clone().take(&device(9).asker(&id), NOW);
+        given.unwrap().expected_ms
+    };
+    for task in 0..3 {
+        assert_eq!(device(1).take(&mut dispatch, NOW), Ok((task, 0)));
+        dispatch.finish((JOB, task, 0));
+    }
+    assert_eq!(expected_ms(&dispatch), 10_000, "it is what the terms say");
+    dispatch.accept(JOB, 1_000_000);
+    dispatch.accept(JOB, 2_000_000);
+    assert_eq!(expected_ms(&dispatch), 10_000);
+    dispatch.accept(JOB, 6_000_000);
+    assert_eq!(expected_ms(&dispatch), 3_000);
+}
+
+#[test]
 fn what_was_held_before_a_restart_is_claimed() {
     let mut dispatch = dispatch(plain(), 2, 2, &[1]);
     assert!(dispatch.claim((JOB, 0, 1), (5, 5), Some(NOW)));
@@ -473,7 +498,7 @@ fn a_task_that_a_device_failed_on_hides_none_behind_it() {
 fn an_answered_replica_is_not_opened_again() {
     let mut dispatch = dispatch(plain(), 1, 1, &[1]);
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
-    dispatch.finish(JOB, 0, 0, 5);
+    dispatch.finish((JOB, 0, 0));
     dispatch.release((JOB, 0, 0), true, NOW);
     assert_eq!(
         device(2).take(&mut dispatch, NOW),
@@ -565,7 +590,7 @@ fn a_stale_task_is_rescued_unless_more_is_out_or_open_than_it_still_needs() {
 
     let mut three = dispatch(plain(), 1, 3, &[1]);
     (0..3).for_each(|n| assert_eq!(device(n).take(&mut three, NOW), Ok((0, n as u8))));
-    (0..2).for_each(|replica| three.finish(JOB, 0, replica, 1));
+    (0..2).for_each(|replica| three.finish((JOB, 0, replica)));
     assert_eq!(three.rescue(JOB, 0, NOW), Some(3));
     assert_eq!(three.rescue(JOB, 0, NOW), None);
     assert_eq!(three.rescue(JOB, 7, NOW), None);

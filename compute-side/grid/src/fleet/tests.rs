@@ -3,6 +3,7 @@
 mod model;
 
 use super::*;
+use crate::needs::Needs;
 use proptest::prelude::*;
 use quern_primitives::device::Class;
 
@@ -234,6 +235,62 @@ proptest! {
 }
 
 #[test]
+fn a_device_that_owes_a_benchmark_is_slow_until_it_has_answered_one() {
+    let mut fleet = fleet(20);
+    let fast = fleet.number(&device(20)).unwrap();
+    let points = |fleet: &Fleet| fleet.processor(&device(20)).points();
+    assert_eq!((fleet.speed(fast), points(&fleet)), (20_000_000, 250.0));
+    let new = fleet.admit(device(99), &account(99), &profile()).unwrap();
+    assert_eq!(fleet.speed(new), 0, "one that was never asked is not known");
+    assert_eq!(fleet.processor(&device(99)).points(), 250.0);
+    assert_eq!(
+        fleet.processor(&device(100)).points(),
+        250.0,
+        "nor one that never came"
+    );
+    fleet.owes_benchmark(fast);
+    fleet.rank(Tick(1));
+    // Of the nineteen whose speed is known, the second slowest.
+    assert!((1_800_000..=2_000_000).contains(&fleet.speed(fast)));
+    assert_eq!((points(&fleet), order(&fleet).last()), (1.0, Some(&20)));
+    // What is not believed is no answer.
+    fleet.update(fast, Tick(2), &rate(f64::NAN));
+    assert!(fleet.speed(fast) < 3_000_000);
+    fleet.update(fast, Tick(3), &rate(10_000_000.0));
+    assert_eq!((fleet.speed(fast), points(&fleet)), (10_000_000, 125.0));
+    fleet.owes_benchmark(fast);
+    fleet.forget(&device(20));
+    let other = fleet.admit(device(98), &account(98), &profile()).unwrap();
+    assert_eq!((other, fleet.speed(other)), (fast, 0));
+}
+
+#[test]
+fn a_score_falls_when_the_speeds_that_it_follows_from_are_an_hour_old() {
+    let mut fleet = fleet(1);
+    let number = fleet.number(&device(1)).unwrap();
+    let transfers = Readings {
+        down_mbps: Some(200.0),
+        up_mbps: Some(120.0),
+        ..Readings::default()
+    };
+    fleet.update(number, Tick(0), &transfers);
+    let speed = |fleet: &Fleet, ms| {
+        let report = fleet.report(number, Tick(ms)).unwrap();
+        assert_eq!(report.score, report.parts.total());
+        report.parts.network_speed.points().round()
+    };
+    assert_eq!(speed(&fleet, 3_599_999), 700.0);
+    assert_eq!(speed(&fleet, 3_600_000), 100.0, "as it is shown");
+    let before = fleet.ranking().asked_of(number).capacity;
+    fleet.tell(number, Tick(3_600_000), &Readings::default());
+    let after = fleet.ranking().asked_of(number).capacity;
+    assert!(
+        after < before,
+        "and as it is ranked, once it tells of itself"
+    );
+}
+
+#[test]
 fn a_forgotten_device_leaves_its_number_and_nothing_else() {
     let mut fleet = fleet(3);
     let number = fleet.number(&device(2)).unwrap();
@@ -271,4 +328,46 @@ fn a_device_that_changes_hands_is_its_new_account_s() {
     fleet.admit(device(1), &account(9), &profile()).unwrap();
     assert_eq!(fleet.account(number).unwrap().1, &account(9));
     assert_eq!(fleet.accounts(), 2);
+}
+
+#[test]
+fn all_devices_are_listed_from_any_position_on_the_ranked_ones_first() {
+    let mut fleet = fleet(4);
+    let number = |fleet: &Fleet, n| fleet.number(&device(n)).unwrap();
+    let (second, third) = (number(&fleet, 2), number(&fleet, 3));
+    fleet.set_flags(second, [(Flag::Disconnected, true)]);
+    fleet.rank(Tick(1));
+    let listed = |fleet: &Fleet, first| -> Vec<u8> {
+        let ranking = fleet.ranking();
+        let name = |number| fleet.device(number).unwrap().0[0];
+        ranking.listed(first).map(name).collect()
+    };
+    assert_eq!(listed(&fleet, 0), [4, 3, 1, 2]);
+    assert_eq!(listed(&fleet, 3), [2]);
+    assert!(listed(&fleet, u32::MAX).is_empty());
+    assert_eq!(fleet.ranking().position_of(second), Some(3));
+    fleet.forget(&device(3));
+    assert_eq!(listed(&fleet, 1), [1, 2]);
+    assert_eq!(
+        fleet.ranking().position_of(third),
+        Some(1),
+        "until it is ranked"
+    );
+}
+
+#[test]
+fn the_fault_rates_are_those_of_ranked_devices_that_a_job_would_have() {
+    let mut fleet = fleet(3);
+    let worker = fleet.number(&device(1)).unwrap();
+    fleet.note(worker, Tick(0), Ending::FAILED);
+    let rates = |fleet: &Fleet, class| -> Vec<u8> {
+        let needs = Needs {
+            class,
+            ..Needs::default()
+        };
+        let rates = fleet.ranking().rates(&needs);
+        rates.map(FaultRate::sixtieths).collect()
+    };
+    assert_eq!(rates(&fleet, Class::Pinned), [0, 0, 1]);
+    assert!(rates(&fleet, Class::Portable).is_empty());
 }

@@ -1,4 +1,4 @@
-//! The speeds of the last ten minutes from a list of all transfers there ever were.
+//! The speeds of the last ten minutes from a list of all transfers.
 
 use super::*;
 use proptest::prelude::*;
@@ -6,10 +6,9 @@ use proptest::prelude::*;
 /// A transfer to a device: in which half minute it counts, and its speed in megabits a second.
 type Transfer = (u64, f64);
 
-/// Of each of the newest twenty half minutes that has a transfer: the mean speed of its transfers, and
-/// how many they are.
-fn means(transfers: &[Transfer]) -> Vec<(f64, usize)> {
-    let newest = transfers.last().map_or(0, |(half_minute, _)| *half_minute);
+/// Of each half minute that has a transfer, of the twenty up to the newest there ever was: the mean
+/// speed of its transfers, and how many they are.
+fn means(transfers: &[Transfer], newest: u64) -> Vec<(f64, usize)> {
     let mut means = vec![];
     for then in newest.saturating_sub(19)..=newest {
         let of_then = transfers.iter().filter(|(at, _)| *at == then);
@@ -50,7 +49,7 @@ proptest! {
         is_at_the_end: bool,
     ) {
         let mut vitals = Vitals::default();
-        let (mut list, mut clock): (Vec<Transfer>, _) = (vec![], 0u64);
+        let (mut list, mut newest, mut clock): (Vec<Transfer>, _, _) = (vec![], 0u64, 0u64);
         if is_at_the_end {
             clock = 30_000 * u64::from(u32::MAX) - 500_000;
         }
@@ -59,15 +58,16 @@ proptest! {
             let now = clock.saturating_sub(back_ms);
             let told = Readings { down_mbps: Some(mbps), ..Readings::default() };
             vitals.update(Tick(now), &told);
+            // None goes further than the last half minute that can be told.
+            let half_minute = (now / 30_000).min(u32::MAX.into());
+            list.retain(|(then, _)| half_minute.saturating_sub(*then) < 20);
             // No speed is no transfer, and neither is what is not believed.
             if mbps > 0.0 && mbps <= 4_000_000.0 {
-                // A clock that jumps back counts into the newest half minute, and none goes further than
-                // the last that can be told.
-                let newest = list.last().map_or(0, |(half_minute, _)| *half_minute);
-                let half_minute = (now / 30_000).min(u32::MAX.into()).max(newest);
-                list.push((half_minute, mbps));
+                // A clock that jumps back counts into the newest half minute.
+                newest = half_minute.max(newest);
+                list.push((newest, mbps));
             }
-            let means = means(&list);
+            let means = means(&list, newest);
             let Some(found) = vitals.speed_variation() else {
                 prop_assert!(means.len() < 2, "{means:?}");
                 continue;

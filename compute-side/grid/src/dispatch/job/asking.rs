@@ -1,20 +1,17 @@
 //! What an asker may have of a job, and why not: nothing here changes the queues.
 
-use super::{Holder, JobQueue, TaskState};
+use super::{JobQueue, Known};
 use crate::{
     Tick, Tuning,
     dispatch::{
         Asker, Queued, ReplicaState, Withheld,
-        lane::Lanes,
-        pool::{Item, Pass, PoolQueue},
+        pool::{Item, PoolQueue},
     },
-    pools::Target,
 };
 use quern_primitives::{
     ids::{ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
 };
-use std::collections::BTreeMap;
 
 /// Running replicas looked at for one backup.
 const BACKUPS_LOOKED_AT_MAX: usize = 64;
@@ -53,14 +50,13 @@ impl JobQueue {
         {
             return None;
         }
-        let replicas = self.tasks.get(&task).map(|state| &state.replicas);
+        let replicas = self.known.tasks.get(&task).map(|state| &state.replicas);
         let open = replicas
             .into_iter()
             .flatten()
             .filter(|it| it.holder.is_none());
-        let own = self.target.pool_of(asker.rank);
-        let known = (&self.tasks, &self.lanes, &self.target, &*self.trusted);
-        let view = View::of(known, asker, now, tuning);
+        let own = self.known.target.pool_of(asker.rank);
+        let view = self.known.view(asker, now, tuning);
         let mut why = Withheld::NothingOpen;
         let mut first_reason = None;
         for it in open {
@@ -69,10 +65,10 @@ impl JobQueue {
             let Some(item) = pool.and_then(|pool| pool.get(it.place)) else {
                 continue;
             };
-            match view.may_have(&mut { *item }) {
+            match view.may_have(item) {
                 Ok(()) if self.first_for(asker, now, tuning) == Ok(task) => return None,
                 Ok(()) => return Some(Withheld::OthersComeFirst),
-                Err((_, reason)) => {
+                Err(reason) => {
                     first_reason.get_or_insert(reason);
                 }
             }
@@ -93,14 +89,24 @@ impl JobQueue {
         if let Some((.., item)) = self.doubted_for(asker, now, tuning) {
             return Ok(item.task);
         }
-        let own = self.target.pool_of(asker.rank) as usize;
-        let known = (&self.tasks, &self.lanes, &self.target, &*self.trusted);
-        let view = View::of(known, asker, now, tuning);
-        let may_have = |item: &Item| view.may_have(&mut { *item }).map_err(|(pass, _)| pass);
+        let own = self.known.target.pool_of(asker.rank) as usize;
+        let view = self.known.view(asker, now, tuning);
         let mut pools = self.pools.iter().skip(own);
-        let found = pools.find_map(|pool| pool.find(asker.account, may_have));
+        let found = pools.find_map(|pool| pool.find(asker.account, |item| view.may_have(item)));
         let found = found.ok_or_else(|| view.why_none(&self.pools[own..]));
         Ok(found?.task)
+    }
+
+    /// Whether something is open for devices that have what this one has.
+    pub(in crate::dispatch) fn has_open_for(&self, asker: &Asker<'_>) -> bool {
+        self.open > 0 && self.terms.needs.are_met_by(asker.traits)
+    }
+
+    /// Whether idle devices that have what this one has may compute again what runs. While tasks are to
+    /// come the end is not near, and who is idle is wanted for them.
+    pub(in crate::dispatch) fn is_near_end_for(&self, asker: &Asker<'_>) -> bool {
+        let is_near_end = self.open == 0 && self.to_come == 0 && !self.running.is_empty();
+        is_near_end && self.terms.needs.are_met_by(asker.traits)
     }
 
     /// Why an asker gets no open replica of the job, whichever are open.
@@ -120,6 +126,9 @@ impl JobQueue {
         if asker.traits.is_trusted() && self.doubted_for(asker, now, tuning).is_some() {
             return None;
         }
+        if !self.known.target.has_part(asker.rank) {
+            return Some(Withheld::OtherLevel);
+        }
         self.others_are_sooner(asker, now, tuning)
     }
 
@@ -130,13 +139,13 @@ impl JobQueue {
         replica: ReplicaIndex,
         tuning: &Tuning,
     ) -> Option<Queued> {
-        let state = self.tasks.get(&task)?;
+        let state = self.known.tasks.get(&task)?;
         let it = state.replicas.get(usize::from(replica))?;
         let pool = self.pools.get(it.pool as usize)?;
         let item = pool.get(it.place)?;
         let kept_until = state
             .kept_until(item.since)
-            .filter(|_| state.is_for_one_of(&self.trusted));
+            .filter(|_| state.is_for_one_of(&self.known.trusted));
         // While it is for trusted devices alone, its lane and the fast do not matter.
         let is_kept = kept_until.is_some() || (state.doubted.is_some() && state.is_reserved);
         Some(Queued {
@@ -153,7 +162,7 @@ impl JobQueue {
     pub(in crate::dispatch) fn wants_rescue(&self, task: TaskIndex) -> bool {
         let replicas = self.replicas(task);
         let is_full = replicas.len() >= usize::from(REPLICAS_PER_TASK_MAX);
-        if is_full || !self.tasks.contains_key(&task) {
+        if is_full || !self.known.tasks.contains_key(&task) {
             return false;
         }
         let is_answered = |state: &&ReplicaState| matches!(state, ReplicaState::Answered { .. });
@@ -164,7 +173,7 @@ impl JobQueue {
 
     /// How long a fast device takes for a replica, in milliseconds.
     fn fast_ms(&self) -> u64 {
-        self.work() / u64::from(self.target.speed_of_the_fast).max(1)
+        self.work() / u64::from(self.known.target.speed_of_the_fast).max(1)
     }
 
     /// Until when the slow are spared, if nobody takes anything before; none if they are not.
@@ -191,7 +200,7 @@ impl JobQueue {
         // uploaded is not near its end because little of it is open.
         let to_come = u64::from(self.to_come) * u64::from(self.terms.replicas);
         let replicas = self.open as u64 + to_come + self.running.len() as u64 / 2;
-        let all_ms = replicas.saturating_mul(work) / self.target.speed_of_all().max(1);
+        let all_ms = replicas.saturating_mul(work) / self.known.target.speed_of_all().max(1);
         let others_ms = all_ms.saturating_add(self.fast_ms());
         (mine_ms > others_ms).then_some(Withheld::OthersAreSooner { mine_ms, others_ms })
     }
@@ -203,9 +212,7 @@ impl JobQueue {
         now: Tick,
         tuning: &Tuning,
     ) -> Option<TaskIndex> {
-        // While tasks are to come the end is not near, and who is idle is wanted for them.
-        let is_near_end = self.open == 0 && self.to_come == 0;
-        if !is_near_end || !self.terms.needs.are_met_by(asker.traits) {
+        if !self.is_near_end_for(asker) || !self.known.target.has_part(asker.rank) {
             return None;
         }
         let takes_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
@@ -220,9 +227,10 @@ impl JobQueue {
             .rev()
             .take(BACKUPS_LOOKED_AT_MAX);
         let is_for = |(end, task, replica): &&(Tick, TaskIndex, ReplicaIndex)| {
-            let (Some(state), Some(running)) =
-                (self.tasks.get(task), self.running.get(&(*task, *replica)))
-            else {
+            let (Some(state), Some(running)) = (
+                self.known.tasks.get(task),
+                self.running.get(&(*task, *replica)),
+            ) else {
                 return false;
             };
             // What is overdue is taken to need as long again as it already took.
@@ -244,79 +252,68 @@ impl JobQueue {
 
 /// What decides whether an asker may have an item.
 pub(super) struct View<'a> {
-    tasks: &'a BTreeMap<TaskIndex, TaskState>,
+    known: &'a Known,
     asker: &'a Asker<'a>,
-    lanes: &'a Lanes,
     draw: u64,
     /// Whether the asker is fast or trusted.
     is_good: bool,
-    /// Trusted devices of the target subset.
-    trusted: &'a [Holder],
     now: Tick,
     patience_ms: u64,
 }
 
-impl<'a> View<'a> {
-    pub(super) fn of(
-        (tasks, lanes, target, trusted): (
-            &'a BTreeMap<TaskIndex, TaskState>,
-            &'a Lanes,
-            &'a Target,
-            &'a [Holder],
-        ),
-        asker: &'a Asker<'a>,
-        now: Tick,
-        tuning: &Tuning,
-    ) -> Self {
-        Self {
-            tasks,
+impl Known {
+    /// What decides for this asker.
+    pub(super) fn view<'a>(&'a self, asker: &'a Asker<'a>, now: Tick, tuning: &Tuning) -> View<'a> {
+        View {
+            known: self,
             asker,
-            lanes,
-            draw: lanes.draw(asker.account_id),
-            is_good: asker.traits.is_trusted() || asker.speed >= target.speed_of_the_fast,
-            trusted,
+            draw: self.lanes.draw(asker.account_id),
+            is_good: asker.traits.is_trusted() || asker.speed >= self.target.speed_of_the_fast,
             now,
             patience_ms: tuning.lane_ms,
         }
     }
+}
 
+impl View<'_> {
     /// Why the asker may have nothing that is open in these pools: what keeps it from the first.
     pub(super) fn why_none(&self, pools: &[PoolQueue]) -> Withheld {
         let mut open = pools.iter().filter_map(PoolQueue::front);
-        let why = open.find_map(|item| self.may_have(&mut { *item }).err());
-        why.map_or(Withheld::NothingInPool, |(_, reason)| reason)
+        let why = open.find_map(|item| self.may_have(item).err());
+        why.unwrap_or(Withheld::NothingInPool)
     }
 
-    pub(super) fn may_have(&self, item: &mut Item) -> Result<(), (Pass, Withheld)> {
-        let Some(state) = self.tasks.get(&item.task) else {
-            return Err((Pass::Now, Withheld::NothingInPool));
+    /// Whether the asker may have an item, or why not.
+    pub(super) fn may_have(&self, item: &Item) -> Result<(), Withheld> {
+        let Some(state) = self.known.tasks.get(&item.task) else {
+            return Err(Withheld::NothingInPool);
         };
         if state.is_touched_by(self.asker.account) {
-            return Err((Pass::Always, Withheld::TouchedByAccount));
+            return Err(Withheld::TouchedByAccount);
         }
         if state.excluded.contains(&self.asker.device) {
-            return Err((Pass::Now, Withheld::Excluded));
+            return Err(Withheld::Excluded);
         }
         if state.doubted.is_some() {
             if self.asker.traits.is_trusted() {
                 return Ok(());
             }
-            if state.is_reserved || state.is_kept(item.since, self.trusted, self.now) {
-                item.passed.get_or_insert(self.now);
-                return Err((Pass::Always, Withheld::KeptForTheTrusted));
+            if state.is_reserved || state.is_kept(item.since, &self.known.trusted, self.now) {
+                return Err(Withheld::KeptForTheTrusted);
             }
         }
+        let lanes = &self.known.lanes;
         let reason = match item.is_rescue && !self.is_good {
             true => Withheld::KeptForTheFast,
-            false if self.lanes.admit(self.draw, item.task, item.replica) => return Ok(()),
+            false if lanes.admit(self.draw, item.task, item.replica) => return Ok(()),
             false => Withheld::OtherLane,
         };
         // Patience begins when somebody first passes it who could have it otherwise, not when it is
         // queued: what has waited long for its turn is not for everybody because of that.
-        item.passed.get_or_insert(self.now);
-        match item.open_to_all_at(self.patience_ms) {
-            Some(at) if self.now < at => Err((Pass::Now, reason)),
-            _ => Ok(()),
+        let since = item.passed.unwrap_or(self.now);
+        match self.now < since.plus_ms(self.patience_ms) {
+            true => Err(reason),
+            false => Ok(()),
         }
     }
 }

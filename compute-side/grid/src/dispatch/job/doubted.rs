@@ -1,12 +1,12 @@
-//! Tasks on which a device failed: a trusted device is to show whether the device, the program or the
-//! grid is at fault.
+//! Tasks in doubt, because a device failed on them or two answers differ: a trusted device is to show
+//! whether a device, the program or the grid is at fault.
 //!
 //! What is open of such a task is looked at apart from the queues and before them, so that a second
 //! opinion does not wait behind the rest of the job. A trusted device may have it at once, whatever its
 //! pool and lane; others only where no trusted device could have it, and then by the rules of the
 //! queues.
 
-use super::{Holder, JobQueue, TaskState, asking::View};
+use super::{Holder, JobQueue, TaskState};
 use crate::{
     Tick, Tuning,
     dispatch::{
@@ -20,7 +20,7 @@ use quern_primitives::ids::TaskIndex;
 /// that has not taken it up by then is busy elsewhere, and no job stands still for it.
 const KEPT_MS_MAX: u64 = 10 * 60_000;
 
-/// How long after the first failure a trusted device may still come before there is none, in
+/// How long after the doubt began a trusted device may still come before there is none, in
 /// milliseconds: when a masternode has just started, nobody is there yet.
 const ARRIVAL_MS: u64 = 30_000;
 
@@ -53,21 +53,26 @@ impl JobQueue {
     /// Takes over accounts and devices of trusted devices in the target subset.
     pub(in crate::dispatch) fn set_trusted(&mut self, trusted: Vec<(u32, u32)>) {
         let holder = |(account, device)| Holder { account, device };
-        self.trusted = trusted.into_iter().map(holder).collect();
+        self.known.trusted = trusted.into_iter().map(holder).collect();
     }
 
-    /// A device failed on a task.
+    /// A device failed on a task, or two answers of it differ.
     pub(in crate::dispatch) fn doubt(&mut self, task: TaskIndex, now: Tick) {
-        if let Some(state) = self.tasks.get_mut(&task) {
+        if let Some(state) = self.known.tasks.get_mut(&task) {
             state.doubted.get_or_insert(now);
             self.doubted.insert(task);
         }
     }
 
+    /// Whether a task is in doubt.
+    pub(in crate::dispatch) fn is_in_doubt(&self) -> bool {
+        !self.doubted.is_empty()
+    }
+
     /// Whether nobody but trusted devices gets a task in doubt, even where there is none. True if
     /// others may have it from now on who might not before.
     pub(in crate::dispatch) fn reserve(&mut self, task: TaskIndex, is_reserved: bool) -> bool {
-        let state = self.tasks.get_mut(&task);
+        let state = self.known.tasks.get_mut(&task);
         state.is_some_and(|state| {
             let was_reserved = std::mem::replace(&mut state.is_reserved, is_reserved);
             was_reserved && !is_reserved
@@ -77,7 +82,7 @@ impl JobQueue {
     /// Whether a trusted device computes a task in doubt, could have what is open of it, or may yet
     /// come.
     pub(in crate::dispatch) fn waits_for_trusted(&self, task: TaskIndex, now: Tick) -> bool {
-        let Some(state) = self.tasks.get(&task) else {
+        let Some(state) = self.known.tasks.get(&task) else {
             return false;
         };
         let is_young = state
@@ -85,13 +90,13 @@ impl JobQueue {
             .is_some_and(|since| now.since(since) < ARRIVAL_MS);
         let is_computed = (0..).zip(&state.replicas).any(|(replica, it)| {
             self.running.contains_key(&(task, replica))
-                && it.holder.is_some_and(|by| self.trusted.contains(&by))
+                && it.holder.is_some_and(|by| self.known.trusted.contains(&by))
         });
         let is_kept = state
             .replicas
             .iter()
             .filter(|it| it.holder.is_none())
-            .any(|it| state.is_kept(self.open_since(it), &self.trusted, now));
+            .any(|it| state.is_kept(self.open_since(it), &self.known.trusted, now));
         is_young || is_computed || is_kept
     }
 
@@ -105,23 +110,22 @@ impl JobQueue {
         if self.doubted.is_empty() {
             return None;
         }
-        let known = (&self.tasks, &self.lanes, &self.target, &*self.trusted);
-        let view = View::of(known, asker, now, tuning);
+        let view = self.known.view(asker, now, tuning);
         // The rules of the queues: nobody but the trusted gets what waits for pools above its own.
         let own = match asker.traits.is_trusted() {
             true => 0,
-            false => self.target.pool_of(asker.rank),
+            false => self.known.target.pool_of(asker.rank),
         };
         self.doubted
             .iter()
             .take(LOOKED_AT_MAX)
-            .filter_map(|task| self.tasks.get(task))
+            .filter_map(|task| self.known.tasks.get(task))
             .flat_map(|state| &state.replicas)
             .filter(|it| it.holder.is_none() && it.pool >= own)
             .filter_map(|it| {
                 let pool = self.pools.get(it.pool as usize)?;
                 Some((it.pool as usize, it.place, *pool.get(it.place)?))
             })
-            .find(|(_, _, item)| view.may_have(&mut { *item }).is_ok())
+            .find(|(_, _, item)| view.may_have(item).is_ok())
     }
 }

@@ -1,4 +1,4 @@
-//! Tasks on which a device failed: who tries them next.
+//! Tasks in doubt: who tries them next.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn doubted(tasks: TaskIndex, trusted: &[(u32, u32)]) -> Dispatch {
     let mut dispatch = dispatch(plain(), tasks, 1, &[1]);
     dispatch.set_trusted(JOB, trusted.to_vec());
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
-    dispatch.finish(JOB, 0, 0, 1);
+    dispatch.finish((JOB, 0, 0));
     dispatch.doubt(JOB, 0, NOW);
     assert_eq!(dispatch.add_replicas(JOB, 0, 1, NOW), [1]);
     dispatch
@@ -119,7 +119,7 @@ fn a_trusted_device_is_waited_for_while_it_may_come_or_could_have_the_task_or_ha
     assert!(!dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
     assert_eq!(take_trusted(&device(9), &mut dispatch, later), Ok((0, 1)));
     assert!(dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
-    dispatch.finish(JOB, 0, 1, 1);
+    dispatch.finish((JOB, 0, 1));
     assert!(!dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
     dispatch.close(JOB, 0);
     assert!(!dispatch.waits_for_trusted(JOB, 0, NOW));

@@ -55,7 +55,7 @@ struct Task {
     replicas: Vec<Replica>,
     /// Devices that may not have it again.
     excluded: Vec<u32>,
-    /// When a device first failed on it.
+    /// When it came in doubt.
     doubted: Option<Tick>,
     /// Whether, while it is in doubt, it is for trusted devices even if there is none.
     is_reserved: bool,
@@ -82,8 +82,8 @@ pub(super) struct Job {
     accounts: u32,
     tasks: Vec<Task>,
     dealt: usize,
-    /// The work of each replica that was finished.
-    finished: Vec<u64>,
+    /// The work of each answer that was accepted.
+    accepted: Vec<u64>,
     /// When something was last taken, or opened while nothing was.
     last_taken: Tick,
     /// Trusted devices of the target subset.
@@ -99,7 +99,7 @@ impl Job {
             accounts,
             tasks: vec![],
             dealt: 0,
-            finished: vec![],
+            accepted: vec![],
             last_taken: Tick::default(),
             trusted: vec![],
         }
@@ -115,6 +115,25 @@ impl Job {
 
     fn pools(&self) -> usize {
         self.target.pools().max(1) as usize
+    }
+
+    /// Whether the devices of a pool get something of the job: of one of a high level all do; of a
+    /// balanced one all but those of the lowest pool, where there are three; of a low one those of the
+    /// lower half of the pools.
+    fn takes_part(&self, pool: usize) -> bool {
+        let pools = self.pools();
+        match self.terms.level {
+            ByteLevel::High => true,
+            ByteLevel::Balanced => pools < 3 || pool < pools - 1,
+            ByteLevel::Low => pool >= pools / 2,
+        }
+    }
+
+    /// The pool whose turn it is.
+    fn pool_at(&self, turn: usize) -> usize {
+        let pools = (0..self.pools()).filter(|pool| self.takes_part(*pool));
+        let pools: Vec<usize> = pools.collect();
+        pools[turn % pools.len()]
     }
 
     /// Every replica, with its task and its number.
@@ -154,11 +173,12 @@ impl Job {
 
     /// Deals one more replica of a task to the pool whose turn it is; none above fifteen.
     fn deal(&mut self, task: TaskIndex, is_rescue: bool, now: Tick) -> Option<ReplicaIndex> {
-        let (turn, pools) = (self.dealt, self.pools());
+        let turn = self.dealt;
+        let pool = self.pool_at(turn);
         let it = self.task_mut(task).filter(|it| it.replicas.len() < 15)?;
         it.replicas.push(Replica {
             turn,
-            pool: turn % pools,
+            pool,
             stands: Stands::Open {
                 since: now,
                 is_rescue,
@@ -209,23 +229,29 @@ impl Job {
         Some(added)
     }
 
-    /// Where the number of pools is another, what is open is dealt anew in the order in which it was
-    /// dealt; the rest will open where it would have been dealt to.
+    /// A pool is the same one as long as there are as many below it. What is open in one that is no
+    /// more, or takes part no more, is dealt anew in the order in which it was dealt; what is not open
+    /// will open where it would have been dealt to. All else stays.
     pub(super) fn retarget(&mut self, target: Target, accounts: u32) {
         let before = self.pools();
         (self.target, self.accounts) = (target, accounts);
-        let pools = self.pools();
-        if pools == before {
-            return;
-        }
+        let is_now = |pool: usize| {
+            let below = before - 1 - pool;
+            let pool = (self.pools() - 1).checked_sub(below)?;
+            self.takes_part(pool).then_some(pool)
+        };
+        let now: Vec<Option<usize>> = (0..before).map(is_now).collect();
+        // Enough of them for whatever is dealt anew.
+        let dealt: Vec<usize> = (0..self.dealt).map(|turn| self.pool_at(turn)).collect();
         let replicas = self.tasks.iter_mut().flat_map(|task| &mut task.replicas);
         let (mut open, held): (Vec<_>, Vec<_>) = replicas.partition(|it| it.is_open());
         open.sort_by_key(|it| it.turn);
-        for (again, it) in open.into_iter().enumerate() {
-            it.pool = again % pools;
+        let mut again = dealt.iter();
+        for it in open {
+            it.pool = now[it.pool].unwrap_or_else(|| *again.next().unwrap());
         }
         for it in held {
-            it.pool = it.turn % pools;
+            it.pool = now[it.pool].unwrap_or(dealt[it.turn]);
         }
     }
 
@@ -255,11 +281,14 @@ impl Job {
         self.replica(name).filter(|it| it.is_running())
     }
 
-    pub(super) fn finish(&mut self, name: Name, work: u64) {
+    pub(super) fn finish(&mut self, name: Name) {
         if let Some(it) = self.computed(name) {
             it.stands = Stands::Answered;
-            self.finished.push(work);
         }
+    }
+
+    pub(super) fn accept(&mut self, work: u64) {
+        self.accepted.push(work);
     }
 
     pub(super) fn release(&mut self, name: Name, fault: bool, now: Tick) {

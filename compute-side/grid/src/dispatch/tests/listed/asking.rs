@@ -4,11 +4,11 @@ use super::*;
 use sha2::{Digest as _, Sha256};
 
 impl Job {
-    /// What one replica takes: what the terms say, or, from three on, the mean of those finished.
+    /// What one replica takes: what the terms say, or, from three on, the mean of those accepted.
     fn work(&self) -> u64 {
-        let finished = self.finished.iter();
-        let sum = finished.fold(0, |sum: u64, work| sum.saturating_add(*work));
-        match self.finished.len() {
+        let accepted = self.accepted.iter();
+        let sum = accepted.fold(0, |sum: u64, work| sum.saturating_add(*work));
+        match self.accepted.len() {
             0..3 => self.terms.work.max(1),
             count => (sum / count as u64).max(1),
         }
@@ -154,6 +154,10 @@ impl Job {
         }
         let doubted = self.doubted_for(asker, now, tuning);
         let is_wanted = doubted.is_some() && asker.traits.is_trusted();
+        let own = self.target.pool_of(asker.rank) as usize;
+        if !is_wanted && !self.takes_part(own) {
+            return Err(vec![Withheld::OtherLevel]);
+        }
         let sooner = self.others_are_sooner(asker, now, tuning);
         if let Some(why) = sooner.filter(|_| !is_wanted) {
             return Err(vec![why]);
@@ -161,7 +165,6 @@ impl Job {
         if let Some(name) = doubted {
             return Ok(self.start(name, asker, now, tuning, false));
         }
-        let own = self.target.pool_of(asker.rank) as usize;
         let mut queue: Vec<_> = self
             .all()
             .filter(|(.., it)| it.is_open() && it.pool >= own)
@@ -190,7 +193,9 @@ impl Job {
         now: Tick,
         tuning: &Tuning,
     ) -> Option<Given> {
-        if self.open() > 0 || self.terms.needs.lacking_in(asker.traits).is_some() {
+        let own = self.target.pool_of(asker.rank) as usize;
+        let is_for_asker = self.takes_part(own) && self.terms.needs.are_met_by(asker.traits);
+        if self.open() > 0 || !is_for_asker {
             return None;
         }
         let mut running: Vec<_> = self
