@@ -3,6 +3,7 @@
 //! Who uploads and who fetches results must show the token that follows from the job's key. It is
 //! known here since the owner delegated the key, and remembered beyond the end of the job.
 
+mod desk;
 mod grid;
 
 use crate::{
@@ -13,8 +14,9 @@ use crate::{
     vault::{Item, Received},
     watcher::open_context,
 };
+use desk::Desk;
 use jsonrpsee::{
-    PendingSubscriptionSink, SubscriptionMessage,
+    Extensions, PendingSubscriptionSink, SubscriptionMessage,
     core::{RpcResult, SubscriptionResult, async_trait},
     server::{PingConfig, Server, ServerHandle},
 };
@@ -86,8 +88,12 @@ pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Re
         .build(listen)
         .await?;
     let address = server.local_addr()?;
-    let outcomes = Arc::default();
-    let handle = server.start(Api { shared, outcomes }.into_rpc());
+    let api = Api {
+        shared,
+        outcomes: Arc::default(),
+        desk: Desk::default(),
+    };
+    let handle = server.start(api.into_rpc());
     Ok(Running { handle, address })
 }
 
@@ -95,6 +101,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Re
 struct Api {
     shared: Arc<Shared>,
     outcomes: Arc<Outcomes>,
+    desk: Desk,
 }
 
 impl Api {
@@ -536,31 +543,40 @@ impl JobsApiServer for Api {
         Ok(file.await?)
     }
 
-    async fn explain_job(&self, job: JobId) -> RpcResult<JobExplanation> {
-        Ok(grid::explain_job(self, job).await?)
+    async fn explain_job(&self, over: &Extensions, job: JobId) -> RpcResult<JobExplanation> {
+        Ok(grid::explain_job(self, over, job).await?)
     }
 
-    async fn explain_task(&self, job: JobId, task: TaskIndex) -> RpcResult<TaskExplanation> {
-        Ok(grid::explain_task(self, job, task).await?)
+    async fn explain_task(
+        &self,
+        over: &Extensions,
+        job: JobId,
+        task: TaskIndex,
+    ) -> RpcResult<TaskExplanation> {
+        Ok(grid::explain_task(self, over, job, task).await?)
     }
 
-    async fn explain_device(&self, device: DeviceId) -> RpcResult<DeviceExplanation> {
-        Ok(grid::explain_device(self, device).await?)
+    async fn explain_device(
+        &self,
+        over: &Extensions,
+        device: DeviceId,
+    ) -> RpcResult<DeviceExplanation> {
+        Ok(grid::explain_device(self, over, device).await?)
     }
 
-    async fn grid_state(&self) -> RpcResult<GridState> {
-        Ok(grid::grid_state(self).await?)
+    async fn grid_state(&self, over: &Extensions) -> RpcResult<GridState> {
+        Ok(grid::grid_state(self, over).await?)
     }
 
-    async fn grid_devices(&self, first: u32) -> RpcResult<Vec<DeviceState>> {
-        Ok(grid::grid_devices(self, first).await?)
+    async fn grid_devices(&self, over: &Extensions, first: u32) -> RpcResult<Vec<DeviceState>> {
+        Ok(grid::grid_devices(self, over, first).await?)
     }
 
-    async fn grid_rates(&self) -> RpcResult<Vec<u32>> {
-        Ok(grid::grid_rates(self).await?)
+    async fn grid_rates(&self, over: &Extensions, asking: Asking) -> RpcResult<Vec<u32>> {
+        Ok(grid::grid_rates(self, over, asking).await?)
     }
 
-    async fn grid_matching(&self, asking: Asking) -> RpcResult<Matching> {
-        Ok(grid::grid_matching(self, asking).await?)
+    async fn grid_matching(&self, over: &Extensions, asking: Asking) -> RpcResult<Matching> {
+        Ok(grid::grid_matching(self, over, asking).await?)
     }
 }

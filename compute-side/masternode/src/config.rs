@@ -2,9 +2,9 @@
 
 use crate::core::SettleLimits;
 use anyhow::Context as _;
-use quern_grid::{FleetSettings, Policy, Tuning};
+use quern_grid::{FleetSettings, Policy, Tuning, fleet};
 use quern_ledger::Account;
-use quern_network::Multiaddr;
+use quern_network::{Multiaddr, ServerLimits, limits};
 use quern_shards::keys::SealingSecret;
 use rand::Rng as _;
 use serde::Deserialize;
@@ -23,6 +23,9 @@ const CONFIG_BYTES_MAX: u64 = 64 * 1024;
 /// What the files of all jobs may take on the disk, if the settings do not say: 64 GiB. Three quarters
 /// are for uploads, 6,144 shards of 8 MiB; the rest is for results alone, 1,024 of 16 MiB.
 const DISK_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Connections of devices that the settings may allow at a time: each is a file that is open.
+const DEVICE_CONNECTIONS_MAX: u32 = 1_000_000;
 
 /// The settings, as in `masternode.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,6 +57,12 @@ pub struct Config {
     /// over 64 KiB. Smaller results and the logs are in the store, and come on top.
     #[serde(default = "default_disk_bytes_max")]
     pub disk_bytes_max: u64,
+    /// Devices that are connected at a time, at most: from 1 to 1,000,000.
+    #[serde(default = "default_device_connections_max")]
+    pub device_connections_max: u32,
+    /// Devices that are known at a time, also of those that are away: no fewer than may be connected.
+    #[serde(default = "default_devices_max")]
+    pub devices_max: u32,
     /// How tasks are given out.
     #[serde(default)]
     pub scheduling: Scheduling,
@@ -94,6 +103,16 @@ fn default_disk_bytes_max() -> u64 {
     DISK_BYTES_MAX
 }
 
+fn default_device_connections_max() -> u32 {
+    limits::CONNECTIONS_MAX
+}
+
+fn default_devices_max() -> u32 {
+    fleet::DEVICES_MAX as u32
+}
+
+const _: () = assert!(fleet::DEVICES_MAX <= u32::MAX as usize);
+
 /// The keys of a masternode.
 pub struct Keys {
     /// The operator's account.
@@ -117,8 +136,24 @@ impl Config {
         );
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the settings file {shown}"))?;
-        toml::from_str(&text)
-            .with_context(|| format!("{shown} is not a settings file of a masternode"))
+        let config: Self = toml::from_str(&text)
+            .with_context(|| format!("{shown} is not a settings file of a masternode"))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let (connected, known) = (self.device_connections_max, self.devices_max);
+        anyhow::ensure!(
+            (1..=DEVICE_CONNECTIONS_MAX).contains(&connected),
+            "device_connections_max is {connected}; give a number from 1 to {DEVICE_CONNECTIONS_MAX}"
+        );
+        let most = default_devices_max();
+        anyhow::ensure!(
+            (connected..=most).contains(&known),
+            "devices_max is {known}; give a number from {connected}, which is device_connections_max, to {most}"
+        );
+        Ok(())
     }
 
     /// The addresses to listen on.
@@ -165,7 +200,16 @@ impl Config {
                 .map_or(usual.temperature_decicelsius_max, |celsius| {
                     i16::from(celsius) * 10
                 }),
+            devices_max: self.devices_max as usize,
             ..usual
+        }
+    }
+
+    /// What the network accepts at most.
+    pub fn server_limits(&self) -> ServerLimits {
+        ServerLimits {
+            connections_max: self.device_connections_max,
+            ..ServerLimits::default()
         }
     }
 
@@ -258,6 +302,28 @@ mod tests {
         assert_eq!(config.disk_bytes_max, 1_000_000_000);
         let error = refusal(read("data_dir = '/tmp/x'\ndisk_bytes_max = -1"));
         assert!(error.contains("disk_bytes_max"), "{error}");
+    }
+
+    #[test]
+    fn how_many_devices_may_come_is_the_operators_to_say() {
+        let read = |text: &str| read(&format!("data_dir = '/tmp/x'\n{text}"));
+        let most = |text: &str| {
+            let config = read(text).unwrap();
+            let connections_max = config.server_limits().connections_max;
+            (connections_max, config.fleet().devices_max)
+        };
+        assert_eq!(most(""), (4_096, fleet::DEVICES_MAX));
+        let both = "device_connections_max = 20_000\ndevices_max = 50_000";
+        assert_eq!(most(both), (20_000, 50_000));
+        for (text, key) in [
+            ("device_connections_max = 0", "device_connections_max is 0"),
+            ("device_connections_max = 1_000_001", "from 1 to 1000000"),
+            ("devices_max = 4_095", "from 4096, which is"),
+            ("devices_max = 4_194_305", "to 4194304"),
+        ] {
+            let error = refusal(read(text));
+            assert!(error.contains(key), "{error}");
+        }
     }
 
     #[test]

@@ -12,15 +12,17 @@
 
 mod devices;
 mod figures;
+mod lookups;
+mod lottery;
 mod questions;
 mod state;
+mod transfers;
 
 pub(crate) use figures::seed_of;
-pub(crate) use questions::{Question, Reply};
+pub(crate) use questions::{Answered, Question, Reply};
 pub(crate) use state::Shared;
 
 use crate::{
-    benchmark::Benchmark,
     config::Config,
     context::compose,
     core::{
@@ -33,12 +35,11 @@ use crate::{
     watcher,
 };
 use anyhow::Context as _;
-use figures::Transfers;
 use futures::future::BoxFuture;
-use quern_grid::lottery;
+use lottery::{Lottery, Outcome};
 use quern_jobs_api::{JobStatus, Phase};
 use quern_ledger::{Chain, Endpoints};
-use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits};
+use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle};
 use quern_primitives::{
     BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex, device::Class, ids::ReplicaIndex,
     job::Job, view::DeviceView,
@@ -46,11 +47,15 @@ use quern_primitives::{
 use quern_protocol::{Exchange, Hello, ReplicaId, Response};
 use quern_shards::keys::Courier;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    task::JoinHandle,
+};
+use transfers::Transfers;
 
 /// Commands that wait for the core; whoever sends more waits.
 const COMMANDS_MAX: usize = 4_096;
@@ -104,15 +109,12 @@ pub(crate) enum Command {
     Arrived { job: JobId },
     /// A benchmark was computed here.
     Challenge(Challenge),
-    /// A day's lottery is drawn; its winners stand higher until this block.
-    Drawn {
-        winners: BTreeSet<DeviceId>,
-        ends_at: BlockNumber,
-    },
+    /// The draw of a day's lottery came to this.
+    Drawn { day: u32, outcome: Outcome },
     /// Somebody asks how things are.
     Ask {
         question: Question,
-        answer: oneshot::Sender<Reply>,
+        answer: oneshot::Sender<Answered>,
     },
     /// Entries are on disk.
     Persisted(Ticket),
@@ -157,7 +159,8 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         store,
         vault: Vault::open(&config.data_dir.join("jobs"), config.disk_bytes_max)?,
         commands,
-        benchmark: benchmark(),
+        benchmark: figures::benchmark(),
+        benchmarks_wanted: Semaphore::new(figures::BENCHMARKS_READY),
         contexts: Mutex::default(),
         jobs: Mutex::default(),
         watched: Mutex::default(),
@@ -175,7 +178,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     let (server, events) = Server::start(ServerConfig {
         key_seed: *keys.network_seed,
         listen: config.listen()?,
-        limits: ServerLimits::default(),
+        limits: config.server_limits(),
     })
     .await?;
     let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
@@ -184,19 +187,25 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     tokio::spawn(settler::settle(shared.clone(), to_settle));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
+    let (greetings, greeted) = mpsc::channel(lookups::WAITING_MAX);
+    tokio::spawn(lookups::answer(shared.clone(), greeted));
+
     let mut grid = Grid {
         shared: shared.clone(),
         core,
         server: server.clone(),
         settlements,
+        greetings,
         started: Instant::now(),
         tokens: BTreeMap::new(),
+        tokens_max: COMMANDS_MAX,
         next_token: 0,
         couriers: BTreeMap::new(),
         transfers: Transfers::default(),
         block,
         rechecked: block,
-        drawn: None,
+        rechecking: None,
+        lottery: Lottery::default(),
     };
     tracing::info!(
         account = %shared.account.id(),
@@ -213,22 +222,6 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     api.stop();
     server.shutdown().await;
     result?
-}
-
-/// The benchmark, if this machine can run it: it is of the class in which every machine runs the
-/// same code, and this one may be of another kind.
-fn benchmark() -> Option<Arc<Benchmark>> {
-    match Benchmark::new() {
-        Ok(benchmark) => Some(Arc::new(benchmark)),
-        Err(error) => {
-            let error = format!("{error:#}");
-            tracing::warn!(
-                error,
-                "no benchmark here; the speed of processors stays unknown"
-            );
-            None
-        }
-    }
 }
 
 /// The engines of this version of the software, which its workers run.
@@ -307,16 +300,21 @@ struct Grid {
     core: Core,
     server: ServerHandle,
     settlements: mpsc::Sender<settler::Order>,
+    /// Hellos of devices that are to be looked up.
+    greetings: mpsc::Sender<lookups::Greeting>,
     started: Instant,
     tokens: BTreeMap<Token, ReplyToken>,
+    /// With more of them, those that nobody waits for any more are dropped.
+    tokens_max: usize,
     next_token: u64,
     /// What seals shard keys to each connected device.
     couriers: BTreeMap<DeviceId, Arc<Courier>>,
     transfers: Transfers,
     block: BlockNumber,
     rechecked: BlockNumber,
-    /// The day of the last lottery.
-    drawn: Option<u32>,
+    /// Looks them up, or did.
+    rechecking: Option<JoinHandle<()>>,
+    lottery: Lottery,
 }
 
 impl Grid {
@@ -379,17 +377,21 @@ impl Grid {
             Command::Seeded { job, seed } => self.seeded(job, seed),
             Command::Arrived { job } => self.arrived(job),
             Command::Challenge(challenge) => self.step(Event::Challenge(challenge)),
-            Command::Drawn { winners, ends_at } => self.step(Event::Lottery { winners, ends_at }),
+            Command::Drawn { day, outcome } => self.drawn(day, outcome),
             // Whoever asked may have gone meanwhile.
             Command::Ask { question, answer } => {
-                drop(answer.send(questions::answer(&self.core, self.now(), &question)));
+                let now = self.now();
+                drop(answer.send(questions::answer(&mut self.core, now, &question)));
             }
             Command::Persisted(through) => self.step(Event::Persisted { through }),
             Command::NotSettled(job) => self.step(Event::NotSettled { job }),
             // Whoever asked may have gone meanwhile.
-            Command::Status { job, answer } => drop(answer.send(self.core.status(job))),
+            Command::Status { job, answer } => {
+                self.core.asked_about(self.now(), Some(job));
+                drop(answer.send(self.core.status(job)));
+            }
             Command::Devices { answer } => {
-                let _ = answer.send(self.core.connected_devices().count() as u32);
+                let _ = answer.send(self.core.connected_count());
             }
             Command::Broken(_) => {}
         }
@@ -413,32 +415,14 @@ impl Grid {
         self.step(Event::Finalised { block, jobs });
         if block >= self.rechecked.saturating_add(RECHECK_BLOCKS) {
             self.rechecked = block;
-            for device in self.core.connected_devices() {
-                let shared = self.shared.clone();
-                tokio::spawn(async move { figures::recheck(&shared, device).await });
+            // A chain that takes its time is not asked more by and by.
+            if self.rechecking.as_ref().is_none_or(JoinHandle::is_finished) {
+                let devices = self.core.connected_devices().collect();
+                let recheck = lookups::recheck(self.shared.clone(), devices);
+                self.rechecking = Some(tokio::spawn(recheck));
             }
             self.draw_lottery();
         }
-    }
-
-    /// Draws the day's lottery, once a day.
-    fn draw_lottery(&mut self) {
-        let today = lottery::day_of(self.block);
-        if self.drawn == Some(today) {
-            return;
-        }
-        self.drawn = Some(today);
-        if today == 0 {
-            // Nobody draws, and there may be no node left that knows the state of the first block.
-            return;
-        }
-        let shared = self.shared.clone();
-        tokio::spawn(async move {
-            // An error says that the masternode stops.
-            if let Some(drawn) = figures::draw_at_last(&shared, today).await {
-                drop(shared.commands.send(drawn).await);
-            }
-        });
     }
 
     fn uploaded(&mut self, job: JobId) {
@@ -504,6 +488,9 @@ impl Grid {
                 device,
                 work,
             } => {
+                if work.benchmark.is_some() {
+                    self.shared.benchmarks_wanted.add_permits(1);
+                }
                 let Some(reply) = self.tokens.remove(&token) else {
                     return;
                 };
@@ -551,8 +538,10 @@ impl Grid {
             }
         }
         // Requests whose device went away are never answered.
-        if self.tokens.len() > COMMANDS_MAX {
+        if self.tokens.len() > self.tokens_max {
             self.tokens.retain(|_, reply| reply.is_wanted());
+            // Each is looked at a few times at most, however many are wanted.
+            self.tokens_max = (2 * self.tokens.len()).max(COMMANDS_MAX);
         }
     }
 

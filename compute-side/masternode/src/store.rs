@@ -571,7 +571,7 @@ mod tests {
     use super::*;
     use crate::core::OutputPlace;
     use quern_job_rules::pay::PRICES_AT_GENESIS;
-    use quern_jobs_api::Phase;
+    use quern_jobs_api::{Impasse, Phase, Trouble};
     use quern_primitives::{
         AccountId, Digest, ProgramHash, SealingKey,
         device::Class,
@@ -781,6 +781,10 @@ mod tests {
             spent: u128::MAX,
             devices: 0,
             waiting_for: None,
+            impasse: Some(Impasse {
+                task: 0,
+                why: Trouble::Unopened,
+            }),
         };
         store.close_job(JOB, &status).unwrap();
         close((store, written));

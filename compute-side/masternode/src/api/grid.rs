@@ -1,33 +1,48 @@
 //! What anybody is told of the grid and of what waits in it.
 
 use super::{Api, Audience};
-use crate::daemon::{Command, Question, Reply};
+use crate::daemon::{Answered, Command, Question, Reply};
+use jsonrpsee::{ConnectionId, Extensions};
 use quern_jobs_api::{
-    ApiError, Asking, DEVICE_POOLS_MAX, DeviceExplanation, DeviceState, GRID_JOBS_MAX, GridState,
-    JobExplanation, MESSAGE_BYTES_MAX, Matching, TaskExplanation, TaskStage,
+    ApiError, Asking, DEVICE_POOLS_MAX, DeviceExplanation, DeviceState, GridState, JobExplanation,
+    MESSAGE_BYTES_MAX, Matching, TaskExplanation, TaskStage,
 };
 use quern_primitives::{DeviceId, JobId, TaskIndex};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Bytes that the devices of one answer may take as JSON; the rest of the answer is its frame.
 const DEVICES_BYTES_MAX: usize = MESSAGE_BYTES_MAX as usize - 64 * 1024;
 
-/// Puts a question to the task that owns the core.
-async fn ask(api: &Api, question: Question) -> Result<Reply, ApiError> {
-    let (answer, reply) = oneshot::channel();
-    // An error says that the masternode stops; then nobody answers either.
-    drop(
-        api.shared
-            .commands
-            .send(Command::Ask { question, answer })
-            .await,
-    );
-    reply.await.map_err(|_| ApiError::Starting)
+/// Puts a question to the task that owns the core, for whoever asks over this connection.
+async fn ask(api: &Api, over: &Extensions, question: Question) -> Result<Arc<Reply>, ApiError> {
+    let connection = over.get::<ConnectionId>().map_or(0, |id| id.0);
+    let (answer, answered) = oneshot::channel();
+    let command = Command::Ask {
+        question: question.clone(),
+        answer,
+    };
+    let shared = api.shared.clone();
+    let put = async move {
+        // An error says that the masternode stops; then nobody answers either.
+        drop(shared.commands.send(command).await);
+        let Answered { reply, took } = answered.await.ok()?;
+        let reply = match reply {
+            Reply::Devices(devices) => Reply::Devices(fitting(devices, DEVICES_BYTES_MAX)),
+            reply => reply,
+        };
+        Some(Answered { reply, took })
+    };
+    api.desk.ask(connection, question, put).await
 }
 
-pub(super) async fn explain_job(api: &Api, job: JobId) -> Result<JobExplanation, ApiError> {
-    match ask(api, Question::Job(job)).await? {
-        Reply::Job(Some(explanation)) => Ok(*explanation),
+pub(super) async fn explain_job(
+    api: &Api,
+    over: &Extensions,
+    job: JobId,
+) -> Result<JobExplanation, ApiError> {
+    match &*ask(api, over, Question::Job(job)).await? {
+        Reply::Job(Some(explanation)) => Ok((**explanation).clone()),
         // The core has not heard yet of a job that is open here.
         _ => Err(api.open_job(job).await.err().unwrap_or(ApiError::Starting)),
     }
@@ -35,11 +50,12 @@ pub(super) async fn explain_job(api: &Api, job: JobId) -> Result<JobExplanation,
 
 pub(super) async fn explain_task(
     api: &Api,
+    over: &Extensions,
     job: JobId,
     task: TaskIndex,
 ) -> Result<TaskExplanation, ApiError> {
-    match ask(api, Question::Task(job, task)).await? {
-        Reply::Task(Some(explanation)) => Ok(with_verdict(api, *explanation).await),
+    match &*ask(api, over, Question::Task(job, task)).await? {
+        Reply::Task(Some(explanation)) => Ok(with_verdict(api, (**explanation).clone()).await),
         _ => Err(match api.open_job(job).await {
             Ok(known) if task >= known.submission.tasks => ApiError::NoSuchTask { task },
             Ok(_) => ApiError::Starting,
@@ -71,45 +87,51 @@ async fn with_verdict(api: &Api, mut explanation: TaskExplanation) -> TaskExplan
 
 pub(super) async fn explain_device(
     api: &Api,
+    over: &Extensions,
     device: DeviceId,
 ) -> Result<DeviceExplanation, ApiError> {
-    match ask(api, Question::Device(device)).await? {
-        Reply::Device(Some(mut explanation)) => {
-            explanation.jobs.truncate(GRID_JOBS_MAX);
-            explanation.state.pools.truncate(DEVICE_POOLS_MAX);
-            Ok(*explanation)
-        }
+    match &*ask(api, over, Question::Device(device)).await? {
+        Reply::Device(Some(explanation)) => Ok((**explanation).clone()),
         _ => Err(ApiError::UnknownDevice),
     }
 }
 
-pub(super) async fn grid_state(api: &Api) -> Result<GridState, ApiError> {
-    match ask(api, Question::Grid).await? {
-        Reply::Grid(mut grid) => {
-            grid.jobs.truncate(GRID_JOBS_MAX);
-            Ok(*grid)
-        }
+pub(super) async fn grid_state(api: &Api, over: &Extensions) -> Result<GridState, ApiError> {
+    match &*ask(api, over, Question::Grid).await? {
+        Reply::Grid(grid) => Ok((**grid).clone()),
         _ => Err(ApiError::Starting),
     }
 }
 
-pub(super) async fn grid_devices(api: &Api, first: u32) -> Result<Vec<DeviceState>, ApiError> {
-    match ask(api, Question::Devices { first }).await? {
-        Reply::Devices(devices) => Ok(fitting(devices, DEVICES_BYTES_MAX)),
+pub(super) async fn grid_devices(
+    api: &Api,
+    over: &Extensions,
+    first: u32,
+) -> Result<Vec<DeviceState>, ApiError> {
+    match &*ask(api, over, Question::Devices { first }).await? {
+        Reply::Devices(devices) => Ok(devices.clone()),
         _ => Err(ApiError::Starting),
     }
 }
 
-pub(super) async fn grid_rates(api: &Api) -> Result<Vec<u32>, ApiError> {
-    match ask(api, Question::Rates).await? {
-        Reply::Rates(rates) => Ok(rates),
+pub(super) async fn grid_rates(
+    api: &Api,
+    over: &Extensions,
+    asking: Asking,
+) -> Result<Vec<u32>, ApiError> {
+    match &*ask(api, over, Question::Rates(asking)).await? {
+        Reply::Rates(rates) => Ok(rates.clone()),
         _ => Err(ApiError::Starting),
     }
 }
 
-pub(super) async fn grid_matching(api: &Api, asking: Asking) -> Result<Matching, ApiError> {
-    match ask(api, Question::Matching(asking)).await? {
-        Reply::Matching(matching) => Ok(matching),
+pub(super) async fn grid_matching(
+    api: &Api,
+    over: &Extensions,
+    asking: Asking,
+) -> Result<Matching, ApiError> {
+    match &*ask(api, over, Question::Matching(asking)).await? {
+        Reply::Matching(matching) => Ok(*matching),
         _ => Err(ApiError::Starting),
     }
 }
@@ -144,6 +166,7 @@ mod tests {
     fn device() -> DeviceState {
         let text = || Some("\u{1}".repeat(128));
         DeviceState {
+            position: 0,
             device: DeviceId([1; 32]),
             account: AccountId::new([2; 32]),
             connected: true,

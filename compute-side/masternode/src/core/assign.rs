@@ -16,6 +16,9 @@ impl Core {
         out: &mut Vec<Effect>,
     ) -> Vec<PlannedAssignment> {
         let mut assignments = Vec::new();
+        if self.pauses.until(&device, now).is_some() {
+            return assignments;
+        }
         while assignments.len() < room {
             let Some(known) = self.devices.get(&device) else {
                 break;

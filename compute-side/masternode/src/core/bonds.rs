@@ -31,6 +31,11 @@ pub(super) fn gain_of(job: &Job) -> Amount {
     gain(task, job.submission.agreement)
 }
 
+/// The most that those share who give the accepted answer to a task of a job.
+pub(super) fn bounty_max(job: &Job) -> Amount {
+    Tariff::of_job(job).map_or(0, |tariff| pay::bounty(tariff.task_cap()))
+}
+
 /// What must be bonded for each device where it could gain so much, as people are told: whole
 /// ByteChips, rounded up.
 pub(super) fn needed(gain: Amount) -> Amount {

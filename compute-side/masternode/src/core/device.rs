@@ -1,15 +1,21 @@
 //! Devices at the masternode: who is there, what each holds, who waits for an answer.
 
+mod acknowledging;
+mod present;
+mod waking;
+
 use super::{
     Core, Effect, Entry, OutputPlace, ReleaseCause, Tick, Ticket, Token,
     job::Admission,
-    output_facts, replica_of,
+    replica_of,
     telemetry::{BenchmarkPlan, Telemetry},
 };
+pub(super) use waking::Waking;
+
+use present::Present;
 use quern_grid::Flag;
 use quern_primitives::{
     ids::{AccountId, DeviceId, Digest, JobId},
-    receipt::Exit,
     view::DeviceView,
 };
 use quern_protocol::{
@@ -17,6 +23,7 @@ use quern_protocol::{
     limits,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use waking::Vain;
 
 /// What to say to an exchange. The shell adds keys and bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +56,7 @@ pub struct PlannedAssignment {
 pub(super) struct Parked {
     pub(super) token: Token,
     want: u8,
+    since: Tick,
     until: Tick,
 }
 
@@ -67,6 +75,8 @@ pub(super) struct Known {
     acknowledged: Vec<ReplicaId>,
     discard: Vec<Discard>,
     parked: VecDeque<Parked>,
+    /// When it was last tried for work and got none.
+    vain: Option<Vain>,
     /// When the core is woken for it.
     armed: Option<Tick>,
 }
@@ -99,19 +109,6 @@ impl Known {
         }
     }
 
-    /// Acknowledges a report that was taken before, once it is on disk.
-    fn acknowledge_again(&mut self, id: ReplicaId, ticket: Ticket, persisted: Ticket) {
-        let waits = self.unconfirmed.iter().any(|(_, waiting)| *waiting == id);
-        if waits || self.acknowledged.contains(&id) {
-            return;
-        }
-        if ticket <= persisted {
-            self.acknowledged.push(id);
-        } else {
-            self.unconfirmed.push((ticket, id));
-        }
-    }
-
     fn take_news(&mut self) -> WorkPlan {
         let most = self.acknowledged.len().min(limits::ACKNOWLEDGEMENTS_MAX);
         WorkPlan {
@@ -128,10 +125,15 @@ impl Known {
 #[derive(Default)]
 pub(super) struct Devices {
     known: BTreeMap<DeviceId, Known>,
+    /// Those of them that are connected.
+    present: Present,
     /// When the core is woken for each.
     timers: BTreeSet<(Tick, DeviceId)>,
     /// Those with news, whose exchange is to be answered.
     to_answer: BTreeSet<DeviceId>,
+    /// Whose reports wait to be on disk, by the entry that holds the report. One that is gone meanwhile
+    /// is left in it until then.
+    unwritten: BTreeSet<(Ticket, DeviceId)>,
 }
 
 impl Devices {
@@ -155,22 +157,33 @@ impl Devices {
         self.known.iter()
     }
 
+    /// How many are connected.
+    pub(super) fn connected_devices(&self) -> u32 {
+        self.present.devices()
+    }
+
     /// Distinct accounts with a connected device.
     pub(super) fn connected_accounts(&self) -> usize {
-        let mut accounts: Vec<_> = self
-            .known
-            .values()
-            .filter(|known| known.connected)
-            .map(|known| &known.account)
-            .collect();
-        accounts.sort_unstable();
-        accounts.dedup();
-        accounts.len()
+        self.present.accounts()
+    }
+
+    /// Says whether a device is connected. True if it was otherwise.
+    fn set_connected(&mut self, device: &DeviceId, is_connected: bool) -> bool {
+        let Some(known) = self.known.get_mut(device) else {
+            return false;
+        };
+        let is_other = std::mem::replace(&mut known.connected, is_connected) != is_connected;
+        match (is_other, is_connected) {
+            (true, true) => self.present.add(&known.account),
+            (true, false) => self.present.remove(&known.account),
+            (false, _) => {}
+        }
+        is_other
     }
 
     pub(super) fn gone(&mut self, device: &DeviceId, now: Tick) {
+        self.set_connected(device, false);
         if let Some(known) = self.get_mut(device) {
-            known.connected = false;
             known.parked.clear();
             known.last_heard = known.last_heard.max(now);
         }
@@ -179,6 +192,12 @@ impl Devices {
 
     fn insert(&mut self, device: DeviceId, known: Known) {
         self.remove(&device);
+        if known.connected {
+            self.present.add(&known.account);
+        }
+        let unconfirmed = known.unconfirmed.iter();
+        self.unwritten
+            .extend(unconfirmed.map(|(ticket, _)| (*ticket, device)));
         self.known.insert(device, known);
         self.rearm(&device);
     }
@@ -204,22 +223,11 @@ impl Devices {
         due.map(|(_, device)| *device)
     }
 
-    /// What was written is on disk: it may be acknowledged.
-    pub(super) fn confirm(&mut self, through: Ticket) {
-        for (device, known) in &mut self.known {
-            let written = known
-                .unconfirmed
-                .extract_if(.., |(ticket, _)| *ticket <= through);
-            let before = known.acknowledged.len();
-            known.acknowledged.extend(written.map(|(_, id)| id));
-            if known.acknowledged.len() > before {
-                self.to_answer.insert(*device);
-            }
-        }
-    }
-
     pub(super) fn remove(&mut self, device: &DeviceId) -> Option<Known> {
         let known = self.known.remove(device)?;
+        if known.connected {
+            self.present.remove(&known.account);
+        }
         if let Some(armed) = known.armed {
             self.timers.remove(&(armed, *device));
         }
@@ -277,7 +285,7 @@ impl Core {
     pub(super) fn hello(
         &mut self,
         now: Tick,
-        view: DeviceView,
+        mut view: DeviceView,
         hello: &Hello,
         out: &mut Vec<Effect>,
     ) {
@@ -285,7 +293,9 @@ impl Core {
             self.turn_away(now, view.id, refusal, out);
             return;
         }
-        let told = Telemetry::told(&view, hello);
+        view.device.history = self.history_of(&view);
+        let processor = self.scheduler.fleet.processor(&view.id);
+        let told = Telemetry::told(&view, hello, processor);
         let telemetry = match self.devices.get(&view.id) {
             Some(known) => told.after(&known.telemetry),
             None => told,
@@ -301,7 +311,6 @@ impl Core {
             (Flag::Disconnected, false),
             (Flag::Unbonded, false),
             (Flag::Banned, false),
-            (Flag::RepeatedFailures, view.quarantined),
         ];
         self.scheduler.fleet.set_flags(number, here);
         self.scheduler.changed(now);
@@ -323,6 +332,7 @@ impl Core {
             acknowledged,
             discard: vec![],
             parked: VecDeque::new(),
+            vain: None,
             armed: None,
         };
         for id in &hello.in_hand {
@@ -371,9 +381,10 @@ impl Core {
             return;
         };
         known.last_heard = now;
-        if !std::mem::replace(&mut known.connected, true) {
+        let number = known.number;
+        if self.devices.set_connected(&device, true) {
             let here = [(Flag::Disconnected, false)];
-            self.scheduler.fleet.set_flags(known.number, here);
+            self.scheduler.fleet.set_flags(number, here);
             self.scheduler.changed(now);
         }
         self.told(now, device, &exchange);
@@ -404,6 +415,7 @@ impl Core {
             known.parked.push_back(Parked {
                 token,
                 want: exchange.want,
+                since: now,
                 until,
             });
         }
@@ -453,35 +465,30 @@ impl Core {
         }
     }
 
-    /// Answers every held-open exchange that work or news has come for, or whose time is over.
-    pub(super) fn answer_parked(&mut self, now: Tick, out: &mut Vec<Effect>) {
-        let mut waiting = std::mem::take(&mut self.devices.to_answer);
-        if std::mem::take(&mut self.news) {
-            let parked = |(_, known): &(&DeviceId, &Known)| !known.parked.is_empty();
-            let known = self.devices.known.iter().filter(parked);
-            waiting.extend(known.map(|(device, _)| *device));
-        } else {
-            waiting.extend(self.devices.due(now));
-        }
-        waiting
-            .into_iter()
-            .for_each(|device| self.answer_device(now, device, out));
-    }
-
-    fn answer_device(&mut self, now: Tick, device: DeviceId, out: &mut Vec<Effect>) {
+    /// Answers a device's exchanges that work or news has come for, or whose time is over. Returns how
+    /// many replicas it was given.
+    fn answer_device(&mut self, now: Tick, device: DeviceId, out: &mut Vec<Effect>) -> usize {
+        let mut given = 0;
         while let Some(known) = self.devices.get_mut(&device)
             && let Some(parked) = known.parked.front().copied()
         {
             let room = known.room().min(parked.want.into());
             let benchmark = self.benchmark_for(now, device, room);
-            let assignments = self.assign(now, device, room, out);
-            let Some(known) = self.devices.get_mut(&device) else {
-                return;
-            };
             let wants_nothing = parked.want == 0;
+            let mut assignments = vec![];
+            if !wants_nothing && !self.is_in_vain(now, &device) {
+                assignments = self.assign(now, device, room, out);
+                given += assignments.len();
+                if assignments.is_empty() {
+                    self.tried_in_vain(now, &device);
+                }
+            }
+            let Some(known) = self.devices.get_mut(&device) else {
+                break;
+            };
             let has_work = !assignments.is_empty() || benchmark.is_some();
             if !has_work && !known.has_news() && !wants_nothing && parked.until > now {
-                return;
+                break;
             }
             known.parked.pop_front();
             let mut work = known.take_news();
@@ -493,6 +500,7 @@ impl Core {
             work.assignments = assignments;
             self.reply(parked, device, work, out);
         }
+        given
     }
 
     fn report(
@@ -514,7 +522,9 @@ impl Core {
         };
         match verdict {
             Ok(Admission::Repeated(ticket)) => {
-                known.acknowledge_again(id, ticket, self.persisted);
+                let persisted = self.persisted;
+                self.devices
+                    .acknowledge_again(device, ticket, id, persisted);
             }
             Err(reason) => {
                 let was_given = known.in_hand.contains(&id);
@@ -539,21 +549,37 @@ impl Core {
                     output: place,
                 };
                 let (ticket, _) = self.append(id.job, entry, output, out);
-                if let Some(known) = self.devices.get_mut(&device) {
-                    known.unconfirmed.push((ticket, id));
-                }
+                self.devices.confirm_later(device, ticket, id);
                 if let Some(active) = self.jobs.get_mut(&id.job) {
                     active.reported(ticket, &report.receipt);
                 }
-                let fuel = report.receipt.payload.fuel;
-                let dispatch = &mut self.scheduler.dispatch;
-                dispatch.finish(id.job, id.task, id.replica, fuel);
-                if report.receipt.payload.exit != Exit::Success {
-                    dispatch.doubt(id.job, id.task, now);
+                let active = self.jobs.get(&id.job);
+                let open = active.and_then(|active| active.open(id.task));
+                let scheduler = &mut self.scheduler;
+                scheduler.dispatch.finish((id.job, id.task, id.replica));
+                if open.is_some_and(|open| open.is_doubted) {
+                    scheduler.doubt(id.job, id.task, now);
                 }
                 self.judge(now, id.job, id.task, out);
                 self.weigh_input(now, id.job, id.task, out);
             }
         }
+    }
+}
+
+/// How a report's sealed result reached the masternode, with what it turned out to be.
+fn output_facts(
+    output: &Output,
+    id: &ReplicaId,
+    delivered: &BTreeMap<ReplicaId, (u64, Digest)>,
+) -> Option<(u64, Digest)> {
+    match output {
+        Output::Inline(bytes) => {
+            Some((bytes.len() as u64, quern_shards::chunks::chunk_root(bytes)))
+        }
+        Output::Delivered { bytes } => delivered
+            .get(id)
+            .copied()
+            .filter(|(length, _)| length == bytes),
     }
 }

@@ -110,6 +110,14 @@ impl ReleaseCause {
         }
     }
 
+    /// Whether the device gave the task back, or came back without it, and is not at fault.
+    pub fn is_hand_back(&self) -> bool {
+        matches!(
+            self,
+            Self::HandedBack | Self::Forgotten | Self::HandedBackOften
+        )
+    }
+
     /// Whether the device failed on the task, so that a trusted one is to try it.
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed | Self::BadInput { .. })

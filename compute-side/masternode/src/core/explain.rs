@@ -15,8 +15,8 @@ mod why;
 use super::{Core, Tick, bonds, device::Known, job::ActiveJob};
 use quern_grid::{Withheld, needs::Lack};
 use quern_jobs_api::{
-    DeviceExplanation, EXPLAINED_DEVICES_MAX, GRID_JOBS_MAX, JobExplanation, JobForDevice, Phase,
-    Reason, StepKind,
+    DeviceExplanation, EXPLAINED_DEVICES_MAX, EXPLAINED_JOBS_MAX, JobExplanation, JobForDevice,
+    Phase, Reader, Reason, Sample, StepKind, WaitingFor,
 };
 use quern_primitives::{
     ids::{DeviceId, JobId, TaskIndex},
@@ -31,14 +31,20 @@ impl Core {
         let status = self.status_of(active);
         let counts = self.scheduler.dispatch.counts(id);
         let is_computing = status.phase == Phase::Computing;
-        let stopped = self.why_nothing_starts(active).filter(|_| is_computing);
-        let reasons = match stopped.or(status.waiting_for.map(Why::Waits)) {
-            Some(why) => vec![why.reason()],
-            None if counts.open.iter().any(|open| *open > 0) => {
-                self.what_keeps_devices(now, id, None)
-            }
-            None => vec![],
+        let is_told = is_computing || status.impasse.is_some();
+        let stopped = self.why_nothing_starts(active).filter(|_| is_told);
+        let stopped = stopped.or(status.waiting_for.map(Why::Waits));
+        let is_open = counts.open.iter().any(|open| *open > 0);
+        // Where accounts are missing, the devices that are here may lack something.
+        let is_for_devices = match stopped {
+            None | Some(Why::Waits(WaitingFor::Accounts { .. })) => is_open,
+            Some(_) => false,
         };
+        let (mut reasons, devices) = match is_for_devices {
+            true => self.what_keeps_devices(now, id, None),
+            false => (vec![], Sample::default()),
+        };
+        reasons.extend(stopped.map(|why| why.reason(Reader::Owner)));
         Some(JobExplanation {
             target_devices: counts.devices,
             connected_accounts: self.devices.connected_accounts() as u32,
@@ -46,6 +52,7 @@ impl Core {
             running: counts.running as u32,
             status,
             reasons,
+            devices,
         })
     }
 
@@ -60,11 +67,12 @@ impl Core {
             reasons.extend(known.telemetry.bad.iter().copied().map(Why::NotBelieved));
         }
         let backlog_ms = known.map_or(0, |known| self.backlog_ms(now, known));
-        let jobs = self.scheduler.dispatch.jobs().take(GRID_JOBS_MAX);
-        let jobs = jobs
+        let queued = self.scheduler.dispatch.jobs();
+        let jobs = queued
+            .take(EXPLAINED_JOBS_MAX)
             .map(|job| {
                 let withheld = self.scheduler.explain(job, number, backlog_ms, now);
-                let reason = withheld.map(|it| self.kept_by(job, it, known).reason());
+                let reason = withheld.map(|it| self.kept_by(job, it, known).reason(Reader::Worker));
                 JobForDevice { job, reason }
             })
             .collect();
@@ -72,7 +80,11 @@ impl Core {
             .faults(number)
             .and_then(|faults| faults.waits_until(now));
         let ranked = self.scheduler.next_wakeup().filter(|_| state.connected);
-        let steps = [(waits, StepKind::WaitEnds), (ranked, StepKind::Ranked)];
+        let steps = [
+            (waits, StepKind::WaitEnds),
+            (self.pauses.until(device, now), StepKind::PauseEnds),
+            (ranked, StepKind::Ranked),
+        ];
         let mut next: Vec<_> = steps
             .into_iter()
             .filter_map(|(at, kind)| Some(step(now, at?, kind, None)))
@@ -81,7 +93,8 @@ impl Core {
         Some(DeviceExplanation {
             state,
             jobs,
-            reasons: reasons.iter().map(Why::reason).collect(),
+            queued_jobs: self.scheduler.dispatch.len() as u32,
+            reasons: reasons.iter().map(|it| it.reason(Reader::Worker)).collect(),
             next,
         })
     }
@@ -93,7 +106,10 @@ impl Core {
             return None;
         }
         Some(match (&active.failed, &active.job.state) {
-            (Some(_), _) => Why::JobFailed,
+            (Some((_, task, why)), _) => Why::JobFailed {
+                task: *task,
+                why: *why,
+            },
             (None, JobState::Settling { until, .. }) => Why::Cancelled { until: *until },
             (None, _) => Why::Deadline {
                 block: self.block,
@@ -113,7 +129,11 @@ impl Core {
         // One that is flagged may hold nothing.
         let in_hand_max = fleet.in_hand_max(number, now);
         if why.is_empty() && known.in_hand.len() >= usize::from(in_hand_max) {
-            why.push(Why::HandsFull);
+            why.push(Why::HandsFull { most: in_hand_max });
+        }
+        let device = fleet.device(number);
+        if device.is_some_and(|device| self.pauses.until(&device, now).is_some()) {
+            why.push(Why::Pausing);
         }
         if known.telemetry.is_benchmarked(now) {
             why.push(Why::Benchmarked);
@@ -154,18 +174,28 @@ impl Core {
         }
     }
 
-    /// What keeps the connected devices from a job that has open replicas, or from a task that has
-    /// some, each device under one rule; the rule that keeps most of them first. What nothing keeps
-    /// from a job is left out, what nothing keeps from a task is told.
-    fn what_keeps_devices(&self, now: Tick, id: JobId, task: Option<TaskIndex>) -> Vec<Reason> {
-        let mut rules = ByRule::default();
+    /// What keeps connected devices from a job that has open replicas, or from a task that has some,
+    /// each device under one rule; the rule that keeps most of them first, and how many were looked at.
+    /// What nothing keeps from a job is left out, what nothing keeps from a task is told.
+    fn what_keeps_devices(
+        &self,
+        now: Tick,
+        id: JobId,
+        task: Option<TaskIndex>,
+    ) -> (Vec<Reason>, Sample) {
         let connected = self.devices.all().filter(|(_, known)| known.connected);
-        for (device, known) in connected.take(EXPLAINED_DEVICES_MAX) {
+        let sample: Vec<_> = connected.take(EXPLAINED_DEVICES_MAX).collect();
+        let mut rules = ByRule::default();
+        for (device, known) in &sample {
             let why = self.what_keeps(now, known, id, task);
             if let Some(why) = why.or(task.map(|_| Why::NotAsked)) {
-                rules.add(&why, *device);
+                rules.add(&why, **device);
             }
         }
-        rules.reasons()
+        let sample = Sample {
+            looked_at: sample.len() as u32,
+            connected: self.devices.connected_devices(),
+        };
+        (rules.reasons(), sample)
     }
 }

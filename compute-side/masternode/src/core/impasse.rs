@@ -1,6 +1,7 @@
 //! Why a job cannot go on.
 
-use quern_primitives::{job::Failure, receipt::Exit};
+use quern_jobs_api as api;
+use quern_primitives::{ids::TaskIndex, job::Failure, receipt::Exit};
 
 /// What is wrong with a task that cannot be settled, which ends its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,31 @@ impl Impasse {
         match self {
             Self::Program(exit) => Failure::Program(exit),
             Self::Undecided | Self::Unopened => Failure::Undecided,
+        }
+    }
+
+    /// What its owner is told, who has to know which of the two it is: while the job is open, and when
+    /// it is over.
+    pub(super) fn told(self, task: TaskIndex) -> api::Impasse {
+        let why = match self {
+            Self::Program(exit) => api::Trouble::ProgramFails { exit },
+            Self::Undecided => api::Trouble::Undecided,
+            Self::Unopened => api::Trouble::Unopened,
+        };
+        api::Impasse { task, why }
+    }
+
+    /// What is wrong with the task, in words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Program(_) => "the devices agree that the program fails on it",
+            Self::Undecided => {
+                "no answer has a majority, and none would get one from as many devices as a task \
+                 may have"
+            }
+            Self::Unopened => {
+                "what it reads opens on no device: its input or the job's key is wrong"
+            }
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct OpenTask {
     pub(super) reported: BTreeMap<ReplicaIndex, Reporter>,
     /// Devices that may not have the task again, each with its account.
     pub(super) excluded: Vec<(DeviceId, AccountId)>,
-    /// Whether a device failed on it, so that a trusted one is to try it.
+    /// Whether a device failed on it, or two answers differ, so that a trusted device is to try it.
     pub(super) is_doubted: bool,
     /// Accounts with a device that could not open its input, at most
     /// [`ACCOUNTS_MAX`](super::input::ACCOUNTS_MAX).
@@ -322,13 +322,13 @@ impl ActiveJob {
             ticket,
         };
         open.reported.insert(payload.replica, reporter);
-        open.is_doubted |= payload.exit != Exit::Success;
         let testimony = Testimony::Answered {
             answer: payload.answer(),
             receipt: receipt_digest(receipt),
         };
         open.case
             .hear(payload.replica, payload.device, holding.account, testimony);
+        open.is_doubted |= payload.exit != Exit::Success || open.case.is_divided();
         self.counters.replicas += 1;
     }
 

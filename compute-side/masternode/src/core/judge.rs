@@ -20,7 +20,7 @@ impl Core {
                 self.scheduler
                     .dispatch
                     .add_replicas(id, task, added.len() as u8, now);
-                self.news = true;
+                self.waking.opened(added.len());
             }
             Some(Hearing::Undecidable) => {
                 self.stuck(id, task, Impasse::Undecided, Entry::Undecided { task }, out);
@@ -79,6 +79,12 @@ impl Core {
         );
         if verdict.answer.exit == Exit::Success {
             self.scheduler.note(now, &verdict.replicas);
+            self.scheduler.dispatch.accept(id, verdict.answer.fuel);
+            for found in &verdict.replicas {
+                if found.finding == Finding::Accepted {
+                    self.pauses.forget(&found.device);
+                }
+            }
         }
         if let Some(active) = self.jobs.get_mut(&id) {
             active.judged(ticket, verdict, now);

@@ -29,6 +29,7 @@ mod input;
 mod job;
 mod judge;
 mod overdue;
+mod pause;
 mod register;
 mod release;
 mod scheduler;
@@ -36,6 +37,7 @@ mod settings;
 mod settle;
 mod status;
 mod telemetry;
+mod uncounted;
 mod upload;
 mod watch;
 
@@ -49,8 +51,9 @@ pub use settle::SettleLimits;
 pub use telemetry::{BenchmarkPlan, Challenge, Measured};
 pub use watch::{Lapse, Watch};
 
-use device::{Devices, Parked};
+use device::{Devices, Parked, Waking};
 use job::ActiveJob;
+use pause::Pauses;
 use quern_jobs_api::JobStatus;
 use quern_primitives::{
     batch::Batch,
@@ -60,11 +63,12 @@ use quern_primitives::{
     receipt::SignedReceipt,
     view::DeviceView,
 };
-use quern_protocol::{Exchange, Hello, Output, Refusal, ReplicaId, limits};
+use quern_protocol::{Exchange, Hello, Refusal, ReplicaId, limits};
 use release::{HandBacks, Resting};
 use scheduler::Scheduler;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use telemetry::Challenges;
+use uncounted::Uncounted;
 
 /// An open request of a device, to be answered once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,7 +158,7 @@ pub enum Event {
         /// What.
         measured: Measured,
     },
-    /// The masternode has computed a benchmark itself; devices get it.
+    /// The masternode has computed a benchmark itself; one device gets it.
     Challenge(Challenge),
     /// A day's lottery is drawn among all registered devices, also those that are not here.
     Lottery {
@@ -275,9 +279,12 @@ pub struct Core {
     unjudged: Vec<(JobId, TaskIndex)>,
     hand_backs: HandBacks,
     resting: Resting,
+    pauses: Pauses,
+    uncounted: Uncounted,
     challenges: Challenges,
-    /// Something happened that an exchange held open may wait for.
+    /// Something happened that every exchange held open may wait for.
     news: bool,
+    waking: Waking,
     next_check: Tick,
     /// The latest time seen.
     latest: Tick,
@@ -298,8 +305,11 @@ impl Core {
             unjudged: Vec::new(),
             hand_backs: HandBacks::default(),
             resting: Resting::default(),
+            pauses: Pauses::default(),
+            uncounted: Uncounted::default(),
             challenges: Challenges::default(),
             news: false,
+            waking: Waking::default(),
             next_check: Tick::default(),
             latest: Tick::default(),
         }
@@ -323,10 +333,12 @@ impl Core {
         let replica_ms = self.settings.replica_ms(fuel_max);
         for entry in entries {
             self.hand_backs.note(id, &entry);
+            self.uncounted.note(id, active.job.next_batch, &entry);
             active.replay(entry, now, replica_ms);
         }
         if !active.job.state.is_open() {
             self.hand_backs.forget(id);
+            self.uncounted.forget(id);
             return Some(self.status_of(&active));
         }
         let starts = active.has_plan()
@@ -379,10 +391,10 @@ impl Core {
             Event::Tick => {}
         }
         self.open_rested(now);
+        self.end_pauses(now);
         self.release_overdue(now, &mut out);
-        let accounts = || self.devices.connected_accounts() as u32;
         // A device may be in another pool now, and its flags may have passed.
-        self.news |= self.scheduler.rank_if_due(now, accounts);
+        self.news |= self.scheduler.rank_if_due(now);
         self.settle_due(now, &mut out);
         self.answer_parked(now, &mut out);
         out
@@ -397,9 +409,12 @@ impl Core {
             .filter_map(|job| job.next_wakeup(&self.settings))
             .min();
         let rested = self.resting.next_wakeup();
+        let paused = self.pauses.next_wakeup();
         // Nobody looks at the ranking while no device is here.
         let ranked = devices.and(self.scheduler.next_wakeup());
-        let wanted = [devices, jobs, rested, ranked].into_iter().flatten().min();
+        let woken = self.waking.next_wakeup();
+        let wanted = [devices, jobs, rested, paused, ranked, woken];
+        let wanted = wanted.into_iter().flatten().min();
         wanted.map(|tick| tick.max(self.next_check))
     }
 
@@ -473,6 +488,11 @@ impl Core {
                 .entry(id)
                 .or_insert_with(|| ActiveJob::new(id, job.clone()));
             let before = (known.job.state.is_open(), known.job.next_batch);
+            for (_, batch) in &known.in_flight {
+                if batch.sequence < job.next_batch {
+                    self.uncounted.counted(id, batch);
+                }
+            }
             known.learn(job, now, self.settings.settle.retry_ms);
             let takes_work = known.takes_work(self.block, self.settings.deadline_margin_blocks);
             if before != (known.job.state.is_open(), known.job.next_batch) {
@@ -496,20 +516,12 @@ impl Core {
         self.devices.drop_job(id);
         self.hand_backs.forget(id);
         self.resting.forget(id);
+        self.uncounted.forget(id);
         self.news = true;
         out.push(Effect::Closed {
             job: id,
             status: Box::new(self.status_of(&active)),
         });
-    }
-
-    /// Takes jobs near their deadline out of the queue.
-    fn stop_overdue_jobs(&mut self) {
-        for (id, job) in &self.jobs {
-            if !job.takes_work(self.block, self.settings.deadline_margin_blocks) {
-                self.scheduler.dispatch.remove_job(*id);
-            }
-        }
     }
 
     fn persisted(&mut self, through: Ticket, out: &mut Vec<Effect>) {
@@ -530,6 +542,8 @@ impl Core {
         out: &mut Vec<Effect>,
     ) -> (Ticket, u64) {
         self.hand_backs.note(id, &entry);
+        let next_batch = self.jobs.get(&id).map_or(0, |it| it.job.next_batch);
+        self.uncounted.note(id, next_batch, &entry);
         self.last_ticket.0 += 1;
         let ticket = self.last_ticket;
         let position = self.jobs.get_mut(&id).map_or(0, |job| job.next_position());
@@ -549,23 +563,6 @@ impl Core {
             device,
             work,
         });
-    }
-}
-
-/// How a report's sealed result reached the masternode, with what it turned out to be.
-fn output_facts(
-    output: &Output,
-    id: &ReplicaId,
-    delivered: &BTreeMap<ReplicaId, (u64, Digest)>,
-) -> Option<(u64, Digest)> {
-    match output {
-        Output::Inline(bytes) => {
-            Some((bytes.len() as u64, quern_shards::chunks::chunk_root(bytes)))
-        }
-        Output::Delivered { bytes } => delivered
-            .get(id)
-            .copied()
-            .filter(|(length, _)| length == bytes),
     }
 }
 

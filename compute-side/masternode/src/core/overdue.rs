@@ -61,7 +61,16 @@ impl Core {
         };
         let added = ReplicaId { replica, ..id };
         if self.add_replica(added, out) {
-            self.news = true;
+            self.waking.opened(1);
+        }
+    }
+
+    /// Takes jobs near their deadline out of the queue.
+    pub(super) fn stop_overdue_jobs(&mut self) {
+        for (id, job) in &self.jobs {
+            if !job.takes_work(self.block, self.settings.deadline_margin_blocks) {
+                self.scheduler.dispatch.remove_job(*id);
+            }
         }
     }
 

@@ -39,6 +39,16 @@ impl Core {
         known.is_some_and(|known| known.connected)
     }
 
+    /// Whether a device was here and is remembered.
+    pub fn is_known(&self, device: &DeviceId) -> bool {
+        self.scheduler.fleet.number(device).is_some()
+    }
+
+    /// Devices that are remembered: never more than the settings have it.
+    pub fn known_devices(&self) -> usize {
+        self.scheduler.fleet.len()
+    }
+
     /// The chain says that a device is not registered.
     pub(super) fn retired(&mut self, now: Tick, device: DeviceId, out: &mut Vec<Effect>) {
         self.forget_device(now, device, Refusal::NotRegistered, out);
@@ -53,6 +63,7 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         self.barred(now, device, refusal, out);
+        self.pauses.forget(&device);
         if self.scheduler.forget(&device) {
             self.scheduler.changed(now);
         }

@@ -2,7 +2,8 @@
 //!
 //! A device that gives a task back, or comes back without it, is not at fault. But each time costs two
 //! entries of the job's log and the task's time, so it may do so only so often with one task; from
-//! then on the task is for others. How often it did is what the log says, also after a restart.
+//! then on the task is for others. How often it did is what the log says, also after a restart. And it
+//! [pauses](super::pause) after each.
 //!
 //! What the masternode itself cannot hand out, because the file of a shard is damaged, say, is
 //! nobody's fault. The replica rests for a while before anybody gets it, twice as long after each such
@@ -158,6 +159,9 @@ impl Core {
             cause,
         };
         self.append(id.job, entry, None, out);
+        if cause.is_hand_back() {
+            self.pauses.begin(now, device);
+        }
         if let Some(active) = self.jobs.get_mut(&id.job) {
             active.released(id.task, id.replica, cause);
             // Whoever gives back does not prolong the wait for a task that is sure, however often.
@@ -166,15 +170,15 @@ impl Core {
             }
         }
         if cause.is_failure() {
-            self.scheduler.dispatch.doubt(id.job, id.task, now);
+            self.scheduler.doubt(id.job, id.task, now);
         }
         if cause == ReleaseCause::Withheld {
             self.scheduler.dispatch.rest(id.job, id.task, id.replica);
             self.resting.rest(now, id);
         } else {
             self.scheduler.release(id, cause.excludes(), now);
+            self.waking.opened(1);
         }
-        self.news = true;
         out.push(Effect::Changed { job: id.job });
         self.judge(now, id.job, id.task, out);
         self.weigh_input(now, id.job, id.task, out);
@@ -206,7 +210,7 @@ impl Core {
             self.scheduler
                 .dispatch
                 .wake(id.job, id.task, id.replica, now);
-            self.news = true;
+            self.waking.opened(1);
         }
     }
 }

@@ -2,20 +2,21 @@
 //! gets what next.
 //!
 //! Devices are ranked at least every 30 seconds, and a second after the last time at the soonest when
-//! one came, went, or was found at fault. With each ranking the pools of every queued job are made
-//! anew.
+//! one came, went, or was found at fault. A ranking makes no job's pools anew: that is done for those
+//! alone of which a device asks for something, or somebody how they stand, and never for all at once
+//! where it takes long ([`Dispatch::take_anew`]). Only which trusted devices there are, a job with a task
+//! in doubt is told at once.
 
-use super::{Tick, bonds, job::ActiveJob};
+use super::{Core, Tick, bonds, job::ActiveJob};
 use quern_grid::{
-    Asker, Dispatch, Ending, Faults, Fleet, FleetFull, FleetSettings, Given, JobTerms, Tuning,
-    Withheld,
+    Asker, Dispatch, Ending, Fleet, FleetFull, FleetSettings, Given, JobTerms, Tuning, Withheld,
     measure::Connection,
-    needs::{Allowed, Cover, Needs},
-    pools::Target,
+    needs::{Allowed, Cover, Memory, Needs},
+    pools::{PoolLimits, Target},
 };
 use quern_primitives::{
     amount::Amount,
-    device::{Class, Device, Hardware, Line, Region},
+    device::{Class, Device, Hardware, History, Line, Region},
     ids::{AccountId, BlockNumber, DeviceId, JobId, ReplicaIndex, TaskIndex},
     job::{Job, Preferences},
     verdict::{Finding, ReplicaFinding},
@@ -46,6 +47,12 @@ pub(super) struct Scheduler {
     last_ranked: Option<Tick>,
     /// When devices are ranked next; never while none is known.
     due: Option<Tick>,
+    /// How often a device was tried for work.
+    #[cfg(test)]
+    pub(super) pulls: usize,
+    /// How often a job's pools were found anew.
+    #[cfg(test)]
+    pub(super) retargets: usize,
 }
 
 impl Scheduler {
@@ -58,6 +65,10 @@ impl Scheduler {
             trusted: Vec::new(),
             last_ranked: None,
             due: None,
+            #[cfg(test)]
+            pulls: 0,
+            #[cfg(test)]
+            retargets: 0,
         }
     }
 
@@ -74,35 +85,66 @@ impl Scheduler {
         self.due = Some(self.due.map_or(soonest, |due| due.min(soonest)));
     }
 
-    /// Ranks the devices if it is time to. `accounts` are those with a connected device.
-    pub(super) fn rank_if_due(&mut self, now: Tick, accounts: impl FnOnce() -> u32) -> bool {
+    /// Ranks the devices if it is time to.
+    pub(super) fn rank_if_due(&mut self, now: Tick) -> bool {
         if self.due.is_none_or(|due| now < due) {
             return false;
         }
         self.fleet.rank(now);
         self.last_ranked = Some(now);
         self.due = (!self.fleet.is_empty()).then(|| now.plus_ms(RANK_EVERY_MS));
-        let limits = self.dispatch.tuning().pool_limits();
         let ranking = self.fleet.ranking();
-        let is_trusted = |number: &u32| self.fleet.traits(*number).is_trusted();
-        self.trusted = ranking.devices().filter(is_trusted).collect();
-        let targets: Vec<_> = self
-            .dispatch
-            .needs()
-            .map(|(id, needs)| {
-                let target = Target::of(ranking, needs, &limits);
-                (id, target, self.trusted_for(needs))
-            })
-            .collect();
-        if targets.is_empty() {
-            return true;
-        }
-        let accounts = accounts();
-        for (id, target, trusted) in targets {
-            self.dispatch.retarget(id, target, accounts);
-            self.dispatch.set_trusted(id, trusted);
-        }
+        self.trusted = ranking.trusted().collect();
+        self.dispatch.ranked(ranking.len());
+        let is_in_doubt = |job: &JobId| self.dispatch.is_in_doubt(*job);
+        let in_doubt: Vec<_> = self.dispatch.jobs().filter(is_in_doubt).collect();
+        in_doubt.into_iter().for_each(|job| self.tell_trusted(job));
         true
+    }
+
+    /// The queues, the devices, and what finds a job's pools in the last ranking.
+    fn split(
+        &mut self,
+    ) -> (
+        &mut Dispatch,
+        &Fleet,
+        impl FnMut(&JobTerms) -> Option<(Target, u32)>,
+    ) {
+        let (dispatch, fleet) = (&mut self.dispatch, &self.fleet);
+        let limits = dispatch.tuning().pool_limits();
+        #[cfg(test)]
+        let retargets = &mut self.retargets;
+        let find = move |terms: &JobTerms| {
+            #[cfg(test)]
+            {
+                *retargets += 1;
+            }
+            Some(target_of(fleet, &limits, terms))
+        };
+        (dispatch, fleet, find)
+    }
+
+    /// Finds a job's pools in the last ranking, before it is told how the job stands.
+    fn catch_up(&mut self, job: JobId, now: Tick) {
+        let (dispatch, _, find) = self.split();
+        dispatch.catch_up(job, now, find);
+    }
+
+    /// Tells a job's queue which trusted devices could have a task in doubt.
+    fn tell_trusted(&mut self, job: JobId) {
+        if let Some(terms) = self.dispatch.terms_of(job) {
+            let trusted = self.trusted_for(&terms.needs);
+            self.dispatch.set_trusted(job, trusted);
+        }
+    }
+
+    /// A device failed on a task, or two answers of it differ.
+    pub(super) fn doubt(&mut self, job: JobId, task: TaskIndex, now: Tick) {
+        // A job with a task in doubt is told at each ranking.
+        if !self.dispatch.is_in_doubt(job) {
+            self.tell_trusted(job);
+        }
+        self.dispatch.doubt(job, task, now);
     }
 
     /// Trusted devices of the last ranking that meet a job's needs: each one's account and number.
@@ -121,12 +163,10 @@ impl Scheduler {
     }
 
     /// Queues a job, without a task yet.
-    pub(super) fn add_job(&mut self, id: JobId, terms: JobTerms, accounts: u32) {
+    pub(super) fn add_job(&mut self, id: JobId, terms: JobTerms) {
         let limits = self.dispatch.tuning().pool_limits();
-        let target = Target::of(self.fleet.ranking(), &terms.needs, &limits);
-        let trusted = self.trusted_for(&terms.needs);
+        let (target, accounts) = target_of(&self.fleet, &limits, &terms);
         self.dispatch.add_job(id, terms, target, accounts);
-        self.dispatch.set_trusted(id, trusted);
     }
 
     /// Gives a certain replica to a device, as it was before a restart. `runs` says since when the
@@ -166,8 +206,8 @@ impl Scheduler {
         Some((account, number))
     }
 
-    /// Takes in a device that said hello, with what the chain remembers of it, if nothing is
-    /// remembered here: one whose last tasks were faults may have to wait from now on.
+    /// Takes in a device that said hello, with its last tasks as the chain has them and what it has not
+    /// counted.
     pub(super) fn admit(
         &mut self,
         now: Tick,
@@ -177,16 +217,26 @@ impl Scheduler {
     ) -> Result<u32, FleetFull> {
         let number = self.fleet.admit(id, &device.account, profile)?;
         self.reviewed(number, device.last_review);
-        let history = &device.history;
-        let remembered = Faults::restored(now, history.failed, history.delayed, history.incorrect);
-        if self
-            .fleet
-            .faults(number)
-            .is_some_and(|known| *known == Faults::default())
-        {
-            self.fleet.restore_faults(number, now, remembered);
-        }
+        self.remember(now, number, &device.history);
         Ok(number)
+    }
+
+    /// Takes over what became of a device's last tasks, here and elsewhere. One of which nothing is
+    /// remembered here and whose last tasks were faults may have to wait from now on.
+    pub(super) fn remember(&mut self, now: Tick, number: u32, history: &History) {
+        let Some(known) = self.fleet.faults(number).copied() else {
+            return;
+        };
+        let History {
+            failed,
+            delayed,
+            incorrect,
+        } = *history;
+        let corrected = known.corrected(now, failed, delayed, incorrect);
+        if corrected != known {
+            self.fleet.restore_faults(number, now, corrected);
+            self.changed(now);
+        }
     }
 
     /// Forgets a device for good. False if it was not known.
@@ -235,11 +285,13 @@ impl Scheduler {
         backlog_ms: u64,
         now: Tick,
     ) -> Result<Given, Withheld> {
-        let Self {
-            dispatch, fleet, ..
-        } = self;
+        #[cfg(test)]
+        {
+            self.pulls += 1;
+        }
+        let (dispatch, fleet, find) = self.split();
         let asker = asker(fleet, number, backlog_ms).ok_or(Withheld::NoJob)?;
-        dispatch.take(&asker, now)
+        dispatch.take_anew(&asker, now, find)
     }
 
     /// Why a device would get nothing of a job; nothing if it would.
@@ -300,6 +352,30 @@ impl Scheduler {
     }
 }
 
+impl Core {
+    /// Somebody wants to know how a job stands, or all of those that are queued: its pools are found in
+    /// the last ranking, as if a device asked for something of it. Asked for before what explains, for
+    /// that changes nothing.
+    pub fn asked_about(&mut self, now: Tick, job: Option<JobId>) {
+        let jobs = match job {
+            Some(job) => vec![job],
+            None => self.scheduler.dispatch.jobs().collect(),
+        };
+        for job in jobs {
+            self.scheduler.catch_up(job, now);
+        }
+    }
+}
+
+/// The devices of the last ranking that a job may have, and of how many accounts they are.
+fn target_of(fleet: &Fleet, limits: &PoolLimits, terms: &JobTerms) -> (Target, u32) {
+    let target = Target::of_level(fleet.ranking(), &terms.needs, terms.level, limits);
+    let account_of = |number| Some(fleet.account(number)?.0);
+    let most = fleet.accounts();
+    let accounts = target.accounts(fleet.ranking(), &terms.needs, account_of, most);
+    (target, accounts)
+}
+
 fn asker(fleet: &Fleet, number: u32, backlog_ms: u64) -> Option<Asker<'_>> {
     let (account, account_id) = fleet.account(number)?;
     Some(Asker {
@@ -316,18 +392,20 @@ fn asker(fleet: &Fleet, number: u32, backlog_ms: u64) -> Option<Asker<'_>> {
 /// What the scheduler must know of a job.
 pub(super) fn terms(job: &Job, seed: [u8; 32]) -> JobTerms {
     let submission = &job.submission;
+    let memory = Memory::for_task(submission.memory_bytes_max);
     let gain = bonds::gain_of(job);
     JobTerms {
         level: submission.level,
-        needs: needs(&submission.preferences, submission.class, gain),
+        needs: needs(&submission.preferences, submission.class, memory, gain),
         replicas: submission.agreement.replicas(),
         work: submission.fuel_per_task_max,
         seed,
     }
 }
 
-/// What a job asks of devices by which one could gain so much with wrong answers.
-pub(super) fn needs(asked: &Preferences, class: Class, gain: Amount) -> Needs {
+/// What a job asks of devices of which a task needs so much memory, and by which one could gain so much
+/// with wrong answers.
+pub(super) fn needs(asked: &Preferences, class: Class, memory: Memory, gain: Amount) -> Needs {
     let regions = REGIONS.into_iter().filter(|it| asked.regions.allows(*it));
     let hardware = HARDWARE.into_iter().filter(|it| asked.hardware.allows(*it));
     let lines = LINES.into_iter().filter(|it| asked.lines.allows(*it));
@@ -341,6 +419,7 @@ pub(super) fn needs(asked: &Preferences, class: Class, gain: Amount) -> Needs {
         version_min: asked.worker_version_min,
         processor_points_min: asked.processor_points_min,
         cover: Cover::for_gain(gain),
+        memory,
     }
 }
 
@@ -409,7 +488,7 @@ impl ActiveJob {
                 scheduler.exclude(id, task, *device, account);
             }
             if open.is_doubted {
-                scheduler.dispatch.doubt(id, task, now);
+                scheduler.doubt(id, task, now);
             }
             let is_reserved = self.opens_nowhere(task).reserves();
             scheduler.dispatch.reserve(id, task, is_reserved);

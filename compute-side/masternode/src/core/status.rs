@@ -3,11 +3,35 @@
 use super::{Core, job::ActiveJob};
 use quern_jobs_api::{JobStatus, Phase, WaitingFor};
 use quern_primitives::ids::JobId;
+use std::collections::BTreeSet;
 
 impl Core {
     /// How far a job is, if it is known here. A closed one is not.
     pub fn status(&self, id: JobId) -> Option<JobStatus> {
         self.jobs.get(&id).map(|job| self.status_of(job))
+    }
+
+    /// How many accounts have a device connected that the job could go to, counted up to as many as a
+    /// task needs. One that is not queued could go to any.
+    fn accounts_for(&self, job: &ActiveJob, needed: u32) -> u32 {
+        let (dispatch, fleet) = (&self.scheduler.dispatch, &self.scheduler.fleet);
+        match dispatch.accounts(job.id) {
+            None => return self.devices.connected_accounts() as u32,
+            // As a rule there are enough, and nobody has to look at the devices for it.
+            Some(ranked) if ranked >= needed && dispatch.is_up_to_date(job.id) => return needed,
+            Some(_) => {}
+        }
+        let mut accounts = BTreeSet::new();
+        for (_, known) in self.devices.all().filter(|(_, known)| known.connected) {
+            if accounts.len() >= needed as usize {
+                break;
+            }
+            let (traits, rank) = (fleet.traits(known.number), fleet.rank_of(known.number));
+            if dispatch.is_for(job.id, traits, rank) {
+                accounts.insert(&known.account);
+            }
+        }
+        accounts.len() as u32
     }
 
     pub(super) fn status_of(&self, job: &ActiveJob) -> JobStatus {
@@ -24,14 +48,14 @@ impl Core {
             Phase::Uploading | Phase::Computing | Phase::Settling => job.to_come(),
         };
         let needed = u32::from(job.job.submission.agreement.replicas());
-        let connected = self.devices.connected_accounts() as u32;
+        let connected = self.accounts_for(job, needed);
         let waiting_for = match phase {
             Phase::Uploading => Some(WaitingFor::Upload),
             // All that is here is decided.
             Phase::Computing if counters.decided.saturating_add(not_uploaded) >= tasks => {
                 Some(WaitingFor::Upload)
             }
-            Phase::Computing if connected == 0 => Some(WaitingFor::Devices),
+            Phase::Computing if self.devices.connected_accounts() == 0 => Some(WaitingFor::Devices),
             Phase::Computing if connected < needed => {
                 Some(WaitingFor::Accounts { connected, needed })
             }
@@ -57,6 +81,7 @@ impl Core {
             spent: counters.spent,
             devices,
             waiting_for,
+            impasse: job.failed.map(|(_, task, why)| why.told(task)),
         }
     }
 }

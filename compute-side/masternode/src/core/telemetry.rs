@@ -1,20 +1,22 @@
 //! What devices tell of themselves, and what the masternode measures of them.
 //!
-//! Machine and state are claimed: they decide what a device is asked to do, and no money. Speeds and
-//! round trip are those of real transfers, and the processor's rate is that of a benchmark: a program
-//! that is sent with an input nobody knew before, and timed until its answer is here. Only an answer
-//! that the masternode computed itself beforehand counts.
+//! Machine and state are claimed: they decide what a device is asked to do, and no money. Speeds are
+//! those of real transfers, the round trip that of the masternode's own pings, and the processor's rate
+//! that of a benchmark: a program that is sent with an input nobody knew before, and timed until its
+//! answer is here. Only an answer that the masternode computed itself beforehand counts.
+//!
+//! An input is given to one device only, once: whoever came to know it could have the answer computed
+//! and give it at once when the same input came again. A rate is known from the last benchmark that was
+//! sent, and from no earlier one, so that a device keeps none by not answering.
 
-use super::{Bond, Core, Effect, Tick};
+use super::{Bond, Core, Effect, Tick, scheduler::connection};
 use quern_grid::{
-    Flag,
-    measure::{BadReading, Connection, Readings},
-    needs::{Cover, Profile},
+    Flag, Score,
+    measure::{BadReading, Readings},
+    needs::{Cover, Memory, Profile},
 };
 use quern_primitives::{device::Class, ids::DeviceId, view::DeviceView};
-use quern_protocol::{
-    BenchmarkAnswer, Exchange, Hello, Line, Machine, Refusal, State, Unavailable,
-};
+use quern_protocol::{BenchmarkAnswer, Exchange, Hello, Machine, Refusal, State, Unavailable};
 use std::collections::VecDeque;
 
 /// How long a device has for a benchmark before its rate stays unknown, in milliseconds.
@@ -26,7 +28,18 @@ const BENCHMARK_EVERY_MS: u64 = 6 * 3_600_000;
 /// How long a device that did not answer a benchmark rightly waits for the next, in milliseconds.
 const BENCHMARK_AGAIN_MS: u64 = 3_600_000;
 
-/// Computed benchmarks that are kept.
+/// The least time from one benchmark of a device to the next, in milliseconds: each costs the
+/// masternode one of its own, so a device that changes all the time, or comes again and again, has no
+/// more of them.
+const BENCHMARK_PAUSE_MS: u64 = 60_000;
+
+/// How much of a benchmark's time is the way to the device and back, and not computing, at the most:
+/// one part of so many. The device has a hand in the round trip, for it may be slow to answer pings,
+/// and a lie about it gains it this much and no more. As a fast processor takes a third of a second,
+/// nobody within 15 milliseconds of the masternode loses anything by that.
+const WAY_PARTS: u64 = 20;
+
+/// Computed benchmarks that are kept until they are given out.
 const CHALLENGES_MAX: usize = 16;
 
 /// Figures of a device that were not believed, and are shown.
@@ -60,7 +73,7 @@ pub enum Measured {
         /// In what time, in milliseconds.
         ms: u64,
     },
-    /// The time to the device and back, in milliseconds.
+    /// The time to the device and back: the least of the last few pings, in milliseconds.
     RoundTrip {
         /// So long.
         ms: u64,
@@ -78,25 +91,24 @@ pub struct Challenge {
     pub fuel: u64,
 }
 
-/// Benchmarks that the masternode has computed.
+/// Benchmarks that the masternode has computed and nobody has got.
 #[derive(Default)]
 pub(super) struct Challenges {
-    latest: VecDeque<Challenge>,
+    ready: VecDeque<Challenge>,
     given: u64,
 }
 
 impl Challenges {
     pub(super) fn add(&mut self, challenge: Challenge) {
-        if self.latest.len() >= CHALLENGES_MAX {
-            self.latest.pop_front();
+        if self.ready.len() >= CHALLENGES_MAX {
+            self.ready.pop_front();
         }
-        self.latest.push_back(challenge);
+        self.ready.push_back(challenge);
     }
 
-    /// The one that was given out longest ago, and its number.
+    /// Takes one out, with its number.
     fn next(&mut self) -> Option<(u64, Challenge)> {
-        let challenge = self.latest.pop_front()?;
-        self.latest.push_back(challenge);
+        let challenge = self.ready.pop_front()?;
         self.given += 1;
         Some((self.given, challenge))
     }
@@ -127,10 +139,13 @@ pub(super) struct Telemetry {
     pub(super) bad: Vec<BadReading>,
     profile: Profile,
     benchmarking: Benchmarking,
+    /// It gets no benchmark before that.
+    rests_until: Tick,
 }
 
 impl Telemetry {
-    pub(super) fn told(view: &DeviceView, hello: &Hello) -> Self {
+    /// What a device told that says hello, of whose score the processor has that part.
+    pub(super) fn told(view: &DeviceView, hello: &Hello, processor: Score) -> Self {
         let device = &view.device;
         Self {
             software: String::from_utf8_lossy(&hello.software).into_owned(),
@@ -146,22 +161,28 @@ impl Telemetry {
                 has_gpu: hello.machine.gpu.is_some(),
                 classes: hello.engines.iter().map(|(class, _)| *class).collect(),
                 version: hello.version,
-                processor: quern_grid::Score::default(),
+                processor,
                 cover: Cover::default(),
+                memory: Memory::ANY,
             },
             benchmarking: Benchmarking::Due(Tick::default()),
+            rests_until: Tick::default(),
         }
     }
 
-    /// With what is known from an earlier connection.
+    /// With what is known from an earlier connection. On another machine, or where one was not
+    /// answered, a benchmark is due.
     pub(super) fn after(mut self, earlier: &Self) -> Self {
         self.state = earlier.state.clone();
         self.bad.clone_from(&earlier.bad);
         self.profile.connection = earlier.profile.connection;
-        self.profile.processor = earlier.profile.processor;
-        if let Benchmarking::Due(_) = earlier.benchmarking {
+        self.profile.memory = earlier.profile.memory;
+        if let Benchmarking::Due(_) = earlier.benchmarking
+            && self.machine == earlier.machine
+        {
             self.benchmarking = earlier.benchmarking;
         }
+        self.rests_until = earlier.rests_until;
         self
     }
 
@@ -178,11 +199,22 @@ impl Telemetry {
     }
 
     fn is_benchmark_due(&self, now: Tick) -> bool {
-        match self.benchmarking {
+        let is_due = match self.benchmarking {
             // One that was never answered is no reason to keep the device from work for another.
             Benchmarking::Runs { sent, .. } => now.since(sent) >= BENCHMARK_AGAIN_MS,
             Benchmarking::Due(due) => due <= now,
+        };
+        is_due && self.rests_until <= now
+    }
+
+    /// Takes over how the machine is. When its tasks are let have another part of the processor's time
+    /// than the last benchmark had, another is due, and what comes of one that runs tells nothing.
+    fn learn(&mut self, state: &State) {
+        let before = self.state.task_cpu_permille;
+        if before.is_some() && before != state.task_cpu_permille {
+            self.benchmarking = Benchmarking::Due(Tick::default());
         }
+        self.state = state.clone();
     }
 
     /// What the benchmark burned, and in how many milliseconds, if this answers it rightly.
@@ -246,10 +278,13 @@ impl Core {
         ]
         .map(|(flag, reason)| (flag, state.unavailable.contains(&reason)));
         let readings = readings(state);
-        let is_other = known.telemetry.profile.connection != readings.connection
+        let memory = state.task_memory_mib.map_or(Memory::ANY, Memory::of_device);
+        let profile = &known.telemetry.profile;
+        let is_other = (profile.connection, profile.memory) != (readings.connection, memory)
             || known.telemetry.state.unavailable != state.unavailable;
-        known.telemetry.state = state.clone();
+        known.telemetry.learn(state);
         known.telemetry.profile.connection = readings.connection;
+        known.telemetry.profile.memory = memory;
         known.telemetry.bad.clear();
         let bad = self.scheduler.fleet.tell(number, now, &readings);
         known.telemetry.doubt(bad);
@@ -290,11 +325,25 @@ impl Core {
             challenge,
             sent: now,
         };
+        known.telemetry.rests_until = now.plus_ms(BENCHMARK_PAUSE_MS);
+        self.owes_benchmark(now, device);
         Some(BenchmarkPlan {
             number,
             input: challenge.input,
             fuel: challenge.fuel,
         })
+    }
+
+    /// How fast a device's processor is, is not known until it has answered; till then it counts as
+    /// slow.
+    fn owes_benchmark(&mut self, now: Tick, device: DeviceId) {
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
+        };
+        let fleet = &mut self.scheduler.fleet;
+        fleet.owes_benchmark(known.number);
+        known.telemetry.profile.processor = fleet.processor(&device);
+        self.renew_profile(now, device);
     }
 
     fn benchmark_answered(&mut self, now: Tick, device: DeviceId, answer: &BenchmarkAnswer) {
@@ -307,18 +356,16 @@ impl Core {
         let number = known.number;
         let report = self.scheduler.fleet.report(number, now);
         let latency_ms = report.and_then(|report| report.vitals.latency_ms());
-        let ms = (took_ms as f64 - latency_ms.unwrap_or(0.0)).max(1.0);
+        let ms = computing_ms(took_ms, latency_ms.unwrap_or(0.0) as u64);
         let readings = Readings {
-            processor_rate: Some(fuel as f64 / ms),
+            processor_rate: Some(fuel as f64 / ms as f64),
             ..Readings::default()
         };
         let bad = self.scheduler.fleet.update(number, now, &readings);
         known.telemetry.doubt(bad);
-        if let Some(report) = self.scheduler.fleet.report(number, now) {
-            known.telemetry.profile.processor = report.parts.processor;
-        }
+        known.telemetry.profile.processor = self.scheduler.fleet.processor(&device);
         self.renew_profile(now, device);
-        self.news = true;
+        self.devices.look_again(device);
     }
 
     pub(super) fn measured(&mut self, now: Tick, device: &DeviceId, measured: Measured) {
@@ -344,7 +391,7 @@ impl Core {
         let telemetry = &mut known.telemetry;
         if std::mem::replace(&mut telemetry.bond, bond) != bond {
             telemetry.profile.cover = Cover::of_bond(bond.of_each());
-            self.news = true;
+            self.devices.look_again(device);
             self.renew_profile(now, device);
         }
     }
@@ -372,8 +419,8 @@ impl Core {
         profile.region = view.device.region;
         profile.hardware = view.device.hardware;
         let is_reviewed = self.scheduler.reviewed(number, view.device.last_review);
-        let quarantine = [(Flag::RepeatedFailures, view.quarantined)];
-        self.scheduler.fleet.set_flags(number, quarantine);
+        let history = self.history_of(view);
+        self.scheduler.remember(now, number, &history);
         self.news |= is_reviewed || is_other;
         if is_other || is_reviewed {
             self.renew_profile(now, view.id);
@@ -391,11 +438,17 @@ impl Core {
     }
 }
 
+/// The part of a benchmark's time in which the device computed; see [`WAY_PARTS`].
+fn computing_ms(took_ms: u64, round_trip_ms: u64) -> u64 {
+    let way_ms = round_trip_ms.min(took_ms / WAY_PARTS);
+    took_ms.saturating_sub(way_ms).max(1)
+}
+
 fn readings(state: &State) -> Readings {
     let mib = |mib: Option<u64>| mib.map(|mib| mib as f64 * 1.048_576);
     let tenths = |permille: Option<u16>| permille.map(|it| f64::from(it) / 10.0);
     Readings {
-        connection: state.line.map(connection),
+        connection: connection(state.line),
         free_ram_mb: mib(state.free_ram_mib),
         free_storage_mb: mib(state.free_storage_mib),
         free_cpu_percent: tenths(state.free_cpu_permille),
@@ -405,16 +458,5 @@ fn readings(state: &State) -> Readings {
             .temperature_decicelsius
             .map(|tenths| f64::from(tenths) / 10.0),
         ..Readings::default()
-    }
-}
-
-fn connection(line: Line) -> Connection {
-    match line {
-        Line::Fibre => Connection::Fibre,
-        Line::Cable => Connection::Cable,
-        Line::Dsl => Connection::Dsl,
-        Line::Satellite => Connection::Satellite,
-        Line::Mobile => Connection::Mobile,
-        Line::Other => Connection::Other,
     }
 }

@@ -57,8 +57,9 @@ impl Core {
         }
         // One that hands out nothing any more is not queued.
         if self.scheduler.dispatch.has_job(id) {
+            let replicas = usize::from(job.job.submission.agreement.replicas());
+            self.waking.opened(came.len().saturating_mul(replicas));
             job.enqueue(came, &mut self.scheduler, now);
-            self.news = true;
         }
         out.push(Effect::Changed { job: id });
     }
@@ -69,8 +70,7 @@ impl Core {
             return;
         };
         let terms = scheduler::terms(&active.job, active.seed());
-        let accounts = self.devices.connected_accounts() as u32;
-        self.scheduler.add_job(id, terms, accounts);
+        self.scheduler.add_job(id, terms);
         let tasks = active.unfinished().filter(|task| !active.lacks(*task));
         active.enqueue(tasks, &mut self.scheduler, now);
     }

@@ -1,18 +1,19 @@
 //! What devices ask, answered from core and vault.
 
-use super::{Command, Grid, state::Shared};
+use super::{Command, Grid};
 use crate::{
     core::{Bond, Event, Measured, Token},
     vault::Item,
 };
 use quern_jobs_api::ApiError;
 use quern_network::{Misbehaviour, ReplyToken, ServerEvent};
-use quern_primitives::{DeviceId, Digest, view::DeviceView};
+use quern_primitives::{DeviceId, Digest, JobId, TaskIndex, view::DeviceView};
 use quern_protocol::{
-    Content, Deliver, Exchange, Fetch, Hello, Output, Piece, Refusal, ReplicaId, Report, Request,
-    Response, Welcome, limits,
+    Content, Deliver, Exchange, Fetch, Hello, Mark, Output, Piece, Refusal, ReplicaId, Report,
+    Request, Response, Welcome, limits,
 };
-use quern_shards::keys::Courier;
+use quern_shards::{keys::Courier, manifest::ShardEntry};
+use rand::RngExt as _;
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -30,6 +31,10 @@ impl Grid {
         hello: Hello,
         reply: ReplyToken,
     ) {
+        if !reply.is_wanted() {
+            // It went away while it was looked up, and that was told already.
+            return;
+        }
         match (admit_found(found.as_ref()), found) {
             (Ok(()), Some((view, bond))) => {
                 let Ok(courier) = Courier::to(&view.device.sealing_key, &mut rand::rng()) else {
@@ -53,16 +58,22 @@ impl Grid {
                 }
                 tracing::info!(%device, software, "device is here");
                 let heartbeat_ms = limits::HEARTBEAT.as_millis() as u32;
-                self.transfers.welcomed(device, Instant::now());
                 reply.reply(Response::Welcome(Welcome { heartbeat_ms }));
             }
             (refusal, _) => {
                 let refusal = refusal.err().unwrap_or(Refusal::NotRegistered);
-                tracing::info!(%device, %refusal, "device is refused");
                 tokio::spawn(reply.dismiss(Response::Refused(refusal)));
-                if refusal == Refusal::NotRegistered {
-                    // It may have been here before its account retired it.
-                    self.step(Event::Retired { device });
+                match refusal {
+                    // It was here before its account retired it.
+                    Refusal::NotRegistered if self.core.is_known(&device) => {
+                        tracing::info!(%device, %refusal, "device is refused");
+                        self.step(Event::Retired { device });
+                    }
+                    // A key that anybody may have made up costs no line of the log.
+                    Refusal::NotRegistered => {
+                        tracing::debug!(%device, %refusal, "device is refused");
+                    }
+                    _ => tracing::info!(%device, %refusal, "device is refused"),
                 }
             }
         }
@@ -101,20 +112,12 @@ impl Grid {
                     tokio::spawn(reply.dismiss(Response::Refused(Refusal::NoHello)));
                 }
                 Request::Exchange(exchange) => {
-                    let measured = self.transfers.spoke(&device, Instant::now());
+                    let measured = self.transfers.round_trip(device, reply.round_trip());
                     self.measured(device, measured);
                     self.receive(device, exchange, reply);
                 }
-                Request::Fetch(fetch) => {
-                    let measured = self.transfers.fetch(device, &fetch, Instant::now());
-                    self.measured(device, measured);
-                    self.fetch(device, fetch, reply);
-                }
-                Request::Deliver(deliver) => {
-                    let measured = self.transfers.deliver(device, &deliver, Instant::now());
-                    self.measured(device, measured);
-                    self.deliver(device, deliver, reply);
-                }
+                Request::Fetch(fetch) => self.fetch(device, fetch, reply),
+                Request::Deliver(deliver) => self.deliver(device, deliver, reply),
             },
         }
     }
@@ -129,28 +132,6 @@ impl Grid {
         tracing::warn!(%device, %why, "device breaks the protocol and is kept out for a while");
         let server = self.server.clone();
         tokio::spawn(async move { server.block(device, MISBEHAVIOUR_BLOCK).await });
-    }
-
-    fn look_up(&self, device: DeviceId, hello: Hello, reply: ReplyToken) {
-        let shared = self.shared.clone();
-        tokio::spawn(async move {
-            match look_up(&shared, device).await {
-                Ok(found) => {
-                    let command = Command::LookedUp {
-                        device,
-                        found,
-                        hello,
-                        reply,
-                    };
-                    // An error says that the masternode stops.
-                    drop(shared.commands.send(command).await);
-                }
-                Err(error) => {
-                    tracing::warn!(%device, error = &error as &dyn std::error::Error, "cannot look a device up");
-                    reply.dismiss(Response::Refused(Refusal::Starting)).await;
-                }
-            }
-        });
     }
 
     /// Takes an exchange in. Results that were delivered in pieces are read first, beside the task
@@ -219,7 +200,7 @@ impl Grid {
         self.core.holds_replica(&device, id).then_some((id, bytes))
     }
 
-    fn fetch(&self, device: DeviceId, fetch: Fetch, reply: ReplyToken) {
+    fn fetch(&mut self, device: DeviceId, fetch: Fetch, reply: ReplyToken) {
         let (job, item) = match fetch.content {
             Content::Shard { job, task } if self.core.holds(&device, job, task) => {
                 (Some(job), Item::Shard(task))
@@ -230,21 +211,47 @@ impl Grid {
         let Some(job) = job else {
             return reply.reply(Response::Refused(Refusal::NotAssigned));
         };
+        let mark = draw_mark();
+        if let Content::Shard { job, task } = fetch.content {
+            let given = (self.shard_bytes(job, task, &fetch), mark);
+            let shard = (job, task);
+            let measured = self
+                .transfers
+                .fetch(device, shard, &fetch, given, Instant::now());
+            self.measured(device, measured);
+        }
         let vault = self.shared.vault.clone();
         tokio::task::spawn_blocking(move || {
             let total_bytes = vault.held(job, item);
             let bytes = vault.read(job, item, fetch.offset, fetch.length as usize);
             reply.reply(match bytes {
-                Ok(bytes) => Response::Piece(Piece { total_bytes, bytes }),
+                Ok(bytes) => Response::Piece(Piece {
+                    total_bytes,
+                    bytes,
+                    mark,
+                }),
                 Err(_) => Response::Refused(Refusal::NoSuchContent),
             });
         });
     }
 
-    fn deliver(&self, device: DeviceId, deliver: Deliver, reply: ReplyToken) {
+    /// How many bytes of a shard there are for a device that fetches a piece of it.
+    fn shard_bytes(&self, job: JobId, task: TaskIndex, fetch: &Fetch) -> u64 {
+        let context = self.shared.context(job);
+        let shard = context.as_ref().and_then(|it| it.manifest.shard(task));
+        let total = shard.map_or(0, ShardEntry::sealed_bytes);
+        total.saturating_sub(fetch.offset).min(fetch.length.into())
+    }
+
+    fn deliver(&mut self, device: DeviceId, deliver: Deliver, reply: ReplyToken) {
         let Some(given) = self.core.given(&device, deliver.id) else {
             return reply.reply(Response::Refused(Refusal::NotAssigned));
         };
+        let mark = draw_mark();
+        let measured = self
+            .transfers
+            .deliver(device, &deliver, mark, Instant::now());
+        self.measured(device, measured);
         let result_bytes_max = self
             .shared
             .job(deliver.id.job)
@@ -268,9 +275,15 @@ impl Grid {
             // A piece out of order is answered with what is here, and the device resumes.
             reply.reply(Response::Delivered {
                 received_bytes: vault.held(job, item),
+                mark,
             });
         });
     }
+}
+
+/// What goes with an answer to a piece.
+fn draw_mark() -> Mark {
+    Mark(rand::rng().random())
 }
 
 /// Whether the chain admits a device.
@@ -286,19 +299,6 @@ fn admit(view: Option<&DeviceView>) -> Result<(), Refusal> {
 /// The same of one that was looked up.
 fn admit_found(found: Option<&(Box<DeviceView>, Bond)>) -> Result<(), Refusal> {
     admit(found.map(|(view, _)| &**view))
-}
-
-/// What the chain says of a device, and what its account has bonded, as of the last finalised block.
-pub(super) async fn look_up(
-    shared: &Shared,
-    device: DeviceId,
-) -> Result<Option<(Box<DeviceView>, Bond)>, quern_ledger::ChainError> {
-    let state = shared.chain.at_finalised().await?;
-    let Some(view) = state.device(device).await? else {
-        return Ok(None);
-    };
-    let bond = state.bond_of(&view.device.account).await?;
-    Ok(Some((Box::new(view), bond)))
 }
 
 #[cfg(test)]

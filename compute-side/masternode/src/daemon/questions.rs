@@ -6,9 +6,10 @@ use quern_jobs_api::{
     TaskExplanation,
 };
 use quern_primitives::{DeviceId, JobId, TaskIndex};
+use std::time::{Duration, Instant};
 
 /// What is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Question {
     /// What keeps a job waiting.
     Job(JobId),
@@ -18,13 +19,13 @@ pub(crate) enum Question {
     Device(DeviceId),
     /// The grid at a glance.
     Grid,
-    /// Devices from a position on, by rank.
+    /// Devices from a position in the list of all on.
     Devices {
         /// The position, from 0.
         first: u32,
     },
-    /// How many devices have which fault rate.
-    Rates,
+    /// How many devices that meet what a job would ask for have which fault rate.
+    Rates(Asking),
     /// How many devices meet what a job would ask for.
     Matching(Asking),
 }
@@ -48,8 +49,32 @@ pub(crate) enum Reply {
     Matching(Matching),
 }
 
+/// An answer, and how long the core took for it.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    pub(crate) took: Duration,
+}
+
 /// Puts a question to the core.
-pub(crate) fn answer(core: &Core, now: Tick, question: &Question) -> Reply {
+pub(crate) fn answer(core: &mut Core, now: Tick, question: &Question) -> Answered {
+    let begun = Instant::now();
+    match question {
+        Question::Job(job) => core.asked_about(now, Some(*job)),
+        // Which of the others come first, or all of them.
+        Question::Task(..) | Question::Device(_) | Question::Grid | Question::Devices { .. } => {
+            core.asked_about(now, None);
+        }
+        Question::Rates(_) | Question::Matching(_) => {}
+    }
+    let reply = reply(core, now, question);
+    Answered {
+        reply,
+        took: begun.elapsed(),
+    }
+}
+
+fn reply(core: &Core, now: Tick, question: &Question) -> Reply {
     match question {
         Question::Job(job) => Reply::Job(core.explain_job(now, *job).map(Box::new)),
         Question::Task(job, task) => Reply::Task(core.explain_task(now, *job, *task).map(Box::new)),
@@ -58,7 +83,7 @@ pub(crate) fn answer(core: &Core, now: Tick, question: &Question) -> Reply {
         Question::Devices { first } => {
             Reply::Devices(core.grid_devices(now, *first, GRID_DEVICES_MAX))
         }
-        Question::Rates => Reply::Rates(core.grid_rates()),
+        Question::Rates(asking) => Reply::Rates(core.grid_rates(asking)),
         Question::Matching(asking) => Reply::Matching(core.grid_matching(asking)),
     }
 }

@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// What the parts of the daemon share.
 pub(crate) struct Shared {
@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) vault: Vault,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) benchmark: Option<Arc<Benchmark>>,
+    /// A permit for each benchmark that is still to be computed for devices.
+    pub(super) benchmarks_wanted: Semaphore,
     pub(super) contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
     pub(super) jobs: Mutex<BTreeMap<JobId, Job>>,
     /// Of each job that somebody watches, a count of its changes.

@@ -1,13 +1,20 @@
 //! How the grid and each of its devices stand.
 
 use crate::core::{Core, Tick, bonds, scheduler::needs};
-use quern_grid::needs::{Cover, Needs};
+use quern_grid::{
+    Flag,
+    needs::{Cover, Memory, Needs},
+};
 use quern_jobs_api::{
     Asking, Claimed, DEVICE_POOLS_MAX, DevicePool, DeviceState, FAULT_RATES, GRID_JOBS_MAX,
     GridState, JobInGrid, MachineFacts, Matching, Measured, ScoreParts,
 };
-use quern_protocol::{Line, Machine, State};
+use quern_primitives::device::Line;
+use quern_protocol::{Machine, State};
 use std::collections::BTreeSet;
+
+/// Flags that do not pass by themselves: a device that has one counts on no job.
+const LASTING: [Flag; 3] = [Flag::RepeatedFailures, Flag::Unbonded, Flag::Banned];
 
 impl Core {
     /// The grid at a glance.
@@ -31,68 +38,72 @@ impl Core {
             .collect();
         GridState {
             block: self.block,
-            devices: self.devices.connected().count() as u32,
+            devices: self.devices.connected_devices(),
             accounts: self.devices.connected_accounts() as u32,
             ranked: self.scheduler.fleet.ranking().len(),
             jobs,
         }
     }
 
-    /// Up to so many devices from a position on: those that are ranked by rank, then the others by
-    /// identity.
+    /// How many devices are connected and admitted.
+    pub fn connected_count(&self) -> u32 {
+        self.devices.connected_devices()
+    }
+
+    /// Up to so many devices from a position in the list of all that are known: those that are ranked by
+    /// rank, then the others.
     pub fn grid_devices(&self, now: Tick, first: u32, most: u32) -> Vec<DeviceState> {
-        let fleet = &self.scheduler.fleet;
-        let ranked = fleet.ranking().devices();
-        let is_ranked = |number: u32| fleet.rank_of(number).is_some();
-        let others = self
-            .devices
-            .all()
-            .map(|(_, known)| known.number)
-            .filter(|number| !is_ranked(*number));
-        ranked
-            // Since the last ranking it may be forgotten.
-            .filter(|number| is_ranked(*number))
-            .chain(others)
-            .skip(first as usize)
-            .take(most as usize)
+        let listed = self.scheduler.fleet.ranking().listed(first);
+        listed
             .filter_map(|number| self.device_state(now, number))
+            .take(most as usize)
             .collect()
     }
 
-    /// How many ranked devices have which fault rate, in sixtieths.
-    pub fn grid_rates(&self) -> Vec<u32> {
-        let fleet = &self.scheduler.fleet;
+    /// How many of the ranked devices that meet what a job would ask for have which fault rate, in
+    /// sixtieths.
+    pub fn grid_rates(&self, asking: &Asking) -> Vec<u32> {
+        let needs = needs_of(asking);
         let mut counts = vec![0; FAULT_RATES];
-        for number in fleet.ranking().devices() {
-            let rate = fleet.faults(number).map(|faults| faults.rate().sixtieths());
-            if let Some(count) = rate.and_then(|rate| counts.get_mut(usize::from(rate))) {
+        for rate in self.scheduler.fleet.ranking().rates(&needs) {
+            if let Some(count) = counts.get_mut(usize::from(rate.sixtieths())) {
                 *count += 1;
             }
         }
         counts
     }
 
-    /// How many of the connected devices meet what a job would ask for.
+    /// How many of the connected devices meet what a job would ask for, and may have something of it: now,
+    /// or when what is against them has passed.
     pub fn grid_matching(&self, asking: &Asking) -> Matching {
-        let gain = bonds::gain(asking.task, asking.agreement);
-        let needs = needs(&asking.preferences, asking.class, gain);
+        let needs = needs_of(asking);
         let any_bond = Needs {
             cover: Cover::default(),
             ..needs
         };
+        let any_memory = Needs {
+            memory: Memory::default(),
+            ..needs
+        };
         let mut matching = Matching {
-            bond: bonds::needed(gain),
+            bond: bonds::needed(bonds::gain(asking.task, asking.agreement)),
             ..Matching::default()
         };
         let mut accounts = BTreeSet::new();
         for (_, known) in self.devices.all().filter(|(_, known)| known.connected) {
             matching.of += 1;
+            let flags = self.scheduler.fleet.flags(known.number, self.latest);
+            if LASTING.into_iter().any(|flag| flags.has(flag)) {
+                continue;
+            }
             let traits = self.scheduler.fleet.traits(known.number);
             if needs.are_met_by(traits) {
                 matching.devices += 1;
                 accounts.insert(&known.account);
             } else if any_bond.are_met_by(traits) {
                 matching.short_of_bond += 1;
+            } else if any_memory.are_met_by(traits) {
+                matching.short_of_memory += 1;
             }
         }
         matching.accounts = accounts.len() as u32;
@@ -122,6 +133,7 @@ impl Core {
             .take(DEVICE_POOLS_MAX)
             .collect();
         Some(DeviceState {
+            position: fleet.ranking().position_of(number).unwrap_or_default(),
             device,
             account: account.clone(),
             connected: known.is_some_and(|known| known.connected),
@@ -158,6 +170,13 @@ impl Core {
     }
 }
 
+/// What a job would ask of devices, as the scheduler has it.
+fn needs_of(asking: &Asking) -> Needs {
+    let memory = Memory::for_task(asking.memory_bytes);
+    let gain = bonds::gain(asking.task, asking.agreement);
+    needs(&asking.preferences, asking.class, memory, gain)
+}
+
 fn facts(machine: &Machine) -> MachineFacts {
     let text = |text: &Option<Vec<u8>>| {
         let text = text.as_ref()?;
@@ -177,19 +196,21 @@ fn facts(machine: &Machine) -> MachineFacts {
 
 fn claimed(state: &State) -> Claimed {
     let tenths = |permille: Option<u16>| permille.map(|it| f64::from(it) / 10.0);
-    let line = |line: Line| match line {
-        Line::Fibre => "fibre",
-        Line::Cable => "cable",
-        Line::Dsl => "dsl",
-        Line::Satellite => "satellite",
-        Line::Mobile => "mobile",
-        Line::Other => "other",
+    let line = match state.line {
+        Line::Unknown => None,
+        Line::Fibre => Some("fibre"),
+        Line::Cable => Some("cable"),
+        Line::Dsl => Some("dsl"),
+        Line::Satellite => Some("satellite"),
+        Line::Mobile => Some("mobile"),
+        Line::Other => Some("other"),
     };
     Claimed {
-        line: state.line.map(|it| line(it).to_owned()),
+        line: line.map(str::to_owned),
         free_ram_mib: state.free_ram_mib,
         free_storage_mib: state.free_storage_mib,
         free_cpu_percent: tenths(state.free_cpu_permille),
+        task_memory_mib: state.task_memory_mib,
         battery_percent: tenths(state.battery_permille),
         is_charging: state.is_charging,
         temperature_celsius: state.temperature_decicelsius.map(|it| f64::from(it) / 10.0),

@@ -1,12 +1,12 @@
 //! Where one task stands, what keeps it waiting, and what happens next.
 
 use super::why::{ByRule, Why, step};
-use crate::core::{Core, Tick, job::ActiveJob, watch::Lapse};
+use crate::core::{Core, Tick, bonds, job::ActiveJob, watch::Lapse};
 use quern_grid::dispatch::ReplicaState;
 use quern_job_rules::tasks;
 use quern_jobs_api::{
-    Lateness, ReplicaExplanation, ReplicaStage, Rule, Step, StepKind, TaskExplanation, TaskStage,
-    WaitingFor,
+    Lateness, Reader, ReplicaExplanation, ReplicaStage, Rule, Sample, Step, StepKind,
+    TaskExplanation, TaskStage, WaitingFor,
 };
 use quern_primitives::{
     batch::Batch,
@@ -29,12 +29,19 @@ impl Core {
         let mut told = TaskExplanation {
             job: id,
             task,
+            bounty_max: bonds::bounty_max(&active.job),
+            expected_ms: self
+                .scheduler
+                .dispatch
+                .expected_ms(id)
+                .filter(|_| !is_closed),
             stage,
             missing: 0,
             replicas: vec![],
             verdict: None,
             batch: None,
             reasons: vec![],
+            devices: Sample::default(),
             next: vec![],
         };
         match is_closed {
@@ -167,9 +174,10 @@ impl Core {
             false => self.why_nothing_starts(active),
             true => Some(Why::Waits(WaitingFor::Upload)),
         };
-        told.reasons.extend(stopped.map(|why| why.reason()));
+        told.reasons
+            .extend(stopped.map(|why| why.reason(Reader::Owner)));
         if active.certain.contains_key(&told.task) {
-            told.reasons.push(Why::Certain.reason());
+            told.reasons.push(Why::Certain.reason(Reader::Owner));
         }
         let decided = active.certain_at(told.task, self.settings.certain_ms);
         let kind = StepKind::DecidedWithoutRest;
@@ -182,7 +190,8 @@ impl Core {
         let open = active.open(told.task);
         let accounts = open.map_or(0, |open| open.unopened.len());
         if accounts > 0 {
-            told.reasons.push(Why::Unopened { accounts }.reason());
+            told.reasons
+                .push(Why::Unopened { accounts }.reason(Reader::Owner));
         }
         let mut running = ByRule::default();
         for it in &told.replicas {
@@ -193,7 +202,7 @@ impl Core {
         told.reasons.extend(running.reasons());
         let mut states = told.replicas.iter().map(|it| it.state);
         if states.any(|state| state == ReplicaStage::Resting) {
-            told.reasons.push(Why::Resting.reason());
+            told.reasons.push(Why::Resting.reason(Reader::Owner));
         }
     }
 
@@ -201,7 +210,8 @@ impl Core {
     /// otherwise.
     fn tell_devices(&self, now: Tick, told: &mut TaskExplanation) {
         let scheduler = &self.scheduler;
-        let reasons = self.what_keeps_devices(now, told.job, Some(told.task));
+        let (reasons, devices) = self.what_keeps_devices(now, told.job, Some(told.task));
+        told.devices = devices;
         let is_spared = reasons.iter().any(|it| it.rule == Rule::OthersSooner);
         let spared = scheduler.dispatch.spares_until(told.job);
         let spared = spared.filter(|_| is_spared);
@@ -210,7 +220,8 @@ impl Core {
         let ranked = ranked.map(|at| step(now, at, StepKind::Ranked, None));
         told.next.extend(slow_too.into_iter().chain(ranked));
         if reasons.is_empty() {
-            told.reasons.push(Why::Waits(WaitingFor::Devices).reason());
+            told.reasons
+                .push(Why::Waits(WaitingFor::Devices).reason(Reader::Owner));
         }
         told.reasons.extend(reasons);
     }
@@ -227,11 +238,11 @@ impl Core {
         let mut batches = active.in_flight.iter().map(|(_, batch)| batch);
         if let Some((_, _, why)) = failed {
             told.stage = TaskStage::EndsJob;
-            told.reasons.push(Why::EndsJob(why).reason());
+            told.reasons.push(Why::EndsJob(why).reason(Reader::Owner));
         } else if let Some(verdict) = unsettled.find(|verdict| verdict.task == task) {
             told.stage = TaskStage::Decided;
             told.verdict = Some(verdict.clone());
-            told.reasons.push(Why::InNoBatch.reason());
+            told.reasons.push(Why::InNoBatch.reason(Reader::Owner));
             let batched = active.next_batch_at(&self.settings.settle);
             let kind = StepKind::Batched;
             told.next
@@ -240,7 +251,8 @@ impl Core {
             let sequence = batch.sequence;
             told.stage = TaskStage::Batched;
             told.batch = Some(sequence);
-            told.reasons.push(Why::InBatch { sequence }.reason());
+            told.reasons
+                .push(Why::InBatch { sequence }.reason(Reader::Owner));
             if active.sent > 0 {
                 let again = step(now, active.next_try, StepKind::SentAgain, None);
                 told.next.push(again);

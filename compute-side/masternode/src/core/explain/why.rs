@@ -2,14 +2,15 @@
 //! of each, here and nowhere else.
 //!
 //! The words of flags, of what a device lacks and of why the queues give it nothing are those of
-//! `quern_grid`, where these are decided.
+//! `quern_grid`, where these are decided. What can be done about a rule stands with the rules
+//! themselves ([`Rule::next`]).
 
 use crate::core::{Bond, Tick, bonds, impasse::Impasse};
 use quern_grid::{Flag, Withheld, measure::BadReading, needs::Lack};
-use quern_jobs_api::{REASON_DEVICES_MAX, Reason, Rule, Step, StepKind, WaitingFor};
+use quern_jobs_api::{REASON_DEVICES_MAX, Reader, Reason, Rule, Step, StepKind, WaitingFor};
 use quern_primitives::{
     amount::Amount,
-    ids::{BatchSequence, BlockNumber, DeviceId, ReplicaIndex},
+    ids::{BatchSequence, BlockNumber, DeviceId, ReplicaIndex, TaskIndex},
 };
 use std::{collections::BTreeMap, fmt};
 
@@ -19,7 +20,7 @@ pub(super) enum Why {
     /// What its owner is told of the job.
     Waits(WaitingFor),
     /// A task of the job cannot be settled.
-    JobFailed,
+    JobFailed { task: TaskIndex, why: Impasse },
     /// This task cannot be settled.
     EndsJob(Impasse),
     /// The owner cancelled the job, which is settled until that block.
@@ -45,7 +46,9 @@ pub(super) enum Why {
     /// Something keeps the device from any work.
     Flagged(Flag),
     /// The device holds as many tasks as it may.
-    HandsFull,
+    HandsFull { most: u8 },
+    /// The device gave a task back.
+    Pausing,
     /// The device computes a benchmark.
     Benchmarked,
     /// A note: a figure that the device told is not believed.
@@ -67,7 +70,7 @@ impl Why {
                 WaitingFor::Accounts { .. } => Rule::Accounts,
                 WaitingFor::Chain => Rule::Chain,
             },
-            Self::JobFailed | Self::EndsJob(_) => Rule::Failed,
+            Self::JobFailed { .. } | Self::EndsJob(_) => Rule::Failed,
             Self::Cancelled { .. } => Rule::Cancelled,
             Self::Deadline { .. } => Rule::Deadline,
             Self::Running => Rule::Running,
@@ -89,13 +92,15 @@ impl Why {
                 Flag::Unbonded => Rule::Unbonded,
                 Flag::Banned => Rule::Banned,
             },
-            Self::HandsFull => Rule::HandsFull,
+            Self::HandsFull { .. } => Rule::HandsFull,
+            Self::Pausing => Rule::Pausing,
             Self::Benchmarked => Rule::Benchmarked,
             Self::NotBelieved(_) => Rule::ReadingNotBelieved,
             Self::Withheld(withheld) => match withheld {
                 Withheld::NoJob => Rule::NoJob,
                 Withheld::NothingOpen => Rule::NothingOpen,
                 Withheld::NothingInPool => Rule::Pool,
+                Withheld::OtherLevel => Rule::Level,
                 Withheld::TouchedByAccount => Rule::Account,
                 Withheld::Excluded => Rule::FailedBefore,
                 Withheld::OtherLane => Rule::Lane,
@@ -112,6 +117,7 @@ impl Why {
                     Lack::Class => Rule::Class,
                     Lack::Version => Rule::Version,
                     Lack::Processor => Rule::Processor,
+                    Lack::Memory => Rule::Memory,
                     Lack::Bond => Rule::Bond,
                 },
             },
@@ -120,13 +126,15 @@ impl Why {
         }
     }
 
-    /// As it is told, about no device in particular.
-    pub(super) fn reason(&self) -> Reason {
+    /// As it is told to this reader, about no device in particular.
+    pub(super) fn reason(&self, reader: Reader) -> Reason {
+        let rule = self.rule();
         Reason {
-            rule: self.rule(),
+            rule,
             words: self.to_string(),
             devices: None,
             device_ids: vec![],
+            next: rule.next(reader).map(str::to_owned),
         }
     }
 }
@@ -134,32 +142,27 @@ impl Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Waits(WaitingFor::Upload) => f.write_str(
-                "parts of the job are not uploaded yet; `quern job resume` goes on",
-            ),
+            Self::Waits(WaitingFor::Upload) => {
+                f.write_str("parts of the job are not uploaded yet; `quern job resume` goes on")
+            }
             Self::Waits(WaitingFor::Devices) => f.write_str("no device is connected"),
+            Self::Waits(WaitingFor::Accounts { needed: 1, .. }) => {
+                f.write_str("no device is connected that the job could go to")
+            }
             Self::Waits(WaitingFor::Accounts { connected, needed }) => write!(
                 f,
-                "each task needs devices of {needed} accounts, and {connected} have one connected"
+                "each task needs devices of {needed} accounts, and {connected} have one \
+                 connected that the job could go to"
             ),
             Self::Waits(WaitingFor::Chain) => f.write_str(
                 "what there is to decide is decided; the chain has not finalised the last batch",
             ),
-            Self::JobFailed => {
-                f.write_str("one of the job's tasks cannot be settled; the job ends")
-            }
-            Self::EndsJob(Impasse::Program(_)) => f.write_str(
-                "the devices agree that the program fails on it; the job ends, and `quern job show` \
-                 says how",
+            Self::JobFailed { task, why } => write!(
+                f,
+                "task {task} of the job cannot be settled, and the job ends: {}",
+                why.words()
             ),
-            Self::EndsJob(Impasse::Undecided) => f.write_str(
-                "no answer has a majority, and none would get one from as many devices as a task \
-                 may have; the job ends",
-            ),
-            Self::EndsJob(Impasse::Unopened) => f.write_str(
-                "what it reads opens on no device: its input or the job's key is wrong; the job ends, \
-                 so prepare the input anew and submit it as a new job",
-            ),
+            Self::EndsJob(why) => write!(f, "{}; the job ends", why.words()),
             Self::Cancelled { until } => write!(
                 f,
                 "its owner cancelled the job: nothing more is given out, and what is finished is \
@@ -196,7 +199,17 @@ impl fmt::Display for Why {
                 "its verdict is in batch {sequence}, which the chain has not finalised yet"
             ),
             Self::Flagged(flag) => flag.fmt(f),
-            Self::HandsFull => f.write_str("the device holds as many tasks as it may"),
+            Self::HandsFull { most: 1 } => f.write_str(
+                "the device holds one task, and after a fault it may hold no more until it has \
+                 completed one",
+            ),
+            Self::HandsFull { most } => {
+                write!(f, "the device holds {most} tasks, as many as it may")
+            }
+            Self::Pausing => f.write_str(
+                "the device gave a task back, or came back without it, and pauses; each time twice as \
+                 long, until an answer of it is accepted",
+            ),
             Self::Benchmarked => f.write_str("the device computes a benchmark first"),
             Self::NotBelieved(bad) => bad.fmt(f),
             Self::Withheld(withheld) => withheld.fmt(f),
@@ -208,14 +221,14 @@ impl fmt::Display for Why {
     }
 }
 
-/// What keeps devices from something, by rule.
+/// What keeps devices from something, by rule, as its owner is told.
 #[derive(Default)]
 pub(super) struct ByRule(BTreeMap<Rule, Reason>);
 
 impl ByRule {
     pub(super) fn add(&mut self, why: &Why, device: DeviceId) {
         let rule = self.0.entry(why.rule());
-        let reason = rule.or_insert_with(|| why.reason());
+        let reason = rule.or_insert_with(|| why.reason(Reader::Owner));
         reason.devices = Some(reason.devices.unwrap_or(0).saturating_add(1));
         if reason.device_ids.len() < REASON_DEVICES_MAX {
             reason.device_ids.push(device);
@@ -245,6 +258,7 @@ pub(super) fn step(now: Tick, at: Tick, kind: StepKind, replica: Option<ReplicaI
         StepKind::Batched => "its verdict goes into a batch, at the latest",
         StepKind::SentAgain => "the batch is sent again, if the chain has not counted it before",
         StepKind::WaitEnds => "its wait after faults is over, and it may take one task",
+        StepKind::PauseEnds => "its pause is over, and it may take tasks",
         StepKind::Other => "something happens",
     };
     Step {

@@ -179,6 +179,50 @@ fn a_program_that_fails_on_the_trusted_device_too_ends_the_job_and_blames_nobody
 }
 
 #[test]
+fn where_two_answers_differ_the_trusted_device_is_asked_before_an_honest_one_is_outvoted() {
+    for dies in [false, true] {
+        let mut world = World::new(1, MAJORITY, &[]);
+        let honest = world.join(1, Habit::Honest);
+        let liar = world.join(2, Habit::Lies(99));
+        let colluder = world.join(4, Habit::Lies(99));
+        let trusted = join_trusted(&mut world, 3, Habit::Honest);
+        for worker in [liar, honest] {
+            world.ask(worker, 1);
+            world.report(worker);
+        }
+        if dies {
+            restart(&mut world);
+        }
+        world.ask(colluder, 1);
+        assert_eq!(world.workers[colluder].in_hand, []);
+        world.ask(trusted, 1);
+        world.report(trusted);
+        assert_eq!(
+            findings(&world),
+            [Finding::Incorrect, Finding::Accepted, Finding::Accepted]
+        );
+    }
+}
+
+#[test]
+fn what_is_added_because_answers_differ_is_for_the_trusted_device_first() {
+    let mut world = World::new(1, MAJORITY, &[1]);
+    world.join(2, Habit::Lies(98));
+    world.join(4, Habit::Lies(99));
+    let other = world.join(5, Habit::Honest);
+    let trusted = join_trusted(&mut world, 3, Habit::Honest);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    (0..3).for_each(|worker| world.report(worker));
+    world.ask(other, 1);
+    assert_eq!(world.workers[other].in_hand, []);
+    world.ask(trusted, 1);
+    assert_eq!(world.workers[trusted].in_hand.len(), 1);
+    assert_eq!(findings(&world), []);
+}
+
+#[test]
 fn whenever_the_masternode_dies_what_failed_is_tried_on_the_trusted_device_next() {
     for written in 0..3 {
         let mut world = World::new(1, Agreement::Single, &[]);

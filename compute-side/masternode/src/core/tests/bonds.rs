@@ -125,6 +125,7 @@ fn an_owner_is_told_how_many_devices_have_too_small_a_bond() {
             class: Class::Pinned,
             agreement: Agreement::Single,
             task,
+            memory_bytes: 0,
         })
     };
     let task = Tariff::of_job(&world.ledger.job).unwrap().task_cap();

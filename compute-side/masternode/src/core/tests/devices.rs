@@ -51,6 +51,8 @@ fn a_device_that_forgot_its_task_gives_it_back_at_once() {
     world.hello(0);
     assert_eq!(released(&world, ReleaseCause::Forgotten), 1);
     world.ask(0, 1);
+    assert!(world.workers[0].in_hand.is_empty(), "it pauses");
+    world.wait(1_000);
     assert_eq!(
         world.workers[0].in_hand.len(),
         1,

@@ -4,9 +4,11 @@
 use super::world::{DEADLINE, Habit, JOB, MAJORITY, World};
 use crate::core::{Challenge, Event};
 use quern_jobs_api::{
-    Lateness, REASON_DEVICES_MAX, Reason, ReplicaStage, Rule, StepKind, TaskExplanation, TaskStage,
+    Lateness, REASON_DEVICES_MAX, Reason, ReplicaStage, Rule, Sample, StepKind, TaskExplanation,
+    TaskStage,
 };
 use quern_primitives::{
+    amount::BYTECHIP,
     ids::{DeviceId, JobId, TaskIndex},
     job::{Agreement, Preferences},
 };
@@ -50,6 +52,11 @@ fn wait_alive(world: &mut World, seconds: u64, alive: &[usize]) {
 
 /// Has a device compute a benchmark in so long.
 fn benchmark(world: &mut World, worker: usize, ms: u64) {
+    world.feed(Event::Challenge(Challenge {
+        input: [1; 16],
+        output: [2; 8],
+        fuel: 1_000_000_000,
+    }));
     world.ask(worker, 1);
     let plan = world.workers[worker].answers.last().unwrap().benchmark;
     world.wait(ms);
@@ -169,6 +176,8 @@ fn a_device_with_two_in_hand_or_in_use_is_kept_from_every_task() {
     let told = explained(&world, 4);
     assert_eq!(rules(&told.reasons), [Rule::InUse, Rule::HandsFull]);
     assert_eq!(kept(&world, &told.reasons, Rule::HandsFull), [0]);
+    let full = &told.reasons[1].words;
+    assert!(full.contains("holds 2 tasks, as many as it may"), "{full}");
     assert_eq!(kept(&world, &told.reasons, Rule::InUse), [1]);
 }
 
@@ -190,6 +199,8 @@ fn a_device_that_lacks_what_the_job_asks_for_is_named() {
 fn a_device_of_another_lane_waits_until_the_replica_is_for_all() {
     let accounts: Vec<u8> = (1..=24).collect();
     let mut world = World::new(1, MAJORITY, &accounts);
+    // There are lanes once so many accounts are ranked.
+    world.wait(1_000);
     let told = explained(&world, 0);
     assert_eq!(rules(&told.reasons), [Rule::NotAsked]);
     let reason = &told.reasons[0];
@@ -210,14 +221,10 @@ fn a_device_of_another_lane_waits_until_the_replica_is_for_all() {
 #[test]
 fn slow_devices_are_spared_while_the_others_have_it_sooner() {
     let mut world = World::new(1, Agreement::Single, &[1, 2, 3]);
-    world.feed(Event::Challenge(Challenge {
-        input: [1; 16],
-        output: [2; 8],
-        fuel: 1_000_000_000,
-    }));
     benchmark(&mut world, 0, 1_000);
     benchmark(&mut world, 1, 50);
     world.wait(1_500);
+    world.core.asked_about(world.now, Some(JOB));
     let told = explained(&world, 0);
     let slow = kept(&world, &told.reasons, Rule::OthersSooner);
     assert!(slow.contains(&0) && !slow.contains(&1), "{told:?}");
@@ -247,6 +254,57 @@ fn a_device_that_waits_after_faults_is_told_until_when() {
     let device = world.core.explain_device(world.now, &device).unwrap();
     let waits = device.next.iter().find(|it| it.step == StepKind::WaitEnds);
     assert_eq!(waits.unwrap().in_s, 600);
+}
+
+#[test]
+fn a_device_that_may_hold_one_task_after_a_fault_is_told_so() {
+    let mut world = World::new(20, MAJORITY, &[1, 2, 3]);
+    world.workers[2].habit = Habit::Lies(99);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    (0..3).for_each(|worker| world.report(worker));
+    world.ask(2, 2);
+    assert_eq!(world.workers[2].in_hand.len(), 1);
+    let device = world.workers[2].id();
+    let device = world.core.explain_device(world.now, &device).unwrap();
+    assert_eq!(device.reasons[0].rule, Rule::HandsFull);
+    let words = &device.reasons[0].words;
+    assert!(
+        words.contains("holds one task, and after a fault"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_task_is_told_with_its_bounty_and_how_long_it_is_expected_to_take() {
+    let mut world = World::new(2, Agreement::Single, &[1]);
+    let told = explained(&world, 0);
+    // Two billion units of fuel at 0.01 BC for each billion, of which seven tenths are the workers'.
+    assert_eq!(told.bounty_max, BYTECHIP / 100 * 2 / 10 * 7);
+    assert_eq!(told.expected_ms, Some(400), "as on a slow desktop");
+    benchmark(&mut world, 0, 50);
+    world.wait(1_500);
+    world.core.asked_about(world.now, Some(JOB));
+    assert_eq!(explained(&world, 0).expected_ms, Some(100));
+    world.ask(0, 1);
+    world.report(0);
+    let told = explained(&world, 0);
+    assert_eq!((told.stage, told.expected_ms), (TaskStage::Decided, None));
+}
+
+#[test]
+fn of_many_devices_a_sample_is_looked_at_and_it_is_said_how_many() {
+    let accounts: Vec<u8> = (1..=9).collect();
+    let world = World::new(1, MAJORITY, &accounts);
+    let told = explained(&world, 0);
+    let sample = Sample {
+        looked_at: 9,
+        connected: 9,
+    };
+    assert_eq!((told.devices, told.reasons[0].devices), (sample, Some(9)));
+    let told = explained(&World::new(1, MAJORITY, &[]), 0);
+    assert_eq!(told.devices, Sample::default());
 }
 
 #[test]
@@ -382,7 +440,7 @@ fn a_task_that_ends_its_job_says_so_and_so_do_the_others() {
         assert_eq!(rules(&told.reasons), [Rule::Failed]);
     }
     assert!(failed.reasons[0].words.contains("the program fails"));
-    assert!(other.reasons[0].words.contains("one of the job's tasks"));
+    assert!(other.reasons[0].words.contains("task 0 of the job"));
 }
 
 #[test]

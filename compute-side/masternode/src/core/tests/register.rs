@@ -123,3 +123,40 @@ fn nobody_goes_for_another_one_while_all_are_connected_or_it_could_not_be_served
     world.hello(refused);
     assert!(!is_known(&world, 0) && is_known(&world, refused));
 }
+
+#[test]
+fn identities_that_change_every_minute_find_no_more_room_and_crowd_out_nobody_who_is_here() {
+    let mut world = with_room_for(4, &[1, 2]);
+    let honest = [0, 1].map(|worker| world.workers[worker].id());
+    for account in 10..40 {
+        // It takes a task with it, and comes back under another name and for another account.
+        let passing = world.join(account, Habit::Honest);
+        assert!(world.core.is_known(&world.workers[passing].id()));
+        world.ask(passing, 1);
+        let device = world.workers[passing].id();
+        world.feed(Event::Gone { device });
+        for _ in 0..12 {
+            world.wait(5_000);
+            (0..2).for_each(|worker| {
+                world.ask(worker, 0);
+            });
+        }
+        assert!(world.core.known_devices() <= 4);
+        assert!(honest.iter().all(|device| world.core.is_here(device)));
+    }
+    for _ in 0..40 {
+        for worker in 0..2 {
+            world.ask(worker, 1);
+            if !world.workers[worker].in_hand.is_empty() {
+                world.report(worker);
+            }
+        }
+        world.wait(5_000);
+    }
+    world.next_block();
+    assert!(
+        !world.ledger.job.state.is_open(),
+        "the honest ones did it all"
+    );
+    world.check_money();
+}

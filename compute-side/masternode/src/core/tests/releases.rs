@@ -3,6 +3,7 @@
 
 use super::world::{JOB, MAJORITY, World};
 use crate::core::{Entry, Event, PlannedAssignment, ReleaseCause};
+use quern_jobs_api::{Rule, StepKind};
 use quern_primitives::job::Agreement;
 use quern_protocol::HandBackReason;
 
@@ -80,15 +81,59 @@ fn what_one_device_gives_back_counts_for_no_other_device_and_no_other_task() {
         world.ask(1, 1);
         assert_eq!(world.workers[1].in_hand[0].id.task, 0);
         world.hand_back(1, HandBackReason::Stopping);
+        // Both pause.
+        world.wait(2_000);
     }
     assert_eq!(released(&world, ReleaseCause::HandedBackOften), 0);
     world.ask(0, 1);
     world.hand_back(0, HandBackReason::Stopping);
     assert_eq!(released(&world, ReleaseCause::HandedBackOften), 1);
+    world.wait(4_000);
     world.ask(0, 1);
     assert_eq!(world.workers[0].in_hand[0].id.task, 1);
     world.ask(1, 1);
     assert_eq!(world.workers[1].in_hand[0].id.task, 0);
+}
+
+#[test]
+fn a_device_pauses_twice_as_long_each_time_it_gives_a_task_back_until_an_answer_is_accepted() {
+    let mut world = World::new(9, Agreement::Single, &[1]);
+    let device = world.workers[0].id();
+    world.ask(0, 1);
+    for pause_s in [1, 2, 4, 8] {
+        world.hand_back(0, HandBackReason::NoRoom);
+        let told = world.core.explain_device(world.now, &device).unwrap();
+        assert_eq!(told.reasons[0].rule, Rule::Pausing);
+        let ends = told.next.iter().find(|it| it.step == StepKind::PauseEnds);
+        assert_eq!(ends.unwrap().in_s, pause_s);
+        world.wait(1_000 * pause_s - 1);
+        world.ask(0, 1);
+        assert!(world.workers[0].in_hand.is_empty(), "{pause_s}");
+        world.wait(1);
+        assert_eq!(world.workers[0].in_hand.len(), 1, "{pause_s}");
+    }
+    world.report(0);
+    world.ask(0, 1);
+    world.hand_back(0, HandBackReason::NoRoom);
+    world.ask(0, 1);
+    assert!(world.workers[0].in_hand.is_empty());
+    world.wait(1_000);
+    assert_eq!(world.workers[0].in_hand.len(), 1, "a second again");
+}
+
+#[test]
+fn a_device_that_takes_and_gives_back_all_the_time_costs_few_entries_of_the_log() {
+    let mut world = World::new(200, Agreement::Single, &[1]);
+    for _ in 0..2 * 3_600 {
+        world.ask(0, 2);
+        world.hand_back(0, HandBackReason::Stopping);
+        world.wait(500);
+    }
+    let device = world.workers[0].id();
+    assert!(world.core.is_here(&device));
+    // Within an hour: two after each pause, of which soon none is shorter than five minutes.
+    let times = world.count(|entry| matches!(entry, Entry::Released { .. }));
+    assert!((20..=40).contains(&times), "{times}");
 }
 
 #[test]
@@ -145,6 +190,7 @@ fn a_failure_to_hand_out_that_is_told_late_takes_nothing_from_who_got_the_replic
     world.ask(0, 1);
     let first = world.workers[0].in_hand[0];
     world.hand_back(0, HandBackReason::Stopping);
+    world.wait(1_000);
     world.ask(0, 1);
     let device = world.workers[0].id();
     world.feed(Event::Withheld {

@@ -1,8 +1,8 @@
 //! The scheduler at work: who is asked, who is not, and who is asked as well.
 
 use super::world::{Habit, JOB, MAJORITY, World};
-use crate::core::{Challenge, Entry, Event, Measured};
-use quern_jobs_api::{Asking, TaskStage};
+use crate::core::{Challenge, Entry, Event};
+use quern_jobs_api::{Asking, TaskStage, WaitingFor};
 use quern_primitives::{
     device::Class,
     job::{Agreement, Preferences},
@@ -32,6 +32,7 @@ fn state(unavailable: &[Unavailable]) -> Exchange {
 
 /// Has a device compute a benchmark in so long.
 fn benchmark(world: &mut World, worker: usize, ms: u64) {
+    world.feed(Event::Challenge(CHALLENGE));
     world.ask(worker, 1);
     let plan = world.workers[worker].answers.last().unwrap().benchmark;
     world.wait(ms);
@@ -78,7 +79,6 @@ fn wait_alive(world: &mut World, ms: u64, alive: &[usize]) {
 fn a_task_whose_device_is_stale_is_given_to_another_one_as_well() {
     let mut world = World::new(1, Agreement::Single, &[1, 2]);
     // Where no speed is known, nobody knows how long a task should take.
-    world.feed(Event::Challenge(CHALLENGE));
     benchmark(&mut world, 0, 100);
     world.ask(0, 1);
     let stale_ms = world.settings.tuning.stale_ms_min.max(60_000);
@@ -105,7 +105,6 @@ fn a_task_whose_device_is_stale_is_given_to_another_one_as_well() {
 #[test]
 fn a_replica_without_a_step_forward_has_its_device_asked_again() {
     let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
-    world.feed(Event::Challenge(CHALLENGE));
     benchmark(&mut world, 0, 100);
     world.ask(0, 1);
     let given = world.workers[0].names()[0];
@@ -128,7 +127,6 @@ fn a_replica_without_a_step_forward_has_its_device_asked_again() {
 #[test]
 fn near_the_end_an_idle_device_that_is_faster_computes_what_a_slow_one_has() {
     let mut world = World::new(1, Agreement::Single, &[1, 2, 3]);
-    world.feed(Event::Challenge(CHALLENGE));
     benchmark(&mut world, 0, 10_000);
     benchmark(&mut world, 1, 100);
     assert_eq!(
@@ -177,20 +175,6 @@ fn only_the_right_answer_to_a_benchmark_tells_how_fast_a_processor_is() {
         1,
         "it gets work all the same"
     );
-
-    let mut world = World::new(4, Agreement::Single, &[1]);
-    world.feed(Event::Challenge(CHALLENGE));
-    let device = world.workers[0].id();
-    let measured = Measured::RoundTrip { ms: 20 };
-    world.feed(Event::Measured { device, measured });
-    benchmark(&mut world, 0, 120);
-    assert_eq!(
-        rate(&world, 0),
-        Some(10_000_000),
-        "the round trip is not computing"
-    );
-    world.ask(0, 1);
-    assert_eq!(world.workers[0].in_hand.len(), 1);
 }
 
 #[test]
@@ -237,6 +221,8 @@ fn a_device_in_quarantine_gets_nothing_until_it_is_reviewed() {
     let view = |world: &World, quarantined, last_review| {
         let mut view = world.view(0);
         view.quarantined = quarantined;
+        // Eleven faults, and the newest task accepted.
+        view.device.history.failed = if quarantined { 0x7ff << 1 } else { 0 };
         view.device.last_review = last_review;
         view
     };
@@ -262,13 +248,14 @@ fn a_job_for_verified_devices_waits_for_one_and_says_so() {
     world.ask(0, 1);
     assert!(world.workers[0].in_hand.is_empty());
     let job = world.core.explain_job(world.now, JOB).unwrap();
-    assert_eq!(rules(&job.reasons), ["trusted"]);
+    assert_eq!(rules(&job.reasons), ["trusted", "accounts"]);
     let matching = |world: &World| {
         let asking = Asking {
             preferences: world.ledger.job.submission.preferences,
             class: Class::Pinned,
             agreement: Agreement::Single,
             task: 0,
+            memory_bytes: 0,
         };
         world.core.grid_matching(&asking).devices
     };
@@ -313,7 +300,6 @@ fn a_device_that_answers_wrongly_has_less_in_hand_then_waits() {
 #[test]
 fn devices_are_ranked_by_what_was_measured_and_winners_stand_higher() {
     let mut world = World::new(4, MAJORITY, &[1, 2, 3]);
-    world.feed(Event::Challenge(CHALLENGE));
     for (worker, ms) in [(0, 400), (1, 100), (2, 200)] {
         benchmark(&mut world, worker, ms);
     }
@@ -332,7 +318,18 @@ fn devices_are_ranked_by_what_was_measured_and_winners_stand_higher() {
     });
     world.wait(1_000);
     assert_eq!(ranks(&world), [3, 1, 2]);
-    assert_eq!(world.core.grid_rates()[0], 3);
+    let asking = |trusted| Asking {
+        preferences: Preferences {
+            trusted,
+            ..Preferences::default()
+        },
+        class: Class::Pinned,
+        agreement: Agreement::Single,
+        task: 0,
+        memory_bytes: 0,
+    };
+    assert_eq!(world.core.grid_rates(&asking(false))[0], 3);
+    assert_eq!(world.core.grid_rates(&asking(true))[0], 0);
     let slowest = world.workers[0].id();
     world.feed(Event::Lottery {
         winners: [slowest].into(),
@@ -361,6 +358,33 @@ fn a_job_without_devices_says_so() {
     assert_eq!(rules(&explained.reasons), ["accounts"]);
     let grid = world.core.grid_state(world.now);
     assert_eq!((grid.devices, grid.jobs.len()), (2, 1));
+}
+
+#[test]
+fn a_job_for_few_of_many_accounts_has_no_lanes_and_says_when_there_are_too_few() {
+    let accounts: Vec<u8> = (1..=30).collect();
+    let mut world = World::new(2, MAJORITY, &accounts);
+    world.ledger.job.submission.preferences.trusted = true;
+    world.begin_anew();
+    for worker in 0..30 {
+        world.workers[worker].trusted = worker < 2;
+        world.hello(worker);
+    }
+    world.wait(1_000);
+    let waits_for = |world: &World| world.core.status(JOB).unwrap().waiting_for;
+    let too_few = WaitingFor::Accounts {
+        connected: 2,
+        needed: 3,
+    };
+    assert_eq!(waits_for(&world), Some(too_few));
+    world.workers[2].trusted = true;
+    world.hello(2);
+    world.wait(1_000);
+    assert_eq!(waits_for(&world), None);
+    for worker in 0..3 {
+        world.ask(worker, 2);
+        assert_eq!(world.workers[worker].in_hand.len(), 2, "{worker}");
+    }
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! Who of those that wait gets a replica that opens, and how many are tried for it.
+
+use super::world::{Habit, MAJORITY, World};
+use crate::core::{Event, Measured};
+use quern_primitives::{ids::DeviceId, job::Agreement};
+use quern_protocol::HandBackReason;
+
+/// One task, which the first device has; and two more devices, the one with the lower key first.
+fn scarce() -> (World, [usize; 2]) {
+    let mut world = World::new(1, Agreement::Single, &[1]);
+    world.ask(0, 1);
+    let mut others = [2, 3].map(|account| world.join(account, Habit::Honest));
+    others.sort_by_key(|worker| world.workers[*worker].id());
+    (world, others)
+}
+
+fn hands(world: &World, workers: [usize; 2]) -> [usize; 2] {
+    workers.map(|worker| world.workers[worker].in_hand.len())
+}
+
+#[test]
+fn of_those_that_wait_the_one_that_is_ranked_higher_gets_it_and_not_the_lower_key() {
+    let (mut world, [low, high]) = scarce();
+    let device: DeviceId = world.workers[high].id();
+    for measured in [
+        Measured::Down {
+            bytes: 100_000_000,
+            ms: 1_000,
+        },
+        Measured::Up {
+            bytes: 100_000_000,
+            ms: 1_000,
+        },
+    ] {
+        world.feed(Event::Measured { device, measured });
+    }
+    world.wait(1_000);
+    world.ask(low, 1);
+    world.ask(high, 1);
+    world.hand_back(0, HandBackReason::Stopping);
+    assert_eq!(hands(&world, [low, high]), [0, 1]);
+}
+
+#[test]
+fn of_those_that_are_not_ranked_the_one_that_waits_longer_gets_it_and_not_the_lower_key() {
+    let (mut world, [low, high]) = scarce();
+    world.ask(high, 1);
+    world.ask(low, 1);
+    world.hand_back(0, HandBackReason::Stopping);
+    assert_eq!(hands(&world, [low, high]), [0, 1]);
+}
+
+#[test]
+fn for_one_replica_that_opens_one_device_is_tried() {
+    let mut world = World::new(1, Agreement::Single, &[1]);
+    world.ask(0, 1);
+    for account in 2..40 {
+        let worker = world.join(account, Habit::Honest);
+        world.ask(worker, 1);
+    }
+    let before = world.core.scheduler.pulls;
+    world.hand_back(0, HandBackReason::Stopping);
+    assert_eq!(world.core.scheduler.pulls - before, 1);
+    assert_eq!(world.workers[1].in_hand.len(), 1);
+}
+
+#[test]
+fn who_got_nothing_is_not_tried_again_at_once() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2]);
+    world.ask(0, 1);
+    let before = world.core.scheduler.pulls;
+    for _ in 0..5 {
+        world.ask(1, 1);
+    }
+    assert_eq!(world.core.scheduler.pulls - before, 1);
+    world.wait(100);
+    world.ask(1, 1);
+    assert_eq!(world.core.scheduler.pulls - before, 2);
+}
+
+#[test]
+fn what_many_may_not_have_is_offered_to_some_of_them_at_a_time() {
+    let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    // Their account has a replica already, that of the last has not.
+    for account in std::iter::repeat_n(1, 80).chain([4]) {
+        let worker = world.join(account, Habit::Honest);
+        world.ask(worker, 1);
+    }
+    let before = world.core.scheduler.pulls;
+    world.hand_back(1, HandBackReason::Stopping);
+    assert_eq!(world.core.scheduler.pulls - before, 64);
+    let last = world.workers.len() - 1;
+    assert!(world.workers[last].in_hand.is_empty());
+    world.wait(100);
+    assert_eq!(world.workers[last].in_hand.len(), 1);
+    assert_eq!(world.core.scheduler.pulls - before, 81);
+}
