@@ -111,6 +111,11 @@ pub enum ApiError {
         "this masternode does not know the device; its worker must run and be connected here: `quern-worker run`"
     )]
     UnknownDevice,
+    /// As many questions about the grid wait for an answer as may, over the connection or in all.
+    #[error(
+        "as many questions wait for an answer as may; ask again in a moment, or when yours are answered"
+    )]
+    Busy,
     /// The masternode's disk is full or broken.
     #[error("the masternode cannot store more; try again later")]
     Storage,
@@ -144,6 +149,7 @@ impl ApiError {
             Self::NotOwner => 1019,
             Self::NoRoom { .. } => 1020,
             Self::UnknownDevice => 1021,
+            Self::Busy => 1022,
         }
     }
 }

@@ -1,22 +1,28 @@
 //! Why something waits: the rules that keep a job, a task or a device waiting, and what happens next.
 //!
-//! A rule has a name that stays the same ([`Rule`]) and words that may change ([`Reason::words`]).
-//! So does what happens next ([`StepKind`], [`Step::words`]). All of it is what the scheduler itself
-//! decides by at the moment it is asked.
+//! A rule has a name that stays the same ([`Rule`]) and words that may change ([`Reason::words`]), and
+//! beside it stands what can be done about it ([`Reason::next`]). What happens next by itself has a name
+//! and words too ([`StepKind`], [`Step::words`]). All of it is what the scheduler itself decides by at
+//! the moment it is asked.
 //!
 //! A verdict is told as receipt files tell it: who was found to have done what, and what each is paid.
 //! Of the answer it has the keyed hash, the length and the fuel.
 
 use crate::{DeviceState, JobStatus};
 use quern_primitives::{
+    amount::{Amount, as_string},
     ids::{BatchSequence, DeviceId, JobId, ReplicaIndex, TaskIndex},
     verdict::Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Connected devices looked at to say what keeps a job or a task waiting: the first by identity.
-pub const EXPLAINED_DEVICES_MAX: usize = 10_000;
+/// Connected devices looked at to say what keeps a job or a task waiting: a sample, the first by
+/// identity. Each costs the masternode a walk through the queues, and whoever asks pays nothing.
+pub const EXPLAINED_DEVICES_MAX: usize = 256;
+
+/// Jobs that a device is told about: those that are served first.
+pub const EXPLAINED_JOBS_MAX: usize = 64;
 
 /// Devices that one reason names: the first by identity.
 pub const REASON_DEVICES_MAX: usize = 16;
@@ -33,7 +39,7 @@ pub enum Rule {
     Upload,
     /// No device is connected.
     NoDevices,
-    /// Devices of fewer accounts are connected than a task needs.
+    /// The connected devices that the job could go to are of fewer accounts than a task needs.
     Accounts,
     /// The chain has not finalised the last batch.
     Chain,
@@ -81,6 +87,8 @@ pub enum Rule {
     Banned,
     /// It holds as many tasks as it may.
     HandsFull,
+    /// It gave a task back, or came back without it, and pauses.
+    Pausing,
     /// It computes a benchmark first.
     Benchmarked,
     /// A figure that it told is not believed. That is a note: it keeps it from nothing.
@@ -93,6 +101,8 @@ pub enum Rule {
     NothingOpen,
     /// What is open is queued for pools above its own.
     Pool,
+    /// Its pool takes no part in jobs of this level.
+    Level,
     /// Its account computes or computed the task already.
     Account,
     /// It lost the task before: it failed, was late, or gave it back often.
@@ -101,7 +111,8 @@ pub enum Rule {
     Lane,
     /// What is open is kept for fast or trusted devices, for some seconds yet.
     KeptForFast,
-    /// What is open failed elsewhere, and a trusted device is to try it first.
+    /// What is open failed elsewhere or was answered in two ways, and a trusted device is to try it
+    /// first.
     KeptForTrusted,
     /// The rest of the grid will have it done sooner.
     OthersSooner,
@@ -125,6 +136,8 @@ pub enum Rule {
     Version,
     /// Its processor is too slow.
     Processor,
+    /// It lets a task have less memory than one of the job may need.
+    Memory,
     /// Its account's bond is too small.
     Bond,
 
@@ -147,11 +160,25 @@ pub struct Reason {
     pub rule: Rule,
     /// The rule, and what it says here.
     pub words: String,
-    /// How many devices it keeps from the work, where it is about devices; of the
-    /// [`EXPLAINED_DEVICES_MAX`] looked at.
+    /// How many devices it keeps from the work, where it is about devices; of those that were
+    /// [looked at](Sample).
     pub devices: Option<u32>,
     /// Which, at most [`REASON_DEVICES_MAX`] of them.
     pub device_ids: Vec<DeviceId>,
+    /// What whoever asked can do about it, as [`Rule::next`] has it: the owner where a job or a task is
+    /// explained, the worker where a device is.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// Which devices were looked at to say what keeps something waiting: none where that is no device's
+/// matter, and at most [`EXPLAINED_DEVICES_MAX`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// So many.
+    pub looked_at: u32,
+    /// Of so many that are connected.
+    pub connected: u32,
 }
 
 /// What will happen by itself. In JSON its name is in snake case.
@@ -182,6 +209,8 @@ pub enum StepKind {
     SentAgain,
     /// A device that waits after faults may take a task again.
     WaitEnds,
+    /// A device that pauses because it gave a task back may take one again.
+    PauseEnds,
     /// Something that this version does not know by name; its words say what it is.
     #[serde(other)]
     Other,
@@ -215,6 +244,9 @@ pub struct JobExplanation {
     pub running: u32,
     /// What keeps it waiting; nothing if nothing does.
     pub reasons: Vec<Reason>,
+    /// The devices looked at for that.
+    #[serde(default)]
+    pub devices: Sample,
 }
 
 /// Where a task stands at the scheduler, what keeps it waiting, and what happens next.
@@ -224,6 +256,14 @@ pub struct TaskExplanation {
     pub job: JobId,
     /// The task.
     pub task: TaskIndex,
+    /// The most that those share who give the accepted answer: the bounty of a task that burns all the
+    /// fuel it may.
+    #[serde(default, with = "as_string")]
+    pub bounty_max: Amount,
+    /// How long a replica is expected to take on a device of the usual speed, in milliseconds; none
+    /// once the task has its verdict, or while nothing of its job is given out.
+    #[serde(default)]
+    pub expected_ms: Option<u64>,
     /// Where it stands.
     pub stage: TaskStage,
     /// Its replicas that were not answered yet, those beyond what its agreement asks for among them.
@@ -236,9 +276,12 @@ pub struct TaskExplanation {
     /// The batch that its verdict is in.
     pub batch: Option<BatchSequence>,
     /// What keeps it waiting; nothing if nothing does. While a replica is open, what keeps each
-    /// connected device from it, each device under the first rule that does; the rule that keeps
-    /// most of them first.
+    /// device that is looked at from it, each device under the first rule that does; the rule that
+    /// keeps most of them first.
     pub reasons: Vec<Reason>,
+    /// The devices looked at for that.
+    #[serde(default)]
+    pub devices: Sample,
     /// What happens next by itself, soonest first.
     pub next: Vec<Step>,
 }
@@ -331,8 +374,11 @@ pub struct DeviceExplanation {
     /// The device.
     pub state: DeviceState,
     /// What each job would give it, in the order in which they are served; at most
-    /// [`GRID_JOBS_MAX`](crate::GRID_JOBS_MAX).
+    /// [`EXPLAINED_JOBS_MAX`].
     pub jobs: Vec<JobForDevice>,
+    /// How many jobs are queued.
+    #[serde(default)]
+    pub queued_jobs: u32,
     /// What keeps it from any work; nothing if nothing does.
     pub reasons: Vec<Reason>,
     /// What happens next by itself, soonest first.
@@ -366,6 +412,7 @@ mod tests {
             words: "it stands elsewhere".into(),
             devices: Some(3),
             device_ids: vec![DeviceId([2; 32])],
+            next: Some("wait for devices there".into()),
         }
     }
 
@@ -373,12 +420,15 @@ mod tests {
         TaskExplanation {
             job: JobId([1; 32]),
             task: 6,
+            bounty_max: 7_000_000_000,
+            expected_ms: Some(1_500),
             stage,
             missing: 0,
             replicas: vec![],
             verdict: None,
             batch: None,
             reasons: vec![],
+            devices: Sample::default(),
             next: vec![],
         }
     }
@@ -403,9 +453,16 @@ mod tests {
             open: vec![5, 0],
             running: 2,
             reasons: vec![reason()],
+            devices: Sample {
+                looked_at: 256,
+                connected: 4_000,
+            },
         };
         let seen = told(&job);
+        let sample = json!({ "looked_at": 256, "connected": 4_000 });
+        assert_eq!(seen["devices"], sample);
         assert_eq!(seen["reasons"][0]["rule"], "region");
+        assert_eq!(seen["reasons"][0]["next"], "wait for devices there");
         assert_eq!(seen["open"], json!([5, 0]));
         let device = DeviceExplanation {
             state: device(),
@@ -419,6 +476,7 @@ mod tests {
                     reason: Some(reason()),
                 },
             ],
+            queued_jobs: 2,
             reasons: vec![],
             next: vec![],
         };
@@ -463,6 +521,8 @@ mod tests {
             replica(3, ReplicaStage::Resting),
         ];
         let seen = told(&task);
+        assert_eq!(seen["bounty_max"], "7000000000");
+        assert_eq!(seen["expected_ms"], 1_500);
         assert_eq!(seen["stage"], "open");
         assert_eq!(
             seen["replicas"][0],

@@ -17,8 +17,8 @@ use quern_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Devices in one answer. It may have fewer, as many as fit; who wants the rest goes on behind those
-/// that came, until an answer has none.
+/// Devices in one answer. It may have fewer, as many as fit; who wants the rest goes on behind the
+/// [position](DeviceState::position) of the last that came, until an answer has none.
 pub const GRID_DEVICES_MAX: u32 = 1_024;
 
 /// Jobs in one answer: those that are served first. 1,024 take some 600 kB of JSON.
@@ -33,6 +33,9 @@ pub const FAULT_RATES: usize = 61;
 /// One device as the scheduler sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceState {
+    /// Its position in the list of all devices, from 0. A ranked one's is its rank less one.
+    #[serde(default)]
+    pub position: u32,
     /// The device.
     pub device: DeviceId,
     /// The worker account it belongs to.
@@ -120,6 +123,9 @@ pub struct Claimed {
     pub free_storage_mib: Option<u64>,
     /// How much of the processor is free.
     pub free_cpu_percent: Option<f64>,
+    /// Memory that its owner lets one task have.
+    #[serde(default)]
+    pub task_memory_mib: Option<u64>,
     /// What is left in the battery, if there is one.
     pub battery_percent: Option<f64>,
     /// Whether the battery is being charged.
@@ -181,7 +187,8 @@ pub struct JobInGrid {
     pub target_devices: u32,
 }
 
-/// How many of the connected devices meet what a job asks for.
+/// How many of the connected devices meet what a job asks for. One that nothing is given to until
+/// somebody does something about it does not: it is in quarantine, banned, or not covered by a bond.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matching {
     /// Devices that do.
@@ -196,6 +203,9 @@ pub struct Matching {
     pub bond: Amount,
     /// Devices that meet all else, and for which less is bonded.
     pub short_of_bond: u32,
+    /// Devices that meet all else, and let a task have less memory.
+    #[serde(default)]
+    pub short_of_memory: u32,
 }
 
 /// What a job would ask of devices.
@@ -211,6 +221,9 @@ pub struct Asking {
     /// zero, and any bond will do.
     #[serde(with = "as_string")]
     pub task: Amount,
+    /// Memory that a task of it may need, in bytes; zero where any will do.
+    #[serde(default)]
+    pub memory_bytes: u64,
 }
 
 #[cfg(test)]
@@ -247,11 +260,13 @@ pub(crate) mod tests {
             spent: 7,
             devices: 2,
             waiting_for: None,
+            impasse: None,
         }
     }
 
     pub(crate) fn device() -> DeviceState {
         DeviceState {
+            position: 3,
             device: DeviceId([2; 32]),
             account: AccountId::new([3; 32]),
             connected: true,
@@ -327,6 +342,7 @@ pub(crate) mod tests {
             of: 4,
             bond: 10_000_000_000,
             short_of_bond: 1,
+            short_of_memory: 1,
         };
         let seen = told(&matching);
         assert_eq!(seen["bond"], "10000000000");
@@ -339,7 +355,9 @@ pub(crate) mod tests {
             class: Class::Pinned,
             agreement: Agreement::Majority { replicas: 3 },
             task: u128::MAX,
+            memory_bytes: 1 << 30,
         };
         assert_eq!(told(&asking)["task"], u128::MAX.to_string());
+        assert_eq!(told(&asking)["memory_bytes"], 1 << 30);
     }
 }

@@ -10,7 +10,8 @@
 //! How far a job is, and the receipts of its settled tasks, are told to anybody who asks. So is how
 //! the masternode's grid is and why something in it waits (see [`GridState`] and what stands beside
 //! it): devices and their accounts, machines, scores and faults, but nothing of what is computed and
-//! no key.
+//! no key. Such an answer may be a second old, and of the questions over one connection few may wait
+//! for theirs at a time ([`ApiError::Busy`]).
 //!
 //! ```text
 //! jobs_offer(job, first)                         what is here already; uploads resume from it
@@ -30,7 +31,7 @@
 //!                                                what keeps it waiting, and what happens next
 //! jobs_gridState()                               the grid at a glance
 //! jobs_gridDevices(first)                        its devices, by rank
-//! jobs_gridRates()                               how often they fail
+//! jobs_gridRates(asking)                         how often those fail that meet what a job asks for
 //! jobs_gridMatching(asking)                      how many of them meet what a job asks for
 //! ```
 
@@ -43,20 +44,24 @@ use quern_primitives::{
 };
 use serde::{Deserialize, Serialize};
 
+mod advice;
 mod errors;
 mod explain;
 mod grid;
+mod impasse;
 
+pub use advice::Reader;
 pub use errors::ApiError;
 pub use explain::{
-    DeviceExplanation, EXPLAINED_DEVICES_MAX, JobExplanation, JobForDevice, Lateness,
-    REASON_DEVICES_MAX, Reason, ReplicaExplanation, ReplicaStage, Rule, Step, StepKind,
-    TaskExplanation, TaskStage,
+    DeviceExplanation, EXPLAINED_DEVICES_MAX, EXPLAINED_JOBS_MAX, JobExplanation, JobForDevice,
+    Lateness, REASON_DEVICES_MAX, Reason, ReplicaExplanation, ReplicaStage, Rule, Sample, Step,
+    StepKind, TaskExplanation, TaskStage,
 };
 pub use grid::{
     Asking, Claimed, DEVICE_POOLS_MAX, DevicePool, DeviceState, FAULT_RATES, GRID_DEVICES_MAX,
     GRID_JOBS_MAX, GridState, JobInGrid, MachineFacts, Matching, Measured, ScoreParts,
 };
+pub use impasse::{Impasse, Trouble};
 
 /// Bytes of one uploaded or downloaded piece.
 pub const PIECE_BYTES_MAX: usize = 1024 * 1024;
@@ -191,6 +196,10 @@ pub struct JobStatus {
     pub devices: u32,
     /// Why nothing moves, when nothing does.
     pub waiting_for: Option<WaitingFor>,
+    /// The task that cannot be settled and ends the job, if there is one. It is told when the job is
+    /// over as well.
+    #[serde(default)]
+    pub impasse: Option<Impasse>,
 }
 
 /// Why a job does not move.
@@ -201,9 +210,10 @@ pub enum WaitingFor {
     Upload,
     /// No admitted device is connected.
     Devices,
-    /// Connected devices belong to fewer accounts than a task needs replicas.
+    /// The connected devices that the job could go to belong to fewer accounts than a task needs
+    /// replicas.
     Accounts {
-        /// Accounts with a connected device.
+        /// Accounts with such a device.
         connected: u32,
         /// Accounts needed.
         needed: u32,
@@ -339,34 +349,34 @@ pub trait JobsApi {
     ) -> RpcResult<ReceiptFile>;
 
     /// What keeps a job waiting that this masternode coordinates.
-    #[method(name = "explainJob")]
+    #[method(name = "explainJob", with_extensions)]
     async fn explain_job(&self, job: JobId) -> RpcResult<JobExplanation>;
 
     /// Where a task of such a job stands, what keeps it waiting, and what happens next.
-    #[method(name = "explainTask")]
+    #[method(name = "explainTask", with_extensions)]
     async fn explain_task(&self, job: JobId, task: TaskIndex) -> RpcResult<TaskExplanation>;
 
     /// What each job would give a device that this masternode knows, and what keeps it from work.
-    #[method(name = "explainDevice")]
+    #[method(name = "explainDevice", with_extensions)]
     async fn explain_device(&self, device: DeviceId) -> RpcResult<DeviceExplanation>;
 
     /// The grid at a glance.
-    #[method(name = "gridState")]
+    #[method(name = "gridState", with_extensions)]
     async fn grid_state(&self) -> RpcResult<GridState>;
 
-    /// Devices in the order of their ranks, those that have none behind the others, by id. They are
-    /// told from the position `first` on, counted from 0: at most [`GRID_DEVICES_MAX`], or as many
-    /// as fit in an answer; none if there are none behind it.
-    #[method(name = "gridDevices")]
+    /// All devices that it knows: in the order of their ranks, those that have none behind the others.
+    /// They are told from the position `first` on, counted from 0: at most [`GRID_DEVICES_MAX`], or as
+    /// many as fit in an answer; none if there are none behind it.
+    #[method(name = "gridDevices", with_extensions)]
     async fn grid_devices(&self, first: u32) -> RpcResult<Vec<DeviceState>>;
 
-    /// The fault rates of all ranked devices: how many have 0, 1, 2 and so on to 60 sixtieths,
-    /// [`FAULT_RATES`] counts.
-    #[method(name = "gridRates")]
-    async fn grid_rates(&self) -> RpcResult<Vec<u32>>;
+    /// The fault rates of the ranked devices that meet what a job would ask for: how many have 0, 1, 2
+    /// and so on to 60 sixtieths, [`FAULT_RATES`] counts.
+    #[method(name = "gridRates", with_extensions)]
+    async fn grid_rates(&self, asking: Asking) -> RpcResult<Vec<u32>>;
 
     /// How many of the connected devices meet what a job would ask for.
-    #[method(name = "gridMatching")]
+    #[method(name = "gridMatching", with_extensions)]
     async fn grid_matching(&self, asking: Asking) -> RpcResult<Matching>;
 }
 
@@ -391,6 +401,7 @@ mod tests {
         let status = grid::tests::status();
         let mut told = serde_json::to_value(&status).unwrap();
         told.as_object_mut().unwrap().remove("not_uploaded");
+        told.as_object_mut().unwrap().remove("impasse");
         let read: JobStatus = serde_json::from_value(told).unwrap();
         assert_eq!(read, status);
     }

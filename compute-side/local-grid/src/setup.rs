@@ -4,7 +4,9 @@ use crate::{
     GridError, GridWorker, LocalGrid, OPERATOR, Part, Plan, Programs, WORKERS, WORKERS_MAX,
     development_account,
 };
+use quern_jobs_api::JobsApiClient as _;
 use quern_ledger::{Account, Call, Chain};
+use quern_owner::Masternode;
 use quern_primitives::{
     amount::BYTECHIP,
     device::{Hardware, Region},
@@ -18,6 +20,7 @@ use std::{
     net::{Ipv4Addr, TcpListener, UdpSocket},
     path::Path,
     pin::pin,
+    time::Duration,
 };
 
 /// What each worker bonds: enough for any task at the prices of genesis. The dearest, of the highest
@@ -27,6 +30,10 @@ const BOND: u128 = 1_000 * BYTECHIP;
 /// The worker that prefers QUIC, counted from one, so that both transports carry tasks. It is behind
 /// the two of a measurement, which are to be alike.
 const QUIC_WORKER: usize = 3;
+
+/// How long the workers may take to connect to the masternode. One that the chain does not let work, in a
+/// grid that goes on, never does; the grid is ready without it.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ports that are tried for one that is free for TCP and for UDP.
 const PORTS_TRIED_MAX: u32 = 16;
@@ -137,7 +144,22 @@ async fn start_rest(
             part,
         });
     }
+    if let Some(masternode) = &mut started.masternode {
+        progress("waiting for the workers to connect");
+        let (jobs_api, workers) = (started.jobs_api.as_str(), started.workers.len());
+        let connected = masternode.wait_until(async || connected(jobs_api, workers).await);
+        if let Ok(connected) = tokio::time::timeout(CONNECT_PATIENCE, connected).await {
+            connected?;
+        }
+    }
     Ok(())
+}
+
+/// Something, once so many devices are connected to the masternode.
+async fn connected(jobs_api: &str, workers: usize) -> Option<()> {
+    let masternode = Masternode::connect(jobs_api).await.ok()?;
+    let about = masternode.client().about().await.ok()?;
+    (about.devices as usize >= workers).then_some(())
 }
 
 fn make_folder(folder: &Path) -> Result<(), GridError> {

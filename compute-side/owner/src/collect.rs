@@ -66,7 +66,7 @@ pub enum CollectError {
         task: TaskIndex,
     },
     /// The key of a shard does not unwrap.
-    #[error("the key of task {task} is damaged")]
+    #[error("the key of task {task} is damaged; restore the job's folder from a backup")]
     Key {
         /// The task.
         task: TaskIndex,
@@ -74,7 +74,9 @@ pub enum CollectError {
         source: UnwrapError,
     },
     /// A result does not open.
-    #[error("the result of task {task} does not open")]
+    #[error(
+        "the result of task {task} does not open; fetch it again, and tell the council about the coordinator if it stays so"
+    )]
     Open {
         /// The task.
         task: TaskIndex,
@@ -85,7 +87,7 @@ pub enum CollectError {
     #[error(transparent)]
     Assemble(#[from] AssembleError),
     /// The output cannot be written.
-    #[error("the output cannot be written")]
+    #[error("the output cannot be written; is the disk full?")]
     Output(#[source] io::Error),
 }
 

@@ -65,13 +65,17 @@ fn serde_json_from(text: &str) -> Result<ApiError, ()> {
 #[derive(Debug, thiserror::Error)]
 pub enum CoordinatorError {
     /// The chain does not know the job.
-    #[error("the chain knows no job {job}")]
+    #[error(
+        "the chain knows no job {job}; `quern job list` shows yours, and --node names a node of another chain"
+    )]
     NoSuchJob {
         /// The job.
         job: JobId,
     },
-    /// The job is over.
-    #[error("the job is over: {state:?}")]
+    /// The job is over, and who coordinated it is not to be found.
+    #[error(
+        "the job is over, and no masternode that answers keeps anything of it; `quern job show` says how it ended"
+    )]
     Over {
         /// How it stands.
         state: Box<JobState>,
@@ -85,7 +89,9 @@ pub enum CoordinatorError {
         blocks: u32,
     },
     /// The coordinator cannot be reached.
-    #[error("the coordinator at {url} cannot be reached")]
+    #[error(
+        "the coordinator at {url} cannot be reached; it may be restarting, run the command again"
+    )]
     Unreachable {
         /// Where it should be.
         url: String,

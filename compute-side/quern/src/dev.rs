@@ -185,16 +185,19 @@ impl Output for Status {
         ]);
         format!(
             "{facts}\n\n{}",
-            table(&["part", "state", "id", "log"], &rows)
+            table(&["part", "state", ">id", "log"], &rows)
         )
     }
 }
 
 impl Output for Down {
     fn people(&self) -> String {
+        let ended = match self.ended {
+            1 => "1 process".to_owned(),
+            several => format!("{several} processes"),
+        };
         format!(
-            "{} processes ended; the chain stays in {}",
-            self.ended,
+            "{ended} ended; the chain stays in {}",
             self.folder.display()
         )
     }

@@ -2,13 +2,14 @@
 
 mod bond;
 mod list;
+mod retire;
 mod review;
 mod seen;
 
 use crate::{
     context::Context,
     masternodes::MasternodeArgs,
-    output::{Output, fields, patiently, spinner},
+    output::{Output, columns, fields, patiently, spinner},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
@@ -33,7 +34,7 @@ pub(crate) enum DeviceCommand {
     List(ListArgs),
     /// A device: its record, its score, and what is measured of it
     Show(ShowArgs),
-    /// Retire a device; its worker gets no more tasks
+    /// Retire a device: its worker gets no more tasks, and its part of the bond is on its way back
     Retire(DeviceArgs),
     /// Bring a device out of quarantine; its account may once a week
     Review(DeviceArgs),
@@ -77,7 +78,8 @@ pub(crate) struct ListArgs {
     /// Whose devices: an address or the name of a key [default: the account that signs]
     #[arg(long, value_name = "ACCOUNT")]
     owner: Option<String>,
-    /// Tell all that is known of each: the parts of its score, what it says and what was measured
+    /// Tell all that is known of each, as `quern device show` does; so it is told as well where the
+    /// terminal has no room for a row
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -159,12 +161,8 @@ struct Registered {
     account: AccountId,
     #[serde(with = "as_string")]
     bonded_now: Amount,
-    block: BlockNumber,
-}
-
-#[derive(Debug, Serialize)]
-struct Retired {
-    device: DeviceId,
+    /// Whether faults of before it was retired keep it from work.
+    quarantined: bool,
     block: BlockNumber,
 }
 
@@ -179,7 +177,7 @@ pub(crate) async fn run(context: &Context, command: &DeviceCommand) -> anyhow::R
                 let views = state.devices_of(&account).await?;
                 let devices = views.iter().map(|view| view.id).collect();
                 let sight = Sight::of(&state, &args.masternode, devices).await?;
-                anyhow::Ok(Listed::new(views, sight, args.all))
+                anyhow::Ok(Listed::new(views, sight, args.all, columns()))
             });
             context.show(&asked.await?)
         }
@@ -194,18 +192,7 @@ pub(crate) async fn run(context: &Context, command: &DeviceCommand) -> anyhow::R
             });
             context.show(&asked.await?)
         }
-        DeviceCommand::Retire(args) => {
-            let device = named(args)?;
-            let account = context.account()?;
-            let chain = context.chain().await?;
-            let bar = spinner("retiring the device");
-            let settled = chain.submit(&account, &Call::RetireDevice(device)).await;
-            bar.finish_and_clear();
-            context.show(&Retired {
-                device,
-                block: settled?.block.number,
-            })
-        }
+        DeviceCommand::Retire(args) => retire::retire(context, args).await,
         DeviceCommand::Review(args) => review::review(context, args).await,
         DeviceCommand::Bond(args) => bond::bond(context, args).await,
         DeviceCommand::Unbond(args) => bond::unbond(context, args).await,
@@ -250,12 +237,14 @@ async fn register(context: &Context, args: &RegisterArgs) -> anyhow::Result<()> 
     };
     let settled = chain.submit(&account, &call).await;
     bar.finish_and_clear();
-    let block = settled?.block.number;
+    let block = settled?.block;
+    let view = chain.at(block).await?.device(device).await?;
     context.show(&Registered {
         device,
         account: account.id(),
         bonded_now: missing,
-        block,
+        quarantined: view.is_some_and(|view| view.quarantined),
+        block: block.number,
     })
 }
 
@@ -305,19 +294,17 @@ impl From<HardwareChoice> for Hardware {
 
 impl Output for Registered {
     fn people(&self) -> String {
+        let next = match self.quarantined {
+            true => "it is in quarantine for old faults; mend it, then  quern device review",
+            false => "start its worker with  quern-worker run",
+        };
         fields(&[
             ("device", self.device.to_string()),
             ("account", self.account.to_string()),
             ("bonded", display(self.bonded_now)),
             ("block", self.block.to_string()),
-            ("next", "start its worker with  quern-worker run".to_owned()),
+            ("next", next.to_owned()),
         ])
-    }
-}
-
-impl Output for Retired {
-    fn people(&self) -> String {
-        format!("{} is retired as of block {}", self.device, self.block)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     output::{Output, patiently, table},
 };
 use clap::{Args, Subcommand};
-use quern_jobs_api::{Reason, Rule, Step};
+use quern_jobs_api::{Impasse, Reader, Reason, Rule, Step};
 use quern_owner::Masternode;
 use quern_primitives::{
     AccountId, JobId, TaskIndex,
@@ -88,6 +88,8 @@ struct Unscheduled {
     #[serde(flatten)]
     state: JobState,
     reasons: Vec<Reason>,
+    /// The task for which it ended, if it could not go on and its coordinator still tells why.
+    impasse: Option<Impasse>,
     /// What its owner can do, if it waits for nothing.
     advice: Option<String>,
 }
@@ -127,7 +129,8 @@ async fn scheduler(
         if let Some(masternode) = args.masternode.connect().await? {
             return Ok(Scheduler::At(masternode, job));
         }
-        let state = context.chain().await?.at_finalised().await?;
+        let chain = context.chain().await?;
+        let state = chain.at_finalised().await?;
         let known = state.job(job).await?;
         let known = known.ok_or(ExplainError::NoSuchJob { job })?;
         let tasks = known.submission.tasks;
@@ -135,7 +138,9 @@ async fn scheduler(
             return Err(ExplainError::NoSuchTask { task, tasks }.into());
         }
         let Some(account) = known.state.coordinator().cloned() else {
-            return Ok(Scheduler::Nowhere(Unscheduled::new(job, known.state)));
+            let impasse = crate::job::impasse_of(&chain, job, &known.state).await;
+            let unscheduled = Unscheduled::new(job, known.state, impasse);
+            return Ok(Scheduler::Nowhere(unscheduled));
         };
         let views = state.masternodes().await?;
         let view = views.into_iter().find(|view| view.account == account);
@@ -147,13 +152,15 @@ async fn scheduler(
 }
 
 impl Unscheduled {
-    fn new(job: JobId, state: JobState) -> Self {
+    fn new(job: JobId, state: JobState, impasse: Option<Impasse>) -> Self {
+        let rule = Rule::CoordinatorNotDrawn;
         let reasons = match state.is_open() {
             true => vec![Reason {
-                rule: Rule::CoordinatorNotDrawn,
+                rule,
                 words: "its coordinator is drawn in the block after its submission, among the masternodes".into(),
                 devices: None,
                 device_ids: vec![],
+                next: rule.next(Reader::Owner).map(str::to_owned),
             }],
             false => vec![],
         };
@@ -174,6 +181,7 @@ impl Unscheduled {
             job,
             state,
             reasons,
+            impasse,
             advice,
         }
     }
@@ -203,11 +211,12 @@ fn first_line(reason: Option<&Reason>, otherwise: impl FnOnce() -> String) -> St
 
 impl Output for Unscheduled {
     fn people(&self) -> String {
-        let state = crate::job::state_in_words(&self.state);
+        let state = crate::job::end_in_words(&self.state, self.impasse.as_ref());
         let line = first_line(self.reasons.first(), || {
             format!("waits for nothing: {state}")
         });
         let mut lines = vec![line, format!("job  {}", self.job)];
+        lines.extend(self.reasons.iter().filter_map(|reason| reason.next.clone()));
         lines.extend(self.advice.clone());
         lines.join("\n")
     }
@@ -217,30 +226,53 @@ impl Output for Unscheduled {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use quern_jobs_api::Trouble;
 
     #[test]
     fn a_job_without_a_scheduler_says_why() {
         let job = JobId([1; 32]);
-        let submitted = Unscheduled::new(job, JobState::Submitted);
+        let unscheduled = |state| Unscheduled::new(job, state, None);
+        let submitted = unscheduled(JobState::Submitted);
         let text = submitted.people();
         assert!(
             text.starts_with("waits: its coordinator is drawn"),
             "{text}"
         );
+        assert!(text.ends_with("`quern job cancel`"), "{text}");
         let json = serde_json::to_value(&submitted).unwrap();
         assert_eq!(json["state"], "submitted");
         assert_eq!(json["reasons"][0]["rule"], "coordinator_not_drawn");
+        let next = json["reasons"][0]["next"].as_str();
+        assert!(next.is_some_and(|next| next.starts_with("wait for the next block")));
         let end = JobEnd::AllSettled;
-        let over = Unscheduled::new(job, JobState::Completed { end }).people();
+        let over = unscheduled(JobState::Completed { end }).people();
         assert!(over.starts_with("waits for nothing: completed"), "{over}");
         let result = format!("\n`quern job result {job} --output FILE` fetches");
         assert!(over.contains(&result), "{over}");
-        let expired = Unscheduled::new(job, JobState::Expired);
+        let expired = unscheduled(JobState::Expired);
         assert!(expired.people().contains("quern job submit"));
         let json = serde_json::to_value(&expired).unwrap();
         assert_eq!(json["state"], "expired");
         assert_eq!(json["reasons"], serde_json::json!([]));
         let advice = json["advice"].as_str();
         assert!(advice.is_some_and(|advice| advice.contains("quern job show")));
+    }
+
+    #[test]
+    fn a_job_that_ended_because_its_input_opens_nowhere_says_just_that() {
+        let end = JobEnd::Undecided { task: 3 };
+        let state = JobState::Completed { end };
+        let (task, why) = (3, Trouble::Unopened);
+        let over = Unscheduled::new(JobId([1; 32]), state, Some(Impasse { task, why }));
+        let text = over.people();
+        let line = text.lines().next().unwrap();
+        assert!(
+            line.contains("the input of task 3 opens on no device"),
+            "{text}"
+        );
+        assert!(!line.contains("majority"), "{text}");
+        let json = serde_json::to_value(&over).unwrap();
+        assert_eq!(json["impasse"]["why"], "unopened");
+        assert_eq!(json["impasse"]["task"], 3);
     }
 }

@@ -3,6 +3,7 @@
 mod download;
 mod ending;
 mod follow;
+mod impasse;
 mod list;
 mod matching;
 mod preferences;
@@ -15,8 +16,8 @@ mod submit;
 mod trial;
 
 pub(crate) use follow::in_words;
+pub(crate) use impasse::{end_in_words, impasse_of};
 pub(crate) use spec::SpecError;
-pub(crate) use status::state_in_words;
 
 use crate::context::Context;
 use clap::{Args, Subcommand};
@@ -36,6 +37,7 @@ pub(crate) enum JobCommand {
     /// Fetch, check and open a job's results
     Result(result::ResultArgs),
     /// Where a job stands, on the chain and at its coordinator
+    #[command(visible_alias = "status")]
     Show(JobName),
     /// The jobs of an account
     List(list::ListArgs),

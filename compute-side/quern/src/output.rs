@@ -1,10 +1,11 @@
 //! What commands answer, for people and for programs, and what they show while they work.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use ratatui::crossterm;
 use serde::Serialize;
 use std::{
     fmt::Write as _,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     time::Duration,
 };
 
@@ -75,33 +76,50 @@ pub(crate) fn fields(pairs: &[(&str, String)]) -> String {
     lines.join("\n")
 }
 
-/// Rows under a head, each column as wide as its widest cell.
+/// What begins the name of a column of numbers.
+const NUMBERS: char = '>';
+
+/// Rows under a head, each column as wide as its widest cell. A column whose name begins with `>` is one
+/// of numbers: it stands right, so that their digits are below each other.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count());
-        cells
-            .chain([head.get(column).map_or(0, |name| name.chars().count())])
-            .max()
-            .unwrap_or(0)
+    let names: Vec<_> = head
+        .iter()
+        .map(|name| name.trim_start_matches(NUMBERS))
+        .collect();
+    let width = |(column, name): (usize, &&str)| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widths = cells.map(|cell| cell.chars().count());
+        widths.fold(name.chars().count(), usize::max)
     };
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
+    let widths: Vec<_> = names.iter().enumerate().map(width).collect();
     let line = |cells: &[&str]| {
         let mut line = String::new();
-        for (cell, width) in cells.iter().zip(&widths) {
+        for ((cell, width), name) in cells.iter().zip(&widths).zip(head) {
             // Writing to a text does not fail.
-            let _ = write!(line, "{cell:width$}  ");
+            let _ = match name.starts_with(NUMBERS) {
+                true => write!(line, "{cell:>width$}  "),
+                false => write!(line, "{cell:width$}  "),
+            };
         }
         line.trim_end().to_owned()
     };
-    let mut lines = vec![line(head)];
+    let mut lines = vec![line(&names)];
     lines.extend(
         rows.iter()
             .map(|row| line(&row.iter().map(String::as_str).collect::<Vec<_>>())),
     );
     lines.join("\n")
+}
+
+/// The columns of the terminal that standard output is; none where it is no terminal, which takes lines of
+/// any length.
+pub(crate) fn columns() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let (columns, _) = crossterm::terminal::size().ok()?;
+    // One that does not know its own width says zero.
+    Some(columns.into()).filter(|columns| *columns > 0)
 }
 
 /// A bar for bytes, drawn to standard error if that is a terminal.
@@ -150,6 +168,8 @@ mod tests {
             vec!["long".to_owned(), "22".to_owned()],
         ];
         assert_eq!(table(&["name", "n"], &rows), "name  n\na     1\nlong  22");
+        let right = table(&[">name", ">n"], &rows);
+        assert_eq!(right, "name   n\n   a   1\nlong  22");
         assert_eq!(
             fields(&[("one", "1".to_owned()), ("three", "3".to_owned())]),
             "one    1\nthree  3"

@@ -15,7 +15,8 @@ use curve::Picture;
 use devices::{Devices, DevicesError, fleet};
 use draws::Draws;
 use quern_grid::replication::{
-    CurveError, FailureProbability, FailureProbabilityError, Fleet, Plan, PlanError, ReplicasError,
+    CURVE_POINTS_MAX, CurveError, FailureProbability, FailureProbabilityError, Fleet, Plan,
+    PlanError, ReplicasError,
 };
 use quern_primitives::limits::REPLICAS_PER_TASK_MAX;
 use report::{Live, Planned};
@@ -24,7 +25,12 @@ use std::{path::PathBuf, str::FromStr};
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PlanArgs {
     /// The job's tasks
-    #[arg(long, value_name = "M", required_unless_present = "example")]
+    #[arg(
+        long,
+        value_name = "M",
+        required_unless_present = "example",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     tasks: Option<u64>,
     /// How likely a device fails with a task, any number of them being alike: 0.0005 or 0.05%
     #[arg(
@@ -66,13 +72,17 @@ pub(crate) struct PlanArgs {
     confidence: Option<Confidence>,
     /// Instead of the fewest replicas for a confidence, tell what this many for each task achieve
     #[arg(long, value_name = "R", allow_hyphen_values = true)]
-    replication: Option<f64>,
+    replication: Option<Factor>,
     /// How many accounts there are: no two replicas of a task go to devices of one [default: 15; with
     /// --live those that have a device connected]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     accounts: Option<u64>,
     /// Points of the curve in the table [default: at quarters, halves or whole numbers of r]
-    #[arg(long, value_name = "K")]
+    #[arg(
+        long,
+        value_name = "K",
+        value_parser = clap::value_parser!(u64).range(2..=CURVE_POINTS_MAX)
+    )]
     points: Option<u64>,
     /// Save the curve as a picture
     #[arg(long, value_name = "FILE")]
@@ -122,6 +132,33 @@ struct Source {
     accounts: u64,
     /// Where they are, if they are those of a grid.
     masternode: Option<String>,
+}
+
+/// How many replicas each task has, on average: 1 at the least.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Factor(f64);
+
+/// A text is no number of replicas for each task.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is no number of replicas for each task; write one from 1 on, such as 2 or 1.9985"
+)]
+struct ParseFactorError {
+    /// What was written.
+    text: String,
+}
+
+impl FromStr for Factor {
+    type Err = ParseFactorError;
+
+    fn from_str(text: &str) -> Result<Self, ParseFactorError> {
+        // What is no number is in no range.
+        let is_factor = |factor: &f64| (1.0..f64::INFINITY).contains(factor);
+        let factor = text.trim().parse().ok().filter(is_factor);
+        factor.map(Self).ok_or_else(|| ParseFactorError {
+            text: text.to_owned(),
+        })
+    }
 }
 
 /// How sure an owner wants to be that no task fails on all of its devices, as the failure that is
@@ -205,7 +242,7 @@ impl PlanArgs {
             let accounts = accounts.min(REPLICAS_PER_TASK_MAX.into());
             let plan = Plan::new(tasks, source.fleet, accounts).map_err(PlanInputError::from)?;
             let replicas = match (self.replication, accepted) {
-                (Some(factor), _) => plan.replicas(factor).map_err(PlanInputError::from)?,
+                (Some(Factor(factor)), _) => plan.replicas(factor).map_err(PlanInputError::from)?,
                 (None, Some(accepted)) => plan.least_replicas(accepted)?,
                 (None, None) => plan.tasks(),
             };
@@ -329,6 +366,16 @@ mod tests {
             "--tasks 10 --failure 0.1 --confidence 101%",
             "--tasks 10 --live --failure 0.1 --confidence 99%",
             "--tasks 10 --live --devices 7@4% --confidence 99%",
+            "--tasks 0 --failure 0.1 --confidence 99%",
+            "--tasks 10 --failure 0.1 --replication nan",
+            "--tasks 10 --failure 0.1 --replication inf",
+            "--tasks 10 --failure 0.1 --replication 0.99",
+            "--tasks 10 --failure 0.1 --replication -2",
+            "--tasks 10 --failure 0.1 --replication two",
+            "--tasks 10 --failure 0.1 --confidence 99% --accounts 0",
+            "--tasks 10 --failure 0.1 --confidence 99% --points 1",
+            "--tasks 10 --failure 0.1 --confidence 99% --points 100001",
+            "--tasks 10 --failure 0.1 --confidence 99% --seed 1.5",
             "--tasks 10 --failure 0.1 --masternode ws://here --confidence 99%",
             "--example 4",
             "--example 1 --tasks 10",

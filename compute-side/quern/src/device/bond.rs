@@ -11,7 +11,7 @@ use quern_ledger::{Account, Call, Chain, Settled, SubmitError};
 use quern_primitives::{
     AccountId, Amount, BlockNumber,
     amount::{as_string, display},
-    view::WalletView,
+    view::{UnbondingView, WalletView},
 };
 use serde::Serialize;
 
@@ -80,15 +80,11 @@ struct Changed {
 pub(super) async fn bond(context: &Context, args: &BondArgs) -> anyhow::Result<()> {
     let (account, amount) = (context.account()?, args.amount.0);
     let chain = context.chain().await?;
-    let free = chain
-        .at_finalised()
-        .await?
-        .wallet(&account.id())
-        .await?
-        .free;
-    check_bond(amount, free)?;
+    let before = chain.at_finalised().await?.wallet(&account.id()).await?;
+    check_bond(amount, before.free)?;
     let settled = submit(&chain, &account, &Call::Bond(amount), "bonding").await?;
-    show(context, &chain, &account, Done::Bonded, amount, settled).await
+    let change = (Done::Bonded, amount, &before);
+    show(context, &chain, &account, change, settled).await
 }
 
 /// Begins to take money out of the account's bond.
@@ -96,11 +92,13 @@ pub(super) async fn unbond(context: &Context, args: &BondArgs) -> anyhow::Result
     let (account, amount) = (context.account()?, args.amount.0);
     let chain = context.chain().await?;
     let state = chain.at_finalised().await?;
-    let active = state.wallet(&account.id()).await?.bond_active;
+    let before = state.wallet(&account.id()).await?;
     let devices = state.devices_of(&account.id()).await?.len();
-    check_unbond(amount, active, devices, state.bond_per_device().await?)?;
+    let per_device = state.bond_per_device().await?;
+    check_unbond(amount, before.bond_active, devices, per_device)?;
     let settled = submit(&chain, &account, &Call::Unbond(amount), "unbonding").await?;
-    show(context, &chain, &account, Done::Unbonding, amount, settled).await
+    let change = (Done::Unbonding, amount, &before);
+    show(context, &chain, &account, change, settled).await
 }
 
 /// Takes back all that has been unbonding long enough.
@@ -112,7 +110,8 @@ pub(super) async fn withdraw(context: &Context) -> anyhow::Result<()> {
     check_withdraw(&before, state.block().number)?;
     let settled = submit(&chain, &account, &Call::WithdrawUnbonded, "withdrawing").await?;
     let amount = due(&before, settled.block.number);
-    show(context, &chain, &account, Done::Withdrawn, amount, settled).await
+    let change = (Done::Withdrawn, amount, &before);
+    show(context, &chain, &account, change, settled).await
 }
 
 async fn submit(
@@ -127,27 +126,32 @@ async fn submit(
     settled
 }
 
-/// Shows the bond as it was behind the block of the change.
+/// Shows the bond as it is behind the block of a change: what was done, how much it was, and the wallet
+/// before.
 async fn show(
     context: &Context,
     chain: &Chain,
     account: &Account,
-    done: Done,
-    amount: Amount,
+    (done, amount, before): (Done, Amount, &WalletView),
     settled: Settled,
 ) -> anyhow::Result<()> {
     let wallet = chain.at(settled.block).await?.wallet(&account.id()).await?;
-    // What began to unbond last is the last to be free.
-    let last = wallet.unbonding.last().map(|part| part.withdrawable_at);
+    let begun = begun(before, &wallet).filter(|_| done == Done::Unbonding);
     context.show(&Changed {
         done,
         account: account.id(),
         amount,
-        withdrawable_at: last.filter(|_| done == Done::Unbonding),
+        withdrawable_at: begun.map(|part| part.withdrawable_at),
         wallet,
         block: settled.block.number,
         transaction: format!("0x{}", hex::encode(settled.transaction)),
     })
+}
+
+/// The part of a bond that a transaction put on its way out: the one that is new, or has grown.
+pub(super) fn begun(before: &WalletView, after: &WalletView) -> Option<UnbondingView> {
+    let mut parts = after.unbonding.iter();
+    parts.find(|part| !before.unbonding.contains(part)).copied()
 }
 
 fn check_bond(asked: Amount, free: Amount) -> Result<(), BondError> {
@@ -238,7 +242,6 @@ impl Output for Changed {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_primitives::view::UnbondingView;
 
     fn wallet(parts: &[(Amount, BlockNumber)]) -> WalletView {
         let unbonding = parts
@@ -295,6 +298,18 @@ mod tests {
         let wallet = wallet(&[(3, 101), (4, 200), (5, 201)]);
         assert_eq!(due(&wallet, 100), 0);
         assert_eq!(due(&wallet, 200), 7);
+    }
+
+    #[test]
+    fn what_a_transaction_put_on_its_way_out_is_told_from_what_was_there_wherever_it_stands() {
+        let before = wallet(&[(3, 101), (4, 900)]);
+        assert_eq!(begun(&before, &before), None);
+        let new = begun(&before, &wallet(&[(3, 101), (5, 200), (4, 900)]));
+        assert_eq!(new.map(|part| part.withdrawable_at), Some(200));
+        let grown = begun(&before, &wallet(&[(3, 101), (14, 900)]));
+        assert_eq!(grown.map(|part| part.withdrawable_at), Some(900));
+        // What was withdrawn is no news.
+        assert_eq!(begun(&before, &wallet(&[(4, 900)])), None);
     }
 
     #[test]

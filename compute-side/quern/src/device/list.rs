@@ -5,8 +5,37 @@ use crate::{
     grid::words,
     output::{Output, fields, table},
 };
-use quern_primitives::view::DeviceView;
+use quern_jobs_api::ScoreParts;
+use quern_primitives::{
+    device::{Hardware, Region},
+    view::DeviceView,
+};
 use serde::Serialize;
+
+/// What a list of devices tells of each: where it stands in the ranking and by what score, the score's six
+/// parts, its faults and its pool, whether the chain lets it work, its record there, and to how many
+/// masternodes it is connected.
+const HEAD: [&str; 16] = [
+    ">rank",
+    ">score",
+    ">cpu",
+    ">line",
+    ">speed",
+    ">steady",
+    ">ram",
+    ">idle",
+    ">faults",
+    "pool",
+    "works",
+    ">accepted",
+    ">wrong",
+    ">failed",
+    ">late",
+    ">at",
+];
+
+/// How far a row stands below the name of its device.
+const INDENT: usize = 2;
 
 /// A device as the chain has it, and as a masternode sees it if one knows it.
 #[derive(Debug, Serialize)]
@@ -25,6 +54,9 @@ pub(super) struct Listed {
     silence: Option<String>,
     #[serde(skip)]
     all: bool,
+    /// Columns that a line may have; none if it may have any number.
+    #[serde(skip)]
+    columns: Option<usize>,
 }
 
 /// One device.
@@ -57,14 +89,13 @@ impl Known {
         let device = &self.view.device;
         let record = &device.record;
         let yes_or_no = |yes| if yes { "yes" } else { "no" }.to_owned();
-        let in_words = |kind: String| kind.to_lowercase();
         let mut parts = vec![fields(&[
             ("device", self.view.id.to_string()),
             ("account", device.account.to_string()),
             ("may work", yes_or_no(self.view.may_work())),
             ("verified", yes_or_no(self.view.verified)),
-            ("stands in", in_words(format!("{:?}", device.region))),
-            ("kind", in_words(format!("{:?}", device.hardware))),
+            ("stands in", region(device.region).to_owned()),
+            ("kind", kind(device.hardware).to_owned()),
             (
                 "record",
                 format!(
@@ -93,59 +124,95 @@ impl Known {
 }
 
 impl Listed {
-    pub(super) fn new(views: Vec<DeviceView>, mut sight: Sight, all: bool) -> Self {
+    /// A list for lines of so many columns, or of any length.
+    pub(super) fn new(
+        views: Vec<DeviceView>,
+        mut sight: Sight,
+        all: bool,
+        columns: Option<usize>,
+    ) -> Self {
         let silence = sight.silence();
         let known = views.into_iter().map(|view| Known::of(view, &mut sight));
         Self {
             devices: known.collect(),
             silence,
             all,
+            columns,
         }
     }
 
-    /// Two lines for each device, as its name takes up most of one.
-    fn rows(&self) -> String {
-        let of_grid = |known: &Known, say: fn(&Seen) -> String| match &known.grid {
-            Some(seen) => say(seen),
-            None => words::UNKNOWN.into(),
-        };
-        let row = |known: &Known| {
-            let record = &known.view.device.record;
-            vec![
-                if known.view.may_work() { "yes" } else { "no" }.to_owned(),
-                record.accepted.to_string(),
-                record.incorrect.to_string(),
-                record.failed.to_string(),
-                record.delayed.to_string(),
-                of_grid(known, |seen| words::rank(&seen.state)),
-                of_grid(known, |seen| words::points(seen.state.score)),
-                of_grid(known, |seen| words::percent(seen.state.fault_rate)),
-                of_grid(known, |seen| words::pool(&seen.state)),
-                of_grid(known, |seen| seen.connected_to.to_string()),
-            ]
-        };
+    /// A row for each device; none if a row would be longer than a line may be.
+    fn rows(&self) -> Option<String> {
         let rows: Vec<_> = self.devices.iter().map(row).collect();
-        let head = [
-            "may work",
-            "accepted",
-            "incorrect",
-            "failed",
-            "delayed",
-            "rank",
-            "score",
-            "faults",
-            "pool",
-            "masternodes",
-        ];
-        let text = table(&head, &rows);
+        let text = table(&HEAD, &rows);
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        let is_too_wide = |columns| widest.unwrap_or(0).saturating_add(INDENT) > columns;
+        if self.columns.is_some_and(is_too_wide) {
+            return None;
+        }
         let mut rows = text.lines();
-        let mut lines = vec![format!("device\n  {}", rows.next().unwrap_or_default())];
+        let head = rows.next().unwrap_or_default();
+        let mut lines = vec![format!("device\n{:INDENT$}{head}", "")];
+        // Its name takes up most of a line, so each device has two.
         for (row, known) in rows.zip(&self.devices) {
             lines.push(known.view.id.to_string());
-            lines.push(format!("  {row}"));
+            lines.push(format!("{:INDENT$}{row}", ""));
             lines.extend(known.flag_lines());
         }
-        lines.join("\n")
+        Some(lines.join("\n"))
+    }
+}
+
+/// A device in the columns of [`HEAD`].
+fn row(known: &Known) -> Vec<String> {
+    let record = &known.view.device.record;
+    let of_grid = |say: fn(&Seen) -> String| match &known.grid {
+        Some(seen) => say(seen),
+        None => words::UNKNOWN.into(),
+    };
+    let whole = |points: f64| format!("{points:.0}");
+    let part = |part: fn(&ScoreParts) -> f64| match &known.grid {
+        Some(seen) => whole(part(&seen.state.parts)),
+        None => words::UNKNOWN.into(),
+    };
+    vec![
+        of_grid(|seen| words::rank(&seen.state)),
+        of_grid(|seen| words::points(seen.state.score)),
+        part(|parts| parts.processor),
+        part(|parts| parts.network_category),
+        part(|parts| parts.network_speed),
+        part(|parts| parts.network_stability),
+        part(|parts| parts.free_ram),
+        part(|parts| parts.free_cpu),
+        of_grid(|seen| words::percent(seen.state.fault_rate)),
+        of_grid(|seen| words::pool(&seen.state)),
+        if known.view.may_work() { "yes" } else { "no" }.to_owned(),
+        record.accepted.to_string(),
+        record.incorrect.to_string(),
+        record.failed.to_string(),
+        record.delayed.to_string(),
+        of_grid(|seen| seen.connected_to.to_string()),
+    ]
+}
+
+/// Where a machine stands, in words.
+fn region(region: Region) -> &'static str {
+    match region {
+        Region::Unknown => "not told",
+        Region::Americas => "the Americas",
+        Region::Europe => "Europe",
+        Region::AsiaPacific => "Asia and Pacific",
+    }
+}
+
+/// What kind of machine it is, in words.
+fn kind(hardware: Hardware) -> &'static str {
+    match hardware {
+        Hardware::Unknown => "not told",
+        Hardware::Mobile => "mobile",
+        Hardware::Laptop => "laptop",
+        Hardware::Desktop => "desktop",
+        Hardware::Server => "server",
     }
 }
 
@@ -180,9 +247,14 @@ impl Output for Listed {
         if self.devices.is_empty() {
             return "no devices; `quern device register` registers this machine's".into();
         }
-        let mut parts = match self.all {
-            false => vec![self.rows()],
-            true => self.devices.iter().map(Known::people).collect(),
+        let rows = match self.all {
+            false => self.rows(),
+            true => None,
+        };
+        // Where a row finds no room, all that is known of a device stands below its name.
+        let mut parts = match rows {
+            Some(rows) => vec![rows],
+            None => self.devices.iter().map(Known::people).collect(),
         };
         parts.extend(self.silence.clone());
         parts.join("\n\n")
@@ -203,7 +275,7 @@ mod tests {
     use super::{super::seen::tests::known_sight, *};
     use quern_primitives::{
         AccountId, DeviceId, SealingKey,
-        device::{Device, Hardware, History, Record, Region},
+        device::{Device, History, Record},
     };
 
     fn view(number: u8) -> DeviceView {
@@ -229,29 +301,48 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_list_has_chain_and_scheduler_side_by_side_in_a_hundred_columns() {
+    /// A list of one device that is known well, and one that no masternode knows and that may not work.
+    fn two(columns: Option<usize>) -> Listed {
         let mut unbonded = view(0xcd);
         (unbonded.bonded, unbonded.quarantined) = (false, true);
-        let list = Listed::new(vec![view(0xab), unbonded], known_sight(), false);
+        Listed::new(vec![view(0xab), unbonded], known_sight(), false, columns)
+    }
+
+    #[test]
+    fn a_list_has_rank_score_and_its_six_parts_faults_pool_and_record_in_120_columns() {
+        let list = two(Some(120));
         let text = list.people();
         let lines: Vec<_> = text.lines().collect();
         let words = |line: usize| lines[line].split_whitespace().collect::<Vec<_>>();
+        assert_eq!(
+            words(1),
+            [
+                "rank", "score", "cpu", "line", "speed", "steady", "ram", "idle", "faults", "pool",
+                "works", "accepted", "wrong", "failed", "late", "at"
+            ]
+        );
         assert_eq!(lines[2], DeviceId([0xab; 32]).to_string());
         assert_eq!(
             words(3),
             [
-                "yes", "1234567", "0", "0", "0", "3/12", "1532.4", "1.7", "%", "1/2", "1"
+                "3/12", "1532.4", "206", "300", "178", "100", "282", "200", "1.7", "%", "1/2",
+                "yes", "1234567", "0", "0", "0", "1"
             ]
         );
         assert_eq!(
             words(5),
-            ["no", "1234567", "0", "0", "0", "-", "-", "-", "-", "-"]
+            [
+                "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "no", "1234567", "0", "0", "0",
+                "-"
+            ]
         );
+        // Numbers stand right: those of a column end in the same place.
+        let end = |line: usize, word: &str| lines[line].find(word).map(|at| at + word.len());
+        assert_eq!(end(1, "accepted"), end(3, "1234567"), "{text}");
         assert!(lines[6].contains("! the account's bond"), "{text}");
         assert!(lines[7].contains("quern device review"), "{text}");
         assert!(
-            lines.iter().all(|line| line.chars().count() <= 100),
+            lines.iter().all(|line| line.chars().count() <= 120),
             "{text}"
         );
         let json = serde_json::to_value(&list).unwrap();
@@ -259,6 +350,20 @@ mod tests {
         assert_eq!(json[0]["grid"]["byte_rank"], 3);
         assert_eq!(json[0]["grid"]["connected_to"], 1);
         assert_eq!(json[1]["grid"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_each_device_with_all_that_is_known_and_nothing_is_left_out() {
+        let narrow = two(Some(80)).people();
+        for words in ["1234567 accepted", "177.7 of 1000", "Europe", "desktop"] {
+            assert!(narrow.contains(words), "{words}\n{narrow}");
+        }
+        let all = Listed {
+            all: true,
+            ..two(None)
+        };
+        assert_eq!(narrow, all.people());
+        assert_eq!(two(None).people(), two(Some(120)).people());
     }
 
     #[test]
@@ -272,7 +377,7 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words}\n{text}");
         }
-        let list = Listed::new(vec![view(0xab)], known_sight(), true);
+        let list = Listed::new(vec![view(0xab)], known_sight(), true, None);
         assert_eq!(list.people(), text);
     }
 
@@ -282,12 +387,12 @@ mod tests {
             silent: vec!["ws://away".into()],
             ..Sight::default()
         };
-        let text = Listed::new(vec![view(1)], silent, false).people();
+        let text = Listed::new(vec![view(1)], silent, false, None).people();
         assert!(
             text.contains("1234567") && text.ends_with("(ws://away)"),
             "{text}"
         );
-        let none = Listed::new(vec![], Sight::default(), false).people();
+        let none = Listed::new(vec![], Sight::default(), false, None).people();
         assert!(none.contains("quern device register"), "{none}");
     }
 }

@@ -113,10 +113,21 @@ impl Output for Explained {
             };
             let rows: Vec<_> = explanation.jobs.iter().map(row).collect();
             parts.push(table(&["job", "what it would give"], &rows));
+            let (told, queued) = (rows.len(), explanation.queued_jobs);
+            if told < queued as usize {
+                parts.push(format!(
+                    "these {told} of the {queued} queued jobs are served first"
+                ));
+            }
         }
         if !explanation.reasons.is_empty() {
             parts.push(words::reasons(&explanation.reasons));
         }
+        let of_jobs = explanation
+            .jobs
+            .iter()
+            .filter_map(|job| job.reason.as_ref());
+        parts.extend(words::advice(explanation.reasons.iter().chain(of_jobs)));
         parts.extend(next(&explanation.next));
         parts.join("\n\n")
     }
@@ -136,6 +147,7 @@ mod tests {
             words: words.into(),
             devices: None,
             device_ids: vec![],
+            next: Some("retire it and register it anew".into()),
         }
     }
 
@@ -152,6 +164,7 @@ mod tests {
                 job(1, Some(reason("it stands elsewhere"))),
                 job(2, Some(reason("every task is given out"))),
             ],
+            queued_jobs: 70,
             reasons: vec![],
             next: vec![],
         }
@@ -177,6 +190,10 @@ mod tests {
             text.contains("0x020202020202…  every task is given out"),
             "{text}"
         );
+        assert!(text.contains("these 2 of the 70 queued jobs"), "{text}");
+        // Two jobs keep it waiting by one rule, and what it can do about that is told once.
+        let next = text.matches("region  retire it and register it anew");
+        assert_eq!(next.count(), 1, "{text}");
         let mut free = explanation(true);
         free.jobs[1].reason = None;
         let mut note = reason("its temperature is not believed");

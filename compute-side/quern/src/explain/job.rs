@@ -106,6 +106,8 @@ impl Output for Explained {
         if !explanation.reasons.is_empty() {
             parts.push(words::reasons(&explanation.reasons));
         }
+        parts.extend(words::sample(&explanation.devices));
+        parts.extend(words::advice(&explanation.reasons));
         parts.join("\n\n")
     }
 }
@@ -114,7 +116,7 @@ impl Output for Explained {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_jobs_api::{JobStatus, Reason, Rule};
+    use quern_jobs_api::{JobStatus, Reason, Rule, Sample};
     use quern_primitives::DeviceId;
 
     fn explained(reasons: Vec<Reason>) -> Explained {
@@ -134,12 +136,17 @@ mod tests {
                 spent: 7,
                 devices: 2,
                 waiting_for: None,
+                impasse: None,
             },
             target_devices: 4,
             connected_accounts: 1,
             open: vec![0, 5, 2],
             running: 6,
             reasons,
+            devices: Sample {
+                looked_at: 256,
+                connected: 4_000,
+            },
         })
     }
 
@@ -151,12 +158,14 @@ mod tests {
                 words: "devices of 1 account are connected,\u{1b}[2J 3 are needed".into(),
                 devices: None,
                 device_ids: vec![],
+                next: Some("wait for\u{1b} more".into()),
             },
             Reason {
                 rule: Rule::Region,
                 words: "they stand elsewhere".into(),
                 devices: Some(3),
                 device_ids: vec![DeviceId([2; 32])],
+                next: Some("ask for more regions: --region".into()),
             },
         ];
         let explained = explained(reasons);
@@ -170,14 +179,19 @@ mod tests {
             "1 of 10 decided, 0 settled, 2 running, 7 waiting",
             "4 ranked devices meet what it asks for; 1 account is connected",
             "7 (5 in pool 2, 2 in pool 3, of 3 pools)",
-            "region    3        they stand elsewhere",
+            "region          3  they stand elsewhere",
             "0x020202020202… +2",
+            "256 of the 4000 connected devices were looked at",
+            "accounts  wait for  more",
+            "region    ask for more regions: --region",
         ] {
             assert!(text.contains(words), "{words}\n{text}");
         }
         let json = serde_json::to_value(&explained).unwrap();
         assert_eq!(json["reasons"][1]["rule"], "region");
+        assert_eq!(json["reasons"][1]["next"], "ask for more regions: --region");
         assert_eq!(json["status"]["tasks"], 10);
+        assert_eq!(json["devices"]["looked_at"], 256);
     }
 
     #[test]
@@ -188,7 +202,12 @@ mod tests {
             text.starts_with("waits for nothing: 6 replicas being computed, 7 open"),
             "{text}"
         );
-        assert!(!text.contains("what it says"), "{text}");
+        assert!(
+            !text.contains("what it says") && !text.contains("what you can do"),
+            "{text}"
+        );
+        moving.0.devices = Sample::default();
+        assert!(!moving.people().contains("looked at"));
         moving.0.open = vec![0];
         assert!(moving.people().contains("0 (in 1 pool)"));
         moving.0.status.not_uploaded = 3;

@@ -5,6 +5,7 @@ use crate::{
     context::Context,
     grid::words,
     output::{Output, fields, patiently, table},
+    units::{Size, grouped},
 };
 use quern_jobs_api::{
     JobsApiClient as _, Lateness, ReplicaExplanation, ReplicaStage, TaskExplanation, TaskStage,
@@ -63,6 +64,15 @@ impl Output for Explained {
             ("task", explanation.task.to_string()),
             ("stage", stage.clone()),
         ];
+        if explanation.verdict.is_none() {
+            let bounty = display(explanation.bounty_max);
+            pairs.push((
+                "bounty",
+                format!("{bounty} at the most, for those who agree"),
+            ));
+        }
+        let expected = explanation.expected_ms;
+        pairs.extend(expected.map(|ms| ("expected", expected_in_words(ms))));
         pairs.extend(explanation.verdict.iter().map(|it| ("answer", answer(it))));
         let mut parts = vec![
             first_line(explanation.reasons.first(), || {
@@ -72,27 +82,38 @@ impl Output for Explained {
         ];
         if !explanation.replicas.is_empty() {
             let rows: Vec<_> = explanation.replicas.iter().map(row).collect();
-            parts.push(table(&["replica", "stage", "for", "due", "device"], &rows));
+            parts.push(table(&[">replica", "stage", "for", "due", "device"], &rows));
         }
         if let Some(verdict) = &explanation.verdict {
             let rows: Vec<_> = verdict.replicas.iter().map(found).collect();
-            parts.push(table(&["replica", "found", "pay", "device"], &rows));
+            parts.push(table(&[">replica", "found", ">pay", "device"], &rows));
         }
         if !explanation.reasons.is_empty() {
             parts.push(words::reasons(&explanation.reasons));
         }
+        parts.extend(words::sample(&explanation.devices));
+        parts.extend(words::advice(&explanation.reasons));
         parts.extend(next(&explanation.next));
         parts.join("\n\n")
     }
+}
+
+/// How long a replica should take.
+fn expected_in_words(ms: u64) -> String {
+    let span = match ms {
+        0..1_000 => "less than a second".to_owned(),
+        _ => words::span(ms.div_ceil(1_000)),
+    };
+    format!("{span} on a device of the usual speed")
 }
 
 /// What was accepted, and for how much.
 fn answer(verdict: &Verdict) -> String {
     match verdict.answer.exit {
         Exit::Success => format!(
-            "accepted: {} bytes, {} fuel, {}",
-            verdict.answer.result_bytes,
-            verdict.answer.fuel,
+            "accepted: {}, {} fuel, {}",
+            Size(verdict.answer.result_bytes),
+            grouped(verdict.answer.fuel),
             display(verdict.price)
         ),
         _ => "the devices agree that the program fails on it".into(),
@@ -178,19 +199,22 @@ fn row(replica: &ReplicaExplanation) -> Vec<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_jobs_api::{Reason, Rule, Step, StepKind};
+    use quern_jobs_api::{Reason, Rule, Sample, Step, StepKind};
     use quern_primitives::{AccountId, DeviceId, Digest, receipt::Answer};
 
     fn explained(stage: TaskStage) -> Explained {
         Explained(TaskExplanation {
             job: JobId([1; 32]),
             task: 6,
+            bounty_max: 14_000_000,
+            expected_ms: Some(12_400),
             stage,
             missing: 0,
             replicas: vec![],
             verdict: None,
             batch: None,
             reasons: vec![],
+            devices: Sample::default(),
             next: vec![],
         })
     }
@@ -265,6 +289,8 @@ mod tests {
             "4 answered 0x0505",
             "5 turn 3 of 120 in pool 2, for the fast first",
             "6 rests",
+            "bounty 0.014 BC at the most, for those who agree",
+            "expected 13 s on a device of the usual speed",
         ] {
             assert!(is_told(words), "{words}\n{text}");
         }
@@ -283,6 +309,7 @@ mod tests {
             words: "what is open is drawn for\u{1b}[2J other accounts".into(),
             devices: Some(5),
             device_ids: vec![DeviceId([2; 32]); 4],
+            next: Some("nothing: it passes by itself".into()),
         }];
         let step = |step, in_s, replica, words: &str| Step {
             step,
@@ -306,6 +333,10 @@ mod tests {
         );
         assert!(text.contains("nothing is given out yet of its 1 replica"));
         assert!(text.contains("0x020202020202… +2"), "{text}");
+        assert!(
+            text.contains("lane  nothing: it passes by itself"),
+            "{text}"
+        );
         let last: Vec<_> = text.lines().rev().take(2).collect();
         assert_eq!(
             last,
@@ -338,6 +369,7 @@ mod tests {
             assert!(text.contains(words), "{words}\n{text}");
         }
         let json = serde_json::to_value(&settled).unwrap();
+        assert!(!text.contains("at the most"), "{text}");
         assert_eq!(json["batch"], 4);
         assert_eq!(json["stage"], "settled");
         let mut ends = explained(TaskStage::EndsJob);

@@ -73,10 +73,12 @@ pub(crate) async fn all_of(
     let (mut devices, mut first) = (Vec::new(), 0u32);
     for _ in 0..PAGES_MAX {
         let page = masternode.client().grid_devices(first).await?;
-        if page.is_empty() {
+        // One that tells no position that lies ahead has no more.
+        let last = page.last().map(|device| device.position);
+        let Some(last) = last.filter(|last| *last >= first) else {
             break;
-        }
-        first = first.saturating_add(u32::try_from(page.len()).unwrap_or(u32::MAX));
+        };
+        first = last.saturating_add(1);
         devices.extend(page.into_iter().filter(&is_wanted));
         if devices.len() >= most {
             break;
@@ -101,7 +103,7 @@ pub(super) fn by_rank(devices: &[DeviceState]) -> String {
         ]
     };
     let rows: Vec<_> = devices.iter().map(row).collect();
-    let lines = table(&["rank", "score", "faults", "hand", "device"], &rows);
+    let lines = table(&[">rank", ">score", ">faults", "hand", "device"], &rows);
     let mut lines = lines.lines();
     let mut all: Vec<String> = lines.next().map(str::to_owned).into_iter().collect();
     for (line, device) in lines.zip(devices) {
@@ -162,14 +164,14 @@ mod tests {
         let text = listed(vec![known_device(), flagged], false).people();
         let lines: Vec<_> = text.lines().collect();
         assert!(
-            lines[0].starts_with("rank  score   faults  hand  device"),
+            lines[0].starts_with("rank   score  faults  hand  device"),
             "{text}"
         );
         assert!(
-            lines[1].starts_with("3     1532.4  1.7 %   1/2   0xabab"),
+            lines[1].starts_with("   3  1532.4   1.7 %  1/2   0xabab"),
             "{text}"
         );
-        assert!(lines[2].starts_with("-     1532.4"), "{text}");
+        assert!(lines[2].starts_with("   -  1532.4"), "{text}");
         assert_eq!(lines[3], "  ! it is not connected");
         assert!(text.ends_with("2 devices at ws://here; there are more: list them with --most"));
         assert!(

@@ -1,12 +1,12 @@
 //! What the masternodes' grids have for a job at the moment: devices that meet what it asks for, and
 //! how often devices fail.
 
-use crate::masternodes::ask_each;
+use crate::masternodes::{Answer, ask_each};
 use quern_grid::replication::{
     DeviceGroup, FailureProbability, FailureProbabilityError, Fleet, FleetError,
 };
 use quern_jobs_api::{Asking, FAULT_RATES, JobsApiClient as _, Matching};
-use quern_owner::{ApiFailure, Masternode};
+use quern_owner::{ApiFailure, Masternode, Masternodes};
 
 /// What a fault rate is divided by.
 const WHOLE: f64 = (FAULT_RATES - 1) as f64;
@@ -22,8 +22,17 @@ pub(crate) struct LiveGrid {
     pub(crate) url: String,
     /// How many of its devices meet what the job asks for.
     pub(crate) matching: Matching,
-    /// How many of its ranked devices have which fault rate, in sixtieths.
+    /// How many of its ranked devices that meet it have which fault rate, in sixtieths.
     pub(crate) rates: Vec<u32>,
+}
+
+/// What the masternodes of a chain told of their grids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The grids of those that answered.
+    pub(crate) grids: Vec<LiveGrid>,
+    /// Where the others are.
+    pub(crate) silent: Vec<String>,
 }
 
 /// A masternode's fault rates make no fleet.
@@ -47,14 +56,23 @@ pub(crate) enum LiveError {
     Fleet(#[from] FleetError),
 }
 
-/// Asks all of them what they have for a job that asks for this. Those that do not answer are left
-/// out.
-pub(crate) async fn ask(masternodes: Vec<Masternode>, asking: Asking) -> Vec<LiveGrid> {
-    let answers = ask_each(masternodes, |masternode| async move {
+/// Asks all of them what they have for a job that asks for this.
+pub(crate) async fn ask(masternodes: Masternodes, asking: Asking) -> Asked {
+    let Masternodes { reached, silent } = masternodes;
+    let answers = ask_each(reached, |masternode| async move {
         told(&masternode, asking).await
     });
-    let told = answers.await.into_iter();
-    told.filter_map(|answer| answer.answer.ok()).collect()
+    let mut asked = Asked {
+        grids: vec![],
+        silent,
+    };
+    for Answer { url, answer } in answers.await {
+        match answer {
+            Ok(grid) => asked.grids.push(grid),
+            Err(_) => asked.silent.push(url),
+        }
+    }
+    asked
 }
 
 async fn told(masternode: &Masternode, asking: Asking) -> Result<LiveGrid, ApiFailure> {
@@ -62,7 +80,7 @@ async fn told(masternode: &Masternode, asking: Asking) -> Result<LiveGrid, ApiFa
     Ok(LiveGrid {
         url: masternode.url().to_owned(),
         matching: client.grid_matching(asking).await?,
-        rates: client.grid_rates().await?,
+        rates: client.grid_rates(asking).await?,
     })
 }
 
@@ -91,6 +109,17 @@ impl LiveGrid {
             fleet => Ok(Some(fleet?)),
         }
     }
+}
+
+/// How likely a replica fails that goes to any of these devices: the mean over them.
+pub(crate) fn mean_failure(fleet: &Fleet) -> Result<FailureProbability, LiveError> {
+    let sum: f64 = fleet
+        .groups()
+        .map(|group| group.devices as f64 * group.failure.get())
+        .sum();
+    // Rounding may bring it a hair above what all of them have.
+    let mean = (sum / fleet.devices() as f64).min(1.0);
+    Ok(FailureProbability::new(mean)?)
 }
 
 #[cfg(test)]
@@ -124,6 +153,17 @@ pub(crate) mod tests {
         let found = groups.iter().map(|it| (it.devices, it.failure.get()));
         let found: Vec<_> = found.collect();
         assert_eq!(found, [(5, 1.0 / 120.0), (2, 0.05), (1, 1.0)]);
+    }
+
+    #[test]
+    fn a_replica_that_goes_to_any_device_fails_as_often_as_they_do_on_average() {
+        let mean = |rates: &[(usize, u32)]| {
+            let fleet = grid("a", 3, rates).fleet().unwrap().unwrap();
+            mean_failure(&fleet).unwrap().get()
+        };
+        assert_eq!(mean(&[(60, 7)]), 1.0);
+        let mixed = mean(&[(6, 100), (30, 300)]);
+        assert!((mixed - 0.4).abs() < 1e-12, "{mixed}");
     }
 
     #[test]

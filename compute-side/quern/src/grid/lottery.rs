@@ -300,7 +300,7 @@ impl Output for Drawn {
             };
             let rows: Vec<_> = self.devices.iter().map(row).collect();
             parts.push(table(
-                &["hours", "chance", "drawn", "won to", "device"],
+                &[">hours", ">chance", ">drawn", ">won to", "device"],
                 &rows,
             ));
         }
@@ -361,10 +361,10 @@ mod tests {
         assert_eq!(lines[0], "day    12 of the chain, 2026-10-17");
         assert_eq!(lines[1], "block  518400");
         assert!(lines[2].starts_with("seed   0x0707"), "{text}");
-        assert!(lines[4].starts_with("hours  chance  drawn"), "{text}");
-        assert!(lines[5].starts_with("12.0   5.00 %  "), "{text}");
+        assert!(lines[4].starts_with("hours  chance    drawn"), "{text}");
+        assert!(lines[5].starts_with(" 12.0  5.00 %  "), "{text}");
         assert!(lines[5].contains(" %") && lines[5].contains("  561600  0x"));
-        assert!(lines[104].contains("  -       0x"), "{text}");
+        assert!(lines[104].contains("       -  0x"), "{text}");
         assert!(
             text.ends_with(
                 "of the 201 that drew, of 202 registered devices; winners stand 100 places higher until block 561600; there are more: list them with --most"

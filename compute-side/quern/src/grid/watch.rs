@@ -264,7 +264,7 @@ impl Output for Look {
             let rows: Vec<_> = self.grid.jobs.iter().map(row).collect();
             parts.push(table(
                 &[
-                    "job", "level", "decided", "settled", "running", "devices", "now",
+                    "job", "level", "decided", ">settled", ">running", ">devices", "now",
                 ],
                 &rows,
             ));
@@ -306,6 +306,7 @@ mod tests {
             spent: 7,
             devices: 2,
             waiting_for,
+            impasse: None,
         };
         let job = |level, status: JobStatus| JobInGrid {
             job: status.job,
@@ -347,7 +348,7 @@ mod tests {
             "2 devices of 1 account connected, 1 ranked; 2 jobs",
             "high      5/10",
             "6 replicas, 0 wrong, 1 settled, 2 devices",
-            "waiting: devices of 1 accounts are connected, 3 are needed",
+            "waiting: devices of 1 account could have it, of 3 needed",
             "! its processor is too hot",
         ] {
             assert!(text.contains(words), "{words}\n{text}");

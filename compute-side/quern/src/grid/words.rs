@@ -5,8 +5,8 @@ use crate::{
     output::{fields, table},
     units::Size,
 };
-use quern_jobs_api::{DeviceState, MachineFacts, Reason};
-use std::fmt;
+use quern_jobs_api::{DeviceState, MachineFacts, Reason, Sample};
+use std::{collections::BTreeSet, fmt};
 
 /// Letters of a name that is shortened: `0x` and 12 digits.
 const SHORT: usize = 14;
@@ -106,10 +106,35 @@ pub(crate) fn reasons(reasons: &[Reason]) -> String {
     };
     let rows: Vec<_> = reasons.iter().map(row).collect();
     let head: &[&str] = match reasons.iter().all(|it| it.device_ids.is_empty()) {
-        true => &["rule", "devices", "what it says"],
-        false => &["rule", "devices", "what it says", "which"],
+        true => &["rule", ">devices", "what it says"],
+        false => &["rule", ">devices", "what it says", "which"],
     };
     table(head, &rows)
+}
+
+/// That not all devices were looked at to find reasons; nothing if all were, or none had to be.
+pub(crate) fn sample(sample: &Sample) -> Option<String> {
+    let Sample {
+        looked_at,
+        connected,
+    } = *sample;
+    (0 < looked_at && looked_at < connected).then(|| {
+        format!(
+            "{looked_at} of the {connected} connected devices were looked at; these are counted"
+        )
+    })
+}
+
+/// What can be done about reasons, a line for each rule; nothing if nothing is told of it.
+pub(crate) fn advice<'a>(reasons: impl IntoIterator<Item = &'a Reason>) -> Option<String> {
+    let mut told = BTreeSet::new();
+    let row = |reason: &Reason| {
+        let next = reason.next.as_deref()?;
+        let is_new = told.insert(reason.rule);
+        is_new.then(|| vec![reason.rule.to_string(), plain(next)])
+    };
+    let rows: Vec<_> = reasons.into_iter().filter_map(row).collect();
+    (!rows.is_empty()).then(|| table(&["rule", "what you can do"], &rows))
 }
 
 /// The first of the devices that a reason keeps from the work, and how many more there are.
@@ -236,6 +261,12 @@ fn figures(device: &DeviceState) -> String {
             of(parts.free_ram, 300),
         ),
         (
+            "memory for a task",
+            mib(claimed.task_memory_mib),
+            unknown(),
+            String::new(),
+        ),
+        (
             "free processor",
             known(claimed.free_cpu_percent, |it| format!("{} %", decimals(it))),
             unknown(),
@@ -292,6 +323,7 @@ pub(crate) mod tests {
     /// A device of which much is known.
     pub(crate) fn known_device() -> DeviceState {
         DeviceState {
+            position: 2,
             device: DeviceId([0xab; 32]),
             account: AccountId::new([3; 32]),
             connected: true,
@@ -324,6 +356,7 @@ pub(crate) mod tests {
                 line: Some("fibre".into()),
                 free_ram_mib: Some(2_230),
                 free_cpu_percent: Some(50.0),
+                task_memory_mib: Some(2_048),
                 battery_percent: Some(80.25),
                 is_charging: Some(true),
                 ..Claimed::default()
@@ -359,6 +392,7 @@ pub(crate) mod tests {
         assert_eq!(line("speed"), "speed - 46 down, - up, Mbit/s 177.7 of 1000");
         assert_eq!(line("battery"), "battery 80.3 %, charging -");
         assert_eq!(line("temperature"), "temperature - -");
+        assert_eq!(line("memory for"), "memory for a task 2 GiB -");
         assert!(line("machine").contains("8 cores; 16 GiB of memory"));
         assert!(text.contains("1.7 %, in 1 of its last 20 tasks"), "{text}");
         assert!(!text.contains('\u{1b}'), "it steers the terminal");

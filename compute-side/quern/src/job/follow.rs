@@ -3,6 +3,7 @@
 use super::{
     JobName,
     download::{Download, Downloaded},
+    impasse::{self, end_in_words, impasse_of},
     status,
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 use clap::Args;
 use indicatif::ProgressBar;
-use quern_jobs_api::{JobStatus, WaitingFor};
+use quern_jobs_api::{Impasse, JobStatus, WaitingFor};
 use quern_ledger::{Chain, ChainError};
 use quern_owner::{CollectProgress, Coordinator, CoordinatorError};
 use quern_primitives::{
@@ -39,7 +40,9 @@ const TRY_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 enum FollowError {
     /// The chain does not know it.
-    #[error("the chain knows no job {job}")]
+    #[error(
+        "the chain knows no job {job}; `quern job list` shows yours, and --node names a node of another chain"
+    )]
     NoSuchJob { job: JobId },
     /// It will not be done any more.
     #[error(
@@ -106,6 +109,8 @@ struct Ended<'a> {
     job: JobId,
     #[serde(flatten)]
     state: &'a JobState,
+    /// The task for which it ended, if it could not go on and its coordinator still tells why.
+    impasse: Option<Impasse>,
     escrow: quern_primitives::job::Escrow,
     #[serde(flatten)]
     download: Downloaded,
@@ -114,6 +119,7 @@ struct Ended<'a> {
 /// A job that was followed until the chain closed it.
 pub(crate) struct Followed {
     pub(crate) job: Job,
+    pub(crate) impasse: Option<Impasse>,
     pub(crate) download: Downloaded,
 }
 
@@ -149,6 +155,7 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> anyhow::Result<E
     context.rendering().show_line(&Ended {
         job,
         state: &over.job.state,
+        impasse: over.impasse,
         escrow: over.job.escrow,
         download: over.download,
     })?;
@@ -202,8 +209,10 @@ async fn follow_and_download(
     progress: impl Fn(CollectProgress),
 ) -> anyhow::Result<Followed> {
     let Some(mut download) = download else {
+        let over = follow(chain, job, hear).await?;
         return Ok(Followed {
-            job: follow(chain, job, hear).await?,
+            impasse: impasse_of(chain, job, &over.state).await,
+            job: over,
             download: Downloaded::default(),
         });
     };
@@ -220,10 +229,15 @@ async fn follow_and_download(
         .await
     };
     let (over, ()) = tokio::join!(following, download.beside(chain, changes, &progress));
-    let job = over.inspect_err(|_| download.tell_what_is_here())?;
-    let is_done = super::is_done(&job.state);
+    let over = over.inspect_err(|_| download.tell_what_is_here())?;
+    let impasse = impasse_of(chain, job, &over.state).await;
+    let is_done = super::is_done(&over.state);
     let download = download.finish(chain, is_done, &progress).await?;
-    Ok(Followed { job, download })
+    Ok(Followed {
+        job: over,
+        impasse,
+        download,
+    })
 }
 
 /// Follows a job until the chain says that it is over. A coordinator that restarts is waited for.
@@ -333,13 +347,17 @@ fn check_time(
 
 /// What moves, or why nothing does.
 pub(crate) fn in_words(status: &JobStatus) -> String {
+    if let Some(impasse) = &status.impasse {
+        return impasse::in_words(impasse);
+    }
     match status.waiting_for {
         Some(WaitingFor::Upload) => {
             "waiting for the upload; `quern job resume` goes on with an interrupted one".into()
         }
         Some(WaitingFor::Devices) => "waiting: no device is connected".into(),
         Some(WaitingFor::Accounts { connected, needed }) => {
-            format!("waiting: devices of {connected} accounts are connected, {needed} are needed")
+            let connected = words::counted(connected, "account");
+            format!("waiting: devices of {connected} could have it, of {needed} needed")
         }
         Some(WaitingFor::Chain) => "waiting for the chain to settle".into(),
         None => {
@@ -376,7 +394,7 @@ impl Output for Cancelled {
 impl Output for Ended<'_> {
     fn people(&self) -> String {
         let mut lines = vec![
-            status::state_in_words(self.state),
+            end_in_words(self.state, self.impasse.as_ref()),
             status::escrow_in_words(&self.escrow),
         ];
         lines.extend(self.download.in_words(self.job));
@@ -387,8 +405,11 @@ impl Output for Ended<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quern_jobs_api::Phase;
-    use quern_primitives::AccountId;
+    use quern_jobs_api::{Phase, Trouble};
+    use quern_primitives::{
+        AccountId,
+        job::{Escrow, JobEnd},
+    };
 
     #[test]
     fn a_job_that_is_uploaded_and_computed_at_once_tells_both() {
@@ -407,6 +428,7 @@ mod tests {
             spent: 7,
             devices: 2,
             waiting_for: None,
+            impasse: None,
         };
         let words = in_words(&status);
         assert!(
@@ -415,6 +437,34 @@ mod tests {
         );
         status.not_uploaded = 0;
         assert!(in_words(&status).starts_with("9 replicas, "));
+        // That it ends, and why, comes before that the chain has not heard of it.
+        status.phase = Phase::Settling;
+        status.waiting_for = Some(WaitingFor::Chain);
+        assert!(in_words(&status).contains("the chain"));
+        let (task, why) = (4, Trouble::Unopened);
+        status.impasse = Some(Impasse { task, why });
+        assert!(in_words(&status).starts_with("the input of task 4 opens on no device"));
+    }
+
+    #[test]
+    fn the_end_of_a_followed_job_says_why_it_could_not_go_on() {
+        let (task, why) = (4, Trouble::Unopened);
+        let end = JobEnd::Undecided { task };
+        let ended = Ended {
+            job: JobId([2; 32]),
+            state: &JobState::Completed { end },
+            impasse: Some(Impasse { task, why }),
+            escrow: Escrow::default(),
+            download: Downloaded::default(),
+        };
+        assert!(
+            ended
+                .people()
+                .contains("the input of task 4 opens on no device")
+        );
+        let json = serde_json::to_value(&ended).unwrap_or_default();
+        assert_eq!(json["impasse"]["why"], "unopened");
+        assert_eq!(json["end"]["undecided"]["task"], 4);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The jobs of an account.
 
-use super::status::state_in_words;
+use super::status::state_in_short;
 use crate::{
     context::Context,
+    grid::words,
     output::{Output, patiently, table},
 };
 use clap::Args;
@@ -93,13 +94,51 @@ impl Output for Listed {
                     format!("{}/{}", row.settled_tasks, row.tasks),
                     display(row.deposited),
                     display(row.refunded),
-                    state_in_words(&row.state),
+                    state_in_short(&row.state),
                 ]
             })
             .collect();
-        table(
-            &["job", "block", "settled", "escrow", "returned", "state"],
-            &rows,
+        let head = ["job", ">block", ">settled", ">escrow", ">returned", "state"];
+        let open = self.0.iter().filter(|row| row.state.is_open()).count();
+        format!(
+            "{}\n\n{}, {open} of them open; `quern job show JOB` tells all of one",
+            table(&head, &rows),
+            words::counted(self.0.len() as u32, "job")
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_primitives::{amount::BYTECHIP, job::JobEnd};
+
+    fn row(number: u8, state: JobState) -> Row {
+        Row {
+            job: JobId([number; 32]),
+            state,
+            submitted_at: 1_234,
+            deadline: 4_834,
+            tasks: 1_000,
+            settled_tasks: 998,
+            deposited: 1_250 * BYTECHIP,
+            refunded: 3 * BYTECHIP / 2,
+        }
+    }
+
+    #[test]
+    fn jobs_are_a_line_each_and_those_that_are_open_are_counted() {
+        let end = JobEnd::Undecided { task: 998 };
+        let jobs = Listed(vec![
+            row(1, JobState::Completed { end }),
+            row(2, JobState::Submitted),
+        ]);
+        let text = jobs.people();
+        assert!(
+            text.contains("998/1000  1250 BC    1.5 BC  no answer to 998"),
+            "{text}"
+        );
+        assert!(text.contains("2 jobs, 1 of them open"), "{text}");
+        assert_eq!(Listed(vec![]).people(), "no jobs");
     }
 }

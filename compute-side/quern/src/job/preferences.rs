@@ -10,8 +10,11 @@ use quern_primitives::{
     job::{HardwareSet, LineSet, Preferences, RegionSet},
     limits::PROCESSOR_POINTS_MAX,
 };
-use serde::{Deserialize, Deserializer, de};
-use std::fmt;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IntoDeserializer as _},
+};
+use std::{fmt, marker::PhantomData};
 
 /// What kind of line connects a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -33,7 +36,8 @@ pub(crate) enum LineChoice {
     Other,
 }
 
-/// What a job asks of devices. In a job file it is the table `devices`.
+/// What a job asks of devices. In a job file it is the table `devices`, whose keys are the names of these
+/// options; those of which there may be several are taken in the plural too.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct DeviceOptions {
@@ -42,18 +46,28 @@ pub(crate) struct DeviceOptions {
     trusted: bool,
     /// Only devices in these regions; separated by commas, or given several times [default: any]
     #[arg(
-        long = "region",
+        long,
+        alias = "regions",
         value_enum,
         value_delimiter = ',',
         value_name = "REGION"
     )]
-    regions: Vec<RegionChoice>,
+    #[serde(alias = "regions", deserialize_with = "one_or_more")]
+    region: Vec<RegionChoice>,
     /// Only these kinds of machine [default: any]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
+    #[serde(deserialize_with = "one_or_more")]
     hardware: Vec<HardwareChoice>,
     /// Only devices on these kinds of line [default: any]
-    #[arg(long = "line", value_enum, value_delimiter = ',', value_name = "LINE")]
-    lines: Vec<LineChoice>,
+    #[arg(
+        long,
+        alias = "lines",
+        value_enum,
+        value_delimiter = ',',
+        value_name = "LINE"
+    )]
+    #[serde(alias = "lines", deserialize_with = "one_or_more")]
+    line: Vec<LineChoice>,
     /// Only devices with a GPU
     #[arg(long)]
     gpu: bool,
@@ -85,9 +99,9 @@ impl DeviceOptions {
         }
         Self {
             trusted: self.trusted || file.trusted,
-            regions: or(self.regions, file.regions),
+            region: or(self.region, file.region),
             hardware: or(self.hardware, file.hardware),
-            lines: or(self.lines, file.lines),
+            line: or(self.line, file.line),
             gpu: self.gpu || file.gpu,
             processor_points_min: self.processor_points_min.or(file.processor_points_min),
             worker_version_min: self.worker_version_min.or(file.worker_version_min),
@@ -104,9 +118,9 @@ impl DeviceOptions {
         )?;
         Ok(Preferences {
             trusted: self.trusted,
-            regions: RegionSet::only(self.regions.iter().map(|region| Region::from(*region))),
+            regions: RegionSet::only(self.region.iter().map(|region| Region::from(*region))),
             hardware: HardwareSet::only(self.hardware.iter().map(|kind| Hardware::from(*kind))),
-            lines: LineSet::only(self.lines.iter().map(|line| Line::from(*line))),
+            lines: LineSet::only(self.line.iter().map(|line| Line::from(*line))),
             gpu: self.gpu,
             processor_points_min: points,
             worker_version_min: self.worker_version_min.unwrap_or(0),
@@ -190,6 +204,37 @@ fn line(line: Line) -> &'static str {
     }
 }
 
+/// Reads a list, or a list of one from what stands alone.
+fn one_or_more<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    deserializer.deserialize_any(OneOrMore(PhantomData))
+}
+
+struct OneOrMore<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> de::Visitor<'de> for OneOrMore<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name, or a list of names")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        T::deserialize(name.into_deserializer()).map(|only| vec![only])
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut names: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(one) = names.next_element()? {
+            all.push(one);
+        }
+        Ok(all)
+    }
+}
+
 /// Reads a probability from a number, or from a text such as `1%`.
 pub(super) fn probability<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -253,8 +298,8 @@ mod tests {
         Typed::try_parse_from(words).map(|typed| typed.options)
     }
 
-    const DEVICES: &str = "[devices]\ntrusted = true\nregions = ['europe', 'asia-pacific']\n\
-        hardware = ['desktop', 'server']\nlines = ['fibre', 'cable']\ngpu = true\n\
+    const DEVICES: &str = "[devices]\ntrusted = true\nregion = ['europe', 'asia-pacific']\n\
+        hardware = ['desktop', 'server']\nline = ['fibre', 'cable']\ngpu = true\n\
         processor-points-min = 100\nworker-version-min = 2\n";
 
     fn all() -> Preferences {
@@ -284,6 +329,21 @@ mod tests {
         let typed = typed(line).unwrap();
         let spec = typed.over(parse("").unwrap()).check().unwrap();
         assert_eq!(spec.preferences, all());
+    }
+
+    #[test]
+    fn what_there_may_be_several_of_is_asked_for_in_the_singular_or_the_plural_alike() {
+        let plural = DEVICES
+            .replace("region =", "regions =")
+            .replace("line =", "lines =");
+        assert_eq!(spec(&plural).preferences, all());
+        let options = typed("--regions europe --lines fibre").unwrap();
+        let typed = options.over(parse("").unwrap()).check().unwrap();
+        let one = spec("[devices]\nregion = 'europe'\nline = 'fibre'");
+        assert_eq!(one.preferences, typed.preferences);
+        assert_eq!(one.preferences.regions, RegionSet::only([Region::Europe]));
+        // One thing is not said twice.
+        assert!(parse("[devices]\nregion = 'europe'\nregions = ['americas']").is_err());
     }
 
     #[test]
@@ -342,8 +402,9 @@ mod tests {
     fn errors_of_a_table_name_what_is_wrong_in_it() {
         for (text, word) in [
             ("[devices]\nregions = ['atlantis']", "atlantis"),
-            ("[devices]\nregion = ['europe']", "region"),
-            ("[devices]\nhardware = 'desktop'", "hardware"),
+            ("[devices]\nregion = 'lemuria'", "lemuria"),
+            ("[devices]\nland = ['europe']", "land"),
+            ("[devices]\nhardware = 5", "hardware"),
             ("[devices]\nlines = ['string']", "string"),
             (
                 "[devices]\nprocessor-points-min = -1",

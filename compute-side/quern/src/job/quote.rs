@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     context::Context,
-    grid::live::{self, LiveGrid},
+    grid::live::{self, Asked},
     output::{Output, patiently, spinner},
-    units::{Size, span_of_blocks},
+    units::{Size, grouped, span_of_blocks},
 };
 use clap::Args;
 use quern_job_rules::quote::QuoteError;
@@ -59,8 +59,8 @@ pub(crate) struct Offer {
     pub(crate) trial: Option<Trial>,
     /// How the number of replicas was found, if a failure probability was given in place of it.
     certainty: Option<Found>,
-    /// The devices that there are for the job, if a masternode tells.
-    pub(crate) matching: Option<Matched>,
+    /// The devices that there are for the job, as far as masternodes tell.
+    pub(crate) matching: Matched,
 }
 
 pub(crate) async fn run(context: &Context, args: &QuoteArgs) -> anyhow::Result<()> {
@@ -109,8 +109,8 @@ pub(crate) async fn price(
         Certainty::Agreement(agreement) => (agreement, None),
         Certainty::FailureAtMost(accepted) => {
             // What a task costs is known once the number of replicas is.
-            let grids = devices_for(state, &spec, Agreement::Single, 0).await?;
-            let found = Found::of(plan.count(), accepted, &grids)?;
+            let asked = devices_for(state, &spec, Agreement::Single, 0).await?;
+            let found = Found::of(plan.count(), accepted, &asked.grids)?;
             (found.agreement(), Some(found))
         }
     };
@@ -134,7 +134,7 @@ pub(crate) async fn price(
     if total > price_max {
         return Err(SubmitJobError::Quote(QuoteError::AbovePriceMax { total, price_max }).into());
     }
-    let grids = devices_for(state, &spec, agreement, quote.task).await?;
+    let asked = devices_for(state, &spec, agreement, quote.task).await?;
     let offer = Offer {
         quote,
         tasks: plan.count(),
@@ -147,7 +147,7 @@ pub(crate) async fn price(
         preferences: terms.preferences,
         trial,
         certainty,
-        matching: Matched::of(&grids, &terms.preferences, terms.agreement.replicas()),
+        matching: Matched::of(&asked, &terms.preferences, terms.agreement.replicas()),
     };
     // Without a limit of the owner's the quote is what they agree to.
     if spec.price_max.is_none() {
@@ -167,16 +167,17 @@ async fn devices_for(
     spec: &JobSpec,
     agreement: Agreement,
     task: Amount,
-) -> Result<Vec<LiveGrid>, ChainError> {
+) -> Result<Asked, ChainError> {
     let asking = Asking {
         preferences: spec.preferences,
         class: spec.class,
         agreement,
         task,
+        memory_bytes: spec.memory_bytes_max,
     };
     let asked = patiently("looking for devices", async {
         let masternodes = Masternodes::of(state).await?;
-        Ok::<_, ChainError>(live::ask(masternodes.reached, asking).await)
+        Ok::<_, ChainError>(live::ask(masternodes, asking).await)
     });
     asked.await
 }
@@ -238,7 +239,7 @@ impl Output for Offer {
         if let Some(asks) = preferences::in_words(&self.preferences) {
             lines.push(format!("only on devices {asks}"));
         }
-        lines.extend(self.matching.as_ref().and_then(Matched::in_words));
+        lines.push(self.matching.in_words());
         if let Some(trial) = &self.trial {
             lines.push(format!(
                 "tried here: the first used {} fuel and {} of memory, and wrote {}",
@@ -268,19 +269,6 @@ impl Output for Offer {
 
 fn quorum(replicas: u8) -> u8 {
     Agreement::Majority { replicas }.quorum()
-}
-
-/// A number with its digits in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
@@ -323,7 +311,7 @@ mod tests {
                 result_bytes: 12,
             }),
             certainty: None,
-            matching: None,
+            matching: Matched::of(&Asked::default(), &Preferences::default(), 3),
         };
         let text = offer.people();
         for words in [
@@ -331,8 +319,9 @@ mod tests {
             "at most 100 BC in all (10 BC a task): 70 BC to workers, 30 BC to the network",
             "hard cap",
             "block 4000 (about 2 h 0 min from now)",
-            "1 234 567 fuel",
+            "1,234,567 fuel",
             "only on devices with a GPU",
+            "! the chain names no masternode",
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
@@ -340,5 +329,6 @@ mod tests {
         assert_eq!(json["total"], "100000000000");
         assert_eq!(json["trial"]["fuel"], 1_234_567);
         assert_eq!(json["preferences"]["gpu"], true);
+        assert_eq!(json["matching"]["lack"], "masternodes");
     }
 }

@@ -1,7 +1,11 @@
 //! How many replicas a job takes that shall fail with no more than a given probability.
+//!
+//! Devices take replicas as they ask for them, whoever comes first. So a replica counts as failing as
+//! often as the devices that may compute the job do on average; that the most reliable of them took all
+//! is only what there is at best.
 
 use crate::{
-    grid::live::{LiveError, LiveGrid},
+    grid::live::{LiveError, LiveGrid, mean_failure},
     plan::factor_in_words,
 };
 use quern_grid::replication::{
@@ -24,9 +28,12 @@ pub(crate) struct Found {
     tasks: u64,
     /// Replicas for each task that are taken: the next number that an agreement allows.
     replicas: u8,
-    /// What they achieve.
+    /// What they achieve where any device takes any replica.
     #[serde(serialize_with = "as_number")]
     failure: FailureProbability,
+    /// What they would if the most reliable devices took all.
+    #[serde(serialize_with = "as_number")]
+    failure_at_best: FailureProbability,
     /// The masternode whose devices were counted on.
     masternode: String,
     /// Of how many masternodes it is the one that takes the most replicas.
@@ -112,14 +119,16 @@ impl Found {
     ) -> Result<Self, FindError> {
         // That no account has a device for the job is told beside this; here it counts like one.
         let accounts = u64::from(grid.matching.accounts).max(1);
-        let plan = Plan::new(
-            tasks.into(),
-            fleet,
-            accounts.min(REPLICAS_PER_TASK_MAX.into()),
-        )?;
+        let most = accounts
+            .min(fleet.devices())
+            .min(REPLICAS_PER_TASK_MAX.into());
+        let any = Fleet::alike(mean_failure(&fleet)?);
+        let plan = Plan::new(tasks.into(), any, most)?;
+        let at_best = Plan::new(tasks.into(), fleet, most)?;
         let mut most = (1, FailureProbability::ALWAYS);
         for replicas in allowed(plan.factor_max()) {
-            let failure = plan.failure(plan.tasks() * u64::from(replicas))?;
+            let taken = plan.tasks() * u64::from(replicas);
+            let failure = plan.failure(taken)?;
             if failure <= accepted {
                 let least_replicas = plan.least_replicas(accepted)?;
                 return Ok(Self {
@@ -129,6 +138,7 @@ impl Found {
                     tasks: plan.tasks(),
                     replicas,
                     failure,
+                    failure_at_best: at_best.failure(taken)?,
                     masternode: grid.url.clone(),
                     masternodes: 1,
                 });
@@ -162,12 +172,21 @@ impl Found {
             1 => format!("at {}", self.masternode),
             several => format!("at {}, the worst of {several} masternodes", self.masternode),
         };
+        let alike = match self.agreement() {
+            Agreement::Single => String::new(),
+            agreement => format!(
+                "; counted are tasks that fail on all their devices, and where {} of the {} fail or lie alike, they decide",
+                agreement.quorum(),
+                self.replicas
+            ),
+        };
         format!(
-            "to fail with at most {} takes r = {} by the fault rates {at}; {} for each task are taken, which makes it {}",
+            "to fail with at most {} takes r = {} by the mean fault rate {at}; {} for each task are taken, which makes it {}, at best {}{alike}",
             self.accepted_failure,
             factor_in_words(self.least_replicas, self.tasks),
             counted(self.replicas.into(), "device"),
-            self.failure
+            self.failure,
+            self.failure_at_best
         )
     }
 }
@@ -215,12 +234,26 @@ mod tests {
             "at ws://here;",
             "3 devices for each task are taken",
             "makes it 1.24",
+            "where 2 of the 3 fail or lie alike",
         ] {
             assert!(words.contains(part), "{part}: {words}");
         }
         let json = serde_json::to_value(&found).unwrap();
         assert_eq!(json["replicas"], 3);
         assert_eq!(json["accepted_failure"], 0.1);
+        // All are alike, so it makes no difference who takes them.
+        assert_eq!(json["failure_at_best"], json["failure"]);
+    }
+
+    #[test]
+    fn any_device_takes_a_replica_and_that_the_best_do_is_only_what_there_is_at_best() {
+        let grids = [grid("ws://here", 10, &[(0, 500), (12, 500)])];
+        let found = Found::of(10, p(0.05), &grids).unwrap();
+        assert_eq!(found.agreement(), Agreement::Majority { replicas: 3 });
+        // The mean is 10.4 %, of which the third power ten times is 1.1 %.
+        assert!((0.011..0.012).contains(&found.failure.get()));
+        assert!(found.failure_at_best < p(1e-5));
+        assert!(found.in_words().contains("%, at best 0.000"));
     }
 
     #[test]

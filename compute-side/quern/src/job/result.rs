@@ -4,6 +4,7 @@ use super::{JobName, download::tell_what_is_here};
 use crate::{
     UsageError,
     context::Context,
+    grid::words,
     output::{Output, count_bar},
     units::Size,
 };
@@ -228,8 +229,8 @@ impl Output for Saved {
         match self.receipts.first() {
             None => "no task is settled yet; there are no receipts".into(),
             Some(first) => format!(
-                "{} receipts in {folder}; check one with  quern verify {}",
-                self.receipts.len(),
+                "{} in {folder}; check one with  quern verify {}",
+                words::counted(self.receipts.len() as u32, "receipt"),
                 first.display()
             ),
         }

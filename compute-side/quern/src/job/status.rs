@@ -1,6 +1,6 @@
 //! Where a job stands, on the chain and at its coordinator.
 
-use super::{JobName, follow};
+use super::{JobName, follow, impasse::end_in_words};
 use crate::{
     context::Context,
     output::{Output, fields, patiently},
@@ -63,10 +63,12 @@ async fn ask(context: &Context, job: JobId) -> anyhow::Result<Shown> {
 impl Output for Shown {
     fn people(&self) -> String {
         let (job, submission) = (&self.chain, &self.chain.submission);
+        let at_coordinator = self.at_coordinator.as_ref();
+        let impasse = at_coordinator.and_then(|status| status.impasse.as_ref());
         let mut pairs = vec![
             ("job", self.job.to_string()),
             ("owner", job.owner.to_string()),
-            ("state", state_in_words(&job.state)),
+            ("state", end_in_words(&job.state, impasse)),
             (
                 "tasks",
                 format!("{} of {} settled", job.settled_tasks, submission.tasks),
@@ -88,17 +90,21 @@ impl Output for Shown {
         if let Some(from) = self.refund_from {
             pairs.push(("next", refund_in_words(self.job, from)));
         }
-        match (&self.at_coordinator, &self.coordinator_silent) {
-            (Some(status), _) => pairs.push((
-                "progress",
-                format!(
-                    "{} decided, {} running, {} waiting; {}",
-                    status.decided,
-                    status.running,
-                    status.waiting,
-                    follow::in_words(status)
-                ),
-            )),
+        match (at_coordinator, &self.coordinator_silent) {
+            (Some(status), _) => {
+                // Of a job that is over the state has said why it could not go on.
+                let more = match status.impasse.is_some() && !job.state.is_open() {
+                    true => String::new(),
+                    false => format!("; {}", follow::in_words(status)),
+                };
+                pairs.push((
+                    "progress",
+                    format!(
+                        "{} decided, {} running, {} waiting{more}",
+                        status.decided, status.running, status.waiting
+                    ),
+                ));
+            }
             (None, Some(silent)) => pairs.push(("progress", silent.clone())),
             (None, None) => {}
         }
@@ -106,8 +112,8 @@ impl Output for Shown {
     }
 }
 
-/// A job's state in words.
-pub(crate) fn state_in_words(state: &JobState) -> String {
+/// A job's state in words, as far as the chain knows it.
+pub(super) fn state_in_words(state: &JobState) -> String {
     match state {
         JobState::Submitted => "submitted; a coordinator is being drawn".into(),
         JobState::Running { .. } => "running".into(),
@@ -121,13 +127,31 @@ pub(crate) fn state_in_words(state: &JobState) -> String {
                 exit_in_words(exit)
             ),
             JobEnd::Undecided { task } => format!(
-                "completed: no answer to task {task} has a majority, or its input opens on no device; what was settled is paid, the rest is back. Does the program give the same output each time?"
+                "completed: no answer to task {task} has a majority, or its input opens on no device; see to it that the program gives the same output each time, or prepare the input anew, and submit it as a new job. What was settled is paid, the rest is back"
             ),
             JobEnd::OwnerCancelled => "completed: cancelled by its owner".into(),
             JobEnd::DeadlinePassed => "completed: the deadline passed".into(),
         },
         JobState::Cancelled => "cancelled by its owner".into(),
         JobState::Expired => "expired: the deadline passed first".into(),
+    }
+}
+
+/// A job's state in a few words, for a column.
+pub(super) fn state_in_short(state: &JobState) -> String {
+    match state {
+        JobState::Submitted => "submitted".into(),
+        JobState::Running { .. } => "running".into(),
+        JobState::Settling { until, .. } => format!("settling to {until}"),
+        JobState::Completed { end } => match end {
+            JobEnd::AllSettled => "done".into(),
+            JobEnd::ProgramFailed { task, .. } => format!("program fails at {task}"),
+            JobEnd::Undecided { task } => format!("no answer to {task}"),
+            JobEnd::OwnerCancelled => "cancelled".into(),
+            JobEnd::DeadlinePassed => "deadline passed".into(),
+        },
+        JobState::Cancelled => "cancelled".into(),
+        JobState::Expired => "expired".into(),
     }
 }
 
@@ -158,7 +182,7 @@ pub(crate) fn escrow_in_words(escrow: &Escrow) -> String {
     )
 }
 
-fn exit_in_words(exit: &Exit) -> String {
+pub(super) fn exit_in_words(exit: &Exit) -> String {
     match exit {
         Exit::Success => "it ends well".into(),
         Exit::Code(code) => format!("exit code {code}"),

@@ -4,6 +4,7 @@ use super::{
     JobName, SpecArgs,
     download::{Download, Downloaded},
     follow,
+    impasse::end_in_words,
     quote::{self, Offer, Priced},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar};
-use quern_jobs_api::ApiError;
+use quern_jobs_api::{ApiError, Impasse};
 use quern_ledger::{Account, Chain};
 use quern_owner::{
     ApiFailure, Coordinator, CoordinatorError, Draft, JobFolder, SubmitJobError, prepare,
@@ -38,7 +39,8 @@ pub(crate) struct SubmitArgs {
     /// Do not ask before money goes into escrow
     #[arg(long, short)]
     yes: bool,
-    /// Submit the job even if no devices meet what it asks for
+    /// Submit the job even if nobody could compute it now: no masternode answers, or there are not
+    /// enough devices that meet what it asks for
     #[arg(long)]
     anyway: bool,
     #[command(flatten)]
@@ -74,6 +76,8 @@ struct Submitted {
     quote: Option<Offer>,
     #[serde(flatten)]
     state: Option<JobState>,
+    /// The task for which it ended, if it could not go on and its coordinator still tells why.
+    impasse: Option<Impasse>,
     escrow: Option<Escrow>,
     #[serde(flatten)]
     download: Downloaded,
@@ -94,11 +98,11 @@ pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Resu
     if free < price {
         return Err(SubmitJobError::Balance { price, free }.into());
     }
+    if !args.anyway {
+        priced.offer.matching.check()?;
+    }
     if !context.is_json() {
         tell(&priced.offer.people());
-    }
-    if let Some(matched) = priced.offer.matching.as_ref().filter(|_| !args.anyway) {
-        matched.check()?;
     }
     if !args.yes {
         confirm()?;
@@ -179,6 +183,7 @@ async fn hand_in(
         transaction: settled.map(|settled| format!("0x{}", hex::encode(settled.transaction))),
         quote,
         state: None,
+        impasse: None,
         escrow: None,
         download: Downloaded::default(),
     };
@@ -201,6 +206,7 @@ async fn hand_in(
         let following = follow::with_bar(chain, job, Some(download), &bar);
         let (_, over) = tokio::try_join!(uploading, following)?;
         (answer.state, answer.escrow) = (Some(over.job.state), Some(over.job.escrow));
+        answer.impasse = over.impasse;
         answer.download = over.download;
     } else if !uploading.await? {
         anyhow::bail!(
@@ -264,7 +270,7 @@ impl Output for Submitted {
     fn people(&self) -> String {
         let mut pairs = vec![("job", self.job.to_string())];
         if let Some(state) = &self.state {
-            pairs.push(("state", super::status::state_in_words(state)));
+            pairs.push(("state", end_in_words(state, self.impasse.as_ref())));
         }
         if let Some(escrow) = &self.escrow {
             pairs.push(("money", super::status::escrow_in_words(escrow)));

@@ -9,9 +9,12 @@ use super::{
     curve::Picture,
     devices::{Devices, ParseDevicesError, groups},
     draws::Draws,
-    report::{ASSUMPTIONS, factor_in_words, grouped},
+    report::{ASSUMPTIONS, factor_in_words},
 };
-use crate::output::{Output, table};
+use crate::{
+    output::{Output, table},
+    units::grouped,
+};
 use growing::Growing;
 use quern_grid::replication::{CurvePoint, DeviceGroup, FailureProbability, Fleet, Plan};
 use serde::Serialize;
@@ -283,7 +286,7 @@ impl Output for Example {
         });
         let mut parts = vec![
             format!("example {}: {}", self.example, self.about),
-            table(&["", "published", "here"], &rows.collect::<Vec<_>>()),
+            table(&["", ">published", ">here"], &rows.collect::<Vec<_>>()),
             ASSUMPTIONS.into(),
         ];
         if self.example == 3 {

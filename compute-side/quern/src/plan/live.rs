@@ -13,18 +13,19 @@ pub(super) async fn sources(
     context: &Context,
     args: &MasternodeArgs,
 ) -> anyhow::Result<Vec<Source>> {
-    let grids = patiently("asking the masternodes", async {
+    let asked = patiently("asking the masternodes", async {
         let masternodes = args.reach_some(context).await?;
         let anything = Asking {
             preferences: Preferences::default(),
             class: Class::default(),
             agreement: Agreement::Single,
             task: 0,
+            memory_bytes: 0,
         };
-        anyhow::Ok(live::ask(masternodes.reached, anything).await)
+        anyhow::Ok(live::ask(masternodes, anything).await)
     });
     let mut sources = Vec::new();
-    for grid in grids.await? {
+    for grid in asked.await?.grids {
         if let Some(fleet) = grid.fleet()? {
             sources.push(Source {
                 fleet,

@@ -1,7 +1,10 @@
 //! What a plan answers.
 
 use super::{PlanInputError, complement, curve::tabled};
-use crate::output::{Output, fields, table};
+use crate::{
+    output::{Output, fields, table},
+    units::grouped,
+};
 use quern_grid::replication::{CurvePoint, DeviceGroup, FailureProbability, Plan};
 use serde::{Serialize, Serializer};
 use std::{fmt, path::PathBuf};
@@ -15,7 +18,8 @@ replicas of a task are on devices of one account.";
 /// What goes beside that for the devices of a grid.
 const LIVE_IN_WORDS: &str = "\
 The devices are taken to fail as often as they had a fault in their last 20 tasks; those that had
-none, with half of the least rate above zero: one task in 120.";
+none, with half of the least rate above zero: one task in 120. They take tasks as they ask for them,
+so that the most reliable serve the job is what there is at best.";
 
 /// A plan and the curve it is on.
 #[derive(Debug, Serialize)]
@@ -146,7 +150,7 @@ impl Planned {
                 mark,
             ]
         });
-        table(&["r", "replicas", "P(r)", ""], &rows.collect::<Vec<_>>())
+        table(&["r", ">replicas", ">P(r)", ""], &rows.collect::<Vec<_>>())
     }
 }
 
@@ -205,19 +209,6 @@ pub(super) fn devices_in_words(plan: &Plan) -> String {
 pub(super) fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", grouped(number))
-}
-
-/// A number with its digits in groups of three.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The replicas for each task in decimals, rounded up so far behind the point that the same number
@@ -288,12 +279,9 @@ mod tests {
     }
 
     #[test]
-    fn digits_stand_in_groups_of_three() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (19_985, "19,985")] {
-            assert_eq!(grouped(number), text);
-        }
-        assert_eq!(grouped(1_234_567), "1,234,567");
+    fn one_thing_is_no_plural_and_thousands_stand_apart() {
         assert_eq!(counted(1, "task"), "1 task");
+        assert_eq!(counted(19_985, "task"), "19,985 tasks");
     }
 
     #[test]

@@ -225,7 +225,7 @@ impl Output for History {
         let rows: Vec<_> = self.entries.iter().map(row).collect();
         format!(
             "{}\n({of})",
-            table(&["block", "what", "amount", "with"], &rows)
+            table(&[">block", "what", ">amount", "with"], &rows)
         )
     }
 }
