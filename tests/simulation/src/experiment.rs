@@ -27,13 +27,13 @@ use std::{
 };
 
 /// Devices of one grid at most. A run takes time and memory in proportion.
-const DEVICES_MAX: i64 = 100_000;
+pub(crate) const DEVICES_MAX: i64 = 100_000;
 
 /// Most that may be said to go wrong, in percent: of more a job may never end.
 const FAULTS_PERCENT_MAX: i64 = 90;
 
 /// Seeds at most.
-const SEEDS_MAX: u64 = 1_000;
+pub(crate) const SEEDS_MAX: u64 = 1_000;
 
 /// The page that tables go to, in the folder that is named.
 const PAGE: &str = "distribution.md";

@@ -20,10 +20,14 @@
 //! After every step, from the jobs' logs, the disk and the chain alone ([`Violation`] says it in
 //! words): money is neither made nor lost, and accounts get what verdicts say; no task is decided or
 //! settled twice; no wrong answer is accepted without a majority for it; no account has two replicas
-//! of a task; no device holds more than it may, or has a task of a job that asks for other devices or
-//! for a larger bond; nothing is given of a job or task that is over;
-//! nothing is acknowledged, sent or erased before the disk has what it relies on. And at the end: every
-//! job is over, and every report that was acknowledged on a settled job is in a verdict.
+//! of a task, or two shares of its pay, and nobody has one without the accepted answer; no device
+//! holds more than it may, has a task of a job that asks for other devices or for a larger bond, or is
+//! given one that was never registered, has told that it is to be left alone, is in quarantine, or has to
+//! wait after faults; after a fault a device holds one task at a time; a task in doubt goes to a trusted
+//! device that could have it, and what has a lane to an account of it; nothing is given of a job or
+//! task that is over; the masternode remembers no more devices than it may; nothing is
+//! acknowledged, sent or erased before the disk has what it relies on. And at the end: every job is
+//! over, and every report that was acknowledged on a settled job is in a verdict.
 //!
 //! # Once more
 //!
@@ -40,10 +44,12 @@
 //! | `work` | tasks and their right answers |
 //! | `asks` | what jobs ask of devices |
 //! | `audit`, `violation` | what must never happen |
+//! | `cause` | why jobs ended |
 //! | `trace`, `words` | what happened |
 
 mod asks;
 mod audit;
+mod cause;
 mod chain;
 mod config;
 mod disk;
@@ -57,6 +63,7 @@ mod words;
 mod work;
 mod world;
 
+pub use cause::Cause;
 pub use config::{Config, Faults, FaultsError, Scheduling};
 pub use trace::{CHANGE, Look};
 pub use violation::Violation;
@@ -77,6 +84,8 @@ pub struct Outcome {
     pub lasted_ms: u64,
     /// How each job ended.
     pub ends: Vec<JobState>,
+    /// Why, for each of them.
+    pub causes: Vec<Cause>,
     /// How often what happened.
     pub counts: Counts,
     /// What must never happen, and did: the run ended with it.
@@ -89,6 +98,11 @@ impl Outcome {
         let end = JobEnd::AllSettled;
         let settled = JobState::Completed { end };
         self.ends.iter().all(|state| *state == settled)
+    }
+
+    /// Whether every job that its owner did not cancel is settled, or ended for a reason that has a name.
+    pub fn is_all_explained(&self) -> bool {
+        self.causes.iter().all(|cause| *cause != Cause::Unexplained)
     }
 }
 
@@ -153,6 +167,14 @@ pub struct Counts {
     pub withheld: u64,
     /// Devices that won the daily lottery.
     pub winners: u64,
+    /// Times that a battery ran low or a machine got too hot.
+    pub unfit: u64,
+    /// Times that a clock jumped.
+    pub jumps: u64,
+    /// Times that a machine became another device.
+    pub identities: u64,
+    /// Hellos of devices that the chain does not know.
+    pub strangers: u64,
 }
 
 impl fmt::Display for Counts {
@@ -170,13 +192,19 @@ impl fmt::Display for Counts {
             transactions_lost,
             withheld,
             winners,
+            unfit,
+            jumps,
+            identities,
+            strangers,
         } = self;
         write!(
             f,
             "{given} replicas given, {withheld} not handed out, {reports} reports, {lies} lies, \
              {wrong_answers} wrong answers with a majority, {crashes} deaths, {partitions} \
-             partitions, {departures} departures, {lost} messages lost and {doubled} doubled, \
-             {transactions_lost} transactions lost, {winners} winners of the lottery"
+             partitions, {departures} departures, {unfit} times low or hot, {jumps} clocks that \
+             jumped, {identities} identities changed and {strangers} hellos of unknown ones, {lost} \
+             messages lost and {doubled} doubled, {transactions_lost} transactions lost, {winners} \
+             winners of the lottery"
         )
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct GridArgs {
     #[command(flatten)]
     config: Config,
     /// How many seeds, from the one that is given on
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// Write what happens in the last run to this file
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
@@ -23,7 +23,7 @@ pub(crate) struct GridArgs {
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
     /// Stop after this step, and print it
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", value_parser = clap::value_parser!(u64).range(1..))]
     until: Option<u64>,
     /// Print every step: the event, what the masternode wants done about it, and what that changed
     #[arg(long)]

@@ -81,6 +81,9 @@ pub struct Conditions {
     pub devices_differ: bool,
     /// Executions that stall.
     pub stalling: Stalling,
+    /// Replicas of each task beside the first, all of which must be answered. Where tasks are given to
+    /// devices beforehand each is given once.
+    pub more_replicas: u8,
 }
 
 impl Conditions {
@@ -92,6 +95,7 @@ impl Conditions {
             halts: 0.01,
             slows: 0.05,
         },
+        more_replicas: 0,
     };
 }
 
@@ -132,9 +136,13 @@ pub fn run_under(
     let mut grid = grid(conditions, scenario, seed);
     let tasks = scenario.devices * scenario.tasks_per_device;
     let speed: f64 = grid.devices.iter().map(|it| it.speed).sum();
-    let bound_s = f64::from(tasks) * grid.work / speed / 1_000.0;
+    let replicas = match contestant {
+        Contestant::Pull(_) => conditions.more_replicas.saturating_add(1),
+        Contestant::Random | Contestant::EqualSplit => 1,
+    };
+    let bound_s = f64::from(tasks) * f64::from(replicas) * grid.work / speed / 1_000.0;
     let (makespan_ms, asked_again) = match contestant {
-        Contestant::Pull(tuning) => pull::run(&mut grid, tasks, *tuning),
+        Contestant::Pull(tuning) => pull::run(&mut grid, (tasks, replicas), *tuning),
         Contestant::Random => (push::run(&mut grid, tasks, push::Deal::Random), 0),
         Contestant::EqualSplit => (push::run(&mut grid, tasks, push::Deal::Equal), 0),
     };
@@ -259,6 +267,19 @@ mod tests {
             executions(until_stale(100_000)),
         );
         assert!(late >= 1.0 && soon > late, "{soon} {late}");
+    }
+
+    #[test]
+    fn a_task_of_three_replicas_is_computed_three_times_and_the_job_ends() {
+        let thrice = Conditions {
+            more_replicas: 2,
+            ..Conditions::default()
+        };
+        for contestant in [Tuning::default(), plain_queue()].map(Contestant::Pull) {
+            let outcome = run_under(&thrice, &scenario(30, 0.1), &contestant, 6);
+            assert!(outcome.executions_per_task >= 3.0, "{outcome:?}");
+            assert!((0.97..3.0).contains(&outcome.ratio()), "{outcome:?}");
+        }
     }
 
     #[test]

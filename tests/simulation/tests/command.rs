@@ -101,6 +101,82 @@ fn a_written_run_is_replayed_and_one_that_was_changed_is_told_apart() {
 }
 
 #[test]
+fn what_must_not_happen_is_told_with_its_log_and_happens_again_at_the_same_step() {
+    let folder = tempfile::tempdir().unwrap();
+    // An audit that knows a rule which masternodes do not know.
+    let output = Command::new(env!("CARGO_BIN_EXE_quern-simulate"))
+        .current_dir(folder.path())
+        .args(GRID)
+        .args(["--seed", "12", "--seeds", "3", "--audited-in-hand", "1"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        words.starts_with("seed 12: ") && words.lines().count() == 1,
+        "{words}"
+    );
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let violation = "was given a task more while it held 1";
+    for told in [violation, "--seed 12", "--audited-in-hand 1"] {
+        assert!(errors.contains(told), "{told}: {errors}");
+    }
+    let command = "quern-simulate grid --replay grid-12.trace --until ";
+    let (_, step_told) = errors.split_once(command).unwrap();
+    let step_told: u64 = step_told.lines().next().unwrap().parse().unwrap();
+    let file = folder.path().join("grid-12.trace");
+    let trace = fs::read_to_string(&file).unwrap();
+    assert_eq!(trace.lines().filter_map(step).max(), Some(step_told));
+
+    // The file says which run it is, and the step is printed with what comes of it.
+    let until = step_told.to_string();
+    for arguments in [
+        &["--replay", text(&file)][..],
+        &["--replay", text(&file), "--until", until.as_str()][..],
+        &["--replay", text(&file), "--step"][..],
+    ] {
+        let output = simulate(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(errors.contains(violation), "{arguments:?}: {errors}");
+        let words = String::from_utf8(output.stdout).unwrap();
+        let steps: Vec<u64> = words.lines().filter_map(step).collect();
+        let expected = match arguments.len() {
+            2 => vec![],
+            3 => (1..=step_told).collect(),
+            _ => vec![step_told],
+        };
+        assert_eq!(steps, expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn numbers_that_mean_nothing_are_refused_with_what_to_write_instead() {
+    for (line, told) in [
+        ("makespan --faults nan", "from 0 to 0.9"),
+        ("makespan --faults inf", "from 0 to 0.9"),
+        ("makespan --faults -0.1", "from 0 to 0.9"),
+        ("makespan --faults 1", "from 0 to 0.9"),
+        ("makespan --faults often", "`often`"),
+        ("makespan --devices 0", "--devices"),
+        ("makespan --seeds 0", "--seeds"),
+        ("grid --replicas 2", "odd number from 3 to 15"),
+        ("grid --seeds 0", "--seeds"),
+        ("grid --until 0", "--until"),
+        ("experiment --out x --faults nan", "--faults"),
+        ("tune --out x --devices 1", "--devices"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_quern-simulate"))
+            .args(line.split(' '))
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {errors}");
+        assert!(errors.contains(told), "{line}: {errors}");
+    }
+}
+
+#[test]
 fn step_by_step_it_stops_after_the_step_that_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let (_, trace) = traced(&folder, "10", "run");

@@ -6,13 +6,17 @@ use quern_simulation::makespan::{
 
 /// Counted up with each change of the simulation or the scheduler that changes what comes of a run,
 /// so that older runs are not taken for new ones.
-const MODEL: u32 = 2;
+const MODEL: u32 = 3;
 
-/// Tasks for each device.
+/// Tasks for each device. With 10,000 devices they are more than the chain takes as one job
+/// (`TASKS_PER_JOB_MAX`, 65,536): an owner would hand them in as four.
 pub(super) const TASKS_PER_DEVICE: u32 = 20;
 
-/// What a task takes an ordinary desktop, in seconds.
-const TASK_S: f64 = 60.0;
+/// What a task takes an ordinary desktop unless it is said otherwise, in seconds.
+pub(super) const TASK_S: u32 = 60;
+
+/// Replicas of a task beside the first, where several devices must answer it.
+const MORE_REPLICAS: u8 = 2;
 
 /// What is the matter on a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub(super) enum GridKind {
     Lifelike,
     /// They differ in everything, and many executions stall.
     Stalling,
+    /// The same, and three devices must answer each task.
+    Agreeing,
 }
 
 impl GridKind {
@@ -32,6 +38,7 @@ impl GridKind {
             Self::Alike => "alike",
             Self::Lifelike => "lifelike",
             Self::Stalling => "stalling",
+            Self::Agreeing => "agreeing",
         }
     }
 
@@ -45,6 +52,11 @@ impl GridKind {
                     halts: 0.05,
                     slows: 0.2,
                 },
+                ..Conditions::default()
+            },
+            Self::Agreeing => Conditions {
+                more_replicas: MORE_REPLICAS,
+                ..Self::Stalling.conditions()
             },
         }
     }
@@ -56,6 +68,8 @@ pub(super) struct Case {
     pub(super) devices: u32,
     pub(super) faults_percent: u32,
     pub(super) kind: GridKind,
+    /// What a task takes an ordinary desktop, in seconds.
+    pub(super) task_s: u32,
     /// What the contestant is called.
     pub(super) policy: String,
     pub(super) contestant: Contestant,
@@ -72,7 +86,7 @@ impl Case {
         Scenario {
             devices: self.devices,
             tasks_per_device: TASKS_PER_DEVICE,
-            task_s: TASK_S,
+            task_s: self.task_s.into(),
             faulty: Faulty {
                 chance: f64::from(self.faults_percent) / 100.0,
             },
@@ -123,6 +137,7 @@ mod tests {
             devices: 20,
             faults_percent: 5,
             kind: GridKind::Alike,
+            task_s: TASK_S,
             policy: "merged pools, backups".into(),
             contestant: Contestant::Random,
             seed,

@@ -1,8 +1,11 @@
 //! Makespans of all policies on several grids, in tables and pictures.
+//!
+//! All tasks of a grid are one job here. With 10,000 devices that is 200,000 tasks, which the chain
+//! refuses as one job: it takes 65,536 at most (`TASKS_PER_JOB_MAX`).
 
 use super::{
     DEVICES_MAX, FAULTS_PERCENT_MAX, How, SEEDS_MAX,
-    case::{Case, GridKind, in_a_column},
+    case::{Case, GridKind, TASK_S, in_a_column},
     losses, picture,
     runs::Runs,
     summary::Summary,
@@ -128,6 +131,7 @@ fn groups(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
                     devices,
                     faults_percent,
                     kind,
+                    task_s: TASK_S,
                     policy: policy.into(),
                     contestant,
                     seed,
@@ -199,6 +203,7 @@ impl Group {
             GridKind::Alike => format!("{devices} devices"),
             GridKind::Lifelike => format!("{devices} devices on a lifelike grid"),
             GridKind::Stalling => format!("{devices} devices that stall often"),
+            GridKind::Agreeing => format!("{devices} devices of which three answer each task"),
         }
     }
 

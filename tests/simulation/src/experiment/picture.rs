@@ -32,7 +32,7 @@ pub(super) fn svg(group: &Group) -> Result<String, ChartError> {
     let bars = "means, with bars from the best to the worst run";
     let subtitle = match group.kind {
         GridKind::Alike => format!("{tasks}; {bars}"),
-        GridKind::Lifelike | GridKind::Stalling => {
+        GridKind::Lifelike | GridKind::Stalling | GridKind::Agreeing => {
             format!("{tasks}, which differ in everything and stall at times; {bars}")
         }
     };

@@ -23,9 +23,14 @@ pub(super) type At = (u64, u64);
 #[derive(Clone, Debug)]
 pub(super) struct Sweep {
     /// As files have it.
-    pub(super) name: &'static str,
+    pub(super) name: String,
+    /// What stands over it.
+    pub(super) heading: String,
     /// What the two numbers are called.
     pub(super) axes: [&'static str; 2],
+    /// What a setting is chosen for that the makespan does not tell; then it tells only what that
+    /// costs.
+    pub(super) buys: Option<&'static str>,
     /// The setting of today.
     pub(super) today: At,
     /// The runs of each setting, as many for each and in the same order.
@@ -104,12 +109,16 @@ impl Found {
         }
     }
 
-    /// What was found, in sentences.
-    pub(super) fn conclusion(&self) -> String {
-        let best = &self.summaries[self.best];
-        let others = self.is_as_good.iter().filter(|it| **it).count() - 1;
+    /// What is to be done about it.
+    fn advice(&self) -> String {
         let today = self.in_words(self.sweep.today);
-        let advice = match self.chosen() {
+        if let Some(buys) = self.sweep.buys {
+            let mut settings = self.sweep.settings.iter().zip(&self.summaries);
+            let found = settings.find(|((at, _), _)| *at == self.sweep.today);
+            let mean = found.map_or(0.0, |(_, summary)| summary.mean);
+            return format!("Today's, {today}, take {mean:.4} of it, and stay: {buys}.");
+        }
+        match self.chosen() {
             chosen if chosen == self.sweep.today && self.at(self.best) == chosen => {
                 "The best are today's settings, which stay.".to_owned()
             }
@@ -120,7 +129,14 @@ impl Found {
                 let words = self.in_words(chosen);
                 format!("Today's, {today}, are not among those: set {words}.")
             }
-        };
+        }
+    }
+
+    /// What was found, in sentences.
+    pub(super) fn conclusion(&self) -> String {
+        let best = &self.summaries[self.best];
+        let others = self.is_as_good.iter().filter(|it| **it).count() - 1;
+        let advice = self.advice();
         format!(
             "{} give the shortest makespan: {:.4} of the fluid bound on average over {} runs, with \
              {:.3} executions and {:.3} devices asked again for each task. {} of {} other settings \
@@ -183,7 +199,7 @@ impl Found {
                 ..
             } = summary;
             let as_good = self.is_as_good[setting];
-            let name = in_a_column(self.sweep.name);
+            let name = in_a_column(&self.sweep.name);
             text.push_str(&format!("{name},{first},{second},{runs},{mean:.6},"));
             text.push_str(&format!(
                 "{executions_per_task:.6},{asked_again_per_task:.6},{as_good}\n"
@@ -196,7 +212,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::case::GridKind;
+    use crate::experiment::case::{GridKind, TASK_S};
     use quern_simulation::makespan::Contestant;
 
     fn found(today: At, makespans: &[(At, [f64; 3])]) -> Found {
@@ -204,6 +220,7 @@ mod tests {
             devices: 20,
             faults_percent: 0,
             kind: GridKind::Alike,
+            task_s: TASK_S,
             policy: "random".into(),
             contestant: Contestant::Random,
             seed,
@@ -221,8 +238,10 @@ mod tests {
             .iter()
             .map(|(at, _)| (*at, [0, 1, 2].map(case).into()));
         let sweep = Sweep {
-            name: "pools",
+            name: "pools".into(),
+            heading: "C_min and s_min".into(),
             axes: ["C_min", "s_min"],
+            buys: None,
             today,
             settings: settings.collect(),
         };
@@ -258,6 +277,15 @@ mod tests {
         assert!(words((1_000, 4)).ends_with("today's settings, which stay."));
         assert!(words((2_000, 4)).ends_with("are among those, and stay."));
         assert!(words((2_000, 8)).ends_with(": set C_min 1,000 and s_min 4."));
+    }
+
+    #[test]
+    fn a_setting_that_buys_something_else_stays_and_what_it_costs_is_told() {
+        let mut found = found((2_000, 8), &MAKESPANS);
+        found.sweep.buys = Some("they buy safety");
+        let words = found.conclusion();
+        let end = "Today's, C_min 2,000 and s_min 8, take 2.5333 of it, and stay: they buy safety.";
+        assert!(words.ends_with(end), "{words}");
     }
 
     #[test]

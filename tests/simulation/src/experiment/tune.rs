@@ -1,9 +1,12 @@
-//! The sweeps that the scheduler's settings come from: the pools' C_min and s_min, and the timeouts T1
-//! and T2.
+//! The sweeps that the scheduler's settings come from: the pools' C_min and s_min, the timeouts T1
+//! and T2, what these are at the least, and how long a replica waits for its lane.
+//!
+//! The last two matter where tasks are short, so they are swept with tasks of several lengths, on small
+//! grids: all that `tune` runs is to be done in about a quarter of an hour on two processors.
 
 use super::{
     DEVICES_MAX, FAULTS_PERCENT_MAX, How, SEEDS_MAX,
-    case::{Case, GridKind},
+    case::{Case, GridKind, TASK_S},
     runs::Runs,
     sweep::{At, HEAD, Sweep},
     write,
@@ -22,6 +25,20 @@ const POOL_SIZES_MIN: [u64; 5] = [4, 8, 16, 32, 64];
 const DELAYED_PERCENTS: [u64; 5] = [125, 150, 200, 300, 400];
 const STALE_PERCENTS: [u64; 6] = [150, 200, 300, 400, 600, 800];
 
+/// What tasks take an ordinary desktop where their length matters, in seconds.
+const TASKS_S: [u32; 3] = [1, 10, 60];
+
+/// T1 and T2 at the least that are compared, in seconds, as far as T1 < T2.
+const DELAYED_S_MIN: [u64; 4] = [2, 5, 15, 30];
+const STALE_S_MIN: [u64; 4] = [5, 15, 60, 120];
+
+/// How long replicas wait for their lanes that is compared, in seconds.
+const LANES_S: [u64; 5] = [0, 1, 3, 10, 30];
+
+/// What the makespan does not tell of lanes.
+const LANES_BUY: &str =
+    "lanes are there against accounts that act together, which no makespan tells";
+
 /// Where all numbers are, for the end of the region.
 const FILES: &str = "All numbers are in [tuning.csv](tuning.csv), those of every run in \
                      [tuning-runs.csv](tuning-runs.csv).\n";
@@ -38,6 +55,14 @@ pub(crate) struct TuneArgs {
         value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
     )]
     devices: u32,
+    /// Devices of the grids on which tasks of several lengths are computed
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
+    )]
+    small: u32,
     /// How likely an execution goes wrong, in percent
     #[arg(
         long,
@@ -56,9 +81,18 @@ pub(crate) struct TuneArgs {
     seeds: u64,
 }
 
+/// What settings are compared on.
+#[derive(Clone, Copy, Debug)]
+struct Grid {
+    devices: u32,
+    kind: GridKind,
+    /// What a task takes an ordinary desktop, in seconds.
+    task_s: u32,
+}
+
 /// Makes all runs that are missing, and says which settings are best.
 pub(crate) fn run(args: &TuneArgs) -> anyhow::Result<()> {
-    sweep(args, vec![args.pools(), args.timeouts()])
+    sweep(args, args.sweeps())
 }
 
 fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>) -> anyhow::Result<()> {
@@ -71,7 +105,7 @@ fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>) -> anyhow::Result<()> {
     let mut rest = outcomes.as_slice();
     let (mut text, mut table) = (String::new(), HEAD.to_owned());
     for sweep in sweeps {
-        let (name, [one, other]) = (sweep.name, sweep.axes);
+        let (name, heading) = (sweep.name.clone(), sweep.heading.clone());
         let (mine, others) = rest.split_at(sweep.cases().len());
         rest = others;
         let found = sweep
@@ -79,7 +113,7 @@ fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>) -> anyhow::Result<()> {
             .with_context(|| format!("there are no settings of {name} to compare"))?;
         table.push_str(&found.lines());
         let (conclusion, cells) = (found.conclusion(), found.table());
-        text.push_str(&format!("### {one} and {other}\n\n"));
+        text.push_str(&format!("### {heading}\n\n"));
         text.push_str(&format!("{conclusion}\n\n{cells}\n"));
     }
     text.push_str(FILES);
@@ -90,6 +124,13 @@ fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>) -> anyhow::Result<()> {
 }
 
 impl TuneArgs {
+    fn sweeps(&self) -> Vec<Sweep> {
+        let mut all = vec![self.pools(), self.timeouts()];
+        all.extend(TASKS_S.map(|task_s| self.floors(task_s)));
+        all.extend(TASKS_S.map(|task_s| self.lanes(task_s)));
+        all
+    }
+
     /// Pools as published, and with the merged top pool and backups, on a lifelike grid.
     fn pools(&self) -> Sweep {
         let tuned = Tuning::default();
@@ -103,7 +144,8 @@ impl TuneArgs {
             ("merged pools, backups", merged),
         ];
         let kind = GridKind::Lifelike;
-        let scenario = self.case(kind, "", Contestant::Random, 0).scenario();
+        let grid = self.grid(kind);
+        let scenario = self.case(grid, "", Contestant::Random, 0).scenario();
         let median = median_capacity(&kind.conditions(), &scenario, 0).points();
         let admits = |(capacity, size): At| (capacity as f64) < median * size as f64;
         let settings = pairs(&POOL_CAPACITIES_MIN, &POOL_SIZES_MIN, admits, today);
@@ -113,10 +155,12 @@ impl TuneArgs {
             ..tuning
         };
         Sweep {
-            name: "pools",
+            name: "pools".into(),
+            heading: "C_min and s_min".into(),
             axes: ["C_min", "s_min"],
+            buys: None,
             today,
-            settings: self.settings(kind, settings, &policies, set),
+            settings: self.settings(grid, settings, &policies, set),
         }
     }
 
@@ -124,7 +168,7 @@ impl TuneArgs {
     fn timeouts(&self) -> Sweep {
         let tuned = Tuning::default();
         let today = (tuned.delayed_percent.into(), tuned.stale_percent.into());
-        let policies = [("default", tuned), ("one plain queue", plain_queue())];
+        let policies = timed_policies();
         let admits = |(delayed, stale): At| delayed < stale;
         let settings = pairs(&DELAYED_PERCENTS, &STALE_PERCENTS, admits, today);
         let set = |(delayed, stale): At, tuning: Tuning| Tuning {
@@ -133,43 +177,116 @@ impl TuneArgs {
             ..tuning
         };
         Sweep {
-            name: "timeouts",
+            name: "timeouts".into(),
+            heading: "T1 % and T2 %".into(),
             axes: ["T1 %", "T2 %"],
+            buys: None,
             today,
-            settings: self.settings(GridKind::Stalling, settings, &policies, set),
+            settings: self.settings(self.grid(GridKind::Stalling), settings, &policies, set),
+        }
+    }
+
+    /// T1 and T2 at the least, under the same policies on a small grid that stalls often, where tasks
+    /// are so long.
+    fn floors(&self, task_s: u32) -> Sweep {
+        let tuned = Tuning::default();
+        let today = (tuned.delayed_ms_min / 1_000, tuned.stale_ms_min / 1_000);
+        let admits = |(delayed, stale): At| delayed < stale;
+        let settings = pairs(&DELAYED_S_MIN, &STALE_S_MIN, admits, today);
+        let set = |(delayed, stale): At, tuning: Tuning| Tuning {
+            delayed_ms_min: delayed * 1_000,
+            stale_ms_min: stale * 1_000,
+            ..tuning
+        };
+        let grid = self.small_grid(GridKind::Stalling, task_s);
+        Sweep {
+            name: format!("floors of {task_s} s"),
+            heading: format!("T1 and T2 at the least, in seconds, with tasks of {task_s} s"),
+            axes: ["T1 s", "T2 s"],
+            buys: None,
+            today,
+            settings: self.settings(grid, settings, &timed_policies(), set),
+        }
+    }
+
+    /// How long replicas wait for their lanes, under the same policies on such a grid, where three
+    /// devices must answer each task.
+    fn lanes(&self, task_s: u32) -> Sweep {
+        let today = (Tuning::default().lane_ms / 1_000, u64::from(task_s));
+        let settings = pairs(&LANES_S, &[task_s.into()], |_| true, today);
+        let set = |(lane, _): At, tuning: Tuning| Tuning {
+            lane_ms: lane * 1_000,
+            ..tuning
+        };
+        let grid = self.small_grid(GridKind::Agreeing, task_s);
+        Sweep {
+            name: format!("lanes of {task_s} s"),
+            heading: format!("How long a replica waits for its lane, with tasks of {task_s} s"),
+            axes: ["lane s", "task s"],
+            buys: Some(LANES_BUY),
+            today,
+            settings: self.settings(grid, settings, &timed_policies(), set),
         }
     }
 
     fn settings(
         &self,
-        kind: GridKind,
+        grid: Grid,
         settings: Vec<At>,
         policies: &[(&str, Tuning)],
         set: impl Fn(At, Tuning) -> Tuning,
     ) -> Vec<(At, Vec<Case>)> {
+        let task_s = grid.task_s;
         let cases = |at: At| {
             let mut cases = Vec::new();
             for (policy, tuning) in policies {
                 let contestant = Contestant::Pull(set(at, *tuning));
-                let policy = format!("{policy} {} {}", at.0, at.1);
+                let policy = format!("{policy} {task_s} s {} {}", at.0, at.1);
                 cases
-                    .extend((0..self.seeds).map(|seed| self.case(kind, &policy, contestant, seed)));
+                    .extend((0..self.seeds).map(|seed| self.case(grid, &policy, contestant, seed)));
             }
             cases
         };
         settings.into_iter().map(|at| (at, cases(at))).collect()
     }
 
-    fn case(&self, kind: GridKind, policy: &str, contestant: Contestant, seed: u64) -> Case {
-        Case {
+    /// The grid on which settings are compared whatever tasks take.
+    fn grid(&self, kind: GridKind) -> Grid {
+        Grid {
             devices: self.devices,
-            faults_percent: self.faults,
             kind,
+            task_s: TASK_S,
+        }
+    }
+
+    /// A small one, where tasks are so long.
+    fn small_grid(&self, kind: GridKind, task_s: u32) -> Grid {
+        Grid {
+            devices: self.small,
+            kind,
+            task_s,
+        }
+    }
+
+    fn case(&self, grid: Grid, policy: &str, contestant: Contestant, seed: u64) -> Case {
+        Case {
+            devices: grid.devices,
+            faults_percent: self.faults,
+            kind: grid.kind,
+            task_s: grid.task_s,
             policy: policy.into(),
             contestant,
             seed,
         }
     }
+}
+
+/// The default, and one plain queue, which has no backups.
+fn timed_policies() -> [(&'static str, Tuning); 2] {
+    [
+        ("default", Tuning::default()),
+        ("one plain queue", plain_queue()),
+    ]
 }
 
 /// All pairs that are admitted, and today's whether it is or not.
@@ -187,7 +304,7 @@ fn pairs(first: &[u64], second: &[u64], admits: impl Fn(At) -> bool, today: At) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{num::NonZeroUsize, path::Path};
+    use std::{collections::BTreeSet, num::NonZeroUsize, path::Path};
 
     fn args(out: &Path, jobs: usize) -> TuneArgs {
         TuneArgs {
@@ -197,17 +314,18 @@ mod tests {
                 again: false,
             },
             devices: 20,
+            small: 24,
             faults: 5,
             seeds: 1,
         }
     }
 
     #[test]
-    fn both_sweeps_say_what_is_best_in_the_same_bytes_however_many_runs_go_on_at_a_time() {
+    fn all_sweeps_say_what_is_best_in_the_same_bytes_however_many_runs_go_on_at_a_time() {
         let [one, two] = [1, 2].map(|jobs| {
             let folder = tempfile::tempdir().unwrap();
             let args = args(folder.path(), jobs);
-            let mut sweeps = vec![args.pools(), args.timeouts()];
+            let mut sweeps = args.sweeps();
             // Some of the settings are enough to see it.
             sweeps.iter_mut().for_each(|it| it.settings.truncate(4));
             sweep(&args, sweeps).unwrap();
@@ -218,6 +336,9 @@ mod tests {
         for words in [
             "### C_min and s_min",
             "### T1 % and T2 %",
+            "### T1 and T2 at the least, in seconds, with tasks of 10 s",
+            "### How long a replica waits for its lane, with tasks of 1 s",
+            "which no makespan tells.",
             "give the shortest",
         ] {
             assert!(one[0].contains(words), "{words}");
@@ -230,11 +351,17 @@ mod tests {
             seeds: 2,
             ..args(Path::new("nowhere"), 1)
         };
-        for sweep in [args.pools(), args.timeouts()] {
+        let sweeps = args.sweeps();
+        for sweep in &sweeps {
             assert!(sweep.settings.iter().any(|(at, _)| *at == sweep.today));
-            assert!(sweep.settings.len() > 5, "{}", sweep.name);
+            assert!(sweep.settings.len() >= 5, "{}", sweep.name);
             assert!(sweep.settings.iter().all(|(_, cases)| cases.len() == 4));
         }
+        // Runs are known by their names, so no two of them may share one.
+        let names = sweeps.iter().flat_map(Sweep::cases).map(|case| case.name());
+        let names: Vec<String> = names.collect();
+        let once: BTreeSet<&String> = names.iter().collect();
+        assert_eq!(once.len(), names.len());
     }
 
     #[test]

@@ -1,32 +1,31 @@
 //! Holds what the masternode does against what it must never do.
 //!
 //! Most of it is read off the jobs' logs as they grow: who has what, who answered, what was decided.
-//! Nothing here is taken from the masternode's own memory.
+//! Who may have what follows from that, from what devices told the masternode, and from the chain's
+//! words. Nothing here is taken from the masternode's own memory.
+
+mod ends;
+mod given;
+mod lanes;
+mod presence;
+mod standing;
 
 use super::{
-    asks::{Facts, lacking},
-    disk::Disk,
-    violation::Violation,
-    words::Names,
-    work::Work,
+    asks::Facts, disk::Disk, machine::unfit, violation::Violation, words::Names, work::Work,
 };
-use quern_masternode::core::{Entry, ReleaseCause};
+use ends::{check_answer, check_shares, check_unopened};
+use presence::Presence;
+use quern_job_rules::tasks;
+use quern_masternode::core::{Entry, Event, ReleaseCause, Tick};
 use quern_primitives::{
-    batch::Batch,
+    batch::{Batch, TaskSet},
     ids::{AccountId, BatchSequence, DeviceId, JobId, ReplicaIndex, TaskIndex},
-    limits,
     receipt::{Answer, Exit},
-    verdict::Verdict,
+    verdict::{Finding, Verdict},
 };
-use quern_protocol::{ReplicaId, limits::TASKS_IN_HAND_MAX};
+use quern_protocol::ReplicaId;
+use standing::Standing;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Accounts that must agree on what ends a job, also where one is believed otherwise: that a program
-/// fails, or that an input opens nowhere.
-const FAILURE_QUORUM_MIN: usize = 2;
-
-/// So many accounts that cannot open an input are believed although others answered.
-const UNOPENED_MAX: usize = limits::REPLICAS_PER_TASK_MAX as usize;
 
 /// Who answered for a replica, and what.
 struct Heard {
@@ -48,6 +47,19 @@ struct Books {
     ended: BTreeMap<TaskIndex, u64>,
     /// The place of each batch.
     batches: Vec<u64>,
+    /// What each batch settles, and how many of them the masternode knows to be counted.
+    settles: Vec<TaskSet>,
+    counted: usize,
+    /// Who gave the accepted answer to a task.
+    accepted: BTreeMap<TaskIndex, Vec<DeviceId>>,
+    /// Tasks on which a device failed or answers differ, and since when.
+    doubted: BTreeMap<TaskIndex, Tick>,
+    /// Accounts from which a task was taken back.
+    lost: BTreeSet<(TaskIndex, AccountId)>,
+    /// When the tasks were queued in this life of the masternode; its beginning if that is not known.
+    uploaded: Option<Tick>,
+    /// When replicas were opened again.
+    opened: BTreeMap<(TaskIndex, ReplicaIndex), Tick>,
 }
 
 impl Books {
@@ -69,15 +81,111 @@ pub(super) struct Audit {
     jobs: BTreeMap<JobId, Books>,
     /// Replicas that each device holds.
     in_hand: BTreeMap<DeviceId, u32>,
+    /// The most that it may hold, if that is another number than masternodes have it.
+    in_hand_max: Option<u32>,
+    /// Why a device is to be left alone, as it told the masternode in this life of it.
+    unfit: BTreeMap<DeviceId, &'static str>,
     acknowledged: BTreeSet<(DeviceId, ReplicaId)>,
+    /// The masternode's clock in this step and the one before, which never goes back.
+    now: Tick,
+    before: Tick,
+    /// What faults the masternode must know of.
+    standings: BTreeMap<DeviceId, Standing>,
+    /// Who is there, as the masternode must know.
+    presence: Presence,
+    /// Whether jobs of some levels are for the devices of some pools alone.
+    pub(super) has_pools: bool,
     /// Wrong answers that had a majority.
     pub(super) wrong_answers: u64,
 }
 
 impl Audit {
+    /// Empty books. A device may hold so many replicas, or as many as masternodes have it.
+    pub(super) fn new(in_hand_max: Option<u32>) -> Self {
+        Self {
+            in_hand_max,
+            ..Self::default()
+        }
+    }
+
     /// The chain says this of a device.
     pub(super) fn know(&mut self, device: DeviceId, facts: Facts) {
         self.devices.insert(device, facts);
+    }
+
+    /// The masternode is told something, when its clock tells this.
+    pub(super) fn hear(&mut self, clock: Tick, event: &Event) {
+        self.before = self.now;
+        self.now = self.now.max(clock);
+        let now = self.now;
+        match event {
+            Event::Hello { view, .. } => {
+                self.presence.says_hello(view.id, now);
+                let standing = self.standings.entry(view.id).or_default();
+                standing.says_hello(now, &view.device);
+            }
+            Event::Rechecked { view, .. } => {
+                let standing = self.standings.entry(view.id).or_default();
+                standing.hears(&view.device);
+            }
+            Event::Exchange {
+                device, exchange, ..
+            } => {
+                self.presence.says(device, now);
+                if let Some(state) = &exchange.state {
+                    self.presence.tells(device, now, unfit(state).is_none());
+                }
+            }
+            Event::Gone { device } | Event::Barred { device, .. } => self.presence.goes(device),
+            Event::Retired { device } => {
+                self.presence.goes(device);
+                let standing = self.standings.entry(*device).or_default();
+                standing.retires();
+            }
+            Event::Uploaded { job, .. } => {
+                let books = self.jobs.entry(*job).or_default();
+                books.uploaded.get_or_insert(now);
+            }
+            Event::Finalised { jobs, .. } => {
+                for (id, job) in jobs {
+                    self.count(*id, job.next_batch);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The masternode knows that the chain has counted a job's batches before this one.
+    fn count(&mut self, job: JobId, next: BatchSequence) {
+        let Some(books) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        while books.counted < next as usize
+            && let Some(set) = books.settles.get(books.counted)
+        {
+            books.counted += 1;
+            let valid = tasks::validate(set, TaskIndex::MAX);
+            let settled = valid.iter().flat_map(|tasks| tasks.iter());
+            for device in settled
+                .filter_map(|task| books.accepted.get(&task))
+                .flatten()
+            {
+                let standing = self.standings.entry(*device).or_default();
+                standing.counts_one();
+            }
+        }
+    }
+
+    /// A device has told the masternode how it is: fit, or why it is to be left alone.
+    pub(super) fn hear_state(&mut self, device: DeviceId, unfit: Option<&'static str>) {
+        match unfit {
+            Some(why) => {
+                self.unfit.insert(device, why);
+            }
+            None => {
+                self.unfit.remove(&device);
+            }
+        }
     }
 
     /// An entry is appended at this place of a job's log.
@@ -102,6 +210,12 @@ impl Audit {
     pub(super) fn begin_anew(&mut self, disk: &Disk) {
         self.jobs.clear();
         self.in_hand.clear();
+        self.unfit.clear();
+        (self.now, self.before) = (Tick::default(), Tick::default());
+        self.presence = Presence::default();
+        let blamed = std::mem::take(&mut self.standings).into_iter();
+        let blamed = blamed.filter(|(_, standing)| standing.was_blamed);
+        self.standings = blamed.map(|(id, _)| (id, Standing::blamed())).collect();
         for (job, log) in disk.logs() {
             for (position, entry) in (0u64..).zip(log) {
                 self.enter(job, position, entry);
@@ -110,6 +224,8 @@ impl Audit {
                 self.close(job);
             }
         }
+        let standings = self.standings.values_mut();
+        standings.for_each(Standing::begins_anew);
     }
 
     /// A job is over: nobody holds anything of it.
@@ -230,7 +346,8 @@ impl Audit {
                 })
             }
             Entry::Judged { verdict } if !books.ended.contains_key(&verdict.task) => {
-                check_answer(names, work, books, verdict)
+                check_answer(names, work, books, verdict)?;
+                check_shares(names, work, books, verdict)
             }
             Entry::Judged {
                 verdict: Verdict { task, .. },
@@ -251,59 +368,6 @@ impl Audit {
             }
             _ => Ok(()),
         }
-    }
-
-    fn check_given(
-        &self,
-        names: &Names,
-        work: &Work,
-        (task, replica): (TaskIndex, ReplicaIndex),
-        device: &DeviceId,
-        account: &AccountId,
-    ) -> Result<(), Violation> {
-        let job = names.job(&work.id);
-        let number = names.device(device);
-        let facts = self.devices.get(device);
-        let asked = facts.and_then(|facts| lacking(&work.submission.preferences, facts));
-        if let Some(asked) = asked {
-            return Err(Violation::Unasked {
-                job,
-                task,
-                device: number,
-                asked,
-            });
-        }
-        if let Some(books) = self.jobs.get(&work.id) {
-            if books.ended.contains_key(&task) {
-                return Err(Violation::DecidedTaskGiven {
-                    job,
-                    task,
-                    device: number,
-                });
-            }
-            for (other, of) in books.accounts(task) {
-                if other == replica {
-                    return Err(Violation::GivenTwice { job, task, replica });
-                }
-                if of == account {
-                    return Err(Violation::TwoReplicas {
-                        job,
-                        task,
-                        account: names.account(account),
-                        first: other,
-                        second: replica,
-                    });
-                }
-            }
-        }
-        let held = self.in_hand.get(device).copied().unwrap_or(0);
-        if held as usize >= TASKS_IN_HAND_MAX {
-            return Err(Violation::TooManyGiven {
-                device: number,
-                held,
-            });
-        }
-        Ok(())
     }
 
     fn enter(&mut self, job: JobId, position: u64, entry: &Entry) {
@@ -331,6 +395,14 @@ impl Audit {
                     let accounts = books.unopened.entry(*task).or_default();
                     *accounts.entry(account.clone()).or_default() |= trusted;
                 }
+                if let Some((device, account)) = holder {
+                    books.lost.insert((*task, account.clone()));
+                    self.presence.pauses(device, self.now);
+                }
+                if matches!(cause, ReleaseCause::Failed | ReleaseCause::BadInput { .. }) {
+                    books.doubted.entry(*task).or_insert(self.now);
+                }
+                books.opened.insert((*task, *replica), self.now);
                 self.let_go(job, *task, *replica);
             }
             Entry::Reported { receipt, .. } => {
@@ -338,10 +410,16 @@ impl Audit {
                 let replica = (payload.task, payload.replica);
                 let holder = books.held.get(&replica);
                 if let Some((device, account)) = holder.cloned() {
+                    let answer = payload.answer();
+                    let all = (payload.task, 0)..=(payload.task, ReplicaIndex::MAX);
+                    let mut others = books.heard.range(all);
+                    if answer.exit != Exit::Success || others.any(|(_, it)| it.answer != answer) {
+                        books.doubted.entry(payload.task).or_insert(self.now);
+                    }
                     let heard = Heard {
                         device,
                         account,
-                        answer: payload.answer(),
+                        answer,
                         position,
                     };
                     books.heard.insert(replica, heard);
@@ -350,15 +428,36 @@ impl Audit {
             }
             Entry::Judged { verdict } => {
                 books.ended.insert(verdict.task, position);
+                self.blame(job, verdict);
                 self.end(job, verdict.task, verdict.answer.exit == Exit::Success);
             }
             Entry::Undecided { task } | Entry::Unopened { task } => {
                 books.ended.insert(*task, position);
                 self.end(job, *task, false);
             }
-            Entry::Batched { .. } => books.batches.push(position),
+            Entry::Batched { batch } => {
+                books.batches.push(position);
+                books.settles.push(batch.tasks.clone());
+            }
             // It gives nobody anything yet.
             _ => {}
+        }
+    }
+
+    /// Takes note of what a verdict finds of devices; nothing if the program is at fault.
+    fn blame(&mut self, job: JobId, verdict: &Verdict) {
+        if verdict.answer.exit != Exit::Success {
+            return;
+        }
+        let books = self.jobs.entry(job).or_default();
+        for found in &verdict.replicas {
+            let is_fault = found.finding != Finding::Accepted;
+            if !is_fault {
+                let accepted = books.accepted.entry(verdict.task).or_default();
+                accepted.push(found.device);
+            }
+            let standing = self.standings.entry(found.device).or_default();
+            standing.ends(self.now, is_fault);
         }
     }
 
@@ -388,68 +487,6 @@ impl Audit {
             *held = held.saturating_sub(1);
         }
     }
-}
-
-/// A wrong answer is accepted only if more than half of those who answered gave it, and as many as the
-/// owner asked for.
-fn check_answer(
-    names: &Names,
-    work: &Work,
-    books: &Books,
-    verdict: &Verdict,
-) -> Result<(), Violation> {
-    let task = verdict.task;
-    if verdict.answer == work.truth(task) {
-        return Ok(());
-    }
-    let all = books.heard.range((task, 0)..=(task, ReplicaIndex::MAX));
-    let answers: BTreeMap<&AccountId, &Answer> = all
-        .map(|(_, heard)| (&heard.account, &heard.answer))
-        .collect();
-    let votes = answers
-        .values()
-        .filter(|it| ***it == verdict.answer)
-        .count();
-    let quorum = usize::from(work.submission.agreement.quorum());
-    let quorum = match verdict.answer.exit {
-        Exit::Success => quorum,
-        _ => quorum.max(FAILURE_QUORUM_MIN),
-    };
-    if votes >= quorum && votes * 2 > answers.len() {
-        return Ok(());
-    }
-    Err(Violation::WrongAnswer {
-        job: names.job(&work.id),
-        task,
-        votes,
-        heard: answers.len(),
-    })
-}
-
-/// That an input opens nowhere ends a job only if a trusted device and another account say so, or as
-/// many accounts as must agree on an answer, and nobody has answered.
-fn check_unopened(
-    names: &Names,
-    work: &Work,
-    books: &Books,
-    task: TaskIndex,
-) -> Result<(), Violation> {
-    let empty = BTreeMap::new();
-    let unopened = books.unopened.get(&task).unwrap_or(&empty);
-    let (accounts, trusted) = (unopened.len(), unopened.values().any(|trusted| *trusted));
-    let all = (task, 0)..=(task, ReplicaIndex::MAX);
-    let answered = books.heard.range(all).count();
-    let quorum = usize::from(work.submission.agreement.quorum());
-    let is_enough = accounts >= FAILURE_QUORUM_MIN && (trusted || accounts >= quorum);
-    if accounts >= UNOPENED_MAX || (is_enough && answered == 0) {
-        return Ok(());
-    }
-    Err(Violation::EndUnfounded {
-        job: names.job(&work.id),
-        task,
-        accounts,
-        answered,
-    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use quern_masternode::core::Bond;
 use quern_primitives::{
     amount::Amount,
     batch::Batch,
-    device::Device,
+    device::{Device, Past},
     ids::{AccountId, BatchSequence, BlockNumber, DeviceId, JobId, TaskIndex},
     job::{Failure, Job, Submission},
     limits::DAY_BLOCKS,
@@ -34,6 +34,10 @@ pub(super) const FIRST_BLOCK: BlockNumber = DAY_BLOCKS - 15;
 
 /// Time of a block, in milliseconds.
 pub(super) const BLOCK_MS: u64 = 2_000;
+
+/// Bonds that an account can pay for fresh devices beside those it has from the beginning. What covered
+/// one that it retired comes free a week later, and no run is as long.
+pub(super) const BONDS_MORE: u32 = 3;
 
 /// Blocks in which what was finished of a cancelled job may still be settled.
 const GRACE_BLOCKS: BlockNumber = 50;
@@ -99,8 +103,12 @@ pub(super) struct Chain {
     pub(super) finalised: BlockNumber,
     pub(super) finalised_jobs: BTreeMap<JobId, Job>,
     devices: BTreeMap<DeviceId, Device>,
+    /// What is remembered of devices that were retired.
+    retired: BTreeMap<DeviceId, Past>,
     verified: BTreeSet<DeviceId>,
     bonds: BTreeMap<AccountId, Bond>,
+    /// Fresh devices for which each account has bonded.
+    replaced: BTreeMap<AccountId, u32>,
     banned: BTreeSet<DeviceId>,
     /// Of the day that it is; none on the first.
     pub(super) lottery: Option<Lottery>,
@@ -118,8 +126,10 @@ impl Chain {
             finalised: FIRST_BLOCK,
             finalised_jobs: BTreeMap::new(),
             devices: BTreeMap::new(),
+            retired: BTreeMap::new(),
             verified: BTreeSet::new(),
             bonds: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             banned: BTreeSet::new(),
             lottery: None,
             balances: BTreeMap::new(),
@@ -143,6 +153,29 @@ impl Chain {
             self.verified.insert(id);
         }
         self.devices.insert(id, device);
+    }
+
+    /// An account retires a device, if it is registered, which takes its share of the bond with it.
+    pub(super) fn retire(&mut self, id: &DeviceId) {
+        let Some(device) = self.devices.remove(id) else {
+            return;
+        };
+        self.retired.insert(*id, device.past());
+        if let Some(bond) = self.bonds.get_mut(&device.account) {
+            bond.active -= bond.of_each();
+            bond.devices -= 1;
+        }
+    }
+
+    /// An account registers a fresh device, if it has money for one more bond.
+    pub(super) fn replace(&mut self, id: DeviceId, device: Device, bond: Amount) -> bool {
+        let replaced = self.replaced.entry(device.account.clone()).or_default();
+        if *replaced >= BONDS_MORE {
+            return false;
+        }
+        *replaced += 1;
+        self.register(id, device, false, bond);
+        true
     }
 
     /// What an account has bonded.
@@ -351,6 +384,8 @@ impl Chain {
         for changed in valid.devices() {
             if let Some(device) = self.devices.get_mut(&changed.device) {
                 device.note(&changed.change, self.block);
+            } else if let Some(past) = self.retired.get_mut(&changed.device) {
+                past.note(&changed.change, self.block);
             }
         }
         let event = valid.event(&COORDINATOR);

@@ -2,6 +2,8 @@
 
 use clap::{Args, Parser, ValueEnum};
 use quern_grid::{Policy, Tuning};
+use quern_primitives::limits::REPLICAS_PER_TASK_MAX;
+use quern_protocol::limits::TASKS_IN_HAND_MAX;
 use std::{fmt, str::FromStr};
 
 /// A run's configuration.
@@ -14,7 +16,7 @@ pub struct Config {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub tasks: u32,
     /// Replicas of each task: 1, or an odd number from 3 to 15
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = replicas)]
     pub replicas: u8,
     /// Jobs
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
@@ -45,6 +47,28 @@ pub struct Config {
     /// Accounts whose bond covers no job's tasks, of a thousand
     #[arg(long, default_value_t = BONDLESS, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub bondless: u32,
+    /// A rule that is broken on purpose, so that it can be seen what is told then: what the audit
+    /// takes for the most tasks that a device may hold, if not what masternodes do
+    #[arg(long, hide = true, value_parser = clap::value_parser!(u32).range(..TASKS_IN_HAND_MAX as i64))]
+    pub audited_in_hand: Option<u32>,
+}
+
+/// A text is no number of replicas that a job may ask for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a task has 1 replica, or an odd number from 3 to {most}; `{given}` is none of these",
+    most = REPLICAS_PER_TASK_MAX
+)]
+struct ReplicasError {
+    given: String,
+}
+
+fn replicas(text: &str) -> Result<u8, ReplicasError> {
+    let is_odd = |replicas: &u8| *replicas <= REPLICAS_PER_TASK_MAX && !replicas.is_multiple_of(2);
+    let replicas = text.parse().ok().filter(is_odd);
+    replicas.ok_or_else(|| ReplicasError {
+        given: text.to_owned(),
+    })
 }
 
 /// What is usual, of a thousand.
@@ -67,6 +91,7 @@ impl Default for Config {
             trusted: TRUSTED,
             asking: ASKING,
             bondless: BONDLESS,
+            audited_in_hand: None,
         }
     }
 }
@@ -87,13 +112,18 @@ impl fmt::Display for Config {
             trusted,
             asking,
             bondless,
+            audited_in_hand,
         } = self;
         write!(
             f,
             "--devices {devices} --tasks {tasks} --replicas {replicas} --jobs {jobs} \
              --task-s {task_s} --seed {seed} --faults {faults} --faults-s {faults_s} \
              --scheduling {scheduling} --trusted {trusted} --asking {asking} --bondless {bondless}"
-        )
+        )?;
+        match audited_in_hand {
+            Some(most) => write!(f, " --audited-in-hand {most}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -171,10 +201,22 @@ pub struct Faults {
     pub lying: u32,
     /// Devices that make their answers up, all the same.
     pub colluding: u32,
+    /// Machines that make their answers up, and change their identity every minute: the device they
+    /// were is retired, and they come back as another one.
+    pub shifting: u32,
     /// Times a minute that a device goes away.
     pub churn: u32,
     /// Times a minute that a device's owner needs it.
     pub busy: u32,
+    /// Times a minute that a device's battery runs low.
+    pub battery: u32,
+    /// Times a minute that a device gets too hot.
+    pub heat: u32,
+    /// Times a minute that a device's clock jumps: on, or back, and then it stands still until the time
+    /// has come that it told before.
+    pub jump: u32,
+    /// Times a minute that the masternode's clock jumps: on, or back.
+    pub leap: u32,
     /// Messages that are lost.
     pub loss: u32,
     /// Messages that come twice.
@@ -197,13 +239,18 @@ pub struct Faults {
 type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
 
 /// All of them, in the order in which they are written.
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 19] = [
     ("slow", |it| &mut it.slow),
     ("failing", |it| &mut it.failing),
     ("lying", |it| &mut it.lying),
     ("colluding", |it| &mut it.colluding),
+    ("shifting", |it| &mut it.shifting),
     ("churn", |it| &mut it.churn),
     ("busy", |it| &mut it.busy),
+    ("battery", |it| &mut it.battery),
+    ("heat", |it| &mut it.heat),
+    ("jump", |it| &mut it.jump),
+    ("leap", |it| &mut it.leap),
     ("loss", |it| &mut it.loss),
     ("duplicate", |it| &mut it.duplicate),
     ("partition", |it| &mut it.partition),
@@ -221,8 +268,13 @@ impl Faults {
         failing: 0,
         lying: 0,
         colluding: 0,
+        shifting: 0,
         churn: 0,
         busy: 0,
+        battery: 0,
+        heat: 0,
+        jump: 0,
+        leap: 0,
         loss: 0,
         duplicate: 0,
         partition: 0,
@@ -240,6 +292,9 @@ impl Faults {
         lying: 20,
         churn: 50,
         busy: 50,
+        battery: 30,
+        heat: 20,
+        jump: 20,
         loss: 5,
         duplicate: 5,
         unsettled: 50,
@@ -252,8 +307,13 @@ impl Faults {
         failing: 60,
         lying: 60,
         colluding: 60,
+        shifting: 40,
         churn: 300,
         busy: 200,
+        battery: 100,
+        heat: 100,
+        jump: 100,
+        leap: 100,
         loss: 20,
         duplicate: 20,
         partition: 500,
@@ -269,8 +329,13 @@ impl Faults {
         failing: 100,
         lying: 120,
         colluding: 120,
+        shifting: 100,
         churn: 1_000,
         busy: 500,
+        battery: 300,
+        heat: 300,
+        jump: 300,
+        leap: 500,
         loss: 50,
         duplicate: 50,
         partition: 2_000,
@@ -378,6 +443,7 @@ mod tests {
                 seed: u64::MAX,
                 faults,
                 trusted: 1_000,
+                audited_in_hand: Some(1),
                 ..Config::default()
             };
             assert_eq!(config.to_string().parse::<Config>().unwrap(), config);
@@ -410,7 +476,33 @@ mod tests {
         assert!(words("losses=3").contains("`losses`"));
         assert!(words("loss=often").contains("`often`"));
         assert!(words("loss").contains("rate of loss"));
-        assert!("--devices 0".parse::<Config>().is_err());
-        assert!("--trusted 1001".parse::<Config>().is_err());
+    }
+
+    #[test]
+    fn numbers_that_make_no_grid_are_refused() {
+        for arguments in [
+            "--devices 0",
+            "--devices nan",
+            "--tasks -1",
+            "--jobs 257",
+            "--task-s 0",
+            "--seed 1.5",
+            "--faults-s 86401",
+            "--trusted 1001",
+            "--asking inf",
+            "--bondless -1",
+            "--audited-in-hand 2",
+        ] {
+            assert!(arguments.parse::<Config>().is_err(), "{arguments}");
+        }
+        for given in ["0", "2", "16", "17", "-1", "3.0", "nan", "999"] {
+            let error = replicas(given).unwrap_err().to_string();
+            assert!(error.contains("odd number from 3 to 15"), "{error}");
+            assert!(error.contains(&format!("`{given}`")), "{error}");
+        }
+        assert_eq!(
+            [1, 3, 15].map(|it| replicas(&it.to_string()).unwrap()),
+            [1, 3, 15]
+        );
     }
 }

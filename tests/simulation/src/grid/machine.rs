@@ -1,6 +1,7 @@
 //! A device: the worker's own core, on a machine that is simulated.
 
 mod life;
+mod transfers;
 
 use super::{
     asks::{Facts, accounts_wanted, one_of},
@@ -13,15 +14,15 @@ use super::{
 use crate::population::{self, DeviceSpec, spread};
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
-    device::{Class, Device, History, Record, Region},
-    ids::{AccountId, DeviceId, SealingKey, TaskIndex},
+    device::{Class, Device, History, Line, Record, Region},
+    ids::{AccountId, BlockNumber, DeviceId, SealingKey, TaskIndex},
     payload::DeviceKey,
     receipt::Receipt,
 };
-use quern_protocol::{Assignment, Line, ReplicaId, Response, State};
+use quern_protocol::{Assignment, ReplicaId, Response, State};
 use quern_shards::{context::ResultContext, result::seal_result};
-use quern_worker::core::{Core, CoreSettings, Fault, Finished, Restored, Sealed};
-use rand::{RngExt as _, rngs::StdRng};
+use quern_worker::core::{Core, CoreSettings, Fault, Finished, Restored, Sealed, Tick};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Range,
@@ -56,6 +57,17 @@ const SLOWNESS: f64 = 10.0;
 /// Of so many tasks one has a result that is delivered in pieces.
 const IN_PIECES: TaskIndex = 7;
 
+/// Charge and temperature of a machine that is weak, in thousandths and in tenths of a degree Celsius.
+const LOW_PERMILLE: u16 = 50;
+const HOT_DECICELSIUS: i16 = 950;
+
+/// The least charge and the highest temperature with which machines are used, in the same units.
+const PERMILLE_MIN: u16 = 100;
+const DECICELSIUS_MAX: i16 = 900;
+
+/// What the speeds of lines are drawn from beside the seed, so that they change nobody's luck.
+const APART: u64 = 0x6c69_6e65_7321_2121;
+
 /// What kind of device it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Character {
@@ -64,6 +76,8 @@ pub(super) enum Character {
     Failing,
     Lying,
     Colluding,
+    /// Lies, and changes its identity every minute.
+    Shifting,
 }
 
 impl Character {
@@ -73,6 +87,7 @@ impl Character {
             (Self::Failing, faults.failing),
             (Self::Lying, faults.lying),
             (Self::Colluding, faults.colluding),
+            (Self::Shifting, faults.shifting),
         ];
         let mut drawn = chance.random_range(0..1_000u32);
         for (kind, permille) in kinds {
@@ -87,7 +102,7 @@ impl Character {
     fn says(self, device: u32, task: TaskIndex) -> Says {
         match self {
             Self::Honest | Self::Slow | Self::Failing => Says::TheTruth,
-            Self::Lying => Says::OwnLie(device),
+            Self::Lying | Self::Shifting => Says::OwnLie(device),
             Self::Colluding if task.is_multiple_of(5) => Says::ItTraps,
             Self::Colluding => Says::CommonLie,
         }
@@ -130,15 +145,28 @@ pub(super) enum AtDevice {
     Looks,
     OwnerComes,
     OwnerGoes,
+    RunsLow,
+    IsCharged,
+    GetsHot,
+    CoolsDown,
+    /// Its clock jumps.
+    Jumps,
+    /// It becomes another device.
+    Shifts,
     Leaves,
 }
 
 /// A device.
+#[derive(Clone)]
 pub(super) struct Machine {
     number: u32,
+    /// The number of the device that this machine was first.
+    first: u32,
     pub(super) id: DeviceId,
     key: DeviceKey,
     spec: DeviceSpec,
+    /// How fast its line is to it and from it, in megabits a second.
+    mbps: [f64; 2],
     pub(super) facts: Facts,
     character: Character,
     pub(super) latency_ms: u64,
@@ -157,6 +185,12 @@ pub(super) struct Machine {
     /// How many partitions cut it off.
     pub(super) cuts: u32,
     is_in_use: bool,
+    is_low: bool,
+    is_hot: bool,
+    /// How far its clock has jumped since it was switched on, in milliseconds.
+    jumped_ms: i64,
+    /// The latest time that its clock told.
+    latest: u64,
     /// What it was given, until it has run.
     given: BTreeMap<ReplicaId, Assignment>,
     /// The sandbox's queue; what runs is not in it.
@@ -179,6 +213,7 @@ pub(super) fn all(
     chance: &mut StdRng,
 ) -> Vec<Machine> {
     let mut machines = Vec::new();
+    let mut apart = StdRng::seed_from_u64(config.seed ^ APART);
     let (mut account, mut is_covered) = (0u32, true);
     let specs = population::devices(config.devices, chance);
     for (number, spec) in (0u32..).zip(specs) {
@@ -189,10 +224,7 @@ pub(super) fn all(
             let may_lack = account > accounts_wanted(config.replicas);
             is_covered = chance.random_range(0..1_000u32) >= config.bondless || !may_lack;
         }
-        let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&config.seed.to_le_bytes());
-        seed[8..12].copy_from_slice(&number.to_le_bytes());
-        let key = DeviceKey::from_seed(&seed);
+        let key = key(config, number);
         let id = key.id();
         let mut name = [0xac; 32];
         name[..4].copy_from_slice(&account.to_be_bytes());
@@ -200,37 +232,32 @@ pub(super) fn all(
         names.add_device(id, number);
         names.add_account(owner.clone(), account);
         let facts = Facts {
-            account: owner.clone(),
+            account: owner,
             is_trusted: chance.random_range(0..1_000u32) < config.trusted,
             region: one_of(REGIONS, chance),
             hardware: spec.hardware,
             is_covered,
         };
-        let device = Device {
-            account: owner,
-            sealing_key: SealingKey([1; 32]),
-            region: facts.region,
-            hardware: facts.hardware,
-            record: Record::default(),
-            history: History::default(),
-            // Some time in the day before the run, for the lottery; never if it is 0.
-            last_task: chance.random_range(0..=FIRST_BLOCK),
-            last_review: 0,
-        };
-        let bond = BONDS[usize::from(!is_covered)];
-        chain.register(id, device, facts.is_trusted, bond);
+        // Some time in the day before the run, for the lottery; never if it is 0.
+        let last_task = chance.random_range(0..=FIRST_BLOCK);
+        let device = registered(&facts, last_task);
+        chain.register(id, device, facts.is_trusted, facts.bond());
         let character = match Character::drawn(&config.faults, chance) {
             // The council verifies nobody who fails or lies.
-            Character::Failing | Character::Lying | Character::Colluding if facts.is_trusted => {
+            Character::Failing | Character::Lying | Character::Colluding | Character::Shifting
+                if facts.is_trusted =>
+            {
                 Character::Honest
             }
             drawn => drawn,
         };
         machines.push(Machine {
             number,
+            first: number,
             id,
             key,
             spec,
+            mbps: mbps(spec, &mut apart),
             facts,
             character,
             latency_ms: chance.random_range(LATENCY_MS),
@@ -244,6 +271,10 @@ pub(super) fn all(
             is_connected: false,
             cuts: 0,
             is_in_use: false,
+            is_low: false,
+            is_hot: false,
+            jumped_ms: 0,
+            latest: 0,
             given: BTreeMap::new(),
             queue: VecDeque::new(),
             running: None,
@@ -253,6 +284,41 @@ pub(super) fn all(
         });
     }
     machines
+}
+
+/// The key of the device with this number.
+fn key(config: &Config, number: u32) -> DeviceKey {
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&config.seed.to_le_bytes());
+    seed[8..12].copy_from_slice(&number.to_le_bytes());
+    DeviceKey::from_seed(&seed)
+}
+
+/// A device as its account registers it, of which the last batch that named it was in this block.
+fn registered(facts: &Facts, last_task: BlockNumber) -> Device {
+    Device {
+        account: facts.account.clone(),
+        sealing_key: SealingKey([1; 32]),
+        region: facts.region,
+        hardware: facts.hardware,
+        record: Record::default(),
+        history: History::default(),
+        last_task,
+        last_review: 0,
+    }
+}
+
+impl Facts {
+    /// What its account bonds for a device.
+    fn bond(&self) -> Amount {
+        BONDS[usize::from(!self.is_covered)]
+    }
+}
+
+/// How fast a machine's line is to it and from it, in megabits a second.
+fn mbps(spec: DeviceSpec, chance: &mut StdRng) -> [f64; 2] {
+    let known = population::readings(spec.hardware, chance);
+    [known.down_mbps, known.up_mbps].map(|mbps| mbps.unwrap_or(1.0))
 }
 
 /// How a machine is.
@@ -265,7 +331,7 @@ fn state(chance: &mut StdRng) -> State {
         Line::Other,
     ];
     State {
-        line: Some(LINES[chance.random_range(0..LINES.len() as u32) as usize]),
+        line: LINES[chance.random_range(0..LINES.len() as u32) as usize],
         free_ram_mib: Some(chance.random_range(500..16_000)),
         free_storage_mib: Some(chance.random_range(1_000..500_000)),
         free_cpu_permille: Some(chance.random_range(300..=1_000)),
@@ -273,7 +339,47 @@ fn state(chance: &mut StdRng) -> State {
     }
 }
 
+/// Why a machine that tells this is to be left alone, if it is.
+pub(super) fn unfit(state: &State) -> Option<&'static str> {
+    let charge = state.battery_permille.unwrap_or(PERMILLE_MIN);
+    let is_low = charge < PERMILLE_MIN && state.is_charging != Some(true);
+    let is_hot = state.temperature_decicelsius > Some(DECICELSIUS_MAX);
+    match () {
+        () if !state.unavailable.is_empty() => Some("its worker does not offer it"),
+        () if is_low => Some("its battery is low"),
+        () if is_hot => Some("it is too hot"),
+        () => None,
+    }
+}
+
 impl Machine {
+    /// The machine, which is off, as a device of another number that owes nothing.
+    fn as_another(&self, config: &Config, number: u32) -> Self {
+        let key = key(config, number);
+        Self {
+            number,
+            id: key.id(),
+            key,
+            cuts: 0,
+            kept: vec![],
+            ..self.clone()
+        }
+    }
+
+    /// What its clock tells now: milliseconds since it was switched on, and never less than before.
+    fn tick(&mut self, now: u64) -> Tick {
+        let elapsed = now.saturating_sub(self.started);
+        let told = elapsed.saturating_add_signed(self.jumped_ms);
+        self.latest = self.latest.max(told);
+        Tick(self.latest)
+    }
+
+    /// When its clock tells this time.
+    fn when(&self, tick: Tick) -> u64 {
+        let elapsed = tick.0.saturating_add_signed(-self.jumped_ms);
+        self.started.saturating_add(elapsed)
+    }
+
     /// The connection that it has.
     pub(super) fn link(&self) -> Option<Link> {
         let connection = self.connection.filter(|_| self.is_connected)?;
@@ -294,6 +400,11 @@ impl Machine {
             once: false,
             seed: self.seed ^ u64::from(self.life),
         }
+    }
+
+    /// What it says of a task. As whatever device, it tells the same lie.
+    fn says(&self, task: TaskIndex) -> Says {
+        self.character.says(self.first, task)
     }
 
     fn next_run(&mut self) -> u64 {
@@ -318,8 +429,7 @@ impl Machine {
     /// What it answers to a task that it has run. None if its result cannot be sealed.
     fn answer(&self, work: &Work, assignment: &Assignment) -> Option<Finished> {
         let ReplicaId { job, task, replica } = assignment.id;
-        let says = self.character.says(self.number, task);
-        let Made { exit, fuel, result } = work.made(task, says);
+        let Made { exit, fuel, result } = work.made(task, self.says(task));
         let context = ResultContext {
             genesis: GENESIS,
             job,

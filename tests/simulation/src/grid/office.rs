@@ -2,23 +2,23 @@
 
 use super::{
     chain::Order,
+    machine::unfit,
     network::Link,
     violation::Violation,
-    work::{ENGINE, GENESIS, benchmark_output},
+    work::{ENGINE, GENESIS, benchmark, benchmark_output},
     world::{Coming, World},
 };
-use quern_grid::Tuning;
+use quern_grid::{FleetSettings, Tuning};
 use quern_masternode::core::{
-    BenchmarkPlan, Challenge, Core, Effect, Engines, Entry, Event, Measured, Settings, Tick, Token,
-    WorkPlan,
+    Challenge, Core, Effect, Engines, Entry, Event, Measured, Settings, Tick, Token, WorkPlan,
 };
 use quern_primitives::{
     ids::{DeviceId, Digest, JobId},
     job::{Job, JobState},
 };
 use quern_protocol::{
-    Benchmark, Discard, DiscardReason, Exchange, Hello, Output, Refusal, ReplicaId, Report,
-    Response, Welcome, Work, limits,
+    Discard, DiscardReason, Exchange, Hello, Output, Refusal, ReplicaId, Report, Response, Welcome,
+    Work, limits,
 };
 use rand::RngExt as _;
 use std::{
@@ -38,7 +38,7 @@ const WRITE_LATE_MS: Range<u64> = 300..2_000;
 /// How long the masternode stays away, in milliseconds.
 const AWAY_MS: Range<u64> = 500..15_000;
 
-/// Benchmarks that the masternode computes at its start, and how long each takes, in milliseconds.
+/// Benchmarks that are kept ready for devices, and how long each takes to compute, in milliseconds.
 const CHALLENGES: u64 = 4;
 const CHALLENGE_MS: u64 = 100;
 
@@ -80,6 +80,8 @@ pub(super) struct Office {
     /// Counts its lives.
     pub(super) life: u32,
     started: u64,
+    /// How far its clock has jumped since, in milliseconds.
+    pub(super) jumped_ms: i64,
     tokens: BTreeMap<Token, Asked>,
     next_token: u64,
     /// Connections of each device.
@@ -97,14 +99,34 @@ pub(super) struct Office {
     pub(super) drawn: Option<u32>,
 }
 
-fn settings(tuning: Tuning) -> Settings {
+fn settings(tuning: Tuning, devices_max: usize) -> Settings {
     let engines = Engines {
         pinned: ENGINE,
         portable: Digest([7; 32]),
     };
+    let fleet = FleetSettings {
+        devices_max,
+        ..FleetSettings::default()
+    };
     Settings {
         tuning,
+        fleet,
         ..Settings::new(GENESIS, engines)
+    }
+}
+
+impl Office {
+    /// What its clock tells at a time: milliseconds since its start. It may tell less than before; the
+    /// core goes on from the latest.
+    fn tick(&self, now: u64) -> Tick {
+        let elapsed = now.saturating_sub(self.started);
+        Tick(elapsed.saturating_add_signed(self.jumped_ms))
+    }
+
+    /// When its clock tells this time.
+    fn when(&self, tick: Tick) -> u64 {
+        let elapsed = tick.0.saturating_add_signed(-self.jumped_ms);
+        self.started.saturating_add(elapsed)
     }
 }
 
@@ -118,7 +140,8 @@ impl World<'_> {
     pub(super) fn starts(&mut self) -> Result<(), Violation> {
         let scheduling = self.scheduling;
         self.happening(&format!("the masternode starts, scheduling {scheduling}"));
-        self.office.core = Some(Core::new(settings(scheduling.tuning())));
+        let devices_max = self.devices_max();
+        self.office.core = Some(Core::new(settings(scheduling.tuning(), devices_max)));
         self.office.started = self.clock.now().0;
         let block = self.chain.finalised;
         self.office_step(Event::Finalised {
@@ -210,10 +233,7 @@ impl World<'_> {
         };
         let now = self.clock.now().0;
         let due = core.next_wakeup();
-        let due_ms = due.map_or(u64::MAX, |due| {
-            let at = self.office.started.saturating_add(due.0);
-            at.saturating_sub(now)
-        });
+        let due_ms = due.map_or(u64::MAX, |due| self.office.when(due).saturating_sub(now));
         let in_ms = due_ms.clamp(*WAKE_MS.start(), *WAKE_MS.end());
         self.plan_at_office(in_ms, AtOffice::Wakes);
         self.give_up(now);
@@ -264,11 +284,16 @@ impl World<'_> {
         let before = self.trace.tells_changes().then(|| self.situation());
         let words = self.names.event(&event);
         self.happening(&words);
-        let now = Tick(self.clock.now().0 - self.office.started);
+        let now = self.office.tick(self.clock.now().0);
+        self.audit.hear(now, &event);
         let Some(core) = &mut self.office.core else {
             return Ok(());
         };
         let effects = core.step(now, event);
+        let known = core.known_devices();
+        if known > self.devices_max() {
+            return Err(Violation::TooManyKnown { known });
+        }
         let mut dies_at = None;
         if self.office.dies_soon && !effects.is_empty() {
             let places = u32::try_from(effects.len()).unwrap_or(u32::MAX);
@@ -381,12 +406,18 @@ impl World<'_> {
         let device = asked.link.device;
         let id = self.machine(device).id;
         let Some(view) = self.chain.view(&id) else {
+            self.counts.strangers += 1;
+            let core = self.office.core.as_ref();
+            if core.is_some_and(|core| core.is_known(&id)) {
+                self.office_step(Event::Retired { device: id })?;
+            }
             return self.refuses(asked, Refusal::NotRegistered);
         };
         if view.banned {
             return self.refuses(asked, Refusal::Banned);
         }
         let life = self.office.life;
+        self.audit.hear_state(id, None);
         let bond = self.chain.bond(&view.device.account);
         let view = Box::new(view);
         self.office_step(Event::Hello { view, bond, hello })?;
@@ -417,6 +448,11 @@ impl World<'_> {
         let Some(core) = &self.office.core else {
             return Ok(());
         };
+        if let Some(state) = &exchange.state
+            && core.is_here(&id)
+        {
+            self.audit.hear_state(id, unfit(state));
+        }
         let delivered = exchange.reports.iter().filter_map(|report| {
             let (id_of, bytes) = delivered(report)?;
             let found = self.disk.delivered.get(&(id, id_of)).copied()?;
@@ -440,6 +476,9 @@ impl World<'_> {
         for acknowledged in &plan.acknowledged {
             self.audit
                 .acknowledge(&self.names, &self.disk, id, *acknowledged)?;
+        }
+        if plan.benchmark.is_some() {
+            self.plan_at_office(CHALLENGE_MS, AtOffice::Computed);
         }
         let Some(asked) = self.office.tokens.remove(&token) else {
             return Ok(());
@@ -537,14 +576,4 @@ fn delivered(report: &Report) -> Option<(ReplicaId, u64)> {
         replica: payload.replica,
     };
     Some((id, bytes))
-}
-
-/// The benchmark as a device gets it. Its program is never run here.
-fn benchmark(plan: BenchmarkPlan) -> Benchmark {
-    Benchmark {
-        number: plan.number,
-        program: vec![0; 100],
-        input: plan.input,
-        fuel: plan.fuel,
-    }
 }

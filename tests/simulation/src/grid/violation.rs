@@ -194,9 +194,102 @@ pub enum Violation {
         /// What the device has not.
         asked: &'static str,
     },
+    /// A task was given to a device that the chain never knew.
+    #[error("task {task} of job {job} was given to device {device}, which was never registered")]
+    Unregistered {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device.
+        device: u32,
+    },
+    /// A task was given to a device that is to be left alone.
+    #[error("task {task} of job {job} was given to device {device}, and {why}")]
+    Unfit {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device.
+        device: u32,
+        /// What it has told of itself, in words.
+        why: &'static str,
+    },
+    /// A task was given to a device that is in quarantine.
+    #[error("task {task} of job {job} was given to device {device}, which is in quarantine")]
+    Quarantined {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device.
+        device: u32,
+    },
+    /// A task was given to a device that has to wait.
+    #[error(
+        "task {task} of job {job} was given to device {device}, which has to wait after {faults} \
+         faults in a row"
+    )]
+    Waits {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device.
+        device: u32,
+        /// Its faults since its last accepted answer.
+        faults: u32,
+    },
+    /// A task in doubt was given to a device that is not trusted while a trusted one could have it.
+    #[error(
+        "task {task} of job {job} is in doubt and was given to device {device} while the trusted \
+         device {trusted} could have it"
+    )]
+    TrustedPassedOver {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device that got it.
+        device: u32,
+        /// One that should have.
+        trusted: u32,
+    },
+    /// A replica was given to an account of another lane.
+    #[error(
+        "replica {replica} of task {task} of job {job} was given to account {account} while it was \
+         for another lane"
+    )]
+    OtherLane {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The replica.
+        replica: ReplicaIndex,
+        /// The account.
+        account: u32,
+    },
+    /// The masternode remembers more devices than it may.
+    #[error("the masternode remembers {known} devices, more than its settings have it")]
+    TooManyKnown {
+        /// How many.
+        known: usize,
+    },
     /// A device was given more than it may hold.
     #[error("device {device} was given a task more while it held {held}")]
     TooManyGiven {
+        /// The device.
+        device: u32,
+        /// How many it held.
+        held: u32,
+    },
+    /// A device was given a second task after a fault.
+    #[error(
+        "device {device} was given a task more while it held {held}, and its last task was a fault"
+    )]
+    TooManyAfterFault {
         /// The device.
         device: u32,
         /// How many it held.
@@ -237,6 +330,26 @@ pub enum Violation {
         votes: usize,
         /// Accounts that answered.
         heard: usize,
+    },
+    /// A device is paid for an answer that it did not give.
+    #[error("device {device} is paid for task {task} of job {job} without the accepted answer")]
+    PaidUnearned {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device.
+        device: u32,
+    },
+    /// An account has two shares of a task's pay.
+    #[error("account {account} is paid twice for task {task} of job {job}")]
+    PaidTwice {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The account.
+        account: u32,
     },
     /// A task has two ends.
     #[error("task {task} of job {job} was decided twice")]

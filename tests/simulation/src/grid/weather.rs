@@ -1,4 +1,5 @@
-//! What goes wrong by itself: devices that come and go, partitions, deaths of the masternode.
+//! What goes wrong by itself: devices that come and go, partitions, deaths of the masternode, clocks
+//! that jump.
 
 use super::{
     machine::AtDevice,
@@ -15,6 +16,9 @@ const MINUTE_MS: f64 = 60_000.0;
 /// How long short and long partitions last, in milliseconds: connections outlive only the short ones.
 const CUT_MS: [Range<u64>; 2] = [500..10_000, 20_000..60_000];
 
+/// How far clocks jump, in milliseconds.
+const JUMP_MS: Range<i64> = 1_000..120_000;
+
 /// Of a thousand devices, so many are in a partition.
 const CUT_PERMILLE: Range<u32> = 50..500;
 
@@ -24,6 +28,7 @@ impl World<'_> {
         let faults = self.config.faults;
         self.plan_next(faults.partition, Coming::CutBegins);
         self.plan_next(faults.crash, Coming::Dies);
+        self.plan_next(faults.leap, Coming::Leaps);
         for device in 0..self.config.devices {
             self.plan_some_time(faults.ban, Coming::Bans(device));
         }
@@ -50,6 +55,13 @@ impl World<'_> {
         }
     }
 
+    /// The same of what happens to a device.
+    pub(super) fn plan_next_at(&mut self, device: u32, permille: u32, what: AtDevice) {
+        if let Some(in_ms) = self.next_in_ms(permille) {
+            self.plan_at_device(device, in_ms, what);
+        }
+    }
+
     /// When something happens next, of those that happen so many thousandths of a time a minute; none
     /// if the faults end before.
     pub(super) fn next_in_ms(&mut self, permille: u32) -> Option<u64> {
@@ -68,11 +80,29 @@ impl World<'_> {
         self.plan_next(self.config.faults.crash, Coming::Dies);
     }
 
+    /// The masternode's clock is put on, or back.
+    pub(super) fn leaps(&mut self) {
+        let jump_ms = self.jump_ms();
+        self.happening(&format!("the masternode's clock jumps by {jump_ms} ms"));
+        self.office.jumped_ms += jump_ms;
+        self.plan_next(self.config.faults.leap, Coming::Leaps);
+    }
+
+    /// How far a clock jumps, and which way.
+    pub(super) fn jump_ms(&mut self) -> i64 {
+        self.counts.jumps += 1;
+        let jump_ms = self.chance.random_range(JUMP_MS);
+        match self.chance.random::<bool>() {
+            true => jump_ms,
+            false => -jump_ms,
+        }
+    }
+
     /// Some devices are cut off from the masternode.
     pub(super) fn cut_begins(&mut self) {
         let permille = self.chance.random_range(CUT_PERMILLE);
         let mut cut = Vec::new();
-        for device in 0..self.config.devices {
+        for device in 0..self.machines.len() as u32 {
             if self.chance.random_range(0..1_000u32) < permille {
                 self.machine(device).cuts += 1;
                 cut.push(device);

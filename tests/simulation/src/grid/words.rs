@@ -83,6 +83,7 @@ impl Names {
             Event::Barred { device, refusal } => {
                 format!("barred d{}: {refusal:?}", self.device(device))
             }
+            Event::Retired { device } => format!("retired d{}", self.device(device)),
             Event::Measured { device, measured } => {
                 format!("measured d{}: {measured:?}", self.device(device))
             }

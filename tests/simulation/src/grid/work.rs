@@ -5,7 +5,7 @@ use super::{
     chain::{BLOCK_MS, FIRST_BLOCK, OWNER},
     config::Config,
 };
-use quern_masternode::core::{JobPlan, PlannedAssignment};
+use quern_masternode::core::{BenchmarkPlan, JobPlan, PlannedAssignment};
 use quern_primitives::{
     amount::Amount,
     device::Class,
@@ -14,7 +14,7 @@ use quern_primitives::{
     limits::JOB_LIFETIME_BLOCKS_MAX,
     receipt::{Answer, Exit},
 };
-use quern_protocol::{Assignment, SealedKey, ShardFacts, TaskLimits};
+use quern_protocol::{Assignment, Benchmark, SealedKey, ShardFacts, TaskLimits};
 use quern_shards::{keys::ShardKey, result::result_commitment};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -106,8 +106,13 @@ impl Work {
         JobPlan {
             input_roots: tasks.map(|task| self.input_root(task)).collect(),
             missing: BTreeSet::new(),
-            seed: digest("lanes", &self.id, 0),
+            seed: self.lane_seed(),
         }
+    }
+
+    /// What the lanes of its tasks are drawn from.
+    pub(super) fn lane_seed(&self) -> [u8; 32] {
+        digest("lanes", &self.id, 0)
     }
 
     /// What a device is told of a replica.
@@ -184,6 +189,16 @@ impl Work {
             fuel,
             exit,
         }
+    }
+}
+
+/// The benchmark as a device gets it. Its program is never run here.
+pub(super) fn benchmark(plan: BenchmarkPlan) -> Benchmark {
+    Benchmark {
+        number: plan.number,
+        program: vec![0; 100],
+        input: plan.input,
+        fuel: plan.fuel,
     }
 }
 

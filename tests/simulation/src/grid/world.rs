@@ -3,7 +3,7 @@
 use super::{
     Counts, Outcome, asks,
     audit::Audit,
-    chain::{BLOCK_MS, Chain, FIRST_BLOCK, OnChain},
+    chain::{BLOCK_MS, BONDS_MORE, Chain, FIRST_BLOCK, OnChain},
     config::{Config, Scheduling},
     disk::Disk,
     machine::{self, AtDevice, Machine},
@@ -15,6 +15,7 @@ use super::{
     work::Work,
 };
 use crate::clock::Clock;
+use quern_grid::Policy;
 use quern_job_rules::quote::QuoteError;
 use quern_masternode::core::{Entry, Event};
 use quern_primitives::{
@@ -24,7 +25,7 @@ use quern_primitives::{
 };
 use quern_protocol::Refusal;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Devices come within so long of the beginning, in milliseconds.
 const ARRIVALS_MS: u64 = 20_000;
@@ -67,6 +68,8 @@ pub(super) enum Coming {
     Bans(u32),
     /// The masternode will die with the next thing it does.
     Dies,
+    /// The masternode's clock jumps.
+    Leaps,
     Starts,
     CutBegins,
     CutEnds(Vec<u32>),
@@ -89,6 +92,8 @@ pub(super) struct World<'a> {
     pub(super) disk: Disk,
     pub(super) audit: Audit,
     pub(super) counts: Counts,
+    /// Jobs that their owners cancelled.
+    pub(super) cancelled: BTreeSet<JobId>,
 }
 
 impl<'a> World<'a> {
@@ -97,7 +102,8 @@ impl<'a> World<'a> {
         let scheduling = config.scheduling.or_drawn(chance.random_range(0..3));
         let (mut names, mut chain) = (Names::default(), Chain::new());
         let machines = machine::all(config, &mut names, &mut chain, &mut chance);
-        let mut audit = Audit::default();
+        let mut audit = Audit::new(config.audited_in_hand);
+        audit.has_pools = scheduling.tuning().policy != Policy::OneQueue;
         for machine in &machines {
             audit.know(machine.id, machine.facts.clone());
         }
@@ -123,6 +129,7 @@ impl<'a> World<'a> {
             disk: Disk::default(),
             audit,
             counts: Counts::default(),
+            cancelled: BTreeSet::new(),
         };
         world.begin();
         Ok(world)
@@ -186,12 +193,15 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn outcome(&self, violation: Option<Violation>) -> Outcome {
-        let jobs = self.works.keys().filter_map(|id| self.chain.jobs.get(id));
+        let jobs = self.works.keys();
+        let jobs = jobs.filter_map(|id| Some((id, &self.chain.jobs.get(id)?.job.state)));
+        let causes = jobs.clone().map(|(id, state)| self.cause(id, state));
         Outcome {
             history: self.trace.history(),
             steps: self.trace.steps(),
             lasted_ms: self.clock.now().0,
-            ends: jobs.map(|known| known.job.state.clone()).collect(),
+            causes: causes.collect(),
+            ends: jobs.map(|(_, state)| state.clone()).collect(),
             counts: Counts {
                 wrong_answers: self.audit.wrong_answers,
                 ..self.counts
@@ -216,6 +226,7 @@ impl<'a> World<'a> {
             Coming::Uploads(job) => self.uploads(job),
             Coming::Cancels(job) => {
                 self.happening(&format!("the owner cancels j{}", self.names.job(&job)));
+                self.cancelled.insert(job);
                 self.chain.cancel(job);
                 Ok(())
             }
@@ -229,6 +240,10 @@ impl<'a> World<'a> {
                 self.dies_soon();
                 Ok(())
             }
+            Coming::Leaps => {
+                self.leaps();
+                Ok(())
+            }
             Coming::Starts => self.starts(),
             Coming::CutBegins => {
                 self.cut_begins();
@@ -240,6 +255,11 @@ impl<'a> World<'a> {
             }
             Coming::Returns(device) => self.returns(device),
         }
+    }
+
+    /// Devices that the masternode may remember: all that can ever be registered, and no others.
+    pub(super) fn devices_max(&self) -> usize {
+        self.config.devices as usize * (1 + BONDS_MORE as usize)
     }
 
     pub(super) fn machine(&mut self, device: u32) -> &mut Machine {
@@ -341,15 +361,13 @@ impl<'a> World<'a> {
         };
         let devices: Vec<DeviceId> = core.connected_devices().collect();
         for device in devices {
-            let Some(view) = self.chain.view(&device) else {
-                continue;
-            };
-            let event = match view.banned {
-                true => Event::Barred {
+            let event = match self.chain.view(&device) {
+                None => Event::Retired { device },
+                Some(view) if view.banned => Event::Barred {
                     device,
                     refusal: Refusal::Banned,
                 },
-                false => Event::Rechecked {
+                Some(view) => Event::Rechecked {
                     bond: self.chain.bond(&view.device.account),
                     view: Box::new(view),
                 },

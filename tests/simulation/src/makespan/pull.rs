@@ -100,16 +100,22 @@ struct Run<'a> {
     workers: Vec<Worker>,
     /// How long a device may have a replica, in milliseconds.
     over_ms: u64,
+    /// Answers that each task needs.
+    replicas: u8,
     /// Tasks without a verdict.
     left: u32,
+    /// Who answered tasks without a verdict.
+    answered: BTreeMap<TaskIndex, Vec<u32>>,
     /// Who failed on tasks without a verdict, and how.
     blamed: BTreeMap<TaskIndex, Vec<(u32, Ending)>>,
     asked_again: u64,
 }
 
-/// Returns the makespan in milliseconds and how often devices were asked again.
-pub(super) fn run(grid: &mut Grid, tasks: u32, tuning: Tuning) -> (u64, u64) {
+/// A job of so many tasks, each with so many replicas. Returns the makespan in milliseconds and how
+/// often devices were asked again.
+pub(super) fn run(grid: &mut Grid, (tasks, replicas): (u32, u8), tuning: Tuning) -> (u64, u64) {
     let mut run = Run::new(grid, tuning);
+    run.replicas = replicas;
     run.begin(tasks);
     while let Some(event) = run.clock.advance() {
         run.happens(event);
@@ -160,7 +166,9 @@ impl<'a> Run<'a> {
             clock: Clock::default(),
             fleet,
             dispatch: Dispatch::new(tuning),
+            replicas: 1,
             left: 0,
+            answered: BTreeMap::new(),
             blamed: BTreeMap::new(),
             asked_again: 0,
         }
@@ -171,7 +179,7 @@ impl<'a> Run<'a> {
         let terms = JobTerms {
             level: ByteLevel::Balanced,
             needs: Needs::default(),
-            replicas: 1,
+            replicas: self.replicas,
             work: fuel_max(self.grid),
             seed: [0; 32],
         };
@@ -367,9 +375,8 @@ impl<'a> Run<'a> {
             u64::from(task) << 1 | u64::from(answers),
         ]);
         if answers {
-            self.dispatch
-                .finish(JOB, task, replica, self.grid.work as u64);
-            self.decided(device, task);
+            self.dispatch.finish((JOB, task, replica));
+            self.answers(device, task);
         } else {
             self.take_back(device, held.name, Some(Ending::FAILED));
         }
@@ -377,14 +384,25 @@ impl<'a> Run<'a> {
         self.ask(device);
     }
 
-    /// A task has its verdict, from the first answer: what devices did with it is remembered, and who
-    /// else holds it drops it.
-    fn decided(&mut self, device: u32, task: TaskIndex) {
+    /// A device has answered a task, which has its verdict with the last answer that it needs.
+    fn answers(&mut self, device: u32, task: TaskIndex) {
+        let answered = self.answered.entry(task).or_default();
+        answered.push(device);
+        if answered.len() >= usize::from(self.replicas) {
+            self.decided(task);
+        }
+    }
+
+    /// A task has its verdict: what devices did with it is remembered, and who else holds it drops it.
+    fn decided(&mut self, task: TaskIndex) {
         let now = self.clock.now();
         for (faulty, ending) in self.blamed.remove(&task).unwrap_or_default() {
             self.fleet.note(faulty, now, ending);
         }
-        self.fleet.note(device, now, Ending::COMPLETED);
+        for device in self.answered.remove(&task).unwrap_or_default() {
+            self.fleet.note(device, now, Ending::COMPLETED);
+        }
+        self.dispatch.accept(JOB, self.grid.work as u64);
         let replicas = self.dispatch.replicas(JOB, task);
         self.dispatch.close(JOB, task);
         self.left -= 1;

@@ -1,6 +1,8 @@
 //! An auditor that finds nothing would be worth nothing: each thing that must not happen is made to
 //! happen here.
 
+mod given;
+
 use super::*;
 use crate::grid::{
     asks::Asked,
@@ -429,4 +431,75 @@ fn after_a_crash_only_what_is_written_counts() {
         .audit
         .rely_on_end(&case.names, &case.disk, case.work.id, 0);
     assert_eq!(ended, Ok(()));
+}
+
+#[test]
+fn a_task_for_a_device_that_was_never_registered_or_is_to_be_left_alone_is_found() {
+    let mut case = Case::new(1);
+    let (job, task) = (0, 0);
+    let stranger = Err(Violation::Unregistered {
+        job,
+        task,
+        device: u32::MAX,
+    });
+    let given = case.append(Entry::Assigned {
+        task,
+        replica: 0,
+        device: key(9).id(),
+        account: ACCOUNTS[0].clone(),
+        engine: ENGINE,
+    });
+    assert_eq!(given, stranger);
+
+    let why = "its battery is low";
+    case.audit.hear_state(key(0).id(), Some(why));
+    let unfit = |device| {
+        Err(Violation::Unfit {
+            job,
+            task,
+            device,
+            why,
+        })
+    };
+    assert_eq!(case.give(0, 0, 0), unfit(0));
+    assert_eq!(case.give(0, 0, 1), Ok(()));
+    // When it is fit again, or the masternode has forgotten it, it may have something.
+    case.audit.hear_state(key(0).id(), None);
+    assert_eq!(case.give(1, 0, 0), Ok(()));
+    case.audit.hear_state(key(2).id(), Some(why));
+    case.audit.begin_anew(&case.disk);
+    assert_eq!(case.give(2, 0, 2), Ok(()));
+}
+
+#[test]
+fn pay_for_another_answer_and_two_shares_for_one_account_are_found() {
+    let mut case = Case::new(3);
+    let said = [Says::TheTruth, Says::OwnLie(1), Says::TheTruth];
+    for (number, says) in (0u8..).zip(said) {
+        assert_eq!(case.give(0, number, number), Ok(()));
+        assert_eq!(case.answer(0, number, number, says), Ok(()));
+    }
+    let (job, task) = (0, 0);
+    for device in [1, 3] {
+        let paid = case.judge(0, Says::TheTruth, &[0, device]);
+        let device = device.into();
+        assert_eq!(paid, Err(Violation::PaidUnearned { job, task, device }));
+    }
+    let account = 0;
+    let twice = Err(Violation::PaidTwice { job, task, account });
+    assert_eq!(case.judge(0, Says::TheTruth, &[0, 0]), twice);
+    assert_eq!(case.judge(0, Says::TheTruth, &[0, 2]), Ok(()));
+}
+
+#[test]
+fn books_may_be_told_to_let_a_device_hold_less_than_masternodes_do() {
+    let mut case = Case::new(1);
+    let facts = case.audit.devices.clone();
+    case.audit = Audit::new(Some(1));
+    for (device, facts) in facts {
+        case.audit.know(device, facts);
+    }
+    assert_eq!(case.give(0, 0, 0), Ok(()));
+    let full = Err(Violation::TooManyGiven { device: 0, held: 1 });
+    assert_eq!(case.give(1, 0, 0), full);
 }

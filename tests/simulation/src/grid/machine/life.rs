@@ -1,6 +1,9 @@
 //! What a device does and what happens to it.
 
-use super::{AtDevice, Character};
+use super::{
+    AtDevice, Character, DECICELSIUS_MAX, HOT_DECICELSIUS, LOW_PERMILLE, PERMILLE_MIN, registered,
+    transfers::Way,
+};
 use crate::{
     grid::{
         network::KEEPALIVE_MS,
@@ -14,7 +17,7 @@ use quern_primitives::ids::DeviceId;
 use quern_protocol::{Assignment, Benchmark, ReplicaId, Unavailable, limits::TASKS_IN_HAND_MAX};
 use quern_worker::{
     availability::{Verdict, Withheld},
-    core::{Core, Effect, Event, Fault, Restored, Sealed, Tick},
+    core::{Core, Effect, Event, Fault, Restored, Sealed},
 };
 use rand::RngExt as _;
 use std::ops::Range;
@@ -35,6 +38,12 @@ const LOOK_MS: u64 = 30_000;
 const BUSY_MS: f64 = 45_000.0;
 const AWAY_MS: f64 = 45_000.0;
 
+/// How long a battery is low, and a machine too hot, in milliseconds, on average.
+const UNFIT_MS: f64 = 45_000.0;
+
+/// How often a machine changes its identity that does so, in milliseconds.
+const SHIFT_MS: u64 = 60_000;
+
 impl World<'_> {
     /// A device is switched on.
     pub(in crate::grid) fn returns(&mut self, device: u32) -> Result<(), Violation> {
@@ -45,12 +54,19 @@ impl World<'_> {
         machine.core = Some(Core::new(machine.settings(), kept));
         machine.started = now;
         machine.is_in_use = false;
+        machine.is_low = false;
+        machine.is_hot = false;
+        machine.jumped_ms = 0;
+        machine.latest = 0;
+        let shifts = machine.character == Character::Shifting;
         let faults = self.config.faults;
-        if let Some(in_ms) = self.next_in_ms(faults.churn) {
-            self.plan_at_device(device, in_ms, AtDevice::Leaves);
-        }
-        if let Some(in_ms) = self.next_in_ms(faults.busy) {
-            self.plan_at_device(device, in_ms, AtDevice::OwnerComes);
+        self.plan_next_at(device, faults.churn, AtDevice::Leaves);
+        self.plan_next_at(device, faults.busy, AtDevice::OwnerComes);
+        self.plan_next_at(device, faults.battery, AtDevice::RunsLow);
+        self.plan_next_at(device, faults.heat, AtDevice::GetsHot);
+        self.plan_next_at(device, faults.jump, AtDevice::Jumps);
+        if shifts && self.is_rough() {
+            self.plan_at_device(device, SHIFT_MS, AtDevice::Shifts);
         }
         self.plan_at_device(device, 0, AtDevice::Looks);
         self.device_step(device, Event::Masternodes(vec![MASTERNODE]))
@@ -98,6 +114,9 @@ impl World<'_> {
                 self.device_step(device, answered)
             }
             AtDevice::Prepared { id, fault } => {
+                if fault.is_none() {
+                    self.moves(device, Way::ToDevice)?;
+                }
                 let event = match fault {
                     None => Event::Prepared { id },
                     Some(fault) => Event::Failed { id, fault },
@@ -127,10 +146,34 @@ impl World<'_> {
             }
             AtDevice::OwnerGoes => {
                 self.machine(device).is_in_use = false;
-                if let Some(in_ms) = self.next_in_ms(self.config.faults.busy) {
-                    self.plan_at_device(device, in_ms, AtDevice::OwnerComes);
-                }
+                self.plan_next_at(device, self.config.faults.busy, AtDevice::OwnerComes);
                 self.looks(device)
+            }
+            AtDevice::RunsLow => {
+                self.machine(device).is_low = true;
+                self.weakens(device, AtDevice::IsCharged)
+            }
+            AtDevice::IsCharged => {
+                self.machine(device).is_low = false;
+                self.plan_next_at(device, self.config.faults.battery, AtDevice::RunsLow);
+                self.looks(device)
+            }
+            AtDevice::GetsHot => {
+                self.machine(device).is_hot = true;
+                self.weakens(device, AtDevice::CoolsDown)
+            }
+            AtDevice::CoolsDown => {
+                self.machine(device).is_hot = false;
+                self.plan_next_at(device, self.config.faults.heat, AtDevice::GetsHot);
+                self.looks(device)
+            }
+            AtDevice::Jumps => {
+                self.clock_jumps(device);
+                Ok(())
+            }
+            AtDevice::Shifts => {
+                self.shifts(device);
+                Ok(())
             }
             AtDevice::Leaves => self.leaves(device),
         }
@@ -140,7 +183,7 @@ impl World<'_> {
     fn device_step(&mut self, device: u32, event: Event) -> Result<(), Violation> {
         let now = self.clock.now().0;
         let machine = self.machine(device);
-        let tick = Tick(now - machine.started);
+        let tick = machine.tick(now);
         let Some(core) = &mut machine.core else {
             return Ok(());
         };
@@ -169,7 +212,7 @@ impl World<'_> {
         let Some(due) = due else {
             return;
         };
-        let at = machine.started.saturating_add(due.0).max(now + 1);
+        let at = machine.when(due).max(now + 1);
         if machine.wake_at.is_none_or(|planned| at < planned) {
             machine.wake_at = Some(at);
             self.plan_at_device(device, at - now, AtDevice::Wakes { at });
@@ -308,8 +351,7 @@ impl World<'_> {
             .and_then(|(assignment, work)| machine.answer(work, &assignment));
         let event = match finished {
             Some(finished) => {
-                let says = machine.character.says(device, id.task);
-                self.counts.lies += u64::from(says != Says::TheTruth);
+                self.counts.lies += u64::from(machine.says(id.task) != Says::TheTruth);
                 Event::Ran { finished }
             }
             None => {
@@ -328,7 +370,7 @@ impl World<'_> {
         let run = machine.next_run();
         machine.benchmarking = Some(run);
         let output = match machine.character {
-            Character::Lying => [0; 8],
+            Character::Lying | Character::Shifting => [0; 8],
             _ => benchmark_output(&benchmark.input),
         };
         let output = Some(output);
@@ -377,6 +419,9 @@ impl World<'_> {
             }
             _ => unreachable,
         };
+        if matches!(event, Event::Delivered { .. }) {
+            self.moves(device, Way::FromDevice)?;
+        }
         self.device_step(device, event)
     }
 
@@ -384,15 +429,87 @@ impl World<'_> {
     fn looks(&mut self, device: u32) -> Result<(), Violation> {
         let machine = self.machine(device);
         let mut state = machine.state.clone();
-        let mut verdict = Verdict::Available;
+        let mut withheld = Vec::new();
         if machine.is_in_use {
-            state.unavailable = vec![Unavailable::InUse];
-            verdict = Verdict::Withheld(vec![Withheld::InUse {
+            state.unavailable.push(Unavailable::InUse);
+            withheld.push(Withheld::InUse {
                 idle_s: Some(0),
                 idle_s_min: 600,
-            }]);
+            });
         }
+        // Every second owner leaves it to masternodes what becomes of a weak machine.
+        let has_rules = machine.first.is_multiple_of(2);
+        if machine.is_low {
+            state.battery_permille = Some(LOW_PERMILLE);
+            state.is_charging = Some(false);
+            if has_rules {
+                state.unavailable.push(Unavailable::BatteryLow);
+                withheld.push(Withheld::BatteryLow {
+                    permille: LOW_PERMILLE,
+                    permille_min: PERMILLE_MIN,
+                });
+            }
+        }
+        if machine.is_hot {
+            state.temperature_decicelsius = Some(HOT_DECICELSIUS);
+            if has_rules {
+                state.unavailable.push(Unavailable::TooHot);
+                withheld.push(Withheld::TooHot {
+                    decicelsius: HOT_DECICELSIUS,
+                    decicelsius_max: DECICELSIUS_MAX,
+                });
+            }
+        }
+        let verdict = match withheld.is_empty() {
+            true => Verdict::Available,
+            false => Verdict::Withheld(withheld),
+        };
         self.device_step(device, Event::Measured { state, verdict })
+    }
+
+    /// A machine is not to be used, until this.
+    fn weakens(&mut self, device: u32, until: AtDevice) -> Result<(), Violation> {
+        self.counts.unfit += 1;
+        let in_ms = exponential(UNFIT_MS, &mut self.chance) as u64;
+        self.plan_at_device(device, in_ms, until);
+        self.looks(device)
+    }
+
+    /// A device's clock is put on, or back.
+    fn clock_jumps(&mut self, device: u32) {
+        let jump_ms = self.jump_ms();
+        self.happening(&format!("the clock of d{device} jumps by {jump_ms} ms"));
+        self.machine(device).jumped_ms += jump_ms;
+        self.plan_wake(device);
+        self.plan_next_at(device, self.config.faults.jump, AtDevice::Jumps);
+    }
+
+    /// A machine becomes another device: the one it was is retired, and owes answers that never come.
+    /// Its account registers the new one as long as it has money for another bond; after that the
+    /// chain does not know who comes.
+    fn shifts(&mut self, device: u32) {
+        self.counts.identities += 1;
+        let number = self.machines.len() as u32;
+        if let Some(link) = self.machine(device).link() {
+            self.clock.plan(KEEPALIVE_MS, Coming::LinkEnds(link));
+        }
+        self.turns_off(device);
+        let old = &self.machines[device as usize];
+        let new = old.as_another(&self.config, number);
+        self.names.add_device(new.id, number);
+        self.chain.retire(&old.id);
+        let registered = registered(&new.facts, 0);
+        let is_registered = self.chain.replace(new.id, registered, new.facts.bond());
+        let words = match is_registered {
+            true => "is retired, and comes back as",
+            false => "is retired, and comes back unregistered as",
+        };
+        if is_registered {
+            self.audit.know(new.id, new.facts.clone());
+        }
+        self.machines.push(new);
+        self.happening(&format!("d{device} {words} d{number}"));
+        self.clock.plan(0, Coming::Returns(number));
     }
 
     /// A device stops, or its power goes.
@@ -412,8 +529,15 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A device is off. What it owes is on its disk; what it computed is lost.
+    /// A device is off, for a while.
     fn switches_off(&mut self, device: u32) {
+        self.turns_off(device);
+        let in_ms = exponential(AWAY_MS, &mut self.chance) as u64;
+        self.clock.plan(in_ms, Coming::Returns(device));
+    }
+
+    /// A device is off. What it owes is on its disk; what it computed is lost.
+    fn turns_off(&mut self, device: u32) {
         let machine = self.machine(device);
         if let Some(core) = machine.core.take() {
             let owed = core.unacknowledged();
@@ -432,7 +556,5 @@ impl World<'_> {
         machine.queue.clear();
         machine.running = None;
         machine.benchmarking = None;
-        let in_ms = exponential(AWAY_MS, &mut self.chance) as u64;
-        self.clock.plan(in_ms, Coming::Returns(device));
     }
 }

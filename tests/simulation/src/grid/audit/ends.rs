@@ -1,0 +1,113 @@
+//! What a task may end with: who must have said so, and who is paid.
+
+use super::{Books, Names, Violation, Work};
+use quern_primitives::{
+    ids::{AccountId, DeviceId, ReplicaIndex, TaskIndex},
+    limits,
+    receipt::{Answer, Exit},
+    verdict::Verdict,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Accounts that must agree on what ends a job, also where one is believed otherwise: that a program
+/// fails, or that an input opens nowhere.
+const FAILURE_QUORUM_MIN: usize = 2;
+
+/// So many accounts that cannot open an input are believed although others answered.
+const UNOPENED_MAX: usize = limits::REPLICAS_PER_TASK_MAX as usize;
+
+/// A wrong answer is accepted only if more than half of those who answered gave it, and as many as the
+/// owner asked for.
+pub(super) fn check_answer(
+    names: &Names,
+    work: &Work,
+    books: &Books,
+    verdict: &Verdict,
+) -> Result<(), Violation> {
+    let task = verdict.task;
+    if verdict.answer == work.truth(task) {
+        return Ok(());
+    }
+    let all = books.heard.range((task, 0)..=(task, ReplicaIndex::MAX));
+    let answers: BTreeMap<&AccountId, &Answer> = all
+        .map(|(_, heard)| (&heard.account, &heard.answer))
+        .collect();
+    let votes = answers
+        .values()
+        .filter(|it| ***it == verdict.answer)
+        .count();
+    let quorum = usize::from(work.submission.agreement.quorum());
+    let quorum = match verdict.answer.exit {
+        Exit::Success => quorum,
+        _ => quorum.max(FAILURE_QUORUM_MIN),
+    };
+    if votes >= quorum && votes * 2 > answers.len() {
+        return Ok(());
+    }
+    Err(Violation::WrongAnswer {
+        job: names.job(&work.id),
+        task,
+        votes,
+        heard: answers.len(),
+    })
+}
+
+/// Of a task's pay nobody gets two shares, under whatever names, and only who gave the accepted answer
+/// gets one.
+pub(super) fn check_shares(
+    names: &Names,
+    work: &Work,
+    books: &Books,
+    verdict: &Verdict,
+) -> Result<(), Violation> {
+    let task = verdict.task;
+    let all = books.heard.range((task, 0)..=(task, ReplicaIndex::MAX));
+    let gave: Vec<(DeviceId, &AccountId)> = all
+        .filter(|(_, heard)| heard.answer == verdict.answer)
+        .map(|(_, heard)| (heard.device, &heard.account))
+        .collect();
+    let mut paid = BTreeSet::new();
+    for found in verdict.replicas.iter().filter(|found| found.pay > 0) {
+        if !gave.contains(&(found.device, &found.account)) {
+            return Err(Violation::PaidUnearned {
+                job: names.job(&work.id),
+                task,
+                device: names.device(&found.device),
+            });
+        }
+        if !paid.insert(&found.account) {
+            return Err(Violation::PaidTwice {
+                job: names.job(&work.id),
+                task,
+                account: names.account(&found.account),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// That an input opens nowhere ends a job only if a trusted device and another account say so, or as
+/// many accounts as must agree on an answer, and nobody has answered.
+pub(super) fn check_unopened(
+    names: &Names,
+    work: &Work,
+    books: &Books,
+    task: TaskIndex,
+) -> Result<(), Violation> {
+    let empty = BTreeMap::new();
+    let unopened = books.unopened.get(&task).unwrap_or(&empty);
+    let (accounts, trusted) = (unopened.len(), unopened.values().any(|trusted| *trusted));
+    let all = (task, 0)..=(task, ReplicaIndex::MAX);
+    let answered = books.heard.range(all).count();
+    let quorum = usize::from(work.submission.agreement.quorum());
+    let is_enough = accounts >= FAILURE_QUORUM_MIN && (trusted || accounts >= quorum);
+    if accounts >= UNOPENED_MAX || (is_enough && answered == 0) {
+        return Ok(());
+    }
+    Err(Violation::EndUnfounded {
+        job: names.job(&work.id),
+        task,
+        accounts,
+        answered,
+    })
+}

@@ -1,0 +1,210 @@
+//! To whom a replica may be given.
+
+use super::{Audit, Books, Names, Violation, Work, lanes};
+use crate::grid::asks::{Facts, lacking};
+use quern_grid::Tuning;
+use quern_primitives::{
+    ids::{AccountId, DeviceId, ReplicaIndex, TaskIndex},
+    job::ByteLevel,
+};
+use quern_protocol::limits::TASKS_IN_HAND_MAX;
+use std::collections::BTreeSet;
+
+/// How long what is open of a task in doubt is kept for trusted devices, in milliseconds: ten minutes.
+const KEPT_MS: u64 = 10 * 60_000;
+
+impl Audit {
+    pub(super) fn check_given(
+        &self,
+        names: &Names,
+        work: &Work,
+        (task, replica): (TaskIndex, ReplicaIndex),
+        device: &DeviceId,
+        account: &AccountId,
+    ) -> Result<(), Violation> {
+        let job = names.job(&work.id);
+        let number = names.device(device);
+        let Some(facts) = self.devices.get(device) else {
+            return Err(Violation::Unregistered {
+                job,
+                task,
+                device: number,
+            });
+        };
+        if let Some(why) = self.unfit.get(device) {
+            return Err(Violation::Unfit {
+                job,
+                task,
+                device: number,
+                why,
+            });
+        }
+        self.check_faults(names, work, task, device)?;
+        if let Some(asked) = lacking(&work.submission.preferences, facts) {
+            return Err(Violation::Unasked {
+                job,
+                task,
+                device: number,
+                asked,
+            });
+        }
+        if let Some(books) = self.jobs.get(&work.id) {
+            if books.ended.contains_key(&task) {
+                return Err(Violation::DecidedTaskGiven {
+                    job,
+                    task,
+                    device: number,
+                });
+            }
+            for (other, of) in books.accounts(task) {
+                if other == replica {
+                    return Err(Violation::GivenTwice { job, task, replica });
+                }
+                if of == account {
+                    return Err(Violation::TwoReplicas {
+                        job,
+                        task,
+                        account: names.account(account),
+                        first: other,
+                        second: replica,
+                    });
+                }
+            }
+        }
+        let held = self.in_hand.get(device).copied().unwrap_or(0);
+        let most = self.in_hand_max.unwrap_or(TASKS_IN_HAND_MAX as u32);
+        if held >= most {
+            return Err(Violation::TooManyGiven {
+                device: number,
+                held,
+            });
+        }
+        if let Some(books) = self.jobs.get(&work.id) {
+            self.check_doubted(names, (work, books), task, (device, facts))?;
+            self.check_lane(names, (work, books), (task, replica), account)?;
+        }
+        Ok(())
+    }
+
+    /// Whom its faults keep from work gets none, and who had one holds one task at a time.
+    fn check_faults(
+        &self,
+        names: &Names,
+        work: &Work,
+        task: TaskIndex,
+        device: &DeviceId,
+    ) -> Result<(), Violation> {
+        let Some(standing) = self.standings.get(device) else {
+            return Ok(());
+        };
+        let (job, number) = (names.job(&work.id), names.device(device));
+        if standing.is_quarantined() {
+            return Err(Violation::Quarantined {
+                job,
+                task,
+                device: number,
+            });
+        }
+        if let Some(faults) = standing.waits(self.now) {
+            return Err(Violation::Waits {
+                job,
+                task,
+                device: number,
+                faults,
+            });
+        }
+        let held = self.in_hand.get(device).copied().unwrap_or(0);
+        if standing.is_on_probation() && held > 0 {
+            return Err(Violation::TooManyAfterFault {
+                device: number,
+                held,
+            });
+        }
+        Ok(())
+    }
+
+    /// A task in doubt is for a trusted device that could have it, for ten minutes: one that is ranked,
+    /// has what the job asks for and has not lost the task, and whose account has no replica of it.
+    fn check_doubted(
+        &self,
+        names: &Names,
+        (work, books): (&Work, &Books),
+        task: TaskIndex,
+        (device, facts): (&DeviceId, &Facts),
+    ) -> Result<(), Violation> {
+        let Some(since) = books.doubted.get(&task) else {
+            return Ok(());
+        };
+        if facts.is_trusted || self.now.since(*since) >= KEPT_MS || !self.all_take_part(work) {
+            return Ok(());
+        }
+        let touched: BTreeSet<&AccountId> = books.accounts(task).map(|(_, of)| of).collect();
+        let could_have_it = |id: &DeviceId, facts: &Facts| {
+            let has_lost_it = books.lost.contains(&(task, facts.account.clone()));
+            facts.is_trusted
+                && !touched.contains(&facts.account)
+                && !has_lost_it
+                && self.is_able(work, id, facts)
+        };
+        let mut devices = self.devices.iter();
+        match devices.find(|(id, facts)| could_have_it(id, facts)) {
+            Some((trusted, _)) => Err(Violation::TrustedPassedOver {
+                job: names.job(&work.id),
+                task,
+                device: names.device(device),
+                trusted: names.device(trusted),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Where there are lanes, a replica is for its own as long as it is not open for long.
+    fn check_lane(
+        &self,
+        names: &Names,
+        (work, books): (&Work, &Books),
+        (task, replica): (TaskIndex, ReplicaIndex),
+        account: &AccountId,
+    ) -> Result<(), Violation> {
+        let lanes = work.submission.agreement.replicas();
+        // What is added is a backup, or drawn like the first ones. A trusted device has any of a task in
+        // doubt.
+        let has_lane = lanes > 1 && replica < lanes && !books.doubted.contains_key(&task);
+        if !has_lane || lanes::is_for((&work.lane_seed(), lanes), account, task, replica) {
+            return Ok(());
+        }
+        let again = books.opened.get(&(task, replica)).copied();
+        let opened = again.or(books.uploaded).unwrap_or_default();
+        let is_for_all = self.now.since(opened) >= Tuning::default().lane_ms;
+        if is_for_all || !self.all_take_part(work) {
+            return Ok(());
+        }
+        let able = self.devices.iter();
+        let able = able.filter(|(id, facts)| self.is_able(work, id, facts));
+        let accounts: BTreeSet<&AccountId> = able.map(|(_, facts)| &facts.account).collect();
+        if accounts.len() < lanes::ACCOUNTS_PER_LANE * usize::from(lanes) {
+            return Ok(());
+        }
+        Err(Violation::OtherLane {
+            job: names.job(&work.id),
+            task,
+            replica,
+            account: names.account(account),
+        })
+    }
+
+    /// Whether a device is sure to be ranked and has what a job asks for. One that was ever at fault may
+    /// not be ranked.
+    fn is_able(&self, work: &Work, device: &DeviceId, facts: &Facts) -> bool {
+        let standing = self.standings.get(device);
+        lacking(&work.submission.preferences, facts).is_none()
+            && standing.is_some_and(|standing| !standing.was_blamed)
+            && self.presence.is_ranked(device, self.before, self.now)
+    }
+
+    /// Whether the job's level gives its tasks to all devices that have what it asks for, and not to
+    /// those of some pools alone.
+    fn all_take_part(&self, work: &Work) -> bool {
+        !self.has_pools || work.submission.level == ByteLevel::High
+    }
+}
