@@ -2,7 +2,9 @@
 //!
 //! Every block of a guide that begins with ` ```sh ` is run, in order, in one shell, so that what a
 //! block exports is there in the next. A block that a test cannot run says so and why, behind the
-//! language: ` ```sh no-run: it runs until it is stopped `. Readers of the page do not see that.
+//! language: ` ```sh no-run: it runs until it is stopped `. One that takes a program which not every
+//! machine has names it, ` ```sh needs: curl `, and is left out aloud where the program is missing.
+//! Readers of the page see neither.
 
 use anyhow::{Context as _, bail, ensure};
 use quern_local_grid::{RecordError, find_program, stop_recorded};
@@ -23,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// What a fence says when its block is not run.
 const NO_RUN: &str = "no-run:";
 
+/// What a fence says when its block is run only where a program is installed.
+const NEEDS: &str = "needs:";
+
 /// Things of the repository that a guide must not see: builds are linked one by one.
 const HIDDEN: [&str; 2] = [".git", "target"];
 
@@ -38,6 +43,8 @@ pub struct Guide {
 struct Block {
     /// The line of its fence, counted from 1.
     line: usize,
+    /// A program without which it is left out.
+    needs: Option<String>,
     commands: String,
 }
 
@@ -115,11 +122,14 @@ impl Guide {
                 shell.env_remove(name);
             }
         }
-        let ended = tokio::time::timeout(PATIENCE, shell.status()).await;
+        let mut running = shell.spawn().context("the shell does not start")?;
+        let group = running.id();
+        let ended = tokio::time::timeout(PATIENCE, running.wait()).await;
         let success = matches!(&ended, Ok(Ok(status)) if status.success());
         if success {
             return Ok(());
         }
+        end_group(group);
         let at = fs::read_to_string(folder.join("at")).unwrap_or_default();
         let number = at.trim().parse().unwrap_or(0);
         let block = self
@@ -145,6 +155,14 @@ impl Guide {
     fn script(&self) -> String {
         let mut script = String::new();
         for (number, block) in self.blocks.iter().enumerate() {
+            let needs = block.needs.as_deref();
+            if let Some(missing) = needs.filter(|program| !is_installed(program)) {
+                let (line, page) = (block.line, &self.name);
+                crate::say(&format!(
+                    "SKIPPED: line {line} of {page}, because there is no {missing} here"
+                ));
+                continue;
+            }
             // Writing to a text does not fail.
             let _ = write!(
                 script,
@@ -154,6 +172,24 @@ impl Guide {
         }
         script
     }
+}
+
+/// Ends a shell whose block failed or took too long, and what the blocks left in its background. The
+/// parts of a grid are in groups of their own.
+fn end_group(shell: Option<u32>) {
+    if let Some(shell) = shell {
+        // An error says that nothing of it runs.
+        let _ = std::process::Command::new("kill")
+            .args(["-KILL", "--", &format!("-{shell}")])
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+/// Whether there is a program of this name to be started.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// The folder of Quern's programs.
@@ -176,13 +212,26 @@ fn blocks(text: &str) -> anyhow::Result<Vec<Block>> {
             commands.push('\n');
         }
         match language.strip_prefix("sh").map(str::trim) {
-            Some("") => found.push(Block { line, commands }),
+            Some("") => found.push(Block {
+                line,
+                needs: None,
+                commands,
+            }),
             Some(said) => {
-                let reason = said.strip_prefix(NO_RUN).map_or("", str::trim);
+                let behind = |word: &str| said.strip_prefix(word).map_or("", str::trim);
+                let (reason, program) = (behind(NO_RUN), behind(NEEDS));
                 ensure!(
-                    !reason.is_empty(),
-                    "line {line}: a block is `sh`, or `sh {NO_RUN} REASON`, not `{language}`"
+                    !(reason.is_empty() && program.is_empty()),
+                    "line {line}: a block is `sh`, `sh {NEEDS} PROGRAM` or `sh {NO_RUN} REASON`, \
+                     not `{language}`"
                 );
+                if !program.is_empty() {
+                    found.push(Block {
+                        line,
+                        needs: Some(program.to_owned()),
+                        commands,
+                    });
+                }
             }
             None => {}
         }
@@ -198,17 +247,31 @@ mod tests {
     #[test]
     fn only_shell_blocks_are_run_and_exceptions_give_a_reason() {
         let page = "# Title\n```sh\none\ntwo\n```\ntext\n```toml\nkey = 1\n```\n\
-                    ```sh no-run: it never ends\nthree\n```\n```sh\nfour\n```\n";
-        let block = |line, commands: &str| Block {
+                    ```sh no-run: it never ends\nthree\n```\n```sh\nfour\n```\n\
+                    ```sh needs: curl\nfive\n```\n";
+        let block = |line, needs: Option<&str>, commands: &str| Block {
             line,
+            needs: needs.map(str::to_owned),
             commands: commands.to_owned(),
         };
         assert_eq!(
             blocks(page).unwrap(),
-            [block(2, "one\ntwo\n"), block(13, "four\n")]
+            [
+                block(2, None, "one\ntwo\n"),
+                block(13, None, "four\n"),
+                block(16, Some("curl"), "five\n")
+            ]
         );
         let unreasoned = blocks("```sh no-run:\n```\n").unwrap_err().to_string();
         assert!(unreasoned.contains("line 1"), "{unreasoned}");
+        assert!(blocks("```sh needs:\n```\n").is_err());
         assert!(blocks("```sh ignore\n```\n").is_err());
+    }
+
+    #[test]
+    fn a_program_is_installed_if_it_stands_in_a_folder_of_the_path() {
+        assert!(is_installed("sh"));
+        assert!(!is_installed("no-program-of-this-name"));
+        assert!(!is_installed(""));
     }
 }

@@ -17,6 +17,10 @@ const TEXT_BYTES: u64 = 50_000_000;
 /// So many honest workers.
 const WORKERS: usize = 3;
 
+/// How long it may take until a device is seen as it was measured, once it has nothing to compute: it
+/// asks within seconds, and runs the benchmark then if it had no time for it before.
+const MEASURED_WITHIN: Duration = Duration::from_secs(60);
+
 /// Also the live test of the capacity pools as published; all other grids are as usual.
 #[test]
 fn a_histogram_of_50_mb_on_published_pools_is_what_sort_and_uniq_count() {
@@ -56,6 +60,7 @@ async fn histogram(bench: &Bench) -> anyhow::Result<()> {
         ended = &mut counting => bail!("nothing was seen of the job before its end: {ended:?}"),
     }
     let counting = counting.await?;
+    seen_measured(bench).await?;
     let merge = [
         "--input", &parts, "--split", "none", "--arg", "--merge", "--output", &counts,
     ];
@@ -102,6 +107,31 @@ async fn seen_in_pools(bench: &Bench) -> anyhow::Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
+}
+
+/// Waits until a device is seen as it was measured, its processor and its line both ways, and not with
+/// the points of one of which nothing is known.
+async fn seen_measured(bench: &Bench) -> anyhow::Result<()> {
+    let quern = Quern::new(bench, "//Charlie")?;
+    let is_measured = |device: &Value| {
+        let (measured, parts) = (&device["measured"], &device["parts"]);
+        let all = ["processor_rate", "down_mbps", "up_mbps", "latency_ms"];
+        all.iter().all(|figure| measured[*figure].is_number())
+            && parts["processor"] != 250.0
+            && parts["network_speed"] != 100.0
+    };
+    let seen = async {
+        loop {
+            let devices = quern.does(&["grid", "devices"]).await?;
+            if devices.as_array().into_iter().flatten().any(is_measured) {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    };
+    tokio::time::timeout(MEASURED_WITHIN, seen)
+        .await
+        .context("no device is shown as it was measured")?
 }
 
 /// Fails with the first line in which two outputs differ.

@@ -2,7 +2,7 @@
 //! job that nobody took.
 
 use anyhow::{Context as _, ensure};
-use quern_end_to_end::{Bench, Owner, Quern, case, program, refused, run, terms, wasm};
+use quern_end_to_end::{Bench, Owner, Quern, case, program, refused, run, says, terms, wasm};
 use quern_ledger::Call;
 use quern_local_grid::{OWNER, find_program};
 use quern_owner::{Draft, Input};
@@ -15,6 +15,7 @@ use quern_primitives::{
 };
 use quern_shards::{cut::Split, manifest::Assembly};
 use quern_worker::device::DeviceSecrets;
+use serde_json::json;
 use std::fs;
 use tokio::process::Command;
 
@@ -24,13 +25,23 @@ const FEE_MAX: u128 = BYTECHIP / 10;
 #[test]
 fn what_is_refused_costs_nothing_and_says_what_to_do() {
     run(async {
-        let bench = Bench::start(0).await?;
-        let outcome = refusals(&bench).await;
+        let mut bench = Bench::start(0).await?;
+        let outcome = refusals(&mut bench).await;
         bench.conclude(outcome).await
     });
 }
 
-async fn refusals(bench: &Bench) -> anyhow::Result<()> {
+async fn refusals(bench: &mut Bench) -> anyhow::Result<()> {
+    refused_at_once(bench).await?;
+    // All the others have been refused by then.
+    let masternode = bench.grid.masternode.as_mut();
+    masternode.context("there is no masternode")?.kill().await;
+    let name = "no job is paid for while no masternode answers";
+    case(name, unanswered(bench)).await?;
+    bench.conserves_money().await
+}
+
+async fn refused_at_once(bench: &Bench) -> anyhow::Result<()> {
     let jobs = async { case("quern refuses jobs that are none", refused_by_quern(bench)).await };
     let money = async {
         case(
@@ -54,7 +65,30 @@ async fn refusals(bench: &Bench) -> anyhow::Result<()> {
         .await
     };
     tokio::try_join!(jobs, money, devices, chain)?;
-    bench.conserves_money().await
+    Ok(())
+}
+
+/// A job as good as any, of which nobody tells whether there are devices for it.
+async fn unanswered(bench: &Bench) -> anyhow::Result<()> {
+    let (quern, owner) = (Quern::new(bench, OWNER)?, Owner::new(bench, OWNER)?);
+    let before = owner.wallet().await?;
+    let (input, copies) = (bench.folder().join("lines"), bench.folder().join("copies"));
+    fs::write(&input, b"one\ntwo\n")?;
+    fs::write(&copies, wasm::assemble(wasm::COPIES)?)?;
+    let [input, copies] = [input, copies].map(|path| path.display().to_string());
+    let job = ["--split", "lines", "--program", &copies, "--input", &input];
+    let quoted = quern
+        .does(&[&["job", "quote"][..], &job[..]].concat())
+        .await?;
+    says(
+        &quoted["matching"],
+        &json!({ "masternodes": 0, "lack": "answers" }),
+    )?;
+    let submit = [&["job", "submit", "--yes"][..], &job[..]].concat();
+    let words = ["masternodes answers", bench.grid.jobs_api(), "--anyway"];
+    quern.refuses(1, &words, &submit).await?;
+    ensure!(owner.wallet().await? == before, "money went");
+    Ok(())
 }
 
 /// What `quern` says of the account's money, without the block it looked at.
@@ -88,7 +122,7 @@ async fn refused_by_quern(bench: &Bench) -> anyhow::Result<()> {
     let wordy = body("wordy.wasm", wasm::PRINTS_WITHOUT_END)?;
 
     let fuel = ["--fuel", "100000000"];
-    let cases: [Refused<'_>; 9] = [
+    let cases: [Refused<'_>; 10] = [
         (
             &script,
             &input,
@@ -145,6 +179,14 @@ async fn refused_by_quern(bench: &Bench) -> anyhow::Result<()> {
             &["--max-price", "0.000000001"],
             1,
             &["raise the price limit"],
+        ),
+        // There is nothing wrong with this one, but nobody is there to compute it.
+        (
+            &copies,
+            &input,
+            &["--single"],
+            1,
+            &["no device is connected", "--anyway"],
         ),
     ];
     for (program, input, more, code, words) in cases {
