@@ -10,9 +10,10 @@
 pub(crate) mod model;
 
 use crate::Tick;
+use quern_primitives::device::History;
 
 /// Tasks that are remembered.
-pub const WINDOW: u32 = 20;
+pub const WINDOW: u32 = History::TASKS;
 
 /// Faults in a row after which a device has to wait.
 const IN_A_ROW: u8 = 3;
@@ -99,9 +100,8 @@ impl FaultRate {
 /// What went wrong on a device lately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    failed: u32,
-    delayed: u32,
-    incorrect: u32,
+    /// The last tasks.
+    tasks: History,
     in_a_row: u8,
     /// How often it has had to wait since it last was without a fault.
     waits: u8,
@@ -113,9 +113,9 @@ impl Faults {
     /// Takes note of how a task ended.
     pub fn note(&mut self, now: Tick, ending: Ending) {
         let push = |tasks: &mut u32, bit: bool| *tasks = (*tasks << 1 | u32::from(bit)) & MASK;
-        push(&mut self.failed, ending.failed);
-        push(&mut self.delayed, ending.delayed);
-        push(&mut self.incorrect, ending.incorrect);
+        push(&mut self.tasks.failed, ending.failed);
+        push(&mut self.tasks.delayed, ending.delayed);
+        push(&mut self.tasks.incorrect, ending.incorrect);
         if !ending.is_fault() {
             self.in_a_row = 0;
             self.waits_until = Tick::default();
@@ -136,20 +136,18 @@ impl Faults {
 
     /// The fault rate.
     pub fn rate(&self) -> FaultRate {
-        let faults = [self.failed, self.delayed, self.incorrect];
-        FaultRate(faults.iter().map(|tasks| tasks.count_ones() as u8).sum())
+        FaultRate(self.tasks.rate_sixtieths())
     }
 
     /// Of the last [`WINDOW`] tasks, those with any fault.
     pub fn faulty_tasks(&self) -> u32 {
-        (self.failed | self.delayed | self.incorrect).count_ones()
+        self.tasks.faulty_tasks()
     }
 
     /// Whether its failures are repeated: a rate above one half, or a fault in more than half of the
     /// last tasks.
     pub fn is_repeated(&self) -> bool {
-        let rate = self.rate();
-        rate.sixtieths() * 2 > FaultRate::WHOLE || self.faulty_tasks() * 2 > WINDOW
+        self.tasks.is_repeated()
     }
 
     /// Tasks it may hold now: two; one until it has completed one after a fault; none while it
@@ -172,18 +170,18 @@ impl Faults {
         self.in_a_row
     }
 
-    /// As another memory has it, newest task in the lowest bit, for a device that comes now. When those
-    /// tasks ended is not told, so all are taken to have ended now: after faults at their end the
-    /// device holds one task at a time, and after three in a row it waits from now on, the longer the
-    /// more there are. What was before the last [`WINDOW`] tasks is not known.
-    pub fn restored(now: Tick, failed: u32, delayed: u32, incorrect: u32) -> Self {
+    /// As another memory has it, for a device that comes now. When those tasks ended is not told, so all
+    /// are taken to have ended now: after faults at their end the device holds one task at a time, and
+    /// after three in a row it waits from now on, the longer the more there are. What was before the
+    /// last [`WINDOW`] tasks is not known.
+    pub fn restored(now: Tick, tasks: &History) -> Self {
         let mut faults = Self::default();
         for age in (0..WINDOW).rev() {
             let had = |tasks: u32| tasks >> age & 1 == 1;
             let ending = Ending {
-                failed: had(failed),
-                delayed: had(delayed),
-                incorrect: had(incorrect),
+                failed: had(tasks.failed),
+                delayed: had(tasks.delayed),
+                incorrect: had(tasks.incorrect),
             };
             faults.note(now, ending);
         }
@@ -195,16 +193,16 @@ impl Faults {
     /// and until when the device waits for them, stays as it is here; where nothing is remembered here,
     /// all is [restored](Self::restored).
     #[must_use]
-    pub fn corrected(self, now: Tick, failed: u32, delayed: u32, incorrect: u32) -> Self {
+    pub fn corrected(self, now: Tick, tasks: &History) -> Self {
         if self == Self::default() {
-            return Self::restored(now, failed, delayed, incorrect);
+            return Self::restored(now, tasks);
         }
-        Self {
-            failed: failed & MASK,
-            delayed: delayed & MASK,
-            incorrect: incorrect & MASK,
-            ..self
-        }
+        let tasks = History {
+            failed: tasks.failed & MASK,
+            delayed: tasks.delayed & MASK,
+            incorrect: tasks.incorrect & MASK,
+        };
+        Self { tasks, ..self }
     }
 
     /// After a review everything is forgotten.
@@ -218,6 +216,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::VecDeque;
+
+    fn tasks(failed: u32, delayed: u32, incorrect: u32) -> History {
+        History {
+            failed,
+            delayed,
+            incorrect,
+        }
+    }
+
+    fn restored(now: Tick, failed: u32, delayed: u32, incorrect: u32) -> Faults {
+        Faults::restored(now, &tasks(failed, delayed, incorrect))
+    }
 
     fn after(endings: &[Ending]) -> Faults {
         let mut faults = Faults::default();
@@ -277,27 +287,27 @@ mod tests {
             let until = faults.waits_until(NOW)?;
             Some(until.since(NOW) / 60_000)
         };
-        let good = Faults::restored(NOW, 0b110, 0b1000, 0);
+        let good = restored(NOW, 0b110, 0b1000, 0);
         assert_eq!((good.in_hand_max(NOW), good.faulty_tasks()), (2, 3));
-        let two = Faults::restored(NOW, 0b01, 0, 0b10);
+        let two = restored(NOW, 0b01, 0, 0b10);
         assert_eq!((two.in_hand_max(NOW), minutes(&two)), (1, None));
         // The same task may be late and wrong.
-        let three = Faults::restored(NOW, 0b001, 0b010, 0b110);
+        let three = restored(NOW, 0b001, 0b010, 0b110);
         assert_eq!((three.in_a_row(), minutes(&three)), (3, Some(10)));
         assert_eq!(three.in_hand_max(NOW), 0);
         assert_eq!(three.in_hand_max(NOW.plus_ms(10 * 60_000)), 1);
-        let four = Faults::restored(NOW, 0b1111, 0, 0);
+        let four = restored(NOW, 0b1111, 0, 0);
         assert_eq!(minutes(&four), Some(20));
         // It has waited before, and completed a task since.
-        let again = Faults::restored(NOW, 0b111_0111, 0, 0);
+        let again = restored(NOW, 0b111_0111, 0, 0);
         assert_eq!(minutes(&again), Some(20));
-        let always = Faults::restored(NOW, u32::MAX, u32::MAX, u32::MAX);
+        let always = restored(NOW, u32::MAX, u32::MAX, u32::MAX);
         assert_eq!(
             (always.rate().sixtieths(), minutes(&always)),
             (60, Some(1_440))
         );
-        assert_eq!(Faults::restored(NOW, 0, 0, 0), Faults::default());
-        assert_eq!(Faults::restored(NOW, 1 << WINDOW, 0, 0), Faults::default());
+        assert_eq!(restored(NOW, 0, 0, 0), Faults::default());
+        assert_eq!(restored(NOW, 1 << WINDOW, 0, 0), Faults::default());
     }
 
     #[test]
@@ -306,18 +316,18 @@ mod tests {
         let here = after(&[Ending::FAILED; 11]);
         let until = here.waits_until(NOW);
         assert!(here.is_repeated() && until.is_some());
-        let settled = here.corrected(NOW, 0b1, 0, 1 << WINDOW);
+        let settled = here.corrected(NOW, &tasks(0b1, 0, 1 << WINDOW));
         assert!(!settled.is_repeated());
         assert_eq!((settled.faulty_tasks(), settled.in_a_row()), (1, 11));
         assert_eq!(settled.waits_until(NOW), until);
-        let none = here.corrected(NOW, 0, 0, 0);
+        let none = here.corrected(NOW, &tasks(0, 0, 0));
         assert_eq!((none.faulty_tasks(), none.waits_until(NOW)), (0, until));
         let elsewhere = after(&[Ending::FAILED, Ending::COMPLETED]);
-        let elsewhere = elsewhere.corrected(NOW, 0x7ff, 0, 0);
+        let elsewhere = elsewhere.corrected(NOW, &tasks(0x7ff, 0, 0));
         assert!(elsewhere.is_repeated());
         assert_eq!(elsewhere.waits_until(NOW), None);
-        let new = Faults::default().corrected(NOW, 0b111, 0, 0);
-        assert_eq!(new, Faults::restored(NOW, 0b111, 0, 0));
+        let new = Faults::default().corrected(NOW, &tasks(0b111, 0, 0));
+        assert_eq!(new, restored(NOW, 0b111, 0, 0));
     }
 
     #[test]
@@ -343,8 +353,7 @@ mod tests {
             for (failed, delayed, incorrect) in endings {
                 noted.note(Tick(now), Ending { failed, delayed, incorrect });
             }
-            let Faults { failed, delayed, incorrect, .. } = noted;
-            prop_assert_eq!(Faults::restored(Tick(now), failed, delayed, incorrect), noted);
+            prop_assert_eq!(Faults::restored(Tick(now), &noted.tasks), noted);
         }
 
         /// The three vectors as the published design describes them.

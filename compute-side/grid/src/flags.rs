@@ -83,7 +83,7 @@ impl fmt::Display for Flag {
 
 /// Reasons to give a device nothing.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Flags(u16);
+pub struct Flags(pub(crate) u16);
 
 impl Flags {
     /// None.

@@ -5,6 +5,8 @@
 //! as long as it is known; the numbers of forgotten ones are given to new ones. Accounts keep theirs.
 
 mod accounts;
+mod away;
+mod index;
 #[cfg(test)]
 mod tests;
 
@@ -14,18 +16,23 @@ use crate::{
     measure::{BadReading, Readings, Vitals},
     needs::{Profile, Traits},
     pools::speed_of_the_slow,
+    rank,
     ranking::{Rank, Ranking},
     score::{self, Parts},
 };
 use accounts::Accounts;
-use quern_primitives::ids::{AccountId, DeviceId};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    num::NonZeroU64,
-};
+use away::Away;
+use index::Index;
+use quern_primitives::ids::{AccountId, BlockNumber, DeviceId};
+use std::collections::BTreeSet;
 
-/// Devices that one masternode knows at most: at 300 bytes each, 1.2 GB.
+/// Devices that one masternode knows at most: at 270 bytes each, 1.1 GB.
 pub const DEVICES_MAX: usize = 1 << 22;
+
+const _: () = assert!(DEVICES_MAX <= rank::DEVICES_MAX);
+
+/// In place of the block of a last review that was not told yet: none is later.
+const UNTOLD: BlockNumber = BlockNumber::MAX;
 
 /// Why a device is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +46,7 @@ pub struct FleetSettings {
     pub reference_rate: u32,
     /// The core temperature above which a device is left alone, in tenths of a degree Celsius.
     pub temperature_decicelsius_max: i16,
-    /// Devices that are known at a time, at most.
+    /// Devices that are known at a time, at most; never more than [`DEVICES_MAX`].
     pub devices_max: usize,
 }
 
@@ -63,8 +70,8 @@ struct Known {
     faults: Faults,
     /// Flags that do not follow from the rest: bond, ban, connection, what its owner wants.
     raised: Flags,
-    /// Which departure made it disconnected, counted over all devices; none while it is connected.
-    away: Option<NonZeroU64>,
+    /// When it was last reviewed, as far as that was told.
+    last_review: BlockNumber,
 }
 
 /// What is known of a device, to be shown.
@@ -94,13 +101,12 @@ pub struct DeviceReport {
 #[derive(Clone, Debug, Default)]
 pub struct Fleet {
     settings: FleetSettings,
-    numbers: BTreeMap<DeviceId, u32>,
+    numbers: Index,
     known: Vec<Option<Known>>,
     free: Vec<u32>,
     accounts: Accounts,
-    /// Those that are disconnected, by departure: who is away longest is first.
-    away: BTreeMap<NonZeroU64, u32>,
-    departures: u64,
+    /// Those that are disconnected.
+    away: Away,
     /// Winners of the lottery, also those that are not known here.
     winners: BTreeSet<DeviceId>,
     /// Those that were sent a benchmark and have not answered it.
@@ -126,8 +132,8 @@ impl Fleet {
         account: &AccountId,
         profile: &Profile,
     ) -> Result<u32, FleetFull> {
-        let number = match self.numbers.get(&id) {
-            Some(number) => *number,
+        let number = match self.number(&id) {
+            Some(number) => number,
             None => self.insert(id, account)?,
         };
         let at = number as usize;
@@ -153,7 +159,7 @@ impl Fleet {
             vitals: Vitals::default(),
             faults: Faults::default(),
             raised: Flags::NONE,
-            away: None,
+            last_review: UNTOLD,
         };
         let number = match self.free.pop() {
             Some(number) => {
@@ -167,34 +173,38 @@ impl Fleet {
                 (self.known.len() - 1) as u32
             }
         };
-        self.numbers.insert(id, number);
+        self.numbers.insert(&id.0, number);
         if self.winners.contains(&id) {
             self.ranking.set_lifted(number, true);
         }
         Ok(number)
     }
 
+    /// Devices that are known at a time, at most.
+    fn room(&self) -> usize {
+        self.settings.devices_max.min(DEVICES_MAX)
+    }
+
     /// Whether no other device is taken in.
     fn is_full(&self) -> bool {
-        self.numbers.len() >= self.settings.devices_max
+        self.len() >= self.room()
     }
 
     /// The device to forget before this one is taken in: where as many are known as may be, the one
     /// that is disconnected longest. None where there is room, or this one is known, or all others
     /// are connected.
     pub fn in_the_way_of(&self, id: &DeviceId) -> Option<DeviceId> {
-        if !self.is_full() || self.numbers.contains_key(id) {
+        if !self.is_full() || self.number(id).is_some() {
             return None;
         }
-        let (_, number) = self.away.first_key_value()?;
-        self.device(*number)
+        self.device(self.away.first()?)
     }
 
     /// Takes in a device of which only a log knows, before it is here: it is disconnected. One that is
     /// known stays as it is. Returns its number.
     pub fn recall(&mut self, id: DeviceId, account: &AccountId) -> Result<u32, FleetFull> {
-        if let Some(number) = self.numbers.get(&id) {
-            return Ok(*number);
+        if let Some(number) = self.number(&id) {
+            return Ok(number);
         }
         let number = self.insert(id, account)?;
         self.set_flags(number, [(Flag::Disconnected, true)]);
@@ -219,15 +229,14 @@ impl Fleet {
     /// Forgets a device. Until the next ranking its number stays in the old one, and then it may be
     /// another's.
     pub fn forget(&mut self, id: &DeviceId) {
-        let Some(number) = self.numbers.remove(id) else {
+        let Some(number) = self.number(id) else {
             return;
         };
+        self.numbers.remove(&id.0, number);
         if let Some(known) = self.known[number as usize].take() {
             self.accounts.release(known.account);
-            if let Some(departure) = known.away {
-                self.away.remove(&departure);
-            }
         }
+        self.away.take_out(number);
         self.owing.remove(&number);
         self.ranking.clear(number);
         self.free.push(number);
@@ -240,12 +249,13 @@ impl Fleet {
 
     /// Whether no device is known.
     pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+        self.len() == 0
     }
 
     /// A device's number.
     pub fn number(&self, id: &DeviceId) -> Option<u32> {
-        self.numbers.get(id).copied()
+        let has = |number| self.get(number).is_some_and(|known| known.id == *id);
+        self.numbers.find(&id.0, has)
     }
 
     /// The device of a number.
@@ -317,6 +327,22 @@ impl Fleet {
         }
     }
 
+    /// Takes over when a device was last reviewed. True if that was since it was last told; then its
+    /// faults are forgotten.
+    pub fn reviewed(&mut self, number: u32, last_review: BlockNumber) -> bool {
+        let Some(known) = self.get_mut(number) else {
+            return false;
+        };
+        let is_new = known.last_review < last_review;
+        if is_new || known.last_review == UNTOLD {
+            known.last_review = last_review;
+        }
+        if is_new {
+            self.review(number);
+        }
+        is_new
+    }
+
     /// Forgets a device's faults, after a review.
     pub fn review(&mut self, number: u32) {
         if let Some(known) = self.get_mut(number) {
@@ -332,38 +358,24 @@ impl Fleet {
             for (flag, raised) in flags {
                 known.raised = known.raised.without(flag).with(flag, raised);
             }
-            self.note_departure(number);
+            match known.raised.has(Flag::Disconnected) {
+                true => self.away.leave(number),
+                false => self.away.take_out(number),
+            }
             self.renew(number);
-        }
-    }
-
-    /// Takes note of whether a device is disconnected, and of since when compared with others.
-    fn note_departure(&mut self, number: u32) {
-        let departure = NonZeroU64::MIN.saturating_add(self.departures);
-        let Some(known) = self.get_mut(number) else {
-            return;
-        };
-        let is_away = known.raised.has(Flag::Disconnected);
-        match (is_away, known.away) {
-            (true, None) => {
-                known.away = Some(departure);
-                self.away.insert(departure, number);
-                self.departures += 1;
-            }
-            (false, Some(before)) => {
-                known.away = None;
-                self.away.remove(&before);
-            }
-            (true, Some(_)) | (false, None) => {}
         }
     }
 
     /// Takes over who won the lottery, in place of who won it before. They stand higher from the next
     /// ranking on, and those that are not known yet once they are.
     pub fn lift(&mut self, winners: BTreeSet<DeviceId>) {
-        for (winners, is_lifted) in [(&self.winners, false), (&winners, true)] {
-            for number in winners.iter().filter_map(|id| self.numbers.get(id)) {
-                self.ranking.set_lifted(*number, is_lifted);
+        let numbers = |winners: &BTreeSet<DeviceId>| -> Vec<u32> {
+            winners.iter().filter_map(|id| self.number(id)).collect()
+        };
+        let (before, now) = (numbers(&self.winners), numbers(&winners));
+        for (numbers, is_lifted) in [(before, false), (now, true)] {
+            for number in numbers {
+                self.ranking.set_lifted(number, is_lifted);
             }
         }
         self.winners = winners;

@@ -38,7 +38,6 @@ pub use dispatch::{Asker, Dispatch, Given, JobTerms, Withheld};
 pub use faults::{Ending, FaultRate, Faults};
 pub use flags::{Flag, Flags};
 pub use fleet::{Fleet, FleetFull, FleetSettings};
-pub use rank::Candidate;
 pub use score::Score;
 pub use tick::Tick;
 pub use tuning::{Policy, Timeouts, Tuning};

@@ -3,6 +3,9 @@
 //! What devices have is packed into one word each ([`Traits`]), so that a million of them are looked
 //! through in a millisecond.
 
+#[cfg(test)]
+mod model;
+
 use crate::{Score, measure::Connection};
 use quern_primitives::device::{Class, Hardware, Region};
 use std::{fmt, marker::PhantomData};

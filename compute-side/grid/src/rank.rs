@@ -11,97 +11,140 @@
 //! backwards, the last inserted device takes place `floor(m R)` of all m, the one before it the
 //! `floor((m - 1) R)`-th of the places still free, and so on: m selections of the k-th free place,
 //! each in O(log m), instead of a walk of a linked list.
+//!
+//! A device without a fault takes the first free place, and whoever comes after it takes none before.
+//! So these need not take theirs one by one: for the others it is enough to count how many of them
+//! are above, and in the end they fill what is left, in their order.
 
 mod places;
-mod radix;
+mod sort;
 #[cfg(test)]
 mod tests;
 
 use crate::{FaultRate, Score};
-use places::Places;
+use places::{GROUPS, Places};
 
 /// A device that is ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// Its number, below 2^26.
-    pub device: u32,
+pub(crate) struct Candidate {
+    /// Its number, below [`DEVICES_MAX`].
+    pub(crate) device: u32,
     /// Its capacity score.
-    pub score: Score,
+    pub(crate) score: Score,
     /// Its fault rate.
-    pub faults: FaultRate,
+    pub(crate) faults: FaultRate,
+    /// Whether the lottery lifts it.
+    pub(crate) is_lifted: bool,
 }
 
 /// Bits of a packed candidate that hold its fault rate.
 const RATE_BITS: u32 = 6;
 
-/// Ranks devices: the first has ByteRank 1. `id` gives what devices of one score are ordered by,
-/// ascending; `wins` says who is lifted by the lottery, and `lift` by how many places.
-pub fn rank<K: Ord>(
-    candidates: impl IntoIterator<Item = Candidate>,
-    id: impl Fn(u32) -> K,
-    wins: impl Fn(u32) -> bool,
-    lift: u32,
-) -> Vec<u32> {
-    let sorted = by_score(candidates, id);
-    let mut order = push(&sorted);
-    lift_winners(&mut order, wins, lift as usize);
-    order
+const RATES: u64 = (1 << RATE_BITS) - 1;
+
+const _: () = assert!(FaultRate::WHOLE as u64 <= RATES && 1 << RATE_BITS == GROUPS);
+
+/// The bit of one that the lottery lifts.
+const LIFTED: u64 = 1 << RATE_BITS;
+
+const DEVICE_SHIFT: u32 = RATE_BITS + 1;
+
+/// Devices that are ranked together, at most.
+pub(crate) const DEVICES_MAX: usize = 1 << (u32::BITS - DEVICE_SHIFT);
+
+impl Candidate {
+    /// In one word: in the upper half its score, reversed so that the best is first, in the lower its
+    /// number and the rest. So nothing else needs to be looked up while the ranking is made.
+    pub(crate) fn pack(&self) -> u64 {
+        let score = u64::from(!self.score.millionths());
+        let device = self.device % DEVICES_MAX as u32;
+        let lifted = if self.is_lifted { LIFTED } else { 0 };
+        score << 32
+            | u64::from(device) << DEVICE_SHIFT
+            | lifted
+            | u64::from(self.faults.sixtieths())
+    }
 }
 
-/// A candidate in one word: its score, reversed so that the best is first, its number and its fault
-/// rate. So nothing else needs to be looked up while the ranking is made.
-fn pack(candidate: &Candidate) -> u64 {
-    let score = u64::from(!candidate.score.millionths());
-    let device = u64::from(candidate.device & (u32::MAX >> RATE_BITS));
-    score << 32 | device << RATE_BITS | u64::from(candidate.faults.sixtieths())
-}
-
-fn device_of(packed: u64) -> u32 {
-    packed as u32 >> RATE_BITS
+/// The number of a packed candidate.
+pub(crate) fn device_of(packed: u64) -> u32 {
+    packed as u32 >> DEVICE_SHIFT
 }
 
 fn rate_of(packed: u64) -> FaultRate {
-    FaultRate::from_sixtieths(packed as u8 & ((1 << RATE_BITS) - 1))
+    FaultRate::from_sixtieths((packed & RATES) as u8)
 }
 
-/// Packed candidates by score descending and id ascending.
-fn by_score<K: Ord>(
-    candidates: impl IntoIterator<Item = Candidate>,
+/// Ranks packed candidates. Leaves their lower halves in `order`, the first with ByteRank 1. `room` is
+/// memory; it and `order` are as long as the candidates. `id` gives what devices of one score are
+/// ordered by, ascending; `lift` by how many places the lottery lifts.
+pub(crate) fn rank<K: Ord>(
+    candidates: &mut [u64],
+    order: &mut [u64],
+    room: &mut [u64],
     id: impl Fn(u32) -> K,
-) -> Vec<u64> {
-    let packed = candidates.into_iter().map(|it| pack(&it)).collect();
-    let mut sorted = radix::sort_by_upper_half(packed);
-    // Ids are looked at only where scores are equal.
-    for run in sorted.chunk_by_mut(|a, b| a >> 32 == b >> 32) {
-        if run.len() > 1 {
-            run.sort_by_cached_key(|packed| id(device_of(*packed)));
+    lift: u32,
+) {
+    let (mut clean, mut faulty, mut above) = (0, 0, 0);
+    sort::by_upper_half(candidates, order, |stretch, free| {
+        order_ties(stretch, &id);
+        for packed in stretch {
+            // The score is of no more use, but how many stand above is.
+            let entry = above << 32 | *packed & u64::from(u32::MAX);
+            above += 1;
+            // To write it to both lists costs less than to choose: which one it is cannot be foreseen.
+            free[clean] = entry;
+            room[faulty] = entry;
+            let is_clean = *packed & RATES == 0;
+            clean += usize::from(is_clean);
+            faulty += usize::from(!is_clean);
         }
-    }
-    sorted
+    });
+    push(&candidates[..clean], &room[..faulty], order);
+    lift_winners(order, lift as usize);
 }
 
-/// Pushes each device down by its fault rate.
-fn push(sorted: &[u64]) -> Vec<u32> {
-    let mut order = vec![0; sorted.len()];
-    let mut free = Places::new(sorted.len(), 1 << RATE_BITS);
-    for (above, packed) in sorted.iter().enumerate() {
-        // The i-th from the bottom has i - 1 below it.
-        let i = (sorted.len() - above) as u32;
-        let rate = rate_of(*packed);
-        let place = match rate.of(i).min(i - 1) {
-            0 => free.take_first(),
-            place => free.take(rate.sixtieths(), place),
-        };
-        order[place] = device_of(*packed);
+/// Orders those of one score by their ids, which are looked at only there.
+fn order_ties<K: Ord>(sorted: &mut [u64], id: impl Fn(u32) -> K) {
+    let mut rest = sorted;
+    let is_tied = |pair: &[u64]| pair[0] >> 32 == pair[1] >> 32;
+    while let Some(first) = rest.windows(2).position(is_tied) {
+        let (_, tied) = rest.split_at_mut(first);
+        let score = tied[0] >> 32;
+        let count = tied.partition_point(|packed| packed >> 32 == score);
+        let (tied, behind) = tied.split_at_mut(count);
+        tied.sort_by_cached_key(|packed| id(device_of(*packed)));
+        rest = behind;
     }
-    order
+}
+
+/// Pushes each device down by its fault rate: those without a fault, and the others. Entries say in
+/// their upper half how many stand above, and come in this order.
+fn push(clean: &[u64], faulty: &[u64], order: &mut [u64]) {
+    let mut free = Places::new(order.len());
+    for (faulty_above, entry) in (0..).zip(faulty) {
+        let above = (entry >> 32) as u32;
+        // The i-th from the bottom has i - 1 below it.
+        let i = order.len() as u32 - above;
+        let rate = rate_of(*entry);
+        let place = rate.of(i).min(i - 1);
+        let clean_above = above - faulty_above;
+        let place = free.take(rate.sixtieths(), clean_above + place);
+        order[place] = *entry;
+    }
+    let mut clean = clean.iter();
+    free.each_free(|place| {
+        if let Some(entry) = clean.next() {
+            order[place] = *entry;
+        }
+    });
 }
 
 /// Lifts each winner, in order from the top, never past the top. Those it passes stand one lower;
 /// whoever stands below it stays, so one walk from the top meets every winner where it stands.
-fn lift_winners(order: &mut [u32], wins: impl Fn(u32) -> bool, lift: usize) {
+fn lift_winners(order: &mut [u64], lift: usize) {
     for place in 0..order.len() {
-        if wins(order[place]) {
+        if order[place] & LIFTED != 0 {
             order[place.saturating_sub(lift)..=place].rotate_right(1);
         }
     }

@@ -6,6 +6,9 @@
 //! looking up a million devices all over memory; it leaves the new order in a second set of records,
 //! and the two change places.
 //!
+//! Until the new records are written, their memory is where the order is worked out: a ranking takes
+//! no other. A device has it from its coming on, so the first ranking need not ask for it either.
+//!
 //! The order is that of the last ranking; what is known of a device is always the latest.
 
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
     needs::{Needs, Traits},
     rank::{self, Candidate},
 };
-use std::{collections::BTreeMap, mem};
+use std::{collections::BTreeMap, hint::black_box, mem};
 
 /// A place in the ranking, from 0; ByteRank less one.
 pub type Rank = u32;
@@ -30,7 +33,7 @@ pub struct Ranked {
 }
 
 /// What is known of one device.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Record {
     traits: Traits,
     capacity: Score,
@@ -42,19 +45,26 @@ struct Record {
     state: State,
 }
 
-const _: () = assert!(size_of::<Record>() == 24);
+/// Words that a record is packed into.
+const WORDS: usize = 3;
 
-/// Yes or no to three questions.
-#[derive(Clone, Copy, Debug, Default)]
+/// A record as it lies in memory: what the device has; its score and its speed; its number, its flags,
+/// its fault rate and its state.
+type Packed = [u64; WORDS];
+
+/// Yes or no to four questions.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct State(u8);
 
 impl State {
     /// There is a device of this number.
     const PRESENT: u8 = 1;
-    /// The last ranking ranked it.
-    const RANKED: u8 = 2;
+    /// At the last ranking there was none, or another one.
+    const NEW: u8 = 2;
     /// The lottery lifts it.
     const LIFTED: u8 = 4;
+    /// It has to wait after faults in a row, or had to until a while ago.
+    const WAITS: u8 = 8;
 
     fn is(self, state: u8) -> bool {
         self.0 & state != 0
@@ -65,13 +75,20 @@ impl State {
     }
 }
 
+/// How far ahead records are read while they are put in a new order that is like the old one: so many
+/// that most of those wanted next have come, and few enough for the processor to keep.
+const AHEAD: usize = 32_768;
+
+/// Records that are put in order at a time.
+const AT_A_TIME: usize = 256;
+
 /// Devices in the order of the last ranking.
 #[derive(Clone, Debug, Default)]
 pub struct Ranking {
     /// Ranked devices in rank order, then all others.
-    records: Vec<Record>,
-    /// Memory for the next order.
-    spare: Vec<Record>,
+    records: Vec<Packed>,
+    /// As many for the next order.
+    spare: Vec<Packed>,
     /// Where each device's record is, by the device's number.
     slots: Vec<u32>,
     ranked: u32,
@@ -89,9 +106,6 @@ impl Ranking {
             ranking.set(number, device.capacity, device.speed, Flags::NONE);
             ranking.ranked += 1;
         }
-        for record in &mut ranking.records {
-            record.state.set(State::RANKED, true);
-        }
         ranking
     }
 
@@ -107,34 +121,38 @@ impl Ranking {
 
     /// The ranked devices by number, best first.
     pub fn devices(&self) -> impl DoubleEndedIterator<Item = u32> + ExactSizeIterator + '_ {
-        self.ranked().iter().map(|record| record.number)
+        let number = |packed: &Packed| Record::unpack(packed).number;
+        self.ranked().iter().map(number)
     }
 
     /// Those of them that are trusted, by number, best first.
     pub fn trusted(&self) -> impl Iterator<Item = u32> + '_ {
-        let is_trusted = |record: &&Record| record.traits.is_trusted();
-        let trusted = self.ranked().iter().filter(is_trusted);
+        let is_trusted = |record: &Record| record.traits.is_trusted();
+        let trusted = self.ranked().iter().map(Record::unpack).filter(is_trusted);
         trusted.map(|record| record.number)
     }
 
     /// What jobs ask about the ranked devices, best first. A device that was forgotten since has
     /// nothing any more.
     pub(crate) fn asked(&self) -> impl DoubleEndedIterator<Item = Ranked> + ExactSizeIterator + '_ {
-        self.ranked().iter().map(Record::asked)
+        let asked = |packed: &Packed| Record::unpack(packed).asked();
+        self.ranked().iter().map(asked)
     }
 
     /// The fault rates of the ranked devices that meet a job's needs, best device first.
     pub fn rates<'a>(&'a self, needs: &'a Needs) -> impl Iterator<Item = FaultRate> + 'a {
-        let suit = move |record: &&Record| needs.are_met_by(record.traits);
-        self.ranked().iter().filter(suit).map(|it| it.faults)
+        let suit = move |record: &Record| needs.are_met_by(record.traits);
+        let suitable = self.ranked().iter().map(Record::unpack).filter(suit);
+        suitable.map(|record| record.faults)
     }
 
     /// All devices by number from this position on: the ranked ones, best first, then the others. A
     /// position stays until the next ranking; that of a device that is forgotten is passed over.
     pub fn listed(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
         let listed = self.records.get(first as usize..).unwrap_or_default();
-        let is_present = |record: &&Record| record.state.is(State::PRESENT);
-        listed.iter().filter(is_present).map(|it| it.number)
+        let is_present = |record: &Record| record.state.is(State::PRESENT);
+        let present = listed.iter().map(Record::unpack).filter(is_present);
+        present.map(|record| record.number)
     }
 
     /// A device's position among all, from 0.
@@ -142,7 +160,7 @@ impl Ranking {
         self.slots.get(number as usize).copied()
     }
 
-    fn ranked(&self) -> &[Record] {
+    fn ranked(&self) -> &[Packed] {
         self.records.get(..self.ranked as usize).unwrap_or_default()
     }
 
@@ -150,7 +168,9 @@ impl Ranking {
     pub(crate) fn grow(&mut self) {
         let number = self.slots.len() as u32;
         self.slots.push(self.records.len() as u32);
-        self.records.push(Record::new(number, State::PRESENT));
+        self.records
+            .push(Record::new(number, State::PRESENT).pack());
+        self.spare.push(Packed::default());
     }
 
     /// A device is gone.
@@ -162,7 +182,7 @@ impl Ranking {
     /// A number is used again.
     pub(crate) fn reuse(&mut self, number: u32) {
         self.change(number, |record| {
-            *record = Record::new(number, State::PRESENT)
+            *record = Record::new(number, State::PRESENT | State::NEW);
         });
     }
 
@@ -171,7 +191,10 @@ impl Ranking {
     }
 
     pub(crate) fn set_faults(&mut self, number: u32, faults: FaultRate, waits: Option<Tick>) {
-        self.change(number, |record| record.faults = faults);
+        self.change(number, |record| {
+            record.faults = faults;
+            record.state.set(State::WAITS, waits.is_some());
+        });
         match waits {
             Some(until) => drop(self.waits.insert(number, until)),
             None => drop(self.waits.remove(&number)),
@@ -190,14 +213,16 @@ impl Ranking {
 
     fn change(&mut self, number: u32, change: impl FnOnce(&mut Record)) {
         let slot = self.slots.get(number as usize);
-        if let Some(record) = slot.and_then(|slot| self.records.get_mut(*slot as usize)) {
-            change(record);
+        if let Some(packed) = slot.and_then(|slot| self.records.get_mut(*slot as usize)) {
+            let mut record = Record::unpack(packed);
+            change(&mut record);
+            *packed = record.pack();
         }
     }
 
-    fn get(&self, number: u32) -> Option<&Record> {
+    fn get(&self, number: u32) -> Option<Record> {
         let slot = self.slots.get(number as usize)?;
-        self.records.get(*slot as usize)
+        self.records.get(*slot as usize).map(Record::unpack)
     }
 
     /// Flags that do not pass with time.
@@ -218,55 +243,95 @@ impl Ranking {
 
     /// What jobs ask about a device.
     pub(crate) fn asked_of(&self, number: u32) -> Ranked {
-        self.get(number).map(Record::asked).unwrap_or_default()
+        self.get(number)
+            .map(|record| record.asked())
+            .unwrap_or_default()
     }
 
     /// Where a device stands.
     pub(crate) fn rank_of(&self, number: u32) -> Option<Rank> {
         let slot = *self.slots.get(number as usize)?;
-        let record = self.records.get(slot as usize)?;
-        record.state.is(State::RANKED).then_some(slot)
+        let state = Record::unpack(self.ranked().get(slot as usize)?).state;
+        (state.is(State::PRESENT) && !state.is(State::NEW)).then_some(slot)
     }
 
     /// Ranks all devices that have no flag. `id` gives what devices of one score are ordered by,
     /// ascending; those that the lottery lifts stand so many places higher.
     pub(crate) fn rank<K: Ord>(&mut self, now: Tick, id: impl Fn(u32) -> K, lift: u32) {
-        let Self {
-            records,
-            spare,
-            slots,
-            ranked,
-            waits,
-        } = self;
-        for record in records.iter_mut() {
-            let waits_on = || waits.get(&record.number).is_some_and(|until| now < *until);
-            // Without a fault lately, no device waits.
+        let count = self.records.len();
+        let words = self.spare.as_flattened_mut();
+        let (room, words) = words.split_at_mut(count);
+        let (candidates, order) = words.split_at_mut(count);
+        // Those that are not ranked stand at the end.
+        let (mut ranked, mut others) = (0, count);
+        for (slot, packed) in (0..).zip(&mut self.records) {
+            let mut record = Record::unpack(packed);
+            if record.state.is(State::NEW) {
+                record.state.set(State::NEW, false);
+                *packed = record.pack();
+            }
+            let waits = |number| self.waits.get(number).is_some_and(|until| now < *until);
             let is_ranked = record.state.is(State::PRESENT)
                 && record.flags.is_empty()
-                && (record.faults == FaultRate::default() || !waits_on());
-            record.state.set(State::RANKED, is_ranked);
-        }
-        let is_ranked = |record: &Record| record.state.is(State::RANKED);
-        let candidates = (0..).zip(&*records).filter(|(_, it)| is_ranked(it));
-        let order = rank::rank(
-            candidates.map(|(slot, record)| Candidate {
+                && !(record.state.is(State::WAITS) && waits(&record.number));
+            let candidate = Candidate {
                 device: slot,
                 score: record.capacity,
                 faults: record.faults,
-            }),
-            |slot| id(records[slot as usize].number),
-            |slot| records[slot as usize].state.is(State::LIFTED),
+                is_lifted: record.state.is(State::LIFTED),
+            };
+            if is_ranked {
+                candidates[ranked] = candidate.pack();
+                ranked += 1;
+            } else {
+                others -= 1;
+                order[others] = candidate.pack();
+            }
+        }
+        // In the order in which they stood.
+        order[others..].reverse();
+        rank::rank(
+            &mut candidates[..ranked],
+            &mut order[..ranked],
+            &mut room[..ranked],
+            |slot| id(Record::unpack(&self.records[slot as usize]).number),
             lift,
         );
-        spare.clear();
-        spare.reserve_exact(records.len());
-        spare.extend(order.iter().map(|slot| records[*slot as usize]));
-        spare.extend(records.iter().filter(|it| !is_ranked(it)));
-        for (slot, record) in (0..).zip(&*spare) {
-            slots[record.number as usize] = slot;
+        // Most stand near where they stood, unless there was no order before.
+        let is_much_like_the_last = self.ranked > 0;
+        self.reorder(is_much_like_the_last);
+        self.ranked = ranked as u32;
+    }
+
+    /// Puts the records in the order that stands in the last third of the spare memory. They are
+    /// written from the front on, three words each, where one word each is read: up to the last one
+    /// that is read before it is written over.
+    fn reorder(&mut self, is_much_like_the_last: bool) {
+        let Self { records, spare, .. } = self;
+        let count = records.len();
+        let words = spare.as_flattened_mut();
+        for begin in (0..count).step_by(AT_A_TIME) {
+            let end = count.min(begin + AT_A_TIME);
+            if is_much_like_the_last {
+                // In this order memory gives them sooner than in that of the ranking.
+                let ahead = records.iter().skip(begin + AHEAD).take(AT_A_TIME);
+                black_box(ahead.fold(0, |all, [word, ..]| all ^ word));
+            }
+            let mut slots = [0; AT_A_TIME];
+            let order = &words[(WORDS - 1) * count..];
+            for (slot, packed) in slots.iter_mut().zip(&order[begin..end]) {
+                *slot = rank::device_of(*packed);
+            }
+            let places = words[WORDS * begin..WORDS * end].chunks_exact_mut(WORDS);
+            for (place, slot) in places.zip(slots) {
+                place.copy_from_slice(&records[slot as usize]);
+            }
         }
-        *ranked = order.len() as u32;
         mem::swap(records, spare);
+        // Apart from the above, for then it is known early what is written where.
+        for (slot, packed) in (0..).zip(&*records) {
+            self.slots[Record::unpack(packed).number as usize] = slot;
+        }
     }
 }
 
@@ -276,6 +341,29 @@ impl Record {
             number,
             state: State(state),
             ..Self::default()
+        }
+    }
+
+    fn pack(&self) -> Packed {
+        [
+            self.traits.0,
+            u64::from(self.capacity.millionths()) << 32 | u64::from(self.speed),
+            u64::from(self.number) << 32
+                | u64::from(self.flags.0) << 16
+                | u64::from(self.faults.sixtieths()) << 8
+                | u64::from(self.state.0),
+        ]
+    }
+
+    fn unpack([traits, speeds, rest]: &Packed) -> Self {
+        Self {
+            traits: Traits(*traits),
+            capacity: Score::from_millionths((speeds >> 32) as u32),
+            speed: *speeds as u32,
+            number: (rest >> 32) as u32,
+            flags: Flags((rest >> 16) as u16),
+            faults: FaultRate::from_sixtieths((rest >> 8) as u8),
+            state: State(*rest as u8),
         }
     }
 

@@ -14,6 +14,9 @@
 //! program that the masternode sent and timed. Exponentials are taken from `libm`, whose results
 //! are the same on every machine.
 
+#[cfg(test)]
+mod model;
+
 use crate::measure::{Connection, Vitals};
 use std::fmt;
 

@@ -1,7 +1,9 @@
 //! Measures what Quern claims, each value beside a reference: the real programs as processes of
 //! their own on loopback, and the sandbox beside native code.
 
+mod devices;
 mod dispatch;
+mod known;
 mod makespan;
 mod overhead;
 mod ranking;
@@ -34,11 +36,13 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     ranking::RANK,
+    ranking::AFRESH,
     ranking::POOLS,
     ranking::SCHEDULE,
-    ranking::BYTES,
+    known::KNOWN,
+    known::CONNECTED,
     makespan::NAME,
     makespan::SIMPLER,
     dispatch::DISPATCH,
@@ -64,11 +68,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&folder)?;
 
     let mut rows = Vec::new();
+    if arguments.wants(known::KNOWN) || arguments.wants(known::CONNECTED) {
+        rows.extend(known::measure(arguments.quick)?);
+    }
     let of_ranking = [
         ranking::RANK,
+        ranking::AFRESH,
         ranking::POOLS,
         ranking::SCHEDULE,
-        ranking::BYTES,
     ];
     if of_ranking.iter().any(|name| arguments.wants(name)) {
         rows.extend(ranking::measure(arguments.quick)?);

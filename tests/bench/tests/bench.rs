@@ -97,9 +97,11 @@ async fn what_needs_no_grid_is_measured_without_one() {
     let folder = folder("scheduler");
     let names = [
         "rank_1m_devices_ms",
+        "rank_1m_afresh_ms",
         "pools_1m_devices_ms",
         "schedule_job_10k_tasks_ms",
         "grid_bytes_per_device",
+        "bytes_per_connected_device",
         "makespan_1k_devices_s",
         "makespan_vs_best_simpler_s",
     ];

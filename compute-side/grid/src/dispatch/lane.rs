@@ -11,6 +11,9 @@
 //! out afterwards: where few accounts are there is one lane, and what nobody of its lane takes is for all
 //! after a while, and of neither there is a record.
 
+#[cfg(test)]
+mod model;
+
 use crate::pools::ACCOUNTS_COUNTED_MAX;
 use quern_primitives::{
     ids::{AccountId, ReplicaIndex, TaskIndex},

@@ -4,14 +4,13 @@
 //! another account had it, or this one came back under another, two replicas of a task could go to
 //! one account.
 
-use super::{DEVICES_MAX, FleetFull};
+use super::{DEVICES_MAX, FleetFull, index::Index};
 use quern_primitives::ids::AccountId;
-use std::collections::BTreeMap;
 
 /// Accounts, of which there are no more than there may be devices.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Accounts {
-    numbers: BTreeMap<AccountId, u32>,
+    numbers: Index,
     /// Each account with the number of its devices.
     accounts: Vec<(AccountId, u32)>,
     /// Accounts that have a device.
@@ -31,13 +30,14 @@ impl Accounts {
 
     /// The account has one device more. Returns its number.
     pub(super) fn hold(&mut self, id: &AccountId) -> Result<u32, FleetFull> {
-        let number = match self.numbers.get(id) {
-            Some(number) => *number,
+        let has = |number| self.id(number) == Some(id);
+        let number = match self.numbers.find(id.as_ref(), has) {
+            Some(number) => number,
             None if self.accounts.len() >= DEVICES_MAX => return Err(FleetFull),
             None => {
                 let number = self.accounts.len() as u32;
                 self.accounts.push((id.clone(), 0));
-                self.numbers.insert(id.clone(), number);
+                self.numbers.insert(id.as_ref(), number);
                 number
             }
         };

@@ -5,7 +5,7 @@ mod model;
 use super::*;
 use crate::needs::Needs;
 use proptest::prelude::*;
-use quern_primitives::device::Class;
+use quern_primitives::device::{Class, History};
 
 fn device(n: u8) -> DeviceId {
     DeviceId([n; 32])
@@ -88,7 +88,11 @@ fn a_device_that_had_three_faults_in_a_row_elsewhere_waits_from_its_coming_on() 
     let mut fleet = fleet(2);
     let number = fleet.number(&device(2)).unwrap();
     let now = Tick(7_000);
-    fleet.restore_faults(number, now, Faults::restored(now, 0b111, 0, 0));
+    let three = History {
+        failed: 0b111,
+        ..History::default()
+    };
+    fleet.restore_faults(number, now, Faults::restored(now, &three));
     fleet.rank(now);
     assert_eq!(order(&fleet), [1]);
     assert!(fleet.flags(number, now).has(Flag::Waiting));
@@ -108,6 +112,24 @@ fn a_review_brings_back_a_device_with_repeated_failures() {
     fleet.review(number);
     fleet.rank(Tick(u64::MAX));
     assert_eq!(order(&fleet), [2, 1]);
+}
+
+#[test]
+fn a_review_is_news_once_and_what_was_first_told_of_it_is_none() {
+    let mut fleet = fleet(1);
+    let number = fleet.number(&device(1)).unwrap();
+    let faulty = |fleet: &Fleet| fleet.faults(number).unwrap().faulty_tasks();
+    fleet.note(number, Tick(0), Ending::FAILED);
+    assert!(!fleet.reviewed(number, 30));
+    assert!(!fleet.reviewed(number, 30) && !fleet.reviewed(number, 20));
+    assert_eq!(faulty(&fleet), 1);
+    assert!(fleet.reviewed(number, 31));
+    assert_eq!(faulty(&fleet), 0);
+    assert!(!fleet.reviewed(number, 31) && !fleet.reviewed(number + 1, 99));
+    // Another device has its number.
+    fleet.forget(&device(1));
+    assert_eq!(fleet.admit(device(2), &account(2), &profile()), Ok(number));
+    assert!(!fleet.reviewed(number, 99));
 }
 
 #[test]
@@ -181,6 +203,35 @@ fn where_there_is_no_room_the_device_goes_that_is_away_longest() {
         "its place is not away"
     );
     assert_eq!(fleet.len(), 3);
+}
+
+#[test]
+fn of_all_2_to_the_32_devices_that_may_be_claimed_none_is_taken_in_without_room_and_the_known_stay()
+{
+    let mut fleet = room_for(3, 3);
+    for n in 1..=3 {
+        let number = fleet.number(&device(n)).unwrap();
+        fleet.update(number, Tick(0), &rate(1_000_000.0 * f64::from(n)));
+    }
+    fleet.rank(Tick(0));
+    // One in four million of them.
+    for claimed in (0..=u32::MAX).step_by(1 << 22) {
+        let mut id = DeviceId([200; 32]);
+        id.0[..4].copy_from_slice(&claimed.to_be_bytes());
+        let account = AccountId::new(id.0);
+        assert_eq!(fleet.admit(id, &account, &profile()), Err(FleetFull));
+        assert_eq!(fleet.recall(id, &account), Err(FleetFull));
+        assert_eq!((fleet.number(&id), fleet.in_the_way_of(&id)), (None, None));
+    }
+    fleet.rank(Tick(1));
+    assert_eq!(order(&fleet), [3, 2, 1]);
+    assert_eq!((fleet.len(), fleet.accounts()), (3, 3));
+    assert!(FleetFull.to_string().contains("try another masternode"));
+    let without_limit = FleetSettings {
+        devices_max: usize::MAX,
+        ..FleetSettings::default()
+    };
+    assert_eq!(Fleet::new(without_limit).room(), DEVICES_MAX);
 }
 
 #[test]
@@ -344,6 +395,15 @@ fn all_devices_are_listed_from_any_position_on_the_ranked_ones_first() {
     };
     assert_eq!(listed(&fleet, 0), [4, 3, 1, 2]);
     assert_eq!(listed(&fleet, 3), [2]);
+    // Whoever is not ranked stands behind those who were not before.
+    let first = number(&fleet, 1);
+    fleet.set_flags(first, [(Flag::Disconnected, true)]);
+    fleet.rank(Tick(2));
+    assert_eq!(listed(&fleet, 0), [4, 3, 1, 2]);
+    fleet.rank(Tick(3));
+    assert_eq!(listed(&fleet, 0), [4, 3, 1, 2]);
+    fleet.set_flags(first, [(Flag::Disconnected, false)]);
+    fleet.rank(Tick(4));
     assert!(listed(&fleet, u32::MAX).is_empty());
     assert_eq!(fleet.ranking().position_of(second), Some(3));
     fleet.forget(&device(3));

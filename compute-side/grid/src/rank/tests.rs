@@ -2,13 +2,33 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 fn candidate(device: u32, points: u32, sixtieths: u8) -> Candidate {
     Candidate {
         device,
         score: Score::from_millionths(points * 1_000_000),
         faults: FaultRate::from_sixtieths(sixtieths),
+        is_lifted: false,
     }
+}
+
+/// The devices in the order of their ranking; ties by `id`, winners lifted by so many places.
+fn ranked<K: Ord>(
+    candidates: impl IntoIterator<Item = Candidate>,
+    id: impl Fn(u32) -> K,
+    wins: impl Fn(u32) -> bool,
+    lift: u32,
+) -> Vec<u32> {
+    let packed = candidates.into_iter().map(|it| {
+        let is_lifted = wins(it.device);
+        Candidate { is_lifted, ..it }.pack()
+    });
+    let mut candidates: Vec<u64> = packed.collect();
+    // What was in the memory does not matter.
+    let (mut order, mut room) = (vec![u64::MAX; candidates.len()], candidates.clone());
+    rank(&mut candidates, &mut order, &mut room, id, lift);
+    order.into_iter().map(device_of).collect()
 }
 
 /// The walk as described: a list, sorted by score; for i = 1 to m the device that stands at index
@@ -54,7 +74,7 @@ fn devices_without_faults_stand_by_score_and_equal_ones_by_their_id() {
         candidate(3, 200, 0),
     ];
     assert_eq!(
-        rank(candidates, |device| device, |_| false, 100),
+        ranked(candidates, |device| device, |_| false, 100),
         [2, 3, 1, 4]
     );
 }
@@ -66,12 +86,12 @@ fn a_device_that_always_fails_is_pushed_by_its_rate_and_no_further_than_the_end(
     candidates[0].faults = FaultRate::from_sixtieths(20);
     // The best of six: floor(6 / 3) places down.
     assert_eq!(
-        rank(candidates.clone(), |device| device, |_| false, 100),
+        ranked(candidates.clone(), |device| device, |_| false, 100),
         [1, 2, 0, 3, 4, 5]
     );
     candidates[0].faults = FaultRate::from_sixtieths(60);
     assert_eq!(
-        rank(candidates, |device| device, |_| false, 100),
+        ranked(candidates, |device| device, |_| false, 100),
         [1, 2, 3, 4, 5, 0]
     );
 }
@@ -82,18 +102,21 @@ fn a_winner_is_lifted_and_no_further_than_the_top() {
         .map(|device| candidate(device, 6 - device, 0))
         .collect();
     assert_eq!(
-        rank(candidates.clone(), |device| device, |device| device == 4, 2),
+        ranked(candidates.clone(), |device| device, |device| device == 4, 2),
         [0, 1, 4, 2, 3, 5]
     );
     assert_eq!(
-        rank(candidates, |device| device, |device| device == 4, 100),
+        ranked(candidates, |device| device, |device| device == 4, 100),
         [4, 0, 1, 2, 3, 5]
     );
 }
 
 #[test]
 fn nobody_is_ranked_where_nobody_is() {
-    assert_eq!(rank([], |device| device, |_| true, 100), Vec::<u32>::new());
+    assert_eq!(
+        ranked([], |device| device, |_| true, 100),
+        Vec::<u32>::new()
+    );
 }
 
 proptest! {
@@ -118,7 +141,7 @@ proptest! {
             .collect();
         let wins = |device| lucky.contains(&device);
         let expected = walk(&candidates, wins, lift);
-        prop_assert_eq!(rank(candidates, |device| device, wins, lift), expected);
+        prop_assert_eq!(ranked(candidates, |device| device, wins, lift), expected);
     }
 
     #[test]
@@ -127,8 +150,64 @@ proptest! {
             .zip(rates)
             .map(|(device, rate)| candidate(device, 1, rate))
             .collect();
-        let mut order = rank(candidates.clone(), |device| device, |device| device % 3 == 0, 100);
+        let mut order = ranked(candidates.clone(), |device| device, |device| device % 3 == 0, 100);
         order.sort_unstable();
         prop_assert!(order.into_iter().eq(0..candidates.len() as u32));
+    }
+}
+
+/// The list as it is built from its lower end: the i-th device from the bottom is inserted at place
+/// floor(i R) of the i - 1 below it.
+fn by_insertion(candidates: &[Candidate], wins: impl Fn(u32) -> bool, lift: usize) -> Vec<u32> {
+    let mut sorted = candidates.to_vec();
+    sorted.sort_by_key(|it| (Reverse(it.score), it.device));
+    let mut list: Vec<u32> = vec![];
+    for (i, it) in (1..).zip(sorted.iter().rev()) {
+        let place = i * usize::from(it.faults.sixtieths()) / 60;
+        list.insert(place.min(list.len()), it.device);
+    }
+    for at in 0..list.len() {
+        if wins(list[at]) {
+            let winner = list.remove(at);
+            list.insert(at.saturating_sub(lift), winner);
+        }
+    }
+    list
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// So many that all steps are taken which are only taken with many.
+    #[test]
+    fn the_ranking_of_thousands_is_the_one_built_by_insertion(
+        devices in prop::collection::vec(
+            (0u32..40, prop_oneof![3 => Just(0u8), 2 => 1u8..4, 1 => 0u8..=60], 0u32..60),
+            0..6_000,
+        ),
+        // All of one score; within two points of each other; over the whole range.
+        apart_millionths in prop_oneof![Just(0u32), Just(1_000), Just(1_000_000)],
+        lift in prop_oneof![Just(100u32), 0u32..3_000],
+    ) {
+        let candidates: Vec<_> = (0u32..)
+            .zip(&devices)
+            .map(|(n, (step, sixtieths, _))| {
+                let device = n * 2_753 % 100_003;
+                let step = step * 50 + device % 50;
+                Candidate {
+                    score: Score::from_millionths(500_000_000 + step * apart_millionths),
+                    ..candidate(device, 0, *sixtieths)
+                }
+            })
+            .collect();
+        let lucky: BTreeSet<u32> = candidates
+            .iter()
+            .zip(&devices)
+            .filter(|(_, (.., draw))| *draw == 0)
+            .map(|(it, _)| it.device)
+            .collect();
+        let wins = |device| lucky.contains(&device);
+        let expected = by_insertion(&candidates, wins, lift as usize);
+        prop_assert_eq!(ranked(candidates, |device| device, wins, lift), expected);
     }
 }

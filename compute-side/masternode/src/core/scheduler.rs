@@ -7,6 +7,9 @@
 //! where it takes long ([`Dispatch::take_anew`]). Only which trusted devices there are, a job with a task
 //! in doubt is told at once.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Core, Tick, bonds, job::ActiveJob};
 use quern_grid::{
     Asker, Dispatch, Ending, Fleet, FleetFull, FleetSettings, Given, JobTerms, Tuning, Withheld,
@@ -22,7 +25,7 @@ use quern_primitives::{
     verdict::{Finding, ReplicaFinding},
 };
 use quern_protocol::ReplicaId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// How often devices are ranked at the least, in milliseconds.
 const RANK_EVERY_MS: u64 = 30_000;
@@ -38,8 +41,6 @@ const TRUSTED_MAX: usize = 1_024;
 pub(super) struct Scheduler {
     pub(super) dispatch: Dispatch,
     pub(super) fleet: Fleet,
-    /// When each device was last reviewed, also of those that are not here now.
-    reviews: BTreeMap<u32, BlockNumber>,
     /// The block from which on nobody stands higher for the last lottery any more.
     lottery_ends_at: Option<BlockNumber>,
     /// The trusted devices of the last ranking, best first.
@@ -60,7 +61,6 @@ impl Scheduler {
         Self {
             dispatch: Dispatch::new(tuning),
             fleet: Fleet::new(settings),
-            reviews: BTreeMap::new(),
             lottery_ends_at: None,
             trusted: Vec::new(),
             last_ranked: None,
@@ -216,7 +216,7 @@ impl Scheduler {
         profile: &quern_grid::needs::Profile,
     ) -> Result<u32, FleetFull> {
         let number = self.fleet.admit(id, &device.account, profile)?;
-        self.reviewed(number, device.last_review);
+        self.fleet.reviewed(number, device.last_review);
         self.remember(now, number, &device.history);
         Ok(number)
     }
@@ -227,12 +227,7 @@ impl Scheduler {
         let Some(known) = self.fleet.faults(number).copied() else {
             return;
         };
-        let History {
-            failed,
-            delayed,
-            incorrect,
-        } = *history;
-        let corrected = known.corrected(now, failed, delayed, incorrect);
+        let corrected = known.corrected(now, history);
         if corrected != known {
             self.fleet.restore_faults(number, now, corrected);
             self.changed(now);
@@ -246,7 +241,6 @@ impl Scheduler {
         };
         self.fleet.forget(device);
         // The number may be another device's from now on.
-        self.reviews.remove(&number);
         self.dispatch.forget_device(number);
         true
     }
@@ -264,18 +258,6 @@ impl Scheduler {
             self.fleet.lift(BTreeSet::new());
             self.changed(now);
         }
-    }
-
-    /// Takes over when a device was last reviewed. True if that was since it was last told here; then
-    /// its faults are forgotten.
-    pub(super) fn reviewed(&mut self, number: u32, last_review: BlockNumber) -> bool {
-        let known = self.reviews.entry(number).or_insert(last_review);
-        let is_new = *known < last_review;
-        if is_new {
-            *known = last_review;
-            self.fleet.review(number);
-        }
-        is_new
     }
 
     /// Gives the next replica to a device, or says why it gets none.

@@ -418,7 +418,8 @@ impl Core {
         profile.is_trusted = view.verified;
         profile.region = view.device.region;
         profile.hardware = view.device.hardware;
-        let is_reviewed = self.scheduler.reviewed(number, view.device.last_review);
+        let last_review = view.device.last_review;
+        let is_reviewed = self.scheduler.fleet.reviewed(number, last_review);
         let history = self.history_of(view);
         self.scheduler.remember(now, number, &history);
         self.news |= is_reviewed || is_other;
