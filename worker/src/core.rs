@@ -30,7 +30,7 @@
 //!
 //! [`Event::Measured`] says how the machine is and whether its owner's rules let it be used; `offer`
 //! does what follows from it. [`Event::Allowed`] says how much memory one task may have; `memory`
-//! sees to it. `benchmark` runs what masternodes send to learn how fast the machine is.
+//! sees to it. `benchmark` runs what masternodes send to learn how fast the machine is, or declines it.
 //!
 //! # Time
 //!
@@ -242,8 +242,6 @@ impl Core {
             return;
         }
         self.continue_stop(now);
-        self.start_benchmark();
-        self.run_prepared();
         self.connect_due(now);
         self.pass_wish(now);
         self.send_due_exchanges(now);

@@ -9,12 +9,12 @@
 //! of a task differ it may be either device; a trusted device is to show which: it gets what is open of
 //! the task before anything else, whatever its pool, and nobody else gets it while there is a trusted
 //! device that could have it. Where there is none, any other account gets it: a grid without trusted
-//! devices goes on.
+//! devices goes on. So does one where more tasks are in doubt than its trusted devices can take.
 //!
 //! Three rules of ours go beside that:
 //!
-//! - **Lanes.** Which accounts may have which replica of a task follows from a seed that is drawn after
-//!   the job is committed.
+//! - **Lanes.** Which accounts may have which replica of a task, backups included, follows from a seed
+//!   that is drawn after the job is committed.
 //! - **The slow are spared.** A device gets no replica that the rest of the grid would have done
 //!   sooner than this device. Near a job's end that keeps the last tasks off the slowest devices.
 //! - **Backups.** When a job has nothing open any more and nothing is to come, an idle device computes
@@ -64,6 +64,27 @@ pub struct JobTerms {
     pub seed: [u8; 32],
 }
 
+/// Who holds or has finished a replica, or could have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The account's number.
+    pub account: u32,
+    /// The device's.
+    pub device: u32,
+}
+
+/// What became of a replica that was given out before a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// Its device computes it.
+    Running {
+        /// Since then, as far as it is known.
+        since: Tick,
+    },
+    /// Its device answered it.
+    Answered,
+}
+
 /// A device that asks for work.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
@@ -81,6 +102,16 @@ pub struct Asker<'a> {
     pub speed: u32,
     /// How long it will still compute what it holds already, in milliseconds.
     pub backlog_ms: u64,
+}
+
+impl Asker<'_> {
+    /// Who will hold what it is given.
+    fn holder(&self) -> Holder {
+        Holder {
+            account: self.account,
+            device: self.device,
+        }
+    }
 }
 
 /// A replica given to a device.
@@ -117,7 +148,7 @@ pub enum Withheld {
     TouchedByAccount,
     /// The device failed on the task before.
     Excluded,
-    /// What is open is of another lane for some seconds yet.
+    /// What is open is of another lane, and for all some seconds after it was passed in vain.
     OtherLane,
     /// What is open was given back for a fault, and is kept for a fast or trusted device for some
     /// seconds yet.
@@ -156,7 +187,7 @@ impl fmt::Display for Withheld {
                 "the device lost what is open before: it failed, was late, or gave it back often",
             ),
             Self::OtherLane => {
-                f.write_str("what is open is drawn for other accounts, for some seconds yet")
+                f.write_str("what is open is drawn for other accounts, and for all if none comes")
             }
             Self::KeptForTheFast => f.write_str(
                 "what is open was late or failed elsewhere and is kept for fast or trusted devices, \
@@ -219,7 +250,7 @@ pub struct Queued {
     /// Whether a fast or trusted device shall have it.
     pub is_rescue: bool,
     /// From when on any device may have it; none while nobody has passed it who may not have it
-    /// before, or while it is kept for a trusted device.
+    /// before, or, where it is of another lane, nobody in vain; or while it is kept for a trusted device.
     pub open_to_all_at: Option<Tick>,
     /// Until when it is for trusted devices alone, because its task is in doubt and one of them could
     /// have it.
@@ -304,10 +335,10 @@ impl Dispatch {
         self.jobs.get(&id).map(|job| &job.terms)
     }
 
-    /// Takes over which devices of a job's target subset are trusted, each by its account's number and
-    /// its own. Some of them are enough, if there are many: one is looked for that could have a task.
-    /// While none of its tasks is in doubt, nothing hangs on it.
-    pub fn set_trusted(&mut self, id: JobId, trusted: Vec<(u32, u32)>) {
+    /// Takes over which devices of a job's target subset are trusted. Some of them are enough, if there
+    /// are many: one is looked for that could have a task, and two tasks are kept for each. While none
+    /// of its tasks is in doubt, nothing hangs on it.
+    pub fn set_trusted(&mut self, id: JobId, trusted: Vec<Holder>) {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.set_trusted(trusted);
         }
@@ -390,7 +421,7 @@ impl Dispatch {
         why.or_else(|| {
             let before = self.jobs().take_while(|it| *it != job);
             let queues = before.filter_map(|it| self.jobs.get(&it));
-            let gets = |queue: &JobQueue| queue.first_for(asker, now, &self.tuning).is_ok();
+            let gets = |queue: &JobQueue| queue.search(asker, now, &self.tuning).found.is_ok();
             let gets_other = queues.take(JOBS_BEFORE_MAX).any(gets);
             gets_other.then_some(Withheld::OthersComeFirst)
         })
@@ -420,16 +451,16 @@ impl Dispatch {
         self.jobs.get(&job)?.spares_until(&self.tuning)
     }
 
-    /// Gives a certain open replica to a device, as it was before a restart: `runs` says since when it
-    /// computes it, or that it answered. False when the replica is not open.
+    /// Gives a certain open replica to a device, as it was before a restart. False when the replica is
+    /// not open.
     pub fn claim(
         &mut self,
         (job, task, replica): (JobId, TaskIndex, ReplicaIndex),
-        (account, device): (u32, u32),
-        runs: Option<Tick>,
+        holder: Holder,
+        claimed: Claimed,
     ) -> bool {
         let job = self.jobs.get_mut(&job);
-        job.is_some_and(|job| job.claim(task, replica, (account, device), runs))
+        job.is_some_and(|job| job.claim(task, replica, holder, claimed))
     }
 
     /// A replica was answered.
@@ -479,7 +510,8 @@ impl Dispatch {
     /// trusted devices as long as one could have it: it is ranked, meets the job's needs and has not
     /// lost the task before, and its account has no replica of it. Where there is none, or none has
     /// taken the replica within ten minutes, any other account may have it: a grid without trusted
-    /// devices goes on.
+    /// devices goes on. No more tasks are kept than the trusted devices can take, two each and 128 at
+    /// the most, those first that have waited for longest.
     pub fn doubt(&mut self, job: JobId, task: TaskIndex, now: Tick) {
         if let Some(job) = self.jobs.get_mut(&job) {
             job.doubt(task, now);

@@ -124,6 +124,10 @@ impl Faults {
             }
             return;
         }
+        self.one_more_in_a_row(now);
+    }
+
+    fn one_more_in_a_row(&mut self, now: Tick) {
         self.in_a_row = self.in_a_row.saturating_add(1);
         if self.in_a_row >= IN_A_ROW {
             let wait = WAIT_MS
@@ -188,10 +192,20 @@ impl Faults {
         faults
     }
 
+    /// The last tasks, as they are remembered.
+    pub fn tasks(&self) -> History {
+        self.tasks
+    }
+
     /// With the last tasks as another memory has them, which counts for more than this one: it knows of
-    /// tasks done elsewhere, and which of those done here were settled. How many faults came in a row,
-    /// and until when the device waits for them, stays as it is here; where nothing is remembered here,
+    /// tasks done elsewhere, and which of those done here were settled. Where nothing is remembered here,
     /// all is [restored](Self::restored).
+    ///
+    /// Else the row of faults is that of here, which knows the order of its tasks, but for those that
+    /// only one memory has. By how many it has more of them, at most, the row becomes as long as the one
+    /// at the end of its tasks, and each of these has the device wait as if it had happened now. By how
+    /// many it has fewer the row becomes shorter; with fewer than three the wait is over. What merely
+    /// stands in another order there changes nothing.
     #[must_use]
     pub fn corrected(self, now: Tick, tasks: &History) -> Self {
         if self == Self::default() {
@@ -202,7 +216,28 @@ impl Faults {
             delayed: tasks.delayed & MASK,
             incorrect: tasks.incorrect & MASK,
         };
-        Self { tasks, ..self }
+        // None is above the tasks that are remembered, so each fits.
+        let byte = |tasks: u32| u8::try_from(tasks).unwrap_or(u8::MAX);
+        let (here, there) = (byte(self.faulty_tasks()), byte(tasks.faulty_tasks()));
+        let at_the_end = byte((tasks.failed | tasks.delayed | tasks.incorrect).trailing_ones());
+        let fewer = here.saturating_sub(there);
+        let row = self.in_a_row.saturating_sub(fewer).min(there);
+        let mut corrected = Self {
+            tasks,
+            in_a_row: row,
+            ..self
+        };
+        if row < IN_A_ROW {
+            corrected.waits_until = Tick::default();
+        }
+        if there == 0 {
+            corrected.waits = 0;
+        }
+        let newer = there
+            .saturating_sub(here)
+            .min(at_the_end.saturating_sub(row));
+        (0..newer).for_each(|_| corrected.one_more_in_a_row(now));
+        corrected
     }
 
     /// After a review everything is forgotten.
@@ -311,23 +346,64 @@ mod tests {
     }
 
     #[test]
-    fn another_memory_decides_which_tasks_had_faults_and_not_how_long_the_device_waits() {
+    fn faults_that_another_memory_does_not_have_are_in_no_row_and_nobody_waits_for_them() {
         const NOW: Tick = Tick(1_000);
         let here = after(&[Ending::FAILED; 11]);
-        let until = here.waits_until(NOW);
-        assert!(here.is_repeated() && until.is_some());
-        let settled = here.corrected(NOW, &tasks(0b1, 0, 1 << WINDOW));
-        assert!(!settled.is_repeated());
-        assert_eq!((settled.faulty_tasks(), settled.in_a_row()), (1, 11));
-        assert_eq!(settled.waits_until(NOW), until);
-        let none = here.corrected(NOW, &tasks(0, 0, 0));
-        assert_eq!((none.faulty_tasks(), none.waits_until(NOW)), (0, until));
-        let elsewhere = after(&[Ending::FAILED, Ending::COMPLETED]);
-        let elsewhere = elsewhere.corrected(NOW, &tasks(0x7ff, 0, 0));
-        assert!(elsewhere.is_repeated());
-        assert_eq!(elsewhere.waits_until(NOW), None);
+        assert!(here.is_repeated() && here.waits_until(NOW).is_some());
+        assert_eq!(here.corrected(NOW, &tasks(0, 0, 0)), Faults::default());
+        let one = here.corrected(NOW, &tasks(0b1, 0, 1 << WINDOW));
+        assert!(!one.is_repeated());
+        assert_eq!((one.faulty_tasks(), one.in_a_row()), (1, 1));
+        assert_eq!((one.waits_until(NOW), one.in_hand_max(NOW)), (None, 1));
+        // Two of five were never settled, and for three it goes on waiting.
+        let five = after(&[Ending::FAILED; 5]);
+        let three = five.corrected(NOW, &tasks(0b111, 0, 0));
+        assert_eq!(three.in_a_row(), 3);
+        assert_eq!(three.waits_until(NOW), five.waits_until(NOW));
+        // One on top of ten that are older.
+        let mut eleven = restored(Tick(0), 0x3ff << 1, 0, 0);
+        eleven.note(Tick(0), Ending::INCORRECT);
+        let ten = eleven.corrected(NOW, &tasks(0x3ff << 1, 0, 0));
+        assert_eq!((ten.in_a_row(), ten.in_hand_max(NOW)), (0, 2));
+    }
+
+    #[test]
+    fn faults_in_a_row_that_only_another_memory_has_count_as_if_they_had_happened_now() {
+        const NOW: Tick = Tick(1_000);
+        const MINUTE: u64 = 60_000;
+        let until = |minutes| Some(NOW.plus_ms(minutes * MINUTE));
         let new = Faults::default().corrected(NOW, &tasks(0b111, 0, 0));
         assert_eq!(new, restored(NOW, 0b111, 0, 0));
+        // Two elsewhere after one of here.
+        let one = after(&[Ending::COMPLETED, Ending::FAILED]);
+        let three = one.corrected(NOW, &tasks(0b001, 0b110, 0));
+        assert_eq!((three.in_a_row(), three.waits_until(NOW)), (3, until(10)));
+        let told_again = three.corrected(NOW.plus_ms(MINUTE), &tasks(0b001, 0b110, 0));
+        assert_eq!(told_again, three);
+        let four = three.corrected(NOW, &tasks(0b1001, 0b110, 0));
+        assert_eq!((four.in_a_row(), four.waits_until(NOW)), (4, until(20)));
+        // All of them elsewhere, and here it completed a task since its last fault.
+        let good = after(&[Ending::FAILED, Ending::COMPLETED]);
+        let elsewhere = good.corrected(NOW, &tasks(0x7ff, 0, 0));
+        assert!(elsewhere.is_repeated());
+        assert!(elsewhere.waits_until(NOW) > until(60));
+        // Those that a completed task followed are in no row.
+        let before = good.corrected(NOW, &tasks(0x3ff << 1, 0, 0));
+        assert_eq!((before.in_a_row(), before.waits_until(NOW)), (0, None));
+    }
+
+    #[test]
+    fn another_order_of_the_same_faults_changes_no_row() {
+        const NOW: Tick = Tick(1_000);
+        let (failed, completed) = (Ending::FAILED, Ending::COMPLETED);
+        // A batch tells of what was accepted as the newest.
+        let waits = after(&[completed, failed, failed, failed]);
+        let told = waits.corrected(NOW, &tasks(0b1110, 0, 0));
+        assert_eq!((told.in_a_row(), told.in_hand_max(NOW)), (3, 0));
+        // Of two jobs the one is settled later whose task was accepted earlier.
+        let works = after(&[failed, failed, failed, completed]);
+        let told = works.corrected(NOW, &tasks(0b111, 0, 0));
+        assert_eq!((told.in_a_row(), told.in_hand_max(NOW)), (0, 2));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! What the ranking reads of each device is a small record ([`crate::ranking`]), so that a million of
 //! them are ranked in the time of a few sorts; the rest stands in a larger one. A device has a number
-//! as long as it is known; the numbers of forgotten ones are given to new ones. Accounts keep theirs.
+//! as long as it is known; the numbers of forgotten ones are given to new ones. Accounts keep theirs
+//! until somebody says that nothing remembers them any more ([`Fleet::forget_accounts`]).
 
 mod accounts;
 mod away;
@@ -11,11 +12,11 @@ mod index;
 mod tests;
 
 use crate::{
-    Ending, FaultRate, Faults, Flag, Flags, Score, Tick,
+    Ending, FaultRate, Faults, Flag, Flags, JobTerms, Score, Tick,
     lottery::LIFT,
     measure::{BadReading, Readings, Vitals},
     needs::{Profile, Traits},
-    pools::speed_of_the_slow,
+    pools::{PoolLimits, Target, speed_of_the_slow},
     rank,
     ranking::{Rank, Ranking},
     score::{self, Parts},
@@ -136,11 +137,11 @@ impl Fleet {
             Some(number) => number,
             None => self.insert(id, account)?,
         };
-        let at = number as usize;
+        let (at, accounts_max) = (number as usize, self.accounts_max());
         if let Some(known) = &mut self.known[at]
             && self.accounts.id(known.account) != Some(account)
         {
-            let new = self.accounts.hold(account)?;
+            let new = self.accounts.hold(account, accounts_max)?;
             self.accounts.release(known.account);
             known.account = new;
         }
@@ -155,7 +156,7 @@ impl Fleet {
         }
         let known = Known {
             id,
-            account: self.accounts.hold(account)?,
+            account: self.accounts.hold(account, self.accounts_max())?,
             vitals: Vitals::default(),
             faults: Faults::default(),
             raised: Flags::NONE,
@@ -183,6 +184,11 @@ impl Fleet {
     /// Devices that are known at a time, at most.
     fn room(&self) -> usize {
         self.settings.devices_max.min(DEVICES_MAX)
+    }
+
+    /// Accounts that have a number at a time, at most: half of them have devices.
+    fn accounts_max(&self) -> usize {
+        2 * self.room()
     }
 
     /// Whether no other device is taken in.
@@ -220,8 +226,7 @@ impl Fleet {
     pub fn restore_faults(&mut self, number: u32, now: Tick, faults: Faults) {
         if let Some(known) = self.get_mut(number) {
             known.faults = faults;
-            let waits = faults.waits_until(now);
-            self.ranking.set_faults(number, faults.rate(), waits);
+            self.ranking.set_faults(number, now, &faults);
             self.renew(number);
         }
     }
@@ -274,6 +279,21 @@ impl Fleet {
         self.accounts.present()
     }
 
+    /// The numbers of the accounts that have no device, if they have to go before an account comes that
+    /// has no number: there are twice as many as there may be devices. None while there is room.
+    pub fn accounts_in_the_way(&self) -> Option<BTreeSet<u32>> {
+        let is_full = self.accounts.len() >= self.accounts_max();
+        is_full.then(|| self.accounts.without_device())
+    }
+
+    /// Forgets these accounts, if they have no device: their numbers may be others' from now on, so
+    /// nothing may know these accounts by them.
+    pub fn forget_accounts(&mut self, numbers: &BTreeSet<u32>) {
+        numbers
+            .iter()
+            .for_each(|number| self.accounts.forget(*number));
+    }
+
     /// Takes readings of a device in. Returns those that are not believed.
     pub fn update(&mut self, number: u32, now: Tick, readings: &Readings) -> Vec<BadReading> {
         let Some(known) = self.get_mut(number) else {
@@ -293,6 +313,21 @@ impl Fleet {
         if let Some(known) = self.get_mut(number) {
             known.vitals.forget_rate();
             self.owing.insert(number);
+            self.renew(number);
+        }
+    }
+
+    /// Whether a device was sent a benchmark and no rate is known that it came to.
+    pub fn owes(&self, number: u32) -> bool {
+        self.owing.contains(&number)
+    }
+
+    /// A device owes the benchmark that it was sent last no more, without an answer: its rate is what
+    /// it was before, if it was known.
+    pub fn excuse(&mut self, number: u32, rate: Option<u32>) {
+        if let Some(known) = self.get_mut(number) {
+            known.vitals.restore_rate(rate);
+            self.owing.remove(&number);
             self.renew(number);
         }
     }
@@ -321,8 +356,8 @@ impl Fleet {
     pub fn note(&mut self, number: u32, now: Tick, ending: Ending) {
         if let Some(known) = self.get_mut(number) {
             known.faults.note(now, ending);
-            let (waits, rate) = (known.faults.waits_until(now), known.faults.rate());
-            self.ranking.set_faults(number, rate, waits);
+            let faults = known.faults;
+            self.ranking.set_faults(number, now, &faults);
             self.renew(number);
         }
     }
@@ -347,7 +382,9 @@ impl Fleet {
     pub fn review(&mut self, number: u32) {
         if let Some(known) = self.get_mut(number) {
             known.faults.review();
-            self.ranking.set_faults(number, FaultRate::default(), None);
+            // Without a fault the time is of no matter.
+            self.ranking
+                .set_faults(number, Tick::default(), &Faults::default());
             self.renew(number);
         }
     }
@@ -432,6 +469,15 @@ impl Fleet {
         if !self.owing.is_empty() {
             self.speed_of_the_slow = speed_of_the_slow(&self.ranking);
         }
+    }
+
+    /// The devices of the last ranking that a job may have, and of how many accounts they are.
+    pub fn target_for(&self, terms: &JobTerms, limits: &PoolLimits) -> (Target, u32) {
+        let JobTerms { needs, level, .. } = terms;
+        let target = Target::of_level(&self.ranking, needs, *level, limits);
+        let account_of = |number| Some(self.account(number)?.0);
+        let accounts = target.accounts(&self.ranking, needs, account_of, self.accounts());
+        (target, accounts)
     }
 
     /// What is known of a device.

@@ -34,7 +34,7 @@ pub mod score;
 mod tick;
 pub mod tuning;
 
-pub use dispatch::{Asker, Dispatch, Given, JobTerms, Withheld};
+pub use dispatch::{Asker, Claimed, Dispatch, Given, Holder, JobTerms, Withheld};
 pub use faults::{Ending, FaultRate, Faults};
 pub use flags::{Flag, Flags};
 pub use fleet::{Fleet, FleetFull, FleetSettings};

@@ -261,6 +261,11 @@ impl Vitals {
         self.processor_rate = Perhaps::default();
     }
 
+    /// Takes over how fast the processor was known to be, in fuel per millisecond.
+    pub(crate) fn restore_rate(&mut self, rate: Option<u32>) {
+        self.processor_rate = Perhaps::of(rate);
+    }
+
     /// Forgets what devices tell of themselves every half minute: what the next state does not tell is
     /// not known any more.
     pub fn forget_state(&mut self) {

@@ -12,17 +12,21 @@
 //! A job's level says which of its pools take part (ours, where the published design only says that it
 //! does): all of a high one; of a balanced one all but the lowest, where there are three or more; of a
 //! low one the lower half, rounded up. Where there is one pool, it takes part whatever the level.
+//!
+//! The least capacity is to be below the median capacity times the least size. In a grid of which little
+//! is measured it is made smaller, until it is ([`PoolLimits::within`]).
 
 use crate::{
+    Score,
     needs::Needs,
     ranking::{Rank, Ranking},
 };
-use quern_primitives::{job::ByteLevel, limits::REPLICAS_PER_TASK_MAX};
+use quern_primitives::job::ByteLevel;
 use std::{collections::BTreeSet, ops::Range};
 
-/// Accounts of a target subset that are counted: eight for each replica that a task may have. Nothing
-/// depends on whether there are more.
-pub const ACCOUNTS_COUNTED_MAX: u32 = 8 * REPLICAS_PER_TASK_MAX as u32;
+/// Accounts of a target subset that are counted: eight for each of the 32 lanes that a task may have at
+/// the most. Nothing depends on whether there are more.
+pub const ACCOUNTS_COUNTED_MAX: u32 = 8 * 32;
 
 /// Which pool of a job, numbered from the top.
 pub type PoolNumber = u32;
@@ -30,12 +34,27 @@ pub type PoolNumber = u32;
 /// When a pool is large enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolLimits {
-    /// Least summed capacity, in points. To be below the median capacity times the least size.
+    /// Least summed capacity, in points. It counts for no more than [`PoolLimits::within`] says.
     pub capacity_min: u64,
     /// Least size.
     pub size_min: u32,
     /// Whether a top pool under either limit is merged into the one below.
     pub merge_top: bool,
+}
+
+impl PoolLimits {
+    /// The same for a grid in which devices have this median capacity: the least capacity is the largest
+    /// whole number of points below the median times the least size, or what it was if that is less.
+    /// Where nobody has a point it is zero.
+    #[must_use]
+    pub fn within(self, median: Score) -> Self {
+        let millionths = u64::from(median.millionths()).saturating_mul(self.size_min.into());
+        let most = millionths.saturating_sub(1) / 1_000_000;
+        Self {
+            capacity_min: self.capacity_min.min(most),
+            ..self
+        }
+    }
 }
 
 /// The devices of a job, and their pools. Those of pools that do not take part do not count.
@@ -58,8 +77,10 @@ pub struct Target {
 }
 
 impl Target {
-    /// The devices of a ranking that meet a job's needs, in pools that all take part.
+    /// The devices of a ranking that meet a job's needs, in pools that all take part. The limits are those
+    /// [within](PoolLimits::within) its median.
     pub fn of(ranking: &Ranking, needs: &Needs, limits: &PoolLimits) -> Self {
+        let limits = limits.within(ranking.median());
         let mut speeds = Speeds::default();
         let (mut begins, mut size, mut capacity) = (Vec::new(), 0u32, 0u64);
         let capacity_min = limits.capacity_min.saturating_mul(1_000_000);
@@ -293,7 +314,7 @@ pub(crate) fn speed_of_the_slow(ranking: &Ranking) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Score, needs::Profile, ranking::Ranked};
+    use crate::{Tuning, needs::Profile, ranking::Ranked, tuning::Policy};
     use proptest::prelude::*;
     use quern_primitives::device::{Class, Region};
 
@@ -322,9 +343,23 @@ mod tests {
     fn scan(ranking: &Ranking, needs: &Needs, limits: &PoolLimits) -> Vec<Vec<Rank>> {
         let mut pools: Vec<Vec<Rank>> = Vec::new();
         let devices: Vec<Ranked> = ranking.asked().collect();
+        let mut scores: Vec<u64> = devices
+            .iter()
+            .map(|device| device.capacity.millionths().into())
+            .collect();
+        scores.sort_unstable();
+        let median = match scores.len() {
+            0 => 0,
+            count => scores[(count - 1) / 2],
+        };
+        // The largest that is below the median times the least size.
+        let within = (0..=limits.capacity_min)
+            .rev()
+            .find(|least| least * 1_000_000 < median * u64::from(limits.size_min));
+        let capacity_min = within.unwrap_or_default();
         let is_small = |pool: &[Rank]| {
             let capacity = |rank: &Rank| u64::from(devices[*rank as usize].capacity.millionths());
-            pool.iter().map(capacity).sum::<u64>() < limits.capacity_min * 1_000_000
+            pool.iter().map(capacity).sum::<u64>() < capacity_min * 1_000_000
                 || (pool.len() as u32) < limits.size_min
         };
         for rank in (0..ranking.len()).rev() {
@@ -360,6 +395,30 @@ mod tests {
         let target = Target::of(&ranking, &Needs::default(), &limits(50, 2, true));
         let pools: Vec<_> = (0..6).map(|rank| target.pool_of(Some(rank))).collect();
         assert_eq!(pools, [0, 0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn the_least_capacity_is_below_the_median_times_the_least_size_where_nothing_is_measured() {
+        // The default, and devices of which nothing is known.
+        let tuning = Tuning {
+            policy: Policy::MergedPools,
+            ..Tuning::default()
+        };
+        let usual = tuning.pool_limits();
+        let unknown = ranking(&[750; 64]);
+        assert_eq!(unknown.median(), Score::from_millionths(750_000_000));
+        let within = usual.within(unknown.median());
+        assert_eq!((within.capacity_min, within.size_min), (5_999, 8));
+        let target = Target::of(&unknown, &Needs::default(), &usual);
+        assert_eq!(target.pools(), 8, "of eight devices each");
+        // It is only ever made smaller, and of one queue for all nothing changes.
+        let strong = Score::from_millionths(1_500_000_000);
+        assert_eq!(usual.within(strong), usual);
+        assert_eq!(usual.within(Score::default()).capacity_min, 0);
+        let one = Tuning::default().pool_limits();
+        assert_eq!(Target::of(&unknown, &Needs::default(), &one).pools(), 1);
+        let median = ranking(&[9, 1, 5, 3]).median();
+        assert_eq!(median, Score::from_millionths(3_000_000));
     }
 
     #[test]

@@ -71,23 +71,33 @@ pub(crate) fn device_of(packed: u64) -> u32 {
     packed as u32 >> DEVICE_SHIFT
 }
 
+fn score_of(packed: u64) -> Score {
+    Score::from_millionths(!(packed >> 32) as u32)
+}
+
 fn rate_of(packed: u64) -> FaultRate {
     FaultRate::from_sixtieths((packed & RATES) as u8)
 }
 
 /// Ranks packed candidates. Leaves their lower halves in `order`, the first with ByteRank 1. `room` is
 /// memory; it and `order` are as long as the candidates. `id` gives what devices of one score are
-/// ordered by, ascending; `lift` by how many places the lottery lifts.
+/// ordered by, ascending; `lift` by how many places the lottery lifts. Returns the median of the
+/// scores, of an even number the lower of the two in the middle; zero if there are none.
 pub(crate) fn rank<K: Ord>(
     candidates: &mut [u64],
     order: &mut [u64],
     room: &mut [u64],
     id: impl Fn(u32) -> K,
     lift: u32,
-) {
-    let (mut clean, mut faulty, mut above) = (0, 0, 0);
+) -> Score {
+    let (mut clean, mut faulty, mut above) = (0, 0, 0_u64);
+    let (mut median, middle) = (Score::default(), candidates.len() / 2);
     sort::by_upper_half(candidates, order, |stretch, free| {
         order_ties(stretch, &id);
+        let in_the_middle = middle.checked_sub(above as usize);
+        if let Some(packed) = in_the_middle.and_then(|place| stretch.get(place)) {
+            median = score_of(*packed);
+        }
         for packed in stretch {
             // The score is of no more use, but how many stand above is.
             let entry = above << 32 | *packed & u64::from(u32::MAX);
@@ -102,6 +112,7 @@ pub(crate) fn rank<K: Ord>(
     });
     push(&candidates[..clean], &room[..faulty], order);
     lift_winners(order, lift as usize);
+    median
 }
 
 /// Orders those of one score by their ids, which are looked at only there.

@@ -12,7 +12,7 @@
 //! The order is that of the last ranking; what is known of a device is always the latest.
 
 use crate::{
-    FaultRate, Flags, Score, Tick,
+    FaultRate, Faults, Flags, Score, Tick, faults,
     needs::{Needs, Traits},
     rank::{self, Candidate},
 };
@@ -42,6 +42,8 @@ struct Record {
     /// Flags that do not pass with time.
     flags: Flags,
     faults: FaultRate,
+    /// Of its last tasks, those with any fault.
+    faulty_tasks: u8,
     state: State,
 }
 
@@ -49,10 +51,25 @@ struct Record {
 const WORDS: usize = 3;
 
 /// A record as it lies in memory: what the device has; its score and its speed; its number, its flags,
-/// its fault rate and its state.
+/// its fault rate, its faulty tasks and its state.
 type Packed = [u64; WORDS];
 
-/// Yes or no to four questions.
+/// Bits of a packed record that hold its state.
+const STATE_BITS: u32 = 5;
+
+/// Bits that hold its faulty tasks, above these.
+const TASKS_BITS: u32 = 5;
+
+/// Bits that hold its fault rate, above these. The flags have the 16 above them.
+const RATE_BITS: u32 = 6;
+
+const _: () = assert!(
+    STATE_BITS + TASKS_BITS + RATE_BITS == 16
+        && faults::WINDOW < 1 << TASKS_BITS
+        && (FaultRate::WHOLE as u32) < 1 << RATE_BITS
+);
+
+/// Yes or no to four questions, in its lowest bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct State(u8);
 
@@ -92,6 +109,8 @@ pub struct Ranking {
     /// Where each device's record is, by the device's number.
     slots: Vec<u32>,
     ranked: u32,
+    /// The median of the capacity scores of those that were ranked last.
+    median: Score,
     /// Until when each waits that has to after faults in a row.
     waits: BTreeMap<u32, Tick>,
 }
@@ -106,6 +125,10 @@ impl Ranking {
             ranking.set(number, device.capacity, device.speed, Flags::NONE);
             ranking.ranked += 1;
         }
+        let mut scores: Vec<Score> = ranking.asked().map(|device| device.capacity).collect();
+        scores.sort_unstable();
+        let middle = scores.len().saturating_sub(1) / 2;
+        ranking.median = scores.get(middle).copied().unwrap_or_default();
         ranking
     }
 
@@ -139,11 +162,18 @@ impl Ranking {
         self.ranked().iter().map(asked)
     }
 
-    /// The fault rates of the ranked devices that meet a job's needs, best device first.
-    pub fn rates<'a>(&'a self, needs: &'a Needs) -> impl Iterator<Item = FaultRate> + 'a {
+    /// The median of the capacity scores of the ranked devices, as they were at the last ranking; of an
+    /// even number the lower of the two in the middle. Zero if none was ranked.
+    pub fn median(&self) -> Score {
+        self.median
+    }
+
+    /// Of each ranked device that meets a job's needs, best device first, how many of its last
+    /// [`faults::WINDOW`] tasks had any fault.
+    pub fn faulty_tasks<'a>(&'a self, needs: &'a Needs) -> impl Iterator<Item = u8> + 'a {
         let suit = move |record: &Record| needs.are_met_by(record.traits);
         let suitable = self.ranked().iter().map(Record::unpack).filter(suit);
-        suitable.map(|record| record.faults)
+        suitable.map(|record| record.faulty_tasks)
     }
 
     /// All devices by number from this position on: the ranked ones, best first, then the others. A
@@ -190,9 +220,11 @@ impl Ranking {
         self.change(number, |record| record.traits = traits);
     }
 
-    pub(crate) fn set_faults(&mut self, number: u32, faults: FaultRate, waits: Option<Tick>) {
+    pub(crate) fn set_faults(&mut self, number: u32, now: Tick, faults: &Faults) {
+        let waits = faults.waits_until(now);
         self.change(number, |record| {
-            record.faults = faults;
+            record.faults = faults.rate();
+            record.faulty_tasks = faults.faulty_tasks() as u8;
             record.state.set(State::WAITS, waits.is_some());
         });
         match waits {
@@ -290,7 +322,7 @@ impl Ranking {
         }
         // In the order in which they stood.
         order[others..].reverse();
-        rank::rank(
+        let median = rank::rank(
             &mut candidates[..ranked],
             &mut order[..ranked],
             &mut room[..ranked],
@@ -301,6 +333,7 @@ impl Ranking {
         let is_much_like_the_last = self.ranked > 0;
         self.reorder(is_much_like_the_last);
         self.ranked = ranked as u32;
+        self.median = median;
     }
 
     /// Puts the records in the order that stands in the last third of the spare memory. They are
@@ -350,7 +383,8 @@ impl Record {
             u64::from(self.capacity.millionths()) << 32 | u64::from(self.speed),
             u64::from(self.number) << 32
                 | u64::from(self.flags.0) << 16
-                | u64::from(self.faults.sixtieths()) << 8
+                | u64::from(self.faults.sixtieths()) << (STATE_BITS + TASKS_BITS)
+                | u64::from(self.faulty_tasks) << STATE_BITS
                 | u64::from(self.state.0),
         ]
     }
@@ -362,8 +396,9 @@ impl Record {
             speed: *speeds as u32,
             number: (rest >> 32) as u32,
             flags: Flags((rest >> 16) as u16),
-            faults: FaultRate::from_sixtieths((rest >> 8) as u8),
-            state: State(*rest as u8),
+            faults: FaultRate::from_sixtieths(low(rest >> (STATE_BITS + TASKS_BITS), RATE_BITS)),
+            faulty_tasks: low(rest >> STATE_BITS, TASKS_BITS),
+            state: State(low(*rest, STATE_BITS)),
         }
     }
 
@@ -374,4 +409,9 @@ impl Record {
             speed: self.speed,
         }
     }
+}
+
+/// The lowest of a word's bits, at most eight.
+fn low(word: u64, bits: u32) -> u8 {
+    (word & ((1 << bits) - 1)) as u8
 }

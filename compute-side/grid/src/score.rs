@@ -11,8 +11,9 @@
 //!
 //! Formulas and constants are those of the ByteNite white paper, version 2.1, but for the
 //! processor's: there it is a published benchmark's figure, here the rate at which the device ran a
-//! program that the masternode sent and timed. Exponentials are taken from `libm`, whose results
-//! are the same on every machine.
+//! program that the masternode sent and timed. The network's speed is scored for each direction by
+//! itself, as its formula has it; one that is unknown counts half of the usual 100 points. Exponentials
+//! are taken from `libm`, whose results are the same on every machine.
 
 #[cfg(test)]
 mod model;
@@ -85,10 +86,7 @@ impl Parts {
         Self {
             processor: known(rate.map(|rate| processor(rate, reference_rate)), 250.0),
             network_category: known(vitals.connection.map(network_category), 100.0),
-            network_speed: known(
-                vitals.down_mbps().zip(vitals.up_mbps()).map(network_speed),
-                100.0,
-            ),
+            network_speed: network_speed(vitals.down_mbps(), vitals.up_mbps()),
             network_stability: known(
                 vitals
                     .speed_variation()
@@ -134,15 +132,19 @@ pub fn network_category(connection: Connection) -> Score {
     Score::of(points, 300.0)
 }
 
-/// From the speeds down and up, in megabits a second. The first megabits count most, and those
-/// upwards more than those downwards.
-pub fn network_speed((down_mbps, up_mbps): (f64, f64)) -> Score {
+/// From the speeds down and up, in megabits a second, as far as they are known. The first megabits
+/// count most, and those upwards more than those downwards.
+pub fn network_speed(down_mbps: Option<f64>, up_mbps: Option<f64>) -> Score {
     const LARGEST: f64 = 1_000.0;
+    const UNKNOWN: f64 = 100.0;
     const RATE: f64 = 0.006_019_86;
     const UPWARDS: f64 = 1.666_666_67;
-    let saturation = |mbps: f64| -libm::expm1(-RATE * mbps.max(0.0));
-    let points = LARGEST / 2.0 * (saturation(down_mbps) + saturation(UPWARDS * up_mbps));
-    Score::of(points, LARGEST)
+    // Of one direction.
+    let half = |mbps: Option<f64>, weight: f64| match mbps {
+        Some(mbps) => LARGEST / 2.0 * -libm::expm1(-RATE * (weight * mbps).max(0.0)),
+        None => UNKNOWN / 2.0,
+    };
+    Score::of(half(down_mbps, 1.0) + half(up_mbps, UPWARDS), LARGEST)
 }
 
 /// From the standard deviation of the speeds of the last ten minutes divided by their mean.
@@ -168,6 +170,7 @@ pub fn free_cpu(percent: f64) -> Score {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Tick, measure::Readings};
     use proptest::prelude::*;
 
     /// Equal to so many decimals as the white paper's check values have.
@@ -175,10 +178,15 @@ mod tests {
         (score.points() - points).abs() <= 0.5 * 10f64.powi(-decimals)
     }
 
+    /// The score of a line whose speed is known both ways.
+    fn line(down_mbps: f64, up_mbps: f64) -> Score {
+        network_speed(Some(down_mbps), Some(up_mbps))
+    }
+
     #[test]
     fn the_check_values_of_the_white_paper_are_met() {
-        assert!(is(network_speed((46.0, 12.0)), 177.6559, 4));
-        assert!(is(network_speed((200.0, 120.0)), 700.0, 3));
+        assert!(is(line(46.0, 12.0), 177.6559, 4));
+        assert!(is(line(200.0, 120.0), 700.0, 3));
         assert!(is(free_ram(1_024.0), 200.0, 3));
         assert!(is(free_ram(2_230.0), 282.1855, 4));
         assert!(is(free_cpu(50.0), 200.0, 3));
@@ -194,6 +202,25 @@ mod tests {
     }
 
     #[test]
+    fn each_direction_of_a_line_counts_by_itself() {
+        let half = |down, up| network_speed(down, up).points();
+        assert_eq!(half(None, None), 100.0);
+        assert_eq!(half(Some(0.0), None), 50.0);
+        assert_eq!(half(None, Some(0.0)), 50.0);
+        assert_eq!(half(Some(f64::INFINITY), None), 550.0);
+        assert_eq!(half(None, Some(f64::INFINITY)), 550.0);
+        let mut vitals = Vitals::default();
+        let only_down = Readings {
+            down_mbps: Some(46.0),
+            ..Readings::default()
+        };
+        vitals.update(Tick(0), &only_down);
+        let parts = Parts::of(&vitals, 20_000_000);
+        assert_eq!(parts.network_speed, network_speed(Some(46.0), None));
+        assert!(parts.network_speed.points() > 150.0);
+    }
+
+    #[test]
     fn the_processor_counts_by_its_rate_within_its_range() {
         assert_eq!(processor(20_000_000, 20_000_000).points(), 250.0);
         assert_eq!(processor(10_000_000, 20_000_000).points(), 125.0);
@@ -204,15 +231,12 @@ mod tests {
     #[test]
     fn what_is_no_number_counts_nothing() {
         for nonsense in [f64::NAN, f64::NEG_INFINITY, -1.0] {
-            assert_eq!(network_speed((nonsense, 0.0)).points(), 0.0);
+            assert_eq!(line(nonsense, 0.0).points(), 0.0);
             assert_eq!(free_ram(nonsense).points(), 0.0);
             assert_eq!(free_cpu(nonsense).points(), 0.0);
         }
         assert_eq!(network_stability(f64::NAN).points(), 0.0);
-        assert_eq!(
-            network_speed((f64::INFINITY, f64::INFINITY)).points(),
-            1_000.0
-        );
+        assert_eq!(line(f64::INFINITY, f64::INFINITY).points(), 1_000.0);
         assert_eq!(free_cpu(f64::INFINITY).points(), 300.0);
     }
 
@@ -220,8 +244,8 @@ mod tests {
         #[test]
         fn more_is_never_worth_less(less in 0.0f64..100_000.0, more in 0.0f64..100_000.0) {
             let (less, more) = (less.min(more), less.max(more));
-            prop_assert!(network_speed((less, 1.0)) <= network_speed((more, 1.0)));
-            prop_assert!(network_speed((1.0, less)) <= network_speed((1.0, more)));
+            prop_assert!(line(less, 1.0) <= line(more, 1.0));
+            prop_assert!(line(1.0, less) <= line(1.0, more));
             prop_assert!(free_ram(less) <= free_ram(more));
             prop_assert!(free_cpu(less / 1_000.0) <= free_cpu(more / 1_000.0));
             prop_assert!(network_stability(less) >= network_stability(more));
@@ -229,7 +253,8 @@ mod tests {
 
         #[test]
         fn every_part_stays_in_its_range(value in any::<f64>(), other in any::<f64>()) {
-            prop_assert!(network_speed((value, other)).points() <= 1_000.0);
+            prop_assert!(line(value, other).points() <= 1_000.0);
+            prop_assert!(network_speed(None, Some(other)).points() <= 1_000.0);
             prop_assert!(free_ram(value).points() <= 300.0);
             prop_assert!(free_cpu(value).points() <= 300.0);
             prop_assert!(network_stability(value).points() <= 300.0);

@@ -45,7 +45,8 @@ pub struct Tuning {
     pub delayed_ms_min: u64,
     /// T2 at the least, in milliseconds.
     pub stale_ms_min: u64,
-    /// How long a replica waits for a device of its lane before any may have it, in milliseconds.
+    /// How long a replica waits for a device of its lane, or for a fast one, before any may have it, in
+    /// milliseconds; from when one passed it that may not, and in the first case found nothing else.
     pub lane_ms: u64,
 }
 

@@ -60,6 +60,9 @@ impl Rule {
             }
             Self::Running => of_job("nothing: its device computes it"),
             Self::Certain => of_job("nothing: it is decided without the rest soon"),
+            Self::SecondOpinion => {
+                of_job("nothing: it is decided as it stands if no trusted device is heard")
+            }
             Self::Unopened => of_job(
                 "nothing yet; should the job end with it, prepare the input anew with \
                  `quern job submit`",
@@ -99,10 +102,20 @@ impl Rule {
             Self::Banned => of_device("ask the council, which bans accounts and lifts bans"),
             Self::HandsFull => of_device("nothing: it gets more when it has done what it holds"),
             Self::Pausing => of_device(
-                "see in its worker's log why it gives tasks back; it gets others when its pause is \
-                 over",
+                "see in its worker's log why it gives tasks back or fails; it gets others when its \
+                 pause is over",
             ),
-            Self::Benchmarked => of_device("nothing: the benchmark takes some seconds"),
+            Self::Unjudged => of_device(
+                "see in its worker's log why it fails; it gets others once one of these tasks has its \
+                 verdict, after an hour at the latest",
+            ),
+            Self::Benchmarked => {
+                of_device("nothing: the benchmark takes some seconds, once no task runs")
+            }
+            Self::BenchmarkOwed => of_device(
+                "see in its worker's log why it did not answer; the next comes within hours, when no \
+                 task runs",
+            ),
             Self::ReadingNotBelieved => {
                 of_device("see to the machine's sensors; nothing is kept from it for that")
             }
@@ -198,9 +211,10 @@ mod tests {
 
     /// Every rule by its name, as in JSON.
     const NAMES: &str = "coordinator_not_drawn upload no_devices accounts chain failed deadline \
-        cancelled running certain unopened resting batch disconnected repeated_failures \
+        cancelled running certain second_opinion unopened resting batch disconnected repeated_failures \
         waiting_after_faults battery_low too_hot outside_hours network_not_allowed \
-        data_cap_reached in_use unbonded banned hands_full pausing benchmarked reading_not_believed no_job \
+        data_cap_reached in_use unbonded banned hands_full pausing unjudged benchmarked benchmark_owed \
+        reading_not_believed no_job \
         nothing_open pool level account failed_before lane kept_for_fast kept_for_trusted others_sooner \
         others_first not_asked hardware region line trusted gpu class version processor memory \
         bond";

@@ -111,7 +111,8 @@ pub enum ApiError {
         "this masternode does not know the device; its worker must run and be connected here: `quern-worker run`"
     )]
     UnknownDevice,
-    /// As many questions about the grid wait for an answer as may, over the connection or in all.
+    /// As many questions about the grid or its jobs wait for an answer as may, over the connection or in
+    /// all.
     #[error(
         "as many questions wait for an answer as may; ask again in a moment, or when yours are answered"
     )]

@@ -17,14 +17,15 @@ use quern_primitives::{
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Connected devices looked at to say what keeps a job or a task waiting: a sample, the first by
-/// identity. Each costs the masternode a walk through the queues, and whoever asks pays nothing.
+/// Connected devices looked at to say what keeps a job or a task waiting: a sample, the best ranked of
+/// those that the job could go to, and for contrast some that it could not go to. Each costs the
+/// masternode a walk through the queues, and whoever asks pays nothing.
 pub const EXPLAINED_DEVICES_MAX: usize = 256;
 
 /// Jobs that a device is told about: those that are served first.
 pub const EXPLAINED_JOBS_MAX: usize = 64;
 
-/// Devices that one reason names: the first by identity.
+/// Devices that one reason names: the first that were looked at.
 pub const REASON_DEVICES_MAX: usize = 16;
 
 /// A rule that keeps something waiting. In JSON its name is in snake case; it stays the same where the
@@ -55,6 +56,8 @@ pub enum Rule {
     Running,
     /// The task's answer is sure; the rest is waited for.
     Certain,
+    /// A device is about to be found at fault, and a trusted one is to be heard before.
+    SecondOpinion,
     /// Devices could not open what the task reads.
     Unopened,
     /// The masternode could not hand a replica out, and it rests.
@@ -87,10 +90,15 @@ pub enum Rule {
     Banned,
     /// It holds as many tasks as it may.
     HandsFull,
-    /// It gave a task back, or came back without it, and pauses.
+    /// It gave a task back, came back without it or failed on it, and pauses.
     Pausing,
+    /// It failed on several tasks that have no verdict yet.
+    Unjudged,
     /// It computes a benchmark first.
     Benchmarked,
+    /// It was sent a benchmark and did not answer it rightly, and counts as slow. That is a note: what
+    /// it is kept from for being slow has a rule of its own.
+    BenchmarkOwed,
     /// A figure that it told is not believed. That is a note: it keeps it from nothing.
     ReadingNotBelieved,
 
@@ -107,7 +115,7 @@ pub enum Rule {
     Account,
     /// It lost the task before: it failed, was late, or gave it back often.
     FailedBefore,
-    /// What is open is drawn for other accounts, for some seconds yet.
+    /// What is open is drawn for other accounts, and for all if none of them comes.
     Lane,
     /// What is open is kept for fast or trusted devices, for some seconds yet.
     KeptForFast,

@@ -27,8 +27,9 @@ pub const GRID_JOBS_MAX: usize = 1_024;
 /// Pools that are told of one device: those of the jobs that are served first.
 pub const DEVICE_POOLS_MAX: usize = 16;
 
-/// Counts in the histogram of fault rates: one for each number of sixtieths, from 0 to 60.
-pub const FAULT_RATES: usize = 61;
+/// Counts of devices by how often they fail: one for each number of faulty tasks among a device's last
+/// 20, from 0 to 20.
+pub const FAULT_RATES: usize = 21;
 
 /// One device as the scheduler sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,6 +146,9 @@ pub struct Measured {
     pub latency_ms: Option<f64>,
     /// How fast it ran the benchmark, in fuel per millisecond.
     pub processor_rate: Option<u32>,
+    /// Whether it was sent a benchmark and has not answered it rightly. Then it counts as slow.
+    #[serde(default)]
+    pub owes_benchmark: bool,
 }
 
 /// The pool of a job that a device stands in.

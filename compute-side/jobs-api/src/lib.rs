@@ -43,6 +43,7 @@ use quern_primitives::{
     verdict::ReceiptFile,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 mod advice;
 mod errors;
@@ -161,6 +162,10 @@ pub enum Phase {
     /// The chain closed the job.
     Closed,
 }
+
+/// A masternode tells a job's status again for so long, to all who ask for it or watch the job: what is
+/// told is at most so old.
+pub const STATUS_AGE_MAX: Duration = Duration::from_millis(200);
 
 /// How far a job is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -306,11 +311,11 @@ pub trait JobsApi {
         piece: Blob,
     ) -> RpcResult<u64>;
 
-    /// How far a job is.
+    /// How far a job is, or was [`STATUS_AGE_MAX`] ago at the longest.
     #[method(name = "status")]
     async fn status(&self, job: JobId) -> RpcResult<JobStatus>;
 
-    /// How far a job is, whenever that changes, until it is closed.
+    /// How far a job is, whenever that changes, until it is closed; at most every [`STATUS_AGE_MAX`].
     #[subscription(name = "watch" => "watchUpdate", unsubscribe = "unwatch", item = JobStatus)]
     async fn watch(&self, job: JobId) -> SubscriptionResult;
 
@@ -370,8 +375,9 @@ pub trait JobsApi {
     #[method(name = "gridDevices", with_extensions)]
     async fn grid_devices(&self, first: u32) -> RpcResult<Vec<DeviceState>>;
 
-    /// The fault rates of the ranked devices that meet what a job would ask for: how many have 0, 1, 2
-    /// and so on to 60 sixtieths, [`FAULT_RATES`] counts.
+    /// How often the ranked devices fail that meet what a job would ask for: how many of them had 0, 1, 2
+    /// and so on to 20 faulty tasks among their last 20, [`FAULT_RATES`] counts. A task is faulty that
+    /// failed, was late or was answered wrongly.
     #[method(name = "gridRates", with_extensions)]
     async fn grid_rates(&self, asking: Asking) -> RpcResult<Vec<u32>>;
 

@@ -1,6 +1,7 @@
 //! The calls that the compute side makes, encoded from the types that the runtime decodes.
 
-use codec::Encode;
+use crate::council::{CallWeight, EncodedCall, length_of};
+use codec::{Compact, Encode};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, SealingKey, TaskIndex,
     batch::Batch,
@@ -66,8 +67,53 @@ pub enum Call {
     },
     /// Retire a device.
     RetireDevice(DeviceId),
-    /// Review a device that is in quarantine; its account.
+    /// Review a device: its account one that is in quarantine, the council any.
     ReviewDevice(DeviceId),
+    /// Mark a device as verified; the council.
+    VerifyDevice(DeviceId),
+    /// Take a device's verification back; the council.
+    UnverifyDevice(DeviceId),
+    /// Ban an account; the council.
+    Ban(AccountId),
+    /// Lift the ban of an account; the council.
+    LiftBan(AccountId),
+    /// Admit an operator's masternode; the council.
+    AddMasternode(AccountId),
+    /// Expel an operator's masternode; the council.
+    RemoveMasternode(AccountId),
+    /// Give an account a seat in the council; the council.
+    AddMember(AccountId),
+    /// Take an account's seat in the council; the council.
+    RemoveMember(AccountId),
+    /// Set how many whole ByteChips a dollar buys; the council.
+    SetRate(u32),
+    /// Name the treasurer; the council.
+    SetTreasurer(AccountId),
+    /// Propose a motion; a member of the council. With a threshold of 1 its call is made at once.
+    ProposeMotion {
+        /// The members that must vote for it.
+        threshold: u32,
+        /// The call that is made if they do.
+        call: EncodedCall,
+    },
+    /// Vote on a motion; a member of the council.
+    VoteOnMotion {
+        /// The digest of the motion's call.
+        motion: Digest,
+        /// The motion's number.
+        number: u32,
+        /// For it, or against it.
+        aye: bool,
+    },
+    /// End a motion that is decided, and make its call if it is accepted. Anyone may.
+    CloseMotion {
+        /// The motion's number.
+        number: u32,
+        /// Its call.
+        call: EncodedCall,
+        /// What that may take of a block.
+        weight: CallWeight,
+    },
     /// Record a purchase; the treasurer.
     RecordPurchase {
         /// The payment's reference; each is taken once.
@@ -132,6 +178,37 @@ impl Call {
             ),
             Self::RetireDevice(device) => ("Workforce", "retire_device", device.encode()),
             Self::ReviewDevice(device) => ("Workforce", "review", device.encode()),
+            Self::VerifyDevice(device) => ("Roster", "verify_device", device.encode()),
+            Self::UnverifyDevice(device) => ("Roster", "unverify_device", device.encode()),
+            Self::Ban(account) => ("Roster", "ban", account.encode()),
+            Self::LiftBan(account) => ("Roster", "lift_ban", account.encode()),
+            Self::AddMasternode(account) => ("Roster", "add_masternode", account.encode()),
+            Self::RemoveMasternode(account) => ("Roster", "remove_masternode", account.encode()),
+            Self::AddMember(account) => ("CouncilMembers", "add_member", by_id(account)),
+            Self::RemoveMember(account) => ("CouncilMembers", "remove_member", by_id(account)),
+            Self::SetRate(bytechips) => ("Bytechip", "set_rate", bytechips.encode()),
+            Self::SetTreasurer(account) => ("Bytechip", "set_treasurer", account.encode()),
+            Self::ProposeMotion { threshold, call } => {
+                let mut arguments = Compact(*threshold).encode();
+                arguments.extend_from_slice(&call.bytes);
+                Compact(length_of(&call.bytes)).encode_to(&mut arguments);
+                ("Council", "propose", arguments)
+            }
+            Self::VoteOnMotion {
+                motion,
+                number,
+                aye,
+            } => ("Council", "vote", (motion, Compact(*number), aye).encode()),
+            Self::CloseMotion {
+                number,
+                call,
+                weight,
+            } => {
+                let weight = (Compact(weight.ref_time), Compact(weight.proof_size));
+                let length = Compact(length_of(&call.bytes));
+                let arguments = (call.hash, Compact(*number), weight, length);
+                ("Council", "close", arguments.encode())
+            }
             Self::RecordPurchase {
                 reference,
                 buyer,
@@ -164,12 +241,17 @@ impl Call {
                 ("Roster", "publish_endpoints", arguments.encode())
             }
             Self::Transfer { to, amount } => {
-                // `MultiAddress::Id` and a compact amount, as the stock pallet takes them.
-                let arguments = (0u8, to, codec::Compact(*amount));
-                ("Balances", "transfer_keep_alive", arguments.encode())
+                let mut arguments = by_id(to);
+                Compact(*amount).encode_to(&mut arguments);
+                ("Balances", "transfer_keep_alive", arguments)
             }
         }
     }
+}
+
+/// An account as the stock pallets take it: `MultiAddress::Id`.
+fn by_id(account: &AccountId) -> Vec<u8> {
+    (0u8, account).encode()
 }
 
 /// Arguments that are encoded already.
@@ -184,5 +266,45 @@ impl EncodeAsFields for Encoded {
     ) -> Result<(), scale_encode::Error> {
         out.extend_from_slice(&self.0);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_motion_carries_its_call_as_it_is_and_tells_its_length() {
+        let call = EncodedCall {
+            pallet: "Roster".into(),
+            name: "ban".into(),
+            bytes: vec![13, 3, 9],
+            hash: Digest([7; 32]),
+        };
+        assert_eq!(call.arguments(), [9]);
+        let propose = Call::ProposeMotion {
+            threshold: 2,
+            call: call.clone(),
+        };
+        // Numbers are compact: four times themselves.
+        let proposed = ("Council", "propose", vec![8, 13, 3, 9, 12]);
+        assert_eq!(propose.parts(), proposed);
+        let close = Call::CloseMotion {
+            number: 5,
+            call,
+            weight: CallWeight {
+                ref_time: 10,
+                proof_size: 0,
+            },
+        };
+        let closed = [&[7; 32][..], &[20, 40, 0, 12]].concat();
+        assert_eq!(close.parts(), ("Council", "close", closed));
+        let vote = Call::VoteOnMotion {
+            motion: Digest([7; 32]),
+            number: 5,
+            aye: true,
+        };
+        let voted = [&[7; 32][..], &[20, 1]].concat();
+        assert_eq!(vote.parts(), ("Council", "vote", voted));
     }
 }

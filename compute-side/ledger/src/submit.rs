@@ -227,7 +227,7 @@ fn is_refusal(error: &ExtrinsicError) -> bool {
     }
 }
 
-fn refused(call: String, error: &DispatchError) -> SubmitError {
+pub(crate) fn refused(call: String, error: &DispatchError) -> SubmitError {
     if let DispatchError::Module(module) = error
         && let Ok(details) = module.details()
     {

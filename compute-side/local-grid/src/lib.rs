@@ -56,6 +56,9 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Plan {
     /// Where everything of the grid is kept.
     pub folder: PathBuf,
+    /// The chain, as the node takes it: a preset's name or the file of a specification, in which the
+    /// same development accounts have money and offices.
+    pub chain: String,
     /// The programs of the workers, one each; `None` is the shipped one.
     pub workers: Vec<Option<PathBuf>>,
     /// Where the programs are.
@@ -73,6 +76,7 @@ impl Plan {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
+            chain: "dev".to_owned(),
             workers: vec![None; 4],
             programs: None,
             masternode: true,

@@ -73,7 +73,7 @@ pub(crate) async fn start<S>(
     make_folder(&plan.folder)?;
 
     progress("starting the validator");
-    let (mut node, node_url) = start_node(&programs, &plan.folder)?;
+    let (mut node, node_url) = start_node(&programs, plan)?;
     let mut started = Started::default();
     let validator = (&mut node, node_url.as_str());
     let outcome = tokio::select! {
@@ -176,12 +176,13 @@ fn write(path: &Path, text: &str) -> Result<(), GridError> {
     })
 }
 
-fn start_node(programs: &Programs, folder: &Path) -> Result<(Part, String), GridError> {
+fn start_node(programs: &Programs, plan: &Plan) -> Result<(Part, String), GridError> {
+    let folder = &plan.folder;
     let (rpc_port, port) = free_ports(folder)?;
     let base = folder.join("node");
     let arguments = [
-        "--chain=dev",
         "--alice",
+        &format!("--chain={}", plan.chain),
         "--validator",
         &format!("--base-path={}", base.display()),
         &format!("--rpc-port={rpc_port}"),

@@ -5,16 +5,17 @@
 
 mod desk;
 mod grid;
+mod statuses;
 
 use crate::{
     core::OutputPlace,
-    daemon::{Command, Shared},
+    daemon::{Answered, Command, Question, Reply, Shared},
     receipts::{Outcome, Outcomes},
     store::JobLog,
     vault::{Item, Received},
     watcher::open_context,
 };
-use desk::Desk;
+use desk::Desks;
 use jsonrpsee::{
     Extensions, PendingSubscriptionSink, SubscriptionMessage,
     core::{RpcResult, SubscriptionResult, async_trait},
@@ -23,8 +24,8 @@ use jsonrpsee::{
 use quern_jobs_api::{
     About, ApiError, Asking, Blob, DelegatedKey, DeviceExplanation, DeviceState, GridState,
     JobExplanation, JobStatus, JobsApiServer, MANIFEST_BYTES_MAX, MESSAGE_BYTES_MAX, Matching,
-    Offer, OwnerToken, PIECE_BYTES_MAX, Phase, ShardOffer, TaskExplanation, TaskReceipts,
-    TaskResult,
+    Offer, OwnerToken, PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, ShardOffer, TaskExplanation,
+    TaskReceipts, TaskResult,
 };
 use quern_primitives::{
     DeviceId, JobId, ProgramHash, TaskIndex, ids::ReplicaIndex, job::Job, limits,
@@ -35,6 +36,7 @@ use quern_shards::{
     manifest,
 };
 use sha2::{Digest as _, Sha256};
+use statuses::Statuses;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
@@ -53,9 +55,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// A connection over which nothing came for so long, not even the answer to a ping, is closed: two
 /// pings and a margin.
 const SILENCE_MAX: Duration = Duration::from_secs(75);
-
-/// A watcher hears of changes no more often than this.
-const WATCH_PAUSE: Duration = Duration::from_millis(200);
 
 /// A running server.
 pub(crate) struct Running {
@@ -91,7 +90,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Re
     let api = Api {
         shared,
         outcomes: Arc::default(),
-        desk: Desk::default(),
+        desks: Desks::default(),
+        statuses: Statuses::default(),
     };
     let handle = server.start(api.into_rpc());
     Ok(Running { handle, address })
@@ -101,7 +101,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Re
 struct Api {
     shared: Arc<Shared>,
     outcomes: Arc<Outcomes>,
-    desk: Desk,
+    desks: Desks,
+    statuses: Statuses,
 }
 
 impl Api {
@@ -153,17 +154,30 @@ impl Api {
         .await
     }
 
-    async fn ask_status(&self, job: JobId) -> Result<JobStatus, ApiError> {
-        let (answer, status) = oneshot::channel();
-        drop(
-            self.shared
-                .commands
-                .send(Command::Status { job, answer })
-                .await,
-        );
-        match status.await.map_err(|_| ApiError::Starting)? {
+    /// How far a job is, as it was [`STATUS_AGE_MAX`] ago at the longest.
+    async fn ask_status(&self, job: JobId) -> Result<Arc<JobStatus>, ApiError> {
+        // The core knows no job that is not known here.
+        if self.shared.job(job).is_none() {
+            return Err(ApiError::NotCoordinator);
+        }
+        let shared = self.shared.clone();
+        let put = async move {
+            let (answer, answered) = oneshot::channel();
+            let question = Question::Status(job);
+            let command = Command::Ask { question, answer };
+            // An error says that the masternode stops; then nobody answers either.
+            drop(shared.commands.send(command).await);
+            match answered.await.ok()? {
+                Answered {
+                    reply: Reply::Status(status),
+                    took,
+                } => Some((status, took)),
+                _ => None,
+            }
+        };
+        match self.statuses.ask(job, put).await? {
             Some(status) => Ok(status),
-            None => self.closed_status(job).await,
+            None => self.closed_status(job).await.map(Arc::new),
         }
     }
 
@@ -450,11 +464,12 @@ impl JobsApiServer for Api {
     }
 
     async fn status(&self, job: JobId) -> RpcResult<JobStatus> {
-        Ok(self.ask_status(job).await?)
+        let _place = self.statuses.place()?;
+        let status = self.ask_status(job).await?;
+        Ok(Arc::unwrap_or_clone(status))
     }
 
     async fn watch(&self, pending: PendingSubscriptionSink, job: JobId) -> SubscriptionResult {
-        // Before the first look, so that no change is missed.
         let mut changes = self.shared.changes_of(job);
         let first = match self.ask_status(job).await {
             Ok(status) => status,
@@ -465,16 +480,19 @@ impl JobsApiServer for Api {
         };
         let sink = pending.accept().await?;
         let mut last = first;
-        sink.send(SubscriptionMessage::from_json(&last)?).await?;
+        sink.send(SubscriptionMessage::from_json(&*last)?).await?;
+        // A change that came before may not be in what was told again.
+        changes.mark_changed();
         while last.phase != Phase::Closed {
             tokio::select! {
                 changed = changes.changed() => changed?,
                 () = sink.closed() => return Ok(()),
             }
-            tokio::time::sleep(WATCH_PAUSE).await;
+            // By then nothing is told again that is from before the change.
+            tokio::time::sleep(STATUS_AGE_MAX).await;
             let status = self.ask_status(job).await?;
             if status != last {
-                sink.send(SubscriptionMessage::from_json(&status)?).await?;
+                sink.send(SubscriptionMessage::from_json(&*status)?).await?;
                 last = status;
             }
         }

@@ -37,7 +37,7 @@ use crate::{
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use lottery::{Lottery, Outcome};
-use quern_jobs_api::{JobStatus, Phase};
+use quern_jobs_api::Phase;
 use quern_ledger::{Chain, Endpoints};
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle};
 use quern_primitives::{
@@ -120,11 +120,6 @@ pub(crate) enum Command {
     Persisted(Ticket),
     /// A transaction did not get into a block.
     NotSettled(JobId),
-    /// How far a job is.
-    Status {
-        job: JobId,
-        answer: oneshot::Sender<Option<JobStatus>>,
-    },
     /// How many devices are here.
     Devices { answer: oneshot::Sender<u32> },
     /// The store cannot write.
@@ -385,11 +380,6 @@ impl Grid {
             }
             Command::Persisted(through) => self.step(Event::Persisted { through }),
             Command::NotSettled(job) => self.step(Event::NotSettled { job }),
-            // Whoever asked may have gone meanwhile.
-            Command::Status { job, answer } => {
-                self.core.asked_about(self.now(), Some(job));
-                drop(answer.send(self.core.status(job)));
-            }
             Command::Devices { answer } => {
                 let _ = answer.send(self.core.connected_count());
             }

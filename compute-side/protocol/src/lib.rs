@@ -35,8 +35,10 @@
 //! masternode sees for itself how fast the line is. Nothing is refused for want of one, or for a wrong
 //! one; it is only measured by right ones.
 //!
-//! A masternode may send a benchmark with its work. The device runs it when no task runs, and its
-//! answer comes with the next exchange; one that comes before the last has started replaces it.
+//! A masternode may send a benchmark with its work, to a device that said with its last exchange that
+//! it is not busy. The device runs it at once, and its answer comes with the next exchange. One that is
+//! not free for it when it comes, or not until it has ended, says so instead with
+//! [`Exchange::unavailable_for`].
 //!
 //! # Versions
 //!

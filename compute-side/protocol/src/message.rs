@@ -128,10 +128,16 @@ pub struct Exchange {
     pub handed_back: Vec<HandBack>,
     /// How many more replicas the device wants now.
     pub want: u8,
+    /// Whether a benchmark could not begin at once: the sandbox has something to do, whichever
+    /// masternode it is for, or is about to, or the machine is not offered.
+    pub is_busy: bool,
     /// How its machine is, if that was read since the masternode was last told.
     pub state: Option<State>,
     /// What came of a benchmark.
     pub benchmark: Option<BenchmarkAnswer>,
+    /// The number of a benchmark that the device was not free for when it came, or not until it had
+    /// ended.
+    pub unavailable_for: Option<u64>,
 }
 
 /// One finished replica.
@@ -272,7 +278,7 @@ pub struct Work {
     pub assignments: Vec<Assignment>,
     /// When to ask again if there is nothing else to say, in milliseconds.
     pub ask_again_ms: u32,
-    /// A benchmark to run as soon as no task runs.
+    /// A benchmark to run at once, or to decline.
     pub benchmark: Option<Benchmark>,
 }
 

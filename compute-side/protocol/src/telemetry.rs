@@ -77,8 +77,9 @@ pub struct State {
 
 /// A fixed computation whose time tells how fast the processor is.
 ///
-/// The device runs it as it runs tasks of the pinned class, in 16 MiB of memory. If anything but 8
-/// bytes comes of it there is no answer, and none from a device that cannot run that class.
+/// The device runs it at once, or declines it with [`crate::Exchange::unavailable_for`]. It runs as
+/// tasks of the pinned class do, in 16 MiB of memory. If anything but 8 bytes comes of it there is no
+/// answer, and none from a device that cannot run that class.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Benchmark {
     /// Which one; comes back with the answer.
@@ -296,6 +297,16 @@ mod tests {
         fn an_answer_reads_back_as_written(number: u64, output: [u8; 8]) {
             let request = Request::Exchange(Exchange {
                 benchmark: Some(BenchmarkAnswer { number, output }),
+                ..Exchange::default()
+            });
+            prop_assert_eq!(decode::<Request>(&encode(&request)).unwrap(), request);
+        }
+
+        #[test]
+        fn a_benchmark_that_is_declined_reads_back_as_written(number: u64, is_busy: bool) {
+            let request = Request::Exchange(Exchange {
+                unavailable_for: Some(number),
+                is_busy,
                 ..Exchange::default()
             });
             prop_assert_eq!(decode::<Request>(&encode(&request)).unwrap(), request);

@@ -1,5 +1,6 @@
 //! `quern job`: handing jobs in, following them, and collecting what came of them.
 
+mod batches;
 mod download;
 mod ending;
 mod follow;
@@ -47,6 +48,8 @@ pub(crate) enum JobCommand {
     Refund(JobName),
     /// Save the receipts of a job, for `quern verify`
     Receipts(result::ReceiptsArgs),
+    /// What of a job was settled, batch by batch, as the chain keeps it
+    Batches(batches::BatchesArgs),
     /// Go on with a job whose submission or upload was interrupted
     Resume(submit::ResumeArgs),
 }
@@ -87,6 +90,7 @@ pub(crate) async fn run(context: &Context, command: &JobCommand) -> anyhow::Resu
         JobCommand::Submit(args) => return submit::submit(context, args).await,
         JobCommand::Resume(args) => return submit::resume(context, args).await,
         JobCommand::Watch(args) => return follow::run(context, args).await,
+        JobCommand::Batches(args) => return batches::run(context, args).await,
         JobCommand::Quote(args) => quote::run(context, args).await?,
         JobCommand::Result(args) => result::run(context, args).await?,
         JobCommand::Show(name) => status::run(context, name).await?,

@@ -4,6 +4,7 @@
 //! people or as JSON; what a command shows while it works goes to standard error.
 
 mod context;
+mod council;
 mod dev;
 mod device;
 mod explain;
@@ -61,6 +62,9 @@ enum Command {
     /// An account's money
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// What the council decides: propose, vote, close
+    #[command(subcommand)]
+    Council(council::CouncilCommand),
     /// A masternode's devices and jobs, as its scheduler sees them
     #[command(subcommand)]
     Grid(grid::GridCommand),
@@ -136,6 +140,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Device(command) => device::run(context, command).await?,
         Command::Keys(command) => keys::run(context, command)?,
         Command::Wallet(command) => wallet::run(context, command).await?,
+        Command::Council(command) => council::run(context, command).await?,
         Command::Grid(command) => grid::run(context, command).await?,
         Command::Explain(command) => explain::run(context, command).await?,
         Command::Plan(args) => plan::run(context, args).await?,

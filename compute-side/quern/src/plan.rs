@@ -50,7 +50,7 @@ pub(crate) struct PlanArgs {
         conflicts_with = "live"
     )]
     devices: Vec<Devices>,
-    /// Devices as they are: those that the masternodes have ranked, with their fault rates
+    /// Devices as they are: those that the masternodes have ranked, by the faults of their last 20 tasks
     #[arg(long)]
     live: bool,
     /// Ask the masternode at this address [default: those that the chain names]
@@ -399,6 +399,29 @@ mod tests {
         let args = read("--tasks 100 --live --replication 2").unwrap();
         let text = crate::output::Output::people(&args.plan(sources()).unwrap());
         assert!(text.contains("ws://bad"), "{text}");
+    }
+
+    #[test]
+    fn live_devices_fail_with_the_share_of_their_last_tasks_that_was_faulty() {
+        let failure = |faulty: usize| {
+            let grid = crate::grid::live::tests::grid("ws://here", 15, &[(faulty, 100)]);
+            let source = Source {
+                fleet: grid.fleet().unwrap().unwrap(),
+                accounts: 15,
+                masternode: Some(grid.url),
+            };
+            let args = read("--tasks 1 --live --replication 3").unwrap();
+            let planned = args.plan(vec![source]).unwrap();
+            let text = crate::output::Output::people(&planned);
+            assert!(text.contains("one task in 40"), "{text}");
+            let json = serde_json::to_value(&planned).unwrap();
+            assert_eq!(json["live"]["masternode"], "ws://here");
+            json["failure"].as_f64().unwrap()
+        };
+        // Who fails every task has a fault rate of a third, and none of its tasks is done.
+        assert_eq!(failure(20), 1.0);
+        assert!((failure(10) - 0.125).abs() < 1e-12);
+        assert!((failure(0) - 0.025f64.powi(3)).abs() < 1e-12);
     }
 
     #[test]

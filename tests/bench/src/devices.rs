@@ -32,6 +32,9 @@ const ONE_GOES_OF: u32 = 200;
 /// Of so many devices one has a fault between two rankings.
 const ONE_FAILS_OF: u32 = 1_000;
 
+/// Of so many devices one is trusted.
+const ONE_IS_TRUSTED_OF: u32 = 20;
+
 /// The lottery's draw. The last task of each device ended up to two days before it.
 const DRAW: Draw = Draw {
     seed: [3; 32],
@@ -58,6 +61,7 @@ impl Machine {
         let profile = Profile {
             hardware: Hardware::Desktop,
             region: Region::Europe,
+            is_trusted: chance.random_ratio(1, ONE_IS_TRUSTED_OF),
             classes: vec![Class::Pinned],
             ..Profile::default()
         };
@@ -148,7 +152,7 @@ impl Devices {
     }
 
     /// Half a minute passes: every machine tells how it is, which is nearly as it was; some fail, some
-    /// go, and as many come.
+    /// go, and as many come. One owes its benchmark, so the next ranking looks who is slow.
     pub(crate) fn live(&mut self, now: Tick) -> Result<(), FleetFull> {
         let Self {
             fleet,
@@ -156,7 +160,7 @@ impl Devices {
             chance,
         } = self;
         let count = machines.len() as u32;
-        for machine in machines {
+        for machine in machines.iter_mut() {
             if chance.random_ratio(1, ONE_GOES_OF) {
                 fleet.forget(&machine.id);
                 *machine = Machine::come(fleet, now, count, chance)?;
@@ -167,6 +171,9 @@ impl Devices {
             if chance.random_ratio(1, ONE_FAILS_OF) {
                 fleet.note(machine.number, now, Ending::FAILED);
             }
+        }
+        if let Some(machine) = machines.first() {
+            fleet.owes_benchmark(machine.number);
         }
         Ok(())
     }

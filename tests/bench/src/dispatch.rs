@@ -36,7 +36,7 @@ struct Moment {
 /// What came of one job.
 struct Course {
     tasks: u32,
-    /// The last look at which nothing was assigned.
+    /// Before the program came, without which nothing is assigned.
     begun: Moment,
     /// The first look at which everything was decided.
     decided: Moment,
@@ -66,12 +66,10 @@ async fn compute(world: &World, tasks: u32) -> anyhow::Result<Course> {
         usage: Usage::of(&processes),
         machine: usage::machine().unwrap_or_default(),
     };
-    let (mut begun, mut decided, mut settled) = (None, None, None);
+    let (mut decided, mut settled) = (None, None);
     let mut settled_when_decided = 0;
-    let following = look(&coordinator, |asked, answered, status| {
-        if status.waiting == status.tasks {
-            begun = Some(moment(asked, 0));
-        }
+    // What is seen may be a fifth of a second old, for so long a masternode tells a status again.
+    let following = look(&coordinator, |answered, status| {
         if decided.is_none() && status.decided == status.tasks {
             decided = Some(moment(answered, status.decided));
             settled_when_decided = status.settled;
@@ -87,16 +85,17 @@ async fn compute(world: &World, tasks: u32) -> anyhow::Result<Course> {
         let start = Instant::now();
         let offer = coordinator.begin(&folder).await?;
         coordinator.upload_shards(&folder, |_| {}).await?;
+        let begun = moment(Instant::now(), 0);
         coordinator.upload_program(&folder, &offer).await?;
         let seconds = start.elapsed().as_secs_f64();
         say(&format!("uploaded in {seconds:.1} s"));
-        anyhow::Ok(())
+        anyhow::Ok(begun)
     };
-    tokio::try_join!(following, uploading)?;
+    let ((), begun) = tokio::try_join!(following, uploading)?;
     world.closed(folder.job()).await?;
     Ok(Course {
         tasks,
-        begun: begun.context("the job was never seen before its first task")?,
+        begun,
         decided: decided.context("the job was never seen decided")?,
         settled: settled.context("the job was never seen settled")?,
         settled_when_decided,

@@ -36,15 +36,18 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 16] = [
     ranking::RANK,
+    ranking::QUEUED,
     ranking::AFRESH,
     ranking::POOLS,
     ranking::SCHEDULE,
     known::KNOWN,
     known::CONNECTED,
-    makespan::NAME,
+    makespan::BOUND,
     makespan::SIMPLER,
+    makespan::NO_FAULTS,
+    makespan::MANY_FAULTS,
     dispatch::DISPATCH,
     dispatch::SETTLED,
     sandboxed::PINNED,
@@ -73,6 +76,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     let of_ranking = [
         ranking::RANK,
+        ranking::QUEUED,
         ranking::AFRESH,
         ranking::POOLS,
         ranking::SCHEDULE,
@@ -80,8 +84,15 @@ async fn main() -> anyhow::Result<ExitCode> {
     if of_ranking.iter().any(|name| arguments.wants(name)) {
         rows.extend(ranking::measure(arguments.quick)?);
     }
-    if arguments.wants(makespan::NAME) || arguments.wants(makespan::SIMPLER) {
-        rows.extend(makespan::measure(arguments.quick));
+    let of_makespan = [
+        makespan::BOUND,
+        makespan::SIMPLER,
+        makespan::NO_FAULTS,
+        makespan::MANY_FAULTS,
+    ];
+    if of_makespan.iter().any(|name| arguments.wants(name)) {
+        let wants = |name: &str| arguments.wants(name);
+        rows.extend(makespan::measure(arguments.quick, wants));
     }
     if arguments.wants(sandboxed::PINNED) || arguments.wants(sandboxed::PORTABLE) {
         let quick = arguments.quick;

@@ -2,18 +2,22 @@
 //! scores alone.
 //!
 //! A grid is ranked every half minute, or sooner, and what changes between two rankings is what changes
-//! in a grid: see [`crate::devices`]. The first ranking of a grid is a row of its own: the devices stand
-//! in the order of their coming then, which says nothing of how good they are.
+//! in a grid: see [`crate::devices`]. With each ranking the masternode notes which devices are trusted,
+//! and that is timed with it. The first ranking of a grid is a row of its own: the devices stand in the
+//! order of their coming then, which says nothing of how good they are. Where jobs are queued a ranking
+//! leaves them with what they have, and the first of them that is asked for something looks its devices
+//! up anew; the others have their turns later.
 
 use crate::{
     devices::Devices,
     report::{Bar, Row, title},
 };
-use quern_grid::{Dispatch, JobTerms, Tick, Tuning, needs::Needs, pools::Target};
+use quern_grid::{Dispatch, Fleet, JobTerms, Tick, Tuning, needs::Needs};
 use quern_primitives::{JobId, job::ByteLevel};
 use std::{hint::black_box, time::Instant};
 
 pub(crate) const RANK: &str = "rank_1m_devices_ms";
+pub(crate) const QUEUED: &str = "rank_1m_100_jobs_ms";
 pub(crate) const AFRESH: &str = "rank_1m_afresh_ms";
 pub(crate) const POOLS: &str = "pools_1m_devices_ms";
 pub(crate) const SCHEDULE: &str = "schedule_job_10k_tasks_ms";
@@ -24,6 +28,9 @@ const SORT: &str = "sort_1m_scores_ms: the standard library's unstable sort of t
 const DEVICES: u32 = 1_000_000;
 const QUICK_DEVICES: u32 = 50_000;
 const TASKS: u32 = 10_000;
+
+/// Jobs that are queued while devices are ranked again.
+const JOBS: u8 = 100;
 
 /// Each time is the shortest of so many, for what else the machine does only adds to it.
 const ROUNDS: u64 = 9;
@@ -45,28 +52,36 @@ pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Row>> {
     for _ in 0..ROUNDS {
         let mut fleet = devices.fleet.clone();
         sort.time(sorting(&devices));
-        afresh.time(|| fleet.rank(Tick(0)));
+        afresh.time(|| ranked(&mut fleet, Tick(0)));
     }
     devices.fleet.rank(Tick(0));
 
-    let (published, needs) = (Tuning::published(), Needs::default());
-    let [mut rank, mut pools, mut schedule] = [Fastest::default(); 3];
-    for round in 1..=ROUNDS {
-        let now = Tick(round * ROUND_MS);
+    let published = Tuning::published();
+    let mut queued = Dispatch::new(Tuning::default());
+    (0..JOBS).for_each(|job| add_job(&mut queued, &devices.fleet, JobId([job; 32])));
+    let [mut rank, mut with_jobs, mut pools, mut schedule] = [Fastest::default(); 4];
+    let mut now = Tick(0);
+    for _ in 0..ROUNDS {
+        now = now.plus_ms(ROUND_MS);
         devices.live(now)?;
         sort.time(sorting(&devices));
-        rank.time(|| devices.fleet.rank(now));
+        rank.time(|| ranked(&mut devices.fleet, now));
+        now = now.plus_ms(ROUND_MS);
+        devices.live(now)?;
+        with_jobs.time(|| ranked_with_jobs(&mut devices.fleet, &mut queued, now));
         pools.time(|| {
             let limits = published.pool_limits();
-            black_box(Target::of(devices.fleet.ranking(), &needs, &limits));
+            black_box(devices.fleet.target_for(&terms(), &limits));
         });
-        schedule.time(|| drop(black_box(scheduled(&devices, published))));
+        schedule.time(|| drop(black_box(scheduled(&devices.fleet, published))));
     }
     let of_sort = |name, time: Fastest, most| {
         Row::new(name, (time.0, "ms"), (SORT, sort.0)).with_bar(Bar::RatioAtMost(most))
     };
     Ok(vec![
         of_sort(RANK, rank, 3.0),
+        // The ranking, and one look at who may have a job.
+        of_sort(QUEUED, with_jobs, 4.0),
         of_sort(AFRESH, afresh, 3.0),
         of_sort(POOLS, pools, 1.0),
         of_sort(SCHEDULE, schedule, 2.0),
@@ -100,19 +115,46 @@ fn sorting(devices: &Devices) -> impl FnOnce() {
     }
 }
 
-/// Target subset, pools and queues of a job over devices that are ranked.
-fn scheduled(devices: &Devices, tuning: Tuning) -> Dispatch {
-    let terms = JobTerms {
+/// Ranks devices, and notes which of them are trusted.
+fn ranked(fleet: &mut Fleet, now: Tick) {
+    fleet.rank(now);
+    let trusted: Vec<u32> = fleet.ranking().trusted().collect();
+    black_box(trusted);
+}
+
+/// The same where jobs are queued, of which each is asked for something then.
+fn ranked_with_jobs(fleet: &mut Fleet, dispatch: &mut Dispatch, now: Tick) {
+    ranked(fleet, now);
+    dispatch.ranked(fleet.ranking().len());
+    let limits = dispatch.tuning().pool_limits();
+    let jobs: Vec<JobId> = dispatch.jobs().collect();
+    for job in jobs {
+        dispatch.catch_up(job, now, |terms| Some(fleet.target_for(terms, &limits)));
+    }
+}
+
+fn terms() -> JobTerms {
+    JobTerms {
         level: ByteLevel::Balanced,
         needs: Needs::default(),
         replicas: 1,
         work: 1_000_000_000,
         seed: [0; 32],
-    };
-    let (job, fleet) = (JobId([1; 32]), &devices.fleet);
-    let target = Target::of(fleet.ranking(), &terms.needs, &tuning.pool_limits());
+    }
+}
+
+/// Queues a job without a task, over devices that are ranked.
+fn add_job(dispatch: &mut Dispatch, fleet: &Fleet, job: JobId) {
+    let (terms, limits) = (terms(), dispatch.tuning().pool_limits());
+    let (target, accounts) = fleet.target_for(&terms, &limits);
+    dispatch.add_job(job, terms, target, accounts);
+}
+
+/// Target subset, pools and queues of a job over devices that are ranked.
+fn scheduled(fleet: &Fleet, tuning: Tuning) -> Dispatch {
+    let job = JobId([1; 32]);
     let mut dispatch = Dispatch::new(tuning);
-    dispatch.add_job(job, terms, target, fleet.accounts());
+    add_job(&mut dispatch, fleet, job);
     (0..TASKS).for_each(|task| dispatch.push(job, task, Tick(0)));
     dispatch
 }

@@ -136,16 +136,14 @@ pub(crate) fn nothing() -> anyhow::Result<Vec<u8>> {
     Ok(wat::parse_str(NOTHING)?)
 }
 
-/// Looks at a job's progress until `done` says that it has seen enough. It hears when each look
-/// began and ended.
+/// Looks at a job's progress until `done` says that it has seen enough. It hears when each look ended.
 pub(crate) async fn look(
     coordinator: &Coordinator,
-    mut done: impl FnMut(Instant, Instant, &JobStatus) -> bool,
+    mut done: impl FnMut(Instant, &JobStatus) -> bool,
 ) -> anyhow::Result<()> {
     loop {
-        let asked = Instant::now();
         match coordinator.status().await {
-            Ok(status) if done(asked, Instant::now(), &status) => return Ok(()),
+            Ok(status) if done(Instant::now(), &status) => return Ok(()),
             // It learns of the job from the block after the one that the owner has seen.
             Ok(_) | Err(ApiFailure::Refused(ApiError::NotCoordinator)) => {}
             Err(error) => return Err(error.into()),

@@ -97,6 +97,7 @@ async fn what_needs_no_grid_is_measured_without_one() {
     let folder = folder("scheduler");
     let names = [
         "rank_1m_devices_ms",
+        "rank_1m_100_jobs_ms",
         "rank_1m_afresh_ms",
         "pools_1m_devices_ms",
         "schedule_job_10k_tasks_ms",
@@ -104,6 +105,8 @@ async fn what_needs_no_grid_is_measured_without_one() {
         "bytes_per_connected_device",
         "makespan_1k_devices_s",
         "makespan_vs_best_simpler_s",
+        "makespan_no_faults_vs_best_s",
+        "makespan_20_faults_vs_best_s",
     ];
     let ran = bench(&folder, &names).output();
     tokio::time::timeout(PATIENCE, ran).await.unwrap().unwrap();

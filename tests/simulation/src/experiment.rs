@@ -4,6 +4,7 @@
 //! pictures follow from these lines alone, in a fixed order: they are the same bytes however many
 //! runs went on at a time, and after an interruption.
 
+mod behind;
 mod case;
 mod distribution;
 mod losses;

@@ -20,14 +20,22 @@
 //! After every step, from the jobs' logs, the disk and the chain alone ([`Violation`] says it in
 //! words): money is neither made nor lost, and accounts get what verdicts say; no task is decided or
 //! settled twice; no wrong answer is accepted without a majority for it; no account has two replicas
-//! of a task, or two shares of its pay, and nobody has one without the accepted answer; no device
+//! of a task, or two shares of its pay, and nobody has one without the accepted answer; no task is given
+//! before its input is on disk, or to a device that lets it have too little memory; no device
 //! holds more than it may, has a task of a job that asks for other devices or for a larger bond, or is
 //! given one that was never registered, has told that it is to be left alone, is in quarantine, or has to
 //! wait after faults; after a fault a device holds one task at a time; a task in doubt goes to a trusted
 //! device that could have it, and what has a lane to an account of it; nothing is given of a job or
 //! task that is over; the masternode remembers no more devices than it may; nothing is
-//! acknowledged, sent or erased before the disk has what it relies on. And at the end: every job is
-//! over, and every report that was acknowledged on a settled job is in a verdict.
+//! acknowledged, sent or erased before the disk has what it relies on. Whoever waits is told why: a device
+//! that asks in vain has a rule for each job of which something is open, which agrees with what the chain
+//! says of the device, and at many a step each open task of a job of which nobody computes anything has a
+//! reason. And at the end: every job is over, and every report that was acknowledged on a settled job is in
+//! a verdict.
+//!
+//! There is one masternode. Its core, disk and books are one each in the world, and a device has one
+//! connection at a time: a second masternode would want each of them twice. What a worker does with
+//! several at a time is for the tests of its own core.
 //!
 //! # Once more
 //!
@@ -39,23 +47,28 @@
 //! | `config` | what a run is made of |
 //! | `world` | what will happen, in order |
 //! | `office` | the masternode, with `disk` and `chain` |
+//! | `owners` | what owners hand in, and when |
 //! | `machine` | a device |
 //! | `network`, `weather` | what comes between them, and what goes wrong |
 //! | `work` | tasks and their right answers |
 //! | `asks` | what jobs ask of devices |
 //! | `audit`, `violation` | what must never happen |
+//! | `explained` | whether whoever waits is told why |
 //! | `cause` | why jobs ended |
-//! | `trace`, `words` | what happened |
+//! | `trace`, `words`, `changes` | what happened |
 
 mod asks;
 mod audit;
 mod cause;
 mod chain;
+mod changes;
 mod config;
 mod disk;
+mod explained;
 mod machine;
 mod network;
 mod office;
+mod owners;
 mod trace;
 mod violation;
 mod weather;
@@ -175,6 +188,10 @@ pub struct Counts {
     pub identities: u64,
     /// Hellos of devices that the chain does not know.
     pub strangers: u64,
+    /// Tasks of which a device said at once that their input does not open.
+    pub refused: u64,
+    /// Times that somebody waited, and was told why.
+    pub explained: u64,
 }
 
 impl fmt::Display for Counts {
@@ -196,15 +213,17 @@ impl fmt::Display for Counts {
             jumps,
             identities,
             strangers,
+            refused,
+            explained,
         } = self;
         write!(
             f,
-            "{given} replicas given, {withheld} not handed out, {reports} reports, {lies} lies, \
-             {wrong_answers} wrong answers with a majority, {crashes} deaths, {partitions} \
+            "{given} replicas given, {withheld} not handed out, {refused} refused, {reports} reports, \
+             {lies} lies, {wrong_answers} wrong answers with a majority, {crashes} deaths, {partitions} \
              partitions, {departures} departures, {unfit} times low or hot, {jumps} clocks that \
              jumped, {identities} identities changed and {strangers} hellos of unknown ones, {lost} \
              messages lost and {doubled} doubled, {transactions_lost} transactions lost, {winners} \
-             winners of the lottery"
+             winners of the lottery, {explained} waits explained"
         )
     }
 }

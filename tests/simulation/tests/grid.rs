@@ -248,6 +248,88 @@ fn machines_that_change_their_identity_every_minute_hold_up_no_honest_job_and_ea
 }
 
 #[test]
+fn devices_that_open_no_input_end_jobs_at_the_worst_for_a_cause_that_has_a_name() {
+    let faults = Faults {
+        refusing: 150,
+        ..Faults::NONE
+    };
+    let (mut refused, mut settled) = (0, 0);
+    for seed in 560..568 {
+        let config = Config {
+            devices: 30,
+            replicas: 3,
+            asking: 0,
+            ..small(seed, faults)
+        };
+        let outcome = hold(&config);
+        assert!(outcome.is_all_explained(), "{config}: {outcome}");
+        assert_eq!(outcome.counts.wrong_answers, 0, "{config}");
+        refused += outcome.counts.refused;
+        settled += u32::from(outcome.is_all_settled());
+    }
+    assert!(refused > 0 && settled > 0, "{refused} {settled}");
+}
+
+#[test]
+fn shards_that_come_late_and_in_any_order_are_computed_though_the_masternode_dies_meanwhile() {
+    let faults = Faults {
+        loss: 20,
+        duplicate: 20,
+        crash: 2_000,
+        ..Faults::NONE
+    };
+    let (mut late, mut died) = (0, 0);
+    for seed in 570..582 {
+        let config = Config {
+            devices: 24,
+            ..small(seed, faults)
+        };
+        let outcome = hold(&config);
+        assert!(outcome.is_all_settled(), "{config}: {outcome}");
+        let whole = trace(&config).unwrap();
+        let steps: Vec<&str> = whole
+            .lines()
+            .filter(|line| !line.starts_with(' '))
+            .collect();
+        let given = whole.lines().position(|line| line.contains(" take j"));
+        let after = whole.lines().skip(given.unwrap());
+        late += after.filter(|line| line.contains(" shards of j")).count();
+        // What is on disk when the masternode dies is there when it starts again.
+        let dies = |pair: &&[&str]| {
+            pair[0].ends_with(" are on disk") && pair[1].ends_with(" the masternode dies")
+        };
+        died += steps.windows(2).filter(dies).count();
+    }
+    assert!(late > 0 && died > 0, "{late} {died}");
+}
+
+#[test]
+fn tasks_that_need_much_memory_are_computed_where_there_is_enough() {
+    let large = (590..606).map(|seed| {
+        let config = Config {
+            devices: 40,
+            replicas: 1,
+            asking: 1_000,
+            ..small(seed, Faults::NONE)
+        };
+        let outcome = hold(&config);
+        assert!(outcome.is_all_settled(), "{config}: {outcome}");
+        let whole = trace(&config).unwrap();
+        whole.matches(" 1024 MiB a task").count()
+    });
+    assert!(large.sum::<usize>() > 0);
+}
+
+#[test]
+fn whoever_waits_is_told_why() {
+    let explained = |faults, seed| hold(&small(seed, faults)).counts.explained;
+    for (name, faults) in Faults::NAMED {
+        let times = (610..614).map(|seed| explained(faults, seed));
+        assert!(times.sum::<u64>() > 0, "{name}");
+    }
+}
+
+#[test]
 fn clocks_that_jump_are_borne() {
     let faults = Faults {
         jump: 1_000,

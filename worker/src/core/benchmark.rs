@@ -1,12 +1,18 @@
-//! Benchmarks: one at a time, when no task runs.
+//! Benchmarks: one at a time, at once or not at all.
 //!
-//! A task that becomes ready while a benchmark waits is not put into the sandbox's queue before it,
-//! or a busy device would never come to run one. Tasks that are in the queue already run first, and
-//! between two tasks there is at most one benchmark.
+//! A masternode takes the time of a benchmark from when it sends it. So with each exchange it is told
+//! whether the sandbox has anything to do, for whichever masternode, and one that comes all the same
+//! when there is something to do is declined. So is one that is stopped because the machine's owner
+//! wants it back, or the worker ends. What is declined is not held against the device, a few times a
+//! day.
 
-use super::{Core, event::Effect, task::Stage};
+use super::{
+    Core,
+    event::Effect,
+    task::{Stage, Task},
+};
 use quern_primitives::ids::DeviceId;
-use quern_protocol::{Benchmark, BenchmarkAnswer, ReplicaId};
+use quern_protocol::{Benchmark, BenchmarkAnswer};
 
 /// The benchmark that runs.
 #[derive(Clone, Copy, Debug)]
@@ -16,71 +22,48 @@ pub(super) struct Running {
     /// answer.
     connection: u64,
     number: u64,
+    /// It was stopped, and its masternode is told that it has no answer.
+    is_declined: bool,
 }
 
 impl Core {
-    /// Takes a benchmark, in place of one that has not started. A machine that is not offered takes
-    /// none: its masternode sends another when it is.
+    /// Whether a benchmark could not begin at once. A task whose program and shard are being fetched
+    /// may run any moment.
+    pub(super) fn is_busy(&self) -> bool {
+        let computes = |task: &Task| task.stage != Stage::Delivering;
+        self.takes_none() || self.benchmarking.is_some() || self.tasks.iter().any(computes)
+    }
+
+    /// Starts a benchmark, or declines it if that cannot be at once.
     pub(super) fn on_benchmark(&mut self, masternode: DeviceId, benchmark: Benchmark) {
-        if !self.takes_none()
-            && let Some(session) = self.sessions.get_mut(&masternode)
-        {
-            session.benchmark = Some(benchmark);
-        }
-    }
-
-    /// Starts a benchmark if one waits and nothing runs.
-    pub(super) fn start_benchmark(&mut self) {
-        let is_busy = self.tasks.iter().any(|task| task.stage == Stage::Queued);
-        if is_busy || self.benchmarking.is_some() {
+        let is_busy = self.is_busy();
+        let Some(session) = self.sessions.get_mut(&masternode) else {
+            return;
+        };
+        let Some(connection) = session.open_connection() else {
+            return;
+        };
+        if is_busy {
+            session.unavailable_for = Some(benchmark.number);
             return;
         }
-        let waiting = self.sessions.iter_mut().find_map(|(masternode, session)| {
-            let connection = session.open_connection()?;
-            let benchmark = session.benchmark.take()?;
-            Some((*masternode, connection, benchmark))
+        self.benchmarking = Some(Running {
+            masternode,
+            connection,
+            number: benchmark.number,
+            is_declined: false,
         });
-        if let Some((masternode, connection, benchmark)) = waiting {
-            self.benchmarking = Some(Running {
-                masternode,
-                connection,
-                number: benchmark.number,
-            });
-            let benchmark = Box::new(benchmark);
-            self.effects.push(Effect::Benchmark { benchmark });
-        }
-    }
-
-    /// Puts tasks that are ready into the sandbox's queue.
-    pub(super) fn run_prepared(&mut self) {
-        let has_waiting = self
-            .sessions
-            .values()
-            .any(|session| session.benchmark.is_some());
-        if has_waiting && self.benchmarking.is_none() {
-            return;
-        }
-        let prepared: Vec<ReplicaId> = self
-            .tasks
-            .iter()
-            .filter(|task| task.stage == Stage::Prepared)
-            .map(|task| task.id)
-            .collect();
-        for id in prepared {
-            // Behind those that are in the queue already, which may have been assigned later.
-            if let Some(place) = self.tasks.iter().position(|task| task.id == id) {
-                let mut task = self.tasks.remove(place);
-                task.stage = Stage::Queued;
-                self.tasks.push(task);
-                self.effects.push(Effect::Run { id });
-            }
-        }
+        let benchmark = Box::new(benchmark);
+        self.effects.push(Effect::Benchmark { benchmark });
     }
 
     pub(super) fn on_benchmarked(&mut self, output: Option<[u8; 8]>) {
         let (Some(running), Some(output)) = (self.benchmarking.take(), output) else {
             return;
         };
+        if running.is_declined {
+            return;
+        }
         if let Some(session) = self
             .sessions
             .get_mut(&running.masternode)
@@ -93,17 +76,22 @@ impl Core {
         }
     }
 
-    /// Drops the benchmarks that have not started.
-    pub(super) fn drop_benchmarks(&mut self) {
-        for session in self.sessions.values_mut() {
-            session.benchmark = None;
-        }
-    }
-
-    /// Stops the one that runs. It still ends with [`super::Event::Benchmarked`].
+    /// Stops the one that runs, and has its masternode told at once. It still ends with
+    /// [`super::Event::Benchmarked`].
     pub(super) fn stop_benchmark(&mut self) {
-        if self.benchmarking.is_some() {
-            self.effects.push(Effect::StopBenchmark);
+        let Some(running) = &mut self.benchmarking else {
+            return;
+        };
+        self.effects.push(Effect::StopBenchmark);
+        if std::mem::replace(&mut running.is_declined, true) {
+            return;
+        }
+        if let Some(session) = self
+            .sessions
+            .get_mut(&running.masternode)
+            .filter(|session| session.link.is(running.connection))
+        {
+            session.unavailable_for = Some(running.number);
         }
     }
 }

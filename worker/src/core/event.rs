@@ -143,7 +143,7 @@ pub enum Effect {
         /// The task's replica.
         id: ReplicaId,
     },
-    /// Run a benchmark, behind what is in the sandbox's queue, and tell that it has ended.
+    /// Run a benchmark at once, for nothing is in the sandbox's queue, and tell that it has ended.
     Benchmark {
         /// The benchmark.
         benchmark: Box<Benchmark>,

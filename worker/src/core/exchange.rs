@@ -20,7 +20,9 @@ impl Core {
         if !session.may_send() {
             return None;
         }
-        let at_once = !session.hand_backs.is_empty() || session.benchmark_answer.is_some();
+        let at_once = !session.hand_backs.is_empty()
+            || session.benchmark_answer.is_some()
+            || session.unavailable_for.is_some();
         let at_once = at_once.then(Tick::default);
         let batch_until = self.batch_until(masternode);
         let in_batch = |at: Tick| batch_until.map_or(at, |until| at.max(until));
@@ -90,7 +92,7 @@ impl Core {
     }
 
     fn send_exchange(&mut self, now: Tick, masternode: DeviceId) {
-        let want = self.want_from(&masternode);
+        let (want, is_busy) = (self.want_from(&masternode), self.is_busy());
         let number = self.number();
         let progress = task::progress(&self.tasks, &masternode).collect();
         let reports = task::take_reports(&mut self.outgoing, &masternode, now);
@@ -106,6 +108,7 @@ impl Core {
             reports,
             progress,
             want,
+            is_busy,
             state,
             ..Exchange::default()
         };

@@ -7,7 +7,7 @@
 //! The task that runs may end if nothing but the hour, the network or the data moved holds the
 //! machine back: it was begun while that was allowed, and its work would be lost. A person who is
 //! back, programs that need the processor, a hot machine or an empty battery cannot wait
-//! ([`Withheld::is_urgent`]): then it is given back, too, and a benchmark is stopped. What has run
+//! ([`Withheld::is_urgent`]): then it is given back, too, and a benchmark is declined. What has run
 //! is reported and delivered whatever holds the machine back; it is owed.
 
 use super::{
@@ -101,7 +101,6 @@ impl Core {
 
     fn withhold(&mut self, is_urgent: bool) {
         self.give_back_waiting();
-        self.drop_benchmarks();
         if is_urgent {
             self.give_back(HandBackReason::Stopping, |task| task.stage == Stage::Queued);
             self.stop_benchmark();

@@ -6,7 +6,7 @@ use crate::limits::{
     REFUSED_PAUSE_MS_MAX, REFUSED_PAUSE_MS_MIN,
 };
 use quern_protocol::{
-    Benchmark, BenchmarkAnswer, Exchange, HandBack, Progress, Refusal, Welcome, Work,
+    BenchmarkAnswer, Exchange, HandBack, Progress, Refusal, Welcome, Work,
     limits::{HEARTBEAT, TASKS_IN_HAND_MAX},
 };
 
@@ -15,10 +15,10 @@ pub(super) struct Session {
     pub(super) link: Link,
     /// Replicas to give back with the next exchange.
     pub(super) hand_backs: Vec<HandBack>,
-    /// A benchmark that has not started.
-    pub(super) benchmark: Option<Benchmark>,
-    /// What came of one, to go with the next exchange.
+    /// What came of a benchmark, to go with the next exchange.
     pub(super) benchmark_answer: Option<BenchmarkAnswer>,
+    /// The number of one that is declined, to go with the next exchange.
+    pub(super) unavailable_for: Option<u64>,
     /// When something was last said over the connection that stands.
     pub(super) said_at: Tick,
     /// When it may be asked for work.
@@ -54,7 +54,8 @@ struct Flight {
     number: u64,
     sent_at: Tick,
     want: u8,
-    carries_hand_backs: bool,
+    /// It gives replicas back, or declines a benchmark.
+    gives_back: bool,
 }
 
 impl Link {
@@ -79,8 +80,8 @@ impl Session {
         Self {
             link: Link::Waiting { until: now },
             hand_backs: Vec::new(),
-            benchmark: None,
             benchmark_answer: None,
+            unavailable_for: None,
             said_at: now,
             ask_at: now,
             in_flight: Vec::new(),
@@ -136,8 +137,8 @@ impl Session {
         };
         self.in_flight.clear();
         self.hand_backs.clear();
-        self.benchmark = None;
         self.benchmark_answer = None;
+        self.unavailable_for = None;
         self.told_progress.clear();
         self.told_reading = 0;
     }
@@ -184,10 +185,8 @@ impl Session {
     pub(super) fn has_said_all(&self) -> bool {
         !self.is_open()
             || (self.hand_backs.is_empty()
-                && !self
-                    .in_flight
-                    .iter()
-                    .any(|flight| flight.carries_hand_backs))
+                && self.unavailable_for.is_none()
+                && !self.in_flight.iter().any(|flight| flight.gives_back))
     }
 
     /// Completes the next exchange with what is to be given back and answered, and names the
@@ -203,11 +202,12 @@ impl Session {
         let given = self.hand_backs.len().min(TASKS_IN_HAND_MAX);
         exchange.handed_back = self.hand_backs.drain(..given).collect();
         exchange.benchmark = self.benchmark_answer.take();
+        exchange.unavailable_for = self.unavailable_for.take();
         self.in_flight.push(Flight {
             number,
             sent_at: now,
             want: exchange.want,
-            carries_hand_backs: !exchange.handed_back.is_empty(),
+            gives_back: !exchange.handed_back.is_empty() || exchange.unavailable_for.is_some(),
         });
         self.newest = number;
         self.said_at = now;

@@ -1,5 +1,5 @@
-//! Stopping: nothing more is asked for, what runs may end within a grace, the rest is given back,
-//! and acknowledgements are waited for.
+//! Stopping: nothing more is asked for, what runs may end within a grace, the rest is given back, a
+//! benchmark is declined, and acknowledgements are waited for.
 
 use super::{
     Core, Tick,
@@ -44,7 +44,6 @@ impl Core {
         self.effects
             .push(Effect::Tell(Notice::Stopping { finishes }));
         self.give_back_waiting();
-        self.drop_benchmarks();
         self.stop_benchmark();
     }
 

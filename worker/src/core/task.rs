@@ -21,7 +21,7 @@ impl Task {
     /// Whether it only waits, if this is the one that runs.
     pub(super) fn waits(&self, running: Option<ReplicaId>) -> bool {
         match self.stage {
-            Stage::Fetching | Stage::Prepared => true,
+            Stage::Fetching => true,
             Stage::Queued => Some(self.id) != running,
             Stage::Delivering => false,
         }
@@ -33,8 +33,6 @@ impl Task {
 pub(super) enum Stage {
     /// Its program and shard are being fetched.
     Fetching,
-    /// They are here, and it waits for a benchmark before it is queued.
-    Prepared,
     /// In the sandbox's queue; the first of them runs.
     Queued,
     /// Its result is being delivered.
@@ -123,7 +121,7 @@ pub(super) fn progress(tasks: &[Task], masternode: &DeviceId) -> impl Iterator<I
             stage: match task.stage {
                 Stage::Fetching => quern_protocol::Stage::Fetching,
                 Stage::Queued if running == Some(task.id) => quern_protocol::Stage::Running,
-                Stage::Prepared | Stage::Queued => quern_protocol::Stage::Ready,
+                Stage::Queued => quern_protocol::Stage::Ready,
                 Stage::Delivering => quern_protocol::Stage::Delivering,
             },
         })

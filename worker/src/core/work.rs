@@ -103,12 +103,15 @@ impl Core {
         }
     }
 
+    /// Puts a task that is ready into the sandbox's queue.
     pub(super) fn on_prepared(&mut self, id: ReplicaId) {
-        if let Some(task) = self
-            .task_mut(&id)
-            .filter(|task| task.stage == Stage::Fetching)
-        {
-            task.stage = Stage::Prepared;
+        let is_fetched = |task: &Task| task.id == id && task.stage == Stage::Fetching;
+        // Behind those that are in the queue already, which may have been assigned later.
+        if let Some(place) = self.tasks.iter().position(is_fetched) {
+            let mut task = self.tasks.remove(place);
+            task.stage = Stage::Queued;
+            self.tasks.push(task);
+            self.effects.push(Effect::Run { id });
         }
     }
 

@@ -93,15 +93,6 @@ impl Dispatch {
         self.rankings.turn_ms = u64::from(devices / DEVICES_PER_MS);
     }
 
-    /// Takes over a job's pools from the last ranking. `accounts` is how many accounts have a device in
-    /// its target subset.
-    pub fn retarget(&mut self, id: JobId, target: Target, accounts: u32) {
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.retarget(target, accounts);
-            job.found = self.rankings.last();
-        }
-    }
-
     /// Whether a job's pools are those of the last ranking.
     pub fn is_up_to_date(&self, id: JobId) -> bool {
         let job = self.jobs.get(&id);
@@ -128,15 +119,11 @@ impl Dispatch {
         }
     }
 
-    /// Gives the next replica to a device that asks, or says why it gets none. Pools are those that were
-    /// told last.
-    pub fn take(&mut self, asker: &Asker<'_>, now: Tick) -> Result<Given, Withheld> {
-        self.take_anew(asker, now, |_| None)
-    }
-
-    /// The same, where `find` gives a job's pools in the last ranking, and how many accounts have a
-    /// device in its target subset. It is called for jobs that are asked, once for each ranking: those
-    /// that have something for devices like this one, as far as no job before them gives it something.
+    /// Gives the next replica to a device that asks, or says why it gets none. `find` gives a job's pools
+    /// in the last ranking, and how many accounts have a device in its target subset; where it gives
+    /// none, the pools stay those that they were. It is called for jobs that are asked, once for each
+    /// ranking: those that have something for devices like this one, as far as no job before them gives
+    /// it something.
     pub fn take_anew(
         &mut self,
         asker: &Asker<'_>,

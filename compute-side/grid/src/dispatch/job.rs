@@ -1,10 +1,11 @@
 //! The open and running replicas of one job.
 
+mod accounts;
 mod asking;
 mod doubted;
 
 use super::{
-    Asker, Given, JobTerms, ReplicaState, Withheld,
+    Asker, Claimed, Given, Holder, JobTerms, ReplicaState, Withheld,
     anew::Found,
     lane::Lanes,
     pool::{Item, Place, PoolQueue},
@@ -13,6 +14,8 @@ use crate::{
     Tick, Tuning,
     pools::{PoolNumber, Target},
 };
+use asking::{Search, Spot};
+use doubted::Waiting;
 use quern_primitives::{
     ids::{JobId, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
@@ -25,13 +28,6 @@ const ACCEPTED_MIN: u64 = 3;
 /// In place of the number of a device that is gone for good: no device has it.
 const NOBODY: u32 = u32::MAX;
 
-/// Who holds or has finished a replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Holder {
-    account: u32,
-    device: u32,
-}
-
 /// One replica of a task that has no verdict.
 #[derive(Clone, Copy, Debug)]
 struct Replica {
@@ -39,7 +35,7 @@ struct Replica {
     pool: u32,
     /// Its place there.
     place: Place,
-    /// Nobody while it is open.
+    /// Who holds or has finished it; nobody while it is open.
     holder: Option<Holder>,
 }
 
@@ -53,11 +49,17 @@ struct TaskState {
     backups: u8,
     /// When it came in doubt, if it did: a device failed on it, or two answers differed.
     doubted: Option<Tick>,
+    /// Its turn among the tasks in doubt of which something is open, if it is one.
+    turn: Option<u64>,
     /// Whether nobody but trusted devices gets it while it is in doubt, even where there is none.
     is_reserved: bool,
 }
 
 impl TaskState {
+    fn is_open(&self) -> bool {
+        self.replicas.iter().any(|it| it.holder.is_none())
+    }
+
     fn is_touched_by(&self, account: u32) -> bool {
         let holds = |it: &Replica| it.holder.is_some_and(|holder| holder.account == account);
         self.replicas.iter().any(holds)
@@ -85,6 +87,8 @@ pub(super) struct Known {
     pub(super) target: Target,
     /// Trusted devices of the target subset.
     trusted: Vec<Holder>,
+    /// Tasks in doubt of which something is open.
+    waiting: Waiting,
 }
 
 /// One job's queues.
@@ -133,6 +137,7 @@ impl JobQueue {
                 lanes: Lanes::new(terms.seed, terms.replicas, accounts),
                 target,
                 trusted: Vec::new(),
+                waiting: Waiting::default(),
             },
             terms,
             running: BTreeMap::new(),
@@ -278,6 +283,7 @@ impl JobQueue {
             self.last_taken = self.last_taken.max(since);
         }
         self.open += 1;
+        self.known.note_doubt(task);
     }
 
     /// What a replica is expected to take: the mean of the accepted answers, or what the terms say while
@@ -303,29 +309,18 @@ impl JobQueue {
         self.running.len()
     }
 
-    /// Gives an open replica of a task in doubt, or else the first of the asker's pool or of the pools
-    /// below it.
+    /// Gives the open replica that the asker finds, and notes what it passed.
     pub(super) fn take(
         &mut self,
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
     ) -> Result<Given, Withheld> {
-        if let Some(why) = self.refusal(asker, now, tuning) {
-            return Err(why);
+        let Search { found, walks } = self.search(asker, now, tuning);
+        for (pool, walk) in &walks {
+            self.pools[*pool].note(asker.account, walk, found.is_err(), now);
         }
-        let mut found = self.doubted_for(asker, now, tuning);
-        let own = self.known.target.pool_of(asker.rank) as usize;
-        let view = self.known.view(asker, now, tuning);
-        for (number, pool) in self.pools.iter_mut().enumerate().skip(own) {
-            if found.is_some() {
-                break;
-            }
-            found = pool
-                .first(asker.account, now, |item| view.may_have(item))
-                .map(|(place, item)| (number, place, item));
-        }
-        let (pool, place, item) = found.ok_or_else(|| view.why_none(&self.pools[own..]))?;
+        let Spot { pool, place, item } = found?;
         self.pools[pool].close(place);
         self.open -= 1;
         Ok(self.start(item.task, item.replica, asker, now, tuning, false))
@@ -358,7 +353,7 @@ impl JobQueue {
         let expected_ms = self.takes_ms(asker.speed);
         let since = now.plus_ms(asker.backlog_ms);
         self.last_taken = now;
-        self.hold(task, replica, asker.account, asker.device);
+        self.hold(task, replica, asker.holder());
         self.run(task, replica, since, expected_ms, is_backup);
         Given {
             job: self.id,
@@ -370,11 +365,12 @@ impl JobQueue {
         }
     }
 
-    fn hold(&mut self, task: TaskIndex, replica: ReplicaIndex, account: u32, device: u32) {
+    fn hold(&mut self, task: TaskIndex, replica: ReplicaIndex, holder: Holder) {
         let state = self.known.tasks.get_mut(&task);
         if let Some(it) = state.and_then(|state| state.replica_mut(replica)) {
-            it.holder = Some(Holder { account, device });
+            it.holder = Some(holder);
         }
+        self.known.note_doubt(task);
     }
 
     fn run(
@@ -408,14 +404,13 @@ impl JobQueue {
         Some(running)
     }
 
-    /// Gives a certain open replica to a device, as it was before a restart. With `runs` it is still
-    /// computed; otherwise it was answered. False when it is not open.
+    /// Gives a certain open replica to a device, as it was before a restart. False when it is not open.
     pub(super) fn claim(
         &mut self,
         task: TaskIndex,
         replica: ReplicaIndex,
-        (account, device): (u32, u32),
-        runs: Option<Tick>,
+        holder: Holder,
+        claimed: Claimed,
     ) -> bool {
         let Some(state) = self.known.tasks.get_mut(&task) else {
             return false;
@@ -426,10 +421,13 @@ impl JobQueue {
         let (pool, place) = (it.pool as usize, it.place);
         self.pools[pool].close(place);
         self.open -= 1;
-        self.hold(task, replica, account, device);
-        if let Some(since) = runs {
-            let expected_ms = self.takes_ms(0);
-            self.run(task, replica, since, expected_ms, false);
+        self.hold(task, replica, holder);
+        match claimed {
+            Claimed::Running { since } => {
+                let expected_ms = self.takes_ms(0);
+                self.run(task, replica, since, expected_ms, false);
+            }
+            Claimed::Answered => {}
         }
         true
     }
@@ -493,14 +491,17 @@ impl JobQueue {
 
     /// Opens a replica that its holder has let go of.
     fn reopen(&mut self, task: TaskIndex, replica: ReplicaIndex, is_rescue: bool, now: Tick) {
-        let Some(state) = self.known.tasks.get(&task) else {
-            return;
-        };
         // The account may have the task's other replicas again too.
-        for it in &state.replicas {
+        self.look_again(task);
+        self.open(task, replica, now, is_rescue);
+    }
+
+    /// A task may be for an account again that has passed what is open of it.
+    fn look_again(&mut self, task: TaskIndex) {
+        let state = self.known.tasks.get(&task);
+        for it in state.into_iter().flat_map(|state| &state.replicas) {
             self.pools[it.pool as usize].look_again(it.place);
         }
-        self.open(task, replica, now, is_rescue);
     }
 
     /// Keeps a device from having a task.
@@ -526,10 +527,10 @@ impl JobQueue {
 
     /// Forgets a task: it has its verdict.
     pub(super) fn close(&mut self, task: TaskIndex) {
-        let Some(state) = self.known.tasks.get(&task) else {
+        let Some(state) = self.known.tasks.remove(&task) else {
             return;
         };
-        for (replica, it) in (0..).zip(state.replicas.clone()) {
+        for (replica, it) in (0..).zip(state.replicas) {
             if it.holder.is_none() {
                 self.pools[it.pool as usize].close(it.place);
                 self.open -= 1;
@@ -538,7 +539,9 @@ impl JobQueue {
             self.resting.remove(&(task, replica));
         }
         self.doubted.remove(&task);
-        self.known.tasks.remove(&task);
+        if let Some(turn) = state.turn {
+            self.known.waiting.remove(turn);
+        }
     }
 
     /// Open replicas of each pool, from the top.

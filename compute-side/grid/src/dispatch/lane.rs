@@ -1,15 +1,22 @@
 //! Lanes: which accounts may have which replica of a task.
 //!
-//! For each task, accounts are spread over as many lanes as it has replicas, by a seed that is drawn
-//! after the job is committed; a replica is for the accounts of its lane. So nobody can choose which
-//! tasks to get hold of, and accounts that act together cannot race to all replicas of one: those in
-//! one lane can have one of them.
+//! For each task, accounts are spread over lanes by a seed that is drawn after the job is committed, and
+//! replica k is for the accounts of lane k. There are more lanes than replicas where accounts allow it,
+//! and who is in one of the others gets nothing of the task. So nobody can choose which tasks to get
+//! hold of, and accounts that act together cannot race to all replicas of one.
+//!
+//! There is a lane for each eight accounts, their number rounded down to a power of two: so what an
+//! account may have with more lanes it may have with fewer, and accounts that come and go draw nothing
+//! anew. There are 32 at the most, and no fewer than a task has replicas. Where accounts are too few for
+//! that, or a task has one replica, there are none.
+//!
+//! Where a device found nothing at all in its lanes, as it happens near a job's end, it may a second
+//! later also have what as many lanes as replicas would leave it; and after some more seconds all of it.
 //!
 //! Whoever knows the seed can compute which lane an account is in: its draw is the first 8 bytes, little
 //! endian, of SHA-256 over `quern/lane/1`, the seed and the account; its lane for a task is [`mix`] of
 //! the draw and the task, modulo the number of lanes. Whether an assignment kept to it cannot be found
-//! out afterwards: where few accounts are there is one lane, and what nobody of its lane takes is for all
-//! after a while, and of neither there is a record.
+//! out afterwards: how many accounts were there, and what was passed over in vain, is in no record.
 
 #[cfg(test)]
 mod model;
@@ -25,22 +32,37 @@ use sha2::{Digest as _, Sha256};
 /// are fewer, all are in one.
 const ACCOUNTS_PER_LANE_MIN: u32 = 8;
 
-const _: () = assert!(ACCOUNTS_PER_LANE_MIN * REPLICAS_PER_TASK_MAX as u32 <= ACCOUNTS_COUNTED_MAX);
+/// Lanes at the most. As many open replicas are looked at, on average, until there is one for a device.
+const LANES_MAX: u32 = 32;
+
+/// How long after a replica was first passed over in vain it is for its own lane alone, in
+/// milliseconds. Where many devices are idle, one of its lane has been tried by then.
+pub(super) const NARROW_MS: u64 = 1_000;
+
+const _: () = assert!(ACCOUNTS_PER_LANE_MIN * LANES_MAX <= ACCOUNTS_COUNTED_MAX);
+const _: () = assert!(REPLICAS_PER_TASK_MAX as u32 <= LANES_MAX);
 
 /// The lanes of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lanes {
     seed: [u8; 32],
-    count: u8,
+    count: u32,
+    /// How many there are at the least, if there are any: as many as replicas.
+    fewest: u32,
 }
 
 impl Lanes {
     pub(super) fn new(seed: [u8; 32], replicas: ReplicaIndex, accounts: u32) -> Self {
-        let count = replicas.max(1);
-        let enough = accounts >= ACCOUNTS_PER_LANE_MIN.saturating_mul(count.into());
+        let fewest = u32::from(replicas.max(1));
+        let most = LANES_MAX.min(accounts / ACCOUNTS_PER_LANE_MIN);
+        let count = match fewest > 1 && most >= fewest {
+            true => fewest.max(1 << most.ilog2()),
+            false => 1,
+        };
         Self {
             seed,
-            count: if enough { count } else { 1 },
+            count,
+            fewest,
         }
     }
 
@@ -59,10 +81,21 @@ impl Lanes {
         u64::from_le_bytes(first)
     }
 
-    /// Whether an account with this draw may have a replica.
-    pub(super) fn admit(&self, draw: u64, task: TaskIndex, replica: ReplicaIndex) -> bool {
-        let lanes = u64::from(self.count);
-        lanes == 1 || mix(draw, task) % lanes == u64::from(replica) % lanes
+    /// Whether an account with this draw may have a replica. With `is_wide` it may also have what as many
+    /// lanes as replicas would leave it.
+    pub(super) fn admit(
+        &self,
+        draw: u64,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        is_wide: bool,
+    ) -> bool {
+        let mixed = mix(draw, task);
+        let is_in = |lanes: u32| {
+            let lanes = u64::from(lanes);
+            mixed % lanes == u64::from(replica) % lanes
+        };
+        is_in(self.count) || (is_wide && is_in(self.fewest))
     }
 }
 
@@ -84,30 +117,85 @@ mod tests {
         AccountId::new(bytes)
     }
 
-    #[test]
-    fn an_account_is_in_one_lane_of_each_task_and_in_all_of_them_over_many() {
-        let lanes = Lanes::new([9; 32], 3, 1_000);
-        let mut seen = [0; 3];
-        for task in 0..3_000 {
-            let draw = lanes.draw(&account(task as u16));
-            let open: Vec<u8> = (0..3)
-                .filter(|replica| lanes.admit(draw, task, *replica))
-                .collect();
-            assert_eq!(open.len(), 1);
-            seen[usize::from(open[0])] += 1;
-        }
-        // A thousand each are expected, with a standard deviation of 26.
-        assert!(
-            seen.iter().all(|count| (880..1_120).contains(count)),
-            "{seen:?}"
-        );
+    /// The replicas of the first three that an account may have.
+    fn open(lanes: &Lanes, account: &AccountId, task: TaskIndex, is_wide: bool) -> Vec<u8> {
+        let draw = lanes.draw(account);
+        let admits = |replica: &u8| lanes.admit(draw, task, *replica, is_wide);
+        (0..3).filter(admits).collect()
     }
 
     #[test]
-    fn where_there_are_few_accounts_every_replica_is_for_all_of_them() {
-        let lanes = Lanes::new([9; 32], 3, 23);
-        let draw = lanes.draw(&account(1));
-        assert!((0..100).all(|task| lanes.admit(draw, task, 2)));
+    fn an_account_is_in_one_lane_of_each_task_and_in_all_of_them_over_many() {
+        // Accounts, and the lanes that they make.
+        for (accounts, count) in [(24, 3), (31, 3), (32, 4), (127, 8), (255, 16), (9_999, 32)] {
+            let lanes = Lanes::new([9; 32], 3, accounts);
+            let mut seen = [0.0; 3];
+            for task in 0..30_000 {
+                let open = open(&lanes, &account(task as u16), task, false);
+                assert!(open.len() <= 1);
+                open.iter().for_each(|it| seen[usize::from(*it)] += 1.0);
+            }
+            // Each task is one trial: five standard deviations from the mean.
+            let chance = 1.0 / f64::from(count);
+            let (mean, deviation) = (3e4 * chance, (3e4 * chance * (1.0 - chance)).sqrt());
+            let is_even = |count: &f64| (count - mean).abs() < 5.0 * deviation;
+            assert!(seen.iter().all(is_even), "{accounts}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_waited_in_vain_may_have_one_replica_of_each_task_at_the_least() {
+        let lanes = Lanes::new([9; 32], 3, 1_000);
+        for task in 0..1_000 {
+            let account = account(task as u16);
+            let (narrow, wide) = (
+                open(&lanes, &account, task, false),
+                open(&lanes, &account, task, true),
+            );
+            assert!((1..=2).contains(&wide.len()));
+            assert!(narrow.iter().all(|replica| wide.contains(replica)));
+        }
+    }
+
+    #[test]
+    fn what_an_account_may_have_with_more_lanes_it_may_have_with_fewer() {
+        for (fewer, more) in [(32, 64), (64, 128), (128, 256), (32, 10_000)] {
+            let [fewer, more] = [fewer, more].map(|accounts| Lanes::new([9; 32], 3, accounts));
+            for task in 0..1_000 {
+                let account = account(task as u16);
+                let fewer = open(&fewer, &account, task, false);
+                let more = open(&more, &account, task, false);
+                assert!(more.iter().all(|replica| fewer.contains(replica)));
+            }
+        }
+    }
+
+    #[test]
+    fn where_there_are_few_accounts_or_one_replica_every_replica_is_for_all() {
+        for lanes in [
+            Lanes::new([9; 32], 3, 23),
+            Lanes::new([9; 32], 1, 1_000),
+            Lanes::new([9; 32], 0, 1_000),
+        ] {
+            let draw = lanes.draw(&account(1));
+            assert!((0..100).all(|task| lanes.admit(draw, task, 2, false)));
+        }
+    }
+
+    /// The auditors' guide computes the same by other means: this seed is its too.
+    #[test]
+    fn an_account_is_in_the_lanes_that_the_auditors_guide_says() {
+        let seed = [
+            0xf1, 0x5b, 0xbf, 0x23, 0x26, 0x33, 0x76, 0x9d, 0xcc, 0x22, 0xb0, 0x6b, 0x95, 0x0c,
+            0x80, 0xed, 0xb3, 0x23, 0x75, 0xc6, 0xc9, 0x06, 0x7e, 0x3e, 0x50, 0xd9, 0xcb, 0x93,
+            0x95, 0x4d, 0x52, 0xfe,
+        ];
+        let lanes = Lanes::new(seed, 15, 1_000);
+        let draw = lanes.draw(&account(2));
+        for (task, lane) in (0..).zip([30, 29, 28, 24, 17, 3, 29, 21]) {
+            let admitted = (0..32).filter(|it| lanes.admit(draw, task, *it, false));
+            assert_eq!(admitted.collect::<Vec<u8>>(), [lane], "{task}");
+        }
     }
 
     #[test]
@@ -115,7 +203,9 @@ mod tests {
         let pattern = |seed| -> Vec<bool> {
             let lanes = Lanes::new([seed; 32], 3, 100);
             let draw = lanes.draw(&account(1));
-            (0..64).map(|task| lanes.admit(draw, task, 0)).collect()
+            (0..64)
+                .map(|task| lanes.admit(draw, task, 0, false))
+                .collect()
         };
         assert_ne!(pattern(1), pattern(2));
     }

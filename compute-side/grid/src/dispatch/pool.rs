@@ -3,14 +3,19 @@
 use super::Withheld;
 use crate::Tick;
 use quern_primitives::ids::{ReplicaIndex, TaskIndex};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A place in a queue. A replica that opens again keeps the place it had.
 pub(super) type Place = u64;
 
-/// Items passed in one pull whose time may yet come for the asker. So many are open only for a while:
-/// what they wait for is over after some seconds.
-const LOOK_MAX: usize = 4_096;
+/// Items passed in one pull whose time may yet come for the asker. One in as many as there are lanes is
+/// for a device, so this many are passed by who had what there is for it, and by hardly anybody else.
+const LOOK_MAX: usize = 1_024;
+
+/// Items of other lanes that wait for all from then on that a device passed them in vain: the first ones
+/// that it passed, and so the same ones for however many devices ask however often. What stands behind
+/// them stays with its lanes.
+const PASSED_MAX: usize = 128;
 
 /// An open replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +26,8 @@ pub(super) struct Item {
     pub(super) since: Tick,
     /// Whether it was given back for a fault, and a fast or trusted device shall have it.
     pub(super) is_rescue: bool,
-    /// When it was first passed by somebody who may have it only after a while.
+    /// When it was first passed by somebody who may have it only after a while; for its lane alone, when
+    /// it was first passed in vain.
     pub(super) passed: Option<Tick>,
 }
 
@@ -42,12 +48,18 @@ fn lasts(why: &Withheld) -> bool {
     )
 }
 
-/// Whether patience with an item begins when it is first passed for this.
-fn begins_patience(why: &Withheld) -> bool {
-    matches!(
-        why,
-        Withheld::OtherLane | Withheld::KeptForTheFast | Withheld::KeptForTheTrusted
-    )
+/// A walk through a queue, from the first item that an account does not always pass. Nothing is changed
+/// by it until it is noted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Walk {
+    /// The first item that the account's device may have.
+    pub(super) found: Option<(Place, Item)>,
+    /// The account always passes what stands before.
+    cursor: Place,
+    /// Items that are kept for others: patience with them begins now.
+    kept: Vec<Place>,
+    /// Items of other lanes: patience with them begins now if the device finds nothing at all.
+    other_lanes: Vec<Place>,
 }
 
 /// Open replicas, first come first served.
@@ -96,30 +108,45 @@ impl PoolQueue {
             .for_each(|cursor| *cursor = place.min(*cursor));
     }
 
+    /// These accounts are gone, and others may have their numbers.
+    pub(super) fn forget_accounts(&mut self, accounts: &BTreeSet<u32>) {
+        self.cursors
+            .retain(|account, _| !accounts.contains(account));
+    }
+
     /// Any item may be for any account again.
     pub(super) fn look_at_all_again(&mut self) {
         self.cursors.clear();
     }
 
-    /// The first item that an account's device may have, for a pull: it is noted which are passed.
-    pub(super) fn first(
-        &mut self,
+    /// Looks for the first item that an account's device may have.
+    pub(super) fn walk(
+        &self,
         account: u32,
-        now: Tick,
         may_have: impl Fn(&Item) -> Result<(), Withheld>,
-    ) -> Option<(Place, Item)> {
-        let start = self.cursors.get(&account).copied().unwrap_or_default();
-        let (mut cursor, mut passed_now, mut found) = (start, 0, None);
-        for (place, item) in self.items.range_mut(start..) {
+    ) -> Walk {
+        let cursor = self.cursors.get(&account).copied().unwrap_or_default();
+        let mut walk = Walk {
+            cursor,
+            ..Walk::default()
+        };
+        let (mut passed_now, mut of_other_lanes) = (0, 0);
+        for (place, item) in self.items.range(cursor..) {
             let Err(why) = may_have(item) else {
-                found = Some((*place, *item));
+                walk.found = Some((*place, *item));
                 break;
             };
-            if begins_patience(&why) {
-                item.passed.get_or_insert(now);
+            of_other_lanes += usize::from(why == Withheld::OtherLane);
+            match why {
+                _ if item.passed.is_some() => {}
+                Withheld::KeptForTheFast | Withheld::KeptForTheTrusted => walk.kept.push(*place),
+                Withheld::OtherLane if of_other_lanes <= PASSED_MAX => {
+                    walk.other_lanes.push(*place);
+                }
+                _ => {}
             }
             match lasts(&why) {
-                true if passed_now == 0 => cursor = place + 1,
+                true if passed_now == 0 => walk.cursor = place + 1,
                 true => {}
                 false => passed_now += 1,
             }
@@ -127,29 +154,25 @@ impl PoolQueue {
                 break;
             }
         }
-        if cursor > start {
-            self.cursors.insert(account, cursor);
+        walk
+    }
+
+    /// Notes what an account's device passed, which found nothing at all if it came in vain.
+    pub(super) fn note(&mut self, account: u32, walk: &Walk, is_in_vain: bool, now: Tick) {
+        if walk.cursor > 0 {
+            self.cursors.insert(account, walk.cursor);
         }
-        found
+        let other_lanes = walk.other_lanes.iter().filter(|_| is_in_vain);
+        for place in walk.kept.iter().chain(other_lanes) {
+            if let Some(item) = self.items.get_mut(place) {
+                item.passed.get_or_insert(now);
+            }
+        }
     }
 
     /// The first item.
     pub(super) fn front(&self) -> Option<&Item> {
         self.items.values().next()
-    }
-
-    /// The first item that an account's device may have; the same walk as for a pull, with nothing
-    /// changed.
-    pub(super) fn find(
-        &self,
-        account: u32,
-        may_have: impl Fn(&Item) -> Result<(), Withheld>,
-    ) -> Option<&Item> {
-        let start = self.cursors.get(&account).copied().unwrap_or_default();
-        self.items
-            .range(start..)
-            .take(LOOK_MAX)
-            .find_map(|(_, item)| may_have(item).is_ok().then_some(item))
     }
 
     /// Takes everything out, in order.

@@ -64,9 +64,7 @@ impl Device {
         now: Tick,
     ) -> Result<(TaskIndex, ReplicaIndex), Withheld> {
         let id = account(self.account);
-        dispatch
-            .take(&self.asker(&id), now)
-            .map(|given| (given.task, given.replica))
+        take(dispatch, &self.asker(&id), now).map(|given| (given.task, given.replica))
     }
 
     /// Why it does not get an open replica of a task next.
@@ -86,6 +84,17 @@ impl Device {
             backlog_ms: self.backlog_ms,
         }
     }
+}
+
+/// A device asks, and pools are those that were told last.
+fn take(dispatch: &mut Dispatch, asker: &Asker<'_>, now: Tick) -> Result<Given, Withheld> {
+    dispatch.take_anew(asker, now, |_| None)
+}
+
+/// Devices are ranked, and a job has these pools from then on.
+fn retarget(dispatch: &mut Dispatch, job: JobId, target: Target, accounts: u32) {
+    dispatch.ranked(0);
+    dispatch.catch_up(job, NOW, |_| Some((target.clone(), accounts)));
 }
 
 fn terms(replicas: ReplicaIndex) -> JobTerms {
@@ -256,7 +265,7 @@ fn jobs_of_a_higher_level_are_served_first_and_equal_ones_by_arrival() {
             speed: 1,
             backlog_ms: 0,
         };
-        dispatch.take(&asker, NOW).map(|given| given.job)
+        take(&mut dispatch, &asker, NOW).map(|given| given.job)
     };
     assert_eq!([next(), next(), next()], [Ok(urgent), Ok(JOB), Ok(second)]);
     assert!(next().is_err());
@@ -311,7 +320,7 @@ fn what_lay_in_a_pool_that_is_no_more_is_dealt_again() {
     };
     let mut dispatch = dispatch(tuning, 6, 1, &[3, 2, 1]);
     assert_eq!(device(7).take(&mut dispatch, NOW), Ok((2, 0)));
-    dispatch.retarget(JOB, target(&[2, 1], &one_each), 2);
+    retarget(&mut dispatch, JOB, target(&[2, 1], &one_each), 2);
     assert_eq!(dispatch.counts(JOB).open, [3, 2]);
     dispatch.release((JOB, 2, 0), false, NOW);
     assert_eq!(dispatch.counts(JOB).open.iter().sum::<usize>(), 6);
@@ -408,7 +417,7 @@ fn what_a_task_takes_is_what_accepted_answers_say_and_not_what_a_device_answered
     let mut dispatch = dispatch(plain(), 4, 1, &[1_000]);
     let expected_ms = |dispatch: &Dispatch| {
         let id = account(9);
-        let given = dispatch.clone().take(&device(9).asker(&id), NOW);
+        let given = take(&mut dispatch.clone(), &device(9).asker(&id), NOW);
         given.unwrap().expected_ms
     };
     for task in 0..3 {
@@ -426,10 +435,15 @@ fn what_a_task_takes_is_what_accepted_answers_say_and_not_what_a_device_answered
 #[test]
 fn what_was_held_before_a_restart_is_claimed() {
     let mut dispatch = dispatch(plain(), 2, 2, &[1]);
-    assert!(dispatch.claim((JOB, 0, 1), (5, 5), Some(NOW)));
-    assert!(dispatch.claim((JOB, 1, 0), (5, 5), None));
-    assert!(!dispatch.claim((JOB, 1, 0), (6, 6), None));
-    assert!(!dispatch.claim((JOB, 7, 0), (6, 6), None));
+    let [first, second] = [5, 6].map(|number| Holder {
+        account: number,
+        device: number,
+    });
+    let running = Claimed::Running { since: NOW };
+    assert!(dispatch.claim((JOB, 0, 1), first, running));
+    assert!(dispatch.claim((JOB, 1, 0), first, Claimed::Answered));
+    assert!(!dispatch.claim((JOB, 1, 0), second, Claimed::Answered));
+    assert!(!dispatch.claim((JOB, 7, 0), second, Claimed::Answered));
     assert_eq!(
         device(5).take(&mut dispatch, NOW),
         Err(Withheld::TouchedByAccount)
@@ -438,50 +452,6 @@ fn what_was_held_before_a_restart_is_claimed() {
     let states = dispatch.replicas(JOB, 1);
     assert!(matches!(states[0], ReplicaState::Answered { device: 5 }));
     assert!(matches!(states[1], ReplicaState::Open { .. }));
-}
-
-#[test]
-fn a_replica_of_another_lane_opens_after_some_seconds() {
-    let speeds = [1_000; 100];
-    let mut dispatch = dispatch(plain(), 1, 3, &speeds);
-    let first = device(1).take(&mut dispatch, NOW);
-    let lane_of_first = first.unwrap().1;
-    dispatch.release((JOB, 0, lane_of_first), false, NOW);
-    // Accounts of other lanes get other replicas.
-    let mut lanes = std::collections::BTreeSet::new();
-    for n in 0..100 {
-        let mut fresh = dispatch.clone();
-        lanes.insert(device(n).take(&mut fresh, NOW).unwrap().1);
-    }
-    assert_eq!(lanes.len(), 3);
-    // Two of one lane: the second waits.
-    let same: Vec<u32> = (0..100)
-        .filter(|n| device(*n).take(&mut dispatch.clone(), NOW).unwrap().1 == 0)
-        .collect();
-    assert_eq!(device(same[0]).take(&mut dispatch, NOW), Ok((0, 0)));
-    assert_eq!(
-        device(same[1]).take(&mut dispatch, NOW),
-        Err(Withheld::OtherLane)
-    );
-    let later = NOW.plus_ms(plain().lane_ms);
-    assert_eq!(device(same[1]).take(&mut dispatch, later), Ok((0, 1)));
-}
-
-#[test]
-fn a_task_that_waited_long_for_its_turn_is_still_for_its_lane() {
-    let mut dispatch = dispatch(plain(), 1, 3, &[1_000; 100]);
-    let long_after = NOW.plus_ms(3_600_000);
-    let same: Vec<u32> = (0..100)
-        .filter(|n| {
-            let mut fresh = dispatch.clone();
-            device(*n).take(&mut fresh, long_after).unwrap().1 == 0
-        })
-        .collect();
-    assert_eq!(device(same[0]).take(&mut dispatch, long_after), Ok((0, 0)));
-    assert_eq!(
-        device(same[1]).take(&mut dispatch, long_after),
-        Err(Withheld::OtherLane)
-    );
 }
 
 #[test]

@@ -84,6 +84,21 @@ fn a_device_that_waits_after_faults_is_ranked_again_when_its_time_is_over() {
 }
 
 #[test]
+fn faults_in_a_row_that_the_chain_never_counted_keep_nobody_out_once_that_is_told() {
+    let mut fleet = fleet(2);
+    let number = fleet.number(&device(2)).unwrap();
+    (0..3).for_each(|_| fleet.note(number, Tick(0), Ending::FAILED));
+    fleet.rank(Tick(0));
+    assert_eq!(order(&fleet), [1]);
+    let told = fleet.faults(number).unwrap();
+    let told = told.corrected(Tick(0), &History::default());
+    fleet.restore_faults(number, Tick(0), told);
+    fleet.rank(Tick(0));
+    assert_eq!(order(&fleet), [2, 1]);
+    assert_eq!(fleet.in_hand_max(number, Tick(0)), 2);
+}
+
+#[test]
 fn a_device_that_had_three_faults_in_a_row_elsewhere_waits_from_its_coming_on() {
     let mut fleet = fleet(2);
     let number = fleet.number(&device(2)).unwrap();
@@ -261,6 +276,10 @@ proptest! {
                         fleet.forget(&gone);
                         away.remove(0);
                     }
+                    // No queue knows any of them.
+                    if let Some(accounts) = fleet.accounts_in_the_way() {
+                        fleet.forget_accounts(&accounts);
+                    }
                     let admitted = fleet.admit(device(n), &account(n), &profile());
                     prop_assert_eq!(admitted.is_err(), is_full && gone.is_none());
                     if admitted.is_ok() {
@@ -313,6 +332,22 @@ fn a_device_that_owes_a_benchmark_is_slow_until_it_has_answered_one() {
     fleet.forget(&device(20));
     let other = fleet.admit(device(98), &account(98), &profile()).unwrap();
     assert_eq!((other, fleet.speed(other)), (fast, 0));
+}
+
+#[test]
+fn a_device_that_is_excused_from_a_benchmark_is_as_fast_as_it_was() {
+    let mut fleet = fleet(20);
+    let fast = fleet.number(&device(20)).unwrap();
+    fleet.owes_benchmark(fast);
+    assert!(fleet.owes(fast));
+    fleet.excuse(fast, Some(20_000_000));
+    assert!(!fleet.owes(fast));
+    assert_eq!(fleet.speed(fast), 20_000_000);
+    assert_eq!(fleet.processor(&device(20)).points(), 250.0);
+    fleet.owes_benchmark(fast);
+    fleet.excuse(fast, None);
+    assert_eq!(fleet.speed(fast), 0, "as one that was never measured");
+    assert_eq!(fleet.processor(&device(20)).points(), 250.0);
 }
 
 #[test]
@@ -373,6 +408,35 @@ fn an_account_keeps_its_number_while_it_has_no_device() {
 }
 
 #[test]
+fn accounts_are_twice_as_many_as_devices_at_most_and_numbers_of_forgotten_ones_are_used_again() {
+    let mut fleet = room_for(2, 0);
+    let come = |fleet: &mut Fleet, n: u8| {
+        let number = fleet.admit(device(n), &account(n), &profile()).ok()?;
+        Some(fleet.account(number).unwrap().0)
+    };
+    for n in 0..4 {
+        assert_eq!(fleet.accounts_in_the_way(), None);
+        assert_eq!(come(&mut fleet, n), Some(n.into()));
+        if n < 3 {
+            fleet.forget(&device(n));
+        }
+    }
+    assert_eq!(fleet.accounts_in_the_way(), Some([0, 1, 2].into()));
+    assert_eq!(come(&mut fleet, 9), None);
+    // One that has a number comes all the same, and one that has a device is not forgotten.
+    assert_eq!(come(&mut fleet, 2), Some(2));
+    fleet.forget(&device(2));
+    fleet.forget_accounts(&[1, 3, 77].into());
+    fleet.forget_accounts(&[1].into());
+    assert_eq!(fleet.accounts_in_the_way(), None);
+    assert_eq!(come(&mut fleet, 9), Some(1));
+    assert_eq!(fleet.accounts_in_the_way(), Some([0, 2].into()));
+    fleet.forget(&device(3));
+    assert_eq!(come(&mut fleet, 3), Some(3));
+    assert_eq!(fleet.accounts(), 2);
+}
+
+#[test]
 fn a_device_that_changes_hands_is_its_new_account_s() {
     let mut fleet = fleet(2);
     let number = fleet.number(&device(1)).unwrap();
@@ -416,18 +480,26 @@ fn all_devices_are_listed_from_any_position_on_the_ranked_ones_first() {
 }
 
 #[test]
-fn the_fault_rates_are_those_of_ranked_devices_that_a_job_would_have() {
+fn faulty_tasks_are_told_of_ranked_devices_that_a_job_would_have_whatever_the_kinds_of_fault() {
     let mut fleet = fleet(3);
     let worker = fleet.number(&device(1)).unwrap();
-    fleet.note(worker, Tick(0), Ending::FAILED);
-    let rates = |fleet: &Fleet, class| -> Vec<u8> {
+    let late_and_wrong = Ending {
+        delayed: true,
+        ..Ending::INCORRECT
+    };
+    for ending in [Ending::FAILED, Ending::COMPLETED, late_and_wrong] {
+        fleet.note(worker, Tick(0), ending);
+    }
+    fleet.rank(Tick(0));
+    let faulty = |fleet: &Fleet, class| -> Vec<u8> {
         let needs = Needs {
             class,
             ..Needs::default()
         };
-        let rates = fleet.ranking().rates(&needs);
-        rates.map(FaultRate::sixtieths).collect()
+        fleet.ranking().faulty_tasks(&needs).collect()
     };
-    assert_eq!(rates(&fleet, Class::Pinned), [0, 0, 1]);
-    assert!(rates(&fleet, Class::Portable).is_empty());
+    assert_eq!(faulty(&fleet, Class::Pinned), [0, 0, 2]);
+    assert!(faulty(&fleet, Class::Portable).is_empty());
+    let report = fleet.report(worker, Tick(0)).unwrap();
+    assert_eq!(report.fault_rate.sixtieths(), 3);
 }

@@ -1,9 +1,11 @@
 //! Questions about the grid, on their way to the task that owns the core.
 //!
 //! Whoever asks pays nothing, and an answer costs time in which nothing is given out, judged or settled.
-//! So an answer is told again for a second; few questions wait over one connection; and all of them are
+//! So an answer is told again for a second; few questions wait over one connection; and all of a kind are
 //! put one after another, in the order in which they came, each followed by a pause of so many times
-//! what its answer took that most of the core's time is never theirs.
+//! what its answer took that most of the core's time is never theirs. Explanations cost many times as much
+//! as what `quern job submit` has to know before it hands a job in. They have a desk of their own, so that
+//! however many of them are asked for, nobody else waits behind them.
 
 use crate::daemon::{Answered, Question, Reply};
 use quern_jobs_api::ApiError;
@@ -22,16 +24,25 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 /// Answers that are kept to be told again. The largest is a page of devices, cut to 2 MiB of JSON.
 const ANSWERS_MAX: usize = 32;
 
-/// Questions of one connection that may wait at a time.
+/// Questions of one connection that may wait at a desk at a time.
 const WAITING_MAX: usize = 4;
 
-/// Questions that may wait at a time: those of 256 connections. The questions of a WebSocket that was
-/// closed wait until it is their turn.
+/// Questions that may wait at a desk at a time: those of 256 connections. The questions of a WebSocket
+/// that was closed wait until it is their turn.
 const WAITING_IN_ALL_MAX: usize = 1_024;
 
-/// After an answer no other question is put for so many times what it took: all questions together
-/// have a tenth of the core's time.
-const PAUSES: u32 = 9;
+/// After an answer no other question is put from the same desk for so many times what it took: each desk
+/// has a twentieth of the core's time.
+const PAUSES: u32 = 19;
+
+/// The desks, by what questions cost.
+#[derive(Clone, Default)]
+pub(super) struct Desks {
+    /// Where it is asked how the grid is, and which devices a job would have.
+    pub(super) glances: Desk,
+    /// Where it is asked what keeps something waiting, and for pages of devices.
+    pub(super) explanations: Desk,
+}
 
 /// Where questions wait. Clones are the same desk.
 #[derive(Clone, Default)]
@@ -158,6 +169,7 @@ mod tests {
     use super::*;
     use quern_primitives::DeviceId;
     use std::future::pending;
+    use tokio::time::timeout;
 
     fn question(n: u8) -> Question {
         Question::Device(DeviceId([n; 32]))
@@ -184,13 +196,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_an_answer_the_core_is_left_alone_for_nine_times_as_long() {
+    async fn after_an_answer_the_core_is_left_alone_for_nineteen_times_as_long() {
         let desk = Desk::default();
         let begun = Instant::now();
-        desk.ask(1, question(1), answered(20)).await.unwrap();
-        assert!(begun.elapsed() < Duration::from_millis(180));
+        desk.ask(1, question(1), answered(10)).await.unwrap();
+        assert!(begun.elapsed() < Duration::from_millis(190));
         desk.ask(2, question(2), answered(0)).await.unwrap();
-        assert!(begun.elapsed() >= Duration::from_millis(180));
+        assert!(begun.elapsed() >= Duration::from_millis(190));
+    }
+
+    #[tokio::test]
+    async fn however_many_explanations_are_asked_for_what_submitting_needs_is_answered() {
+        let desks = Desks::default();
+        for connection in 0..WAITING_IN_ALL_MAX {
+            let desk = desks.explanations.clone();
+            tokio::spawn(async move { desk.ask(connection, question(1), pending()).await });
+        }
+        while desks.explanations.books().waiting_in_all < WAITING_IN_ALL_MAX {
+            tokio::task::yield_now().await;
+        }
+        let more = desks.explanations.ask(usize::MAX, question(2), pending());
+        assert_eq!(more.await.err(), Some(ApiError::Busy));
+        let glance = desks.glances.ask(1, Question::Grid, answered(0));
+        let glance = timeout(Duration::from_secs(10), glance).await.unwrap();
+        assert!(glance.is_ok());
     }
 
     #[tokio::test]

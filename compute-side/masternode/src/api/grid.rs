@@ -1,6 +1,6 @@
 //! What anybody is told of the grid and of what waits in it.
 
-use super::{Api, Audience};
+use super::{Api, Audience, desk::Desk};
 use crate::daemon::{Answered, Command, Question, Reply};
 use jsonrpsee::{ConnectionId, Extensions};
 use quern_jobs_api::{
@@ -15,7 +15,12 @@ use tokio::sync::oneshot;
 const DEVICES_BYTES_MAX: usize = MESSAGE_BYTES_MAX as usize - 64 * 1024;
 
 /// Puts a question to the task that owns the core, for whoever asks over this connection.
-async fn ask(api: &Api, over: &Extensions, question: Question) -> Result<Arc<Reply>, ApiError> {
+async fn ask(
+    api: &Api,
+    desk: &Desk,
+    over: &Extensions,
+    question: Question,
+) -> Result<Arc<Reply>, ApiError> {
     let connection = over.get::<ConnectionId>().map_or(0, |id| id.0);
     let (answer, answered) = oneshot::channel();
     let command = Command::Ask {
@@ -33,7 +38,7 @@ async fn ask(api: &Api, over: &Extensions, question: Question) -> Result<Arc<Rep
         };
         Some(Answered { reply, took })
     };
-    api.desk.ask(connection, question, put).await
+    desk.ask(connection, question, put).await
 }
 
 pub(super) async fn explain_job(
@@ -41,7 +46,8 @@ pub(super) async fn explain_job(
     over: &Extensions,
     job: JobId,
 ) -> Result<JobExplanation, ApiError> {
-    match &*ask(api, over, Question::Job(job)).await? {
+    let desk = &api.desks.explanations;
+    match &*ask(api, desk, over, Question::Job(job)).await? {
         Reply::Job(Some(explanation)) => Ok((**explanation).clone()),
         // The core has not heard yet of a job that is open here.
         _ => Err(api.open_job(job).await.err().unwrap_or(ApiError::Starting)),
@@ -54,7 +60,8 @@ pub(super) async fn explain_task(
     job: JobId,
     task: TaskIndex,
 ) -> Result<TaskExplanation, ApiError> {
-    match &*ask(api, over, Question::Task(job, task)).await? {
+    let desk = &api.desks.explanations;
+    match &*ask(api, desk, over, Question::Task(job, task)).await? {
         Reply::Task(Some(explanation)) => Ok(with_verdict(api, (**explanation).clone()).await),
         _ => Err(match api.open_job(job).await {
             Ok(known) if task >= known.submission.tasks => ApiError::NoSuchTask { task },
@@ -90,14 +97,16 @@ pub(super) async fn explain_device(
     over: &Extensions,
     device: DeviceId,
 ) -> Result<DeviceExplanation, ApiError> {
-    match &*ask(api, over, Question::Device(device)).await? {
+    let desk = &api.desks.explanations;
+    match &*ask(api, desk, over, Question::Device(device)).await? {
         Reply::Device(Some(explanation)) => Ok((**explanation).clone()),
         _ => Err(ApiError::UnknownDevice),
     }
 }
 
 pub(super) async fn grid_state(api: &Api, over: &Extensions) -> Result<GridState, ApiError> {
-    match &*ask(api, over, Question::Grid).await? {
+    let desk = &api.desks.glances;
+    match &*ask(api, desk, over, Question::Grid).await? {
         Reply::Grid(grid) => Ok((**grid).clone()),
         _ => Err(ApiError::Starting),
     }
@@ -108,7 +117,8 @@ pub(super) async fn grid_devices(
     over: &Extensions,
     first: u32,
 ) -> Result<Vec<DeviceState>, ApiError> {
-    match &*ask(api, over, Question::Devices { first }).await? {
+    let desk = &api.desks.explanations;
+    match &*ask(api, desk, over, Question::Devices { first }).await? {
         Reply::Devices(devices) => Ok(devices.clone()),
         _ => Err(ApiError::Starting),
     }
@@ -119,7 +129,8 @@ pub(super) async fn grid_rates(
     over: &Extensions,
     asking: Asking,
 ) -> Result<Vec<u32>, ApiError> {
-    match &*ask(api, over, Question::Rates(asking)).await? {
+    let desk = &api.desks.glances;
+    match &*ask(api, desk, over, Question::Rates(asking)).await? {
         Reply::Rates(rates) => Ok(rates.clone()),
         _ => Err(ApiError::Starting),
     }
@@ -130,7 +141,8 @@ pub(super) async fn grid_matching(
     over: &Extensions,
     asking: Asking,
 ) -> Result<Matching, ApiError> {
-    match &*ask(api, over, Question::Matching(asking)).await? {
+    let desk = &api.desks.glances;
+    match &*ask(api, desk, over, Question::Matching(asking)).await? {
         Reply::Matching(matching) => Ok(*matching),
         _ => Err(ApiError::Starting),
     }

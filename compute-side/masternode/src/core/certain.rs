@@ -24,43 +24,42 @@ enum Patience {
 impl ActiveJob {
     /// The task's answer is sure. What is missing is waited for from now on, if it was not before.
     pub(super) fn becomes_certain(&mut self, task: TaskIndex, now: Tick) {
-        self.certain.entry(task).or_insert(now);
+        let is_out = self.is_out(task);
+        self.certain.begin(task, now, is_out);
     }
 
     /// A device that had a replica of the task will not have it again, so another gets its time. One
     /// that gives back may take again, and does not prolong the wait.
     pub(super) fn waits_anew(&mut self, task: TaskIndex, cause: ReleaseCause) {
         if cause.excludes() {
-            self.certain.remove(&task);
+            self.certain.end(task);
         }
     }
 
     /// When a task is decided without the replicas that nobody has, if they are waited for.
     pub(super) fn certain_at(&self, task: TaskIndex, patience_ms: u64) -> Option<Tick> {
-        let since = self.certain.get(&task).filter(|_| !self.is_out(task))?;
+        let since = self.certain.idle_since(task)?;
         Some(since.plus_ms(patience_ms))
     }
 
-    /// When the next task is decided so.
+    /// When the next task is decided so, or without a [second opinion](super::opinion).
     pub(super) fn next_certain(&self, patience_ms: u64) -> Option<Tick> {
-        let tasks = self.certain.keys();
-        tasks
-            .filter_map(|task| self.certain_at(*task, patience_ms))
-            .min()
+        let idle = self.certain.idle().next();
+        let certain = idle.map(|(since, _)| since.plus_ms(patience_ms));
+        [certain, self.opinions.next()].into_iter().flatten().min()
     }
 
     /// The tasks that have waited so long for a replica that nobody has; all of them if nobody can
     /// be waited for any more.
     fn waited_enough(&self, now: Tick, patience: Patience) -> Vec<TaskIndex> {
-        let is_over = |task, since: &Tick| match patience {
-            Patience::Ended => true,
-            Patience::Ms(ms) => since.plus_ms(ms) <= now && !self.is_out(task),
-        };
-        let tasks = self.certain.iter();
-        tasks
-            .filter(|(task, since)| is_over(**task, since))
-            .map(|(task, _)| *task)
-            .collect()
+        match patience {
+            Patience::Ended => self.certain.tasks().collect(),
+            Patience::Ms(ms) => {
+                let idle = self.certain.idle();
+                let enough = idle.take_while(|(since, _)| since.plus_ms(ms) <= now);
+                enough.map(|(_, task)| task).collect()
+            }
+        }
     }
 
     /// The block after which nothing can be settled.
@@ -80,7 +79,7 @@ impl ActiveJob {
     }
 
     /// What the judge says if nobody else is heard.
-    fn decision_of_those_heard(&self, task: TaskIndex) -> Option<Decision> {
+    pub(super) fn decision_of_those_heard(&self, task: TaskIndex) -> Option<Decision> {
         match self.open(task)?.case.hearing(0) {
             Hearing::Decided(decision) => Some(decision),
             _ => None,
@@ -111,7 +110,8 @@ impl Core {
             }));
         }
         for (id, task, decision) in due {
-            self.decided(now, id, task, decision, out);
+            self.conclude(now, id, task, decision, out);
         }
+        self.decide_without_opinion(now, out);
     }
 }

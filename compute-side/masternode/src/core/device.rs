@@ -16,6 +16,7 @@ use present::Present;
 use quern_grid::Flag;
 use quern_primitives::{
     ids::{AccountId, DeviceId, Digest, JobId},
+    receipt::Exit,
     view::DeviceView,
 };
 use quern_protocol::{
@@ -552,6 +553,9 @@ impl Core {
                 self.devices.confirm_later(device, ticket, id);
                 if let Some(active) = self.jobs.get_mut(&id.job) {
                     active.reported(ticket, &report.receipt);
+                }
+                if report.receipt.payload.exit != Exit::Success {
+                    self.pauses.begin(now, device);
                 }
                 let active = self.jobs.get(&id.job);
                 let open = active.and_then(|active| active.open(id.task));

@@ -122,6 +122,11 @@ impl ReleaseCause {
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed | Self::BadInput { .. })
     }
+
+    /// Whether the device gets nothing else for a while.
+    pub fn pauses(&self) -> bool {
+        self.is_hand_back() || self.is_failure()
+    }
 }
 
 /// Where a sealed result is.

@@ -8,6 +8,7 @@
 //! [`Fleet`]: quern_grid::Fleet
 //! [`Dispatch`]: quern_grid::Dispatch
 
+mod sample;
 mod state;
 mod task;
 mod why;
@@ -15,8 +16,8 @@ mod why;
 use super::{Core, Tick, bonds, device::Known, job::ActiveJob};
 use quern_grid::{Withheld, needs::Lack};
 use quern_jobs_api::{
-    DeviceExplanation, EXPLAINED_DEVICES_MAX, EXPLAINED_JOBS_MAX, JobExplanation, JobForDevice,
-    Phase, Reader, Reason, Sample, StepKind, WaitingFor,
+    DeviceExplanation, EXPLAINED_JOBS_MAX, JobExplanation, JobForDevice, Phase, Reader, Reason,
+    Sample, StepKind, WaitingFor,
 };
 use quern_primitives::{
     ids::{DeviceId, JobId, TaskIndex},
@@ -63,6 +64,9 @@ impl Core {
         let state = self.device_state(now, number)?;
         let known = self.devices.get(device);
         let mut reasons = self.what_bars(now, number, known);
+        if self.has_not_answered(now, number, known) {
+            reasons.push(Why::BenchmarkOwed);
+        }
         if let Some(known) = known {
             reasons.extend(known.telemetry.bad.iter().copied().map(Why::NotBelieved));
         }
@@ -131,12 +135,16 @@ impl Core {
         if why.is_empty() && known.in_hand.len() >= usize::from(in_hand_max) {
             why.push(Why::HandsFull { most: in_hand_max });
         }
-        let device = fleet.device(number);
-        if device.is_some_and(|device| self.pauses.until(&device, now).is_some()) {
+        let (device, pauses) = (fleet.device(number), &self.pauses);
+        if device.is_some_and(|device| pauses.is_unjudged(&device, now)) {
+            why.push(Why::Unjudged);
+        } else if device.is_some_and(|device| pauses.until(&device, now).is_some()) {
             why.push(Why::Pausing);
         }
-        if known.telemetry.is_benchmarked(now) {
+        if known.telemetry.computes_benchmark(now) {
             why.push(Why::Benchmarked);
+        } else if known.telemetry.was_never_free(now) {
+            why.push(Why::NeverFree);
         }
         why
     }
@@ -183,13 +191,12 @@ impl Core {
         id: JobId,
         task: Option<TaskIndex>,
     ) -> (Vec<Reason>, Sample) {
-        let connected = self.devices.all().filter(|(_, known)| known.connected);
-        let sample: Vec<_> = connected.take(EXPLAINED_DEVICES_MAX).collect();
+        let sample = self.sample_for(id);
         let mut rules = ByRule::default();
         for (device, known) in &sample {
             let why = self.what_keeps(now, known, id, task);
             if let Some(why) = why.or(task.map(|_| Why::NotAsked)) {
-                rules.add(&why, **device);
+                rules.add(&why, *device);
             }
         }
         let sample = Sample {

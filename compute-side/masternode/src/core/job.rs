@@ -1,8 +1,11 @@
 //! One job at its coordinator.
 
 mod held;
+mod sure;
 
-use super::{Entry, Tick, Ticket, impasse::Impasse, watch::Watch};
+use super::{
+    Entry, Tick, Ticket, impasse::Impasse, input::Unopened, opinion::Opinions, watch::Watch,
+};
 use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
     amount::Amount,
@@ -17,6 +20,7 @@ use quern_protocol::DiscardReason;
 use quern_shards::seal::sealed_bytes;
 use quern_verdict::{Case, Decision, Expected, Hearing, Testimony, check_receipt, receipt_digest};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use sure::Certain;
 
 /// What a job's devices must be told and held to, from its checked manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,13 +109,16 @@ pub(super) struct ActiveJob {
     /// job of many tasks on the chain costs its owner next to nothing, and must cost as little here.
     tasks: Vec<Task>,
     pub(super) held: BTreeMap<(TaskIndex, ReplicaIndex), Holding>,
+    /// The same by who has it.
+    holders: BTreeMap<DeviceId, BTreeSet<(TaskIndex, ReplicaIndex)>>,
     /// When each replica that is out is looked at next.
     watched: BTreeSet<(Tick, TaskIndex, ReplicaIndex)>,
-    /// Tasks whose answer is sure although not every replica was heard, and since when the rest is
-    /// waited for.
-    pub(super) certain: BTreeMap<TaskIndex, Tick>,
+    /// Tasks whose answer is sure although not every replica was heard.
+    pub(super) certain: Certain,
     /// Tasks before the judge whose input a device could not open.
-    pub(super) unopened: BTreeSet<TaskIndex>,
+    pub(super) unopened: Unopened,
+    /// Tasks on which a trusted device is to be heard before anybody is blamed.
+    pub(super) opinions: Opinions,
     log_length: u64,
     /// The first place of the log that no batch covers.
     pub(super) batched_log: u64,
@@ -140,9 +147,11 @@ impl ActiveJob {
             missing: BTreeSet::new(),
             tasks: Vec::new(),
             held: BTreeMap::new(),
+            holders: BTreeMap::new(),
             watched: BTreeSet::new(),
-            certain: BTreeMap::new(),
-            unopened: BTreeSet::new(),
+            certain: Certain::default(),
+            unopened: Unopened::default(),
+            opinions: Opinions::default(),
             log_length: 0,
             batched_log: 0,
             counters: Counters::default(),
@@ -442,8 +451,9 @@ impl ActiveJob {
             .map(|(replica, by)| (*replica, by.device, by.ticket))
             .collect();
         *state = Task::Closed(reported);
-        self.certain.remove(&task);
-        self.unopened.remove(&task);
+        self.certain.end(task);
+        self.unopened.remove(task);
+        self.opinions.end(task);
         self.missing.remove(&task);
         true
     }

@@ -13,14 +13,9 @@ impl Core {
             return;
         };
         match active.hearing(task) {
-            Some(Hearing::Decided(decision)) => self.decided(now, id, task, decision, out),
+            Some(Hearing::Decided(decision)) => self.conclude(now, id, task, decision, out),
             Some(Hearing::NeedsMore { replicas }) => {
-                let added = active.add_replicas(task, replicas);
-                self.append(id, Entry::Added { task, replicas }, None, out);
-                self.scheduler
-                    .dispatch
-                    .add_replicas(id, task, added.len() as u8, now);
-                self.waking.opened(added.len());
+                self.add_replicas(now, id, task, replicas, out);
             }
             Some(Hearing::Undecidable) => {
                 self.stuck(id, task, Impasse::Undecided, Entry::Undecided { task }, out);
@@ -28,6 +23,25 @@ impl Core {
             Some(Hearing::Open { certain: Some(_) }) => active.becomes_certain(task, now),
             Some(Hearing::Open { certain: None }) | None => {}
         }
+    }
+
+    /// Opens so many more replicas of a task.
+    pub(super) fn add_replicas(
+        &mut self,
+        now: Tick,
+        id: JobId,
+        task: TaskIndex,
+        replicas: ReplicaIndex,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(active) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let added = active.add_replicas(task, replicas);
+        self.append(id, Entry::Added { task, replicas }, None, out);
+        let dispatch = &mut self.scheduler.dispatch;
+        dispatch.add_replicas(id, task, added.len() as u8, now);
+        self.waking.opened(added.len());
     }
 
     /// A task will have no verdict, which is written down like this, and its job ends.
@@ -82,7 +96,7 @@ impl Core {
             self.scheduler.dispatch.accept(id, verdict.answer.fuel);
             for found in &verdict.replicas {
                 if found.finding == Finding::Accepted {
-                    self.pauses.forget(&found.device);
+                    self.pauses.accepted(&found.device);
                 }
             }
         }

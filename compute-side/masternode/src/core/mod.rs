@@ -19,15 +19,19 @@
 //! each sequence number once, and in order, so sending them again pays nothing twice.
 
 mod assign;
+mod benchmarks;
 mod bonds;
 mod certain;
 mod device;
 mod entry;
 mod explain;
+mod failures;
 mod impasse;
 mod input;
 mod job;
+mod jobs;
 mod judge;
+mod opinion;
 mod overdue;
 mod pause;
 mod register;
@@ -51,8 +55,10 @@ pub use settle::SettleLimits;
 pub use telemetry::{BenchmarkPlan, Challenge, Measured};
 pub use watch::{Lapse, Watch};
 
+use benchmarks::{Benchmarks, Challenges};
 use device::{Devices, Parked, Waking};
 use job::ActiveJob;
+use jobs::Jobs;
 use pause::Pauses;
 use quern_jobs_api::JobStatus;
 use quern_primitives::{
@@ -67,7 +73,6 @@ use quern_protocol::{Exchange, Hello, Refusal, ReplicaId, limits};
 use release::{HandBacks, Resting};
 use scheduler::Scheduler;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use telemetry::Challenges;
 use uncounted::Uncounted;
 
 /// An open request of a device, to be answered once.
@@ -267,7 +272,7 @@ pub enum Effect {
 /// The masternode's decisions.
 pub struct Core {
     settings: Settings,
-    jobs: BTreeMap<JobId, ActiveJob>,
+    jobs: Jobs,
     scheduler: Scheduler,
     devices: Devices,
     block: BlockNumber,
@@ -282,6 +287,7 @@ pub struct Core {
     pauses: Pauses,
     uncounted: Uncounted,
     challenges: Challenges,
+    benchmarks: Benchmarks,
     /// Something happened that every exchange held open may wait for.
     news: bool,
     waking: Waking,
@@ -295,7 +301,7 @@ impl Core {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            jobs: BTreeMap::new(),
+            jobs: Jobs::default(),
             scheduler: Scheduler::new(settings.tuning, settings.fleet),
             devices: Devices::default(),
             block: 0,
@@ -308,6 +314,7 @@ impl Core {
             pauses: Pauses::default(),
             uncounted: Uncounted::default(),
             challenges: Challenges::default(),
+            benchmarks: Benchmarks::default(),
             news: false,
             waking: Waking::default(),
             next_check: Tick::default(),
@@ -333,6 +340,7 @@ impl Core {
         let replica_ms = self.settings.replica_ms(fuel_max);
         for entry in entries {
             self.hand_backs.note(id, &entry);
+            self.pauses.note(now, id, &entry);
             self.uncounted.note(id, active.job.next_batch, &entry);
             active.replay(entry, now, replica_ms);
         }
@@ -349,6 +357,7 @@ impl Core {
         if starts {
             self.enqueue(now, id);
         }
+        self.jobs.refresh(&self.settings);
         None
     }
 
@@ -397,17 +406,15 @@ impl Core {
         self.news |= self.scheduler.rank_if_due(now);
         self.settle_due(now, &mut out);
         self.answer_parked(now, &mut out);
+        self.jobs.refresh(&self.settings);
         out
     }
 
-    /// When [`Event::Tick`] is wanted at the latest.
+    /// When [`Event::Tick`] is wanted at the latest. Jobs, devices, and what rests or pauses are kept in
+    /// the order of their times, so that this costs a look at the first of each, however many there are.
     pub fn next_wakeup(&self) -> Option<Tick> {
         let devices = self.devices.next_wakeup();
-        let jobs = self
-            .jobs
-            .values()
-            .filter_map(|job| job.next_wakeup(&self.settings))
-            .min();
+        let jobs = self.jobs.next_wakeup();
         let rested = self.resting.next_wakeup();
         let paused = self.pauses.next_wakeup();
         // Nobody looks at the ranking while no device is here.
@@ -485,8 +492,7 @@ impl Core {
             }
             let known = self
                 .jobs
-                .entry(id)
-                .or_insert_with(|| ActiveJob::new(id, job.clone()));
+                .get_or_insert_with(id, || ActiveJob::new(id, job.clone()));
             let before = (known.job.state.is_open(), known.job.next_batch);
             for (_, batch) in &known.in_flight {
                 if batch.sequence < job.next_batch {
@@ -542,6 +548,7 @@ impl Core {
         out: &mut Vec<Effect>,
     ) -> (Ticket, u64) {
         self.hand_backs.note(id, &entry);
+        self.pauses.note(self.latest, id, &entry);
         let next_batch = self.jobs.get(&id).map_or(0, |it| it.job.next_batch);
         self.uncounted.note(id, next_batch, &entry);
         self.last_ticket.0 += 1;

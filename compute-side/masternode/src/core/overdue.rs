@@ -48,8 +48,11 @@ impl Core {
     /// The replicas whose time to be looked at has come.
     fn lapsed(&mut self, now: Tick) -> Vec<(ReplicaId, DeviceId, Lapse)> {
         let mut lapsed = Vec::new();
-        for job in self.jobs.values_mut() {
-            lapsed.extend(std::iter::from_fn(|| job.look(now)));
+        self.jobs.refresh(&self.settings);
+        for id in self.jobs.due(now) {
+            if let Some(job) = self.jobs.get_mut(&id) {
+                lapsed.extend(std::iter::from_fn(|| job.look(now)));
+            }
         }
         lapsed
     }
@@ -67,7 +70,7 @@ impl Core {
 
     /// Takes jobs near their deadline out of the queue.
     pub(super) fn stop_overdue_jobs(&mut self) {
-        for (id, job) in &self.jobs {
+        for (id, job) in self.jobs.iter() {
             if !job.takes_work(self.block, self.settings.deadline_margin_blocks) {
                 self.scheduler.dispatch.remove_job(*id);
             }

@@ -1,12 +1,16 @@
-//! Devices that pause because they gave tasks back.
+//! Devices that pause because they gave tasks back or failed on them.
 //!
-//! A device that gives a task back, or comes back without it, is not at fault. But each time costs two
-//! entries of the job's log and the task's time, and there may be thousands of tasks. So it gets nothing
-//! for a while: a second, then twice as long each time, up to five minutes, until an answer of it is
-//! accepted. A restart forgets the pauses.
+//! A device that gives a task back, or comes back without it, is not at fault; whether one is that failed
+//! on a task the task's verdict will say. But each time costs two entries of the job's log and the task's
+//! time, and there may be thousands of tasks. So it gets nothing for a while: a second, then twice as long
+//! each time, up to five minutes, until an answer of it is accepted. A restart forgets these pauses. And
+//! nothing goes to a device with several [failures](super::failures) that nobody has judged.
 
-use super::{Core, Tick};
-use quern_primitives::ids::DeviceId;
+#[cfg(test)]
+mod model;
+
+use super::{Core, Entry, Tick, failures::Failures};
+use quern_primitives::ids::{DeviceId, JobId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first pause, in milliseconds.
@@ -18,13 +22,14 @@ const PAUSE_MS_MAX: u64 = 5 * 60_000;
 /// So often the pause is doubled: more would be longer than the longest.
 const DOUBLINGS_MAX: u32 = 9;
 
-/// Who gave tasks back since an answer of it was accepted. Of devices that are not remembered nothing
-/// is known here, so there are never more of them.
+/// Who gave tasks back or failed since an answer of it was accepted. Of devices that are not remembered
+/// nothing is known here, so there are never more of them.
 #[derive(Default)]
 pub(super) struct Pauses {
     of: BTreeMap<DeviceId, Pause>,
     /// When each pause ends that has not been seen to end.
     ends: BTreeSet<(Tick, DeviceId)>,
+    failures: Failures,
 }
 
 #[derive(Clone, Copy)]
@@ -35,10 +40,10 @@ struct Pause {
 }
 
 impl Pauses {
-    /// A device gave a task back.
+    /// A device gave a task back or failed on it.
     pub(super) fn begin(&mut self, now: Tick, device: DeviceId) {
         let times = self.of.get(&device).map_or(0, |pause| pause.times);
-        self.forget(&device);
+        self.accepted(&device);
         let ms = (PAUSE_MS << times.min(DOUBLINGS_MAX)).min(PAUSE_MS_MAX);
         let pause = Pause {
             until: now.plus_ms(ms),
@@ -48,30 +53,54 @@ impl Pauses {
         self.ends.insert((pause.until, device));
     }
 
-    /// An answer of a device was accepted, or it is forgotten itself.
-    pub(super) fn forget(&mut self, device: &DeviceId) {
+    /// Takes note of an entry of a job's log, for the failures that nobody has judged.
+    pub(super) fn note(&mut self, now: Tick, job: JobId, entry: &Entry) {
+        self.failures.note(now, job, entry);
+    }
+
+    /// An answer of a device was accepted: its next pause is a short one again.
+    pub(super) fn accepted(&mut self, device: &DeviceId) {
         if let Some(pause) = self.of.remove(device) {
             self.ends.remove(&(pause.until, *device));
         }
     }
 
-    /// Until when a device pauses, if it does.
+    /// A device is forgotten itself.
+    pub(super) fn forget(&mut self, device: &DeviceId) {
+        self.accepted(device);
+        self.failures.forget(device);
+    }
+
+    /// Until when a device gets nothing, if it pauses or has too many failures that nobody has judged. It
+    /// may get something sooner, if they are judged.
     pub(super) fn until(&self, device: &DeviceId, now: Tick) -> Option<Tick> {
-        let pause = self.of.get(device)?;
-        Some(pause.until).filter(|until| now < *until)
+        let pauses = self.of.get(device).map(|pause| pause.until);
+        let pauses = pauses.filter(|until| now < *until);
+        pauses.max(self.failures.until(device, now))
     }
 
-    /// When the next pause ends.
+    /// Whether a device gets nothing because nobody has judged its failures.
+    pub(super) fn is_unjudged(&self, device: &DeviceId, now: Tick) -> bool {
+        self.failures.until(device, now).is_some()
+    }
+
+    /// When the next pause ends, or the next failure counts no more.
     pub(super) fn next_wakeup(&self) -> Option<Tick> {
-        self.ends.first().map(|(until, _)| *until)
+        let pause = self.ends.first().map(|(until, _)| *until);
+        let ends = [pause, self.failures.next_end()];
+        ends.into_iter().flatten().min()
     }
 
-    /// A device whose pause is over.
+    /// A device whose pause is over, or of which a failure counts no more.
     fn take_ended(&mut self, now: Tick) -> Option<DeviceId> {
-        if self.next_wakeup()? > now {
-            return None;
+        let ended = self.ends.first().copied().filter(|it| it.0 <= now);
+        match ended {
+            Some(end) => {
+                self.ends.remove(&end);
+                Some(end.1)
+            }
+            None => self.failures.take_ended(now),
         }
-        self.ends.pop_first().map(|(_, device)| device)
     }
 }
 

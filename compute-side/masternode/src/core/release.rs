@@ -3,7 +3,7 @@
 //! A device that gives a task back, or comes back without it, is not at fault. But each time costs two
 //! entries of the job's log and the task's time, so it may do so only so often with one task; from
 //! then on the task is for others. How often it did is what the log says, also after a restart. And it
-//! [pauses](super::pause) after each.
+//! [pauses](super::pause) after each, as it does after a task on which it failed.
 //!
 //! What the masternode itself cannot hand out, because the file of a shard is damaged, say, is
 //! nobody's fault. The replica rests for a while before anybody gets it, twice as long after each such
@@ -159,7 +159,7 @@ impl Core {
             cause,
         };
         self.append(id.job, entry, None, out);
-        if cause.is_hand_back() {
+        if cause.pauses() {
             self.pauses.begin(now, device);
         }
         if let Some(active) = self.jobs.get_mut(&id.job) {

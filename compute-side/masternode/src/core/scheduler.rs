@@ -12,10 +12,11 @@ mod tests;
 
 use super::{Core, Tick, bonds, job::ActiveJob};
 use quern_grid::{
-    Asker, Dispatch, Ending, Fleet, FleetFull, FleetSettings, Given, JobTerms, Tuning, Withheld,
+    Asker, Claimed, Dispatch, Ending, Faults, Fleet, FleetFull, FleetSettings, Given, Holder,
+    JobTerms, Tuning, Withheld,
     measure::Connection,
     needs::{Allowed, Cover, Memory, Needs},
-    pools::{PoolLimits, Target},
+    pools::Target,
 };
 use quern_primitives::{
     amount::Amount,
@@ -33,6 +34,9 @@ const RANK_EVERY_MS: u64 = 30_000;
 /// How soon after a ranking the next may follow, in milliseconds.
 const RANK_AGAIN_MS: u64 = 1_000;
 
+/// How soon after accounts were forgotten others may be, in milliseconds: all tasks are looked at.
+const FORGET_ACCOUNTS_AGAIN_MS: u64 = 60_000;
+
 /// Trusted devices that a job's queue is told of, best first. To be asked about a task it is enough
 /// that one of them could have it.
 const TRUSTED_MAX: usize = 1_024;
@@ -46,6 +50,8 @@ pub(super) struct Scheduler {
     /// The trusted devices of the last ranking, best first.
     trusted: Vec<u32>,
     last_ranked: Option<Tick>,
+    /// When accounts were last forgotten for others to have their numbers.
+    accounts_forgotten: Option<Tick>,
     /// When devices are ranked next; never while none is known.
     due: Option<Tick>,
     /// How often a device was tried for work.
@@ -64,6 +70,7 @@ impl Scheduler {
             lottery_ends_at: None,
             trusted: Vec::new(),
             last_ranked: None,
+            accounts_forgotten: None,
             due: None,
             #[cfg(test)]
             pulls: 0,
@@ -119,7 +126,7 @@ impl Scheduler {
             {
                 *retargets += 1;
             }
-            Some(target_of(fleet, &limits, terms))
+            Some(fleet.target_for(terms, &limits))
         };
         (dispatch, fleet, find)
     }
@@ -147,8 +154,8 @@ impl Scheduler {
         self.dispatch.doubt(job, task, now);
     }
 
-    /// Trusted devices of the last ranking that meet a job's needs: each one's account and number.
-    fn trusted_for(&self, needs: &Needs) -> Vec<(u32, u32)> {
+    /// Trusted devices of the last ranking that meet a job's needs.
+    fn trusted_for(&self, needs: &Needs) -> Vec<Holder> {
         let suits = |number: &&u32| {
             let traits = self.fleet.traits(**number);
             // Since the ranking its number may have become another device's.
@@ -157,33 +164,37 @@ impl Scheduler {
         self.trusted
             .iter()
             .filter(suits)
-            .filter_map(|number| Some((self.fleet.account(*number)?.0, *number)))
+            .filter_map(|number| self.holder(*number))
             .take(TRUSTED_MAX)
             .collect()
+    }
+
+    /// The trusted devices of the last ranking, best first, by their numbers.
+    pub(super) fn trusted(&self) -> impl Iterator<Item = u32> + '_ {
+        self.trusted.iter().copied().take(TRUSTED_MAX)
     }
 
     /// Queues a job, without a task yet.
     pub(super) fn add_job(&mut self, id: JobId, terms: JobTerms) {
         let limits = self.dispatch.tuning().pool_limits();
-        let (target, accounts) = target_of(&self.fleet, &limits, &terms);
+        let (target, accounts) = self.fleet.target_for(&terms, &limits);
         self.dispatch.add_job(id, terms, target, accounts);
     }
 
-    /// Gives a certain replica to a device, as it was before a restart. `runs` says since when the
-    /// device computes it, or that it answered.
+    /// Gives a certain replica to a device, as it was before a restart.
     pub(super) fn claim(
         &mut self,
         id: ReplicaId,
         device: DeviceId,
         account: &AccountId,
-        runs: Option<Tick>,
+        claimed: Claimed,
     ) {
         let Some(holder) = self.recall(device, account) else {
             // Nobody else may have the task without knowing who had it.
             return self.dispatch.close(id.job, id.task);
         };
         let replica = (id.job, id.task, id.replica);
-        self.dispatch.claim(replica, holder, runs);
+        self.dispatch.claim(replica, holder, claimed);
     }
 
     /// Keeps a device from having a task, as it was before a restart.
@@ -194,16 +205,21 @@ impl Scheduler {
         device: DeviceId,
         account: &AccountId,
     ) {
-        if let Some((_, number)) = self.recall(device, account) {
-            self.dispatch.exclude(job, task, number);
+        if let Some(holder) = self.recall(device, account) {
+            self.dispatch.exclude(job, task, holder.device);
         }
     }
 
-    /// Account's and device's numbers.
-    fn recall(&mut self, device: DeviceId, account: &AccountId) -> Option<(u32, u32)> {
+    /// A device that was here before a restart, with its account.
+    fn recall(&mut self, device: DeviceId, account: &AccountId) -> Option<Holder> {
         let number = self.fleet.recall(device, account).ok()?;
-        let (account, _) = self.fleet.account(number)?;
-        Some((account, number))
+        self.holder(number)
+    }
+
+    /// A device by its number, with its account.
+    fn holder(&self, device: u32) -> Option<Holder> {
+        let (account, _) = self.fleet.account(device)?;
+        Some(Holder { account, device })
     }
 
     /// Takes in a device that said hello, with its last tasks as the chain has them and what it has not
@@ -215,14 +231,36 @@ impl Scheduler {
         device: &Device,
         profile: &quern_grid::needs::Profile,
     ) -> Result<u32, FleetFull> {
+        self.forget_accounts(now);
         let number = self.fleet.admit(id, &device.account, profile)?;
         self.fleet.reviewed(number, device.last_review);
         self.remember(now, number, &device.history);
         Ok(number)
     }
 
-    /// Takes over what became of a device's last tasks, here and elsewhere. One of which nothing is
-    /// remembered here and whose last tasks were faults may have to wait from now on.
+    /// Where an account that comes would find no number, forgets those that have no device, unless a job
+    /// remembers them.
+    fn forget_accounts(&mut self, now: Tick) {
+        let is_soon = |last: Tick| now.since(last) < FORGET_ACCOUNTS_AGAIN_MS;
+        if self.accounts_forgotten.is_some_and(is_soon) {
+            return;
+        }
+        if let Some(mut accounts) = self.fleet.accounts_in_the_way() {
+            self.accounts_forgotten = Some(now);
+            self.dispatch.forget_accounts(&mut accounts);
+            self.fleet.forget_accounts(&accounts);
+        }
+    }
+
+    /// What became of a device's last tasks as far as it is remembered, if anything is.
+    pub(super) fn remembered(&self, device: &DeviceId) -> Option<History> {
+        let number = self.fleet.number(device)?;
+        let faults = self.fleet.faults(number)?;
+        (*faults != Faults::default()).then_some(faults.tasks())
+    }
+
+    /// Takes over what became of a device's last tasks, here and elsewhere. For faults that were not known
+    /// here it may have to wait from now on.
     pub(super) fn remember(&mut self, now: Tick, number: u32, history: &History) {
         let Some(known) = self.fleet.faults(number).copied() else {
             return;
@@ -349,15 +387,6 @@ impl Core {
     }
 }
 
-/// The devices of the last ranking that a job may have, and of how many accounts they are.
-fn target_of(fleet: &Fleet, limits: &PoolLimits, terms: &JobTerms) -> (Target, u32) {
-    let target = Target::of_level(fleet.ranking(), &terms.needs, terms.level, limits);
-    let account_of = |number| Some(fleet.account(number)?.0);
-    let most = fleet.accounts();
-    let accounts = target.accounts(fleet.ranking(), &terms.needs, account_of, most);
-    (target, accounts)
-}
-
 fn asker(fleet: &Fleet, number: u32, backlog_ms: u64) -> Option<Asker<'_>> {
     let (account, account_id) = fleet.account(number)?;
     Some(Asker {
@@ -464,7 +493,12 @@ impl ActiveJob {
             scheduler.dispatch.add_replicas(id, task, more, now);
             for (replica, reporter) in &open.reported {
                 let replica = self.replica(task, *replica);
-                scheduler.claim(replica, reporter.device, &reporter.account, None);
+                scheduler.claim(
+                    replica,
+                    reporter.device,
+                    &reporter.account,
+                    Claimed::Answered,
+                );
             }
             for (device, account) in &open.excluded {
                 scheduler.exclude(id, task, *device, account);
@@ -477,7 +511,8 @@ impl ActiveJob {
             let held = self.held.range((task, 0)..=(task, ReplicaIndex::MAX));
             for ((_, replica), holding) in held {
                 let replica = self.replica(task, *replica);
-                scheduler.claim(replica, holding.device, &holding.account, Some(now));
+                let claimed = Claimed::Running { since: now };
+                scheduler.claim(replica, holding.device, &holding.account, claimed);
             }
         }
     }

@@ -195,13 +195,8 @@ impl Core {
 
     /// Composes and sends what is due.
     pub(super) fn settle_due(&mut self, now: Tick, out: &mut Vec<Effect>) {
-        let open: Vec<_> = self
-            .jobs
-            .iter()
-            .filter(|(_, job)| job.wants_settling())
-            .map(|(id, _)| *id)
-            .collect();
-        for id in open {
+        self.jobs.refresh(&self.settings);
+        for id in self.jobs.to_settle() {
             while self.compose_due(now, id, out) {}
             self.send_due(now, id, out);
         }
@@ -271,7 +266,8 @@ impl Core {
 }
 
 impl ActiveJob {
-    fn wants_settling(&self) -> bool {
+    /// Whether something of it is to be settled, or it is to be closed.
+    pub(super) fn wants_settling(&self) -> bool {
         !self.unsettled.is_empty() || !self.in_flight.is_empty() || self.failed.is_some()
     }
 }

@@ -7,9 +7,10 @@
 //!
 //! An input is given to one device only, once: whoever came to know it could have the answer computed
 //! and give it at once when the same input came again. A rate is known from the last benchmark that was
-//! sent, and from no earlier one, so that a device keeps none by not answering.
+//! sent, and from no earlier one, so that a device keeps none by not answering. Only where it declines
+//! that one what was known before holds on; how often it may is said in [`super::benchmarks`].
 
-use super::{Bond, Core, Effect, Tick, scheduler::connection};
+use super::{Bond, Core, Effect, Tick, device::Known, scheduler::connection};
 use quern_grid::{
     Flag, Score,
     measure::{BadReading, Readings},
@@ -17,7 +18,6 @@ use quern_grid::{
 };
 use quern_primitives::{device::Class, ids::DeviceId, view::DeviceView};
 use quern_protocol::{BenchmarkAnswer, Exchange, Hello, Machine, Refusal, State, Unavailable};
-use std::collections::VecDeque;
 
 /// How long a device has for a benchmark before its rate stays unknown, in milliseconds.
 const BENCHMARK_MS_MAX: u64 = 60_000;
@@ -28,19 +28,15 @@ const BENCHMARK_EVERY_MS: u64 = 6 * 3_600_000;
 /// How long a device that did not answer a benchmark rightly waits for the next, in milliseconds.
 const BENCHMARK_AGAIN_MS: u64 = 3_600_000;
 
-/// The least time from one benchmark of a device to the next, in milliseconds: each costs the
-/// masternode one of its own, so a device that changes all the time, or comes again and again, has no
-/// more of them.
-const BENCHMARK_PAUSE_MS: u64 = 60_000;
+/// How long a device may be busy whenever it asks for work while a benchmark is due, in milliseconds.
+/// After that it gets no more tasks until it was free for one.
+const BUSY_MS_MAX: u64 = 3_600_000;
 
 /// How much of a benchmark's time is the way to the device and back, and not computing, at the most:
 /// one part of so many. The device has a hand in the round trip, for it may be slow to answer pings,
 /// and a lie about it gains it this much and no more. As a fast processor takes a third of a second,
 /// nobody within 15 milliseconds of the masternode loses anything by that.
 const WAY_PARTS: u64 = 20;
-
-/// Computed benchmarks that are kept until they are given out.
-const CHALLENGES_MAX: usize = 16;
 
 /// Figures of a device that were not believed, and are shown.
 const BAD_READINGS_MAX: usize = 16;
@@ -91,29 +87,6 @@ pub struct Challenge {
     pub fuel: u64,
 }
 
-/// Benchmarks that the masternode has computed and nobody has got.
-#[derive(Default)]
-pub(super) struct Challenges {
-    ready: VecDeque<Challenge>,
-    given: u64,
-}
-
-impl Challenges {
-    pub(super) fn add(&mut self, challenge: Challenge) {
-        if self.ready.len() >= CHALLENGES_MAX {
-            self.ready.pop_front();
-        }
-        self.ready.push_back(challenge);
-    }
-
-    /// Takes one out, with its number.
-    fn next(&mut self) -> Option<(u64, Challenge)> {
-        let challenge = self.ready.pop_front()?;
-        self.given += 1;
-        Some((self.given, challenge))
-    }
-}
-
 /// Where a device stands with the benchmark.
 #[derive(Clone, Copy, Debug)]
 enum Benchmarking {
@@ -124,7 +97,17 @@ enum Benchmarking {
         number: u64,
         challenge: Challenge,
         sent: Tick,
+        before: Before,
     },
+}
+
+/// What was known of a device's processor when it was sent a benchmark.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    /// Nothing: it owed an earlier one.
+    Owed,
+    /// Its rate, if any.
+    Rate(Option<u32>),
 }
 
 /// What a device told.
@@ -139,8 +122,10 @@ pub(super) struct Telemetry {
     pub(super) bad: Vec<BadReading>,
     profile: Profile,
     benchmarking: Benchmarking,
-    /// It gets no benchmark before that.
-    rests_until: Tick,
+    /// It said last that a benchmark could not begin at once.
+    is_busy: bool,
+    /// Since when a benchmark is due and could not be sent, whenever it asked for work.
+    busy_since: Option<Tick>,
 }
 
 impl Telemetry {
@@ -166,7 +151,8 @@ impl Telemetry {
                 memory: Memory::ANY,
             },
             benchmarking: Benchmarking::Due(Tick::default()),
-            rests_until: Tick::default(),
+            is_busy: false,
+            busy_since: None,
         }
     }
 
@@ -182,7 +168,7 @@ impl Telemetry {
         {
             self.benchmarking = earlier.benchmarking;
         }
-        self.rests_until = earlier.rests_until;
+        self.busy_since = earlier.busy_since;
         self
     }
 
@@ -190,8 +176,20 @@ impl Telemetry {
         &self.profile
     }
 
-    /// Whether the device computes a benchmark, and gets nothing else meanwhile.
+    /// Whether the device gets nothing before a benchmark: it computes one, or was not free for one
+    /// for long.
     pub(super) fn is_benchmarked(&self, now: Tick) -> bool {
+        self.computes_benchmark(now) || self.was_never_free(now)
+    }
+
+    /// Whether the device was not free for a benchmark for so long that it gets nothing before it is.
+    pub(super) fn was_never_free(&self, now: Tick) -> bool {
+        let is_long = |since: Tick| now.since(since) >= BUSY_MS_MAX;
+        self.busy_since.is_some_and(is_long)
+    }
+
+    /// Whether the device computes a benchmark.
+    pub(super) fn computes_benchmark(&self, now: Tick) -> bool {
         match self.benchmarking {
             Benchmarking::Runs { sent, .. } => now.since(sent) < BENCHMARK_MS_MAX,
             Benchmarking::Due(_) => false,
@@ -199,12 +197,13 @@ impl Telemetry {
     }
 
     fn is_benchmark_due(&self, now: Tick) -> bool {
-        let is_due = match self.benchmarking {
-            // One that was never answered is no reason to keep the device from work for another.
-            Benchmarking::Runs { sent, .. } => now.since(sent) >= BENCHMARK_AGAIN_MS,
-            Benchmarking::Due(due) => due <= now,
-        };
-        is_due && self.rests_until <= now
+        // It is a program of that class.
+        self.profile.classes.contains(&Class::Pinned)
+            && match self.benchmarking {
+                // One that was never answered is no reason to keep the device from work for another.
+                Benchmarking::Runs { sent, .. } => now.since(sent) >= BENCHMARK_AGAIN_MS,
+                Benchmarking::Due(due) => due <= now,
+            }
     }
 
     /// Takes over how the machine is. When its tasks are let have another part of the processor's time
@@ -223,6 +222,7 @@ impl Telemetry {
             number,
             challenge,
             sent,
+            ..
         } = self.benchmarking
         else {
             return None;
@@ -237,6 +237,24 @@ impl Telemetry {
         };
         self.benchmarking = Benchmarking::Due(now.plus_ms(pause));
         is_right.then(|| (challenge.fuel, now.since(sent)))
+    }
+
+    /// What was known before the benchmark that is declined, if it runs and its time is not over.
+    fn declined(&mut self, now: Tick, declined: u64) -> Option<Before> {
+        let Benchmarking::Runs {
+            number,
+            sent,
+            before,
+            ..
+        } = self.benchmarking
+        else {
+            return None;
+        };
+        if number != declined || now.since(sent) >= BENCHMARK_MS_MAX {
+            return None;
+        }
+        self.benchmarking = Benchmarking::Due(now);
+        Some(before)
     }
 
     fn doubt(&mut self, bad: Vec<BadReading>) {
@@ -260,6 +278,25 @@ impl Core {
         }
         if let Some(answer) = &exchange.benchmark {
             self.benchmark_answered(now, device, answer);
+        }
+        if let Some(number) = exchange.unavailable_for {
+            self.benchmark_declined(now, device, number);
+        }
+        self.told_busy(now, device, exchange);
+    }
+
+    /// Takes note of whether a device that asks for work could be sent a benchmark that is due.
+    fn told_busy(&mut self, now: Tick, device: DeviceId, exchange: &Exchange) {
+        let is_due = self.is_benchmark_due(now, &device);
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
+        };
+        let telemetry = &mut known.telemetry;
+        telemetry.is_busy = exchange.is_busy;
+        if exchange.want > 0 && telemetry.state.unavailable.is_empty() {
+            let has_hands_free = !exchange.is_busy && known.in_hand.is_empty();
+            let puts_off = is_due && !has_hands_free && self.challenges.is_ready();
+            telemetry.busy_since = self.benchmarks.heard(now, device, puts_off);
         }
     }
 
@@ -304,6 +341,13 @@ impl Core {
         }
     }
 
+    /// Whether a device may be sent a benchmark, once it is free for one.
+    fn is_benchmark_due(&self, now: Tick, device: &DeviceId) -> bool {
+        let known = self.devices.get(device);
+        known.is_some_and(|known| known.telemetry.is_benchmark_due(now))
+            && self.benchmarks.rests_until(device) <= now
+    }
+
     /// A benchmark for a device that wants work, if it is to run one.
     pub(super) fn benchmark_for(
         &mut self,
@@ -311,27 +355,43 @@ impl Core {
         device: DeviceId,
         room: usize,
     ) -> Option<BenchmarkPlan> {
+        let is_due = self.is_benchmark_due(now, &device);
         let known = self.devices.get_mut(&device)?;
-        let telemetry = &known.telemetry;
-        let is_idle =
-            room > 0 && known.in_hand.is_empty() && telemetry.state.unavailable.is_empty();
-        let runs_it = telemetry.profile.classes.contains(&Class::Pinned);
-        if !is_idle || !runs_it || !telemetry.is_benchmark_due(now) {
+        let telemetry = &mut known.telemetry;
+        let is_idle = room > 0
+            && known.in_hand.is_empty()
+            && telemetry.state.unavailable.is_empty()
+            && !telemetry.is_busy;
+        if !is_idle || !is_due {
             return None;
         }
-        let (number, challenge) = self.challenges.next()?;
-        known.telemetry.benchmarking = Benchmarking::Runs {
+        let fleet = &self.scheduler.fleet;
+        let before = match fleet.owes(known.number) {
+            true => Before::Owed,
+            false => Before::Rate(Some(fleet.speed(known.number)).filter(|rate| *rate > 0)),
+        };
+        let is_first = matches!(before, Before::Rate(None));
+        let (number, challenge) = self.challenges.take(now, is_first)?;
+        telemetry.benchmarking = Benchmarking::Runs {
             number,
             challenge,
             sent: now,
+            before,
         };
-        known.telemetry.rests_until = now.plus_ms(BENCHMARK_PAUSE_MS);
+        telemetry.busy_since = None;
+        self.benchmarks.sent(now, device);
         self.owes_benchmark(now, device);
         Some(BenchmarkPlan {
             number,
             input: challenge.input,
             fuel: challenge.fuel,
         })
+    }
+
+    /// Whether a device owes a benchmark, and does not compute it now.
+    pub(super) fn has_not_answered(&self, now: Tick, number: u32, known: Option<&Known>) -> bool {
+        let computes = known.is_some_and(|known| known.telemetry.computes_benchmark(now));
+        self.scheduler.fleet.owes(number) && !computes
     }
 
     /// How fast a device's processor is, is not known until it has answered; till then it counts as
@@ -365,6 +425,25 @@ impl Core {
         known.telemetry.doubt(bad);
         known.telemetry.profile.processor = self.scheduler.fleet.processor(&device);
         self.renew_profile(now, device);
+        self.devices.look_again(device);
+    }
+
+    /// A device could not compute the benchmark that it was sent: it owes nothing for that, and is as
+    /// fast as it was known to be, unless it declines too often.
+    fn benchmark_declined(&mut self, now: Tick, device: DeviceId, number: u64) {
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
+        };
+        let Some(before) = known.telemetry.declined(now, number) else {
+            return;
+        };
+        let is_excused = self.benchmarks.declined(now, device);
+        if let (true, Before::Rate(rate)) = (is_excused, before) {
+            let fleet = &mut self.scheduler.fleet;
+            fleet.excuse(known.number, rate);
+            known.telemetry.profile.processor = fleet.processor(&device);
+            self.renew_profile(now, device);
+        }
         self.devices.look_again(device);
     }
 

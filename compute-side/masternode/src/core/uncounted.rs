@@ -5,6 +5,9 @@
 //! settled and puts no fault on anybody. So what is known of a device is what the chain says, with this
 //! on top.
 
+#[cfg(test)]
+mod model;
+
 use super::{Core, Entry};
 use quern_primitives::{
     batch::Batch,
@@ -75,14 +78,15 @@ impl Uncounted {
 
 impl Core {
     /// A device's last tasks as the chain will have them once it has counted what it has not, in the
-    /// order in which it counts a batch's.
+    /// order in which it counts a batch's. If the chain has counted some of them since the last block that
+    /// is known here, these would count twice: what is remembered here then stays, if anything is.
     pub(super) fn history_of(&self, view: &DeviceView) -> History {
         let mut history = view.device.history;
-        // What the chain has counted since the last block that is known here would count twice.
-        if view.device.last_task <= self.block {
-            let uncounted = self.uncounted.of(view.id);
-            uncounted.for_each(|change| history.add(change));
+        if self.block < view.device.last_task {
+            return self.scheduler.remembered(&view.id).unwrap_or(history);
         }
+        let uncounted = self.uncounted.of(view.id);
+        uncounted.for_each(|change| history.add(change));
         history
     }
 }

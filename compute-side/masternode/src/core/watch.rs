@@ -48,7 +48,18 @@ pub struct Watch {
     delayed_ms: u64,
     stale_at: Tick,
     reached: Reached,
+    /// The furthest that its device told of.
     stage: Option<Stage>,
+}
+
+/// How far a stage is, counted from the first.
+fn place_of(stage: Stage) -> u8 {
+    match stage {
+        Stage::Fetching => 0,
+        Stage::Ready => 1,
+        Stage::Running => 2,
+        Stage::Delivering => 3,
+    }
 }
 
 impl Watch {
@@ -85,11 +96,11 @@ impl Watch {
         Self::start(now, 0, over_ms, timeouts, over_ms)
     }
 
-    /// The device tells what it does with it. Only another stage than before is a step forward. When it
-    /// begins to run, what was thought of its device's backlog matters no more; kept, such errors would
-    /// add up from task to task.
+    /// The device tells what it does with it. Only a later stage than any before is a step forward: one
+    /// that goes back and forth stands still. When it begins to run, what was thought of its device's
+    /// backlog matters no more; kept, such errors would add up from task to task.
     pub fn progressed(&mut self, stage: Stage, now: Tick) {
-        if self.stage == Some(stage) {
+        if self.stage.map(place_of) >= Some(place_of(stage)) {
             return;
         }
         self.stage = Some(stage);
@@ -202,6 +213,27 @@ mod tests {
             (300, Lapse::Over),
         ];
         assert_eq!(lapses(&mut watch), expected);
+    }
+
+    #[test]
+    fn going_back_and_forth_is_no_step_forward_and_shifts_no_end() {
+        let mut watch = watch();
+        watch.progressed(Stage::Ready, Tick(101));
+        watch.progressed(Stage::Running, Tick(102));
+        let (next, expected) = (watch.next, watch.expected);
+        for (at, stage) in [
+            (104, Stage::Fetching),
+            (106, Stage::Ready),
+            (108, Stage::Running),
+        ] {
+            watch.progressed(stage, Tick(at));
+            assert_eq!((watch.next, watch.expected), (next, expected), "{stage:?}");
+        }
+        assert_eq!(watch.look(Tick(112)), Lapse::Delayed);
+        watch.progressed(Stage::Ready, Tick(113));
+        assert_eq!(watch.found(), Lapse::Delayed);
+        watch.progressed(Stage::Delivering, Tick(114));
+        assert_eq!(watch.found(), Lapse::None);
     }
 
     #[test]

@@ -78,14 +78,19 @@ pub(super) async fn compute_benchmarks(shared: Arc<Shared>) {
 pub(crate) async fn seed_of(shared: &Shared, id: JobId, job: &Job) -> Result<[u8; 32], ChainError> {
     let drawn_in = job.submitted_at.saturating_add(1);
     let hash = shared.chain.block_hash(drawn_in).await?;
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/lanes/1");
-    hasher.update(hash);
-    hasher.update(id.0);
-    Ok(hasher.finalize().into())
+    Ok(lane_seed(hash, id))
 }
 
-/// The same, asked again until the chain answers.
+/// The seed by that block's hash: SHA-256 over `quern/lanes/1`, the hash and the job.
+fn lane_seed(block_hash: [u8; 32], id: JobId) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(b"quern/lanes/1");
+    hasher.update(block_hash);
+    hasher.update(id.0);
+    hasher.finalize().into()
+}
+
+/// What a job's lanes follow from, asked again until the chain answers.
 pub(super) async fn seed_at_last(shared: &Shared, id: JobId, job: &Job) -> [u8; 32] {
     loop {
         match seed_of(shared, id, job).await {
@@ -99,5 +104,23 @@ pub(super) async fn seed_at_last(shared: &Shared, id: JobId, job: &Job) -> [u8; 
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The auditors' guide computes the same by other means.
+    #[test]
+    fn the_seed_of_lanes_is_a_digest_of_the_block_s_hash_and_the_job() {
+        let mut job = [0; 32];
+        job[0] = 1;
+        let seed = lane_seed([7; 32], JobId(job));
+        let digits: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            digits,
+            "f15bbf232633769dcc22b06b950c80edb32375c6c9067e3e50d9cb93954d52fe"
+        );
     }
 }

@@ -1,9 +1,9 @@
-//! Questions about the grid that the core answers, to whoever asks the Jobs API.
+//! Questions about the grid and its jobs that the core answers, to whoever asks the Jobs API.
 
 use crate::core::{Core, Tick};
 use quern_jobs_api::{
-    Asking, DeviceExplanation, DeviceState, GRID_DEVICES_MAX, GridState, JobExplanation, Matching,
-    TaskExplanation,
+    Asking, DeviceExplanation, DeviceState, GRID_DEVICES_MAX, GridState, JobExplanation, JobStatus,
+    Matching, TaskExplanation,
 };
 use quern_primitives::{DeviceId, JobId, TaskIndex};
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ pub(crate) enum Question {
     Rates(Asking),
     /// How many devices meet what a job would ask for.
     Matching(Asking),
+    /// How far a job is.
+    Status(JobId),
 }
 
 /// What the core answers. What it does not know is none.
@@ -47,6 +49,8 @@ pub(crate) enum Reply {
     Rates(Vec<u32>),
     /// To [`Question::Matching`].
     Matching(Matching),
+    /// To [`Question::Status`].
+    Status(Option<Box<JobStatus>>),
 }
 
 /// An answer, and how long the core took for it.
@@ -60,7 +64,7 @@ pub(crate) struct Answered {
 pub(crate) fn answer(core: &mut Core, now: Tick, question: &Question) -> Answered {
     let begun = Instant::now();
     match question {
-        Question::Job(job) => core.asked_about(now, Some(*job)),
+        Question::Job(job) | Question::Status(job) => core.asked_about(now, Some(*job)),
         // Which of the others come first, or all of them.
         Question::Task(..) | Question::Device(_) | Question::Grid | Question::Devices { .. } => {
             core.asked_about(now, None);
@@ -85,5 +89,6 @@ fn reply(core: &Core, now: Tick, question: &Question) -> Reply {
         }
         Question::Rates(asking) => Reply::Rates(core.grid_rates(asking)),
         Question::Matching(asking) => Reply::Matching(core.grid_matching(asking)),
+        Question::Status(job) => Reply::Status(core.status(*job).map(Box::new)),
     }
 }

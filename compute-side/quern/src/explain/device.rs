@@ -12,9 +12,9 @@ use quern_owner::ApiFailure;
 use quern_primitives::DeviceId;
 use serde::Serialize;
 
-/// The rule of a reason that is only a note: a figure that the device told was left out, and it works
-/// all the same.
-const NOTE_RULE: Rule = Rule::ReadingNotBelieved;
+/// Rules of reasons that are only notes: a figure that the device told was left out, or it counts as
+/// slow, and it works all the same.
+const NOTE_RULES: [Rule; 2] = [Rule::ReadingNotBelieved, Rule::BenchmarkOwed];
 
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
@@ -71,7 +71,7 @@ impl Explained {
     /// The answer in a line.
     fn answer(&self) -> String {
         let explanation = &self.explanation;
-        let blocks = |reason: &&Reason| reason.rule != NOTE_RULE;
+        let blocks = |reason: &&Reason| !NOTE_RULES.contains(&reason.rule);
         let blocking = explanation.reasons.iter().find(blocks);
         first_line(blocking, || {
             let jobs = &explanation.jobs;
@@ -196,9 +196,11 @@ mod tests {
         assert_eq!(next.count(), 1, "{text}");
         let mut free = explanation(true);
         free.jobs[1].reason = None;
-        let mut note = reason("its temperature is not believed");
-        note.rule = NOTE_RULE;
-        free.reasons = vec![note];
+        let notes = NOTE_RULES.map(|rule| Reason {
+            rule,
+            ..reason("its temperature is not believed")
+        });
+        free.reasons = notes.to_vec();
         let free = Explained {
             explanation: free,
             url: url(),

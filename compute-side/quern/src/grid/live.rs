@@ -8,12 +8,12 @@ use quern_grid::replication::{
 use quern_jobs_api::{Asking, FAULT_RATES, JobsApiClient as _, Matching};
 use quern_owner::{ApiFailure, Masternode, Masternodes};
 
-/// What a fault rate is divided by.
-const WHOLE: f64 = (FAULT_RATES - 1) as f64;
+/// The last tasks of a device, of which a masternode tells how many were faulty.
+const TASKS: f64 = (FAULT_RATES - 1) as f64;
 
 /// How likely a device fails with a task that had no fault in its last 20 tasks: half of the least
-/// rate above zero. So few tasks do not show that it never fails.
-pub(crate) const FAULTLESS: f64 = 0.5 / WHOLE;
+/// share above zero, one in 40. So few tasks do not show that it never fails.
+pub(crate) const FAULTLESS: f64 = 0.5 / TASKS;
 
 /// What a masternode told of its grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct LiveGrid {
     pub(crate) url: String,
     /// How many of its devices meet what the job asks for.
     pub(crate) matching: Matching,
-    /// How many of its ranked devices that meet it have which fault rate, in sixtieths.
+    /// How many of its ranked devices that meet it had how many faulty tasks among their last 20.
     pub(crate) rates: Vec<u32>,
 }
 
@@ -35,12 +35,12 @@ pub(crate) struct Asked {
     pub(crate) silent: Vec<String>,
 }
 
-/// A masternode's fault rates make no fleet.
+/// What a masternode tells of its devices' faults makes no fleet.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum LiveError {
     /// It tells other counts than it should.
     #[error(
-        "the masternode at {url} told {found} counts of fault rates, not {FAULT_RATES}; update `quern`, or ask another with --masternode"
+        "the masternode at {url} told {found} counts of faulty tasks, not {FAULT_RATES}; update `quern`, or ask another with --masternode"
     )]
     Counts {
         /// Where it is.
@@ -85,7 +85,9 @@ async fn told(masternode: &Masternode, asking: Asking) -> Result<LiveGrid, ApiFa
 }
 
 impl LiveGrid {
-    /// Its ranked devices by how often they fail; none if it has no device.
+    /// Its ranked devices by how often they fail: with as large a share of all tasks as of their last.
+    /// The fault rate is no such share, for it is a mean over three kinds of fault. None if it has no
+    /// device.
     pub(crate) fn fleet(&self) -> Result<Option<Fleet>, LiveError> {
         if self.rates.len() != FAULT_RATES {
             return Err(LiveError::Counts {
@@ -94,14 +96,14 @@ impl LiveGrid {
             });
         }
         let mut groups = Vec::new();
-        for (sixtieths, devices) in (0u32..).zip(&self.rates) {
-            let rate = match sixtieths {
+        for (faulty, devices) in (0u32..).zip(&self.rates) {
+            let share = match faulty {
                 0 => FAULTLESS,
-                _ => f64::from(sixtieths) / WHOLE,
+                _ => f64::from(faulty) / TASKS,
             };
             groups.push(DeviceGroup {
                 devices: u64::from(*devices),
-                failure: FailureProbability::new(rate)?,
+                failure: FailureProbability::new(share)?,
             });
         }
         match Fleet::of_groups(groups) {
@@ -127,11 +129,11 @@ pub(crate) fn mean_failure(fleet: &Fleet) -> Result<FailureProbability, LiveErro
 pub(crate) mod tests {
     use super::*;
 
-    /// A grid with so many devices at each of these rates, in sixtieths, and so many accounts.
+    /// A grid with so many devices for each of these numbers of faulty tasks, and so many accounts.
     pub(crate) fn grid(url: &str, accounts: u32, rates: &[(usize, u32)]) -> LiveGrid {
         let mut counts = vec![0; FAULT_RATES];
-        for (sixtieths, devices) in rates {
-            counts[*sixtieths] = *devices;
+        for (faulty, devices) in rates {
+            counts[*faulty] = *devices;
         }
         let devices = counts.iter().sum();
         LiveGrid {
@@ -147,12 +149,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn rates_are_devices_by_how_often_they_fail_and_none_never_fails() {
-        let fleet = grid("a", 3, &[(0, 5), (3, 2), (60, 1)]).fleet().unwrap();
+    fn devices_fail_with_the_share_of_their_last_tasks_that_was_faulty_and_none_never_fails() {
+        let fleet = grid("a", 3, &[(0, 5), (1, 2), (20, 1)]).fleet().unwrap();
         let groups: Vec<_> = fleet.unwrap().groups().collect();
         let found = groups.iter().map(|it| (it.devices, it.failure.get()));
         let found: Vec<_> = found.collect();
-        assert_eq!(found, [(5, 1.0 / 120.0), (2, 0.05), (1, 1.0)]);
+        assert_eq!(found, [(5, 0.025), (2, 0.05), (1, 1.0)]);
     }
 
     #[test]
@@ -161,8 +163,8 @@ pub(crate) mod tests {
             let fleet = grid("a", 3, rates).fleet().unwrap().unwrap();
             mean_failure(&fleet).unwrap().get()
         };
-        assert_eq!(mean(&[(60, 7)]), 1.0);
-        let mixed = mean(&[(6, 100), (30, 300)]);
+        assert_eq!(mean(&[(20, 7)]), 1.0);
+        let mixed = mean(&[(2, 100), (10, 300)]);
         assert!((mixed - 0.4).abs() < 1e-12, "{mixed}");
     }
 

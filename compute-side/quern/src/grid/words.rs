@@ -82,16 +82,20 @@ pub(crate) fn in_hand(device: &DeviceState) -> String {
     format!("{}/{}", device.in_hand, device.in_hand_max)
 }
 
-/// What is against a device, a line each.
+/// What is against a device, or for it, a line each.
 pub(crate) fn flag_lines(device: &DeviceState) -> impl Iterator<Item = String> {
     let lines = device
         .flags
         .iter()
         .map(|flag| format!("  ! {}", plain(flag)));
+    let owes = device
+        .measured
+        .owes_benchmark
+        .then(|| "  ! it owes a benchmark, and counts as slow until it answers one".to_owned());
     let lifted = device.lifted.then(|| {
         "  + it won today's lottery and stands 100 places higher until tomorrow".to_owned()
     });
-    lines.chain(lifted)
+    lines.chain(owes).chain(lifted)
 }
 
 /// Reasons as a table.
@@ -418,9 +422,11 @@ pub(crate) mod tests {
         assert_eq!(flag_lines(&device).count(), 0);
         device.flags = vec!["it is too hot\n\u{7}".into()];
         device.lifted = true;
+        device.measured.owes_benchmark = true;
         let lines: Vec<_> = flag_lines(&device).collect();
         assert_eq!(lines[0], "  ! it is too hot  ");
-        assert!(lines[1].contains("lottery"));
+        assert!(lines[1].contains("owes a benchmark"));
+        assert!(lines[2].contains("lottery"));
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub(crate) struct JobOptions {
     #[serde(default)]
     single: bool,
     /// Instead of a number of devices for each task: as many as it takes that the job fails with at
-    /// most this probability, such as 1%, by the fault rates that the grid has now
+    /// most this probability, such as 1%, by the faults that the grid's devices had lately
     #[arg(long, value_name = "P", conflicts_with_all = ["replicas", "single"])]
     #[serde(
         default,

@@ -1,4 +1,4 @@
-//! Planning with the fault rates of the grid as it is.
+//! Planning with the devices of the grid as it is.
 
 use super::{PlanInputError, Source};
 use crate::{context::Context, grid::live, masternodes::MasternodeArgs, output::patiently};

@@ -18,7 +18,7 @@ replicas of a task are on devices of one account.";
 /// What goes beside that for the devices of a grid.
 const LIVE_IN_WORDS: &str = "\
 The devices are taken to fail as often as they had a fault in their last 20 tasks; those that had
-none, with half of the least rate above zero: one task in 120. They take tasks as they ask for them,
+none, with half of the least share above zero: one task in 40. They take tasks as they ask for them,
 so that the most reliable serve the job is what there is at best.";
 
 /// A plan and the curve it is on.

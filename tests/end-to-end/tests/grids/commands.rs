@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 use tokio::process::Command;
 
+mod council;
 mod grid;
 
 /// The most that a transaction costs its sender as a fee.
@@ -22,16 +23,25 @@ const TEXT: &str = "one\ntwo\n";
 #[test]
 fn every_command_answers_what_it_did() {
     run(async {
-        let bench = Bench::start(1).await?;
+        let folder = tempfile::tempdir()?;
+        let chain = grid::seeded(folder.path())?;
+        let bench = Bench::start_as(|plan| {
+            plan.workers = vec![None];
+            plan.chain = chain;
+        })
+        .await?;
         let outcome = commands(&bench).await;
         bench.conclude(outcome).await
     });
 }
 
 async fn commands(bench: &Bench) -> anyhow::Result<()> {
-    // Not beside the jobs: the treasurer, who answers payouts, is the account that settles them.
+    // Not beside the jobs: the treasurer, who answers payouts, and the council's first member are the
+    // account that settles them.
     case("keys are kept, listed and shown", keys(bench)).await?;
     case("money is sent and paid out", money(bench)).await?;
+    let name = "the council proposes, votes and decides";
+    case(name, council::decides(bench)).await?;
     let bond = async { case("a bond grows and shrinks, a device retires", bond(bench)).await };
     let followed =
         async { case("a job is watched, shown and fetched from", followed(bench)).await };
@@ -64,6 +74,9 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
         .await
     };
     tokio::try_join!(bond, followed, cancelled, resumed, scheduled, drawn)?;
+    // Behind the jobs, by which the device has had a task.
+    let name = "what a later day's lottery is drawn from is what the chain holds";
+    case(name, grid::drawn_later(bench)).await?;
     bench.conserves_money().await
 }
 
@@ -321,6 +334,7 @@ async fn followed(bench: &Bench) -> anyhow::Result<()> {
         &json!({ "state": "completed", "end": "all_settled" }),
     )?;
     ensure!(shown["escrow"] == end["escrow"], "{shown}");
+    batches(&quern, bench, digits, &shown).await?;
     let explained = quern.does(&["explain", "job", digits]).await?;
     says(
         &explained,
@@ -338,6 +352,32 @@ async fn followed(bench: &Bench) -> anyhow::Result<()> {
     ensure!(fs::read_to_string(&result)? == TEXT, "another result");
     quern
         .refuses(2, &["--output"], &["job", "result", digits])
+        .await
+}
+
+/// The only batch of a job of one task, which is what the chain says of the job and what its receipt is
+/// proved against.
+async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyhow::Result<()> {
+    let listed = quern.does(&["job", "batches", job]).await?;
+    let whole = json!({ "job": shown["job"], "settled_batches": 1, "adds_up": true });
+    says(&listed, &whole)?;
+    let batch = &listed["batches"][0];
+    let paid = &shown["escrow"]["paid"];
+    says(batch, &json!({ "batch": 0, "tasks": 1, "paid": paid }))?;
+    let folder = bench.folder().join("receipts");
+    let path = folder.display().to_string();
+    let receipts = ["job", "receipts", job, "--folder", &path];
+    quern.does(&receipts).await?;
+    let receipt = fs::read(folder.join("task-0-replica-0.json"))?;
+    let receipt: Value = serde_json::from_slice(&receipt)?;
+    let root = json!({ "verdicts_root": receipt["verdicts_root"] });
+    says(batch, &root)?;
+    let behind = ["job", "batches", job, "--from", "1"];
+    quern.refuses(1, &["1 batches", "--from"], &behind).await?;
+    let nothing = "ff".repeat(32);
+    let unknown = ["job", "batches", &nothing];
+    quern
+        .refuses(1, &["the chain knows no job"], &unknown)
         .await
 }
 

@@ -6,7 +6,10 @@ use quern_simulation::makespan::{
 
 /// Counted up with each change of the simulation or the scheduler that changes what comes of a run,
 /// so that older runs are not taken for new ones.
-const MODEL: u32 = 3;
+const MODEL: u32 = 4;
+
+/// The same for runs in which several devices must answer a task.
+const MODEL_OF_REPLICAS: u32 = 1;
 
 /// Tasks for each device. With 10,000 devices they are more than the chain takes as one job
 /// (`TASKS_PER_JOB_MAX`, 65,536): an owner would hand them in as four.
@@ -110,7 +113,11 @@ impl Case {
     /// A digest of what its name does not say. A run of that name with another one is another run.
     pub(super) fn settings(&self) -> String {
         let conditions = self.kind.conditions();
-        let all = (MODEL, self.scenario(), self.contestant, conditions);
+        let model = match conditions.more_replicas {
+            0 => (MODEL, 0),
+            _ => (MODEL, MODEL_OF_REPLICAS),
+        };
+        let all = (model, self.scenario(), self.contestant, conditions);
         let mut digest = 0xcbf2_9ce4_8422_2325_u64;
         for byte in format!("{all:?}").bytes() {
             digest = (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);

@@ -4,7 +4,7 @@
 //! refuses as one job: it takes 65,536 at most (`TASKS_PER_JOB_MAX`).
 
 use super::{
-    DEVICES_MAX, FAULTS_PERCENT_MAX, How, SEEDS_MAX,
+    DEVICES_MAX, FAULTS_PERCENT_MAX, How, SEEDS_MAX, behind,
     case::{Case, GridKind, TASK_S, in_a_column},
     losses, picture,
     runs::Runs,
@@ -92,8 +92,16 @@ pub(super) struct Row {
 const FILES: &str = "All numbers are in [distribution.csv](distribution.csv), those of every run in \
                      [distribution-runs.csv](distribution-runs.csv).\n";
 
-/// Makes all runs that are missing, and tables and pictures of them all.
+/// Makes all runs that are missing, and tables and pictures of them all. Fails when all of that is
+/// written, if the default is behind a simpler policy anywhere.
 pub(crate) fn run(args: &DistributionArgs) -> anyhow::Result<()> {
+    let groups = written(args)?;
+    behind::check(&groups)?;
+    Ok(())
+}
+
+/// Makes all runs that are missing, and writes tables and pictures of them all.
+fn written(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
     let how = &args.how;
     fs::create_dir_all(&how.out)
         .with_context(|| format!("cannot make the folder {}", how.out.display()))?;
@@ -112,7 +120,7 @@ pub(crate) fn run(args: &DistributionArgs) -> anyhow::Result<()> {
     let lost = losses::in_words(&groups);
     how.write_region("losses", &lost)?;
     println!("{}\n\n{}", text.trim(), lost.trim());
-    Ok(())
+    Ok(groups)
 }
 
 fn groups(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
@@ -248,14 +256,20 @@ impl Group {
         }
         text.push_str("| *the default's mean to the best of the three simpler ones'* |");
         for column in 0..self.faults.len() {
-            let mine = self.best(column, |policy| policy == DEFAULT);
-            let theirs = self.best(column, |policy| SIMPLER.contains(&policy));
-            let ratio = mine.zip(theirs).map(|(mine, theirs)| mine / theirs);
+            let ratio = self.to_best_simpler(column);
             let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.3}"));
             text.push_str(&format!(" *{ratio}* |"));
         }
         text.push('\n');
         text
+    }
+
+    /// The default's mean to that of the best of the simpler policies in a column; none if it did not
+    /// run, or none of them.
+    pub(super) fn to_best_simpler(&self, column: usize) -> Option<f64> {
+        let mine = self.best(column, |policy| policy == DEFAULT)?;
+        let theirs = self.best(column, |policy| SIMPLER.contains(&policy))?;
+        Some(mine / theirs)
     }
 
     /// The least mean in a column of the policies that are asked about.
@@ -300,7 +314,7 @@ mod tests {
     fn the_same_files_come_of_it_however_many_runs_go_on_at_a_time() {
         let [one, two] = [1, 2].map(|jobs| {
             let folder = tempfile::tempdir().unwrap();
-            run(&args(folder.path(), jobs)).unwrap();
+            written(&args(folder.path(), jobs)).unwrap();
             files(folder.path())
         });
         let names: Vec<&str> = one.keys().map(String::as_str).collect();
@@ -331,7 +345,7 @@ mod tests {
     fn what_was_run_is_not_run_again_unless_that_is_wanted() {
         let folder = tempfile::tempdir().unwrap();
         let mut args = args(folder.path(), 2);
-        run(&args).unwrap();
+        written(&args).unwrap();
         let before = files(folder.path());
         // Half of it is lost, and the first run that is left is made to say something else.
         let path = folder.path().join("distribution-runs.csv");
@@ -340,13 +354,13 @@ mod tests {
         cells[10] = "00000000deadbeef";
         let told = cells.join(",");
         fs::write(&path, [lines[0], &told, lines[2], "20,0,ali"].join("\n")).unwrap();
-        run(&args).unwrap();
+        written(&args).unwrap();
         let after = files(folder.path());
         let expected = before["distribution-runs.csv"].replace(lines[1], &told);
         assert_eq!(after["distribution-runs.csv"], expected);
         assert_eq!(after["distribution.md"], before["distribution.md"]);
         args.how.again = true;
-        run(&args).unwrap();
+        written(&args).unwrap();
         assert_eq!(files(folder.path()), before);
     }
 
@@ -354,17 +368,27 @@ mod tests {
     fn runs_that_are_not_asked_for_stay_in_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let all = args(folder.path(), 2);
-        run(&all).unwrap();
+        written(&all).unwrap();
         let before = files(folder.path());
         let fewer = DistributionArgs {
             faults: vec![0],
             ..all.clone()
         };
-        run(&fewer).unwrap();
+        written(&fewer).unwrap();
         let after = files(folder.path());
         assert_eq!(after["distribution.csv"].lines().count(), 13);
-        run(&all).unwrap();
+        written(&all).unwrap();
         assert_eq!(files(folder.path()), before);
+    }
+
+    #[test]
+    fn all_is_written_before_it_fails_because_the_default_is_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = args(folder.path(), 2);
+        let ended = run(&args);
+        assert_eq!(files(folder.path()).len(), 5);
+        let is_behind = behind::check(&written(&args).unwrap()).is_err();
+        assert_eq!(ended.is_err(), is_behind, "{ended:?}");
     }
 
     #[test]

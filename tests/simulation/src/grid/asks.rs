@@ -5,13 +5,24 @@ use crate::population::DESKTOP_SPEED;
 use quern_primitives::{
     device::{Hardware, Region},
     ids::AccountId,
-    job::{ByteLevel, HardwareSet, Preferences, RegionSet},
+    job::{ByteLevel, HardwareSet, Preferences, RegionSet, Submission},
 };
 use rand::{RngExt as _, rngs::StdRng};
 use std::collections::BTreeSet;
 
 /// Wishes of an owner until one is taken that enough devices meet.
 const WISHES: usize = 4;
+
+/// Bytes of a MiB.
+pub(super) const MIB: u64 = 1 << 20;
+
+/// Memory of a task unless its job's owner wishes for more, in MiB: every machine allows it.
+pub(super) const USUAL_MIB: u64 = 64;
+
+/// Memory that wishes are for, and that machines let one task have, in MiB: powers of two, of which
+/// masternodes round none.
+const WISHED_MIB: [u64; 4] = [USUAL_MIB, USUAL_MIB, 256, 1_024];
+pub(super) const ALLOWED_MIB: [u64; 4] = [128, 512, 1_024, 4_096];
 
 const REGIONS: [Region; 3] = [Region::Americas, Region::Europe, Region::AsiaPacific];
 
@@ -32,6 +43,16 @@ pub(super) struct Facts {
     pub(super) hardware: Hardware,
     /// Whether what is bonded for it covers any job's tasks; otherwise it covers none.
     pub(super) is_covered: bool,
+    /// How much memory its worker lets one task have, in MiB, which is the one thing here that the chain
+    /// does not know.
+    pub(super) memory_mib: u64,
+}
+
+impl Facts {
+    /// Whether a task of a job may have all the memory that it may need.
+    pub(super) fn has_memory_for(&self, submission: &Submission) -> bool {
+        self.memory_mib >= submission.memory_bytes_max.div_ceil(MIB)
+    }
 }
 
 /// What the owner of a job asks for.
@@ -39,6 +60,8 @@ pub(super) struct Facts {
 pub(super) struct Asked {
     pub(super) level: ByteLevel,
     pub(super) preferences: Preferences,
+    /// Memory that a task may need, in MiB; the usual, if that is more.
+    pub(super) memory_mib: u64,
     /// How fast the devices are together that have it, in ordinary desktops.
     pub(super) desktops: u32,
 }
@@ -64,32 +87,41 @@ pub(super) fn accounts_wanted(replicas: u8) -> u32 {
 pub(super) fn drawn(config: &Config, machines: &[Machine], chance: &mut StdRng) -> Asked {
     let levels = [ByteLevel::Low, ByteLevel::Balanced, ByteLevel::High];
     let level = one_of(levels, chance);
-    let is_met = |asked: &Preferences| {
+    let is_met = |asked: &(Preferences, u64)| {
         let accounts: BTreeSet<&AccountId> = able(machines, *asked)
             .map(|machine| &machine.facts.account)
             .collect();
         accounts.len() >= accounts_wanted(config.replicas) as usize
     };
-    let preferences = match chance.random_range(0..1_000u32) < config.asking {
+    let wished = match chance.random_range(0..1_000u32) < config.asking {
         true => (0..WISHES).map(|_| wish(chance)).find(is_met),
         false => None,
     };
-    let preferences = preferences.unwrap_or_default();
-    let speeds = able(machines, preferences).map(Machine::speed);
+    let wished = wished.unwrap_or((Preferences::default(), USUAL_MIB));
+    let speeds = able(machines, wished).map(Machine::speed);
+    let (preferences, memory_mib) = wished;
     Asked {
         level,
         preferences,
+        memory_mib,
         desktops: (speeds.sum::<f64>() / DESKTOP_SPEED) as u32,
     }
 }
 
-/// Devices that have what is asked for.
-fn able(machines: &[Machine], asked: Preferences) -> impl Iterator<Item = &Machine> {
-    let is_able = move |machine: &&Machine| lacking(&asked, &machine.facts).is_none();
+/// Devices that have what is asked for, and so much memory for a task.
+fn able(
+    machines: &[Machine],
+    (asked, memory_mib): (Preferences, u64),
+) -> impl Iterator<Item = &Machine> {
+    let is_able = move |machine: &&Machine| {
+        let facts = &machine.facts;
+        lacking(&asked, facts).is_none() && facts.memory_mib >= memory_mib
+    };
     machines.iter().filter(is_able)
 }
 
-fn wish(chance: &mut StdRng) -> Preferences {
+/// What an owner may wish for, and how much memory for a task.
+fn wish(chance: &mut StdRng) -> (Preferences, u64) {
     let region = RegionSet::only([one_of(REGIONS, chance)]);
     let regions = RegionSet::only([one_of(REGIONS, chance), one_of(REGIONS, chance)]);
     let kind = HardwareSet::only([one_of(KINDS, chance)]);
@@ -114,7 +146,7 @@ fn wish(chance: &mut StdRng) -> Preferences {
             ..nothing
         },
     ];
-    one_of(wishes, chance)
+    (one_of(wishes, chance), one_of(WISHED_MIB, chance))
 }
 
 /// One of several.
@@ -151,6 +183,7 @@ mod tests {
             region: Region::Europe,
             hardware: Hardware::Laptop,
             is_covered: true,
+            memory_mib: 128,
         };
         let lack = |change: fn(&mut Preferences)| {
             let mut asked = Preferences::default();

@@ -7,6 +7,7 @@
 mod ends;
 mod given;
 mod lanes;
+mod needed;
 mod presence;
 mod standing;
 
@@ -56,7 +57,8 @@ struct Books {
     doubted: BTreeMap<TaskIndex, Tick>,
     /// Accounts from which a task was taken back.
     lost: BTreeSet<(TaskIndex, AccountId)>,
-    /// When the tasks were queued in this life of the masternode; its beginning if that is not known.
+    /// When the job started in this life of the masternode, and its first tasks were queued; its
+    /// beginning if that is not known.
     uploaded: Option<Tick>,
     /// When replicas were opened again.
     opened: BTreeMap<(TaskIndex, ReplicaIndex), Tick>,
@@ -97,6 +99,10 @@ pub(super) struct Audit {
     pub(super) has_pools: bool,
     /// Wrong answers that had a majority.
     pub(super) wrong_answers: u64,
+    /// The tasks of each job whose shard is not on disk.
+    awaited: BTreeMap<JobId, BTreeSet<TaskIndex>>,
+    /// How much memory a device lets one task have, in MiB, as it told since its last hello.
+    allowed_mib: BTreeMap<DeviceId, u64>,
 }
 
 impl Audit {
@@ -121,6 +127,7 @@ impl Audit {
         match event {
             Event::Hello { view, .. } => {
                 self.presence.says_hello(view.id, now);
+                self.allowed_mib.remove(&view.id);
                 let standing = self.standings.entry(view.id).or_default();
                 standing.says_hello(now, &view.device);
             }
@@ -134,6 +141,9 @@ impl Audit {
                 self.presence.says(device, now);
                 if let Some(state) = &exchange.state {
                     self.presence.tells(device, now, unfit(state).is_none());
+                    let allowed_mib = state.task_memory_mib;
+                    self.allowed_mib
+                        .extend(allowed_mib.map(|mib| (*device, mib)));
                 }
             }
             Event::Gone { device } | Event::Barred { device, .. } => self.presence.goes(device),
@@ -211,6 +221,7 @@ impl Audit {
         self.jobs.clear();
         self.in_hand.clear();
         self.unfit.clear();
+        self.allowed_mib.clear();
         (self.now, self.before) = (Tick::default(), Tick::default());
         self.presence = Presence::default();
         let blamed = std::mem::take(&mut self.standings).into_iter();
@@ -330,7 +341,10 @@ impl Audit {
                 device,
                 account,
                 ..
-            } => self.check_given(names, work, (*task, *replica), device, account),
+            } => {
+                self.check_needed(names, work, *task, device)?;
+                self.check_given(names, work, (*task, *replica), device, account)
+            }
             Entry::Reported { receipt, .. } => {
                 let payload = &receipt.payload;
                 let (task, replica, device) = (payload.task, payload.replica, payload.device);

@@ -35,7 +35,8 @@ impl World<'_> {
     pub(super) fn cause(&self, id: &JobId, state: &JobState) -> Cause {
         let faults = &self.config.faults;
         let some_collude = faults.colluding > 0;
-        let some_lie = some_collude || faults.lying + faults.shifting + faults.failing > 0;
+        let others = faults.lying + faults.shifting + faults.failing + faults.refusing;
+        let some_lie = some_collude || others > 0;
         match state {
             JobState::Completed { end } => match end {
                 JobEnd::AllSettled => Cause::Settled,
@@ -76,7 +77,9 @@ impl World<'_> {
         let able = self.machines.iter().filter(|machine| {
             let view = self.chain.view(&machine.id);
             let is_served = view.is_some_and(|view| !view.banned && !view.quarantined);
-            is_served && lacking(&submission.preferences, &machine.facts).is_none()
+            let facts = &machine.facts;
+            let is_able = lacking(&submission.preferences, facts).is_none();
+            is_served && is_able && facts.has_memory_for(submission)
         });
         able.map(|machine| &machine.facts.account).collect()
     }

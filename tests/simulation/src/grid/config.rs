@@ -197,6 +197,8 @@ pub struct Faults {
     pub slow: u32,
     /// Devices on which half of all tasks fail.
     pub failing: u32,
+    /// Devices that hand every task back at once, as if its input did not open.
+    pub refusing: u32,
     /// Devices that make their answers up, each its own.
     pub lying: u32,
     /// Devices that make their answers up, all the same.
@@ -239,9 +241,10 @@ pub struct Faults {
 type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
 
 /// All of them, in the order in which they are written.
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 20] = [
     ("slow", |it| &mut it.slow),
     ("failing", |it| &mut it.failing),
+    ("refusing", |it| &mut it.refusing),
     ("lying", |it| &mut it.lying),
     ("colluding", |it| &mut it.colluding),
     ("shifting", |it| &mut it.shifting),
@@ -266,6 +269,7 @@ impl Faults {
     pub const NONE: Self = Self {
         slow: 0,
         failing: 0,
+        refusing: 0,
         lying: 0,
         colluding: 0,
         shifting: 0,
@@ -305,6 +309,7 @@ impl Faults {
     pub const ROUGH: Self = Self {
         slow: 80,
         failing: 60,
+        refusing: 20,
         lying: 60,
         colluding: 60,
         shifting: 40,
@@ -327,6 +332,7 @@ impl Faults {
     pub const HOSTILE: Self = Self {
         slow: 120,
         failing: 100,
+        refusing: 40,
         lying: 120,
         colluding: 120,
         shifting: 100,

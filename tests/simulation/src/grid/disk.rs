@@ -1,7 +1,7 @@
 //! The masternode's disk: what is appended is written later, or never.
 
 use quern_masternode::core::{Entry, Ticket};
-use quern_primitives::ids::{DeviceId, Digest, JobId};
+use quern_primitives::ids::{DeviceId, Digest, JobId, TaskIndex};
 use quern_protocol::ReplicaId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,8 +14,10 @@ pub(super) struct Disk {
     unwritten: BTreeMap<JobId, u64>,
     /// Jobs that the masternode was told of.
     pub(super) remembered: BTreeSet<JobId>,
-    /// Of them, those whose files are all there.
+    /// Of them, those for which everything is there that each of their tasks needs.
     pub(super) uploaded: BTreeSet<JobId>,
+    /// The tasks of each job whose shard is there.
+    shards: BTreeMap<JobId, BTreeSet<TaskIndex>>,
     /// Of them, those that it knows to be over.
     pub(super) closed: BTreeSet<JobId>,
     /// Length and chunk root of results that were delivered in pieces.
@@ -48,6 +50,17 @@ impl Disk {
     pub(super) fn append(&mut self, ticket: Ticket, job: JobId, entry: Entry) {
         *self.unwritten.entry(job).or_default() += 1;
         self.waiting.push_back((ticket, job, entry));
+    }
+
+    /// Shards of a job have come, and are checked and written.
+    pub(super) fn store(&mut self, job: JobId, shards: &[TaskIndex]) {
+        self.shards.entry(job).or_default().extend(shards);
+    }
+
+    /// Whether the shard of a task is there, for each task of a job.
+    pub(super) fn shards(&self, job: &JobId) -> impl Fn(TaskIndex) -> bool {
+        let shards = self.shards.get(job);
+        move |task| shards.is_some_and(|shards| shards.contains(&task))
     }
 
     /// How many entries wait.

@@ -4,7 +4,7 @@ mod life;
 mod transfers;
 
 use super::{
-    asks::{Facts, accounts_wanted, one_of},
+    asks::{ALLOWED_MIB, Facts, MIB, accounts_wanted, one_of},
     chain::{Chain, FIRST_BLOCK},
     config::{Config, Faults},
     network::Link,
@@ -65,7 +65,7 @@ const HOT_DECICELSIUS: i16 = 950;
 const PERMILLE_MIN: u16 = 100;
 const DECICELSIUS_MAX: i16 = 900;
 
-/// What the speeds of lines are drawn from beside the seed, so that they change nobody's luck.
+/// What the speeds of lines and memory are drawn from beside the seed, so that they change nobody's luck.
 const APART: u64 = 0x6c69_6e65_7321_2121;
 
 /// What kind of device it is.
@@ -74,6 +74,8 @@ pub(super) enum Character {
     Honest,
     Slow,
     Failing,
+    /// Says of every task at once that its input does not open.
+    Refusing,
     Lying,
     Colluding,
     /// Lies, and changes its identity every minute.
@@ -85,6 +87,7 @@ impl Character {
         let kinds = [
             (Self::Slow, faults.slow),
             (Self::Failing, faults.failing),
+            (Self::Refusing, faults.refusing),
             (Self::Lying, faults.lying),
             (Self::Colluding, faults.colluding),
             (Self::Shifting, faults.shifting),
@@ -101,7 +104,7 @@ impl Character {
 
     fn says(self, device: u32, task: TaskIndex) -> Says {
         match self {
-            Self::Honest | Self::Slow | Self::Failing => Says::TheTruth,
+            Self::Honest | Self::Slow | Self::Failing | Self::Refusing => Says::TheTruth,
             Self::Lying | Self::Shifting => Says::OwnLie(device),
             Self::Colluding if task.is_multiple_of(5) => Says::ItTraps,
             Self::Colluding => Says::CommonLie,
@@ -237,6 +240,7 @@ pub(super) fn all(
             region: one_of(REGIONS, chance),
             hardware: spec.hardware,
             is_covered,
+            memory_mib: one_of(ALLOWED_MIB, &mut apart),
         };
         // Some time in the day before the run, for the lottery; never if it is 0.
         let last_task = chance.random_range(0..=FIRST_BLOCK);
@@ -244,11 +248,8 @@ pub(super) fn all(
         chain.register(id, device, facts.is_trusted, facts.bond());
         let character = match Character::drawn(&config.faults, chance) {
             // The council verifies nobody who fails or lies.
-            Character::Failing | Character::Lying | Character::Colluding | Character::Shifting
-                if facts.is_trusted =>
-            {
-                Character::Honest
-            }
+            drawn @ (Character::Honest | Character::Slow) => drawn,
+            _ if facts.is_trusted => Character::Honest,
             drawn => drawn,
         };
         machines.push(Machine {
@@ -395,7 +396,7 @@ impl Machine {
             software: b"simulated".to_vec(),
             engines: vec![(Class::Pinned, ENGINE)],
             machine: quern_protocol::Machine::default(),
-            memory_bytes_max: 1 << 30,
+            memory_bytes_max: self.facts.memory_mib * MIB,
             stop_grace_ms: 30_000,
             once: false,
             seed: self.seed ^ u64::from(self.life),

@@ -97,6 +97,8 @@ pub(super) struct Office {
     pub(super) told: BTreeMap<JobId, Job>,
     /// The day whose lottery it was told of.
     pub(super) drawn: Option<u32>,
+    /// How often in a row a device asked in vain without a rule that says why.
+    pub(super) unexplained: BTreeMap<DeviceId, u32>,
 }
 
 fn settings(tuning: Tuning, devices_max: usize) -> Settings {
@@ -171,7 +173,7 @@ impl World<'_> {
             .effect(&format!("takes up j{number}, {} entries", log.len()));
         let is_uploaded = self.disk.uploaded.contains(&id);
         let work = self.works.get(&id).filter(|_| is_uploaded);
-        let plan = work.map(|work| work.plan());
+        let plan = work.map(|work| work.plan(self.disk.shards(&id)));
         self.disk.remembered.insert(id);
         self.office.told.insert(id, job.clone());
         let Some(core) = &mut self.office.core else {
@@ -184,7 +186,7 @@ impl World<'_> {
     }
 
     /// The masternode dies. What it did not write is lost, or some of it is written all the same.
-    fn dies(&mut self) {
+    pub(super) fn dies(&mut self) {
         self.happening("the masternode dies");
         self.counts.crashes += 1;
         let written = self.chance.random_range(0..=self.disk.waiting());
@@ -308,6 +310,7 @@ impl World<'_> {
             self.trace.effect(&words);
             self.carry_out(effect)?;
         }
+        self.check_idle()?;
         if let Some(before) = before {
             self.tell_changes(&before);
         }
@@ -480,6 +483,12 @@ impl World<'_> {
         if plan.benchmark.is_some() {
             self.plan_at_office(CHALLENGE_MS, AtOffice::Computed);
         }
+        if !plan.assignments.is_empty() {
+            self.office.unexplained.remove(&id);
+        } else if plan.ask_again_ms == 0 && plan.benchmark.is_none() {
+            // It wanted something, and was tried for it.
+            self.check_refused(id)?;
+        }
         let Some(asked) = self.office.tokens.remove(&token) else {
             return Ok(());
         };
@@ -516,50 +525,6 @@ impl World<'_> {
         for link in links {
             self.clock.plan(0, Coming::LinkEnds(link));
             self.device_loses(link);
-        }
-    }
-
-    /// What a step may change, by name.
-    fn situation(&self) -> BTreeMap<String, String> {
-        let mut all = BTreeMap::new();
-        let Some(core) = &self.office.core else {
-            return all;
-        };
-        for id in self.works.keys() {
-            let number = self.names.job(id);
-            let mut put = |name: &str, value: String| {
-                all.insert(format!("j{number} {name}"), value);
-            };
-            if let Some(status) = core.status(*id) {
-                put("phase", format!("{:?}", status.phase));
-                put("waiting", status.waiting.to_string());
-                put("running", status.running.to_string());
-                put("decided", status.decided.to_string());
-                put("replicas answered", status.replicas.to_string());
-                put("devices", status.devices.to_string());
-                put("spent", status.spent.to_string());
-                put("waits for", format!("{:?}", status.waiting_for));
-            }
-            put("log", self.disk.next_position(*id).to_string());
-        }
-        all.insert("unwritten".into(), self.disk.waiting().to_string());
-        let connected = core.connected_devices().count();
-        all.insert("devices connected".into(), connected.to_string());
-        all
-    }
-
-    fn tell_changes(&mut self, before: &BTreeMap<String, String>) {
-        let after = self.situation();
-        let none = "none".to_owned();
-        let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
-            let was = before.get(name).unwrap_or(&none);
-            let is = after.get(name).unwrap_or(&none);
-            if was != is {
-                self.trace.change(&format!("{name} {was} -> {is}"));
-            }
         }
     }
 }

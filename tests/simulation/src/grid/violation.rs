@@ -194,6 +194,48 @@ pub enum Violation {
         /// What the device has not.
         asked: &'static str,
     },
+    /// A task was given before its input was there.
+    #[error("task {task} of job {job} was given to device {device} before its shard was on disk")]
+    ShardMissing {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The device.
+        device: u32,
+    },
+    /// A device asked in vain again and again, and no rule says why.
+    #[error(
+        "device {device} asked for work in vain while something of job {job} is open, and no rule \
+         says why"
+    )]
+    Unexplained {
+        /// The job.
+        job: u32,
+        /// The device.
+        device: u32,
+    },
+    /// A rule is told that does not agree with what the chain says of a device.
+    #[error(
+        "rule {rule} is told to keep device {device} from job {job}, and by what the chain says of \
+         the device it is another one"
+    )]
+    ExplainedOtherwise {
+        /// The job.
+        job: u32,
+        /// The device.
+        device: u32,
+        /// The rule's name.
+        rule: String,
+    },
+    /// An open task waits, and no rule says why.
+    #[error("nobody computes anything of job {job}, task {task} is open, and no rule says why")]
+    Unreasoned {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+    },
     /// A task was given to a device that the chain never knew.
     #[error("task {task} of job {job} was given to device {device}, which was never registered")]
     Unregistered {

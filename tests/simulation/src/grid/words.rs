@@ -189,6 +189,9 @@ impl Names {
         if let Some(answer) = &exchange.benchmark {
             let _ = write!(words, " benchmark {}", answer.number);
         }
+        if let Some(number) = exchange.unavailable_for {
+            let _ = write!(words, " declines benchmark {number}");
+        }
         if let Some(state) = &exchange.state {
             let _ = write!(words, " unavailable {:?}", state.unavailable);
         }

@@ -1,7 +1,7 @@
 //! What is computed: tiny tasks whose right results are known.
 
 use super::{
-    asks::Asked,
+    asks::{Asked, MIB, USUAL_MIB},
     chain::{BLOCK_MS, FIRST_BLOCK, OWNER},
     config::Config,
 };
@@ -17,7 +17,6 @@ use quern_primitives::{
 use quern_protocol::{Assignment, Benchmark, SealedKey, ShardFacts, TaskLimits};
 use quern_shards::{keys::ShardKey, result::result_commitment};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
 
 pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
 
@@ -84,7 +83,7 @@ impl Work {
             tasks: config.tasks,
             input_bytes: u64::from(config.tasks) * 100,
             fuel_per_task_max: fuel * 2,
-            memory_bytes_max: 64 * 1024 * 1024,
+            memory_bytes_max: asked.memory_mib.max(USUAL_MIB) * MIB,
             result_bytes_max: 1_024,
             agreement,
             class: Class::Pinned,
@@ -101,11 +100,12 @@ impl Work {
         }
     }
 
-    pub(super) fn plan(&self) -> JobPlan {
+    /// What the masternode must know of it, where these of its shards are there.
+    pub(super) fn plan(&self, is_there: impl Fn(TaskIndex) -> bool) -> JobPlan {
         let tasks = 0..self.submission.tasks;
         JobPlan {
-            input_roots: tasks.map(|task| self.input_root(task)).collect(),
-            missing: BTreeSet::new(),
+            input_roots: tasks.clone().map(|task| self.input_root(task)).collect(),
+            missing: tasks.filter(|task| !is_there(*task)).collect(),
             seed: self.lane_seed(),
         }
     }

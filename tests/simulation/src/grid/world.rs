@@ -1,7 +1,8 @@
 //! The whole of it: what there is, what will happen, and what happens next.
 
 use super::{
-    Counts, Outcome, asks,
+    Counts, Outcome,
+    asks::{self, MIB},
     audit::Audit,
     chain::{BLOCK_MS, BONDS_MORE, Chain, FIRST_BLOCK, OnChain},
     config::{Config, Scheduling},
@@ -9,6 +10,7 @@ use super::{
     machine::{self, AtDevice, Machine},
     network::{Link, Sent},
     office::{AtOffice, Office},
+    owners::Owner,
     trace::{Look, Trace},
     violation::Violation,
     words::Names,
@@ -30,11 +32,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Devices come within so long of the beginning, in milliseconds.
 const ARRIVALS_MS: u64 = 20_000;
 
-/// When the first job's files are all there, in milliseconds; and how much later at most any other's.
+/// When the first job's owner begins to hand it in, in milliseconds; and how much later at most any
+/// other's.
 const UPLOAD_MS: u64 = 5_000;
 
-/// How long an owner waits who finds the masternode away, in milliseconds.
-const UPLOAD_AGAIN_MS: u64 = 2_000;
+/// How long an owner waits who gets no answer, in milliseconds.
+pub(super) const UPLOAD_AGAIN_MS: u64 = 2_000;
+
+/// What owners' habits are drawn from beside the seed, so that they change nobody's luck.
+const APART: u64 = 0x6f77_6e65_7273_2121;
 
 /// Blocks between two looks at what the chain says of the devices that are here.
 const RECHECK_BLOCKS: BlockNumber = 15;
@@ -64,6 +70,8 @@ pub(super) enum Coming {
     /// The masternode notices that a connection has ended.
     LinkEnds(Link),
     Uploads(JobId),
+    /// An owner hands shards in.
+    Shards(JobId),
     Cancels(JobId),
     Bans(u32),
     /// The masternode will die with the next thing it does.
@@ -86,6 +94,7 @@ pub(super) struct World<'a> {
     pub(super) trace: Trace<'a>,
     pub(super) names: Names,
     pub(super) works: BTreeMap<JobId, Work>,
+    pub(super) owners: BTreeMap<JobId, Owner>,
     pub(super) machines: Vec<Machine>,
     pub(super) office: Office,
     pub(super) chain: Chain,
@@ -107,12 +116,15 @@ impl<'a> World<'a> {
         for machine in &machines {
             audit.know(machine.id, machine.facts.clone());
         }
-        let mut works = BTreeMap::new();
+        let (mut works, mut owners) = (BTreeMap::new(), BTreeMap::new());
+        let mut apart = StdRng::seed_from_u64(config.seed ^ APART);
         for number in 0..config.jobs {
             let asked = asks::drawn(config, &machines, &mut chance);
             let work = Work::new(config, number, asked);
             chain.submit(work.id, work.submission.clone())?;
             names.add_job(work.id, number);
+            audit.await_shards(work.id, config.tasks);
+            owners.insert(work.id, Owner::new(config.tasks, &mut apart));
             works.insert(work.id, work);
         }
         let mut world = Self {
@@ -123,6 +135,7 @@ impl<'a> World<'a> {
             trace: Trace::new(look),
             names,
             works,
+            owners,
             machines,
             office: Office::default(),
             chain,
@@ -145,16 +158,17 @@ impl<'a> World<'a> {
         let jobs = self.works.values().map(|work| {
             let (job, asked) = (self.names.job(&work.id), &work.submission);
             let wishes = asks::in_words(&asked.preferences);
-            (
-                work.id,
-                format!("j{job} is submitted, {:?}{wishes}", asked.level),
-            )
+            let (level, mib) = (asked.level, asked.memory_bytes_max / MIB);
+            let words = format!("j{job} is submitted, {level:?}, {mib} MiB a task{wishes}");
+            (work.id, words)
         });
         let jobs: Vec<(JobId, String)> = jobs.collect();
         for (job, words) in jobs {
             self.happening(&words);
-            let in_ms = UPLOAD_MS + self.chance.random_range(0..UPLOAD_MS);
-            self.clock.plan(in_ms, Coming::Uploads(job));
+            for what in [Coming::Uploads(job), Coming::Shards(job)] {
+                let in_ms = UPLOAD_MS + self.chance.random_range(0..UPLOAD_MS);
+                self.clock.plan(in_ms, what);
+            }
         }
         self.plan_weather();
     }
@@ -224,6 +238,7 @@ impl<'a> World<'a> {
             Coming::Request(sent) => self.arrives(*sent),
             Coming::LinkEnds(link) => self.link_ends(link),
             Coming::Uploads(job) => self.uploads(job),
+            Coming::Shards(job) => self.uploads_shards(job),
             Coming::Cancels(job) => {
                 self.happening(&format!("the owner cancels j{}", self.names.job(&job)));
                 self.cancelled.insert(job);
@@ -375,23 +390,6 @@ impl<'a> World<'a> {
             self.office_step(event)?;
         }
         Ok(())
-    }
-
-    /// The owner's files are all there.
-    fn uploads(&mut self, job: JobId) -> Result<(), Violation> {
-        let Some(work) = self.works.get(&job) else {
-            return Ok(());
-        };
-        if self.office.core.is_none() || !self.disk.remembered.contains(&job) {
-            let is_open = self.chain.jobs.get(&job);
-            if is_open.is_some_and(|known| known.job.state.is_open()) {
-                self.clock.plan(UPLOAD_AGAIN_MS, Coming::Uploads(job));
-            }
-            return Ok(());
-        }
-        let plan = work.plan();
-        self.disk.uploaded.insert(job);
-        self.office_step(Event::Uploaded { job, plan })
     }
 
     fn check_end(&self) -> Result<(), Violation> {

@@ -13,7 +13,6 @@ use quern_grid::{
     dispatch::ReplicaState,
     measure::Readings,
     needs::{Needs, Profile},
-    pools::Target,
 };
 use quern_masternode::core::{Engines, Lapse, Settings, Watch};
 use quern_primitives::{
@@ -26,9 +25,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 const JOB: JobId = JobId([1; 32]);
 
-/// How often devices are ranked, in milliseconds. Masternodes do so at least this often, and a second
-/// after a change; here only this often, because with many pools the queue is dealt anew each time.
+/// How often devices are ranked at the least, in milliseconds.
 const RANK_MS: u64 = 30_000;
+
+/// How soon after a ranking the next may follow, in milliseconds.
+const RANK_AGAIN_MS: u64 = 1_000;
 
 /// How soon an idle device asks again, in milliseconds.
 const ASK_AGAIN_MS: u64 = 1_000;
@@ -97,6 +98,9 @@ struct Run<'a> {
     clock: Clock<Event>,
     fleet: Fleet,
     dispatch: Dispatch,
+    last_ranked: Tick,
+    /// When devices are ranked next.
+    rank_due: Tick,
     workers: Vec<Worker>,
     /// How long a device may have a replica, in milliseconds.
     over_ms: u64,
@@ -166,6 +170,8 @@ impl<'a> Run<'a> {
             clock: Clock::default(),
             fleet,
             dispatch: Dispatch::new(tuning),
+            last_ranked: Tick(0),
+            rank_due: Tick(0),
             replicas: 1,
             left: 0,
             answered: BTreeMap::new(),
@@ -175,17 +181,18 @@ impl<'a> Run<'a> {
     }
 
     fn begin(&mut self, tasks: u32) {
-        self.fleet.rank(Tick(0));
+        self.rank();
+        // All pools take part: the other policies may use all devices.
         let terms = JobTerms {
-            level: ByteLevel::Balanced,
+            level: ByteLevel::High,
             needs: Needs::default(),
             replicas: self.replicas,
             work: fuel_max(self.grid),
             seed: [0; 32],
         };
-        let target = self.target();
-        self.dispatch
-            .add_job(JOB, terms, target, self.fleet.accounts());
+        let limits = self.dispatch.tuning().pool_limits();
+        let (target, accounts) = self.fleet.target_for(&terms, &limits);
+        self.dispatch.add_job(JOB, terms, target, accounts);
         for task in 0..tasks {
             self.dispatch.push(JOB, task, Tick(0));
         }
@@ -193,12 +200,26 @@ impl<'a> Run<'a> {
         for device in 0..self.workers.len() as u32 {
             self.ask_later(device, 0);
         }
+    }
+
+    /// Ranks the devices, and plans when they are ranked again.
+    fn rank(&mut self) {
+        let now = self.clock.now();
+        self.fleet.rank(now);
+        self.dispatch.ranked(self.fleet.ranking().len());
+        self.last_ranked = now;
+        self.rank_due = now.plus_ms(RANK_MS);
         self.clock.plan(RANK_MS, Event::Rank);
     }
 
-    fn target(&self) -> Target {
-        let limits = self.dispatch.tuning().pool_limits();
-        Target::of(self.fleet.ranking(), &Needs::default(), &limits)
+    /// Something changed that the ranking depends on.
+    fn changed(&mut self) {
+        let now = self.clock.now();
+        let soonest = self.last_ranked.plus_ms(RANK_AGAIN_MS).max(now);
+        if soonest < self.rank_due {
+            self.rank_due = soonest;
+            self.clock.plan(soonest.since(now), Event::Rank);
+        }
     }
 
     fn happens(&mut self, event: Event) {
@@ -227,6 +248,7 @@ impl<'a> Run<'a> {
             Event::Missed { device, life } if self.workers[device as usize].life == life => {
                 self.loses_all(device, Some(Ending::DELAYED));
                 self.fleet.set_flags(device, [(Flag::Disconnected, true)]);
+                self.changed();
             }
             Event::ComesBack(device) => {
                 // It comes back without what it had; before it was missed that is no fault.
@@ -235,6 +257,7 @@ impl<'a> Run<'a> {
                 worker.is_away = false;
                 worker.life += 1;
                 self.fleet.set_flags(device, [(Flag::Disconnected, false)]);
+                self.changed();
                 self.ask(device);
             }
             Event::Halts { device, life, halt } if self.workers[device as usize].life == life => {
@@ -249,14 +272,10 @@ impl<'a> Run<'a> {
                 self.goes_on(device);
             }
             Event::Look { device, name } => self.look(device, name),
-            Event::Rank => {
-                self.fleet.rank(self.clock.now());
-                let target = self.target();
-                self.dispatch.retarget(JOB, target, self.fleet.accounts());
-                self.clock.plan(RANK_MS, Event::Rank);
-            }
-            // What was planned before an absence or another break.
-            Event::Ends { .. }
+            Event::Rank if self.clock.now() == self.rank_due => self.rank(),
+            // What was planned before an absence, another break or another ranking.
+            Event::Rank
+            | Event::Ends { .. }
             | Event::GoesAway { .. }
             | Event::Missed { .. }
             | Event::Halts { .. }
@@ -398,6 +417,7 @@ impl<'a> Run<'a> {
         let now = self.clock.now();
         for (faulty, ending) in self.blamed.remove(&task).unwrap_or_default() {
             self.fleet.note(faulty, now, ending);
+            self.changed();
         }
         for device in self.answered.remove(&task).unwrap_or_default() {
             self.fleet.note(device, now, Ending::COMPLETED);
@@ -507,7 +527,9 @@ impl<'a> Run<'a> {
             speed: self.fleet.speed(device),
             backlog_ms,
         };
-        let given = self.dispatch.take(&asker, now).ok()?;
+        let limits = self.dispatch.tuning().pool_limits();
+        let find = |terms: &JobTerms| Some(self.fleet.target_for(terms, &limits));
+        let given = self.dispatch.take_anew(&asker, now, find).ok()?;
         let (takes_ms, timeouts) = (given.expected_ms, given.timeouts);
         Some(Held {
             name: (given.task, given.replica),

@@ -38,10 +38,14 @@ fn a_machine_outside_its_hours_asks_for_nothing_and_says_why() {
     let state = exchange.state.unwrap();
     assert_eq!(state.unavailable, [Unavailable::OutsideHours]);
     answer(&mut core, 1, HOME, connection, 2, gives(&[]));
-    // Nothing but signs of life, until the hours begin.
+    // Nothing but signs of life, and that it takes no benchmark, until the hours begin.
     assert_eq!(core.next_wakeup(), Some(Tick(5_000)));
     let (number, exchange) = the_exchange(&core.step(Tick(5_000), Event::Woken));
-    assert_eq!(exchange, Exchange::default());
+    let sign_of_life = Exchange {
+        is_busy: true,
+        ..Exchange::default()
+    };
+    assert_eq!(exchange, sign_of_life);
     answer(&mut core, 5_001, HOME, connection, number, gives(&[]));
 
     let effects = core.step(Tick(6_000), measured(&[]));

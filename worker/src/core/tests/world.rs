@@ -436,6 +436,8 @@ impl World {
         let gives_benchmark = self.trouble(8);
         let is_withheld = self.core.offer.is_withheld();
         assert!(exchange.want == 0 || !is_withheld, "it asks all the same");
+        assert_eq!(exchange.is_busy, self.core.is_busy());
+        assert!(exchange.is_busy || self.queue.is_empty(), "a task runs");
         if let Some(state) = &exchange.state {
             assert_eq!(state.unavailable.is_empty(), !is_withheld);
         }
@@ -443,6 +445,9 @@ impl World {
         if let Some(answer) = exchange.benchmark {
             assert!(answer.number <= books.benchmark, "it was given");
             assert_eq!(answer.output, output(answer.number));
+        }
+        if let Some(number) = exchange.unavailable_for {
+            assert!(number <= books.benchmark, "it was given");
         }
         for report in &exchange.reports {
             let receipt = &report.receipt.payload;

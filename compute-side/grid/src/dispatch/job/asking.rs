@@ -5,13 +5,15 @@ use crate::{
     Tick, Tuning,
     dispatch::{
         Asker, Queued, ReplicaState, Withheld,
-        pool::{Item, PoolQueue},
+        lane::NARROW_MS,
+        pool::{Item, Place, PoolQueue, Walk},
     },
 };
 use quern_primitives::{
     ids::{ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
 };
+use std::collections::BTreeSet;
 
 /// Running replicas looked at for one backup.
 const BACKUPS_LOOKED_AT_MAX: usize = 64;
@@ -19,6 +21,22 @@ const BACKUPS_LOOKED_AT_MAX: usize = 64;
 /// How long a replica is over its time before it counts as overdue, in milliseconds: below it is noise
 /// of network and start.
 const OVERDUE_MS_MIN: u64 = 5_000;
+
+/// Where an open replica stands that an asker may have.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::dispatch) struct Spot {
+    pub(super) pool: usize,
+    pub(super) place: Place,
+    pub(super) item: Item,
+}
+
+/// What an asker finds who looks for its next replica.
+pub(in crate::dispatch) struct Search {
+    /// Where that stands, or why there is none for it.
+    pub(in crate::dispatch) found: Result<Spot, Withheld>,
+    /// The walks through the pools' queues; none if it gets nothing of the job whatever stands there.
+    pub(super) walks: Vec<(usize, Walk)>,
+}
 
 impl JobQueue {
     /// Why an asker would get nothing now; nothing if it would.
@@ -31,7 +49,7 @@ impl JobQueue {
         if tuning.backs_up && self.slow_one(asker, now, tuning).is_some() {
             return None;
         }
-        self.first_for(asker, now, tuning).err()
+        self.search(asker, now, tuning).found.err()
     }
 
     /// Why an asker would not get an open replica of this task next; nothing if it would.
@@ -42,13 +60,11 @@ impl JobQueue {
         now: Tick,
         tuning: &Tuning,
     ) -> Option<Withheld> {
-        if let Some(why) = self.refusal(asker, now, tuning) {
-            return Some(why);
-        }
-        if let Some((.., next)) = self.doubted_for(asker, now, tuning)
-            && next.task == task
-        {
-            return None;
+        let search = self.search(asker, now, tuning);
+        match search.found {
+            Ok(next) if next.item.task == task => return None,
+            Err(why) if search.walks.is_empty() => return Some(why),
+            _ => {}
         }
         let replicas = self.known.tasks.get(&task).map(|state| &state.replicas);
         let open = replicas
@@ -66,7 +82,6 @@ impl JobQueue {
                 continue;
             };
             match view.may_have(item) {
-                Ok(()) if self.first_for(asker, now, tuning) == Ok(task) => return None,
                 Ok(()) => return Some(Withheld::OthersComeFirst),
                 Err(reason) => {
                     first_reason.get_or_insert(reason);
@@ -76,25 +91,55 @@ impl JobQueue {
         Some(first_reason.unwrap_or(why))
     }
 
-    /// The task of which an asker would get an open replica now, or why it would get none.
-    pub(in crate::dispatch) fn first_for(
+    /// Looks for the replica that an asker gets next: the first of a task in doubt, or else of its
+    /// pool's queue, or else of those of the pools below.
+    pub(in crate::dispatch) fn search(
         &self,
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
-    ) -> Result<TaskIndex, Withheld> {
-        if let Some(why) = self.refusal(asker, now, tuning) {
+    ) -> Search {
+        let mut walks = Vec::new();
+        let found = self.find(asker, now, tuning, &mut walks);
+        Search { found, walks }
+    }
+
+    fn find(
+        &self,
+        asker: &Asker<'_>,
+        now: Tick,
+        tuning: &Tuning,
+        walks: &mut Vec<(usize, Walk)>,
+    ) -> Result<Spot, Withheld> {
+        if let Some(lack) = self.terms.needs.lacking_in(asker.traits) {
+            return Err(Withheld::Lacks(lack));
+        }
+        if self.open == 0 {
+            return Err(Withheld::NothingOpen);
+        }
+        let is_trusted = asker.traits.is_trusted();
+        let refusal = self.refusal(asker, now, tuning);
+        if let Some(why) = refusal.filter(|_| !is_trusted) {
             return Err(why);
         }
-        if let Some((.., item)) = self.doubted_for(asker, now, tuning) {
-            return Ok(item.task);
+        let view = self.known.view(asker, now, tuning);
+        if let Some(spot) = self.doubted_for(&view) {
+            return Ok(spot);
+        }
+        // Who is not wanted for being trusted is asked like the others.
+        if let Some(why) = refusal {
+            return Err(why);
         }
         let own = self.known.target.pool_of(asker.rank) as usize;
-        let view = self.known.view(asker, now, tuning);
-        let mut pools = self.pools.iter().skip(own);
-        let found = pools.find_map(|pool| pool.find(asker.account, |item| view.may_have(item)));
-        let found = found.ok_or_else(|| view.why_none(&self.pools[own..]));
-        Ok(found?.task)
+        for (pool, queue) in self.pools.iter().enumerate().skip(own) {
+            let walk = queue.walk(asker.account, |item| view.may_have(item));
+            let found = walk.found;
+            walks.push((pool, walk));
+            if let Some((place, item)) = found {
+                return Ok(Spot { pool, place, item });
+            }
+        }
+        Err(view.why_none(&self.pools[own..]))
     }
 
     /// Whether something is open for devices that have what this one has.
@@ -109,27 +154,12 @@ impl JobQueue {
         is_near_end && self.terms.needs.are_met_by(asker.traits)
     }
 
-    /// Why an asker gets no open replica of the job, whichever are open.
-    pub(super) fn refusal(
-        &self,
-        asker: &Asker<'_>,
-        now: Tick,
-        tuning: &Tuning,
-    ) -> Option<Withheld> {
-        if let Some(lack) = self.terms.needs.lacking_in(asker.traits) {
-            return Some(Withheld::Lacks(lack));
+    /// Why an asker gets nothing out of the queues, whatever stands there.
+    fn refusal(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Withheld> {
+        match self.known.target.has_part(asker.rank) {
+            true => self.others_are_sooner(asker, now, tuning),
+            false => Some(Withheld::OtherLevel),
         }
-        if self.open == 0 {
-            return Some(Withheld::NothingOpen);
-        }
-        // Who is wanted for being trusted is wanted however slow.
-        if asker.traits.is_trusted() && self.doubted_for(asker, now, tuning).is_some() {
-            return None;
-        }
-        if !self.known.target.has_part(asker.rank) {
-            return Some(Withheld::OtherLevel);
-        }
-        self.others_are_sooner(asker, now, tuning)
     }
 
     /// Where an open replica waits; nothing if it is not open.
@@ -145,7 +175,7 @@ impl JobQueue {
         let item = pool.get(it.place)?;
         let kept_until = state
             .kept_until(item.since)
-            .filter(|_| state.is_for_one_of(&self.known.trusted));
+            .filter(|_| self.known.kept().contains(&task));
         // While it is for trusted devices alone, its lane and the fast do not matter.
         let is_kept = kept_until.is_some() || (state.doubted.is_some() && state.is_reserved);
         Some(Queued {
@@ -226,7 +256,9 @@ impl JobQueue {
             .range((now, 0, 0)..)
             .rev()
             .take(BACKUPS_LOOKED_AT_MAX);
-        let is_for = |(end, task, replica): &&(Tick, TaskIndex, ReplicaIndex)| {
+        let lanes = &self.known.lanes;
+        let draw = lanes.draw(asker.account_id);
+        let is_for = |(due, task, replica): &&(Tick, TaskIndex, ReplicaIndex)| {
             let (Some(state), Some(running)) = (
                 self.known.tasks.get(task),
                 self.running.get(&(*task, *replica)),
@@ -234,10 +266,13 @@ impl JobQueue {
                 return false;
             };
             // What is overdue is taken to need as long again as it already took.
-            let end = match *end < now {
+            let end = match *due < now {
                 true => now.plus_ms(now.since(running.since)),
-                false => *end,
+                false => *due,
             };
+            // A backup is for its lane like any replica, until its holder is overdue for long.
+            let is_for_all = now >= due.plus_ms(tuning.lane_ms);
+            let next = state.replicas.len() as ReplicaIndex;
             mine < end
                 && state.backups < tuning.backups_max
                 && state.replicas.len() < usize::from(REPLICAS_PER_TASK_MAX)
@@ -245,6 +280,7 @@ impl JobQueue {
                 && state.doubted.is_none()
                 && !state.is_touched_by(asker.account)
                 && !state.excluded.contains(&asker.device)
+                && (is_for_all || lanes.admit(draw, *task, next, false))
         };
         overdue.chain(late).find(is_for).map(|(_, task, _)| *task)
     }
@@ -253,8 +289,10 @@ impl JobQueue {
 /// What decides whether an asker may have an item.
 pub(super) struct View<'a> {
     known: &'a Known,
-    asker: &'a Asker<'a>,
+    pub(super) asker: &'a Asker<'a>,
     draw: u64,
+    /// Tasks of which what is open is kept for trusted devices.
+    kept: BTreeSet<TaskIndex>,
     /// Whether the asker is fast or trusted.
     is_good: bool,
     now: Tick,
@@ -268,6 +306,7 @@ impl Known {
             known: self,
             asker,
             draw: self.lanes.draw(asker.account_id),
+            kept: self.kept(),
             is_good: asker.traits.is_trusted() || asker.speed >= self.target.speed_of_the_fast,
             now,
             patience_ms: tuning.lane_ms,
@@ -298,22 +337,26 @@ impl View<'_> {
             if self.asker.traits.is_trusted() {
                 return Ok(());
             }
-            if state.is_reserved || state.is_kept(item.since, &self.known.trusted, self.now) {
+            let until = state.kept_until(item.since);
+            let is_kept = until.is_some_and(|until| self.now < until);
+            if state.is_reserved || (is_kept && self.kept.contains(&item.task)) {
                 return Err(Withheld::KeptForTheTrusted);
             }
         }
-        let lanes = &self.known.lanes;
+        // Patience begins when somebody first passes it who could have it otherwise and, if it is for
+        // another lane alone, finds nothing else; not when it is queued: what has waited long for its
+        // turn is not for everybody because of that.
+        let passed = item.passed.unwrap_or(self.now);
+        let have_waited = |ms| self.now >= passed.plus_ms(ms);
+        let (lanes, is_wide) = (&self.known.lanes, have_waited(NARROW_MS));
         let reason = match item.is_rescue && !self.is_good {
             true => Withheld::KeptForTheFast,
-            false if lanes.admit(self.draw, item.task, item.replica) => return Ok(()),
+            false if lanes.admit(self.draw, item.task, item.replica, is_wide) => return Ok(()),
             false => Withheld::OtherLane,
         };
-        // Patience begins when somebody first passes it who could have it otherwise, not when it is
-        // queued: what has waited long for its turn is not for everybody because of that.
-        let since = item.passed.unwrap_or(self.now);
-        match self.now < since.plus_ms(self.patience_ms) {
-            true => Err(reason),
-            false => Ok(()),
+        match have_waited(self.patience_ms) {
+            true => Ok(()),
+            false => Err(reason),
         }
     }
 }

@@ -3,18 +3,20 @@
 //!
 //! What is open of such a task is looked at apart from the queues and before them, so that a second
 //! opinion does not wait behind the rest of the job. A trusted device may have it at once, whatever its
-//! pool and lane; others only where no trusted device could have it, and then by the rules of the
+//! pool and lane; others only where it is not kept for a trusted one, and then by the rules of the
 //! queues.
+//!
+//! No more tasks are kept than the trusted devices can take that could have one, two each: those that
+//! have been in doubt and open for longest. So who brings many tasks in doubt stops no job. And what is
+//! looked at for one device has an end: behind it tasks in doubt are in the queues like any other.
 
-use super::{Holder, JobQueue, TaskState};
-use crate::{
-    Tick, Tuning,
-    dispatch::{
-        Asker,
-        pool::{Item, Place},
-    },
+use super::{
+    Holder, JobQueue, Known, TaskState,
+    asking::{Spot, View},
 };
+use crate::Tick;
 use quern_primitives::ids::TaskIndex;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long an open replica is kept for trusted devices at the most, in milliseconds: ten minutes. One
 /// that has not taken it up by then is busy elsewhere, and no job stands still for it.
@@ -24,25 +26,77 @@ const KEPT_MS_MAX: u64 = 10 * 60_000;
 /// milliseconds: when a masternode has just started, nobody is there yet.
 const ARRIVAL_MS: u64 = 30_000;
 
-/// Tasks in doubt that are looked at for one device.
-const LOOKED_AT_MAX: usize = 4_096;
+/// Tasks in doubt and open that are looked at for one device, and so kept for trusted ones, at the most.
+const LOOKED_AT_MAX: usize = 128;
 
-impl TaskState {
-    /// Whether a replica that is open since then is for trusted devices alone, because one of them
-    /// could have it.
-    pub(super) fn is_kept(&self, open_since: Tick, trusted: &[Holder], now: Tick) -> bool {
-        let until = self.kept_until(open_since);
-        until.is_some_and(|until| now < until) && self.is_for_one_of(trusted)
+/// Tasks that are kept for each trusted device: as many as it may hold.
+const KEPT_FOR_EACH: usize = 2;
+
+/// Tasks in doubt of which something is open, by their turns. Each stands behind all others when it
+/// becomes one of them: so one that is looked at is so until it is none of them any more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waiting {
+    tasks: BTreeMap<u64, TaskIndex>,
+    turns: u64,
+}
+
+impl Waiting {
+    fn add(&mut self, task: TaskIndex) -> u64 {
+        let turn = self.turns;
+        self.turns += 1;
+        self.tasks.insert(turn, task);
+        turn
     }
 
-    /// Until when a replica that is open since then is for trusted devices alone, while one of them
-    /// could have it; none if the task is not in doubt.
+    pub(super) fn remove(&mut self, turn: u64) {
+        self.tasks.remove(&turn);
+    }
+
+    /// Those that are looked at for one device.
+    fn first(&self) -> impl Iterator<Item = TaskIndex> {
+        self.tasks.values().copied().take(LOOKED_AT_MAX)
+    }
+}
+
+impl Known {
+    /// Puts a task among those in doubt of which something is open, or takes it out, after either may
+    /// have changed.
+    pub(super) fn note_doubt(&mut self, task: TaskIndex) {
+        let Some(state) = self.tasks.get_mut(&task) else {
+            return;
+        };
+        let waits = state.doubted.is_some() && state.is_open();
+        match state.turn {
+            None if waits => state.turn = Some(self.waiting.add(task)),
+            Some(turn) if !waits => {
+                state.turn = None;
+                self.waiting.remove(turn);
+            }
+            _ => {}
+        }
+    }
+
+    /// The tasks of which what is open is kept for trusted devices, as long as that is kept at all.
+    pub(super) fn kept(&self) -> BTreeSet<TaskIndex> {
+        let could_be_taken = |task: &TaskIndex| {
+            let state = self.tasks.get(task);
+            state.is_some_and(|state| state.is_for_one_of(&self.trusted))
+        };
+        let most = self.trusted.len().saturating_mul(KEPT_FOR_EACH);
+        let tasks = self.waiting.first().filter(could_be_taken);
+        tasks.take(most).collect()
+    }
+}
+
+impl TaskState {
+    /// Until when a replica that is open since then is for trusted devices alone, if the task is kept
+    /// for them; none if it is not in doubt.
     pub(super) fn kept_until(&self, open_since: Tick) -> Option<Tick> {
         Some(open_since.max(self.doubted?).plus_ms(KEPT_MS_MAX))
     }
 
     /// Whether one of these devices could have it.
-    pub(super) fn is_for_one_of(&self, devices: &[Holder]) -> bool {
+    fn is_for_one_of(&self, devices: &[Holder]) -> bool {
         let could_have_it =
             |it: &Holder| !self.is_touched_by(it.account) && !self.excluded.contains(&it.device);
         devices.iter().any(could_have_it)
@@ -50,10 +104,9 @@ impl TaskState {
 }
 
 impl JobQueue {
-    /// Takes over accounts and devices of trusted devices in the target subset.
-    pub(in crate::dispatch) fn set_trusted(&mut self, trusted: Vec<(u32, u32)>) {
-        let holder = |(account, device)| Holder { account, device };
-        self.known.trusted = trusted.into_iter().map(holder).collect();
+    /// Takes over the trusted devices of the target subset.
+    pub(in crate::dispatch) fn set_trusted(&mut self, trusted: Vec<Holder>) {
+        self.known.trusted = trusted;
     }
 
     /// A device failed on a task, or two answers of it differ.
@@ -61,6 +114,7 @@ impl JobQueue {
         if let Some(state) = self.known.tasks.get_mut(&task) {
             state.doubted.get_or_insert(now);
             self.doubted.insert(task);
+            self.known.note_doubt(task);
         }
     }
 
@@ -72,11 +126,15 @@ impl JobQueue {
     /// Whether nobody but trusted devices gets a task in doubt, even where there is none. True if
     /// others may have it from now on who might not before.
     pub(in crate::dispatch) fn reserve(&mut self, task: TaskIndex, is_reserved: bool) -> bool {
-        let state = self.known.tasks.get_mut(&task);
-        state.is_some_and(|state| {
-            let was_reserved = std::mem::replace(&mut state.is_reserved, is_reserved);
-            was_reserved && !is_reserved
-        })
+        let Some(state) = self.known.tasks.get_mut(&task) else {
+            return false;
+        };
+        let was_reserved = std::mem::replace(&mut state.is_reserved, is_reserved);
+        let is_for_others = was_reserved && !is_reserved;
+        if is_for_others {
+            self.look_again(task);
+        }
+        is_for_others
     }
 
     /// Whether a trusted device computes a task in doubt, could have what is open of it, or may yet
@@ -92,40 +150,33 @@ impl JobQueue {
             self.running.contains_key(&(task, replica))
                 && it.holder.is_some_and(|by| self.known.trusted.contains(&by))
         });
-        let is_kept = state
+        let may_be_kept = state
             .replicas
             .iter()
             .filter(|it| it.holder.is_none())
-            .any(|it| state.is_kept(self.open_since(it), &self.known.trusted, now));
-        is_young || is_computed || is_kept
+            .filter_map(|it| state.kept_until(self.open_since(it)))
+            .any(|until| now < until);
+        is_young || is_computed || (may_be_kept && self.known.kept().contains(&task))
     }
 
-    /// The first open replica of a task in doubt that an asker may have, with its pool and place.
-    pub(super) fn doubted_for(
-        &self,
-        asker: &Asker<'_>,
-        now: Tick,
-        tuning: &Tuning,
-    ) -> Option<(usize, Place, Item)> {
-        if self.doubted.is_empty() {
-            return None;
-        }
-        let view = self.known.view(asker, now, tuning);
+    /// The first open replica of a task in doubt that an asker may have.
+    pub(super) fn doubted_for(&self, view: &View<'_>) -> Option<Spot> {
         // The rules of the queues: nobody but the trusted gets what waits for pools above its own.
-        let own = match asker.traits.is_trusted() {
+        let own = match view.asker.traits.is_trusted() {
             true => 0,
-            false => self.known.target.pool_of(asker.rank),
+            false => self.known.target.pool_of(view.asker.rank),
         };
-        self.doubted
-            .iter()
-            .take(LOOKED_AT_MAX)
-            .filter_map(|task| self.known.tasks.get(task))
+        self.known
+            .waiting
+            .first()
+            .filter_map(|task| self.known.tasks.get(&task))
             .flat_map(|state| &state.replicas)
             .filter(|it| it.holder.is_none() && it.pool >= own)
             .filter_map(|it| {
-                let pool = self.pools.get(it.pool as usize)?;
-                Some((it.pool as usize, it.place, *pool.get(it.place)?))
+                let (pool, place) = (it.pool as usize, it.place);
+                let item = *self.pools.get(pool)?.get(place)?;
+                Some(Spot { pool, place, item })
             })
-            .find(|(_, _, item)| view.may_have(item).is_ok())
+            .find(|spot| view.may_have(&spot.item).is_ok())
     }
 }

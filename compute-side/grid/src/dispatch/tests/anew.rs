@@ -195,7 +195,7 @@ fn what_is_open_stays_in_its_pool_until_that_is_no_more() {
     let mut dispatch = dispatch(tuning, 6, 1, &[2, 1]);
     assert_eq!(dispatch.counts(JOB).open, [3, 3]);
     let open = |dispatch: &mut Dispatch, speeds: &[u32]| {
-        dispatch.retarget(JOB, target(speeds, &limits), 0);
+        retarget(dispatch, JOB, target(speeds, &limits), 0);
         dispatch.counts(JOB).open
     };
     // Pools come at the top, and whoever is there takes from below.

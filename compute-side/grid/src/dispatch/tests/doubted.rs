@@ -21,14 +21,17 @@ fn take_trusted(
         traits: profile.pack(),
         ..device.asker(&id)
     };
-    dispatch
-        .take(&asker, now)
-        .map(|given| (given.task, given.replica))
+    take(dispatch, &asker, now).map(|given| (given.task, given.replica))
+}
+
+/// A device of an account.
+fn holder(account: u32, device: u32) -> Holder {
+    Holder { account, device }
 }
 
 /// A job of so many tasks. Device 1 answered the first, that the program fails; one more replica of it
 /// is open.
-fn doubted(tasks: TaskIndex, trusted: &[(u32, u32)]) -> Dispatch {
+fn doubted(tasks: TaskIndex, trusted: &[Holder]) -> Dispatch {
     let mut dispatch = dispatch(plain(), tasks, 1, &[1]);
     dispatch.set_trusted(JOB, trusted.to_vec());
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
@@ -40,7 +43,7 @@ fn doubted(tasks: TaskIndex, trusted: &[(u32, u32)]) -> Dispatch {
 
 #[test]
 fn what_failed_waits_for_a_trusted_device_which_gets_it_before_all_else() {
-    let mut dispatch = doubted(3, &[(9, 9)]);
+    let mut dispatch = doubted(3, &[holder(9, 9)]);
     assert_eq!(
         device(2).lacks(&dispatch, 0, NOW),
         Some(Withheld::KeptForTheTrusted)
@@ -58,7 +61,7 @@ fn a_trusted_device_of_a_lower_pool_gets_what_failed_too() {
         ..Tuning::published()
     };
     let mut dispatch = dispatch(tuning, 6, 1, &[3, 2, 1]);
-    dispatch.set_trusted(JOB, vec![(9, 9)]);
+    dispatch.set_trusted(JOB, vec![holder(9, 9)]);
     let at = |rank, number| Device {
         rank: Some(rank),
         ..device(number)
@@ -74,7 +77,7 @@ fn a_trusted_device_of_a_lower_pool_gets_what_failed_too() {
 #[test]
 fn where_no_trusted_device_could_have_it_any_other_account_gets_what_failed() {
     // None; one whose account had the task; and one that lost it before.
-    for trusted in [vec![], vec![(1, 7)], vec![(9, 9)]] {
+    for trusted in [vec![], vec![holder(1, 7)], vec![holder(9, 9)]] {
         let mut dispatch = doubted(1, &trusted);
         dispatch.exclude(JOB, 0, 9);
         assert_eq!(device(2).take(&mut dispatch, NOW), Ok((0, 1)));
@@ -83,7 +86,7 @@ fn where_no_trusted_device_could_have_it_any_other_account_gets_what_failed() {
 
 #[test]
 fn a_trusted_device_that_does_not_take_what_failed_holds_up_nobody_for_long() {
-    let mut dispatch = doubted(1, &[(9, 9)]);
+    let mut dispatch = doubted(1, &[holder(9, 9)]);
     let soon = NOW.plus_ms(KEPT_MS - 1);
     for now in [NOW, soon] {
         let told = device(2).take(&mut dispatch, now);
@@ -114,7 +117,7 @@ fn a_trusted_device_is_waited_for_while_it_may_come_or_could_have_the_task_or_ha
     let mut dispatch = doubted(1, &[]);
     assert!(dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(29_999)));
     assert!(!dispatch.waits_for_trusted(JOB, 0, later));
-    dispatch.set_trusted(JOB, vec![(9, 9)]);
+    dispatch.set_trusted(JOB, vec![holder(9, 9)]);
     assert!(dispatch.waits_for_trusted(JOB, 0, later));
     assert!(!dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
     assert_eq!(take_trusted(&device(9), &mut dispatch, later), Ok((0, 1)));
@@ -123,6 +126,51 @@ fn a_trusted_device_is_waited_for_while_it_may_come_or_could_have_the_task_or_ha
     assert!(!dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
     dispatch.close(JOB, 0);
     assert!(!dispatch.waits_for_trusted(JOB, 0, NOW));
+}
+
+/// Of so many tasks device 1 answered each, that the program fails; one more replica of each is open.
+fn all_doubted(tasks: TaskIndex) -> Dispatch {
+    let mut dispatch = dispatch(plain(), tasks, 1, &[1]);
+    for task in 0..tasks {
+        assert_eq!(device(1).take(&mut dispatch, NOW), Ok((task, 0)));
+        dispatch.finish((JOB, task, 0));
+        dispatch.doubt(JOB, task, NOW);
+        assert_eq!(dispatch.add_replicas(JOB, task, 1, NOW), [1]);
+    }
+    dispatch
+}
+
+#[test]
+fn of_many_doubts_as_many_are_kept_as_a_busy_trusted_device_can_take_and_the_rest_is_for_all() {
+    let mut dispatch = all_doubted(1_000);
+    dispatch.set_trusted(JOB, vec![holder(9, 9)]);
+    assert!(dispatch.waits_for_trusted(JOB, 1, NOW.plus_ms(30_000)));
+    assert!(!dispatch.waits_for_trusted(JOB, 2, NOW.plus_ms(30_000)));
+    // Two honest devices compute all but two of them, while the trusted one takes nothing.
+    for task in 2..1_000 {
+        assert_eq!(device(2 + task % 2).take(&mut dispatch, NOW), Ok((task, 1)));
+    }
+    let kept = Err(Withheld::KeptForTheTrusted);
+    assert_eq!(device(2).take(&mut dispatch, NOW), kept);
+    assert!(dispatch.queued(JOB, 0, 1).unwrap().kept_until.is_some());
+    // One that opens again stands behind those that have waited for longer.
+    dispatch.release((JOB, 500, 1), false, NOW);
+    assert_eq!(dispatch.queued(JOB, 500, 1).unwrap().kept_until, None);
+    assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((0, 1)));
+    assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((1, 1)));
+    // Its account has neither of them any more, and could have this one.
+    assert_eq!(device(2).take(&mut dispatch, NOW), kept);
+    assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((500, 1)));
+}
+
+#[test]
+fn what_is_reserved_no_more_is_found_behind_any_number_of_tasks_that_are() {
+    let mut dispatch = all_doubted(300);
+    (0..300).for_each(|task| assert!(!dispatch.reserve(JOB, task, true)));
+    let kept = Err(Withheld::KeptForTheTrusted);
+    assert_eq!(device(2).take(&mut dispatch, NOW), kept);
+    assert!(dispatch.reserve(JOB, 299, false));
+    assert_eq!(device(2).take(&mut dispatch, NOW), Ok((299, 1)));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Any history of the queues against that of the lists, and what no history may break.
 
+mod happenings;
+
 use super::{model::Model, *};
+use happenings::{Happening, Story, story};
 use std::collections::{BTreeSet, VecDeque};
 
 const OTHER: JobId = JobId([0; 32]);
@@ -99,115 +102,6 @@ fn tuning() -> impl Strategy<Value = Tuning> {
     )
 }
 
-/// A replica, whether there is one of that name or not.
-type Name = (JobId, TaskIndex, ReplicaIndex);
-
-/// What happens to the queues. Who asks is a place in [`ASKERS`].
-#[derive(Clone, Debug)]
-enum Happening {
-    AddJob(JobId, JobTerms, Grid),
-    RemoveJob(JobId),
-    Retarget(JobId, Grid),
-    SetTrusted(JobId, Vec<usize>),
-    Push(JobId, TaskIndex),
-    Add(Name),
-    Rescue(Name),
-    Take {
-        who: usize,
-        rank: Option<Rank>,
-        backlog_ms: u64,
-    },
-    Finish(Name),
-    Accept(JobId, u64),
-    Release {
-        name: Name,
-        fault: bool,
-    },
-    Rest(Name),
-    Wake(Name),
-    Claim {
-        name: Name,
-        who: usize,
-        runs: bool,
-    },
-    Doubt(Name),
-    Reserve {
-        name: Name,
-        is_reserved: bool,
-    },
-    Exclude {
-        name: Name,
-        who: usize,
-    },
-    Forget {
-        who: usize,
-    },
-    Close(Name),
-    Pass {
-        ms: u64,
-    },
-}
-
-fn happening() -> impl Strategy<Value = Happening> {
-    use Happening::*;
-    let either_job = || prop::sample::select(JOBS.to_vec());
-    let job = || prop_oneof![9 => Just(JOB), 1 => Just(OTHER)];
-    let task = || prop::sample::select(TASKS.to_vec());
-    let name = || {
-        let replica = prop_oneof![12 => 0u8..3, 1 => any::<u8>()];
-        (job(), task(), replica)
-    };
-    let who = || 0..ASKERS.len();
-    let rank = prop_oneof![
-        1 => Just(None),
-        4 => (0u32..7).prop_map(Some),
-        1 => Just(Some(Rank::MAX)),
-    ];
-    let backlog_ms = prop_oneof![6 => Just(0), 2 => 0u64..60_000, 1 => Just(u64::MAX)];
-    let work = prop_oneof![6 => 1u64..20_000_000, 1 => Just(0), 1 => Just(u64::MAX)];
-    let ms = prop_oneof![
-        10 => 0u64..4_000,
-        10 => 4_000u64..40_000,
-        4 => 40_000u64..4_000_000,
-        1 => Just(u64::MAX),
-    ];
-    prop_oneof![
-        3 => (either_job(), terms_of_any_kind(), grid())
-            .prop_map(|(job, terms, grid)| AddJob(job, terms, grid)),
-        1 => either_job().prop_map(RemoveJob),
-        4 => (job(), grid()).prop_map(|(job, grid)| Retarget(job, grid)),
-        3 => (job(), prop::sample::subsequence(vec![4usize, 9], 0..=2))
-            .prop_map(|(job, trusted)| SetTrusted(job, trusted)),
-        10 => (job(), task()).prop_map(|(job, task)| Push(job, task)),
-        2 => name().prop_map(Add),
-        3 => name().prop_map(Rescue),
-        60 => (who(), rank, backlog_ms)
-            .prop_map(|(who, rank, backlog_ms)| Take { who, rank, backlog_ms }),
-        12 => name().prop_map(Finish),
-        12 => (job(), work).prop_map(|(job, work)| Accept(job, work)),
-        12 => (name(), any::<bool>()).prop_map(|(name, fault)| Release { name, fault }),
-        4 => name().prop_map(Rest),
-        4 => name().prop_map(Wake),
-        4 => (name(), who(), any::<bool>())
-            .prop_map(|(name, who, runs)| Claim { name, who, runs }),
-        3 => name().prop_map(Doubt),
-        2 => (name(), any::<bool>())
-            .prop_map(|(name, is_reserved)| Reserve { name, is_reserved }),
-        2 => (name(), who()).prop_map(|(name, who)| Exclude { name, who }),
-        1 => who().prop_map(|who| Forget { who }),
-        2 => name().prop_map(Close),
-        16 => ms.prop_map(|ms| Pass { ms }),
-    ]
-}
-
-/// A job to begin with, and what happens then.
-type Story = (JobTerms, Grid, Vec<Happening>);
-
-fn story() -> impl Strategy<Value = Story> {
-    let happenings = prop::collection::vec(happening(), 0..120);
-    (terms_of_any_kind(), grid(), happenings)
-}
-
 /// The queues and the lists, to which the same happens.
 struct Pair {
     dispatch: Dispatch,
@@ -255,14 +149,15 @@ impl Pair {
             Happening::Retarget(id, grid) => {
                 if let Some(job) = self.model.job(id) {
                     let target = grid.target_of(job.level());
-                    self.dispatch.retarget(id, target.clone(), grid.accounts);
+                    retarget(&mut self.dispatch, id, target.clone(), grid.accounts);
                     job.retarget(target, grid.accounts);
                 }
             }
             Happening::SetTrusted(id, trusted) => {
                 let by = |who: usize| (ASKERS[who].1, ASKERS[who].0);
                 let trusted: Vec<_> = trusted.into_iter().map(by).collect();
-                self.dispatch.set_trusted(id, trusted.clone());
+                let holders = trusted.iter().copied().map(holder).collect();
+                self.dispatch.set_trusted(id, holders);
                 if let Some(job) = self.model.job(id) {
                     job.set_trusted(trusted);
                 }
@@ -331,7 +226,11 @@ impl Pair {
                 runs,
             } => {
                 let (device, account, ..) = ASKERS[who];
-                let runs = runs.then_some(now);
+                let claimed = match runs {
+                    true => Claimed::Running { since: now },
+                    false => Claimed::Answered,
+                };
+                let by = (account, device);
                 let job = self.model.job(id);
                 // No log says that an account had two replicas of a task.
                 if job
@@ -340,8 +239,8 @@ impl Pair {
                 {
                     prop_assert_eq!(
                         self.dispatch
-                            .claim((id, task, replica), (account, device), runs),
-                        job.is_some_and(|job| job.claim((task, replica), (account, device), runs))
+                            .claim((id, task, replica), holder(by), claimed),
+                        job.is_some_and(|job| job.claim((task, replica), by, claimed))
                     );
                 }
             }
@@ -382,6 +281,11 @@ impl Pair {
             }
             Happening::Pass { ms } => self.now = now.plus_ms(ms),
         }
+        for id in JOBS {
+            if let Some(job) = self.model.job(id) {
+                job.wait_in_turn();
+            }
+        }
         Ok(())
     }
 
@@ -420,7 +324,7 @@ impl Pair {
             }
         }
         let before = self.dispatch.clone();
-        let taken = self.dispatch.take(&asker, self.now);
+        let taken = take(&mut self.dispatch, &asker, self.now);
         for (id, task) in JOBS.into_iter().flat_map(|id| TASKS.map(|task| (id, task))) {
             let why = before.explain_task((id, task), &asker, self.now);
             let is_next =
@@ -486,6 +390,10 @@ impl Pair {
         }
         Ok(())
     }
+}
+
+fn holder((account, device): (u32, u32)) -> Holder {
+    Holder { account, device }
 }
 
 /// The account of who computes or answered a replica.
@@ -560,7 +468,7 @@ proptest! {
                 1 => {}
                 _ => {
                     let before = dispatch.counts(JOB).open;
-                    dispatch.retarget(JOB, grid(much).target(), 0);
+                    retarget(&mut dispatch, JOB, grid(much).target(), 0);
                     let open = dispatch.counts(JOB).open;
                     prop_assert_eq!(open.len(), much.max(1));
                     // Counted from the bottom, each pool has what it had, and an equal number of what
@@ -574,7 +482,7 @@ proptest! {
                 }
             }
         }
-        dispatch.retarget(JOB, grid(1).target(), 0);
+        retarget(&mut dispatch, JOB, grid(1).target(), 0);
         let asking = (1_000..).map(device);
         let rest: Vec<_> = asking.map_while(|it| it.take(&mut dispatch, NOW).ok()).collect();
         let all = (0..tasks).flat_map(|task| (0..replicas).map(move |replica| (task, replica)));

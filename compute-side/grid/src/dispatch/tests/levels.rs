@@ -76,7 +76,7 @@ fn a_new_ranking_with_one_pool_is_for_everybody_whatever_the_level() {
     let mut dispatch = dispatch_of(ByteLevel::Low, 2);
     assert_eq!(at(0).take(&mut dispatch, NOW), Err(Withheld::OtherLevel));
     let one = target_of(&[4, 3, 2, 1], ByteLevel::Low, &plain().pool_limits());
-    dispatch.retarget(JOB, one, 4);
+    retarget(&mut dispatch, JOB, one, 4);
     assert_eq!(at(0).take(&mut dispatch, NOW), Ok((0, 0)));
     assert_eq!(at(3).take(&mut dispatch, NOW), Ok((1, 0)));
 }

@@ -88,6 +88,8 @@ pub(super) struct Job {
     last_taken: Tick,
     /// Trusted devices of the target subset.
     trusted: Vec<Holder>,
+    /// Tasks in doubt of which something is open, in the order in which they became so.
+    waiting: Vec<TaskIndex>,
 }
 
 impl Job {
@@ -102,6 +104,7 @@ impl Job {
             accepted: vec![],
             last_taken: Tick::default(),
             trusted: vec![],
+            waiting: vec![],
         }
     }
 
@@ -259,19 +262,19 @@ impl Job {
         self.trusted = trusted;
     }
 
-    pub(super) fn claim(&mut self, name: Name, by: Holder, runs: Option<Tick>) -> bool {
+    pub(super) fn claim(&mut self, name: Name, by: Holder, claimed: Claimed) -> bool {
         let usual_ms = self.takes_ms(0);
         let Some(it) = self.replica(name).filter(|it| it.is_open()) else {
             return false;
         };
         it.by = Some(by);
-        it.stands = match runs {
-            Some(since) => Stands::Running {
+        it.stands = match claimed {
+            Claimed::Running { since } => Stands::Running {
                 since,
                 end: since.plus_ms(usual_ms),
                 is_backup: false,
             },
-            None => Stands::Answered,
+            Claimed::Answered => Stands::Answered,
         };
         true
     }
@@ -335,6 +338,18 @@ impl Job {
         if let Some(it) = self.task_mut(task) {
             it.doubted = it.doubted.or(Some(now));
         }
+    }
+
+    /// Something happened: who came to be in doubt and open stands behind all that were before.
+    pub(super) fn wait_in_turn(&mut self) {
+        let waits =
+            |task: &&Task| task.doubted.is_some() && task.replicas.iter().any(Replica::is_open);
+        let all = self.tasks.iter().filter(waits).map(|it| it.number);
+        let all: Vec<TaskIndex> = all.collect();
+        self.waiting.retain(|task| all.contains(task));
+        let new = all.into_iter().filter(|task| !self.waiting.contains(task));
+        let new: Vec<TaskIndex> = new.collect();
+        self.waiting.extend(new);
     }
 
     pub(super) fn reserve(&mut self, task: TaskIndex, is_reserved: bool) -> bool {

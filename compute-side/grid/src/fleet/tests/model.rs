@@ -1,7 +1,7 @@
 //! The fleet as a list of devices, ranked by the walk that the published design describes.
 
 use super::*;
-use crate::faults::model::{History, ending};
+use crate::faults::model::{History, Twenty, ending, on_the_chain, twenty};
 use std::cmp::Reverse;
 
 /// A device with everything that ever happened to it.
@@ -79,6 +79,20 @@ enum Happening {
         ending: Ending,
         times: usize,
     },
+    /// The chain is heard of a device's last tasks.
+    Tell {
+        device: u8,
+        tasks: Box<Twenty>,
+    },
+    /// A log is read that knows a device.
+    Recall {
+        device: u8,
+        account: u8,
+    },
+    /// A benchmark is sent.
+    Owe {
+        device: u8,
+    },
     Review {
         device: u8,
     },
@@ -120,6 +134,12 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => (device(), points()).prop_map(|(device, points)| Measure { device, points }),
         12 => (device(), ending(), 1usize..12)
             .prop_map(|(device, ending, times)| End { device, ending, times }),
+        4 => (device(), twenty()).prop_map(|(device, tasks)| Tell {
+            device,
+            tasks: Box::new(tasks),
+        }),
+        2 => (device(), 0u8..4).prop_map(|(device, account)| Recall { device, account }),
+        2 => device().prop_map(|device| Owe { device }),
         1 => device().prop_map(|device| Review { device }),
         4 => (device(), flag, any::<bool>())
             .prop_map(|(device, flag, raised)| Raise { device, flag, raised }),
@@ -178,6 +198,36 @@ impl Pair {
                     self.fleet.note(number, now, ending);
                 }
             }
+            Happening::Tell { device: n, tasks } => {
+                let (number, listed) = self.find(n);
+                if let Some(listed) = listed {
+                    listed.history.told(now, &tasks);
+                }
+                let known = self.fleet.faults(number).copied();
+                let told = known.map(|faults| faults.corrected(now, &on_the_chain(&tasks)));
+                if let Some(told) = told {
+                    self.fleet.restore_faults(number, now, told);
+                }
+            }
+            Happening::Recall {
+                device: n,
+                account: of,
+            } => {
+                self.fleet.recall(device(n), &account(of)).unwrap();
+                if self.list.iter().all(|it| it.id != device(n)) {
+                    let mut listed = Listed::new(device(n), account(of));
+                    listed.raised.push(Flag::Disconnected);
+                    self.list.push(listed);
+                }
+            }
+            // Until it answers its processor counts least.
+            Happening::Owe { device: n } => {
+                let (number, listed) = self.find(n);
+                if let Some(listed) = listed {
+                    listed.points = 1;
+                }
+                self.fleet.owes_benchmark(number);
+            }
             Happening::Review { device: n } => {
                 let (number, listed) = self.find(n);
                 if let Some(listed) = listed {
@@ -230,6 +280,15 @@ impl Pair {
         let ranked = fleet.ranking().devices();
         let ranked: Vec<_> = ranked.filter_map(|number| fleet.device(number)).collect();
         prop_assert_eq!(&ranked, &walk(list, winners, now));
+        let mut points: Vec<u32> = list
+            .iter()
+            .filter(|it| it.flags(now).is_empty())
+            .map(|it| 500 + it.points)
+            .collect();
+        points.sort_unstable();
+        let median = points.get(points.len().saturating_sub(1) / 2);
+        let found = fleet.ranking().median().points();
+        prop_assert_eq!(found, f64::from(median.copied().unwrap_or_default()));
         prop_assert_eq!(fleet.len(), list.len());
         let accounts: BTreeSet<_> = list.iter().map(|it| &it.account).collect();
         prop_assert_eq!(fleet.accounts() as usize, accounts.len());

@@ -182,3 +182,29 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+impl Core {
+    /// The devices that wait although they would get something, found by looking at every device and every
+    /// job: none, if all are woken that are to be.
+    pub(in crate::core) fn wait_in_spite(&self, now: Tick) -> Vec<DeviceId> {
+        let would_get = |device: &DeviceId| {
+            let known = self.devices.get(device)?;
+            let wants = known.parked.front().is_some_and(|parked| parked.want > 0);
+            let most = usize::from(self.scheduler.fleet.in_hand_max(known.number, now));
+            let is_kept = self.pauses.until(device, now).is_some()
+                || known.telemetry.is_benchmarked(now)
+                || known.in_hand.len() >= most;
+            let backlog_ms = self.backlog_ms(now, known);
+            let mut jobs = self.scheduler.dispatch.jobs();
+            let gets = |job| {
+                self.scheduler
+                    .explain(job, known.number, backlog_ms, now)
+                    .is_none()
+            };
+            (wants && !is_kept && jobs.any(gets)).then_some(())
+        };
+        let waiting = self.devices.waiting();
+        waiting.filter(|it| would_get(it).is_some()).collect()
+    }
+}

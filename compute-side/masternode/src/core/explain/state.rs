@@ -60,13 +60,13 @@ impl Core {
             .collect()
     }
 
-    /// How many of the ranked devices that meet what a job would ask for have which fault rate, in
-    /// sixtieths.
+    /// How many of the ranked devices that meet what a job would ask for had how many faulty tasks among
+    /// their last 20.
     pub fn grid_rates(&self, asking: &Asking) -> Vec<u32> {
         let needs = needs_of(asking);
         let mut counts = vec![0; FAULT_RATES];
-        for rate in self.scheduler.fleet.ranking().rates(&needs) {
-            if let Some(count) = counts.get_mut(usize::from(rate.sixtieths())) {
+        for faulty in self.scheduler.fleet.ranking().faulty_tasks(&needs) {
+            if let Some(count) = counts.get_mut(usize::from(faulty)) {
                 *count += 1;
             }
         }
@@ -164,6 +164,7 @@ impl Core {
                 up_mbps: vitals.up_mbps(),
                 latency_ms: vitals.latency_ms(),
                 processor_rate: vitals.processor_rate(),
+                owes_benchmark: self.has_not_answered(now, number, known),
             },
             pools,
         })

@@ -176,13 +176,18 @@ impl Core {
         };
         told.reasons
             .extend(stopped.map(|why| why.reason(Reader::Owner)));
-        if active.certain.contains_key(&told.task) {
+        if active.certain.contains(told.task) {
             told.reasons.push(Why::Certain.reason(Reader::Owner));
         }
         let decided = active.certain_at(told.task, self.settings.certain_ms);
         let kind = StepKind::DecidedWithoutRest;
         told.next
             .extend(decided.map(|at| step(now, at, kind, None)));
+        let opinion = active.opinions.until(told.task);
+        if let Some(until) = opinion.filter(|until| now < *until) {
+            told.reasons.push(Why::SecondOpinion.reason(Reader::Owner));
+            told.next.push(step(now, until, kind, None));
+        }
         let is_open = |it: &ReplicaExplanation| matches!(it.state, ReplicaStage::Open { .. });
         if stopped.is_none() && told.replicas.iter().any(is_open) {
             self.tell_devices(now, told);

@@ -35,6 +35,8 @@ pub(super) enum Why {
     Running,
     /// The answer is sure; the rest is waited for.
     Certain,
+    /// A trusted device is to be heard before anybody is blamed.
+    SecondOpinion,
     /// Devices of so many accounts could not open the task's input.
     Unopened { accounts: usize },
     /// A replica could not be handed out.
@@ -49,8 +51,14 @@ pub(super) enum Why {
     HandsFull { most: u8 },
     /// The device gave a task back.
     Pausing,
+    /// The device failed on several tasks that are not judged.
+    Unjudged,
     /// The device computes a benchmark.
     Benchmarked,
+    /// The device was not free for a benchmark for long, and gets nothing before it is.
+    NeverFree,
+    /// A note: the device was sent a benchmark and has not answered it rightly.
+    BenchmarkOwed,
     /// A note: a figure that the device told is not believed.
     NotBelieved(BadReading),
     /// The queues give the device nothing.
@@ -75,6 +83,7 @@ impl Why {
             Self::Deadline { .. } => Rule::Deadline,
             Self::Running => Rule::Running,
             Self::Certain => Rule::Certain,
+            Self::SecondOpinion => Rule::SecondOpinion,
             Self::Unopened { .. } => Rule::Unopened,
             Self::Resting => Rule::Resting,
             Self::InNoBatch => Rule::Batch,
@@ -94,7 +103,9 @@ impl Why {
             },
             Self::HandsFull { .. } => Rule::HandsFull,
             Self::Pausing => Rule::Pausing,
-            Self::Benchmarked => Rule::Benchmarked,
+            Self::Unjudged => Rule::Unjudged,
+            Self::Benchmarked | Self::NeverFree => Rule::Benchmarked,
+            Self::BenchmarkOwed => Rule::BenchmarkOwed,
             Self::NotBelieved(_) => Rule::ReadingNotBelieved,
             Self::Withheld(withheld) => match withheld {
                 Withheld::NoJob => Rule::NoJob,
@@ -181,6 +192,10 @@ impl fmt::Display for Why {
             Self::Certain => f.write_str(
                 "its answer is sure; the replicas that are missing are waited for a little longer",
             ),
+            Self::SecondOpinion => f.write_str(
+                "a device is about to be found at fault, and a trusted one is to be heard before, for \
+                 some minutes",
+            ),
             Self::Unopened { accounts: 1 } => f.write_str(
                 "a device could not open what it reads; if it opens nowhere, the job ends",
             ),
@@ -207,10 +222,22 @@ impl fmt::Display for Why {
                 write!(f, "the device holds {most} tasks, as many as it may")
             }
             Self::Pausing => f.write_str(
-                "the device gave a task back, or came back without it, and pauses; each time twice as \
-                 long, until an answer of it is accepted",
+                "the device gave a task back, came back without it or failed on it, and pauses; each \
+                 time twice as long, until an answer of it is accepted",
+            ),
+            Self::Unjudged => f.write_str(
+                "the device failed on three tasks that others have not done yet; it gets nothing \
+                 before one of them has its verdict, or for an hour",
             ),
             Self::Benchmarked => f.write_str("the device computes a benchmark first"),
+            Self::NeverFree => f.write_str(
+                "whenever the device asked in the last hour it had something to do; it computes a \
+                 benchmark first, as soon as it has not",
+            ),
+            Self::BenchmarkOwed => f.write_str(
+                "the device was sent a benchmark and did not answer it rightly: it counts as slow until \
+                 it answers one",
+            ),
             Self::NotBelieved(bad) => bad.fmt(f),
             Self::Withheld(withheld) => withheld.fmt(f),
             Self::BondTooSmall { needed, bond } => f.write_str(&bonds::in_words(*needed, *bond)),

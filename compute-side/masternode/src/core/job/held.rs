@@ -1,6 +1,6 @@
 //! The replicas of a job that are out: who holds each, and when it is looked at.
 
-use super::{ActiveJob, Holding};
+use super::{ActiveJob, Certain, Holding};
 use crate::core::{ReleaseCause, Tick, input::ACCOUNTS_MAX, watch::Lapse};
 use quern_primitives::ids::{DeviceId, ReplicaIndex, TaskIndex};
 use quern_protocol::{ReplicaId, Stage};
@@ -9,10 +9,7 @@ use quern_verdict::Testimony;
 impl ActiveJob {
     /// Devices that hold a replica now.
     pub(in crate::core) fn devices(&self) -> u32 {
-        let mut devices: Vec<_> = self.held.values().map(|holding| holding.device).collect();
-        devices.sort_unstable();
-        devices.dedup();
-        devices.len() as u32
+        self.holders.len() as u32
     }
 
     pub(in crate::core) fn is_held_by(&self, task: TaskIndex, device: &DeviceId) -> bool {
@@ -29,29 +26,15 @@ impl ActiveJob {
         self.held.get(&(task, replica))
     }
 
+    /// What a device holds of the job; however much others hold, that costs one look for the device.
     pub(in crate::core) fn held_by(&self, device: &DeviceId) -> Vec<ReplicaId> {
-        self.held_where(|holding| holding.device == *device)
-            .map(|(id, _)| id)
-            .collect()
-    }
-
-    fn held_where(
-        &self,
-        wanted: impl Fn(&Holding) -> bool,
-    ) -> impl Iterator<Item = (ReplicaId, DeviceId)> {
-        self.held
-            .iter()
-            .filter(move |(_, holding)| wanted(holding))
-            .map(|((task, replica), holding)| {
-                (
-                    ReplicaId {
-                        job: self.id,
-                        task: *task,
-                        replica: *replica,
-                    },
-                    holding.device,
-                )
-            })
+        let held = self.holders.get(device).into_iter().flatten();
+        held.map(|(task, replica)| ReplicaId {
+            job: self.id,
+            task: *task,
+            replica: *replica,
+        })
+        .collect()
     }
 
     pub(in crate::core) fn assigned(
@@ -63,7 +46,10 @@ impl ActiveJob {
         if self.open_or_new(task).is_some() {
             self.let_go(task, replica);
             self.watched.insert((holding.watch.next, task, replica));
+            let holder = self.holders.entry(holding.device).or_default();
+            holder.insert((task, replica));
             self.held.insert((task, replica), holding);
+            self.certain.set_out(task, true);
         }
     }
 
@@ -75,6 +61,14 @@ impl ActiveJob {
     ) -> Option<Holding> {
         let holding = self.held.remove(&(task, replica))?;
         self.watched.remove(&(holding.watch.next, task, replica));
+        if let Some(held) = self.holders.get_mut(&holding.device) {
+            held.remove(&(task, replica));
+            if held.is_empty() {
+                self.holders.remove(&holding.device);
+            }
+        }
+        let is_out = self.is_out(task);
+        self.certain.set_out(task, is_out);
         Some(holding)
     }
 
@@ -90,9 +84,25 @@ impl ActiveJob {
             .collect()
     }
 
+    /// Forgets who holds anything, and waits for nobody any more: the job cannot be settled.
     pub(super) fn let_everything_go(&mut self) {
         self.held.clear();
+        self.holders.clear();
         self.watched.clear();
+        self.certain = Certain::default();
+    }
+
+    /// What is kept of holders is what running over all that is held finds.
+    #[cfg(test)]
+    pub(in crate::core) fn check_held(&self) {
+        use std::collections::{BTreeMap, BTreeSet};
+        let mut holders = BTreeMap::<_, BTreeSet<_>>::new();
+        for (replica, holding) in &self.held {
+            let holder = holders.entry(holding.device).or_default();
+            holder.insert(*replica);
+        }
+        assert_eq!(self.holders, holders);
+        self.certain.check(|task| self.is_out(task));
     }
 
     /// When a replica that is out is to be looked at next.

@@ -1,7 +1,8 @@
-//! When devices are ranked.
+//! When devices are ranked, and whose numbers are used again.
 
 use super::*;
 use quern_grid::needs::Profile;
+use quern_primitives::{device::Record, ids::SealingKey, job::ByteLevel};
 
 fn scheduler() -> Scheduler {
     Scheduler::new(Tuning::default(), FleetSettings::default())
@@ -87,4 +88,67 @@ fn devices_are_ranked_after_a_fault_and_not_after_an_accepted_answer() {
     // Of a device that is not known nothing is found.
     find(&mut scheduler, 9, Finding::Failed, Tick(7_000));
     assert_eq!(scheduler.next_wakeup(), Some(Tick(35_000)));
+}
+
+/// A device of an account that has the same name says hello. Returns its account's number.
+fn greet(scheduler: &mut Scheduler, n: u8, now: Tick) -> Option<u32> {
+    let device = Device {
+        account: AccountId::new([n; 32]),
+        sealing_key: SealingKey([1; 32]),
+        region: Region::Europe,
+        hardware: Hardware::Desktop,
+        record: Record::default(),
+        history: History::default(),
+        last_task: 0,
+        last_review: 0,
+    };
+    let profile = Profile {
+        classes: vec![Class::Pinned],
+        ..Profile::default()
+    };
+    let admitted = scheduler.admit(now, DeviceId([n; 32]), &device, &profile);
+    let (account, _) = scheduler.fleet.account(admitted.ok()?)?;
+    Some(account)
+}
+
+#[test]
+fn an_account_s_number_is_used_again_only_when_no_job_remembers_it() {
+    let settings = FleetSettings {
+        devices_max: 2,
+        ..FleetSettings::default()
+    };
+    let mut scheduler = Scheduler::new(Tuning::default(), settings);
+    let first = greet(&mut scheduler, 1, Tick(0));
+    let job = JobId([7; 32]);
+    let terms = JobTerms {
+        level: ByteLevel::Balanced,
+        needs: Needs::default(),
+        replicas: 1,
+        work: 1_000,
+        seed: [0; 32],
+    };
+    scheduler.add_job(job, terms);
+    scheduler.dispatch.push(job, 0, Tick(0));
+    scheduler.changed(Tick(0));
+    assert!(scheduler.rank_if_due(Tick(0)));
+    let number = scheduler.fleet.number(&DeviceId([1; 32])).unwrap();
+    assert!(scheduler.take(number, 0, Tick(0)).is_ok());
+    let mut others = BTreeSet::new();
+    for n in 1..=4 {
+        others.extend(greet(&mut scheduler, n, Tick(0)).filter(|it| Some(*it) != first));
+        assert!(scheduler.forget(&DeviceId([n; 32])));
+    }
+    assert_eq!(others.len(), 3);
+    // There may be four accounts, and the first computes a task.
+    let fifth = greet(&mut scheduler, 5, Tick(1)).unwrap();
+    assert!(others.contains(&fifth));
+    assert_eq!(greet(&mut scheduler, 1, Tick(1)), first);
+    // Tasks are not looked through at every hello.
+    scheduler.forget(&DeviceId([5; 32]));
+    for n in 6..=7 {
+        assert!(greet(&mut scheduler, n, Tick(1)).is_some());
+        scheduler.forget(&DeviceId([n; 32]));
+    }
+    assert_eq!(greet(&mut scheduler, 8, Tick(60_000)), None);
+    assert!(greet(&mut scheduler, 8, Tick(60_001)).is_some());
 }

@@ -9,10 +9,13 @@ use quern_jobs_api::{
 };
 use quern_primitives::{
     amount::BYTECHIP,
-    ids::{DeviceId, JobId, TaskIndex},
+    ids::{AccountId, DeviceId, JobId, TaskIndex},
     job::{Agreement, Preferences},
 };
-use quern_protocol::{BenchmarkAnswer, Exchange, HandBackReason, State, Unavailable, limits};
+use quern_protocol::{
+    BenchmarkAnswer, Exchange, HandBackReason, Hello, State, Unavailable, limits,
+};
+use std::ops::Range;
 
 const SILENCE_S: u64 = limits::SILENCE_MAX.as_secs();
 
@@ -134,6 +137,8 @@ fn a_device_that_lost_a_task_for_a_fault_is_kept_from_it() {
     let mut world = World::new(1, Agreement::Single, &[1, 2]);
     world.ask(0, 1);
     world.hand_back(0, HandBackReason::BadInput);
+    // It pauses first.
+    world.wait(1_000);
     let told = explained(&world, 0);
     assert_eq!(
         rules(&told.reasons),
@@ -294,7 +299,7 @@ fn a_task_is_told_with_its_bounty_and_how_long_it_is_expected_to_take() {
 }
 
 #[test]
-fn of_many_devices_a_sample_is_looked_at_and_it_is_said_how_many() {
+fn all_devices_are_looked_at_if_there_are_few_and_it_is_said_how_many() {
     let accounts: Vec<u8> = (1..=9).collect();
     let world = World::new(1, MAJORITY, &accounts);
     let told = explained(&world, 0);
@@ -305,6 +310,90 @@ fn of_many_devices_a_sample_is_looked_at_and_it_is_said_how_many() {
     assert_eq!((told.devices, told.reasons[0].devices), (sample, Some(9)));
     let told = explained(&World::new(1, MAJORITY, &[]), 0);
     assert_eq!(told.devices, Sample::default());
+}
+
+/// Many devices say hello that are like this one, but for their accounts, whether they are trusted, and
+/// their keys, which are the lowest there are.
+fn crowd(world: &mut World, like: usize, numbers: Range<u16>, trusted: bool) {
+    for number in numbers {
+        let mut key = [0; 32];
+        key[30..].copy_from_slice(&number.to_be_bytes());
+        let mut view = world.view(like);
+        (view.id, view.verified) = (DeviceId(key), trusted);
+        view.device.account = AccountId::new(key);
+        let hello = Hello {
+            engines: world.workers[like].engines.clone(),
+            ..Hello::default()
+        };
+        world.feed(Event::Hello {
+            view: Box::new(view),
+            bond: world.bond,
+            hello,
+        });
+    }
+    world.wait(1_500);
+    world.core.asked_about(world.now, Some(JOB));
+}
+
+fn of_trusted() -> Preferences {
+    Preferences {
+        trusted: true,
+        ..Preferences::default()
+    }
+}
+
+#[test]
+fn of_many_devices_those_are_looked_at_that_the_job_could_go_to_whatever_keys_others_have() {
+    let mut world = World::asking(of_trusted(), &[]);
+    let trusted: Vec<_> = [201, 202]
+        .map(|account| world.join_as(account, Habit::Honest, |worker| worker.trusted = true))
+        .into();
+    crowd(&mut world, trusted[0], 1..301, false);
+    for worker in &trusted {
+        let state = State {
+            unavailable: vec![Unavailable::InUse],
+            ..State::default()
+        };
+        world.send(
+            *worker,
+            Exchange {
+                state: Some(state),
+                ..Exchange::default()
+            },
+        );
+    }
+    world.wait(1_500);
+    world.core.asked_about(world.now, Some(JOB));
+    let job = world.core.explain_job(world.now, JOB).unwrap();
+    let task = explained(&world, 0);
+    let sample = Sample {
+        looked_at: 256,
+        connected: 302,
+    };
+    for (devices, reasons) in [(job.devices, job.reasons), (task.devices, task.reasons)] {
+        assert_eq!(devices, sample);
+        assert_eq!(rules(&reasons), [Rule::Trusted, Rule::InUse]);
+        assert_eq!(kept(&world, &reasons, Rule::InUse), trusted);
+        assert_eq!(reasons[0].devices, Some(254));
+    }
+}
+
+#[test]
+fn of_many_devices_that_a_job_could_go_to_the_best_are_looked_at_and_some_others_for_contrast() {
+    let mut world = World::asking(of_trusted(), &[]);
+    let first = world.join_as(201, Habit::Honest, |worker| worker.trusted = true);
+    // Equals are ranked by their keys.
+    crowd(&mut world, first, 1..101, false);
+    crowd(&mut world, first, 101..401, true);
+    let told = explained(&world, 0);
+    assert_eq!(told.devices.looked_at, 256);
+    assert_eq!(rules(&told.reasons), [Rule::NotAsked, Rule::Trusted]);
+    let devices: Vec<_> = told.reasons.iter().map(|it| it.devices).collect();
+    assert_eq!(devices, [Some(192), Some(64)]);
+    let ranking = world.core.scheduler.fleet.ranking();
+    let best = ranking.trusted().take(REASON_DEVICES_MAX);
+    let best = best.map(|number| world.core.scheduler.fleet.device(number).unwrap());
+    assert_eq!(told.reasons[0].device_ids, best.collect::<Vec<_>>());
 }
 
 #[test]

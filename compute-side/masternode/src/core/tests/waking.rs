@@ -1,7 +1,8 @@
 //! Who of those that wait gets a replica that opens, and how many are tried for it.
 
-use super::world::{Habit, MAJORITY, World};
+use super::world::{Habit, JOB, MAJORITY, World, settings};
 use crate::core::{Event, Measured};
+use proptest::prelude::*;
 use quern_primitives::{ids::DeviceId, job::Agreement};
 use quern_protocol::HandBackReason;
 
@@ -97,4 +98,48 @@ fn what_many_may_not_have_is_offered_to_some_of_them_at_a_time() {
     world.wait(100);
     assert_eq!(world.workers[last].in_hand.len(), 1);
     assert_eq!(world.core.scheduler.pulls - before, 81);
+}
+
+/// One thing that happens, to the device `who` where it is about one.
+fn happen(world: &mut World, what: u8, who: usize, much: usize) {
+    match what {
+        0..=3 => {
+            world.ask(who, 1 + much as u8 % 2);
+        }
+        4 | 5 => world.report(who),
+        6 | 7 => world.hand_back(who, HandBackReason::Stopping),
+        8 => {
+            let device = world.workers[who].id();
+            world.feed(Event::Gone { device });
+        }
+        9 => world.hello(who),
+        10 => world.come([much as u32]),
+        // So little that nobody is silent for too long in a whole story.
+        _ => world.wait(much as u64 * 50),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Nothing comes by time alone here: nobody backs up, and no replica is kept for anybody.
+    #[test]
+    fn whatever_opens_nobody_waits_who_would_get_something(
+        story in prop::collection::vec((0u8..13, 0usize..6, 0usize..8), 0..40),
+        single: bool,
+    ) {
+        let agreement = if single { Agreement::Single } else { MAJORITY };
+        let mut settings = settings();
+        settings.tuning.backs_up = false;
+        settings.tuning.spares_the_slow = false;
+        settings.tuning.lane_ms = 0;
+        let world = World::with(settings, 8, agreement, &[1, 2, 2, 3, 4, 5]);
+        let mut world = world.lacking(4..8);
+        for (what, who, much) in story {
+            happen(&mut world, what, who, much);
+            world.core.asked_about(world.now, Some(JOB));
+            let waiting = world.core.wait_in_spite(world.now);
+            prop_assert!(waiting.is_empty(), "{waiting:?}");
+        }
+    }
 }

@@ -144,5 +144,5 @@ pub(super) fn name(report: &Report) -> ReplicaId {
 }
 
 pub(super) fn input_root(task: TaskIndex) -> Digest {
-    Digest([task as u8 + 50; 32])
+    Digest([(task as u8).wrapping_add(50); 32])
 }

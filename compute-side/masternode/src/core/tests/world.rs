@@ -330,6 +330,7 @@ impl World {
             self.effects.push(effect.clone());
             self.carry_out(effect);
         }
+        self.core.jobs.check(&self.core.settings);
         if self.disk_is_quick && !self.waiting.is_empty() {
             self.write(usize::MAX);
         }

@@ -12,9 +12,10 @@ struct Story {
     takes_ms: u64,
     /// When it should be answered, but for its time being over.
     expected: Tick,
-    /// When its device last told of another stage than before, or when it was given.
+    /// When its device last told of a stage that is later than all before, or when it was given.
     stepped_at: Tick,
-    stage: Option<Stage>,
+    /// Of which stages it told, in the order in which they follow each other.
+    told: [bool; 4],
     /// Whether it was found delayed since then.
     is_delayed: bool,
     is_stale: bool,
@@ -44,8 +45,10 @@ impl Story {
     }
 
     fn progressed(&mut self, stage: Stage, now: Tick) {
-        if self.stage != Some(stage) {
-            self.stage = Some(stage);
+        let place = stage as usize;
+        let was_here = self.told[place..].contains(&true);
+        self.told[place] = true;
+        if !was_here {
             self.stepped_at = now;
             self.is_delayed = false;
             if stage == Stage::Running {
@@ -129,7 +132,7 @@ proptest! {
             takes_ms,
             expected: now.plus_ms(backlog_ms).plus_ms(takes_ms),
             stepped_at: now,
-            stage: None,
+            told: [false; 4],
             is_delayed: false,
             is_stale: false,
         };
@@ -152,6 +155,24 @@ proptest! {
             }
             prop_assert_eq!(story.look(now), Lapse::None);
         }
+    }
+
+    /// There are four stages, so T1 begins anew four times at the most and the end is shifted once.
+    #[test]
+    fn whatever_a_device_tells_it_steps_forward_four_times_at_the_most(
+        told in prop::collection::vec((stage(), 0u64..30), 0..60),
+    ) {
+        let timeouts = Timeouts { delayed_ms: 1_000, stale_ms: u64::MAX };
+        let (mut now, mut watch) = (Tick(0), Watch::start(Tick(0), 0, 50, timeouts, u64::MAX));
+        let (mut steps, mut shifts) = (0, 0);
+        for (stage, later_ms) in told {
+            now = now.plus_ms(later_ms + 1);
+            let before = (watch.next, watch.expected);
+            watch.progressed(stage, now);
+            steps += u32::from(watch.next != before.0);
+            shifts += u32::from(watch.expected != before.1);
+        }
+        prop_assert!(steps <= 4 && shifts <= 1, "{steps} steps, {shifts} shifts");
     }
 
     #[test]

@@ -2,12 +2,44 @@
 
 use super::copying;
 use anyhow::{Context as _, ensure};
+use jsonrpsee::{core::client::ClientT as _, rpc_params, ws_client::WsClientBuilder};
 use quern_end_to_end::{Bench, Quern, says};
+use quern_grid::lottery::{Draw, day_of};
 use quern_ledger::Bond;
-use quern_local_grid::{OWNER, development_account};
-use quern_primitives::amount::BYTECHIP;
-use serde_json::json;
-use std::time::Duration;
+use quern_local_grid::{OWNER, development_account, find_program};
+use quern_primitives::{DeviceId, amount::BYTECHIP, device::Device, limits::DAY_BLOCKS};
+use serde_json::{Value, json};
+use std::{fs, path::Path, process::Command, time::Duration};
+
+/// Where a node keeps the randomness of BABE's epoch, as the auditors' guide names it.
+const RANDOMNESS: &str = "0x1cb6f36e027abb2091cfb5110ab5087f7a414cb008e0e61e46722aa60abdd672";
+
+/// Where it keeps that of the next epoch, `Babe.NextRandomness`.
+const NEXT_RANDOMNESS: &str = "0x1cb6f36e027abb2091cfb5110ab5087f7ce678799d3eff024253b90e84927cc6";
+
+/// The randomness that the grid's chain begins with.
+const SEED: [u8; 32] = [7; 32];
+
+/// Writes the specification of a development chain that begins with randomness, so that what is read of
+/// it can be told from what is not there. Other chains have none in their first eight minutes. Returns
+/// where it is.
+pub(super) fn seeded(folder: &Path) -> anyhow::Result<String> {
+    let exported = Command::new(find_program(None, "quern-node")?)
+        .args(["export-chain-spec", "--chain", "dev", "--raw"])
+        .output()?;
+    let status = exported.status;
+    ensure!(status.success(), "exporting the chain ended with {status}");
+    let mut spec: Value = serde_json::from_slice(&exported.stdout)?;
+    let state = spec["genesis"]["raw"]["top"].as_object_mut();
+    let state = state.context("the chain is not raw")?;
+    let seed = format!("0x{}", hex::encode(SEED));
+    for key in [RANDOMNESS, NEXT_RANDOMNESS] {
+        state.insert(key.to_owned(), json!(seed));
+    }
+    let path = folder.join("chain.json");
+    fs::write(&path, serde_json::to_vec(&spec)?)?;
+    Ok(path.display().to_string())
+}
 
 /// How the grid's only device stands, as everybody may ask.
 pub(super) async fn drawn(bench: &Bench) -> anyhow::Result<()> {
@@ -54,6 +86,54 @@ pub(super) async fn drawn(bench: &Bench) -> anyhow::Result<()> {
     let nobody = development_account("//Nobody")?.id();
     let none = state.bond_of(&nobody).await?;
     ensure!(none == Bond::default(), "a bond of nobody: {none:?}");
+    Ok(())
+}
+
+/// A day of the lottery takes as long as a day. What is read at its first block is read here at another,
+/// and a day that is to come is drawn from it.
+pub(super) async fn drawn_later(bench: &Bench) -> anyhow::Result<()> {
+    let state = bench.chain.at_finalised().await?;
+    let block = state.block();
+    let seed = state.lottery_seed().await?;
+    ensure!(seed != [0; 32], "no randomness is read");
+    let node = WsClientBuilder::default().build(bench.grid.node_url());
+    let hash = format!("0x{}", hex::encode(block.hash));
+    let asked = rpc_params![RANDOMNESS, hash];
+    let stored: Option<String> = node.await?.request("state_getStorage", asked).await?;
+    let read = format!("0x{}", hex::encode(seed));
+    ensure!(
+        stored.as_ref() == Some(&read),
+        "{read} is read, and the chain holds {stored:?}"
+    );
+
+    let day = day_of(block.number) + 1;
+    let draw = Draw { seed, day };
+    let (mut registered, mut drew) = (Vec::new(), Vec::new());
+    let draws = |id: DeviceId, device: Device| {
+        let last_task = device.last_task;
+        registered.push(id);
+        drew.extend(draw.lot(&id, last_task).map(|lot| (id, last_task, lot)));
+    };
+    state.each_device(draws).await?;
+    let worker = bench.grid.workers.first().context("there is no worker")?;
+    ensure!(registered.contains(&worker.device), "it is not registered");
+    let known = state.device(worker.device).await?;
+    let last_task = known.context("the chain lost the device")?.device.last_task;
+    let of_worker = drew.iter().find(|(id, ..)| *id == worker.device);
+    let (_, read, lot) = of_worker.context("a device that had a task does not draw")?;
+    ensure!(
+        *read == last_task && (1..=block.number).contains(read),
+        "it had its last task in block {last_task}, not in {read}"
+    );
+    let hours = f64::from(day * DAY_BLOCKS - last_task) / 1_800.0;
+    ensure!(
+        (lot.hours - hours).abs() < 1e-9 && lot.chance > 0.0 && (0.0..1.0).contains(&lot.drawn),
+        "it draws otherwise: {lot:?}"
+    );
+    let seed = [0; 32];
+    let other = Draw { seed, day }.lot(&worker.device, last_task);
+    let other = other.context("it does not draw")?;
+    ensure!(other.drawn != lot.drawn, "it is not drawn from the seed");
     Ok(())
 }
 

@@ -10,6 +10,12 @@ use quern_primitives::{
 use quern_protocol::limits::TASKS_IN_HAND_MAX;
 use std::collections::BTreeSet;
 
+/// How long a replica that is passed in vain is for its lane alone, in milliseconds.
+const NARROW_MS: u64 = 1_000;
+
+/// Tasks in doubt that are kept for each trusted device.
+const KEPT_FOR_EACH: usize = 2;
+
 /// How long what is open of a task in doubt is kept for trusted devices, in milliseconds: ten minutes.
 const KEPT_MS: u64 = 10 * 60_000;
 
@@ -124,7 +130,8 @@ impl Audit {
     }
 
     /// A task in doubt is for a trusted device that could have it, for ten minutes: one that is ranked,
-    /// has what the job asks for and has not lost the task, and whose account has no replica of it.
+    /// has what the job asks for and has not lost the task, and whose account has no replica of it. That
+    /// is so where no more tasks are in doubt than the trusted devices can take.
     fn check_doubted(
         &self,
         names: &Names,
@@ -147,6 +154,13 @@ impl Audit {
                 && self.is_able(work, id, facts)
         };
         let mut devices = self.devices.iter();
+        let is_trusted =
+            |(id, facts): &(&DeviceId, &Facts)| facts.is_trusted && self.is_able(work, id, facts);
+        let trusted = devices.clone().filter(is_trusted).count();
+        let open = |task: &&TaskIndex| !books.ended.contains_key(*task);
+        if books.doubted.keys().filter(open).count() > KEPT_FOR_EACH * trusted {
+            return Ok(());
+        }
         match devices.find(|(id, facts)| could_have_it(id, facts)) {
             Some((trusted, _)) => Err(Violation::TrustedPassedOver {
                 job: names.job(&work.id),
@@ -158,7 +172,8 @@ impl Audit {
         }
     }
 
-    /// Where there are lanes, a replica is for its own as long as it is not open for long.
+    /// Where there are lanes, a replica is for its own as long as it is not open for long. That holds of
+    /// what is added too: who has a task cannot be overdue for long before it is open for long.
     fn check_lane(
         &self,
         names: &Names,
@@ -166,23 +181,32 @@ impl Audit {
         (task, replica): (TaskIndex, ReplicaIndex),
         account: &AccountId,
     ) -> Result<(), Violation> {
-        let lanes = work.submission.agreement.replicas();
-        // What is added is a backup, or drawn like the first ones. A trusted device has any of a task in
-        // doubt.
-        let has_lane = lanes > 1 && replica < lanes && !books.doubted.contains_key(&task);
-        if !has_lane || lanes::is_for((&work.lane_seed(), lanes), account, task, replica) {
+        let replicas = work.submission.agreement.replicas();
+        // A trusted device has any of a task in doubt.
+        if replicas <= 1 || books.doubted.contains_key(&task) {
             return Ok(());
         }
         let again = books.opened.get(&(task, replica)).copied();
         let opened = again.or(books.uploaded).unwrap_or_default();
-        let is_for_all = self.now.since(opened) >= Tuning::default().lane_ms;
-        if is_for_all || !self.all_take_part(work) {
+        let open_ms = self.now.since(opened);
+        if open_ms >= Tuning::default().lane_ms || !self.all_take_part(work) {
             return Ok(());
         }
         let able = self.devices.iter();
         let able = able.filter(|(id, facts)| self.is_able(work, id, facts));
         let accounts: BTreeSet<&AccountId> = able.map(|(_, facts)| &facts.account).collect();
-        if accounts.len() < lanes::ACCOUNTS_PER_LANE * usize::from(lanes) {
+        let Some(lanes) = lanes::count(replicas, accounts.len()) else {
+            return Ok(());
+        };
+        // More accounts may be ranked than are sure to be. Of powers of two the greater number of lanes
+        // leaves an account nothing that the lesser does not.
+        let mut counts = vec![lanes, lanes.next_power_of_two()];
+        if open_ms >= NARROW_MS {
+            counts.push(replicas);
+        }
+        let seed = work.lane_seed();
+        let is_own = |count| lanes::is_for((&seed, count), account, task, replica);
+        if counts.into_iter().any(is_own) {
             return Ok(());
         }
         Err(Violation::OtherLane {
@@ -198,6 +222,7 @@ impl Audit {
     fn is_able(&self, work: &Work, device: &DeviceId, facts: &Facts) -> bool {
         let standing = self.standings.get(device);
         lacking(&work.submission.preferences, facts).is_none()
+            && facts.has_memory_for(&work.submission)
             && standing.is_some_and(|standing| !standing.was_blamed)
             && self.presence.is_ranked(device, self.before, self.now)
     }

@@ -2,6 +2,7 @@
 //! happen here.
 
 mod given;
+mod needed;
 
 use super::*;
 use crate::grid::{
@@ -66,6 +67,7 @@ impl Case {
                     _ => Hardware::Desktop,
                 },
                 is_covered: number != 4,
+                memory_mib: 128,
             };
             audit.know(key(number).id(), facts);
         }

@@ -296,8 +296,13 @@ impl World<'_> {
 
     fn prepares(&mut self, device: u32, assignment: Assignment) {
         let id = assignment.id;
-        let in_ms = self.chance.random_range(FETCH_MS);
-        let fails = self.fails(device);
+        let refuses = self.machine(device).character == Character::Refusing;
+        let in_ms = match refuses {
+            true => 0,
+            false => self.chance.random_range(FETCH_MS),
+        };
+        self.counts.refused += u64::from(refuses);
+        let fails = refuses || self.fails(device);
         self.machine(device).given.insert(id, assignment);
         let fault = fails.then_some(Fault::BadInput);
         self.plan_at_device(device, in_ms, AtDevice::Prepared { id, fault });

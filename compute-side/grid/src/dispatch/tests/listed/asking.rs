@@ -21,12 +21,17 @@ impl Job {
         }
     }
 
-    /// A draw of eight bytes by account, spread over the tasks, as the documentation of the lanes says.
-    fn is_of_lane(&self, account: &AccountId, (task, replica): Name) -> bool {
-        let lanes = u64::from(self.terms.replicas.max(1));
-        if lanes == 1 || u64::from(self.accounts) < 8 * lanes {
+    /// A draw of eight bytes by account, spread over the tasks, as the documentation of the lanes says;
+    /// with `is_wide` also with as few lanes as replicas.
+    fn is_of_lane(&self, account: &AccountId, (task, replica): Name, is_wide: bool) -> bool {
+        let fewest = u64::from(self.terms.replicas.max(1));
+        let accounts = u64::from(self.accounts);
+        if !(2..=32).contains(&fewest) || accounts < 8 * fewest {
             return true;
         }
+        let powers = [1, 2, 4, 8, 16, 32].into_iter();
+        let enough = powers.filter(|lanes| accounts >= 8 * lanes);
+        let lanes = enough.fold(fewest, u64::max);
         let account: &[u8; 32] = account.as_ref();
         let text = [b"quern/lane/1".as_slice(), &self.terms.seed, account].concat();
         let digest: [u8; 32] = Sha256::digest(text).into();
@@ -34,7 +39,9 @@ impl Job {
         let mut z = draw ^ u64::from(task).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % lanes == u64::from(replica) % lanes
+        z ^= z >> 31;
+        let is_in = |lanes: u64| z % lanes == u64::from(replica) % lanes;
+        is_in(lanes) || (is_wide && is_in(fewest))
     }
 
     /// Whether the others have one task more done sooner than this device, if so many accounts are
@@ -54,11 +61,13 @@ impl Job {
     }
 
     /// Whether an open replica of a task in doubt is for trusted devices: for ten minutes at the most,
-    /// if one of them could have it.
+    /// if the task is one of the first that one of them could have, two for each of them.
     fn is_kept(&self, task: &Task, since: Tick, now: Tick) -> bool {
+        let waiting = self.waiting.iter().filter_map(|task| self.task(*task));
+        let could_be_taken = waiting.filter(|task| self.trusted.iter().any(|it| task.is_for(*it)));
+        let mut kept = could_be_taken.take(2 * self.trusted.len());
         task.doubted.is_some_and(|doubted| {
-            let could_be_taken = self.trusted.iter().any(|it| task.is_for(*it));
-            could_be_taken && now < since.max(doubted).plus_ms(600_000)
+            now < since.max(doubted).plus_ms(600_000) && kept.any(|it| it.number == task.number)
         })
     }
 
@@ -84,15 +93,18 @@ impl Job {
         now: Tick,
         tuning: &Tuning,
     ) -> Option<Withheld> {
-        let is_of_lane = self.is_of_lane(asker.account_id, name);
         let is_trusted = asker.traits.is_trusted();
         let is_good = is_trusted || asker.speed >= self.target.speed_of_the_fast;
         let Stands::Open {
-            since, is_rescue, ..
+            since,
+            is_rescue,
+            passed,
         } = self.replica(name)?.stands
         else {
             return Some(Withheld::NothingOpen);
         };
+        let is_wide = now >= passed.unwrap_or(now).plus_ms(1_000);
+        let is_of_lane = self.is_of_lane(asker.account_id, name, is_wide);
         let task = self.task(name.0)?;
         let is_doubted = task.doubted.is_some();
         let is_kept = is_doubted && (task.is_reserved || self.is_kept(task, since, now));
@@ -111,31 +123,38 @@ impl Job {
         } else {
             return None;
         };
-        let Stands::Open { passed, .. } = &mut self.replica(name)?.stands else {
-            return Some(why);
-        };
-        let open_to_all_at = passed.get_or_insert(now).plus_ms(tuning.lane_ms);
+        if why != Withheld::OtherLane {
+            self.pass(name, now);
+        }
+        let open_to_all_at = passed.unwrap_or(now).plus_ms(tuning.lane_ms);
         (is_kept || now < open_to_all_at).then_some(why)
     }
 
-    /// The first open replica of a task in doubt that a device may have, by the tasks' numbers. To look
-    /// is not to pass.
+    /// A replica is passed, for the first time or once more.
+    fn pass(&mut self, name: Name, now: Tick) {
+        if let Some(Stands::Open { passed, .. }) = self.replica(name).map(|it| &mut it.stands) {
+            passed.get_or_insert(now);
+        }
+    }
+
+    /// The first open replica of a task in doubt that a device may have, in the order in which the tasks
+    /// wait. To look is not to pass.
     fn doubted_for(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Name> {
         let own = match asker.traits.is_trusted() {
             true => 0,
             false => self.target.pool_of(asker.rank) as usize,
         };
-        let mut names: Vec<Name> = self
-            .all()
-            .filter(|(task, _, it)| task.doubted.is_some() && it.is_open() && it.pool >= own)
-            .map(|(task, replica, _)| (task.number, replica))
-            .collect();
-        names.sort_unstable();
+        let of_task = |task: &TaskIndex| {
+            let numbered = (0..).zip(&self.task(*task).unwrap().replicas);
+            let open = numbered.filter(|(_, it)| it.is_open() && it.pool >= own);
+            let names: Vec<Name> = open.map(|(replica, _)| (*task, replica)).collect();
+            names
+        };
         let may_have = |name: &Name| {
             let mut as_well = self.clone();
             as_well.why_not(*name, asker, now, tuning).is_none()
         };
-        names.into_iter().find(may_have)
+        self.waiting.iter().flat_map(of_task).find(may_have)
     }
 
     /// What is in doubt first; then the first that the device may have, of its own pool or of those
@@ -171,12 +190,19 @@ impl Job {
             .map(|(task, replica, it)| (it.pool, it.turn, (task.number, replica)))
             .collect();
         queue.sort_unstable();
-        let mut reasons = vec![];
+        let (mut reasons, mut of_other_lanes) = (vec![], vec![]);
         for (.., name) in queue {
             let Some(why) = self.why_not(name, asker, now, tuning) else {
                 return Ok(self.start(name, asker, now, tuning, false));
             };
+            if why == Withheld::OtherLane {
+                of_other_lanes.push(name);
+            }
             reasons.push(why);
+        }
+        // Those were passed in vain.
+        for name in of_other_lanes {
+            self.pass(name, now);
         }
         if reasons.is_empty() {
             reasons.push(Withheld::NothingInPool);
@@ -210,17 +236,22 @@ impl Job {
         let overdue = running.iter().filter(|(end, ..)| is_overdue(end));
         let in_time = running.iter().rev().filter(|(end, ..)| *end >= now);
         let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
-        let is_for = |(end, task, _, since): &&(Tick, TaskIndex, ReplicaIndex, Tick)| {
-            let end = if *end < now {
+        // One for its lane, or of what is overdue for as long as a replica waits for a lane.
+        let is_its = |task: &Task, due: Tick| {
+            let next = (task.number, task.replicas.len() as ReplicaIndex);
+            now >= due.plus_ms(tuning.lane_ms) || self.is_of_lane(asker.account_id, next, false)
+        };
+        let is_for = |(due, task, _, since): &&(Tick, TaskIndex, ReplicaIndex, Tick)| {
+            let end = if *due < now {
                 now.plus_ms(now.since(*since))
             } else {
-                *end
+                *due
             };
             let mine = now.plus_ms(mine_ms);
             mine < end
                 && self
                     .task(*task)
-                    .is_some_and(|it| it.may_be_backed_up_by(asker, tuning))
+                    .is_some_and(|it| it.may_be_backed_up_by(asker, tuning) && is_its(it, *due))
         };
         let task = overdue.chain(in_time).find(is_for)?.1;
         let replica = self.deal(task, false, now)?;

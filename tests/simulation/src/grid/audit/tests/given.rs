@@ -346,9 +346,28 @@ fn answers_that_differ_and_inputs_that_open_nowhere_are_doubts_for_ten_minutes()
 }
 
 #[test]
+fn more_tasks_in_doubt_than_the_trusted_devices_can_take_are_for_others_too() {
+    for (tasks, is_found) in [(2, true), (3, false)] {
+        let mut case = Case::new(3);
+        for task in 0..tasks {
+            assert_eq!(case.give(task, 0, 0), Ok(()));
+            assert_eq!(case.answer(task, 0, 0, Says::ItTraps), Ok(()));
+        }
+        case.comes(1);
+        let given = case.give(0, 3, 2);
+        assert_eq!(given.is_err(), is_found, "{given:?}");
+    }
+}
+
+#[test]
 fn where_there_are_lanes_a_replica_for_another_one_is_found_for_ten_seconds() {
     let ours = 10;
-    for (accounts, waits_ms, is_found) in [(24, 0, true), (23, 0, false), (24, 10_000, false)] {
+    for (accounts, waits_ms, is_found) in [
+        (32, 0, true),
+        (32, 1_000, true),
+        (23, 0, false),
+        (32, 10_000, false),
+    ] {
         let mut case = Case::new(3);
         for number in ours..ours + accounts {
             let account = AccountId::new([number + 100; 32]);
@@ -366,7 +385,9 @@ fn where_there_are_lanes_a_replica_for_another_one_is_found_for_ten_seconds() {
         let account = AccountId::new([ours + 100; 32]);
         let is_for = |case: &Case, task| {
             let seed = case.work.lane_seed();
-            lanes::is_for((&seed, 3), &account, task, 0)
+            let is_for = |lanes| lanes::is_for((&seed, lanes), &account, task, 0);
+            // Of the four lanes, or of as many as replicas.
+            (is_for(4), is_for(3))
         };
         let give = |case: &mut Case, task| {
             case.append(Entry::Assigned {
@@ -377,8 +398,10 @@ fn where_there_are_lanes_a_replica_for_another_one_is_found_for_ten_seconds() {
                 engine: ENGINE,
             })
         };
-        let own = (0..100).find(|task| is_for(&case, *task)).unwrap();
-        let other = (0..100).find(|task| !is_for(&case, *task)).unwrap();
+        let own = (0..100).find(|task| is_for(&case, *task).0).unwrap();
+        let neither = (false, false);
+        let other = (0..100).find(|task| is_for(&case, *task) == neither);
+        let other = other.unwrap();
         assert_eq!(give(&mut case, own), Ok(()));
         case.tick(1_000 + waits_ms);
         let found = Err(Violation::OtherLane {

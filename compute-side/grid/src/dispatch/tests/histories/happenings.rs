@@ -1,0 +1,112 @@
+//! What may happen to the queues.
+
+use super::*;
+
+/// A replica, whether there is one of that name or not.
+pub(super) type Name = (JobId, TaskIndex, ReplicaIndex);
+
+/// What happens to the queues. Who asks is a place in [`ASKERS`].
+#[derive(Clone, Debug)]
+pub(super) enum Happening {
+    AddJob(JobId, JobTerms, Grid),
+    RemoveJob(JobId),
+    Retarget(JobId, Grid),
+    SetTrusted(JobId, Vec<usize>),
+    Push(JobId, TaskIndex),
+    Add(Name),
+    Rescue(Name),
+    Take {
+        who: usize,
+        rank: Option<Rank>,
+        backlog_ms: u64,
+    },
+    Finish(Name),
+    Accept(JobId, u64),
+    Release {
+        name: Name,
+        fault: bool,
+    },
+    Rest(Name),
+    Wake(Name),
+    Claim {
+        name: Name,
+        who: usize,
+        runs: bool,
+    },
+    Doubt(Name),
+    Reserve {
+        name: Name,
+        is_reserved: bool,
+    },
+    Exclude {
+        name: Name,
+        who: usize,
+    },
+    Forget {
+        who: usize,
+    },
+    Close(Name),
+    Pass {
+        ms: u64,
+    },
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening::*;
+    let either_job = || prop::sample::select(JOBS.to_vec());
+    let job = || prop_oneof![9 => Just(JOB), 1 => Just(OTHER)];
+    let task = || prop::sample::select(TASKS.to_vec());
+    let name = || {
+        let replica = prop_oneof![12 => 0u8..3, 1 => any::<u8>()];
+        (job(), task(), replica)
+    };
+    let who = || 0..ASKERS.len();
+    let rank = prop_oneof![
+        1 => Just(None),
+        4 => (0u32..7).prop_map(Some),
+        1 => Just(Some(Rank::MAX)),
+    ];
+    let backlog_ms = prop_oneof![6 => Just(0), 2 => 0u64..60_000, 1 => Just(u64::MAX)];
+    let work = prop_oneof![6 => 1u64..20_000_000, 1 => Just(0), 1 => Just(u64::MAX)];
+    let ms = prop_oneof![
+        10 => 0u64..4_000,
+        10 => 4_000u64..40_000,
+        4 => 40_000u64..4_000_000,
+        1 => Just(u64::MAX),
+    ];
+    prop_oneof![
+        3 => (either_job(), terms_of_any_kind(), grid())
+            .prop_map(|(job, terms, grid)| AddJob(job, terms, grid)),
+        1 => either_job().prop_map(RemoveJob),
+        4 => (job(), grid()).prop_map(|(job, grid)| Retarget(job, grid)),
+        3 => (job(), prop::sample::subsequence(vec![4usize, 9], 0..=2))
+            .prop_map(|(job, trusted)| SetTrusted(job, trusted)),
+        10 => (job(), task()).prop_map(|(job, task)| Push(job, task)),
+        2 => name().prop_map(Add),
+        3 => name().prop_map(Rescue),
+        60 => (who(), rank, backlog_ms)
+            .prop_map(|(who, rank, backlog_ms)| Take { who, rank, backlog_ms }),
+        12 => name().prop_map(Finish),
+        12 => (job(), work).prop_map(|(job, work)| Accept(job, work)),
+        12 => (name(), any::<bool>()).prop_map(|(name, fault)| Release { name, fault }),
+        4 => name().prop_map(Rest),
+        4 => name().prop_map(Wake),
+        4 => (name(), who(), any::<bool>())
+            .prop_map(|(name, who, runs)| Claim { name, who, runs }),
+        3 => name().prop_map(Doubt),
+        2 => (name(), any::<bool>())
+            .prop_map(|(name, is_reserved)| Reserve { name, is_reserved }),
+        2 => (name(), who()).prop_map(|(name, who)| Exclude { name, who }),
+        1 => who().prop_map(|who| Forget { who }),
+        2 => name().prop_map(Close),
+        16 => ms.prop_map(|ms| Pass { ms }),
+    ]
+}
+
+/// A job to begin with, and what happens then.
+pub(super) type Story = (JobTerms, Grid, Vec<Happening>);
+
+pub(super) fn story() -> impl Strategy<Value = Story> {
+    let happenings = prop::collection::vec(happening(), 0..120);
+    (terms_of_any_kind(), grid(), happenings)
+}

@@ -1,0 +1,255 @@
+//! The benchmarks that devices are sent, and what is remembered of them while a device is away.
+//!
+//! Each costs the masternode one of its own, so a device that changes all the time, or comes again and
+//! again, gets the next after a minute, and each further one after twice as long, up to six hours. Of
+//! the few that are ready those come first that were never measured.
+//!
+//! A device that declines one owes nothing for it, a few times in six hours; and one that has something
+//! to do is sent none. Who is slow would gain by either, so who declines more often owes it, and who was
+//! not free for an hour gets no more tasks until it is. An honest device loses little by that: it still
+//! has what it computes. A restart forgets all of it, as it does what was measured.
+
+use super::{Tick, telemetry::Challenge};
+use quern_primitives::ids::DeviceId;
+use std::collections::{BTreeMap, VecDeque};
+
+/// How long what happened counts, in milliseconds: six hours.
+const WINDOW_MS: u64 = 6 * 3_600_000;
+
+/// The least time from a device's first benchmark to the next, in milliseconds.
+const PAUSE_MS: u64 = 60_000;
+
+/// So often the pause is doubled: more would be longer than [`WINDOW_MS`].
+const DOUBLINGS_MAX: u32 = 9;
+
+/// Benchmarks that a device may decline in [`WINDOW_MS`] without owing one. A person comes back to a
+/// machine within the third of a second that one takes, or a task of another masternode arrives, less
+/// often than that.
+const DECLINES_MAX: u32 = 3;
+
+/// Computed benchmarks that are kept until they are given out.
+const CHALLENGES_MAX: usize = 16;
+
+/// So long after a device that was never measured found no benchmark ready, others get none, in
+/// milliseconds: it asks again within that.
+const FIRST_MS: u64 = 10_000;
+
+/// Benchmarks that the masternode has computed and nobody has got.
+#[derive(Default)]
+pub(super) struct Challenges {
+    ready: VecDeque<Challenge>,
+    given: u64,
+    /// When a device that was never measured last found none.
+    missed_at: Option<Tick>,
+}
+
+impl Challenges {
+    pub(super) fn add(&mut self, challenge: Challenge) {
+        if self.ready.len() >= CHALLENGES_MAX {
+            self.ready.pop_front();
+        }
+        self.ready.push_back(challenge);
+    }
+
+    /// Whether there is one.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Takes one out, with its number, for a device that was never measured or for another.
+    pub(super) fn take(&mut self, now: Tick, is_first: bool) -> Option<(u64, Challenge)> {
+        let is_kept = |at: Tick| now.since(at) < FIRST_MS;
+        if !is_first && self.missed_at.is_some_and(is_kept) {
+            return None;
+        }
+        let Some(challenge) = self.ready.pop_front() else {
+            if is_first {
+                self.missed_at = Some(now);
+            }
+            return None;
+        };
+        self.given = self.given.saturating_add(1);
+        Some((self.given, challenge))
+    }
+}
+
+/// What is remembered of devices' benchmarks. Of devices that are not remembered nothing is known
+/// here, so there are never more of them; and of those that were sent one no more than are sent in six
+/// hours.
+#[derive(Default)]
+pub(super) struct Benchmarks {
+    of: BTreeMap<DeviceId, Past>,
+    /// When each one was sent that counts, the oldest first.
+    sent: VecDeque<(Tick, DeviceId)>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Past {
+    /// When the last one was sent.
+    last: Option<Tick>,
+    /// How many were sent, each within [`WINDOW_MS`] of the one before.
+    times: u32,
+    /// When the first was declined of those that count.
+    declined: Tick,
+    /// How many were.
+    declines: u32,
+    /// Since when one is ready and due, and could not be sent.
+    busy_since: Option<Tick>,
+}
+
+impl Benchmarks {
+    /// A device is sent one.
+    pub(super) fn sent(&mut self, now: Tick, device: DeviceId) {
+        self.forget_old(now);
+        let past = self.of.entry(device).or_default();
+        let goes_on = past.last.is_some_and(|last| now.since(last) < WINDOW_MS);
+        past.times = if goes_on {
+            past.times.saturating_add(1)
+        } else {
+            1
+        };
+        past.last = Some(now);
+        past.busy_since = None;
+        self.sent.push_back((now, device));
+    }
+
+    /// From when on a device may be sent the next.
+    pub(super) fn rests_until(&self, device: &DeviceId) -> Tick {
+        let past = self.of.get(device).copied().unwrap_or_default();
+        let doublings = past.times.saturating_sub(1).min(DOUBLINGS_MAX);
+        let pause_ms = (PAUSE_MS << doublings).min(WINDOW_MS);
+        past.last
+            .map_or_else(Tick::default, |last| last.plus_ms(pause_ms))
+    }
+
+    /// A device declined one. True if it owes nothing for that.
+    pub(super) fn declined(&mut self, now: Tick, device: DeviceId) -> bool {
+        let past = self.of.entry(device).or_default();
+        if past.declines == 0 || now.since(past.declined) >= WINDOW_MS {
+            past.declined = now;
+            past.declines = 0;
+        }
+        past.declines = past.declines.saturating_add(1);
+        past.declines <= DECLINES_MAX
+    }
+
+    /// A device asks for work, and could not be sent one that is due, or that is not so. Returns since
+    /// when it could not.
+    pub(super) fn heard(&mut self, now: Tick, device: DeviceId, puts_off: bool) -> Option<Tick> {
+        if !puts_off {
+            let past = self.of.get_mut(&device)?;
+            past.busy_since = None;
+            return None;
+        }
+        let past = self.of.entry(device).or_default();
+        Some(*past.busy_since.get_or_insert(now))
+    }
+
+    /// A device is forgotten itself.
+    pub(super) fn forget(&mut self, device: &DeviceId) {
+        self.of.remove(device);
+    }
+
+    /// Forgets what does not count any more.
+    fn forget_old(&mut self, now: Tick) {
+        let is_old = |(at, _): &mut (Tick, DeviceId)| now.since(*at) >= WINDOW_MS;
+        while let Some((at, device)) = self.sent.pop_front_if(is_old) {
+            let is_over = |past: &Past| past.last == Some(at) && past.busy_since.is_none();
+            if self.of.get(&device).is_some_and(is_over) {
+                self.of.remove(&device);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DEVICE: DeviceId = DeviceId([1; 32]);
+    const MINUTE: u64 = 60_000;
+
+    fn challenge(input: u8) -> Challenge {
+        Challenge {
+            input: [input; 16],
+            output: [0; 8],
+            fuel: 1,
+        }
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_six_hours_and_begins_anew_after_six_without_one() {
+        let mut benchmarks = Benchmarks::default();
+        let mut pauses = vec![];
+        let mut now = Tick::default();
+        for _ in 0..11 {
+            benchmarks.sent(now, DEVICE);
+            let until = benchmarks.rests_until(&DEVICE);
+            pauses.push(until.since(now) / MINUTE);
+            now = until;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 1]);
+    }
+
+    #[test]
+    fn three_may_be_declined_in_six_hours() {
+        let mut benchmarks = Benchmarks::default();
+        let excused = [0, 1, 2, 3].map(|hour| {
+            let now = Tick(hour * 60 * MINUTE);
+            benchmarks.declined(now, DEVICE)
+        });
+        assert_eq!(excused, [true, true, true, false]);
+        assert!(benchmarks.declined(Tick(WINDOW_MS), DEVICE));
+    }
+
+    #[test]
+    fn no_more_are_remembered_than_were_sent_in_six_hours() {
+        let mut benchmarks = Benchmarks::default();
+        for number in 0..200 {
+            let now = Tick(u64::from(number) * 10 * MINUTE);
+            benchmarks.sent(now, DeviceId([number; 32]));
+        }
+        assert_eq!(benchmarks.of.len(), 36);
+        assert_eq!(benchmarks.sent.len(), 36);
+    }
+
+    #[test]
+    fn who_was_never_measured_comes_first() {
+        let mut challenges = Challenges::default();
+        assert_eq!(challenges.take(Tick(0), true), None);
+        challenges.add(challenge(1));
+        assert_eq!(challenges.take(Tick(FIRST_MS - 1), false), None);
+        let given = challenges.take(Tick(FIRST_MS - 1), true);
+        assert_eq!(given, Some((1, challenge(1))));
+        // For one that does not come again nobody else waits long.
+        challenges.add(challenge(2));
+        let given = challenges.take(Tick(FIRST_MS), false);
+        assert_eq!(given, Some((2, challenge(2))));
+        assert_eq!(challenges.take(Tick(FIRST_MS), false), None);
+        challenges.add(challenge(3));
+        assert!(challenges.take(Tick(FIRST_MS), false).is_some());
+    }
+
+    proptest! {
+        /// However a device comes and asks: the first eight pauses take more than four hours.
+        #[test]
+        fn a_device_has_at_most_nine_benchmarks_in_six_hours(
+            waits in prop::collection::vec(0..40 * MINUTE, 1..200)
+        ) {
+            let mut benchmarks = Benchmarks::default();
+            let (mut now, mut sent) = (Tick::default(), Vec::new());
+            for ms in waits {
+                now = now.plus_ms(ms);
+                if benchmarks.rests_until(&DEVICE) <= now {
+                    benchmarks.sent(now, DEVICE);
+                    sent.push(now);
+                }
+            }
+            for first in &sent {
+                let within = |at: &&Tick| *at >= first && at.since(*first) < WINDOW_MS;
+                prop_assert!(sent.iter().filter(within).count() <= 9);
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A trusted device is heard before somebody is blamed by those who have the task already.
+
+use super::world::{Habit, JOB, MAJORITY, World};
+use crate::core::Entry;
+use quern_jobs_api::{Rule, StepKind};
+use quern_primitives::verdict::Finding;
+use quern_protocol::HandBackReason;
+
+/// So long a case waits for a trusted device, in milliseconds.
+const FIVE_MINUTES_MS: u64 = 300_000;
+
+/// Time passes for devices that give signs of life.
+fn wait_alive(world: &mut World, ms: u64) {
+    for _ in 0..ms / 1_000 {
+        world.wait(1_000);
+        (0..world.workers.len()).for_each(|worker| {
+            world.ask(worker, 0);
+        });
+    }
+}
+
+/// What the verdicts found, faults first.
+fn findings(world: &World) -> Vec<Finding> {
+    let judged = world.log().filter_map(|entry| match entry {
+        Entry::Judged { verdict } => Some(&verdict.replicas),
+        _ => None,
+    });
+    let mut found: Vec<_> = judged.flatten().map(|found| found.finding).collect();
+    found.sort_by_key(|finding| *finding == Finding::Accepted);
+    found
+}
+
+fn added(world: &World) -> usize {
+    world.count(|entry| matches!(entry, Entry::Added { replicas: 1, .. }))
+}
+
+/// A task that three devices have at once, an honest one and two that lie alike, and all have answered; a
+/// trusted device is idle, whose number is returned.
+fn outvoted() -> (World, usize) {
+    let mut world = World::new(1, MAJORITY, &[1]);
+    world.join(2, Habit::Lies(99));
+    world.join(4, Habit::Lies(99));
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+        assert_eq!(world.workers[worker].in_hand.len(), 1);
+    });
+    let trusted = world.join_as(3, Habit::Honest, |worker| worker.trusted = true);
+    world.wait(1_000);
+    (0..3).for_each(|worker| world.report(worker));
+    (world, trusted)
+}
+
+#[test]
+fn two_that_lie_alike_blame_nobody_before_an_idle_trusted_device_is_heard() {
+    let (mut world, trusted) = outvoted();
+    assert_eq!((findings(&world), added(&world)), (vec![], 1));
+    let told = world.core.explain_task(world.now, JOB, 0).unwrap();
+    assert!(told.reasons.iter().any(|it| it.rule == Rule::SecondOpinion));
+    let decided = |it: &&quern_jobs_api::Step| it.step == StepKind::DecidedWithoutRest;
+    assert_eq!(told.next.iter().find(decided).unwrap().in_s, 300);
+    let other = world.join(5, Habit::Honest);
+    world.ask(other, 1);
+    assert_eq!(
+        world.workers[other].in_hand,
+        [],
+        "it is for the trusted one"
+    );
+    world.ask(trusted, 1);
+    world.report(trusted);
+    // Two against two: one more account decides.
+    assert_eq!(findings(&world), []);
+    assert_eq!(world.workers[other].in_hand.len(), 1);
+    world.report(other);
+    let (wrong, right) = (Finding::Incorrect, Finding::Accepted);
+    assert_eq!(findings(&world), [wrong, wrong, right, right, right]);
+    world.next_block();
+    assert!(!world.ledger.job.state.is_open());
+    world.check_money();
+}
+
+#[test]
+fn a_trusted_device_that_stays_busy_keeps_nobody_from_a_verdict_for_more_than_five_minutes() {
+    let (mut world, _) = outvoted();
+    wait_alive(&mut world, FIVE_MINUTES_MS - 1_000);
+    assert_eq!(findings(&world), []);
+    wait_alive(&mut world, 2_000);
+    let (wrong, right) = (Finding::Incorrect, Finding::Accepted);
+    assert_eq!(findings(&world), [wrong, right, right]);
+}
+
+#[test]
+fn a_job_that_gives_nothing_out_any_more_waits_for_no_opinion() {
+    let (mut world, _) = outvoted();
+    world.cancel();
+    wait_alive(&mut world, 1_000);
+    assert_eq!(findings(&world).len(), 3);
+}
+
+#[test]
+fn who_could_not_open_a_task_is_not_blamed_for_it_before_a_trusted_device_has_tried() {
+    let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    let trusted = world.join_as(4, Habit::Honest, |worker| worker.trusted = true);
+    world.wait(1_000);
+    world.hand_back(0, HandBackReason::BadInput);
+    world.report(1);
+    world.report(2);
+    let patience_ms = world.settings.certain_ms;
+    wait_alive(&mut world, patience_ms + 2_000);
+    assert_eq!((findings(&world), added(&world)), (vec![], 0));
+    world.ask(trusted, 1);
+    world.report(trusted);
+    let (failed, right) = (Finding::Failed, Finding::Accepted);
+    assert_eq!(findings(&world), [failed, right, right, right]);
+}

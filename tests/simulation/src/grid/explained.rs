@@ -1,0 +1,129 @@
+//! Whether whoever waits is told why: a device that asked for work in vain, and a task that nobody
+//! computes. What is told must agree with what the chain says of the device.
+
+use super::{asks::lacking, violation::Violation, world::World};
+use quern_jobs_api::{JobForDevice, Rule};
+use quern_primitives::{
+    ids::{DeviceId, JobId},
+    job::JobState,
+};
+
+/// So often in a row a device must ask in vain without a rule that says why: what it asked for may have
+/// come in the same moment in which it was answered, and it gets that next.
+const TIMES: u32 = 3;
+
+/// For each explanation the masternode walks through its queues, so on large grids some devices are
+/// looked at: one, and one for each time that so many devices are there.
+const DEVICES_EACH: u32 = 100;
+
+/// At one of so many steps open tasks are looked at, and of each job at most so many.
+const STEPS: u64 = 61;
+const TASKS: usize = 4;
+
+impl World<'_> {
+    /// A device asked for work, and got none.
+    pub(super) fn check_refused(&mut self, id: DeviceId) -> Result<(), Violation> {
+        let one_of = 1 + self.config.devices / DEVICES_EACH;
+        let device = self.names.device(&id);
+        if !device.is_multiple_of(one_of) {
+            return Ok(());
+        }
+        let Some(job) = self.unexplained(&id)? else {
+            self.office.unexplained.remove(&id);
+            self.counts.explained += 1;
+            return Ok(());
+        };
+        let times = self.office.unexplained.entry(id).or_default();
+        *times += 1;
+        if *times < TIMES {
+            return Ok(());
+        }
+        let job = self.names.job(&job);
+        Err(Violation::Unexplained { job, device })
+    }
+
+    /// A job that has something open, and from which no rule keeps a device.
+    fn unexplained(&self, id: &DeviceId) -> Result<Option<JobId>, Violation> {
+        let now = self.audit.now();
+        let core = self.office.core.as_ref();
+        let Some((core, told)) = core.and_then(|core| Some((core, core.explain_device(now, id)?)))
+        else {
+            return Ok(None);
+        };
+        // Some of what is told of a device keeps it from nothing.
+        let is_note = |rule| matches!(rule, Rule::ReadingNotBelieved | Rule::BenchmarkOwed);
+        let is_barred = told.reasons.iter().any(|reason| !is_note(reason.rule));
+        let has_open = |job: &JobId| {
+            let told = core.explain_job(now, *job);
+            told.is_some_and(|told| told.open.iter().any(|open| *open > 0))
+        };
+        let mut unexplained = None;
+        for JobForDevice { job, reason } in &told.jobs {
+            match reason {
+                Some(reason) => self.check_rule(job, id, reason.rule)?,
+                None if !is_barred && has_open(job) => unexplained = Some(*job),
+                None => {}
+            }
+        }
+        Ok(unexplained)
+    }
+
+    /// A rule is told to keep a device from a job: it lacks what the rule says, if it is about what the
+    /// chain knows; and if it lacks that, no other kind of rule is told.
+    fn check_rule(&self, id: &JobId, device: &DeviceId, rule: Rule) -> Result<(), Violation> {
+        let (Some(work), Some(facts)) = (self.works.get(id), self.audit.facts(device)) else {
+            return Ok(());
+        };
+        let lacks = lacking(&work.submission.preferences, facts).is_some();
+        let agrees = match rule {
+            Rule::Trusted | Rule::Region | Rule::Hardware => lacks,
+            // It may lack that too.
+            Rule::Line
+            | Rule::Gpu
+            | Rule::Class
+            | Rule::Version
+            | Rule::Processor
+            | Rule::Memory
+            | Rule::Bond
+            // Or nothing of the job is to be had by anybody.
+            | Rule::NothingOpen
+            | Rule::NoJob => true,
+            _ => !lacks,
+        };
+        match agrees {
+            true => Ok(()),
+            false => Err(Violation::ExplainedOtherwise {
+                job: self.names.job(id),
+                device: self.names.device(device),
+                rule: rule.to_string(),
+            }),
+        }
+    }
+
+    /// Now and then: each open task of a job of which nobody computes anything has a reason.
+    pub(super) fn check_idle(&mut self) -> Result<(), Violation> {
+        let Some(core) = &self.office.core else {
+            return Ok(());
+        };
+        if !self.trace.steps().is_multiple_of(STEPS) {
+            return Ok(());
+        }
+        let now = self.audit.now();
+        for (id, work) in &self.works {
+            let told = self.office.told.get(id).map(|job| &job.state);
+            let runs = matches!(told, Some(JobState::Running { .. }));
+            if !runs || self.disk.closed.contains(id) {
+                continue;
+            }
+            for task in self.audit.idle_tasks(work).take(TASKS) {
+                let told = core.explain_task(now, *id, task);
+                if told.is_none_or(|told| told.reasons.is_empty()) {
+                    let job = self.names.job(id);
+                    return Err(Violation::Unreasoned { job, task });
+                }
+                self.counts.explained += 1;
+            }
+        }
+        Ok(())
+    }
+}
