@@ -30,24 +30,26 @@ mod lane;
 mod pool;
 #[cfg(test)]
 mod tests;
+mod told;
+mod withheld;
+
+pub use told::{JobCounts, Queued, ReplicaState};
+pub use withheld::Withheld;
 
 use crate::{
     Tick, Tuning,
-    needs::{Lack, Needs, Traits},
-    pools::{PoolNumber, Target},
+    needs::{Needs, Traits},
+    pools::Target,
     ranking::Rank,
     tuning::Timeouts,
 };
 use anew::Rankings;
 use job::JobQueue;
 use quern_primitives::{
-    ids::{AccountId, JobId, ReplicaIndex, TaskIndex},
+    ids::{AccountId, JobId, ReplicaId, ReplicaIndex, TaskIndex},
     job::ByteLevel,
 };
-use std::{collections::BTreeMap, fmt};
-
-/// Jobs looked at that are served before the one whose task is explained.
-const JOBS_BEFORE_MAX: usize = 64;
+use std::collections::BTreeMap;
 
 /// What the scheduler must know of a job.
 #[derive(Clone, Copy, Debug)]
@@ -117,155 +119,14 @@ impl Asker<'_> {
 /// A replica given to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Given {
-    /// The job.
-    pub job: JobId,
-    /// The task.
-    pub task: TaskIndex,
-    /// The replica.
-    pub replica: ReplicaIndex,
+    /// Which.
+    pub id: ReplicaId,
     /// Whether it is a new replica of a task that somebody else computes already.
     pub is_backup: bool,
     /// How long the device should take for it, in milliseconds.
     pub expected_ms: u64,
     /// When it is delayed and when it is stale, counted from now.
     pub timeouts: Timeouts,
-}
-
-/// Why a device gets nothing, of one task, of one job or of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Withheld {
-    /// There is no job.
-    NoJob,
-    /// No replica is open.
-    NothingOpen,
-    /// None is open in the device's pool or in one below it.
-    NothingInPool,
-    /// The device's pool does not take part in a job of this level.
-    OtherLevel,
-    /// The device lacks something that the job asks for.
-    Lacks(Lack),
-    /// All that is open is of tasks that the device's account works or worked on.
-    TouchedByAccount,
-    /// The device failed on the task before.
-    Excluded,
-    /// What is open is of another lane, and for all some seconds after it was passed in vain.
-    OtherLane,
-    /// What is open was given back for a fault, and is kept for a fast or trusted device for some
-    /// seconds yet.
-    KeptForTheFast,
-    /// What is open failed elsewhere or was answered in two ways, and is kept for a trusted device.
-    KeptForTheTrusted,
-    /// The rest of the grid will have it done sooner.
-    OthersAreSooner {
-        /// How long the device would take, in milliseconds.
-        mine_ms: u64,
-        /// How long the others will take for all that is left and one more, in milliseconds.
-        others_ms: u64,
-    },
-    /// The device would get something that is served before.
-    OthersComeFirst,
-}
-
-impl fmt::Display for Withheld {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = |ms: &u64| *ms as f64 / 1_000.0;
-        match self {
-            Self::NoJob => f.write_str("no job has anything to compute"),
-            Self::NothingOpen => f.write_str("no replica is open: all are given out"),
-            Self::NothingInPool => {
-                f.write_str("what is open is queued for pools above the device's")
-            }
-            Self::OtherLevel => {
-                f.write_str("the device's pool takes no part in jobs of this level")
-            }
-            Self::Lacks(lack) => lack.fmt(f),
-            Self::TouchedByAccount => f.write_str(
-                "its account computes or computed what is open already; \
-                 two replicas of a task never go to one account",
-            ),
-            Self::Excluded => f.write_str(
-                "the device lost what is open before: it failed, was late, or gave it back often",
-            ),
-            Self::OtherLane => {
-                f.write_str("what is open is drawn for other accounts, and for all if none comes")
-            }
-            Self::KeptForTheFast => f.write_str(
-                "what is open was late or failed elsewhere and is kept for fast or trusted devices, \
-                 for some seconds yet",
-            ),
-            Self::KeptForTheTrusted => f.write_str(
-                "what is open failed elsewhere or was answered in two ways, and a trusted device is \
-                 to try it first",
-            ),
-            Self::OthersAreSooner { mine_ms, others_ms } => write!(
-                f,
-                "the device would take {:.1} s for a task, the rest of the grid {:.1} s for all that is left",
-                seconds(mine_ms),
-                seconds(others_ms)
-            ),
-            Self::OthersComeFirst => {
-                f.write_str("the device would get something first that is served before")
-            }
-        }
-    }
-}
-
-/// Where one replica stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplicaState {
-    /// It waits for a device.
-    Open {
-        /// In this pool's queue.
-        pool: PoolNumber,
-        /// Since then.
-        since: Tick,
-    },
-    /// A device computes it.
-    Running {
-        /// Which.
-        device: u32,
-        /// Since then.
-        since: Tick,
-        /// It should be answered then.
-        end: Tick,
-        /// Whether it is a backup.
-        is_backup: bool,
-    },
-    /// A device answered it.
-    Answered {
-        /// Which.
-        device: u32,
-    },
-    /// It could not be handed out, and nobody gets it for a while.
-    Resting,
-}
-
-/// Where an open replica waits for a device, beside what [`ReplicaState::Open`] says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Queued {
-    /// Its turn in its pool's queue, counted from 1.
-    pub turn: usize,
-    /// Replicas in that queue.
-    pub of: usize,
-    /// Whether a fast or trusted device shall have it.
-    pub is_rescue: bool,
-    /// From when on any device may have it; none while nobody has passed it who may not have it
-    /// before, or, where it is of another lane, nobody in vain; or while it is kept for a trusted device.
-    pub open_to_all_at: Option<Tick>,
-    /// Until when it is for trusted devices alone, because its task is in doubt and one of them could
-    /// have it.
-    pub kept_until: Option<Tick>,
-}
-
-/// Open and running replicas of a job.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobCounts {
-    /// Open replicas in each pool, from the top.
-    pub open: Vec<usize>,
-    /// Replicas that are computed.
-    pub running: usize,
-    /// Devices in the target subset whose pool takes part.
-    pub devices: u32,
 }
 
 /// The queues of all jobs.
@@ -399,74 +260,17 @@ impl Dispatch {
         self.jobs.get_mut(&job)?.rescue(task, now)
     }
 
-    /// Why a device would get nothing of a job now; nothing if it would.
-    pub fn explain(&self, job: JobId, asker: &Asker<'_>, now: Tick) -> Option<Withheld> {
-        match self.jobs.get(&job) {
-            Some(job) => job.explain(asker, now, &self.tuning),
-            None => Some(Withheld::NoJob),
-        }
-    }
-
-    /// Why a device would not get an open replica of a task next; nothing if it would.
-    pub fn explain_task(
-        &self,
-        (job, task): (JobId, TaskIndex),
-        asker: &Asker<'_>,
-        now: Tick,
-    ) -> Option<Withheld> {
-        let Some(queue) = self.jobs.get(&job) else {
-            return Some(Withheld::NoJob);
-        };
-        let why = queue.explain_task(task, asker, now, &self.tuning);
-        why.or_else(|| {
-            let before = self.jobs().take_while(|it| *it != job);
-            let queues = before.filter_map(|it| self.jobs.get(&it));
-            let gets = |queue: &JobQueue| queue.search(asker, now, &self.tuning).found.is_ok();
-            let gets_other = queues.take(JOBS_BEFORE_MAX).any(gets);
-            gets_other.then_some(Withheld::OthersComeFirst)
-        })
-    }
-
-    /// How long a device of the usual speed is expected to take for a replica of a job, in milliseconds;
-    /// none if the job is not queued.
-    pub fn expected_ms(&self, job: JobId) -> Option<u64> {
-        self.jobs.get(&job).map(|job| job.takes_ms(0))
-    }
-
-    /// Where an open replica waits for a device; nothing if it is not open.
-    pub fn queued(&self, job: JobId, task: TaskIndex, replica: ReplicaIndex) -> Option<Queued> {
-        let job = self.jobs.get(&job)?;
-        job.queued(task, replica, &self.tuning)
-    }
-
-    /// Whether a task gets one more replica when a device of it is stale.
-    pub fn wants_rescue(&self, job: JobId, task: TaskIndex) -> bool {
-        let job = self.jobs.get(&job);
-        job.is_some_and(|job| job.wants_rescue(task))
-    }
-
-    /// Until when slow devices are spared a job's tasks, if nobody takes anything of it before; none
-    /// if they are not spared.
-    pub fn spares_until(&self, job: JobId) -> Option<Tick> {
-        self.jobs.get(&job)?.spares_until(&self.tuning)
-    }
-
     /// Gives a certain open replica to a device, as it was before a restart. False when the replica is
     /// not open.
-    pub fn claim(
-        &mut self,
-        (job, task, replica): (JobId, TaskIndex, ReplicaIndex),
-        holder: Holder,
-        claimed: Claimed,
-    ) -> bool {
-        let job = self.jobs.get_mut(&job);
-        job.is_some_and(|job| job.claim(task, replica, holder, claimed))
+    pub fn claim(&mut self, id: ReplicaId, holder: Holder, claimed: Claimed) -> bool {
+        let job = self.jobs.get_mut(&id.job);
+        job.is_some_and(|job| job.claim(id.task, id.replica, holder, claimed))
     }
 
     /// A replica was answered.
-    pub fn finish(&mut self, (job, task, replica): (JobId, TaskIndex, ReplicaIndex)) {
-        if let Some(job) = self.jobs.get_mut(&job) {
-            job.finish(task, replica);
+    pub fn finish(&mut self, id: ReplicaId) {
+        if let Some(job) = self.jobs.get_mut(&id.job) {
+            job.finish(id.task, id.replica);
         }
     }
 
@@ -480,29 +284,24 @@ impl Dispatch {
 
     /// Opens a replica again that was given out and not answered. With `fault` that device will not
     /// get the task again; and if nobody else has it or had it, a fast or trusted device shall.
-    pub fn release(
-        &mut self,
-        (job, task, replica): (JobId, TaskIndex, ReplicaIndex),
-        fault: bool,
-        now: Tick,
-    ) {
-        if let Some(job) = self.jobs.get_mut(&job) {
-            job.release(task, replica, fault, now);
+    pub fn release(&mut self, id: ReplicaId, fault: bool, now: Tick) {
+        if let Some(job) = self.jobs.get_mut(&id.job) {
+            job.release(id.task, id.replica, fault, now);
         }
     }
 
     /// A replica could not be handed out: its device has it no more, and nobody else gets it until
     /// [`Dispatch::wake`].
-    pub fn rest(&mut self, job: JobId, task: TaskIndex, replica: ReplicaIndex) {
-        if let Some(job) = self.jobs.get_mut(&job) {
-            job.rest(task, replica);
+    pub fn rest(&mut self, id: ReplicaId) {
+        if let Some(job) = self.jobs.get_mut(&id.job) {
+            job.rest(id.task, id.replica);
         }
     }
 
     /// Opens a replica that rested.
-    pub fn wake(&mut self, job: JobId, task: TaskIndex, replica: ReplicaIndex, now: Tick) {
-        if let Some(job) = self.jobs.get_mut(&job) {
-            job.wake(task, replica, now);
+    pub fn wake(&mut self, id: ReplicaId, now: Tick) {
+        if let Some(job) = self.jobs.get_mut(&id.job) {
+            job.wake(id.task, id.replica, now);
         }
     }
 
@@ -518,6 +317,12 @@ impl Dispatch {
         }
     }
 
+    /// Whether one of the trusted devices that a job was told of could have a task.
+    pub fn is_for_trusted(&self, job: JobId, task: TaskIndex) -> bool {
+        let job = self.jobs.get(&job);
+        job.is_some_and(|job| job.is_for_trusted(task))
+    }
+
     /// Whether a task of a job is in doubt.
     pub fn is_in_doubt(&self, id: JobId) -> bool {
         let job = self.jobs.get(&id);
@@ -525,7 +330,8 @@ impl Dispatch {
     }
 
     /// Says whether what is open of a task in doubt is for trusted devices also where there is none:
-    /// nobody else gets it then. True if others may have it from now on who might not before.
+    /// nobody else gets it then, and they get it before what is only in doubt. True if others may have it
+    /// from now on who might not before.
     pub fn reserve(&mut self, job: JobId, task: TaskIndex, is_reserved: bool) -> bool {
         let job = self.jobs.get_mut(&job);
         job.is_some_and(|job| job.reserve(task, is_reserved))
@@ -558,28 +364,6 @@ impl Dispatch {
         if let Some(job) = self.jobs.get_mut(&job) {
             job.close(task);
         }
-    }
-
-    /// Where the replicas of a task stand that has no verdict.
-    pub fn replicas(&self, job: JobId, task: TaskIndex) -> Vec<ReplicaState> {
-        self.jobs.get(&job).map_or(vec![], |job| job.replicas(task))
-    }
-
-    /// How many accounts have a device in a job's target subset, as it was last told; none if the job is
-    /// not queued.
-    pub fn accounts(&self, job: JobId) -> Option<u32> {
-        self.jobs.get(&job).map(|job| job.accounts)
-    }
-
-    /// How far a job is.
-    pub fn counts(&self, job: JobId) -> JobCounts {
-        self.jobs
-            .get(&job)
-            .map_or(JobCounts::default(), |job| JobCounts {
-                open: job.open_by_pool(),
-                running: job.running_count(),
-                devices: job.known.target.devices,
-            })
     }
 }
 

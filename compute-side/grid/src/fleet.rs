@@ -435,7 +435,7 @@ impl Fleet {
 
     /// What a device has.
     pub fn traits(&self, number: u32) -> Traits {
-        self.ranking.asked_of(number).traits
+        self.ranking.abilities_of(number).traits
     }
 
     /// How fast a device computes, in fuel per millisecond; 0 if that is not known. One that owes a
@@ -443,7 +443,7 @@ impl Fleet {
     pub fn speed(&self, number: u32) -> u32 {
         match self.owing.contains(&number) {
             true => self.speed_of_the_slow,
-            false => self.ranking.asked_of(number).speed,
+            false => self.ranking.abilities_of(number).speed,
         }
     }
 

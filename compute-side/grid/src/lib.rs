@@ -8,7 +8,7 @@
 //! | [`flags`] | why it gets nothing at the moment |
 //! | [`lottery`] | who gets another chance |
 //! | [`mod@rank`] | ByteRank: the order in which devices are considered |
-//! | [`ranking`] | all devices in that order, with what is asked about each |
+//! | [`ranking`] | all devices in that order, with what each is able to |
 //! | [`fleet`] | all devices that are known, with their ranking |
 //! | [`needs`] | what a job asks of devices |
 //! | [`pools`] | a job's target subset and capacity pools |

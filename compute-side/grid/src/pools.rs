@@ -85,7 +85,7 @@ impl Target {
         let (mut begins, mut size, mut capacity) = (Vec::new(), 0u32, 0u64);
         let capacity_min = limits.capacity_min.saturating_mul(1_000_000);
         let is_small = |size: u32, capacity: u64| size < limits.size_min || capacity < capacity_min;
-        for (rank, device) in ranking.asked().enumerate().rev() {
+        for (rank, device) in ranking.abilities().enumerate().rev() {
             if !needs.are_met_by(device.traits) {
                 continue;
             }
@@ -134,7 +134,7 @@ impl Target {
         if (target.idle_above, target.idle_below) != (0, 0) {
             let mut speeds = Speeds::default();
             let ranks = target.ranks(ranking);
-            let devices = ranking.asked().skip(ranks.start).take(ranks.len());
+            let devices = ranking.abilities().skip(ranks.start).take(ranks.len());
             devices
                 .filter(|device| needs.are_met_by(device.traits))
                 .for_each(|device| speeds.add(device.speed));
@@ -172,7 +172,7 @@ impl Target {
         let most = most.min(ACCOUNTS_COUNTED_MAX) as usize;
         let mut accounts = BTreeSet::new();
         let ranks = self.ranks(ranking);
-        let devices = ranking.devices().zip(ranking.asked());
+        let devices = ranking.devices().zip(ranking.abilities());
         for (number, device) in devices.skip(ranks.start).take(ranks.len()) {
             if accounts.len() >= most {
                 break;
@@ -307,14 +307,15 @@ impl Speeds {
 /// millisecond and to 13 %; 0 if none is known.
 pub(crate) fn speed_of_the_slow(ranking: &Ranking) -> u32 {
     let mut speeds = Speeds::default();
-    ranking.asked().for_each(|device| speeds.add(device.speed));
+    let devices = ranking.abilities();
+    devices.for_each(|device| speeds.add(device.speed));
     speeds.exceeded_by_nine_in_ten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Tuning, needs::Profile, ranking::Ranked, tuning::Policy};
+    use crate::{Tuning, needs::Profile, ranking::Abilities, tuning::Policy};
     use proptest::prelude::*;
     use quern_primitives::device::{Class, Region};
 
@@ -323,12 +324,12 @@ mod tests {
             classes: vec![Class::Pinned],
             ..Profile::default()
         };
-        let ranked = |points: &u32| Ranked {
+        let abilities = |points: &u32| Abilities {
             traits: traits.pack(),
             capacity: Score::from_millionths(points.saturating_mul(1_000_000)),
             speed: *points,
         };
-        Ranking::new(points.iter().map(ranked))
+        Ranking::new(points.iter().map(abilities))
     }
 
     fn limits(capacity_min: u64, size_min: u32, merge_top: bool) -> PoolLimits {
@@ -342,7 +343,7 @@ mod tests {
     /// The scan as described, with each pool as the list of its ranks.
     fn scan(ranking: &Ranking, needs: &Needs, limits: &PoolLimits) -> Vec<Vec<Rank>> {
         let mut pools: Vec<Vec<Rank>> = Vec::new();
-        let devices: Vec<Ranked> = ranking.asked().collect();
+        let devices: Vec<Abilities> = ranking.abilities().collect();
         let mut scores: Vec<u64> = devices
             .iter()
             .map(|device| device.capacity.millionths().into())
@@ -519,7 +520,7 @@ mod tests {
                     region: kinds[usize::from(*region)],
                     ..Profile::default()
                 };
-                Ranked {
+                Abilities {
                     traits: profile.pack(),
                     capacity: Score::from_millionths(points * 1_000_000),
                     speed: *points,
@@ -553,7 +554,7 @@ mod tests {
                     prop_assert_eq!(narrowed.has_part(Some(*rank)), has_part(number));
                     if has_part(number) {
                         count += 1;
-                        speed += u64::from(ranking.asked_of(*rank).speed);
+                        speed += u64::from(ranking.abilities_of(*rank).speed);
                     }
                 }
             }

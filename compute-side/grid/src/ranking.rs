@@ -21,9 +21,9 @@ use std::{collections::BTreeMap, hint::black_box, mem};
 /// A place in the ranking, from 0; ByteRank less one.
 pub type Rank = u32;
 
-/// What jobs ask about a device.
+/// What a device is able to, as far as jobs go by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ranked {
+pub struct Abilities {
     /// What it has.
     pub traits: Traits,
     /// Its capacity score.
@@ -117,7 +117,7 @@ pub struct Ranking {
 
 impl Ranking {
     /// Devices 0, 1, 2, ... ranked in this order.
-    pub fn new(devices: impl IntoIterator<Item = Ranked>) -> Self {
+    pub fn new(devices: impl IntoIterator<Item = Abilities>) -> Self {
         let mut ranking = Self::default();
         for (number, device) in (0..).zip(devices) {
             ranking.grow();
@@ -125,7 +125,7 @@ impl Ranking {
             ranking.set(number, device.capacity, device.speed, Flags::NONE);
             ranking.ranked += 1;
         }
-        let mut scores: Vec<Score> = ranking.asked().map(|device| device.capacity).collect();
+        let mut scores: Vec<Score> = ranking.abilities().map(|it| it.capacity).collect();
         scores.sort_unstable();
         let middle = scores.len().saturating_sub(1) / 2;
         ranking.median = scores.get(middle).copied().unwrap_or_default();
@@ -155,11 +155,13 @@ impl Ranking {
         trusted.map(|record| record.number)
     }
 
-    /// What jobs ask about the ranked devices, best first. A device that was forgotten since has
-    /// nothing any more.
-    pub(crate) fn asked(&self) -> impl DoubleEndedIterator<Item = Ranked> + ExactSizeIterator + '_ {
-        let asked = |packed: &Packed| Record::unpack(packed).asked();
-        self.ranked().iter().map(asked)
+    /// What the ranked devices are able to, best first. A device that was forgotten since has nothing
+    /// any more.
+    pub(crate) fn abilities(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = Abilities> + ExactSizeIterator + '_ {
+        let abilities = |packed: &Packed| Record::unpack(packed).abilities();
+        self.ranked().iter().map(abilities)
     }
 
     /// The median of the capacity scores of the ranked devices, as they were at the last ranking; of an
@@ -273,10 +275,10 @@ impl Ranking {
             .is_some_and(|record| record.state.is(State::LIFTED))
     }
 
-    /// What jobs ask about a device.
-    pub(crate) fn asked_of(&self, number: u32) -> Ranked {
+    /// What a device is able to.
+    pub(crate) fn abilities_of(&self, number: u32) -> Abilities {
         self.get(number)
-            .map(|record| record.asked())
+            .map(|record| record.abilities())
             .unwrap_or_default()
     }
 
@@ -402,8 +404,8 @@ impl Record {
         }
     }
 
-    fn asked(&self) -> Ranked {
-        Ranked {
+    fn abilities(&self) -> Abilities {
+        Abilities {
             traits: self.traits,
             capacity: self.capacity,
             speed: self.speed,

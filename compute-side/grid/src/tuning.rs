@@ -47,7 +47,8 @@ pub struct Tuning {
     /// T2 at the least, in milliseconds.
     pub stale_ms_min: u64,
     /// How long a replica waits for a device of its lane, or for a fast one, before any may have it, in
-    /// milliseconds; from when one passed it that may not, and in the first case found nothing else.
+    /// milliseconds: from when a slower one passed it, and where it waits for its lane from when it was
+    /// passed in vain.
     pub lane_ms: u64,
 }
 

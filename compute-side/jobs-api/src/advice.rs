@@ -106,8 +106,11 @@ impl Rule {
                  pause is over",
             ),
             Self::Unjudged => of_device(
-                "see in its worker's log why it fails; it gets others once one of these tasks has its \
+                "see in its worker's log why it fails; it gets more of the job once one of these has its \
                  verdict, after an hour at the latest",
+            ),
+            Self::AwaitingVerdicts => of_device(
+                "nothing: others compute the same tasks, and it gets more once its answers are judged",
             ),
             Self::Benchmarked => {
                 of_device("nothing: the benchmark takes some seconds, once no task runs")
@@ -213,8 +216,8 @@ mod tests {
     const NAMES: &str = "coordinator_not_drawn upload no_devices accounts chain failed deadline \
         cancelled running certain second_opinion unopened resting batch disconnected repeated_failures \
         waiting_after_faults battery_low too_hot outside_hours network_not_allowed \
-        data_cap_reached in_use unbonded banned hands_full pausing unjudged benchmarked benchmark_owed \
-        reading_not_believed no_job \
+        data_cap_reached in_use unbonded banned hands_full pausing unjudged awaiting_verdicts benchmarked \
+        benchmark_owed reading_not_believed no_job \
         nothing_open pool level account failed_before lane kept_for_fast kept_for_trusted others_sooner \
         others_first not_asked hardware region line trusted gpu class version processor memory \
         bond";

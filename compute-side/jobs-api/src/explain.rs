@@ -92,8 +92,8 @@ pub enum Rule {
     HandsFull,
     /// It gave a task back, came back without it or failed on it, and pauses.
     Pausing,
-    /// It failed on several tasks that have no verdict yet.
-    Unjudged,
+    /// As many of its answers as it may have are without a verdict.
+    AwaitingVerdicts,
     /// It computes a benchmark first.
     Benchmarked,
     /// It was sent a benchmark and did not answer it rightly, and counts as slow. That is a note: what
@@ -113,6 +113,8 @@ pub enum Rule {
     Level,
     /// Its account computes or computed the task already.
     Account,
+    /// It failed on several tasks of the job that have no verdict yet.
+    Unjudged,
     /// It lost the task before: it failed, was late, or gave it back often.
     FailedBefore,
     /// What is open is drawn for other accounts, and for all if none of them comes.
@@ -219,6 +221,8 @@ pub enum StepKind {
     WaitEnds,
     /// A device that pauses because it gave a task back may take one again.
     PauseEnds,
+    /// The oldest answer of a device that has too many without a verdict counts no more.
+    AnswerEnds,
     /// Something that this version does not know by name; its words say what it is.
     #[serde(other)]
     Other,

@@ -23,6 +23,7 @@ mod slot;
 mod state;
 mod submit;
 mod trace;
+mod treasury;
 
 pub use account::{Account, AccountError};
 pub use bond::Bond;
@@ -32,3 +33,4 @@ pub use council::{CallWeight, EncodedCall, Motion, MotionEnd};
 pub use events::{ChainEvent, Transaction};
 pub use state::State;
 pub use submit::{Sent, Settled, SubmitError};
+pub use treasury::{Payout, Purchase, Transfer};

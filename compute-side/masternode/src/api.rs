@@ -6,14 +6,14 @@
 mod desk;
 mod grid;
 mod statuses;
+mod upload;
 
 use crate::{
     core::OutputPlace,
     daemon::{Answered, Command, Question, Reply, Shared},
     receipts::{Outcome, Outcomes},
     store::JobLog,
-    vault::{Item, Received},
-    watcher::open_context,
+    vault::Item,
 };
 use desk::Desks;
 use jsonrpsee::{
@@ -23,19 +23,13 @@ use jsonrpsee::{
 };
 use quern_jobs_api::{
     About, ApiError, Asking, Blob, DelegatedKey, DeviceExplanation, DeviceState, GridState,
-    JobExplanation, JobStatus, JobsApiServer, MANIFEST_BYTES_MAX, MESSAGE_BYTES_MAX, Matching,
-    Offer, OwnerToken, PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, ShardOffer, TaskExplanation,
-    TaskReceipts, TaskResult,
+    JobExplanation, JobStatus, JobsApiServer, MESSAGE_BYTES_MAX, Matching, Offer, OwnerToken,
+    PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, TaskExplanation, TaskReceipts, TaskResult,
 };
 use quern_primitives::{
-    DeviceId, JobId, ProgramHash, TaskIndex, ids::ReplicaIndex, job::Job, limits,
-    verdict::ReceiptFile,
+    DeviceId, JobId, TaskIndex, ids::ReplicaIndex, job::Job, verdict::ReceiptFile,
 };
-use quern_shards::{
-    keys::{self, Delegation, SealedKey, accept_delegation},
-    manifest,
-};
-use sha2::{Digest as _, Sha256};
+use quern_shards::keys;
 use statuses::Statuses;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -143,17 +137,6 @@ impl Api {
             .map_err(|_| ApiError::Storage)?
     }
 
-    /// Starts the job if what every task of it needs is here. Shards may still come.
-    async fn start_if_possible(&self, job: JobId) -> Result<(), ApiError> {
-        self.blocking(move |shared| {
-            if shared.context(job).is_some() && shared.vault.has(job, Item::Program) {
-                tell(shared, Command::Uploaded { job });
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// How far a job is, as it was [`STATUS_AGE_MAX`] ago at the longest.
     async fn ask_status(&self, job: JobId) -> Result<Arc<JobStatus>, ApiError> {
         // The core knows no job that is not known here.
@@ -231,32 +214,6 @@ fn check_owner(shared: &Shared, job: JobId, shown: OwnerToken) -> Result<(), Api
     }
 }
 
-/// Tells whoever owns the core what is on disk, where the going of whoever asked interrupts nothing.
-fn tell(shared: &Shared, command: Command) {
-    // An error says that the masternode stops.
-    drop(shared.commands.blocking_send(command));
-}
-
-/// Opens a job's manifest once both it and the key are here. From then on shards are taken.
-fn take_up(shared: &Shared, id: JobId, job: &Job) -> Result<(), ApiError> {
-    let key = shared.store.delegated_key(id);
-    if let Some(key) = key.map_err(|_| ApiError::Storage)?
-        && shared.vault.has(id, Item::Manifest)
-        && shared.context(id).is_none()
-    {
-        shared.learn_of(id, job.clone());
-        let context = open_context(shared, id, job, key);
-        shared.put_context(id, context.ok_or(ApiError::WrongManifest)?);
-    }
-    // The chain may have closed the job meanwhile; its end is on disk before its key goes.
-    let closed = shared.store.closed(id).map_err(|_| ApiError::Storage)?;
-    if closed.is_some() {
-        shared.drop_context(id);
-        return Err(ApiError::Closed);
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl JobsApiServer for Api {
     async fn about(&self) -> RpcResult<About> {
@@ -271,68 +228,17 @@ impl JobsApiServer for Api {
     }
 
     async fn offer(&self, job: JobId, first: TaskIndex) -> RpcResult<Offer> {
-        self.open_job(job).await?;
-        let offer = self
-            .blocking(move |shared| {
-                let (vault, context) = (&shared.vault, shared.context(job));
-                let tasks = context
-                    .as_ref()
-                    .map_or(0, |context| context.manifest.tasks());
-                let last = tasks.min(first.saturating_add(PAGE as u32));
-                let shards = (first..last)
-                    .map(|task| ShardOffer {
-                        task,
-                        bytes: vault.held(job, Item::Shard(task)),
-                    })
-                    .filter(|shard| shard.bytes > 0)
-                    .collect();
-                let key = shared.store.delegated_key(job);
-                Ok(Offer {
-                    manifest_bytes: vault.held(job, Item::Manifest),
-                    program_bytes: vault.held(job, Item::Program),
-                    shards,
-                    shards_complete: context.as_ref().is_some_and(|job| job.has_all_shards()),
-                    key: key.map_err(|_| ApiError::Storage)?.is_some(),
-                })
-            })
-            .await?;
-        Ok(offer)
+        Ok(upload::offer(self, job, first).await?)
     }
 
     async fn put_manifest(
         &self,
-        id: JobId,
+        job: JobId,
         token: OwnerToken,
         offset: u64,
         piece: Blob,
     ) -> RpcResult<u64> {
-        let job = self.open_job(id).await?;
-        let held = self
-            .blocking(move |shared| {
-                check_owner(shared, id, token)?;
-                let limit = MANIFEST_BYTES_MAX as u64;
-                let item = Item::Manifest;
-                let received = shared.vault.append(id, item, offset, limit, &piece.0)?;
-                let bytes = match received {
-                    _ if shared.vault.has(id, item) => return Ok(shared.vault.held(id, item)),
-                    Received::Partly(held) if piece.0.len() == PIECE_BYTES_MAX => return Ok(held),
-                    _ => shared
-                        .vault
-                        .received(id, item)
-                        .map_err(|_| ApiError::Storage)?,
-                };
-                // The last piece is the first short one.
-                if manifest::check_digest(&job.submission, &bytes).is_err() {
-                    shared.vault.drop_part(id, item);
-                    return Err(ApiError::WrongManifest);
-                }
-                shared.vault.keep(id, item).map_err(|_| ApiError::Storage)?;
-                take_up(shared, id, &job)?;
-                Ok(bytes.len() as u64)
-            })
-            .await?;
-        self.start_if_possible(id).await?;
-        Ok(held)
+        Ok(upload::put_manifest(self, job, token, offset, piece).await?)
     }
 
     async fn put_program(
@@ -342,39 +248,7 @@ impl JobsApiServer for Api {
         offset: u64,
         piece: Blob,
     ) -> RpcResult<u64> {
-        let submission = self.open_job(job).await?.submission;
-        let held = self
-            .blocking(move |shared| {
-                check_owner(shared, job, token)?;
-                let (limit, item) = (u64::from(limits::PROGRAM_BYTES_MAX), Item::Program);
-                let received = shared.vault.append(job, item, offset, limit, &piece.0)?;
-                let bytes = match received {
-                    _ if shared.vault.has(job, item) => return Ok(shared.vault.held(job, item)),
-                    Received::Partly(held) if piece.0.len() == PIECE_BYTES_MAX => return Ok(held),
-                    _ => shared
-                        .vault
-                        .received(job, item)
-                        .map_err(|_| ApiError::Storage)?,
-                };
-                if ProgramHash(Sha256::digest(&bytes).into()) != submission.program {
-                    shared.vault.drop_part(job, item);
-                    return Err(ApiError::WrongProgram);
-                }
-                // It is given to devices only if they can run it, so that no device is asked in vain.
-                if let Err(error) = quern_sandbox::inspect(&bytes) {
-                    shared.vault.drop_part(job, item);
-                    let reason = error.to_string();
-                    return Err(ApiError::BadProgram { reason });
-                }
-                shared
-                    .vault
-                    .keep(job, item)
-                    .map_err(|_| ApiError::Storage)?;
-                Ok(bytes.len() as u64)
-            })
-            .await?;
-        self.start_if_possible(job).await?;
-        Ok(held)
+        Ok(upload::put_program(self, job, token, offset, piece).await?)
     }
 
     async fn put_shard(
@@ -385,82 +259,11 @@ impl JobsApiServer for Api {
         offset: u64,
         piece: Blob,
     ) -> RpcResult<u64> {
-        self.open_job(job).await?;
-        let held = self
-            .blocking(move |shared| {
-                check_owner(shared, job, token)?;
-                let context = shared.context(job).ok_or(ApiError::ManifestMissing)?;
-                let shard = context
-                    .manifest
-                    .shard(task)
-                    .ok_or(ApiError::NoSuchTask { task })?;
-                let (total, item) = (shard.sealed_bytes(), Item::Shard(task));
-                match shared.vault.append(job, item, offset, total, &piece.0)? {
-                    Received::Partly(held) => return Ok(held),
-                    Received::Whole => {}
-                }
-                let root = shared
-                    .vault
-                    .chunk_root(job, item)
-                    .map_err(|_| ApiError::Storage)?;
-                if root != shard.chunk_root {
-                    shared.vault.drop_part(job, item);
-                    return Err(ApiError::WrongShard { task });
-                }
-                shared
-                    .vault
-                    .keep(job, item)
-                    .map_err(|_| ApiError::Storage)?;
-                if context.received(task) {
-                    tell(shared, Command::Arrived { job });
-                }
-                Ok(total)
-            })
-            .await?;
-        Ok(held)
+        Ok(upload::put_shard(self, job, token, task, offset, piece).await?)
     }
 
-    async fn delegate_key(&self, id: JobId, key: DelegatedKey) -> RpcResult<()> {
-        let job = self.open_job(id).await?;
-        let encapsulated = key
-            .encapsulated
-            .0
-            .try_into()
-            .map_err(|_| ApiError::WrongKey)?;
-        let ciphertext = key
-            .ciphertext
-            .0
-            .try_into()
-            .map_err(|_| ApiError::WrongKey)?;
-        self.blocking(move |shared| {
-            let masternode = shared.account.id();
-            let purpose = Delegation {
-                genesis: shared.genesis,
-                job: id,
-                masternode,
-            };
-            let sealed = SealedKey {
-                encapsulated,
-                ciphertext,
-            };
-            // Nobody but who has the key that the chain has the commitment of gets beyond this.
-            let commitment = &job.submission.key_commitment;
-            let key = accept_delegation(&shared.sealing, &purpose, commitment, &sealed)
-                .map_err(|_| ApiError::WrongKey)?;
-            let (token, sealed) = (key.owner_token(&purpose), (encapsulated, ciphertext));
-            let known = shared.store.token(id).map_err(|_| ApiError::Storage)?;
-            // An owner who goes on with an upload delegates again; nothing is written anew for it.
-            if shared.context(id).is_none() || known.as_ref() != Some(&token) {
-                shared
-                    .store
-                    .remember_key(id, &job, sealed, &token)
-                    .map_err(|_| ApiError::Storage)?;
-            }
-            take_up(shared, id, &job)
-        })
-        .await?;
-        self.start_if_possible(id).await?;
-        Ok(())
+    async fn delegate_key(&self, job: JobId, key: DelegatedKey) -> RpcResult<()> {
+        Ok(upload::delegate_key(self, job, key).await?)
     }
 
     async fn status(&self, job: JobId) -> RpcResult<JobStatus> {

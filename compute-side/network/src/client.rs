@@ -4,23 +4,22 @@ use crate::{
     Prefer, address,
     identity::{device_of, key_pair, peer_of},
     limits::REQUESTS_PER_DEVICE_MAX,
-    swarm::{Behaviour, BehaviourEvent, Side, build},
-    wire::{Answer, Received},
+    streams::device::{Ask, Asking},
+    swarm::{Behaviour, BehaviourEvent, build},
 };
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, TransportError,
     connection_limits::ConnectionLimits,
     noise, ping,
-    request_response::{Event, Message as Carried, OutboundFailure, OutboundRequestId},
     swarm::{
         DialError, Swarm, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
     },
 };
 use quern_primitives::ids::DeviceId;
-use quern_protocol::{DecodeError, Message, Request, Response};
-use std::{collections::HashMap, io, num::NonZeroU8, sync::Arc};
+use quern_protocol::{DecodeError, Message, Request, Response, limits::REQUEST_TIMEOUT};
+use std::{io, num::NonZeroU8, sync::Arc};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// What a client needs to connect.
@@ -91,13 +90,11 @@ pub enum RequestError {
     BrokenOff(#[source] io::Error),
 }
 
-type Reply = oneshot::Sender<Result<Response, RequestError>>;
-
 /// A connection to a masternode. Clones are for the same connection, which ends when it is closed or
 /// with the last of them.
 #[derive(Clone, Debug)]
 pub struct Client {
-    requests: mpsc::Sender<(Request, Reply)>,
+    requests: mpsc::Sender<Ask>,
     close: Arc<Notify>,
     ended: watch::Receiver<bool>,
     masternode: DeviceId,
@@ -115,7 +112,8 @@ impl Client {
             .with_max_pending_incoming(Some(0))
             .with_max_established_incoming(Some(0))
             .with_max_established_outgoing(Some(1));
-        let mut swarm = build(key_pair(config.key_seed), Side::Device, connections)?;
+        let tasks = Asking::new(REQUEST_TIMEOUT);
+        let mut swarm = build(key_pair(config.key_seed), tasks, connections)?;
         let masternode = peer_of(&config.masternode);
         dial(&mut swarm, masternode, addresses)
             .await
@@ -128,7 +126,6 @@ impl Client {
             swarm,
             masternode,
             close: Arc::clone(&close),
-            unanswered: HashMap::new(),
         };
         tokio::spawn(async move {
             task.run(received).await;
@@ -143,12 +140,12 @@ impl Client {
     }
 
     /// Asks, and waits for the answer. Several requests may be on their way at a time, up to
-    /// [`REQUESTS_PER_DEVICE_MAX`]; the masternode disconnects who has more unanswered.
+    /// [`REQUESTS_PER_DEVICE_MAX`]; more than that wait for one of these to end.
     pub async fn request(&self, request: Request) -> Result<Response, RequestError> {
         request.check().map_err(RequestError::NotSent)?;
         let (reply, answer) = oneshot::channel();
         self.requests
-            .send((request, reply))
+            .send(Ask { request, reply })
             .await
             .map_err(|_| RequestError::Disconnected)?;
         answer.await.map_err(|_| RequestError::Disconnected)?
@@ -178,7 +175,7 @@ impl Client {
 }
 
 async fn dial(
-    swarm: &mut Swarm<Behaviour>,
+    swarm: &mut Swarm<Behaviour<Asking>>,
     masternode: PeerId,
     addresses: Vec<Multiaddr>,
 ) -> Result<(), DialError> {
@@ -232,19 +229,17 @@ fn connect_error(error: DialError, expected: DeviceId) -> ConnectError {
 
 /// The connection's task.
 struct Connection {
-    swarm: Swarm<Behaviour>,
+    swarm: Swarm<Behaviour<Asking>>,
     masternode: PeerId,
     close: Arc<Notify>,
-    unanswered: HashMap<OutboundRequestId, Reply>,
 }
 
 impl Connection {
-    async fn run(mut self, mut requests: mpsc::Receiver<(Request, Reply)>) {
+    async fn run(mut self, mut requests: mpsc::Receiver<Ask>) {
         loop {
             tokio::select! {
                 event = self.swarm.select_next_some() => match event {
                     SwarmEvent::ConnectionClosed { .. } => break,
-                    SwarmEvent::Behaviour(BehaviourEvent::Tasks(event)) => self.on_event(event),
                     SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
                         connection,
                         result: Err(ping::Failure::Timeout | ping::Failure::Other { .. }),
@@ -255,50 +250,13 @@ impl Connection {
                     _ => {}
                 },
                 request = requests.recv() => match request {
-                    Some((request, reply)) => {
-                        let tasks = &mut self.swarm.behaviour_mut().tasks;
-                        let id = tasks.send_request(&self.masternode, Ok(request));
-                        self.unanswered.insert(id, reply);
-                    }
+                    Some(ask) => self.swarm.behaviour_mut().tasks.ask(self.masternode, ask),
                     None => break,
                 },
                 () = self.close.notified() => break,
             }
         }
         self.close().await;
-    }
-
-    fn on_event(&mut self, event: Event<Received<Request>, Answer>) {
-        let (id, answer) = match event {
-            Event::Message {
-                message:
-                    Carried::Response {
-                        request_id,
-                        response,
-                    },
-                ..
-            } => {
-                (
-                    request_id,
-                    match response {
-                        Answer::Received(received) => received.map_err(RequestError::BadAnswer),
-                        // Only the side that answers makes one of these.
-                        Answer::Awaited(_) => Err(RequestError::Disconnected),
-                    },
-                )
-            }
-            Event::OutboundFailure {
-                request_id, error, ..
-            } => (request_id, Err(failure(error))),
-            // This side is asked nothing.
-            Event::Message { .. } | Event::InboundFailure { .. } | Event::ResponseSent { .. } => {
-                return;
-            }
-        };
-        if let Some(reply) = self.unanswered.remove(&id) {
-            // An error says that nobody waits for the answer any more.
-            let _ = reply.send(answer);
-        }
     }
 
     /// Says goodbye, so that the masternode need not wait for a timeout.
@@ -311,16 +269,5 @@ impl Connection {
             };
             let _ = tokio::time::timeout(crate::limits::DISMISS_GRACE, closed).await;
         }
-    }
-}
-
-fn failure(error: OutboundFailure) -> RequestError {
-    match error {
-        OutboundFailure::DialFailure | OutboundFailure::ConnectionClosed => {
-            RequestError::Disconnected
-        }
-        OutboundFailure::Timeout => RequestError::TimedOut,
-        OutboundFailure::UnsupportedProtocols => RequestError::OtherProtocol,
-        OutboundFailure::Io(error) => RequestError::BrokenOff(error),
     }
 }

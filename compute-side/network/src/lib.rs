@@ -23,11 +23,22 @@
 //!
 //! # What is on the wire
 //!
-//! One stream a request: four bytes of length (little-endian) and the message, then the answer the
-//! same way. A length over [`quern_protocol::limits::MESSAGE_BYTES_MAX`] is refused before anything
-//! is read or reserved for it. Messages are decoded and checked in the connection's own task, so
-//! one peer's messages delay nobody else's. Beside the protocol there are only libp2p's ping, which
-//! tells how far away a device is ([`ReplyToken::round_trip`]), and identify.
+//! Streams that the device opens. A stream carries one request at a time: four bytes of length
+//! (little-endian) and the message, then the answer the same way, then the next request. Requests that
+//! are on their way together have a stream each, so none waits for another's answer and none needs a
+//! number. The device keeps a stream that is idle, [`limits::REQUESTS_PER_DEVICE_MAX`] at most, for as
+//! long as the connection lasts, and uses the one it used last; idle streams alone do not make it last.
+//! After [`limits::STREAM_BYTES_MAX`] neither end uses a stream any more.
+//!
+//! A stream that ends before the answer says that the request was broken off; it may have been read,
+//! and nothing here repeats it. What a device sends ahead of an answer is read after the answer.
+//!
+//! A length over [`quern_protocol::limits::MESSAGE_BYTES_MAX`] is refused before anything is read or
+//! reserved for it. From its first byte on, a request must have come and be answered within
+//! [`quern_protocol::limits::REQUEST_TIMEOUT`], or its stream is closed. Messages are decoded and
+//! checked in the connection's own task, so one peer's messages delay nobody else's. Beside the
+//! protocol there are only libp2p's ping, which tells how far away a device is
+//! ([`ReplyToken::round_trip`]), and identify.
 //!
 //! # Limits
 //!
@@ -41,6 +52,7 @@ mod client;
 mod identity;
 pub mod limits;
 mod server;
+mod streams;
 mod swarm;
 mod wire;
 

@@ -8,9 +8,21 @@ use std::time::Duration;
 /// with a report, and pieces of two shards, a program and a result.
 pub const REQUESTS_PER_DEVICE_MAX: usize = 8;
 
-/// Streams of one connection: eight times the requests, so that those that are being opened and
-/// closed do not count against a device.
+/// Streams that a device may have open for each request it may have unanswered: the one that carries
+/// it, and one that it has given up and whose end is still on its way.
+pub const STREAMS_PER_REQUEST: usize = 2;
+
+/// Streams of one connection: those for requests, and far more than ping and identify take, so that
+/// those that are being opened and closed do not count against a device.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 64;
+const _: () =
+    assert!(STREAMS_PER_CONNECTION_MAX as usize > STREAMS_PER_REQUEST * REQUESTS_PER_DEVICE_MAX);
+
+/// Bytes of requests and answers after which a stream carries no more requests: some thousand exchanges
+/// without inline data, or four pieces. On TCP the other side may send ahead as much as a stream's
+/// window allows; that doubles while the stream is read quickly, and so is at most about twice what
+/// has been read of it.
+pub const STREAM_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 
 /// Connections of one device: the current one and the one that is about to replace it.
 pub const CONNECTIONS_PER_DEVICE_MAX: u32 = 2;
@@ -70,7 +82,8 @@ pub struct ServerLimits {
     pub connections_max: u32,
     /// Connections at a time whose handshake is not over.
     pub pending_max: u32,
-    /// Unanswered requests of one device at a time; one more ends its connection.
+    /// Unanswered requests of one device at a time; one more ends its connection, as do more than
+    /// [`STREAMS_PER_REQUEST`] streams for each.
     pub requests_per_device_max: usize,
     /// Events that wait for the masternode; while so many wait nothing more is read.
     pub events_max: usize,

@@ -7,21 +7,20 @@ mod standing;
 use crate::{
     identity::{device_of, key_pair, peer_of},
     limits::{CONNECTIONS_PER_DEVICE_MAX, DISMISS_GRACE, SURPLUS_MAX, ServerLimits},
-    swarm::{Behaviour, BehaviourEvent, Side, build},
-    wire::{Answer, Received},
+    streams::masternode::{Answering, Asked, Event},
+    swarm::{Behaviour, BehaviourEvent, build},
 };
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId,
     connection_limits::ConnectionLimits,
     noise, ping,
-    request_response::{Event, InboundRequestId, Message, ResponseChannel},
     swarm::{ConnectionId, Swarm, SwarmEvent},
 };
 use listen::listen;
 use places::{Arrival, Ended, Places};
 use quern_primitives::ids::DeviceId;
-use quern_protocol::{DecodeError, Refusal, Request, Response};
+use quern_protocol::{DecodeError, Refusal, Request, Response, limits::REQUEST_TIMEOUT};
 use standing::Standing;
 use std::{
     collections::VecDeque,
@@ -110,7 +109,7 @@ pub enum Misbehaviour {
     /// What it sent is no message.
     #[error("sent what is no message: {0}")]
     NoMessage(#[from] DecodeError),
-    /// It had too many requests unanswered.
+    /// It had too many requests unanswered, or streams open for them.
     #[error("had more than {limit} requests unanswered")]
     TooManyRequests {
         /// How many it may have.
@@ -221,7 +220,7 @@ impl ServerHandle {
 
 /// The masternode's side of the network.
 pub struct Server {
-    swarm: Swarm<Behaviour>,
+    swarm: Swarm<Behaviour<Answering>>,
     commands: mpsc::Receiver<Command>,
     commands_sender: mpsc::WeakSender<Command>,
     events: mpsc::Sender<ServerEvent>,
@@ -230,7 +229,6 @@ pub struct Server {
     places: Places,
     /// Connections to be closed, in the order of their time.
     closing: VecDeque<(Instant, ConnectionId)>,
-    requests_per_device_max: usize,
 }
 
 impl Server {
@@ -251,7 +249,8 @@ impl Server {
             .with_max_pending_outgoing(Some(0))
             .with_max_established_outgoing(Some(0));
         let key = key_pair(config.key_seed);
-        let mut swarm = build(key, Side::Masternode, connections)?;
+        let tasks = Answering::new(limits.requests_per_device_max, REQUEST_TIMEOUT);
+        let mut swarm = build(key, tasks, connections)?;
         let addresses = listen(&mut swarm, config.listen).await?;
 
         let (commands_sender, commands) = mpsc::channel(COMMANDS_MAX);
@@ -269,7 +268,6 @@ impl Server {
             waiting: VecDeque::new(),
             places: Places::new(limits.connections_max as usize, limits.admission_timeout),
             closing: VecDeque::new(),
-            requests_per_device_max: limits.requests_per_device_max,
         };
         tokio::spawn(server.run());
         Ok((handle, received))
@@ -330,9 +328,9 @@ impl Server {
         let _ = self.swarm.disconnect_peer_id(peer);
     }
 
-    fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+    fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent<Answering>>) {
         match event {
-            SwarmEvent::Behaviour(BehaviourEvent::Tasks(event)) => self.on_tasks_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Tasks(event)) => self.on_asked(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
                 connection,
                 result: Err(ping::Failure::Timeout | ping::Failure::Other { .. }),
@@ -425,56 +423,17 @@ impl Server {
         });
     }
 
-    fn on_tasks_event(&mut self, event: Event<Received<Request>, Answer>) {
-        match event {
-            Event::Message {
-                peer,
-                connection_id,
-                message:
-                    Message::Request {
-                        request_id,
-                        request,
-                        channel,
-                    },
-            } => self.on_request(peer, connection_id, request_id, request, channel),
-            Event::ResponseSent {
-                peer,
-                connection_id,
-                request_id,
-            }
-            | Event::InboundFailure {
-                peer,
-                connection_id,
-                request_id,
-                ..
-            } => {
-                if let Some(current) = self.places.current(&peer, connection_id) {
-                    current.unanswered.remove(&request_id);
-                }
-            }
-            // This side asks nothing.
-            Event::Message {
-                message: Message::Response { .. },
-                ..
-            }
-            | Event::OutboundFailure { .. } => {}
-        }
-    }
-
     /// Hands a request on. What comes over an older connection, or over one that is being closed,
-    /// is dropped with its channel, and so fails on the other side.
-    fn on_request(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        id: InboundRequestId,
-        request: Received<Request>,
-        channel: ResponseChannel<Answer>,
-    ) {
+    /// is dropped with its sender, and so fails on the other side.
+    fn on_asked(&mut self, event: Event) {
+        let Event {
+            peer,
+            connection,
+            asked,
+        } = event;
         if self.places.is_surplus(connection) {
-            return self.turn_away(channel);
+            return turn_away(asked);
         }
-        let limit = self.requests_per_device_max;
         let Some(current) = self
             .places
             .current(&peer, connection)
@@ -483,38 +442,23 @@ impl Server {
             return;
         };
         let device = current.device;
-        let checked = match request {
-            Ok(_) if current.unanswered.len() >= limit => {
-                Err(Misbehaviour::TooManyRequests { limit })
-            }
-            Ok(request) => Ok(request),
-            Err(error) => Err(Misbehaviour::NoMessage(error)),
-        };
-        match checked {
-            Ok(request) => {
-                current.unanswered.insert(id);
+        match asked {
+            Ok(Asked { request, answer }) => {
                 let standing = current.standing.clone();
                 let Some(commands) = self.commands_sender.upgrade() else {
                     return;
                 };
-                let (answer, awaited) = oneshot::channel();
-                let tasks = &mut self.swarm.behaviour_mut().tasks;
-                if tasks
-                    .send_response(channel, Answer::Awaited(awaited))
-                    .is_ok()
-                {
-                    let reply = ReplyToken {
-                        connection,
-                        standing,
-                        answer,
-                        commands,
-                    };
-                    self.tell(ServerEvent::Request {
-                        device,
-                        request,
-                        reply,
-                    });
-                }
+                let reply = ReplyToken {
+                    connection,
+                    standing,
+                    answer,
+                    commands,
+                };
+                self.tell(ServerEvent::Request {
+                    device,
+                    request,
+                    reply,
+                });
             }
             Err(why) => {
                 current.is_closing = true;
@@ -522,16 +466,6 @@ impl Server {
                 self.tell(ServerEvent::Misbehaved { device, why });
             }
         }
-    }
-
-    /// Tells a device that there is no place for it. Its connection is closed soon.
-    fn turn_away(&mut self, channel: ResponseChannel<Answer>) {
-        let (answer, awaited) = oneshot::channel();
-        // An error would say that nobody waits for the answer; `awaited` does.
-        let _ = answer.send(Response::Refused(Refusal::Full));
-        let tasks = &mut self.swarm.behaviour_mut().tasks;
-        // An error says that the connection has ended.
-        let _ = tasks.send_response(channel, Answer::Awaited(awaited));
     }
 
     fn tell(&mut self, event: ServerEvent) {
@@ -558,6 +492,14 @@ impl Server {
         };
         // Whoever is not gone by then is cut off with the swarm.
         let _ = tokio::time::timeout(SHUTDOWN_GRACE, closed).await;
+    }
+}
+
+/// Tells a device that there is no place for it. Its connection is closed soon.
+fn turn_away(asked: Result<Asked, Misbehaviour>) {
+    if let Ok(Asked { answer, .. }) = asked {
+        // An error says that the connection has ended.
+        let _ = answer.send(Response::Refused(Refusal::Full));
     }
 }
 

@@ -7,7 +7,6 @@ use crate::{
         CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, PING_INTERVAL, PING_TIMEOUT,
         STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
     },
-    wire::{Frames, STREAM_PROTOCOL},
 };
 use libp2p::{
     SwarmBuilder,
@@ -16,39 +15,29 @@ use libp2p::{
     identify,
     identity::Keypair,
     noise, ping, quic,
-    request_response::{self, ProtocolSupport},
     swarm::{NetworkBehaviour, Swarm},
     tcp, yamux,
 };
-use quern_protocol::{PROTOCOL, limits::REQUEST_TIMEOUT};
+use quern_protocol::PROTOCOL;
 use std::convert::Infallible;
 
-/// Which side of the protocol a swarm is on.
-#[derive(Clone, Copy)]
-pub(crate) enum Side {
-    /// Asks.
-    Device,
-    /// Answers.
-    Masternode,
-}
-
-/// What runs on each connection. Limits and admission come first: what they refuse never reaches
-/// the rest.
+/// What runs on each connection; `T` is the protocol, one side of it. Limits and admission come first:
+/// what they refuse never reaches the rest.
 #[derive(NetworkBehaviour)]
-pub(crate) struct Behaviour {
+pub(crate) struct Behaviour<T> {
     limits: connection_limits::Behaviour,
     pub(crate) admission: Admission,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
-    pub(crate) tasks: request_response::Behaviour<Frames>,
+    pub(crate) tasks: T,
 }
 
 /// Builds the swarm of one side. Fails only when the key cannot sign its own certificate.
-pub(crate) fn build(
+pub(crate) fn build<T: NetworkBehaviour>(
     key: Keypair,
-    side: Side,
+    tasks: T,
     connections: ConnectionLimits,
-) -> Result<Swarm<Behaviour>, noise::Error> {
+) -> Result<Swarm<Behaviour<T>>, noise::Error> {
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(
@@ -66,12 +55,12 @@ pub(crate) fn build(
                     .with_interval(PING_INTERVAL)
                     .with_timeout(PING_TIMEOUT),
             ),
-            tasks: tasks(side),
+            tasks,
         })
         .unwrap_or_else(|never: Infallible| match never {})
         .with_swarm_config(|config| {
             config
-                // A request travels in one flight with its negotiation.
+                // The first request of a stream travels in one flight with its negotiation.
                 .with_substream_upgrade_protocol_override(Version::V1Lazy)
                 .with_max_negotiating_inbound_streams(STREAMS_PER_CONNECTION_MAX as usize)
                 .with_idle_connection_timeout(IDLE_TIMEOUT)
@@ -100,15 +89,4 @@ fn identify_config(key: &Keypair) -> identify::Config {
         .with_agent_version(concat!("quern/", env!("CARGO_PKG_VERSION")).into())
         .with_hide_listen_addrs(true)
         .with_cache_size(0)
-}
-
-fn tasks(side: Side) -> request_response::Behaviour<Frames> {
-    let support = match side {
-        Side::Device => ProtocolSupport::Outbound,
-        Side::Masternode => ProtocolSupport::Inbound,
-    };
-    let config = request_response::Config::default()
-        .with_request_timeout(REQUEST_TIMEOUT)
-        .with_max_concurrent_streams(STREAMS_PER_CONNECTION_MAX as usize);
-    request_response::Behaviour::with_codec(Frames, [(STREAM_PROTOCOL, support)], config)
 }

@@ -1,12 +1,9 @@
 //! Messages on a stream: four bytes of length, little-endian, and the message.
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use libp2p::{StreamProtocol, request_response};
-use quern_protocol::{
-    DecodeError, Message, PROTOCOL, Request, Response, limits::MESSAGE_BYTES_MAX,
-};
+use libp2p::StreamProtocol;
+use quern_protocol::{DecodeError, Message, PROTOCOL, limits::MESSAGE_BYTES_MAX};
 use std::io;
-use tokio::sync::oneshot;
 
 /// The name under which peers negotiate these messages.
 pub(crate) const STREAM_PROTOCOL: StreamProtocol = StreamProtocol::new(PROTOCOL);
@@ -17,39 +14,53 @@ const FIRST_RESERVATION_BYTES: usize = 4 * 1024;
 /// What a stream brought: a checked message, or why it is none.
 pub(crate) type Received<M> = Result<M, DecodeError>;
 
-/// An answer on its way.
+/// A message that has begun to come: its length, or as much of that as is there.
 #[derive(Debug)]
-pub(crate) enum Answer {
-    /// On the side that answers: it will be there. The stream's own task waits for it, so that the
-    /// answer goes from the masternode straight to the connection.
-    Awaited(oneshot::Receiver<Response>),
-    /// On the side that asked.
-    Received(Received<Response>),
+pub(crate) struct Begun {
+    prefix: [u8; 4],
+    come: usize,
 }
 
-/// Reads and writes messages.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Frames;
-
-async fn read<M: Message, T: AsyncRead + Unpin + Send>(io: &mut T) -> io::Result<Received<M>> {
+/// Waits until a message begins, for as long as that takes. None if the other side has ended the
+/// stream.
+pub(crate) async fn begin<T>(io: &mut T) -> io::Result<Option<Begun>>
+where
+    T: AsyncRead + Unpin + Send,
+{
     let mut prefix = [0; 4];
-    io.read_exact(&mut prefix).await?;
+    let come = io.read(&mut prefix).await?;
+    Ok((come > 0).then_some(Begun { prefix, come }))
+}
+
+/// Reads a message that has begun. Returns it with the bytes of its frame.
+pub(crate) async fn read<M, T>(io: &mut T, begun: Begun) -> io::Result<(Received<M>, usize)>
+where
+    M: Message,
+    T: AsyncRead + Unpin + Send,
+{
+    let Begun { mut prefix, come } = begun;
+    if let Some(rest) = prefix.get_mut(come..) {
+        io.read_exact(rest).await?;
+    }
     let length = u32::from_le_bytes(prefix) as usize;
     if length > MESSAGE_BYTES_MAX {
-        return Ok(Err(DecodeError::TooLarge { bytes: length }));
+        let received = Err(DecodeError::TooLarge { bytes: length });
+        return Ok((received, prefix.len()));
     }
     let mut bytes = Vec::with_capacity(length.min(FIRST_RESERVATION_BYTES));
     io.take(length as u64).read_to_end(&mut bytes).await?;
     if bytes.len() < length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(quern_protocol::decode(&bytes))
+    Ok((quern_protocol::decode(&bytes), prefix.len() + length))
 }
 
-async fn write<M: Message, T: AsyncWrite + Unpin + Send>(
-    io: &mut T,
-    message: &M,
-) -> io::Result<()> {
+/// Writes a message and sends it off. Returns the bytes of its frame.
+pub(crate) async fn write<M, T>(io: &mut T, message: &M) -> io::Result<usize>
+where
+    M: Message,
+    T: AsyncWrite + Unpin + Send,
+{
     // Prefix and message in one buffer are one write, one frame and one encryption.
     let mut bytes = Vec::with_capacity(message.size_hint() + 4);
     bytes.extend_from_slice(&[0; 4]);
@@ -62,66 +73,9 @@ async fn write<M: Message, T: AsyncWrite + Unpin + Send>(
         ));
     }
     bytes[..4].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-    io.write_all(&bytes).await
-}
-
-impl request_response::Codec for Frames {
-    type Protocol = StreamProtocol;
-    type Request = Received<Request>;
-    type Response = Answer;
-
-    async fn read_request<T>(&mut self, _: &Self::Protocol, io: &mut T) -> io::Result<Self::Request>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        read(io).await
-    }
-
-    async fn read_response<T>(
-        &mut self,
-        _: &Self::Protocol,
-        io: &mut T,
-    ) -> io::Result<Self::Response>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        read(io).await.map(Answer::Received)
-    }
-
-    async fn write_request<T>(
-        &mut self,
-        _: &Self::Protocol,
-        io: &mut T,
-        request: Self::Request,
-    ) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        match request {
-            Ok(request) => write(io, &request).await,
-            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
-        }
-    }
-
-    async fn write_response<T>(
-        &mut self,
-        _: &Self::Protocol,
-        io: &mut T,
-        response: Self::Response,
-    ) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        let response = match response {
-            Answer::Awaited(response) => response
-                .await
-                .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?,
-            Answer::Received(response) => {
-                response.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?
-            }
-        };
-        write(io, &response).await
-    }
+    io.write_all(&bytes).await?;
+    io.flush().await?;
+    Ok(bytes.len())
 }
 
 #[cfg(test)]
@@ -130,7 +84,7 @@ mod tests {
     use super::*;
     use futures::{executor::block_on, io::Cursor};
     use proptest::prelude::*;
-    use quern_protocol::{Exchange, encode};
+    use quern_protocol::{Exchange, Request, encode};
 
     fn framed(length: u32, bytes: &[u8]) -> Vec<u8> {
         [&length.to_le_bytes()[..], bytes].concat()
@@ -140,8 +94,16 @@ mod tests {
         framed(u32::try_from(bytes.len()).unwrap(), bytes)
     }
 
+    async fn first_of(bytes: Vec<u8>) -> io::Result<(Received<Request>, usize)> {
+        let mut stream = Cursor::new(bytes);
+        match begin(&mut stream).await? {
+            Some(begun) => read(&mut stream, begun).await,
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
     fn read_request(bytes: Vec<u8>) -> io::Result<Received<Request>> {
-        block_on(read(&mut Cursor::new(bytes)))
+        block_on(first_of(bytes)).map(|(received, _)| received)
     }
 
     #[test]
@@ -151,11 +113,19 @@ mod tests {
             ..Exchange::default()
         });
         let mut bytes = Cursor::new(Vec::new());
-        block_on(write(&mut bytes, &request)).unwrap();
+        let sent = block_on(write(&mut bytes, &request)).unwrap();
         let written = bytes.into_inner();
         let encoded = encode(&request);
         assert_eq!(written, frame(&encoded));
-        assert_eq!(read_request(written).unwrap().unwrap(), request);
+        let (received, came) = block_on(first_of(written)).unwrap();
+        assert_eq!(received.unwrap(), request);
+        assert_eq!((sent, came), (encoded.len() + 4, encoded.len() + 4));
+    }
+
+    #[test]
+    fn a_stream_that_has_ended_begins_no_message() {
+        let ended = block_on(begin(&mut Cursor::new(Vec::<u8>::new()))).unwrap();
+        assert!(ended.is_none());
     }
 
     #[test]

@@ -577,7 +577,7 @@ async fn bytes_that_are_no_message_are_refused_and_reported() {
 async fn misbehaviour_after(bytes: Vec<u8>) -> Misbehaviour {
     let (server, mut events) = serve(ServerLimits::default()).await;
     let hostile = [6; 32];
-    let peer = raw::send(hostile, server.listen_addresses()[0].clone(), bytes);
+    let peer = raw::send(hostile, server.listen_addresses()[0].clone(), 1, bytes);
     let peer = tokio::spawn(peer);
     expect_connected(&mut events, hostile).await;
     let why = match next(&mut events).await {

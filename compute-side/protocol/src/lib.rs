@@ -55,9 +55,10 @@ mod telemetry;
 
 pub use message::{
     Assignment, Content, Deliver, Discard, DiscardReason, Exchange, Fetch, HandBack,
-    HandBackReason, Hello, Mark, Output, Piece, Progress, Refusal, ReplicaId, Report, Request,
-    Response, SealedKey, ShardFacts, Stage, TaskLimits, Welcome, Work,
+    HandBackReason, Hello, Mark, Output, Piece, Progress, Refusal, Report, Request, Response,
+    SealedKey, ShardFacts, Stage, TaskLimits, Welcome, Work,
 };
+pub use quern_primitives::ids::ReplicaId;
 pub use telemetry::{Benchmark, BenchmarkAnswer, Machine, State, Unavailable};
 
 use codec::{DecodeAll, Encode};

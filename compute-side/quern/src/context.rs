@@ -173,6 +173,15 @@ impl Context {
         Ok(path)
     }
 
+    /// Where the results of a trial go unless it is said; the home folder is made if it is not there.
+    pub(crate) fn trial_result(&self) -> Result<PathBuf, ContextError> {
+        fs::create_dir_all(&self.home).map_err(|source| ContextError::Folder {
+            path: self.home.clone(),
+            source,
+        })?;
+        Ok(self.home.join("trial.result"))
+    }
+
     /// Where the node is.
     pub(crate) fn node_url(&self) -> String {
         if let Some(url) = &self.node {

@@ -15,6 +15,7 @@ mod spec;
 mod status;
 mod submit;
 mod trial;
+mod trying;
 
 pub(crate) use follow::in_words;
 pub(crate) use impasse::{end_in_words, impasse_of};
@@ -31,6 +32,8 @@ use std::{path::PathBuf, process::ExitCode};
 pub(crate) enum JobCommand {
     /// Hand a job in: try it, price it, seal it, pay its escrow and upload it
     Submit(submit::SubmitArgs),
+    /// Run a job's tasks here, in the sandbox that devices use: what they take, write and would cost
+    Try(trying::TryArgs),
     /// What a job would cost at most, without handing it in
     Quote(quote::QuoteArgs),
     /// Follow a job until it is over, and download its results meanwhile
@@ -63,18 +66,31 @@ pub(crate) struct JobName {
 
 /// A job as options and a job file describe it.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct SpecArgs {
+pub(crate) struct DescribedArgs {
     /// A job file (TOML) with the same keys as these options, which override it
     #[arg(long, value_name = "FILE.toml")]
     file: Option<PathBuf>,
     #[command(flatten)]
     options: JobOptions,
+}
+
+/// The same job, with whether it is tried beforehand.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SpecArgs {
+    #[command(flatten)]
+    job: DescribedArgs,
     /// Submit without trying the first task on this machine
     #[arg(long)]
     no_trial: bool,
 }
 
 impl SpecArgs {
+    fn check(&self) -> Result<JobSpec, SpecError> {
+        self.job.check()
+    }
+}
+
+impl DescribedArgs {
     fn check(&self) -> Result<JobSpec, SpecError> {
         let options = self.options.clone();
         match &self.file {
@@ -89,6 +105,7 @@ pub(crate) async fn run(context: &Context, command: &JobCommand) -> anyhow::Resu
     match command {
         JobCommand::Submit(args) => return submit::submit(context, args).await,
         JobCommand::Resume(args) => return submit::resume(context, args).await,
+        JobCommand::Try(args) => return trying::run(context, args).await,
         JobCommand::Watch(args) => return follow::run(context, args).await,
         JobCommand::Batches(args) => return batches::run(context, args).await,
         JobCommand::Quote(args) => quote::run(context, args).await?,

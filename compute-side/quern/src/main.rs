@@ -16,6 +16,7 @@ mod masternodes;
 mod output;
 mod plan;
 mod totals;
+mod treasury;
 mod units;
 mod verify;
 mod wallet;
@@ -65,6 +66,9 @@ enum Command {
     /// What the council decides: propose, vote, close
     #[command(subcommand)]
     Council(council::CouncilCommand),
+    /// What the treasurer does: record payments, answer payouts
+    #[command(subcommand)]
+    Treasury(treasury::TreasuryCommand),
     /// A masternode's devices and jobs, as its scheduler sees them
     #[command(subcommand)]
     Grid(grid::GridCommand),
@@ -141,6 +145,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Keys(command) => keys::run(context, command)?,
         Command::Wallet(command) => wallet::run(context, command).await?,
         Command::Council(command) => council::run(context, command).await?,
+        Command::Treasury(command) => treasury::run(context, command).await?,
         Command::Grid(command) => grid::run(context, command).await?,
         Command::Explain(command) => explain::run(context, command).await?,
         Command::Plan(args) => plan::run(context, args).await?,

@@ -1,9 +1,10 @@
-//! Sizes, spans of time, days and prices as people write them.
+//! Sizes, spans of time, days, prices and payments as people write them.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use quern_primitives::{
     Amount,
     amount::{self, ParseAmountError},
+    limits::PAYMENT_REFERENCE_BYTES_MAX,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
@@ -278,6 +279,36 @@ impl FromStr for Dollars {
     }
 }
 
+impl fmt::Display for Dollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "${}.{:02}", self.cents / 100, self.cents % 100)
+    }
+}
+
+/// The reference of a payment, such as a bank's transaction id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference(pub(crate) String);
+
+/// A text is no reference of a payment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a payment's reference has from 1 to {PAYMENT_REFERENCE_BYTES_MAX} bytes, not {found}")]
+pub(crate) struct ParseReferenceError {
+    found: usize,
+}
+
+impl FromStr for Reference {
+    type Err = ParseReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ParseReferenceError> {
+        match text.len() {
+            found if found == 0 || found > PAYMENT_REFERENCE_BYTES_MAX as usize => {
+                Err(ParseReferenceError { found })
+            }
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
 /// The digits at the start of a text, and what is behind them.
 fn number_and_unit(text: &str) -> (&str, &str) {
     let end = text
@@ -407,6 +438,7 @@ mod tests {
     fn dollars_are_whole_cents() {
         assert_eq!("10".parse::<Dollars>().unwrap().cents, 1_000);
         assert_eq!("0.05".parse::<Dollars>().unwrap().cents, 5);
+        assert_eq!(Dollars { cents: 1_005 }.to_string(), "$10.05");
         for text in [
             "",
             ".50",
@@ -417,6 +449,16 @@ mod tests {
             "999999999999999999999",
         ] {
             assert!(text.parse::<Dollars>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_neither_empty_nor_too_long() {
+        let bank = Reference("bank-1".to_owned());
+        assert_eq!("bank-1".parse::<Reference>().unwrap(), bank);
+        for text in [String::new(), "x".repeat(65)] {
+            let error = text.parse::<Reference>().unwrap_err().to_string();
+            assert!(error.contains("from 1 to 64 bytes"), "{error}");
         }
     }
 

@@ -6,7 +6,7 @@ mod treasurer;
 use crate::{
     context::Context,
     output::{Output, fields, patiently, spinner},
-    units::{Dollars, Price, span_of_blocks},
+    units::{Dollars, Price, Reference, span_of_blocks},
 };
 use clap::{Args, Subcommand, ValueEnum};
 use quern_ledger::{Call, Chain};
@@ -46,7 +46,7 @@ pub(crate) struct BuyArgs {
     dollars: Dollars,
     /// The payment's reference, such as a bank's transaction id; each is taken once [default: a random one]
     #[arg(long)]
-    reference: Option<String>,
+    reference: Option<Reference>,
 }
 
 #[derive(Args, Debug)]

@@ -1,5 +1,5 @@
 //! Names of things. A name is 32 bytes of its own type, so that a job cannot stand where a device
-//! is wanted.
+//! is wanted. What is counted within a job or a task has a number.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
@@ -140,6 +140,17 @@ id! {
 id! {
     /// An X25519 public key to which data keys are sealed.
     SealingKey
+}
+
+/// One replica of one task of one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct ReplicaId {
+    /// The job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskIndex,
+    /// The replica.
+    pub replica: ReplicaIndex,
 }
 
 #[cfg(test)]

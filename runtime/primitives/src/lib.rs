@@ -9,7 +9,7 @@
 //! | module | words |
 //! | --- | --- |
 //! | [`amount`] | ByteChips and their smallest unit |
-//! | [`ids`] | 32-byte names: job, device, program, digest |
+//! | [`ids`] | 32-byte names: job, device, program, digest; and which replica of which task |
 //! | [`limits`] | every bound on a collection or message that chain and clients agree on |
 //! | [`merkle`] | trees over shards, chunks and verdicts; proofs for one leaf |
 //! | [`payload`] | what is signed, with domain tag and genesis |

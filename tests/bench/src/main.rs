@@ -1,6 +1,7 @@
 //! Measures what Quern claims, each value beside a reference: the real programs as processes of
 //! their own on loopback, and the sandbox beside native code.
 
+mod bare;
 mod devices;
 mod dispatch;
 mod known;
@@ -36,7 +37,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     ranking::RANK,
     ranking::QUEUED,
     ranking::AFRESH,
@@ -49,6 +50,7 @@ const NAMES: [&str; 16] = [
     makespan::NO_FAULTS,
     makespan::MANY_FAULTS,
     dispatch::DISPATCH,
+    dispatch::BARE,
     dispatch::SETTLED,
     sandboxed::PINNED,
     sandboxed::PORTABLE,
@@ -98,8 +100,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         let quick = arguments.quick;
         rows.extend(tokio::task::spawn_blocking(move || sandboxed::measure(quick)).await??);
     }
-    let of_grid = [dispatch::DISPATCH, dispatch::SETTLED, overhead::NAME];
-    if of_grid.iter().any(|name| arguments.wants(name)) {
+    let of_dispatch = dispatch::NAMES.iter().any(|name| arguments.wants(name));
+    if of_dispatch || arguments.wants(overhead::NAME) {
         let mut stop = pin!(told_to_stop());
         let world = World::start(&folder, stop.as_mut())
             .await
@@ -140,7 +142,7 @@ async fn on_grid(world: &World, arguments: &Arguments) -> anyhow::Result<Vec<Row
     if arguments.wants(overhead::NAME) {
         rows.push(overhead::measure(world, arguments.quick).await?);
     }
-    if arguments.wants(dispatch::DISPATCH) || arguments.wants(dispatch::SETTLED) {
+    if dispatch::NAMES.iter().any(|name| arguments.wants(name)) {
         rows.extend(dispatch::measure(world, arguments.quick).await?);
     }
     Ok(rows)

@@ -23,6 +23,8 @@ pub(crate) struct Row {
 pub(crate) enum Bar {
     /// The value, at least.
     ValueAtLeast(f64),
+    /// The ratio, at least.
+    RatioAtLeast(f64),
     /// The ratio, at most.
     RatioAtMost(f64),
 }
@@ -57,6 +59,7 @@ impl Row {
         let reached = match self.bar {
             None => true,
             Some(Bar::ValueAtLeast(least)) => self.value >= least,
+            Some(Bar::RatioAtLeast(least)) => self.ratio >= least,
             Some(Bar::RatioAtMost(most)) => self.ratio <= most,
         };
         !reached
@@ -66,6 +69,7 @@ impl Row {
         let bar = match self.bar {
             None => return String::new(),
             Some(Bar::ValueAtLeast(least)) => format!("at least {least}"),
+            Some(Bar::RatioAtLeast(least)) => format!("ratio at least {least}"),
             Some(Bar::RatioAtMost(most)) => format!("ratio at most {most}"),
         };
         let mark = if self.misses_its_bar() { '✗' } else { '✓' };
@@ -128,6 +132,11 @@ mod tests {
         assert_eq!(row(6.0, 4.0).ratio, 1.5);
         let least = |value| row(value, 4.0).with_bar(Bar::ValueAtLeast(5.0)).verdict();
         assert_eq!([least(6.0), least(4.0)], ["✓ at least 5", "✗ at least 5"]);
+        let least = |value| row(value, 4.0).with_bar(Bar::RatioAtLeast(1.3)).verdict();
+        assert_eq!(
+            [least(6.0), least(5.0)],
+            ["✓ ratio at least 1.3", "✗ ratio at least 1.3"]
+        );
         let most = |value| row(value, 4.0).with_bar(Bar::RatioAtMost(1.3)).verdict();
         assert_eq!(
             [most(5.0), most(6.0), most(f64::NAN)],
@@ -145,6 +154,9 @@ mod tests {
         assert!(!row(0.0, 4.0).misses_its_bar());
         let least = |value| row(value, 4.0).with_bar(Bar::ValueAtLeast(5.0));
         assert!(least(4.9).misses_its_bar() && !least(5.0).misses_its_bar());
+        let least = |value| row(value, 4.0).with_bar(Bar::RatioAtLeast(1.0));
+        assert!(least(3.9).misses_its_bar() && !least(4.0).misses_its_bar());
+        assert!(least(f64::NAN).misses_its_bar());
         let most = |value| row(value, 4.0).with_bar(Bar::RatioAtMost(1.0));
         assert!(most(4.1).misses_its_bar() && !most(4.0).misses_its_bar());
         assert!(most(f64::NAN).misses_its_bar());

@@ -58,6 +58,11 @@ impl World {
         }))
     }
 
+    /// Where reports, logs and the grid's data are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The processes, by name.
     pub(crate) fn processes(&self) -> Vec<(String, u32)> {
         let workers = self.grid.workers.iter().map(|worker| &worker.part);

@@ -192,6 +192,8 @@ pub struct Counts {
     pub refused: u64,
     /// Times that somebody waited, and was told why.
     pub explained: u64,
+    /// Devices that make their answers up, all the same, and at once.
+    pub rushing: u64,
 }
 
 impl fmt::Display for Counts {
@@ -215,6 +217,7 @@ impl fmt::Display for Counts {
             strangers,
             refused,
             explained,
+            rushing,
         } = self;
         write!(
             f,
@@ -223,7 +226,7 @@ impl fmt::Display for Counts {
              partitions, {departures} departures, {unfit} times low or hot, {jumps} clocks that \
              jumped, {identities} identities changed and {strangers} hellos of unknown ones, {lost} \
              messages lost and {doubled} doubled, {transactions_lost} transactions lost, {winners} \
-             winners of the lottery, {explained} waits explained"
+             winners of the lottery, {explained} waits explained, {rushing} devices that rushed"
         )
     }
 }

@@ -62,7 +62,7 @@ pub fn plain_queue() -> Tuning {
 /// A job on a grid.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
-    /// Devices, each of an account of its own.
+    /// Devices, each of an account of its own unless a firm has some.
     pub devices: u32,
     /// Tasks for each device.
     pub tasks_per_device: u32,
@@ -133,7 +133,20 @@ pub fn run_under(
     contestant: &Contestant,
     seed: u64,
 ) -> Outcome {
+    run_beside_a_firm(0, conditions, scenario, contestant, seed)
+}
+
+/// The same where so many of the devices are of one account. Whoever gives tasks to devices beforehand
+/// does not look at that.
+pub fn run_beside_a_firm(
+    devices: u32,
+    conditions: &Conditions,
+    scenario: &Scenario,
+    contestant: &Contestant,
+    seed: u64,
+) -> Outcome {
     let mut grid = grid(conditions, scenario, seed);
+    grid.firm = devices;
     let tasks = scenario.devices * scenario.tasks_per_device;
     let speed: f64 = grid.devices.iter().map(|it| it.speed).sum();
     let replicas = match contestant {
@@ -280,6 +293,25 @@ mod tests {
             assert!(outcome.executions_per_task >= 3.0, "{outcome:?}");
             assert!((0.97..3.0).contains(&outcome.ratio()), "{outcome:?}");
         }
+    }
+
+    /// What lanes cost (decision 8).
+    #[test]
+    #[ignore = "some hundred devices take some seconds; `cargo xtask test --nightly` runs them"]
+    fn a_firm_with_half_of_a_large_grid_idles_for_most_of_a_job_of_three_replicas() {
+        let thrice = Conditions {
+            more_replicas: 2,
+            ..Conditions::default()
+        };
+        let scenario = Scenario {
+            tasks_per_device: 8,
+            ..scenario(510, 0.0)
+        };
+        let best = Contestant::Pull(Tuning::default());
+        let ratio = |firm| run_beside_a_firm(firm, &thrice, &scenario, &best, 8).ratio();
+        let (without, with) = (ratio(0), ratio(255));
+        assert!(without < 1.5, "{without}");
+        assert!((1.4 * without..3.0).contains(&with), "{without} {with}");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use crate::{
     instrument::instrument,
     limits::{GLOBALS_MAX, RUNS_MAX, STACK_BYTES, TABLE_ELEMENTS_MAX, TABLES_MAX},
     pace::Pace,
-    pulse::Pulse,
     run::{Program, State},
     wasi,
 };
@@ -20,9 +19,10 @@ use wasmtime::{
 /// the count of those ends a program first, on every machine at the same call.
 const MACHINE_STACK_BYTES: usize = STACK_BYTES as usize + STACK_BYTES as usize / 4;
 
-/// Stack of a thread that calls [`Program::run`]; what threads of Rust's standard library have
-/// unless told otherwise.
-pub const THREAD_STACK_BYTES_MIN: usize = 2 * 1024 * 1024;
+/// Bytes of the stack of its own that each run has: the program's part, and behind it room for the
+/// functions of the host, which run on it too. It is address space; the memory of what was ever
+/// used of it stays with the engine for later runs.
+const RUN_STACK_BYTES: usize = 2 * 1024 * 1024;
 
 /// Address space behind each memory in which any access is caught by the processor, so that no
 /// instruction is spent on checking bounds.
@@ -50,7 +50,6 @@ struct Inner {
     wasmtime: wasmtime::Engine,
     linker: Linker<State>,
     class: Class,
-    pulse: Pulse,
     pace: Pace,
 }
 
@@ -77,12 +76,10 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&configure(class)?).map_err(start)?;
         let mut linker = Linker::new(&wasmtime);
         wasi::link(&mut linker).map_err(start)?;
-        let pulse = Pulse::start(wasmtime.clone()).map_err(EngineError::Watch)?;
         Ok(Engine(Arc::new(Inner {
             wasmtime,
             linker,
             class,
-            pulse,
             pace,
         })))
     }
@@ -109,10 +106,6 @@ impl Engine {
         &self.0.wasmtime
     }
 
-    pub(crate) fn pulse(&self) -> &Pulse {
-        &self.0.pulse
-    }
-
     pub(crate) fn pace(&self) -> &Pace {
         &self.0.pace
     }
@@ -126,7 +119,9 @@ fn configure(class: Class) -> Result<Config, EngineError> {
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
         .consume_fuel(true)
-        .epoch_interruption(true)
+        // So that a run can be left for a look when a slice of fuel is used up.
+        .async_support(true)
+        .async_stack_size(RUN_STACK_BYTES)
         .max_wasm_stack(MACHINE_STACK_BYTES)
         .memory_reservation(TASK_MEMORY_BYTES_MAX)
         .memory_guard_size(GUARD_BYTES)
@@ -156,6 +151,7 @@ fn places() -> PoolingAllocationConfig {
         .total_core_instances(RUNS_MAX)
         .total_memories(RUNS_MAX)
         .total_tables(RUNS_MAX * TABLES_MAX)
+        .total_stacks(RUNS_MAX)
         .max_memories_per_module(1)
         .max_tables_per_module(TABLES_MAX)
         .max_memory_size(usize::try_from(TASK_MEMORY_BYTES_MAX).unwrap_or(usize::MAX))
@@ -273,7 +269,7 @@ mod tests {
 
     /// What every device of the pinned class must run for this program. A new version of the
     /// engine changes it, and then the identity must change too.
-    const CODE_SHA256: &str = "2ff099d8c3bec2d1a10a4e3c63c0967fd8edbf70a722094e6998f8813f9a13e2";
+    const CODE_SHA256: &str = "d4ca1bdf072fb34b7778656e1360a281b3d757c94d79ceb2c539388293edf5b9";
 
     #[test]
     fn the_pinned_class_compiles_to_the_same_machine_code_everywhere() {

@@ -209,9 +209,6 @@ pub enum EngineError {
         /// The features it lacks.
         missing: Vec<&'static str>,
     },
-    /// The thread that watches the time could not be started.
-    #[error("cannot start the thread that watches the time: raise this machine's limit of threads")]
-    Watch(#[source] std::io::Error),
     /// The engine did not start.
     #[error(
         "the engine did not start: make sure this process may reserve {address_space_bytes} bytes \

@@ -33,11 +33,12 @@
 //!
 //! # Stopping a run, and letting it rest
 //!
-//! The engine looks at a counter at the head of every function and loop, next to its look at the
-//! fuel; a thread advances it every 20 ms while a program runs, and then the run looks at the
-//! clock and at its [`Cancel`], and rests as its [`Pace`] demands. On a path tracer this look costs
-//! one to two hundredths of the time. Looking only when a slice of fuel is used up would cost
-//! nothing, but needs the engine's asynchronous half and a second stack for each run.
+//! The engine looks at the fuel at the head of every function and loop, and a run is given its fuel
+//! in slices. When one is used up the run is left, on a stack of its own, for a look at the clock and,
+//! every 20 ms, at its [`Cancel`]; there it also rests as its [`Pace`] demands. Then it goes on with
+//! the next slice. How fuel is cut changes nothing of how much is used. Looking at a counter of time
+//! beside the fuel, as engines also can, keeps two more values in each function and costs a path
+//! tracer a twentieth of its time.
 //!
 //! # How it is built
 //!
@@ -56,13 +57,12 @@ mod limits;
 mod meter;
 mod outcome;
 mod pace;
-mod pulse;
 mod run;
 mod throttle;
 mod wasi;
 
 pub use cancel::Cancel;
-pub use engine::{Engine, THREAD_STACK_BYTES_MIN};
+pub use engine::Engine;
 pub use error::{EngineError, EngineFault, LooksLike, ProgramError, RunError};
 pub use identity::{engine_digest, engine_identity};
 pub use inspect::{ProgramFacts, inspect};

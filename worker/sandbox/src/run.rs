@@ -10,8 +10,21 @@ use crate::{
     pace::Stint,
     wasi::World,
 };
-use std::time::Instant;
-use wasmtime::{Instance, InstancePre, Memory, Store, StoreContextMut, Trap, UpdateDeadline, Val};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+use wasmtime::{Instance, InstancePre, Memory, Store, Trap, Val};
+
+/// How often a run looks whether to go on: the delay of a cancellation, and the grain of the wall
+/// time and of a pace.
+const BEAT: Duration = Duration::from_millis(20);
+
+/// Fuel between two looks at the clock. A machine burns it in a tenth of a millisecond to one; a
+/// program that waits for memory at each step, in some twenty.
+const LOOK_FUEL: u64 = 1_000_000;
 
 /// A compiled program. Cloning it gives another handle to the same code.
 #[derive(Clone)]
@@ -27,7 +40,9 @@ pub(crate) struct State {
     pub(crate) meter: Meter,
     /// The program's memory, if it exports one.
     pub(crate) memory: Option<Memory>,
-    watch: Watch,
+    watch: Arc<Mutex<Watch>>,
+    /// The fuel left at which a call of the host looks at the clock.
+    look_at: u64,
 }
 
 /// When this machine gives a run up, and when it lets it rest.
@@ -68,8 +83,7 @@ impl Program {
     /// Runs the program once, on the calling thread, until it ends, meets a limit or is cancelled;
     /// it rests as its engine's [`Pace`](crate::Pace) demands.
     ///
-    /// The thread needs [`THREAD_STACK_BYTES_MIN`](crate::THREAD_STACK_BYTES_MIN) of stack. An
-    /// error says that this machine failed, and nothing about the program; so do the exits for
+    /// An error says that this machine failed, and nothing about the program; so do the exits for
     /// which [`Exit::settled`] is `None`.
     pub fn run(
         &self,
@@ -92,7 +106,8 @@ impl Program {
                 world,
                 meter,
                 memory: None,
-                watch,
+                watch: Arc::new(Mutex::new(watch)),
+                look_at: limits.fuel.saturating_sub(LOOK_FUEL),
             },
         );
 
@@ -119,16 +134,14 @@ impl Program {
         store.limiter(|state| &mut state.meter);
         // One more than the limit: see `Meter`.
         store.set_fuel(fuel.saturating_add(1)).map_err(machine)?;
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut store: StoreContextMut<'_, State>| {
-            store.data_mut().watch.look()?;
-            Ok(UpdateDeadline::Continue(1))
-        });
-        let _running = self.engine.pulse().run();
+        store
+            .fuel_async_yield_interval(Some(LOOK_FUEL))
+            .map_err(machine)?;
 
-        let result = match self.ready.instantiate(&mut *store) {
+        let watch = Arc::clone(&store.data().watch);
+        let result = match watched(&watch, self.ready.instantiate_async(&mut *store)) {
             Ok(instance) => {
-                let result = call(store, &instance);
+                let result = call(store, &instance, &watch);
                 let overflowed = result.is_err() && stack_is_used_up(store, &instance);
                 result.map_err(|error| (error, overflowed))
             }
@@ -154,9 +167,49 @@ impl Program {
     }
 }
 
+impl State {
+    /// Looks whether the run may go on, if a slice of fuel was used since a call of the host last did;
+    /// `fuel` is what is left. Each call gives the engine a whole slice again, so a program that calls
+    /// often enough never uses one up.
+    pub(crate) fn look(&mut self, fuel: u64) -> Result<(), Stop> {
+        if fuel > self.look_at {
+            return Ok(());
+        }
+        self.look_at = fuel.saturating_sub(LOOK_FUEL);
+        look(&self.watch)
+    }
+}
+
+/// Looks whether the run may go on, and lets it rest. What is watched is whole even if a thread
+/// panicked while it had the lock.
+fn look(watch: &Mutex<Watch>) -> Result<(), Stop> {
+    let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+    watch.look(Instant::now())
+}
+
+/// Waits for work in the engine on this very thread, with a look each time that it has used a slice
+/// of fuel. Work that may not go on is dropped, which unwinds it.
+fn watched<T>(
+    watch: &Mutex<Watch>,
+    work: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    let mut work = pin!(work);
+    // Nothing has to wake it: work that stops for a look is ready to go on.
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match work.as_mut().poll(&mut context) {
+            Poll::Ready(result) => return result,
+            Poll::Pending => look(watch)?,
+        }
+    }
+}
+
 impl Watch {
-    fn look(&mut self) -> Result<(), Stop> {
-        let rested = self.stint.rest(Instant::now(), &self.cancel);
+    fn look(&mut self, now: Instant) -> Result<(), Stop> {
+        if now.saturating_duration_since(self.stint.since()) < BEAT {
+            return Ok(());
+        }
+        let rested = self.stint.rest(now, &self.cancel);
         if self.cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
@@ -174,7 +227,11 @@ impl Watch {
 }
 
 /// Runs the start function, if there is one, and the program.
-fn call(store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
+fn call(
+    store: &mut Store<State>,
+    instance: &Instance,
+    watch: &Mutex<Watch>,
+) -> wasmtime::Result<()> {
     store.data_mut().memory = instance.get_memory(&mut *store, "memory");
     // The memory the program starts with is paid before it does anything.
     let left = store.get_fuel()?;
@@ -184,13 +241,11 @@ fn call(store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
     store.set_fuel(left)?;
     paid?;
     if instance.get_func(&mut *store, START_EXPORT).is_some() {
-        instance
-            .get_typed_func::<(), ()>(&mut *store, START_EXPORT)?
-            .call(&mut *store, ())?;
+        let first = instance.get_typed_func::<(), ()>(&mut *store, START_EXPORT)?;
+        watched(watch, first.call_async(&mut *store, ()))?;
     }
-    instance
-        .get_typed_func::<(), ()>(&mut *store, "_start")?
-        .call(&mut *store, ())
+    let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+    watched(watch, start.call_async(&mut *store, ()))
 }
 
 fn stack_is_used_up(store: &mut Store<State>, instance: &Instance) -> bool {

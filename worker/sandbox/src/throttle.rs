@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Hundredths of a whole thread.
 pub(crate) const WHOLE_PERCENT: u8 = 100;
 
-/// The longest stretch of running that counts. Runs look at the clock fifty times a second, and what
+/// The longest stretch of running that counts. Runs are counted fifty times a second, and what
 /// takes longer than this is no running: the machine slept, or others had its processors.
 const STRETCH_MAX: Duration = Duration::from_secs(1);
 

@@ -59,6 +59,31 @@ proptest! {
 }
 
 #[test]
+fn fuel_is_as_exact_where_a_run_uses_many_slices_of_it_as_where_it_uses_one() {
+    let used = |bound| run(&counting(bound), &limits()).fuel_used;
+    // Each round costs the same, so what a long run uses follows from two short ones.
+    let (one, two) = (used(1), used(2));
+    for bound in [100_000, 1_234_567] {
+        let needed = one + (two - one) * u64::from(bound - 1);
+        let program = compile(&counting(bound));
+        // A slice is a million.
+        for short in [0, 1, 2, 999_999, 1_000_000, 1_000_001] {
+            let fuel = needed - short;
+            let limits = Limits { fuel, ..limits() };
+            let outcome = program
+                .run(&invocation(b""), &limits, &Cancel::new())
+                .unwrap();
+            let exit = if short == 0 {
+                Exit::Success
+            } else {
+                Exit::OutOfFuel
+            };
+            assert_eq!((outcome.exit, outcome.fuel_used), (exit, fuel), "{short}");
+        }
+    }
+}
+
+#[test]
 fn a_program_that_ends_between_two_looks_at_the_fuel_is_still_out_of_it() {
     // A long straight run of instructions: the engine looks at its head only.
     let body = "(drop (i32.const 0))".repeat(1_000);
@@ -318,6 +343,24 @@ fn a_run_that_takes_too_long_here_settles_nothing() {
     );
     assert_eq!(outcome.exit, Exit::WallTime);
     assert_eq!(outcome.exit.settled(), None);
+}
+
+#[test]
+fn a_program_that_calls_the_host_all_the_time_is_stopped_all_the_same() {
+    let text = module(
+        r#"(func (export "_start") (loop $on
+            (drop (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const 0)))
+            (br $on)))"#,
+    );
+    let outcome = run(
+        &text,
+        &Limits {
+            fuel: 10_000_000_000_000,
+            wall_time: Duration::from_millis(30),
+            ..limits()
+        },
+    );
+    assert_eq!(outcome.exit, Exit::WallTime);
 }
 
 #[test]

@@ -130,6 +130,17 @@ impl Dispatch {
         now: Tick,
         find: impl FnMut(&JobTerms) -> Option<(Target, u32)>,
     ) -> Result<Given, Withheld> {
+        self.take_unless(asker, now, |_| false, find)
+    }
+
+    /// The same for a device that is barred from some jobs, and gets nothing of these.
+    pub fn take_unless(
+        &mut self,
+        asker: &Asker<'_>,
+        now: Tick,
+        is_barred: impl Fn(JobId) -> bool,
+        find: impl FnMut(&JobTerms) -> Option<(Target, u32)>,
+    ) -> Result<Given, Withheld> {
         let Self {
             tuning,
             jobs,
@@ -144,25 +155,28 @@ impl Dispatch {
             now,
             find,
         };
-        let mut why = Withheld::NoJob;
+        let (mut why, mut is_behind) = (Withheld::NoJob, false);
         for id in order.values() {
             let Some(job) = jobs.get_mut(id) else {
                 continue;
             };
-            if job.has_open_for(asker) {
-                finding.catch_up(job);
-            }
-            match job.take(asker, now, tuning) {
-                Ok(given) => return Ok(given),
-                // The first job that has something open says most.
-                Err(reason) if matches!(why, Withheld::NoJob | Withheld::NothingOpen) => {
-                    why = reason
+            if !is_barred(*id) {
+                if job.has_open_for(asker) {
+                    finding.catch_up(job);
                 }
-                Err(_) => {}
+                match job.take(asker, now, tuning, is_behind) {
+                    Ok(given) => return Ok(given),
+                    // The first job that has something open says most.
+                    Err(reason) if matches!(why, Withheld::NoJob | Withheld::NothingOpen) => {
+                        why = reason
+                    }
+                    Err(_) => {}
+                }
             }
+            is_behind |= job.is_served(now, tuning);
         }
         if tuning.backs_up {
-            for id in order.values() {
+            for id in order.values().filter(|id| !is_barred(**id)) {
                 let Some(job) = jobs.get_mut(id) else {
                     continue;
                 };

@@ -1,25 +1,20 @@
 //! The open and running replicas of one job.
 
 mod accounts;
-mod asking;
+mod dealing;
 mod doubted;
+mod search;
 
 use super::{
     Asker, Claimed, Given, Holder, JobTerms, ReplicaState, Withheld,
     anew::Found,
-    lane::Lanes,
-    pool::{Item, Place, PoolQueue},
+    lane::{Lanes, vain::InVain},
+    pool::{Place, PoolQueue},
 };
-use crate::{
-    Tick, Tuning,
-    pools::{PoolNumber, Target},
-};
-use asking::{Search, Spot};
+use crate::{Tick, Tuning, pools::Target};
 use doubted::Waiting;
-use quern_primitives::{
-    ids::{JobId, ReplicaIndex, TaskIndex},
-    limits::REPLICAS_PER_TASK_MAX,
-};
+use quern_primitives::ids::{JobId, ReplicaId, ReplicaIndex, TaskIndex};
+use search::{Search, Spot};
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 /// Accepted answers from which on the work of the other tasks is judged by theirs.
@@ -102,6 +97,8 @@ pub(super) struct JobQueue {
     /// From which ranking the target is.
     pub(super) found: Found,
     pools: Vec<PoolQueue>,
+    /// Accounts that found nothing lately.
+    in_vain: InVain,
     running: BTreeMap<(TaskIndex, ReplicaIndex), Running>,
     ends: BTreeSet<(Tick, TaskIndex, ReplicaIndex)>,
     /// Replicas that could not be handed out.
@@ -140,6 +137,7 @@ impl JobQueue {
                 waiting: Waiting::default(),
             },
             terms,
+            in_vain: InVain::default(),
             running: BTreeMap::new(),
             ends: BTreeSet::new(),
             resting: BTreeSet::new(),
@@ -149,58 +147,6 @@ impl JobQueue {
             last_taken: Tick::default(),
             dealt: 0,
             accepted: (0, 0),
-        }
-    }
-
-    /// Takes over new pools. What is open in one that is no more, or takes part no more, is dealt again;
-    /// all else stays where it is.
-    pub(super) fn retarget(&mut self, target: Target, accounts: u32) {
-        let before = std::mem::replace(&mut self.known.target, target);
-        self.accounts = accounts;
-        // After a restart jobs are queued before any account is here.
-        self.known.lanes = Lanes::new(self.terms.seed, self.terms.replicas, accounts);
-        let pools = self.known.target.pools().max(1);
-        let part = self.known.target.taking_part();
-        if pools as usize != self.pools.len() || before.taking_part() != part {
-            self.deal_again(pools);
-        }
-    }
-
-    /// Deals what has lost its pool. There are so many pools now.
-    fn deal_again(&mut self, pools: PoolNumber) {
-        let Known { tasks, target, .. } = &mut self.known;
-        let (target, part) = (&*target, target.taking_part());
-        let queues = vec![PoolQueue::default(); pools as usize];
-        let queues_before = std::mem::replace(&mut self.pools, queues);
-        // Pools are filled from the bottom, so it is at the top that they come and go.
-        let pools_before = queues_before.len() as PoolNumber;
-        let is_now = |pool: PoolNumber| {
-            let pool = (pool + pools).checked_sub(pools_before);
-            pool.filter(|pool| part.contains(pool))
-        };
-        let mut lost = Vec::new();
-        for (pool, mut queue) in (0..).zip(queues_before) {
-            match is_now(pool) {
-                Some(pool) => self.pools[pool as usize] = queue,
-                None => lost.extend(queue.drain()),
-            }
-        }
-        for replica in tasks.values_mut().flat_map(|state| &mut state.replicas) {
-            let pool = is_now(replica.pool);
-            replica.pool = pool.unwrap_or_else(|| dealt_to(target, replica.place));
-        }
-        if lost.is_empty() {
-            return;
-        }
-        lost.sort_unstable_by_key(|(place, _)| *place);
-        self.pools.iter_mut().for_each(PoolQueue::look_at_all_again);
-        for (turn, (place, item)) in (0..).zip(lost) {
-            let pool = dealt_to(target, turn);
-            self.pools[pool as usize].open(place, item);
-            let state = tasks.get_mut(&item.task);
-            if let Some(replica) = state.and_then(|state| state.replica_mut(item.replica)) {
-                replica.pool = pool;
-            }
         }
     }
 
@@ -246,46 +192,6 @@ impl JobQueue {
         Some(replica)
     }
 
-    /// One more replica of a task, neither open nor held yet; none if there are as many as a task may
-    /// have.
-    fn new_replica(&mut self, task: TaskIndex) -> Option<ReplicaIndex> {
-        let state = self.known.tasks.get_mut(&task)?;
-        let number = ReplicaIndex::try_from(state.replicas.len()).ok()?;
-        if number >= REPLICAS_PER_TASK_MAX {
-            return None;
-        }
-        let place = self.dealt;
-        self.dealt += 1;
-        state.replicas.push(Replica {
-            pool: dealt_to(&self.known.target, place),
-            place,
-            holder: None,
-        });
-        Some(number)
-    }
-
-    fn open(&mut self, task: TaskIndex, replica: ReplicaIndex, since: Tick, is_rescue: bool) {
-        let Some(state) = self.known.tasks.get_mut(&task) else {
-            return;
-        };
-        let Some(it) = state.replica_mut(replica).copied() else {
-            return;
-        };
-        let item = Item {
-            task,
-            replica,
-            since,
-            is_rescue,
-            passed: None,
-        };
-        self.pools[it.pool as usize].open(it.place, item);
-        if self.open == 0 {
-            self.last_taken = self.last_taken.max(since);
-        }
-        self.open += 1;
-        self.known.note_doubt(task);
-    }
-
     /// What a replica is expected to take: the mean of the accepted answers, or what the terms say while
     /// there are few.
     fn work(&self) -> u64 {
@@ -309,21 +215,63 @@ impl JobQueue {
         self.running.len()
     }
 
-    /// Gives the open replica that the asker finds, and notes what it passed.
+    /// Gives the open replica that the asker finds, and notes what it passed. A job that is served before
+    /// may keep devices from this one.
     pub(super) fn take(
         &mut self,
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
+        is_behind: bool,
     ) -> Result<Given, Withheld> {
-        let Search { found, walks } = self.search(asker, now, tuning);
+        let Search {
+            found,
+            has_looked,
+            walks,
+        } = self.search(asker, now, tuning);
         for (pool, walk) in &walks {
-            self.pools[*pool].note(asker.account, walk, found.is_err(), now);
+            self.pools[*pool].note(asker.account, walk, now);
+        }
+        let is_in_vain = has_looked && walks.iter().all(|(_, walk)| walk.is_in_vain);
+        match found {
+            Ok(_) => self.in_vain.goes(asker.account),
+            Err(_) if is_in_vain => self.comes_in_vain(asker, now, tuning, is_behind),
+            Err(_) => {}
         }
         let Spot { pool, place, item } = found?;
         self.pools[pool].close(place);
         self.open -= 1;
         Ok(self.start(item.task, item.replica, asker, now, tuning, false))
+    }
+
+    /// A device found nothing in the queues: whatever there is, is for others.
+    fn comes_in_vain(&mut self, asker: &Asker<'_>, now: Tick, tuning: &Tuning, is_behind: bool) {
+        let Some(lanes) = self.known.lanes.count() else {
+            return;
+        };
+        let (account, within_ms) = (asker.account, tuning.lane_ms);
+        let are_many = self.in_vain.comes(account, lanes, within_ms, now);
+        if are_many || (!is_behind && self.stands_still(now, tuning)) {
+            let own = self.known.target.pool_of(asker.rank) as usize;
+            let kept = self.kept(now);
+            let view = self.known.view(asker, kept, now, tuning);
+            for pool in self.pools.iter_mut().skip(own) {
+                pool.widen(now, |item| view.may_have(item));
+            }
+        }
+    }
+
+    /// Whether nobody has taken anything for longer than two tasks take.
+    fn stands_still(&self, now: Tick, tuning: &Tuning) -> bool {
+        let two_ms = self.takes_ms(0).saturating_mul(2);
+        now > self
+            .last_taken
+            .plus_ms(two_ms.saturating_add(tuning.lane_ms))
+    }
+
+    /// Whether devices are busy with it, which jobs behind it have to wait for.
+    pub(super) fn is_served(&self, now: Tick, tuning: &Tuning) -> bool {
+        !self.running.is_empty() && !self.stands_still(now, tuning)
     }
 
     /// Gives a task that runs to an idle device as well that will have it done sooner.
@@ -356,9 +304,11 @@ impl JobQueue {
         self.hold(task, replica, asker.holder());
         self.run(task, replica, since, expected_ms, is_backup);
         Given {
-            job: self.id,
-            task,
-            replica,
+            id: ReplicaId {
+                job: self.id,
+                task,
+                replica,
+            },
             is_backup,
             expected_ms,
             timeouts: tuning.timeouts(asker.backlog_ms.saturating_add(expected_ms)),
@@ -489,21 +439,6 @@ impl JobQueue {
         }
     }
 
-    /// Opens a replica that its holder has let go of.
-    fn reopen(&mut self, task: TaskIndex, replica: ReplicaIndex, is_rescue: bool, now: Tick) {
-        // The account may have the task's other replicas again too.
-        self.look_again(task);
-        self.open(task, replica, now, is_rescue);
-    }
-
-    /// A task may be for an account again that has passed what is open of it.
-    fn look_again(&mut self, task: TaskIndex) {
-        let state = self.known.tasks.get(&task);
-        for it in state.into_iter().flat_map(|state| &state.replicas) {
-            self.pools[it.pool as usize].look_again(it.place);
-        }
-    }
-
     /// Keeps a device from having a task.
     pub(super) fn exclude(&mut self, task: TaskIndex, device: u32) {
         if let Some(state) = self.known.tasks.get_mut(&task) {
@@ -585,11 +520,4 @@ impl JobQueue {
         pool.and_then(|pool| pool.get(it.place))
             .map_or(Tick::default(), |item| item.since)
     }
-}
-
-/// The pool to which a replica is dealt whose turn it is: one after the other of those that take part.
-fn dealt_to(target: &Target, turn: Place) -> PoolNumber {
-    let pools = target.taking_part();
-    let count = u64::from(pools.end - pools.start).max(1);
-    pools.start + (turn % count) as PoolNumber
 }

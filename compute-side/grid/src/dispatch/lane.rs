@@ -10,8 +10,9 @@
 //! anew. There are 32 at the most, and no fewer than a task has replicas. Where accounts are too few for
 //! that, or a task has one replica, there are none.
 //!
-//! Where a device found nothing at all in its lanes, as it happens near a job's end, it may a second
-//! later also have what as many lanes as replicas would leave it; and after some more seconds all of it.
+//! Where nobody of a lane is to be had, its replicas would wait for ever. So when they were passed in vain
+//! ([`vain`]) they wait for their lane alone for a second longer; then also for whom as many lanes as
+//! replicas would leave them; and after some more seconds for all.
 //!
 //! Whoever knows the seed can compute which lane an account is in: its draw is the first 8 bytes, little
 //! endian, of SHA-256 over `quern/lane/1`, the seed and the account; its lane for a task is [`mix`] of
@@ -20,6 +21,7 @@
 
 #[cfg(test)]
 mod model;
+pub(super) mod vain;
 
 use crate::pools::ACCOUNTS_COUNTED_MAX;
 use quern_primitives::{
@@ -35,8 +37,8 @@ const ACCOUNTS_PER_LANE_MIN: u32 = 8;
 /// Lanes at the most. As many open replicas are looked at, on average, until there is one for a device.
 const LANES_MAX: u32 = 32;
 
-/// How long after a replica was first passed over in vain it is for its own lane alone, in
-/// milliseconds. Where many devices are idle, one of its lane has been tried by then.
+/// How long after a replica was passed over in vain it is for its own lane alone, in milliseconds. Where
+/// many devices are idle, one of its lane has been tried by then.
 pub(super) const NARROW_MS: u64 = 1_000;
 
 const _: () = assert!(ACCOUNTS_PER_LANE_MIN * LANES_MAX <= ACCOUNTS_COUNTED_MAX);
@@ -64,6 +66,11 @@ impl Lanes {
             count,
             fewest,
         }
+    }
+
+    /// How many there are; none if every replica is for all.
+    pub(super) fn count(&self) -> Option<u32> {
+        Some(self.count).filter(|count| *count > 1)
     }
 
     /// What an account's lanes follow from.

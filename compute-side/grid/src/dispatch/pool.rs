@@ -8,13 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A place in a queue. A replica that opens again keeps the place it had.
 pub(super) type Place = u64;
 
-/// Items passed in one pull whose time may yet come for the asker. One in as many as there are lanes is
-/// for a device, so this many are passed by who had what there is for it, and by hardly anybody else.
-const LOOK_MAX: usize = 1_024;
+/// Items in turn that one pull looks at, from where the account's last one ended. One in as many as there
+/// are lanes is for a device, so this many are looked at for who had what there is for it, once, and for
+/// hardly anybody else.
+const LOOK_MAX: usize = 4_096;
 
-/// Items of other lanes that wait for all from then on that a device passed them in vain: the first ones
-/// that it passed, and so the same ones for however many devices ask however often. What stands behind
-/// them stays with its lanes.
+/// Items that are looked at apart from their turn, and so in every pull. Where there are more, cursors
+/// stay before them.
+const ASIDE_MAX: usize = 1_024;
+
+/// Items of other lanes that wait for others from then on that they are passed in vain: the first ones,
+/// and so the same ones for however many devices ask however often. What stands behind them stays with
+/// its lanes.
 const PASSED_MAX: usize = 128;
 
 /// An open replica.
@@ -26,26 +31,39 @@ pub(super) struct Item {
     pub(super) since: Tick,
     /// Whether it was given back for a fault, and a fast or trusted device shall have it.
     pub(super) is_rescue: bool,
-    /// When it was first passed by somebody who may have it only after a while; for its lane alone, when
-    /// it was first passed in vain.
+    /// When it was first passed while it was kept for a fast device.
     pub(super) passed: Option<Tick>,
+    /// When it was passed in vain, by so many that it is for other lanes too after a while.
+    pub(super) vain: Option<Tick>,
 }
 
 impl Item {
-    /// From when on any device may have it, once somebody has passed it who may not have it before.
-    pub(super) fn open_to_all_at(&self, patience_ms: u64) -> Option<Tick> {
-        Some(self.passed?.plus_ms(patience_ms))
+    /// From when on any device may have it; none while that is not known, or if nothing ever kept it from
+    /// any.
+    pub(super) fn open_to_all_at(&self, has_lanes: bool, patience_ms: u64) -> Option<Tick> {
+        let of_the_fast = match self.is_rescue {
+            true => Some(self.passed?),
+            false => None,
+        };
+        let of_its_lane = match has_lanes {
+            true => Some(self.vain?),
+            false => None,
+        };
+        Some(of_the_fast.max(of_its_lane)?.plus_ms(patience_ms))
     }
-}
 
-/// Whether an account will have to pass over an item the next time too: it works or worked on the task,
-/// and that stays so until somebody gives a replica back; or the task is in doubt, and what is open of
-/// it is looked at apart from the queue. All other reasons may pass with time, or are of a device alone.
-fn lasts(why: &Withheld) -> bool {
-    matches!(
-        why,
-        Withheld::TouchedByAccount | Withheld::KeptForTheTrusted
-    )
+    /// Whether an account will have to pass over it the next time too, until it is looked at again: the
+    /// account works or worked on the task; or it is in another lane; or the task is in doubt, and what
+    /// is open of it is looked at before the queue. All other reasons may pass with time, or are of a
+    /// device alone.
+    fn lasts(&self, why: &Withheld) -> bool {
+        match why {
+            Withheld::TouchedByAccount => true,
+            Withheld::OtherLane => self.vain.is_none() && !self.is_rescue,
+            Withheld::KeptForTheTrusted => !self.is_rescue,
+            _ => false,
+        }
+    }
 }
 
 /// A walk through a queue, from the first item that an account does not always pass. Nothing is changed
@@ -54,23 +72,36 @@ fn lasts(why: &Withheld) -> bool {
 pub(super) struct Walk {
     /// The first item that the account's device may have.
     pub(super) found: Option<(Place, Item)>,
-    /// The account always passes what stands before.
+    /// Whether everything was looked at, or passed before, and there is nothing for the device.
+    pub(super) is_in_vain: bool,
+    /// The account always passes what stands before, unless it is looked at apart.
     cursor: Place,
-    /// Items that are kept for others: patience with them begins now.
+    /// Items that may yet be for the account's devices: from now on they are looked at apart.
+    aside: Vec<Place>,
+    /// Items that are kept for the fast: patience with them begins now.
     kept: Vec<Place>,
-    /// Items of other lanes: patience with them begins now if the device finds nothing at all.
-    other_lanes: Vec<Place>,
+}
+
+impl Walk {
+    /// A device passes an item for this reason.
+    fn passes(&mut self, place: Place, item: &Item, why: &Withheld) {
+        if *why == Withheld::KeptForTheFast && item.passed.is_none() {
+            self.kept.push(place);
+        }
+    }
 }
 
 /// Open replicas, first come first served.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PoolQueue {
     items: BTreeMap<Place, Item>,
-    /// For each account a place before which it always passes. Without it, pulls would walk over
-    /// the same items again and again.
+    /// Items that are looked at in every pull of an account whose cursor is behind them.
+    aside: BTreeSet<Place>,
+    /// For each account a place before which it always passes what is not aside. Without it, pulls would
+    /// walk over the same items again and again.
     cursors: BTreeMap<u32, Place>,
-    /// Behind every place that was ever taken here, and so behind every cursor.
-    end: Place,
+    /// No cursor is behind this place.
+    furthest: Place,
 }
 
 impl PoolQueue {
@@ -89,23 +120,30 @@ impl PoolQueue {
 
     pub(super) fn open(&mut self, place: Place, item: Item) {
         self.items.insert(place, item);
-        // Nobody has passed what stands behind all others. While a job is uploaded that is so of every
-        // replica, and there may be many accounts.
-        if place < self.end {
-            self.look_again(place);
-        }
-        self.end = self.end.max(place + 1);
+        self.look_again(place);
     }
 
     pub(super) fn close(&mut self, place: Place) {
         self.items.remove(&place);
+        self.aside.remove(&place);
     }
 
-    /// An item may be for an account again that has passed it.
+    /// An item may be for an account again that has passed it. What stands behind all others nobody has:
+    /// while a job is uploaded that is so of every replica, and there may be many accounts.
     pub(super) fn look_again(&mut self, place: Place) {
-        self.cursors
-            .values_mut()
-            .for_each(|cursor| *cursor = place.min(*cursor));
+        let is_passed = place < self.furthest && self.items.contains_key(&place);
+        if !is_passed || self.aside.contains(&place) {
+            return;
+        }
+        match self.aside.len() < ASIDE_MAX {
+            true => {
+                self.aside.insert(place);
+            }
+            false => self
+                .cursors
+                .values_mut()
+                .for_each(|cursor| *cursor = place.min(*cursor)),
+        }
     }
 
     /// These accounts are gone, and others may have their numbers.
@@ -117,6 +155,8 @@ impl PoolQueue {
     /// Any item may be for any account again.
     pub(super) fn look_at_all_again(&mut self) {
         self.cursors.clear();
+        self.aside.clear();
+        self.furthest = 0;
     }
 
     /// Looks for the first item that an account's device may have.
@@ -130,43 +170,69 @@ impl PoolQueue {
             cursor,
             ..Walk::default()
         };
-        let (mut passed_now, mut of_other_lanes) = (0, 0);
-        for (place, item) in self.items.range(cursor..) {
+        for place in self.aside.range(..cursor) {
+            let Some(item) = self.items.get(place) else {
+                continue;
+            };
             let Err(why) = may_have(item) else {
                 walk.found = Some((*place, *item));
-                break;
+                return walk;
             };
-            of_other_lanes += usize::from(why == Withheld::OtherLane);
-            match why {
-                _ if item.passed.is_some() => {}
-                Withheld::KeptForTheFast | Withheld::KeptForTheTrusted => walk.kept.push(*place),
-                Withheld::OtherLane if of_other_lanes <= PASSED_MAX => {
-                    walk.other_lanes.push(*place);
+            walk.passes(*place, item, &why);
+        }
+        let room = ASIDE_MAX.saturating_sub(self.aside.len());
+        let mut stays = false;
+        for (looked_at, (place, item)) in self.items.range(cursor..).enumerate() {
+            if looked_at == LOOK_MAX {
+                return walk;
+            }
+            let Err(why) = may_have(item) else {
+                walk.found = Some((*place, *item));
+                return walk;
+            };
+            walk.passes(*place, item, &why);
+            if !item.lasts(&why) && !self.aside.contains(place) {
+                stays |= walk.aside.len() >= room;
+                if !stays {
+                    walk.aside.push(*place);
                 }
-                _ => {}
             }
-            match lasts(&why) {
-                true if passed_now == 0 => walk.cursor = place + 1,
-                true => {}
-                false => passed_now += 1,
-            }
-            if passed_now >= LOOK_MAX {
-                break;
+            if !stays {
+                walk.cursor = place + 1;
             }
         }
+        walk.is_in_vain = true;
         walk
     }
 
-    /// Notes what an account's device passed, which found nothing at all if it came in vain.
-    pub(super) fn note(&mut self, account: u32, walk: &Walk, is_in_vain: bool, now: Tick) {
+    /// Notes what an account's device passed.
+    pub(super) fn note(&mut self, account: u32, walk: &Walk, now: Tick) {
         if walk.cursor > 0 {
             self.cursors.insert(account, walk.cursor);
+            self.furthest = self.furthest.max(walk.cursor);
         }
-        let other_lanes = walk.other_lanes.iter().filter(|_| is_in_vain);
-        for place in walk.kept.iter().chain(other_lanes) {
+        self.aside.extend(&walk.aside);
+        for place in &walk.kept {
             if let Some(item) = self.items.get_mut(place) {
                 item.passed.get_or_insert(now);
             }
+        }
+    }
+
+    /// So many came in vain that the first items of other lanes than this device's wait for others too
+    /// from now on.
+    pub(super) fn widen(&mut self, now: Tick, may_have: impl Fn(&Item) -> Result<(), Withheld>) {
+        let is_of_another =
+            |(_, item): &(&Place, &Item)| may_have(item) == Err(Withheld::OtherLane);
+        let first = self.items.iter().take(LOOK_MAX).filter(is_of_another);
+        let first = first.take(PASSED_MAX);
+        let new = first.filter(|(_, item)| item.vain.is_none());
+        let new: Vec<Place> = new.map(|(place, _)| *place).collect();
+        for place in new {
+            if let Some(item) = self.items.get_mut(&place) {
+                item.vain = Some(now);
+            }
+            self.look_again(place);
         }
     }
 

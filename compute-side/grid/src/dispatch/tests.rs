@@ -12,9 +12,9 @@ mod told;
 
 use super::*;
 use crate::{
-    needs::Profile,
+    needs::{Lack, Profile},
     pools::PoolLimits,
-    ranking::{Ranked, Ranking},
+    ranking::{Abilities, Ranking},
     score::Score,
     tuning::Policy,
 };
@@ -23,6 +23,15 @@ use quern_primitives::device::Class;
 
 const JOB: JobId = JobId([1; 32]);
 const NOW: Tick = Tick(1_000);
+
+/// A replica of the job.
+fn id_of(task: TaskIndex, replica: ReplicaIndex) -> ReplicaId {
+    ReplicaId {
+        job: JOB,
+        task,
+        replica,
+    }
+}
 
 fn account(n: u32) -> AccountId {
     let mut bytes = [0; 32];
@@ -64,13 +73,13 @@ impl Device {
         now: Tick,
     ) -> Result<(TaskIndex, ReplicaIndex), Withheld> {
         let id = account(self.account);
-        take(dispatch, &self.asker(&id), now).map(|given| (given.task, given.replica))
+        take(dispatch, &self.asker(&id), now).map(|given| (given.id.task, given.id.replica))
     }
 
     /// Why it does not get an open replica of a task next.
     fn lacks(&self, dispatch: &Dispatch, task: TaskIndex, now: Tick) -> Option<Withheld> {
         let id = account(self.account);
-        dispatch.explain_task((JOB, task), &self.asker(&id), now)
+        dispatch.explain_task(JOB, task, &self.asker(&id), now)
     }
 
     fn asker<'a>(&self, account_id: &'a AccountId) -> Asker<'a> {
@@ -122,12 +131,12 @@ fn target(speeds: &[u32], limits: &PoolLimits) -> Target {
 
 /// The same for a job of this level.
 fn target_of(speeds: &[u32], level: ByteLevel, limits: &PoolLimits) -> Target {
-    let ranked = |speed: &u32| Ranked {
+    let abilities = |speed: &u32| Abilities {
         traits: traits(),
         capacity: Score::from_millionths(1_000_000),
         speed: *speed,
     };
-    let ranking = Ranking::new(speeds.iter().map(ranked));
+    let ranking = Ranking::new(speeds.iter().map(abilities));
     Target::of_level(&ranking, &Needs::default(), level, limits)
 }
 
@@ -169,7 +178,7 @@ fn two_replicas_of_a_task_never_go_to_one_account() {
 fn a_replica_given_back_is_open_again_also_for_its_account_and_behind_its_cursor() {
     let mut dispatch = dispatch(plain(), 3, 1, &[1]);
     (0..3).for_each(|task| assert_eq!(device(1).take(&mut dispatch, NOW), Ok((task, 0))));
-    dispatch.release((JOB, 1, 0), false, NOW);
+    dispatch.release(id_of(1, 0), false, NOW);
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((1, 0)));
 }
 
@@ -178,7 +187,7 @@ fn a_device_that_failed_on_a_task_passes_over_it_but_its_account_does_not() {
     let mut dispatch = dispatch(plain(), 2, 1, &[1]);
     let later = NOW.plus_ms(60_000);
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
-    dispatch.release((JOB, 0, 0), true, NOW);
+    dispatch.release(id_of(0, 0), true, NOW);
     assert_eq!(device(1).take(&mut dispatch, later), Ok((1, 0)));
     assert_eq!(
         device(1).take(&mut dispatch, later),
@@ -196,9 +205,9 @@ fn a_device_that_has_the_number_of_one_that_is_gone_is_another_one() {
     let mut dispatch = dispatch(plain(), 2, 2, &[1]);
     let later = NOW.plus_ms(60_000);
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
-    dispatch.release((JOB, 0, 0), true, NOW);
+    dispatch.release(id_of(0, 0), true, NOW);
     assert_eq!(device(1).take(&mut dispatch, later), Ok((1, 0)));
-    dispatch.finish((JOB, 1, 0));
+    dispatch.finish(id_of(1, 0));
     dispatch.forget_device(1);
     let device_of = |dispatch: &Dispatch, task| match dispatch.replicas(JOB, task)[0] {
         ReplicaState::Answered { device } => device,
@@ -226,7 +235,7 @@ fn a_device_that_has_the_number_of_one_that_is_gone_is_another_one() {
 fn what_failed_is_kept_for_a_fast_device_for_a_while() {
     let mut dispatch = dispatch(plain(), 1, 1, &[9_000, 1_000, 1_000]);
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
-    dispatch.release((JOB, 0, 0), true, NOW);
+    dispatch.release(id_of(0, 0), true, NOW);
     assert_eq!(
         device(2).take(&mut dispatch, NOW),
         Err(Withheld::KeptForTheFast)
@@ -265,7 +274,7 @@ fn jobs_of_a_higher_level_are_served_first_and_equal_ones_by_arrival() {
             speed: 1,
             backlog_ms: 0,
         };
-        take(&mut dispatch, &asker, NOW).map(|given| given.job)
+        take(&mut dispatch, &asker, NOW).map(|given| given.id.job)
     };
     assert_eq!([next(), next(), next()], [Ok(urgent), Ok(JOB), Ok(second)]);
     assert!(next().is_err());
@@ -322,7 +331,7 @@ fn what_lay_in_a_pool_that_is_no_more_is_dealt_again() {
     assert_eq!(device(7).take(&mut dispatch, NOW), Ok((2, 0)));
     retarget(&mut dispatch, JOB, target(&[2, 1], &one_each), 2);
     assert_eq!(dispatch.counts(JOB).open, [3, 2]);
-    dispatch.release((JOB, 2, 0), false, NOW);
+    dispatch.release(id_of(2, 0), false, NOW);
     assert_eq!(dispatch.counts(JOB).open.iter().sum::<usize>(), 6);
     let at = |rank| Device {
         rank: Some(rank),
@@ -408,7 +417,7 @@ fn a_backup_that_is_given_back_stays_open() {
     };
     assert_eq!(slow.take(&mut dispatch, NOW), Ok((0, 0)));
     assert_eq!(device(2).take(&mut dispatch, NOW), Ok((0, 1)));
-    dispatch.release((JOB, 0, 1), false, NOW);
+    dispatch.release(id_of(0, 1), false, NOW);
     assert_eq!(device(3).take(&mut dispatch, NOW), Ok((0, 1)));
 }
 
@@ -422,7 +431,7 @@ fn what_a_task_takes_is_what_accepted_answers_say_and_not_what_a_device_answered
     };
     for task in 0..3 {
         assert_eq!(device(1).take(&mut dispatch, NOW), Ok((task, 0)));
-        dispatch.finish((JOB, task, 0));
+        dispatch.finish(id_of(task, 0));
     }
     assert_eq!(expected_ms(&dispatch), 10_000, "it is what the terms say");
     dispatch.accept(JOB, 1_000_000);
@@ -440,10 +449,10 @@ fn what_was_held_before_a_restart_is_claimed() {
         device: number,
     });
     let running = Claimed::Running { since: NOW };
-    assert!(dispatch.claim((JOB, 0, 1), first, running));
-    assert!(dispatch.claim((JOB, 1, 0), first, Claimed::Answered));
-    assert!(!dispatch.claim((JOB, 1, 0), second, Claimed::Answered));
-    assert!(!dispatch.claim((JOB, 7, 0), second, Claimed::Answered));
+    assert!(dispatch.claim(id_of(0, 1), first, running));
+    assert!(dispatch.claim(id_of(1, 0), first, Claimed::Answered));
+    assert!(!dispatch.claim(id_of(1, 0), second, Claimed::Answered));
+    assert!(!dispatch.claim(id_of(7, 0), second, Claimed::Answered));
     assert_eq!(
         device(5).take(&mut dispatch, NOW),
         Err(Withheld::TouchedByAccount)
@@ -459,7 +468,7 @@ fn a_task_that_a_device_failed_on_hides_none_behind_it() {
     let mut dispatch = dispatch(plain(), 3_000, 3, &[1]);
     let late = NOW.plus_ms(1_000_000);
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
-    dispatch.release((JOB, 0, 0), true, NOW);
+    dispatch.release(id_of(0, 0), true, NOW);
     let taken = (0..3_000).filter(|_| device(1).take(&mut dispatch, late).is_ok());
     assert_eq!(taken.count(), 2_999);
 }
@@ -468,8 +477,8 @@ fn a_task_that_a_device_failed_on_hides_none_behind_it() {
 fn an_answered_replica_is_not_opened_again() {
     let mut dispatch = dispatch(plain(), 1, 1, &[1]);
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
-    dispatch.finish((JOB, 0, 0));
-    dispatch.release((JOB, 0, 0), true, NOW);
+    dispatch.finish(id_of(0, 0));
+    dispatch.release(id_of(0, 0), true, NOW);
     assert_eq!(
         device(2).take(&mut dispatch, NOW),
         Err(Withheld::NothingOpen)
@@ -517,19 +526,19 @@ proptest! {
                     }
                 }
                 1..4 => {
-                    let asking = Device { account: who / 2, ..device(who) };
+                    let asker = Device { account: who / 2, ..device(who) };
                     // What is said of each task agrees with what is given.
-                    let given = asking.take(&mut dispatch.clone(), late).ok();
-                    let free = (0..12).find(|task| asking.lacks(&dispatch, *task, late).is_none());
+                    let given = asker.take(&mut dispatch.clone(), late).ok();
+                    let free = (0..12).find(|task| asker.lacks(&dispatch, *task, late).is_none());
                     prop_assert_eq!(free, given.map(|(task, _)| task));
                     prop_assert_eq!(
-                        asking.take(&mut dispatch, late).ok(),
+                        asker.take(&mut dispatch, late).ok(),
                         walk.take(who, who / 2)
                     );
                 }
                 4 => {
                     let fault = who == 0;
-                    dispatch.release((JOB, task, replica), fault, NOW);
+                    dispatch.release(id_of(task, replica), fault, NOW);
                     if let Some((_, replicas, excluded)) = walk.0.iter_mut().find(|it| it.0 == task)
                         && let Some((_, device)) = replicas[usize::from(replica)].take()
                         && fault
@@ -560,7 +569,7 @@ fn a_stale_task_is_rescued_unless_more_is_out_or_open_than_it_still_needs() {
 
     let mut three = dispatch(plain(), 1, 3, &[1]);
     (0..3).for_each(|n| assert_eq!(device(n).take(&mut three, NOW), Ok((0, n as u8))));
-    (0..2).for_each(|replica| three.finish((JOB, 0, replica)));
+    (0..2).for_each(|replica| three.finish(id_of(0, replica)));
     assert_eq!(three.rescue(JOB, 0, NOW), Some(3));
     assert_eq!(three.rescue(JOB, 0, NOW), None);
     assert_eq!(three.rescue(JOB, 7, NOW), None);

@@ -367,9 +367,9 @@ fn a_score_falls_when_the_speeds_that_it_follows_from_are_an_hour_old() {
     };
     assert_eq!(speed(&fleet, 3_599_999), 700.0);
     assert_eq!(speed(&fleet, 3_600_000), 100.0, "as it is shown");
-    let before = fleet.ranking().asked_of(number).capacity;
+    let before = fleet.ranking().abilities_of(number).capacity;
     fleet.tell(number, Tick(3_600_000), &Readings::default());
-    let after = fleet.ranking().asked_of(number).capacity;
+    let after = fleet.ranking().abilities_of(number).capacity;
     assert!(
         after < before,
         "and as it is ranked, once it tells of itself"

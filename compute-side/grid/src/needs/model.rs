@@ -3,13 +3,13 @@
 use super::*;
 use crate::{
     pools::{PoolLimits, Target},
-    ranking::{Ranked, Ranking},
+    ranking::{Abilities, Ranking},
 };
 use proptest::prelude::*;
 
-/// What a job asks for, with nothing packed. Kinds are those that will do; none where any will.
+/// What a job requires, with nothing packed. Kinds are those that will do; none where any will.
 #[derive(Clone, Debug)]
-struct Asked {
+struct Requires {
     hardware: Option<Vec<Hardware>>,
     regions: Option<Vec<Region>>,
     lines: Option<Vec<Option<Connection>>>,
@@ -58,7 +58,7 @@ fn memory(mib: u64, up: bool) -> u128 {
     rounded(mib.into(), 4, up).map_or(ANY, |mib| mib.min(ANY))
 }
 
-impl Asked {
+impl Requires {
     /// Whatever a device lacks, in the order in which it is told.
     fn lacking(&self, device: &Has) -> Vec<Lack> {
         fn is_wrong<K: PartialEq>(allowed: &Option<Vec<K>>, kind: &K) -> bool {
@@ -111,7 +111,7 @@ impl Asked {
 }
 
 impl Has {
-    fn ranked(&self) -> Ranked {
+    fn abilities(&self) -> Abilities {
         let profile = Profile {
             hardware: self.hardware,
             region: self.region,
@@ -124,9 +124,9 @@ impl Has {
             cover: Cover::of_bond(self.bond),
             memory: self.memory_mib.map_or(Memory::ANY, Memory::of_device),
         };
-        Ranked {
+        Abilities {
             traits: profile.pack(),
-            ..Ranked::default()
+            ..Abilities::default()
         }
     }
 }
@@ -205,7 +205,7 @@ fn points() -> impl Strategy<Value = Score> {
     ]
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+fn requires() -> impl Strategy<Value = Requires> {
     // Mostly of what many devices have, so that some have all of it.
     let version = prop_oneof![6 => 0u16..3, 1 => any::<u16>(), 1 => Just(u16::MAX)];
     let points = prop_oneof![6 => 0u16..100, 1 => 490u16..520, 1 => any::<u16>()];
@@ -217,7 +217,7 @@ fn asked() -> impl Strategy<Value = Asked> {
         (rare(), rare(), one_of(&CLASSES)),
         (version, points, gain, memory),
     )
-        .prop_map(|(kinds, flags, least)| Asked {
+        .prop_map(|(kinds, flags, least)| Requires {
             hardware: kinds.0,
             regions: kinds.1,
             lines: kinds.2,
@@ -257,14 +257,14 @@ proptest! {
     /// Each in a pool of its own, so that the pools tell who is in the subset.
     #[test]
     fn the_target_subset_is_what_a_filter_leaves_of_all_devices(
-        asked in asked(), devices in prop::collection::vec(has(), 0..40)
+        requires in requires(), devices in prop::collection::vec(has(), 0..40)
     ) {
-        let ranking = Ranking::new(devices.iter().map(Has::ranked));
+        let ranking = Ranking::new(devices.iter().map(Has::abilities));
         let limits = PoolLimits { capacity_min: 0, size_min: 1, merge_top: false };
-        let target = Target::of(&ranking, &asked.needs(), &limits);
+        let target = Target::of(&ranking, &requires.needs(), &limits);
         let ranked = (0u32..).zip(&devices);
         let subset: Vec<u32> = ranked
-            .filter(|(_, device)| asked.lacking(device).is_empty())
+            .filter(|(_, device)| requires.lacking(device).is_empty())
             .map(|(rank, _)| rank)
             .collect();
         prop_assert_eq!((target.devices, target.pools() as usize), (subset.len() as u32, subset.len()));
@@ -274,9 +274,9 @@ proptest! {
     }
 
     #[test]
-    fn a_device_is_told_the_first_thing_that_it_lacks(asked in asked(), device in has()) {
-        let (needs, traits) = (asked.needs(), device.ranked().traits);
-        let lacking = asked.lacking(&device);
+    fn a_device_is_told_the_first_thing_that_it_lacks(requires in requires(), device in has()) {
+        let (needs, traits) = (requires.needs(), device.abilities().traits);
+        let lacking = requires.lacking(&device);
         prop_assert_eq!(needs.lacking_in(traits), lacking.first().copied());
         prop_assert_eq!(needs.are_met_by(traits), lacking.is_empty());
     }
@@ -290,8 +290,8 @@ fn random_jobs_find_devices_and_miss_everything() {
     let mut runner = TestRunner::deterministic();
     let mut found = std::collections::BTreeSet::new();
     for _ in 0..2_000 {
-        let (asked, device) = (asked(), has()).new_tree(&mut runner).unwrap().current();
-        found.insert(asked.lacking(&device).first().copied());
+        let (requires, device) = (requires(), has()).new_tree(&mut runner).unwrap().current();
+        found.insert(requires.lacking(&device).first().copied());
     }
     assert_eq!(found.len(), 11, "{found:?}");
 }

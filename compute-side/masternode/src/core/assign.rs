@@ -23,7 +23,8 @@ impl Core {
             let Some(known) = self.devices.get(&device) else {
                 break;
             };
-            if known.telemetry.is_benchmarked(now) {
+            let awaits = self.awaits_verdicts(&device, known).is_some();
+            if awaits || known.telemetry.is_benchmarked(now) {
                 break;
             }
             let (number, account) = (known.number, known.account.clone());
@@ -32,14 +33,13 @@ impl Core {
                 break;
             }
             let backlog_ms = self.backlog_ms(now, known);
-            let Ok(given) = self.scheduler.take(number, backlog_ms, now) else {
+            let pauses = &self.pauses;
+            let is_barred = |job| pauses.is_unjudged(&device, job, now);
+            let given = self.scheduler.take(number, backlog_ms, now, is_barred);
+            let Ok(given) = given else {
                 break;
             };
-            let id = ReplicaId {
-                job: given.job,
-                task: given.task,
-                replica: given.replica,
-            };
+            let id = given.id;
             if given.is_backup && !self.add_replica(id, out) {
                 self.scheduler.release(id, false, now);
                 break;

@@ -4,7 +4,8 @@
 //! again, gets the next after a minute, and each further one after twice as long, up to six hours. Of
 //! the few that are ready those come first that were never measured.
 //!
-//! A device that declines one owes nothing for it, a few times in six hours; and one that has something
+//! A device that declines one owes nothing for it, a few times in six hours, and one whose connection ends
+//! while it computes counts as declining: over another it has no answer. And one that has something
 //! to do is sent none. Who is slow would gain by either, so who declines more often owes it, and who was
 //! not free for an hour gets no more tasks until it is. An honest device loses little by that: it still
 //! has what it computes. A restart forgets all of it, as it does what was measured.

@@ -6,6 +6,9 @@
 //! a task that burns all its fuel. A device may hold [`limits::TASKS_IN_HAND_MAX`] tasks, and what it
 //! could gain with all of them must be bonded for it. Then those who agree on wrong answers have
 //! together bonded at least what these could bring them.
+//!
+//! What a device has answered and nobody has judged could bring as much for each task, and no bond covers
+//! that. How many such answers it may have is bounded [elsewhere](super::answers).
 
 use super::Bond;
 use quern_grid::needs::Cover;

@@ -295,6 +295,7 @@ impl Core {
             return;
         }
         view.device.history = self.history_of(&view);
+        self.benchmark_broken_off(now, view.id);
         let processor = self.scheduler.fleet.processor(&view.id);
         let told = Telemetry::told(&view, hello, processor);
         let telemetry = match self.devices.get(&view.id) {
@@ -559,10 +560,10 @@ impl Core {
                 }
                 let active = self.jobs.get(&id.job);
                 let open = active.and_then(|active| active.open(id.task));
-                let scheduler = &mut self.scheduler;
-                scheduler.dispatch.finish((id.job, id.task, id.replica));
-                if open.is_some_and(|open| open.is_doubted) {
-                    scheduler.doubt(id.job, id.task, now);
+                let is_doubted = open.is_some_and(|open| open.is_doubted);
+                self.scheduler.dispatch.finish(id);
+                if is_doubted {
+                    self.doubt(now, id.job, id.task);
                 }
                 self.judge(now, id.job, id.task, out);
                 self.weigh_input(now, id.job, id.task, out);

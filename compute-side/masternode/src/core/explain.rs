@@ -76,7 +76,8 @@ impl Core {
             .take(EXPLAINED_JOBS_MAX)
             .map(|job| {
                 let withheld = self.scheduler.explain(job, number, backlog_ms, now);
-                let reason = withheld.map(|it| self.kept_by(job, it, known).reason(Reader::Worker));
+                let why = self.kept_from(now, job, Some(*device), withheld, known);
+                let reason = why.map(|why| why.reason(Reader::Worker));
                 JobForDevice { job, reason }
             })
             .collect();
@@ -84,9 +85,12 @@ impl Core {
             .faults(number)
             .and_then(|faults| faults.waits_until(now));
         let ranked = self.scheduler.next_wakeup().filter(|_| state.connected);
+        let awaits = known.and_then(|known| self.awaits_verdicts(device, known));
+        let answer_ends = awaits.and_then(|_| self.answers.next_end_of(device));
         let steps = [
             (waits, StepKind::WaitEnds),
             (self.pauses.until(device, now), StepKind::PauseEnds),
+            (answer_ends, StepKind::AnswerEnds),
             (ranked, StepKind::Ranked),
         ];
         let mut next: Vec<_> = steps
@@ -135,12 +139,12 @@ impl Core {
         if why.is_empty() && known.in_hand.len() >= usize::from(in_hand_max) {
             why.push(Why::HandsFull { most: in_hand_max });
         }
-        let (device, pauses) = (fleet.device(number), &self.pauses);
-        if device.is_some_and(|device| pauses.is_unjudged(&device, now)) {
-            why.push(Why::Unjudged);
-        } else if device.is_some_and(|device| pauses.until(&device, now).is_some()) {
+        let device = fleet.device(number);
+        if device.is_some_and(|device| self.pauses.until(&device, now).is_some()) {
             why.push(Why::Pausing);
         }
+        let answers = device.and_then(|device| self.awaits_verdicts(&device, known));
+        why.extend(answers.map(|answers| Why::AwaitsVerdicts { answers }));
         if known.telemetry.computes_benchmark(now) {
             why.push(Why::Benchmarked);
         } else if known.telemetry.was_never_free(now) {
@@ -164,10 +168,31 @@ impl Core {
         }
         let (scheduler, backlog_ms) = (&self.scheduler, self.backlog_ms(now, known));
         let withheld = match task {
-            Some(task) => scheduler.explain_task((id, task), number, backlog_ms, now),
+            Some(task) => scheduler.explain_task(id, task, number, backlog_ms, now),
             None => scheduler.explain(id, number, backlog_ms, now),
         };
-        withheld.map(|it| self.kept_by(id, it, None))
+        self.kept_from(now, id, scheduler.fleet.device(number), withheld, None)
+    }
+
+    /// What keeps a device from a job or a task of it: that it failed on several of its tasks, or what the
+    /// queues say. With the amounts of its account if it is told of one device.
+    fn kept_from(
+        &self,
+        now: Tick,
+        id: JobId,
+        device: Option<DeviceId>,
+        withheld: Option<Withheld>,
+        known: Option<&Known>,
+    ) -> Option<Why> {
+        match withheld {
+            Some(why @ (Withheld::NoJob | Withheld::Lacks(_))) => {
+                Some(self.kept_by(id, why, known))
+            }
+            _ if device.is_some_and(|it| self.pauses.is_unjudged(&it, id, now)) => {
+                Some(Why::Unjudged)
+            }
+            withheld => withheld.map(|it| self.kept_by(id, it, known)),
+        }
     }
 
     /// Why the queues give a device nothing of a job, with the amounts if its bond is too small; those

@@ -3,9 +3,13 @@
 //! A device that cannot open what it was given, whose answer does not hold, or on which the program fails,
 //! puts its task in doubt, and a trusted device is to try it. Whether the device is at fault only the
 //! task's verdict says, and that can take long; meanwhile it could put one task after the other in doubt.
-//! So a device with three such tasks gets no others until one of them has its verdict, or for an hour from
-//! the first. The hour is for tasks that nobody ever judges, as when nothing else may have them or their
-//! job ends: no job keeps a device from others for long.
+//! So a device with three such tasks of a job gets no others of it until one of them has its verdict, or
+//! for an hour from the first. The hour is for tasks that nobody ever judges, as when nothing else may
+//! have them.
+//!
+//! Often it is the job that is bad, and the devices are right: its key is wrong, or its program does not
+//! compile. So its failures keep no device from other jobs, beyond the device's [pause](super::pause); and
+//! when the job ends, in whatever way, those that have no verdict are forgotten, and the pauses with them.
 //!
 //! That is counted from the jobs' logs, also after a restart, from which on the hour counts anew.
 
@@ -16,87 +20,124 @@ use quern_primitives::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// With so many tasks on which it failed and that are not judged a device gets no other.
+/// With so many tasks of a job on which it failed and that are not judged a device gets no other of it.
 const UNJUDGED_MAX: usize = 3;
 
 /// How long a failure counts that nobody judges, in milliseconds: an hour.
 const COUNTS_MS: u64 = 60 * 60_000;
 
 /// Tasks on which devices failed and that are not judged: never more than the logs of an hour name. Who
-/// has [`UNJUDGED_MAX`] gets nothing that it could fail on.
+/// has [`UNJUDGED_MAX`] of a job gets nothing of it that it could fail on.
 #[derive(Default)]
 pub(super) struct Failures {
-    /// Of each device, with until when each counts.
-    of: BTreeMap<DeviceId, BTreeMap<(JobId, TaskIndex), Tick>>,
+    /// Of each device and job, with until when each counts.
+    of: BTreeMap<(DeviceId, JobId), BTreeMap<TaskIndex, Tick>>,
     /// The same, the next to end first.
-    ends: BTreeSet<(Tick, DeviceId, (JobId, TaskIndex))>,
+    ends: BTreeSet<(Tick, DeviceId, JobId, TaskIndex)>,
+}
+
+/// What follows for devices from an entry of a job's log, or from the job's end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cleared {
+    /// Something that counted against these counts no more.
+    pub(super) devices: BTreeSet<DeviceId>,
+    /// Whether that is because nothing of the job counts any more.
+    pub(super) is_over: bool,
 }
 
 impl Failures {
     /// Takes note of an entry of a job's log.
-    pub(super) fn note(&mut self, now: Tick, job: JobId, entry: &Entry) {
+    pub(super) fn note(&mut self, now: Tick, job: JobId, entry: &Entry) -> Cleared {
         match entry {
             Entry::Released {
                 task,
                 device,
                 cause,
                 ..
-            } if cause.is_failure() => self.add(now, *device, (job, *task)),
+            } if cause.is_failure() => self.add(now, *device, job, *task),
             Entry::Reported { receipt, .. } if receipt.payload.exit != Exit::Success => {
                 let payload = &receipt.payload;
-                self.add(now, payload.device, (job, payload.task));
+                self.add(now, payload.device, job, payload.task);
             }
             Entry::Judged { verdict } if verdict.answer.exit == Exit::Success => {
-                for found in &verdict.replicas {
-                    self.remove(found.device, (job, verdict.task));
-                }
+                let judged = verdict.replicas.iter().map(|found| found.device);
+                let judged = judged.filter(|device| self.remove(*device, job, verdict.task));
+                return Cleared {
+                    devices: judged.collect(),
+                    is_over: false,
+                };
             }
-            // The program fails, and not the devices.
-            Entry::Judged { .. } => self.forget_job(job),
-            _ => {}
+            // The program fails, and not the devices; or nobody is blamed.
+            Entry::Judged { .. } | Entry::Undecided { .. } | Entry::Unopened { .. } => {
+                return self.forget_job(job);
+            }
+            Entry::Released { .. }
+            | Entry::Reported { .. }
+            | Entry::Assigned { .. }
+            | Entry::Added { .. }
+            | Entry::Batched { .. } => {}
         }
+        Cleared::default()
     }
 
-    fn add(&mut self, now: Tick, device: DeviceId, task: (JobId, TaskIndex)) {
-        self.remove(device, task);
+    fn add(&mut self, now: Tick, device: DeviceId, job: JobId, task: TaskIndex) {
+        self.remove(device, job, task);
         let until = now.plus_ms(COUNTS_MS);
-        self.of.entry(device).or_default().insert(task, until);
-        self.ends.insert((until, device, task));
+        let tasks = self.of.entry((device, job)).or_default();
+        tasks.insert(task, until);
+        self.ends.insert((until, device, job, task));
     }
 
-    fn remove(&mut self, device: DeviceId, task: (JobId, TaskIndex)) {
-        let Some(tasks) = self.of.get_mut(&device) else {
-            return;
+    /// False if it did not count.
+    fn remove(&mut self, device: DeviceId, job: JobId, task: TaskIndex) -> bool {
+        let Some(tasks) = self.of.get_mut(&(device, job)) else {
+            return false;
         };
-        if let Some(until) = tasks.remove(&task) {
-            self.ends.remove(&(until, device, task));
-        }
+        let until = tasks.remove(&task);
         if tasks.is_empty() {
-            self.of.remove(&device);
+            self.of.remove(&(device, job));
         }
+        until.is_some_and(|until| self.ends.remove(&(until, device, job, task)))
     }
 
-    fn forget_job(&mut self, job: JobId) {
-        let of_job = self.ends.iter().filter(|(_, _, task)| task.0 == job);
-        for (_, device, task) in of_job.copied().collect::<Vec<_>>() {
-            self.remove(device, task);
+    /// A job is over: what is not judged of it never will be.
+    pub(super) fn forget_job(&mut self, job: JobId) -> Cleared {
+        let of_job = self.of.extract_if(.., |(_, known), _| *known == job);
+        let mut devices = BTreeSet::new();
+        for ((device, _), tasks) in of_job {
+            devices.insert(device);
+            for (task, until) in tasks {
+                self.ends.remove(&(until, device, job, task));
+            }
+        }
+        Cleared {
+            devices,
+            is_over: true,
         }
     }
 
     /// A device is forgotten itself.
     pub(super) fn forget(&mut self, device: &DeviceId) {
-        for (task, until) in self.of.remove(device).into_iter().flatten() {
-            self.ends.remove(&(until, *device, task));
+        let of_device = (*device, JobId([0; 32]))..=(*device, JobId([u8::MAX; 32]));
+        for ((_, job), tasks) in self.of.extract_if(of_device, |_, _| true) {
+            for (task, until) in tasks {
+                self.ends.remove(&(until, *device, job, task));
+            }
         }
     }
 
-    /// Until when a device gets nothing unless some of its tasks are judged before, if it has that many.
-    pub(super) fn until(&self, device: &DeviceId, now: Tick) -> Option<Tick> {
-        let tasks = self.of.get(device)?.values().copied();
-        let mut ends: Vec<_> = tasks.filter(|until| now < *until).collect();
-        ends.sort_unstable();
-        let first = ends.len().checked_sub(UNJUDGED_MAX)?;
-        ends.get(first).copied()
+    /// Whether a device gets nothing of a job before some of its tasks are judged, or count no more.
+    pub(super) fn is_barred(&self, device: &DeviceId, job: JobId, now: Tick) -> bool {
+        let tasks = self.of.get(&(*device, job));
+        let counting = tasks.map_or(0, |tasks| tasks.values().filter(|it| now < **it).count());
+        counting >= UNJUDGED_MAX
+    }
+
+    /// Of how many jobs a device gets nothing so.
+    pub(super) fn jobs_barred(&self, device: &DeviceId, now: Tick) -> usize {
+        let of_device = (*device, JobId([0; 32]))..=(*device, JobId([u8::MAX; 32]));
+        let jobs = self.of.range(of_device).map(|((_, job), _)| *job);
+        jobs.filter(|job| self.is_barred(device, *job, now)).count()
     }
 
     /// When the next failure counts no more.
@@ -106,8 +147,9 @@ impl Failures {
 
     /// A device of which a failure counts no more.
     pub(super) fn take_ended(&mut self, now: Tick) -> Option<DeviceId> {
-        let (_, device, task) = self.ends.first().copied().filter(|it| it.0 <= now)?;
-        self.remove(device, task);
+        let ended = self.ends.first().copied().filter(|it| it.0 <= now);
+        let (_, device, job, task) = ended?;
+        self.remove(device, job, task);
         Some(device)
     }
 }

@@ -10,14 +10,15 @@
 //!   believed on one machine's word, as with a program that fails.
 //! - Or no trusted device could try it, and one account more cannot open it than must agree on an
 //!   answer, three at the least; or one fewer, if nobody else is here who could have it, or has taken it
-//!   within ten minutes. Otherwise two who say so at once would end a job while all others are busy.
+//!   within ten minutes. Otherwise two who say so at once would end a job while all others are busy. And
+//!   not once three tasks of the job have their verdict: its key is right then.
 //! - Or as many accounts cannot open it as a task may have replicas, whoever answered.
 //!
 //! In the first two cases nobody is believed while a device has the task that may still open it, and
 //! meanwhile nobody but trusted devices gets it, except for the one account more.
 //!
 //! Who says so [pauses](super::pause), and the job's log names the device. If it says so of several tasks
-//! that nobody has judged, it gets nothing more for a while.
+//! that nobody has judged, it gets nothing more of the job for a while.
 //!
 //! Nobody is blamed: a fault on a device's record needs a verdict, and the task will have none.
 
@@ -33,6 +34,9 @@ const ACCOUNTS_MIN: usize = 2;
 
 /// So many accounts are believed whatever others say; more are not remembered.
 pub(super) const ACCOUNTS_MAX: usize = REPLICAS_PER_TASK_MAX as usize;
+
+/// So many verdicts of a job show that its key is right.
+const VERDICTS_MIN: u32 = 3;
 
 /// How long a task is open for one account more, in milliseconds: ten minutes.
 const OTHERS_MS_MAX: u64 = 10 * 60_000;
@@ -118,6 +122,7 @@ impl ActiveJob {
             () if accounts >= ACCOUNTS_MAX => OpensNowhere::ByAll,
             () if accounts < ACCOUNTS_MIN || !open.reported.is_empty() => OpensNowhere::NotShown,
             () if open.is_unopened_by_trusted => OpensNowhere::ByTrusted,
+            () if self.counters.decided >= VERDICTS_MIN => OpensNowhere::NotShown,
             () if accounts > few => OpensNowhere::ByAccounts,
             () if accounts == few => OpensNowhere::ByFew,
             () => OpensNowhere::NotShown,
@@ -144,6 +149,7 @@ impl Core {
         };
         let shown = active.opens_nowhere(task);
         let is_out = active.is_out(task);
+        let is_for_opinion = self.keeps_for_opinion(active, task);
         let wants_more = shown == OpensNowhere::ByFew && !is_out;
         let wants_more = wants_more && self.one_more_could_try(now, active, task);
         let wants_more = wants_more
@@ -152,7 +158,10 @@ impl Core {
                 .get_mut(&id)
                 .is_some_and(|job| job.unopened.is_open_for_one_more(task, now));
         let dispatch = &mut self.scheduler.dispatch;
-        self.news |= dispatch.reserve(id, task, shown.reserves() && !wants_more);
+        let is_reserved = is_for_opinion || (shown.reserves() && !wants_more);
+        if dispatch.reserve(id, task, is_reserved) {
+            self.waking.changed_for_all();
+        }
         let ends = match shown {
             OpensNowhere::NotShown => false,
             OpensNowhere::ByFew | OpensNowhere::ByAccounts => {
@@ -173,14 +182,12 @@ impl Core {
             return false;
         };
         let (dispatch, fleet) = (&self.scheduler.dispatch, &self.scheduler.fleet);
-        let could_try = |(device, known): &(&DeviceId, &Known)| {
+        let could_try = |it: &(&DeviceId, &Known)| {
+            let (device, known) = *it;
             let number = known.number;
             !open.unopened.contains(&known.account)
-                && !open
-                    .excluded
-                    .iter()
-                    .any(|(excluded, _)| excluded == *device)
-                && fleet.in_hand_max(number, now) > 0
+                && !open.excluded.iter().any(|(excluded, _)| excluded == device)
+                && !self.is_kept_for(now, OTHERS_MS_MAX, (device, known), active.id)
                 && dispatch.is_for(active.id, fleet.traits(number), fleet.rank_of(number))
         };
         let connected = self.devices.all().filter(|(_, known)| known.connected);

@@ -1,24 +1,28 @@
 //! One job at its coordinator.
 
+mod case;
 mod held;
 mod sure;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 
 use super::{
     Entry, Tick, Ticket, impasse::Impasse, input::Unopened, opinion::Opinions, watch::Watch,
 };
-use quern_job_rules::pay::{self, Tariff};
+use quern_job_rules::pay::Tariff;
 use quern_primitives::{
     amount::Amount,
     batch::Batch,
     ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
     job::{Job, JobState},
     limits,
-    receipt::{Exit, SignedReceipt},
-    verdict::{Finding, Verdict},
+    receipt::SignedReceipt,
+    verdict::Verdict,
 };
 use quern_protocol::DiscardReason;
 use quern_shards::seal::sealed_bytes;
-use quern_verdict::{Case, Decision, Expected, Hearing, Testimony, check_receipt, receipt_digest};
+use quern_verdict::{Case, Expected, check_receipt};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sure::Certain;
 
@@ -317,147 +321,6 @@ impl ActiveJob {
         }
     }
 
-    pub(super) fn reported(&mut self, ticket: Ticket, receipt: &SignedReceipt) {
-        let payload = &receipt.payload;
-        let Some(holding) = self.let_go(payload.task, payload.replica) else {
-            return;
-        };
-        let Some(open) = self.open_mut(payload.task) else {
-            return;
-        };
-        let reporter = Reporter {
-            device: payload.device,
-            account: holding.account.clone(),
-            ticket,
-        };
-        open.reported.insert(payload.replica, reporter);
-        let testimony = Testimony::Answered {
-            answer: payload.answer(),
-            receipt: receipt_digest(receipt),
-        };
-        open.case
-            .hear(payload.replica, payload.device, holding.account, testimony);
-        open.is_doubted |= payload.exit != Exit::Success || open.case.is_divided();
-        self.counters.replicas += 1;
-    }
-
-    /// Tasks on which the judge has something to say: a crash came between the last report and what
-    /// the judge said of it, or their answer is sure and only the rest is waited for.
-    pub(super) fn unjudged(&self) -> Vec<TaskIndex> {
-        let waits = |task: &TaskIndex| {
-            matches!(
-                self.hearing(*task),
-                Some(
-                    Hearing::Decided(_)
-                        | Hearing::NeedsMore { .. }
-                        | Hearing::Undecidable
-                        | Hearing::Open { certain: Some(_) }
-                )
-            )
-        };
-        (0..).take(self.tasks.len()).filter(waits).collect()
-    }
-
-    /// Where a task's case stands.
-    pub(super) fn hearing(&self, task: TaskIndex) -> Option<Hearing> {
-        let open = self.open(task)?;
-        let outstanding = open
-            .case
-            .replicas()
-            .saturating_sub(open.reported.len() as u8);
-        Some(open.case.hearing(outstanding))
-    }
-
-    pub(super) fn add_replicas(&mut self, task: TaskIndex, replicas: u8) -> Vec<ReplicaIndex> {
-        let Some(open) = self.open_mut(task) else {
-            return vec![];
-        };
-        let first = open.case.replicas();
-        open.case.add_replicas(replicas);
-        (first..open.case.replicas()).collect()
-    }
-
-    /// Puts prices to a decision.
-    pub(super) fn verdict(&self, task: TaskIndex, decision: Decision) -> Verdict {
-        let answer = decision.answer;
-        let mut replicas = decision.findings;
-        let is_accepted = |finding: &Finding| *finding == Finding::Accepted;
-        let agreeing = replicas
-            .iter()
-            .filter(|found| is_accepted(&found.finding))
-            .count() as u8;
-        let price = match (answer.exit, &self.tariff) {
-            (Exit::Success, Some(tariff)) => tariff.price(answer.fuel),
-            _ => 0,
-        };
-        for found in replicas
-            .iter_mut()
-            .filter(|found| is_accepted(&found.finding))
-        {
-            found.pay = pay::pays(price, agreeing);
-        }
-        Verdict {
-            job: self.id,
-            task,
-            answer,
-            price,
-            replicas,
-        }
-    }
-
-    /// Closes a task's case with its verdict.
-    pub(super) fn judged(&mut self, ticket: Ticket, verdict: Verdict, now: Tick) {
-        if !self.close_case(verdict.task) {
-            return;
-        }
-        let incorrect = verdict
-            .replicas
-            .iter()
-            .filter(|found| found.finding == Finding::Incorrect);
-        self.counters.incorrect += incorrect.count() as u32;
-        self.counters.decided += 1;
-        self.counters.fuel = self.counters.fuel.saturating_add(verdict.answer.fuel);
-        self.counters.spent = self.counters.spent.saturating_add(verdict.price);
-        if verdict.answer.exit == Exit::Success {
-            self.unsettled.push_back((ticket, verdict));
-            self.oldest_unsettled.get_or_insert(now);
-        } else {
-            let why = Impasse::Program(verdict.answer.exit);
-            self.failed.get_or_insert((ticket, verdict.task, why));
-            self.let_everything_go();
-        }
-    }
-
-    /// Closes a task's case without a verdict, because no answer can be accepted any more. Nobody is
-    /// paid or blamed for it.
-    pub(super) fn stuck(&mut self, ticket: Ticket, task: TaskIndex, why: Impasse) {
-        if self.close_case(task) {
-            self.failed.get_or_insert((ticket, task, why));
-            self.let_everything_go();
-        }
-    }
-
-    /// Remembers of a task before the judge only who reported. False if it is not before the judge.
-    fn close_case(&mut self, task: TaskIndex) -> bool {
-        let Some(state) = self.tasks.get_mut(task as usize) else {
-            return false;
-        };
-        let Task::Open(open) = state else {
-            return false;
-        };
-        let reported = open
-            .reported
-            .iter()
-            .map(|(replica, by)| (*replica, by.device, by.ticket))
-            .collect();
-        *state = Task::Closed(reported);
-        self.certain.end(task);
-        self.unopened.remove(task);
-        self.opinions.end(task);
-        self.missing.remove(&task);
-        true
-    }
-
     /// Whether anybody touched a task, and whether it is closed; none if there is no such task.
     pub(super) fn stage(&self, task: TaskIndex) -> Option<(bool, bool)> {
         match self.tasks.get(task as usize) {
@@ -466,38 +329,6 @@ impl ActiveJob {
             Some(Task::Closed(_)) => Some((true, true)),
             None => (task < self.task_count()).then_some((false, false)),
         }
-    }
-
-    pub(super) fn open(&self, task: TaskIndex) -> Option<&OpenTask> {
-        match self.tasks.get(task as usize)? {
-            Task::Open(open) => Some(open),
-            _ => None,
-        }
-    }
-
-    fn open_mut(&mut self, task: TaskIndex) -> Option<&mut OpenTask> {
-        match self.tasks.get_mut(task as usize)? {
-            Task::Open(open) => Some(open),
-            _ => None,
-        }
-    }
-
-    fn open_or_new(&mut self, task: TaskIndex) -> Option<&mut OpenTask> {
-        let agreement = self.job.submission.agreement;
-        let state = self.tasks.get_mut(task as usize)?;
-        if matches!(state, Task::Untouched) {
-            let case = Case::new(agreement);
-            *state = Task::Open(Box::new(OpenTask {
-                case,
-                reported: BTreeMap::new(),
-                excluded: vec![],
-                is_doubted: false,
-                unopened: BTreeSet::new(),
-                is_unopened_by_trusted: false,
-            }));
-            self.counters.touched += 1;
-        }
-        self.open_mut(task)
     }
 
     /// Rebuilds what an entry of the log says. Entries were written by this masternode; one that
@@ -552,148 +383,5 @@ impl ActiveJob {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use quern_job_rules::{life, quote};
-    use quern_primitives::{
-        device::Class,
-        ids::{ProgramHash, SealingKey},
-        job::{Agreement, ByteLevel, Preferences, Submission},
-        receipt::Answer,
-        verdict::ReplicaFinding,
-    };
-
-    const ACCOUNT: AccountId = AccountId::new([1; 32]);
-    const DEVICE: DeviceId = DeviceId([2; 32]);
-    const JOB: JobId = JobId([3; 32]);
-    const TASKS: u32 = limits::TASKS_PER_JOB_MAX;
-
-    /// A running job of as many tasks as a job may have.
-    fn job() -> Job {
-        let submission = Submission {
-            salt: [4; 16],
-            program: ProgramHash([5; 32]),
-            manifest: Digest([6; 32]),
-            shards_root: Digest([7; 32]),
-            key_commitment: Digest([8; 32]),
-            tasks: TASKS,
-            input_bytes: TASKS.into(),
-            fuel_per_task_max: 1_000_000,
-            memory_bytes_max: 1024 * 1024,
-            result_bytes_max: 1024,
-            agreement: Agreement::Single,
-            class: Class::Pinned,
-            level: ByteLevel::Low,
-            deadline: 1_000,
-            price_max: Amount::MAX,
-            owner_sealing_key: SealingKey([9; 32]),
-            preferences: Preferences::default(),
-        };
-        let prices = pay::PRICES_AT_GENESIS;
-        let quote = quote::quote(&submission, &prices, 10).unwrap();
-        let job = life::open(ACCOUNT, submission, prices, &quote, 10);
-        let drawn = life::Event::Drawn {
-            coordinator: ACCOUNT,
-        };
-        life::apply(&job, 11, drawn).unwrap().job
-    }
-
-    fn plan(tasks: u32) -> JobPlan {
-        JobPlan {
-            input_roots: vec![Digest::default(); tasks as usize],
-            missing: BTreeSet::new(),
-            seed: [0; 32],
-        }
-    }
-
-    fn assigned(task: TaskIndex) -> Entry {
-        Entry::Assigned {
-            task,
-            replica: 0,
-            device: DEVICE,
-            account: ACCOUNT,
-            engine: Digest::default(),
-        }
-    }
-
-    fn judged(task: TaskIndex) -> Entry {
-        let found = ReplicaFinding {
-            replica: 0,
-            device: DEVICE,
-            account: ACCOUNT,
-            finding: Finding::Accepted,
-            receipt: None,
-            pay: 70,
-        };
-        let answer = Answer {
-            result_commitment: Digest::default(),
-            result_bytes: 1,
-            fuel: 5,
-            exit: Exit::Success,
-        };
-        Entry::Judged {
-            verdict: Verdict {
-                job: JOB,
-                task,
-                answer,
-                price: 100,
-                replicas: vec![found],
-            },
-        }
-    }
-
-    fn replayed(job: Job) -> ActiveJob {
-        let mut active = ActiveJob::new(JOB, job);
-        for entry in [assigned(3), judged(3), assigned(TASKS - 1)] {
-            active.replay(entry, Tick(0), 1_000);
-        }
-        active
-    }
-
-    #[test]
-    fn a_job_that_the_chain_only_names_takes_no_room_for_its_tasks() {
-        let mut active = ActiveJob::new(JOB, job());
-        assert_eq!((active.task_count(), active.tasks.capacity()), (TASKS, 0));
-        assert_eq!(active.reported_with(0, 0, &DEVICE), None);
-        assert!(active.open(0).is_none() && active.hearing(0).is_none());
-        assert!(active.unjudged().is_empty());
-        assert!(!active.start(plan(TASKS - 1)), "a plan for fewer tasks");
-        assert_eq!(active.tasks.capacity(), 0);
-        assert!(active.start(plan(TASKS)));
-        assert_eq!(active.tasks.len(), TASKS as usize);
-        assert!(!active.start(plan(TASKS)), "it starts once");
-    }
-
-    #[test]
-    fn a_log_is_replayed_although_its_job_does_not_start_again() {
-        let over = life::apply(&job(), 1_001, life::Event::Refunded);
-        for job in [job(), over.unwrap().job] {
-            let active = replayed(job);
-            assert!(!active.has_plan());
-            let counters = active.counters;
-            assert_eq!((counters.touched, counters.decided), (2, 1));
-            assert_eq!((counters.fuel, counters.spent), (5, 100));
-            assert_eq!(active.unsettled.len(), 1);
-            assert!(active.is_held_by(TASKS - 1, &DEVICE));
-        }
-    }
-
-    #[test]
-    fn what_a_log_says_of_tasks_stays_when_the_job_starts_after_it() {
-        let mut active = replayed(job());
-        let missing = BTreeSet::from([2, 3]);
-        assert!(active.start(JobPlan {
-            missing,
-            ..plan(TASKS)
-        }));
-        assert!(active.open(TASKS - 1).is_some());
-        assert!(active.open(3).is_none(), "it has its verdict");
-        assert_eq!(active.counters.touched, 2);
-        assert_eq!(active.missing, BTreeSet::from([2]));
     }
 }

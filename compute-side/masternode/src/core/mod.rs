@@ -18,6 +18,7 @@
 //! their way; they are sent in order, and from the first again if the chain does not move. It takes
 //! each sequence number once, and in order, so sending them again pays nothing twice.
 
+mod answers;
 mod assign;
 mod benchmarks;
 mod bonds;
@@ -26,6 +27,7 @@ mod device;
 mod entry;
 mod explain;
 mod failures;
+mod holds;
 mod impasse;
 mod input;
 mod job;
@@ -41,6 +43,7 @@ mod settings;
 mod settle;
 mod status;
 mod telemetry;
+mod trusted;
 mod uncounted;
 mod upload;
 mod watch;
@@ -55,6 +58,7 @@ pub use settle::SettleLimits;
 pub use telemetry::{BenchmarkPlan, Challenge, Measured};
 pub use watch::{Lapse, Watch};
 
+use answers::Answers;
 use benchmarks::{Benchmarks, Challenges};
 use device::{Devices, Parked, Waking};
 use job::ActiveJob;
@@ -64,7 +68,7 @@ use quern_jobs_api::JobStatus;
 use quern_primitives::{
     batch::Batch,
     device::Class,
-    ids::{BlockNumber, DeviceId, Digest, JobId, ProgramHash, TaskIndex},
+    ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
     job::{Failure, Job},
     receipt::SignedReceipt,
     view::DeviceView,
@@ -285,11 +289,10 @@ pub struct Core {
     hand_backs: HandBacks,
     resting: Resting,
     pauses: Pauses,
+    answers: Answers,
     uncounted: Uncounted,
     challenges: Challenges,
     benchmarks: Benchmarks,
-    /// Something happened that every exchange held open may wait for.
-    news: bool,
     waking: Waking,
     next_check: Tick,
     /// The latest time seen.
@@ -312,10 +315,10 @@ impl Core {
             hand_backs: HandBacks::default(),
             resting: Resting::default(),
             pauses: Pauses::default(),
+            answers: Answers::default(),
             uncounted: Uncounted::default(),
             challenges: Challenges::default(),
             benchmarks: Benchmarks::default(),
-            news: false,
             waking: Waking::default(),
             next_check: Tick::default(),
             latest: Tick::default(),
@@ -340,12 +343,15 @@ impl Core {
         let replica_ms = self.settings.replica_ms(fuel_max);
         for entry in entries {
             self.hand_backs.note(id, &entry);
-            self.pauses.note(now, id, &entry);
+            drop(self.pauses.note(now, id, &entry));
+            self.answers.note(now, id, &entry);
             self.uncounted.note(id, active.job.next_batch, &entry);
             active.replay(entry, now, replica_ms);
         }
         if !active.job.state.is_open() {
             self.hand_backs.forget(id);
+            drop(self.pauses.forget_job(id));
+            self.answers.forget_job(id);
             self.uncounted.forget(id);
             return Some(self.status_of(&active));
         }
@@ -403,8 +409,12 @@ impl Core {
         self.end_pauses(now);
         self.release_overdue(now, &mut out);
         // A device may be in another pool now, and its flags may have passed.
-        self.news |= self.scheduler.rank_if_due(now);
+        if self.scheduler.rank_if_due(now) {
+            self.tell_all_trusted(now);
+            self.waking.changed_for_all();
+        }
         self.settle_due(now, &mut out);
+        self.end_answers(now);
         self.answer_parked(now, &mut out);
         self.jobs.refresh(&self.settings);
         out
@@ -417,10 +427,11 @@ impl Core {
         let jobs = self.jobs.next_wakeup();
         let rested = self.resting.next_wakeup();
         let paused = self.pauses.next_wakeup();
+        let answered = self.answers.next_wakeup();
         // Nobody looks at the ranking while no device is here.
         let ranked = devices.and(self.scheduler.next_wakeup());
         let woken = self.waking.next_wakeup();
-        let wanted = [devices, jobs, rested, paused, ranked, woken];
+        let wanted = [devices, jobs, rested, paused, answered, ranked, woken];
         let wanted = wanted.into_iter().flatten().min();
         wanted.map(|tick| tick.max(self.next_check))
     }
@@ -434,41 +445,6 @@ impl Core {
     /// Devices that are connected and admitted.
     pub fn connected_devices(&self) -> impl Iterator<Item = DeviceId> + '_ {
         self.devices.connected()
-    }
-
-    /// Whether a device may read a job's shard for a task, because it holds a replica of it.
-    pub fn holds(&self, device: &DeviceId, job: JobId, task: TaskIndex) -> bool {
-        self.jobs
-            .get(&job)
-            .is_some_and(|job| job.is_held_by(task, device))
-    }
-
-    /// Whether a device may deliver a result for a replica.
-    pub fn holds_replica(&self, device: &DeviceId, id: ReplicaId) -> bool {
-        self.jobs
-            .get(&id.job)
-            .and_then(|job| job.holding(id.task, id.replica))
-            .is_some_and(|holding| holding.device == *device)
-    }
-
-    /// What a device was given, if it still holds it.
-    pub fn given(&self, device: &DeviceId, id: ReplicaId) -> Option<PlannedAssignment> {
-        let holding = self.jobs.get(&id.job)?.holding(id.task, id.replica)?;
-        (holding.device == *device).then_some(PlannedAssignment {
-            id,
-            log_position: holding.log_position,
-            time_ms: 0,
-        })
-    }
-
-    /// A job that runs this program and of which the device holds a replica.
-    pub fn program_of(&self, device: &DeviceId, program: &ProgramHash) -> Option<JobId> {
-        let known = self.devices.get(device)?;
-        known.in_hand.iter().map(|id| id.job).find(|job| {
-            self.jobs
-                .get(job)
-                .is_some_and(|job| job.job.submission.program == *program)
-        })
     }
 
     fn finalised(
@@ -522,8 +498,11 @@ impl Core {
         self.devices.drop_job(id);
         self.hand_backs.forget(id);
         self.resting.forget(id);
+        // Whoever may get something now is among all that are tried.
+        drop(self.pauses.forget_job(id));
+        self.answers.forget_job(id);
         self.uncounted.forget(id);
-        self.news = true;
+        self.waking.changed_for_all();
         out.push(Effect::Closed {
             job: id,
             status: Box::new(self.status_of(&active)),
@@ -548,7 +527,10 @@ impl Core {
         out: &mut Vec<Effect>,
     ) -> (Ticket, u64) {
         self.hand_backs.note(id, &entry);
-        self.pauses.note(self.latest, id, &entry);
+        for device in self.pauses.note(self.latest, id, &entry) {
+            self.devices.look_again(device);
+        }
+        self.answers.note(self.latest, id, &entry);
         let next_batch = self.jobs.get(&id).map_or(0, |it| it.job.next_batch);
         self.uncounted.note(id, next_batch, &entry);
         self.last_ticket.0 += 1;

@@ -3,16 +3,17 @@
 //! Often all replicas of a task are out when the first two answers of it differ, and the case is decided
 //! by who has the task already: two that lie alike then outvote an honest device. So a case that is
 //! decided, and would find a device incorrect or failed, waits if no trusted device has answered and one
-//! that is here could have the task: it gets one more replica, which is for that one before others. What
-//! it answers is heard like any other answer. If the one more is not heard within five minutes the case is
-//! decided as it stands, so a busy device keeps nobody from pay for long; nor does a job wait that gives
-//! nothing out any more.
+//! could have the task that [may be given something](super::trusted) within a minute: it gets one more
+//! replica, and meanwhile all that is open of it is reserved for trusted devices, which get it before what
+//! is only in doubt. What one answers is heard like any other answer. If none is heard within five minutes,
+//! or no trusted device has the task or could have it any more, the case is decided as it stands, so a busy
+//! device keeps nobody from pay for long; nor does a job wait that gives nothing out any more.
 //!
 //! It is asked for once in a case. A restart forgets that it is waited for, and decides what is decided.
 
 use super::{Core, Effect, Tick, job::ActiveJob};
 use quern_primitives::{
-    ids::{AccountId, DeviceId, JobId, ReplicaIndex, TaskIndex},
+    ids::{JobId, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
     verdict::Finding,
 };
@@ -48,6 +49,12 @@ impl Opinions {
     /// Until when a task waits, or waited.
     pub(super) fn until(&self, task: TaskIndex) -> Option<Tick> {
         self.until.get(&task).copied()
+    }
+
+    /// Whether a task waits for a trusted device. It may have been heard already.
+    pub(super) fn waits(&self, task: TaskIndex) -> bool {
+        let until = self.until(task);
+        until.is_some_and(|until| self.due.contains(&(until, task)))
     }
 
     /// When the next task is decided as it stands.
@@ -118,22 +125,18 @@ impl Core {
             return false;
         }
         let (unheard, open) = active.unheard(task);
-        if let Some(until) = active.opinions.until(task) {
-            return now < until && unheard > 0;
-        }
         let is_computed = self.is_computed_by_trusted(active, task);
-        if !is_computed {
-            if !self.trusted_could_have(active, task) {
-                return false;
-            }
-            if open == 0 && !self.add_for_trusted(now, id, task, out) {
-                return false;
-            }
-            self.scheduler.doubt(id, task, now);
+        let may_come = is_computed || self.scheduler.dispatch.is_for_trusted(id, task);
+        if let Some(until) = active.opinions.until(task) {
+            return now < until && unheard > 0 && may_come;
+        }
+        if !may_come || (open == 0 && !is_computed && !self.add_for_trusted(now, id, task, out)) {
+            return false;
         }
         if let Some(active) = self.jobs.get_mut(&id) {
             active.opinions.ask(task, now.plus_ms(WAITS_MS));
         }
+        self.scheduler.dispatch.reserve(id, task, true);
         out.push(Effect::Changed { job: id });
         true
     }
@@ -155,10 +158,9 @@ impl Core {
         true
     }
 
-    fn is_trusted(&self, device: &DeviceId) -> bool {
-        let fleet = &self.scheduler.fleet;
-        let number = fleet.number(device);
-        number.is_some_and(|number| fleet.traits(number).is_trusted())
+    /// Whether a trusted device is to be heard on a task and was not.
+    pub(super) fn keeps_for_opinion(&self, active: &ActiveJob, task: TaskIndex) -> bool {
+        active.opinions.waits(task) && !self.was_heard_by_trusted(active, task)
     }
 
     /// Whether a trusted device has answered a task.
@@ -172,30 +174,6 @@ impl Core {
     fn is_computed_by_trusted(&self, active: &ActiveJob, task: TaskIndex) -> bool {
         let mut held = active.held.range((task, 0)..=(task, ReplicaIndex::MAX));
         held.any(|(_, holding)| self.is_trusted(&holding.device))
-    }
-
-    /// Whether a trusted device is here that could have a task: it meets the job's needs and has not lost
-    /// the task before, and its account has no replica of it.
-    fn trusted_could_have(&self, active: &ActiveJob, task: TaskIndex) -> bool {
-        let (dispatch, fleet) = (&self.scheduler.dispatch, &self.scheduler.fleet);
-        let (Some(open), Some(terms)) = (active.open(task), dispatch.terms_of(active.id)) else {
-            return false;
-        };
-        let has_replica = |account: &AccountId| {
-            let mut held = active.held.range((task, 0)..=(task, ReplicaIndex::MAX));
-            let mut reported = open.reported.values();
-            reported.any(|it| it.account == *account) || held.any(|(_, it)| it.account == *account)
-        };
-        let could_have = |number: u32| {
-            let device = fleet.device(number)?;
-            let known = self.devices.get(&device).filter(|known| known.connected)?;
-            let traits = fleet.traits(number);
-            let is_wanted = traits.is_trusted() && terms.needs.are_met_by(traits);
-            let lost_it = open.excluded.iter().any(|(lost, _)| *lost == device);
-            (is_wanted && !lost_it && !has_replica(&known.account)).then_some(())
-        };
-        let mut trusted = self.scheduler.trusted();
-        trusted.any(|number| could_have(number).is_some())
     }
 
     /// Decides as they stand the cases that have waited long enough; all those of a job that gives
@@ -214,8 +192,10 @@ impl Core {
             for task in due.into_iter().flatten() {
                 let active = self.jobs.get(&id).filter(|job| job.failed.is_none());
                 let decision = active.and_then(|job| job.decision_of_those_heard(task));
-                if let Some(decision) = decision {
-                    self.decided(now, id, task, decision, out);
+                match decision {
+                    Some(decision) => self.decided(now, id, task, decision, out),
+                    // What is reserved of it is for others again.
+                    None => self.weigh_input(now, id, task, out),
                 }
             }
         }
@@ -234,10 +214,12 @@ mod tests {
         }
         opinions.end(9);
         assert_eq!(opinions.next(), Some(Tick(10)));
+        assert!([7, 8].iter().all(|task| opinions.waits(*task)) && !opinions.waits(9));
         assert_eq!(opinions.take_due(Tick(9)), [] as [TaskIndex; 0]);
         assert_eq!(opinions.take_due(Tick(20)), [8, 7]);
         assert_eq!(opinions.next(), None);
         assert_eq!(opinions.until(7), Some(Tick(20)));
+        assert!(!opinions.waits(7));
         opinions.end(7);
         assert_eq!(opinions.until(7), None);
     }

@@ -16,6 +16,7 @@ impl Core {
         }
         self.next_check = now.plus_ms(CHECK_MS);
         for device in self.devices.silent(now) {
+            self.benchmark_broken_off(now, device);
             let Some(known) = self.devices.remove(&device) else {
                 continue;
             };

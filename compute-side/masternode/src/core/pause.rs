@@ -3,13 +3,17 @@
 //! A device that gives a task back, or comes back without it, is not at fault; whether one is that failed
 //! on a task the task's verdict will say. But each time costs two entries of the job's log and the task's
 //! time, and there may be thousands of tasks. So it gets nothing for a while: a second, then twice as long
-//! each time, up to five minutes, until an answer of it is accepted. A restart forgets these pauses. And
-//! nothing goes to a device with several [failures](super::failures) that nobody has judged.
+//! each time, up to five minutes, until an answer of it is accepted, or a job on which it failed ends without
+//! a verdict on that. A restart forgets these pauses. And of a job on which a device has several
+//! [failures](super::failures) that nobody has judged it gets nothing.
 
 #[cfg(test)]
 mod model;
 
-use super::{Core, Entry, Tick, failures::Failures};
+use super::{
+    Core, Entry, Tick,
+    failures::{Cleared, Failures},
+};
 use quern_primitives::ids::{DeviceId, JobId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,9 +57,27 @@ impl Pauses {
         self.ends.insert((pause.until, device));
     }
 
-    /// Takes note of an entry of a job's log, for the failures that nobody has judged.
-    pub(super) fn note(&mut self, now: Tick, job: JobId, entry: &Entry) {
-        self.failures.note(now, job, entry);
+    /// Takes note of an entry of a job's log, for the failures that nobody has judged. Returns the devices
+    /// that may get something now that they might not before.
+    pub(super) fn note(&mut self, now: Tick, job: JobId, entry: &Entry) -> BTreeSet<DeviceId> {
+        let cleared = self.failures.note(now, job, entry);
+        self.clear(cleared)
+    }
+
+    /// A job is over. Returns the same.
+    pub(super) fn forget_job(&mut self, job: JobId) -> BTreeSet<DeviceId> {
+        let cleared = self.failures.forget_job(job);
+        self.clear(cleared)
+    }
+
+    /// Where nothing of a job counts any more, nobody pauses for it.
+    fn clear(&mut self, cleared: Cleared) -> BTreeSet<DeviceId> {
+        if cleared.is_over {
+            for device in &cleared.devices {
+                self.accepted(device);
+            }
+        }
+        cleared.devices
     }
 
     /// An answer of a device was accepted: its next pause is a short one again.
@@ -71,17 +93,20 @@ impl Pauses {
         self.failures.forget(device);
     }
 
-    /// Until when a device gets nothing, if it pauses or has too many failures that nobody has judged. It
-    /// may get something sooner, if they are judged.
+    /// Until when a device gets nothing, if it pauses.
     pub(super) fn until(&self, device: &DeviceId, now: Tick) -> Option<Tick> {
         let pauses = self.of.get(device).map(|pause| pause.until);
-        let pauses = pauses.filter(|until| now < *until);
-        pauses.max(self.failures.until(device, now))
+        pauses.filter(|until| now < *until)
     }
 
-    /// Whether a device gets nothing because nobody has judged its failures.
-    pub(super) fn is_unjudged(&self, device: &DeviceId, now: Tick) -> bool {
-        self.failures.until(device, now).is_some()
+    /// Whether a device gets nothing of a job because nobody has judged its failures there.
+    pub(super) fn is_unjudged(&self, device: &DeviceId, job: JobId, now: Tick) -> bool {
+        self.failures.is_barred(device, job, now)
+    }
+
+    /// Of how many jobs a device gets nothing for that reason.
+    pub(super) fn unjudged_jobs(&self, device: &DeviceId, now: Tick) -> usize {
+        self.failures.jobs_barred(device, now)
     }
 
     /// When the next pause ends, or the next failure counts no more.

@@ -64,6 +64,7 @@ impl Core {
     ) {
         self.barred(now, device, refusal, out);
         self.pauses.forget(&device);
+        self.answers.forget(&device);
         self.benchmarks.forget(&device);
         if self.scheduler.forget(&device) {
             self.scheduler.changed(now);

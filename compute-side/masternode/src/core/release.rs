@@ -170,10 +170,10 @@ impl Core {
             }
         }
         if cause.is_failure() {
-            self.scheduler.doubt(id.job, id.task, now);
+            self.doubt(now, id.job, id.task);
         }
         if cause == ReleaseCause::Withheld {
-            self.scheduler.dispatch.rest(id.job, id.task, id.replica);
+            self.scheduler.dispatch.rest(id);
             self.resting.rest(now, id);
         } else {
             self.scheduler.release(id, cause.excludes(), now);
@@ -207,9 +207,7 @@ impl Core {
     /// Opens the replicas again that have rested.
     pub(super) fn open_rested(&mut self, now: Tick) {
         while let Some(id) = self.resting.take_rested(now) {
-            self.scheduler
-                .dispatch
-                .wake(id.job, id.task, id.replica, now);
+            self.scheduler.dispatch.wake(id, now);
             self.waking.opened(1);
         }
     }

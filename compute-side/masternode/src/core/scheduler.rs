@@ -4,7 +4,7 @@
 //! Devices are ranked at least every 30 seconds, and a second after the last time at the soonest when
 //! one came, went, or was found at fault. A ranking makes no job's pools anew: that is done for those
 //! alone of which a device asks for something, or somebody how they stand, and never for all at once
-//! where it takes long ([`Dispatch::take_anew`]). Only which trusted devices there are, a job with a task
+//! where it takes long ([`Dispatch::take_unless`]). Only which trusted devices there are, a job with a task
 //! in doubt is told at once.
 
 #[cfg(test)]
@@ -36,10 +36,6 @@ const RANK_AGAIN_MS: u64 = 1_000;
 
 /// How soon after accounts were forgotten others may be, in milliseconds: all tasks are looked at.
 const FORGET_ACCOUNTS_AGAIN_MS: u64 = 60_000;
-
-/// Trusted devices that a job's queue is told of, best first. To be asked about a task it is enough
-/// that one of them could have it.
-const TRUSTED_MAX: usize = 1_024;
 
 /// Devices, their ranking, and the queues of all jobs.
 pub(super) struct Scheduler {
@@ -103,9 +99,6 @@ impl Scheduler {
         let ranking = self.fleet.ranking();
         self.trusted = ranking.trusted().collect();
         self.dispatch.ranked(ranking.len());
-        let is_in_doubt = |job: &JobId| self.dispatch.is_in_doubt(*job);
-        let in_doubt: Vec<_> = self.dispatch.jobs().filter(is_in_doubt).collect();
-        in_doubt.into_iter().for_each(|job| self.tell_trusted(job));
         true
     }
 
@@ -137,41 +130,9 @@ impl Scheduler {
         dispatch.catch_up(job, now, find);
     }
 
-    /// Tells a job's queue which trusted devices could have a task in doubt.
-    fn tell_trusted(&mut self, job: JobId) {
-        if let Some(terms) = self.dispatch.terms_of(job) {
-            let trusted = self.trusted_for(&terms.needs);
-            self.dispatch.set_trusted(job, trusted);
-        }
-    }
-
-    /// A device failed on a task, or two answers of it differ.
-    pub(super) fn doubt(&mut self, job: JobId, task: TaskIndex, now: Tick) {
-        // A job with a task in doubt is told at each ranking.
-        if !self.dispatch.is_in_doubt(job) {
-            self.tell_trusted(job);
-        }
-        self.dispatch.doubt(job, task, now);
-    }
-
-    /// Trusted devices of the last ranking that meet a job's needs.
-    fn trusted_for(&self, needs: &Needs) -> Vec<Holder> {
-        let suits = |number: &&u32| {
-            let traits = self.fleet.traits(**number);
-            // Since the ranking its number may have become another device's.
-            traits.is_trusted() && needs.are_met_by(traits)
-        };
-        self.trusted
-            .iter()
-            .filter(suits)
-            .filter_map(|number| self.holder(*number))
-            .take(TRUSTED_MAX)
-            .collect()
-    }
-
     /// The trusted devices of the last ranking, best first, by their numbers.
     pub(super) fn trusted(&self) -> impl Iterator<Item = u32> + '_ {
-        self.trusted.iter().copied().take(TRUSTED_MAX)
+        self.trusted.iter().copied()
     }
 
     /// Queues a job, without a task yet.
@@ -193,8 +154,7 @@ impl Scheduler {
             // Nobody else may have the task without knowing who had it.
             return self.dispatch.close(id.job, id.task);
         };
-        let replica = (id.job, id.task, id.replica);
-        self.dispatch.claim(replica, holder, claimed);
+        self.dispatch.claim(id, holder, claimed);
     }
 
     /// Keeps a device from having a task, as it was before a restart.
@@ -217,7 +177,7 @@ impl Scheduler {
     }
 
     /// A device by its number, with its account.
-    fn holder(&self, device: u32) -> Option<Holder> {
+    pub(super) fn holder(&self, device: u32) -> Option<Holder> {
         let (account, _) = self.fleet.account(device)?;
         Some(Holder { account, device })
     }
@@ -298,12 +258,14 @@ impl Scheduler {
         }
     }
 
-    /// Gives the next replica to a device, or says why it gets none.
+    /// Gives the next replica to a device, or says why it gets none; nothing of jobs that it is barred
+    /// from.
     pub(super) fn take(
         &mut self,
         number: u32,
         backlog_ms: u64,
         now: Tick,
+        is_barred: impl Fn(JobId) -> bool,
     ) -> Result<Given, Withheld> {
         #[cfg(test)]
         {
@@ -311,7 +273,7 @@ impl Scheduler {
         }
         let (dispatch, fleet, find) = self.split();
         let asker = asker(fleet, number, backlog_ms).ok_or(Withheld::NoJob)?;
-        dispatch.take_anew(&asker, now, find)
+        dispatch.take_unless(&asker, now, is_barred, find)
     }
 
     /// Why a device would get nothing of a job; nothing if it would.
@@ -331,13 +293,14 @@ impl Scheduler {
     /// Why a device would not get an open replica of a task next; nothing if it would.
     pub(super) fn explain_task(
         &self,
-        task: (JobId, TaskIndex),
+        job: JobId,
+        task: TaskIndex,
         number: u32,
         backlog_ms: u64,
         now: Tick,
     ) -> Option<Withheld> {
         match asker(&self.fleet, number, backlog_ms) {
-            Some(asker) => self.dispatch.explain_task(task, &asker, now),
+            Some(asker) => self.dispatch.explain_task(job, task, &asker, now),
             None => Some(Withheld::NoJob),
         }
     }
@@ -345,8 +308,7 @@ impl Scheduler {
     /// A replica was taken back: it is open again. With `fault` its device will not get the task
     /// again.
     pub(super) fn release(&mut self, id: ReplicaId, fault: bool, now: Tick) {
-        let replica = (id.job, id.task, id.replica);
-        self.dispatch.release(replica, fault, now);
+        self.dispatch.release(id, fault, now);
     }
 
     /// Remembers what a verdict on a result says of the devices. Only here is a device blamed: others
@@ -376,7 +338,7 @@ impl Core {
     /// Somebody wants to know how a job stands, or all of those that are queued: its pools are found in
     /// the last ranking, as if a device asked for something of it. Asked for before what explains, for
     /// that changes nothing.
-    pub fn asked_about(&mut self, now: Tick, job: Option<JobId>) {
+    pub fn catch_up_jobs(&mut self, now: Tick, job: Option<JobId>) {
         let jobs = match job {
             Some(job) => vec![job],
             None => self.scheduler.dispatch.jobs().collect(),
@@ -416,19 +378,27 @@ pub(super) fn terms(job: &Job, seed: [u8; 32]) -> JobTerms {
 
 /// What a job asks of devices of which a task needs so much memory, and by which one could gain so much
 /// with wrong answers.
-pub(super) fn needs(asked: &Preferences, class: Class, memory: Memory, gain: Amount) -> Needs {
-    let regions = REGIONS.into_iter().filter(|it| asked.regions.allows(*it));
-    let hardware = HARDWARE.into_iter().filter(|it| asked.hardware.allows(*it));
-    let lines = LINES.into_iter().filter(|it| asked.lines.allows(*it));
+pub(super) fn needs(
+    preferences: &Preferences,
+    class: Class,
+    memory: Memory,
+    gain: Amount,
+) -> Needs {
+    let regions = REGIONS.into_iter();
+    let regions = regions.filter(|it| preferences.regions.allows(*it));
+    let hardware = HARDWARE.into_iter();
+    let hardware = hardware.filter(|it| preferences.hardware.allows(*it));
+    let lines = LINES.into_iter();
+    let lines = lines.filter(|it| preferences.lines.allows(*it));
     Needs {
         hardware: Allowed::only(hardware),
         regions: Allowed::only(regions),
         connections: Allowed::only(lines.map(connection)),
-        trusted: asked.trusted,
-        gpu: asked.gpu,
+        trusted: preferences.trusted,
+        gpu: preferences.gpu,
         class,
-        version_min: asked.worker_version_min,
-        processor_points_min: asked.processor_points_min,
+        version_min: preferences.worker_version_min,
+        processor_points_min: preferences.processor_points_min,
         cover: Cover::for_gain(gain),
         memory,
     }
@@ -504,9 +474,9 @@ impl ActiveJob {
                 scheduler.exclude(id, task, *device, account);
             }
             if open.is_doubted {
-                scheduler.doubt(id, task, now);
+                scheduler.dispatch.doubt(id, task, now);
             }
-            let is_reserved = self.opens_nowhere(task).reserves();
+            let is_reserved = self.opens_nowhere(task).reserves() || self.opinions.waits(task);
             scheduler.dispatch.reserve(id, task, is_reserved);
             let held = self.held.range((task, 0)..=(task, ReplicaIndex::MAX));
             for ((_, replica), holding) in held {

@@ -8,7 +8,8 @@
 //! An input is given to one device only, once: whoever came to know it could have the answer computed
 //! and give it at once when the same input came again. A rate is known from the last benchmark that was
 //! sent, and from no earlier one, so that a device keeps none by not answering. Only where it declines
-//! that one what was known before holds on; how often it may is said in [`super::benchmarks`].
+//! that one, or its connection ends meanwhile, what was known before holds on; how often it may is said in
+//! [`super::benchmarks`].
 
 use super::{Bond, Core, Effect, Tick, device::Known, scheduler::connection};
 use quern_grid::{
@@ -193,6 +194,14 @@ impl Telemetry {
         match self.benchmarking {
             Benchmarking::Runs { sent, .. } => now.since(sent) < BENCHMARK_MS_MAX,
             Benchmarking::Due(_) => false,
+        }
+    }
+
+    /// The number of the benchmark that it was sent last, if nothing came of it yet.
+    fn runs(&self) -> Option<u64> {
+        match self.benchmarking {
+            Benchmarking::Runs { number, .. } => Some(number),
+            Benchmarking::Due(_) => None,
         }
     }
 
@@ -447,6 +456,15 @@ impl Core {
         self.devices.look_again(device);
     }
 
+    /// A device's connection ended, or it comes over another, while it may be computing a benchmark: it
+    /// has no answer to that over another one, which counts like declining.
+    pub(super) fn benchmark_broken_off(&mut self, now: Tick, device: DeviceId) {
+        let known = self.devices.get(&device);
+        if let Some(number) = known.and_then(|known| known.telemetry.runs()) {
+            self.benchmark_declined(now, device, number);
+        }
+    }
+
     pub(super) fn measured(&mut self, now: Tick, device: &DeviceId, measured: Measured) {
         let Some(known) = self.devices.get_mut(device) else {
             return;
@@ -501,14 +519,15 @@ impl Core {
         let is_reviewed = self.scheduler.fleet.reviewed(number, last_review);
         let history = self.history_of(view);
         self.scheduler.remember(now, number, &history);
-        self.news |= is_reviewed || is_other;
         if is_other || is_reviewed {
+            self.waking.changed_for_all();
             self.renew_profile(now, view.id);
         }
         self.bonded(now, view.id, bond);
     }
 
     pub(super) fn gone(&mut self, now: Tick, device: DeviceId) {
+        self.benchmark_broken_off(now, device);
         self.devices.gone(&device, now);
         if let Some(known) = self.devices.get(&device) {
             let gone = [(Flag::Disconnected, true)];

@@ -33,7 +33,7 @@ impl Core {
             if job.takes_work(self.block, self.settings.deadline_margin_blocks) {
                 self.enqueue(now, id);
             }
-            self.news = true;
+            self.waking.changed_for_all();
             out.push(Effect::Changed { job: id });
         }
     }
@@ -60,6 +60,7 @@ impl Core {
             let replicas = usize::from(job.job.submission.agreement.replicas());
             self.waking.opened(came.len().saturating_mul(replicas));
             job.enqueue(came, &mut self.scheduler, now);
+            self.tell_trusted(now, id);
         }
         out.push(Effect::Changed { job: id });
     }
@@ -73,5 +74,6 @@ impl Core {
         self.scheduler.add_job(id, terms);
         let tasks = active.unfinished().filter(|task| !active.lacks(*task));
         active.enqueue(tasks, &mut self.scheduler, now);
+        self.tell_trusted(now, id);
     }
 }

@@ -64,10 +64,10 @@ pub(crate) struct Answered {
 pub(crate) fn answer(core: &mut Core, now: Tick, question: &Question) -> Answered {
     let begun = Instant::now();
     match question {
-        Question::Job(job) | Question::Status(job) => core.asked_about(now, Some(*job)),
+        Question::Job(job) | Question::Status(job) => core.catch_up_jobs(now, Some(*job)),
         // Which of the others come first, or all of them.
         Question::Task(..) | Question::Device(_) | Question::Grid | Question::Devices { .. } => {
-            core.asked_about(now, None);
+            core.catch_up_jobs(now, None);
         }
         Question::Rates(_) | Question::Matching(_) => {}
     }

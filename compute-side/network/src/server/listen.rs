@@ -1,7 +1,7 @@
 //! The addresses of a server.
 
 use super::StartError;
-use crate::swarm::Behaviour;
+use crate::{streams::masternode::Answering, swarm::Behaviour};
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, TransportError,
@@ -12,7 +12,7 @@ use std::{collections::HashMap, io};
 /// Listens on all of these; returns where, with the ports that were free, when every one is listened
 /// on.
 pub(super) async fn listen(
-    swarm: &mut Swarm<Behaviour>,
+    swarm: &mut Swarm<Behaviour<Answering>>,
     wanted: Vec<Multiaddr>,
 ) -> Result<Vec<Multiaddr>, StartError> {
     let mut awaited = HashMap::new();

@@ -6,7 +6,7 @@
 //! that has been waiting for longest goes first. Only devices that were let in make a server full.
 
 use super::standing::Standing;
-use libp2p::{PeerId, request_response::InboundRequestId, swarm::ConnectionId};
+use libp2p::{PeerId, swarm::ConnectionId};
 use quern_primitives::ids::DeviceId;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,7 +17,6 @@ use std::{
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) device: DeviceId,
-    pub(super) unanswered: HashSet<InboundRequestId>,
     /// It broke a rule and is being closed; nothing more of it is handed on.
     pub(super) is_closing: bool,
     pub(super) standing: Standing,
@@ -96,7 +95,6 @@ impl Places {
         let connection = Connection {
             id,
             device,
-            unanswered: HashSet::new(),
             is_closing: false,
             standing: Standing::default(),
             admit_by,

@@ -1,69 +1,148 @@
-//! A peer that speaks libp2p but not the protocol: it puts any bytes on a stream.
+//! A peer that speaks libp2p but not the protocol: it opens as many streams as it likes and puts any
+//! bytes on them.
 
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
+use futures::{
+    AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered,
+};
 use libp2p::{
-    Multiaddr, StreamProtocol, SwarmBuilder,
+    Multiaddr, PeerId, Stream, StreamProtocol, SwarmBuilder,
+    core::{
+        Endpoint,
+        transport::PortUse,
+        upgrade::{DeniedUpgrade, ReadyUpgrade},
+    },
     identity::Keypair,
     noise,
-    request_response::{Behaviour, Codec, Config, ProtocolSupport},
-    swarm::SwarmEvent,
+    swarm::{
+        ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
+        NetworkBehaviour, SubstreamProtocol, SwarmEvent, THandler, THandlerInEvent,
+        THandlerOutEvent, ToSwarm,
+        handler::{ConnectionEvent, FullyNegotiatedOutbound},
+    },
     tcp, yamux,
 };
-use std::io;
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
 
-#[derive(Clone, Default)]
-struct Bytes;
+struct Raw {
+    streams: usize,
+    bytes: Vec<u8>,
+}
 
-impl Codec for Bytes {
-    type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
-    type Response = Vec<u8>;
-
-    async fn read_request<T>(&mut self, _: &Self::Protocol, io: &mut T) -> io::Result<Vec<u8>>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        self.read_response(&StreamProtocol::new("/none"), io).await
-    }
-
-    async fn read_response<T>(&mut self, _: &Self::Protocol, io: &mut T) -> io::Result<Vec<u8>>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        let mut bytes = Vec::new();
-        io.take(1 << 20).read_to_end(&mut bytes).await?;
-        Ok(bytes)
-    }
-
-    async fn write_request<T>(
-        &mut self,
-        _: &Self::Protocol,
-        io: &mut T,
-        request: Vec<u8>,
-    ) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        io.write_all(&request).await
-    }
-
-    async fn write_response<T>(
-        &mut self,
-        _: &Self::Protocol,
-        io: &mut T,
-        response: Vec<u8>,
-    ) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        io.write_all(&response).await
+impl Raw {
+    fn handler(&self) -> Handler {
+        Handler {
+            unopened: self.streams,
+            bytes: self.bytes.clone(),
+            streams: FuturesUnordered::new(),
+        }
     }
 }
 
-/// Connects over TCP with the key of this seed, sends the bytes on one stream of the protocol and
-/// waits until the other side has closed the connection.
-pub(crate) async fn send(mut seed: [u8; 32], address: Multiaddr, bytes: Vec<u8>) {
-    let protocol = StreamProtocol::new(quern_protocol::PROTOCOL);
+impl NetworkBehaviour for Raw {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler())
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler())
+    }
+
+    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
+
+    fn on_connection_handler_event(
+        &mut self,
+        _: PeerId,
+        _: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}
+
+struct Handler {
+    unopened: usize,
+    bytes: Vec<u8>,
+    streams: FuturesUnordered<BoxFuture<'static, ()>>,
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Infallible;
+    type ToBehaviour = Infallible;
+    type InboundProtocol = DeniedUpgrade;
+    type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = ();
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
+        SubstreamProtocol::new(DeniedUpgrade, ())
+    }
+
+    fn on_behaviour_event(&mut self, event: Self::FromBehaviour) {
+        match event {}
+    }
+
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, (), Self::ToBehaviour>> {
+        if self.unopened > 0 {
+            self.unopened -= 1;
+            let protocol = ReadyUpgrade::new(StreamProtocol::new(quern_protocol::PROTOCOL));
+            return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
+                protocol: SubstreamProtocol::new(protocol, ()),
+            });
+        }
+        while let Poll::Ready(Some(())) = self.streams.poll_next_unpin(context) {}
+        Poll::Pending
+    }
+
+    fn on_connection_event(
+        &mut self,
+        event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol>,
+    ) {
+        if let ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+            protocol: stream,
+            ..
+        }) = event
+        {
+            self.streams.push(say(stream, self.bytes.clone()).boxed());
+        }
+    }
+}
+
+/// Sends the bytes and keeps the stream until the other side has ended it.
+async fn say(mut stream: Stream, bytes: Vec<u8>) {
+    let _ = stream.write_all(&bytes).await;
+    let _ = stream.flush().await;
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+}
+
+/// Connects over TCP with the key of this seed, opens so many streams of the protocol, sends the bytes
+/// on each and waits until the other side has closed the connection.
+pub(crate) async fn send(mut seed: [u8; 32], address: Multiaddr, streams: usize, bytes: Vec<u8>) {
     let mut swarm =
         SwarmBuilder::with_existing_identity(Keypair::ed25519_from_bytes(&mut seed).unwrap())
             .with_tokio()
@@ -73,20 +152,12 @@ pub(crate) async fn send(mut seed: [u8; 32], address: Multiaddr, bytes: Vec<u8>)
                 yamux::Config::default,
             )
             .unwrap()
-            .with_behaviour(|_| {
-                Behaviour::<Bytes>::new([(protocol, ProtocolSupport::Full)], Config::default())
-            })
+            .with_behaviour(|_| Raw { streams, bytes })
             .unwrap()
             .build();
     swarm.dial(address).unwrap();
-    let mut bytes = Some(bytes);
     loop {
         match swarm.select_next_some().await {
-            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
-                if let Some(bytes) = bytes.take() {
-                    swarm.behaviour_mut().send_request(&peer_id, bytes);
-                }
-            }
             SwarmEvent::ConnectionClosed { .. } => return,
             SwarmEvent::OutgoingConnectionError { error, .. } => panic!("{error}"),
             _ => {}

@@ -6,7 +6,7 @@ use super::{
     preferences,
     replicas::Found,
     spec::{Certainty, JobSpec},
-    trial::{self, Trial, TrialError},
+    trial::{self, TaskName, Trial, TrialError},
 };
 use crate::{
     context::Context,
@@ -20,7 +20,7 @@ use quern_jobs_api::Asking;
 use quern_ledger::{ChainError, State};
 use quern_owner::{Masternodes, SubmitJobError, Terms};
 use quern_primitives::{
-    Amount, Digest, ProgramHash, SealingKey,
+    Amount, Digest, ProgramHash, SealingKey, TaskIndex,
     amount::display,
     job::{Agreement, Preferences, Submission},
     view::Quote,
@@ -103,7 +103,6 @@ pub(crate) async fn price(
     plan: &CutPlan,
     trial: Option<Trial>,
 ) -> anyhow::Result<Priced> {
-    let suggested = trial.map(|trial| trial.fuel_suggested(times_as_long(plan.lengths())));
     let now = state.block().number;
     let (agreement, certainty) = match spec.certainty {
         Certainty::Agreement(agreement) => (agreement, None),
@@ -119,7 +118,7 @@ pub(crate) async fn price(
         class: spec.class,
         preferences: spec.preferences,
         level: spec.level,
-        fuel_per_task_max: spec.fuel.or(suggested).ok_or(TrialError::NoFuel)?,
+        fuel_per_task_max: fuel_per_task(&spec, plan, trial.as_ref()).ok_or(TrialError::NoFuel)?,
         memory_bytes_max: spec.memory_bytes_max,
         result_bytes_max: spec.result_bytes_max,
         deadline: spec.deadline.block(now),
@@ -182,11 +181,22 @@ async fn devices_for(
     asked.await
 }
 
-/// How many times as long the longest shard is as the first, which was tried; rounded up.
-fn times_as_long(lengths: &[u32]) -> u64 {
-    let first = lengths.first().map_or(1, |first| (*first).max(1));
+/// Fuel one task may use: what the owner says, else what follows from a trial. None without both.
+pub(super) fn fuel_per_task(spec: &JobSpec, plan: &CutPlan, trial: Option<&Trial>) -> Option<u64> {
+    let suggested = trial.map(|trial| {
+        let times = times_as_long(plan.lengths(), trial.task);
+        trial.fuel_suggested(times)
+    });
+    spec.fuel.or(suggested)
+}
+
+/// How many times as long the longest shard is as that of the task that was tried; rounded up.
+fn times_as_long(lengths: &[u32], tried: TaskIndex) -> u64 {
+    let tried = lengths
+        .get(tried as usize)
+        .map_or(1, |tried| (*tried).max(1));
     let longest = lengths.iter().max().map_or(1, |longest| *longest);
-    u64::from(longest.div_ceil(first).max(1))
+    u64::from(longest.div_ceil(tried).max(1))
 }
 
 /// A submission with all that decides the price, before anything is sealed.
@@ -242,7 +252,8 @@ impl Output for Offer {
         lines.push(self.matching.in_words());
         if let Some(trial) = &self.trial {
             lines.push(format!(
-                "tried here: the first used {} fuel and {} of memory, and wrote {}",
+                "tried here: {} used {} fuel and {} of memory, and wrote {}",
+                TaskName(trial.task),
                 grouped(trial.fuel),
                 Size(trial.memory_bytes),
                 Size(trial.result_bytes)
@@ -278,10 +289,11 @@ mod tests {
 
     #[test]
     fn fuel_is_for_the_longest_shard_not_for_the_one_that_was_tried() {
-        assert_eq!(times_as_long(&[8, 8, 3]), 1);
-        assert_eq!(times_as_long(&[8, 17]), 3);
-        assert_eq!(times_as_long(&[0, 5]), 5);
-        assert_eq!(times_as_long(&[]), 1);
+        assert_eq!(times_as_long(&[8, 8, 3], 0), 1);
+        assert_eq!(times_as_long(&[8, 17], 0), 3);
+        assert_eq!(times_as_long(&[8, 17], 1), 1);
+        assert_eq!(times_as_long(&[0, 5], 0), 5);
+        assert_eq!(times_as_long(&[], 0), 1);
     }
 
     #[test]
@@ -306,6 +318,7 @@ mod tests {
                 ..Preferences::default()
             },
             trial: Some(Trial {
+                task: 0,
                 fuel: 1_234_567,
                 memory_bytes: 1 << 20,
                 result_bytes: 12,

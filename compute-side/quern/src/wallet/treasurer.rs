@@ -5,6 +5,7 @@ use super::{Answer, BuyArgs, PayoutArgs, check_balance};
 use crate::{
     context::Context,
     output::{Output, fields, spinner},
+    units::{Dollars, Reference},
 };
 use codec::Decode;
 use quern_ledger::{Call, Chain, State};
@@ -12,7 +13,6 @@ use quern_local_grid::{OPERATOR, development_account};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, Digest,
     amount::{as_string, display},
-    limits::PAYMENT_REFERENCE_BYTES_MAX,
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -22,12 +22,9 @@ use sha2::{Digest as _, Sha256};
 enum TreasurerError {
     /// This is a real chain.
     #[error(
-        "only the treasurer records purchases on this chain: pay them the dollars, name your account {account} and the payment's reference, and they record it"
+        "only the treasurer records purchases on this chain, with `quern treasury record`: pay them the dollars, and name your account {account} and the payment's reference"
     )]
     NotHere { account: AccountId },
-    /// A reference is too long.
-    #[error("a payment's reference has from 1 to {PAYMENT_REFERENCE_BYTES_MAX} bytes, not {found}")]
-    Reference { found: usize },
     /// The request is in the block, but not its event.
     #[error("block {block} does not tell the payout's number; see `quern wallet history`")]
     NoNumber { block: BlockNumber },
@@ -59,9 +56,11 @@ struct PaidOut {
 /// Records a purchase as the treasurer of a development chain.
 pub(super) async fn buy(context: &Context, args: &BuyArgs) -> anyhow::Result<()> {
     let buyer = context.account_id(None)?;
-    let random = || format!("quern-dev-{}", hex::encode(rand::random::<[u8; 8]>()));
-    let reference = args.reference.clone().unwrap_or_else(random);
-    check_reference(&reference)?;
+    let random = || {
+        let digits = hex::encode(rand::random::<[u8; 8]>());
+        Reference(format!("quern-dev-{digits}"))
+    };
+    let Reference(reference) = args.reference.clone().unwrap_or_else(random);
     let chain = context.chain().await?;
     if !chain.is_development().await? {
         return Err(TreasurerError::NotHere { account: buyer }.into());
@@ -146,26 +145,14 @@ async fn requested(state: &State, account: &AccountId) -> anyhow::Result<u64> {
     })?)
 }
 
-fn check_reference(reference: &str) -> Result<(), TreasurerError> {
-    match reference.len() {
-        found if found == 0 || found > PAYMENT_REFERENCE_BYTES_MAX as usize => {
-            Err(TreasurerError::Reference { found })
-        }
-        _ => Ok(()),
-    }
-}
-
 impl Output for Bought {
     fn people(&self) -> String {
-        let (dollars, cents) = (self.cents / 100, self.cents % 100);
+        let paid = Dollars { cents: self.cents };
         fields(&[
             ("account", self.account.to_string()),
             (
                 "paid",
-                format!(
-                    "${dollars}.{cents:02} at {} BC a dollar",
-                    self.bytechips_per_dollar
-                ),
+                format!("{paid} at {} BC a dollar", self.bytechips_per_dollar),
             ),
             ("reference", self.reference.clone()),
             ("to spend", display(self.free)),
@@ -187,17 +174,5 @@ impl Output for PaidOut {
             ("state", answer.to_owned()),
             ("block", self.block.to_string()),
         ])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reference_is_neither_empty_nor_too_long() {
-        assert!(check_reference("bank-1").is_ok());
-        assert!(check_reference("").is_err());
-        assert!(check_reference(&"x".repeat(65)).is_err());
     }
 }

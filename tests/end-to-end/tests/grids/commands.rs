@@ -13,6 +13,8 @@ use tokio::process::Command;
 
 mod council;
 mod grid;
+mod treasury;
+mod tried;
 
 /// The most that a transaction costs its sender as a fee.
 const FEE_MAX: u128 = BYTECHIP / 10;
@@ -40,9 +42,18 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
     // account that settles them.
     case("keys are kept, listed and shown", keys(bench)).await?;
     case("money is sent and paid out", money(bench)).await?;
+    let name = "the treasurer records payments and answers payouts";
+    case(name, treasury::answers(bench)).await?;
     let name = "the council proposes, votes and decides";
     case(name, council::decides(bench)).await?;
     let bond = async { case("a bond grows and shrinks, a device retires", bond(bench)).await };
+    let tried = async {
+        case(
+            "a job's tasks are tried before anything is paid",
+            tried::tried(bench),
+        )
+        .await
+    };
     let followed =
         async { case("a job is watched, shown and fetched from", followed(bench)).await };
     let cancelled = async {
@@ -73,7 +84,7 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
         )
         .await
     };
-    tokio::try_join!(bond, followed, cancelled, resumed, scheduled, drawn)?;
+    tokio::try_join!(bond, tried, followed, cancelled, resumed, scheduled, drawn)?;
     // Behind the jobs, by which the device has had a task.
     let name = "what a later day's lottery is drawn from is what the chain holds";
     case(name, grid::drawn_later(bench)).await?;

@@ -9,7 +9,7 @@ use quern_simulation::makespan::{
 const MODEL: u32 = 4;
 
 /// The same for runs in which several devices must answer a task.
-const MODEL_OF_REPLICAS: u32 = 1;
+const MODEL_OF_REPLICAS: u32 = 2;
 
 /// Tasks for each device. With 10,000 devices they are more than the chain takes as one job
 /// (`TASKS_PER_JOB_MAX`, 65,536): an owner would hand them in as four.

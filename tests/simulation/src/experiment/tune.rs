@@ -304,7 +304,14 @@ fn pairs(first: &[u64], second: &[u64], admits: impl Fn(At) -> bool, today: At) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::{PAGE, case::in_a_column};
     use std::{collections::BTreeSet, num::NonZeroUsize, path::Path};
+
+    /// Where the page is, with what was found.
+    const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/experiments");
+
+    /// What the page says as long as nothing was found.
+    const NOT_RUN: &str = "The second command has not been run yet.";
 
     fn args(out: &Path, jobs: usize) -> TuneArgs {
         TuneArgs {
@@ -362,6 +369,33 @@ mod tests {
         let names: Vec<String> = names.collect();
         let once: BTreeSet<&String> = names.iter().collect();
         assert_eq!(once.len(), names.len());
+    }
+
+    #[test]
+    fn the_defaults_are_settings_that_the_page_says_are_best_once_it_says_any() {
+        let page = fs::read_to_string(Path::new(DOCS).join(PAGE)).unwrap();
+        let table = fs::read_to_string(Path::new(DOCS).join("tuning.csv"));
+        assert_eq!(table.is_ok(), !page.contains(NOT_RUN));
+        let Ok(table) = table else {
+            return;
+        };
+        let is_best = |sweep: &Sweep| {
+            let (first, second) = sweep.today;
+            let row = format!("{},{first},{second},", in_a_column(&sweep.name));
+            let row = table.lines().find(|line| line.starts_with(&row));
+            row.unwrap().ends_with(",true")
+        };
+        let mut sweeps = args(Path::new("nowhere"), 1).sweeps();
+        // These are not chosen by the makespan.
+        sweeps.retain(|sweep| sweep.buys.is_none());
+        let (floors, others): (Vec<_>, Vec<_>) = sweeps
+            .iter()
+            .partition(|sweep| sweep.name.starts_with("floors"));
+        for sweep in others {
+            assert!(is_best(sweep), "today's {} are not the best", sweep.name);
+        }
+        // One setting is for tasks of every length, and these may want different ones.
+        assert!(floors.into_iter().any(is_best), "today's floors");
     }
 
     #[test]

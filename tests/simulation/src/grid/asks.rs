@@ -108,6 +108,29 @@ pub(super) fn drawn(config: &Config, machines: &[Machine], chance: &mut StdRng) 
     }
 }
 
+/// What an owner asks for where fewer accounts have it than must agree on an answer; nothing if nothing of
+/// the kind is found.
+pub(super) fn too_few(config: &Config, machines: &[Machine], chance: &mut StdRng) -> Option<Asked> {
+    let quorum = usize::from(config.replicas / 2 + 1);
+    let wish = |chance: &mut StdRng| Preferences {
+        trusted: true,
+        regions: RegionSet::only([one_of(REGIONS, chance)]),
+        hardware: HardwareSet::only([one_of(KINDS, chance)]),
+        ..Preferences::default()
+    };
+    let has_too_few = |preferences: &Preferences| {
+        let able = able(machines, (*preferences, USUAL_MIB));
+        let accounts: BTreeSet<&AccountId> = able.map(|it| &it.facts.account).collect();
+        accounts.len() < quorum
+    };
+    let found = (0..WISHES).map(|_| wish(chance)).find(has_too_few);
+    found.map(|preferences| Asked {
+        preferences,
+        memory_mib: USUAL_MIB,
+        ..Asked::default()
+    })
+}
+
 /// Devices that have what is asked for, and so much memory for a task.
 fn able(
     machines: &[Machine],

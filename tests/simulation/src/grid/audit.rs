@@ -10,12 +10,14 @@ mod lanes;
 mod needed;
 mod presence;
 mod standing;
+mod told;
 
 use super::{
     asks::Facts, disk::Disk, machine::unfit, violation::Violation, words::Names, work::Work,
 };
 use ends::{check_answer, check_shares, check_unopened};
 use presence::Presence;
+use quern_grid::Tuning;
 use quern_job_rules::tasks;
 use quern_masternode::core::{Entry, Event, ReleaseCause, Tick};
 use quern_primitives::{
@@ -24,7 +26,7 @@ use quern_primitives::{
     receipt::{Answer, Exit},
     verdict::{Finding, Verdict},
 };
-use quern_protocol::ReplicaId;
+use quern_protocol::{ReplicaId, limits::TASKS_IN_HAND_MAX};
 use standing::Standing;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,11 +59,16 @@ struct Books {
     doubted: BTreeMap<TaskIndex, Tick>,
     /// Accounts from which a task was taken back.
     lost: BTreeSet<(TaskIndex, AccountId)>,
+    /// How often each device failed on a task of it.
+    failures: BTreeMap<DeviceId, usize>,
     /// When the job started in this life of the masternode, and its first tasks were queued; its
     /// beginning if that is not known.
     uploaded: Option<Tick>,
     /// When replicas were opened again.
     opened: BTreeMap<(TaskIndex, ReplicaIndex), Tick>,
+    /// Since when something of it was given again and again, never longer apart than a replica waits for
+    /// its lane; and when it was last.
+    given: Option<(Tick, Tick)>,
 }
 
 impl Books {
@@ -73,6 +80,21 @@ impl Books {
         let heard = self.heard.range(all);
         held.chain(heard.map(|((_, replica), heard)| (*replica, &heard.account)))
     }
+
+    /// Whether a replica was never given to anybody, as long as its task has no end.
+    fn nobody_had(&self, task: TaskIndex, replica: ReplicaIndex) -> bool {
+        let it = (task, replica);
+        !self.held.contains_key(&it)
+            && !self.heard.contains_key(&it)
+            && !self.opened.contains_key(&it)
+    }
+
+    /// Something of it is given.
+    fn gives(&mut self, now: Tick) {
+        let goes_on = |(_, last): &(Tick, Tick)| now.since(*last) < Tuning::default().lane_ms;
+        let first = self.given.filter(goes_on).map_or(now, |(first, _)| first);
+        self.given = Some((first, now));
+    }
 }
 
 /// The books of all jobs.
@@ -83,6 +105,8 @@ pub(super) struct Audit {
     jobs: BTreeMap<JobId, Books>,
     /// Replicas that each device holds.
     in_hand: BTreeMap<DeviceId, u32>,
+    /// When each device last had its hands full, if it has held fewer since.
+    full: BTreeMap<DeviceId, Tick>,
     /// The most that it may hold, if that is another number than masternodes have it.
     in_hand_max: Option<u32>,
     /// Why a device is to be left alone, as it told the masternode in this life of it.
@@ -99,6 +123,8 @@ pub(super) struct Audit {
     pub(super) has_pools: bool,
     /// Wrong answers that had a majority.
     pub(super) wrong_answers: u64,
+    /// When shards of a job were last stored in this life of the masternode.
+    last_stored: BTreeMap<JobId, Tick>,
     /// The tasks of each job whose shard is not on disk.
     awaited: BTreeMap<JobId, BTreeSet<TaskIndex>>,
     /// How much memory a device lets one task have, in MiB, as it told since its last hello.
@@ -219,7 +245,9 @@ impl Audit {
     /// The masternode died: what counts is what is written.
     pub(super) fn begin_anew(&mut self, disk: &Disk) {
         self.jobs.clear();
+        self.last_stored.clear();
         self.in_hand.clear();
+        self.full.clear();
         self.unfit.clear();
         self.allowed_mib.clear();
         (self.now, self.before) = (Tick::default(), Tick::default());
@@ -396,6 +424,7 @@ impl Audit {
             } => {
                 let holder = (*device, account.clone());
                 books.held.insert((*task, *replica), holder);
+                books.gives(self.now);
                 *self.in_hand.entry(*device).or_default() += 1;
             }
             Entry::Released {
@@ -415,6 +444,9 @@ impl Audit {
                 }
                 if matches!(cause, ReleaseCause::Failed | ReleaseCause::BadInput { .. }) {
                     books.doubted.entry(*task).or_insert(self.now);
+                    if let Some((device, _)) = holder {
+                        *books.failures.entry(*device).or_default() += 1;
+                    }
                 }
                 books.opened.insert((*task, *replica), self.now);
                 self.let_go(job, *task, *replica);
@@ -429,6 +461,9 @@ impl Audit {
                     let mut others = books.heard.range(all);
                     if answer.exit != Exit::Success || others.any(|(_, it)| it.answer != answer) {
                         books.doubted.entry(payload.task).or_insert(self.now);
+                    }
+                    if answer.exit != Exit::Success {
+                        *books.failures.entry(device).or_default() += 1;
                     }
                     let heard = Heard {
                         device,
@@ -498,6 +533,9 @@ impl Audit {
 
     fn has_less(&mut self, device: DeviceId) {
         if let Some(held) = self.in_hand.get_mut(&device) {
+            if *held >= TASKS_IN_HAND_MAX as u32 {
+                self.full.insert(device, self.now);
+            }
             *held = held.saturating_sub(1);
         }
     }

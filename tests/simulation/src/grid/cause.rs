@@ -1,6 +1,6 @@
 //! Why jobs ended.
 
-use super::{asks::lacking, world::World};
+use super::{asks::lacking, work::Flaw, world::World};
 use quern_primitives::{
     ids::{AccountId, JobId},
     job::{JobEnd, JobState, Submission},
@@ -15,10 +15,10 @@ pub enum Cause {
     Settled,
     /// Its owner cancelled it.
     Cancelled,
-    /// Devices agreed that its program fails, which none does here: some collude.
+    /// Devices agreed that its program fails, which it does, or some collude.
     ProgramFailed,
-    /// No answer to a task would get a majority, or its input was said to open nowhere: some devices
-    /// lie or fail.
+    /// No answer to a task would get a majority, or its input was said to open nowhere: it does not, or
+    /// some devices lie or fail.
     Undecided,
     /// The deadline passed, and there were fewer accounts that could have its tasks than one task may
     /// need.
@@ -34,14 +34,17 @@ impl World<'_> {
     /// Why a job ended.
     pub(super) fn cause(&self, id: &JobId, state: &JobState) -> Cause {
         let faults = &self.config.faults;
-        let some_collude = faults.colluding > 0;
+        let some_collude = faults.colluding > 0 || faults.rushing > 0;
         let others = faults.lying + faults.shifting + faults.failing + faults.refusing;
         let some_lie = some_collude || others > 0;
+        let flaw = self.works.get(id).and_then(|work| work.flaw);
+        let traps = flaw == Some(Flaw::Traps);
+        let never_opens = matches!(flaw, Some(Flaw::NeverOpens | Flaw::LastNeverOpens));
         match state {
             JobState::Completed { end } => match end {
                 JobEnd::AllSettled => Cause::Settled,
-                JobEnd::ProgramFailed { .. } if some_collude => Cause::ProgramFailed,
-                JobEnd::Undecided { .. } if some_lie => Cause::Undecided,
+                JobEnd::ProgramFailed { .. } if some_collude || traps => Cause::ProgramFailed,
+                JobEnd::Undecided { .. } if some_lie || never_opens => Cause::Undecided,
                 JobEnd::OwnerCancelled => self.cancelled_or_not(id),
                 JobEnd::DeadlinePassed => self.late(id),
                 JobEnd::ProgramFailed { .. } | JobEnd::Undecided { .. } => Cause::Unexplained,
@@ -64,9 +67,12 @@ impl World<'_> {
     /// The deadline passed.
     fn late(&self, id: &JobId) -> Cause {
         let work = self.works.get(id);
+        // Where most of a job opens, very many must say that a task does not.
+        let is_last = work.is_some_and(|work| work.flaw == Some(Flaw::LastNeverOpens));
         let accounts = work.map_or(0, |work| self.accounts_for(&work.submission).len());
         match accounts < usize::from(REPLICAS_PER_TASK_MAX) {
             _ if self.cancelled.contains(id) => Cause::Cancelled,
+            _ if is_last => Cause::Undecided,
             true => Cause::FewAccounts { accounts },
             false => Cause::Unexplained,
         }

@@ -203,6 +203,8 @@ pub struct Faults {
     pub lying: u32,
     /// Devices that make their answers up, all the same.
     pub colluding: u32,
+    /// Devices that make their answers up, all the same, and at once.
+    pub rushing: u32,
     /// Machines that make their answers up, and change their identity every minute: the device they
     /// were is retired, and they come back as another one.
     pub shifting: u32,
@@ -235,18 +237,22 @@ pub struct Faults {
     pub ban: u32,
     /// Jobs that their owner cancels.
     pub cancel: u32,
+    /// Jobs that cannot be computed: their inputs do not open, or one of them does not, their program
+    /// traps, or too few devices have what they ask for.
+    pub unsound: u32,
 }
 
 /// A rate's name and place.
 type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
 
 /// All of them, in the order in which they are written.
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 22] = [
     ("slow", |it| &mut it.slow),
     ("failing", |it| &mut it.failing),
     ("refusing", |it| &mut it.refusing),
     ("lying", |it| &mut it.lying),
     ("colluding", |it| &mut it.colluding),
+    ("rushing", |it| &mut it.rushing),
     ("shifting", |it| &mut it.shifting),
     ("churn", |it| &mut it.churn),
     ("busy", |it| &mut it.busy),
@@ -262,6 +268,7 @@ const KINDS: [Kind; 20] = [
     ("unreadable", |it| &mut it.unreadable),
     ("ban", |it| &mut it.ban),
     ("cancel", |it| &mut it.cancel),
+    ("unsound", |it| &mut it.unsound),
 ];
 
 impl Faults {
@@ -272,6 +279,7 @@ impl Faults {
         refusing: 0,
         lying: 0,
         colluding: 0,
+        rushing: 0,
         shifting: 0,
         churn: 0,
         busy: 0,
@@ -287,6 +295,7 @@ impl Faults {
         unreadable: 0,
         ban: 0,
         cancel: 0,
+        unsound: 0,
     };
 
     /// A good day: some devices are slow or come and go, and a message is lost now and then.
@@ -335,6 +344,7 @@ impl Faults {
         refusing: 40,
         lying: 120,
         colluding: 120,
+        rushing: 0,
         shifting: 100,
         churn: 1_000,
         busy: 500,
@@ -350,6 +360,7 @@ impl Faults {
         unreadable: 30,
         ban: 30,
         cancel: 100,
+        unsound: 0,
     };
 
     /// Those that have a name.

@@ -1,5 +1,5 @@
 //! Whether whoever waits is told why: a device that asked for work in vain, and a task that nobody
-//! computes. What is told must agree with what the chain says of the device.
+//! computes. What is told must agree with what the chain says of the device, and with the jobs' logs.
 
 use super::{asks::lacking, violation::Violation, world::World};
 use quern_jobs_api::{JobForDevice, Rule};
@@ -8,8 +8,9 @@ use quern_primitives::{
     job::JobState,
 };
 
-/// So often in a row a device must ask in vain without a rule that says why: what it asked for may have
-/// come in the same moment in which it was answered, and it gets that next.
+/// So often in a row a device must ask in vain without a rule that says why, or with one that has no
+/// ground: what it asked for may have come in the same moment in which it was answered, and it gets that
+/// next; or what is told follows from what is written in that moment.
 const TIMES: u32 = 3;
 
 /// For each explanation the masternode walks through its queues, so on large grids some devices are
@@ -28,7 +29,7 @@ impl World<'_> {
         if !device.is_multiple_of(one_of) {
             return Ok(());
         }
-        let Some(job) = self.unexplained(&id)? else {
+        let Some(violation) = self.unexplained(&id)? else {
             self.office.unexplained.remove(&id);
             self.counts.explained += 1;
             return Ok(());
@@ -38,12 +39,12 @@ impl World<'_> {
         if *times < TIMES {
             return Ok(());
         }
-        let job = self.names.job(&job);
-        Err(Violation::Unexplained { job, device })
+        Err(violation)
     }
 
-    /// A job that has something open, and from which no rule keeps a device.
-    fn unexplained(&self, id: &DeviceId) -> Result<Option<JobId>, Violation> {
+    /// That a job has something open and no rule keeps a device from it, or that the logs give no ground
+    /// for what is told.
+    fn unexplained(&self, id: &DeviceId) -> Result<Option<Violation>, Violation> {
         let now = self.audit.now();
         let core = self.office.core.as_ref();
         let Some((core, told)) = core.and_then(|core| Some((core, core.explain_device(now, id)?)))
@@ -57,15 +58,31 @@ impl World<'_> {
             let told = core.explain_job(now, *job);
             told.is_some_and(|told| told.open.iter().any(|open| *open > 0))
         };
-        let mut unexplained = None;
+        let device = self.names.device(id);
+        let unfounded = |rule: Rule| Violation::ToldUnfounded {
+            device,
+            rule: rule.to_string(),
+        };
+        let bars = told.reasons.iter().map(|reason| reason.rule);
+        let mut bars = bars.filter(|rule| !self.audit.may_bar(id, *rule));
+        let mut found = bars.next().map(unfounded);
         for JobForDevice { job, reason } in &told.jobs {
             match reason {
-                Some(reason) => self.check_rule(job, id, reason.rule)?,
-                None if !is_barred && has_open(job) => unexplained = Some(*job),
+                Some(reason) => {
+                    self.check_rule(job, id, reason.rule)?;
+                    let work = self.works.get(job);
+                    if work.is_some_and(|work| !self.audit.may_keep(work, id, reason.rule)) {
+                        found = Some(unfounded(reason.rule));
+                    }
+                }
+                None if !is_barred && has_open(job) => {
+                    let job = self.names.job(job);
+                    found = Some(Violation::Unexplained { job, device });
+                }
                 None => {}
             }
         }
-        Ok(unexplained)
+        Ok(found)
     }
 
     /// A rule is told to keep a device from a job: it lacks what the rule says, if it is about what the

@@ -78,6 +78,8 @@ pub(super) enum Character {
     Refusing,
     Lying,
     Colluding,
+    /// Tells the common lie of every task at once.
+    Rushing,
     /// Lies, and changes its identity every minute.
     Shifting,
 }
@@ -90,6 +92,7 @@ impl Character {
             (Self::Refusing, faults.refusing),
             (Self::Lying, faults.lying),
             (Self::Colluding, faults.colluding),
+            (Self::Rushing, faults.rushing),
             (Self::Shifting, faults.shifting),
         ];
         let mut drawn = chance.random_range(0..1_000u32);
@@ -107,7 +110,7 @@ impl Character {
             Self::Honest | Self::Slow | Self::Failing | Self::Refusing => Says::TheTruth,
             Self::Lying | Self::Shifting => Says::OwnLie(device),
             Self::Colluding if task.is_multiple_of(5) => Says::ItTraps,
-            Self::Colluding => Says::CommonLie,
+            Self::Colluding | Self::Rushing => Says::CommonLie,
         }
     }
 }
@@ -411,6 +414,11 @@ impl Machine {
     fn next_run(&mut self) -> u64 {
         self.runs += 1;
         self.runs
+    }
+
+    /// Whether it answers without computing anything.
+    pub(super) fn rushes(&self) -> bool {
+        self.character == Character::Rushing
     }
 
     /// How fast it computes, in fuel per millisecond.

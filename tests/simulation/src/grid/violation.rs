@@ -228,6 +228,17 @@ pub enum Violation {
         /// The rule's name.
         rule: String,
     },
+    /// A rule is told again and again that does not agree with the jobs' logs.
+    #[error(
+        "rule {rule} is told again and again to keep device {device} from work, and by the logs of the \
+         jobs nothing of that kind does"
+    )]
+    ToldUnfounded {
+        /// The device.
+        device: u32,
+        /// The rule's name.
+        rule: String,
+    },
     /// An open task waits, and no rule says why.
     #[error("nobody computes anything of job {job}, task {task} is open, and no rule says why")]
     Unreasoned {

@@ -1,7 +1,7 @@
 //! What is computed: tiny tasks whose right results are known.
 
 use super::{
-    asks::{Asked, MIB, USUAL_MIB},
+    asks::{Asked, MIB, USUAL_MIB, one_of},
     chain::{BLOCK_MS, FIRST_BLOCK, OWNER},
     config::Config,
 };
@@ -16,6 +16,7 @@ use quern_primitives::{
 };
 use quern_protocol::{Assignment, Benchmark, SealedKey, ShardFacts, TaskLimits};
 use quern_shards::{keys::ShardKey, result::result_commitment};
+use rand::{RngExt as _, rngs::StdRng};
 use sha2::{Digest as _, Sha256};
 
 pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
@@ -35,6 +36,9 @@ const RESULT_BYTES: usize = 8;
 /// had bad luck are left without work for some of it.
 const PATIENCE_MS: u64 = 2 * 3_600_000;
 
+/// Time that a job has beside faults for which there are too few devices, in milliseconds.
+const TOO_FEW_MS: u64 = 20 * 60_000;
+
 /// What a device says about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Says {
@@ -48,6 +52,44 @@ pub(super) enum Says {
     ItTraps,
 }
 
+/// What is wrong with a job, by its owner's doing alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// No input opens, because the key is another; or the program does not compile, of which devices tell
+    /// the masternode no other word.
+    NeverOpens,
+    /// The input of the last task does not open.
+    LastNeverOpens,
+    /// The program traps, whatever it reads.
+    Traps,
+    /// It asks for devices that fewer accounts have than must agree.
+    TooFew,
+}
+
+impl Flaw {
+    /// What is wrong with a job where so many of a thousand are unsound, if anything is.
+    pub(super) fn drawn(permille: u32, chance: &mut StdRng) -> Option<Self> {
+        let all = [
+            Self::NeverOpens,
+            Self::LastNeverOpens,
+            Self::Traps,
+            Self::TooFew,
+        ];
+        let is_unsound = permille > 0 && chance.random_range(0..1_000u32) < permille;
+        is_unsound.then(|| one_of(all, chance))
+    }
+
+    /// As a trace has it, behind what is said of the job.
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::NeverOpens => ", whose inputs do not open",
+            Self::LastNeverOpens => ", whose last input does not open",
+            Self::Traps => ", whose program traps",
+            Self::TooFew => ", for which there are too few accounts",
+        }
+    }
+}
+
 /// What comes of a task.
 pub(super) struct Made {
     pub(super) exit: Exit,
@@ -59,6 +101,8 @@ pub(super) struct Made {
 pub(super) struct Work {
     pub(super) id: JobId,
     pub(super) submission: Submission,
+    /// What is wrong with it, if anything is.
+    pub(super) flaw: Option<Flaw>,
     fuel: u64,
 }
 
@@ -96,7 +140,28 @@ impl Work {
         Self {
             id,
             submission,
+            flaw: None,
             fuel,
+        }
+    }
+
+    /// The same job with something wrong. One that waits for devices that are not there is given up soon.
+    pub(super) fn flawed(mut self, config: &Config, flaw: Option<Flaw>) -> Self {
+        self.flaw = flaw;
+        if flaw == Some(Flaw::TooFew) {
+            let ms = u64::from(config.faults_s) * 1_000 + TOO_FEW_MS;
+            let blocks = (ms / BLOCK_MS) as BlockNumber;
+            self.submission.deadline = FIRST_BLOCK.saturating_add(blocks);
+        }
+        self
+    }
+
+    /// Whether what a task reads opens nowhere.
+    pub(super) fn never_opens(&self, task: TaskIndex) -> bool {
+        match self.flaw {
+            Some(Flaw::NeverOpens) => true,
+            Some(Flaw::LastNeverOpens) => task + 1 == self.submission.tasks,
+            Some(Flaw::Traps | Flaw::TooFew) | None => false,
         }
     }
 
@@ -163,6 +228,7 @@ impl Work {
     pub(super) fn made(&self, task: TaskIndex, says: Says) -> Made {
         let fuel = self.fuel(task);
         let (exit, bytes) = match says {
+            Says::TheTruth if self.flaw == Some(Flaw::Traps) => (Exit::Trap, [0; 32]),
             Says::TheTruth => (Exit::Success, digest("result", &self.id, task)),
             Says::OwnLie(device) => {
                 let mut bytes = digest("lie", &self.id, task);
@@ -255,5 +321,20 @@ mod tests {
         assert_ne!(one.id, other.id);
         let faults_end = FIRST_BLOCK + config.faults_s / 2;
         assert!(one.submission.deadline > faults_end + 3_600);
+    }
+
+    #[test]
+    fn the_truth_about_an_unsound_job_is_what_is_wrong_with_it() {
+        let config = Config::default();
+        let flawed = |flaw| Work::new(&config, 0, Asked::default()).flawed(&config, Some(flaw));
+        let last = config.tasks - 1;
+        let opens = |flaw| [0, last].map(|task| !flawed(flaw).never_opens(task));
+        assert_eq!(opens(Flaw::NeverOpens), [false, false]);
+        assert_eq!(opens(Flaw::LastNeverOpens), [true, false]);
+        assert_eq!(opens(Flaw::Traps), [true, true]);
+        assert_eq!(flawed(Flaw::Traps).truth(3).exit, Exit::Trap);
+        assert_eq!(flawed(Flaw::TooFew).truth(3).exit, Exit::Success);
+        let sound = Work::new(&config, 0, Asked::default());
+        assert!(flawed(Flaw::TooFew).submission.deadline < sound.submission.deadline);
     }
 }

@@ -14,7 +14,7 @@ use super::{
     trace::{Look, Trace},
     violation::Violation,
     words::Names,
-    work::Work,
+    work::{Flaw, Work},
 };
 use crate::clock::Clock;
 use quern_grid::Policy;
@@ -41,6 +41,9 @@ pub(super) const UPLOAD_AGAIN_MS: u64 = 2_000;
 
 /// What owners' habits are drawn from beside the seed, so that they change nobody's luck.
 const APART: u64 = 0x6f77_6e65_7273_2121;
+
+/// What is wrong with jobs is drawn from this beside the seed, for the same reason.
+const FLAWS_APART: u64 = 0x666c_6177_7321_2121;
 
 /// Blocks between two looks at what the chain says of the devices that are here.
 const RECHECK_BLOCKS: BlockNumber = 15;
@@ -111,6 +114,7 @@ impl<'a> World<'a> {
         let scheduling = config.scheduling.or_drawn(chance.random_range(0..3));
         let (mut names, mut chain) = (Names::default(), Chain::new());
         let machines = machine::all(config, &mut names, &mut chain, &mut chance);
+        let rushing = machines.iter().filter(|it| it.rushes()).count() as u64;
         let mut audit = Audit::new(config.audited_in_hand);
         audit.has_pools = scheduling.tuning().policy != Policy::OneQueue;
         for machine in &machines {
@@ -118,9 +122,17 @@ impl<'a> World<'a> {
         }
         let (mut works, mut owners) = (BTreeMap::new(), BTreeMap::new());
         let mut apart = StdRng::seed_from_u64(config.seed ^ APART);
+        let mut flaws_apart = StdRng::seed_from_u64(config.seed ^ FLAWS_APART);
         for number in 0..config.jobs {
-            let asked = asks::drawn(config, &machines, &mut chance);
-            let work = Work::new(config, number, asked);
+            let mut asked = asks::drawn(config, &machines, &mut chance);
+            let mut flaw = Flaw::drawn(config.faults.unsound, &mut flaws_apart);
+            if flaw == Some(Flaw::TooFew) {
+                match asks::too_few(config, &machines, &mut flaws_apart) {
+                    Some(wished) => asked = wished,
+                    None => flaw = None,
+                }
+            }
+            let work = Work::new(config, number, asked).flawed(config, flaw);
             chain.submit(work.id, work.submission.clone())?;
             names.add_job(work.id, number);
             audit.await_shards(work.id, config.tasks);
@@ -141,7 +153,10 @@ impl<'a> World<'a> {
             chain,
             disk: Disk::default(),
             audit,
-            counts: Counts::default(),
+            counts: Counts {
+                rushing,
+                ..Counts::default()
+            },
             cancelled: BTreeSet::new(),
         };
         world.begin();
@@ -159,7 +174,8 @@ impl<'a> World<'a> {
             let (job, asked) = (self.names.job(&work.id), &work.submission);
             let wishes = asks::in_words(&asked.preferences);
             let (level, mib) = (asked.level, asked.memory_bytes_max / MIB);
-            let words = format!("j{job} is submitted, {level:?}, {mib} MiB a task{wishes}");
+            let flaw = work.flaw.map_or("", Flaw::in_words);
+            let words = format!("j{job} is submitted, {level:?}, {mib} MiB a task{wishes}{flaw}");
             (work.id, words)
         });
         let jobs: Vec<(JobId, String)> = jobs.collect();

@@ -80,6 +80,8 @@ pub(super) struct Grid {
     stalling: Stalling,
     pub(super) chance: StdRng,
     pub(super) executions: u64,
+    /// So many devices, the first ones, are of one account; each other one is of its own.
+    pub(super) firm: u32,
     history: u64,
 }
 
@@ -100,6 +102,7 @@ impl Grid {
             stalling,
             chance,
             executions: 0,
+            firm: 0,
             history: 0xcbf2_9ce4_8422_2325,
         }
     }

@@ -17,7 +17,7 @@ use quern_grid::{
 use quern_masternode::core::{Engines, Lapse, Settings, Watch};
 use quern_primitives::{
     device::Class,
-    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
+    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ReplicaId, TaskIndex},
     job::ByteLevel,
 };
 use quern_protocol::Stage;
@@ -41,9 +41,6 @@ const GIVEN_UP_MS: u64 = 7 * 24 * 60 * 60_000;
 /// masternode knows of how long tasks take.
 const FUEL_MAX_TIMES: u64 = 4;
 
-/// A replica of the job.
-type Name = (TaskIndex, ReplicaIndex);
-
 enum Event {
     /// An idle device asks.
     Ask(u32),
@@ -64,7 +61,7 @@ enum Event {
     /// It goes on by itself.
     GoesOn { device: u32, life: u32 },
     /// A replica that a device holds is to be looked at.
-    Look { device: u32, name: Name },
+    Look { device: u32, id: ReplicaId },
     /// Devices are ranked.
     Rank,
 }
@@ -72,7 +69,7 @@ enum Event {
 /// A replica that a device holds.
 #[derive(Clone, Copy)]
 struct Held {
-    name: Name,
+    id: ReplicaId,
     watch: Watch,
     /// When it is looked at, as planned.
     look: Tick,
@@ -88,7 +85,7 @@ struct Worker {
     life: u32,
     is_away: bool,
     /// How it goes on if what it ran has halted, and which replica that was.
-    halted: Option<(Halt, Name)>,
+    halted: Option<(Halt, ReplicaId)>,
     /// Whether it is waiting to ask again.
     waits: bool,
 }
@@ -146,16 +143,20 @@ impl<'a> Run<'a> {
         let mut fleet = Fleet::new(FleetSettings::default());
         let devices = grid.devices.iter().zip(&grid.readings);
         for (number, (spec, known)) in (0u32..).zip(devices) {
-            let mut name = [0; 32];
-            name[..4].copy_from_slice(&number.to_be_bytes());
+            let name = |number: u32| {
+                let mut name = [0; 32];
+                name[..4].copy_from_slice(&number.to_be_bytes());
+                name
+            };
+            let is_of_the_firm = number < grid.firm;
             let profile = Profile {
                 hardware: spec.hardware,
                 classes: vec![Class::Pinned],
                 ..Profile::default()
             };
-            let account = AccountId::new(name);
+            let account = AccountId::new(name(if is_of_the_firm { 0 } else { number }));
             // There are as many devices as were asked for, which is fewer than a fleet takes.
-            if let Ok(device) = fleet.admit(DeviceId(name), &account, &profile) {
+            if let Ok(device) = fleet.admit(DeviceId(name(number)), &account, &profile) {
                 let readings = Readings {
                     processor_rate: Some(spec.measured),
                     ..*known
@@ -263,7 +264,7 @@ impl<'a> Run<'a> {
             Event::Halts { device, life, halt } if self.workers[device as usize].life == life => {
                 let worker = &mut self.workers[device as usize];
                 if let Some(held) = worker.in_hand.front() {
-                    worker.halted = Some((halt, held.name));
+                    worker.halted = Some((halt, held.id));
                     let event = Event::GoesOn { device, life };
                     self.clock.plan(halt.for_ms, event);
                 }
@@ -271,7 +272,7 @@ impl<'a> Run<'a> {
             Event::GoesOn { device, life } if self.workers[device as usize].life == life => {
                 self.goes_on(device);
             }
-            Event::Look { device, name } => self.look(device, name),
+            Event::Look { device, id } => self.look(device, id),
             Event::Rank if self.clock.now() == self.rank_due => self.rank(),
             // What was planned before an absence, another break or another ranking.
             Event::Rank
@@ -288,11 +289,11 @@ impl<'a> Run<'a> {
         let worker = &mut self.workers[device as usize];
         worker.life += 1;
         let life = worker.life;
-        let Some((halt, name)) = worker.halted.take() else {
+        let Some((halt, id)) = worker.halted.take() else {
             return;
         };
         let held = worker.in_hand.front();
-        if held.is_some_and(|held| held.name == name) {
+        if held.is_some_and(|held| held.id == id) {
             let answers = true;
             let event = Event::Ends {
                 device,
@@ -307,10 +308,10 @@ impl<'a> Run<'a> {
     }
 
     /// Looks at a replica that is out. Only when its time is over its device loses it.
-    fn look(&mut self, device: u32, name: Name) {
+    fn look(&mut self, device: u32, id: ReplicaId) {
         let now = self.clock.now();
         let in_hand = &mut self.workers[device as usize].in_hand;
-        let is_meant = |held: &Held| held.name == name && held.look == now;
+        let is_meant = |held: &Held| held.id == id && held.look == now;
         let Some(place) = in_hand.iter().position(is_meant) else {
             // The device has it no more, or it is looked at some other time.
             return;
@@ -333,10 +334,10 @@ impl<'a> Run<'a> {
                 }
             }
             Lapse::Stale => {
-                self.dispatch.rescue(JOB, name.0, now);
+                self.dispatch.rescue(JOB, id.task, now);
             }
             Lapse::Over => {
-                self.take_back(device, name, Some(Ending::DELAYED));
+                self.take_back(device, id, Some(Ending::DELAYED));
                 self.drops(device, place);
             }
         }
@@ -346,8 +347,8 @@ impl<'a> Run<'a> {
     fn plan_look(&mut self, device: u32, place: usize) {
         let held = &mut self.workers[device as usize].in_hand[place];
         held.look = held.watch.next;
-        let (in_ms, name) = (held.look.since(self.clock.now()), held.name);
-        self.clock.plan(in_ms, Event::Look { device, name });
+        let (in_ms, id) = (held.look.since(self.clock.now()), held.id);
+        self.clock.plan(in_ms, Event::Look { device, id });
     }
 
     /// A device is told to drop what it holds at this place. One that has halted and does not heed
@@ -365,20 +366,19 @@ impl<'a> Run<'a> {
     }
 
     /// A replica is open again that a device did not answer. Who is at fault does not get it again.
-    fn take_back(&mut self, device: u32, name: Name, fault: Option<Ending>) {
-        let (task, replica) = name;
+    fn take_back(&mut self, device: u32, id: ReplicaId, fault: Option<Ending>) {
         let now = self.clock.now();
-        self.dispatch
-            .release((JOB, task, replica), fault.is_some(), now);
+        self.dispatch.release(id, fault.is_some(), now);
         if let Some(ending) = fault {
-            self.blamed.entry(task).or_default().push((device, ending));
+            let blamed = self.blamed.entry(id.task).or_default();
+            blamed.push((device, ending));
         }
     }
 
     fn loses_all(&mut self, device: u32, fault: Option<Ending>) {
         let held = std::mem::take(&mut self.workers[device as usize].in_hand);
-        for Held { name, .. } in held {
-            self.take_back(device, name, fault);
+        for Held { id, .. } in held {
+            self.take_back(device, id, fault);
         }
     }
 
@@ -387,17 +387,17 @@ impl<'a> Run<'a> {
         let Some(held) = self.workers[device as usize].in_hand.pop_front() else {
             return;
         };
-        let (task, replica) = held.name;
+        let task = held.id.task;
         self.grid.record([
             now.0,
             device.into(),
             u64::from(task) << 1 | u64::from(answers),
         ]);
         if answers {
-            self.dispatch.finish((JOB, task, replica));
+            self.dispatch.finish(held.id);
             self.answers(device, task);
         } else {
-            self.take_back(device, held.name, Some(Ending::FAILED));
+            self.take_back(device, held.id, Some(Ending::FAILED));
         }
         self.run_next(device, 0);
         self.ask(device);
@@ -431,7 +431,7 @@ impl<'a> Run<'a> {
                 continue;
             };
             let in_hand = &self.workers[device as usize].in_hand;
-            if let Some(place) = in_hand.iter().position(|held| held.name.0 == task) {
+            if let Some(place) = in_hand.iter().position(|held| held.id.task == task) {
                 self.drops(device, place);
             }
         }
@@ -532,7 +532,7 @@ impl<'a> Run<'a> {
         let given = self.dispatch.take_anew(&asker, now, find).ok()?;
         let (takes_ms, timeouts) = (given.expected_ms, given.timeouts);
         Some(Held {
-            name: (given.task, given.replica),
+            id: given.id,
             watch: Watch::start(now, backlog_ms, takes_ms, timeouts, self.over_ms),
             look: now,
         })

@@ -157,6 +157,7 @@ fn enter(
     does: impl FnOnce(&mut Call<'_>) -> Answer,
 ) -> wasmtime::Result<u32> {
     let fuel = caller.get_fuel()?;
+    caller.data_mut().look(fuel)?;
     let (memory, state) = match caller.data().memory {
         Some(memory) => memory.data_and_store_mut(&mut caller),
         None => (&mut [][..], caller.data_mut()),

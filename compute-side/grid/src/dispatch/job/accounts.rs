@@ -33,5 +33,8 @@ impl JobQueue {
         for pool in &mut self.pools {
             pool.forget_accounts(accounts);
         }
+        for account in accounts {
+            self.in_vain.goes(*account);
+        }
     }
 }

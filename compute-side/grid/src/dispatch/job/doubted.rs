@@ -7,12 +7,16 @@
 //! queues.
 //!
 //! No more tasks are kept than the trusted devices can take that could have one, two each: those that
-//! have been in doubt and open for longest. So who brings many tasks in doubt stops no job. And what is
-//! looked at for one device has an end: behind it tasks in doubt are in the queues like any other.
+//! have been in doubt and open for longest, of which something is to be kept yet. So who brings many tasks
+//! in doubt stops no job. And what is looked at for one device has an end: behind it tasks in doubt are in
+//! the queues like any other.
+//!
+//! Where what follows hangs on a trusted device, as when somebody is about to be blamed, the caller
+//! reserves a task: nobody else gets it, and it stands before all that are only in doubt.
 
 use super::{
-    Holder, JobQueue, Known, TaskState,
-    asking::{Spot, View},
+    Holder, JobQueue, Known, Replica, TaskState,
+    search::{Spot, View},
 };
 use crate::Tick;
 use quern_primitives::ids::TaskIndex;
@@ -26,35 +30,44 @@ const KEPT_MS_MAX: u64 = 10 * 60_000;
 /// milliseconds: when a masternode has just started, nobody is there yet.
 const ARRIVAL_MS: u64 = 30_000;
 
-/// Tasks in doubt and open that are looked at for one device, and so kept for trusted ones, at the most.
+/// Tasks in doubt and open that are looked at for one device, and so kept for trusted ones, at the most;
+/// and as many that are reserved.
 const LOOKED_AT_MAX: usize = 128;
 
 /// Tasks that are kept for each trusted device: as many as it may hold.
 const KEPT_FOR_EACH: usize = 2;
 
-/// Tasks in doubt of which something is open, by their turns. Each stands behind all others when it
-/// becomes one of them: so one that is looked at is so until it is none of them any more.
+/// Tasks in doubt of which something is open, by their turns: those that are reserved, and the others.
+/// Each stands behind all others of its kind when it becomes one of them: so one that is looked at is so
+/// until it is none of them any more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiting {
-    tasks: BTreeMap<u64, TaskIndex>,
+    reserved: BTreeMap<u64, TaskIndex>,
+    others: BTreeMap<u64, TaskIndex>,
     turns: u64,
 }
 
 impl Waiting {
-    fn add(&mut self, task: TaskIndex) -> u64 {
+    fn add(&mut self, task: TaskIndex, is_reserved: bool) -> u64 {
         let turn = self.turns;
         self.turns += 1;
-        self.tasks.insert(turn, task);
+        match is_reserved {
+            true => self.reserved.insert(turn, task),
+            false => self.others.insert(turn, task),
+        };
         turn
     }
 
     pub(super) fn remove(&mut self, turn: u64) {
-        self.tasks.remove(&turn);
+        self.reserved.remove(&turn);
+        self.others.remove(&turn);
     }
 
-    /// Those that are looked at for one device.
+    /// Those that are looked at for one device: so many of either kind.
     fn first(&self) -> impl Iterator<Item = TaskIndex> {
-        self.tasks.values().copied().take(LOOKED_AT_MAX)
+        let reserved = self.reserved.values().take(LOOKED_AT_MAX);
+        let others = self.others.values().take(LOOKED_AT_MAX);
+        reserved.chain(others).copied()
     }
 }
 
@@ -67,24 +80,13 @@ impl Known {
         };
         let waits = state.doubted.is_some() && state.is_open();
         match state.turn {
-            None if waits => state.turn = Some(self.waiting.add(task)),
+            None if waits => state.turn = Some(self.waiting.add(task, state.is_reserved)),
             Some(turn) if !waits => {
                 state.turn = None;
                 self.waiting.remove(turn);
             }
             _ => {}
         }
-    }
-
-    /// The tasks of which what is open is kept for trusted devices, as long as that is kept at all.
-    pub(super) fn kept(&self) -> BTreeSet<TaskIndex> {
-        let could_be_taken = |task: &TaskIndex| {
-            let state = self.tasks.get(task);
-            state.is_some_and(|state| state.is_for_one_of(&self.trusted))
-        };
-        let most = self.trusted.len().saturating_mul(KEPT_FOR_EACH);
-        let tasks = self.waiting.first().filter(could_be_taken);
-        tasks.take(most).collect()
     }
 }
 
@@ -104,6 +106,36 @@ impl TaskState {
 }
 
 impl JobQueue {
+    /// The tasks of which what is open is kept for trusted devices now.
+    pub(super) fn kept(&self, now: Tick) -> BTreeSet<TaskIndex> {
+        let known = &self.known;
+        let could_be_taken = |task: &TaskIndex| {
+            let state = known.tasks.get(task);
+            state.is_some_and(|state| {
+                self.may_be_kept(state, now) && state.is_for_one_of(&known.trusted)
+            })
+        };
+        let most = known.trusted.len().saturating_mul(KEPT_FOR_EACH);
+        let tasks = known.waiting.first().filter(could_be_taken);
+        tasks.take(most).collect()
+    }
+
+    /// Whether the time is not over for which something of a task is kept at the most.
+    fn may_be_kept(&self, state: &TaskState, now: Tick) -> bool {
+        let mut open = state.replicas.iter().filter(|it| it.holder.is_none());
+        let is_in_time = |it: &Replica| {
+            let until = state.kept_until(self.open_since(it));
+            until.is_some_and(|until| now < until)
+        };
+        state.is_reserved || open.any(is_in_time)
+    }
+
+    /// Whether a trusted device is here that could have a task.
+    pub(in crate::dispatch) fn is_for_trusted(&self, task: TaskIndex) -> bool {
+        let state = self.known.tasks.get(&task);
+        state.is_some_and(|state| state.is_for_one_of(&self.known.trusted))
+    }
+
     /// Takes over the trusted devices of the target subset.
     pub(in crate::dispatch) fn set_trusted(&mut self, trusted: Vec<Holder>) {
         self.known.trusted = trusted;
@@ -115,6 +147,8 @@ impl JobQueue {
             state.doubted.get_or_insert(now);
             self.doubted.insert(task);
             self.known.note_doubt(task);
+            // A trusted device may have it whatever its lane.
+            self.look_again(task);
         }
     }
 
@@ -123,13 +157,19 @@ impl JobQueue {
         !self.doubted.is_empty()
     }
 
-    /// Whether nobody but trusted devices gets a task in doubt, even where there is none. True if
-    /// others may have it from now on who might not before.
+    /// Whether nobody but trusted devices gets a task in doubt, even where there is none, and they get it
+    /// before what is not reserved. True if others may have it from now on who might not before.
     pub(in crate::dispatch) fn reserve(&mut self, task: TaskIndex, is_reserved: bool) -> bool {
         let Some(state) = self.known.tasks.get_mut(&task) else {
             return false;
         };
         let was_reserved = std::mem::replace(&mut state.is_reserved, is_reserved);
+        if was_reserved != is_reserved
+            && let Some(turn) = state.turn
+        {
+            self.known.waiting.remove(turn);
+            state.turn = Some(self.known.waiting.add(task, is_reserved));
+        }
         let is_for_others = was_reserved && !is_reserved;
         if is_for_others {
             self.look_again(task);
@@ -156,7 +196,7 @@ impl JobQueue {
             .filter(|it| it.holder.is_none())
             .filter_map(|it| state.kept_until(self.open_since(it)))
             .any(|until| now < until);
-        is_young || is_computed || (may_be_kept && self.known.kept().contains(&task))
+        is_young || is_computed || (may_be_kept && self.kept(now).contains(&task))
     }
 
     /// The first open replica of a task in doubt that an asker may have.

@@ -36,7 +36,7 @@ fn ask(
         found.push(terms.seed[0]);
         Some((target.clone(), 1))
     });
-    (found, given.map(|given| given.job))
+    (found, given.map(|given| given.id.job))
 }
 
 fn one_pool() -> Target {
@@ -208,7 +208,7 @@ fn what_is_open_stays_in_its_pool_until_that_is_no_more() {
     assert_eq!(at(3).take(&mut dispatch, NOW), Ok((1, 0)));
     // What was held opens in the pool that it was taken from.
     assert_eq!(open(&mut dispatch, &[3, 2, 1]), [0, 2, 2]);
-    dispatch.release((JOB, 1, 0), false, NOW);
+    dispatch.release(id_of(1, 0), false, NOW);
     assert_eq!(dispatch.counts(JOB).open, [0, 2, 3]);
     // Only of the pool that goes is anything dealt again.
     assert_eq!(open(&mut dispatch, &[1]), [5]);

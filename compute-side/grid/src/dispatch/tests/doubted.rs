@@ -21,7 +21,7 @@ fn take_trusted(
         traits: profile.pack(),
         ..device.asker(&id)
     };
-    take(dispatch, &asker, now).map(|given| (given.task, given.replica))
+    take(dispatch, &asker, now).map(|given| (given.id.task, given.id.replica))
 }
 
 /// A device of an account.
@@ -35,7 +35,7 @@ fn doubted(tasks: TaskIndex, trusted: &[Holder]) -> Dispatch {
     let mut dispatch = dispatch(plain(), tasks, 1, &[1]);
     dispatch.set_trusted(JOB, trusted.to_vec());
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
-    dispatch.finish((JOB, 0, 0));
+    dispatch.finish(id_of(0, 0));
     dispatch.doubt(JOB, 0, NOW);
     assert_eq!(dispatch.add_replicas(JOB, 0, 1, NOW), [1]);
     dispatch
@@ -67,7 +67,7 @@ fn a_trusted_device_of_a_lower_pool_gets_what_failed_too() {
         ..device(number)
     };
     assert_eq!(at(0, 1).take(&mut dispatch, NOW), Ok((0, 0)));
-    dispatch.release((JOB, 0, 0), true, NOW);
+    dispatch.release(id_of(0, 0), true, NOW);
     assert_eq!(take_trusted(&at(2, 8), &mut dispatch, NOW), Ok((2, 0)));
     dispatch.doubt(JOB, 0, NOW);
     assert_eq!(at(0, 2).take(&mut dispatch, NOW), Ok((3, 0)));
@@ -122,7 +122,7 @@ fn a_trusted_device_is_waited_for_while_it_may_come_or_could_have_the_task_or_ha
     assert!(!dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
     assert_eq!(take_trusted(&device(9), &mut dispatch, later), Ok((0, 1)));
     assert!(dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
-    dispatch.finish((JOB, 0, 1));
+    dispatch.finish(id_of(0, 1));
     assert!(!dispatch.waits_for_trusted(JOB, 0, NOW.plus_ms(KEPT_MS)));
     dispatch.close(JOB, 0);
     assert!(!dispatch.waits_for_trusted(JOB, 0, NOW));
@@ -133,7 +133,7 @@ fn all_doubted(tasks: TaskIndex) -> Dispatch {
     let mut dispatch = dispatch(plain(), tasks, 1, &[1]);
     for task in 0..tasks {
         assert_eq!(device(1).take(&mut dispatch, NOW), Ok((task, 0)));
-        dispatch.finish((JOB, task, 0));
+        dispatch.finish(id_of(task, 0));
         dispatch.doubt(JOB, task, NOW);
         assert_eq!(dispatch.add_replicas(JOB, task, 1, NOW), [1]);
     }
@@ -152,15 +152,43 @@ fn of_many_doubts_as_many_are_kept_as_a_busy_trusted_device_can_take_and_the_res
     }
     let kept = Err(Withheld::KeptForTheTrusted);
     assert_eq!(device(2).take(&mut dispatch, NOW), kept);
-    assert!(dispatch.queued(JOB, 0, 1).unwrap().kept_until.is_some());
+    let kept_until = |dispatch: &Dispatch, task| {
+        let queued = dispatch.queued(id_of(task, 1), NOW);
+        queued.unwrap().kept_until
+    };
+    assert!(kept_until(&dispatch, 0).is_some());
     // One that opens again stands behind those that have waited for longer.
-    dispatch.release((JOB, 500, 1), false, NOW);
-    assert_eq!(dispatch.queued(JOB, 500, 1).unwrap().kept_until, None);
+    dispatch.release(id_of(500, 1), false, NOW);
+    assert_eq!(kept_until(&dispatch, 500), None);
     assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((0, 1)));
     assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((1, 1)));
     // Its account has neither of them any more, and could have this one.
     assert_eq!(device(2).take(&mut dispatch, NOW), kept);
     assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((500, 1)));
+}
+
+#[test]
+fn a_trusted_device_gets_what_is_reserved_before_all_else_that_is_in_doubt() {
+    let mut dispatch = all_doubted(300);
+    dispatch.set_trusted(JOB, vec![holder(9, 9)]);
+    assert!(!dispatch.reserve(JOB, 299, true));
+    assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((299, 1)));
+    assert_eq!(take_trusted(&device(9), &mut dispatch, NOW), Ok((0, 1)));
+}
+
+#[test]
+fn what_was_kept_for_long_enough_takes_no_place_of_what_is_to_be_kept_yet() {
+    let mut dispatch = all_doubted(2);
+    dispatch.set_trusted(JOB, vec![holder(9, 9)]);
+    let late = NOW.plus_ms(KEPT_MS);
+    dispatch.push(JOB, 2, late);
+    assert_eq!(device(1).take(&mut dispatch, late), Ok((2, 0)));
+    dispatch.finish(id_of(2, 0));
+    dispatch.doubt(JOB, 2, late);
+    assert_eq!(dispatch.add_replicas(JOB, 2, 1, late), [1]);
+    let old = late.plus_ms(30_000);
+    let waits = |task| dispatch.waits_for_trusted(JOB, task, old);
+    assert_eq!([waits(0), waits(1), waits(2)], [false, false, true]);
 }
 
 #[test]

@@ -154,10 +154,8 @@ impl Pair {
                 }
             }
             Happening::SetTrusted(id, trusted) => {
-                let by = |who: usize| (ASKERS[who].1, ASKERS[who].0);
-                let trusted: Vec<_> = trusted.into_iter().map(by).collect();
-                let holders = trusted.iter().copied().map(holder).collect();
-                self.dispatch.set_trusted(id, holders);
+                let trusted: Vec<_> = trusted.into_iter().map(holder).collect();
+                self.dispatch.set_trusted(id, trusted.clone());
                 if let Some(job) = self.model.job(id) {
                     job.set_trusted(trusted);
                 }
@@ -168,14 +166,14 @@ impl Pair {
                     job.push(task, now);
                 }
             }
-            Happening::Add((id, task, replicas)) => {
+            Happening::Add(id, task, replicas) => {
                 let job = self.model.job(id);
                 prop_assert_eq!(
                     self.dispatch.add_replicas(id, task, replicas, now),
                     job.map_or(vec![], |job| job.add(task, replicas, now))
                 );
             }
-            Happening::Rescue((id, task, _)) => {
+            Happening::Rescue(id, task) => {
                 let job = self.model.job(id);
                 prop_assert_eq!(
                     self.dispatch.rescue(id, task, now),
@@ -187,10 +185,10 @@ impl Pair {
                 rank,
                 backlog_ms,
             } => self.take(who, rank, backlog_ms)?,
-            Happening::Finish((id, task, replica)) => {
-                self.dispatch.finish((id, task, replica));
-                if let Some(job) = self.model.job(id) {
-                    job.finish((task, replica));
+            Happening::Finish(id) => {
+                self.dispatch.finish(id);
+                if let Some(job) = self.model.job(id.job) {
+                    job.finish((id.task, id.replica));
                 }
             }
             Happening::Accept(id, work) => {
@@ -199,71 +197,56 @@ impl Pair {
                     job.accept(work);
                 }
             }
-            Happening::Release {
-                name: (id, task, replica),
-                fault,
-            } => {
-                self.dispatch.release((id, task, replica), fault, now);
-                if let Some(job) = self.model.job(id) {
-                    job.release((task, replica), fault, now);
+            Happening::Release { id, fault } => {
+                self.dispatch.release(id, fault, now);
+                if let Some(job) = self.model.job(id.job) {
+                    job.release((id.task, id.replica), fault, now);
                 }
             }
-            Happening::Rest((id, task, replica)) => {
-                self.dispatch.rest(id, task, replica);
-                if let Some(job) = self.model.job(id) {
-                    job.rest((task, replica));
+            Happening::Rest(id) => {
+                self.dispatch.rest(id);
+                if let Some(job) = self.model.job(id.job) {
+                    job.rest((id.task, id.replica));
                 }
             }
-            Happening::Wake((id, task, replica)) => {
-                self.dispatch.wake(id, task, replica, now);
-                if let Some(job) = self.model.job(id) {
-                    job.wake((task, replica), now);
+            Happening::Wake(id) => {
+                self.dispatch.wake(id, now);
+                if let Some(job) = self.model.job(id.job) {
+                    job.wake((id.task, id.replica), now);
                 }
             }
-            Happening::Claim {
-                name: (id, task, replica),
-                who,
-                runs,
-            } => {
-                let (device, account, ..) = ASKERS[who];
+            Happening::Claim { id, who, runs } => {
+                let by = holder(who);
                 let claimed = match runs {
                     true => Claimed::Running { since: now },
                     false => Claimed::Answered,
                 };
-                let by = (account, device);
-                let job = self.model.job(id);
+                let job = self.model.job(id.job);
                 // No log says that an account had two replicas of a task.
                 if job
                     .as_ref()
-                    .is_none_or(|job| !job.is_touched(task, account))
+                    .is_none_or(|job| !job.is_touched(id.task, by.account))
                 {
                     prop_assert_eq!(
-                        self.dispatch
-                            .claim((id, task, replica), holder(by), claimed),
-                        job.is_some_and(|job| job.claim((task, replica), by, claimed))
+                        self.dispatch.claim(id, by, claimed),
+                        job.is_some_and(|job| job.claim((id.task, id.replica), by, claimed))
                     );
                 }
             }
-            Happening::Doubt((id, task, _)) => {
+            Happening::Doubt(id, task) => {
                 self.dispatch.doubt(id, task, now);
                 if let Some(job) = self.model.job(id) {
                     job.doubt(task, now);
                 }
             }
-            Happening::Reserve {
-                name: (id, task, _),
-                is_reserved,
-            } => {
+            Happening::Reserve(id, task, is_reserved) => {
                 let job = self.model.job(id);
                 prop_assert_eq!(
                     self.dispatch.reserve(id, task, is_reserved),
                     job.is_some_and(|job| job.reserve(task, is_reserved))
                 );
             }
-            Happening::Exclude {
-                name: (id, task, _),
-                who,
-            } => {
+            Happening::Exclude(id, task, who) => {
                 self.dispatch.exclude(id, task, ASKERS[who].0);
                 if let Some(job) = self.model.job(id) {
                     job.exclude(task, ASKERS[who].0);
@@ -273,7 +256,7 @@ impl Pair {
                 self.dispatch.forget_device(ASKERS[who].0);
                 self.model.forget_device(ASKERS[who].0);
             }
-            Happening::Close((id, task, _)) => {
+            Happening::Close(id, task) => {
                 self.dispatch.close(id, task);
                 if let Some(job) = self.model.job(id) {
                     job.close(task);
@@ -326,9 +309,9 @@ impl Pair {
         let before = self.dispatch.clone();
         let taken = take(&mut self.dispatch, &asker, self.now);
         for (id, task) in JOBS.into_iter().flat_map(|id| TASKS.map(|task| (id, task))) {
-            let why = before.explain_task((id, task), &asker, self.now);
-            let is_next =
-                taken.is_ok_and(|given| !given.is_backup && (given.job, given.task) == (id, task));
+            let why = before.explain_task(id, task, &asker, self.now);
+            let is_it = |given: Given| (given.id.job, given.id.task) == (id, task);
+            let is_next = taken.is_ok_and(|given| !given.is_backup && is_it(given));
             prop_assert_eq!(why.is_none(), is_next, "{} {:?}", task, why);
         }
         match (taken, self.model.take(&asker, self.now)) {
@@ -378,7 +361,12 @@ impl Pair {
                 for replica in 0..states.len() as ReplicaIndex {
                     let lane_ms = self.dispatch.tuning().lane_ms;
                     if let Some(expected) = job.queued((task, replica), lane_ms) {
-                        let queued = self.dispatch.queued(id, task, replica);
+                        let name = ReplicaId {
+                            job: id,
+                            task,
+                            replica,
+                        };
+                        let queued = self.dispatch.queued(name, self.now);
                         prop_assert_eq!(queued, Some(expected));
                     }
                 }
@@ -392,7 +380,9 @@ impl Pair {
     }
 }
 
-fn holder((account, device): (u32, u32)) -> Holder {
+/// Who asks at this place in [`ASKERS`].
+fn holder(who: usize) -> Holder {
+    let (device, account, ..) = ASKERS[who];
     Holder { account, device }
 }
 
@@ -438,8 +428,8 @@ proptest! {
             let below = rank.map_or(0, |rank| devices.saturating_sub(1).saturating_sub(rank));
             let own = pools - 1 - (below / pool_size) as usize;
             let expected = lists[own..].iter_mut().find_map(VecDeque::pop_front);
-            let asking = Device { rank, ..device(who) };
-            prop_assert_eq!(asking.take(&mut dispatch, NOW).ok(), expected.map(|task| (task, 0)));
+            let asker = Device { rank, ..device(who) };
+            prop_assert_eq!(asker.take(&mut dispatch, NOW).ok(), expected.map(|task| (task, 0)));
         }
     }
 
@@ -458,12 +448,12 @@ proptest! {
         for (who, (what, much)) in (0..).zip(happenings) {
             match what {
                 0 => {
-                    let asking = Device { rank: Some(much as Rank), ..device(who) };
-                    given.extend(asking.take(&mut dispatch, NOW));
+                    let asker = Device { rank: Some(much as Rank), ..device(who) };
+                    given.extend(asker.take(&mut dispatch, NOW));
                 }
                 1 if !given.is_empty() => {
                     let (task, replica) = given.remove(much % given.len());
-                    dispatch.release((JOB, task, replica), false, NOW);
+                    dispatch.release(id_of(task, replica), false, NOW);
                 }
                 1 => {}
                 _ => {
@@ -483,8 +473,8 @@ proptest! {
             }
         }
         retarget(&mut dispatch, JOB, grid(1).target(), 0);
-        let asking = (1_000..).map(device);
-        let rest: Vec<_> = asking.map_while(|it| it.take(&mut dispatch, NOW).ok()).collect();
+        let askers = (1_000..).map(device);
+        let rest: Vec<_> = askers.map_while(|it| it.take(&mut dispatch, NOW).ok()).collect();
         let all = (0..tasks).flat_map(|task| (0..replicas).map(move |replica| (task, replica)));
         let expected: Vec<_> = all.filter(|name| !given.contains(name)).collect();
         prop_assert_eq!(rest, expected);

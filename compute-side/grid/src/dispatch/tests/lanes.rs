@@ -34,9 +34,9 @@ impl Coalition {
         let speeds = vec![1_000; of as usize];
         let mut dispatch = dispatch(plain(), self.tasks(), self.replicas, &speeds);
         let mut taken = vec![0; self.tasks() as usize];
-        let mut asking: Vec<u32> = (first..first + self.accounts).collect();
-        while !asking.is_empty() {
-            asking.retain(|number| match device(*number).take(&mut dispatch, NOW) {
+        let mut askers: Vec<u32> = (first..first + self.accounts).collect();
+        while !askers.is_empty() {
+            askers.retain(|number| match device(*number).take(&mut dispatch, NOW) {
                 Ok((task, _)) => {
                     taken[task as usize] += 1;
                     true
@@ -125,31 +125,184 @@ fn where_there_is_much_to_do_nobody_idles_for_lanes_and_every_replica_stays_with
             assert!(device(number).take(&mut dispatch, now).is_ok());
         }
     }
-    assert!(open_to_all(&dispatch, tasks).is_empty());
+    assert!(open_to_all(&dispatch, JOB, tasks).is_empty());
 }
 
-/// Replicas that some time will be for all.
-fn open_to_all(dispatch: &Dispatch, tasks: TaskIndex) -> Vec<(TaskIndex, ReplicaIndex)> {
+/// Replicas of a job that some time will be for all.
+fn open_to_all(
+    dispatch: &Dispatch,
+    job: JobId,
+    tasks: TaskIndex,
+) -> Vec<(TaskIndex, ReplicaIndex)> {
     let all = (0..tasks).flat_map(|task| (0..3).map(move |replica| (task, replica)));
     let is_open_to_all = |(task, replica): &(TaskIndex, ReplicaIndex)| {
-        let queued = dispatch.queued(JOB, *task, *replica);
+        let (task, replica) = (*task, *replica);
+        let queued = dispatch.queued(ReplicaId { job, task, replica }, NOW);
         queued.is_some_and(|it| it.open_to_all_at.is_some())
     };
     all.filter(is_open_to_all).collect()
 }
 
+/// How many replicas a device gets until there is nothing more for it.
+fn takes_all(dispatch: &mut Dispatch, number: u32, now: Tick) -> usize {
+    (0..)
+        .take_while(|_| device(number).take(dispatch, now).is_ok())
+        .count()
+}
+
 #[test]
-fn who_had_all_of_its_lanes_opens_the_first_replicas_to_all_and_no_more_however_often_it_asks() {
+fn two_that_answer_at_once_capture_no_more_beside_honest_ones_than_lanes_leave_to_chance() {
+    let tasks = 20_000;
+    let mut dispatch = dispatch(plain(), tasks, 3, &[1_000; MANY]);
+    let mut taken = vec![0; tasks as usize];
+    // When each asks next; the first two act together.
+    let all = (0..MANY as u32).map(|number| (NOW.plus_ms(u64::from(number) * 234), number));
+    let mut asks: std::collections::BTreeSet<(Tick, u32)> = all.collect();
+    let hour_later = NOW.plus_ms(3_600_000);
+    while let Some((now, number)) = asks.pop_first().filter(|(now, _)| *now < hour_later) {
+        let is_honest = number > 1;
+        let in_ms = match device(number).take(&mut dispatch, now) {
+            Ok((task, replica)) => {
+                dispatch.finish(id_of(task, replica));
+                taken[task as usize] += u32::from(!is_honest);
+                // Honest ones take half a minute to one and a half.
+                let drawn = u64::from(task) * 7_919 + u64::from(number) * 104_729;
+                match is_honest {
+                    true => 30_000 + drawn % 60_000,
+                    false => 50,
+                }
+            }
+            Err(why) => {
+                assert!(!is_honest, "{number}: {why}");
+                500
+            }
+        };
+        asks.insert((now.plus_ms(in_ms), number));
+    }
+    // They had all of their lanes, and opened nobody else's; those would be the first.
+    assert!(open_to_all(&dispatch, JOB, 7_000).is_empty());
+    let pair = Coalition {
+        accounts: 2,
+        replicas: 3,
+    };
+    let (trials, chance) = (f64::from(tasks), pair.chance(32));
+    let deviation = (trials * chance * (1.0 - chance)).sqrt();
+    let captured = taken.iter().filter(|it| **it == 2).count() as f64;
+    assert!(captured <= trials * chance + 4.0 * deviation, "{captured}");
+}
+
+#[test]
+fn an_account_of_many_devices_finds_what_is_its_own_however_far_back() {
+    let tasks = 20_000;
+    let mut dispatch = dispatch(plain(), tasks, 3, &[1_000; MANY]);
+    let of_the_firm = |number| Device {
+        account: 1,
+        ..device(number)
+    };
+    let all = (0..50).cycle().map(of_the_firm);
+    let found = all.take_while(|it| it.take(&mut dispatch, NOW).is_ok());
+    // One replica of three tasks in 32.
+    let (trials, chance) = (f64::from(tasks), 3.0 / 32.0);
+    let off = (found.count() as f64 - trials * chance).abs();
+    assert!(off <= 4.0 * (trials * chance * (1.0 - chance)).sqrt());
+}
+
+#[test]
+fn what_opens_again_is_found_in_its_turn_however_much_it_is() {
+    // Its account passes the other replica of each, and its cursor stands behind all of them.
+    let mut dispatch = dispatch(plain(), 3_000, 2, &[1]);
+    assert_eq!(takes_all(&mut dispatch, 1, NOW), 3_000);
+    // More than are looked at apart; each once, in an order of their own.
+    for n in 0..1_500 {
+        dispatch.release(id_of(n * 7 % 1_500, 0), false, NOW);
+    }
+    for task in 0..1_500 {
+        assert_eq!(device(1).take(&mut dispatch, NOW), Ok((task, 0)));
+    }
+    assert!(device(1).take(&mut dispatch, NOW).is_err());
+}
+
+#[test]
+fn who_had_all_of_its_lanes_opens_none_and_as_many_as_there_are_lanes_open_the_first() {
     let tasks = REPLICAS / 3;
     let mut dispatch = dispatch(plain(), tasks, 3, &[1_000; MANY]);
-    while device(1).take(&mut dispatch, NOW).is_ok() {}
-    let opened = open_to_all(&dispatch, tasks);
-    assert_eq!(opened.len(), 128);
-    assert!(opened.iter().all(|(task, _)| *task < 60));
-    for ms in 1..10 {
-        assert!(device(1).take(&mut dispatch, NOW.plus_ms(ms)).is_err());
+    for number in 0..31 {
+        takes_all(&mut dispatch, number, NOW);
+        for ms in 0..10 {
+            assert!(device(number).take(&mut dispatch, NOW.plus_ms(ms)).is_err());
+        }
+        assert!(open_to_all(&dispatch, JOB, tasks).is_empty());
     }
-    assert_eq!(open_to_all(&dispatch, tasks), opened);
+    takes_all(&mut dispatch, 31, NOW);
+    let opened = open_to_all(&dispatch, JOB, tasks);
+    assert_eq!(opened.len(), 128);
+    // However often it asks.
+    for ms in 0..10 {
+        assert!(device(31).take(&mut dispatch, NOW.plus_ms(ms)).is_err());
+    }
+    assert_eq!(open_to_all(&dispatch, JOB, tasks), opened);
+}
+
+#[test]
+fn accounts_that_found_nothing_one_after_the_other_are_not_many() {
+    let tasks = REPLICAS / 3;
+    let mut dispatch = dispatch(plain(), tasks, 3, &[1_000; MANY]);
+    for number in 0..32 {
+        // Somebody takes something now and then, so the job does not stand still.
+        let now = NOW.plus_ms(u64::from(number) * 10_001);
+        takes_all(&mut dispatch, number, now);
+        assert!(open_to_all(&dispatch, JOB, tasks).is_empty(), "{number}");
+    }
+}
+
+#[test]
+fn a_job_that_stands_still_opens_and_one_behind_it_only_when_that_is_not_served_either() {
+    let tasks = REPLICAS / 3;
+    let mut dispatch = dispatch(plain(), tasks, 3, &[1_000; MANY]);
+    let behind = JobId([9; 32]);
+    let target = target(&[1_000; MANY], &plain().pool_limits());
+    dispatch.add_job(behind, terms(3), target, MANY as u32);
+    (0..tasks).for_each(|task| dispatch.push(behind, task, NOW));
+    takes_all(&mut dispatch, 1, NOW);
+    // A task takes ten seconds, so half a minute is long. Nothing is taken of the second job.
+    let is_served = NOW.plus_ms(31_000);
+    assert!(device(2).take(&mut dispatch, is_served).is_ok());
+    let opened =
+        |dispatch: &Dispatch| [JOB, behind].map(|job| open_to_all(dispatch, job, tasks).len());
+    for (now, expected) in [
+        (is_served, [0, 0]),
+        (is_served.plus_ms(30_000), [0, 0]),
+        (is_served.plus_ms(30_001), [128, 128]),
+    ] {
+        assert!(device(1).take(&mut dispatch, now).is_err());
+        assert_eq!(opened(&dispatch), expected);
+    }
+}
+
+#[test]
+fn a_task_whose_device_never_answers_is_for_the_lane_of_its_rescue_and_for_no_partner() {
+    let mut dispatch = dispatch(plain(), 1, 3, &[1_000; MANY]);
+    for _ in 0..3 {
+        let holder = given(&dispatch, NOW)[0];
+        assert!(device(holder).take(&mut dispatch, NOW).is_ok());
+    }
+    assert_eq!(dispatch.rescue(JOB, 0, NOW), Some(3));
+    let own = given(&dispatch, NOW);
+    assert!((1..=20).contains(&own.len()), "{own:?}");
+    let slow = |number| Device {
+        speed: 1,
+        ..device(number)
+    };
+    let kept = Err(Withheld::KeptForTheFast);
+    let is_kept = |number: &u32| slow(*number).take(&mut dispatch.clone(), NOW) == kept;
+    let partner = (0..MANY as u32).find(|number| is_kept(number) && !own.contains(number));
+    let partner = slow(partner.unwrap());
+    assert_eq!(partner.take(&mut dispatch, NOW), kept);
+    // Not even where it is fast enough, or nobody faster has come for long.
+    let later = NOW.plus_ms(plain().lane_ms);
+    assert_eq!(partner.take(&mut dispatch, later), Err(Withheld::OtherLane));
+    assert_eq!(given(&dispatch, later), own);
+    assert_eq!(slow(own[0]).take(&mut dispatch, later), Ok((0, 3)));
 }
 
 /// Which of so many devices would be given something.
@@ -166,7 +319,7 @@ fn what_was_passed_in_vain_is_a_second_later_for_a_third_of_the_accounts_and_the
         let first = given(&dispatch, NOW)[0];
         assert!(device(first).take(&mut dispatch, NOW).is_ok());
     }
-    // However long it has waited for its turn.
+    // However long it has waited for its turn. Nothing was taken for so long that one in vain is enough.
     let now = NOW.plus_ms(3_600_000);
     let own = given(&dispatch, now);
     assert!((1..=20).contains(&own.len()), "{own:?}");
@@ -199,8 +352,13 @@ fn a_backup_is_for_the_accounts_of_its_lane_until_its_holder_is_overdue_for_long
     let own = given(&dispatch, NOW);
     assert!((1..=20).contains(&own.len()), "{own:?}");
     let end = NOW.plus_ms(10_000_000);
-    assert_eq!(given(&dispatch, end.plus_ms(9_999)), own);
-    assert_eq!(given(&dispatch, end.plus_ms(10_000)).len(), MANY - 2);
+    // Others would take ten seconds for it.
+    assert_eq!(given(&dispatch, end.plus_ms(19_999)), own);
+    let wide = given(&dispatch, end.plus_ms(20_000));
+    assert!(own.iter().all(|number| wide.contains(number)));
+    assert!((80..=180).contains(&wide.len()), "{wide:?}");
+    assert_eq!(given(&dispatch, end.plus_ms(29_999)), wide);
+    assert_eq!(given(&dispatch, end.plus_ms(30_000)).len(), MANY - 2);
 }
 
 #[test]
@@ -209,7 +367,7 @@ fn a_replica_of_another_lane_opens_after_some_seconds() {
     let mut dispatch = dispatch(plain(), 1, 3, &[1_000; 31]);
     let first = device(1).take(&mut dispatch, NOW);
     let lane_of_first = first.unwrap().1;
-    dispatch.release((JOB, 0, lane_of_first), false, NOW);
+    dispatch.release(id_of(0, lane_of_first), false, NOW);
     // Accounts of other lanes get other replicas.
     let mut lanes = std::collections::BTreeSet::new();
     for n in 0..31 {
@@ -222,10 +380,11 @@ fn a_replica_of_another_lane_opens_after_some_seconds() {
         .filter(|n| device(*n).take(&mut dispatch.clone(), NOW).unwrap().1 == 0)
         .collect();
     assert_eq!(device(same[0]).take(&mut dispatch, NOW), Ok((0, 0)));
-    assert_eq!(
-        device(same[1]).take(&mut dispatch, NOW),
-        Err(Withheld::OtherLane)
-    );
+    // As many as there are lanes come in vain.
+    for number in &same[1..4] {
+        let told = device(*number).take(&mut dispatch, NOW);
+        assert_eq!(told, Err(Withheld::OtherLane));
+    }
     let later = NOW.plus_ms(plain().lane_ms);
     assert_eq!(device(same[1]).take(&mut dispatch, later), Ok((0, 1)));
 }

@@ -1,12 +1,10 @@
 //! A job's queues as lists: nothing is remembered but what was dealt and what became of it, and all of
 //! it is walked from the front whenever somebody asks.
 
-mod asking;
+mod search;
 
 use super::*;
-
-/// An account, and a device of it.
-type Holder = (u32, u32);
+use crate::pools::PoolNumber;
 
 /// A replica of a task.
 type Name = (TaskIndex, ReplicaIndex);
@@ -17,8 +15,10 @@ enum Stands {
     Open {
         since: Tick,
         is_rescue: bool,
-        /// When somebody first passed it who may have it only later.
+        /// When somebody first passed it who was not fast enough yet.
         passed: Option<Tick>,
+        /// When so many passed it in vain that other lanes may have it later.
+        vain: Option<Tick>,
     },
     Running {
         since: Tick,
@@ -63,13 +63,13 @@ struct Task {
 
 impl Task {
     fn is_touched_by(&self, account: u32) -> bool {
-        let is_of = |it: &Replica| it.by.is_some_and(|by| by.0 == account);
+        let is_of = |it: &Replica| it.by.is_some_and(|by| by.account == account);
         self.replicas.iter().any(is_of)
     }
 
     /// Whether nothing of its past keeps it from a device.
-    fn is_for(&self, (account, device): Holder) -> bool {
-        !self.is_touched_by(account) && !self.excluded.contains(&device)
+    fn is_for(&self, holder: Holder) -> bool {
+        !self.is_touched_by(holder.account) && !self.excluded.contains(&holder.device)
     }
 }
 
@@ -90,6 +90,8 @@ pub(super) struct Job {
     trusted: Vec<Holder>,
     /// Tasks in doubt of which something is open, in the order in which they became so.
     waiting: Vec<TaskIndex>,
+    /// Accounts that found nothing, and when.
+    in_vain: Vec<(u32, Tick)>,
 }
 
 impl Job {
@@ -105,6 +107,7 @@ impl Job {
             last_taken: Tick::default(),
             trusted: vec![],
             waiting: vec![],
+            in_vain: vec![],
         }
     }
 
@@ -186,6 +189,7 @@ impl Job {
                 since: now,
                 is_rescue,
                 passed: None,
+                vain: None,
             },
             by: None,
         });
@@ -295,13 +299,13 @@ impl Job {
     }
 
     pub(super) fn release(&mut self, name: Name, fault: bool, now: Tick) {
-        let Some((_, device)) = self.computed(name).and_then(|it| it.by) else {
+        let Some(by) = self.computed(name).and_then(|it| it.by) else {
             return;
         };
         self.reopen(name, now);
         let it = self.task_mut(name.0).unwrap();
         if fault {
-            it.excluded.push(device);
+            it.excluded.push(by.device);
         }
         // Where nobody else has it or had it, all of it is open now.
         let nobody_has_it = it.replicas.iter().all(Replica::is_open);
@@ -330,6 +334,7 @@ impl Job {
             since: now,
             is_rescue: false,
             passed: None,
+            vain: None,
         };
         self.opened(now);
     }
@@ -358,6 +363,11 @@ impl Job {
         };
         let was_reserved = it.is_reserved;
         it.is_reserved = is_reserved;
+        if was_reserved != is_reserved {
+            // It stands behind all others of its kind.
+            self.waiting.retain(|it| *it != task);
+            self.wait_in_turn();
+        }
         was_reserved && !is_reserved
     }
 
@@ -369,12 +379,12 @@ impl Job {
 
     /// Nobody has this device's number from now on.
     pub(super) fn forget_device(&mut self, device: u32) {
-        self.trusted.retain(|it| it.1 != device);
+        self.trusted.retain(|it| it.device != device);
         for task in &mut self.tasks {
             task.excluded.retain(|it| *it != device);
             let holders = task.replicas.iter_mut().filter_map(|it| it.by.as_mut());
-            for by in holders.filter(|by| by.1 == device) {
-                by.1 = u32::MAX;
+            for by in holders.filter(|by| by.device == device) {
+                by.device = u32::MAX;
             }
         }
     }
@@ -392,7 +402,7 @@ impl Job {
     pub(super) fn replicas(&self, task: TaskIndex) -> Vec<ReplicaState> {
         let replicas = self.task(task).map(|task| &task.replicas);
         let state = |it: &Replica| {
-            let device = it.by.map_or(u32::MAX, |(_, device)| device);
+            let device = it.by.map_or(u32::MAX, |by| by.device);
             match it.stands {
                 Stands::Open { since, .. } => ReplicaState::Open {
                     pool: it.pool as PoolNumber,
@@ -420,11 +430,20 @@ impl Job {
         let task = self.task(task).filter(|task| task.doubted.is_none())?;
         let it = task.replicas.get(usize::from(replica))?;
         let Stands::Open {
-            is_rescue, passed, ..
+            is_rescue,
+            passed,
+            vain,
+            ..
         } = it.stands
         else {
             return None;
         };
+        // Both have to come that keep it from anybody.
+        let kept = [(is_rescue, passed), (self.lanes().is_some(), vain)];
+        let kept = kept.iter().filter(|(is_kept, _)| *is_kept);
+        let since: Vec<Option<Tick>> = kept.map(|(_, since)| *since).collect();
+        let all_came = since.iter().all(Option::is_some);
+        let last = since.into_iter().flatten().max().filter(|_| all_came);
         let queue = self.all().map(|(.., it)| it);
         let queue = queue.filter(|other| other.is_open() && other.pool == it.pool);
         let turns: Vec<usize> = queue.map(|it| it.turn).collect();
@@ -432,7 +451,7 @@ impl Job {
             turn: turns.iter().filter(|turn| **turn <= it.turn).count(),
             of: turns.len(),
             is_rescue,
-            open_to_all_at: passed.map(|passed| passed.plus_ms(lane_ms)),
+            open_to_all_at: last.map(|last| last.plus_ms(lane_ms)),
             kept_until: None,
         })
     }

@@ -49,9 +49,9 @@ impl Model {
     /// Of the first job that has something for the device; then of the first that it can back up.
     /// Otherwise the reasons of the first job that has something open.
     pub(super) fn take(&mut self, asker: &Asker<'_>, now: Tick) -> Result<Given, Vec<Withheld>> {
-        let mut why = vec![Withheld::NoJob];
+        let (mut why, mut is_behind) = (vec![Withheld::NoJob], false);
         for job in &mut self.jobs {
-            match job.take(asker, now, &self.tuning) {
+            match job.take(asker, now, &self.tuning, is_behind) {
                 Ok(given) => return Ok(given),
                 Err(reasons) => {
                     if why == [Withheld::NoJob] || why == [Withheld::NothingOpen] {
@@ -59,6 +59,7 @@ impl Model {
                     }
                 }
             }
+            is_behind |= job.is_served(now, &self.tuning);
         }
         if self.tuning.backs_up {
             let mut jobs = self.jobs.iter_mut();

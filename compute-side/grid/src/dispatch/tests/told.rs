@@ -37,7 +37,7 @@ fn what_keeps_a_device_from_a_task_is_said_of_that_very_task() {
     assert_eq!(lacks(&dispatch, 1, 1), None);
     assert_eq!(lacks(&dispatch, 2, 0), None);
     assert_eq!(lacks(&dispatch, 2, 1), Some(Withheld::OthersComeFirst));
-    dispatch.release((JOB, 0, 0), true, NOW);
+    dispatch.release(id_of(0, 0), true, NOW);
     assert_eq!(lacks(&dispatch, 1, 0), Some(Withheld::Excluded));
     dispatch.close(JOB, 0);
     assert_eq!(lacks(&dispatch, 2, 0), Some(Withheld::NothingOpen));
@@ -80,14 +80,14 @@ fn a_task_in_a_pool_above_is_not_for_a_device_and_a_job_served_before_comes_firs
 fn an_open_replica_has_its_turn_and_a_time_from_which_it_is_for_all() {
     let mut dispatch = dispatch(plain(), 3, 1, &[5_000]);
     let turn = |dispatch: &Dispatch, task| {
-        let queued = dispatch.queued(JOB, task, 0);
+        let queued = dispatch.queued(id_of(task, 0), NOW);
         queued.map(|it| (it.turn, it.of, it.is_rescue, it.open_to_all_at))
     };
     assert_eq!(turn(&dispatch, 1), Some((2, 3, false, None)));
     assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
     assert_eq!(turn(&dispatch, 0), None);
     assert_eq!(turn(&dispatch, 1), Some((1, 2, false, None)));
-    dispatch.release((JOB, 0, 0), true, NOW);
+    dispatch.release(id_of(0, 0), true, NOW);
     assert_eq!(turn(&dispatch, 0), Some((1, 3, true, None)));
     let kept = Some(Withheld::KeptForTheFast);
     assert_eq!(device(2).lacks(&dispatch, 0, NOW), kept);

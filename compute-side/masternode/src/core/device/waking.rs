@@ -3,8 +3,8 @@
 //! A replica that opens is for one device, so not everybody is tried for it. Devices are tried by rank,
 //! and those of none behind them as their exchanges came, until as many replicas are taken as were
 //! opened. A device's identity can be chosen, and decides nothing. Who was tried and got nothing is not
-//! tried again for 100 milliseconds, unless something is new: a replica was opened, devices were ranked,
-//! or the device itself is another one to the scheduler than it was.
+//! tried again for 100 milliseconds, unless something changed: a replica was opened, devices were
+//! ranked, or the device itself is another one to the scheduler than it was.
 
 use super::Devices;
 use crate::core::{Core, Effect, Tick, Token};
@@ -12,19 +12,21 @@ use quern_grid::{needs::Traits, ranking::Rank};
 use quern_primitives::ids::DeviceId;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-/// How long a device that got nothing is not tried again while nothing is new, in milliseconds.
+/// How long a device that got nothing is not tried again while nothing changes, in milliseconds.
 const REST_MS: u64 = 100;
 
 /// Devices that are tried in vain at a time for what was opened; the others are tried [`REST_MS`]
 /// later. So something that nobody here may have keeps nobody else waiting.
 const VAIN_MAX: usize = 64;
 
-/// What is new to those who wait.
+/// What changed for those who wait.
 #[derive(Default)]
 pub(in crate::core) struct Waking {
+    /// Whether something changed that every exchange held open may wait for.
+    is_for_all: bool,
     /// Replicas that were opened and for which not every device was tried.
     opened: usize,
-    /// Counts what was new.
+    /// Counts the changes.
     changes: u64,
     /// When the next devices are tried for what was opened.
     next: Option<Tick>,
@@ -41,10 +43,19 @@ impl Waking {
         }
     }
 
-    /// Something is new to every device, and all are tried.
-    fn everybody(&mut self) {
-        self.changes += 1;
-        self.ended();
+    /// Something changed for every device: all are tried when what happened is taken in.
+    pub(in crate::core) fn changed_for_all(&mut self) {
+        self.is_for_all = true;
+    }
+
+    /// Whether all are to be tried, as they are now.
+    fn takes_all(&mut self) -> bool {
+        let is_for_all = std::mem::take(&mut self.is_for_all);
+        if is_for_all {
+            self.changes += 1;
+            self.ended();
+        }
+        is_for_all
     }
 
     fn ended(&mut self) {
@@ -58,20 +69,35 @@ impl Waking {
     }
 }
 
-/// What a device gets depends on of the device itself: replicas in its hand, how many it may have,
-/// whether it computes a benchmark or pauses, how fast it is, and what it has.
-type AskedAs = (usize, u8, bool, u32, Traits);
+/// What a device gets depends on this, of the device itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct DeviceFacts {
+    /// Replicas in its hand.
+    in_hand: usize,
+    /// How many it may have there.
+    in_hand_max: u8,
+    /// Whether it gets nothing for now: it computes a benchmark, waits for verdicts, or pauses.
+    gets_nothing: bool,
+    /// Of how many jobs it gets nothing, because nobody has judged its failures there.
+    unjudged_jobs: usize,
+    /// How fast it computes, in fuel per millisecond; 0 if that is not known.
+    speed: u32,
+    /// What it has.
+    traits: Traits,
+}
 
 /// A device was tried and got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Vain {
     at: Tick,
+    /// The count of changes then.
     changes: u64,
-    asked_as: AskedAs,
+    /// What the device was then.
+    facts: DeviceFacts,
 }
 
 impl Devices {
-    /// Has a device's exchange looked at again: something of the device is new.
+    /// Has a device's exchange looked at again: something of the device changed.
     pub(in crate::core) fn look_again(&mut self, device: DeviceId) {
         self.to_answer.insert(device);
     }
@@ -87,8 +113,7 @@ impl Core {
     /// Answers every held-open exchange that work or news has come for, or whose time is over.
     pub(in crate::core) fn answer_parked(&mut self, now: Tick, out: &mut Vec<Effect>) {
         let mut waiting = std::mem::take(&mut self.devices.to_answer);
-        if std::mem::take(&mut self.news) {
-            self.waking.everybody();
+        if self.waking.takes_all() {
             waiting.extend(self.devices.waiting());
         } else {
             waiting.extend(self.devices.due(now));
@@ -143,18 +168,22 @@ impl Core {
     }
 
     /// What a device is to the scheduler now.
-    fn asked_as(&self, now: Tick, device: &DeviceId) -> Option<AskedAs> {
+    fn facts_of(&self, now: Tick, device: &DeviceId) -> Option<DeviceFacts> {
         let (known, fleet) = (self.devices.get(device)?, &self.scheduler.fleet);
-        Some((
-            known.in_hand.len(),
-            fleet.in_hand_max(known.number, now),
-            known.telemetry.is_benchmarked(now) || self.pauses.until(device, now).is_some(),
-            fleet.speed(known.number),
-            fleet.traits(known.number),
-        ))
+        let is_barred = self.awaits_verdicts(device, known).is_some()
+            || known.telemetry.is_benchmarked(now)
+            || self.pauses.until(device, now).is_some();
+        Some(DeviceFacts {
+            in_hand: known.in_hand.len(),
+            in_hand_max: fleet.in_hand_max(known.number, now),
+            gets_nothing: is_barred,
+            unjudged_jobs: self.pauses.unjudged_jobs(device, now),
+            speed: fleet.speed(known.number),
+            traits: fleet.traits(known.number),
+        })
     }
 
-    /// Whether a device was tried in vain since anything was new to everybody.
+    /// Whether a device was tried in vain since anything changed for everybody.
     fn was_tried(&self, device: &DeviceId) -> bool {
         let vain = self.devices.get(device).and_then(|known| known.vain);
         vain.is_some_and(|vain| vain.changes == self.waking.changes)
@@ -167,17 +196,17 @@ impl Core {
         };
         self.was_tried(device)
             && now < vain.at.plus_ms(REST_MS)
-            && self.asked_as(now, device) == Some(vain.asked_as)
+            && self.facts_of(now, device) == Some(vain.facts)
     }
 
     /// Takes note that a device was tried and got nothing.
     pub(super) fn tried_in_vain(&mut self, now: Tick, device: &DeviceId) {
-        let (asked_as, changes) = (self.asked_as(now, device), self.waking.changes);
+        let (facts, changes) = (self.facts_of(now, device), self.waking.changes);
         if let Some(known) = self.devices.get_mut(device) {
-            known.vain = asked_as.map(|asked_as| Vain {
+            known.vain = facts.map(|facts| Vain {
                 at: now,
                 changes,
-                asked_as,
+                facts,
             });
         }
     }
@@ -194,13 +223,13 @@ impl Core {
             let most = usize::from(self.scheduler.fleet.in_hand_max(known.number, now));
             let is_kept = self.pauses.until(device, now).is_some()
                 || known.telemetry.is_benchmarked(now)
+                || self.awaits_verdicts(device, known).is_some()
                 || known.in_hand.len() >= most;
             let backlog_ms = self.backlog_ms(now, known);
             let mut jobs = self.scheduler.dispatch.jobs();
             let gets = |job| {
-                self.scheduler
-                    .explain(job, known.number, backlog_ms, now)
-                    .is_none()
+                let would = self.scheduler.explain(job, known.number, backlog_ms, now);
+                would.is_none() && !self.pauses.is_unjudged(device, job, now)
             };
             (wants && !is_kept && jobs.any(gets)).then_some(())
         };

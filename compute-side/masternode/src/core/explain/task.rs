@@ -118,7 +118,7 @@ impl Core {
         match state? {
             ReplicaState::Open { pool, since } => {
                 let dispatch = &self.scheduler.dispatch;
-                let queued = dispatch.queued(id.job, id.task, id.replica)?;
+                let queued = dispatch.queued(id, now)?;
                 Some(ReplicaStage::Open {
                     pool: pool + 1,
                     turn: queued.turn as u32,
@@ -152,7 +152,7 @@ impl Core {
             let gone = gone.filter(|known| !known.connected);
             coming.extend(gone.map(|known| (known.silent_at(), StepKind::TakenBack)));
         }
-        if let Some(queued) = dispatch.queued(id.job, id.task, id.replica) {
+        if let Some(queued) = dispatch.queued(id, now) {
             let to_all = queued.open_to_all_at;
             coming.extend(to_all.map(|at| (at, StepKind::OpenToAll)));
             let kept = queued.kept_until;

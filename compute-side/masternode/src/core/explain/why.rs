@@ -51,8 +51,10 @@ pub(super) enum Why {
     HandsFull { most: u8 },
     /// The device gave a task back.
     Pausing,
-    /// The device failed on several tasks that are not judged.
+    /// The device failed on several tasks of the job that are not judged.
     Unjudged,
+    /// So many answers of the device have no verdict.
+    AwaitsVerdicts { answers: usize },
     /// The device computes a benchmark.
     Benchmarked,
     /// The device was not free for a benchmark for long, and gets nothing before it is.
@@ -104,6 +106,7 @@ impl Why {
             Self::HandsFull { .. } => Rule::HandsFull,
             Self::Pausing => Rule::Pausing,
             Self::Unjudged => Rule::Unjudged,
+            Self::AwaitsVerdicts { .. } => Rule::AwaitingVerdicts,
             Self::Benchmarked | Self::NeverFree => Rule::Benchmarked,
             Self::BenchmarkOwed => Rule::BenchmarkOwed,
             Self::NotBelieved(_) => Rule::ReadingNotBelieved,
@@ -226,8 +229,13 @@ impl fmt::Display for Why {
                  time twice as long, until an answer of it is accepted",
             ),
             Self::Unjudged => f.write_str(
-                "the device failed on three tasks that others have not done yet; it gets nothing \
-                 before one of them has its verdict, or for an hour",
+                "the device failed on three tasks of the job that others have not done yet; it gets no \
+                 other of it before one of them has its verdict, or for an hour",
+            ),
+            Self::AwaitsVerdicts { answers } => write!(
+                f,
+                "{answers} answers of the device have no verdict yet, and it gets nothing more until some \
+                 have one, or are ten minutes old; with each that is accepted it may have more"
             ),
             Self::Benchmarked => f.write_str("the device computes a benchmark first"),
             Self::NeverFree => f.write_str(
@@ -286,6 +294,7 @@ pub(super) fn step(now: Tick, at: Tick, kind: StepKind, replica: Option<ReplicaI
         StepKind::SentAgain => "the batch is sent again, if the chain has not counted it before",
         StepKind::WaitEnds => "its wait after faults is over, and it may take one task",
         StepKind::PauseEnds => "its pause is over, and it may take tasks",
+        StepKind::AnswerEnds => "an answer of it is waited for no more, and it may take a task",
         StepKind::Other => "something happens",
     };
     Step {

@@ -1,4 +1,4 @@
-//! Until when devices get nothing, found in the whole story each time.
+//! Until when devices get nothing, and of which jobs, found in the whole story each time.
 
 use super::*;
 use crate::core::ReleaseCause;
@@ -22,6 +22,22 @@ enum Happening {
     Judged(u8, TaskIndex),
     /// A job's program is found to fail.
     ProgramFails(u8),
+    /// A task of a job opens nowhere.
+    Unopened(u8),
+    /// A job is over.
+    Over(u8),
+}
+
+impl Happening {
+    /// Whether that is the end of a job.
+    fn ends(&self, job: u8) -> bool {
+        [
+            Self::ProgramFails(job),
+            Self::Unopened(job),
+            Self::Over(job),
+        ]
+        .contains(self)
+    }
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -32,7 +48,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => device.clone().prop_map(Happening::Forgotten),
         9 => (device, job.clone(), task.clone()).prop_map(|(a, b, c)| Happening::Fails(a, b, c)),
         2 => (job.clone(), task).prop_map(|(a, b)| Happening::Judged(a, b)),
-        1 => job.prop_map(Happening::ProgramFails),
+        1 => job.clone().prop_map(Happening::ProgramFails),
+        1 => job.clone().prop_map(Happening::Unopened),
+        1 => job.prop_map(Happening::Over),
     ]
 }
 
@@ -66,7 +84,8 @@ fn verdict(job: u8, task: TaskIndex, exit: Exit) -> Entry {
     }
 }
 
-fn happen(pauses: &mut Pauses, now: Tick, happening: Happening) {
+/// Returns who may get something now that might not before.
+fn happen(pauses: &mut Pauses, now: Tick, happening: Happening) -> BTreeSet<DeviceId> {
     match happening {
         Happening::Begins(device) => pauses.begin(now, id(device)),
         Happening::Accepted(device) => pauses.accepted(&id(device)),
@@ -78,66 +97,66 @@ fn happen(pauses: &mut Pauses, now: Tick, happening: Happening) {
                 device: id(device),
                 cause: ReleaseCause::Failed,
             };
-            pauses.note(now, JobId([job; 32]), &entry);
+            return pauses.note(now, JobId([job; 32]), &entry);
         }
         Happening::Judged(job, task) => {
-            pauses.note(now, JobId([job; 32]), &verdict(job, task, Exit::Success));
+            return pauses.note(now, JobId([job; 32]), &verdict(job, task, Exit::Success));
         }
         Happening::ProgramFails(job) => {
-            pauses.note(now, JobId([job; 32]), &verdict(job, 0, Exit::Trap));
+            return pauses.note(now, JobId([job; 32]), &verdict(job, 0, Exit::Trap));
         }
+        Happening::Unopened(job) => {
+            return pauses.note(now, JobId([job; 32]), &Entry::Unopened { task: 0 });
+        }
+        Happening::Over(job) => return pauses.forget_job(JobId([job; 32])),
     }
+    BTreeSet::new()
 }
 
 type Story = [(Tick, Happening)];
 
 /// Until when a device pauses: the time of its last pause follows from how many there were since an answer
-/// of it was accepted.
+/// of it was accepted, or a job ended on which it had failed without a verdict on that.
 fn pause(story: &Story, device: u8) -> Option<Tick> {
-    let ends = [Happening::Accepted(device), Happening::Forgotten(device)];
-    let since = story.iter().rposition(|(_, it)| ends.contains(it));
-    let since = since.map_or(story, |end| &story[end + 1..]);
-    let begun = since
-        .iter()
-        .filter(|(_, it)| *it == Happening::Begins(device));
-    let (mut ms, mut until) = (1_000, None);
-    for (at, _) in begun {
-        until = Some(at.plus_ms(ms));
-        ms = (2 * ms).min(300_000);
+    let (mut times, mut until) = (0u32, None);
+    for (place, (at, it)) in story.iter().enumerate() {
+        let before = &story[..place];
+        let is_cleared = |job: u8| it.ends(job) && !failures(before, device, job, *at).is_empty();
+        if *it == Happening::Begins(device) {
+            let ms = 1_000u64 << times;
+            until = Some(at.plus_ms(ms.min(300_000)));
+            times = (times + 1).min(20);
+        } else if [Happening::Accepted(device), Happening::Forgotten(device)].contains(it)
+            || (0..2).any(is_cleared)
+        {
+            (times, until) = (0, None);
+        }
     }
     until
 }
 
-/// When each failure of a device ends to count that nobody has judged.
-fn failures(story: &Story, device: u8) -> Vec<Tick> {
+/// When each failure of a device in a job ends to count that nobody has judged and that counts now.
+fn failures(story: &Story, device: u8, job: u8, now: Tick) -> Vec<Tick> {
     let mut ends = vec![];
     for (place, (at, it)) in story.iter().enumerate() {
-        let Happening::Fails(by, job, task) = *it else {
+        let Happening::Fails(by, of, task) = *it else {
             continue;
         };
         let is_over = |(_, later): &(Tick, Happening)| {
             let over = [
                 Happening::Fails(device, job, task),
                 Happening::Judged(job, task),
-                Happening::ProgramFails(job),
                 Happening::Forgotten(device),
             ];
-            over.contains(later)
+            over.contains(later) || later.ends(job)
         };
-        if by == device && !story[place + 1..].iter().any(is_over) {
-            ends.push(at.plus_ms(HOUR_MS));
+        let until = at.plus_ms(HOUR_MS);
+        let is_over = story[place + 1..].iter().any(is_over);
+        if (by, of) == (device, job) && !is_over && now < until {
+            ends.push(until);
         }
     }
     ends
-}
-
-/// From when on fewer than three failures count, if three do.
-fn unjudged(story: &Story, device: u8, now: Tick) -> Option<Tick> {
-    let ends = failures(story, device);
-    let counting = |at: Tick| ends.iter().filter(|end| at < **end).count();
-    let times = ends.iter().copied().filter(|at| now < *at);
-    let until = times.filter(|at| counting(*at) < 3).min();
-    until.filter(|_| counting(now) >= 3)
 }
 
 proptest! {
@@ -148,26 +167,42 @@ proptest! {
             2 => 0u64..400_000,
             1 => 0u64..2_000_000,
         ]), 0..80),
-        looks: bool,
     ) {
         let (mut pauses, mut now, mut story) = (Pauses::default(), Tick(0), vec![]);
         for (happening, later_ms) in happenings {
-            happen(&mut pauses, now, happening);
+            // What is over is taken out once, as before each event of the core.
+            while pauses.take_ended(now).is_some() {}
+            prop_assert!(pauses.next_wakeup().is_none_or(|at| now < at));
+            let kept = |pauses: &Pauses, device: u8| {
+                let unjudged = |job: u8| pauses.is_unjudged(&id(device), JobId([job; 32]), now);
+                (pauses.until(&id(device), now), [unjudged(0), unjudged(1)])
+            };
+            let before: Vec<_> = (0..2).map(|device| kept(&pauses, device)).collect();
+            let told = happen(&mut pauses, now, happening);
             story.push((now, happening));
+            let is_by_itself =
+                matches!(happening, Happening::Accepted(_) | Happening::Forgotten(_));
+            for device in 0..2 {
+                let (until, unjudged) = kept(&pauses, device);
+                let (until_before, unjudged_before) = before[usize::from(device)];
+                let is_judged = (0..2).any(|job| unjudged_before[job] && !unjudged[job]);
+                let is_freed = until < until_before || is_judged;
+                prop_assert!(is_by_itself || !is_freed || told.contains(&id(device)));
+            }
             now = now.plus_ms(later_ms);
-            // A pause that is over is taken out once, and that changes nothing else.
-            while looks && pauses.take_ended(now).is_some() {}
             for device in 0..2 {
                 let pause = pause(&story, device).filter(|until| now < *until);
-                let unjudged = unjudged(&story, device, now);
-                prop_assert_eq!(pauses.until(&id(device), now), pause.max(unjudged));
-                prop_assert_eq!(pauses.is_unjudged(&id(device), now), unjudged.is_some());
+                prop_assert_eq!(pauses.until(&id(device), now), pause);
+                let mut jobs = 0;
+                for job in 0..2 {
+                    let is_barred = failures(&story, device, job, now).len() >= 3;
+                    prop_assert_eq!(pauses.is_unjudged(&id(device), JobId([job; 32]), now), is_barred);
+                    jobs += usize::from(is_barred);
+                }
+                prop_assert_eq!(pauses.unjudged_jobs(&id(device), now), jobs);
                 if let Some(until) = pause {
                     prop_assert!(pauses.next_wakeup().is_some_and(|at| at <= until));
                 }
-            }
-            if looks {
-                prop_assert!(pauses.next_wakeup().is_none_or(|at| now < at));
             }
         }
     }

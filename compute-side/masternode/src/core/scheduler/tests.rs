@@ -132,7 +132,7 @@ fn an_account_s_number_is_used_again_only_when_no_job_remembers_it() {
     scheduler.changed(Tick(0));
     assert!(scheduler.rank_if_due(Tick(0)));
     let number = scheduler.fleet.number(&DeviceId([1; 32])).unwrap();
-    assert!(scheduler.take(number, 0, Tick(0)).is_ok());
+    assert!(scheduler.take(number, 0, Tick(0), |_| false).is_ok());
     let mut others = BTreeSet::new();
     for n in 1..=4 {
         others.extend(greet(&mut scheduler, n, Tick(0)).filter(|it| Some(*it) != first));

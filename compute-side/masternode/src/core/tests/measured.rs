@@ -201,6 +201,7 @@ fn who_does_not_answer_rightly_has_no_rate_any_more() {
             answer(&mut world, 0, plan.number, output);
         }
         assert_eq!(rate(&world, 0), None);
+        minute(&mut world);
         let device = world.workers[0].id();
         world.feed(Event::Gone { device });
         world.hello(0);
@@ -222,11 +223,11 @@ fn who_owes_a_benchmark_counts_least_and_who_was_never_asked_as_usual() {
     challenge(&mut world, 1);
     world.ask(0, 1);
     assert_eq!((points(&world, 0), points(&world, 1)), (1.0, 250.0));
+    minute(&mut world);
     let device = world.workers[0].id();
     world.feed(Event::Gone { device });
     world.hello(0);
     assert_eq!(points(&world, 0), 1.0, "nor is it forgotten by going");
-    minute(&mut world);
     challenge(&mut world, 2);
     world.ask(0, 1);
     let plan = given(&world, 0)[1];
@@ -242,7 +243,7 @@ fn a_device_that_was_silent_is_still_as_fast_as_it_was_and_one_never_measured_as
         ..Preferences::default()
     };
     for (ms, suits) in [(None, true), (Some(100), true), (Some(1_000), false)] {
-        let mut world = World::asking(preferences, &[1]);
+        let mut world = World::with_preferences(preferences, &[1]);
         if let Some(ms) = ms {
             benchmark(&mut world, 0, ms);
         }

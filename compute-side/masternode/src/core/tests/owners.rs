@@ -82,7 +82,7 @@ fn owner_and_worker_are_each_told_what_they_can_do_about_the_same_rule() {
         trusted: true,
         ..Preferences::default()
     };
-    let world = World::asking(preferences, &[1]);
+    let world = World::with_preferences(preferences, &[1]);
     let job = world.core.explain_job(world.now, JOB).unwrap();
     assert_eq!(job.reasons[0].rule, Rule::Trusted);
     let owner = job.reasons[0].next.clone().unwrap();
@@ -133,7 +133,7 @@ fn devices_of_a_grid_with_pools_are_told_with_the_pool_they_stand_in() {
     let accounts: Vec<u8> = (1..=24).collect();
     let mut world = World::with(settings, 4, Agreement::Single, &accounts);
     world.wait(1_000);
-    world.core.asked_about(world.now, None);
+    world.core.catch_up_jobs(world.now, None);
     let devices = world.core.grid_devices(world.now, 0, 30);
     assert_eq!(devices.len(), accounts.len());
     let stands: Vec<_> = devices.iter().map(|device| device.pools[0]).collect();

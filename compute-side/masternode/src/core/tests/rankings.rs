@@ -37,7 +37,7 @@ fn a_job_that_nobody_asks_costs_a_ranking_nothing_and_one_that_is_asked_costs_it
     }
     rank(&mut world, 5);
     for _ in 0..3 {
-        world.core.asked_about(world.now, None);
+        world.core.catch_up_jobs(world.now, None);
         assert_eq!(retargets(&world) - before, 2);
     }
 }
@@ -56,11 +56,11 @@ fn a_job_without_anything_open_costs_nothing_whoever_asks() {
 
 #[test]
 fn by_devices_of_an_earlier_ranking_nobody_gets_what_is_not_for_it_now() {
-    let asked = Preferences {
+    let preferences = Preferences {
         trusted: true,
         ..Preferences::default()
     };
-    let mut world = World::asking(asked, &[]);
+    let mut world = World::with_preferences(preferences, &[]);
     let workers = [1, 2, 3, 4, 5];
     let workers = workers
         .map(|account| world.join_as(account, Habit::Honest, |worker| worker.trusted = true));
@@ -102,7 +102,7 @@ fn by_devices_of_an_earlier_ranking_nobody_gets_what_is_not_for_it_now() {
 fn a_job_whose_devices_have_left_says_so_whoever_asked_before() {
     let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
     world.wait(1_000);
-    world.core.asked_about(world.now, Some(JOB));
+    world.core.catch_up_jobs(world.now, Some(JOB));
     let waits_for = |world: &World| world.core.status(JOB).unwrap().waiting_for;
     assert_eq!(waits_for(&world), None);
     let device = world.workers[2].id();

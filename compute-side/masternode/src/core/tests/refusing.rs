@@ -3,7 +3,7 @@
 use super::world::{Habit, World};
 use crate::core::{Entry, ReleaseCause};
 use quern_jobs_api::{DeviceExplanation, Rule, StepKind};
-use quern_primitives::{job::Agreement, verdict::Finding};
+use quern_primitives::{ids::JobId, job::Agreement, verdict::Finding};
 use quern_protocol::HandBackReason;
 
 /// So long a task is open for one account more, in milliseconds.
@@ -39,8 +39,10 @@ fn pause_ends_in_s(told: &DeviceExplanation) -> Option<u64> {
     Some(ends.in_s)
 }
 
+/// Whether that keeps a device from a job that nobody has judged its failures.
 fn is_unjudged(world: &World, worker: usize) -> bool {
-    let mut reasons = explained(world, worker).reasons.into_iter();
+    let told = explained(world, worker).jobs.into_iter();
+    let mut reasons = told.filter_map(|it| it.reason);
     reasons.any(|reason| reason.rule == Rule::Unjudged)
 }
 
@@ -83,7 +85,7 @@ fn one_that_refuses_every_task_stops_no_honest_device_while_the_trusted_one_is_b
 }
 
 #[test]
-fn failures_that_nobody_judges_keep_a_device_from_work_for_an_hour() {
+fn failures_that_nobody_judges_keep_a_device_from_a_job_for_an_hour() {
     let mut world = World::new(9, Agreement::Single, &[1]);
     refuse(&mut world, 0, 2);
     assert!(!is_unjudged(&world, 0));
@@ -91,7 +93,7 @@ fn failures_that_nobody_judges_keep_a_device_from_work_for_an_hour() {
     refuse(&mut world, 0, 2);
     assert_eq!(refused(&world), 4);
     assert!(is_unjudged(&world, 0));
-    assert_eq!(pause_ends_in_s(&explained(&world, 0)), Some(3_590));
+    assert_eq!(pause_ends_in_s(&explained(&world, 0)), Some(8));
     wait_alive(&mut world, 3_589_000);
     world.ask(0, 2);
     assert_eq!(world.workers[0].in_hand, []);
@@ -110,6 +112,58 @@ fn a_restart_does_not_forget_who_failed_on_tasks_that_are_not_judged() {
     world.ask(0, 2);
     assert_eq!(world.workers[0].in_hand, []);
     assert!(is_unjudged(&world, 0));
+}
+
+const OTHER: JobId = JobId([5; 32]);
+const DEVICES: usize = 20;
+
+/// A job that opens nowhere, as the devices of 20 accounts said thrice each.
+fn bad_job() -> World {
+    let accounts: Vec<u8> = (1..=DEVICES as u8).collect();
+    let mut world = World::new(100, Agreement::Single, &accounts);
+    for pause_ms in [1_000, 2_000, 4_000] {
+        (0..DEVICES).for_each(|worker| refuse(&mut world, worker, 1));
+        wait_alive(&mut world, pause_ms);
+    }
+    assert_eq!((refused(&world), unopened(&world)), (3 * DEVICES, 0));
+    (0..DEVICES).for_each(|worker| assert!(is_unjudged(&world, worker)));
+    world
+}
+
+/// Everybody asks, and gets a task of the other job at once.
+fn expect_all_get_the_other(world: &mut World) {
+    world.add_job(OTHER);
+    for worker in 0..DEVICES {
+        world.ask(worker, 1);
+        let given: Vec<_> = world.workers[worker].names();
+        assert!(given.len() == 1 && given[0].job == OTHER, "{given:?}");
+    }
+}
+
+#[test]
+fn a_job_that_opens_nowhere_keeps_nobody_from_another_while_it_runs() {
+    expect_all_get_the_other(&mut bad_job());
+}
+
+#[test]
+fn when_a_job_has_ended_its_failures_count_against_nobody_also_after_a_restart() {
+    for dies in [false, true] {
+        let mut world = bad_job();
+        wait_alive(&mut world, 30_000);
+        assert_eq!(unopened(&world), 1);
+        world.next_block();
+        assert!(!world.ledger.job.state.is_open());
+        if dies {
+            world.restart();
+            (0..DEVICES).for_each(|worker| world.hello(worker));
+            world.wait(1_000);
+        }
+        for worker in &world.workers {
+            let pauses = &world.core.pauses;
+            assert_eq!(pauses.unjudged_jobs(&worker.id(), world.now), 0);
+        }
+        expect_all_get_the_other(&mut world);
+    }
 }
 
 #[test]
@@ -172,4 +226,49 @@ fn one_that_never_takes_the_task_is_waited_for_ten_minutes() {
     assert_eq!(unopened(&world), 0);
     wait_alive(&mut world, 2_000);
     assert_eq!(unopened(&world), 1);
+}
+
+#[test]
+fn three_accounts_end_no_job_of_which_others_have_opened_tasks() {
+    let mut world = World::new(12, Agreement::Single, &[1]);
+    for _ in 0..5 {
+        world.ask(0, 2);
+        world.report(0);
+    }
+    for account in 2..=4 {
+        let liar = world.join(account, Habit::Honest);
+        refuse(&mut world, liar, 1);
+    }
+    wait_alive(&mut world, 40_000);
+    assert_eq!((refused(&world), unopened(&world)), (3, 0));
+    world.ask(0, 2);
+    world.report(0);
+    world.next_block();
+    assert!(!world.ledger.job.state.is_open());
+    assert_eq!(world.ledger.job.settled_tasks, 12);
+}
+
+#[test]
+fn nothing_is_kept_for_a_trusted_device_that_may_take_nothing() {
+    let mut world = World::new(20, Agreement::Single, &[1]);
+    let liar = world.join(2, Habit::Traps);
+    let trusted = world.join_as(3, Habit::Honest, |worker| worker.trusted = true);
+    world.wait(1_000);
+    world.ask(liar, 1);
+    let failed = world.workers[liar].names()[0].task;
+    for pause_ms in [1_000, 2_000, 4_000] {
+        refuse(&mut world, trusted, 1);
+        wait_alive(&mut world, pause_ms);
+    }
+    assert!(is_unjudged(&world, trusted));
+    // Devices are ranked when one comes.
+    let other = world.join(4, Habit::Honest);
+    wait_alive(&mut world, 1_000);
+    world.report(liar);
+    // The other three first, as they are in doubt for longer.
+    for worker in [0, other] {
+        world.ask(worker, 2);
+    }
+    let names = world.workers[other].names();
+    assert!(names.iter().any(|it| it.task == failed), "{names:?}");
 }

@@ -238,7 +238,7 @@ fn a_device_in_quarantine_gets_nothing_until_it_is_reviewed() {
 
 #[test]
 fn a_job_for_verified_devices_waits_for_one_and_says_so() {
-    let mut world = World::asking(
+    let mut world = World::with_preferences(
         Preferences {
             trusted: true,
             ..Preferences::default()

@@ -137,7 +137,7 @@ proptest! {
         let mut world = world.lacking(4..8);
         for (what, who, much) in story {
             happen(&mut world, what, who, much);
-            world.core.asked_about(world.now, Some(JOB));
+            world.core.catch_up_jobs(world.now, Some(JOB));
             let waiting = world.core.wait_in_spite(world.now);
             prop_assert!(waiting.is_empty(), "{waiting:?}");
         }

@@ -46,6 +46,8 @@ pub(super) struct World {
     pub(super) disk: Vec<Entry>,
     /// Entries that are not on disk yet.
     pub(super) waiting: VecDeque<(Ticket, Entry)>,
+    /// What was appended to the logs of other jobs, which no disk keeps.
+    pub(super) others: Vec<(JobId, Entry)>,
     /// Writes at once.
     pub(super) disk_is_quick: bool,
     pub(super) effects: Vec<Effect>,
@@ -79,6 +81,7 @@ impl World {
             missing: BTreeSet::new(),
             disk: vec![],
             waiting: VecDeque::new(),
+            others: vec![],
             disk_is_quick: true,
             effects: vec![],
             next_token: 0,
@@ -100,6 +103,19 @@ impl World {
         self
     }
 
+    /// Another job like this one runs and is uploaded.
+    pub(super) fn add_job(&mut self, job: JobId) {
+        let jobs = vec![(job, Ledger::new(self.tasks(), Agreement::Single).job)];
+        let block = self.block;
+        self.feed(Event::Finalised { block, jobs });
+        let plan = self.plan();
+        self.feed(Event::Uploaded { job, plan });
+    }
+
+    fn tasks(&self) -> u32 {
+        self.ledger.job.submission.tasks
+    }
+
     /// Shards come, and the masternode is told of them.
     pub(super) fn come(&mut self, tasks: impl IntoIterator<Item = TaskIndex>) {
         let tasks: Vec<_> = tasks.into_iter().collect();
@@ -107,8 +123,8 @@ impl World {
         self.feed(Event::Shards { job: JOB, tasks });
     }
 
-    /// A job of four tasks that asks something of devices.
-    pub(super) fn asking(preferences: Preferences, accounts: &[u8]) -> Self {
+    /// A job of four tasks whose owner has these preferences.
+    pub(super) fn with_preferences(preferences: Preferences, accounts: &[u8]) -> Self {
         let mut world = Self::new(4, Agreement::Single, &[]);
         world.ledger.job.submission.preferences = preferences;
         world.begin_anew();
@@ -147,9 +163,8 @@ impl World {
     }
 
     pub(super) fn plan(&self) -> JobPlan {
-        let tasks = self.ledger.job.submission.tasks;
         JobPlan {
-            input_roots: (0..tasks).map(input_root).collect(),
+            input_roots: (0..self.tasks()).map(input_root).collect(),
             missing: self.missing.clone(),
             seed: [8; 32],
         }
@@ -338,6 +353,7 @@ impl World {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::Append { job, entry, .. } if job != JOB => self.others.push((job, *entry)),
             Effect::Append {
                 ticket,
                 position,

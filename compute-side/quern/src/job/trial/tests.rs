@@ -10,7 +10,7 @@ use quern_shards::cut::Split;
 use tempfile::TempDir;
 
 /// A job of a program in WebAssembly's text format, on an input of two lines.
-fn job(folder: &TempDir, body: &str) -> JobSpec {
+pub(in crate::job) fn job(folder: &TempDir, body: &str) -> JobSpec {
     let (program, input) = (folder.path().join("p.wasm"), folder.path().join("in"));
     let text = format!(
         r#"(module
@@ -75,11 +75,17 @@ fn a_task_that_goes_wrong_is_refused_with_the_mend() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |body: &str| tried(&job(&folder, body)).unwrap_err();
     let endless = refused("(loop $again (br $again))");
-    assert!(matches!(endless, TrialError::Endless { fuel: 1_000_000 }));
+    assert!(matches!(
+        endless,
+        TrialError::Endless {
+            fuel: 1_000_000,
+            ..
+        }
+    ));
     assert!(endless.to_string().contains("--fuel"));
     let output = refused("(loop $again (call $print (i32.const 1)) (br $again))");
     assert!(
-        matches!(output, TrialError::Output { bytes: 100 }),
+        matches!(output, TrialError::Output { bytes: 100, .. }),
         "{output}"
     );
     assert!(output.to_string().contains("--result-max"));
@@ -117,4 +123,37 @@ fn what_a_program_wrote_does_not_steer_the_terminal() {
     let said = Diagnostics(b"bad \x1b[2J news\nmore".to_vec()).as_said();
     assert_eq!(said, "; it wrote:\nbad [2J news\nmore");
     assert_eq!(Diagnostics(vec![]).as_said(), "");
+}
+
+#[test]
+fn the_shards_of_chosen_tasks_are_read_from_files_of_both_kinds() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |input: &Input, tasks: &[TaskIndex]| -> Vec<(TaskIndex, Vec<u8>)> {
+        let plan = plan(input).unwrap();
+        let shards = shards(input, &plan, tasks).unwrap();
+        shards.map(Result::unwrap).collect()
+    };
+    let (one, two) = ((0, b"one\n".to_vec()), (1, b"two\n".to_vec()));
+    let cut = job(&folder, "").input;
+    assert_eq!(read(&cut, &[0, 1]), [one.clone(), two.clone()]);
+    assert_eq!(read(&cut, &[1]), std::slice::from_ref(&two));
+    let paths = ["a", "b"].map(|name| folder.path().join(name));
+    fs::write(&paths[0], &one.1).unwrap();
+    fs::write(&paths[1], &two.1).unwrap();
+    let prepared = Input::Prepared(paths.to_vec());
+    assert_eq!(read(&prepared, &[0, 1]), [one, two.clone()]);
+    assert_eq!(read(&prepared, &[1]), [two]);
+}
+
+#[test]
+fn a_task_that_fails_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = job(&folder, "unreachable");
+    let ready = Ready::new(&spec, &read_program(&spec.program).unwrap()).unwrap();
+    let said = |task| {
+        let run = ready.run(task, vec![]).unwrap();
+        run.check().unwrap_err().to_string()
+    };
+    assert!(said(0).starts_with("the first task trapped ("));
+    assert!(said(7).starts_with("task 7 trapped ("));
 }

@@ -1,6 +1,6 @@
 //! To whom a replica may be given.
 
-use super::{Audit, Books, Names, Violation, Work, lanes};
+use super::{Audit, Books, Names, Violation, Work, lanes, told::FAILURES_MIN};
 use crate::grid::asks::{Facts, lacking};
 use quern_grid::Tuning;
 use quern_primitives::{
@@ -15,6 +15,10 @@ const NARROW_MS: u64 = 1_000;
 
 /// Tasks in doubt that are kept for each trusted device.
 const KEPT_FOR_EACH: usize = 2;
+
+/// For so long a masternode goes by what it knew of trusted devices when it ranked devices last, in
+/// milliseconds.
+const KNOWN_MS: u64 = 31_000;
 
 /// How long what is open of a task in doubt is kept for trusted devices, in milliseconds: ten minutes.
 const KEPT_MS: u64 = 10 * 60_000;
@@ -131,7 +135,9 @@ impl Audit {
 
     /// A task in doubt is for a trusted device that could have it, for ten minutes: one that is ranked,
     /// has what the job asks for and has not lost the task, and whose account has no replica of it. That
-    /// is so where no more tasks are in doubt than the trusted devices can take.
+    /// is so where no more tasks are in doubt than the trusted devices can take. One that gets nothing for a
+    /// minute is not waited for: its hands may have been full when devices were ranked, or it failed on
+    /// several tasks of the job.
     fn check_doubted(
         &self,
         names: &Names,
@@ -146,16 +152,19 @@ impl Audit {
             return Ok(());
         }
         let touched: BTreeSet<&AccountId> = books.accounts(task).map(|(_, of)| of).collect();
-        let could_have_it = |id: &DeviceId, facts: &Facts| {
-            let has_lost_it = books.lost.contains(&(task, facts.account.clone()));
+        let is_waited_for = |id: &DeviceId, facts: &Facts| {
+            let failures = books.failures.get(id).copied().unwrap_or(0);
             facts.is_trusted
-                && !touched.contains(&facts.account)
-                && !has_lost_it
+                && failures < FAILURES_MIN
+                && self.had_room(id)
                 && self.is_able(work, id, facts)
         };
+        let could_have_it = |id: &DeviceId, facts: &Facts| {
+            let has_lost_it = books.lost.contains(&(task, facts.account.clone()));
+            !touched.contains(&facts.account) && !has_lost_it && is_waited_for(id, facts)
+        };
         let mut devices = self.devices.iter();
-        let is_trusted =
-            |(id, facts): &(&DeviceId, &Facts)| facts.is_trusted && self.is_able(work, id, facts);
+        let is_trusted = |(id, facts): &(&DeviceId, &Facts)| is_waited_for(id, facts);
         let trusted = devices.clone().filter(is_trusted).count();
         let open = |task: &&TaskIndex| !books.ended.contains_key(*task);
         if books.doubted.keys().filter(open).count() > KEPT_FOR_EACH * trusted {
@@ -172,8 +181,9 @@ impl Audit {
         }
     }
 
-    /// Where there are lanes, a replica is for its own as long as it is not open for long. That holds of
-    /// what is added too: who has a task cannot be overdue for long before it is open for long.
+    /// Where there are lanes, a replica is for its own as long as it is not open for long; one that is open
+    /// again also after that, while nobody can have passed it in vain. The first holds of what is added
+    /// too: who has a task cannot be overdue for long before it is open for long.
     fn check_lane(
         &self,
         names: &Names,
@@ -189,7 +199,8 @@ impl Audit {
         let again = books.opened.get(&(task, replica)).copied();
         let opened = again.or(books.uploaded).unwrap_or_default();
         let open_ms = self.now.since(opened);
-        if open_ms >= Tuning::default().lane_ms || !self.all_take_part(work) {
+        let is_over = open_ms >= Tuning::default().lane_ms;
+        if (is_over && again.is_none()) || !self.all_take_part(work) {
             return Ok(());
         }
         let able = self.devices.iter();
@@ -200,13 +211,16 @@ impl Audit {
         };
         // More accounts may be ranked than are sure to be. Of powers of two the greater number of lanes
         // leaves an account nothing that the lesser does not.
-        let mut counts = vec![lanes, lanes.next_power_of_two()];
-        if open_ms >= NARROW_MS {
-            counts.push(replicas);
-        }
+        let counts = [lanes, lanes.next_power_of_two()];
         let seed = work.lane_seed();
-        let is_own = |count| lanes::is_for((&seed, count), account, task, replica);
-        if counts.into_iter().any(is_own) {
+        let is_own = |count: &ReplicaIndex| lanes::is_for((&seed, *count), account, task, replica);
+        if counts.iter().any(is_own) {
+            return Ok(());
+        }
+        let keeps_lanes =
+            || again.is_some_and(|again| self.keeps_lanes((work, books), again, lanes));
+        let is_wide = open_ms >= NARROW_MS && is_own(&replicas);
+        if (is_over || is_wide) && !keeps_lanes() {
             return Ok(());
         }
         Err(Violation::OtherLane {
@@ -215,6 +229,14 @@ impl Audit {
             replica,
             account: names.account(account),
         })
+    }
+
+    /// Whether a device's hands were never full since devices were ranked.
+    fn had_room(&self, device: &DeviceId) -> bool {
+        let held = self.in_hand.get(device).copied().unwrap_or(0);
+        let full = self.full.get(device);
+        let was_full = full.is_some_and(|last| self.now.since(*last) < KNOWN_MS);
+        held < TASKS_IN_HAND_MAX as u32 && !was_full
     }
 
     /// Whether a device is sure to be ranked and has what a job asks for. One that was ever at fault may

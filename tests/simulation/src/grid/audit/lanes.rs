@@ -2,8 +2,12 @@
 //! of SHA-256 over `quern/lane/1`, the job's seed and the account; its lane for a task is the finaliser
 //! of SplitMix64 over the draw and the task, modulo the number of lanes; and replica k is for lane k.
 
+use super::{Audit, Books, Work};
+use quern_grid::Tuning;
+use quern_masternode::core::Tick;
 use quern_primitives::ids::{AccountId, ReplicaIndex, TaskIndex};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 
 /// Accounts for each lane, without which there are no lanes.
 const ACCOUNTS_PER_LANE: usize = 8;
@@ -38,4 +42,52 @@ pub(super) fn is_for(
     mixed ^= mixed >> 31;
     let lanes = u64::from(lanes.max(1));
     mixed % lanes == u64::from(replica) % lanes
+}
+
+impl Audit {
+    /// Whether a replica that is open again since then, of which there are so many lanes at the least, is
+    /// sure to be for its own alone, however long ago that is. Others get it only where nobody takes
+    /// anything of the job for long, or where as many accounts as there are lanes find nothing of it. Who
+    /// has a replica in its lane that nobody ever had finds that; and what is there for it was there
+    /// before, if the last shard came long before.
+    pub(super) fn keeps_lanes(
+        &self,
+        (work, books): (&Work, &Books),
+        since: Tick,
+        lanes: ReplicaIndex,
+    ) -> bool {
+        let lane_ms = Tuning::default().lane_ms;
+        let stored = self.last_stored.get(&work.id).copied().unwrap_or_default();
+        let is_whole = stored.plus_ms(2 * lane_ms) <= since;
+        let goes_on =
+            |(first, last): &(Tick, Tick)| *first <= since && self.now.since(*last) < lane_ms;
+        if self.has_pools || !is_whole || !books.given.as_ref().is_some_and(goes_on) {
+            return false;
+        }
+        let replicas = work.submission.agreement.replicas();
+        let accounts = self.devices.values().map(|facts| &facts.account);
+        let accounts: BTreeSet<&AccountId> = accounts.collect();
+        let lanes_max = count(replicas, accounts.len()).unwrap_or(lanes);
+        let (seed, awaited) = (work.lane_seed(), self.awaited.get(&work.id));
+        let is_open = |task: &TaskIndex| {
+            let is_there = awaited.is_none_or(|awaited| !awaited.contains(task));
+            is_there && !books.ended.contains_key(task) && !books.doubted.contains_key(task)
+        };
+        let tasks: Vec<TaskIndex> = (0..work.submission.tasks).filter(is_open).collect();
+        let finds_its_own = |account: &AccountId| {
+            let is_own = |task: &TaskIndex| {
+                let is_its = |replica: ReplicaIndex| {
+                    let is_in = |lanes| is_for((&seed, lanes), account, *task, replica);
+                    books.nobody_had(*task, replica) && is_in(lanes) && is_in(lanes_max)
+                };
+                let touched = books.accounts(*task).any(|(_, of)| of == account);
+                let lost = books.lost.contains(&(*task, account.clone()));
+                !touched && !lost && (0..replicas).any(is_its)
+            };
+            tasks.iter().any(is_own)
+        };
+        let idle = accounts.into_iter();
+        let idle = idle.filter(|&account| !finds_its_own(account));
+        idle.count() < usize::from(lanes)
+    }
 }

@@ -24,6 +24,7 @@ impl Audit {
 
     /// Shards of a job are on disk.
     pub(in crate::grid) fn store(&mut self, job: &JobId, shards: &[TaskIndex]) {
+        self.last_stored.insert(*job, self.now);
         if let Some(awaited) = self.awaited.get_mut(job) {
             for task in shards {
                 awaited.remove(task);

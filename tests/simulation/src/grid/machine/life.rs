@@ -297,12 +297,14 @@ impl World<'_> {
     fn prepares(&mut self, device: u32, assignment: Assignment) {
         let id = assignment.id;
         let refuses = self.machine(device).character == Character::Refusing;
-        let in_ms = match refuses {
+        let in_ms = match refuses || self.machine(device).rushes() {
             true => 0,
             false => self.chance.random_range(FETCH_MS),
         };
         self.counts.refused += u64::from(refuses);
         let fails = refuses || self.fails(device);
+        let work = self.works.get(&id.job);
+        let fails = fails || work.is_some_and(|work| work.never_opens(id.task));
         self.machine(device).given.insert(id, assignment);
         let fault = fails.then_some(Fault::BadInput);
         self.plan_at_device(device, in_ms, AtDevice::Prepared { id, fault });
@@ -331,7 +333,11 @@ impl World<'_> {
         };
         let fuel = work.fuel(assignment.id.task);
         let time_ms = assignment.limits.time_ms;
-        let (id, takes_ms) = (assignment.id, machine.takes_ms(fuel, &mut self.chance));
+        let takes_ms = match machine.rushes() {
+            true => 1,
+            false => machine.takes_ms(fuel, &mut self.chance),
+        };
+        let id = assignment.id;
         let (in_ms, fault) = match () {
             () if fails => (takes_ms / 2, Some(Fault::NoRoom)),
             () if takes_ms > time_ms => (time_ms, Some(Fault::TooSlow)),

@@ -2,10 +2,8 @@
 
 use super::*;
 
-/// A replica, whether there is one of that name or not.
-pub(super) type Name = (JobId, TaskIndex, ReplicaIndex);
-
-/// What happens to the queues. Who asks is a place in [`ASKERS`].
+/// What happens to the queues, to replicas that are there and to others. Who asks is a place in
+/// [`ASKERS`].
 #[derive(Clone, Debug)]
 pub(super) enum Happening {
     AddJob(JobId, JobTerms, Grid),
@@ -13,39 +11,33 @@ pub(super) enum Happening {
     Retarget(JobId, Grid),
     SetTrusted(JobId, Vec<usize>),
     Push(JobId, TaskIndex),
-    Add(Name),
-    Rescue(Name),
+    Add(JobId, TaskIndex, ReplicaIndex),
+    Rescue(JobId, TaskIndex),
     Take {
         who: usize,
         rank: Option<Rank>,
         backlog_ms: u64,
     },
-    Finish(Name),
+    Finish(ReplicaId),
     Accept(JobId, u64),
     Release {
-        name: Name,
+        id: ReplicaId,
         fault: bool,
     },
-    Rest(Name),
-    Wake(Name),
+    Rest(ReplicaId),
+    Wake(ReplicaId),
     Claim {
-        name: Name,
+        id: ReplicaId,
         who: usize,
         runs: bool,
     },
-    Doubt(Name),
-    Reserve {
-        name: Name,
-        is_reserved: bool,
-    },
-    Exclude {
-        name: Name,
-        who: usize,
-    },
+    Doubt(JobId, TaskIndex),
+    Reserve(JobId, TaskIndex, bool),
+    Exclude(JobId, TaskIndex, usize),
     Forget {
         who: usize,
     },
-    Close(Name),
+    Close(JobId, TaskIndex),
     Pass {
         ms: u64,
     },
@@ -56,9 +48,9 @@ fn happening() -> impl Strategy<Value = Happening> {
     let either_job = || prop::sample::select(JOBS.to_vec());
     let job = || prop_oneof![9 => Just(JOB), 1 => Just(OTHER)];
     let task = || prop::sample::select(TASKS.to_vec());
-    let name = || {
+    let id = || {
         let replica = prop_oneof![12 => 0u8..3, 1 => any::<u8>()];
-        (job(), task(), replica)
+        (job(), task(), replica).prop_map(|(job, task, replica)| ReplicaId { job, task, replica })
     };
     let who = || 0..ASKERS.len();
     let rank = prop_oneof![
@@ -82,23 +74,23 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (job(), prop::sample::subsequence(vec![4usize, 9], 0..=2))
             .prop_map(|(job, trusted)| SetTrusted(job, trusted)),
         10 => (job(), task()).prop_map(|(job, task)| Push(job, task)),
-        2 => name().prop_map(Add),
-        3 => name().prop_map(Rescue),
+        2 => id().prop_map(|id| Add(id.job, id.task, id.replica)),
+        3 => id().prop_map(|id| Rescue(id.job, id.task)),
         60 => (who(), rank, backlog_ms)
             .prop_map(|(who, rank, backlog_ms)| Take { who, rank, backlog_ms }),
-        12 => name().prop_map(Finish),
+        12 => id().prop_map(Finish),
         12 => (job(), work).prop_map(|(job, work)| Accept(job, work)),
-        12 => (name(), any::<bool>()).prop_map(|(name, fault)| Release { name, fault }),
-        4 => name().prop_map(Rest),
-        4 => name().prop_map(Wake),
-        4 => (name(), who(), any::<bool>())
-            .prop_map(|(name, who, runs)| Claim { name, who, runs }),
-        3 => name().prop_map(Doubt),
-        2 => (name(), any::<bool>())
-            .prop_map(|(name, is_reserved)| Reserve { name, is_reserved }),
-        2 => (name(), who()).prop_map(|(name, who)| Exclude { name, who }),
+        12 => (id(), any::<bool>()).prop_map(|(id, fault)| Release { id, fault }),
+        4 => id().prop_map(Rest),
+        4 => id().prop_map(Wake),
+        4 => (id(), who(), any::<bool>())
+            .prop_map(|(id, who, runs)| Claim { id, who, runs }),
+        3 => id().prop_map(|id| Doubt(id.job, id.task)),
+        2 => (id(), any::<bool>())
+            .prop_map(|(id, is_reserved)| Reserve(id.job, id.task, is_reserved)),
+        2 => (id(), who()).prop_map(|(id, who)| Exclude(id.job, id.task, who)),
         1 => who().prop_map(|who| Forget { who }),
-        2 => name().prop_map(Close),
+        2 => id().prop_map(|id| Close(id.job, id.task)),
         16 => ms.prop_map(|ms| Pass { ms }),
     ]
 }

@@ -100,6 +100,64 @@ fn who_declines_more_than_three_times_in_six_hours_owes_the_benchmark_and_is_tol
     assert!(!rules(&world).contains(&Rule::BenchmarkOwed));
 }
 
+/// A device loses its connection, which the masternode may have seen, and comes over another.
+fn comes_over_another(world: &mut World, is_seen: bool) {
+    let device = world.workers[0].id();
+    if is_seen {
+        world.feed(Event::Gone { device });
+    }
+    world.hello(0);
+}
+
+/// A device is not heard of for so long that it is taken to be gone for good, and then comes again.
+fn is_silent_and_comes(world: &mut World) {
+    world.wait(limits::SILENCE_MAX.as_millis() as u64 + 1_000);
+    let device = world.workers[0].id();
+    assert!(!world.core.is_here(&device));
+    world.hello(0);
+}
+
+#[test]
+fn a_benchmark_that_a_lost_connection_breaks_off_counts_like_one_that_is_declined() {
+    let ways: [fn(&mut World); 3] = [
+        |world| comes_over_another(world, false),
+        |world| comes_over_another(world, true),
+        is_silent_and_comes,
+    ];
+    for breaks_off in ways {
+        let mut world = idle(&[1]);
+        for times in 0..4_usize {
+            challenge(&mut world, 1);
+            world.ask(0, 1);
+            assert_eq!(given(&world, 0).len(), times + 1);
+            assert_eq!(points(&world, 0), 1.0, "while it computes");
+            breaks_off(&mut world);
+            let owes = times == 3;
+            assert_eq!(points(&world, 0), if owes { 1.0 } else { 250.0 });
+            assert_eq!(rules(&world).contains(&Rule::BenchmarkOwed), owes);
+            minutes(&mut world, 1 << times);
+        }
+    }
+}
+
+#[test]
+fn a_device_that_was_measured_keeps_its_rate_when_a_lost_connection_breaks_the_next_off() {
+    let mut world = idle(&[1]);
+    share(&mut world, 1_000, 0);
+    benchmark(&mut world, 0, 100);
+    minute(&mut world);
+    share(&mut world, 500, 0);
+    challenge(&mut world, 2);
+    world.ask(0, 1);
+    assert_eq!(rate(&world, 0), None);
+    comes_over_another(&mut world, true);
+    assert_eq!(rate(&world, 0), Some(10_000_000));
+    minutes(&mut world, 2);
+    challenge(&mut world, 3);
+    world.ask(0, 1);
+    assert_eq!(given(&world, 0).len(), 3, "and it is measured next");
+}
+
 #[test]
 fn a_device_that_computes_for_another_masternode_is_sent_no_benchmark_and_gets_tasks() {
     let mut world = World::new(4, Agreement::Single, &[1]);

@@ -234,7 +234,7 @@ fn after_a_death_what_the_chain_remembers_counts_from_the_hello_on() {
 #[test]
 fn a_task_in_doubt_for_others_than_a_trusted_device_that_could_have_it_is_found() {
     type Change = fn(&mut Case);
-    let changes: [(&str, Change, bool); 8] = [
+    let changes: [(&str, Change, bool); 9] = [
         ("nothing else", |_| {}, true),
         (
             "pools of which some may take no part",
@@ -272,6 +272,15 @@ fn a_task_in_doubt_for_others_than_a_trusted_device_that_could_have_it_is_found(
         (
             "it was at fault once",
             |case| case.recheck(1, wrong(1), 0),
+            false,
+        ),
+        (
+            "its hands are full",
+            |case| {
+                for task in [1, 2] {
+                    assert_eq!(case.give(task, 0, 1), Ok(()));
+                }
+            },
             false,
         ),
         (
@@ -412,6 +421,65 @@ fn where_there_are_lanes_a_replica_for_another_one_is_found_for_ten_seconds() {
         });
         let expected = if is_found { found } else { Ok(()) };
         assert_eq!(give(&mut case, other), expected, "{accounts} {waits_ms}");
+    }
+}
+
+#[test]
+fn what_opens_again_stays_with_its_lane_while_others_find_their_own_and_the_job_goes_on() {
+    let all = 10..52;
+    let account = |number: u8| AccountId::new([number + 100; 32]);
+    for (waits_ms, is_found) in [(9_000, true), (10_000, false)] {
+        let mut case = Case::new(3);
+        case.tick(30_000);
+        for number in all.clone() {
+            let facts = Facts {
+                account: account(number),
+                ..case.audit.devices[&key(0).id()].clone()
+            };
+            case.audit.know(key(number).id(), facts);
+            case.hello(number, History::default());
+        }
+        let seed = case.work.lane_seed();
+        let is_for = |lanes, number, task| lanes::is_for((&seed, lanes), &account(number), task, 0);
+        let give = |case: &mut Case, task, number| {
+            case.append(Entry::Assigned {
+                task,
+                replica: 0,
+                device: key(number).id(),
+                account: account(number),
+                engine: ENGINE,
+            })
+        };
+        let all_tell = |case: &mut Case, ms| {
+            case.tick(ms);
+            all.clone()
+                .for_each(|number| case.tell(number, State::default()));
+        };
+        let own = |task| all.clone().filter(move |number| is_for(4, *number, task));
+        let [first, second] = [0, 1].map(|task| own(task).next().unwrap());
+        all_tell(&mut case, 31_000);
+        case.tick(32_000);
+        assert_eq!(give(&mut case, 0, first), Ok(()));
+        let late = Entry::Released {
+            task: 0,
+            replica: 0,
+            device: key(first).id(),
+            cause: ReleaseCause::Late,
+        };
+        assert_eq!(case.append(late), Ok(()));
+        all_tell(&mut case, 41_000);
+        assert_eq!(give(&mut case, 1, second), Ok(()));
+        all_tell(&mut case, 41_000 + waits_ms);
+        let of_no_lane = |number: &u8| !is_for(4, *number, 0) && !is_for(3, *number, 0);
+        let of_no_lane = all.clone().rev().find(of_no_lane).unwrap();
+        let found = Err(Violation::OtherLane {
+            job: 0,
+            task: 0,
+            replica: 0,
+            account: u32::MAX,
+        });
+        let expected = if is_found { found } else { Ok(()) };
+        assert_eq!(give(&mut case, 0, of_no_lane), expected, "{waits_ms}");
     }
 }
 

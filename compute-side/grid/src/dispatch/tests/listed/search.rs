@@ -21,17 +21,24 @@ impl Job {
         }
     }
 
-    /// A draw of eight bytes by account, spread over the tasks, as the documentation of the lanes says;
-    /// with `is_wide` also with as few lanes as replicas.
-    fn is_of_lane(&self, account: &AccountId, (task, replica): Name, is_wide: bool) -> bool {
+    /// How many lanes there are, if there are any; and as few as there may be.
+    pub(super) fn lanes(&self) -> Option<[u64; 2]> {
         let fewest = u64::from(self.terms.replicas.max(1));
         let accounts = u64::from(self.accounts);
         if !(2..=32).contains(&fewest) || accounts < 8 * fewest {
-            return true;
+            return None;
         }
         let powers = [1, 2, 4, 8, 16, 32].into_iter();
         let enough = powers.filter(|lanes| accounts >= 8 * lanes);
-        let lanes = enough.fold(fewest, u64::max);
+        Some([enough.fold(fewest, u64::max), fewest])
+    }
+
+    /// A draw of eight bytes by account, spread over the tasks, as the documentation of the lanes says;
+    /// with `is_wide` also with as few lanes as replicas.
+    fn is_of_lane(&self, account: &AccountId, (task, replica): Name, is_wide: bool) -> bool {
+        let Some([lanes, fewest]) = self.lanes() else {
+            return true;
+        };
         let account: &[u8; 32] = account.as_ref();
         let text = [b"quern/lane/1".as_slice(), &self.terms.seed, account].concat();
         let digest: [u8; 32] = Sha256::digest(text).into();
@@ -61,14 +68,32 @@ impl Job {
     }
 
     /// Whether an open replica of a task in doubt is for trusted devices: for ten minutes at the most,
-    /// if the task is one of the first that one of them could have, two for each of them.
+    /// if the task is one of the first that one of them could have and whose time is not over, two for
+    /// each of them.
     fn is_kept(&self, task: &Task, since: Tick, now: Tick) -> bool {
-        let waiting = self.waiting.iter().filter_map(|task| self.task(*task));
-        let could_be_taken = waiting.filter(|task| self.trusted.iter().any(|it| task.is_for(*it)));
-        let mut kept = could_be_taken.take(2 * self.trusted.len());
-        task.doubted.is_some_and(|doubted| {
-            now < since.max(doubted).plus_ms(600_000) && kept.any(|it| it.number == task.number)
-        })
+        let is_in_time = |task: &Task, since: Tick| {
+            let from = task.doubted.map(|doubted| since.max(doubted));
+            from.is_some_and(|from| now < from.plus_ms(600_000))
+        };
+        let could_be_taken = |task: &&Task| {
+            let is_open_in_time = |it: &Replica| match it.stands {
+                Stands::Open { since, .. } => is_in_time(task, since),
+                _ => false,
+            };
+            let may_be_kept = task.is_reserved || task.replicas.iter().any(is_open_in_time);
+            may_be_kept && self.trusted.iter().any(|it| task.is_for(*it))
+        };
+        let in_turn = self.in_turn();
+        let waiting = in_turn.iter().filter_map(|task| self.task(*task));
+        let mut kept = waiting.filter(could_be_taken).take(2 * self.trusted.len());
+        is_in_time(task, since) && kept.any(|it| it.number == task.number)
+    }
+
+    /// The tasks in doubt and open, those first that are reserved.
+    fn in_turn(&self) -> Vec<TaskIndex> {
+        let mut tasks = self.waiting.clone();
+        tasks.sort_by_key(|task| self.task(*task).is_none_or(|it| !it.is_reserved));
+        tasks
     }
 
     /// For half a minute; and while a trusted device computes it or it is kept for one.
@@ -99,42 +124,65 @@ impl Job {
             since,
             is_rescue,
             passed,
+            vain,
         } = self.replica(name)?.stands
         else {
             return Some(Withheld::NothingOpen);
         };
-        let is_wide = now >= passed.unwrap_or(now).plus_ms(1_000);
-        let is_of_lane = self.is_of_lane(asker.account_id, name, is_wide);
+        let is_over = |since: Option<Tick>, ms| since.is_some_and(|it| now >= it.plus_ms(ms));
+        let is_of_lane = self.is_of_lane(asker.account_id, name, is_over(vain, 1_000))
+            || is_over(vain, tuning.lane_ms);
+        let is_for_the_fast = is_rescue && !is_over(passed, tuning.lane_ms);
         let task = self.task(name.0)?;
         let is_doubted = task.doubted.is_some();
         let is_kept = is_doubted && (task.is_reserved || self.is_kept(task, since, now));
-        let why = if task.is_touched_by(asker.account) {
+        if task.is_touched_by(asker.account) {
             return Some(Withheld::TouchedByAccount);
         } else if task.excluded.contains(&asker.device) {
             return Some(Withheld::Excluded);
         } else if is_doubted && is_trusted {
             return None;
         } else if is_kept {
-            Withheld::KeptForTheTrusted
-        } else if is_rescue && !is_good {
-            Withheld::KeptForTheFast
-        } else if !is_of_lane {
-            Withheld::OtherLane
-        } else {
-            return None;
-        };
-        if why != Withheld::OtherLane {
-            self.pass(name, now);
+            return Some(Withheld::KeptForTheTrusted);
+        } else if is_for_the_fast && !is_good {
+            // It is passed, for the first time or once more.
+            if let Some(Stands::Open { passed, .. }) = self.replica(name).map(|it| &mut it.stands) {
+                passed.get_or_insert(now);
+            }
+            return Some(Withheld::KeptForTheFast);
         }
-        let open_to_all_at = passed.unwrap_or(now).plus_ms(tuning.lane_ms);
-        (is_kept || now < open_to_all_at).then_some(why)
+        (!is_of_lane).then_some(Withheld::OtherLane)
     }
 
-    /// A replica is passed, for the first time or once more.
-    fn pass(&mut self, name: Name, now: Tick) {
-        if let Some(Stands::Open { passed, .. }) = self.replica(name).map(|it| &mut it.stands) {
-            passed.get_or_insert(now);
+    /// An account found nothing but what others may have. Whether as many did so within the time that a
+    /// replica waits for its lane as there are lanes, or the job stands still and has not to wait for
+    /// another one.
+    fn is_in_vain(&mut self, account: u32, now: Tick, tuning: &Tuning, is_behind: bool) -> bool {
+        let Some([lanes, _]) = self.lanes() else {
+            return false;
+        };
+        self.in_vain
+            .retain(|(_, at)| now.since(*at) <= tuning.lane_ms);
+        // No more are remembered than matter.
+        let is_known = self.in_vain.iter().any(|(of, _)| *of == account);
+        if is_known || (self.in_vain.len() as u64) < lanes {
+            self.in_vain.retain(|(of, _)| *of != account);
+            self.in_vain.push((account, now));
         }
+        let are_many = self.in_vain.len() as u64 >= lanes;
+        are_many || (!is_behind && self.stands_still(now, tuning))
+    }
+
+    /// Nothing was taken for twice as long as a task takes, and as long again as a replica waits.
+    fn stands_still(&self, now: Tick, tuning: &Tuning) -> bool {
+        let two_ms = self.takes_ms(0).saturating_mul(2);
+        let until = self.last_taken.plus_ms(two_ms).plus_ms(tuning.lane_ms);
+        now > until
+    }
+
+    /// Somebody computes something of it, and it does not stand still.
+    pub(in crate::dispatch::tests) fn is_served(&self, now: Tick, tuning: &Tuning) -> bool {
+        self.running() > 0 && !self.stands_still(now, tuning)
     }
 
     /// The first open replica of a task in doubt that a device may have, in the order in which the tasks
@@ -154,7 +202,7 @@ impl Job {
             let mut as_well = self.clone();
             as_well.why_not(*name, asker, now, tuning).is_none()
         };
-        self.waiting.iter().flat_map(of_task).find(may_have)
+        self.in_turn().iter().flat_map(of_task).find(may_have)
     }
 
     /// What is in doubt first; then the first that the device may have, of its own pool or of those
@@ -164,6 +212,7 @@ impl Job {
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
+        is_behind: bool,
     ) -> Result<Given, Vec<Withheld>> {
         if let Some(lack) = self.terms.needs.lacking_in(asker.traits) {
             return Err(vec![Withheld::Lacks(lack)]);
@@ -181,7 +230,9 @@ impl Job {
         if let Some(why) = sooner.filter(|_| !is_wanted) {
             return Err(vec![why]);
         }
+        let found_something = |of: &(u32, Tick)| of.0 == asker.account;
         if let Some(name) = doubted {
+            self.in_vain.retain(|it| !found_something(it));
             return Ok(self.start(name, asker, now, tuning, false));
         }
         let mut queue: Vec<_> = self
@@ -193,6 +244,7 @@ impl Job {
         let (mut reasons, mut of_other_lanes) = (vec![], vec![]);
         for (.., name) in queue {
             let Some(why) = self.why_not(name, asker, now, tuning) else {
+                self.in_vain.retain(|it| !found_something(it));
                 return Ok(self.start(name, asker, now, tuning, false));
             };
             if why == Withheld::OtherLane {
@@ -200,9 +252,13 @@ impl Job {
             }
             reasons.push(why);
         }
-        // Those were passed in vain.
-        for name in of_other_lanes {
-            self.pass(name, now);
+        if self.is_in_vain(asker.account, now, tuning, is_behind) {
+            for name in of_other_lanes {
+                if let Some(Stands::Open { vain, .. }) = self.replica(name).map(|it| &mut it.stands)
+                {
+                    vain.get_or_insert(now);
+                }
+            }
         }
         if reasons.is_empty() {
             reasons.push(Withheld::NothingInPool);
@@ -236,10 +292,14 @@ impl Job {
         let overdue = running.iter().filter(|(end, ..)| is_overdue(end));
         let in_time = running.iter().rev().filter(|(end, ..)| *end >= now);
         let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
-        // One for its lane, or of what is overdue for as long as a replica waits for a lane.
+        // One for its lane; of what is overdue by a task's time and as long as a replica waits for a lane,
+        // one for others, and when it has waited as long again any.
+        let wide_after_ms = tuning.lane_ms.saturating_add(self.takes_ms(0));
         let is_its = |task: &Task, due: Tick| {
             let next = (task.number, task.replicas.len() as ReplicaIndex);
-            now >= due.plus_ms(tuning.lane_ms) || self.is_of_lane(asker.account_id, next, false)
+            let is_wide = now.since(due) >= wide_after_ms;
+            now.since(due) >= wide_after_ms.saturating_add(tuning.lane_ms)
+                || self.is_of_lane(asker.account_id, next, is_wide)
         };
         let is_for = |(due, task, _, since): &&(Tick, TaskIndex, ReplicaIndex, Tick)| {
             let end = if *due < now {
@@ -270,16 +330,18 @@ impl Job {
         let since = now.plus_ms(asker.backlog_ms);
         self.last_taken = now;
         let it = self.replica(name).unwrap();
-        it.by = Some((asker.account, asker.device));
+        it.by = Some(asker.holder());
         it.stands = Stands::Running {
             since,
             end: since.plus_ms(expected_ms),
             is_backup,
         };
         Given {
-            job: self.id,
-            task: name.0,
-            replica: name.1,
+            id: ReplicaId {
+                job: self.id,
+                task: name.0,
+                replica: name.1,
+            },
             is_backup,
             expected_ms,
             timeouts: tuning.timeouts(asker.backlog_ms.saturating_add(expected_ms)),
@@ -299,6 +361,6 @@ impl Task {
         backups < usize::from(tuning.backups_max)
             && self.replicas.len() < 15
             && self.doubted.is_none()
-            && self.is_for((asker.account, asker.device))
+            && self.is_for(asker.holder())
     }
 }

@@ -34,7 +34,9 @@ pub(in crate::dispatch) struct Spot {
 pub(in crate::dispatch) struct Search {
     /// Where that stands, or why there is none for it.
     pub(in crate::dispatch) found: Result<Spot, Withheld>,
-    /// The walks through the pools' queues; none if it gets nothing of the job whatever stands there.
+    /// Whether the pools' queues were looked at; not if it gets nothing of the job whatever stands there.
+    pub(super) has_looked: bool,
+    /// The walks through those queues in which something stands.
     pub(super) walks: Vec<(usize, Walk)>,
 }
 
@@ -63,7 +65,7 @@ impl JobQueue {
         let search = self.search(asker, now, tuning);
         match search.found {
             Ok(next) if next.item.task == task => return None,
-            Err(why) if search.walks.is_empty() => return Some(why),
+            Err(why) if !search.has_looked => return Some(why),
             _ => {}
         }
         let replicas = self.known.tasks.get(&task).map(|state| &state.replicas);
@@ -72,7 +74,7 @@ impl JobQueue {
             .flatten()
             .filter(|it| it.holder.is_none());
         let own = self.known.target.pool_of(asker.rank);
-        let view = self.known.view(asker, now, tuning);
+        let view = self.known.view(asker, self.kept(now), now, tuning);
         let mut why = Withheld::NothingOpen;
         let mut first_reason = None;
         for it in open {
@@ -99,9 +101,13 @@ impl JobQueue {
         now: Tick,
         tuning: &Tuning,
     ) -> Search {
-        let mut walks = Vec::new();
-        let found = self.find(asker, now, tuning, &mut walks);
-        Search { found, walks }
+        let mut search = Search {
+            found: Err(Withheld::NothingInPool),
+            has_looked: false,
+            walks: Vec::new(),
+        };
+        search.found = self.find(asker, now, tuning, &mut search);
+        search
     }
 
     fn find(
@@ -109,7 +115,7 @@ impl JobQueue {
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
-        walks: &mut Vec<(usize, Walk)>,
+        search: &mut Search,
     ) -> Result<Spot, Withheld> {
         if let Some(lack) = self.terms.needs.lacking_in(asker.traits) {
             return Err(Withheld::Lacks(lack));
@@ -122,7 +128,7 @@ impl JobQueue {
         if let Some(why) = refusal.filter(|_| !is_trusted) {
             return Err(why);
         }
-        let view = self.known.view(asker, now, tuning);
+        let view = self.known.view(asker, self.kept(now), now, tuning);
         if let Some(spot) = self.doubted_for(&view) {
             return Ok(spot);
         }
@@ -130,11 +136,14 @@ impl JobQueue {
         if let Some(why) = refusal {
             return Err(why);
         }
+        search.has_looked = true;
         let own = self.known.target.pool_of(asker.rank) as usize;
-        for (pool, queue) in self.pools.iter().enumerate().skip(own) {
+        let below = self.pools.iter().enumerate().skip(own);
+        // Of hundreds of pools only a few have something near a job's end, when most devices ask.
+        for (pool, queue) in below.filter(|(_, queue)| queue.len() > 0) {
             let walk = queue.walk(asker.account, |item| view.may_have(item));
             let found = walk.found;
-            walks.push((pool, walk));
+            search.walks.push((pool, walk));
             if let Some((place, item)) = found {
                 return Ok(Spot { pool, place, item });
             }
@@ -167,6 +176,7 @@ impl JobQueue {
         &self,
         task: TaskIndex,
         replica: ReplicaIndex,
+        now: Tick,
         tuning: &Tuning,
     ) -> Option<Queued> {
         let state = self.known.tasks.get(&task)?;
@@ -175,14 +185,16 @@ impl JobQueue {
         let item = pool.get(it.place)?;
         let kept_until = state
             .kept_until(item.since)
-            .filter(|_| self.known.kept().contains(&task));
+            .filter(|_| self.kept(now).contains(&task));
         // While it is for trusted devices alone, its lane and the fast do not matter.
         let is_kept = kept_until.is_some() || (state.doubted.is_some() && state.is_reserved);
+        let has_lanes = self.known.lanes.count().is_some();
+        let open_to_all_at = item.open_to_all_at(has_lanes, tuning.lane_ms);
         Some(Queued {
             turn: pool.turn(it.place),
             of: pool.len(),
             is_rescue: item.is_rescue,
-            open_to_all_at: item.open_to_all_at(tuning.lane_ms).filter(|_| !is_kept),
+            open_to_all_at: open_to_all_at.filter(|_| !is_kept),
             kept_until: kept_until.filter(|_| !state.is_reserved),
         })
     }
@@ -270,8 +282,12 @@ impl JobQueue {
                 true => now.plus_ms(now.since(running.since)),
                 false => *due,
             };
-            // A backup is for its lane like any replica, until its holder is overdue for long.
-            let is_for_all = now >= due.plus_ms(tuning.lane_ms);
+            // A backup is for its lane like any replica. Long after its time it waits as one does that
+            // was passed in vain.
+            let overdue_ms = now.since(*due);
+            let patience_ms = tuning.lane_ms.saturating_add(self.takes_ms(0));
+            let is_wide = overdue_ms >= patience_ms;
+            let is_for_all = overdue_ms >= patience_ms.saturating_add(tuning.lane_ms);
             let next = state.replicas.len() as ReplicaIndex;
             mine < end
                 && state.backups < tuning.backups_max
@@ -280,7 +296,7 @@ impl JobQueue {
                 && state.doubted.is_none()
                 && !state.is_touched_by(asker.account)
                 && !state.excluded.contains(&asker.device)
-                && (is_for_all || lanes.admit(draw, *task, next, false))
+                && (is_for_all || lanes.admit(draw, *task, next, is_wide))
         };
         overdue.chain(late).find(is_for).map(|(_, task, _)| *task)
     }
@@ -300,13 +316,19 @@ pub(super) struct View<'a> {
 }
 
 impl Known {
-    /// What decides for this asker.
-    pub(super) fn view<'a>(&'a self, asker: &'a Asker<'a>, now: Tick, tuning: &Tuning) -> View<'a> {
+    /// What decides for this asker, while so much is kept for trusted devices.
+    pub(super) fn view<'a>(
+        &'a self,
+        asker: &'a Asker<'a>,
+        kept: BTreeSet<TaskIndex>,
+        now: Tick,
+        tuning: &Tuning,
+    ) -> View<'a> {
         View {
             known: self,
             asker,
             draw: self.lanes.draw(asker.account_id),
-            kept: self.kept(),
+            kept,
             is_good: asker.traits.is_trusted() || asker.speed >= self.target.speed_of_the_fast,
             now,
             patience_ms: tuning.lane_ms,
@@ -343,20 +365,18 @@ impl View<'_> {
                 return Err(Withheld::KeptForTheTrusted);
             }
         }
-        // Patience begins when somebody first passes it who could have it otherwise and, if it is for
-        // another lane alone, finds nothing else; not when it is queued: what has waited long for its
-        // turn is not for everybody because of that.
-        let passed = item.passed.unwrap_or(self.now);
-        let have_waited = |ms| self.now >= passed.plus_ms(ms);
-        let (lanes, is_wide) = (&self.known.lanes, have_waited(NARROW_MS));
-        let reason = match item.is_rescue && !self.is_good {
-            true => Withheld::KeptForTheFast,
-            false if lanes.admit(self.draw, item.task, item.replica, is_wide) => return Ok(()),
-            false => Withheld::OtherLane,
-        };
-        match have_waited(self.patience_ms) {
+        // Patience begins when somebody first passes it who could have it otherwise, and with its lane when
+        // it was passed in vain; not when it is queued: what has waited long for its turn is not for
+        // everybody because of that. What is kept for the fast no more has its lane still.
+        let waits = |since: Option<Tick>, ms| since.is_none_or(|it| self.now < it.plus_ms(ms));
+        if item.is_rescue && !self.is_good && waits(item.passed, self.patience_ms) {
+            return Err(Withheld::KeptForTheFast);
+        }
+        let (lanes, is_wide) = (&self.known.lanes, !waits(item.vain, NARROW_MS));
+        let is_own = lanes.admit(self.draw, item.task, item.replica, is_wide);
+        match is_own || !waits(item.vain, self.patience_ms) {
             true => Ok(()),
-            false => Err(reason),
+            false => Err(Withheld::OtherLane),
         }
     }
 }

@@ -1,0 +1,316 @@
+//! Answers that nobody has judged.
+//!
+//! What a device holds is bounded, and what it has answered would not be: one that answers at once, without
+//! computing, could have a replica of each task of a job before others have answered any of these. Each
+//! such answer that is wrong costs another replica, and minutes where a trusted device is to be heard. So a
+//! device gets nothing more while it has [`ANSWERS_MIN`] answers without a verdict, those counted that it
+//! holds and has not given. For each answer that was accepted since one was found incorrect it may have
+//! [`FOR_EACH_ACCEPTED`] more, up to [`ANSWERS_MAX`].
+//!
+//! An honest device seldom comes there. Where one answer decides, it has its verdict when it comes. Where the
+//! others who compute the same are slow, an answer counts for ten minutes and no longer: so whoever finishes
+//! a task in 20 seconds or more is never kept waiting, and after some hundred accepted answers nobody is who
+//! takes 0.6 seconds or more. A trusted device has no such bound: what is in doubt waits for it.
+//!
+//! That is counted from the jobs' logs, also after a restart, from which on the ten minutes count anew.
+
+use super::{Core, Entry, Tick, device::Known};
+use quern_primitives::{
+    ids::{DeviceId, JobId, TaskIndex},
+    receipt::Exit,
+    verdict::Finding,
+};
+use quern_protocol::limits::TASKS_IN_HAND_MAX;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// With so many answers without a verdict a device gets nothing more, if none was accepted.
+pub(super) const ANSWERS_MIN: usize = 32;
+
+/// So many more it may have for each that was accepted since one was found incorrect.
+const FOR_EACH_ACCEPTED: usize = 4;
+
+/// So many it may have at the most.
+pub(super) const ANSWERS_MAX: usize = 1_024;
+
+/// How long an answer counts that nobody judges, in milliseconds: ten minutes.
+const COUNTS_MS: u64 = 10 * 60_000;
+
+/// A task of a job.
+type OfJob = (JobId, TaskIndex);
+
+/// What devices have answered. Of those that are not remembered nothing is known here but what the logs
+/// named at the last start; and of each at most [`ANSWERS_MAX`] answers, and what it held besides, or what
+/// one that is trusted answers in ten minutes.
+#[derive(Default)]
+pub(super) struct Answers {
+    of: BTreeMap<DeviceId, Answered>,
+    /// Until when each answer without a verdict counts, the next to end first.
+    ends: BTreeSet<(Tick, DeviceId, OfJob)>,
+    /// Devices that may have been kept waiting, and may have one answer more now.
+    freed: BTreeSet<DeviceId>,
+}
+
+/// What a device has answered.
+#[derive(Default)]
+struct Answered {
+    /// How many answers were accepted since one was found incorrect.
+    accepted: usize,
+    /// Those without a verdict, with until when each counts.
+    unjudged: BTreeMap<OfJob, Tick>,
+}
+
+impl Answered {
+    /// How many it may have without a verdict.
+    fn most(&self) -> usize {
+        let more = self.accepted.saturating_mul(FOR_EACH_ACCEPTED);
+        ANSWERS_MIN.saturating_add(more).min(ANSWERS_MAX)
+    }
+
+    /// Whether it may have been kept from work, whatever it holds.
+    fn may_wait(&self) -> bool {
+        self.unjudged.len().saturating_add(TASKS_IN_HAND_MAX) >= self.most()
+    }
+}
+
+impl Answers {
+    /// Takes note of an entry of a job's log.
+    pub(super) fn note(&mut self, now: Tick, job: JobId, entry: &Entry) {
+        match entry {
+            Entry::Reported { receipt, .. } => {
+                let payload = &receipt.payload;
+                self.add(now, payload.device, (job, payload.task));
+            }
+            Entry::Judged { verdict } if verdict.answer.exit == Exit::Success => {
+                for found in &verdict.replicas {
+                    self.judged(found.device, (job, verdict.task), found.finding);
+                }
+            }
+            // The job ends: the program fails, or a task of it cannot be decided.
+            Entry::Judged { .. } | Entry::Undecided { .. } | Entry::Unopened { .. } => {
+                self.forget_job(job);
+            }
+            Entry::Assigned { .. }
+            | Entry::Released { .. }
+            | Entry::Added { .. }
+            | Entry::Batched { .. } => {}
+        }
+    }
+
+    fn add(&mut self, now: Tick, device: DeviceId, task: OfJob) {
+        self.remove(device, task);
+        let until = now.plus_ms(COUNTS_MS);
+        let answered = self.of.entry(device).or_default();
+        answered.unjudged.insert(task, until);
+        self.ends.insert((until, device, task));
+    }
+
+    fn judged(&mut self, device: DeviceId, task: OfJob, finding: Finding) {
+        self.remove(device, task);
+        // One that was forgotten stays forgotten.
+        let Some(answered) = self.of.get_mut(&device) else {
+            return;
+        };
+        match finding {
+            Finding::Accepted => {
+                // It may have more, also if this answer counted no more.
+                if answered.may_wait() {
+                    self.freed.insert(device);
+                }
+                answered.accepted = answered.accepted.saturating_add(1);
+            }
+            Finding::Incorrect => answered.accepted = 0,
+            // It has not answered.
+            Finding::Failed | Finding::Delayed => {}
+        }
+    }
+
+    /// An answer counts no more.
+    fn remove(&mut self, device: DeviceId, task: OfJob) {
+        let Some(answered) = self.of.get_mut(&device) else {
+            return;
+        };
+        let may_wait = answered.may_wait();
+        if let Some(until) = answered.unjudged.remove(&task) {
+            self.ends.remove(&(until, device, task));
+            if may_wait {
+                self.freed.insert(device);
+            }
+        }
+    }
+
+    /// The job is over: nobody judges what was answered of it.
+    pub(super) fn forget_job(&mut self, job: JobId) {
+        let of_job = self.ends.iter().filter(|(_, _, task)| task.0 == job);
+        for (_, device, task) in of_job.copied().collect::<Vec<_>>() {
+            self.remove(device, task);
+        }
+    }
+
+    /// A device is forgotten itself.
+    pub(super) fn forget(&mut self, device: &DeviceId) {
+        let answered = self.of.remove(device);
+        for (task, until) in answered.into_iter().flat_map(|it| it.unjudged) {
+            self.ends.remove(&(until, *device, task));
+        }
+    }
+
+    /// How many answers of a device have no verdict, if it gets nothing more for that while it holds so
+    /// many tasks.
+    fn too_many(&self, device: &DeviceId, in_hand: usize) -> Option<usize> {
+        let answered = self.of.get(device)?;
+        let unjudged = answered.unjudged.len();
+        (unjudged.saturating_add(in_hand) >= answered.most()).then_some(unjudged)
+    }
+
+    /// When the next answer of a device counts no more.
+    pub(super) fn next_end_of(&self, device: &DeviceId) -> Option<Tick> {
+        self.of.get(device)?.unjudged.values().min().copied()
+    }
+
+    /// When the next answer counts no more.
+    pub(super) fn next_wakeup(&self) -> Option<Tick> {
+        self.ends.first().map(|(until, ..)| *until)
+    }
+
+    /// Devices that may have been kept waiting and are not any more.
+    fn take_freed(&mut self, now: Tick) -> BTreeSet<DeviceId> {
+        while let Some((_, device, task)) = self.ends.first().copied().filter(|it| it.0 <= now) {
+            self.remove(device, task);
+        }
+        std::mem::take(&mut self.freed)
+    }
+}
+
+impl Core {
+    /// How many answers of a device have no verdict, if it gets nothing more for that.
+    pub(super) fn awaits_verdicts(&self, device: &DeviceId, known: &Known) -> Option<usize> {
+        let too_many = self.answers.too_many(device, known.in_hand.len());
+        too_many.filter(|_| !known.telemetry.profile().is_trusted)
+    }
+
+    /// Looks at the exchanges again of devices that waited for verdicts.
+    pub(super) fn end_answers(&mut self, now: Tick) {
+        for device in self.answers.take_freed(now) {
+            self.devices.look_again(device);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DEVICE: DeviceId = DeviceId([1; 32]);
+    const JOB: JobId = JobId([7; 32]);
+
+    /// Answers so many tasks from the first one named.
+    fn answer(answers: &mut Answers, now: Tick, first: TaskIndex, count: usize) {
+        for task in (first..).take(count) {
+            answers.add(now, DEVICE, (JOB, task));
+        }
+    }
+
+    fn judge(answers: &mut Answers, first: TaskIndex, count: usize, finding: Finding) {
+        for task in (first..).take(count) {
+            answers.judged(DEVICE, (JOB, task), finding);
+        }
+    }
+
+    #[test]
+    fn a_device_may_have_more_the_more_were_accepted_and_no_more_than_the_most() {
+        let mut answers = Answers::default();
+        answer(&mut answers, Tick(0), 0, ANSWERS_MIN - 1);
+        assert_eq!(answers.too_many(&DEVICE, 0), None);
+        assert_eq!(answers.too_many(&DEVICE, 1), Some(31));
+        answer(&mut answers, Tick(0), 31, 1);
+        assert_eq!(answers.too_many(&DEVICE, 0), Some(32));
+        judge(&mut answers, 0, 2, Finding::Accepted);
+        assert_eq!(answers.take_freed(Tick(0)), BTreeSet::from([DEVICE]));
+        answer(&mut answers, Tick(0), 100, 9);
+        assert_eq!(answers.too_many(&DEVICE, 0), None);
+        answer(&mut answers, Tick(0), 109, 1);
+        assert_eq!(answers.too_many(&DEVICE, 0), Some(40));
+        judge(&mut answers, 2, 1, Finding::Incorrect);
+        assert_eq!(answers.too_many(&DEVICE, 0), Some(39), "as at first");
+        answer(&mut answers, Tick(0), 1_000, ANSWERS_MAX);
+        judge(&mut answers, 1_000, ANSWERS_MAX, Finding::Accepted);
+        answer(&mut answers, Tick(0), 9_000, ANSWERS_MAX - 39);
+        assert_eq!(answers.too_many(&DEVICE, 0), Some(ANSWERS_MAX));
+    }
+
+    #[test]
+    fn whoever_takes_twenty_seconds_for_a_task_is_never_kept_waiting() {
+        let mut answers = Answers::default();
+        for task in 0..1_000 {
+            let now = Tick(u64::from(task) * 20_000);
+            answers.take_freed(now);
+            let in_hand = TASKS_IN_HAND_MAX - 1;
+            assert_eq!(answers.too_many(&DEVICE, in_hand), None, "{task}");
+            answer(&mut answers, now, task, 1);
+        }
+    }
+
+    #[test]
+    fn what_counts_no_more_frees_its_device_and_what_is_forgotten_does_not_come_back() {
+        let mut answers = Answers::default();
+        answer(&mut answers, Tick(5), 0, ANSWERS_MIN);
+        assert_eq!(answers.next_wakeup(), Some(Tick(5 + COUNTS_MS)));
+        assert_eq!(answers.next_end_of(&DEVICE), answers.next_wakeup());
+        assert!(answers.take_freed(Tick(4 + COUNTS_MS)).is_empty());
+        assert_eq!(answers.take_freed(Tick(5 + COUNTS_MS)).len(), 1);
+        assert_eq!(answers.next_wakeup(), None);
+        answer(&mut answers, Tick(5), 100, ANSWERS_MIN);
+        judge(&mut answers, 0, 1, Finding::Accepted);
+        assert_eq!(answers.take_freed(Tick(5)).len(), 1, "judged late");
+        answers.forget_job(JOB);
+        answer(&mut answers, Tick(5), 0, ANSWERS_MIN);
+        answers.forget_job(JOB);
+        assert_eq!(answers.too_many(&DEVICE, 2), None);
+        answer(&mut answers, Tick(5), 0, 3);
+        answers.forget(&DEVICE);
+        judge(&mut answers, 0, 3, Finding::Accepted);
+        assert!(answers.of.is_empty() && answers.ends.is_empty());
+    }
+
+    proptest! {
+        /// Beside a list of all that happened, which is gone through each time.
+        #[test]
+        fn what_counts_is_what_was_answered_and_neither_judged_nor_old(
+            happenings in prop::collection::vec((0u32..6, 0u8..4, 0..COUNTS_MS / 3), 1..60)
+        ) {
+            let (mut answers, mut now, mut accepted) = (Answers::default(), Tick::default(), 0);
+            let mut listed: Vec<(TaskIndex, Tick)> = Vec::new();
+            for (task, kind, ms) in happenings {
+                now = now.plus_ms(ms);
+                answers.take_freed(now);
+                let is_open = listed.iter().any(|(it, _)| *it == task);
+                match kind {
+                    0 | 1 => {
+                        listed.retain(|(it, _)| *it != task);
+                        listed.push((task, now));
+                        answers.add(now, DEVICE, (JOB, task));
+                    }
+                    2 if is_open => {
+                        accepted += 1;
+                        judge(&mut answers, task, 1, Finding::Accepted);
+                    }
+                    3 if is_open => {
+                        accepted = 0;
+                        judge(&mut answers, task, 1, Finding::Incorrect);
+                    }
+                    _ => continue,
+                }
+                if kind >= 2 {
+                    listed.retain(|(it, _)| *it != task);
+                }
+                listed.retain(|(_, at)| now.since(*at) < COUNTS_MS);
+                let most = (ANSWERS_MIN + FOR_EACH_ACCEPTED * accepted).min(ANSWERS_MAX);
+                let in_hand = most - listed.len();
+                prop_assert_eq!(answers.too_many(&DEVICE, in_hand), Some(listed.len()));
+                prop_assert_eq!(answers.too_many(&DEVICE, in_hand - 1), None);
+                prop_assert_eq!(answers.ends.len(), listed.len());
+            }
+        }
+    }
+}

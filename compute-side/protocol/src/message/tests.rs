@@ -1,0 +1,140 @@
+//! What is on the wire, and what is refused.
+
+use super::*;
+use crate::{DecodeError, decode, encode};
+use proptest::prelude::*;
+use quern_primitives::limits as shared;
+
+const MARK: Mark = Mark([0xaa; limits::MARK_BYTES]);
+
+fn exchange(want: u8) -> Request {
+    Request::Exchange(Exchange {
+        want,
+        ..Exchange::default()
+    })
+}
+
+#[test]
+fn a_message_reads_back_as_written() {
+    let request = exchange(2);
+    assert_eq!(decode::<Request>(&encode(&request)).unwrap(), request);
+}
+
+#[test]
+fn a_message_over_its_length_is_refused_unread() {
+    let bytes = vec![0; limits::MESSAGE_BYTES_MAX + 1];
+    let error = decode::<Request>(&bytes).unwrap_err();
+    assert_eq!(
+        error,
+        DecodeError::TooLarge {
+            bytes: limits::MESSAGE_BYTES_MAX + 1
+        }
+    );
+}
+
+#[test]
+fn bytes_after_a_message_are_refused() {
+    let mut bytes = encode(&exchange(1));
+    bytes.push(0);
+    assert_eq!(decode::<Request>(&bytes), Err(DecodeError::Malformed));
+}
+
+#[test]
+fn a_wish_for_more_tasks_than_a_device_may_hold_is_refused() {
+    let error = decode::<Request>(&encode(&exchange(3))).unwrap_err();
+    assert_eq!(
+        error,
+        DecodeError::OverLimit {
+            field: "exchange.want",
+            found: 3,
+            limit: 2
+        }
+    );
+}
+
+#[test]
+fn a_piece_longer_than_a_piece_is_refused() {
+    let bytes = vec![0; limits::PIECE_BYTES_MAX as usize + 1];
+    let piece = Response::Piece(Piece {
+        total_bytes: 1 << 20,
+        bytes,
+        mark: MARK,
+    });
+    assert!(matches!(
+        decode::<Response>(&encode(&piece)),
+        Err(DecodeError::OverLimit {
+            field: "piece.bytes",
+            ..
+        })
+    ));
+}
+
+#[test]
+fn a_mark_is_behind_the_bytes_of_an_answer_and_before_those_of_a_delivery() {
+    let mark = [0xaa; limits::MARK_BYTES];
+    let piece = Response::Piece(Piece {
+        total_bytes: 3,
+        bytes: vec![1, 2, 3],
+        mark: MARK,
+    });
+    let head: &[u8] = &[3, 3, 0, 0, 0, 0, 0, 0, 0, 3 << 2, 1, 2, 3];
+    assert_eq!(encode(&piece), [head, &mark].concat());
+    assert_eq!(decode::<Response>(&encode(&piece)).unwrap(), piece);
+
+    let delivered = Response::Delivered {
+        received_bytes: 5,
+        mark: MARK,
+    };
+    let head: &[u8] = &[4, 5, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(encode(&delivered), [head, &mark].concat());
+
+    let deliver = Request::Deliver(Deliver {
+        id: ReplicaId {
+            job: JobId([7; 32]),
+            task: 8,
+            replica: 9,
+        },
+        follows: Some(MARK),
+        offset: 5,
+        bytes: vec![1, 2, 3],
+    });
+    let id = [&[7_u8; 32][..], &[8, 0, 0, 0, 9]].concat();
+    let tail: &[u8] = &[5, 0, 0, 0, 0, 0, 0, 0, 3 << 2, 1, 2, 3];
+    assert_eq!(
+        encode(&deliver),
+        [&[3_u8][..], &id[..], &[1], &mark, tail].concat()
+    );
+    assert_eq!(decode::<Request>(&encode(&deliver)).unwrap(), deliver);
+
+    let fetch = Request::Fetch(Fetch {
+        content: Content::Program(ProgramHash([6; 32])),
+        offset: 5,
+        length: 4,
+        received: Some(MARK),
+    });
+    let content = [&[0_u8][..], &[6; 32]].concat();
+    let tail: &[u8] = &[5, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1];
+    assert_eq!(
+        encode(&fetch),
+        [&[2_u8][..], &content[..], tail, &mark].concat()
+    );
+}
+
+#[test]
+fn the_largest_messages_fit_the_limit() {
+    let inline = limits::REPORTS_MAX * (limits::INLINE_RESULT_BYTES_MAX + 1024);
+    let work = limits::TASKS_IN_HAND_MAX
+        * (limits::INLINE_SHARD_BYTES_MAX + shared::ARGUMENT_BYTES_MAX as usize + 4096)
+        + 2 * limits::ACKNOWLEDGEMENTS_MAX * 40
+        + limits::BENCHMARK_BYTES_MAX;
+    assert!(inline < limits::MESSAGE_BYTES_MAX);
+    assert!(work < limits::MESSAGE_BYTES_MAX);
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let _ = decode::<Request>(&bytes);
+        let _ = decode::<Response>(&bytes);
+    }
+}
