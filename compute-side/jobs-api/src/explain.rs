@@ -219,7 +219,7 @@ pub enum StepKind {
     SentAgain,
     /// A device that waits after faults may take a task again.
     WaitEnds,
-    /// A device that pauses because it gave a task back may take one again.
+    /// The pause of a device is over, and it may take tasks again.
     PauseEnds,
     /// The oldest answer of a device that has too many without a verdict counts no more.
     AnswerEnds,

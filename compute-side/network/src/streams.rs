@@ -12,6 +12,8 @@ pub(crate) mod device;
 pub(crate) mod masternode;
 
 #[cfg(test)]
+mod stalled;
+#[cfg(test)]
 mod tests;
 
 use crate::{

@@ -193,7 +193,7 @@ async fn a_request_tells_how_far_away_its_device_is_once_a_ping_has_come_back() 
             }
         };
         let round_trip = tokio::time::timeout(Duration::from_secs(20), pinged).await;
-        assert!(round_trip.unwrap() < Duration::from_secs(20));
+        assert!(round_trip.unwrap() > Duration::ZERO);
         drop(client);
         expect_disconnected(&mut events, DEVICE).await;
     }

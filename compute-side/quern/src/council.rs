@@ -6,13 +6,13 @@ mod motion;
 use crate::{
     context::Context,
     grid::words,
-    output::{Output, fields, patiently, spinner, table},
+    output::{Output, fields, patiently, submit, table},
     units::span_of_blocks,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use decision::Decision;
 use motion::{CouncilError, check_close, check_vote, find, is_decided, majority, member};
-use quern_ledger::{Account, Call, Chain, Motion, MotionEnd, Settled, SubmitError};
+use quern_ledger::{Call, Chain, Motion, MotionEnd, Settled};
 use quern_primitives::{AccountId, BlockNumber, Digest};
 use serde::Serialize;
 
@@ -197,18 +197,6 @@ async fn close(context: &Context, args: &MotionArgs) -> anyhow::Result<()> {
     };
     let settled = submit(&chain, &account, &call, "closing the motion").await?;
     ended(context, &chain, (hash, words), settled).await
-}
-
-async fn submit(
-    chain: &Chain,
-    account: &Account,
-    call: &Call,
-    what: &'static str,
-) -> Result<Settled, SubmitError> {
-    let bar = spinner(what);
-    let settled = chain.submit(account, call).await;
-    bar.finish_and_clear();
-    settled
 }
 
 /// Shows a motion that goes on. Of one that was closed within the same block no votes are known.

@@ -9,7 +9,7 @@ mod seen;
 use crate::{
     context::Context,
     masternodes::MasternodeArgs,
-    output::{Output, columns, fields, patiently, spinner},
+    output::{Output, columns, fields, patiently, submit},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
@@ -223,11 +223,9 @@ async fn register(context: &Context, args: &RegisterArgs) -> anyhow::Result<()> 
         }
         .into());
     }
-    let bar = spinner("bonding");
     if missing > 0 {
-        chain.submit(&account, &Call::Bond(missing)).await?;
+        submit(&chain, &account, &Call::Bond(missing), "bonding").await?;
     }
-    bar.set_message("registering the device");
     let call = Call::RegisterDevice {
         device,
         sealing_key: secrets.sealing_key(),
@@ -235,9 +233,8 @@ async fn register(context: &Context, args: &RegisterArgs) -> anyhow::Result<()> 
         hardware: args.hardware.into(),
         possession: secrets.possession(account.id(), &chain.genesis()),
     };
-    let settled = chain.submit(&account, &call).await;
-    bar.finish_and_clear();
-    let block = settled?.block;
+    let settled = submit(&chain, &account, &call, "registering the device").await?;
+    let block = settled.block;
     let view = chain.at(block).await?.device(device).await?;
     context.show(&Registered {
         device,

@@ -1,6 +1,7 @@
 //! What commands answer, for people and for programs, and what they show while they work.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use quern_ledger::{Account, Call, Chain, Settled, SubmitError};
 use ratatui::crossterm;
 use serde::Serialize;
 use std::{
@@ -137,6 +138,19 @@ pub(crate) fn spinner(what: impl Into<std::borrow::Cow<'static, str>>) -> Progre
     let spinner = ProgressBar::new_spinner().with_message(what);
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
+}
+
+/// Submits a call and waits until it is settled, with a spinner that says what is being done.
+pub(crate) async fn submit(
+    chain: &Chain,
+    account: &Account,
+    call: &Call,
+    what: &'static str,
+) -> Result<Settled, SubmitError> {
+    let bar = spinner(what);
+    let settled = chain.submit(account, call).await;
+    bar.finish_and_clear();
+    settled
 }
 
 /// Waits for something; with a spinner once that takes longer than people expect.

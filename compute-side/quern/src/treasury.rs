@@ -2,11 +2,11 @@
 
 use crate::{
     context::Context,
-    output::{Output, fields, patiently, spinner, table},
+    output::{Output, fields, patiently, submit, table},
     units::{Dollars, Reference},
 };
 use clap::{Args, Subcommand};
-use quern_ledger::{Account, Call, Chain, Payout, Purchase, Settled, SubmitError, Transfer};
+use quern_ledger::{Call, Payout, Purchase, Settled, Transfer};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, Digest,
     amount::{BYTECHIP, as_string, display},
@@ -282,18 +282,6 @@ async fn answer(
         block: settled.block.number,
         transaction: written(&settled),
     })
-}
-
-async fn submit(
-    chain: &Chain,
-    account: &Account,
-    call: &Call,
-    what: &'static str,
-) -> Result<Settled, SubmitError> {
-    let bar = spinner(what);
-    let settled = chain.submit(account, call).await;
-    bar.finish_and_clear();
-    settled
 }
 
 /// Says in words what the chain would only refuse: only the treasurer may.

@@ -5,7 +5,7 @@ mod treasurer;
 
 use crate::{
     context::Context,
-    output::{Output, fields, patiently, spinner},
+    output::{Output, fields, patiently, submit},
     units::{Dollars, Price, Reference, span_of_blocks},
 };
 use clap::{Args, Subcommand, ValueEnum};
@@ -135,18 +135,11 @@ async fn send(context: &Context, args: &SendArgs) -> anyhow::Result<()> {
     let chain = context.chain().await?;
     let amount = args.amount.0;
     check_balance(&chain, &from.id(), amount).await?;
-    let bar = spinner("sending");
-    let settled = chain
-        .submit(
-            &from,
-            &Call::Transfer {
-                to: to.clone(),
-                amount,
-            },
-        )
-        .await;
-    bar.finish_and_clear();
-    let settled = settled?;
+    let call = Call::Transfer {
+        to: to.clone(),
+        amount,
+    };
+    let settled = submit(&chain, &from, &call, "sending").await?;
     let transaction = format!("0x{}", hex::encode(settled.transaction));
     context.show(&Sent {
         to,

@@ -283,6 +283,25 @@ pub struct Device {
 }
 
 impl Device {
+    /// A device as its account registers it, of which nothing has come yet.
+    pub fn new(
+        account: AccountId,
+        sealing_key: SealingKey,
+        region: Region,
+        hardware: Hardware,
+    ) -> Self {
+        Self {
+            account,
+            sealing_key,
+            region,
+            hardware,
+            record: Record::default(),
+            history: History::default(),
+            last_task: 0,
+            last_review: 0,
+        }
+    }
+
     /// Whether its faults keep it from work until it is reviewed.
     pub fn is_quarantined(&self) -> bool {
         self.history.is_repeated()

@@ -21,7 +21,7 @@ use quern_grid::{Flag, Fleet, FleetSettings, Tick};
 use quern_masternode::core::{Bond, Core, Engines, Event, Settings, Token};
 use quern_primitives::{
     DeviceId,
-    device::{Class, Device, Hardware, History, Record, Region},
+    device::{Class, Device, Hardware, Region},
     ids::{Digest, GenesisHash, SealingKey},
     view::DeviceView,
 };
@@ -117,16 +117,12 @@ fn connected(count: u32, chance: &mut StdRng) -> Core {
 fn view(id: DeviceId, number: u32) -> DeviceView {
     DeviceView {
         id,
-        device: Device {
-            account: account(number / 3),
-            sealing_key: SealingKey([1; 32]),
-            region: Region::Europe,
-            hardware: Hardware::Desktop,
-            record: Record::default(),
-            history: History::default(),
-            last_task: 0,
-            last_review: 0,
-        },
+        device: Device::new(
+            account(number / 3),
+            SealingKey([1; 32]),
+            Region::Europe,
+            Hardware::Desktop,
+        ),
         bonded: true,
         banned: false,
         verified: false,

@@ -39,6 +39,10 @@ pub(crate) const SEEDS_MAX: u64 = 1_000;
 /// The page that tables go to, in the folder that is named.
 const PAGE: &str = "distribution.md";
 
+/// Where the page is, with what was found.
+#[cfg(test)]
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/experiments");
+
 /// Where results go, and how they are made.
 #[derive(Args, Clone, Debug)]
 struct How {

@@ -45,11 +45,23 @@ pub(super) struct Desks {
 }
 
 /// Where questions wait. Clones are the same desk.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Desk {
     /// Whose turn it is.
     turns: Arc<Turns<()>>,
     books: Arc<Mutex<Books>>,
+    /// How long an answer is told again.
+    good_for: Duration,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            turns: Arc::default(),
+            books: Arc::default(),
+            good_for: GOOD_FOR,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -111,7 +123,7 @@ impl Desk {
     fn known(&self, question: &Question) -> Option<Arc<Reply>> {
         let now = Instant::now();
         let mut books = self.books();
-        let is_old = |known: &mut Known| now.duration_since(known.since) >= GOOD_FOR;
+        let is_old = |known: &mut Known| now.duration_since(known.since) >= self.good_for;
         while books.answers.pop_front_if(is_old).is_some() {}
         let mut answers = books.answers.iter();
         let known = answers.find(|known| known.question == *question)?;
@@ -183,14 +195,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_told_again_for_a_second_and_costs_nothing() {
-        let desk = Desk::default();
+    async fn an_answer_is_told_again_for_its_time_and_costs_nothing() {
+        let desk = Desk {
+            good_for: Duration::MAX,
+            ..Desk::default()
+        };
         let first = desk.ask(1, question(1), answered(0)).await.unwrap();
         let again = desk.ask(2, question(1), pending()).await.unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         let other = desk.ask(1, question(2), answered(0)).await.unwrap();
         assert!(!Arc::ptr_eq(&first, &other));
-        sleep(GOOD_FOR).await;
+        // Its time is over.
+        let desk = Desk {
+            good_for: Duration::ZERO,
+            ..desk
+        };
         let later = desk.ask(1, question(1), answered(0)).await.unwrap();
         assert!(!Arc::ptr_eq(&first, &later));
     }
@@ -200,9 +219,11 @@ mod tests {
         let desk = Desk::default();
         let begun = Instant::now();
         desk.ask(1, question(1), answered(10)).await.unwrap();
-        assert!(begun.elapsed() < Duration::from_millis(190));
         desk.ask(2, question(2), answered(0)).await.unwrap();
         assert!(begun.elapsed() >= Duration::from_millis(190));
+        // It took an hour: whoever asked is told before the pause that follows.
+        desk.ask(3, question(3), answered(3_600_000)).await.unwrap();
+        assert!(desk.turns.try_lock().is_err());
     }
 
     #[tokio::test]

@@ -41,6 +41,8 @@ pub(super) struct Statuses {
     kept: Arc<Mutex<BTreeMap<JobId, Kept>>>,
     /// A permit for each that may wait of those who ask once.
     room: Arc<Semaphore>,
+    /// How long a status is told again.
+    age_max: Duration,
 }
 
 struct Kept {
@@ -55,6 +57,7 @@ impl Default for Statuses {
             turns: Arc::default(),
             kept: Arc::default(),
             room: Arc::new(Semaphore::new(WAITING_MAX)),
+            age_max: STATUS_AGE_MAX,
         }
     }
 }
@@ -89,9 +92,8 @@ impl Statuses {
                     statuses.keep(job, since, status.clone());
                 }
                 drop(answer.send(status));
-                *turn = turn.saturating_add(took.saturating_mul(PAUSES));
-                if *turn >= PAUSE_MIN {
-                    sleep(mem::take(&mut *turn)).await;
+                if let Some(pause) = pause_after(took, &mut turn) {
+                    sleep(pause).await;
                 }
             }
             drop(turn);
@@ -102,19 +104,23 @@ impl Statuses {
     /// The status of a job that is young enough to be told again.
     fn kept(&self, job: JobId) -> Option<Arc<JobStatus>> {
         let kept = self.lock();
-        let kept = kept.get(&job).filter(|it| it.is_young())?;
+        let kept = kept.get(&job).filter(|it| self.is_young(it))?;
         Some(kept.status.clone())
     }
 
     fn keep(&self, job: JobId, since: Instant, status: Arc<JobStatus>) {
         let mut kept = self.lock();
         if kept.len() >= KEPT_MAX {
-            kept.retain(|_, it| it.is_young());
+            kept.retain(|_, it| self.is_young(it));
         }
         // Where more jobs than this are asked for all the time, those beyond are asked for each time.
         if kept.len() < KEPT_MAX || kept.contains_key(&job) {
             kept.insert(job, Kept { since, status });
         }
+    }
+
+    fn is_young(&self, kept: &Kept) -> bool {
+        kept.since.elapsed() < self.age_max
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Kept>> {
@@ -123,10 +129,11 @@ impl Statuses {
     }
 }
 
-impl Kept {
-    fn is_young(&self) -> bool {
-        self.since.elapsed() < STATUS_AGE_MAX
-    }
+/// For how long the core is left alone after a status that took so long, with the pauses that are `owed`;
+/// none if it is too short yet for a timer, and is owed on.
+fn pause_after(took: Duration, owed: &mut Duration) -> Option<Duration> {
+    *owed = owed.saturating_add(took.saturating_mul(PAUSES));
+    (*owed >= PAUSE_MIN).then(|| mem::take(owed))
 }
 
 #[cfg(test)]
@@ -167,9 +174,17 @@ mod tests {
         Some((Some(status(job(n))), Duration::from_millis(took_ms)))
     }
 
+    /// Statuses that are told again for so long.
+    fn kept_for(age_max: Duration) -> Statuses {
+        Statuses {
+            age_max,
+            ..Statuses::default()
+        }
+    }
+
     #[tokio::test]
     async fn the_core_is_asked_once_for_all_who_want_the_status_of_a_job() {
-        let statuses = Statuses::default();
+        let statuses = kept_for(Duration::MAX);
         let asked = Arc::new(AtomicUsize::new(0));
         let watchers: Vec<_> = (0..2_048)
             .map(|_| {
@@ -186,20 +201,22 @@ mod tests {
         for watcher in watchers {
             assert_eq!(watcher.await.unwrap().job, job(1));
         }
-        let times = asked.load(Ordering::Relaxed);
-        // Once more if they took longer together than a status is told again.
-        assert!((1..=2).contains(&times), "{times} times");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
     async fn a_status_is_told_again_until_it_is_too_old_and_only_of_its_job() {
-        let statuses = Statuses::default();
+        let statuses = kept_for(Duration::MAX);
         let first = statuses.ask(job(1), told(1, 0)).await.unwrap().unwrap();
         let again = statuses.ask(job(1), pending()).await.unwrap().unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         let other = statuses.ask(job(2), told(2, 0)).await.unwrap().unwrap();
         assert_eq!(other.job, job(2));
-        sleep(STATUS_AGE_MAX).await;
+        // Any is too old now.
+        let statuses = Statuses {
+            age_max: Duration::ZERO,
+            ..statuses
+        };
         let later = statuses.ask(job(1), told(1, 0)).await.unwrap().unwrap();
         assert!(!Arc::ptr_eq(&first, &later));
     }
@@ -207,9 +224,10 @@ mod tests {
     /// Else who watches would be told one from before a change, and would not look again.
     #[tokio::test]
     async fn a_status_is_as_old_as_the_question() {
-        let statuses = Statuses::default();
-        let slow = async {
-            sleep(STATUS_AGE_MAX).await;
+        let age_max = Duration::from_millis(1);
+        let statuses = kept_for(age_max);
+        let slow = async move {
+            sleep(age_max).await;
             told(1, 0).await
         };
         let first = statuses.ask(job(1), slow).await.unwrap().unwrap();
@@ -233,21 +251,24 @@ mod tests {
     #[tokio::test]
     async fn after_long_answers_or_many_short_ones_the_core_is_left_alone() {
         let statuses = Statuses::default();
-        let begun = Instant::now();
-        statuses.ask(job(1), told(1, 20)).await.unwrap();
-        assert!(begun.elapsed() < Duration::from_millis(180));
-        statuses.ask(job(2), told(2, 0)).await.unwrap();
-        assert!(begun.elapsed() >= Duration::from_millis(180));
-        let begun = Instant::now();
-        for n in 3..=53 {
+        // Of nine milliseconds it is not left alone yet, but these are owed; of eighteen it is.
+        for (n, owed_ms) in [(1, 9), (2, 0), (3, 9)] {
             statuses.ask(job(n), told(n, 1)).await.unwrap();
+            let owed = *statuses.turns.lock().await;
+            assert_eq!(owed, Duration::from_millis(owed_ms));
         }
-        assert!(begun.elapsed() >= Duration::from_millis(9 * 49));
+        // It took an hour. Whoever asked is told at once, and the core is left alone for nine.
+        const HOUR_MS: u64 = 3_600_000;
+        statuses.ask(job(4), told(4, HOUR_MS)).await.unwrap();
+        assert!(statuses.turns.try_lock().is_err());
+        let (mut owed, hour) = (Duration::ZERO, Duration::from_millis(HOUR_MS));
+        assert_eq!(pause_after(hour, &mut owed), Some(9 * hour));
+        assert_eq!(pause_after(Duration::ZERO, &mut owed), None);
     }
 
     #[tokio::test]
     async fn one_status_at_a_time_is_asked_for_although_who_asked_is_gone() {
-        let statuses = Statuses::default();
+        let statuses = kept_for(Duration::MAX);
         let (answer, answered) = oneshot::channel::<()>();
         let put = async move {
             let _ = answered.await;
@@ -283,18 +304,27 @@ mod tests {
 
     #[test]
     fn however_many_jobs_there_are_only_so_many_statuses_are_kept() {
-        let statuses = Statuses::default();
-        let long_ago = Instant::now().checked_sub(STATUS_AGE_MAX).unwrap();
+        let lasting = kept_for(Duration::MAX);
+        // The same, of which each is too old.
+        let old = Statuses {
+            age_max: Duration::ZERO,
+            ..lasting.clone()
+        };
         let id = |n: usize| {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&n.to_le_bytes());
             JobId(id)
         };
-        let keep = |n, since| statuses.keep(id(n), since, Arc::from(status(id(n))));
-        (0..KEPT_MAX).for_each(|n| keep(n, long_ago));
-        assert!(statuses.kept(id(0)).is_none(), "it is too old");
-        (1..=KEPT_MAX).for_each(|n| keep(n, Instant::now()));
-        assert!(statuses.lock().len() <= KEPT_MAX);
-        assert!(statuses.kept(id(KEPT_MAX)).is_some());
+        let keep = |statuses: &Statuses, n| {
+            statuses.keep(id(n), Instant::now(), Arc::from(status(id(n))));
+        };
+        (0..=KEPT_MAX).for_each(|n| keep(&lasting, n));
+        assert_eq!(lasting.lock().len(), KEPT_MAX);
+        assert!(lasting.kept(id(0)).is_some());
+        assert!(lasting.kept(id(KEPT_MAX)).is_none(), "there is no room");
+        assert!(old.kept(id(0)).is_none(), "it is too old");
+        keep(&old, KEPT_MAX);
+        assert_eq!(old.lock().len(), 1);
+        assert!(lasting.kept(id(KEPT_MAX)).is_some());
     }
 }

@@ -127,17 +127,18 @@ impl Failures {
     }
 
     /// Whether a device gets nothing of a job before some of its tasks are judged, or count no more.
-    pub(super) fn is_barred(&self, device: &DeviceId, job: JobId, now: Tick) -> bool {
+    pub(super) fn is_unjudged(&self, device: &DeviceId, job: JobId, now: Tick) -> bool {
         let tasks = self.of.get(&(*device, job));
         let counting = tasks.map_or(0, |tasks| tasks.values().filter(|it| now < **it).count());
         counting >= UNJUDGED_MAX
     }
 
     /// Of how many jobs a device gets nothing so.
-    pub(super) fn jobs_barred(&self, device: &DeviceId, now: Tick) -> usize {
+    pub(super) fn unjudged_jobs(&self, device: &DeviceId, now: Tick) -> usize {
         let of_device = (*device, JobId([0; 32]))..=(*device, JobId([u8::MAX; 32]));
         let jobs = self.of.range(of_device).map(|((_, job), _)| *job);
-        jobs.filter(|job| self.is_barred(device, *job, now)).count()
+        jobs.filter(|job| self.is_unjudged(device, *job, now))
+            .count()
     }
 
     /// When the next failure counts no more.

@@ -101,12 +101,12 @@ impl Pauses {
 
     /// Whether a device gets nothing of a job because nobody has judged its failures there.
     pub(super) fn is_unjudged(&self, device: &DeviceId, job: JobId, now: Tick) -> bool {
-        self.failures.is_barred(device, job, now)
+        self.failures.is_unjudged(device, job, now)
     }
 
     /// Of how many jobs a device gets nothing for that reason.
     pub(super) fn unjudged_jobs(&self, device: &DeviceId, now: Tick) -> usize {
-        self.failures.jobs_barred(device, now)
+        self.failures.unjudged_jobs(device, now)
     }
 
     /// When the next pause ends, or the next failure counts no more.

@@ -306,23 +306,19 @@ mod tests {
     use super::*;
     use quern_primitives::{
         AccountId, SealingKey,
-        device::{Device, Hardware, History, Record, Region},
+        device::{Device, Hardware, Region},
     };
 
     #[test]
     fn only_a_registered_bonded_unbanned_device_is_admitted() {
         let admitted = DeviceView {
             id: DeviceId([1; 32]),
-            device: Device {
-                account: AccountId::new([2; 32]),
-                sealing_key: SealingKey([3; 32]),
-                region: Region::Unknown,
-                hardware: Hardware::Unknown,
-                record: Record::default(),
-                history: History::default(),
-                last_task: 0,
-                last_review: 0,
-            },
+            device: Device::new(
+                AccountId::new([2; 32]),
+                SealingKey([3; 32]),
+                Region::Unknown,
+                Hardware::Unknown,
+            ),
             bonded: true,
             banned: false,
             verified: false,

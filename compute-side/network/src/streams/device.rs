@@ -282,3 +282,6 @@ fn broken_off(error: io::Error) -> RequestError {
         RequestError::BrokenOff(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

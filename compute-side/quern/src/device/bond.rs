@@ -2,12 +2,12 @@
 
 use crate::{
     context::Context,
-    output::{Output, fields, spinner},
+    output::{Output, fields, submit},
     units::{Price, span_of_blocks},
     wallet,
 };
 use clap::Args;
-use quern_ledger::{Account, Call, Chain, Settled, SubmitError};
+use quern_ledger::{Account, Call, Chain, Settled};
 use quern_primitives::{
     AccountId, Amount, BlockNumber,
     amount::{as_string, display},
@@ -112,18 +112,6 @@ pub(super) async fn withdraw(context: &Context) -> anyhow::Result<()> {
     let amount = due(&before, settled.block.number);
     let change = (Done::Withdrawn, amount, &before);
     show(context, &chain, &account, change, settled).await
-}
-
-async fn submit(
-    chain: &Chain,
-    account: &Account,
-    call: &Call,
-    what: &'static str,
-) -> Result<Settled, SubmitError> {
-    let bar = spinner(what);
-    let settled = chain.submit(account, call).await;
-    bar.finish_and_clear();
-    settled
 }
 
 /// Shows the bond as it is behind the block of a change: what was done, how much it was, and the wallet

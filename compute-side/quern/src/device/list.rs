@@ -275,24 +275,23 @@ mod tests {
     use super::{super::seen::tests::known_sight, *};
     use quern_primitives::{
         AccountId, DeviceId, SealingKey,
-        device::{Device, History, Record},
+        device::{Device, Record},
     };
 
     fn view(number: u8) -> DeviceView {
         DeviceView {
             id: DeviceId([number; 32]),
             device: Device {
-                account: AccountId::new([3; 32]),
-                sealing_key: SealingKey([4; 32]),
-                region: Region::Europe,
-                hardware: Hardware::Desktop,
                 record: Record {
                     accepted: 1_234_567,
                     ..Record::default()
                 },
-                history: History::default(),
-                last_task: 0,
-                last_review: 0,
+                ..Device::new(
+                    AccountId::new([3; 32]),
+                    SealingKey([4; 32]),
+                    Region::Europe,
+                    Hardware::Desktop,
+                )
             },
             bonded: true,
             banned: false,

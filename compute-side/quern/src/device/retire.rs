@@ -3,7 +3,7 @@
 use super::{DeviceArgs, bond::begun, named};
 use crate::{
     context::Context,
-    output::{Output, fields, spinner},
+    output::{Output, fields, submit},
     units::span_of_blocks,
     wallet,
 };
@@ -28,10 +28,9 @@ pub(super) async fn retire(context: &Context, args: &DeviceArgs) -> anyhow::Resu
     let account = context.account()?;
     let chain = context.chain().await?;
     let before = chain.at_finalised().await?.wallet(&account.id()).await?;
-    let bar = spinner("retiring the device");
-    let settled = chain.submit(&account, &Call::RetireDevice(device)).await;
-    bar.finish_and_clear();
-    let block = settled?.block;
+    let call = Call::RetireDevice(device);
+    let settled = submit(&chain, &account, &call, "retiring the device").await?;
+    let block = settled.block;
     let wallet = chain.at(block).await?.wallet(&account.id()).await?;
     context.show(&Retired {
         device,

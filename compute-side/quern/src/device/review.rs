@@ -3,7 +3,7 @@
 use super::{DeviceArgs, DeviceError, named};
 use crate::{
     context::Context,
-    output::{Output, fields, spinner},
+    output::{Output, fields, submit},
     units::span_of_blocks,
 };
 use quern_ledger::Call;
@@ -61,10 +61,9 @@ pub(super) async fn review(context: &Context, args: &DeviceArgs) -> anyhow::Resu
     let view = state.device(device).await?;
     let known = view.ok_or(DeviceError::Unknown { device })?.device;
     check(&known, account.id(), state.block().number)?;
-    let bar = spinner("reviewing the device");
-    let settled = chain.submit(&account, &Call::ReviewDevice(device)).await;
-    bar.finish_and_clear();
-    let block = settled?.block.number;
+    let call = Call::ReviewDevice(device);
+    let settled = submit(&chain, &account, &call, "reviewing the device").await?;
+    let block = settled.block.number;
     context.show(&Reviewed {
         device,
         forgotten: known.history.faulty_tasks(),
@@ -133,14 +132,13 @@ mod tests {
 
     fn device(faults: u32, last_review: BlockNumber) -> Device {
         let mut device = Device {
-            account: OWNER,
-            sealing_key: Default::default(),
-            region: Default::default(),
-            hardware: Default::default(),
-            record: Default::default(),
-            history: Default::default(),
-            last_task: 0,
             last_review,
+            ..Device::new(
+                OWNER,
+                Default::default(),
+                Default::default(),
+                Default::default(),
+            )
         };
         let change = RecordChange {
             incorrect: faults,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    output::{Output, fields, spinner},
+    output::{Output, fields, submit},
 };
 use quern_ledger::Call;
 use quern_owner::CoordinatorError;
@@ -46,10 +46,7 @@ async fn act(
     let job = context.job(&name.job)?;
     let account = context.account()?;
     let chain = context.chain().await?;
-    let bar = spinner(what);
-    let settled = chain.submit(&account, &call(job)).await;
-    bar.finish_and_clear();
-    let settled = settled?;
+    let settled = submit(&chain, &account, &call(job), what).await?;
     let known = chain.at(settled.block).await?.job(job).await?;
     let known = known.ok_or(CoordinatorError::NoSuchJob { job })?;
     context.show(&Acted {

@@ -4,7 +4,7 @@
 use super::{Answer, BuyArgs, PayoutArgs, check_balance};
 use crate::{
     context::Context,
-    output::{Output, fields, spinner},
+    output::{Output, fields, submit},
     units::{Dollars, Reference},
 };
 use codec::Decode;
@@ -65,15 +65,13 @@ pub(super) async fn buy(context: &Context, args: &BuyArgs) -> anyhow::Result<()>
     if !chain.is_development().await? {
         return Err(TreasurerError::NotHere { account: buyer }.into());
     }
-    let bar = spinner("recording the payment");
     let call = Call::RecordPurchase {
         reference: reference.clone().into_bytes(),
         buyer: buyer.clone(),
         cents: args.dollars.cents,
     };
-    let settled = chain.submit(&development_account(OPERATOR)?, &call).await;
-    bar.finish_and_clear();
-    let settled = settled?;
+    let treasurer = development_account(OPERATOR)?;
+    let settled = submit(&chain, &treasurer, &call, "recording the payment").await?;
     let state = chain.at(settled.block).await?;
     context.show(&Bought {
         cents: args.dollars.cents,
@@ -91,20 +89,18 @@ pub(super) async fn payout(context: &Context, args: &PayoutArgs) -> anyhow::Resu
     let destination = Digest(Sha256::digest(&args.destination).into());
     let chain = context.chain().await?;
     check_balance(&chain, &account.id(), amount).await?;
-    let bar = spinner("asking for the payout");
     let call = Call::RequestPayout {
         amount,
         destination,
     };
-    let mut block = chain.submit(&account, &call).await?.block;
+    let asked = submit(&chain, &account, &call, "asking for the payout").await?;
+    let mut block = asked.block;
     let payout = requested(&chain.at(block).await?, &account.id()).await?;
     let mut answer = Answer::None;
     if chain.is_development().await? && args.answer != Answer::None {
-        bar.set_message("answering it as the treasurer");
         answer = args.answer;
         block = settle(&chain, payout, answer).await?;
     }
-    bar.finish_and_clear();
     let account = account.id();
     let (destination_digest, block) = (destination, block.number);
     context.show(&PaidOut {
@@ -127,10 +123,9 @@ async fn settle(
         Answer::Return => Call::ReturnPayout(payout),
         Answer::Complete | Answer::None => Call::CompletePayout { payout, reference },
     };
-    Ok(chain
-        .submit(&development_account(OPERATOR)?, &call)
-        .await?
-        .block)
+    let treasurer = development_account(OPERATOR)?;
+    let settled = submit(chain, &treasurer, &call, "answering it as the treasurer").await?;
+    Ok(settled.block)
 }
 
 /// The number of the payout that an account asked for in a block.

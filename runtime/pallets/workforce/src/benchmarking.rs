@@ -10,7 +10,7 @@ use frame_support::{
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use quern_primitives::{
     GenesisHash,
-    device::{Possession, RecordChange},
+    device::{History, Possession, RecordChange},
     payload::SignedPayload,
 };
 use sp_core::crypto::KeyTypeId;
@@ -65,16 +65,7 @@ const KEYS: [SealingKey; 2] = [SealingKey([1; 32]), SealingKey([2; 32])];
 fn with_device<T: Config>() -> Result<(AccountId, DeviceId, DeviceSignature), BenchmarkError> {
     let worker = worker::<T>()?;
     let (id, [first, second]) = device::<T>(&worker, KEYS)?;
-    let registered = Device {
-        account: worker.clone(),
-        sealing_key: KEYS[0],
-        region: Region::Europe,
-        hardware: Hardware::Desktop,
-        record: Record::default(),
-        history: History::default(),
-        last_task: 0,
-        last_review: 0,
-    };
+    let registered = Device::new(worker.clone(), KEYS[0], Region::Europe, Hardware::Desktop);
     Pallet::<T>::do_register_device(id, registered, first)?;
     Ok((worker, id, second))
 }

@@ -16,9 +16,10 @@
 //!   [`Possession`](quern_primitives::device::Possession).
 //! - **Records**: what became of the replicas each device was given. Settlement adds to them, see
 //!   [`Pallet::apply_record_change`].
-//! - **Histories**: what became of each device's last tasks, see [`History`]. A device whose faults
-//!   are repeated is in *quarantine*: masternodes give it nothing. That follows from its history and
-//!   is not stored. A review empties the history, and so ends the quarantine; the record stays.
+//! - **Histories**: what became of each device's last tasks, see
+//!   [`History`](quern_primitives::device::History). A device whose faults are repeated is in
+//!   *quarantine*: masternodes give it nothing. That follows from its history and is not stored. A
+//!   review empties the history, and so ends the quarantine; the record stays.
 //!
 //! Record and history outlive the registration, see [`Past`]: a retired device that is registered
 //! again, by whatever account, goes on with them. A fresh key has none, and a bond of its own to be
@@ -66,7 +67,7 @@ pub use weights::WeightInfo;
 
 use quern_primitives::{
     AccountId, Amount, DeviceId, SealingKey,
-    device::{Device, Hardware, History, Past, Record, Region},
+    device::{Device, Hardware, Past, Record, Region},
     payload::DeviceSignature,
 };
 
@@ -353,16 +354,7 @@ pub mod pallet {
             possession: DeviceSignature,
         ) -> DispatchResult {
             let account = ensure_signed(origin)?;
-            let registered = Device {
-                account,
-                sealing_key,
-                region,
-                hardware,
-                record: Record::default(),
-                history: History::default(),
-                last_task: 0,
-                last_review: 0,
-            };
+            let registered = Device::new(account, sealing_key, region, hardware);
             Self::do_register_device(device, registered, possession)
         }
 

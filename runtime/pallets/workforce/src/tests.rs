@@ -15,7 +15,7 @@ use frame_support::{
 };
 use quern_primitives::{
     GenesisHash,
-    device::{Possession, RecordChange},
+    device::{History, Possession, RecordChange},
     limits::DEVICES_PER_ACCOUNT_MAX,
     payload::DeviceKey,
 };

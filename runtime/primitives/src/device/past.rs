@@ -90,16 +90,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn fresh() -> Device {
-        Device {
-            account: AccountId::new([1; 32]),
-            sealing_key: Default::default(),
-            region: Default::default(),
-            hardware: Default::default(),
-            record: Default::default(),
-            history: Default::default(),
-            last_task: 0,
-            last_review: 0,
-        }
+        Device::new(
+            AccountId::new([1; 32]),
+            Default::default(),
+            Default::default(),
+            Default::default(),
+        )
     }
 
     /// When the clean histories of a liar begin who has one bond. Each time its device is in

@@ -73,18 +73,9 @@ mod tests {
     use crate::experiment::{case::GridKind, distribution::Row, summary::Summary};
 
     fn row(policy: &'static str, means: [f64; 2]) -> Row {
-        let summary = |mean| Summary {
-            runs: 3,
-            mean,
-            deviation: 0.0,
-            best: mean,
-            worst: mean,
-            executions_per_task: 1.0,
-            asked_again_per_task: 0.0,
-        };
         Row {
             policy,
-            cells: means.map(summary).to_vec(),
+            cells: means.map(Summary::of_three).to_vec(),
             ratios: vec![],
         }
     }

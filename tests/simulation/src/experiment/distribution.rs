@@ -88,6 +88,9 @@ pub(super) struct Row {
     pub(super) ratios: Vec<Vec<f64>>,
 }
 
+/// The file of all runs.
+const RUNS: &str = "distribution-runs.csv";
+
 /// Where all numbers are, for the end of a region.
 const FILES: &str = "All numbers are in [distribution.csv](distribution.csv), those of every run in \
                      [distribution-runs.csv](distribution-runs.csv).\n";
@@ -123,33 +126,43 @@ fn written(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
     Ok(groups)
 }
 
-fn groups(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
-    let (faults, contestants) = (in_order(&args.faults), Contestant::all());
-    let alike = in_order(&args.devices).into_iter();
-    let lifelike = in_order(&args.lifelike).into_iter();
-    let grids: Vec<(u32, GridKind)> = alike
-        .map(|devices| (devices, GridKind::Alike))
-        .chain(lifelike.map(|devices| (devices, GridKind::Lifelike)))
-        .collect();
-    let mut cases = Vec::new();
-    for &(devices, kind) in &grids {
-        for (policy, contestant) in contestants {
-            for &faults_percent in &faults {
-                cases.extend((0..args.seeds).map(|seed| Case {
-                    devices,
-                    faults_percent,
-                    kind,
-                    task_s: TASK_S,
-                    policy: policy.into(),
-                    contestant,
-                    seed,
-                }));
+impl DistributionArgs {
+    fn grids(&self) -> Vec<(u32, GridKind)> {
+        let alike = in_order(&self.devices).into_iter();
+        let lifelike = in_order(&self.lifelike).into_iter();
+        alike
+            .map(|devices| (devices, GridKind::Alike))
+            .chain(lifelike.map(|devices| (devices, GridKind::Lifelike)))
+            .collect()
+    }
+
+    /// All runs, by grid, by policy, by faults.
+    fn cases(&self) -> Vec<Case> {
+        let faults = in_order(&self.faults);
+        let mut cases = Vec::new();
+        for (devices, kind) in self.grids() {
+            for (policy, contestant) in Contestant::all() {
+                for &faults_percent in &faults {
+                    cases.extend((0..self.seeds).map(|seed| Case {
+                        devices,
+                        faults_percent,
+                        kind,
+                        task_s: TASK_S,
+                        policy: policy.into(),
+                        contestant,
+                        seed,
+                    }));
+                }
             }
         }
+        cases
     }
-    let mut runs = Runs::read(args.how.out.join("distribution-runs.csv"))?;
-    let outcomes = runs.complete(&cases, &args.how)?;
-    // In the order of the cases: by grid, by policy, by faults.
+}
+
+fn groups(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
+    let (faults, contestants) = (in_order(&args.faults), Contestant::all());
+    let mut runs = Runs::read(args.how.out.join(RUNS))?;
+    let outcomes = runs.complete(&args.cases(), &args.how)?;
     let mut levels = outcomes.chunks(args.seeds as usize);
     let mut row = |policy| {
         let levels: Vec<&[Outcome]> = levels.by_ref().take(faults.len()).collect();
@@ -166,7 +179,7 @@ fn groups(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
         faults: faults.clone(),
         rows: contestants.iter().map(|&(policy, _)| row(policy)).collect(),
     };
-    Ok(grids.into_iter().map(group).collect())
+    Ok(args.grids().into_iter().map(group).collect())
 }
 
 fn in_order(numbers: &[u32]) -> Vec<u32> {
@@ -283,7 +296,18 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::{DOCS, PAGE};
+    use clap::Parser;
     use std::{collections::BTreeMap, num::NonZeroUsize, path::Path};
+
+    /// What the page says as long as nothing was found. Then it is asked for nothing else.
+    const NOT_RUN: &str = "The first command has not been run yet.";
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: DistributionArgs,
+    }
 
     fn args(out: &Path, jobs: usize) -> DistributionArgs {
         DistributionArgs {
@@ -391,20 +415,74 @@ mod tests {
         assert_eq!(ended.is_err(), is_behind, "{ended:?}");
     }
 
+    /// What a folder says was found, in the runs that `args` ask for; none if its page says that nothing
+    /// was. Fails where that does not follow from its runs, or these were not made with today's defaults.
+    fn found(folder: &Path, args: &DistributionArgs) -> Result<Option<Vec<Group>>, String> {
+        let page = fs::read_to_string(folder.join(PAGE)).unwrap();
+        let runs = fs::read_to_string(folder.join(RUNS));
+        if page.contains(NOT_RUN) {
+            let is_honest = runs.is_err();
+            let told = "the page says that nothing was run, beside a file of runs";
+            return is_honest.then_some(None).ok_or(told.into());
+        }
+        let copy = tempfile::tempdir().unwrap();
+        fs::write(copy.path().join(PAGE), page).unwrap();
+        fs::write(copy.path().join(RUNS), runs.unwrap_or_default()).unwrap();
+        let known = Runs::read(copy.path().join(RUNS)).unwrap();
+        let missing = known.missing(&args.cases()).len();
+        if missing > 0 {
+            return Err(format!("{missing} runs were not made with these defaults"));
+        }
+        let mut args = args.clone();
+        args.how.out = copy.path().to_owned();
+        let groups = written(&args).unwrap();
+        for (name, text) in files(copy.path()) {
+            if fs::read_to_string(folder.join(&name)).ok() != Some(text) {
+                return Err(format!("{name} does not follow from the runs"));
+            }
+        }
+        Ok(Some(groups))
+    }
+
+    #[test]
+    fn the_page_was_made_with_the_defaults_of_today_which_are_nowhere_behind_once_it_was_made() {
+        let Command { args } = Command::parse_from(["experiment", "--out", DOCS]);
+        if let Some(groups) = found(Path::new(DOCS), &args).unwrap() {
+            assert_eq!(behind::check(&groups), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_page_that_was_made_with_other_defaults_or_written_by_hand_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let [page, runs] = [PAGE, RUNS].map(|name| folder.path().join(name));
+        let args = args(folder.path(), 2);
+        fs::write(&page, NOT_RUN).unwrap();
+        assert!(found(folder.path(), &args).unwrap().is_none());
+        fs::write(&page, "").unwrap();
+        written(&args).unwrap();
+        assert_eq!(found(folder.path(), &args).unwrap().unwrap().len(), 2);
+
+        let [made, words] = [&runs, &page].map(|path| fs::read_to_string(path).unwrap());
+        let mut cells: Vec<&str> = made.lines().nth(1).unwrap().split(',').collect();
+        cells[5] = "00000000deadbeef";
+        let other = made.replace(made.lines().nth(1).unwrap(), &cells.join(","));
+        fs::write(&runs, other).unwrap();
+        let told = found(folder.path(), &args).unwrap_err();
+        assert_eq!(told, "1 runs were not made with these defaults");
+        fs::write(&runs, made).unwrap();
+        fs::write(&page, words.replace("| default |", "| the default |")).unwrap();
+        let told = found(folder.path(), &args).unwrap_err();
+        assert_eq!(told, "distribution.md does not follow from the runs");
+        fs::write(&page, NOT_RUN).unwrap();
+        assert!(found(folder.path(), &args).is_err());
+    }
+
     #[test]
     fn the_best_of_a_column_is_bold_and_the_default_stands_beside_the_simpler_ones() {
-        let summary = |mean| Summary {
-            runs: 3,
-            mean,
-            deviation: 0.0,
-            best: mean,
-            worst: mean,
-            executions_per_task: 1.0,
-            asked_again_per_task: 0.0,
-        };
         let row = |policy, mean| Row {
             policy,
-            cells: vec![summary(mean)],
+            cells: vec![Summary::of_three(mean)],
             ratios: vec![],
         };
         let group = Group {

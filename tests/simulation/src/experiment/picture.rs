@@ -75,13 +75,10 @@ mod tests {
     #[test]
     fn a_picture_names_every_policy_also_at_a_single_level_of_faults() {
         let summary = Summary {
-            runs: 3,
-            mean: 1.5,
             deviation: 0.1,
             best: 1.25,
             worst: 12.0,
-            executions_per_task: 1.0,
-            asked_again_per_task: 0.0,
+            ..Summary::of_three(1.5)
         };
         for faults in [vec![5], vec![0, 5, 20]] {
             let row = |policy| Row {

@@ -69,10 +69,7 @@ impl Runs {
             }
         }
         self.write(cases)?;
-        let missing: Vec<&Case> = cases
-            .iter()
-            .filter(|case| self.outcome(case).is_none())
-            .collect();
+        let missing = self.missing(cases);
         let bar = bar(cases.len(), missing.len());
         let mut file = OpenOptions::new()
             .append(true)
@@ -94,6 +91,12 @@ impl Runs {
                 .with_context(|| format!("the run {} is missing", case.name()))
         });
         outcomes.collect()
+    }
+
+    /// Those of these runs that are not known.
+    pub(super) fn missing<'a>(&self, cases: &'a [Case]) -> Vec<&'a Case> {
+        let all = cases.iter();
+        all.filter(|case| self.outcome(case).is_none()).collect()
     }
 
     fn outcome(&self, case: &Case) -> Option<Outcome> {

@@ -49,6 +49,22 @@ impl Summary {
     }
 }
 
+#[cfg(test)]
+impl Summary {
+    /// Of three runs that took the same.
+    pub(super) fn of_three(mean: f64) -> Self {
+        Self {
+            runs: 3,
+            mean,
+            deviation: 0.0,
+            best: mean,
+            worst: mean,
+            executions_per_task: 1.0,
+            asked_again_per_task: 0.0,
+        }
+    }
+}
+
 /// The mean, and the standard deviation of one value estimated from all; 0 from one alone.
 pub(super) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;

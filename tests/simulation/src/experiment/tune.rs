@@ -304,14 +304,18 @@ fn pairs(first: &[u64], second: &[u64], admits: impl Fn(At) -> bool, today: At) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::{PAGE, case::in_a_column};
+    use crate::experiment::{DOCS, PAGE, case::in_a_column};
+    use clap::Parser;
     use std::{collections::BTreeSet, num::NonZeroUsize, path::Path};
 
-    /// Where the page is, with what was found.
-    const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/experiments");
-
-    /// What the page says as long as nothing was found.
+    /// What the page says as long as nothing was found. Then it is asked for nothing else.
     const NOT_RUN: &str = "The second command has not been run yet.";
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: TuneArgs,
+    }
 
     fn args(out: &Path, jobs: usize) -> TuneArgs {
         TuneArgs {
@@ -379,6 +383,11 @@ mod tests {
         let Ok(table) = table else {
             return;
         };
+        let Command { args: all } = Command::parse_from(["tune", "--out", DOCS]);
+        let cases: Vec<Case> = all.sweeps().iter().flat_map(Sweep::cases).collect();
+        let runs = Runs::read(Path::new(DOCS).join("tuning-runs.csv")).unwrap();
+        let missing = runs.missing(&cases).len();
+        assert_eq!(missing, 0, "runs were not made with the defaults of today");
         let is_best = |sweep: &Sweep| {
             let (first, second) = sweep.today;
             let row = format!("{},{first},{second},", in_a_column(&sweep.name));

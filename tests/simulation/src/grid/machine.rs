@@ -14,7 +14,7 @@ use super::{
 use crate::population::{self, DeviceSpec, spread};
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
-    device::{Class, Device, History, Line, Record, Region},
+    device::{Class, Device, Line, Region},
     ids::{AccountId, BlockNumber, DeviceId, SealingKey, TaskIndex},
     payload::DeviceKey,
     receipt::Receipt,
@@ -300,15 +300,10 @@ fn key(config: &Config, number: u32) -> DeviceKey {
 
 /// A device as its account registers it, of which the last batch that named it was in this block.
 fn registered(facts: &Facts, last_task: BlockNumber) -> Device {
+    let (account, key) = (facts.account.clone(), SealingKey([1; 32]));
     Device {
-        account: facts.account.clone(),
-        sealing_key: SealingKey([1; 32]),
-        region: facts.region,
-        hardware: facts.hardware,
-        record: Record::default(),
-        history: History::default(),
         last_task,
-        last_review: 0,
+        ..Device::new(account, key, facts.region, facts.hardware)
     }
 }
 

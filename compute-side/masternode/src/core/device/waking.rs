@@ -170,13 +170,13 @@ impl Core {
     /// What a device is to the scheduler now.
     fn facts_of(&self, now: Tick, device: &DeviceId) -> Option<DeviceFacts> {
         let (known, fleet) = (self.devices.get(device)?, &self.scheduler.fleet);
-        let is_barred = self.awaits_verdicts(device, known).is_some()
+        let gets_nothing = self.awaits_verdicts(device, known).is_some()
             || known.telemetry.is_benchmarked(now)
             || self.pauses.until(device, now).is_some();
         Some(DeviceFacts {
             in_hand: known.in_hand.len(),
             in_hand_max: fleet.in_hand_max(known.number, now),
-            gets_nothing: is_barred,
+            gets_nothing,
             unjudged_jobs: self.pauses.unjudged_jobs(device, now),
             speed: fleet.speed(known.number),
             traits: fleet.traits(known.number),

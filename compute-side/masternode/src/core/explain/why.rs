@@ -49,9 +49,9 @@ pub(super) enum Why {
     Flagged(Flag),
     /// The device holds as many tasks as it may.
     HandsFull { most: u8 },
-    /// The device gave a task back.
+    /// The device gave a task back, came back without it or failed on it.
     Pausing,
-    /// The device failed on several tasks of the job that are not judged.
+    /// The device failed on several tasks of the job that have no verdict.
     Unjudged,
     /// So many answers of the device have no verdict.
     AwaitsVerdicts { answers: usize },
@@ -226,11 +226,11 @@ impl fmt::Display for Why {
             }
             Self::Pausing => f.write_str(
                 "the device gave a task back, came back without it or failed on it, and pauses; each \
-                 time twice as long, until an answer of it is accepted",
+                 time twice as long, until an answer of it is accepted, or the job ends on which it failed",
             ),
             Self::Unjudged => f.write_str(
-                "the device failed on three tasks of the job that others have not done yet; it gets no \
-                 other of it before one of them has its verdict, or for an hour",
+                "the device failed on three tasks of the job that have no verdict yet; it gets no other of \
+                 it until one of them has its verdict, or for an hour from the first",
             ),
             Self::AwaitsVerdicts { answers } => write!(
                 f,

@@ -2,7 +2,7 @@
 
 use super::*;
 use quern_grid::needs::Profile;
-use quern_primitives::{device::Record, ids::SealingKey, job::ByteLevel};
+use quern_primitives::{ids::SealingKey, job::ByteLevel};
 
 fn scheduler() -> Scheduler {
     Scheduler::new(Tuning::default(), FleetSettings::default())
@@ -92,16 +92,8 @@ fn devices_are_ranked_after_a_fault_and_not_after_an_accepted_answer() {
 
 /// A device of an account that has the same name says hello. Returns its account's number.
 fn greet(scheduler: &mut Scheduler, n: u8, now: Tick) -> Option<u32> {
-    let device = Device {
-        account: AccountId::new([n; 32]),
-        sealing_key: SealingKey([1; 32]),
-        region: Region::Europe,
-        hardware: Hardware::Desktop,
-        record: Record::default(),
-        history: History::default(),
-        last_task: 0,
-        last_review: 0,
-    };
+    let (account, key) = (AccountId::new([n; 32]), SealingKey([1; 32]));
+    let device = Device::new(account, key, Region::Europe, Hardware::Desktop);
     let profile = Profile {
         classes: vec![Class::Pinned],
         ..Profile::default()

@@ -33,16 +33,6 @@ fn awaits_verdicts(world: &World, worker: usize) -> bool {
     reasons.any(|reason| reason.rule == Rule::AwaitingVerdicts)
 }
 
-/// Time passes for devices that give signs of life.
-fn wait_alive(world: &mut World, ms: u64) {
-    for _ in 0..ms / 1_000 {
-        world.wait(1_000);
-        (0..world.workers.len()).for_each(|worker| {
-            world.ask(worker, 0);
-        });
-    }
-}
-
 fn judged(world: &World) -> usize {
     world.count(|entry| matches!(entry, Entry::Judged { .. }))
 }
@@ -79,7 +69,7 @@ fn an_answer_counts_for_ten_minutes_also_after_a_restart() {
     world.hello(0);
     assert_eq!(rush(&mut world, 0), 0);
     assert!(awaits_verdicts(&world, 0));
-    wait_alive(&mut world, TEN_MINUTES_MS - 1_000);
+    world.wait_all_alive(TEN_MINUTES_MS - 1_000);
     assert_eq!(rush(&mut world, 0), 0);
     world.wait(1_000);
     assert_eq!(world.workers[0].in_hand.len(), 2);

@@ -17,16 +17,6 @@ const ARRIVAL_MS: u64 = 30_000;
 /// faults.
 const TEN_MINUTES_MS: u64 = 600_000;
 
-/// Time passes for devices that give signs of life.
-fn wait_alive(world: &mut World, ms: u64) {
-    for _ in 0..ms / 1_000 {
-        world.wait(1_000);
-        (0..world.workers.len()).for_each(|worker| {
-            world.ask(worker, 0);
-        });
-    }
-}
-
 /// A new trusted device, which the next ranking knows.
 fn join_trusted(world: &mut World, account: u8, habit: Habit) -> usize {
     let worker = world.join_as(account, habit, |worker| worker.trusted = true);
@@ -143,7 +133,7 @@ fn without_a_trusted_device_that_could_have_it_another_account_decides() {
         if case == 3 {
             world.ask(other, 1);
             assert_eq!(world.workers[other].in_hand, []);
-            wait_alive(&mut world, TEN_MINUTES_MS);
+            world.wait_all_alive(TEN_MINUTES_MS);
         }
         world.ask(other, 1);
         assert_eq!(world.workers[other].in_hand.len(), 1, "case {case}");
@@ -320,7 +310,7 @@ fn one_machine_alone_ends_no_job_even_if_it_is_trusted() {
     let trusted = join_trusted(&mut world, 3, Habit::Honest);
     world.ask(trusted, 1);
     world.hand_back(trusted, HandBackReason::BadInput);
-    wait_alive(&mut world, ARRIVAL_MS);
+    world.wait_all_alive(ARRIVAL_MS);
     assert_eq!(unopened(&world), 0);
     world.ask(0, 1);
     world.report(0);
@@ -341,7 +331,7 @@ fn half_shut(dies: bool) -> World {
     if dies {
         restart(&mut world);
     }
-    wait_alive(&mut world, ARRIVAL_MS);
+    world.wait_all_alive(ARRIVAL_MS);
     assert_eq!(unopened(&world), 0, "the third may prove them wrong");
     world.ask(3, 1);
     assert_eq!(world.workers[3].in_hand, []);
@@ -388,10 +378,10 @@ fn two_accounts_that_cannot_open_a_task_are_not_believed_at_once_where_a_trusted
         world.ask(worker, 1);
         world.hand_back(worker, HandBackReason::BadInput);
     }
-    wait_alive(&mut world, ARRIVAL_MS - 1_000);
+    world.wait_all_alive(ARRIVAL_MS - 1_000);
     assert_eq!(unopened(&world), 0);
     let trusted = join_trusted(&mut world, 3, Habit::Honest);
-    wait_alive(&mut world, ARRIVAL_MS);
+    world.wait_all_alive(ARRIVAL_MS);
     assert_eq!(unopened(&world), 0, "it is here, and may yet take the task");
     world.ask(trusted, 1);
     world.report(trusted);
@@ -410,17 +400,17 @@ fn a_device_with_three_faults_in_a_row_waits_from_its_hello_on_whoever_saw_them(
     };
     let two = world.join_as(1, Habit::Honest, |worker| worker.history = with(0b11));
     let three = world.join_as(2, Habit::Honest, |worker| worker.history = with(0b111));
-    wait_alive(&mut world, TEN_MINUTES_MS / 2);
+    world.wait_all_alive(TEN_MINUTES_MS / 2);
     world.restart();
     for worker in [two, three] {
         world.hello(worker);
     }
     world.ask(two, 2);
     assert_eq!(world.workers[two].in_hand.len(), 1, "one at a time");
-    wait_alive(&mut world, TEN_MINUTES_MS - 1_000);
+    world.wait_all_alive(TEN_MINUTES_MS - 1_000);
     world.ask(three, 2);
     assert_eq!(world.workers[three].in_hand, []);
-    wait_alive(&mut world, 1_000);
+    world.wait_all_alive(1_000);
     world.ask(three, 2);
     assert_eq!(world.workers[three].in_hand.len(), 1);
 }

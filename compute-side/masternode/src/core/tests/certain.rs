@@ -16,16 +16,6 @@ fn findings(world: &World) -> Vec<Finding> {
     found.map(|found| found.finding).collect()
 }
 
-/// Time passes for devices that give signs of life.
-fn wait_alive(world: &mut World, ms: u64, alive: &[usize]) {
-    for _ in 0..ms.div_ceil(1_000) {
-        world.wait(1_000);
-        alive.iter().for_each(|worker| {
-            world.ask(*worker, 0);
-        });
-    }
-}
-
 #[test]
 fn two_who_agree_are_paid_though_the_third_account_is_gone() {
     let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
@@ -35,14 +25,14 @@ fn two_who_agree_are_paid_though_the_third_account_is_gone() {
     world.report(0);
     world.report(1);
     let patience = world.settings.certain_ms;
-    wait_alive(&mut world, SILENCE_MS + patience - 2_000, &[0, 1]);
+    world.wait_alive(SILENCE_MS + patience - 2_000, &[0, 1]);
     assert_eq!(findings(&world), [], "somebody else may still take it up");
-    wait_alive(&mut world, 4_000, &[0, 1]);
+    world.wait_alive(4_000, &[0, 1]);
     assert_eq!(
         findings(&world),
         [Finding::Accepted, Finding::Accepted, Finding::Delayed]
     );
-    wait_alive(&mut world, 10_000, &[0, 1]);
+    world.wait_alive(10_000, &[0, 1]);
     assert_eq!(world.ledger.paid.len(), 2);
     world.check_money();
 }
@@ -56,7 +46,7 @@ fn a_third_device_that_works_on_is_waited_for() {
     world.report(0);
     world.report(1);
     let patience = world.settings.certain_ms;
-    wait_alive(&mut world, patience + 10_000, &[0, 1, 2]);
+    world.wait_alive(patience + 10_000, &[0, 1, 2]);
     assert_eq!(findings(&world), []);
     world.report(2);
     assert_eq!(findings(&world), [Finding::Accepted; 3]);
@@ -73,12 +63,12 @@ fn a_third_who_holds_on_or_keeps_giving_back_cannot_keep_two_from_their_pay() {
     let patience = world.settings.certain_ms;
     for _ in 0..patience / 1_000 + 2 {
         world.hand_back(2, HandBackReason::Stopping);
-        wait_alive(&mut world, 1_000, &[0, 1]);
+        world.wait_alive(1_000, &[0, 1]);
         world.ask(2, 1);
     }
-    wait_alive(&mut world, 2_000, &[0, 1]);
+    world.wait_alive(2_000, &[0, 1]);
     world.hand_back(2, HandBackReason::Stopping);
-    wait_alive(&mut world, 2_000, &[0, 1]);
+    world.wait_alive(2_000, &[0, 1]);
     assert_eq!(findings(&world), [Finding::Accepted; 2]);
 
     let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
@@ -89,10 +79,10 @@ fn a_third_who_holds_on_or_keeps_giving_back_cannot_keep_two_from_their_pay() {
     world.report(1);
     world.block = DEADLINE - world.settings.deadline_margin_blocks;
     world.next_block();
-    wait_alive(&mut world, 2_000, &[0, 1, 2]);
+    world.wait_alive(2_000, &[0, 1, 2]);
     assert_eq!(findings(&world), [], "the third may still make it");
     world.next_block();
-    wait_alive(&mut world, 2_000, &[0, 1, 2]);
+    world.wait_alive(2_000, &[0, 1, 2]);
     assert_eq!(findings(&world), [Finding::Accepted; 2]);
 }
 
@@ -105,7 +95,7 @@ fn what_is_sure_when_the_owner_cancels_is_decided_without_those_who_never_began(
     });
     assert_eq!(findings(&world), []);
     world.cancel();
-    wait_alive(&mut world, 2_000, &[0, 1]);
+    world.wait_alive(2_000, &[0, 1]);
     assert_eq!(findings(&world), [Finding::Accepted; 2]);
 }
 
@@ -119,6 +109,6 @@ fn a_restart_does_not_forget_that_an_answer_is_sure() {
     world.restart();
     (0..2).for_each(|worker| world.hello(worker));
     let patience = world.settings.certain_ms;
-    wait_alive(&mut world, patience + 2_000, &[0, 1]);
+    world.wait_alive(patience + 2_000, &[0, 1]);
     assert_eq!(findings(&world), [Finding::Accepted; 2]);
 }

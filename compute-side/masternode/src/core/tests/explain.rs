@@ -43,16 +43,6 @@ fn steps(told: &TaskExplanation) -> Vec<(StepKind, u64)> {
     told.next.iter().map(|it| (it.step, it.in_s)).collect()
 }
 
-/// Time passes for devices that give signs of life.
-fn wait_alive(world: &mut World, seconds: u64, alive: &[usize]) {
-    for _ in 0..seconds {
-        world.wait(1_000);
-        alive.iter().for_each(|worker| {
-            world.ask(*worker, 0);
-        });
-    }
-}
-
 /// Has a device compute a benchmark in so long.
 fn benchmark(world: &mut World, worker: usize, ms: u64) {
     world.feed(Event::Challenge(Challenge {
@@ -419,13 +409,13 @@ fn a_replica_that_is_out_is_asked_after_then_rescued_then_taken_back() {
     );
     assert_eq!(steps(&told), [asked, rescued, over]);
 
-    wait_alive(&mut world, 15, &[0, 1]);
+    world.wait_alive(15_000, &[0, 1]);
     let told = explained(&world, 0);
     assert_eq!(lateness(&told), Some(Lateness::Delayed));
     let (rescued, over) = ((StepKind::Rescued, 45), (StepKind::TakenBack, over_s - 15));
     assert_eq!(steps(&told), [rescued, over]);
 
-    wait_alive(&mut world, 45, &[0, 1]);
+    world.wait_alive(45_000, &[0, 1]);
     let told = explained(&world, 0);
     assert_eq!(lateness(&told), Some(Lateness::Stale));
     assert_eq!(told.missing, 2);

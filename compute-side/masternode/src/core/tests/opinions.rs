@@ -10,16 +10,6 @@ use quern_protocol::HandBackReason;
 /// So long a case waits for a trusted device, in milliseconds.
 const FIVE_MINUTES_MS: u64 = 300_000;
 
-/// Time passes for devices that give signs of life.
-fn wait_alive(world: &mut World, ms: u64) {
-    for _ in 0..ms / 1_000 {
-        world.wait(1_000);
-        (0..world.workers.len()).for_each(|worker| {
-            world.ask(worker, 0);
-        });
-    }
-}
-
 /// What the verdicts found, faults first.
 fn findings(world: &World) -> Vec<Finding> {
     let judged = world.log().filter_map(|entry| match entry {
@@ -82,9 +72,9 @@ fn two_that_lie_alike_blame_nobody_before_an_idle_trusted_device_is_heard() {
 #[test]
 fn a_trusted_device_that_stays_busy_keeps_nobody_from_a_verdict_for_more_than_five_minutes() {
     let (mut world, _) = outvoted();
-    wait_alive(&mut world, FIVE_MINUTES_MS - 1_000);
+    world.wait_all_alive(FIVE_MINUTES_MS - 1_000);
     assert_eq!(findings(&world), []);
-    wait_alive(&mut world, 2_000);
+    world.wait_all_alive(2_000);
     let (wrong, right) = (Finding::Incorrect, Finding::Accepted);
     assert_eq!(findings(&world), [wrong, right, right]);
 }
@@ -93,7 +83,7 @@ fn a_trusted_device_that_stays_busy_keeps_nobody_from_a_verdict_for_more_than_fi
 fn a_job_that_gives_nothing_out_any_more_waits_for_no_opinion() {
     let (mut world, _) = outvoted();
     world.cancel();
-    wait_alive(&mut world, 1_000);
+    world.wait_all_alive(1_000);
     assert_eq!(findings(&world).len(), 3);
 }
 
@@ -109,7 +99,7 @@ fn who_could_not_open_a_task_is_not_blamed_for_it_before_a_trusted_device_has_tr
     world.report(1);
     world.report(2);
     let patience_ms = world.settings.certain_ms;
-    wait_alive(&mut world, patience_ms + 2_000);
+    world.wait_all_alive(patience_ms + 2_000);
     assert_eq!((findings(&world), added(&world)), (vec![], 0));
     world.ask(trusted, 1);
     world.report(trusted);
@@ -303,7 +293,7 @@ proptest! {
                     world.ask(trusted, 1);
                 }),
                 Happens::Seconds(seconds) => {
-                    (0..seconds).for_each(|_| story.step(|world| wait_alive(world, 1_000)));
+                    (0..seconds).for_each(|_| story.step(|world| world.wait_all_alive(1_000)));
                 }
             }
         }

@@ -9,16 +9,6 @@ use quern_protocol::HandBackReason;
 /// So long a task is open for one account more, in milliseconds.
 const TEN_MINUTES_MS: u64 = 600_000;
 
-/// Time passes for devices that give signs of life.
-fn wait_alive(world: &mut World, ms: u64) {
-    for _ in 0..ms / 1_000 {
-        world.wait(1_000);
-        (0..world.workers.len()).for_each(|worker| {
-            world.ask(worker, 0);
-        });
-    }
-}
-
 fn refused(world: &World) -> usize {
     let is_refused = |cause: &ReleaseCause| matches!(cause, ReleaseCause::BadInput { .. });
     world.count(|entry| matches!(entry, Entry::Released { cause, .. } if is_refused(cause)))
@@ -65,7 +55,7 @@ fn one_that_refuses_every_task_stops_no_honest_device_while_the_trusted_one_is_b
         world.ask(0, 2);
         assert_eq!(world.workers[0].in_hand.len(), 2);
         world.report(0);
-        wait_alive(&mut world, 1_000);
+        world.wait_all_alive(1_000);
     }
     // Two, and two more while that were not three.
     assert_eq!(refused(&world), 4);
@@ -89,12 +79,12 @@ fn failures_that_nobody_judges_keep_a_device_from_a_job_for_an_hour() {
     let mut world = World::new(9, Agreement::Single, &[1]);
     refuse(&mut world, 0, 2);
     assert!(!is_unjudged(&world, 0));
-    wait_alive(&mut world, 10_000);
+    world.wait_all_alive(10_000);
     refuse(&mut world, 0, 2);
     assert_eq!(refused(&world), 4);
     assert!(is_unjudged(&world, 0));
     assert_eq!(pause_ends_in_s(&explained(&world, 0)), Some(8));
-    wait_alive(&mut world, 3_589_000);
+    world.wait_all_alive(3_589_000);
     world.ask(0, 2);
     assert_eq!(world.workers[0].in_hand, []);
     world.wait(1_000);
@@ -105,7 +95,7 @@ fn failures_that_nobody_judges_keep_a_device_from_a_job_for_an_hour() {
 fn a_restart_does_not_forget_who_failed_on_tasks_that_are_not_judged() {
     let mut world = World::new(9, Agreement::Single, &[1]);
     refuse(&mut world, 0, 2);
-    wait_alive(&mut world, 10_000);
+    world.wait_all_alive(10_000);
     refuse(&mut world, 0, 2);
     world.restart();
     world.hello(0);
@@ -123,7 +113,7 @@ fn bad_job() -> World {
     let mut world = World::new(100, Agreement::Single, &accounts);
     for pause_ms in [1_000, 2_000, 4_000] {
         (0..DEVICES).for_each(|worker| refuse(&mut world, worker, 1));
-        wait_alive(&mut world, pause_ms);
+        world.wait_all_alive(pause_ms);
     }
     assert_eq!((refused(&world), unopened(&world)), (3 * DEVICES, 0));
     (0..DEVICES).for_each(|worker| assert!(is_unjudged(&world, worker)));
@@ -149,7 +139,7 @@ fn a_job_that_opens_nowhere_keeps_nobody_from_another_while_it_runs() {
 fn when_a_job_has_ended_its_failures_count_against_nobody_also_after_a_restart() {
     for dies in [false, true] {
         let mut world = bad_job();
-        wait_alive(&mut world, 30_000);
+        world.wait_all_alive(30_000);
         assert_eq!(unopened(&world), 1);
         world.next_block();
         assert!(!world.ledger.job.state.is_open());
@@ -196,11 +186,11 @@ fn two_accounts_end_no_job_while_others_are_busy_that_could_have_the_task() {
         refuse(&mut world, liar, 1);
     }
     assert_eq!(refused(&world), 2);
-    wait_alive(&mut world, 40_000);
+    world.wait_all_alive(40_000);
     assert_eq!(unopened(&world), 0);
     (0..2).for_each(|worker| world.report(worker));
     world.ask(0, 1);
-    wait_alive(&mut world, 12_000);
+    world.wait_all_alive(12_000);
     world.ask(0, 1);
     world.report(0);
     world.next_block();
@@ -222,9 +212,9 @@ fn one_that_never_takes_the_task_is_waited_for_ten_minutes() {
         refuse(&mut world, worker, 1);
     }
     assert_eq!(refused(&world), 2);
-    wait_alive(&mut world, TEN_MINUTES_MS - 1_000);
+    world.wait_all_alive(TEN_MINUTES_MS - 1_000);
     assert_eq!(unopened(&world), 0);
-    wait_alive(&mut world, 2_000);
+    world.wait_all_alive(2_000);
     assert_eq!(unopened(&world), 1);
 }
 
@@ -239,7 +229,7 @@ fn three_accounts_end_no_job_of_which_others_have_opened_tasks() {
         let liar = world.join(account, Habit::Honest);
         refuse(&mut world, liar, 1);
     }
-    wait_alive(&mut world, 40_000);
+    world.wait_all_alive(40_000);
     assert_eq!((refused(&world), unopened(&world)), (3, 0));
     world.ask(0, 2);
     world.report(0);
@@ -258,12 +248,12 @@ fn nothing_is_kept_for_a_trusted_device_that_may_take_nothing() {
     let failed = world.workers[liar].names()[0].task;
     for pause_ms in [1_000, 2_000, 4_000] {
         refuse(&mut world, trusted, 1);
-        wait_alive(&mut world, pause_ms);
+        world.wait_all_alive(pause_ms);
     }
     assert!(is_unjudged(&world, trusted));
     // Devices are ranked when one comes.
     let other = world.join(4, Habit::Honest);
-    wait_alive(&mut world, 1_000);
+    world.wait_all_alive(1_000);
     world.report(liar);
     // The other three first, as they are in doubt for longer.
     for worker in [0, other] {

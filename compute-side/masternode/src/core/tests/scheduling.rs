@@ -65,16 +65,6 @@ fn added(world: &World) -> usize {
     world.log().filter(is_added).count()
 }
 
-/// Time passes for devices that give signs of life.
-fn wait_alive(world: &mut World, ms: u64, alive: &[usize]) {
-    for _ in 0..ms / 1_000 {
-        world.wait(1_000);
-        for worker in alive {
-            world.ask(*worker, 0);
-        }
-    }
-}
-
 #[test]
 fn a_task_whose_device_is_stale_is_given_to_another_one_as_well() {
     let mut world = World::new(1, Agreement::Single, &[1, 2]);
@@ -84,7 +74,7 @@ fn a_task_whose_device_is_stale_is_given_to_another_one_as_well() {
     let stale_ms = world.settings.tuning.stale_ms_min.max(60_000);
     let over_ms = world.settings.replica_ms(2_000_000_000);
     assert!(stale_ms < over_ms);
-    wait_alive(&mut world, over_ms - 1_000, &[0]);
+    world.wait_alive(over_ms - 1_000, &[0]);
     assert_eq!(added(&world), 1, "it is stale before its time is over");
     // The other one was silent for long.
     world.hello(1);
@@ -97,7 +87,7 @@ fn a_task_whose_device_is_stale_is_given_to_another_one_as_well() {
     let slow = &world.workers[0];
     assert_eq!(slow.discarded.last().unwrap().1, DiscardReason::Decided);
     assert!(slow.in_hand.is_empty());
-    wait_alive(&mut world, 10_000, &[0, 1]);
+    world.wait_alive(10_000, &[0, 1]);
     assert_eq!(world.ledger.paid.len(), 1, "only who answered is paid");
     world.check_money();
 }
@@ -288,7 +278,7 @@ fn a_device_that_answers_wrongly_has_less_in_hand_then_waits() {
     assert_eq!(incorrect.count(), 3);
     world.ask(2, 2);
     assert!(world.workers[2].in_hand.is_empty());
-    wait_alive(&mut world, 10 * 60_000, &[0, 1, 2]);
+    world.wait_alive(10 * 60_000, &[0, 1, 2]);
     world.ask(2, 2);
     assert_eq!(
         world.workers[2].in_hand.len(),
@@ -303,7 +293,7 @@ fn devices_are_ranked_by_what_was_measured_and_winners_stand_higher() {
     for (worker, ms) in [(0, 400), (1, 100), (2, 200)] {
         benchmark(&mut world, worker, ms);
     }
-    wait_alive(&mut world, 2_000, &[0, 1, 2]);
+    world.wait_alive(2_000, &[0, 1, 2]);
     let ranks = |world: &World| -> Vec<u32> {
         let devices = world.core.grid_devices(world.now, 0, 10);
         let rank = |worker: usize| {

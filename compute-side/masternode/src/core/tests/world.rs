@@ -11,7 +11,7 @@ use crate::core::{
 use quern_job_rules::{life, tasks};
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
-    device::{Device, Hardware, Record, Region},
+    device::{Device, Hardware, Region},
     ids::{AccountId, GenesisHash, JobId, SealingKey, TaskIndex},
     job::{Agreement, Preferences},
     view::DeviceView,
@@ -173,15 +173,10 @@ impl World {
     /// What the chain says of a device.
     pub(super) fn view(&self, worker: usize) -> DeviceView {
         let worker = &self.workers[worker];
+        let (account, key) = (worker.account.clone(), SealingKey([1; 32]));
         let device = Device {
-            account: worker.account.clone(),
-            sealing_key: SealingKey([1; 32]),
-            region: Region::Unknown,
-            hardware: Hardware::Unknown,
-            record: Record::default(),
             history: worker.history,
-            last_task: 0,
-            last_review: 0,
+            ..Device::new(account, key, Region::Unknown, Hardware::Unknown)
         };
         DeviceView {
             id: worker.id(),
@@ -284,6 +279,22 @@ impl World {
     pub(super) fn wait(&mut self, ms: u64) {
         self.now = Tick(self.now.0 + ms);
         self.feed(Event::Tick);
+    }
+
+    /// Time passes, in whole seconds, for devices that give a sign of life in each.
+    pub(super) fn wait_alive(&mut self, ms: u64, alive: &[usize]) {
+        for _ in 0..ms / 1_000 {
+            self.wait(1_000);
+            for worker in alive {
+                self.ask(*worker, 0);
+            }
+        }
+    }
+
+    /// The same for all devices that there are.
+    pub(super) fn wait_all_alive(&mut self, ms: u64) {
+        let all: Vec<_> = (0..self.workers.len()).collect();
+        self.wait_alive(ms, &all);
     }
 
     pub(super) fn next_block(&mut self) {

@@ -1,46 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use quern_protocol::{Exchange, Work, encode};
-use std::pin::Pin;
-
-/// A stream on which these bytes come and no more, without an end. What is written is lost.
-struct Stalled(Vec<u8>);
-
-impl AsyncRead for Stalled {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let count = buffer.len().min(self.0.len());
-        if count == 0 {
-            return Poll::Pending;
-        }
-        for (to, from) in buffer.iter_mut().zip(self.0.drain(..count)) {
-            *to = from;
-        }
-        Poll::Ready(Ok(count))
-    }
-}
-
-impl AsyncWrite for Stalled {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
+use crate::streams::stalled::{Stalled, framed};
+use quern_protocol::{Exchange, Work};
 
 const TIMEOUT: Duration = Duration::from_millis(50);
 
@@ -51,16 +13,15 @@ fn limits(requests_max: usize) -> Limits {
     }
 }
 
-fn framed() -> Vec<u8> {
-    let body = encode(&Request::Exchange(Exchange::default()));
-    [&u32::try_from(body.len()).unwrap().to_le_bytes()[..], &body].concat()
+fn request() -> Vec<u8> {
+    framed(&Request::Exchange(Exchange::default()))
 }
 
 #[tokio::test]
 async fn a_stream_on_which_a_request_stops_coming_is_ended_and_an_idle_one_is_not() {
     let open = Arc::new(());
     for bytes in [1, 4, 5] {
-        let begun = Stalled(framed()[..bytes].to_vec());
+        let begun = Stalled(request()[..bytes].to_vec());
         let mut requests = requests(begun, limits(1), Arc::downgrade(&open)).boxed();
         assert!(requests.next().await.is_none());
         assert_eq!(Arc::strong_count(&open), 1);
@@ -74,13 +35,13 @@ async fn a_stream_on_which_a_request_stops_coming_is_ended_and_an_idle_one_is_no
 #[tokio::test]
 async fn a_request_counts_as_unanswered_until_its_answer_is_written() {
     let open = Arc::new(());
-    let twice = Stalled([framed(), framed()].concat());
+    let twice = Stalled([request(), request()].concat());
     let mut first = requests(twice, limits(1), Arc::downgrade(&open)).boxed();
     let asked = first.next().await.unwrap().unwrap();
     assert_eq!(Arc::strong_count(&open), 2);
 
     // Another stream's request is one too many meanwhile, and that stream ends.
-    let other = Stalled(framed());
+    let other = Stalled(request());
     let mut second = requests(other, limits(1), Arc::downgrade(&open)).boxed();
     let why = second.next().await.unwrap().unwrap_err();
     assert_eq!(why, Misbehaviour::TooManyRequests { limit: 1 });
@@ -95,9 +56,20 @@ async fn a_request_counts_as_unanswered_until_its_answer_is_written() {
 #[tokio::test]
 async fn a_request_whose_answer_nobody_sends_ends_its_stream() {
     let open = Arc::new(());
-    let twice = Stalled([framed(), framed()].concat());
+    let twice = Stalled([request(), request()].concat());
     let mut requests = requests(twice, limits(1), Arc::downgrade(&open)).boxed();
     drop(requests.next().await.unwrap().unwrap());
     assert!(requests.next().await.is_none());
+    assert_eq!(Arc::strong_count(&open), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_answered_in_time_is_given_up_and_ends_its_stream() {
+    let open = Arc::new(());
+    let twice = Stalled([request(), request()].concat());
+    let mut requests = requests(twice, limits(1), Arc::downgrade(&open)).boxed();
+    let asked = requests.next().await.unwrap().unwrap();
+    assert!(requests.next().await.is_none());
+    assert!(asked.answer.is_closed());
     assert_eq!(Arc::strong_count(&open), 1);
 }

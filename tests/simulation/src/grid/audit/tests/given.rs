@@ -4,7 +4,7 @@ use super::*;
 use crate::grid::audit::lanes;
 use quern_masternode::core::{Bond, Token};
 use quern_primitives::{
-    device::{Device, History, Record},
+    device::{Device, History},
     ids::{BlockNumber, SealingKey},
     view::DeviceView,
 };
@@ -25,15 +25,11 @@ impl Case {
     fn view(&self, number: u8, history: History, last_review: BlockNumber) -> Box<DeviceView> {
         let id = key(number).id();
         let facts = &self.audit.devices[&id];
+        let (account, key) = (facts.account.clone(), SealingKey([0; 32]));
         let device = Device {
-            account: facts.account.clone(),
-            sealing_key: SealingKey([0; 32]),
-            region: facts.region,
-            hardware: facts.hardware,
-            record: Record::default(),
             history,
-            last_task: 0,
             last_review,
+            ..Device::new(account, key, facts.region, facts.hardware)
         };
         Box::new(DeviceView {
             id,
