@@ -14,7 +14,7 @@
 //! Three rules of ours go beside that:
 //!
 //! - **Lanes.** Which accounts may have which replica of a task, backups included, follows from a seed
-//!   that is drawn after the job is committed.
+//!   that is drawn after the job is committed. An account with a large part of the devices may have more.
 //! - **The slow are spared.** A device gets no replica that the rest of the grid would have done
 //!   sooner than this device. Near a job's end that keeps the last tasks off the slowest devices.
 //! - **Backups.** When a job has nothing open any more and nothing is to come, an idle device computes

@@ -473,10 +473,19 @@ impl Fleet {
 
     /// The devices of the last ranking that a job may have, and of how many accounts they are.
     pub fn target_for(&self, terms: &JobTerms, limits: &PoolLimits) -> (Target, u32) {
-        let JobTerms { needs, level, .. } = terms;
-        let target = Target::of_level(&self.ranking, needs, *level, limits);
-        let account_of = |number| Some(self.account(number)?.0);
+        let JobTerms {
+            needs,
+            level,
+            replicas,
+            ..
+        } = terms;
+        let mut target = Target::of_level(&self.ranking, needs, *level, limits);
+        let account_of = |number: u32| Some(self.account(number)?.0);
         let accounts = target.accounts(&self.ranking, needs, account_of, self.accounts());
+        // Where tasks have one replica there are no lanes, and nothing hangs on how large accounts are.
+        if *replicas > 1 {
+            target.find_large(&self.ranking, needs, account_of);
+        }
         (target, accounts)
     }
 

@@ -16,6 +16,10 @@
 //! The least capacity is to be below the median capacity times the least size. In a grid of which little
 //! is measured it is made smaller, until it is ([`PoolLimits::within`]).
 
+mod large;
+
+pub use large::PARTS_MAX;
+
 use crate::{
     Score,
     needs::Needs,
@@ -74,6 +78,8 @@ pub struct Target {
     idle_above: u32,
     /// Pools at the bottom that do not.
     idle_below: u32,
+    /// The large accounts by number, each with how many of its size would have all devices.
+    large: Vec<(u32, u32)>,
 }
 
 impl Target {

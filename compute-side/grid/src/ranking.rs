@@ -16,7 +16,7 @@ use crate::{
     needs::{Needs, Traits},
     rank::{self, Candidate},
 };
-use std::{collections::BTreeMap, hint::black_box, mem};
+use std::{collections::BTreeMap, hint::black_box, mem, ops::Range};
 
 /// A place in the ranking, from 0; ByteRank less one.
 pub type Rank = u32;
@@ -162,6 +162,17 @@ impl Ranking {
     ) -> impl DoubleEndedIterator<Item = Abilities> + ExactSizeIterator + '_ {
         let abilities = |packed: &Packed| Record::unpack(packed).abilities();
         self.ranked().iter().map(abilities)
+    }
+
+    /// Every so many devices of these ranks one, by number and with what it is able to, best first.
+    pub(crate) fn every(
+        &self,
+        step: usize,
+        ranks: Range<usize>,
+    ) -> impl Iterator<Item = (u32, Abilities)> + '_ {
+        let ranked = self.ranked().get(ranks).unwrap_or_default();
+        let records = ranked.iter().step_by(step.max(1)).map(Record::unpack);
+        records.map(|record| (record.number, record.abilities()))
     }
 
     /// The median of the capacity scores of the ranked devices, as they were at the last ranking; of an

@@ -37,7 +37,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 19] = [
     ranking::RANK,
     ranking::QUEUED,
     ranking::AFRESH,
@@ -49,6 +49,8 @@ const NAMES: [&str; 17] = [
     makespan::SIMPLER,
     makespan::NO_FAULTS,
     makespan::MANY_FAULTS,
+    makespan::FIRM,
+    makespan::OPINIONS,
     dispatch::DISPATCH,
     dispatch::BARE,
     dispatch::SETTLED,
@@ -91,10 +93,12 @@ async fn main() -> anyhow::Result<ExitCode> {
         makespan::SIMPLER,
         makespan::NO_FAULTS,
         makespan::MANY_FAULTS,
+        makespan::FIRM,
+        makespan::OPINIONS,
     ];
     if of_makespan.iter().any(|name| arguments.wants(name)) {
         let wants = |name: &str| arguments.wants(name);
-        rows.extend(makespan::measure(arguments.quick, wants));
+        rows.extend(makespan::measure(arguments.quick, wants)?);
     }
     if arguments.wants(sandboxed::PINNED) || arguments.wants(sandboxed::PORTABLE) {
         let quick = arguments.quick;

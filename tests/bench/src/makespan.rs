@@ -1,13 +1,19 @@
-//! How long a job takes on a simulated grid, beside the fluid bound and beside simpler policies.
+//! How long a job takes on a simulated grid, beside the fluid bound and beside simpler policies; and what
+//! it costs that an account is large, and that trusted devices are heard before others are blamed.
 
 use crate::report::{Bar, Row, say, title};
 use quern_grid::Tuning;
-use quern_simulation::makespan::{Contestant, Faulty, Scenario, plain_queue, run};
+use quern_simulation::{
+    judged,
+    makespan::{Conditions, Contestant, Faulty, Scenario, plain_queue, run, run_beside_a_firm},
+};
 
 pub(crate) const BOUND: &str = "makespan_1k_devices_s";
 pub(crate) const SIMPLER: &str = "makespan_vs_best_simpler_s";
 pub(crate) const NO_FAULTS: &str = "makespan_no_faults_vs_best_s";
 pub(crate) const MANY_FAULTS: &str = "makespan_20_faults_vs_best_s";
+pub(crate) const FIRM: &str = "makespan_half_of_one_account_s";
+pub(crate) const OPINIONS: &str = "makespan_second_opinions_s";
 
 const SEEDS: u64 = 10;
 const QUICK_SEEDS: u64 = 1;
@@ -15,16 +21,26 @@ const QUICK_SEEDS: u64 = 1;
 const TASKS_PER_DEVICE: u32 = 20;
 const QUICK_TASKS_PER_DEVICE: u32 = 5;
 
-/// How many executions go wrong in the first two rows, as a share of all.
+/// How many executions go wrong in the first two rows and in the last, as a share of all.
 const FAULTS: f64 = 0.05;
 
-/// The same in the others.
+/// The same in the two after the first.
 const OTHER_FAULTS: [(&str, f64); 2] = [(NO_FAULTS, 0.0), (MANY_FAULTS, 0.20)];
+
+/// Devices of which half are of one account: with the others' there are 256, as many as make the most lanes.
+const BESIDE_FIRM: u32 = 510;
+
+/// Devices of a grid on which answers are judged, and of a thousand of them those that are trusted.
+const JUDGED: u32 = 300;
+const TRUSTED_PERMILLE: u32 = 10;
+
+/// Devices that must answer each task in the last two rows.
+const REPLICAS: u8 = 3;
 
 /// The default policy, with 1,000 devices and 20 tasks each: beside the bound, and beside the best of the
 /// policies that are simpler, of those rows that are wanted.
-pub(crate) fn measure(quick: bool, wants: impl Fn(&str) -> bool) -> Vec<Row> {
-    title("A job on 1,000 simulated devices");
+pub(crate) fn measure(quick: bool, wants: impl Fn(&str) -> bool) -> anyhow::Result<Vec<Row>> {
+    title("A job on simulated devices");
     let mut rows = Vec::new();
     if wants(BOUND) || wants(SIMPLER) {
         let means = Means::over(quick, FAULTS);
@@ -38,7 +54,79 @@ pub(crate) fn measure(quick: bool, wants: impl Fn(&str) -> bool) -> Vec<Row> {
             rows.extend(Means::over(quick, faults).beside_best(name));
         }
     }
-    rows
+    if wants(FIRM) {
+        rows.push(beside_firm(quick));
+    }
+    if wants(OPINIONS) {
+        rows.push(with_opinions(quick)?);
+    }
+    Ok(rows)
+}
+
+/// How many seeds there are, and a job for so many devices, of whose executions this share goes wrong.
+fn scenario(quick: bool, devices: u32, faults: f64) -> (u64, Scenario) {
+    let (seeds, tasks_per_device) = match quick {
+        true => (QUICK_SEEDS, QUICK_TASKS_PER_DEVICE),
+        false => (SEEDS, TASKS_PER_DEVICE),
+    };
+    let scenario = Scenario {
+        devices,
+        tasks_per_device,
+        task_s: 60.0,
+        faulty: Faulty { chance: faults },
+    };
+    (seeds, scenario)
+}
+
+/// Three devices must answer each task, and half of all are of one account.
+fn beside_firm(quick: bool) -> Row {
+    let (seeds, scenario) = scenario(quick, BESIDE_FIRM, 0.0);
+    let conditions = Conditions {
+        more_replicas: REPLICAS - 1,
+        ..Conditions::default()
+    };
+    let default = Contestant::Pull(Tuning::default());
+    let (mut beside_s, mut without_s) = (0.0, 0.0);
+    for seed in 0..seeds {
+        let of = |firm| run_beside_a_firm(firm, &conditions, &scenario, &default, seed);
+        let (beside, without) = (of(BESIDE_FIRM / 2), of(0));
+        say(&format!(
+            "half of one account, seed {seed}: {:.3} of the bound, and {:.3} where nobody is",
+            beside.ratio(),
+            without.ratio()
+        ));
+        beside_s += beside.makespan_s / seeds as f64;
+        without_s += without.makespan_s / seeds as f64;
+    }
+    let reference = (
+        "the same where each device is of an account of its own",
+        without_s,
+    );
+    // An account has one replica of a task at the most, so the other half computes two thirds, which is
+    // four thirds of its share; an eighth is for luck and for the end.
+    Row::new(FIRM, (beside_s, "s"), reference).with_bar(Bar::RatioAtMost(1.5))
+}
+
+/// Answers are judged, some of them wrong, and a trusted device is heard before anybody is blamed.
+fn with_opinions(quick: bool) -> anyhow::Result<Row> {
+    let (seeds, scenario) = scenario(quick, JUDGED, FAULTS);
+    let (mut heard_s, mut unheard_s) = (0.0, 0.0);
+    for seed in 0..seeds {
+        let heard = judged::run(&scenario, REPLICAS, TRUSTED_PERMILLE, seed)?;
+        let unheard = judged::run(&scenario, REPLICAS, 0, seed)?;
+        say(&format!(
+            "second opinions, seed {seed}: {:.3} of the bound and {:.3} executions a task, {:.3} and \
+             {:.3} where nobody is trusted",
+            heard.ratio(),
+            heard.executions_per_task,
+            unheard.ratio(),
+            unheard.executions_per_task
+        ));
+        heard_s += heard.makespan_s / seeds as f64;
+        unheard_s += unheard.makespan_s / seeds as f64;
+    }
+    let reference = ("the same where no device is trusted", unheard_s);
+    Ok(Row::new(OPINIONS, (heard_s, "s"), reference))
 }
 
 /// Means over some seeds, in seconds of virtual time.
@@ -53,16 +141,7 @@ struct Means {
 impl Means {
     /// Where this share of all executions goes wrong.
     fn over(quick: bool, faults: f64) -> Self {
-        let (seeds, tasks_per_device) = match quick {
-            true => (QUICK_SEEDS, QUICK_TASKS_PER_DEVICE),
-            false => (SEEDS, TASKS_PER_DEVICE),
-        };
-        let scenario = Scenario {
-            devices: 1_000,
-            tasks_per_device,
-            task_s: 60.0,
-            faulty: Faulty { chance: faults },
-        };
+        let (seeds, scenario) = scenario(quick, 1_000, faults);
         let simpler = [
             ("one plain queue", Contestant::Pull(plain_queue())),
             ("random", Contestant::Random),

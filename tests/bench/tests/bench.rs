@@ -107,6 +107,8 @@ async fn what_needs_no_grid_is_measured_without_one() {
         "makespan_vs_best_simpler_s",
         "makespan_no_faults_vs_best_s",
         "makespan_20_faults_vs_best_s",
+        "makespan_half_of_one_account_s",
+        "makespan_second_opinions_s",
     ];
     let ran = bench(&folder, &names).output();
     tokio::time::timeout(PATIENCE, ran).await.unwrap().unwrap();

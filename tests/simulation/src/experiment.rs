@@ -6,6 +6,7 @@
 
 mod behind;
 mod case;
+mod conditions;
 mod distribution;
 mod losses;
 mod page;

@@ -95,6 +95,9 @@ pub struct Outcome {
     pub steps: u64,
     /// How long it took, in milliseconds of virtual time.
     pub lasted_ms: u64,
+    /// How long all devices together take to compute each task as often as its job asks for at first, in
+    /// milliseconds. Where answers decide before the last replica is given out, a run may take less.
+    pub bound_ms: u64,
     /// How each job ended.
     pub ends: Vec<JobState>,
     /// Why, for each of them.
@@ -160,7 +163,7 @@ pub struct Counts {
     pub given: u64,
     /// Reports taken.
     pub reports: u64,
-    /// Answers that devices made up.
+    /// Answers that devices made up or got wrong.
     pub lies: u64,
     /// Verdicts on a wrong answer. Each had a majority.
     pub wrong_answers: u64,

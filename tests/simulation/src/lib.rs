@@ -7,8 +7,10 @@
 //! | --- | --- |
 //! | [`makespan`] | one job under several policies: the scheduler alone |
 //! | [`grid`] | the masternode and the workers with all their decisions, network, disk and chain |
+//! | [`judged`] | one job on such a grid, where answers are judged |
 
 pub mod clock;
 pub mod grid;
+pub mod judged;
 pub mod makespan;
 pub mod population;

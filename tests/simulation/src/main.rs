@@ -53,7 +53,8 @@ enum Experiment {
     /// All policies on several grids, in a page with tables and pictures
     #[command(name = "experiment")]
     Distribution(DistributionArgs),
-    /// The settings of pools and timeouts that give the shortest makespan, and what lanes cost
+    /// The settings of pools and timeouts that give the shortest makespan, and what lanes, a large account
+    /// and second opinions cost
     Tune(TuneArgs),
 }
 

@@ -295,10 +295,10 @@ mod tests {
         }
     }
 
-    /// What lanes cost (decision 8).
+    /// What it costs that an account has one replica of a task at the most (decision 8).
     #[test]
     #[ignore = "some hundred devices take some seconds; `cargo xtask test --nightly` runs them"]
-    fn a_firm_with_half_of_a_large_grid_idles_for_most_of_a_job_of_three_replicas() {
+    fn a_firm_with_half_of_a_large_grid_computes_one_of_three_replicas_of_every_task() {
         let thrice = Conditions {
             more_replicas: 2,
             ..Conditions::default()
@@ -311,7 +311,9 @@ mod tests {
         let ratio = |firm| run_beside_a_firm(firm, &thrice, &scenario, &best, 8).ratio();
         let (without, with) = (ratio(0), ratio(255));
         assert!(without < 1.5, "{without}");
-        assert!((1.4 * without..3.0).contains(&with), "{without} {with}");
+        // The other half computes two thirds of it all: four thirds of the time, were both as fast.
+        let expected = 1.1 * without..1.6 * without;
+        assert!(expected.contains(&with), "{without} {with}");
     }
 
     #[test]

@@ -10,6 +10,13 @@
 //! anew. There are 32 at the most, and no fewer than a task has replicas. Where accounts are too few for
 //! that, or a task has one replica, there are none.
 //!
+//! Lanes are for accounts of few devices. One that has a large part of a job's devices could not keep them
+//! busy with what a single lane leaves it. So it is also in one of fewer: of as many, a power of two again,
+//! as leave it twice its part of the replicas, but of no fewer than replicas, for it may have one of each
+//! task at the most. What it had as a smaller one it keeps. A part of the replicas that is as large as a
+//! lane of all takes an account more than two bonded devices so, which in accounts of their own would have
+//! had a lane each: nobody gets hold of more by making accounts large.
+//!
 //! Where nobody of a lane is to be had, its replicas would wait for ever. So when they were passed in vain
 //! ([`vain`]) they wait for their lane alone for a second longer; then also for whom as many lanes as
 //! replicas would leave them; and after some more seconds for all.
@@ -17,13 +24,14 @@
 //! Whoever knows the seed can compute which lane an account is in: its draw is the first 8 bytes, little
 //! endian, of SHA-256 over `quern/lane/1`, the seed and the account; its lane for a task is [`mix`] of
 //! the draw and the task, modulo the number of lanes. Whether an assignment kept to it cannot be found
-//! out afterwards: how many accounts were there, and what was passed over in vain, is in no record.
+//! out afterwards: how many accounts were there, how many devices each had, and what was passed over in
+//! vain, is in no record.
 
 #[cfg(test)]
 mod model;
 pub(super) mod vain;
 
-use crate::pools::ACCOUNTS_COUNTED_MAX;
+use crate::pools::{ACCOUNTS_COUNTED_MAX, PARTS_MAX};
 use quern_primitives::{
     ids::{AccountId, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
@@ -37,18 +45,26 @@ const ACCOUNTS_PER_LANE_MIN: u32 = 8;
 /// Lanes at the most. As many open replicas are looked at, on average, until there is one for a device.
 const LANES_MAX: u32 = 32;
 
+/// How many times its part of the devices an account may have of the replicas at the least, as long as it
+/// is not one of each task: its devices may be faster than others, and at exactly its part it would find
+/// less and less towards a job's end.
+const TIMES_ITS_PART: u32 = 2;
+
 /// How long after a replica was passed over in vain it is for its own lane alone, in milliseconds. Where
 /// many devices are idle, one of its lane has been tried by then.
 pub(super) const NARROW_MS: u64 = 1_000;
 
 const _: () = assert!(ACCOUNTS_PER_LANE_MIN * LANES_MAX <= ACCOUNTS_COUNTED_MAX);
 const _: () = assert!(REPLICAS_PER_TASK_MAX as u32 <= LANES_MAX);
+const _: () = assert!(TIMES_ITS_PART * LANES_MAX <= PARTS_MAX);
 
-/// The lanes of a job.
+/// The lanes of a job's tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lanes {
     seed: [u8; 32],
     count: u32,
+    /// Of so many an account is in one too: of fewer if it is large.
+    own: u32,
     /// How many there are at the least, if there are any: as many as replicas.
     fewest: u32,
 }
@@ -64,8 +80,19 @@ impl Lanes {
         Self {
             seed,
             count,
+            own: count,
             fewest,
         }
+    }
+
+    /// The same for an account of such a size that so many of it would have all devices.
+    pub(super) fn of(&self, parts: u32) -> Self {
+        let most = self.count.min(parts / TIMES_ITS_PART).max(1);
+        let own = match self.count {
+            1 => 1,
+            _ => self.fewest.max(1 << most.ilog2()),
+        };
+        Self { own, ..*self }
     }
 
     /// How many there are; none if every replica is for all.
@@ -102,7 +129,7 @@ impl Lanes {
             let lanes = u64::from(lanes);
             mixed % lanes == u64::from(replica) % lanes
         };
-        is_in(self.count) || (is_wide && is_in(self.fewest))
+        is_in(self.count) || is_in(self.own) || (is_wide && is_in(self.fewest))
     }
 }
 
@@ -173,6 +200,45 @@ mod tests {
                 let fewer = open(&fewer, &account, task, false);
                 let more = open(&more, &account, task, false);
                 assert!(more.iter().all(|replica| fewer.contains(replica)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_account_has_fewer_lanes_that_leave_it_all_that_a_small_one_has() {
+        // Replicas, accounts, how many as large would have all devices, and how many lanes there are for it.
+        for (replicas, accounts, parts, own) in [
+            (3, 256, 64, 32),
+            (3, 256, 63, 16),
+            (3, 256, 32, 16),
+            (3, 256, 31, 8),
+            (3, 256, 15, 4),
+            (3, 256, 8, 4),
+            // It has a replica of every task.
+            (3, 256, 7, 3),
+            (3, 256, 1, 3),
+            (3, 256, 0, 3),
+            (2, 256, 3, 2),
+            (15, 256, 31, 15),
+            // Where there are as many lanes as replicas nothing is left to be had, and where there are none.
+            (15, 120, 1, 15),
+            (3, 24, 5, 3),
+            (3, 23, 1, 1),
+            (1, 256, 1, 1),
+        ] {
+            let all = Lanes::new([9; 32], replicas, accounts);
+            let lanes = all.of(parts);
+            assert_eq!(lanes.own, own, "{replicas} {accounts} {parts}");
+            assert_eq!(lanes.count(), all.count());
+            for task in 0..1_000 {
+                let account = account(task as u16);
+                let (small, large) = (
+                    open(&all, &account, task, false),
+                    open(&lanes, &account, task, false),
+                );
+                assert!(small.iter().all(|replica| large.contains(replica)));
+                let has_one_of_each = own == u32::from(replicas) && replicas <= 3;
+                assert!(!has_one_of_each || !large.is_empty());
             }
         }
     }

@@ -146,7 +146,8 @@ impl PoolQueue {
         }
     }
 
-    /// These accounts are gone, and others may have their numbers.
+    /// Where these accounts stood says nothing any more: they are gone, and others may have their numbers,
+    /// or other lanes are theirs now.
     pub(super) fn forget_accounts(&mut self, accounts: &BTreeSet<u32>) {
         self.cursors
             .retain(|account, _| !accounts.contains(account));

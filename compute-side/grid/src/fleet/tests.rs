@@ -3,9 +3,12 @@
 mod model;
 
 use super::*;
-use crate::needs::Needs;
+use crate::{Tuning, needs::Needs};
 use proptest::prelude::*;
-use quern_primitives::device::{Class, History};
+use quern_primitives::{
+    device::{Class, History},
+    job::ByteLevel,
+};
 
 fn device(n: u8) -> DeviceId {
     DeviceId([n; 32])
@@ -393,6 +396,33 @@ fn a_forgotten_device_leaves_its_number_and_nothing_else() {
     assert_eq!((fleet.len(), fleet.accounts()), (3, 2));
     fleet.rank(Tick(0));
     assert_eq!(order(&fleet).len(), 3);
+}
+
+#[test]
+fn a_job_of_several_replicas_is_told_which_accounts_have_a_large_part_of_its_devices() {
+    let mut fleet = Fleet::default();
+    for n in 1..=70 {
+        let of = if n <= 35 { account(1) } else { account(n) };
+        fleet.admit(device(n), &of, &profile()).unwrap();
+    }
+    fleet.rank(Tick(0));
+    let number = |n: u8| fleet.account(fleet.number(&device(n)).unwrap()).unwrap().0;
+    let parts = |replicas| {
+        let terms = JobTerms {
+            level: ByteLevel::High,
+            needs: Needs::default(),
+            replicas,
+            work: 1,
+            seed: [0; 32],
+        };
+        let limits = Tuning::default().pool_limits();
+        let (target, accounts) = fleet.target_for(&terms, &limits);
+        assert_eq!((target.devices, accounts), (70, 36));
+        [1, 70].map(|n| target.parts_of(number(n)))
+    };
+    assert_eq!(parts(3), [2, 64]);
+    // Where one answer decides nothing hangs on it.
+    assert_eq!(parts(1), [64, 64]);
 }
 
 #[test]

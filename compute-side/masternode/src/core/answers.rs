@@ -14,6 +14,9 @@
 //!
 //! That is counted from the jobs' logs, also after a restart, from which on the ten minutes count anew.
 
+#[cfg(test)]
+mod model;
+
 use super::{Core, Entry, Tick, device::Known};
 use quern_primitives::{
     ids::{DeviceId, JobId, TaskIndex},
@@ -199,7 +202,6 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     const DEVICE: DeviceId = DeviceId([1; 32]);
     const JOB: JobId = JobId([7; 32]);
@@ -271,46 +273,5 @@ mod tests {
         answers.forget(&DEVICE);
         judge(&mut answers, 0, 3, Finding::Accepted);
         assert!(answers.of.is_empty() && answers.ends.is_empty());
-    }
-
-    proptest! {
-        /// Beside a list of all that happened, which is gone through each time.
-        #[test]
-        fn what_counts_is_what_was_answered_and_neither_judged_nor_old(
-            happenings in prop::collection::vec((0u32..6, 0u8..4, 0..COUNTS_MS / 3), 1..60)
-        ) {
-            let (mut answers, mut now, mut accepted) = (Answers::default(), Tick::default(), 0);
-            let mut listed: Vec<(TaskIndex, Tick)> = Vec::new();
-            for (task, kind, ms) in happenings {
-                now = now.plus_ms(ms);
-                answers.take_freed(now);
-                let is_open = listed.iter().any(|(it, _)| *it == task);
-                match kind {
-                    0 | 1 => {
-                        listed.retain(|(it, _)| *it != task);
-                        listed.push((task, now));
-                        answers.add(now, DEVICE, (JOB, task));
-                    }
-                    2 if is_open => {
-                        accepted += 1;
-                        judge(&mut answers, task, 1, Finding::Accepted);
-                    }
-                    3 if is_open => {
-                        accepted = 0;
-                        judge(&mut answers, task, 1, Finding::Incorrect);
-                    }
-                    _ => continue,
-                }
-                if kind >= 2 {
-                    listed.retain(|(it, _)| *it != task);
-                }
-                listed.retain(|(_, at)| now.since(*at) < COUNTS_MS);
-                let most = (ANSWERS_MIN + FOR_EACH_ACCEPTED * accepted).min(ANSWERS_MAX);
-                let in_hand = most - listed.len();
-                prop_assert_eq!(answers.too_many(&DEVICE, in_hand), Some(listed.len()));
-                prop_assert_eq!(answers.too_many(&DEVICE, in_hand - 1), None);
-                prop_assert_eq!(answers.ends.len(), listed.len());
-            }
-        }
     }
 }

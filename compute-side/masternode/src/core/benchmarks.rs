@@ -10,6 +10,9 @@
 //! not free for an hour gets no more tasks until it is. An honest device loses little by that: it still
 //! has what it computes. A restart forgets all of it, as it does what was measured.
 
+#[cfg(test)]
+mod model;
+
 use super::{Tick, telemetry::Challenge};
 use quern_primitives::ids::DeviceId;
 use std::collections::{BTreeMap, VecDeque};
@@ -23,10 +26,10 @@ const PAUSE_MS: u64 = 60_000;
 /// So often the pause is doubled: more would be longer than [`WINDOW_MS`].
 const DOUBLINGS_MAX: u32 = 9;
 
-/// Benchmarks that a device may decline in [`WINDOW_MS`] without owing one. A person comes back to a
+/// Benchmarks that a device may decline in any [`WINDOW_MS`] without owing one. A person comes back to a
 /// machine within the third of a second that one takes, or a task of another masternode arrives, less
 /// often than that.
-const DECLINES_MAX: u32 = 3;
+const DECLINES_MAX: usize = 3;
 
 /// Computed benchmarks that are kept until they are given out.
 const CHALLENGES_MAX: usize = 16;
@@ -75,27 +78,33 @@ impl Challenges {
 }
 
 /// What is remembered of devices' benchmarks. Of devices that are not remembered nothing is known
-/// here, so there are never more of them; and of those that were sent one no more than are sent in six
-/// hours.
+/// here, so there are never more of them; and but for those that are not free for one, no more than were
+/// sent one or declined one in six hours.
 #[derive(Default)]
 pub(super) struct Benchmarks {
     of: BTreeMap<DeviceId, Past>,
-    /// When each one was sent that counts, the oldest first.
-    sent: VecDeque<(Tick, DeviceId)>,
+    /// When each one that counts was sent, or declined without owing it; the oldest first.
+    happened: VecDeque<(Tick, DeviceId)>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Past {
     /// When the last one was sent.
     last: Option<Tick>,
     /// How many were sent, each within [`WINDOW_MS`] of the one before.
     times: u32,
-    /// When the first was declined of those that count.
-    declined: Tick,
-    /// How many were.
-    declines: u32,
+    /// When those were declined for which it owes nothing: the last ones, at most [`DECLINES_MAX`].
+    excused: Vec<Tick>,
     /// Since when one is ready and due, and could not be sent.
     busy_since: Option<Tick>,
+}
+
+impl Past {
+    /// Whether nothing of it counts any more.
+    fn is_over(&self, now: Tick) -> bool {
+        let counts = |at: &Tick| now.since(*at) < WINDOW_MS;
+        self.busy_since.is_none() && !self.last.iter().chain(&self.excused).any(counts)
+    }
 }
 
 impl Benchmarks {
@@ -111,12 +120,14 @@ impl Benchmarks {
         };
         past.last = Some(now);
         past.busy_since = None;
-        self.sent.push_back((now, device));
+        self.happened.push_back((now, device));
     }
 
     /// From when on a device may be sent the next.
     pub(super) fn rests_until(&self, device: &DeviceId) -> Tick {
-        let past = self.of.get(device).copied().unwrap_or_default();
+        let Some(past) = self.of.get(device) else {
+            return Tick::default();
+        };
         let doublings = past.times.saturating_sub(1).min(DOUBLINGS_MAX);
         let pause_ms = (PAUSE_MS << doublings).min(WINDOW_MS);
         past.last
@@ -126,12 +137,13 @@ impl Benchmarks {
     /// A device declined one. True if it owes nothing for that.
     pub(super) fn declined(&mut self, now: Tick, device: DeviceId) -> bool {
         let past = self.of.entry(device).or_default();
-        if past.declines == 0 || now.since(past.declined) >= WINDOW_MS {
-            past.declined = now;
-            past.declines = 0;
+        past.excused.retain(|at| now.since(*at) < WINDOW_MS);
+        let is_excused = past.excused.len() < DECLINES_MAX;
+        if is_excused {
+            past.excused.push(now);
+            self.happened.push_back((now, device));
         }
-        past.declines = past.declines.saturating_add(1);
-        past.declines <= DECLINES_MAX
+        is_excused
     }
 
     /// A device asks for work, and could not be sent one that is due, or that is not so. Returns since
@@ -140,6 +152,9 @@ impl Benchmarks {
         if !puts_off {
             let past = self.of.get_mut(&device)?;
             past.busy_since = None;
+            if past.is_over(now) {
+                self.of.remove(&device);
+            }
             return None;
         }
         let past = self.of.entry(device).or_default();
@@ -154,9 +169,9 @@ impl Benchmarks {
     /// Forgets what does not count any more.
     fn forget_old(&mut self, now: Tick) {
         let is_old = |(at, _): &mut (Tick, DeviceId)| now.since(*at) >= WINDOW_MS;
-        while let Some((at, device)) = self.sent.pop_front_if(is_old) {
-            let is_over = |past: &Past| past.last == Some(at) && past.busy_since.is_none();
-            if self.of.get(&device).is_some_and(is_over) {
+        while let Some((_, device)) = self.happened.pop_front_if(is_old) {
+            let past = self.of.get(&device);
+            if past.is_some_and(|past| past.is_over(now)) {
                 self.of.remove(&device);
             }
         }
@@ -205,6 +220,27 @@ mod tests {
     }
 
     #[test]
+    fn whenever_the_first_was_declined_no_more_than_three_are_free_in_six_hours() {
+        let mut benchmarks = Benchmarks::default();
+        let excused = [0, 358, 359, 360, 361, 717, 718].map(|minute| {
+            let now = Tick(minute * MINUTE);
+            benchmarks.declined(now, DEVICE)
+        });
+        assert_eq!(excused, [true, true, true, true, false, false, true]);
+    }
+
+    #[test]
+    fn what_was_declined_counts_longer_than_that_it_was_sent() {
+        let mut benchmarks = Benchmarks::default();
+        benchmarks.sent(Tick(0), DEVICE);
+        for _ in 0..3 {
+            assert!(benchmarks.declined(Tick(MINUTE - 1), DEVICE));
+        }
+        benchmarks.sent(Tick(WINDOW_MS), DeviceId([2; 32]));
+        assert!(!benchmarks.declined(Tick(WINDOW_MS), DEVICE));
+    }
+
+    #[test]
     fn no_more_are_remembered_than_were_sent_in_six_hours() {
         let mut benchmarks = Benchmarks::default();
         for number in 0..200 {
@@ -212,7 +248,7 @@ mod tests {
             benchmarks.sent(now, DeviceId([number; 32]));
         }
         assert_eq!(benchmarks.of.len(), 36);
-        assert_eq!(benchmarks.sent.len(), 36);
+        assert_eq!(benchmarks.happened.len(), 36);
     }
 
     #[test]

@@ -22,6 +22,9 @@
 //!
 //! Nobody is blamed: a fault on a device's record needs a verdict, and the task will have none.
 
+#[cfg(test)]
+mod model;
+
 use super::{Core, Effect, Entry, Tick, device::Known, impasse::Impasse, job::ActiveJob};
 use quern_primitives::{
     ids::{DeviceId, JobId, TaskIndex},
@@ -177,7 +180,12 @@ impl Core {
 
     /// Whether a device is here that could have a task which devices could not open, of an account of
     /// which none has said so.
-    fn one_more_could_try(&self, now: Tick, active: &ActiveJob, task: TaskIndex) -> bool {
+    pub(super) fn one_more_could_try(
+        &self,
+        now: Tick,
+        active: &ActiveJob,
+        task: TaskIndex,
+    ) -> bool {
         let Some(open) = active.open(task) else {
             return false;
         };

@@ -8,6 +8,8 @@
 //! in doubt is told at once.
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use super::{Core, Tick, bonds, job::ActiveJob};

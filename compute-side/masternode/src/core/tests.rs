@@ -9,6 +9,7 @@ mod crashes;
 mod devices;
 mod explain;
 mod faults;
+mod inputs;
 mod jobs;
 mod ledger;
 mod measured;

@@ -1,7 +1,9 @@
 //! One run, by everything that decides what comes of it.
 
-use quern_simulation::makespan::{
-    Conditions, Contestant, Faulty, Outcome, Scenario, Stalling, run_under,
+use anyhow::Context as _;
+use quern_simulation::{
+    judged,
+    makespan::{Conditions, Contestant, Faulty, Outcome, Scenario, Stalling, run_beside_a_firm},
 };
 
 /// Counted up with each change of the simulation or the scheduler that changes what comes of a run,
@@ -21,6 +23,9 @@ pub(super) const TASK_S: u32 = 60;
 /// Replicas of a task beside the first, where several devices must answer it.
 const MORE_REPLICAS: u8 = 2;
 
+/// Of a thousand devices, so many are trusted where some are.
+const TRUSTED_PERMILLE: u32 = 10;
+
 /// What is the matter on a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GridKind {
@@ -32,6 +37,14 @@ pub(super) enum GridKind {
     Stalling,
     /// The same, and three devices must answer each task.
     Agreeing,
+    /// Devices differ in speed alone, and three of them must answer each task.
+    Thrice,
+    /// The same, and half of them are of one account.
+    Firm,
+    /// The same as the last but one, with masternode and workers as they ship, and no device is trusted.
+    Untrusted,
+    /// The same, and one in a hundred is.
+    Trusted,
 }
 
 impl GridKind {
@@ -42,6 +55,24 @@ impl GridKind {
             Self::Lifelike => "lifelike",
             Self::Stalling => "stalling",
             Self::Agreeing => "agreeing",
+            Self::Thrice => "thrice",
+            Self::Firm => "firm",
+            Self::Untrusted => "untrusted",
+            Self::Trusted => "trusted",
+        }
+    }
+
+    /// As pages have it, behind how many devices there are.
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::Alike => "",
+            Self::Lifelike => " on a lifelike grid",
+            Self::Stalling => " that stall often",
+            Self::Agreeing => " of which three answer each task",
+            Self::Thrice => ", each of an account of its own",
+            Self::Firm => ", half of them of one account",
+            Self::Untrusted => ", none of them trusted",
+            Self::Trusted => ", one in a hundred of them trusted",
         }
     }
 
@@ -61,6 +92,19 @@ impl GridKind {
                 more_replicas: MORE_REPLICAS,
                 ..Self::Stalling.conditions()
             },
+            Self::Thrice | Self::Firm | Self::Untrusted | Self::Trusted => Conditions {
+                more_replicas: MORE_REPLICAS,
+                ..Conditions::default()
+            },
+        }
+    }
+
+    /// Of a thousand devices, how many are trusted where answers are judged; none where they are not.
+    fn judged_with(self) -> Option<u32> {
+        match self {
+            Self::Untrusted => Some(0),
+            Self::Trusted => Some(TRUSTED_PERMILLE),
+            _ => None,
         }
     }
 }
@@ -80,9 +124,20 @@ pub(super) struct Case {
 }
 
 impl Case {
-    pub(super) fn run(&self) -> Outcome {
-        let conditions = self.kind.conditions();
-        run_under(&conditions, &self.scenario(), &self.contestant, self.seed)
+    pub(super) fn run(&self) -> anyhow::Result<Outcome> {
+        let (conditions, scenario) = (self.kind.conditions(), self.scenario());
+        if let Some(trusted_permille) = self.kind.judged_with() {
+            let replicas = conditions.more_replicas.saturating_add(1);
+            return judged::run(&scenario, replicas, trusted_permille, self.seed)
+                .with_context(|| format!("the run {} says nothing", self.name()));
+        }
+        let of_one_account = match self.kind {
+            GridKind::Firm => self.devices / 2,
+            _ => 0,
+        };
+        let (contestant, seed) = (&self.contestant, self.seed);
+        let outcome = run_beside_a_firm(of_one_account, &conditions, &scenario, contestant, seed);
+        Ok(outcome)
     }
 
     pub(super) fn scenario(&self) -> Scenario {

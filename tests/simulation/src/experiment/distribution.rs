@@ -220,12 +220,7 @@ fn table(groups: &[Group]) -> String {
 impl Group {
     pub(super) fn title(&self) -> String {
         let devices = thousands(self.devices.into());
-        match self.kind {
-            GridKind::Alike => format!("{devices} devices"),
-            GridKind::Lifelike => format!("{devices} devices on a lifelike grid"),
-            GridKind::Stalling => format!("{devices} devices that stall often"),
-            GridKind::Agreeing => format!("{devices} devices of which three answer each task"),
-        }
+        format!("{devices} devices{}", self.kind.in_words())
     }
 
     fn picture_file(&self) -> String {

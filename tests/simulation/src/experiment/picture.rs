@@ -1,10 +1,6 @@
 //! A group as a picture.
 
-use super::{
-    case::{GridKind, TASKS_PER_DEVICE},
-    distribution::Group,
-    summary::Summary,
-};
+use super::{case::TASKS_PER_DEVICE, distribution::Group, summary::Summary};
 use quern_chart::{Axis, Chart, ChartError, Limit, Point, Scale, Series};
 
 /// How much of the room between two levels of faults the policies of one take.
@@ -30,11 +26,9 @@ pub(super) fn svg(group: &Group) -> Result<String, ChartError> {
     });
     let tasks = format!("{TASKS_PER_DEVICE} equal tasks for each device");
     let bars = "means, with bars from the best to the worst run";
-    let subtitle = match group.kind {
-        GridKind::Alike => format!("{tasks}; {bars}"),
-        GridKind::Lifelike | GridKind::Stalling | GridKind::Agreeing => {
-            format!("{tasks}, which differ in everything and stall at times; {bars}")
-        }
+    let subtitle = match group.kind.conditions().devices_differ {
+        false => format!("{tasks}; {bars}"),
+        true => format!("{tasks}, which differ in everything and stall at times; {bars}"),
     };
     let chart = Chart {
         title: format!("How long a job takes: {}", group.title()),
@@ -70,7 +64,7 @@ fn rounded(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::distribution::Row;
+    use crate::experiment::{case::GridKind, distribution::Row};
 
     #[test]
     fn a_picture_names_every_policy_also_at_a_single_level_of_faults() {

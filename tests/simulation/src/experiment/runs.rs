@@ -145,7 +145,7 @@ fn make(
         }
         drop(sender);
         for (case, outcome) in receiver {
-            made(case, outcome)?;
+            made(case, outcome?)?;
         }
         Ok(())
     })

@@ -1,12 +1,14 @@
 //! The sweeps that the scheduler's settings come from: the pools' C_min and s_min, the timeouts T1
-//! and T2, what these are at the least, and how long a replica waits for its lane.
+//! and T2, what these are at the least, and how long a replica waits for its lane. And what two
+//! conditions cost that no setting changes.
 //!
-//! The last two matter where tasks are short, so they are swept with tasks of several lengths, on small
-//! grids: all that `tune` runs is to be done in about a quarter of an hour on two processors.
+//! The last two settings matter where tasks are short, so they are swept with tasks of several lengths,
+//! on small grids: all that `tune` runs is to be done in about a quarter of an hour on two processors.
 
 use super::{
     DEVICES_MAX, FAULTS_PERCENT_MAX, How, SEEDS_MAX,
     case::{Case, GridKind, TASK_S},
+    conditions::Condition,
     runs::Runs,
     sweep::{At, HEAD, Sweep},
     write,
@@ -63,6 +65,22 @@ pub(crate) struct TuneArgs {
         value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
     )]
     small: u32,
+    /// Devices of the grid on which half of them are of one account
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 510,
+        value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
+    )]
+    firm: u32,
+    /// Devices of the whole grids, masternode and workers as they ship, on which answers are judged
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 300,
+        value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
+    )]
+    judged: u32,
     /// How likely an execution goes wrong, in percent
     #[arg(
         long,
@@ -92,15 +110,17 @@ struct Grid {
 
 /// Makes all runs that are missing, and says which settings are best.
 pub(crate) fn run(args: &TuneArgs) -> anyhow::Result<()> {
-    sweep(args, args.sweeps())
+    sweep(args, args.sweeps(), args.conditions())
 }
 
-fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>) -> anyhow::Result<()> {
+fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>, conditions: Vec<Condition>) -> anyhow::Result<()> {
     let how = &args.how;
     fs::create_dir_all(&how.out)
         .with_context(|| format!("cannot make the folder {}", how.out.display()))?;
     let mut runs = Runs::read(how.out.join("tuning-runs.csv"))?;
-    let all: Vec<Case> = sweeps.iter().flat_map(Sweep::cases).collect();
+    let of_conditions = conditions.iter().flat_map(Condition::cases);
+    let all = sweeps.iter().flat_map(Sweep::cases).chain(of_conditions);
+    let all: Vec<Case> = all.collect();
     let outcomes = runs.complete(&all, how)?;
     let mut rest = outcomes.as_slice();
     let (mut text, mut table) = (String::new(), HEAD.to_owned());
@@ -115,6 +135,12 @@ fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>) -> anyhow::Result<()> {
         let (conclusion, cells) = (found.conclusion(), found.table());
         text.push_str(&format!("### {heading}\n\n"));
         text.push_str(&format!("{conclusion}\n\n{cells}\n"));
+    }
+    for condition in conditions {
+        let (mine, others) = rest.split_at(condition.cases().len());
+        rest = others;
+        table.push_str(&condition.lines(mine));
+        text.push_str(&condition.in_words(mine));
     }
     text.push_str(FILES);
     write(&how.out.join("tuning.csv"), &table)?;
@@ -229,6 +255,38 @@ impl TuneArgs {
         }
     }
 
+    /// What one large account costs, and what it costs to hear a trusted device before one is blamed.
+    fn conditions(&self) -> Vec<Condition> {
+        let cases = |devices: u32, kinds: [GridKind; 2]| -> [Vec<Case>; 2] {
+            kinds.map(|kind| {
+                let grid = Grid {
+                    devices,
+                    ..self.grid(kind)
+                };
+                let contestant = Contestant::Pull(Tuning::default());
+                let case = |seed| self.case(grid, "default", contestant, seed);
+                (0..self.seeds).map(case).collect()
+            })
+        };
+        vec![
+            Condition {
+                name: "one large account",
+                heading: "One account with half of the devices",
+                words: "Three devices must answer each task, and an account has one replica of it at the \
+                        most: so the half that is of one account computes a third, and the others two.",
+                cases: cases(self.firm, [GridKind::Thrice, GridKind::Firm]),
+            },
+            Condition {
+                name: "second opinions",
+                heading: "Trusted devices that are heard before a device is blamed",
+                words: "Masternode and workers are those that ship. Three devices must answer each task, and \
+                        what goes wrong is answered wrongly; trusted devices answer rightly. All takes until \
+                        the last settlement.",
+                cases: cases(self.judged, [GridKind::Untrusted, GridKind::Trusted]),
+            },
+        ]
+    }
+
     fn settings(
         &self,
         grid: Grid,
@@ -326,6 +384,8 @@ mod tests {
             },
             devices: 20,
             small: 24,
+            firm: 20,
+            judged: 12,
             faults: 5,
             seeds: 1,
         }
@@ -339,7 +399,7 @@ mod tests {
             let mut sweeps = args.sweeps();
             // Some of the settings are enough to see it.
             sweeps.iter_mut().for_each(|it| it.settings.truncate(4));
-            sweep(&args, sweeps).unwrap();
+            sweep(&args, sweeps, args.conditions()).unwrap();
             let names = ["distribution.md", "tuning.csv", "tuning-runs.csv"];
             names.map(|name| fs::read_to_string(folder.path().join(name)).unwrap())
         });
@@ -349,6 +409,8 @@ mod tests {
             "### T1 % and T2 %",
             "### T1 and T2 at the least, in seconds, with tasks of 10 s",
             "### How long a replica waits for its lane, with tasks of 1 s",
+            "### One account with half of the devices",
+            "| 12 devices, one in a hundred of them trusted |",
             "which no makespan tells.",
             "give the shortest",
         ] {
@@ -369,8 +431,10 @@ mod tests {
             assert!(sweep.settings.iter().all(|(_, cases)| cases.len() == 4));
         }
         // Runs are known by their names, so no two of them may share one.
-        let names = sweeps.iter().flat_map(Sweep::cases).map(|case| case.name());
-        let names: Vec<String> = names.collect();
+        let of_conditions = args.conditions();
+        let of_conditions = of_conditions.iter().flat_map(Condition::cases);
+        let all = sweeps.iter().flat_map(Sweep::cases).chain(of_conditions);
+        let names: Vec<String> = all.map(|case| case.name()).collect();
         let once: BTreeSet<&String> = names.iter().collect();
         assert_eq!(once.len(), names.len());
     }

@@ -240,13 +240,16 @@ pub struct Faults {
     /// Jobs that cannot be computed: their inputs do not open, or one of them does not, their program
     /// traps, or too few devices have what they ask for.
     pub unsound: u32,
+    /// Tasks that an honest device gets wrong, each in a way of its own; one that the council has verified
+    /// gets none wrong.
+    pub erring: u32,
 }
 
 /// A rate's name and place.
 type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
 
 /// All of them, in the order in which they are written.
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 23] = [
     ("slow", |it| &mut it.slow),
     ("failing", |it| &mut it.failing),
     ("refusing", |it| &mut it.refusing),
@@ -269,6 +272,7 @@ const KINDS: [Kind; 22] = [
     ("ban", |it| &mut it.ban),
     ("cancel", |it| &mut it.cancel),
     ("unsound", |it| &mut it.unsound),
+    ("erring", |it| &mut it.erring),
 ];
 
 impl Faults {
@@ -296,6 +300,7 @@ impl Faults {
         ban: 0,
         cancel: 0,
         unsound: 0,
+        erring: 0,
     };
 
     /// A good day: some devices are slow or come and go, and a message is lost now and then.
@@ -361,6 +366,7 @@ impl Faults {
         ban: 30,
         cancel: 100,
         unsound: 0,
+        erring: 0,
     };
 
     /// Those that have a name.

@@ -430,10 +430,11 @@ impl Machine {
         ((usual * spread(JITTER, chance)) as u64).max(1)
     }
 
-    /// What it answers to a task that it has run. None if its result cannot be sealed.
-    fn answer(&self, work: &Work, assignment: &Assignment) -> Option<Finished> {
+    /// What it answers to a task that it has run, of which it says this. None if its result cannot be
+    /// sealed.
+    fn answer(&self, work: &Work, assignment: &Assignment, says: Says) -> Option<Finished> {
         let ReplicaId { job, task, replica } = assignment.id;
-        let Made { exit, fuel, result } = work.made(task, self.says(task));
+        let Made { exit, fuel, result } = work.made(task, says);
         let context = ResultContext {
             genesis: GENESIS,
             job,

@@ -230,6 +230,7 @@ impl<'a> World<'a> {
             history: self.trace.history(),
             steps: self.trace.steps(),
             lasted_ms: self.clock.now().0,
+            bound_ms: self.bound_ms(),
             causes: causes.collect(),
             ends: jobs.map(|(_, state)| state.clone()).collect(),
             counts: Counts {
@@ -238,6 +239,18 @@ impl<'a> World<'a> {
             },
             violation,
         }
+    }
+
+    /// How long all devices together take for the first replicas of all tasks, in milliseconds.
+    fn bound_ms(&self) -> u64 {
+        let fuel_of = |work: &Work| {
+            let tasks = (0..work.submission.tasks).map(|task| work.fuel(task) as f64);
+            f64::from(work.submission.agreement.replicas()) * tasks.sum::<f64>()
+        };
+        let fuel: f64 = self.works.values().map(fuel_of).sum();
+        let machines = self.machines.iter().take(self.config.devices as usize);
+        let speed: f64 = machines.map(Machine::speed).sum();
+        (fuel / speed) as u64
     }
 
     fn happens(&mut self, coming: Coming) -> Result<(), Violation> {

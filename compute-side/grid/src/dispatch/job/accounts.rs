@@ -33,6 +33,7 @@ impl JobQueue {
         for pool in &mut self.pools {
             pool.forget_accounts(accounts);
         }
+        self.known.target.forget_accounts(accounts);
         for account in accounts {
             self.in_vain.goes(*account);
         }

@@ -14,6 +14,7 @@ use quern_primitives::{
     ids::{ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
 };
+use std::collections::BTreeSet;
 
 impl JobQueue {
     /// Takes over new pools. What is open in one that is no more, or takes part no more, is dealt again;
@@ -26,10 +27,28 @@ impl JobQueue {
         if std::mem::replace(&mut self.known.lanes, lanes) != lanes {
             self.pools.iter_mut().for_each(PoolQueue::look_at_all_again);
         }
+        self.let_look_again(&before);
         let pools = self.known.target.pools().max(1);
         let part = self.known.target.taking_part();
         if pools as usize != self.pools.len() || before.taking_part() != part {
             self.deal_again(pools);
+        }
+    }
+
+    /// Accounts whose part of the devices is so much larger or smaller than before that other lanes are
+    /// theirs look at everything again.
+    fn let_look_again(&mut self, before: &Target) {
+        let Known { target, lanes, .. } = &self.known;
+        let has_others = |account: &u32| {
+            let [before, now] = [before, target].map(|it| lanes.of(it.parts_of(*account)));
+            before != now
+        };
+        let all = before.large().chain(target.large());
+        let accounts: BTreeSet<u32> = all.filter(has_others).collect();
+        if !accounts.is_empty() {
+            for pool in &mut self.pools {
+                pool.forget_accounts(&accounts);
+            }
         }
     }
 

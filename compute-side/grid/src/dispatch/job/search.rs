@@ -5,7 +5,7 @@ use crate::{
     Tick, Tuning,
     dispatch::{
         Asker, Queued, ReplicaState, Withheld,
-        lane::NARROW_MS,
+        lane::{Lanes, NARROW_MS},
         pool::{Item, Place, PoolQueue, Walk},
     },
 };
@@ -268,7 +268,7 @@ impl JobQueue {
             .range((now, 0, 0)..)
             .rev()
             .take(BACKUPS_LOOKED_AT_MAX);
-        let lanes = &self.known.lanes;
+        let lanes = self.known.lanes_of(asker.account);
         let draw = lanes.draw(asker.account_id);
         let is_for = |(due, task, replica): &&(Tick, TaskIndex, ReplicaIndex)| {
             let (Some(state), Some(running)) = (
@@ -306,6 +306,8 @@ impl JobQueue {
 pub(super) struct View<'a> {
     known: &'a Known,
     pub(super) asker: &'a Asker<'a>,
+    /// The lanes for its account.
+    lanes: Lanes,
     draw: u64,
     /// Tasks of which what is open is kept for trusted devices.
     kept: BTreeSet<TaskIndex>,
@@ -316,6 +318,11 @@ pub(super) struct View<'a> {
 }
 
 impl Known {
+    /// The lanes of the job's tasks as they are for an account, by its number.
+    fn lanes_of(&self, account: u32) -> Lanes {
+        self.lanes.of(self.target.parts_of(account))
+    }
+
     /// What decides for this asker, while so much is kept for trusted devices.
     pub(super) fn view<'a>(
         &'a self,
@@ -324,10 +331,12 @@ impl Known {
         now: Tick,
         tuning: &Tuning,
     ) -> View<'a> {
+        let lanes = self.lanes_of(asker.account);
         View {
             known: self,
             asker,
-            draw: self.lanes.draw(asker.account_id),
+            lanes,
+            draw: lanes.draw(asker.account_id),
             kept,
             is_good: asker.traits.is_trusted() || asker.speed >= self.target.speed_of_the_fast,
             now,
@@ -372,8 +381,10 @@ impl View<'_> {
         if item.is_rescue && !self.is_good && waits(item.passed, self.patience_ms) {
             return Err(Withheld::KeptForTheFast);
         }
-        let (lanes, is_wide) = (&self.known.lanes, !waits(item.vain, NARROW_MS));
-        let is_own = lanes.admit(self.draw, item.task, item.replica, is_wide);
+        let is_wide = !waits(item.vain, NARROW_MS);
+        let is_own = self
+            .lanes
+            .admit(self.draw, item.task, item.replica, is_wide);
         match is_own || !waits(item.vain, self.patience_ms) {
             true => Ok(()),
             false => Err(Withheld::OtherLane),

@@ -18,6 +18,17 @@ fn lanes_of(replicas: u128, accounts: u128) -> u128 {
     enough.fold(replicas, u128::max)
 }
 
+/// How many there are for an account of which so many of its size would have all devices: the greatest
+/// power of two that leaves it twice its part, or as many as replicas.
+fn lanes_of_its_own(lanes: u128, replicas: u128, parts: u128) -> u128 {
+    if lanes == 1 {
+        return 1;
+    }
+    let powers = [1, 2, 4, 8, 16, 32].into_iter();
+    let fitting = powers.filter(|own| *own <= lanes && 2 * own <= parts);
+    fitting.fold(replicas, u128::max)
+}
+
 /// The lane of an account for a task.
 fn lane(seed: &[u8; 32], account: &[u8; 32], task: TaskIndex, lanes: u128) -> u128 {
     let text = [b"quern/lane/1".as_slice(), seed, account].concat();
@@ -48,6 +59,7 @@ proptest! {
             1 => Just(u32::MAX),
         ],
         short in 0u32..3,
+        parts in prop_oneof![4 => 0u32..=64, 1 => Just(u32::MAX)],
     ) {
         let fewest = u32::from(replicas.max(1));
         // Also exactly as many as lanes need, and one or two less.
@@ -55,12 +67,17 @@ proptest! {
             let lanes = Lanes::new(seed, replicas, accounts);
             let draw = lanes.draw(&AccountId::new(id));
             let count = lanes_of(fewest.into(), accounts.into());
+            let large = lanes.of(parts);
+            let own = lanes_of_its_own(count, fewest.into(), parts.into());
             for replica in 0..=ReplicaIndex::MAX {
                 let is_in = |count| u128::from(replica) % count == lane(&seed, &id, task, count);
                 let narrow = is_in(count);
                 let wide = narrow || is_in(fewest.into());
                 prop_assert_eq!(lanes.admit(draw, task, replica, false), narrow, "{}", replica);
                 prop_assert_eq!(lanes.admit(draw, task, replica, true), wide, "{}", replica);
+                let [narrow, wide] = [narrow, wide].map(|is_in_any| is_in_any || is_in(own));
+                prop_assert_eq!(large.admit(draw, task, replica, false), narrow, "{}", replica);
+                prop_assert_eq!(large.admit(draw, task, replica, true), wide, "{}", replica);
             }
         }
     }

@@ -26,12 +26,14 @@ const ASKERS: [(u32, u32, u32, bool); 10] = [
     (9, 6, 1_000, true),
 ];
 
-/// What a ranking makes of a job: its devices' speeds from the top, devices in each pool, and accounts.
+/// What a ranking makes of a job: its devices' speeds from the top, devices in each pool, accounts, and of
+/// the large ones how many of each one's size would have all devices.
 #[derive(Clone, Debug)]
 struct Grid {
     speeds: Vec<u32>,
     pool_size: u32,
     accounts: u32,
+    large: Vec<(u32, u32)>,
 }
 
 impl Grid {
@@ -45,7 +47,8 @@ impl Grid {
             size_min: self.pool_size,
             merge_top: false,
         };
-        target_of(&self.speeds, level, &limits)
+        let target = target_of(&self.speeds, level, &limits);
+        target.with_large(self.large.iter().copied())
     }
 }
 
@@ -59,10 +62,13 @@ fn grid() -> impl Strategy<Value = Grid> {
     ];
     let speeds = prop::collection::vec(speed, 0..7);
     let accounts = prop_oneof![1 => 0u32..4, 2 => 4u32..40, 2 => Just(1_000)];
-    (speeds, 1u32..4, accounts).prop_map(|(speeds, pool_size, accounts)| Grid {
+    let account = prop_oneof![6 => 0u32..7, 1 => Just(u32::MAX)];
+    let large = prop::collection::vec((account, 1u32..64), 0..3);
+    (speeds, 1u32..4, accounts, large).prop_map(|(speeds, pool_size, accounts, large)| Grid {
         speeds,
         pool_size,
         accounts,
+        large,
     })
 }
 
@@ -413,7 +419,12 @@ proptest! {
             1 => Just(Some(Rank::MAX)),
         ], 0..40),
     ) {
-        let grid = Grid { speeds: vec![1_000; devices as usize], pool_size, accounts: devices };
+        let grid = Grid {
+            speeds: vec![1_000; devices as usize],
+            pool_size,
+            accounts: devices,
+            large: vec![],
+        };
         let mut dispatch = Dispatch::new(Tuning::published());
         dispatch.add_job(JOB, terms(1), grid.target(), grid.accounts);
         // A list for each pool, and one where nobody is ranked; dealt to in turn.
@@ -439,7 +450,12 @@ proptest! {
         replicas in 1u8..4,
         happenings in prop::collection::vec((0u8..3, 0usize..8), 0..40),
     ) {
-        let grid = |devices| Grid { speeds: vec![1_000; devices], pool_size: 1, accounts: 0 };
+        let grid = |devices| Grid {
+            speeds: vec![1_000; devices],
+            pool_size: 1,
+            accounts: 0,
+            large: vec![],
+        };
         let mut dispatch = Dispatch::new(Tuning::published());
         dispatch.add_job(JOB, terms(replicas), grid(3).target(), 0);
         (0..tasks).for_each(|task| dispatch.push(JOB, task, NOW));

@@ -2,6 +2,7 @@
 //! first, and take all that they can.
 
 use super::*;
+use std::ops::Range;
 
 /// Accounts of a grid that has as many lanes as there may be: 32.
 const MANY: usize = 256;
@@ -33,17 +34,7 @@ impl Coalition {
     fn captures(&self, of: u32, first: u32) -> usize {
         let speeds = vec![1_000; of as usize];
         let mut dispatch = dispatch(plain(), self.tasks(), self.replicas, &speeds);
-        let mut taken = vec![0; self.tasks() as usize];
-        let mut askers: Vec<u32> = (first..first + self.accounts).collect();
-        while !askers.is_empty() {
-            askers.retain(|number| match device(*number).take(&mut dispatch, NOW) {
-                Ok((task, _)) => {
-                    taken[task as usize] += 1;
-                    true
-                }
-                Err(_) => false,
-            });
-        }
+        let taken = race(&mut dispatch, first..first + self.accounts, self.tasks());
         taken.iter().filter(|it| **it >= self.quorum()).count()
     }
 
@@ -63,6 +54,36 @@ impl Coalition {
         }
         hit[self.quorum()..].iter().sum()
     }
+}
+
+/// How many replicas of each task these accounts get, when they all ask at once, over and over until nobody
+/// of them gets anything.
+fn race(dispatch: &mut Dispatch, accounts: Range<u32>, tasks: TaskIndex) -> Vec<usize> {
+    let mut taken = vec![0; tasks as usize];
+    let mut askers: Vec<u32> = accounts.collect();
+    while !askers.is_empty() {
+        askers.retain(|number| match device(*number).take(dispatch, NOW) {
+            Ok((task, _)) => {
+                taken[task as usize] += 1;
+                true
+            }
+            Err(_) => false,
+        });
+    }
+    taken
+}
+
+/// How likely two accounts may have two of three replicas of a task, where there are 32 lanes and each of
+/// them is also in one of so many: over all that their draws may be.
+fn chance_of_two(own: u32) -> f64 {
+    let may_have = |draw: u32| (0..3).filter(move |lane| draw % 32 == *lane || draw % own == *lane);
+    // A multiple of 32 and of three.
+    let all = || 0..3 * 32u32;
+    let pairs = all().flat_map(|one| all().map(move |other| (one, other)));
+    let get_two = |(one, other): &(u32, u32)| {
+        may_have(*one).any(|of_one| may_have(*other).any(|of_other| of_one != of_other))
+    };
+    pairs.filter(get_two).count() as f64 / f64::from(96 * 96)
 }
 
 #[test]
@@ -105,14 +126,104 @@ fn the_chance_of_two_accounts_to_get_two_of_three_replicas_is_what_the_documents
     let told = [66.67, 37.5, 9.38, 2.34, 0.59];
     assert_eq!([3, 4, 8, 16, 32].map(percent), told);
     // After a second in vain, with three lanes beside the 32: both take a replica, and not the same one.
-    let may_have = |draw: u32| (0..3).filter(move |lane| draw % 32 == *lane || draw % 3 == *lane);
-    let all = || 0..3 * 32u32;
-    let pairs = all().flat_map(|one| all().map(move |other| (one, other)));
-    let get_two = |(one, other): &(u32, u32)| {
-        may_have(*one).any(|of_one| may_have(*other).any(|of_other| of_one != of_other))
-    };
-    let captured = pairs.filter(get_two).count() as f64 / f64::from(96 * 96);
+    let captured = chance_of_two(3);
     assert!((captured - 0.707).abs() < 0.001, "{captured}");
+}
+
+/// Two accounts beside 254 that have a device each: how many devices each of the two has at the least, how
+/// many of its size would have all devices, and of how many lanes it is in one too.
+const LARGE: [(u32, u32, u32); 5] = [
+    (1, 64, 32),
+    (5, 52, 16),
+    (9, 30, 8),
+    (19, 15, 4),
+    (43, 7, 3),
+];
+
+#[test]
+fn two_large_accounts_may_capture_what_is_told_and_less_than_their_devices_in_small_ones() {
+    let told = [0.59, 2.34, 9.38, 37.5, 70.7];
+    let in_small_ones = [0.59, 17.39, 40.11, 78.92, 98.88];
+    for ((devices, parts, own), (told, in_small)) in
+        LARGE.into_iter().zip(told.into_iter().zip(in_small_ones))
+    {
+        let of_its_size = |devices: u32| (254 + 2 * devices) / devices;
+        assert_eq!(of_its_size(devices).min(64), parts);
+        let is_so = |chance: f64, told: f64| (100.0 * chance - told).abs() < 0.01;
+        let chance = chance_of_two(own);
+        assert!(is_so(chance, told), "{devices}: {chance}");
+        let small = Coalition {
+            accounts: 2 * devices,
+            replicas: 3,
+        };
+        let of_small = small.chance(32);
+        assert!(is_so(of_small, in_small), "{devices}: {of_small}");
+        assert!(chance <= of_small + 1e-9);
+    }
+}
+
+/// A job of three replicas among so many accounts as make 32 lanes, of which these are large.
+fn beside_large(tasks: TaskIndex, large: &[(u32, u32)]) -> Dispatch {
+    let mut dispatch = Dispatch::new(plain());
+    dispatch.add_job(JOB, terms(3), target_with(large), MANY as u32);
+    (0..tasks).for_each(|task| dispatch.push(JOB, task, NOW));
+    dispatch
+}
+
+fn target_with(large: &[(u32, u32)]) -> Target {
+    let target = target(&[1_000; MANY], &plain().pool_limits());
+    target.with_large(large.iter().copied())
+}
+
+#[test]
+fn large_accounts_that_race_to_tasks_together_capture_what_is_left_to_chance_and_no_more() {
+    let tasks = REPLICAS / 3;
+    for (_, parts, own) in LARGE {
+        let mut captured = 0;
+        for first in (1..).step_by(2).take(RACES as usize) {
+            let pair = first..first + 2;
+            let large: Vec<(u32, u32)> = pair.clone().map(|it| (it, parts)).collect();
+            let taken = race(&mut beside_large(tasks, &large), pair, tasks);
+            captured += taken.iter().filter(|it| **it == 2).count();
+        }
+        let (trials, chance) = (f64::from(tasks * RACES), chance_of_two(own));
+        let deviation = (trials * chance * (1.0 - chance)).sqrt();
+        // Who may have two replicas of a task takes the first, though it may be the only one for the other.
+        let least = trials * (chance - if own == 3 { 0.03 } else { 0.0 });
+        let expected = least - 4.0 * deviation..=trials * chance + 4.0 * deviation;
+        assert!(expected.contains(&(captured as f64)), "{own}: {captured}");
+    }
+}
+
+#[test]
+fn an_account_with_a_large_part_of_the_devices_may_have_so_large_a_part_of_the_replicas() {
+    let tasks = REPLICAS / 3;
+    for (_, parts, own) in LARGE {
+        let taken = takes_all(&mut beside_large(tasks, &[(1, parts)]), 1, NOW);
+        let chance = 3.0 / f64::from(own);
+        let deviation = (f64::from(tasks) * chance * (1.0 - chance)).sqrt();
+        let off = (taken as f64 - f64::from(tasks) * chance).abs();
+        assert!(off <= 4.0 * deviation, "{own}: {taken}");
+    }
+}
+
+#[test]
+fn an_account_that_has_become_large_finds_what_it_passed_before_and_its_number_says_no_more() {
+    let tasks = REPLICAS / 3;
+    let mut dispatch = beside_large(tasks, &[]);
+    let small = takes_all(&mut dispatch, 1, NOW);
+    assert!(small < 60, "{small}");
+    retarget(
+        &mut dispatch,
+        JOB,
+        target_with(&[(1, 2), (2, 2)]),
+        MANY as u32,
+    );
+    assert_eq!(small + takes_all(&mut dispatch, 1, NOW), tasks as usize);
+    // The other one goes, and somebody else gets its number.
+    dispatch.forget_accounts(&mut std::collections::BTreeSet::from([2]));
+    let of_the_next = takes_all(&mut dispatch, 2, NOW);
+    assert!(of_the_next < 60, "{of_the_next}");
 }
 
 #[test]

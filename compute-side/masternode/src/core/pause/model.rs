@@ -1,11 +1,13 @@
 //! Until when devices get nothing, and of which jobs, found in the whole story each time.
 
 use super::*;
-use crate::core::ReleaseCause;
+use crate::core::{OutputPlace, ReleaseCause};
 use proptest::prelude::*;
 use quern_primitives::{
-    ids::{AccountId, Digest, TaskIndex},
-    receipt::{Answer, Exit},
+    device::Class,
+    ids::{AccountId, Digest, ProgramHash, TaskIndex},
+    payload::{DeviceSignature, Signed},
+    receipt::{Answer, Exit, Receipt},
     verdict::{Finding, ReplicaFinding, Verdict},
 };
 
@@ -18,12 +20,16 @@ enum Happening {
     Forgotten(u8),
     /// A device fails on a task of a job.
     Fails(u8, u8, TaskIndex),
+    /// The program of a job fails on a device.
+    Traps(u8, u8, TaskIndex),
     /// A task has its verdict, which names every device.
     Judged(u8, TaskIndex),
     /// A job's program is found to fail.
     ProgramFails(u8),
     /// A task of a job opens nowhere.
     Unopened(u8),
+    /// A task of a job cannot be decided.
+    Undecided(u8),
     /// A job is over.
     Over(u8),
 }
@@ -34,6 +40,7 @@ impl Happening {
         [
             Self::ProgramFails(job),
             Self::Unopened(job),
+            Self::Undecided(job),
             Self::Over(job),
         ]
         .contains(self)
@@ -46,10 +53,13 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => device.clone().prop_map(Happening::Begins),
         1 => device.clone().prop_map(Happening::Accepted),
         1 => device.clone().prop_map(Happening::Forgotten),
-        9 => (device, job.clone(), task.clone()).prop_map(|(a, b, c)| Happening::Fails(a, b, c)),
+        6 => (device.clone(), job.clone(), task.clone())
+            .prop_map(|(a, b, c)| Happening::Fails(a, b, c)),
+        3 => (device, job.clone(), task.clone()).prop_map(|(a, b, c)| Happening::Traps(a, b, c)),
         2 => (job.clone(), task).prop_map(|(a, b)| Happening::Judged(a, b)),
         1 => job.clone().prop_map(Happening::ProgramFails),
         1 => job.clone().prop_map(Happening::Unopened),
+        1 => job.clone().prop_map(Happening::Undecided),
         1 => job.prop_map(Happening::Over),
     ]
 }
@@ -84,6 +94,33 @@ fn verdict(job: u8, task: TaskIndex, exit: Exit) -> Entry {
     }
 }
 
+/// What a device reports on which the program fails.
+fn report(device: u8, job: u8, task: TaskIndex) -> Entry {
+    let payload = Receipt {
+        job: JobId([job; 32]),
+        task,
+        replica: 0,
+        device: id(device),
+        program: ProgramHash([2; 32]),
+        input_root: Digest::default(),
+        result_commitment: Digest::default(),
+        output_root: Digest::default(),
+        result_bytes: 0,
+        fuel: 1,
+        exit: Exit::Trap,
+        class: Class::Pinned,
+        engine: Digest::default(),
+        log_position: 0,
+    };
+    Entry::Reported {
+        receipt: Signed {
+            payload,
+            signature: DeviceSignature([0; 64]),
+        },
+        output: OutputPlace::Inline { bytes: 0 },
+    }
+}
+
 /// Returns who may get something now that might not before.
 fn happen(pauses: &mut Pauses, now: Tick, happening: Happening) -> BTreeSet<DeviceId> {
     match happening {
@@ -99,6 +136,9 @@ fn happen(pauses: &mut Pauses, now: Tick, happening: Happening) -> BTreeSet<Devi
             };
             return pauses.note(now, JobId([job; 32]), &entry);
         }
+        Happening::Traps(device, job, task) => {
+            return pauses.note(now, JobId([job; 32]), &report(device, job, task));
+        }
         Happening::Judged(job, task) => {
             return pauses.note(now, JobId([job; 32]), &verdict(job, task, Exit::Success));
         }
@@ -107,6 +147,9 @@ fn happen(pauses: &mut Pauses, now: Tick, happening: Happening) -> BTreeSet<Devi
         }
         Happening::Unopened(job) => {
             return pauses.note(now, JobId([job; 32]), &Entry::Unopened { task: 0 });
+        }
+        Happening::Undecided(job) => {
+            return pauses.note(now, JobId([job; 32]), &Entry::Undecided { task: 0 });
         }
         Happening::Over(job) => return pauses.forget_job(JobId([job; 32])),
     }
@@ -139,12 +182,13 @@ fn pause(story: &Story, device: u8) -> Option<Tick> {
 fn failures(story: &Story, device: u8, job: u8, now: Tick) -> Vec<Tick> {
     let mut ends = vec![];
     for (place, (at, it)) in story.iter().enumerate() {
-        let Happening::Fails(by, of, task) = *it else {
+        let (Happening::Fails(by, of, task) | Happening::Traps(by, of, task)) = *it else {
             continue;
         };
         let is_over = |(_, later): &(Tick, Happening)| {
             let over = [
                 Happening::Fails(device, job, task),
+                Happening::Traps(device, job, task),
                 Happening::Judged(job, task),
                 Happening::Forgotten(device),
             ];
@@ -169,15 +213,23 @@ proptest! {
         ]), 0..80),
     ) {
         let (mut pauses, mut now, mut story) = (Pauses::default(), Tick(0), vec![]);
+        let mut last = vec![(None, [false; 2]); 2];
         for (happening, later_ms) in happenings {
             // What is over is taken out once, as before each event of the core.
-            while pauses.take_ended(now).is_some() {}
+            let ended: Vec<_> = std::iter::from_fn(|| pauses.take_ended(now)).collect();
             prop_assert!(pauses.next_wakeup().is_none_or(|at| now < at));
             let kept = |pauses: &Pauses, device: u8| {
                 let unjudged = |job: u8| pauses.is_unjudged(&id(device), JobId([job; 32]), now);
                 (pauses.until(&id(device), now), [unjudged(0), unjudged(1)])
             };
             let before: Vec<_> = (0..2).map(|device| kept(&pauses, device)).collect();
+            for (device, ((until_last, unjudged_last), (until, unjudged))) in
+                (0..).zip(last.iter().zip(&before))
+            {
+                let is_judged = (0..2).any(|job| unjudged_last[job] && !unjudged[job]);
+                let is_freed = is_judged || (until_last.is_some() && until.is_none());
+                prop_assert!(!is_freed || ended.contains(&id(device)));
+            }
             let told = happen(&mut pauses, now, happening);
             story.push((now, happening));
             let is_by_itself =
@@ -189,6 +241,7 @@ proptest! {
                 let is_freed = until < until_before || is_judged;
                 prop_assert!(is_by_itself || !is_freed || told.contains(&id(device)));
             }
+            last = (0..2).map(|device| kept(&pauses, device)).collect();
             now = now.plus_ms(later_ms);
             for device in 0..2 {
                 let pause = pause(&story, device).filter(|until| now < *until);

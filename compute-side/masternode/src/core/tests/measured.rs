@@ -1,6 +1,7 @@
 //! What is measured of a device, and what one that is not honest makes of that.
 
 mod benchmarks;
+mod histories;
 
 use super::world::{MAJORITY, World};
 use crate::core::{BenchmarkPlan, Challenge, Event, Measured};

@@ -205,13 +205,17 @@ impl Audit {
         }
         let able = self.devices.iter();
         let able = able.filter(|(id, facts)| self.is_able(work, id, facts));
-        let accounts: BTreeSet<&AccountId> = able.map(|(_, facts)| &facts.account).collect();
+        let able: Vec<&AccountId> = able.map(|(_, facts)| &facts.account).collect();
+        let accounts: BTreeSet<&AccountId> = able.iter().copied().collect();
         let Some(lanes) = lanes::count(replicas, accounts.len()) else {
             return Ok(());
         };
         // More accounts may be ranked than are sure to be. Of powers of two the greater number of lanes
-        // leaves an account nothing that the lesser does not.
-        let counts = [lanes, lanes.next_power_of_two()];
+        // leaves an account nothing that the lesser does not. Of its own devices one may have gone meanwhile.
+        let its_devices = self.devices.values().filter(|it| it.account == *account);
+        let sizes = (its_devices.count() + 1, able.len());
+        let mut counts = lanes::counts_for((replicas, lanes), sizes);
+        counts.insert(lanes.next_power_of_two());
         let seed = work.lane_seed();
         let is_own = |count: &ReplicaIndex| lanes::is_for((&seed, *count), account, task, replica);
         if counts.iter().any(is_own) {

@@ -1,6 +1,7 @@
 //! Lanes once more, from what is written of them: an account's draw is the first 8 bytes, little endian,
 //! of SHA-256 over `quern/lane/1`, the job's seed and the account; its lane for a task is the finaliser
-//! of SplitMix64 over the draw and the task, modulo the number of lanes; and replica k is for lane k.
+//! of SplitMix64 over the draw and the task, modulo the number of lanes; and replica k is for lane k. An
+//! account with a large part of the devices is also in one of fewer.
 
 use super::{Audit, Books, Work};
 use quern_grid::Tuning;
@@ -20,6 +21,21 @@ pub(super) fn count(replicas: ReplicaIndex, accounts: usize) -> Option<ReplicaIn
     let powers = [1, 2, 4, 8, 16, 32].into_iter();
     let most = powers.filter(is_enough_for).max()?;
     is_enough_for(&replicas).then_some(most.max(replicas))
+}
+
+/// The numbers of lanes, in one of which each an account may be that has no more than so many of a job's
+/// devices, of which there are no fewer than that. Of powers of two it is in one of the greatest that
+/// leaves it twice its part; or of as many as replicas, where that is more.
+pub(super) fn counts_for(
+    (replicas, lanes): (ReplicaIndex, ReplicaIndex),
+    (own, all): (usize, usize),
+) -> BTreeSet<ReplicaIndex> {
+    let leaves_enough = |count: &ReplicaIndex| 2 * own * usize::from(*count) <= all;
+    let powers = [1, 2, 4, 8, 16, 32].into_iter();
+    let most = powers.clone().filter(leaves_enough).max();
+    let least = most.unwrap_or(1).max(replicas);
+    let between = powers.filter(|count| (least..=lanes).contains(count));
+    between.chain([least.min(lanes), lanes]).collect()
 }
 
 /// Whether a replica is for an account, where a task has so many lanes.

@@ -13,7 +13,7 @@ use crate::{
     },
     population::exponential,
 };
-use quern_primitives::ids::DeviceId;
+use quern_primitives::ids::{DeviceId, TaskIndex};
 use quern_protocol::{Assignment, Benchmark, ReplicaId, Unavailable, limits::TASKS_IN_HAND_MAX};
 use quern_worker::{
     availability::{Verdict, Withheld},
@@ -354,15 +354,16 @@ impl World<'_> {
             return Ok(());
         };
         let assignment = machine.given.remove(&id);
+        let says = self.says(device, id.task);
         let work = self.works.get(&id.job);
         let machine = &self.machines[device as usize];
         let finished = assignment
             .zip(work)
             .filter(|_| fault.is_none())
-            .and_then(|(assignment, work)| machine.answer(work, &assignment));
+            .and_then(|(assignment, work)| machine.answer(work, &assignment, says));
         let event = match finished {
             Some(finished) => {
-                self.counts.lies += u64::from(machine.says(id.task) != Says::TheTruth);
+                self.counts.lies += u64::from(says != Says::TheTruth);
                 Event::Ran { finished }
             }
             None => {
@@ -373,6 +374,17 @@ impl World<'_> {
         self.device_step(device, event)?;
         self.runs_next(device);
         Ok(())
+    }
+
+    /// What a device says of a task that it has run: what it always says, if it makes no error.
+    fn says(&mut self, device: u32, task: TaskIndex) -> Says {
+        let permille = self.config.faults.erring;
+        let errs = permille > 0 && self.chance.random_range(0..1_000u32) < permille;
+        let machine = &self.machines[device as usize];
+        match machine.says(task) {
+            Says::TheTruth if errs && !machine.facts.is_trusted => Says::OwnLie(machine.first),
+            says => says,
+        }
     }
 
     fn runs_benchmark(&mut self, device: u32, benchmark: &Benchmark) {

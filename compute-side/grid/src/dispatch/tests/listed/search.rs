@@ -33,13 +33,13 @@ impl Job {
         Some([enough.fold(fewest, u64::max), fewest])
     }
 
-    /// A draw of eight bytes by account, spread over the tasks, as the documentation of the lanes says;
-    /// with `is_wide` also with as few lanes as replicas.
-    fn is_of_lane(&self, account: &AccountId, (task, replica): Name, is_wide: bool) -> bool {
+    /// A draw of eight bytes by account, spread over the tasks, as the documentation of the lanes says; with
+    /// fewer lanes for a large account, and with `is_wide` also with as few as replicas.
+    fn is_of_lane(&self, asker: &Asker<'_>, (task, replica): Name, is_wide: bool) -> bool {
         let Some([lanes, fewest]) = self.lanes() else {
             return true;
         };
-        let account: &[u8; 32] = account.as_ref();
+        let account: &[u8; 32] = asker.account_id.as_ref();
         let text = [b"quern/lane/1".as_slice(), &self.terms.seed, account].concat();
         let digest: [u8; 32] = Sha256::digest(text).into();
         let draw = u64::from_le_bytes(digest[..8].try_into().unwrap());
@@ -48,7 +48,11 @@ impl Job {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
         let is_in = |lanes: u64| z % lanes == u64::from(replica) % lanes;
-        is_in(lanes) || (is_wide && is_in(fewest))
+        let parts = u64::from(self.target.parts_of(asker.account));
+        let powers = [1, 2, 4, 8, 16, 32].into_iter();
+        let fitting = powers.filter(|own| *own <= lanes && 2 * own <= parts);
+        let own = fitting.fold(fewest, u64::max);
+        is_in(lanes) || is_in(own) || (is_wide && is_in(fewest))
     }
 
     /// Whether the others have one task more done sooner than this device, if so many accounts are
@@ -130,8 +134,8 @@ impl Job {
             return Some(Withheld::NothingOpen);
         };
         let is_over = |since: Option<Tick>, ms| since.is_some_and(|it| now >= it.plus_ms(ms));
-        let is_of_lane = self.is_of_lane(asker.account_id, name, is_over(vain, 1_000))
-            || is_over(vain, tuning.lane_ms);
+        let is_of_lane =
+            self.is_of_lane(asker, name, is_over(vain, 1_000)) || is_over(vain, tuning.lane_ms);
         let is_for_the_fast = is_rescue && !is_over(passed, tuning.lane_ms);
         let task = self.task(name.0)?;
         let is_doubted = task.doubted.is_some();
@@ -299,7 +303,7 @@ impl Job {
             let next = (task.number, task.replicas.len() as ReplicaIndex);
             let is_wide = now.since(due) >= wide_after_ms;
             now.since(due) >= wide_after_ms.saturating_add(tuning.lane_ms)
-                || self.is_of_lane(asker.account_id, next, is_wide)
+                || self.is_of_lane(asker, next, is_wide)
         };
         let is_for = |(due, task, _, since): &&(Tick, TaskIndex, ReplicaIndex, Tick)| {
             let end = if *due < now {

@@ -480,6 +480,21 @@ fn what_opens_again_stays_with_its_lane_while_others_find_their_own_and_the_job_
 }
 
 #[test]
+fn an_account_with_a_large_part_of_the_devices_may_be_in_one_of_fewer_lanes() {
+    for (replicas, lanes, own, all, counts) in [
+        // Two of 64 are a 32nd; it may have a 16th.
+        (3, 16, 2, 64, vec![16]),
+        (3, 16, 3, 64, vec![8, 16]),
+        (3, 16, 9, 64, vec![3, 4, 8, 16]),
+        (5, 5, 60, 64, vec![5]),
+        (3, 4, 1, 32, vec![4]),
+    ] {
+        let found = lanes::counts_for((replicas, lanes), (own, all));
+        assert!(found.into_iter().eq(counts), "{own} of {all}");
+    }
+}
+
+#[test]
 fn an_account_is_in_one_lane_of_each_task() {
     let account = AccountId::new([7; 32]);
     for task in 0..200 {
