@@ -377,7 +377,7 @@ impl View<'_> {
         // Patience begins when somebody first passes it who could have it otherwise, and with its lane when
         // it was passed in vain; not when it is queued: what has waited long for its turn is not for
         // everybody because of that. What is kept for the fast no more has its lane still.
-        let waits = |since: Option<Tick>, ms| since.is_none_or(|it| self.now < it.plus_ms(ms));
+        let waits = |since: Option<Tick>, ms| since.map_or(0, |it| self.now.since(it)) < ms;
         if item.is_rescue && !self.is_good && waits(item.passed, self.patience_ms) {
             return Err(Withheld::KeptForTheFast);
         }

@@ -499,16 +499,24 @@ proptest! {
 
 #[test]
 fn random_histories_reach_every_answer() {
-    use proptest::{strategy::ValueTree, test_runner::TestRunner};
-    let mut runner = TestRunner::deterministic();
-    let histories = (tuning(), story());
-    let mut answers = BTreeSet::new();
-    for _ in 0..400 {
-        let (tuning, story) = histories.new_tree(&mut runner).unwrap().current();
-        let mut pair = Pair::new(tuning);
-        pair.live(story).unwrap();
-        answers.extend(pair.answers);
-    }
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+    use std::cell::RefCell;
+    let config = Config {
+        cases: 400,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let answers = RefCell::new(BTreeSet::new());
+    let lived =
+        TestRunner::new_with_rng(config, rng).run(&(tuning(), story()), |(tuning, story)| {
+            let mut pair = Pair::new(tuning);
+            pair.live(story)?;
+            answers.borrow_mut().extend(pair.answers);
+            Ok(())
+        });
+    lived.unwrap();
+    let answers = answers.into_inner();
     // Only of a single task is it said that others come first.
     assert_eq!(answers.len(), 13, "{answers:?}");
 }

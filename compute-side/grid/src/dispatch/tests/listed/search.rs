@@ -133,7 +133,7 @@ impl Job {
         else {
             return Some(Withheld::NothingOpen);
         };
-        let is_over = |since: Option<Tick>, ms| since.is_some_and(|it| now >= it.plus_ms(ms));
+        let is_over = |since: Option<Tick>, ms| since.map_or(0, |since| now.since(since)) >= ms;
         let is_of_lane =
             self.is_of_lane(asker, name, is_over(vain, 1_000)) || is_over(vain, tuning.lane_ms);
         let is_for_the_fast = is_rescue && !is_over(passed, tuning.lane_ms);

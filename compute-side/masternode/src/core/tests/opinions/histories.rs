@@ -235,12 +235,12 @@ impl Story {
         let (before, now) = (self.written.len(), self.world.now);
         self.written.resize(log.len(), now);
         let earlier = self.told(&log[..before]);
-        let is_waited_for =
-            self.asked.is_some() && !self.has_waited() && !earlier.is_heard(self.trusted);
+        let is_asked = self.asked.is_some() && !self.has_waited();
         for (place, entry) in log.iter().enumerate().skip(before) {
             match entry {
                 Entry::Assigned { device, .. } => {
-                    let is_theirs = !is_waited_for || *device == self.trusted;
+                    let is_heard = self.told(&log[..place]).is_heard(self.trusted);
+                    let is_theirs = !is_asked || is_heard || *device == self.trusted;
                     assert!(is_theirs, "it is for the trusted one");
                 }
                 Entry::Judged { verdict } => {
