@@ -18,8 +18,9 @@
 //! - **The slow are spared.** A device gets no replica that the rest of the grid would have done
 //!   sooner than this device. Near a job's end that keeps the last tasks off the slowest devices.
 //! - **Backups.** When a job has nothing open any more and nothing is to come, an idle device computes
-//!   again what would otherwise be finished later than by it: what is overdue first, then what ends
-//!   last.
+//!   again what it will have done in less than two thirds of the time that is left otherwise: what is
+//!   overdue first, then what ends last. Devices that take more than twice as long as a fast one do so
+//!   only when nobody takes anything any more; a task has two backups at the most.
 //!
 //! Nothing here knows of answers, money or programs. Accounts and devices are numbers that the
 //! caller gives them.

@@ -60,7 +60,7 @@ impl Default for Tuning {
             pool_size_min: 8,
             spares_the_slow: true,
             backs_up: true,
-            backups_max: 1,
+            backups_max: 2,
             delayed_percent: 200,
             stale_percent: 400,
             delayed_ms_min: 15_000,

@@ -37,7 +37,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 21] = [
     ranking::RANK,
     ranking::QUEUED,
     ranking::AFRESH,
@@ -47,6 +47,8 @@ const NAMES: [&str; 19] = [
     known::CONNECTED,
     makespan::BOUND,
     makespan::SIMPLER,
+    makespan::LIFELIKE,
+    makespan::LIFELIKE_SIMPLER,
     makespan::NO_FAULTS,
     makespan::MANY_FAULTS,
     makespan::FIRM,
@@ -91,6 +93,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     let of_makespan = [
         makespan::BOUND,
         makespan::SIMPLER,
+        makespan::LIFELIKE,
+        makespan::LIFELIKE_SIMPLER,
         makespan::NO_FAULTS,
         makespan::MANY_FAULTS,
         makespan::FIRM,

@@ -105,6 +105,8 @@ async fn what_needs_no_grid_is_measured_without_one() {
         "bytes_per_connected_device",
         "makespan_1k_devices_s",
         "makespan_vs_best_simpler_s",
+        "makespan_lifelike_s",
+        "makespan_lifelike_vs_best_s",
         "makespan_no_faults_vs_best_s",
         "makespan_20_faults_vs_best_s",
         "makespan_half_of_one_account_s",

@@ -22,6 +22,9 @@ use rand::{SeedableRng as _, rngs::StdRng};
 /// gives devices the same speeds and luck under all conditions.
 const APART: u64 = 0x6469_6666_6572_2121;
 
+/// What the sizes of tasks are drawn from beside the seed, where they differ.
+const SIZES: u64 = 0x756e_6576_656e_2121;
+
 /// How tasks get to devices.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Contestant {
@@ -66,7 +69,7 @@ pub struct Scenario {
     pub devices: u32,
     /// Tasks for each device.
     pub tasks_per_device: u32,
-    /// What a task takes an ordinary desktop, in seconds.
+    /// What a task takes an ordinary desktop, in seconds; where tasks differ it is the mean.
     pub task_s: f64,
     /// How likely an execution goes wrong.
     pub faulty: Faulty,
@@ -84,6 +87,9 @@ pub struct Conditions {
     /// Replicas of each task beside the first, all of which must be answered. Where tasks are given to
     /// devices beforehand each is given once.
     pub more_replicas: u8,
+    /// How widely the work of tasks is spread: the standard deviation of its logarithm. With 0 all tasks
+    /// are equal. Whoever gives out tasks knows only what those took that have their answers.
+    pub task_spread: f64,
 }
 
 impl Conditions {
@@ -96,6 +102,14 @@ impl Conditions {
             slows: 0.05,
         },
         more_replicas: 0,
+        task_spread: 0.0,
+    };
+
+    /// The same with tasks that differ as the tiles of a picture do: half of them take less than three
+    /// quarters of the mean, and one in a hundred more than four and a half times that.
+    pub const UNEVEN: Self = Self {
+        task_spread: 0.8,
+        ..Self::LIFELIKE
     };
 }
 
@@ -148,12 +162,13 @@ pub fn run_beside_a_firm(
     let mut grid = grid(conditions, scenario, seed);
     grid.firm = devices;
     let tasks = scenario.devices * scenario.tasks_per_device;
+    grid.sizes = sizes(tasks, conditions.task_spread, seed);
     let speed: f64 = grid.devices.iter().map(|it| it.speed).sum();
     let replicas = match contestant {
         Contestant::Pull(_) => conditions.more_replicas.saturating_add(1),
         Contestant::Random | Contestant::EqualSplit => 1,
     };
-    let bound_s = f64::from(tasks) * f64::from(replicas) * grid.work / speed / 1_000.0;
+    let bound_s = grid.total(tasks) * f64::from(replicas) / speed / 1_000.0;
     let (makespan_ms, asked_again) = match contestant {
         Contestant::Pull(tuning) => pull::run(&mut grid, (tasks, replicas), *tuning),
         Contestant::Random => (push::run(&mut grid, tasks, push::Deal::Random), 0),
@@ -166,6 +181,17 @@ pub fn run_beside_a_firm(
         executions_per_task: per_task(grid.executions),
         asked_again_per_task: per_task(asked_again),
         history: grid.history(),
+    }
+}
+
+/// How large each task is beside the mean; nothing where all are equal.
+fn sizes(tasks: u32, spread: f64, seed: u64) -> Vec<f64> {
+    let mut chance = StdRng::seed_from_u64(seed ^ SIZES);
+    match spread > 0.0 {
+        true => (0..tasks)
+            .map(|_| population::spread(spread, &mut chance))
+            .collect(),
+        false => vec![],
     }
 }
 
@@ -280,6 +306,54 @@ mod tests {
             executions(until_stale(100_000)),
         );
         assert!(late >= 1.0 && soon > late, "{soon} {late}");
+    }
+
+    #[test]
+    fn where_tasks_differ_the_bound_is_of_what_they_take_and_every_contestant_ends() {
+        let uneven = Conditions {
+            task_spread: 0.8,
+            ..Conditions::default()
+        };
+        let scenario = scenario(50, 0.05);
+        for (name, contestant) in Contestant::all() {
+            let outcome = run_under(&uneven, &scenario, &contestant, 3);
+            assert!(outcome.ratio() > 0.97, "{name}: {outcome:?}");
+            let again = run_under(&uneven, &scenario, &contestant, 3);
+            assert_eq!(outcome, again, "{name}");
+            // A thousand tasks are nearly what so many of the mean are, and not just that.
+            let even = run(&scenario, &contestant, 3).bound_s;
+            let more = outcome.bound_s / even;
+            assert!(more != 1.0 && (0.85..1.15).contains(&more), "{more}");
+        }
+    }
+
+    #[test]
+    fn half_of_uneven_tasks_take_less_than_three_quarters_of_the_mean() {
+        let sizes = sizes(10_000, Conditions::UNEVEN.task_spread, 1);
+        let share = |is_it: fn(&&f64) -> bool| sizes.iter().filter(is_it).count() as f64 / 1e4;
+        assert!((0.47..0.53).contains(&share(|size| **size < 0.726)));
+        assert!((0.005..0.02).contains(&share(|size| **size > 4.5)));
+        assert!((0.9..1.1).contains(&(sizes.iter().sum::<f64>() / 1e4)));
+        assert!(super::sizes(10_000, 0.0, 1).is_empty());
+    }
+
+    #[test]
+    fn on_a_lifelike_grid_the_default_takes_less_than_two_fifths_longer_than_the_bound() {
+        let best = Contestant::Pull(Tuning::default());
+        let scenario = scenario(300, 0.05);
+        let outcome = run_under(&Conditions::LIFELIKE, &scenario, &best, 1);
+        assert!(outcome.ratio() < 1.4, "{outcome:?}");
+        assert!(outcome.executions_per_task < 1.2, "{outcome:?}");
+    }
+
+    #[test]
+    fn where_tasks_differ_and_executions_stall_the_default_ends_before_one_plain_queue() {
+        let ratio = |tuning| {
+            let contestant = Contestant::Pull(tuning);
+            run_under(&Conditions::UNEVEN, &scenario(100, 0.05), &contestant, 1).ratio()
+        };
+        let (best, plain) = (ratio(Tuning::default()), ratio(plain_queue()));
+        assert!(best < plain, "{best} {plain}");
     }
 
     #[test]

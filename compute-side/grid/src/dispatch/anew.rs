@@ -183,8 +183,10 @@ impl Dispatch {
                 if job.is_near_end_for(asker) {
                     finding.catch_up(job);
                 }
-                if let Some(given) = job.back_up(asker, now, tuning) {
-                    return Ok(given);
+                match job.back_up(asker, now, tuning) {
+                    Ok(given) => return Ok(given),
+                    Err(reason) if why == Withheld::NothingOpen => why = reason,
+                    Err(_) => {}
                 }
             }
         }

@@ -74,6 +74,16 @@ struct Running {
     is_backup: bool,
 }
 
+impl Running {
+    /// When it will be finished: what is overdue is taken to need as long again as it already took.
+    fn ends_at(&self, now: Tick) -> Tick {
+        match self.end < now {
+            true => now.plus_ms(now.since(self.since)),
+            false => self.end,
+        }
+    }
+}
+
 /// What says which open replicas a device may have.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
@@ -274,19 +284,19 @@ impl JobQueue {
         !self.running.is_empty() && !self.stands_still(now, tuning)
     }
 
-    /// Gives a task that runs to an idle device as well that will have it done sooner.
+    /// Gives a task that runs to an idle device as well that will have it done sooner, or says why not.
     pub(super) fn back_up(
         &mut self,
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
-    ) -> Option<Given> {
+    ) -> Result<Given, Withheld> {
         let task = self.slow_one(asker, now, tuning)?;
-        let replica = self.new_replica(task)?;
+        let replica = self.new_replica(task).ok_or(Withheld::NothingOpen)?;
         if let Some(state) = self.known.tasks.get_mut(&task) {
             state.backups += 1;
         }
-        Some(self.start(task, replica, asker, now, tuning, true))
+        Ok(self.start(task, replica, asker, now, tuning, true))
     }
 
     fn start(

@@ -1,6 +1,7 @@
 //! The queues against a list that is walked from the front, and each rule by itself.
 
 mod anew;
+mod backups;
 mod coming;
 mod doubted;
 mod histories;
@@ -373,52 +374,6 @@ fn a_slow_device_is_spared_when_the_others_are_sooner_done() {
     // One that is alone, however slow, is not kept waiting for nobody.
     let mut alone = dispatch(tuning, 1, 1, &[100]);
     assert_eq!(slow.take(&mut alone, NOW), Ok((0, 0)));
-}
-
-#[test]
-fn an_idle_device_backs_up_what_ends_last_and_what_is_overdue() {
-    let tuning = Tuning {
-        backs_up: true,
-        ..plain()
-    };
-    let mut dispatch = dispatch(tuning, 2, 1, &[1_000, 100]);
-    let slow = Device {
-        speed: 100,
-        ..device(1)
-    };
-    assert_eq!(slow.take(&mut dispatch, NOW), Ok((0, 0)));
-    assert_eq!(device(2).take(&mut dispatch, NOW), Ok((1, 0)));
-    // Its account has task 1 already, so it is given the slow device's; but once.
-    let idle = device(3);
-    assert_eq!(idle.take(&mut dispatch, NOW), Ok((0, 1)));
-    assert_eq!(
-        device(4).take(&mut dispatch, NOW),
-        Err(Withheld::NothingOpen)
-    );
-    // Task 1 should have ended 10 s after its start; half a minute later it is overdue.
-    let later = NOW.plus_ms(30_000);
-    assert_eq!(device(4).take(&mut dispatch, later), Ok((1, 1)));
-    // A verdict ends all of it.
-    dispatch.close(JOB, 0);
-    dispatch.close(JOB, 1);
-    assert_eq!(dispatch.counts(JOB).running, 0);
-}
-
-#[test]
-fn a_backup_that_is_given_back_stays_open() {
-    let tuning = Tuning {
-        backs_up: true,
-        ..plain()
-    };
-    let mut dispatch = dispatch(tuning, 1, 1, &[1_000, 100]);
-    let slow = Device {
-        speed: 100,
-        ..device(1)
-    };
-    assert_eq!(slow.take(&mut dispatch, NOW), Ok((0, 0)));
-    assert_eq!(device(2).take(&mut dispatch, NOW), Ok((0, 1)));
-    dispatch.release(id_of(0, 1), false, NOW);
-    assert_eq!(device(3).take(&mut dispatch, NOW), Ok((0, 1)));
 }
 
 #[test]

@@ -34,6 +34,13 @@ pub enum Withheld {
         /// How long the others will take for all that is left and one more, in milliseconds.
         others_ms: u64,
     },
+    /// Nothing is open, and what runs is computed again by faster devices, as long as they are to be had.
+    FasterComeFirst {
+        /// How long the device would take, in milliseconds.
+        mine_ms: u64,
+        /// How long one may take at the most, in milliseconds.
+        most_ms: u64,
+    },
     /// The device would get something that is served before.
     OthersComeFirst,
 }
@@ -74,6 +81,13 @@ impl fmt::Display for Withheld {
                 "the device would take {:.1} s for a task, the rest of the grid {:.1} s for all that is left",
                 seconds(mine_ms),
                 seconds(others_ms)
+            ),
+            Self::FasterComeFirst { mine_ms, most_ms } => write!(
+                f,
+                "no replica is open; who computes again what others have may take {:.1} s for a task, \
+                 and the device would take {:.1} s",
+                seconds(most_ms),
+                seconds(mine_ms)
             ),
             Self::OthersComeFirst => {
                 f.write_str("the device would get something first that is served before")

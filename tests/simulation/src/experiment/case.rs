@@ -8,10 +8,10 @@ use quern_simulation::{
 
 /// Counted up with each change of the simulation or the scheduler that changes what comes of a run,
 /// so that older runs are not taken for new ones.
-const MODEL: u32 = 4;
+const MODEL: u32 = 5;
 
 /// The same for runs in which several devices must answer a task.
-const MODEL_OF_REPLICAS: u32 = 2;
+const MODEL_OF_REPLICAS: u32 = 3;
 
 /// Tasks for each device. With 10,000 devices they are more than the chain takes as one job
 /// (`TASKS_PER_JOB_MAX`, 65,536): an owner would hand them in as four.
@@ -33,6 +33,8 @@ pub(super) enum GridKind {
     Alike,
     /// They differ in everything, and a few executions stall.
     Lifelike,
+    /// The same, and tasks differ as the tiles of a picture do.
+    Uneven,
     /// They differ in everything, and many executions stall.
     Stalling,
     /// The same, and three devices must answer each task.
@@ -53,6 +55,7 @@ impl GridKind {
         match self {
             Self::Alike => "alike",
             Self::Lifelike => "lifelike",
+            Self::Uneven => "uneven",
             Self::Stalling => "stalling",
             Self::Agreeing => "agreeing",
             Self::Thrice => "thrice",
@@ -67,6 +70,7 @@ impl GridKind {
         match self {
             Self::Alike => "",
             Self::Lifelike => " on a lifelike grid",
+            Self::Uneven => " on a lifelike grid with uneven tasks",
             Self::Stalling => " that stall often",
             Self::Agreeing => " of which three answer each task",
             Self::Thrice => ", each of an account of its own",
@@ -80,6 +84,7 @@ impl GridKind {
         match self {
             Self::Alike => Conditions::default(),
             Self::Lifelike => Conditions::LIFELIKE,
+            Self::Uneven => Conditions::UNEVEN,
             Self::Stalling => Conditions {
                 devices_differ: true,
                 stalling: Stalling {

@@ -26,6 +26,7 @@ pub(super) const DEFAULT: &str = "default";
 const DEVICES: [u32; 2] = [1_000, 10_000];
 const FAULTS_PERCENT: [u32; 3] = [0, 5, 20];
 const LIFELIKE: [u32; 1] = [1_000];
+const UNEVEN: [u32; 1] = [1_000];
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DistributionArgs {
@@ -58,6 +59,15 @@ pub(crate) struct DistributionArgs {
         value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
     )]
     lifelike: Vec<u32>,
+    /// Numbers of devices of such grids on which tasks differ as well
+    #[arg(
+        long,
+        value_name = "N,N",
+        value_delimiter = ',',
+        default_values_t = UNEVEN,
+        value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
+    )]
+    uneven: Vec<u32>,
     /// Runs of each policy on each grid
     #[arg(
         long,
@@ -96,7 +106,7 @@ const FILES: &str = "All numbers are in [distribution.csv](distribution.csv), th
                      [distribution-runs.csv](distribution-runs.csv).\n";
 
 /// Makes all runs that are missing, and tables and pictures of them all. Fails when all of that is
-/// written, if the default is behind a simpler policy anywhere.
+/// written, if the default is behind another policy anywhere.
 pub(crate) fn run(args: &DistributionArgs) -> anyhow::Result<()> {
     let groups = written(args)?;
     behind::check(&groups)?;
@@ -128,12 +138,16 @@ fn written(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
 
 impl DistributionArgs {
     fn grids(&self) -> Vec<(u32, GridKind)> {
-        let alike = in_order(&self.devices).into_iter();
-        let lifelike = in_order(&self.lifelike).into_iter();
-        alike
-            .map(|devices| (devices, GridKind::Alike))
-            .chain(lifelike.map(|devices| (devices, GridKind::Lifelike)))
-            .collect()
+        let kinds = [
+            (&self.devices, GridKind::Alike),
+            (&self.lifelike, GridKind::Lifelike),
+            (&self.uneven, GridKind::Uneven),
+        ];
+        let of_kind = |(devices, kind): (&Vec<u32>, GridKind)| {
+            let devices = in_order(devices).into_iter();
+            devices.map(move |devices| (devices, kind))
+        };
+        kinds.into_iter().flat_map(of_kind).collect()
     }
 
     /// All runs, by grid, by policy, by faults.
@@ -314,6 +328,7 @@ mod tests {
             devices: vec![20],
             faults: vec![20, 0, 20],
             lifelike: vec![20],
+            uneven: vec![20],
             seeds: 2,
         }
     }
@@ -339,6 +354,7 @@ mod tests {
         let names: Vec<&str> = one.keys().map(String::as_str).collect();
         let expected = [
             "distribution-20-lifelike.svg",
+            "distribution-20-uneven.svg",
             "distribution-20.svg",
             "distribution-runs.csv",
             "distribution.csv",
@@ -351,13 +367,14 @@ mod tests {
             "](distribution-20.svg)",
             "](distribution.csv)",
             "| 20 devices on a lifelike grid | 20 % |",
-            "Of 4 grids and levels of faults they lose to *one plain queue* on ",
+            "### 20 devices on a lifelike grid with uneven tasks\n",
+            "Of 6 grids and levels of faults they lose to *one plain queue* on ",
         ] {
             assert!(page.contains(words), "{words}");
         }
-        // Two grids, six policies, two levels of faults, two seeds, and the head.
-        assert_eq!(one["distribution-runs.csv"].lines().count(), 49);
-        assert_eq!(one["distribution.csv"].lines().count(), 25);
+        // Three grids, six policies, two levels of faults, two seeds, and the head.
+        assert_eq!(one["distribution-runs.csv"].lines().count(), 73);
+        assert_eq!(one["distribution.csv"].lines().count(), 37);
     }
 
     #[test]
@@ -395,7 +412,7 @@ mod tests {
         };
         written(&fewer).unwrap();
         let after = files(folder.path());
-        assert_eq!(after["distribution.csv"].lines().count(), 13);
+        assert_eq!(after["distribution.csv"].lines().count(), 19);
         written(&all).unwrap();
         assert_eq!(files(folder.path()), before);
     }
@@ -405,7 +422,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let args = args(folder.path(), 2);
         let ended = run(&args);
-        assert_eq!(files(folder.path()).len(), 5);
+        assert_eq!(files(folder.path()).len(), 6);
         let is_behind = behind::check(&written(&args).unwrap()).is_err();
         assert_eq!(ended.is_err(), is_behind, "{ended:?}");
     }
@@ -456,7 +473,7 @@ mod tests {
         assert!(found(folder.path(), &args).unwrap().is_none());
         fs::write(&page, "").unwrap();
         written(&args).unwrap();
-        assert_eq!(found(folder.path(), &args).unwrap().unwrap().len(), 2);
+        assert_eq!(found(folder.path(), &args).unwrap().unwrap().len(), 3);
 
         let [made, words] = [&runs, &page].map(|path| fs::read_to_string(path).unwrap());
         let mut cells: Vec<&str> = made.lines().nth(1).unwrap().split(',').collect();
@@ -502,7 +519,8 @@ mod tests {
     #[test]
     fn all_that_are_compared_by_name_are_contestants() {
         let names = Contestant::all().map(|(name, _)| name);
-        for name in SIMPLER.into_iter().chain([DEFAULT, losses::PUBLISHED]) {
+        let pooled = behind::POOLED.into_iter();
+        for name in SIMPLER.into_iter().chain([DEFAULT]).chain(pooled) {
             assert!(names.contains(&name), "{name}");
         }
     }

@@ -10,17 +10,17 @@ use super::{
 /// What the published design is called as a contestant.
 pub(super) const PUBLISHED: &str = "pools as published";
 
-/// How much longer the published design takes than another policy, in percent of the other's time.
+/// How much longer a policy takes than another one, run by run, in percent of the other's time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Longer {
-    mean: f64,
+pub(super) struct Longer {
+    pub(super) mean: f64,
     /// As many standard errors of the mean as two policies must differ by.
     errors: f64,
 }
 
 impl Longer {
-    fn of(published: &[f64], other: &[f64]) -> Self {
-        let pairs = published.iter().zip(other);
+    pub(super) fn of(policy: &[f64], other: &[f64]) -> Self {
+        let pairs = policy.iter().zip(other);
         let percents: Vec<f64> = pairs
             .map(|(mine, its)| 100.0 * (mine / its - 1.0))
             .collect();
@@ -30,7 +30,8 @@ impl Longer {
         }
     }
 
-    fn is_loss(self) -> bool {
+    /// Whether it takes longer by more than chance may make of it.
+    pub(super) fn is_loss(self) -> bool {
         self.mean > self.errors
     }
 

@@ -8,6 +8,10 @@ const GROUP_WIDTH: f64 = 0.7;
 
 /// The policies side by side at each level of faults.
 pub(super) fn svg(group: &Group) -> Result<String, ChartError> {
+    let equal = match group.kind.conditions().task_spread > 0.0 {
+        true => "uneven",
+        false => "equal",
+    };
     let levels = &group.faults;
     let gaps = levels.windows(2).map(|pair| pair[1] - pair[0]);
     let gap = f64::from(gaps.min().unwrap_or(1));
@@ -24,7 +28,7 @@ pub(super) fn svg(group: &Group) -> Result<String, ChartError> {
             points: levels.iter().zip(&row.cells).map(point).collect(),
         }
     });
-    let tasks = format!("{TASKS_PER_DEVICE} equal tasks for each device");
+    let tasks = format!("{TASKS_PER_DEVICE} {equal} tasks for each device");
     let bars = "means, with bars from the best to the worst run";
     let subtitle = match group.kind.conditions().devices_differ {
         false => format!("{tasks}; {bars}"),
@@ -69,10 +73,13 @@ mod tests {
     #[test]
     fn a_picture_names_every_policy_also_at_a_single_level_of_faults() {
         let summary = Summary {
+            runs: 3,
+            mean: 1.5,
             deviation: 0.1,
             best: 1.25,
             worst: 12.0,
-            ..Summary::of_three(1.5)
+            executions_per_task: 1.0,
+            asked_again_per_task: 0.0,
         };
         for faults in [vec![5], vec![0, 5, 20]] {
             let row = |policy| Row {

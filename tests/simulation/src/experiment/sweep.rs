@@ -1,8 +1,10 @@
-//! Which of many settings gives the shortest makespan.
+//! Which of many settings gives a short makespan at the least cost.
 //!
 //! Every setting runs on the same grids with the same luck, so two of them are compared run by run.
 //! Those whose mean difference to the best is within two of its standard errors cannot be told from
-//! it, and today's setting stays if it is among them.
+//! it; where a little more time is not worth an execution, nor can those within 1 % of it. Of all these
+//! the ones with the fewest executions for each task are chosen, told apart in the same way, and of those
+//! the ones for which devices are asked again least. Today's setting stays if it is among what is left.
 
 use super::{
     case::{Case, in_a_column},
@@ -15,6 +17,13 @@ use std::collections::BTreeSet;
 /// What [`Found::lines`] are.
 pub(super) const HEAD: &str = "sweep,first,second,runs,mean,executions_per_task,\
                                asked_again_per_task,as_good_as_the_best\n";
+
+/// What settings are chosen by: what comes first decides, as far as it tells them apart.
+const MEASURES: [fn(&Outcome) -> f64; 3] = [
+    Outcome::ratio,
+    |outcome| outcome.executions_per_task,
+    |outcome| outcome.asked_again_per_task,
+];
 
 /// Two numbers that are set.
 pub(super) type At = (u64, u64);
@@ -31,6 +40,9 @@ pub(super) struct Sweep {
     /// What a setting is chosen for that the makespan does not tell; then it tells only what that
     /// costs.
     pub(super) buys: Option<&'static str>,
+    /// By how many percent a mean may be more than the least without being worse, however well they can be
+    /// told apart.
+    pub(super) tolerance_percent: f64,
     /// The setting of today.
     pub(super) today: At,
     /// The runs of each setting, as many for each and in the same order.
@@ -43,9 +55,10 @@ pub(super) struct Found {
     sweep: Sweep,
     /// For each setting.
     summaries: Vec<Summary>,
-    /// Whether it cannot be told from the best.
-    is_as_good: Vec<bool>,
-    best: usize,
+    /// The settings whose makespan is as good as the shortest, that one first.
+    short: Vec<usize>,
+    /// Those of them that cost no more than the one that costs least, that one first.
+    cheap: Vec<usize>,
 }
 
 impl Sweep {
@@ -57,35 +70,54 @@ impl Sweep {
     /// Compares the settings by what came of [`Sweep::cases`]; nothing if there is nothing to compare.
     pub(super) fn compare(self, outcomes: &[Outcome]) -> Option<Found> {
         let mut rest = outcomes;
-        let mut summaries = Vec::new();
-        let mut ratios: Vec<Vec<f64>> = Vec::new();
+        let mut runs: Vec<&[Outcome]> = Vec::new();
         for (_, cases) in &self.settings {
             let (mine, others) = rest.split_at_checked(cases.len())?;
             rest = others;
-            summaries.push(Summary::of(mine));
-            ratios.push(mine.iter().map(Outcome::ratio).collect());
+            runs.push(mine);
         }
-        let means = summaries.iter().enumerate();
-        let (best, _) = means.min_by(|(_, one), (_, other)| one.mean.total_cmp(&other.mean))?;
-        let of_best = ratios.get(best)?;
-        let is_as_good = ratios
-            .iter()
-            .map(|mine| is_as_good(mine, of_best))
-            .collect();
+        let [by_makespan, by_cost @ ..] = MEASURES;
+        let best_of = |settings, measure| {
+            as_good_as_the_least(settings, &runs, measure, self.tolerance_percent)
+        };
+        let short = best_of((0..runs.len()).collect(), by_makespan);
+        let cheap = by_cost.into_iter().fold(short.clone(), best_of);
+        short.first()?;
         Some(Found {
+            summaries: runs.into_iter().map(Summary::of).collect(),
             sweep: self,
-            summaries,
-            is_as_good,
-            best,
+            short,
+            cheap,
         })
     }
 }
 
-/// Whether runs cannot be told from those of the best setting.
-fn is_as_good(mine: &[f64], of_best: &[f64]) -> bool {
-    let pairs = mine.iter().zip(of_best);
-    let differences: Vec<f64> = pairs.map(|(mine, best)| mine - best).collect();
-    mean_and_deviation(&differences).0 <= standard_errors(&differences)
+/// Of these settings those of which a measure is as good as the least, that one first.
+fn as_good_as_the_least(
+    mut settings: Vec<usize>,
+    runs: &[&[Outcome]],
+    measure: fn(&Outcome) -> f64,
+    tolerance_percent: f64,
+) -> Vec<usize> {
+    let of = |setting: usize| -> Vec<f64> {
+        let mine = runs.get(setting).into_iter().copied().flatten();
+        mine.map(measure).collect()
+    };
+    let mean = |setting: usize| mean_and_deviation(&of(setting)).0;
+    // Of equal ones the first stays first.
+    settings.sort_by(|one, other| mean(*one).total_cmp(&mean(*other)));
+    let least = settings.first().map(|setting| of(*setting));
+    let least = least.unwrap_or_default();
+    settings.retain(|setting| is_as_good(&of(*setting), &least, tolerance_percent));
+    settings
+}
+
+/// Whether runs cannot be told from those with the least mean, or are hardly worse.
+fn is_as_good(mine: &[f64], least: &[f64], tolerance_percent: f64) -> bool {
+    let pairs = mine.iter().zip(least);
+    let differences: Vec<f64> = pairs.map(|(mine, least)| mine - least).collect();
+    let hardly = tolerance_percent / 100.0 * mean_and_deviation(least).0;
+    mean_and_deviation(&differences).0 <= standard_errors(&differences).max(hardly)
 }
 
 impl Found {
@@ -99,13 +131,22 @@ impl Found {
         format!("{one} {first} and {other} {second}")
     }
 
+    /// The setting with the shortest makespan.
+    fn shortest(&self) -> usize {
+        self.short.first().copied().unwrap_or_default()
+    }
+
+    /// Of those as good, the one that costs least.
+    fn cheapest(&self) -> usize {
+        self.cheap.first().copied().unwrap_or_default()
+    }
+
     /// The setting that the defaults should have.
     pub(super) fn chosen(&self) -> At {
-        let mut settings = self.sweep.settings.iter().zip(&self.is_as_good);
-        let stays = settings.any(|((at, _), is_as_good)| *at == self.sweep.today && *is_as_good);
-        match stays {
+        let mut cheap = self.cheap.iter().map(|setting| self.at(*setting));
+        match cheap.any(|at| at == self.sweep.today) {
             true => self.sweep.today,
-            false => self.at(self.best),
+            false => self.at(self.cheapest()),
         }
     }
 
@@ -119,8 +160,8 @@ impl Found {
             return format!("Today's, {today}, take {mean:.4} of it, and stay: {buys}.");
         }
         match self.chosen() {
-            chosen if chosen == self.sweep.today && self.at(self.best) == chosen => {
-                "The best are today's settings, which stay.".to_owned()
+            chosen if chosen == self.sweep.today && self.at(self.cheapest()) == chosen => {
+                "These are today's settings, which stay.".to_owned()
             }
             chosen if chosen == self.sweep.today => {
                 format!("Today's, {today}, are among those, and stay.")
@@ -134,25 +175,41 @@ impl Found {
 
     /// What was found, in sentences.
     pub(super) fn conclusion(&self) -> String {
-        let best = &self.summaries[self.best];
-        let others = self.is_as_good.iter().filter(|it| **it).count() - 1;
+        let (shortest, cheapest) = (self.shortest(), self.cheapest());
+        let [best, least] = [shortest, cheapest].map(|setting| &self.summaries[setting]);
         let advice = self.advice();
-        format!(
+        let percent = self.sweep.tolerance_percent;
+        let within = match percent > 0.0 {
+            true => format!("are within {percent} % of it or "),
+            false => String::new(),
+        };
+        let mut text = format!(
             "{} give the shortest makespan: {:.4} of the fluid bound on average over {} runs, with \
              {:.3} executions and {:.3} devices asked again for each task. {} of {} other settings \
-             cannot be told from it. {advice}",
-            self.in_words(self.at(self.best)),
+             {within}cannot be told from it.",
+            self.in_words(self.at(shortest)),
             best.mean,
             best.runs,
             best.executions_per_task,
             best.asked_again_per_task,
-            others,
+            self.short.len() - 1,
             self.summaries.len() - 1,
-        )
+        );
+        // What costs least is chosen only where nothing else is.
+        if self.sweep.buys.is_none() {
+            text.push_str(&format!(
+                " Of all these {} cost least, with {:.3} executions and {:.3} devices asked again; {} \
+                 others cost no more.",
+                self.in_words(self.at(cheapest)),
+                least.executions_per_task,
+                least.asked_again_per_task,
+                self.cheap.len() - 1,
+            ));
+        }
+        format!("{text} {advice}")
     }
 
-    /// The mean makespan of each setting; the best in bold, and in italics those that cannot be told
-    /// from it.
+    /// The mean makespan of each setting; the shortest in bold, and in italics those that are as good.
     pub(super) fn table(&self) -> String {
         let all = || (0..self.summaries.len()).map(|setting| self.at(setting));
         let rows: BTreeSet<u64> = all().map(|(first, _)| first).collect();
@@ -179,14 +236,15 @@ impl Found {
             return " – |".into();
         };
         let mean = self.summaries[setting].mean;
-        match self.is_as_good[setting] {
-            _ if setting == self.best => format!(" **{mean:.4}** |"),
+        match self.short.contains(&setting) {
+            _ if setting == self.shortest() => format!(" **{mean:.4}** |"),
             true => format!(" *{mean:.4}* |"),
             false => format!(" {mean:.4} |"),
         }
     }
 
-    /// A line for each setting, for programs.
+    /// A line for each setting, for programs. As good as the best is what may be chosen: nothing that is
+    /// as short costs less.
     pub(super) fn lines(&self) -> String {
         let mut text = String::new();
         for (setting, summary) in self.summaries.iter().enumerate() {
@@ -198,7 +256,7 @@ impl Found {
                 asked_again_per_task,
                 ..
             } = summary;
-            let as_good = self.is_as_good[setting];
+            let as_good = self.cheap.contains(&setting);
             let name = in_a_column(&self.sweep.name);
             text.push_str(&format!("{name},{first},{second},{runs},{mean:.6},"));
             text.push_str(&format!(
@@ -215,6 +273,16 @@ mod tests {
     use crate::experiment::case::{GridKind, TASK_S};
     use quern_simulation::makespan::Contestant;
 
+    fn outcome(makespan_s: f64, executions_per_task: f64, asked_again_per_task: f64) -> Outcome {
+        Outcome {
+            makespan_s,
+            bound_s: 1.0,
+            executions_per_task,
+            asked_again_per_task,
+            history: 0,
+        }
+    }
+
     fn found(today: At, makespans: &[(At, [f64; 3])]) -> Found {
         let case = |seed| Case {
             devices: 20,
@@ -225,14 +293,9 @@ mod tests {
             contestant: Contestant::Random,
             seed,
         };
-        let outcome = |makespan_s| Outcome {
-            makespan_s,
-            bound_s: 1.0,
-            executions_per_task: 1.0,
-            asked_again_per_task: 0.0,
-            history: 0,
-        };
-        let outcomes = makespans.iter().flat_map(|(_, all)| all.map(outcome));
+        let outcomes = makespans
+            .iter()
+            .flat_map(|(_, all)| all.map(|it| outcome(it, 1.0, 0.0)));
         let outcomes: Vec<Outcome> = outcomes.collect();
         let settings = makespans
             .iter()
@@ -242,6 +305,7 @@ mod tests {
             heading: "C_min and s_min".into(),
             axes: ["C_min", "s_min"],
             buys: None,
+            tolerance_percent: 0.0,
             today,
             settings: settings.collect(),
         };
@@ -258,13 +322,18 @@ mod tests {
     #[test]
     fn settings_are_told_apart_run_by_run_however_much_runs_differ() {
         let found = found((1_000, 4), &MAKESPANS);
-        assert_eq!(found.is_as_good, [true, true, false]);
+        assert_eq!((&*found.short, &*found.cheap), (&[0, 1][..], &[0, 1][..]));
         let table = "| C_min \\ s_min | 4 | 8 |\n\
                      | ---: | ---: | ---: |\n\
                      | 1,000 | **2.0000** | – |\n\
                      | 2,000 | *2.0667* | 2.5333 |\n";
         assert_eq!(found.table(), table);
-        assert_eq!(found.lines().lines().count(), 3);
+        let lines = found.lines();
+        let ends: Vec<&str> = lines
+            .lines()
+            .filter_map(|it| it.rsplit(',').next())
+            .collect();
+        assert_eq!(ends, ["true", "true", "false"]);
     }
 
     #[test]
@@ -277,6 +346,48 @@ mod tests {
         assert!(words((1_000, 4)).ends_with("today's settings, which stay."));
         assert!(words((2_000, 4)).ends_with("are among those, and stay."));
         assert!(words((2_000, 8)).ends_with(": set C_min 1,000 and s_min 4."));
+    }
+
+    #[test]
+    fn of_settings_as_short_the_one_with_the_fewest_executions_and_messages_is_chosen() {
+        let mut sweep = found((1_000, 4), &MAKESPANS).sweep;
+        let (_, cases) = sweep.settings[0].clone();
+        sweep.settings.push(((4_000, 8), cases));
+        sweep.today = (4_000, 8);
+        sweep.tolerance_percent = 1.0;
+        let runs = |[makespan, executions, asked]: [f64; 3]| {
+            [0.0, 0.1, 0.2].map(|luck| outcome(makespan + luck, executions + luck, asked + luck))
+        };
+        // The shortest; one within 1 % of it, in every run, that saves executions; one that saves messages
+        // beside those; and one that costs nothing and is no more within 1 %.
+        let all = [
+            [2.00, 1.50, 0.2],
+            [2.01, 1.20, 0.9],
+            [2.01, 1.20, 0.3],
+            [2.05, 1.00, 0.0],
+        ];
+        let outcomes: Vec<Outcome> = all.into_iter().flat_map(runs).collect();
+        let found = sweep.clone().compare(&outcomes).unwrap();
+        assert_eq!(found.short, [0, 1, 2]);
+        assert_eq!(found.cheap, [2]);
+        assert_eq!(found.chosen(), (2_000, 8));
+        let words = found.conclusion();
+        for told in [
+            "C_min 1,000 and s_min 4 give the shortest makespan: 2.1000 of",
+            "2 of 3 other settings are within 1 % of it or cannot be told from it.",
+            "Of all these C_min 2,000 and s_min 8 cost least, with 1.300 executions and 0.400 devices \
+             asked again; 0 others cost no more.",
+            "are not among those: set C_min 2,000 and s_min 8.",
+        ] {
+            assert!(words.contains(told), "{words}");
+        }
+        let lines = found.lines();
+        let chosen = lines.lines().filter(|line| line.ends_with(",true"));
+        assert_eq!(chosen.count(), 1);
+        // Where a little more time counts.
+        sweep.tolerance_percent = 0.0;
+        let strict = sweep.compare(&outcomes).unwrap();
+        assert_eq!((&*strict.short, strict.chosen()), (&[0][..], (1_000, 4)));
     }
 
     #[test]

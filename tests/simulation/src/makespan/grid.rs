@@ -2,6 +2,7 @@
 
 use crate::population::{DeviceSpec, exponential, spread};
 use quern_grid::measure::Readings;
+use quern_primitives::ids::TaskIndex;
 use quern_protocol::limits;
 use rand::{RngExt as _, rngs::StdRng};
 
@@ -73,8 +74,10 @@ pub(super) struct Grid {
     pub(super) devices: Vec<DeviceSpec>,
     /// What is known of each, but for its speed.
     pub(super) readings: Vec<Readings>,
-    /// What a task takes, in fuel.
+    /// What a task takes, in fuel; where they differ it is the mean.
     pub(super) work: f64,
+    /// How large each task is beside that; nothing where all are equal.
+    pub(super) sizes: Vec<f64>,
     /// How likely an execution goes wrong on each.
     faulty: Vec<f64>,
     stalling: Stalling,
@@ -98,6 +101,7 @@ impl Grid {
             devices,
             readings,
             work,
+            sizes: vec![],
             faulty,
             stalling,
             chance,
@@ -107,10 +111,30 @@ impl Grid {
         }
     }
 
+    /// What a task takes, in fuel.
+    pub(super) fn work_of(&self, task: TaskIndex) -> f64 {
+        let size = self.sizes.get(task as usize).copied();
+        self.work * size.unwrap_or(1.0)
+    }
+
+    /// What so many tasks take together, in fuel.
+    pub(super) fn total(&self, tasks: u32) -> f64 {
+        match self.sizes.is_empty() {
+            true => f64::from(tasks) * self.work,
+            false => (0..tasks).map(|task| self.work_of(task)).sum(),
+        }
+    }
+
+    /// What the largest task takes, in fuel.
+    pub(super) fn largest(&self) -> f64 {
+        let sizes = self.sizes.iter().copied();
+        self.work * sizes.reduce(f64::max).unwrap_or(1.0)
+    }
+
     /// Starts a task on a device.
-    pub(super) fn execute(&mut self, device: u32) -> Course {
+    pub(super) fn execute(&mut self, device: u32, task: TaskIndex) -> Course {
         self.executions += 1;
-        let usual = self.work / self.devices[device as usize].speed;
+        let usual = self.work_of(task) / self.devices[device as usize].speed;
         let time = usual * spread(JITTER, &mut self.chance) * self.slowdown();
         let after_ms = (time as u64).max(1);
         if self.chance.random::<f64>() >= self.faulty[device as usize] {

@@ -37,8 +37,8 @@ const ASK_AGAIN_MS: u64 = 1_000;
 /// When a job is given up, in milliseconds: after a week.
 const GIVEN_UP_MS: u64 = 7 * 24 * 60 * 60_000;
 
-/// How many times the fuel that a task uses it may use. Until some are finished that is what a
-/// masternode knows of how long tasks take.
+/// How many times the fuel that a task uses it may use; where tasks differ the mean, unless the largest
+/// uses more. Until some are finished that is what a masternode knows of how long tasks take.
 const FUEL_MAX_TIMES: u64 = 4;
 
 enum Event {
@@ -422,7 +422,7 @@ impl<'a> Run<'a> {
         for device in self.answered.remove(&task).unwrap_or_default() {
             self.fleet.note(device, now, Ending::COMPLETED);
         }
-        self.dispatch.accept(JOB, self.grid.work as u64);
+        self.dispatch.accept(JOB, self.grid.work_of(task) as u64);
         let replicas = self.dispatch.replicas(JOB, task);
         self.dispatch.close(JOB, task);
         self.left -= 1;
@@ -446,11 +446,12 @@ impl<'a> Run<'a> {
         };
         let begins = self.clock.now().plus_ms(fetch_ms);
         held.watch.progressed(Stage::Running, begins);
+        let task = held.id.task;
         // When it is looked at too early the look is planned anew; too late must not be.
         if held.watch.next < held.look {
             self.plan_look(device, 0);
         }
-        match self.grid.execute(device) {
+        match self.grid.execute(device, task) {
             Course::Answers { after_ms } => {
                 let answers = true;
                 self.clock.plan(
@@ -549,7 +550,8 @@ impl<'a> Run<'a> {
 
 /// What a task may use, in fuel.
 fn fuel_max(grid: &Grid) -> u64 {
-    FUEL_MAX_TIMES.saturating_mul(grid.work as u64)
+    let usual = FUEL_MAX_TIMES.saturating_mul(grid.work as u64);
+    usual.max(grid.largest() as u64)
 }
 
 /// How long masternodes let a device have a replica that may use so much fuel, in milliseconds.

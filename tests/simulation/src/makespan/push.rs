@@ -90,12 +90,15 @@ impl Run<'_> {
 
     fn start(&mut self, device: u32) {
         let worker = &mut self.workers[device as usize];
-        if worker.runs || worker.is_away || worker.queue.is_empty() {
+        let Some(task) = worker.queue.front().copied() else {
+            return;
+        };
+        if worker.runs || worker.is_away {
             return;
         }
         worker.runs = true;
         let life = worker.life;
-        match self.grid.execute(device) {
+        match self.grid.execute(device, task) {
             Course::Answers { after_ms } => {
                 let answers = true;
                 self.clock.plan(

@@ -1,6 +1,6 @@
 //! What an asker may have of a job, and why not: nothing here changes the queues.
 
-use super::{JobQueue, Known};
+use super::{JobQueue, Known, TaskState};
 use crate::{
     Tick, Tuning,
     dispatch::{
@@ -15,8 +15,11 @@ use quern_primitives::{
 };
 use std::collections::BTreeSet;
 
-/// Running replicas looked at for one backup.
-const BACKUPS_LOOKED_AT_MAX: usize = 64;
+/// Running replicas looked at for one backup: so many that are overdue, and as many others.
+const BACKUPS_LOOKED_AT_MAX: usize = 1_024;
+
+/// How many times as long as a fast device one may take that computes again what runs.
+const TIMES_THE_FAST: u64 = 2;
 
 /// How long a replica is over its time before it counts as overdue, in milliseconds: below it is noise
 /// of network and start.
@@ -48,10 +51,11 @@ impl JobQueue {
         now: Tick,
         tuning: &Tuning,
     ) -> Option<Withheld> {
-        if tuning.backs_up && self.slow_one(asker, now, tuning).is_some() {
-            return None;
+        match self.search(asker, now, tuning).found.err()? {
+            // What runs may be for it.
+            Withheld::NothingOpen if tuning.backs_up => self.slow_one(asker, now, tuning).err(),
+            why => Some(why),
         }
-        self.search(asker, now, tuning).found.err()
     }
 
     /// Why an asker would not get an open replica of this task next; nothing if it would.
@@ -247,25 +251,55 @@ impl JobQueue {
         (mine_ms > others_ms).then_some(Withheld::OthersAreSooner { mine_ms, others_ms })
     }
 
-    /// A task that runs, and that an idle device will have done sooner than who has it.
+    /// Whether faster devices shall compute again what runs, and not one that takes so long: while somebody
+    /// takes something, they are to be had.
+    fn faster_come_first(&self, mine_ms: u64, now: Tick, tuning: &Tuning) -> Option<Withheld> {
+        let most_ms = self.fast_ms().saturating_mul(TIMES_THE_FAST);
+        let is_spared = mine_ms > most_ms && now <= self.spares_until(tuning)?;
+        is_spared.then_some(Withheld::FasterComeFirst { mine_ms, most_ms })
+    }
+
+    /// When a task will have the answers that it needs, as far as its running replicas tell.
+    fn answered_at(&self, task: TaskIndex, state: &TaskState, now: Tick) -> Option<Tick> {
+        let of_task = (task, ReplicaIndex::MIN)..=(task, ReplicaIndex::MAX);
+        let resting = self.resting.range(of_task.clone()).count();
+        let running = self.running.range(of_task);
+        let mut ends: Vec<Tick> = running.map(|(_, it)| it.ends_at(now)).collect();
+        let held = state.replicas.iter().filter(|it| it.holder.is_some());
+        let answered = held.count().saturating_sub(ends.len() + resting);
+        let needed = usize::from(self.terms.replicas).saturating_sub(answered);
+        ends.sort_unstable();
+        ends.truncate(needed.max(1));
+        ends.last().copied()
+    }
+
+    /// A task that runs, and that an idle device will have done well before who has it, or why it gets none.
     pub(super) fn slow_one(
         &self,
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
-    ) -> Option<TaskIndex> {
+    ) -> Result<TaskIndex, Withheld> {
         if !self.is_near_end_for(asker) || !self.known.target.has_part(asker.rank) {
-            return None;
+            return Err(Withheld::NothingOpen);
         }
         let takes_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
-        let mine = now.plus_ms(takes_ms);
+        if let Some(why) = self.faster_come_first(takes_ms, now, tuning) {
+            return Err(why);
+        }
+        // To end a little sooner is not worth an execution: it takes two thirds of the time at the most.
+        let is_late = |end: Tick| {
+            let left_ms = u128::from(end.since(now));
+            3 * u128::from(takes_ms) < 2 * left_ms
+        };
+        let late_from = now.plus_ms(takes_ms.saturating_mul(3) / 2);
         // The overdue first, then those that end last. A little over its time is nothing yet.
         let long_ago = Tick(now.0.saturating_sub(OVERDUE_MS_MIN));
         let overdue = self.ends.range(..(long_ago, 0, 0));
         let overdue = overdue.take(BACKUPS_LOOKED_AT_MAX);
         let late = self
             .ends
-            .range((now, 0, 0)..)
+            .range((late_from, 0, 0)..)
             .rev()
             .take(BACKUPS_LOOKED_AT_MAX);
         let lanes = self.known.lanes_of(asker.account);
@@ -277,11 +311,6 @@ impl JobQueue {
             ) else {
                 return false;
             };
-            // What is overdue is taken to need as long again as it already took.
-            let end = match *due < now {
-                true => now.plus_ms(now.since(running.since)),
-                false => *due,
-            };
             // A backup is for its lane like any replica. Long after its time it waits as one does that
             // was passed in vain.
             let overdue_ms = now.since(*due);
@@ -289,16 +318,19 @@ impl JobQueue {
             let is_wide = overdue_ms >= patience_ms;
             let is_for_all = overdue_ms >= patience_ms.saturating_add(tuning.lane_ms);
             let next = state.replicas.len() as ReplicaIndex;
-            mine < end
-                && state.backups < tuning.backups_max
+            state.backups < tuning.backups_max
                 && state.replicas.len() < usize::from(REPLICAS_PER_TASK_MAX)
                 // Whoever is idle is not to confirm what a trusted device is asked about.
                 && state.doubted.is_none()
                 && !state.is_touched_by(asker.account)
                 && !state.excluded.contains(&asker.device)
                 && (is_for_all || lanes.admit(draw, *task, next, is_wide))
+                && is_late(running.ends_at(now))
+                // Others may have it done as well: backups, or more devices than need to answer.
+                && self.answered_at(*task, state, now).is_some_and(is_late)
         };
-        overdue.chain(late).find(is_for).map(|(_, task, _)| *task)
+        let found = overdue.chain(late).find(is_for);
+        found.map(|(_, task, _)| *task).ok_or(Withheld::NothingOpen)
     }
 }
 

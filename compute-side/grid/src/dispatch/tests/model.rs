@@ -47,7 +47,8 @@ impl Model {
     }
 
     /// Of the first job that has something for the device; then of the first that it can back up.
-    /// Otherwise the reasons of the first job that has something open.
+    /// Otherwise the reasons of the first job that has something open, or else of the first that might have
+    /// been backed up by a faster one.
     pub(super) fn take(&mut self, asker: &Asker<'_>, now: Tick) -> Result<Given, Vec<Withheld>> {
         let (mut why, mut is_behind) = (vec![Withheld::NoJob], false);
         for job in &mut self.jobs {
@@ -62,9 +63,12 @@ impl Model {
             is_behind |= job.is_served(now, &self.tuning);
         }
         if self.tuning.backs_up {
-            let mut jobs = self.jobs.iter_mut();
-            if let Some(given) = jobs.find_map(|job| job.back_up(asker, now, &self.tuning)) {
-                return Ok(given);
+            for job in &mut self.jobs {
+                match job.back_up(asker, now, &self.tuning) {
+                    Ok(given) => return Ok(given),
+                    Err(reason) if why == [Withheld::NothingOpen] => why = vec![reason],
+                    Err(_) => {}
+                }
             }
         }
         Err(why)

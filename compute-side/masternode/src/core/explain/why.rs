@@ -112,7 +112,7 @@ impl Why {
             Self::NotBelieved(_) => Rule::ReadingNotBelieved,
             Self::Withheld(withheld) => match withheld {
                 Withheld::NoJob => Rule::NoJob,
-                Withheld::NothingOpen => Rule::NothingOpen,
+                Withheld::NothingOpen | Withheld::FasterComeFirst { .. } => Rule::NothingOpen,
                 Withheld::NothingInPool => Rule::Pool,
                 Withheld::OtherLevel => Rule::Level,
                 Withheld::TouchedByAccount => Rule::Account,

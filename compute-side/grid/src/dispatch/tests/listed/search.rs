@@ -55,19 +55,29 @@ impl Job {
         is_in(lanes) || is_in(own) || (is_wide && is_in(fewest))
     }
 
-    /// Whether the others have one task more done sooner than this device, if so many accounts are
-    /// left without it as a task needs, and they take what there is.
+    /// How long a fast device takes.
+    fn fast_ms(&self) -> u64 {
+        self.work() / u64::from(self.target.speed_of_the_fast.max(1))
+    }
+
+    /// Whether the slow are to leave things to others: so many accounts are left without one as a task
+    /// needs, and somebody took something as lately as two fast devices one after the other take, and as a
+    /// replica waits for its lane.
+    fn spares_the_slow(&self, now: Tick, tuning: &Tuning) -> bool {
+        let patience_ms = self.fast_ms().saturating_mul(2);
+        let patience_ms = patience_ms.saturating_add(tuning.lane_ms);
+        tuning.spares_the_slow
+            && self.accounts.saturating_sub(1) >= u32::from(self.terms.replicas)
+            && now <= self.last_taken.plus_ms(patience_ms)
+    }
+
+    /// Whether the others have one task more done sooner than this device.
     fn others_are_sooner(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Withheld> {
         let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
         let left = self.open() as u64 + self.running() as u64 / 2;
-        let last_ms = self.work() / u64::from(self.target.speed_of_the_fast.max(1));
         let others_ms = left.saturating_mul(self.work()) / self.target.speed_of_all().max(1);
-        let others_ms = others_ms.saturating_add(last_ms);
-        let patience_ms = last_ms.saturating_mul(2).saturating_add(tuning.lane_ms);
-        let is_spared = tuning.spares_the_slow
-            && self.accounts.saturating_sub(1) >= u32::from(self.terms.replicas)
-            && now <= self.last_taken.plus_ms(patience_ms)
-            && mine_ms > others_ms;
+        let others_ms = others_ms.saturating_add(self.fast_ms());
+        let is_spared = self.spares_the_slow(now, tuning) && mine_ms > others_ms;
         is_spared.then_some(Withheld::OthersAreSooner { mine_ms, others_ms })
     }
 
@@ -270,19 +280,25 @@ impl Job {
         Err(reasons)
     }
 
-    /// Where nothing is open: one more replica of the first task that would be finished later than
-    /// by this device, of those more than five seconds over their time from the longest over it, then
-    /// of those within it from the last. What is over its time is taken to need as long again.
+    /// Where nothing is open: one more replica of the first task that takes more than half as long again as
+    /// this device would, of those more than five seconds over their time from the longest over it, then
+    /// of those within it from the last. Not for one that takes more than twice as long as the fast, while
+    /// the slow are spared.
     pub(in crate::dispatch::tests) fn back_up(
         &mut self,
         asker: &Asker<'_>,
         now: Tick,
         tuning: &Tuning,
-    ) -> Option<Given> {
+    ) -> Result<Given, Withheld> {
         let own = self.target.pool_of(asker.rank) as usize;
         let is_for_asker = self.takes_part(own) && self.terms.needs.are_met_by(asker.traits);
-        if self.open() > 0 || !is_for_asker {
-            return None;
+        if self.open() > 0 || self.running() == 0 || !is_for_asker {
+            return Err(Withheld::NothingOpen);
+        }
+        let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
+        let most_ms = self.fast_ms().saturating_mul(2);
+        if mine_ms > most_ms && self.spares_the_slow(now, tuning) {
+            return Err(Withheld::FasterComeFirst { mine_ms, most_ms });
         }
         let mut running: Vec<_> = self
             .all()
@@ -295,7 +311,6 @@ impl Job {
         let is_overdue = |end: &Tick| now.since(*end) > 5_000;
         let overdue = running.iter().filter(|(end, ..)| is_overdue(end));
         let in_time = running.iter().rev().filter(|(end, ..)| *end >= now);
-        let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
         // One for its lane; of what is overdue by a task's time and as long as a replica waits for a lane,
         // one for others, and when it has waited as long again any.
         let wide_after_ms = tuning.lane_ms.saturating_add(self.takes_ms(0));
@@ -305,21 +320,18 @@ impl Job {
             now.since(due) >= wide_after_ms.saturating_add(tuning.lane_ms)
                 || self.is_of_lane(asker, next, is_wide)
         };
+        let is_late = |end: Tick| 3 * u128::from(mine_ms) < 2 * u128::from(end.since(now));
         let is_for = |(due, task, _, since): &&(Tick, TaskIndex, ReplicaIndex, Tick)| {
-            let end = if *due < now {
-                now.plus_ms(now.since(*since))
-            } else {
-                *due
-            };
-            let mine = now.plus_ms(mine_ms);
-            mine < end
-                && self
-                    .task(*task)
-                    .is_some_and(|it| it.may_be_backed_up_by(asker, tuning) && is_its(it, *due))
+            let task = self.task(*task).unwrap();
+            is_late(ends_at(*since, *due, now))
+                && is_late(task.answered_at(self.terms.replicas, now))
+                && task.may_be_backed_up_by(asker, tuning)
+                && is_its(task, *due)
         };
-        let task = overdue.chain(in_time).find(is_for)?.1;
-        let replica = self.deal(task, false, now)?;
-        Some(self.start((task, replica), asker, now, tuning, true))
+        let task = overdue.chain(in_time).find(is_for);
+        let task = task.ok_or(Withheld::NothingOpen)?.1;
+        let replica = self.deal(task, false, now).unwrap();
+        Ok(self.start((task, replica), asker, now, tuning, true))
     }
 
     fn start(
@@ -353,7 +365,31 @@ impl Job {
     }
 }
 
+/// When a replica is finished that is computed since then and was due then: what is over its time is taken
+/// to need as long again as it already took.
+fn ends_at(since: Tick, due: Tick, now: Tick) -> Tick {
+    if due < now {
+        now.plus_ms(now.since(since))
+    } else {
+        due
+    }
+}
+
 impl Task {
+    /// When it has so many answers, or as many as come of what runs if these are fewer.
+    fn answered_at(&self, needed: u8, now: Tick) -> Tick {
+        let is_answered = |it: &&Replica| it.stands == Stands::Answered;
+        let answered = self.replicas.iter().filter(is_answered).count();
+        let end = |it: &Replica| match it.stands {
+            Stands::Running { since, end, .. } => Some(ends_at(since, end, now)),
+            _ => None,
+        };
+        let mut ends: Vec<Tick> = self.replicas.iter().filter_map(end).collect();
+        ends.sort_unstable();
+        let missing = usize::from(needed).saturating_sub(answered).max(1);
+        ends[missing.min(ends.len()) - 1]
+    }
+
     /// Whether a device may back it up: it is new to the task, which is not in doubt and has neither
     /// as many backups nor as many replicas as it may have.
     fn may_be_backed_up_by(&self, asker: &Asker<'_>, tuning: &Tuning) -> bool {
