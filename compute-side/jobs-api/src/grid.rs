@@ -173,9 +173,68 @@ pub struct GridState {
     pub accounts: u32,
     /// Devices ranked.
     pub ranked: u32,
+    /// How tasks are dealt and watched.
+    pub scheduling: Scheduling,
+    /// The last day's lottery that this masternode drew or gave up. What it drew on the same day before
+    /// it started again counts; none if there is neither, as on the chain's first day.
+    pub last_draw: Option<LastDraw>,
     /// The jobs that are not over, those that are served first at the beginning; at most
     /// [`GRID_JOBS_MAX`].
     pub jobs: Vec<JobInGrid>,
+}
+
+/// How a masternode deals tasks and watches them, as its settings have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduling {
+    /// How tasks are dealt to devices.
+    pub dealing: Dealing,
+    /// What a pool has at the least; none where there are no pools.
+    pub pools: Option<PoolsAtLeast>,
+    /// Whether a device is passed over for a task that the others will have done sooner.
+    pub spares_the_slow: bool,
+    /// Whether idle devices compute the slowest tasks again near a job's end.
+    pub backs_up: bool,
+    /// T1 in hundredths of the time that a task is expected to take: without a sign of progress for so
+    /// long its device is asked again.
+    pub delayed_percent: u32,
+    /// T2 in the same: after so long another device gets the task as well.
+    pub stale_percent: u32,
+    /// T1 at the least, in milliseconds.
+    pub delayed_ms_min: u64,
+    /// T2 at the least, in milliseconds.
+    pub stale_ms_min: u64,
+}
+
+/// How tasks are dealt to devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dealing {
+    /// One queue for all devices of a job.
+    OneQueue,
+    /// Capacity pools, a small top pool merged into the next.
+    MergedPools,
+    /// Capacity pools as published.
+    Pools,
+}
+
+/// What a pool has at the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolsAtLeast {
+    /// Points of its devices' scores together, C_min. Where devices have few points it is less: below
+    /// the median score times the devices.
+    pub capacity: u64,
+    /// Devices, s_min.
+    pub devices: u32,
+}
+
+/// What came of a day's lottery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastDraw {
+    /// The day, counted in days of blocks from the chain's first.
+    pub day: u32,
+    /// Of all registered devices those that won, and stand higher for the day. None if it could not be
+    /// drawn, because this masternode's node has discarded the state of the day's first block.
+    pub winners: Option<u32>,
 }
 
 /// A job of a grid.
@@ -326,6 +385,23 @@ pub(crate) mod tests {
             devices: 4,
             accounts: 3,
             ranked: 4,
+            scheduling: Scheduling {
+                dealing: Dealing::MergedPools,
+                pools: Some(PoolsAtLeast {
+                    capacity: 8_000,
+                    devices: 8,
+                }),
+                spares_the_slow: true,
+                backs_up: true,
+                delayed_percent: 200,
+                stale_percent: 400,
+                delayed_ms_min: 15_000,
+                stale_ms_min: 60_000,
+            },
+            last_draw: Some(LastDraw {
+                day: 3,
+                winners: None,
+            }),
             jobs: vec![JobInGrid {
                 job: JobId([1; 32]),
                 level: ByteLevel::High,
@@ -336,6 +412,9 @@ pub(crate) mod tests {
         let seen = told(&grid);
         assert_eq!(seen["jobs"][0]["level"], "high");
         assert_eq!(seen["jobs"][0]["status"]["spent"], "7");
+        assert_eq!(seen["scheduling"]["dealing"], "merged_pools");
+        assert_eq!(seen["scheduling"]["pools"]["capacity"], 8_000);
+        assert_eq!(seen["last_draw"], json!({ "day": 3, "winners": null }));
     }
 
     #[test]

@@ -59,8 +59,9 @@ pub use explain::{
     StepKind, TaskExplanation, TaskStage,
 };
 pub use grid::{
-    Asking, Claimed, DEVICE_POOLS_MAX, DevicePool, DeviceState, FAULT_RATES, GRID_DEVICES_MAX,
-    GRID_JOBS_MAX, GridState, JobInGrid, MachineFacts, Matching, Measured, ScoreParts,
+    Asking, Claimed, DEVICE_POOLS_MAX, Dealing, DevicePool, DeviceState, FAULT_RATES,
+    GRID_DEVICES_MAX, GRID_JOBS_MAX, GridState, JobInGrid, LastDraw, MachineFacts, Matching,
+    Measured, PoolsAtLeast, Scheduling, ScoreParts,
 };
 pub use impasse::{Impasse, Trouble};
 

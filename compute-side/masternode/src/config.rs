@@ -27,6 +27,14 @@ const DISK_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// Connections of devices that the settings may allow at a time: each is a file that is open.
 const DEVICE_CONNECTIONS_MAX: u32 = 1_000_000;
 
+/// A timeout that the settings may ask for at most, in hundredths of a task's expected time: a hundred
+/// times as long.
+const TIMEOUT_PERCENT_MAX: u32 = 10_000;
+
+/// What the settings may ask for as the least of a timeout, in seconds: an hour, half of the time that a
+/// job has unless its owner gives it more.
+const LEAST_TIMEOUT_SECONDS_MAX: u32 = 3_600;
+
 /// The settings, as in `masternode.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +74,20 @@ pub struct Config {
     /// How tasks are given out.
     #[serde(default)]
     pub scheduling: Scheduling,
+    /// C_min, what the scores of a pool's devices come to together at the least, in points. Where devices
+    /// have few points less will do. It says something where there are pools.
+    pub pool_capacity_min: Option<u64>,
+    /// s_min, the fewest devices of a pool.
+    pub pool_size_min: Option<u32>,
+    /// T1, in hundredths of the time that a task is expected to take: after so long without a sign of
+    /// progress its device is asked again.
+    pub delayed_percent: Option<u32>,
+    /// T2 in the same, more than T1: after so long another device gets the task as well.
+    pub stale_percent: Option<u32>,
+    /// T1 at the least, in seconds.
+    pub delayed_seconds_min: Option<u32>,
+    /// T2 at the least, in seconds, and no less than T1.
+    pub stale_seconds_min: Option<u32>,
     /// The core temperature above which a device gets nothing, in degrees Celsius.
     pub temperature_c_max: Option<u8>,
 }
@@ -153,6 +175,36 @@ impl Config {
             (connected..=most).contains(&known),
             "devices_max is {known}; give a number from {connected}, which is device_connections_max, to {most}"
         );
+        self.check_tuning()
+    }
+
+    /// Checks what was set of how tasks are dealt and watched, beside what was not.
+    fn check_tuning(&self) -> anyhow::Result<()> {
+        let Tuning {
+            pool_capacity_min,
+            pool_size_min,
+            delayed_percent,
+            stale_percent,
+            delayed_ms_min,
+            stale_ms_min,
+            ..
+        } = self.tuning();
+        anyhow::ensure!(
+            pool_capacity_min > 0 && pool_size_min > 0,
+            "pool_capacity_min is {pool_capacity_min} and pool_size_min {pool_size_min}; give at least 1 for each"
+        );
+        anyhow::ensure!(
+            0 < delayed_percent
+                && delayed_percent < stale_percent
+                && stale_percent <= TIMEOUT_PERCENT_MAX,
+            "delayed_percent is {delayed_percent} and stale_percent {stale_percent}; give numbers from 1 to {TIMEOUT_PERCENT_MAX}, the first less than the second"
+        );
+        let (delayed, stale) = (delayed_ms_min / 1_000, stale_ms_min / 1_000);
+        let most = u64::from(LEAST_TIMEOUT_SECONDS_MAX);
+        anyhow::ensure!(
+            0 < delayed && delayed <= stale && stale <= most,
+            "delayed_seconds_min is {delayed} and stale_seconds_min {stale}; give numbers from 1 to {most}, the first no more than the second"
+        );
         Ok(())
     }
 
@@ -181,13 +233,25 @@ impl Config {
 
     /// How tasks are dealt and watched.
     pub fn tuning(&self) -> Tuning {
-        match self.scheduling {
+        let usual = match self.scheduling {
             Scheduling::Best => Tuning::default(),
             Scheduling::MergedPools => Tuning {
                 policy: Policy::MergedPools,
                 ..Tuning::default()
             },
             Scheduling::PublishedPools => Tuning::published(),
+        };
+        let ms = |seconds: Option<u32>, usual: u64| {
+            seconds.map_or(usual, |seconds| u64::from(seconds) * 1_000)
+        };
+        Tuning {
+            pool_capacity_min: self.pool_capacity_min.unwrap_or(usual.pool_capacity_min),
+            pool_size_min: self.pool_size_min.unwrap_or(usual.pool_size_min),
+            delayed_percent: self.delayed_percent.unwrap_or(usual.delayed_percent),
+            stale_percent: self.stale_percent.unwrap_or(usual.stale_percent),
+            delayed_ms_min: ms(self.delayed_seconds_min, usual.delayed_ms_min),
+            stale_ms_min: ms(self.stale_seconds_min, usual.stale_ms_min),
+            ..usual
         }
     }
 
@@ -342,6 +406,86 @@ mod tests {
             (merged.policy, merged.backs_up),
             (Policy::MergedPools, true)
         );
+    }
+
+    #[test]
+    fn what_the_experiment_finds_on_a_grid_can_be_set_on_it() {
+        let read = |text: &str| read(&format!("data_dir = '/tmp/x'\n{text}"));
+        let text = "scheduling = 'merged-pools'\npool_capacity_min = 20_000\npool_size_min = 16\n\
+            delayed_percent = 150\nstale_percent = 300\ndelayed_seconds_min = 10\n\
+            stale_seconds_min = 30";
+        let tuning = read(text).unwrap().tuning();
+        let expected = Tuning {
+            policy: Policy::MergedPools,
+            pool_capacity_min: 20_000,
+            pool_size_min: 16,
+            delayed_percent: 150,
+            stale_percent: 300,
+            delayed_ms_min: 10_000,
+            stale_ms_min: 30_000,
+            ..Tuning::default()
+        };
+        assert_eq!(tuning, expected);
+        // What is set alone is checked beside what is not.
+        let usual = Tuning::default();
+        let crossing = format!("delayed_percent = {}", usual.stale_percent);
+        let slow = format!("delayed_seconds_min = {}", usual.stale_ms_min / 1_000 + 1);
+        for (text, parts) in [
+            (
+                "pool_capacity_min = 0",
+                ["pool_capacity_min is 0", "at least 1"],
+            ),
+            ("pool_size_min = 0", ["pool_size_min 0", "at least 1"]),
+            ("delayed_percent = 0", ["delayed_percent is 0", "from 1"]),
+            (
+                crossing.as_str(),
+                ["delayed_percent is", "less than the second"],
+            ),
+            (
+                "stale_percent = 10_001",
+                ["stale_percent 10001", "to 10000"],
+            ),
+            (
+                "delayed_seconds_min = 0",
+                ["delayed_seconds_min is 0", "from 1"],
+            ),
+            (
+                slow.as_str(),
+                ["delayed_seconds_min is", "no more than the second"],
+            ),
+            (
+                "stale_seconds_min = 3_601",
+                ["stale_seconds_min 3601", "to 3600"],
+            ),
+            ("stale_percent = -1", ["stale_percent", "u32"]),
+        ] {
+            let error = refusal(read(text));
+            assert!(
+                parts.iter().all(|part| error.contains(part)),
+                "{text}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_operators_guide_tells_the_defaults_as_they_are() {
+        let guide = include_str!("../../../docs/operator.md");
+        let usual = Tuning::default();
+        for (key, value) in [
+            ("pool_size_min", u64::from(usual.pool_size_min)),
+            ("pool_capacity_min", usual.pool_capacity_min),
+            ("delayed_percent", u64::from(usual.delayed_percent)),
+            ("stale_percent", u64::from(usual.stale_percent)),
+            ("delayed_seconds_min", usual.delayed_ms_min / 1_000),
+            ("stale_seconds_min", usual.stale_ms_min / 1_000),
+        ] {
+            let told = match value {
+                0..1_000 => value.to_string(),
+                _ => format!("{},{:03}", value / 1_000, value % 1_000),
+            };
+            let row = format!("| `{key}` | {told} | ");
+            assert!(guide.contains(&row), "{row}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod state;
 mod transfers;
 
 pub(crate) use figures::seed_of;
+pub use lottery::winners as lottery_winners;
 pub(crate) use questions::{Answered, Question, Reply};
 pub(crate) use state::Shared;
 
@@ -202,6 +203,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         rechecking: None,
         lottery: Lottery::default(),
     };
+    grid.take_up_lottery()?;
     tracing::info!(
         account = %shared.account.id(),
         devices = ?server.listen_addresses(),
@@ -375,8 +377,8 @@ impl Grid {
             Command::Drawn { day, outcome } => self.drawn(day, outcome),
             // Whoever asked may have gone meanwhile.
             Command::Ask { question, answer } => {
-                let now = self.now();
-                drop(answer.send(questions::answer(&mut self.core, now, &question)));
+                let (now, last) = (self.now(), self.lottery.last());
+                drop(answer.send(questions::answer(&mut self.core, last, now, &question)));
             }
             Command::Persisted(through) => self.step(Event::Persisted { through }),
             Command::NotSettled(job) => self.step(Event::NotSettled { job }),

@@ -7,6 +7,8 @@
 //! A write that fails, whoever wrote, is the writer's last word, and stops the masternode: from then
 //! on it could acknowledge nothing.
 
+mod winners;
+
 use crate::{
     core::{Effect, Entry, Ticket},
     receipts::Log,
@@ -458,6 +460,7 @@ fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> 
     write.open_table(CLOSED)?;
     write.open_table(ENDS)?;
     write.open_table(TOKENS)?;
+    write.open_table(winners::WINNERS)?;
     {
         let mut meta = write.open_table(META)?;
         let known = meta.get("genesis")?.map(|bytes| bytes.value().to_vec());
@@ -579,6 +582,7 @@ mod tests {
         payload::DeviceKey,
         receipt::{Exit, Receipt},
     };
+    use std::collections::BTreeSet;
 
     const HERE: GenesisHash = GenesisHash([1; 32]);
     const JOB: JobId = JobId([2; 32]);
@@ -799,6 +803,26 @@ mod tests {
         store.erase(JOB).unwrap();
         assert!(store.closed(JOB).unwrap().is_none() && store.job(JOB).unwrap().is_none());
         assert_eq!(store.token(JOB).unwrap(), None);
+    }
+
+    #[test]
+    fn who_won_the_last_lottery_is_there_after_reopening_and_who_won_before_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        assert_eq!(store.winners().unwrap(), None);
+        let won: BTreeSet<_> = (1..100).map(|n| key(n).id()).collect();
+        // The later one is no later in the order of days.
+        store
+            .remember_winners(9, &BTreeSet::from([key(200).id()]))
+            .unwrap();
+        store.remember_winners(8, &won).unwrap();
+        close((store, written));
+        let (store, written) = open(folder.path());
+        assert_eq!(store.winners().unwrap(), Some((8, won)));
+        store.remember_winners(10, &BTreeSet::new()).unwrap();
+        close((store, written));
+        let (store, _written) = open(folder.path());
+        assert_eq!(store.winners().unwrap(), Some((10, BTreeSet::new())));
     }
 
     #[test]

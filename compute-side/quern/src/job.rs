@@ -19,6 +19,7 @@ mod trying;
 
 pub(crate) use follow::in_words;
 pub(crate) use impasse::{end_in_words, impasse_of};
+pub(crate) use preferences::{ClassChoice, DeviceOptions, in_words as asked_in_words};
 pub(crate) use spec::SpecError;
 
 use crate::context::Context;

@@ -23,6 +23,9 @@ use report::{Live, Planned};
 use std::{path::PathBuf, str::FromStr};
 
 #[derive(Args, Clone, Debug)]
+#[command(mut_group("DeviceOptions", |asks| {
+    asks.requires("live").conflicts_with_all(["failure", "devices", "example"])
+}))]
 pub(crate) struct PlanArgs {
     /// The job's tasks
     #[arg(
@@ -61,6 +64,8 @@ pub(crate) struct PlanArgs {
         conflicts_with_all = ["failure", "devices", "example"]
     )]
     masternode: Option<String>,
+    #[command(flatten)]
+    asks: live::Asks,
     /// How sure the job shall be, such as 99%; less than half is read as the failure accepted
     #[arg(
         long,
@@ -119,7 +124,7 @@ pub(crate) enum PlanInputError {
     Curve(#[from] CurveError),
     /// The grid is empty.
     #[error(
-        "no masternode that answers has a ranked device; start workers, or plan with --failure or --devices"
+        "no masternode that answers has a ranked device that meets what is asked for; ask for less, start workers, or plan with --failure or --devices"
     )]
     NoDevices,
 }
@@ -211,7 +216,7 @@ pub(crate) async fn run(context: &Context, args: &PlanArgs) -> anyhow::Result<()
     let sources = match args.live {
         true => {
             let masternode = MasternodeArgs::at(args.masternode.clone());
-            live::sources(context, &masternode).await?
+            live::sources(context, &masternode, args.asks.check()?).await?
         }
         false => Vec::new(),
     };
@@ -269,9 +274,12 @@ impl PlanArgs {
         if let Some(path) = &self.svg {
             Picture::of_plan(&plan, replicas, accepted)?.save(path)?;
         }
+        let asking = self.asks.check()?;
         let live = masternode.map(|masternode| Live {
             masternode,
             masternodes,
+            preferences: asking.preferences,
+            class: asking.class,
         });
         Ok(planned.of_grid(live).saved_as(self.svg.clone()))
     }
@@ -305,6 +313,7 @@ impl Choice {
 mod tests {
     use super::*;
     use clap::Parser;
+    use quern_primitives::{device::Class, job::Preferences};
 
     #[derive(Parser, Debug)]
     struct Line {
@@ -342,6 +351,7 @@ mod tests {
             "--tasks 5000 --devices 700:0.04 --devices 10:0.5 --confidence 0.01",
             "--tasks 5000 --live --confidence 99%",
             "--tasks 5000 --live --masternode ws://here --replication 2 --accounts 5",
+            "--tasks 5000 --live --trusted --region europe,americas --class portable --confidence 99%",
             "--example 3 --seed 7",
         ] {
             assert!(read(line).is_ok(), "{line}: {:?}", read(line));
@@ -377,9 +387,14 @@ mod tests {
             "--tasks 10 --failure 0.1 --confidence 99% --points 100001",
             "--tasks 10 --failure 0.1 --confidence 99% --seed 1.5",
             "--tasks 10 --failure 0.1 --masternode ws://here --confidence 99%",
+            "--tasks 10 --failure 0.1 --trusted --confidence 99%",
+            "--tasks 10 --devices 7@4% --region europe --confidence 99%",
+            "--tasks 10 --failure 0.1 --class portable --confidence 99%",
+            "--tasks 10 --live --region nowhere --confidence 99%",
             "--example 4",
             "--example 1 --tasks 10",
             "--example 1 --live",
+            "--example 1 --gpu",
         ] {
             assert!(read(line).is_err(), "{line}");
         }
@@ -399,6 +414,33 @@ mod tests {
         let args = read("--tasks 100 --live --replication 2").unwrap();
         let text = crate::output::Output::people(&args.plan(sources()).unwrap());
         assert!(text.contains("ws://bad"), "{text}");
+    }
+
+    #[test]
+    fn a_plan_for_the_grid_is_for_the_devices_that_the_job_asks_for() {
+        let line = "--tasks 1 --live --replication 1 --trusted --region europe --class portable";
+        let args = read(line).unwrap();
+        let asking = args.asks.check().unwrap();
+        assert!(asking.preferences.trusted && asking.class == Class::Portable);
+        let source = Source {
+            fleet: Fleet::alike(FailureProbability::new(0.1).unwrap()),
+            accounts: 15,
+            masternode: Some("ws://here".into()),
+        };
+        let planned = args.plan(vec![source]).unwrap();
+        let text = crate::output::Output::people(&planned);
+        let words = "verified by the council, in Europe, of the class portable";
+        assert!(text.contains(words), "{text}");
+        let json = serde_json::to_value(&planned).unwrap();
+        assert_eq!(json["live"]["preferences"]["trusted"], true);
+        assert_eq!(json["live"]["class"], "portable");
+        let anything = read("--tasks 1 --live --replication 1").unwrap();
+        let asking = anything.asks.check().unwrap();
+        assert_eq!(asking.preferences, Preferences::default());
+        assert_eq!(asking.class, Class::Pinned);
+        let absurd = "--tasks 1 --live --replication 1 --processor-points-min 501";
+        let error = read(absurd).unwrap().asks.check().unwrap_err();
+        assert!(error.to_string().contains("at most 500"), "{error}");
     }
 
     #[test]

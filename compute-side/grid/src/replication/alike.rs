@@ -1,7 +1,8 @@
 //! Closed forms for devices that are all alike.
 //!
-//! They say the same as [`Plan`](super::Plan) with one group of devices, and are how the formulas
-//! are written down; the plan is checked against them.
+//! The published ones say the same as [`Plan`](super::Plan) with one group of devices, and are how the
+//! formulas are written down; the plan is checked against them. [`outvoted`] is ours, and says what no
+//! plan does: how often those that fail are a majority.
 
 use super::{
     FailureProbability, PlanError, ReplicasError, check_tasks, probability::ln_of_complement,
@@ -31,6 +32,31 @@ pub fn failure(
         ln_all_done += more as f64 * ln_done(each + 1);
     }
     Ok(FailureProbability::where_ln_success(ln_all_done))
+}
+
+/// The probability that some task is decided by those of its devices that fail, if all that fail with a
+/// task do so alike: `1 - (1 - q)^m`, `q` being the probability that at least a quorum of a task's `n`
+/// replicas fail, `sum over k >= quorum of C(n, k) p^k (1 - p)^(n - k)`.
+pub fn outvoted(
+    tasks: u64,
+    (replicas, quorum): (u8, u8),
+    device: FailureProbability,
+) -> Result<FailureProbability, PlanError> {
+    check_tasks(tasks)?;
+    let (fails, works) = (device.get(), 1.0 - device.get());
+    // In how many ways so many of the replicas can fail, C(n, k).
+    let mut ways = 1.0;
+    let mut decided = 0.0;
+    for failed in 0..=replicas {
+        let (failing, working) = (f64::from(failed), f64::from(replicas - failed));
+        if failed >= quorum {
+            decided += ways * libm::pow(fails, failing) * libm::pow(works, working);
+        }
+        ways *= working / (failing + 1.0);
+    }
+    // Rounding may bring the sum a hair above what is certain.
+    let ln_none = tasks as f64 * libm::log1p(-f64::min(decided, 1.0));
+    Ok(FailureProbability::where_ln_success(ln_none))
 }
 
 /// The fewest replicas, below two for each task, with which some task fails everywhere with at most

@@ -176,6 +176,34 @@ fn digits_survive_where_naive_products_lose_them() {
 }
 
 #[test]
+fn two_of_three_that_fail_alike_decide_more_often_than_three_fail() {
+    let outvoted = |tasks, device| alike::outvoted(tasks, (3, 2), p(device)).unwrap().get();
+    // 3 p² (1 - p) + p³.
+    assert!((outvoted(1, 0.05) - 0.007_25).abs() < 1e-15);
+    assert!(plan(1, &[group(3, 0.05)]).failure(3).unwrap() < p(0.000_126));
+    // 3e-18 a task, of which a plain difference from 1 loses every digit.
+    let rare = outvoted(1_000_000, 1e-9);
+    assert!((rare / 3e-12 - 1.0).abs() < 1e-8, "{rare}");
+    assert_eq!((outvoted(10, 0.0), outvoted(10, 1.0)), (0.0, 1.0));
+    assert_eq!(alike::outvoted(0, (3, 2), p(0.1)), Err(PlanError::NoTasks));
+}
+
+/// The same by looking at every way in which the devices of a task can fail, with naive products.
+fn reference_outvoted(tasks: u64, (replicas, quorum): (u8, u8), device: f64) -> f64 {
+    let mut decided = 0.0;
+    for failed in 0u32..1 << replicas {
+        if failed.count_ones() >= quorum.into() {
+            let shares = (0..replicas).map(|at| match (failed >> at) & 1 {
+                1 => device,
+                _ => 1.0 - device,
+            });
+            decided += shares.product::<f64>();
+        }
+    }
+    1.0 - (0..tasks).map(|_| 1.0 - decided).product::<f64>()
+}
+
+#[test]
 fn devices_that_never_or_always_fail_give_no_nonsense() {
     let at = |plan: &Plan, replicas| plan.failure(replicas).unwrap().get();
     let never = plan(10, &[group(20, 0.0)]);
@@ -415,6 +443,26 @@ proptest! {
             alike::least_replicas_below_two(tasks, p(device), p(accepted)),
             Ok(below_two)
         );
+    }
+
+    #[test]
+    fn those_that_fail_alike_decide_as_often_as_counting_every_case_says(
+        tasks in 1u64..200,
+        replicas in 1u8..10,
+        share in 0.0..1.0f64,
+        device in prop_oneof![Just(0.0), Just(1.0), 0.0..=1.0f64, 0.0..0.01f64],
+    ) {
+        let quorum = 1 + (f64::from(replicas) * share) as u8;
+        let found = alike::outvoted(tasks, (replicas, quorum), p(device)).unwrap().get();
+        let expected = reference_outvoted(tasks, (replicas, quorum), device);
+        prop_assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        // Where all have to fail it is what a plan counts, and else no rarer.
+        let all = tasks * u64::from(replicas);
+        let everywhere = alike::failure(tasks, all, p(device)).unwrap().get();
+        match quorum == replicas {
+            true => prop_assert!((found - everywhere).abs() <= 1e-12 * everywhere),
+            false => prop_assert!(found >= everywhere * (1.0 - 1e-12)),
+        }
     }
 
     #[test]

@@ -565,7 +565,8 @@ fn replica_of(receipt: &SignedReceipt) -> ReplicaId {
     }
 }
 
-const _: () = assert!(limits::TASKS_IN_HAND_MAX <= u8::MAX as usize);
+// What the scheduler gives a device is what its worker takes.
+const _: () = assert!(limits::TASKS_IN_HAND_MAX == quern_grid::faults::IN_HAND_MAX as usize);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -3,7 +3,7 @@
 use crate::core::{Core, Tick};
 use quern_jobs_api::{
     Asking, DeviceExplanation, DeviceState, GRID_DEVICES_MAX, GridState, JobExplanation, JobStatus,
-    Matching, TaskExplanation,
+    LastDraw, Matching, TaskExplanation,
 };
 use quern_primitives::{DeviceId, JobId, TaskIndex};
 use std::time::{Duration, Instant};
@@ -60,8 +60,13 @@ pub(crate) struct Answered {
     pub(crate) took: Duration,
 }
 
-/// Puts a question to the core.
-pub(crate) fn answer(core: &mut Core, now: Tick, question: &Question) -> Answered {
+/// Puts a question to the core, and adds what it is not told of the last lottery.
+pub(crate) fn answer(
+    core: &mut Core,
+    last_draw: Option<LastDraw>,
+    now: Tick,
+    question: &Question,
+) -> Answered {
     let begun = Instant::now();
     match question {
         Question::Job(job) | Question::Status(job) => core.catch_up_jobs(now, Some(*job)),
@@ -71,19 +76,22 @@ pub(crate) fn answer(core: &mut Core, now: Tick, question: &Question) -> Answere
         }
         Question::Rates(_) | Question::Matching(_) => {}
     }
-    let reply = reply(core, now, question);
+    let reply = reply(core, last_draw, now, question);
     Answered {
         reply,
         took: begun.elapsed(),
     }
 }
 
-fn reply(core: &Core, now: Tick, question: &Question) -> Reply {
+fn reply(core: &Core, last_draw: Option<LastDraw>, now: Tick, question: &Question) -> Reply {
     match question {
         Question::Job(job) => Reply::Job(core.explain_job(now, *job).map(Box::new)),
         Question::Task(job, task) => Reply::Task(core.explain_task(now, *job, *task).map(Box::new)),
         Question::Device(device) => Reply::Device(core.explain_device(now, device).map(Box::new)),
-        Question::Grid => Reply::Grid(Box::new(core.grid_state(now))),
+        Question::Grid => Reply::Grid(Box::new(GridState {
+            last_draw,
+            ..core.grid_state(now)
+        })),
         Question::Devices { first } => {
             Reply::Devices(core.grid_devices(now, *first, GRID_DEVICES_MAX))
         }

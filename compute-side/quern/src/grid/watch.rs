@@ -15,7 +15,10 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::Args;
-use quern_jobs_api::{DeviceState, GridState, JobInGrid, JobsApiClient as _};
+use quern_grid::lottery::first_block_of;
+use quern_jobs_api::{
+    Dealing, DeviceState, GridState, JobInGrid, JobsApiClient as _, LastDraw, Scheduling,
+};
 use quern_owner::{ApiFailure, Masternode};
 use quern_primitives::{AccountId, GenesisHash};
 use ratatui::{
@@ -243,6 +246,41 @@ fn in_sum(grid: &GridState) -> String {
     )
 }
 
+/// How tasks are given out and watched.
+fn scheduling_in_words(scheduling: &Scheduling) -> String {
+    let dealing = match scheduling.dealing {
+        Dealing::OneQueue => "from one queue",
+        Dealing::MergedPools => "by pools, a small top pool merged",
+        Dealing::Pools => "by pools as published",
+    };
+    let pools = scheduling.pools.map_or_else(String::new, |pools| {
+        let devices = words::counted(pools.devices, "device");
+        format!(", of at least {devices} and {} points", pools.capacity)
+    });
+    format!(
+        "{dealing}{pools}; T1 {} %, at least {} s, T2 {} %, at least {} s",
+        scheduling.delayed_percent,
+        scheduling.delayed_ms_min / 1_000,
+        scheduling.stale_percent,
+        scheduling.stale_ms_min / 1_000
+    )
+}
+
+/// What came of the last lottery.
+fn draw_in_words(draw: Option<LastDraw>) -> String {
+    match draw {
+        None => "none is drawn yet".to_owned(),
+        Some(LastDraw {
+            day,
+            winners: Some(winners),
+        }) => format!("day {day}: {}", words::counted(winners, "winner")),
+        Some(LastDraw { day, winners: None }) => format!(
+            "day {day} could not be drawn: the masternode's node has discarded the state of block {}",
+            first_block_of(day)
+        ),
+    }
+}
+
 impl Output for Look {
     fn people(&self) -> String {
         let mut parts = vec![fields(&[
@@ -254,6 +292,8 @@ impl Output for Look {
             ("chain", self.chain.to_string()),
             ("block", self.grid.block.to_string()),
             ("grid", in_sum(&self.grid)),
+            ("tasks", scheduling_in_words(&self.grid.scheduling)),
+            ("lottery", draw_in_words(self.grid.last_draw)),
         ])];
         if !self.grid.jobs.is_empty() {
             let row = |job: &JobInGrid| {
@@ -281,7 +321,7 @@ impl Output for Look {
 mod tests {
     use super::*;
     use crate::grid::words::tests::known_device;
-    use quern_jobs_api::{ApiError, JobStatus, Phase, WaitingFor};
+    use quern_jobs_api::{ApiError, JobStatus, Phase, PoolsAtLeast, WaitingFor};
     use quern_primitives::{JobId, job::ByteLevel};
     use ratatui::{
         backend::TestBackend,
@@ -331,6 +371,17 @@ mod tests {
                 devices: 2,
                 accounts: 1,
                 ranked: 1,
+                scheduling: Scheduling {
+                    dealing: Dealing::OneQueue,
+                    pools: None,
+                    spares_the_slow: true,
+                    backs_up: true,
+                    delayed_percent: 200,
+                    stale_percent: 400,
+                    delayed_ms_min: 15_000,
+                    stale_ms_min: 60_000,
+                },
+                last_draw: None,
                 jobs: vec![
                     job(ByteLevel::High, status(1, 5, None)),
                     job(ByteLevel::Balanced, status(2, 0, Some(accounts))),
@@ -362,7 +413,34 @@ mod tests {
     fn a_grid_without_jobs_and_devices_is_shown_too() {
         let mut look = known_grid();
         (look.grid.jobs, look.devices) = (vec![], vec![]);
-        assert!(look.people().ends_with("0 jobs"));
+        let text = look.people();
+        assert!(text.contains("1 ranked; 0 jobs\ntasks "), "{text}");
+    }
+
+    #[test]
+    fn how_tasks_are_watched_and_what_came_of_the_lottery_are_said() {
+        let mut look = known_grid();
+        let text = look.people();
+        assert!(text.contains("from one queue; T1 200 %, at least 15 s, T2 400 %, at least 60 s"));
+        assert!(text.contains("none is drawn yet"), "{text}");
+        look.grid.scheduling.dealing = Dealing::Pools;
+        look.grid.scheduling.pools = Some(PoolsAtLeast {
+            capacity: 8_000,
+            devices: 8,
+        });
+        let winners = Some(1);
+        look.grid.last_draw = Some(LastDraw { day: 2, winners });
+        let text = look.people();
+        assert!(
+            text.contains("of at least 8 devices and 8000 points; T1"),
+            "{text}"
+        );
+        assert!(text.contains("day 2: 1 winner"), "{text}");
+        let winners = None;
+        look.grid.last_draw = Some(LastDraw { day: 2, winners });
+        let text = look.people();
+        assert!(text.contains("day 2 could not be drawn"), "{text}");
+        assert!(text.contains("the state of block 86400"), "{text}");
     }
 
     fn terminal() -> Terminal<TestBackend> {

@@ -6,7 +6,7 @@ use crate::device::{HardwareChoice, RegionChoice};
 use clap::{Args, ValueEnum};
 use quern_grid::replication::FailureProbability;
 use quern_primitives::{
-    device::{Hardware, Line, Region},
+    device::{Class, Hardware, Line, Region},
     job::{HardwareSet, LineSet, Preferences, RegionSet},
     limits::PROCESSOR_POINTS_MAX,
 };
@@ -34,6 +34,16 @@ pub(crate) enum LineChoice {
     Mobile,
     /// None of these
     Other,
+}
+
+/// Which machines may be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClassChoice {
+    /// x86-64 machines, which run the same machine code
+    Pinned,
+    /// Any machine
+    Portable,
 }
 
 /// What a job asks of devices. In a job file it is the table `devices`, whose keys are the names of these
@@ -109,7 +119,7 @@ impl DeviceOptions {
     }
 
     /// Checks the options.
-    pub(super) fn check(&self) -> Result<Preferences, SpecError> {
+    pub(crate) fn check(&self) -> Result<Preferences, SpecError> {
         let points = self.processor_points_min.unwrap_or(0);
         at_most(
             "processor-points-min",
@@ -142,8 +152,17 @@ impl From<LineChoice> for Line {
     }
 }
 
+impl From<ClassChoice> for Class {
+    fn from(choice: ClassChoice) -> Self {
+        match choice {
+            ClassChoice::Pinned => Self::Pinned,
+            ClassChoice::Portable => Self::Portable,
+        }
+    }
+}
+
 /// What a job asks of devices, in words; nothing if it asks for nothing.
-pub(super) fn in_words(preferences: &Preferences) -> Option<String> {
+pub(crate) fn in_words(preferences: &Preferences) -> Option<String> {
     let mut parts = Vec::new();
     if preferences.trusted {
         parts.push("verified by the council".to_owned());

@@ -9,7 +9,7 @@ use crate::{
     plan::factor_in_words,
 };
 use quern_grid::replication::{
-    FailureProbability, Fleet, LeastError, Plan, PlanError, ReplicasError,
+    FailureProbability, Fleet, LeastError, Plan, PlanError, ReplicasError, alike,
 };
 use quern_primitives::{job::Agreement, limits::REPLICAS_PER_TASK_MAX};
 use serde::{Serialize, Serializer};
@@ -31,6 +31,9 @@ pub(crate) struct Found {
     /// What they achieve where any device takes any replica.
     #[serde(serialize_with = "as_number")]
     failure: FailureProbability,
+    /// The same, if all devices that fail with a task fail or lie alike: then a majority of them decides.
+    #[serde(serialize_with = "as_number")]
+    failure_if_alike: FailureProbability,
     /// What they would if the most reliable devices took all.
     #[serde(serialize_with = "as_number")]
     failure_at_best: FailureProbability,
@@ -122,8 +125,8 @@ impl Found {
         let most = accounts
             .min(fleet.devices())
             .min(REPLICAS_PER_TASK_MAX.into());
-        let any = Fleet::alike(mean_failure(&fleet)?);
-        let plan = Plan::new(tasks.into(), any, most)?;
+        let mean = mean_failure(&fleet)?;
+        let plan = Plan::new(tasks.into(), Fleet::alike(mean), most)?;
         let at_best = Plan::new(tasks.into(), fleet, most)?;
         let mut most = (1, FailureProbability::ALWAYS);
         for replicas in allowed(plan.factor_max()) {
@@ -131,6 +134,7 @@ impl Found {
             let failure = plan.failure(taken)?;
             if failure <= accepted {
                 let least_replicas = plan.least_replicas(accepted)?;
+                let votes = (replicas, agreement(replicas).quorum());
                 return Ok(Self {
                     accepted_failure: accepted,
                     least_factor: plan.factor(least_replicas),
@@ -138,6 +142,7 @@ impl Found {
                     tasks: plan.tasks(),
                     replicas,
                     failure,
+                    failure_if_alike: alike::outvoted(plan.tasks(), votes, mean)?,
                     failure_at_best: at_best.failure(taken)?,
                     masternode: grid.url.clone(),
                     masternodes: 1,
@@ -160,10 +165,7 @@ impl Found {
 
     /// The agreement that is taken.
     pub(crate) fn agreement(&self) -> Agreement {
-        match self.replicas {
-            1 => Agreement::Single,
-            replicas => Agreement::Majority { replicas },
-        }
+        agreement(self.replicas)
     }
 
     /// What was found and taken, in words.
@@ -175,9 +177,10 @@ impl Found {
         let alike = match self.agreement() {
             Agreement::Single => String::new(),
             agreement => format!(
-                "; counted are tasks that fail on all their devices, and where {} of the {} fail or lie alike, they decide",
+                "; counted are tasks that fail on all their devices, and where {} of the {} fail or lie alike, they decide: if all that fail did so alike, it would be {}",
                 agreement.quorum(),
-                self.replicas
+                self.replicas,
+                self.failure_if_alike
             ),
         };
         format!(
@@ -188,6 +191,14 @@ impl Found {
             self.failure,
             self.failure_at_best
         )
+    }
+}
+
+/// The agreement of so many replicas for each task.
+fn agreement(replicas: u8) -> Agreement {
+    match replicas {
+        1 => Agreement::Single,
+        replicas => Agreement::Majority { replicas },
     }
 }
 
@@ -234,7 +245,8 @@ mod tests {
             "at ws://here;",
             "3 devices for each task are taken",
             "makes it 1.24",
-            "where 2 of the 3 fail or lie alike",
+            "where 2 of the 3 fail or lie alike, they decide: if all",
+            "alike, it would be 51.7 %",
         ] {
             assert!(words.contains(part), "{part}: {words}");
         }
@@ -243,6 +255,9 @@ mod tests {
         assert_eq!(json["accepted_failure"], 0.1);
         // All are alike, so it makes no difference who takes them.
         assert_eq!(json["failure_at_best"], json["failure"]);
+        // Two of three fail with 0.725 %.
+        let if_alike = json["failure_if_alike"].as_f64().unwrap();
+        assert!((0.51..0.52).contains(&if_alike), "{if_alike}");
     }
 
     #[test]
@@ -261,6 +276,8 @@ mod tests {
         let found = Found::of(1, p(0.03), &[grid("a", 3, &[(0, 3)])]).unwrap();
         assert_eq!(found.agreement(), Agreement::Single);
         assert_eq!(found.least_factor, 1.0);
+        // One that fails decides, however many fail alike.
+        assert!((found.failure_if_alike.get() - found.failure.get()).abs() < 1e-15);
     }
 
     #[test]

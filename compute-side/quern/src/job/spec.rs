@@ -1,6 +1,6 @@
 //! What a job shall be: from options and a job file to a checked description.
 
-use super::preferences::{AgreementTable, DeviceOptions, probability};
+use super::preferences::{AgreementTable, ClassChoice, DeviceOptions, probability};
 use crate::units::{Price, Size, Span};
 use clap::{Args, ValueEnum};
 use quern_grid::replication::FailureProbability;
@@ -37,16 +37,6 @@ pub(crate) enum SplitChoice {
     Bytes,
     /// Nowhere: one task
     None,
-}
-
-/// Which machines may be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ClassChoice {
-    /// x86-64 machines, which run the same machine code
-    Pinned,
-    /// Any machine
-    Portable,
 }
 
 /// Price and priority.
@@ -378,10 +368,7 @@ impl JobOptions {
             arguments: self.arguments.into_iter().map(String::into_bytes).collect(),
             certainty,
             preferences: self.devices.check()?,
-            class: match self.class.unwrap_or(ClassChoice::Pinned) {
-                ClassChoice::Pinned => Class::Pinned,
-                ClassChoice::Portable => Class::Portable,
-            },
+            class: self.class.map_or_else(Class::default, Class::from),
             level: match self.level.unwrap_or(LevelChoice::Balanced) {
                 LevelChoice::Low => ByteLevel::Low,
                 LevelChoice::Balanced => ByteLevel::Balanced,

@@ -2,10 +2,12 @@
 
 use super::{PlanInputError, complement, curve::tabled};
 use crate::{
+    job::asked_in_words,
     output::{Output, fields, table},
     units::grouped,
 };
 use quern_grid::replication::{CurvePoint, DeviceGroup, FailureProbability, Plan};
+use quern_primitives::{device::Class, job::Preferences};
 use serde::{Serialize, Serializer};
 use std::{fmt, path::PathBuf};
 
@@ -52,6 +54,23 @@ pub(super) struct Live {
     pub(super) masternode: String,
     /// Of how many it is the one that is worst for the job.
     pub(super) masternodes: usize,
+    /// What the job asks of devices.
+    pub(super) preferences: Preferences,
+    /// The class that they compute.
+    pub(super) class: Class,
+}
+
+impl Live {
+    /// What the job asks for, in words; nothing if any device will do.
+    fn asks_in_words(&self) -> Option<String> {
+        let class = match self.class {
+            Class::Pinned => None,
+            Class::Portable => Some("of the class portable".to_owned()),
+        };
+        let parts = asked_in_words(&self.preferences).into_iter().chain(class);
+        let parts: Vec<_> = parts.collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
 }
 
 /// A point of the curve.
@@ -180,6 +199,9 @@ impl Output for Planned {
             pairs.insert(2, ("accepted P", accepted));
         }
         if let Some(live) = &self.live {
+            if let Some(asks) = live.asks_in_words() {
+                pairs.insert(2, ("asked for", asks));
+            }
             let at = match live.masternodes {
                 1 => live.masternode.clone(),
                 several => format!("{}, the worst of {several}", live.masternode),

@@ -2,12 +2,13 @@
 
 use crate::core::{Core, Tick, bonds, scheduler::needs};
 use quern_grid::{
-    Flag,
+    Flag, Policy, Tuning,
     needs::{Cover, Memory, Needs},
 };
 use quern_jobs_api::{
-    Asking, Claimed, DEVICE_POOLS_MAX, DevicePool, DeviceState, FAULT_RATES, GRID_JOBS_MAX,
-    GridState, JobInGrid, MachineFacts, Matching, Measured, ScoreParts,
+    Asking, Claimed, DEVICE_POOLS_MAX, Dealing, DevicePool, DeviceState, FAULT_RATES,
+    GRID_JOBS_MAX, GridState, JobInGrid, MachineFacts, Matching, Measured, PoolsAtLeast,
+    Scheduling, ScoreParts,
 };
 use quern_primitives::device::Line;
 use quern_protocol::{Machine, State};
@@ -17,7 +18,7 @@ use std::collections::BTreeSet;
 const LASTING: [Flag; 3] = [Flag::RepeatedFailures, Flag::Unbonded, Flag::Banned];
 
 impl Core {
-    /// The grid at a glance.
+    /// The grid at a glance, but for the last lottery: of its draw the core hears only who won.
     pub fn grid_state(&self, _now: Tick) -> GridState {
         let queued = self.scheduler.dispatch.jobs();
         let others = self.jobs.keys().copied();
@@ -41,6 +42,8 @@ impl Core {
             devices: self.devices.connected_devices(),
             accounts: self.devices.connected_accounts() as u32,
             ranked: self.scheduler.fleet.ranking().len(),
+            scheduling: scheduling(&self.settings.tuning),
+            last_draw: None,
             jobs,
         }
     }
@@ -176,6 +179,29 @@ fn needs_of(asking: &Asking) -> Needs {
     let memory = Memory::for_task(asking.memory_bytes);
     let gain = bonds::gain(asking.task, asking.agreement);
     needs(&asking.preferences, asking.class, memory, gain)
+}
+
+/// How tasks are dealt and watched, as everybody is told.
+fn scheduling(tuning: &Tuning) -> Scheduling {
+    let pools = PoolsAtLeast {
+        capacity: tuning.pool_capacity_min,
+        devices: tuning.pool_size_min,
+    };
+    let (dealing, pools) = match tuning.policy {
+        Policy::OneQueue => (Dealing::OneQueue, None),
+        Policy::MergedPools => (Dealing::MergedPools, Some(pools)),
+        Policy::Pools => (Dealing::Pools, Some(pools)),
+    };
+    Scheduling {
+        dealing,
+        pools,
+        spares_the_slow: tuning.spares_the_slow,
+        backs_up: tuning.backs_up,
+        delayed_percent: tuning.delayed_percent,
+        stale_percent: tuning.stale_percent,
+        delayed_ms_min: tuning.delayed_ms_min,
+        stale_ms_min: tuning.stale_ms_min,
+    }
 }
 
 fn facts(machine: &Machine) -> MachineFacts {

@@ -2,7 +2,7 @@
 
 use super::world::{Habit, JOB, MAJORITY, World};
 use crate::core::{Challenge, Entry, Event};
-use quern_jobs_api::{Asking, TaskStage, WaitingFor};
+use quern_jobs_api::{Asking, Dealing, TaskStage, WaitingFor};
 use quern_primitives::{
     device::Class,
     job::{Agreement, Preferences},
@@ -348,6 +348,8 @@ fn a_job_without_devices_says_so() {
     assert_eq!(rules(&explained.reasons), ["accounts"]);
     let grid = world.core.grid_state(world.now);
     assert_eq!((grid.devices, grid.jobs.len()), (2, 1));
+    let told = grid.scheduling;
+    assert_eq!((told.dealing, told.pools), (Dealing::OneQueue, None));
 }
 
 #[test]

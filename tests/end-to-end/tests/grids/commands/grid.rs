@@ -4,12 +4,13 @@ use super::copying;
 use anyhow::{Context as _, ensure};
 use jsonrpsee::{core::client::ClientT as _, rpc_params, ws_client::WsClientBuilder};
 use quern_end_to_end::{Bench, Quern, says};
-use quern_grid::lottery::{Draw, day_of};
+use quern_grid::lottery::{Draw, Lot, day_of};
 use quern_ledger::Bond;
 use quern_local_grid::{OWNER, development_account, find_program};
+use quern_masternode::lottery_winners;
 use quern_primitives::{DeviceId, amount::BYTECHIP, device::Device, limits::DAY_BLOCKS};
 use serde_json::{Value, json};
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
 
 /// Where a node keeps the randomness of BABE's epoch, as the auditors' guide names it.
 const RANDOMNESS: &str = "0x1cb6f36e027abb2091cfb5110ab5087f7a414cb008e0e61e46722aa60abdd672";
@@ -130,6 +131,21 @@ pub(super) async fn drawn_later(bench: &Bench) -> anyhow::Result<()> {
         (lot.hours - hours).abs() < 1e-9 && lot.chance > 0.0 && (0.0..1.0).contains(&lot.drawn),
         "it draws otherwise: {lot:?}"
     );
+    // What a masternode draws at a day's first block it draws here, for some days to come: it seldom
+    // wins.
+    for day in day..day + 8 {
+        let draw = Draw { seed, day };
+        let wins = |(id, last_task, _): &(DeviceId, u32, Lot)| {
+            let lot = draw.lot(id, *last_task);
+            lot.is_some_and(|lot| lot.wins()).then_some(*id)
+        };
+        let expected: BTreeSet<_> = drew.iter().filter_map(wins).collect();
+        let winners = lottery_winners(&state, day).await?;
+        ensure!(
+            winners == expected,
+            "day {day}: {winners:?}, not {expected:?}"
+        );
+    }
     let seed = [0; 32];
     let other = Draw { seed, day }.lot(&worker.device, last_task);
     let other = other.context("it does not draw")?;
