@@ -29,9 +29,9 @@
 //! task that is over; the masternode remembers no more devices than it may; nothing is
 //! acknowledged, sent or erased before the disk has what it relies on. Whoever waits is told why: a device
 //! that asks in vain has a rule for each job of which something is open, which agrees with what the chain
-//! says of the device, and at many a step each open task of a job of which nobody computes anything has a
-//! reason. And at the end: every job is over, and every report that was acknowledged on a settled job is in
-//! a verdict.
+//! says of the device and with the logs, and at many a step each open task of a job of which nobody computes
+//! anything has a reason. And at the end: every job is over, and every report that was acknowledged on a
+//! settled job is in a verdict.
 //!
 //! There is one masternode. Its core, disk and books are one each in the world, and a device has one
 //! connection at a time: a second masternode would want each of them twice. What a worker does with
@@ -54,6 +54,7 @@
 //! | `asks` | what jobs ask of devices |
 //! | `audit`, `violation` | what must never happen |
 //! | `explained` | whether whoever waits is told why |
+//! | `late` | what is done about devices that are late |
 //! | `cause` | why jobs ended |
 //! | `trace`, `words`, `changes` | what happened |
 
@@ -65,6 +66,7 @@ mod changes;
 mod config;
 mod disk;
 mod explained;
+mod late;
 mod machine;
 mod network;
 mod office;
@@ -197,6 +199,18 @@ pub struct Counts {
     pub explained: u64,
     /// Devices that make their answers up, all the same, and at once.
     pub rushing: u64,
+    /// Runs of tasks that halted.
+    pub halted: u64,
+    /// Times that a device was asked again what it does, because a replica showed no step forward for the
+    /// time T1. Only who waits for more work hears of that.
+    pub asked_again: u64,
+    /// Replicas that were added because one was out for the time T2; where its task is in doubt as well they
+    /// are not counted.
+    pub rescued: u64,
+    /// Replicas that were added for an idle device to have a task done sooner than who has it.
+    pub backed_up: u64,
+    /// Replicas that were given to accounts in whose lane they are, where there are lanes for sure.
+    pub in_lanes: u64,
 }
 
 impl fmt::Display for Counts {
@@ -221,6 +235,11 @@ impl fmt::Display for Counts {
             refused,
             explained,
             rushing,
+            halted,
+            asked_again,
+            rescued,
+            backed_up,
+            in_lanes,
         } = self;
         write!(
             f,
@@ -229,7 +248,9 @@ impl fmt::Display for Counts {
              partitions, {departures} departures, {unfit} times low or hot, {jumps} clocks that \
              jumped, {identities} identities changed and {strangers} hellos of unknown ones, {lost} \
              messages lost and {doubled} doubled, {transactions_lost} transactions lost, {winners} \
-             winners of the lottery, {explained} waits explained, {rushing} devices that rushed"
+             winners of the lottery, {explained} waits explained, {rushing} devices that rushed, \
+             {halted} runs halted, {asked_again} devices asked again, {rescued} stale tasks helped out, \
+             {backed_up} backed up, {in_lanes} replicas given in their lanes"
         )
     }
 }

@@ -46,6 +46,8 @@ struct Books {
     heard: BTreeMap<(TaskIndex, ReplicaIndex), Heard>,
     /// Accounts that could not open a task's input, each with whether a trusted device of it could not.
     unopened: BTreeMap<TaskIndex, BTreeMap<AccountId, bool>>,
+    /// How many replicas each task got beside those that its job asks for at first.
+    added: BTreeMap<TaskIndex, ReplicaIndex>,
     /// Tasks with an end, and its place in the log.
     ended: BTreeMap<TaskIndex, u64>,
     /// The place of each batch.
@@ -121,8 +123,12 @@ pub(super) struct Audit {
     presence: Presence,
     /// Whether jobs of some levels are for the devices of some pools alone.
     pub(super) has_pools: bool,
+    /// Whether a device may be passed over for a task that others will have done sooner.
+    pub(super) spares_the_slow: bool,
     /// Wrong answers that had a majority.
     pub(super) wrong_answers: u64,
+    /// Replicas that were given to accounts in whose lane they are, where there are lanes for sure.
+    pub(super) in_lanes: u64,
     /// When shards of a job were last stored in this life of the masternode.
     last_stored: BTreeMap<JobId, Tick>,
     /// The tasks of each job whose shard is not on disk.
@@ -232,7 +238,21 @@ impl Audit {
         position: u64,
         entry: &Entry,
     ) -> Result<(), Violation> {
-        self.check(names, work, entry)?;
+        match entry {
+            Entry::Assigned {
+                task,
+                replica,
+                device,
+                account,
+                ..
+            } => {
+                self.check_needed(names, work, *task, device)?;
+                let given = (*task, *replica);
+                let is_in_lane = self.check_given(names, work, given, device, account)?;
+                self.in_lanes += u64::from(is_in_lane);
+            }
+            _ => self.check(names, work, entry)?,
+        }
         if let Entry::Judged { verdict } = entry
             && verdict.answer != work.truth(verdict.task)
         {
@@ -363,16 +383,6 @@ impl Audit {
         let empty = Books::default();
         let books = self.jobs.get(&work.id).unwrap_or(&empty);
         match entry {
-            Entry::Assigned {
-                task,
-                replica,
-                device,
-                account,
-                ..
-            } => {
-                self.check_needed(names, work, *task, device)?;
-                self.check_given(names, work, (*task, *replica), device, account)
-            }
             Entry::Reported { receipt, .. } => {
                 let payload = &receipt.payload;
                 let (task, replica, device) = (payload.task, payload.replica, payload.device);
@@ -489,7 +499,10 @@ impl Audit {
                 books.settles.push(batch.tasks.clone());
             }
             // It gives nobody anything yet.
-            _ => {}
+            Entry::Added { task, replicas } => {
+                let added = books.added.entry(*task).or_default();
+                *added = added.saturating_add(*replicas);
+            }
         }
     }
 

@@ -193,8 +193,12 @@ impl fmt::Display for Scheduling {
 /// What goes wrong, each with a rate in thousandths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Devices that take ten times as long as they should.
+    /// Devices that take ten times as long as they should, also for a benchmark: they are known to be slow.
     pub slow: u32,
+    /// Devices that take ten times as long for tasks as their benchmark says.
+    pub sluggish: u32,
+    /// Devices on which three in ten tasks halt for twenty minutes, while they go on giving signs of life.
+    pub halting: u32,
     /// Devices on which half of all tasks fail.
     pub failing: u32,
     /// Devices that hand every task back at once, as if its input did not open.
@@ -249,8 +253,10 @@ pub struct Faults {
 type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
 
 /// All of them, in the order in which they are written.
-const KINDS: [Kind; 23] = [
+const KINDS: [Kind; 25] = [
     ("slow", |it| &mut it.slow),
+    ("sluggish", |it| &mut it.sluggish),
+    ("halting", |it| &mut it.halting),
     ("failing", |it| &mut it.failing),
     ("refusing", |it| &mut it.refusing),
     ("lying", |it| &mut it.lying),
@@ -279,6 +285,8 @@ impl Faults {
     /// Nothing at all.
     pub const NONE: Self = Self {
         slow: 0,
+        sluggish: 0,
+        halting: 0,
         failing: 0,
         refusing: 0,
         lying: 0,
@@ -306,6 +314,8 @@ impl Faults {
     /// A good day: some devices are slow or come and go, and a message is lost now and then.
     pub const MILD: Self = Self {
         slow: 30,
+        sluggish: 20,
+        halting: 10,
         failing: 20,
         lying: 20,
         churn: 50,
@@ -322,10 +332,13 @@ impl Faults {
     /// A bad day.
     pub const ROUGH: Self = Self {
         slow: 80,
+        sluggish: 40,
+        halting: 30,
         failing: 60,
         refusing: 20,
         lying: 60,
         colluding: 60,
+        rushing: 10,
         shifting: 40,
         churn: 300,
         busy: 200,
@@ -339,17 +352,20 @@ impl Faults {
         crash: 1_000,
         unsettled: 200,
         unreadable: 10,
+        unsound: 30,
         ..Self::NONE
     };
 
     /// A day on which everything happens at once.
     pub const HOSTILE: Self = Self {
         slow: 120,
+        sluggish: 60,
+        halting: 50,
         failing: 100,
         refusing: 40,
         lying: 120,
         colluding: 120,
-        rushing: 0,
+        rushing: 20,
         shifting: 100,
         churn: 1_000,
         busy: 500,
@@ -365,7 +381,7 @@ impl Faults {
         unreadable: 30,
         ban: 30,
         cancel: 100,
-        unsound: 0,
+        unsound: 100,
         erring: 0,
     };
 

@@ -54,6 +54,11 @@ const JITTER: f64 = 0.03;
 /// How much longer a slow device takes.
 const SLOWNESS: f64 = 10.0;
 
+/// How often a run halts on a device on which some do, in thousandths; and for how long, in milliseconds. A
+/// masternode takes the task back before, unless an ordinary desktop would need half a minute for it.
+const HALTING_PERMILLE: u32 = 300;
+const HALTED_MS: u64 = 20 * 60_000;
+
 /// Of so many tasks one has a result that is delivered in pieces.
 const IN_PIECES: TaskIndex = 7;
 
@@ -73,6 +78,10 @@ const APART: u64 = 0x6c69_6e65_7321_2121;
 pub(super) enum Character {
     Honest,
     Slow,
+    /// Is slow in tasks, and not in benchmarks.
+    Sluggish,
+    /// Halts in the middle of some tasks.
+    Halting,
     Failing,
     /// Says of every task at once that its input does not open.
     Refusing,
@@ -94,6 +103,8 @@ impl Character {
             (Self::Colluding, faults.colluding),
             (Self::Rushing, faults.rushing),
             (Self::Shifting, faults.shifting),
+            (Self::Sluggish, faults.sluggish),
+            (Self::Halting, faults.halting),
         ];
         let mut drawn = chance.random_range(0..1_000u32);
         for (kind, permille) in kinds {
@@ -105,9 +116,19 @@ impl Character {
         Self::Honest
     }
 
+    /// Whether the worst that it does is to be late.
+    fn is_only_late(self) -> bool {
+        matches!(self, Self::Slow | Self::Sluggish | Self::Halting)
+    }
+
     fn says(self, device: u32, task: TaskIndex) -> Says {
         match self {
-            Self::Honest | Self::Slow | Self::Failing | Self::Refusing => Says::TheTruth,
+            Self::Honest
+            | Self::Slow
+            | Self::Sluggish
+            | Self::Halting
+            | Self::Failing
+            | Self::Refusing => Says::TheTruth,
             Self::Lying | Self::Shifting => Says::OwnLie(device),
             Self::Colluding if task.is_multiple_of(5) => Says::ItTraps,
             Self::Colluding | Self::Rushing => Says::CommonLie,
@@ -251,9 +272,8 @@ pub(super) fn all(
         chain.register(id, device, facts.is_trusted, facts.bond());
         let character = match Character::drawn(&config.faults, chance) {
             // The council verifies nobody who fails or lies.
-            drawn @ (Character::Honest | Character::Slow) => drawn,
-            _ if facts.is_trusted => Character::Honest,
-            drawn => drawn,
+            drawn if drawn.is_only_late() || !facts.is_trusted => drawn,
+            _ => Character::Honest,
         };
         machines.push(Machine {
             number,
@@ -318,6 +338,12 @@ impl Facts {
 fn mbps(spec: DeviceSpec, chance: &mut StdRng) -> [f64; 2] {
     let known = population::readings(spec.hardware, chance);
     [known.down_mbps, known.up_mbps].map(|mbps| mbps.unwrap_or(1.0))
+}
+
+/// How long so much fuel takes at a speed in fuel per millisecond, in milliseconds.
+fn takes_ms(fuel: u64, speed: f64, chance: &mut StdRng) -> u64 {
+    let usual = fuel as f64 / speed;
+    ((usual * spread(JITTER, chance)) as u64).max(1)
 }
 
 /// How a machine is.
@@ -416,18 +442,35 @@ impl Machine {
         self.character == Character::Rushing
     }
 
-    /// How fast it computes, in fuel per millisecond.
+    /// How fast it computes tasks, in fuel per millisecond.
     pub(super) fn speed(&self) -> f64 {
+        match self.character {
+            Character::Sluggish => self.spec.speed / SLOWNESS,
+            _ => self.benchmark_speed(),
+        }
+    }
+
+    /// How fast it computes a benchmark, in the same unit.
+    fn benchmark_speed(&self) -> f64 {
         match self.character {
             Character::Slow => self.spec.speed / SLOWNESS,
             _ => self.spec.speed,
         }
     }
 
-    /// How long it takes for so much fuel, in milliseconds.
-    fn takes_ms(&self, fuel: u64, chance: &mut StdRng) -> u64 {
-        let usual = fuel as f64 / self.speed();
-        ((usual * spread(JITTER, chance)) as u64).max(1)
+    /// How long it takes for a task of so much fuel, in milliseconds.
+    fn task_ms(&self, fuel: u64, chance: &mut StdRng) -> u64 {
+        takes_ms(fuel, self.speed(), chance)
+    }
+
+    /// How long it takes for a benchmark of so much fuel, in milliseconds.
+    fn benchmark_ms(&self, fuel: u64, chance: &mut StdRng) -> u64 {
+        takes_ms(fuel, self.benchmark_speed(), chance)
+    }
+
+    /// Whether a task that it begins halts.
+    fn halts(&self, chance: &mut StdRng) -> bool {
+        self.character == Character::Halting && chance.random_range(0..1_000u32) < HALTING_PERMILLE
     }
 
     /// What it answers to a task that it has run, of which it says this. None if its result cannot be

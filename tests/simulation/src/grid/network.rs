@@ -164,11 +164,7 @@ impl World<'_> {
             self.never_heard(link, number);
             return Ok(());
         }
-        let asked = Asked {
-            link,
-            number,
-            at: self.clock.now().0,
-        };
+        let asked = self.asked(link, number);
         match request {
             Request::Hello(hello) => self.hears_hello(asked, hello),
             Request::Exchange(exchange) => self.hears(asked, exchange),
@@ -221,11 +217,18 @@ impl World<'_> {
 
     /// A request has no answer.
     fn never_heard(&mut self, link: Link, number: u64) {
-        let asked = Asked {
+        let asked = self.asked(link, number);
+        self.device_hears(asked, None, REQUEST_MS);
+    }
+
+    /// A request of this number over a connection, as of now.
+    fn asked(&self, link: Link, number: u64) -> Asked {
+        let at = self.clock.now().0;
+        Asked {
             link,
             number,
-            at: self.clock.now().0,
-        };
-        self.device_hears(asked, None, REQUEST_MS);
+            at,
+            tick: self.office.tick(at).max(self.audit.now()),
+        }
     }
 }

@@ -71,6 +71,8 @@ pub(super) struct Asked {
     pub(super) link: Link,
     pub(super) number: u64,
     pub(super) at: u64,
+    /// What the masternode took to be the time.
+    pub(super) tick: Tick,
 }
 
 /// The masternode. Without a core it is dead.
@@ -120,7 +122,7 @@ fn settings(tuning: Tuning, devices_max: usize) -> Settings {
 impl Office {
     /// What its clock tells at a time: milliseconds since its start. It may tell less than before; the
     /// core goes on from the latest.
-    fn tick(&self, now: u64) -> Tick {
+    pub(super) fn tick(&self, now: u64) -> Tick {
         let elapsed = now.saturating_sub(self.started);
         Tick(elapsed.saturating_add_signed(self.jumped_ms))
     }
@@ -392,6 +394,7 @@ impl World<'_> {
                 self.counts.given += 1;
             }
             Entry::Reported { .. } => self.counts.reports += 1,
+            Entry::Added { task, .. } => self.adds(id, *task),
             _ => {}
         }
         Ok(())
@@ -492,6 +495,7 @@ impl World<'_> {
         let Some(asked) = self.office.tokens.remove(&token) else {
             return Ok(());
         };
+        self.counts.asked_again += u64::from(self.asks_again(&asked, &plan));
         let mut work = Work {
             acknowledged: plan.acknowledged,
             discard: plan.discard,

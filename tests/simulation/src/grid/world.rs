@@ -116,7 +116,9 @@ impl<'a> World<'a> {
         let machines = machine::all(config, &mut names, &mut chain, &mut chance);
         let rushing = machines.iter().filter(|it| it.rushes()).count() as u64;
         let mut audit = Audit::new(config.audited_in_hand);
-        audit.has_pools = scheduling.tuning().policy != Policy::OneQueue;
+        let tuning = scheduling.tuning();
+        audit.has_pools = tuning.policy != Policy::OneQueue;
+        audit.spares_the_slow = tuning.spares_the_slow;
         for machine in &machines {
             audit.know(machine.id, machine.facts.clone());
         }
@@ -235,6 +237,7 @@ impl<'a> World<'a> {
             ends: jobs.map(|(_, state)| state.clone()).collect(),
             counts: Counts {
                 wrong_answers: self.audit.wrong_answers,
+                in_lanes: self.audit.in_lanes,
                 ..self.counts
             },
             violation,

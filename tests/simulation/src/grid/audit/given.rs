@@ -24,6 +24,7 @@ const KNOWN_MS: u64 = 31_000;
 const KEPT_MS: u64 = 10 * 60_000;
 
 impl Audit {
+    /// Whether a replica is given to an account in whose lane it is, where there are lanes for sure.
     pub(super) fn check_given(
         &self,
         names: &Names,
@@ -31,7 +32,7 @@ impl Audit {
         (task, replica): (TaskIndex, ReplicaIndex),
         device: &DeviceId,
         account: &AccountId,
-    ) -> Result<(), Violation> {
+    ) -> Result<bool, Violation> {
         let job = names.job(&work.id);
         let number = names.device(device);
         let Some(facts) = self.devices.get(device) else {
@@ -89,11 +90,13 @@ impl Audit {
                 held,
             });
         }
-        if let Some(books) = self.jobs.get(&work.id) {
-            self.check_doubted(names, (work, books), task, (device, facts))?;
-            self.check_lane(names, (work, books), (task, replica), account)?;
+        match self.jobs.get(&work.id) {
+            Some(books) => {
+                self.check_doubted(names, (work, books), task, (device, facts))?;
+                self.check_lane(names, (work, books), (task, replica), account)
+            }
+            None => Ok(false),
         }
-        Ok(())
     }
 
     /// Whom its faults keep from work gets none, and who had one holds one task at a time.
@@ -183,32 +186,33 @@ impl Audit {
 
     /// Where there are lanes, a replica is for its own as long as it is not open for long; one that is open
     /// again also after that, while nobody can have passed it in vain. The first holds of what is added
-    /// too: who has a task cannot be overdue for long before it is open for long.
+    /// too: who has a task cannot be overdue for long before it is open for long. True if it is given to an
+    /// account of its lane.
     fn check_lane(
         &self,
         names: &Names,
         (work, books): (&Work, &Books),
         (task, replica): (TaskIndex, ReplicaIndex),
         account: &AccountId,
-    ) -> Result<(), Violation> {
+    ) -> Result<bool, Violation> {
         let replicas = work.submission.agreement.replicas();
         // A trusted device has any of a task in doubt.
         if replicas <= 1 || books.doubted.contains_key(&task) {
-            return Ok(());
+            return Ok(false);
         }
         let again = books.opened.get(&(task, replica)).copied();
         let opened = again.or(books.uploaded).unwrap_or_default();
         let open_ms = self.now.since(opened);
         let is_over = open_ms >= Tuning::default().lane_ms;
         if (is_over && again.is_none()) || !self.all_take_part(work) {
-            return Ok(());
+            return Ok(false);
         }
         let able = self.devices.iter();
         let able = able.filter(|(id, facts)| self.is_able(work, id, facts));
         let able: Vec<&AccountId> = able.map(|(_, facts)| &facts.account).collect();
         let accounts: BTreeSet<&AccountId> = able.iter().copied().collect();
         let Some(lanes) = lanes::count(replicas, accounts.len()) else {
-            return Ok(());
+            return Ok(false);
         };
         // More accounts may be ranked than are sure to be. Of powers of two the greater number of lanes
         // leaves an account nothing that the lesser does not. Of its own devices one may have gone meanwhile.
@@ -219,13 +223,13 @@ impl Audit {
         let seed = work.lane_seed();
         let is_own = |count: &ReplicaIndex| lanes::is_for((&seed, *count), account, task, replica);
         if counts.iter().any(is_own) {
-            return Ok(());
+            return Ok(true);
         }
         let keeps_lanes =
             || again.is_some_and(|again| self.keeps_lanes((work, books), again, lanes));
         let is_wide = open_ms >= NARROW_MS && is_own(&replicas);
         if (is_over || is_wide) && !keeps_lanes() {
-            return Ok(());
+            return Ok(false);
         }
         Err(Violation::OtherLane {
             job: names.job(&work.id),

@@ -17,6 +17,12 @@ impl Audit {
         self.devices.get(device)
     }
 
+    /// Whether a device failed on a task, or answers of it differ.
+    pub(in crate::grid) fn is_doubted(&self, job: &JobId, task: TaskIndex) -> bool {
+        let books = self.jobs.get(job);
+        books.is_some_and(|books| books.doubted.contains_key(&task))
+    }
+
     /// A job has so many tasks, and no shard of it is there yet.
     pub(in crate::grid) fn await_shards(&mut self, job: JobId, tasks: TaskIndex) {
         self.awaited.insert(job, (0..tasks).collect());

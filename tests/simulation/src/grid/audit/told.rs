@@ -5,7 +5,8 @@ use super::{Audit, Books, Heard, lanes};
 use crate::grid::{asks::lacking, work::Work};
 use quern_jobs_api::Rule;
 use quern_primitives::{
-    ids::{AccountId, DeviceId, TaskIndex},
+    ids::{AccountId, DeviceId, ReplicaIndex, TaskIndex},
+    job::ByteLevel,
     receipt::Exit,
 };
 use std::collections::BTreeSet;
@@ -41,6 +42,30 @@ impl Books {
         let answers = heard.filter(|((task, _), it)| it.device == *device && is_open(task));
         answers.count()
     }
+
+    /// Whether one of a task's replicas, so many at first, is neither computed nor answered.
+    fn is_open(&self, task: TaskIndex, replicas: ReplicaIndex) -> bool {
+        let added = self.added.get(&task).copied().unwrap_or(0);
+        let all = usize::from(replicas) + usize::from(added);
+        !self.ended.contains_key(&task) && self.accounts(task).count() < all
+    }
+
+    /// Tasks of which an account has or had a replica, some of them several times.
+    fn touched_by(&self, account: &AccountId) -> impl Iterator<Item = TaskIndex> {
+        let held = self.held.iter().filter(move |(_, (_, of))| of == account);
+        let heard = self.heard.iter();
+        let heard = heard.filter(move |(_, it)| it.account == *account);
+        let lost = self.lost.iter().filter(move |(_, of)| of == account);
+        let held = held.map(|((task, _), _)| *task);
+        let heard = heard.map(|((task, _), _)| *task);
+        held.chain(heard).chain(lost.map(|(task, _)| *task))
+    }
+
+    /// Tasks that were taken from somebody, or got more replicas, some of them several times.
+    fn gone_wrong(&self) -> impl Iterator<Item = TaskIndex> {
+        let lost = self.lost.iter().map(|(task, _)| *task);
+        lost.chain(self.added.keys().copied())
+    }
 }
 
 impl Audit {
@@ -66,21 +91,51 @@ impl Audit {
         let (Some(books), Some(facts)) = (self.jobs.get(&work.id), self.devices.get(device)) else {
             return true;
         };
-        let submission = &work.submission;
+        let replicas = work.submission.agreement.replicas();
+        let is_open = |task: TaskIndex| books.is_open(task, replicas);
         match rule {
+            // One queue is for all, and a high level for all pools.
+            Rule::Pool => self.has_pools,
+            Rule::Level => self.has_pools && work.submission.level != ByteLevel::High,
+            Rule::Account => books.touched_by(&facts.account).any(is_open),
+            Rule::FailedBefore => {
+                let lost = books.lost_by(device, &facts.account);
+                lost.into_iter().any(is_open)
+            }
+            Rule::KeptForFast => !facts.is_trusted && books.gone_wrong().any(is_open),
+            Rule::OthersSooner => {
+                let has_others = self.able_accounts(work) > usize::from(replicas);
+                self.spares_the_slow && has_others && self.has_open(work, books)
+            }
+            // That is told of a task.
+            Rule::OthersFirst => false,
             Rule::Unjudged => books.unjudged_by(device, &facts.account) >= FAILURES_MIN,
             Rule::KeptForTrusted => {
                 let mut doubted = books.doubted.keys();
                 doubted.any(|task| !books.ended.contains_key(task))
             }
-            Rule::Lane => {
-                let able = self.devices.values();
-                let able = able.filter(|it| lacking(&submission.preferences, it).is_none());
-                let accounts: BTreeSet<&AccountId> = able.map(|it| &it.account).collect();
-                lanes::count(submission.agreement.replicas(), accounts.len()).is_some()
-            }
+            Rule::Lane => lanes::count(replicas, self.able_accounts(work)).is_some(),
             _ => true,
         }
+    }
+
+    /// Accounts with a device that has what a job asks for, by what the chain says, whether or not it is
+    /// here.
+    fn able_accounts(&self, work: &Work) -> usize {
+        let able = self.devices.values();
+        let able = able.filter(|it| lacking(&work.submission.preferences, it).is_none());
+        let accounts: BTreeSet<&AccountId> = able.map(|it| &it.account).collect();
+        accounts.len()
+    }
+
+    /// Whether something is open of a task whose shard is there. Those are looked at first that are queued
+    /// last.
+    fn has_open(&self, work: &Work, books: &Books) -> bool {
+        let awaited = self.awaited.get(&work.id);
+        let is_there = |task: &TaskIndex| awaited.is_none_or(|awaited| !awaited.contains(task));
+        let replicas = work.submission.agreement.replicas();
+        let mut tasks = (0..work.submission.tasks).rev().filter(is_there);
+        tasks.any(|task| books.is_open(task, replicas))
     }
 }
 
@@ -110,25 +165,29 @@ mod tests {
         }
     }
 
-    /// A device has a task of a job and says that it does not open.
-    fn refuse(audit: &mut Audit, job: JobId, task: TaskIndex) {
-        let (replica, device) = (0, DEVICE);
+    /// A device is given a replica of a task.
+    fn give(audit: &mut Audit, job: JobId, task: TaskIndex, replica: ReplicaIndex) {
         let given = Entry::Assigned {
             task,
             replica,
-            device,
+            device: DEVICE,
             account: facts().account,
             engine: Digest::default(),
         };
+        audit.enter(job, 0, &given);
+    }
+
+    /// It is given a task and says that it does not open.
+    fn refuse(audit: &mut Audit, job: JobId, task: TaskIndex) {
+        let replica = 0;
+        give(audit, job, task, replica);
         let back = Entry::Released {
             task,
             replica,
-            device,
+            device: DEVICE,
             cause: ReleaseCause::BadInput { trusted: false },
         };
-        for entry in [given, back] {
-            audit.enter(job, 0, &entry);
-        }
+        audit.enter(job, 0, &back);
     }
 
     #[test]
@@ -149,6 +208,122 @@ mod tests {
         // The other job ends: nobody is kept from anything for it.
         audit.enter(other.id, 1, &Entry::Unopened { task: 0 });
         assert!(!audit.may_keep(&other, &DEVICE, Rule::KeptForTrusted));
+    }
+
+    #[test]
+    fn an_account_or_a_device_is_kept_from_what_it_had_while_something_of_that_is_open() {
+        let config = Config {
+            replicas: 3,
+            ..Config::default()
+        };
+        let [work, other] = [0, 1].map(|it| Work::new(&config, it, Asked::default()));
+        let mut audit = Audit::default();
+        audit.know(DEVICE, facts());
+        audit.jobs.entry(other.id).or_default();
+        let told = |audit: &Audit, of: &Work| {
+            [Rule::Account, Rule::FailedBefore].map(|rule| audit.may_keep(of, &DEVICE, rule))
+        };
+        give(&mut audit, work.id, 0, 0);
+        assert_eq!(told(&audit, &work), [true, false]);
+        assert_eq!(told(&audit, &other), [false, false]);
+        refuse(&mut audit, work.id, 1);
+        audit.enter(work.id, 1, &Entry::Unopened { task: 0 });
+        assert_eq!(told(&audit, &work), [true, true]);
+        // Others have all of it now.
+        let books = audit.jobs.entry(work.id).or_default();
+        for replica in 0..3 {
+            let account = AccountId::new([3 + replica; 32]);
+            books.held.insert((1, replica), (DEVICE, account));
+        }
+        assert_eq!(told(&audit, &work), [false, false]);
+        let one_more = Entry::Added {
+            task: 1,
+            replicas: 1,
+        };
+        audit.enter(work.id, 2, &one_more);
+        assert_eq!(told(&audit, &work), [true, true]);
+        audit.enter(work.id, 3, &Entry::Unopened { task: 1 });
+        assert_eq!(told(&audit, &work), [false, false]);
+    }
+
+    #[test]
+    fn only_what_was_taken_back_or_added_is_kept_for_the_fast_and_not_from_who_is_trusted() {
+        let work = Work::new(&Config::default(), 0, Asked::default());
+        let mut audit = Audit::default();
+        audit.know(DEVICE, facts());
+        let trusted = DeviceId([2; 32]);
+        let its_facts = Facts {
+            is_trusted: true,
+            ..facts()
+        };
+        audit.know(trusted, its_facts);
+        let is_kept = |audit: &Audit, device| audit.may_keep(&work, &device, Rule::KeptForFast);
+        give(&mut audit, work.id, 0, 0);
+        assert!(!is_kept(&audit, DEVICE));
+        let one_more = Entry::Added {
+            task: 0,
+            replicas: 1,
+        };
+        audit.enter(work.id, 1, &one_more);
+        assert!(is_kept(&audit, DEVICE) && !is_kept(&audit, trusted));
+        audit.enter(work.id, 2, &Entry::Undecided { task: 0 });
+        assert!(!is_kept(&audit, DEVICE));
+        refuse(&mut audit, work.id, 1);
+        assert!(is_kept(&audit, DEVICE));
+    }
+
+    #[test]
+    fn others_are_sooner_only_where_the_slow_are_spared_and_others_could_have_what_is_open() {
+        let config = Config {
+            tasks: 2,
+            replicas: 1,
+            ..Config::default()
+        };
+        let work = Work::new(&config, 0, Asked::default());
+        let mut audit = Audit::default();
+        audit.know(DEVICE, facts());
+        audit.jobs.entry(work.id).or_default();
+        let is_spared = |audit: &Audit| audit.may_keep(&work, &DEVICE, Rule::OthersSooner);
+        audit.spares_the_slow = true;
+        assert!(!is_spared(&audit), "there is nobody else");
+        let other = Facts {
+            account: AccountId::new([3; 32]),
+            ..facts()
+        };
+        audit.know(DeviceId([3; 32]), other);
+        assert!(is_spared(&audit));
+        audit.spares_the_slow = false;
+        assert!(!is_spared(&audit));
+        audit.spares_the_slow = true;
+        // The shard of the one is not there, and somebody computes the other.
+        audit.await_shards(work.id, 2);
+        audit.store(&work.id, &[1]);
+        assert!(is_spared(&audit));
+        give(&mut audit, work.id, 1, 0);
+        assert!(!is_spared(&audit));
+    }
+
+    #[test]
+    fn rules_of_pools_are_told_where_there_are_pools_and_turns_of_tasks_alone() {
+        let level = |level| {
+            let asked = Asked {
+                level,
+                ..Asked::default()
+            };
+            Work::new(&Config::default(), 0, asked)
+        };
+        let [low, high] = [ByteLevel::Low, ByteLevel::High].map(level);
+        let mut audit = Audit::default();
+        audit.know(DEVICE, facts());
+        audit.jobs.entry(low.id).or_default();
+        let told = |audit: &Audit, work: &Work| {
+            let rules = [Rule::Pool, Rule::Level, Rule::OthersFirst];
+            rules.map(|rule| audit.may_keep(work, &DEVICE, rule))
+        };
+        assert_eq!(told(&audit, &low), [false, false, false]);
+        audit.has_pools = true;
+        assert_eq!(told(&audit, &low), [true, true, false]);
+        assert_eq!(told(&audit, &high), [true, false, false]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a device does and what happens to it.
 
 use super::{
-    AtDevice, Character, DECICELSIUS_MAX, HOT_DECICELSIUS, LOW_PERMILLE, PERMILLE_MIN, registered,
-    transfers::Way,
+    AtDevice, Character, DECICELSIUS_MAX, HALTED_MS, HOT_DECICELSIUS, LOW_PERMILLE, PERMILLE_MIN,
+    registered, transfers::Way,
 };
 use crate::{
     grid::{
@@ -335,10 +335,14 @@ impl World<'_> {
         let time_ms = assignment.limits.time_ms;
         let takes_ms = match machine.rushes() {
             true => 1,
-            false => machine.takes_ms(fuel, &mut self.chance),
+            false => machine.task_ms(fuel, &mut self.chance),
         };
         let id = assignment.id;
+        let halts = machine.halts(&mut self.chance);
+        self.counts.halted += u64::from(halts);
         let (in_ms, fault) = match () {
+            // Nothing on the device notices.
+            () if halts => (HALTED_MS, None),
             () if fails => (takes_ms / 2, Some(Fault::NoRoom)),
             () if takes_ms > time_ms => (time_ms, Some(Fault::TooSlow)),
             () => (takes_ms, None),
@@ -389,7 +393,7 @@ impl World<'_> {
 
     fn runs_benchmark(&mut self, device: u32, benchmark: &Benchmark) {
         let machine = &mut self.machines[device as usize];
-        let in_ms = machine.takes_ms(benchmark.fuel, &mut self.chance);
+        let in_ms = machine.benchmark_ms(benchmark.fuel, &mut self.chance);
         let run = machine.next_run();
         machine.benchmarking = Some(run);
         let output = match machine.character {

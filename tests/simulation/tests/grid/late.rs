@@ -1,0 +1,70 @@
+//! Devices that are there and late: on some a task halts while they go on giving signs of life, and some are
+//! slower than their benchmark says.
+
+use super::{hold, small};
+use quern_simulation::grid::{Config, Faults, Scheduling};
+
+/// How long a task halts, in milliseconds.
+const HALTED_MS: u64 = 20 * 60_000;
+
+/// A grid with some tasks for each device, under each scheduling and with one replica or three in turn.
+fn late(seed: u64, faults: Faults) -> Config {
+    use Scheduling::{Best, MergedPools, PublishedPools};
+    Config {
+        devices: 30,
+        tasks: 60,
+        replicas: [1, 3][seed as usize % 2],
+        jobs: 1,
+        task_s: 10,
+        scheduling: [Best, MergedPools, PublishedPools][seed as usize % 3],
+        asking: 0,
+        bondless: 0,
+        ..small(seed, faults)
+    }
+}
+
+#[test]
+fn who_is_late_is_asked_again_and_helped_out_and_backed_up_and_every_task_is_settled() {
+    let faults = Faults {
+        sluggish: 200,
+        halting: 300,
+        ..Faults::NONE
+    };
+    let (mut asked_again, mut rescued, mut backed_up) = (0, 0, 0);
+    for seed in 640..652 {
+        let config = late(seed, faults);
+        let outcome = hold(&config);
+        assert!(outcome.is_all_settled(), "{config}: {outcome}");
+        let counts = outcome.counts;
+        // The published design has no backups.
+        let is_published = config.scheduling == Scheduling::PublishedPools;
+        assert!(!is_published || counts.backed_up == 0, "{config}: {counts}");
+        asked_again += counts.asked_again;
+        rescued += counts.rescued;
+        backed_up += counts.backed_up;
+    }
+    assert!(
+        asked_again > 0 && rescued > 0 && backed_up > 0,
+        "{asked_again} {rescued} {backed_up}"
+    );
+}
+
+#[test]
+fn a_job_does_not_wait_until_a_task_that_halted_goes_on() {
+    let faults = Faults {
+        halting: 150,
+        ..Faults::NONE
+    };
+    let mut halted = 0;
+    for seed in 652..658 {
+        let config = Config {
+            scheduling: Scheduling::Best,
+            ..late(seed, faults)
+        };
+        let outcome = hold(&config);
+        assert!(outcome.is_all_settled(), "{config}: {outcome}");
+        assert!(outcome.lasted_ms < HALTED_MS, "{config}: {outcome}");
+        halted += outcome.counts.halted;
+    }
+    assert!(halted > 0);
+}
