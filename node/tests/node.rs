@@ -3,6 +3,10 @@
 // A process is asked again after a pause, within a deadline; nothing else runs on this thread.
 #![allow(clippy::disallowed_methods)]
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 use std::{
     ffi::OsStr,
@@ -117,14 +121,8 @@ impl Node {
 
     /// Asks it to end, as a service manager does.
     fn terminate(mut self) -> ExitStatus {
-        let process = self.process.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &process])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let id = i32::try_from(self.process.id()).unwrap();
+        kill(Pid::from_raw(id), Signal::SIGTERM).unwrap();
         let start = Instant::now();
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {

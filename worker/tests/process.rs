@@ -5,6 +5,10 @@
 #[allow(dead_code)] // The tests inside one process use more of it.
 mod office;
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use office::{Device, Office, id};
 use quern_protocol::Unavailable;
 use quern_worker::{
@@ -68,16 +72,9 @@ async fn output(folder: &TempDir, arguments: &[&str]) -> (bool, String) {
     )
 }
 
-async fn signal(child: &Child, name: &str) {
-    let process = child.id().unwrap().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-s", name, &process])
-            .status()
-            .await
-            .unwrap()
-            .success()
-    );
+fn signal(child: &Child, signal: Signal) {
+    let id = i32::try_from(child.id().unwrap()).unwrap();
+    kill(Pid::from_raw(id), signal).unwrap();
 }
 
 async fn ended(office: &mut Office, mut child: Child) -> ExitStatus {
@@ -160,7 +157,7 @@ async fn sigterm_ends_it_well_with_nothing_left_in_hand() {
             office.running == Some(id(1))
         })
         .await;
-    signal(&child, "TERM").await;
+    signal(&child, Signal::SIGTERM);
     assert!(ended(&mut office, child).await.success());
     assert_eq!(office.in_hand.len(), 0);
     assert_eq!((office.acknowledged.len(), office.hand_backs.len()), (1, 1));
@@ -175,7 +172,7 @@ async fn a_killed_worker_reports_what_it_had_finished_when_it_is_started_again()
     office
         .until("the report", |office| !office.reports.is_empty())
         .await;
-    signal(&child, "KILL").await;
+    signal(&child, Signal::SIGKILL);
     assert!(!ended(&mut office, child).await.success());
 
     office.acknowledges = true;
@@ -187,7 +184,7 @@ async fn a_killed_worker_reports_what_it_had_finished_when_it_is_started_again()
         .await;
     assert_eq!(office.hellos.last().unwrap().in_hand, [id(1)]);
     assert_eq!(office.reports.first(), office.reports.last());
-    signal(&child, "INT").await;
+    signal(&child, Signal::SIGINT);
     assert!(ended(&mut office, child).await.success());
 }
 
@@ -199,7 +196,7 @@ async fn a_worker_killed_in_the_middle_of_a_task_starts_clean() {
     office
         .until("the task running", |office| office.running == Some(id(1)))
         .await;
-    signal(&child, "KILL").await;
+    signal(&child, Signal::SIGKILL);
     ended(&mut office, child).await;
 
     office.add(2, &program(SHORT), b"");
@@ -228,7 +225,7 @@ async fn a_worker_outside_its_hours_asks_for_nothing_and_says_why() {
     let told = &office.states[0].unavailable;
     assert_eq!(*told, [Unavailable::OutsideHours]);
 
-    signal(&child, "TERM").await;
+    signal(&child, Signal::SIGTERM);
     let ended = office.during(child.wait_with_output()).await.unwrap();
     assert!(ended.status.success());
     let log = String::from_utf8(ended.stderr).unwrap();
@@ -252,7 +249,7 @@ async fn preferences_that_change_are_followed_and_what_is_of_no_use_changes_noth
         .await;
 
     write(&format!("{settings}{hours}"));
-    signal(&child, "HUP").await;
+    signal(&child, Signal::SIGHUP);
     told(
         &mut office,
         &mut log,
@@ -262,7 +259,7 @@ async fn preferences_that_change_are_followed_and_what_is_of_no_use_changes_noth
 
     let broken = format!("{settings}cpu_percent = \"much\"\n");
     write(&broken);
-    signal(&child, "HUP").await;
+    signal(&child, Signal::SIGHUP);
     let line = broken.lines().count();
     let stays = format!("the preferences stay as they were: line {line} of ");
     told(&mut office, &mut log, &stays).await;
@@ -270,7 +267,7 @@ async fn preferences_that_change_are_followed_and_what_is_of_no_use_changes_noth
     let other = settings.replace("stop_grace_s = 20", "stop_grace_s = 10");
     assert_ne!(other, settings);
     write(&other);
-    signal(&child, "HUP").await;
+    signal(&child, Signal::SIGHUP);
     let waits = "a change of `stop_grace_s` is followed when the worker is started again";
     told(&mut office, &mut log, waits).await;
     told(&mut office, &mut log, "available again").await;
@@ -282,7 +279,7 @@ async fn preferences_that_change_are_followed_and_what_is_of_no_use_changes_noth
         })
         .await;
 
-    signal(&child, "TERM").await;
+    signal(&child, Signal::SIGTERM);
     assert!(ended(&mut office, child).await.success());
 }
 
@@ -298,13 +295,13 @@ async fn a_worker_whose_terminal_closes_goes_on() {
         .await;
     // From now on nothing of its log can be written.
     drop(child.stderr.take());
-    signal(&child, "HUP").await;
+    signal(&child, Signal::SIGHUP);
     office.add(1, &program(SHORT), b"");
     office
         .until("the acknowledgement", |office| {
             office.acknowledged.contains(&id(1))
         })
         .await;
-    signal(&child, "TERM").await;
+    signal(&child, Signal::SIGTERM);
     assert!(ended(&mut office, child).await.success());
 }

@@ -2,10 +2,10 @@
 //!
 //! Every build selects the whole workspace (`--workspace`, narrowed by target where only one is
 //! wanted). Cargo unifies the features of a dependency over the selected packages: with
-//! `--package` the same dependency would be built a second time with fewer features, and this
-//! workspace's dependencies take most of a quarter of an hour. `tests/house` holds the other half
-//! of that bargain: no dev-dependency turns on a feature that the programs lack. Only the
-//! lints of the pallets' benchmarks name their packages: of a build they can use little anyway.
+//! `--package` the same dependency would be built a second time with fewer features, and the
+//! dependencies take most of a build's time. `tests/house` holds the other half of that bargain: no
+//! dev-dependency turns on a feature that the programs lack. Only what is done with the pallets'
+//! benchmarks names their packages: of a build it can use little anyway.
 
 use std::{
     ffi::OsString,

@@ -1,7 +1,8 @@
 //! Everything a change has to pass.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use std::{
+    num::NonZero,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -12,13 +13,20 @@ use crate::{
     cargo::{Cargo, run, run_beside},
     places::Places,
     run::workspace_tests_and,
-    setup,
-    steps::Steps,
+    setup, stand_ins,
+    steps::{Steps, spelled},
     wrapper,
 };
 
+/// How long all of it may take with nothing built before, on two cores.
+const COLD_MAX: Duration = Duration::from_secs(45 * 60);
+
+/// What of that passes before this program's clock begins: cargo compiles it first.
+const BEFORE: Duration = Duration::from_secs(30);
+
 /// Cheap parts first, and a failed part does not hide what the next one would say.
 pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
+    let is_cold = holds_cold(places);
     let cargo = setup::all(places, steps)?;
     setup::c_for_the_sandbox(places, steps)?;
     // Wherever something of the workspace is built for this machine, lest it be built twice.
@@ -27,7 +35,7 @@ pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
     steps.part("House rules: floors, licences, sources, duplicates", || {
         house(&looking)
     });
-    // Without programs there is nothing to test, but the benchmarks' lints still have a word.
+    // Without programs there is nothing to test, but the lints of the rest still have a word.
     let built = build::workspace(&looking, steps, What::ProgramsAndTests);
     let is_built = built.is_ok() && build::programs(places, &cargo, steps).is_ok();
     // Tests of whole grids mostly wait for blocks; what is looked at beside them has the processor
@@ -38,7 +46,7 @@ pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
         let look = scope.spawn(move || {
             // An error says that there are no tests to begin.
             let _ = begins.recv();
-            timed(|| lints_of_benchmarks(places, cargo))
+            timed(|| lints_of_benchmarks(places, cargo).and(stand_ins::lints(places, cargo)))
         });
         if is_built {
             steps.part("Tests", || {
@@ -51,14 +59,35 @@ pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
         look.join()
     });
     let Ok((took, lints)) = beside else {
-        bail!("the thread that looks at the benchmarks' lints ended");
+        bail!("the thread that looks at the lints of the rest ended");
     };
     steps.done_beside(
-        "Lints of the pallets' benchmarks, beside the tests",
+        "Lints of the pallets' benchmarks and of stand-ins, beside the tests",
         took,
         lints,
     );
+    if is_cold {
+        let took = steps.elapsed() + BEFORE;
+        let title = format!("All of it from nothing, of {} at most", spelled(COLD_MAX));
+        steps.done_beside(&title, took, in_time(took));
+    }
     steps.conclude()
+}
+
+/// Whether the limit is held: by a machine that does nothing else, on as many cores as it is meant for,
+/// when nothing was built before. This program itself always was.
+fn holds_cold(places: &Places) -> bool {
+    let is_alone = std::env::var_os("CI").is_some_and(|it| it == "true");
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    is_alone && cores >= 2 && !places.binaries().join("quern-node").exists()
+}
+
+fn in_time(took: Duration) -> Result<()> {
+    ensure!(
+        took <= COLD_MAX,
+        "it takes longer than it may; target/cargo-timings says how long each crate took to compile"
+    );
+    Ok(())
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
@@ -101,4 +130,15 @@ fn lints_of_benchmarks(places: &Places, cargo: &Cargo) -> Result<()> {
             .args(["--", "-D", "warnings"]),
         "each lint above says what it wants",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_run_that_takes_too_long_has_failed() {
+        assert!(in_time(COLD_MAX).is_ok());
+        assert!(in_time(COLD_MAX + Duration::from_secs(1)).is_err());
+    }
 }

@@ -40,7 +40,11 @@ enum Task {
     /// Bring what the build needs: targets and components of the toolchain, protoc, dependencies
     Setup,
     /// Set up, then build every program of the workspace and the programs of the sandbox
-    Build,
+    Build {
+        /// Those to install instead, which are slower to build and quicker: into target/release
+        #[arg(long)]
+        release: bool,
+    },
     /// Build, then compute the main job on a local grid and show what came of it
     Demo {
         /// Leave the grid running when the demo is done
@@ -52,7 +56,8 @@ enum Task {
     },
     /// Build, then run every test, the documentation's examples among them
     Test {
-        /// Also run the tests marked as long, and property tests with more cases
+        /// Also run the tests marked as long, property tests with more cases and the pallets'
+        /// benchmarks, and build what is installed
         #[arg(long)]
         nightly: bool,
     },
@@ -98,7 +103,13 @@ fn carry_out(task: Task) -> Result<()> {
     let mut steps = steps::Steps::start();
     match task {
         Task::Setup => setup::all(&places, &mut steps).map(drop),
-        Task::Build => build::all(&places, &mut steps, build::What::Programs).map(drop),
+        Task::Build { release } => {
+            let what = match release {
+                true => build::What::Installed,
+                false => build::What::Programs,
+            };
+            build::all(&places, &mut steps, what).map(drop)
+        }
         Task::Demo { keep, passed_on } => run::demo(&places, &mut steps, keep, &passed_on),
         Task::Test { nightly } => run::tests(&places, &mut steps, nightly),
         Task::Bench { passed_on } => run::bench(&places, &mut steps, &passed_on),

@@ -85,6 +85,11 @@ impl Places {
         self.target.join("debug")
     }
 
+    /// Where `cargo build --release` leaves those that people install.
+    pub(crate) fn installed(&self) -> PathBuf {
+        self.target.join("release")
+    }
+
     /// Where the sandbox's programs are put. Always inside the workspace, so that a person finds
     /// them at the place the documentation names.
     pub(crate) fn programs(&self) -> PathBuf {
@@ -142,6 +147,7 @@ mod tests {
             ],
         }))?;
         assert_eq!(places.binaries(), Path::new("/elsewhere/debug"));
+        assert_eq!(places.installed(), Path::new("/elsewhere/release"));
         assert_eq!(places.programs(), Path::new("/w/target/programs"));
         assert_eq!(places.pallets, ["roster"]);
         assert_eq!(

@@ -13,6 +13,7 @@ use crate::{
     places::Places,
     setup,
     steps::Steps,
+    weights,
 };
 
 /// Where the programs of the workspace are; read by whoever starts them as processes.
@@ -58,9 +59,16 @@ pub(crate) fn bench(places: &Places, steps: &mut Steps, passed_on: &[String]) ->
 pub(crate) fn tests(places: &Places, steps: &mut Steps, nightly: bool) -> Result<()> {
     let built = build::all(places, steps, What::ProgramsAndTests)?;
     setup::c_for_the_sandbox(places, steps)?;
-    steps.step("Run the tests", || {
+    steps.part("Run the tests", || {
         workspace_tests(places, &built.cargo, nightly)
-    })?;
+    });
+    if nightly {
+        steps.part("Run the pallets' benchmarks, once each", || {
+            weights::run_once(places, &built.cargo)
+        });
+        // Nothing else builds it. How it ended is among the steps.
+        let _ = build::workspace(&built.cargo, steps, What::Installed);
+    }
     steps.conclude()
 }
 

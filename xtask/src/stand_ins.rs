@@ -1,4 +1,4 @@
-//! The age of what stands in for crates of others.
+//! What stands in for crates of others: its age, and the lints that look at it.
 //!
 //! Cargo compiles anew what is younger than what was made of it, and in a fresh clone everything is
 //! young. Most of the dependencies stand on `stand-ins/`, which hardly ever changes: it gets the age
@@ -13,7 +13,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::places::Places;
+use crate::{
+    cargo::{Cargo, run_beside},
+    places::Places,
+};
 
 /// Gives the files their age.
 pub(crate) fn keep_age(places: &Places) -> Result<()> {
@@ -44,6 +47,44 @@ pub(crate) fn keep_age(places: &Places) -> Result<()> {
                 )
             })?;
     }
+    Ok(())
+}
+
+/// Lints look at them. Of what cargo compiles they look at members of the workspace alone, so copies of
+/// the stand-ins are given a workspace of their own, with the same versions of what they need.
+pub(crate) fn lints(places: &Places, cargo: &Cargo) -> Result<()> {
+    let looks = places.target.join("looks");
+    let folder = looks.join("stand-ins");
+    copy(places, &folder)
+        .with_context(|| format!("{} cannot be written; see who owns it", folder.display()))?;
+    let mut clippy = cargo.plain("clippy");
+    clippy
+        .current_dir(&folder)
+        .args(["--offline", "--workspace", "--target-dir"])
+        .arg(looks.join("of-stand-ins"))
+        .args(["--", "-D", "warnings", "-D", "missing_docs"]);
+    run_beside(&clippy, "each lint above says what it wants")
+}
+
+/// Copies them into a workspace, and nothing that was there before stays.
+fn copy(places: &Places, folder: &Path) -> Result<()> {
+    let ours = places.root.join("stand-ins");
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    let mut members = Vec::new();
+    for file in files_below(&ours)? {
+        let name = file.strip_prefix(&ours)?;
+        let to = folder.join(name);
+        fs::create_dir_all(to.parent().unwrap_or(folder))?;
+        fs::copy(&file, &to)?;
+        if name.ends_with("Cargo.toml") {
+            members.extend(name.parent().map(|it| it.display().to_string()));
+        }
+    }
+    fs::copy(places.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n");
+    fs::write(folder.join("Cargo.toml"), manifest)?;
     Ok(())
 }
 
@@ -127,6 +168,25 @@ mod tests {
         assert!(
             age(&first)? >= age(&third)?,
             "what was made last is of the other content"
+        );
+        fs::remove_dir_all(folder)?;
+        Ok(())
+    }
+
+    #[test]
+    fn lints_look_at_what_stands_in_now_with_the_versions_that_are_built() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("quern-copies-{}", std::process::id()));
+        let places = clone_at(&folder.join("clone"), "one")?;
+        fs::write(places.root.join("Cargo.lock"), "version = 4")?;
+        let copies = folder.join("copies");
+        fs::create_dir_all(copies.join("gone"))?;
+        copy(&places, &copies)?;
+        assert!(!copies.join("gone").exists());
+        assert_eq!(fs::read(copies.join("timers/src/lib.rs"))?, b"one");
+        assert_eq!(fs::read(copies.join("Cargo.lock"))?, b"version = 4");
+        assert_eq!(
+            fs::read_to_string(copies.join("Cargo.toml"))?,
+            "[workspace]\nresolver = \"3\"\nmembers = [\"timers\"]\n"
         );
         fs::remove_dir_all(folder)?;
         Ok(())

@@ -1,6 +1,9 @@
-//! Measuring what the pallets' calls cost.
+//! What the pallets' calls cost: measuring it, and trying the benchmarks that do.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Result, ensure};
 
@@ -29,9 +32,7 @@ pub(crate) fn measure(places: &Places, steps: &mut Steps, named: &[String]) -> R
         places.pallets.join(", ")
     );
     let cargo = setup::all(places, steps)?;
-    // Apart from everything else: the feature reaches down into the SDK, and in the shared folder
-    // it would rebuild the whole tree now and again at the next ordinary build.
-    let target = places.target.join("benchmarks");
+    let target = folder(places);
     steps.step("Build the node with its benchmarks", || {
         build_node(&cargo, &target)
     })?;
@@ -66,6 +67,27 @@ pub(crate) fn measure(places: &Places, steps: &mut Steps, named: &[String]) -> R
         })?;
     }
     Ok(())
+}
+
+/// Runs each benchmark once on the chain that its pallet's tests are made on: it fails where a call
+/// does not do what the benchmark says it does. With them run the pallets' other tests.
+pub(crate) fn run_once(places: &Places, cargo: &Cargo) -> Result<()> {
+    let mut test = cargo.locked("test");
+    for pallet in &places.pallets {
+        test.args(["--package", &format!("quern-{pallet}")])
+            .args(["--features", &format!("quern-{pallet}/runtime-benchmarks")]);
+    }
+    run(
+        test.args(["--lib", "--no-fail-fast", "--target-dir"])
+            .arg(folder(places)),
+        "the names of the failed benchmarks stand above, with their own words before them",
+    )
+}
+
+/// Where the benchmarks are built, apart from everything else: the feature reaches down into the SDK,
+/// and in the shared folder it would rebuild the whole tree now and again at the next ordinary build.
+fn folder(places: &Places) -> PathBuf {
+    places.target.join("benchmarks")
 }
 
 fn known(places: &Places, pallet: &str) -> bool {

@@ -149,7 +149,7 @@ impl Case {
         let heard: u8 = answers.iter().map(|(_, votes)| votes).sum();
         let leader = answers.iter().max_by_key(|(_, votes)| *votes);
         let accepted = leader.filter(|(answer, votes)| {
-            *votes >= self.quorum(answer) && u16::from(*votes) * 2 > u16::from(heard)
+            *votes >= self.quorum(answer) && are_most(*votes, heard.into())
         });
         match accepted {
             Some((answer, _)) if outstanding == 0 || heard >= self.agreement.replicas() => {
@@ -158,7 +158,8 @@ impl Case {
             Some((answer, votes)) => {
                 // With as many more as the agreement asks for the case is decided, whoever else is out.
                 let more = outstanding.min(self.agreement.replicas().saturating_sub(heard));
-                let certain = u16::from(*votes) * 2 > u16::from(heard) + u16::from(more);
+                let all = u16::from(heard).saturating_add(more.into());
+                let certain = are_most(*votes, all);
                 Hearing::Open {
                     certain: certain.then_some(*answer),
                 }
@@ -190,7 +191,7 @@ impl Case {
         let room = REPLICAS_PER_TASK_MAX.saturating_sub(self.replicas);
         (1..=room).find(|more| {
             let votes = votes.saturating_add(*more);
-            votes >= quorum && u16::from(votes) * 2 > u16::from(heard.saturating_add(*more))
+            votes >= quorum && are_most(votes, heard.saturating_add(*more).into())
         })
     }
 
@@ -243,6 +244,11 @@ impl Case {
             findings,
         }
     }
+}
+
+/// Whether so many votes are more than half of all.
+fn are_most(votes: u8, all: u16) -> bool {
+    u16::from(votes).saturating_mul(2) > all
 }
 
 #[cfg(test)]

@@ -9,6 +9,17 @@
 //! for, or as many accounts have answered as the agreement asks for, so that those who were right are
 //! all paid and those who were wrong are all found.
 
+// Money is decided here: nothing wraps, is cut off or panics.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
+
 mod case;
 mod receipt;
 

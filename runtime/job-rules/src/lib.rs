@@ -16,6 +16,16 @@
 //! on any input, hostile or absurd, they answer with a value or a typed error.
 
 #![cfg_attr(not(feature = "std"), no_std)]
+// Money is decided here: nothing wraps, is cut off or panics.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
 
 extern crate alloc;
 

@@ -57,9 +57,10 @@ pub fn parse(text: &str) -> Result<Amount, ParseAmountError> {
     if (whole.is_empty() && decimals.is_empty()) || !digits(whole) || !digits(decimals) {
         return Err(ParseAmountError::NotANumber);
     }
-    if decimals.len() > DECIMALS as usize {
-        return Err(ParseAmountError::TooPrecise);
-    }
+    let given = u32::try_from(decimals.len()).ok();
+    let missing = given
+        .and_then(|given| DECIMALS.checked_sub(given))
+        .ok_or(ParseAmountError::TooPrecise)?;
     let number = |part: &str| {
         if part.is_empty() {
             Ok(0)
@@ -68,9 +69,9 @@ pub fn parse(text: &str) -> Result<Amount, ParseAmountError> {
         }
         .map_err(|_| ParseAmountError::TooLarge)
     };
-    let scale = 10u128.pow(DECIMALS - decimals.len() as u32);
-    let rest = number(decimals)?
-        .checked_mul(scale)
+    let rest = 10u128
+        .checked_pow(missing)
+        .and_then(|scale| number(decimals).ok()?.checked_mul(scale))
         .ok_or(ParseAmountError::TooLarge)?;
     number(whole)?
         .checked_mul(BYTECHIP)

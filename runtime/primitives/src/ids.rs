@@ -40,7 +40,10 @@ pub fn parse_hex32(text: &str) -> Result<[u8; 32], ParseIdError> {
     }
     let mut bytes = [0u8; 32];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let (Some(high), Some(low)) = (hex_digit(pair[0]), hex_digit(pair[1])) else {
+        let [high, low] = pair else {
+            return Err(ParseIdError);
+        };
+        let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low)) else {
             return Err(ParseIdError);
         };
         *byte = (high << 4) | low;
@@ -49,12 +52,7 @@ pub fn parse_hex32(text: &str) -> Result<[u8; 32], ParseIdError> {
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
+    u8::try_from(char::from(digit).to_digit(16)?).ok()
 }
 
 macro_rules! id {

@@ -72,7 +72,7 @@ impl Agreement {
 
     /// Equal answers, from different accounts, that make an answer accepted.
     pub fn quorum(&self) -> u8 {
-        self.replicas() / 2 + 1
+        (self.replicas() / 2).saturating_add(1)
     }
 
     /// Whether the number of replicas is one that can decide.

@@ -21,6 +21,16 @@
 //! | [`view`] | what the chain answers when it is asked |
 
 #![cfg_attr(not(feature = "std"), no_std)]
+// Money is decided here: nothing wraps, is cut off or panics.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
 
 extern crate alloc;
 

@@ -81,7 +81,8 @@ impl Tree {
 
     /// Number of leaves.
     pub fn count(&self) -> u32 {
-        self.levels.first().map_or(0, |leaves| leaves.len() as u32)
+        let leaves = self.levels.first().map_or(0, Vec::len);
+        u32::try_from(leaves).unwrap_or(u32::MAX)
     }
 
     /// The root. An empty tree's is the hash of a zero count over a zero node; no proof holds
@@ -150,7 +151,7 @@ impl Proof {
         let (mut place, mut width) = (self.index, self.count);
         let mut hash = leaf;
         while width > 1 {
-            let is_alone = place == width - 1 && place % 2 == 0;
+            let is_alone = place == width.saturating_sub(1) && place % 2 == 0;
             if !is_alone {
                 let sibling = siblings.next()?;
                 hash = if place % 2 == 0 {

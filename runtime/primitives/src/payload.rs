@@ -16,7 +16,8 @@ pub trait SignedPayload: Encode {
     /// genesis hash and the encoded payload.
     fn signing_digest(&self, genesis: &GenesisHash) -> [u8; 32] {
         let mut hasher = Sha256::new();
-        hasher.update([Self::DOMAIN.len() as u8]);
+        // No tag is nearly as long.
+        hasher.update([u8::try_from(Self::DOMAIN.len()).unwrap_or(u8::MAX)]);
         hasher.update(Self::DOMAIN.as_bytes());
         hasher.update(genesis.0);
         self.using_encoded(|encoded| hasher.update(encoded));

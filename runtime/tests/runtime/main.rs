@@ -6,3 +6,4 @@ mod consensus;
 mod genesis;
 mod jobs;
 mod money;
+mod weights;

@@ -56,7 +56,7 @@ struct Course {
 }
 
 pub(crate) async fn measure(world: &World, quick: bool) -> anyhow::Result<Vec<Row>> {
-    let tasks = if quick { 4_000 } else { 20_000 };
+    let tasks = if quick { 1_000 } else { 20_000 };
     title(&format!(
         "{tasks} tasks that do nothing, one replica each, two workers"
     ));

@@ -36,6 +36,9 @@ use std::{
 /// The worker that lies, counted from zero.
 const LIAR: usize = 3;
 
+/// Accounts that compute each tile.
+const REPLICAS: u8 = 3;
+
 /// How a program that was interrupted ends.
 const INTERRUPTED: u8 = 130;
 
@@ -155,6 +158,14 @@ fn check(report: &Report) -> anyhow::Result<()> {
         report.settled_tasks == report.tasks,
         "not every tile was settled"
     );
+    // One that was given out again, or backed up, is finished more often.
+    let fewest = report.tasks.saturating_mul(REPLICAS.into());
+    ensure!(
+        report.replicas >= fewest,
+        "{} replicas are finished of {} tiles: fewer than {REPLICAS} each",
+        report.replicas,
+        report.tasks
+    );
     ensure!(
         report.liar_paid == "0" && report.liar_faults_on_chain > 0,
         "the liar was not caught"
@@ -202,7 +213,7 @@ async fn main_job(
     let owner_before = chain.at_finalised().await?.wallet(&owner.id()).await?;
 
     show.title(&format!(
-        "The job: {} tiles of one picture, three replicas each",
+        "The job: {} tiles of one picture, {REPLICAS} replicas each",
         picture.tiles().len()
     ));
     let job_started = Instant::now();
@@ -302,7 +313,7 @@ async fn hand_in(
         task_arguments: vec![],
         assembly: Assembly::Concatenate,
         terms: Terms {
-            agreement: Agreement::Majority { replicas: 3 },
+            agreement: Agreement::Majority { replicas: REPLICAS },
             class: Class::Pinned,
             preferences: Preferences::default(),
             level: ByteLevel::Balanced,

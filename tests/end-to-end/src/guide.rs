@@ -7,6 +7,10 @@
 //! Readers of the page see neither.
 
 use anyhow::{Context as _, bail, ensure};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use quern_local_grid::{RecordError, find_program, stop_recorded};
 use std::{
     fmt::Write as _,
@@ -65,7 +69,10 @@ impl Guide {
                 symlink(entry.path(), clone.join(entry.file_name()))?;
             }
         }
-        symlink(programs()?, clone.join("target/debug"))?;
+        // Those to install are not built for tests; the others stand in for them.
+        for profile in ["debug", "release"] {
+            symlink(programs()?, clone.join("target").join(profile))?;
+        }
         symlink(
             std::path::absolute(crate::programs_folder())?,
             clone.join("target/programs"),
@@ -177,12 +184,9 @@ impl Guide {
 /// Ends a shell whose block failed or took too long, and what the blocks left in its background. The
 /// parts of a grid are in groups of their own.
 fn end_group(shell: Option<u32>) {
-    if let Some(shell) = shell {
+    if let Some(shell) = shell.and_then(|id| i32::try_from(id).ok()) {
         // An error says that nothing of it runs.
-        let _ = std::process::Command::new("kill")
-            .args(["-KILL", "--", &format!("-{shell}")])
-            .stderr(Stdio::null())
-            .status();
+        let _ = killpg(Pid::from_raw(shell), Signal::SIGKILL);
     }
 }
 

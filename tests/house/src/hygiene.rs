@@ -32,6 +32,12 @@ const PACKAGE_HOSTS: [(&str, &str); 8] = [
     ("proxy", "golang.org"),
 ];
 
+/// Programs that a machine with what the README asks for need not have: Debian's minimal images
+/// leave their package out.
+const NOT_EVERYWHERE: [&str; 8] = [
+    "free", "kill", "pgrep", "pkill", "ps", "top", "uptime", "watch",
+];
+
 /// Folders that people's homes are in.
 const HOMES: [&str; 2] = ["home", "Users"];
 
@@ -97,6 +103,24 @@ pub fn traces(file: &str, text: &str, machine: &[String]) -> Vec<Finding> {
                 "{file}:{}: the host of a package registry",
                 index + 1
             ));
+        }
+    }
+    findings
+}
+
+/// No Rust file starts a program that a fresh machine lacks.
+#[must_use]
+pub fn starts(file: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        for program in NOT_EVERYWHERE {
+            if line.contains(&format!("Command::new(\"{program}\")")) {
+                findings.push(format!(
+                    "{file}:{}: not every machine has `{program}`; ask the system itself, as the \
+                     crate `nix` does",
+                    index + 1
+                ));
+            }
         }
     }
     findings
@@ -214,6 +238,13 @@ mod tests {
         let host = format!("{}.{}", PACKAGE_HOSTS[0].0, PACKAGE_HOSTS[0].1);
         assert_eq!(traces("a", &host, &[]).len(), 1);
         assert!(traces("a", "from crates.io and Debian", &[]).is_empty());
+    }
+
+    #[test]
+    fn programs_of_a_package_that_is_not_everywhere_are_not_started() {
+        let start = |program: &str| format!("    let told = Command::new(\"{program}\")");
+        assert_eq!(starts("a", &start(NOT_EVERYWHERE[1])).len(), 1);
+        assert!(starts("a", &start("sh")).is_empty());
     }
 
     #[test]

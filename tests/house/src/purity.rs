@@ -1,5 +1,5 @@
 //! Pure rooms do no input or output, read no clock, draw no randomness and iterate over no hash
-//! map; where money is decided there is no floating point.
+//! map; where money is decided there is no floating point, and lints look for what wraps or panics.
 
 use std::{
     collections::BTreeSet,
@@ -85,6 +85,14 @@ const NEVER_MENTIONED: [(&str, &str); 15] = [
 /// Where money is decided: below `runtime`, and the judge.
 const MONEY: [&str; 2] = ["runtime", "compute-side/verdict"];
 
+/// What clippy looks for in those of them that are pure, and in the pallets.
+const LINTS_OF_MONEY: [&str; 4] = [
+    "clippy::arithmetic_side_effects",
+    "clippy::cast_possible_truncation",
+    "clippy::expect_used",
+    "clippy::indexing_slicing",
+];
+
 /// Pure rooms reach nothing of `NEVER_LINKED` and name nothing of `NEVER_DIRECT` in their
 /// manifest.
 #[must_use]
@@ -155,6 +163,10 @@ pub fn code(workspace: &Path, graph: &Graph, rows: &[Row]) -> Result<Vec<Finding
             if money {
                 findings.extend(floating(&name, &text));
             }
+            let is_checked = pure || room.starts_with("runtime/pallets");
+            if money && is_checked && name.ends_with("/src/lib.rs") {
+                findings.extend(unchecked(&name, &text));
+            }
         }
     }
     Ok(findings)
@@ -179,6 +191,18 @@ fn floating(file: &str, text: &str) -> Vec<Finding> {
         .map(|(number, _)| {
             format!("{file}:{number}: floating point where money is decided; take integers")
         })
+        .collect()
+}
+
+fn unchecked(file: &str, text: &str) -> Vec<Finding> {
+    let warned_of = text
+        .split_once(" warn(")
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .map_or("", |(lints, _)| lints);
+    LINTS_OF_MONEY
+        .iter()
+        .filter(|lint| !warned_of.contains(**lint))
+        .map(|lint| format!("{file}: money is decided here, and `{lint}` is not warned of"))
         .collect()
 }
 
@@ -296,5 +320,14 @@ mod tests {
     fn floating_point_where_money_is_decided_is_found() {
         assert_eq!(floating("a.rs", "fn share(x: u128) -> f64 {\n").len(), 1);
         assert!(floating("a.rs", "// f64 would round\nfn share(x: u128) -> u128 {\n").is_empty());
+    }
+
+    #[test]
+    fn lints_that_are_allowed_where_money_is_decided_are_found() {
+        let lints = LINTS_OF_MONEY.join(",\n");
+        let warns = format!("#![cfg_attr(\n    not(test),\n    warn({lints})\n)]");
+        assert!(unchecked("a.rs", &warns).is_empty());
+        let allows = format!("#[allow({lints})]\nmod pallet {{");
+        assert_eq!(unchecked("a.rs", &allows).len(), LINTS_OF_MONEY.len());
     }
 }

@@ -185,6 +185,19 @@ fn texts_carry_no_trace_of_a_machine_or_a_registry() -> Result<()> {
 }
 
 #[test]
+fn no_program_is_started_that_a_fresh_machine_lacks() -> Result<()> {
+    let mut findings = Vec::new();
+    for file in hygiene::tracked_files()? {
+        if file.ends_with(".rs") {
+            // A file just removed starts nothing.
+            findings.extend(hygiene::starts(&file, &read(&file).unwrap_or_default()));
+        }
+    }
+    none("programs that are started", &findings);
+    Ok(())
+}
+
+#[test]
 fn rust_files_are_short_or_say_why_not() -> Result<()> {
     let excused = hygiene::read_long_files(&read_toml("tests/house/long-files.toml")?)?;
     let lines: BTreeMap<String, usize> = hygiene::tracked_files()?

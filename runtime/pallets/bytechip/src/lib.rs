@@ -34,6 +34,16 @@
 //! [`Pallet::genesis_issuance`], [`Pallet::minted`], [`Pallet::burnt`], [`Pallet::held`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
+// Money is decided here: nothing wraps, is cut off or panics.
+#![cfg_attr(
+    not(any(test, feature = "runtime-benchmarks")),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
 
 extern crate alloc;
 
@@ -76,7 +86,14 @@ pub const OPEN_PAYOUTS_PER_ACCOUNT_MAX: u32 = 16;
 pub const GENESIS_BYTECHIPS_PER_DOLLAR: u32 = 200;
 
 // What the macro generates breaks these lints; everything written here is documented.
-#[allow(missing_docs, unused_qualifications, clippy::cast_possible_truncation)]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;

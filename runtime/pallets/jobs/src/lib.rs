@@ -35,6 +35,16 @@
 //! [`Pallet::do_try_state`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
+// Money is decided here: nothing wraps, is cut off or panics.
+#![cfg_attr(
+    not(any(test, feature = "runtime-benchmarks")),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
 
 extern crate alloc;
 
@@ -72,7 +82,14 @@ pub trait Devices {
 }
 
 // Of what the macro generates; everything written here is documented.
-#[allow(missing_docs, unused_qualifications, clippy::cast_possible_truncation)]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;

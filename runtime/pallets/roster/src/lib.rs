@@ -29,6 +29,16 @@
 //! [`Pallet::masternode_views`], [`Pallet::is_banned`], [`Pallet::is_verified`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
+// Money is decided here: nothing wraps, is cut off or panics.
+#![cfg_attr(
+    not(any(test, feature = "runtime-benchmarks")),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
 
 extern crate alloc;
 
@@ -61,7 +71,14 @@ pub const BANNED_ACCOUNTS_MAX: u32 = 65_536;
 pub const VERIFIED_DEVICES_MAX: u32 = 65_536;
 
 // What the macro generates breaks these lints; everything written here is documented.
-#[allow(missing_docs, unused_qualifications, clippy::cast_possible_truncation)]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;

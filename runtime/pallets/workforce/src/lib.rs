@@ -42,6 +42,16 @@
 //! [`Pallet::total_bonded`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
+// Money is decided here: nothing wraps, is cut off or panics.
+#![cfg_attr(
+    not(any(test, feature = "runtime-benchmarks")),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
 
 extern crate alloc;
 
@@ -76,7 +86,14 @@ use quern_primitives::{
 pub const UNBONDINGS_PER_ACCOUNT_MAX: u32 = 32;
 
 // What the macro generates breaks these lints; everything written here is documented.
-#[allow(missing_docs, unused_qualifications, clippy::cast_possible_truncation)]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;

@@ -36,6 +36,9 @@ impl History {
 
     const MASK: u32 = (1 << Self::TASKS) - 1;
 
+    /// A fault rate of one: three shares, of twenty tasks each.
+    const ALL_SIXTIETHS: u32 = 3 * Self::TASKS;
+
     /// Adds a batch's tasks as if they had ended in this order: the incorrect ones, the failed, the
     /// delayed, then the accepted. A batch tells numbers and no order, so one is fixed here, and
     /// anybody who reads the batches can compute the same history.
@@ -56,7 +59,7 @@ impl History {
             // What is pushed beyond the twentieth bit is forgotten.
             *vector = (*vector << tasks) & Self::MASK;
         }
-        (1 << tasks) - 1
+        !(u32::MAX << tasks)
     }
 
     /// The fault rate, in sixtieths: the mean of the shares that failed, were late and were wrong.
@@ -78,8 +81,8 @@ impl History {
     /// Whether failures are repeated: a fault rate above one half, or a fault in more than half of
     /// the last tasks. By the rate alone a device that fails every task would stand at one third.
     pub fn is_repeated(&self) -> bool {
-        u32::from(self.rate_sixtieths()) * 2 > 3 * Self::TASKS
-            || self.faulty_tasks() * 2 > Self::TASKS
+        u32::from(self.rate_sixtieths()).saturating_mul(2) > Self::ALL_SIXTIETHS
+            || self.faulty_tasks().saturating_mul(2) > Self::TASKS
     }
 }
 
