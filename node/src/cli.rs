@@ -40,7 +40,8 @@ pub(crate) enum Subcommand {
     /// Tell how far the chain in the database is.
     ChainInfo(sc_cli::ChainInfoCmd),
 
-    /// Run one block of the database again and check it.
+    /// Tell whether the database has a block. One whose state it keeps was checked when it came, and
+    /// is not run again.
     CheckBlock(sc_cli::CheckBlockCmd),
 
     /// Write blocks to a file.

@@ -214,20 +214,20 @@ fn a_chain_goes_on_after_its_only_validator_was_killed() {
     let status = node.terminate();
     assert!(status.success(), "{status}");
 
-    let blocks = folder.path().join("blocks.json");
-    let export = ["export-blocks", "--to", "2", blocks.to_str().unwrap()];
-    subcommand(folder.path(), &export);
-    let exported = std::fs::read_to_string(&blocks).unwrap();
-    let exported: Vec<Value> = serde_json::Deserializer::from_str(&exported)
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
-    let numbers: Vec<_> = exported
-        .iter()
-        .map(|signed| signed["block"]["header"]["number"].clone())
+    let exported = export_blocks(folder.path(), &["--to", "2"]);
+    let blocks = exported.iter();
+    let numbers: Vec<_> = blocks
+        .map(|signed| &signed["block"]["header"]["number"])
         .collect();
     assert_eq!(numbers, ["0x1", "0x2"]);
+    subcommand(folder.path(), &["check-block", "2"]);
+    let state = subcommand(folder.path(), &["export-state", "2"]);
+    let spec: Value = serde_json::from_slice(&state).unwrap();
+    let code = &spec["genesis"]["raw"]["top"][CODE];
+    assert!(code.is_string(), "the state has no runtime");
 
+    subcommand(folder.path(), &["purge-chain", "-y"]);
+    imported_and_taken_back(folder.path(), &exported);
     subcommand(folder.path(), &["purge-chain", "-y"]);
     let mut node = Node::start(folder.path());
     let anew = node.ask("chain_getBlockHash", json!([2])).unwrap();
@@ -235,8 +235,37 @@ fn a_chain_goes_on_after_its_only_validator_was_killed() {
     assert_eq!(node.ask("chain_getBlockHash", json!([0])).unwrap(), genesis);
 }
 
-/// Runs a subcommand on the development chain of a folder; it must succeed.
-fn subcommand(folder: &Path, arguments: &[&str]) {
+/// A chain of the blocks that were exported, which are two, in a folder whose own chain was purged.
+fn imported_and_taken_back(folder: &Path, exported: &[Value]) {
+    let blocks = folder.join(BLOCKS);
+    subcommand(folder, &["import-blocks", blocks.to_str().unwrap()]);
+    assert_eq!(export_blocks(folder, &[]), exported);
+    // The node has heard of nobody that they are final.
+    subcommand(folder, &["revert", "1"]);
+    assert_eq!(export_blocks(folder, &[]), exported[..1]);
+}
+
+/// The file in a chain's folder to which blocks are written.
+const BLOCKS: &str = "blocks.json";
+
+/// Where a chain's state has the runtime's code: `:code`.
+const CODE: &str = "0x3a636f6465";
+
+/// Has the blocks of a folder's development chain written to a file, and reads them.
+fn export_blocks(folder: &Path, range: &[&str]) -> Vec<Value> {
+    let file = folder.join(BLOCKS);
+    let export = ["export-blocks", file.to_str().unwrap()];
+    subcommand(folder, &[&export[..], range].concat());
+    let exported = std::fs::read_to_string(&file).unwrap();
+    serde_json::Deserializer::from_str(&exported)
+        .into_iter()
+        .map(Result::unwrap)
+        .collect()
+}
+
+/// Runs a subcommand on the development chain of a folder; it must succeed. What it writes to standard
+/// output.
+fn subcommand(folder: &Path, arguments: &[&str]) -> Vec<u8> {
     let (command, arguments) = arguments.split_first().unwrap();
     let ran = Command::new(env!("CARGO_BIN_EXE_quern-node"))
         .args([command, "--dev", "--base-path"])
@@ -246,6 +275,7 @@ fn subcommand(folder: &Path, arguments: &[&str]) {
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{command}: {said}");
+    ran.stdout
 }
 
 #[test]

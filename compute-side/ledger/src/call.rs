@@ -1,6 +1,9 @@
 //! The calls that the compute side makes, encoded from the types that the runtime decodes.
 
-use crate::council::{CallWeight, EncodedCall, length_of};
+use crate::{
+    council::{CallWeight, EncodedCall, length_of},
+    session::SessionKeys,
+};
 use codec::{Compact, Encode};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, SealingKey, TaskIndex,
@@ -141,6 +144,8 @@ pub enum Call {
     ReturnPayout(u64),
     /// Publish where a masternode is reached; the masternode.
     PublishEndpoints(Endpoints),
+    /// Say by which keys a validator takes part in consensus; the operator.
+    SetSessionKeys(SessionKeys),
     /// Send money.
     Transfer {
         /// To whom.
@@ -240,6 +245,10 @@ impl Call {
                 );
                 ("Roster", "publish_endpoints", arguments.encode())
             }
+            Self::SetSessionKeys(SessionKeys { keys, proof }) => {
+                let arguments = [&keys[..], &proof.encode()].concat();
+                ("Session", "set_keys", arguments)
+            }
             Self::Transfer { to, amount } => {
                 let mut arguments = by_id(to);
                 Compact(*amount).encode_to(&mut arguments);
@@ -272,6 +281,16 @@ impl EncodeAsFields for Encoded {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn session_keys_stand_as_they_are_before_the_proof_and_its_length() {
+        let made = SessionKeys {
+            keys: vec![1, 2],
+            proof: vec![3],
+        };
+        let expected = ("Session", "set_keys", vec![1, 2, 4, 3]);
+        assert_eq!(Call::SetSessionKeys(made).parts(), expected);
+    }
 
     #[test]
     fn a_motion_carries_its_call_as_it_is_and_tells_its_length() {

@@ -119,6 +119,8 @@ where
 pub struct Chain {
     pub(crate) client: Client,
     pub(crate) rpc: LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>,
+    /// For what has no name among those methods.
+    pub(crate) client_rpc: RpcClient,
     genesis: GenesisHash,
 }
 
@@ -156,7 +158,8 @@ impl Chain {
         let genesis = GenesisHash(client.genesis_hash().0);
         Ok(Self {
             client,
-            rpc: LegacyRpcMethods::new(rpc),
+            rpc: LegacyRpcMethods::new(rpc.clone()),
+            client_rpc: rpc,
             genesis,
         })
     }
@@ -168,12 +171,22 @@ impl Chain {
 
     /// Whether this is a development chain, on which well-known accounts hold every office.
     pub async fn is_development(&self) -> Result<bool, ChainError> {
-        let kind = self
-            .rpc
+        Ok(self.kind().await? == "Development")
+    }
+
+    /// Whether this chain is one for trying things out, all of it on one machine: a development chain,
+    /// or one of several validators whose keys everybody has.
+    pub async fn is_for_trials(&self) -> Result<bool, ChainError> {
+        let kind = self.kind().await?;
+        Ok(["Development", "Local"].contains(&kind.as_str()))
+    }
+
+    /// What its specification says that it is for.
+    async fn kind(&self) -> Result<String, ChainError> {
+        self.rpc
             .system_chain_type()
             .await
-            .map_err(no_answer("the kind of chain"))?;
-        Ok(kind == "Development")
+            .map_err(no_answer("the kind of chain"))
     }
 
     /// The state of the last finalised block. Everything asked of it is of that block.

@@ -10,9 +10,9 @@ use rand::Rng as _;
 use serde::Deserialize;
 use std::{
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -280,10 +280,7 @@ impl Config {
     /// The keys; those that are not there yet are made.
     pub fn keys(&self) -> anyhow::Result<Keys> {
         let secret = match (&self.account_file, &self.development_account) {
-            (Some(file), None) => Zeroizing::new(
-                fs::read_to_string(file)
-                    .with_context(|| format!("cannot read the account file {}", file.display()))?,
-            ),
+            (Some(file), None) => account_secret(file)?,
             (None, Some(name)) => {
                 anyhow::ensure!(
                     name.starts_with("//"),
@@ -303,6 +300,22 @@ impl Config {
             sealing: SealingSecret::from_bytes(&sealing),
         })
     }
+}
+
+/// The operator's secret, from a file that nobody else may read.
+fn account_secret(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let shown = path.display();
+    let unread = || format!("cannot read the account file {shown}");
+    let file = fs::File::open(path).with_context(unread)?;
+    anyhow::ensure!(
+        file.metadata().with_context(unread)?.mode() & 0o077 == 0,
+        "the account file {shown} can be read by others; `chmod 600` it, and move your money to a new account if somebody may have seen it"
+    );
+    let mut secret = Zeroizing::new(String::new());
+    file.take(CONFIG_BYTES_MAX)
+        .read_to_string(&mut secret)
+        .with_context(unread)?;
+    Ok(secret)
 }
 
 /// 32 secret bytes in a file that only its owner reads, made at random if it is not there.
@@ -549,6 +562,25 @@ mod tests {
         );
         fs::write(&file, "0123").unwrap();
         assert!(refusal(config.keys()).contains("network.key is damaged"));
+    }
+
+    #[test]
+    fn a_secret_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("operator.key");
+        fs::write(&file, "//Alice\n").unwrap();
+        let mut config = read("data_dir = '/tmp/x'").unwrap();
+        config.data_dir = folder.path().join("data");
+        config.account_file = Some(file.clone());
+        let set = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        set(0o640);
+        assert!(refusal(config.keys()).contains("`chmod 600`"));
+        set(0o600);
+        let alice = Account::from_secret("//Alice").unwrap().id();
+        assert_eq!(config.keys().unwrap().account.id(), alice);
+        config.account_file = Some(folder.path().join("none.key"));
+        assert!(refusal(config.keys()).contains("cannot read the account file"));
     }
 
     #[test]

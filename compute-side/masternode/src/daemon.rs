@@ -14,6 +14,7 @@ mod devices;
 mod figures;
 mod lookups;
 mod lottery;
+mod published;
 mod questions;
 mod state;
 mod transfers;
@@ -39,7 +40,7 @@ use anyhow::Context as _;
 use futures::future::BoxFuture;
 use lottery::{Lottery, Outcome};
 use quern_jobs_api::Phase;
-use quern_ledger::{Chain, Endpoints};
+use quern_ledger::Chain;
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle};
 use quern_primitives::{
     BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex, device::Class, ids::ReplicaIndex,
@@ -178,7 +179,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     })
     .await?;
     let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
-    publish(&shared, &config, &server, api.local_addr()).await?;
+    published::publish(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
     tokio::spawn(settler::settle(shared.clone(), to_settle));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
@@ -244,51 +245,6 @@ fn open_store(
         move |error| drop(broken.blocking_send(Command::Broken(error))),
     )?;
     Ok(store)
-}
-
-/// Tells the chain where this masternode is reached, if it does not know.
-async fn publish(
-    shared: &Shared,
-    config: &Config,
-    server: &ServerHandle,
-    api: std::net::SocketAddr,
-) -> anyhow::Result<()> {
-    let addresses = server.listen_addresses().iter().map(ToString::to_string);
-    let endpoints = Endpoints {
-        network_key: server.network_key(),
-        sealing_key: shared.sealing.public(),
-        device_addresses: config
-            .public_addresses
-            .clone()
-            .unwrap_or_else(|| addresses.collect()),
-        jobs_api: config
-            .public_jobs_api
-            .clone()
-            .unwrap_or_else(|| format!("ws://{api}")),
-    };
-    let me = shared.account.id();
-    let known = shared.chain.at_finalised().await?.masternodes().await?;
-    let current = known.into_iter().find(|known| known.account == me);
-    let is_current = current.is_some_and(|known| {
-        known.network_key == endpoints.network_key
-            && known.sealing_key == endpoints.sealing_key
-            && known.jobs_api == endpoints.jobs_api.as_bytes()
-            && known.device_addresses.iter().eq(endpoints
-                .device_addresses
-                .iter()
-                .map(|address| address.as_bytes()))
-    });
-    if !is_current {
-        tracing::info!(
-            jobs_api = endpoints.jobs_api,
-            "publishing where this masternode is reached"
-        );
-        let call = quern_ledger::Call::PublishEndpoints(endpoints);
-        shared.chain.submit(&shared.account, &call).await.context(
-            "the chain does not take this masternode's addresses; the council must admit its account first",
-        )?;
-    }
-    Ok(())
 }
 
 /// The task that owns the core.

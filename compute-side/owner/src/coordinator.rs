@@ -49,16 +49,12 @@ impl From<RpcError> for ApiFailure {
     fn from(error: RpcError) -> Self {
         if let RpcError::Call(refusal) = &error
             && let Some(data) = refusal.data()
-            && let Ok(refused) = serde_json_from(data.get())
+            && let Ok(refused) = serde_json::from_str(data.get())
         {
             return Self::Refused(refused);
         }
         Self::NoAnswer(error)
     }
-}
-
-fn serde_json_from(text: &str) -> Result<ApiError, ()> {
-    jsonrpsee::core::__reexports::serde_json::from_str(text).map_err(|_| ())
 }
 
 /// Why a job's coordinator could not be talked to.

@@ -26,5 +26,6 @@ pub use masternodes::{Masternode, Masternodes, UnreachableError};
 pub use prepare::{Draft, Input, PrepareError, Terms, prepare};
 pub use submit::{SubmitJobError, submit};
 pub use verify::{
-    Check, CheckKind, verify_agreement, verify_batch, verify_file, verify_price, verify_program,
+    Check, CheckKind, verify_accounts, verify_agreement, verify_batch, verify_file, verify_paid,
+    verify_price, verify_program,
 };

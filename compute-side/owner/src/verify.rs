@@ -8,10 +8,11 @@ use quern_primitives::{
     job::Job,
     receipt::{Answer, Exit},
     verdict::{Finding, ReceiptFile},
+    view::DeviceView,
 };
 use quern_verdict::receipt_digest;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One check of a receipt file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +40,11 @@ pub enum CheckKind {
     /// The task's price follows from the accepted answer's fuel, by the tariff of the job on the
     /// chain.
     Price,
+    /// No device of the verdict belonged to another account than the verdict names, as far as the
+    /// chain knew the devices when the batch was settled.
+    Account,
+    /// The transaction that settled the batch paid each account at least what the verdict names.
+    Paid,
 }
 
 impl CheckKind {
@@ -55,6 +61,8 @@ impl CheckKind {
             Self::Agreement => "as many accounts as the job wants gave the accepted answer",
             Self::Program => "the device ran the job's program, in the job's class",
             Self::Price => "the task's price follows from the fuel used, by the job's tariff",
+            Self::Account => "no device was of another account than the verdict names",
+            Self::Paid => "the settling transaction paid every account what the verdict names",
         }
     }
 }
@@ -160,6 +168,50 @@ pub fn verify_price(file: &ReceiptFile, job: Option<&Job>) -> Check {
         check: CheckKind::Price,
         holds,
     }
+}
+
+/// Checks the accounts of the verdict against those of the devices that the chain knew when the batch
+/// was settled. A device that was retired by then is passed over: the chain keeps no account of it.
+pub fn verify_accounts(file: &ReceiptFile, known: &[DeviceView]) -> Check {
+    let holds = known.iter().all(|view| {
+        let mut found = file.verdict.replicas.iter();
+        found.all(|found| found.device != view.id || found.account == view.device.account)
+    });
+    Check {
+        check: CheckKind::Account,
+        holds,
+    }
+}
+
+/// Checks the verdict's pay against the payments of the transaction that settled the batch; there are
+/// none if the chain settled none. The transaction settles other verdicts too, so an account may have
+/// got more.
+pub fn verify_paid(file: &ReceiptFile, payments: Option<&[(AccountId, Amount)]>) -> Check {
+    let named = file.verdict.replicas.iter();
+    let named = sum_by_account(named.map(|found| (&found.account, found.pay)));
+    let holds = payments.is_some_and(|payments| {
+        let paid = sum_by_account(payments.iter().map(|(account, amount)| (account, *amount)));
+        named.zip(paid).is_some_and(|(named, paid)| {
+            let mut named = named.into_iter();
+            named.all(|(account, pay)| paid.get(account).copied().unwrap_or(0) >= pay)
+        })
+    });
+    Check {
+        check: CheckKind::Paid,
+        holds,
+    }
+}
+
+/// What each account gets, unless that is more than there can be.
+fn sum_by_account<'a>(
+    amounts: impl Iterator<Item = (&'a AccountId, Amount)>,
+) -> Option<BTreeMap<&'a AccountId, Amount>> {
+    let mut sums = BTreeMap::new();
+    for (account, amount) in amounts {
+        let sum: &mut Amount = sums.entry(account).or_default();
+        *sum = sum.checked_add(amount)?;
+    }
+    Some(sums)
 }
 
 fn price_of(answer: &Answer, tariff: &Tariff) -> Amount {

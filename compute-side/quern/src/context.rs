@@ -2,7 +2,7 @@
 
 use crate::{
     keystore::{Keystore, KeystoreError},
-    output::{Output, Rendering},
+    output::{Output, Rendering, patiently},
 };
 use clap::Args;
 use quern_ledger::{Account, AccountError, Chain, ChainError};
@@ -199,7 +199,8 @@ impl Context {
     /// A connection to the node. One that does not answer soon is not waited for.
     pub(crate) async fn chain(&self) -> Result<Chain, ContextError> {
         let url = self.node_url();
-        match tokio::time::timeout(CONNECT_PATIENCE, Chain::connect(&url)).await {
+        let connected = tokio::time::timeout(CONNECT_PATIENCE, Chain::connect(&url));
+        match patiently("connecting to the node", connected).await {
             Ok(connected) => Ok(connected?),
             Err(_) => Err(ContextError::NodeSilent { url }),
         }

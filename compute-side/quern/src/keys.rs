@@ -1,5 +1,7 @@
 //! `quern keys`: the keys of accounts.
 
+mod session;
+
 use crate::{
     context::Context,
     keystore::KeystoreError,
@@ -29,6 +31,8 @@ pub(crate) enum KeysCommand {
     List,
     /// Show a key's account
     Show(ShowArgs),
+    /// Have the node make a validator's keys, and put them on the chain for the account that signs
+    Session,
 }
 
 #[derive(Args, Debug)]
@@ -72,7 +76,7 @@ struct Key {
 struct Keys(Vec<Key>);
 
 /// Does what is asked.
-pub(crate) fn run(context: &Context, command: &KeysCommand) -> anyhow::Result<()> {
+pub(crate) async fn run(context: &Context, command: &KeysCommand) -> anyhow::Result<()> {
     let keys = context.keystore();
     match command {
         KeysCommand::New(args) => {
@@ -122,6 +126,7 @@ pub(crate) fn run(context: &Context, command: &KeysCommand) -> anyhow::Result<()
                 secret,
             })
         }
+        KeysCommand::Session => session::session(context).await,
     }
 }
 

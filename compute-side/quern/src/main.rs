@@ -142,7 +142,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Job(command) => return job::run(context, command).await,
         Command::Dev(command) => dev::run(context, command).await?,
         Command::Device(command) => device::run(context, command).await?,
-        Command::Keys(command) => keys::run(context, command)?,
+        Command::Keys(command) => keys::run(context, command).await?,
         Command::Wallet(command) => wallet::run(context, command).await?,
         Command::Council(command) => council::run(context, command).await?,
         Command::Treasury(command) => treasury::run(context, command).await?,

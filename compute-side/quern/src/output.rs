@@ -153,9 +153,18 @@ pub(crate) async fn submit(
     settled
 }
 
-/// Waits for something; with a spinner once that takes longer than people expect.
+tokio::task_local! {
+    /// Set within what is waited for with a spinner.
+    static WAITED_FOR: ();
+}
+
+/// Waits for something; with a spinner once that takes longer than people expect. What is waited for
+/// so within that has no spinner of its own: two would be drawn over each other.
 pub(crate) async fn patiently<T>(what: &'static str, wait: impl Future<Output = T>) -> T {
-    let mut wait = std::pin::pin!(wait);
+    if is_waited_for() {
+        return wait.await;
+    }
+    let mut wait = std::pin::pin!(WAITED_FOR.scope((), wait));
     if let Ok(done) = tokio::time::timeout(SILENCE, &mut wait).await {
         return done;
     }
@@ -163,6 +172,10 @@ pub(crate) async fn patiently<T>(what: &'static str, wait: impl Future<Output = 
     let done = wait.await;
     bar.finish_and_clear();
     done
+}
+
+fn is_waited_for() -> bool {
+    WAITED_FOR.try_with(|_| ()).is_ok()
 }
 
 fn bar(template: &str) -> ProgressBar {
@@ -174,6 +187,15 @@ fn bar(template: &str) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn one_spinner_turns_for_all_that_is_waited_for_within_a_wait() {
+        let within = patiently("outside", async {
+            let nested = patiently("inside", async { is_waited_for() }).await;
+            (is_waited_for(), nested)
+        });
+        assert_eq!((within.await, is_waited_for()), ((true, true), false));
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -5,11 +5,13 @@ use crate::{
     output::{Output, patiently},
 };
 use clap::Args;
+use quern_ledger::{Chain, ChainError};
 use quern_owner::{
-    Check, CheckKind, verify_agreement, verify_batch, verify_file, verify_price, verify_program,
+    Check, CheckKind, verify_accounts, verify_agreement, verify_batch, verify_file, verify_paid,
+    verify_price, verify_program,
 };
 use quern_primitives::{
-    AccountId, Amount, DeviceId, Digest, JobId, TaskIndex,
+    AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, TaskIndex,
     amount::{as_string, display},
     verdict::{Finding, ReceiptFile},
 };
@@ -90,6 +92,9 @@ struct Verified {
     finding: Option<Finding>,
     pay: Option<Pay>,
     checks: Vec<Checked>,
+    /// The block that settled the batch, if the node has discarded its state: then nothing is checked of
+    /// accounts and payments.
+    discarded_block: Option<BlockNumber>,
     holds: bool,
 }
 
@@ -97,15 +102,24 @@ struct Verified {
 #[serde(transparent)]
 struct Pay(#[serde(with = "as_string")] Amount);
 
+/// What the chain says of a receipt.
+#[derive(Debug, Default)]
+struct Asked {
+    checks: Vec<Check>,
+    discarded_block: Option<BlockNumber>,
+}
+
 /// Checks a receipt; fails if any check does.
 pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let file = read(&args.receipt)?;
     let mut checks = check_file(&file, args.root);
+    let mut asked = Asked::default();
     if !args.offline {
-        let asked = patiently("asking the chain", ask_chain(context, &file)).await?;
-        checks.extend(asked.map(checked));
+        let chain = context.chain().await?;
+        asked = patiently("asking the chain", ask(&chain, &file)).await?;
     }
-    let verified = verified(&file, checks);
+    checks.extend(asked.checks.into_iter().map(checked));
+    let verified = verified(&file, checks, asked.discarded_block);
     context.show(&verified)?;
     Ok(if verified.holds {
         ExitCode::SUCCESS
@@ -115,8 +129,7 @@ pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<
 }
 
 /// Checks what only the chain knows.
-async fn ask_chain(context: &Context, file: &ReceiptFile) -> anyhow::Result<[Check; 4]> {
-    let chain = context.chain().await?;
+async fn ask(chain: &Chain, file: &ReceiptFile) -> Result<Asked, ChainError> {
     // Another chain settled nothing of this one's.
     let (mut settled, mut known) = (None, None);
     if chain.genesis() == file.genesis {
@@ -125,11 +138,39 @@ async fn ask_chain(context: &Context, file: &ReceiptFile) -> anyhow::Result<[Che
         known = state.job(job).await?;
     }
     let known = known.as_ref();
+    let mut asked = Asked {
+        checks: vec![
+            verify_batch(file, settled.as_ref()),
+            verify_agreement(file, known),
+            verify_program(file, known),
+            verify_price(file, known),
+        ],
+        discarded_block: None,
+    };
+    match settled {
+        Some(batch) => match ask_settled(chain, file, batch.settled_at).await {
+            Ok(checks) => asked.checks.extend(checks),
+            Err(ChainError::Discarded { block, .. }) => asked.discarded_block = Some(block),
+            Err(error) => return Err(error),
+        },
+        None => asked.checks.push(verify_paid(file, None)),
+    }
+    Ok(asked)
+}
+
+/// Checks what only the block knows in which the batch was settled.
+async fn ask_settled(
+    chain: &Chain,
+    file: &ReceiptFile,
+    block: BlockNumber,
+) -> Result<[Check; 2], ChainError> {
+    let (state, verdict) = (chain.at_height(block).await?, &file.verdict);
+    let devices: Vec<_> = verdict.replicas.iter().map(|found| found.device).collect();
+    let known = state.devices(&devices).await?;
+    let payments = state.payments_of(verdict.job, file.batch).await?;
     Ok([
-        verify_batch(file, settled.as_ref()),
-        verify_agreement(file, known),
-        verify_program(file, known),
-        verify_price(file, known),
+        verify_accounts(file, &known),
+        verify_paid(file, payments.as_deref()),
     ])
 }
 
@@ -173,7 +214,11 @@ fn checked(check: Check) -> Checked {
     }
 }
 
-fn verified(file: &ReceiptFile, checks: Vec<Checked>) -> Verified {
+fn verified(
+    file: &ReceiptFile,
+    checks: Vec<Checked>,
+    discarded_block: Option<BlockNumber>,
+) -> Verified {
     let receipt = &file.receipt.payload;
     let found = file
         .verdict
@@ -191,6 +236,16 @@ fn verified(file: &ReceiptFile, checks: Vec<Checked>) -> Verified {
         pay: found.map(|found| Pay(found.pay)),
         holds: checks.iter().all(|check| check.holds),
         checks,
+        discarded_block,
+    }
+}
+
+impl Verified {
+    /// What came of one of the checks that every receipt is put to, if it was made.
+    fn of(&self, kind: CheckKind) -> Option<bool> {
+        let mut made = self.checks.iter();
+        let of_kind = made.find(|check| check.check == Name::Of(kind));
+        of_kind.map(|check| check.holds)
     }
 }
 
@@ -205,7 +260,12 @@ impl Output for Verified {
                 Finding::Delayed => "was too late",
             };
             lines.push(format!("device {} {finding}", self.device));
-            lines.push(format!("account {account} was paid {}", display(pay.0)));
+            // Without the chain nobody knows whether it was.
+            let was = match self.of(CheckKind::Paid) {
+                Some(true) => "was",
+                _ => "was to be",
+            };
+            lines.push(format!("account {account} {was} paid {}", display(pay.0)));
         }
         lines.push(format!(
             "batch {} with root {}",
@@ -217,15 +277,22 @@ impl Output for Verified {
                 false => format!("✗ does not hold: {}", check.words),
             });
         }
-        let chain = Name::Of(CheckKind::Chain);
-        let has_chain = self.checks.iter().any(|check| check.check == chain);
-        lines.push(match (self.holds, has_chain) {
-            (true, true) => "the receipt holds".into(),
-            (true, false) => {
+        if let Some(block) = self.discarded_block {
+            lines.push(format!(
+                "– not checked: accounts and payments, as the node has discarded the state of block {block}; ask one that runs with `--state-pruning archive`"
+            ));
+        }
+        let asked = self.of(CheckKind::Chain).is_some();
+        lines.push(match (self.holds, asked, self.discarded_block) {
+            (true, true, None) => "the receipt holds".into(),
+            (true, true, Some(_)) => {
+                "the receipt holds as far as it goes; who was paid was not checked".into()
+            }
+            (true, false, _) => {
                 "the receipt holds as far as it goes; the chain was not asked about its batch"
                     .into()
             }
-            (false, _) => "the receipt does NOT hold".into(),
+            (false, ..) => "the receipt does NOT hold".into(),
         });
         lines.join("\n")
     }

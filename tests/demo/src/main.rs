@@ -48,7 +48,7 @@ const DEADLINE_BLOCKS: BlockNumber = 600;
 /// Renders a picture on a grid of this machine.
 #[derive(Parser)]
 struct Arguments {
-    /// Leave the grid running; `quern dev down --folder target/demo/grid` ends it.
+    /// Leave the grid running; the last line says how to end it.
     #[arg(long)]
     keep: bool,
     /// Where picture, report and logs go.
@@ -116,7 +116,8 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             record.node_url, record.jobs_api
         ));
         show.line(&format!(
-            "end it with  quern dev down --folder {}",
+            "end it with  {} dev down --folder {}",
+            quern()?.display(),
             folder.join("grid").display()
         ));
     } else {
@@ -126,13 +127,19 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where `quern` is, so that a command can be typed as it is told, in any folder.
+pub(crate) fn quern() -> anyhow::Result<PathBuf> {
+    Ok(std::path::absolute(find_program(None, "quern")?)?)
+}
+
 /// Makes room for a new demo; refuses what is no demo's folder, or has a grid that still runs.
 fn clear(folder: &Path) -> anyhow::Result<()> {
     let grid = folder.join("grid");
     if let Ok(record) = Record::read(&grid) {
         ensure!(
             !record.processes.iter().any(Process::is_running),
-            "the grid of an earlier demo still runs in {0}; end it with `quern dev down --folder {0}`",
+            "the grid of an earlier demo still runs; end it with `{} dev down --folder {}`",
+            quern()?.display(),
             grid.display()
         );
     }

@@ -1,9 +1,9 @@
 //! One receipt, checked as anyone could: by `quern verify`.
 
-use crate::show::Show;
+use crate::{quern, show::Show};
 use anyhow::{Context as _, ensure};
 use quern_jobs_api::JobsApiClient as _;
-use quern_local_grid::{LocalGrid, find_program};
+use quern_local_grid::LocalGrid;
 use quern_owner::Coordinator;
 use quern_primitives::{
     JobId,
@@ -27,12 +27,14 @@ pub(crate) async fn show(
     let file = wrong_receipt(coordinator, job).await?;
     let path = folder.join("receipt.json");
     std::fs::write(&path, serde_json::to_string_pretty(&file)?)?;
+    let quern = quern()?;
     show.line(&format!(
-        "verify       quern verify {} --node {}",
+        "verify       {} verify {} --node {}",
+        quern.display(),
         path.display(),
         grid.node_url()
     ));
-    let ran = Command::new(find_program(None, "quern")?)
+    let ran = Command::new(quern)
         .arg("verify")
         .arg(&path)
         .args(["--node", grid.node_url()])

@@ -146,16 +146,20 @@ async fn a_demo_that_is_kept_reports_what_came_of_it_and_runs_until_it_is_taken_
     let record = Record::read(&grid).unwrap();
     assert_eq!(record.processes.len(), 6, "{record:?}");
     assert!(record.processes.iter().all(|process| process.is_running()));
-    let down = Command::new(find_program(None, "quern").unwrap())
-        .args(["dev", "down", "--folder"])
-        .arg(&grid)
-        .output();
-    let down = tokio::time::timeout(PATIENCE, down).await.unwrap().unwrap();
-    assert!(
-        down.status.success(),
-        "{}",
-        String::from_utf8_lossy(&down.stderr)
-    );
+    // As they are told, so they work, wherever they are typed.
+    for words in ["  verify       ", "end it with  "] {
+        let mut lines = told.lines();
+        let command = lines.find_map(|line| line.split_once(words)).unwrap().1;
+        let typed = Command::new("sh")
+            .args(["-c", command])
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .output();
+        let typed = tokio::time::timeout(PATIENCE, typed).await.unwrap();
+        let typed = typed.unwrap();
+        let said = String::from_utf8_lossy(&typed.stderr);
+        assert!(typed.status.success(), "{command}: {said}");
+    }
     assert_eq!(processes_in(folder.path()), BTreeSet::new());
     // Nothing is left to be stopped a second time.
     assert!(stop_recorded(&grid).await.is_err());

@@ -286,7 +286,8 @@ fn draw_mark() -> Mark {
     Mark(rand::rng().random())
 }
 
-/// Whether the chain admits a device.
+/// Whether the chain admits a device. It lets nobody take away what a bond needs to cover its devices, so
+/// one that is registered is bonded too; that is looked at all the same.
 fn admit(view: Option<&DeviceView>) -> Result<(), Refusal> {
     match view {
         None => Err(Refusal::NotRegistered),

@@ -6,12 +6,13 @@ use quern_job_rules::pay::{self, PRICES_AT_GENESIS, Tariff};
 use quern_primitives::{
     GenesisHash, ProgramHash, SealingKey,
     amount::BYTECHIP,
-    device::Class,
+    device::{Class, Device, Hardware, Region},
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Submission},
     merkle::Tree,
     payload::DeviceKey,
     receipt::{Exit, Receipt},
     verdict::{ReplicaFinding, Verdict},
+    view::DeviceView,
 };
 use quern_verdict::receipt_digest;
 
@@ -82,7 +83,7 @@ fn failing(change: impl FnOnce(&mut ReceiptFile)) -> Vec<Name> {
     let mut file = file();
     change(&mut file);
     let checks = check_file(&file, None);
-    let text = verified(&file, checks.clone()).people();
+    let text = verified(&file, checks.clone(), None).people();
     assert!(
         text.contains('✗') && text.contains("does NOT hold"),
         "{text}"
@@ -101,9 +102,10 @@ fn an_honest_receipt_holds_and_reads_back_from_its_file() {
     std::fs::write(&path, serde_json::to_string(&file()).unwrap()).unwrap();
     let file = read(&path).unwrap();
     let checks = check_file(&file, Some(file.verdicts_root));
-    let verified = verified(&file, checks);
+    let verified = verified(&file, checks, None);
     assert!(verified.holds, "{}", verified.people());
-    assert!(verified.people().contains("was paid"));
+    // The chain was not asked whether it was.
+    assert!(verified.people().contains("was to be paid"));
     let json = serde_json::to_value(&verified).unwrap();
     assert_eq!(json["checks"][0]["check"], "signature");
     assert_eq!(json["checks"][6]["check"], "given_root");
@@ -241,6 +243,78 @@ fn another_program_or_class_than_the_job_s_fails() {
     assert!(!holds(|job| job.submission.program = ProgramHash([9; 32])));
     assert!(!holds(|job| job.submission.class = Class::Portable));
     assert!(!verify_program(&file(), None).holds, "no job, no program");
+}
+
+/// Whether the accounts of a good file are those of its devices, of which the chain knows some.
+fn accounts_hold(known: &[(u8, u8)]) -> bool {
+    let view = |(seed, account): &(u8, u8)| {
+        let account = AccountId::new([*account; 32]);
+        let key = SealingKey([1; 32]);
+        DeviceView {
+            id: DeviceKey::from_seed(&[*seed; 32]).id(),
+            device: Device::new(account, key, Region::Unknown, Hardware::Unknown),
+            bonded: true,
+            banned: false,
+            verified: false,
+            quarantined: false,
+        }
+    };
+    let known: Vec<_> = known.iter().map(view).collect();
+    verify_accounts(&file(), &known).holds
+}
+
+#[test]
+fn a_device_of_another_account_than_the_verdict_names_fails() {
+    assert!(accounts_hold(&[(0, 0), (1, 1), (2, 2)]));
+    assert!(!accounts_hold(&[(0, 0), (1, 7), (2, 2)]));
+    // Devices that are retired are known no more; others are none of the verdict's.
+    assert!(accounts_hold(&[(2, 2)]) && accounts_hold(&[]));
+    assert!(accounts_hold(&[(9, 7)]));
+}
+
+#[test]
+fn pay_that_the_settling_transaction_did_not_make_fails() {
+    let pay = pay::pays(PRICE, 3);
+    let holds = |payments: &[(u8, Amount)]| {
+        let payments = payments.iter();
+        let payments = payments.map(|(account, amount)| (AccountId::new([*account; 32]), *amount));
+        let payments: Vec<_> = payments.collect();
+        verify_paid(&file(), Some(&payments)).holds
+    };
+    assert!(holds(&[(0, pay), (1, pay), (2, pay)]));
+    // The same transaction pays for other tasks, and coordinator and treasury.
+    assert!(holds(&[
+        (0, 5 * pay),
+        (1, pay),
+        (2, pay - 1),
+        (2, 1),
+        (8, 1)
+    ]));
+    assert!(!holds(&[(0, pay), (1, pay - 1), (2, pay)]));
+    assert!(!holds(&[(0, pay), (1, pay)]));
+    assert!(!holds(&[(0, Amount::MAX), (0, 1), (1, pay), (2, pay)]));
+    assert!(!verify_paid(&file(), None).holds, "no batch, no pay");
+}
+
+#[test]
+fn what_the_node_knows_no_more_is_said_aloud() {
+    let told = |more: &[CheckKind], discarded| {
+        let mut checks = check_file(&file(), None);
+        let holds = true;
+        let more = more.iter().map(|check| Check {
+            check: *check,
+            holds,
+        });
+        checks.extend(more.map(checked));
+        verified(&file(), checks, discarded)
+    };
+    let whole = told(&[CheckKind::Chain, CheckKind::Paid], None);
+    let text = whole.people();
+    assert!(text.contains("was paid") && text.ends_with("the receipt holds"));
+    let text = told(&[CheckKind::Chain], Some(7)).people();
+    for words in ["was to be paid", "state of block 7", "was not checked"] {
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ use tokio::process::Command;
 
 mod council;
 mod grid;
+mod history;
+mod rpc;
 mod treasury;
 mod tried;
 
@@ -42,6 +44,7 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
     // account that settles them.
     case("keys are kept, listed and shown", keys(bench)).await?;
     case("money is sent and paid out", money(bench)).await?;
+    case("a validator's keys are put on the chain", session(bench)).await?;
     let name = "the treasurer records payments and answers payouts";
     case(name, treasury::answers(bench)).await?;
     let name = "the council proposes, votes and decides";
@@ -84,10 +87,22 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
         )
         .await
     };
-    tokio::try_join!(bond, tried, followed, cancelled, resumed, scheduled, drawn)?;
+    let banned = async {
+        tokio::try_join!(bond, tried, followed, resumed, scheduled, drawn)?;
+        // Behind the jobs that the device computes, and while the one that waits for others goes on
+        // waiting.
+        case(
+            "a banned account's device is let go, and taken back",
+            council::bans(bench),
+        )
+        .await
+    };
+    tokio::try_join!(banned, cancelled)?;
     // Behind the jobs, by which the device has had a task.
     let name = "what a later day's lottery is drawn from is what the chain holds";
     case(name, grid::drawn_later(bench)).await?;
+    let name = "the histories of accounts add up to what they have";
+    case(name, history::adds_up(bench)).await?;
     bench.conserves_money().await
 }
 
@@ -195,6 +210,31 @@ async fn money(bench: &Bench) -> anyhow::Result<()> {
         );
         ensure!(burnt().await? - burnt_before == gone, "{answer}");
     }
+    Ok(())
+}
+
+/// Keys by which the holder's account would validate, if the council admitted it. They are kept by the
+/// grid's own node, to which they make no difference.
+async fn session(bench: &Bench) -> anyhow::Result<()> {
+    let (quern, owner) = (Quern::new(bench, HOLDER)?, Owner::new(bench, HOLDER)?);
+    let before = owner.wallet().await?.free;
+    let first = quern.does(&["keys", "session"]).await?;
+    says(&first, &json!({ "account": owner.id().to_string() }))?;
+    let deposit = before - owner.wallet().await?.free;
+    ensure!(
+        (BYTECHIP..=BYTECHIP + FEE_MAX).contains(&deposit),
+        "keys took {deposit}"
+    );
+    let known = |answer: &Value| {
+        answer["keys"]
+            .as_str()
+            .is_some_and(|keys| keys.len() == 130)
+    };
+    let second = quern.does(&["keys", "session"]).await?;
+    ensure!(
+        known(&first) && known(&second) && first["keys"] != second["keys"],
+        "other keys: {first}, then {second}"
+    );
     Ok(())
 }
 
@@ -345,6 +385,7 @@ async fn followed(bench: &Bench) -> anyhow::Result<()> {
         &json!({ "state": "completed", "end": "all_settled" }),
     )?;
     ensure!(shown["escrow"] == end["escrow"], "{shown}");
+    rpc::tells(bench, &shown).await?;
     batches(&quern, bench, digits, &shown).await?;
     let explained = quern.does(&["explain", "job", digits]).await?;
     says(
@@ -379,10 +420,23 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
     let path = folder.display().to_string();
     let receipts = ["job", "receipts", job, "--folder", &path];
     quern.does(&receipts).await?;
-    let receipt = fs::read(folder.join("task-0-replica-0.json"))?;
-    let receipt: Value = serde_json::from_slice(&receipt)?;
+    let file = folder.join("task-0-replica-0.json");
+    let receipt: Value = serde_json::from_slice(&fs::read(&file)?)?;
     let root = json!({ "verdicts_root": receipt["verdicts_root"] });
     says(batch, &root)?;
+    let verified = quern.does(&["verify", &file.display().to_string()]).await?;
+    says(
+        &verified,
+        &json!({ "holds": true, "discarded_block": null }),
+    )?;
+    let checks = verified["checks"].as_array().context("no checks")?;
+    for name in ["chain", "account", "paid"] {
+        let of_name = checks.iter().find(|check| check["check"] == name);
+        ensure!(
+            of_name.is_some_and(|check| check["holds"] == true),
+            "`{name}` is not checked: {verified}"
+        );
+    }
     let behind = ["job", "batches", job, "--from", "1"];
     quern.refuses(1, &["1 batches", "--from"], &behind).await?;
     let nothing = "ff".repeat(32);
@@ -476,7 +530,8 @@ async fn resumed(bench: &Bench) -> anyhow::Result<()> {
 
     // Interrupted before the chain heard of it.
     let folder = sealed("unsent").await?;
-    let job = folder.job().to_string();
+    let unsent = folder.job();
+    let job = unsent.to_string();
     let result = bench.folder().join("unsent.result");
     let path = result.display().to_string();
     let resume = ["job", "resume", &job, "--wait", "--output", &path];
@@ -500,7 +555,8 @@ async fn resumed(bench: &Bench) -> anyhow::Result<()> {
     // Interrupted before its coordinator had all of it.
     let folder = sealed("unloaded").await?;
     submit(&bench.chain, &account, &folder).await?;
-    let job = folder.job().to_string();
+    let unloaded = folder.job();
+    let job = unloaded.to_string();
     let answer = quern.does(&["job", "resume", &job]).await?;
     says(
         &answer,
@@ -515,7 +571,7 @@ async fn resumed(bench: &Bench) -> anyhow::Result<()> {
     says(end, &json!({ "job": job, "state": "completed" }))?;
     says(end, &json!({ "output": path, "output_bytes": TEXT.len() }))?;
     ensure!(fs::read_to_string(&result)? == TEXT, "another result");
-    Ok(())
+    rpc::tells_by_pages(bench, &account.id(), [unsent, unloaded]).await
 }
 
 async fn draft(bench: &Bench, name: &str) -> anyhow::Result<Draft> {
