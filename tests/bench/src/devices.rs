@@ -35,6 +35,20 @@ const ONE_FAILS_OF: u32 = 1_000;
 /// Of so many devices one is trusted.
 const ONE_IS_TRUSTED_OF: u32 = 20;
 
+/// Where devices stand, and what kinds of machine they are: as many of each.
+const REGIONS: [Region; 4] = [
+    Region::Unknown,
+    Region::Americas,
+    Region::Europe,
+    Region::AsiaPacific,
+];
+const KINDS: [Hardware; 4] = [
+    Hardware::Mobile,
+    Hardware::Laptop,
+    Hardware::Desktop,
+    Hardware::Server,
+];
+
 /// The lottery's draw. The last task of each device ended up to two days before it.
 const DRAW: Draw = Draw {
     seed: [3; 32],
@@ -59,8 +73,8 @@ impl Machine {
         chance: &mut StdRng,
     ) -> Result<Self, FleetFull> {
         let profile = Profile {
-            hardware: Hardware::Desktop,
-            region: Region::Europe,
+            hardware: KINDS[chance.random_range(0..KINDS.len())],
+            region: REGIONS[chance.random_range(0..REGIONS.len())],
             is_trusted: chance.random_ratio(1, ONE_IS_TRUSTED_OF),
             classes: vec![Class::Pinned],
             ..Profile::default()

@@ -38,7 +38,7 @@ const ONE_IS_HERE_OF: u32 = 10;
 /// A page of memory, in bytes.
 const PAGE_BYTES: u64 = 4_096;
 
-const ENGINE: Digest = Digest([6; 32]);
+pub(crate) const ENGINE: Digest = Digest([6; 32]);
 
 /// To be called before anything is measured that gives memory back, for what is free already does not
 /// grow this process.
@@ -114,7 +114,7 @@ fn connected(count: u32, chance: &mut StdRng) -> Core {
 }
 
 /// What the chain says of a device; every third has an account of its own.
-fn view(id: DeviceId, number: u32) -> DeviceView {
+pub(crate) fn view(id: DeviceId, number: u32) -> DeviceView {
     DeviceView {
         id,
         device: Device::new(
@@ -130,7 +130,7 @@ fn view(id: DeviceId, number: u32) -> DeviceView {
     }
 }
 
-fn hello() -> Hello {
+pub(crate) fn hello() -> Hello {
     let text = |text: &str| Some(text.as_bytes().to_vec());
     Hello {
         software: b"quern-worker 0.1.0".to_vec(),

@@ -11,6 +11,7 @@ mod ranking;
 mod report;
 mod sandboxed;
 mod usage;
+mod waiting;
 mod world;
 
 use anyhow::Context as _;
@@ -37,7 +38,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     ranking::RANK,
     ranking::QUEUED,
     ranking::AFRESH,
@@ -45,6 +46,7 @@ const NAMES: [&str; 21] = [
     ranking::SCHEDULE,
     known::KNOWN,
     known::CONNECTED,
+    waiting::EXCHANGE,
     makespan::BOUND,
     makespan::SIMPLER,
     makespan::LIFELIKE,
@@ -79,6 +81,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     let mut rows = Vec::new();
     if arguments.wants(known::KNOWN) || arguments.wants(known::CONNECTED) {
         rows.extend(known::measure(arguments.quick)?);
+    }
+    if arguments.wants(waiting::EXCHANGE) {
+        rows.push(waiting::measure(arguments.quick)?);
     }
     let of_ranking = [
         ranking::RANK,

@@ -12,8 +12,15 @@ use crate::{
     devices::Devices,
     report::{Bar, Row, title},
 };
-use quern_grid::{Dispatch, Fleet, JobTerms, Tick, Tuning, needs::Needs};
-use quern_primitives::{JobId, job::ByteLevel};
+use quern_grid::{
+    Dispatch, Fleet, JobTerms, Tick, Tuning,
+    needs::{Allowed, Needs},
+};
+use quern_primitives::{
+    JobId,
+    device::{Hardware, Region},
+    job::ByteLevel,
+};
 use std::{hint::black_box, time::Instant};
 
 pub(crate) const RANK: &str = "rank_1m_devices_ms";
@@ -133,10 +140,16 @@ fn ranked_with_jobs(fleet: &mut Fleet, dispatch: &mut Dispatch, now: Tick) {
     }
 }
 
+/// A job that asks for two of the four regions and for two of the four kinds of machine: a quarter of the
+/// devices will do, without an order among them.
 fn terms() -> JobTerms {
     JobTerms {
         level: ByteLevel::Balanced,
-        needs: Needs::default(),
+        needs: Needs {
+            hardware: Allowed::only([Hardware::Desktop, Hardware::Server]),
+            regions: Allowed::only([Region::Americas, Region::Europe]),
+            ..Needs::default()
+        },
         replicas: 1,
         work: 1_000_000_000,
         seed: [0; 32],

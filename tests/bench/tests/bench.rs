@@ -155,6 +155,7 @@ async fn what_needs_no_grid_is_measured_without_one() {
         "schedule_job_10k_tasks_ms",
         "grid_bytes_per_device",
         "bytes_per_connected_device",
+        "exchange_us_100k_connected",
         "makespan_1k_devices_s",
         "makespan_vs_best_simpler_s",
         "makespan_lifelike_s",

@@ -1,8 +1,9 @@
-//! A worker that returns wrong answers, to show that it is caught.
+//! A worker that returns wrong answers, or none, to show that it is caught.
 //!
 //! It is the worker with another executor: programs run in the sandbox, and then some of their
-//! results are falsified before they are sealed and signed. Everything else, keys, receipts and
-//! manners, is the honest worker's. For tests and demonstrations only; it is not shipped.
+//! results are falsified before they are sealed and signed. Or some tasks are given back as if their
+//! input could not be opened, or every task waits until it is told to go on. Everything else, keys,
+//! receipts and manners, is the honest worker's. For tests and demonstrations only; it is not shipped.
 
 use clap::{Parser, ValueEnum};
 use quern_sandbox::{Cancel, Exit, Invocation, Limits, Outcome, Program, RunError};
@@ -10,7 +11,10 @@ use quern_worker::{
     bench::{Executor, Sandbox},
     cli::{self, RunArgs},
 };
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
+
+/// How often it is looked whether a task that waits may go on.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Takes tasks like a worker and answers some of them falsely.
 #[derive(Debug, Parser)]
@@ -29,13 +33,16 @@ enum Command {
         /// How to falsify a result
         #[arg(long, value_enum, default_value_t = Lie::Flip)]
         lie: Lie,
-        /// How many of a thousand results are falsified
+        /// How many of a thousand results are falsified, or tasks given back
         #[arg(long, default_value_t = 1_000, value_name = "PERMILLE",
               value_parser = clap::value_parser!(u16).range(0..=1_000))]
         share: u16,
         /// What decides which results, and how; the same seed lies the same way again
         #[arg(long, default_value_t = 1, value_name = "NUMBER")]
         seed: u64,
+        /// No task is begun while there is this file
+        #[arg(long, value_name = "FILE")]
+        hold: Option<PathBuf>,
     },
 }
 
@@ -45,6 +52,8 @@ enum Lie {
     Random,
     /// One bit
     Flip,
+    /// None: the task is given back, as if its input could not be opened
+    Refuse,
 }
 
 /// Runs programs in the sandbox and falsifies a share of the results.
@@ -53,6 +62,19 @@ struct Liar {
     lie: Lie,
     share_permille: u16,
     seed: u64,
+    hold: Option<PathBuf>,
+}
+
+impl Liar {
+    /// Waits while there is the file, unless the task is not wanted any more.
+    fn wait(&self, cancel: &Cancel) {
+        let Some(hold) = &self.hold else {
+            return;
+        };
+        while hold.exists() && !cancel.is_cancelled() {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
 }
 
 impl Executor for Liar {
@@ -63,18 +85,33 @@ impl Executor for Liar {
         limits: &Limits,
         cancel: &Cancel,
     ) -> Result<Outcome, RunError> {
+        self.wait(cancel);
+        let task = Draw::new(self.seed, invocation.seed());
+        refuse(limits, self.lie, self.share_permille, task)?;
         let mut outcome = self.honest.run(program, invocation, limits, cancel)?;
         if outcome.exit == Exit::Success {
-            let task = Draw::new(self.seed, invocation.seed());
             falsify(&mut outcome.output, self.lie, self.share_permille, task);
         }
         Ok(outcome)
     }
 }
 
+/// Gives a task back, or does not, as the draw for it decides: it is said to ask for more than a task may
+/// have, and an honest worker that is given such a one says that it cannot be done as it was assigned.
+fn refuse(limits: &Limits, lie: Lie, share_permille: u16, mut draw: Draw) -> Result<(), RunError> {
+    if lie == Lie::Refuse && draw.below(1_000) < u64::from(share_permille) {
+        let beyond = Limits {
+            fuel: u64::MAX,
+            ..*limits
+        };
+        beyond.check()?;
+    }
+    Ok(())
+}
+
 /// Falsifies a result, or leaves it, as the draw for its task decides.
 fn falsify(result: &mut Vec<u8>, lie: Lie, share_permille: u16, mut draw: Draw) {
-    if draw.below(1_000) >= u64::from(share_permille) {
+    if lie == Lie::Refuse || draw.below(1_000) >= u64::from(share_permille) {
         return;
     }
     if result.is_empty() {
@@ -97,10 +134,12 @@ fn falsify(result: &mut Vec<u8>, lie: Lie, share_permille: u16, mut draw: Draw) 
                 *byte ^= 1 << bit;
             }
         }
+        Lie::Refuse => {}
     }
 }
 
 /// Numbers that follow from a seed and a task (SplitMix64).
+#[derive(Clone, Copy)]
 struct Draw(u64);
 
 impl Draw {
@@ -137,12 +176,14 @@ fn main() -> anyhow::Result<ExitCode> {
         lie,
         share,
         seed,
+        hold,
     } = Cli::parse().command;
     let liar = Liar {
         honest: Sandbox,
         lie,
         share_permille: share,
         seed,
+        hold,
     };
     Ok(cli::run(&run, liar)?)
 }
@@ -178,6 +219,17 @@ mod tests {
             assert!(random.len() == 100 && random.iter().all(|byte| *byte != 7));
         }
         assert_eq!(lied(&[], Lie::Flip, 1_000, 3, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_refusal_is_what_an_honest_worker_says_of_what_it_cannot_do() {
+        let refused = |lie, share| refuse(&Limits::default(), lie, share, Draw::new(1, &[1; 32]));
+        assert!(matches!(
+            refused(Lie::Refuse, 1_000),
+            Err(RunError::Limit(_))
+        ));
+        assert!(refused(Lie::Refuse, 0).is_ok() && refused(Lie::Flip, 1_000).is_ok());
+        assert_eq!(lied(&[7; 9], Lie::Refuse, 1_000, 1, 1), [7; 9]);
     }
 
     #[test]

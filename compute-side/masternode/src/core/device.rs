@@ -2,6 +2,7 @@
 
 mod acknowledging;
 mod present;
+mod turns;
 mod waking;
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
 pub(super) use waking::Waking;
 
 use present::Present;
-use quern_grid::Flag;
+use quern_grid::{Flag, ranking::Rank};
 use quern_primitives::{
     ids::{AccountId, DeviceId, Digest, JobId},
     receipt::Exit,
@@ -24,6 +25,7 @@ use quern_protocol::{
     limits,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use turns::{Turn, Turns};
 use waking::Vain;
 
 /// What to say to an exchange. The shell adds keys and bytes.
@@ -76,6 +78,11 @@ pub(super) struct Known {
     acknowledged: Vec<ReplicaId>,
     discard: Vec<Discard>,
     parked: VecDeque<Parked>,
+    /// Where it stood in the last ranking when its last exchange came, or since then; the last of all if
+    /// it was in none.
+    rank: Rank,
+    /// Its turn among those that wait, as these have it.
+    turn: Option<Turn>,
     /// When it was last tried for work and got none.
     vain: Option<Vain>,
     /// When the core is woken for it.
@@ -128,6 +135,8 @@ pub(super) struct Devices {
     known: BTreeMap<DeviceId, Known>,
     /// Those of them that are connected.
     present: Present,
+    /// Those with an exchange held open.
+    turns: Turns,
     /// When the core is woken for each.
     timers: BTreeSet<(Tick, DeviceId)>,
     /// Those with news, whose exchange is to be answered.
@@ -158,30 +167,6 @@ impl Devices {
         self.known.iter()
     }
 
-    /// How many are connected.
-    pub(super) fn connected_devices(&self) -> u32 {
-        self.present.devices()
-    }
-
-    /// Distinct accounts with a connected device.
-    pub(super) fn connected_accounts(&self) -> usize {
-        self.present.accounts()
-    }
-
-    /// Says whether a device is connected. True if it was otherwise.
-    fn set_connected(&mut self, device: &DeviceId, is_connected: bool) -> bool {
-        let Some(known) = self.known.get_mut(device) else {
-            return false;
-        };
-        let is_other = std::mem::replace(&mut known.connected, is_connected) != is_connected;
-        match (is_other, is_connected) {
-            (true, true) => self.present.add(&known.account),
-            (true, false) => self.present.remove(&known.account),
-            (false, _) => {}
-        }
-        is_other
-    }
-
     pub(super) fn gone(&mut self, device: &DeviceId, now: Tick) {
         self.set_connected(device, false);
         if let Some(known) = self.get_mut(device) {
@@ -203,11 +188,12 @@ impl Devices {
         self.rearm(&device);
     }
 
-    /// Sets a device's timer anew, after it was heard or its exchanges changed.
+    /// Sets a device's timer and its turn anew, after it was heard or its exchanges changed.
     fn rearm(&mut self, device: &DeviceId) {
         let Some(known) = self.known.get_mut(device) else {
             return;
         };
+        self.turns.renew(*device, known);
         let next = known.next_time();
         if known.armed == Some(next) {
             return;
@@ -225,10 +211,11 @@ impl Devices {
     }
 
     pub(super) fn remove(&mut self, device: &DeviceId) -> Option<Known> {
-        let known = self.known.remove(device)?;
+        let mut known = self.known.remove(device)?;
         if known.connected {
             self.present.remove(&known.account);
         }
+        self.turns.forget(*device, &mut known);
         if let Some(armed) = known.armed {
             self.timers.remove(&(armed, *device));
         }
@@ -334,6 +321,8 @@ impl Core {
             acknowledged,
             discard: vec![],
             parked: VecDeque::new(),
+            rank: Rank::MAX,
+            turn: None,
             vain: None,
             armed: None,
         };
@@ -413,7 +402,9 @@ impl Core {
             let work = known.take_news();
             self.reply(oldest, device, work, out);
         }
+        let rank = self.scheduler.fleet.rank_of(number);
         if let Some(known) = self.devices.get_mut(&device) {
+            known.rank = rank.unwrap_or(Rank::MAX);
             known.parked.push_back(Parked {
                 token,
                 want: exchange.want,

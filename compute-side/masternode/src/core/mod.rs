@@ -408,10 +408,9 @@ impl Core {
         self.open_rested(now);
         self.end_pauses(now);
         self.release_overdue(now, &mut out);
-        // A device may be in another pool now, and its flags may have passed.
         if self.scheduler.rank_if_due(now) {
             self.tell_all_trusted(now);
-            self.waking.changed_for_all();
+            self.try_as_ranked();
         }
         self.settle_due(now, &mut out);
         self.end_answers(now);

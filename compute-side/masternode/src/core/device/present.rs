@@ -1,7 +1,8 @@
 //! How many devices are connected, and of how many accounts: counted as they come and go, for both are
 //! asked again and again, and there may be many.
 
-use quern_primitives::ids::AccountId;
+use super::Devices;
+use quern_primitives::ids::{AccountId, DeviceId};
 use std::collections::BTreeMap;
 
 /// Devices that are connected.
@@ -42,6 +43,32 @@ impl Present {
     /// The accounts that have one.
     pub(super) fn accounts(&self) -> usize {
         self.of.len()
+    }
+}
+
+impl Devices {
+    /// How many are connected.
+    pub(in crate::core) fn connected_devices(&self) -> u32 {
+        self.present.devices()
+    }
+
+    /// Distinct accounts with a connected device.
+    pub(in crate::core) fn connected_accounts(&self) -> usize {
+        self.present.accounts()
+    }
+
+    /// Says whether a device is connected. True if it was otherwise.
+    pub(super) fn set_connected(&mut self, device: &DeviceId, is_connected: bool) -> bool {
+        let Some(known) = self.known.get_mut(device) else {
+            return false;
+        };
+        let is_other = std::mem::replace(&mut known.connected, is_connected) != is_connected;
+        match (is_other, is_connected) {
+            (true, true) => self.present.add(&known.account),
+            (true, false) => self.present.remove(&known.account),
+            (false, _) => {}
+        }
+        is_other
     }
 }
 

@@ -2,70 +2,85 @@
 //!
 //! A replica that opens is for one device, so not everybody is tried for it. Devices are tried by rank,
 //! and those of none behind them as their exchanges came, until as many replicas are taken as were
-//! opened. A device's identity can be chosen, and decides nothing. Who was tried and got nothing is not
-//! tried again for 100 milliseconds, unless something changed: a replica was opened, devices were
-//! ranked, or the device itself is another one to the scheduler than it was.
+//! opened. A device's identity can be chosen, and decides nothing. Where something changed for all, as
+//! when devices were ranked, all are tried in that order. Either way it ends for now with the 64th that
+//! gets nothing, and goes on behind that one a little later: however many wait, a step takes no longer.
+//! Those that wait ask again every few seconds, and are tried then, so a device far behind waits no
+//! longer than that even where something changes all the time.
+//!
+//! Who was tried and got nothing is not tried again for 100 milliseconds, unless something changed: a
+//! replica was opened, devices were ranked, or the device itself is another one to the scheduler than it
+//! was.
 
-use super::Devices;
-use crate::core::{Core, Effect, Tick, Token};
-use quern_grid::{needs::Traits, ranking::Rank};
+use super::{Devices, turns::Turn};
+use crate::core::{Core, Effect, Tick};
+use quern_grid::needs::Traits;
 use quern_primitives::ids::DeviceId;
-use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// How long a device that got nothing is not tried again while nothing changes, in milliseconds.
 const REST_MS: u64 = 100;
 
-/// Devices that are tried in vain at a time for what was opened; the others are tried [`REST_MS`]
-/// later. So something that nobody here may have keeps nobody else waiting.
+/// Devices that are tried in vain at a time; the others are tried [`REST_MS`] later. So something that
+/// nobody here may have keeps nobody else waiting.
 const VAIN_MAX: usize = 64;
 
 /// What changed for those who wait.
 #[derive(Default)]
 pub(in crate::core) struct Waking {
-    /// Whether something changed that every exchange held open may wait for.
-    is_for_all: bool,
-    /// Replicas that were opened and for which not every device was tried.
-    opened: usize,
+    /// Whether something changed that every exchange held open may wait for, and nobody was tried since.
+    has_changed: bool,
     /// Counts the changes.
     changes: u64,
-    /// When the next devices are tried for what was opened.
-    next: Option<Tick>,
+    /// Replicas that were opened and for which not every device was tried.
+    opened: usize,
+    /// How far devices were tried for these.
+    for_opened: Option<Round>,
+    /// How far all are tried for what changed for all, however much is open.
+    for_all: Option<Round>,
+}
+
+/// Devices are tried in their turns, some at a time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    /// The one that was tried last.
+    tried: Option<(Turn, DeviceId)>,
+    /// When the next are tried.
+    next: Tick,
 }
 
 impl Waking {
     /// So many replicas are open that were not.
     pub(in crate::core) fn opened(&mut self, replicas: usize) {
         if replicas > 0 {
+            self.changes += 1;
             self.opened = self.opened.saturating_add(replicas);
-            self.changes += 1;
             // The first are tried at once.
-            self.next = Some(Tick::default());
+            self.for_opened = Some(Round::default());
         }
     }
 
-    /// Something changed for every device: all are tried when what happened is taken in.
+    /// Something changed for every device: they are tried when what happened is taken in.
     pub(in crate::core) fn changed_for_all(&mut self) {
-        self.is_for_all = true;
+        self.has_changed = true;
     }
 
-    /// Whether all are to be tried, as they are now.
-    fn takes_all(&mut self) -> bool {
-        let is_for_all = std::mem::take(&mut self.is_for_all);
-        if is_for_all {
+    /// Begins with the first, if something changed for all.
+    fn begin_for_all(&mut self) {
+        if std::mem::take(&mut self.has_changed) {
             self.changes += 1;
-            self.ended();
+            self.for_all = Some(Round::default());
         }
-        is_for_all
     }
 
-    fn ended(&mut self) {
-        self.opened = 0;
-        self.next = None;
+    /// So many replicas were given to devices that were tried.
+    fn given(&mut self, replicas: usize) {
+        self.opened = self.opened.saturating_sub(replicas);
     }
 
     /// When the next devices are tried.
     pub(in crate::core) fn next_wakeup(&self) -> Option<Tick> {
-        self.next
+        let rounds = [self.for_opened, self.for_all];
+        rounds.into_iter().flatten().map(|round| round.next).min()
     }
 }
 
@@ -101,70 +116,81 @@ impl Devices {
     pub(in crate::core) fn look_again(&mut self, device: DeviceId) {
         self.to_answer.insert(device);
     }
-
-    /// Those with an exchange held open.
-    fn waiting(&self) -> impl Iterator<Item = DeviceId> + '_ {
-        let waiting = self.known.iter().filter(|(_, it)| !it.parked.is_empty());
-        waiting.map(|(device, _)| *device)
-    }
 }
 
 impl Core {
+    /// Devices were ranked: one may be in another pool now, and its flags may have passed.
+    pub(in crate::core) fn try_as_ranked(&mut self) {
+        let fleet = &self.scheduler.fleet;
+        self.devices.ranked(|number| fleet.rank_of(number));
+        self.waking.changed_for_all();
+    }
+
     /// Answers every held-open exchange that work or news has come for, or whose time is over.
     pub(in crate::core) fn answer_parked(&mut self, now: Tick, out: &mut Vec<Effect>) {
-        let mut waiting = std::mem::take(&mut self.devices.to_answer);
-        if self.waking.takes_all() {
-            waiting.extend(self.devices.waiting());
-        } else {
-            waiting.extend(self.devices.due(now));
-        }
-        let mut turns: Vec<_> = waiting
+        self.hand_out(now, out);
+        let mut to_answer = std::mem::take(&mut self.devices.to_answer);
+        to_answer.extend(self.devices.due(now));
+        let mut turns: Vec<_> = to_answer
             .into_iter()
-            .filter_map(|device| Some((self.turn_of(&device)?, device)))
+            .filter_map(|device| Some((self.devices.get(&device)?.turn_now()?, device)))
             .collect();
         turns.sort_unstable();
         for (_, device) in turns {
             self.answer_device(now, device, out);
         }
-        self.hand_out_opened(now, out);
     }
 
-    /// Tries devices for what was opened, as many as there are replicas for.
-    fn hand_out_opened(&mut self, now: Tick, out: &mut Vec<Effect>) {
-        if self.waking.next.is_none_or(|next| now < next) {
-            return;
+    /// Tries devices: all for what changed for all, and as many as there are replicas for what was opened.
+    fn hand_out(&mut self, now: Tick, out: &mut Vec<Effect>) {
+        self.waking.begin_for_all();
+        let is_due = |round: &Round| round.next <= now;
+        if let Some(round) = self.waking.for_all.filter(is_due) {
+            // Also where nothing is open: one may compute again what runs, or be sent a benchmark.
+            let (given, rest) = self.try_in_turn(now, round, usize::MAX, out);
+            self.waking.given(given);
+            self.waking.for_all = rest.filter(|_| !self.scheduler.dispatch.is_empty());
         }
-        if !self.scheduler.dispatch.has_open() {
-            return self.waking.ended();
+        if let Some(round) = self.waking.for_opened.filter(is_due) {
+            let is_open = self.scheduler.dispatch.has_open();
+            let most = if is_open { self.waking.opened } else { 0 };
+            let (given, rest) = self.try_in_turn(now, round, most, out);
+            self.waking.given(given);
+            self.waking.for_opened = rest;
+            if rest.is_none() {
+                self.waking.opened = 0;
+            }
         }
-        let mut turns: BinaryHeap<_> = self
-            .devices
-            .waiting()
-            .filter(|device| !self.was_tried(device))
-            .filter_map(|device| Some(Reverse((self.turn_of(&device)?, device))))
-            .collect();
-        let mut vain = 0;
-        while self.waking.opened > 0
+    }
+
+    /// Tries devices in their turns until so many replicas are given, or as many devices as may be at a
+    /// time got nothing. Returns how many were given, and how it goes on, if it does.
+    fn try_in_turn(
+        &mut self,
+        now: Tick,
+        round: Round,
+        most: usize,
+        out: &mut Vec<Effect>,
+    ) -> (usize, Option<Round>) {
+        let Round { mut tried, .. } = round;
+        let (mut given, mut vain) = (0_usize, 0);
+        while given < most
             && vain < VAIN_MAX
-            && let Some(Reverse((_, device))) = turns.pop()
+            && let Some(next) = self.devices.turns.after(tried)
         {
-            let given = self.answer_device(now, device, out);
-            self.waking.opened = self.waking.opened.saturating_sub(given);
-            vain += usize::from(given == 0);
+            tried = Some(next);
+            let (_, device) = next;
+            // One that asked since the last change was tried then.
+            if self.was_tried(&device) {
+                continue;
+            }
+            let replicas = self.answer_device(now, device, out);
+            given = given.saturating_add(replicas);
+            vain += usize::from(replicas == 0);
         }
-        match self.waking.opened > 0 && !turns.is_empty() {
-            true => self.waking.next = Some(now.plus_ms(REST_MS)),
-            false => self.waking.ended(),
-        }
-    }
-
-    /// When it is a device's turn among those that wait: by its rank, and of equal ones by when its
-    /// exchange came. None if it does not wait.
-    fn turn_of(&self, device: &DeviceId) -> Option<(Rank, Tick, Token)> {
-        let known = self.devices.get(device)?;
-        let parked = known.parked.front()?;
-        let rank = self.scheduler.fleet.rank_of(known.number);
-        Some((rank.unwrap_or(Rank::MAX), parked.since, parked.token))
+        let goes_on = given < most && self.devices.turns.after(tried).is_some();
+        let next = now.plus_ms(REST_MS);
+        (given, goes_on.then_some(Round { tried, next }))
     }
 
     /// What a device is to the scheduler now.
@@ -233,7 +259,20 @@ impl Core {
             };
             (wants && !is_kept && jobs.any(gets)).then_some(())
         };
-        let waiting = self.devices.waiting();
+        let waiting = self.devices.turns.all().map(|(_, device)| device);
         waiting.filter(|it| would_get(it).is_some()).collect()
+    }
+
+    /// Fails unless those that wait are kept as a walk over all devices finds them.
+    pub(in crate::core) fn check_turns(&self) {
+        let found = self.devices.all().filter_map(|(device, known)| {
+            let parked = known.parked.front()?;
+            let rank = self.scheduler.fleet.rank_of(known.number);
+            let turn = (rank.unwrap_or(u32::MAX), parked.since, parked.token);
+            Some((turn, *device))
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort_unstable();
+        assert!(self.devices.turns.all().eq(found));
     }
 }

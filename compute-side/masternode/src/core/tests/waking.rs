@@ -100,6 +100,46 @@ fn what_many_may_not_have_is_offered_to_some_of_them_at_a_time() {
     assert_eq!(world.core.scheduler.pulls - before, 81);
 }
 
+/// A task that three have, and more devices that wait than are tried at a time, of an account that has a
+/// replica already.
+fn many_that_may_not() -> World {
+    let mut world = World::new(1, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    for account in std::iter::repeat_n(1, 80) {
+        let worker = world.join(account, Habit::Honest);
+        world.ask(worker, 1);
+    }
+    world
+}
+
+#[test]
+fn after_a_ranking_those_that_wait_are_tried_some_at_a_time() {
+    let mut world = many_that_may_not();
+    let before = world.core.scheduler.pulls;
+    world.wait(1_000);
+    assert_eq!(world.core.scheduler.pulls - before, 64);
+    world.wait(99);
+    assert_eq!(world.core.scheduler.pulls - before, 64);
+    world.wait(1);
+    assert_eq!(world.core.scheduler.pulls - before, 80);
+    world.wait(1_000);
+    assert_eq!(world.core.scheduler.pulls - before, 80, "nothing changed");
+}
+
+#[test]
+fn what_opens_while_all_are_tried_does_not_begin_that_anew() {
+    let mut world = many_that_may_not();
+    let before = world.core.scheduler.pulls;
+    world.wait(1_000);
+    assert_eq!(world.core.scheduler.pulls - before, 64);
+    world.hand_back(1, HandBackReason::Stopping);
+    assert_eq!(world.core.scheduler.pulls - before, 128);
+    world.wait(100);
+    assert_eq!(world.core.scheduler.pulls - before, 144);
+}
+
 /// One thing that happens, to the device `who` where it is about one.
 fn happen(world: &mut World, what: u8, who: usize, much: usize) {
     match what {

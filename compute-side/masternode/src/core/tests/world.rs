@@ -357,6 +357,7 @@ impl World {
             self.carry_out(effect);
         }
         self.core.jobs.check(&self.core.settings);
+        self.core.check_turns();
         if self.disk_is_quick && !self.waiting.is_empty() {
             self.write(usize::MAX);
         }

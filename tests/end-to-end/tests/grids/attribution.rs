@@ -1,0 +1,305 @@
+//! What devices get for being what they are: verified by the council, broken, fast or slow.
+//!
+//! Three of the workers are honest and begin no task while there is a file, so that what is looked at
+//! lasts as long as it is looked at, on any machine.
+
+use anyhow::{Context as _, ensure};
+use quern_end_to_end::{Bench, Quern, case, run, says, wasm};
+use quern_local_grid::{GridWorker, OPERATOR, OWNER, find_program};
+use quern_primitives::{
+    Amount,
+    device::{History, Record},
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The workers, counted from zero: the one that the council verifies, the one that can open no input, the
+/// one that has time, and the one that is slow.
+const VERIFIED: usize = 0;
+const BROKEN: usize = 1;
+const FAST: usize = 2;
+const SLOW: usize = 3;
+
+/// Fuel of a task that is taken back from who has it only after two minutes, and of which two are expected
+/// to take less than one also on a slow machine.
+const LONG_FUEL: u64 = 60_000_000_000;
+
+/// Fuel of a task that is soon overdue, and is taken back after more than a minute.
+const SHORT_FUEL: u64 = 20_000_000_000;
+
+/// What the jobs read, a line of four bytes for each task where it is cut.
+const TEXT: &str = "one\ntwo\n";
+
+/// Pause between two looks at something that takes its time.
+const PAUSE: Duration = Duration::from_millis(300);
+
+#[test]
+fn what_a_device_is_decides_what_it_gets() {
+    run(async {
+        let folder = tempfile::tempdir()?;
+        let own = folder.path();
+        let honest = |worker| {
+            let manners = format!("--share 0 --hold {:?}", hold(own, worker));
+            acting(own, worker, &manners)
+        };
+        let workers = [
+            honest(VERIFIED)?,
+            acting(own, BROKEN, "--lie refuse")?,
+            honest(FAST)?,
+            honest(SLOW)?,
+        ];
+        let workers = Vec::from(workers.map(Some));
+        let mut bench = Bench::start_as(|plan| plan.workers = workers).await?;
+        let outcome = attribution(&mut bench, own).await;
+        bench.conclude(outcome).await
+    });
+}
+
+async fn attribution(bench: &mut Bench, own: &Path) -> anyhow::Result<()> {
+    case("the council verifies a device", verified(bench)).await?;
+    let name = "what is for verified devices no other gets";
+    let theirs = case(name, for_the_verified(bench, own)).await?;
+    let name =
+        "what a device cannot open is kept for a verified one, which shows whose fault it was";
+    case(name, attributed(bench, own, &theirs)).await?;
+    let name = "what a slow device has a fast one computes too, and nobody is blamed";
+    case(name, computed_twice(bench, own)).await?;
+    bench.conserves_money().await
+}
+
+/// The file for which a worker begins no task.
+fn hold(folder: &Path, worker: usize) -> PathBuf {
+    folder.join(format!("hold-{worker}"))
+}
+
+/// A program that is a worker with these manners.
+fn acting(folder: &Path, worker: usize, manners: &str) -> anyhow::Result<PathBuf> {
+    let program = find_program(None, "quern-lying-worker")?;
+    let path = folder.join(format!("worker-{worker}"));
+    fs::write(
+        &path,
+        format!("#!/bin/sh\nexec {program:?} \"$@\" {manners}\n"),
+    )?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
+}
+
+fn worker(bench: &mut Bench, number: usize) -> anyhow::Result<&mut GridWorker> {
+    let worker = bench.grid.workers.get_mut(number);
+    worker.context("there is no such worker")
+}
+
+/// The name of a worker's device.
+fn device(bench: &Bench, number: usize) -> anyhow::Result<String> {
+    let worker = bench.grid.workers.get(number);
+    Ok(worker
+        .context("there is no such worker")?
+        .device
+        .to_string())
+}
+
+async fn leave(bench: &mut Bench, workers: &[usize]) -> anyhow::Result<()> {
+    for number in workers {
+        worker(bench, *number)?.part.stop().await;
+    }
+    Ok(())
+}
+
+/// Submits a job of one replica for each task, which copies, and uploads it. Returns its name.
+async fn submitted(bench: &Bench, name: &str, fuel: u64, more: &[&str]) -> anyhow::Result<String> {
+    let file = |ending: &str, bytes: &[u8]| -> anyhow::Result<String> {
+        let path = bench.folder().join(format!("{name}.{ending}"));
+        fs::write(&path, bytes)?;
+        Ok(path.display().to_string())
+    };
+    let program = file("wasm", &wasm::assemble(wasm::COPIES)?)?;
+    let (input, fuel) = (file("txt", TEXT.as_bytes())?, fuel.to_string());
+    let submit = [
+        "job",
+        "submit",
+        "--yes",
+        "--anyway",
+        "--single",
+        "--fuel",
+        &fuel,
+        "--program",
+        &program,
+        "--input",
+        &input,
+    ];
+    let quern = Quern::new(bench, OWNER)?;
+    let answer = quern.does(&[&submit[..], more].concat()).await?;
+    let job = answer["job"].as_str().context("the job has no name")?;
+    Ok(job.to_owned())
+}
+
+/// Waits until a worker's device holds so many tasks.
+async fn holds(bench: &Bench, number: usize, tasks: u32) -> anyhow::Result<()> {
+    let (quern, device) = (Quern::new(bench, OWNER)?, device(bench, number)?);
+    loop {
+        let shown = quern.does(&["device", "show", &device]).await?;
+        if shown["grid"]["in_hand"] == json!(tasks) {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Waits until the first task of a job is told to stand so. Fails if it is decided before.
+async fn stands(bench: &Bench, job: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
+    let quern = Quern::new(bench, OWNER)?;
+    loop {
+        let told = quern.does(&["explain", "task", job, "0"]).await?;
+        if wanted(&told) {
+            return Ok(());
+        }
+        let stages = ["not_uploaded", "untouched", "open"];
+        let is_undecided = stages.iter().any(|stage| told["stage"] == *stage);
+        ensure!(is_undecided, "it is decided: {told}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Waits until a job is over. Returns what its workers were paid.
+async fn completed(bench: &Bench, job: &str) -> anyhow::Result<Amount> {
+    let quern = Quern::new(bench, OWNER)?;
+    let (code, told) = quern.tells(&["job", "watch", job]).await?;
+    let end = told.last().context("nothing is told")?;
+    ensure!(code == 0, "watching ended with {code}: {end}");
+    says(end, &json!({ "state": "completed", "end": "all_settled" }))?;
+    let paid = end["escrow"]["paid"].as_str();
+    Ok(paid.context("nothing was paid")?.parse()?)
+}
+
+/// What the chain remembers of a worker's device.
+async fn record(bench: &Bench, number: usize) -> anyhow::Result<(Record, History)> {
+    let worker = bench.grid.workers.get(number);
+    let worker = worker.context("there is no such worker")?;
+    let known = bench.device(worker.device).await?.device;
+    Ok((known.record, known.history))
+}
+
+async fn verified(bench: &mut Bench) -> anyhow::Result<()> {
+    let device = device(bench, VERIFIED)?;
+    let quern = Quern::new(bench, OPERATOR)?;
+    let verify = ["council", "propose", "verify-device", &device];
+    says(&quern.does(&verify).await?, &json!({ "done": "made" }))?;
+    let shown = quern.does(&["device", "show", &device]).await?;
+    says(&shown, &json!({ "verified": true }))?;
+    // One that went on would be looked up again within half a minute.
+    leave(bench, &[VERIFIED]).await?;
+    worker(bench, VERIFIED)?.part.restart()?;
+    Ok(())
+}
+
+/// Returns the job, whose tasks the verified device holds.
+async fn for_the_verified(bench: &Bench, own: &Path) -> anyhow::Result<String> {
+    fs::write(hold(own, VERIFIED), "")?;
+    let two_tasks = ["--trusted", "--split", "lines", "--shard-size", "4"];
+    let job = submitted(bench, "theirs", LONG_FUEL, &two_tasks).await?;
+    holds(bench, VERIFIED, 2).await?;
+    let quern = Quern::new(bench, OWNER)?;
+    let shown = quern.does(&["job", "show", &job]).await?;
+    let only = json!({ "tasks": 2, "running": 2, "devices": 1 });
+    says(&shown["at_coordinator"], &only)?;
+    let explained = quern.does(&["explain", "job", &job]).await?;
+    says(&explained, &json!({ "target_devices": 1 }))?;
+    Ok(job)
+}
+
+/// The verified device has its hands full, and the broken one is alone beside it, until it has given the
+/// task back. Then one comes that has time.
+async fn attributed(bench: &mut Bench, own: &Path, theirs: &str) -> anyhow::Result<()> {
+    leave(bench, &[FAST, SLOW]).await?;
+    let one_task = ["--split", "none"];
+    let job = submitted(bench, "doubted", LONG_FUEL, &one_task).await?;
+    let is_given_back = |told: &Value| {
+        let replica = &told["replicas"][0];
+        told["stage"] == "open" && replica["stage"] == "open"
+    };
+    stands(bench, &job, is_given_back).await?;
+    worker(bench, FAST)?.part.restart()?;
+    let fast = device(bench, FAST)?;
+    let is_kept_from_the_fast = |told: &Value| {
+        let reasons = told["reasons"].as_array().into_iter().flatten();
+        let mut kept = reasons.filter(|reason| reason["rule"] == "kept_for_trusted");
+        let is_named = |reason: &Value| {
+            let named = reason["device_ids"].as_array();
+            named.is_some_and(|named| named.contains(&json!(fast)))
+        };
+        kept.any(is_named)
+    };
+    stands(bench, &job, is_kept_from_the_fast).await?;
+    fs::remove_file(hold(own, VERIFIED))?;
+
+    for job in [theirs, &job] {
+        completed(bench, job).await?;
+    }
+    let of_none = (Record::default(), History::default());
+    let (of_verified, _) = record(bench, VERIFIED).await?;
+    ensure!(
+        (of_verified.accepted, of_verified.failed) == (3, 0),
+        "the verified device did something else: {of_verified:?}"
+    );
+    let (of_broken, history) = record(bench, BROKEN).await?;
+    ensure!(
+        (of_broken.accepted, of_broken.failed) == (0, 1) && history.faulty_tasks() == 1,
+        "the broken device is not found at fault: {of_broken:?}"
+    );
+    let of_fast = record(bench, FAST).await?;
+    ensure!(of_fast == of_none, "something else came of it: {of_fast:?}");
+    Ok(())
+}
+
+async fn computed_twice(bench: &mut Bench, own: &Path) -> anyhow::Result<()> {
+    leave(bench, &[VERIFIED, BROKEN, FAST]).await?;
+    for number in [SLOW, FAST] {
+        fs::write(hold(own, number), "")?;
+    }
+    worker(bench, SLOW)?.part.restart()?;
+    let one_task = ["--split", "none"];
+    let job = submitted(bench, "slow", SHORT_FUEL, &one_task).await?;
+    holds(bench, SLOW, 1).await?;
+    let before = bench.workers_money().await?;
+    worker(bench, FAST)?.part.restart()?;
+    let both = BTreeSet::from([device(bench, SLOW)?, device(bench, FAST)?]);
+    let is_with_both = |told: &Value| {
+        let replicas = told["replicas"].as_array().into_iter().flatten();
+        let running = replicas.filter(|replica| replica["stage"] == "running");
+        let devices = running.filter_map(|replica| replica["device"].as_str());
+        devices.map(str::to_owned).collect::<BTreeSet<_>>() == both
+    };
+    stands(bench, &job, is_with_both).await?;
+    fs::remove_file(hold(own, FAST))?;
+
+    let paid = completed(bench, &job).await?;
+    let after = bench.workers_money().await?;
+    let mut expected = before;
+    let of_fast = expected.get_mut(FAST).context("there is no fast one")?;
+    *of_fast += paid;
+    ensure!(
+        after == expected && paid > 0,
+        "others were paid: {after:?}, not {expected:?}"
+    );
+    let (of_fast, _) = record(bench, FAST).await?;
+    ensure!(of_fast.accepted == 1, "it did not answer: {of_fast:?}");
+    let of_slow = record(bench, SLOW).await?;
+    ensure!(
+        of_slow == (Record::default(), History::default()),
+        "the slow one is blamed: {of_slow:?}"
+    );
+    let slow = device(bench, SLOW)?;
+    let shown = Quern::new(bench, OWNER)?
+        .does(&["device", "show", &slow])
+        .await?;
+    says(
+        &shown["grid"],
+        &json!({ "connected": true, "faulty_tasks": 0 }),
+    )
+}
