@@ -1,6 +1,6 @@
 //! Everything a change has to pass.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use std::{
     num::NonZero,
     sync::mpsc,
@@ -68,26 +68,30 @@ pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
     );
     if is_cold {
         let took = steps.elapsed() + BEFORE;
-        let title = format!("All of it from nothing, of {} at most", spelled(COLD_MAX));
-        steps.done_beside(&title, took, in_time(took));
+        steps.done_beside(&title_of_cold(took), took, Ok(()));
     }
     steps.conclude()
 }
 
-/// Whether the limit is held: by a machine that does nothing else, on as many cores as it is meant for,
-/// when nothing was built before. This program itself always was.
+/// Whether it is told how far the limit is kept: by a machine that does nothing else, on as many cores as
+/// it is meant for, when nothing was built before. This program itself always was.
 fn holds_cold(places: &Places) -> bool {
     let is_alone = std::env::var_os("CI").is_some_and(|it| it == "true");
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     is_alone && cores >= 2 && !places.binaries().join("quern-node").exists()
 }
 
-fn in_time(took: Duration) -> Result<()> {
-    ensure!(
-        took <= COLD_MAX,
-        "it takes longer than it may; target/cargo-timings says how long each crate took to compile"
-    );
-    Ok(())
+/// What stands beside the time of a first run. A slow machine is no fault of a change, so one that takes
+/// too long is told aloud and has not failed.
+fn title_of_cold(took: Duration) -> String {
+    let most = spelled(COLD_MAX);
+    match took <= COLD_MAX {
+        true => format!("All of it from nothing, of {most} at most"),
+        false => format!(
+            "All of it from nothing: MORE THAN THE {most} THAT IT MAY TAKE; target/cargo-timings says \
+             where they went"
+        ),
+    }
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
@@ -137,8 +141,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_run_that_takes_too_long_has_failed() {
-        assert!(in_time(COLD_MAX).is_ok());
-        assert!(in_time(COLD_MAX + Duration::from_secs(1)).is_err());
+    fn a_first_run_that_takes_too_long_is_told_aloud() {
+        let said = |took| title_of_cold(took).contains("MORE THAN");
+        assert!(!said(COLD_MAX));
+        assert!(said(COLD_MAX + Duration::from_secs(1)));
     }
 }

@@ -111,6 +111,8 @@ pub struct Ranking {
     ranked: u32,
     /// The median of the capacity scores of those that were ranked last.
     median: Score,
+    /// Those of the ranked that were trusted at the last ranking, by number, best first.
+    trusted: Vec<u32>,
     /// Until when each waits that has to after faults in a row.
     waits: BTreeMap<u32, Tick>,
 }
@@ -129,6 +131,13 @@ impl Ranking {
         scores.sort_unstable();
         let middle = scores.len().saturating_sub(1) / 2;
         ranking.median = scores.get(middle).copied().unwrap_or_default();
+        let is_trusted = |record: &Record| record.traits.is_trusted();
+        let trusted = ranking
+            .records
+            .iter()
+            .map(Record::unpack)
+            .filter(is_trusted);
+        ranking.trusted = trusted.map(|record| record.number).collect();
         ranking
     }
 
@@ -148,11 +157,13 @@ impl Ranking {
         self.ranked().iter().map(number)
     }
 
-    /// Those of them that are trusted, by number, best first.
+    /// Those of them that were trusted at the last ranking and are yet, by number, best first.
     pub fn trusted(&self) -> impl Iterator<Item = u32> + '_ {
-        let is_trusted = |record: &Record| record.traits.is_trusted();
-        let trusted = self.ranked().iter().map(Record::unpack).filter(is_trusted);
-        trusted.map(|record| record.number)
+        let is_yet = |number: &u32| {
+            let record = self.get(*number);
+            record.is_some_and(|it| it.traits.is_trusted() && !it.state.is(State::NEW))
+        };
+        self.trusted.iter().copied().filter(is_yet)
     }
 
     /// What the ranked devices are able to, best first. A device that was forgotten since has nothing
@@ -344,8 +355,8 @@ impl Ranking {
         );
         // Most stand near where they stood, unless there was no order before.
         let is_much_like_the_last = self.ranked > 0;
-        self.reorder(is_much_like_the_last);
         self.ranked = ranked as u32;
+        self.reorder(is_much_like_the_last);
         self.median = median;
     }
 
@@ -375,8 +386,13 @@ impl Ranking {
         }
         mem::swap(records, spare);
         // Apart from the above, for then it is known early what is written where.
+        self.trusted.clear();
         for (slot, packed) in (0..).zip(&*records) {
-            self.slots[Record::unpack(packed).number as usize] = slot;
+            let record = Record::unpack(packed);
+            self.slots[record.number as usize] = slot;
+            if record.traits.is_trusted() && slot < self.ranked {
+                self.trusted.push(record.number);
+            }
         }
     }
 }

@@ -14,7 +14,6 @@
     not(test),
     warn(
         clippy::arithmetic_side_effects,
-        clippy::cast_possible_truncation,
         clippy::expect_used,
         clippy::indexing_slicing
     )

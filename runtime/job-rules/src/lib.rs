@@ -21,7 +21,6 @@
     not(test),
     warn(
         clippy::arithmetic_side_effects,
-        clippy::cast_possible_truncation,
         clippy::expect_used,
         clippy::indexing_slicing
     )

@@ -20,7 +20,7 @@ pub(crate) const NAMES: [&str; 3] = [DISPATCH, BARE, SETTLED];
 const DISPATCH_MIN: f64 = 3_000.0;
 
 /// The least part of what one thread signs, checks and logs.
-const BARE_RATIO_MIN: f64 = 0.22;
+const BARE_RATIO_MIN: f64 = 0.3;
 
 /// So often that is timed, and the fastest is taken: what else the machine does only makes it slower.
 const BARE_ROUNDS: usize = 3;

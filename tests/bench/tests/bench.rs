@@ -37,7 +37,7 @@ const RATIO_MAX: f64 = 1.3;
 /// The least that `dispatch_noop_tasks_per_s` may be, and the ratio of
 /// `dispatch_vs_bare_tasks_per_s`.
 const DISPATCH_MIN: f64 = 3_000.0;
-const BARE_RATIO_MIN: f64 = 0.22;
+const BARE_RATIO_MIN: f64 = 0.3;
 
 fn bench(folder: &Path, only: &[&str]) -> Command {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));

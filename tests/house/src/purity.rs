@@ -86,9 +86,8 @@ const NEVER_MENTIONED: [(&str, &str); 15] = [
 const MONEY: [&str; 2] = ["runtime", "compute-side/verdict"];
 
 /// What clippy looks for in those of them that are pure, and in the pallets.
-const LINTS_OF_MONEY: [&str; 4] = [
+const LINTS_OF_MONEY: [&str; 3] = [
     "clippy::arithmetic_side_effects",
-    "clippy::cast_possible_truncation",
     "clippy::expect_used",
     "clippy::indexing_slicing",
 ];

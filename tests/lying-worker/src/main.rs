@@ -67,6 +67,10 @@ struct Liar {
 
 impl Liar {
     /// Waits while there is the file, unless the task is not wanted any more.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tasks run on threads of their own, and nobody tells when a file goes"
+    )]
     fn wait(&self, cancel: &Cancel) {
         let Some(hold) = &self.hold else {
             return;

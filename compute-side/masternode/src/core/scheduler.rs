@@ -45,8 +45,6 @@ pub(super) struct Scheduler {
     pub(super) fleet: Fleet,
     /// The block from which on nobody stands higher for the last lottery any more.
     lottery_ends_at: Option<BlockNumber>,
-    /// The trusted devices of the last ranking, best first.
-    trusted: Vec<u32>,
     last_ranked: Option<Tick>,
     /// When accounts were last forgotten for others to have their numbers.
     accounts_forgotten: Option<Tick>,
@@ -66,7 +64,6 @@ impl Scheduler {
             dispatch: Dispatch::new(tuning),
             fleet: Fleet::new(settings),
             lottery_ends_at: None,
-            trusted: Vec::new(),
             last_ranked: None,
             accounts_forgotten: None,
             due: None,
@@ -99,7 +96,6 @@ impl Scheduler {
         self.last_ranked = Some(now);
         self.due = (!self.fleet.is_empty()).then(|| now.plus_ms(RANK_EVERY_MS));
         let ranking = self.fleet.ranking();
-        self.trusted = ranking.trusted().collect();
         self.dispatch.ranked(ranking.len());
         true
     }
@@ -134,7 +130,7 @@ impl Scheduler {
 
     /// The trusted devices of the last ranking, best first, by their numbers.
     pub(super) fn trusted(&self) -> impl Iterator<Item = u32> + '_ {
-        self.trusted.iter().copied()
+        self.fleet.ranking().trusted()
     }
 
     /// Queues a job, without a task yet.

@@ -47,7 +47,6 @@
     not(any(test, feature = "runtime-benchmarks")),
     warn(
         clippy::arithmetic_side_effects,
-        clippy::cast_possible_truncation,
         clippy::expect_used,
         clippy::indexing_slicing
     )

@@ -24,7 +24,9 @@ pub(super) async fn adds_up(bench: &Bench) -> anyhow::Result<()> {
     tells(&holder, &["sent", "fee", "bought", "payout_asked"])?;
     tells(&holder, &["payout_made", "payout_returned", "deposited"])?;
     let spent = history(bench, &owner).await?;
-    tells(&spent, &["escrowed", "paid_from_escrow", "released"])?;
+    tells(&spent, &["escrowed", "paid_from_escrow"])?;
+    let cancelled = history(bench, &of("//Alice//stash")?).await?;
+    tells(&cancelled, &["escrowed", "released"])?;
     let earned = history(bench, &worker.account).await?;
     tells(&earned, &["bonded", "earned"])?;
     let operated = history(bench, &of(OPERATOR)?).await?;
@@ -35,11 +37,10 @@ pub(super) async fn adds_up(bench: &Bench) -> anyhow::Result<()> {
     tells(&retired, &["bonded", "unbonded"])?;
 
     // Money of a job names the job, and pay the batch, as the owner's own history does.
-    for entry in spent.iter().filter(|entry| entry["what"] == "released") {
+    for entry in cancelled.iter().filter(|it| kind(it) == "released") {
         let job = &entry["job"];
-        let escrowed = json!("escrowed");
-        let is_same = |other: &Value| other["what"] == escrowed && other["job"] == *job;
-        ensure!(job.is_string() && spent.iter().any(is_same), "{entry}");
+        let is_same = |other: &Value| kind(other) == "escrowed" && other["job"] == *job;
+        ensure!(job.is_string() && cancelled.iter().any(is_same), "{entry}");
     }
     let (owner, worker) = (owner.to_string(), worker.account.to_string());
     let mut pays = 0;
