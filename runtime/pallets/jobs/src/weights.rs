@@ -1,7 +1,7 @@
 //! What the calls of `quern_jobs` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-20 with 50 steps and 20 repeats, on: Intel(R) Xeon(R) Processor.
+//! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -26,26 +26,26 @@ pub trait WeightInfo {
 pub struct SubstrateWeight<T>(PhantomData<T>);
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(16386), added: 16881, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::ReachableMasternodes` (r:1 w:0)
 	/// Proof: `Roster::ReachableMasternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
 	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:256 w:256)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:256)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 256.
 	fn draw_coordinators(n: u32, ) -> Weight {
-		// At least 40_547_000 picoseconds.
-		Weight::from_parts(26_323_880, 9679)
-			// Standard error: 31_422
-			.saturating_add(Weight::from_parts(15_312_241, 0).saturating_mul(n.into()))
+		// At least 179_185_000 picoseconds.
+		Weight::from_parts(185_627_000, 17871)
+			// Standard error: 664_846
+			.saturating_add(Weight::from_parts(90_494_475, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(n.into())))
-			.saturating_add(Weight::from_parts(0, 2960).saturating_mul(n.into()))
+			.saturating_add(Weight::from_parts(0, 2969).saturating_mul(n.into()))
 	}
 	/// Storage: `Roster::BannedAccounts` (r:1 w:0)
 	/// Proof: `Roster::BannedAccounts` (`max_values`: None, `max_size`: Some(48), added: 2523, mode: `MaxEncodedLen`)
@@ -54,11 +54,11 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(16386), added: 16881, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -68,13 +68,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsOf` (r:0 w:1)
 	/// Proof: `Jobs::JobsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn submit() -> Weight {
-		// At least 133_598_000 picoseconds.
-		Weight::from_parts(154_042_000, 9679)
+		// At least 531_412_000 picoseconds.
+		Weight::from_parts(855_186_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
@@ -83,8 +83,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:259 w:259)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
-	/// Storage: `Workforce::Devices` (r:512 w:512)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(146), added: 2621, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::Devices` (r:512 w:0)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::RetiredDevices` (r:512 w:512)
 	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
@@ -98,23 +98,23 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `p` from 0 to 256.
 	/// `d` from 0 to 512.
 	fn settle(p: u32, d: u32, ) -> Weight {
-		// At least 3_599_020_000 picoseconds, measured without the storage of retired devices.
-		Weight::from_parts(3_829_148_000, 11707)
-			// Standard error: 204_846
-			.saturating_add(Weight::from_parts(32_085_893, 0).saturating_mul(p.into()))
-			// Standard error: 102_384
-			.saturating_add(Weight::from_parts(3_180_435, 0).saturating_mul(d.into()))
+		// At least 20_582_590_000 picoseconds.
+		Weight::from_parts(17_054_539_098, 11707)
+			// Standard error: 4_833_299
+			.saturating_add(Weight::from_parts(135_985_274, 0).saturating_mul(p.into()))
+			// Standard error: 2_418_931
+			.saturating_add(Weight::from_parts(38_696_721, 0).saturating_mul(d.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
 			.saturating_add(T::DbWeight::get().writes(10_u64))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
-			.saturating_add(Weight::from_parts(0, 2621).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(0, 2645).saturating_mul(d.into()))
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
@@ -130,13 +130,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn close_failed() -> Weight {
-		// At least 83_078_000 picoseconds.
-		Weight::from_parts(100_167_000, 11707)
+		// At least 332_351_000 picoseconds.
+		Weight::from_parts(584_662_000, 11707)
 			.saturating_add(T::DbWeight::get().reads(7_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -144,27 +144,27 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::Totals` (r:1 w:1)
 	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(16386), added: 16881, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn cancel_awaiting() -> Weight {
-		// At least 113_068_000 picoseconds.
-		Weight::from_parts(130_451_000, 9679)
+		// At least 430_624_000 picoseconds.
+		Weight::from_parts(677_925_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
 	fn cancel_running() -> Weight {
-		// At least 19_133_000 picoseconds.
-		Weight::from_parts(23_949_000, 3950)
+		// At least 98_664_000 picoseconds.
+		Weight::from_parts(154_849_000, 3959)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -172,19 +172,19 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::Totals` (r:1 w:1)
 	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
-	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(16386), added: 16881, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn refund_awaiting() -> Weight {
-		// At least 118_106_000 picoseconds.
-		Weight::from_parts(137_405_000, 9679)
+		// At least 436_204_000 picoseconds.
+		Weight::from_parts(659_180_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(485), added: 2960, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -198,16 +198,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn refund_running() -> Weight {
-		// At least 69_113_000 picoseconds.
-		Weight::from_parts(83_681_000, 3950)
+		// At least 257_601_000 picoseconds.
+		Weight::from_parts(405_607_000, 3959)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::CurrentPrices` (r:0 w:1)
 	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	fn set_prices() -> Weight {
-		// At least 6_241_000 picoseconds.
-		Weight::from_parts(7_856_000, 0)
+		// At least 30_897_000 picoseconds.
+		Weight::from_parts(41_888_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 }
@@ -215,59 +215,59 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn draw_coordinators(n: u32, ) -> Weight {
-		Weight::from_parts(26_323_880, 9679)
-			.saturating_add(Weight::from_parts(15_312_241, 0).saturating_mul(n.into()))
+		Weight::from_parts(185_627_000, 17871)
+			.saturating_add(Weight::from_parts(90_494_475, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 			.saturating_add(RocksDbWeight::get().writes((2_u64).saturating_mul(n.into())))
-			.saturating_add(Weight::from_parts(0, 2960).saturating_mul(n.into()))
+			.saturating_add(Weight::from_parts(0, 2969).saturating_mul(n.into()))
 	}
 	fn submit() -> Weight {
-		Weight::from_parts(154_042_000, 9679)
+		Weight::from_parts(855_186_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn settle(p: u32, d: u32, ) -> Weight {
-		Weight::from_parts(3_829_148_000, 11707)
-			.saturating_add(Weight::from_parts(32_085_893, 0).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(3_180_435, 0).saturating_mul(d.into()))
+		Weight::from_parts(17_054_539_098, 11707)
+			.saturating_add(Weight::from_parts(135_985_274, 0).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(38_696_721, 0).saturating_mul(d.into()))
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
 			.saturating_add(RocksDbWeight::get().writes(10_u64))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
-			.saturating_add(Weight::from_parts(0, 2621).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(0, 2645).saturating_mul(d.into()))
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
 	fn close_failed() -> Weight {
-		Weight::from_parts(100_167_000, 11707)
+		Weight::from_parts(584_662_000, 11707)
 			.saturating_add(RocksDbWeight::get().reads(7_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn cancel_awaiting() -> Weight {
-		Weight::from_parts(130_451_000, 9679)
+		Weight::from_parts(677_925_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn cancel_running() -> Weight {
-		Weight::from_parts(23_949_000, 3950)
+		Weight::from_parts(154_849_000, 3959)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn refund_awaiting() -> Weight {
-		Weight::from_parts(137_405_000, 9679)
+		Weight::from_parts(659_180_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn refund_running() -> Weight {
-		Weight::from_parts(83_681_000, 3950)
+		Weight::from_parts(405_607_000, 3959)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn set_prices() -> Weight {
-		Weight::from_parts(7_856_000, 0)
+		Weight::from_parts(41_888_000, 0)
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 }

@@ -1,7 +1,7 @@
 //! What the calls of `quern_workforce` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-20 with 50 steps and 20 repeats, on: Intel(R) Xeon(R) Processor.
+//! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -32,16 +32,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Workforce::TotalBonded` (r:1 w:1)
 	/// Proof: `Workforce::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn bond() -> Weight {
-		// At least 60_813_000 picoseconds.
-		Weight::from_parts(68_704_000, 4174)
+		// At least 232_074_000 picoseconds.
+		Weight::from_parts(433_549_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
 	fn unbond() -> Weight {
-		// At least 15_039_000 picoseconds.
-		Weight::from_parts(18_430_000, 4174)
+		// At least 79_318_000 picoseconds.
+		Weight::from_parts(124_062_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -54,56 +54,56 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Workforce::TotalBonded` (r:1 w:1)
 	/// Proof: `Workforce::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn withdraw_unbonded() -> Weight {
-		// At least 54_180_000 picoseconds.
-		Weight::from_parts(63_249_000, 4174)
+		// At least 208_759_000 picoseconds.
+		Weight::from_parts(327_442_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(146), added: 2621, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
-	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
-	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::RetiredDevices` (r:1 w:1)
 	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
+	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn register_device() -> Weight {
-		// At least 67_954_000 picoseconds, measured without the storage of retired devices.
-		Weight::from_parts(85_332_000, 4174)
+		// At least 216_775_000 picoseconds.
+		Weight::from_parts(314_137_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(146), added: 2621, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	fn rotate_sealing_key() -> Weight {
-		// At least 60_435_000 picoseconds.
-		Weight::from_parts(76_163_000, 3611)
+		// At least 165_760_000 picoseconds.
+		Weight::from_parts(239_216_000, 3635)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(146), added: 2621, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
-	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
-	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::RetiredDevices` (r:0 w:1)
 	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
+	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn retire_device() -> Weight {
-		// At least 24_785_000 picoseconds, measured without the storage of retired devices.
-		Weight::from_parts(30_322_000, 4174)
+		// At least 132_647_000 picoseconds.
+		Weight::from_parts(150_621_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
 	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
 	fn review() -> Weight {
-		// Not measured yet: as long as `retire_device` takes.
-		Weight::from_parts(30_322_000, 3635)
+		// At least 83_095_000 picoseconds.
+		Weight::from_parts(139_129_000, 3635)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -112,37 +112,37 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn bond() -> Weight {
-		Weight::from_parts(68_704_000, 4174)
+		Weight::from_parts(433_549_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn unbond() -> Weight {
-		Weight::from_parts(18_430_000, 4174)
+		Weight::from_parts(124_062_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn withdraw_unbonded() -> Weight {
-		Weight::from_parts(63_249_000, 4174)
+		Weight::from_parts(327_442_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn register_device() -> Weight {
-		Weight::from_parts(85_332_000, 4174)
+		Weight::from_parts(314_137_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn rotate_sealing_key() -> Weight {
-		Weight::from_parts(76_163_000, 3611)
+		Weight::from_parts(239_216_000, 3635)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn retire_device() -> Weight {
-		Weight::from_parts(30_322_000, 4174)
+		Weight::from_parts(150_621_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn review() -> Weight {
-		Weight::from_parts(30_322_000, 3635)
+		Weight::from_parts(139_129_000, 3635)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
