@@ -94,7 +94,7 @@ impl State {
 
 /// How far ahead records are read while they are put in a new order that is like the old one: so many
 /// that most of those wanted next have come, and few enough for the processor to keep.
-const AHEAD: usize = 32_768;
+const AHEAD: usize = 16_384;
 
 /// Records that are put in order at a time.
 const AT_A_TIME: usize = 256;
@@ -385,15 +385,24 @@ impl Ranking {
             }
         }
         mem::swap(records, spare);
-        // Apart from the above, for then it is known early what is written where.
-        self.trusted.clear();
-        for (slot, packed) in (0..).zip(&*records) {
+        // Apart from the above, for then it is known early what is written where. Each number is noted, and
+        // the next one over it unless it was that of a trusted device: who is trusted nobody can guess.
+        let (ranked, others) = self.records.split_at(self.ranked as usize);
+        let noted = self.spare.as_flattened_mut();
+        let mut trusted = 0;
+        for (slot, packed) in (0..).zip(ranked) {
             let record = Record::unpack(packed);
             self.slots[record.number as usize] = slot;
-            if record.traits.is_trusted() && slot < self.ranked {
-                self.trusted.push(record.number);
-            }
+            noted[trusted] = record.number.into();
+            trusted += usize::from(record.traits.is_trusted());
         }
+        for (slot, packed) in (self.ranked..).zip(others) {
+            self.slots[Record::unpack(packed).number as usize] = slot;
+        }
+        self.trusted.clear();
+        let noted = &noted[..trusted];
+        self.trusted
+            .extend(noted.iter().map(|number| *number as u32));
     }
 }
 
