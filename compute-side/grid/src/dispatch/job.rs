@@ -9,7 +9,7 @@ use super::{
     Asker, Claimed, Given, Holder, JobTerms, ReplicaState, Withheld,
     anew::Found,
     lane::{Lanes, vain::InVain},
-    pool::{Place, PoolQueue},
+    pool::{Place, Queues},
 };
 use crate::{Tick, Tuning, pools::Target};
 use doubted::Waiting;
@@ -106,7 +106,7 @@ pub(super) struct JobQueue {
     pub(super) accounts: u32,
     /// From which ranking the target is.
     pub(super) found: Found,
-    pools: Vec<PoolQueue>,
+    pools: Queues,
     /// Accounts that found nothing lately.
     in_vain: InVain,
     running: BTreeMap<(TaskIndex, ReplicaIndex), Running>,
@@ -138,7 +138,7 @@ impl JobQueue {
             id,
             accounts,
             found,
-            pools: vec![PoolQueue::default(); target.pools().max(1) as usize],
+            pools: Queues::new(target.pools()),
             known: Known {
                 tasks: BTreeMap::new(),
                 lanes: Lanes::new(terms.seed, terms.replicas, accounts),
@@ -240,7 +240,7 @@ impl JobQueue {
             walks,
         } = self.search(asker, now, tuning);
         for (pool, walk) in &walks {
-            self.pools[*pool].note(asker.account, walk, now);
+            self.pools.note(*pool, asker.account, walk, now);
         }
         let is_in_vain = has_looked && walks.iter().all(|(_, walk)| walk.is_in_vain);
         match found {
@@ -249,7 +249,7 @@ impl JobQueue {
             Err(_) => {}
         }
         let Spot { pool, place, item } = found?;
-        self.pools[pool].close(place);
+        self.pools.close(pool, place);
         self.open -= 1;
         Ok(self.start(item.task, item.replica, asker, now, tuning, false))
     }
@@ -262,12 +262,10 @@ impl JobQueue {
         let (account, within_ms) = (asker.account, tuning.lane_ms);
         let are_many = self.in_vain.comes(account, lanes, within_ms, now);
         if are_many || (!is_behind && self.stands_still(now, tuning)) {
-            let own = self.known.target.pool_of(asker.rank) as usize;
+            let own = self.known.target.pool_of(asker.rank);
             let kept = self.kept(now);
             let view = self.known.view(asker, kept, now, tuning);
-            for pool in self.pools.iter_mut().skip(own) {
-                pool.widen(now, |item| view.may_have(item));
-            }
+            self.pools.widen(own, now, |item| view.may_have(item));
         }
     }
 
@@ -378,8 +376,7 @@ impl JobQueue {
         let Some(it) = state.replica_mut(replica).filter(|it| it.holder.is_none()) else {
             return false;
         };
-        let (pool, place) = (it.pool as usize, it.place);
-        self.pools[pool].close(place);
+        self.pools.close(it.pool, it.place);
         self.open -= 1;
         self.hold(task, replica, holder);
         match claimed {
@@ -477,7 +474,7 @@ impl JobQueue {
         };
         for (replica, it) in (0..).zip(state.replicas) {
             if it.holder.is_none() {
-                self.pools[it.pool as usize].close(it.place);
+                self.pools.close(it.pool, it.place);
                 self.open -= 1;
             }
             self.stop(task, replica);
@@ -491,7 +488,7 @@ impl JobQueue {
 
     /// Open replicas of each pool, from the top.
     pub(super) fn open_by_pool(&self) -> Vec<usize> {
-        self.pools.iter().map(PoolQueue::len).collect()
+        self.pools.lengths().collect()
     }
 
     /// For each replica of a task since when it is open, or until when it should be answered if it
@@ -526,8 +523,7 @@ impl JobQueue {
     }
 
     fn open_since(&self, it: &Replica) -> Tick {
-        let pool = self.pools.get(it.pool as usize);
-        pool.and_then(|pool| pool.get(it.place))
-            .map_or(Tick::default(), |item| item.since)
+        let item = self.pools.item(it.pool, it.place);
+        item.map_or(Tick::default(), |item| item.since)
     }
 }

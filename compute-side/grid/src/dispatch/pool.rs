@@ -1,5 +1,9 @@
 //! The queue of one capacity pool.
 
+mod queues;
+
+pub(super) use queues::Queues;
+
 use super::Withheld;
 use crate::Tick;
 use quern_primitives::ids::{ReplicaIndex, TaskIndex};
@@ -109,28 +113,24 @@ impl PoolQueue {
         self.items.len()
     }
 
-    pub(super) fn get(&self, place: Place) -> Option<&Item> {
-        self.items.get(&place)
-    }
-
     /// The turn of the item at this place, counted from 1.
     pub(super) fn turn(&self, place: Place) -> usize {
         self.items.range(..=place).count()
     }
 
-    pub(super) fn open(&mut self, place: Place, item: Item) {
+    fn open(&mut self, place: Place, item: Item) {
         self.items.insert(place, item);
         self.look_again(place);
     }
 
-    pub(super) fn close(&mut self, place: Place) {
+    fn close(&mut self, place: Place) {
         self.items.remove(&place);
         self.aside.remove(&place);
     }
 
     /// An item may be for an account again that has passed it. What stands behind all others nobody has:
     /// while a job is uploaded that is so of every replica, and there may be many accounts.
-    pub(super) fn look_again(&mut self, place: Place) {
+    fn look_again(&mut self, place: Place) {
         let is_passed = place < self.furthest && self.items.contains_key(&place);
         if !is_passed || self.aside.contains(&place) {
             return;
@@ -148,13 +148,13 @@ impl PoolQueue {
 
     /// Where these accounts stood says nothing any more: they are gone, and others may have their numbers,
     /// or other lanes are theirs now.
-    pub(super) fn forget_accounts(&mut self, accounts: &BTreeSet<u32>) {
+    fn forget_accounts(&mut self, accounts: &BTreeSet<u32>) {
         self.cursors
             .retain(|account, _| !accounts.contains(account));
     }
 
     /// Any item may be for any account again.
-    pub(super) fn look_at_all_again(&mut self) {
+    fn look_at_all_again(&mut self) {
         self.cursors.clear();
         self.aside.clear();
         self.furthest = 0;
@@ -207,7 +207,7 @@ impl PoolQueue {
     }
 
     /// Notes what an account's device passed.
-    pub(super) fn note(&mut self, account: u32, walk: &Walk, now: Tick) {
+    fn note(&mut self, account: u32, walk: &Walk, now: Tick) {
         if walk.cursor > 0 {
             self.cursors.insert(account, walk.cursor);
             self.furthest = self.furthest.max(walk.cursor);
@@ -222,7 +222,7 @@ impl PoolQueue {
 
     /// So many came in vain that the first items of other lanes than this device's wait for others too
     /// from now on.
-    pub(super) fn widen(&mut self, now: Tick, may_have: impl Fn(&Item) -> Result<(), Withheld>) {
+    fn widen(&mut self, now: Tick, may_have: impl Fn(&Item) -> Result<(), Withheld>) {
         let is_of_another =
             |(_, item): &(&Place, &Item)| may_have(item) == Err(Withheld::OtherLane);
         let first = self.items.iter().take(LOOK_MAX).filter(is_of_another);
@@ -243,7 +243,7 @@ impl PoolQueue {
     }
 
     /// Takes everything out, in order.
-    pub(super) fn drain(&mut self) -> Vec<(Place, Item)> {
+    fn drain(&mut self) -> Vec<(Place, Item)> {
         std::mem::take(self).items.into_iter().collect()
     }
 }

@@ -30,9 +30,7 @@ impl JobQueue {
     }
 
     fn forget_accounts(&mut self, accounts: &BTreeSet<u32>) {
-        for pool in &mut self.pools {
-            pool.forget_accounts(accounts);
-        }
+        self.pools.forget_accounts(accounts);
         self.known.target.forget_accounts(accounts);
         for account in accounts {
             self.in_vain.goes(*account);

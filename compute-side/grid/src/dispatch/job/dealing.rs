@@ -6,7 +6,7 @@ use crate::{
     Tick,
     dispatch::{
         lane::Lanes,
-        pool::{Item, Place, PoolQueue},
+        pool::{Item, Place, Queues},
     },
     pools::{PoolNumber, Target},
 };
@@ -25,12 +25,12 @@ impl JobQueue {
         // After a restart jobs are queued before any account is here.
         let lanes = Lanes::new(self.terms.seed, self.terms.replicas, accounts);
         if std::mem::replace(&mut self.known.lanes, lanes) != lanes {
-            self.pools.iter_mut().for_each(PoolQueue::look_at_all_again);
+            self.pools.look_at_all_again();
         }
         self.let_look_again(&before);
         let pools = self.known.target.pools().max(1);
         let part = self.known.target.taking_part();
-        if pools as usize != self.pools.len() || before.taking_part() != part {
+        if pools != self.pools.count() || before.taking_part() != part {
             self.deal_again(pools);
         }
     }
@@ -46,9 +46,7 @@ impl JobQueue {
         let all = before.large().chain(target.large());
         let accounts: BTreeSet<u32> = all.filter(has_others).collect();
         if !accounts.is_empty() {
-            for pool in &mut self.pools {
-                pool.forget_accounts(&accounts);
-            }
+            self.pools.forget_accounts(&accounts);
         }
     }
 
@@ -56,21 +54,14 @@ impl JobQueue {
     fn deal_again(&mut self, pools: PoolNumber) {
         let Known { tasks, target, .. } = &mut self.known;
         let (target, part) = (&*target, target.taking_part());
-        let queues = vec![PoolQueue::default(); pools as usize];
-        let queues_before = std::mem::replace(&mut self.pools, queues);
+        let before = std::mem::replace(&mut self.pools, Queues::new(pools));
         // Pools are filled from the bottom, so it is at the top that they come and go.
-        let pools_before = queues_before.len() as PoolNumber;
+        let pools_before = before.count();
         let is_now = |pool: PoolNumber| {
             let pool = (pool + pools).checked_sub(pools_before);
             pool.filter(|pool| part.contains(pool))
         };
-        let mut lost = Vec::new();
-        for (pool, mut queue) in (0..).zip(queues_before) {
-            match is_now(pool) {
-                Some(pool) => self.pools[pool as usize] = queue,
-                None => lost.extend(queue.drain()),
-            }
-        }
+        let lost = self.pools.take_over(before, is_now);
         for replica in tasks.values_mut().flat_map(|state| &mut state.replicas) {
             let pool = is_now(replica.pool);
             replica.pool = pool.unwrap_or_else(|| dealt_to(target, replica.place));
@@ -78,11 +69,10 @@ impl JobQueue {
         if lost.is_empty() {
             return;
         }
-        lost.sort_unstable_by_key(|(place, _)| *place);
-        self.pools.iter_mut().for_each(PoolQueue::look_at_all_again);
+        self.pools.look_at_all_again();
         for (turn, (place, item)) in (0..).zip(lost) {
             let pool = dealt_to(target, turn);
-            self.pools[pool as usize].open(place, item);
+            self.pools.open(pool, place, item);
             let state = tasks.get_mut(&item.task);
             if let Some(replica) = state.and_then(|state| state.replica_mut(item.replica)) {
                 replica.pool = pool;
@@ -130,7 +120,7 @@ impl JobQueue {
             passed: None,
             vain: None,
         };
-        self.pools[it.pool as usize].open(it.place, item);
+        self.pools.open(it.pool, it.place, item);
         if self.open == 0 {
             self.last_taken = self.last_taken.max(since);
         }
@@ -155,7 +145,7 @@ impl JobQueue {
     pub(super) fn look_again(&mut self, task: TaskIndex) {
         let state = self.known.tasks.get(&task);
         for it in state.into_iter().flat_map(|state| &state.replicas) {
-            self.pools[it.pool as usize].look_again(it.place);
+            self.pools.look_again(it.pool, it.place);
         }
     }
 }

@@ -213,8 +213,8 @@ impl JobQueue {
             .flat_map(|state| &state.replicas)
             .filter(|it| it.holder.is_none() && it.pool >= own)
             .filter_map(|it| {
-                let (pool, place) = (it.pool as usize, it.place);
-                let item = *self.pools.get(pool)?.get(place)?;
+                let (pool, place) = (it.pool, it.place);
+                let item = *self.pools.item(pool, place)?;
                 Some(Spot { pool, place, item })
             })
             .find(|spot| view.may_have(&spot.item).is_ok())

@@ -8,6 +8,7 @@ use crate::{
         lane::{Lanes, NARROW_MS},
         pool::{Item, Place, PoolQueue, Walk},
     },
+    pools::PoolNumber,
 };
 use quern_primitives::{
     ids::{ReplicaIndex, TaskIndex},
@@ -28,7 +29,7 @@ const OVERDUE_MS_MIN: u64 = 5_000;
 /// Where an open replica stands that an asker may have.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::dispatch) struct Spot {
-    pub(super) pool: usize,
+    pub(super) pool: PoolNumber,
     pub(super) place: Place,
     pub(super) item: Item,
 }
@@ -40,7 +41,7 @@ pub(in crate::dispatch) struct Search {
     /// Whether the pools' queues were looked at; not if it gets nothing of the job whatever stands there.
     pub(super) has_looked: bool,
     /// The walks through those queues in which something stands.
-    pub(super) walks: Vec<(usize, Walk)>,
+    pub(super) walks: Vec<(PoolNumber, Walk)>,
 }
 
 impl JobQueue {
@@ -83,8 +84,8 @@ impl JobQueue {
         let mut first_reason = None;
         for it in open {
             why = Withheld::NothingInPool;
-            let pool = self.pools.get(it.pool as usize).filter(|_| it.pool >= own);
-            let Some(item) = pool.and_then(|pool| pool.get(it.place)) else {
+            let item = self.pools.item(it.pool, it.place);
+            let Some(item) = item.filter(|_| it.pool >= own) else {
                 continue;
             };
             match view.may_have(item) {
@@ -141,10 +142,8 @@ impl JobQueue {
             return Err(why);
         }
         search.has_looked = true;
-        let own = self.known.target.pool_of(asker.rank) as usize;
-        let below = self.pools.iter().enumerate().skip(own);
-        // Of hundreds of pools only a few have something near a job's end, when most devices ask.
-        for (pool, queue) in below.filter(|(_, queue)| queue.len() > 0) {
+        let own = self.known.target.pool_of(asker.rank);
+        for (pool, queue) in self.pools.occupied(own) {
             let walk = queue.walk(asker.account, |item| view.may_have(item));
             let found = walk.found;
             search.walks.push((pool, walk));
@@ -152,7 +151,7 @@ impl JobQueue {
                 return Ok(Spot { pool, place, item });
             }
         }
-        Err(view.why_none(&self.pools[own..]))
+        Err(view.why_none(self.pools.occupied(own)))
     }
 
     /// Whether something is open for devices that have what this one has.
@@ -185,8 +184,8 @@ impl JobQueue {
     ) -> Option<Queued> {
         let state = self.known.tasks.get(&task)?;
         let it = state.replicas.get(usize::from(replica))?;
-        let pool = self.pools.get(it.pool as usize)?;
-        let item = pool.get(it.place)?;
+        let pool = self.pools.get(it.pool)?;
+        let item = self.pools.item(it.pool, it.place)?;
         let kept_until = state
             .kept_until(item.since)
             .filter(|_| self.kept(now).contains(&task));
@@ -379,9 +378,12 @@ impl Known {
 
 impl View<'_> {
     /// Why the asker may have nothing that is open in these pools: what keeps it from the first.
-    pub(super) fn why_none(&self, pools: &[PoolQueue]) -> Withheld {
-        let mut open = pools.iter().filter_map(PoolQueue::front);
-        let why = open.find_map(|item| self.may_have(item).err());
+    pub(super) fn why_none<'a>(
+        &self,
+        mut pools: impl Iterator<Item = (PoolNumber, &'a PoolQueue)>,
+    ) -> Withheld {
+        let first = |(_, pool): (_, &PoolQueue)| self.may_have(pool.front()?).err();
+        let why = pools.find_map(first);
         why.unwrap_or(Withheld::NothingInPool)
     }
 
