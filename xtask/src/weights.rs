@@ -33,9 +33,10 @@ pub(crate) fn measure(places: &Places, steps: &mut Steps, named: &[String]) -> R
     );
     let cargo = setup::all(places, steps)?;
     let target = folder(places);
-    steps.step("Build the node with its benchmarks", || {
-        build_node(&cargo, &target)
-    })?;
+    steps.step(
+        "Build the node with its benchmarks (the first time 30 minutes on two cores)",
+        || build_node(&cargo, &target),
+    )?;
     for pallet in places
         .pallets
         .iter()
@@ -48,7 +49,7 @@ pub(crate) fn measure(places: &Places, steps: &mut Steps, named: &[String]) -> R
             .join("src/weights.rs");
         steps.step(&format!("Measure {pallet}"), || {
             run(
-                Command::new(target.join("debug/quern-node"))
+                Command::new(target.join("release/quern-node"))
                     .current_dir(&places.root)
                     .args(["benchmark", "pallet", "--chain", "dev"])
                     .args([
@@ -101,7 +102,14 @@ fn build_node(cargo: &Cargo, target: &Path) -> Result<()> {
             // A runtime of the SDK's own, for measurements that are not made here. It cannot be
             // built from within another workspace.
             .env("SKIP_FRAME_STORAGE_ACCESS_TEST_RUNTIME_WASM_BUILD", "1")
-            .args(["--package", "quern-node", "--bin", "quern-node"])
+            // As operators have it: what a call costs is what it costs them.
+            .args([
+                "--release",
+                "--package",
+                "quern-node",
+                "--bin",
+                "quern-node",
+            ])
             .args(["--features", "runtime-benchmarks", "--target-dir"])
             .arg(target),
         "the compiler's first error above is the one to mend",
