@@ -37,10 +37,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 256.
 	fn draw_coordinators(n: u32, ) -> Weight {
-		// At least 179_185_000 picoseconds.
-		Weight::from_parts(185_627_000, 17871)
-			// Standard error: 664_846
-			.saturating_add(Weight::from_parts(90_494_475, 0).saturating_mul(n.into()))
+		// At least 52_858_000 picoseconds.
+		Weight::from_parts(187_900_080, 17871)
+			// Standard error: 506_233
+			.saturating_add(Weight::from_parts(25_579_428, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
@@ -68,8 +68,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsOf` (r:0 w:1)
 	/// Proof: `Jobs::JobsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn submit() -> Weight {
-		// At least 531_412_000 picoseconds.
-		Weight::from_parts(855_186_000, 17871)
+		// At least 209_591_000 picoseconds.
+		Weight::from_parts(322_612_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
@@ -98,12 +98,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `p` from 0 to 256.
 	/// `d` from 0 to 512.
 	fn settle(p: u32, d: u32, ) -> Weight {
-		// At least 20_582_590_000 picoseconds.
-		Weight::from_parts(17_054_539_098, 11707)
-			// Standard error: 4_833_299
-			.saturating_add(Weight::from_parts(135_985_274, 0).saturating_mul(p.into()))
-			// Standard error: 2_418_931
-			.saturating_add(Weight::from_parts(38_696_721, 0).saturating_mul(d.into()))
+		// At least 6_591_571_000 picoseconds.
+		Weight::from_parts(7_621_422_000, 11707)
+			// Standard error: 992_097
+			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
+			// Standard error: 495_862
+			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
@@ -130,8 +130,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn close_failed() -> Weight {
-		// At least 332_351_000 picoseconds.
-		Weight::from_parts(584_662_000, 11707)
+		// At least 116_788_000 picoseconds.
+		Weight::from_parts(213_118_000, 11707)
 			.saturating_add(T::DbWeight::get().reads(7_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
@@ -150,16 +150,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn cancel_awaiting() -> Weight {
-		// At least 430_624_000 picoseconds.
-		Weight::from_parts(677_925_000, 17871)
+		// At least 176_228_000 picoseconds.
+		Weight::from_parts(271_727_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
 	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
 	fn cancel_running() -> Weight {
-		// At least 98_664_000 picoseconds.
-		Weight::from_parts(154_849_000, 3959)
+		// At least 27_421_000 picoseconds.
+		Weight::from_parts(38_852_000, 3959)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -178,8 +178,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn refund_awaiting() -> Weight {
-		// At least 436_204_000 picoseconds.
-		Weight::from_parts(659_180_000, 17871)
+		// At least 162_573_000 picoseconds.
+		Weight::from_parts(197_048_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
@@ -198,16 +198,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn refund_running() -> Weight {
-		// At least 257_601_000 picoseconds.
-		Weight::from_parts(405_607_000, 3959)
+		// At least 96_239_000 picoseconds.
+		Weight::from_parts(143_137_000, 3959)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::CurrentPrices` (r:0 w:1)
 	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	fn set_prices() -> Weight {
-		// At least 30_897_000 picoseconds.
-		Weight::from_parts(41_888_000, 0)
+		// At least 9_959_000 picoseconds.
+		Weight::from_parts(19_516_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 }
@@ -215,8 +215,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn draw_coordinators(n: u32, ) -> Weight {
-		Weight::from_parts(185_627_000, 17871)
-			.saturating_add(Weight::from_parts(90_494_475, 0).saturating_mul(n.into()))
+		Weight::from_parts(187_900_080, 17871)
+			.saturating_add(Weight::from_parts(25_579_428, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
@@ -224,14 +224,14 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 2969).saturating_mul(n.into()))
 	}
 	fn submit() -> Weight {
-		Weight::from_parts(855_186_000, 17871)
+		Weight::from_parts(322_612_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn settle(p: u32, d: u32, ) -> Weight {
-		Weight::from_parts(17_054_539_098, 11707)
-			.saturating_add(Weight::from_parts(135_985_274, 0).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(38_696_721, 0).saturating_mul(d.into()))
+		Weight::from_parts(7_621_422_000, 11707)
+			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
@@ -242,32 +242,32 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
 	fn close_failed() -> Weight {
-		Weight::from_parts(584_662_000, 11707)
+		Weight::from_parts(213_118_000, 11707)
 			.saturating_add(RocksDbWeight::get().reads(7_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn cancel_awaiting() -> Weight {
-		Weight::from_parts(677_925_000, 17871)
+		Weight::from_parts(271_727_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn cancel_running() -> Weight {
-		Weight::from_parts(154_849_000, 3959)
+		Weight::from_parts(38_852_000, 3959)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn refund_awaiting() -> Weight {
-		Weight::from_parts(659_180_000, 17871)
+		Weight::from_parts(197_048_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn refund_running() -> Weight {
-		Weight::from_parts(405_607_000, 3959)
+		Weight::from_parts(143_137_000, 3959)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn set_prices() -> Weight {
-		Weight::from_parts(41_888_000, 0)
+		Weight::from_parts(19_516_000, 0)
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 }

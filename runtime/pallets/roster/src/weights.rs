@@ -1,7 +1,7 @@
 //! What the calls of `quern_roster` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-20 with 50 steps and 20 repeats, on: Intel(R) Xeon(R) Processor.
+//! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -28,8 +28,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Masternodes` (r:1 w:1)
 	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	fn add_masternode() -> Weight {
-		// At least 14_609_000 picoseconds.
-		Weight::from_parts(18_119_000, 5583)
+		// At least 23_293_000 picoseconds.
+		Weight::from_parts(31_078_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -40,8 +40,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::PublishedEndpoints` (r:0 w:1)
 	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
 	fn remove_masternode() -> Weight {
-		// At least 24_857_000 picoseconds.
-		Weight::from_parts(31_438_000, 5583)
+		// At least 33_312_000 picoseconds.
+		Weight::from_parts(54_261_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -52,8 +52,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::PublishedEndpoints` (r:0 w:1)
 	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
 	fn publish_endpoints() -> Weight {
-		// At least 29_898_000 picoseconds.
-		Weight::from_parts(39_424_000, 5583)
+		// At least 40_105_000 picoseconds.
+		Weight::from_parts(73_016_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -64,8 +64,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForBannedAccounts` (r:1 w:1)
 	/// Proof: `Roster::CounterForBannedAccounts` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn ban() -> Weight {
-		// At least 17_440_000 picoseconds.
-		Weight::from_parts(21_048_000, 5583)
+		// At least 27_502_000 picoseconds.
+		Weight::from_parts(59_681_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -74,8 +74,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForBannedAccounts` (r:1 w:1)
 	/// Proof: `Roster::CounterForBannedAccounts` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn lift_ban() -> Weight {
-		// At least 12_800_000 picoseconds.
-		Weight::from_parts(15_195_000, 3513)
+		// At least 20_148_000 picoseconds.
+		Weight::from_parts(38_031_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -84,8 +84,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForVerifiedDevices` (r:1 w:1)
 	/// Proof: `Roster::CounterForVerifiedDevices` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn verify_device() -> Weight {
-		// At least 13_706_000 picoseconds.
-		Weight::from_parts(15_549_000, 3513)
+		// At least 21_950_000 picoseconds.
+		Weight::from_parts(41_978_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -94,8 +94,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForVerifiedDevices` (r:1 w:1)
 	/// Proof: `Roster::CounterForVerifiedDevices` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn unverify_device() -> Weight {
-		// At least 13_429_000 picoseconds.
-		Weight::from_parts(16_094_000, 3513)
+		// At least 20_819_000 picoseconds.
+		Weight::from_parts(34_505_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -104,37 +104,37 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn add_masternode() -> Weight {
-		Weight::from_parts(18_119_000, 5583)
+		Weight::from_parts(31_078_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn remove_masternode() -> Weight {
-		Weight::from_parts(31_438_000, 5583)
+		Weight::from_parts(54_261_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(3_u64))
 	}
 	fn publish_endpoints() -> Weight {
-		Weight::from_parts(39_424_000, 5583)
+		Weight::from_parts(73_016_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn ban() -> Weight {
-		Weight::from_parts(21_048_000, 5583)
+		Weight::from_parts(59_681_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn lift_ban() -> Weight {
-		Weight::from_parts(15_195_000, 3513)
+		Weight::from_parts(38_031_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn verify_device() -> Weight {
-		Weight::from_parts(15_549_000, 3513)
+		Weight::from_parts(41_978_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn unverify_device() -> Weight {
-		Weight::from_parts(16_094_000, 3513)
+		Weight::from_parts(34_505_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}

@@ -32,16 +32,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Workforce::TotalBonded` (r:1 w:1)
 	/// Proof: `Workforce::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn bond() -> Weight {
-		// At least 232_074_000 picoseconds.
-		Weight::from_parts(433_549_000, 4174)
+		// At least 87_893_000 picoseconds.
+		Weight::from_parts(154_308_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
 	fn unbond() -> Weight {
-		// At least 79_318_000 picoseconds.
-		Weight::from_parts(124_062_000, 4174)
+		// At least 23_734_000 picoseconds.
+		Weight::from_parts(45_725_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -54,8 +54,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Workforce::TotalBonded` (r:1 w:1)
 	/// Proof: `Workforce::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn withdraw_unbonded() -> Weight {
-		// At least 208_759_000 picoseconds.
-		Weight::from_parts(327_442_000, 4174)
+		// At least 78_306_000 picoseconds.
+		Weight::from_parts(129_652_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -70,8 +70,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
 	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn register_device() -> Weight {
-		// At least 216_775_000 picoseconds.
-		Weight::from_parts(314_137_000, 4174)
+		// At least 110_596_000 picoseconds.
+		Weight::from_parts(183_242_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -80,8 +80,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	fn rotate_sealing_key() -> Weight {
-		// At least 165_760_000 picoseconds.
-		Weight::from_parts(239_216_000, 3635)
+		// At least 87_594_000 picoseconds.
+		Weight::from_parts(126_767_000, 3635)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -94,16 +94,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
 	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn retire_device() -> Weight {
-		// At least 132_647_000 picoseconds.
-		Weight::from_parts(150_621_000, 4174)
+		// At least 46_998_000 picoseconds.
+		Weight::from_parts(84_117_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
 	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
 	fn review() -> Weight {
-		// At least 83_095_000 picoseconds.
-		Weight::from_parts(139_129_000, 3635)
+		// At least 26_229_000 picoseconds.
+		Weight::from_parts(42_740_000, 3635)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -112,37 +112,37 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn bond() -> Weight {
-		Weight::from_parts(433_549_000, 4174)
+		Weight::from_parts(154_308_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn unbond() -> Weight {
-		Weight::from_parts(124_062_000, 4174)
+		Weight::from_parts(45_725_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn withdraw_unbonded() -> Weight {
-		Weight::from_parts(327_442_000, 4174)
+		Weight::from_parts(129_652_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn register_device() -> Weight {
-		Weight::from_parts(314_137_000, 4174)
+		Weight::from_parts(183_242_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn rotate_sealing_key() -> Weight {
-		Weight::from_parts(239_216_000, 3635)
+		Weight::from_parts(126_767_000, 3635)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn retire_device() -> Weight {
-		Weight::from_parts(150_621_000, 4174)
+		Weight::from_parts(84_117_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn review() -> Weight {
-		Weight::from_parts(139_129_000, 3635)
+		Weight::from_parts(42_740_000, 3635)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
