@@ -166,8 +166,9 @@ impl Dispatch {
             .insert((priority(terms.level), self.arrivals), id);
         self.arrivals += 1;
         let found = self.rankings.last();
-        self.jobs
-            .insert(id, JobQueue::new(id, terms, target, accounts, found));
+        let backups_max = self.tuning.backups_max;
+        let job = JobQueue::new(id, terms, target, accounts, found, backups_max);
+        self.jobs.insert(id, job);
     }
 
     /// Forgets a job with all its tasks.

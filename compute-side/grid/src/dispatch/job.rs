@@ -3,6 +3,7 @@
 mod accounts;
 mod dealing;
 mod doubted;
+mod ends;
 mod search;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{Tick, Tuning, pools::Target};
 use doubted::Waiting;
+use ends::End;
 use quern_primitives::ids::{JobId, ReplicaId, ReplicaIndex, TaskIndex};
 use search::{Search, Spot};
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
@@ -42,6 +44,8 @@ struct TaskState {
     excluded: Vec<u32>,
     /// Backups that run.
     backups: u8,
+    /// As one of how many backups what runs of it stands among the ends, if it does.
+    among_ends: Option<u8>,
     /// When it came in doubt, if it did: a device failed on it, or two answers differed.
     doubted: Option<Tick>,
     /// Its turn among the tasks in doubt of which something is open, if it is one.
@@ -110,7 +114,10 @@ pub(super) struct JobQueue {
     /// Accounts that found nothing lately.
     in_vain: InVain,
     running: BTreeMap<(TaskIndex, ReplicaIndex), Running>,
-    ends: BTreeSet<(Tick, TaskIndex, ReplicaIndex)>,
+    /// What runs of tasks that may have one more backup.
+    ends: BTreeSet<End>,
+    /// Backups of one task at a time.
+    backups_max: u8,
     /// Replicas that could not be handed out.
     resting: BTreeSet<(TaskIndex, ReplicaIndex)>,
     /// Tasks in doubt.
@@ -133,6 +140,7 @@ impl JobQueue {
         target: Target,
         accounts: u32,
         found: Found,
+        backups_max: u8,
     ) -> Self {
         Self {
             id,
@@ -150,6 +158,7 @@ impl JobQueue {
             in_vain: InVain::default(),
             running: BTreeMap::new(),
             ends: BTreeSet::new(),
+            backups_max,
             resting: BTreeSet::new(),
             doubted: BTreeSet::new(),
             open: 0,
@@ -294,6 +303,7 @@ impl JobQueue {
         if let Some(state) = self.known.tasks.get_mut(&task) {
             state.backups += 1;
         }
+        self.note_ends(task);
         Ok(self.start(task, replica, asker, now, tuning, true))
     }
 
@@ -344,21 +354,22 @@ impl JobQueue {
             end: since.plus_ms(expected_ms),
             is_backup,
         };
-        self.ends.insert((running.end, task, replica));
+        let state = self.known.tasks.get(&task);
+        if let Some(backups) = state.and_then(|state| state.among_ends) {
+            self.ends.insert((backups, running.end, task, replica));
+        }
         self.running.insert((task, replica), running);
     }
 
     fn stop(&mut self, task: TaskIndex, replica: ReplicaIndex) -> Option<Running> {
         let running = self.running.remove(&(task, replica))?;
-        self.ends.remove(&(running.end, task, replica));
-        if let Some(state) = self
-            .known
-            .tasks
-            .get_mut(&task)
-            .filter(|_| running.is_backup)
-        {
-            state.backups = state.backups.saturating_sub(1);
+        if let Some(state) = self.known.tasks.get_mut(&task) {
+            if let Some(backups) = state.among_ends {
+                self.ends.remove(&(backups, running.end, task, replica));
+            }
+            state.backups = state.backups.saturating_sub(running.is_backup.into());
         }
+        self.note_ends(task);
         Some(running)
     }
 
@@ -477,7 +488,11 @@ impl JobQueue {
                 self.pools.close(it.pool, it.place);
                 self.open -= 1;
             }
-            self.stop(task, replica);
+            if let Some(running) = self.stop(task, replica)
+                && let Some(backups) = state.among_ends
+            {
+                self.ends.remove(&(backups, running.end, task, replica));
+            }
             self.resting.remove(&(task, replica));
         }
         self.doubted.remove(&task);

@@ -95,6 +95,7 @@ impl JobQueue {
             place,
             holder: None,
         });
+        self.note_ends(task);
         Some(number)
     }
 

@@ -147,6 +147,7 @@ impl JobQueue {
             state.doubted.get_or_insert(now);
             self.doubted.insert(task);
             self.known.note_doubt(task);
+            self.note_ends(task);
             // A trusted device may have it whatever its lane.
             self.look_again(task);
         }

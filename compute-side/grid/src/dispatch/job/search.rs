@@ -1,6 +1,9 @@
 //! What an asker may have of a job, and why not: nothing here changes the queues.
 
-use super::{JobQueue, Known, TaskState};
+use super::{
+    JobQueue, Known, TaskState,
+    ends::{End, of_task},
+};
 use crate::{
     Tick, Tuning,
     dispatch::{
@@ -16,8 +19,9 @@ use quern_primitives::{
 };
 use std::collections::BTreeSet;
 
-/// Running replicas looked at for one backup: so many that are overdue, and as many others.
-const BACKUPS_LOOKED_AT_MAX: usize = 1_024;
+/// Running replicas looked at for one backup, of tasks with as many backups: so many that are overdue,
+/// and as many others.
+const BACKUPS_LOOKED_AT_MAX: usize = 512;
 
 /// How many times as long as a fast device one may take that computes again what runs.
 const TIMES_THE_FAST: u64 = 2;
@@ -260,9 +264,8 @@ impl JobQueue {
 
     /// When a task will have the answers that it needs, as far as its running replicas tell.
     fn answered_at(&self, task: TaskIndex, state: &TaskState, now: Tick) -> Option<Tick> {
-        let of_task = (task, ReplicaIndex::MIN)..=(task, ReplicaIndex::MAX);
-        let resting = self.resting.range(of_task.clone()).count();
-        let running = self.running.range(of_task);
+        let resting = self.resting.range(of_task(task)).count();
+        let running = self.running.range(of_task(task));
         let mut ends: Vec<Tick> = running.map(|(_, it)| it.ends_at(now)).collect();
         let held = state.replicas.iter().filter(|it| it.holder.is_some());
         let answered = held.count().saturating_sub(ends.len() + resting);
@@ -294,16 +297,9 @@ impl JobQueue {
         let late_from = now.plus_ms(takes_ms.saturating_mul(3) / 2);
         // The overdue first, then those that end last. A little over its time is nothing yet.
         let long_ago = Tick(now.0.saturating_sub(OVERDUE_MS_MIN));
-        let overdue = self.ends.range(..(long_ago, 0, 0));
-        let overdue = overdue.take(BACKUPS_LOOKED_AT_MAX);
-        let late = self
-            .ends
-            .range((late_from, 0, 0)..)
-            .rev()
-            .take(BACKUPS_LOOKED_AT_MAX);
         let lanes = self.known.lanes_of(asker.account);
         let draw = lanes.draw(asker.account_id);
-        let is_for = |(due, task, replica): &&(Tick, TaskIndex, ReplicaIndex)| {
+        let is_for = |(_, due, task, replica): &&End| {
             let (Some(state), Some(running)) = (
                 self.known.tasks.get(task),
                 self.running.get(&(*task, *replica)),
@@ -317,19 +313,30 @@ impl JobQueue {
             let is_wide = overdue_ms >= patience_ms;
             let is_for_all = overdue_ms >= patience_ms.saturating_add(tuning.lane_ms);
             let next = state.replicas.len() as ReplicaIndex;
-            state.backups < tuning.backups_max
-                && state.replicas.len() < usize::from(REPLICAS_PER_TASK_MAX)
-                // Whoever is idle is not to confirm what a trusted device is asked about.
-                && state.doubted.is_none()
-                && !state.is_touched_by(asker.account)
+            !state.is_touched_by(asker.account)
                 && !state.excluded.contains(&asker.device)
                 && (is_for_all || lanes.admit(draw, *task, next, is_wide))
                 && is_late(running.ends_at(now))
                 // Others may have it done as well: backups, or more devices than need to answer.
                 && self.answered_at(*task, state, now).is_some_and(is_late)
         };
-        let found = overdue.chain(late).find(is_for);
-        found.map(|(_, task, _)| *task).ok_or(Withheld::NothingOpen)
+        let counts = 0..self.backups_max.min(REPLICAS_PER_TASK_MAX);
+        let overdue = counts.clone().filter_map(|backups| {
+            let end = (backups, long_ago, 0, 0);
+            let all = self.ends.range((backups, Tick::default(), 0, 0)..end);
+            all.take(BACKUPS_LOOKED_AT_MAX).find(is_for)
+        });
+        let late = counts.filter_map(|backups| {
+            let last = (backups, Tick(u64::MAX), TaskIndex::MAX, ReplicaIndex::MAX);
+            let all = self.ends.range((backups, late_from, 0, 0)..=last);
+            all.rev().take(BACKUPS_LOOKED_AT_MAX).find(is_for)
+        });
+        let due = |(_, due, task, replica): &&End| (*due, *task, *replica);
+        let found = overdue.min_by_key(due);
+        let found = found.or_else(|| late.max_by_key(due));
+        found
+            .map(|(_, _, task, _)| *task)
+            .ok_or(Withheld::NothingOpen)
     }
 }
 

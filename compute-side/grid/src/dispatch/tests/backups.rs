@@ -121,7 +121,7 @@ fn what_has_its_backups_keeps_no_other_task_from_one() {
         backs_up: true,
         ..plain()
     };
-    let tasks = 300;
+    let tasks = 3_000;
     let mut dispatch = dispatch(tuning, tasks, 1, &[1_000; 10]);
     for number in 0..tasks {
         let slow = Device {
@@ -132,12 +132,78 @@ fn what_has_its_backups_keeps_no_other_task_from_one() {
     }
     // The fast have one each, and whoever comes next another task's, until all have one.
     let backed_up = (0..tasks).map(|number| {
-        let fast = device(1_000 + number).take(&mut dispatch, NOW);
+        let fast = device(10_000 + number).take(&mut dispatch, NOW);
         fast.unwrap().0
     });
     let backed_up: BTreeSet<TaskIndex> = backed_up.collect();
     assert_eq!(backed_up.len(), tasks as usize);
-    assert!(device(5_000).take(&mut dispatch, NOW).is_err());
+    assert!(device(50_000).take(&mut dispatch, NOW).is_err());
+}
+
+#[test]
+fn what_may_have_no_backup_keeps_no_other_task_from_one() {
+    let tuning = Tuning {
+        backs_up: true,
+        ..plain()
+    };
+    let tasks = 1_201;
+    let mut dispatch = dispatch(tuning, tasks, 1, &[1_000; 10]);
+    for number in 0..tasks {
+        let slow = Device {
+            speed: 1,
+            ..device(number)
+        };
+        assert!(slow.take(&mut dispatch, NOW).is_ok());
+    }
+    // All but the first, which is looked at last: one half is in doubt, and one has as many replicas as a
+    // task may have.
+    for task in 1..tasks {
+        if task.is_multiple_of(2) {
+            dispatch.doubt(JOB, task, NOW);
+            continue;
+        }
+        for replica in dispatch.add_replicas(JOB, task, ReplicaIndex::MAX, NOW) {
+            let number = 100_000 + u32::from(replica);
+            let holder = Holder {
+                account: number,
+                device: number,
+            };
+            assert!(dispatch.claim(id_of(task, replica), holder, Claimed::Answered));
+        }
+    }
+    assert_eq!(device(10_000).take(&mut dispatch, NOW), Ok((0, 1)));
+}
+
+#[test]
+fn a_task_whose_backup_runs_no_more_may_have_another_one() {
+    let tuning = Tuning {
+        backs_up: true,
+        backups_max: 1,
+        ..plain()
+    };
+    let of_speed = |number, speed| Device {
+        speed,
+        ..device(number)
+    };
+    let mut backed_up = dispatch(tuning, 1, 2, &[1_000; 10]);
+    assert_eq!(of_speed(1, 1).take(&mut backed_up, NOW), Ok((0, 0)));
+    assert_eq!(of_speed(2, 1).take(&mut backed_up, NOW), Ok((0, 1)));
+    assert_eq!(of_speed(3, 100).take(&mut backed_up, NOW), Ok((0, 2)));
+    let told = device(4).take(&mut backed_up.clone(), NOW);
+    assert_eq!(told, Err(Withheld::NothingOpen));
+    // It is answered, or cannot be handed out.
+    let ended: [fn(&mut Dispatch); 2] = [|it| it.finish(id_of(0, 2)), |it| it.rest(id_of(0, 2))];
+    for end in ended {
+        let mut dispatch = backed_up.clone();
+        end(&mut dispatch);
+        assert_eq!(device(4).take(&mut dispatch, NOW), Ok((0, 3)));
+        let told = device(5).take(&mut dispatch, NOW);
+        assert_eq!(told, Err(Withheld::NothingOpen));
+    }
+    // Whoever gets what was given back has a replica like others.
+    backed_up.release(id_of(0, 2), false, NOW);
+    assert_eq!(device(4).take(&mut backed_up, NOW), Ok((0, 2)));
+    assert_eq!(device(5).take(&mut backed_up, NOW), Ok((0, 3)));
 }
 
 #[test]
