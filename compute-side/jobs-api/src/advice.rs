@@ -148,6 +148,10 @@ impl Rule {
                 "nothing: faster devices will have it done sooner",
                 "nothing: faster devices will have these done sooner, and other jobs come",
             ),
+            Self::FasterFirst => (
+                "nothing: faster devices compute again what runs long, and others once none of them comes",
+                "nothing: faster devices compute these again where it is worth it, and other jobs come",
+            ),
             Self::OthersFirst => (
                 "wait for what is served before; a job of a higher --level is served sooner",
                 "nothing: it gets that first",
@@ -219,7 +223,7 @@ mod tests {
         data_cap_reached in_use unbonded banned hands_full pausing unjudged awaiting_verdicts benchmarked \
         benchmark_owed reading_not_believed no_job \
         nothing_open pool level account failed_before lane kept_for_fast kept_for_trusted others_sooner \
-        others_first not_asked hardware region line trusted gpu class version processor memory \
+        faster_first others_first not_asked hardware region line trusted gpu class version processor memory \
         bond";
 
     #[test]

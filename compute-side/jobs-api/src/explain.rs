@@ -126,6 +126,8 @@ pub enum Rule {
     KeptForTrusted,
     /// The rest of the grid will have it done sooner.
     OthersSooner,
+    /// Nothing is open, and what runs is computed again by faster devices, as long as they are to be had.
+    FasterFirst,
     /// It would get something first that is served before.
     OthersFirst,
     /// Nothing: it gets a replica when it asks for work next.

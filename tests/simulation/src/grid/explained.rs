@@ -71,7 +71,10 @@ impl World<'_> {
                 Some(reason) => {
                     self.check_rule(job, id, reason.rule)?;
                     let work = self.works.get(job);
-                    if work.is_some_and(|work| !self.audit.may_keep(work, id, reason.rule)) {
+                    let is_unfounded = |work| !self.audit.may_keep(work, id, reason.rule);
+                    let is_of_the_end =
+                        matches!(reason.rule, Rule::NothingOpen | Rule::FasterFirst);
+                    if work.is_some_and(is_unfounded) || (is_of_the_end && has_open(job)) {
                         found = Some(unfounded(reason.rule));
                     }
                 }

@@ -112,7 +112,7 @@ impl Why {
             Self::NotBelieved(_) => Rule::ReadingNotBelieved,
             Self::Withheld(withheld) => match withheld {
                 Withheld::NoJob => Rule::NoJob,
-                Withheld::NothingOpen | Withheld::FasterComeFirst { .. } => Rule::NothingOpen,
+                Withheld::NothingOpen => Rule::NothingOpen,
                 Withheld::NothingInPool => Rule::Pool,
                 Withheld::OtherLevel => Rule::Level,
                 Withheld::TouchedByAccount => Rule::Account,
@@ -121,6 +121,7 @@ impl Why {
                 Withheld::KeptForTheFast => Rule::KeptForFast,
                 Withheld::KeptForTheTrusted => Rule::KeptForTrusted,
                 Withheld::OthersAreSooner { .. } => Rule::OthersSooner,
+                Withheld::FasterComeFirst { .. } => Rule::FasterFirst,
                 Withheld::OthersComeFirst => Rule::OthersFirst,
                 Withheld::Lacks(lack) => match lack {
                     Lack::Hardware => Rule::Hardware,

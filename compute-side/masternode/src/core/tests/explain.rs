@@ -230,6 +230,13 @@ fn slow_devices_are_spared_while_the_others_have_it_sooner() {
     let lane_s = world.settings.tuning.lane_ms / 1_000;
     let slow_too = |it: &(StepKind, u64)| it.0 == StepKind::SlowToo && it.1 <= lane_s;
     assert!(steps(&told).iter().any(slow_too), "{told:?}");
+    // A fast one has it. The slow one is not to compute it again.
+    world.ask(1, 1);
+    assert_eq!(world.workers[1].in_hand.len(), 1);
+    let slow = world.workers[0].id();
+    let told = world.core.explain_device(world.now, &slow).unwrap();
+    let reason = told.jobs[0].reason.as_ref().unwrap();
+    assert_eq!(reason.rule, Rule::FasterFirst, "{reason:?}");
 }
 
 #[test]

@@ -82,6 +82,21 @@ impl Audit {
                 let answers = self.jobs.values().map(|books| books.answers_of(device));
                 answers.sum::<usize>() + held as usize >= ANSWERS_MIN
             }
+            // It told so itself.
+            Rule::BatteryLow
+            | Rule::TooHot
+            | Rule::OutsideHours
+            | Rule::NetworkNotAllowed
+            | Rule::DataCapReached
+            | Rule::InUse => self.unfit.contains_key(device),
+            Rule::Unbonded => {
+                let facts = self.devices.get(device);
+                facts.is_none_or(|facts| !facts.is_covered)
+            }
+            Rule::WaitingAfterFaults | Rule::RepeatedFailures => {
+                let standing = self.standings.get(device);
+                standing.is_some_and(|standing| standing.was_blamed)
+            }
             _ => true,
         }
     }
@@ -103,12 +118,13 @@ impl Audit {
                 lost.into_iter().any(is_open)
             }
             Rule::KeptForFast => !facts.is_trusted && books.gone_wrong().any(is_open),
-            Rule::OthersSooner => {
-                let has_others = self.able_accounts(work) > usize::from(replicas);
-                self.spares_the_slow && has_others && self.has_open(work, books)
-            }
+            Rule::OthersSooner => self.may_be_spared(work) && self.has_open(work, books),
+            // Somebody has what is computed again.
+            Rule::FasterFirst => self.may_be_spared(work) && !books.held.is_empty(),
             // That is told of a task.
             Rule::OthersFirst => false,
+            // There is this one.
+            Rule::NoJob => false,
             Rule::Unjudged => books.unjudged_by(device, &facts.account) >= FAILURES_MIN,
             Rule::KeptForTrusted => {
                 let mut doubted = books.doubted.keys();
@@ -117,6 +133,12 @@ impl Audit {
             Rule::Lane => lanes::count(replicas, self.able_accounts(work)).is_some(),
             _ => true,
         }
+    }
+
+    /// Whether the slow may be passed over for a job: others are left who can do a task without them.
+    fn may_be_spared(&self, work: &Work) -> bool {
+        let replicas = usize::from(work.submission.agreement.replicas());
+        self.spares_the_slow && self.able_accounts(work) > replicas
     }
 
     /// Accounts with a device that has what a job asks for, by what the chain says, whether or not it is
@@ -146,7 +168,7 @@ mod tests {
         asks::{Asked, Facts},
         config::Config,
     };
-    use quern_masternode::core::{Entry, ReleaseCause};
+    use quern_masternode::core::{Entry, ReleaseCause, Tick};
     use quern_primitives::{
         device::{Hardware, Region},
         ids::{Digest, JobId},
@@ -283,7 +305,8 @@ mod tests {
         let mut audit = Audit::default();
         audit.know(DEVICE, facts());
         audit.jobs.entry(work.id).or_default();
-        let is_spared = |audit: &Audit| audit.may_keep(&work, &DEVICE, Rule::OthersSooner);
+        let may_keep = |audit: &Audit, rule| audit.may_keep(&work, &DEVICE, rule);
+        let is_spared = |audit: &Audit| may_keep(audit, Rule::OthersSooner);
         audit.spares_the_slow = true;
         assert!(!is_spared(&audit), "there is nobody else");
         let other = Facts {
@@ -299,8 +322,48 @@ mod tests {
         audit.await_shards(work.id, 2);
         audit.store(&work.id, &[1]);
         assert!(is_spared(&audit));
+        assert!(!may_keep(&audit, Rule::FasterFirst));
         give(&mut audit, work.id, 1, 0);
         assert!(!is_spared(&audit));
+        // It may be computed again, by who is faster.
+        assert!(may_keep(&audit, Rule::FasterFirst));
+        audit.spares_the_slow = false;
+        assert!(!may_keep(&audit, Rule::FasterFirst));
+        assert!(!may_keep(&audit, Rule::NoJob));
+    }
+
+    #[test]
+    fn what_is_told_of_a_device_itself_it_told_or_the_chain_or_a_verdict_did() {
+        let mut audit = Audit::default();
+        audit.know(DEVICE, facts());
+        let told = |audit: &Audit| {
+            let rules = [
+                Rule::BatteryLow,
+                Rule::TooHot,
+                Rule::InUse,
+                Rule::Unbonded,
+                Rule::WaitingAfterFaults,
+                Rule::RepeatedFailures,
+            ];
+            rules.map(|rule| audit.may_bar(&DEVICE, rule))
+        };
+        assert_eq!(told(&audit), [false; 6]);
+        audit.hear_state(DEVICE, Some("its battery is low"));
+        assert_eq!(told(&audit), [true, true, true, false, false, false]);
+        audit.hear_state(DEVICE, None);
+        let bare = Facts {
+            is_covered: false,
+            ..facts()
+        };
+        audit.know(DEVICE, bare);
+        assert_eq!(told(&audit), [false, false, false, true, false, false]);
+        audit.know(DEVICE, facts());
+        let standing = audit.standings.entry(DEVICE).or_default();
+        standing.ends(Tick(0), false);
+        assert_eq!(told(&audit), [false; 6]);
+        let standing = audit.standings.entry(DEVICE).or_default();
+        standing.ends(Tick(0), true);
+        assert_eq!(told(&audit), [false, false, false, false, true, true]);
     }
 
     #[test]
