@@ -11,6 +11,9 @@
 //! goes on by itself once the file is restored. The job is not ended for it: its other tasks can be
 //! computed and settled, and the chain ends it at its deadline.
 
+#[cfg(test)]
+mod model;
+
 use super::{Core, Effect, Entry, ReleaseCause, Tick};
 use quern_primitives::ids::{DeviceId, JobId, TaskIndex};
 use quern_protocol::ReplicaId;

@@ -21,6 +21,7 @@ mod refusing;
 mod register;
 mod releases;
 mod reports;
+mod sample;
 mod scheduling;
 mod settling;
 mod uploading;

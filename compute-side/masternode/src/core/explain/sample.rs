@@ -16,7 +16,7 @@ const OTHERS: usize = EXPLAINED_DEVICES_MAX / 4;
 impl Core {
     /// The connected devices that are looked at, at most [`EXPLAINED_DEVICES_MAX`]: those that a queued
     /// job could go to, best first, then others, best first.
-    pub(super) fn sample_for(&self, id: JobId) -> Vec<(DeviceId, &Known)> {
+    pub(in crate::core) fn sample_for(&self, id: JobId) -> Vec<(DeviceId, &Known)> {
         let (dispatch, fleet) = (&self.scheduler.dispatch, &self.scheduler.fleet);
         let most = EXPLAINED_DEVICES_MAX;
         let (mut suited, mut others) = (vec![], vec![]);

@@ -313,12 +313,18 @@ fn all_devices_are_looked_at_if_there_are_few_and_it_is_said_how_many() {
     assert_eq!(told.devices, Sample::default());
 }
 
+/// The key of one of many devices.
+pub(super) fn key(number: u16) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[30..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
 /// Many devices say hello that are like this one, but for their accounts, whether they are trusted, and
 /// their keys, which are the lowest there are.
-fn crowd(world: &mut World, like: usize, numbers: Range<u16>, trusted: bool) {
+pub(super) fn crowd(world: &mut World, like: usize, numbers: Range<u16>, trusted: bool) {
     for number in numbers {
-        let mut key = [0; 32];
-        key[30..].copy_from_slice(&number.to_be_bytes());
+        let key = key(number);
         let mut view = world.view(like);
         (view.id, view.verified) = (DeviceId(key), trusted);
         view.device.account = AccountId::new(key);
@@ -336,7 +342,7 @@ fn crowd(world: &mut World, like: usize, numbers: Range<u16>, trusted: bool) {
     world.core.catch_up_jobs(world.now, Some(JOB));
 }
 
-fn of_trusted() -> Preferences {
+pub(super) fn of_trusted() -> Preferences {
     Preferences {
         trusted: true,
         ..Preferences::default()
