@@ -6,6 +6,7 @@ mod devices;
 mod dispatch;
 mod known;
 mod makespan;
+mod near_end;
 mod overhead;
 mod ranking;
 mod report;
@@ -38,7 +39,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     ranking::RANK,
     ranking::QUEUED,
     ranking::AFRESH,
@@ -47,6 +48,7 @@ const NAMES: [&str; 22] = [
     known::KNOWN,
     known::CONNECTED,
     waiting::EXCHANGE,
+    near_end::IDLE,
     makespan::BOUND,
     makespan::SIMPLER,
     makespan::LIFELIKE,
@@ -84,6 +86,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     if arguments.wants(waiting::EXCHANGE) {
         rows.push(waiting::measure(arguments.quick)?);
+    }
+    if arguments.wants(near_end::IDLE) {
+        rows.push(near_end::measure(arguments.quick)?);
     }
     let of_ranking = [
         ranking::RANK,
