@@ -95,7 +95,9 @@ impl JobQueue {
             place,
             holder: None,
         });
-        self.note_ends(task);
+        if state.among_ends != state.backups_before_next(self.backups_max) {
+            self.note_ends(task);
+        }
         Some(number)
     }
 

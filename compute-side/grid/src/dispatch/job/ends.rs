@@ -23,7 +23,7 @@ pub(super) fn of_task(task: TaskIndex) -> RangeInclusive<(TaskIndex, ReplicaInde
 
 impl TaskState {
     /// How many backups it has, if it may have one more.
-    fn backups_before_next(&self, backups_max: u8) -> Option<u8> {
+    pub(super) fn backups_before_next(&self, backups_max: u8) -> Option<u8> {
         let may_grow = self.replicas.len() < usize::from(REPLICAS_PER_TASK_MAX);
         // Whoever is idle is not to confirm what a trusted device is asked about.
         let has_room = may_grow && self.backups < backups_max && self.doubted.is_none();
