@@ -20,7 +20,7 @@ mod state;
 mod transfers;
 
 pub(crate) use figures::seed_of;
-pub use lottery::winners as lottery_winners;
+pub use lottery::{winners as lottery_winners, winners_of as lottery_winners_of};
 pub(crate) use questions::{Answered, Question, Reply};
 pub(crate) use state::Shared;
 

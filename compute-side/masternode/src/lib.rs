@@ -23,4 +23,4 @@ mod vault;
 mod watcher;
 
 pub use config::Config;
-pub use daemon::{lottery_winners, run};
+pub use daemon::{lottery_winners, lottery_winners_of, run};

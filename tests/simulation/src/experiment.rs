@@ -8,6 +8,8 @@ mod behind;
 mod case;
 mod conditions;
 mod distribution;
+#[cfg(test)]
+mod found;
 mod losses;
 mod page;
 mod picture;

@@ -78,7 +78,8 @@ pub fn run(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::makespan::Faulty;
+    use crate::makespan::{self, Contestant, Faulty};
+    use quern_grid::Tuning;
 
     fn scenario(faults: f64) -> Scenario {
         Scenario {
@@ -96,6 +97,26 @@ mod tests {
         // Two right answers decide a task.
         assert!(quiet.ratio() > 0.6, "{quiet:?}");
         assert_eq!(run(&scenario(0.0), 3, 0, 4).unwrap(), quiet);
+    }
+
+    /// What the defaults are chosen by ([`makespan`]) has to be near what grids do.
+    #[test]
+    fn a_whole_grid_takes_about_as_long_for_a_job_as_the_scheduler_alone() {
+        let scenario = Scenario {
+            devices: 100,
+            tasks_per_device: 20,
+            task_s: 60.0,
+            faulty: Faulty { chance: 0.0 },
+        };
+        let best = Contestant::Pull(Tuning::default());
+        let (mut shipped, mut alone) = (0.0, 0.0);
+        for seed in 0..3 {
+            shipped += run(&scenario, 1, 0, seed).unwrap().ratio();
+            alone += makespan::run(&scenario, &best, seed).ratio();
+        }
+        // Messages take time, shards come one after the other, and the last settlement is waited for.
+        let times = shipped / alone;
+        assert!((0.95..1.10).contains(&times), "{times}");
     }
 
     #[test]

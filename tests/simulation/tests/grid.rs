@@ -248,6 +248,8 @@ fn on_a_day_on_which_everything_happens_nothing_happens_that_must_not() {
     assert!(counts.iter().any(|it| it.partitions > 0));
     assert!(counts.iter().any(|it| it.transactions_lost > 0));
     assert!(counts.iter().any(|it| it.withheld > 0 && it.doubled > 0));
+    assert!(counts.iter().any(|it| it.halted > 0 && it.backed_up > 0));
+    assert!(counts.iter().any(|it| it.asked_again > 0));
 }
 
 #[test]

@@ -128,7 +128,11 @@ async fn drawn_from_chain(shared: &Shared, day: u32) -> Result<BTreeSet<DeviceId
 /// they follow from that alone, `quern grid lottery` finds the same.
 pub async fn winners(state: &State, day: u32) -> Result<BTreeSet<DeviceId>, ChainError> {
     let seed = state.lottery_seed().await?;
-    let draw = Draw { seed, day };
+    winners_of(state, Draw { seed, day }).await
+}
+
+/// The devices registered in a state of the chain that win a draw.
+pub async fn winners_of(state: &State, draw: Draw) -> Result<BTreeSet<DeviceId>, ChainError> {
     let mut winners = BTreeSet::new();
     let draws = |id: DeviceId, device: Device| {
         if wins(&draw, &id, device.last_task) {

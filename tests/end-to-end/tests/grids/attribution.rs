@@ -44,15 +44,11 @@ fn what_a_device_is_decides_what_it_gets() {
     run(async {
         let folder = tempfile::tempdir()?;
         let own = folder.path();
-        let honest = |worker| {
-            let manners = format!("--share 0 --hold {:?}", hold(own, worker));
-            acting(own, worker, &manners)
-        };
         let workers = [
-            honest(VERIFIED)?,
+            honest(own, VERIFIED)?,
             acting(own, BROKEN, "--lie refuse")?,
-            honest(FAST)?,
-            honest(SLOW)?,
+            honest(own, FAST)?,
+            honest(own, SLOW)?,
         ];
         let workers = Vec::from(workers.map(Some));
         let mut bench = Bench::start_as(|plan| plan.workers = workers).await?;
@@ -69,13 +65,19 @@ async fn attribution(bench: &mut Bench, own: &Path) -> anyhow::Result<()> {
         "what a device cannot open is kept for a verified one, which shows whose fault it was";
     case(name, attributed(bench, own, &theirs)).await?;
     let name = "what a slow device has a fast one computes too, and nobody is blamed";
-    case(name, computed_twice(bench, own)).await?;
+    case(name, computed_twice(bench, own, [SLOW, FAST], SHORT_FUEL)).await?;
     bench.conserves_money().await
 }
 
 /// The file for which a worker begins no task.
 fn hold(folder: &Path, worker: usize) -> PathBuf {
     folder.join(format!("hold-{worker}"))
+}
+
+/// A program that is an honest worker, which begins no task while there is its file.
+pub(super) fn honest(folder: &Path, worker: usize) -> anyhow::Result<PathBuf> {
+    let manners = format!("--share 0 --hold {:?}", hold(folder, worker));
+    acting(folder, worker, &manners)
 }
 
 /// A program that is a worker with these manners.
@@ -151,13 +153,18 @@ async fn holds(bench: &Bench, number: usize, tasks: u32) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until the first task of a job is told to stand so. Fails if it is decided before.
-async fn stands(bench: &Bench, job: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
+/// Waits until the first task of a job is told to stand so, and returns what is told. Fails if it is decided
+/// before.
+async fn stands(
+    bench: &Bench,
+    job: &str,
+    wanted: impl Fn(&Value) -> bool,
+) -> anyhow::Result<Value> {
     let quern = Quern::new(bench, OWNER)?;
     loop {
         let told = quern.does(&["explain", "task", job, "0"]).await?;
         if wanted(&told) {
-            return Ok(());
+            return Ok(told);
         }
         let stages = ["not_uploaded", "untouched", "open"];
         let is_undecided = stages.iter().any(|stage| told["stage"] == *stage);
@@ -257,49 +264,63 @@ async fn attributed(bench: &mut Bench, own: &Path, theirs: &str) -> anyhow::Resu
     Ok(())
 }
 
-async fn computed_twice(bench: &mut Bench, own: &Path) -> anyhow::Result<()> {
-    leave(bench, &[VERIFIED, BROKEN, FAST]).await?;
-    for number in [SLOW, FAST] {
+/// A task that one of two workers holds the other one computes as well, and nobody else is there. The first is
+/// slow, and does not begin it; a task may use so much fuel. Returns what is told of the task while both have
+/// it.
+pub(super) async fn computed_twice(
+    bench: &mut Bench,
+    own: &Path,
+    [slow, fast]: [usize; 2],
+    fuel: u64,
+) -> anyhow::Result<Value> {
+    let all: Vec<usize> = (0..bench.grid.workers.len()).collect();
+    leave(bench, &all).await?;
+    for number in [slow, fast] {
         fs::write(hold(own, number), "")?;
     }
-    worker(bench, SLOW)?.part.restart()?;
+    worker(bench, slow)?.part.restart()?;
     let one_task = ["--split", "none"];
-    let job = submitted(bench, "slow", SHORT_FUEL, &one_task).await?;
-    holds(bench, SLOW, 1).await?;
-    let before = bench.workers_money().await?;
-    worker(bench, FAST)?.part.restart()?;
-    let both = BTreeSet::from([device(bench, SLOW)?, device(bench, FAST)?]);
+    let job = submitted(bench, "slow", fuel, &one_task).await?;
+    holds(bench, slow, 1).await?;
+    let (before, of_slow) = (bench.workers_money().await?, record(bench, slow).await?);
+    let (of_fast, _) = record(bench, fast).await?;
+    worker(bench, fast)?.part.restart()?;
+    let both = BTreeSet::from([device(bench, slow)?, device(bench, fast)?]);
     let is_with_both = |told: &Value| {
         let replicas = told["replicas"].as_array().into_iter().flatten();
         let running = replicas.filter(|replica| replica["stage"] == "running");
         let devices = running.filter_map(|replica| replica["device"].as_str());
         devices.map(str::to_owned).collect::<BTreeSet<_>>() == both
     };
-    stands(bench, &job, is_with_both).await?;
-    fs::remove_file(hold(own, FAST))?;
+    let told = stands(bench, &job, is_with_both).await?;
+    fs::remove_file(hold(own, fast))?;
 
     let paid = completed(bench, &job).await?;
     let after = bench.workers_money().await?;
     let mut expected = before;
-    let of_fast = expected.get_mut(FAST).context("there is no fast one")?;
-    *of_fast += paid;
+    *expected.get_mut(fast).context("there is no fast one")? += paid;
     ensure!(
         after == expected && paid > 0,
         "others were paid: {after:?}, not {expected:?}"
     );
-    let (of_fast, _) = record(bench, FAST).await?;
-    ensure!(of_fast.accepted == 1, "it did not answer: {of_fast:?}");
-    let of_slow = record(bench, SLOW).await?;
+    let (now, _) = record(bench, fast).await?;
     ensure!(
-        of_slow == (Record::default(), History::default()),
-        "the slow one is blamed: {of_slow:?}"
+        now.accepted == of_fast.accepted + 1,
+        "it did not answer: {now:?}, and {of_fast:?} before"
     );
-    let slow = device(bench, SLOW)?;
+    let now = record(bench, slow).await?;
+    ensure!(
+        now == of_slow,
+        "the slow one is blamed: {now:?}, and {of_slow:?} before"
+    );
+    let faulty = of_slow.1.faulty_tasks();
+    let slow = device(bench, slow)?;
     let shown = Quern::new(bench, OWNER)?
         .does(&["device", "show", &slow])
         .await?;
     says(
         &shown["grid"],
-        &json!({ "connected": true, "faulty_tasks": 0 }),
-    )
+        &json!({ "connected": true, "faulty_tasks": faulty }),
+    )?;
+    Ok(told)
 }

@@ -305,9 +305,12 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::{DOCS, PAGE};
+    use crate::experiment::{
+        DOCS, PAGE,
+        found::{self, files},
+    };
     use clap::Parser;
-    use std::{collections::BTreeMap, num::NonZeroUsize, path::Path};
+    use std::{num::NonZeroUsize, path::Path};
 
     /// What the page says as long as nothing was found. Then it is asked for nothing else.
     const NOT_RUN: &str = "The first command has not been run yet.";
@@ -331,17 +334,6 @@ mod tests {
             uneven: vec![20],
             seeds: 2,
         }
-    }
-
-    fn files(folder: &Path) -> BTreeMap<String, String> {
-        let entries = fs::read_dir(folder).unwrap();
-        let paths = entries.map(|entry| entry.unwrap().path());
-        paths
-            .map(|path| {
-                let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                (name, fs::read_to_string(path).unwrap())
-            })
-            .collect()
     }
 
     #[test]
@@ -430,30 +422,12 @@ mod tests {
     /// What a folder says was found, in the runs that `args` ask for; none if its page says that nothing
     /// was. Fails where that does not follow from its runs, or these were not made with today's defaults.
     fn found(folder: &Path, args: &DistributionArgs) -> Result<Option<Vec<Group>>, String> {
-        let page = fs::read_to_string(folder.join(PAGE)).unwrap();
-        let runs = fs::read_to_string(folder.join(RUNS));
-        if page.contains(NOT_RUN) {
-            let is_honest = runs.is_err();
-            let told = "the page says that nothing was run, beside a file of runs";
-            return is_honest.then_some(None).ok_or(told.into());
-        }
-        let copy = tempfile::tempdir().unwrap();
-        fs::write(copy.path().join(PAGE), page).unwrap();
-        fs::write(copy.path().join(RUNS), runs.unwrap_or_default()).unwrap();
-        let known = Runs::read(copy.path().join(RUNS)).unwrap();
-        let missing = known.missing(&args.cases()).len();
-        if missing > 0 {
-            return Err(format!("{missing} runs were not made with these defaults"));
-        }
-        let mut args = args.clone();
-        args.how.out = copy.path().to_owned();
-        let groups = written(&args).unwrap();
-        for (name, text) in files(copy.path()) {
-            if fs::read_to_string(folder.join(&name)).ok() != Some(text) {
-                return Err(format!("{name} does not follow from the runs"));
-            }
-        }
-        Ok(Some(groups))
+        let cases = args.cases();
+        found::again(folder, (RUNS, NOT_RUN), &cases, |copy| {
+            let mut args = args.clone();
+            args.how.out = copy.to_owned();
+            written(&args).unwrap()
+        })
     }
 
     #[test]
@@ -462,6 +436,22 @@ mod tests {
         if let Some(groups) = found(Path::new(DOCS), &args).unwrap() {
             assert_eq!(behind::check(&groups), Ok(()));
         }
+    }
+
+    #[test]
+    fn runs_that_the_page_was_made_of_come_out_as_they_did_when_they_are_made_again() {
+        let Command { args } = Command::parse_from(["experiment", "--out", DOCS]);
+        let mut cases = args.cases();
+        cases.retain(|case| (case.devices, case.faults_percent, case.seed) == (1_000, 5, 0));
+        // Every way to deal tasks that masternodes may be set to, and the default where all else differs.
+        let policies = |kind: GridKind| match kind {
+            GridKind::Alike => [&[DEFAULT][..], &behind::POOLED].concat(),
+            GridKind::Uneven => vec![DEFAULT],
+            _ => vec![],
+        };
+        cases.retain(|case| policies(case.kind).contains(&&*case.policy));
+        assert_eq!(cases.len(), 4);
+        assert_eq!(found::repeats(Path::new(DOCS), RUNS, &cases), Ok(()));
     }
 
     #[test]
@@ -488,6 +478,28 @@ mod tests {
         assert_eq!(told, "distribution.md does not follow from the runs");
         fs::write(&page, NOT_RUN).unwrap();
         assert!(found(folder.path(), &args).is_err());
+    }
+
+    #[test]
+    fn a_run_that_came_out_otherwise_is_told_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (args, runs) = (args(folder.path(), 2), folder.path().join(RUNS));
+        written(&args).unwrap();
+        let all = args.cases();
+        let repeats = || found::repeats(folder.path(), RUNS, &all[..2]);
+        assert_eq!(repeats(), Ok(()));
+        // What is in a file of runs may be the scheduler of another day, with nothing said of that.
+        let made = fs::read_to_string(&runs).unwrap();
+        let mut cells: Vec<&str> = made.lines().nth(2).unwrap().split(',').collect();
+        cells[10] = "00000000deadbeef";
+        let other = made.replace(made.lines().nth(2).unwrap(), &cells.join(","));
+        fs::write(&runs, other).unwrap();
+        let told = repeats().unwrap_err();
+        assert!(
+            told.starts_with("the run 20,0,alike,default,1 was "),
+            "{told}"
+        );
+        assert!(told.contains("count MODEL up"), "{told}");
     }
 
     #[test]

@@ -99,7 +99,8 @@ impl Runs {
         all.filter(|case| self.outcome(case).is_none()).collect()
     }
 
-    fn outcome(&self, case: &Case) -> Option<Outcome> {
+    /// What came of a run; none if it is not known, or was another one of that name.
+    pub(super) fn outcome(&self, case: &Case) -> Option<Outcome> {
         let run = self.known.get(&case.name())?;
         (run.settings == case.settings()).then_some(run.outcome)
     }

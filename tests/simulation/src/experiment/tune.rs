@@ -45,6 +45,10 @@ const TOLERANCE_PERCENT: f64 = 1.0;
 const LANES_BUY: &str =
     "lanes are there against accounts that act together, which no makespan tells";
 
+/// The file of all runs, and what is found in them, for programs.
+const RUNS: &str = "tuning-runs.csv";
+const TABLE: &str = "tuning.csv";
+
 /// Where all numbers are, for the end of the region.
 const FILES: &str = "All numbers are in [tuning.csv](tuning.csv), those of every run in \
                      [tuning-runs.csv](tuning-runs.csv).\n";
@@ -122,11 +126,8 @@ fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>, conditions: Vec<Condition>) -> any
     let how = &args.how;
     fs::create_dir_all(&how.out)
         .with_context(|| format!("cannot make the folder {}", how.out.display()))?;
-    let mut runs = Runs::read(how.out.join("tuning-runs.csv"))?;
-    let of_conditions = conditions.iter().flat_map(Condition::cases);
-    let all = sweeps.iter().flat_map(Sweep::cases).chain(of_conditions);
-    let all: Vec<Case> = all.collect();
-    let outcomes = runs.complete(&all, how)?;
+    let mut runs = Runs::read(how.out.join(RUNS))?;
+    let outcomes = runs.complete(&cases(&sweeps, &conditions), how)?;
     let mut rest = outcomes.as_slice();
     let (mut text, mut table) = (String::new(), HEAD.to_owned());
     for sweep in sweeps {
@@ -148,10 +149,17 @@ fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>, conditions: Vec<Condition>) -> any
         text.push_str(&condition.in_words(mine));
     }
     text.push_str(FILES);
-    write(&how.out.join("tuning.csv"), &table)?;
+    write(&how.out.join(TABLE), &table)?;
     how.write_region("tuning", &text)?;
     println!("{}", text.trim());
     Ok(())
+}
+
+/// All runs, in the order in which they are compared.
+fn cases(sweeps: &[Sweep], conditions: &[Condition]) -> Vec<Case> {
+    let of_conditions = conditions.iter().flat_map(Condition::cases);
+    let all = sweeps.iter().flat_map(Sweep::cases).chain(of_conditions);
+    all.collect()
 }
 
 impl TuneArgs {
@@ -388,124 +396,4 @@ fn pairs(first: &[u64], second: &[u64], admits: impl Fn(At) -> bool, today: At) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::experiment::{DOCS, PAGE, case::in_a_column};
-    use clap::Parser;
-    use std::{collections::BTreeSet, num::NonZeroUsize, path::Path};
-
-    /// What the page says as long as nothing was found. Then it is asked for nothing else.
-    const NOT_RUN: &str = "The second command has not been run yet.";
-
-    #[derive(Parser)]
-    struct Command {
-        #[command(flatten)]
-        args: TuneArgs,
-    }
-
-    fn args(out: &Path, jobs: usize) -> TuneArgs {
-        TuneArgs {
-            how: How {
-                out: out.to_owned(),
-                jobs: NonZeroUsize::new(jobs),
-                again: false,
-            },
-            devices: 20,
-            small: 24,
-            firm: 20,
-            judged: 12,
-            faults: 5,
-            seeds: 1,
-        }
-    }
-
-    #[test]
-    fn all_sweeps_say_what_is_best_in_the_same_bytes_however_many_runs_go_on_at_a_time() {
-        let [one, two] = [1, 2].map(|jobs| {
-            let folder = tempfile::tempdir().unwrap();
-            let args = args(folder.path(), jobs);
-            let mut sweeps = args.sweeps();
-            // Some of the settings are enough to see it.
-            sweeps.iter_mut().for_each(|it| it.settings.truncate(4));
-            sweep(&args, sweeps, args.conditions()).unwrap();
-            let names = ["distribution.md", "tuning.csv", "tuning-runs.csv"];
-            names.map(|name| fs::read_to_string(folder.path().join(name)).unwrap())
-        });
-        assert_eq!(one, two);
-        for words in [
-            "### C_min and s_min",
-            "### T1 % and T2 %",
-            "### T1 and T2 at the least, in seconds, with tasks of 10 s",
-            "### How long a replica waits for its lane, with tasks of 1 s",
-            "### One account with half of the devices",
-            "| 12 devices, one in a hundred of them trusted |",
-            "which no makespan tells.",
-            "give the shortest",
-        ] {
-            assert!(one[0].contains(words), "{words}");
-        }
-    }
-
-    #[test]
-    fn every_setting_runs_alike_and_today_s_is_among_them() {
-        let args = TuneArgs {
-            seeds: 2,
-            ..args(Path::new("nowhere"), 1)
-        };
-        let sweeps = args.sweeps();
-        for sweep in &sweeps {
-            assert!(sweep.settings.iter().any(|(at, _)| *at == sweep.today));
-            assert!(sweep.settings.len() >= 5, "{}", sweep.name);
-            let grids = 1 + usize::from(sweep.name == "timeouts");
-            let mut all = sweep.settings.iter().map(|(_, cases)| cases.len());
-            assert!(all.all(|runs| runs == 4 * grids));
-        }
-        // Runs are known by their names, so no two of them may share one.
-        let of_conditions = args.conditions();
-        let of_conditions = of_conditions.iter().flat_map(Condition::cases);
-        let all = sweeps.iter().flat_map(Sweep::cases).chain(of_conditions);
-        let names: Vec<String> = all.map(|case| case.name()).collect();
-        let once: BTreeSet<&String> = names.iter().collect();
-        assert_eq!(once.len(), names.len());
-    }
-
-    #[test]
-    fn the_defaults_are_settings_that_the_page_says_are_best_once_it_says_any() {
-        let page = fs::read_to_string(Path::new(DOCS).join(PAGE)).unwrap();
-        let table = fs::read_to_string(Path::new(DOCS).join("tuning.csv"));
-        assert_eq!(table.is_ok(), !page.contains(NOT_RUN));
-        let Ok(table) = table else {
-            return;
-        };
-        let Command { args: all } = Command::parse_from(["tune", "--out", DOCS]);
-        let cases: Vec<Case> = all.sweeps().iter().flat_map(Sweep::cases).collect();
-        let runs = Runs::read(Path::new(DOCS).join("tuning-runs.csv")).unwrap();
-        let missing = runs.missing(&cases).len();
-        assert_eq!(missing, 0, "runs were not made with the defaults of today");
-        let is_best = |sweep: &Sweep| {
-            let (first, second) = sweep.today;
-            let row = format!("{},{first},{second},", in_a_column(&sweep.name));
-            let row = table.lines().find(|line| line.starts_with(&row));
-            row.unwrap().ends_with(",true")
-        };
-        let mut sweeps = args(Path::new("nowhere"), 1).sweeps();
-        // These are not chosen by the makespan.
-        sweeps.retain(|sweep| sweep.buys.is_none());
-        let (floors, others): (Vec<_>, Vec<_>) = sweeps
-            .iter()
-            .partition(|sweep| sweep.name.starts_with("floors"));
-        for sweep in others {
-            assert!(is_best(sweep), "today's {} are not the best", sweep.name);
-        }
-        // One setting is for tasks of every length, and these may want different ones.
-        assert!(floors.into_iter().any(is_best), "today's floors");
-    }
-
-    #[test]
-    fn pairs_are_those_that_are_admitted_and_today_s() {
-        let admits = |(first, second): At| first < second;
-        let found = pairs(&[1, 2, 3], &[2, 3], admits, (9, 9));
-        assert_eq!(found, [(1, 2), (1, 3), (2, 3), (9, 9)]);
-        assert_eq!(pairs(&[1], &[2], admits, (1, 2)), [(1, 2)]);
-    }
-}
+mod tests;

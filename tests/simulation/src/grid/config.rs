@@ -382,7 +382,7 @@ impl Faults {
         ban: 30,
         cancel: 100,
         unsound: 100,
-        erring: 0,
+        erring: 20,
     };
 
     /// Those that have a name.

@@ -68,3 +68,32 @@ fn a_job_does_not_wait_until_a_task_that_halted_goes_on() {
     }
     assert!(halted > 0);
 }
+
+#[test]
+fn late_devices_are_helped_out_though_the_masternode_dies_and_devices_are_cut_off_meanwhile() {
+    let faults = Faults {
+        sluggish: 200,
+        halting: 300,
+        partition: 1_000,
+        crash: 2_000,
+        ..Faults::NONE
+    };
+    let (mut halted, mut asked_again, mut rescued, mut backed_up) = (0, 0, 0, 0);
+    for seed in 658..670 {
+        let config = late(seed, faults);
+        let outcome = hold(&config);
+        assert!(outcome.is_all_settled(), "{config}: {outcome}");
+        let counts = outcome.counts;
+        // A day on which only one of both happened does not count.
+        if counts.crashes > 0 && counts.partitions > 0 {
+            halted += counts.halted;
+            asked_again += counts.asked_again;
+            rescued += counts.rescued;
+            backed_up += counts.backed_up;
+        }
+    }
+    assert!(
+        halted > 0 && asked_again > 0 && rescued > 0 && backed_up > 0,
+        "{halted} {asked_again} {rescued} {backed_up}"
+    );
+}
