@@ -4,9 +4,9 @@
 //! cargo, they have all of those compiled once more, in a form without code that a build cannot
 //! use: seven hundred crates, many minutes. So cargo only builds, and calls a copy of this program
 //! in the compiler's place for members of the workspace (`build.rustc-workspace-wrapper`). It
-//! compiles exactly as it is asked to, because what is tested is to be what ships; then clippy
-//! looks at the same source, and rustdoc where `cargo doc` would. What one of them objects to
-//! counts as not compiled: cargo shows the words, and asks again the next time.
+//! compiles as it is asked to, because what is tested is to be what ships, but that a warning is an
+//! error; then clippy looks at the same source, and rustdoc where `cargo doc` would. What one of
+//! them objects to counts as not compiled: cargo shows the words, and asks again the next time.
 
 use std::{
     ffi::OsString,
@@ -32,7 +32,7 @@ const QUESTIONS: [&str; 3] = ["-vV", "-V", "--version"];
 /// Messages by which the compiler tells cargo how far it is. From a look they would be wrong.
 const FOR_CARGO: [&str; 2] = ["artifacts", "future-incompat"];
 
-/// A warning of a look is an error.
+/// A warning is an error, of the compiler as of a look.
 const STRICT: [&str; 2] = ["-D", "warnings"];
 
 /// What `cargo doc` adds for programs, which nobody reads from outside.
@@ -90,19 +90,21 @@ impl Call {
     /// Compiles, then looks. Returns the exit code: the compiler's if it fails, else that of the
     /// last look that does.
     pub(crate) fn carry_out(self) -> Result<u8> {
-        let compiled = exit_code(Command::new(&self.compiler).args(&self.arguments))?;
-        if compiled != 0 {
-            return Ok(compiled);
-        }
         let arguments: Vec<String> = self
             .arguments
             .into_iter()
             .map(OsString::into_string)
             .collect::<Result<_, _>>()
             .map_err(|word| anyhow!("{word:?} is not UTF-8; give its folder another name"))?;
-        let looks = looks(&arguments);
-        if looks.is_empty() {
-            return Ok(0);
+        let looks = looks(&arguments, all_have_tests()?);
+        let mut compiler = Command::new(&self.compiler);
+        compiler.args(&arguments);
+        if is_for_here(&arguments) {
+            compiler.args(STRICT);
+        }
+        let compiled = exit_code(&mut compiler)?;
+        if compiled != 0 || looks.is_empty() {
+            return Ok(compiled);
         }
         let programs = sysroot_of(&mut Command::new(&self.compiler))?.join("bin");
         // Only their words matter. What they write would stand in the build's way.
@@ -135,24 +137,32 @@ struct Look {
     arguments: Vec<String>,
 }
 
-/// The looks that follow upon a compilation with these arguments.
+/// Whether each target of the package that cargo compiles is compiled with its tests too.
+fn all_have_tests() -> Result<bool> {
+    let Some(folder) = std::env::var_os("CARGO_MANIFEST_DIR") else {
+        return Ok(false);
+    };
+    let manifest = Path::new(&folder).join("Cargo.toml");
+    let manifest = fs::read_to_string(&manifest)
+        .with_context(|| format!("{} cannot be read", manifest.display()))?;
+    Ok(!manifest.lines().any(|line| line.trim() == "test = false"))
+}
+
+/// The looks that follow upon a compilation with these arguments, in a package of which all targets
+/// have tests or not.
 ///
 /// None upon a question about the compiler itself. None for Wasm: a build script compiles the
-/// runtime to it, with a cargo of its own that calls this program too.
-fn looks(arguments: &[String]) -> Vec<Look> {
-    let is_question = arguments
-        .iter()
-        .any(|it| QUESTIONS.contains(&it.as_str()) || it.starts_with("--print"));
-    if is_question || values(arguments, "--target").any(|it| it.starts_with("wasm")) {
+/// runtime to it, with a cargo of its own that calls this program too. And clippy looks at a library
+/// or a program once, with its tests, where it reads all that is read without them. What is used by
+/// tests alone the compiler tells.
+fn looks(arguments: &[String], all_have_tests: bool) -> Vec<Look> {
+    if !is_for_here(arguments) {
         return Vec::new();
     }
-    let mut clippy = for_a_look(arguments, |it| !it.starts_with("incremental="));
-    clippy.push("--emit=metadata".to_owned());
-    clippy.extend(STRICT.map(str::to_owned));
-    let mut looks = vec![Look {
-        program: "clippy-driver",
-        arguments: clippy,
-    }];
+    let mut looks = Vec::new();
+    if !(all_have_tests && is_looked_at_with_its_tests(arguments)) {
+        looks.push(clippy(arguments));
+    }
     if is_documented(arguments) {
         // Of code generation `cargo doc` says no more than whose code it is.
         let mut rustdoc = for_a_look(arguments, |it| it.starts_with("metadata="));
@@ -166,6 +176,29 @@ fn looks(arguments: &[String]) -> Vec<Look> {
         });
     }
     looks
+}
+
+fn clippy(arguments: &[String]) -> Look {
+    let mut clippy = for_a_look(arguments, |it| !it.starts_with("incremental="));
+    clippy.push("--emit=metadata".to_owned());
+    clippy.extend(STRICT.map(str::to_owned));
+    Look {
+        program: "clippy-driver",
+        arguments: clippy,
+    }
+}
+
+/// Whether something is compiled, and for this machine.
+fn is_for_here(arguments: &[String]) -> bool {
+    let is_question = arguments
+        .iter()
+        .any(|it| QUESTIONS.contains(&it.as_str()) || it.starts_with("--print"));
+    !is_question && !values(arguments, "--target").any(|it| it.starts_with("wasm"))
+}
+
+/// Whether it is a library or a program, which cargo compiles with its tests as well.
+fn is_looked_at_with_its_tests(arguments: &[String]) -> bool {
+    is_for_here(arguments) && !arguments.iter().any(|it| it == "--test") && is_of_source(arguments)
 }
 
 /// The arguments in the form cargo gives them, without what is to be written where, and with the
@@ -202,14 +235,18 @@ fn is_documented(arguments: &[String]) -> bool {
     if !is_binary(arguments) {
         return true;
     }
-    // Build scripts, examples and tests without a harness are binaries too, and lie elsewhere.
-    let is_program = arguments.iter().map(Path::new).any(|it| {
-        it.extension().is_some_and(|it| it == "rs")
-            && it.components().any(|part| part.as_os_str() == "src")
-    });
     let name = values(arguments, "--crate-name").next();
     let has_library = values(arguments, "--extern").any(|it| it.split('=').next() == name);
-    is_program && !has_library
+    is_of_source(arguments) && !has_library
+}
+
+/// Whether it lies in `src`. Build scripts, examples and tests without a harness are binaries too, and
+/// lie elsewhere.
+fn is_of_source(arguments: &[String]) -> bool {
+    arguments.iter().map(Path::new).any(|it| {
+        it.extension().is_some_and(|it| it == "rs")
+            && it.components().any(|part| part.as_os_str() == "src")
+    })
 }
 
 fn is_binary(arguments: &[String]) -> bool {

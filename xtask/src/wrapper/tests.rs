@@ -17,7 +17,10 @@ fn library(more: &str) -> Vec<String> {
 }
 
 fn programs(arguments: &[String]) -> Vec<&'static str> {
-    looks(arguments).iter().map(|it| it.program).collect()
+    looks(arguments, false)
+        .iter()
+        .map(|it| it.program)
+        .collect()
 }
 
 #[test]
@@ -38,7 +41,7 @@ fn a_call_is_known_by_the_name_it_goes_to() {
 #[test]
 fn clippy_looks_at_what_was_compiled_and_overwrites_nothing_of_it() {
     assert_eq!(
-        looks(&library("")).first(),
+        looks(&library(""), false).first(),
         Some(&Look {
             program: "clippy-driver",
             arguments: words(
@@ -56,7 +59,7 @@ fn clippy_looks_at_what_was_compiled_and_overwrites_nothing_of_it() {
 #[test]
 fn rustdoc_reads_a_library_as_cargo_doc_has_it_read() {
     assert_eq!(
-        looks(&library("")).get(1),
+        looks(&library(""), false).get(1),
         Some(&Look {
             program: "rustdoc",
             arguments: words(
@@ -74,7 +77,7 @@ fn rustdoc_reads_a_library_as_cargo_doc_has_it_read() {
 fn a_program_is_documented_with_what_is_private_unless_a_library_has_its_name() {
     let alone = words("--crate-name quern worker/src/main.rs --crate-type bin --extern clap=/c");
     assert_eq!(programs(&alone), ["clippy-driver", "rustdoc"]);
-    let documented = looks(&alone).pop().unwrap().arguments;
+    let documented = looks(&alone, false).pop().unwrap().arguments;
     assert!(documented.contains(&"--document-private-items".to_owned()));
 
     let mut with_library = alone;
@@ -95,6 +98,26 @@ fn tests_examples_and_build_scripts_are_linted_and_not_documented() {
 }
 
 #[test]
+fn clippy_looks_once_at_what_is_compiled_with_its_tests_too() {
+    let programs = |line: &str| -> Vec<_> {
+        let looks = looks(&words(line), true);
+        looks.iter().map(|it| it.program).collect()
+    };
+    assert_eq!(
+        programs("--crate-name quern_grid compute-side/grid/src/lib.rs --crate-type lib"),
+        ["rustdoc"]
+    );
+    for line in [
+        "--crate-name quern_grid compute-side/grid/src/lib.rs --test",
+        "--crate-name house tests/house/tests/house.rs --test",
+        "--crate-name render worker/programs/path-tracer/examples/render.rs --crate-type bin",
+        "--crate-name build_script_build runtime/build.rs --crate-type bin",
+    ] {
+        assert_eq!(programs(line), ["clippy-driver"], "{line}");
+    }
+}
+
+#[test]
 fn questions_and_the_runtimes_wasm_are_the_compilers_alone() {
     for line in [
         "-vV",
@@ -102,11 +125,11 @@ fn questions_and_the_runtimes_wasm_are_the_compilers_alone() {
         "--crate-name dummy src/lib.rs --print sysroot",
         "--crate-name dummy src/lib.rs --version",
     ] {
-        assert!(looks(&words(line)).is_empty(), "{line}");
+        assert!(looks(&words(line), false).is_empty(), "{line}");
     }
-    assert!(looks(&library("--target wasm32v1-none")).is_empty());
-    assert!(looks(&library("--target=wasm32v1-none")).is_empty());
-    assert!(!looks(&library("--target x86_64-unknown-linux-gnu")).is_empty());
+    assert!(looks(&library("--target wasm32v1-none"), false).is_empty());
+    assert!(looks(&library("--target=wasm32v1-none"), false).is_empty());
+    assert!(!looks(&library("--target x86_64-unknown-linux-gnu"), false).is_empty());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Both shells over real loopback sockets.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
+use crate::raw;
 use quern_network::{
     Client, ClientConfig, ConnectError, Misbehaviour, Multiaddr, Prefer, ReplyToken, RequestError,
     Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits, StartError, device_of_seed,
@@ -13,8 +13,6 @@ use quern_protocol::{
 };
 use std::time::Duration;
 use tokio::sync::mpsc;
-
-mod raw;
 
 const MASTERNODE: [u8; 32] = [1; 32];
 const DEVICE: [u8; 32] = [2; 32];

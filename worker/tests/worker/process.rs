@@ -1,15 +1,10 @@
 //! The shipped program as a process: its exit codes, signals, and what survives a kill.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-#[allow(dead_code)] // The tests inside one process use more of it.
-mod office;
-
+use crate::office::{Device, Office, id};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use office::{Device, Office, id};
 use quern_protocol::Unavailable;
 use quern_worker::{
     availability::{self, Weekday},

@@ -1,13 +1,8 @@
 //! How many tasks that do nothing a worker does in a second, and what each costs it. Measures, and
 //! promises nothing:
-//! `cargo test -p quern-worker --test rate -- --ignored --nocapture`
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic)]
+//! `cargo test -p quern-worker --test worker rate:: -- --ignored --nocapture`
 
-#[allow(dead_code)] // The tests of the worker's conduct use more of it.
-mod office;
-
-use office::{Device, Office};
+use crate::office::{Device, Office};
 use quern_worker::device::DeviceSecrets;
 use std::time::{Duration, Instant};
 use tokio::process::Command;

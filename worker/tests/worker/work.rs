@@ -1,10 +1,7 @@
 //! The whole worker, in this process, against a masternode of the tests over real loopback sockets,
 //! with real shards and the real sandbox.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod office;
-
-use office::{Device, Office, id};
+use crate::office::{Device, Office, id};
 use quern_primitives::{
     device::Class,
     ids::Digest,

@@ -1,14 +1,12 @@
 //! What a device does with streams that no client would.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
+use crate::raw;
 use quern_network::{
     Misbehaviour, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits,
 };
 use quern_protocol::{Exchange, Request, Response, Work, encode};
 use std::time::Duration;
 use tokio::{sync::mpsc, time::timeout};
-
-mod raw;
 
 type Events = mpsc::Receiver<ServerEvent>;
 
