@@ -34,7 +34,7 @@ pub(crate) fn measure(places: &Places, steps: &mut Steps, named: &[String]) -> R
     let cargo = setup::all(places, steps)?;
     let target = folder(places);
     steps.step(
-        "Build the node with its benchmarks (the first time 30 minutes on two cores)",
+        "Build the node with its benchmarks (the first time 35 minutes on two cores)",
         || build_node(&cargo, &target),
     )?;
     for pallet in places
