@@ -3,7 +3,7 @@
 use anyhow::{bail, ensure};
 use quern_end_to_end::{Bench, Owner, adds_up, case, run, say, terms, wasm};
 use quern_jobs_api::{
-    ApiError, Blob, JobsApiClient as _, MESSAGE_BYTES_MAX, OwnerToken, PIECE_BYTES_MAX,
+    ApiError, Blob, JobsApiClient as _, MESSAGE_BYTES_MAX, OwnerToken, PIECE_BYTES_MAX, Phase,
 };
 use quern_ledger::Call;
 use quern_local_grid::{Part, find_program};
@@ -216,6 +216,10 @@ async fn fails(bench: &Bench, account: &str, body: &str, exit: Exit) -> anyhow::
     let before = owner.wallet().await?;
     let draft = draft(bench, account, wasm::assemble(body)?).await?;
     let (folder, ended) = owner.through(&draft).await?;
+    // The coordinator hears of the block in which it ended when we do.
+    bench
+        .when(folder.job(), |status| status.phase == Phase::Closed)
+        .await?;
     let result = owner
         .result(&folder)
         .await
