@@ -264,8 +264,10 @@ impl<W: Write> Collector<W> {
             .await
             .map_err(ApiFailure::from);
         Ok(Some(match asked {
-            Err(failed @ ApiFailure::Refused(ApiError::ProgramFailed { .. })) => failed.into(),
-            _ => CollectError::NotDone { task },
+            Ok(_) | Err(ApiFailure::Refused(ApiError::NotDecided { .. })) => {
+                CollectError::NotDone { task }
+            }
+            Err(failed) => failed.into(),
         }))
     }
 }
