@@ -6,6 +6,7 @@ use crate::{
     units::Size,
 };
 use quern_jobs_api::{DeviceState, MachineFacts, Reason, Sample};
+use quern_primitives::verdict::Ground;
 use std::{collections::BTreeSet, fmt};
 
 /// Letters of a name that is shortened: `0x` and 12 digits.
