@@ -51,6 +51,23 @@ pub(crate) fn counted(number: u32, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
+/// Why an answer was accepted.
+pub(crate) fn ground(ground: Ground) -> &'static str {
+    match ground {
+        Ground::Unanimous => {
+            "accepted because all accounts that answered gave it, two at the least"
+        }
+        Ground::Majority => "accepted because more than half of the accounts gave it",
+        Ground::Trusted => "accepted on the word of one device, as the job allows",
+        Ground::Referee => {
+            "accepted because a referee computed it, as the devices' answers differed"
+        }
+        Ground::Vote => {
+            "accepted by vote, as the devices' answers differed and no referee could be had"
+        }
+    }
+}
+
 /// A span of time, such as `40 s` or `2 h 5 min`.
 pub(crate) fn span(seconds: u64) -> String {
     match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
