@@ -6,11 +6,11 @@
 //! max(f × gigafuel / 10⁹, task_min) × level / 1000 × (1000 + replica × (replicas − 1)) / 1000
 //! ```
 //!
-//! where `replicas` are those that a task starts with: two where two must agree, one where agreement is
-//! adaptive. Those that are added later, because answers differ or a device is not believed alone, cost
-//! the owner nothing more: who agrees shares the bounty by one more. It is
 //! taken as one fraction and rounded down, in the owner's favour. Fuel beyond the owner's limit is
-//! never charged, so the price at that limit is the task's cap.
+//! never charged, so the price at that limit is the task's cap. `replicas` are those that a task starts
+//! with: two where two must agree, one where agreement is adaptive. Those that are added, because
+//! answers differ or a device is not believed alone, cost the owner nothing more: those who agree share
+//! the bounty by one more.
 
 use core::fmt;
 use quern_primitives::{
