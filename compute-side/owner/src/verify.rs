@@ -142,6 +142,7 @@ fn is_accepted(verdict: &Verdict, agreement: Agreement) -> bool {
             .collect()
     };
     let (accepted, others) = (accounts(Finding::Accepted), accounts(Finding::Incorrect));
+    let is_split = !others.is_empty();
     let others = others.difference(&accepted).count();
     let accepted = accepted.len();
     let heard = accepted.saturating_add(others);
@@ -167,7 +168,7 @@ fn is_accepted(verdict: &Verdict, agreement: Agreement) -> bool {
             // More than half of at least three.
             Ground::Vote => accepted > others && heard > 2,
             // Asked where answers differ; then somebody is wrong, if not all.
-            Ground::Referee => heard > 1 && others > 0,
+            Ground::Referee => heard > 1 && is_split,
         }
 }
 
