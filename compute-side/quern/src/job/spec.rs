@@ -85,7 +85,8 @@ pub(crate) struct JobOptions {
     )]
     #[serde(skip)]
     mode: Option<AgreementChoice>,
-    /// How many devices of different accounts run each task; more than half must agree
+    /// How many devices of different accounts run each task; more than half must agree [default: 3 with
+    /// `--agreement majority`]
     #[arg(long, value_name = "N", conflicts_with = "single")]
     replicas: Option<u8>,
     /// One device for each task, which is believed

@@ -446,7 +446,7 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
         .await
 }
 
-/// Three devices of different accounts are wanted, and there is one, so that the job does not end
+/// Two devices of different accounts are wanted, and there is one, so that the job does not end
 /// before its owner cancels it.
 async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
     let account = "//Alice//stash";
