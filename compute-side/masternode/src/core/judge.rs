@@ -17,6 +17,10 @@ impl Core {
             Some(Hearing::NeedsMore { replicas }) => {
                 self.add_replicas(now, id, task, replicas, out);
             }
+            Some(Hearing::NeedsReferee) => {
+                active.no_referee(task);
+                self.judge(now, id, task, out);
+            }
             Some(Hearing::Undecidable) => {
                 self.stuck(id, task, Impasse::Undecided, Entry::Undecided { task }, out);
             }

@@ -446,7 +446,7 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
         .await
 }
 
-/// Three devices of different accounts are wanted, and there is one, so that the job does not end
+/// Two devices of different accounts are wanted, and there is one, so that the job does not end
 /// before its owner cancels it.
 async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
     let account = "//Alice//stash";
@@ -455,7 +455,7 @@ async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
     let copying = copying(bench, "few")?;
     let copying: Vec<_> = copying.iter().map(String::as_str).collect();
     let submit = ["job", "submit", "--yes", "--split", "none"];
-    let words = ["1 account, and each task needs 3", "--replicas", "--anyway"];
+    let words = ["1 account, and each task needs 2", "--replicas", "--anyway"];
     quern
         .refuses(1, &words, &[&submit[..], &copying[..]].concat())
         .await?;

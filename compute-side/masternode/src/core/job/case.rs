@@ -46,6 +46,7 @@ impl ActiveJob {
                 Some(
                     Hearing::Decided(_)
                         | Hearing::NeedsMore { .. }
+                        | Hearing::NeedsReferee
                         | Hearing::Undecidable
                         | Hearing::Open { certain: Some(_) }
                 )
@@ -62,6 +63,13 @@ impl ActiveJob {
             .replicas()
             .saturating_sub(open.reported.len() as u8);
         Some(open.case.hearing(outstanding))
+    }
+
+    /// A task's answers differ and no referee can be had.
+    pub(in crate::core) fn no_referee(&mut self, task: TaskIndex) {
+        if let Some(open) = self.open_mut(task) {
+            open.case.no_referee();
+        }
     }
 
     pub(in crate::core) fn add_replicas(
@@ -87,7 +95,8 @@ impl ActiveJob {
             .filter(|found| is_accepted(&found.finding))
             .count() as u8;
         let price = match (answer.exit, &self.tariff) {
-            (Exit::Success, Some(tariff)) => tariff.price(answer.fuel),
+            // Where no device gave the answer there is nobody to pay.
+            (Exit::Success, Some(tariff)) if agreeing > 0 => tariff.price(answer.fuel),
             _ => 0,
         };
         for found in replicas
@@ -100,6 +109,7 @@ impl ActiveJob {
             job: self.id,
             task,
             answer,
+            ground: decision.ground,
             price,
             replicas,
         }
