@@ -781,6 +781,8 @@ mod tests {
             settled: 1,
             replicas: 3,
             incorrect: 1,
+            refereed: 0,
+            contradicted: 0,
             fuel: 5,
             spent: u128::MAX,
             devices: 0,

@@ -6,7 +6,7 @@ use quern_job_rules::pay;
 use quern_primitives::{
     ids::{ReplicaIndex, TaskIndex},
     receipt::{Exit, SignedReceipt},
-    verdict::{Finding, Verdict},
+    verdict::{Finding, Ground, Verdict},
 };
 use quern_verdict::{Case, Decision, Hearing, Testimony, receipt_digest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,9 @@ impl ActiveJob {
         };
         open.case
             .hear(payload.replica, payload.device, holding.account, testimony);
+        if open.believed == Some(payload.replica) {
+            open.case.trust(payload.replica);
+        }
         open.is_doubted |= payload.exit != Exit::Success || open.case.is_divided();
         self.counters.replicas += 1;
     }
@@ -46,6 +49,7 @@ impl ActiveJob {
                 Some(
                     Hearing::Decided(_)
                         | Hearing::NeedsMore { .. }
+                        | Hearing::NeedsReferee
                         | Hearing::Undecidable
                         | Hearing::Open { certain: Some(_) }
                 )
@@ -87,7 +91,8 @@ impl ActiveJob {
             .filter(|found| is_accepted(&found.finding))
             .count() as u8;
         let price = match (answer.exit, &self.tariff) {
-            (Exit::Success, Some(tariff)) => tariff.price(answer.fuel),
+            // Where no device gave the answer there is nobody to pay.
+            (Exit::Success, Some(tariff)) if agreeing > 0 => tariff.price(answer.fuel),
             _ => 0,
         };
         for found in replicas
@@ -100,6 +105,7 @@ impl ActiveJob {
             job: self.id,
             task,
             answer,
+            ground: decision.ground,
             price,
             replicas,
         }
@@ -115,6 +121,7 @@ impl ActiveJob {
             .iter()
             .filter(|found| found.finding == Finding::Incorrect);
         self.counters.incorrect += incorrect.count() as u32;
+        self.counters.refereed += u32::from(verdict.ground == Ground::Referee);
         self.counters.decided += 1;
         self.counters.fuel = self.counters.fuel.saturating_add(verdict.answer.fuel);
         self.counters.spent = self.counters.spent.saturating_add(verdict.price);
@@ -186,6 +193,9 @@ impl ActiveJob {
                 is_doubted: false,
                 unopened: BTreeSet::new(),
                 is_unopened_by_trusted: false,
+                believed: None,
+                referee: None,
+                is_unrefereed: false,
             }));
             self.counters.touched += 1;
         }
