@@ -157,7 +157,11 @@ impl Pauses {
         match ended {
             Some(end) => {
                 self.ends.remove(&end);
-                if self.contradicted.get(&end.1).is_some_and(|until| *until <= now) {
+                if self
+                    .contradicted
+                    .get(&end.1)
+                    .is_some_and(|until| *until <= now)
+                {
                     self.contradicted.remove(&end.1);
                 }
                 Some(end.1)

@@ -14,8 +14,7 @@
 //! in which the batch was counted.
 
 use super::{
-    Core, Effect, Entry,
-    Tick,
+    Core, Effect, Entry, Tick,
     job::ActiveJob,
     referee::{NoReferee, Purpose, Truth},
 };
@@ -201,7 +200,11 @@ impl Core {
     /// A block was finalised: what was counted before it can be drawn.
     pub(super) fn want_hashes(&mut self, out: &mut Vec<Effect>) {
         let wanted = self.referee.samples.wanted(self.block);
-        out.extend(wanted.into_iter().map(|block| Effect::ReadBlockHash { block }));
+        out.extend(
+            wanted
+                .into_iter()
+                .map(|block| Effect::ReadBlockHash { block }),
+        );
     }
 
     /// A block's hash was read: draws by it.
@@ -278,13 +281,7 @@ impl Core {
     }
 
     /// An answer was accepted and settled, and another one comes out.
-    fn contradicted(
-        &mut self,
-        now: Tick,
-        verdict: &Verdict,
-        truth: &Truth,
-        out: &mut Vec<Effect>,
-    ) {
+    fn contradicted(&mut self, now: Tick, verdict: &Verdict, truth: &Truth, out: &mut Vec<Effect>) {
         let gave = verdict.replicas.iter();
         let gave = gave.filter(|found| found.finding == Finding::Accepted);
         let receipts: Vec<(DeviceId, Digest)> = gave
