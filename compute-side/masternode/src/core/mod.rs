@@ -639,5 +639,5 @@ fn replica_of(receipt: &SignedReceipt) -> ReplicaId {
 const _: () = assert!(limits::TASKS_IN_HAND_MAX == quern_grid::faults::IN_HAND_MAX as usize);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
