@@ -45,7 +45,7 @@ impl Rule {
             }
             Self::Accounts => of_job(
                 "wait for devices of more accounts, or take the job back with `quern job cancel` \
-                 and submit it anew with fewer --replicas",
+                 and submit it anew for fewer devices of each task, with --replicas or --single",
             ),
             Self::Chain => of_job("nothing: the chain finalises it within some blocks"),
             Self::Failed => {

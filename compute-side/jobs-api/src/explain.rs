@@ -422,7 +422,7 @@ mod tests {
     use quern_primitives::{
         ids::{AccountId, Digest},
         receipt::{Answer, Exit},
-        verdict::{Finding, ReplicaFinding},
+        verdict::{Finding, Ground, ReplicaFinding},
     };
     use serde_json::{Value, json};
 
@@ -581,6 +581,7 @@ mod tests {
                 fuel: 5,
                 exit: Exit::Success,
             },
+            ground: Ground::Majority,
             price: 100,
             replicas: vec![found],
         });

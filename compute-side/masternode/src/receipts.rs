@@ -343,8 +343,13 @@ impl Outcomes {
 mod tests {
     use super::*;
     use quern_primitives::{
-        ProgramHash, batch::LogRange, device::Class, ids::AccountId, payload::DeviceKey,
-        receipt::Receipt, verdict::ReplicaFinding,
+        ProgramHash,
+        batch::LogRange,
+        device::Class,
+        ids::AccountId,
+        payload::DeviceKey,
+        receipt::Receipt,
+        verdict::{Ground, ReplicaFinding},
     };
     use std::cell::Cell;
 
@@ -400,6 +405,7 @@ mod tests {
             job: JOB,
             task,
             answer,
+            ground: Ground::Majority,
             price: 10,
             replicas,
         }

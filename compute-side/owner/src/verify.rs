@@ -5,9 +5,9 @@ use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
     AccountId, Amount,
     batch::BatchRecord,
-    job::Job,
-    receipt::{Answer, Exit},
-    verdict::{Finding, ReceiptFile},
+    job::{Agreement, Job},
+    receipt::Exit,
+    verdict::{Finding, Ground, ReceiptFile, Verdict},
     view::DeviceView,
 };
 use quern_verdict::receipt_digest;
@@ -32,8 +32,8 @@ pub enum CheckKind {
     Proof,
     /// The root is the one that the chain settled.
     Chain,
-    /// As many accounts gave the accepted answer as the job on the chain wants, and more than gave
-    /// others.
+    /// The ground on which the answer was accepted is one that the agreement of the job on the chain
+    /// allows, and who answered what makes it one.
     Agreement,
     /// The device ran the program of the job on the chain, in the job's class.
     Program,
@@ -58,7 +58,7 @@ impl CheckKind {
             Self::Pay => "the pay of every replica follows from the task's price",
             Self::Proof => "the verdict is part of the batch",
             Self::Chain => "the batch is the one that the chain settled",
-            Self::Agreement => "as many accounts as the job wants gave the accepted answer",
+            Self::Agreement => "the answer was accepted as the job's agreement allows",
             Self::Program => "the device ran the job's program, in the job's class",
             Self::Price => "the task's price follows from the fuel used, by the job's tariff",
             Self::Account => "no device was of another account than the verdict names",
@@ -122,12 +122,20 @@ pub fn verify_batch(file: &ReceiptFile, settled: Option<&BatchRecord>) -> Check 
     }
 }
 
-/// Checks the verdict against the agreement of the job that the chain has: an answer is accepted when
-/// enough accounts gave it, and more than gave others. An account has one voice, however many of its
-/// devices answered.
+/// Checks the verdict against the agreement of the job that the chain has: whether its ground is one
+/// that the agreement allows, and whether those who answered so make it one. An account has one voice,
+/// however many of its devices answered. What a referee computed is not computed again here.
 pub fn verify_agreement(file: &ReceiptFile, job: Option<&Job>) -> Check {
+    let verdict = &file.verdict;
+    Check {
+        check: CheckKind::Agreement,
+        holds: job.is_some_and(|job| is_accepted(verdict, job.submission.agreement)),
+    }
+}
+
+fn is_accepted(verdict: &Verdict, agreement: Agreement) -> bool {
     let accounts = |wanted: Finding| -> BTreeSet<&AccountId> {
-        let found = file.verdict.replicas.iter();
+        let found = verdict.replicas.iter();
         found
             .filter(|found| found.finding == wanted)
             .map(|found| &found.account)
@@ -135,14 +143,32 @@ pub fn verify_agreement(file: &ReceiptFile, job: Option<&Job>) -> Check {
     };
     let (accepted, others) = (accounts(Finding::Accepted), accounts(Finding::Incorrect));
     let others = others.difference(&accepted).count();
-    let holds = job.is_some_and(|job| {
-        let quorum = usize::from(job.submission.agreement.quorum());
-        accepted.len() >= quorum && accepted.len() > others
-    });
-    Check {
-        check: CheckKind::Agreement,
-        holds,
-    }
+    let accepted = accepted.len();
+    let heard = accepted.saturating_add(others);
+    let is_allowed = match (agreement, verdict.ground) {
+        (Agreement::Single, Ground::Trusted | Ground::Unanimous | Ground::Majority)
+        | (Agreement::Majority { .. }, Ground::Majority)
+        | (Agreement::Unanimous, Ground::Unanimous | Ground::Referee | Ground::Vote)
+        | (
+            Agreement::Adaptive,
+            Ground::Trusted | Ground::Unanimous | Ground::Referee | Ground::Vote,
+        ) => true,
+        (Agreement::Single | Agreement::Majority { .. } | Agreement::Unanimous, _)
+        | (Agreement::Adaptive, Ground::Majority) => false,
+    };
+    let quorum = usize::from(agreement.quorum());
+    let fails = verdict.answer.exit != Exit::Success;
+    is_allowed
+        && match verdict.ground {
+            // That a program fails is not believed on one device's word.
+            Ground::Trusted => accepted == 1 && others == 0 && !fails,
+            Ground::Unanimous => accepted > 1 && others == 0,
+            Ground::Majority => accepted > others && accepted >= quorum.max(2),
+            // More than half of at least three.
+            Ground::Vote => accepted > others && heard > 2,
+            // Asked where answers differ; then somebody is wrong, if not all.
+            Ground::Referee => heard > 1 && others > 0,
+        }
 }
 
 /// Checks program and class of the receipt against the job that the chain has.
@@ -158,12 +184,13 @@ pub fn verify_program(file: &ReceiptFile, job: Option<&Job>) -> Check {
     }
 }
 
-/// Checks the task's price against the job that the chain has. A program that fails costs nothing.
+/// Checks the task's price against the job that the chain has. A program that fails costs nothing, nor
+/// does an answer that no device gave.
 pub fn verify_price(file: &ReceiptFile, job: Option<&Job>) -> Check {
-    let (answer, price) = (&file.verdict.answer, file.verdict.price);
+    let verdict = &file.verdict;
     let holds = job
         .and_then(|job| Tariff::of_job(job).ok())
-        .is_some_and(|tariff| price == price_of(answer, &tariff));
+        .is_some_and(|tariff| verdict.price == price_of(verdict, &tariff));
     Check {
         check: CheckKind::Price,
         holds,
@@ -214,9 +241,11 @@ fn sum_by_account<'a>(
     Some(sums)
 }
 
-fn price_of(answer: &Answer, tariff: &Tariff) -> Amount {
-    match answer.exit {
-        Exit::Success => tariff.price(answer.fuel),
+fn price_of(verdict: &Verdict, tariff: &Tariff) -> Amount {
+    let mut found = verdict.replicas.iter();
+    let is_given = found.any(|found| found.finding == Finding::Accepted);
+    match verdict.answer.exit {
+        Exit::Success if is_given => tariff.price(verdict.answer.fuel),
         _ => 0,
     }
 }

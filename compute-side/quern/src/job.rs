@@ -1,6 +1,7 @@
 //! `quern job`: handing jobs in, following them, and collecting what came of them.
 
 mod batches;
+mod confidence;
 mod download;
 mod ending;
 mod follow;
@@ -24,6 +25,7 @@ pub(crate) use spec::SpecError;
 
 use crate::context::Context;
 use clap::{Args, Subcommand};
+use confidence::AssumedArgs;
 use quern_primitives::job::{JobEnd, JobState};
 use spec::{JobOptions, JobSpec};
 use std::{path::PathBuf, process::ExitCode};
@@ -83,6 +85,8 @@ pub(crate) struct SpecArgs {
     /// Submit without trying the first task on this machine
     #[arg(long)]
     no_trial: bool,
+    #[command(flatten)]
+    assumed: AssumedArgs,
 }
 
 impl SpecArgs {

@@ -2,6 +2,7 @@
 
 use crate::{
     context::Context,
+    grid::words,
     output::{Output, patiently},
 };
 use clap::Args;
@@ -13,7 +14,7 @@ use quern_owner::{
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, TaskIndex,
     amount::{as_string, display},
-    verdict::{Finding, ReceiptFile},
+    verdict::{Finding, Ground, ReceiptFile},
 };
 use serde::Serialize;
 use std::{
@@ -90,6 +91,8 @@ struct Verified {
     /// The account behind the device, as the verdict names it.
     account: Option<AccountId>,
     finding: Option<Finding>,
+    /// Why the accepted answer is accepted, as the verdict says.
+    ground: Ground,
     pay: Option<Pay>,
     checks: Vec<Checked>,
     /// The block that settled the batch, if the node has discarded its state: then nothing is checked of
@@ -233,6 +236,7 @@ fn verified(
         verdicts_root: file.verdicts_root,
         account: found.map(|found| found.account.clone()),
         finding: found.map(|found| found.finding),
+        ground: file.verdict.ground,
         pay: found.map(|found| Pay(found.pay)),
         holds: checks.iter().all(|check| check.holds),
         checks,
@@ -260,6 +264,7 @@ impl Output for Verified {
                 Finding::Delayed => "was too late",
             };
             lines.push(format!("device {} {finding}", self.device));
+            lines.push(words::ground(self.ground).to_owned());
             // Without the chain nobody knows whether it was.
             let was = match self.of(CheckKind::Paid) {
                 Some(true) => "was",

@@ -3,13 +3,19 @@
 use quern_primitives::{
     ids::{AccountId, DeviceId, Digest, ReplicaIndex},
     job::Agreement,
-    limits::REPLICAS_PER_TASK_MAX,
+    limits::{ESCALATION_REPLICAS_MAX, REPLICAS_PER_TASK_MAX},
     receipt::{Answer, Exit},
-    verdict::{Finding, ReplicaFinding},
+    verdict::{Finding, Ground, ReplicaFinding},
 };
 
 /// Accounts that must agree that a program fails.
 const FAILURE_QUORUM_MIN: u8 = 2;
+
+/// Accounts that agree where all must.
+const UNANIMOUS_MIN: u8 = 2;
+
+/// Accounts of which more than half decide where no referee can be had.
+const VOTERS_MIN: u8 = 3;
 
 /// What came of one replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +54,9 @@ pub enum Hearing {
         /// Replicas to add.
         replicas: u8,
     },
+    /// Answers differ, and no number of devices may say who is right: a referee has to compute the
+    /// task, or somebody to say that none can be had.
+    NeedsReferee,
     /// As many replicas as a task may have were heard, and no answer has enough.
     Undecidable,
     /// Decided.
@@ -59,6 +68,8 @@ pub enum Hearing {
 pub struct Decision {
     /// The accepted answer.
     pub answer: Answer,
+    /// Why it is accepted.
+    pub ground: Ground,
     /// Every device heard, in replica order; pay is zero here.
     pub findings: Vec<ReplicaFinding>,
 }
@@ -70,6 +81,12 @@ pub struct Case {
     /// Replicas that exist, heard or not.
     replicas: u8,
     witnesses: Vec<Witness>,
+    /// Replicas whose word alone is enough; at most [`REPLICAS_PER_TASK_MAX`].
+    trusted: Vec<ReplicaIndex>,
+    /// What a referee computed.
+    truth: Option<Answer>,
+    /// No referee can be had.
+    is_without_referee: bool,
 }
 
 impl Case {
@@ -79,6 +96,9 @@ impl Case {
             agreement,
             replicas: agreement.replicas(),
             witnesses: Vec::new(),
+            trusted: Vec::new(),
+            truth: None,
+            is_without_referee: false,
         }
     }
 
@@ -121,9 +141,13 @@ impl Case {
         if self.has_answered(replica) || replica >= self.replicas {
             return;
         }
+        let answered = matches!(testimony, Testimony::Answered { .. });
+        if !answered {
+            // Its device was trusted, not the next one.
+            self.trusted.retain(|trusted| *trusted != replica);
+        }
         if full {
             // An answer is worth more than the memory of one who was late.
-            let answered = matches!(testimony, Testimony::Answered { .. });
             let late = self
                 .witnesses
                 .iter()
@@ -141,27 +165,60 @@ impl Case {
         });
     }
 
-    /// Where the case stands. `outstanding` says how many replicas may still be heard. Once as many
-    /// accounts have answered as the agreement asks for, and one answer is accepted among theirs,
-    /// the others are not waited for: they are backups of devices that were slow, or those devices.
+    /// The device that has this replica is believed alone, by its record; see
+    /// [`is_trusted_alone`](crate::is_trusted_alone). It is the device that counts: if it is late or
+    /// fails, the next one is not believed for it. Nothing follows where the agreement is not
+    /// [`Agreement::Adaptive`].
+    pub fn trust(&mut self, replica: ReplicaIndex) {
+        let may_be = self.agreement == Agreement::Adaptive && replica < self.replicas;
+        if may_be && !self.trusted.contains(&replica) {
+            self.trusted.push(replica);
+        }
+    }
+
+    /// Hears a referee, who computed the task. It is the truth, whatever was said and by however many;
+    /// of several the first is heard.
+    pub fn hear_referee(&mut self, truth: Answer) {
+        self.truth.get_or_insert(truth);
+    }
+
+    /// No referee can be had, so what differs is put to the vote.
+    pub fn no_referee(&mut self) {
+        self.is_without_referee = true;
+    }
+
+    /// Where the case stands. `outstanding` says how many replicas may still be heard.
     pub fn hearing(&self, outstanding: u8) -> Hearing {
+        if let Some(truth) = self.truth {
+            return self.decided(truth, Ground::Referee);
+        }
+        match self.agreement {
+            Agreement::Single | Agreement::Majority { .. } => self.counted(outstanding),
+            Agreement::Unanimous | Agreement::Adaptive => self.compared(outstanding),
+        }
+    }
+
+    /// Where it stands if answers are counted. Once as many accounts have answered as the agreement
+    /// asks for, and one answer is accepted among theirs, the others are not waited for: they are
+    /// backups of devices that were slow, or those devices.
+    fn counted(&self, outstanding: u8) -> Hearing {
         let answers = self.tally();
-        let heard: u8 = answers.iter().map(|(_, votes)| votes).sum();
-        let leader = answers.iter().max_by_key(|(_, votes)| *votes);
+        let heard = voices(&answers);
+        let leader = leader(&answers);
         let accepted = leader.filter(|(answer, votes)| {
             *votes >= self.quorum(answer) && are_most(*votes, heard.into())
         });
         match accepted {
-            Some((answer, _)) if outstanding == 0 || heard >= self.agreement.replicas() => {
-                Hearing::Decided(self.decide(*answer))
+            Some((answer, votes)) if outstanding == 0 || heard >= self.agreement.replicas() => {
+                self.decided(answer, self.ground_of_count(votes, heard))
             }
             Some((answer, votes)) => {
                 // With as many more as the agreement asks for the case is decided, whoever else is out.
                 let more = outstanding.min(self.agreement.replicas().saturating_sub(heard));
                 let all = u16::from(heard).saturating_add(more.into());
-                let certain = are_most(*votes, all);
+                let certain = are_most(votes, all);
                 Hearing::Open {
-                    certain: certain.then_some(*answer),
+                    certain: certain.then_some(answer),
                 }
             }
             None if outstanding > 0 => Hearing::Open { certain: None },
@@ -169,6 +226,80 @@ impl Case {
                 Some(replicas) => Hearing::NeedsMore { replicas },
                 None => Hearing::Undecidable,
             },
+        }
+    }
+
+    /// Where it stands if answers must be alike. Two that are decide, whoever else is out. As soon as two
+    /// differ nobody else is waited for either, for a split is never outvoted: of three devices two may
+    /// lie.
+    fn compared(&self, outstanding: u8) -> Hearing {
+        let answers = self.tally();
+        match answers.as_slice() {
+            [] => self.wants(self.agreement.quorum(), outstanding),
+            [(answer, votes)] if *votes >= UNANIMOUS_MIN => {
+                self.decided(*answer, Ground::Unanimous)
+            }
+            [(answer, _)] if self.is_believed(answer) => self.decided(*answer, Ground::Trusted),
+            [(_, votes)] => self.wants(UNANIMOUS_MIN.saturating_sub(*votes), outstanding),
+            _ if self.is_without_referee => self.voted(&answers, outstanding),
+            _ => Hearing::NeedsReferee,
+        }
+    }
+
+    /// Where it stands if answers differ and no referee can be had.
+    fn voted(&self, answers: &[(Answer, u8)], outstanding: u8) -> Hearing {
+        let heard = voices(answers);
+        let leader = leader(answers);
+        let is_accepted =
+            |votes: u8, heard: u8| heard >= VOTERS_MIN && are_most(votes, heard.into());
+        if let Some((answer, _)) = leader.filter(|(_, votes)| is_accepted(*votes, heard)) {
+            return self.decided(answer, Ground::Vote);
+        }
+        if outstanding > 0 {
+            return Hearing::Open { certain: None };
+        }
+        let votes = leader.map_or(0, |(_, votes)| votes);
+        let room = ESCALATION_REPLICAS_MAX.saturating_sub(self.replicas);
+        let more = (1..=room)
+            .find(|more| is_accepted(votes.saturating_add(*more), heard.saturating_add(*more)));
+        more.map_or(Hearing::Undecidable, |replicas| Hearing::NeedsMore {
+            replicas,
+        })
+    }
+
+    /// So many more accounts have to be heard; whoever is out comes first.
+    fn wants(&self, replicas: u8, outstanding: u8) -> Hearing {
+        if outstanding > 0 {
+            Hearing::Open { certain: None }
+        } else if replicas <= REPLICAS_PER_TASK_MAX.saturating_sub(self.replicas) {
+            Hearing::NeedsMore { replicas }
+        } else {
+            Hearing::Undecidable
+        }
+    }
+
+    /// Whether the only account that answered is believed. One that says two things is not, and never
+    /// that a program fails.
+    fn is_believed(&self, only: &Answer) -> bool {
+        let mut is_trusted = false;
+        for witness in &self.witnesses {
+            if let Testimony::Answered { answer, .. } = &witness.testimony {
+                if answer != only {
+                    return false;
+                }
+                is_trusted |= self.trusted.contains(&witness.replica);
+            }
+        }
+        is_trusted && only.exit == Exit::Success
+    }
+
+    /// Why an answer with so many of the votes heard is accepted where answers are counted.
+    fn ground_of_count(&self, votes: u8, heard: u8) -> Ground {
+        match self.agreement {
+            Agreement::Single if votes == 1 => Ground::Trusted,
+            // More than one were asked because the first said that the program fails.
+            Agreement::Single if votes == heard => Ground::Unanimous,
+            _ => Ground::Majority,
         }
     }
 
@@ -184,9 +315,9 @@ impl Case {
 
     /// The fewest further replicas that could make the leading answer accepted, if the task may
     /// still have as many.
-    fn missing(&self, leader: Option<&(Answer, u8)>, heard: u8) -> Option<u8> {
+    fn missing(&self, leader: Option<(Answer, u8)>, heard: u8) -> Option<u8> {
         let (quorum, votes) = leader.map_or((self.agreement.quorum(), 0), |(answer, votes)| {
-            (self.quorum(answer), *votes)
+            (self.quorum(&answer), votes)
         });
         let room = REPLICAS_PER_TASK_MAX.saturating_sub(self.replicas);
         (1..=room).find(|more| {
@@ -215,7 +346,7 @@ impl Case {
         tally
     }
 
-    fn decide(&self, accepted: Answer) -> Decision {
+    fn decided(&self, accepted: Answer, ground: Ground) -> Hearing {
         let mut findings: Vec<_> = self
             .witnesses
             .iter()
@@ -239,11 +370,23 @@ impl Case {
             })
             .collect();
         findings.sort_by_key(|finding| (finding.replica, finding.device));
-        Decision {
+        Hearing::Decided(Decision {
             answer: accepted,
+            ground,
             findings,
-        }
+        })
     }
+}
+
+/// The answer that most accounts gave, with how many.
+fn leader(answers: &[(Answer, u8)]) -> Option<(Answer, u8)> {
+    answers.iter().max_by_key(|(_, votes)| *votes).copied()
+}
+
+/// The accounts that answered.
+fn voices(answers: &[(Answer, u8)]) -> u8 {
+    let votes = answers.iter().map(|(_, votes)| *votes);
+    votes.fold(0, u8::saturating_add)
 }
 
 /// Whether so many votes are more than half of all.
@@ -252,235 +395,7 @@ fn are_most(votes: u8, all: u16) -> bool {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 #[allow(clippy::panic)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const MAJORITY: Agreement = Agreement::Majority { replicas: 3 };
-
-    fn answer(value: u8) -> Answer {
-        Answer {
-            result_commitment: Digest([value; 32]),
-            result_bytes: 1,
-            fuel: 1,
-            exit: Exit::Success,
-        }
-    }
-
-    fn says(value: u8) -> Testimony {
-        Testimony::Answered {
-            answer: answer(value),
-            receipt: Digest([value; 32]),
-        }
-    }
-
-    fn case(testimonies: &[(u8, Testimony)]) -> Case {
-        let mut case = Case::new(MAJORITY);
-        for (n, (replica, testimony)) in testimonies.iter().enumerate() {
-            let n = n as u8;
-            case.hear(
-                *replica,
-                DeviceId([n; 32]),
-                AccountId::new([n; 32]),
-                testimony.clone(),
-            );
-        }
-        case
-    }
-
-    fn decision(hearing: Hearing) -> Decision {
-        match hearing {
-            Hearing::Decided(decision) => decision,
-            other => panic!("not decided but {other:?}"),
-        }
-    }
-
-    #[test]
-    fn three_that_agree_are_all_accepted() {
-        let decision = decision(case(&[(0, says(1)), (1, says(1)), (2, says(1))]).hearing(0));
-        assert_eq!(decision.answer, answer(1));
-        assert!(
-            decision
-                .findings
-                .iter()
-                .all(|found| found.finding == Finding::Accepted)
-        );
-    }
-
-    #[test]
-    fn one_that_differs_is_found_incorrect() {
-        let decision = decision(case(&[(0, says(1)), (1, says(2)), (2, says(1))]).hearing(0));
-        let findings: Vec<_> = decision
-            .findings
-            .iter()
-            .map(|found| found.finding)
-            .collect();
-        assert_eq!(
-            findings,
-            [Finding::Accepted, Finding::Incorrect, Finding::Accepted]
-        );
-    }
-
-    #[test]
-    fn two_of_three_make_the_answer_certain_but_the_third_is_still_heard() {
-        let case = case(&[(0, says(1)), (1, says(1))]);
-        assert_eq!(
-            case.hearing(1),
-            Hearing::Open {
-                certain: Some(answer(1))
-            }
-        );
-    }
-
-    #[test]
-    fn a_slow_device_and_its_backup_are_not_both_waited_for() {
-        let mut case = case(&[(0, says(1)), (1, says(1))]);
-        case.add_replicas(1);
-        let certain = Some(answer(1));
-        assert_eq!(case.hearing(2), Hearing::Open { certain });
-        case.hear(3, DeviceId([9; 32]), AccountId::new([9; 32]), says(1));
-        assert_ne!(case.hearing(1), Hearing::Open { certain });
-        assert_eq!(decision(case.hearing(1)).findings.len(), 3);
-    }
-
-    #[test]
-    fn three_of_which_one_differs_decide_without_a_fourth() {
-        let mut case = case(&[(0, says(1)), (1, says(2)), (2, says(1))]);
-        case.add_replicas(1);
-        assert_eq!(decision(case.hearing(1)).answer, answer(1));
-    }
-
-    #[test]
-    fn one_answer_alone_is_never_accepted_by_majority() {
-        let case = case(&[(0, says(1)), (1, Testimony::Late), (2, Testimony::Failed)]);
-        assert_eq!(case.hearing(0), Hearing::NeedsMore { replicas: 1 });
-    }
-
-    #[test]
-    fn a_failing_program_is_not_believed_on_one_machines_word() {
-        let failing = |replica: u8| Testimony::Answered {
-            answer: Answer {
-                exit: Exit::OutOfFuel,
-                ..answer(1)
-            },
-            receipt: Digest([replica; 32]),
-        };
-        let mut case = Case::new(Agreement::Single);
-        case.hear(0, DeviceId([1; 32]), AccountId::new([1; 32]), failing(0));
-        assert_eq!(case.hearing(0), Hearing::NeedsMore { replicas: 1 });
-        let mut other = case.clone();
-        case.add_replicas(1);
-        case.hear(1, DeviceId([2; 32]), AccountId::new([2; 32]), failing(1));
-        assert_eq!(decision(case.hearing(0)).answer.exit, Exit::OutOfFuel);
-        // Somebody who can run it settles the matter the other way, but not alone either.
-        other.add_replicas(1);
-        other.hear(1, DeviceId([2; 32]), AccountId::new([2; 32]), says(1));
-        assert_eq!(other.hearing(0), Hearing::NeedsMore { replicas: 1 });
-        other.add_replicas(1);
-        other.hear(2, DeviceId([3; 32]), AccountId::new([3; 32]), says(1));
-        assert_eq!(decision(other.hearing(0)).answer, answer(1));
-    }
-
-    #[test]
-    fn three_different_answers_need_more_replicas() {
-        let mut case = case(&[(0, says(1)), (1, says(2)), (2, says(3))]);
-        assert_eq!(case.hearing(0), Hearing::NeedsMore { replicas: 2 });
-        case.add_replicas(2);
-        case.hear(3, DeviceId([7; 32]), AccountId::new([7; 32]), says(2));
-        case.hear(4, DeviceId([8; 32]), AccountId::new([8; 32]), says(2));
-        assert_eq!(decision(case.hearing(0)).answer, answer(2));
-    }
-
-    #[test]
-    fn an_account_has_one_voice() {
-        let mut case = Case::new(MAJORITY);
-        for replica in 0..2 {
-            case.hear(
-                replica,
-                DeviceId([replica; 32]),
-                AccountId::new([1; 32]),
-                says(1),
-            );
-        }
-        case.hear(2, DeviceId([2; 32]), AccountId::new([2; 32]), says(2));
-        assert!(matches!(case.hearing(0), Hearing::NeedsMore { .. }));
-    }
-
-    #[test]
-    fn a_replica_is_not_heard_twice() {
-        let mut case = case(&[(0, says(1))]);
-        case.hear(0, DeviceId([9; 32]), AccountId::new([9; 32]), says(1));
-        assert_eq!(case.hearing(2), Hearing::Open { certain: None });
-    }
-
-    #[test]
-    fn a_late_device_is_named_beside_the_one_that_took_over() {
-        let mut case = case(&[
-            (0, Testimony::Late),
-            (0, says(1)),
-            (1, says(1)),
-            (2, says(1)),
-        ]);
-        let findings = decision(case.hearing(0)).findings;
-        assert_eq!(findings.len(), 4);
-        assert_eq!(findings[0].finding, Finding::Delayed);
-        case.hear(
-            0,
-            DeviceId([9; 32]),
-            AccountId::new([9; 32]),
-            Testimony::Late,
-        );
-        assert_eq!(decision(case.hearing(0)).findings.len(), 4);
-    }
-
-    #[test]
-    fn one_replica_is_believed_when_the_owner_asked_for_one() {
-        let mut case = Case::new(Agreement::Single);
-        case.hear(0, DeviceId([1; 32]), AccountId::new([1; 32]), says(1));
-        assert_eq!(decision(case.hearing(0)).answer, answer(1));
-    }
-
-    #[test]
-    fn a_task_ends_undecidable_when_all_replicas_differ() {
-        let mut case = Case::new(MAJORITY);
-        let mut replica = 0;
-        loop {
-            while replica < case.replicas() {
-                case.hear(
-                    replica,
-                    DeviceId([replica; 32]),
-                    AccountId::new([replica; 32]),
-                    says(replica),
-                );
-                replica += 1;
-            }
-            match case.hearing(0) {
-                Hearing::NeedsMore { replicas } => case.add_replicas(replicas),
-                Hearing::Undecidable => break,
-                other => panic!("{other:?}"),
-            }
-        }
-        assert!(case.replicas() <= REPLICAS_PER_TASK_MAX);
-    }
-
-    proptest! {
-        #[test]
-        fn an_accepted_answer_always_has_more_than_half_of_the_voices(
-            values in prop::collection::vec(prop::option::of(0u8..3), 0..20)
-        ) {
-            let mut case = Case::new(MAJORITY);
-            case.add_replicas(12);
-            for (n, value) in values.iter().enumerate() {
-                let n = n as u8;
-                let testimony = value.map_or(Testimony::Late, says);
-                case.hear(n, DeviceId([n; 32]), AccountId::new([n; 32]), testimony);
-            }
-            if let Hearing::Decided(decision) = case.hearing(0) {
-                let right = decision.findings.iter().filter(|f| f.finding == Finding::Accepted).count();
-                let wrong = decision.findings.iter().filter(|f| f.finding == Finding::Incorrect).count();
-                prop_assert!(right >= 2 && right > wrong);
-            }
-        }
-    }
-}
+mod tests;

@@ -4,10 +4,18 @@
 //! accepted, whether more replicas are needed, or whether it still waits. It knows nothing of
 //! queues, time, networks or money; it cannot be talked to by devices.
 //!
-//! An answer is accepted when more than half of the replicas heard, and at least the agreement's
-//! quorum, gave it, each from another account. The case stays open until every replica is accounted
-//! for, or as many accounts have answered as the agreement asks for, so that those who were right are
-//! all paid and those who were wrong are all found.
+//! Where answers are counted ([`Agreement::Majority`]), one is accepted when more than half of the
+//! accounts heard, and at least the agreement's quorum, gave it. The case stays open until every replica
+//! is accounted for, or as many accounts have answered as the agreement asks for, so that those who were
+//! right are all paid and those who were wrong are all found.
+//!
+//! Where they are compared ([`Agreement::Unanimous`], and [`Agreement::Adaptive`] beyond the device that is
+//! believed alone), two accounts that agree decide. If any two differ the case wants a referee, whose
+//! answer is computed and so decides alone. Only if none can be had is it voted, and the verdict says so.
+//!
+//! [`Agreement::Majority`]: quern_primitives::job::Agreement::Majority
+//! [`Agreement::Unanimous`]: quern_primitives::job::Agreement::Unanimous
+//! [`Agreement::Adaptive`]: quern_primitives::job::Agreement::Adaptive
 
 // Money is decided here: nothing wraps, is cut off or panics.
 #![cfg_attr(
@@ -21,6 +29,8 @@
 
 mod case;
 mod receipt;
+mod trust;
 
 pub use case::{Case, Decision, Hearing, Testimony};
 pub use receipt::{Expected, ReceiptFault, check_receipt, receipt_digest};
+pub use trust::is_trusted_alone;

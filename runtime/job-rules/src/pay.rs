@@ -7,7 +7,10 @@
 //! ```
 //!
 //! taken as one fraction and rounded down, in the owner's favour. Fuel beyond the owner's limit is
-//! never charged, so the price at that limit is the task's cap.
+//! never charged, so the price at that limit is the task's cap. `replicas` are those that a task starts
+//! with: two where two must agree, one where agreement is adaptive. Those that are added, because
+//! answers differ or a device is not believed alone, cost the owner nothing more: those who agree share
+//! the bounty by one more.
 
 use core::fmt;
 use quern_primitives::{
@@ -272,6 +275,23 @@ mod tests {
         // 0.01 × 1.3 × 2.2 and 0.01 × 0.8 × 2.2 ByteChips.
         assert_eq!(tariff(ByteLevel::High, three).price(fuel), 28_600_000);
         assert_eq!(tariff(ByteLevel::Low, three).price(fuel), 17_600_000);
+    }
+
+    #[test]
+    fn two_that_must_agree_cost_six_tenths_more_than_one() {
+        let fuel = 1_000_000_000;
+        let price = |agreement| tariff(ByteLevel::Balanced, agreement).price(fuel);
+        assert_eq!(price(Agreement::Unanimous), 16_000_000);
+        assert_eq!(price(Agreement::Adaptive), price(Agreement::Single));
+    }
+
+    #[test]
+    fn replicas_that_are_added_cost_the_owner_nothing_more() {
+        let price = tariff(ByteLevel::Balanced, Agreement::Unanimous).price(1_234_567_891);
+        for agreeing in 1..=15 {
+            let paid = pays(price, agreeing) * Amount::from(agreeing);
+            assert!(paid <= bounty(price) && bounty(price) - paid < agreeing.into());
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub fn job_id(genesis: &GenesisHash, owner: &AccountId, salt: &Salt) -> JobId {
     Clone,
     Copy,
     Debug,
+    Default,
     PartialEq,
     Eq,
     Encode,
@@ -59,18 +60,27 @@ pub enum Agreement {
         /// Replicas of each task: odd, from 3 to [`limits::REPLICAS_PER_TASK_MAX`].
         replicas: u8,
     },
+    /// Two replicas on devices of different accounts, whose answer is accepted if it is one. If they
+    /// differ, a referee computes the task; only where none can be had, it is voted.
+    #[default]
+    Unanimous,
+    /// One replica, whose device is believed the more often the more of its answers were accepted in a
+    /// row, see [`limits::TRUSTED_ROW_MIN`]. Where it is not, a second is asked for, and it goes on as
+    /// with [`Self::Unanimous`].
+    Adaptive,
 }
 
 impl Agreement {
     /// Replicas that each task starts with.
     pub fn replicas(&self) -> u8 {
         match self {
-            Self::Single => 1,
+            Self::Single | Self::Adaptive => 1,
             Self::Majority { replicas } => *replicas,
+            Self::Unanimous => 2,
         }
     }
 
-    /// Equal answers, from different accounts, that make an answer accepted.
+    /// The fewest equal answers, from different accounts, that can make an answer accepted.
     pub fn quorum(&self) -> u8 {
         (self.replicas() / 2).saturating_add(1)
     }
@@ -78,7 +88,7 @@ impl Agreement {
     /// Whether the number of replicas is one that can decide.
     pub fn is_valid(&self) -> bool {
         match self {
-            Self::Single => true,
+            Self::Single | Self::Unanimous | Self::Adaptive => true,
             Self::Majority { replicas } => {
                 *replicas >= 3 && replicas % 2 == 1 && *replicas <= limits::REPLICAS_PER_TASK_MAX
             }
@@ -356,4 +366,53 @@ pub struct Job {
     pub settled_tasks: u32,
     /// The sequence number that the next batch must have; also the number of batches so far.
     pub next_batch: BatchSequence,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{vec, vec::Vec};
+
+    fn majority(replicas: u8) -> Agreement {
+        Agreement::Majority { replicas }
+    }
+
+    #[test]
+    fn an_agreement_is_encoded_by_its_place_in_the_list() {
+        let encoded: Vec<_> = [
+            Agreement::Single,
+            majority(3),
+            Agreement::Unanimous,
+            Agreement::Adaptive,
+        ]
+        .iter()
+        .map(Encode::encode)
+        .collect();
+        assert_eq!(encoded, [vec![0], vec![1, 3], vec![2], vec![3]]);
+        assert!(Agreement::decode(&mut &[4u8][..]).is_err());
+    }
+
+    #[test]
+    fn who_names_no_agreement_has_two_devices_that_must_agree() {
+        let agreement = Agreement::default();
+        assert_eq!(agreement, Agreement::Unanimous);
+        assert_eq!((agreement.replicas(), agreement.quorum()), (2, 2));
+    }
+
+    #[test]
+    fn an_adaptive_job_begins_with_one_replica_that_may_be_enough() {
+        let agreement = Agreement::Adaptive;
+        assert_eq!((agreement.replicas(), agreement.quorum()), (1, 1));
+        assert!(agreement.is_valid());
+    }
+
+    #[test]
+    fn only_an_odd_number_of_at_least_three_is_a_majority() {
+        for replicas in 0..=u8::MAX {
+            let can_decide = (3..=limits::REPLICAS_PER_TASK_MAX).contains(&replicas);
+            let is_odd = replicas & 1 == 1;
+            assert_eq!(majority(replicas).is_valid(), can_decide && is_odd);
+        }
+        assert_eq!(majority(5).quorum(), 3);
+    }
 }

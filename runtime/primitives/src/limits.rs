@@ -18,6 +18,14 @@ pub const DEVICES_PER_BATCH_MAX: u32 = 512;
 /// Replicas of one task, first ones and later additions together.
 pub const REPLICAS_PER_TASK_MAX: u8 = 15;
 
+/// Replicas of a task whose first answers differ and for which no referee can be had. Five, so that
+/// after three different answers two more can still make one of them more than half.
+pub const ESCALATION_REPLICAS_MAX: u8 = 5;
+
+/// Answers of a device that must have been accepted in a row before it may be believed alone: with
+/// fewer, one answer in ten or more would be looked at anyway.
+pub const TRUSTED_ROW_MIN: u32 = 10;
+
 /// Jobs of one owner that are open at the same time.
 pub const OPEN_JOBS_PER_OWNER_MAX: u32 = 256;
 

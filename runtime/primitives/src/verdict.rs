@@ -10,6 +10,27 @@ use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
+/// Why a verdict's answer is the accepted one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(
+    feature = "std",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Ground {
+    /// Several accounts answered, and all alike.
+    Unanimous,
+    /// More than half of those who answered gave it, as the job's agreement asks for.
+    Majority,
+    /// One device gave it and is believed: its job wants one, or its record is long enough.
+    Trusted,
+    /// A referee computed it, whatever the devices answered.
+    Referee,
+    /// The first answers differed and no referee could be had, so more were asked: more than half of
+    /// at least three accounts gave it.
+    Vote,
+}
+
 /// What one replica's device is found to have done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 #[cfg_attr(
@@ -57,7 +78,10 @@ pub struct Verdict {
     pub task: TaskIndex,
     /// The accepted answer.
     pub answer: Answer,
-    /// What the owner pays for the task; zero when the accepted answer is that the program fails.
+    /// Why it is accepted.
+    pub ground: Ground,
+    /// What the owner pays for the task; zero when the accepted answer is that the program fails, or
+    /// when no device gave it.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub price: Amount,
     /// Every replica, in replica order; at most [`crate::limits::REPLICAS_PER_TASK_MAX`].

@@ -13,7 +13,7 @@ use quern_primitives::{
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ProgramHash, TaskIndex},
     payload::DeviceKey,
     receipt::{Answer, Exit, Receipt},
-    verdict::{Finding, ReplicaFinding, Verdict},
+    verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
 use std::{
     fs::File,
@@ -114,6 +114,7 @@ fn judged(task: TaskIndex, device: DeviceId) -> Entry {
             job: JOB,
             task,
             answer: answer(),
+            ground: Ground::Trusted,
             price: 1,
             replicas: vec![found],
         },

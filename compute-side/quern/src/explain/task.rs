@@ -15,7 +15,7 @@ use quern_primitives::{
     JobId, TaskIndex,
     amount::display,
     receipt::Exit,
-    verdict::{Finding, ReplicaFinding, Verdict},
+    verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
 use serde::Serialize;
 
@@ -111,11 +111,15 @@ fn expected_in_words(ms: u64) -> String {
 fn answer(verdict: &Verdict) -> String {
     match verdict.answer.exit {
         Exit::Success => format!(
-            "accepted: {}, {} fuel, {}",
+            "accepted: {}, {} fuel, {}; {}",
             Size(verdict.answer.result_bytes),
             grouped(verdict.answer.fuel),
-            display(verdict.price)
+            display(verdict.price),
+            words::ground(verdict.ground)
         ),
+        _ if verdict.ground == Ground::Referee => {
+            "a referee found that the program fails on it".into()
+        }
         _ => "the devices agree that the program fails on it".into(),
     }
 }
@@ -237,6 +241,7 @@ mod tests {
                 fuel: 345,
                 exit,
             },
+            ground: Ground::Majority,
             price: 100,
             replicas: vec![
                 found(0, Finding::Accepted, 70),
@@ -362,6 +367,7 @@ mod tests {
         );
         for words in [
             "accepted: 12 bytes, 345 fuel",
+            "because more than half of the accounts gave it",
             "incorrect",
             "late",
             "0x0505",

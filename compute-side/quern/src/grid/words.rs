@@ -6,6 +6,7 @@ use crate::{
     units::Size,
 };
 use quern_jobs_api::{DeviceState, MachineFacts, Reason, Sample};
+use quern_primitives::verdict::Ground;
 use std::{collections::BTreeSet, fmt};
 
 /// Letters of a name that is shortened: `0x` and 12 digits.
@@ -48,6 +49,23 @@ pub(crate) fn points(points: f64) -> String {
 pub(crate) fn counted(number: u32, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
+}
+
+/// Why an answer was accepted.
+pub(crate) fn ground(ground: Ground) -> &'static str {
+    match ground {
+        Ground::Unanimous => {
+            "accepted because all accounts that answered gave it, two at the least"
+        }
+        Ground::Majority => "accepted because more than half of the accounts gave it",
+        Ground::Trusted => "accepted on the word of one device, as the job allows",
+        Ground::Referee => {
+            "accepted because a referee computed it, as the devices' answers differed"
+        }
+        Ground::Vote => {
+            "accepted by vote, as the devices' answers differed and no referee could be had"
+        }
+    }
 }
 
 /// A span of time, such as `40 s` or `2 h 5 min`.

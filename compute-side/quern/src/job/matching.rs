@@ -204,9 +204,9 @@ impl fmt::Display for Wanting {
             ),
             Lack::Accounts => write!(
                 f,
-                "{}, so it would only wait; ask for fewer --replicas{}, or wait for more devices",
+                "{}, so it would only wait; ask for fewer devices of each task, with --replicas or --single,{} or wait for more devices",
                 belong(),
-                if asks.is_some() { " or less of the devices" } else { "" }
+                if asks.is_some() { " for less of the devices," } else { "" }
             ),
             Lack::Bonds => write!(
                 f,

@@ -46,6 +46,20 @@ pub(crate) enum ClassChoice {
     Portable,
 }
 
+/// How devices agree on an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AgreementChoice {
+    /// Two devices of different accounts, which must agree; if they differ a referee computes the task
+    Unanimous,
+    /// One device, which is believed the more often the longer its record is without a fault, else two
+    Adaptive,
+    /// Three devices, or as many as `--replicas` says, of which more than half must agree
+    Majority,
+    /// One device, which is believed
+    Single,
+}
+
 /// What a job asks of devices. In a job file it is the table `devices`, whose keys are the names of these
 /// options; those of which there may be several are taken in the plural too.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -95,6 +109,7 @@ pub(crate) struct DeviceOptions {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct AgreementTable {
+    pub(super) mode: Option<AgreementChoice>,
     pub(super) replicas: Option<u8>,
     pub(super) single: bool,
     #[serde(alias = "failure_probability_max", deserialize_with = "probability")]
@@ -254,6 +269,34 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for OneOrMore<T> {
     }
 }
 
+/// Reads what a job file says of the agreement: a table, or the mode alone.
+pub(super) fn agreement<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<AgreementTable, D::Error> {
+    deserializer.deserialize_any(ModeOrTable)
+}
+
+struct ModeOrTable;
+
+impl<'de> de::Visitor<'de> for ModeOrTable {
+    type Value = AgreementTable;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of an agreement, or a table")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(AgreementTable {
+            mode: Some(AgreementChoice::deserialize(name.into_deserializer())?),
+            ..AgreementTable::default()
+        })
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
+        AgreementTable::deserialize(de::value::MapAccessDeserializer::new(table))
+    }
+}
+
 /// Reads a probability from a number, or from a text such as `1%`.
 pub(super) fn probability<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -388,10 +431,52 @@ mod tests {
         assert_eq!(spec(table).certainty, Certainty::Agreement(five));
         let single = Certainty::Agreement(Agreement::Single);
         assert_eq!(spec("[agreement]\nsingle = true").certainty, single);
+        let mode = "[agreement]\nmode = 'adaptive'";
+        assert_eq!(
+            spec(mode).certainty,
+            Certainty::Agreement(Agreement::Adaptive)
+        );
         // An option of either kind takes the place of what the file says.
         let typed = typed("--failure-probability-max 2%").unwrap();
         let spec = typed.over(parse(table).unwrap()).check().unwrap();
         assert_eq!(spec.certainty, accepted(0.02));
+    }
+
+    #[test]
+    fn two_devices_must_agree_where_nothing_is_said() {
+        let unanimous = Certainty::Agreement(Agreement::Unanimous);
+        assert_eq!(spec("").certainty, unanimous);
+        assert_eq!(spec("[agreement]").certainty, unanimous);
+    }
+
+    #[test]
+    fn an_agreement_has_a_name_in_a_file_and_as_an_option() {
+        let (three, five) = (
+            Agreement::Majority { replicas: 3 },
+            Agreement::Majority { replicas: 5 },
+        );
+        for (said, agreement) in [
+            ("unanimous", Agreement::Unanimous),
+            ("adaptive", Agreement::Adaptive),
+            ("majority", three),
+            ("single", Agreement::Single),
+        ] {
+            let agreement = Certainty::Agreement(agreement);
+            assert_eq!(spec(&format!("agreement = '{said}'")).certainty, agreement);
+            let table = format!("[agreement]\nmode = '{said}'");
+            assert_eq!(spec(&table).certainty, agreement);
+            let options = typed(&format!("--agreement {said}")).unwrap();
+            // What is typed counts, whatever the file says.
+            let file = parse("replicas = 5").unwrap();
+            assert_eq!(options.over(file).check().unwrap().certainty, agreement);
+        }
+        // A number of replicas is a majority's.
+        for text in ["replicas = 5", "agreement = 'majority'\nreplicas = 5"] {
+            assert_eq!(spec(text).certainty, Certainty::Agreement(five), "{text}");
+        }
+        let file = parse("agreement = 'adaptive'").unwrap();
+        let spec = typed("--replicas 5").unwrap().over(file).check().unwrap();
+        assert_eq!(spec.certainty, Certainty::Agreement(five));
     }
 
     #[test]
@@ -412,9 +497,19 @@ mod tests {
         );
         let both = error("[agreement]\nsingle = true\nfailure-probability-max = 0.1");
         assert!(both.contains("`single`"), "{both}");
+        for said in ["unanimous", "adaptive", "single"] {
+            let both = error(&format!("agreement = '{said}'\nreplicas = 3"));
+            assert!(both.contains("`agreement` and `replicas`"), "{both}");
+        }
+        let both = error("agreement = 'majority'\nsingle = true");
+        assert!(both.contains("`agreement` and `single`"), "{both}");
+        let both = error("agreement = 'majority'\nfailure-probability-max = 0.1");
+        assert!(both.contains("`agreement`"), "{both}");
         let much = error("[devices]\nprocessor-points-min = 501");
         assert!(much.contains("`processor-points-min` is 501"), "{much}");
         assert!(typed("--replicas 3 --failure-probability-max 1%").is_err());
+        assert!(typed("--agreement majority --failure-probability-max 1%").is_err());
+        assert!(typed("--agreement majority --single").is_err());
     }
 
     #[test]
@@ -435,6 +530,10 @@ mod tests {
             ),
             ("[agreement]\nfailure-probability-max = 'rarely'", "rarely"),
             ("[agreement]\nquorum = 3", "quorum"),
+            ("[agreement]\nmode = 'loud'", "loud"),
+            ("agreement = 'none'", "none"),
+            ("agreement = 3", "agreement"),
+            ("mode = 'single'", "mode"),
         ] {
             let error = parse(text).unwrap_err();
             let cause = error.source().map(ToString::to_string).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::{
     SpecArgs,
+    confidence::{self, AssumedArgs},
     matching::Matched,
     preferences,
     replicas::Found,
@@ -15,6 +16,7 @@ use crate::{
     units::{Size, grouped, span_of_blocks},
 };
 use clap::Args;
+use quern_confidence::Statement;
 use quern_job_rules::quote::QuoteError;
 use quern_jobs_api::Asking;
 use quern_ledger::{ChainError, State};
@@ -49,6 +51,7 @@ pub(crate) struct Offer {
     #[serde(flatten)]
     pub(crate) quote: Quote,
     tasks: u32,
+    agreement: Agreement,
     replicas: u8,
     input_bytes: u64,
     fuel_per_task_max: u64,
@@ -59,6 +62,8 @@ pub(crate) struct Offer {
     pub(crate) trial: Option<Trial>,
     /// How the number of replicas was found, if a failure probability was given in place of it.
     certainty: Option<Found>,
+    /// How likely a wrong answer is accepted and stays; none if no masternode tells of enough accounts.
+    confidence: Option<Statement>,
     /// The devices that there are for the job, as far as masternodes tell.
     pub(crate) matching: Matched,
 }
@@ -67,7 +72,8 @@ pub(crate) async fn run(context: &Context, args: &QuoteArgs) -> anyhow::Result<(
     let spec = args.spec.check()?;
     let (program, plan, trial) = tried(&spec, args.spec.no_trial).await?;
     let state = context.chain().await?.at_finalised().await?;
-    context.show(&price(&state, spec, program, &plan, trial).await?.offer)
+    let priced = price(&state, spec, program, &plan, trial, args.spec.assumed);
+    context.show(&priced.await?.offer)
 }
 
 /// Checks the program, cuts the input, and runs the first task. Needs no chain.
@@ -102,6 +108,7 @@ pub(crate) async fn price(
     program: Vec<u8>,
     plan: &CutPlan,
     trial: Option<Trial>,
+    assumed: AssumedArgs,
 ) -> anyhow::Result<Priced> {
     let now = state.block().number;
     let (agreement, certainty) = match spec.certainty {
@@ -137,7 +144,8 @@ pub(crate) async fn price(
     let offer = Offer {
         quote,
         tasks: plan.count(),
-        replicas: terms.agreement.replicas(),
+        agreement,
+        replicas: agreement.replicas(),
         input_bytes: plan.input_bytes(),
         fuel_per_task_max: terms.fuel_per_task_max,
         memory_bytes_max: terms.memory_bytes_max,
@@ -146,7 +154,12 @@ pub(crate) async fn price(
         preferences: terms.preferences,
         trial,
         certainty,
-        matching: Matched::of(&asked, &terms.preferences, terms.agreement.replicas()),
+        confidence: confidence::at_worst(agreement, &asked.grids, assumed)?,
+        matching: Matched::of(
+            &asked,
+            &terms.preferences,
+            confidence::accounts_for(agreement),
+        ),
     };
     // Without a limit of the owner's the quote is what they agree to.
     if spec.price_max.is_none() {
@@ -225,13 +238,7 @@ fn unsealed(terms: &Terms, program: &[u8], plan: &CutPlan) -> Submission {
 impl Output for Offer {
     fn people(&self) -> String {
         let quote = &self.quote;
-        let replicas = match self.replicas {
-            1 => "one device each, which is believed".to_owned(),
-            several => format!(
-                "{several} devices each, of which {} must agree",
-                quorum(several)
-            ),
-        };
+        let replicas = confidence::agreement_in_words(self.agreement);
         let mut lines = vec![
             format!(
                 "{} {} of {} input, {replicas}",
@@ -246,6 +253,7 @@ impl Output for Offer {
             ),
         ];
         lines.extend(self.certainty.as_ref().map(Found::in_words));
+        lines.push(confidence::in_words(self.confidence.as_ref()));
         if let Some(asks) = preferences::in_words(&self.preferences) {
             lines.push(format!("only on devices {asks}"));
         }
@@ -278,10 +286,6 @@ impl Output for Offer {
     }
 }
 
-fn quorum(replicas: u8) -> u8 {
-    Agreement::Majority { replicas }.quorum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,6 +311,7 @@ mod tests {
         let offer = Offer {
             quote,
             tasks: 10,
+            agreement: Agreement::Majority { replicas: 3 },
             replicas: 3,
             input_bytes: 3 << 20,
             fuel_per_task_max: 10_000_000,
@@ -324,6 +329,7 @@ mod tests {
                 result_bytes: 12,
             }),
             certainty: None,
+            confidence: None,
             matching: Matched::of(&Asked::default(), &Preferences::default(), 3),
         };
         let text = offer.people();
@@ -335,6 +341,7 @@ mod tests {
             "1,234,567 fuel",
             "only on devices with a GPU",
             "! the chain names no masternode",
+            "how likely a wrong answer is cannot be said",
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
@@ -343,5 +350,7 @@ mod tests {
         assert_eq!(json["trial"]["fuel"], 1_234_567);
         assert_eq!(json["preferences"]["gpu"], true);
         assert_eq!(json["matching"]["lack"], "masternodes");
+        assert_eq!(json["agreement"]["majority"]["replicas"], 3);
+        assert!(json["confidence"].is_null());
     }
 }

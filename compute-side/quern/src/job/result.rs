@@ -1,15 +1,20 @@
 //! Collecting a job's results and receipts.
 
-use super::{JobName, download::tell_what_is_here};
+use super::{
+    JobName,
+    confidence::{self, AssumedArgs},
+    download::tell_what_is_here,
+};
 use crate::{
     UsageError,
     context::Context,
     grid::words,
-    output::{Output, count_bar},
+    output::{Output, count_bar, patiently, tell},
     units::Size,
 };
 use anyhow::Context as _;
 use clap::Args;
+use quern_confidence::Statement;
 use quern_jobs_api::{JobsApiClient as _, TaskReceipts};
 use quern_ledger::Chain;
 use quern_owner::{ApiFailure, Collector, Coordinator, JobFolder};
@@ -28,6 +33,8 @@ pub(crate) struct ResultArgs {
     /// Where the result goes [default: standard output, if that is no terminal]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    assumed: AssumedArgs,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -47,6 +54,9 @@ struct Collected {
     job: JobId,
     output: PathBuf,
     bytes: u64,
+    /// How likely a wrong answer was accepted and stays, by the accounts that could compute the job now;
+    /// none if nobody tells of enough.
+    confidence: Option<Statement>,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,6 +77,7 @@ pub(crate) async fn run(context: &Context, args: &ResultArgs) -> anyhow::Result<
                 job,
                 output: output.clone(),
                 bytes,
+                confidence: confidence_of(&chain, job, args.assumed).await,
             })
         }
         None if context.is_json() || io::stdout().is_terminal() => Err(UsageError::NoOutput.into()),
@@ -74,9 +85,20 @@ pub(crate) async fn run(context: &Context, args: &ResultArgs) -> anyhow::Result<
             let chain = context.chain().await?;
             let mut output = BufWriter::new(io::stdout());
             collect_to(&chain, &folder, &mut output).await?;
-            Ok(folder.drop_results()?)
+            folder.drop_results()?;
+            let confidence = confidence_of(&chain, job, args.assumed).await;
+            tell(&confidence::in_words(confidence.as_ref()));
+            Ok(())
         }
     }
+}
+
+/// What can be said of a job's answers. The result is here, whether or not anything can.
+async fn confidence_of(chain: &Chain, job: JobId, assumed: AssumedArgs) -> Option<Statement> {
+    let asked = confidence::of_job(chain, job, assumed);
+    patiently("asking who may compute the job", asked)
+        .await
+        .unwrap_or_default()
 }
 
 /// Writes a job's result to a file. Returns its bytes.
@@ -219,7 +241,12 @@ async fn save_task(
 
 impl Output for Collected {
     fn people(&self) -> String {
-        format!("{} in {}", Size(self.bytes), self.output.display())
+        format!(
+            "{} in {}\n{}",
+            Size(self.bytes),
+            self.output.display(),
+            confidence::in_words(self.confidence.as_ref())
+        )
     }
 }
 

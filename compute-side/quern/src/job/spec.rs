@@ -1,6 +1,8 @@
 //! What a job shall be: from options and a job file to a checked description.
 
-use super::preferences::{AgreementTable, ClassChoice, DeviceOptions, probability};
+use super::preferences::{
+    AgreementChoice, AgreementTable, ClassChoice, DeviceOptions, agreement, probability,
+};
 use crate::units::{Price, Size, Span};
 use clap::{Args, ValueEnum};
 use quern_grid::replication::FailureProbability;
@@ -18,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Replicas of each task unless the owner says otherwise.
+/// Replicas of each task of a majority unless the owner says otherwise.
 const REPLICAS_DEFAULT: u8 = 3;
 const MEMORY_DEFAULT: Size = Size(256 << 20);
 const RESULT_DEFAULT: Size = Size(16 << 20);
@@ -74,7 +76,16 @@ pub(crate) struct JobOptions {
     #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
     #[serde(default, rename = "arg")]
     arguments: Vec<String>,
-    /// How many devices of different accounts run each task; more than half must agree [default: 3]
+    /// How devices agree on an answer [default: unanimous]
+    #[arg(
+        long = "agreement",
+        value_name = "MODE",
+        value_enum,
+        conflicts_with = "single"
+    )]
+    #[serde(skip)]
+    mode: Option<AgreementChoice>,
+    /// How many devices of different accounts run each task; more than half must agree
     #[arg(long, value_name = "N", conflicts_with = "single")]
     replicas: Option<u8>,
     /// One device for each task, which is believed
@@ -83,16 +94,16 @@ pub(crate) struct JobOptions {
     single: bool,
     /// Instead of a number of devices for each task: as many as it takes that the job fails with at
     /// most this probability, such as 1%, by the faults that the grid's devices had lately
-    #[arg(long, value_name = "P", conflicts_with_all = ["replicas", "single"])]
+    #[arg(long, value_name = "P", conflicts_with_all = ["mode", "replicas", "single"])]
     #[serde(
         default,
         alias = "failure_probability_max",
         deserialize_with = "probability"
     )]
     failure_probability_max: Option<FailureProbability>,
-    /// In a job file these can stand in a table of their own.
+    /// In a job file these can stand in a table of their own, or the mode alone.
     #[arg(skip)]
-    #[serde(default)]
+    #[serde(default, deserialize_with = "agreement")]
     agreement: AgreementTable,
     #[command(flatten)]
     #[serde(default)]
@@ -175,7 +186,7 @@ pub(crate) enum SpecError {
         max: u64,
     },
     /// A number of replicas that cannot decide.
-    #[error("{replicas} replicas cannot decide by majority; ask for an odd number from 3 to {max}, or for one device with `single`", max = limits::REPLICAS_PER_TASK_MAX)]
+    #[error("{replicas} replicas cannot decide by majority; ask for an odd number from 3 to {max}, for two devices that must agree with `--agreement unanimous`, or for one with `--single`", max = limits::REPLICAS_PER_TASK_MAX)]
     Replicas {
         /// What was given.
         replicas: u8,
@@ -286,6 +297,8 @@ impl JobOptions {
                 "agreement.failure-probability-max",
             );
         }
+        // At the top level a mode has no key of its own.
+        self.mode = table.mode;
         self.replicas = self.replicas.or(table.replicas);
         self.single |= table.single;
         self.failure_probability_max = self
@@ -297,8 +310,10 @@ impl JobOptions {
     /// These options, and what a job file says where they say nothing.
     pub(crate) fn over(self, file: Self) -> Self {
         let named_input = self.input.is_some() || self.prepared.is_some();
-        let named_agreement =
-            self.replicas.is_some() || self.single || self.failure_probability_max.is_some();
+        let named_agreement = self.mode.is_some()
+            || self.replicas.is_some()
+            || self.single
+            || self.failure_probability_max.is_some();
         let named_deadline = self.deadline.is_some() || self.deadline_block.is_some();
         Self {
             program: self.program.or(file.program),
@@ -310,6 +325,7 @@ impl JobOptions {
                 true => file.arguments,
                 false => self.arguments,
             },
+            mode: self.mode.or(file.mode.filter(|_| !named_agreement)),
             replicas: self.replicas.or(file.replicas.filter(|_| !named_agreement)),
             single: self.single || (file.single && !named_agreement),
             failure_probability_max: self
@@ -334,29 +350,10 @@ impl JobOptions {
     /// Checks the options.
     pub(crate) fn check(self) -> Result<JobSpec, SpecError> {
         let both = |one, other| Err(SpecError::Both { one, other });
-        if self.single && self.replicas.is_some() {
-            return both("single", "replicas");
-        }
-        if self.failure_probability_max.is_some() && (self.single || self.replicas.is_some()) {
-            let other = if self.single { "single" } else { "replicas" };
-            return both("failure-probability-max", other);
-        }
         if self.deadline.is_some() && self.deadline_block.is_some() {
             return both("deadline", "deadline-block");
         }
-        let agreement = match (self.single, self.replicas.unwrap_or(REPLICAS_DEFAULT)) {
-            (true, _) => Agreement::Single,
-            (false, replicas) => Agreement::Majority { replicas },
-        };
-        if !agreement.is_valid() {
-            return Err(SpecError::Replicas {
-                replicas: agreement.replicas(),
-            });
-        }
-        let certainty = match self.failure_probability_max {
-            Some(accepted) => Certainty::FailureAtMost(accepted),
-            None => Certainty::Agreement(agreement),
-        };
+        let certainty = self.certainty()?;
         let memory = self.memory.unwrap_or(MEMORY_DEFAULT);
         let result = self.result_max.unwrap_or(RESULT_DEFAULT);
         Ok(JobSpec {
@@ -386,6 +383,49 @@ impl JobOptions {
             },
             price_max: self.max_price,
         })
+    }
+
+    /// How certain the answers shall be. A number of replicas without a mode is a majority's.
+    fn certainty(&self) -> Result<Certainty, SpecError> {
+        let both = |one, other| Err(SpecError::Both { one, other });
+        if self.single && self.replicas.is_some() {
+            return both("single", "replicas");
+        }
+        if self.single
+            && self
+                .mode
+                .is_some_and(|mode| mode != AgreementChoice::Single)
+        {
+            return both("agreement", "single");
+        }
+        if let Some(accepted) = self.failure_probability_max {
+            return match (self.single, self.replicas, self.mode) {
+                (true, ..) => both("failure-probability-max", "single"),
+                (_, Some(_), _) => both("failure-probability-max", "replicas"),
+                (.., Some(_)) => both("failure-probability-max", "agreement"),
+                (false, None, None) => Ok(Certainty::FailureAtMost(accepted)),
+            };
+        }
+        let agreement = match (self.mode, self.replicas) {
+            (None | Some(AgreementChoice::Majority), Some(replicas)) => {
+                Agreement::Majority { replicas }
+            }
+            (Some(_), Some(_)) => return both("agreement", "replicas"),
+            (Some(AgreementChoice::Majority), None) => Agreement::Majority {
+                replicas: REPLICAS_DEFAULT,
+            },
+            (Some(AgreementChoice::Unanimous), None) => Agreement::Unanimous,
+            (Some(AgreementChoice::Adaptive), None) => Agreement::Adaptive,
+            (Some(AgreementChoice::Single), None) => Agreement::Single,
+            (None, None) if self.single => Agreement::Single,
+            (None, None) => Agreement::default(),
+        };
+        match agreement.is_valid() {
+            true => Ok(Certainty::Agreement(agreement)),
+            false => Err(SpecError::Replicas {
+                replicas: agreement.replicas(),
+            }),
+        }
     }
 
     fn input(&self) -> Result<Input, SpecError> {

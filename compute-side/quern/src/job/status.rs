@@ -1,6 +1,6 @@
 //! Where a job stands, on the chain and at its coordinator.
 
-use super::{JobName, follow, impasse::end_in_words};
+use super::{JobName, confidence::agreement_in_words, follow, impasse::end_in_words};
 use crate::{
     context::Context,
     output::{Output, fields, patiently},
@@ -73,7 +73,7 @@ impl Output for Shown {
                 "tasks",
                 format!("{} of {} settled", job.settled_tasks, submission.tasks),
             ),
-            ("replicas", submission.agreement.replicas().to_string()),
+            ("replicas", agreement_in_words(submission.agreement)),
             ("program", submission.program.to_string()),
             (
                 "blocks",

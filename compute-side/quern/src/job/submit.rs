@@ -90,7 +90,7 @@ pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Resu
     let (program, plan, trial) = quote::tried(&spec, args.spec.no_trial).await?;
     let chain = context.chain().await?;
     let state = chain.at_finalised().await?;
-    let priced = quote::price(&state, spec, program, &plan, trial).await?;
+    let priced = quote::price(&state, spec, program, &plan, trial, args.spec.assumed).await?;
     let (price, free) = (
         priced.offer.quote.total,
         state.wallet(&owner.id()).await?.free,

@@ -2,6 +2,7 @@
 
 use super::{
     DescribedArgs,
+    confidence::AssumedArgs,
     quote::{self, Offer},
     result::OutputFile,
     spec::JobSpec,
@@ -150,7 +151,8 @@ async fn offer(
     trial: Trial,
 ) -> anyhow::Result<Offer> {
     let state = context.chain().await?.at_finalised().await?;
-    let priced = quote::price(&state, spec, program, plan, Some(trial)).await?;
+    let assumed = AssumedArgs::default();
+    let priced = quote::price(&state, spec, program, plan, Some(trial), assumed).await?;
     Ok(priced.offer)
 }
 

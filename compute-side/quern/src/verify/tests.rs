@@ -64,6 +64,7 @@ fn file() -> ReceiptFile {
         job,
         task,
         answer,
+        ground: Ground::Majority,
         price: PRICE,
         replicas,
     };
@@ -185,6 +186,15 @@ fn a_price_beside_the_job_s_tariff_fails() {
 
 /// Whether a verdict with these findings, each about an account, has the agreement of its job.
 fn agrees(findings: &[(u8, Finding)], agreement: Agreement) -> bool {
+    let ground = match agreement {
+        Agreement::Single => Ground::Trusted,
+        _ => Ground::Majority,
+    };
+    agrees_by(ground, findings, agreement)
+}
+
+/// The same of a verdict that names this ground.
+fn agrees_by(ground: Ground, findings: &[(u8, Finding)], agreement: Agreement) -> bool {
     let (mut file, mut job) = (file(), job());
     let replica = file.verdict.replicas[0].clone();
     let replicas = (0..)
@@ -196,6 +206,7 @@ fn agrees(findings: &[(u8, Finding)], agreement: Agreement) -> bool {
             ..replica.clone()
         });
     file.verdict.replicas = replicas.collect();
+    file.verdict.ground = ground;
     job.submission.agreement = agreement;
     verify_agreement(&file, Some(&job)).holds
 }
@@ -229,6 +240,86 @@ fn an_answer_that_too_few_accounts_gave_fails() {
     assert!(
         !verify_agreement(&file(), None).holds,
         "no job, no agreement"
+    );
+}
+
+#[test]
+fn a_ground_holds_where_the_agreement_allows_it_and_the_answers_make_it_one() {
+    use Finding::{Accepted, Incorrect};
+    let two = [(1, Accepted), (2, Accepted)];
+    let split = [(1, Accepted), (2, Incorrect)];
+    let voted = [(1, Accepted), (2, Incorrect), (3, Accepted)];
+    for agreement in [Agreement::Unanimous, Agreement::Adaptive] {
+        let holds = |ground, findings: &[(u8, Finding)]| agrees_by(ground, findings, agreement);
+        assert!(holds(Ground::Unanimous, &two));
+        assert!(!holds(Ground::Unanimous, &two[..1]));
+        assert!(!holds(Ground::Unanimous, &voted), "a split is not outvoted");
+        assert!(!holds(Ground::Unanimous, &[(1, Accepted), (1, Accepted)]));
+        assert!(!holds(Ground::Majority, &two));
+        assert!(
+            holds(Ground::Vote, &voted),
+            "but it may be voted, and says so"
+        );
+        assert!(!holds(Ground::Vote, &two));
+        assert!(!holds(Ground::Vote, &split));
+        assert!(holds(Ground::Referee, &split));
+        assert!(holds(Ground::Referee, &[(1, Incorrect), (2, Incorrect)]));
+        assert!(
+            !holds(Ground::Referee, &two),
+            "where all agree none is asked"
+        );
+        assert!(!holds(Ground::Referee, &[(1, Incorrect)]));
+    }
+}
+
+#[test]
+fn one_device_is_believed_alone_only_where_the_job_allows_it() {
+    use Finding::{Accepted, Incorrect};
+    let one = [(1, Accepted)];
+    let trusts = |agreement| agrees_by(Ground::Trusted, &one, agreement);
+    assert!(trusts(Agreement::Single) && trusts(Agreement::Adaptive));
+    assert!(!trusts(Agreement::Unanimous));
+    assert!(!trusts(Agreement::Majority { replicas: 3 }));
+    let contradicted = [(1, Accepted), (2, Incorrect)];
+    assert!(!agrees_by(
+        Ground::Trusted,
+        &contradicted,
+        Agreement::Adaptive
+    ));
+    for ground in [Ground::Vote, Ground::Referee] {
+        let majority = Agreement::Majority { replicas: 3 };
+        assert!(!agrees_by(
+            ground,
+            &[(1, Accepted), (2, Incorrect), (3, Accepted)],
+            majority
+        ));
+    }
+}
+
+#[test]
+fn an_answer_that_no_device_gave_costs_nothing() {
+    let (mut file, job) = (file(), job());
+    let tariff = Tariff::of_job(&job).unwrap();
+    for found in &mut file.verdict.replicas {
+        (found.finding, found.pay) = (Finding::Incorrect, 0);
+    }
+    file.verdict.ground = Ground::Referee;
+    file.verdict.price = tariff.price(file.verdict.answer.fuel);
+    assert!(!verify_price(&file, Some(&job)).holds);
+    file.verdict.price = 0;
+    assert!(verify_price(&file, Some(&job)).holds);
+    assert!(
+        verify_agreement(
+            &file,
+            Some(&Job {
+                submission: Submission {
+                    agreement: Agreement::Unanimous,
+                    ..job.submission.clone()
+                },
+                ..job.clone()
+            })
+        )
+        .holds
     );
 }
 

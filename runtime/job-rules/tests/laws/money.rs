@@ -42,8 +42,10 @@ fn level() -> impl Strategy<Value = ByteLevel> {
 }
 
 fn agreement() -> impl Strategy<Value = Agreement> {
-    (0u8..=7).prop_map(|pairs| match pairs {
+    (0u8..=9).prop_map(|pairs| match pairs {
         0 => Agreement::Single,
+        8 => Agreement::Unanimous,
+        9 => Agreement::Adaptive,
         pairs => Agreement::Majority {
             replicas: 2 * pairs + 1,
         },
@@ -107,7 +109,8 @@ proptest! {
         };
         let (three, five) =
             (Agreement::Majority { replicas: 3 }, Agreement::Majority { replicas: 5 });
-        for agreement in [Agreement::Single, three, five] {
+        let two = Agreement::Unanimous;
+        for agreement in [Agreement::Single, Agreement::Adaptive, two, three, five] {
             prop_assert!(
                 price(ByteLevel::Low, agreement) <= price(ByteLevel::Balanced, agreement)
             );
@@ -115,7 +118,10 @@ proptest! {
                 price(ByteLevel::Balanced, agreement) <= price(ByteLevel::High, agreement)
             );
         }
-        prop_assert!(price(ByteLevel::Low, Agreement::Single) <= price(ByteLevel::Low, three));
+        let (single, adaptive) = (Agreement::Single, Agreement::Adaptive);
+        prop_assert_eq!(price(ByteLevel::Low, single), price(ByteLevel::Low, adaptive));
+        prop_assert!(price(ByteLevel::Low, single) <= price(ByteLevel::Low, two));
+        prop_assert!(price(ByteLevel::Low, two) <= price(ByteLevel::Low, three));
         prop_assert!(price(ByteLevel::Low, three) <= price(ByteLevel::Low, five));
     }
 

@@ -455,7 +455,7 @@ async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
     let copying = copying(bench, "few")?;
     let copying: Vec<_> = copying.iter().map(String::as_str).collect();
     let submit = ["job", "submit", "--yes", "--split", "none"];
-    let words = ["1 account, and each task needs 3", "--replicas", "--anyway"];
+    let words = ["1 account, and each task needs 2", "--replicas", "--anyway"];
     quern
         .refuses(1, &words, &[&submit[..], &copying[..]].concat())
         .await?;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use quern_primitives::{
     ids::{AccountId, Digest},
     receipt::Answer,
-    verdict::{ReplicaFinding, Verdict},
+    verdict::{Ground, ReplicaFinding, Verdict},
 };
 
 const DEVICES: u8 = 2;
@@ -111,6 +111,7 @@ fn verdict(job: u8, task: TaskIndex, found: &[(u8, Finding)], exit: Exit) -> Ent
             job: job_id(job),
             task,
             answer,
+            ground: Ground::Majority,
             price: 0,
             replicas: replicas.collect(),
         },

@@ -7,7 +7,7 @@ use quern_primitives::{
     ids::{ProgramHash, SealingKey},
     job::{Agreement, ByteLevel, Preferences, Submission},
     receipt::{Answer, Exit},
-    verdict::{Finding, ReplicaFinding},
+    verdict::{Finding, Ground, ReplicaFinding},
 };
 
 const ACCOUNT: AccountId = AccountId::new([1; 32]);
@@ -83,6 +83,7 @@ fn judged(task: TaskIndex) -> Entry {
             job: JOB,
             task,
             answer,
+            ground: Ground::Majority,
             price: 100,
             replicas: vec![found],
         },

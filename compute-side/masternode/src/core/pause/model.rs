@@ -8,7 +8,7 @@ use quern_primitives::{
     ids::{AccountId, Digest, ProgramHash, TaskIndex},
     payload::{DeviceSignature, Signed},
     receipt::{Answer, Exit, Receipt},
-    verdict::{Finding, ReplicaFinding, Verdict},
+    verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
 
 const HOUR_MS: u64 = 3_600_000;
@@ -88,6 +88,7 @@ fn verdict(job: u8, task: TaskIndex, exit: Exit) -> Entry {
             job: JobId([job; 32]),
             task,
             answer,
+            ground: Ground::Majority,
             price: 0,
             replicas: vec![found(0), found(1)],
         },

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use quern_primitives::{
     ids::Digest,
     receipt::{Answer, Exit},
-    verdict::Verdict,
+    verdict::{Ground, Verdict},
 };
 
 const JOBS: u8 = 2;
@@ -74,6 +74,7 @@ fn verdict(job: u8, task: TaskIndex) -> Verdict {
         job: job_id(job),
         task,
         answer,
+        ground: Ground::Majority,
         price: 0,
         replicas: vec![],
     }

@@ -7,7 +7,7 @@ use quern_primitives::{
     batch::{DeviceChange, LogRange, TaskSet},
     ids::{AccountId, Digest, TaskIndex},
     receipt::Answer,
-    verdict::{ReplicaFinding, Verdict},
+    verdict::{Ground, ReplicaFinding, Verdict},
 };
 
 const JOBS: u8 = 2;
@@ -163,6 +163,7 @@ fn verdict(job: u8, task: TaskIndex, (found, fails): &Found) -> Entry {
             job: job_id(job),
             task,
             answer,
+            ground: Ground::Majority,
             price: 0,
             replicas: replicas.collect(),
         },

@@ -18,7 +18,7 @@ use quern_primitives::{
     job::{HardwareSet, Preferences, RegionSet},
     payload::DeviceKey,
     receipt::Receipt,
-    verdict::{Finding, ReplicaFinding},
+    verdict::{Finding, Ground, ReplicaFinding},
 };
 
 const ACCOUNTS: [AccountId; 5] = [
@@ -167,6 +167,7 @@ impl Case {
             job: self.work.id,
             task,
             answer: self.said(task, says),
+            ground: Ground::Majority,
             price: 10,
             replicas: (0u8..).zip(devices).map(found).collect(),
         };

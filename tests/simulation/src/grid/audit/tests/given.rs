@@ -100,6 +100,7 @@ impl Case {
             job: self.work.id,
             task,
             answer: self.said(task, Says::TheTruth),
+            ground: Ground::Majority,
             price: 10,
             replicas: vec![
                 found(0, 0, Finding::Accepted),

@@ -1,0 +1,182 @@
+//! How certain a job's answers are, as its owner is told.
+
+use crate::grid::live::{self, LiveGrid};
+use clap::Args;
+use quern_confidence::{Crowd, InputError, ReExecution, Statement};
+use quern_jobs_api::Asking;
+use quern_ledger::{Chain, ChainError};
+use quern_owner::Masternodes;
+use quern_primitives::{JobId, job::Agreement};
+
+/// What is assumed of those who compute.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct AssumedArgs {
+    /// How many of the accounts that may compute the job are assumed to collude, where it is said how
+    /// likely a wrong answer is [default: a tenth, rounded up]
+    #[arg(long, value_name = "N")]
+    pub(crate) colluders: Option<u32>,
+}
+
+/// Nothing can be said of a job's answers.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnknownCrowdError {
+    /// The chain does not answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// What is assumed cannot be.
+    #[error(transparent)]
+    Input(#[from] InputError),
+}
+
+/// What can be said where the job is computed by one of these grids: which one is drawn, so the one counts
+/// whose accounts make a wrong answer the likeliest. Grids with fewer accounts than replicas compute
+/// nothing of it. The chain says of no share of tasks that it is computed again, so none is counted on.
+pub(crate) fn at_worst(
+    agreement: Agreement,
+    grids: &[LiveGrid],
+    assumed: AssumedArgs,
+) -> Result<Option<Statement>, InputError> {
+    let mut worst: Option<Statement> = None;
+    for grid in grids {
+        let accounts = grid.matching.accounts;
+        if accounts < u32::from(accounts_for(agreement)) {
+            continue;
+        }
+        let crowd = match assumed.colluders {
+            // Of fewer accounts than are assumed to collude all do.
+            Some(colluders) => Crowd::new(accounts, colluders.min(accounts))?,
+            None => Crowd::assumed(accounts)?,
+        };
+        let said = Statement::new(agreement, crowd, ReExecution::NONE)?;
+        let is_worse = worst
+            .as_ref()
+            .is_none_or(|worst| said.wrong_and_final > worst.wrong_and_final);
+        if is_worse {
+            worst = Some(said);
+        }
+    }
+    Ok(worst)
+}
+
+/// What can be said of a job that the chain has, by the accounts that may compute it now. None if the
+/// chain does not know the job, or no masternode has devices of enough accounts for it.
+pub(crate) async fn of_job(
+    chain: &Chain,
+    job: JobId,
+    assumed: AssumedArgs,
+) -> Result<Option<Statement>, UnknownCrowdError> {
+    let state = chain.at_finalised().await?;
+    let Some(known) = state.job(job).await? else {
+        return Ok(None);
+    };
+    let submission = known.submission;
+    let asking = Asking {
+        preferences: submission.preferences,
+        class: submission.class,
+        agreement: submission.agreement,
+        // Whose bond is too small for what a task costs now may have had one that was not.
+        task: 0,
+        memory_bytes: submission.memory_bytes_max,
+    };
+    let asked = live::ask(Masternodes::of(&state).await?, asking).await;
+    Ok(at_worst(submission.agreement, &asked.grids, assumed)?)
+}
+
+/// What is said, in words.
+pub(crate) fn in_words(said: Option<&Statement>) -> String {
+    said.map_or_else(
+        || {
+            "how likely a wrong answer is cannot be said: no masternode tells of enough accounts that may compute it"
+                .into()
+        },
+        Statement::to_string,
+    )
+}
+
+/// The accounts of which a task needs devices: as many as it has replicas at first, and two where the
+/// first one may not be believed alone.
+pub(crate) fn accounts_for(agreement: Agreement) -> u8 {
+    match agreement {
+        Agreement::Adaptive => Agreement::Unanimous.replicas(),
+        Agreement::Single | Agreement::Majority { .. } | Agreement::Unanimous => {
+            agreement.replicas()
+        }
+    }
+}
+
+/// How a task's devices agree.
+pub(crate) fn agreement_in_words(agreement: Agreement) -> String {
+    match agreement {
+        Agreement::Single => "one device each, which is believed".into(),
+        Agreement::Majority { replicas } => format!(
+            "{replicas} devices each, of which {} must agree",
+            agreement.quorum()
+        ),
+        Agreement::Unanimous => {
+            "2 devices each, which must agree; where they differ a referee computes the task".into()
+        }
+        Agreement::Adaptive => {
+            "one device each, and a second that must agree with it unless the first one's record is long enough; where they differ a referee computes the task"
+                .into()
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::grid::live::tests::grid;
+
+    const THREE: Agreement = Agreement::Majority { replicas: 3 };
+
+    fn with(accounts: u32) -> LiveGrid {
+        grid("ws://here", accounts, &[])
+    }
+
+    fn said(agreement: Agreement, accounts: &[u32], colluders: Option<u32>) -> Option<Statement> {
+        let grids: Vec<_> = accounts.iter().copied().map(with).collect();
+        at_worst(agreement, &grids, AssumedArgs { colluders }).unwrap()
+    }
+
+    #[test]
+    fn a_tenth_of_the_accounts_is_assumed_to_collude_unless_it_is_said_otherwise() {
+        let assumed = said(Agreement::Unanimous, &[100], None).unwrap();
+        assert_eq!((assumed.eligible, assumed.colluding), (100, 10));
+        let told = said(Agreement::Unanimous, &[100], Some(30)).unwrap();
+        assert_eq!(told.colluding, 30);
+        assert!(told.wrong > assumed.wrong);
+        // More than there are is all of them.
+        let all = said(Agreement::Unanimous, &[4], Some(30)).unwrap();
+        assert_eq!((all.colluding, all.wrong), (4, 1.0));
+    }
+
+    #[test]
+    fn of_several_grids_the_worst_that_could_compute_it_counts() {
+        let worst = said(Agreement::Unanimous, &[1_000, 1, 100, 0], Some(10)).unwrap();
+        assert_eq!(worst.eligible, 100);
+        assert_eq!(said(THREE, &[2, 0], None), None);
+        assert_eq!(said(Agreement::Adaptive, &[1], None), None);
+        assert_eq!(said(Agreement::Single, &[1], None).unwrap().wrong, 1.0);
+        assert_eq!(said(Agreement::Unanimous, &[], None), None);
+    }
+
+    #[test]
+    fn that_nothing_is_computed_again_is_said() {
+        let words = in_words(said(Agreement::Unanimous, &[100], None).as_ref());
+        assert!(words.contains("re-execution 0 %"), "{words}");
+        assert!(in_words(None).contains("cannot be said"));
+    }
+
+    #[test]
+    fn how_devices_agree_is_told_in_words() {
+        assert_eq!(
+            agreement_in_words(THREE),
+            "3 devices each, of which 2 must agree"
+        );
+        let unanimous = agreement_in_words(Agreement::Unanimous);
+        assert!(unanimous.contains("2 devices") && unanimous.contains("referee"));
+        assert!(agreement_in_words(Agreement::Single).contains("believed"));
+        assert!(agreement_in_words(Agreement::Adaptive).contains("record"));
+    }
+}
