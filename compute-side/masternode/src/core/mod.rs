@@ -25,6 +25,7 @@ mod benchmarks;
 mod bonds;
 mod certain;
 mod device;
+mod effect;
 mod entry;
 mod explain;
 mod failures;
@@ -52,6 +53,7 @@ mod upload;
 mod watch;
 
 pub use device::{PlannedAssignment, WorkPlan};
+pub use effect::Effect;
 pub use entry::{Entry, OutputPlace, ReleaseCause};
 pub use job::JobPlan;
 pub use quern_grid::Tick;
@@ -71,10 +73,9 @@ use jobs::Jobs;
 use pause::Pauses;
 use quern_jobs_api::JobStatus;
 use quern_primitives::{
-    batch::Batch,
     device::Class,
     ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
-    job::{Failure, Job},
+    job::Job,
     receipt::SignedReceipt,
     view::DeviceView,
 };
@@ -217,111 +218,6 @@ pub enum Event {
     },
     /// Time passed.
     Tick,
-}
-
-/// What the core wants done, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Append an entry to a job's log; tell [`Event::Persisted`] when it is on disk.
-    Append {
-        /// Counts all appends.
-        ticket: Ticket,
-        /// The job.
-        job: JobId,
-        /// Its place in the job's log, without a gap.
-        position: u64,
-        /// The entry.
-        entry: Box<Entry>,
-        /// A sealed result to be written with it.
-        output: Option<Vec<u8>>,
-    },
-    /// Answer an exchange.
-    Answer {
-        /// The request.
-        token: Token,
-        /// The device that asked.
-        device: DeviceId,
-        /// What to say.
-        work: WorkPlan,
-    },
-    /// Refuse a request.
-    Refuse {
-        /// The request.
-        token: Token,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// Close a device's connections.
-    Dismiss {
-        /// The device.
-        device: DeviceId,
-    },
-    /// Send a batch to the chain.
-    Settle {
-        /// The batch; the same one each time it is sent.
-        batch: Box<Batch>,
-    },
-    /// Tell the chain that the job cannot go on.
-    CloseFailed {
-        /// The job.
-        job: JobId,
-        /// The task that cannot be settled.
-        task: TaskIndex,
-        /// What is wrong with it.
-        why: Failure,
-    },
-    /// Nobody answers for a task any more, and that is on disk: sealed results of other replicas than
-    /// these may be erased.
-    KeepOutputs {
-        /// The job.
-        job: JobId,
-        /// The task.
-        task: TaskIndex,
-        /// Replicas and devices whose sealed result is the accepted one; none if no answer was.
-        accepted: Vec<(u8, DeviceId)>,
-    },
-    /// Compute a task again; tell [`Event::Recomputed`] what comes out, unless it is told to stop before.
-    Recompute {
-        /// The job.
-        job: JobId,
-        /// The task.
-        task: TaskIndex,
-        /// What for.
-        purpose: Purpose,
-        /// How long it may take, in milliseconds.
-        time_ms: u64,
-    },
-    /// Nobody waits any more for a task that is computed again.
-    StopRecomputing {
-        /// The job.
-        job: JobId,
-        /// The task.
-        task: TaskIndex,
-    },
-    /// Read the hash of a block that is finalised; tell [`Event::BlockHash`].
-    ReadBlockHash {
-        /// Its height.
-        block: BlockNumber,
-    },
-    /// Nothing of a closed job is computed any more: what it was computed from may be erased, and its key
-    /// forgotten.
-    DropInputs {
-        /// The job.
-        job: JobId,
-    },
-    /// Whoever watches the job should look again.
-    Changed {
-        /// The job.
-        job: JobId,
-    },
-    /// The chain closed the job; nothing more will be handed out or settled, and the core has forgotten
-    /// it. What it was computed from is kept until [`Effect::DropInputs`].
-    Closed {
-        /// The job.
-        job: JobId,
-        /// What its owner is told of it from now on.
-        status: Box<JobStatus>,
-    },
 }
 
 /// The masternode's decisions.
