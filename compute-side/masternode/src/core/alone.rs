@@ -74,7 +74,7 @@ impl Core {
 
     /// How many answers of a device were accepted in a row: as the chain last had it, and none if this
     /// masternode knows of a fault since.
-    fn accepted_in_a_row(&self, device: &DeviceId) -> u32 {
+    pub(super) fn accepted_in_a_row(&self, device: &DeviceId) -> u32 {
         let known = self.devices.get(device);
         let counted = known.map_or(0, |known| known.accepted_in_a_row);
         match self.uncounted.of(*device).any(RecordChange::has_fault) {

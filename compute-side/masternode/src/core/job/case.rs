@@ -173,7 +173,7 @@ impl ActiveJob {
         }
     }
 
-    pub(super) fn open_mut(&mut self, task: TaskIndex) -> Option<&mut OpenTask> {
+    pub(in crate::core) fn open_mut(&mut self, task: TaskIndex) -> Option<&mut OpenTask> {
         match self.tasks.get_mut(task as usize)? {
             Task::Open(open) => Some(open),
             _ => None,

@@ -69,23 +69,30 @@ fn an_unseasoned_device_gets_a_second_beside_it_before_it_has_answered() {
 
 #[test]
 fn a_row_that_a_fault_has_ended_here_counts_no_more() {
-    let mut world = World::new(2, Agreement::Adaptive, &[]);
+    let mut world = World::new(1, Agreement::Adaptive, &[]);
     world.referee = Refereeing::Truthful;
-    // The first is wrong beside the second.
     let liar = world.join(1, Habit::Lies(99));
     let other = world.join(2, Habit::Honest);
+    let device = world.workers[liar].id();
     world.ask(liar, 1);
     world.ask(other, 1);
-    let view = {
-        world.workers[liar].accepted_in_a_row = MANY;
-        world.view(liar)
-    };
+    world.workers[liar].accepted_in_a_row = MANY;
+    let view = world.view(liar);
+    world.recheck(view.clone());
+    assert_eq!(world.core.accepted_in_a_row(&device), MANY);
     world.report(liar);
     world.report(other);
     assert_eq!(ground(&world), Some(Ground::Referee));
+    assert_eq!(world.core.accepted_in_a_row(&device), 0);
+    world.recheck(view.clone());
+    assert_eq!(
+        world.core.accepted_in_a_row(&device),
+        0,
+        "the chain has not counted the fault"
+    );
+    world.next_block();
     world.recheck(view);
-    world.ask(liar, 1);
-    assert_eq!(trusted(&world), 0, "the chain has not counted the fault");
+    assert_eq!(world.core.accepted_in_a_row(&device), MANY, "it has now");
 }
 
 #[test]
@@ -93,7 +100,7 @@ fn a_task_that_a_seasoned_device_gives_back_is_drawn_anew_for_the_next() {
     let mut world = seasoned(Habit::Honest);
     world.ask(0, 1);
     assert_eq!(trusted(&world), 1);
-    world.hand_back(0, HandBackReason::TooSlow);
+    world.hand_back(0, HandBackReason::Stopping);
     let next = world.join(2, Habit::Honest);
     world.ask(next, 1);
     assert_eq!((trusted(&world), added(&world)), (1, 1));
