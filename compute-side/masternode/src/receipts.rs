@@ -508,6 +508,46 @@ mod tests {
     }
 
     #[test]
+    fn where_no_device_gave_the_answer_the_referee_s_result_stands() {
+        let referee = quern_primitives::DeviceId([7; 32]);
+        let mut judged = verdict(4);
+        judged.ground = Ground::Referee;
+        judged.answer.result_commitment = Digest([88; 32]);
+        let found = judged.replicas.iter_mut();
+        found.for_each(|found| found.finding = Finding::Incorrect);
+        let refereed = |commitment| Entry::Refereed {
+            task: 4,
+            answer: quern_primitives::receipt::Answer {
+                result_commitment: Digest(commitment),
+                ..judged.answer
+            },
+            referee,
+            output_root: Digest([6; 32]),
+            output: OutputPlace::File { bytes: 44 },
+        };
+        let told = |commitment| {
+            let entries = vec![
+                reported(4, 0),
+                reported(4, 1),
+                refereed(commitment),
+                Entry::Judged {
+                    verdict: judged.clone(),
+                },
+            ];
+            let (mut outcome, log) = (Outcome::default(), counted(entries));
+            outcome.catch_up(&log).unwrap();
+            outcome.result(&log, 4)
+        };
+        let (result, output) = told([88; 32]).unwrap();
+        assert_eq!((result.replica, result.device), (REFEREE_REPLICA, referee));
+        assert_eq!((result.sealed_bytes, output.bytes()), (44, 44));
+        assert_eq!(result.output_root, Digest([6; 32]));
+        assert_eq!(result.result_commitment, judged.answer.result_commitment);
+        let other = told([1; 32]).unwrap_err();
+        assert_eq!(other, ApiError::NotDecided { task: 4 });
+    }
+
+    #[test]
     fn nothing_is_told_of_a_task_before_it_is_decided() {
         let (mut outcome, log) = outcome();
         let undecided = ApiError::NotDecided { task: 3 };

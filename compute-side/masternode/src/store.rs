@@ -705,6 +705,48 @@ mod tests {
     }
 
     #[test]
+    fn the_referee_s_result_is_kept_where_no_device_has_it_and_else_goes() {
+        let referee = DeviceId([7; 32]);
+        let name = (REFEREE_REPLICA, referee);
+        let device = (1, key(1).id());
+        for (kept, stay) in [(name, [false, true]), (device, [true, false])] {
+            let folder = tempfile::tempdir().unwrap();
+            let (store, written) = open(folder.path());
+            append(&store, 1, JOB, 0, 1);
+            store.carry_out(Effect::Append {
+                ticket: Ticket(2),
+                job: JOB,
+                position: 1,
+                entry: Box::new(Entry::Refereed {
+                    task: 0,
+                    answer: quern_primitives::receipt::Answer {
+                        result_commitment: Digest([0; 32]),
+                        result_bytes: 1,
+                        fuel: 1,
+                        exit: Exit::Success,
+                    },
+                    referee,
+                    output_root: Digest([0; 32]),
+                    output: OutputPlace::Inline { bytes: 1 },
+                }),
+                output: Some(vec![9]),
+            });
+            store.carry_out(Effect::KeepOutputs {
+                job: JOB,
+                task: 0,
+                accepted: vec![kept],
+            });
+            append(&store, 3, OTHER, 0, 9);
+            wait_for(&written, 3);
+            let here = [device, name].map(|(replica, device)| {
+                let output = store.output(JOB, 0, replica, device);
+                output.unwrap().is_some()
+            });
+            assert_eq!(here, stay);
+        }
+    }
+
+    #[test]
     fn only_the_first_accepted_result_is_kept_once_a_task_is_decided() {
         let folder = tempfile::tempdir().unwrap();
         let (store, written) = open(folder.path());
