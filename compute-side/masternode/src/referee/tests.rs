@@ -230,7 +230,7 @@ fn a_program_that_fails_has_an_answer_and_an_empty_result() {
 
 #[test]
 fn a_large_result_is_kept_in_a_file_under_the_referee_s_name_and_one_to_check_is_not() {
-    let large = vec![9; 3 * MIB];
+    let large = vec![9_u8; 3 * MIB];
     let world = World::new(ECHO, &[&large]);
     let item = Item::Result(0, REFEREE_REPLICA, NAME);
     let checked = world.compute(0, Purpose::Check).unwrap();
@@ -261,7 +261,7 @@ fn who_is_not_waited_for_any_more_stops_at_once() {
             let brief = world.brief(0, Purpose::Referee);
             world.referee.compute(&brief, &cancel)
         });
-        thread::sleep(Duration::from_millis(300));
+        thread::park_timeout(Duration::from_millis(300));
         cancel.cancel();
         run.join().unwrap()
     });
