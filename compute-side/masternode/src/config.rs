@@ -38,6 +38,9 @@ const LEAST_TIMEOUT_SECONDS_MAX: u32 = 3_600;
 /// Tasks that are computed here at a time, if the settings do not say: one, so that all else goes on.
 const REFEREE_PARALLEL: u32 = 1;
 
+/// Memory that each of them may have, if the settings do not say, in MiB.
+const REFEREE_MEMORY_MIB: u32 = 1_024;
+
 /// How much longer than a replica may take they are waited for, if the settings do not say, in seconds.
 const REFEREE_WAIT_SECONDS: u32 = 600;
 
@@ -100,6 +103,8 @@ pub struct Config {
     /// Tasks that this masternode computes itself at a time, where devices differ on them or their answer is
     /// checked: from 0 to 32. With 0 it computes none, and what devices differ on is put to the vote.
     pub referee_parallel: Option<u32>,
+    /// Memory that a task may have that is computed here, in MiB. Those of jobs that allow more are not.
+    pub referee_memory_mib: Option<u32>,
     /// So much longer than a replica may take a task that devices differ on waits for that, in seconds.
     pub referee_wait_seconds: Option<u32>,
     /// Of a thousand settled tasks so many are computed again, from 0 to 1,000.
@@ -290,6 +295,11 @@ impl Config {
     /// How many tasks are computed here at a time.
     pub fn referee_parallel(&self) -> u32 {
         self.referee_parallel.unwrap_or(REFEREE_PARALLEL)
+    }
+
+    /// Memory that each of them may have, in MiB.
+    pub fn referee_memory_mib(&self) -> u64 {
+        self.referee_memory_mib.unwrap_or(REFEREE_MEMORY_MIB).into()
     }
 
     /// How much longer than a replica may take they are waited for, in milliseconds.
@@ -560,6 +570,11 @@ mod tests {
         assert_eq!(told(""), (1, 600_000, 10));
         let set = "referee_parallel = 4\nreferee_wait_seconds = 30\nre_execution_permille = 0";
         assert_eq!(told(set), (4, 30_000, 0));
+        let memory = |text: &str| read(text).unwrap().referee_memory_mib();
+        assert_eq!(
+            [memory(""), memory("referee_memory_mib = 512")],
+            [1_024, 512]
+        );
         for (text, key) in [
             ("referee_parallel = 33", "from 0 to 32"),
             ("re_execution_permille = 1001", "from 0 to 1000"),
@@ -571,6 +586,7 @@ mod tests {
         let guide = include_str!("../../../docs/operator.md");
         for row in [
             "| `referee_parallel` | 1 | ",
+            "| `referee_memory_mib` | 1,024 | ",
             "| `referee_wait_seconds` | 600 | ",
             "| `re_execution_permille` | 10 | ",
         ] {

@@ -216,11 +216,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         rechecked: block,
         rechecking: None,
         lottery: Lottery::default(),
-        recomputations: Recomputations::new(
-            &shared,
-            server.network_key(),
-            config.referee_parallel(),
-        ),
+        recomputations: Recomputations::new(&shared, server.network_key(), &config),
     };
     grid.take_up_lottery()?;
     tracing::info!(

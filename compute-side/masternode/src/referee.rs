@@ -34,6 +34,9 @@ use std::{
 /// Compiled programs that are kept: those used last.
 const COMPILED_MAX: usize = 4;
 
+/// Bytes of a mebibyte.
+const MIB_BYTES: u64 = 1024 * 1024;
+
 /// Why a task is not computed here.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RefereeError {
@@ -67,6 +70,16 @@ pub(crate) enum RefereeError {
     /// The arguments are none that a program can be given.
     #[error("the task's arguments cannot be passed")]
     Arguments(#[source] InvocationError),
+    /// The job allows its tasks more memory than the operator allows here.
+    #[error(
+        "a task of the job may need {needed_mib} MiB, and referee_memory_mib is {allowed_mib}: raise it if the machine has as much to spare"
+    )]
+    Memory {
+        /// What a task may need.
+        needed_mib: u64,
+        /// What it may have.
+        allowed_mib: u64,
+    },
     /// This machine does not run tasks of the class.
     #[error("this machine does not run tasks of the job's class")]
     Engine(#[source] EngineError),
@@ -103,7 +116,8 @@ impl From<&RefereeError> for NoReferee {
             | RefereeError::Program(_)
             | RefereeError::Compile(_)
             | RefereeError::Arguments(_) => Self::Data,
-            RefereeError::Engine(_)
+            RefereeError::Memory { .. }
+            | RefereeError::Engine(_)
             | RefereeError::Run(_)
             | RefereeError::Thread
             | RefereeError::Seal(_)
@@ -139,6 +153,9 @@ pub(crate) struct Referee {
     /// Under which its results are sealed: this masternode's name on the network.
     name: DeviceId,
     vault: Vault,
+    /// Memory that a task may have here. One that takes more than the machine has would take the masternode
+    /// with it, again and again.
+    memory_mib: u64,
     programs: Mutex<Programs>,
 }
 
@@ -151,11 +168,12 @@ struct Programs {
 }
 
 impl Referee {
-    /// A referee of this name, which finds jobs' files in the vault.
-    pub(crate) fn new(name: DeviceId, vault: Vault) -> Self {
+    /// A referee of this name, which finds jobs' files in the vault, and lets a task have so much memory.
+    pub(crate) fn new(name: DeviceId, vault: Vault, memory_mib: u64) -> Self {
         Self {
             name,
             vault,
+            memory_mib,
             programs: Mutex::default(),
         }
     }
@@ -168,6 +186,14 @@ impl Referee {
     ) -> Result<Truth, RefereeError> {
         if cancel.is_cancelled() {
             return Err(RefereeError::GivenUp(Exit::Cancelled));
+        }
+        let needed_mib = brief.submission.memory_bytes_max.div_ceil(MIB_BYTES);
+        if needed_mib > self.memory_mib {
+            let allowed_mib = self.memory_mib;
+            return Err(RefereeError::Memory {
+                needed_mib,
+                allowed_mib,
+            });
         }
         let (key, input) = self.open(brief)?;
         let answer = self.run(brief, input, cancel)?;

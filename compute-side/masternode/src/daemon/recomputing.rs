@@ -5,6 +5,7 @@
 
 use super::{Command, Grid, Shared};
 use crate::{
+    config::Config,
     core::{Event, NoReferee, Purpose, Truth},
     referee::{Brief, Referee, RefereeError},
 };
@@ -56,10 +57,12 @@ struct Errand {
 }
 
 impl Recomputations {
-    /// So many at a time, under this name; nothing at all if that is none.
-    pub(super) fn new(shared: &Shared, name: DeviceId, parallel: u32) -> Self {
+    /// As the settings have it, under this name.
+    pub(super) fn new(shared: &Shared, name: DeviceId, config: &Config) -> Self {
+        let parallel = config.referee_parallel();
+        let memory_mib = config.referee_memory_mib();
         Self {
-            referee: Arc::new(Referee::new(name, shared.vault.clone())),
+            referee: Arc::new(Referee::new(name, shared.vault.clone(), memory_mib)),
             places: Arc::new(Semaphore::new(parallel as usize)),
             is_on: parallel > 0,
             wanted: BTreeMap::new(),

@@ -115,7 +115,7 @@ impl World {
         let submission = submission(&manifest, &job_key, sealed.digest);
         let manifest = manifest::open(GENESIS, JOB, &submission, &job_key, &sealed.bytes).unwrap();
         Self {
-            referee: Referee::new(NAME, vault.clone()),
+            referee: Referee::new(NAME, vault.clone(), 64),
             context: JobContext::new(manifest, job_key, &vault),
             _folder: folder,
             vault,
@@ -271,6 +271,19 @@ fn who_is_not_waited_for_any_more_stops_at_once() {
     brief.time_ms = 50;
     let late = world.referee.compute(&brief, &Cancel::new()).unwrap_err();
     assert_eq!(NoReferee::from(&late), NoReferee::Late);
+}
+
+#[test]
+fn a_task_that_may_need_more_memory_than_is_to_spare_is_not_begun() {
+    let mut world = World::new(ECHO, &[b"x"]);
+    world.submission.memory_bytes_max += 1;
+    let error = world.compute(0, Purpose::Referee).unwrap_err();
+    assert_eq!(NoReferee::from(&error), NoReferee::Machine);
+    let words = error.to_string();
+    assert!(
+        words.contains("65 MiB, and referee_memory_mib is 64"),
+        "{words}"
+    );
 }
 
 #[test]
