@@ -14,13 +14,14 @@ use crate::{
     reports::Reports,
 };
 use quern_primitives::{
-    ids::{DeviceId, Digest, GenesisHash, JobId, TaskIndex},
+    ids::{DeviceId, Digest, GenesisHash},
     payload::DeviceKey,
-    receipt::{Exit, Receipt, SignedReceipt},
+    receipt::{Receipt, SignedReceipt},
 };
-use quern_protocol::{Assignment, ReplicaId, limits::INLINE_RESULT_BYTES_MAX};
+use quern_protocol::{Assignment, ReplicaId, TaskLimits, limits::INLINE_RESULT_BYTES_MAX};
 use quern_sandbox::{
-    Cancel, Exit as RunExit, Invocation, Limits, Outcome, Program, RunError, engine_digest,
+    Cancel, Exit as RunExit, Invocation, Limits, Outcome, Program, RunError, TaskAnswer,
+    engine_digest,
 };
 use quern_shards::{
     chunks::chunk_root,
@@ -29,7 +30,6 @@ use quern_shards::{
     result::seal_result,
     seal,
 };
-use sha2::{Digest as _, Sha256};
 use std::time::{Duration, Instant};
 
 /// What runs programs. The shipped worker has one, [`Sandbox`]; the seam is here so that a test can
@@ -71,16 +71,6 @@ impl Executor for Sandbox {
     ) -> Result<Outcome, RunError> {
         program.run(invocation, limits, cancel)
     }
-}
-
-/// The seed of all randomness a task's program draws: SHA-256 over a tag, the job and the task
-/// (4 bytes, little-endian), so that all replicas draw the same.
-pub fn run_seed(job: &JobId, task: TaskIndex) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/run-seed/1");
-    hasher.update(job.0);
-    hasher.update(task.to_le_bytes());
-    hasher.finalize().into()
 }
 
 /// A task with all that it needs.
@@ -184,18 +174,19 @@ impl<E: Executor> Bench<E> {
     }
 
     /// Runs the program. `None` if it was cancelled.
-    fn run(&mut self, errand: &Errand, input: Vec<u8>) -> Result<Option<RunAnswer>, Fault> {
+    fn run(&mut self, errand: &Errand, input: Vec<u8>) -> Result<Option<TaskAnswer>, Fault> {
         let assignment = &errand.assignment;
         let ReplicaId { job, task, .. } = assignment.id;
-        let invocation = Invocation::new(input, run_seed(&job, task))
-            .with_arguments(assignment.arguments.iter().cloned())
-            .map_err(bad_input(assignment))?;
-        let limits = Limits {
-            fuel: assignment.limits.fuel,
-            memory_bytes_max: assignment.limits.memory_bytes,
-            output_bytes_max: assignment.limits.result_bytes.into(),
-            wall_time: Duration::from_millis(assignment.limits.time_ms),
-        };
+        let arguments = assignment.arguments.iter().cloned();
+        let invocation =
+            Invocation::of_task(&job, task, input, arguments).map_err(bad_input(assignment))?;
+        let TaskLimits {
+            fuel,
+            memory_bytes,
+            result_bytes,
+            time_ms,
+        } = assignment.limits;
+        let limits = Limits::of_task(fuel, memory_bytes, result_bytes, time_ms);
         let outcome = match self
             .executor
             .run(&errand.program, &invocation, &limits, &errand.cancel)
@@ -207,23 +198,11 @@ impl<E: Executor> Bench<E> {
                 return Err(Fault::NoRoom);
             }
         };
-        let Some(exit) = outcome.exit.settled() else {
-            return match outcome.exit {
-                RunExit::Cancelled => Ok(None),
-                _ => Err(Fault::TooSlow),
-            };
-        };
-        // What a failed program wrote is no result; all devices agree on nothing.
-        let result = if exit == Exit::Success {
-            outcome.output
-        } else {
-            Vec::new()
-        };
-        Ok(Some(RunAnswer {
-            exit,
-            fuel: outcome.fuel_used,
-            result,
-        }))
+        match outcome.into_answer() {
+            Ok(answer) => Ok(Some(answer)),
+            Err(RunExit::Cancelled) => Ok(None),
+            Err(_) => Err(Fault::TooSlow),
+        }
     }
 
     /// Seals the result to those who have the shard's key, and signs the receipt.
@@ -231,7 +210,7 @@ impl<E: Executor> Bench<E> {
         &self,
         assignment: &Assignment,
         key: &ShardKey,
-        answer: &RunAnswer,
+        answer: &TaskAnswer,
     ) -> Result<(SignedReceipt, Vec<u8>), Fault> {
         let ReplicaId { job, task, replica } = assignment.id;
         let context = ResultContext {
@@ -298,13 +277,6 @@ impl<E: Executor> Bench<E> {
             sealed: Sealed::Here(sealed),
         })
     }
-}
-
-/// What came of a run.
-struct RunAnswer {
-    exit: Exit,
-    fuel: u64,
-    result: Vec<u8>,
 }
 
 fn bad_input<E: std::fmt::Display>(assignment: &Assignment) -> impl Fn(E) -> Fault {

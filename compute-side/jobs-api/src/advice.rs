@@ -63,6 +63,7 @@ impl Rule {
             Self::SecondOpinion => {
                 of_job("nothing: it is decided as it stands if no trusted device is heard")
             }
+            Self::Referee => of_job("nothing: it is decided by what the masternode finds"),
             Self::Unopened => of_job(
                 "nothing yet; should the job end with it, prepare the input anew with \
                  `quern job submit`",
@@ -104,6 +105,10 @@ impl Rule {
             Self::Pausing => of_device(
                 "see in its worker's log why it gives tasks back or fails; it gets others when its \
                  pause is over",
+            ),
+            Self::Contradicted => of_device(
+                "find out why the machine computes wrongly, faulty memory perhaps, before it is given \
+                 tasks again",
             ),
             Self::Unjudged => of_device(
                 "see in its worker's log why it fails; it gets more of the job once one of these has its \
@@ -218,9 +223,9 @@ mod tests {
 
     /// Every rule by its name, as in JSON.
     const NAMES: &str = "coordinator_not_drawn upload no_devices accounts chain failed deadline \
-        cancelled running certain second_opinion unopened resting batch disconnected repeated_failures \
+        cancelled running certain second_opinion referee unopened resting batch disconnected repeated_failures \
         waiting_after_faults battery_low too_hot outside_hours network_not_allowed \
-        data_cap_reached in_use unbonded banned hands_full pausing unjudged awaiting_verdicts benchmarked \
+        data_cap_reached in_use unbonded banned hands_full pausing contradicted unjudged awaiting_verdicts benchmarked \
         benchmark_owed reading_not_believed no_job \
         nothing_open pool level account failed_before lane kept_for_fast kept_for_trusted others_sooner \
         faster_first others_first not_asked hardware region line trusted gpu class version processor memory \

@@ -58,6 +58,8 @@ pub enum Rule {
     Certain,
     /// A device is about to be found at fault, and a trusted one is to be heard before.
     SecondOpinion,
+    /// Its answers differ, and the masternode computes it again.
+    Referee,
     /// Devices could not open what the task reads.
     Unopened,
     /// The masternode could not hand a replica out, and it rests.
@@ -92,6 +94,8 @@ pub enum Rule {
     HandsFull,
     /// It gave a task back, came back without it or failed on it, and pauses.
     Pausing,
+    /// An accepted answer of it turned out to be wrong when the task was computed again.
+    Contradicted,
     /// As many of its answers as it may have are without a verdict.
     AwaitingVerdicts,
     /// It computes a benchmark first.
@@ -215,6 +219,8 @@ pub enum StepKind {
     Ranked,
     /// The task is decided without the replicas that nobody has.
     DecidedWithoutRest,
+    /// The referee is waited for no more.
+    RefereeGivenUp,
     /// The verdict goes into a batch, at the latest.
     Batched,
     /// The batch is sent again, if the chain has not counted it before.

@@ -178,6 +178,9 @@ pub struct GridState {
     /// The last day's lottery that this masternode drew or gave up. What it drew on the same day before
     /// it started again counts; none if there is neither, as on the chain's first day.
     pub last_draw: Option<LastDraw>,
+    /// What this masternode computed again since it started.
+    #[serde(default)]
+    pub recomputations: Recomputations,
     /// The jobs that are not over, those that are served first at the beginning; at most
     /// [`GRID_JOBS_MAX`].
     pub jobs: Vec<JobInGrid>,
@@ -235,6 +238,26 @@ pub struct LastDraw {
     /// Of all registered devices those that won, and stand higher for the day. None if it could not be
     /// drawn, because this masternode's node has discarded the state of the day's first block.
     pub winners: Option<u32>,
+}
+
+/// What a masternode computed again since it started, to decide between answers that differ or to check
+/// settled ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recomputations {
+    /// Tasks whose answers differed and that were decided so.
+    pub refereed: u64,
+    /// Tasks whose answers differed and that it could not compute, or not in time.
+    pub unrefereed: u64,
+    /// Tasks whose answers differ and that are being computed or wait for it.
+    pub waiting: u32,
+    /// Settled tasks whose answer came out again.
+    pub confirmed: u64,
+    /// Settled tasks of which another answer came out.
+    pub contradicted: u64,
+    /// Settled tasks that were drawn and that it could not compute.
+    pub unchecked: u64,
+    /// Settled tasks that were drawn and are being computed or wait for it.
+    pub to_check: u32,
 }
 
 /// A job of a grid.
@@ -319,6 +342,8 @@ pub(crate) mod tests {
             settled: 0,
             replicas: 3,
             incorrect: 0,
+            refereed: 0,
+            contradicted: 0,
             fuel: 5,
             spent: 7,
             devices: 2,
@@ -402,6 +427,10 @@ pub(crate) mod tests {
                 day: 3,
                 winners: None,
             }),
+            recomputations: Recomputations {
+                refereed: 3,
+                ..Recomputations::default()
+            },
             jobs: vec![JobInGrid {
                 job: JobId([1; 32]),
                 level: ByteLevel::High,
@@ -414,6 +443,7 @@ pub(crate) mod tests {
         assert_eq!(seen["jobs"][0]["status"]["spent"], "7");
         assert_eq!(seen["scheduling"]["dealing"], "merged_pools");
         assert_eq!(seen["scheduling"]["pools"]["capacity"], 8_000);
+        assert_eq!(seen["recomputations"]["refereed"], 3);
         assert_eq!(seen["last_draw"], json!({ "day": 3, "winners": null }));
     }
 

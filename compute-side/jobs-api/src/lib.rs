@@ -61,7 +61,7 @@ pub use explain::{
 pub use grid::{
     Asking, Claimed, DEVICE_POOLS_MAX, Dealing, DevicePool, DeviceState, FAULT_RATES,
     GRID_DEVICES_MAX, GRID_JOBS_MAX, GridState, JobInGrid, LastDraw, MachineFacts, Matching,
-    Measured, PoolsAtLeast, Scheduling, ScoreParts,
+    Measured, PoolsAtLeast, Recomputations, Scheduling, ScoreParts,
 };
 pub use impasse::{Impasse, Trouble};
 
@@ -193,6 +193,12 @@ pub struct JobStatus {
     pub replicas: u32,
     /// Answers that differed from the accepted one.
     pub incorrect: u32,
+    /// Verdicts that the referee decided, because answers differed.
+    #[serde(default)]
+    pub refereed: u32,
+    /// Settled tasks that were computed again with another answer, found before the job was closed.
+    #[serde(default)]
+    pub contradicted: u32,
     /// Fuel used by accepted answers.
     pub fuel: u64,
     /// Sum of the verdicts' prices.

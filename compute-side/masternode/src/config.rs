@@ -35,6 +35,18 @@ const TIMEOUT_PERCENT_MAX: u32 = 10_000;
 /// job has unless its owner gives it more.
 const LEAST_TIMEOUT_SECONDS_MAX: u32 = 3_600;
 
+/// Tasks that are computed here at a time, if the settings do not say: one, so that all else goes on.
+const REFEREE_PARALLEL: u32 = 1;
+
+/// Memory that each of them may have, if the settings do not say, in MiB.
+const REFEREE_MEMORY_MIB: u32 = 1_024;
+
+/// How much longer than a replica may take they are waited for, if the settings do not say, in seconds.
+const REFEREE_WAIT_SECONDS: u32 = 600;
+
+/// Of a thousand settled tasks so many are computed again, if the settings do not say.
+const RE_EXECUTION_PERMILLE: u16 = 10;
+
 /// The settings, as in `masternode.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,6 +100,15 @@ pub struct Config {
     pub delayed_seconds_min: Option<u32>,
     /// T2 at the least, in seconds, and no less than T1.
     pub stale_seconds_min: Option<u32>,
+    /// Tasks that this masternode computes itself at a time, where devices differ on them or their answer is
+    /// checked: from 0 to 32. With 0 it computes none, and what devices differ on is put to the vote.
+    pub referee_parallel: Option<u32>,
+    /// Memory that a task may have that is computed here, in MiB. Those of jobs that allow more are not.
+    pub referee_memory_mib: Option<u32>,
+    /// So much longer than a replica may take a task that devices differ on waits for that, in seconds.
+    pub referee_wait_seconds: Option<u32>,
+    /// Of a thousand settled tasks so many are computed again, from 0 to 1,000.
+    pub re_execution_permille: Option<u16>,
     /// The core temperature above which a device gets nothing, in degrees Celsius.
     pub temperature_c_max: Option<u8>,
 }
@@ -175,7 +196,23 @@ impl Config {
             (connected..=most).contains(&known),
             "devices_max is {known}; give a number from {connected}, which is device_connections_max, to {most}"
         );
+        self.check_referee()?;
         self.check_tuning()
+    }
+
+    /// Checks what was set of tasks that are computed here.
+    fn check_referee(&self) -> anyhow::Result<()> {
+        let (parallel, permille) = (self.referee_parallel(), self.re_execution_permille());
+        let most = quern_sandbox::RUNS_MAX;
+        anyhow::ensure!(
+            parallel <= most,
+            "referee_parallel is {parallel}; give a number from 0 to {most}"
+        );
+        anyhow::ensure!(
+            permille <= 1_000,
+            "re_execution_permille is {permille}; give a number from 0 to 1000"
+        );
+        Ok(())
     }
 
     /// Checks what was set of how tasks are dealt and watched, beside what was not.
@@ -253,6 +290,27 @@ impl Config {
             stale_ms_min: ms(self.stale_seconds_min, usual.stale_ms_min),
             ..usual
         }
+    }
+
+    /// How many tasks are computed here at a time.
+    pub fn referee_parallel(&self) -> u32 {
+        self.referee_parallel.unwrap_or(REFEREE_PARALLEL)
+    }
+
+    /// Memory that each of them may have, in MiB.
+    pub fn referee_memory_mib(&self) -> u64 {
+        self.referee_memory_mib.unwrap_or(REFEREE_MEMORY_MIB).into()
+    }
+
+    /// How much longer than a replica may take they are waited for, in milliseconds.
+    pub fn referee_wait_ms(&self) -> u64 {
+        let seconds = self.referee_wait_seconds.unwrap_or(REFEREE_WAIT_SECONDS);
+        u64::from(seconds) * 1_000
+    }
+
+    /// Of a thousand settled tasks so many are computed again.
+    pub fn re_execution_permille(&self) -> u16 {
+        self.re_execution_permille.unwrap_or(RE_EXECUTION_PERMILLE)
     }
 
     /// How devices are scored, and when they are too hot.
@@ -498,6 +556,41 @@ mod tests {
             };
             let row = format!("| `{key}` | {told} | ");
             assert!(guide.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn what_the_masternode_computes_itself_is_the_operators_to_say() {
+        let read = |text: &str| read(&format!("data_dir = '/tmp/x'\n{text}"));
+        let told = |text: &str| {
+            let config = read(text).unwrap();
+            let (parallel, permille) = (config.referee_parallel(), config.re_execution_permille());
+            (parallel, config.referee_wait_ms(), permille)
+        };
+        assert_eq!(told(""), (1, 600_000, 10));
+        let set = "referee_parallel = 4\nreferee_wait_seconds = 30\nre_execution_permille = 0";
+        assert_eq!(told(set), (4, 30_000, 0));
+        let memory = |text: &str| read(text).unwrap().referee_memory_mib();
+        assert_eq!(
+            [memory(""), memory("referee_memory_mib = 512")],
+            [1_024, 512]
+        );
+        for (text, key) in [
+            ("referee_parallel = 33", "from 0 to 32"),
+            ("re_execution_permille = 1001", "from 0 to 1000"),
+            ("referee_wait_seconds = -1", "referee_wait_seconds"),
+        ] {
+            let error = refusal(read(text));
+            assert!(error.contains(key), "{error}");
+        }
+        let guide = include_str!("../../../docs/operator.md");
+        for row in [
+            "| `referee_parallel` | 1 | ",
+            "| `referee_memory_mib` | 1,024 | ",
+            "| `referee_wait_seconds` | 600 | ",
+            "| `re_execution_permille` | 10 | ",
+        ] {
+            assert!(guide.contains(row), "{row}");
         }
     }
 

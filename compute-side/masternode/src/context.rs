@@ -6,7 +6,7 @@ use crate::{
     daemon::Shared,
     vault::{Item, Vault},
 };
-use quern_primitives::{DeviceId, JobId, TaskIndex};
+use quern_primitives::{DeviceId, JobId, TaskIndex, job::Submission};
 use quern_protocol::{
     Assignment, Benchmark, Discard, DiscardReason, Response, SealedKey, ShardFacts, TaskLimits,
     Work, limits,
@@ -212,16 +212,21 @@ fn assignment(
             encapsulated: sealed.encapsulated,
             ciphertext: sealed.ciphertext,
         },
-        limits: TaskLimits {
-            fuel: submission.fuel_per_task_max,
-            memory_bytes: submission.memory_bytes_max,
-            result_bytes: submission.result_bytes_max,
-            time_ms: planned.time_ms,
-        },
+        limits: task_limits(&submission, planned.time_ms),
         class: submission.class,
         log_position: planned.log_position,
         inline_shard,
     })
+}
+
+/// What a task of a job may use, and how long it may take.
+pub(crate) fn task_limits(submission: &Submission, time_ms: u64) -> TaskLimits {
+    TaskLimits {
+        fuel: submission.fuel_per_task_max,
+        memory_bytes: submission.memory_bytes_max,
+        result_bytes: submission.result_bytes_max,
+        time_ms,
+    }
 }
 
 /// A sealed shard of so many bytes, if it is small enough to be in the answer.

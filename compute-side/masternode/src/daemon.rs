@@ -16,6 +16,7 @@ mod lookups;
 mod lottery;
 mod published;
 mod questions;
+mod recomputing;
 mod state;
 mod transfers;
 
@@ -28,8 +29,8 @@ use crate::{
     config::Config,
     context::compose,
     core::{
-        Bond, Challenge, Core, Effect, Engines, Event, PlannedAssignment, Settings, Tick, Ticket,
-        Token,
+        Bond, Challenge, Core, Effect, Engines, Entry, Event, NoReferee, PlannedAssignment,
+        Settings, Tick, Ticket, Token, Truth,
     },
     settler,
     store::Store,
@@ -48,6 +49,7 @@ use quern_primitives::{
 };
 use quern_protocol::{Exchange, Hello, ReplicaId, Response};
 use quern_shards::keys::Courier;
+use recomputing::Recomputations;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -120,6 +122,15 @@ pub(crate) enum Command {
     },
     /// Entries are on disk.
     Persisted(Ticket),
+    /// A task was computed again, or could not be; the number says for which order.
+    Recomputed {
+        job: JobId,
+        task: TaskIndex,
+        number: u64,
+        outcome: Box<Result<Truth, NoReferee>>,
+    },
+    /// The hash of a finalised block was read.
+    BlockHash { block: BlockNumber, hash: Digest },
     /// A transaction did not get into a block.
     NotSettled(JobId),
     /// How many devices are here.
@@ -168,6 +179,8 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         settle: config.settle(),
         tuning: config.tuning(),
         fleet: config.fleet(),
+        referee_wait_ms: config.referee_wait_ms(),
+        re_execution_permille: config.re_execution_permille(),
         ..Settings::new(genesis, engines())
     });
     let block = watcher::reconcile(&shared, &mut core).await?;
@@ -203,6 +216,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         rechecked: block,
         rechecking: None,
         lottery: Lottery::default(),
+        recomputations: Recomputations::new(&shared, server.network_key(), &config),
     };
     grid.take_up_lottery()?;
     tracing::info!(
@@ -268,6 +282,7 @@ struct Grid {
     /// Looks them up, or did.
     rechecking: Option<JoinHandle<()>>,
     lottery: Lottery,
+    recomputations: Recomputations,
 }
 
 impl Grid {
@@ -337,6 +352,13 @@ impl Grid {
                 drop(answer.send(questions::answer(&mut self.core, last, now, &question)));
             }
             Command::Persisted(through) => self.step(Event::Persisted { through }),
+            Command::Recomputed {
+                job,
+                task,
+                number,
+                outcome,
+            } => self.recomputed(job, task, number, outcome),
+            Command::BlockHash { block, hash } => self.step(Event::BlockHash { block, hash }),
             Command::NotSettled(job) => self.step(Event::NotSettled { job }),
             Command::Devices { answer } => {
                 let _ = answer.send(self.core.connected_count());
@@ -430,7 +452,19 @@ impl Grid {
                 }
                 self.shared.store.carry_out(effect);
             }
-            Effect::Append { .. } => self.shared.store.carry_out(effect),
+            Effect::Append { job, ref entry, .. } => {
+                warn_of(job, entry);
+                self.shared.store.carry_out(effect);
+            }
+            Effect::Recompute {
+                job,
+                task,
+                purpose,
+                time_ms,
+            } => self.recompute(job, task, purpose, time_ms),
+            Effect::StopRecomputing { job, task } => self.stop_recomputing(job, task),
+            Effect::ReadBlockHash { block } => self.read_block_hash(block),
+            Effect::DropInputs { job } => watcher::drop_inputs(&self.shared, job),
             Effect::Answer {
                 token,
                 device,
@@ -506,6 +540,23 @@ impl Grid {
     fn order(&self, order: settler::Order) {
         // What finds no room is ordered again when its time to retry comes.
         let _ = self.settlements.try_send(order);
+    }
+}
+
+/// What an operator should hear of, although nothing follows from it.
+fn warn_of(job: JobId, entry: &Entry) {
+    if let Entry::Contradicted { task, receipts, .. } = entry {
+        let devices: Vec<_> = receipts
+            .iter()
+            .map(|(device, _)| device.to_string())
+            .collect();
+        let devices = devices.join(", ");
+        tracing::warn!(
+            %job,
+            task,
+            devices,
+            "an answer was accepted and settled, and another one comes out here; the job's log has both"
+        );
     }
 }
 

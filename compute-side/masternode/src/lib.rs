@@ -6,6 +6,7 @@
 //! | `daemon` | owns the core, feeds it and carries out what it wants |
 //! | `api` | the Jobs API for owners |
 //! | `benchmark` | the program that tells how fast a device is |
+//! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
 //! | `settler` | sends batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
@@ -17,6 +18,7 @@ mod context;
 pub mod core;
 mod daemon;
 mod receipts;
+mod referee;
 mod settler;
 mod store;
 mod vault;

@@ -3,7 +3,7 @@
 //! The log is read once, and then only what was added to it; what stays in memory is where each
 //! thing stands. So a result of many pieces costs as many reads as it has pieces.
 
-use crate::core::{Entry, OutputPlace};
+use crate::core::{Entry, OutputPlace, REFEREE_REPLICA};
 use codec::Encode;
 use quern_job_rules::tasks;
 use quern_jobs_api::{ApiError, TaskReceipts, TaskResult};
@@ -48,6 +48,8 @@ pub(crate) struct Outcome {
     /// The tasks that have a result, in the order in which they were decided.
     decided: Vec<TaskIndex>,
     receipts: BTreeMap<(TaskIndex, ReplicaIndex), Position>,
+    /// Tasks that were computed here.
+    refereed: BTreeMap<TaskIndex, Position>,
     /// The batch that each task is settled with.
     batches: BTreeMap<TaskIndex, Position>,
     /// The batch that was last asked for.
@@ -96,7 +98,13 @@ impl Outcome {
                     self.batches.insert(task, at);
                 }
             }
+            Entry::Refereed { task, .. } => {
+                self.refereed.insert(*task, at);
+            }
             Entry::Assigned { .. }
+            | Entry::Trusted { .. }
+            | Entry::Unrefereed { .. }
+            | Entry::Contradicted { .. }
             | Entry::Released { .. }
             | Entry::Added { .. }
             | Entry::Undecided { .. }
@@ -117,7 +125,7 @@ impl Outcome {
     }
 
     /// The replica that stands for a task, the first whose answer was accepted, and where its sealed
-    /// result is.
+    /// result is. Where no device gave the accepted answer it is the referee's.
     pub(crate) fn result(
         &self,
         log: &impl Log,
@@ -130,8 +138,10 @@ impl Outcome {
         let accepted = verdict
             .replicas
             .iter()
-            .find(|found| found.finding == Finding::Accepted)
-            .ok_or(ApiError::NotDecided { task })?;
+            .find(|found| found.finding == Finding::Accepted);
+        let Some(accepted) = accepted else {
+            return self.refereed(log, &verdict);
+        };
         let (receipt, output) = self.receipt(log, task, accepted.replica)?;
         let result = TaskResult {
             task,
@@ -143,6 +153,37 @@ impl Outcome {
             result_commitment: receipt.payload.result_commitment,
         };
         Ok((result, output))
+    }
+
+    /// The result that the referee sealed.
+    fn refereed(
+        &self,
+        log: &impl Log,
+        verdict: &Verdict,
+    ) -> Result<(TaskResult, OutputPlace), ApiError> {
+        let task = verdict.task;
+        let at = self.refereed.get(&task);
+        match at.map(|at| log.entry(*at)).transpose()?.flatten() {
+            Some(Entry::Refereed {
+                answer,
+                referee,
+                output_root,
+                output,
+                ..
+            }) if answer == verdict.answer => {
+                let result = TaskResult {
+                    task,
+                    replica: REFEREE_REPLICA,
+                    device: referee,
+                    result_bytes: answer.result_bytes,
+                    sealed_bytes: output.bytes(),
+                    output_root,
+                    result_commitment: answer.result_commitment,
+                };
+                Ok((result, output))
+            }
+            _ => Err(ApiError::NotDecided { task }),
+        }
     }
 
     /// A task's verdict, and the batch that it is in, if it is in one.
@@ -464,6 +505,46 @@ mod tests {
         assert_eq!(told(&outcome, &log, 0), [5, 0]);
         assert_eq!(told(&outcome, &log, 1), [0], "the rest, once 1 is known");
         assert!(told(&outcome, &log, 2).is_empty());
+    }
+
+    #[test]
+    fn where_no_device_gave_the_answer_the_referee_s_result_stands() {
+        let referee = quern_primitives::DeviceId([7; 32]);
+        let mut judged = verdict(4);
+        judged.ground = Ground::Referee;
+        judged.answer.result_commitment = Digest([88; 32]);
+        let found = judged.replicas.iter_mut();
+        found.for_each(|found| found.finding = Finding::Incorrect);
+        let refereed = |commitment| Entry::Refereed {
+            task: 4,
+            answer: quern_primitives::receipt::Answer {
+                result_commitment: Digest(commitment),
+                ..judged.answer
+            },
+            referee,
+            output_root: Digest([6; 32]),
+            output: OutputPlace::File { bytes: 44 },
+        };
+        let told = |commitment| {
+            let entries = vec![
+                reported(4, 0),
+                reported(4, 1),
+                refereed(commitment),
+                Entry::Judged {
+                    verdict: judged.clone(),
+                },
+            ];
+            let (mut outcome, log) = (Outcome::default(), counted(entries));
+            outcome.catch_up(&log).unwrap();
+            outcome.result(&log, 4)
+        };
+        let (result, output) = told([88; 32]).unwrap();
+        assert_eq!((result.replica, result.device), (REFEREE_REPLICA, referee));
+        assert_eq!((result.sealed_bytes, output.bytes()), (44, 44));
+        assert_eq!(result.output_root, Digest([6; 32]));
+        assert_eq!(result.result_commitment, judged.answer.result_commitment);
+        let other = told([1; 32]).unwrap_err();
+        assert_eq!(other, ApiError::NotDecided { task: 4 });
     }
 
     #[test]

@@ -10,7 +10,7 @@
 mod winners;
 
 use crate::{
-    core::{Effect, Entry, Ticket},
+    core::{Effect, Entry, REFEREE_REPLICA, Ticket},
     receipts::Log,
 };
 use codec::{Decode, DecodeAll, Encode};
@@ -38,7 +38,7 @@ const GROUP_WAIT: Duration = Duration::from_millis(10);
 
 /// Job name and place in its log to entry.
 const LOG: TableDefinition<[u8; 36], &[u8]> = TableDefinition::new("log/1");
-/// Replica and device to sealed result.
+/// Replica and device to sealed result; that of the referee under its own name.
 const OUTPUTS: TableDefinition<[u8; 69], &[u8]> = TableDefinition::new("outputs/1");
 /// Job name to what else is known of it.
 const JOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("jobs/1");
@@ -520,9 +520,10 @@ fn write_group(database: &Database, group: &[Write]) -> Result<Option<Ticket>, S
                         position: *position,
                     })?;
                     log.insert(log_key(*job, place), entry.encode().as_slice())?;
-                    if let (Some(bytes), Entry::Reported { receipt, .. }) = (output, &**entry) {
-                        let receipt = &receipt.payload;
-                        let key = output_key(*job, receipt.task, receipt.replica, receipt.device);
+                    if let Some(bytes) = output
+                        && let Some((task, replica, name)) = sealed_by(entry)
+                    {
+                        let key = output_key(*job, task, replica, name);
                         outputs.insert(key, bytes.as_slice())?;
                     }
                     last = Some(*ticket);
@@ -557,6 +558,19 @@ fn log_key(job: JobId, position: u32) -> [u8; 36] {
     key[..32].copy_from_slice(&job.0);
     key[32..].copy_from_slice(&position.to_be_bytes());
     key
+}
+
+/// The task of a sealed result that is written with an entry, and the replica and name under which it is
+/// sealed.
+fn sealed_by(entry: &Entry) -> Option<(TaskIndex, ReplicaIndex, DeviceId)> {
+    match entry {
+        Entry::Reported { receipt, .. } => {
+            let receipt = &receipt.payload;
+            Some((receipt.task, receipt.replica, receipt.device))
+        }
+        Entry::Refereed { task, referee, .. } => Some((*task, REFEREE_REPLICA, *referee)),
+        _ => None,
+    }
 }
 
 fn output_key(job: JobId, task: TaskIndex, replica: ReplicaIndex, device: DeviceId) -> [u8; 69] {
@@ -691,6 +705,48 @@ mod tests {
     }
 
     #[test]
+    fn the_referee_s_result_is_kept_where_no_device_has_it_and_else_goes() {
+        let referee = DeviceId([7; 32]);
+        let name = (REFEREE_REPLICA, referee);
+        let device = (1, key(1).id());
+        for (kept, stay) in [(name, [false, true]), (device, [true, false])] {
+            let folder = tempfile::tempdir().unwrap();
+            let (store, written) = open(folder.path());
+            append(&store, 1, JOB, 0, 1);
+            store.carry_out(Effect::Append {
+                ticket: Ticket(2),
+                job: JOB,
+                position: 1,
+                entry: Box::new(Entry::Refereed {
+                    task: 0,
+                    answer: quern_primitives::receipt::Answer {
+                        result_commitment: Digest([0; 32]),
+                        result_bytes: 1,
+                        fuel: 1,
+                        exit: Exit::Success,
+                    },
+                    referee,
+                    output_root: Digest([0; 32]),
+                    output: OutputPlace::Inline { bytes: 1 },
+                }),
+                output: Some(vec![9]),
+            });
+            store.carry_out(Effect::KeepOutputs {
+                job: JOB,
+                task: 0,
+                accepted: vec![kept],
+            });
+            append(&store, 3, OTHER, 0, 9);
+            wait_for(&written, 3);
+            let here = [device, name].map(|(replica, device)| {
+                let output = store.output(JOB, 0, replica, device);
+                output.unwrap().is_some()
+            });
+            assert_eq!(here, stay);
+        }
+    }
+
+    #[test]
     fn only_the_first_accepted_result_is_kept_once_a_task_is_decided() {
         let folder = tempfile::tempdir().unwrap();
         let (store, written) = open(folder.path());
@@ -781,6 +837,8 @@ mod tests {
             settled: 1,
             replicas: 3,
             incorrect: 1,
+            refereed: 0,
+            contradicted: 0,
             fuel: 5,
             spent: u128::MAX,
             devices: 0,

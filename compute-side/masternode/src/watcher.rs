@@ -85,19 +85,27 @@ async fn recover(
         .context("cannot remember a job")?;
     shared.learn(id, job.clone());
     match core.replay(Tick(0), id, job, plan, log) {
-        Some(status) => close(shared, id, &status),
+        Some(status) => {
+            close(shared, id, &status);
+            drop_inputs(shared, id);
+        }
         None => tracing::info!(job = %id, entries, starts, "job is taken up again"),
     }
     Ok(())
 }
 
-/// A job is closed: what its owner may still fetch stays, and what was needed to compute it goes.
+/// A job is closed: what its owner may still fetch stays, and what was needed to compute it until
+/// [`drop_inputs`].
 pub(crate) fn close(shared: &Shared, id: JobId, status: &JobStatus) {
     tracing::info!(job = %id, decided = status.decided, settled = status.settled, "job is closed");
     if let Err(error) = shared.store.close_job(id, status) {
         let error = &error as &dyn std::error::Error;
         tracing::error!(job = %id, error, "cannot remember how a job ended");
     }
+}
+
+/// Nothing of a closed job is computed any more: what was needed for it goes.
+pub(crate) fn drop_inputs(shared: &Shared, id: JobId) {
     shared.drop_context(id);
     erase_inputs(shared, id);
 }

@@ -71,6 +71,7 @@ mod machine;
 mod network;
 mod office;
 mod owners;
+mod recomputing;
 mod trace;
 mod violation;
 mod weather;

@@ -160,7 +160,7 @@ fn numbers_that_mean_nothing_are_refused_with_what_to_write_instead() {
         ("makespan --faults often", "`often`"),
         ("makespan --devices 0", "--devices"),
         ("makespan --seeds 0", "--seeds"),
-        ("grid --replicas 2", "odd number from 3 to 15"),
+        ("grid --replicas 4", "odd number from 3 to 15"),
         ("grid --seeds 0", "--seeds"),
         ("grid --until 0", "--until"),
         ("experiment --out x --faults nan", "--faults"),

@@ -478,6 +478,28 @@ fn where_most_devices_collude_they_are_believed_and_by_nobody_else_s_fault() {
 }
 
 #[test]
+fn where_two_must_agree_liars_who_have_agreed_on_nothing_never_win() {
+    let mut refereed = 0;
+    for seed in 900..906 {
+        let faults = Faults {
+            lying: 300,
+            ..Faults::NONE
+        };
+        let config = Config {
+            replicas: 2,
+            trusted: 0,
+            asking: 0,
+            ..small(seed, faults)
+        };
+        let outcome = hold(&config);
+        assert_eq!(outcome.counts.wrong_answers, 0, "{config}: {outcome}");
+        let whole = trace(&config).unwrap();
+        refereed += whole.lines().filter(|it| it.contains(" refereed ")).count();
+    }
+    assert!(refereed > 6, "{refereed}");
+}
+
+#[test]
 fn transfers_are_measured_both_ways() {
     let config = Config {
         tasks: 40,

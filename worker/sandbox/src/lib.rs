@@ -58,6 +58,7 @@ mod meter;
 mod outcome;
 mod pace;
 mod run;
+mod task;
 mod throttle;
 mod wasi;
 
@@ -73,3 +74,4 @@ pub use outcome::{Exit, Outcome, TrapKind};
 pub use pace::Pace;
 pub use quern_primitives::device::Class;
 pub use run::Program;
+pub use task::{TaskAnswer, run_seed};

@@ -162,6 +162,8 @@ mod tests {
             settled: 0,
             replicas: 0,
             incorrect: 0,
+            refereed: 0,
+            contradicted: 0,
             fuel: 0,
             spent: 0,
             devices: 0,

@@ -95,7 +95,11 @@ impl Answers {
             Entry::Assigned { .. }
             | Entry::Released { .. }
             | Entry::Added { .. }
-            | Entry::Batched { .. } => {}
+            | Entry::Batched { .. }
+            | Entry::Trusted { .. }
+            | Entry::Refereed { .. }
+            | Entry::Unrefereed { .. }
+            | Entry::Contradicted { .. } => {}
         }
     }
 

@@ -71,6 +71,7 @@ impl Core {
             if let Some(known) = self.devices.get_mut(&device) {
                 known.in_hand.push(id);
             }
+            self.weigh_trust(now, id, device, out);
             assignments.push(PlannedAssignment {
                 id,
                 log_position,

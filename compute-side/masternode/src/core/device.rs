@@ -73,6 +73,9 @@ pub(super) struct Known {
     pub(super) connected: bool,
     pub(super) last_heard: Tick,
     pub(super) in_hand: Vec<ReplicaId>,
+    /// How many answers of it were accepted in a row, as the chain last had it; none after a fault that was
+    /// found here since.
+    pub(super) accepted_in_a_row: u32,
     /// Reports written but not yet on disk.
     unconfirmed: Vec<(Ticket, ReplicaId)>,
     acknowledged: Vec<ReplicaId>,
@@ -311,6 +314,7 @@ impl Core {
             .extract_if(.., |id| !hello.in_hand.contains(id))
             .collect();
         let mut known = Known {
+            accepted_in_a_row: view.device.record.accepted_in_a_row,
             account: view.device.account,
             number,
             telemetry,

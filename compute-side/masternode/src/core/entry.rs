@@ -1,10 +1,11 @@
 //! The entries of a job's log: every step that must survive a crash.
 
+use super::NoReferee;
 use codec::{Decode, Encode};
 use quern_primitives::{
     batch::Batch,
     ids::{AccountId, DeviceId, Digest, ReplicaIndex, TaskIndex},
-    receipt::SignedReceipt,
+    receipt::{Answer, SignedReceipt},
     verdict::Verdict,
 };
 
@@ -69,6 +70,48 @@ pub enum Entry {
     Unopened {
         /// The task.
         task: TaskIndex,
+    },
+    /// The device that was just given a replica is believed alone.
+    Trusted {
+        /// The task.
+        task: TaskIndex,
+        /// The replica.
+        replica: ReplicaIndex,
+        /// The device.
+        device: DeviceId,
+        /// How many answers of it were accepted in a row.
+        accepted_in_a_row: u32,
+    },
+    /// The task was computed again, because devices differ on it; that decides.
+    Refereed {
+        /// The task.
+        task: TaskIndex,
+        /// What comes out.
+        answer: Answer,
+        /// Under whose name the result is sealed.
+        referee: DeviceId,
+        /// The chunk root of the sealed result.
+        output_root: Digest,
+        /// Where the sealed result is.
+        output: OutputPlace,
+    },
+    /// The task could not be computed again: it is decided without.
+    Unrefereed {
+        /// The task.
+        task: TaskIndex,
+        /// Why.
+        why: NoReferee,
+    },
+    /// A task whose answer was accepted and settled was computed again, and another answer came out.
+    Contradicted {
+        /// The task.
+        task: TaskIndex,
+        /// The accepted answer.
+        accepted: Answer,
+        /// What comes out.
+        recomputed: Answer,
+        /// Who gave the accepted answer, each with the digest of its receipt.
+        receipts: Vec<(DeviceId, Digest)>,
     },
 }
 

@@ -140,7 +140,11 @@ impl Core {
             why.push(Why::HandsFull { most: in_hand_max });
         }
         let device = fleet.device(number);
-        if device.is_some_and(|device| self.pauses.until(&device, now).is_some()) {
+        let is_paused = |device| self.pauses.until(&device, now).is_some();
+        let is_contradicted = |device| self.pauses.contradicted_until(&device, now).is_some();
+        if device.is_some_and(is_contradicted) {
+            why.push(Why::Contradicted);
+        } else if device.is_some_and(is_paused) {
             why.push(Why::Pausing);
         }
         let answers = device.and_then(|device| self.awaits_verdicts(&device, known));

@@ -75,7 +75,11 @@ impl Failures {
             | Entry::Reported { .. }
             | Entry::Assigned { .. }
             | Entry::Added { .. }
-            | Entry::Batched { .. } => {}
+            | Entry::Batched { .. }
+            | Entry::Trusted { .. }
+            | Entry::Refereed { .. }
+            | Entry::Unrefereed { .. }
+            | Entry::Contradicted { .. } => {}
         }
         Cleared::default()
     }

@@ -14,7 +14,10 @@ use quern_job_rules::pay::Tariff;
 use quern_primitives::{
     amount::Amount,
     batch::Batch,
-    ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
+    ids::{
+        AccountId, BatchSequence, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex,
+        TaskIndex,
+    },
     job::{Job, JobState},
     limits,
     receipt::SignedReceipt,
@@ -61,6 +64,12 @@ pub(super) struct OpenTask {
     pub(super) unopened: BTreeSet<AccountId>,
     /// Whether such a device was trusted.
     pub(super) is_unopened_by_trusted: bool,
+    /// The replica whose device is believed alone, until it is heard or gives it back.
+    pub(super) believed: Option<ReplicaIndex>,
+    /// Under whose name the referee's result is sealed, once there is its word.
+    pub(super) referee: Option<DeviceId>,
+    /// Whether there is none and none will come.
+    pub(super) is_unrefereed: bool,
 }
 
 /// Who answered for a replica.
@@ -97,6 +106,8 @@ pub(super) struct Counters {
     pub(super) decided: u32,
     pub(super) replicas: u32,
     pub(super) incorrect: u32,
+    pub(super) refereed: u32,
+    pub(super) contradicted: u32,
     pub(super) fuel: u64,
     pub(super) spent: Amount,
 }
@@ -133,6 +144,8 @@ pub(super) struct ActiveJob {
     /// Batches that the chain has not counted, in order; the first has the sequence number that the
     /// chain expects next.
     pub(super) in_flight: VecDeque<(Ticket, Batch)>,
+    /// The verdicts of these batches, as far as they may be computed again.
+    pub(super) batched: BTreeMap<BatchSequence, Vec<Verdict>>,
     /// How many of them were sent, since all were last sent again.
     pub(super) sent: usize,
     /// When what the chain has not taken is sent again.
@@ -162,6 +175,7 @@ impl ActiveJob {
             unsettled: VecDeque::new(),
             oldest_unsettled: None,
             in_flight: VecDeque::new(),
+            batched: BTreeMap::new(),
             sent: 0,
             next_try: Tick::default(),
             failed: None,
@@ -376,9 +390,19 @@ impl ActiveJob {
                 self.stuck(Ticket::default(), task, Impasse::Undecided);
             }
             Entry::Unopened { task } => self.stuck(Ticket::default(), task, Impasse::Unopened),
+            Entry::Trusted { task, replica, .. } => self.trusts(task, replica),
+            Entry::Refereed {
+                task,
+                answer,
+                referee,
+                ..
+            } => self.refereed(task, answer, referee),
+            Entry::Unrefereed { task, .. } => self.unrefereed(task),
+            Entry::Contradicted { .. } => self.counters.contradicted += 1,
             Entry::Batched { batch } => {
-                self.take_batched(&batch);
+                let verdicts = self.take_batched(&batch);
                 if batch.sequence >= self.job.next_batch {
+                    self.batched.insert(batch.sequence, verdicts);
                     self.in_flight.push_back((Ticket::default(), batch));
                 }
             }

@@ -1,6 +1,8 @@
 //! Asking the judge, and what follows from the verdict.
 
-use super::{Core, Effect, Entry, Tick, Ticket, impasse::Impasse, job::ActiveJob};
+use super::{
+    Core, Effect, Entry, Tick, Ticket, impasse::Impasse, job::ActiveJob, referee::REFEREE_REPLICA,
+};
 use quern_primitives::{
     DeviceId, JobId, TaskIndex, ids::ReplicaIndex, receipt::Exit, verdict::Finding,
 };
@@ -17,12 +19,16 @@ impl Core {
             Some(Hearing::NeedsMore { replicas }) => {
                 self.add_replicas(now, id, task, replicas, out);
             }
-            Some(Hearing::NeedsReferee) => {
-                active.no_referee(task);
-                self.judge(now, id, task, out);
-            }
-            Some(Hearing::Undecidable) => {
-                self.stuck(id, task, Impasse::Undecided, Entry::Undecided { task }, out);
+            // What no number of devices may decide the referee decides; nothing ends before it was asked.
+            Some(Hearing::NeedsReferee | Hearing::Undecidable) => {
+                let open = active.open(task);
+                match open.is_some_and(|open| open.is_unrefereed) {
+                    false => self.ask_referee(now, id, task, out),
+                    true => {
+                        let why = Impasse::Undecided;
+                        self.stuck(id, task, why, Entry::Undecided { task }, out);
+                    }
+                }
             }
             Some(Hearing::Open { certain: Some(_) }) => active.becomes_certain(task, now),
             Some(Hearing::Open { certain: None }) | None => {}
@@ -80,13 +86,18 @@ impl Core {
             return;
         };
         let verdict = active.verdict(task, decision);
-        let has_others = verdict.replicas.len() > 1;
-        let accepted = verdict
+        let referee = active.open(task).and_then(|open| open.referee);
+        let has_others = verdict.replicas.len() > 1 || referee.is_some();
+        let mut accepted: Vec<_> = verdict
             .replicas
             .iter()
             .filter(|found| found.finding == Finding::Accepted)
             .map(|found| (found.replica, found.device))
             .collect();
+        if accepted.is_empty() && verdict.answer.exit == Exit::Success {
+            // No device has the result.
+            accepted.extend(referee.map(|referee| (REFEREE_REPLICA, referee)));
+        }
         let (ticket, _) = self.append(
             id,
             Entry::Judged {
@@ -97,6 +108,7 @@ impl Core {
         );
         if verdict.answer.exit == Exit::Success {
             self.scheduler.note(now, &verdict.replicas);
+            self.end_rows(&verdict.replicas);
             self.scheduler.dispatch.accept(id, verdict.answer.fuel);
             for found in &verdict.replicas {
                 if found.finding == Finding::Accepted {
@@ -116,11 +128,13 @@ impl Core {
 
     /// Nobody is asked for a task any more; nor for the rest of its job, if it cannot be settled.
     fn case_closed(&mut self, id: JobId, task: TaskIndex, out: &mut Vec<Effect>) {
+        self.stop_recomputing(id, task, out);
         if self
             .jobs
             .get(&id)
             .is_some_and(|active| active.failed.is_some())
         {
+            self.stop_recomputing_all(id, out);
             self.scheduler.dispatch.remove_job(id);
             self.devices.drop_job(id);
         } else {

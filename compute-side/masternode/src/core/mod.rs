@@ -18,12 +18,14 @@
 //! their way; they are sent in order, and from the first again if the chain does not move. It takes
 //! each sequence number once, and in order, so sending them again pays nothing twice.
 
+mod alone;
 mod answers;
 mod assign;
 mod benchmarks;
 mod bonds;
 mod certain;
 mod device;
+mod effect;
 mod entry;
 mod explain;
 mod failures;
@@ -36,8 +38,10 @@ mod judge;
 mod opinion;
 mod overdue;
 mod pause;
+mod referee;
 mod register;
 mod release;
+mod samples;
 mod scheduler;
 mod settings;
 mod settle;
@@ -49,10 +53,13 @@ mod upload;
 mod watch;
 
 pub use device::{PlannedAssignment, WorkPlan};
+pub use effect::Effect;
 pub use entry::{Entry, OutputPlace, ReleaseCause};
 pub use job::JobPlan;
 pub use quern_grid::Tick;
 pub use quern_ledger::Bond;
+pub use referee::{NoReferee, Purpose, REFEREE_REPLICA, Truth};
+pub use samples::is_re_executed;
 pub use settings::{Engines, Settings};
 pub use settle::SettleLimits;
 pub use telemetry::{BenchmarkPlan, Challenge, Measured};
@@ -66,14 +73,14 @@ use jobs::Jobs;
 use pause::Pauses;
 use quern_jobs_api::JobStatus;
 use quern_primitives::{
-    batch::Batch,
     device::Class,
     ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
-    job::{Failure, Job},
+    job::Job,
     receipt::SignedReceipt,
     view::DeviceView,
 };
 use quern_protocol::{Exchange, Hello, Refusal, ReplicaId, limits};
+use referee::Referee;
 use release::{HandBacks, Resting};
 use scheduler::Scheduler;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -188,6 +195,22 @@ pub enum Event {
         /// The last ticket.
         through: Ticket,
     },
+    /// A task was computed again, or could not be.
+    Recomputed {
+        /// The job.
+        job: JobId,
+        /// The task.
+        task: TaskIndex,
+        /// What came out, or why nothing did.
+        outcome: Box<Result<Truth, NoReferee>>,
+    },
+    /// The hash of a finalised block was read.
+    BlockHash {
+        /// Its height.
+        block: BlockNumber,
+        /// Its hash.
+        hash: Digest,
+    },
     /// A batch or closing transaction did not get into a block; it will be tried again.
     NotSettled {
         /// The job.
@@ -195,82 +218,6 @@ pub enum Event {
     },
     /// Time passed.
     Tick,
-}
-
-/// What the core wants done, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Append an entry to a job's log; tell [`Event::Persisted`] when it is on disk.
-    Append {
-        /// Counts all appends.
-        ticket: Ticket,
-        /// The job.
-        job: JobId,
-        /// Its place in the job's log, without a gap.
-        position: u64,
-        /// The entry.
-        entry: Box<Entry>,
-        /// A sealed result to be written with it.
-        output: Option<Vec<u8>>,
-    },
-    /// Answer an exchange.
-    Answer {
-        /// The request.
-        token: Token,
-        /// The device that asked.
-        device: DeviceId,
-        /// What to say.
-        work: WorkPlan,
-    },
-    /// Refuse a request.
-    Refuse {
-        /// The request.
-        token: Token,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// Close a device's connections.
-    Dismiss {
-        /// The device.
-        device: DeviceId,
-    },
-    /// Send a batch to the chain.
-    Settle {
-        /// The batch; the same one each time it is sent.
-        batch: Box<Batch>,
-    },
-    /// Tell the chain that the job cannot go on.
-    CloseFailed {
-        /// The job.
-        job: JobId,
-        /// The task that cannot be settled.
-        task: TaskIndex,
-        /// What is wrong with it.
-        why: Failure,
-    },
-    /// Nobody answers for a task any more, and that is on disk: sealed results of other replicas than
-    /// these may be erased.
-    KeepOutputs {
-        /// The job.
-        job: JobId,
-        /// The task.
-        task: TaskIndex,
-        /// Replicas and devices whose sealed result is the accepted one; none if no answer was.
-        accepted: Vec<(u8, DeviceId)>,
-    },
-    /// Whoever watches the job should look again.
-    Changed {
-        /// The job.
-        job: JobId,
-    },
-    /// The chain closed the job; nothing more will be computed or settled, and the core has forgotten
-    /// it.
-    Closed {
-        /// The job.
-        job: JobId,
-        /// What its owner is told of it from now on.
-        status: Box<JobStatus>,
-    },
 }
 
 /// The masternode's decisions.
@@ -294,6 +241,7 @@ pub struct Core {
     challenges: Challenges,
     benchmarks: Benchmarks,
     waking: Waking,
+    referee: Referee,
     next_check: Tick,
     /// The latest time seen.
     latest: Tick,
@@ -320,6 +268,7 @@ impl Core {
             challenges: Challenges::default(),
             benchmarks: Benchmarks::default(),
             waking: Waking::default(),
+            referee: Referee::default(),
             next_check: Tick::default(),
             latest: Tick::default(),
         }
@@ -402,12 +351,17 @@ impl Core {
             Event::Lottery { winners, ends_at } => self.lottery(now, winners, ends_at),
             Event::Rechecked { view, bond } => self.rechecked(now, &view, bond, &mut out),
             Event::Persisted { through } => self.persisted(through, &mut out),
+            Event::Recomputed { job, task, outcome } => {
+                self.recomputed(now, job, task, *outcome, &mut out);
+            }
+            Event::BlockHash { block, hash } => self.draw_samples(block, &hash, &mut out),
             Event::NotSettled { job } => self.not_settled(now, job),
             Event::Tick => {}
         }
         self.open_rested(now);
         self.end_pauses(now);
         self.release_overdue(now, &mut out);
+        self.end_referee_waits(now, &mut out);
         if self.scheduler.rank_if_due(now) {
             self.tell_all_trusted(now);
             self.try_as_ranked();
@@ -415,6 +369,7 @@ impl Core {
         self.settle_due(now, &mut out);
         self.end_answers(now);
         self.answer_parked(now, &mut out);
+        self.start_check(&mut out);
         self.jobs.refresh(&self.settings);
         out
     }
@@ -430,7 +385,10 @@ impl Core {
         // Nobody looks at the ranking while no device is here.
         let ranked = devices.and(self.scheduler.next_wakeup());
         let woken = self.waking.next_wakeup();
-        let wanted = [devices, jobs, rested, paused, answered, ranked, woken];
+        let refereed = self.referee.next_wakeup();
+        let wanted = [
+            devices, jobs, rested, paused, answered, ranked, woken, refereed,
+        ];
         let wanted = wanted.into_iter().flatten().min();
         wanted.map(|tick| tick.max(self.next_check))
     }
@@ -474,18 +432,22 @@ impl Core {
                     self.uncounted.counted(id, batch);
                 }
             }
+            let counted = known.take_counted(job.next_batch);
             known.learn(job, now, self.settings.settle.retry_ms);
             let takes_work = known.takes_work(self.block, self.settings.deadline_margin_blocks);
-            if before != (known.job.state.is_open(), known.job.next_batch) {
+            let is_open = known.job.state.is_open();
+            if before != (is_open, known.job.next_batch) {
                 out.push(Effect::Changed { job: id });
             }
             if !takes_work {
                 self.scheduler.dispatch.remove_job(id);
             }
-            if !known.job.state.is_open() {
+            self.counted(id, counted);
+            if !is_open {
                 self.forget(id, out);
             }
         }
+        self.want_hashes(out);
         self.stop_overdue_jobs();
     }
 
@@ -502,10 +464,12 @@ impl Core {
         self.answers.forget_job(id);
         self.uncounted.forget(id);
         self.waking.changed_for_all();
+        self.stop_recomputing_all(id, out);
         out.push(Effect::Closed {
             job: id,
             status: Box::new(self.status_of(&active)),
         });
+        self.close_samples(&active, out);
     }
 
     fn persisted(&mut self, through: Ticket, out: &mut Vec<Effect>) {
@@ -534,7 +498,10 @@ impl Core {
         self.uncounted.note(id, next_batch, &entry);
         self.last_ticket.0 += 1;
         let ticket = self.last_ticket;
-        let position = self.jobs.get_mut(&id).map_or(0, |job| job.next_position());
+        let position = match self.jobs.get_mut(&id) {
+            Some(job) => job.next_position(),
+            None => self.referee.samples.next_position(id),
+        };
         out.push(Effect::Append {
             ticket,
             job: id,
@@ -568,5 +535,5 @@ fn replica_of(receipt: &SignedReceipt) -> ReplicaId {
 const _: () = assert!(limits::TASKS_IN_HAND_MAX == quern_grid::faults::IN_HAND_MAX as usize);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

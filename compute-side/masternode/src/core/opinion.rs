@@ -15,7 +15,7 @@ use super::{Core, Effect, Tick, job::ActiveJob};
 use quern_primitives::{
     ids::{JobId, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
-    verdict::Finding,
+    verdict::{Finding, Ground},
 };
 use quern_verdict::Decision;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +91,8 @@ fn blames(decision: &Decision) -> bool {
 }
 
 impl Core {
-    /// Decides a case, unless a trusted device is to be heard before.
+    /// Decides a case, unless a trusted device is to be heard before. Where the referee has spoken there is
+    /// nothing more to hear.
     pub(super) fn conclude(
         &mut self,
         now: Tick,
@@ -100,7 +101,8 @@ impl Core {
         decision: Decision,
         out: &mut Vec<Effect>,
     ) {
-        if !blames(&decision) || !self.waits_for_opinion(now, id, task, out) {
+        let is_known = decision.ground == Ground::Referee;
+        if is_known || !blames(&decision) || !self.waits_for_opinion(now, id, task, out) {
             self.decided(now, id, task, decision, out);
         } else if let Some(active) = self.jobs.get_mut(&id) {
             // What is missing is waited for here.

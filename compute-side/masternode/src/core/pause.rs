@@ -4,7 +4,8 @@
 //! on a task the task's verdict will say. But each time costs two entries of the job's log and the task's
 //! time, and there may be thousands of tasks. So it gets nothing for a while: a second, then twice as long
 //! each time, up to five minutes, until an answer of it is accepted, or a job on which it failed ends without
-//! a verdict on that. A restart forgets these pauses. And of a job on which a device has several
+//! a verdict on that. One of which an accepted answer [turned out to be wrong](super::samples) gets nothing
+//! for a day. A restart forgets these pauses. And of a job on which a device has several
 //! [failures](super::failures) that nobody has judged it gets nothing.
 
 #[cfg(test)]
@@ -23,6 +24,13 @@ const PAUSE_MS: u64 = 1_000;
 /// The longest pause, in milliseconds.
 const PAUSE_MS_MAX: u64 = 5 * 60_000;
 
+/// How long a device gets nothing of which an answer was accepted and turned out to be wrong, in
+/// milliseconds: a day.
+const CONTRADICTED_MS: u64 = 24 * 60 * 60_000;
+
+/// Such devices that are remembered, at most; the first to be let go gives way.
+const CONTRADICTED_MAX: usize = 4_096;
+
 /// So often the pause is doubled: more would be longer than the longest.
 const DOUBLINGS_MAX: u32 = 9;
 
@@ -34,6 +42,9 @@ pub(super) struct Pauses {
     /// When each pause ends that has not been seen to end.
     ends: BTreeSet<(Tick, DeviceId)>,
     failures: Failures,
+    /// Devices of which an accepted answer turned out to be wrong, with until when each gets nothing. They
+    /// stay when a device is forgotten: its key may come back.
+    contradicted: BTreeMap<DeviceId, Tick>,
 }
 
 #[derive(Clone, Copy)]
@@ -93,10 +104,34 @@ impl Pauses {
         self.failures.forget(device);
     }
 
+    /// An answer of a device was accepted, and turned out to be wrong: it gets nothing for a day, whatever
+    /// else is accepted of it.
+    pub(super) fn contradicted(&mut self, now: Tick, device: DeviceId) {
+        let until = now.plus_ms(CONTRADICTED_MS);
+        if let Some(before) = self.contradicted.insert(device, until) {
+            self.ends.remove(&(before, device));
+        }
+        self.ends.insert((until, device));
+        if self.contradicted.len() > CONTRADICTED_MAX {
+            let first = self.contradicted.iter().min_by_key(|(_, until)| **until);
+            if let Some((first, until)) = first.map(|(first, until)| (*first, *until)) {
+                self.contradicted.remove(&first);
+                self.ends.remove(&(until, first));
+            }
+        }
+    }
+
+    /// Until when a device gets nothing because an accepted answer of it turned out to be wrong.
+    pub(super) fn contradicted_until(&self, device: &DeviceId, now: Tick) -> Option<Tick> {
+        let until = self.contradicted.get(device).copied();
+        until.filter(|until| now < *until)
+    }
+
     /// Until when a device gets nothing, if it pauses.
     pub(super) fn until(&self, device: &DeviceId, now: Tick) -> Option<Tick> {
         let pauses = self.of.get(device).map(|pause| pause.until);
-        pauses.filter(|until| now < *until)
+        let pauses = pauses.filter(|until| now < *until);
+        pauses.max(self.contradicted_until(device, now))
     }
 
     /// Whether a device gets nothing of a job because nobody has judged its failures there.
@@ -122,6 +157,13 @@ impl Pauses {
         match ended {
             Some(end) => {
                 self.ends.remove(&end);
+                if self
+                    .contradicted
+                    .get(&end.1)
+                    .is_some_and(|until| *until <= now)
+                {
+                    self.contradicted.remove(&end.1);
+                }
                 Some(end.1)
             }
             None => self.failures.take_ended(now),

@@ -8,7 +8,7 @@ use quern_primitives::{
     amount::Amount,
     batch::{Batch, DeviceChange, LogRange, Payout},
     device::RecordChange,
-    ids::{AccountId, DeviceId, JobId},
+    ids::{AccountId, BatchSequence, DeviceId, JobId},
     job::JobState,
     limits,
     merkle::Tree,
@@ -60,18 +60,27 @@ impl ActiveJob {
         waiting.map(|oldest| oldest.plus_ms(settle.wait_ms))
     }
 
-    /// Forgets the unsettled verdicts that a batch has.
-    pub(super) fn take_batched(&mut self, batch: &Batch) {
+    /// Takes the unsettled verdicts that a batch has.
+    pub(super) fn take_batched(&mut self, batch: &Batch) -> Vec<Verdict> {
         let Ok(tasks) = tasks::validate(&batch.tasks, self.task_count()) else {
-            return;
+            return vec![];
         };
         let batched: std::collections::BTreeSet<_> = tasks.iter().collect();
         self.batched_log = batch.log.last.saturating_add(1);
-        self.unsettled
-            .retain(|(_, verdict)| !batched.contains(&verdict.task));
+        let (taken, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unsettled)
+            .into_iter()
+            .partition(|(_, verdict)| batched.contains(&verdict.task));
+        self.unsettled = rest.into();
         if self.unsettled.is_empty() {
             self.oldest_unsettled = None;
         }
+        taken.into_iter().map(|(_, verdict)| verdict).collect()
+    }
+
+    /// The verdicts of batches before this one, which the chain has counted.
+    pub(super) fn take_counted(&mut self, next_batch: BatchSequence) -> Vec<Verdict> {
+        let counted = self.batched.extract_if(..next_batch, |_, _| true);
+        counted.flat_map(|(_, verdicts)| verdicts).collect()
     }
 
     /// Whether there is a reason to settle now rather than to wait for more verdicts.
@@ -205,6 +214,7 @@ impl Core {
     /// Composes a batch if one is due; false if none is.
     fn compose_due(&mut self, now: Tick, id: JobId, out: &mut Vec<Effect>) -> bool {
         let (persisted, settle) = (self.persisted, self.settings.settle);
+        let re_executes = self.settings.re_execution_permille > 0;
         let Some(job) = self.jobs.get_mut(&id) else {
             return false;
         };
@@ -217,7 +227,10 @@ impl Core {
         let Some(batch) = job.compose(persisted, &settle) else {
             return false;
         };
-        job.take_batched(&batch);
+        let verdicts = job.take_batched(&batch);
+        if re_executes {
+            job.batched.insert(batch.sequence, verdicts);
+        }
         if !job.unsettled.is_empty() {
             job.oldest_unsettled = Some(now);
         }

@@ -77,6 +77,8 @@ impl Core {
             settled: job.job.settled_tasks,
             replicas: counters.replicas,
             incorrect: counters.incorrect,
+            refereed: counters.refereed,
+            contradicted: counters.contradicted,
             fuel: counters.fuel,
             spent: counters.spent,
             devices,

@@ -509,6 +509,7 @@ impl Core {
             return self.barred(now, view.id, Refusal::Starting, out);
         }
         let number = known.number;
+        known.accepted_in_a_row = view.device.record.accepted_in_a_row;
         let profile = &mut known.telemetry.profile;
         let is_other = (profile.is_trusted, profile.region, profile.hardware)
             != (view.verified, view.device.region, view.device.hardware);

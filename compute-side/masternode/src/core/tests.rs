@@ -1,6 +1,7 @@
 //! The core in a small world of its own: a chain that keeps the real rules of jobs, devices that
 //! compute, lie, forget and vanish, and a disk that writes when it is told to.
 
+mod alone;
 mod answers;
 mod attribution;
 mod bonds;
@@ -17,11 +18,13 @@ mod memory;
 mod opinions;
 mod owners;
 mod rankings;
+mod referees;
 mod refusing;
 mod register;
 mod releases;
 mod reports;
 mod sample;
+mod samples;
 mod scheduling;
 mod settling;
 mod uploading;

@@ -70,7 +70,7 @@ impl Uncounted {
     }
 
     /// Of a device, what each job has.
-    fn of(&self, device: DeviceId) -> impl Iterator<Item = &RecordChange> {
+    pub(super) fn of(&self, device: DeviceId) -> impl Iterator<Item = &RecordChange> {
         let jobs = (device, JobId([0; 32]))..=(device, JobId([u8::MAX; 32]));
         self.0.range(jobs).map(|(_, change)| change)
     }

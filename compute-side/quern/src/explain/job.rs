@@ -132,6 +132,8 @@ mod tests {
                 settled: 0,
                 replicas: 5,
                 incorrect: 0,
+                refereed: 0,
+                contradicted: 0,
                 fuel: 5,
                 spent: 7,
                 devices: 2,

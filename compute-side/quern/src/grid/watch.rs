@@ -342,6 +342,8 @@ mod tests {
             settled: 1,
             replicas: 6,
             incorrect: 0,
+            refereed: 0,
+            contradicted: 0,
             fuel: 5,
             spent: 7,
             devices: 2,
@@ -382,6 +384,7 @@ mod tests {
                     stale_ms_min: 60_000,
                 },
                 last_draw: None,
+                recomputations: Default::default(),
                 jobs: vec![
                     job(ByteLevel::High, status(1, 5, None)),
                     job(ByteLevel::Balanced, status(2, 0, Some(accounts))),

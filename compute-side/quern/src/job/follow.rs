@@ -424,6 +424,8 @@ mod tests {
             settled: 0,
             replicas: 9,
             incorrect: 0,
+            refereed: 0,
+            contradicted: 0,
             fuel: 5,
             spent: 7,
             devices: 2,

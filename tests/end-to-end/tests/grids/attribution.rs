@@ -81,7 +81,7 @@ pub(super) fn honest(folder: &Path, worker: usize) -> anyhow::Result<PathBuf> {
 }
 
 /// A program that is a worker with these manners.
-fn acting(folder: &Path, worker: usize, manners: &str) -> anyhow::Result<PathBuf> {
+pub(super) fn acting(folder: &Path, worker: usize, manners: &str) -> anyhow::Result<PathBuf> {
     let program = find_program(None, "quern-lying-worker")?;
     let path = folder.join(format!("worker-{worker}"));
     fs::write(

@@ -8,4 +8,5 @@ mod guides;
 mod hostile;
 mod programs;
 mod quarantine;
+mod referee;
 mod refusals;

@@ -125,6 +125,8 @@ pub(super) struct Audit {
     pub(super) has_pools: bool,
     /// Whether a device may be passed over for a task that others will have done sooner.
     pub(super) spares_the_slow: bool,
+    /// Devices of which the masternode found that an accepted answer was wrong.
+    pub(super) contradicted: BTreeSet<DeviceId>,
     /// Wrong answers that had a majority.
     pub(super) wrong_answers: u64,
     /// Replicas that were given to accounts in whose lane they are, where there are lanes for sure.
@@ -411,6 +413,9 @@ impl Audit {
                 Err(Violation::DecidedTwice { job, task: *task })
             }
             Entry::Unopened { task } => check_unopened(names, work, books, *task),
+            Entry::Contradicted { task, accepted, .. } if *accepted == work.truth(*task) => {
+                Err(Violation::ContradictedTruth { job, task: *task })
+            }
             Entry::Batched { batch } if batch.sequence as usize != books.batches.len() => {
                 Err(Violation::BatchOutOfOrder {
                     job,
@@ -498,6 +503,12 @@ impl Audit {
                 books.batches.push(position);
                 books.settles.push(batch.tasks.clone());
             }
+            Entry::Contradicted { receipts, .. } => {
+                let devices = receipts.iter().map(|(device, _)| *device);
+                self.contradicted.extend(devices);
+            }
+            // What follows from these is in other entries.
+            Entry::Trusted { .. } | Entry::Refereed { .. } | Entry::Unrefereed { .. } => {}
             // It gives nobody anything yet.
             Entry::Added { task, replicas } => {
                 let added = books.added.entry(*task).or_default();

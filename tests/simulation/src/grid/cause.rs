@@ -82,10 +82,12 @@ impl World<'_> {
     fn accounts_for(&self, submission: &Submission) -> BTreeSet<&AccountId> {
         let able = self.machines.iter().filter(|machine| {
             let view = self.chain.view(&machine.id);
+            // One that the masternode found to have lied gets nothing for longer than these grids last.
+            let is_shut_out = self.audit.contradicted.contains(&machine.id);
             let is_served = view.is_some_and(|view| !view.banned && !view.quarantined);
             let facts = &machine.facts;
             let is_able = lacking(&submission.preferences, facts).is_none();
-            is_served && is_able && facts.has_memory_for(submission)
+            is_served && !is_shut_out && is_able && facts.has_memory_for(submission)
         });
         able.map(|machine| &machine.facts.account).collect()
     }

@@ -15,7 +15,7 @@ pub struct Config {
     /// Tasks of each job
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub tasks: u32,
-    /// Replicas of each task: 1, or an odd number from 3 to 15
+    /// Replicas of each task: 1, 2 that must agree, or an odd number from 3 to 15
     #[arg(long, default_value_t = 3, value_parser = replicas)]
     pub replicas: u8,
     /// Jobs
@@ -56,7 +56,8 @@ pub struct Config {
 /// A text is no number of replicas that a job may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a task has 1 replica, or an odd number from 3 to {most}; `{given}` is none of these",
+    "a task has 1 replica, 2 that must agree, or an odd number from 3 to {most}; `{given}` is none of \
+     these",
     most = REPLICAS_PER_TASK_MAX
 )]
 struct ReplicasError {
@@ -64,8 +65,10 @@ struct ReplicasError {
 }
 
 fn replicas(text: &str) -> Result<u8, ReplicasError> {
-    let is_odd = |replicas: &u8| *replicas <= REPLICAS_PER_TASK_MAX && !replicas.is_multiple_of(2);
-    let replicas = text.parse().ok().filter(is_odd);
+    let may_be = |replicas: &u8| {
+        *replicas == 2 || (*replicas <= REPLICAS_PER_TASK_MAX && !replicas.is_multiple_of(2))
+    };
+    let replicas = text.parse().ok().filter(may_be);
     replicas.ok_or_else(|| ReplicasError {
         given: text.to_owned(),
     })
@@ -534,14 +537,14 @@ mod tests {
         ] {
             assert!(arguments.parse::<Config>().is_err(), "{arguments}");
         }
-        for given in ["0", "2", "16", "17", "-1", "3.0", "nan", "999"] {
+        for given in ["0", "4", "16", "17", "-1", "3.0", "nan", "999"] {
             let error = replicas(given).unwrap_err().to_string();
             assert!(error.contains("odd number from 3 to 15"), "{error}");
             assert!(error.contains(&format!("`{given}`")), "{error}");
         }
         assert_eq!(
-            [1, 3, 15].map(|it| replicas(&it.to_string()).unwrap()),
-            [1, 3, 15]
+            [1, 2, 3, 15].map(|it| replicas(&it.to_string()).unwrap()),
+            [1, 2, 3, 15]
         );
     }
 }

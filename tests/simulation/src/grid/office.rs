@@ -13,7 +13,7 @@ use quern_masternode::core::{
     Challenge, Core, Effect, Engines, Entry, Event, Measured, Settings, Tick, Token, WorkPlan,
 };
 use quern_primitives::{
-    ids::{DeviceId, Digest, JobId},
+    ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
     job::{Job, JobState},
 };
 use quern_protocol::{
@@ -63,6 +63,16 @@ pub(super) enum AtOffice {
     },
     /// A benchmark is computed.
     Computed,
+    /// A task is computed again; the number says for which order.
+    Recomputed {
+        job: JobId,
+        task: TaskIndex,
+        number: u64,
+    },
+    /// The hash of a finalised block is read.
+    Hashed {
+        block: BlockNumber,
+    },
 }
 
 /// A request that is to be answered.
@@ -95,6 +105,10 @@ pub(super) struct Office {
     /// It dies among the next effects.
     pub(super) dies_soon: bool,
     is_writing: bool,
+    /// The tasks that it computes again, each with the number of the order.
+    pub(super) recomputing: BTreeMap<(JobId, TaskIndex), u64>,
+    /// Orders to compute again so far.
+    pub(super) recomputations: u64,
     /// The jobs as it was told of them.
     pub(super) told: BTreeMap<JobId, Job>,
     /// The day whose lottery it was told of.
@@ -227,6 +241,8 @@ impl World<'_> {
                     fuel: CHALLENGE_FUEL,
                 }))
             }
+            AtOffice::Recomputed { job, task, number } => self.recomputed(job, task, number),
+            AtOffice::Hashed { block } => self.hashed(block),
         }
     }
 
@@ -361,6 +377,11 @@ impl World<'_> {
                 self.disk.closed.insert(job);
                 self.audit.close(job);
             }
+            Effect::Recompute { job, task, .. } => self.recomputes(job, task),
+            Effect::StopRecomputing { job, task } => {
+                self.office.recomputing.remove(&(job, task));
+            }
+            Effect::ReadBlockHash { block } => self.reads_hash(block),
             // Nobody watches.
             _ => {}
         }

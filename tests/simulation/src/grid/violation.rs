@@ -412,6 +412,14 @@ pub enum Violation {
         /// The task.
         task: TaskIndex,
     },
+    /// A right answer was said to have turned out wrong.
+    #[error("the right answer to task {task} of job {job} was said to be another than comes out")]
+    ContradictedTruth {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+    },
     /// A report was acknowledged that is not on disk.
     #[error(
         "the report of device {device} on replica {replica} of task {task} of job {job} was \

@@ -102,6 +102,14 @@ impl Names {
                 format!("looked up d{device}: {record:?}")
             }
             Event::Persisted { through } => format!("written #{}", through.0),
+            Event::Recomputed { job, task, outcome } => {
+                let job = self.job(job);
+                match &**outcome {
+                    Ok(truth) => format!("j{job}/{task} comes out {}", answer(&truth.answer)),
+                    Err(why) => format!("j{job}/{task} is not computed: {why:?}"),
+                }
+            }
+            Event::BlockHash { block, .. } => format!("hash of block {block}"),
             Event::NotSettled { job } => format!("not settled j{}", self.job(job)),
             other => format!("{other:?}"),
         }
@@ -145,6 +153,13 @@ impl Names {
                 }
                 words
             }
+            Effect::Recompute {
+                job, task, purpose, ..
+            } => format!("compute j{}/{task} again: {purpose:?}", self.job(job)),
+            Effect::StopRecomputing { job, task } => {
+                format!("stop computing j{}/{task}", self.job(job))
+            }
+            Effect::DropInputs { job } => format!("drop what j{} reads", self.job(job)),
             Effect::Changed { job } => format!("changed j{}", self.job(job)),
             Effect::Closed { job, status } => {
                 let (decided, settled) = (status.decided, status.settled);
@@ -244,6 +259,29 @@ impl Names {
                 format!("{task}/{replica} answered by d{device} {answer}")
             }
             Entry::Judged { verdict } => self.verdict(verdict),
+            Entry::Trusted {
+                task,
+                replica,
+                device,
+                accepted_in_a_row,
+            } => {
+                let device = self.device(device);
+                format!("{task}/{replica}: d{device} is believed for {accepted_in_a_row}")
+            }
+            Entry::Refereed {
+                task, answer: it, ..
+            } => {
+                format!("{task} refereed {}", answer(it))
+            }
+            Entry::Contradicted {
+                task,
+                accepted,
+                recomputed,
+                ..
+            } => {
+                let (one, other) = (answer(accepted), answer(recomputed));
+                format!("{task} was {one} and comes out {other}")
+            }
             Entry::Batched { batch } => format!("batched {}", self.batch(batch)),
             other => format!("{other:?}"),
         }

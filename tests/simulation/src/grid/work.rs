@@ -114,6 +114,7 @@ impl Work {
         salt[8..].copy_from_slice(&config.seed.to_le_bytes());
         let agreement = match config.replicas {
             1 => Agreement::Single,
+            2 => Agreement::Unanimous,
             replicas => Agreement::Majority { replicas },
         };
         let fuel = u64::from(config.task_s) * FUEL_PER_S;

@@ -151,11 +151,16 @@ impl Core {
             self.waking.given(given);
             self.waking.for_all = rest.filter(|_| !self.scheduler.dispatch.is_empty());
         }
-        if let Some(round) = self.waking.for_opened.filter(is_due) {
+        while let Some(round) = self.waking.for_opened.filter(is_due) {
             let is_open = self.scheduler.dispatch.has_open();
             let most = if is_open { self.waking.opened } else { 0 };
+            let changes = self.waking.changes;
             let (given, rest) = self.try_in_turn(now, round, most, out);
             self.waking.given(given);
+            // To give one out may have opened another, which is for those that were tried before too.
+            if self.waking.changes != changes {
+                continue;
+            }
             self.waking.for_opened = rest;
             if rest.is_none() {
                 self.waking.opened = 0;

@@ -8,7 +8,7 @@ use quern_grid::{
 use quern_jobs_api::{
     Asking, Claimed, DEVICE_POOLS_MAX, Dealing, DevicePool, DeviceState, FAULT_RATES,
     GRID_JOBS_MAX, GridState, JobInGrid, MachineFacts, Matching, Measured, PoolsAtLeast,
-    Scheduling, ScoreParts,
+    Recomputations, Scheduling, ScoreParts,
 };
 use quern_primitives::device::Line;
 use quern_protocol::{Machine, State};
@@ -44,7 +44,17 @@ impl Core {
             ranked: self.scheduler.fleet.ranking().len(),
             scheduling: scheduling(&self.settings.tuning),
             last_draw: None,
+            recomputations: self.recomputations(),
             jobs,
+        }
+    }
+
+    /// What was computed again since the start, and what waits for it.
+    fn recomputations(&self) -> Recomputations {
+        Recomputations {
+            waiting: self.referee.waiting(),
+            to_check: self.referee.samples.waiting(),
+            ..self.referee.counts
         }
     }
 

@@ -188,6 +188,11 @@ impl Core {
             told.reasons.push(Why::SecondOpinion.reason(Reader::Owner));
             told.next.push(step(now, until, kind, None));
         }
+        if let Some(until) = self.referee.until(told.job, told.task) {
+            told.reasons.push(Why::Referee.reason(Reader::Owner));
+            let kind = StepKind::RefereeGivenUp;
+            told.next.push(step(now, until, kind, None));
+        }
         let is_open = |it: &ReplicaExplanation| matches!(it.state, ReplicaStage::Open { .. });
         if stopped.is_none() && told.replicas.iter().any(is_open) {
             self.tell_devices(now, told);

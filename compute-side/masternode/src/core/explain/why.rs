@@ -37,6 +37,8 @@ pub(super) enum Why {
     Certain,
     /// A trusted device is to be heard before anybody is blamed.
     SecondOpinion,
+    /// The task is computed again, because devices differ on it.
+    Referee,
     /// Devices of so many accounts could not open the task's input.
     Unopened { accounts: usize },
     /// A replica could not be handed out.
@@ -51,6 +53,8 @@ pub(super) enum Why {
     HandsFull { most: u8 },
     /// The device gave a task back, came back without it or failed on it.
     Pausing,
+    /// An accepted answer of the device turned out to be wrong.
+    Contradicted,
     /// The device failed on several tasks of the job that have no verdict.
     Unjudged,
     /// So many answers of the device have no verdict.
@@ -86,6 +90,7 @@ impl Why {
             Self::Running => Rule::Running,
             Self::Certain => Rule::Certain,
             Self::SecondOpinion => Rule::SecondOpinion,
+            Self::Referee => Rule::Referee,
             Self::Unopened { .. } => Rule::Unopened,
             Self::Resting => Rule::Resting,
             Self::InNoBatch => Rule::Batch,
@@ -105,6 +110,7 @@ impl Why {
             },
             Self::HandsFull { .. } => Rule::HandsFull,
             Self::Pausing => Rule::Pausing,
+            Self::Contradicted => Rule::Contradicted,
             Self::Unjudged => Rule::Unjudged,
             Self::AwaitsVerdicts { .. } => Rule::AwaitingVerdicts,
             Self::Benchmarked | Self::NeverFree => Rule::Benchmarked,
@@ -200,6 +206,10 @@ impl fmt::Display for Why {
                 "a device is about to be found at fault, and a trusted one is to be heard before, for \
                  some minutes",
             ),
+            Self::Referee => f.write_str(
+                "its answers differ, and it waits for the referee: the masternode computes it again, and what \
+                 comes out decides",
+            ),
             Self::Unopened { accounts: 1 } => f.write_str(
                 "a device could not open what it reads; if it opens nowhere, the job ends",
             ),
@@ -228,6 +238,10 @@ impl fmt::Display for Why {
             Self::Pausing => f.write_str(
                 "the device gave a task back, came back without it or failed on it, and pauses; each \
                  time twice as long, until an answer of it is accepted, or the job ends on which it failed",
+            ),
+            Self::Contradicted => f.write_str(
+                "an answer of the device was accepted, and another one came out when the masternode computed \
+                 the task again; it gets nothing here for a day",
             ),
             Self::Unjudged => f.write_str(
                 "the device failed on three tasks of the job that have no verdict yet; it gets no other of \
@@ -291,6 +305,9 @@ pub(super) fn step(now: Tick, at: Tick, kind: StepKind, replica: Option<ReplicaI
         StepKind::Woken => "it is open again",
         StepKind::Ranked => "devices are ranked again, and stand in other pools perhaps",
         StepKind::DecidedWithoutRest => "it is decided without the replicas that nobody has",
+        StepKind::RefereeGivenUp => {
+            "the referee is waited for no more: replicas are added, or the job ends"
+        }
         StepKind::Batched => "its verdict goes into a batch, at the latest",
         StepKind::SentAgain => "the batch is sent again, if the chain has not counted it before",
         StepKind::WaitEnds => "its wait after faults is over, and it may take one task",

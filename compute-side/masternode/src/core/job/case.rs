@@ -6,7 +6,7 @@ use quern_job_rules::pay;
 use quern_primitives::{
     ids::{ReplicaIndex, TaskIndex},
     receipt::{Exit, SignedReceipt},
-    verdict::{Finding, Verdict},
+    verdict::{Finding, Ground, Verdict},
 };
 use quern_verdict::{Case, Decision, Hearing, Testimony, receipt_digest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,9 @@ impl ActiveJob {
         };
         open.case
             .hear(payload.replica, payload.device, holding.account, testimony);
+        if open.believed == Some(payload.replica) {
+            open.case.trust(payload.replica);
+        }
         open.is_doubted |= payload.exit != Exit::Success || open.case.is_divided();
         self.counters.replicas += 1;
     }
@@ -63,13 +66,6 @@ impl ActiveJob {
             .replicas()
             .saturating_sub(open.reported.len() as u8);
         Some(open.case.hearing(outstanding))
-    }
-
-    /// A task's answers differ and no referee can be had.
-    pub(in crate::core) fn no_referee(&mut self, task: TaskIndex) {
-        if let Some(open) = self.open_mut(task) {
-            open.case.no_referee();
-        }
     }
 
     pub(in crate::core) fn add_replicas(
@@ -125,6 +121,7 @@ impl ActiveJob {
             .iter()
             .filter(|found| found.finding == Finding::Incorrect);
         self.counters.incorrect += incorrect.count() as u32;
+        self.counters.refereed += u32::from(verdict.ground == Ground::Referee);
         self.counters.decided += 1;
         self.counters.fuel = self.counters.fuel.saturating_add(verdict.answer.fuel);
         self.counters.spent = self.counters.spent.saturating_add(verdict.price);
@@ -176,7 +173,7 @@ impl ActiveJob {
         }
     }
 
-    pub(super) fn open_mut(&mut self, task: TaskIndex) -> Option<&mut OpenTask> {
+    pub(in crate::core) fn open_mut(&mut self, task: TaskIndex) -> Option<&mut OpenTask> {
         match self.tasks.get_mut(task as usize)? {
             Task::Open(open) => Some(open),
             _ => None,
@@ -196,6 +193,9 @@ impl ActiveJob {
                 is_doubted: false,
                 unopened: BTreeSet::new(),
                 is_unopened_by_trusted: false,
+                believed: None,
+                referee: None,
+                is_unrefereed: false,
             }));
             self.counters.touched += 1;
         }

@@ -157,6 +157,10 @@ impl ActiveJob {
             return;
         };
         if let Some(open) = self.open_mut(task) {
+            // It was that device that is believed, and not the next.
+            if open.believed == Some(replica) {
+                open.believed = None;
+            }
             if cause.excludes() {
                 open.excluded
                     .push((holding.device, holding.account.clone()));

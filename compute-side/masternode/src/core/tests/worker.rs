@@ -1,12 +1,12 @@
 //! A device, as the core sees one: it computes well or badly, and keeps what is not acknowledged.
 
-use super::world::GENESIS;
-use crate::core::{PlannedAssignment, WorkPlan};
+use super::world::{GENESIS, REFEREE};
+use crate::core::{PlannedAssignment, Truth, WorkPlan};
 use quern_primitives::{
     device::{Class, History},
     ids::{AccountId, DeviceId, Digest, ProgramHash, TaskIndex},
     payload::DeviceKey,
-    receipt::{Exit, Receipt},
+    receipt::{Answer, Exit, Receipt},
 };
 use quern_protocol::{DiscardReason, Output, Refusal, ReplicaId, Report};
 use quern_shards::{chunks::chunk_root, seal::sealed_bytes};
@@ -35,6 +35,8 @@ pub(super) struct Worker {
     pub(super) trusted: bool,
     /// What the chain remembers of its last tasks.
     pub(super) history: History,
+    /// How many answers of it the chain has as accepted in a row.
+    pub(super) accepted_in_a_row: u32,
     pub(super) in_hand: Vec<PlannedAssignment>,
     /// Reports that are not acknowledged.
     pub(super) reports: Vec<Report>,
@@ -53,6 +55,7 @@ impl Worker {
             engines: vec![(Class::Pinned, ENGINE)],
             trusted: false,
             history: History::default(),
+            accepted_in_a_row: 0,
             in_hand: vec![],
             reports: vec![],
             acknowledged: vec![],
@@ -136,6 +139,22 @@ impl Worker {
         }
         self.in_hand.extend(&work.assignments);
         self.answers.push(work);
+    }
+}
+
+/// What comes out of a task, as an honest device answers it.
+pub(super) fn truth(task: TaskIndex) -> Truth {
+    let sealed = vec![77; sealed_bytes(RESULT_BYTES) as usize];
+    Truth {
+        answer: Answer {
+            result_commitment: Digest([task as u8; 32]),
+            result_bytes: RESULT_BYTES,
+            fuel: 1_000_000_000 + u64::from(task),
+            exit: Exit::Success,
+        },
+        referee: REFEREE,
+        output_root: chunk_root(&sealed),
+        output: Output::Inline(sealed),
     }
 }
 

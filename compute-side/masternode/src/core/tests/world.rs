@@ -3,16 +3,17 @@
 pub(super) use super::{ledger::DEADLINE, worker::Habit};
 use super::{
     ledger::{COORDINATOR, Ledger, OWNER},
-    worker::{ENGINE, PORTABLE_ENGINE, Worker, input_root, name},
+    worker::{ENGINE, PORTABLE_ENGINE, Worker, input_root, name, truth},
 };
 use crate::core::{
-    Bond, Core, Effect, Engines, Entry, Event, JobPlan, Settings, Tick, Ticket, Token,
+    Bond, Core, Effect, Engines, Entry, Event, JobPlan, NoReferee, Purpose, Settings, Tick, Ticket,
+    Token, Truth,
 };
 use quern_job_rules::{life, tasks};
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
-    device::{Device, Hardware, Region},
-    ids::{AccountId, GenesisHash, JobId, SealingKey, TaskIndex},
+    device::{Device, Hardware, Record, Region},
+    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, SealingKey, TaskIndex},
     job::{Agreement, Preferences},
     view::DeviceView,
 };
@@ -29,6 +30,25 @@ pub(super) fn settings() -> Settings {
         portable: PORTABLE_ENGINE,
     };
     Settings::new(GENESIS, engines)
+}
+
+/// How the referee answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refereeing {
+    /// At once, with what comes out.
+    Truthful,
+    /// At once, that it cannot.
+    Unavailable,
+    /// When it is told to.
+    Slow,
+}
+
+/// The name of the referee.
+pub(super) const REFEREE: DeviceId = DeviceId([77; 32]);
+
+/// The hash of a block.
+pub(super) fn hash_of(block: u32) -> Digest {
+    Digest([block as u8; 32])
 }
 
 pub(super) struct World {
@@ -50,6 +70,12 @@ pub(super) struct World {
     pub(super) others: Vec<(JobId, Entry)>,
     /// Writes at once.
     pub(super) disk_is_quick: bool,
+    /// How the referee answers.
+    pub(super) referee: Refereeing,
+    /// What it is asked for and has not answered.
+    pub(super) asked: VecDeque<(JobId, TaskIndex, Purpose)>,
+    /// Blocks whose hash is to be read.
+    pub(super) hashes: VecDeque<u32>,
     pub(super) effects: Vec<Effect>,
     next_token: u64,
 }
@@ -83,6 +109,9 @@ impl World {
             waiting: VecDeque::new(),
             others: vec![],
             disk_is_quick: true,
+            referee: Refereeing::Unavailable,
+            asked: VecDeque::new(),
+            hashes: VecDeque::new(),
             effects: vec![],
             next_token: 0,
         };
@@ -176,6 +205,10 @@ impl World {
         let (account, key) = (worker.account.clone(), SealingKey([1; 32]));
         let device = Device {
             history: worker.history,
+            record: Record {
+                accepted_in_a_row: worker.accepted_in_a_row,
+                ..Record::default()
+            },
             ..Device::new(account, key, Region::Unknown, Hardware::Unknown)
         };
         DeviceView {
@@ -331,6 +364,8 @@ impl World {
     /// The masternode dies and comes back with what is on disk.
     pub(super) fn restart(&mut self) {
         self.waiting.clear();
+        self.asked.clear();
+        self.hashes.clear();
         self.core = self.new_core();
         let (job, plan) = (self.ledger.job.clone(), self.plan());
         self.core
@@ -361,10 +396,50 @@ impl World {
         if self.disk_is_quick && !self.waiting.is_empty() {
             self.write(usize::MAX);
         }
+        while self.referee != Refereeing::Slow && self.answer_asked() {}
+    }
+
+    /// The referee answers what it was asked for first. False if it was asked for nothing.
+    pub(super) fn answer_asked(&mut self) -> bool {
+        let Some((job, task, _)) = self.asked.pop_front() else {
+            return false;
+        };
+        let outcome = match self.referee {
+            Refereeing::Unavailable => Err(NoReferee::None),
+            Refereeing::Truthful | Refereeing::Slow => Ok(truth(task)),
+        };
+        self.tell_referee(job, task, outcome);
+        true
+    }
+
+    /// The referee answers.
+    pub(super) fn tell_referee(
+        &mut self,
+        job: JobId,
+        task: TaskIndex,
+        outcome: Result<Truth, NoReferee>,
+    ) {
+        let outcome = Box::new(outcome);
+        self.feed(Event::Recomputed { job, task, outcome });
+    }
+
+    /// The hashes that are wanted are read.
+    pub(super) fn read_hashes(&mut self) {
+        while let Some(block) = self.hashes.pop_front() {
+            let hash = hash_of(block);
+            self.feed(Event::BlockHash { block, hash });
+        }
     }
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::Recompute {
+                job, task, purpose, ..
+            } => self.asked.push_back((job, task, purpose)),
+            Effect::StopRecomputing { job, task } => {
+                self.asked.retain(|(of, it, _)| (*of, *it) != (job, task));
+            }
+            Effect::ReadBlockHash { block } => self.hashes.push_back(block),
             Effect::Append { job, entry, .. } if job != JOB => self.others.push((job, *entry)),
             Effect::Append {
                 ticket,

@@ -78,6 +78,7 @@ impl Audit {
                 let mut jobs = self.jobs.values();
                 jobs.any(|books| !books.lost_by(device, &facts.account).is_empty())
             }),
+            Rule::Contradicted => self.contradicted.contains(device),
             Rule::AwaitingVerdicts => {
                 let answers = self.jobs.values().map(|books| books.answers_of(device));
                 answers.sum::<usize>() + held as usize >= ANSWERS_MIN

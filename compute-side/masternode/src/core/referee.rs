@@ -1,0 +1,286 @@
+//! The referee: tasks that are computed again, because devices differ on them.
+//!
+//! A case of which the judge says that it wants a referee is not decided by votes: two who lie alike
+//! must not outvote an honest device. So its task is computed once more by somebody who has no part in
+//! it, and what comes out decides, whatever was said. In a group of one masternode that is the
+//! coordinator itself, and the verdict's ground says so. It is asked once for a case, and before a
+//! case is given up that no number of replicas could decide.
+//!
+//! Its word is waited for as long as a replica of the job may take, and so much longer as the settings
+//! have it. If it cannot be had, or is out for longer, that is written down, and the judge goes on
+//! without: replicas are added, or the job ends. A restart asks again what was asked and not written.
+
+use super::{Core, Effect, Entry, OutputPlace, Tick, job::ActiveJob, samples::Samples};
+use codec::{Decode, Encode};
+use quern_jobs_api::Recomputations;
+use quern_primitives::{
+    ids::{DeviceId, Digest, JobId, ReplicaIndex, TaskIndex},
+    limits::REPLICAS_PER_TASK_MAX,
+    receipt::Answer,
+};
+use quern_protocol::Output;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// In the place of a replica's number, in the name of a result that the referee sealed.
+pub const REFEREE_REPLICA: ReplicaIndex = ReplicaIndex::MAX;
+
+// No device's result has that name.
+const _: () = assert!(REPLICAS_PER_TASK_MAX < REFEREE_REPLICA);
+
+/// Why a task is computed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Devices differ on it. The result is kept, for it may be nobody else's.
+    Referee,
+    /// Its accepted answer is checked, when there is nothing else to compute again.
+    Check,
+}
+
+/// What comes out of a task, as who computed it again found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    /// The answer, as a device would have to give it.
+    pub answer: Answer,
+    /// Under whose name the result is sealed: the masternode's on the network.
+    pub referee: DeviceId,
+    /// The chunk root of the sealed result.
+    pub output_root: Digest,
+    /// The sealed result, where it is kept.
+    pub output: Output,
+}
+
+/// Why there is no referee's word on a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum NoReferee {
+    /// The masternode computes nothing itself.
+    None,
+    /// What the task needs is not here, or does not open, compile or fit.
+    Data,
+    /// This machine cannot run the task: it is of another class, or failed.
+    Machine,
+    /// It took too long.
+    Late,
+}
+
+/// The tasks that are computed again.
+#[derive(Default)]
+pub(super) struct Referee {
+    /// Until when its word is waited for.
+    asked: BTreeMap<(JobId, TaskIndex), Tick>,
+    /// The same, the next to be given up first.
+    due: BTreeSet<(Tick, JobId, TaskIndex)>,
+    pub(super) samples: Samples,
+    pub(super) counts: Recomputations,
+}
+
+impl Referee {
+    fn ask(&mut self, job: JobId, task: TaskIndex, until: Tick) {
+        self.asked.insert((job, task), until);
+        self.due.insert((until, job, task));
+    }
+
+    /// Until when the referee's word on a task is waited for, if it is.
+    pub(super) fn until(&self, job: JobId, task: TaskIndex) -> Option<Tick> {
+        self.asked.get(&(job, task)).copied()
+    }
+
+    /// Whether nobody waits for it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// How many tasks wait for it.
+    pub(super) fn waiting(&self) -> u32 {
+        u32::try_from(self.asked.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Its word on a task is not waited for any more. False if it was not.
+    fn end(&mut self, job: JobId, task: TaskIndex) -> bool {
+        let Some(until) = self.asked.remove(&(job, task)) else {
+            return false;
+        };
+        self.due.remove(&(until, job, task))
+    }
+
+    /// The tasks of a job of which its word is waited for.
+    fn of_job(&self, job: JobId) -> Vec<TaskIndex> {
+        let tasks = (job, 0)..=(job, TaskIndex::MAX);
+        let asked = self.asked.range(tasks);
+        asked.map(|((_, task), _)| *task).collect()
+    }
+
+    /// When the next wait is given up.
+    pub(super) fn next_wakeup(&self) -> Option<Tick> {
+        self.due.first().map(|(until, ..)| *until)
+    }
+
+    /// A task whose wait is over.
+    fn overdue(&self, now: Tick) -> Option<(JobId, TaskIndex)> {
+        let (until, job, task) = self.due.first().copied()?;
+        (until <= now).then_some((job, task))
+    }
+}
+
+impl ActiveJob {
+    /// The referee's word on a task is on its way to the disk.
+    pub(super) fn refereed(&mut self, task: TaskIndex, answer: Answer, referee: DeviceId) {
+        if let Some(open) = self.open_mut(task) {
+            open.case.hear_referee(answer);
+            open.referee = Some(referee);
+        }
+    }
+
+    /// There is no referee's word on a task, and none will come.
+    pub(super) fn unrefereed(&mut self, task: TaskIndex) {
+        if let Some(open) = self.open_mut(task) {
+            open.case.no_referee();
+            open.is_unrefereed = true;
+        }
+    }
+
+    /// Whether the judge decides of a task, also after a restart.
+    fn is_judging(&self, task: TaskIndex) -> bool {
+        self.failed.is_none() && self.open(task).is_some()
+    }
+}
+
+impl Core {
+    /// Has a task computed again, unless it is already.
+    pub(super) fn ask_referee(
+        &mut self,
+        now: Tick,
+        id: JobId,
+        task: TaskIndex,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.referee.until(id, task).is_some() {
+            return;
+        }
+        let Some(active) = self.jobs.get(&id) else {
+            return;
+        };
+        let time_ms = self.recomputing_ms(active);
+        // What devices wait for comes before what only is checked.
+        self.put_check_off(out);
+        self.referee.ask(id, task, now.plus_ms(time_ms));
+        out.push(Effect::Recompute {
+            job: id,
+            task,
+            purpose: Purpose::Referee,
+            time_ms,
+        });
+        out.push(Effect::Changed { job: id });
+    }
+
+    /// How long a task of a job may take that is computed again, until its turn comes included.
+    pub(super) fn recomputing_ms(&self, active: &ActiveJob) -> u64 {
+        let fuel_max = active.job.submission.fuel_per_task_max;
+        let replica_ms = self.settings.replica_ms(fuel_max);
+        replica_ms.saturating_add(self.settings.referee_wait_ms)
+    }
+
+    /// A task was computed again, or could not be. What nobody waits for any more changes nothing.
+    pub(super) fn recomputed(
+        &mut self,
+        now: Tick,
+        id: JobId,
+        task: TaskIndex,
+        outcome: Result<Truth, NoReferee>,
+        out: &mut Vec<Effect>,
+    ) {
+        if !self.referee.end(id, task) {
+            return self.checked(now, id, task, outcome, out);
+        }
+        match outcome {
+            Ok(truth) => self.refereed(now, id, task, truth, out),
+            Err(why) => self.unrefereed(now, id, task, why, out),
+        }
+    }
+
+    fn refereed(
+        &mut self,
+        now: Tick,
+        id: JobId,
+        task: TaskIndex,
+        truth: Truth,
+        out: &mut Vec<Effect>,
+    ) {
+        let active = self.jobs.get(&id);
+        if !active.is_some_and(|active| active.is_judging(task)) {
+            return;
+        }
+        let Truth {
+            answer,
+            referee,
+            output_root,
+            output,
+        } = truth;
+        let (output, place) = match output {
+            Output::Inline(bytes) => {
+                let place = OutputPlace::Inline {
+                    bytes: bytes.len() as u64,
+                };
+                (Some(bytes), place)
+            }
+            Output::Delivered { bytes } => (None, OutputPlace::File { bytes }),
+        };
+        let entry = Entry::Refereed {
+            task,
+            answer,
+            referee,
+            output_root,
+            output: place,
+        };
+        self.append(id, entry, output, out);
+        let counts = &mut self.referee.counts;
+        counts.refereed = counts.refereed.saturating_add(1);
+        if let Some(active) = self.jobs.get_mut(&id) {
+            active.refereed(task, answer, referee);
+        }
+        self.judge(now, id, task, out);
+    }
+
+    fn unrefereed(
+        &mut self,
+        now: Tick,
+        id: JobId,
+        task: TaskIndex,
+        why: NoReferee,
+        out: &mut Vec<Effect>,
+    ) {
+        let active = self.jobs.get(&id);
+        if !active.is_some_and(|active| active.is_judging(task)) {
+            return;
+        }
+        self.append(id, Entry::Unrefereed { task, why }, None, out);
+        let counts = &mut self.referee.counts;
+        counts.unrefereed = counts.unrefereed.saturating_add(1);
+        if let Some(active) = self.jobs.get_mut(&id) {
+            active.unrefereed(task);
+        }
+        out.push(Effect::Changed { job: id });
+        self.judge(now, id, task, out);
+    }
+
+    /// Goes on without the referee where its word is out for too long.
+    pub(super) fn end_referee_waits(&mut self, now: Tick, out: &mut Vec<Effect>) {
+        while let Some((id, task)) = self.referee.overdue(now) {
+            self.stop_recomputing(id, task, out);
+            self.unrefereed(now, id, task, NoReferee::Late, out);
+        }
+    }
+
+    /// A task has its end: what the referee would say of it changes nothing.
+    pub(super) fn stop_recomputing(&mut self, id: JobId, task: TaskIndex, out: &mut Vec<Effect>) {
+        if self.referee.end(id, task) {
+            out.push(Effect::StopRecomputing { job: id, task });
+        }
+    }
+
+    /// So has every task of a job.
+    pub(super) fn stop_recomputing_all(&mut self, id: JobId, out: &mut Vec<Effect>) {
+        for task in self.referee.of_job(id) {
+            self.stop_recomputing(id, task, out);
+        }
+    }
+}

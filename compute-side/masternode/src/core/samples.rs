@@ -1,0 +1,381 @@
+//! Accepted answers that are computed again, drawn where nobody could know of it.
+//!
+//! Devices that agree on a wrong answer are in no doubt. So of the tasks that were settled a share is
+//! computed again. Which they are follows from the hash of the block that was finalised after the one in
+//! which the chain was seen to have counted their batch: it was not known when the verdicts were
+//! written, and anybody can draw the same. They are computed one at a time, when the referee has nothing
+//! else to do. What a job was computed from is kept until its last draw is done, also when it is closed.
+//!
+//! Who agreed on another answer than comes out gets nothing from this masternode for a day, and the
+//! job's log has both answers and the digests of the receipts. Nothing that was paid moves.
+//!
+//! A restart forgets what was drawn and not computed: of closed jobs the key is gone by then. And where
+//! blocks were finalised that this masternode did not see, it takes the first that it saw to be the one
+//! in which the batch was counted.
+
+use super::{
+    Core, Effect, Entry, Tick,
+    job::ActiveJob,
+    referee::{NoReferee, Purpose, Truth},
+};
+use quern_primitives::{
+    ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
+    verdict::{Finding, Ground, Verdict},
+};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Tasks that wait to be computed again, at most; what is drawn beyond them is not checked.
+const CHOSEN_MAX: usize = 1_024;
+
+/// Blocks whose draw is waited for, at most. With more the chain has not answered for a minute, and the
+/// first are not drawn.
+const UNDRAWN_MAX: usize = 32;
+
+/// Whether a settled task is computed again, where so many of a thousand are: whether the first 8 bytes,
+/// little endian, of SHA-256 over `quern/re-execution/1`, the seed, the job and the task (4 bytes, little
+/// endian) are below that share of 2^64.
+pub fn is_re_executed(seed: &Digest, job: &JobId, task: TaskIndex, permille: u16) -> bool {
+    let mut hasher = Sha256::new();
+    hasher.update(b"quern/re-execution/1");
+    hasher.update(seed.0);
+    hasher.update(job.0);
+    hasher.update(task.to_le_bytes());
+    let digest: [u8; 32] = hasher.finalize().into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    u128::from(drawn) * 1_000 < u128::from(permille) << 64
+}
+
+/// A settled task that may be computed again.
+#[derive(Clone, Debug)]
+struct Sample {
+    job: JobId,
+    verdict: Verdict,
+    time_ms: u64,
+}
+
+/// What was settled of a job with one look at the chain.
+struct Settled {
+    job: JobId,
+    verdicts: Vec<Verdict>,
+    time_ms: u64,
+}
+
+/// Settled tasks, from the batch that has them until they are checked.
+#[derive(Default)]
+pub(super) struct Samples {
+    /// What is not drawn, by the block in which it was seen to be counted.
+    undrawn: BTreeMap<BlockNumber, Vec<Settled>>,
+    /// Of these, the blocks of which the next one's hash was asked for.
+    asked: BTreeSet<BlockNumber>,
+    /// What was drawn, in the order in which it is computed.
+    chosen: VecDeque<Sample>,
+    /// What is being computed.
+    checking: Option<Sample>,
+    /// Closed jobs whose data are kept for it, with the length of each one's log.
+    closed: BTreeMap<JobId, u64>,
+}
+
+impl Samples {
+    /// The chain was seen to have counted verdicts of a job at a block.
+    fn settled(&mut self, block: BlockNumber, settled: Settled) {
+        self.undrawn.entry(block).or_default().push(settled);
+        while self.undrawn.len() > UNDRAWN_MAX {
+            if let Some((first, _)) = self.undrawn.pop_first() {
+                self.asked.remove(&first);
+            }
+        }
+    }
+
+    /// The blocks whose hash is to be read, once each, when this one is finalised.
+    fn wanted(&mut self, block: BlockNumber) -> Vec<BlockNumber> {
+        let before = self.undrawn.range(..block).map(|(counted, _)| *counted);
+        let fresh: Vec<_> = before.filter(|it| !self.asked.contains(it)).collect();
+        self.asked.extend(&fresh);
+        let next = fresh.into_iter().map(|counted| counted.saturating_add(1));
+        next.collect()
+    }
+
+    /// A block's hash is known: draws from what was counted in the one before.
+    fn draw(&mut self, block: BlockNumber, hash: &Digest, permille: u16) {
+        let counted = block.saturating_sub(1);
+        self.asked.remove(&counted);
+        let settled = self.undrawn.remove(&counted).unwrap_or_default();
+        for Settled {
+            job,
+            verdicts,
+            time_ms,
+        } in settled
+        {
+            let drawn = verdicts.into_iter().filter(|verdict| {
+                // What the referee computed is not computed again.
+                verdict.ground != Ground::Referee
+                    && is_re_executed(hash, &job, verdict.task, permille)
+            });
+            let room = CHOSEN_MAX.saturating_sub(self.chosen.len());
+            let samples = drawn.take(room).map(|verdict| Sample {
+                job,
+                verdict,
+                time_ms,
+            });
+            self.chosen.extend(samples);
+        }
+    }
+
+    /// What is computed next, from now on.
+    fn start(&mut self) -> Option<&Sample> {
+        if self.checking.is_none() {
+            self.checking = self.chosen.pop_front();
+            return self.checking.as_ref();
+        }
+        None
+    }
+
+    /// What is being computed is computed later, before all else.
+    fn put_off(&mut self) -> Option<(JobId, TaskIndex)> {
+        let sample = self.checking.take()?;
+        let name = (sample.job, sample.verdict.task);
+        self.chosen.push_front(sample);
+        Some(name)
+    }
+
+    /// What was being computed, if it was this task.
+    fn take(&mut self, job: JobId, task: TaskIndex) -> Option<Sample> {
+        let is_meant = |it: &mut Sample| it.job == job && it.verdict.task == task;
+        self.checking.take_if(is_meant)
+    }
+
+    /// Whether the data of a job are needed.
+    fn needs(&self, job: JobId) -> bool {
+        let mut undrawn = self.undrawn.values().flatten();
+        let mut samples = self.chosen.iter().chain(&self.checking);
+        undrawn.any(|it| it.job == job) || samples.any(|it| it.job == job)
+    }
+
+    /// Closed jobs whose data are not needed any more, once each.
+    fn spent(&mut self) -> Vec<JobId> {
+        let closed = self.closed.keys().copied();
+        let spent: Vec<_> = closed.filter(|job| !self.needs(*job)).collect();
+        for job in &spent {
+            self.closed.remove(job);
+        }
+        spent
+    }
+
+    /// The next place in the log of a job that is closed, if anything of it is kept.
+    pub(super) fn next_position(&mut self, job: JobId) -> u64 {
+        let Some(length) = self.closed.get_mut(&job) else {
+            return 0;
+        };
+        let position = *length;
+        *length = length.saturating_add(1);
+        position
+    }
+
+    /// How many tasks wait to be computed again, or are.
+    pub(super) fn waiting(&self) -> u32 {
+        let waiting = self.chosen.len().saturating_add(self.checking.iter().len());
+        u32::try_from(waiting).unwrap_or(u32::MAX)
+    }
+}
+
+impl Core {
+    /// The chain was seen to have counted verdicts of a job at the last block.
+    pub(super) fn counted(&mut self, id: JobId, verdicts: Vec<Verdict>) {
+        let Some(active) = self.jobs.get(&id) else {
+            return;
+        };
+        if self.settings.re_execution_permille == 0 || verdicts.is_empty() {
+            return;
+        }
+        let settled = Settled {
+            job: id,
+            verdicts,
+            time_ms: self.recomputing_ms(active),
+        };
+        self.referee.samples.settled(self.block, settled);
+    }
+
+    /// A block was finalised: what was counted before it can be drawn.
+    pub(super) fn want_hashes(&mut self, out: &mut Vec<Effect>) {
+        let wanted = self.referee.samples.wanted(self.block);
+        out.extend(
+            wanted
+                .into_iter()
+                .map(|block| Effect::ReadBlockHash { block }),
+        );
+    }
+
+    /// A block's hash was read: draws by it.
+    pub(super) fn draw_samples(
+        &mut self,
+        block: BlockNumber,
+        hash: &Digest,
+        out: &mut Vec<Effect>,
+    ) {
+        let permille = self.settings.re_execution_permille;
+        self.referee.samples.draw(block, hash, permille);
+        self.drop_spent(out);
+    }
+
+    /// A job is closed, whose log has this length: what it was computed from goes, now or when all that
+    /// is drawn of it is computed.
+    pub(super) fn close_samples(&mut self, active: &ActiveJob, out: &mut Vec<Effect>) {
+        let closed = &mut self.referee.samples.closed;
+        closed.insert(active.id, active.log_length());
+        self.drop_spent(out);
+    }
+
+    fn drop_spent(&mut self, out: &mut Vec<Effect>) {
+        let spent = self.referee.samples.spent().into_iter();
+        out.extend(spent.map(|job| Effect::DropInputs { job }));
+    }
+
+    /// Has the next drawn task computed again, if the referee is idle.
+    pub(super) fn start_check(&mut self, out: &mut Vec<Effect>) {
+        if !self.referee.is_idle() {
+            return;
+        }
+        if let Some(sample) = self.referee.samples.start() {
+            out.push(Effect::Recompute {
+                job: sample.job,
+                task: sample.verdict.task,
+                purpose: Purpose::Check,
+                time_ms: sample.time_ms,
+            });
+        }
+    }
+
+    /// Somebody waits for the referee: what is only checked comes later.
+    pub(super) fn put_check_off(&mut self, out: &mut Vec<Effect>) {
+        if let Some((job, task)) = self.referee.samples.put_off() {
+            out.push(Effect::StopRecomputing { job, task });
+        }
+    }
+
+    /// A settled task was computed again, or could not be.
+    pub(super) fn checked(
+        &mut self,
+        now: Tick,
+        id: JobId,
+        task: TaskIndex,
+        outcome: Result<Truth, NoReferee>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(sample) = self.referee.samples.take(id, task) else {
+            return;
+        };
+        let counts = &mut self.referee.counts;
+        match outcome {
+            Ok(truth) if truth.answer == sample.verdict.answer => {
+                counts.confirmed = counts.confirmed.saturating_add(1);
+            }
+            Ok(truth) => {
+                counts.contradicted = counts.contradicted.saturating_add(1);
+                self.contradicted(now, &sample.verdict, &truth, out);
+            }
+            Err(_) => counts.unchecked = counts.unchecked.saturating_add(1),
+        }
+        self.drop_spent(out);
+    }
+
+    /// An answer was accepted and settled, and another one comes out.
+    fn contradicted(&mut self, now: Tick, verdict: &Verdict, truth: &Truth, out: &mut Vec<Effect>) {
+        let gave = verdict.replicas.iter();
+        let gave = gave.filter(|found| found.finding == Finding::Accepted);
+        let receipts: Vec<(DeviceId, Digest)> = gave
+            .filter_map(|found| Some((found.device, found.receipt?)))
+            .collect();
+        for (device, _) in &receipts {
+            self.pauses.contradicted(now, *device);
+            self.devices.look_again(*device);
+        }
+        let entry = Entry::Contradicted {
+            task: verdict.task,
+            accepted: verdict.answer,
+            recomputed: truth.answer,
+            receipts,
+        };
+        self.append(verdict.job, entry, None, out);
+        if let Some(active) = self.jobs.get_mut(&verdict.job) {
+            active.counters.contradicted = active.counters.contradicted.saturating_add(1);
+        }
+        out.push(Effect::Changed { job: verdict.job });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOB: JobId = JobId([5; 32]);
+
+    /// The same draw, with the share as a fraction of all there is.
+    fn drawn(seed: [u8; 32], task: TaskIndex, permille: u16) -> bool {
+        let mut bytes = b"quern/re-execution/1".to_vec();
+        bytes.extend(seed);
+        bytes.extend(JOB.0);
+        bytes.extend(task.to_le_bytes());
+        let digest = Sha256::digest(&bytes);
+        let mut first = 0_u64;
+        for byte in digest.iter().take(8).rev() {
+            first = first << 8 | u64::from(*byte);
+        }
+        let bound = (u128::from(permille) << 64).div_ceil(1_000);
+        u128::from(first) < bound
+    }
+
+    #[test]
+    fn the_draw_follows_the_formula_and_takes_its_share() {
+        for permille in [0, 1, 10, 500, 999, 1_000] {
+            let mut taken = 0;
+            for task in 0..20_000 {
+                let seed = [task.to_le_bytes()[1]; 32];
+                let is_drawn = is_re_executed(&Digest(seed), &JOB, task, permille);
+                assert_eq!(is_drawn, drawn(seed, task, permille));
+                taken += u32::from(is_drawn);
+            }
+            let expected = u32::from(permille) * 20;
+            let spread = 5 * (1 + expected.isqrt());
+            assert!(taken.abs_diff(expected) <= spread, "{permille}: {taken}");
+        }
+        assert!((0..1_000).all(|task| is_re_executed(&Digest([0; 32]), &JOB, task, 1_000)));
+        assert!(!(0..1_000).any(|task| is_re_executed(&Digest([0; 32]), &JOB, task, 0)));
+    }
+
+    #[test]
+    fn the_hash_of_a_block_is_wanted_once_and_only_when_it_is_finalised() {
+        let mut samples = Samples::default();
+        let settled = || Settled {
+            job: JOB,
+            verdicts: vec![],
+            time_ms: 1,
+        };
+        samples.settled(7, settled());
+        assert_eq!(samples.wanted(7), [] as [BlockNumber; 0]);
+        assert_eq!(samples.wanted(9), [8]);
+        assert_eq!(samples.wanted(10), [] as [BlockNumber; 0]);
+        samples.closed.insert(JOB, 3);
+        assert!(samples.spent().is_empty(), "it is not drawn");
+        samples.draw(8, &Digest([0; 32]), 1_000);
+        assert_eq!(samples.spent(), [JOB]);
+        assert!(samples.spent().is_empty());
+    }
+
+    #[test]
+    fn no_more_blocks_are_remembered_than_the_limit() {
+        let mut samples = Samples::default();
+        for block in 0..2 * UNDRAWN_MAX as BlockNumber {
+            let settled = Settled {
+                job: JOB,
+                verdicts: vec![],
+                time_ms: 1,
+            };
+            samples.settled(block, settled);
+            samples.wanted(block);
+        }
+        assert_eq!(samples.undrawn.len(), UNDRAWN_MAX);
+        assert!(samples.asked.len() <= UNDRAWN_MAX);
+    }
+}

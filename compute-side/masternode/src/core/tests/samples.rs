@@ -1,0 +1,206 @@
+//! Settled tasks that are computed again: what is drawn, when it is computed, and what follows.
+
+use super::{
+    worker::truth,
+    world::{Habit, JOB, Refereeing, World, hash_of, settings},
+};
+use crate::core::{Effect, Entry, NoReferee, Purpose, is_re_executed};
+use quern_jobs_api::{Recomputations, Rule};
+use quern_primitives::{
+    ids::JobId,
+    job::{Agreement, JobEnd, JobState},
+};
+
+const OTHER: JobId = JobId([8; 32]);
+
+/// A job of so many tasks, of which so many of a thousand are computed again, and two devices of this
+/// habit. Each verdict has a batch of its own.
+fn world(tasks: u32, permille: u16, habit: Habit) -> World {
+    let mut settings = settings();
+    settings.re_execution_permille = permille;
+    settings.settle.verdicts_max = 1;
+    let mut world = World::with(settings, tasks, Agreement::Unanimous, &[]);
+    world.referee = Refereeing::Slow;
+    world.join(1, habit);
+    world.join(2, habit);
+    world
+}
+
+/// Both devices answer a task.
+fn compute(world: &mut World) {
+    (0..2).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    (0..2).for_each(|worker| world.report(worker));
+}
+
+fn counts(world: &World) -> Recomputations {
+    world.core.grid_state(world.now).recomputations
+}
+
+fn has_dropped_inputs(world: &World) -> bool {
+    world.effects.contains(&Effect::DropInputs { job: JOB })
+}
+
+fn contradicted(world: &World) -> Vec<Entry> {
+    let entries = world.log();
+    let entries = entries.filter(|entry| matches!(entry, Entry::Contradicted { .. }));
+    entries.cloned().collect()
+}
+
+/// One task is computed and settled, and the job is over.
+fn settled(permille: u16, habit: Habit) -> World {
+    let mut world = world(1, permille, habit);
+    compute(&mut world);
+    world.next_block();
+    let end = JobEnd::AllSettled;
+    assert_eq!(world.ledger.job.state, JobState::Completed { end });
+    world.next_block();
+    assert_eq!(world.core.status(JOB), None);
+    world
+}
+
+#[test]
+fn a_coalition_that_agreed_on_a_wrong_answer_is_found_and_gets_nothing_for_a_day() {
+    let mut world = settled(1_000, Habit::Lies(99));
+    let paid = world.ledger.paid.clone();
+    assert_eq!(paid.len(), 2, "they were paid");
+    assert!(!has_dropped_inputs(&world), "the data are kept");
+    world.next_block();
+    world.read_hashes();
+    let asked: Vec<_> = world.asked.iter().copied().collect();
+    assert_eq!(asked, [(JOB, 0, Purpose::Check)]);
+    assert!(!has_dropped_inputs(&world));
+    assert!(world.answer_asked());
+    let entries = contradicted(&world);
+    let [
+        Entry::Contradicted {
+            task: 0,
+            accepted,
+            recomputed,
+            receipts,
+        },
+    ] = &entries[..]
+    else {
+        panic!("{entries:?}");
+    };
+    assert_ne!(accepted, recomputed);
+    assert_eq!(*recomputed, truth(0).answer);
+    let mut devices: Vec<_> = receipts.iter().map(|(device, _)| *device).collect();
+    devices.sort_unstable();
+    let mut expected = [0, 1].map(|worker| world.workers[worker].id());
+    expected.sort_unstable();
+    assert_eq!(devices, expected);
+    assert!(has_dropped_inputs(&world), "now they go");
+    assert_eq!(counts(&world).contradicted, 1);
+    assert_eq!(world.ledger.paid, paid, "nothing that was paid moves");
+
+    world.add_job(OTHER);
+    let device = world.workers[0].id();
+    world.ask(0, 1);
+    assert_eq!(world.workers[0].in_hand, []);
+    let told = world.core.explain_device(world.now, &device).unwrap();
+    assert!(told.reasons.iter().any(|it| it.rule == Rule::Contradicted));
+    world.wait(24 * 3_600_000);
+    world.hello(0);
+    world.ask(0, 1);
+    assert_eq!(world.workers[0].in_hand.len(), 1, "a day later");
+}
+
+#[test]
+fn an_answer_that_comes_out_again_is_counted_and_no_more() {
+    let mut world = settled(1_000, Habit::Honest);
+    world.next_block();
+    world.read_hashes();
+    let entries = world.log().count();
+    assert!(world.answer_asked());
+    assert_eq!(counts(&world).confirmed, 1);
+    assert_eq!(world.log().count(), entries);
+    assert!(has_dropped_inputs(&world));
+}
+
+#[test]
+fn what_cannot_be_computed_again_is_given_up() {
+    let mut world = settled(1_000, Habit::Honest);
+    world.next_block();
+    world.read_hashes();
+    world.asked.clear();
+    world.tell_referee(JOB, 0, Err(NoReferee::Machine));
+    assert_eq!((counts(&world).unchecked, counts(&world).to_check), (1, 0));
+    assert!(has_dropped_inputs(&world));
+}
+
+#[test]
+fn where_nothing_is_drawn_a_job_s_data_go_with_it() {
+    let world = settled(0, Habit::Honest);
+    assert!(has_dropped_inputs(&world));
+    assert!(world.hashes.is_empty());
+}
+
+#[test]
+fn the_draw_follows_from_the_block_after_the_one_that_counted() {
+    let tasks = 40;
+    let mut world = world(tasks, 300, Habit::Honest);
+    world.referee = Refereeing::Truthful;
+    let mut drawn = 0;
+    for _ in 0..tasks {
+        compute(&mut world);
+        let judged = world.log().filter_map(|entry| match entry {
+            Entry::Judged { verdict } => Some(verdict.task),
+            _ => None,
+        });
+        let task = judged.last().unwrap();
+        // It is settled meanwhile, and this block is the first in which that is seen.
+        world.next_block();
+        let counted = world.block;
+        world.next_block();
+        assert_eq!(world.hashes.make_contiguous(), [counted + 1]);
+        world.read_hashes();
+        drawn += u64::from(is_re_executed(&hash_of(counted + 1), &JOB, task, 300));
+        assert_eq!(counts(&world).confirmed, drawn, "task {task}");
+    }
+    assert!((1..u64::from(tasks)).contains(&drawn));
+}
+
+#[test]
+fn what_is_only_checked_waits_for_what_devices_differ_on() {
+    let mut world = world(2, 1_000, Habit::Honest);
+    compute(&mut world);
+    (0..2).for_each(|_| world.next_block());
+    world.read_hashes();
+    let asked = |world: &World| world.asked.iter().copied().collect::<Vec<_>>();
+    assert_eq!(asked(&world), [(JOB, 0, Purpose::Check)]);
+    world.workers[1].habit = Habit::Lies(99);
+    compute(&mut world);
+    assert_eq!(asked(&world), [(JOB, 1, Purpose::Referee)]);
+    assert!(world.answer_asked());
+    assert_eq!(asked(&world), [(JOB, 0, Purpose::Check)], "then it goes on");
+    assert!(world.answer_asked());
+    assert_eq!((counts(&world).refereed, counts(&world).confirmed), (1, 1));
+}
+
+#[test]
+fn what_the_referee_decided_is_not_computed_again() {
+    let mut world = world(1, 1_000, Habit::Honest);
+    world.workers[1].habit = Habit::Lies(99);
+    compute(&mut world);
+    assert!(world.answer_asked());
+    (0..3).for_each(|_| world.next_block());
+    world.read_hashes();
+    assert!(world.asked.is_empty());
+    assert!(has_dropped_inputs(&world));
+}
+
+#[test]
+fn verdicts_in_a_batch_are_drawn_from_after_a_restart_too() {
+    let mut world = world(1, 1_000, Habit::Honest);
+    world.ledger.takes = false;
+    compute(&mut world);
+    world.restart();
+    world.ledger.takes = true;
+    (0..2).for_each(|worker| world.hello(worker));
+    world.wait_all_alive(60_000);
+    (0..3).for_each(|_| world.next_block());
+    world.read_hashes();
+    assert_eq!(world.asked.len(), 1);
+}

@@ -1,0 +1,230 @@
+//! Tasks that this masternode computes again, beside all else that it does.
+//!
+//! Each runs on a thread of its own, with a stack as the worker's has it, and so many at a time as the
+//! operator allows. The core is told what came out, unless it has stopped waiting meanwhile.
+
+use super::{Command, Grid, Shared};
+use crate::{
+    config::Config,
+    core::{Event, NoReferee, Purpose, Truth},
+    referee::{Brief, Referee, RefereeError},
+};
+use quern_ledger::ChainError;
+use quern_primitives::{BlockNumber, DeviceId, Digest, JobId, TaskIndex};
+use quern_sandbox::Cancel;
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+use tokio::sync::{Semaphore, oneshot};
+
+/// Stack of a thread that runs a program, as workers have it.
+const RUN_STACK_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long to wait before the chain is asked again after it did not answer.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How often the chain is asked for the hash of a block. What was to be drawn by it is forgotten then.
+const HASH_TRIES: u32 = 150;
+
+/// What the core wants computed again.
+pub(super) struct Recomputations {
+    referee: Arc<Referee>,
+    /// A permit for each that may be computed at a time.
+    places: Arc<Semaphore>,
+    is_on: bool,
+    wanted: BTreeMap<(JobId, TaskIndex), Wanted>,
+    /// Counts them.
+    last: u64,
+}
+
+/// One of them.
+struct Wanted {
+    number: u64,
+    cancel: Cancel,
+}
+
+/// A task to be computed, with what is needed for it.
+struct Errand {
+    job: JobId,
+    task: TaskIndex,
+    purpose: Purpose,
+    time_ms: u64,
+    cancel: Cancel,
+}
+
+impl Recomputations {
+    /// As the settings have it, under this name.
+    pub(super) fn new(shared: &Shared, name: DeviceId, config: &Config) -> Self {
+        let parallel = config.referee_parallel();
+        let memory_mib = config.referee_memory_mib();
+        Self {
+            referee: Arc::new(Referee::new(name, shared.vault.clone(), memory_mib)),
+            places: Arc::new(Semaphore::new(parallel as usize)),
+            is_on: parallel > 0,
+            wanted: BTreeMap::new(),
+            last: 0,
+        }
+    }
+
+    /// Whether this one is still waited for; then it is not any more.
+    fn take(&mut self, job: JobId, task: TaskIndex, number: u64) -> bool {
+        let wanted = self.wanted.get(&(job, task));
+        let is_meant = wanted.is_some_and(|wanted| wanted.number == number);
+        if is_meant {
+            self.wanted.remove(&(job, task));
+        }
+        is_meant
+    }
+}
+
+impl Drop for Recomputations {
+    /// The masternode stops.
+    fn drop(&mut self) {
+        self.wanted.values().for_each(|it| it.cancel.cancel());
+    }
+}
+
+impl Grid {
+    pub(super) fn recompute(
+        &mut self,
+        job: JobId,
+        task: TaskIndex,
+        purpose: Purpose,
+        time_ms: u64,
+    ) {
+        self.stop_recomputing(job, task);
+        let it = &mut self.recomputations;
+        it.last += 1;
+        let (number, cancel) = (it.last, Cancel::new());
+        let wanted = Wanted {
+            number,
+            cancel: cancel.clone(),
+        };
+        it.wanted.insert((job, task), wanted);
+        let errand = Errand {
+            job,
+            task,
+            purpose,
+            time_ms,
+            cancel: cancel.clone(),
+        };
+        let places = it.is_on.then(|| it.places.clone());
+        let (shared, referee) = (self.shared.clone(), it.referee.clone());
+        tokio::spawn(async move {
+            let outcome = match places {
+                None => Err(RefereeError::SwitchedOff),
+                Some(places) => {
+                    // The places are never closed.
+                    let _place = places.acquire_owned().await;
+                    compute(&shared, referee, errand).await
+                }
+            };
+            if cancel.is_cancelled() {
+                return;
+            }
+            let command = Command::Recomputed {
+                job,
+                task,
+                number,
+                outcome: Box::new(told(job, task, outcome)),
+            };
+            // An error says that the masternode stops.
+            drop(shared.commands.send(command).await);
+        });
+    }
+
+    pub(super) fn stop_recomputing(&mut self, job: JobId, task: TaskIndex) {
+        if let Some(wanted) = self.recomputations.wanted.remove(&(job, task)) {
+            wanted.cancel.cancel();
+        }
+    }
+
+    pub(super) fn recomputed(
+        &mut self,
+        job: JobId,
+        task: TaskIndex,
+        number: u64,
+        outcome: Box<Result<Truth, NoReferee>>,
+    ) {
+        if self.recomputations.take(job, task, number) {
+            self.step(Event::Recomputed { job, task, outcome });
+        }
+    }
+
+    /// Has the hash of a finalised block read.
+    pub(super) fn read_block_hash(&self, block: BlockNumber) {
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            if let Some(hash) = hash_at_last(&shared, block).await {
+                let command = Command::BlockHash { block, hash };
+                // An error says that the masternode stops.
+                drop(shared.commands.send(command).await);
+            }
+        });
+    }
+}
+
+/// What is told of a task, and written to the log if it was not computed.
+fn told(
+    job: JobId,
+    task: TaskIndex,
+    outcome: Result<Truth, RefereeError>,
+) -> Result<Truth, NoReferee> {
+    outcome.map_err(|error| {
+        let why = NoReferee::from(&error);
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(%job, task, error, "a task is not computed here");
+        why
+    })
+}
+
+/// Computes a task on a thread of its own.
+async fn compute(
+    shared: &Arc<Shared>,
+    referee: Arc<Referee>,
+    errand: Errand,
+) -> Result<Truth, RefereeError> {
+    let (job, task) = (errand.job, errand.task);
+    let context = shared.context(job).ok_or(RefereeError::NotOpen)?;
+    let known = shared.job(job).ok_or(RefereeError::NotOpen)?;
+    let (tell, told) = oneshot::channel();
+    let work = move || {
+        let brief = Brief {
+            context: &context,
+            submission: &known.submission,
+            task,
+            purpose: errand.purpose,
+            time_ms: errand.time_ms,
+        };
+        // A fault of the engine may cost an answer, but not the masternode.
+        let run = || referee.compute(&brief, &errand.cancel);
+        let outcome = catch_unwind(AssertUnwindSafe(run));
+        // Who asked may have gone.
+        drop(tell.send(outcome.unwrap_or(Err(RefereeError::Thread))));
+    };
+    let thread = thread::Builder::new().name("referee".into());
+    let started = thread.stack_size(RUN_STACK_BYTES).spawn(work);
+    started.map_err(|_| RefereeError::Thread)?;
+    told.await.unwrap_or(Err(RefereeError::Thread))
+}
+
+/// The hash of a finalised block, asked for again until the chain answers, for some minutes.
+async fn hash_at_last(shared: &Shared, block: BlockNumber) -> Option<Digest> {
+    for _ in 0..HASH_TRIES {
+        match shared.chain.block_hash(block).await {
+            Ok(hash) => return Some(Digest(hash)),
+            Err(error) => report(block, &error),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    None
+}
+
+fn report(block: BlockNumber, error: &ChainError) {
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(block, error, "cannot read a block's hash; trying again");
+}

@@ -1,0 +1,345 @@
+//! The referee's room: computes a task as a device would, from what the coordinator has of the job.
+//!
+//! Program, limits, class, arguments and seed are those that a device is given, and the answer is made
+//! of what comes out as a device makes it: the same keyed hash, length and fuel. The result is sealed
+//! under this masternode's own name, as a device seals it under its; so the owner opens it in the same
+//! way where no device gave it.
+
+use crate::{
+    context::{JobContext, task_limits},
+    core::{NoReferee, Purpose, REFEREE_REPLICA, Truth},
+    vault::{Item, Vault},
+};
+use quern_jobs_api::{ApiError, PIECE_BYTES_MAX};
+use quern_primitives::{
+    DeviceId, JobId, ProgramHash, TaskIndex, device::Class, job::Submission, receipt::Answer,
+};
+use quern_protocol::{Output, TaskLimits, limits::INLINE_RESULT_BYTES_MAX};
+use quern_sandbox::{
+    Cancel, Engine, EngineError, Exit, Invocation, InvocationError, Limits, Program, ProgramError,
+    RunError, TaskAnswer,
+};
+use quern_shards::{
+    chunks::chunk_root,
+    keys::{ShardKey, UnwrapError},
+    result::{SealedResult, seal_result},
+    seal::{self, OpenError, SealError},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Compiled programs that are kept: those used last.
+const COMPILED_MAX: usize = 4;
+
+/// Bytes of a mebibyte.
+const MIB_BYTES: u64 = 1024 * 1024;
+
+/// Why a task is not computed here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RefereeError {
+    /// The masternode is set to compute nothing.
+    #[error("referee_parallel is 0: this masternode computes no tasks itself")]
+    SwitchedOff,
+    /// The job's manifest or key is not here.
+    #[error("the job is not open here")]
+    NotOpen,
+    /// There is no such task.
+    #[error("the job's manifest names no such task")]
+    NoSuchTask,
+    /// The shard's key is not the one that was wrapped.
+    #[error("the shard's key does not unwrap; its owner sealed the manifest wrongly")]
+    Key(#[source] UnwrapError),
+    /// The shard's file is gone or damaged.
+    #[error("the sealed shard cannot be read; restore its file")]
+    Shard(#[source] io::Error),
+    /// The shard is another than the manifest names.
+    #[error("the sealed shard is not the one that was uploaded; restore its file")]
+    OtherShard,
+    /// The shard does not open.
+    #[error("the shard does not open; its owner sealed it wrongly")]
+    Sealed(#[source] OpenError),
+    /// The program's file is gone.
+    #[error("the program cannot be read; restore its file")]
+    Program(#[source] io::Error),
+    /// The program does not compile.
+    #[error("the program does not compile")]
+    Compile(#[source] ProgramError),
+    /// The arguments are none that a program can be given.
+    #[error("the task's arguments cannot be passed")]
+    Arguments(#[source] InvocationError),
+    /// The job allows its tasks more memory than the operator allows here.
+    #[error(
+        "a task of the job may need {needed_mib} MiB, and referee_memory_mib is {allowed_mib}: raise it if the machine has as much to spare"
+    )]
+    Memory {
+        /// What a task may need.
+        needed_mib: u64,
+        /// What it may have.
+        allowed_mib: u64,
+    },
+    /// This machine does not run tasks of the class.
+    #[error("this machine does not run tasks of the job's class")]
+    Engine(#[source] EngineError),
+    /// This machine failed.
+    #[error("this machine could not run the task")]
+    Run(#[source] RunError),
+    /// A thread could not be started, or ended without a word.
+    #[error("the thread that computes the task ended; the log of the machine may say why")]
+    Thread,
+    /// It took too long, or was told to stop.
+    #[error("the task {0}")]
+    GivenUp(Exit),
+    /// The result cannot be sealed.
+    #[error("the result cannot be sealed")]
+    Seal(#[source] SealError),
+    /// The result finds no room.
+    #[error("there is no room for the result; raise disk_bytes_max")]
+    Room(#[source] ApiError),
+    /// The result cannot be written.
+    #[error("the result cannot be written; is the disk full?")]
+    Write(#[source] io::Error),
+}
+
+impl From<&RefereeError> for NoReferee {
+    fn from(error: &RefereeError) -> Self {
+        match error {
+            RefereeError::SwitchedOff => Self::None,
+            RefereeError::NotOpen
+            | RefereeError::NoSuchTask
+            | RefereeError::Key(_)
+            | RefereeError::Shard(_)
+            | RefereeError::OtherShard
+            | RefereeError::Sealed(_)
+            | RefereeError::Program(_)
+            | RefereeError::Compile(_)
+            | RefereeError::Arguments(_) => Self::Data,
+            RefereeError::Memory { .. }
+            | RefereeError::Engine(_)
+            | RefereeError::Run(_)
+            | RefereeError::Thread
+            | RefereeError::Seal(_)
+            | RefereeError::Room(_)
+            | RefereeError::Write(_) => Self::Machine,
+            RefereeError::GivenUp(_) => Self::Late,
+        }
+    }
+}
+
+/// A task to be computed.
+pub(crate) struct Brief<'a> {
+    /// Manifest and key of its job.
+    pub(crate) context: &'a JobContext,
+    /// What its job allows.
+    pub(crate) submission: &'a Submission,
+    /// The task.
+    pub(crate) task: TaskIndex,
+    /// What for: whether the result is kept follows from it.
+    pub(crate) purpose: Purpose,
+    /// How long it may take.
+    pub(crate) time_ms: u64,
+}
+
+impl Brief<'_> {
+    fn job(&self) -> JobId {
+        self.context.manifest.job()
+    }
+}
+
+/// Computes tasks again.
+pub(crate) struct Referee {
+    /// Under which its results are sealed: this masternode's name on the network.
+    name: DeviceId,
+    vault: Vault,
+    /// Memory that a task may have here. One that takes more than the machine has would take the masternode
+    /// with it, again and again.
+    memory_mib: u64,
+    programs: Mutex<Programs>,
+}
+
+/// What is ready to run.
+#[derive(Default)]
+struct Programs {
+    engines: BTreeMap<Class, Engine>,
+    /// The one used last at the end.
+    compiled: VecDeque<(Class, ProgramHash, Program)>,
+}
+
+impl Referee {
+    /// A referee of this name, which finds jobs' files in the vault, and lets a task have so much memory.
+    pub(crate) fn new(name: DeviceId, vault: Vault, memory_mib: u64) -> Self {
+        Self {
+            name,
+            vault,
+            memory_mib,
+            programs: Mutex::default(),
+        }
+    }
+
+    /// Computes a task, on the calling thread.
+    pub(crate) fn compute(
+        &self,
+        brief: &Brief<'_>,
+        cancel: &Cancel,
+    ) -> Result<Truth, RefereeError> {
+        if cancel.is_cancelled() {
+            return Err(RefereeError::GivenUp(Exit::Cancelled));
+        }
+        let needed_mib = brief.submission.memory_bytes_max.div_ceil(MIB_BYTES);
+        if needed_mib > self.memory_mib {
+            let allowed_mib = self.memory_mib;
+            return Err(RefereeError::Memory {
+                needed_mib,
+                allowed_mib,
+            });
+        }
+        let (key, input) = self.open(brief)?;
+        let answer = self.run(brief, input, cancel)?;
+        let manifest = &brief.context.manifest;
+        let context = manifest
+            .result_context(brief.task, REFEREE_REPLICA, self.name)
+            .ok_or(RefereeError::NoSuchTask)?;
+        let sealed = seal_result(&key, &context, &answer.result).map_err(RefereeError::Seal)?;
+        self.truth(brief, &answer, sealed, cancel)
+    }
+
+    /// The key of a task's shard, and what is in the shard, checked against the manifest.
+    fn open(&self, brief: &Brief<'_>) -> Result<(ShardKey, Vec<u8>), RefereeError> {
+        let (task, manifest) = (brief.task, &brief.context.manifest);
+        let (Some(shard), Some(context), Some(key)) = (
+            manifest.shard(task),
+            manifest.shard_context(task),
+            manifest.shard_key(&brief.context.key, task),
+        ) else {
+            return Err(RefereeError::NoSuchTask);
+        };
+        let key = key.map_err(RefereeError::Key)?;
+        let bytes = usize::try_from(shard.sealed_bytes()).unwrap_or(usize::MAX);
+        let sealed = self
+            .vault
+            .read_exactly(brief.job(), Item::Shard(task), bytes)
+            .map_err(RefereeError::Shard)?;
+        if chunk_root(&sealed) != shard.chunk_root {
+            return Err(RefereeError::OtherShard);
+        }
+        let input = seal::open(&key, &context, &sealed).map_err(RefereeError::Sealed)?;
+        Ok((key, input))
+    }
+
+    fn run(
+        &self,
+        brief: &Brief<'_>,
+        input: Vec<u8>,
+        cancel: &Cancel,
+    ) -> Result<TaskAnswer, RefereeError> {
+        let (task, manifest) = (brief.task, &brief.context.manifest);
+        let program = self.program(brief)?;
+        let invocation = Invocation::of_task(&brief.job(), task, input, manifest.arguments(task))
+            .map_err(RefereeError::Arguments)?;
+        let TaskLimits {
+            fuel,
+            memory_bytes,
+            result_bytes,
+            time_ms,
+        } = task_limits(brief.submission, brief.time_ms);
+        let limits = Limits::of_task(fuel, memory_bytes, result_bytes, time_ms);
+        let outcome = program.run(&invocation, &limits, cancel);
+        let outcome = outcome.map_err(RefereeError::Run)?;
+        outcome.into_answer().map_err(RefereeError::GivenUp)
+    }
+
+    /// The job's program, compiled. Others wait while it is.
+    fn program(&self, brief: &Brief<'_>) -> Result<Program, RefereeError> {
+        let (class, hash) = (brief.submission.class, brief.submission.program);
+        let mut programs = self.programs();
+        let mut compiled = programs.compiled.iter();
+        if let Some(at) = compiled.position(|(of, known, _)| (*of, *known) == (class, hash))
+            && let Some(known) = programs.compiled.remove(at)
+        {
+            let program = known.2.clone();
+            programs.compiled.push_back(known);
+            return Ok(program);
+        }
+        let module = self
+            .vault
+            .read_all(brief.job(), Item::Program)
+            .map_err(RefereeError::Program)?;
+        let engine = match programs.engines.get(&class) {
+            Some(engine) => engine.clone(),
+            None => {
+                let engine = Engine::new(class).map_err(RefereeError::Engine)?;
+                programs.engines.insert(class, engine.clone());
+                engine
+            }
+        };
+        let program = engine.compile(&module).map_err(RefereeError::Compile)?;
+        if programs.compiled.len() >= COMPILED_MAX {
+            programs.compiled.pop_front();
+        }
+        let known = (class, hash, program.clone());
+        programs.compiled.push_back(known);
+        Ok(program)
+    }
+
+    fn programs(&self) -> MutexGuard<'_, Programs> {
+        // A panic while the lock was held leaves lists that are still right.
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is told of a task that was computed. A result that is too large to be told is written first.
+    fn truth(
+        &self,
+        brief: &Brief<'_>,
+        answer: &TaskAnswer,
+        sealed: SealedResult,
+        cancel: &Cancel,
+    ) -> Result<Truth, RefereeError> {
+        let bytes = sealed.bytes.len();
+        let output = match brief.purpose {
+            Purpose::Check => Output::Inline(vec![]),
+            Purpose::Referee if bytes <= INLINE_RESULT_BYTES_MAX => Output::Inline(sealed.bytes),
+            Purpose::Referee => {
+                if cancel.is_cancelled() {
+                    return Err(RefereeError::GivenUp(Exit::Cancelled));
+                }
+                self.keep(brief.job(), brief.task, &sealed.bytes)?;
+                let bytes = bytes as u64;
+                Output::Delivered { bytes }
+            }
+        };
+        Ok(Truth {
+            answer: Answer {
+                result_commitment: sealed.commitment,
+                result_bytes: answer.result.len() as u64,
+                fuel: answer.fuel,
+                exit: answer.exit,
+            },
+            referee: self.name,
+            output_root: sealed.chunk_root,
+            output,
+        })
+    }
+
+    /// Writes a sealed result, unless the same was written before a crash.
+    fn keep(&self, job: JobId, task: TaskIndex, sealed: &[u8]) -> Result<(), RefereeError> {
+        let item = Item::Result(task, REFEREE_REPLICA, self.name);
+        if self.vault.has(job, item) {
+            return Ok(());
+        }
+        self.vault.drop_part(job, item);
+        let total = sealed.len() as u64;
+        let mut offset = 0;
+        for piece in sealed.chunks(PIECE_BYTES_MAX) {
+            let appended = self.vault.append(job, item, offset, total, piece);
+            appended.map_err(RefereeError::Room)?;
+            offset += piece.len() as u64;
+        }
+        self.vault.keep(job, item).map_err(RefereeError::Write)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

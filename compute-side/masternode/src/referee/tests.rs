@@ -1,0 +1,306 @@
+//! The referee's answers, against what the programs are known to write.
+
+use super::*;
+use quern_primitives::{
+    Digest, GenesisHash, SealingKey,
+    job::{Agreement, ByteLevel, Preferences},
+    receipt::Exit as SettledExit,
+};
+use quern_shards::{
+    context::ShardContext,
+    keys::{JobKey, wrap},
+    manifest::{self, Manifest, ShardEntry},
+    result::{open_result, result_commitment},
+    seal::{SealSalt, seal},
+};
+use sha2::{Digest as _, Sha256};
+use std::{thread, time::Duration};
+
+const GENESIS: GenesisHash = GenesisHash([1; 32]);
+const JOB: JobId = JobId([2; 32]);
+const NAME: DeviceId = DeviceId([3; 32]);
+const MIB: usize = 1024 * 1024;
+
+/// Writes what it reads.
+const ECHO: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_read"
+        (func $read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 2)
+    (func (export "_start")
+        (loop $more
+            (i32.store (i32.const 0) (i32.const 1024))
+            (i32.store (i32.const 4) (i32.const 65536))
+            (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+            (if (i32.load (i32.const 8)) (then
+                (i32.store (i32.const 4) (i32.load (i32.const 8)))
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+                (br $more))))))"#;
+
+/// Writes 16 bytes of chance.
+const CHANCE: &str = r#"(module
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (drop (call $random (i32.const 1024) (i32.const 16)))
+        (i32.store (i32.const 0) (i32.const 1024))
+        (i32.store (i32.const 4) (i32.const 16))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
+/// Divides by zero.
+const TRAP: &str = r#"(module
+    (memory (export "memory") 1)
+    (func (export "_start") (drop (i32.div_u (i32.const 1) (i32.const 0)))))"#;
+
+/// Never ends.
+const ENDLESS: &str = r#"(module
+    (memory (export "memory") 1)
+    (func (export "_start") (loop $more (br $more))))"#;
+
+/// A job of the portable class, which every machine runs, with one task for each shard.
+struct World {
+    _folder: tempfile::TempDir,
+    vault: Vault,
+    referee: Referee,
+    context: JobContext,
+    submission: Submission,
+    keys: Vec<ShardKey>,
+}
+
+impl World {
+    fn new(text: &str, shards: &[&[u8]]) -> Self {
+        let module = wat::parse_str(text).unwrap();
+        Self::with_program(&module, shards)
+    }
+
+    fn with_program(module: &[u8], shards: &[&[u8]]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::open(&folder.path().join("jobs"), u64::MAX).unwrap();
+        let put = |item, bytes: &[u8]| {
+            let (total, mut offset) = (bytes.len() as u64, 0);
+            for piece in bytes.chunks(PIECE_BYTES_MAX) {
+                vault.append(JOB, item, offset, total, piece).unwrap();
+                offset += piece.len() as u64;
+            }
+            vault.keep(JOB, item).unwrap();
+        };
+        put(Item::Program, module);
+        let program = ProgramHash(Sha256::digest(module).into());
+        let job_key = JobKey::from_bytes([4; 32]);
+        let (mut entries, mut keys) = (vec![], vec![]);
+        for (task, plaintext) in (0u32..).zip(shards) {
+            let key = ShardKey::from_bytes(Sha256::digest(task.to_le_bytes()).into());
+            let context = ShardContext {
+                genesis: GENESIS,
+                job: JOB,
+                program,
+                index: task,
+                count: shards.len() as u32,
+                plaintext_bytes: plaintext.len() as u64,
+            };
+            let sealed = seal(&key, SealSalt([5; 16]), &context, plaintext).unwrap();
+            put(Item::Shard(task), &sealed.bytes);
+            entries.push(ShardEntry {
+                plaintext_bytes: plaintext.len() as u32,
+                chunk_root: sealed.chunk_root,
+                key: wrap(&job_key, &JOB, task, &key, &mut rand::rng()),
+            });
+            keys.push(key);
+        }
+        let manifest = Manifest::new(JOB, program, entries);
+        let sealed = manifest.seal(GENESIS, &job_key, SealSalt([6; 16])).unwrap();
+        let submission = submission(&manifest, &job_key, sealed.digest);
+        let manifest = manifest::open(GENESIS, JOB, &submission, &job_key, &sealed.bytes).unwrap();
+        Self {
+            referee: Referee::new(NAME, vault.clone(), 64),
+            context: JobContext::new(manifest, job_key, &vault),
+            _folder: folder,
+            vault,
+            submission,
+            keys,
+        }
+    }
+
+    fn brief(&self, task: TaskIndex, purpose: Purpose) -> Brief<'_> {
+        Brief {
+            context: &self.context,
+            submission: &self.submission,
+            task,
+            purpose,
+            time_ms: 60_000,
+        }
+    }
+
+    fn compute(&self, task: TaskIndex, purpose: Purpose) -> Result<Truth, RefereeError> {
+        let brief = self.brief(task, purpose);
+        self.referee.compute(&brief, &Cancel::new())
+    }
+
+    /// What is in a result that the referee sealed, as the owner opens it.
+    fn opened(&self, task: TaskIndex, truth: &Truth, sealed: &[u8]) -> Vec<u8> {
+        assert_eq!(chunk_root(sealed), truth.output_root);
+        let manifest = &self.context.manifest;
+        let context = manifest.result_context(task, REFEREE_REPLICA, truth.referee);
+        let key = &self.keys[task as usize];
+        let commitment = &truth.answer.result_commitment;
+        open_result(key, &context.unwrap(), commitment, sealed).unwrap()
+    }
+}
+
+fn submission(manifest: &Manifest, key: &JobKey, digest: Digest) -> Submission {
+    Submission {
+        salt: [0; 16],
+        program: manifest.program,
+        manifest: digest,
+        shards_root: manifest.shards_root(),
+        key_commitment: key.commitment(&JOB),
+        tasks: manifest.shards.len() as u32,
+        input_bytes: manifest.input_bytes(),
+        fuel_per_task_max: 50_000_000_000,
+        memory_bytes_max: 64 << 20,
+        result_bytes_max: 8 << 20,
+        agreement: Agreement::Single,
+        class: Class::Portable,
+        preferences: Preferences::default(),
+        level: ByteLevel::Balanced,
+        deadline: 100,
+        price_max: 0,
+        owner_sealing_key: SealingKey([7; 32]),
+    }
+}
+
+#[test]
+fn the_answer_is_that_of_a_device_and_the_owner_opens_the_result() {
+    let world = World::new(ECHO, &[b"first", b"second"]);
+    let truth = world.compute(1, Purpose::Referee).unwrap();
+    let answer = truth.answer;
+    let commitment = result_commitment(&world.keys[1], &JOB, 1, b"second");
+    assert_eq!(answer.result_commitment, commitment);
+    assert_eq!(
+        (answer.result_bytes, answer.exit),
+        (6, SettledExit::Success)
+    );
+    assert!(answer.fuel > 0);
+    let Output::Inline(sealed) = &truth.output else {
+        panic!("a small result is told");
+    };
+    assert_eq!(world.opened(1, &truth, sealed), b"second");
+    let again = world.compute(1, Purpose::Referee).unwrap();
+    assert_eq!(again, truth, "it comes out the same each time");
+}
+
+#[test]
+fn chance_follows_from_job_and_task_as_on_every_device() {
+    let world = World::new(CHANCE, &[b"", b""]);
+    let [one, other] = [0, 1].map(|task| world.compute(task, Purpose::Referee).unwrap());
+    let Output::Inline(sealed) = &one.output else {
+        panic!("a small result is told");
+    };
+    let drawn = world.opened(0, &one, sealed);
+    let seed = quern_sandbox::run_seed(&JOB, 0);
+    let module = wat::parse_str(CHANCE).unwrap();
+    let program = Engine::new(Class::Portable)
+        .unwrap()
+        .compile(&module)
+        .unwrap();
+    let run = program.run(
+        &Invocation::new(Vec::<u8>::new(), seed),
+        &Limits::default(),
+        &Cancel::new(),
+    );
+    assert_eq!(run.unwrap().output, drawn);
+    let Output::Inline(sealed) = &other.output else {
+        panic!("a small result is told");
+    };
+    assert_ne!(world.opened(1, &other, sealed), drawn);
+}
+
+#[test]
+fn a_program_that_fails_has_an_answer_and_an_empty_result() {
+    let world = World::new(TRAP, &[b"x"]);
+    let truth = world.compute(0, Purpose::Referee).unwrap();
+    assert_eq!(truth.answer.exit, SettledExit::Trap);
+    assert_eq!(truth.answer.result_bytes, 0);
+    let empty = result_commitment(&world.keys[0], &JOB, 0, b"");
+    assert_eq!(truth.answer.result_commitment, empty);
+}
+
+#[test]
+fn a_large_result_is_kept_in_a_file_under_the_referee_s_name_and_one_to_check_is_not() {
+    let large = vec![9_u8; 3 * MIB];
+    let world = World::new(ECHO, &[&large]);
+    let item = Item::Result(0, REFEREE_REPLICA, NAME);
+    let checked = world.compute(0, Purpose::Check).unwrap();
+    assert!(!world.vault.has(JOB, item));
+    for _ in 0..2 {
+        let truth = world.compute(0, Purpose::Referee).unwrap();
+        assert_eq!(truth.answer, checked.answer);
+        let Output::Delivered { bytes } = truth.output else {
+            panic!("a large result is not told");
+        };
+        let sealed = world.vault.read_all(JOB, item).unwrap();
+        assert_eq!(sealed.len() as u64, bytes);
+        assert_eq!(world.opened(0, &truth, &sealed), large);
+    }
+    world
+        .vault
+        .keep_result(JOB, 0, Some((REFEREE_REPLICA, NAME)))
+        .unwrap();
+    assert!(world.vault.has(JOB, item));
+}
+
+#[test]
+fn who_is_not_waited_for_any_more_stops_at_once() {
+    let world = World::new(ENDLESS, &[b"x"]);
+    let cancel = Cancel::new();
+    let stopped = thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let brief = world.brief(0, Purpose::Referee);
+            world.referee.compute(&brief, &cancel)
+        });
+        thread::park_timeout(Duration::from_millis(300));
+        cancel.cancel();
+        run.join().unwrap()
+    });
+    let error = stopped.unwrap_err();
+    assert!(matches!(error, RefereeError::GivenUp(Exit::Cancelled)));
+    let mut brief = world.brief(0, Purpose::Referee);
+    brief.time_ms = 50;
+    let late = world.referee.compute(&brief, &Cancel::new()).unwrap_err();
+    assert_eq!(NoReferee::from(&late), NoReferee::Late);
+}
+
+#[test]
+fn a_task_that_may_need_more_memory_than_is_to_spare_is_not_begun() {
+    let mut world = World::new(ECHO, &[b"x"]);
+    world.submission.memory_bytes_max += 1;
+    let error = world.compute(0, Purpose::Referee).unwrap_err();
+    assert_eq!(NoReferee::from(&error), NoReferee::Machine);
+    let words = error.to_string();
+    assert!(
+        words.contains("65 MiB, and referee_memory_mib is 64"),
+        "{words}"
+    );
+}
+
+#[test]
+fn what_is_missing_or_damaged_is_said() {
+    let world = World::new(ECHO, &[b"first", b"second"]);
+    let why = |task| {
+        let error = world.compute(task, Purpose::Referee).unwrap_err();
+        (NoReferee::from(&error), error.to_string())
+    };
+    let (kind, words) = why(2);
+    assert_eq!(kind, NoReferee::Data);
+    assert!(words.contains("no such task"), "{words}");
+    world.vault.erase_inputs(JOB).unwrap();
+    let (kind, words) = why(0);
+    assert_eq!(kind, NoReferee::Data);
+    assert!(words.contains("restore its file"), "{words}");
+    let world = World::with_program(b"no program", &[b"x"]);
+    let error = world.compute(0, Purpose::Referee).unwrap_err();
+    assert!(matches!(error, RefereeError::Compile(_)), "{error}");
+}

@@ -1,0 +1,64 @@
+//! What the masternode computes again itself: the truth, after a while.
+
+use super::{office::AtOffice, violation::Violation, world::World};
+use quern_masternode::core::{Event, NoReferee, Truth};
+use quern_primitives::ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex};
+use quern_protocol::Output;
+
+/// How long it takes to read the hash of a block, in milliseconds.
+const HASH_MS: u64 = 10;
+
+/// The masternode's name on the network.
+const REFEREE: DeviceId = DeviceId([77; 32]);
+
+impl World<'_> {
+    /// The masternode begins to compute a task again, which takes as long as on a usual device.
+    pub(super) fn recomputes(&mut self, job: JobId, task: TaskIndex) {
+        self.office.recomputations += 1;
+        let number = self.office.recomputations;
+        self.office.recomputing.insert((job, task), number);
+        let in_ms = u64::from(self.config.task_s) * 1_000;
+        self.plan_at_office(in_ms, AtOffice::Recomputed { job, task, number });
+    }
+
+    /// It has computed a task again, and finds the truth.
+    pub(super) fn recomputed(
+        &mut self,
+        job: JobId,
+        task: TaskIndex,
+        number: u64,
+    ) -> Result<(), Violation> {
+        let asked = self.office.recomputing.get(&(job, task));
+        if asked != Some(&number) {
+            return Ok(());
+        }
+        self.office.recomputing.remove(&(job, task));
+        let work = self.works.get(&job).filter(|work| !work.never_opens(task));
+        let truth = work.map(|work| Truth {
+            answer: work.truth(task),
+            referee: REFEREE,
+            output_root: Digest::default(),
+            output: Output::Inline(vec![]),
+        });
+        let outcome = Box::new(truth.ok_or(NoReferee::Data));
+        self.office_step(Event::Recomputed { job, task, outcome })
+    }
+
+    /// The hash of a finalised block is to be read.
+    pub(super) fn reads_hash(&mut self, block: BlockNumber) {
+        self.plan_at_office(HASH_MS, AtOffice::Hashed { block });
+    }
+
+    /// It is read.
+    pub(super) fn hashed(&mut self, block: BlockNumber) -> Result<(), Violation> {
+        let hash = block_hash(block);
+        self.office_step(Event::BlockHash { block, hash })
+    }
+}
+
+/// The hash of a block; no two have the same.
+fn block_hash(block: BlockNumber) -> Digest {
+    let mut hash = Digest::default();
+    hash.0[..4].copy_from_slice(&block.to_le_bytes());
+    hash
+}
