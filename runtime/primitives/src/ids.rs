@@ -136,6 +136,11 @@ id! {
     DeviceId
 }
 id! {
+    /// A masternode's network key: the Ed25519 public key that is its identity among peers, which its
+    /// operator published on the chain, and which signs what the masternode answers for.
+    NodeKey
+}
+id! {
     /// An X25519 public key to which data keys are sealed.
     SealingKey
 }

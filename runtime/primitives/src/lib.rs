@@ -18,6 +18,7 @@
 //! | [`receipt`] | what a device signs about one replica |
 //! | [`verdict`] | the outcome of one task |
 //! | [`batch`] | many verdicts settled by one transaction |
+//! | [`log`] | what masternodes sign about a job's log |
 //! | [`view`] | what the chain answers when it is asked |
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -39,6 +40,7 @@ pub mod device;
 pub mod ids;
 pub mod job;
 pub mod limits;
+pub mod log;
 pub mod merkle;
 pub mod payload;
 pub mod receipt;
@@ -47,6 +49,6 @@ pub mod view;
 
 pub use amount::Amount;
 pub use ids::{
-    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey,
+    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, NodeKey, ProgramHash, SealingKey,
     TaskIndex,
 };

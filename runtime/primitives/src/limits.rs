@@ -98,3 +98,10 @@ pub const ARGUMENTS_MAX: u32 = 256;
 
 /// Bytes of all arguments of a task's program together.
 pub const ARGUMENT_BYTES_MAX: u32 = 64 * 1024;
+
+/// Entries of one block of a job's log. A proof of one of them is then at most 10 hashes.
+pub const LOG_ENTRIES_PER_BLOCK_MAX: u32 = 1_024;
+
+/// Bytes of the entries of one block of a job's log. The largest entry is a batch with full lists, 46 kB
+/// at the most, so every entry fits into a block of its own.
+pub const LOG_BLOCK_BYTES_MAX: u32 = 1024 * 1024;

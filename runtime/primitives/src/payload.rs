@@ -2,7 +2,7 @@
 //! and the payload's SCALE encoding, so that what was signed for one purpose or one chain means
 //! nothing for another.
 
-use crate::ids::{DeviceId, GenesisHash};
+use crate::ids::{DeviceId, GenesisHash, NodeKey};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use sha2::{Digest as _, Sha256};
@@ -15,83 +15,139 @@ pub trait SignedPayload: Encode {
     /// The 32 bytes that are signed: SHA-256 over the tag's length (one byte) and bytes, the
     /// genesis hash and the encoded payload.
     fn signing_digest(&self, genesis: &GenesisHash) -> [u8; 32] {
+        self.using_encoded(|encoded| Self::signing_digest_of_encoded(encoded, genesis))
+    }
+
+    /// The same, for who has the payload as bytes and need not encode it again.
+    fn signing_digest_of_encoded(encoded: &[u8], genesis: &GenesisHash) -> [u8; 32] {
         let mut hasher = Sha256::new();
         // No tag is nearly as long.
         hasher.update([u8::try_from(Self::DOMAIN.len()).unwrap_or(u8::MAX)]);
         hasher.update(Self::DOMAIN.as_bytes());
         hasher.update(genesis.0);
-        self.using_encoded(|encoded| hasher.update(encoded));
+        hasher.update(encoded);
         hasher.finalize().into()
     }
 }
 
-/// An Ed25519 signature of a device.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
-)]
-pub struct DeviceSignature(pub [u8; 64]);
+/// A signature that says by its type whose it is: what a device signed cannot stand where a
+/// masternode's word is wanted.
+pub trait Signature {
+    /// Who makes such signatures, by name.
+    type Signer;
 
-impl core::fmt::Debug for DeviceSignature {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("0x")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+    /// Whether it is `signer`'s over `digest`.
+    fn holds(&self, digest: &[u8; 32], signer: &Self::Signer) -> bool;
 }
 
+macro_rules! signature {
+    ($(#[$doc:meta])* $name:ident of $signer:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+            MaxEncodedLen,
+        )]
+        pub struct $name(pub [u8; 64]);
+
+        impl Signature for $name {
+            type Signer = $signer;
+
+            fn holds(&self, digest: &[u8; 32], signer: &$signer) -> bool {
+                is_ed25519(&self.0, digest, &signer.0)
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("0x")?;
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        #[cfg(feature = "std")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&format_args!("{self:?}"))
+            }
+        }
+
+        #[cfg(feature = "std")]
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                parse_hex64(&text).map(Self).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+signature! {
+    /// An Ed25519 signature of a device.
+    DeviceSignature of DeviceId
+}
+signature! {
+    /// An Ed25519 signature of a masternode, by its network key.
+    NodeSignature of NodeKey
+}
+
+/// Reads 128 hexadecimal digits, with or without `0x` before them.
 #[cfg(feature = "std")]
-impl serde::Serialize for DeviceSignature {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{self:?}"))
-    }
+fn parse_hex64(text: &str) -> Result<[u8; 64], &'static str> {
+    const EXPECTED: &str = "expected 128 hexadecimal digits";
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let (Some(first), Some(second)) = (digits.get(..64), digits.get(64..)) else {
+        return Err(EXPECTED);
+    };
+    let mut bytes = [0; 64];
+    bytes[..32].copy_from_slice(&crate::ids::parse_hex32(first).map_err(|_| EXPECTED)?);
+    bytes[32..].copy_from_slice(&crate::ids::parse_hex32(second).map_err(|_| EXPECTED)?);
+    Ok(bytes)
 }
 
-#[cfg(feature = "std")]
-impl<'de> serde::Deserialize<'de> for DeviceSignature {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let digits = text.strip_prefix("0x").unwrap_or(&text);
-        let (Some(first), Some(second)) = (digits.get(..64), digits.get(64..)) else {
-            return Err(D::Error::custom("expected 128 hexadecimal digits"));
-        };
-        let mut bytes = [0; 64];
-        bytes[..32].copy_from_slice(&crate::ids::parse_hex32(first).map_err(D::Error::custom)?);
-        bytes[32..].copy_from_slice(&crate::ids::parse_hex32(second).map_err(D::Error::custom)?);
-        Ok(Self(bytes))
-    }
-}
-
-/// A payload and a device's signature over it.
+/// A payload and a signature over it: a device's, unless it says otherwise.
 #[derive(
-    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
 )]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
-pub struct Signed<P> {
+pub struct Signed<P, S = DeviceSignature> {
     /// What was signed.
     pub payload: P,
     /// The signature over [`SignedPayload::signing_digest`].
-    pub signature: DeviceSignature,
+    pub signature: S,
 }
 
-impl<P: SignedPayload> Signed<P> {
+/// A payload and a masternode's signature over it.
+pub type NodeSigned<P> = Signed<P, NodeSignature>;
+
+impl<P: SignedPayload, S: Signature> Signed<P, S> {
     /// Whether `signer` signed this payload for the chain with this genesis.
-    pub fn is_signed_by(&self, signer: &DeviceId, genesis: &GenesisHash) -> bool {
-        verify(
-            &self.signature,
-            &self.payload.signing_digest(genesis),
-            signer,
-        )
+    pub fn is_signed_by(&self, signer: &S::Signer, genesis: &GenesisHash) -> bool {
+        self.signature
+            .holds(&self.payload.signing_digest(genesis), signer)
     }
 }
 
 /// Whether `signature` is `signer`'s over `digest`. Clients use this; the runtime passes the same
 /// digest to the host's faster verification.
 pub fn verify(signature: &DeviceSignature, digest: &[u8; 32], signer: &DeviceId) -> bool {
+    signature.holds(digest, signer)
+}
+
+fn is_ed25519(signature: &[u8; 64], digest: &[u8; 32], public: &[u8; 32]) -> bool {
     use sp_core::{Pair, ed25519};
     ed25519::Pair::verify(
-        &ed25519::Signature::from_raw(signature.0),
+        &ed25519::Signature::from_raw(*signature),
         digest,
-        &ed25519::Public::from_raw(signer.0),
+        &ed25519::Public::from_raw(*public),
     )
 }
 
@@ -118,6 +174,33 @@ impl DeviceKey {
     pub fn sign<P: SignedPayload>(&self, payload: P, genesis: &GenesisHash) -> Signed<P> {
         use sp_core::Pair;
         let signature = DeviceSignature(self.0.sign(&payload.signing_digest(genesis)).0);
+        Signed { payload, signature }
+    }
+}
+
+/// A masternode's network key, which is its identity among peers and never leaves it.
+#[cfg(feature = "std")]
+#[derive(Clone)]
+pub struct NodeSecret(sp_core::ed25519::Pair);
+
+#[cfg(feature = "std")]
+impl NodeSecret {
+    /// The key of a 32-byte secret seed.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        use sp_core::Pair;
+        Self(sp_core::ed25519::Pair::from_seed(seed))
+    }
+
+    /// The public half, which the masternode's operator published on the chain.
+    pub fn public(&self) -> NodeKey {
+        use sp_core::Pair;
+        NodeKey(self.0.public().0)
+    }
+
+    /// Signs a payload for the chain with this genesis.
+    pub fn sign<P: SignedPayload>(&self, payload: P, genesis: &GenesisHash) -> NodeSigned<P> {
+        use sp_core::Pair;
+        let signature = NodeSignature(self.0.sign(&payload.signing_digest(genesis)).0);
         Signed { payload, signature }
     }
 }
@@ -165,5 +248,23 @@ mod tests {
             signature: promise.signature,
         };
         assert!(!threat.is_signed_by(&key.id(), &HERE));
+    }
+
+    #[test]
+    fn a_masternodes_signature_holds_for_its_payload_signer_and_chain_only() {
+        let node = NodeSecret::from_seed(&[7; 32]);
+        let other = NodeSecret::from_seed(&[8; 32]);
+        let signed = node.sign(Promise(1), &HERE);
+        assert!(signed.is_signed_by(&node.public(), &HERE));
+        assert!(!signed.is_signed_by(&node.public(), &ELSEWHERE));
+        assert!(!signed.is_signed_by(&other.public(), &HERE));
+    }
+
+    #[test]
+    fn who_has_the_bytes_computes_the_same_digest() {
+        assert_eq!(
+            Promise(5).signing_digest(&HERE),
+            Promise::signing_digest_of_encoded(&Promise(5).encode(), &HERE)
+        );
     }
 }

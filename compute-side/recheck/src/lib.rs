@@ -1,0 +1,41 @@
+//! Holds a job's log to the rules, so that who signs a batch beside its coordinator, and who audits it
+//! years later, believes nothing that was not looked at.
+//!
+//! A [`Recheck`] follows the log block by block and computes everything anew that follows from it: who
+//! may have a replica, whether a receipt is that replica's, what the judge says over exactly what was
+//! heard, what is paid, and what a batch has to say. It is told what the chain says by [`ChainFacts`].
+//! What does not come out the same is a [`RecheckFault`], which names the entries that prove it and the
+//! dispute that it is.
+//!
+//! It keeps the cases that are open and the verdicts that no batch has; of what is settled it keeps
+//! where the verdict stands. So a member of a job's group keeps up with the coordinator in memory that
+//! does not grow with the log.
+//!
+//! It knows nothing of the scheduler: to whom of those who may have a replica it is given, and when a
+//! backup is made, is the coordinator's to choose.
+
+// Money is decided here: nothing wraps, is cut off or panics.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
+
+mod court;
+mod facts;
+mod fault;
+mod receipts;
+mod recheck;
+mod settle;
+mod task;
+
+pub use facts::{ChainFacts, DeviceFacts};
+pub use fault::{
+    AssignmentFault, BatchFault, CommitmentFault, Dispute, ExpectError, OrderFault, RecheckFault,
+    RefereeFault, RevealFault, VerdictFault,
+};
+pub use receipts::{ReceiptsFault, verify_receipts};
+pub use recheck::{EXPECTED_MAX, Recheck};

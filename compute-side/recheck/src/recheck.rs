@@ -1,0 +1,572 @@
+//! Following a log, entry by entry.
+
+use crate::{
+    court::Ruling,
+    facts::ChainFacts,
+    fault::{
+        AssignmentFault, CommitmentFault, ExpectError, OrderFault, RecheckFault, RefereeFault,
+        RevealFault, VerdictFault,
+    },
+    settle::Settlement,
+    task::{Given, OpenTask},
+};
+use quern_job_rules::pay::Tariff;
+use quern_joblog::{Certificate, End, Entry, RefereeWord, ReleaseCause, Replay, SignedBlock};
+use quern_primitives::{
+    batch::Batch,
+    ids::{AccountId, BlockNumber, DeviceId, Digest, NodeKey, ReplicaIndex, TaskIndex},
+    log::{Commitment, SignedAcknowledgement, SignedCommitment},
+    merkle::Tree,
+    receipt::{Exit, SignedReceipt},
+    verdict::{ReplicaFinding, Verdict},
+};
+use quern_verdict::{Expected, check_receipt, is_trusted_alone, receipt_digest};
+use std::collections::BTreeMap;
+
+/// Acknowledgements that are looked out for at a time.
+pub const EXPECTED_MAX: usize = 65_536;
+
+/// A job's log as far as it was held to the rules.
+#[derive(Clone, Debug)]
+pub struct Recheck<F> {
+    facts: F,
+    tariff: Tariff,
+    input_roots: Vec<Digest>,
+    replay: Replay,
+    /// Who writes the log now, from its last `Opened`.
+    writer: Option<NodeKey>,
+    /// The chain's height to which the last entry refers that refers to one.
+    at: BlockNumber,
+    queued: Vec<bool>,
+    open: BTreeMap<TaskIndex, OpenTask>,
+    settlement: Settlement,
+    end: Option<End>,
+    expected: BTreeMap<u64, SignedAcknowledgement>,
+    fault: Option<RecheckFault>,
+}
+
+/// An assignment as the log tells of it.
+struct Assigned {
+    task: TaskIndex,
+    replica: ReplicaIndex,
+    device: DeviceId,
+    account: AccountId,
+    engine: Digest,
+    at: BlockNumber,
+}
+
+impl<F: ChainFacts> Recheck<F> {
+    /// A log of which nothing was seen, written by who has this key. The chunk roots of the job's
+    /// shards come from its manifest, in order, and are compared with the job's.
+    pub fn new(facts: F, input_roots: Vec<Digest>, writer: NodeKey) -> Result<Self, RecheckFault> {
+        let submission = &facts.job().submission;
+        let tasks = submission.tasks;
+        let is_whole = u32::try_from(input_roots.len()) == Ok(tasks);
+        if !is_whole || Tree::new(&input_roots).root() != submission.shards_root {
+            return Err(RecheckFault::InputRoots);
+        }
+        let tariff = Tariff::of_job(facts.job()).map_err(|_| RecheckFault::NoTariff)?;
+        Ok(Self {
+            tariff,
+            replay: Replay::new(facts.genesis(), facts.job_id(), writer),
+            writer: None,
+            at: 0,
+            queued: vec![false; input_roots.len()],
+            open: BTreeMap::new(),
+            settlement: Settlement::new(facts.job_id(), tasks),
+            end: None,
+            expected: BTreeMap::new(),
+            fault: None,
+            input_roots,
+            facts,
+        })
+    }
+
+    /// The log's head.
+    pub fn replay(&self) -> &Replay {
+        &self.replay
+    }
+
+    /// What the chain says, as it was given.
+    pub fn facts(&self) -> &F {
+        &self.facts
+    }
+
+    /// Why the job ended, if it did.
+    pub fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// Tasks that have their verdict.
+    pub fn judged(&self) -> usize {
+        self.settlement.judged()
+    }
+
+    /// From the next block on another masternode writes the log, as the chain says.
+    pub fn hand_over(&mut self, to: NodeKey) {
+        self.replay.hand_over(to);
+    }
+
+    /// Takes the next block. A block that does not follow changes nothing. Once an entry breaks a rule
+    /// nothing more is taken, and the same fault is told again.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<(), RecheckFault> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let block = self.replay.take(bytes)?;
+        let checked = self.check_block(block);
+        if let Err(fault) = &checked {
+            self.fault = Some(fault.clone());
+        }
+        checked
+    }
+
+    /// What a member of the group signs for a batch, if the log and the batch hold. The batch may be in
+    /// the log already, or be the next one over the log as it stands.
+    pub fn batch(&self, batch: &Batch) -> Result<Certificate, RecheckFault> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let certificate = self.replay.certificate();
+        let certificate = certificate.ok_or(RecheckFault::NothingToCertify)?;
+        self.settlement.check(batch, self.replay.next_position())?;
+        Ok(certificate)
+    }
+
+    /// Looks out for work that the coordinator acknowledged: when its position comes the receipt has to
+    /// be there. To be called before the log is past it.
+    pub fn expect(&mut self, acknowledgement: SignedAcknowledgement) -> Result<(), ExpectError> {
+        let (genesis, signer) = (self.replay.genesis(), self.replay.signer());
+        let payload = &acknowledgement.payload;
+        if payload.job != self.replay.job() {
+            return Err(ExpectError::OtherJob);
+        }
+        if payload.position < self.replay.next_position() {
+            return Err(ExpectError::Passed);
+        }
+        if self.expected.len() >= EXPECTED_MAX {
+            return Err(ExpectError::TooMany);
+        }
+        if !acknowledgement.is_signed_by(&signer, &genesis) {
+            return Err(ExpectError::Signature);
+        }
+        let known = self.expected.entry(payload.position);
+        match known.or_insert(acknowledgement).payload == *payload {
+            true => Ok(()),
+            false => Err(ExpectError::Taken),
+        }
+    }
+
+    fn check_block(&mut self, block: SignedBlock) -> Result<(), RecheckFault> {
+        let first = block.header.payload.first;
+        if self.writer != Some(self.replay.signer())
+            && !matches!(block.entries.first(), Some(Entry::Opened { .. }))
+        {
+            return Err(order(first, OrderFault::NotOpened));
+        }
+        for (position, entry) in (first..).zip(block.entries) {
+            self.check_expected(position, &entry)?;
+            self.check_entry(position, entry)?;
+        }
+        Ok(())
+    }
+
+    fn check_expected(&mut self, position: u64, entry: &Entry) -> Result<(), RecheckFault> {
+        let acknowledged = match self.expected.remove(&position) {
+            Some(acknowledged) => acknowledged,
+            // Where a job has ended nothing is answered any more.
+            None if matches!(entry, Entry::Ended { .. }) => match self.expected.pop_first() {
+                Some((_, acknowledged)) => acknowledged,
+                None => return Ok(()),
+            },
+            None => return Ok(()),
+        };
+        match entry {
+            Entry::Revealed { receipt, .. }
+                if receipt_digest(receipt) == acknowledged.payload.receipt =>
+            {
+                Ok(())
+            }
+            _ => Err(RecheckFault::Omitted {
+                position: acknowledged.payload.position,
+                acknowledgement: Box::new(acknowledged),
+            }),
+        }
+    }
+
+    fn check_entry(&mut self, position: u64, entry: Entry) -> Result<(), RecheckFault> {
+        let may_follow_the_end = matches!(entry, Entry::Batched { .. } | Entry::Opened { .. });
+        if self.end.is_some() && !may_follow_the_end {
+            return Err(order(position, OrderFault::AfterEnd));
+        }
+        let in_order = match entry {
+            Entry::Opened {
+                coordinator,
+                node,
+                at,
+            } => self.opened(&coordinator, node, at),
+            Entry::Queued { first, tasks } => self.queue(first, tasks),
+            Entry::Assigned {
+                task,
+                replica,
+                device,
+                account,
+                engine,
+                at,
+            } => {
+                let assigned = Assigned {
+                    task,
+                    replica,
+                    device,
+                    account,
+                    engine,
+                    at,
+                };
+                return self.assigned(position, assigned);
+            }
+            Entry::Committed { commitment } => return self.committed(position, commitment),
+            Entry::Revealed { receipt, salt, .. } => return self.revealed(position, receipt, salt),
+            Entry::Released {
+                task,
+                replica,
+                device,
+                cause,
+            } => self.released(position, task, replica, &device, cause),
+            Entry::Added { task, replicas } => self.added(position, task, replicas),
+            Entry::Refereed { task, word } => return self.refereed(position, task, &word),
+            Entry::Judged { verdict } => return self.judge(position, verdict),
+            Entry::Batched { batch } => return self.settlement.settle(&batch, position),
+            Entry::Ended { end } => self.ended(end),
+        };
+        in_order.map_err(|why| order(position, why))
+    }
+
+    fn opened(
+        &mut self,
+        coordinator: &AccountId,
+        node: NodeKey,
+        at: BlockNumber,
+    ) -> Result<(), OrderFault> {
+        if self.writer == Some(self.replay.signer()) {
+            return Err(OrderFault::OpenedTwice);
+        }
+        self.refer_to(at)?;
+        let names = |(account, key): (AccountId, NodeKey)| account == *coordinator && key == node;
+        if node != self.replay.signer() || !self.facts.coordinator(at).is_some_and(names) {
+            return Err(OrderFault::OtherCoordinator);
+        }
+        self.writer = Some(node);
+        Ok(())
+    }
+
+    /// Entries refer to heights of the chain in order.
+    fn refer_to(&mut self, at: BlockNumber) -> Result<(), OrderFault> {
+        if at < self.at {
+            return Err(OrderFault::ChainBackwards);
+        }
+        self.at = at;
+        Ok(())
+    }
+
+    fn queue(&mut self, first: TaskIndex, tasks: u32) -> Result<(), OrderFault> {
+        let end = first.checked_add(tasks).ok_or(OrderFault::NoSuchTask)?;
+        let queued = self.queued.get_mut(first as usize..end as usize);
+        let queued = queued
+            .filter(|queued| !queued.is_empty())
+            .ok_or(OrderFault::NoSuchTask)?;
+        if queued.contains(&true) {
+            return Err(OrderFault::QueuedTwice);
+        }
+        queued.fill(true);
+        Ok(())
+    }
+
+    /// A task that is before the judge, or comes before it with this entry.
+    fn open(&mut self, task: TaskIndex) -> Result<&mut OpenTask, OrderFault> {
+        match self.queued.get(task as usize) {
+            None => return Err(OrderFault::NoSuchTask),
+            Some(false) => return Err(OrderFault::NotQueued),
+            Some(true) => {}
+        }
+        if self.settlement.judged_at(task).is_some() {
+            return Err(OrderFault::AlreadyJudged);
+        }
+        let agreement = self.facts.job().submission.agreement;
+        let open = self.open.entry(task);
+        Ok(open.or_insert_with(|| OpenTask::new(agreement)))
+    }
+
+    fn assigned(&mut self, position: u64, it: Assigned) -> Result<(), RecheckFault> {
+        self.refer_to(it.at).map_err(|why| order(position, why))?;
+        let class = self.facts.job().submission.class;
+        let is_grids = it.engine == self.facts.engine(class);
+        let facts = self.facts.device(&it.device, it.at);
+        let seed = self.facts.seed();
+        let row = facts.as_ref().map_or(0, |facts| facts.accepted_in_a_row);
+        let given = Given {
+            position,
+            device: it.device,
+            account: it.account,
+            engine: it.engine,
+            is_trusted: is_trusted_alone(&seed, it.task, &it.device, row),
+            commitment: None,
+        };
+        let open = self.open(it.task).map_err(|why| order(position, why))?;
+        let may_have = match is_grids {
+            true => open.give(it.replica, given, facts),
+            false => Err(AssignmentFault::OtherEngine),
+        };
+        may_have.map_err(|why| RecheckFault::Assignment {
+            position,
+            task: it.task,
+            replica: it.replica,
+            device: it.device,
+            why,
+        })
+    }
+
+    fn committed(&mut self, position: u64, signed: SignedCommitment) -> Result<(), RecheckFault> {
+        let (genesis, job) = (self.replay.genesis(), self.replay.job());
+        let said = signed.payload;
+        let open = self.open(said.task).map_err(|why| order(position, why))?;
+        let held = open.held(said.replica, &said.device);
+        let why = match held {
+            None => CommitmentFault::NotAssigned,
+            Some(given) if said.job != job || said.log_position != given.position => {
+                CommitmentFault::Other
+            }
+            Some(given) if given.commitment.is_some() => CommitmentFault::Twice,
+            Some(_) if !signed.is_signed_by(&said.device, &genesis) => CommitmentFault::Signature,
+            Some(_) => {
+                open.commit(said.replica, said.commitment);
+                return Ok(());
+            }
+        };
+        Err(RecheckFault::Commitment {
+            position,
+            assigned: held.map(|given| given.position),
+            commitment: Box::new(signed),
+            why,
+        })
+    }
+
+    fn revealed(
+        &mut self,
+        position: u64,
+        receipt: SignedReceipt,
+        salt: Option<[u8; 32]>,
+    ) -> Result<(), RecheckFault> {
+        let payload = &receipt.payload;
+        let open = self.open(payload.task);
+        let open = open.map_err(|why| order(position, why))?;
+        let held = open.held(payload.replica, &payload.device).cloned();
+        let assigned = held.as_ref().map(|given| given.position);
+        let holds = match held {
+            Some(given) => self.check_reveal(&receipt, &given, salt),
+            None => Err(RevealFault::NotAssigned),
+        };
+        if let Err(why) = holds {
+            return Err(RecheckFault::Reveal {
+                position,
+                assigned,
+                receipt: Box::new(receipt),
+                why,
+            });
+        }
+        if let Some(open) = self.open.get_mut(&receipt.payload.task) {
+            open.answer(position, &receipt);
+        }
+        Ok(())
+    }
+
+    fn check_reveal(
+        &self,
+        receipt: &SignedReceipt,
+        given: &Given,
+        salt: Option<[u8; 32]>,
+    ) -> Result<(), RevealFault> {
+        let payload = &receipt.payload;
+        let submission = &self.facts.job().submission;
+        let input_root = self.input_roots.get(payload.task as usize);
+        let expected = Expected {
+            job: self.replay.job(),
+            task: payload.task,
+            replica: payload.replica,
+            device: given.device,
+            program: submission.program,
+            // A task that is open has a shard.
+            input_root: input_root.copied().unwrap_or_default(),
+            class: submission.class,
+            engine: given.engine,
+            log_position: given.position,
+            fuel_max: submission.fuel_per_task_max,
+            result_bytes_max: submission.result_bytes_max.into(),
+        };
+        check_receipt(receipt, &expected, &self.replay.genesis())?;
+        let opened =
+            salt.map(|salt| Commitment::to(&payload.result_commitment, &salt, &payload.device));
+        match opened == given.commitment {
+            true => Ok(()),
+            false => Err(RevealFault::Commitment),
+        }
+    }
+
+    fn released(
+        &mut self,
+        position: u64,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        device: &DeviceId,
+        cause: ReleaseCause,
+    ) -> Result<(), OrderFault> {
+        self.open(task)?.release(position, replica, device, cause)
+    }
+
+    fn added(&mut self, position: u64, task: TaskIndex, replicas: u8) -> Result<(), OrderFault> {
+        let open = self.open(task)?;
+        if !open.court.add(replicas) {
+            return Err(OrderFault::TooManyReplicas);
+        }
+        open.note(position);
+        Ok(())
+    }
+
+    fn refereed(
+        &mut self,
+        position: u64,
+        task: TaskIndex,
+        word: &RefereeWord,
+    ) -> Result<(), RecheckFault> {
+        let (genesis, job) = (self.replay.genesis(), self.replay.job());
+        let tariff = self.tariff;
+        let truth = match word {
+            RefereeWord::None => Ok(None),
+            RefereeWord::Computed { report, node } => {
+                let payload = &report.payload;
+                if payload.job != job || payload.task != task {
+                    Err(RefereeFault::Other)
+                } else if !self.facts.may_referee(node) {
+                    Err(RefereeFault::NoReferee)
+                } else if !report.is_signed_by(node, &genesis) {
+                    Err(RefereeFault::Signature)
+                } else {
+                    Ok(Some(payload.answer))
+                }
+            }
+        };
+        let open = self.open(task).map_err(|why| order(position, why))?;
+        let is_waiting = open.court.ruling(job, task, &tariff) == Ruling::NeedsReferee;
+        let truth = truth.and_then(|truth| match is_waiting {
+            true => Ok(truth),
+            false => Err(RefereeFault::NotWaiting),
+        });
+        let truth = truth.map_err(|why| RecheckFault::Referee {
+            position,
+            task,
+            why,
+        })?;
+        open.court.refereed(truth);
+        open.note(position);
+        Ok(())
+    }
+
+    fn judge(&mut self, position: u64, verdict: Verdict) -> Result<(), RecheckFault> {
+        let (job, task, tariff) = (self.replay.job(), verdict.task, self.tariff);
+        if let Some(first) = self.settlement.judged_at(task) {
+            return Err(RecheckFault::JudgedTwice {
+                task,
+                first,
+                second: position,
+            });
+        }
+        let open = self.open(task).map_err(|why| order(position, why))?;
+        let differs = match open.court.ruling(job, task, &tariff) {
+            Ruling::Verdict(expected) => difference(&verdict, &expected),
+            Ruling::NeedsReferee | Ruling::Undecidable | Ruling::Open => {
+                Some(VerdictFault::Undecided)
+            }
+        };
+        if let Some(why) = differs {
+            return Err(RecheckFault::Verdict {
+                position,
+                task,
+                verdict: Box::new(verdict),
+                why,
+                evidence: open.evidence(),
+            });
+        }
+        self.open.remove(&task);
+        self.settlement.judge(position, verdict);
+        Ok(())
+    }
+
+    fn ended(&mut self, end: End) -> Result<(), OrderFault> {
+        let (job, tariff) = (self.replay.job(), self.tariff);
+        let open = end
+            .task()
+            .and_then(|task| Some((task, self.open.get(&task)?)));
+        let is_so = match end {
+            End::Done => self.settlement.judged() == self.queued.len(),
+            End::Program { task } => self.settlement.is_failing(task),
+            End::Undecided { .. } => open.is_some_and(|(task, open)| {
+                open.court.ruling(job, task, &tariff) == Ruling::Undecidable
+            }),
+            End::Unopened { .. } => open.is_some_and(|(_, open)| open.is_unopened()),
+            // That is the chain's to say, and it has.
+            End::Closed => true,
+        };
+        if !is_so {
+            return Err(OrderFault::NoSuchEnd);
+        }
+        // Nobody is heard any more.
+        self.open.clear();
+        self.end = Some(end);
+        Ok(())
+    }
+}
+
+fn order(position: u64, why: OrderFault) -> RecheckFault {
+    RecheckFault::Order { position, why }
+}
+
+/// What a verdict says otherwise than it should.
+fn difference(verdict: &Verdict, expected: &Verdict) -> Option<VerdictFault> {
+    if verdict.job != expected.job {
+        return Some(VerdictFault::OtherJob);
+    }
+    if verdict.answer != expected.answer || verdict.ground != expected.ground {
+        return Some(VerdictFault::Answer);
+    }
+    let same = |(said, right): (&_, &_)| same_finding(said, right);
+    if verdict.replicas.len() != expected.replicas.len()
+        || !verdict.replicas.iter().zip(&expected.replicas).all(same)
+    {
+        return Some(VerdictFault::Findings);
+    }
+    if verdict.price != expected.price {
+        return Some(VerdictFault::Price {
+            expected: expected.price,
+        });
+    }
+    let mut found = verdict.replicas.iter().zip(&expected.replicas);
+    found
+        .find(|(said, right)| said.pay != right.pay)
+        .map(|(_, right)| VerdictFault::Pay {
+            replica: right.replica,
+            expected: right.pay,
+        })
+}
+
+/// Whether two findings are the same but for the pay.
+fn same_finding(said: &ReplicaFinding, right: &ReplicaFinding) -> bool {
+    said.replica == right.replica
+        && said.device == right.device
+        && said.account == right.account
+        && said.finding == right.finding
+        && said.receipt == right.receipt
+}
+
+/// Whether a verdict can be settled: that a program fails is not.
+pub(crate) fn is_settleable(verdict: &Verdict) -> bool {
+    verdict.answer.exit == Exit::Success
+}

@@ -1,0 +1,8 @@
+//! Honest logs are accepted, and each single lie is refused for what it is.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod author;
+mod disorder;
+mod honest;
+mod lies;
+mod world;
