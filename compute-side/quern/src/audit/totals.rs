@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     output::{Output, count_bar, fields, patiently},
 };
-use quern_audit::{Difference, Entry, Replay};
+use quern_audit::{DIFFERENCES_MAX, Difference, Entry, Replay};
 use quern_ledger::{BlockStream, ChainError};
 use quern_primitives::{
     Amount, BlockNumber,
@@ -164,11 +164,13 @@ impl Output for Audited {
         lines.extend(shown.map(|difference| format!("✗ {difference}")));
         let hidden = self.difference_count.saturating_sub(SHOWN_MAX as u64);
         if hidden > 0 {
-            lines.push(format!("and {hidden} more; --json lists the first 1,000"));
+            lines.push(format!(
+                "and {hidden} more; --json lists the first {DIFFERENCES_MAX}"
+            ));
         }
         lines.push(match self.conserved {
             true => "✓ conserved: every movement and every balance fits".to_owned(),
-            false => format!("✗ NOT conserved: {} differences", self.difference_count),
+            false => format!("✗ NOT conserved, differences: {}", self.difference_count),
         });
         lines.join("\n")
     }
@@ -197,6 +199,6 @@ mod tests {
         let text = differs.people();
         assert!(!differs.conserved, "{text}");
         assert!(text.contains("what was burnt is 0 BC by the movements, and 0.000000007 BC"));
-        assert!(text.ends_with("NOT conserved: 1 differences"), "{text}");
+        assert!(text.ends_with("NOT conserved, differences: 1"), "{text}");
     }
 }

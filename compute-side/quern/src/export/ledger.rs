@@ -84,7 +84,8 @@ pub(crate) async fn run(context: &Context, args: &LedgerArgs) -> anyhow::Result<
             {
                 Ok(())
             }
-            written => Ok(written.map(|_| ())?),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(()),
         };
     };
     let (file, mut writer) = OutputFile::create(output)?;

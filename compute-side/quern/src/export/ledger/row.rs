@@ -65,7 +65,7 @@ pub(super) struct Row {
 /// The movements of a block, in order.
 pub(super) fn rows(read: &BlockRead) -> impl Iterator<Item = Row> {
     let entries = read.money.entries.iter();
-    entries.filter_map(|entry| Some(row(read, entry, entry.movement()?)))
+    entries.filter_map(move |entry| Some(row(read, entry, entry.movement()?)))
 }
 
 fn row(read: &BlockRead, entry: &Entry, movement: &Movement) -> Row {
@@ -96,17 +96,16 @@ fn row(read: &BlockRead, entry: &Entry, movement: &Movement) -> Row {
 /// How many tasks the batch settled that paid a movement.
 fn tasks(read: &BlockRead, entry: &Entry, movement: &Movement) -> Option<u32> {
     let batch = movement.job.zip(movement.batch)?;
-    let said = read
-        .money
-        .entries
-        .iter()
-        .find_map(|other| match &other.what {
-            What::Said(Statement::Settled(settled)) => (other.transaction == entry.transaction
-                && (settled.job, settled.sequence) == batch)
-                .then_some(settled.tasks),
-            _ => None,
-        });
-    said
+    let mut others = read.money.entries.iter();
+    others.find_map(|other| match &other.what {
+        What::Said(Statement::Settled(settled))
+            if other.transaction == entry.transaction
+                && (settled.job, settled.sequence) == batch =>
+        {
+            Some(settled.tasks)
+        }
+        _ => None,
+    })
 }
 
 /// A time in UTC as RFC 3339 writes it; none where the calendar ends.
