@@ -1,6 +1,6 @@
 //! Movements of money, and what is said beside them.
 
-use crate::{Place, Tasks};
+use crate::Tasks;
 use quern_primitives::{
     AccountId, Amount, BlockNumber, JobId, amount::as_string, ids::BatchSequence,
 };
@@ -335,14 +335,6 @@ pub struct Block {
 }
 
 impl Entry {
-    /// Where in the chain it is.
-    pub(crate) fn place(&self, block: BlockNumber) -> Place {
-        Place {
-            block,
-            transaction: self.transaction,
-        }
-    }
-
     /// The movement, if it is one.
     pub fn movement(&self) -> Option<&Movement> {
         match &self.what {
