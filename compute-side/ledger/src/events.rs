@@ -5,6 +5,7 @@ use crate::{
     chain::{ChainError, no_state},
 };
 use codec::Decode as _;
+use quern_audit::{Entry, Event, read};
 use quern_primitives::{AccountId, Amount, JobId, ids::BatchSequence};
 use subxt::{
     dynamic::{At as _, Value},
@@ -123,6 +124,12 @@ impl State {
     }
 }
 
+/// What a block's events tell of money, in their order.
+pub fn movements(events: &[ChainEvent]) -> Vec<Entry> {
+    let of_money: Vec<_> = events.iter().map(ChainEvent::of_money).collect();
+    read(&of_money)
+}
+
 /// The pallet that a reason for holding money names: the reasons of all pallets are one enumeration,
 /// with a variant for each pallet.
 fn held_for(fields: &Value) -> Option<String> {
@@ -146,6 +153,17 @@ fn payments(
 }
 
 impl ChainEvent {
+    /// The event as it is read for what it tells of money.
+    fn of_money(&self) -> Event<'_> {
+        Event {
+            transaction: self.transaction.and_then(|place| u32::try_from(place).ok()),
+            pallet: &self.pallet,
+            name: &self.name,
+            fields: &self.bytes,
+            held_for: self.held_for.as_deref(),
+        }
+    }
+
     /// Whether it tells that this batch was settled.
     fn settles(&self, job: JobId, sequence: BatchSequence) -> bool {
         self.pallet == "Jobs"

@@ -9,29 +9,34 @@
 //! Chain::connect(url)          one connection, which mends itself when the node comes back
 //!   .finalised()               a stream of finalised heights
 //!   .at_finalised()  -> State  everything asked of one State is of one block
+//!   .blocks(from..=to)         what moved money in each of these blocks, a few at a time
 //!   .submit(signer, Call)      waits until the call is in a finalised block and succeeded
 //!   .send(signer, Call)        the same in two steps, for several on their way at a time
 //! ```
 
 mod account;
+mod blocks;
 mod bond;
 mod call;
 mod chain;
 mod council;
 mod events;
 mod session;
+mod settlements;
 mod slot;
+mod snapshot;
 mod state;
 mod submit;
 mod trace;
 mod treasury;
 
 pub use account::{Account, AccountError};
+pub use blocks::{BLOCKS_AT_A_TIME, BlockRead, BlockStream, Progress};
 pub use bond::Bond;
 pub use call::{Call, Endpoints};
 pub use chain::{Chain, ChainError, FinalisedBlock, FinalisedBlocks};
 pub use council::{CallWeight, EncodedCall, Motion, MotionEnd};
-pub use events::{ChainEvent, Transaction};
+pub use events::{ChainEvent, Transaction, movements};
 pub use session::SessionKeys;
 pub use state::State;
 pub use submit::{Sent, Settled, SubmitError};

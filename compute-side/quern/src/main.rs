@@ -3,11 +3,13 @@
 //! One file for each noun. Every command gathers its answer in one struct, which is rendered for
 //! people or as JSON; what a command shows while it works goes to standard error.
 
+mod audit;
 mod context;
 mod council;
 mod dev;
 mod device;
 mod explain;
+mod export;
 mod grid;
 mod job;
 mod keys;
@@ -79,6 +81,12 @@ enum Command {
     Plan(Box<plan::PlanArgs>),
     /// The whole chain's money, and whether it adds up
     Totals,
+    /// Check the chain by what it tells itself, movement by movement
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// What the chain tells, for other programs
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -150,6 +158,8 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Explain(command) => explain::run(context, command).await?,
         Command::Plan(args) => plan::run(context, args).await?,
         Command::Totals => return totals::run(context).await,
+        Command::Audit(command) => return audit::run(context, command).await,
+        Command::Export(command) => export::run(context, command).await?,
         Command::Completions { shell } => {
             output::print(completions(*shell).trim_end())?;
         }

@@ -1,12 +1,15 @@
 //! What commands answer, for people and for programs, and what they show while they work.
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use quern_ledger::{Account, Call, Chain, Settled, SubmitError};
 use ratatui::crossterm;
 use serde::Serialize;
 use std::{
     fmt::Write as _,
-    io::{self, IsTerminal as _, Write as _},
+    fs::{self, File},
+    io::{self, BufWriter, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -61,6 +64,47 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 pub(crate) fn tell(text: &str) {
     // There is nobody to tell that standard error is closed.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A file that has its name only when it is whole. Under another name it disturbs nobody but looks like
+/// one, so what does not become whole is removed.
+pub(crate) struct OutputFile {
+    path: PathBuf,
+    part: PathBuf,
+}
+
+impl OutputFile {
+    pub(crate) fn create(path: &Path) -> anyhow::Result<(Self, BufWriter<File>)> {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let file = Self {
+            path: path.to_owned(),
+            part: part.into(),
+        };
+        let writer = File::create(&file.part).with_context(|| file.cannot())?;
+        Ok((file, BufWriter::new(writer)))
+    }
+
+    /// It is whole. Returns where it is.
+    pub(crate) fn keep(&self, writer: BufWriter<File>) -> anyhow::Result<PathBuf> {
+        writer
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()?;
+        fs::rename(&self.part, &self.path).with_context(|| self.cannot())?;
+        Ok(self.path.clone())
+    }
+
+    fn cannot(&self) -> String {
+        format!("cannot write {}", self.path.display())
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        // One that is whole has another name by now.
+        let _ = fs::remove_file(&self.part);
+    }
 }
 
 /// Lines of names and values, the values in one column.

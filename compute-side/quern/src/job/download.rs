@@ -1,7 +1,9 @@
 //! Downloading the results of a job while it is followed.
 
-use super::result::OutputFile;
-use crate::{output::tell, units::Size};
+use crate::{
+    output::{OutputFile, tell},
+    units::Size,
+};
 use quern_ledger::Chain;
 use quern_owner::{CollectError, CollectProgress, Collector, Coordinator, JobFolder};
 use quern_primitives::JobId;

@@ -9,7 +9,7 @@ use crate::{
     UsageError,
     context::Context,
     grid::words,
-    output::{Output, count_bar, patiently, tell},
+    output::{Output, OutputFile, count_bar, patiently, tell},
     units::Size,
 };
 use anyhow::Context as _;
@@ -21,7 +21,7 @@ use quern_owner::{ApiFailure, Collector, Coordinator, JobFolder};
 use quern_primitives::{JobId, TaskIndex};
 use serde::Serialize;
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, BufWriter, IsTerminal as _, Write},
     path::{Path, PathBuf},
 };
@@ -134,47 +134,6 @@ async fn collect_to(
     }
     let written = collector.finish()?;
     Ok(written.map_or(0, |(_, bytes)| bytes))
-}
-
-/// The file of a result, which has its name only when it is whole. Under another name it disturbs
-/// nobody but looks like a result, so what does not become whole is removed.
-pub(super) struct OutputFile {
-    path: PathBuf,
-    part: PathBuf,
-}
-
-impl OutputFile {
-    pub(super) fn create(path: &Path) -> anyhow::Result<(Self, BufWriter<File>)> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let file = Self {
-            path: path.to_owned(),
-            part: part.into(),
-        };
-        let writer = File::create(&file.part).with_context(|| file.cannot())?;
-        Ok((file, BufWriter::new(writer)))
-    }
-
-    /// It is whole. Returns where it is.
-    pub(super) fn keep(&self, writer: BufWriter<File>) -> anyhow::Result<PathBuf> {
-        writer
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()?;
-        fs::rename(&self.part, &self.path).with_context(|| self.cannot())?;
-        Ok(self.path.clone())
-    }
-
-    fn cannot(&self) -> String {
-        format!("cannot write the result to {}", self.path.display())
-    }
-}
-
-impl Drop for OutputFile {
-    fn drop(&mut self) {
-        // One that is whole has another name by now.
-        let _ = fs::remove_file(&self.part);
-    }
 }
 
 /// Saves the receipts of all replicas of a job's settled tasks.

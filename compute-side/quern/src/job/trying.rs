@@ -4,14 +4,13 @@ use super::{
     DescribedArgs,
     confidence::AssumedArgs,
     quote::{self, Offer},
-    result::OutputFile,
     spec::JobSpec,
     trial::{self, Ready, Run, Trial, TrialError},
 };
 use crate::{
     causes,
     context::Context,
-    output::{Output, count_bar, fields, table},
+    output::{Output, OutputFile, count_bar, fields, table},
     units::{Size, grouped},
 };
 use anyhow::Context as _;

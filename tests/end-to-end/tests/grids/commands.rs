@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 use tokio::process::Command;
 
+mod audit;
 mod council;
 mod grid;
 mod history;
@@ -103,6 +104,8 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
     case(name, grid::drawn_later(bench)).await?;
     let name = "the histories of accounts add up to what they have";
     case(name, history::adds_up(bench)).await?;
+    let name = "the ledger is played again and exported, and every unit is found";
+    case(name, audit::plays_again(bench)).await?;
     bench.conserves_money().await
 }
 

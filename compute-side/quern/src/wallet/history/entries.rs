@@ -1,11 +1,12 @@
 //! What a block's events tell of an account's money.
 //!
-//! The movements are those of the pallet that keeps the balances, all of which it tells; what stands
-//! beside them in the same transaction says what they were for. So the entries of all blocks add up to
-//! what the account has, whatever moved it.
+//! The movements are those that `quern-audit` reads, here seen from the account's side. All that moves is
+//! among them, so the entries of all blocks add up to what the account has, whatever moved it.
 
-use codec::Decode;
-use quern_ledger::ChainEvent;
+use quern_audit::{
+    Entry as OfMoney, Kind, Movement, Note, Purse as PurseOfMoney, Statement, What as Told,
+};
+use quern_ledger::{ChainEvent, movements};
 use quern_primitives::{AccountId, Amount, JobId, amount::as_string, ids::BatchSequence};
 use serde::Serialize;
 
@@ -62,194 +63,95 @@ pub(super) enum What {
     DepositReturned,
 }
 
-/// A fee is taken before a transaction runs, and what was too much of it comes back behind.
-struct Refund {
-    transaction: Option<usize>,
-    amount: Amount,
-}
-
 /// What a block's events tell of an account's money, in their order.
 pub(super) fn entries(account: &AccountId, events: &[ChainEvent]) -> Vec<Entry> {
-    let (mut entries, mut refund) = (Vec::new(), None);
-    for (place, event) in events.iter().enumerate() {
-        // Of the same transaction, or of what the block itself does at one time.
-        let same = |other: &&ChainEvent| other.transaction == event.transaction;
-        let behind = events.iter().skip(place).skip(1).take_while(same);
-        match (event.pallet.as_str(), event.name.as_str()) {
-            ("Balances", "Withdraw") => {
-                let Some((fee, rest)) = charged(account, event, behind) else {
-                    continue;
-                };
-                entries.push(Entry::of(What::Fee, fee));
-                refund = Some(Refund {
-                    transaction: event.transaction,
-                    amount: rest,
-                });
+    let told = movements(events);
+    let mut entries = Vec::new();
+    for one in &told {
+        match &one.what {
+            Told::Moved(movement) => {
+                let back = || returned(&told, one.transaction, account);
+                entries.extend(of_movement(account, movement, back));
             }
-            ("Balances", "Deposit") => {
-                let Some(amount) = amount_of(account, event) else {
-                    continue;
-                };
-                let is_refund = refund.take_if(|refund| {
-                    refund.transaction == event.transaction && refund.amount == amount
-                });
-                if is_refund.is_none() {
-                    entries.push(Entry::of(What::FeesShared, amount));
-                }
-            }
-            ("Balances", "TransferOnHold") => entries.extend(paid(account, event, events)),
-            ("Balances", _) => entries.extend(moved(account, event, behind)),
-            ("Workforce", "Unbonded") => {
-                let amount = amount_of(account, event);
-                entries.extend(amount.map(|amount| Entry::of(What::Unbonded, amount)));
-            }
-            _ => {}
+            Told::Said(Statement::Unbonded {
+                account: whose,
+                amount,
+            }) if whose == account => entries.push(Entry::of(What::Unbonded, *amount)),
+            Told::Said(_) => {}
         }
     }
     entries.retain(|entry| entry.amount > 0);
     entries
 }
 
-/// Of what was taken beforehand for a transaction of this account, its fee and what comes back.
-fn charged<'a>(
-    account: &AccountId,
-    event: &ChainEvent,
-    behind: impl Iterator<Item = &'a ChainEvent>,
-) -> Option<(Amount, Amount)> {
-    let taken = amount_of(account, event)?;
-    // The fee that was paid; the tip is a part of it.
-    let paid = next(behind, "TransactionPayment", "TransactionFeePaid");
-    let paid = paid.filter(|(who, _): &(AccountId, Amount)| who == account);
-    let fee = paid.map_or(taken, |(_, fee)| fee);
-    Some((fee, taken.saturating_sub(fee)))
-}
-
-/// A payment out of an escrow. One that goes to the job's own owner is two movements.
-fn paid(account: &AccountId, event: &ChainEvent, events: &[ChainEvent]) -> Vec<Entry> {
-    let Some((_reason, from, to, amount)) =
-        decode::<([u8; 2], AccountId, AccountId, Amount)>(event)
-    else {
-        return vec![];
-    };
-    let side = |what, who: &AccountId, other: &AccountId| {
-        if who != account {
-            return None;
-        }
-        let (job, batch) = only_batch(events, event.transaction).unzip();
-        Some(Entry {
-            with: Some(other.to_string()),
-            job,
-            batch,
-            ..Entry::of(what, amount)
-        })
-    };
-    let sides = [
-        side(What::PaidFromEscrow, &from, &to),
-        side(What::Earned, &to, &from),
-    ];
-    sides.into_iter().flatten().collect()
-}
-
-/// The other movements. `behind` is what stands behind the event in the same transaction.
-fn moved<'a>(
-    account: &AccountId,
-    event: &ChainEvent,
-    behind: impl Iterator<Item = &'a ChainEvent>,
-) -> Option<Entry> {
-    let name = event.name.as_str();
-    if name == "Transfer" {
-        let (from, to, amount) = decode::<(AccountId, AccountId, Amount)>(event)?;
-        let (what, other) = match (from == *account, to == *account) {
-            (true, _) => (What::Sent, to),
-            (false, true) => (What::Received, from),
-            (false, false) => return None,
-        };
-        return Some(Entry {
-            with: Some(other.to_string()),
-            ..Entry::of(what, amount)
-        });
-    }
-    let amount = match name {
-        "Minted" | "Reserved" | "Unreserved" => amount_of(account, event)?,
-        "Held" | "Released" | "BurnedHeld" => held_amount_of(account, event)?,
-        _ => return None,
-    };
-    let (what, told) = match (name, event.held_for.as_deref()) {
-        ("Minted", _) => (What::Bought, Told::Purchase),
-        ("Held", Some("Jobs")) => (What::Escrowed, Told::Job("JobSubmitted")),
-        ("Released", Some("Jobs")) => (What::Released, Told::Job("JobEnded")),
-        ("Held", Some("Workforce")) => (What::Bonded, Told::Nothing),
-        ("Released", Some("Workforce")) => (What::Withdrawn, Told::Nothing),
-        ("Held", Some("Bytechip")) => (What::PayoutAsked, Told::Payout("PayoutRequested")),
-        ("Released", Some("Bytechip")) => (What::PayoutReturned, Told::Payout("PayoutReturned")),
-        ("BurnedHeld", _) => (What::PayoutMade, Told::Payout("PayoutCompleted")),
-        // For session keys, signers and proxies.
-        ("Held" | "Reserved", _) => (What::Deposited, Told::Nothing),
-        _ => (What::DepositReturned, Told::Nothing),
-    };
-    let mut entry = Entry::of(what, amount);
-    match told {
-        Told::Nothing => {}
-        Told::Job(name) => entry.job = next(behind, "Jobs", name),
-        Told::Payout(name) => {
-            let number: Option<u64> = next(behind, "Bytechip", name);
-            entry.with = number.map(|number| format!("payout {number}"));
-        }
-        Told::Purchase => {
-            let reference: Option<Vec<u8>> = next(behind, "Bytechip", "PurchaseRecorded");
-            entry.with = reference.map(|reference| {
-                let reference = String::from_utf8_lossy(&reference);
-                reference.escape_debug().to_string()
-            });
-        }
-    }
-    Some(entry)
-}
-
-/// Which event behind a movement says what it was for.
-enum Told {
-    Nothing,
-    Job(&'static str),
-    Payout(&'static str),
-    Purchase,
-}
-
-/// What the next of these events that has this name begins with.
-fn next<'a, T: Decode>(
-    mut behind: impl Iterator<Item = &'a ChainEvent>,
-    pallet: &str,
-    name: &str,
-) -> Option<T> {
-    decode(behind.find(|event| event.pallet == pallet && event.name == name)?)
-}
-
-/// The batch that a transaction settled. One that settles several does not tell which payment is of
-/// which.
-fn only_batch(events: &[ChainEvent], transaction: Option<usize>) -> Option<(JobId, BatchSequence)> {
-    let mut settled = events.iter().filter(|event| {
-        event.transaction == transaction && event.pallet == "Jobs" && event.name == "BatchSettled"
+/// What comes back to an account of what was taken beforehand for a transaction.
+fn returned(told: &[OfMoney], transaction: Option<u32>, account: &AccountId) -> Amount {
+    let of_it = told.iter().filter(|it| it.transaction == transaction);
+    let back = of_it.filter_map(OfMoney::movement).filter(|movement| {
+        movement.kind == Kind::FeeReturned && movement.to.account() == Some(account)
     });
-    match (settled.next(), settled.next()) {
-        (Some(only), None) => decode(only),
-        _ => None,
+    back.fold(0, |sum: Amount, it| sum.saturating_add(it.amount))
+}
+
+/// A movement from an account's side; `back` is what comes back of a fee. A payment out of an escrow
+/// that goes to the job's own owner is two movements.
+fn of_movement(
+    account: &AccountId,
+    movement: &Movement,
+    back: impl FnOnce() -> Amount,
+) -> Vec<Entry> {
+    let amount = movement.amount;
+    let [is_from, is_to] =
+        [&movement.from, &movement.to].map(|purse| purse.account() == Some(account));
+    let pay = |what, other: &PurseOfMoney| Entry {
+        with: other.account().map(AccountId::to_string),
+        job: movement.job,
+        batch: movement.batch,
+        ..Entry::of(what, amount)
+    };
+    let what = match movement.kind {
+        Kind::Transfer => match (is_from, is_to) {
+            (true, _) => return vec![pay(What::Sent, &movement.to)],
+            (false, true) => return vec![pay(What::Received, &movement.from)],
+            (false, false) => return vec![],
+        },
+        Kind::WorkerPay | Kind::OperatorPay | Kind::TreasuryShare | Kind::EscrowPaid => {
+            let paid = is_from.then(|| pay(What::PaidFromEscrow, &movement.to));
+            let earned = is_to.then(|| pay(What::Earned, &movement.from));
+            return paid.into_iter().chain(earned).collect();
+        }
+        Kind::FeeTaken if is_from => {
+            return vec![Entry::of(What::Fee, amount.saturating_sub(back()))];
+        }
+        // It is a part of the fee's own entry.
+        Kind::FeeTaken | Kind::FeeReturned | Kind::Burnt | Kind::Other => return vec![],
+        Kind::FeeShared => What::FeesShared,
+        Kind::Purchase | Kind::Minted => What::Bought,
+        Kind::EscrowHeld => What::Escrowed,
+        Kind::EscrowReleased => What::Released,
+        Kind::BondHeld => What::Bonded,
+        Kind::BondReleased => What::Withdrawn,
+        Kind::PayoutHeld => What::PayoutAsked,
+        Kind::PayoutReleased => What::PayoutReturned,
+        Kind::PayoutBurnt => What::PayoutMade,
+        Kind::DepositHeld => What::Deposited,
+        Kind::DepositReleased => What::DepositReturned,
+    };
+    if !is_from && !is_to {
+        return vec![];
     }
-}
-
-/// How much an event of this account is about.
-fn amount_of(account: &AccountId, event: &ChainEvent) -> Option<Amount> {
-    let (who, amount) = decode::<(AccountId, Amount)>(event)?;
-    (who == *account).then_some(amount)
-}
-
-/// How much held money an event of this account is about.
-fn held_amount_of(account: &AccountId, event: &ChainEvent) -> Option<Amount> {
-    let (_reason, who, amount) = decode::<([u8; 2], AccountId, Amount)>(event)?;
-    (who == *account).then_some(amount)
-}
-
-/// An event's first fields.
-fn decode<T: Decode>(event: &ChainEvent) -> Option<T> {
-    T::decode(&mut &event.bytes[..]).ok()
+    let with = movement.note.as_ref().map(|note| match note {
+        Note::Payout(number) => format!("payout {number}"),
+        Note::Reference(reference) => {
+            let reference = String::from_utf8_lossy(reference);
+            reference.escape_debug().to_string()
+        }
+    });
+    vec![Entry {
+        with,
+        job: movement.job,
+        ..Entry::of(what, amount)
+    }]
 }
 
 impl Entry {

@@ -1,5 +1,6 @@
 use super::*;
 use codec::Encode;
+use quern_primitives::{Digest, job::JobEnd};
 
 const ME: AccountId = AccountId::new([1; 32]);
 const OTHER: AccountId = AccountId::new([2; 32]);
@@ -36,8 +37,18 @@ fn from_escrow(from: &AccountId, to: &AccountId, amount: Amount) -> ChainEvent {
     }
 }
 
-fn settled(job: JobId, batch: BatchSequence) -> ChainEvent {
-    event("Jobs", "BatchSettled", (job, batch, 1_u32))
+/// A batch that pays so much to workers, and to its coordinator.
+fn settled(job: JobId, batch: BatchSequence, workers: Amount, operators: Amount) -> ChainEvent {
+    let fields = (
+        job,
+        batch,
+        1_u32,
+        workers + operators,
+        workers,
+        operators,
+        0_u128,
+    );
+    event("Jobs", "BatchSettled", fields)
 }
 
 fn found(events: &[ChainEvent]) -> Vec<(What, Amount)> {
@@ -96,11 +107,12 @@ fn what_a_movement_was_for_is_told_by_what_stands_behind_it() {
         entries(&ME, &[movement, behind]).remove(0)
     };
     let job = (JOB, &ME, 8_u128).encode();
-    let escrowed = told(hold("Jobs", "Held", &ME, 8), "JobSubmitted", job.clone());
+    let escrowed = told(hold("Jobs", "Held", &ME, 8), "JobSubmitted", job);
     assert_eq!((escrowed.what, escrowed.job), (What::Escrowed, Some(JOB)));
-    let released = told(hold("Jobs", "Released", &ME, 8), "JobEnded", job);
+    let ended = (JOB, JobEnd::OwnerCancelled, 8_u128).encode();
+    let released = told(hold("Jobs", "Released", &ME, 8), "JobEnded", ended);
     assert_eq!((released.what, released.job), (What::Released, Some(JOB)));
-    let payout = (3_u64, &ME, 4_u128).encode();
+    let payout = (3_u64, &ME, 4_u128, Digest::default()).encode();
     let asked = told(hold("Bytechip", "Held", &ME, 4), "PayoutRequested", payout);
     assert_eq!(asked.with.as_deref(), Some("payout 3"));
     let minted = event("Balances", "Minted", (&ME, 9_u128));
@@ -122,18 +134,30 @@ fn pay_names_job_and_batch_wherever_in_the_transaction_it_stands() {
     };
     let pay = || from_escrow(&OTHER, &ME, 7);
     let earned = (What::Earned, Some(JOB), Some(3));
-    assert_eq!(names(&[pay(), settled(JOB, 3), pay()]), [earned, earned]);
-    let of_mine = [from_escrow(&ME, &OTHER, 7), settled(JOB, 3)];
+    let whole = [pay(), settled(JOB, 3, 7, 7), pay()];
+    assert_eq!(names(&whole), [earned, earned]);
+    let of_mine = [from_escrow(&ME, &OTHER, 7), settled(JOB, 3, 7, 0)];
     assert_eq!(
         names(&of_mine),
         [(What::PaidFromEscrow, Some(JOB), Some(3))]
     );
-    // Of two batches in one transaction nobody knows which paid what.
-    let two = [pay(), settled(JOB, 3), pay(), settled(JobId([8; 32]), 0)];
+    // Two batches in one transaction each have the payments that fit them.
+    let other = JobId([8; 32]);
+    let two = [
+        pay(),
+        settled(JOB, 3, 7, 0),
+        pay(),
+        pay(),
+        settled(other, 0, 14, 0),
+    ];
+    let of_other = (What::Earned, Some(other), Some(0));
+    assert_eq!(names(&two), [earned, of_other, of_other]);
+    // What fits none is of none.
     let unknown: (What, Option<JobId>, Option<BatchSequence>) = (What::Earned, None, None);
-    assert_eq!(names(&two), [unknown; 2]);
+    assert_eq!(names(&[pay(), settled(JOB, 3, 8, 0)]), [unknown]);
     // An owner may be paid for a part of the own job.
-    let own = entries(&ME, &[from_escrow(&ME, &ME, 7)]);
+    let own = [from_escrow(&ME, &ME, 7), settled(JOB, 3, 7, 0)];
+    let own = entries(&ME, &own);
     assert_eq!(own.len(), 2);
     assert_eq!((own[0].from, own[0].to), (Some(Purse::Held), None));
     assert_eq!((own[1].from, own[1].to), (None, Some(Purse::Free)));
@@ -163,7 +187,7 @@ fn a_fee_is_what_was_not_given_back_and_the_author_s_share_is_no_refund() {
         transaction: Some(2),
         ..deposit(&ME, 4)
     };
-    let two = [taken, paid(&ME, 6), of_another];
+    let two = [taken, deposit(&ME, 4), paid(&ME, 6), of_another];
     assert_eq!(found(&two), [(What::Fee, 6), (What::FeesShared, 4)]);
     let others = event("Balances", "Withdraw", (&OTHER, 10_u128));
     let of_others = [others, deposit(&OTHER, 4), deposit(&ME, 4), paid(&OTHER, 6)];

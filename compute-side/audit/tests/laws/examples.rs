@@ -1,0 +1,227 @@
+//! Each law by an example in which it does not hold.
+
+use crate::world::{TREASURY, Told, Transaction, World, account, block};
+use codec::Encode;
+use quern_audit::{DIFFERENCES_MAX, Difference, Place, Replay, Side, TotalName};
+use quern_primitives::{JobId, job::JobEnd};
+
+const AT: Place = Place {
+    block: 1,
+    transaction: Some(0),
+};
+
+const NOTHING: [Difference; 0] = [];
+
+/// The name of the first job of a world.
+const JOB: JobId = JobId([100; 32]);
+
+/// What is found in one block of one transaction, in a world where nothing has happened.
+fn found(told: Vec<Told>, settles: Vec<(JobId, u32, u32, Vec<u8>)>) -> Vec<Difference> {
+    let mut replay = Replay::begin(World::new().snapshot(0));
+    replay.take(&block(1, &[Transaction { told, settles }]));
+    replay.differences().to_vec()
+}
+
+fn submitted(amount: u128) -> [Told; 2] {
+    let fields = (JOB, account(0), amount).encode();
+    [
+        Told::Held("Jobs", 0, amount),
+        Told::Said("Jobs", "JobSubmitted", fields),
+    ]
+}
+
+/// A batch of one task that pays seven units to a worker and three to operators and treasury.
+fn batch(sequence: u32) -> [Told; 4] {
+    let fields = (JOB, sequence, 1_u32, 10_u128, 7_u128, 2_u128, 1_u128);
+    [
+        Told::OnHold(0, 1, 7),
+        Told::Said("Jobs", "BatchSettled", fields.encode()),
+        Told::OnHold(0, 2, 2),
+        Told::OnHold(0, TREASURY, 1),
+    ]
+}
+
+fn ended(refunded: u128) -> [Told; 2] {
+    let fields = (JOB, JobEnd::AllSettled, refunded).encode();
+    [
+        Told::Released("Jobs", 0, refunded),
+        Told::Said("Jobs", "JobEnded", fields),
+    ]
+}
+
+fn told(parts: &[&[Told]]) -> Vec<Told> {
+    parts.concat()
+}
+
+/// The call that settles a task in a batch.
+fn task(sequence: u32, task: u32) -> (JobId, u32, u32, Vec<u8>) {
+    (JOB, sequence, task / 8 * 8, vec![1 << (task % 8)])
+}
+
+#[test]
+fn a_job_from_beginning_to_end_is_as_it_should_be() {
+    let whole = told(&[&submitted(50), &batch(0), &batch(1), &ended(30)]);
+    assert_eq!(found(whole, vec![task(0, 3), task(1, 9)]), NOTHING);
+}
+
+#[test]
+fn a_task_is_settled_once_and_batches_follow_each_other() {
+    let twice = told(&[&submitted(50), &batch(0), &batch(1)]);
+    let difference = Difference::SettledTwice {
+        at: AT,
+        job: JOB,
+        batch: 1,
+        task: 3,
+    };
+    assert_eq!(found(twice, vec![task(0, 3), task(1, 3)]), [difference]);
+    let skipped = told(&[&submitted(50), &batch(0), &batch(2)]);
+    let difference = Difference::Sequence {
+        at: AT,
+        job: JOB,
+        expected: 1,
+        found: 2,
+    };
+    assert_eq!(found(skipped, vec![task(0, 3), task(2, 4)]), [difference]);
+}
+
+#[test]
+fn a_batch_whose_tasks_are_not_to_be_seen_is_told() {
+    let batches = told(&[&submitted(50), &batch(0)]);
+    let unknown = |found| Difference::TasksUnknown {
+        at: AT,
+        job: JOB,
+        batch: 0,
+        tasks: 1,
+        found,
+    };
+    assert_eq!(found(batches.clone(), vec![]), [unknown(0)]);
+    // A call that was tried twice is one; two that differ are not.
+    assert_eq!(
+        found(batches.clone(), vec![task(0, 3), task(0, 3)]),
+        NOTHING
+    );
+    let two = found(batches, vec![task(0, 3), task(0, 4)]);
+    assert_eq!(two, [unknown(2)]);
+}
+
+#[test]
+fn a_job_that_is_over_holds_nothing_and_pays_nothing() {
+    let rest = told(&[&submitted(50), &ended(20)]);
+    let differences = found(rest, vec![]);
+    let held = Difference::StillHeld {
+        at: AT,
+        job: JOB,
+        held: 30,
+    };
+    assert!(differences.contains(&held), "{differences:?}");
+    let after = told(&[&submitted(50), &ended(50), &batch(0)]);
+    let differences = found(after, vec![task(0, 3)]);
+    let over = Difference::JobOver { at: AT, job: JOB };
+    assert!(differences.contains(&over), "{differences:?}");
+}
+
+#[test]
+fn money_that_begins_or_moves_without_a_word_is_told() {
+    let minted = found(vec![Told::Minted(1, 5)], vec![]);
+    let unexplained = |kind, amount| Difference::Unexplained {
+        at: AT,
+        kind,
+        amount,
+    };
+    assert_eq!(minted, [unexplained("minted", 5)]);
+    let held = found(vec![Told::Held("Jobs", 1, 5)], vec![]);
+    assert!(held.contains(&unexplained("escrow_held", 5)), "{held:?}");
+    let escrow = Difference::Escrow {
+        at: AT,
+        account: account(1),
+        held: 5,
+        jobs: 0,
+    };
+    assert!(held.contains(&escrow), "{held:?}");
+    let kept = found(vec![Told::Withdraw(1, 5), Told::Deposit(2, 4)], vec![]);
+    let not_passed_on = Difference::NotPassedOn {
+        at: AT,
+        taken: 5,
+        given: 4,
+    };
+    assert_eq!(kept[0], not_passed_on);
+}
+
+#[test]
+fn what_is_not_there_cannot_be_spent() {
+    let differences = found(vec![Told::Transfer(TREASURY, 1, 5)], vec![]);
+    let overdrawn = Difference::Overdrawn {
+        at: AT,
+        account: account(TREASURY),
+        side: Side::Free,
+        has: 0,
+        taken: 5,
+    };
+    assert_eq!(differences[0], overdrawn);
+    let made = matches!(
+        differences[1],
+        Difference::Issuance {
+            law: TotalName::Balances,
+            ..
+        }
+    );
+    assert!(made, "{differences:?}");
+}
+
+#[test]
+fn a_chain_that_says_otherwise_is_told_both_numbers() {
+    let snapshot = World::new().snapshot(0);
+    let mut replay = Replay::begin(snapshot.clone());
+    replay.take(&block(1, &[]));
+    let mut other = snapshot;
+    other.block = 1;
+    other.totals.burnt = 7;
+    replay.compare_totals(&other.totals);
+    let burnt = Difference::Total {
+        block: 1,
+        name: TotalName::Burnt,
+        replayed: 0,
+        chain: 7,
+    };
+    assert_eq!(replay.differences(), [burnt]);
+    other.accounts.get_mut(&account(2)).unwrap().free += 1;
+    replay.compare(&other);
+    let richer = Difference::Account {
+        block: 1,
+        account: account(2),
+        side: Side::Free,
+        replayed: 100_000,
+        chain: 100_001,
+    };
+    assert!(replay.differences().contains(&richer));
+}
+
+#[test]
+fn differences_beyond_those_that_are_kept_are_counted() {
+    let many = vec![Told::Minted(1, 5); DIFFERENCES_MAX + 7];
+    let mut replay = Replay::begin(World::new().snapshot(0));
+    let transaction = Transaction {
+        told: many,
+        settles: vec![],
+    };
+    replay.take(&block(1, &[transaction]));
+    assert_eq!(replay.differences().len(), DIFFERENCES_MAX);
+    assert_eq!(replay.difference_count(), DIFFERENCES_MAX as u64 + 7);
+}
+
+#[test]
+fn a_difference_is_words_for_people_and_digits_for_programs() {
+    let difference = Difference::Overdrawn {
+        at: AT,
+        account: account(0),
+        side: Side::Free,
+        has: 1_500_000_000,
+        taken: 2_000_000_000,
+    };
+    let words = difference.to_string();
+    assert!(words.starts_with("block 1, transaction 0: 2 BC left the free money of"));
+    let json = serde_json::to_value(&difference).unwrap();
+    assert_eq!(json["difference"], "overdrawn");
+    assert_eq!(json["has"], "1500000000");
+    assert_eq!(json["at"]["transaction"], 0);
+}

@@ -1,0 +1,534 @@
+//! A chain as plainly as it can be said: balances in an array, jobs in a list. It tells of each thing
+//! that happens the events that the chain would tell of it.
+
+use codec::Encode;
+use quern_audit::{Account, Block, Event, JobAccount, Reason, Settlement, Snapshot, Tasks, read};
+use quern_primitives::{
+    AccountId, Amount, Digest, JobId,
+    job::{Escrow, JobEnd},
+    view::Totals,
+};
+use std::collections::BTreeMap;
+
+/// The accounts: 0 to 3 do things, then the treasury, then who makes the blocks.
+const PEOPLE: usize = 4;
+pub(crate) const TREASURY: usize = 4;
+const AUTHOR: usize = 5;
+
+/// What each begins with.
+const ENDOWMENT: Amount = 100_000;
+
+/// Tasks of each job.
+const TASKS: u32 = 12;
+
+/// Money that moves, as an event of the balances tells it, or what is said beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Transfer(usize, usize, Amount),
+    Withdraw(usize, Amount),
+    Deposit(usize, Amount),
+    Minted(usize, Amount),
+    Held(&'static str, usize, Amount),
+    Released(&'static str, usize, Amount),
+    BurnedHeld(&'static str, usize, Amount),
+    OnHold(usize, usize, Amount),
+    Reserved(usize, Amount),
+    Unreserved(usize, Amount),
+    Said(&'static str, &'static str, Vec<u8>),
+}
+
+/// A transaction: what it tells, and the tasks that it settled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Transaction {
+    pub(crate) told: Vec<Told>,
+    pub(crate) settles: Vec<(JobId, u32, u32, Vec<u8>)>,
+}
+
+/// A thing to do: what, by whom, with whom, how much.
+pub(crate) type Wish = (u8, u8, u8, u32);
+
+#[derive(Clone, Debug)]
+struct Job {
+    id: JobId,
+    owner: usize,
+    escrow: Escrow,
+    open: bool,
+    batches: u32,
+    settled: Vec<u8>,
+    count: u32,
+}
+
+/// The whole of it.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    free: [Amount; 6],
+    held: BTreeMap<(usize, &'static str), Amount>,
+    minted: Amount,
+    burnt: Amount,
+    jobs: Vec<Job>,
+    payouts: Vec<(u64, usize, Amount)>,
+    purchases: u64,
+    numbers: u64,
+}
+
+pub(crate) fn account(who: usize) -> AccountId {
+    AccountId::new([who as u8 + 1; 32])
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut free = [ENDOWMENT; 6];
+        free[TREASURY] = 0;
+        Self {
+            free,
+            held: BTreeMap::new(),
+            minted: 0,
+            burnt: 0,
+            jobs: vec![],
+            payouts: vec![],
+            purchases: 0,
+            numbers: 0,
+        }
+    }
+
+    /// Does what is wished, if it is lawful; each wish is a transaction with a fee around it.
+    pub(crate) fn transact(&mut self, (what, by, with, amount): Wish) -> Option<Transaction> {
+        let (by, with) = (usize::from(by) % PEOPLE, usize::from(with) % PEOPLE);
+        let mut done = Transaction::default();
+        let (taken, back) = (Amount::from(amount % 9), Amount::from(amount % 4));
+        let back = back.min(taken);
+        if self.free[by] < taken {
+            return None;
+        }
+        self.free[by] -= taken;
+        if taken > 0 {
+            done.told.push(Told::Withdraw(by, taken));
+        }
+        let amount = Amount::from(amount % 5_000) + 1;
+        let before = self.clone();
+        if self.act(what, by, with, amount, &mut done).is_none() {
+            // A call that fails changes nothing but the fee.
+            *self = before;
+            done.told.truncate(usize::from(taken > 0));
+            done.settles.clear();
+        }
+        if taken > 0 {
+            self.share_fee(by, taken, back, &mut done);
+        }
+        Some(done)
+    }
+
+    fn share_fee(&mut self, by: usize, taken: Amount, back: Amount, done: &mut Transaction) {
+        let fee = taken - back;
+        let author = fee / 3 * 2;
+        for (who, part) in [(by, back), (TREASURY, fee - author), (AUTHOR, author)] {
+            self.free[who] += part;
+            done.told.push(Told::Deposit(who, part));
+        }
+        let paid = (account(by), fee, 0_u128).encode();
+        let name = "TransactionFeePaid";
+        done.told.push(Told::Said("TransactionPayment", name, paid));
+    }
+
+    fn act(
+        &mut self,
+        what: u8,
+        by: usize,
+        with: usize,
+        amount: Amount,
+        done: &mut Transaction,
+    ) -> Option<()> {
+        match what % 11 {
+            0 => {
+                self.free[by] = self.free[by].checked_sub(amount)?;
+                self.free[with] += amount;
+                done.told.push(Told::Transfer(by, with, amount));
+            }
+            1 => {
+                self.free[with] += amount;
+                self.minted += amount;
+                self.purchases += 1;
+                let reference = self.purchases.encode();
+                done.told.push(Told::Minted(with, amount));
+                let fields = (reference, account(with), 1_u64, amount).encode();
+                done.told
+                    .push(Told::Said("Bytechip", "PurchaseRecorded", fields));
+            }
+            2 => self.hold("Workforce", by, amount, done)?,
+            3 => self.release("Workforce", by, amount, done)?,
+            4 => {
+                self.hold("Bytechip", by, amount, done)?;
+                let number = self.numbers;
+                self.numbers += 1;
+                self.payouts.push((number, by, amount));
+                let fields = (number, account(by), amount, Digest::default()).encode();
+                done.told
+                    .push(Told::Said("Bytechip", "PayoutRequested", fields));
+            }
+            5 => self.answer(with, amount.is_multiple_of(2), done)?,
+            6 => {
+                self.free[by] = self.free[by].checked_sub(amount)?;
+                *self.held.entry((by, "")).or_default() += amount;
+                done.told.push(Told::Reserved(by, amount));
+            }
+            7 => {
+                let held = self.held.get_mut(&(by, ""))?;
+                *held = held.checked_sub(amount)?;
+                self.free[by] += amount;
+                done.told.push(Told::Unreserved(by, amount));
+            }
+            8 => self.submit(by, amount * 3, done)?,
+            9 => {
+                // Several in one transaction, as one call of several makes them.
+                let mut any = None;
+                for place in 0..self.jobs.len() {
+                    if self.jobs[place].open && !(place + with).is_multiple_of(3) {
+                        any = self.settle(place, with, amount, done).or(any);
+                    }
+                }
+                any?;
+            }
+            _ => {
+                let open = |job: &Job| job.open && job.owner == by;
+                let place = self.jobs.iter().position(open)?;
+                self.end(place, done);
+            }
+        }
+        Some(())
+    }
+
+    fn hold(
+        &mut self,
+        pallet: &'static str,
+        who: usize,
+        amount: Amount,
+        done: &mut Transaction,
+    ) -> Option<()> {
+        self.free[who] = self.free[who].checked_sub(amount)?;
+        *self.held.entry((who, pallet)).or_default() += amount;
+        done.told.push(Told::Held(pallet, who, amount));
+        Some(())
+    }
+
+    fn release(
+        &mut self,
+        pallet: &'static str,
+        who: usize,
+        amount: Amount,
+        done: &mut Transaction,
+    ) -> Option<()> {
+        let held = self.held.get_mut(&(who, pallet))?;
+        *held = held.checked_sub(amount)?;
+        self.free[who] += amount;
+        done.told.push(Told::Released(pallet, who, amount));
+        Some(())
+    }
+
+    fn answer(&mut self, which: usize, pay: bool, done: &mut Transaction) -> Option<()> {
+        let place = which.checked_rem(self.payouts.len())?;
+        let (number, who, amount) = self.payouts.remove(place);
+        if !pay {
+            self.release("Bytechip", who, amount, done)?;
+            let fields = (number, account(who), amount).encode();
+            let said = Told::Said("Bytechip", "PayoutReturned", fields);
+            done.told.push(said);
+            return Some(());
+        }
+        *self.held.get_mut(&(who, "Bytechip"))? -= amount;
+        self.burnt += amount;
+        done.told.push(Told::BurnedHeld("Bytechip", who, amount));
+        let fields = (number, account(who), amount, number.encode()).encode();
+        let said = Told::Said("Bytechip", "PayoutCompleted", fields);
+        done.told.push(said);
+        Some(())
+    }
+
+    fn submit(&mut self, owner: usize, amount: Amount, done: &mut Transaction) -> Option<()> {
+        self.hold("Jobs", owner, amount, done)?;
+        let id = JobId([self.jobs.len() as u8 + 100; 32]);
+        self.jobs.push(Job {
+            id,
+            owner,
+            escrow: Escrow {
+                deposited: amount,
+                held: amount,
+                ..Escrow::default()
+            },
+            open: true,
+            batches: 0,
+            settled: vec![],
+            count: 0,
+        });
+        let fields = (id, account(owner), amount).encode();
+        done.told.push(Told::Said("Jobs", "JobSubmitted", fields));
+        Some(())
+    }
+
+    /// Settles the next one to three tasks, and ends the job with its last.
+    fn settle(
+        &mut self,
+        place: usize,
+        with: usize,
+        amount: Amount,
+        done: &mut Transaction,
+    ) -> Option<()> {
+        let job = self.jobs[place].clone();
+        let tasks = (1 + amount as u32 % 3).min(TASKS - job.count);
+        let spent = (amount % 997).min(job.escrow.held);
+        let workers = spent * 7 / 10;
+        let operators = spent * 2 / 10;
+        let treasury = spent - workers - operators;
+        let parts = [(with, workers / 2), (3 - with, workers - workers / 2)];
+        for (who, part) in parts {
+            self.pay(job.owner, who, part, done);
+        }
+        let mut bits = vec![0_u8; 2];
+        for task in job.count..job.count + tasks {
+            bits[task as usize / 8] |= 1 << (task % 8);
+        }
+        done.settles.push((job.id, job.batches, 0, bits.clone()));
+        let fields = (
+            job.id,
+            job.batches,
+            tasks,
+            spent,
+            workers,
+            operators,
+            treasury,
+        );
+        let said = Told::Said("Jobs", "BatchSettled", fields.encode());
+        done.told.push(said);
+        self.pay(job.owner, AUTHOR, operators, done);
+        self.pay(job.owner, TREASURY, treasury, done);
+        let known = &mut self.jobs[place];
+        known.batches += 1;
+        known.count += tasks;
+        known.settled.resize(2, 0);
+        for (old, new) in known.settled.iter_mut().zip(&bits) {
+            *old |= new;
+        }
+        known.escrow.paid += workers;
+        known.escrow.network += operators + treasury;
+        known.escrow.held -= spent;
+        if known.count == TASKS {
+            self.end(place, done);
+        }
+        Some(())
+    }
+
+    fn pay(&mut self, owner: usize, who: usize, amount: Amount, done: &mut Transaction) {
+        if amount > 0 {
+            *self.held.get_mut(&(owner, "Jobs")).unwrap() -= amount;
+            self.free[who] += amount;
+            done.told.push(Told::OnHold(owner, who, amount));
+        }
+    }
+
+    fn end(&mut self, place: usize, done: &mut Transaction) {
+        let job = self.jobs[place].clone();
+        let rest = job.escrow.held;
+        if rest > 0 {
+            self.release("Jobs", job.owner, rest, done).unwrap();
+        }
+        let known = &mut self.jobs[place];
+        known.open = false;
+        known.settled.clear();
+        known.escrow.refunded += rest;
+        known.escrow.held = 0;
+        let fields = (job.id, JobEnd::AllSettled, rest).encode();
+        done.told.push(Told::Said("Jobs", "JobEnded", fields));
+    }
+
+    /// What the chain would say of all money.
+    pub(crate) fn snapshot(&self, block: u32) -> Snapshot {
+        let of = |pallet: &str| {
+            let parts = self
+                .held
+                .iter()
+                .filter(|((_, held_for), _)| *held_for == pallet);
+            parts.map(|(_, amount)| *amount).sum::<Amount>()
+        };
+        let genesis = 5 * ENDOWMENT;
+        let totals = Totals {
+            issuance: genesis + self.minted - self.burnt,
+            genesis,
+            minted: self.minted,
+            burnt: self.burnt,
+            escrow: of("Jobs"),
+            bonds: of("Workforce"),
+            payouts: of("Bytechip"),
+        };
+        let mut accounts = BTreeMap::new();
+        for (who, free) in self.free.iter().enumerate() {
+            let held = self
+                .held
+                .iter()
+                .filter(|((of, _), held)| *of == who && **held > 0);
+            let held = held.map(|((_, pallet), amount)| (reason(pallet), *amount));
+            let known = Account {
+                free: *free,
+                held: held.collect(),
+            };
+            if known.total() != Some(0) {
+                accounts.insert(account(who), known);
+            }
+        }
+        let jobs = self.jobs.iter().map(|job| {
+            let known = JobAccount {
+                owner: account(job.owner),
+                escrow: job.escrow,
+                open: job.open,
+                next_batch: job.batches,
+                settled_tasks: job.count,
+                settled: job.settled.clone(),
+            };
+            (job.id, known)
+        });
+        Snapshot {
+            block,
+            totals,
+            accounts,
+            jobs: jobs.collect(),
+        }
+    }
+}
+
+fn reason(pallet: &str) -> Reason {
+    match pallet {
+        "" => Reason::Deposit,
+        pallet => Reason::of_pallet(pallet),
+    }
+}
+
+impl Told {
+    /// Pallet, name, fields, and for what it is held.
+    fn event(&self) -> (&'static str, &'static str, Vec<u8>, Option<&'static str>) {
+        let plain = |name, who: usize, amount: Amount| {
+            ("Balances", name, (account(who), amount).encode(), None)
+        };
+        let held = |name, pallet, who: usize, amount: Amount| {
+            let fields = ([0_u8, 0], account(who), amount).encode();
+            ("Balances", name, fields, Some(pallet))
+        };
+        match *self {
+            Self::Transfer(from, to, amount) => {
+                let fields = (account(from), account(to), amount).encode();
+                ("Balances", "Transfer", fields, None)
+            }
+            Self::Withdraw(who, amount) => plain("Withdraw", who, amount),
+            Self::Deposit(who, amount) => plain("Deposit", who, amount),
+            Self::Minted(who, amount) => plain("Minted", who, amount),
+            Self::Reserved(who, amount) => plain("Reserved", who, amount),
+            Self::Unreserved(who, amount) => plain("Unreserved", who, amount),
+            Self::Held(pallet, who, amount) => held("Held", pallet, who, amount),
+            Self::Released(pallet, who, amount) => held("Released", pallet, who, amount),
+            Self::BurnedHeld(pallet, who, amount) => held("BurnedHeld", pallet, who, amount),
+            Self::OnHold(from, to, amount) => {
+                let fields = ([16_u8, 0], account(from), account(to), amount).encode();
+                ("Balances", "TransferOnHold", fields, Some("Jobs"))
+            }
+            Self::Said(pallet, name, ref fields) => (pallet, name, fields.clone(), None),
+        }
+    }
+
+    /// The amount, if money moves.
+    pub(crate) fn amount(&mut self) -> Option<&mut Amount> {
+        match self {
+            Self::Transfer(_, _, amount)
+            | Self::OnHold(_, _, amount)
+            | Self::Held(_, _, amount)
+            | Self::Released(_, _, amount)
+            | Self::BurnedHeld(_, _, amount)
+            | Self::Withdraw(_, amount)
+            | Self::Deposit(_, amount)
+            | Self::Minted(_, amount)
+            | Self::Reserved(_, amount)
+            | Self::Unreserved(_, amount) => Some(amount),
+            Self::Said(..) => None,
+        }
+    }
+
+    /// Another account, if money moves.
+    pub(crate) fn who(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Transfer(_, who, _)
+            | Self::OnHold(_, who, _)
+            | Self::Held(_, who, _)
+            | Self::Released(_, who, _)
+            | Self::BurnedHeld(_, who, _)
+            | Self::Withdraw(who, _)
+            | Self::Deposit(who, _)
+            | Self::Minted(who, _)
+            | Self::Reserved(who, _)
+            | Self::Unreserved(who, _) => Some(who),
+            Self::Said(..) => None,
+        }
+    }
+}
+
+/// A block of these transactions.
+pub(crate) fn block(number: u32, transactions: &[Transaction]) -> Block {
+    let (mut events, mut settlements) = (Vec::new(), Vec::new());
+    for (place, transaction) in transactions.iter().enumerate() {
+        let place = place as u32;
+        events.extend(transaction.told.iter().map(|told| (place, told.event())));
+        for (job, sequence, first, bits) in &transaction.settles {
+            settlements.push(Settlement {
+                transaction: place,
+                job: *job,
+                sequence: *sequence,
+                tasks: Tasks::new(*first, bits.clone()).unwrap(),
+            });
+        }
+    }
+    let events: Vec<_> = events
+        .iter()
+        .map(|(place, (pallet, name, fields, held_for))| Event {
+            transaction: Some(*place),
+            pallet,
+            name,
+            fields,
+            held_for: *held_for,
+        })
+        .collect();
+    Block {
+        number,
+        entries: read(&events),
+        settlements,
+    }
+}
+
+/// Where all money is after these movements, by nothing but addition; none if more leaves a purse than
+/// is in it.
+pub(crate) fn fold(blocks: &[Vec<Transaction>]) -> Option<BTreeMap<(usize, &'static str), Amount>> {
+    let free = "free";
+    let mut purses: BTreeMap<(usize, &'static str), Amount> = BTreeMap::new();
+    for who in (0..6).filter(|who| *who != TREASURY) {
+        purses.insert((who, free), ENDOWMENT);
+    }
+    for told in blocks.iter().flatten().flat_map(|it| &it.told) {
+        let (from, to, amount) = match *told {
+            Told::Transfer(from, to, amount) => (Some((from, free)), Some((to, free)), amount),
+            Told::Withdraw(who, amount) => (Some((who, free)), None, amount),
+            Told::Deposit(who, amount) | Told::Minted(who, amount) => {
+                (None, Some((who, free)), amount)
+            }
+            Told::Held(pallet, who, amount) => (Some((who, free)), Some((who, pallet)), amount),
+            Told::Released(pallet, who, amount) => (Some((who, pallet)), Some((who, free)), amount),
+            Told::BurnedHeld(pallet, who, amount) => (Some((who, pallet)), None, amount),
+            Told::OnHold(from, to, amount) => (Some((from, "Jobs")), Some((to, free)), amount),
+            Told::Reserved(who, amount) => (Some((who, free)), Some((who, "")), amount),
+            Told::Unreserved(who, amount) => (Some((who, "")), Some((who, free)), amount),
+            Told::Said(..) => continue,
+        };
+        if let Some(from) = from {
+            let money = purses.entry(from).or_default();
+            *money = money.checked_sub(amount)?;
+        }
+        if let Some(to) = to {
+            *purses.entry(to).or_default() += amount;
+        }
+    }
+    purses.retain(|_, amount| *amount > 0);
+    Some(purses)
+}

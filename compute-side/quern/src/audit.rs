@@ -1,0 +1,94 @@
+//! `quern audit`: checking the chain by what it tells itself.
+
+mod books;
+mod totals;
+
+use crate::context::Context;
+use clap::{Args, Subcommand};
+use quern_primitives::BlockNumber;
+use std::{ops::RangeInclusive, process::ExitCode};
+
+/// What can be audited.
+#[derive(Subcommand, Debug)]
+pub(crate) enum AuditCommand {
+    /// All money of the chain, movement by movement: whether it adds up at every block
+    Totals(BlocksArgs),
+}
+
+/// Which blocks are read.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct BlocksArgs {
+    /// Begin with this block; the first that does anything is 1
+    #[arg(
+        long,
+        value_name = "BLOCK",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    from: BlockNumber,
+    /// End with this block [default: the last that is final]
+    #[arg(long, value_name = "BLOCK")]
+    to: Option<BlockNumber>,
+}
+
+/// Why there are no such blocks.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BlocksError {
+    /// They are not final yet.
+    #[error("block {block} is not final yet, the last that is is {last}; name one up to that")]
+    NotFinal {
+        /// The block.
+        block: BlockNumber,
+        /// The last that is final.
+        last: BlockNumber,
+    },
+    /// They end before they begin.
+    #[error("block {to} is before block {from}; give the lower number with --from")]
+    Reversed {
+        /// Where they begin.
+        from: BlockNumber,
+        /// Where they end.
+        to: BlockNumber,
+    },
+}
+
+impl BlocksArgs {
+    /// The blocks, on a chain of which so many are final.
+    pub(crate) fn of(self, last: BlockNumber) -> Result<RangeInclusive<BlockNumber>, BlocksError> {
+        let (from, to) = (self.from, self.to.unwrap_or(last));
+        if to > last {
+            return Err(BlocksError::NotFinal { block: to, last });
+        }
+        if from > last {
+            return Err(BlocksError::NotFinal { block: from, last });
+        }
+        if from > to {
+            return Err(BlocksError::Reversed { from, to });
+        }
+        Ok(from..=to)
+    }
+}
+
+/// Does what is asked.
+pub(crate) async fn run(context: &Context, command: &AuditCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AuditCommand::Totals(blocks) => totals::run(context, *blocks).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_those_that_are_final_in_their_order() {
+        let of = |from, to| BlocksArgs { from, to }.of(9);
+        assert_eq!(of(1, None), Ok(1..=9));
+        assert_eq!(of(4, Some(4)), Ok(4..=4));
+        let not_final = |block| Err(BlocksError::NotFinal { block, last: 9 });
+        assert_eq!(of(1, Some(10)), not_final(10));
+        assert_eq!(of(12, None), not_final(12));
+        let reversed = BlocksError::Reversed { from: 5, to: 4 };
+        assert_eq!(of(5, Some(4)), Err(reversed));
+    }
+}

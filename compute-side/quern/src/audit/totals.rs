@@ -1,0 +1,204 @@
+//! `quern audit totals`: the money of the chain, movement by movement.
+
+use super::{
+    BlocksArgs,
+    books::{Books, OfNode},
+};
+use crate::{
+    context::Context,
+    output::{Output, count_bar, fields, patiently},
+};
+use quern_audit::{DIFFERENCES_MAX, Difference, Entry, Replay};
+use quern_ledger::{BlockStream, ChainError};
+use quern_primitives::{
+    Amount, BlockNumber,
+    amount::{as_string, display},
+    job::Escrow,
+    view::Totals,
+};
+use serde::Serialize;
+use std::{ops::RangeInclusive, process::ExitCode};
+
+/// Differences that people are shown; programs are told all that are kept.
+const SHOWN_MAX: usize = 20;
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+struct Audited {
+    from: BlockNumber,
+    to: BlockNumber,
+    /// Movements of money in these blocks.
+    movements: u64,
+    /// Accounts with money behind the last.
+    accounts: usize,
+    /// Jobs there ever were.
+    jobs: usize,
+    /// Of them those that are open.
+    open_jobs: usize,
+    /// The sums, as the movements make them.
+    #[serde(flatten)]
+    totals: Totals,
+    /// The sum of all balances.
+    #[serde(with = "as_string")]
+    balances: Amount,
+    /// The money of all jobs together.
+    of_jobs: Escrow,
+    /// How many differences there are, those that are not listed too.
+    difference_count: u64,
+    differences: Vec<Difference>,
+    /// Whether there is none.
+    conserved: bool,
+}
+
+/// Plays the ledger again; fails if anything differs.
+pub(super) async fn run(context: &Context, blocks: BlocksArgs) -> anyhow::Result<ExitCode> {
+    let chain = context.chain().await?;
+    let blocks = blocks.of(chain.at_finalised().await?.block().number)?;
+    let bar = count_bar("blocks");
+    let of_bar = bar.clone();
+    let stream = chain.blocks(blocks.clone()).telling(move |now| {
+        of_bar.set_length(now.all);
+        of_bar.set_position(now.done);
+    });
+    let audited = audit(&OfNode(&chain), blocks, stream).await;
+    bar.finish_and_clear();
+    let audited = audited?;
+    context.show(&audited)?;
+    Ok(match audited.conserved {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+async fn audit(
+    books: &impl Books,
+    blocks: RangeInclusive<BlockNumber>,
+    mut stream: BlockStream,
+) -> Result<Audited, ChainError> {
+    let (from, to) = blocks.into_inner();
+    let before = books.snapshot(from.saturating_sub(1));
+    let mut replay = Replay::begin(patiently("reading the accounts", before).await?);
+    let mut movements: u64 = 0;
+    while let Some(read) = stream.next().await? {
+        let totals = *replay.totals();
+        let moved = read
+            .money
+            .entries
+            .iter()
+            .filter_map(Entry::movement)
+            .count();
+        movements = movements.saturating_add(moved as u64);
+        replay.take(&read.money);
+        // Where the sums change the chain is asked at once, so that a difference names its block.
+        if *replay.totals() != totals {
+            replay.compare_totals(&books.totals(read.block.number).await?);
+        }
+    }
+    let behind = books.snapshot(to);
+    replay.compare(&patiently("reading the accounts", behind).await?);
+    Ok(Audited::new(from, movements, &replay))
+}
+
+impl Audited {
+    fn new(from: BlockNumber, movements: u64, replay: &Replay) -> Self {
+        let now = replay.snapshot();
+        let mut of_jobs = Escrow::default();
+        for job in now.jobs.values() {
+            let Escrow {
+                deposited,
+                paid,
+                network,
+                refunded,
+                held,
+            } = job.escrow;
+            // Parts of what exists, each of which the replay has added up without leaving an amount.
+            of_jobs.deposited = of_jobs.deposited.saturating_add(deposited);
+            of_jobs.paid = of_jobs.paid.saturating_add(paid);
+            of_jobs.network = of_jobs.network.saturating_add(network);
+            of_jobs.refunded = of_jobs.refunded.saturating_add(refunded);
+            of_jobs.held = of_jobs.held.saturating_add(held);
+        }
+        Self {
+            from,
+            to: replay.block(),
+            movements,
+            accounts: now.accounts.len(),
+            jobs: now.jobs.len(),
+            open_jobs: now.jobs.values().filter(|job| job.open).count(),
+            totals: *replay.totals(),
+            balances: replay.balances(),
+            of_jobs,
+            difference_count: replay.difference_count(),
+            differences: replay.differences().to_vec(),
+            conserved: replay.difference_count() == 0,
+        }
+    }
+}
+
+impl Output for Audited {
+    fn people(&self) -> String {
+        let (totals, jobs) = (&self.totals, &self.of_jobs);
+        let table = fields(&[
+            ("at genesis", display(totals.genesis)),
+            ("bought", display(totals.minted)),
+            ("burnt", display(totals.burnt)),
+            ("in existence", display(totals.issuance)),
+            ("on all accounts", display(self.balances)),
+            ("of it in escrow", display(totals.escrow)),
+            ("of it bonded", display(totals.bonds)),
+            ("of it for payouts", display(totals.payouts)),
+            ("deposited for jobs", display(jobs.deposited)),
+            ("of it paid", display(jobs.paid)),
+            ("of it to the network", display(jobs.network)),
+            ("of it refunded", display(jobs.refunded)),
+            ("of it still held", display(jobs.held)),
+        ]);
+        let mut lines = vec![
+            table,
+            format!(
+                "{} movements in blocks {} to {}; {} accounts, {} jobs, {} of them open",
+                self.movements, self.from, self.to, self.accounts, self.jobs, self.open_jobs
+            ),
+        ];
+        let shown = self.differences.iter().take(SHOWN_MAX);
+        lines.extend(shown.map(|difference| format!("✗ {difference}")));
+        let hidden = self.difference_count.saturating_sub(SHOWN_MAX as u64);
+        if hidden > 0 {
+            lines.push(format!(
+                "and {hidden} more; --json lists the first {DIFFERENCES_MAX}"
+            ));
+        }
+        lines.push(match self.conserved {
+            true => "✓ conserved: every movement and every balance fits".to_owned(),
+            false => format!("✗ NOT conserved, differences: {}", self.difference_count),
+        });
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_audit::Snapshot;
+
+    fn audited(totals: Totals) -> Audited {
+        let mut replay = Replay::begin(Snapshot::default());
+        replay.compare_totals(&totals);
+        Audited::new(1, 0, &replay)
+    }
+
+    #[test]
+    fn money_that_adds_up_is_called_conserved_and_nothing_else_is() {
+        let whole = audited(Totals::default());
+        assert!(whole.conserved && whole.people().ends_with("every balance fits"));
+        let other = Totals {
+            burnt: 7,
+            ..Totals::default()
+        };
+        let differs = audited(other);
+        let text = differs.people();
+        assert!(!differs.conserved, "{text}");
+        assert!(text.contains("what was burnt is 0 BC by the movements, and 0.000000007 BC"));
+        assert!(text.ends_with("NOT conserved, differences: 1"), "{text}");
+    }
+}
