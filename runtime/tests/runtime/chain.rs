@@ -26,7 +26,7 @@ use sp_runtime::{
 };
 
 /// The slot of the first block: any number that is not zero.
-const FIRST_SLOT: u64 = 1_000;
+pub(crate) const FIRST_SLOT: u64 = 1_000;
 
 /// A chain.
 pub(crate) struct Chain {
@@ -109,7 +109,7 @@ impl Chain {
 }
 
 /// What a preset's genesis writes, the way nodes have it written: by the runtime, from JSON.
-fn genesis_state(preset: &str) -> TestExternalities {
+pub(crate) fn genesis_state(preset: &str) -> TestExternalities {
     use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
     let json = |id: Option<String>| -> Value {
         serde_json::from_slice(&Runtime::get_preset(&id).unwrap()).unwrap()
@@ -134,7 +134,7 @@ fn merge(config: &mut Value, patch: Value) {
 }
 
 /// The claim of the first authority on a slot, with the VRF output that its key gives.
-fn pre_digest(slot: Slot) -> PreDigest {
+pub(crate) fn pre_digest(slot: Slot) -> PreDigest {
     let next = Babe::next_epoch();
     let started = *pallet_babe::GenesisSlot::<Runtime>::get() != 0;
     let epoch = if started && slot >= next.start_slot {
