@@ -23,6 +23,7 @@ mod draft;
 mod model;
 mod real;
 
+use chance::Chance;
 use draft::Cast;
 use model::{Answer, Call, Refusal, Sender};
 use real::Real;
@@ -74,7 +75,7 @@ fn run(
     done: &Cell<usize>,
     mut tell: impl FnMut(&Sender, &Call, &Answer, u32),
 ) -> Result<(), String> {
-    let mut chance = real::chance(seed);
+    let mut chance = Chance::from_seed(seed);
     let (mut real, cast, mut ledger) = Real::start();
     real.begin_block(1, &mut ledger)?;
     let mut left = chance.between(1, CALLS_PER_BLOCK_MAX);
