@@ -28,7 +28,7 @@ pub fn read(page: &str) -> Vec<Promise> {
         };
         if last == COLUMN {
             is_inside = true;
-        } else if is_inside && !last.chars().all(|it| it == '-') {
+        } else if is_inside && !last.starts_with("---") {
             let tests = last.split('`').skip(1).step_by(2).map(str::to_owned);
             promises.push(Promise {
                 line: index + 1,

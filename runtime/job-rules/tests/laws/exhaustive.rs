@@ -99,15 +99,21 @@ fn every_small_amount_splits_into_all_of_its_parts() {
     }
 }
 
+/// Plain sums do for small amounts, and there are 65 million of these.
 #[test]
-fn every_thousandth_of_an_amount_may_be_the_workers_up_to_seven_tenths() {
-    for spent in 0..=1_200 {
+fn every_thousandth_of_every_small_amount_may_be_the_workers_up_to_seven_tenths() {
+    for spent in 0..=SMALL {
+        let network = spent - spent * 7 / 10;
+        let operators = network * 2 / 3;
         for permille in 0..=1_000 {
             let workers = spent * permille / 1_000;
-            match workers * 10 <= spent * 7 {
-                true => check_split(spent, workers),
-                false => assert!(Split::of(spent, workers).is_err()),
-            }
+            let split = Split::of(spent, workers);
+            let is_within = workers * 10 <= spent * 7;
+            assert_eq!(split.is_ok(), is_within, "{permille} of {spent}");
+            let Ok(split) = split else { continue };
+            let parts = (split.workers(), split.operators(), split.treasury());
+            let rest = spent - workers - operators;
+            assert_eq!(parts, (workers, operators, rest), "{permille} of {spent}");
         }
     }
 }

@@ -18,8 +18,11 @@ use quern_primitives::{
     payload::{DeviceKey, DeviceSignature},
 };
 
+/// In how many of a hundred sequences the cast is lonely.
+pub(crate) const LONELY_PERCENT: u64 = 8;
+
 /// In how many of a hundred drafts one thing is spoilt.
-const SPOILT_PERCENT: u64 = 16;
+const SPOILT_PERCENT: u64 = 20;
 
 /// Salts that owners pick from, so that names meet.
 const SALTS: u64 = 24;
@@ -33,11 +36,15 @@ pub(crate) struct Cast {
     pub(crate) strangers: Vec<AccountId>,
     pub(crate) devices: Vec<DeviceKey>,
     pub(crate) genesis: GenesisHash,
+    /// There is one owner and one worker, and no masternode can be reached, so that jobs and payouts
+    /// pile up to what one account may have.
+    pub(crate) is_lonely: bool,
 }
 
 impl Cast {
-    pub(crate) fn new(people: Vec<AccountId>, genesis: GenesisHash) -> Self {
+    pub(crate) fn new(people: Vec<AccountId>, genesis: GenesisHash, is_lonely: bool) -> Self {
         Self {
+            is_lonely,
             people,
             strangers: vec![AccountId::new([7; 32]), AccountId::new([8; 32])],
             devices: (1..=6)
@@ -64,11 +71,11 @@ impl Cast {
     }
 
     fn owners(&self) -> &[AccountId] {
-        &self.people[4..7]
+        &self.people[4..if self.is_lonely { 5 } else { 7 }]
     }
 
     fn workers(&self) -> &[AccountId] {
-        &self.people[7..11]
+        &self.people[7..if self.is_lonely { 8 } else { 11 }]
     }
 }
 
@@ -89,7 +96,7 @@ pub(crate) fn call(chance: &mut Chance, ledger: &Ledger, cast: &Cast) -> (Sender
         ledger,
         cast,
     };
-    match draft.chance.weighted(&[3, 14, 16, 27, 40]) {
+    match draft.chance.weighted(&[3, 13, 16, 27, 41]) {
         0 => draft.transfer(),
         1 => draft.roster(),
         2 => draft.bytechip(),
@@ -152,7 +159,8 @@ impl Draft<'_> {
         let all = self.cast.masternodes();
         let account = self.pick(all);
         let device = self.pick(&self.cast.device_ids());
-        let (sender, call) = match self.chance.weighted(&[30, 12, 8, 10, 10, 8, 8]) {
+        let publishes = if self.cast.is_lonely { 0 } else { 30 };
+        let (sender, call) = match self.chance.weighted(&[publishes, 12, 8, 10, 10, 8, 8]) {
             0 => return self.publish(),
             1 => (self.council(), roster::Call::AddMasternode(account)),
             2 => (self.council(), roster::Call::RemoveMasternode(account)),
@@ -210,7 +218,8 @@ impl Draft<'_> {
         let next = self.ledger.bytechip.next_payout;
         let id = self.chance.one_of(&open).unwrap_or(next);
         let id = if self.spoils() { next + 1 } else { id };
-        let (sender, call) = match self.chance.weighted(&[1, 2, 24, 44, 17, 12]) {
+        let answers = if self.cast.is_lonely { 2 } else { 14 };
+        let (sender, call) = match self.chance.weighted(&[2, 3, 24, 44, answers, answers]) {
             0 => {
                 let account = self.anyone();
                 (self.council(), bytechip::Call::SetTreasurer(account))
@@ -294,6 +303,7 @@ impl Draft<'_> {
             }
             5 => (owner, workforce::Call::RetireDevice(device)),
             _ => {
+                let (device, owner) = self.to_review().unwrap_or((device, owner));
                 let call = Call::Workforce(workforce::Call::Review(device));
                 return match self.chance.percent(30) {
                     true => (self.council(), call),
@@ -302,6 +312,17 @@ impl Draft<'_> {
             }
         };
         (Sender::Account(sender), Call::Workforce(call))
+    }
+
+    /// A device in quarantine, mostly.
+    fn to_review(&mut self) -> Option<(DeviceId, AccountId)> {
+        let devices = self.ledger.workforce.devices.iter();
+        let quarantined = devices.filter(|(_, device)| device.past.is_quarantined());
+        let quarantined: Vec<_> = quarantined
+            .map(|(id, device)| (*id, device.account.clone()))
+            .collect();
+        let found = self.chance.one_of(&quarantined);
+        found.filter(|_| !self.chance.percent(SPOILT_PERCENT))
     }
 
     fn reviewer(&mut self, owner: AccountId) -> AccountId {

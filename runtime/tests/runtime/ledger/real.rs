@@ -51,7 +51,7 @@ pub(crate) struct Real {
 
 impl Real {
     /// A chain of four operators, before its first block, with who acts on it and its model.
-    pub(crate) fn start() -> (Self, draft::Cast, Ledger) {
+    pub(crate) fn start(is_lonely: bool) -> (Self, draft::Cast, Ledger) {
         let people: Vec<AccountId> = Sr25519Keyring::iter()
             .take(ENDOWED)
             .map(|key| key.to_account_id())
@@ -63,7 +63,7 @@ impl Real {
             state: genesis_state(LOCAL),
             slot: FIRST_SLOT,
         };
-        (real, draft::Cast::new(people, genesis), ledger)
+        (real, draft::Cast::new(people, genesis, is_lonely), ledger)
     }
 
     /// Begins the block that is so many blocks later, and tells the model of the draws: they are

@@ -16,7 +16,23 @@ use quern_primitives::{
 
 impl Draft<'_> {
     pub(super) fn jobs(&mut self) -> (Sender, Call) {
-        let call = match self.chance.weighted(&[18, 50, 6, 8, 16, 2]) {
+        let now = self.ledger.now;
+        let jobs = || self.ledger.jobs.jobs.values();
+        // What no job is there for is tried now and then all the same.
+        let often = |is_there: bool, weight: u64| if is_there { weight } else { 1 };
+        let in_time = |job: &Job| job.until().is_some_and(|until| now <= until);
+        let led = jobs().any(|job| job.coordinator().is_some() && in_time(job));
+        let open = jobs().any(|job| job.until().is_some());
+        let due = jobs().any(|job| job.until().is_some_and(|until| until < now));
+        let weights = [
+            22,
+            often(led, 56),
+            often(led, 5),
+            often(open && !self.cast.is_lonely, 6),
+            often(due && !self.cast.is_lonely, 16),
+            2,
+        ];
+        let call = match self.chance.weighted(&weights) {
             0 => return self.submit(),
             1 => return self.settle(),
             2 => return self.close_failed(),
@@ -28,7 +44,6 @@ impl Draft<'_> {
                 return (Sender::Account(sender), Call::Jobs(jobs::Call::Cancel(id)));
             }
             4 => {
-                let now = self.ledger.now;
                 let (id, _) = self.job(|job| job.until().is_some_and(|until| until < now));
                 jobs::Call::Refund(id)
             }
@@ -67,8 +82,9 @@ impl Draft<'_> {
             1 => now + self.chance.between(60, 3 * GRACE),
             _ => now + self.chance.between(workforce::WEEK, LIFETIME_MOST),
         };
+        let salts = if self.cast.is_lonely { 250 } else { SALTS };
         let mut wanted = Submission {
-            salt: [u8::try_from(self.chance.below(SALTS)).unwrap(); 16],
+            salt: [u8::try_from(self.chance.below(salts)).unwrap(); 16],
             program: ProgramHash([1; 32]),
             manifest: Digest([2; 32]),
             shards_root: Digest([3; 32]),
@@ -284,7 +300,7 @@ impl Draft<'_> {
 
     fn spoil_batch(&mut self, batch: &mut Batch, job: Option<&Job>) {
         let cap = job.map_or(1, |job| job.cap);
-        match self.chance.below(13) {
+        match self.chance.below(15) {
             0 => batch.sequence += 1,
             1 => batch.log = LogRange { first: 9, last: 8 },
             2 => batch.tasks.bits = Default::default(),
@@ -321,7 +337,9 @@ impl Draft<'_> {
             _ => {
                 let done = job.and_then(|job| job.done.first().copied());
                 batch.tasks = set_of(&[done.unwrap_or(0)]);
-                batch.spent = batch.spent.min(cap);
+                batch.spent = 1;
+                batch.payouts = Default::default();
+                batch.devices = Default::default();
             }
         }
     }

@@ -301,7 +301,7 @@ fn named(set: &TaskSet, of_job: u32) -> Result<BTreeSet<TaskIndex>, Refusal> {
     need(is_shortest, "TaskSetNotShortest")?;
     let mut tasks = BTreeSet::new();
     for (place, byte) in set.bits.iter().enumerate() {
-        for bit in (0..8u64).filter(|bit| byte >> bit & 1 == 1) {
+        for bit in (0..8u64).filter(|bit| (byte >> bit) & 1 == 1) {
             let task = u64::from(set.first) + 8 * place as u64 + bit;
             need(task < u64::from(of_job), "NoSuchTask")?;
             tasks.insert(u32::try_from(task).unwrap());

@@ -280,7 +280,7 @@ fn compare_job(ledger: &Ledger, id: &JobId, thoroughly: bool) -> Differs {
     }
     let settled = Jobs::settled_tasks(id);
     let settled: Vec<u32> = (0..settled.len() as u32 * 8)
-        .filter(|task| settled[*task as usize / 8] >> (task % 8) & 1 == 1)
+        .filter(|task| (settled[*task as usize / 8] >> (task % 8)) & 1 == 1)
         .collect();
     let is_over = matches!(job.phase, Phase::Over(_));
     let expected: Vec<u32> = match is_over {
