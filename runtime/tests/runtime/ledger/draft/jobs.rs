@@ -6,6 +6,7 @@ use crate::ledger::model::{
     jobs::{self, GRACE, Job, LIFETIME_LEAST, LIFETIME_MOST, Phase},
     workforce,
 };
+use codec::{Decode, Encode};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, ProgramHash, SealingKey,
     batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
@@ -116,7 +117,7 @@ impl Draft<'_> {
 
     fn spoil_submission(&mut self, wanted: &mut Submission) {
         let now = self.ledger.now;
-        match self.chance.below(17) {
+        match self.chance.below(18) {
             0 => wanted.tasks = 0,
             1 => wanted.tasks = 65_537,
             2 => wanted.input_bytes = 0,
@@ -144,6 +145,13 @@ impl Draft<'_> {
                 wanted.input_bytes = 65_536;
                 wanted.fuel_per_task_max = 10_000_000_000_000;
                 wanted.agreement = Agreement::Majority { replicas: 15 };
+            }
+            16 => {
+                // A region, a kind of machine or of line that there is not.
+                let mut sets = [0u8; 3];
+                sets[self.pick(&[0, 1, 2])] = 0x80;
+                let encoded = (false, sets, false, 0u16, 0u16).encode();
+                wanted.preferences = Preferences::decode(&mut &encoded[..]).unwrap();
             }
             _ => {
                 // Just about what the owner has.

@@ -244,7 +244,11 @@ fn check_submission(wanted: &Submission, now: u32) -> Result<(), Refusal> {
     need(wanted.memory_bytes_max <= 4_096 * MEBI, "TooMuchMemory")?;
     let result = u64::from(wanted.result_bytes_max);
     need(result <= 64 * MEBI, "ResultTooLong")?;
-    let points = wanted.preferences.processor_points_min;
+    let devices = &wanted.preferences;
+    need(devices.regions.is_valid(), "RegionUnknown")?;
+    need(devices.hardware.is_valid(), "HardwareUnknown")?;
+    need(devices.lines.is_valid(), "LineUnknown")?;
+    let points = devices.processor_points_min;
     need(points <= 500, "TooManyProcessorPoints")?;
     let deadline = wanted.deadline;
     need(deadline > now, "DeadlinePassed")?;
