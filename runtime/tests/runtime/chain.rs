@@ -6,7 +6,7 @@ use frame_support::storage::{TransactionOutcome, with_transaction_unchecked};
 use pallet_transaction_payment::ChargeTransactionPayment;
 use quern_primitives::Amount;
 use quern_runtime::{
-    Address, Babe, Balances, Block, Bytechip, Executive, Header, Jobs, Roster, Runtime,
+    Address, Babe, Balances, Block, Bytechip, Executive, Header, Jobs, Nonce, Roster, Runtime,
     RuntimeCall, RuntimeEvent, SignedPayload, System, TransactionExtensions, UncheckedExtrinsic,
     Workforce, weights::SLOT_MILLIS,
 };
@@ -22,11 +22,11 @@ use sp_keyring::Sr25519Keyring;
 use sp_runtime::{
     ApplyExtrinsicResult, Digest, DigestItem, MultiSignature, StateVersion,
     generic::Era,
-    traits::{Block as _, Header as _},
+    traits::{Block as _, Header as _, TransactionExtension},
 };
 
 /// The slot of the first block: any number that is not zero.
-const FIRST_SLOT: u64 = 1_000;
+pub(crate) const FIRST_SLOT: u64 = 1_000;
 
 /// A chain.
 pub(crate) struct Chain {
@@ -72,8 +72,16 @@ impl Chain {
         &mut self,
         calls: Vec<(Sr25519Keyring, RuntimeCall)>,
     ) -> Vec<ApplyExtrinsicResult> {
+        self.block_of(calls.into_iter().map(|(signer, call)| signed(signer, call)))
+    }
+
+    /// The same with transactions as somebody sends them, each asked for when those before it ran.
+    pub(crate) fn block_of(
+        &mut self,
+        sent: impl IntoIterator<Item = UncheckedExtrinsic>,
+    ) -> Vec<ApplyExtrinsicResult> {
         let header = self.next_header();
-        let (block, results) = self.author.execute_with(|| make(&header, self.slot, calls));
+        let (block, results) = self.author.execute_with(|| make(&header, self.slot, sent));
         self.author.commit_all().unwrap();
         self.other
             .execute_with(|| Executive::execute_block(block.clone().into()));
@@ -109,7 +117,7 @@ impl Chain {
 }
 
 /// What a preset's genesis writes, the way nodes have it written: by the runtime, from JSON.
-fn genesis_state(preset: &str) -> TestExternalities {
+pub(crate) fn genesis_state(preset: &str) -> TestExternalities {
     use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
     let json = |id: Option<String>| -> Value {
         serde_json::from_slice(&Runtime::get_preset(&id).unwrap()).unwrap()
@@ -134,7 +142,7 @@ fn merge(config: &mut Value, patch: Value) {
 }
 
 /// The claim of the first authority on a slot, with the VRF output that its key gives.
-fn pre_digest(slot: Slot) -> PreDigest {
+pub(crate) fn pre_digest(slot: Slot) -> PreDigest {
     let next = Babe::next_epoch();
     let started = *pallet_babe::GenesisSlot::<Runtime>::get() != 0;
     let epoch = if started && slot >= next.start_slot {
@@ -157,7 +165,7 @@ fn pre_digest(slot: Slot) -> PreDigest {
 fn make(
     header: &Header,
     slot: u64,
-    calls: Vec<(Sr25519Keyring, RuntimeCall)>,
+    sent: impl IntoIterator<Item = UncheckedExtrinsic>,
 ) -> (Block, Vec<ApplyExtrinsicResult>) {
     Executive::initialize_block(header);
     let now = pallet_timestamp::Call::set {
@@ -168,8 +176,7 @@ fn make(
         .unwrap()
         .unwrap();
     let mut results = Vec::new();
-    for (signer, call) in calls {
-        let extrinsic = signed(signer, call);
+    for extrinsic in sent {
         // As the author's node does: what is not let into the block leaves no trace in it.
         let result =
             with_transaction_unchecked(|| match Executive::apply_extrinsic(extrinsic.clone()) {
@@ -184,9 +191,19 @@ fn make(
     (Block::new(Executive::finalize_block(), extrinsics), results)
 }
 
-/// A call as its account sends it.
+/// A call as its account sends it, at its turn and to this chain.
 fn signed(signer: Sr25519Keyring, call: RuntimeCall) -> UncheckedExtrinsic {
-    let account = signer.to_account_id();
+    let turn = System::account_nonce(signer.to_account_id());
+    signed_for(signer, call, turn, System::block_hash(0))
+}
+
+/// A call as its account sends it at some turn of its own, to the chain of some genesis.
+pub(crate) fn signed_for(
+    signer: Sr25519Keyring,
+    call: RuntimeCall,
+    turn: Nonce,
+    genesis: H256,
+) -> UncheckedExtrinsic {
     let extensions: TransactionExtensions = (
         frame_system::AuthorizeCall::new(),
         frame_system::CheckNonZeroSender::new(),
@@ -194,17 +211,20 @@ fn signed(signer: Sr25519Keyring, call: RuntimeCall) -> UncheckedExtrinsic {
         frame_system::CheckTxVersion::new(),
         frame_system::CheckGenesis::new(),
         frame_system::CheckEra::from(Era::Immortal),
-        frame_system::CheckNonce::from(System::account_nonce(&account)),
+        frame_system::CheckNonce::from(turn),
         frame_system::CheckWeight::new(),
         ChargeTransactionPayment::from(0),
         frame_system::WeightReclaim::new(),
     );
-    let payload = SignedPayload::new(call, extensions).unwrap();
+    let mut implicit = TransactionExtension::<RuntimeCall>::implicit(&extensions).unwrap();
+    // The genesis is signed twice: for itself, and as the block that an immortal transaction names.
+    (implicit.4, implicit.5) = (genesis, genesis);
+    let payload = SignedPayload::from_raw(call, extensions, implicit);
     let signature = payload.using_encoded(|bytes| signer.pair().sign(bytes));
     let (call, extensions, _) = payload.deconstruct();
     UncheckedExtrinsic::new_signed(
         call,
-        Address::Id(account),
+        Address::Id(signer.to_account_id()),
         MultiSignature::Sr25519(signature),
         extensions,
     )

@@ -27,7 +27,7 @@ const TASKS: u32 = 4;
 /// Later than the tests' other blocks.
 const DEADLINE: u32 = 110;
 
-fn submission(salt: u8) -> Submission {
+pub(crate) fn submission(salt: u8) -> Submission {
     Submission {
         salt: [salt; 16],
         program: ProgramHash([1; 32]),
@@ -87,11 +87,11 @@ mod ask {
     }
 }
 
-fn genesis_of(chain: &mut Chain) -> GenesisHash {
+pub(crate) fn genesis_of(chain: &mut Chain) -> GenesisHash {
     GenesisHash(chain.read(|| System::block_hash(0)).0)
 }
 
-fn job(chain: &mut Chain, id: JobId) -> Job {
+pub(crate) fn job(chain: &mut Chain, id: JobId) -> Job {
     chain.read(|| Jobs::job(&id)).unwrap()
 }
 
@@ -112,7 +112,7 @@ fn publish_endpoints(chain: &mut Chain, masternode: &AccountId) {
 
 /// Submits a job of Bob's and tells its name and its coordinator, drawn in the next block among
 /// the masternodes, which are reached by then.
-fn running(chain: &mut Chain, salt: u8) -> (JobId, Sr25519Keyring) {
+pub(crate) fn running(chain: &mut Chain, salt: u8) -> (JobId, Sr25519Keyring) {
     if chain.read(Roster::reachable_masternodes).is_empty() {
         for masternode in chain.read(Roster::masternodes) {
             publish_endpoints(chain, &masternode);
@@ -163,7 +163,7 @@ fn register(chain: &mut Chain, worker: Sr25519Keyring, seed: u8) -> DeviceId {
     key.id()
 }
 
-fn batch(
+pub(crate) fn batch(
     job: JobId,
     sequence: BatchSequence,
     tasks: TaskSet,
@@ -192,7 +192,7 @@ fn batch(
     }
 }
 
-fn tasks(bits: u8) -> TaskSet {
+pub(crate) fn tasks(bits: u8) -> TaskSet {
     TaskSet {
         first: 0,
         bits: vec![bits].try_into().unwrap(),

@@ -1,9 +1,11 @@
 //! The runtime as a whole: blocks made and run by it, as on a chain.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod bad_input;
 mod chain;
 mod consensus;
 mod genesis;
 mod jobs;
+mod ledger;
 mod money;
 mod weights;

@@ -11,6 +11,7 @@
 //! | duplicate versions | `tests/house/duplicates.toml` |
 //! | versions with a known flaw | `tests/house/advisories.toml` |
 //! | long files | `tests/house/long-files.toml` |
+//! | what is defended, and the tests that show it | the tables of `docs/security.md` |
 
 pub mod advisories;
 pub mod built;
@@ -21,6 +22,7 @@ pub mod graph;
 pub mod hygiene;
 pub mod licences;
 pub mod lockfile;
+pub mod promises;
 pub mod purity;
 pub mod source;
 

@@ -16,7 +16,7 @@ use quern_house::{
     graph::{Graph, Kind},
     hygiene, licences,
     lockfile::{self, Locked},
-    purity, read, read_toml,
+    promises, purity, read, read_toml,
     source::without_tests,
     workspace,
 };
@@ -207,6 +207,23 @@ fn rust_files_are_short_or_say_why_not() -> Result<()> {
         .collect();
     assert!(!lines.is_empty(), "git tracks no Rust file");
     none("long files", &hygiene::lengths(&lines, &excused));
+    Ok(())
+}
+
+#[test]
+fn what_is_said_to_be_defended_is_shown_by_tests_that_exist() -> Result<()> {
+    let mut tests = BTreeSet::new();
+    for file in hygiene::tracked_files()? {
+        if file.ends_with(".rs") {
+            // A file just removed has no tests.
+            let text = read(&file).unwrap_or_default();
+            tests.extend(promises::tests(&text).into_iter().map(str::to_owned));
+        }
+    }
+    let page = "docs/security.md";
+    let promises = promises::read(&read(page)?);
+    assert!(promises.len() > 20, "{page} has its tables no more");
+    none("promises", &promises::check(page, &promises, &tests));
     Ok(())
 }
 

@@ -1,0 +1,230 @@
+//! The whole ledger against a reference model: random calls to the real runtime, sensible and not,
+//! in blocks a moment or a week apart.
+//!
+//! - [`model`] tells what each call does, as plain maps; a noun has a file, and what comes to the
+//!   ledger next (windows, groups, disputes) comes as further files.
+//! - [`draft`] draws the calls, [`chance`] the numbers they are drawn from.
+//! - [`real`] dispatches them and holds what the runtime keeps against the model.
+//!
+//! After every call both must agree whether it is accepted, which error refuses it, and whether it
+//! costs its fee; after every block all balances, holds, bonds, devices, payouts and jobs must be
+//! equal, every pallet's invariants hold, and what exists is what began, was minted and was not
+//! burnt.
+//!
+//! A sequence follows from its seed. One that fails is run once more with everything compared after
+//! each call, to tell the shortest prefix that fails; `QUERN_LEDGER_SEED=SEED` runs that sequence
+//! alone and prints its calls, `QUERN_LEDGER_SEED=SEED:CALLS` so many of them.
+//!
+//! What 200 calls cannot reach are the limits on all open jobs of an owner, on all that await a
+//! coordinator, on the parts of one bond that are on their way out, and on masternodes, bans and
+//! devices; the pallets' own tests do.
+
+mod chance;
+mod draft;
+mod model;
+mod real;
+
+use chance::Chance;
+use draft::Cast;
+use model::{Answer, Call, Refusal, Sender};
+use real::Real;
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+const SEQUENCES: u64 = 500;
+const SEQUENCES_NIGHTLY: u64 = 10_000;
+const CALLS: usize = 200;
+const CALLS_PER_BLOCK_MAX: u32 = 15;
+
+/// Names one sequence to run instead of all.
+const SEED: &str = "QUERN_LEDGER_SEED";
+
+/// When the runtime is held against the model.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    EveryBlock,
+    EveryCall,
+}
+
+/// How often each call was accepted and refused, and each refusal's name.
+#[derive(Default)]
+struct Reached {
+    calls: BTreeMap<&'static str, [u32; 2]>,
+    refusals: BTreeMap<&'static str, u32>,
+}
+
+impl Reached {
+    fn count(&mut self, call: &Call, answer: &Answer) {
+        let counts = self.calls.entry(call.name()).or_default();
+        counts[usize::from(answer.is_err())] += 1;
+        if let Err(Refusal::Named(name)) = answer {
+            *self.refusals.entry(*name).or_default() += 1;
+        }
+    }
+}
+
+/// Runs so many calls of a sequence. `done` counts them.
+fn run(
+    seed: u64,
+    calls: usize,
+    watch: Watch,
+    done: &Cell<usize>,
+    mut tell: impl FnMut(&Sender, &Call, &Answer, u32),
+) -> Result<(), String> {
+    let mut chance = Chance::from_seed(seed);
+    let (mut real, cast, mut ledger) = Real::start(chance.percent(draft::LONELY_PERCENT));
+    real.begin_block(1, &mut ledger)?;
+    let mut left = chance.between(1, CALLS_PER_BLOCK_MAX);
+    for _ in 0..calls {
+        if left == 0 {
+            end_block(&mut real, &mut ledger, &cast, false)?;
+            real.begin_block(draft::blocks(&mut chance), &mut ledger)?;
+            left = chance.between(1, CALLS_PER_BLOCK_MAX);
+        }
+        left -= 1;
+        let (sender, call) = draft::call(&mut chance, &ledger, &cast);
+        done.set(done.get() + 1);
+        let said = real.call(&sender, &call);
+        let answer = ledger.answer(&sender, &call);
+        tell(&sender, &call, &answer, ledger.now);
+        if !real::agree(&call, &answer, &said) {
+            return Err(format!(
+                "in block {}, {sender:?} calls {call:?}: the runtime says {said:?}, the model \
+                 {answer:?}",
+                ledger.now
+            ));
+        }
+        if watch == Watch::EveryCall {
+            real.compare(&mut ledger, &cast, true)
+                .map_err(|differs| format!("after {sender:?} called {call:?}: {differs}"))?;
+        }
+    }
+    end_block(&mut real, &mut ledger, &cast, true)
+}
+
+fn end_block(
+    real: &mut Real,
+    ledger: &mut model::Ledger,
+    cast: &Cast,
+    all: bool,
+) -> Result<(), String> {
+    real.end_block();
+    real.compare(ledger, cast, all)
+        .map_err(|differs| format!("after block {}: {differs}", ledger.now))
+}
+
+/// The same; a panic is a failure like others. With it comes the number of calls made.
+fn attempt(
+    seed: u64,
+    calls: usize,
+    watch: Watch,
+    tell: impl FnMut(&Sender, &Call, &Answer, u32),
+) -> Result<(), (usize, String)> {
+    let done = Cell::new(0);
+    let ran = catch_unwind(AssertUnwindSafe(|| run(seed, calls, watch, &done, tell)));
+    ran.unwrap_or_else(|_| Err("it panicked, with the words above".into()))
+        .map_err(|why| (done.get(), why))
+}
+
+/// Runs a sequence; if it fails, says why, with the shortest prefix that does.
+fn check(seed: u64) -> Result<(), String> {
+    let Err((calls, why)) = attempt(seed, CALLS, Watch::EveryBlock, |_, _, _, _| {}) else {
+        return Ok(());
+    };
+    let closely = attempt(seed, calls, Watch::EveryCall, |_, _, _, _| {});
+    let (calls, why) = closely.err().unwrap_or((calls, why));
+    Err(format!(
+        "sequence {seed} fails with its call number {calls}: {why}\nrun it again with \
+         {SEED}={seed}:{calls}"
+    ))
+}
+
+/// Runs the sequences of these seeds, as many at a time as there are processors.
+fn check_all(first: u64, count: u64) {
+    if let Ok(named) = std::env::var(SEED) {
+        return replay(&named);
+    }
+    let threads = thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let failures: Vec<String> = thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|thread| {
+                let own = (first + thread..first + count).step_by(threads as usize);
+                scope.spawn(move || own.map(check).find_map(Result::err))
+            })
+            .collect();
+        let ended = running.into_iter();
+        ended.filter_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// Runs one sequence and prints its calls.
+#[allow(clippy::print_stdout)] // That is what it is for.
+fn replay(named: &str) {
+    let (seed, calls) = named.split_once(':').unwrap_or((named, ""));
+    let seed = seed.parse().expect("the seed is a number");
+    let calls = calls.parse().unwrap_or(CALLS);
+    let ran = attempt(
+        seed,
+        calls,
+        Watch::EveryCall,
+        |sender, call, answer, now| {
+            println!("block {now}: {sender:?} {call:?}: {answer:?}");
+        },
+    );
+    if let Err((calls, why)) = ran {
+        panic!("sequence {seed} fails with its call number {calls}: {why}");
+    }
+}
+
+#[test]
+fn any_calls_leave_the_ledger_as_the_model_says() {
+    check_all(0, SEQUENCES);
+}
+
+/// Other sequences every night.
+#[test]
+#[ignore = "ten thousand sequences take half an hour; `cargo xtask test --nightly` runs them"]
+fn any_calls_of_many_nights_leave_the_ledger_as_the_model_says() {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let night = since.as_secs() / (24 * 3_600);
+    check_all(night * SEQUENCES_NIGHTLY, SEQUENCES_NIGHTLY);
+}
+
+/// The random calls are worth what they reach.
+#[test]
+fn about_half_of_the_calls_are_accepted_and_all_that_can_be_refused_is() {
+    let mut reached = Reached::default();
+    for seed in 0..40 {
+        attempt(seed, CALLS, Watch::EveryBlock, |_, call, answer, _| {
+            reached.count(call, answer);
+        })
+        .unwrap();
+    }
+    let sum = |place: usize| -> u32 { reached.calls.values().map(|counts| counts[place]).sum() };
+    let (accepted, refused) = (sum(0), sum(1));
+    let percent = 100 * accepted / (accepted + refused);
+    assert!((40..=65).contains(&percent), "{percent} % are accepted");
+    for (call, [accepted, refused]) in &reached.calls {
+        assert!(
+            *accepted >= 2 && *refused >= 1,
+            "{call}: {accepted} accepted, {refused} refused"
+        );
+    }
+    let often = [
+        "NotDrawn",
+        "NotCoordinator",
+        "TooLate",
+        "WrongSequence",
+        "TaskSettled",
+    ];
+    for name in often {
+        let count = reached.refusals.get(name).copied().unwrap_or(0);
+        assert!(count >= 2, "{name} refused {count} calls");
+    }
+}

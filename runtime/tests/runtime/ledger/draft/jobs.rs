@@ -1,0 +1,376 @@
+//! Drafts of what is asked of jobs.
+
+use super::{Draft, SALTS, SPOILT_PERCENT};
+use crate::ledger::model::{
+    Call, Sender,
+    jobs::{self, GRACE, Job, LIFETIME_LEAST, LIFETIME_MOST, Phase},
+    workforce,
+};
+use codec::{Decode, Encode};
+use quern_primitives::{
+    AccountId, Amount, DeviceId, Digest, JobId, ProgramHash, SealingKey,
+    batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
+    device::{Class, RecordChange},
+    job::{Agreement, ByteLevel, Failure, Preferences, Prices, Submission},
+    receipt::Exit,
+};
+
+impl Draft<'_> {
+    pub(super) fn jobs(&mut self) -> (Sender, Call) {
+        let now = self.ledger.now;
+        let jobs = || self.ledger.jobs.jobs.values();
+        // What no job is there for is tried now and then all the same.
+        let often = |is_there: bool, weight: u64| if is_there { weight } else { 1 };
+        let in_time = |job: &Job| job.until().is_some_and(|until| now <= until);
+        let led = jobs().any(|job| job.coordinator().is_some() && in_time(job));
+        let open = jobs().any(|job| job.until().is_some());
+        let due = jobs().any(|job| job.until().is_some_and(|until| until < now));
+        let weights = [
+            22,
+            often(led, 56),
+            often(led, 5),
+            often(open && !self.cast.is_lonely, 6),
+            often(due && !self.cast.is_lonely, 16),
+            2,
+        ];
+        let call = match self.chance.weighted(&weights) {
+            0 => return self.submit(),
+            1 => return self.settle(),
+            2 => return self.close_failed(),
+            3 => {
+                let (id, job) = self.job(|job| !matches!(job.phase, Phase::Over(_)));
+                let owner = job.map(|job| job.owner.clone());
+                let sender = owner.filter(|_| !self.chance.percent(SPOILT_PERCENT));
+                let sender = sender.unwrap_or_else(|| self.anyone());
+                return (Sender::Account(sender), Call::Jobs(jobs::Call::Cancel(id)));
+            }
+            4 => {
+                let (id, _) = self.job(|job| job.until().is_some_and(|until| until < now));
+                jobs::Call::Refund(id)
+            }
+            _ => {
+                let prices = self.prices();
+                let call = jobs::Call::SetPrices(prices);
+                return (self.council(), Call::Jobs(call));
+            }
+        };
+        (Sender::Account(self.anyone()), Call::Jobs(call))
+    }
+
+    /// A job, one that is wanted if there is one and mostly; without any, a name of none.
+    fn job(&mut self, wanted: impl Fn(&Job) -> bool) -> (JobId, Option<Job>) {
+        let book = &self.ledger.jobs;
+        let fitting: Vec<JobId> = book
+            .order
+            .iter()
+            .filter(|id| wanted(&book.jobs[*id]))
+            .copied()
+            .collect();
+        let any = self.chance.one_of(&book.order);
+        let fitting = self.chance.one_of(&fitting);
+        let id = fitting.filter(|_| !self.chance.percent(8)).or(any);
+        match id {
+            Some(id) if !self.chance.percent(3) => (id, book.jobs.get(&id).cloned()),
+            _ => (JobId([0; 32]), None),
+        }
+    }
+
+    fn submit(&mut self) -> (Sender, Call) {
+        let owner = self.pick(self.cast.owners());
+        let now = self.ledger.now;
+        let deadline = match self.chance.weighted(&[60, 30, 10]) {
+            0 => now + self.chance.between(LIFETIME_LEAST, 60),
+            1 => now + self.chance.between(60, 3 * GRACE),
+            _ => now + self.chance.between(workforce::WEEK, LIFETIME_MOST),
+        };
+        let salts = if self.cast.is_lonely { 250 } else { SALTS };
+        let mut wanted = Submission {
+            salt: [u8::try_from(self.chance.below(salts)).unwrap(); 16],
+            program: ProgramHash([1; 32]),
+            manifest: Digest([2; 32]),
+            shards_root: Digest([3; 32]),
+            key_commitment: Digest([4; 32]),
+            tasks: self.chance.between(1, 20),
+            input_bytes: 1_000,
+            fuel_per_task_max: 1 + self.chance.below(1_000_000_000_000),
+            memory_bytes_max: 64 * 1_024 * 1_024,
+            result_bytes_max: 1_024 * 1_024,
+            agreement: match self.chance.below(4) {
+                0 => Agreement::Single,
+                odd => Agreement::Majority {
+                    replicas: u8::try_from(2 * odd + 1).unwrap(),
+                },
+            },
+            class: Class::Pinned,
+            preferences: Preferences::default(),
+            level: self.pick(&[ByteLevel::Low, ByteLevel::Balanced, ByteLevel::High]),
+            deadline,
+            price_max: Amount::MAX,
+            owner_sealing_key: SealingKey([5; 32]),
+        };
+        if self.spoils() {
+            self.spoil_submission(&mut wanted);
+        }
+        let call = jobs::Call::Submit(Box::new(wanted));
+        (Sender::Account(owner), Call::Jobs(call))
+    }
+
+    fn spoil_submission(&mut self, wanted: &mut Submission) {
+        let now = self.ledger.now;
+        match self.chance.below(18) {
+            0 => wanted.tasks = 0,
+            1 => wanted.tasks = 65_537,
+            2 => wanted.input_bytes = 0,
+            3 => wanted.input_bytes = u64::from(wanted.tasks) * 32 * 1_024 * 1_024 + 1,
+            4 => {
+                let replicas = self.pick(&[0, 1, 2, 4, 16, 17, 255]);
+                wanted.agreement = Agreement::Majority { replicas };
+            }
+            5 => wanted.fuel_per_task_max = 0,
+            6 => wanted.fuel_per_task_max = 10_000_000_000_001,
+            7 => wanted.memory_bytes_max = 0,
+            8 => wanted.memory_bytes_max = 4 * 1_024 * 1_024 * 1_024 + 1,
+            9 => wanted.result_bytes_max = 64 * 1_024 * 1_024 + 1,
+            10 => wanted.preferences.processor_points_min = 501,
+            11 => wanted.deadline = now,
+            12 => wanted.deadline = now + LIFETIME_LEAST - 1,
+            13 => wanted.deadline = now + LIFETIME_MOST + 1,
+            14 => {
+                let cap = self.price(wanted);
+                wanted.price_max = cap * Amount::from(wanted.tasks) - 1;
+            }
+            15 => {
+                // Within the limits, and far above what anybody has.
+                wanted.tasks = 65_536;
+                wanted.input_bytes = 65_536;
+                wanted.fuel_per_task_max = 10_000_000_000_000;
+                wanted.agreement = Agreement::Majority { replicas: 15 };
+            }
+            16 => {
+                // A region, a kind of machine or of line that there is not.
+                let mut sets = [0u8; 3];
+                sets[self.pick(&[0, 1, 2])] = 0x80;
+                let encoded = (false, sets, false, 0u16, 0u16).encode();
+                wanted.preferences = Preferences::decode(&mut &encoded[..]).unwrap();
+            }
+            _ => {
+                // Just about what the owner has.
+                let cap = self.price(wanted).max(1);
+                let free = self.ledger.money.free(&self.cast.owners()[0]);
+                let tasks = u32::try_from(free / cap).unwrap_or(u32::MAX);
+                wanted.tasks = tasks.clamp(1, 65_536);
+                wanted.input_bytes = 65_536;
+            }
+        }
+    }
+
+    fn price(&self, wanted: &Submission) -> Amount {
+        let prices = &self.ledger.jobs.prices;
+        jobs::price(prices, wanted, wanted.fuel_per_task_max)
+    }
+
+    fn prices(&mut self) -> Prices {
+        let mut prices = Prices {
+            gigafuel: Amount::from(self.chance.below(50_000_000)),
+            task_min: 1_000 + Amount::from(self.chance.below(1_000_000)),
+            replica_permille: self.chance.between(0, 1_000),
+            low_permille: self.chance.between(100, 1_000),
+            high_permille: self.chance.between(1_000, 10_000),
+        };
+        if self.chance.percent(40) {
+            match self.chance.below(5) {
+                0 => prices.gigafuel = 1_000_000_000_001,
+                1 => prices.task_min = 999,
+                2 => prices.replica_permille = 1_001,
+                3 => prices.low_permille = 99,
+                _ => prices.high_permille = 10_001,
+            }
+        }
+        prices
+    }
+
+    /// Who speaks for a job: its coordinator, mostly.
+    fn coordinator(&mut self, job: Option<&Job>) -> Sender {
+        let known = job.and_then(|job| job.coordinator().cloned());
+        let known = known.filter(|_| !self.chance.percent(4));
+        Sender::Account(known.unwrap_or_else(|| self.anyone()))
+    }
+
+    fn close_failed(&mut self) -> (Sender, Call) {
+        let (id, job) = self.job(|job| job.coordinator().is_some());
+        let sender = self.coordinator(job.as_ref());
+        let open = job.map(|job| job.open_tasks()).unwrap_or_default();
+        let task = self.chance.one_of(&open).unwrap_or(0);
+        let task = match self.spoils() {
+            true => self.chance.between(0, 30),
+            false => task,
+        };
+        let why = match self.chance.below(6) {
+            0 => Failure::Program(Exit::Success),
+            1 => Failure::Program(Exit::Code(3)),
+            2 => Failure::Program(Exit::OutOfFuel),
+            _ => Failure::Undecided,
+        };
+        let call = jobs::Call::CloseFailed { job: id, task, why };
+        (sender, Call::Jobs(call))
+    }
+
+    fn settle(&mut self) -> (Sender, Call) {
+        let now = self.ledger.now;
+        let in_time = |job: &Job| job.until().is_some_and(|until| now <= until);
+        let (id, job) = self.job(|job| job.coordinator().is_some() && in_time(job));
+        let sender = self.coordinator(job.as_ref());
+        let mut batch = self.batch(id, job.as_ref());
+        if self.spoils() {
+            self.spoil_batch(&mut batch, job.as_ref());
+        }
+        (sender, Call::Jobs(jobs::Call::Settle(Box::new(batch))))
+    }
+
+    /// A batch that fits its job, with the lists in their order.
+    fn batch(&mut self, id: JobId, job: Option<&Job>) -> Batch {
+        let mut open = job.map(Job::open_tasks).unwrap_or_default();
+        let all_of_it = self.chance.percent(30);
+        open.retain(|_| all_of_it || self.chance.percent(40));
+        if open.is_empty() {
+            let first = job.and_then(|job| job.open_tasks().first().copied());
+            open.push(first.unwrap_or(0));
+        }
+        let cap = job.map_or(1, |job| job.cap);
+        let most = cap * open.len() as Amount;
+        let spent = match self.chance.below(6) {
+            0 => most,
+            1 => Amount::from(self.chance.below(12)).min(most),
+            _ => most * Amount::from(self.chance.below(1_001)) / 1_000,
+        };
+        let payouts = self.payouts(spent);
+        let devices = self.changes(open.len());
+        Batch {
+            job: id,
+            sequence: job.map_or(0, |job| u32::try_from(job.batches.len()).unwrap()),
+            log: LogRange { first: 3, last: 9 },
+            verdicts_root: Digest([u8::try_from(self.chance.below(256)).unwrap(); 32]),
+            tasks: set_of(&open),
+            spent,
+            payouts: payouts.try_into().unwrap(),
+            devices: devices.try_into().unwrap(),
+        }
+    }
+
+    fn payouts(&mut self, spent: Amount) -> Vec<Payout> {
+        let mut left = spent / 10 * 7 + spent % 10 * 7 / 10;
+        let everybody: Vec<AccountId> = self.cast.accounts().cloned().collect();
+        let mut payees: Vec<AccountId> = (0..self.chance.below(5))
+            .map(|_| self.pick(&everybody))
+            .collect();
+        payees.sort();
+        payees.dedup();
+        let mut payouts = Vec::new();
+        for account in payees {
+            let amount = match self.chance.below(3) {
+                0 => left,
+                part => left / (2 * Amount::from(part)),
+            };
+            if amount > 0 {
+                payouts.push(Payout { account, amount });
+            }
+            left -= amount;
+        }
+        payouts
+    }
+
+    fn changes(&mut self, tasks: usize) -> Vec<DeviceChange> {
+        let mut left = 15 * u32::try_from(tasks).unwrap();
+        let mut ids = self.cast.device_ids();
+        ids.sort();
+        ids.retain(|_| self.chance.percent(40));
+        let mut changes = Vec::new();
+        for device in ids {
+            let mut few = || {
+                let count = self.chance.between(0, 9).min(left);
+                left -= count;
+                count
+            };
+            let change = RecordChange {
+                accepted: few(),
+                failed: few(),
+                delayed: 0,
+                incorrect: few(),
+            };
+            let delayed = if device.0[0] % 2 == 0 { few() } else { 0 };
+            let change = RecordChange { delayed, ..change };
+            if change != RecordChange::default() {
+                changes.push(DeviceChange { device, change });
+            }
+        }
+        changes
+    }
+
+    fn spoil_batch(&mut self, batch: &mut Batch, job: Option<&Job>) {
+        let cap = job.map_or(1, |job| job.cap);
+        match self.chance.below(15) {
+            0 => batch.sequence += 1,
+            1 => batch.log = LogRange { first: 9, last: 8 },
+            2 => batch.tasks.bits = Default::default(),
+            3 => batch.tasks.first += 4,
+            4 => batch.tasks.first = u32::MAX - 7,
+            5 => {
+                // As much as all tasks can cost, for tasks that may be settled.
+                let tasks = job.map_or(1, |job| job.submission.tasks);
+                batch.tasks = set_of(&(0..tasks).collect::<Vec<_>>());
+                batch.spent = cap * Amount::from(tasks);
+            }
+            6 => batch.spent += cap * 70_000,
+            7 => batch.payouts = reversed(&batch.payouts),
+            8 => {
+                let account = AccountId::new([0xff; 32]);
+                let payout = Payout { account, amount: 0 };
+                let _ = batch.payouts.try_push(payout);
+            }
+            9 => {
+                let account = AccountId::new([0xff; 32]);
+                let amount = self.pick(&[batch.spent, Amount::MAX]) / 10 * 8 + 1;
+                let _ = batch.payouts.try_push(Payout { account, amount });
+            }
+            10 => batch.devices = reversed(&batch.devices),
+            11 => {
+                let accepted = self.pick(&[0, 1, 1_000, u32::MAX]);
+                let change = RecordChange {
+                    accepted,
+                    ..RecordChange::default()
+                };
+                let device = DeviceId([0xff; 32]);
+                let _ = batch.devices.try_push(DeviceChange { device, change });
+            }
+            _ => {
+                let done = job.and_then(|job| job.done.first().copied());
+                batch.tasks = set_of(&[done.unwrap_or(0)]);
+                batch.spent = 1;
+                batch.payouts = Default::default();
+                batch.devices = Default::default();
+            }
+        }
+    }
+}
+
+/// Ascending tasks as a set in its shortest form.
+fn set_of(tasks: &[u32]) -> TaskSet {
+    let first = tasks[0] / 8 * 8;
+    let mut bits = vec![0u8; (tasks[tasks.len() - 1] - first) as usize / 8 + 1];
+    for task in tasks {
+        bits[(task - first) as usize / 8] |= 1 << (task % 8);
+    }
+    TaskSet {
+        first,
+        bits: bits.try_into().unwrap(),
+    }
+}
+
+/// The same list from its end.
+fn reversed<T: Clone, L: TryFrom<Vec<T>> + std::ops::Deref<Target = Vec<T>>>(list: &L) -> L
+where
+    L::Error: std::fmt::Debug,
+{
+    let backwards: Vec<T> = list.iter().rev().cloned().collect();
+    backwards.try_into().unwrap()
+}

@@ -1,0 +1,299 @@
+//! The runtime's side: blocks begun and ended, calls dispatched, and all that it keeps held against
+//! the model.
+//!
+//! Calls are dispatched as a block's transactions are, but without their signatures and fees, and
+//! blocks end without a state root: what those do is tested elsewhere, and costs most of the time.
+
+mod compare;
+
+use super::{
+    draft,
+    model::{Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, jobs, money, roster, workforce},
+};
+use crate::chain::{FIRST_SLOT, genesis_state, pre_digest};
+use codec::Encode;
+use frame_support::{
+    dispatch::Pays,
+    traits::{OnFinalize, OnIdle, PalletInfoAccess},
+};
+use quern_primitives::{AccountId, GenesisHash, JobId};
+use quern_runtime::{
+    AllPalletsWithSystem, Balances, Bytechip, Executive, Header, Jobs, Roster, Runtime,
+    RuntimeCall, RuntimeOrigin, System, Workforce,
+    configs::{council::CouncilInstance, money::TreasuryAccount},
+    genesis::{ENDOWMENT, LOCAL},
+    weights::{BLOCK_WEIGHT_MAX, SLOT_MILLIS},
+};
+use sp_consensus_babe::BABE_ENGINE_ID;
+use sp_core::H256;
+use sp_io::TestExternalities;
+use sp_keyring::Sr25519Keyring;
+use sp_runtime::{
+    ArithmeticError, Digest, DigestItem, DispatchError, ModuleError, MultiAddress, TokenError,
+    traits::{Dispatchable, Header as _},
+};
+
+/// Accounts that have money in the preset.
+const ENDOWED: usize = 12;
+const MASTERNODES: usize = 4;
+
+/// What the first block's parent is called.
+const GENESIS: H256 = H256([0x51; 32]);
+
+/// What became of a call.
+pub(crate) type Said = Result<Pays, DispatchError>;
+
+/// The runtime with its state.
+pub(crate) struct Real {
+    state: TestExternalities,
+    slot: u64,
+}
+
+impl Real {
+    /// A chain of four operators, before its first block, with who acts on it and its model.
+    pub(crate) fn start(is_lonely: bool) -> (Self, draft::Cast, Ledger) {
+        let people: Vec<AccountId> = Sr25519Keyring::iter()
+            .take(ENDOWED)
+            .map(|key| key.to_account_id())
+            .collect();
+        let genesis = GenesisHash(GENESIS.0);
+        let treasury = TreasuryAccount::get();
+        let ledger = Ledger::new(genesis, treasury, &people, MASTERNODES, ENDOWMENT);
+        let real = Self {
+            state: genesis_state(LOCAL),
+            slot: FIRST_SLOT,
+        };
+        (real, draft::Cast::new(people, genesis, is_lonely), ledger)
+    }
+
+    /// Begins the block that is so many blocks later, and tells the model of the draws: they are
+    /// the chain's to make, but not whether and among whom.
+    pub(crate) fn begin_block(&mut self, later: u32, ledger: &mut Ledger) -> Result<(), String> {
+        let slot = self.slot;
+        self.slot += 1;
+        self.state.execute_with(|| {
+            let number = System::block_number() + later;
+            System::set_block_number(number - 1);
+            let claim = DigestItem::PreRuntime(BABE_ENGINE_ID, pre_digest(slot.into()).encode());
+            let digest = Digest { logs: vec![claim] };
+            let root = H256::zero();
+            Executive::initialize_block(&Header::new(number, root, root, GENESIS, digest));
+            let now = slot * SLOT_MILLIS;
+            let set = RuntimeCall::Timestamp(pallet_timestamp::Call::set { now });
+            let set = set.dispatch(RuntimeOrigin::none());
+            set.map_err(|refused| format!("the time is refused: {refused:?}"))?;
+            ledger.now = number;
+            hear_draws(ledger)
+        })
+    }
+
+    pub(crate) fn end_block(&mut self) {
+        self.state.execute_with(|| {
+            System::note_finished_extrinsics();
+            let number = System::block_number();
+            <AllPalletsWithSystem as OnIdle<_>>::on_idle(number, BLOCK_WEIGHT_MAX / 2);
+            <AllPalletsWithSystem as OnFinalize<_>>::on_finalize(number);
+        });
+    }
+
+    pub(crate) fn call(&mut self, sender: &Sender, call: &Call) -> Said {
+        let (origin, call) = (origin(sender), runtime_call(call));
+        let said = self.state.execute_with(|| call.dispatch(origin));
+        said.map(|info| info.pays_fee)
+            .map_err(|refused| refused.error)
+    }
+
+    /// Holds everything against the model: what may have changed, or `all` there is.
+    pub(crate) fn compare(
+        &mut self,
+        ledger: &mut Ledger,
+        cast: &draft::Cast,
+        all: bool,
+    ) -> Differs {
+        let touched = std::mem::take(&mut ledger.jobs.touched);
+        let is_compared = |id: &JobId| all || touched.contains(id);
+        self.state
+            .execute_with(|| compare::everything(ledger, cast, all, is_compared))
+    }
+}
+
+/// The first difference, in words.
+pub(crate) type Differs = Result<(), String>;
+
+/// Whether the model's answer is what the runtime said.
+pub(crate) fn agree(call: &Call, answer: &Answer, said: &Said) -> bool {
+    match (answer, said) {
+        (Ok(Fee::Charged), Ok(Pays::Yes)) | (Ok(Fee::Waived), Ok(Pays::No)) => true,
+        (Err(Refusal::Origin), Err(DispatchError::BadOrigin)) => true,
+        (Err(Refusal::Funds), Err(DispatchError::Token(TokenError::FundsUnavailable))) => true,
+        (Err(Refusal::Overflow), Err(DispatchError::Arithmetic(ArithmeticError::Overflow))) => true,
+        (Err(Refusal::Named(name)), Err(DispatchError::Module(error))) => {
+            let ModuleError { index, message, .. } = error;
+            usize::from(*index) == pallet_of(call) && *message == Some(*name)
+        }
+        _ => false,
+    }
+}
+
+fn pallet_of(call: &Call) -> usize {
+    match call {
+        Call::Money(_) => Balances::index(),
+        Call::Roster(_) => Roster::index(),
+        Call::Bytechip(_) => Bytechip::index(),
+        Call::Workforce(_) => Workforce::index(),
+        Call::Jobs(_) => Jobs::index(),
+    }
+}
+
+fn origin(sender: &Sender) -> RuntimeOrigin {
+    match sender {
+        Sender::Account(account) => RuntimeOrigin::signed(account.clone()),
+        Sender::Council { yes, seats } => {
+            pallet_collective::RawOrigin::<AccountId, CouncilInstance>::Members(*yes, *seats).into()
+        }
+    }
+}
+
+fn runtime_call(call: &Call) -> RuntimeCall {
+    match call.clone() {
+        Call::Money(money::Call::Transfer { to, amount }) => {
+            pallet_balances::Call::transfer_allow_death {
+                dest: MultiAddress::Id(to),
+                value: amount,
+            }
+            .into()
+        }
+        Call::Roster(call) => roster_call(call).into(),
+        Call::Bytechip(call) => bytechip_call(call).into(),
+        Call::Workforce(call) => workforce_call(call).into(),
+        Call::Jobs(call) => jobs_call(call).into(),
+    }
+}
+
+fn roster_call(call: roster::Call) -> quern_roster::Call<Runtime> {
+    use quern_roster::Call;
+    match call {
+        roster::Call::AddMasternode(account) => Call::add_masternode { account },
+        roster::Call::RemoveMasternode(account) => Call::remove_masternode { account },
+        roster::Call::PublishEndpoints {
+            network_key,
+            device_addresses,
+            jobs_api,
+        } => {
+            let addresses = device_addresses
+                .into_iter()
+                .map(|address| address.try_into().unwrap());
+            let addresses: Vec<quern_roster::Address> = addresses.collect();
+            Call::publish_endpoints {
+                network_key,
+                sealing_key: network_key.0.into(),
+                device_addresses: addresses.try_into().unwrap(),
+                jobs_api: jobs_api.try_into().unwrap(),
+            }
+        }
+        roster::Call::Ban(account) => Call::ban { account },
+        roster::Call::LiftBan(account) => Call::lift_ban { account },
+        roster::Call::VerifyDevice(device) => Call::verify_device { device },
+        roster::Call::UnverifyDevice(device) => Call::unverify_device { device },
+    }
+}
+
+fn bytechip_call(call: bytechip::Call) -> quern_bytechip::Call<Runtime> {
+    use quern_bytechip::Call;
+    match call {
+        bytechip::Call::SetTreasurer(account) => Call::set_treasurer { account },
+        bytechip::Call::SetRate(bytechips_per_dollar) => Call::set_rate {
+            bytechips_per_dollar,
+        },
+        bytechip::Call::RecordPurchase {
+            reference,
+            buyer,
+            cents,
+        } => Call::record_purchase {
+            reference: reference.try_into().unwrap(),
+            buyer,
+            cents,
+        },
+        bytechip::Call::RequestPayout {
+            amount,
+            destination,
+        } => Call::request_payout {
+            amount,
+            destination_digest: destination,
+        },
+        bytechip::Call::CompletePayout { id, reference } => Call::complete_payout {
+            id,
+            reference: reference.try_into().unwrap(),
+        },
+        bytechip::Call::ReturnPayout { id } => Call::return_payout { id },
+    }
+}
+
+fn workforce_call(call: workforce::Call) -> quern_workforce::Call<Runtime> {
+    use quern_workforce::Call;
+    match call {
+        workforce::Call::Bond(amount) => Call::bond { amount },
+        workforce::Call::Unbond(amount) => Call::unbond { amount },
+        workforce::Call::WithdrawUnbonded => Call::withdraw_unbonded {},
+        workforce::Call::RegisterDevice {
+            device,
+            sealing_key,
+            region,
+            hardware,
+            possession,
+        } => Call::register_device {
+            device,
+            sealing_key,
+            region,
+            hardware,
+            possession,
+        },
+        workforce::Call::RotateSealingKey {
+            device,
+            sealing_key,
+            possession,
+        } => Call::rotate_sealing_key {
+            device,
+            sealing_key,
+            possession,
+        },
+        workforce::Call::RetireDevice(device) => Call::retire_device { device },
+        workforce::Call::Review(device) => Call::review { device },
+    }
+}
+
+fn jobs_call(call: jobs::Call) -> quern_jobs::Call<Runtime> {
+    use quern_jobs::Call;
+    match call {
+        jobs::Call::Submit(submission) => Call::submit {
+            submission: *submission,
+        },
+        jobs::Call::Settle(batch) => Call::settle { batch: *batch },
+        jobs::Call::CloseFailed { job, task, why } => Call::close_failed { job, task, why },
+        jobs::Call::Cancel(job) => Call::cancel { job },
+        jobs::Call::Refund(job) => Call::refund { job },
+        jobs::Call::SetPrices(prices) => Call::set_prices { prices },
+    }
+}
+
+fn hear_draws(ledger: &mut Ledger) -> Differs {
+    let waiting: Vec<JobId> = ledger.jobs.waiting().map(|(id, _)| *id).collect();
+    for id in waiting {
+        let kept = Jobs::job(&id).ok_or_else(|| format!("job {id} is gone"))?;
+        let drawn = kept.state.coordinator().cloned();
+        let reachable = &ledger.roster.reachable;
+        let fits = match &drawn {
+            None => reachable.is_empty(),
+            Some(coordinator) => reachable.contains_key(coordinator),
+        };
+        if !fits {
+            return Err(format!(
+                "{drawn:?} was drawn for job {id} among {reachable:?}"
+            ));
+        }
+        if let Some(coordinator) = drawn {
+            jobs::drawn(ledger, id, coordinator);
+        }
+    }
+    Ok(())
+}
