@@ -11,6 +11,7 @@
 //!   .at_finalised()  -> State  everything asked of one State is of one block
 //!   .submit(signer, Call)      waits until the call is in a finalised block and succeeded
 //!   .send(signer, Call)        the same in two steps, for several on their way at a time
+//! Proven::new(chain, trust)    the state of a chain whose node is not trusted, with proofs
 //! ```
 
 mod account;
@@ -19,6 +20,7 @@ mod call;
 mod chain;
 mod council;
 mod events;
+mod proven;
 mod session;
 mod slot;
 mod state;
@@ -32,6 +34,7 @@ pub use call::{Call, Endpoints};
 pub use chain::{Chain, ChainError, FinalisedBlock, FinalisedBlocks};
 pub use council::{CallWeight, EncodedCall, Motion, MotionEnd};
 pub use events::{ChainEvent, Transaction};
+pub use proven::{Proven, ProvenError};
 pub use session::SessionKeys;
 pub use state::State;
 pub use submit::{Sent, Settled, SubmitError};

@@ -109,6 +109,11 @@ pub fn held_for_payouts() -> Key {
     item("Bytechip", "Held")
 }
 
+/// The hash of the chain's first block, which every later state has.
+pub fn genesis() -> Key {
+    counted_entry("System", "BlockHash", &0_u32)
+}
+
 /// The events of the block.
 pub fn events() -> Key {
     item("System", "Events")

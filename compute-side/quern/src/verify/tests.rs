@@ -83,7 +83,7 @@ fn failing(change: impl FnOnce(&mut ReceiptFile)) -> Vec<Name> {
     let mut file = file();
     change(&mut file);
     let checks = check_file(&file, None);
-    let text = verified(&file, checks.clone(), None).people();
+    let text = verified(&file, checks.clone(), &Asked::default()).people();
     assert!(
         text.contains('✗') && text.contains("does NOT hold"),
         "{text}"
@@ -102,7 +102,7 @@ fn an_honest_receipt_holds_and_reads_back_from_its_file() {
     std::fs::write(&path, serde_json::to_string(&file()).unwrap()).unwrap();
     let file = read(&path).unwrap();
     let checks = check_file(&file, Some(file.verdicts_root));
-    let verified = verified(&file, checks, None);
+    let verified = verified(&file, checks, &Asked::default());
     assert!(verified.holds, "{}", verified.people());
     // The chain was not asked whether it was.
     assert!(verified.people().contains("was to be paid"));
@@ -306,7 +306,11 @@ fn what_the_node_knows_no_more_is_said_aloud() {
             holds,
         });
         checks.extend(more.map(checked));
-        verified(&file(), checks, discarded)
+        let asked = Asked {
+            discarded_block: discarded,
+            ..Asked::default()
+        };
+        verified(&file(), checks, &asked)
     };
     let whole = told(&[CheckKind::Chain, CheckKind::Paid], None);
     let text = whole.people();
