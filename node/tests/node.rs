@@ -8,9 +8,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use quern_light::{
-    BlockHash, ChainProof, DigestItem, Finality, Header, Start, Trust, Way, keys,
-};
+use quern_light::{BlockHash, ChainProof, DigestItem, Finality, Header, Start, Trust, Way, keys};
 use quern_primitives::GenesisHash;
 use serde_json::{Value, json};
 use std::{

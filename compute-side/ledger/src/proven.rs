@@ -44,6 +44,9 @@ pub enum ProvenError {
     /// The validators of the trusted block are not proven.
     #[error("the node does not prove who the validators were; ask another node")]
     Validators(#[source] ChainProofFault),
+    /// A file of what the node sent does not hold.
+    #[error("the node's proof does not hold; ask another node")]
+    File(#[source] ChainProofFault),
     /// A proof is none of the state it should be of.
     #[error("the node's proof of the state of block {at} does not hold; ask another node")]
     State {
@@ -219,8 +222,12 @@ impl Proven {
         let nodes = nodes(&self.chain, hash, number, keys).await?;
         let start = Some(start.clone());
         let file = ChainProof::new(*genesis, &header, &finality, start, hand_overs, nodes);
-        file.check(Trust::Genesis(*genesis))
-            .map_err(ProvenError::Validators)?;
+        let block = file.check(Trust::Genesis(*genesis));
+        let block = block.map_err(ProvenError::File)?;
+        for key in keys {
+            let value = block.bytes(key);
+            value.map_err(|source| ProvenError::Value { at: hash, source })?;
+        }
         Ok(file)
     }
 

@@ -357,7 +357,11 @@ impl Output for Verified {
                 false => format!("✗ does not hold: {}", check.words),
             });
         }
-        lines.extend(self.proven_by.iter().map(|shown| format!("✓ {}", shown.words())));
+        lines.extend(
+            self.proven_by
+                .iter()
+                .map(|shown| format!("✓ {}", shown.words())),
+        );
         lines.extend(self.left_out().map(|what| format!("– not checked: {what}")));
         lines.push(self.in_sum().into());
         lines.join("\n")

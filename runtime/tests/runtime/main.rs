@@ -6,4 +6,5 @@ mod consensus;
 mod genesis;
 mod jobs;
 mod money;
+mod proofs;
 mod weights;

@@ -3,8 +3,8 @@
 use super::{Asked, ReceiptError, read_at_most};
 use quern_ledger::{Chain, ChainError, Proven, ProvenError};
 use quern_light::{
-    BlockHash, ChainProof, ChainProofFault, Header, Malformed, ProvenBlock, Trust, ValueFault, Way, keys,
-    limits::HEADER_BYTES_MAX,
+    BlockHash, ChainProof, ChainProofFault, Header, Malformed, ProvenBlock, Trust, ValueFault, Way,
+    keys, limits::HEADER_BYTES_MAX,
 };
 use quern_owner::{
     Check, verify_accounts, verify_agreement, verify_batch, verify_price, verify_program,
@@ -39,11 +39,7 @@ pub(crate) fn keys_for<'a>(
     batch: BatchSequence,
     devices: impl IntoIterator<Item = &'a DeviceId>,
 ) -> Vec<keys::Key> {
-    let mut all = vec![
-        keys::genesis(),
-        keys::batch(&job, batch),
-        keys::job(&job),
-    ];
+    let mut all = vec![keys::genesis(), keys::batch(&job, batch), keys::job(&job)];
     all.extend(devices.into_iter().map(keys::device));
     all
 }
@@ -266,3 +262,7 @@ impl Shown {
         format!("block {} ({}) is final: {how}", self.block, self.hash)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -39,7 +39,7 @@ fn receipt(device: &DeviceKey, replica: u8) -> Receipt {
 }
 
 /// The receipt of the first of three devices that agree, second of two tasks in its batch.
-fn file() -> ReceiptFile {
+pub(super) fn file() -> ReceiptFile {
     let keys: Vec<_> = (0..3)
         .map(|seed| DeviceKey::from_seed(&[seed; 32]))
         .collect();
@@ -133,7 +133,7 @@ fn every_tampering_fails_a_check() {
 }
 
 /// The job of which the receipt is.
-fn job() -> Job {
+pub(super) fn job() -> Job {
     Job {
         owner: AccountId::new([9; 32]),
         submission: Submission {
