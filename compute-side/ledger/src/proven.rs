@@ -181,9 +181,8 @@ impl Proven {
     /// far as their changes were followed.
     pub async fn signers_at(&self, height: BlockNumber) -> (u64, usize) {
         let known = self.known.lock().await;
-        let sets = known.sets.iter().rev();
-        let mut before = sets.filter(|set| set.height() < height);
-        let set = before.next().or(known.sets.first());
+        let place = signers(&known.sets, height).unwrap_or(0);
+        let set = known.sets.get(place);
         set.map_or((0, 0), |set| (set.set().id(), set.set().len()))
     }
 
@@ -243,10 +242,8 @@ impl Proven {
         let signed = finality.headers.last().map_or(block, |last| last.number);
         let mut known = self.known.lock().await;
         self.follow(&mut known, signed).await?;
-        let Known { sets, .. } = &*known;
-        let changes = sets.partition_point(|set| set.height() < signed);
-        let Some(changes) = changes.checked_sub(1) else {
-            let trusted = sets.first().map_or(0, Follower::height);
+        let Some(changes) = signers(&known.sets, signed) else {
+            let trusted = known.sets.first().map_or(0, Follower::height);
             return Err(ProvenError::BeforeTrusted { block, trusted });
         };
         let set = known.sets.get(changes);
@@ -310,6 +307,13 @@ impl Proven {
     }
 }
 
+/// Which of these sets, each with the block that told of it, signs the block at a height; none if it is
+/// not behind the first of them. A set's last block tells of the next one, and is its own.
+fn signers(sets: &[Follower], height: BlockNumber) -> Option<usize> {
+    sets.partition_point(|set| set.height() < height)
+        .checked_sub(1)
+}
+
 /// A header, of which nothing is known but that its hash is right.
 async fn header(chain: &Chain, block: BlockHash) -> Result<Header, ProvenError> {
     let told = chain.rpc.chain_get_header(Some(Hash::from(block.0))).await;
@@ -338,4 +342,24 @@ async fn nodes(
         .await
         .map_err(no_state("a proof of the state", number))?;
     Ok(told.proof.into_iter().map(|node| node.0).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use quern_light::{AuthorityId, AuthoritySet};
+
+    #[test]
+    fn a_block_is_signed_by_the_set_that_was_told_of_before_it() {
+        let set = |(id, height)| {
+            let listed = vec![(AuthorityId([1; 32]), 1)];
+            Follower::new(AuthoritySet::new(id, listed).unwrap(), height)
+        };
+        let sets: Vec<_> = [(0, 0), (1, 10), (2, 30)].into_iter().map(set).collect();
+        let signed = [0, 1, 10, 11, 30, 31, 900].map(|height| signers(&sets, height));
+        let expected = [None, Some(0), Some(0), Some(1), Some(1), Some(2), Some(2)];
+        assert_eq!(signed, expected);
+        assert_eq!(signers(&[], 5), None);
+    }
 }

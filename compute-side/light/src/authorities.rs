@@ -159,8 +159,8 @@ impl AuthoritySet {
         self.weights.get(id).copied()
     }
 
-    /// The weight that makes a block final: the least that is more than two thirds of all. That is
-    /// all but what a third of them, rounded down, leave when one is taken off, as GRANDPA has it.
+    /// The weight that makes a block final: the least that is more than two thirds of all, by GRANDPA's
+    /// own formula `W - floor((W - 1) / 3)`.
     pub fn threshold(&self) -> u64 {
         self.total.saturating_sub(self.total.saturating_sub(1) / 3)
     }
