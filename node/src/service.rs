@@ -302,8 +302,13 @@ pub(crate) fn run(
                 justifications.clone(),
                 proofs.clone(),
             );
-            rpc::module(rpc_client.clone(), rpc_pool.clone(), finality)
-                .map_err(|error| ServiceError::Application(error.into()))
+            rpc::module(
+                rpc_client.clone(),
+                rpc_pool.clone(),
+                finality,
+                proofs.clone(),
+            )
+            .map_err(|error| ServiceError::Application(error.into()))
         }),
         network: network.clone(),
         system_rpc_tx,

@@ -3,10 +3,13 @@
 // A process is asked again after a pause, within a deadline; nothing else runs on this thread.
 #![allow(clippy::disallowed_methods)]
 
+use codec::{Decode, Encode};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use quern_light::{BlockHash, ChainProof, DigestItem, Finality, Header, Start, Trust, Way, keys};
+use quern_primitives::GenesisHash;
 use serde_json::{Value, json};
 use std::{
     ffi::OsStr,
@@ -233,6 +236,79 @@ fn a_chain_goes_on_after_its_only_validator_was_killed() {
     let anew = node.ask("chain_getBlockHash", json!([2])).unwrap();
     assert_ne!(anew, second, "the chain was not purged");
     assert_eq!(node.ask("chain_getBlockHash", json!([0])).unwrap(), genesis);
+}
+
+#[test]
+fn a_node_proves_what_its_final_state_has_from_the_first_block_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::start(folder.path());
+    node.wait_for_final(3);
+    let genesis = node.ask("chain_getBlockHash", json!([0])).unwrap();
+    let genesis: GenesisHash = genesis.as_str().unwrap().parse().unwrap();
+    let validators = [keys::authorities(), keys::authority_set_id()];
+    let start = Start {
+        header: header_of(&mut node, 0).encode(),
+        nodes: proof_at(&mut node, 0, &validators),
+    };
+    let finality = node.ask("quern_finality", json!([2])).unwrap();
+    let finality = Finality::read(&bytes(&finality)).unwrap();
+    let issued = [keys::total_issuance()];
+    let header = header_of(&mut node, 2);
+    let nodes = proof_at(&mut node, 2, &issued);
+    let proof = ChainProof::new(genesis, &header, &finality, Some(start), Vec::new(), nodes);
+    let proven = proof.check(Trust::Genesis(genesis)).unwrap();
+    let (set, validators) = (0, 1);
+    assert_eq!(proven.way, Way::Signed { set, validators });
+    let issued: Option<u128> = proven.value(&issued[0]).unwrap();
+    let totals = node.ask("quern_totals", json!([])).unwrap();
+    let text = issued.unwrap().to_string();
+    assert!(totals.to_string().contains(&text), "{totals}");
+
+    // There is but one set of validators, so its newest final block tells of no other.
+    let last = node.ask("quern_handOver", json!([0])).unwrap();
+    let last = Finality::read(&bytes(&last)).unwrap();
+    assert_eq!(last.headers.len(), 1);
+    assert_eq!(last.headers[0].hash(), last.block);
+    let never = u32::MAX - 1;
+    let none = node.ask("quern_finality", json!([never])).unwrap();
+    assert!(none.is_null(), "{none}");
+    let none = node.ask("quern_handOver", json!([never])).unwrap();
+    assert!(none.is_null(), "{none}");
+}
+
+/// The header at a height, from what the node writes out of it.
+fn header_of(node: &mut Node, height: u32) -> Header {
+    let hash = node.ask("chain_getBlockHash", json!([height])).unwrap();
+    let told = node.ask("chain_getHeader", json!([hash])).unwrap();
+    let root = |name: &str| -> [u8; 32] { bytes(&told[name]).try_into().unwrap() };
+    let logs = told["digest"]["logs"].as_array().unwrap();
+    let item = |log: &Value| DigestItem::decode(&mut &bytes(log)[..]).unwrap();
+    let header = Header {
+        parent: BlockHash(root("parentHash")),
+        number: height,
+        state_root: root("stateRoot"),
+        extrinsics_root: root("extrinsicsRoot"),
+        digest: logs.iter().map(item).collect(),
+    };
+    assert_eq!(hash, header.hash().to_string());
+    header
+}
+
+/// What proves the values at these keys, or that there are none.
+fn proof_at(node: &mut Node, height: u32, keys: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let hash = node.ask("chain_getBlockHash", json!([height])).unwrap();
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|key| format!("0x{}", hex::encode(key)))
+        .collect();
+    let told = node.ask("state_getReadProof", json!([keys, hash])).unwrap();
+    let nodes = told["proof"].as_array().unwrap();
+    nodes.iter().map(bytes).collect()
+}
+
+fn bytes(told: &Value) -> Vec<u8> {
+    let digits = told.as_str().unwrap().strip_prefix("0x").unwrap();
+    hex::decode(digits).unwrap()
 }
 
 /// A chain of the blocks that were exported, which are two, in a folder whose own chain was purged.

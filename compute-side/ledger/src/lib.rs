@@ -12,6 +12,7 @@
 //!   .blocks(from..=to)         what moved money in each of these blocks, a few at a time
 //!   .submit(signer, Call)      waits until the call is in a finalised block and succeeded
 //!   .send(signer, Call)        the same in two steps, for several on their way at a time
+//! Proven::new(chain, trust)    the state of a chain whose node is not trusted, with proofs
 //! ```
 
 mod account;
@@ -21,6 +22,7 @@ mod call;
 mod chain;
 mod council;
 mod events;
+mod proven;
 mod session;
 mod settlements;
 mod slot;
@@ -37,6 +39,7 @@ pub use call::{Call, Endpoints};
 pub use chain::{Chain, ChainError, FinalisedBlock, FinalisedBlocks};
 pub use council::{CallWeight, EncodedCall, Motion, MotionEnd};
 pub use events::{ChainEvent, Transaction, movements};
+pub use proven::{Proven, ProvenError};
 pub use session::SessionKeys;
 pub use state::State;
 pub use submit::{Sent, Settled, SubmitError};

@@ -9,6 +9,7 @@ mod impasse;
 mod list;
 mod matching;
 mod preferences;
+mod proofs;
 mod quote;
 mod replicas;
 mod result;

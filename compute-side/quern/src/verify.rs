@@ -1,18 +1,22 @@
 //! `quern verify`: checking a receipt.
 
+pub(crate) mod proof;
+
 use crate::{
     context::Context,
     grid::words,
     output::{Output, patiently},
 };
 use clap::Args;
+use proof::Shown;
 use quern_ledger::{Chain, ChainError};
+use quern_light::Trust;
 use quern_owner::{
     Check, CheckKind, verify_accounts, verify_agreement, verify_batch, verify_file, verify_paid,
     verify_price, verify_program,
 };
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, TaskIndex,
+    AccountId, Amount, BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex,
     amount::{as_string, display},
     verdict::{Finding, Ground, ReceiptFile},
 };
@@ -37,16 +41,30 @@ pub(crate) struct VerifyArgs {
     /// Check what can be checked without a node
     #[arg(long)]
     offline: bool,
+    /// Ask a node, and believe only what it proves from the chain's first block on
+    #[arg(long, conflicts_with_all = ["offline", "header"])]
+    light: bool,
+    /// Ask no node; the proof that is saved beside the receipt leads to this header, which you trust:
+    /// its hash, or a file with that or the header
+    #[arg(long, value_name = "HEX|FILE", conflicts_with = "offline")]
+    header: Option<String>,
+    /// The hash of the chain's first block, from wherever you trust it. Without --light no node is asked,
+    /// but the proof that is saved beside the receipt
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["offline", "header"])]
+    genesis: Option<GenesisHash>,
+    /// That proof, if it is elsewhere
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["offline", "light"])]
+    proof: Option<PathBuf>,
 }
 
 /// Why a receipt cannot be checked at all.
 #[derive(Debug, thiserror::Error)]
 enum ReceiptError {
     /// It cannot be read.
-    #[error("cannot read the receipt {path}")]
+    #[error("cannot read {path}")]
     Read { path: PathBuf, source: io::Error },
     /// It is too long.
-    #[error("{path} is longer than any receipt; is it the right file?")]
+    #[error("{path} is longer than it may be; is it the right file?")]
     TooLong { path: PathBuf },
     /// It is none.
     #[error("{path} is not a receipt; `quern job receipts` saves them")]
@@ -98,6 +116,8 @@ struct Verified {
     /// The block that settled the batch, if the node has discarded its state: then nothing is checked of
     /// accounts and payments.
     discarded_block: Option<BlockNumber>,
+    /// The blocks by whose state it was checked, if that was proven, and how these were shown to be final.
+    proven_by: Vec<Shown>,
     holds: bool,
 }
 
@@ -110,19 +130,16 @@ struct Pay(#[serde(with = "as_string")] Amount);
 struct Asked {
     checks: Vec<Check>,
     discarded_block: Option<BlockNumber>,
+    shown: Vec<Shown>,
 }
 
 /// Checks a receipt; fails if any check does.
 pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let file = read(&args.receipt)?;
     let mut checks = check_file(&file, args.root);
-    let mut asked = Asked::default();
-    if !args.offline {
-        let chain = context.chain().await?;
-        asked = patiently("asking the chain", ask(&chain, &file)).await?;
-    }
-    checks.extend(asked.checks.into_iter().map(checked));
-    let verified = verified(&file, checks, asked.discarded_block);
+    let asked = ask_as_told(context, args, &file).await?;
+    checks.extend(asked.checks.iter().copied().map(checked));
+    let verified = verified(&file, checks, &asked);
     context.show(&verified)?;
     Ok(if verified.holds {
         ExitCode::SUCCESS
@@ -131,7 +148,36 @@ pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<
     })
 }
 
-/// Checks what only the chain knows.
+/// Checks what only the chain knows, if that is asked for: by proofs, or on a node's word.
+async fn ask_as_told(
+    context: &Context,
+    args: &VerifyArgs,
+    file: &ReceiptFile,
+) -> anyhow::Result<Asked> {
+    if args.offline {
+        return Ok(Asked::default());
+    }
+    if args.light {
+        let chain = context.chain().await?;
+        let genesis = args.genesis.unwrap_or(file.genesis);
+        let asking = proof::by_node(&chain, file, genesis);
+        return Ok(patiently("asking the chain for proofs", asking).await?);
+    }
+    let trust = match (&args.header, args.genesis, &args.proof) {
+        (Some(header), ..) => Trust::Header(proof::trusted_header(header)?),
+        (None, Some(genesis), _) => Trust::Genesis(genesis),
+        // The receipt is checked for the chain that it names.
+        (None, None, Some(_)) => Trust::Genesis(file.genesis),
+        (None, None, None) => {
+            let chain = context.chain().await?;
+            return Ok(patiently("asking the chain", ask(&chain, file)).await?);
+        }
+    };
+    let proof = args.proof.as_deref();
+    Ok(proof::by_file(&args.receipt, proof, file, trust)?)
+}
+
+/// Checks what only the chain knows, on a node's word.
 async fn ask(chain: &Chain, file: &ReceiptFile) -> Result<Asked, ChainError> {
     // Another chain settled nothing of this one's.
     let (mut settled, mut known) = (None, None);
@@ -148,7 +194,7 @@ async fn ask(chain: &Chain, file: &ReceiptFile) -> Result<Asked, ChainError> {
             verify_program(file, known),
             verify_price(file, known),
         ],
-        discarded_block: None,
+        ..Asked::default()
     };
     match settled {
         Some(batch) => match ask_settled(chain, file, batch.settled_at).await {
@@ -178,24 +224,30 @@ async fn ask_settled(
 }
 
 fn read(path: &Path) -> Result<ReceiptFile, ReceiptError> {
+    let bytes = read_at_most(path, RECEIPT_FILE_BYTES_MAX)?;
+    serde_json::from_slice(&bytes).map_err(|source| ReceiptError::NotAReceipt {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The bytes of a file that may have so many at most.
+fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, ReceiptError> {
     let failed = |source| ReceiptError::Read {
         path: path.to_owned(),
         source,
     };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
-    file.take(RECEIPT_FILE_BYTES_MAX + 1)
+    file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    if bytes.len() as u64 > RECEIPT_FILE_BYTES_MAX {
+    if bytes.len() as u64 > most {
         return Err(ReceiptError::TooLong {
             path: path.to_owned(),
         });
     }
-    serde_json::from_slice(&bytes).map_err(|source| ReceiptError::NotAReceipt {
-        path: path.to_owned(),
-        source,
-    })
+    Ok(bytes)
 }
 
 /// What can be checked without a node.
@@ -217,11 +269,7 @@ fn checked(check: Check) -> Checked {
     }
 }
 
-fn verified(
-    file: &ReceiptFile,
-    checks: Vec<Checked>,
-    discarded_block: Option<BlockNumber>,
-) -> Verified {
+fn verified(file: &ReceiptFile, checks: Vec<Checked>, asked: &Asked) -> Verified {
     let receipt = &file.receipt.payload;
     let found = file
         .verdict
@@ -240,7 +288,8 @@ fn verified(
         pay: found.map(|found| Pay(found.pay)),
         holds: checks.iter().all(|check| check.holds),
         checks,
-        discarded_block,
+        discarded_block: asked.discarded_block,
+        proven_by: asked.shown.clone(),
     }
 }
 
@@ -250,6 +299,37 @@ impl Verified {
         let mut made = self.checks.iter();
         let of_kind = made.find(|check| check.check == Name::Of(kind));
         of_kind.map(|check| check.holds)
+    }
+
+    /// What could not be checked, and why.
+    fn left_out(&self) -> Option<String> {
+        match (self.proven_by.is_empty(), self.discarded_block) {
+            (true, None) => None,
+            (true, Some(block)) => Some(format!(
+                "accounts and payments, as the node has discarded the state of block {block}; ask one that runs with `--state-pruning archive`"
+            )),
+            (false, None) => Some(
+                "payments, of which the chain keeps no more than the batch's sum; ask a node that you trust"
+                    .into(),
+            ),
+            (false, Some(block)) => Some(format!(
+                "accounts and payments, as the state of block {block}, which settled the batch, is not proven"
+            )),
+        }
+    }
+
+    fn in_sum(&self) -> &'static str {
+        let asked = self.of(CheckKind::Chain).is_some();
+        match (self.holds, asked, self.of(CheckKind::Paid)) {
+            (true, true, Some(_)) => "the receipt holds",
+            (true, true, None) => {
+                "the receipt holds as far as it goes; who was paid was not checked"
+            }
+            (true, false, _) => {
+                "the receipt holds as far as it goes; the chain was not asked about its batch"
+            }
+            (false, ..) => "the receipt does NOT hold",
+        }
     }
 }
 
@@ -282,23 +362,13 @@ impl Output for Verified {
                 false => format!("✗ does not hold: {}", check.words),
             });
         }
-        if let Some(block) = self.discarded_block {
-            lines.push(format!(
-                "– not checked: accounts and payments, as the node has discarded the state of block {block}; ask one that runs with `--state-pruning archive`"
-            ));
-        }
-        let asked = self.of(CheckKind::Chain).is_some();
-        lines.push(match (self.holds, asked, self.discarded_block) {
-            (true, true, None) => "the receipt holds".into(),
-            (true, true, Some(_)) => {
-                "the receipt holds as far as it goes; who was paid was not checked".into()
-            }
-            (true, false, _) => {
-                "the receipt holds as far as it goes; the chain was not asked about its batch"
-                    .into()
-            }
-            (false, ..) => "the receipt does NOT hold".into(),
-        });
+        lines.extend(
+            self.proven_by
+                .iter()
+                .map(|shown| format!("✓ {}", shown.words())),
+        );
+        lines.extend(self.left_out().map(|what| format!("– not checked: {what}")));
+        lines.push(self.in_sum().into());
         lines.join("\n")
     }
 }

@@ -56,6 +56,13 @@ impl Chain {
         self.author.execute_with(read)
     }
 
+    /// The newest block's header, and nodes of the state after it that prove what is at these keys.
+    pub(crate) fn prove(&mut self, keys: &[Vec<u8>]) -> (Header, Vec<Vec<u8>>) {
+        let read = || keys.iter().for_each(|key| drop(sp_io::storage::get(key)));
+        let ((), proof) = self.author.execute_and_prove(read);
+        (self.head.clone(), proof.into_iter_nodes().collect())
+    }
+
     /// The events of the newest block.
     pub(crate) fn events(&mut self) -> Vec<RuntimeEvent> {
         self.read(|| {

@@ -8,4 +8,5 @@ mod genesis;
 mod jobs;
 mod ledger;
 mod money;
+mod proofs;
 mod weights;

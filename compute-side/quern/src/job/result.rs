@@ -4,6 +4,7 @@ use super::{
     JobName,
     confidence::{self, AssumedArgs},
     download::tell_what_is_here,
+    proofs::Batches,
 };
 use crate::{
     UsageError,
@@ -18,7 +19,7 @@ use quern_confidence::Statement;
 use quern_jobs_api::{JobsApiClient as _, TaskReceipts};
 use quern_ledger::Chain;
 use quern_owner::{ApiFailure, Collector, Coordinator, JobFolder};
-use quern_primitives::{JobId, TaskIndex};
+use quern_primitives::{JobId, TaskIndex, verdict::ReceiptFile};
 use serde::Serialize;
 use std::{
     fs,
@@ -64,6 +65,10 @@ struct Saved {
     job: JobId,
     folder: PathBuf,
     receipts: Vec<PathBuf>,
+    /// What proves their batches without a node.
+    proofs: Vec<PathBuf>,
+    /// Why it is not there for all of them.
+    unproven: Option<String>,
 }
 
 pub(crate) async fn run(context: &Context, args: &ResultArgs) -> anyhow::Result<()> {
@@ -136,7 +141,7 @@ async fn collect_to(
     Ok(written.map_or(0, |(_, bytes)| bytes))
 }
 
-/// Saves the receipts of all replicas of a job's settled tasks.
+/// Saves the receipts of all replicas of a job's settled tasks, and what proves their batches.
 pub(crate) async fn receipts(context: &Context, args: &ReceiptsArgs) -> anyhow::Result<()> {
     let job = context.job(&args.name.job)?;
     let chain = context.chain().await?;
@@ -148,6 +153,7 @@ pub(crate) async fn receipts(context: &Context, args: &ReceiptsArgs) -> anyhow::
     let bar = count_bar("tasks");
     bar.set_length(tasks.into());
     let (mut saved, mut next) = (Vec::new(), args.task.unwrap_or(0));
+    let mut batches = Batches::default();
     loop {
         let page = coordinator
             .client()
@@ -160,7 +166,8 @@ pub(crate) async fn receipts(context: &Context, args: &ReceiptsArgs) -> anyhow::
             if args.task.is_some_and(|task| task != settled.task) {
                 break;
             }
-            save_task(&coordinator, job, &settled, &args.folder, &mut saved).await?;
+            let files = save_task(&coordinator, job, &settled, &args.folder, &mut saved).await?;
+            files.iter().for_each(|file| batches.add(file));
             bar.set_position(u64::from(settled.task) + 1);
         }
         if args.task.is_some() {
@@ -168,22 +175,26 @@ pub(crate) async fn receipts(context: &Context, args: &ReceiptsArgs) -> anyhow::
         }
     }
     bar.finish_and_clear();
+    let proofs = batches.save(&chain, job, &args.folder).await?;
     context.show(&Saved {
         job,
         folder: args.folder.clone(),
         receipts: saved,
+        proofs: proofs.saved,
+        unproven: proofs.why_not,
     })
 }
 
-/// Saves the receipts of all replicas of one task.
+/// Saves the receipts of all replicas of one task, and gives them.
 async fn save_task(
     coordinator: &Coordinator,
     job: JobId,
     settled: &TaskReceipts,
     folder: &Path,
     saved: &mut Vec<PathBuf>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<ReceiptFile>> {
     let task = settled.task;
+    let mut files = Vec::new();
     for replica in &settled.replicas {
         let file = coordinator
             .client()
@@ -194,8 +205,9 @@ async fn save_task(
         fs::write(&path, serde_json::to_string_pretty(&file)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
         saved.push(path);
+        files.push(file);
     }
-    Ok(())
+    Ok(files)
 }
 
 impl Output for Collected {
@@ -212,13 +224,23 @@ impl Output for Collected {
 impl Output for Saved {
     fn people(&self) -> String {
         let folder = self.folder.display();
-        match self.receipts.first() {
-            None => "no task is settled yet; there are no receipts".into(),
-            Some(first) => format!(
-                "{} in {folder}; check one with  quern verify {}",
-                words::counted(self.receipts.len() as u32, "receipt"),
+        let Some(first) = self.receipts.first() else {
+            return "no task is settled yet; there are no receipts".into();
+        };
+        let receipts = words::counted(self.receipts.len() as u32, "receipt");
+        let mut lines = vec![format!(
+            "{receipts} in {folder}; check one with  quern verify {}",
+            first.display()
+        )];
+        if !self.proofs.is_empty() {
+            let proofs = words::counted(self.proofs.len() as u32, "proof");
+            lines.push(format!(
+                "{proofs} of their batches beside them; check one without a node with  quern verify --genesis HEX {}",
                 first.display()
-            ),
+            ));
         }
+        let unproven = self.unproven.as_ref();
+        lines.extend(unproven.map(|why| format!("not every batch could be proven: {why}")));
+        lines.join("\n")
     }
 }

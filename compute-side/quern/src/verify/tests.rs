@@ -39,7 +39,7 @@ fn receipt(device: &DeviceKey, replica: u8) -> Receipt {
 }
 
 /// The receipt of the first of three devices that agree, second of two tasks in its batch.
-fn file() -> ReceiptFile {
+pub(super) fn file() -> ReceiptFile {
     let keys: Vec<_> = (0..3)
         .map(|seed| DeviceKey::from_seed(&[seed; 32]))
         .collect();
@@ -84,7 +84,7 @@ fn failing(change: impl FnOnce(&mut ReceiptFile)) -> Vec<Name> {
     let mut file = file();
     change(&mut file);
     let checks = check_file(&file, None);
-    let text = verified(&file, checks.clone(), None).people();
+    let text = verified(&file, checks.clone(), &Asked::default()).people();
     assert!(
         text.contains('✗') && text.contains("does NOT hold"),
         "{text}"
@@ -103,7 +103,7 @@ fn an_honest_receipt_holds_and_reads_back_from_its_file() {
     std::fs::write(&path, serde_json::to_string(&file()).unwrap()).unwrap();
     let file = read(&path).unwrap();
     let checks = check_file(&file, Some(file.verdicts_root));
-    let verified = verified(&file, checks, None);
+    let verified = verified(&file, checks, &Asked::default());
     assert!(verified.holds, "{}", verified.people());
     // The chain was not asked whether it was.
     assert!(verified.people().contains("was to be paid"));
@@ -134,7 +134,7 @@ fn every_tampering_fails_a_check() {
 }
 
 /// The job of which the receipt is.
-fn job() -> Job {
+pub(super) fn job() -> Job {
     Job {
         owner: AccountId::new([9; 32]),
         submission: Submission {
@@ -397,7 +397,11 @@ fn what_the_node_knows_no_more_is_said_aloud() {
             holds,
         });
         checks.extend(more.map(checked));
-        verified(&file(), checks, discarded)
+        let asked = Asked {
+            discarded_block: discarded,
+            ..Asked::default()
+        };
+        verified(&file(), checks, &asked)
     };
     let whole = told(&[CheckKind::Chain, CheckKind::Paid], None);
     let text = whole.people();

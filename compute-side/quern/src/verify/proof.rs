@@ -1,0 +1,268 @@
+//! Checking a receipt by proofs: of a file, without a node, or of a node that is not believed.
+
+use super::{Asked, ReceiptError, read_at_most};
+use quern_ledger::{Chain, ChainError, Proven, ProvenError};
+use quern_light::{
+    BlockHash, ChainProof, ChainProofFault, Header, Malformed, ProvenBlock, Trust, ValueFault, Way,
+    keys, limits::HEADER_BYTES_MAX,
+};
+use quern_owner::{
+    Check, verify_accounts, verify_agreement, verify_batch, verify_price, verify_program,
+};
+use quern_primitives::{
+    BlockNumber, DeviceId, GenesisHash, JobId,
+    batch::BatchRecord,
+    device::Device,
+    ids::BatchSequence,
+    job::Job,
+    verdict::{ReceiptFile, ReplicaFinding},
+    view::DeviceView,
+};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Bytes of a proof's file: what it may prove with, twice for the digits, and as much again.
+const PROOF_FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes of a header's file.
+const HEADER_FILE_BYTES_MAX: u64 = 4 * HEADER_BYTES_MAX as u64;
+
+/// The name of the file that proves a batch, in the folder of its receipts.
+pub(crate) fn file_name(batch: BatchSequence) -> String {
+    format!("batch-{batch}.chain-proof.json")
+}
+
+/// What a proof has to have, to check the receipts of a batch with these devices: which chain it is,
+/// what that says of batch and job, and whose the devices were.
+pub(crate) fn keys_for<'a>(
+    job: JobId,
+    batch: BatchSequence,
+    devices: impl IntoIterator<Item = &'a DeviceId>,
+) -> Vec<keys::Key> {
+    let mut all = vec![keys::genesis(), keys::batch(&job, batch), keys::job(&job)];
+    all.extend(devices.into_iter().map(keys::device));
+    all
+}
+
+/// A block that was shown to be final, and how.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Shown {
+    block: BlockNumber,
+    hash: BlockHash,
+    by: Way,
+}
+
+/// Why a proof proves nothing of a receipt.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProofError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReceiptError),
+    /// It is none.
+    #[error("{path} is no proof; `quern job receipts` saves them beside the receipts")]
+    NotAProof {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    /// What should be a header is none.
+    #[error(
+        "`{text}` is no header: give its hash, 64 hexadecimal digits, or a file with these or with the encoded header in hexadecimal"
+    )]
+    NotAHeader { text: String },
+    /// What should be a header does not read.
+    #[error("the header in {path} does not read")]
+    BrokenHeader { path: PathBuf, source: Malformed },
+    /// It proves nothing.
+    #[error("the proof {path} does not hold")]
+    DoesNotHold {
+        path: PathBuf,
+        source: ChainProofFault,
+    },
+    /// It is about something else.
+    #[error("the proof {path} is not about this receipt; name the right one with --proof")]
+    AboutElse { path: PathBuf, source: ValueFault },
+}
+
+/// The trusted header that a text names: by its hash, or by a file.
+pub(super) fn trusted_header(text: &str) -> Result<BlockHash, ProofError> {
+    if let Ok(hash) = text.parse() {
+        return Ok(hash);
+    }
+    let not_a_header = || ProofError::NotAHeader {
+        text: text.to_owned(),
+    };
+    let path = Path::new(text);
+    let bytes = read_at_most(path, HEADER_FILE_BYTES_MAX)?;
+    let content = String::from_utf8(bytes).map_err(|_| not_a_header())?;
+    let content = content.trim().trim_matches('"');
+    if let Ok(hash) = content.parse() {
+        return Ok(hash);
+    }
+    let digits = content.strip_prefix("0x").unwrap_or(content);
+    let header = hex::decode(digits).map_err(|_| not_a_header())?;
+    let header = Header::read(&header).map_err(|source| ProofError::BrokenHeader {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(header.hash())
+}
+
+/// Checks what the chain says of a receipt by a file, beside the receipt unless it is named.
+pub(super) fn by_file(
+    receipt: &Path,
+    proof: Option<&Path>,
+    file: &ReceiptFile,
+    trust: Trust,
+) -> Result<Asked, ProofError> {
+    let path = proof.map_or_else(
+        || receipt.with_file_name(file_name(file.batch)),
+        Path::to_owned,
+    );
+    let bytes = read_at_most(&path, PROOF_FILE_BYTES_MAX)?;
+    let proof: ChainProof = match serde_json::from_slice(&bytes) {
+        Ok(proof) => proof,
+        Err(source) => return Err(ProofError::NotAProof { path, source }),
+    };
+    let block = match proof.check(trust) {
+        Ok(block) => block,
+        Err(source) => return Err(ProofError::DoesNotHold { path, source }),
+    };
+    by_block(file, &block).map_err(|source| ProofError::AboutElse { path, source })
+}
+
+/// Checks a receipt by the state after one block, which proves what is read of it.
+fn by_block(file: &ReceiptFile, block: &ProvenBlock) -> Result<Asked, ValueFault> {
+    let shown = Shown {
+        block: block.header.number,
+        hash: block.header.hash(),
+        by: block.way,
+    };
+    let job = &file.verdict.job;
+    // Another chain settled nothing of this one's.
+    let (mut settled, mut known): (Option<BatchRecord>, Option<Job>) = (None, None);
+    if block.value(&keys::genesis())? == Some(file.genesis) {
+        settled = block.value(&keys::batch(job, file.batch))?;
+        known = block.value(&keys::job(job))?;
+    }
+    let mut asked = Asked {
+        checks: of_job(file, settled.as_ref(), known.as_ref()),
+        shown: vec![shown],
+        ..Asked::default()
+    };
+    let settled_at = settled.map(|batch| batch.settled_at);
+    match settled_at {
+        // Whose the devices were is told as of the block that settled the batch.
+        Some(height) if height == shown.block => {
+            let mut devices = Vec::new();
+            for found in &file.verdict.replicas {
+                let device: Option<Device> = block.value(&keys::device(&found.device))?;
+                devices.extend(device.map(|device| seen(found, device)));
+            }
+            asked.checks.push(verify_accounts(file, &devices));
+        }
+        other => asked.discarded_block = other,
+    }
+    Ok(asked)
+}
+
+/// Checks a receipt by a node, of which nothing is believed that it does not prove.
+pub(super) async fn by_node(
+    chain: &Chain,
+    file: &ReceiptFile,
+    genesis: GenesisHash,
+) -> Result<Asked, ProvenError> {
+    let proven = Proven::new(chain.clone(), Trust::Genesis(genesis)).await?;
+    let newest = proven.newest().await?;
+    let (at, job) = (newest.hash(), &file.verdict.job);
+    // Another chain settled nothing of this one's.
+    let (mut settled, mut known): (Option<BatchRecord>, Option<Job>) = (None, None);
+    if genesis == file.genesis {
+        settled = proven.value(at, &keys::batch(job, file.batch)).await?;
+        known = proven.value(at, &keys::job(job)).await?;
+    }
+    let mut asked = Asked {
+        checks: of_job(file, settled.as_ref(), known.as_ref()),
+        shown: vec![shown_by(&proven, &newest).await],
+        ..Asked::default()
+    };
+    if let Some(batch) = settled {
+        let block = batch.settled_at;
+        match devices_at(&proven, file, block).await {
+            Ok((header, devices)) => {
+                asked.shown.push(shown_by(&proven, &header).await);
+                asked.checks.push(verify_accounts(file, &devices));
+            }
+            Err(ProvenError::Chain(ChainError::Discarded { block, .. })) => {
+                asked.discarded_block = Some(block);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(asked)
+}
+
+/// Whose the devices of a verdict were at a height.
+async fn devices_at(
+    proven: &Proven,
+    file: &ReceiptFile,
+    block: BlockNumber,
+) -> Result<(Header, Vec<DeviceView>), ProvenError> {
+    let header = proven.at_height(block).await?;
+    let mut devices = Vec::new();
+    for found in &file.verdict.replicas {
+        let key = keys::device(&found.device);
+        let device: Option<Device> = proven.value(header.hash(), &key).await?;
+        devices.extend(device.map(|device| seen(found, device)));
+    }
+    Ok((header, devices))
+}
+
+async fn shown_by(proven: &Proven, header: &Header) -> Shown {
+    let (set, validators) = proven.signers_at(header.number).await;
+    Shown {
+        block: header.number,
+        hash: header.hash(),
+        by: Way::Signed { set, validators },
+    }
+}
+
+fn of_job(file: &ReceiptFile, settled: Option<&BatchRecord>, known: Option<&Job>) -> Vec<Check> {
+    vec![
+        verify_batch(file, settled),
+        verify_agreement(file, known),
+        verify_program(file, known),
+        verify_price(file, known),
+    ]
+}
+
+/// A device as far as its account is of concern; the rest was not asked for.
+fn seen(found: &ReplicaFinding, device: Device) -> DeviceView {
+    DeviceView {
+        id: found.device,
+        device,
+        bonded: false,
+        banned: false,
+        verified: false,
+        quarantined: false,
+    }
+}
+
+impl Shown {
+    /// How the block was shown to be final, in words.
+    pub(super) fn words(&self) -> String {
+        let how = match self.by {
+            Way::Signed { set, validators } => format!(
+                "more than two thirds of the {validators} validators of set {set} signed it, and each set was named by the one before it, from the chain's first block on"
+            ),
+            Way::Header { behind: 0 } => "it is the one that you trust".to_owned(),
+            Way::Header { behind } => {
+                format!("the one that you trust is its descendant, {behind} blocks behind it")
+            }
+        };
+        format!("block {} ({}) is final: {how}", self.block, self.hash)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,197 @@
+//! Proofs of the chain as `quern-light` checks them, against what runtime and SDK make.
+
+use crate::chain::Chain;
+use codec::{Decode, Encode};
+use quern_light::{
+    AuthorityId, AuthoritySet, BlockHash, Finality, Follower, Justification, TrieProof, ValueFault,
+    chain_proof::follower_of, justification::Precommit, keys,
+};
+use quern_primitives::{AccountId, Amount, DeviceId, JobId, job::Job};
+use quern_runtime::{Balances, Header, Runtime, System, genesis::LOCAL};
+use sp_consensus_grandpa::{
+    AuthoritySignature, ConsensusLog, GRANDPA_ENGINE_ID, GrandpaJustification, Message,
+    ScheduledChange, check_message_signature,
+};
+use sp_core::{H256, Pair, ed25519};
+use sp_runtime::{Digest, DigestItem, traits::Header as _};
+
+#[test]
+fn the_keys_of_proofs_are_the_runtime_s_own() {
+    let (job, device, account) = (JobId([1; 32]), DeviceId([2; 32]), AccountId::new([3; 32]));
+    let own = [
+        (
+            keys::job(&job),
+            quern_jobs::Jobs::<Runtime>::hashed_key_for(job),
+        ),
+        (
+            keys::batch(&job, 7),
+            quern_jobs::Batches::<Runtime>::hashed_key_for(job, 7),
+        ),
+        (
+            keys::job_totals(),
+            quern_jobs::Totals::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::device(&device),
+            quern_workforce::Devices::<Runtime>::hashed_key_for(device),
+        ),
+        (
+            keys::bond(&account),
+            quern_workforce::Bonds::<Runtime>::hashed_key_for(&account),
+        ),
+        (
+            keys::total_bonded(),
+            quern_workforce::TotalBonded::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::account(&account),
+            frame_system::Account::<Runtime>::hashed_key_for(&account),
+        ),
+        (
+            keys::genesis(),
+            frame_system::BlockHash::<Runtime>::hashed_key_for(0),
+        ),
+        (
+            keys::holds(&account),
+            pallet_balances::Holds::<Runtime>::hashed_key_for(&account),
+        ),
+        (
+            keys::total_issuance(),
+            pallet_balances::TotalIssuance::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::genesis_issuance(),
+            quern_bytechip::GenesisIssuance::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::minted(),
+            quern_bytechip::Minted::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::burnt(),
+            quern_bytechip::Burnt::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::held_for_payouts(),
+            quern_bytechip::Held::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::authorities(),
+            pallet_grandpa::Authorities::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::authority_set_id(),
+            pallet_grandpa::CurrentSetId::<Runtime>::hashed_key().to_vec(),
+        ),
+    ];
+    for (place, (light, runtime)) in own.into_iter().enumerate() {
+        assert_eq!(light, runtime, "{place}");
+    }
+}
+
+#[test]
+fn what_the_runtime_keeps_is_proven_under_its_header_and_nothing_else() {
+    let mut chain = Chain::start(LOCAL);
+    chain.blocks(3);
+    let (genesis, issued) = chain.read(|| (System::block_hash(0), Balances::total_issuance()));
+    let nowhere = keys::job(&JobId([9; 32]));
+    let asked = [
+        keys::genesis(),
+        keys::total_issuance(),
+        keys::authorities(),
+        keys::authority_set_id(),
+        nowhere.clone(),
+    ];
+    let (header, nodes) = chain.prove(&asked);
+    let light = quern_light::Header::read(&header.encode()).unwrap();
+    assert_eq!(light.hash().0, header.hash().0);
+    assert_eq!(light.number, 3);
+
+    let state = TrieProof::new(light.state_root, nodes.clone()).unwrap();
+    let of = |key: &[u8]| state.value::<Amount>(key);
+    assert_eq!(of(&keys::total_issuance()).unwrap(), Some(issued));
+    assert_eq!(
+        state.value::<[u8; 32]>(&keys::genesis()).unwrap(),
+        Some(genesis.0)
+    );
+    assert_eq!(state.value::<Job>(&nowhere).unwrap(), None);
+    let unasked = of(&keys::batch(&JobId([9; 32]), 0));
+    assert!(matches!(unasked, Ok(None) | Err(ValueFault::Missing)));
+
+    let validators = follower_of(&light, nodes.clone()).unwrap();
+    assert_eq!((validators.set().id(), validators.set().len()), (0, 4));
+    // The state of another block has other roots, and these nodes are none of it.
+    chain.blocks(1);
+    let (later, _) = chain.prove(&asked);
+    assert!(TrieProof::new(later.state_root.0, nodes).is_err());
+}
+
+/// A header of the SDK that tells of a change of the validators.
+fn telling(next: &ed25519::Pair) -> Header {
+    let change = ConsensusLog::ScheduledChange(ScheduledChange {
+        next_authorities: vec![(next.public().into(), 1)],
+        delay: 0_u32,
+    });
+    let logs = vec![
+        DigestItem::PreRuntime(*b"BABE", vec![1; 40]),
+        DigestItem::Consensus(GRANDPA_ENGINE_ID, change.encode()),
+        DigestItem::RuntimeEnvironmentUpdated,
+        DigestItem::Other(vec![2; 3]),
+        DigestItem::Seal(*b"BABE", vec![3; 64]),
+    ];
+    let [extrinsics, state, parent] = [4, 5, 6].map(H256::repeat_byte);
+    Header::new(9, extrinsics, state, parent, Digest { logs })
+}
+
+#[test]
+fn justifications_and_changes_are_those_of_the_sdk() {
+    let keys = [1, 2].map(|seed| ed25519::Pair::from_seed(&[seed; 32]));
+    let header = telling(&keys[1]);
+    let light = quern_light::Header::read(&header.encode()).unwrap();
+    assert_eq!(light.encode(), header.encode());
+    let (target, number, round, set) = (light.hash(), light.number, 5, 8);
+    assert_eq!(target, BlockHash(header.hash().0));
+    let signed = Precommit::signed(&target, number, round, set);
+    let justification = Justification {
+        round,
+        target,
+        number,
+        precommits: vec![Precommit {
+            target,
+            number,
+            signature: keys[0].sign(&signed).0,
+            id: AuthorityId(keys[0].public().0),
+        }],
+        headers: vec![light.clone()],
+    };
+
+    let mut bytes = &justification.encode()[..];
+    let sdk = GrandpaJustification::<Header>::decode(&mut bytes).unwrap();
+    assert!(bytes.is_empty());
+    assert_eq!((sdk.round, sdk.commit.target_number), (round, number));
+    assert_eq!(sdk.votes_ancestries, vec![header]);
+    let vote = &sdk.commit.precommits[0];
+    let signature: &AuthoritySignature = &vote.signature;
+    let message = Message::<Header>::Precommit(vote.precommit.clone());
+    let checked = check_message_signature(&message, &vote.id, signature, round, set);
+    assert!(checked.is_valid());
+
+    let alone = Justification {
+        headers: Vec::new(),
+        ..justification
+    };
+    let first = AuthoritySet::new(set, vec![(AuthorityId(keys[0].public().0), 1)]).unwrap();
+    let mut follower = Follower::new(first, 0);
+    let finality = Finality {
+        block: target,
+        justification: alone.encode(),
+        headers: Vec::new(),
+    };
+    follower.finality(&light, &finality).unwrap();
+    follower.hand_over(&light, &alone.encode()).unwrap();
+    let next = AuthorityId(keys[1].public().0);
+    assert_eq!(
+        (follower.set().id(), follower.set().weight(&next)),
+        (9, Some(1))
+    );
+}
