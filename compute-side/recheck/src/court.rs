@@ -29,6 +29,8 @@ pub(crate) enum Ruling {
 pub(crate) struct Court {
     case: Case,
     answered: u8,
+    /// Whether a referee was heard, or none can be had.
+    is_refereed: bool,
 }
 
 impl Court {
@@ -36,6 +38,7 @@ impl Court {
         Self {
             case: Case::new(agreement),
             answered: 0,
+            is_refereed: false,
         }
     }
 
@@ -96,10 +99,17 @@ impl Court {
 
     /// Hears a referee, or that none can be had.
     pub(crate) fn refereed(&mut self, truth: Option<Answer>) {
+        self.is_refereed = true;
         match truth {
             Some(truth) => self.case.hear_referee(truth),
             None => self.case.no_referee(),
         }
+    }
+
+    /// Whether a referee may be heard: once, where answers differ, or before the case is given up.
+    pub(crate) fn awaits_referee(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> bool {
+        let ruling = self.ruling(job, task, tariff);
+        !self.is_refereed && matches!(ruling, Ruling::NeedsReferee | Ruling::Undecidable)
     }
 
     /// What the judge says. A coordinator may wait for replicas that are out although the answer is

@@ -455,7 +455,7 @@ impl<F: ChainFacts> Recheck<F> {
             }
         };
         let open = self.open(task).map_err(|why| order(position, why))?;
-        let is_waiting = open.court.ruling(job, task, &tariff) == Ruling::NeedsReferee;
+        let is_waiting = open.court.awaits_referee(job, task, &tariff);
         let truth = truth.and_then(|truth| match is_waiting {
             true => Ok(truth),
             false => Err(RefereeFault::NotWaiting),

@@ -72,6 +72,13 @@ pub(super) struct OpenTask {
     pub(super) is_unrefereed: bool,
 }
 
+impl OpenTask {
+    /// Whether the referee has given its word, or none will come: it is not asked twice.
+    pub(super) fn was_referee_asked(&self) -> bool {
+        self.is_unrefereed || self.referee.is_some()
+    }
+}
+
 /// Who answered for a replica.
 #[derive(Clone, Debug)]
 pub(super) struct Reporter {
