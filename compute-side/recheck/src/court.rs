@@ -24,10 +24,21 @@ pub(crate) enum Ruling {
     Open,
 }
 
+/// Whether a device is believed alone with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    No,
+    Yes,
+    /// Its record allows it, and the draw is not known here: it is as the coordinator says.
+    AsSaid,
+}
+
 /// One task before the judge.
 #[derive(Clone, Debug)]
 pub(crate) struct Court {
     case: Case,
+    /// Replicas whose device the coordinator may have believed alone.
+    as_said: Vec<ReplicaIndex>,
     answered: u8,
     /// Whether a referee was heard, or none can be had.
     is_refereed: bool,
@@ -37,6 +48,7 @@ impl Court {
     pub(crate) fn new(agreement: Agreement) -> Self {
         Self {
             case: Case::new(agreement),
+            as_said: Vec::new(),
             answered: 0,
             is_refereed: false,
         }
@@ -62,11 +74,14 @@ impl Court {
         device: DeviceId,
         account: AccountId,
         receipt: &SignedReceipt,
-        is_trusted: bool,
+        trust: Trust,
     ) {
         let replica = receipt.payload.replica;
-        if is_trusted {
-            self.case.trust(replica);
+        match trust {
+            Trust::Yes => self.case.trust(replica),
+            // One for each replica, for each answers once.
+            Trust::AsSaid => self.as_said.push(replica),
+            Trust::No => {}
         }
         let testimony = Testimony::Answered {
             answer: receipt.payload.answer(),
@@ -115,12 +130,25 @@ impl Court {
     /// What the judge says. A coordinator may wait for replicas that are out although the answer is
     /// sure, or not wait for them; so both are right then.
     pub(crate) fn ruling(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> Ruling {
-        let outstanding = self.case.replicas().saturating_sub(self.answered);
-        let decision = match self.case.hearing(outstanding) {
+        self.ruling_of(&self.case, job, task, tariff)
+    }
+
+    /// What it says if every device was believed that the coordinator may have believed alone.
+    pub(crate) fn ruling_as_said(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> Ruling {
+        let mut case = self.case.clone();
+        for replica in &self.as_said {
+            case.trust(*replica);
+        }
+        self.ruling_of(&case, job, task, tariff)
+    }
+
+    fn ruling_of(&self, case: &Case, job: JobId, task: TaskIndex, tariff: &Tariff) -> Ruling {
+        let outstanding = case.replicas().saturating_sub(self.answered);
+        let decision = match case.hearing(outstanding) {
             Hearing::Decided(decision) => decision,
             Hearing::Open {
                 certain: Some(answer),
-            } => match self.case.hearing(0) {
+            } => match case.hearing(0) {
                 Hearing::Decided(decision) if decision.answer == answer => decision,
                 _ => return Ruling::Open,
             },
