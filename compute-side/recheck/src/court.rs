@@ -5,11 +5,11 @@ use quern_joblog::ReleaseCause;
 use quern_primitives::{
     ids::{AccountId, DeviceId, JobId, ReplicaIndex, TaskIndex},
     job::Agreement,
-    limits::REPLICAS_PER_TASK_MAX,
+    limits::{REPLICAS_PER_TASK_MAX, TRUSTED_ROW_MIN},
     receipt::{Answer, Exit, SignedReceipt},
     verdict::{Finding, Verdict},
 };
-use quern_verdict::{Case, Decision, Hearing, Testimony, receipt_digest};
+use quern_verdict::{Case, Decision, Hearing, Testimony, is_trusted_alone, receipt_digest};
 
 /// Where a case stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,22 @@ pub(crate) enum Trust {
     Yes,
     /// Its record allows it, and the draw is not known here: it is as the coordinator says.
     AsSaid,
+}
+
+impl Trust {
+    /// That of a device with so many answers accepted in a row, by the draw if its seed is known.
+    pub(crate) fn of(
+        seed: Option<&[u8; 32]>,
+        task: TaskIndex,
+        device: &DeviceId,
+        accepted_in_a_row: u32,
+    ) -> Self {
+        match seed {
+            Some(seed) if is_trusted_alone(seed, task, device, accepted_in_a_row) => Self::Yes,
+            None if accepted_in_a_row >= TRUSTED_ROW_MIN => Self::AsSaid,
+            Some(_) | None => Self::No,
+        }
+    }
 }
 
 /// One task before the judge.

@@ -15,13 +15,12 @@ use quern_joblog::{Certificate, End, Entry, RefereeWord, ReleaseCause, Replay, S
 use quern_primitives::{
     batch::Batch,
     ids::{AccountId, BlockNumber, DeviceId, Digest, NodeKey, ReplicaIndex, TaskIndex},
-    limits::TRUSTED_ROW_MIN,
     log::{Commitment, SignedAcknowledgement, SignedCommitment},
     merkle::Tree,
     receipt::{Exit, SignedReceipt},
     verdict::{Ground, ReplicaFinding, Verdict},
 };
-use quern_verdict::{Expected, check_receipt, is_trusted_alone, receipt_digest};
+use quern_verdict::{Expected, check_receipt, receipt_digest};
 use std::collections::BTreeMap;
 
 /// Acknowledgements that are looked out for at a time.
@@ -324,7 +323,7 @@ impl<F: ChainFacts> Recheck<F> {
             device: it.device,
             account: it.account,
             engine: it.engine,
-            trust: self.trust(it.task, &it.device, row),
+            trust: Trust::of(self.trust_seed.as_ref(), it.task, &it.device, row),
             commitment: None,
         };
         let open = self.open(it.task).map_err(|why| order(position, why))?;
@@ -339,15 +338,6 @@ impl<F: ChainFacts> Recheck<F> {
             device: it.device,
             why,
         })
-    }
-
-    /// Whether a device with so many answers accepted in a row is believed alone with a task.
-    fn trust(&self, task: TaskIndex, device: &DeviceId, row: u32) -> Trust {
-        match &self.trust_seed {
-            Some(seed) if is_trusted_alone(seed, task, device, row) => Trust::Yes,
-            None if row >= TRUSTED_ROW_MIN => Trust::AsSaid,
-            Some(_) | None => Trust::No,
-        }
     }
 
     fn committed(&mut self, position: u64, signed: SignedCommitment) -> Result<(), RecheckFault> {

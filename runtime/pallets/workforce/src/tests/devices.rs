@@ -79,17 +79,20 @@ fn a_key_under_which_everybody_signs_is_not_registered() {
         one[0] = 1;
         let mut negative = [0; 32];
         negative[31] = 0x80;
+        // It holds for whatever the device should have signed.
+        let word = DeviceSignature([0; 64]);
         for weak in [[0; 32], one, negative] {
-            let registered = Workforce::register_device(
-                signed(1),
-                DeviceId(weak),
-                sealing_key(1),
-                Region::Europe,
-                Hardware::Desktop,
-                // It holds for whatever the device should have signed.
-                DeviceSignature([0; 64]),
+            assert_noop!(
+                Workforce::register_device(
+                    signed(1),
+                    DeviceId(weak),
+                    sealing_key(1),
+                    Region::Europe,
+                    Hardware::Desktop,
+                    word
+                ),
+                Error::<Test>::WeakDeviceKey
             );
-            assert_noop!(registered, Error::<Test>::WeakDeviceKey);
         }
     });
 }
