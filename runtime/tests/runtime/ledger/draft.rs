@@ -305,7 +305,7 @@ impl Draft<'_> {
             }
             5 => (owner, workforce::Call::RetireDevice(device)),
             _ => {
-                let (device, owner) = self.to_review().unwrap_or((device, owner));
+                let (device, owner) = self.reviewable().unwrap_or((device, owner));
                 let call = Call::Workforce(workforce::Call::Review(device));
                 return match self.chance.percent(30) {
                     true => (self.council(), call),
@@ -317,7 +317,7 @@ impl Draft<'_> {
     }
 
     /// A device in quarantine, mostly.
-    fn to_review(&mut self) -> Option<(DeviceId, AccountId)> {
+    fn reviewable(&mut self) -> Option<(DeviceId, AccountId)> {
         let devices = self.ledger.workforce.devices.iter();
         let quarantined = devices.filter(|(_, device)| device.past.is_quarantined());
         let quarantined: Vec<_> = quarantined
@@ -338,7 +338,10 @@ impl Draft<'_> {
             .filter(|id| !workforce.devices.contains_key(id))
             .collect();
         let any = self.pick(&self.cast.device_ids());
-        let device = self.chance.one_of(&free).filter(|_| any.0[0] % 8 != 0);
+        let device = self
+            .chance
+            .one_of(&free)
+            .filter(|_| !any.0[0].is_multiple_of(8));
         let device = match self.chance.below(40) {
             // Everybody can sign under that key.
             0 => DeviceId([0; 32]),
