@@ -117,6 +117,7 @@ fn a_receipt_is_checked_by_the_proof_beside_it_against_a_trusted_header() {
         "block 20",
         "the one that you trust",
         "not checked: payments",
+        "taken as true: that the chain is the one that begins with block 0x0101",
         "was to be paid",
         "who was paid was not checked",
     ] {
@@ -124,6 +125,7 @@ fn a_receipt_is_checked_by_the_proof_beside_it_against_a_trusted_header() {
     }
     let json = serde_json::to_value(&verified).unwrap();
     assert_eq!(json["proven_by"][0]["by"]["header"]["behind"], 0);
+    assert_eq!(json["genesis"], file.genesis.to_string());
 }
 
 #[test]
