@@ -588,7 +588,7 @@ mod tests {
                 ByteLevel::Low => number >= pools.len() / 2,
             };
             let narrowed = Target::of_level(&ranking, &needs, level, &limits);
-            let (mut count, mut speed) = (0, 0);
+            let (mut count, mut speed, mut speeds) = (0, 0, Speeds::default());
             for (number, pool) in pools.iter().enumerate() {
                 for rank in pool {
                     prop_assert_eq!(narrowed.pool_of(Some(*rank)) as usize, number);
@@ -596,10 +596,13 @@ mod tests {
                     if has_part(number) {
                         count += 1;
                         speed += u64::from(ranking.abilities_of(*rank).speed);
+                        speeds.add(ranking.abilities_of(*rank).speed);
                     }
                 }
             }
             prop_assert_eq!((narrowed.devices, narrowed.speed), (count, speed));
+            let fast = speeds.exceeded_by_one_in_ten();
+            prop_assert_eq!((narrowed.measured, narrowed.speed_of_the_fast), (speeds.measured, fast));
         }
 
         #[test]
