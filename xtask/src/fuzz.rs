@@ -54,27 +54,29 @@ pub(crate) fn task(
 ) -> Result<()> {
     let cargo = setup::all(places, steps)?;
     let chosen = targets(places, only)?;
-    let programs = steps.step("Build the fuzz targets, with counters", || {
-        build(places, &cargo, run_loudly)
-    })?;
     let (seconds, minimise) = match wish {
         Wish::Seed => {
             return steps.step("Write what honest people say", || {
+                let keeper = Keeper::build(places, &cargo)?;
                 chosen
                     .iter()
-                    .try_for_each(|target| programs.keep(target, None))
+                    .try_for_each(|target| keeper.keep(target, None))
             });
         }
         Wish::Fuzz { seconds, minimise } => (seconds, minimise),
     };
+    let fuzzer = steps.step("Build the fuzz targets, with counters", || {
+        Fuzzer::build(places, &cargo, run_loudly)
+    })?;
     steps.part(&title(chosen.len(), seconds), || {
-        programs.fuzz(&chosen, seconds, Command::output)
+        fuzzer.fuzz(&chosen, seconds, Command::output)
     });
     if minimise {
         steps.part("Keep the fewest inputs that lead as far", || {
+            let keeper = Keeper::build(places, &cargo)?;
             chosen
                 .iter()
-                .try_for_each(|target| programs.minimise(target))
+                .try_for_each(|target| keeper.keep(target, Some(&fuzzer.fewest(target)?)))
         });
     }
     steps.conclude()
@@ -82,19 +84,19 @@ pub(crate) fn task(
 
 /// Builds and fuzzes every target, beside something else that matters more.
 pub(crate) fn beside(places: &Places, cargo: &Cargo) -> Result<()> {
-    let programs = build(places, cargo, |command| {
+    let fuzzer = Fuzzer::build(places, cargo, |command| {
         run_beside(command, "the first error above is the one to mend")
     })?;
     let seconds = ci_seconds();
-    programs.fuzz(&targets(places, None)?, seconds, |command| {
+    fuzzer.fuzz(&targets(places, None)?, seconds, |command| {
         modest(command).output()
     })
 }
 
 /// Builds and fuzzes every target, for so long each.
 pub(crate) fn every(places: &Places, cargo: &Cargo, seconds: u64) -> Result<()> {
-    let programs = build(places, cargo, run_loudly)?;
-    programs.fuzz(&targets(places, None)?, seconds, Command::output)
+    let fuzzer = Fuzzer::build(places, cargo, run_loudly)?;
+    fuzzer.fuzz(&targets(places, None)?, seconds, Command::output)
 }
 
 /// How long `ci` fuzzes each target.
@@ -144,40 +146,61 @@ fn corpus(places: &Places) -> PathBuf {
     places.root.join("tests/fuzz/corpus")
 }
 
-/// What fuzzing needs: copies, because the build keeps one program of a name.
-struct Programs {
-    fuzzer: PathBuf,
-    keeper: PathBuf,
+/// The program that writes the corpus. It is built as everything else is: counters would ask for
+/// libFuzzer.
+struct Keeper {
+    program: PathBuf,
+    corpus: PathBuf,
+}
+
+impl Keeper {
+    fn build(places: &Places, cargo: &Cargo) -> Result<Self> {
+        let mut build = cargo.locked("build");
+        run_loudly(build.args(["--workspace", "--bin", KEEPER]))?;
+        Ok(Self {
+            program: places.binaries().join(KEEPER),
+            corpus: corpus(places),
+        })
+    }
+
+    /// Has it write a target's folder, with what was found or with what is in it.
+    fn keep(&self, target: &str, found: Option<&Path>) -> Result<()> {
+        let mut keeper = Command::new(&self.program);
+        keeper.arg(&self.corpus).arg(target).args(found);
+        run(&mut keeper, "see who owns tests/fuzz/corpus")
+    }
+}
+
+/// The program that is fuzzed.
+struct Fuzzer {
+    program: PathBuf,
     corpus: PathBuf,
     /// Where what was found is put. Always inside the workspace, so that a person finds it.
     found: PathBuf,
 }
 
-fn build(
-    places: &Places,
-    cargo: &Cargo,
-    run: impl FnOnce(&mut Command) -> Result<()>,
-) -> Result<Programs> {
-    let counting = cargo.looking(coverage::install(places)?);
-    let mut build = counting.locked("build");
-    build.args(["--workspace", "--bin", FUZZER, "--bin", KEEPER]);
-    run(&mut build)?;
-    let found = places.root.join("target/fuzz");
-    fs::create_dir_all(&found)
-        .with_context(|| format!("{} cannot be made; see who owns it", found.display()))?;
-    let [fuzzer, keeper] = [FUZZER, KEEPER].map(|name| found.join(name));
-    put(&places.binaries().join(FUZZER), &fuzzer)?;
-    put(&places.binaries().join(KEEPER), &keeper)?;
-    let corpus = corpus(places);
-    Ok(Programs {
-        fuzzer,
-        keeper,
-        corpus,
-        found,
-    })
-}
+impl Fuzzer {
+    /// Builds it, and copies it to where no build without counters replaces it.
+    fn build(
+        places: &Places,
+        cargo: &Cargo,
+        run: impl FnOnce(&mut Command) -> Result<()>,
+    ) -> Result<Self> {
+        let counting = cargo.looking(coverage::install(places)?);
+        let mut build = counting.locked("build");
+        run(build.args(["--workspace", "--bin", FUZZER]))?;
+        let found = places.root.join("target/fuzz");
+        fs::create_dir_all(&found)
+            .with_context(|| format!("{} cannot be made; see who owns it", found.display()))?;
+        let program = found.join(FUZZER);
+        put(&places.binaries().join(FUZZER), &program)?;
+        Ok(Self {
+            program,
+            corpus: corpus(places),
+            found,
+        })
+    }
 
-impl Programs {
     /// Fuzzes some targets, and says of each how far it came. Fails if one of them found something, when
     /// all have ended.
     fn fuzz(
@@ -228,7 +251,7 @@ impl Programs {
             // What is new goes into the first.
             .args([&found, &self.corpus.join(target)]);
         let ended = run(&mut fuzzer)
-            .with_context(|| format!("{} cannot be started", self.fuzzer.display()))?;
+            .with_context(|| format!("{} cannot be started", self.program.display()))?;
         let said = String::from_utf8_lossy(&ended.stderr);
         if ended.status.success() {
             println!("    {target}: {}", Told::by(&said));
@@ -248,15 +271,14 @@ impl Programs {
             .filter_map(|line| line.split("Test unit written to ").nth(1))
             .next_back()
             .map_or_else(|| crashes.join("…").display().to_string(), str::to_owned);
-        let fuzzer = self.fuzzer.display();
+        let fuzzer = self.program.display();
         format!(
             "something does not hold; `{TARGET}={target} {fuzzer} {file}` makes it happen again"
         )
     }
 
-    /// Puts into the corpus, beside what honest people say, the fewest inputs that lead as far as it and
-    /// all that was found.
-    fn minimise(&self, target: &str) -> Result<()> {
+    /// A folder with the fewest inputs that lead as far as the corpus and all that was found.
+    fn fewest(&self, target: &str) -> Result<PathBuf> {
         let found = self.folder_of(target, "found")?;
         let fewest = self.folder_of(target, "fewest")?;
         fs::remove_dir_all(&fewest)
@@ -271,17 +293,11 @@ impl Programs {
             &mut fuzzer,
             "an input of the corpus or of target/fuzz breaks it: run the tests",
         )?;
-        self.keep(target, Some(&fewest))
-    }
-
-    fn keep(&self, target: &str, found: Option<&Path>) -> Result<()> {
-        let mut keeper = Command::new(&self.keeper);
-        keeper.arg(&self.corpus).arg(target).args(found);
-        run(&mut keeper, "see who owns tests/fuzz/corpus")
+        Ok(fewest)
     }
 
     fn fuzzer(&self, target: &str) -> Command {
-        let mut fuzzer = Command::new(&self.fuzzer);
+        let mut fuzzer = Command::new(&self.program);
         fuzzer.env(TARGET, target).stdin(Stdio::null());
         fuzzer
     }
@@ -369,14 +385,13 @@ stat::slowest_unit_time_sec:    0
 
     #[test]
     fn whoever_finds_something_is_told_how_it_happens_again() {
-        let programs = Programs {
-            fuzzer: PathBuf::from("/w/target/fuzz/quern-fuzz"),
-            keeper: PathBuf::new(),
+        let fuzzer = Fuzzer {
+            program: PathBuf::from("/w/target/fuzz/quern-fuzz"),
             corpus: PathBuf::new(),
             found: PathBuf::new(),
         };
         let said = "x\nartifact_prefix='/w/c/'; Test unit written to /w/c/crash-0a\nBase64: AA==";
-        let words = programs.repeat("wire", said, Path::new("/w/c"));
+        let words = fuzzer.repeat("wire", said, Path::new("/w/c"));
         let wanted = "`QUERN_FUZZ_TARGET=wire /w/target/fuzz/quern-fuzz /w/c/crash-0a`";
         assert!(words.contains(wanted), "{words}");
     }
