@@ -81,7 +81,7 @@ enum Task {
         /// Write into tests/fuzz/corpus what honest people say, and fuzz nothing
         #[arg(long)]
         seed_corpus: bool,
-        /// Fuzz, then keep in tests/fuzz/corpus the fewest inputs that lead as far as all of them
+        /// Fuzz, then keep in tests/fuzz/corpus some of the fewest inputs that lead as far as all
         #[arg(long)]
         minimise: bool,
     },

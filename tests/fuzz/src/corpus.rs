@@ -39,8 +39,8 @@ pub fn read(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     Ok(inputs)
 }
 
-/// Makes a target's folder hold its seeds, and of the inputs found as many as there is room for, the
-/// shortest first. Whatever else is in it goes. Returns how many inputs it holds then.
+/// Makes a target's folder hold its seeds, and of the inputs found as many as there is room for, of all
+/// lengths. Whatever else is in it goes. Returns how many inputs it holds then.
 ///
 /// # Errors
 ///
@@ -77,7 +77,13 @@ fn chosen(target: &Target, found: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap
     let mut bytes: usize = kept.values().map(Vec::len).sum();
     let mut found: Vec<Vec<u8>> = found.into_iter().collect();
     found.sort_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));
-    for input in found {
+    // Evenly from the shortest to the longest, if there are too many.
+    let room = INPUTS_MAX.saturating_sub(kept.len());
+    let taken = found.len().min(room);
+    for at in 0..taken {
+        let Some(input) = found.get(at * found.len() / taken).cloned() else {
+            continue;
+        };
         let fits = kept.len() < INPUTS_MAX && bytes + input.len() <= BYTES_MAX;
         if fits && input.len() <= INPUT_BYTES_MAX {
             bytes += input.len();
@@ -103,7 +109,7 @@ mod tests {
     use crate::TARGETS;
 
     #[test]
-    fn seeds_stay_and_of_what_was_found_the_shortest() {
+    fn seeds_stay_and_of_what_was_found_inputs_of_all_lengths() {
         let folder = tempfile::tempdir().unwrap();
         let target = &TARGETS[5];
         fs::write(folder.path().join("stale"), b"stale").unwrap();
@@ -112,7 +118,8 @@ mod tests {
         let kept = read(folder.path()).unwrap();
         let inputs: Vec<_> = kept.values().cloned().collect();
         assert!(target.seeds().iter().all(|seed| inputs.contains(seed)));
-        assert!(inputs.contains(&vec![0]) && !inputs.contains(&vec![199; 200]));
+        let lengths = inputs.iter().filter(|input| input.len() > 150).count();
+        assert!(inputs.contains(&vec![0]) && lengths > 5, "{lengths}");
         assert!(!folder.path().join("stale").exists());
         for (file, input) in kept {
             assert_eq!(file.file_name().unwrap(), name(&input).as_str());
