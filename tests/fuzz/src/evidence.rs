@@ -51,6 +51,11 @@ pub(crate) const DECODERS: &[Decoder] = &[
         check: receipt_file,
         seeds: || receipt_files().iter().map(Encode::encode).collect(),
     },
+    Decoder {
+        name: "altered proof",
+        check: altered_proof,
+        seeds: altered_proofs,
+    },
 ];
 
 /// Nothing but what the honest device signed passes as signed by it.
@@ -147,13 +152,62 @@ fn proof(bytes: &[u8]) {
         return;
     };
     oracle::told(&proof);
+    holds_only_if_own(&proof, count);
+}
+
+fn holds_only_if_own(proof: &Proof, count: u32) {
     let (here, there) = (tree(count, "this"), tree(count, "that"));
     for index in 0..count {
         let holds = proof.holds(&here.root(), &leaf(index, "this"));
-        assert_eq!(holds, here.proof(index).as_ref() == Some(&proof));
+        assert_eq!(holds, here.proof(index).as_ref() == Some(proof));
         assert!(!proof.holds(&here.root(), &leaf(index, "that")));
         assert!(!proof.holds(&there.root(), &leaf(index, "this")));
     }
+}
+
+/// The first two bytes say which tree's own proof for which leaf, and each two behind them what is done
+/// to it: a bit of a hash is turned over, a hash is put behind, left out, or changes places, or it is
+/// said to be for another place or size.
+fn altered_proof(bytes: &[u8]) {
+    let [count, index, alterations @ ..] = bytes else {
+        return;
+    };
+    let count = 1 + u32::from(*count) % LEAVES_MAX;
+    let Some(mut proof) = tree(count, "this").proof(u32::from(*index) % count) else {
+        return;
+    };
+    let (alterations, _) = alterations.as_chunks::<2>();
+    for [kind, at] in alterations.iter().take(4) {
+        let siblings = proof.siblings.len().max(1);
+        let place = usize::from(*at) % siblings;
+        match (kind % 6, proof.siblings.get_mut(place)) {
+            (0, Some(sibling)) => sibling.0[usize::from(*at) % 32] ^= 1 << (at % 8),
+            (1, Some(sibling)) => {
+                let sibling = *sibling;
+                proof.siblings.push(sibling);
+            }
+            (1, None) => proof.siblings.push(Digest([*at; 32])),
+            (2, _) => {
+                let _ = proof.siblings.pop();
+            }
+            (3, Some(_)) => proof.siblings.swap(0, place),
+            (4, _) => proof.index = u32::from(*at),
+            (5, _) => proof.count = u32::from(*at),
+            _ => (),
+        }
+    }
+    holds_only_if_own(&proof, count);
+}
+
+fn altered_proofs() -> Vec<Vec<u8>> {
+    vec![
+        vec![6, 6],
+        vec![15, 3, 1, 0],
+        vec![19, 17, 2, 0],
+        vec![15, 3, 4, 2],
+        vec![1, 0, 5, 4],
+        vec![15, 3, 3, 2, 0, 9],
+    ]
 }
 
 fn proofs() -> Vec<Vec<u8>> {
