@@ -4,9 +4,10 @@ use std::{
     fs,
     num::NonZero,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::Mutex,
     thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,7 +18,7 @@ use crate::{
     coverage,
     places::Places,
     setup,
-    steps::Steps,
+    steps::{Steps, spelled},
 };
 
 /// The program that is fuzzed, and the one that writes the corpus.
@@ -35,6 +36,35 @@ const AT_A_TIME: usize = 2;
 const CI_SECONDS: u64 = 60;
 const CI_ELSEWHERE_SECONDS: u64 = 5;
 pub(crate) const NIGHTLY_SECONDS: u64 = 600;
+
+/// What a target may take beside the time that it is fuzzed: to read its corpus, and to end.
+const BESIDE_IT: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether one has ended.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long each target is fuzzed, and whether something beside it matters more.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    seconds: u64,
+    is_modest: bool,
+}
+
+impl Pace {
+    /// When it is ended, whatever it does.
+    fn most(self) -> Duration {
+        Duration::from_secs(self.seconds) + BESIDE_IT
+    }
+
+    /// Seconds that one input may take: it is a finding too if it takes longer. Who gets what others leave
+    /// waits for most of them.
+    fn input_seconds(self) -> u64 {
+        match self.is_modest {
+            true => 30,
+            false => 10,
+        }
+    }
+}
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +98,11 @@ pub(crate) fn task(
     let fuzzer = steps.step("Build the fuzz targets, with counters", || {
         Fuzzer::build(places, &cargo, run_loudly)
     })?;
-    steps.part(&title(chosen.len(), seconds), || {
-        fuzzer.fuzz(&chosen, seconds, Command::output)
-    });
+    let pace = Pace {
+        seconds,
+        is_modest: false,
+    };
+    steps.part(&title(chosen.len(), seconds), || fuzzer.fuzz(&chosen, pace));
     if minimise {
         steps.part("Keep the fewest inputs that lead as far", || {
             let keeper = Keeper::build(places, &cargo)?;
@@ -87,16 +119,21 @@ pub(crate) fn beside(places: &Places, cargo: &Cargo) -> Result<()> {
     let fuzzer = Fuzzer::build(places, cargo, |command| {
         run_beside(command, "the first error above is the one to mend")
     })?;
-    let seconds = ci_seconds();
-    fuzzer.fuzz(&targets(places, None)?, seconds, |command| {
-        modest(command).output()
-    })
+    let pace = Pace {
+        seconds: ci_seconds(),
+        is_modest: true,
+    };
+    fuzzer.fuzz(&targets(places, None)?, pace)
 }
 
 /// Builds and fuzzes every target, for so long each.
 pub(crate) fn every(places: &Places, cargo: &Cargo, seconds: u64) -> Result<()> {
     let fuzzer = Fuzzer::build(places, cargo, run_loudly)?;
-    fuzzer.fuzz(&targets(places, None)?, seconds, Command::output)
+    let pace = Pace {
+        seconds,
+        is_modest: false,
+    };
+    fuzzer.fuzz(&targets(places, None)?, pace)
 }
 
 /// How long `ci` fuzzes each target.
@@ -203,12 +240,7 @@ impl Fuzzer {
 
     /// Fuzzes some targets, and says of each how far it came. Fails if one of them found something, when
     /// all have ended.
-    fn fuzz(
-        &self,
-        targets: &[String],
-        seconds: u64,
-        run: impl Fn(&mut Command) -> std::io::Result<std::process::Output> + Sync,
-    ) -> Result<()> {
+    fn fuzz(&self, targets: &[String], pace: Pace) -> Result<()> {
         let left = Mutex::new(targets.iter());
         let failed = Mutex::new(Vec::new());
         let next = || left.lock().ok().and_then(|mut left| left.next());
@@ -217,7 +249,7 @@ impl Fuzzer {
             for _ in 0..AT_A_TIME.min(cores) {
                 scope.spawn(|| {
                     while let Some(target) = next() {
-                        if let Err(error) = self.fuzz_one(target, seconds, &run)
+                        if let Err(error) = self.fuzz_one(target, pace)
                             && let Ok(mut failed) = failed.lock()
                         {
                             failed.push(format!("{error:#}"));
@@ -233,27 +265,27 @@ impl Fuzzer {
         bail!("{}", failed.join("\n"));
     }
 
-    fn fuzz_one(
-        &self,
-        target: &str,
-        seconds: u64,
-        run: impl Fn(&mut Command) -> std::io::Result<std::process::Output>,
-    ) -> Result<()> {
+    fn fuzz_one(&self, target: &str, pace: Pace) -> Result<()> {
         let found = self.folder_of(target, "found")?;
         let crashes = self.folder_of(target, "crashes")?;
         let mut fuzzer = self.fuzzer(target);
         fuzzer
-            .arg(format!("-max_total_time={seconds}"))
-            // An input that takes so long is a finding too.
-            .args(["-timeout=10", "-rss_limit_mb=1024"])
-            .args(["-max_len=4096", "-print_final_stats=1"])
+            .arg(format!("-max_total_time={}", pace.seconds))
+            .arg(format!("-timeout={}", pace.input_seconds()))
+            .args(["-rss_limit_mb=1024", "-max_len=4096"])
+            .arg("-print_final_stats=1")
             .arg(format!("-artifact_prefix={}/", crashes.display()))
             // What is new goes into the first.
             .args([&found, &self.corpus.join(target)]);
-        let ended = run(&mut fuzzer)
+        if pace.is_modest {
+            fuzzer = modest(&fuzzer);
+        }
+        let file = self.found.join(target).join("said");
+        let ended = run_within(&mut fuzzer, &file, pace.most())
             .with_context(|| format!("{} cannot be started", self.program.display()))?;
-        let said = String::from_utf8_lossy(&ended.stderr);
-        if ended.status.success() {
+        let said = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let said = String::from_utf8_lossy(&said);
+        if ended.is_some_and(|status| status.success()) {
             println!("    {target}: {}", Told::by(&said));
             return Ok(());
         }
@@ -261,7 +293,13 @@ impl Fuzzer {
         let lines: Vec<&str> = said.lines().collect();
         let last = lines.len().saturating_sub(60);
         eprintln!("{}", lines[last..].join("\n"));
-        bail!("{target}: {}", self.repeat(target, &said, &crashes));
+        match ended {
+            Some(_) => bail!("{target}: {}", self.repeat(target, &said, &crashes)),
+            None => bail!(
+                "{target}: it had not ended after {}; `cargo xtask fuzz {target}` fuzzes it alone",
+                spelled(pace.most())
+            ),
+        }
     }
 
     /// The command that makes it happen again.
@@ -308,6 +346,28 @@ impl Fuzzer {
             .with_context(|| format!("{} cannot be made; see who owns it", folder.display()))?;
         Ok(folder)
     }
+}
+
+/// Runs a program with what it says of itself in a file, for so long at the most. None if it was ended.
+fn run_within(
+    command: &mut Command,
+    said: &Path,
+    most: Duration,
+) -> std::io::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    let mut running = command
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(said)?)
+        .spawn()?;
+    while began.elapsed() < most {
+        if let Some(status) = running.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(PAUSE);
+    }
+    running.kill()?;
+    running.wait()?;
+    Ok(None)
 }
 
 /// What libFuzzer told at the end.
@@ -394,5 +454,21 @@ stat::slowest_unit_time_sec:    0
         let words = fuzzer.repeat("wire", said, Path::new("/w/c"));
         let wanted = "`QUERN_FUZZ_TARGET=wire /w/target/fuzz/quern-fuzz /w/c/crash-0a`";
         assert!(words.contains(wanted), "{words}");
+    }
+
+    #[test]
+    fn what_does_not_end_by_itself_is_ended() {
+        let file = std::env::temp_dir().join(format!("quern-said-{}", std::process::id()));
+        let run = |line: &str, most| {
+            let mut command = Command::new("sh");
+            run_within(command.args(["-c", line]), &file, most).ok()
+        };
+        let ended = run("echo crash >&2; exit 3", Duration::from_secs(60));
+        assert_eq!(ended.flatten().and_then(|status| status.code()), Some(3));
+        assert_eq!(fs::read(&file).ok(), Some(b"crash\n".to_vec()));
+        let began = Instant::now();
+        assert_eq!(run("exec sleep 600", PAUSE), Some(None));
+        assert!(began.elapsed() < Duration::from_secs(60));
+        let _ = fs::remove_file(&file);
     }
 }

@@ -6,8 +6,9 @@ use quern_jobs_api::{
     About, ApiError, Asking, Blob, Claimed, Dealing, DelegatedKey, DeviceExplanation, DevicePool,
     DeviceState, GridState, Impasse, JobExplanation, JobForDevice, JobInGrid, JobStatus, LastDraw,
     Lateness, MachineFacts, Matching, Measured, Offer, OwnerToken, Phase, PoolsAtLeast, Reason,
-    ReplicaExplanation, ReplicaStage, Rule, Sample, Scheduling, ScoreParts, ShardOffer, Step,
-    StepKind, TaskExplanation, TaskReceipts, TaskResult, TaskStage, Trouble, WaitingFor,
+    Recomputations, ReplicaExplanation, ReplicaStage, Rule, Sample, Scheduling, ScoreParts,
+    ShardOffer, Step, StepKind, TaskExplanation, TaskReceipts, TaskResult, TaskStage, Trouble,
+    WaitingFor,
 };
 use quern_primitives::{
     AccountId, Digest, JobId, amount,
@@ -213,6 +214,8 @@ fn status() -> JobStatus {
         settled: 5,
         replicas: 6,
         incorrect: 1,
+        refereed: 2,
+        contradicted: 1,
         fuel: 9,
         spent: 7,
         devices: 3,
@@ -385,6 +388,11 @@ fn grid_state() -> GridState {
             day: 3,
             winners: None,
         }),
+        recomputations: Recomputations {
+            refereed: 2,
+            to_check: 1,
+            ..Recomputations::default()
+        },
         jobs: vec![JobInGrid {
             job: honest::JOB,
             level: ByteLevel::High,

@@ -122,7 +122,7 @@ static RUNNING: LazyLock<Job> = LazyLock::new(|| {
 
 const SETTLED: [u8; 1] = [1];
 
-fn honest_batch() -> Batch {
+pub(crate) fn honest_batch() -> Batch {
     let nothing = TaskSet {
         first: 0,
         bits: Default::default(),

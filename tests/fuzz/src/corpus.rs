@@ -106,12 +106,12 @@ pub fn name(input: &[u8]) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::TARGETS;
+    use crate::target;
 
     #[test]
     fn seeds_stay_and_of_what_was_found_inputs_of_all_lengths() {
         let folder = tempfile::tempdir().unwrap();
-        let target = &TARGETS[5];
+        let target = target("wire").unwrap();
         fs::write(folder.path().join("stale"), b"stale").unwrap();
         let found = (0..200u8).map(|at| vec![at; usize::from(at) + 1]);
         assert_eq!(keep(target, folder.path(), found).unwrap(), INPUTS_MAX);

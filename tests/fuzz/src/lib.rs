@@ -15,14 +15,15 @@
 //! ```
 //!
 //! `docs/decoders.md` says of every decoder whose bytes it takes and what limits them, and a test holds
-//! it to this list. A new decoder, such as that of a job log's blocks, is a [`Decoder`] here and a row
-//! there.
+//! it to this list. A new decoder is a [`Decoder`] here and a row there.
 
 mod api;
 mod chain;
 pub mod corpus;
 mod evidence;
 mod honest;
+mod light;
+mod log;
 mod manifest;
 mod memory;
 mod oracle;
@@ -53,7 +54,7 @@ pub struct Target {
 }
 
 /// All targets. Two are fuzzed at a time, so each pair makes a run a minute longer.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     Target {
         name: "chain",
         decoders: chain::DECODERS,
@@ -65,6 +66,14 @@ pub const TARGETS: [Target; 6] = [
     Target {
         name: "jobs-api",
         decoders: api::DECODERS,
+    },
+    Target {
+        name: "light",
+        decoders: light::DECODERS,
+    },
+    Target {
+        name: "log",
+        decoders: log::DECODERS,
     },
     Target {
         name: "manifest",

@@ -16,10 +16,16 @@ const HELD_ANYWAY: usize = 128 * 1024;
 
 /// That so much was not too much for these bytes.
 pub(crate) fn held_no_more_than_given(held: usize, given: &[u8]) {
+    held_no_more_than(held, given, 0);
+}
+
+/// The same of a decoder that may hold so many bytes beside.
+pub(crate) fn held_no_more_than(held: usize, given: &[u8], beside: usize) {
     let most = given
         .len()
         .saturating_mul(HELD_PER_BYTE)
-        .saturating_add(HELD_ANYWAY);
+        .saturating_add(HELD_ANYWAY)
+        .saturating_add(beside);
     assert!(
         held <= most,
         "{held} bytes were held for {} that came",

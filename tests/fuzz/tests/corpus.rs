@@ -15,7 +15,8 @@ use std::{
 };
 
 /// Words by which a line of ours decodes.
-const DECODING: [&str; 6] = [
+const DECODING: [&str; 7] = [
+    "quern_protocol::decode(",
     "decode_all(",
     "decode_with_mem_limit(",
     "serde_json::from_",
