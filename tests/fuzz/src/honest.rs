@@ -79,6 +79,16 @@ pub(crate) fn submission() -> Submission {
     }
 }
 
+/// What somebody makes of honest bytes who turns a bit over, which two bytes of the input name.
+pub(crate) fn turned_over(bytes: &[u8], [low, high]: [u8; 2]) -> Vec<u8> {
+    let mut turned = bytes.to_vec();
+    let bit = usize::from(u16::from_le_bytes([low, high])) % (turned.len() * 8).max(1);
+    if let Some(byte) = turned.get_mut(bit / 8) {
+        *byte ^= 1 << (bit % 8);
+    }
+    turned
+}
+
 /// A device that is not the honest one.
 pub(crate) const STRANGER: DeviceId = DeviceId([0x77; 32]);
 

@@ -1,7 +1,7 @@
 //! Proofs of the chain: nothing that a node says is believed without one, so whoever asks a node, or is
 //! given a file with its proofs, decodes a stranger's bytes.
 
-use crate::{Decoder, memory, oracle};
+use crate::{Decoder, honest, memory, oracle};
 use codec::{DecodeAll as _, Encode};
 use quern_light::{
     AuthorityId, AuthoritySet, BlockHash, ChainProof, DigestItem, Finality, Follower, Header,
@@ -145,22 +145,12 @@ fn justifications() -> Vec<Vec<u8>> {
     [whole, few, twice].iter().map(Encode::encode).collect()
 }
 
-/// The bytes with the bit turned over that two of the input say.
-fn turned_over(bytes: &[u8], low: u8, high: u8) -> Vec<u8> {
-    let mut turned = bytes.to_vec();
-    let bit = usize::from(u16::from_le_bytes([low, high])) % (turned.len() * 8).max(1);
-    if let Some(byte) = turned.get_mut(bit / 8) {
-        *byte ^= 1 << (bit % 8);
-    }
-    turned
-}
-
 fn altered_justification(bytes: &[u8]) {
     let [low, high, ..] = bytes else {
         return;
     };
     let honest = SIGNED.encode();
-    if let Ok(altered) = Justification::read(&turned_over(&honest, *low, *high)) {
+    if let Ok(altered) = Justification::read(&honest::turned_over(&honest, [*low, *high])) {
         let checked = altered.check(&LINE[1], &VOTERS.set());
         assert!(checked.is_err(), "{altered:?}");
     }

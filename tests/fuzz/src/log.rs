@@ -147,16 +147,6 @@ fn block(bytes: &[u8]) {
     }
 }
 
-/// The bytes with the bit turned over that two of the input say.
-fn turned_over(bytes: &[u8], [low, high]: [u8; 2]) -> Vec<u8> {
-    let mut turned = bytes.to_vec();
-    let bit = usize::from(u16::from_le_bytes([low, high])) % (turned.len() * 8).max(1);
-    if let Some(byte) = turned.get_mut(bit / 8) {
-        *byte ^= 1 << (bit % 8);
-    }
-    turned
-}
-
 /// An honest block of which the input names a bit that is turned over: it does not follow.
 fn altered_block(bytes: &[u8]) {
     let [which, low, high, ..] = bytes else {
@@ -166,7 +156,7 @@ fn altered_block(bytes: &[u8]) {
     let Some((honest, before)) = BLOCKS.get(place).zip(FOLLOWED.get(place)) else {
         return;
     };
-    let altered = turned_over(&honest.to_bytes(), [*low, *high]);
+    let altered = honest::turned_over(&honest.to_bytes(), [*low, *high]);
     assert!(before.clone().take(&altered).is_err());
     // Where only the signature was changed, it reads.
     if let Ok(read) = SignedBlock::read(&altered) {
@@ -236,7 +226,7 @@ fn altered_log_file(bytes: &[u8]) {
         file::write(&honest::GENESIS, &honest::JOB, &blocks)
     };
     let altered = match kind % 6 {
-        0 => turned_over(&written, [*low, *high]),
+        0 => honest::turned_over(&written, [*low, *high]),
         1 => written.iter().copied().take(at).collect(),
         2 => [&written[..], &[*low]].concat(),
         3 => with(&|blocks| drop(blocks.remove(place))),
@@ -280,7 +270,7 @@ fn altered_entry_proof(bytes: &[u8]) {
     let Some(honest) = PROOFS.get(place).map(Encode::encode) else {
         return;
     };
-    let altered = turned_over(&honest, [*low, *high]);
+    let altered = honest::turned_over(&honest, [*low, *high]);
     if let Ok(proof) = EntryProof::decode_all(&mut &altered[..]) {
         assert_eq!(proof.position(&NODE.public(), &honest::GENESIS), None);
     }
@@ -361,7 +351,7 @@ where
     P: SignedPayload + Decode,
     S: Signature + Encode + Decode,
 {
-    let altered = turned_over(&word.encode(), turn);
+    let altered = honest::turned_over(&word.encode(), turn);
     if let Ok(altered) = Signed::<P, S>::decode_all(&mut &altered[..]) {
         assert!(!altered.is_signed_by(signer, &honest::GENESIS));
     }
@@ -417,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bit_of_what_was_signed_can_be_turned_over() {
+    fn no_bit_of_what_was_signed_can_be_honest::turned_over() {
         let every = |bytes: usize| 0..u16::try_from(bytes * 8).unwrap_or(u16::MAX);
         for which in 0..4u8 {
             for bit in every(208) {
