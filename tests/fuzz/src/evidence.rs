@@ -108,7 +108,10 @@ fn altered_receipt(bytes: &[u8]) {
     };
     for signer in [honest::DEVICE.id(), altered.payload.device] {
         let holds = altered.is_signed_by(&signer, &honest::GENESIS);
-        assert!(!holds, "with a bit turned over it is signed still: {altered:?}");
+        assert!(
+            !holds,
+            "with a bit turned over it is signed still: {altered:?}"
+        );
     }
     assert!(check_receipt(&altered, &expected(honest), &honest::GENESIS).is_err());
 }

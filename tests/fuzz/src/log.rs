@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bit_of_what_was_signed_can_be_honest::turned_over() {
+    fn no_bit_of_what_was_signed_can_be_turned_over() {
         let every = |bytes: usize| 0..u16::try_from(bytes * 8).unwrap_or(u16::MAX);
         for which in 0..4u8 {
             for bit in every(208) {
