@@ -61,7 +61,7 @@ pub(crate) const DECODERS: &[Decoder] = &[
     Decoder {
         name: "asking",
         check: oracle::json_alone::<Asking>,
-        seeds: || json(&[asking()]),
+        seeds: askings,
     },
     Decoder {
         name: "about",
@@ -200,6 +200,15 @@ fn asking() -> Asking {
         task: u128::MAX,
         memory_bytes: 1 << 30,
     }
+}
+
+fn askings() -> Vec<Vec<u8>> {
+    let agreements = [Agreement::Unanimous, Agreement::Adaptive];
+    let others = agreements.map(|agreement| Asking {
+        agreement,
+        ..asking()
+    });
+    [json(&[asking()]), json(&others)].concat()
 }
 
 fn status() -> JobStatus {

@@ -13,7 +13,7 @@ use quern_primitives::{
     Amount, Digest, SealingKey,
     batch::{Batch, BatchRecord, DeviceChange, LogRange, Payout, TaskSet},
     device::{Device, Hardware, RecordChange, Region},
-    job::{Job, JobState, Submission},
+    job::{Agreement, Job, JobState, Submission},
     limits,
     view::{DeviceView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
 };
@@ -23,7 +23,7 @@ pub(crate) const DECODERS: &[Decoder] = &[
     Decoder {
         name: "submission",
         check: submission,
-        seeds: || vec![honest::submission().encode()],
+        seeds: submissions,
     },
     Decoder {
         name: "batch",
@@ -98,6 +98,20 @@ fn submission(bytes: &[u8]) {
     assert_eq!(accepted.is_ok(), quoted.total <= submission.price_max);
     // In JSON a set of kinds has names, and those of a valid one are all it has.
     oracle::told(&submission);
+}
+
+fn submissions() -> Vec<Vec<u8>> {
+    let agreements = [
+        Agreement::Single,
+        Agreement::Majority { replicas: 3 },
+        Agreement::Unanimous,
+        Agreement::Adaptive,
+    ];
+    let submissions = agreements.map(|agreement| Submission {
+        agreement,
+        ..honest::submission()
+    });
+    submissions.map(|submission| submission.encode()).into()
 }
 
 /// The honest job, drawn and running. Its first task is settled.
