@@ -224,6 +224,7 @@ fn status() -> JobStatus {
         replicas: 6,
         incorrect: 1,
         refereed: 2,
+        voted: 1,
         contradicted: 1,
         fuel: 9,
         spent: 7,
