@@ -371,7 +371,7 @@ impl Output for Verified {
                 .iter()
                 .map(|shown| format!("✓ {}", shown.words())),
         );
-        if !self.proven_by.is_empty() {
+        if self.proven_by.iter().any(Shown::is_signed) {
             lines.push(format!(
                 "– taken as true: that the chain is the one that begins with block {}",
                 self.genesis
