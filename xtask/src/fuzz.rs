@@ -358,7 +358,7 @@ fn run_within(
         .stdout(Stdio::piped())
         .stderr(fs::File::create(said)?)
         .spawn()?;
-    let (runs, ended) = mpsc::channel::<()>();
+    let (runs, ended) = mpsc::sync_channel::<()>(0);
     let output = running.stdout.take();
     thread::spawn(move || {
         // What it prints is of no use, but its output ends when it does, however that is.
