@@ -122,6 +122,8 @@ fn a_transaction_with_any_byte_changed_is_not_let_in() {
 #[test]
 fn a_transaction_runs_once_and_at_its_turn() {
     let mut chain = Chain::start(DEV);
+    // The first block is the one that remembers the genesis, which is signed.
+    chain.blocks(1);
     let first = sent(&mut chain, Bob, submit(1));
     let turn = turn_of(&mut chain, Bob);
     let genesis = chain.read(|| System::block_hash(0));
