@@ -171,9 +171,10 @@ fn is_accepted(verdict: &Verdict, agreement: Agreement) -> bool {
             Ground::Majority => accepted > others && accepted >= quorum.max(2),
             // More than half of at least three.
             Ground::Vote => accepted > others && heard > 2,
-            // Asked where answers differ; then somebody is wrong, if not all.
-            // That the program fails takes a device beside the referee.
-            Ground::Referee => heard > 1 && is_split && (!fails || accepted > 0),
+            // Asked where answers differ, and then somebody is wrong, if not all; or where all say that
+            // the program fails. That takes a device beside the referee.
+            Ground::Referee if fails => heard > 1 && accepted > 0,
+            Ground::Referee => heard > 1 && is_split,
         }
 }
 

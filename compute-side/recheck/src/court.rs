@@ -56,6 +56,9 @@ pub(crate) struct Court {
     /// Replicas whose device the coordinator may have believed alone.
     as_said: Vec<ReplicaIndex>,
     answered: u8,
+    /// Whether a referee was asked for after some answer. Its word may come when another answer has come
+    /// after that.
+    is_referee_asked: bool,
     /// Whether a referee was heard, or none can be had.
     is_refereed: bool,
 }
@@ -66,6 +69,7 @@ impl Court {
             case: Case::new(agreement),
             as_said: Vec::new(),
             answered: 0,
+            is_referee_asked: false,
             is_refereed: false,
         }
     }
@@ -105,6 +109,10 @@ impl Court {
         };
         self.case.hear(replica, device, account, testimony);
         self.answered = self.answered.saturating_add(1);
+        self.is_referee_asked |= matches!(
+            self.case.hearing(self.outstanding()),
+            Hearing::NeedsReferee | Hearing::Undecidable
+        );
     }
 
     /// Hears that a replica was taken back. True if that may be in the verdict.
@@ -137,10 +145,12 @@ impl Court {
         }
     }
 
-    /// Whether a referee may be heard: once, where answers differ, or before the case is given up.
+    /// Whether a referee may be heard: once, where answers differ or are that the program fails, or before
+    /// the case is given up.
     pub(crate) fn awaits_referee(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> bool {
         let ruling = self.ruling(job, task, tariff);
-        !self.is_refereed && matches!(ruling, Ruling::NeedsReferee | Ruling::Undecidable)
+        let is_wanted = matches!(ruling, Ruling::NeedsReferee | Ruling::Undecidable);
+        !self.is_refereed && (self.is_referee_asked || is_wanted)
     }
 
     /// Whether the case may be given up: no number of devices may decide it, and a referee was asked before.
@@ -163,9 +173,13 @@ impl Court {
         self.ruling_of(&case, job, task, tariff)
     }
 
+    /// Replicas that have not answered.
+    fn outstanding(&self) -> u8 {
+        self.case.replicas().saturating_sub(self.answered)
+    }
+
     fn ruling_of(&self, case: &Case, job: JobId, task: TaskIndex, tariff: &Tariff) -> Ruling {
-        let outstanding = case.replicas().saturating_sub(self.answered);
-        let decision = match case.hearing(outstanding) {
+        let decision = match case.hearing(self.outstanding()) {
             Hearing::Decided(decision) => decision,
             Hearing::Open {
                 certain: Some(answer),

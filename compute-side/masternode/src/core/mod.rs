@@ -362,6 +362,7 @@ impl Core {
         self.end_pauses(now);
         self.release_overdue(now, &mut out);
         self.end_referee_waits(now, &mut out);
+        self.ask_in_turn(now, &mut out);
         if self.scheduler.rank_if_due(now) {
             self.tell_all_trusted(now);
             self.try_as_ranked();
