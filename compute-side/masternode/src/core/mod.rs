@@ -449,6 +449,7 @@ impl Core {
             }
         }
         self.want_hashes(out);
+        self.end_waits_of_closing_jobs(now, out);
         self.stop_overdue_jobs();
     }
 

@@ -12,8 +12,9 @@
 //! as without it.
 //!
 //! Its word is waited for as long as a replica of the job may take, and so much longer as the settings
-//! have it. If it cannot be had, or is out for longer, that is written down, and the judge goes on
-//! without: replicas are added, or the job ends. A restart asks again what was asked and not written.
+//! have it, but not beyond the last blocks of the job, in which what is decided must be settled. If it
+//! cannot be had, or is out for longer, that is written down, and the judge goes on without: replicas are
+//! added, or the job ends. A restart asks again what was asked and not written.
 
 use super::{Core, Effect, Entry, OutputPlace, Tick, job::ActiveJob, samples::Samples};
 use codec::{Decode, Encode};
@@ -64,7 +65,7 @@ pub enum NoReferee {
     Data,
     /// This machine cannot run the task: it is of another class, or failed.
     Machine,
-    /// It took too long.
+    /// It took too long, or the job is about to end.
     Late,
 }
 
@@ -227,6 +228,9 @@ impl Core {
         let Some(active) = self.jobs.get(&id) else {
             return;
         };
+        if active.is_closing(self.block, self.settings.deadline_margin_blocks) {
+            return self.unrefereed(now, id, task, NoReferee::Late, out);
+        }
         let time_ms = self.recomputing_ms(active);
         if active.is_failing(task) {
             if !self.referee.may_ask_failing(id, task) {
@@ -349,6 +353,21 @@ impl Core {
     /// Goes on without the referee where its word is out for too long.
     pub(super) fn end_referee_waits(&mut self, now: Tick, out: &mut Vec<Effect>) {
         while let Some((id, task)) = self.referee.overdue(now) {
+            self.stop_recomputing(id, task, out);
+            self.unrefereed(now, id, task, NoReferee::Late, out);
+        }
+    }
+
+    /// Goes on without the referee in jobs that are about to end, so that what is decided is still settled.
+    pub(super) fn end_waits_of_closing_jobs(&mut self, now: Tick, out: &mut Vec<Effect>) {
+        let margin = self.settings.deadline_margin_blocks;
+        let is_closing = |(id, _): &(JobId, TaskIndex)| {
+            let active = self.jobs.get(id);
+            active.is_some_and(|active| active.is_closing(self.block, margin))
+        };
+        let asked = self.referee.asked.keys().copied();
+        let closing: Vec<_> = asked.filter(is_closing).collect();
+        for (id, task) in closing {
             self.stop_recomputing(id, task, out);
             self.unrefereed(now, id, task, NoReferee::Late, out);
         }

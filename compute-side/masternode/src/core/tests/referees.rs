@@ -2,7 +2,7 @@
 
 use super::{
     worker::truth,
-    world::{Habit, JOB, MAJORITY, REFEREE, Refereeing, World},
+    world::{DEADLINE, Habit, JOB, MAJORITY, REFEREE, Refereeing, World},
 };
 use crate::core::{Effect, Entry, NoReferee, Purpose, REFEREE_REPLICA, Truth};
 use quern_jobs_api::{Rule, StepKind};
@@ -421,6 +421,42 @@ fn the_core_wakes_when_the_referee_is_waited_for_no_more() {
     // It looks at what is due twice a second.
     let late_ms = world.now.since(asked) - WAIT_S * 1_000;
     assert!(late_ms <= 500, "{late_ms}");
+}
+
+/// The first block in which a job that is not cancelled is about to end.
+fn closing_block(world: &World) -> u32 {
+    DEADLINE - world.settings.deadline_margin_blocks * 4 / 5
+}
+
+#[test]
+fn a_referee_is_waited_for_no_longer_than_what_is_decided_can_be_settled() {
+    let mut world = split(Refereeing::Slow, BOTH_TRAP);
+    world.block = closing_block(&world) - 2;
+    world.next_block();
+    assert_eq!((unrefereed(&world), world.asked.len()), (vec![], 1));
+    world.next_block();
+    assert_eq!(unrefereed(&world), [NoReferee::Late]);
+    assert!(world.asked.is_empty(), "it is told to stop");
+    assert_eq!(verdict(&world).ground, Ground::Unanimous);
+    world.next_block();
+    let exit = Exit::Trap;
+    assert!(ended(&world, JobEnd::ProgramFailed { task: 0, exit }));
+}
+
+#[test]
+fn of_a_job_that_is_about_to_end_no_referee_is_asked() {
+    let mut world = World::new(1, Agreement::Unanimous, &[]);
+    world.referee = Refereeing::Slow;
+    for account in [1, 2] {
+        let worker = world.join(account, Habit::Traps);
+        world.ask(worker, 1);
+    }
+    world.block = closing_block(&world) - 1;
+    world.next_block();
+    (0..2).for_each(|worker| world.report(worker));
+    assert_eq!(unrefereed(&world), [NoReferee::Late]);
+    assert!(world.asked.is_empty());
+    assert_eq!(verdict(&world).ground, Ground::Unanimous);
 }
 
 #[test]
