@@ -388,6 +388,9 @@ async fn followed(bench: &Bench) -> anyhow::Result<()> {
         &json!({ "state": "completed", "end": "all_settled" }),
     )?;
     ensure!(shown["escrow"] == end["escrow"], "{shown}");
+    let with_seed = quern.does(&["job", "show", digits, "--trust-seed"]).await?;
+    let seed = with_seed["trust_seed"].as_str();
+    ensure!(seed.is_some_and(|seed| seed.len() == 66), "{with_seed}");
     rpc::tells(bench, &shown).await?;
     batches(&quern, bench, digits, &shown).await?;
     let explained = quern.does(&["explain", "job", digits]).await?;
