@@ -56,11 +56,13 @@ pub(crate) struct Court {
     /// Replicas whose device the coordinator may have believed alone.
     as_said: Vec<ReplicaIndex>,
     answered: u8,
-    /// Whether a referee was asked for after some answer. Its word may come when another answer has come
+    /// Whether a referee was asked for after some answer, or may be because the input is said not to open. Its word may come when another answer has come
     /// after that.
     is_referee_asked: bool,
     /// Whether a referee was heard, or none can be had.
     is_refereed: bool,
+    /// Whether a referee computed the task.
+    is_computed: bool,
 }
 
 impl Court {
@@ -71,6 +73,7 @@ impl Court {
             answered: 0,
             is_referee_asked: false,
             is_refereed: false,
+            is_computed: false,
         }
     }
 
@@ -132,6 +135,8 @@ impl Court {
             | ReleaseCause::HandedBackOften
             | ReleaseCause::Withheld => return false,
         };
+        // Before a job ends for its input a referee tries it.
+        self.is_referee_asked |= matches!(cause, ReleaseCause::BadInput { .. });
         self.case.hear(replica, device, account, testimony);
         true
     }
@@ -143,6 +148,12 @@ impl Court {
             Some(truth) => self.case.hear_referee(truth),
             None => self.case.no_referee(),
         }
+        self.is_computed |= truth.is_some();
+    }
+
+    /// Whether a referee was asked in vain.
+    pub(crate) fn is_refereed_in_vain(&self) -> bool {
+        self.is_refereed && !self.is_computed
     }
 
     /// Whether a referee may be heard: once, where answers differ or are that the program fails, or before

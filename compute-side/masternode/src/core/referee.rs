@@ -4,7 +4,7 @@
 //! must not outvote an honest device. So its task is computed once more by somebody who has no part in
 //! it, and what comes out decides, whatever was said. In a group of one masternode that is the
 //! coordinator itself, and the verdict's ground says so. It is asked once for a case, and before a
-//! case is given up that no number of replicas could decide.
+//! case is given up that no number of replicas could decide, or whose input is said to open nowhere.
 //!
 //! That the program fails ends the job, and nobody is at fault for it. So it is asked also where devices
 //! agree on that: of one such task of a job at a time, for the first that is confirmed ends them all. Nor is
@@ -319,6 +319,8 @@ impl Core {
             active.refereed(task, answer, referee);
         }
         self.judge(now, id, task, out);
+        // Others may try what the referee could open.
+        self.weigh_input(now, id, task, out);
     }
 
     fn unrefereed(
@@ -341,6 +343,7 @@ impl Core {
         }
         out.push(Effect::Changed { job: id });
         self.judge(now, id, task, out);
+        self.weigh_input(now, id, task, out);
     }
 
     /// Asks the judge again where the program is said to fail and the referee is free for the job.

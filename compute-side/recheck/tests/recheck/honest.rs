@@ -467,30 +467,76 @@ fn where_a_majority_cannot_decide_a_referee_is_heard_once_and_not_believed_alone
 }
 
 #[test]
-fn an_input_that_opens_nowhere_ends_the_job_only_if_a_device_said_so() {
+fn an_input_that_opens_nowhere_ends_the_job_only_if_a_device_and_no_referee_said_otherwise() {
     let facts = Facts::new(Agreement::Unanimous, 1);
-    let mut entries = failing();
-    entries.truncate(3);
+    let mut given = failing();
+    given.truncate(3);
     let end = Entry::Ended {
         end: End::Unopened { task: 0 },
     };
-    let unsaid = [entries.clone(), vec![end.clone()]].concat();
-    assert!(matches!(
-        follow(&facts, &unsaid, 3),
-        Err(RecheckFault::Order {
-            position: 3,
-            why: OrderFault::NoSuchEnd
-        })
-    ));
-    entries.push(Entry::Released {
+    let said = Entry::Released {
         task: 0,
         replica: 0,
         device: device_key(1).id(),
         cause: ReleaseCause::BadInput { trusted: false },
-    });
-    entries.push(end);
-    let recheck = follow(&facts, &entries, 3).unwrap();
-    assert_eq!(recheck.end(), Some(End::Unopened { task: 0 }));
+    };
+    let in_vain = Entry::Refereed {
+        task: 0,
+        word: RefereeWord::None,
+    };
+    let computed = refereed(answer(0, 0));
+    let told = |more: &[&Entry]| {
+        let more = more.iter().map(|entry| (*entry).clone());
+        let log: Vec<_> = given.iter().cloned().chain(more).collect();
+        follow(&facts, &log, 3).map(|recheck| recheck.end())
+    };
+    for unfounded in [&[&end][..], &[&said, &end], &[&said, &computed, &end]] {
+        assert!(matches!(
+            told(unfounded),
+            Err(RecheckFault::Order {
+                why: OrderFault::NoSuchEnd,
+                ..
+            })
+        ));
+    }
+    let end = told(&[&said, &in_vain, &end]).unwrap();
+    assert_eq!(end, Some(End::Unopened { task: 0 }));
+}
+
+#[test]
+fn a_referee_that_opens_what_devices_could_not_decides_and_they_have_failed() {
+    let facts = Facts::new(Agreement::Unanimous, 1);
+    let mut entries = failing();
+    entries.truncate(4);
+    let mut replicas = Vec::new();
+    for (replica, device) in [(0, 1), (1, 3)] {
+        entries.push(Entry::Released {
+            task: 0,
+            replica,
+            device: device_key(device).id(),
+            cause: ReleaseCause::BadInput { trusted: false },
+        });
+        replicas.push(ReplicaFinding {
+            replica,
+            device: device_key(device).id(),
+            account: account(device),
+            finding: Finding::Failed,
+            receipt: None,
+            pay: 0,
+        });
+    }
+    let truth = answer(0, 0);
+    entries.push(refereed(truth));
+    let verdict = Verdict {
+        job: JOB,
+        task: 0,
+        answer: truth,
+        ground: Ground::Referee,
+        price: 0,
+        replicas,
+    };
+    entries.push(Entry::Judged { verdict });
+    assert_eq!(follow(&facts, &entries, 9).unwrap().judged(), 1);
 }
 
 #[test]
