@@ -44,8 +44,8 @@ impl Rule {
                 of_job("wait until a device connects, or take the job back with `quern job cancel`")
             }
             Self::Accounts => of_job(
-                "wait for devices of more accounts, or take the job back with `quern job cancel` \
-                 and submit it anew for fewer devices of each task, with --replicas or --single",
+                "wait for devices of more accounts, or `quern job cancel` it and submit it anew for \
+                 fewer devices of each task, with --agreement single",
             ),
             Self::Chain => of_job("nothing: the chain finalises it within some blocks"),
             Self::Failed => {

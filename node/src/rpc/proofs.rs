@@ -16,7 +16,7 @@ use quern_primitives::BlockNumber;
 use quern_runtime::opaque::{Block, Hash, Header};
 use sc_client_api::BlockBackend;
 use sc_consensus_grandpa::{
-    FinalityProof, FinalityProofError, FinalityProofProvider, GRANDPA_ENGINE_ID,
+    FinalityProof, FinalityProofError, FinalityProofProvider, GRANDPA_ENGINE_ID, best_justification,
 };
 use sp_blockchain::HeaderBackend;
 use sp_core::{Bytes, Encode};
@@ -114,7 +114,18 @@ impl Proofs {
         if last < newest {
             return Err(Unproven::NoneNear { block });
         }
-        Ok(self.provider.prove_finality_proof(block, true)?)
+        let Some((number, mut proof)) = self.newest()?.filter(|(number, _)| *number >= block)
+        else {
+            return Err(Unproven::NoneNear { block });
+        };
+        // It may have become another one since.
+        for number in last.saturating_add(1)..=number.min(last.saturating_add(BLOCKS_LOOKED_AT_MAX))
+        {
+            headers.push(self.header(number, self.hash(number)?)?);
+        }
+        headers.truncate(number.saturating_sub(block) as usize);
+        proof.unknown_headers = headers;
+        Ok(Some(proof))
     }
 
     fn last_of_set(&self, height: BlockNumber) -> Result<Option<FinalityProof<Header>>, Unproven> {
@@ -122,12 +133,34 @@ impl Proofs {
         if behind > self.client.info().finalized_number {
             return Ok(None);
         }
-        let Some(mut proof) = self.provider.prove_finality_proof(behind, false)? else {
+        let proof = match self.provider.prove_finality_proof(behind, false) {
+            // The SDK says so too as long as no set has ever followed upon the first one.
+            Err(FinalityProofError::BlockNotInAuthoritySetChanges) => {
+                self.newest()?.map(|(_, proof)| proof)
+            }
+            proof => proof?,
+        };
+        let Some(mut proof) = proof else {
             return Ok(None);
         };
         let block = self.client.number(proof.block)?.unwrap_or(behind);
         proof.unknown_headers = vec![self.header(block, proof.block)?];
         Ok(Some(proof))
+    }
+
+    /// The height of the newest final block that has a justification, and that one. It is kept apart
+    /// from the blocks, of which only some have one of their own.
+    fn newest(&self) -> Result<Option<(BlockNumber, FinalityProof<Header>)>, Unproven> {
+        let newest = best_justification::<_, Block>(&*self.client)?;
+        Ok(newest.map(|newest| {
+            let (number, block) = newest.target();
+            let proof = FinalityProof {
+                block,
+                justification: newest.encode(),
+                unknown_headers: Vec::new(),
+            };
+            (number, proof)
+        }))
     }
 
     fn hash(&self, block: BlockNumber) -> Result<Hash, Unproven> {

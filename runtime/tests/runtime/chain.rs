@@ -8,7 +8,7 @@ use quern_primitives::Amount;
 use quern_runtime::{
     Address, Babe, Balances, Block, Bytechip, Executive, Header, Jobs, Nonce, Roster, Runtime,
     RuntimeCall, RuntimeEvent, SignedPayload, System, TransactionExtensions, UncheckedExtrinsic,
-    Workforce, weights::SLOT_MILLIS,
+    VERSION, Workforce, weights::SLOT_MILLIS,
 };
 use serde_json::Value;
 use sp_consensus_babe::{
@@ -22,7 +22,7 @@ use sp_keyring::Sr25519Keyring;
 use sp_runtime::{
     ApplyExtrinsicResult, Digest, DigestItem, MultiSignature, StateVersion,
     generic::Era,
-    traits::{Block as _, Header as _, TransactionExtension},
+    traits::{Block as _, Header as _},
 };
 
 /// The slot of the first block: any number that is not zero.
@@ -223,9 +223,9 @@ pub(crate) fn signed_for(
         ChargeTransactionPayment::from(0),
         frame_system::WeightReclaim::new(),
     );
-    let mut implicit = TransactionExtension::<RuntimeCall>::implicit(&extensions).unwrap();
+    let (spec, format) = (VERSION.spec_version, VERSION.transaction_version);
     // The genesis is signed twice: for itself, and as the block that an immortal transaction names.
-    (implicit.4, implicit.5) = (genesis, genesis);
+    let implicit = ((), (), spec, format, genesis, genesis, (), (), (), ());
     let payload = SignedPayload::from_raw(call, extensions, implicit);
     let signature = payload.using_encoded(|bytes| signer.pair().sign(bytes));
     let (call, extensions, _) = payload.deconstruct();
