@@ -56,8 +56,8 @@ pub(crate) struct Court {
     /// Replicas whose device the coordinator may have believed alone.
     as_said: Vec<ReplicaIndex>,
     answered: u8,
-    /// Whether a referee was asked for after some answer, or may be because the input is said not to open. Its word may come when another answer has come
-    /// after that.
+    /// Whether a referee was asked for after some answer, or may be because the input is said not to open.
+    /// Its word may come when more has been heard after that.
     is_referee_asked: bool,
     /// Whether a referee was heard, or none can be had.
     is_refereed: bool,
