@@ -313,6 +313,14 @@ impl Config {
         self.re_execution_permille.unwrap_or(RE_EXECUTION_PERMILLE)
     }
 
+    /// Of a thousand settled tasks so many are drawn for it: none where nothing is computed here.
+    pub fn drawn_permille(&self) -> u16 {
+        match self.referee_parallel() {
+            0 => 0,
+            _ => self.re_execution_permille(),
+        }
+    }
+
     /// How devices are scored, and when they are too hot.
     pub fn fleet(&self) -> FleetSettings {
         let usual = FleetSettings::default();
@@ -570,6 +578,9 @@ mod tests {
         assert_eq!(told(""), (1, 600_000, 10));
         let set = "referee_parallel = 4\nreferee_wait_seconds = 30\nre_execution_permille = 0";
         assert_eq!(told(set), (4, 30_000, 0));
+        let drawn = |text: &str| read(text).unwrap().drawn_permille();
+        let off = "referee_parallel = 0\nre_execution_permille = 500";
+        assert_eq!([drawn(""), drawn(set), drawn(off)], [10, 0, 0]);
         let memory = |text: &str| read(text).unwrap().referee_memory_mib();
         assert_eq!(
             [memory(""), memory("referee_memory_mib = 512")],

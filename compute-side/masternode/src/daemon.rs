@@ -180,7 +180,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         tuning: config.tuning(),
         fleet: config.fleet(),
         referee_wait_ms: config.referee_wait_ms(),
-        re_execution_permille: config.re_execution_permille(),
+        re_execution_permille: config.drawn_permille(),
         ..Settings::new(genesis, engines())
     });
     let block = watcher::reconcile(&shared, &mut core).await?;

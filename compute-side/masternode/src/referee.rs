@@ -28,8 +28,19 @@ use quern_shards::{
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::{Duration, Instant},
 };
+
+/// Stack of a thread that compiles a program, as the threads have it that run one.
+const COMPILE_STACK_BYTES: usize = 4 * 1024 * 1024;
+
+/// How often who waits for a program looks whether it is still waited for itself.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Compiled programs that are kept: those used last.
 const COMPILED_MAX: usize = 4;
@@ -162,6 +173,36 @@ impl Brief<'_> {
     }
 }
 
+impl Programs {
+    /// A program that was compiled, which is then the one used last.
+    fn known(&mut self, class: Class, hash: ProgramHash) -> Option<Program> {
+        let mut compiled = self.compiled.iter();
+        let at = compiled.position(|(of, known, _)| (*of, *known) == (class, hash))?;
+        let known = self.compiled.remove(at)?;
+        let program = known.2.clone();
+        self.compiled.push_back(known);
+        Some(program)
+    }
+
+    /// Keeps one that was compiled.
+    fn keep(&mut self, class: Class, hash: ProgramHash, program: Program) {
+        if self.compiled.len() >= COMPILED_MAX {
+            self.compiled.pop_front();
+        }
+        self.compiled.push_back((class, hash, program));
+    }
+
+    /// The engine of a class.
+    fn engine(&mut self, class: Class) -> Result<Engine, EngineError> {
+        if let Some(engine) = self.engines.get(&class) {
+            return Ok(engine.clone());
+        }
+        let engine = Engine::new(class)?;
+        self.engines.insert(class, engine.clone());
+        Ok(engine)
+    }
+}
+
 /// Computes tasks again.
 pub(crate) struct Referee {
     /// Under which its results are sealed: this masternode's name on the network.
@@ -170,7 +211,60 @@ pub(crate) struct Referee {
     /// Memory that a task may have here. One that takes more than the machine has would take the masternode
     /// with it, again and again.
     memory_mib: u64,
-    programs: Mutex<Programs>,
+    programs: Arc<Mutex<Programs>>,
+    compiler: Arc<Compiler>,
+}
+
+/// Whether a program is being compiled.
+#[derive(Default)]
+struct Compiler {
+    is_busy: Mutex<bool>,
+    freed: Condvar,
+}
+
+/// The right to compile, which one thread has at a time: it takes all cores, and more memory than a task.
+struct Turn(Arc<Compiler>);
+
+impl Turn {
+    /// Waits for it for a moment. None if somebody else has it still.
+    fn take(compiler: &Arc<Compiler>) -> Option<Self> {
+        let is_busy = lock(&compiler.is_busy);
+        let waited = compiler
+            .freed
+            .wait_timeout_while(is_busy, LOOK, |is_busy| *is_busy);
+        let (mut is_busy, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if *is_busy {
+            return None;
+        }
+        *is_busy = true;
+        Some(Self(compiler.clone()))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *lock(&self.0.is_busy) = false;
+        self.0.freed.notify_one();
+    }
+}
+
+/// How long somebody waits.
+struct Patience<'a> {
+    cancel: &'a Cancel,
+    until: Option<Instant>,
+}
+
+impl Patience<'_> {
+    /// Fails if it is over.
+    fn check(&self) -> Result<(), RefereeError> {
+        if self.cancel.is_cancelled() {
+            return Err(RefereeError::GivenUp(Exit::Cancelled));
+        }
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            return Err(RefereeError::GivenUp(Exit::WallTime));
+        }
+        Ok(())
+    }
 }
 
 /// What is ready to run.
@@ -188,7 +282,8 @@ impl Referee {
             name,
             vault,
             memory_mib,
-            programs: Mutex::default(),
+            programs: Arc::default(),
+            compiler: Arc::default(),
         }
     }
 
@@ -263,7 +358,7 @@ impl Referee {
         cancel: &Cancel,
     ) -> Result<TaskAnswer, RefereeError> {
         let (task, manifest) = (brief.task, &brief.context.manifest);
-        let program = self.program(brief)?;
+        let program = self.program(brief, cancel)?;
         let invocation = Invocation::of_task(&brief.job(), task, input, manifest.arguments(task))
             .map_err(RefereeError::Arguments)?;
         let TaskLimits {
@@ -278,42 +373,70 @@ impl Referee {
         outcome.into_answer().map_err(RefereeError::GivenUp)
     }
 
-    /// The job's program, compiled. Others wait while it is.
-    fn program(&self, brief: &Brief<'_>) -> Result<Program, RefereeError> {
+    /// The job's program, compiled. Who has theirs already does not wait while another one is.
+    fn program(&self, brief: &Brief<'_>, cancel: &Cancel) -> Result<Program, RefereeError> {
         let (class, hash) = (brief.submission.class, brief.submission.program);
-        let mut programs = self.programs();
-        let mut compiled = programs.compiled.iter();
-        if let Some(at) = compiled.position(|(of, known, _)| (*of, *known) == (class, hash))
-            && let Some(known) = programs.compiled.remove(at)
-        {
-            let program = known.2.clone();
-            programs.compiled.push_back(known);
-            return Ok(program);
+        let patience = Patience {
+            cancel,
+            until: Instant::now().checked_add(Duration::from_millis(brief.time_ms)),
+        };
+        loop {
+            if let Some(known) = self.known(class, hash) {
+                return Ok(known);
+            }
+            patience.check()?;
+            let Some(turn) = Turn::take(&self.compiler) else {
+                continue;
+            };
+            // Who had it before may have compiled the same.
+            return match self.known(class, hash) {
+                Some(known) => Ok(known),
+                None => self.compile(brief, turn, &patience),
+            };
         }
+    }
+
+    fn known(&self, class: Class, hash: ProgramHash) -> Option<Program> {
+        lock(&self.programs).known(class, hash)
+    }
+
+    /// Compiles the job's program, on a thread of its own: a compilation cannot be stopped, but who waits
+    /// for it can be. What is compiled is kept all the same.
+    fn compile(
+        &self,
+        brief: &Brief<'_>,
+        turn: Turn,
+        patience: &Patience<'_>,
+    ) -> Result<Program, RefereeError> {
+        let (class, hash) = (brief.submission.class, brief.submission.program);
         let module = self
             .vault
             .read_all(brief.job(), Item::Program)
             .map_err(RefereeError::Program)?;
-        let engine = match programs.engines.get(&class) {
-            Some(engine) => engine.clone(),
-            None => {
-                let engine = Engine::new(class).map_err(RefereeError::Engine)?;
-                programs.engines.insert(class, engine.clone());
-                engine
+        let engine = lock(&self.programs).engine(class);
+        let engine = engine.map_err(RefereeError::Engine)?;
+        let programs = self.programs.clone();
+        let (tell, told) = mpsc::sync_channel(1);
+        let work = move || {
+            let compiled = engine.compile(&module);
+            if let Ok(program) = &compiled {
+                lock(&programs).keep(class, hash, program.clone());
             }
+            drop(turn);
+            // Who asked may have gone.
+            drop(tell.send(compiled));
         };
-        let program = engine.compile(&module).map_err(RefereeError::Compile)?;
-        if programs.compiled.len() >= COMPILED_MAX {
-            programs.compiled.pop_front();
+        let thread = thread::Builder::new().name("referee-compile".into());
+        let started = thread.stack_size(COMPILE_STACK_BYTES).spawn(work);
+        started.map_err(|_| RefereeError::Thread)?;
+        loop {
+            match told.recv_timeout(LOOK) {
+                Ok(compiled) => return compiled.map_err(RefereeError::Compile),
+                Err(RecvTimeoutError::Timeout) => patience.check()?,
+                // A fault of the compiler may cost an answer, but not the masternode.
+                Err(RecvTimeoutError::Disconnected) => return Err(RefereeError::Thread),
+            }
         }
-        let known = (class, hash, program.clone());
-        programs.compiled.push_back(known);
-        Ok(program)
-    }
-
-    fn programs(&self) -> MutexGuard<'_, Programs> {
-        // A panic while the lock was held leaves lists that are still right.
-        self.programs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is told of a task that was computed. A result that is too large to be told is written first.
@@ -366,6 +489,11 @@ impl Referee {
         }
         self.vault.keep(job, item).map_err(RefereeError::Write)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock was held leaves what is still right.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -142,6 +142,7 @@ fn is_accepted(verdict: &Verdict, agreement: Agreement) -> bool {
             .collect()
     };
     let (accepted, others) = (accounts(Finding::Accepted), accounts(Finding::Incorrect));
+    let failed = accounts(Finding::Failed).len();
     let is_split = !others.is_empty();
     let others = others.difference(&accepted).count();
     let accepted = accepted.len();
@@ -171,9 +172,11 @@ fn is_accepted(verdict: &Verdict, agreement: Agreement) -> bool {
             Ground::Majority => accepted > others && accepted >= quorum.max(2),
             // More than half of at least three.
             Ground::Vote => accepted > others && heard > 2,
-            // Asked where answers differ; then somebody is wrong, if not all.
-            // That the program fails takes a device beside the referee.
-            Ground::Referee => heard > 1 && is_split && (!fails || accepted > 0),
+            // Asked where answers differ, and then somebody is wrong, if not all; or where all say that
+            // the program fails. That takes a device beside the referee.
+            Ground::Referee if fails => heard > 1 && accepted > 0,
+            // Or where several could not open what the referee could.
+            Ground::Referee => (heard > 1 && is_split) || failed > 1,
         }
 }
 

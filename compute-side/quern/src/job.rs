@@ -46,7 +46,7 @@ pub(crate) enum JobCommand {
     Result(result::ResultArgs),
     /// Where a job stands, on the chain and at its coordinator
     #[command(visible_alias = "status")]
-    Show(JobName),
+    Show(status::ShowArgs),
     /// The jobs of an account
     List(list::ListArgs),
     /// Cancel a job; what is finished is paid, the rest comes back
@@ -116,7 +116,7 @@ pub(crate) async fn run(context: &Context, command: &JobCommand) -> anyhow::Resu
         JobCommand::Batches(args) => return batches::run(context, args).await,
         JobCommand::Quote(args) => quote::run(context, args).await?,
         JobCommand::Result(args) => result::run(context, args).await?,
-        JobCommand::Show(name) => status::run(context, name).await?,
+        JobCommand::Show(args) => status::run(context, args).await?,
         JobCommand::List(args) => list::run(context, args).await?,
         JobCommand::Cancel(name) => ending::cancel(context, name).await?,
         JobCommand::Refund(name) => ending::refund(context, name).await?,

@@ -56,8 +56,13 @@ pub(crate) struct Court {
     /// Replicas whose device the coordinator may have believed alone.
     as_said: Vec<ReplicaIndex>,
     answered: u8,
+    /// Whether a referee was asked for after some answer, or may be because the input is said not to open.
+    /// Its word may come when more has been heard after that.
+    is_referee_asked: bool,
     /// Whether a referee was heard, or none can be had.
     is_refereed: bool,
+    /// Whether a referee computed the task.
+    is_computed: bool,
 }
 
 impl Court {
@@ -66,7 +71,9 @@ impl Court {
             case: Case::new(agreement),
             as_said: Vec::new(),
             answered: 0,
+            is_referee_asked: false,
             is_refereed: false,
+            is_computed: false,
         }
     }
 
@@ -105,6 +112,10 @@ impl Court {
         };
         self.case.hear(replica, device, account, testimony);
         self.answered = self.answered.saturating_add(1);
+        self.is_referee_asked |= matches!(
+            self.case.hearing(self.outstanding()),
+            Hearing::NeedsReferee | Hearing::Undecidable
+        );
     }
 
     /// Hears that a replica was taken back. True if that may be in the verdict.
@@ -124,6 +135,8 @@ impl Court {
             | ReleaseCause::HandedBackOften
             | ReleaseCause::Withheld => return false,
         };
+        // Before a job ends for its input a referee tries it.
+        self.is_referee_asked |= matches!(cause, ReleaseCause::BadInput { .. });
         self.case.hear(replica, device, account, testimony);
         true
     }
@@ -135,12 +148,20 @@ impl Court {
             Some(truth) => self.case.hear_referee(truth),
             None => self.case.no_referee(),
         }
+        self.is_computed |= truth.is_some();
     }
 
-    /// Whether a referee may be heard: once, where answers differ, or before the case is given up.
+    /// Whether a referee was asked in vain.
+    pub(crate) fn is_refereed_in_vain(&self) -> bool {
+        self.is_refereed && !self.is_computed
+    }
+
+    /// Whether a referee may be heard: once, where answers differ or are that the program fails, or before
+    /// the case is given up.
     pub(crate) fn awaits_referee(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> bool {
         let ruling = self.ruling(job, task, tariff);
-        !self.is_refereed && matches!(ruling, Ruling::NeedsReferee | Ruling::Undecidable)
+        let is_wanted = matches!(ruling, Ruling::NeedsReferee | Ruling::Undecidable);
+        !self.is_refereed && (self.is_referee_asked || is_wanted)
     }
 
     /// Whether the case may be given up: no number of devices may decide it, and a referee was asked before.
@@ -163,9 +184,13 @@ impl Court {
         self.ruling_of(&case, job, task, tariff)
     }
 
+    /// Replicas that have not answered.
+    fn outstanding(&self) -> u8 {
+        self.case.replicas().saturating_sub(self.answered)
+    }
+
     fn ruling_of(&self, case: &Case, job: JobId, task: TaskIndex, tariff: &Tariff) -> Ruling {
-        let outstanding = case.replicas().saturating_sub(self.answered);
-        let decision = match case.hearing(outstanding) {
+        let decision = match case.hearing(self.outstanding()) {
             Hearing::Decided(decision) => decision,
             Hearing::Open {
                 certain: Some(answer),

@@ -534,7 +534,10 @@ impl<F: ChainFacts> Recheck<F> {
             End::Undecided { .. } => {
                 open.is_some_and(|(task, open)| open.court.is_hopeless(job, task, &tariff))
             }
-            End::Unopened { .. } => open.is_some_and(|(_, open)| open.is_unopened()),
+            End::Unopened { .. } => open.is_some_and(|(_, open)| {
+                // Whoever computed it could open it.
+                open.is_unopened() && open.court.is_refereed_in_vain()
+            }),
             // That is the chain's to say, and it has.
             End::Closed => true,
         };

@@ -54,8 +54,9 @@ pub enum Hearing {
         /// Replicas to add.
         replicas: u8,
     },
-    /// Answers differ, and no number of devices may say who is right: a referee has to compute the
-    /// task, or somebody to say that none can be had.
+    /// Answers differ, and no number of devices may say who is right; or the devices agree that the
+    /// program fails, which would end the job. A referee has to compute the task, or somebody to say that
+    /// none can be had.
     NeedsReferee,
     /// As many replicas as a task may have were heard, and no answer has enough.
     Undecidable,
@@ -194,10 +195,25 @@ impl Case {
         if let Some(truth) = self.truth.filter(|truth| self.is_enough(truth)) {
             return self.decided(truth, Ground::Referee);
         }
-        match self.agreement {
+        let hearing = match self.agreement {
             Agreement::Single | Agreement::Majority { .. } => self.counted(outstanding),
             Agreement::Unanimous | Agreement::Adaptive => self.compared(outstanding),
+        };
+        match hearing {
+            // It ends the job, and nobody is at fault for it: devices that lie alike could end any job for
+            // nothing.
+            Hearing::Decided(Decision { answer, .. })
+            | Hearing::Open {
+                certain: Some(answer),
+            } if self.is_to_be_refereed(&answer) => Hearing::NeedsReferee,
+            other => other,
         }
+    }
+
+    /// Whether an answer that devices agree on is accepted only after a referee was asked: that the program
+    /// fails is.
+    fn is_to_be_refereed(&self, answer: &Answer) -> bool {
+        answer.exit != Exit::Success && !self.is_without_referee && self.truth.is_none()
     }
 
     /// Where it stands if answers are counted. Once as many accounts have answered as the agreement

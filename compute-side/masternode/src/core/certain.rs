@@ -70,6 +70,12 @@ impl ActiveJob {
         }
     }
 
+    /// Whether what is not decided now may not get into a block any more before the job ends.
+    pub(super) fn is_closing(&self, block: BlockNumber, margin_blocks: BlockNumber) -> bool {
+        let closing = margin_blocks.saturating_mul(4) / 5;
+        block.saturating_add(closing) >= self.last_block()
+    }
+
     /// Whether a device has a replica of the task.
     pub(super) fn is_out(&self, task: TaskIndex) -> bool {
         self.held
@@ -93,9 +99,8 @@ impl Core {
         let (block, margin) = (self.block, self.settings.deadline_margin_blocks);
         let mut due = Vec::new();
         for (id, job) in self.jobs.iter().filter(|(_, job)| job.failed.is_none()) {
-            // What is decided must still get into a block.
-            let closing = margin.saturating_mul(4) / 5;
-            let patience = if block.saturating_add(closing) >= job.last_block() {
+            let patience = if job.is_closing(block, margin) {
+                // What is decided must still get into a block.
                 Patience::Ended
             } else if job.takes_work(block, margin) {
                 Patience::Ms(self.settings.certain_ms)

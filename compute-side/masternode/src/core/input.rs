@@ -14,13 +14,18 @@
 //!   not once three tasks of the job have their verdict: its key is right then.
 //! - Or as many accounts cannot open it as a task may have replicas, whoever answered.
 //!
+//! Before a job ends so the masternode, which has the key, is asked as [referee](super::referee) to compute the
+//! task. If it can, the input opens: what comes out is the answer, and who said otherwise has failed on the
+//! task. If only the program fails there, others try the task, and the job does not end for its input.
+//!
 //! In the first two cases nobody is believed while a device has the task that may still open it, and
 //! meanwhile nobody but trusted devices gets it, except for the one account more.
 //!
 //! Who says so [pauses](super::pause), and the job's log names the device. If it says so of several tasks
 //! that nobody has judged, it gets nothing more of the job for a while.
 //!
-//! Nobody is blamed: a fault on a device's record needs a verdict, and the task will have none.
+//! Where the job ends nobody is blamed: a fault on a device's record needs a verdict, and the task will have
+//! none.
 
 #[cfg(test)]
 mod model;
@@ -122,6 +127,8 @@ impl ActiveJob {
         let quorum = usize::from(self.job.submission.agreement.quorum());
         let few = quorum.max(ACCOUNTS_MIN);
         match () {
+            // The referee has opened it.
+            () if open.referee.is_some() => OpensNowhere::NotShown,
             () if accounts >= ACCOUNTS_MAX => OpensNowhere::ByAll,
             () if accounts < ACCOUNTS_MIN || !open.reported.is_empty() => OpensNowhere::NotShown,
             () if open.is_unopened_by_trusted => OpensNowhere::ByTrusted,
@@ -174,7 +181,16 @@ impl Core {
             OpensNowhere::ByAll => true,
         };
         if ends {
-            self.stuck(id, task, Impasse::Unopened, Entry::Unopened { task }, out);
+            self.end_unopened(now, id, task, out);
+        }
+    }
+
+    /// Ends a job because a task's input opens nowhere, once the referee could not open it either.
+    fn end_unopened(&mut self, now: Tick, id: JobId, task: TaskIndex, out: &mut Vec<Effect>) {
+        let open = self.jobs.get(&id).and_then(|job| job.open(task));
+        match open.is_some_and(|open| open.was_referee_asked()) {
+            false => self.ask_referee(now, id, task, out),
+            true => self.stuck(id, task, Impasse::Unopened, Entry::Unopened { task }, out),
         }
     }
 

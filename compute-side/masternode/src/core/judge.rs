@@ -19,7 +19,8 @@ impl Core {
             Some(Hearing::NeedsMore { replicas }) => {
                 self.add_replicas(now, id, task, replicas, out);
             }
-            // What no number of devices may decide the referee decides; nothing ends before it was asked.
+            // What no number of devices may decide the referee decides; nothing ends before it was asked,
+            // nor because devices say that the program fails.
             Some(Hearing::NeedsReferee | Hearing::Undecidable) => {
                 let open = active.open(task);
                 match open.is_some_and(|open| open.was_referee_asked()) {

@@ -362,6 +362,7 @@ impl Core {
         self.end_pauses(now);
         self.release_overdue(now, &mut out);
         self.end_referee_waits(now, &mut out);
+        self.ask_in_turn(now, &mut out);
         if self.scheduler.rank_if_due(now) {
             self.tell_all_trusted(now);
             self.try_as_ranked();
@@ -448,6 +449,7 @@ impl Core {
             }
         }
         self.want_hashes(out);
+        self.end_waits_of_closing_jobs(now, out);
         self.stop_overdue_jobs();
     }
 

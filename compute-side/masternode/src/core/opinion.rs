@@ -9,12 +9,13 @@
 //! or no trusted device has the task or could have it any more, the case is decided as it stands, so a busy
 //! device keeps nobody from pay for long; nor does a job wait that gives nothing out any more.
 //!
-//! It is asked for once in a case. A restart forgets that it is waited for, and decides what is decided.
+//! It is asked for once in a case. Where no referee could be had and devices vote, no replica comes to those
+//! that may vote, and what they have decided stands: a sixth could only undo it. A restart forgets that it is waited for, and decides what is decided.
 
 use super::{Core, Effect, Tick, job::ActiveJob};
 use quern_primitives::{
     ids::{JobId, ReplicaIndex, TaskIndex},
-    limits::REPLICAS_PER_TASK_MAX,
+    limits::{ESCALATION_REPLICAS_MAX, REPLICAS_PER_TASK_MAX},
     verdict::{Finding, Ground},
 };
 use quern_verdict::Decision;
@@ -90,9 +91,25 @@ fn blames(decision: &Decision) -> bool {
     decision.findings.iter().any(|it| is_blamed(it.finding))
 }
 
+/// Replicas that a task may have where its case is decided on this ground.
+fn replicas_max(ground: Ground) -> ReplicaIndex {
+    match ground {
+        Ground::Vote => ESCALATION_REPLICAS_MAX,
+        Ground::Unanimous | Ground::Majority | Ground::Trusted | Ground::Referee => {
+            REPLICAS_PER_TASK_MAX
+        }
+    }
+}
+
+/// Whether as many devices have voted as may.
+fn is_vote_over(decision: &Decision) -> bool {
+    let voted = decision.findings.iter().filter(|it| it.receipt.is_some());
+    decision.ground == Ground::Vote && voted.count() >= usize::from(ESCALATION_REPLICAS_MAX)
+}
+
 impl Core {
-    /// Decides a case, unless a trusted device is to be heard before. Where the referee has spoken there is
-    /// nothing more to hear.
+    /// Decides a case, unless a trusted device is to be heard before. Where the referee has spoken, or all
+    /// have voted, there is nothing more to hear.
     pub(super) fn conclude(
         &mut self,
         now: Tick,
@@ -101,8 +118,9 @@ impl Core {
         decision: Decision,
         out: &mut Vec<Effect>,
     ) {
-        let is_known = decision.ground == Ground::Referee;
-        if is_known || !blames(&decision) || !self.waits_for_opinion(now, id, task, out) {
+        let is_over = decision.ground == Ground::Referee || is_vote_over(&decision);
+        let most = replicas_max(decision.ground);
+        if is_over || !blames(&decision) || !self.waits_for_opinion(now, id, task, most, out) {
             self.decided(now, id, task, decision, out);
         } else if let Some(active) = self.jobs.get_mut(&id) {
             // What is missing is waited for here.
@@ -110,12 +128,14 @@ impl Core {
         }
     }
 
-    /// Whether a trusted device is to be heard on a task, which is asked if it was not.
+    /// Whether a trusted device is to be heard on a task that may have so many replicas, which is asked if
+    /// it was not.
     fn waits_for_opinion(
         &mut self,
         now: Tick,
         id: JobId,
         task: TaskIndex,
+        most: ReplicaIndex,
         out: &mut Vec<Effect>,
     ) -> bool {
         let margin = self.settings.deadline_margin_blocks;
@@ -132,7 +152,9 @@ impl Core {
         if let Some(until) = active.opinions.until(task) {
             return now < until && unheard > 0 && may_come;
         }
-        if !may_come || (open == 0 && !is_computed && !self.add_for_trusted(now, id, task, out)) {
+        if !may_come
+            || (open == 0 && !is_computed && !self.add_for_trusted(now, id, task, most, out))
+        {
             return false;
         }
         if let Some(active) = self.jobs.get_mut(&id) {
@@ -149,11 +171,12 @@ impl Core {
         now: Tick,
         id: JobId,
         task: TaskIndex,
+        most: ReplicaIndex,
         out: &mut Vec<Effect>,
     ) -> bool {
         let open = self.jobs.get(&id).and_then(|job| job.open(task));
         let replicas = open.map(|open| open.case.replicas());
-        if replicas.is_none_or(|replicas| replicas >= REPLICAS_PER_TASK_MAX) {
+        if replicas.is_none_or(|replicas| replicas >= most) {
             return false;
         }
         self.add_replicas(now, id, task, 1, out);

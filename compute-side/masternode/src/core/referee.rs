@@ -4,13 +4,17 @@
 //! must not outvote an honest device. So its task is computed once more by somebody who has no part in
 //! it, and what comes out decides, whatever was said. In a group of one masternode that is the
 //! coordinator itself, and the verdict's ground says so. It is asked once for a case, and before a
-//! case is given up that no number of replicas could decide. That the program fails, which ends the job,
-//! is not believed of it alone: unless a device said the same, its word is written and the case goes on as
-//! without it.
+//! case is given up that no number of replicas could decide, or whose input is said to open nowhere.
+//!
+//! That the program fails ends the job, and nobody is at fault for it. So it is asked also where devices
+//! agree on that: of one such task of a job at a time, for the first that is confirmed ends them all. Nor is
+//! it believed of the referee alone: unless a device said the same, its word is written and the case goes on
+//! as without it.
 //!
 //! Its word is waited for as long as a replica of the job may take, and so much longer as the settings
-//! have it. If it cannot be had, or is out for longer, that is written down, and the judge goes on
-//! without: replicas are added, or the job ends. A restart asks again what was asked and not written.
+//! have it, but not beyond the last blocks of the job, in which what is decided must be settled. If it
+//! cannot be had, or is out for longer, that is written down, and the judge goes on without: replicas are
+//! added, or the job ends. A restart asks again what was asked and not written.
 
 use super::{Core, Effect, Entry, OutputPlace, Tick, job::ActiveJob, samples::Samples};
 use codec::{Decode, Encode};
@@ -18,9 +22,10 @@ use quern_jobs_api::Recomputations;
 use quern_primitives::{
     ids::{DeviceId, Digest, JobId, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
-    receipt::Answer,
+    receipt::{Answer, Exit},
 };
 use quern_protocol::Output;
+use quern_verdict::Hearing;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// In the place of a replica's number, in the name of a result that the referee sealed.
@@ -60,8 +65,17 @@ pub enum NoReferee {
     Data,
     /// This machine cannot run the task: it is of another class, or failed.
     Machine,
-    /// It took too long.
+    /// It took too long, or the job is about to end.
     Late,
+}
+
+/// Tasks of a job of which devices say that the program fails on them.
+#[derive(Default)]
+struct Failing {
+    /// The one of which the referee's word is waited for.
+    asked: Option<TaskIndex>,
+    /// Those of which it is asked when there is its word on that one, and the job goes on.
+    waiting: BTreeSet<TaskIndex>,
 }
 
 /// The tasks that are computed again.
@@ -71,6 +85,7 @@ pub(super) struct Referee {
     asked: BTreeMap<(JobId, TaskIndex), Tick>,
     /// The same, the next to be given up first.
     due: BTreeSet<(Tick, JobId, TaskIndex)>,
+    failing: BTreeMap<JobId, Failing>,
     pub(super) samples: Samples,
     pub(super) counts: Recomputations,
 }
@@ -86,6 +101,44 @@ impl Referee {
         self.asked.get(&(job, task)).copied()
     }
 
+    /// Whether it will be asked of a task when its turn comes.
+    pub(super) fn will_be_asked(&self, job: JobId, task: TaskIndex) -> bool {
+        let failing = self.failing.get(&job);
+        failing.is_some_and(|failing| failing.waiting.contains(&task))
+    }
+
+    /// Whether it may be asked now of a task on which the program is said to fail. If not, its turn comes.
+    fn may_ask_failing(&mut self, job: JobId, task: TaskIndex) -> bool {
+        let failing = self.failing.entry(job).or_default();
+        if failing.asked.is_some_and(|asked| asked != task) {
+            failing.waiting.insert(task);
+            return false;
+        }
+        failing.asked = Some(task);
+        failing.waiting.remove(&task);
+        true
+    }
+
+    /// A task is not to be asked of because the program is said to fail on it, or not any more.
+    fn end_failing(&mut self, job: JobId, task: TaskIndex) {
+        let Some(failing) = self.failing.get_mut(&job) else {
+            return;
+        };
+        failing.waiting.remove(&task);
+        failing.asked = failing.asked.filter(|asked| *asked != task);
+        if failing.asked.is_none() && failing.waiting.is_empty() {
+            self.failing.remove(&job);
+        }
+    }
+
+    /// A task whose turn has come, once.
+    fn take_turn(&mut self) -> Option<(JobId, TaskIndex)> {
+        let mut free = self.failing.iter_mut().filter(|(_, it)| it.asked.is_none());
+        let (job, task) = free.find_map(|(job, it)| Some((*job, it.waiting.pop_first()?)))?;
+        self.end_failing(job, task);
+        Some((job, task))
+    }
+
     /// Whether nobody waits for it.
     pub(super) fn is_idle(&self) -> bool {
         self.asked.is_empty()
@@ -98,6 +151,7 @@ impl Referee {
 
     /// Its word on a task is not waited for any more. False if it was not.
     fn end(&mut self, job: JobId, task: TaskIndex) -> bool {
+        self.end_failing(job, task);
         let Some(until) = self.asked.remove(&(job, task)) else {
             return false;
         };
@@ -140,6 +194,18 @@ impl ActiveJob {
         }
     }
 
+    /// Whether a task would end the job because the program fails on it, if no referee could be had.
+    fn is_failing(&self, task: TaskIndex) -> bool {
+        self.open(task).is_some_and(|open| {
+            let mut case = open.case.clone();
+            case.no_referee();
+            match case.hearing(0) {
+                Hearing::Decided(decision) => decision.answer.exit != Exit::Success,
+                _ => false,
+            }
+        })
+    }
+
     /// Whether the judge decides of a task, also after a restart.
     fn is_judging(&self, task: TaskIndex) -> bool {
         self.failed.is_none() && self.open(task).is_some()
@@ -147,7 +213,8 @@ impl ActiveJob {
 }
 
 impl Core {
-    /// Has a task computed again, unless it is already.
+    /// Has a task computed again, unless it is already. If the program is said to fail on it, and on
+    /// another one of the job that is being computed again, its turn comes after that.
     pub(super) fn ask_referee(
         &mut self,
         now: Tick,
@@ -161,7 +228,19 @@ impl Core {
         let Some(active) = self.jobs.get(&id) else {
             return;
         };
+        if active.is_closing(self.block, self.settings.deadline_margin_blocks) {
+            return self.unrefereed(now, id, task, NoReferee::Late, out);
+        }
         let time_ms = self.recomputing_ms(active);
+        if active.is_failing(task) {
+            if !self.referee.may_ask_failing(id, task) {
+                out.push(Effect::Changed { job: id });
+                return;
+            }
+        } else {
+            // It was said to fail, and its answers differ now.
+            self.referee.end_failing(id, task);
+        }
         // What devices wait for comes before what only is checked.
         self.put_check_off(out);
         self.referee.ask(id, task, now.plus_ms(time_ms));
@@ -240,6 +319,8 @@ impl Core {
             active.refereed(task, answer, referee);
         }
         self.judge(now, id, task, out);
+        // Others may try what the referee could open.
+        self.weigh_input(now, id, task, out);
     }
 
     fn unrefereed(
@@ -262,11 +343,34 @@ impl Core {
         }
         out.push(Effect::Changed { job: id });
         self.judge(now, id, task, out);
+        self.weigh_input(now, id, task, out);
+    }
+
+    /// Asks the judge again where the program is said to fail and the referee is free for the job.
+    pub(super) fn ask_in_turn(&mut self, now: Tick, out: &mut Vec<Effect>) {
+        while let Some((id, task)) = self.referee.take_turn() {
+            self.judge(now, id, task, out);
+        }
     }
 
     /// Goes on without the referee where its word is out for too long.
     pub(super) fn end_referee_waits(&mut self, now: Tick, out: &mut Vec<Effect>) {
         while let Some((id, task)) = self.referee.overdue(now) {
+            self.stop_recomputing(id, task, out);
+            self.unrefereed(now, id, task, NoReferee::Late, out);
+        }
+    }
+
+    /// Goes on without the referee in jobs that are about to end, so that what is decided is still settled.
+    pub(super) fn end_waits_of_closing_jobs(&mut self, now: Tick, out: &mut Vec<Effect>) {
+        let margin = self.settings.deadline_margin_blocks;
+        let is_closing = |(id, _): &(JobId, TaskIndex)| {
+            let active = self.jobs.get(id);
+            active.is_some_and(|active| active.is_closing(self.block, margin))
+        };
+        let asked = self.referee.asked.keys().copied();
+        let closing: Vec<_> = asked.filter(is_closing).collect();
+        for (id, task) in closing {
             self.stop_recomputing(id, task, out);
             self.unrefereed(now, id, task, NoReferee::Late, out);
         }
@@ -284,5 +388,6 @@ impl Core {
         for task in self.referee.of_job(id) {
             self.stop_recomputing(id, task, out);
         }
+        self.referee.failing.remove(&id);
     }
 }

@@ -23,7 +23,7 @@ use quern_primitives::{
     verdict::{Finding, Ground, Verdict},
 };
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Tasks that wait to be computed again, at most; what is drawn beyond them is not checked.
 const CHOSEN_MAX: usize = 1_024;
@@ -31,6 +31,10 @@ const CHOSEN_MAX: usize = 1_024;
 /// Blocks whose draw is waited for, at most. With more the chain has not answered for a minute, and the
 /// first are not drawn.
 const UNDRAWN_MAX: usize = 32;
+
+/// How many blocks the hash of a block is waited for that was asked for; what was counted before it is then
+/// not drawn. About ten minutes, twice as long as the chain is asked.
+const HASH_BLOCKS_MAX: BlockNumber = 100;
 
 /// Whether a settled task is computed again, where so many of a thousand are: whether the first 8 bytes,
 /// little endian, of SHA-256 over `quern/re-execution/1`, the seed, the job and the task (4 bytes, little
@@ -67,8 +71,8 @@ struct Settled {
 pub(super) struct Samples {
     /// What is not drawn, by the block in which it was seen to be counted.
     undrawn: BTreeMap<BlockNumber, Vec<Settled>>,
-    /// Of these, the blocks of which the next one's hash was asked for.
-    asked: BTreeSet<BlockNumber>,
+    /// Of these, the blocks of which the next one's hash was asked for, and at which block.
+    asked: BTreeMap<BlockNumber, BlockNumber>,
     /// What was drawn, in the order in which it is computed.
     chosen: VecDeque<Sample>,
     /// What is being computed.
@@ -88,11 +92,18 @@ impl Samples {
         }
     }
 
-    /// The blocks whose hash is to be read, once each, when this one is finalised.
+    /// The blocks whose hash is to be read, once each, when this one is finalised. What waits for one that
+    /// never came is forgotten.
     fn wanted(&mut self, block: BlockNumber) -> Vec<BlockNumber> {
+        let is_late = |asked: BlockNumber| asked.saturating_add(HASH_BLOCKS_MAX) < block;
+        let late = self.asked.extract_if(.., |_, asked| is_late(*asked));
+        for (counted, _) in late {
+            self.undrawn.remove(&counted);
+        }
         let before = self.undrawn.range(..block).map(|(counted, _)| *counted);
-        let fresh: Vec<_> = before.filter(|it| !self.asked.contains(it)).collect();
-        self.asked.extend(&fresh);
+        let fresh: Vec<_> = before.filter(|it| !self.asked.contains_key(it)).collect();
+        self.asked
+            .extend(fresh.iter().map(|counted| (*counted, block)));
         let next = fresh.into_iter().map(|counted| counted.saturating_add(1));
         next.collect()
     }
@@ -205,6 +216,7 @@ impl Core {
                 .into_iter()
                 .map(|block| Effect::ReadBlockHash { block }),
         );
+        self.drop_spent(out);
     }
 
     /// A block's hash was read: draws by it.
@@ -361,6 +373,28 @@ mod tests {
         samples.draw(8, &Digest([0; 32]), 1_000);
         assert_eq!(samples.spent(), [JOB]);
         assert!(samples.spent().is_empty());
+    }
+
+    #[test]
+    fn a_closed_job_is_kept_for_some_blocks_only_if_a_hash_never_comes() {
+        let mut samples = Samples::default();
+        let settled = Settled {
+            job: JOB,
+            verdicts: vec![],
+            time_ms: 1,
+        };
+        samples.settled(7, settled);
+        samples.closed.insert(JOB, 3);
+        // However long the chain stands still before it is asked.
+        let asked = 5_000;
+        assert_eq!(samples.wanted(asked), [8]);
+        samples.wanted(asked + HASH_BLOCKS_MAX);
+        assert_eq!(samples.spent(), [] as [JobId; 0]);
+        samples.wanted(asked + HASH_BLOCKS_MAX + 1);
+        assert_eq!(samples.spent(), [JOB]);
+        assert!(samples.asked.is_empty() && samples.undrawn.is_empty());
+        samples.draw(8, &Digest([0; 32]), 1_000);
+        assert_eq!(samples.waiting(), 0, "it comes too late");
     }
 
     #[test]

@@ -34,6 +34,19 @@ impl Core {
         accounts.len() as u32
     }
 
+    /// How many accounts the job could go to, counted up to as many as it needs, and how many it needs for
+    /// a task. Where one device may be believed, two are needed as soon as one was not.
+    fn accounts_of(&self, job: &ActiveJob) -> (u32, u32) {
+        let needed = u32::from(job.job.submission.agreement.replicas());
+        let is_begun = job.counters.touched > job.counters.decided;
+        let most = if is_begun { needed.max(2) } else { needed };
+        let connected = self.accounts_for(job, most);
+        match connected < most && job.wants_second() {
+            true => (connected, most),
+            false => (connected.min(needed), needed),
+        }
+    }
+
     pub(super) fn status_of(&self, job: &ActiveJob) -> JobStatus {
         let (tasks, counters) = (job.task_count(), &job.counters);
         let phase = match () {
@@ -47,8 +60,7 @@ impl Core {
             Phase::Closed => 0,
             Phase::Uploading | Phase::Computing | Phase::Settling => job.to_come(),
         };
-        let needed = u32::from(job.job.submission.agreement.replicas());
-        let connected = self.accounts_for(job, needed);
+        let (connected, needed) = self.accounts_of(job);
         let waiting_for = match phase {
             Phase::Uploading => Some(WaitingFor::Upload),
             // All that is here is decided.

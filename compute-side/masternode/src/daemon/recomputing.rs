@@ -61,6 +61,12 @@ impl Recomputations {
     pub(super) fn new(shared: &Shared, name: DeviceId, config: &Config) -> Self {
         let parallel = config.referee_parallel();
         let memory_mib = config.referee_memory_mib();
+        if parallel == 0 {
+            tracing::info!(
+                "referee_parallel is 0: this masternode computes no tasks itself; what devices differ on is \
+                 put to the vote, and nothing that was settled is computed again"
+            );
+        }
         Self {
             referee: Arc::new(Referee::new(name, shared.vault.clone(), memory_mib)),
             places: Arc::new(Semaphore::new(parallel as usize)),
@@ -168,7 +174,7 @@ impl Grid {
     }
 }
 
-/// What is told of a task, and written to the log if it was not computed.
+/// What is told of a task, and written to the log if it was to be computed here and was not.
 fn told(
     job: JobId,
     task: TaskIndex,
@@ -176,8 +182,11 @@ fn told(
 ) -> Result<Truth, NoReferee> {
     outcome.map_err(|error| {
         let why = NoReferee::from(&error);
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(%job, task, error, "a task is not computed here");
+        // That nothing is computed here was said at the start.
+        if why != NoReferee::None {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(%job, task, error, "a task is not computed here");
+        }
         why
     })
 }

@@ -60,6 +60,25 @@ const ENDLESS: &str = r#"(module
     (memory (export "memory") 1)
     (func (export "_start") (loop $more (br $more))))"#;
 
+/// Asks for memory until it is refused, and fails then.
+const GREEDY: &str = r#"(module
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (loop $more
+            (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then (unreachable)))
+            (br $more))))"#;
+
+/// Prints without end.
+const WORDY: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\10\00\00\00\00\10\00\00")
+    (func (export "_start")
+        (loop $again
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+            (br $again))))"#;
+
 /// A job of the portable class, which every machine runs, with one task for each shard.
 struct World {
     _folder: tempfile::TempDir,
@@ -226,6 +245,58 @@ fn a_program_that_fails_has_an_answer_and_an_empty_result() {
     assert_eq!(truth.answer.result_bytes, 0);
     let empty = result_commitment(&world.keys[0], &JOB, 0, b"");
     assert_eq!(truth.answer.result_commitment, empty);
+}
+
+#[test]
+fn a_program_that_keeps_no_limit_fails_as_on_every_device() {
+    for (text, exit) in [
+        (ENDLESS, SettledExit::OutOfFuel),
+        (GREEDY, SettledExit::OutOfMemory),
+        (WORDY, SettledExit::OutputTooLong),
+    ] {
+        let mut world = World::new(text, &[b"x"]);
+        world.submission.fuel_per_task_max = 300_000_000;
+        let truth = world.compute(0, Purpose::Referee).unwrap();
+        assert_eq!(truth.answer.exit, exit);
+        assert_eq!(truth.answer.result_bytes, 0);
+        let again = world.compute(0, Purpose::Referee).unwrap();
+        assert_eq!(again, truth, "with the same fuel");
+    }
+}
+
+#[test]
+fn a_program_that_asks_for_more_memory_than_is_to_spare_is_not_called_failing() {
+    let mut world = World::new(GREEDY, &[b"x"]);
+    world.submission.memory_bytes_max = 128 << 20;
+    let error = world.compute(0, Purpose::Referee).unwrap_err();
+    assert_eq!(NoReferee::from(&error), NoReferee::Machine);
+}
+
+#[test]
+fn while_a_program_is_compiled_others_run_and_who_waits_for_it_may_stop() {
+    let world = World::new(ECHO, &[b"x"]);
+    world.compute(0, Purpose::Check).unwrap();
+    let busy = Turn::take(&world.referee.compiler).unwrap();
+    assert!(world.compute(0, Purpose::Check).is_ok(), "it is compiled");
+    lock(&world.referee.programs).compiled.clear();
+    let cancel = Cancel::new();
+    let stopped = thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let brief = world.brief(0, Purpose::Check);
+            world.referee.compute(&brief, &cancel)
+        });
+        thread::park_timeout(Duration::from_millis(100));
+        cancel.cancel();
+        run.join().unwrap()
+    });
+    let error = stopped.unwrap_err();
+    assert!(matches!(error, RefereeError::GivenUp(Exit::Cancelled)));
+    let mut brief = world.brief(0, Purpose::Check);
+    brief.time_ms = 100;
+    let late = world.referee.compute(&brief, &Cancel::new()).unwrap_err();
+    assert!(matches!(late, RefereeError::GivenUp(Exit::WallTime)));
+    drop(busy);
+    assert!(world.compute(0, Purpose::Check).is_ok());
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub(crate) fn ground(ground: Ground) -> &'static str {
         Ground::Majority => "accepted because more than half of the accounts gave it",
         Ground::Trusted => "accepted on the word of one device, as the job allows",
         Ground::Referee => {
-            "accepted because a referee computed it, as the devices' answers differed"
+            "accepted because a referee computed it, as the devices' answers differed or were \
+             that the program fails"
         }
         Ground::Vote => {
             "accepted by vote, as the devices' answers differed and no referee could decide"

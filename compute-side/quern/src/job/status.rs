@@ -6,15 +6,39 @@ use crate::{
     grid::words,
     output::{Output, fields, patiently},
 };
+use clap::Args;
 use quern_jobs_api::JobStatus;
 use quern_owner::{Coordinator, CoordinatorError};
 use quern_primitives::{
-    AccountId, BlockNumber, JobId,
+    AccountId, BlockNumber, Digest, JobId,
     amount::display,
     job::{Escrow, Job, JobEnd, JobState},
     receipt::Exit,
 };
+use quern_shards::keys::JobKey;
 use serde::Serialize;
+
+/// Why a job's trust seed is not told.
+#[derive(Debug, thiserror::Error)]
+enum TrustSeedError {
+    /// A device that had it could lie where it is believed alone.
+    #[error(
+        "job {job} is open, and a device that had its trust seed could choose when to lie; ask again when the job is over"
+    )]
+    Open {
+        /// The job.
+        job: JobId,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    name: JobName,
+    /// Tell the job's trust seed too, for an auditor; only where it was submitted, when it is over
+    #[arg(long)]
+    trust_seed: bool,
+}
 
 /// A job as the chain and its coordinator know it.
 #[derive(Debug, Serialize)]
@@ -28,12 +52,32 @@ struct Shown {
     at_coordinator: Option<JobStatus>,
     /// Why the coordinator says nothing.
     coordinator_silent: Option<String>,
+    /// From which it is drawn which device is believed alone, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_seed: Option<Digest>,
 }
 
-pub(crate) async fn run(context: &Context, name: &JobName) -> anyhow::Result<()> {
-    let job = context.job(&name.job)?;
+pub(crate) async fn run(context: &Context, args: &ShowArgs) -> anyhow::Result<()> {
+    let job = context.job(&args.name.job)?;
+    // That it is not here is said before anybody is asked.
+    let key = match args.trust_seed {
+        true => Some(context.job_folder(job)?.key()?),
+        false => None,
+    };
     let asked = patiently("asking the chain and the coordinator", ask(context, job));
-    context.show(&asked.await?)
+    let mut shown = asked.await?;
+    if let Some(key) = key {
+        shown.trust_seed = Some(trust_seed(&key, job, &shown.chain.state)?);
+    }
+    context.show(&shown)
+}
+
+/// The trust seed of a job that is over.
+fn trust_seed(key: &JobKey, job: JobId, state: &JobState) -> Result<Digest, TrustSeedError> {
+    match state.is_open() {
+        true => Err(TrustSeedError::Open { job }),
+        false => Ok(Digest(*key.trust_seed(&job).expose())),
+    }
 }
 
 async fn ask(context: &Context, job: JobId) -> anyhow::Result<Shown> {
@@ -58,6 +102,7 @@ async fn ask(context: &Context, job: JobId) -> anyhow::Result<Shown> {
         chain: known,
         at_coordinator,
         coordinator_silent,
+        trust_seed: None,
     })
 }
 
@@ -110,6 +155,7 @@ impl Output for Shown {
             (None, Some(silent)) => pairs.push(("progress", silent.clone())),
             (None, None) => {}
         }
+        pairs.extend(self.trust_seed.map(|seed| ("trust seed", seed.to_string())));
         fields(&pairs)
     }
 }
@@ -218,6 +264,16 @@ pub(super) fn exit_in_words(exit: &Exit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trust_seed_is_told_of_no_job_that_is_open() {
+        let (key, job) = (JobKey::from_bytes([7; 32]), JobId([1; 32]));
+        let end = JobEnd::AllSettled;
+        let told = trust_seed(&key, job, &JobState::Completed { end });
+        assert_eq!(told.unwrap().0, *key.trust_seed(&job).expose());
+        let open = trust_seed(&key, job, &JobState::Submitted);
+        assert!(open.unwrap_err().to_string().contains("ask again"));
+    }
 
     #[test]
     fn a_task_without_a_majority_is_named() {

@@ -293,7 +293,7 @@ fn one_device_is_believed_alone_only_where_the_job_allows_it() {
 
 #[test]
 fn a_referee_may_decide_in_every_mode_where_answers_differ() {
-    use Finding::{Accepted, Incorrect};
+    use Finding::{Accepted, Failed, Incorrect};
     for agreement in [
         Agreement::Single,
         Agreement::Majority { replicas: 3 },
@@ -304,6 +304,9 @@ fn a_referee_may_decide_in_every_mode_where_answers_differ() {
         assert!(holds(&[(1, Accepted), (2, Incorrect), (3, Incorrect)]));
         assert!(holds(&[(1, Incorrect), (2, Incorrect), (3, Incorrect)]));
         assert!(!holds(&[(1, Accepted), (2, Accepted)]));
+        // Two who could not open what the referee could; one alone ends no job.
+        assert!(holds(&[(1, Failed), (2, Failed)]));
+        assert!(!holds(&[(1, Failed)]));
     }
 }
 

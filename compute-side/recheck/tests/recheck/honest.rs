@@ -19,7 +19,8 @@ use quern_primitives::{
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
 use quern_recheck::{
-    BatchFault, OrderFault, ReceiptsFault, RecheckFault, RefereeFault, verify_receipts,
+    BatchFault, OrderFault, ReceiptsFault, RecheckFault, RefereeFault, VerdictFault,
+    verify_receipts,
 };
 use quern_verdict::receipt_digest;
 
@@ -222,7 +223,19 @@ fn assigned(replica: u8, device: usize) -> Entry {
     }
 }
 
-/// A job of one task on which two devices agree that the program traps.
+/// What a device says of task 0 that it got with the entry at this place: that the program traps.
+fn trapped(replica: u8, device: usize, position: u64) -> Entry {
+    let mut payload = receipt(0, replica, device, position, 0).payload;
+    payload.exit = Exit::Trap;
+    payload.result_bytes = 0;
+    Entry::Revealed {
+        receipt: device_key(device).sign(payload, &HERE),
+        salt: None,
+        output: OutputPlace::File { bytes: 216 },
+    }
+}
+
+/// A job of one task on which two devices agree that the program traps, as a referee finds too.
 fn failing() -> Vec<Entry> {
     let mut entries = story(Agreement::Unanimous, 1, 1).entries;
     entries.truncate(2);
@@ -232,23 +245,19 @@ fn failing() -> Vec<Entry> {
     for (replica, device) in (0..).zip(devices) {
         let position = entries.len() as u64;
         entries.push(assigned(replica, device));
-        let mut payload = receipt(0, replica, device, position, 0).payload;
-        payload.exit = Exit::Trap;
-        payload.result_bytes = 0;
-        let signed = device_key(device).sign(payload, &HERE);
+        let answer = trapped(replica, device, position);
+        let Entry::Revealed { receipt, .. } = &answer else {
+            panic!("no receipt");
+        };
         replicas.push(ReplicaFinding {
             replica,
             device: device_key(device).id(),
             account: account(device),
             finding: Finding::Accepted,
-            receipt: Some(receipt_digest(&signed)),
+            receipt: Some(receipt_digest(receipt)),
             pay: 0,
         });
-        answers.push(Entry::Revealed {
-            receipt: signed,
-            salt: None,
-            output: OutputPlace::File { bytes: 216 },
-        });
+        answers.push(answer);
     }
     let Entry::Revealed { receipt, .. } = &answers[0] else {
         panic!("no receipt");
@@ -257,11 +266,12 @@ fn failing() -> Vec<Entry> {
         job: JOB,
         task: 0,
         answer: receipt.payload.answer(),
-        ground: Ground::Unanimous,
+        ground: Ground::Referee,
         price: 0,
         replicas,
     };
     entries.extend(answers);
+    entries.push(refereed(verdict.answer));
     entries.push(Entry::Judged { verdict });
     entries.push(Entry::Ended {
         end: End::Program { task: 0 },
@@ -287,6 +297,94 @@ fn a_program_that_fails_on_two_devices_ends_the_job_and_is_never_settled() {
             ..
         })
     ));
+}
+
+/// The same log with another word of the referee, or none, and with another verdict.
+fn failing_but(word: Option<Entry>, change: impl FnOnce(&mut Verdict)) -> Vec<Entry> {
+    let mut entries = failing();
+    let said = entries
+        .iter()
+        .position(|it| matches!(it, Entry::Refereed { .. }))
+        .unwrap();
+    match word {
+        Some(word) => entries[said] = word,
+        None => drop(entries.remove(said)),
+    }
+    let mut judged = entries.iter_mut().filter_map(|it| match it {
+        Entry::Judged { verdict } => Some(verdict),
+        _ => None,
+    });
+    change(judged.next().unwrap());
+    entries
+}
+
+#[test]
+fn that_a_program_fails_is_accepted_only_after_a_referee_was_asked() {
+    let facts = Facts::new(Agreement::Unanimous, 1);
+    let unanimous = |verdict: &mut Verdict| verdict.ground = Ground::Unanimous;
+    let unasked = failing_but(None, unanimous);
+    assert!(matches!(
+        follow(&facts, &unasked, 9),
+        Err(RecheckFault::Verdict {
+            why: VerdictFault::Undecided,
+            ..
+        })
+    ));
+    let word = RefereeWord::None;
+    let unavailable = failing_but(Some(Entry::Refereed { task: 0, word }), unanimous);
+    let recheck = follow(&facts, &unavailable, 9).unwrap();
+    assert_eq!(recheck.end(), Some(End::Program { task: 0 }));
+}
+
+#[test]
+fn a_referee_that_computes_what_two_say_fails_finds_both_wrong() {
+    let facts = Facts::new(Agreement::Unanimous, 1);
+    let truth = answer(0, 0);
+    let mut entries = failing_but(Some(refereed(truth)), |verdict| {
+        verdict.answer = truth;
+        for found in &mut verdict.replicas {
+            found.finding = Finding::Incorrect;
+        }
+    });
+    let over = follow(&facts, &entries, 9);
+    assert!(matches!(
+        over,
+        Err(RecheckFault::Order {
+            why: OrderFault::NoSuchEnd,
+            ..
+        })
+    ));
+    entries.pop();
+    assert_eq!(follow(&facts, &entries, 9).unwrap().judged(), 1);
+}
+
+#[test]
+fn a_referee_that_was_asked_is_heard_though_more_answers_came_meanwhile() {
+    let majority = Agreement::Majority { replicas: 3 };
+    let facts = Facts::new(majority, 1);
+    let mut entries = story(majority, 1, 1).entries;
+    entries.truncate(2);
+    entries.push(Entry::Added {
+        task: 0,
+        replicas: 1,
+    });
+    let mut answers = Vec::new();
+    for replica in 0..4 {
+        let (device, position) = (2 * usize::from(replica), entries.len() as u64);
+        entries.push(assigned(replica, device));
+        answers.push(match replica < 2 {
+            true => trapped(replica, device, position),
+            false => Entry::Revealed {
+                receipt: receipt(0, replica, device, position, 0),
+                salt: None,
+                output: OutputPlace::Inline { bytes: 226 },
+            },
+        });
+    }
+    // Two against two: devices may decide it now, but the referee was asked before.
+    entries.extend(answers);
+    entries.push(refereed(answer(0, 0)));
+    assert!(follow(&facts, &entries, 9).is_ok());
 }
 
 /// A referee's word on task 0.
@@ -369,30 +467,76 @@ fn where_a_majority_cannot_decide_a_referee_is_heard_once_and_not_believed_alone
 }
 
 #[test]
-fn an_input_that_opens_nowhere_ends_the_job_only_if_a_device_said_so() {
+fn an_input_that_opens_nowhere_ends_the_job_only_if_a_device_and_no_referee_said_otherwise() {
     let facts = Facts::new(Agreement::Unanimous, 1);
-    let mut entries = failing();
-    entries.truncate(3);
+    let mut given = failing();
+    given.truncate(3);
     let end = Entry::Ended {
         end: End::Unopened { task: 0 },
     };
-    let unsaid = [entries.clone(), vec![end.clone()]].concat();
-    assert!(matches!(
-        follow(&facts, &unsaid, 3),
-        Err(RecheckFault::Order {
-            position: 3,
-            why: OrderFault::NoSuchEnd
-        })
-    ));
-    entries.push(Entry::Released {
+    let said = Entry::Released {
         task: 0,
         replica: 0,
         device: device_key(1).id(),
         cause: ReleaseCause::BadInput { trusted: false },
-    });
-    entries.push(end);
-    let recheck = follow(&facts, &entries, 3).unwrap();
-    assert_eq!(recheck.end(), Some(End::Unopened { task: 0 }));
+    };
+    let in_vain = Entry::Refereed {
+        task: 0,
+        word: RefereeWord::None,
+    };
+    let computed = refereed(answer(0, 0));
+    let told = |more: &[&Entry]| {
+        let more = more.iter().map(|entry| (*entry).clone());
+        let log: Vec<_> = given.iter().cloned().chain(more).collect();
+        follow(&facts, &log, 3).map(|recheck| recheck.end())
+    };
+    for unfounded in [&[&end][..], &[&said, &end], &[&said, &computed, &end]] {
+        assert!(matches!(
+            told(unfounded),
+            Err(RecheckFault::Order {
+                why: OrderFault::NoSuchEnd,
+                ..
+            })
+        ));
+    }
+    let end = told(&[&said, &in_vain, &end]).unwrap();
+    assert_eq!(end, Some(End::Unopened { task: 0 }));
+}
+
+#[test]
+fn a_referee_that_opens_what_devices_could_not_decides_and_they_have_failed() {
+    let facts = Facts::new(Agreement::Unanimous, 1);
+    let mut entries = failing();
+    entries.truncate(4);
+    let mut replicas = Vec::new();
+    for (replica, device) in [(0, 1), (1, 3)] {
+        entries.push(Entry::Released {
+            task: 0,
+            replica,
+            device: device_key(device).id(),
+            cause: ReleaseCause::BadInput { trusted: false },
+        });
+        replicas.push(ReplicaFinding {
+            replica,
+            device: device_key(device).id(),
+            account: account(device),
+            finding: Finding::Failed,
+            receipt: None,
+            pay: 0,
+        });
+    }
+    let truth = answer(0, 0);
+    entries.push(refereed(truth));
+    let verdict = Verdict {
+        job: JOB,
+        task: 0,
+        answer: truth,
+        ground: Ground::Referee,
+        price: 0,
+        replicas,
+    };
+    entries.push(Entry::Judged { verdict });
+    assert_eq!(follow(&facts, &entries, 9).unwrap().judged(), 1);
 }
 
 #[test]

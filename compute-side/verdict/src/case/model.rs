@@ -209,8 +209,13 @@ impl Told {
         }
         let wanted = usize::from(self.agreement.replicas());
         if let Some((answer, ground)) = self.accepted(&voices) {
+            // What ends the job is computed again before.
+            let is_doubtful = answer.exit == Exit::Trap && self.may_have_referee();
             if compares || outstanding == 0 || voices.len() >= wanted {
-                return self.decision(answer, ground);
+                return match is_doubtful {
+                    true => Hearing::NeedsReferee,
+                    false => self.decision(answer, ground),
+                };
             }
             // Whatever those say who are still waited for.
             let more = usize::from(outstanding).min(wanted - voices.len());
@@ -218,6 +223,9 @@ impl Told {
                 let votes = voices.iter().filter(|voice| **voice == answer).count() + agree;
                 votes > voices.len() + more - votes
             });
+            if is_certain && is_doubtful {
+                return Hearing::NeedsReferee;
+            }
             return Hearing::Open {
                 certain: is_certain.then_some(answer),
             };
@@ -419,6 +427,28 @@ proptest! {
             let devices = found.filter(|found| found.finding == Finding::Accepted).count();
             let referee = usize::from(decision.ground == Ground::Referee);
             prop_assert!(devices >= 1 && devices + referee >= 2);
+        }
+    }
+
+    #[test]
+    fn that_a_program_fails_is_never_believed_of_devices_alone_while_a_referee_can_be_had(
+        agreement in any_agreement(),
+        history in prop::collection::vec(event(), 0..30),
+        outstanding: u8,
+    ) {
+        let mut case = Case::new(agreement);
+        let is_referee = |it: &&Event| !matches!(it, Event::NoReferee | Event::Computed(_));
+        let without_referee = history.iter().filter(is_referee);
+        without_referee.for_each(|event| apply(&mut case, event));
+        match case.hearing(outstanding) {
+            Hearing::Decided(decision) => prop_assert_eq!(decision.answer.exit, Exit::Success),
+            Hearing::Open { certain: Some(answer) } => {
+                prop_assert_eq!(answer.exit, Exit::Success);
+            }
+            Hearing::Open { certain: None }
+            | Hearing::NeedsMore { .. }
+            | Hearing::NeedsReferee
+            | Hearing::Undecidable => {}
         }
     }
 

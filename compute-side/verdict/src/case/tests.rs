@@ -1,6 +1,7 @@
 //! What the judge says, in sentences.
 
 mod adaptive;
+mod failing;
 
 use super::*;
 use proptest::prelude::*;
@@ -120,6 +121,8 @@ fn a_failing_program_is_not_believed_on_one_machines_word() {
     let mut other = case.clone();
     case.add_replicas(1);
     case.hear(1, DeviceId([2; 32]), AccountId::new([2; 32]), failing(1));
+    assert_eq!(case.hearing(0), Hearing::NeedsReferee);
+    case.no_referee();
     assert_eq!(decision(case.hearing(0)).answer.exit, Exit::OutOfFuel);
     // Somebody who can run it settles the matter the other way, but not alone either.
     other.add_replicas(1);
@@ -514,28 +517,11 @@ fn one_account_is_never_two_voices_that_agree_or_differ() {
 }
 
 #[test]
-fn a_failing_program_is_never_believed_on_one_devices_word() {
-    for agreement in [
-        Agreement::Single,
-        MAJORITY,
-        Agreement::Unanimous,
-        Agreement::Adaptive,
-    ] {
-        let mut case = heard(agreement, &[fails(0)]);
-        case.trust(0);
-        assert_eq!(case.hearing(0), Hearing::NeedsMore { replicas: 1 });
-        if case.replicas() < 2 {
-            case.add_replicas(1);
-        }
-        tell(&mut case, 1, 2, fails(1));
-        assert_eq!(decision(case.hearing(0)).answer.exit, Exit::Trap);
-    }
-}
-
-#[test]
 fn a_verdict_says_why_its_answer_is_accepted() {
     let ground = |agreement, testimonies: &[Testimony]| {
-        decision(heard(agreement, testimonies).hearing(0)).ground
+        let mut case = heard(agreement, testimonies);
+        case.no_referee();
+        decision(case.hearing(0)).ground
     };
     assert_eq!(
         ground(MAJORITY, &[says(1), says(1), says(1)]),

@@ -378,7 +378,8 @@ async fn followed(bench: &Bench) -> anyhow::Result<()> {
 
     // The first digits are enough where a job was submitted.
     let digits = &job[..12];
-    let shown = quern.does(&["job", "show", digits]).await?;
+    let show = ["job", "show", digits, "--trust-seed"];
+    let shown = quern.does(&show).await?;
     says(
         &shown,
         &json!({ "job": job, "settled_tasks": 1, "refund_from": null }),
@@ -388,6 +389,7 @@ async fn followed(bench: &Bench) -> anyhow::Result<()> {
         &json!({ "state": "completed", "end": "all_settled" }),
     )?;
     ensure!(shown["escrow"] == end["escrow"], "{shown}");
+    ensure!(shown["trust_seed"].is_string(), "{shown}");
     rpc::tells(bench, &shown).await?;
     batches(&quern, bench, digits, &shown).await?;
     let explained = quern.does(&["explain", "job", digits]).await?;

@@ -59,6 +59,8 @@ struct Books {
     accepted: BTreeMap<TaskIndex, Vec<DeviceId>>,
     /// Tasks on which a device failed or answers differ, and since when.
     doubted: BTreeMap<TaskIndex, Tick>,
+    /// Tasks of which the referee's word could not be had.
+    unrefereed: BTreeSet<TaskIndex>,
     /// Accounts from which a task was taken back.
     lost: BTreeSet<(TaskIndex, AccountId)>,
     /// How often each device failed on a task of it.
@@ -507,8 +509,11 @@ impl Audit {
                 let devices = receipts.iter().map(|(device, _)| *device);
                 self.contradicted.extend(devices);
             }
+            Entry::Unrefereed { task, .. } => {
+                books.unrefereed.insert(*task);
+            }
             // What follows from these is in other entries.
-            Entry::Trusted { .. } | Entry::Refereed { .. } | Entry::Unrefereed { .. } => {}
+            Entry::Trusted { .. } | Entry::Refereed { .. } => {}
             // It gives nobody anything yet.
             Entry::Added { task, replicas } => {
                 let added = books.added.entry(*task).or_default();

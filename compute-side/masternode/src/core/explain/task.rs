@@ -192,6 +192,8 @@ impl Core {
             told.reasons.push(Why::Referee.reason(Reader::Owner));
             let kind = StepKind::RefereeGivenUp;
             told.next.push(step(now, until, kind, None));
+        } else if self.referee.will_be_asked(told.job, told.task) {
+            told.reasons.push(Why::Referee.reason(Reader::Owner));
         }
         let is_open = |it: &ReplicaExplanation| matches!(it.state, ReplicaStage::Open { .. });
         if stopped.is_none() && told.replicas.iter().any(is_open) {

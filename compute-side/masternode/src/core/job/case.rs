@@ -58,6 +58,12 @@ impl ActiveJob {
         (0..).take(self.tasks.len()).filter(waits).collect()
     }
 
+    /// Whether more than one device is to be heard on a task before the judge.
+    pub(in crate::core) fn wants_second(&self) -> bool {
+        let mut tasks = self.tasks.iter();
+        tasks.any(|task| matches!(task, Task::Open(open) if open.case.replicas() > 1))
+    }
+
     /// Where a task's case stands.
     pub(in crate::core) fn hearing(&self, task: TaskIndex) -> Option<Hearing> {
         let open = self.open(task)?;

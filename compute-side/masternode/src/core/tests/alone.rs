@@ -1,7 +1,8 @@
 //! Where records allow it one device is believed alone, and a second one is asked at once where not.
 
-use super::world::{Habit, Refereeing, TRUST_SEED, World};
+use super::world::{Habit, JOB, Refereeing, TRUST_SEED, World};
 use crate::core::Entry;
+use quern_jobs_api::WaitingFor;
 use quern_primitives::{
     job::{Agreement, JobEnd, JobState},
     verdict::{Finding, Ground, Verdict},
@@ -100,6 +101,28 @@ fn an_unseasoned_device_gets_a_second_beside_it_before_it_has_answered() {
     assert_eq!(ground(&world), None, "its word alone is not enough");
     world.report(1);
     assert_eq!(ground(&world), Some(Ground::Unanimous));
+}
+
+#[test]
+fn a_job_whose_only_account_is_not_believed_waits_for_a_second_one() {
+    let waits_for = |world: &World| world.core.status(JOB).unwrap().waiting_for;
+    let mut world = World::new(1, Agreement::Adaptive, &[1]);
+    world.wait(1_000);
+    assert_eq!(waits_for(&world), None, "one may be enough");
+    world.ask(0, 1);
+    world.report(0);
+    let too_few = WaitingFor::Accounts {
+        connected: 1,
+        needed: 2,
+    };
+    assert_eq!(waits_for(&world), Some(too_few));
+    world.join(2, Habit::Honest);
+    world.wait(1_000);
+    assert_eq!(waits_for(&world), None);
+    let mut world = seasoned(Habit::Honest);
+    world.wait(1_000);
+    world.ask(0, 1);
+    assert_eq!(waits_for(&world), None, "it is believed");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Whose fault it is: the device's, the program's, the input's, or nobody's.
 
-use super::world::{Habit, JOB, MAJORITY, World};
-use crate::core::{Entry, Event};
+use super::{
+    worker::truth,
+    world::{Habit, JOB, MAJORITY, Refereeing, World},
+};
+use crate::core::{Entry, Event, NoReferee};
 use quern_primitives::{
     device::History,
     job::{Agreement, JobEnd, JobState},
@@ -266,6 +269,48 @@ fn an_input_that_the_trusted_device_cannot_open_either_ends_the_job_and_blames_n
     expect_rest_returned(&world, 1);
     world.next_block();
     assert_eq!(world.core.status(JOB), None, "the core hears of it");
+}
+
+#[test]
+fn an_input_that_the_masternode_opens_ends_no_job_and_who_could_not_has_failed() {
+    let (mut world, trusted) = shut();
+    world.referee = Refereeing::Truthful;
+    world.hand_back(trusted, HandBackReason::BadInput);
+    assert_eq!(unopened(&world), 0);
+    assert_eq!(
+        findings(&world),
+        [Finding::Failed, Finding::Failed, Finding::Accepted]
+    );
+    world.next_block();
+    assert!(ended(&world, JobEnd::AllSettled));
+    world.check_money();
+}
+
+#[test]
+fn the_masternode_is_asked_once_whether_an_input_opens() {
+    let (mut world, trusted) = shut();
+    world.referee = Refereeing::Slow;
+    world.hand_back(trusted, HandBackReason::BadInput);
+    world.wait_all_alive(60_000);
+    assert_eq!((world.asked.len(), unopened(&world)), (1, 0));
+    world.asked.clear();
+    world.tell_referee(JOB, 1, Err(NoReferee::Data));
+    assert_eq!((world.asked.len(), unopened(&world)), (0, 1));
+}
+
+#[test]
+fn where_the_program_fails_on_the_masternode_alone_its_input_opens_and_others_try_it() {
+    let (mut world, trusted) = shut();
+    world.referee = Refereeing::Slow;
+    world.hand_back(trusted, HandBackReason::BadInput);
+    world.asked.clear();
+    let mut failure = truth(1);
+    failure.answer.exit = Exit::Trap;
+    world.tell_referee(JOB, 1, Ok(failure));
+    world.wait_all_alive(60_000);
+    assert_eq!((world.asked.len(), unopened(&world)), (0, 0));
+    world.ask(1, 1);
+    assert_eq!(world.workers[1].in_hand.len(), 1);
 }
 
 #[test]

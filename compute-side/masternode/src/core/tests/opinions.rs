@@ -5,7 +5,11 @@ mod histories;
 use super::world::{Habit, JOB, MAJORITY, World};
 use crate::core::Entry;
 use quern_jobs_api::{Rule, StepKind};
-use quern_primitives::{limits::TASK_FUEL_MAX, verdict::Finding};
+use quern_primitives::{
+    job::Agreement,
+    limits::{ESCALATION_REPLICAS_MAX, TASK_FUEL_MAX},
+    verdict::Finding,
+};
 use quern_protocol::HandBackReason;
 
 /// So long a case waits for a trusted device, in milliseconds.
@@ -137,6 +141,35 @@ fn what_a_trusted_device_is_asked_is_for_nobody_else_however_much_is_in_doubt_be
     world.report(trusted);
     world.ask(trusted, 1);
     assert_eq!(world.workers[trusted].names()[0].task, 0);
+}
+
+/// A device takes a task.
+fn takes(world: &mut World, account: u8, habit: Habit) -> usize {
+    let worker = world.join(account, habit);
+    world.ask(worker, 1);
+    assert_eq!(world.workers[worker].in_hand.len(), 1, "account {account}");
+    worker
+}
+
+#[test]
+fn five_that_have_voted_are_not_made_six_for_a_trusted_device() {
+    let mut world = World::new(1, Agreement::Unanimous, &[]);
+    let first = [(1, Habit::Honest), (2, Habit::Lies(99))];
+    let first = first.map(|(account, habit)| takes(&mut world, account, habit));
+    first.into_iter().for_each(|worker| world.report(worker));
+    let third = takes(&mut world, 4, Habit::Lies(98));
+    world.report(third);
+    let last = [5, 6].map(|account| takes(&mut world, account, Habit::Lies(99)));
+    world.join_as(3, Habit::Honest, |worker| worker.trusted = true);
+    world.wait(1_000);
+    last.into_iter().for_each(|worker| world.report(worker));
+    let (wrong, right) = (Finding::Incorrect, Finding::Accepted);
+    assert_eq!(findings(&world), [wrong, wrong, right, right, right]);
+    let added = world.log().filter_map(|entry| match entry {
+        Entry::Added { replicas, .. } => Some(*replicas),
+        _ => None,
+    });
+    assert_eq!(added.sum::<u8>(), ESCALATION_REPLICAS_MAX - 2);
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use super::{
     worker::truth,
-    world::{Habit, JOB, MAJORITY, REFEREE, Refereeing, World},
+    world::{DEADLINE, Habit, JOB, MAJORITY, REFEREE, Refereeing, World},
 };
 use crate::core::{Effect, Entry, NoReferee, Purpose, REFEREE_REPLICA, Truth};
 use quern_jobs_api::{Rule, StepKind};
 use quern_primitives::{
+    ids::{Digest, TaskIndex},
     job::{Agreement, JobEnd, JobState},
-    receipt::Exit,
+    receipt::{Answer, Exit},
     verdict::{Finding, Ground, Verdict},
 };
 
@@ -212,6 +213,134 @@ fn where_a_device_says_it_too_the_referee_s_word_that_the_program_fails_decides(
     assert!(ended(&world, JobEnd::ProgramFailed { task: 0, exit }));
 }
 
+/// The referee's word that the program fails on a task, as devices say that it does.
+fn trapped(task: TaskIndex) -> Truth {
+    let truth = truth(task);
+    Truth {
+        answer: Answer {
+            result_commitment: Digest([0; 32]),
+            result_bytes: 0,
+            exit: Exit::Trap,
+            ..truth.answer
+        },
+        ..truth
+    }
+}
+
+const BOTH_TRAP: [Habit; 2] = [Habit::Traps, Habit::Traps];
+
+#[test]
+fn two_that_say_that_the_program_fails_end_no_job_whose_program_does_not() {
+    let mut world = split(Refereeing::Truthful, BOTH_TRAP);
+    let verdict = verdict(&world);
+    assert_eq!((verdict.ground, verdict.price), (Ground::Referee, 0));
+    assert_eq!(verdict.answer, truth(0).answer);
+    assert_eq!(findings(&verdict), [Finding::Incorrect; 2]);
+    world.next_block();
+    assert!(ended(&world, JobEnd::AllSettled));
+    let told = world.ledger.batches.iter().flat_map(|it| &it.devices);
+    let incorrect: Vec<_> = told.map(|it| it.change.incorrect).collect();
+    assert_eq!(incorrect, [1, 1], "the chain remembers who lied");
+    world.check_money();
+}
+
+#[test]
+fn a_program_that_fails_on_the_referee_too_ends_the_job_and_nobody_is_at_fault() {
+    let mut world = split(Refereeing::Slow, BOTH_TRAP);
+    assert_eq!(verdicts(&world), []);
+    world.asked.clear();
+    world.tell_referee(JOB, 0, Ok(trapped(0)));
+    let verdict = verdict(&world);
+    assert_eq!((verdict.ground, verdict.price), (Ground::Referee, 0));
+    assert_eq!(findings(&verdict), [Finding::Accepted; 2]);
+    world.next_block();
+    let exit = Exit::Trap;
+    assert!(ended(&world, JobEnd::ProgramFailed { task: 0, exit }));
+}
+
+#[test]
+fn without_a_referee_two_are_believed_that_the_program_fails() {
+    let mut world = split(Refereeing::Unavailable, BOTH_TRAP);
+    assert_eq!(unrefereed(&world), [NoReferee::None]);
+    assert_eq!(verdict(&world).ground, Ground::Unanimous);
+    world.next_block();
+    let exit = Exit::Trap;
+    assert!(ended(&world, JobEnd::ProgramFailed { task: 0, exit }));
+}
+
+/// A job of three tasks of which two accounts each say that the program fails on it.
+fn all_fail() -> World {
+    let mut world = World::new(3, Agreement::Unanimous, &[]);
+    world.referee = Refereeing::Slow;
+    for account in 1..=6 {
+        world.join(account, Habit::Traps);
+    }
+    for worker in 0..6 {
+        world.ask(worker, 1);
+        assert_eq!(world.workers[worker].in_hand.len(), 1, "worker {worker}");
+    }
+    (0..6).for_each(|worker| world.report(worker));
+    world
+}
+
+/// The task that the referee computes.
+fn only_asked(world: &World) -> TaskIndex {
+    let asked: Vec<_> = world.asked.iter().copied().collect();
+    let [(job, task, purpose)] = asked[..] else {
+        panic!("{asked:?}");
+    };
+    assert_eq!((job, purpose), (JOB, Purpose::Referee));
+    task
+}
+
+#[test]
+fn of_the_tasks_on_which_the_program_is_said_to_fail_one_at_a_time_is_computed_again() {
+    let mut world = all_fail();
+    for done in 0..3 {
+        let task = only_asked(&world);
+        for other in (0..3).filter(|other| *other != task) {
+            let told = world.core.explain_task(world.now, JOB, other).unwrap();
+            let waits = told.reasons.iter().any(|it| it.rule == Rule::Referee);
+            let is_judged = verdicts(&world).iter().any(|it| it.task == other);
+            assert_eq!(waits, !is_judged, "task {other}");
+        }
+        assert!(world.answer_asked());
+        assert_eq!(verdicts(&world).len(), done + 1);
+    }
+    assert!(world.asked.is_empty());
+    assert_eq!(refereed(&world), 3);
+    world.next_block();
+    assert!(ended(&world, JobEnd::AllSettled));
+}
+
+#[test]
+fn the_first_failure_that_is_confirmed_ends_the_job_and_nothing_more_is_computed() {
+    let mut world = all_fail();
+    let task = only_asked(&world);
+    world.asked.clear();
+    world.tell_referee(JOB, task, Ok(trapped(task)));
+    assert!(world.asked.is_empty());
+    assert_eq!(verdicts(&world).len(), 1);
+    world.next_block();
+    let exit = Exit::Trap;
+    assert!(ended(&world, JobEnd::ProgramFailed { task, exit }));
+    world.wait(60_000);
+    assert!(world.asked.is_empty());
+}
+
+#[test]
+fn after_a_restart_the_referee_is_asked_of_one_failing_task_again() {
+    let mut world = all_fail();
+    world.asked.clear();
+    world.restart();
+    world.hello(0);
+    only_asked(&world);
+    for done in 1..=3 {
+        assert!(world.answer_asked());
+        assert_eq!(verdicts(&world).len(), done);
+    }
+}
+
 #[test]
 fn a_case_that_nothing_decides_ends_though_the_referee_says_that_the_program_fails() {
     let mut world = split(Refereeing::Slow, ONE_LIES);
@@ -292,6 +421,42 @@ fn the_core_wakes_when_the_referee_is_waited_for_no_more() {
     // It looks at what is due twice a second.
     let late_ms = world.now.since(asked) - WAIT_S * 1_000;
     assert!(late_ms <= 500, "{late_ms}");
+}
+
+/// The first block in which a job that is not cancelled is about to end.
+fn closing_block(world: &World) -> u32 {
+    DEADLINE - world.settings.deadline_margin_blocks * 4 / 5
+}
+
+#[test]
+fn a_referee_is_waited_for_no_longer_than_what_is_decided_can_be_settled() {
+    let mut world = split(Refereeing::Slow, BOTH_TRAP);
+    world.block = closing_block(&world) - 2;
+    world.next_block();
+    assert_eq!((unrefereed(&world), world.asked.len()), (vec![], 1));
+    world.next_block();
+    assert_eq!(unrefereed(&world), [NoReferee::Late]);
+    assert!(world.asked.is_empty(), "it is told to stop");
+    assert_eq!(verdict(&world).ground, Ground::Unanimous);
+    world.next_block();
+    let exit = Exit::Trap;
+    assert!(ended(&world, JobEnd::ProgramFailed { task: 0, exit }));
+}
+
+#[test]
+fn of_a_job_that_is_about_to_end_no_referee_is_asked() {
+    let mut world = World::new(1, Agreement::Unanimous, &[]);
+    world.referee = Refereeing::Slow;
+    for account in [1, 2] {
+        let worker = world.join(account, Habit::Traps);
+        world.ask(worker, 1);
+    }
+    world.block = closing_block(&world) - 1;
+    world.next_block();
+    (0..2).for_each(|worker| world.report(worker));
+    assert_eq!(unrefereed(&world), [NoReferee::Late]);
+    assert!(world.asked.is_empty());
+    assert_eq!(verdict(&world).ground, Ground::Unanimous);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::grid::{
     config::Config,
     work::{ENGINE, GENESIS, Says},
 };
-use quern_masternode::core::{OutputPlace, Ticket};
+use quern_masternode::core::{NoReferee, OutputPlace, Ticket};
 use quern_primitives::{
     batch::{LogRange, TaskSet},
     device::{Hardware, Region},
@@ -329,6 +329,29 @@ fn a_wrong_answer_counts_only_with_the_majority_that_gave_it() {
     assert_eq!(case.answer(0, 2, 2, Says::CommonLie), Ok(()));
     assert_eq!(case.judge(0, Says::CommonLie, &[0, 2]), Ok(()));
     assert_eq!(case.audit.wrong_answers, 1);
+}
+
+#[test]
+fn a_program_said_to_fail_that_does_not_is_believed_only_without_a_referee() {
+    for is_without_referee in [true, false] {
+        let mut case = Case::new(3);
+        for number in 0..2 {
+            assert_eq!(case.give(0, number, number), Ok(()));
+            assert_eq!(case.answer(0, number, number, Says::ItTraps), Ok(()));
+        }
+        if is_without_referee {
+            let (task, why) = (0, NoReferee::Late);
+            assert_eq!(case.append(Entry::Unrefereed { task, why }), Ok(()));
+        }
+        let judged = case.judge(0, Says::ItTraps, &[0, 1]);
+        let found = Err(Violation::WrongAnswer {
+            job: 0,
+            task: 0,
+            votes: 2,
+            heard: 2,
+        });
+        assert_eq!(judged, if is_without_referee { Ok(()) } else { found });
+    }
 }
 
 #[test]
