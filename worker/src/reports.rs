@@ -201,6 +201,7 @@ mod tests {
             class: Class::Pinned,
             engine: Digest::default(),
             log_position: 7,
+            salt: [90; 32].into(),
         };
         key.sign(receipt, &GenesisHash::default())
     }

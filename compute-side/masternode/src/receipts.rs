@@ -373,6 +373,7 @@ mod tests {
             class: Class::Pinned,
             engine: Digest([4; 32]),
             log_position: 0,
+            salt: [90; 32].into(),
         };
         key.sign(receipt, &GENESIS)
     }

@@ -1,7 +1,7 @@
 //! What is honest is accepted, whatever chance makes of it.
 
 use crate::{
-    author::{receipt, story},
+    author::{commitment, receipt, story},
     world::{
         Dice, Facts, HERE, JOB, TAKEN_OVER_AT, account, blocks, device_key, follow, node, recheck,
         successor,
@@ -226,13 +226,16 @@ fn failing() -> Vec<Entry> {
     entries.truncate(2);
     let devices = [1, 3];
     let mut replicas = Vec::new();
-    let mut answers = Vec::new();
+    let (mut commitments, mut answers) = (Vec::new(), Vec::new());
     for (replica, device) in (0..).zip(devices) {
         let position = entries.len() as u64;
         entries.push(assigned(replica, device));
         let mut payload = receipt(0, replica, device, position, 0).payload;
         payload.exit = Exit::Trap;
         payload.result_bytes = 0;
+        commitments.push(Entry::Committed {
+            commitment: commitment(&payload, device),
+        });
         let signed = device_key(device).sign(payload, &HERE);
         replicas.push(ReplicaFinding {
             replica,
@@ -244,7 +247,6 @@ fn failing() -> Vec<Entry> {
         });
         answers.push(Entry::Revealed {
             receipt: signed,
-            salt: None,
             output: OutputPlace::File { bytes: 216 },
         });
     }
@@ -259,6 +261,7 @@ fn failing() -> Vec<Entry> {
         price: 0,
         replicas,
     };
+    entries.extend(commitments);
     entries.extend(answers);
     entries.push(Entry::Judged { verdict });
     entries.push(Entry::Ended {

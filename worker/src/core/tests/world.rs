@@ -88,6 +88,7 @@ pub(super) fn finished(task: u32) -> Finished {
         class: Class::Pinned,
         engine: Digest([1; 32]),
         log_position: 0,
+        salt: [90; 32].into(),
     };
     let receipt = key.sign(receipt, &GenesisHash::default());
     Finished {

@@ -100,6 +100,7 @@ impl Worker {
             class: Class::Pinned,
             engine: ENGINE,
             log_position: given.log_position,
+            salt: [90; 32].into(),
         }
     }
 

@@ -131,6 +131,7 @@ impl Case {
             class: self.work.submission.class,
             engine: ENGINE,
             log_position: 0,
+            salt: [90; 32].into(),
         };
         self.append(Entry::Reported {
             receipt: key(device).sign(receipt, &GENESIS),
