@@ -102,6 +102,7 @@ impl Outcome {
                 self.refereed.insert(*task, at);
             }
             Entry::Assigned { .. }
+            | Entry::Committed { .. }
             | Entry::Trusted { .. }
             | Entry::Unrefereed { .. }
             | Entry::Contradicted { .. }

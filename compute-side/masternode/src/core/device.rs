@@ -33,6 +33,8 @@ use waking::Vain;
 pub struct WorkPlan {
     /// Reports that are on disk.
     pub acknowledged: Vec<ReplicaId>,
+    /// Replicas to report now.
+    pub reveals: Vec<ReplicaId>,
     /// Replicas to drop.
     pub discard: Vec<Discard>,
     /// New replicas.
@@ -59,6 +61,8 @@ pub struct PlannedAssignment {
 pub(super) struct Parked {
     pub(super) token: Token,
     want: u8,
+    /// Whether it is open for what may be asked for, although it wants nothing.
+    waits: bool,
     since: Tick,
     until: Tick,
 }
@@ -79,6 +83,8 @@ pub(super) struct Known {
     /// Reports written but not yet on disk.
     unconfirmed: Vec<(Ticket, ReplicaId)>,
     acknowledged: Vec<ReplicaId>,
+    /// What it is asked to reveal and was not told of.
+    reveals: Vec<ReplicaId>,
     discard: Vec<Discard>,
     parked: VecDeque<Parked>,
     /// Where it stood in the last ranking when its last exchange came, or since then; the last of all if
@@ -107,7 +113,7 @@ impl Known {
     }
 
     fn has_news(&self) -> bool {
-        !self.acknowledged.is_empty() || !self.discard.is_empty()
+        !self.acknowledged.is_empty() || !self.reveals.is_empty() || !self.discard.is_empty()
     }
 
     fn room(&self) -> usize {
@@ -121,9 +127,11 @@ impl Known {
     }
 
     fn take_news(&mut self) -> WorkPlan {
-        let most = self.acknowledged.len().min(limits::ACKNOWLEDGEMENTS_MAX);
+        let most = |told: &Vec<ReplicaId>| told.len().min(limits::ACKNOWLEDGEMENTS_MAX);
+        let (acknowledged, reveals) = (most(&self.acknowledged), most(&self.reveals));
         WorkPlan {
-            acknowledged: self.acknowledged.drain(..most).collect(),
+            acknowledged: self.acknowledged.drain(..acknowledged).collect(),
+            reveals: self.reveals.drain(..reveals).collect(),
             discard: std::mem::take(&mut self.discard),
             assignments: vec![],
             benchmark: None,
@@ -235,6 +243,22 @@ impl Devices {
         }
     }
 
+    /// A replica is not in a device's hand any more.
+    pub(super) fn put_down(&mut self, device: &DeviceId, id: ReplicaId) {
+        if let Some(known) = self.known.get_mut(device) {
+            known.in_hand.retain(|held| *held != id);
+        }
+    }
+
+    /// A device is to reveal what it committed itself to.
+    pub(super) fn ask_to_reveal(&mut self, device: DeviceId, id: ReplicaId) {
+        let known = self.known.get_mut(&device);
+        if let Some(known) = known.filter(|known| !known.reveals.contains(&id)) {
+            known.reveals.push(id);
+            self.to_answer.insert(device);
+        }
+    }
+
     /// Has a device's exchange answered at once, so that it tells again how it is.
     pub(super) fn ask_again(&mut self, device: DeviceId, now: Tick) {
         let parked = self.known.get_mut(&device);
@@ -323,6 +347,8 @@ impl Core {
             in_hand,
             unconfirmed,
             acknowledged,
+            // It says again what it committed itself to, and is asked again then.
+            reveals: vec![],
             discard: vec![],
             parked: VecDeque::new(),
             rank: Rank::MAX,
@@ -336,10 +362,10 @@ impl Core {
                 let job = self.jobs.get(&id.job);
                 let holding = job.and_then(|job| job.holding(id.task, id.replica));
                 let ticket = job.and_then(|job| job.reported_with(id.task, id.replica, &view.id));
-                match (
-                    holding.is_some_and(|holding| holding.device == view.id),
-                    ticket,
-                ) {
+                let holding = holding.filter(|holding| holding.device == view.id);
+                match (holding.is_some(), ticket) {
+                    // What it has committed itself to is not in its hand.
+                    _ if holding.is_some_and(|holding| holding.pledge.is_some()) => {}
                     (true, _) if known.room() > 0 => known.in_hand.push(*id),
                     (false, Some(ticket)) => known.acknowledge_again(*id, ticket, self.persisted),
                     _ => known.discard(*id, DiscardReason::NotAssigned),
@@ -383,6 +409,9 @@ impl Core {
             self.scheduler.changed(now);
         }
         self.told(now, device, &exchange);
+        for commitment in exchange.commitments {
+            self.commit(now, device, commitment, out);
+        }
         for report in exchange.reports {
             self.report(now, device, report, delivered, out);
         }
@@ -400,6 +429,15 @@ impl Core {
             return;
         };
         let until = now.plus_ms(limits::HOLD.as_millis() as u64);
+        // One that only waits is answered when a newer one comes.
+        let waiting = known.parked.iter().position(|parked| parked.want == 0);
+        if let Some(older) = waiting.and_then(|place| known.parked.remove(place)) {
+            let work = known.take_news();
+            self.reply(older, device, work, out);
+        }
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
+        };
         if known.parked.len() >= limits::TASKS_IN_HAND_MAX
             && let Some(oldest) = known.parked.pop_front()
         {
@@ -412,6 +450,7 @@ impl Core {
             known.parked.push_back(Parked {
                 token,
                 want: exchange.want,
+                waits: exchange.waits,
                 since: now,
                 until,
             });
@@ -471,9 +510,10 @@ impl Core {
         {
             let room = known.room().min(parked.want.into());
             let benchmark = self.benchmark_for(now, device, room);
-            let wants_nothing = parked.want == 0;
+            let wants_work = parked.want > 0;
+            let is_held = wants_work || parked.waits;
             let mut assignments = vec![];
-            if !wants_nothing && !self.is_in_vain(now, &device) {
+            if wants_work && !self.is_in_vain(now, &device) {
                 assignments = self.assign(now, device, room, out);
                 given += assignments.len();
                 if assignments.is_empty() {
@@ -484,14 +524,14 @@ impl Core {
                 break;
             };
             let has_work = !assignments.is_empty() || benchmark.is_some();
-            if !has_work && !known.has_news() && !wants_nothing && parked.until > now {
+            if !has_work && !known.has_news() && is_held && parked.until > now {
                 break;
             }
             known.parked.pop_front();
             let mut work = known.take_news();
             work.benchmark = benchmark;
             self.devices.rearm(&device);
-            if !wants_nothing && assignments.is_empty() {
+            if wants_work && assignments.is_empty() {
                 work.ask_again_ms = 0;
             }
             work.assignments = assignments;
@@ -524,9 +564,8 @@ impl Core {
                     .acknowledge_again(device, ticket, id, persisted);
             }
             Err(reason) => {
-                let was_given = known.in_hand.contains(&id);
                 known.discard(id, reason);
-                if was_given && reason == DiscardReason::Invalid {
+                if reason == DiscardReason::Invalid {
                     self.release_at(now, id, device, ReleaseCause::Failed, out);
                 }
             }

@@ -35,6 +35,10 @@ impl Core {
                 Lapse::None => {}
                 Lapse::Delayed => self.devices.ask_again(device, now),
                 Lapse::Stale => self.rescue(now, id, out),
+                // The others have had their time.
+                Lapse::Over if self.waits_to_reveal(id) => {
+                    self.ask_to_reveal(now, id.job, id.task);
+                }
                 Lapse::Over => {
                     self.devices
                         .take_from(&device, id, DiscardReason::NotAssigned);
@@ -56,6 +60,12 @@ impl Core {
             }
         }
         lapsed
+    }
+
+    /// Whether a device has committed itself to a replica and waits to be asked for it.
+    fn waits_to_reveal(&self, id: ReplicaId) -> bool {
+        let job = self.jobs.get(&id.job);
+        job.is_some_and(|job| job.waits_to_reveal(id.task, id.replica))
     }
 
     /// Opens one more replica of a task whose device is stale, if it needs one.

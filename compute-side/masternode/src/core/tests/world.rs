@@ -15,9 +15,10 @@ use quern_primitives::{
     device::{Device, Hardware, Record, Region},
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, SealingKey, TaskIndex},
     job::{Agreement, Preferences},
+    log::SignedCommitment,
     view::DeviceView,
 };
-use quern_protocol::{Exchange, HandBack, HandBackReason, Hello};
+use quern_protocol::{Exchange, HandBack, HandBackReason, Hello, Report};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) const JOB: JobId = JobId([7; 32]);
@@ -70,6 +71,8 @@ pub(super) struct World {
     pub(super) others: Vec<(JobId, Entry)>,
     /// Writes at once.
     pub(super) disk_is_quick: bool,
+    /// Devices report with their commitments, and do not wait to be asked.
+    pub(super) reveals_unasked: bool,
     /// How the referee answers.
     pub(super) referee: Refereeing,
     /// What it is asked for and has not answered.
@@ -109,6 +112,7 @@ impl World {
             waiting: VecDeque::new(),
             others: vec![],
             disk_is_quick: true,
+            reveals_unasked: true,
             referee: Refereeing::Unavailable,
             asked: VecDeque::new(),
             hashes: VecDeque::new(),
@@ -249,14 +253,11 @@ impl World {
         });
     }
 
-    /// The device sends its reports and asks for work.
+    /// The device sends its reports, those of them that it was asked for or all, and asks for work.
     pub(super) fn ask(&mut self, worker: usize, want: u8) -> Token {
-        let reports = self.workers[worker]
-            .reports
-            .iter()
-            .take(8)
-            .cloned()
-            .collect();
+        let Worker { reports, asked, .. } = &self.workers[worker];
+        let may_send = |it: &&Report| self.reveals_unasked || asked.contains(&name(it));
+        let reports = reports.iter().filter(may_send).take(8).cloned().collect();
         self.send(
             worker,
             Exchange {
@@ -267,7 +268,40 @@ impl World {
         )
     }
 
-    pub(super) fn send(&mut self, worker: usize, exchange: Exchange) -> Token {
+    /// The commitments to these reports that are not given and are to be.
+    pub(super) fn commitments(&self, worker: usize, reports: &[Report]) -> Vec<SignedCommitment> {
+        let worker = &self.workers[worker];
+        let missing = |report: &Report| {
+            let id = name(report);
+            let active = self.core.jobs.get(&id.job)?;
+            let holding = active.holding(id.task, id.replica)?;
+            let is_due = active.job.submission.agreement.commits()
+                && holding.device == worker.id()
+                && holding.pledge.is_none();
+            let to = report.receipt.payload.commitment();
+            is_due.then(|| worker.commit(id, holding.log_position, to))
+        };
+        reports.iter().filter_map(missing).collect()
+    }
+
+    /// The device computes what it has and commits itself to it.
+    pub(super) fn commit(&mut self, worker: usize) -> Token {
+        self.workers[worker].compute();
+        let commitments = self.commitments(worker, &self.workers[worker].reports);
+        self.send(
+            worker,
+            Exchange {
+                commitments,
+                ..Exchange::default()
+            },
+        )
+    }
+
+    pub(super) fn send(&mut self, worker: usize, mut exchange: Exchange) -> Token {
+        if self.reveals_unasked {
+            let commitments = self.commitments(worker, &exchange.reports);
+            exchange.commitments.extend(commitments);
+        }
         self.next_token += 1;
         let token = Token(self.next_token);
         let device = self.workers[worker].id();
