@@ -44,6 +44,11 @@ pub trait Executor: Send + 'static {
         limits: &Limits,
         cancel: &Cancel,
     ) -> Result<Outcome, RunError>;
+
+    /// What the device commits itself to for the task that was run last, where its receipt opens this.
+    fn commitment(&mut self, opens: Digest) -> Digest {
+        opens
+    }
 }
 
 impl Executor for Box<dyn Executor> {
@@ -55,6 +60,10 @@ impl Executor for Box<dyn Executor> {
         cancel: &Cancel,
     ) -> Result<Outcome, RunError> {
         self.as_mut().run(program, invocation, limits, cancel)
+    }
+
+    fn commitment(&mut self, opens: Digest) -> Digest {
+        self.as_mut().commitment(opens)
     }
 }
 
@@ -251,14 +260,14 @@ impl<E: Executor> Bench<E> {
     }
 
     /// Commits the device to what a receipt says.
-    fn commit(&self, receipt: &Receipt) -> SignedCommitment {
+    fn commit(&mut self, receipt: &Receipt) -> SignedCommitment {
         let commitment = Commitment {
             job: receipt.job,
             task: receipt.task,
             replica: receipt.replica,
             device: receipt.device,
             log_position: receipt.log_position,
-            commitment: receipt.commitment(),
+            commitment: self.executor.commitment(receipt.commitment()),
         };
         self.signing.sign(commitment, &self.genesis)
     }

@@ -2,7 +2,7 @@
 //! themselves to.
 
 use super::{
-    worker::Worker,
+    worker::{Worker, name},
     world::{Habit, JOB, MAJORITY, World},
 };
 use crate::core::{Entry, ReleaseCause};
@@ -13,12 +13,11 @@ use quern_protocol::{DiscardReason, Exchange, ReplicaId};
 /// Milliseconds that a device has to reveal.
 const REVEAL_MS: u64 = 30_000;
 
-fn id(replica: u8) -> ReplicaId {
-    ReplicaId {
-        job: JOB,
-        task: 0,
-        replica,
-    }
+/// The replica that a device has: in its hand, or computed.
+fn id(world: &World, worker: usize) -> ReplicaId {
+    let worker = &world.workers[worker];
+    let computed = worker.reports.iter().map(name);
+    worker.names().into_iter().chain(computed).next().unwrap()
 }
 
 /// A job of one task, and a device for each account, which commit themselves and wait; those of the first
@@ -65,9 +64,10 @@ fn found(world: &World) -> Vec<(usize, Finding)> {
         world.workers.iter().position(place).unwrap()
     };
     let findings = verdict.unwrap().replicas.iter();
-    findings
-        .map(|found| (number(found.device), found.finding))
-        .collect()
+    let found = findings.map(|found| (number(found.device), found.finding));
+    let mut found: Vec<_> = found.collect();
+    found.sort_by_key(|(worker, _)| *worker);
+    found
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn an_exchange_that_waits_is_answered_when_it_is_time_to_reveal() {
     assert_eq!(world.workers[0].answers.len(), answers + 1);
     world.commit(1);
     assert_eq!(world.workers[0].answers.len(), answers + 2);
-    assert_eq!(world.workers[0].asked, [id(0)]);
+    assert_eq!(world.workers[0].asked, [id(&world, 0)]);
 }
 
 #[test]
@@ -145,13 +145,14 @@ fn where_one_device_is_asked_nothing_is_committed() {
 fn a_report_without_a_commitment_is_a_failure() {
     let mut world = committing(Agreement::Unanimous, &[1, 2]);
     world.compute(0);
+    let name = id(&world, 0);
     let reports = world.workers[0].reports.clone();
     let exchange = Exchange {
         reports,
         ..Exchange::default()
     };
     world.send(0, exchange);
-    let invalid = (id(0), DiscardReason::Invalid);
+    let invalid = (name, DiscardReason::Invalid);
     assert_eq!(world.workers[0].discarded, [invalid]);
     assert_eq!(released(&world, ReleaseCause::Failed), 1);
 }
@@ -160,6 +161,7 @@ fn a_report_without_a_commitment_is_a_failure() {
 fn what_does_not_open_its_commitment_is_a_failure_and_others_get_the_task() {
     let mut world = committing(Agreement::Unanimous, &[1, 2, 3]);
     (0..2).for_each(|worker| drop(world.commit(worker)));
+    let name = id(&world, 0);
     // Two-faced: it signs the same answer with another salt.
     let report = world.workers[0].reports[0].clone();
     let mut receipt = report.receipt.payload;
@@ -171,7 +173,7 @@ fn what_does_not_open_its_commitment_is_a_failure_and_others_get_the_task() {
         ..Exchange::default()
     };
     world.send(0, exchange);
-    let invalid = (id(0), DiscardReason::Invalid);
+    let invalid = (name, DiscardReason::Invalid);
     assert!(world.workers[0].discarded.contains(&invalid));
     assert_eq!(released(&world, ReleaseCause::Failed), 1);
     let device = world.workers[0].id();
@@ -183,12 +185,10 @@ fn what_does_not_open_its_commitment_is_a_failure_and_others_get_the_task() {
     (1..3).for_each(|worker| drop(world.ask(worker, 0)));
     let expected = [
         (0, Finding::Failed),
-        (2, Finding::Accepted),
         (1, Finding::Accepted),
+        (2, Finding::Accepted),
     ];
-    let mut seen = found(&world);
-    seen.sort_by_key(|(worker, _)| expected.iter().position(|it| it.0 == *worker));
-    assert_eq!(seen, expected);
+    assert_eq!(found(&world), expected);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_copied_commitment_opens_for_nobody() {
     let mut world = committing(Agreement::Unanimous, &[1, 2]);
     world.commit(0);
     let copied = world.workers[0].reports[0].receipt.payload.commitment();
-    let original = world.workers[0].commit(id(0), 0, copied);
+    let original = world.workers[0].commit(id(&world, 0), 0, copied);
     // Another's signature is no use.
     commits(&mut world, 1, original);
     assert_eq!(committed(&world), 1);
@@ -241,6 +241,7 @@ fn a_commitment_to_something_else_than_was_given_is_a_failure() {
 fn whoever_is_asked_and_does_not_reveal_is_late() {
     let mut world = committing(Agreement::Unanimous, &[1, 2, 3]);
     (0..2).for_each(|worker| drop(world.commit(worker)));
+    let name = id(&world, 0);
     world.ask(1, 0);
     world.ask(1, 0);
     // It lives, and says nothing of it.
@@ -251,7 +252,7 @@ fn whoever_is_asked_and_does_not_reveal_is_late() {
     world.wait(1_000);
     assert_eq!(released(&world, ReleaseCause::Late), 1);
     world.ask(0, 0);
-    let late = (id(0), DiscardReason::NotAssigned);
+    let late = (name, DiscardReason::NotAssigned);
     assert!(world.workers[0].discarded.contains(&late));
     world.ask(2, 1);
     assert_eq!(world.workers[2].in_hand.len(), 1, "others get the task");
@@ -260,10 +261,12 @@ fn whoever_is_asked_and_does_not_reveal_is_late() {
 #[test]
 fn nobody_is_waited_for_for_ever() {
     let mut world = committing(Agreement::Unanimous, &[1]);
+    let fuel_max = world.ledger.job.submission.fuel_per_task_max;
+    let ms = world.settings.replica_ms(fuel_max);
     world.commit(0);
-    world.wait_alive(590_000, &[0]);
+    world.wait_alive(ms - 1_000, &[0]);
     assert_eq!(asked(&world), [] as [usize; 0]);
-    world.wait_alive(20_000, &[0]);
+    world.wait_alive(4_000, &[0]);
     assert_eq!(asked(&world), [0]);
     let reported = world.count(|entry| matches!(entry, Entry::Reported { .. }));
     assert_eq!(reported, 1);
@@ -288,7 +291,8 @@ fn a_restart_forgets_nothing_that_was_committed() {
     let given = world.workers[0].reports[0].clone();
     let position = given.receipt.payload.log_position;
     let to = given.receipt.payload.commitment();
-    let again = world.workers[0].commit(id(0), position, to);
+    let name = id(&world, 0);
+    let again = world.workers[0].commit(name, position, to);
     commits(&mut world, 0, again);
     assert_eq!((committed(&world), asked(&world)), (1, vec![]));
     world.commit(1);
@@ -296,7 +300,7 @@ fn a_restart_forgets_nothing_that_was_committed() {
     (0..2).for_each(|worker| world.hello(worker));
     for worker in 0..2 {
         let payload = world.workers[worker].reports[0].receipt.payload.clone();
-        let (name, to) = (id(payload.replica), payload.commitment());
+        let (name, to) = (id(&world, worker), payload.commitment());
         let again = world.workers[worker].commit(name, payload.log_position, to);
         commits(&mut world, worker, again);
         world.ask(worker, 0);
@@ -308,15 +312,7 @@ fn a_restart_forgets_nothing_that_was_committed() {
     world.restart();
     world.hello(0);
     let acknowledged = world.workers[0].acknowledged.len();
-    let payload = world.workers[0].receipt(
-        &crate::core::PlannedAssignment {
-            id: id(0),
-            log_position: position,
-            time_ms: 0,
-        },
-        &[],
-    );
-    let again = world.workers[0].commit(id(0), position, payload.commitment());
+    let again = world.workers[0].commit(name, position, to);
     commits(&mut world, 0, again);
     assert!(world.workers[0].acknowledged.len() > acknowledged);
 }
