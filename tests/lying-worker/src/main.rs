@@ -294,7 +294,8 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_two_faced_commits_itself_to_something_else_and_whoever_copies_to_what_the_first_did() {
+    fn whoever_is_two_faced_commits_itself_to_something_else_and_whoever_copies_to_what_the_first_did()
+     {
         let (own, others) = (Digest([1; 32]), Digest([2; 32]));
         assert_ne!(liar(Lie::TwoFaced, None).commitment(own), own);
         assert_eq!(liar(Lie::Flip, None).commitment(own), own);

@@ -11,6 +11,7 @@ mod tests;
 use super::{
     Entry, Tick, Ticket, impasse::Impasse, input::Unopened, opinion::Opinions, watch::Watch,
 };
+pub(super) use pledged::Pledging;
 use quern_job_rules::pay::Tariff;
 use quern_primitives::{
     amount::Amount,
@@ -27,7 +28,6 @@ use quern_primitives::{
 use quern_protocol::DiscardReason;
 use quern_shards::seal::sealed_bytes;
 use quern_verdict::{Case, Expected, check_receipt};
-pub(super) use pledged::Pledging;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sure::Certain;
 

@@ -103,7 +103,12 @@ impl Core {
     pub(super) fn ask_for_the_last(&mut self, now: Tick) {
         let last = self.jobs.iter().filter(|(_, active)| self.is_last(active));
         let waiting: Vec<_> = last
-            .flat_map(|(id, active)| active.with_waiting().into_iter().map(move |task| (*id, task)))
+            .flat_map(|(id, active)| {
+                active
+                    .with_waiting()
+                    .into_iter()
+                    .map(move |task| (*id, task))
+            })
             .collect();
         for (id, task) in waiting {
             self.ask_to_reveal(now, id, task);

@@ -3,9 +3,7 @@
 use super::*;
 use crate::{DecodeError, decode, encode};
 use proptest::prelude::*;
-use quern_primitives::{
-    ids::GenesisHash, limits as shared, log::Commitment, payload::DeviceKey,
-};
+use quern_primitives::{ids::GenesisHash, limits as shared, log::Commitment, payload::DeviceKey};
 
 const MARK: Mark = Mark([0xaa; limits::MARK_BYTES]);
 

@@ -216,7 +216,10 @@ impl Core {
         for it in &told.replicas {
             match it.state {
                 ReplicaStage::Running { device, .. } => running.add(&Why::Running, device),
-                ReplicaStage::Committed { device, asked: false } => {
+                ReplicaStage::Committed {
+                    device,
+                    asked: false,
+                } => {
                     running.add(&Why::Committed, device);
                 }
                 _ => {}

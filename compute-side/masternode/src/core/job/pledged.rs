@@ -28,7 +28,9 @@ const UNBELIEVED: usize = 2;
 pub(in crate::core) enum Pledging {
     New,
     /// It was taken before, and its device is asked to reveal, or not yet.
-    Again { is_asked: bool },
+    Again {
+        is_asked: bool,
+    },
     /// What it is to was reported, with this entry.
     Reported(Ticket),
 }
@@ -87,7 +89,11 @@ impl ActiveJob {
             ticket,
             is_asked: false,
         });
-        self.rewatch(task, replica, Watch::only_over(now, time_ms.min(WAIT_MS_MAX)));
+        self.rewatch(
+            task,
+            replica,
+            Watch::only_over(now, time_ms.min(WAIT_MS_MAX)),
+        );
     }
 
     fn rewatch(&mut self, task: TaskIndex, replica: ReplicaIndex, watch: Watch) {

@@ -348,7 +348,9 @@ fn a_device_that_comes_back_without_what_it_committed_itself_to_loses_it() {
 fn a_device_that_is_believed_alone_is_asked_at_once_and_not_told_before() {
     let mut world = World::new(8, Agreement::Adaptive, &[]);
     world.reveals_unasked = false;
-    world.join_as(1, Habit::Honest, |worker| worker.accepted_in_a_row = u32::MAX);
+    world.join_as(1, Habit::Honest, |worker| {
+        worker.accepted_in_a_row = u32::MAX
+    });
     world.ask(0, 1);
     world.commit(0);
     world.ask(0, 0);
