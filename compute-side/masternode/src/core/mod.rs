@@ -9,7 +9,8 @@
 //! Each job has a log. Every step that matters is an [`Entry`] appended to it, and
 //! [`Core::replay`] rebuilds a job from its entries alone. Four things wait until an entry is on
 //! disk ([`Event::Persisted`]): the acknowledgement of a report, the asking for what devices committed
-//! themselves to, the settling of a verdict, and the sending of a batch. What is lost with an unwritten tail of the log was promised to nobody.
+//! themselves to, the settling of a verdict, and the sending of a batch. What is lost with an unwritten
+//! tail of the log was promised to nobody.
 //!
 //! # Money
 //!

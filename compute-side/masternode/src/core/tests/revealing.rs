@@ -273,6 +273,17 @@ fn nobody_is_waited_for_for_ever() {
 }
 
 #[test]
+fn those_who_have_waited_as_long_are_asked_together() {
+    let mut world = committing(MAJORITY, &[1, 2]);
+    let fuel_max = world.ledger.job.submission.fuel_per_task_max;
+    let ms = world.settings.replica_ms(fuel_max);
+    (0..2).for_each(|worker| drop(world.commit(worker)));
+    world.wait_alive(ms + 4_000, &[0, 1]);
+    assert_eq!(asked(&world), [0, 1]);
+    assert_eq!(released(&world, ReleaseCause::Late), 0);
+}
+
+#[test]
 fn what_was_committed_is_asked_for_when_nothing_is_given_out_any_more() {
     let mut world = committing(Agreement::Unanimous, &[1]);
     world.commit(0);
