@@ -1,11 +1,13 @@
 //! A grid in which anything happens, from one seed: masternodes that keep their books, a network
 //! that breaks, a machine that fails tasks.
 
-use super::super::{task::Stage, *};
+use super::{
+    super::{task::Stage, *},
+    committing::{commits, committed},
+};
 use crate::availability::{Verdict, WeekMinute, Weekday, Withheld};
 use quern_primitives::{
     ids::{GenesisHash, JobId, ProgramHash},
-    log::Commitment,
     payload::DeviceKey,
     receipt::{Exit, Receipt},
 };
@@ -97,30 +99,6 @@ pub(super) fn finished(task: u32) -> Finished {
         receipt,
         commitment: None,
         sealed: Sealed::Here(vec![1, 2, 3]),
-    }
-}
-
-/// Whether the device commits itself where the task comes in a [`World`].
-fn commits(task: u32) -> bool {
-    task.is_multiple_of(2)
-}
-
-/// The same of a task whose device commits itself.
-pub(super) fn committed(task: u32) -> Finished {
-    let finished = finished(task);
-    let receipt = &finished.receipt.payload;
-    let commitment = Commitment {
-        job: receipt.job,
-        task: receipt.task,
-        replica: receipt.replica,
-        device: receipt.device,
-        log_position: receipt.log_position,
-        commitment: receipt.commitment(),
-    };
-    let commitment = DeviceKey::from_seed(&[9; 32]).sign(commitment, &GenesisHash::default());
-    Finished {
-        commitment: Some(commitment),
-        ..finished
     }
 }
 

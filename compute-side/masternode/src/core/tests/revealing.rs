@@ -5,10 +5,41 @@ use super::{
     worker::{Worker, name},
     world::{Habit, JOB, MAJORITY, World},
 };
-use crate::core::{Entry, ReleaseCause};
+use crate::core::{Entry, ReleaseCause, Token};
 use quern_jobs_api::{ReplicaStage, Rule, StepKind};
 use quern_primitives::{ids::RevealSalt, job::Agreement, log::SignedCommitment, verdict::Finding};
-use quern_protocol::{DiscardReason, Exchange, ReplicaId};
+use quern_protocol::{DiscardReason, Exchange, ReplicaId, Report};
+
+impl World {
+    /// The commitments to these reports that are not given and are to be.
+    pub(super) fn commitments(&self, worker: usize, reports: &[Report]) -> Vec<SignedCommitment> {
+        let worker = &self.workers[worker];
+        let missing = |report: &Report| {
+            let id = name(report);
+            let active = self.core.jobs.get(&id.job)?;
+            let holding = active.holding(id.task, id.replica)?;
+            let is_due = active.job.submission.agreement.commits()
+                && holding.device == worker.id()
+                && holding.pledge.is_none();
+            let to = report.receipt.payload.commitment();
+            is_due.then(|| worker.commit(id, holding.log_position, to))
+        };
+        reports.iter().filter_map(missing).collect()
+    }
+
+    /// The device computes what it has and commits itself to it.
+    pub(super) fn commit(&mut self, worker: usize) -> Token {
+        self.workers[worker].compute();
+        let commitments = self.commitments(worker, &self.workers[worker].reports);
+        self.send(
+            worker,
+            Exchange {
+                commitments,
+                ..Exchange::default()
+            },
+        )
+    }
+}
 
 /// Milliseconds that a device has to reveal.
 const REVEAL_MS: u64 = 30_000;

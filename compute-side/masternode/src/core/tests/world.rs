@@ -15,7 +15,6 @@ use quern_primitives::{
     device::{Device, Hardware, Record, Region},
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, SealingKey, TaskIndex},
     job::{Agreement, Preferences},
-    log::SignedCommitment,
     view::DeviceView,
 };
 use quern_protocol::{Exchange, HandBack, HandBackReason, Hello, Report};
@@ -267,35 +266,6 @@ impl World {
             Exchange {
                 reports,
                 want,
-                ..Exchange::default()
-            },
-        )
-    }
-
-    /// The commitments to these reports that are not given and are to be.
-    pub(super) fn commitments(&self, worker: usize, reports: &[Report]) -> Vec<SignedCommitment> {
-        let worker = &self.workers[worker];
-        let missing = |report: &Report| {
-            let id = name(report);
-            let active = self.core.jobs.get(&id.job)?;
-            let holding = active.holding(id.task, id.replica)?;
-            let is_due = active.job.submission.agreement.commits()
-                && holding.device == worker.id()
-                && holding.pledge.is_none();
-            let to = report.receipt.payload.commitment();
-            is_due.then(|| worker.commit(id, holding.log_position, to))
-        };
-        reports.iter().filter_map(missing).collect()
-    }
-
-    /// The device computes what it has and commits itself to it.
-    pub(super) fn commit(&mut self, worker: usize) -> Token {
-        self.workers[worker].compute();
-        let commitments = self.commitments(worker, &self.workers[worker].reports);
-        self.send(
-            worker,
-            Exchange {
-                commitments,
                 ..Exchange::default()
             },
         )
