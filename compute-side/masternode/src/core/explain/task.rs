@@ -216,11 +216,8 @@ impl Core {
         for it in &told.replicas {
             match it.state {
                 ReplicaStage::Running { device, .. } => running.add(&Why::Running, device),
-                ReplicaStage::Committed {
-                    device,
-                    asked: false,
-                } => {
-                    running.add(&Why::Committed, device);
+                ReplicaStage::Committed { device, asked } => {
+                    running.add(&Why::Committed { asked }, device);
                 }
                 _ => {}
             }

@@ -41,8 +41,8 @@ pub(super) enum Why {
     Referee,
     /// Devices of so many accounts could not open the task's input.
     Unopened { accounts: usize },
-    /// A device has committed itself, and is not asked to reveal.
-    Committed,
+    /// A device has committed itself, and is asked to reveal, or not yet.
+    Committed { asked: bool },
     /// A replica could not be handed out.
     Resting,
     /// The verdict is in no batch.
@@ -94,7 +94,7 @@ impl Why {
             Self::SecondOpinion => Rule::SecondOpinion,
             Self::Referee => Rule::Referee,
             Self::Unopened { .. } => Rule::Unopened,
-            Self::Committed => Rule::Commitments,
+            Self::Committed { .. } => Rule::Commitments,
             Self::Resting => Rule::Resting,
             Self::InNoBatch => Rule::Batch,
             Self::InBatch { .. } => Rule::Chain,
@@ -221,7 +221,10 @@ impl fmt::Display for Why {
                 "devices of {accounts} accounts could not open what it reads; if it opens nowhere, the \
                  job ends"
             ),
-            Self::Committed => f.write_str(
+            Self::Committed { asked: true } => f.write_str(
+                "enough devices have computed it and committed themselves, and are asked what came out",
+            ),
+            Self::Committed { asked: false } => f.write_str(
                 "a device has computed a replica of it, and what came out is told once others have committed \
                  themselves too: it waits for others to commit",
             ),
