@@ -110,14 +110,20 @@ fn nobody_is_asked_before_enough_have_committed_themselves() {
         assert_eq!(asked(&world), [] as [usize; 0]);
     }
     world.commit(2);
-    (0..3).for_each(|worker| drop(world.ask(worker, 0)));
+    (0..3).for_each(|worker| {
+        world.ask(worker, 0);
+    });
     assert_eq!(asked(&world), [0, 1, 2]);
-    (0..3).for_each(|worker| drop(world.ask(worker, 0)));
+    (0..3).for_each(|worker| {
+        world.ask(worker, 0);
+    });
     let accepted = [0, 1, 2].map(|worker| (worker, Finding::Accepted));
     assert_eq!(found(&world), accepted);
     assert_eq!(committed(&world), 3);
     // And acknowledged.
-    (0..3).for_each(|worker| drop(world.ask(worker, 0)));
+    (0..3).for_each(|worker| {
+        world.ask(worker, 0);
+    });
     assert!(world.workers.iter().all(|worker| worker.reports.is_empty()));
 }
 
@@ -125,11 +131,17 @@ fn nobody_is_asked_before_enough_have_committed_themselves() {
 fn nobody_is_asked_before_the_commitments_are_on_disk() {
     let mut world = committing(Agreement::Unanimous, &[1, 2]);
     world.disk_is_quick = false;
-    (0..2).for_each(|worker| drop(world.commit(worker)));
-    (0..2).for_each(|worker| drop(world.ask(worker, 0)));
+    (0..2).for_each(|worker| {
+        world.commit(worker);
+    });
+    (0..2).for_each(|worker| {
+        world.ask(worker, 0);
+    });
     assert_eq!(asked(&world), [] as [usize; 0]);
     world.write(usize::MAX);
-    (0..2).for_each(|worker| drop(world.ask(worker, 0)));
+    (0..2).for_each(|worker| {
+        world.ask(worker, 0);
+    });
     assert_eq!(asked(&world), [0, 1]);
 }
 
@@ -191,7 +203,9 @@ fn a_report_without_a_commitment_is_a_failure() {
 #[test]
 fn what_does_not_open_its_commitment_is_a_failure_and_others_get_the_task() {
     let mut world = committing(Agreement::Unanimous, &[1, 2, 3]);
-    (0..2).for_each(|worker| drop(world.commit(worker)));
+    (0..2).for_each(|worker| {
+        world.commit(worker);
+    });
     let name = id(&world, 0);
     // Two-faced: it signs the same answer with another salt.
     let report = world.workers[0].reports[0].clone();
@@ -212,8 +226,12 @@ fn what_does_not_open_its_commitment_is_a_failure_and_others_get_the_task() {
     world.ask(2, 1);
     assert_eq!(world.workers[2].in_hand.len(), 1);
     world.commit(2);
-    (1..3).for_each(|worker| drop(world.ask(worker, 0)));
-    (1..3).for_each(|worker| drop(world.ask(worker, 0)));
+    (1..3).for_each(|worker| {
+        world.ask(worker, 0);
+    });
+    (1..3).for_each(|worker| {
+        world.ask(worker, 0);
+    });
     let expected = [
         (0, Finding::Failed),
         (1, Finding::Accepted),
@@ -237,8 +255,12 @@ fn a_copied_commitment_opens_for_nobody() {
     assert_eq!(committed(&world), 2);
     // It even learns what came out, and with which salt: the commitment names its device.
     world.compute(1);
-    (0..2).for_each(|worker| drop(world.ask(worker, 0)));
-    (0..2).for_each(|worker| drop(world.ask(worker, 0)));
+    (0..2).for_each(|worker| {
+        world.ask(worker, 0);
+    });
+    (0..2).for_each(|worker| {
+        world.ask(worker, 0);
+    });
     let invalid = (given.id, DiscardReason::Invalid);
     assert!(world.workers[1].discarded.contains(&invalid));
     assert_eq!(released(&world, ReleaseCause::Failed), 1);
@@ -271,14 +293,18 @@ fn a_commitment_to_something_else_than_was_given_is_a_failure() {
 #[test]
 fn whoever_is_asked_and_does_not_reveal_is_late() {
     let mut world = committing(Agreement::Unanimous, &[1, 2, 3]);
-    (0..2).for_each(|worker| drop(world.commit(worker)));
+    (0..2).for_each(|worker| {
+        world.commit(worker);
+    });
     let name = id(&world, 0);
     world.ask(1, 0);
     world.ask(1, 0);
     // It lives, and says nothing of it.
     for _ in 0..REVEAL_MS / 1_000 {
         world.wait(1_000);
-        (0..3).for_each(|worker| drop(world.send(worker, Exchange::default())));
+        (0..3).for_each(|worker| {
+            world.send(worker, Exchange::default());
+        });
     }
     world.wait(1_000);
     assert_eq!(released(&world, ReleaseCause::Late), 1);
@@ -308,7 +334,9 @@ fn those_who_have_waited_as_long_are_asked_together() {
     let mut world = committing(MAJORITY, &[1, 2]);
     let fuel_max = world.ledger.job.submission.fuel_per_task_max;
     let ms = world.settings.replica_ms(fuel_max);
-    (0..2).for_each(|worker| drop(world.commit(worker)));
+    (0..2).for_each(|worker| {
+        world.commit(worker);
+    });
     world.wait_alive(ms + 4_000, &[0, 1]);
     assert_eq!(asked(&world), [0, 1]);
     assert_eq!(released(&world, ReleaseCause::Late), 0);
@@ -348,7 +376,9 @@ fn a_restart_forgets_nothing_that_was_committed() {
         world.ask(worker, 0);
     }
     assert_eq!(asked(&world), [0, 1]);
-    (0..2).for_each(|worker| drop(world.ask(worker, 0)));
+    (0..2).for_each(|worker| {
+        world.ask(worker, 0);
+    });
     assert_eq!(found(&world).len(), 2);
     // What was reported before a crash is acknowledged, whatever the device says first.
     world.restart();
