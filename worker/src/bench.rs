@@ -11,10 +11,11 @@ use crate::{
     core::{Fault, Finished, Sealed},
     device::DeviceSecrets,
     limits::KEEP_FROM_MS,
-    reports::Reports,
+    reports::{Kept, Reports},
 };
 use quern_primitives::{
-    ids::{DeviceId, Digest, GenesisHash},
+    ids::{DeviceId, Digest, GenesisHash, RevealSalt},
+    log::{Commitment, SignedCommitment},
     payload::DeviceKey,
     receipt::{Receipt, SignedReceipt},
 };
@@ -43,6 +44,11 @@ pub trait Executor: Send + 'static {
         limits: &Limits,
         cancel: &Cancel,
     ) -> Result<Outcome, RunError>;
+
+    /// What the device commits itself to for the task that was run last, where its receipt opens this.
+    fn commitment(&mut self, opens: Digest) -> Digest {
+        opens
+    }
 }
 
 impl Executor for Box<dyn Executor> {
@@ -54,6 +60,10 @@ impl Executor for Box<dyn Executor> {
         cancel: &Cancel,
     ) -> Result<Outcome, RunError> {
         self.as_mut().run(program, invocation, limits, cancel)
+    }
+
+    fn commitment(&mut self, opens: Digest) -> Digest {
+        self.as_mut().commitment(opens)
     }
 }
 
@@ -83,6 +93,8 @@ pub struct Errand {
     pub shard: Vec<u8>,
     /// The program.
     pub program: Program,
+    /// Random bytes that hide its result in the commitment to it.
+    pub salt: RevealSalt,
     /// Stops it.
     pub cancel: Cancel,
 }
@@ -110,7 +122,8 @@ impl<E: Executor> Bench<E> {
         }
     }
 
-    /// The same bench, which keeps on disk what is too large for a report or took long.
+    /// The same bench, which keeps on disk what is too large for a report, took long, or is what the device
+    /// commits itself to.
     pub(crate) fn keeping(mut self, reports: Reports) -> Self {
         self.reports = Some(reports);
         self
@@ -130,8 +143,10 @@ impl<E: Executor> Bench<E> {
         let Some(answer) = self.run(errand, input)? else {
             return Ok(None);
         };
-        let (receipt, sealed) = self.seal(&errand.assignment, &key, &answer)?;
-        self.keep(errand, receipt, sealed, started.elapsed())
+        let (receipt, sealed) = self.seal(&errand.assignment, &key, &answer, errand.salt)?;
+        let commits = errand.assignment.commits;
+        let commitment = commits.then(|| self.commit(&receipt.payload));
+        self.keep(errand, (receipt, commitment), sealed, started.elapsed())
             .map(Some)
     }
 
@@ -211,6 +226,7 @@ impl<E: Executor> Bench<E> {
         assignment: &Assignment,
         key: &ShardKey,
         answer: &TaskAnswer,
+        salt: RevealSalt,
     ) -> Result<(SignedReceipt, Vec<u8>), Fault> {
         let ReplicaId { job, task, replica } = assignment.id;
         let context = ResultContext {
@@ -238,42 +254,68 @@ impl<E: Executor> Bench<E> {
             class: assignment.class,
             engine: Digest(engine_digest(assignment.class)),
             log_position: assignment.log_position,
+            salt,
         };
         Ok((self.signing.sign(receipt, &self.genesis), sealed.bytes))
+    }
+
+    /// Commits the device to what a receipt says.
+    fn commit(&mut self, receipt: &Receipt) -> SignedCommitment {
+        let commitment = Commitment {
+            job: receipt.job,
+            task: receipt.task,
+            replica: receipt.replica,
+            device: receipt.device,
+            log_position: receipt.log_position,
+            commitment: self.executor.commitment(receipt.commitment()),
+        };
+        self.signing.sign(commitment, &self.genesis)
     }
 
     fn keep(
         &self,
         errand: &Errand,
-        receipt: SignedReceipt,
+        (receipt, commitment): (SignedReceipt, Option<SignedCommitment>),
         sealed: Vec<u8>,
         took: Duration,
     ) -> Result<Finished, Fault> {
         let is_large = sealed.len() > INLINE_RESULT_BYTES_MAX;
-        let is_worth_it = took >= Duration::from_millis(KEEP_FROM_MS);
+        let took_long = took >= Duration::from_millis(KEEP_FROM_MS);
         let bytes = sealed.len() as u64;
-        let (id, masternode) = (errand.assignment.id, errand.masternode);
-        if is_large {
-            let Some(reports) = &self.reports else {
-                return Err(Fault::NoRoom);
+        // Whoever is killed must still open what it committed itself to. What took less than it takes to
+        // see to it that a power cut is survived as well is left to the system to write.
+        let is_synced = is_large || took_long;
+        let is_kept = is_synced || commitment.is_some();
+        let reports = self.reports.as_ref().filter(|_| is_kept);
+        let keep = |reports: &Reports, sealed: Vec<u8>| {
+            let kept = Kept {
+                masternode: errand.masternode,
+                receipt: receipt.clone(),
+                commitment,
+                sealed,
             };
-            let kept = reports.keep(masternode, id, receipt.clone(), sealed);
+            reports.keep(errand.assignment.id, kept, is_synced)
+        };
+        if is_large {
+            let kept = keep(reports.ok_or(Fault::NoRoom)?, sealed);
             kept.map_err(|error| {
                 tracing::error!(%error, "a result cannot be written; is the disk full?");
                 Fault::NoRoom
             })?;
             return Ok(Finished {
                 receipt,
+                commitment,
                 sealed: Sealed::Kept { bytes },
             });
         }
-        if let Some(reports) = self.reports.as_ref().filter(|_| is_worth_it)
-            && let Err(error) = reports.keep(masternode, id, receipt.clone(), sealed.clone())
+        if let Some(reports) = reports
+            && let Err(error) = keep(reports, sealed.clone())
         {
             tracing::warn!(%error, "a report is not kept; if the worker is killed it is lost");
         }
         Ok(Finished {
             receipt,
+            commitment,
             sealed: Sealed::Here(sealed),
         })
     }

@@ -19,6 +19,10 @@
 //! A task is in hand until its report is made. A report is kept, and repeated after a reconnection,
 //! until the masternode has acknowledged or discarded it.
 //!
+//! Where others compute the same, a commitment goes before the report, which then waits until the
+//! masternode asks for it. After a reconnection the commitment goes first again. A worker that stops, or
+//! that has no room for more reports, does not wait.
+//!
 //! # Exchanges
 //!
 //! An exchange says how many more tasks the device wants now; a newer one replaces the wish of one
@@ -244,6 +248,7 @@ impl Core {
         self.continue_stop(now);
         self.connect_due(now);
         self.pass_wish(now);
+        self.reveal_unasked(now);
         self.send_due_exchanges(now);
         self.leave_if_done(now);
     }

@@ -62,7 +62,8 @@ pub const REFUSED_PAUSE_MS_MAX: u64 = 300_000;
 pub const FAREWELL_MS: u64 = 10_000;
 
 /// Run time, in milliseconds, from which a finished task is kept on disk until it is acknowledged.
-/// Less is done again sooner than it is written.
+/// Less is done again sooner than it is written, so that only what the device commits itself to is kept
+/// of it, and not synced.
 pub const KEEP_FROM_MS: u64 = 1_000;
 
 /// Pieces of one shard or program that are asked for at a time.

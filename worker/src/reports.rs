@@ -1,15 +1,19 @@
 //! Finished tasks on disk, until they are acknowledged.
 //!
-//! A file is a tag, the SHA-256 of the rest, and the rest: the masternode, the signed receipt and the
-//! sealed result, in SCALE. It is written beside its place, synced and moved there, so that it is
-//! there whole or not at all; what is torn all the same does not match its digest and is dropped.
+//! A file is a tag, the SHA-256 of the rest, and the rest: the masternode, the signed receipt, the
+//! signed commitment if there is one, and the sealed result, in SCALE. It is written beside its place and
+//! moved there, so that it is there whole or not at all; what is torn all the same does not match its
+//! digest and is dropped. What is worth it is synced, so that it outlives a power cut; the rest outlives
+//! the worker.
 
 use crate::{
     core::{Finished, Restored, Sealed},
     limits::UNACKNOWLEDGED_MAX,
 };
 use codec::{Decode, DecodeAll, Encode};
-use quern_primitives::{ids::DeviceId, limits::RESULT_BYTES_MAX, receipt::SignedReceipt};
+use quern_primitives::{
+    ids::DeviceId, limits::RESULT_BYTES_MAX, log::SignedCommitment, receipt::SignedReceipt,
+};
 use quern_protocol::{ReplicaId, limits::INLINE_RESULT_BYTES_MAX};
 use quern_shards::seal::sealed_bytes;
 use sha2::{Digest as _, Sha256};
@@ -21,17 +25,22 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-const TAG: &[u8; 16] = b"quern/report/1\n\0";
+const TAG: &[u8; 16] = b"quern/report/2\n\0";
 
 /// Bytes of the longest file: the longest sealed result and some for the receipt.
 const FILE_BYTES_MAX: u64 = sealed_bytes(RESULT_BYTES_MAX as u64) + 4_096;
 
 /// One file's contents.
 #[derive(Encode, Decode)]
-struct Kept {
-    masternode: DeviceId,
-    receipt: SignedReceipt,
-    sealed: Vec<u8>,
+pub(crate) struct Kept {
+    /// Whom the report is for.
+    pub(crate) masternode: DeviceId,
+    /// The device's signed statement.
+    pub(crate) receipt: SignedReceipt,
+    /// What the device commits itself to, if it is to.
+    pub(crate) commitment: Option<SignedCommitment>,
+    /// The sealed result.
+    pub(crate) sealed: Vec<u8>,
 }
 
 /// Why there is no report to be had from a file.
@@ -83,29 +92,22 @@ impl Reports {
         Ok((reports, restored))
     }
 
-    /// Keeps a finished task. When this returns it is on disk.
-    pub(crate) fn keep(
-        &self,
-        masternode: DeviceId,
-        id: ReplicaId,
-        receipt: SignedReceipt,
-        sealed: Vec<u8>,
-    ) -> io::Result<()> {
-        let body = Kept {
-            masternode,
-            receipt,
-            sealed,
-        }
-        .encode();
+    /// Keeps a finished task. When this returns it is with the system; if it is synced, it is on disk.
+    pub(crate) fn keep(&self, id: ReplicaId, kept: Kept, is_synced: bool) -> io::Result<()> {
+        let body = kept.encode();
         let path = self.path(&id);
         let unfinished = path.with_extension("unfinished");
         let mut file = File::create(&unfinished)?;
         file.write_all(TAG)?;
         file.write_all(&Sha256::digest(&body))?;
         file.write_all(&body)?;
-        file.sync_all()?;
+        if is_synced {
+            file.sync_all()?;
+        }
         fs::rename(&unfinished, &path)?;
-        File::open(&self.folder)?.sync_all()?;
+        if is_synced {
+            File::open(&self.folder)?.sync_all()?;
+        }
         self.lock().insert(id);
         Ok(())
     }
@@ -157,6 +159,7 @@ fn restore(kept: Kept) -> Restored {
     let Kept {
         masternode,
         receipt,
+        commitment,
         sealed,
     } = kept;
     let sealed = if sealed.len() <= INLINE_RESULT_BYTES_MAX {
@@ -168,7 +171,11 @@ fn restore(kept: Kept) -> Restored {
     };
     Restored {
         masternode,
-        finished: Finished { receipt, sealed },
+        finished: Finished {
+            receipt,
+            commitment,
+            sealed,
+        },
     }
 }
 
@@ -178,6 +185,7 @@ mod tests {
     use quern_primitives::{
         device::Class,
         ids::{Digest, GenesisHash, JobId, ProgramHash},
+        log::Commitment,
         payload::DeviceKey,
         receipt::{Exit, Receipt},
     };
@@ -201,8 +209,31 @@ mod tests {
             class: Class::Pinned,
             engine: Digest::default(),
             log_position: 7,
+            salt: [90; 32].into(),
         };
         key.sign(receipt, &GenesisHash::default())
+    }
+
+    fn committed(task: u32) -> SignedCommitment {
+        let receipt = receipt(task).payload;
+        let commitment = Commitment {
+            job: receipt.job,
+            task,
+            replica: receipt.replica,
+            device: receipt.device,
+            log_position: receipt.log_position,
+            commitment: receipt.commitment(),
+        };
+        DeviceKey::from_seed(&[2; 32]).sign(commitment, &GenesisHash::default())
+    }
+
+    fn kept(task: u32, sealed: Vec<u8>) -> Kept {
+        Kept {
+            masternode: HOME,
+            receipt: receipt(task),
+            commitment: None,
+            sealed,
+        }
     }
 
     fn id(task: u32) -> ReplicaId {
@@ -220,10 +251,14 @@ mod tests {
         let (reports, restored) = open();
         assert_eq!(restored, []);
         let large = vec![9; INLINE_RESULT_BYTES_MAX + 1];
-        reports.keep(HOME, id(1), receipt(1), vec![8; 10]).unwrap();
-        reports
-            .keep(HOME, id(2), receipt(2), large.clone())
-            .unwrap();
+        let commitment = committed(1);
+        let small = Kept {
+            commitment: Some(commitment),
+            ..kept(1, vec![8; 10])
+        };
+        // Also what is not synced is there, if only the worker ends.
+        reports.keep(id(1), small, false).unwrap();
+        reports.keep(id(2), kept(2, large.clone()), true).unwrap();
 
         let (reports, mut restored) = open();
         restored.sort_by_key(Restored::id);
@@ -241,6 +276,8 @@ mod tests {
             ]
         );
         assert_eq!(restored[0].finished.receipt, receipt(1));
+        assert_eq!(restored[0].finished.commitment, Some(commitment));
+        assert_eq!(restored[1].finished.commitment, None);
         assert_eq!(reports.sealed(&id(2)).unwrap(), large);
         assert!(reports.has(&id(1)) && !reports.has(&id(3)));
 
@@ -253,7 +290,7 @@ mod tests {
     fn a_torn_or_altered_report_is_noticed_and_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let (reports, _) = Reports::open(folder.path().into()).unwrap();
-        reports.keep(HOME, id(1), receipt(1), vec![8; 100]).unwrap();
+        reports.keep(id(1), kept(1, vec![8; 100]), true).unwrap();
         let path = reports.path(&id(1));
         let whole = fs::read(&path).unwrap();
         for end in [0, 10, 16, 30, 48, whole.len() - 1] {

@@ -21,7 +21,7 @@ use crate::{
     machine::Machine,
     masternodes::{Directory, LookUpError, Network},
     programs::{Engines, Programs, Store},
-    reports::Reports,
+    reports::{Kept, Reports},
     settings::{Revision, Settings},
     telemetry,
     traffic::Traffic,
@@ -502,7 +502,13 @@ impl Shell {
             let Sealed::Here(sealed) = finished.sealed else {
                 continue;
             };
-            match self.reports.keep(masternode, id, finished.receipt, sealed) {
+            let kept = Kept {
+                masternode,
+                receipt: finished.receipt,
+                commitment: finished.commitment,
+                sealed,
+            };
+            match self.reports.keep(id, kept, true) {
                 Ok(()) => tracing::info!(?id, "a report is kept for the next start"),
                 Err(error) => tracing::warn!(?id, %error, "a report is lost"),
             }

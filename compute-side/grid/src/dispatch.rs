@@ -292,6 +292,14 @@ impl Dispatch {
         }
     }
 
+    /// A replica was answered, and what was answered is not to be had: opens it again, as
+    /// [`Dispatch::release`] does what runs.
+    pub fn retract(&mut self, id: ReplicaId, fault: bool, now: Tick) {
+        if let Some(job) = self.jobs.get_mut(&id.job) {
+            job.retract(id.task, id.replica, fault, now);
+        }
+    }
+
     /// A replica could not be handed out: its device has it no more, and nobody else gets it until
     /// [`Dispatch::wake`].
     pub fn rest(&mut self, id: ReplicaId) {

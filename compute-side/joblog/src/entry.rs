@@ -54,13 +54,12 @@ pub enum Entry {
         /// The commitment.
         commitment: SignedCommitment,
     },
-    /// A device answered, its receipt holds, and it opens the commitment if there was one.
+    /// A device answered, its receipt holds, and it opens the device's commitment, if devices commit
+    /// themselves where the task is one of this job.
     #[codec(index = 4)]
     Revealed {
         /// The receipt.
         receipt: SignedReceipt,
-        /// What opens the commitment, if the device was asked for one.
-        salt: Option<[u8; 32]>,
         /// Where the sealed result is.
         output: OutputPlace,
     },

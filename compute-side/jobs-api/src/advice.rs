@@ -64,6 +64,7 @@ impl Rule {
                 of_job("nothing: it is decided as it stands if no trusted device is heard")
             }
             Self::Referee => of_job("nothing: it is decided by what the masternode finds"),
+            Self::Commitments => of_job("nothing: it is revealed once the others have computed it"),
             Self::Unopened => of_job(
                 "nothing yet; should the job end with it, prepare the input anew with \
                  `quern job submit`",

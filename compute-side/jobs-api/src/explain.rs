@@ -62,6 +62,8 @@ pub enum Rule {
     Referee,
     /// Devices could not open what the task reads.
     Unopened,
+    /// A device has committed itself to a result, and waits for others to commit.
+    Commitments,
     /// The masternode could not hand a replica out, and it rests.
     Resting,
     /// The task has its verdict, which waits for others to fill its batch.
@@ -207,6 +209,8 @@ pub enum StepKind {
     Rescued,
     /// A replica is taken from its device and opened for others.
     TakenBack,
+    /// A device is asked to reveal what it committed itself to, although others have not committed.
+    AskedToReveal,
     /// An open replica is for every device, whatever its lane and however fast.
     OpenToAll,
     /// An open replica that is kept for trusted devices is for others too.
@@ -371,6 +375,13 @@ pub enum ReplicaStage {
     Answered {
         /// Which.
         device: DeviceId,
+    },
+    /// A device has computed it and committed itself to what came out.
+    Committed {
+        /// Which.
+        device: DeviceId,
+        /// Whether it is asked to reveal that; if not it waits for others to commit.
+        asked: bool,
     },
     /// The masternode could not hand it out, and it rests for a while.
     Resting,

@@ -141,6 +141,7 @@ pub(crate) fn compose(
 ) -> (Response, Vec<PlannedAssignment>) {
     let mut work = Work {
         acknowledged: plan.acknowledged,
+        reveals: plan.reveals,
         discard: plan.discard,
         assignments: Vec::with_capacity(plan.assignments.len()),
         benchmark: plan
@@ -216,6 +217,7 @@ fn assignment(
         limits: task_limits(&submission, planned.time_ms),
         class: submission.class,
         log_position: planned.log_position,
+        commits: submission.agreement.commits(),
         inline_shard,
     })
 }

@@ -108,6 +108,7 @@ impl Outcome {
                 self.refereed.insert(*task, at);
             }
             Entry::Assigned { .. }
+            | Entry::Committed { .. }
             | Entry::Trusted { .. }
             | Entry::Unrefereed { .. }
             | Entry::Contradicted { .. }
@@ -385,6 +386,7 @@ mod tests {
             class: Class::Pinned,
             engine: Digest([4; 32]),
             log_position: 0,
+            salt: [90; 32].into(),
         };
         key.sign(receipt, &GENESIS)
     }

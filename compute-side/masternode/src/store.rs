@@ -646,6 +646,7 @@ mod tests {
             class: Class::Pinned,
             engine: Digest([0; 32]),
             log_position: 0,
+            salt: [90; 32].into(),
         };
         let receipt = key(device).sign(receipt, &HERE);
         Entry::Reported {

@@ -21,6 +21,9 @@
 //!   │ Deliver { result, offset }           │  only results too large for a report
 //!   ├─────────────────────────────────────►│
 //!   │◄───────────────── Delivered { mark } ┤
+//!   │ Exchange { commitments, want 1 }     │  where others compute the same
+//!   ├─────────────────────────────────────►│
+//!   │◄─────────── Work { reveals, tasks } ─┤  once enough have committed themselves
 //!   │ Exchange { reports, want 1 }         │
 //!   ├─────────────────────────────────────►│
 //!   │◄───── Work { acknowledged, tasks } ──┤  what is acknowledged is on the masternode's disk
@@ -31,9 +34,30 @@
 //! exchange tells how the machine is, and at once when its owner's rules begin or cease to hold it
 //! back.
 //!
+//! # Commit, then reveal
+//!
+//! Where several devices compute the same, none of them is to learn of another's result before it has
+//! one itself. So an assignment says whether its device is to commit itself. If it is, the device says
+//! first what it [commits] itself to, and reports when [`Work::reveals`] names the replica. Commitments
+//! and reveals travel with the exchanges that there are anyway; a device that has nothing else to say
+//! leaves one open for it ([`Exchange::waits`]). A commitment is not acknowledged: whoever connects again
+//! says it again, and waits to be asked again. A device that cannot wait, because it stops, may report
+//! with its commitment; nobody loses by that but itself. What is assigned without a commitment is
+//! reported at once.
+//!
+//! A result that is too large for a report is delivered before the commitment is sent. It is sealed under
+//! a key that is its replica's and its device's alone, so that neither its bytes nor its root say whether
+//! two devices have the same; see decision 14.
+//!
+//! [commits]: quern_primitives::log::Commitment::to
+//!
+//! # Pieces
+//!
 //! Whoever fetches or delivers in pieces shows with each one the [`Mark`] of the last answer, so that a
 //! masternode sees for itself how fast the line is. Nothing is refused for want of one, or for a wrong
 //! one; it is only measured by right ones.
+//!
+//! # Benchmarks
 //!
 //! A masternode may send a benchmark with its work, to a device that said with its last exchange that
 //! it is not busy. The device runs it at once, and its answer comes with the next exchange. One that is
@@ -64,7 +88,7 @@ pub use telemetry::{Benchmark, BenchmarkAnswer, Machine, State, Unavailable};
 use codec::{DecodeAll, Encode};
 
 /// The protocol's name and version, as negotiated between peers.
-pub const PROTOCOL: &str = "/quern/tasks/2";
+pub const PROTOCOL: &str = "/quern/tasks/3";
 
 /// The version of the worker, as jobs ask about it: raised when workers can do what they could not
 /// before.

@@ -26,7 +26,11 @@ pub const TASKS_IN_HAND_MAX: usize = 2;
 /// a reconnection.
 pub const REPORTS_MAX: usize = 8;
 
-/// Acknowledgements in one answer.
+/// Commitments in one exchange, of less than 200 bytes each. After a reconnection a device says all of
+/// them again.
+pub const COMMITMENTS_MAX: usize = 64;
+
+/// Acknowledgements in one answer, and reveals that are asked for.
 pub const ACKNOWLEDGEMENTS_MAX: usize = 1024;
 
 /// Bytes of the name and version a device gives of its software.

@@ -12,6 +12,7 @@ use codec::{Decode, Encode};
 use quern_primitives::{
     device::Class,
     ids::{Digest, JobId, ProgramHash, ReplicaId, TaskIndex},
+    log::SignedCommitment,
     receipt::SignedReceipt,
 };
 
@@ -115,6 +116,8 @@ pub enum Refusal {
 /// Reports, news and a wish for work.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Exchange {
+    /// What the device commits itself to. Taken before the reports.
+    pub commitments: Vec<SignedCommitment>,
     /// Finished replicas, new ones and those not yet acknowledged.
     pub reports: Vec<Report>,
     /// What the replicas in hand are doing.
@@ -123,6 +126,9 @@ pub struct Exchange {
     pub handed_back: Vec<HandBack>,
     /// How many more replicas the device wants now.
     pub want: u8,
+    /// Whether the device waits to be asked to reveal something, so that the answer may be held back
+    /// although nothing is wanted.
+    pub waits: bool,
     /// Whether a benchmark could not begin at once: the sandbox has something to do, whichever
     /// masternode it is for, or is about to, or the machine is not offered.
     pub is_busy: bool,
@@ -135,7 +141,7 @@ pub struct Exchange {
     pub unavailable_for: Option<u64>,
 }
 
-/// One finished replica.
+/// One finished replica. Where devices commit themselves it is the reveal.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Report {
     /// The device's signed statement.
@@ -267,6 +273,8 @@ pub struct Deliver {
 pub struct Work {
     /// Reports that are safely on disk; the device may forget them.
     pub acknowledged: Vec<ReplicaId>,
+    /// Replicas to report now, for enough devices have committed themselves.
+    pub reveals: Vec<ReplicaId>,
     /// Replicas the device should drop, and why.
     pub discard: Vec<Discard>,
     /// New replicas, no more than wanted.
@@ -295,7 +303,8 @@ pub enum DiscardReason {
     Decided,
     /// It is not, or no longer, this device's.
     NotAssigned,
-    /// The report does not hold: bad signature, other engine, wrong digest, wrong length.
+    /// The report does not hold: bad signature, other engine, wrong digest, wrong length; or it does not
+    /// open the device's commitment, or that does not hold.
     Invalid,
 }
 
@@ -320,6 +329,8 @@ pub struct Assignment {
     pub class: Class,
     /// The place in the job log, for the receipt.
     pub log_position: u64,
+    /// Whether the device is to commit itself to its result, and to report it when it is asked.
+    pub commits: bool,
     /// The sealed shard itself, when it is small.
     pub inline_shard: Option<Vec<u8>>,
 }

@@ -297,7 +297,8 @@ pub enum RevealFault {
     /// It states something else than was assigned, or is not signed.
     #[error(transparent)]
     Receipt(#[from] ReceiptFault),
-    /// It does not open what its device committed itself to, or there is nothing to open.
+    /// It does not open what its device committed itself to, or there should be something to open and is
+    /// not.
     #[error("it does not open its device's commitment")]
     Commitment,
 }

@@ -15,7 +15,7 @@ use quern_joblog::{Certificate, End, Entry, RefereeWord, ReleaseCause, Replay, S
 use quern_primitives::{
     batch::Batch,
     ids::{AccountId, BlockNumber, DeviceId, Digest, NodeKey, ReplicaIndex, TaskIndex},
-    log::{Commitment, SignedAcknowledgement, SignedCommitment},
+    log::{SignedAcknowledgement, SignedCommitment},
     merkle::Tree,
     receipt::{Exit, SignedReceipt},
     verdict::{Ground, ReplicaFinding, Verdict},
@@ -245,7 +245,7 @@ impl<F: ChainFacts> Recheck<F> {
                 return self.assigned(position, assigned);
             }
             Entry::Committed { commitment } => return self.committed(position, commitment),
-            Entry::Revealed { receipt, salt, .. } => return self.revealed(position, receipt, salt),
+            Entry::Revealed { receipt, .. } => return self.revealed(position, receipt),
             Entry::Released {
                 task,
                 replica,
@@ -369,19 +369,14 @@ impl<F: ChainFacts> Recheck<F> {
         })
     }
 
-    fn revealed(
-        &mut self,
-        position: u64,
-        receipt: SignedReceipt,
-        salt: Option<[u8; 32]>,
-    ) -> Result<(), RecheckFault> {
+    fn revealed(&mut self, position: u64, receipt: SignedReceipt) -> Result<(), RecheckFault> {
         let payload = &receipt.payload;
         let open = self.open(payload.task);
         let open = open.map_err(|why| order(position, why))?;
         let held = open.held(payload.replica, &payload.device).cloned();
         let assigned = held.as_ref().map(|given| given.position);
         let holds = match held {
-            Some(given) => self.check_reveal(&receipt, &given, salt),
+            Some(given) => self.check_reveal(&receipt, &given),
             None => Err(RevealFault::NotAssigned),
         };
         if let Err(why) = holds {
@@ -398,12 +393,7 @@ impl<F: ChainFacts> Recheck<F> {
         Ok(())
     }
 
-    fn check_reveal(
-        &self,
-        receipt: &SignedReceipt,
-        given: &Given,
-        salt: Option<[u8; 32]>,
-    ) -> Result<(), RevealFault> {
+    fn check_reveal(&self, receipt: &SignedReceipt, given: &Given) -> Result<(), RevealFault> {
         let payload = &receipt.payload;
         let submission = &self.facts.job().submission;
         let input_root = self.input_roots.get(payload.task as usize);
@@ -422,11 +412,10 @@ impl<F: ChainFacts> Recheck<F> {
             result_bytes_max: submission.result_bytes_max.into(),
         };
         check_receipt(receipt, &expected, &self.replay.genesis())?;
-        let opened =
-            salt.map(|salt| Commitment::to(&payload.result_commitment, &salt, &payload.device));
-        match opened == given.commitment {
-            true => Ok(()),
-            false => Err(RevealFault::Commitment),
+        match given.commitment {
+            Some(commitment) if commitment == payload.commitment() => Ok(()),
+            None if !submission.agreement.commits() => Ok(()),
+            Some(_) | None => Err(RevealFault::Commitment),
         }
     }
 

@@ -132,6 +132,7 @@ mod tests {
             class: Class::Pinned,
             engine: Digest([6; 32]),
             log_position: 77,
+            salt: [90; 32].into(),
         }
     }
 

@@ -141,6 +141,11 @@ id! {
     NodeKey
 }
 id! {
+    /// What hides a result in the commitment to it: random bytes that only its device knows before it
+    /// reveals, see [`crate::log::Commitment::to`].
+    RevealSalt
+}
+id! {
     /// An X25519 public key to which data keys are sealed.
     SealingKey
 }

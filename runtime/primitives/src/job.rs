@@ -85,6 +85,15 @@ impl Agreement {
         (self.replicas() / 2).saturating_add(1)
     }
 
+    /// Whether devices commit themselves to their results before any of them reveals one. Where one device
+    /// is asked at first there is nobody who could copy, and nobody to wait for.
+    pub fn commits(&self) -> bool {
+        match self {
+            Self::Single => false,
+            Self::Majority { .. } | Self::Unanimous | Self::Adaptive => true,
+        }
+    }
+
     /// Whether the number of replicas is one that can decide.
     pub fn is_valid(&self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 //! of both sides; the log itself is in `quern-joblog`.
 
 use crate::{
-    ids::{DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
+    ids::{DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, RevealSalt, TaskIndex},
     payload::{NodeSigned, Signed, SignedPayload},
     receipt::Answer,
 };
@@ -171,13 +171,13 @@ impl SignedPayload for Commitment {
 impl Commitment {
     /// What commits a device to a result: SHA-256 of the length of the tag (one byte) and the tag
     /// `quern/commitment/1`, the result commitment, a salt that only the device knows, and its name.
-    pub fn to(result_commitment: &Digest, salt: &[u8; 32], device: &DeviceId) -> Digest {
+    pub fn to(result_commitment: &Digest, salt: &RevealSalt, device: &DeviceId) -> Digest {
         let mut hasher = Sha256::new();
         // No tag is nearly as long.
         hasher.update([u8::try_from(Self::DOMAIN.len()).unwrap_or(u8::MAX)]);
         hasher.update(Self::DOMAIN.as_bytes());
         hasher.update(result_commitment.0);
-        hasher.update(salt);
+        hasher.update(salt.0);
         hasher.update(device.0);
         Digest(hasher.finalize().into())
     }
@@ -232,9 +232,12 @@ mod tests {
     #[test]
     fn a_commitment_copied_by_another_device_commits_it_to_nothing() {
         let result = Digest([1; 32]);
-        let own = Commitment::to(&result, &[2; 32], &DeviceId([3; 32]));
-        assert_ne!(own, Commitment::to(&result, &[2; 32], &DeviceId([4; 32])));
-        assert_ne!(own, Commitment::to(&result, &[3; 32], &DeviceId([3; 32])));
-        assert_eq!(own, Commitment::to(&result, &[2; 32], &DeviceId([3; 32])));
+        let commitment = |salt: u8, device: u8| {
+            Commitment::to(&result, &RevealSalt([salt; 32]), &DeviceId([device; 32]))
+        };
+        let own = commitment(2, 3);
+        assert_ne!(own, commitment(2, 4));
+        assert_ne!(own, commitment(3, 3));
+        assert_eq!(own, commitment(2, 3));
     }
 }

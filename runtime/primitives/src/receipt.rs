@@ -2,7 +2,8 @@
 
 use crate::{
     device::Class,
-    ids::{DeviceId, Digest, JobId, ProgramHash, ReplicaIndex, TaskIndex},
+    ids::{DeviceId, Digest, JobId, ProgramHash, ReplicaIndex, RevealSalt, TaskIndex},
+    log::Commitment,
     payload::{Signed, SignedPayload},
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -80,10 +81,12 @@ pub struct Receipt {
     pub engine: Digest,
     /// The place in the job log at which the replica was assigned.
     pub log_position: u64,
+    /// What opens the device's commitment to the result, if it made one; random in any case.
+    pub salt: RevealSalt,
 }
 
 impl SignedPayload for Receipt {
-    const DOMAIN: &'static str = "quern/receipt/1";
+    const DOMAIN: &'static str = "quern/receipt/2";
 }
 
 /// A receipt and its device's signature.
@@ -117,6 +120,11 @@ pub struct Answer {
 }
 
 impl Receipt {
+    /// What commits its device to this result, see [`Commitment::to`].
+    pub fn commitment(&self) -> Digest {
+        Commitment::to(&self.result_commitment, &self.salt, &self.device)
+    }
+
     /// The part on which honest devices of one class agree.
     pub fn answer(&self) -> Answer {
         Answer {

@@ -233,6 +233,7 @@ impl Waiting {
             class: Class::Pinned,
             engine: ENGINE,
             log_position: given.log_position,
+            salt: [90; 32].into(),
         };
         Ok(Report {
             receipt: key.sign(receipt, &GENESIS),

@@ -48,6 +48,7 @@ fn receipt(replica: u8, exit: Exit) -> Receipt {
         class: Class::Pinned,
         engine: Digest([6; 32]),
         log_position: 77,
+        salt: [90; 32].into(),
     }
 }
 

@@ -107,6 +107,8 @@ fn requests() -> Vec<Vec<u8>> {
     };
     let reports = honest::RECEIPTS.iter().enumerate();
     let exchange = Exchange {
+        commitments: vec![],
+        waits: true,
         reports: reports
             .map(|(at, receipt)| Report {
                 receipt: receipt.clone(),
@@ -187,10 +189,12 @@ fn responses() -> Vec<Vec<u8>> {
         },
         class: Class::Pinned,
         log_position: 77,
+        commits: true,
         inline_shard: Some(vec![7; 24]),
     };
     let work = Work {
         acknowledged: vec![ID],
+        reveals: vec![ID],
         discard: vec![Discard {
             id: ID,
             reason: DiscardReason::Decided,

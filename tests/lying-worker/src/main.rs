@@ -1,17 +1,19 @@
 //! A worker that returns wrong answers, or none, to show that it is caught.
 //!
 //! It is the worker with another executor: programs run in the sandbox, and then some of their
-//! results are falsified before they are sealed and signed. Or some tasks are given back as if their
+//! results are falsified before they are sealed and signed. Or the device commits itself to something
+//! else than it reveals: to anything, or to what another liar did. Or some tasks are given back as if their
 //! input could not be opened, or every task waits until it is told to go on. Everything else, keys,
 //! receipts and manners, is the honest worker's. For tests and demonstrations only; it is not shipped.
 
 use clap::{Parser, ValueEnum};
+use quern_primitives::ids::Digest;
 use quern_sandbox::{Cancel, Exit, Invocation, Limits, Outcome, Program, RunError};
 use quern_worker::{
     bench::{Executor, Sandbox},
     cli::{self, RunArgs},
 };
-use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
+use std::{fs, path::PathBuf, process::ExitCode, thread, time::Duration};
 
 /// How often it is looked whether a task that waits may go on.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -40,6 +42,9 @@ enum Command {
         /// What decides which results, and how; the same seed lies the same way again
         #[arg(long, default_value_t = 1, value_name = "NUMBER")]
         seed: u64,
+        /// Where liars that copy find what others committed themselves to
+        #[arg(long, value_name = "FOLDER", required_if_eq("lie", "copy"))]
+        shared: Option<PathBuf>,
         /// No task is begun while there is this file
         #[arg(long, value_name = "FILE")]
         hold: Option<PathBuf>,
@@ -54,6 +59,10 @@ enum Lie {
     Flip,
     /// None: the task is given back, as if its input could not be opened
     Refuse,
+    /// None: the device commits itself to one thing and reveals another
+    TwoFaced,
+    /// None: the device commits itself to what the first liar did that had the task
+    Copy,
 }
 
 /// Runs programs in the sandbox and falsifies a share of the results.
@@ -62,10 +71,29 @@ struct Liar {
     lie: Lie,
     share_permille: u16,
     seed: u64,
+    shared: Option<PathBuf>,
     hold: Option<PathBuf>,
+    /// The task that was run last, as its program draws its randomness.
+    task: [u8; 32],
 }
 
 impl Liar {
+    /// What another liar committed itself to for the task, if one did; otherwise this is for others.
+    fn copied(&self, opens: Digest) -> Option<Digest> {
+        let name: String = self.task.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = self.shared.as_ref()?.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => <[u8; 32]>::try_from(bytes).ok().map(Digest),
+            Err(_) => {
+                // Beside its place first: another liar reads all of it or nothing.
+                let unfinished = path.with_extension(std::process::id().to_string());
+                fs::write(&unfinished, opens.0).ok()?;
+                fs::rename(&unfinished, &path).ok()?;
+                None
+            }
+        }
+    }
+
     /// Waits while there is the file, unless the task is not wanted any more.
     #[expect(
         clippy::disallowed_methods,
@@ -90,13 +118,26 @@ impl Executor for Liar {
         cancel: &Cancel,
     ) -> Result<Outcome, RunError> {
         self.wait(cancel);
-        let task = Draw::new(self.seed, invocation.seed());
+        self.task = *invocation.seed();
+        let task = Draw::new(self.seed, &self.task);
         refuse(limits, self.lie, self.share_permille, task)?;
         let mut outcome = self.honest.run(program, invocation, limits, cancel)?;
         if outcome.exit == Exit::Success {
             falsify(&mut outcome.output, self.lie, self.share_permille, task);
         }
         Ok(outcome)
+    }
+
+    fn commitment(&mut self, opens: Digest) -> Digest {
+        let mut draw = Draw::new(self.seed, &self.task);
+        if draw.below(1_000) >= u64::from(self.share_permille) {
+            return opens;
+        }
+        match self.lie {
+            Lie::TwoFaced => Digest(opens.0.map(|byte| !byte)),
+            Lie::Copy => self.copied(opens).unwrap_or(opens),
+            Lie::Random | Lie::Flip | Lie::Refuse => opens,
+        }
     }
 }
 
@@ -115,7 +156,8 @@ fn refuse(limits: &Limits, lie: Lie, share_permille: u16, mut draw: Draw) -> Res
 
 /// Falsifies a result, or leaves it, as the draw for its task decides.
 fn falsify(result: &mut Vec<u8>, lie: Lie, share_permille: u16, mut draw: Draw) {
-    if lie == Lie::Refuse || draw.below(1_000) >= u64::from(share_permille) {
+    let is_kept = matches!(lie, Lie::Refuse | Lie::TwoFaced | Lie::Copy);
+    if is_kept || draw.below(1_000) >= u64::from(share_permille) {
         return;
     }
     if result.is_empty() {
@@ -138,7 +180,7 @@ fn falsify(result: &mut Vec<u8>, lie: Lie, share_permille: u16, mut draw: Draw) 
                 *byte ^= 1 << bit;
             }
         }
-        Lie::Refuse => {}
+        Lie::Refuse | Lie::TwoFaced | Lie::Copy => {}
     }
 }
 
@@ -180,6 +222,7 @@ fn main() -> anyhow::Result<ExitCode> {
         lie,
         share,
         seed,
+        shared,
         hold,
     } = Cli::parse().command;
     let liar = Liar {
@@ -187,7 +230,9 @@ fn main() -> anyhow::Result<ExitCode> {
         lie,
         share_permille: share,
         seed,
+        shared,
         hold,
+        task: [0; 32],
     };
     Ok(cli::run(&run, liar)?)
 }
@@ -234,6 +279,36 @@ mod tests {
         ));
         assert!(refused(Lie::Refuse, 0).is_ok() && refused(Lie::Flip, 1_000).is_ok());
         assert_eq!(lied(&[7; 9], Lie::Refuse, 1_000, 1, 1), [7; 9]);
+    }
+
+    fn liar(lie: Lie, shared: Option<PathBuf>) -> Liar {
+        Liar {
+            honest: Sandbox,
+            lie,
+            share_permille: 1_000,
+            seed: 1,
+            shared,
+            hold: None,
+            task: [7; 32],
+        }
+    }
+
+    #[test]
+    fn whoever_is_two_faced_commits_itself_to_something_else_and_whoever_copies_to_what_the_first_did()
+     {
+        let (own, others) = (Digest([1; 32]), Digest([2; 32]));
+        assert_ne!(liar(Lie::TwoFaced, None).commitment(own), own);
+        assert_eq!(liar(Lie::Flip, None).commitment(own), own);
+        let shared = std::env::temp_dir().join(format!("quern-lying-{}", std::process::id()));
+        fs::create_dir_all(&shared).unwrap();
+        let mut first = liar(Lie::Copy, Some(shared.clone()));
+        let mut second = liar(Lie::Copy, Some(shared.clone()));
+        assert_eq!(first.commitment(others), others);
+        assert_eq!(second.commitment(own), others);
+        second.task = [8; 32];
+        assert_eq!(second.commitment(own), own);
+        assert_eq!(lied(&[7; 9], Lie::TwoFaced, 1_000, 1, 1), [7; 9]);
+        fs::remove_dir_all(&shared).unwrap();
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::task;
 use crate::availability::Verdict;
-use quern_primitives::{ids::DeviceId, receipt::SignedReceipt};
+use quern_primitives::{ids::DeviceId, log::SignedCommitment, receipt::SignedReceipt};
 use quern_protocol::{
     Assignment, Benchmark, DiscardReason, HandBackReason, Output, Refusal, ReplicaId, Report,
     Request, Response, State,
@@ -199,6 +199,8 @@ impl Fault {
 pub struct Finished {
     /// The device's signed statement.
     pub receipt: SignedReceipt,
+    /// What the device commits itself to before it makes the statement, if it is to.
+    pub commitment: Option<SignedCommitment>,
     /// The sealed result.
     pub sealed: Sealed,
 }

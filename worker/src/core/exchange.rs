@@ -34,7 +34,8 @@ impl Core {
             .min()
             .map(in_batch);
         let wish = self.wish_due_at(masternode, session).map(in_batch);
-        let poll = (session.is_quiet() && self.only_waits() && self.owes(masternode))
+        let only_waits = self.only_waits() && self.owes(masternode);
+        let poll = (session.is_quiet() && (only_waits || self.awaits(masternode)))
             .then(|| session.said_at.after(POLL_MS));
         let progress = task::has_moved(&self.tasks, masternode, session.told_progress())
             .then(|| session.said_at.after(PROGRESS_MS));
@@ -73,6 +74,25 @@ impl Core {
                 || self.outgoing.len() >= UNACKNOWLEDGED_MAX)
     }
 
+    /// Whether this masternode has a commitment and has not asked for the report.
+    fn awaits(&self, masternode: &DeviceId) -> bool {
+        let mut outgoing = self.outgoing.values();
+        outgoing.any(|report| report.masternode == *masternode && report.waits())
+    }
+
+    /// Whether reports go out without being asked for: the worker stops, or has no room for more.
+    pub(super) fn cannot_wait(&self) -> bool {
+        self.stopping.is_some() || self.outgoing.len() >= UNACKNOWLEDGED_MAX
+    }
+
+    /// Reports all that waits to be asked for, if the worker cannot wait.
+    pub(super) fn reveal_unasked(&mut self, now: Tick) {
+        if self.cannot_wait() {
+            let waiting = self.outgoing.values_mut().filter(|report| report.waits());
+            waiting.for_each(|report| report.ask(now));
+        }
+    }
+
     pub(super) fn send_due_exchanges(&mut self, now: Tick) {
         let masternodes: Vec<DeviceId> = self
             .sessions
@@ -95,7 +115,11 @@ impl Core {
         let (want, is_busy) = (self.want_from(&masternode), self.is_busy());
         let number = self.number();
         let progress = task::progress(&self.tasks, &masternode).collect();
-        let reports = task::take_reports(&mut self.outgoing, &masternode, now);
+        let cannot_wait = self.cannot_wait();
+        let outgoing = &mut self.outgoing;
+        let commitments = task::take_commitments(outgoing, &masternode, now, cannot_wait);
+        let reports = task::take_reports(outgoing, &masternode, now);
+        let waits = self.awaits(&masternode);
         let Some(session) = self.sessions.get_mut(&masternode) else {
             return;
         };
@@ -105,9 +129,11 @@ impl Core {
             ..state.clone()
         });
         let exchange = Exchange {
+            commitments,
             reports,
             progress,
             want,
+            waits,
             is_busy,
             state,
             ..Exchange::default()

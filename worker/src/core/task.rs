@@ -2,8 +2,11 @@
 
 use super::{Finished, Sealed, Tick};
 use crate::limits::REPEAT_MS;
-use quern_primitives::{ids::DeviceId, receipt::Receipt};
-use quern_protocol::{Progress, ReplicaId, Report, limits::REPORTS_MAX};
+use quern_primitives::{ids::DeviceId, log::SignedCommitment, receipt::Receipt};
+use quern_protocol::{
+    Progress, ReplicaId, Report,
+    limits::{COMMITMENTS_MAX, REPORTS_MAX},
+};
 use std::collections::BTreeMap;
 
 /// A task in hand.
@@ -39,28 +42,33 @@ pub(super) enum Stage {
     Delivering,
 }
 
-/// A report that is not acknowledged.
+/// A report that is not acknowledged. What there is to say of it is first its commitment, if it has one,
+/// and the report itself once that was asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Outgoing {
     pub(super) masternode: DeviceId,
     pub(super) finished: Finished,
-    /// When it could be sent first.
+    /// When what there is to say could be said first.
     pub(super) made_at: Tick,
-    /// When it was last sent, over the connection that stands.
+    /// When it was last said, over the connection that stands.
     sent_at: Option<Tick>,
     /// Its result is inside the report, or was delivered over the connection that stands.
     is_delivered: bool,
+    /// It may be reported: there is no commitment, or it was asked for over the connection that stands.
+    is_asked: bool,
 }
 
 impl Outgoing {
     pub(super) fn new(masternode: DeviceId, finished: Finished, now: Tick) -> Self {
         let is_delivered = matches!(finished.sealed, Sealed::Here(_));
+        let is_asked = finished.commitment.is_none();
         Self {
             masternode,
             finished,
             made_at: now,
             sent_at: None,
             is_delivered,
+            is_asked,
         }
     }
 
@@ -73,23 +81,40 @@ impl Outgoing {
         self.made_at = now;
     }
 
-    /// Whether it can be sent and was not yet.
+    /// Whether something can be said of it and was not yet.
     pub(super) fn is_new(&self) -> bool {
         self.is_delivered && self.sent_at.is_none()
     }
 
-    /// The connection has ended: whether anything of it arrived is not known.
+    /// The connection has ended: whether anything of it arrived is not known. All is said anew.
     pub(super) fn set_unsent(&mut self) {
         self.sent_at = None;
         self.is_delivered = matches!(self.finished.sealed, Sealed::Here(_));
+        self.is_asked = self.finished.commitment.is_none();
     }
 
-    /// When it is to be sent, or sent again; `None` before it is delivered.
+    /// Whether its commitment was sent, and the report was not asked for.
+    pub(super) fn waits(&self) -> bool {
+        !self.is_asked && self.sent_at.is_some()
+    }
+
+    /// It is to be reported.
+    pub(super) fn ask(&mut self, now: Tick) {
+        if !self.is_asked {
+            self.is_asked = true;
+            self.sent_at = None;
+            self.made_at = now;
+        }
+    }
+
+    /// When something is to be sent of it, or sent again; `None` before it is delivered, and while it
+    /// waits.
     pub(super) fn due_at(&self) -> Option<Tick> {
-        self.is_delivered.then(|| match self.sent_at {
-            None => self.made_at,
-            Some(sent_at) => sent_at.after(REPEAT_MS),
-        })
+        match self.sent_at {
+            _ if !self.is_delivered || self.waits() => None,
+            None => Some(self.made_at),
+            Some(sent_at) => Some(sent_at.after(REPEAT_MS)),
+        }
     }
 }
 
@@ -136,16 +161,47 @@ pub(super) fn has_moved(tasks: &[Task], masternode: &DeviceId, told: &[Progress]
     })
 }
 
+/// What is due to be said to a masternode of what it is to be told.
+fn due<'a>(
+    outgoing: &'a mut BTreeMap<ReplicaId, Outgoing>,
+    masternode: &'a DeviceId,
+    now: Tick,
+) -> impl Iterator<Item = &'a mut Outgoing> {
+    outgoing
+        .values_mut()
+        .filter(move |report| report.masternode == *masternode)
+        .filter(move |report| report.due_at().is_some_and(|due_at| due_at <= now))
+}
+
+/// The commitments for the next exchange with a masternode, marked as sent. If the worker cannot wait,
+/// what they are to is reported in the same breath.
+pub(super) fn take_commitments(
+    outgoing: &mut BTreeMap<ReplicaId, Outgoing>,
+    masternode: &DeviceId,
+    now: Tick,
+    cannot_wait: bool,
+) -> Vec<SignedCommitment> {
+    due(outgoing, masternode, now)
+        .filter(|report| !report.is_asked)
+        .take(COMMITMENTS_MAX)
+        .filter_map(|report| {
+            report.sent_at = Some(now);
+            if cannot_wait {
+                report.ask(now);
+            }
+            report.finished.commitment
+        })
+        .collect()
+}
+
 /// The reports for the next exchange with a masternode, marked as sent.
 pub(super) fn take_reports(
     outgoing: &mut BTreeMap<ReplicaId, Outgoing>,
     masternode: &DeviceId,
     now: Tick,
 ) -> Vec<Report> {
-    outgoing
-        .values_mut()
-        .filter(|report| report.masternode == *masternode)
-        .filter(|report| report.due_at().is_some_and(|due_at| due_at <= now))
+    due(outgoing, masternode, now)
+        .filter(|report| report.is_asked)
         .take(REPORTS_MAX)
         .map(|report| {
             report.sent_at = Some(now);

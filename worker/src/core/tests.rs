@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod benchmarks;
+mod committing;
 mod giving_back;
 mod memory;
 mod offering;
@@ -16,7 +17,7 @@ use crate::{
 use proptest::prelude::*;
 use quern_protocol::{
     Discard, DiscardReason, Exchange, HandBack, HandBackReason, Stage, Work,
-    limits::TASKS_IN_HAND_MAX,
+    limits::{COMMITMENTS_MAX, TASKS_IN_HAND_MAX},
 };
 use world::{World, assignment, finished, id, masternode, measured, settings};
 

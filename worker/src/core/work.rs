@@ -19,6 +19,12 @@ impl Core {
                 self.effects.push(Effect::Tell(Notice::Acknowledged { id }));
             }
         }
+        for id in work.reveals {
+            let report = self.outgoing.get_mut(&id);
+            if let Some(report) = report.filter(|report| report.masternode == masternode) {
+                report.ask(now);
+            }
+        }
         for discard in work.discard {
             self.on_discard(masternode, discard);
         }

@@ -12,7 +12,7 @@ use crate::{
     reports::Reports,
     transfer::{self, Link},
 };
-use quern_primitives::ids::DeviceId;
+use quern_primitives::ids::{DeviceId, RevealSalt};
 use quern_protocol::{Assignment, Benchmark, Content, ReplicaId};
 use quern_sandbox::{Cancel, Program};
 use quern_shards::seal::sealed_bytes;
@@ -201,6 +201,7 @@ impl InHand {
             masternode,
             shard,
             program,
+            salt: RevealSalt(rand::random()),
             cancel: cancel.clone(),
         };
         match self.queue.try_send(Order::Task(Box::new(errand))) {

@@ -159,6 +159,34 @@ async fn sigterm_ends_it_well_with_nothing_left_in_hand() {
 }
 
 #[tokio::test]
+async fn a_killed_worker_opens_what_it_committed_itself_to_when_it_is_started_again() {
+    let (folder, mut office) = prepared().await;
+    (office.commits, office.asks) = (true, false);
+    office.add(1, &program(SHORT), b"");
+    let child = run(&folder, &["run"]);
+    office
+        .until("the commitment", |office| !office.commitments.is_empty())
+        .await;
+    signal(&child, Signal::SIGKILL);
+    assert!(!ended(&mut office, child).await.success());
+
+    office.asks = true;
+    let child = run(&folder, &["run"]);
+    office
+        .until("the acknowledgement", |office| {
+            office.acknowledged.contains(&id(1))
+        })
+        .await;
+    assert_eq!(office.hellos.last().unwrap().in_hand, [id(1)]);
+    assert_eq!(office.commitments.first(), office.commitments.last());
+    let (_, report) = office.reports.first().unwrap();
+    let opened = report.receipt.payload.commitment();
+    assert_eq!(opened, office.commitments[0].payload.commitment);
+    signal(&child, Signal::SIGINT);
+    assert!(ended(&mut office, child).await.success());
+}
+
+#[tokio::test]
 async fn a_killed_worker_reports_what_it_had_finished_when_it_is_started_again() {
     let (folder, mut office) = prepared().await;
     office.acknowledges = false;

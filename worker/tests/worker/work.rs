@@ -127,6 +127,37 @@ fn receipt(office: &Office, task: u32) -> &Receipt {
 }
 
 #[tokio::test]
+async fn a_device_reveals_what_it_committed_itself_to_and_not_before_it_is_asked() {
+    let (folder, mut office) = prepared().await;
+    (office.commits, office.asks) = (true, false);
+    office.add(1, &program(ECHO), b"hello");
+    let large = patterned(INLINE_RESULT_BYTES_MAX * 3);
+    office.add(2, &program(ECHO), &large);
+    let worker = Worker::start(&folder, false);
+    office
+        .until("the commitments", |office| office.commitments.len() == 2)
+        .await;
+    assert_eq!(office.reports, []);
+    office.asks = true;
+    office.answer_held();
+    office
+        .until("the acknowledgements", |office| {
+            office.acknowledged.len() == 2
+        })
+        .await;
+    assert_eq!(office.result(id(1)), b"hello");
+    assert_eq!(office.result(id(2)), large);
+    for commitment in &office.commitments {
+        let receipt = receipt(&office, commitment.payload.task);
+        assert_eq!(receipt.commitment(), commitment.payload.commitment);
+        assert_eq!(receipt.log_position, commitment.payload.log_position);
+    }
+    let salts = [1, 2].map(|task| receipt(&office, task).salt);
+    assert_ne!(salts[0], salts[1]);
+    worker.stop(&mut office).await;
+}
+
+#[tokio::test]
 async fn a_small_task_comes_back_sealed_committed_and_signed() {
     let (folder, mut office) = prepared().await;
     office.add(1, &program(ECHO), b"hello");

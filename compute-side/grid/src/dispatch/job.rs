@@ -420,10 +420,29 @@ impl JobQueue {
         fault: bool,
         now: Tick,
     ) {
-        if self.stop(task, replica).is_none() {
-            // It was answered, or nobody had it.
-            return;
+        // Otherwise it was answered, or nobody had it.
+        if self.stop(task, replica).is_some() {
+            self.take_back(task, replica, fault, now);
         }
+    }
+
+    /// Opens a replica again that was answered, for the answer is not to be had. Of one that runs, rests
+    /// or is open nothing changes.
+    pub(super) fn retract(
+        &mut self,
+        task: TaskIndex,
+        replica: ReplicaIndex,
+        fault: bool,
+        now: Tick,
+    ) {
+        let it = (task, replica);
+        if !self.running.contains_key(&it) && !self.resting.contains(&it) {
+            self.take_back(task, replica, fault, now);
+        }
+    }
+
+    /// Takes a replica from whoever holds it, and opens it again.
+    fn take_back(&mut self, task: TaskIndex, replica: ReplicaIndex, fault: bool, now: Tick) {
         let Some(state) = self.known.tasks.get_mut(&task) else {
             return;
         };

@@ -79,10 +79,16 @@ impl Answers {
     /// Takes note of an entry of a job's log.
     pub(super) fn note(&mut self, now: Tick, job: JobId, entry: &Entry) {
         match entry {
+            // One that is committed to counts from then on: whoever has not computed it has it as cheap.
+            Entry::Committed { commitment } => {
+                let said = &commitment.payload;
+                self.add(now, said.device, (job, said.task));
+            }
             Entry::Reported { receipt, .. } => {
                 let payload = &receipt.payload;
                 self.add(now, payload.device, (job, payload.task));
             }
+            Entry::Released { task, device, .. } => self.remove(*device, (job, *task)),
             Entry::Judged { verdict } if verdict.answer.exit == Exit::Success => {
                 for found in &verdict.replicas {
                     self.judged(found.device, (job, verdict.task), found.finding);
@@ -93,7 +99,6 @@ impl Answers {
                 self.forget_job(job);
             }
             Entry::Assigned { .. }
-            | Entry::Released { .. }
             | Entry::Added { .. }
             | Entry::Batched { .. }
             | Entry::Trusted { .. }

@@ -64,6 +64,7 @@ impl Core {
                 engine,
                 log_position,
                 watch: Watch::start(now, backlog_ms, takes_ms, given.timeouts, time_ms),
+                pledge: None,
             };
             if let Some(active) = self.jobs.get_mut(&id.job) {
                 active.assigned(id.task, id.replica, holding);

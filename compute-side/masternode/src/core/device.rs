@@ -2,13 +2,12 @@
 
 mod acknowledging;
 mod present;
+mod reporting;
 mod turns;
 mod waking;
 
 use super::{
-    Core, Effect, Entry, OutputPlace, ReleaseCause, Tick, Ticket, Token,
-    job::Admission,
-    replica_of,
+    Core, Effect, ReleaseCause, Tick, Ticket, Token,
     telemetry::{BenchmarkPlan, Telemetry},
 };
 pub(super) use waking::Waking;
@@ -17,12 +16,10 @@ use present::Present;
 use quern_grid::{Flag, ranking::Rank};
 use quern_primitives::{
     ids::{AccountId, DeviceId, Digest, JobId},
-    receipt::Exit,
     view::DeviceView,
 };
 use quern_protocol::{
-    Discard, DiscardReason, Exchange, HandBackReason, Hello, Output, Refusal, ReplicaId, Report,
-    limits,
+    Discard, DiscardReason, Exchange, HandBackReason, Hello, Refusal, ReplicaId, limits,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use turns::{Turn, Turns};
@@ -33,6 +30,8 @@ use waking::Vain;
 pub struct WorkPlan {
     /// Reports that are on disk.
     pub acknowledged: Vec<ReplicaId>,
+    /// Replicas to report now.
+    pub reveals: Vec<ReplicaId>,
     /// Replicas to drop.
     pub discard: Vec<Discard>,
     /// New replicas.
@@ -59,6 +58,8 @@ pub struct PlannedAssignment {
 pub(super) struct Parked {
     pub(super) token: Token,
     want: u8,
+    /// Whether it is open for what may be asked for, although it wants nothing.
+    waits: bool,
     since: Tick,
     until: Tick,
 }
@@ -79,6 +80,8 @@ pub(super) struct Known {
     /// Reports written but not yet on disk.
     unconfirmed: Vec<(Ticket, ReplicaId)>,
     acknowledged: Vec<ReplicaId>,
+    /// What it is asked to reveal and was not told of.
+    reveals: Vec<ReplicaId>,
     discard: Vec<Discard>,
     parked: VecDeque<Parked>,
     /// Where it stood in the last ranking when its last exchange came, or since then; the last of all if
@@ -107,7 +110,7 @@ impl Known {
     }
 
     fn has_news(&self) -> bool {
-        !self.acknowledged.is_empty() || !self.discard.is_empty()
+        !self.acknowledged.is_empty() || !self.reveals.is_empty() || !self.discard.is_empty()
     }
 
     fn room(&self) -> usize {
@@ -121,9 +124,11 @@ impl Known {
     }
 
     fn take_news(&mut self) -> WorkPlan {
-        let most = self.acknowledged.len().min(limits::ACKNOWLEDGEMENTS_MAX);
+        let most = |told: &Vec<ReplicaId>| told.len().min(limits::ACKNOWLEDGEMENTS_MAX);
+        let (acknowledged, reveals) = (most(&self.acknowledged), most(&self.reveals));
         WorkPlan {
-            acknowledged: self.acknowledged.drain(..most).collect(),
+            acknowledged: self.acknowledged.drain(..acknowledged).collect(),
+            reveals: self.reveals.drain(..reveals).collect(),
             discard: std::mem::take(&mut self.discard),
             assignments: vec![],
             benchmark: None,
@@ -235,6 +240,22 @@ impl Devices {
         }
     }
 
+    /// A replica is not in a device's hand any more.
+    pub(super) fn put_down(&mut self, device: &DeviceId, id: ReplicaId) {
+        if let Some(known) = self.known.get_mut(device) {
+            known.in_hand.retain(|held| *held != id);
+        }
+    }
+
+    /// A device is to reveal what it committed itself to.
+    pub(super) fn ask_to_reveal(&mut self, device: DeviceId, id: ReplicaId) {
+        let known = self.known.get_mut(&device);
+        if let Some(known) = known.filter(|known| !known.reveals.contains(&id)) {
+            known.reveals.push(id);
+            self.to_answer.insert(device);
+        }
+    }
+
     /// Has a device's exchange answered at once, so that it tells again how it is.
     pub(super) fn ask_again(&mut self, device: DeviceId, now: Tick) {
         let parked = self.known.get_mut(&device);
@@ -323,6 +344,8 @@ impl Core {
             in_hand,
             unconfirmed,
             acknowledged,
+            // It says again what it committed itself to, and is asked again then.
+            reveals: vec![],
             discard: vec![],
             parked: VecDeque::new(),
             rank: Rank::MAX,
@@ -336,10 +359,10 @@ impl Core {
                 let job = self.jobs.get(&id.job);
                 let holding = job.and_then(|job| job.holding(id.task, id.replica));
                 let ticket = job.and_then(|job| job.reported_with(id.task, id.replica, &view.id));
-                match (
-                    holding.is_some_and(|holding| holding.device == view.id),
-                    ticket,
-                ) {
+                let holding = holding.filter(|holding| holding.device == view.id);
+                match (holding.is_some(), ticket) {
+                    // What it has committed itself to is not in its hand.
+                    _ if holding.is_some_and(|holding| holding.pledge.is_some()) => {}
                     (true, _) if known.room() > 0 => known.in_hand.push(*id),
                     (false, Some(ticket)) => known.acknowledge_again(*id, ticket, self.persisted),
                     _ => known.discard(*id, DiscardReason::NotAssigned),
@@ -383,6 +406,9 @@ impl Core {
             self.scheduler.changed(now);
         }
         self.told(now, device, &exchange);
+        for commitment in exchange.commitments {
+            self.commit(now, device, commitment, out);
+        }
         for report in exchange.reports {
             self.report(now, device, report, delivered, out);
         }
@@ -400,6 +426,15 @@ impl Core {
             return;
         };
         let until = now.plus_ms(limits::HOLD.as_millis() as u64);
+        // One that only waits is answered when a newer one comes.
+        let waiting = known.parked.iter().position(|parked| parked.want == 0);
+        if let Some(older) = waiting.and_then(|place| known.parked.remove(place)) {
+            let work = known.take_news();
+            self.reply(older, device, work, out);
+        }
+        let Some(known) = self.devices.get_mut(&device) else {
+            return;
+        };
         if known.parked.len() >= limits::TASKS_IN_HAND_MAX
             && let Some(oldest) = known.parked.pop_front()
         {
@@ -412,6 +447,7 @@ impl Core {
             known.parked.push_back(Parked {
                 token,
                 want: exchange.want,
+                waits: exchange.waits,
                 since: now,
                 until,
             });
@@ -471,9 +507,10 @@ impl Core {
         {
             let room = known.room().min(parked.want.into());
             let benchmark = self.benchmark_for(now, device, room);
-            let wants_nothing = parked.want == 0;
+            let wants_work = parked.want > 0;
+            let is_held = wants_work || parked.waits;
             let mut assignments = vec![];
-            if !wants_nothing && !self.is_in_vain(now, &device) {
+            if wants_work && !self.is_in_vain(now, &device) {
                 assignments = self.assign(now, device, room, out);
                 given += assignments.len();
                 if assignments.is_empty() {
@@ -484,102 +521,19 @@ impl Core {
                 break;
             };
             let has_work = !assignments.is_empty() || benchmark.is_some();
-            if !has_work && !known.has_news() && !wants_nothing && parked.until > now {
+            if !has_work && !known.has_news() && is_held && parked.until > now {
                 break;
             }
             known.parked.pop_front();
             let mut work = known.take_news();
             work.benchmark = benchmark;
             self.devices.rearm(&device);
-            if !wants_nothing && assignments.is_empty() {
+            if wants_work && assignments.is_empty() {
                 work.ask_again_ms = 0;
             }
             work.assignments = assignments;
             self.reply(parked, device, work, out);
         }
         given
-    }
-
-    fn report(
-        &mut self,
-        now: Tick,
-        device: DeviceId,
-        report: Report,
-        delivered: &BTreeMap<ReplicaId, (u64, Digest)>,
-        out: &mut Vec<Effect>,
-    ) {
-        let id = replica_of(&report.receipt);
-        let facts = output_facts(&report.output, &id, delivered);
-        let verdict = match self.jobs.get(&id.job) {
-            None => Err(DiscardReason::JobOver),
-            Some(active) => active.admit(&report.receipt, device, facts, &self.settings.genesis),
-        };
-        let Some(known) = self.devices.get_mut(&device) else {
-            return;
-        };
-        match verdict {
-            Ok(Admission::Repeated(ticket)) => {
-                let persisted = self.persisted;
-                self.devices
-                    .acknowledge_again(device, ticket, id, persisted);
-            }
-            Err(reason) => {
-                let was_given = known.in_hand.contains(&id);
-                known.discard(id, reason);
-                if was_given && reason == DiscardReason::Invalid {
-                    self.release_at(now, id, device, ReleaseCause::Failed, out);
-                }
-            }
-            Ok(Admission::New) => {
-                known.in_hand.retain(|held| *held != id);
-                let (output, place) = match report.output {
-                    Output::Inline(bytes) => {
-                        let place = OutputPlace::Inline {
-                            bytes: bytes.len() as u64,
-                        };
-                        (Some(bytes), place)
-                    }
-                    Output::Delivered { bytes } => (None, OutputPlace::File { bytes }),
-                };
-                let entry = Entry::Reported {
-                    receipt: report.receipt.clone(),
-                    output: place,
-                };
-                let (ticket, _) = self.append(id.job, entry, output, out);
-                self.devices.confirm_later(device, ticket, id);
-                if let Some(active) = self.jobs.get_mut(&id.job) {
-                    active.reported(ticket, &report.receipt);
-                }
-                if report.receipt.payload.exit != Exit::Success {
-                    self.pauses.begin(now, device);
-                }
-                let active = self.jobs.get(&id.job);
-                let open = active.and_then(|active| active.open(id.task));
-                let is_doubted = open.is_some_and(|open| open.is_doubted);
-                self.scheduler.dispatch.finish(id);
-                if is_doubted {
-                    self.doubt(now, id.job, id.task);
-                }
-                self.judge(now, id.job, id.task, out);
-                self.weigh_input(now, id.job, id.task, out);
-            }
-        }
-    }
-}
-
-/// How a report's sealed result reached the masternode, with what it turned out to be.
-fn output_facts(
-    output: &Output,
-    id: &ReplicaId,
-    delivered: &BTreeMap<ReplicaId, (u64, Digest)>,
-) -> Option<(u64, Digest)> {
-    match output {
-        Output::Inline(bytes) => {
-            Some((bytes.len() as u64, quern_shards::chunks::chunk_root(bytes)))
-        }
-        Output::Delivered { bytes } => delivered
-            .get(id)
-            .copied()
-            .filter(|(length, _)| length == bytes),
     }
 }

@@ -5,6 +5,7 @@ use codec::{Decode, Encode};
 use quern_primitives::{
     batch::Batch,
     ids::{AccountId, DeviceId, Digest, ReplicaIndex, TaskIndex},
+    log::SignedCommitment,
     receipt::{Answer, SignedReceipt},
     verdict::Verdict,
 };
@@ -113,6 +114,11 @@ pub enum Entry {
         /// Who gave the accepted answer, each with the digest of its receipt.
         receipts: Vec<(DeviceId, Digest)>,
     },
+    /// A device committed itself to what came out of a replica.
+    Committed {
+        /// The commitment.
+        commitment: SignedCommitment,
+    },
 }
 
 /// Why a replica was taken back.
@@ -124,9 +130,10 @@ pub enum ReleaseCause {
     Forgotten,
     /// The device is no longer admitted.
     Barred,
-    /// The device was silent, or ran over the replica's time.
+    /// The device was silent, or ran over the replica's time, or did not reveal what it committed itself
+    /// to.
     Late,
-    /// What the device answered is no answer to what it was given.
+    /// What the device answered is no answer to what it was given, or does not open its commitment.
     Failed,
     /// The device gave the task back, or came back without it, as often as it may; no fault, but it
     /// does not have the task again.

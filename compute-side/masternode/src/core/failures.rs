@@ -72,6 +72,7 @@ impl Failures {
                 return self.forget_job(job);
             }
             Entry::Released { .. }
+            | Entry::Committed { .. }
             | Entry::Reported { .. }
             | Entry::Assigned { .. }
             | Entry::Added { .. }

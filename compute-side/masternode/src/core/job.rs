@@ -2,6 +2,7 @@
 
 mod case;
 mod held;
+mod pledged;
 mod sure;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -10,6 +11,7 @@ mod tests;
 use super::{
     Entry, Tick, Ticket, impasse::Impasse, input::Unopened, opinion::Opinions, watch::Watch,
 };
+pub(super) use pledged::Pledging;
 use quern_job_rules::pay::Tariff;
 use quern_primitives::{
     amount::Amount,
@@ -51,6 +53,18 @@ pub(super) struct Holding {
     pub(super) engine: Digest,
     pub(super) log_position: u64,
     pub(super) watch: Watch,
+    /// What its device has committed itself to.
+    pub(super) pledge: Option<Pledge>,
+}
+
+/// What a device has committed itself to and not revealed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pledge {
+    commitment: Digest,
+    /// Of the entry that holds it.
+    ticket: Ticket,
+    /// Whether the device is asked to reveal it.
+    pub(super) is_asked: bool,
 }
 
 /// A task before the judge, with who has reported.
@@ -275,7 +289,8 @@ impl ActiveJob {
         self.job.submission.tasks.min(limits::TASKS_PER_JOB_MAX)
     }
 
-    /// Whether a report is what it should be.
+    /// Whether a report is what it should be. Where devices commit themselves it opens what its device
+    /// did; whether it was asked for matters to nobody but the device.
     pub(super) fn admit(
         &self,
         receipt: &SignedReceipt,
@@ -322,6 +337,13 @@ impl ActiveJob {
             result_bytes_max: submission.result_bytes_max.into(),
         };
         check_receipt(receipt, &expected, genesis).map_err(|_| DiscardReason::Invalid)?;
+        let opens = match holding.pledge {
+            Some(pledge) => pledge.commitment == payload.commitment(),
+            None => !submission.agreement.commits(),
+        };
+        if !opens {
+            return Err(DiscardReason::Invalid);
+        }
         let sealed = sealed_bytes(payload.result_bytes);
         match output {
             Some((bytes, root)) if bytes == sealed && root == payload.output_root => {
@@ -386,6 +408,7 @@ impl ActiveJob {
                         engine,
                         log_position,
                         watch,
+                        pledge: None,
                     },
                 );
             }
@@ -395,6 +418,9 @@ impl ActiveJob {
                 cause,
                 ..
             } => self.released(task, replica, cause),
+            Entry::Committed { commitment } => {
+                self.committed(Ticket::default(), &commitment.payload, now);
+            }
             Entry::Reported { receipt, .. } => self.reported(Ticket::default(), &receipt),
             Entry::Added { task, replicas } => drop(self.add_replicas(task, replicas)),
             Entry::Judged { verdict } => {

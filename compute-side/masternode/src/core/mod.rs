@@ -7,9 +7,10 @@
 //! # What survives a crash
 //!
 //! Each job has a log. Every step that matters is an [`Entry`] appended to it, and
-//! [`Core::replay`] rebuilds a job from its entries alone. Three things wait until an entry is on
-//! disk ([`Event::Persisted`]): the acknowledgement of a report, the settling of a verdict, and the
-//! sending of a batch. What is lost with an unwritten tail of the log was promised to nobody.
+//! [`Core::replay`] rebuilds a job from its entries alone. Four things wait until an entry is on
+//! disk ([`Event::Persisted`]): the acknowledgement of a report, the asking for what devices committed
+//! themselves to, the settling of a verdict, and the sending of a batch. What is lost with an unwritten
+//! tail of the log was promised to nobody.
 //!
 //! # Money
 //!
@@ -41,6 +42,7 @@ mod pause;
 mod referee;
 mod register;
 mod release;
+mod reveal;
 mod samples;
 mod scheduler;
 mod settings;
@@ -231,6 +233,8 @@ pub struct Core {
     persisted: Ticket,
     /// What is to be erased of closed cases, with the ticket of the entry that must be on disk before.
     closing: VecDeque<(Ticket, Effect)>,
+    /// Commitments of which is to be seen, once they are on disk, whether there are enough.
+    committing: VecDeque<(Ticket, JobId, TaskIndex)>,
     /// Tasks of replayed jobs on which the judge is still to be heard.
     unjudged: Vec<(JobId, TaskIndex)>,
     hand_backs: HandBacks,
@@ -259,6 +263,7 @@ impl Core {
             last_ticket: Ticket::default(),
             persisted: Ticket::default(),
             closing: VecDeque::new(),
+            committing: VecDeque::new(),
             unjudged: Vec::new(),
             hand_backs: HandBacks::default(),
             resting: Resting::default(),
@@ -308,6 +313,9 @@ impl Core {
             && active.takes_work(self.block, self.settings.deadline_margin_blocks);
         self.unjudged
             .extend(active.unjudged().into_iter().map(|task| (id, task)));
+        let waiting = active.with_waiting().into_iter();
+        self.committing
+            .extend(waiting.map(|task| (Ticket::default(), id, task)));
         self.jobs.insert(id, active);
         if starts {
             self.enqueue(now, id);
@@ -363,6 +371,7 @@ impl Core {
         self.release_overdue(now, &mut out);
         self.end_referee_waits(now, &mut out);
         self.ask_in_turn(now, &mut out);
+        self.ask_for_reveals(now);
         if self.scheduler.rank_if_due(now) {
             self.tell_all_trusted(now);
             self.try_as_ranked();
@@ -451,6 +460,7 @@ impl Core {
         self.want_hashes(out);
         self.end_waits_of_closing_jobs(now, out);
         self.stop_overdue_jobs();
+        self.ask_for_the_last(now);
     }
 
     /// The chain closed a job: its devices drop what they hold, and nothing of it is kept here.

@@ -35,6 +35,12 @@ impl Core {
                 Lapse::None => {}
                 Lapse::Delayed => self.devices.ask_again(device, now),
                 Lapse::Stale => self.rescue(now, id, out),
+                // The others have had their time.
+                Lapse::Over if self.waits_to_reveal(id) => {
+                    self.ask_to_reveal(now, id.job, id.task);
+                }
+                // It was asked just now, with another of its task.
+                Lapse::Over if !self.is_over(now, id) => {}
                 Lapse::Over => {
                     self.devices
                         .take_from(&device, id, DiscardReason::NotAssigned);
@@ -56,6 +62,19 @@ impl Core {
             }
         }
         lapsed
+    }
+
+    /// Whether a device has committed itself to a replica and waits to be asked for it.
+    fn waits_to_reveal(&self, id: ReplicaId) -> bool {
+        let job = self.jobs.get(&id.job);
+        job.is_some_and(|job| job.waits_to_reveal(id.task, id.replica))
+    }
+
+    /// Whether the time of a replica that is out has passed.
+    fn is_over(&self, now: Tick, id: ReplicaId) -> bool {
+        let job = self.jobs.get(&id.job);
+        let holding = job.and_then(|job| job.holding(id.task, id.replica));
+        holding.is_some_and(|holding| holding.watch.until <= now)
     }
 
     /// Opens one more replica of a task whose device is stale, if it needs one.

@@ -150,10 +150,11 @@ impl Core {
             .jobs
             .get(&id.job)
             .and_then(|job| job.holding(id.task, id.replica))
-            .is_some_and(|holding| holding.device == device);
-        if !held {
+            .filter(|holding| holding.device == device);
+        let Some(holding) = held else {
             return;
-        }
+        };
+        let is_committed = holding.pledge.is_some();
         let cause = self.hand_backs.weigh(id, &device, cause);
         let entry = Entry::Released {
             task: id.task,
@@ -175,7 +176,12 @@ impl Core {
         if cause.is_failure() {
             self.doubt(now, id.job, id.task);
         }
-        if cause == ReleaseCause::Withheld {
+        if is_committed {
+            // To the queues it was answered.
+            let dispatch = &mut self.scheduler.dispatch;
+            dispatch.retract(id, cause.excludes(), now);
+            self.waking.opened(1);
+        } else if cause == ReleaseCause::Withheld {
             self.scheduler.dispatch.rest(id);
             self.resting.rest(now, id);
         } else {

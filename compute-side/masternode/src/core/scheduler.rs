@@ -479,7 +479,10 @@ impl ActiveJob {
             let held = self.held.range((task, 0)..=(task, ReplicaIndex::MAX));
             for ((_, replica), holding) in held {
                 let replica = self.replica(task, *replica);
-                let claimed = Claimed::Running { since: now };
+                let claimed = match holding.pledge {
+                    Some(_) => Claimed::Answered,
+                    None => Claimed::Running { since: now },
+                };
                 scheduler.claim(replica, holding.device, &holding.account, claimed);
             }
         }

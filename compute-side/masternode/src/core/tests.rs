@@ -23,6 +23,7 @@ mod refusing;
 mod register;
 mod releases;
 mod reports;
+mod revealing;
 mod sample;
 mod samples;
 mod scheduling;

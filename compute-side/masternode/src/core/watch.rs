@@ -89,6 +89,11 @@ impl Watch {
 
     /// Of a replica that was out before a restart: nobody knows since when, so it gets its time anew.
     pub(super) fn after_restart(now: Tick, over_ms: u64) -> Self {
+        Self::only_over(now, over_ms)
+    }
+
+    /// Of a replica that is not computed: nothing is found of it but that its time is over, after so long.
+    pub(super) fn only_over(now: Tick, over_ms: u64) -> Self {
         let timeouts = Timeouts {
             delayed_ms: over_ms,
             stale_ms: over_ms,

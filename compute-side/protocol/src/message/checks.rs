@@ -49,6 +49,11 @@ impl Message for Request {
 
 impl Exchange {
     fn check(&self) -> Result<(), DecodeError> {
+        at_most(
+            "exchange.commitments",
+            self.commitments.len(),
+            limits::COMMITMENTS_MAX,
+        )?;
         at_most("exchange.reports", self.reports.len(), limits::REPORTS_MAX)?;
         at_most(
             "exchange.progress",
@@ -88,6 +93,11 @@ impl Message for Response {
                 at_most(
                     "work.acknowledged",
                     work.acknowledged.len(),
+                    limits::ACKNOWLEDGEMENTS_MAX,
+                )?;
+                at_most(
+                    "work.reveals",
+                    work.reveals.len(),
                     limits::ACKNOWLEDGEMENTS_MAX,
                 )?;
                 at_most(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{DecodeError, decode, encode};
 use proptest::prelude::*;
-use quern_primitives::limits as shared;
+use quern_primitives::{ids::GenesisHash, limits as shared, log::Commitment, payload::DeviceKey};
 
 const MARK: Mark = Mark([0xaa; limits::MARK_BYTES]);
 
@@ -50,6 +50,66 @@ fn a_wish_for_more_tasks_than_a_device_may_hold_is_refused() {
             limit: 2
         }
     );
+}
+
+/// An exchange with so many commitments.
+fn committing(commitments: usize) -> Request {
+    let key = DeviceKey::from_seed(&[1; 32]);
+    let commitment = Commitment {
+        job: JobId([7; 32]),
+        task: 8,
+        replica: 9,
+        device: key.id(),
+        log_position: 10,
+        commitment: Digest([11; 32]),
+    };
+    let signed = key.sign(commitment, &GenesisHash([12; 32]));
+    Request::Exchange(Exchange {
+        commitments: vec![signed; commitments],
+        waits: true,
+        ..Exchange::default()
+    })
+}
+
+#[test]
+fn more_commitments_than_an_exchange_may_have_are_refused() {
+    let most = committing(limits::COMMITMENTS_MAX);
+    assert_eq!(decode::<Request>(&encode(&most)).unwrap(), most);
+    let one = encode(&committing(1)).len() - encode(&committing(0)).len();
+    assert!(one < 200, "{one} bytes");
+    let error = decode::<Request>(&encode(&committing(limits::COMMITMENTS_MAX + 1))).unwrap_err();
+    assert_eq!(
+        error,
+        DecodeError::OverLimit {
+            field: "exchange.commitments",
+            found: 65,
+            limit: 64
+        }
+    );
+}
+
+#[test]
+fn more_reveals_than_an_answer_may_ask_for_are_refused() {
+    let id = ReplicaId {
+        job: JobId([7; 32]),
+        task: 8,
+        replica: 9,
+    };
+    let asking = |reveals: usize| {
+        Response::Work(Work {
+            reveals: vec![id; reveals],
+            ..Work::default()
+        })
+    };
+    let most = asking(limits::ACKNOWLEDGEMENTS_MAX);
+    assert_eq!(decode::<Response>(&encode(&most)).unwrap(), most);
+    assert!(matches!(
+        decode::<Response>(&encode(&asking(limits::ACKNOWLEDGEMENTS_MAX + 1))),
+        Err(DecodeError::OverLimit {
+            field: "work.reveals",
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -122,10 +182,11 @@ fn a_mark_is_behind_the_bytes_of_an_answer_and_before_those_of_a_delivery() {
 
 #[test]
 fn the_largest_messages_fit_the_limit() {
-    let inline = limits::REPORTS_MAX * (limits::INLINE_RESULT_BYTES_MAX + 1024);
+    let inline = limits::REPORTS_MAX * (limits::INLINE_RESULT_BYTES_MAX + 1024)
+        + limits::COMMITMENTS_MAX * 200;
     let work = limits::TASKS_IN_HAND_MAX
         * (limits::INLINE_SHARD_BYTES_MAX + shared::ARGUMENT_BYTES_MAX as usize + 4096)
-        + 2 * limits::ACKNOWLEDGEMENTS_MAX * 40
+        + 3 * limits::ACKNOWLEDGEMENTS_MAX * 40
         + limits::BENCHMARK_BYTES_MAX;
     assert!(inline < limits::MESSAGE_BYTES_MAX);
     assert!(work < limits::MESSAGE_BYTES_MAX);

@@ -189,6 +189,16 @@ fn row(replica: &ReplicaExplanation) -> Vec<String> {
             nothing(),
             device.to_string(),
         ],
+        ReplicaStage::Committed { device, asked } => [
+            match asked {
+                true => "committed, to be revealed",
+                false => "committed, waits for others to commit",
+            }
+            .to_owned(),
+            nothing(),
+            nothing(),
+            device.to_string(),
+        ],
         ReplicaStage::Resting => [
             "rests: it could not be handed out".to_owned(),
             nothing(),
@@ -269,6 +279,7 @@ mod tests {
             rescue,
         };
         let device = DeviceId([5; 32]);
+        let committed = |asked| ReplicaStage::Committed { device, asked };
         let mut explained = explained(TaskStage::Open);
         explained.0.missing = 5;
         explained.0.replicas = vec![
@@ -279,6 +290,8 @@ mod tests {
             replica(4, ReplicaStage::Answered { device }),
             replica(5, open(true)),
             replica(6, ReplicaStage::Resting),
+            replica(7, committed(false)),
+            replica(8, committed(true)),
         ];
         let text = explained.people();
         let is_told = |words: &str| {
@@ -294,6 +307,8 @@ mod tests {
             "4 answered 0x0505",
             "5 turn 3 of 120 in pool 2, for the fast first",
             "6 rests",
+            "7 committed, waits for others to commit 0x0505",
+            "8 committed, to be revealed 0x0505",
             "bounty 0.014 BC at the most, for those who agree",
             "expected 13 s on a device of the usual speed",
         ] {

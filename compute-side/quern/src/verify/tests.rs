@@ -35,6 +35,7 @@ fn receipt(device: &DeviceKey, replica: u8) -> Receipt {
         class: Class::Pinned,
         engine: Digest([9; 32]),
         log_position: 10,
+        salt: [90; 32].into(),
     }
 }
 

@@ -14,9 +14,9 @@ use quern_primitives::{
     amount::Amount,
     batch::{Batch, DeviceChange, LogRange, Payout},
     device::{Class, RecordChange},
-    ids::{AccountId, DeviceId, Digest, ProgramHash},
+    ids::{AccountId, DeviceId, Digest, ProgramHash, RevealSalt},
     job::Agreement,
-    log::{Commitment, RefereeReport},
+    log::{Commitment, RefereeReport, SignedCommitment},
     merkle::Tree,
     receipt::{Answer, Exit, Receipt, SignedReceipt},
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
@@ -50,7 +50,7 @@ struct Held {
     replica: u8,
     device: usize,
     position: u64,
-    salt: Option<[u8; 32]>,
+    is_committed: bool,
 }
 
 struct Run {
@@ -136,8 +136,22 @@ pub(crate) fn receipt(
         class: Class::Pinned,
         engine: Digest([13; 32]),
         log_position: position,
+        salt: RevealSalt([90 + device as u8; 32]),
     };
     key.sign(receipt, &HERE)
+}
+
+/// The device's signed commitment to what a receipt says.
+pub(crate) fn commitment(receipt: &Receipt, device: usize) -> SignedCommitment {
+    let commitment = Commitment {
+        job: receipt.job,
+        task: receipt.task,
+        replica: receipt.replica,
+        device: receipt.device,
+        log_position: receipt.log_position,
+        commitment: receipt.commitment(),
+    };
+    device_key(device).sign(commitment, &HERE)
 }
 
 /// An honest log of a job with so many tasks.
@@ -237,7 +251,7 @@ impl Author {
             replica,
             device,
             position: self.entries.len() as u64,
-            salt: None,
+            is_committed: false,
         });
         self.entries.push(Entry::Assigned {
             task: run.task,
@@ -254,7 +268,7 @@ impl Author {
         if self.dice.happens(12) && run.heard.len() < 8 {
             let held = run.held.remove(place);
             self.release(run, held);
-        } else if run.held[place].salt.is_none() && self.dice.happens(50) {
+        } else if !run.held[place].is_committed && (self.commits() || self.dice.happens(50)) {
             self.commit(run, place);
             return;
         } else {
@@ -272,23 +286,16 @@ impl Author {
         }
     }
 
+    fn commits(&self) -> bool {
+        self.agreement().commits()
+    }
+
     fn commit(&mut self, run: &mut Run, place: usize) {
-        let held = &mut run.held[place];
-        let salt = [self.dice.next() as u8; 32];
-        held.salt = Some(salt);
-        let (task, replica, device, position) =
-            (run.task, held.replica, held.device, held.position);
-        let key = device_key(device);
-        let result = answer(task, self.value(task, device)).result_commitment;
-        let commitment = Commitment {
-            job: JOB,
-            task,
-            replica,
-            device: key.id(),
-            log_position: position,
-            commitment: Commitment::to(&result, &salt, &key.id()),
-        };
-        let commitment = key.sign(commitment, &HERE);
+        let (task, held) = (run.task, &mut run.held[place]);
+        held.is_committed = true;
+        let value = self.value(task, held.device);
+        let receipt = receipt(task, held.replica, held.device, held.position, value);
+        let commitment = commitment(&receipt.payload, held.device);
         self.entries.push(Entry::Committed { commitment });
     }
 
@@ -305,7 +312,6 @@ impl Author {
         });
         self.entries.push(Entry::Revealed {
             receipt,
-            salt: held.salt,
             output: OutputPlace::Inline { bytes: 226 },
         });
     }

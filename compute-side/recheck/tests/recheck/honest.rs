@@ -1,7 +1,7 @@
 //! What is honest is accepted, whatever chance makes of it.
 
 use crate::{
-    author::{answer, receipt, story},
+    author::{answer, commitment, receipt, story},
     world::{
         Dice, Facts, HERE, JOB, TAKEN_OVER_AT, account, blocks, device_key, follow, node, recheck,
         referee, successor,
@@ -224,15 +224,11 @@ fn assigned(replica: u8, device: usize) -> Entry {
 }
 
 /// What a device says of task 0 that it got with the entry at this place: that the program traps.
-fn trapped(replica: u8, device: usize, position: u64) -> Entry {
+fn trapped(replica: u8, device: usize, position: u64) -> SignedReceipt {
     let mut payload = receipt(0, replica, device, position, 0).payload;
     payload.exit = Exit::Trap;
     payload.result_bytes = 0;
-    Entry::Revealed {
-        receipt: device_key(device).sign(payload, &HERE),
-        salt: None,
-        output: OutputPlace::File { bytes: 216 },
-    }
+    device_key(device).sign(payload, &HERE)
 }
 
 /// A job of one task on which two devices agree that the program traps, as a referee finds too.
@@ -241,23 +237,26 @@ fn failing() -> Vec<Entry> {
     entries.truncate(2);
     let devices = [1, 3];
     let mut replicas = Vec::new();
-    let mut answers = Vec::new();
+    let (mut commitments, mut answers) = (Vec::new(), Vec::new());
     for (replica, device) in (0..).zip(devices) {
         let position = entries.len() as u64;
         entries.push(assigned(replica, device));
-        let answer = trapped(replica, device, position);
-        let Entry::Revealed { receipt, .. } = &answer else {
-            panic!("no receipt");
-        };
+        let signed = trapped(replica, device, position);
+        commitments.push(Entry::Committed {
+            commitment: commitment(&signed.payload, device),
+        });
         replicas.push(ReplicaFinding {
             replica,
             device: device_key(device).id(),
             account: account(device),
             finding: Finding::Accepted,
-            receipt: Some(receipt_digest(receipt)),
+            receipt: Some(receipt_digest(&signed)),
             pay: 0,
         });
-        answers.push(answer);
+        answers.push(Entry::Revealed {
+            receipt: signed,
+            output: OutputPlace::File { bytes: 216 },
+        });
     }
     let Entry::Revealed { receipt, .. } = &answers[0] else {
         panic!("no receipt");
@@ -270,6 +269,7 @@ fn failing() -> Vec<Entry> {
         price: 0,
         replicas,
     };
+    entries.extend(commitments);
     entries.extend(answers);
     entries.push(refereed(verdict.answer));
     entries.push(Entry::Judged { verdict });
@@ -368,20 +368,27 @@ fn a_referee_that_was_asked_is_heard_though_more_answers_came_meanwhile() {
         task: 0,
         replicas: 1,
     });
-    let mut answers = Vec::new();
+    let (mut commitments, mut answers) = (Vec::new(), Vec::new());
     for replica in 0..4 {
         let (device, position) = (2 * usize::from(replica), entries.len() as u64);
         entries.push(assigned(replica, device));
-        answers.push(match replica < 2 {
-            true => trapped(replica, device, position),
-            false => Entry::Revealed {
-                receipt: receipt(0, replica, device, position, 0),
-                salt: None,
-                output: OutputPlace::Inline { bytes: 226 },
-            },
+        let (receipt, output) = match replica < 2 {
+            true => (
+                trapped(replica, device, position),
+                OutputPlace::File { bytes: 216 },
+            ),
+            false => (
+                receipt(0, replica, device, position, 0),
+                OutputPlace::Inline { bytes: 226 },
+            ),
+        };
+        commitments.push(Entry::Committed {
+            commitment: commitment(&receipt.payload, device),
         });
+        answers.push(Entry::Revealed { receipt, output });
     }
     // Two against two: devices may decide it now, but the referee was asked before.
+    entries.extend(commitments);
     entries.extend(answers);
     entries.push(refereed(answer(0, 0)));
     assert!(follow(&facts, &entries, 9).is_ok());
@@ -413,17 +420,21 @@ fn where_a_majority_cannot_decide_a_referee_is_heard_once_and_not_believed_alone
         task: 0,
         replicas: 12,
     });
-    let mut answers = Vec::new();
+    let (mut commitments, mut answers) = (Vec::new(), Vec::new());
     for replica in 0..15 {
         // Fifteen accounts give fifteen answers.
         let (device, position) = (2 * usize::from(replica), entries.len() as u64);
         entries.push(assigned(replica, device));
+        let receipt = receipt(0, replica, device, position, replica);
+        commitments.push(Entry::Committed {
+            commitment: commitment(&receipt.payload, device),
+        });
         answers.push(Entry::Revealed {
-            receipt: receipt(0, replica, device, position, replica),
-            salt: None,
+            receipt,
             output: OutputPlace::Inline { bytes: 226 },
         });
     }
+    entries.extend(commitments);
     entries.extend(answers);
     let undecided = Entry::Ended {
         end: End::Undecided { task: 0 },

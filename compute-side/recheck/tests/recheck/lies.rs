@@ -10,7 +10,7 @@ use crate::{
 use quern_joblog::{Entry, RefereeWord, ReleaseCause};
 use quern_primitives::{
     batch::Batch,
-    ids::{Digest, GenesisHash, JobId},
+    ids::{Digest, GenesisHash, JobId, RevealSalt},
     job::Agreement,
     log::RefereeReport,
     receipt::{Exit, Receipt},
@@ -325,29 +325,35 @@ fn a_receipt_of_another_device_is_refused() {
 
 #[test]
 fn a_result_that_was_copied_after_the_commitment_is_refused() {
-    let is_committed = |it: &Entry| matches!(it, Entry::Revealed { salt: Some(_), .. });
-    let (_, fault) = refused(is_committed, |entry| {
-        if let Entry::Revealed { salt, .. } = entry {
-            *salt = Some([251; 32]);
-        }
-    });
-    assert_eq!(fault.dispute(), Some(Dispute::Unbacked));
-    let is_of_commitment = |fault: &RecheckFault| {
-        matches!(
-            fault,
-            RecheckFault::Reveal {
-                why: RevealFault::Commitment,
-                ..
-            }
-        )
+    let copied = refused_receipt(HERE, |it| it.result_commitment = Digest([77; 32]));
+    assert_eq!(copied, RevealFault::Commitment);
+    let other_salt = refused_receipt(HERE, |it| it.salt = RevealSalt([251; 32]));
+    assert_eq!(other_salt, RevealFault::Commitment);
+}
+
+#[test]
+fn a_result_without_a_commitment_is_refused() {
+    let mut story = honest();
+    let revealed = place(&story.entries, is_revealed);
+    let Entry::Revealed { receipt, .. } = &story.entries[revealed] else {
+        panic!("no receipt");
     };
-    assert!(is_of_commitment(&fault));
-    let (_, hidden) = refused(is_committed, |entry| {
-        if let Entry::Revealed { salt, .. } = entry {
-            *salt = None;
-        }
+    let payload = &receipt.payload;
+    let (task, replica) = (payload.task, payload.replica);
+    let committed = place(&story.entries, |it| {
+        matches!(it, Entry::Committed { commitment }
+            if (commitment.payload.task, commitment.payload.replica) == (task, replica))
     });
-    assert!(is_of_commitment(&hidden));
+    // Something harmless stands in its place, so that all positions stay.
+    story.entries[committed] = Entry::Added { task, replicas: 1 };
+    let fault = follow(&story.facts, &story.entries, 6).unwrap_err();
+    assert!(matches!(
+        fault,
+        RecheckFault::Reveal {
+            why: RevealFault::Commitment,
+            ..
+        }
+    ));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who is believed alone: held to the draw by who has its seed, and to the record by everybody.
 
 use crate::{
-    author::{receipt, story},
+    author::{commitment, receipt, story},
     world::{
         COORDINATOR, DEVICES, Facts, JOB, SEED, account, believing, blocks, device_key, node,
         recheck,
@@ -58,9 +58,11 @@ fn alone(facts: &Facts, task: u32, device: usize) -> Vec<Entry> {
             engine: Digest([13; 32]),
             at: 2,
         },
+        Entry::Committed {
+            commitment: commitment(&receipt.payload, device),
+        },
         Entry::Revealed {
             receipt,
-            salt: None,
             output: OutputPlace::Inline { bytes: 226 },
         },
         Entry::Judged { verdict },

@@ -3,6 +3,7 @@
 
 mod attribution;
 mod commands;
+mod committing;
 mod deaths;
 mod guides;
 mod hostile;

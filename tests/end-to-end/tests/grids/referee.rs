@@ -60,7 +60,7 @@ fn restart(bench: &mut Bench, number: usize) -> anyhow::Result<()> {
 }
 
 /// What the chain remembers of a worker's device.
-async fn record(bench: &Bench, number: usize) -> anyhow::Result<Record> {
+pub(super) async fn record(bench: &Bench, number: usize) -> anyhow::Result<Record> {
     let worker = bench.grid.workers.get(number);
     let worker = worker.context("there is no such worker")?;
     Ok(bench.device(worker.device).await?.device.record)
@@ -68,7 +68,7 @@ async fn record(bench: &Bench, number: usize) -> anyhow::Result<Record> {
 
 /// A job that copies these lines, a task for each, and on which two must agree. Fails unless all of it is
 /// settled and its result is what was read. Returns the job as it ended.
-async fn copied(bench: &Bench, name: &str, lines: &str) -> anyhow::Result<Job> {
+pub(super) async fn copied(bench: &Bench, name: &str, lines: &str) -> anyhow::Result<Job> {
     let path = bench.folder().join(name);
     fs::write(&path, lines)?;
     let mut terms = terms(bench.in_blocks(900).await?);

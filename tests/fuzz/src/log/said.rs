@@ -48,7 +48,7 @@ pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
     }
 });
 
-const SALT: [u8; 32] = [12; 32];
+const SALT: [u8; 32] = [90; 32];
 
 fn commitment() -> SignedCommitment {
     let device = honest::DEVICE.id();
@@ -58,7 +58,7 @@ fn commitment() -> SignedCommitment {
         replica: 0,
         device,
         log_position: 2,
-        commitment: Commitment::to(&evidence::answer().result_commitment, &SALT, &device),
+        commitment: Commitment::to(&evidence::answer().result_commitment, &SALT.into(), &device),
     };
     honest::DEVICE.sign(commitment, &honest::GENESIS)
 }
@@ -110,7 +110,6 @@ fn computed() -> Vec<Entry> {
     let mut entries = vec![assigned, Entry::Committed { commitment }];
     entries.extend(honest::RECEIPTS.first().map(|receipt| Entry::Revealed {
         receipt: receipt.clone(),
-        salt: Some(SALT),
         output: OutputPlace::Inline { bytes: 226 },
     }));
     entries

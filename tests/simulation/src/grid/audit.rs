@@ -22,7 +22,7 @@ use quern_job_rules::tasks;
 use quern_masternode::core::{Entry, Event, ReleaseCause, Tick};
 use quern_primitives::{
     batch::{Batch, TaskSet},
-    ids::{AccountId, BatchSequence, DeviceId, JobId, ReplicaIndex, TaskIndex},
+    ids::{AccountId, BatchSequence, DeviceId, Digest, JobId, ReplicaIndex, TaskIndex},
     receipt::{Answer, Exit},
     verdict::{Finding, Verdict},
 };
@@ -44,6 +44,8 @@ struct Heard {
 struct Books {
     held: BTreeMap<(TaskIndex, ReplicaIndex), (DeviceId, AccountId)>,
     heard: BTreeMap<(TaskIndex, ReplicaIndex), Heard>,
+    /// What who has a replica has committed itself to.
+    committed: BTreeMap<(TaskIndex, ReplicaIndex), Digest>,
     /// Accounts that could not open a task's input, each with whether a trusted device of it could not.
     unopened: BTreeMap<TaskIndex, BTreeMap<AccountId, bool>>,
     /// How many replicas each task got beside those that its job asks for at first.
@@ -294,7 +296,9 @@ impl Audit {
     /// A job is over: nobody holds anything of it.
     pub(super) fn close(&mut self, job: JobId) {
         if let Some(books) = self.jobs.get_mut(&job) {
-            let held = std::mem::take(&mut books.held);
+            let mut held = std::mem::take(&mut books.held);
+            let committed = std::mem::take(&mut books.committed);
+            held.retain(|replica, _| !committed.contains_key(replica));
             held.into_values()
                 .for_each(|(device, _)| self.has_less(device));
         }
@@ -391,15 +395,26 @@ impl Audit {
                 let payload = &receipt.payload;
                 let (task, replica, device) = (payload.task, payload.replica, payload.device);
                 let holder = books.held.get(&(task, replica));
-                if holder.is_some_and(|(holder, _)| *holder == device) {
-                    return Ok(());
+                let device_number = names.device(&device);
+                if holder.is_none_or(|(holder, _)| *holder != device) {
+                    return Err(Violation::ReportUnheld {
+                        job,
+                        task,
+                        replica,
+                        device: device_number,
+                    });
                 }
-                Err(Violation::ReportUnheld {
-                    job,
-                    task,
-                    replica,
-                    device: names.device(&device),
-                })
+                let commits = work.submission.agreement.commits();
+                let committed = books.committed.get(&(task, replica)).copied();
+                match committed == Some(payload.commitment()) || !commits {
+                    true => Ok(()),
+                    false => Err(Violation::ReportUncommitted {
+                        job,
+                        task,
+                        replica,
+                        device: device_number,
+                    }),
+                }
             }
             Entry::Judged { verdict } if !books.ended.contains_key(&verdict.task) => {
                 check_answer(names, work, books, verdict)?;
@@ -467,6 +482,16 @@ impl Audit {
                 }
                 books.opened.insert((*task, *replica), self.now);
                 self.let_go(job, *task, *replica);
+            }
+            // It may have something else in its hand from now on.
+            Entry::Committed { commitment } => {
+                let said = &commitment.payload;
+                let replica = (said.task, said.replica);
+                let is_first = books.held.contains_key(&replica)
+                    && books.committed.insert(replica, said.commitment).is_none();
+                if is_first {
+                    self.has_less(said.device);
+                }
             }
             Entry::Reported { receipt, .. } => {
                 let payload = &receipt.payload;
@@ -554,8 +579,12 @@ impl Audit {
     }
 
     fn let_go(&mut self, job: JobId, task: TaskIndex, replica: ReplicaIndex) {
-        let books = self.jobs.get_mut(&job);
-        if let Some((device, _)) = books.and_then(|books| books.held.remove(&(task, replica))) {
+        let Some(books) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        let was_in_hand = books.committed.remove(&(task, replica)).is_none();
+        let held = books.held.remove(&(task, replica));
+        if let Some((device, _)) = held.filter(|_| was_in_hand) {
             self.has_less(device);
         }
     }

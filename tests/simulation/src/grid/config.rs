@@ -222,6 +222,10 @@ pub struct Faults {
     /// Machines that make their answers up, and change their identity every minute: the device they
     /// were is retired, and they come back as another one.
     pub shifting: u32,
+    /// Devices that commit themselves to one answer and reveal another.
+    pub two_faced: u32,
+    /// Devices that commit themselves to what another one did.
+    pub copying: u32,
     /// Times a minute that a device goes away.
     pub churn: u32,
     /// Times a minute that a device's owner needs it.
@@ -263,7 +267,7 @@ pub struct Faults {
 type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
 
 /// All of them, in the order in which they are written.
-const KINDS: [Kind; 25] = [
+const KINDS: [Kind; 27] = [
     ("slow", |it| &mut it.slow),
     ("sluggish", |it| &mut it.sluggish),
     ("halting", |it| &mut it.halting),
@@ -273,6 +277,8 @@ const KINDS: [Kind; 25] = [
     ("colluding", |it| &mut it.colluding),
     ("rushing", |it| &mut it.rushing),
     ("shifting", |it| &mut it.shifting),
+    ("two_faced", |it| &mut it.two_faced),
+    ("copying", |it| &mut it.copying),
     ("churn", |it| &mut it.churn),
     ("busy", |it| &mut it.busy),
     ("battery", |it| &mut it.battery),
@@ -303,6 +309,8 @@ impl Faults {
         colluding: 0,
         rushing: 0,
         shifting: 0,
+        two_faced: 0,
+        copying: 0,
         churn: 0,
         busy: 0,
         battery: 0,
@@ -350,6 +358,8 @@ impl Faults {
         colluding: 60,
         rushing: 10,
         shifting: 40,
+        two_faced: 10,
+        copying: 10,
         churn: 300,
         busy: 200,
         battery: 100,
@@ -377,6 +387,8 @@ impl Faults {
         colluding: 120,
         rushing: 20,
         shifting: 100,
+        two_faced: 30,
+        copying: 30,
         churn: 1_000,
         busy: 500,
         battery: 300,

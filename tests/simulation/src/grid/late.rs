@@ -14,7 +14,8 @@ impl World<'_> {
     /// Whether a device that waits for more work is told that there is none before its exchange was held open
     /// for long: it is to ask anew, and so tell what it does.
     pub(super) fn asks_again(&self, asked: &Asked, plan: &WorkPlan) -> bool {
-        let has_news = !plan.acknowledged.is_empty() || !plan.discard.is_empty();
+        let tells = !plan.acknowledged.is_empty() || !plan.reveals.is_empty();
+        let has_news = tells || !plan.discard.is_empty();
         let has_work = !plan.assignments.is_empty() || plan.benchmark.is_some();
         // Who wants nothing, or asks once more than it may at a time, is told when to ask next.
         let is_in_vain = plan.ask_again_ms == 0 && !has_news && !has_work;

@@ -15,12 +15,16 @@ use crate::population::{self, DeviceSpec, spread};
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
     device::{Class, Device, Line, Region},
-    ids::{AccountId, BlockNumber, DeviceId, SealingKey, TaskIndex},
+    ids::{AccountId, BlockNumber, DeviceId, RevealSalt, SealingKey, TaskIndex},
+    log::{Commitment, SignedCommitment},
     payload::DeviceKey,
     receipt::Receipt,
 };
 use quern_protocol::{Assignment, ReplicaId, Response, State};
-use quern_shards::{context::ResultContext, result::seal_result};
+use quern_shards::{
+    context::ResultContext,
+    result::{result_commitment, seal_result},
+};
 use quern_worker::core::{Core, CoreSettings, Fault, Finished, Restored, Sealed, Tick};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{
@@ -91,6 +95,10 @@ pub(super) enum Character {
     Rushing,
     /// Lies, and changes its identity every minute.
     Shifting,
+    /// Commits itself to one answer, and reveals another.
+    TwoFaced,
+    /// Commits itself to what another device did.
+    Copying,
 }
 
 impl Character {
@@ -105,6 +113,8 @@ impl Character {
             (Self::Shifting, faults.shifting),
             (Self::Sluggish, faults.sluggish),
             (Self::Halting, faults.halting),
+            (Self::TwoFaced, faults.two_faced),
+            (Self::Copying, faults.copying),
         ];
         let mut drawn = chance.random_range(0..1_000u32);
         for (kind, permille) in kinds {
@@ -128,7 +138,9 @@ impl Character {
             | Self::Sluggish
             | Self::Halting
             | Self::Failing
-            | Self::Refusing => Says::TheTruth,
+            | Self::Refusing
+            | Self::TwoFaced
+            | Self::Copying => Says::TheTruth,
             Self::Lying | Self::Shifting => Says::OwnLie(device),
             Self::Colluding if task.is_multiple_of(5) => Says::ItTraps,
             Self::Colluding | Self::Rushing => Says::CommonLie,
@@ -503,14 +515,53 @@ impl Machine {
             class: assignment.class,
             engine: ENGINE,
             log_position: assignment.log_position,
+            salt: self.salt(assignment.log_position),
         };
+        let commits = assignment.commits;
+        let commitment = commits.then(|| self.commits(work, &receipt));
         let bytes = sealed.bytes.len() as u64;
         Some(Finished {
             receipt: self.key.sign(receipt, &GENESIS),
+            commitment,
             sealed: match task % IN_PIECES {
                 0 => Sealed::Kept { bytes },
                 _ => Sealed::Here(sealed.bytes),
             },
         })
+    }
+
+    /// What it commits itself to before it states this.
+    fn commits(&self, work: &Work, receipt: &Receipt) -> SignedCommitment {
+        let commitment = match self.character {
+            Character::TwoFaced => {
+                let key = work.shard_key(receipt.task);
+                let other = work.made(receipt.task, Says::OwnLie(self.first)).result;
+                let other = result_commitment(&key, &receipt.job, receipt.task, &other);
+                Commitment::to(&other, &receipt.salt, &self.id)
+            }
+            // Such a one has another device in it.
+            Character::Copying => {
+                let other = DeviceId([0xcc; 32]);
+                Commitment::to(&receipt.result_commitment, &receipt.salt, &other)
+            }
+            _ => receipt.commitment(),
+        };
+        let commitment = Commitment {
+            job: receipt.job,
+            task: receipt.task,
+            replica: receipt.replica,
+            device: self.id,
+            log_position: receipt.log_position,
+            commitment,
+        };
+        self.key.sign(commitment, &GENESIS)
+    }
+
+    /// What hides its result in its commitment. It is drawn from its name and place of the log, for
+    /// nobody guesses here.
+    fn salt(&self, log_position: u64) -> RevealSalt {
+        let mut salt = self.id.0;
+        salt[..8].copy_from_slice(&log_position.to_le_bytes());
+        RevealSalt(salt)
     }
 }

@@ -519,6 +519,7 @@ impl World<'_> {
         self.counts.asked_again += u64::from(self.asks_again(&asked, &plan));
         let mut work = Work {
             acknowledged: plan.acknowledged,
+            reveals: plan.reveals,
             discard: plan.discard,
             ask_again_ms: plan.ask_again_ms,
             benchmark: plan.benchmark.map(benchmark),

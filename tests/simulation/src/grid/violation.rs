@@ -370,6 +370,20 @@ pub enum Violation {
         /// The device.
         device: u32,
     },
+    /// A report was taken that does not open what its device committed itself to.
+    #[error(
+        "device {device} answered replica {replica} of task {task} of job {job} and not what it committed itself to"
+    )]
+    ReportUncommitted {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+        /// The replica.
+        replica: ReplicaIndex,
+        /// The device.
+        device: u32,
+    },
     /// A wrong answer was accepted without a majority for it.
     #[error(
         "a wrong answer to task {task} of job {job} was accepted, which {votes} of {heard} accounts gave"

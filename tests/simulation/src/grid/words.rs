@@ -185,6 +185,10 @@ impl Names {
 
     fn exchange(&self, exchange: &Exchange) -> String {
         let mut words = String::new();
+        for commitment in &exchange.commitments {
+            let said = &commitment.payload;
+            let _ = write!(words, " commits {}/{}", said.task, said.replica);
+        }
         for report in &exchange.reports {
             // Writing to a string does not fail.
             let _ = write!(words, " reports {}", self.report(report));
@@ -226,10 +230,11 @@ impl Names {
 
     fn work(&self, work: &WorkPlan) -> String {
         let acknowledged = self.list(" has", work.acknowledged.iter());
+        let reveals = self.list(" reveal", work.reveals.iter());
         let discard = self.list(" drop", work.discard.iter().map(|it| &it.id));
         let given = self.list(" take", work.assignments.iter().map(|it| &it.id));
         format!(
-            "{acknowledged}{discard}{given} ask in {}",
+            "{acknowledged}{reveals}{discard}{given} ask in {}",
             work.ask_again_ms
         )
     }
@@ -250,6 +255,11 @@ impl Names {
             } => {
                 let device = self.device(device);
                 format!("{task}/{replica} back from d{device}: {cause:?}")
+            }
+            Entry::Committed { commitment } => {
+                let said = &commitment.payload;
+                let device = self.device(&said.device);
+                format!("{}/{} committed by d{device}", said.task, said.replica)
             }
             Entry::Reported { receipt, .. } => {
                 let payload = &receipt.payload;

@@ -258,6 +258,7 @@ impl Work {
             },
             class: submission.class,
             log_position: given.log_position,
+            commits: submission.agreement.commits(),
             inline_shard: None,
         }
     }

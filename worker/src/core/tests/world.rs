@@ -1,7 +1,10 @@
 //! A grid in which anything happens, from one seed: masternodes that keep their books, a network
 //! that breaks, a machine that fails tasks.
 
-use super::super::{task::Stage, *};
+use super::{
+    super::{task::Stage, *},
+    committing::{commits, committed},
+};
 use crate::availability::{Verdict, WeekMinute, Weekday, Withheld};
 use quern_primitives::{
     ids::{GenesisHash, JobId, ProgramHash},
@@ -66,6 +69,7 @@ pub(super) fn assignment(task: u32) -> Assignment {
         },
         class: Class::Pinned,
         log_position: 0,
+        commits: false,
         inline_shard: None,
     }
 }
@@ -88,10 +92,12 @@ pub(super) fn finished(task: u32) -> Finished {
         class: Class::Pinned,
         engine: Digest([1; 32]),
         log_position: 0,
+        salt: [90; 32].into(),
     };
     let receipt = key.sign(receipt, &GenesisHash::default());
     Finished {
         receipt,
+        commitment: None,
         sealed: Sealed::Here(vec![1, 2, 3]),
     }
 }
@@ -152,6 +158,10 @@ struct Books {
     to_acknowledge: Vec<ReplicaId>,
     to_discard: Vec<Discard>,
     acknowledged: BTreeSet<ReplicaId>,
+    /// What the device has committed itself to over the connection that stands.
+    committed: BTreeSet<ReplicaId>,
+    /// What it was asked to reveal over it.
+    asked: BTreeSet<ReplicaId>,
     /// The last benchmark that was given.
     benchmark: u64,
 }
@@ -367,7 +377,10 @@ impl World {
                         fault: Fault::TooSlow,
                     }
                 } else {
-                    let mut finished = finished(id.task);
+                    let mut finished = match commits(id.task) {
+                        true => committed(id.task),
+                        false => finished(id.task),
+                    };
                     if id.task % 5 == 0 {
                         finished.sealed = Sealed::Kept { bytes: 100_000 };
                     }
@@ -415,6 +428,8 @@ impl World {
             return Response::Refused(Refusal::Full);
         }
         let books = self.books.get_mut(&masternode).unwrap();
+        books.committed.clear();
+        books.asked.clear();
         books.assigned.retain(|id| hello.in_hand.contains(id));
         let unknown = hello
             .in_hand
@@ -434,6 +449,8 @@ impl World {
         let late = self.trouble(3);
         let generous = self.draw(4);
         let gives_benchmark = self.trouble(8);
+        let asks = self.calm || self.draw(3) == 0;
+        let cannot_wait = self.core.cannot_wait();
         let is_withheld = self.core.offer.is_withheld();
         assert!(exchange.want == 0 || !is_withheld, "it asks all the same");
         assert_eq!(exchange.is_busy, self.core.is_busy());
@@ -449,6 +466,15 @@ impl World {
         if let Some(number) = exchange.unavailable_for {
             assert!(number <= books.benchmark, "it was given");
         }
+        for commitment in &exchange.commitments {
+            let commitment = &commitment.payload;
+            let id = ReplicaId {
+                job: commitment.job,
+                task: commitment.task,
+                replica: commitment.replica,
+            };
+            assert!(books.committed.insert(id), "said twice");
+        }
         for report in &exchange.reports {
             let receipt = &report.receipt.payload;
             let id = ReplicaId {
@@ -456,6 +482,10 @@ impl World {
                 task: receipt.task,
                 replica: receipt.replica,
             };
+            if commits(id.task) {
+                assert!(books.committed.contains(&id), "not committed");
+                assert!(books.asked.contains(&id) || cannot_wait, "not asked");
+            }
             books.assigned.remove(&id);
             books.acknowledged.insert(id);
             books.to_acknowledge.push(id);
@@ -468,6 +498,11 @@ impl World {
                 id,
                 reason: DiscardReason::Decided,
             });
+        }
+        let mut reveals = vec![];
+        if asks {
+            let committed = books.committed.iter().copied();
+            reveals.extend(committed.filter(|id| books.asked.insert(*id)));
         }
         let acknowledged = if late {
             vec![]
@@ -493,6 +528,7 @@ impl World {
         });
         Response::Work(Work {
             acknowledged,
+            reveals,
             discard,
             assignments,
             ask_again_ms: 1_000,

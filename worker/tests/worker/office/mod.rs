@@ -7,6 +7,7 @@ use quern_network::{
 use quern_primitives::{
     device::Class,
     ids::{DeviceId, GenesisHash, JobId, ProgramHash, SealingKey},
+    log::SignedCommitment,
 };
 use quern_protocol::{
     Assignment, Benchmark, BenchmarkAnswer, Content, Deliver, Discard, Exchange, Fetch, HandBack,
@@ -66,6 +67,7 @@ pub(crate) struct Task {
 struct Held {
     reply: ReplyToken,
     want: u8,
+    waits: bool,
     until: Instant,
 }
 
@@ -77,6 +79,8 @@ pub(crate) struct Office {
     programs: BTreeMap<ProgramHash, Vec<u8>>,
     pub(crate) tasks: BTreeMap<ReplicaId, Task>,
     queue: VecDeque<ReplicaId>,
+    /// What it may ask for.
+    unasked: Vec<ReplicaId>,
     pub(crate) in_hand: BTreeSet<ReplicaId>,
     delivered: BTreeMap<ReplicaId, Vec<u8>>,
     held: VecDeque<Held>,
@@ -88,6 +92,7 @@ pub(crate) struct Office {
 
     /// What happened so far.
     pub(crate) hellos: Vec<Hello>,
+    pub(crate) commitments: Vec<SignedCommitment>,
     pub(crate) reports: Vec<(ReplicaId, Report)>,
     pub(crate) hand_backs: Vec<HandBack>,
     pub(crate) acknowledged: BTreeSet<ReplicaId>,
@@ -107,6 +112,10 @@ pub(crate) struct Office {
 
     /// How it behaves.
     pub(crate) acknowledges: bool,
+    /// Whether the device commits itself to the results of tasks that are added.
+    pub(crate) commits: bool,
+    /// Whether it asks for what the device committed itself to.
+    pub(crate) asks: bool,
     pub(crate) refusal: Option<Refusal>,
     pub(crate) discards: Vec<Discard>,
     /// What goes with the next answer to an exchange.
@@ -155,6 +164,10 @@ impl Office {
             states: Vec::new(),
             benchmark_answers: Vec::new(),
             acknowledges: true,
+            commits: false,
+            asks: true,
+            commitments: vec![],
+            unasked: vec![],
             refusal: None,
             discards: Vec::new(),
             benchmark: None,
@@ -226,6 +239,7 @@ impl Office {
             },
             class: Class::Portable,
             log_position: u64::from(task) + 100,
+            commits: self.commits,
             inline_shard: small.then(|| sealed.bytes.clone()),
         };
         self.tasks.insert(
@@ -359,6 +373,13 @@ impl Office {
     }
 
     fn on_exchange(&mut self, exchange: Exchange, reply: ReplyToken) {
+        for commitment in exchange.commitments {
+            assert!(commitment.is_signed_by(&self.device.id, &GENESIS));
+            let id = id(commitment.payload.task);
+            self.in_hand.remove(&id);
+            self.unasked.push(id);
+            self.commitments.push(commitment);
+        }
         for report in exchange.reports {
             let receipt = &report.receipt.payload;
             let id = ReplicaId {
@@ -389,6 +410,7 @@ impl Office {
         self.held.push_back(Held {
             reply,
             want: exchange.want,
+            waits: exchange.waits,
             until: Instant::now() + HOLD,
         });
         self.answer_held();
@@ -401,10 +423,11 @@ impl Office {
         };
         let work = self.work(held.want);
         let is_empty = work.acknowledged.is_empty()
+            && work.reveals.is_empty()
             && work.discard.is_empty()
             && work.assignments.is_empty()
             && work.benchmark.is_none();
-        if is_empty && held.want > 0 {
+        if is_empty && (held.want > 0 || held.waits) {
             self.held.push_front(held);
         } else {
             held.reply.reply(Response::Work(work));
@@ -426,9 +449,14 @@ impl Office {
             let reported = self.reports.iter().map(|(id, _)| *id);
             acknowledged.extend(reported.filter(|id| self.acknowledged.insert(*id)));
         }
+        let reveals = match self.asks {
+            true => std::mem::take(&mut self.unasked),
+            false => vec![],
+        };
         let discard = std::mem::take(&mut self.discards);
         Work {
             acknowledged,
+            reveals,
             discard,
             assignments,
             ask_again_ms: 0,

@@ -220,3 +220,18 @@ fn nobody_idle_confirms_what_a_trusted_device_is_asked_about() {
         assert_eq!(device(2).take(&mut dispatch, NOW).is_err(), is_doubted);
     }
 }
+
+#[test]
+fn an_answer_that_is_not_to_be_had_opens_its_replica_for_others() {
+    let mut dispatch = dispatch(plain(), 1, 1, &[1]);
+    assert_eq!(device(1).take(&mut dispatch, NOW), Ok((0, 0)));
+    dispatch.retract(id_of(0, 0), true, NOW);
+    assert!(!dispatch.has_open(), "it runs");
+    dispatch.finish(id_of(0, 0));
+    dispatch.release(id_of(0, 0), true, NOW);
+    assert!(!dispatch.has_open(), "it was answered");
+    dispatch.retract(id_of(0, 0), true, NOW);
+    dispatch.retract(id_of(0, 0), true, NOW);
+    assert_eq!(device(1).lacks(&dispatch, 0, NOW), Some(Withheld::Excluded));
+    assert_eq!(device(2).take(&mut dispatch, NOW), Ok((0, 0)));
+}

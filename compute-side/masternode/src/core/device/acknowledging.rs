@@ -50,7 +50,7 @@ impl Devices {
     }
 
     /// The same of a report that was taken before, and may be on disk.
-    pub(super) fn acknowledge_again(
+    pub(in crate::core) fn acknowledge_again(
         &mut self,
         device: DeviceId,
         ticket: Ticket,

@@ -24,7 +24,7 @@ impl Turns {
 
     /// A device waits as what is known of it says now, or does not wait.
     pub(super) fn renew(&mut self, device: DeviceId, known: &mut Known) {
-        let turn = known.turn_now();
+        let turn = known.turn_for_work();
         if known.turn == turn {
             return;
         }
@@ -48,10 +48,17 @@ impl Turns {
 }
 
 impl Known {
-    /// When it is its turn, by its rank and by the first of its exchanges. None if it does not wait.
+    /// When it is its turn to be answered, by its rank and by the first of its exchanges. None if none is
+    /// held open.
     pub(super) fn turn_now(&self) -> Option<Turn> {
         let parked = self.parked.front()?;
         Some((self.rank, parked.since, parked.token))
+    }
+
+    /// When it is its turn to be tried for work. None if it does not wait for any.
+    fn turn_for_work(&self) -> Option<Turn> {
+        let wants_work = self.parked.front().is_some_and(|parked| parked.want > 0);
+        self.turn_now().filter(|_| wants_work)
     }
 }
 
@@ -64,7 +71,7 @@ impl Devices {
         let renewed = before.into_iter().filter_map(|(_, device)| {
             let known = known.get_mut(&device)?;
             known.rank = rank_of(known.number).unwrap_or(Rank::MAX);
-            known.turn = known.turn_now();
+            known.turn = known.turn_for_work();
             Some((known.turn?, device))
         });
         turns.0 = renewed.collect();

@@ -271,7 +271,7 @@ impl Core {
     /// Fails unless those that wait are kept as a walk over all devices finds them.
     pub(in crate::core) fn check_turns(&self) {
         let found = self.devices.all().filter_map(|(device, known)| {
-            let parked = known.parked.front()?;
+            let parked = known.parked.front().filter(|parked| parked.want > 0)?;
             let rank = self.scheduler.fleet.rank_of(known.number);
             let turn = (rank.unwrap_or(u32::MAX), parked.since, parked.token);
             Some((turn, *device))

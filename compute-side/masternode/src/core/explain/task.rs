@@ -97,6 +97,11 @@ impl Core {
             return Some(ReplicaStage::Answered { device });
         }
         if let Some(holding) = active.holding(id.task, id.replica) {
+            let device = holding.device;
+            if let Some(pledge) = holding.pledge {
+                let asked = pledge.is_asked;
+                return Some(ReplicaStage::Committed { device, asked });
+            }
             let (since, backup) = match state {
                 Some(ReplicaState::Running {
                     since, is_backup, ..
@@ -104,7 +109,7 @@ impl Core {
                 _ => (None, false),
             };
             return Some(ReplicaStage::Running {
-                device: holding.device,
+                device,
                 since_s: since.map(for_s),
                 due_in_s: due_in_s(now, holding.watch.expected),
                 backup,
@@ -143,13 +148,17 @@ impl Core {
                     Lapse::Stale if dispatch.wants_rescue(id.job, id.task) => {
                         coming.push((at, StepKind::Rescued));
                     }
+                    Lapse::Over if holding.waits_to_reveal() => {
+                        coming.push((at, StepKind::AskedToReveal));
+                    }
                     Lapse::Over => coming.push((at, StepKind::TakenBack)),
                     Lapse::Stale | Lapse::None => {}
                 }
             }
             // One that stays away loses what it holds before.
             let gone = self.devices.get(&holding.device);
-            let gone = gone.filter(|known| !known.connected);
+            let is_in_hand = holding.pledge.is_none();
+            let gone = gone.filter(|known| is_in_hand && !known.connected);
             coming.extend(gone.map(|known| (known.silent_at(), StepKind::TakenBack)));
         }
         if let Some(queued) = dispatch.queued(id, now) {
@@ -207,8 +216,12 @@ impl Core {
         }
         let mut running = ByRule::default();
         for it in &told.replicas {
-            if let ReplicaStage::Running { device, .. } = it.state {
-                running.add(&Why::Running, device);
+            match it.state {
+                ReplicaStage::Running { device, .. } => running.add(&Why::Running, device),
+                ReplicaStage::Committed { device, asked } => {
+                    running.add(&Why::Committed { asked }, device);
+                }
+                _ => {}
             }
         }
         told.reasons.extend(running.reasons());

@@ -41,6 +41,8 @@ pub(super) enum Why {
     Referee,
     /// Devices of so many accounts could not open the task's input.
     Unopened { accounts: usize },
+    /// A device has committed itself, and is asked to reveal, or not yet.
+    Committed { asked: bool },
     /// A replica could not be handed out.
     Resting,
     /// The verdict is in no batch.
@@ -92,6 +94,7 @@ impl Why {
             Self::SecondOpinion => Rule::SecondOpinion,
             Self::Referee => Rule::Referee,
             Self::Unopened { .. } => Rule::Unopened,
+            Self::Committed { .. } => Rule::Commitments,
             Self::Resting => Rule::Resting,
             Self::InNoBatch => Rule::Batch,
             Self::InBatch { .. } => Rule::Chain,
@@ -218,6 +221,13 @@ impl fmt::Display for Why {
                 "devices of {accounts} accounts could not open what it reads; if it opens nowhere, the \
                  job ends"
             ),
+            Self::Committed { asked: true } => f.write_str(
+                "enough devices have computed it and committed themselves, and are asked what came out",
+            ),
+            Self::Committed { asked: false } => f.write_str(
+                "a device has computed a replica of it, and what came out is told once others have committed \
+                 themselves too: it waits for others to commit",
+            ),
             Self::Resting => f.write_str(
                 "the masternode could not hand a replica of it out; its operator finds why in its \
                  log",
@@ -299,6 +309,7 @@ pub(super) fn step(now: Tick, at: Tick, kind: StepKind, replica: Option<ReplicaI
         StepKind::AskedAgain => "its device is asked again, if it shows no step forward before",
         StepKind::Rescued => "one more replica is opened, for a fast or trusted device",
         StepKind::TakenBack => "it is taken from its device and opened for others",
+        StepKind::AskedToReveal => "what came out is asked for, whoever has committed by then",
         StepKind::OpenToAll => "it is for every device, whatever its lane and however fast",
         StepKind::UntrustedToo => "it is for devices that are not trusted too",
         StepKind::SlowToo => "slow devices get it too, if nobody takes anything of the job before",

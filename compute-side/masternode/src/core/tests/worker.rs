@@ -5,6 +5,7 @@ use crate::core::{PlannedAssignment, Truth, WorkPlan};
 use quern_primitives::{
     device::{Class, History},
     ids::{AccountId, DeviceId, Digest, ProgramHash, TaskIndex},
+    log::{Commitment, SignedCommitment},
     payload::DeviceKey,
     receipt::{Answer, Exit, Receipt},
 };
@@ -41,6 +42,8 @@ pub(super) struct Worker {
     /// Reports that are not acknowledged.
     pub(super) reports: Vec<Report>,
     pub(super) acknowledged: Vec<ReplicaId>,
+    /// What it was asked to reveal.
+    pub(super) asked: Vec<ReplicaId>,
     pub(super) discarded: Vec<(ReplicaId, DiscardReason)>,
     pub(super) answers: Vec<WorkPlan>,
     pub(super) refusals: Vec<Refusal>,
@@ -59,6 +62,7 @@ impl Worker {
             in_hand: vec![],
             reports: vec![],
             acknowledged: vec![],
+            asked: vec![],
             discarded: vec![],
             answers: vec![],
             refusals: vec![],
@@ -100,6 +104,7 @@ impl Worker {
             class: Class::Pinned,
             engine: ENGINE,
             log_position: given.log_position,
+            salt: [90; 32].into(),
         }
     }
 
@@ -119,6 +124,24 @@ impl Worker {
         }
     }
 
+    /// Commits itself for a replica that it was given at this place of the log.
+    pub(super) fn commit(
+        &self,
+        id: ReplicaId,
+        log_position: u64,
+        commitment: Digest,
+    ) -> SignedCommitment {
+        let commitment = Commitment {
+            job: id.job,
+            task: id.task,
+            replica: id.replica,
+            device: self.id(),
+            log_position,
+            commitment,
+        };
+        self.key.sign(commitment, &GENESIS)
+    }
+
     /// Computes everything in hand.
     pub(super) fn compute(&mut self) {
         for given in std::mem::take(&mut self.in_hand) {
@@ -132,6 +155,7 @@ impl Worker {
         self.reports
             .retain(|report| !work.acknowledged.contains(&name(report)));
         self.acknowledged.extend(&work.acknowledged);
+        self.asked.extend(&work.reveals);
         for discard in &work.discard {
             self.reports.retain(|report| name(report) != discard.id);
             self.in_hand.retain(|given| given.id != discard.id);

@@ -17,7 +17,7 @@ use quern_primitives::{
     job::{Agreement, Preferences},
     view::DeviceView,
 };
-use quern_protocol::{Exchange, HandBack, HandBackReason, Hello};
+use quern_protocol::{Exchange, HandBack, HandBackReason, Hello, Report};
 use quern_shards::keys::TrustSeed;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -73,6 +73,8 @@ pub(super) struct World {
     pub(super) others: Vec<(JobId, Entry)>,
     /// Writes at once.
     pub(super) disk_is_quick: bool,
+    /// Devices report with their commitments, and do not wait to be asked.
+    pub(super) reveals_unasked: bool,
     /// How the referee answers.
     pub(super) referee: Refereeing,
     /// What it is asked for and has not answered.
@@ -112,6 +114,7 @@ impl World {
             waiting: VecDeque::new(),
             others: vec![],
             disk_is_quick: true,
+            reveals_unasked: true,
             referee: Refereeing::Unavailable,
             asked: VecDeque::new(),
             hashes: VecDeque::new(),
@@ -253,14 +256,11 @@ impl World {
         });
     }
 
-    /// The device sends its reports and asks for work.
+    /// The device sends its reports, those of them that it was asked for or all, and asks for work.
     pub(super) fn ask(&mut self, worker: usize, want: u8) -> Token {
-        let reports = self.workers[worker]
-            .reports
-            .iter()
-            .take(8)
-            .cloned()
-            .collect();
+        let Worker { reports, asked, .. } = &self.workers[worker];
+        let may_send = |it: &&Report| self.reveals_unasked || asked.contains(&name(it));
+        let reports = reports.iter().filter(may_send).take(8).cloned().collect();
         self.send(
             worker,
             Exchange {
@@ -271,7 +271,11 @@ impl World {
         )
     }
 
-    pub(super) fn send(&mut self, worker: usize, exchange: Exchange) -> Token {
+    pub(super) fn send(&mut self, worker: usize, mut exchange: Exchange) -> Token {
+        if self.reveals_unasked {
+            let commitments = self.commitments(worker, &exchange.reports);
+            exchange.commitments.extend(commitments);
+        }
         self.next_token += 1;
         let token = Token(self.next_token);
         let device = self.workers[worker].id();

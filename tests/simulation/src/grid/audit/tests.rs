@@ -14,8 +14,8 @@ use quern_masternode::core::{NoReferee, OutputPlace, Ticket};
 use quern_primitives::{
     batch::{LogRange, TaskSet},
     device::{Hardware, Region},
-    ids::Digest,
     job::{HardwareSet, Preferences, RegionSet},
+    log::Commitment,
     payload::DeviceKey,
     receipt::Receipt,
     verdict::{Finding, Ground, ReplicaFinding},
@@ -131,7 +131,20 @@ impl Case {
             class: self.work.submission.class,
             engine: ENGINE,
             log_position: 0,
+            salt: [90; 32].into(),
         };
+        if self.work.submission.agreement.commits() {
+            let commitment = Commitment {
+                job: receipt.job,
+                task,
+                replica,
+                device: receipt.device,
+                log_position: receipt.log_position,
+                commitment: receipt.commitment(),
+            };
+            let commitment = key(device).sign(commitment, &GENESIS);
+            self.append(Entry::Committed { commitment })?;
+        }
         self.append(Entry::Reported {
             receipt: key(device).sign(receipt, &GENESIS),
             output: OutputPlace::Inline { bytes: 1 },
