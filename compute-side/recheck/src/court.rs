@@ -138,7 +138,7 @@ fn priced(job: JobId, task: TaskIndex, decision: Decision, tariff: &Tariff) -> V
         _ => 0,
     };
     let accepted = replicas.iter_mut().filter(|it| is_accepted(it.finding));
-    accepted.for_each(|found| found.pay = pay::pays(price, agreeing));
+    accepted.for_each(|found| found.pay = tariff.pays(price, agreeing));
     Verdict {
         job,
         task,

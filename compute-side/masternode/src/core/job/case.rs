@@ -99,7 +99,8 @@ impl ActiveJob {
             .iter_mut()
             .filter(|found| is_accepted(&found.finding))
         {
-            found.pay = pay::pays(price, agreeing);
+            let tariff = self.tariff.as_ref();
+            found.pay = tariff.map_or(0, |tariff| tariff.pays(price, agreeing));
         }
         Verdict {
             job: self.id,

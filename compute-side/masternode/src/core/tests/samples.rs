@@ -17,9 +17,10 @@ const OTHER: JobId = JobId([8; 32]);
 /// habit. Each verdict has a batch of its own.
 fn world(tasks: u32, permille: u16, habit: Habit) -> World {
     let mut settings = settings();
-    settings.re_execution_permille = permille;
     settings.settle.verdicts_max = 1;
     let mut world = World::with(settings, tasks, Agreement::Unanimous, &[]);
+    world.ledger.job.terms.re_execution_permille = permille;
+    world.begin_anew();
     world.referee = Refereeing::Slow;
     world.join(1, habit);
     world.join(2, habit);

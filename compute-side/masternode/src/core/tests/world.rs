@@ -134,7 +134,9 @@ impl World {
 
     /// Another job like this one runs and is uploaded.
     pub(super) fn add_job(&mut self, job: JobId) {
-        let jobs = vec![(job, Ledger::new(self.tasks(), Agreement::Single).job)];
+        let mut other = Ledger::new(self.tasks(), Agreement::Single).job;
+        other.terms = self.ledger.job.terms;
+        let jobs = vec![(job, other)];
         let block = self.block;
         self.feed(Event::Finalised { block, jobs });
         let plan = self.plan();
