@@ -309,7 +309,10 @@ mod tests {
         let price = tariff(ByteLevel::Balanced, Agreement::Unanimous).price(1_234_567_891);
         for agreeing in 1..=15 {
             let paid = pays(price, agreeing, Terms::FIRST) * Amount::from(agreeing);
-            assert!(paid <= bounty(price, Terms::FIRST) && bounty(price, Terms::FIRST) - paid < agreeing.into());
+            assert!(
+                paid <= bounty(price, Terms::FIRST)
+                    && bounty(price, Terms::FIRST) - paid < agreeing.into()
+            );
         }
     }
 

@@ -579,13 +579,17 @@ pub(crate) mod tests {
 
     #[test]
     fn a_price_above_what_the_owner_agreed_to_is_refused_with_both() {
-        let total = quote(&submission(), &PRICES_AT_GENESIS, &Params::FIRST, 10).unwrap().total;
+        let total = quote(&submission(), &PRICES_AT_GENESIS, &Params::FIRST, 10)
+            .unwrap()
+            .total;
         let agreed = Submission {
             price_max: total,
             ..submission()
         };
         assert_eq!(
-            accept(&agreed, &PRICES_AT_GENESIS, &Params::FIRST, 10).unwrap().total,
+            accept(&agreed, &PRICES_AT_GENESIS, &Params::FIRST, 10)
+                .unwrap()
+                .total,
             total
         );
         let stingy = Submission {

@@ -329,7 +329,10 @@ mod tests {
     fn every_line_has_its_first_value_within_its_bounds_and_a_name_of_its_own() {
         for parameter in Parameter::ALL.iter().copied() {
             let row = parameter.row();
-            assert!(row.least <= row.first && row.first <= row.most, "{parameter}");
+            assert!(
+                row.least <= row.first && row.first <= row.most,
+                "{parameter}"
+            );
             assert_eq!(Params::FIRST.get(parameter), row.first);
             assert_eq!(row.name.parse(), Ok(parameter));
             assert!(row.about.ends_with('.'), "{parameter}");

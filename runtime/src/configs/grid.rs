@@ -11,9 +11,7 @@ use frame_support::{
     traits::{Contains, Get, SortedMembers},
 };
 use pallet_babe::ParentBlockRandomness;
-use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, device::RecordChange, params,
-};
+use quern_primitives::{AccountId, Amount, BlockNumber, DeviceId, device::RecordChange, params};
 
 parameter_types! {
     /// How long what was unbonded stays held: as long as work of the account may still be judged.

@@ -79,7 +79,10 @@ mod tests {
         assert_eq!(gain(100, Agreement::Single, Terms::FIRST), 140);
         assert_eq!(gain(100, TWO_OF_THREE, Terms::FIRST), 70);
         assert_eq!(gain(0, Agreement::Single, Terms::FIRST), 0);
-        assert_eq!(gain(Amount::MAX, Agreement::Single, Terms::FIRST), Amount::MAX);
+        assert_eq!(
+            gain(Amount::MAX, Agreement::Single, Terms::FIRST),
+            Amount::MAX
+        );
     }
 
     #[test]

@@ -15,11 +15,7 @@ mod benchmarks {
         let most = Parameter::BondPerDevice.row().most;
 
         #[extrinsic_call]
-        _(
-            origin as T::RuntimeOrigin,
-            Parameter::BondPerDevice,
-            most,
-        );
+        _(origin as T::RuntimeOrigin, Parameter::BondPerDevice, most);
 
         assert_eq!(Pallet::<T>::current().bond_per_device, most);
         Ok(())

@@ -101,19 +101,22 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
-            let params = self.values.iter().fold(Params::FIRST, |params, (name, value)| {
-                let parameter: Result<Parameter, _> = name.parse();
-                assert!(
-                    parameter.is_ok(),
-                    "the genesis sets `{name}`, which is no parameter"
-                );
-                let set = parameter.map(|parameter| params.with(parameter, *value));
-                assert!(
-                    matches!(set, Ok(Ok(_))),
-                    "the genesis has a value out of its bounds: {set:?}"
-                );
-                set.ok().and_then(Result::ok).unwrap_or(params)
-            });
+            let params = self
+                .values
+                .iter()
+                .fold(Params::FIRST, |params, (name, value)| {
+                    let parameter: Result<Parameter, _> = name.parse();
+                    assert!(
+                        parameter.is_ok(),
+                        "the genesis sets `{name}`, which is no parameter"
+                    );
+                    let set = parameter.map(|parameter| params.with(parameter, *value));
+                    assert!(
+                        matches!(set, Ok(Ok(_))),
+                        "the genesis has a value out of its bounds: {set:?}"
+                    );
+                    set.ok().and_then(Result::ok).unwrap_or(params)
+                });
             Current::<T>::put(params);
         }
     }

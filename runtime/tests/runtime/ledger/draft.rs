@@ -8,9 +8,9 @@ use super::{
     model::{
         Call, Ledger, Sender, bytechip,
         jobs::GRACE,
-        money, roster,
+        money,
         params::{self, Numbers},
-        workforce,
+        roster, workforce,
     },
 };
 use quern_primitives::{

@@ -9,7 +9,8 @@ mod compare;
 use super::{
     draft,
     model::{
-        Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, jobs, money, params, roster, workforce,
+        Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, jobs, money, params, roster,
+        workforce,
     },
 };
 use crate::chain::{FIRST_SLOT, genesis_state, pre_digest};

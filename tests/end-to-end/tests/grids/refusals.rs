@@ -261,7 +261,11 @@ async fn money(bench: &Bench) -> anyhow::Result<()> {
     quern
         .refuses(
             1,
-            &["a task costs up to 160 BC", "cheating could pay", "more tasks"],
+            &[
+                "a task costs up to 160 BC",
+                "cheating could pay",
+                "more tasks",
+            ],
             &[&submit[..], &endless].concat(),
         )
         .await?;
