@@ -1,6 +1,6 @@
 //! What the judge says over a case as the log tells it. Nothing else here speaks to the judge.
 
-use quern_job_rules::pay::{self, Tariff};
+use quern_job_rules::pay::Tariff;
 use quern_joblog::ReleaseCause;
 use quern_primitives::{
     ids::{AccountId, DeviceId, JobId, ReplicaIndex, TaskIndex},

@@ -14,6 +14,10 @@ use scale_info::TypeInfo;
 /// has something of every batch.
 pub const SHARES_PERMILLE_MAX: Amount = 950;
 
+/// The first and the largest bond of a device.
+const BOND_FIRST: Amount = 10 * BYTECHIP;
+const BOND_MOST: Amount = 10_000 * BYTECHIP;
+
 /// What a parameter's value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -157,7 +161,7 @@ table! {
     ReExecution re_execution_permille: u16, "re-execution", Permille, 0, 100, 1_000,
         "Of settled tasks so many are drawn and computed again; with none no task's value has a bound.";
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
-    BondPerDevice bond_per_device: Amount, "bond-per-device", Money, 1, 10 * BYTECHIP, 10_000 * BYTECHIP,
+    BondPerDevice bond_per_device: Amount, "bond-per-device", Money, 1, BOND_FIRST, BOND_MOST,
         "What a worker's bond must be for each of its devices.";
 }
 
@@ -321,6 +325,7 @@ impl FromStr for Parameter {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use alloc::{string::ToString, vec::Vec};

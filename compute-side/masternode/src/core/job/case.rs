@@ -2,7 +2,6 @@
 
 use super::{ActiveJob, OpenTask, Reporter, Task};
 use crate::core::{Tick, Ticket, impasse::Impasse};
-use quern_job_rules::pay;
 use quern_primitives::{
     ids::{ReplicaIndex, TaskIndex},
     receipt::{Exit, SignedReceipt},

@@ -1,6 +1,7 @@
 //! Settled tasks that are computed again: what is drawn, when it is computed, and what follows.
 
 use super::{
+    ledger::Ledger,
     worker::truth,
     world::{Habit, JOB, Refereeing, World, hash_of, settings},
 };
@@ -18,9 +19,9 @@ const OTHER: JobId = JobId([8; 32]);
 fn world(tasks: u32, permille: u16, habit: Habit) -> World {
     let mut settings = settings();
     settings.settle.verdicts_max = 1;
-    let mut world = World::with(settings, tasks, Agreement::Unanimous, &[]);
-    world.ledger.job.terms.re_execution_permille = permille;
-    world.begin_anew();
+    let mut ledger = Ledger::new(tasks, Agreement::Unanimous);
+    ledger.job.terms.re_execution_permille = permille;
+    let mut world = World::of(settings, ledger, &[]);
     world.referee = Refereeing::Slow;
     world.join(1, habit);
     world.join(2, habit);

@@ -96,12 +96,18 @@ impl World {
         agreement: Agreement,
         accounts: &[u8],
     ) -> Self {
+        let ledger = Ledger::new(tasks, agreement);
+        Self::of(settings, ledger, accounts)
+    }
+
+    /// The same for a job that the chain has already.
+    pub(super) fn of(settings: Settings, ledger: Ledger, accounts: &[u8]) -> Self {
         let mut world = Self {
             settings,
             core: Core::new(settings),
             now: Tick(1_000),
             block: 20,
-            ledger: Ledger::new(tasks, agreement),
+            ledger,
             bond: Bond {
                 active: 1_000 * BYTECHIP,
                 devices: 1,
