@@ -165,6 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn the_operators_guide_has_the_table_as_it_is() {
+        let guide = include_str!("../../../docs/operator.md");
+        for parameter in Parameter::ALL.iter().copied() {
+            let row = parameter.row();
+            let [least, first, most] =
+                [row.least, row.first, row.most].map(|value| row.unit.write(value));
+            let line = format!("| `{parameter}` | {least} | {first} | {most} | ");
+            assert!(guide.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
     fn where_nothing_is_computed_again_a_task_may_cost_anything() {
         let params = Params {
             re_execution_permille: 0,
