@@ -179,6 +179,16 @@ impl Params {
         self.check().map(|()| self)
     }
 
+    /// The first values with others for some parameters, if the council may set them all together.
+    pub fn of(values: impl IntoIterator<Item = (Parameter, Amount)>) -> Result<Self, ParamsError> {
+        let mut params = Self::FIRST;
+        for (parameter, value) in values {
+            let out_of_bounds = ParamsError::OutOfBounds { parameter, value };
+            params.put(parameter, value).ok_or(out_of_bounds)?;
+        }
+        params.check().map(|()| params)
+    }
+
     /// Whether each value is within its bounds, and those that share a sum are together.
     pub fn check(&self) -> Result<(), ParamsError> {
         for parameter in Parameter::ALL.iter().copied() {
@@ -390,6 +400,21 @@ mod tests {
         assert_eq!(set(Parameter::WorkersShare, 751), Err(error));
         assert_eq!(set(Parameter::OperatorsShare, 251), Err(error));
         assert!(error.to_string().contains("at most 950 ‰"), "{error}");
+    }
+
+    #[test]
+    fn values_that_fit_together_only_are_set_together() {
+        let both = [
+            (Parameter::WorkersShare, 800),
+            (Parameter::OperatorsShare, 150),
+        ];
+        let params = Params::of(both).unwrap();
+        assert_eq!(
+            (params.workers_permille, params.operators_permille),
+            (800, 150)
+        );
+        assert!(Params::of([both[0]]).is_err());
+        assert_eq!(Params::of([]), Ok(Params::FIRST));
     }
 
     #[test]

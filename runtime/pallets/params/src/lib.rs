@@ -101,23 +101,20 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
-            let params = self
-                .values
-                .iter()
-                .fold(Params::FIRST, |params, (name, value)| {
-                    let parameter: Result<Parameter, _> = name.parse();
-                    assert!(
-                        parameter.is_ok(),
-                        "the genesis sets `{name}`, which is no parameter"
-                    );
-                    let set = parameter.map(|parameter| params.with(parameter, *value));
-                    assert!(
-                        matches!(set, Ok(Ok(_))),
-                        "the genesis has a value out of its bounds: {set:?}"
-                    );
-                    set.ok().and_then(Result::ok).unwrap_or(params)
-                });
-            Current::<T>::put(params);
+            let values = self.values.iter().filter_map(|(name, value)| {
+                let parameter: Result<Parameter, _> = name.parse();
+                assert!(
+                    parameter.is_ok(),
+                    "the genesis sets `{name}`, which is no parameter"
+                );
+                Some((parameter.ok()?, *value))
+            });
+            let params = Params::of(values);
+            assert!(
+                params.is_ok(),
+                "the genesis has a value out of its bounds: {params:?}"
+            );
+            Current::<T>::put(params.unwrap_or_default());
         }
     }
 
