@@ -1,8 +1,8 @@
 //! What the runtime answers: to the node, which runs blocks and consensus by it, and to users.
 
 use crate::{
-    Babe, Balances, Block, Bytechip, Executive, Grandpa, InherentDataExt, Jobs, Nonce, Roster,
-    Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeHoldReason, SessionKeys, System,
+    Babe, Balances, Block, Bytechip, Executive, Grandpa, InherentDataExt, Jobs, Nonce, Params,
+    Roster, Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeHoldReason, SessionKeys, System,
     TransactionPayment, VERSION, Workforce, configs::consensus::EPOCH_CONFIGURATION, genesis,
     weights::EPOCH_SLOTS,
 };
@@ -21,6 +21,7 @@ use quern_primitives::{
     ids::BatchSequence,
     job::{Job, Prices, Submission},
     limits::DEVICES_PER_ANSWER_MAX,
+    params,
     view::{DeviceView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
 };
 use sp_api::impl_runtime_apis;
@@ -46,6 +47,9 @@ sp_api::decl_runtime_apis! {
 
         /// The prices for jobs submitted now.
         fn prices() -> Prices;
+
+        /// What the council has set; its terms are those of jobs submitted now.
+        fn params() -> params::Params;
 
         /// A job, open or over.
         fn job(id: JobId) -> Option<Job>;
@@ -334,6 +338,10 @@ impl_runtime_apis! {
 
         fn prices() -> Prices {
             Jobs::prices()
+        }
+
+        fn params() -> params::Params {
+            Params::current()
         }
 
         fn job(id: JobId) -> Option<Job> {

@@ -108,7 +108,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("quern"),
     impl_name: Cow::Borrowed("quern"),
     authoring_version: 1,
-    spec_version: 4,
+    spec_version: 5,
     impl_version: 1,
     apis: RUNTIME_API_VERSIONS,
     transaction_version: 2,
@@ -225,4 +225,8 @@ mod runtime {
     /// Jobs, their escrow and their settlement. After BABE, whose randomness it draws from.
     #[runtime::pallet_index(16)]
     pub type Jobs = quern_jobs;
+
+    /// What the council sets within bounds.
+    #[runtime::pallet_index(17)]
+    pub type Params = quern_params;
 }

@@ -14,6 +14,7 @@ use quern_primitives::{
     device::Class,
     ids::{AccountId, BlockNumber, DeviceId, JobId},
     job::{Agreement, ByteLevel, Preferences},
+    params::Terms,
 };
 use serde::{Deserialize, Serialize};
 
@@ -310,6 +311,9 @@ pub struct Asking {
     /// Memory that a task of it may need, in bytes; zero where any will do.
     #[serde(default)]
     pub memory_bytes: u64,
+    /// The terms of jobs that are submitted now, of which follows what a task pays.
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 #[cfg(test)]
@@ -470,6 +474,7 @@ pub(crate) mod tests {
             agreement: Agreement::Majority { replicas: 3 },
             task: u128::MAX,
             memory_bytes: 1 << 30,
+            terms: Terms::FIRST,
         };
         assert_eq!(told(&asking)["task"], u128::MAX.to_string());
         assert_eq!(told(&asking)["memory_bytes"], 1 << 30);

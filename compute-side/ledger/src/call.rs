@@ -10,6 +10,7 @@ use quern_primitives::{
     batch::Batch,
     device::{Hardware, Region},
     job::{Failure, Prices, Submission},
+    params::Parameter,
     payload::DeviceSignature,
 };
 use subxt::ext::scale_encode::{self, EncodeAsFields};
@@ -49,6 +50,13 @@ pub enum Call {
     },
     /// Set the prices of later jobs; the council.
     SetPrices(Prices),
+    /// Set one parameter; the council.
+    SetParameter {
+        /// Which.
+        parameter: Parameter,
+        /// To what.
+        value: Amount,
+    },
     /// Hold money as a bond.
     Bond(Amount),
     /// Begin to take bonded money back.
@@ -167,6 +175,9 @@ impl Call {
                 ("Jobs", "close_failed", (job, task, why).encode())
             }
             Self::SetPrices(prices) => ("Jobs", "set_prices", prices.encode()),
+            Self::SetParameter { parameter, value } => {
+                ("Params", "set", (parameter, value).encode())
+            }
             Self::Bond(amount) => ("Workforce", "bond", amount.encode()),
             Self::Unbond(amount) => ("Workforce", "unbond", amount.encode()),
             Self::WithdrawUnbonded => ("Workforce", "withdraw_unbonded", vec![]),

@@ -3,17 +3,18 @@
 
 use crate::{
     Bond,
-    chain::{ChainError, FinalisedBlock, no_answer, no_state},
+    chain::{ChainError, FinalisedBlock, no_state},
 };
 use codec::{Decode, DecodeAll, Encode};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, JobId,
+    AccountId, BlockNumber, DeviceId, JobId,
     batch::BatchRecord,
     device::Device,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
     limits::{DEVICES_PER_ANSWER_MAX, JOBS_PER_PAGE_MAX},
+    params::Params,
     view::{DeviceView, MasternodeView, Quote, Totals, WalletView},
 };
 use subxt::{
@@ -142,13 +143,9 @@ impl State {
         self.ask("bytechips_per_dollar", &()).await
     }
 
-    /// What an account must bond for each of its devices.
-    pub async fn bond_per_device(&self) -> Result<Amount, ChainError> {
-        let constant = subxt::dynamic::constant::<Amount>("Workforce", "MinBondPerDevice");
-        self.at
-            .constants()
-            .entry(constant)
-            .map_err(no_answer("the bond of a device"))
+    /// What the council has set.
+    pub async fn params(&self) -> Result<Params, ChainError> {
+        self.ask("params", &()).await
     }
 
     /// What an account has bonded; nothing if the chain knows no bond of it.

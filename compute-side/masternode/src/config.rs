@@ -44,9 +44,6 @@ const REFEREE_MEMORY_MIB: u32 = 1_024;
 /// How much longer than a replica may take they are waited for, if the settings do not say, in seconds.
 const REFEREE_WAIT_SECONDS: u32 = 600;
 
-/// Of a thousand settled tasks so many are computed again, if the settings do not say.
-const RE_EXECUTION_PERMILLE: u16 = 10;
-
 /// The settings, as in `masternode.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,8 +104,6 @@ pub struct Config {
     pub referee_memory_mib: Option<u32>,
     /// So much longer than a replica may take a task that devices differ on waits for that, in seconds.
     pub referee_wait_seconds: Option<u32>,
-    /// Of a thousand settled tasks so many are computed again, from 0 to 1,000.
-    pub re_execution_permille: Option<u16>,
     /// The core temperature above which a device gets nothing, in degrees Celsius.
     pub temperature_c_max: Option<u8>,
 }
@@ -202,15 +197,11 @@ impl Config {
 
     /// Checks what was set of tasks that are computed here.
     fn check_referee(&self) -> anyhow::Result<()> {
-        let (parallel, permille) = (self.referee_parallel(), self.re_execution_permille());
+        let parallel = self.referee_parallel();
         let most = quern_sandbox::RUNS_MAX;
         anyhow::ensure!(
             parallel <= most,
             "referee_parallel is {parallel}; give a number from 0 to {most}"
-        );
-        anyhow::ensure!(
-            permille <= 1_000,
-            "re_execution_permille is {permille}; give a number from 0 to 1000"
         );
         Ok(())
     }
@@ -308,17 +299,9 @@ impl Config {
         u64::from(seconds) * 1_000
     }
 
-    /// Of a thousand settled tasks so many are computed again.
-    pub fn re_execution_permille(&self) -> u16 {
-        self.re_execution_permille.unwrap_or(RE_EXECUTION_PERMILLE)
-    }
-
-    /// Of a thousand settled tasks so many are drawn for it: none where nothing is computed here.
-    pub fn drawn_permille(&self) -> u16 {
-        match self.referee_parallel() {
-            0 => 0,
-            _ => self.re_execution_permille(),
-        }
+    /// Whether settled tasks are drawn to be computed again: not where nothing is computed here.
+    pub fn re_executes(&self) -> bool {
+        self.referee_parallel() > 0
     }
 
     /// How devices are scored, and when they are too hot.
@@ -572,15 +555,14 @@ mod tests {
         let read = |text: &str| read(&format!("data_dir = '/tmp/x'\n{text}"));
         let told = |text: &str| {
             let config = read(text).unwrap();
-            let (parallel, permille) = (config.referee_parallel(), config.re_execution_permille());
-            (parallel, config.referee_wait_ms(), permille)
+            (config.referee_parallel(), config.referee_wait_ms())
         };
-        assert_eq!(told(""), (1, 600_000, 10));
-        let set = "referee_parallel = 4\nreferee_wait_seconds = 30\nre_execution_permille = 0";
-        assert_eq!(told(set), (4, 30_000, 0));
-        let drawn = |text: &str| read(text).unwrap().drawn_permille();
-        let off = "referee_parallel = 0\nre_execution_permille = 500";
-        assert_eq!([drawn(""), drawn(set), drawn(off)], [10, 0, 0]);
+        assert_eq!(told(""), (1, 600_000));
+        let set = "referee_parallel = 4\nreferee_wait_seconds = 30";
+        assert_eq!(told(set), (4, 30_000));
+        let drawn = |text: &str| read(text).unwrap().re_executes();
+        let off = "referee_parallel = 0";
+        assert_eq!([drawn(""), drawn(set), drawn(off)], [true, true, false]);
         let memory = |text: &str| read(text).unwrap().referee_memory_mib();
         assert_eq!(
             [memory(""), memory("referee_memory_mib = 512")],
@@ -588,7 +570,8 @@ mod tests {
         );
         for (text, key) in [
             ("referee_parallel = 33", "from 0 to 32"),
-            ("re_execution_permille = 1001", "from 0 to 1000"),
+            // What is computed again, the council says.
+            ("re_execution_permille = 10", "re_execution_permille"),
             ("referee_wait_seconds = -1", "referee_wait_seconds"),
         ] {
             let error = refusal(read(text));
@@ -599,7 +582,6 @@ mod tests {
             "| `referee_parallel` | 1 | ",
             "| `referee_memory_mib` | 1,024 | ",
             "| `referee_wait_seconds` | 600 | ",
-            "| `re_execution_permille` | 10 | ",
         ] {
             assert!(guide.contains(row), "{row}");
         }

@@ -180,7 +180,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         tuning: config.tuning(),
         fleet: config.fleet(),
         referee_wait_ms: config.referee_wait_ms(),
-        re_execution_permille: config.drawn_permille(),
+        re_executes: config.re_executes(),
         ..Settings::new(genesis, engines())
     });
     let block = watcher::reconcile(&shared, &mut core).await?;

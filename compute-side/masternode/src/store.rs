@@ -593,6 +593,7 @@ mod tests {
         AccountId, Digest, ProgramHash, SealingKey,
         device::Class,
         job::{Agreement, ByteLevel, Escrow, JobState, Preferences, Submission},
+        params::Terms,
         payload::DeviceKey,
         receipt::{Exit, Receipt},
     };
@@ -803,6 +804,7 @@ mod tests {
             owner: AccountId::new([7; 32]),
             submission,
             prices: PRICES_AT_GENESIS,
+            terms: Terms::FIRST,
             submitted_at: 1,
             state: JobState::Expired,
             escrow: Escrow::default(),

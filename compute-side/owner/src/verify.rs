@@ -6,6 +6,7 @@ use quern_primitives::{
     AccountId, Amount,
     batch::BatchRecord,
     job::{Agreement, Job},
+    params::{Parameter, Terms},
     receipt::Exit,
     verdict::{Finding, Ground, ReceiptFile, Verdict},
     view::DeviceView,
@@ -26,7 +27,8 @@ pub enum CheckKind {
     Named,
     /// The verdict's finding follows from receipt and accepted answer.
     Finding,
-    /// Everybody's pay follows from the price.
+    /// Those whose answer was accepted are paid alike, nobody else is, and together they are paid no more
+    /// of the price than any terms give workers.
     Pay,
     /// The verdict is under the batch's root.
     Proof,
@@ -37,8 +39,8 @@ pub enum CheckKind {
     Agreement,
     /// The device ran the program of the job on the chain, in the job's class.
     Program,
-    /// The task's price follows from the accepted answer's fuel, by the tariff of the job on the
-    /// chain.
+    /// The task's price follows from the accepted answer's fuel, and everybody's pay from the price, by
+    /// tariff and terms of the job on the chain.
     Price,
     /// No device of the verdict belonged to another account than the verdict names, as far as the
     /// chain knew the devices when the batch was settled.
@@ -55,12 +57,12 @@ impl CheckKind {
             Self::SameTask => "receipt and verdict are about the same task of the same job",
             Self::Named => "the verdict names this very receipt",
             Self::Finding => "the device's finding follows from its answer and the accepted one",
-            Self::Pay => "the pay of every replica follows from the task's price",
+            Self::Pay => "those who gave the accepted answer are paid alike, within the price",
             Self::Proof => "the verdict is part of the batch",
             Self::Chain => "the batch is the one that the chain settled",
             Self::Agreement => "the answer was accepted as the job's agreement allows",
             Self::Program => "the device ran the job's program, in the job's class",
-            Self::Price => "the task's price follows from the fuel used, by the job's tariff",
+            Self::Price => "price and pay follow from the fuel used, by the job's tariff and terms",
             Self::Account => "no device was of another account than the verdict names",
             Self::Paid => "the settling transaction paid every account what the verdict names",
         }
@@ -193,13 +195,15 @@ pub fn verify_program(file: &ReceiptFile, job: Option<&Job>) -> Check {
     }
 }
 
-/// Checks the task's price against the job that the chain has. A program that fails costs nothing, nor
-/// does an answer that no device gave.
+/// Checks the task's price and what is paid of it against the job that the chain has. A program that
+/// fails costs nothing, nor does an answer that no device gave.
 pub fn verify_price(file: &ReceiptFile, job: Option<&Job>) -> Check {
     let verdict = &file.verdict;
     let holds = job
         .and_then(|job| Tariff::of_job(job).ok())
-        .is_some_and(|tariff| verdict.price == price_of(verdict, &tariff));
+        .is_some_and(|tariff| {
+            verdict.price == price_of(verdict, &tariff) && is_paid_by(verdict, &tariff)
+        });
     Check {
         check: CheckKind::Price,
         holds,
@@ -259,21 +263,42 @@ fn price_of(verdict: &Verdict, tariff: &Tariff) -> Amount {
     }
 }
 
+/// Devices whose answer was accepted; none if they are more than a task can have.
+fn accepted(verdict: &Verdict) -> Option<u8> {
+    let found = verdict.replicas.iter();
+    let accepted = found.filter(|found| found.finding == Finding::Accepted);
+    u8::try_from(accepted.count()).ok()
+}
+
+/// Whether all of these are paid so much, and nobody else anything.
+fn pays_each(verdict: &Verdict, share: Amount) -> bool {
+    let mut found = verdict.replicas.iter();
+    found.all(|found| match found.finding {
+        Finding::Accepted => found.pay == share,
+        _ => found.pay == 0,
+    })
+}
+
+fn is_paid_by(verdict: &Verdict, tariff: &Tariff) -> bool {
+    accepted(verdict)
+        .is_some_and(|accepted| pays_each(verdict, tariff.pays(verdict.price, accepted)))
+}
+
+/// What can be said of the pay without the job's terms.
 fn pay_follows(file: &ReceiptFile) -> bool {
     let verdict = &file.verdict;
-    let accepted = verdict
-        .replicas
-        .iter()
-        .filter(|found| found.finding == Finding::Accepted)
-        .count();
-    let Ok(accepted) = u8::try_from(accepted) else {
+    let Some(accepted) = accepted(verdict) else {
         return false;
     };
-    let share = pay::pays(verdict.price, accepted);
+    let mut found = verdict.replicas.iter();
+    let first = found.find(|found| found.finding == Finding::Accepted);
+    let share = first.map_or(0, |found| found.pay);
+    let most = Terms {
+        workers_permille: u16::try_from(Parameter::WorkersShare.row().most).unwrap_or(u16::MAX),
+        ..Terms::FIRST
+    };
     let fails = verdict.answer.exit != Exit::Success;
     (!fails || verdict.price == 0)
-        && verdict.replicas.iter().all(|found| match found.finding {
-            Finding::Accepted => found.pay == share,
-            _ => found.pay == 0,
-        })
+        && share <= pay::pays(verdict.price, accepted, most)
+        && pays_each(verdict, share)
 }

@@ -212,7 +212,11 @@ async fn register(context: &Context, args: &RegisterArgs) -> anyhow::Result<()> 
     }
     let devices = state.devices_of(&account.id()).await?.len();
     let wallet = state.wallet(&account.id()).await?;
-    let missing = missing_bond(state.bond_per_device().await?, devices, wallet.bond_active);
+    let missing = missing_bond(
+        state.params().await?.bond_per_device,
+        devices,
+        wallet.bond_active,
+    );
     if args.no_bond && missing > 0 {
         return Err(DeviceError::BondTooSmall { missing }.into());
     }

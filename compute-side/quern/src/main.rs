@@ -16,6 +16,7 @@ mod keys;
 mod keystore;
 mod masternodes;
 mod output;
+mod params;
 mod plan;
 mod totals;
 mod treasury;
@@ -79,6 +80,8 @@ enum Command {
     Explain(explain::ExplainCommand),
     /// How many replicas make a job as certain as it shall be
     Plan(Box<plan::PlanArgs>),
+    /// What the council can set, with bounds and present values
+    Params,
     /// The whole chain's money, and whether it adds up
     Totals,
     /// Check the chain by what it tells itself, movement by movement
@@ -157,6 +160,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Grid(command) => grid::run(context, command).await?,
         Command::Explain(command) => explain::run(context, command).await?,
         Command::Plan(args) => plan::run(context, args).await?,
+        Command::Params => params::run(context).await?,
         Command::Totals => return totals::run(context).await,
         Command::Audit(command) => return audit::run(context, command).await,
         Command::Export(command) => export::run(context, command).await?,

@@ -1,6 +1,6 @@
 //! What the judge says over a case as the log tells it. Nothing else here speaks to the judge.
 
-use quern_job_rules::pay::{self, Tariff};
+use quern_job_rules::pay::Tariff;
 use quern_joblog::ReleaseCause;
 use quern_primitives::{
     ids::{AccountId, DeviceId, JobId, ReplicaIndex, TaskIndex},
@@ -222,7 +222,7 @@ fn priced(job: JobId, task: TaskIndex, decision: Decision, tariff: &Tariff) -> V
         _ => 0,
     };
     let accepted = replicas.iter_mut().filter(|it| is_accepted(it.finding));
-    accepted.for_each(|found| found.pay = pay::pays(price, agreeing));
+    accepted.for_each(|found| found.pay = tariff.pays(price, agreeing));
     Verdict {
         job,
         task,

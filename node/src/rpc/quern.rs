@@ -13,6 +13,7 @@ use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
     AccountId, DeviceId, JobId,
     job::{Job, Submission},
+    params::Params,
     view::{DeviceView, Quote, Totals, WalletView},
 };
 use quern_runtime::{
@@ -69,6 +70,10 @@ pub(crate) trait QuernApi {
     /// The whole chain's money.
     #[method(name = "totals")]
     fn totals(&self, at: Option<Hash>) -> RpcResult<Totals>;
+
+    /// What the council has set.
+    #[method(name = "params")]
+    fn params(&self, at: Option<Hash>) -> RpcResult<Params>;
 }
 
 /// A question was not answered. The codes are stable; the data of a refused quote say which bound
@@ -185,5 +190,9 @@ impl QuernApiServer for Quern {
 
     fn totals(&self, at: Option<Hash>) -> RpcResult<Totals> {
         Ok(self.ask(at, |runtime, at| runtime.totals(at))?)
+    }
+
+    fn params(&self, at: Option<Hash>) -> RpcResult<Params> {
+        Ok(self.ask(at, |runtime, at| runtime.params(at))?)
     }
 }

@@ -7,6 +7,7 @@
 //! | [`quote`] | may this be submitted, and what will it cost at most? |
 //! | [`pay`] | what does a task cost, and what does each of its devices get? |
 //! | [`split`] | what of a batch goes to operators and to the treasury? |
+//! | [`value`] | what may a task cost, so that cheating with it loses? |
 //! | [`tasks`] | which tasks does a batch name, and are they still open? |
 //! | [`settlement`] | does a batch fit its job? |
 //! | [`life`] | what may happen to a job now, and where does its money go then? |
@@ -34,3 +35,4 @@ pub mod quote;
 pub mod settlement;
 pub mod split;
 pub mod tasks;
+pub mod value;

@@ -22,6 +22,7 @@ use quern_primitives::{
     amount::Amount,
     ids::{AccountId, BlockNumber, TaskIndex},
     job::{Escrow, Failure, Job, JobEnd, JobState, Prices, Submission},
+    params::Terms,
     receipt::Exit,
     view::Quote,
 };
@@ -202,6 +203,7 @@ pub fn open(
     owner: AccountId,
     submission: Submission,
     prices: Prices,
+    terms: Terms,
     quote: &Quote,
     now: BlockNumber,
 ) -> Job {
@@ -209,6 +211,7 @@ pub fn open(
         owner,
         submission,
         prices,
+        terms,
         submitted_at: now,
         state: JobState::Submitted,
         escrow: Escrow {
@@ -420,6 +423,7 @@ fn spend(escrow: &Escrow, split: Split, rest: Amount) -> Result<(Escrow, Moves),
 pub(crate) mod tests {
     use super::*;
     use crate::{pay::PRICES_AT_GENESIS, quote};
+    use quern_primitives::params::Params;
 
     pub(crate) const OWNER: AccountId = AccountId::new([1; 32]);
     pub(crate) const COORDINATOR: AccountId = AccountId::new([2; 32]);
@@ -429,8 +433,15 @@ pub(crate) mod tests {
     /// A job of 60 tasks with deadline 1000, submitted in block 10.
     pub(crate) fn submitted() -> Job {
         let submission = quote::tests::submission();
-        let quote = quote::quote(&submission, &PRICES_AT_GENESIS, 10).unwrap();
-        open(OWNER, submission, PRICES_AT_GENESIS, &quote, 10)
+        let quote = quote::quote(&submission, &PRICES_AT_GENESIS, &Params::FIRST, 10).unwrap();
+        open(
+            OWNER,
+            submission,
+            PRICES_AT_GENESIS,
+            Terms::FIRST,
+            &quote,
+            10,
+        )
     }
 
     pub(crate) fn running() -> Job {
@@ -460,7 +471,7 @@ pub(crate) mod tests {
         Event::Settled {
             by: &COORDINATOR,
             tasks,
-            split: Split::of(spent, spent / 2).unwrap(),
+            split: Split::of(spent, spent / 2, Terms::FIRST).unwrap(),
         }
     }
 

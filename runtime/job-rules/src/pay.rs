@@ -16,6 +16,7 @@ use core::fmt;
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
     job::{ByteLevel, Job, Prices, Submission},
+    params::Terms,
 };
 
 /// The prices a chain starts with unless its specification says otherwise: 0.01 ByteChips for 10⁹
@@ -140,11 +141,16 @@ pub struct Tariff {
     rates: Rates,
     fuel_max: u64,
     task_cap: Amount,
+    terms: Terms,
 }
 
 impl Tariff {
-    /// What the tasks of this submission would cost at these prices.
-    pub fn of_submission(prices: &Prices, submission: &Submission) -> Result<Self, PriceOverflow> {
+    /// What the tasks of this submission would cost at these prices, and by these terms pay.
+    pub fn of_submission(
+        prices: &Prices,
+        terms: Terms,
+        submission: &Submission,
+    ) -> Result<Self, PriceOverflow> {
         let rates = Rates::new(prices, submission).ok_or(PriceOverflow)?;
         let fuel_max = submission.fuel_per_task_max;
         let task_cap = rates.price(fuel_max).ok_or(PriceOverflow)?;
@@ -152,12 +158,13 @@ impl Tariff {
             rates,
             fuel_max,
             task_cap,
+            terms,
         })
     }
 
-    /// What the tasks of this job cost, at the prices it was submitted under.
+    /// What the tasks of this job cost and pay, at the prices and by the terms it was submitted under.
     pub fn of_job(job: &Job) -> Result<Self, PriceOverflow> {
-        Self::of_submission(&job.prices, &job.submission)
+        Self::of_submission(&job.prices, job.terms, &job.submission)
     }
 
     /// The price of an accepted task whose agreeing replicas used this much fuel: never above
@@ -173,25 +180,37 @@ impl Tariff {
     pub fn task_cap(&self) -> Amount {
         self.task_cap
     }
+
+    /// The bounty of a task of this price, see [`bounty`].
+    pub fn bounty(&self, price: Amount) -> Amount {
+        bounty(price, self.terms)
+    }
+
+    /// What each of the `agreeing` devices of a task of this price gets, see [`pays`].
+    pub fn pays(&self, price: Amount, agreeing: u8) -> Amount {
+        pays(price, agreeing, self.terms)
+    }
 }
 
-/// The bounty of a task: seven tenths of its price, rounded down. The most that all workers of a
+/// The bounty of a task: the workers' share of its price, rounded down. The most that all workers of a
 /// batch may get is the bounty of what the batch spends.
-pub fn bounty(price: Amount) -> Amount {
-    floor_of(price, 7, 10)
+pub fn bounty(price: Amount, terms: Terms) -> Amount {
+    floor_of(price, terms.workers_permille)
 }
 
 /// What each of the `agreeing` devices of a task gets: an equal share of the bounty, rounded down.
 /// Nobody agreeing, nobody is paid.
-pub fn pays(price: Amount, agreeing: u8) -> Amount {
-    bounty(price).checked_div(agreeing.into()).unwrap_or(0)
+pub fn pays(price: Amount, agreeing: u8, terms: Terms) -> Amount {
+    bounty(price, terms)
+        .checked_div(agreeing.into())
+        .unwrap_or(0)
 }
 
-/// `amount × numerator / denominator`, rounded down, for a proper fraction. Splits the amount into
-/// quotient and remainder first, so that no step is larger than the amount.
-pub(crate) fn floor_of(amount: Amount, numerator: u8, denominator: u8) -> Amount {
-    let (n, d) = (Amount::from(numerator), Amount::from(denominator));
-    debug_assert!(n <= d && d > 0, "a proper fraction");
+/// So many thousandths of an amount, rounded down; nothing where that is more than any amount. Splits the
+/// amount into quotient and remainder first, so that with a proper fraction no step is larger than the
+/// amount, or than a million.
+pub(crate) fn floor_of(amount: Amount, permille: u16) -> Amount {
+    let (n, d) = (Amount::from(permille), Amount::from(PERMILLE));
     let whole = amount
         .checked_div(d)
         .and_then(|quotient| quotient.checked_mul(n));
@@ -258,7 +277,7 @@ mod tests {
             agreement,
             ..submission()
         };
-        Tariff::of_submission(&PRICES_AT_GENESIS, &submission).unwrap()
+        Tariff::of_submission(&PRICES_AT_GENESIS, Terms::FIRST, &submission).unwrap()
     }
 
     #[test]
@@ -289,8 +308,11 @@ mod tests {
     fn replicas_that_are_added_cost_the_owner_nothing_more() {
         let price = tariff(ByteLevel::Balanced, Agreement::Unanimous).price(1_234_567_891);
         for agreeing in 1..=15 {
-            let paid = pays(price, agreeing) * Amount::from(agreeing);
-            assert!(paid <= bounty(price) && bounty(price) - paid < agreeing.into());
+            let paid = pays(price, agreeing, Terms::FIRST) * Amount::from(agreeing);
+            assert!(
+                paid <= bounty(price, Terms::FIRST)
+                    && bounty(price, Terms::FIRST) - paid < agreeing.into()
+            );
         }
     }
 
@@ -309,11 +331,11 @@ mod tests {
 
     #[test]
     fn the_bounty_is_shared_by_those_who_agree_and_rounds_down() {
-        assert_eq!(bounty(10), 7);
-        assert_eq!(bounty(9), 6);
-        assert_eq!(pays(10, 3), 2);
-        assert_eq!(pays(10, 0), 0);
-        assert_eq!(bounty(Amount::MAX), Amount::MAX / 10 * 7 + 3);
+        assert_eq!(bounty(10, Terms::FIRST), 7);
+        assert_eq!(bounty(9, Terms::FIRST), 6);
+        assert_eq!(pays(10, 3, Terms::FIRST), 2);
+        assert_eq!(pays(10, 0, Terms::FIRST), 0);
+        assert_eq!(bounty(Amount::MAX, Terms::FIRST), Amount::MAX / 10 * 7 + 3);
     }
 
     #[test]
@@ -390,7 +412,7 @@ mod tests {
             ..PRICES_AT_GENESIS
         };
         assert_eq!(
-            Tariff::of_submission(&prices, &submission()),
+            Tariff::of_submission(&prices, Terms::FIRST, &submission()),
             Err(PriceOverflow)
         );
         let prices = Prices {
@@ -403,7 +425,7 @@ mod tests {
             ..submission()
         };
         assert_eq!(
-            Tariff::of_submission(&prices, &submission),
+            Tariff::of_submission(&prices, Terms::FIRST, &submission),
             Err(PriceOverflow)
         );
     }

@@ -3,7 +3,10 @@
 // Of what the derived encoding of enums does with variant numbers; nothing here is cast.
 #![allow(clippy::cast_possible_truncation)]
 
-use crate::pay::{self, PriceOverflow, Tariff};
+use crate::{
+    pay::{PriceOverflow, Tariff},
+    value,
+};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use core::fmt;
 use quern_primitives::{
@@ -11,6 +14,7 @@ use quern_primitives::{
     ids::BlockNumber,
     job::{Preferences, Prices, Submission},
     limits,
+    params::Params,
     view::Quote,
 };
 use scale_info::TypeInfo;
@@ -101,6 +105,15 @@ pub enum QuoteError {
         #[cfg_attr(feature = "std", serde(with = "quern_primitives::amount::as_string"))]
         price_max: Amount,
     },
+    /// A task costs more than what makes cheating with it lose, see [`value`].
+    TaskWorthTooMuch {
+        /// What a task would cost at most.
+        #[cfg_attr(feature = "std", serde(with = "quern_primitives::amount::as_string"))]
+        task: Amount,
+        /// What it may cost.
+        #[cfg_attr(feature = "std", serde(with = "quern_primitives::amount::as_string"))]
+        most: Amount,
+    },
 }
 
 impl fmt::Display for QuoteError {
@@ -183,6 +196,13 @@ impl fmt::Display for QuoteError {
                 amount::display(*total),
                 amount::display(*price_max)
             ),
+            Self::TaskWorthTooMuch { task, most } => write!(
+                f,
+                "a task costs up to {}, and with more than {} cheating could pay; cut the input into \
+                 more tasks, each with a lower fuel limit, or ask for more replicas",
+                amount::display(*task),
+                amount::display(*most)
+            ),
         }
     }
 }
@@ -195,22 +215,26 @@ impl From<PriceOverflow> for QuoteError {
     }
 }
 
-/// What a submission would cost at most, if it is one the chain takes in block `now`. The
-/// submission's `price_max` plays no part, so that an owner can ask before agreeing.
+/// What a submission would cost at most, if it is one the chain takes in block `now`, with these
+/// prices and parameters. The submission's `price_max` plays no part, so that an owner can ask before
+/// agreeing.
 pub fn quote(
     submission: &Submission,
     prices: &Prices,
+    params: &Params,
     now: BlockNumber,
 ) -> Result<Quote, QuoteError> {
     check_work(submission)?;
     check_task_limits(submission)?;
     check_preferences(&submission.preferences)?;
     check_deadline(submission.deadline, now)?;
-    let task = Tariff::of_submission(prices, submission)?.task_cap();
+    let tariff = Tariff::of_submission(prices, params.terms(), submission)?;
+    let task = tariff.task_cap();
+    check_value(task, params, submission)?;
     let total = task
         .checked_mul(submission.tasks.into())
         .ok_or(QuoteError::PriceTooLarge)?;
-    let workers = pay::bounty(total);
+    let workers = tariff.bounty(total);
     let network = total
         .checked_sub(workers)
         .ok_or(QuoteError::PriceTooLarge)?;
@@ -226,9 +250,10 @@ pub fn quote(
 pub fn accept(
     submission: &Submission,
     prices: &Prices,
+    params: &Params,
     now: BlockNumber,
 ) -> Result<Quote, QuoteError> {
-    let quote = quote(submission, prices, now)?;
+    let quote = quote(submission, prices, params, now)?;
     let (total, price_max) = (quote.total, submission.price_max);
     if total > price_max {
         return Err(QuoteError::AbovePriceMax { total, price_max });
@@ -306,6 +331,13 @@ fn check_preferences(preferences: &Preferences) -> Result<(), QuoteError> {
     }
 }
 
+fn check_value(task: Amount, params: &Params, submission: &Submission) -> Result<(), QuoteError> {
+    match value::value_max(params, submission.agreement) {
+        Some(most) if task > most => Err(QuoteError::TaskWorthTooMuch { task, most }),
+        _ => Ok(()),
+    }
+}
+
 fn check_deadline(deadline: BlockNumber, now: BlockNumber) -> Result<(), QuoteError> {
     let earliest = now.saturating_add(limits::JOB_LIFETIME_BLOCKS_MIN);
     let latest = now.saturating_add(limits::JOB_LIFETIME_BLOCKS_MAX);
@@ -324,7 +356,7 @@ fn check_deadline(deadline: BlockNumber, now: BlockNumber) -> Result<(), QuoteEr
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests {
     use super::*;
-    use crate::pay::PRICES_AT_GENESIS;
+    use crate::pay::{self, PRICES_AT_GENESIS};
     use alloc::string::ToString;
     use quern_primitives::{
         device::{Class, Hardware, Line, Region},
@@ -358,12 +390,12 @@ pub(crate) mod tests {
     fn refusal(change: impl FnOnce(&mut Submission)) -> QuoteError {
         let mut submission = submission();
         change(&mut submission);
-        quote(&submission, &PRICES_AT_GENESIS, 10).unwrap_err()
+        quote(&submission, &PRICES_AT_GENESIS, &Params::FIRST, 10).unwrap_err()
     }
 
     #[test]
     fn the_quote_is_the_cap_of_every_task_together() {
-        let quote = quote(&submission(), &PRICES_AT_GENESIS, 10).unwrap();
+        let quote = quote(&submission(), &PRICES_AT_GENESIS, &Params::FIRST, 10).unwrap();
         // Two gigafuel at 0.01 ByteChips, times 2.2 for three replicas.
         assert_eq!(quote.task, 44_000_000);
         assert_eq!(quote.total, 60 * 44_000_000);
@@ -431,7 +463,11 @@ pub(crate) mod tests {
             high_permille: pay::LEVEL_PERMILLE_MAX,
         };
         assert_eq!(pay::check_prices(&dearest), Ok(()));
-        let quote = quote(&largest, &dearest, 10).unwrap();
+        let unbounded = Params {
+            re_execution_permille: 0,
+            ..Params::FIRST
+        };
+        let quote = quote(&largest, &dearest, &unbounded, 10).unwrap();
         assert!(quote.total < 10u128.pow(24), "{}", quote.total);
     }
 
@@ -492,8 +528,8 @@ pub(crate) mod tests {
             ..submission()
         };
         assert_eq!(
-            quote(&choosy, &PRICES_AT_GENESIS, 10),
-            quote(&submission(), &PRICES_AT_GENESIS, 10)
+            quote(&choosy, &PRICES_AT_GENESIS, &Params::FIRST, 10),
+            quote(&submission(), &PRICES_AT_GENESIS, &Params::FIRST, 10)
         );
         let json = serde_json::to_value(choosy.preferences).unwrap();
         assert_eq!(json["regions"], serde_json::json!(["unknown", "europe"]));
@@ -527,7 +563,7 @@ pub(crate) mod tests {
                 deadline,
                 ..submission()
             };
-            assert!(quote(&possible, &PRICES_AT_GENESIS, 10).is_ok());
+            assert!(quote(&possible, &PRICES_AT_GENESIS, &Params::FIRST, 10).is_ok());
         }
     }
 
@@ -543,20 +579,24 @@ pub(crate) mod tests {
 
     #[test]
     fn a_price_above_what_the_owner_agreed_to_is_refused_with_both() {
-        let total = quote(&submission(), &PRICES_AT_GENESIS, 10).unwrap().total;
+        let total = quote(&submission(), &PRICES_AT_GENESIS, &Params::FIRST, 10)
+            .unwrap()
+            .total;
         let agreed = Submission {
             price_max: total,
             ..submission()
         };
         assert_eq!(
-            accept(&agreed, &PRICES_AT_GENESIS, 10).unwrap().total,
+            accept(&agreed, &PRICES_AT_GENESIS, &Params::FIRST, 10)
+                .unwrap()
+                .total,
             total
         );
         let stingy = Submission {
             price_max: total - 1,
             ..submission()
         };
-        let error = accept(&stingy, &PRICES_AT_GENESIS, 10).unwrap_err();
+        let error = accept(&stingy, &PRICES_AT_GENESIS, &Params::FIRST, 10).unwrap_err();
         assert_eq!(
             error,
             QuoteError::AbovePriceMax {
@@ -572,13 +612,51 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_task_that_is_worth_more_than_what_makes_cheating_lose_is_refused_with_both() {
+        let with = |fuel_per_task_max, params: &Params| {
+            let submission = Submission {
+                fuel_per_task_max,
+                ..submission()
+            };
+            quote(&submission, &PRICES_AT_GENESIS, params, 10)
+        };
+        // Three replicas: 2.2 × 0.01 BC for 10⁹ units of fuel, and at most 3.61445783 BC.
+        let most = value::value_max(&Params::FIRST, submission().agreement).unwrap();
+        let fuel = u64::try_from(most / 22).unwrap() * 1_000;
+        let dearest = with(fuel, &Params::FIRST).unwrap().task;
+        assert!(dearest <= most && most - dearest < 22, "{dearest} {most}");
+        let error = with(fuel + 1_000, &Params::FIRST).unwrap_err();
+        let task = dearest + 22;
+        assert_eq!(error, QuoteError::TaskWorthTooMuch { task, most });
+        let words = error.to_string();
+        assert!(words.contains("more than 3.61445783 BC") && words.contains("more tasks"));
+        let unbounded = Params {
+            re_execution_permille: 0,
+            ..Params::FIRST
+        };
+        assert!(with(limits::TASK_FUEL_MAX, &unbounded).is_ok());
+    }
+
+    #[test]
+    fn a_quote_shares_by_the_terms_of_the_block() {
+        let params = Params {
+            workers_permille: 900,
+            operators_permille: 50,
+            ..Params::FIRST
+        };
+        let quote = quote(&submission(), &PRICES_AT_GENESIS, &params, 10).unwrap();
+        assert_eq!(quote.workers, quote.total / 10 * 9);
+        assert_eq!(quote.workers + quote.network, quote.total);
+    }
+
+    #[test]
     fn a_price_beyond_any_amount_is_refused() {
         let prices = Prices {
             gigafuel: Amount::MAX,
             ..PRICES_AT_GENESIS
         };
         assert_eq!(
-            quote(&submission(), &prices, 10),
+            quote(&submission(), &prices, &Params::FIRST, 10),
             Err(QuoteError::PriceTooLarge)
         );
     }
@@ -598,6 +676,10 @@ pub(crate) mod tests {
             QuoteError::AbovePriceMax {
                 total: Amount::MAX,
                 price_max: 1,
+            },
+            QuoteError::TaskWorthTooMuch {
+                task: Amount::MAX,
+                most: 1,
             },
         ];
         for refusal in refusals {

@@ -17,6 +17,7 @@ use quern_primitives::{
     ids::{AccountId, BatchSequence, BlockNumber},
     job::Job,
     limits::REPLICAS_PER_TASK_MAX,
+    params::Terms,
 };
 
 /// Why a batch does not fit its job.
@@ -143,8 +144,8 @@ pub fn validate<'a>(
     }
     let tasks = tasks::validate(&batch.tasks, job.submission.tasks)?;
     check_spent(job, &tasks, batch.spent)?;
-    let workers = check_payouts(&batch.payouts, batch.spent)?;
-    let split = Split::of(batch.spent, workers)?;
+    let workers = check_payouts(&batch.payouts, batch.spent, job.terms)?;
+    let split = Split::of(batch.spent, workers, job.terms)?;
     check_devices(&batch.devices, tasks.count())?;
     tasks.check_unsettled(settled)?;
     Ok(ValidatedBatch {
@@ -218,7 +219,7 @@ fn check_spent(job: &Job, tasks: &ValidTasks<'_>, spent: Amount) -> Result<(), B
 }
 
 /// The sum of the payouts.
-fn check_payouts(payouts: &[Payout], spent: Amount) -> Result<Amount, BatchError> {
+fn check_payouts(payouts: &[Payout], spent: Amount, terms: Terms) -> Result<Amount, BatchError> {
     if !payouts.is_sorted_by(|before, after| before.account < after.account) {
         return Err(BatchError::PayoutsUnsorted);
     }
@@ -228,7 +229,7 @@ fn check_payouts(payouts: &[Payout], spent: Amount) -> Result<Amount, BatchError
     let sum = payouts
         .iter()
         .try_fold(Amount::MIN, |sum, payout| sum.checked_add(payout.amount));
-    let most = pay::bounty(spent);
+    let most = pay::bounty(spent, terms);
     sum.ok_or(
         WorkersOverShare {
             workers: Amount::MAX,

@@ -12,6 +12,7 @@ use crate::{
         TaskIndex,
     },
     limits,
+    params::Terms,
     receipt::Exit,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -365,6 +366,8 @@ pub struct Job {
     pub submission: Submission,
     /// The prices that hold for it.
     pub prices: Prices,
+    /// The terms that hold for its money.
+    pub terms: Terms,
     /// When it was submitted.
     pub submitted_at: BlockNumber,
     /// Where it stands.

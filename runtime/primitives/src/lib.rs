@@ -12,6 +12,7 @@
 //! | [`ids`] | 32-byte names: job, device, program, digest; and which replica of which task |
 //! | [`limits`] | every bound on a collection or message that chain and clients agree on |
 //! | [`merkle`] | trees over shards, chunks and verdicts; proofs for one leaf |
+//! | [`params`] | what the council may set, its table, and what a job keeps of it |
 //! | [`payload`] | what is signed, with domain tag and genesis |
 //! | [`job`] | a job as submitted and as kept by the chain |
 //! | [`device`] | devices, their classes, their record and their history |
@@ -42,6 +43,7 @@ pub mod job;
 pub mod limits;
 pub mod log;
 pub mod merkle;
+pub mod params;
 pub mod payload;
 pub mod receipt;
 pub mod verdict;

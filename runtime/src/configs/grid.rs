@@ -2,23 +2,18 @@
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
-    Balances, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
+    Balances, Params, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
 };
 use alloc::vec::Vec;
 use frame_support::{
     parameter_types,
-    traits::{Contains, SortedMembers},
+    traits::{Contains, Get, SortedMembers},
 };
 use pallet_babe::ParentBlockRandomness;
-use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, amount::BYTECHIP, device::RecordChange,
-};
+use quern_primitives::{AccountId, Amount, BlockNumber, DeviceId, device::RecordChange, params};
 
 parameter_types! {
-    /// What a worker's bond must be for each of its devices. A bond is not a price: it makes a
-    /// thousand identities cost a thousand bonds.
-    pub const MinBondPerDevice: Amount = 10 * BYTECHIP;
     /// How long what was unbonded stays held: as long as work of the account may still be judged.
     /// What covered a device that is retired stays at least as long as a fresh key must not pay, see
     /// `docs/adr/0007-fault-history.md`.
@@ -45,7 +40,7 @@ impl quern_workforce::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
     type CouncilOrigin = CouncilMajority;
-    type MinBondPerDevice = MinBondPerDevice;
+    type MinBondPerDevice = BondPerDevice;
     type UnbondingDelay = UnbondingDelay;
     type WeightInfo = quern_workforce::weights::SubstrateWeight<Runtime>;
 }
@@ -62,10 +57,35 @@ impl quern_jobs::Config for Runtime {
     type Bans = BannedAccounts;
     type Devices = DeviceRecords;
     type Randomness = ParentBlockRandomness<Runtime>;
+    type Params = CurrentParams;
     type PricesOrigin = CouncilMajority;
     type TreasuryAccount = TreasuryAccount;
     type SettleGrace = SettleGrace;
     type WeightInfo = quern_jobs::weights::SubstrateWeight<Runtime>;
+}
+
+impl quern_params::Config for Runtime {
+    type CouncilOrigin = CouncilMajority;
+    type WeightInfo = quern_params::weights::SubstrateWeight<Runtime>;
+}
+
+/// What the council has set.
+pub struct CurrentParams;
+
+impl Get<params::Params> for CurrentParams {
+    fn get() -> params::Params {
+        Params::current()
+    }
+}
+
+/// What a worker's bond must be for each of its devices. A bond is not a price: it makes a thousand
+/// identities cost a thousand bonds.
+pub struct BondPerDevice;
+
+impl Get<Amount> for BondPerDevice {
+    fn get() -> Amount {
+        Params::current().bond_per_device
+    }
 }
 
 /// The roster's masternodes, as jobs see them. Coordinators are drawn among those that can be

@@ -84,8 +84,7 @@ impl WeightToFee for FeeForTime {
     }
 }
 
-/// Shares fees as the network's part of a job's price is shared: two thirds to who did the work
-/// (the block's author), the rest, with the remainder of the division, to the treasury. Tips go to
+/// Shares fees: two thirds to who did the work (the block's author), the rest, with the remainder of the division, to the treasury. Tips go to
 /// the author. Nothing is burnt, so fees never change the issuance.
 pub struct ShareFees;
 

@@ -8,5 +8,6 @@ mod genesis;
 mod jobs;
 mod ledger;
 mod money;
+mod params;
 mod proofs;
 mod weights;

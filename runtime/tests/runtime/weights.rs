@@ -4,7 +4,7 @@ use frame_support::traits::StorageInfoTrait;
 use quern_runtime::AllPalletsWithSystem;
 
 /// The files that `cargo xtask weights` writes.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     (
         "roster",
         include_str!("../../pallets/roster/src/weights.rs"),
@@ -18,6 +18,10 @@ const FILES: [(&str, &str); 4] = [
         include_str!("../../pallets/workforce/src/weights.rs"),
     ),
     ("jobs", include_str!("../../pallets/jobs/src/weights.rs")),
+    (
+        "params",
+        include_str!("../../pallets/params/src/weights.rs"),
+    ),
 ];
 
 /// What begins a line that says how much of an item of storage a call may have to prove.

@@ -22,6 +22,7 @@ use quern_primitives::{
     device::Class,
     ids::{Digest, GenesisHash, ProgramHash, SealingKey, TaskIndex},
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Prices, Submission},
+    params::Terms,
     payload::DeviceKey,
     receipt::{Exit, Receipt},
 };
@@ -292,6 +293,10 @@ fn job() -> Job {
             replica_permille: 600,
             low_permille: 800,
             high_permille: 1_300,
+        },
+        terms: Terms {
+            re_execution_permille: 10,
+            ..Terms::FIRST
         },
         submitted_at: 10,
         state: JobState::Running {

@@ -16,13 +16,14 @@ use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
     amount::{Amount, BYTECHIP, display},
     job::{Agreement, Job},
+    params::Terms,
 };
 use quern_protocol::limits;
 
-/// The most that a device could gain at a time by wrong answers to a job of which each task costs at
-/// most so much.
-pub(super) fn gain(task: Amount, agreement: Agreement) -> Amount {
-    let share = pay::pays(task, agreement.quorum());
+/// The most that a device could gain at a time by wrong answers to a job of these terms, of which each
+/// task costs at most so much.
+pub(super) fn gain(task: Amount, agreement: Agreement, terms: Terms) -> Amount {
+    let share = pay::pays(task, agreement.quorum(), terms);
     // What is more than any amount, nobody has bonded.
     share.saturating_mul(limits::TASKS_IN_HAND_MAX as Amount)
 }
@@ -31,12 +32,12 @@ pub(super) fn gain(task: Amount, agreement: Agreement) -> Amount {
 pub(super) fn gain_of(job: &Job) -> Amount {
     // The chain has priced it, so there is a tariff; were there none, nobody should get anything.
     let task = Tariff::of_job(job).map_or(Amount::MAX, |tariff| tariff.task_cap());
-    gain(task, job.submission.agreement)
+    gain(task, job.submission.agreement, job.terms)
 }
 
 /// The most that those share who give the accepted answer to a task of a job.
 pub(super) fn bounty_max(job: &Job) -> Amount {
-    Tariff::of_job(job).map_or(0, |tariff| pay::bounty(tariff.task_cap()))
+    Tariff::of_job(job).map_or(0, |tariff| tariff.bounty(tariff.task_cap()))
 }
 
 /// What must be bonded for each device where it could gain so much, as people are told: whole
@@ -75,10 +76,13 @@ mod tests {
     #[test]
     fn what_wrong_answers_bring_is_the_share_of_those_who_agree_for_every_task_in_hand() {
         // Seven tenths of 100, alone or with another one, twice.
-        assert_eq!(gain(100, Agreement::Single), 140);
-        assert_eq!(gain(100, TWO_OF_THREE), 70);
-        assert_eq!(gain(0, Agreement::Single), 0);
-        assert_eq!(gain(Amount::MAX, Agreement::Single), Amount::MAX);
+        assert_eq!(gain(100, Agreement::Single, Terms::FIRST), 140);
+        assert_eq!(gain(100, TWO_OF_THREE, Terms::FIRST), 70);
+        assert_eq!(gain(0, Agreement::Single, Terms::FIRST), 0);
+        assert_eq!(
+            gain(Amount::MAX, Agreement::Single, Terms::FIRST),
+            Amount::MAX
+        );
     }
 
     #[test]
@@ -108,7 +112,7 @@ mod tests {
             active in 0..1u128 << 80, devices in 0u32..2_000, task in 0..1u128 << 80, third: bool
         ) {
             let agreement = if third { TWO_OF_THREE } else { Agreement::Single };
-            let (bond, gain) = (Bond { active, devices }, gain(task, agreement));
+            let (bond, gain) = (Bond { active, devices }, gain(task, agreement, Terms::FIRST));
             let is_covered = |bond: Bond| Cover::of_bond(bond.of_each()) >= Cover::for_gain(gain);
             if is_covered(bond) {
                 prop_assert!(active >= gain * u128::from(devices.max(1)));

@@ -1,9 +1,9 @@
 //! Accepted answers that are computed again, drawn where nobody could know of it.
 //!
 //! Devices that agree on a wrong answer are in no doubt. So of the tasks that were settled a share is
-//! computed again. Which they are follows from the hash of the block that was finalised after the one in
-//! which the chain was seen to have counted their batch: it was not known when the verdicts were
-//! written, and anybody can draw the same. They are computed one at a time, when the referee has nothing
+//! computed again, by the job's terms. Which they are follows from the hash of the block that was
+//! finalised after the one in which the chain was seen to have counted their batch: it was not known when
+//! the verdicts were written, and anybody can draw the same. They are computed one at a time, when the referee has nothing
 //! else to do. What a job was computed from is kept until its last draw is done, also when it is closed.
 //!
 //! Who agreed on another answer than comes out gets nothing from this masternode for a day, and the
@@ -63,6 +63,8 @@ struct Sample {
 struct Settled {
     job: JobId,
     verdicts: Vec<Verdict>,
+    /// Of a thousand of them so many are computed again, by the job's terms.
+    permille: u16,
     time_ms: u64,
 }
 
@@ -109,13 +111,14 @@ impl Samples {
     }
 
     /// A block's hash is known: draws from what was counted in the one before.
-    fn draw(&mut self, block: BlockNumber, hash: &Digest, permille: u16) {
+    fn draw(&mut self, block: BlockNumber, hash: &Digest) {
         let counted = block.saturating_sub(1);
         self.asked.remove(&counted);
         let settled = self.undrawn.remove(&counted).unwrap_or_default();
         for Settled {
             job,
             verdicts,
+            permille,
             time_ms,
         } in settled
         {
@@ -197,12 +200,14 @@ impl Core {
         let Some(active) = self.jobs.get(&id) else {
             return;
         };
-        if self.settings.re_execution_permille == 0 || verdicts.is_empty() {
+        let permille = active.job.terms.re_execution_permille;
+        if !self.settings.re_executes || permille == 0 || verdicts.is_empty() {
             return;
         }
         let settled = Settled {
             job: id,
             verdicts,
+            permille,
             time_ms: self.recomputing_ms(active),
         };
         self.referee.samples.settled(self.block, settled);
@@ -226,8 +231,7 @@ impl Core {
         hash: &Digest,
         out: &mut Vec<Effect>,
     ) {
-        let permille = self.settings.re_execution_permille;
-        self.referee.samples.draw(block, hash, permille);
+        self.referee.samples.draw(block, hash);
         self.drop_spent(out);
     }
 
@@ -362,6 +366,7 @@ mod tests {
         let settled = || Settled {
             job: JOB,
             verdicts: vec![],
+            permille: 1_000,
             time_ms: 1,
         };
         samples.settled(7, settled());
@@ -370,7 +375,7 @@ mod tests {
         assert_eq!(samples.wanted(10), [] as [BlockNumber; 0]);
         samples.closed.insert(JOB, 3);
         assert!(samples.spent().is_empty(), "it is not drawn");
-        samples.draw(8, &Digest([0; 32]), 1_000);
+        samples.draw(8, &Digest([0; 32]));
         assert_eq!(samples.spent(), [JOB]);
         assert!(samples.spent().is_empty());
     }
@@ -404,6 +409,7 @@ mod tests {
             let settled = Settled {
                 job: JOB,
                 verdicts: vec![],
+                permille: 1_000,
                 time_ms: 1,
             };
             samples.settled(block, settled);

@@ -66,8 +66,8 @@ pub struct Settings {
     pub certain_ms: u64,
     /// So much longer than a replica may take the referee's word on a task is waited for, in milliseconds.
     pub referee_wait_ms: u64,
-    /// Of a thousand settled tasks so many are computed again.
-    pub re_execution_permille: u16,
+    /// Whether settled tasks are drawn to be computed again, as many as their jobs' terms say.
+    pub re_executes: bool,
     /// Blocks before a job's deadline in which no replica is given out any more, so that what was
     /// given out can still be settled.
     pub deadline_margin_blocks: BlockNumber,
@@ -80,9 +80,9 @@ impl Settings {
             .saturating_add(fuel_max / self.fuel_per_ms_min.max(1))
     }
 
-    /// The usual settings: ten minutes for the referee, one settled task in a hundred computed again;
-    /// batches of up to 4,096 verdicts, at least every 6 seconds; devices that
-    /// burn at least 1,000,000 units of fuel a millisecond, a twentieth of what a fast core does.
+    /// The usual settings: ten minutes for the referee; batches of up to 4,096 verdicts, at least every
+    /// 6 seconds; devices that burn at least 1,000,000 units of fuel a millisecond, a twentieth of what
+    /// a fast core does.
     pub fn new(genesis: GenesisHash, engines: Engines) -> Self {
         Self {
             genesis,
@@ -94,7 +94,7 @@ impl Settings {
             replica_ms_min: 60_000,
             certain_ms: 30_000,
             referee_wait_ms: 600_000,
-            re_execution_permille: 10,
+            re_executes: true,
             deadline_margin_blocks: 10,
         }
     }

@@ -214,7 +214,6 @@ impl Core {
     /// Composes a batch if one is due; false if none is.
     fn compose_due(&mut self, now: Tick, id: JobId, out: &mut Vec<Effect>) -> bool {
         let (persisted, settle) = (self.persisted, self.settings.settle);
-        let re_executes = self.settings.re_execution_permille > 0;
         let Some(job) = self.jobs.get_mut(&id) else {
             return false;
         };
@@ -228,7 +227,7 @@ impl Core {
             return false;
         };
         let verdicts = job.take_batched(&batch);
-        if re_executes {
+        if self.settings.re_executes && job.job.terms.re_execution_permille > 0 {
             job.batched.insert(batch.sequence, verdicts);
         }
         if !job.unsettled.is_empty() {

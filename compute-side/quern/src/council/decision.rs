@@ -5,7 +5,12 @@ use clap::{Args, Subcommand};
 use codec::DecodeAll;
 use quern_job_rules::pay::{PricesError, check_prices};
 use quern_ledger::{Call, EncodedCall, State};
-use quern_primitives::{AccountId, DeviceId, amount::display, job::Prices};
+use quern_primitives::{
+    AccountId, Amount, DeviceId,
+    amount::display,
+    job::Prices,
+    params::{Parameter, Params, ParamsError, Unit},
+};
 use std::num::NonZeroU32;
 
 /// What the council can decide.
@@ -31,6 +36,8 @@ pub(crate) enum Decision {
     RemoveMember(OfAccount),
     /// Set prices for jobs submitted from then on; those left out stay as they are
     SetPrices(NewPrices),
+    /// Set a parameter, for all that happens and jobs submitted from then on; `quern params` shows them
+    SetParameter(NewValue),
     /// Set how many whole ByteChips a dollar buys
     SetRate(NewRate),
     /// Name the treasurer
@@ -54,6 +61,37 @@ pub(crate) struct OfAccount {
 pub(crate) struct NewRate {
     /// Whole ByteChips for a dollar
     bytechips: NonZeroU32,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct NewValue {
+    /// Its name, as `quern params` shows it
+    name: Parameter,
+    /// Its value: thousandths, or ByteChips where it is money
+    value: String,
+}
+
+/// A parameter cannot be set so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ValueError {
+    /// The text is no value of this parameter.
+    #[error("`{text}` is no value of {parameter}; write {}", wanted(*.parameter))]
+    Unreadable {
+        /// The parameter.
+        parameter: Parameter,
+        /// The text.
+        text: String,
+    },
+    /// The chain would refuse it.
+    #[error(transparent)]
+    Refused(#[from] ParamsError),
+}
+
+fn wanted(parameter: Parameter) -> &'static str {
+    match parameter.row().unit {
+        Unit::Permille => "a whole number of thousandths, such as 15",
+        Unit::Money => "an amount of ByteChips, such as 12 or 0.5",
+    }
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -91,9 +129,27 @@ impl Decision {
             Self::AddMember(of) => Call::AddMember(id(of)?),
             Self::RemoveMember(of) => Call::RemoveMember(id(of)?),
             Self::SetPrices(new) => Call::SetPrices(new.over(state.prices().await?)?),
+            Self::SetParameter(new) => Call::SetParameter {
+                parameter: new.name,
+                value: new.over(state.params().await?)?,
+            },
             Self::SetRate(new) => Call::SetRate(new.bytechips.get()),
             Self::SetTreasurer(of) => Call::SetTreasurer(id(of)?),
         })
+    }
+}
+
+impl NewValue {
+    /// The value. Fails if the chain would refuse it beside the others as they are now.
+    pub(super) fn over(&self, now: Params) -> Result<Amount, ValueError> {
+        let parameter = self.name;
+        let value = parameter.row().unit.read(&self.value);
+        let value = value.ok_or_else(|| ValueError::Unreadable {
+            parameter,
+            text: self.value.clone(),
+        })?;
+        now.with(parameter, value)?;
+        Ok(value)
     }
 }
 
@@ -154,6 +210,12 @@ fn known_in_words(call: &EncodedCall) -> Option<String> {
         ("Jobs", "set_prices") => {
             let prices = Prices::decode_all(&mut call.arguments()).ok()?;
             Some(prices_in_words(&prices))
+        }
+        ("Params", "set") => {
+            let mut arguments = call.arguments();
+            let (parameter, value) = <(Parameter, Amount)>::decode_all(&mut arguments).ok()?;
+            let value = parameter.row().unit.write(value);
+            Some(format!("set {parameter} to {value}"))
         }
         _ => None,
     }

@@ -5,7 +5,11 @@ use clap::Parser;
 use codec::Encode;
 use quern_job_rules::pay::{PRICES_AT_GENESIS, PricesError};
 use quern_ledger::EncodedCall;
-use quern_primitives::{DeviceId, amount::BYTECHIP};
+use quern_primitives::{
+    DeviceId,
+    amount::BYTECHIP,
+    params::{Parameter, Params},
+};
 
 const DEVICE: DeviceId = DeviceId([7; 32]);
 
@@ -138,6 +142,33 @@ fn prices_that_are_left_out_stay_as_they_are() {
         panic!("it is not understood");
     };
     assert_eq!(new.over(PRICES_AT_GENESIS), Err(PricesError::Low));
+}
+
+#[test]
+fn a_parameter_is_set_by_its_name_to_a_value_that_the_chain_takes() {
+    let over = |line: &str| match typed(line) {
+        Some(Decision::SetParameter(new)) => new.over(Params::FIRST),
+        other => panic!("{line} is understood as {other:?}"),
+    };
+    assert_eq!(over("set-parameter re-execution 15"), Ok(15));
+    let bond = over("set-parameter bond-per-device 12.5");
+    assert_eq!(bond, Ok(25 * BYTECHIP / 2));
+    for (line, words) in [
+        ("set-parameter re-execution 1.5", "no value of re-execution"),
+        ("set-parameter bond-per-device much", "ByteChips"),
+        ("set-parameter re-execution 1001", "between 0 ‰ and 1000 ‰"),
+        (
+            "set-parameter workers-share 800",
+            "leave the treasury a part",
+        ),
+    ] {
+        let error = over(line).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    assert!(typed("set-parameter window 5").is_none());
+    let arguments = (Parameter::ReExecution, 15u128).encode();
+    let told = decision::in_words(&call("Params", "set", &arguments));
+    assert_eq!(told, "set re-execution to 15 ‰");
 }
 
 #[test]

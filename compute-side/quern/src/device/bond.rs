@@ -94,7 +94,7 @@ pub(super) async fn unbond(context: &Context, args: &BondArgs) -> anyhow::Result
     let state = chain.at_finalised().await?;
     let before = state.wallet(&account.id()).await?;
     let devices = state.devices_of(&account.id()).await?.len();
-    let per_device = state.bond_per_device().await?;
+    let per_device = state.params().await?.bond_per_device;
     check_unbond(amount, before.bond_active, devices, per_device)?;
     let settled = submit(&chain, &account, &Call::Unbond(amount), "unbonding").await?;
     let change = (Done::Unbonding, amount, &before);

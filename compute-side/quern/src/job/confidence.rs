@@ -30,7 +30,8 @@ pub(crate) enum UnknownCrowdError {
 
 /// What can be said where the job is computed by one of these grids: which one is drawn, so the one counts
 /// whose accounts make a wrong answer the likeliest. Grids with fewer accounts than replicas compute
-/// nothing of it. The chain says of no share of tasks that it is computed again, so none is counted on.
+/// nothing of it. What is computed again and
+/// found to be wrong stays paid, so no share of tasks that is computed again is counted on.
 pub(crate) fn at_worst(
     agreement: Agreement,
     grids: &[LiveGrid],
@@ -77,6 +78,7 @@ pub(crate) async fn of_job(
         // Whose bond is too small for what a task costs now may have had one that was not.
         task: 0,
         memory_bytes: submission.memory_bytes_max,
+        terms: known.terms,
     };
     let asked = live::ask(Masternodes::of(&state).await?, asking).await;
     Ok(at_worst(submission.agreement, &asked.grids, assumed)?)

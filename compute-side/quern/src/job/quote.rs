@@ -186,6 +186,7 @@ async fn devices_for(
         agreement,
         task,
         memory_bytes: spec.memory_bytes_max,
+        terms: state.params().await?.terms(),
     };
     let asked = patiently("looking for devices", async {
         let masternodes = Masternodes::of(state).await?;

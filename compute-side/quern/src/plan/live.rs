@@ -10,7 +10,7 @@ use crate::{
 };
 use clap::Args;
 use quern_jobs_api::Asking;
-use quern_primitives::{device::Class, job::Agreement};
+use quern_primitives::{device::Class, job::Agreement, params::Terms};
 
 /// What the job asks of devices, by the options that `quern job submit` has for it.
 #[derive(Args, Clone, Debug, Default)]
@@ -36,6 +36,7 @@ impl Asks {
             agreement: Agreement::Single,
             task: 0,
             memory_bytes: 0,
+            terms: Terms::FIRST,
         })
     }
 }

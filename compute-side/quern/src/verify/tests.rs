@@ -9,6 +9,7 @@ use quern_primitives::{
     device::{Class, Device, Hardware, Region},
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Submission},
     merkle::Tree,
+    params::Terms,
     payload::DeviceKey,
     receipt::{Exit, Receipt},
     verdict::{ReplicaFinding, Verdict},
@@ -56,7 +57,7 @@ pub(super) fn file() -> ReceiptFile {
             account: AccountId::new([signed.payload.replica; 32]),
             finding: Finding::Accepted,
             receipt: Some(receipt_digest(signed)),
-            pay: pay::pays(PRICE, 3),
+            pay: pay::pays(PRICE, 3, Terms::FIRST),
         })
         .collect();
     let (job, task) = (JobId([2; 32]), 1);
@@ -111,7 +112,7 @@ fn an_honest_receipt_holds_and_reads_back_from_its_file() {
     let json = serde_json::to_value(&verified).unwrap();
     assert_eq!(json["checks"][0]["check"], "signature");
     assert_eq!(json["checks"][6]["check"], "given_root");
-    assert_eq!(json["pay"], pay::pays(PRICE, 3).to_string());
+    assert_eq!(json["pay"], pay::pays(PRICE, 3, Terms::FIRST).to_string());
 }
 
 #[test]
@@ -158,6 +159,7 @@ pub(super) fn job() -> Job {
             owner_sealing_key: SealingKey([5; 32]),
         },
         prices: PRICES_AT_GENESIS,
+        terms: Terms::FIRST,
         state: JobState::Submitted,
         submitted_at: 1,
         escrow: Escrow::default(),
@@ -380,7 +382,7 @@ fn a_device_of_another_account_than_the_verdict_names_fails() {
 
 #[test]
 fn pay_that_the_settling_transaction_did_not_make_fails() {
-    let pay = pay::pays(PRICE, 3);
+    let pay = pay::pays(PRICE, 3, Terms::FIRST);
     let holds = |payments: &[(u8, Amount)]| {
         let payments = payments.iter();
         let payments = payments.map(|(account, amount)| (AccountId::new([*account; 32]), *amount));

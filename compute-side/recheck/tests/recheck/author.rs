@@ -18,6 +18,7 @@ use quern_primitives::{
     job::Agreement,
     log::{Commitment, RefereeReport, SignedCommitment},
     merkle::Tree,
+    params::Terms,
     receipt::{Answer, Exit, Receipt, SignedReceipt},
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
@@ -472,7 +473,7 @@ impl Author {
                     What::Late | What::Failed => None,
                 },
                 pay: match finding(&it.what) {
-                    Finding::Accepted => pay::pays(price, agreeing),
+                    Finding::Accepted => pay::pays(price, agreeing, Terms::FIRST),
                     _ => 0,
                 },
             })

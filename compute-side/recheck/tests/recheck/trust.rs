@@ -12,6 +12,7 @@ use quern_joblog::{Entry, OutputPlace};
 use quern_primitives::{
     ids::Digest,
     job::Agreement,
+    params::Terms,
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
 use quern_recheck::{Recheck, RecheckFault, VerdictFault};
@@ -37,7 +38,7 @@ fn alone(facts: &Facts, task: u32, device: usize) -> Vec<Entry> {
             account: account.clone(),
             finding: Finding::Accepted,
             receipt: Some(receipt_digest(&receipt)),
-            pay: pay::pays(price, 1),
+            pay: pay::pays(price, 1, Terms::FIRST),
         }],
     };
     vec![

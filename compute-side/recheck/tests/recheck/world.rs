@@ -10,6 +10,7 @@ use quern_primitives::{
     },
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Submission},
     merkle::Tree,
+    params::Terms,
     payload::{DeviceKey, NodeSecret},
 };
 use quern_recheck::{ChainFacts, DeviceFacts, Recheck, RecheckFault};
@@ -101,6 +102,7 @@ impl Facts {
             owner: AccountId::new([12; 32]),
             submission,
             prices: PRICES_AT_GENESIS,
+            terms: Terms::FIRST,
             submitted_at: 1,
             state: JobState::Running {
                 coordinator: COORDINATOR,

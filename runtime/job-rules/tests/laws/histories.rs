@@ -16,6 +16,7 @@ use quern_primitives::{
     device::RecordChange,
     ids::{AccountId, DeviceId, Digest, JobId},
     job::{Escrow, Failure, Job, JobEnd, JobState},
+    params::{Params, Terms},
     receipt::Exit,
 };
 use std::collections::BTreeSet;
@@ -289,13 +290,13 @@ fn agree(job: &Job, settled: &[u8], model: &Model) -> Result<(), TestCaseError> 
 /// A job just submitted, on both sides.
 fn begin() -> (Subject, Model) {
     let (submission, prices) = (plain_submission(), pay::PRICES_AT_GENESIS);
-    let quote = quote::accept(&submission, &prices, 0).unwrap();
+    let quote = quote::accept(&submission, &prices, &Params::FIRST, 0).unwrap();
     let model = Model::new(
         TASKS,
         reference_price(&prices, &submission, u64::MAX),
         DEADLINE,
     );
-    let job = life::open(OWNER, submission, prices, &quote, 0);
+    let job = life::open(OWNER, submission, prices, Terms::FIRST, &quote, 0);
     (
         Subject {
             job,

@@ -12,6 +12,13 @@ use quern_primitives::{
     amount::Amount,
     job::{Agreement, ByteLevel, Preferences, Prices, Submission},
     limits,
+    params::{Params, Terms},
+};
+
+/// With these a task may cost whatever the limits allow.
+const UNBOUNDED: Params = Params {
+    re_execution_permille: 0,
+    ..Params::FIRST
 };
 
 fn prices() -> impl Strategy<Value = Prices> {
@@ -82,7 +89,7 @@ proptest! {
         prices in prices(), submission in submission(), fuel: u64, small in 0u64..10_000_000_000,
     ) {
         prop_assert_eq!(pay::check_prices(&prices), Ok(()));
-        let tariff = Tariff::of_submission(&prices, &submission).unwrap();
+        let tariff = Tariff::of_submission(&prices, Terms::FIRST, &submission).unwrap();
         for fuel in [fuel, small, submission.fuel_per_task_max] {
             prop_assert_eq!(tariff.price(fuel), reference_price(&prices, &submission, fuel));
         }
@@ -92,7 +99,7 @@ proptest! {
     fn more_fuel_never_costs_less_and_never_more_than_the_cap(
         prices in prices(), submission in submission(), one: u64, other: u64,
     ) {
-        let tariff = Tariff::of_submission(&prices, &submission).unwrap();
+        let tariff = Tariff::of_submission(&prices, Terms::FIRST, &submission).unwrap();
         let (less, more) = (one.min(other), one.max(other));
         prop_assert!(tariff.price(less) <= tariff.price(more));
         prop_assert!(tariff.price(more) <= tariff.task_cap());
@@ -105,7 +112,7 @@ proptest! {
     ) {
         let price = |level, agreement| {
             let submission = Submission { level, agreement, ..submission.clone() };
-            Tariff::of_submission(&prices, &submission).unwrap().price(fuel)
+            Tariff::of_submission(&prices, Terms::FIRST, &submission).unwrap().price(fuel)
         };
         let (three, five) =
             (Agreement::Majority { replicas: 3 }, Agreement::Majority { replicas: 5 });
@@ -129,7 +136,7 @@ proptest! {
     fn a_quote_covers_its_tasks_and_its_parts_add_up(
         prices in prices(), submission in submission(),
     ) {
-        let quote = quote::quote(&submission, &prices, 0).unwrap();
+        let quote = quote::quote(&submission, &prices, &UNBOUNDED, 0).unwrap();
         let cap = reference_price(&prices, &submission, u64::MAX);
         prop_assert_eq!(quote.task, cap);
         prop_assert_eq!(quote.total, cap * Amount::from(submission.tasks));
@@ -141,8 +148,15 @@ proptest! {
     fn any_submission_is_judged_without_panic(
         tasks: u32, input_bytes: u64, fuel: u64, memory: u64, result: u32, replicas: u8,
         (deadline, now) in any::<(u32, u32)>(), gigafuel: u128, task_min: u128, permille: u32,
-        (level, preferences) in (level(), preferences()),
+        (level, preferences) in (level(), preferences()), shares: [u16; 3], bond: u128,
     ) {
+        let [workers_permille, operators_permille, re_execution_permille] = shares;
+        let params = Params {
+            workers_permille,
+            operators_permille,
+            re_execution_permille,
+            bond_per_device: bond,
+        };
         let submission = Submission {
             tasks,
             input_bytes,
@@ -162,7 +176,7 @@ proptest! {
             low_permille: permille,
             high_permille: permille,
         };
-        if let Err(error) = quote::quote(&submission, &prices, now) {
+        if let Err(error) = quote::quote(&submission, &prices, &params, now) {
             prop_assert!(!error.to_string().is_empty());
             let above = matches!(error, QuoteError::AbovePriceMax { .. });
             prop_assert!(!above, "a quote does not look at what the owner agreed to");
@@ -176,14 +190,39 @@ proptest! {
         let workers = reference::seven_tenths(spent).min(
             spent / 10_000 * Amount::from(workers_permyriad),
         );
-        let split = Split::of(spent, workers).unwrap();
+        let split = Split::of(spent, workers, Terms::FIRST).unwrap();
         prop_assert_eq!(split.workers(), workers);
-        let network = spent - reference::seven_tenths(spent);
-        prop_assert_eq!(split.operators(), reference::two_thirds(network));
+        prop_assert_eq!(split.operators(), spent / 5);
         prop_assert_eq!(split.treasury(), spent - workers - split.operators());
         let most = reference::seven_tenths(spent);
-        prop_assert!(Split::of(spent, most).is_ok());
-        prop_assert!(Split::of(spent, most + 1).is_err());
+        prop_assert!(Split::of(spent, most, Terms::FIRST).is_ok());
+        prop_assert!(Split::of(spent, most + 1, Terms::FIRST).is_err());
+    }
+
+    #[test]
+    fn whatever_terms_a_job_has_each_gets_its_share_and_the_treasury_the_rest(
+        spent: u128, workers in 500u16..=900, operators in 50u16..=400, paid in 0u128..=1_000,
+    ) {
+        let params = Params {
+            workers_permille: workers,
+            operators_permille: operators,
+            ..Params::FIRST
+        };
+        prop_assume!(params.check().is_ok());
+        let terms = params.terms();
+        let share = |permille: u16| {
+            reference::Ratio::new(spent, 1)
+                .times(reference::Ratio::new(permille.into(), 1_000))
+                .floor()
+        };
+        let most = share(workers);
+        prop_assert_eq!(pay::bounty(spent, terms), most);
+        let given = most / 1_000 * paid;
+        let split = Split::of(spent, given, terms).unwrap();
+        prop_assert_eq!(split.operators(), share(operators));
+        prop_assert_eq!(split.treasury(), spent - given - share(operators));
+        prop_assert!(Split::of(spent, most, terms).is_ok());
+        prop_assert!(Split::of(spent, most + 1, terms).is_err());
     }
 
     #[test]
@@ -193,11 +232,11 @@ proptest! {
         let spent: Amount = verdicts.iter().map(|(price, _)| price).sum();
         let workers: Amount = verdicts
             .iter()
-            .map(|(price, agreeing)| pay::pays(*price, *agreeing) * Amount::from(*agreeing))
+            .map(|(price, agreeing)| pay::pays(*price, *agreeing, Terms::FIRST) * Amount::from(*agreeing))
             .sum();
-        prop_assert!(Split::of(spent, workers).is_ok());
+        prop_assert!(Split::of(spent, workers, Terms::FIRST).is_ok());
         for (price, agreeing) in verdicts.into_iter().filter(|(_, agreeing)| *agreeing > 0) {
-            let given = pay::pays(price, agreeing) * Amount::from(agreeing);
+            let given = pay::pays(price, agreeing, Terms::FIRST) * Amount::from(agreeing);
             let bounty = reference::seven_tenths(price);
             prop_assert!(given <= bounty && bounty - given < agreeing.into());
         }

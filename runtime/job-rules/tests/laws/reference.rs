@@ -52,10 +52,6 @@ pub(crate) fn seven_tenths(amount: u128) -> u128 {
     Ratio::new(amount, 1).times(Ratio::new(7, 10)).floor()
 }
 
-pub(crate) fn two_thirds(amount: u128) -> u128 {
-    Ratio::new(amount, 1).times(Ratio::new(2, 3)).floor()
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Waiting,

@@ -104,6 +104,7 @@ pub mod pallet {
         ids::BatchSequence,
         job::{Escrow, Failure, Job, JobEnd, Prices, Submission},
         limits::{JOBS_AWAITING_COORDINATOR_MAX, TASK_BITMAP_BYTES_MAX},
+        params::Params,
     };
 
     /// The pallet; its calls are a job's life, its functions what others ask.
@@ -140,6 +141,9 @@ pub mod pallet {
         /// What coordinators are drawn from; BABE's `ParentBlockRandomness` fits. While it gives
         /// none, or gives one that could be known before a job's block, the job waits.
         type Randomness: Randomness<Option<Self::Hash>, BlockNumberFor<Self>>;
+
+        /// What the council has set. Its terms hold for a job that is submitted now as long as it lives.
+        type Params: Get<Params>;
 
         /// Who speaks for the council on prices.
         type PricesOrigin: EnsureOrigin<Self::RuntimeOrigin>;
@@ -446,7 +450,7 @@ pub mod pallet {
         PayoutsUnsorted,
         /// A payout is zero; leave it out.
         PayoutZero,
-        /// The payouts are more than seven tenths of what is spent; pay no more.
+        /// The payouts are more than the workers' share of what is spent; pay no more.
         WorkersOverShare,
         /// Record changes are not strictly ascending by device; sort them, one a device.
         DevicesUnsorted,
@@ -465,6 +469,10 @@ pub mod pallet {
         LowOutOfBounds,
         /// The factor of level high is out of its bounds; move it within.
         HighOutOfBounds,
+
+        /// A task costs more than what makes cheating with it lose; cut the input into more tasks, each
+        /// with a lower fuel limit, or ask for more replicas.
+        TaskWorthTooMuch,
     }
 
     #[pallet::hooks]
@@ -497,12 +505,13 @@ pub mod pallet {
         /// Origin: signed by the owner, who must not be banned.
         ///
         /// Details: the job's id follows from chain, owner and salt, see
-        /// [`job_id`](quern_primitives::job::job_id). The prices of now hold for all of its life.
+        /// [`job_id`](quern_primitives::job::job_id). The prices and terms of now hold for all of its life.
         /// No fee on success; to send the call the account needs the fee beside the quote.
         ///
         /// Event: [`Event::JobSubmitted`].
         ///
-        /// Errors: the submission's own, from [`Error::NoTasks`] to [`Error::AbovePriceMax`];
+        /// Errors: the submission's own, from [`Error::NoTasks`] to [`Error::AbovePriceMax`], and
+        /// [`Error::TaskWorthTooMuch`];
         /// [`Error::OwnerBanned`], [`Error::JobExists`], [`Error::TooManyOpenJobs`],
         /// [`Error::TooManyOwnAwaiting`], [`Error::TooManyAwaiting`],
         /// [`Error::BalanceBelowQuote`].

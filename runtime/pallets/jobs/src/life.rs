@@ -29,8 +29,8 @@ use sp_runtime::{
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_submit(owner: AccountId, submission: Submission) -> DispatchResult {
         ensure!(!T::Bans::contains(&owner), Error::<T>::OwnerBanned);
-        let (prices, now) = (CurrentPrices::<T>::get(), Self::now());
-        let quote = quote::accept(&submission, &prices, now).map_err(Error::<T>::from)?;
+        let (prices, params, now) = (CurrentPrices::<T>::get(), T::Params::get(), Self::now());
+        let quote = quote::accept(&submission, &prices, &params, now).map_err(Error::<T>::from)?;
         let id = job_id(&Self::genesis_hash(), &owner, &submission.salt);
         ensure!(!Jobs::<T>::contains_key(id), Error::<T>::JobExists);
         let open_jobs = OpenJobs::<T>::get(&owner).saturating_add(1);
@@ -52,10 +52,15 @@ impl<T: Config> Pallet<T> {
         Awaiting::<T>::put(awaiting);
         OpenJobs::<T>::insert(&owner, open_jobs);
         JobsOf::<T>::insert(&owner, id, ());
-        Jobs::<T>::insert(
-            id,
-            life::open(owner.clone(), submission, prices, &quote, now),
+        let job = life::open(
+            owner.clone(),
+            submission,
+            prices,
+            params.terms(),
+            &quote,
+            now,
         );
+        Jobs::<T>::insert(id, job);
         Self::deposit_event(Event::JobSubmitted {
             job: id,
             owner,

@@ -14,6 +14,7 @@ use quern_primitives::{
     batch::{Batch, DeviceChange, LogRange, Payout},
     device::{Class, Record, RecordChange},
     job::{Agreement, ByteLevel, Job, Preferences, Submission, job_id},
+    params::Params,
 };
 use sp_runtime::{
     BuildStorage,
@@ -72,6 +73,8 @@ parameter_types! {
     pub storage Banned: Vec<AccountId> = Vec::new();
     /// The seed of the chain's randomness, if it has any.
     pub storage Seed: Option<u64> = Some(0);
+    /// What the council has set.
+    pub storage CurrentParams: Params = Params::FIRST;
     /// How many blocks before the present one the randomness could be known.
     pub storage SeedAge: u32 = 1;
 
@@ -156,6 +159,7 @@ impl quern_jobs::Config for Test {
     type Bans = Roster;
     type Devices = Register;
     type Randomness = Numbers;
+    type Params = CurrentParams;
     type PricesOrigin =
         EitherOfDiverse<EnsureRoot<AccountId>, EnsureSignedBy<CouncilMembersSorted, AccountId>>;
     type TreasuryAccount = TreasuryAccount;

@@ -29,6 +29,7 @@ impl<T> From<QuoteError> for Error<T> {
             QuoteError::DeadlineTooFar { .. } => Self::DeadlineTooFar,
             QuoteError::PriceTooLarge => Self::PriceTooLarge,
             QuoteError::AbovePriceMax { .. } => Self::AbovePriceMax,
+            QuoteError::TaskWorthTooMuch { .. } => Self::TaskWorthTooMuch,
         }
     }
 }

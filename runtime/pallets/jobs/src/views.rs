@@ -4,6 +4,7 @@ use crate::{
     Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, Pallet, SettledTasks, Totals,
 };
 use alloc::vec::Vec;
+use frame_support::pallet_prelude::Get;
 use quern_job_rules::quote::{self, QuoteError};
 use quern_primitives::{
     AccountId, JobId,
@@ -18,7 +19,8 @@ impl<T: Config> Pallet<T> {
     /// What a submission would cost at most if it were submitted now. Its `price_max` plays no
     /// part.
     pub fn quote(submission: &Submission) -> Result<Quote, QuoteError> {
-        quote::quote(submission, &CurrentPrices::<T>::get(), Self::now())
+        let (prices, params) = (CurrentPrices::<T>::get(), T::Params::get());
+        quote::quote(submission, &prices, &params, Self::now())
     }
 
     /// The prices for jobs submitted now.

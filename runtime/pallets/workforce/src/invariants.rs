@@ -10,7 +10,6 @@ impl<T: Config> Pallet<T> {
     /// Checks the storage against the pallet's invariants:
     ///
     /// - each account's hold = its active bond + what is unbonding, and their total is right;
-    /// - each active bond >= the least bond x the account's devices;
     /// - what is unbonding is in the order in which it can be withdrawn;
     /// - each device is on its account's list, the lists name nothing else, and their lengths are
     ///   those the bonds count, within the limit;
@@ -62,10 +61,6 @@ impl<T: Config> Pallet<T> {
         ensure!(
             *bond != Bond::default(),
             "a bond is kept of which nothing is left"
-        );
-        ensure!(
-            bond.active >= Self::bond_for(bond.devices),
-            "an active bond does not cover the account's devices"
         );
         ensure!(
             bond.unbonding

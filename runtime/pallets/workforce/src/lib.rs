@@ -4,7 +4,8 @@
 //!
 //! - **Bonds**: what a worker account has put up for its devices, held in the account under
 //!   [`HoldReason::Bond`]. The *active* part has to cover
-//!   [`MinBondPerDevice`](Config::MinBondPerDevice) for every device of the account, always. What is
+//!   [`MinBondPerDevice`](Config::MinBondPerDevice) for every device of the account, when one is
+//!   registered, when anything is unbonded, and as long as its devices are to have work. What is
 //!   unbonded leaves the active part at once and stays held for
 //!   [`UnbondingDelay`](Config::UnbondingDelay) blocks, so that what a device did can still be
 //!   answered for after its worker has gone. A device that is retired takes its share of the bond
@@ -122,10 +123,9 @@ pub mod pallet {
         /// Who speaks for the council: a majority of its members.
         type CouncilOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 
-        /// What an account's active bond must be for each of its devices; above zero. A runtime that
-        /// raises it leaves accounts that hold less without work until they bond more, and has
-        /// to bring what it demands of the storage (`do_try_state`) in line.
-        #[pallet::constant]
+        /// What an account's active bond must be for each of its devices; above zero. It may change: if
+        /// it is raised, accounts that hold less are without work until they bond more, and take nothing
+        /// out but what covers a device that they retire.
         type MinBondPerDevice: Get<Amount>;
 
         /// Blocks for which an unbonded amount stays held; above zero.
@@ -280,10 +280,6 @@ pub mod pallet {
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn integrity_test() {
             use sp_runtime::traits::Zero;
-            assert!(
-                T::MinBondPerDevice::get() > 0,
-                "a bond of zero would make devices free"
-            );
             assert!(
                 !T::UnbondingDelay::get().is_zero(),
                 "a bond has to outlast what it is for"

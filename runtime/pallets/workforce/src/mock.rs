@@ -2,7 +2,7 @@
 
 use crate as quern_workforce;
 use frame_support::{
-    derive_impl,
+    derive_impl, parameter_types,
     traits::{ConstU32, ConstU128},
 };
 use quern_primitives::{AccountId, Amount, amount::BYTECHIP};
@@ -16,8 +16,13 @@ frame_support::construct_runtime!(
     }
 );
 
-/// The least bond of a device.
+/// The least bond of a device, as long as no test sets another.
 pub const MIN_BOND: Amount = 10 * BYTECHIP;
+
+parameter_types! {
+    /// The least bond of a device.
+    pub storage MinBond: Amount = MIN_BOND;
+}
 
 /// Blocks for which an unbonded amount stays held.
 pub const DELAY: u32 = 20;
@@ -44,7 +49,7 @@ impl quern_workforce::Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
     type CouncilOrigin = frame_system::EnsureRoot<AccountId>;
-    type MinBondPerDevice = ConstU128<MIN_BOND>;
+    type MinBondPerDevice = MinBond;
     type UnbondingDelay = ConstU32<DELAY>;
     type WeightInfo = ();
 }

@@ -8,13 +8,15 @@ use super::{
     model::{
         Call, Ledger, Sender, bytechip,
         jobs::GRACE,
-        money, roster,
-        workforce::{self, BOND_PER_DEVICE},
+        money,
+        params::{self, Numbers},
+        roster, workforce,
     },
 };
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, GenesisHash, SealingKey,
     device::{Hardware, Possession, Region},
+    params::Parameter,
     payload::{DeviceKey, DeviceSignature},
 };
 
@@ -96,12 +98,13 @@ pub(crate) fn call(chance: &mut Chance, ledger: &Ledger, cast: &Cast) -> (Sender
         ledger,
         cast,
     };
-    match draft.chance.weighted(&[3, 13, 16, 27, 41]) {
+    match draft.chance.weighted(&[3, 13, 16, 27, 41, 2]) {
         0 => draft.transfer(),
         1 => draft.roster(),
         2 => draft.bytechip(),
         3 => draft.workforce(),
-        _ => draft.jobs(),
+        4 => draft.jobs(),
+        _ => draft.params(),
     }
 }
 
@@ -260,6 +263,27 @@ impl Draft<'_> {
         (sender, Call::Bytechip(call))
     }
 
+    /// A parameter and a value near the first one, so that the ledger goes on as before.
+    fn params(&mut self) -> (Sender, Call) {
+        let parameter = self.pick(Parameter::ALL);
+        let (first, kind) = (Numbers::default(), self.chance.below(4));
+        let mut below = |end: u64| Amount::from(self.chance.below(end));
+        let value = match (parameter, kind) {
+            (Parameter::WorkersShare, _) => 500 + below(402),
+            (Parameter::OperatorsShare, _) => 50 + below(352),
+            (Parameter::ReExecution, 0) => 0,
+            (Parameter::ReExecution, 1) => below(1_002),
+            (Parameter::ReExecution, _) => 50 + below(200),
+            (Parameter::BondPerDevice, _) => first.bond / 10 * below(16),
+        };
+        let value = match self.spoils() {
+            true => self.pick(&[0, 10_000_000_000_001, Amount::MAX]),
+            false => value,
+        };
+        let call = params::Call::Set { parameter, value };
+        (self.council(), Call::Params(call))
+    }
+
     fn workforce(&mut self) -> (Sender, Call) {
         let who = self.pick(self.cast.workers());
         let workforce = &self.ledger.workforce;
@@ -278,7 +302,7 @@ impl Draft<'_> {
                 let amount = match self.chance.below(12) {
                     0 => 0,
                     1 => free,
-                    times => BOND_PER_DEVICE / 2 * Amount::from(times),
+                    times => self.ledger.params.bond.div_ceil(2) * Amount::from(times),
                 };
                 (who, workforce::Call::Bond(amount))
             }

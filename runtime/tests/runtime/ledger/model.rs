@@ -5,12 +5,14 @@
 pub(crate) mod bytechip;
 pub(crate) mod jobs;
 pub(crate) mod money;
+pub(crate) mod params;
 pub(crate) mod roster;
 pub(crate) mod workforce;
 
 use bytechip::Treasury;
 use jobs::JobBook;
 use money::Money;
+use params::Numbers;
 use quern_primitives::{AccountId, Amount, GenesisHash};
 use roster::Roster;
 use workforce::Workforce;
@@ -50,6 +52,7 @@ pub(crate) enum Call {
     Bytechip(bytechip::Call),
     Workforce(workforce::Call),
     Jobs(jobs::Call),
+    Params(params::Call),
 }
 
 impl Call {
@@ -61,6 +64,7 @@ impl Call {
             Self::Bytechip(call) => call.name(),
             Self::Workforce(call) => call.name(),
             Self::Jobs(call) => call.name(),
+            Self::Params(call) => call.name(),
         }
     }
 }
@@ -103,6 +107,7 @@ pub(crate) struct Ledger {
     pub(crate) bytechip: Treasury,
     pub(crate) workforce: Workforce,
     pub(crate) jobs: JobBook,
+    pub(crate) params: Numbers,
 }
 
 impl Ledger {
@@ -124,6 +129,7 @@ impl Ledger {
             bytechip: Treasury::new(people[0].clone()),
             workforce: Workforce::default(),
             jobs: JobBook::default(),
+            params: Numbers::default(),
         }
     }
 
@@ -135,6 +141,7 @@ impl Ledger {
             Call::Bytechip(call) => bytechip::answer(self, sender, call),
             Call::Workforce(call) => workforce::answer(self, sender, call),
             Call::Jobs(call) => jobs::answer(self, sender, call),
+            Call::Params(call) => params::answer(self, sender, call),
         }
     }
 }

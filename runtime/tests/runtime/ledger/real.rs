@@ -8,7 +8,10 @@ mod compare;
 
 use super::{
     draft,
-    model::{Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, jobs, money, roster, workforce},
+    model::{
+        Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, jobs, money, params, roster,
+        workforce,
+    },
 };
 use crate::chain::{FIRST_SLOT, genesis_state, pre_digest};
 use codec::Encode;
@@ -18,7 +21,7 @@ use frame_support::{
 };
 use quern_primitives::{AccountId, GenesisHash, JobId};
 use quern_runtime::{
-    AllPalletsWithSystem, Balances, Bytechip, Executive, Header, Jobs, Roster, Runtime,
+    AllPalletsWithSystem, Balances, Bytechip, Executive, Header, Jobs, Params, Roster, Runtime,
     RuntimeCall, RuntimeOrigin, System, Workforce,
     configs::{council::CouncilInstance, money::TreasuryAccount},
     genesis::{ENDOWMENT, LOCAL},
@@ -142,6 +145,7 @@ fn pallet_of(call: &Call) -> usize {
         Call::Bytechip(_) => Bytechip::index(),
         Call::Workforce(_) => Workforce::index(),
         Call::Jobs(_) => Jobs::index(),
+        Call::Params(_) => Params::index(),
     }
 }
 
@@ -167,6 +171,9 @@ fn runtime_call(call: &Call) -> RuntimeCall {
         Call::Bytechip(call) => bytechip_call(call).into(),
         Call::Workforce(call) => workforce_call(call).into(),
         Call::Jobs(call) => jobs_call(call).into(),
+        Call::Params(params::Call::Set { parameter, value }) => {
+            quern_params::Call::set { parameter, value }.into()
+        }
     }
 }
 

@@ -249,12 +249,24 @@ async fn money(bench: &Bench) -> anyhow::Result<()> {
     let submit = [
         "job", "submit", "--yes", "--split", "none", "--input", &input,
     ];
-    let dear = ["--program", &histogram, "--fuel", "10000000000000"];
+    let dear = ["--program", &histogram, "--fuel", "140000000000"];
     quern
         .refuses(
             1,
             &["the account has 2 BC", "quern wallet buy"],
             &[&submit[..], &dear].concat(),
+        )
+        .await?;
+    let endless = ["--program", &histogram, "--fuel", "10000000000000"];
+    quern
+        .refuses(
+            1,
+            &[
+                "a task costs up to 160 BC",
+                "cheating could pay",
+                "more tasks",
+            ],
+            &[&submit[..], &endless].concat(),
         )
         .await?;
     let after = money_of(&quern).await?;

@@ -17,9 +17,18 @@ use quern_primitives::{
     ids::{AccountId, BatchSequence, BlockNumber, DeviceId, JobId, TaskIndex},
     job::{Failure, Job, Submission},
     limits::DAY_BLOCKS,
+    params::{Parameter, Params},
     view::DeviceView,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What the council has set here: so large a bond that tasks may be as long as those of the job that is
+/// simulated, and of a hundred tasks one computed again.
+const PARAMS: Params = Params {
+    re_execution_permille: 10,
+    bond_per_device: Parameter::BondPerDevice.row().most,
+    ..Params::FIRST
+};
 
 /// Who pays for all jobs.
 pub(super) const OWNER: AccountId = AccountId::new([0xa1; 32]);
@@ -202,9 +211,10 @@ impl Chain {
 
     /// Takes a job in, with money that is issued for it.
     pub(super) fn submit(&mut self, id: JobId, submission: Submission) -> Result<(), QuoteError> {
-        let quote = quote::accept(&submission, &PRICES_AT_GENESIS, self.block)?;
+        let quote = quote::accept(&submission, &PRICES_AT_GENESIS, &PARAMS, self.block)?;
         let settled = vec![0; tasks::bitmap_bytes(submission.tasks) as usize];
-        let job = life::open(OWNER, submission, PRICES_AT_GENESIS, &quote, self.block);
+        let (terms, block) = (PARAMS.terms(), self.block);
+        let job = life::open(OWNER, submission, PRICES_AT_GENESIS, terms, &quote, block);
         self.issued += quote.total;
         let on_chain = OnChain {
             job,

@@ -99,7 +99,7 @@ impl Core {
             ..needs
         };
         let mut matching = Matching {
-            bond: bonds::needed(bonds::gain(asking.task, asking.agreement)),
+            bond: bonds::needed(bonds::gain(asking.task, asking.agreement, asking.terms)),
             ..Matching::default()
         };
         let mut accounts = BTreeSet::new();
@@ -187,7 +187,7 @@ impl Core {
 /// What a job would ask of devices, as the scheduler has it.
 fn needs_of(asking: &Asking) -> Needs {
     let memory = Memory::for_task(asking.memory_bytes);
-    let gain = bonds::gain(asking.task, asking.agreement);
+    let gain = bonds::gain(asking.task, asking.agreement, asking.terms);
     needs(&asking.preferences, asking.class, memory, gain)
 }
 

@@ -2,7 +2,6 @@
 
 use super::{ActiveJob, OpenTask, Reporter, Task};
 use crate::core::{Tick, Ticket, impasse::Impasse};
-use quern_job_rules::pay;
 use quern_primitives::{
     ids::{ReplicaIndex, TaskIndex},
     receipt::{Exit, SignedReceipt},
@@ -105,7 +104,8 @@ impl ActiveJob {
             .iter_mut()
             .filter(|found| is_accepted(&found.finding))
         {
-            found.pay = pay::pays(price, agreeing);
+            let tariff = self.tariff.as_ref();
+            found.pay = tariff.map_or(0, |tariff| tariff.pays(price, agreeing));
         }
         Verdict {
             job: self.id,

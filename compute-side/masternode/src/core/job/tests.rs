@@ -6,6 +6,7 @@ use quern_primitives::{
     device::Class,
     ids::{ProgramHash, SealingKey},
     job::{Agreement, ByteLevel, Preferences, Submission},
+    params::{Params, Terms},
     receipt::{Answer, Exit},
     verdict::{Finding, Ground, ReplicaFinding},
 };
@@ -37,8 +38,8 @@ fn job() -> Job {
         preferences: Preferences::default(),
     };
     let prices = pay::PRICES_AT_GENESIS;
-    let quote = quote::quote(&submission, &prices, 10).unwrap();
-    let job = life::open(ACCOUNT, submission, prices, &quote, 10);
+    let quote = quote::quote(&submission, &prices, &Params::FIRST, 10).unwrap();
+    let job = life::open(ACCOUNT, submission, prices, Terms::FIRST, &quote, 10);
     let drawn = life::Event::Drawn {
         coordinator: ACCOUNT,
     };

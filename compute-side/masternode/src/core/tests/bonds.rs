@@ -4,7 +4,9 @@ use super::world::{Habit, JOB, MAJORITY, World};
 use crate::core::Bond;
 use quern_job_rules::pay::Tariff;
 use quern_jobs_api::{Asking, Rule};
-use quern_primitives::{amount::BYTECHIP, device::Class, job::Agreement, limits::TASK_FUEL_MAX};
+use quern_primitives::{
+    amount::BYTECHIP, device::Class, job::Agreement, limits::TASK_FUEL_MAX, params::Terms,
+};
 
 /// A job whose tasks may burn as much fuel as there is, and devices of these accounts, for which as
 /// much is bonded as the chain demands.
@@ -126,6 +128,7 @@ fn an_owner_is_told_how_many_devices_have_too_small_a_bond() {
             agreement: Agreement::Single,
             task,
             memory_bytes: 0,
+            terms: Terms::FIRST,
         })
     };
     let task = Tariff::of_job(&world.ledger.job).unwrap().task_cap();

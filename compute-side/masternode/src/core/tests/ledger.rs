@@ -7,6 +7,7 @@ use quern_primitives::{
     device::Class,
     ids::{AccountId, Digest, ProgramHash, SealingKey},
     job::{Agreement, ByteLevel, Job, Preferences, Submission},
+    params::{Params, Terms},
 };
 use std::collections::BTreeMap;
 
@@ -30,8 +31,12 @@ impl Ledger {
     /// With a job of so many tasks that runs.
     pub(super) fn new(tasks: u32, agreement: Agreement) -> Self {
         let submission = submission(tasks, agreement);
-        let quote = quote::quote(&submission, &PRICES_AT_GENESIS, 10).unwrap();
-        let job = life::open(OWNER, submission, PRICES_AT_GENESIS, &quote, 10);
+        let quote = quote::quote(&submission, &PRICES_AT_GENESIS, &Params::FIRST, 10).unwrap();
+        let terms = Terms {
+            re_execution_permille: 10,
+            ..Terms::FIRST
+        };
+        let job = life::open(OWNER, submission, PRICES_AT_GENESIS, terms, &quote, 10);
         let drawn = life::Event::Drawn {
             coordinator: COORDINATOR,
         };

@@ -5,6 +5,7 @@ use quern_jobs_api::{Asking, DeviceExplanation, Matching, Rule};
 use quern_primitives::{
     device::Class,
     job::{Agreement, Preferences},
+    params::Terms,
 };
 use quern_protocol::{Exchange, State};
 
@@ -32,6 +33,7 @@ fn matching(world: &World) -> Matching {
         agreement: Agreement::Single,
         task: 0,
         memory_bytes: NEEDED_MIB << 20,
+        terms: Terms::FIRST,
     })
 }
 

@@ -8,6 +8,7 @@ use quern_jobs_api::{Asking, Impasse, JobStatus, Matching, Phase, Reader, Rule, 
 use quern_primitives::{
     device::Class,
     job::{Agreement, Preferences},
+    params::Terms,
 };
 use quern_protocol::HandBackReason;
 use std::collections::BTreeSet;
@@ -105,6 +106,7 @@ fn a_device_that_gets_nothing_before_somebody_does_something_counts_for_no_job()
             agreement: Agreement::Single,
             task: 0,
             memory_bytes: 0,
+            terms: Terms::FIRST,
         };
         world.core.grid_matching(&asking)
     };

@@ -1,10 +1,11 @@
 //! Settled tasks that are computed again: what is drawn, when it is computed, and what follows.
 
 use super::{
+    ledger::Ledger,
     worker::truth,
     world::{Habit, JOB, Refereeing, World, hash_of, settings},
 };
-use crate::core::{Effect, Entry, NoReferee, Purpose, is_re_executed};
+use crate::core::{Effect, Entry, NoReferee, Purpose, Settings, is_re_executed};
 use quern_jobs_api::{Recomputations, Rule};
 use quern_primitives::{
     ids::JobId,
@@ -16,10 +17,15 @@ const OTHER: JobId = JobId([8; 32]);
 /// A job of so many tasks, of which so many of a thousand are computed again, and two devices of this
 /// habit. Each verdict has a batch of its own.
 fn world(tasks: u32, permille: u16, habit: Habit) -> World {
-    let mut settings = settings();
-    settings.re_execution_permille = permille;
+    world_with(settings(), tasks, permille, habit)
+}
+
+/// The same under these settings.
+fn world_with(mut settings: Settings, tasks: u32, permille: u16, habit: Habit) -> World {
     settings.settle.verdicts_max = 1;
-    let mut world = World::with(settings, tasks, Agreement::Unanimous, &[]);
+    let mut ledger = Ledger::new(tasks, Agreement::Unanimous);
+    ledger.job.terms.re_execution_permille = permille;
+    let mut world = World::of(settings, ledger, &[]);
     world.referee = Refereeing::Slow;
     world.join(1, habit);
     world.join(2, habit);
@@ -58,6 +64,20 @@ fn settled(permille: u16, habit: Habit) -> World {
     world.next_block();
     assert_eq!(world.core.status(JOB), None);
     world
+}
+
+#[test]
+fn a_masternode_that_computes_nothing_draws_nothing_whatever_the_terms_say() {
+    let mut settings = settings();
+    settings.re_executes = false;
+    let mut world = world_with(settings, 1, 1_000, Habit::Lies(99));
+    compute(&mut world);
+    world.next_block();
+    world.next_block();
+    assert!(has_dropped_inputs(&world), "nothing is kept for a draw");
+    world.next_block();
+    world.read_hashes();
+    assert!(world.asked.is_empty());
 }
 
 #[test]

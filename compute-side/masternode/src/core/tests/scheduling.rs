@@ -6,6 +6,7 @@ use quern_jobs_api::{Asking, Dealing, TaskStage, WaitingFor};
 use quern_primitives::{
     device::Class,
     job::{Agreement, Preferences},
+    params::Terms,
     verdict::Finding,
 };
 use quern_protocol::{
@@ -246,6 +247,7 @@ fn a_job_for_verified_devices_waits_for_one_and_says_so() {
             agreement: Agreement::Single,
             task: 0,
             memory_bytes: 0,
+            terms: Terms::FIRST,
         };
         world.core.grid_matching(&asking).devices
     };
@@ -317,6 +319,7 @@ fn devices_are_ranked_by_what_was_measured_and_winners_stand_higher() {
         agreement: Agreement::Single,
         task: 0,
         memory_bytes: 0,
+        terms: Terms::FIRST,
     };
     assert_eq!(world.core.grid_rates(&asking(false))[0], 3);
     assert_eq!(world.core.grid_rates(&asking(true))[0], 0);

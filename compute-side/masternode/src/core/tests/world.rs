@@ -98,12 +98,18 @@ impl World {
         agreement: Agreement,
         accounts: &[u8],
     ) -> Self {
+        let ledger = Ledger::new(tasks, agreement);
+        Self::of(settings, ledger, accounts)
+    }
+
+    /// The same for a job that the chain has already.
+    pub(super) fn of(settings: Settings, ledger: Ledger, accounts: &[u8]) -> Self {
         let mut world = Self {
             settings,
             core: Core::new(settings),
             now: Tick(1_000),
             block: 20,
-            ledger: Ledger::new(tasks, agreement),
+            ledger,
             bond: Bond {
                 active: 1_000 * BYTECHIP,
                 devices: 1,
@@ -140,7 +146,9 @@ impl World {
 
     /// Another job like this one runs and is uploaded.
     pub(super) fn add_job(&mut self, job: JobId) {
-        let jobs = vec![(job, Ledger::new(self.tasks(), Agreement::Single).job)];
+        let mut other = Ledger::new(self.tasks(), Agreement::Single).job;
+        other.terms = self.ledger.job.terms;
+        let jobs = vec![(job, other)];
         let block = self.block;
         self.feed(Event::Finalised { block, jobs });
         let plan = self.plan();

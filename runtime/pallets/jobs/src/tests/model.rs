@@ -229,8 +229,7 @@ impl Ledger {
         for payout in &batch.payouts {
             self.give(&payout.account, payout.amount);
         }
-        let for_network = batch.spent - 7 * batch.spent / 10;
-        let for_coordinator = 2 * for_network / 3;
+        let for_coordinator = batch.spent / 5;
         self.give(by, for_coordinator);
         self.give(
             &TreasuryAccount::get(),

@@ -4,11 +4,12 @@ use super::*;
 use crate::{Awaiting, Event, JobsOf, OpenJobs, Totals};
 use codec::Decode;
 use frame_support::{assert_noop, assert_ok, traits::fungible::Mutate};
-use quern_job_rules::pay::PRICES_AT_GENESIS;
+use quern_job_rules::{pay::PRICES_AT_GENESIS, quote::QuoteError, value};
 use quern_primitives::{
     AccountId, JobId,
     job::{Agreement, JobState, Preferences, Prices, RegionSet, Submission},
     limits,
+    params::{Params, Terms},
 };
 
 const QUOTE: u128 = 10 * TASK_CAP;
@@ -383,6 +384,68 @@ fn a_job_keeps_the_prices_it_was_submitted_under() {
         assert_eq!(Totals::<Test>::get().held, 3 * QUOTE);
         assert_eq!(Jobs::escrow_of(&OWNER), 3 * QUOTE);
         assert_eq!(JobsOf::<Test>::iter_key_prefix(&OWNER).count(), 2);
+    });
+}
+
+#[test]
+fn a_job_keeps_the_terms_it_was_submitted_under() {
+    on_new_chain(|| {
+        let (first, coordinator) = running();
+        let generous = Params {
+            workers_permille: 900,
+            operators_permille: 50,
+            re_execution_permille: 7,
+            ..Params::FIRST
+        };
+        CurrentParams::set(&generous);
+        free_of_charge(Jobs::submit(signed(&OWNER), salted(1)));
+        assert_eq!(job(first).terms, Terms::FIRST);
+        let second = id_of(&OWNER, &salted(1));
+        assert_eq!(job(second).terms, generous.terms());
+        next_block();
+
+        // A thousand units of one task; nine tenths are more than the first job gives workers.
+        let mut batch = batch(first, 0, [0]);
+        batch.spent = 1_000;
+        batch.payouts = vec![payout(0, 900)].try_into().unwrap();
+        let settled = Jobs::settle(signed(&coordinator), batch.clone());
+        refused(settled, Refusal::WorkersOverShare);
+        let coordinator = job(second).state.coordinator().unwrap().clone();
+        let before = free(&coordinator);
+        batch.job = second;
+        free_of_charge(Jobs::settle(signed(&coordinator), batch));
+        assert_eq!(free(&WORKERS[0]), 900);
+        assert_eq!(free(&coordinator) - before, 50);
+        assert_eq!(free(&TreasuryAccount::get()), 50);
+    });
+}
+
+#[test]
+fn a_job_whose_tasks_are_worth_more_than_bonds_protect_is_refused_and_the_quote_says_so() {
+    on_new_chain(|| {
+        // With 0.11 ByteChips for each device, three may have tasks of less than the cap.
+        let low = Params {
+            bond_per_device: TASK_CAP * 5 / 2,
+            ..Params::FIRST
+        };
+        CurrentParams::set(&low);
+        let most = value::value_max(&low, submission().agreement).unwrap();
+        assert!(most < TASK_CAP);
+        let told = QuoteError::TaskWorthTooMuch {
+            task: TASK_CAP,
+            most,
+        };
+        assert_eq!(Jobs::quote(&submission()), Err(told));
+        refused(
+            Jobs::submit(signed(&OWNER), submission()),
+            Refusal::TaskWorthTooMuch,
+        );
+        let unbounded = Params {
+            re_execution_permille: 0,
+            ..low
+        };
+        CurrentParams::set(&unbounded);
+        free_of_charge(Jobs::submit(signed(&OWNER), submission()));
     });
 }
 

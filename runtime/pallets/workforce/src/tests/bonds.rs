@@ -46,6 +46,27 @@ fn an_account_is_bonded_when_its_bond_covers_its_devices_and_at_least_one() {
 }
 
 #[test]
+fn who_has_bonded_too_little_when_more_is_demanded_keeps_the_devices_and_is_not_bonded() {
+    on_new_chain(|| {
+        assert_ok!(bond(1, 2 * MIN_BOND));
+        assert_ok!(register(1, 1));
+        assert_ok!(register(1, 2));
+        MinBond::set(&(3 * MIN_BOND));
+        assert!(!Workforce::is_bonded(&account(1)));
+        assert_noop!(register(1, 3), Error::<Test>::BondTooSmall);
+        assert_noop!(unbond(1, 1), Error::<Test>::BondNeeded);
+        // What covers a device leaves with it.
+        assert_ok!(retire(1, 2));
+        assert_eq!(Workforce::bond_of(&account(1)).unwrap().active, MIN_BOND);
+        assert_ok!(bond(1, 2 * MIN_BOND));
+        assert!(Workforce::is_bonded(&account(1)));
+        // And where less is demanded, the rest can be taken out.
+        MinBond::set(&MIN_BOND);
+        assert_ok!(unbond(1, 2 * MIN_BOND));
+    });
+}
+
+#[test]
 fn an_unbonded_amount_stays_held_for_the_delay_and_is_then_withdrawn() {
     on_new_chain(|| {
         assert_ok!(bond(1, MIN_BOND));

@@ -108,6 +108,12 @@ impl Draft<'_> {
             price_max: Amount::MAX,
             owner_sealing_key: SealingKey([5; 32]),
         };
+        while !self.is_protected(&wanted) && !self.chance.percent(3) {
+            wanted.fuel_per_task_max = wanted.fuel_per_task_max.div_ceil(4);
+            if wanted.fuel_per_task_max == 1 {
+                break;
+            }
+        }
         if self.spoils() {
             self.spoil_submission(&mut wanted);
         }
@@ -162,6 +168,12 @@ impl Draft<'_> {
                 wanted.input_bytes = 65_536;
             }
         }
+    }
+
+    /// Whether a task is not worth more than what makes cheating with it lose.
+    fn is_protected(&self, wanted: &Submission) -> bool {
+        let params = &self.ledger.params;
+        params.protect(self.price(wanted), wanted.agreement.replicas())
     }
 
     fn price(&self, wanted: &Submission) -> Amount {
@@ -243,7 +255,8 @@ impl Draft<'_> {
             1 => Amount::from(self.chance.below(12)).min(most),
             _ => most * Amount::from(self.chance.below(1_001)) / 1_000,
         };
-        let payouts = self.payouts(spent);
+        let workers = job.map_or(700, |job| job.terms.workers);
+        let payouts = self.payouts(spent, workers);
         let devices = self.changes(open.len());
         Batch {
             job: id,
@@ -257,8 +270,8 @@ impl Draft<'_> {
         }
     }
 
-    fn payouts(&mut self, spent: Amount) -> Vec<Payout> {
-        let mut left = spent / 10 * 7 + spent % 10 * 7 / 10;
+    fn payouts(&mut self, spent: Amount, workers: Amount) -> Vec<Payout> {
+        let mut left = spent / 1_000 * workers + spent % 1_000 * workers / 1_000;
         let everybody: Vec<AccountId> = self.cast.accounts().cloned().collect();
         let mut payees: Vec<AccountId> = (0..self.chance.below(5))
             .map(|_| self.pick(&everybody))
@@ -329,7 +342,7 @@ impl Draft<'_> {
             }
             9 => {
                 let account = AccountId::new([0xff; 32]);
-                let amount = self.pick(&[batch.spent, Amount::MAX]) / 10 * 8 + 1;
+                let amount = self.pick(&[batch.spent, Amount::MAX]) / 100 * 91 + 1;
                 let _ = batch.payouts.try_push(Payout { account, amount });
             }
             10 => batch.devices = reversed(&batch.devices),

@@ -1,6 +1,6 @@
 //! Jobs: submission, escrow, settlement, and the ways a job ends.
 
-use super::{Answer, Fee, Ledger, Refusal, Sender, money::Purpose, need};
+use super::{Answer, Fee, Ledger, Refusal, Sender, money::Purpose, need, params::Numbers};
 use quern_primitives::{
     AccountId, Amount, JobId, TaskIndex,
     batch::{Batch, TaskSet},
@@ -84,6 +84,8 @@ pub(crate) struct Job {
     pub(crate) owner: AccountId,
     pub(crate) submission: Submission,
     pub(crate) prices: Prices,
+    /// What the council had set when it was submitted.
+    pub(crate) terms: Numbers,
     /// The most that one task may cost.
     pub(crate) cap: Amount,
     pub(crate) submitted_at: u32,
@@ -261,6 +263,8 @@ fn submit(ledger: &mut Ledger, owner: AccountId, wanted: &Submission) -> Result<
     check_submission(wanted, ledger.now)?;
     let book = &mut ledger.jobs;
     let cap = price(&book.prices, wanted, wanted.fuel_per_task_max);
+    let replicas = wanted.agreement.replicas();
+    need(ledger.params.protect(cap, replicas), "TaskWorthTooMuch")?;
     let total = cap * Amount::from(wanted.tasks);
     need(total <= wanted.price_max, "AbovePriceMax")?;
     let id = job_id(&ledger.genesis, &owner, &wanted.salt);
@@ -273,6 +277,7 @@ fn submit(ledger: &mut Ledger, owner: AccountId, wanted: &Submission) -> Result<
         owner,
         submission: wanted.clone(),
         prices: book.prices,
+        terms: ledger.params,
         cap,
         submitted_at: ledger.now,
         phase: Phase::Waiting,
@@ -316,7 +321,7 @@ fn named(set: &TaskSet, of_job: u32) -> Result<BTreeSet<TaskIndex>, Refusal> {
 }
 
 /// What a batch pays to workers, if its lists are in order and within their bounds.
-fn check_lists(batch: &Batch, tasks: usize) -> Result<Amount, Refusal> {
+fn check_lists(batch: &Batch, terms: &Numbers, tasks: usize) -> Result<Amount, Refusal> {
     let payees: Vec<_> = batch.payouts.iter().map(|payout| &payout.account).collect();
     let ascending = payees.windows(2).all(|pair| pair[0] < pair[1]);
     need(ascending, "PayoutsUnsorted")?;
@@ -326,8 +331,9 @@ fn check_lists(batch: &Batch, tasks: usize) -> Result<Amount, Refusal> {
         .payouts
         .iter()
         .try_fold(0u128, |sum, payout| sum.checked_add(payout.amount));
-    // What is spent is bounded by the cap here, so ten times it can be counted.
-    let fits = paid.is_some_and(|paid| paid <= batch.spent && 10 * paid <= 7 * batch.spent);
+    // What is spent is bounded by the cap here, so a thousand times it can be counted.
+    let most = terms.workers * batch.spent;
+    let fits = paid.is_some_and(|paid| paid <= batch.spent && 1_000 * paid <= most);
     need(fits, "WorkersOverShare")?;
     let devices: Vec<_> = batch.devices.iter().map(|change| change.device).collect();
     let ascending = devices.windows(2).all(|pair| pair[0] < pair[1]);
@@ -359,12 +365,12 @@ fn settle(ledger: &mut Ledger, by: &AccountId, batch: &Batch) -> Result<(), Refu
     let tasks = named(&batch.tasks, job.submission.tasks)?;
     need(batch.spent <= job.cap * tasks.len() as Amount, "OverCap")?;
     need(batch.spent <= job.pots.held(), "OverEscrow")?;
-    let paid = check_lists(batch, tasks.len())?;
+    let paid = check_lists(batch, &job.terms, tasks.len())?;
     need(job.done.is_disjoint(&tasks), "TaskSettled")?;
     let is_masternode = ledger.roster.masternodes.contains(by);
     need(is_masternode, "CoordinatorRemoved")?;
 
-    let owner = job.owner.clone();
+    let (owner, terms) = (job.owner.clone(), job.terms);
     job.done.extend(&tasks);
     job.pots.workers += paid;
     job.pots.network += batch.spent - paid;
@@ -380,8 +386,7 @@ fn settle(ledger: &mut Ledger, by: &AccountId, batch: &Batch) -> Result<(), Refu
     for payout in &batch.payouts {
         money.give(&payout.account, payout.amount);
     }
-    let for_network = batch.spent - 7 * batch.spent / 10;
-    let for_coordinator = 2 * for_network / 3;
+    let for_coordinator = terms.operators * batch.spent / 1_000;
     money.give(by, for_coordinator);
     let rest = batch.spent - paid - for_coordinator;
     money.give(&ledger.treasury_account, rest);

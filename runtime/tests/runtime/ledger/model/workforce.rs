@@ -8,9 +8,6 @@ use quern_primitives::{
 };
 use std::collections::BTreeMap;
 
-/// Ten ByteChips for each device.
-pub(crate) const BOND_PER_DEVICE: Amount = 10_000_000_000;
-
 /// Seven days of blocks of two seconds: how long what is unbonded waits, and how long a device's own
 /// account waits from one review to the next.
 pub(crate) const WEEK: u32 = 7 * 24 * 3_600 / 2;
@@ -144,10 +141,6 @@ impl Workforce {
         u32::try_from(own.count()).unwrap()
     }
 
-    fn needed(&self, devices: u32) -> Amount {
-        BOND_PER_DEVICE * Amount::from(devices)
-    }
-
     /// A part of the active bond is on its way out until a block.
     fn let_go(&mut self, who: &AccountId, amount: Amount, until: u32) -> Result<(), Refusal> {
         let bond = self.bonds.entry(who.clone()).or_default();
@@ -190,6 +183,8 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
         return Ok(Fee::Charged);
     }
     let who = sender.account()?;
+    let bond = ledger.params.bond;
+    let needed = |devices: u32| bond * Amount::from(devices);
     let workforce = &mut ledger.workforce;
     match call {
         Call::Review(_) => {}
@@ -202,7 +197,7 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
             need(*amount > 0, "ZeroAmount")?;
             let active = workforce.active(&who);
             need(*amount <= active, "MoreThanBonded")?;
-            let needed = workforce.needed(workforce.devices_of(&who));
+            let needed = needed(workforce.devices_of(&who));
             need(active - amount >= needed, "BondNeeded")?;
             workforce.let_go(&who, *amount, now + WEEK)?;
         }
@@ -219,7 +214,7 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
             need(!device.is_small_order(), "WeakDeviceKey")?;
             let is_new = !workforce.devices.contains_key(device);
             need(is_new, "DeviceAlreadyRegistered")?;
-            let needed = workforce.needed(workforce.devices_of(&who) + 1);
+            let needed = needed(workforce.devices_of(&who) + 1);
             need(workforce.active(&who) >= needed, "BondTooSmall")?;
             register(ledger, who, call)?;
         }

@@ -7,6 +7,7 @@ use crate::ledger::{
         Ledger, bytechip,
         jobs::{self, Job, Phase},
         money::{Purpose, Purse},
+        params::Numbers,
         workforce::{Device, Ending, Past},
     },
 };
@@ -16,9 +17,11 @@ use quern_primitives::{
     batch::BatchRecord,
     device::{self, History, Record},
     job::{self, Escrow, JobEnd, JobState},
+    params::Terms,
 };
 use quern_runtime::{
-    Balances, Bytechip, Jobs, Roster, Runtime, RuntimeHoldReason, Workforce, genesis::ENDOWMENT,
+    Balances, Bytechip, Jobs, Params, Roster, Runtime, RuntimeHoldReason, Workforce,
+    genesis::ENDOWMENT,
 };
 use std::fmt::Debug;
 
@@ -34,6 +37,7 @@ pub(super) fn everything(
     compare_roster(ledger, cast)?;
     compare_bytechip(ledger, all)?;
     compare_workforce(ledger, cast)?;
+    compare_params(ledger)?;
     for id in &ledger.jobs.order {
         compare_job(ledger, id, is_compared(id))?;
     }
@@ -308,6 +312,7 @@ fn job_of(job: &Job) -> job::Job {
         owner: job.owner.clone(),
         submission: job.submission.clone(),
         prices: job.prices,
+        terms: terms_of(&job.terms),
         submitted_at: job.submitted_at,
         state: match job.phase.clone() {
             Phase::Waiting => JobState::Submitted,
@@ -352,6 +357,23 @@ fn compare_book(ledger: &Ledger, all: bool) -> Differs {
     Ok(())
 }
 
+/// What is kept of a job, of these numbers.
+fn terms_of(numbers: &Numbers) -> Terms {
+    let permille = |number: Amount| u16::try_from(number).unwrap();
+    Terms {
+        workers_permille: permille(numbers.workers),
+        operators_permille: permille(numbers.operators),
+        re_execution_permille: permille(numbers.again),
+    }
+}
+
+fn compare_params(ledger: &Ledger) -> Differs {
+    let kept = Params::current();
+    let expected = (terms_of(&ledger.params), ledger.params.bond);
+    let kept = (kept.terms(), kept.bond_per_device);
+    same(|| "parameters".into(), &kept, &expected)
+}
+
 /// The pallets' own invariants.
 fn try_state() -> Differs {
     let all = [
@@ -359,6 +381,7 @@ fn try_state() -> Differs {
         ("bytechip", Bytechip::do_try_state()),
         ("workforce", Workforce::do_try_state()),
         ("jobs", Jobs::do_try_state()),
+        ("params", Params::do_try_state()),
     ];
     all.into_iter()
         .try_for_each(|(pallet, holds)| holds.map_err(|broken| format!("{pallet}: {broken:?}")))

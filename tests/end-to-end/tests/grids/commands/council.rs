@@ -32,6 +32,21 @@ pub(super) async fn decides(bench: &Bench) -> anyhow::Result<()> {
     first
         .refuses(1, &["nothing is done", "Roster.NotVerified"], &unverify)
         .await?;
+    // A parameter is set within its bounds, and what is beyond them is not even proposed.
+    let set = |value| ["council", "propose", "set-parameter", "re-execution", value];
+    first
+        .refuses(1, &["re-execution", "between 0 ‰ and 1000 ‰"], &set("1001"))
+        .await?;
+    let made = first.does(&set("90")).await?;
+    says(
+        &made,
+        &json!({ "done": "made", "words": "set re-execution to 90 ‰" }),
+    )?;
+    let shown = first.does(&["params"]).await?;
+    says(
+        &shown["params"][2],
+        &json!({ "name": "re-execution", "value": "90", "most": "1000" }),
+    )?;
     let seat = ["council", "propose", "add-member", SECOND];
     let made = first.does(&seat).await?;
     says(&made, &json!({ "done": "made", "open": null }))?;

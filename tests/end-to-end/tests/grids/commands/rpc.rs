@@ -11,12 +11,13 @@ use quern_ledger::State;
 use quern_primitives::{
     AccountId, JobId,
     job::Job,
+    params::Params,
     view::{DeviceView, WalletView},
 };
 use serde_json::{Value, json};
 
 /// Of a job that has ended the same as `quern job show`; and of its owner's money and of the grid's
-/// device, the same as the chain's own interface.
+/// device and of what the council has set, the same as the chain's own interface.
 pub(super) async fn tells(bench: &Bench, shown: &Value) -> anyhow::Result<()> {
     let (node, state, block) = at_one_block(bench).await?;
     let name = shown["job"].as_str().context("no job is shown")?;
@@ -41,6 +42,10 @@ pub(super) async fn tells(bench: &Bench, shown: &Value) -> anyhow::Result<()> {
     let told: Option<DeviceView> = node.request("quern_device", asked).await?;
     let known = state.device(worker.device).await?;
     ensure!(told.is_some() && told == known, "{told:?}, not {known:?}");
+
+    let told: Params = node.request("quern_params", rpc_params![&block]).await?;
+    let known = state.params().await?;
+    ensure!(told == known, "{told:?}, not {known:?}");
     Ok(())
 }
 

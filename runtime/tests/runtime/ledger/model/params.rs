@@ -1,0 +1,79 @@
+//! What the council sets: a number for each name, within bounds.
+
+use super::{Answer, Fee, Ledger, Sender, need};
+use quern_primitives::{Amount, params::Parameter};
+
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    Set { parameter: Parameter, value: Amount },
+}
+
+impl Call {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Set { .. } => "params.set",
+        }
+    }
+}
+
+/// The numbers that hold now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    /// Thousandths of what a batch spends.
+    pub(crate) workers: Amount,
+    /// Thousandths of what a batch spends.
+    pub(crate) operators: Amount,
+    /// Of a thousand tasks.
+    pub(crate) again: Amount,
+    /// For each device.
+    pub(crate) bond: Amount,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self {
+            workers: 700,
+            operators: 200,
+            again: 100,
+            bond: 10_000_000_000,
+        }
+    }
+}
+
+impl Numbers {
+    /// The number with its least and most.
+    fn place(&mut self, parameter: Parameter) -> (&mut Amount, Amount, Amount) {
+        match parameter {
+            Parameter::WorkersShare => (&mut self.workers, 500, 900),
+            Parameter::OperatorsShare => (&mut self.operators, 50, 400),
+            Parameter::ReExecution => (&mut self.again, 0, 1_000),
+            Parameter::BondPerDevice => (&mut self.bond, 1, 10_000_000_000_000),
+        }
+    }
+
+    /// Whether a task of this price, computed so many times at first, is one with which cheating loses:
+    /// the price, if nobody looks again, is less than what is lost if somebody does. The rewards are
+    /// counted as less than they are, by a unit for each replica.
+    pub(crate) fn protect(&self, price: Amount, replicas: u8) -> bool {
+        if self.again == 0 {
+            return true;
+        }
+        let gained = 1_000_000 * price;
+        let lost = self.again * (1_000 + self.workers) * price
+            + 1_000 * self.again * Amount::from(replicas) * (self.bond - 1);
+        gained <= lost
+    }
+}
+
+pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answer {
+    sender.council()?;
+    let Call::Set { parameter, value } = call;
+    let mut numbers = ledger.params;
+    let (number, least, most) = numbers.place(*parameter);
+    need((least..=most).contains(value), "OutOfBounds")?;
+    *number = *value;
+    let together = numbers.workers + numbers.operators;
+    need(together <= 950, "SharesTooLarge")?;
+    ledger.params = numbers;
+    Ok(Fee::Charged)
+}
