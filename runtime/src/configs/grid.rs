@@ -1,14 +1,14 @@
-//! Our own pallets: masternodes, money in and out, workers and jobs.
+//! Our own pallets: masternodes, money in and out, workers, finality and jobs.
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
-    Balances, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
+    Balances, Finality, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
 };
 use alloc::vec::Vec;
 use frame_support::{
     parameter_types,
-    traits::{Contains, SortedMembers},
+    traits::{Contains, Get, SortedMembers},
 };
 use pallet_babe::ParentBlockRandomness;
 use quern_primitives::{
@@ -50,6 +50,10 @@ impl quern_workforce::Config for Runtime {
     type WeightInfo = quern_workforce::weights::SubstrateWeight<Runtime>;
 }
 
+impl quern_finality::Config for Runtime {
+    type WeightInfo = quern_finality::weights::SubstrateWeight<Runtime>;
+}
+
 // A job submitted in one block is drawn for when the next begins. BABE keeps the VRF output of a
 // block when that block ends and has not replaced it when the next begins, so what is drawn from is
 // the output of the very block that holds the submission: its author's, whom nobody could foresee
@@ -64,8 +68,28 @@ impl quern_jobs::Config for Runtime {
     type Randomness = ParentBlockRandomness<Runtime>;
     type PricesOrigin = CouncilMajority;
     type TreasuryAccount = TreasuryAccount;
+    type Finalised = FinalityClock;
+    type Window = SettlementWindow;
     type SettleGrace = SettleGrace;
     type WeightInfo = quern_jobs::weights::SubstrateWeight<Runtime>;
+}
+
+/// The height that the chain holds to be final, as jobs ask for it.
+pub struct FinalityClock;
+
+impl Get<BlockNumber> for FinalityClock {
+    fn get() -> BlockNumber {
+        Finality::clock()
+    }
+}
+
+/// How long a settled batch stays pending, as jobs ask for it.
+pub struct SettlementWindow;
+
+impl Get<BlockNumber> for SettlementWindow {
+    fn get() -> BlockNumber {
+        Finality::window()
+    }
 }
 
 /// The roster's masternodes, as jobs see them. Coordinators are drawn among those that can be
