@@ -436,9 +436,12 @@ fn strike(
             let state = JobState::Cancelling { coordinator, until };
             (Some(state), JobEnd::BatchStruck)
         }
-        // Time is up already, and whoever would go on could settle nothing.
+        // Time is up already, or what was held is back: whoever would go on could settle nothing.
         (JobState::Settling { end, .. }, _)
-            if matches!(end, JobEnd::OwnerCancelled | JobEnd::DeadlinePassed) =>
+            if matches!(
+                end,
+                JobEnd::OwnerCancelled | JobEnd::DeadlinePassed | JobEnd::BatchStruck
+            ) =>
         {
             (None, *end)
         }

@@ -293,6 +293,16 @@ impl JobState {
         )
     }
 
+    /// How it ended, or will have ended when its last batch is final; none while it goes on.
+    pub fn end(&self) -> Option<JobEnd> {
+        match self {
+            Self::Submitted | Self::Running { .. } | Self::Cancelling { .. } => None,
+            Self::Settling { end, .. } | Self::Completed { end } => Some(*end),
+            Self::Cancelled => Some(JobEnd::OwnerCancelled),
+            Self::Expired => Some(JobEnd::DeadlinePassed),
+        }
+    }
+
     /// The masternode in charge, while there is one.
     pub fn coordinator(&self) -> Option<&AccountId> {
         match self {

@@ -4,7 +4,7 @@ use frame_support::traits::StorageInfoTrait;
 use quern_runtime::AllPalletsWithSystem;
 
 /// The files that `cargo xtask weights` writes.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     (
         "roster",
         include_str!("../../pallets/roster/src/weights.rs"),
@@ -16,6 +16,10 @@ const FILES: [(&str, &str); 4] = [
     (
         "workforce",
         include_str!("../../pallets/workforce/src/weights.rs"),
+    ),
+    (
+        "finality",
+        include_str!("../../pallets/finality/src/weights.rs"),
     ),
     ("jobs", include_str!("../../pallets/jobs/src/weights.rs")),
 ];

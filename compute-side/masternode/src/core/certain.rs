@@ -65,7 +65,7 @@ impl ActiveJob {
     /// The block after which nothing can be settled.
     fn last_block(&self) -> BlockNumber {
         match self.job.state {
-            JobState::Settling { until, .. } => until,
+            JobState::Cancelling { until, .. } => until,
             _ => self.job.submission.deadline,
         }
     }

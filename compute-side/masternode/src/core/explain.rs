@@ -118,7 +118,7 @@ impl Core {
                 task: *task,
                 why: *why,
             },
-            (None, JobState::Settling { until, .. }) => Why::Cancelled { until: *until },
+            (None, JobState::Cancelling { until, .. }) => Why::Cancelled { until: *until },
             (None, _) => Why::Deadline {
                 block: self.block,
                 margin,

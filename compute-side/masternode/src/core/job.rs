@@ -271,7 +271,8 @@ impl ActiveJob {
         if let Some(ticket) = self.reported_with(payload.task, payload.replica, &device) {
             return Ok(Admission::Repeated(ticket));
         }
-        let (Some(plan), false) = (&self.plan, self.failed.is_some()) else {
+        let is_over = self.failed.is_some() || !self.job.state.goes_on();
+        let (Some(plan), false) = (&self.plan, is_over) else {
             return Err(DiscardReason::JobOver);
         };
         let task = self

@@ -426,7 +426,8 @@ impl Core {
             let known = self
                 .jobs
                 .get_or_insert_with(id, || ActiveJob::new(id, job.clone()));
-            let before = (known.job.state.is_open(), known.job.next_batch);
+            let stage = |job: &Job| (job.state.is_open(), job.state.goes_on(), job.next_batch);
+            let before = stage(&known.job);
             for (_, batch) in &known.in_flight {
                 if batch.sequence < job.next_batch {
                     self.uncounted.counted(id, batch);
@@ -435,9 +436,14 @@ impl Core {
             let counted = known.take_counted(job.next_batch);
             known.learn(job, now, self.settings.settle.retry_ms);
             let takes_work = known.takes_work(self.block, self.settings.deadline_margin_blocks);
-            let is_open = known.job.state.is_open();
-            if before != (is_open, known.job.next_batch) {
+            let (is_open, goes_on, _) = stage(&known.job);
+            if before != stage(&known.job) {
                 out.push(Effect::Changed { job: id });
+            }
+            if before.1 && !goes_on {
+                // What it is computed from stays: a batch may be struck as long as it is not final.
+                self.devices.drop_job(id);
+                self.stop_recomputing_all(id, out);
             }
             if !takes_work {
                 self.scheduler.dispatch.remove_job(id);

@@ -6,8 +6,8 @@ use alloc::{vec, vec::Vec};
 use frame_benchmarking::{BenchmarkError, v2::*};
 use frame_support::{
     BoundedVec,
-    weights::Weight,
     traits::{EnsureOrigin, SortedMembers, fungible::Unbalanced, tokens::Precision},
+    weights::Weight,
 };
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use quern_job_rules::{pay, tasks};
@@ -142,9 +142,9 @@ fn last_batch<T: Config>(id: JobId, payees: u32, devices: u32) -> Result<Batch, 
 fn make_due<T: Config>(id: JobId) {
     let list = PendingOf::<T>::take(id).into_inner();
     for (sequence, due) in &list {
-        if let Some(mut batch) = Pending::<T>::take(due, (id, *sequence)) {
+        if let Some(mut batch) = Pending::<T>::take(due.to_be_bytes(), (id, *sequence)) {
             batch.due = 0;
-            Pending::<T>::insert(0, (id, *sequence), batch);
+            Pending::<T>::insert([0; 4], (id, *sequence), batch);
         }
         Batches::<T>::mutate(id, sequence, |record| {
             if let Some(record) = record {
@@ -249,15 +249,20 @@ mod benchmarks {
         Ok(())
     }
 
-    /// Where it left off, one height at which nothing is due, and where it got to.
+    /// With a batch pending that is not due.
     #[benchmark]
-    fn look_for_due() {
+    fn look_for_due() -> Result<(), BenchmarkError> {
+        let (_, coordinator, id) = nearly_done::<T>()?;
+        let batch = last_batch::<T>(id, 0, 0)?;
+        Pallet::<T>::do_settle(coordinator, &batch)?;
+
         #[block]
         {
             Pallet::<T>::finalise_due(Weight::MAX);
         }
 
-        assert!(NextDue::<T>::get() > 0);
+        assert_eq!(PendingOf::<T>::get(id).len(), 1);
+        Ok(())
     }
 
     #[benchmark]

@@ -1,7 +1,7 @@
 //! What always holds of jobs and their money.
 
 use crate::{
-    Awaiting, Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, NextDue, OpenJobs,
+    Awaiting, Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, OpenJobs,
     Pallet, Pending, PendingOf, SettledTasks, Totals,
 };
 use alloc::{
@@ -14,7 +14,7 @@ use quern_job_rules::{
     tasks,
 };
 use quern_primitives::{
-    AccountId, Amount, JobId,
+    AccountId, Amount, BlockNumber, JobId,
     batch::BatchState,
     job::{Escrow, Job, JobState},
     limits::{JOBS_AWAITING_PER_OWNER_MAX, OPEN_JOBS_PER_OWNER_MAX},
@@ -33,8 +33,7 @@ impl<T: Config> Pallet<T> {
     ///
     /// - each job: paid + network + refunded + pending + held = deposited = its quote, nothing held or
     ///   pending once it is over, and its batches add up to its tasks and money;
-    /// - each pending batch is kept once and as it was settled, on its job's list, in order and not past
-    ///   its time;
+    /// - each pending batch is kept once and as it was settled, on its job's list and in order;
     /// - each owner: what is held on the account is the sum over the open jobs, which are counted
     ///   and within their limit;
     /// - each open job's settled tasks are as many as the job says, of those it has;
@@ -277,12 +276,10 @@ fn check_awaiting<T: Config>() -> Result<(), TryRuntimeError> {
 }
 
 fn check_pending<T: Config>() -> Result<(), TryRuntimeError> {
-    let (mut kept, next) = (0usize, NextDue::<T>::get());
+    let mut kept = 0usize;
     for (due, (job, sequence), batch) in Pending::<T>::iter() {
-        ensure!(
-            due == batch.due && due >= next,
-            "a batch is kept past its time"
-        );
+        let due = BlockNumber::from_be_bytes(due);
+        ensure!(due == batch.due, "a batch is kept for another time");
         let record = Batches::<T>::get(job, sequence).ok_or("a pending batch has no record")?;
         ensure!(
             record.state == BatchState::Pending { due }

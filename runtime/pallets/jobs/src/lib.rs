@@ -221,12 +221,13 @@ pub mod pallet {
     >;
 
     /// The batches that are settled and not final yet, by the height of the clock of finality at
-    /// which they are due.
+    /// which they are due. Heights are kept unhashed and with their highest byte first, so that the
+    /// storage's own order is theirs, and what is due next is what comes first.
     #[pallet::storage]
     pub type Pending<T: Config> = StorageDoubleMap<
         _,
-        Twox64Concat,
-        BlockNumber,
+        Identity,
+        [u8; 4],
         Blake2_128Concat,
         (JobId, BatchSequence),
         PendingBatch,
@@ -243,10 +244,6 @@ pub mod pallet {
         BoundedVec<(BatchSequence, BlockNumber), ConstU32<PENDING_BATCHES_PER_JOB_MAX>>,
         ValueQuery,
     >;
-
-    /// The first height of the clock of finality at which a batch may still be due.
-    #[pallet::storage]
-    pub type NextDue<T: Config> = StorageValue<_, BlockNumber, ValueQuery>;
 
     /// The submitted jobs whose coordinator is not drawn yet, in the order of submission, each with
     /// its owner, because one may have only so many of them.

@@ -1,13 +1,13 @@
 //! Batches between settlement and finality: when they are due, how they become final, how they are
 //! struck.
 //!
-//! A pending batch is one item of storage, kept by the height of the clock of finality at which it is
-//! due, so that what is due is found without a queue beside it. The batches of a job are due in their
+//! A pending batch is one item of storage, kept in the order of the heights of the clock of finality
+//! at which batches are due, so that what is due is found without a queue beside it. The batches of a job are due in their
 //! order, and become final in it.
 
 use crate::{
-    Batches, Config, Devices, Error, Event, Jobs, JobsCoordinatedBy, NextDue, Pallet, Pending,
-    PendingOf, SettledTasks, WeightInfo,
+    Batches, Config, Devices, Error, Event, JobsCoordinatedBy, Pallet, Pending, PendingOf,
+    SettledTasks, WeightInfo,
 };
 use frame_support::{
     BoundedVec, ensure,
@@ -44,7 +44,7 @@ impl<T: Config> Pallet<T> {
     ) -> DispatchResult {
         PendingOf::<T>::try_append(id, (sequence, due))
             .map_err(|()| Error::<T>::TooManyPending)?;
-        Pending::<T>::insert(due, (id, sequence), valid.pending(by, due));
+        Pending::<T>::insert(key_of(due), (id, sequence), valid.pending(by, due));
         Ok(())
     }
 
@@ -63,7 +63,7 @@ impl<T: Config> Pallet<T> {
         }
         ensure!(due <= T::Finalised::get(), Error::<T>::BatchNotDue);
         let batch =
-            Pending::<T>::get(due, (id, sequence)).ok_or(Error::<T>::BatchNotPending)?;
+            Pending::<T>::get(key_of(due), (id, sequence)).ok_or(Error::<T>::BatchNotPending)?;
         let weight = Self::finalise_weight(&batch);
         Self::make_final(id, sequence, batch)?;
         Ok(weight)
@@ -72,21 +72,19 @@ impl<T: Config> Pallet<T> {
     /// Makes final what is due, as far as there is room, and says how much of it was used.
     pub(crate) fn finalise_due(room: Weight) -> Weight {
         let mut meter = WeightMeter::with_limit(room);
-        // Where it left off is read before any height is looked at.
-        if meter.try_consume(T::WeightInfo::look_for_due()).is_err() {
-            return Weight::zero();
-        }
-        let (clock, begun) = (T::Finalised::get(), NextDue::<T>::get());
-        let mut height = begun;
-        while height <= clock && meter.try_consume(T::WeightInfo::look_for_due()).is_ok() {
-            let Some((id, _)) = Pending::<T>::iter_key_prefix(height).next() else {
-                height = height.saturating_add(1);
-                continue;
+        let clock = T::Finalised::get();
+        while meter.try_consume(T::WeightInfo::look_for_due()).is_ok() {
+            let Some((due, (id, _))) = Pending::<T>::iter_keys().next() else {
+                break;
             };
+            if BlockNumber::from_be_bytes(due) > clock {
+                break;
+            }
             // Its job's oldest is due no later.
             let oldest = PendingOf::<T>::get(id).first().copied();
             let batch = oldest.and_then(|(sequence, due)| {
-                Some((sequence, Pending::<T>::get(due, (id, sequence))?))
+                let batch = Pending::<T>::get(key_of(due), (id, sequence))?;
+                Some((sequence, batch))
             });
             // A batch that could not be paid would keep the others waiting, but not from the call; the
             // invariants say that there is none.
@@ -98,9 +96,6 @@ impl<T: Config> Pallet<T> {
             {
                 break;
             }
-        }
-        if height != begun {
-            NextDue::<T>::put(height);
         }
         meter.consumed()
     }
@@ -124,7 +119,7 @@ impl<T: Config> Pallet<T> {
             shares: batch.split,
         };
         let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;
-        Pending::<T>::remove(batch.due, (id, sequence));
+        Pending::<T>::remove(key_of(batch.due), (id, sequence));
         PendingOf::<T>::mutate_exists(id, |list| {
             *list = list.take().filter(|list| list.len() > 1).map(|mut list| {
                 list.remove(0);
@@ -134,7 +129,6 @@ impl<T: Config> Pallet<T> {
         for payout in &batch.payouts {
             Self::pay(&job.owner, &payout.account, payout.amount)?;
         }
-        Self::pay(&job.owner, &batch.coordinator, batch.split.operators)?;
         for device in &batch.devices {
             T::Devices::record(&device.device, &device.change);
         }
@@ -147,6 +141,7 @@ impl<T: Config> Pallet<T> {
             operators: batch.split.operators,
             treasury: batch.split.treasury,
         });
+        Self::pay(&job.owner, &batch.coordinator, batch.split.operators)?;
         Self::commit(id, &job, transition)
     }
 
@@ -174,8 +169,8 @@ impl<T: Config> Pallet<T> {
         let (mut batches, mut unsettled, mut spent) = (0u32, 0u32, Amount::MIN);
         let at = Self::now();
         for (sequence, due) in fallen {
-            let batch =
-                Pending::<T>::take(due, (id, *sequence)).ok_or(Error::<T>::BatchNotPending)?;
+            let batch = Pending::<T>::take(key_of(*due), (id, *sequence))
+                .ok_or(Error::<T>::BatchNotPending)?;
             let tasks = tasks::count(&batch.tasks.bits);
             let cost = batch.split.spent().ok_or(ArithmeticError::Overflow)?;
             tasks::remove_from(&batch.tasks, settled.as_mut());
@@ -228,4 +223,9 @@ impl<T: Config> Pallet<T> {
             }
         });
     }
+}
+
+/// Where batches are kept that are due at this height.
+pub(crate) fn key_of(due: BlockNumber) -> [u8; 4] {
+    due.to_be_bytes()
 }

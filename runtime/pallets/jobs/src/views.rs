@@ -2,7 +2,7 @@
 
 use crate::{
     Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, Pallet, Pending, PendingOf,
-    SettledTasks, Totals,
+    SettledTasks, Totals, pending::key_of,
 };
 use alloc::vec::Vec;
 use quern_job_rules::quote::{self, QuoteError};
@@ -82,7 +82,7 @@ impl<T: Config> Pallet<T> {
     pub fn pending_batch(job: &JobId, sequence: BatchSequence) -> Option<PendingBatch> {
         let list = PendingOf::<T>::get(job);
         let (_, due) = list.iter().find(|(pending, _)| *pending == sequence)?;
-        Pending::<T>::get(due, (job, sequence))
+        Pending::<T>::get(key_of(*due), (job, sequence))
     }
 
     /// What an account will get of batches that are not final yet, as worker or coordinator, and

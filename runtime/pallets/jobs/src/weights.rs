@@ -227,8 +227,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	}
 	fn look_for_due() -> Weight {
 		Weight::from_parts(20_000_000, 3959)
-			.saturating_add(T::DbWeight::get().reads(4_u64))
-			.saturating_add(T::DbWeight::get().writes(1_u64))
+			.saturating_add(T::DbWeight::get().reads(2_u64))
 	}
 	fn strike(b: u32, ) -> Weight {
 		Weight::from_parts(200_000_000, 11707)
@@ -311,8 +310,7 @@ impl WeightInfo for () {
 	}
 	fn look_for_due() -> Weight {
 		Weight::from_parts(20_000_000, 3959)
-			.saturating_add(RocksDbWeight::get().reads(4_u64))
-			.saturating_add(RocksDbWeight::get().writes(1_u64))
+			.saturating_add(RocksDbWeight::get().reads(2_u64))
 	}
 	fn strike(b: u32, ) -> Weight {
 		Weight::from_parts(200_000_000, 11707)
