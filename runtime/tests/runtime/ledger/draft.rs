@@ -24,6 +24,9 @@ pub(crate) const LONELY_PERCENT: u64 = 8;
 /// In how many of a hundred drafts one thing is spoilt.
 const SPOILT_PERCENT: u64 = 20;
 
+/// Before how many of a hundred calls a pending batch is struck, if there is one.
+pub(crate) const STRIKE_PERCENT: u64 = 1;
+
 /// Salts that owners pick from, so that names meet.
 const SALTS: u64 = 24;
 

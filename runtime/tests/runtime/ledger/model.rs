@@ -3,12 +3,14 @@
 //! pallets' code. A noun has a file: what is kept of it, its calls, and what they do.
 
 pub(crate) mod bytechip;
+pub(crate) mod finality;
 pub(crate) mod jobs;
 pub(crate) mod money;
 pub(crate) mod roster;
 pub(crate) mod workforce;
 
 use bytechip::Treasury;
+use finality::Finality;
 use jobs::JobBook;
 use money::Money;
 use quern_primitives::{AccountId, Amount, GenesisHash};
@@ -103,6 +105,7 @@ pub(crate) struct Ledger {
     pub(crate) bytechip: Treasury,
     pub(crate) workforce: Workforce,
     pub(crate) jobs: JobBook,
+    pub(crate) finality: Finality,
 }
 
 impl Ledger {
@@ -124,6 +127,7 @@ impl Ledger {
             bytechip: Treasury::new(people[0].clone()),
             workforce: Workforce::default(),
             jobs: JobBook::default(),
+            finality: Finality::default(),
         }
     }
 

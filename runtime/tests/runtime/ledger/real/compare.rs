@@ -5,7 +5,7 @@ use crate::ledger::{
     draft::Cast,
     model::{
         Ledger, bytechip,
-        jobs::{self, Job, Phase},
+        jobs::{self, Fate, Job, Phase},
         money::{Purpose, Purse},
         workforce::{Device, Ending, Past},
     },
@@ -13,12 +13,13 @@ use crate::ledger::{
 use frame_support::traits::fungible::{Inspect, InspectHold};
 use quern_primitives::{
     AccountId, Amount, JobId,
-    batch::BatchRecord,
+    batch::{BatchRecord, BatchState},
     device::{self, History, Record},
     job::{self, Escrow, JobEnd, JobState},
 };
 use quern_runtime::{
-    Balances, Bytechip, Jobs, Roster, Runtime, RuntimeHoldReason, Workforce, genesis::ENDOWMENT,
+    Balances, Bytechip, Finality, Jobs, Roster, Runtime, RuntimeHoldReason, Workforce,
+    genesis::ENDOWMENT,
 };
 use std::fmt::Debug;
 
@@ -296,6 +297,11 @@ fn compare_job(ledger: &Ledger, id: &JobId, thoroughly: bool) -> Differs {
             spent: settled.batch.spent,
             paid: settled.paid,
             settled_at: settled.at,
+            state: match settled.fate {
+                Fate::Pending { due } => BatchState::Pending { due },
+                Fate::Final { at } => BatchState::Final { at },
+                Fate::Struck { at } => BatchState::Struck { at },
+            },
         };
         let what = || format!("batch {sequence} of {id}");
         same(what, &Jobs::batch(id, sequence), &Some(expected))?;
@@ -312,7 +318,10 @@ fn job_of(job: &Job) -> job::Job {
         state: match job.phase.clone() {
             Phase::Waiting => JobState::Submitted,
             Phase::Running { coordinator } => JobState::Running { coordinator },
-            Phase::Settling { coordinator, until } => JobState::Settling { coordinator, until },
+            Phase::Cancelling { coordinator, until } => {
+                JobState::Cancelling { coordinator, until }
+            }
+            Phase::Settling { coordinator, end } => JobState::Settling { coordinator, end },
             Phase::Over(JobEnd::OwnerCancelled) => JobState::Cancelled,
             Phase::Over(JobEnd::DeadlinePassed) => JobState::Expired,
             Phase::Over(end) => JobState::Completed { end },
@@ -320,6 +329,7 @@ fn job_of(job: &Job) -> job::Job {
         escrow: escrow_of(&job.pots),
         settled_tasks: job.done.len() as u32,
         next_batch: job.batches.len() as u32,
+        pending_batches: job.pending().len() as u32,
     }
 }
 
@@ -329,6 +339,7 @@ fn escrow_of(pots: &jobs::Pots) -> Escrow {
         paid: pots.workers,
         network: pots.network,
         refunded: pots.owner,
+        pending: pots.pending,
         held: pots.held(),
     }
 }
@@ -338,6 +349,8 @@ fn compare_book(ledger: &Ledger, all: bool) -> Differs {
     same(|| "prices".into(), &Jobs::prices(), &book.prices)?;
     let totals = escrow_of(&book.totals());
     same(|| "all jobs' money".into(), &Jobs::totals(), &totals)?;
+    let clock = ledger.finality.clock();
+    same(|| "clock of finality".into(), &Finality::clock(), &clock)?;
     let awaiting: Vec<JobId> = quern_jobs::Awaiting::<Runtime>::get()
         .into_iter()
         .map(|(id, _)| id)
@@ -358,6 +371,7 @@ fn try_state() -> Differs {
         ("roster", Roster::do_try_state()),
         ("bytechip", Bytechip::do_try_state()),
         ("workforce", Workforce::do_try_state()),
+        ("finality", Finality::do_try_state()),
         ("jobs", Jobs::do_try_state()),
     ];
     all.into_iter()
