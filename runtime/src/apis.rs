@@ -1,8 +1,8 @@
 //! What the runtime answers: to the node, which runs blocks and consensus by it, and to users.
 
 use crate::{
-    Babe, Balances, Block, Bytechip, Executive, Finality, Grandpa, InherentDataExt, Jobs, Nonce, Roster,
-    Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeHoldReason, SessionKeys, System,
+    Babe, Balances, Block, Bytechip, Executive, Finality, Grandpa, InherentDataExt, Jobs, Nonce,
+    Roster, Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeHoldReason, SessionKeys, System,
     TransactionPayment, VERSION, Workforce, configs::consensus::EPOCH_CONFIGURATION, genesis,
     weights::EPOCH_SLOTS,
 };

@@ -367,16 +367,17 @@ fn said(event: &Event<'_>) -> Result<Option<Said>, Unread> {
             Said::Submitted(job, owner, escrow)
         }
         ("Jobs", "BatchSettled") => {
-            let (job, sequence, tasks, spent, workers, operators, treasury, _due) = all::<(
-                JobId,
-                BatchSequence,
-                u32,
-                Amount,
-                Amount,
-                Amount,
-                Amount,
-                BlockNumber,
-            )>(event)?;
+            let (job, sequence, tasks, spent, workers, operators, treasury, _due) =
+                all::<(
+                    JobId,
+                    BatchSequence,
+                    u32,
+                    Amount,
+                    Amount,
+                    Amount,
+                    Amount,
+                    BlockNumber,
+                )>(event)?;
             Said::Settled(Settled {
                 job,
                 sequence,

@@ -144,9 +144,7 @@ fn payments(
     job: JobId,
     sequence: BatchSequence,
 ) -> Option<Vec<(AccountId, Amount)>> {
-    events
-        .iter()
-        .find(|event| event.finalises(job, sequence))?;
+    events.iter().find(|event| event.finalises(job, sequence))?;
     let told = movements(events);
     let paid = told
         .iter()
@@ -184,7 +182,6 @@ impl ChainEvent {
             && self.name == "BatchFinalised"
             && <(JobId, BatchSequence)>::decode(&mut &self.bytes[..]) == Ok((job, sequence))
     }
-
 }
 
 #[cfg(test)]
@@ -259,7 +256,11 @@ mod tests {
             }
             let of = |sequence| {
                 let paid = payments(&events, job, sequence)?;
-                Some(paid.into_iter().map(|(_, amount)| amount).collect::<Vec<_>>())
+                Some(
+                    paid.into_iter()
+                        .map(|(_, amount)| amount)
+                        .collect::<Vec<_>>(),
+                )
             };
             assert_eq!(of(3), Some(vec![2, 1, 4]));
             assert_eq!(of(4), Some(vec![7]));

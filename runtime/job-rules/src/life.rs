@@ -203,9 +203,9 @@ impl fmt::Display for LifeError {
             Self::Closed => f.write_str(
                 "nothing more of the job is settled; it is over when its last batch is final",
             ),
-            Self::NotPending => {
-                f.write_str("the job has no such pending batch; it is final, struck, or not settled")
-            }
+            Self::NotPending => f.write_str(
+                "the job has no such pending batch; it is final, struck, or not settled",
+            ),
             Self::AlreadyDrawn => f.write_str("the job has its coordinator already"),
             Self::NotDrawn => {
                 f.write_str("the job has no coordinator yet; wait for the next block")
@@ -458,7 +458,14 @@ fn strike(
                 end,
             };
             let owner = job.escrow.held.checked_add(spent)?;
-            stays_open(job, state, Moves { owner, ..taken_back })
+            stays_open(
+                job,
+                state,
+                Moves {
+                    owner,
+                    ..taken_back
+                },
+            )
         }
         (None, _) => over(job, end, taken_back),
     }
@@ -700,7 +707,11 @@ pub(crate) mod tests {
         let held = running().escrow.held;
         let pending = after(running(), [settled(30, 1_000)]).job;
         assert_eq!(
-            (pending.escrow.held, pending.escrow.pending, pending.escrow.paid),
+            (
+                pending.escrow.held,
+                pending.escrow.pending,
+                pending.escrow.paid
+            ),
             (held - 1_000, 1_000, 0)
         );
         let paid = apply(&pending, 2_000, finalised(1_000)).unwrap();
@@ -743,7 +754,10 @@ pub(crate) mod tests {
             Err(LifeError::Closed)
         );
         let last = apply(&late.job, 9_000, finalised(1_000)).unwrap();
-        assert_eq!((last.end, last.moves.owner), (Some(JobEnd::DeadlinePassed), 0));
+        assert_eq!(
+            (last.end, last.moves.owner),
+            (Some(JobEnd::DeadlinePassed), 0)
+        );
         assert_eq!(last.job.state, JobState::Expired);
     }
 

@@ -6,9 +6,9 @@ use frame_support::storage::{TransactionOutcome, with_transaction_unchecked};
 use pallet_transaction_payment::ChargeTransactionPayment;
 use quern_primitives::Amount;
 use quern_runtime::{
-    Address, Babe, Balances, Block, Bytechip, Executive, Finality, Header, Jobs, Nonce, Roster, Runtime,
-    RuntimeCall, RuntimeEvent, SignedPayload, System, TransactionExtensions, UncheckedExtrinsic,
-    Workforce, weights::SLOT_MILLIS,
+    Address, Babe, Balances, Block, Bytechip, Executive, Finality, Header, Jobs, Nonce, Roster,
+    Runtime, RuntimeCall, RuntimeEvent, SignedPayload, System, TransactionExtensions,
+    UncheckedExtrinsic, Workforce, weights::SLOT_MILLIS,
 };
 use serde_json::Value;
 use sp_consensus_babe::{

@@ -237,7 +237,8 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
         changes,
     );
     chain.does(Alice, quern_jobs::Call::settle { batch: first });
-    let wallet = |chain: &mut Chain, of: Sr25519Keyring| chain.read(|| ask::wallet(of.to_account_id()));
+    let wallet =
+        |chain: &mut Chain, of: Sr25519Keyring| chain.read(|| ask::wallet(of.to_account_id()));
     let waiting = wallet(&mut chain, Charlie);
     assert_eq!((waiting.free, waiting.pending), (charlie, pay));
     assert!(!waiting.pending_partly);

@@ -123,11 +123,7 @@ fn end_block(
 }
 
 /// A pending batch is proved wrong, if there is one.
-fn strike(
-    chance: &mut Chance,
-    real: &mut Real,
-    ledger: &mut model::Ledger,
-) -> Result<(), String> {
+fn strike(chance: &mut Chance, real: &mut Real, ledger: &mut model::Ledger) -> Result<(), String> {
     let jobs = ledger.jobs.jobs.iter();
     let pending: Vec<_> = jobs
         .flat_map(|(id, job)| job.pending().into_iter().map(|(place, _)| (*id, place)))
@@ -136,9 +132,7 @@ fn strike(
         return Ok(());
     };
     let masternodes: Vec<_> = ledger.roster.masternodes.iter().cloned().collect();
-    let next = chance
-        .one_of(&masternodes)
-        .filter(|_| !chance.percent(30));
+    let next = chance.one_of(&masternodes).filter(|_| !chance.percent(30));
     let sequence = u32::try_from(place).map_err(|error| error.to_string())?;
     real.strike(job, sequence, next.clone())
         .map_err(|error| format!("batch {place} of {job} is not struck: {error:?}"))?;

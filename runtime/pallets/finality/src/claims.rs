@@ -1,6 +1,6 @@
 //! Claims, and the clock that follows from them.
 
-use crate::{Claims, ClaimedIn, Clock, Config, Error, InherentError, Pallet, Window};
+use crate::{ClaimedIn, Claims, Clock, Config, Error, InherentError, Pallet, Window};
 use frame_support::{ensure, pallet_prelude::DispatchResult};
 use quern_primitives::{
     BlockNumber,

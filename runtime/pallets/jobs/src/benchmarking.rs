@@ -152,7 +152,10 @@ fn make_due<T: Config>(id: JobId) {
             }
         });
     }
-    let list: Vec<_> = list.into_iter().map(|(sequence, _)| (sequence, 0)).collect();
+    let list: Vec<_> = list
+        .into_iter()
+        .map(|(sequence, _)| (sequence, 0))
+        .collect();
     PendingOf::<T>::insert(id, BoundedVec::truncate_from(list));
 }
 
@@ -266,9 +269,7 @@ mod benchmarks {
     }
 
     #[benchmark]
-    fn strike(
-        b: Linear<1, { limits::PENDING_BATCHES_PER_JOB_MAX }>,
-    ) -> Result<(), BenchmarkError> {
+    fn strike(b: Linear<1, { limits::PENDING_BATCHES_PER_JOB_MAX }>) -> Result<(), BenchmarkError> {
         let (_, coordinator, id) = nearly_done::<T>()?;
         let mut batch = last_batch::<T>(
             id,

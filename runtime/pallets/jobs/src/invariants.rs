@@ -1,8 +1,8 @@
 //! What always holds of jobs and their money.
 
 use crate::{
-    Awaiting, Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, OpenJobs,
-    Pallet, Pending, PendingOf, SettledTasks, Totals,
+    Awaiting, Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, OpenJobs, Pallet,
+    Pending, PendingOf, SettledTasks, Totals,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -297,8 +297,8 @@ fn check_pending<T: Config>() -> Result<(), TryRuntimeError> {
         );
         kept = kept.saturating_add(1);
     }
-    let listed = PendingOf::<T>::iter_values()
-        .fold(0usize, |sum, list| sum.saturating_add(list.len()));
+    let listed =
+        PendingOf::<T>::iter_values().fold(0usize, |sum, list| sum.saturating_add(list.len()));
     ensure!(kept == listed, "a pending batch is on no list, or not kept");
     Ok(())
 }

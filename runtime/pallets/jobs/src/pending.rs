@@ -42,8 +42,7 @@ impl<T: Config> Pallet<T> {
         by: &AccountId,
         due: BlockNumber,
     ) -> DispatchResult {
-        PendingOf::<T>::try_append(id, (sequence, due))
-            .map_err(|()| Error::<T>::TooManyPending)?;
+        PendingOf::<T>::try_append(id, (sequence, due)).map_err(|()| Error::<T>::TooManyPending)?;
         Pending::<T>::insert(key_of(due), (id, sequence), valid.pending(by, due));
         Ok(())
     }
@@ -163,7 +162,9 @@ impl<T: Config> Pallet<T> {
             .iter()
             .position(|(pending, _)| *pending == sequence)
             .ok_or(Error::<T>::BatchNotPending)?;
-        let (kept, fallen) = list.split_at_checked(place).unwrap_or((list.as_slice(), &[]));
+        let (kept, fallen) = list
+            .split_at_checked(place)
+            .unwrap_or((list.as_slice(), &[]));
 
         let mut settled = SettledTasks::<T>::get(id);
         let (mut batches, mut unsettled, mut spent) = (0u32, 0u32, Amount::MIN);

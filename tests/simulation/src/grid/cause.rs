@@ -47,9 +47,9 @@ impl World<'_> {
                 JobEnd::Undecided { .. } if some_lie || never_opens => Cause::Undecided,
                 JobEnd::OwnerCancelled => self.cancelled_or_not(id),
                 JobEnd::DeadlinePassed => self.late(id),
-                JobEnd::ProgramFailed { .. }
-                | JobEnd::Undecided { .. }
-                | JobEnd::BatchStruck => Cause::Unexplained,
+                JobEnd::ProgramFailed { .. } | JobEnd::Undecided { .. } | JobEnd::BatchStruck => {
+                    Cause::Unexplained
+                }
             },
             JobState::Cancelled => self.cancelled_or_not(id),
             JobState::Expired => self.late(id),

@@ -342,7 +342,9 @@ impl Chain {
                 };
                 match self.apply(*job, event) {
                     Ok(()) => Ok(true),
-                    Err(LifeError::Over | LifeError::Closed | LifeError::TooLate { .. }) => Ok(false),
+                    Err(LifeError::Over | LifeError::Closed | LifeError::TooLate { .. }) => {
+                        Ok(false)
+                    }
                     Err(why) => Err(Violation::EndRefused {
                         job: names.job(job),
                         task: *task,
@@ -368,7 +370,9 @@ impl Chain {
         let valid = match validated {
             Ok(valid) => valid,
             // It was counted before, or comes before its turn.
-            Err(BatchError::Life(LifeError::Over | LifeError::Closed | LifeError::TooLate { .. }))
+            Err(BatchError::Life(
+                LifeError::Over | LifeError::Closed | LifeError::TooLate { .. },
+            ))
             | Err(BatchError::WrongSequence { .. }) => return Ok(false),
             Err(why) => return Err(refused(why)),
         };

@@ -114,7 +114,10 @@ fn a_job_that_waits_for_its_last_batch_is_left_alone_until_it_is_final() {
     assert_eq!(world.settles(), 1);
     world.next_block();
     let (coordinator, end) = (COORDINATOR, JobEnd::AllSettled);
-    assert_eq!(world.ledger.job.state, JobState::Settling { coordinator, end });
+    assert_eq!(
+        world.ledger.job.state,
+        JobState::Settling { coordinator, end }
+    );
     let told = world.core.status(JOB).unwrap();
     assert_eq!(told.phase, Phase::Settling);
     assert_eq!(told.waiting_for, Some(WaitingFor::Finality));

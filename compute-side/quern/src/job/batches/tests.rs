@@ -92,7 +92,10 @@ fn all_batches_together_are_what_left_the_escrow() {
         held: 6 * BYTECHIP,
         ..pending
     };
-    assert!(adds_up(&struck, 1, &others), "what is struck counts nothing");
+    assert!(
+        adds_up(&struck, 1, &others),
+        "what is struck counts nothing"
+    );
     let vast = [row(0, 1, Amount::MAX, 0), row(1, 2, 1, 0)];
     assert!(!adds_up(&escrow, 3, &vast), "no amount holds the sum");
 }

@@ -40,7 +40,10 @@ fn nobody_is_paid_before_a_batch_is_final() {
         assert_eq!(Jobs::escrow_of(&OWNER), 10 * TASK_CAP);
         assert_eq!(state_of(id, 0), BatchState::Pending { due: WINDOW });
         assert_eq!(Jobs::pending_of(&id), [(0, WINDOW)]);
-        assert_eq!(Jobs::pending_batch(&id, 0).unwrap().coordinator, coordinator);
+        assert_eq!(
+            Jobs::pending_batch(&id, 0).unwrap().coordinator,
+            coordinator
+        );
         assert_eq!(Jobs::pending_to(&WORKERS[0]), (30_800_000, true));
         assert_eq!(Jobs::pending_to(&coordinator), (17_600_000, true));
         clock_to(WINDOW);
@@ -108,10 +111,7 @@ fn what_is_due_first_becomes_final_first_however_far_apart() {
         settled(one, &coordinator, 0, 0..2);
         clock_to(WINDOW - 1);
         settled(one, &coordinator, 1, 2..4);
-        assert_eq!(
-            Jobs::pending_of(&one),
-            [(0, WINDOW), (1, 2 * WINDOW - 1)]
-        );
+        assert_eq!(Jobs::pending_of(&one), [(0, WINDOW), (1, 2 * WINDOW - 1)]);
         clock_to(1_000_000);
         assert!(Jobs::pending_of(&one).is_empty());
     });
@@ -122,7 +122,9 @@ fn a_job_has_no_more_pending_batches_than_may_be() {
     on_new_chain(|| {
         let (id, coordinator) = running();
         settled(id, &coordinator, 0, 0..2);
-        let full: Vec<_> = (0..PENDING_BATCHES_PER_JOB_MAX).map(|n| (n, WINDOW)).collect();
+        let full: Vec<_> = (0..PENDING_BATCHES_PER_JOB_MAX)
+            .map(|n| (n, WINDOW))
+            .collect();
         let real = PendingOf::<Test>::get(id);
         PendingOf::<Test>::insert(id, frame_support::BoundedVec::truncate_from(full));
         let call = || Jobs::settle(signed(&coordinator), batch(id, 1, 2..4));

@@ -575,9 +575,7 @@ fn refund(ledger: &mut Ledger, id: &JobId) -> Result<(), Refusal> {
     let now = ledger.now;
     let job = ledger.jobs.existing(id)?;
     let (until, because) = match job.phase {
-        Phase::Waiting | Phase::Running { .. } => {
-            (job.submission.deadline, JobEnd::DeadlinePassed)
-        }
+        Phase::Waiting | Phase::Running { .. } => (job.submission.deadline, JobEnd::DeadlinePassed),
         Phase::Cancelling { until, .. } => {
             (job.submission.deadline.min(until), JobEnd::OwnerCancelled)
         }

@@ -318,9 +318,7 @@ fn job_of(job: &Job) -> job::Job {
         state: match job.phase.clone() {
             Phase::Waiting => JobState::Submitted,
             Phase::Running { coordinator } => JobState::Running { coordinator },
-            Phase::Cancelling { coordinator, until } => {
-                JobState::Cancelling { coordinator, until }
-            }
+            Phase::Cancelling { coordinator, until } => JobState::Cancelling { coordinator, until },
             Phase::Settling { coordinator, end } => JobState::Settling { coordinator, end },
             Phase::Over(JobEnd::OwnerCancelled) => JobState::Cancelled,
             Phase::Over(JobEnd::DeadlinePassed) => JobState::Expired,
