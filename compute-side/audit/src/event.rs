@@ -389,10 +389,11 @@ fn said(event: &Event<'_>) -> Result<Option<Said>, Unread> {
             })
         }
         ("Jobs", "BatchFinalised") => {
-            let (job, sequence, workers, operators, treasury) = all(event)?;
+            let (job, sequence, tasks, workers, operators, treasury) = all(event)?;
             Said::Finalised(Finalised {
                 job,
                 sequence,
+                tasks,
                 workers,
                 operators,
                 treasury,

@@ -264,6 +264,8 @@ pub struct Finalised {
     pub job: JobId,
     /// The batch's place in it.
     pub sequence: BatchSequence,
+    /// Tasks that it settled.
+    pub tasks: u32,
     /// What worker accounts got.
     #[serde(with = "as_string")]
     pub workers: Amount,

@@ -236,7 +236,7 @@ mod tests {
         // The treasury gets the last part.
         let final_one = |sequence: BatchSequence, parts: [Amount; 3]| {
             let [workers, operators, treasury] = parts;
-            let fields = (job, sequence, workers, operators, treasury);
+            let fields = (job, sequence, 1_u32, workers, operators, treasury);
             event("Jobs", "BatchFinalised", fields)
         };
         // The block itself makes batches final, one behind the other.

@@ -42,7 +42,7 @@ fn hold(pallet: &'static str, name: &'static str, who: &AccountId, amount: Amoun
 }
 
 fn finalised(job: JobId, sequence: u32, workers: Amount, shares: [Amount; 2]) -> Owned {
-    let fields = (job, sequence, workers, shares[0], shares[1]);
+    let fields = (job, sequence, 1_u32, workers, shares[0], shares[1]);
     event("Jobs", "BatchFinalised", fields)
 }
 

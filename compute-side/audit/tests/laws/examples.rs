@@ -33,7 +33,7 @@ fn submitted(amount: u128) -> [Told; 2] {
 /// A batch of one task that pays seven units to a worker and three to operators and treasury.
 fn batch(sequence: u32) -> [Told; 5] {
     let [settled] = settled(sequence);
-    let finalised = (JOB, sequence, 7_u128, 2_u128, 1_u128);
+    let finalised = (JOB, sequence, 1_u32, 7_u128, 2_u128, 1_u128);
     [
         settled,
         Told::OnHold(0, 1, 7),

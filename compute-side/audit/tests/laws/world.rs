@@ -376,6 +376,7 @@ impl World {
         let fields = (
             id,
             batch.sequence,
+            batch.tasks,
             batch.workers(),
             batch.operators,
             batch.treasury,

@@ -370,6 +370,8 @@ pub mod pallet {
             job: JobId,
             /// The batch's place in it.
             sequence: BatchSequence,
+            /// Tasks that it settled.
+            tasks: u32,
             /// What worker accounts got.
             workers: Amount,
             /// What the coordinator got that settled it.

@@ -136,6 +136,7 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::BatchFinalised {
             job: id,
             sequence,
+            tasks: tasks::count(&batch.tasks.bits),
             workers: batch.split.workers,
             operators: batch.split.operators,
             treasury: batch.split.treasury,

@@ -55,6 +55,7 @@ fn a_batch_pays_its_workers_the_coordinator_and_the_treasury() {
         let finalised = Event::BatchFinalised {
             job: id,
             sequence: 0,
+            tasks: 3,
             workers: 46_200_000,
             operators: 13_200_000,
             treasury: 6_600_000,
