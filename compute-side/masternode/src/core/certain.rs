@@ -92,7 +92,8 @@ impl Core {
     pub(super) fn decide_certain(&mut self, now: Tick, out: &mut Vec<Effect>) {
         let (block, margin) = (self.block, self.settings.deadline_margin_blocks);
         let mut due = Vec::new();
-        for (id, job) in self.jobs.iter().filter(|(_, job)| job.failed.is_none()) {
+        let goes_on = |job: &ActiveJob| job.failed.is_none() && job.job.state.goes_on();
+        for (id, job) in self.jobs.iter().filter(|(_, job)| goes_on(job)) {
             // What is decided must still get into a block.
             let closing = margin.saturating_mul(4) / 5;
             let patience = if block.saturating_add(closing) >= job.last_block() {

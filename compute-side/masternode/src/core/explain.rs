@@ -119,6 +119,7 @@ impl Core {
                 why: *why,
             },
             (None, JobState::Cancelling { until, .. }) => Why::Cancelled { until: *until },
+            (None, JobState::Settling { .. }) => Why::Waits(WaitingFor::Finality),
             (None, _) => Why::Deadline {
                 block: self.block,
                 margin,
