@@ -116,8 +116,8 @@ struct Verified {
     checks: Vec<Checked>,
     /// Whether the batch is pending, with when it is due, final, or struck, as the chain says.
     batch_state: Option<BatchState>,
-    /// The block that settled the batch or made it final, if the node has discarded its state: then nothing is checked of
-    /// accounts and payments.
+    /// The block that settled the batch or made it final, if the node has discarded its state: then
+    /// nothing is checked of accounts and payments.
     discarded_block: Option<BlockNumber>,
     /// The blocks by whose state it was checked, if that was proven, and how these were shown to be final.
     proven_by: Vec<Shown>,

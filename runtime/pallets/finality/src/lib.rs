@@ -2,8 +2,9 @@
 //!
 //! What a block does may depend only on the chain, and a chain does not see which of its blocks are
 //! final. So each author [claims](Pallet::claim) in its block which height it holds to be final, and
-//! the [clock](Pallet::clock) is the median of the last [`FINALITY_CLAIMS`] claims. While more than
-//! half of them are honest, the clock is never beyond what is final: it follows finality some blocks
+//! the [clock](Pallet::clock) is the median of the last
+//! [`FINALITY_CLAIMS`](quern_primitives::limits::FINALITY_CLAIMS) claims. While more than half of them
+//! are honest, the clock is never beyond what is final: it follows finality some blocks
 //! behind, and stands still while finality does.
 //!
 //! The claim is an inherent. A node makes it from what GRANDPA has told it, and every other node
@@ -26,8 +27,6 @@
         clippy::indexing_slicing
     )
 )]
-
-extern crate alloc;
 
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;

@@ -2,8 +2,8 @@
 //! struck.
 //!
 //! A pending batch is one item of storage, kept in the order of the heights of the clock of finality
-//! at which batches are due, so that what is due is found without a queue beside it. The batches of a job are due in their
-//! order, and become final in it.
+//! at which batches are due, so that what is due is found without a queue beside it. The batches of a
+//! job are due in their order, and become final in it.
 
 use crate::{
     Batches, Config, Devices, Error, Event, JobsCoordinatedBy, Pallet, Pending, PendingOf,
