@@ -119,6 +119,10 @@ impl fmt::Display for Statement {
                 "its one replica is theirs, on a device whose record is so long that it is believed alone (u = 1)"
             )?,
         }
+        // Were a split voted, two liars of three would win.
+        if let Agreement::Unanimous | Agreement::Adaptive = self.agreement {
+            write!(f, ", provided that a referee decides where answers differ")?;
+        }
         write!(
             f,
             "; re-execution {} (a), which finds a wrong answer with {} (d)",
@@ -196,10 +200,15 @@ mod tests {
             "c = 10, n = 100",
             "both of its replicas",
             "u = 2",
+            "provided that a referee decides where answers differ",
             "re-execution 0 % (a)",
             "100 % (d)",
         ] {
             assert!(text.contains(part), "{part}: {text}");
+        }
+        for counted in [Agreement::Single, THREE] {
+            let text = of(counted, 100, 10).to_string();
+            assert!(!text.contains("referee"), "nobody asks one: {text}");
         }
         let text = of(THREE, 1_000_000, 100_000).to_string();
         assert!(

@@ -197,6 +197,10 @@ pub struct JobStatus {
     /// Verdicts that the referee decided, because answers differed.
     #[serde(default)]
     pub refereed: u32,
+    /// Verdicts that were voted, because answers differed and no referee decided: they are as certain as
+    /// a majority is, and no more.
+    #[serde(default)]
+    pub voted: u32,
     /// Settled tasks that were computed again with another answer, found before the job was closed.
     #[serde(default)]
     pub contradicted: u32,

@@ -77,6 +77,14 @@ pub enum ProvenError {
         /// The block.
         block: BlockHash,
     },
+    /// The node named a block of another height than was asked for.
+    #[error("the node named block {found} as the one at height {wanted}; ask another node")]
+    OtherHeight {
+        /// The height that was asked for.
+        wanted: BlockNumber,
+        /// That of the block.
+        found: BlockNumber,
+    },
     /// The block is not final yet.
     #[error("block {block} is not final yet; wait for it, or ask another node")]
     NotFinal {
@@ -171,9 +179,9 @@ impl Proven {
     pub async fn at_height(&self, number: BlockNumber) -> Result<Header, ProvenError> {
         let hash = BlockHash(self.chain.block_hash(number).await?);
         if let Some(header) = self.known.lock().await.headers.get(&hash) {
-            return Ok(header.clone());
+            return of_height(header.clone(), number);
         }
-        let header = header(&self.chain, hash).await?;
+        let header = of_height(header(&self.chain, hash).await?, number)?;
         self.prove(header).await.map(|(header, ..)| header)
     }
 
@@ -216,7 +224,7 @@ impl Proven {
     pub async fn file(&self, number: BlockNumber, keys: &[Key]) -> Result<ChainProof, ProvenError> {
         let (genesis, start) = self.start.as_ref().ok_or(ProvenError::NotFromGenesis)?;
         let hash = BlockHash(self.chain.block_hash(number).await?);
-        let header = header(&self.chain, hash).await?;
+        let header = of_height(header(&self.chain, hash).await?, number)?;
         let (header, finality, hand_overs) = self.prove(header).await?;
         let nodes = nodes(&self.chain, hash, number, keys).await?;
         let start = Some(start.clone());
@@ -328,6 +336,15 @@ async fn header(chain: &Chain, block: BlockHash) -> Result<Header, ProvenError> 
     Ok(header)
 }
 
+/// The header, if it is of the height that was asked for. The node says which block is at a height, and
+/// that a block is final says nothing of whether it is the one that was meant.
+fn of_height(header: Header, wanted: BlockNumber) -> Result<Header, ProvenError> {
+    match header.number {
+        found if found == wanted => Ok(header),
+        found => Err(ProvenError::OtherHeight { wanted, found }),
+    }
+}
+
 /// What the node sends as proof of the values at these keys.
 async fn nodes(
     chain: &Chain,
@@ -361,5 +378,23 @@ mod tests {
         let expected = [None, Some(0), Some(0), Some(1), Some(1), Some(2), Some(2)];
         assert_eq!(signed, expected);
         assert_eq!(signers(&[], 5), None);
+    }
+
+    #[test]
+    fn a_final_block_of_another_height_is_not_taken_for_the_one_that_was_asked_for() {
+        let header = Header {
+            parent: BlockHash([1; 32]),
+            number: 50,
+            state_root: [2; 32],
+            extrinsics_root: [3; 32],
+            digest: vec![],
+        };
+        assert_eq!(of_height(header.clone(), 50).unwrap(), header);
+        for asked in [0, 49, 51, BlockNumber::MAX] {
+            assert!(matches!(
+                of_height(header.clone(), asked),
+                Err(ProvenError::OtherHeight { wanted, found: 50 }) if wanted == asked
+            ));
+        }
     }
 }

@@ -34,6 +34,10 @@ use std::{
 /// Compiled programs that are kept: those used last.
 const COMPILED_MAX: usize = 4;
 
+/// A task that was begun so often and never came to an end is not begun again: a program whose compilation
+/// ends the process would end it at each start.
+const ATTEMPTS_MAX: u64 = 5;
+
 /// Bytes of a mebibyte.
 const MIB_BYTES: u64 = 1024 * 1024;
 
@@ -80,6 +84,14 @@ pub(crate) enum RefereeError {
         /// What it may have.
         allowed_mib: u64,
     },
+    /// It was begun again and again.
+    #[error(
+        "the masternode ended {ATTEMPTS_MAX} times while it computed the task; if the machine ran out of memory, set referee_memory_mib lower or give it more"
+    )]
+    NeverEnds,
+    /// That it is begun cannot be noted.
+    #[error("cannot note that the task is computed; is the disk full?")]
+    Note(#[source] io::Error),
     /// This machine does not run tasks of the class.
     #[error("this machine does not run tasks of the job's class")]
     Engine(#[source] EngineError),
@@ -117,6 +129,8 @@ impl From<&RefereeError> for NoReferee {
             | RefereeError::Compile(_)
             | RefereeError::Arguments(_) => Self::Data,
             RefereeError::Memory { .. }
+            | RefereeError::NeverEnds
+            | RefereeError::Note(_)
             | RefereeError::Engine(_)
             | RefereeError::Run(_)
             | RefereeError::Thread
@@ -195,6 +209,20 @@ impl Referee {
                 allowed_mib,
             });
         }
+        let (job, task) = (brief.job(), brief.task);
+        let before = self.vault.begin_attempt(job, task);
+        if before.map_err(RefereeError::Note)? >= ATTEMPTS_MAX {
+            return Err(RefereeError::NeverEnds);
+        }
+        let computed = self.begun(brief, cancel);
+        if let Err(error) = self.vault.end_attempt(job, task) {
+            // It then counts as one that did not end.
+            tracing::warn!(%job, task, %error, "cannot note that a task was computed");
+        }
+        computed
+    }
+
+    fn begun(&self, brief: &Brief<'_>, cancel: &Cancel) -> Result<Truth, RefereeError> {
         let (key, input) = self.open(brief)?;
         let answer = self.run(brief, input, cancel)?;
         let manifest = &brief.context.manifest;

@@ -839,6 +839,7 @@ mod tests {
             replicas: 3,
             incorrect: 1,
             refereed: 0,
+            voted: 0,
             contradicted: 0,
             fuel: 5,
             spent: u128::MAX,

@@ -301,6 +301,24 @@ impl Vault {
         self.results(job).exists()
     }
 
+    /// Notes that a task begins to be computed here, and says how often it did before without coming to an
+    /// end. What is noted outlives the masternode, if not the machine's power.
+    pub(crate) fn begin_attempt(&self, job: JobId, task: TaskIndex) -> io::Result<u64> {
+        let path = self.attempt(job, task);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        let before = file.metadata()?.len();
+        file.write_all(&[0])?;
+        Ok(before)
+    }
+
+    /// A task that was computed here has come to an end, whatever came of it.
+    pub(crate) fn end_attempt(&self, job: JobId, task: TaskIndex) -> io::Result<()> {
+        found(fs::remove_file(self.attempt(job, task)))
+    }
+
     /// Erases what devices needed to compute a job: manifest, program and shards.
     pub(crate) fn erase_inputs(&self, job: JobId) -> io::Result<()> {
         let folder = self.job_folder(job);
@@ -308,6 +326,7 @@ impl Vault {
             found(fs::remove_file(folder.join(file)))?;
         }
         found(fs::remove_dir_all(folder.join("shards")))?;
+        found(fs::remove_dir_all(self.attempts(job)))?;
         self.room.drop_inputs(job, &folder, &self.results(job));
         Ok(())
     }
@@ -322,6 +341,15 @@ impl Vault {
 
     fn results(&self, job: JobId) -> PathBuf {
         self.job_folder(job).join("results")
+    }
+
+    /// A few bytes for each task that is computed here, which are not counted.
+    fn attempts(&self, job: JobId) -> PathBuf {
+        self.job_folder(job).join("attempts")
+    }
+
+    fn attempt(&self, job: JobId, task: TaskIndex) -> PathBuf {
+        self.attempts(job).join(task.to_string())
     }
 
     fn job_folder(&self, job: JobId) -> PathBuf {

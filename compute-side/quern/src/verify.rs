@@ -102,6 +102,9 @@ enum GivenRoot {
 /// What a receipt states, and whether it holds.
 #[derive(Debug, Serialize)]
 struct Verified {
+    /// The hash of the first block of the chain that the receipt names. Anybody can make a chain that
+    /// settles anything, so it is for who reads this to know it.
+    genesis: GenesisHash,
     job: JobId,
     task: TaskIndex,
     device: DeviceId,
@@ -294,6 +297,7 @@ fn verified(file: &ReceiptFile, checks: Vec<Checked>, asked: &Asked) -> Verified
         .iter()
         .find(|found| found.replica == receipt.replica && found.device == receipt.device);
     Verified {
+        genesis: file.genesis,
         job: receipt.job,
         task: receipt.task,
         device: receipt.device,
@@ -396,6 +400,12 @@ impl Output for Verified {
                 .iter()
                 .map(|shown| format!("✓ {}", shown.words())),
         );
+        if self.proven_by.iter().any(Shown::is_signed) {
+            lines.push(format!(
+                "– taken as true: that the chain is the one that begins with block {}",
+                self.genesis
+            ));
+        }
         lines.extend(self.left_out().map(|what| format!("– not checked: {what}")));
         lines.push(self.in_sum().into());
         lines.join("\n")

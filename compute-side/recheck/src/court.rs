@@ -143,6 +143,11 @@ impl Court {
         !self.is_refereed && matches!(ruling, Ruling::NeedsReferee | Ruling::Undecidable)
     }
 
+    /// Whether the case may be given up: no number of devices may decide it, and a referee was asked before.
+    pub(crate) fn is_hopeless(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> bool {
+        self.is_refereed && self.ruling(job, task, tariff) == Ruling::Undecidable
+    }
+
     /// What the judge says. A coordinator may wait for replicas that are out although the answer is
     /// sure, or not wait for them; so both are right then.
     pub(crate) fn ruling(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> Ruling {

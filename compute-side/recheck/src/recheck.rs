@@ -118,9 +118,13 @@ impl<F: ChainFacts> Recheck<F> {
         self.settlement.judged()
     }
 
-    /// From the next block on another masternode writes the log, as the chain says.
-    pub fn hand_over(&mut self, to: NodeKey) {
+    /// From the next block on another masternode writes the log, as the chain says. What the one before
+    /// acknowledged and did not write is nothing that its successor left out, so it is looked out for no
+    /// more, and given back: it stands against the one before alone.
+    pub fn hand_over(&mut self, to: NodeKey) -> Vec<SignedAcknowledgement> {
         self.replay.hand_over(to);
+        let unwritten = std::mem::take(&mut self.expected);
+        unwritten.into_values().collect()
     }
 
     /// Takes the next block. A block that does not follow changes nothing. Once an entry breaks a rule
@@ -527,9 +531,9 @@ impl<F: ChainFacts> Recheck<F> {
         let is_so = match end {
             End::Done => self.settlement.judged() == self.queued.len(),
             End::Program { task } => self.settlement.is_failing(task),
-            End::Undecided { .. } => open.is_some_and(|(task, open)| {
-                open.court.ruling(job, task, &tariff) == Ruling::Undecidable
-            }),
+            End::Undecided { .. } => {
+                open.is_some_and(|(task, open)| open.court.is_hopeless(job, task, &tariff))
+            }
             End::Unopened { .. } => open.is_some_and(|(_, open)| open.is_unopened()),
             // That is the chain's to say, and it has.
             End::Closed => true,

@@ -3,7 +3,8 @@
 //! The SDK's own `grandpa_proveFinality` answers with the justification of the last block of a set of
 //! validators, which may be a hundred thousand headers away. Here are the two questions it is made of:
 //! who followed upon whom, and that a block is final by the nearest justification there is. The answers
-//! have the form of the SDK's, and prove themselves; `compute-side/light` checks them.
+//! have the form of the SDK's, and prove themselves; `compute-side/light` checks them. An answer may take
+//! two thousand looks into the database, so each is found on a thread of its own and holds up no other.
 
 use crate::service::{Backend, Client};
 use jsonrpsee::{
@@ -29,13 +30,13 @@ const BLOCKS_LOOKED_AT_MAX: BlockNumber = 1_024;
 pub(crate) trait ProofsApi {
     /// That the block at a height is final: the nearest justification of it or of a descendant, and
     /// the headers up to that one. Nothing if the block is not final.
-    #[method(name = "finality")]
+    #[method(name = "finality", blocking)]
     fn finality(&self, block: BlockNumber) -> RpcResult<Option<Bytes>>;
 
     /// The last block of the set of validators who make the block behind a height final: its
     /// justification, and its header alone. Of today's set it is the newest final block, which tells
     /// of no other set. Nothing if no block behind that height is final.
-    #[method(name = "handOver")]
+    #[method(name = "handOver", blocking)]
     fn hand_over(&self, height: BlockNumber) -> RpcResult<Option<Bytes>>;
 }
 

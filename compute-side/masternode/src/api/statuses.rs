@@ -163,6 +163,7 @@ mod tests {
             replicas: 0,
             incorrect: 0,
             refereed: 0,
+            voted: 0,
             contradicted: 0,
             fuel: 0,
             spent: 0,

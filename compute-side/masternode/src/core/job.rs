@@ -117,6 +117,7 @@ pub(super) struct Counters {
     pub(super) replicas: u32,
     pub(super) incorrect: u32,
     pub(super) refereed: u32,
+    pub(super) voted: u32,
     pub(super) contradicted: u32,
     pub(super) fuel: u64,
     pub(super) spent: Amount,

@@ -80,6 +80,7 @@ impl Core {
             replicas: counters.replicas,
             incorrect: counters.incorrect,
             refereed: counters.refereed,
+            voted: counters.voted,
             contradicted: counters.contradicted,
             fuel: counters.fuel,
             spent: counters.spent,

@@ -287,6 +287,30 @@ fn a_task_that_may_need_more_memory_than_is_to_spare_is_not_begun() {
 }
 
 #[test]
+fn a_task_that_ends_the_masternode_again_and_again_is_not_begun_any_more() {
+    let world = World::new(ECHO, &[b"first", b"second"]);
+    // What comes to an end is begun as often as it is asked for.
+    for _ in 0..=ATTEMPTS_MAX {
+        assert!(world.compute(0, Purpose::Check).is_ok());
+    }
+    for before in 0..ATTEMPTS_MAX {
+        assert_eq!(world.vault.begin_attempt(JOB, 0).unwrap(), before);
+    }
+    for _ in 0..2 {
+        let error = world.compute(0, Purpose::Referee).unwrap_err();
+        assert!(matches!(error, RefereeError::NeverEnds), "{error}");
+        assert_eq!(NoReferee::from(&error), NoReferee::Machine);
+    }
+    assert!(world.compute(1, Purpose::Referee).is_ok(), "another task");
+    // One fewer, and it is tried once more.
+    world.vault.end_attempt(JOB, 0).unwrap();
+    for _ in 1..ATTEMPTS_MAX {
+        world.vault.begin_attempt(JOB, 0).unwrap();
+    }
+    assert!(world.compute(0, Purpose::Referee).is_ok());
+}
+
+#[test]
 fn what_is_missing_or_damaged_is_said() {
     let world = World::new(ECHO, &[b"first", b"second"]);
     let why = |task| {

@@ -343,6 +343,7 @@ mod tests {
             replicas: 6,
             incorrect: 0,
             refereed: 0,
+            voted: 0,
             contradicted: 0,
             fuel: 5,
             spent: 7,

@@ -405,7 +405,7 @@ impl Output for Ended<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use quern_jobs_api::{Phase, Trouble};
     use quern_primitives::{
@@ -413,9 +413,9 @@ mod tests {
         job::{Escrow, JobEnd},
     };
 
-    #[test]
-    fn a_job_that_is_uploaded_and_computed_at_once_tells_both() {
-        let mut status = JobStatus {
+    /// Of a job that is computed while its last shard is uploaded.
+    pub(crate) fn status() -> JobStatus {
+        JobStatus {
             job: JobId([2; 32]),
             phase: Phase::Computing,
             tasks: 10,
@@ -427,13 +427,19 @@ mod tests {
             replicas: 9,
             incorrect: 0,
             refereed: 0,
+            voted: 0,
             contradicted: 0,
             fuel: 5,
             spent: 7,
             devices: 2,
             waiting_for: None,
             impasse: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_job_that_is_uploaded_and_computed_at_once_tells_both() {
+        let mut status = status();
         let words = in_words(&status);
         assert!(
             words.starts_with("1 shard to upload, 9 replicas, "),

@@ -3,6 +3,7 @@
 use super::{JobName, confidence::agreement_in_words, follow, impasse::end_in_words};
 use crate::{
     context::Context,
+    grid::words,
     output::{Output, fields, patiently},
 };
 use quern_jobs_api::JobStatus;
@@ -127,12 +128,33 @@ impl Output for Shown {
                         status.decided, status.running, status.waiting
                     ),
                 ));
+                pairs.extend(differed_in_words(status).map(|words| ("differed", words)));
             }
             (None, Some(silent)) => pairs.push(("progress", silent.clone())),
             (None, None) => {}
         }
         fields(&pairs)
     }
+}
+
+/// How many answers were not agreed on at once, and what became of them; none if all were.
+fn differed_in_words(status: &JobStatus) -> Option<String> {
+    let told = [
+        (status.refereed, "decided by a referee"),
+        (
+            status.voted,
+            "decided by vote, as no referee could, and so no more certain than by a majority",
+        ),
+        (
+            status.contradicted,
+            "computed again with another answer than the accepted one",
+        ),
+    ];
+    let told = told.into_iter().filter(|(tasks, _)| *tasks > 0);
+    let told: Vec<_> = told
+        .map(|(tasks, what)| format!("{} {what}", words::counted(tasks, "task")))
+        .collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// A job's state in words, as far as the chain knows it.
@@ -244,6 +266,22 @@ mod tests {
         let end = JobEnd::Undecided { task: 3 };
         let words = state_in_words(&JobState::Completed { end });
         assert!(words.contains("task 3"), "{words}");
+    }
+
+    #[test]
+    fn an_owner_is_told_how_many_answers_were_not_agreed_on() {
+        let mut status = follow::tests::status();
+        assert_eq!(differed_in_words(&status), None);
+        status.voted = 1;
+        let words = differed_in_words(&status).unwrap_or_default();
+        assert!(
+            words.starts_with("1 task decided by vote, as no referee"),
+            "{words}"
+        );
+        (status.refereed, status.contradicted) = (3, 2);
+        let words = differed_in_words(&status).unwrap_or_default();
+        assert!(words.starts_with("3 tasks decided by a referee; 1 task decided by vote"));
+        assert!(words.contains("2 tasks computed again"), "{words}");
     }
 
     #[test]

@@ -252,6 +252,11 @@ fn seen(found: &ReplicaFinding, device: Device) -> DeviceView {
 }
 
 impl Shown {
+    /// Whether it was shown by signatures, which begin with the chain's first block.
+    pub(super) fn is_signed(&self) -> bool {
+        matches!(self.by, Way::Signed { .. })
+    }
+
     /// How the block was shown to be final, in words.
     pub(super) fn words(&self) -> String {
         let how = match self.by {

@@ -422,7 +422,13 @@ impl Author {
         match more {
             Some(more) => self.add(run, more),
             None => {
-                let end = End::Undecided { task: run.task };
+                let task = run.task;
+                if !run.is_without_referee {
+                    // Nothing is given up before a referee was asked.
+                    let word = RefereeWord::None;
+                    self.entries.push(Entry::Refereed { task, word });
+                }
+                let end = End::Undecided { task };
                 self.entries.push(Entry::Ended { end });
                 run.is_over = true;
                 self.is_over = true;

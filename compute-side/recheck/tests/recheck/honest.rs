@@ -338,7 +338,20 @@ fn where_a_majority_cannot_decide_a_referee_is_heard_once_and_not_believed_alone
         let log = [&entries[..], word, std::slice::from_ref(&undecided)].concat();
         follow(&facts, &log, 9).map(|recheck| recheck.end())
     };
-    assert!(ends(std::slice::from_ref(&fails)).is_ok());
+    assert_eq!(
+        ends(std::slice::from_ref(&fails)).unwrap(),
+        Some(End::Undecided { task: 0 })
+    );
+    assert!(
+        matches!(
+            ends(&[]),
+            Err(RecheckFault::Order {
+                why: OrderFault::NoSuchEnd,
+                ..
+            })
+        ),
+        "nothing is given up before a referee was asked"
+    );
     assert!(matches!(
         ends(&[fails.clone(), fails]),
         Err(RecheckFault::Referee {
@@ -388,7 +401,10 @@ fn who_takes_a_job_over_begins_with_its_name_and_goes_on_where_the_log_is() {
     let entries = failing();
     let (early, late) = entries.split_at(4);
     let mut recheck = follow(&facts, early, 2).unwrap();
-    recheck.hand_over(successor().public());
+    let unwritten = acknowledged(&receipt(0, 0, 1, 3, 0), 5);
+    recheck.expect(unwritten).unwrap();
+    let left = recheck.hand_over(successor().public());
+    assert_eq!(left, [unwritten], "that stands against the one before");
     let written = |entries: &[Entry]| {
         let mut builder = LogBuilder::resume(recheck.replay(), successor());
         for entry in entries {

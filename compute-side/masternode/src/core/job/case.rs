@@ -122,6 +122,7 @@ impl ActiveJob {
             .filter(|found| found.finding == Finding::Incorrect);
         self.counters.incorrect += incorrect.count() as u32;
         self.counters.refereed += u32::from(verdict.ground == Ground::Referee);
+        self.counters.voted += u32::from(verdict.ground == Ground::Vote);
         self.counters.decided += 1;
         self.counters.fuel = self.counters.fuel.saturating_add(verdict.answer.fuel);
         self.counters.spent = self.counters.spent.saturating_add(verdict.price);

@@ -239,6 +239,8 @@ fn without_a_referee_a_third_account_decides() {
     let (right, wrong) = (Finding::Accepted, Finding::Incorrect);
     assert_eq!(findings(&verdict), [right, right, wrong]);
     assert_eq!(unrefereed(&world).len(), 1, "it is asked once");
+    let told = world.core.status(JOB).unwrap();
+    assert_eq!((told.voted, told.refereed), (1, 0));
 }
 
 #[test]

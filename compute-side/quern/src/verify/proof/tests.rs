@@ -125,8 +125,28 @@ fn a_receipt_is_checked_by_the_proof_beside_it_against_a_trusted_header() {
     ] {
         assert!(text.contains(words), "{text}");
     }
+    assert!(!text.contains("taken as true"), "the header is: {text}");
     let json = serde_json::to_value(&verified).unwrap();
     assert_eq!(json["proven_by"][0]["by"]["header"]["behind"], 0);
+    assert_eq!(json["genesis"], file.genesis.to_string());
+}
+
+#[test]
+fn who_is_shown_signatures_is_told_with_which_first_block_they_begin() {
+    let file = file();
+    let (set, validators) = (0, 4);
+    let shown = Shown {
+        block: SETTLED_AT,
+        hash: BlockHash([7; 32]),
+        by: Way::Signed { set, validators },
+    };
+    let asked = Asked {
+        shown: vec![shown],
+        ..Asked::default()
+    };
+    let text = verified(&file, vec![], &asked).people();
+    let begins = format!("the one that begins with block {}", file.genesis);
+    assert!(text.contains(&begins), "{text}");
 }
 
 #[test]
