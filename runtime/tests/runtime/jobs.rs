@@ -462,9 +462,9 @@ fn anyone_makes_a_batch_final_that_is_due() {
 
 #[test]
 fn a_block_without_its_claim_of_what_is_final_is_refused_by_others() {
+    use frame_support::inherent::{InherentData, ProvideInherent as _};
     use quern_finality::{INHERENT_IDENTIFIER, InherentError, Pallet as Clock};
     use quern_runtime::Runtime;
-    use sp_inherents::{InherentData, ProvideInherent as _};
     let mut chain = Chain::start(DEV);
     chain.blocks(30);
     let mut data = InherentData::new();
