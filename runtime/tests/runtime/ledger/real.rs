@@ -80,7 +80,7 @@ impl Real {
             let number = last + later;
             // The blocks between claim too, and no more than the last of them count.
             for between in (number.saturating_sub(CLAIMS).max(last) + 1)..number {
-                claim(between, ledger)?;
+                claim_height(between, ledger)?;
             }
             System::set_block_number(number - 1);
             let claim = DigestItem::PreRuntime(BABE_ENGINE_ID, pre_digest(slot.into()).encode());
@@ -92,7 +92,7 @@ impl Real {
             let set = set.dispatch(RuntimeOrigin::none());
             set.map_err(|refused| format!("the time is refused: {refused:?}"))?;
             ledger.now = number;
-            claim(number, ledger)?;
+            claim_height(number, ledger)?;
             hear_draws(ledger)
         })
     }
@@ -310,7 +310,7 @@ fn jobs_call(call: jobs::Call) -> quern_jobs::Call<Runtime> {
 }
 
 /// The author of this block holds the one before to be final.
-fn claim(block: u32, ledger: &mut Ledger) -> Differs {
+fn claim_height(block: u32, ledger: &mut Ledger) -> Differs {
     System::set_block_number(block);
     let height = block - 1;
     let claim = RuntimeCall::Finality(quern_finality::Call::claim { height });
