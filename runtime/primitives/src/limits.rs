@@ -36,7 +36,7 @@ pub const JOBS_AWAITING_COORDINATOR_MAX: u32 = 256;
 /// keep the others out.
 pub const JOBS_AWAITING_PER_OWNER_MAX: u32 = JOBS_AWAITING_COORDINATOR_MAX / 16;
 
-/// Jobs in one answer of the chain, to who asks for many. A job takes at most 469 bytes and its name
+/// Jobs in one answer of the chain, to who asks for many. A job takes at most 472 bytes and its name
 /// 32, so an answer is at most 129 kB, and twice that as a node writes it out.
 pub const JOBS_PER_PAGE_MAX: u32 = 256;
 
