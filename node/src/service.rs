@@ -1,6 +1,7 @@
 //! The parts of a running node and how they are connected.
 
 mod consensus;
+mod finality;
 
 use crate::rpc;
 use consensus::{Duties, JUSTIFICATION_PERIOD_BLOCKS, Node};
@@ -20,7 +21,8 @@ use sc_service::{Configuration, TaskManager, WarpSyncConfig, error::Error as Ser
 use sc_telemetry::{Telemetry, TelemetryWorker};
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 use sp_blockchain::HeaderBackend;
-use sp_consensus_babe::inherents::{BabeCreateInherentDataProviders, InherentDataProvider};
+use sp_consensus_babe::inherents::InherentDataProvider;
+use sp_inherents::CreateInherentDataProviders;
 use sp_keystore::KeystorePtr;
 use sp_runtime::traits::Block as BlockT;
 use std::{path::Path, sync::Arc};
@@ -43,8 +45,18 @@ type SelectChain = sc_consensus::LongestChain<Backend, Block>;
 /// What connects finality's taking in of blocks with its voting.
 type GrandpaLink = sc_consensus_grandpa::LinkHalf<Block, Client, SelectChain>;
 
-/// What a block's author adds to it: slot and time.
-type Inherents = BabeCreateInherentDataProviders<Block>;
+/// What a block's author adds to it: slot, time, and what it holds to be final.
+type Inherents = Arc<
+    dyn CreateInherentDataProviders<
+            Block,
+            (),
+            InherentDataProviders = (
+                InherentDataProvider,
+                sp_timestamp::InherentDataProvider,
+                finality::Claim,
+            ),
+        >,
+>;
 
 /// A block's hash.
 type Hash = <Block as BlockT>::Hash;
@@ -120,10 +132,14 @@ pub(crate) fn parts(config: &Configuration, cache: Option<&Path>) -> Result<Part
     )?;
     let babe_configuration = sc_consensus_babe::configuration(&*client)?;
     let slot_duration = babe_configuration.slot_duration();
-    let inherents: Inherents = Arc::new(move |_parent, ()| async move {
-        let time = sp_timestamp::InherentDataProvider::from_system_time();
-        let slot = InherentDataProvider::from_timestamp_and_slot_duration(*time, slot_duration);
-        Ok((slot, time))
+    let finalised = client.clone();
+    let inherents: Inherents = Arc::new(move |_parent, ()| {
+        let claim = finality::Claim::of(finalised.info().finalized_number);
+        async move {
+            let time = sp_timestamp::InherentDataProvider::from_system_time();
+            let slot = InherentDataProvider::from_timestamp_and_slot_duration(*time, slot_duration);
+            Ok((slot, time, claim))
+        }
     });
     let (block_import, babe) = sc_consensus_babe::block_import(
         babe_configuration,

@@ -417,6 +417,8 @@ fn a_node_answers_for_the_chain() {
         json!({
             "free": ENDOWMENT,
             "escrow": nothing,
+            "pending": nothing,
+            "pending_partly": false,
             "bond_active": nothing,
             "unbonding": [],
             "payouts": nothing,
@@ -426,6 +428,8 @@ fn a_node_answers_for_the_chain() {
     assert_eq!(totals["issuance"], totals["genesis"]);
     assert_eq!(totals["minted"], nothing);
 
+    let finality = node.ask("quern_finalityClock", json!([])).unwrap();
+    assert_eq!(finality, json!({ "clock": 0, "window": 5 }));
     let quote = node.ask("quern_quote", json!([submission()])).unwrap();
     assert_eq!(quote["total"], "2640000000");
     let mut endless = submission();
@@ -436,6 +440,10 @@ fn a_node_answers_for_the_chain() {
 
     let unknown = format!("0x{}", "22".repeat(32));
     assert_eq!(node.ask("quern_job", json!([unknown])), Ok(Value::Null));
+    assert_eq!(
+        node.ask("quern_batch", json!([unknown, 0])),
+        Ok(Value::Null)
+    );
     assert_eq!(node.ask("quern_device", json!([unknown])), Ok(Value::Null));
     assert_eq!(node.ask("quern_jobsOf", json!([ALICE])), Ok(json!([])));
     let by_name = json!({ "account": ALICE, "startAfter": unknown, "limit": 3 });

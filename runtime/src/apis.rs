@@ -1,10 +1,10 @@
 //! What the runtime answers: to the node, which runs blocks and consensus by it, and to users.
 
 use crate::{
-    Babe, Balances, Block, Bytechip, Executive, Grandpa, InherentDataExt, Jobs, Nonce, Params,
-    Roster, Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeHoldReason, SessionKeys, System,
-    TransactionPayment, VERSION, Workforce, configs::consensus::EPOCH_CONFIGURATION, genesis,
-    weights::EPOCH_SLOTS,
+    Babe, Balances, Block, Bytechip, Executive, Finality, Grandpa, InherentDataExt, Jobs, Nonce,
+    Params, Roster, Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeHoldReason, SessionKeys,
+    System, TransactionPayment, VERSION, Workforce, configs::consensus::EPOCH_CONFIGURATION,
+    genesis, weights::EPOCH_SLOTS,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -15,14 +15,14 @@ use frame_support::{
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
-    AccountId, Amount, DeviceId, JobId,
-    batch::BatchRecord,
+    AccountId, Amount, BlockNumber, DeviceId, JobId,
+    batch::{BatchRecord, PendingBatch},
     device::Device,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
     limits::DEVICES_PER_ANSWER_MAX,
     params,
-    view::{DeviceView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
+    view::{DeviceView, FinalityView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
 };
 use sp_api::impl_runtime_apis;
 use sp_consensus_babe::{BabeConfiguration, EquivocationProof, OpaqueKeyOwnershipProof, Slot};
@@ -69,8 +69,19 @@ sp_api::decl_runtime_apis! {
         /// first. Empty before the first batch and once the job is over.
         fn settled_tasks(job: JobId) -> Vec<u8>;
 
-        /// A settled batch.
+        /// A settled batch: pending, final or struck.
         fn batch(job: JobId, sequence: BatchSequence) -> Option<BatchRecord>;
+
+        /// What the chain keeps of a batch while it is pending.
+        fn pending_batch(job: JobId, sequence: BatchSequence) -> Option<PendingBatch>;
+
+        /// The pending batches of a job in their order, and the height of the clock of finality at
+        /// which each is due: at most
+        /// [`quern_primitives::limits::PENDING_BATCHES_PER_JOB_MAX`].
+        fn pending_of(job: JobId) -> Vec<(BatchSequence, BlockNumber)>;
+
+        /// The chain's clock of finality, and the window of jobs that are submitted now.
+        fn finality() -> FinalityView;
 
         /// A registered device, with what decides whether it may work.
         fn device(id: DeviceId) -> Option<DeviceView>;
@@ -368,6 +379,21 @@ impl_runtime_apis! {
             Jobs::batch(&job, sequence)
         }
 
+        fn pending_batch(job: JobId, sequence: BatchSequence) -> Option<PendingBatch> {
+            Jobs::pending_batch(&job, sequence)
+        }
+
+        fn pending_of(job: JobId) -> Vec<(BatchSequence, BlockNumber)> {
+            Jobs::pending_of(&job)
+        }
+
+        fn finality() -> FinalityView {
+            FinalityView {
+                clock: Finality::clock(),
+                window: Params::current().window_blocks,
+            }
+        }
+
         fn device(id: DeviceId) -> Option<DeviceView> {
             Workforce::device(&id).map(|device| view((id, device)))
         }
@@ -387,6 +413,7 @@ impl_runtime_apis! {
         }
 
         fn wallet(account: AccountId) -> WalletView {
+            let (pending, is_all) = Jobs::pending_to(&account);
             let bond = Workforce::bond_of(&account).unwrap_or_default();
             let unbonding = bond.unbonding.iter().map(|part| UnbondingView {
                 amount: part.amount,
@@ -397,6 +424,8 @@ impl_runtime_apis! {
                 // account; it is counted all the same, so that the sums are all there is.
                 free: Balances::free_balance(&account),
                 escrow: held(quern_jobs::HoldReason::Escrow, &account),
+                pending,
+                pending_partly: !is_all,
                 bond_active: bond.active,
                 unbonding: unbonding.collect(),
                 payouts: held(quern_bytechip::HoldReason::Payout, &account),
@@ -404,12 +433,15 @@ impl_runtime_apis! {
         }
 
         fn totals() -> Totals {
+            let jobs = Jobs::totals();
             Totals {
                 issuance: Balances::total_issuance(),
                 genesis: Bytechip::genesis_issuance(),
                 minted: Bytechip::minted(),
                 burnt: Bytechip::burnt(),
-                escrow: Jobs::totals().held,
+                // Neither part is more than all there is.
+                escrow: jobs.held.saturating_add(jobs.pending),
+                pending: jobs.pending,
                 bonds: Workforce::total_bonded(),
                 payouts: Bytechip::held(),
             }

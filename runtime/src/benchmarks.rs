@@ -1,7 +1,7 @@
 //! What is measured: the calls of our own pallets, and the system on which a machine's speed shows.
 //! The stock pallets keep the weights their makers measured.
 
-use crate::{AllPalletsWithSystem, Bytechip, Jobs, Params, Roster, Runtime, Workforce};
+use crate::{AllPalletsWithSystem, Bytechip, Finality, Jobs, Params, Roster, Runtime, Workforce};
 use alloc::{string::String, vec::Vec};
 use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
 use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
@@ -15,6 +15,7 @@ frame_benchmarking::define_benchmarks!(
     [quern_roster, Roster]
     [quern_bytechip, Bytechip]
     [quern_workforce, Workforce]
+    [quern_finality, Finality]
     [quern_jobs, Jobs]
     [quern_params, Params]
 );

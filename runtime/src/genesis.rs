@@ -2,12 +2,12 @@
 //! accounts, whose keys everybody has: a chain with money at stake starts from a file of its own.
 
 use crate::{
-    BabeConfig, BalancesConfig, BytechipConfig, CouncilMembersConfig, RosterConfig,
+    BabeConfig, BalancesConfig, BytechipConfig, CouncilMembersConfig, ParamsConfig, RosterConfig,
     RuntimeGenesisConfig, SessionConfig, SessionKeys, configs::consensus::EPOCH_CONFIGURATION,
 };
-use alloc::{string::ToString, vec::Vec};
+use alloc::{string::ToString, vec, vec::Vec};
 use frame_support::build_struct_json_patch;
-use quern_primitives::{AccountId, Amount, amount::BYTECHIP};
+use quern_primitives::{AccountId, Amount, BlockNumber, amount::BYTECHIP, params::Parameter};
 use serde_json::Value;
 use sp_core::bounded::BoundedVec;
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
@@ -23,6 +23,10 @@ pub const PRESETS: [&str; 2] = [DEV, LOCAL];
 
 /// What each endowed account of a preset has.
 pub const ENDOWMENT: Amount = 1_000_000 * BYTECHIP;
+
+/// By how much finality goes on before a batch is final, in every preset: short, because who develops
+/// waits for it, and nobody's money is at stake.
+pub const WINDOW: BlockNumber = 5;
 
 /// The accounts that have money in every preset.
 const ENDOWED: [Sr25519Keyring; 12] = [
@@ -85,6 +89,9 @@ fn patch(operators: &[Operator]) -> Value {
         council_members: CouncilMembersConfig {
             // The presets have fewer members than the council has seats.
             members: BoundedVec::truncate_from(accounts.clone()),
+        },
+        params: ParamsConfig {
+            values: vec![(Parameter::Window.row().name.into(), WINDOW.into())]
         },
         roster: RosterConfig {
             masternodes: accounts

@@ -108,10 +108,10 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("quern"),
     impl_name: Cow::Borrowed("quern"),
     authoring_version: 1,
-    spec_version: 5,
+    spec_version: 6,
     impl_version: 1,
     apis: RUNTIME_API_VERSIONS,
-    transaction_version: 2,
+    transaction_version: 3,
     system_version: 1,
 };
 
@@ -221,6 +221,10 @@ mod runtime {
     /// Workers' bonds and devices.
     #[runtime::pallet_index(15)]
     pub type Workforce = quern_workforce;
+
+    /// The chain's clock of finality. Before the jobs, whose batches go by it.
+    #[runtime::pallet_index(18)]
+    pub type Finality = quern_finality;
 
     /// Jobs, their escrow and their settlement. After BABE, whose randomness it draws from.
     #[runtime::pallet_index(16)]

@@ -1,8 +1,8 @@
 //! What the chain says of all money, held to the laws and to what the movements make.
 
 use crate::{
-    Account, Difference, JobAccount, Place, Reason, Side, Snapshot, TotalName, replay::Differences,
-    snapshot::sum,
+    Account, Difference, JobAccount, PendingAccount, Place, Reason, Side, Snapshot, TotalName,
+    replay::Differences, snapshot::sum,
 };
 use quern_primitives::{AccountId, Amount, BlockNumber, JobId, view::Totals};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,17 @@ fn check_jobs(snapshot: &Snapshot, at: Place, differences: &mut Differences) {
                 accounted: known.accounted().unwrap_or(Amount::MAX),
             });
         }
-        let held = known.escrow.held;
+        let held = known.on_hold();
+        if !known.is_set_aside() {
+            let batches = known.pending.values().map(PendingAccount::spent);
+            differences.add(Difference::Job {
+                block: at.block,
+                job: *job,
+                side: Side::Pending,
+                replayed: sum(batches).unwrap_or(Amount::MAX),
+                chain: known.escrow.pending,
+            });
+        }
         if known.open {
             let of_owner = owners.entry(&known.owner).or_default();
             *of_owner = of_owner.saturating_add(held);
@@ -105,6 +115,7 @@ pub(crate) fn compare_totals(
         (TotalName::Minted, replayed.minted, chain.minted),
         (TotalName::Burnt, replayed.burnt, chain.burnt),
         (TotalName::Escrow, replayed.escrow, chain.escrow),
+        (TotalName::Pending, replayed.pending, chain.pending),
         (TotalName::Bonds, replayed.bonds, chain.bonds),
         (TotalName::Payouts, replayed.payouts, chain.payouts),
     ];
@@ -193,6 +204,7 @@ fn compare_job(
         (Side::Paid, our.paid, their.paid),
         (Side::Network, our.network, their.network),
         (Side::Refunded, our.refunded, their.refunded),
+        (Side::Pending, our.pending, their.pending),
         (Side::StillHeld, our.held, their.held),
         (
             Side::Batches,

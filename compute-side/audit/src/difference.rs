@@ -45,6 +45,8 @@ pub enum TotalName {
     Bonds,
     /// What is held for payouts.
     Payouts,
+    /// What batches spend that are not final yet.
+    Pending,
     /// The sum of all balances.
     Balances,
 }
@@ -67,6 +69,8 @@ pub enum Side {
     Refunded,
     /// What is still held for a job.
     StillHeld,
+    /// What a job's batches spend that are not final yet.
+    Pending,
     /// How many batches a job has.
     Batches,
     /// How many of a job's tasks are settled.
@@ -83,6 +87,7 @@ impl fmt::Display for TotalName {
             Self::Escrow => "what is in escrow",
             Self::Bonds => "what is bonded",
             Self::Payouts => "what is held for payouts",
+            Self::Pending => "what is pending",
             Self::Balances => "the sum of all balances",
         })
     }
@@ -98,6 +103,7 @@ impl fmt::Display for Side {
             Self::Network => "network's share",
             Self::Refunded => "refund",
             Self::StillHeld => "money still held",
+            Self::Pending => "pending money",
             Self::Batches => "batches",
             Self::SettledTasks => "settled tasks",
         })
@@ -273,6 +279,16 @@ pub enum Difference {
         tasks: u32,
         /// How many different sets of so many tasks there are.
         found: usize,
+    },
+    /// A batch became final or was struck that was not pending.
+    #[error("{at}: batch {batch} of job {job} became final or was struck, and was not pending")]
+    NotPending {
+        /// Where.
+        at: Place,
+        /// The job.
+        job: JobId,
+        /// The batch.
+        batch: BatchSequence,
     },
     /// What is held on an account as escrow is not the sum over its open jobs.
     #[error("{at}: {} is held on {account} as escrow, and {} for its open jobs", display(*held), display(*jobs))]

@@ -5,7 +5,9 @@
 //! movements right before the event that tells of them, but for the shares of operators and treasury,
 //! which follow the event of their batch.
 
-use crate::{Entry, Kind, Movement, Note, Purse, Reason, Settled, Statement, What};
+use crate::{
+    Entry, Finalised, Kind, Movement, Note, Purse, Reason, Settled, Statement, Struck, What,
+};
 use codec::{Decode, DecodeAll};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, Digest, JobId, ids::BatchSequence, job::JobEnd,
@@ -44,7 +46,7 @@ pub fn read(events: &[Event<'_>]) -> Vec<Entry> {
 #[derive(Default)]
 struct Reading {
     whats: Vec<What>,
-    /// Payments out of an escrow that must come next, because of the batch that was just settled.
+    /// Payments out of an escrow that must come next, because of the batch that just became final.
     due: VecDeque<Due>,
     /// What has been taken for the transaction's fee, by whom.
     fee: Option<(AccountId, Amount)>,
@@ -62,6 +64,9 @@ struct Due {
 enum Said {
     Submitted(JobId, AccountId, Amount),
     Settled(Settled),
+    Finalised(Finalised),
+    Struck(Struck),
+    Settling(JobId, Amount),
     Ended(JobId, Amount),
     Unbonded(AccountId, Amount),
     Purchased(Vec<u8>, AccountId, Amount),
@@ -125,7 +130,13 @@ impl Reading {
                 self.explain(Kind::EscrowHeld, &owner, escrow, |it| it.job = Some(job));
                 self.say(Statement::Submitted { job, owner, escrow });
             }
-            Said::Settled(settled) => self.hear_settled(settled),
+            Said::Settled(settled) => self.say(Statement::Settled(settled)),
+            Said::Finalised(finalised) => self.hear_finalised(finalised),
+            Said::Struck(struck) => self.say(Statement::Struck(struck)),
+            Said::Settling(job, refunded) => {
+                self.explain_refund(job, refunded);
+                self.say(Statement::Settling { job, refunded });
+            }
             Said::Ended(job, refunded) => {
                 self.explain_refund(job, refunded);
                 self.say(Statement::Ended { job, refunded });
@@ -151,7 +162,7 @@ impl Reading {
     }
 
     /// The workers of a batch are paid before its event, operators and treasury behind it.
-    fn hear_settled(&mut self, settled: Settled) {
+    fn hear_finalised(&mut self, finalised: Finalised) {
         let unexplained = |movement: &&mut Movement| {
             matches!(movement.kind, Kind::EscrowPaid | Kind::EscrowReleased)
                 && movement.from.is_escrow()
@@ -161,25 +172,25 @@ impl Reading {
         let owner = paid.first().map(|first| first.from.clone());
         let of_one = paid.iter().all(|it| Some(&it.from) == owner.as_ref());
         let sum = crate::snapshot::sum(paid.iter().map(|it| it.amount));
-        if of_one && sum == Some(settled.workers) {
+        if of_one && sum == Some(finalised.workers) {
             for movement in paid {
                 movement.kind = Kind::WorkerPay;
-                movement.job = Some(settled.job);
-                movement.batch = Some(settled.sequence);
+                movement.job = Some(finalised.job);
+                movement.batch = Some(finalised.sequence);
             }
         }
         let due = |kind, amount| Due {
             kind,
             amount,
-            job: settled.job,
-            batch: settled.sequence,
+            job: finalised.job,
+            batch: finalised.sequence,
         };
         let shares = [
-            due(Kind::OperatorPay, settled.operators),
-            due(Kind::TreasuryShare, settled.treasury),
+            due(Kind::OperatorPay, finalised.operators),
+            due(Kind::TreasuryShare, finalised.treasury),
         ];
         self.due = shares.into_iter().filter(|due| due.amount > 0).collect();
-        self.say(Statement::Settled(settled));
+        self.say(Statement::Finalised(finalised));
     }
 
     /// Tells what the last movement of this kind, account and amount was for, if nothing told it before.
@@ -356,7 +367,17 @@ fn said(event: &Event<'_>) -> Result<Option<Said>, Unread> {
             Said::Submitted(job, owner, escrow)
         }
         ("Jobs", "BatchSettled") => {
-            let (job, sequence, tasks, spent, workers, operators, treasury) = all(event)?;
+            let (job, sequence, tasks, spent, workers, operators, treasury, _due) =
+                all::<(
+                    JobId,
+                    BatchSequence,
+                    u32,
+                    Amount,
+                    Amount,
+                    Amount,
+                    Amount,
+                    BlockNumber,
+                )>(event)?;
             Said::Settled(Settled {
                 job,
                 sequence,
@@ -366,6 +387,30 @@ fn said(event: &Event<'_>) -> Result<Option<Said>, Unread> {
                 operators,
                 treasury,
             })
+        }
+        ("Jobs", "BatchFinalised") => {
+            let (job, sequence, tasks, workers, operators, treasury) = all(event)?;
+            Said::Finalised(Finalised {
+                job,
+                sequence,
+                tasks,
+                workers,
+                operators,
+                treasury,
+            })
+        }
+        ("Jobs", "BatchStruck") => {
+            let (job, sequence, tasks, spent) = all(event)?;
+            Said::Struck(Struck {
+                job,
+                sequence,
+                tasks,
+                spent,
+            })
+        }
+        ("Jobs", "JobSettling") => {
+            let (job, _end, refunded) = all::<(JobId, JobEnd, Amount)>(event)?;
+            Said::Settling(job, refunded)
         }
         ("Jobs", "JobEnded") => {
             let (job, _end, refunded) = all::<(JobId, JobEnd, Amount)>(event)?;

@@ -1,11 +1,13 @@
 //! The money of jobs, and what the chain says of it in its events.
 
 use crate::{
-    Difference, JobAccount, Kind, Movement, Replay, Settled, Side, Statement,
+    Difference, Finalised, JobAccount, Kind, Movement, PendingAccount, Replay, Settled, Side,
+    Statement, Struck,
     replay::{Turn, add},
     snapshot::sum,
 };
 use quern_primitives::{AccountId, Amount, JobId, job::Escrow};
+use std::collections::BTreeMap;
 
 impl Replay {
     /// Money of a job moved.
@@ -39,6 +41,7 @@ impl Replay {
             next_batch: 0,
             settled_tasks: 0,
             settled: vec![],
+            pending: BTreeMap::new(),
         };
         self.now.jobs.insert(job, opened);
         let held = self.owners.entry(owner.clone()).or_default();
@@ -57,9 +60,19 @@ impl Replay {
         };
         let was_open = known.open;
         let escrow = &mut known.escrow;
-        // What is not there makes the sum more than the deposit, which is told behind the transaction.
-        let taken = amount.min(escrow.held);
-        escrow.held = escrow.held.saturating_sub(taken);
+        // What is not there makes the sum more than the deposit, which is told behind the transaction. A
+        // batch is paid from what is set aside for it, the owner from the rest.
+        let is_pay = movement.batch.is_some();
+        let part = match is_pay {
+            true => &mut escrow.pending,
+            false => &mut escrow.held,
+        };
+        let taken = amount.min(*part);
+        *part = part.saturating_sub(taken);
+        if is_pay {
+            let totals = &mut self.now.totals;
+            totals.pending = totals.pending.saturating_sub(taken);
+        }
         let mut fits = match movement.kind {
             Kind::WorkerPay => add(&mut escrow.paid, amount),
             Kind::OperatorPay | Kind::TreasuryShare => add(&mut escrow.network, amount),
@@ -102,6 +115,13 @@ impl Replay {
                 self.submitted(*job, owner, *escrow, turn);
             }
             Statement::Settled(settled) => self.settled(*settled, turn),
+            Statement::Finalised(finalised) => self.finalised(*finalised, turn),
+            Statement::Struck(struck) => self.struck(*struck, turn),
+            Statement::Settling { job, refunded } => {
+                turn.jobs.insert(*job);
+                let moved = turn.refunded.get(job).copied().unwrap_or(0);
+                self.hold_to(*refunded, moved, Side::Refunded, *job, turn);
+            }
             Statement::Ended { job, refunded } => self.ended(*job, *refunded, turn),
             Statement::Unread { event } => self.differ(Difference::Unread {
                 at,
@@ -128,7 +148,6 @@ impl Replay {
     fn settled(&mut self, settled: Settled, turn: &mut Turn<'_>) {
         let (at, job) = (turn.at, settled.job);
         turn.jobs.insert(job);
-        turn.settled.push(settled);
         let parts = [settled.workers, settled.operators, settled.treasury];
         let parts = sum(parts).unwrap_or(Amount::MAX);
         self.hold_to(settled.spent, parts, Side::Network, job, turn);
@@ -143,6 +162,20 @@ impl Replay {
         let mut twice = Vec::new();
         if let [only] = sets.as_slice() {
             twice = only.add_to(&mut known.settled);
+        }
+        let pending = PendingAccount {
+            tasks: sets.first().map(|set| (*set).clone()).unwrap_or_default(),
+            workers: settled.workers,
+            network: settled.operators.saturating_add(settled.treasury),
+        };
+        known.pending.insert(batch, pending);
+        // What is not held makes the sum more than the deposit, which is told behind the transaction.
+        let escrow = &mut known.escrow;
+        escrow.held = escrow.held.saturating_sub(settled.spent);
+        let fits = add(&mut escrow.pending, settled.spent)
+            & add(&mut self.now.totals.pending, settled.spent);
+        if !fits {
+            self.differ(Difference::TooLarge { at });
         }
         if !was_open {
             self.differ(Difference::JobOver { at, job });
@@ -174,6 +207,45 @@ impl Replay {
         }
     }
 
+    /// A batch is final: what it paid was set aside for it.
+    fn finalised(&mut self, finalised: Finalised, turn: &mut Turn<'_>) {
+        let (at, job, batch) = (turn.at, finalised.job, finalised.sequence);
+        turn.jobs.insert(job);
+        turn.finalised.push(finalised);
+        let known = self.now.jobs.get_mut(&job);
+        let Some(pending) = known.and_then(|known| known.pending.remove(&batch)) else {
+            self.differ(Difference::NotPending { at, job, batch });
+            return;
+        };
+        self.hold_to(finalised.workers, pending.workers, Side::Paid, job, turn);
+        let network = sum([finalised.operators, finalised.treasury]).unwrap_or(Amount::MAX);
+        self.hold_to(network, pending.network, Side::Network, job, turn);
+    }
+
+    /// A batch is struck: its tasks are unsettled again, and its money is held again.
+    fn struck(&mut self, struck: Struck, turn: &mut Turn<'_>) {
+        let (at, job, batch) = (turn.at, struck.job, struck.sequence);
+        turn.jobs.insert(job);
+        let known = self.now.jobs.get_mut(&job);
+        let known = known.and_then(|known| Some((known.pending.remove(&batch)?, known)));
+        let Some((pending, known)) = known else {
+            self.differ(Difference::NotPending { at, job, batch });
+            return;
+        };
+        pending.tasks.remove_from(&mut known.settled);
+        known.settled_tasks = known.settled_tasks.saturating_sub(struck.tasks);
+        let spent = pending.spent();
+        let escrow = &mut known.escrow;
+        escrow.pending = escrow.pending.saturating_sub(spent);
+        let fits = add(&mut escrow.held, spent);
+        let totals = &mut self.now.totals;
+        totals.pending = totals.pending.saturating_sub(spent);
+        if !fits {
+            self.differ(Difference::TooLarge { at });
+        }
+        self.hold_to(struck.spent, spent, Side::Pending, job, turn);
+    }
+
     fn ended(&mut self, job: JobId, refunded: Amount, turn: &mut Turn<'_>) {
         let at = turn.at;
         turn.jobs.insert(job);
@@ -181,7 +253,7 @@ impl Replay {
             self.differ(Difference::NoSuchJob { at, job });
             return;
         };
-        let (was_open, held, owner) = (known.open, known.escrow.held, known.owner.clone());
+        let (was_open, held, owner) = (known.open, known.on_hold(), known.owner.clone());
         known.open = false;
         known.settled = Vec::new();
         turn.owners.insert(owner.clone());
@@ -197,12 +269,12 @@ impl Replay {
 
     /// What must be true of a transaction's jobs behind it.
     pub(crate) fn end_of_jobs(&mut self, turn: &Turn<'_>) {
-        for settled in &turn.settled {
-            let key = (settled.job, settled.sequence);
+        for finalised in &turn.finalised {
+            let key = (finalised.job, finalised.sequence);
             let [workers, network] = turn.paid.get(&key).copied().unwrap_or_default();
-            self.hold_to(settled.workers, workers, Side::Paid, settled.job, turn);
-            let said = sum([settled.operators, settled.treasury]).unwrap_or(Amount::MAX);
-            self.hold_to(said, network, Side::Network, settled.job, turn);
+            self.hold_to(finalised.workers, workers, Side::Paid, finalised.job, turn);
+            let said = sum([finalised.operators, finalised.treasury]).unwrap_or(Amount::MAX);
+            self.hold_to(said, network, Side::Network, finalised.job, turn);
         }
         for job in &turn.jobs {
             let known = self.now.jobs.get(job).filter(|it| !it.is_conserved());

@@ -51,8 +51,9 @@ mod tasks;
 pub use difference::{Difference, Place, Side, TotalName};
 pub use event::{Event, read};
 pub use movement::{
-    Block, Entry, Kind, Movement, Note, Purse, Reason, Settled, Settlement, Statement, What,
+    Block, Entry, Finalised, Kind, Movement, Note, Purse, Reason, Settled, Settlement, Statement,
+    Struck, What,
 };
 pub use replay::{DIFFERENCES_MAX, Replay};
-pub use snapshot::{Account, JobAccount, Snapshot};
+pub use snapshot::{Account, JobAccount, PendingAccount, Snapshot};
 pub use tasks::{Tasks, TasksError};

@@ -243,9 +243,29 @@ pub struct Settled {
     pub sequence: BatchSequence,
     /// Tasks settled.
     pub tasks: u32,
-    /// What left the escrow.
+    /// What is set aside in the escrow.
     #[serde(with = "as_string")]
     pub spent: Amount,
+    /// For worker accounts.
+    #[serde(with = "as_string")]
+    pub workers: Amount,
+    /// For the coordinator.
+    #[serde(with = "as_string")]
+    pub operators: Amount,
+    /// For the treasury.
+    #[serde(with = "as_string")]
+    pub treasury: Amount,
+}
+
+/// What the chain says of a batch that is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Finalised {
+    /// The job.
+    pub job: JobId,
+    /// The batch's place in it.
+    pub sequence: BatchSequence,
+    /// Tasks that it settled.
+    pub tasks: u32,
     /// What worker accounts got.
     #[serde(with = "as_string")]
     pub workers: Amount,
@@ -255,6 +275,20 @@ pub struct Settled {
     /// What the treasury got.
     #[serde(with = "as_string")]
     pub treasury: Amount,
+}
+
+/// What the chain says of a batch that was struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Struck {
+    /// The job.
+    pub job: JobId,
+    /// The batch's place in it.
+    pub sequence: BatchSequence,
+    /// Tasks that are unsettled again.
+    pub tasks: u32,
+    /// What is no longer set aside.
+    #[serde(with = "as_string")]
+    pub spent: Amount,
 }
 
 /// What the chain says beside what moves.
@@ -269,8 +303,19 @@ pub enum Statement {
         /// What is held for it.
         escrow: Amount,
     },
-    /// A batch was settled.
+    /// A batch was settled; its money is set aside.
     Settled(Settled),
+    /// A batch is final, and paid.
+    Finalised(Finalised),
+    /// A batch was struck; its money is held again.
+    Struck(Struck),
+    /// Nothing more of a job is settled; it is over when its last batch is final.
+    Settling {
+        /// The job.
+        job: JobId,
+        /// What went back to its owner now.
+        refunded: Amount,
+    },
     /// A job ended.
     Ended {
         /// The job.

@@ -1,7 +1,7 @@
 //! The money of all accounts and jobs, moved as the chain's events tell.
 
 use crate::{
-    Account, Block, Difference, Entry, Kind, Movement, Place, Purse, Reason, Settled, Side,
+    Account, Block, Difference, Entry, Finalised, Kind, Movement, Place, Purse, Reason, Side,
     Snapshot, TotalName, What,
     compare::{check, compare, compare_totals},
     snapshot::sum,
@@ -51,8 +51,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) paid: BTreeMap<(JobId, BatchSequence), [Amount; 2]>,
     /// What went back, by job.
     pub(crate) refunded: BTreeMap<JobId, Amount>,
-    /// The batches that were settled.
-    pub(crate) settled: Vec<Settled>,
+    /// The batches that became final.
+    pub(crate) finalised: Vec<Finalised>,
 }
 
 impl Differences {
@@ -73,7 +73,7 @@ impl Replay {
         let mut owners = BTreeMap::new();
         for job in snapshot.jobs.values().filter(|job| job.open) {
             let held: &mut Amount = owners.entry(job.owner.clone()).or_default();
-            *held = held.saturating_add(job.escrow.held);
+            *held = held.saturating_add(job.on_hold());
         }
         let totals = snapshot.accounts.values().map(Account::total);
         let balances = totals
@@ -331,7 +331,7 @@ impl<'a> Turn<'a> {
             opened: BTreeSet::new(),
             paid: BTreeMap::new(),
             refunded: BTreeMap::new(),
-            settled: Vec::new(),
+            finalised: Vec::new(),
         }
     }
 }

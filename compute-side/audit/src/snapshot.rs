@@ -1,6 +1,6 @@
 //! What the chain says of all money at one block.
 
-use crate::{Reason, tasks};
+use crate::{Reason, Tasks, tasks};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, JobId, ids::BatchSequence, job::Escrow, view::Totals,
 };
@@ -30,6 +30,27 @@ pub struct JobAccount {
     pub settled_tasks: u32,
     /// Which, while it is open; see [`crate::Tasks`].
     pub settled: Vec<u8>,
+    /// Its batches that are not final yet.
+    pub pending: BTreeMap<BatchSequence, PendingAccount>,
+}
+
+/// A batch that is not final yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingAccount {
+    /// The tasks it settles.
+    pub tasks: Tasks,
+    /// For worker accounts.
+    pub workers: Amount,
+    /// For operators and treasury.
+    pub network: Amount,
+}
+
+impl PendingAccount {
+    /// What it spends.
+    pub(crate) fn spent(&self) -> Amount {
+        // What does not fit an amount is more than there can be, and differs from what is set aside.
+        self.workers.saturating_add(self.network)
+    }
 }
 
 /// All money at the end of a block.
@@ -63,7 +84,7 @@ impl Account {
 }
 
 impl JobAccount {
-    /// Whether `deposited = paid + network + refunded + held`.
+    /// Whether `deposited = paid + network + refunded + pending + held`.
     pub(crate) fn is_conserved(&self) -> bool {
         self.accounted() == Some(self.escrow.deposited)
     }
@@ -75,9 +96,22 @@ impl JobAccount {
             paid,
             network,
             refunded,
+            pending,
             held,
         } = self.escrow;
-        sum([paid, network, refunded, held])
+        sum([paid, network, refunded, pending, held])
+    }
+
+    /// What is held of it on its owner's account.
+    pub(crate) fn on_hold(&self) -> Amount {
+        // Parts of what exists; what does not fit an amount differs from what the account has.
+        self.escrow.held.saturating_add(self.escrow.pending)
+    }
+
+    /// Whether its pending batches are what is pending of its money.
+    pub(crate) fn is_set_aside(&self) -> bool {
+        let batches = self.pending.values().map(PendingAccount::spent);
+        sum(batches) == Some(self.escrow.pending)
     }
 
     /// Whether the settled tasks that are named are as many as are counted.

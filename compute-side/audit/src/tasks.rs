@@ -62,6 +62,16 @@ impl Tasks {
     }
 }
 
+impl Tasks {
+    /// Takes them from the settled tasks of a job.
+    pub(crate) fn remove_from(&self, settled: &mut [u8]) {
+        let bytes = settled.iter_mut().skip(self.first_byte);
+        for (old, struck) in bytes.zip(&self.bits) {
+            *old &= !struck;
+        }
+    }
+}
+
 /// How many bits are set.
 pub(crate) fn count(bits: &[u8]) -> u32 {
     bits.iter()

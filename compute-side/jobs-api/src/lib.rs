@@ -158,7 +158,8 @@ pub enum Phase {
     Uploading,
     /// Tasks are queued or running, and shards of others may still come.
     Computing,
-    /// Every task has its verdict; batches are on their way to the chain.
+    /// Every task has its verdict, or no more will get one; batches are on their way to the chain, or
+    /// wait to be final.
     Settling,
     /// The chain closed the job.
     Closed,
@@ -236,6 +237,9 @@ pub enum WaitingFor {
     },
     /// The chain has not finalised the last batch.
     Chain,
+    /// All is settled; the job is over, and paid, when its last batch is final. Results do not wait
+    /// for it.
+    Finality,
 }
 
 /// The sealed result that stands for a task.

@@ -9,6 +9,7 @@ use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, SealingKey, TaskIndex,
     batch::Batch,
     device::{Hardware, Region},
+    ids::BatchSequence,
     job::{Failure, Prices, Submission},
     params::Parameter,
     payload::DeviceSignature,
@@ -37,6 +38,8 @@ pub enum Call {
     CancelJob(JobId),
     /// Return what is left of a job that is past its deadline. Anyone may.
     RefundJob(JobId),
+    /// Make a batch of a job final that is due.
+    Finalise(JobId, BatchSequence),
     /// Settle a batch; the job's coordinator.
     Settle(Box<Batch>),
     /// End a job of which a task cannot be settled; the job's coordinator.
@@ -170,6 +173,7 @@ impl Call {
             Self::SubmitJob(submission) => ("Jobs", "submit", submission.encode()),
             Self::CancelJob(job) => ("Jobs", "cancel", job.encode()),
             Self::RefundJob(job) => ("Jobs", "refund", job.encode()),
+            Self::Finalise(job, sequence) => ("Jobs", "finalise", (job, sequence).encode()),
             Self::Settle(batch) => ("Jobs", "settle", batch.encode()),
             Self::CloseFailed { job, task, why } => {
                 ("Jobs", "close_failed", (job, task, why).encode())

@@ -5,7 +5,7 @@ use crate::{
     chain::{ChainError, no_state},
 };
 use codec::Decode as _;
-use quern_audit::{Entry, Event, read};
+use quern_audit::{Entry, Event, Kind, read};
 use quern_primitives::{AccountId, Amount, JobId, ids::BatchSequence};
 use subxt::{
     dynamic::{At as _, Value},
@@ -82,8 +82,8 @@ impl State {
         Ok(self.transactions().await?.into_iter().nth(place))
     }
 
-    /// What the transaction of this block that settled a batch paid out of escrows: to whom, and how
-    /// much, payment by payment. `None` if no transaction of this block settled the batch.
+    /// What a batch paid that this block made final: to which workers and operators, and how much,
+    /// payment by payment. `None` if this block made no such batch final.
     pub async fn payments_of(
         &self,
         job: JobId,
@@ -144,12 +144,17 @@ fn payments(
     job: JobId,
     sequence: BatchSequence,
 ) -> Option<Vec<(AccountId, Amount)>> {
-    let settled = events.iter().find(|event| event.settles(job, sequence))?;
-    let transaction = settled.transaction?;
-    let of_it = events
+    events.iter().find(|event| event.finalises(job, sequence))?;
+    let told = movements(events);
+    let paid = told
         .iter()
-        .filter(|event| event.transaction == Some(transaction));
-    Some(of_it.filter_map(ChainEvent::payment).collect())
+        .filter_map(Entry::movement)
+        .filter(|movement| {
+            matches!(movement.kind, Kind::WorkerPay | Kind::OperatorPay)
+                && (movement.job, movement.batch) == (Some(job), Some(sequence))
+        })
+        .filter_map(|movement| Some((movement.to.account()?.clone(), movement.amount)));
+    Some(paid.collect())
 }
 
 impl ChainEvent {
@@ -171,15 +176,11 @@ impl ChainEvent {
             && <(JobId, BatchSequence)>::decode(&mut &self.bytes[..]) == Ok((job, sequence))
     }
 
-    /// Who was paid out of an escrow, and how much, if this tells of that.
-    fn payment(&self) -> Option<(AccountId, Amount)> {
-        let is_payment = self.pallet == "Balances"
-            && self.name == "TransferOnHold"
-            && self.held_for.as_deref() == Some("Jobs");
-        // Reason, from whom, to whom, how much.
-        let (_, _, payee, amount) =
-            <([u8; 2], AccountId, AccountId, Amount)>::decode(&mut &self.bytes[..]).ok()?;
-        is_payment.then_some((payee, amount))
+    /// Whether it tells that this batch is final.
+    fn finalises(&self, job: JobId, sequence: BatchSequence) -> bool {
+        self.pallet == "Jobs"
+            && self.name == "BatchFinalised"
+            && <(JobId, BatchSequence)>::decode(&mut &self.bytes[..]) == Ok((job, sequence))
     }
 }
 
@@ -200,50 +201,71 @@ mod tests {
     }
 
     #[test]
-    fn only_the_event_of_the_very_batch_tells_of_its_settlement() {
+    fn only_the_events_of_the_very_batch_tell_of_its_settlement_and_finality() {
         let (job, other) = (JobId([1; 32]), JobId([2; 32]));
-        let settled = |name: &str, job: JobId, sequence: BatchSequence| {
+        let of_batch = |name: &str, job: JobId, sequence: BatchSequence| {
             event("Jobs", name, (job, sequence, 5_u32))
         };
-        assert!(settled("BatchSettled", job, 3).settles(job, 3));
-        assert!(!settled("BatchSettled", job, 4).settles(job, 3));
-        assert!(!settled("BatchSettled", other, 3).settles(job, 3));
-        assert!(!settled("JobEnded", job, 3).settles(job, 3));
+        assert!(of_batch("BatchFinalised", job, 3).finalises(job, 3));
+        assert!(!of_batch("BatchFinalised", job, 4).finalises(job, 3));
+        assert!(!of_batch("BatchFinalised", other, 3).finalises(job, 3));
+        assert!(!of_batch("BatchSettled", job, 3).finalises(job, 3));
+        assert!(of_batch("BatchSettled", job, 3).settles(job, 3));
+        assert!(!of_batch("BatchFinalised", job, 3).settles(job, 3));
         let cut = ChainEvent {
             bytes: vec![1; 7],
-            ..settled("BatchSettled", job, 3)
+            ..of_batch("BatchFinalised", job, 3)
         };
-        assert!(!cut.settles(job, 3));
+        assert!(!cut.finalises(job, 3));
     }
 
     #[test]
-    fn a_batch_s_payments_are_those_out_of_escrows_in_its_own_transaction() {
+    fn a_batch_s_payments_are_those_to_its_workers_and_its_operators() {
         let (job, [owner, worker]) = (
             JobId([1; 32]),
             [1, 2].map(|byte| AccountId::new([byte; 32])),
         );
-        let paid = |transaction, pallet: &str, amount: Amount| ChainEvent {
-            transaction: Some(transaction),
-            held_for: Some(pallet.into()),
+        let paid = |amount: Amount| ChainEvent {
+            held_for: Some("Jobs".into()),
             ..event(
                 "Balances",
                 "TransferOnHold",
                 ([16_u8, 0], &owner, &worker, amount),
             )
         };
-        let free = event("Balances", "Transfer", (&owner, &worker, 9 as Amount));
-        let events = [
-            paid(0, "Jobs", 1),
-            paid(1, "Jobs", 2),
-            free,
-            event("Jobs", "BatchSettled", (job, 3_u32)),
-            paid(1, "Jobs", 3),
-            paid(1, "Bytechip", 4),
-            paid(2, "Jobs", 5),
+        // The treasury gets the last part.
+        let final_one = |sequence: BatchSequence, parts: [Amount; 3]| {
+            let [workers, operators, treasury] = parts;
+            let fields = (job, sequence, 1_u32, workers, operators, treasury);
+            event("Jobs", "BatchFinalised", fields)
+        };
+        // The block itself makes batches final, one behind the other.
+        let mut events = [
+            paid(2),
+            paid(1),
+            final_one(3, [3, 4, 5]),
+            paid(4),
+            paid(5),
+            paid(7),
+            final_one(4, [7, 0, 1]),
+            paid(1),
         ];
-        let expected = vec![(worker.clone(), 2), (worker.clone(), 3)];
-        assert_eq!(payments(&events, job, 3), Some(expected));
-        assert_eq!(payments(&events, job, 4), None);
+        for transaction in [Some(1), None] {
+            for event in &mut events {
+                event.transaction = transaction;
+            }
+            let of = |sequence| {
+                let paid = payments(&events, job, sequence)?;
+                Some(
+                    paid.into_iter()
+                        .map(|(_, amount)| amount)
+                        .collect::<Vec<_>>(),
+                )
+            };
+            assert_eq!(of(3), Some(vec![2, 1, 4]));
+            assert_eq!(of(4), Some(vec![7]));
+            assert_eq!(of(5), None);
+        }
     }
 
     #[test]

@@ -5,8 +5,14 @@ use crate::{
     chain::{ChainError, no_state},
 };
 use codec::DecodeAll as _;
-use quern_audit::{Account, JobAccount, Reason, Snapshot};
-use quern_primitives::{AccountId, Amount, JobId, job::Job, limits::TASK_BITMAP_BYTES_MAX};
+use quern_audit::{Account, JobAccount, PendingAccount, Reason, Snapshot, Tasks};
+use quern_primitives::{
+    AccountId, Amount, BlockNumber, JobId,
+    batch::PendingBatch,
+    ids::BatchSequence,
+    job::Job,
+    limits::{PENDING_BATCHES_PER_JOB_MAX, TASK_BITMAP_BYTES_MAX},
+};
 use std::collections::BTreeMap;
 use subxt::{
     dynamic::{At as _, Value, storage},
@@ -25,6 +31,7 @@ const ACCOUNTS: &str = "the accounts";
 const HOLDS: &str = "what is held on accounts";
 const JOBS: &str = "the jobs";
 const SETTLED: &str = "the settled tasks of jobs";
+const PENDING: &str = "the pending batches of jobs";
 
 impl State {
     /// All money at the end of this block: every account, and every job there ever was. They are read
@@ -94,6 +101,7 @@ impl State {
                 next_batch: job.next_batch,
                 settled_tasks: job.settled_tasks,
                 settled: vec![],
+                pending: BTreeMap::new(),
             };
             jobs.insert(JobId(key), known);
             Ok(())
@@ -110,6 +118,27 @@ impl State {
             Ok(())
         })
         .await?;
+        let mut pending = Vec::new();
+        self.each("Jobs", "PendingOf", PENDING, JOBS_MAX, |key, value| {
+            let list = Vec::<(BatchSequence, BlockNumber)>::decode_all(&mut value.bytes())?;
+            if list.len() > PENDING_BATCHES_PER_JOB_MAX as usize {
+                return Err(SHAPE.into());
+            }
+            let of_job = list.into_iter().map(|(sequence, _)| (JobId(key), sequence));
+            pending.extend(of_job);
+            Ok(())
+        })
+        .await?;
+        for (job, sequence) in pending {
+            let batch = self.pending_batch(job, sequence).await?;
+            if let (Some(batch), Some(known)) = (batch, jobs.get_mut(&job)) {
+                let account = pending_account(&batch).map_err(|source| ChainError::Foreign {
+                    what: PENDING,
+                    source,
+                })?;
+                known.pending.insert(sequence, account);
+            }
+        }
         Ok(jobs)
     }
 
@@ -148,6 +177,17 @@ const SHAPE: &str = "it has not the fields that it should have";
 
 /// A value of the storage.
 type Stored<'a> = StorageValue<'a, Value>;
+
+/// A pending batch as the books keep it.
+fn pending_account(batch: &PendingBatch) -> Result<PendingAccount, codec::Error> {
+    let tasks = Tasks::new(batch.tasks.first, batch.tasks.bits.to_vec());
+    let network = batch.split.operators.checked_add(batch.split.treasury);
+    Ok(PendingAccount {
+        tasks: tasks.map_err(|_| SHAPE)?,
+        workers: batch.split.workers,
+        network: network.ok_or(SHAPE)?,
+    })
+}
 
 /// Finds what is held, and for which pallet: `id`, which names pallet and reason, and `amount`.
 fn find_holds(value: &Value, found: &mut Vec<(Reason, Amount)>) {

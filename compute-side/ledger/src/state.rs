@@ -8,14 +8,14 @@ use crate::{
 use codec::{Decode, DecodeAll, Encode};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
-    AccountId, BlockNumber, DeviceId, JobId,
-    batch::BatchRecord,
+    AccountId, Amount, BlockNumber, DeviceId, JobId,
+    batch::{BatchRecord, PendingBatch},
     device::Device,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
     limits::{DEVICES_PER_ANSWER_MAX, JOBS_PER_PAGE_MAX},
     params::Params,
-    view::{DeviceView, MasternodeView, Quote, Totals, WalletView},
+    view::{DeviceView, FinalityView, MasternodeView, Quote, Totals, WalletView},
 };
 use subxt::{
     SubstrateConfig,
@@ -100,6 +100,29 @@ impl State {
         sequence: BatchSequence,
     ) -> Result<Option<BatchRecord>, ChainError> {
         self.ask("batch", &(job, sequence)).await
+    }
+
+    /// What the chain keeps of a batch while it is pending.
+    pub async fn pending_batch(
+        &self,
+        job: JobId,
+        sequence: BatchSequence,
+    ) -> Result<Option<PendingBatch>, ChainError> {
+        self.ask("pending_batch", &(job, sequence)).await
+    }
+
+    /// The pending batches of a job in their order, and when each is due by the chain's clock of
+    /// finality.
+    pub async fn pending_of(
+        &self,
+        job: JobId,
+    ) -> Result<Vec<(BatchSequence, BlockNumber)>, ChainError> {
+        self.ask("pending_of", &job).await
+    }
+
+    /// The chain's clock of finality, and its window.
+    pub async fn finality(&self) -> Result<FinalityView, ChainError> {
+        self.ask("finality", &()).await
     }
 
     /// A device.

@@ -117,7 +117,7 @@ impl Api {
                 job.ok_or(ApiError::NotCoordinator)?
             }
         };
-        if !job.state.is_open() {
+        if !job.state.goes_on() {
             return Err(ApiError::Closed);
         }
         match job.state.coordinator() {

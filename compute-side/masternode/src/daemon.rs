@@ -396,7 +396,7 @@ impl Grid {
     }
 
     fn uploaded(&mut self, job: JobId) {
-        let Some(known) = self.shared.job(job).filter(|known| known.state.is_open()) else {
+        let Some(known) = self.shared.job(job).filter(|known| known.state.goes_on()) else {
             return;
         };
         match self.core.status(job).map(|status| status.phase) {

@@ -810,6 +810,7 @@ mod tests {
             escrow: Escrow::default(),
             settled_tasks: 0,
             next_batch: 0,
+            pending_batches: 0,
         }
     }
 

@@ -10,7 +10,10 @@ use crate::{
 use anyhow::Context as _;
 use quern_jobs_api::JobStatus;
 use quern_ledger::{ChainError, State};
-use quern_primitives::{BlockNumber, JobId, job::Job};
+use quern_primitives::{
+    BlockNumber, JobId,
+    job::{Job, JobEnd, JobState},
+};
 use quern_shards::{
     keys::{Delegation, SealedKey, accept_delegation},
     manifest,
@@ -196,8 +199,23 @@ async fn jobs_at(shared: &Shared, state: &State) -> Result<Vec<(JobId, Job)>, Ch
         if !coordinated.contains(&id)
             && let Some(job) = state.job(id).await?
         {
-            jobs.push((id, job));
+            jobs.push((id, as_seen_here(shared, id, job)));
         }
     }
     Ok(jobs)
+}
+
+/// A job that another masternode goes on with is over here: a batch of it was struck.
+fn as_seen_here(shared: &Shared, id: JobId, job: Job) -> Job {
+    match job.state.coordinator() {
+        Some(other) if *other != shared.account.id() => {
+            tracing::warn!(job = %id, %other, "a batch of the job was struck; another masternode goes on with it");
+            let end = JobEnd::BatchStruck;
+            Job {
+                state: JobState::Completed { end },
+                ..job
+            }
+        }
+        _ => job,
+    }
 }

@@ -27,5 +27,5 @@ pub use prepare::{Draft, Input, PrepareError, Terms, prepare};
 pub use submit::{SubmitJobError, submit};
 pub use verify::{
     Check, CheckKind, verify_accounts, verify_agreement, verify_batch, verify_file, verify_paid,
-    verify_price, verify_program,
+    verify_price, verify_program, verify_set_aside, verify_standing,
 };

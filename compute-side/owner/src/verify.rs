@@ -4,7 +4,7 @@ use codec::Encode;
 use quern_job_rules::pay::{self, Tariff};
 use quern_primitives::{
     AccountId, Amount,
-    batch::BatchRecord,
+    batch::{BatchRecord, BatchState, PendingBatch},
     job::{Agreement, Job},
     params::{Parameter, Terms},
     receipt::Exit,
@@ -45,7 +45,11 @@ pub enum CheckKind {
     /// No device of the verdict belonged to another account than the verdict names, as far as the
     /// chain knew the devices when the batch was settled.
     Account,
-    /// The transaction that settled the batch paid each account at least what the verdict names.
+    /// The batch was not struck.
+    Standing,
+    /// The batch is not final, and sets aside for each account at least what the verdict names.
+    SetAside,
+    /// The batch is final, and paid each account at least what the verdict names.
     Paid,
 }
 
@@ -64,7 +68,9 @@ impl CheckKind {
             Self::Program => "the device ran the job's program, in the job's class",
             Self::Price => "price and pay follow from the fuel used, by the job's tariff and terms",
             Self::Account => "no device was of another account than the verdict names",
-            Self::Paid => "the settling transaction paid every account what the verdict names",
+            Self::Standing => "the batch was not struck",
+            Self::SetAside => "the batch sets aside for every account what the verdict names",
+            Self::Paid => "the batch paid every account what the verdict names",
         }
     }
 }
@@ -121,6 +127,15 @@ pub fn verify_batch(file: &ReceiptFile, settled: Option<&BatchRecord>) -> Check 
     Check {
         check: CheckKind::Chain,
         holds,
+    }
+}
+
+/// Checks that the batch was not taken back, as far as the chain has it.
+pub fn verify_standing(settled: Option<&BatchRecord>) -> Check {
+    let is_struck = |batch: &BatchRecord| matches!(batch.state, BatchState::Struck { .. });
+    Check {
+        check: CheckKind::Standing,
+        holds: settled.is_some_and(|batch| !is_struck(batch)),
     }
 }
 
@@ -223,23 +238,41 @@ pub fn verify_accounts(file: &ReceiptFile, known: &[DeviceView]) -> Check {
     }
 }
 
-/// Checks the verdict's pay against the payments of the transaction that settled the batch; there are
-/// none if the chain settled none. The transaction settles other verdicts too, so an account may have
-/// got more.
+/// Checks the verdict's pay against what the batch paid when it became final; there is nothing if the
+/// chain has no such batch. It is for other verdicts too, so an account may have got more.
 pub fn verify_paid(file: &ReceiptFile, payments: Option<&[(AccountId, Amount)]>) -> Check {
-    let named = file.verdict.replicas.iter();
-    let named = sum_by_account(named.map(|found| (&found.account, found.pay)));
-    let holds = payments.is_some_and(|payments| {
-        let paid = sum_by_account(payments.iter().map(|(account, amount)| (account, *amount)));
-        named.zip(paid).is_some_and(|(named, paid)| {
-            let mut named = named.into_iter();
-            named.all(|(account, pay)| paid.get(account).copied().unwrap_or(0) >= pay)
-        })
-    });
     Check {
         check: CheckKind::Paid,
-        holds,
+        holds: payments.is_some_and(|payments| {
+            let paid = payments.iter().map(|(account, amount)| (account, *amount));
+            covers(file, paid)
+        }),
     }
+}
+
+/// Checks the verdict's pay against what a pending batch sets aside.
+pub fn verify_set_aside(file: &ReceiptFile, pending: Option<&PendingBatch>) -> Check {
+    Check {
+        check: CheckKind::SetAside,
+        holds: pending.is_some_and(|batch| {
+            let payouts = batch.payouts.iter();
+            covers(file, payouts.map(|payout| (&payout.account, payout.amount)))
+        }),
+    }
+}
+
+/// Whether these payments are at least what the verdict names, account by account.
+fn covers<'a>(
+    file: &'a ReceiptFile,
+    payments: impl Iterator<Item = (&'a AccountId, Amount)>,
+) -> bool {
+    let named = file.verdict.replicas.iter();
+    let named = sum_by_account(named.map(|found| (&found.account, found.pay)));
+    let paid = sum_by_account(payments);
+    named.zip(paid).is_some_and(|(named, paid)| {
+        let mut named = named.into_iter();
+        named.all(|(account, pay)| paid.get(account).copied().unwrap_or(0) >= pay)
+    })
 }
 
 /// What each account gets, unless that is more than there can be.

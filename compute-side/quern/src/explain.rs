@@ -165,7 +165,10 @@ impl Unscheduled {
             false => vec![],
         };
         let advice = match &state {
-            JobState::Submitted | JobState::Running { .. } | JobState::Settling { .. } => None,
+            JobState::Submitted
+            | JobState::Running { .. }
+            | JobState::Cancelling { .. }
+            | JobState::Settling { .. } => None,
             JobState::Completed {
                 end: JobEnd::AllSettled,
             } => Some(format!(

@@ -125,10 +125,9 @@ pub(crate) async fn run(context: &Context, command: &JobCommand) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a job ended with every task done.
+/// Whether a job ended with every task done, or will when its last batch is final.
 fn is_done(state: &JobState) -> bool {
-    let end = JobEnd::AllSettled;
-    *state == JobState::Completed { end }
+    state.end() == Some(JobEnd::AllSettled)
 }
 
 /// The exit code for a job that was followed to its end.

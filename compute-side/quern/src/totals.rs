@@ -47,6 +47,7 @@ impl Output for Conservation {
             ("burnt", display(totals.burnt)),
             ("in existence", display(totals.issuance)),
             ("of it in escrow", display(totals.escrow)),
+            ("of that pending", display(totals.pending)),
             ("of it bonded", display(totals.bonds)),
             ("of it for payouts", display(totals.payouts)),
         ]);

@@ -13,11 +13,12 @@ use quern_ledger::{Chain, ChainError};
 use quern_light::Trust;
 use quern_owner::{
     Check, CheckKind, verify_accounts, verify_agreement, verify_batch, verify_file, verify_paid,
-    verify_price, verify_program,
+    verify_price, verify_program, verify_set_aside, verify_standing,
 };
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex,
     amount::{as_string, display},
+    batch::{BatchRecord, BatchState},
     verdict::{Finding, Ground, ReceiptFile},
 };
 use serde::Serialize;
@@ -116,8 +117,10 @@ struct Verified {
     ground: Ground,
     pay: Option<Pay>,
     checks: Vec<Checked>,
-    /// The block that settled the batch, if the node has discarded its state: then nothing is checked of
-    /// accounts and payments.
+    /// Whether the batch is pending, with when it is due, final, or struck, as the chain says.
+    batch_state: Option<BatchState>,
+    /// The block that settled the batch or made it final, if the node has discarded its state: then
+    /// nothing is checked of accounts and payments.
     discarded_block: Option<BlockNumber>,
     /// The blocks by whose state it was checked, if that was proven, and how these were shown to be final.
     proven_by: Vec<Shown>,
@@ -132,6 +135,7 @@ struct Pay(#[serde(with = "as_string")] Amount);
 #[derive(Debug, Default)]
 struct Asked {
     checks: Vec<Check>,
+    batch_state: Option<BatchState>,
     discarded_block: Option<BlockNumber>,
     shown: Vec<Shown>,
 }
@@ -193,14 +197,16 @@ async fn ask(chain: &Chain, file: &ReceiptFile) -> Result<Asked, ChainError> {
     let mut asked = Asked {
         checks: vec![
             verify_batch(file, settled.as_ref()),
+            verify_standing(settled.as_ref()),
             verify_agreement(file, known),
             verify_program(file, known),
             verify_price(file, known),
         ],
+        batch_state: settled.map(|batch| batch.state),
         ..Asked::default()
     };
     match settled {
-        Some(batch) => match ask_settled(chain, file, batch.settled_at).await {
+        Some(batch) => match ask_settled(chain, file, &batch).await {
             Ok(checks) => asked.checks.extend(checks),
             Err(ChainError::Discarded { block, .. }) => asked.discarded_block = Some(block),
             Err(error) => return Err(error),
@@ -210,20 +216,31 @@ async fn ask(chain: &Chain, file: &ReceiptFile) -> Result<Asked, ChainError> {
     Ok(asked)
 }
 
-/// Checks what only the block knows in which the batch was settled.
+/// Checks what only the blocks know in which the batch was settled, and became final.
 async fn ask_settled(
     chain: &Chain,
     file: &ReceiptFile,
-    block: BlockNumber,
-) -> Result<[Check; 2], ChainError> {
-    let (state, verdict) = (chain.at_height(block).await?, &file.verdict);
+    batch: &BatchRecord,
+) -> Result<Vec<Check>, ChainError> {
+    let (state, verdict) = (chain.at_height(batch.settled_at).await?, &file.verdict);
     let devices: Vec<_> = verdict.replicas.iter().map(|found| found.device).collect();
     let known = state.devices(&devices).await?;
-    let payments = state.payments_of(verdict.job, file.batch).await?;
-    Ok([
-        verify_accounts(file, &known),
-        verify_paid(file, payments.as_deref()),
-    ])
+    let mut checks = vec![verify_accounts(file, &known)];
+    match batch.state {
+        BatchState::Pending { .. } => {
+            // As it was settled: by now it may be final.
+            let pending = state.pending_batch(verdict.job, file.batch).await?;
+            checks.push(verify_set_aside(file, pending.as_ref()));
+        }
+        BatchState::Final { at } => {
+            let state = chain.at_height(at).await?;
+            let payments = state.payments_of(verdict.job, file.batch).await?;
+            checks.push(verify_paid(file, payments.as_deref()));
+        }
+        // Nobody is paid for it, and that it stands does not hold already.
+        BatchState::Struck { .. } => {}
+    }
+    Ok(checks)
 }
 
 fn read(path: &Path) -> Result<ReceiptFile, ReceiptError> {
@@ -292,6 +309,7 @@ fn verified(file: &ReceiptFile, checks: Vec<Checked>, asked: &Asked) -> Verified
         pay: found.map(|found| Pay(found.pay)),
         holds: checks.iter().all(|check| check.holds),
         checks,
+        batch_state: asked.batch_state,
         discarded_block: asked.discarded_block,
         proven_by: asked.shown.clone(),
     }
@@ -326,6 +344,9 @@ impl Verified {
         let asked = self.of(CheckKind::Chain).is_some();
         match (self.holds, asked, self.of(CheckKind::Paid)) {
             (true, true, Some(_)) => "the receipt holds",
+            (true, true, None) if self.of(CheckKind::SetAside).is_some() => {
+                "the receipt holds; its batch is pending, and paid when it is final"
+            }
             (true, true, None) => {
                 "the receipt holds as far as it goes; who was paid was not checked"
             }
@@ -357,8 +378,16 @@ impl Output for Verified {
             lines.push(format!("account {account} {was} paid {}", display(pay.0)));
         }
         lines.push(format!(
-            "batch {} with root {}",
-            self.batch, self.verdicts_root
+            "batch {} with root {}{}",
+            self.batch,
+            self.verdicts_root,
+            match self.batch_state {
+                None => String::new(),
+                Some(BatchState::Pending { due }) =>
+                    format!(", pending: final when height {due} is, by the chain's clock"),
+                Some(BatchState::Final { at }) => format!(", final since block {at}"),
+                Some(BatchState::Struck { at }) => format!(", struck in block {at}"),
+            }
         ));
         for check in &self.checks {
             lines.push(match check.holds {

@@ -158,6 +158,15 @@ async fn check_balance(chain: &Chain, account: &AccountId, asked: Amount) -> any
     Ok(())
 }
 
+/// What an account will get of batches that are not final yet.
+fn pending(wallet: &WalletView) -> String {
+    let amount = display(wallet.pending);
+    match wallet.pending_partly {
+        true => format!("{amount} or more, of batches that are not final yet"),
+        false => format!("{amount}, of batches that are not final yet"),
+    }
+}
+
 /// What is on its way out of a bond, and when it can be withdrawn.
 pub(crate) fn unbonding(wallet: &WalletView, now: BlockNumber) -> String {
     if wallet.unbonding.is_empty() {
@@ -185,6 +194,7 @@ impl Output for Balance {
             ("account", self.account.to_string()),
             ("to spend", display(self.wallet.free)),
             ("in escrow", display(self.wallet.escrow)),
+            ("to come", pending(&self.wallet)),
             ("bonded", display(self.wallet.bond_active)),
             ("unbonding", unbonding(&self.wallet, self.block)),
             ("for payouts", display(self.wallet.payouts)),

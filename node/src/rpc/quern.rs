@@ -12,9 +12,11 @@ use jsonrpsee::{
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
     AccountId, DeviceId, JobId,
+    batch::BatchRecord,
+    ids::BatchSequence,
     job::{Job, Submission},
     params::Params,
-    view::{DeviceView, Quote, Totals, WalletView},
+    view::{DeviceView, FinalityView, Quote, Totals, WalletView},
 };
 use quern_runtime::{
     apis::QuernApi as _,
@@ -58,6 +60,19 @@ pub(crate) trait QuernApi {
         limit: Option<u32>,
         at: Option<Hash>,
     ) -> RpcResult<Vec<NamedJob>>;
+
+    /// A settled batch of a job: pending, with when it is due, final or struck.
+    #[method(name = "batch")]
+    fn batch(
+        &self,
+        job: JobId,
+        sequence: BatchSequence,
+        at: Option<Hash>,
+    ) -> RpcResult<Option<BatchRecord>>;
+
+    /// The chain's clock of finality, by which batches are due, and its window.
+    #[method(name = "finalityClock")]
+    fn finality_clock(&self, at: Option<Hash>) -> RpcResult<FinalityView>;
 
     /// A device, if it is registered.
     #[method(name = "device")]
@@ -178,6 +193,19 @@ impl QuernApiServer for Quern {
             .into_iter()
             .map(|(id, job)| NamedJob { id, job })
             .collect())
+    }
+
+    fn batch(
+        &self,
+        job: JobId,
+        sequence: BatchSequence,
+        at: Option<Hash>,
+    ) -> RpcResult<Option<BatchRecord>> {
+        Ok(self.ask(at, |runtime, at| runtime.batch(at, job, sequence))?)
+    }
+
+    fn finality_clock(&self, at: Option<Hash>) -> RpcResult<FinalityView> {
+        Ok(self.ask(at, |runtime, at| runtime.finality(at))?)
     }
 
     fn device(&self, id: DeviceId, at: Option<Hash>) -> RpcResult<Option<DeviceView>> {

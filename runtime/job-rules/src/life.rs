@@ -1,25 +1,35 @@
 //! The life of a job: what may happen to it in each state, and what money moves then.
 //!
 //! ```text
-//!             drawn                  cancelled by owner
-//! Submitted ────────► Running ──────────────────────────► Settling
-//!     │                │   │                                │   │
-//!     │ cancelled      │   │ last task settled, or          │   │ refunded
-//!     │                │   │ a task cannot be               │   │
-//!     ▼                │   └──────────► Completed ◄─────────┘   ▼
-//! Cancelled            │ refunded after the deadline        Cancelled
-//!                      ▼
-//!                   Expired        (a job never drawn expires in the same way)
+//!             drawn              cancelled by owner
+//! Submitted ────────► Running ──────────────────────► Cancelling
+//!     │                │  ▲ │                           │    │
+//!     │                │  │ │ last task settled,        │    │
+//!     │ cancelled      │  │ │ or a task cannot be       │    │
+//!     │                │  │ ▼                           │    │
+//!     │                │  Settling ◄────────────────────┘    │
+//!     │                │  │     ▲                            │
+//!     │                │  │     └── refunded with batches ───┤
+//!     │                │  │         that are not final       │
+//!     ▼                ▼  ▼ last batch final                 ▼
+//! Cancelled       Expired Completed                      Cancelled
 //! ```
 //!
-//! Every way out of the open states gives the owner back what is still held. The deadline is the
-//! last block in which anything may be settled; after it only the refund is left, and anyone may
-//! call it.
+//! What a batch spends is *pending* until it is final: it leaves what is held, and nobody has it. A
+//! job of which nothing more is settled is over at once if none of its batches is pending, and waits
+//! in `Settling` for the last of them otherwise. Every way out gives the owner back what is still
+//! held, and never what is pending. The deadline is the last block in which anything may be settled;
+//! after it only the refund is left, and anyone may call it.
+//!
+//! A batch that is struck takes all later ones of its job along. Their tasks are unsettled again, and
+//! their money is held again, for the masternode that goes on; if none does, or time is up, the job
+//! ends and the owner has it back.
 
 use crate::{split::Split, tasks};
 use core::fmt;
 use quern_primitives::{
     amount::Amount,
+    batch::Shares,
     ids::{AccountId, BlockNumber, TaskIndex},
     job::{Escrow, Failure, Job, JobEnd, JobState, Prices, Submission},
     params::Terms,
@@ -41,8 +51,24 @@ pub enum Event<'a> {
         by: &'a AccountId,
         /// Tasks settled, none of them before.
         tasks: u32,
-        /// Who gets what.
+        /// Who will get what.
         split: Split,
+    },
+    /// The oldest of its pending batches is final.
+    Finalised {
+        /// Who gets what.
+        shares: Shares,
+    },
+    /// A batch is struck, and with it all later ones.
+    Struck {
+        /// The batches that fall.
+        batches: u32,
+        /// The tasks they settled.
+        tasks: u32,
+        /// What they spent.
+        spent: Amount,
+        /// The masternode that goes on, if there is one.
+        next: Option<AccountId>,
     },
     /// A task cannot be settled, and the job cannot go on.
     Failed {
@@ -66,23 +92,29 @@ pub enum Event<'a> {
     Refunded,
 }
 
-/// Money that leaves a job's escrow.
+/// Money of a job's escrow that moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moves {
-    /// To worker accounts, as the batch says.
+    /// From what is held to what is pending.
+    pub set_aside: Amount,
+    /// From what is pending back to what is held.
+    pub taken_back: Amount,
+    /// From what is pending to worker accounts, as the batch says.
     pub workers: Amount,
-    /// To the coordinator.
+    /// From what is pending to the coordinator that settled the batch.
     pub operators: Amount,
-    /// To the treasury.
+    /// From what is pending to the treasury.
     pub treasury: Amount,
-    /// Back to the owner.
+    /// From what is held back to the owner.
     pub owner: Amount,
 }
 
 impl Moves {
-    /// The escrow, of one job or of many together, after these moves; none if it holds less.
+    /// The escrow, of one job or of many together, after these moves; none if it has less.
     pub fn out_of(&self, escrow: &Escrow) -> Option<Escrow> {
         let Self {
+            set_aside,
+            taken_back,
             workers,
             operators,
             treasury,
@@ -94,10 +126,16 @@ impl Moves {
             paid: escrow.paid.checked_add(workers)?,
             network: escrow.network.checked_add(network)?,
             refunded: escrow.refunded.checked_add(owner)?,
+            pending: escrow
+                .pending
+                .checked_add(set_aside)?
+                .checked_sub(taken_back)?
+                .checked_sub(workers)?
+                .checked_sub(network)?,
             held: escrow
                 .held
-                .checked_sub(workers)?
-                .checked_sub(network)?
+                .checked_add(taken_back)?
+                .checked_sub(set_aside)?
                 .checked_sub(owner)?,
         })
     }
@@ -119,6 +157,10 @@ pub struct Transition {
 pub enum LifeError {
     /// The job is over.
     Over,
+    /// Nothing more of the job is settled, and nothing of it is held beside what is pending.
+    Closed,
+    /// The job has no such pending batch.
+    NotPending,
     /// It has a coordinator already.
     AlreadyDrawn,
     /// It has no coordinator yet.
@@ -159,6 +201,12 @@ impl fmt::Display for LifeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Over => f.write_str("the job is over; nothing more can happen to it"),
+            Self::Closed => f.write_str(
+                "nothing more of the job is settled; it is over when its last batch is final",
+            ),
+            Self::NotPending => f.write_str(
+                "the job has no such pending batch; it is final, struck, or not settled",
+            ),
             Self::AlreadyDrawn => f.write_str("the job has its coordinator already"),
             Self::NotDrawn => {
                 f.write_str("the job has no coordinator yet; wait for the next block")
@@ -221,6 +269,7 @@ pub fn open(
         },
         settled_tasks: 0,
         next_batch: 0,
+        pending_batches: 0,
     }
 }
 
@@ -229,6 +278,16 @@ pub fn apply(job: &Job, now: BlockNumber, event: Event<'_>) -> Result<Transition
     match event {
         Event::Drawn { coordinator } => draw(job, coordinator),
         Event::Settled { by, tasks, split } => settle(job, now, by, tasks, split),
+        Event::Finalised { shares } => finalise(job, shares),
+        Event::Struck {
+            batches,
+            tasks,
+            spent,
+            next,
+        } => {
+            let job = without(job, batches, tasks)?;
+            strike(&job, now, spent, next).ok_or(LifeError::MoreThanLeft)
+        }
         Event::Failed {
             by,
             task,
@@ -240,7 +299,8 @@ pub fn apply(job: &Job, now: BlockNumber, event: Event<'_>) -> Result<Transition
                 Failure::Program(exit) => JobEnd::ProgramFailed { task, exit },
                 Failure::Undecided => JobEnd::Undecided { task },
             };
-            close(job, Split::default(), end)
+            // What is held stays so until the last batch is final: if one is struck, the job goes on.
+            close(job, end, false)
         }
         Event::Cancelled { by, grace_blocks } => cancel(job, now, by, grace_blocks),
         Event::Refunded => refund(job, now),
@@ -253,7 +313,8 @@ pub fn check_settler(job: &Job, now: BlockNumber, by: &AccountId) -> Result<(), 
     let (coordinator, until) = match &job.state {
         JobState::Submitted => return Err(LifeError::NotDrawn),
         JobState::Running { coordinator } => (coordinator, deadline),
-        JobState::Settling { coordinator, until } => (coordinator, deadline.min(*until)),
+        JobState::Cancelling { coordinator, until } => (coordinator, deadline.min(*until)),
+        JobState::Settling { .. } => return Err(LifeError::Closed),
         JobState::Completed { .. } | JobState::Cancelled | JobState::Expired => {
             return Err(LifeError::Over);
         }
@@ -270,8 +331,11 @@ pub fn check_settler(job: &Job, now: BlockNumber, by: &AccountId) -> Result<(), 
 /// A job is drawn whatever its deadline: one that waited too long is then refunded like any other.
 fn draw(job: &Job, coordinator: AccountId) -> Result<Transition, LifeError> {
     match job.state {
-        JobState::Submitted => Ok(stays_open(job, JobState::Running { coordinator })),
-        JobState::Running { .. } | JobState::Settling { .. } => Err(LifeError::AlreadyDrawn),
+        JobState::Submitted => stays_open(job, JobState::Running { coordinator }, Moves::default())
+            .ok_or(LifeError::MoreThanLeft),
+        JobState::Running { .. } | JobState::Cancelling { .. } | JobState::Settling { .. } => {
+            Err(LifeError::AlreadyDrawn)
+        }
         JobState::Completed { .. } | JobState::Cancelled | JobState::Expired => {
             Err(LifeError::Over)
         }
@@ -292,22 +356,122 @@ fn settle(
         .filter(|settled| tasks > 0 && *settled <= job.submission.tasks)
         .ok_or(LifeError::MoreThanLeft)?;
     let all_settled = settled_tasks == job.submission.tasks;
-    // Every batch settles a task, so there are never more batches than tasks.
+    // A batch settles a task, and a job has only so many and is struck only so often.
     let next_batch = job.next_batch.saturating_add(1);
+    let pending_batches = job
+        .pending_batches
+        .checked_add(1)
+        .ok_or(LifeError::MoreThanLeft)?;
     let job = Job {
         settled_tasks,
         next_batch,
+        pending_batches,
         ..job.clone()
     };
-    if all_settled {
-        return close(&job, split, JobEnd::AllSettled);
-    }
-    let (escrow, moves) = spend(&job.escrow, split, 0)?;
-    Ok(Transition {
-        job: Job { escrow, ..job },
-        moves,
-        end: None,
+    let set_aside = Moves {
+        set_aside: split.spent(),
+        ..Moves::default()
+    };
+    let state = match all_settled {
+        // The rest stays held: if a batch is struck, its tasks are computed again.
+        true => JobState::Settling {
+            coordinator: by.clone(),
+            end: JobEnd::AllSettled,
+        },
+        false => job.state.clone(),
+    };
+    stays_open(&job, state, set_aside).ok_or(LifeError::MoreThanLeft)
+}
+
+fn finalise(job: &Job, shares: Shares) -> Result<Transition, LifeError> {
+    let Shares {
+        workers,
+        operators,
+        treasury,
+    } = shares;
+    let job = without(job, 1, 0)?;
+    let pay = Moves {
+        workers,
+        operators,
+        treasury,
+        ..Moves::default()
+    };
+    let done = match job.state {
+        JobState::Settling { end, .. } if job.pending_batches == 0 => over(&job, end, pay),
+        _ => stays_open(&job, job.state.clone(), pay),
+    };
+    done.ok_or(LifeError::MoreThanLeft)
+}
+
+/// The job with so many pending batches fewer, and so many settled tasks.
+fn without(job: &Job, batches: u32, tasks: u32) -> Result<Job, LifeError> {
+    let pending_batches = job.pending_batches.checked_sub(batches);
+    let settled_tasks = job.settled_tasks.checked_sub(tasks);
+    let (pending_batches, settled_tasks) = pending_batches
+        .zip(settled_tasks)
+        .filter(|_| batches > 0)
+        .ok_or(LifeError::NotPending)?;
+    Ok(Job {
+        pending_batches,
+        settled_tasks,
+        ..job.clone()
     })
+}
+
+/// What becomes of a job whose latest batches, already counted out, are struck.
+fn strike(
+    job: &Job,
+    now: BlockNumber,
+    spent: Amount,
+    next: Option<AccountId>,
+) -> Option<Transition> {
+    let deadline = job.submission.deadline;
+    let taken_back = Moves {
+        taken_back: spent,
+        ..Moves::default()
+    };
+    let (state, end) = match (&job.state, next) {
+        (JobState::Running { .. }, Some(coordinator)) if now <= deadline => {
+            (Some(JobState::Running { coordinator }), JobEnd::BatchStruck)
+        }
+        (JobState::Cancelling { until, .. }, Some(coordinator)) if now <= deadline.min(*until) => {
+            let until = *until;
+            let state = JobState::Cancelling { coordinator, until };
+            (Some(state), JobEnd::BatchStruck)
+        }
+        // Time is up already, or what was held is back: whoever would go on could settle nothing.
+        (JobState::Settling { end, .. }, _)
+            if matches!(
+                end,
+                JobEnd::OwnerCancelled | JobEnd::DeadlinePassed | JobEnd::BatchStruck
+            ) =>
+        {
+            (None, *end)
+        }
+        (JobState::Settling { .. }, Some(coordinator)) if now <= deadline => {
+            (Some(JobState::Running { coordinator }), JobEnd::BatchStruck)
+        }
+        _ => (None, JobEnd::BatchStruck),
+    };
+    match (state, job.state.coordinator()) {
+        (Some(state), _) => stays_open(job, state, taken_back),
+        (None, Some(coordinator)) if job.pending_batches > 0 => {
+            let state = JobState::Settling {
+                coordinator: coordinator.clone(),
+                end,
+            };
+            let owner = job.escrow.held.checked_add(spent)?;
+            stays_open(
+                job,
+                state,
+                Moves {
+                    owner,
+                    ..taken_back
+                },
+            )
+        }
+        (None, _) => over(job, end, taken_back),
+    }
 }
 
 fn check_failure(
@@ -344,14 +508,16 @@ fn cancel(
         return Err(LifeError::NotOwner);
     }
     match &job.state {
-        JobState::Settling { .. } => Err(LifeError::AlreadyCancelled),
+        JobState::Cancelling { .. } => Err(LifeError::AlreadyCancelled),
+        JobState::Settling { .. } => Err(LifeError::Closed),
         _ if now > deadline => Err(LifeError::TooLate { until: deadline }),
         JobState::Running { coordinator } => {
             let until = now.saturating_add(grace_blocks).min(deadline);
             let coordinator = coordinator.clone();
-            Ok(stays_open(job, JobState::Settling { coordinator, until }))
+            let state = JobState::Cancelling { coordinator, until };
+            stays_open(job, state, Moves::default()).ok_or(LifeError::MoreThanLeft)
         }
-        _ => close(job, Split::default(), JobEnd::OwnerCancelled),
+        _ => close(job, JobEnd::OwnerCancelled, true),
     }
 }
 
@@ -359,7 +525,9 @@ fn refund(job: &Job, now: BlockNumber) -> Result<Transition, LifeError> {
     let deadline = job.submission.deadline;
     let (until, end) = match job.state {
         JobState::Submitted | JobState::Running { .. } => (deadline, JobEnd::DeadlinePassed),
-        JobState::Settling { until, .. } => (deadline.min(until), JobEnd::OwnerCancelled),
+        JobState::Cancelling { until, .. } => (deadline.min(until), JobEnd::OwnerCancelled),
+        JobState::Settling { .. } if job.escrow.held == 0 => return Err(LifeError::Closed),
+        JobState::Settling { end, .. } => (deadline, end),
         JobState::Completed { .. } | JobState::Cancelled | JobState::Expired => {
             return Err(LifeError::Over);
         }
@@ -367,55 +535,63 @@ fn refund(job: &Job, now: BlockNumber) -> Result<Transition, LifeError> {
     if now <= until {
         return Err(LifeError::TooEarly { until });
     }
-    close(job, Split::default(), end)
+    close(job, end, true)
 }
 
-fn stays_open(job: &Job, state: JobState) -> Transition {
-    Transition {
+/// Ends the job, or lets it wait for the batches that are pending. Whether what is held goes back to
+/// the owner at once is said by `refund`; at the end it does.
+fn close(job: &Job, end: JobEnd, refund: bool) -> Result<Transition, LifeError> {
+    let closed = match job.state.coordinator() {
+        Some(coordinator) if job.pending_batches > 0 => {
+            let state = JobState::Settling {
+                coordinator: coordinator.clone(),
+                end,
+            };
+            let owner = if refund { job.escrow.held } else { 0 };
+            let moves = Moves {
+                owner,
+                ..Moves::default()
+            };
+            stays_open(job, state, moves)
+        }
+        _ => over(job, end, Moves::default()),
+    };
+    closed.ok_or(LifeError::MoreThanLeft)
+}
+
+fn stays_open(job: &Job, state: JobState, moves: Moves) -> Option<Transition> {
+    Some(Transition {
         job: Job {
             state,
+            escrow: moves.out_of(&job.escrow)?,
             ..job.clone()
         },
-        moves: Moves::default(),
+        moves,
         end: None,
-    }
+    })
 }
 
-/// Ends the job: `split` is still spent, the rest goes back to the owner.
-fn close(job: &Job, split: Split, end: JobEnd) -> Result<Transition, LifeError> {
-    let rest = job
-        .escrow
-        .held
-        .checked_sub(split.spent())
-        .ok_or(LifeError::MoreThanLeft)?;
-    let (escrow, moves) = spend(&job.escrow, split, rest)?;
+/// Ends the job: what is held after `moves` goes back to the owner.
+fn over(job: &Job, end: JobEnd, moves: Moves) -> Option<Transition> {
+    let owner = moves.out_of(&job.escrow)?.held;
+    let moves = Moves { owner, ..moves };
     let state = match end {
-        JobEnd::AllSettled | JobEnd::ProgramFailed { .. } | JobEnd::Undecided { .. } => {
-            JobState::Completed { end }
-        }
+        JobEnd::AllSettled
+        | JobEnd::ProgramFailed { .. }
+        | JobEnd::Undecided { .. }
+        | JobEnd::BatchStruck => JobState::Completed { end },
         JobEnd::OwnerCancelled => JobState::Cancelled,
         JobEnd::DeadlinePassed => JobState::Expired,
     };
-    Ok(Transition {
+    Some(Transition {
         job: Job {
             state,
-            escrow,
+            escrow: moves.out_of(&job.escrow)?,
             ..job.clone()
         },
         moves,
         end: Some(end),
     })
-}
-
-/// Takes `split` and `rest` from what is held.
-fn spend(escrow: &Escrow, split: Split, rest: Amount) -> Result<(Escrow, Moves), LifeError> {
-    let moves = Moves {
-        workers: split.workers(),
-        operators: split.operators(),
-        treasury: split.treasury(),
-        owner: rest,
-    };
-    Ok((moves.out_of(escrow).ok_or(LifeError::MoreThanLeft)?, moves))
 }
 
 #[cfg(test)]
@@ -456,7 +632,7 @@ pub(crate) mod tests {
         .job
     }
 
-    fn settling() -> Job {
+    fn cancelling() -> Job {
         apply(&running(), 100, cancelled_by(&OWNER)).unwrap().job
     }
 
@@ -512,22 +688,153 @@ pub(crate) mod tests {
         assert_eq!(again, Err(LifeError::AlreadyDrawn));
     }
 
+    /// The batch whose whole spending is the workers' and the network's as [`settled`] splits it.
+    fn finalised(spent: Amount) -> Event<'static> {
+        Event::Finalised {
+            shares: Split::of(spent, spent / 2).unwrap().shares(),
+        }
+    }
+
+    fn struck(batches: u32, tasks: u32, spent: Amount, next: Option<AccountId>) -> Event<'static> {
+        Event::Struck {
+            batches,
+            tasks,
+            spent,
+            next,
+        }
+    }
+
+    /// What happens one after the other in block 500.
+    fn after(job: Job, events: impl IntoIterator<Item = Event<'static>>) -> Transition {
+        let mut last = stays_open(&job, job.state.clone(), Moves::default()).unwrap();
+        for event in events {
+            last = apply(&last.job, 500, event).unwrap();
+        }
+        last
+    }
+
     #[test]
-    fn settling_the_last_task_completes_the_job_and_returns_the_rest() {
+    fn what_a_batch_spends_is_pending_until_it_is_final() {
         let held = running().escrow.held;
-        let half = apply(&running(), 500, settled(30, 1_000)).unwrap();
-        assert_eq!((half.end, half.moves.owner), (None, 0));
-        let whole = apply(&half.job, 1_000, settled(30, 1_000)).unwrap();
-        assert_eq!(whole.end, Some(JobEnd::AllSettled));
+        let pending = after(running(), [settled(30, 1_000)]).job;
         assert_eq!(
-            whole.job.state,
-            JobState::Completed {
-                end: JobEnd::AllSettled
-            }
+            (
+                pending.escrow.held,
+                pending.escrow.pending,
+                pending.escrow.paid
+            ),
+            (held - 1_000, 1_000, 0)
         );
-        assert_eq!(whole.moves.owner, held - 2_000);
-        assert_eq!(whole.job.escrow.held, 0);
-        assert_eq!(whole.job.next_batch, 2);
+        let paid = apply(&pending, 2_000, finalised(1_000)).unwrap();
+        assert_eq!(paid.end, None);
+        let escrow = paid.job.escrow;
+        assert_eq!((escrow.pending, escrow.paid, escrow.network), (0, 500, 500));
+        assert_eq!(
+            apply(&paid.job, 2_000, finalised(0)),
+            Err(LifeError::NotPending)
+        );
+    }
+
+    #[test]
+    fn a_job_whose_last_task_is_settled_is_over_when_its_last_batch_is_final() {
+        let held = running().escrow.held;
+        let whole = after(running(), [settled(30, 1_000), settled(30, 1_000)]);
+        assert_eq!((whole.end, whole.moves.owner), (None, 0));
+        let end = JobEnd::AllSettled;
+        let coordinator = COORDINATOR;
+        assert_eq!(whole.job.state, JobState::Settling { coordinator, end });
+        let first = after(whole.job, [finalised(1_000)]);
+        assert_eq!((first.end, first.moves.owner), (None, 0));
+        let last = after(first.job, [finalised(1_000)]);
+        assert_eq!(last.end, Some(end));
+        assert_eq!(last.job.state, JobState::Completed { end });
+        assert_eq!(last.moves.owner, held - 2_000);
+        assert_eq!((last.job.escrow.held, last.job.escrow.pending), (0, 0));
+        assert_eq!(last.job.next_batch, 2);
+    }
+
+    #[test]
+    fn no_refund_touches_what_is_pending() {
+        let job = after(running(), [settled(30, 1_000)]).job;
+        let held = job.escrow.held;
+        let late = apply(&job, 1_001, Event::Refunded).unwrap();
+        assert_eq!((late.end, late.moves.owner), (None, held));
+        assert_eq!(late.job.escrow.pending, 1_000);
+        assert_eq!(
+            apply(&late.job, 1_002, Event::Refunded),
+            Err(LifeError::Closed)
+        );
+        let last = apply(&late.job, 9_000, finalised(1_000)).unwrap();
+        assert_eq!(
+            (last.end, last.moves.owner),
+            (Some(JobEnd::DeadlinePassed), 0)
+        );
+        assert_eq!(last.job.state, JobState::Expired);
+    }
+
+    #[test]
+    fn after_the_deadline_a_settled_job_gives_back_what_no_batch_spends() {
+        let job = after(running(), [settled(60, 1_000)]).job;
+        assert_eq!(
+            apply(&job, 1_000, Event::Refunded),
+            Err(LifeError::TooEarly { until: 1_000 })
+        );
+        let held = job.escrow.held;
+        let late = apply(&job, 1_001, Event::Refunded).unwrap();
+        assert_eq!((late.end, late.moves.owner), (None, held));
+        let last = apply(&late.job, 1_002, finalised(1_000)).unwrap();
+        assert_eq!((last.end, last.moves.owner), (Some(JobEnd::AllSettled), 0));
+    }
+
+    #[test]
+    fn struck_batches_give_their_tasks_and_money_to_who_goes_on() {
+        let whole = after(running(), [settled(30, 1_000), settled(30, 2_000)]).job;
+        let next = Some(STRANGER);
+        let one = apply(&whole, 500, struck(1, 30, 2_000, next.clone())).unwrap();
+        let coordinator = STRANGER;
+        assert_eq!(one.job.state, JobState::Running { coordinator });
+        assert_eq!((one.job.settled_tasks, one.job.pending_batches), (30, 1));
+        assert_eq!(one.job.next_batch, 2, "no number is given twice");
+        assert_eq!(one.job.escrow.pending, 1_000);
+        let both = apply(&whole, 500, struck(2, 60, 3_000, next)).unwrap();
+        assert_eq!(both.job.escrow, running().escrow);
+        assert_eq!((both.end, both.moves.owner), (None, 0));
+    }
+
+    #[test]
+    fn without_anyone_to_go_on_a_struck_batch_ends_the_job() {
+        let job = after(running(), [settled(30, 1_000), settled(10, 2_000)]).job;
+        let all = apply(&job, 500, struck(2, 40, 3_000, None)).unwrap();
+        assert_eq!(all.end, Some(JobEnd::BatchStruck));
+        assert_eq!(all.moves.owner, job.escrow.deposited);
+        let later = apply(&job, 500, struck(1, 10, 2_000, None)).unwrap();
+        assert_eq!(later.end, None);
+        let escrow = later.job.escrow;
+        assert_eq!((escrow.held, escrow.pending), (0, 1_000));
+        let last = after(later.job, [finalised(1_000)]);
+        assert_eq!(last.end, Some(JobEnd::BatchStruck));
+    }
+
+    #[test]
+    fn nobody_goes_on_with_a_job_whose_time_is_up() {
+        let job = after(running(), [settled(30, 1_000)]).job;
+        let late = apply(&job, 1_001, struck(1, 30, 1_000, Some(STRANGER))).unwrap();
+        assert_eq!(late.end, Some(JobEnd::BatchStruck));
+        let refunded = apply(&job, 1_001, Event::Refunded).unwrap().job;
+        let late = apply(&refunded, 1_001, struck(1, 30, 1_000, Some(STRANGER))).unwrap();
+        assert_eq!(late.end, Some(JobEnd::DeadlinePassed));
+        assert_eq!(late.job.escrow.refunded, job.escrow.deposited);
+    }
+
+    #[test]
+    fn no_more_is_struck_than_is_pending() {
+        let job = after(running(), [settled(30, 1_000)]).job;
+        for (batches, tasks, spent) in [(2, 30, 1_000), (0, 0, 0), (1, 31, 1_000)] {
+            let event = struck(batches, tasks, spent, None);
+            assert_eq!(apply(&job, 500, event), Err(LifeError::NotPending));
+        }
+        let event = struck(1, 30, 1_001, None);
+        assert_eq!(apply(&job, 500, event), Err(LifeError::MoreThanLeft));
     }
 
     #[test]
@@ -592,6 +899,8 @@ pub(crate) mod tests {
         let half = apply(&running(), 20, settled(30, 1_000)).unwrap().job;
         let end = apply(&half, 30, undecided(7, &[])).unwrap();
         let reason = JobEnd::Undecided { task: 7 };
+        assert_eq!((end.end, end.moves.owner), (None, 0));
+        let end = apply(&end.job, 5_000, finalised(1_000)).unwrap();
         assert_eq!(end.end, Some(reason));
         assert_eq!(end.job.state, JobState::Completed { end: reason });
         let escrow = end.job.escrow;
@@ -630,10 +939,10 @@ pub(crate) mod tests {
 
     #[test]
     fn cancelling_after_the_draw_leaves_the_coordinator_a_grace() {
-        let job = settling();
+        let job = cancelling();
         assert_eq!(
             job.state,
-            JobState::Settling {
+            JobState::Cancelling {
                 coordinator: COORDINATOR,
                 until: 120
             }
@@ -646,8 +955,9 @@ pub(crate) mod tests {
             Err(LifeError::TooEarly { until: 120 })
         );
         let end = apply(&job, 121, Event::Refunded).unwrap();
-        assert_eq!(end.job.state, JobState::Cancelled);
         assert_eq!(end.moves.owner, job.escrow.deposited - 10);
+        let end = apply(&end.job, 121, finalised(10)).unwrap();
+        assert_eq!(end.job.state, JobState::Cancelled);
     }
 
     #[test]
@@ -655,7 +965,7 @@ pub(crate) mod tests {
         let job = apply(&running(), 995, cancelled_by(&OWNER)).unwrap().job;
         assert_eq!(
             job.state,
-            JobState::Settling {
+            JobState::Cancelling {
                 coordinator: COORDINATOR,
                 until: 1_000
             }
@@ -664,7 +974,8 @@ pub(crate) mod tests {
 
     #[test]
     fn finishing_every_task_in_the_grace_completes_the_job() {
-        let end = apply(&settling(), 110, settled(60, 10)).unwrap();
+        let end = apply(&cancelling(), 110, settled(60, 10)).unwrap();
+        let end = apply(&end.job, 110, finalised(10)).unwrap();
         assert_eq!(end.end, Some(JobEnd::AllSettled));
     }
 
@@ -675,7 +986,7 @@ pub(crate) mod tests {
             Err(LifeError::NotOwner)
         );
         assert_eq!(
-            apply(&settling(), 101, cancelled_by(&OWNER)),
+            apply(&cancelling(), 101, cancelled_by(&OWNER)),
             Err(LifeError::AlreadyCancelled)
         );
         for job in [submitted(), running()] {

@@ -13,7 +13,7 @@ use crate::{
 use core::fmt;
 use quern_primitives::{
     amount::Amount,
-    batch::{Batch, BatchRecord, DeviceChange, Payout},
+    batch::{Batch, BatchRecord, BatchState, DeviceChange, Payout, PendingBatch},
     ids::{AccountId, BatchSequence, BlockNumber},
     job::Job,
     limits::REPLICAS_PER_TASK_MAX,
@@ -185,8 +185,20 @@ impl<'a> ValidatedBatch<'a> {
         }
     }
 
-    /// What the chain keeps of it.
-    pub fn record(&self, settled_at: BlockNumber) -> BatchRecord {
+    /// What the chain keeps of it until it is final, to pay it or to take it back.
+    pub fn pending(&self, by: &AccountId, due: BlockNumber) -> PendingBatch {
+        PendingBatch {
+            due,
+            coordinator: by.clone(),
+            tasks: self.batch.tasks.clone(),
+            payouts: self.batch.payouts.clone(),
+            devices: self.batch.devices.clone(),
+            split: self.split.shares(),
+        }
+    }
+
+    /// What the chain keeps of it for good. It is final when height `due` is, by the chain's clock.
+    pub fn record(&self, settled_at: BlockNumber, due: BlockNumber) -> BatchRecord {
         BatchRecord {
             verdicts_root: self.batch.verdicts_root,
             log: self.batch.log,
@@ -194,6 +206,7 @@ impl<'a> ValidatedBatch<'a> {
             spent: self.split.spent(),
             paid: self.split.workers(),
             settled_at,
+            state: BatchState::Pending { due },
         }
     }
 }
@@ -320,7 +333,11 @@ mod tests {
         assert_eq!(split.workers(), 46_200_000);
         assert_eq!(split.operators(), 13_200_000);
         assert_eq!(split.treasury(), 6_600_000);
-        let record = valid.record(20);
+        let pending = valid.pending(&COORDINATOR, 320);
+        assert_eq!(pending.split.spent(), Some(66_000_000));
+        assert_eq!((pending.due, &pending.tasks), (320, &batch.tasks));
+        let record = valid.record(20, 320);
+        assert!(!record.is_final());
         assert_eq!(
             (record.tasks, record.spent, record.paid),
             (3, 66_000_000, 46_200_000)

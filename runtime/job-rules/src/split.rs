@@ -6,7 +6,7 @@
 
 use crate::pay;
 use core::fmt;
-use quern_primitives::{amount::Amount, params::Terms};
+use quern_primitives::{amount::Amount, batch::Shares, params::Terms};
 
 /// The parts of what a batch spends. They always add up to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +77,15 @@ impl Split {
     /// What the treasury gets.
     pub fn treasury(&self) -> Amount {
         self.treasury
+    }
+
+    /// The parts, as the chain keeps them of a batch that is not final yet.
+    pub fn shares(&self) -> Shares {
+        Shares {
+            workers: self.workers,
+            operators: self.operators,
+            treasury: self.treasury,
+        }
     }
 }
 

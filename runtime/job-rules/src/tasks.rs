@@ -118,6 +118,14 @@ impl<'a> ValidTasks<'a> {
     }
 }
 
+/// Takes a set, as a batch named it, from the bitmap of its job.
+pub fn remove_from(set: &TaskSet, settled: &mut [u8]) {
+    let start = byte_of(set.first);
+    for (byte, bits) in settled.iter_mut().skip(start).zip(&set.bits) {
+        *byte &= !bits;
+    }
+}
+
 /// Bytes of the bitmap of a job with this many tasks.
 pub fn bitmap_bytes(tasks: u32) -> u32 {
     tasks.div_ceil(BITS)
@@ -332,6 +340,10 @@ mod tests {
             prop_assert_eq!(valid_other.check_unsettled(&settled), expected);
 
             valid_other.add_to(&mut settled);
+            let mut again = settled.clone();
+            remove_from(&set_other, &mut again);
+            let left = one.difference(&other).count();
+            prop_assert_eq!(count(&again) as usize, left);
             let union: BTreeSet<_> = one.union(&other).copied().collect();
             prop_assert_eq!(count(&settled) as usize, union.len());
             prop_assert!((0..3_000).all(|task| is_settled(&settled, task) == union.contains(&task)));

@@ -90,6 +90,98 @@ pub struct Batch {
     pub devices: BoundedVec<DeviceChange, ConstU32<DEVICES_PER_BATCH_MAX>>,
 }
 
+/// Where a settled batch stands.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+#[cfg_attr(
+    feature = "std",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "state", rename_all = "snake_case")
+)]
+pub enum BatchState {
+    /// It may still be disputed, and nobody has its money.
+    Pending {
+        /// The height that must be final, by the chain's own clock, before it is.
+        due: BlockNumber,
+    },
+    /// It is paid, and stays.
+    Final {
+        /// The block that made it so.
+        at: BlockNumber,
+    },
+    /// It was proved wrong, or rested on one that was: its tasks are unsettled again, and its money
+    /// went back to what is held.
+    Struck {
+        /// The block that struck it.
+        at: BlockNumber,
+    },
+}
+
+/// A settled batch that is not final yet: all that is needed to pay it, or to take it back.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct PendingBatch {
+    /// The height that must be final, by the chain's own clock, before it is.
+    pub due: BlockNumber,
+    /// Who settled it, and gets the operators' part.
+    pub coordinator: AccountId,
+    /// The tasks it settles.
+    pub tasks: TaskSet,
+    /// Pay per worker account: accounts ascending, amounts above zero.
+    pub payouts: BoundedVec<Payout, ConstU32<PAYEES_PER_BATCH_MAX>>,
+    /// Changes of the devices' records: devices ascending.
+    pub devices: BoundedVec<DeviceChange, ConstU32<DEVICES_PER_BATCH_MAX>>,
+    /// What it spends, and on whom.
+    pub split: Shares,
+}
+
+/// The parts of what a batch spends.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct Shares {
+    /// To worker accounts together.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub workers: Amount,
+    /// To the coordinator.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub operators: Amount,
+    /// To the treasury.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub treasury: Amount,
+}
+
+impl Shares {
+    /// What the batch spends; none if it is more than can exist.
+    pub fn spent(&self) -> Option<Amount> {
+        self.workers
+            .checked_add(self.operators)?
+            .checked_add(self.treasury)
+    }
+}
+
 /// What the chain keeps of a settled batch.
 #[derive(
     Clone,
@@ -114,9 +206,19 @@ pub struct BatchRecord {
     /// Sum of the verdicts' prices.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub spent: Amount,
-    /// What workers got.
+    /// What of it is the workers'; they have it when the batch is final.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub paid: Amount,
     /// The block that settled it.
     pub settled_at: BlockNumber,
+    /// Where it stands.
+    #[cfg_attr(feature = "std", serde(flatten))]
+    pub state: BatchState,
+}
+
+impl BatchRecord {
+    /// Whether it is paid, and stays.
+    pub fn is_final(&self) -> bool {
+        matches!(self.state, BatchState::Final { .. })
+    }
 }

@@ -216,6 +216,8 @@ pub enum JobEnd {
         /// The task.
         task: TaskIndex,
     },
+    /// A batch was proved wrong, and no masternode was left to go on.
+    BatchStruck,
 }
 
 /// Why a job cannot go on, as its coordinator says of one task.
@@ -257,11 +259,18 @@ pub enum JobState {
         coordinator: AccountId,
     },
     /// Cancelled by its owner; the coordinator may still settle what was finished.
-    Settling {
+    Cancelling {
         /// The masternode in charge.
         coordinator: AccountId,
         /// The last block in which it may settle.
         until: BlockNumber,
+    },
+    /// Nothing more of it is settled; it is over when the last of its batches is final.
+    Settling {
+        /// The masternode in charge.
+        coordinator: AccountId,
+        /// Why nothing more is settled, and so how it will have ended.
+        end: JobEnd,
     },
     /// Over: the work was done, or it was found that it cannot be.
     Completed {
@@ -279,20 +288,43 @@ impl JobState {
     pub fn is_open(&self) -> bool {
         matches!(
             self,
-            Self::Submitted | Self::Running { .. } | Self::Settling { .. }
+            Self::Submitted
+                | Self::Running { .. }
+                | Self::Cancelling { .. }
+                | Self::Settling { .. }
         )
+    }
+
+    /// Whether tasks may still be computed and settled.
+    pub fn goes_on(&self) -> bool {
+        matches!(
+            self,
+            Self::Submitted | Self::Running { .. } | Self::Cancelling { .. }
+        )
+    }
+
+    /// How it ended, or will have ended when its last batch is final; none while it goes on.
+    pub fn end(&self) -> Option<JobEnd> {
+        match self {
+            Self::Submitted | Self::Running { .. } | Self::Cancelling { .. } => None,
+            Self::Settling { end, .. } | Self::Completed { end } => Some(*end),
+            Self::Cancelled => Some(JobEnd::OwnerCancelled),
+            Self::Expired => Some(JobEnd::DeadlinePassed),
+        }
     }
 
     /// The masternode in charge, while there is one.
     pub fn coordinator(&self) -> Option<&AccountId> {
         match self {
-            Self::Running { coordinator } | Self::Settling { coordinator, .. } => Some(coordinator),
+            Self::Running { coordinator }
+            | Self::Cancelling { coordinator, .. }
+            | Self::Settling { coordinator, .. } => Some(coordinator),
             _ => None,
         }
     }
 }
 
-/// A job's money. `paid + network + refunded + held = deposited`, always.
+/// A job's money. `paid + network + refunded + pending + held = deposited`, always.
 #[derive(
     Clone,
     Copy,
@@ -320,7 +352,10 @@ pub struct Escrow {
     /// What went back to the owner.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub refunded: Amount,
-    /// What is still held.
+    /// What settled batches spend that are not final yet. Nobody has it, and nothing of it goes back.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub pending: Amount,
+    /// What is still held, beside that.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub held: Amount,
 }
@@ -374,10 +409,13 @@ pub struct Job {
     pub state: JobState,
     /// Its money.
     pub escrow: Escrow,
-    /// Tasks settled so far.
+    /// Tasks settled so far, also by batches that are not final yet.
     pub settled_tasks: u32,
-    /// The sequence number that the next batch must have; also the number of batches so far.
+    /// The sequence number that the next batch must have; also the number of batches so far, those
+    /// that were struck among them.
     pub next_batch: BatchSequence,
+    /// Batches that are settled and not final yet.
+    pub pending_batches: u32,
 }
 
 #[cfg(test)]

@@ -36,8 +36,8 @@ pub const JOBS_AWAITING_COORDINATOR_MAX: u32 = 256;
 /// keep the others out.
 pub const JOBS_AWAITING_PER_OWNER_MAX: u32 = JOBS_AWAITING_COORDINATOR_MAX / 16;
 
-/// Jobs in one answer of the chain, to who asks for many. A job takes at most 446 bytes and its name
-/// 32, so an answer is at most 123 kB, and twice that as a node writes it out.
+/// Jobs in one answer of the chain, to who asks for many. A job takes at most 472 bytes and its name
+/// 32, so an answer is at most 129 kB, and twice that as a node writes it out.
 pub const JOBS_PER_PAGE_MAX: u32 = 256;
 
 /// Devices in one answer of the chain, to who asks for many. A device takes at most 158 bytes with
@@ -105,3 +105,15 @@ pub const LOG_ENTRIES_PER_BLOCK_MAX: u32 = 1_024;
 /// Bytes of the entries of one block of a job's log. The largest entry is a batch with full lists, 46 kB
 /// at the most, so every entry fits into a block of its own.
 pub const LOG_BLOCK_BYTES_MAX: u32 = 1024 * 1024;
+
+/// Batches of one job that are settled and not final yet. A window of 300 blocks has room for nearly
+/// a batch a block, and who strikes one takes back all later ones in the same call.
+pub const PENDING_BATCHES_PER_JOB_MAX: u32 = 256;
+
+/// Pending batches that one answer of the chain looks at, to who asks what an account will get. A
+/// batch with full lists takes 46 kB, a usual one a tenth of that.
+pub const PENDING_BATCHES_PER_ANSWER_MAX: u32 = 1_024;
+
+/// Claims of the finalised height that the chain's clock is the median of. Eleven of them must agree
+/// that it is later before it is.
+pub const FINALITY_CLAIMS: u32 = 21;

@@ -4,7 +4,10 @@
 //! documentation read it; a parameter more is a line more. Whoever adds one puts it last: its place is
 //! how it is encoded.
 
-use crate::amount::{self, Amount, BYTECHIP};
+use crate::{
+    amount::{self, Amount, BYTECHIP},
+    ids::BlockNumber,
+};
 use alloc::{format, string::String};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::{fmt, str::FromStr};
@@ -30,6 +33,8 @@ pub enum Unit {
     Permille,
     /// The smallest units of money; people write and read whole ByteChips.
     Money,
+    /// Blocks of 2 seconds.
+    Blocks,
 }
 
 impl Unit {
@@ -38,6 +43,8 @@ impl Unit {
         match self {
             Self::Permille => format!("{value} ‰"),
             Self::Money => amount::display(value),
+            Self::Blocks if value == 1 => "1 block".into(),
+            Self::Blocks => format!("{value} blocks"),
         }
     }
 
@@ -47,6 +54,10 @@ impl Unit {
         match self {
             Self::Permille => text.strip_suffix('‰').unwrap_or(text).trim().parse().ok(),
             Self::Money => amount::parse(text).ok(),
+            Self::Blocks => {
+                let number = text.strip_suffix("blocks").or(text.strip_suffix("block"));
+                number.unwrap_or(text).trim().parse().ok()
+            }
         }
     }
 }
@@ -163,6 +174,8 @@ table! {
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     BondPerDevice bond_per_device: Amount, "bond-per-device", Money, 1, BOND_FIRST, BOND_MOST,
         "What a worker's bond must be for each of its devices.";
+    Window window_blocks: BlockNumber, "window", Blocks, 1, 300, 302_400,
+        "By how much the chain's clock of finality goes on before a settled batch is final.";
 }
 
 impl Default for Params {
@@ -213,12 +226,14 @@ impl Params {
             workers_permille,
             operators_permille,
             re_execution_permille,
+            window_blocks,
             ..
         } = *self;
         Terms {
             workers_permille,
             operators_permille,
             re_execution_permille,
+            window_blocks,
         }
     }
 }
@@ -244,6 +259,8 @@ pub struct Terms {
     pub operators_permille: u16,
     /// Of a thousand settled tasks so many are computed again.
     pub re_execution_permille: u16,
+    /// By how much the chain's clock of finality goes on before a batch of it is final.
+    pub window_blocks: BlockNumber,
 }
 
 impl Terms {
@@ -252,6 +269,7 @@ impl Terms {
         workers_permille: Params::FIRST.workers_permille,
         operators_permille: Params::FIRST.operators_permille,
         re_execution_permille: Params::FIRST.re_execution_permille,
+        window_blocks: Params::FIRST.window_blocks,
     };
 }
 
@@ -428,12 +446,14 @@ mod tests {
         }
         assert_eq!(Unit::Money.read("12.5"), Some(25 * BYTECHIP / 2));
         assert_eq!(Unit::Permille.read("15"), Some(15));
+        assert_eq!(Unit::Blocks.read("15"), Some(15));
+        assert_eq!(Unit::Blocks.read("a day"), None);
     }
 
     #[test]
     fn who_names_no_parameter_is_told_which_there_are() {
-        let error = "window".parse::<Parameter>().unwrap_err().to_string();
-        assert!(error.ends_with("operators-share, re-execution, bond-per-device"));
+        let error = "day".parse::<Parameter>().unwrap_err().to_string();
+        assert!(error.ends_with("operators-share, re-execution, bond-per-device, window"));
         let error = Params::FIRST
             .with(Parameter::BondPerDevice, 0)
             .unwrap_err()

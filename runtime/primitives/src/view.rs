@@ -76,9 +76,15 @@ pub struct WalletView {
     /// What it can spend.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub free: Amount,
-    /// Held for its open jobs.
+    /// Held for its open jobs, with what their pending batches spend.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub escrow: Amount,
+    /// What it will get, as worker or coordinator, from batches that are not final yet. It is still
+    /// in the escrow of those who own the jobs.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub pending: Amount,
+    /// Whether there are more pending batches than one answer looks at, so that it may get more.
+    pub pending_partly: bool,
     /// Held as its workers' bond, and covering its devices.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub bond_active: Amount,
@@ -127,9 +133,12 @@ pub struct Totals {
     /// What payouts (and fees, and dust) took away.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub burnt: Amount,
-    /// What is held for open jobs.
+    /// What is held for open jobs, with what their pending batches spend.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub escrow: Amount,
+    /// Of it, what batches spend that are not final yet.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub pending: Amount,
     /// What is held as bonds.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub bonds: Amount,
@@ -146,4 +155,15 @@ impl Totals {
             .and_then(|sum| sum.checked_sub(self.burnt))
             == Some(self.issuance)
     }
+}
+
+/// The chain's clock of finality.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct FinalityView {
+    /// The height that the chain holds to be final: the median of its authors' last claims.
+    pub clock: BlockNumber,
+    /// By how much the clock must go on after a batch of a job that is submitted now is settled, before
+    /// that is final. A job that is there has its own, in its terms.
+    pub window: BlockNumber,
 }

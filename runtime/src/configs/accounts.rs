@@ -67,9 +67,9 @@ pub enum ProxyKind {
     Any,
     /// Everything that moves no money to others, now or later.
     NonTransfer,
-    /// What an owner's programs need: submit jobs, cancel them, call the refund.
+    /// What an owner's programs need: submit jobs, cancel them, call the refund, make batches final.
     Jobs,
-    /// What a masternode's daemon needs: publish endpoints, settle and close jobs.
+    /// What a masternode's daemon needs: publish endpoints, settle and close jobs, make batches final.
     Masternode,
     /// What a worker's machines need: register devices, review and retire them. Retiring one begins
     /// to unbond its share; no bond is withdrawn.
@@ -95,13 +95,16 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                     quern_jobs::Call::submit { .. }
                         | quern_jobs::Call::cancel { .. }
                         | quern_jobs::Call::refund { .. }
+                        | quern_jobs::Call::finalise { .. }
                 )
             ),
             Self::Masternode => matches!(
                 call,
                 RuntimeCall::Roster(quern_roster::Call::publish_endpoints { .. })
                     | RuntimeCall::Jobs(
-                        quern_jobs::Call::settle { .. } | quern_jobs::Call::close_failed { .. }
+                        quern_jobs::Call::settle { .. }
+                            | quern_jobs::Call::close_failed { .. }
+                            | quern_jobs::Call::finalise { .. }
                     )
             ),
             Self::Devices => matches!(

@@ -1,8 +1,8 @@
-//! Our own pallets: masternodes, money in and out, workers and jobs.
+//! Our own pallets: masternodes, money in and out, workers, finality and jobs.
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
-    Balances, Params, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
+    Balances, Finality, Params, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
 };
 use alloc::vec::Vec;
@@ -45,6 +45,10 @@ impl quern_workforce::Config for Runtime {
     type WeightInfo = quern_workforce::weights::SubstrateWeight<Runtime>;
 }
 
+impl quern_finality::Config for Runtime {
+    type WeightInfo = quern_finality::weights::SubstrateWeight<Runtime>;
+}
+
 // A job submitted in one block is drawn for when the next begins. BABE keeps the VRF output of a
 // block when that block ends and has not replaced it when the next begins, so what is drawn from is
 // the output of the very block that holds the submission: its author's, whom nobody could foresee
@@ -60,6 +64,7 @@ impl quern_jobs::Config for Runtime {
     type Params = CurrentParams;
     type PricesOrigin = CouncilMajority;
     type TreasuryAccount = TreasuryAccount;
+    type Finalised = FinalityClock;
     type SettleGrace = SettleGrace;
     type WeightInfo = quern_jobs::weights::SubstrateWeight<Runtime>;
 }
@@ -85,6 +90,15 @@ pub struct BondPerDevice;
 impl Get<Amount> for BondPerDevice {
     fn get() -> Amount {
         Params::current().bond_per_device
+    }
+}
+
+/// The height that the chain holds to be final, as jobs ask for it.
+pub struct FinalityClock;
+
+impl Get<BlockNumber> for FinalityClock {
+    fn get() -> BlockNumber {
+        Finality::clock()
     }
 }
 

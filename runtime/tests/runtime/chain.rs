@@ -6,9 +6,9 @@ use frame_support::storage::{TransactionOutcome, with_transaction_unchecked};
 use pallet_transaction_payment::ChargeTransactionPayment;
 use quern_primitives::Amount;
 use quern_runtime::{
-    Address, Babe, Balances, Block, Bytechip, Executive, Header, Jobs, Nonce, Roster, Runtime,
-    RuntimeCall, RuntimeEvent, SignedPayload, System, TransactionExtensions, UncheckedExtrinsic,
-    VERSION, Workforce, weights::SLOT_MILLIS,
+    Address, Babe, Balances, Block, Bytechip, Executive, Finality, Header, Jobs, Nonce, Params,
+    Roster, Runtime, RuntimeCall, RuntimeEvent, SignedPayload, System, TransactionExtensions,
+    UncheckedExtrinsic, VERSION, Workforce, weights::SLOT_MILLIS,
 };
 use serde_json::Value;
 use sp_consensus_babe::{
@@ -105,6 +105,14 @@ impl Chain {
         assert_eq!(results, vec![Ok(Ok(()))]);
     }
 
+    /// Makes empty blocks until the window of every batch settled so far is past.
+    pub(crate) fn pass_window(&mut self) {
+        let due = self.read(|| Finality::clock() + Params::current().window_blocks);
+        while self.read(Finality::clock) < due {
+            self.blocks(1);
+        }
+    }
+
     /// Makes empty blocks.
     pub(crate) fn blocks(&mut self, count: u32) {
         (0..count).for_each(|_| assert!(self.block(Vec::new()).is_empty()));
@@ -178,10 +186,17 @@ fn make(
     let now = pallet_timestamp::Call::set {
         now: slot * SLOT_MILLIS,
     };
-    let mut extrinsics = vec![UncheckedExtrinsic::new_bare(now.into())];
-    Executive::apply_extrinsic(extrinsics[0].clone())
-        .unwrap()
-        .unwrap();
+    // Each block is final when the next is made.
+    let claim = quern_finality::Call::claim {
+        height: header.number - 1,
+    };
+    let inherents: [RuntimeCall; 2] = [now.into(), claim.into()];
+    let mut extrinsics = inherents.map(UncheckedExtrinsic::new_bare).to_vec();
+    for inherent in &extrinsics {
+        Executive::apply_extrinsic(inherent.clone())
+            .unwrap()
+            .unwrap();
+    }
     let mut results = Vec::new();
     for extrinsic in sent {
         // As the author's node does: what is not let into the block leaves no trace in it.
@@ -242,6 +257,7 @@ fn check_invariants() {
     Roster::do_try_state().unwrap();
     Bytechip::do_try_state().unwrap();
     Workforce::do_try_state().unwrap();
+    Finality::do_try_state().unwrap();
     Jobs::do_try_state().unwrap();
     let accounts = frame_system::Account::<Runtime>::iter_values();
     let held: Amount = accounts

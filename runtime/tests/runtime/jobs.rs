@@ -15,7 +15,7 @@ use quern_primitives::{
     view::UnbondingView,
 };
 use quern_runtime::{
-    Balances, Jobs, Roster, RuntimeCall, System, Workforce,
+    Balances, Finality, Jobs, Roster, RuntimeCall, System, Workforce,
     configs::{grid::UnbondingDelay, money::TreasuryAccount},
     genesis::{DEV, ENDOWMENT, LOCAL},
     weights::Weights,
@@ -237,6 +237,15 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
         changes,
     );
     chain.does(Alice, quern_jobs::Call::settle { batch: first });
+    let wallet =
+        |chain: &mut Chain, of: Sr25519Keyring| chain.read(|| ask::wallet(of.to_account_id()));
+    let waiting = wallet(&mut chain, Charlie);
+    assert_eq!((waiting.free, waiting.pending), (charlie, pay));
+    assert!(!waiting.pending_partly);
+    assert_eq!(wallet(&mut chain, Bob).escrow, quote.total);
+    assert_eq!(chain.read(ask::totals).pending, spent);
+    chain.pass_window();
+    assert_eq!(wallet(&mut chain, Charlie).pending, 0);
     assert_eq!(
         chain.read(|| Balances::free_balance(Charlie.to_account_id())),
         charlie + pay
@@ -261,6 +270,12 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
         vec![],
     );
     chain.does(Alice, quern_jobs::Call::settle { batch: second });
+    let (coordinator, end) = (Alice.to_account_id(), JobEnd::AllSettled);
+    assert_eq!(
+        job(&mut chain, id).state,
+        JobState::Settling { coordinator, end }
+    );
+    chain.pass_window();
 
     let done = job(&mut chain, id);
     assert_eq!(
@@ -296,6 +311,9 @@ fn a_device_with_repeated_faults_is_in_quarantine_until_it_is_reviewed() {
         let devices = vec![(device, faults)];
         let batch = batch(id, sequence, tasks(1 << sequence), 1, vec![], devices);
         chain.does(Alice, quern_jobs::Call::settle { batch });
+        let told = chain.read(|| ask::device(device));
+        assert!(!told.quarantined, "it waits until the batch is final");
+        chain.pass_window();
         let settled_at = chain.read(System::block_number);
         let view = chain.read(|| ask::device(device));
         assert!(view.quarantined && view.bonded && !view.may_work());
@@ -424,6 +442,87 @@ fn every_masternode_is_drawn_for_some_job() {
     for masternode in [Alice, Bob, Charlie, Dave] {
         assert!(drawn.contains(&masternode), "{masternode} was never drawn");
     }
+}
+
+#[test]
+fn anyone_makes_a_batch_final_that_is_due() {
+    let mut chain = Chain::start(DEV);
+    let (id, _) = running(&mut chain, 1);
+    let batch = batch(id, 0, tasks(1), 220_000, vec![], vec![]);
+    chain.does(Alice, quern_jobs::Call::settle { batch });
+    let finalise = quern_jobs::Call::finalise {
+        job: id,
+        sequence: 0,
+    };
+    let early = chain.block(vec![(Eve, finalise.into())]);
+    assert!(matches!(early[..], [Ok(Err(_))]));
+    chain.pass_window();
+    assert!(chain.read(|| Jobs::batch(&id, 0)).unwrap().is_final());
+}
+
+#[test]
+fn a_block_without_its_claim_of_what_is_final_is_refused_by_others() {
+    use frame_support::inherent::{InherentData, ProvideInherent as _};
+    use quern_finality::{INHERENT_IDENTIFIER, InherentError, Pallet as Clock};
+    use quern_runtime::Runtime;
+    let mut chain = Chain::start(DEV);
+    chain.blocks(30);
+    let mut data = InherentData::new();
+    data.put_data(INHERENT_IDENTIFIER, &29u32).unwrap();
+    let check = |height| {
+        let call = quern_finality::Call::<Runtime>::claim { height };
+        Clock::<Runtime>::check_inherent(&call, &data)
+    };
+    chain.read(|| {
+        let required = Clock::<Runtime>::is_inherent_required(&data);
+        assert_eq!(required, Ok(Some(InherentError::Missing)));
+        let clock = Finality::clock();
+        assert!(clock > 0);
+        assert_eq!(check(clock), Ok(()));
+        assert_eq!(check(clock - 1), Err(InherentError::BelowClock));
+        assert_eq!(check(31), Err(InherentError::NotBelowBlock));
+    });
+}
+
+#[test]
+fn a_full_batch_of_sixty_four_workers_is_small_and_light() {
+    let of = |number: u8| [number; 32];
+    let payouts = (0..64).map(|number| (AccountId::new(of(number)), 1));
+    let change = RecordChange {
+        accepted: 64,
+        ..Default::default()
+    };
+    let devices = (0..64).map(|number| (DeviceId(of(number)), change));
+    let set = TaskSet {
+        first: 0,
+        bits: vec![0xff; 512].try_into().unwrap(),
+    };
+    let full = batch(
+        JobId([1; 32]),
+        0,
+        set,
+        4_096 * BYTECHIP,
+        payouts.collect(),
+        devices.collect(),
+    );
+    let kept = quern_primitives::batch::PendingBatch {
+        due: 300,
+        coordinator: Alice.to_account_id(),
+        tasks: full.tasks.clone(),
+        payouts: full.payouts.clone(),
+        devices: full.devices.clone(),
+        split: Default::default(),
+    };
+    let call: RuntimeCall = quern_jobs::Call::settle { batch: full }.into();
+    // The transaction with signature and extensions, what is kept of it for a time, and for good.
+    let bytes = call.encoded_size() + 200 + kept.encoded_size() + 400;
+    assert!(bytes <= 4 * 4_096, "{bytes} bytes are more than 4 a task");
+    let weight = call.get_dispatch_info().total_weight();
+    let block = quern_runtime::weights::BLOCK_WEIGHT_MAX;
+    assert!(
+        weight.ref_time() <= block.ref_time() / 10,
+        "{weight:?} is more than a tenth of {block:?}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! in blocks a moment or a week apart.
 //!
 //! - [`model`] tells what each call does, as plain maps; a noun has a file, and what comes to the
-//!   ledger next (windows, groups, disputes) comes as further files.
+//!   ledger next (groups, disputes) comes as further files.
 //! - [`draft`] draws the calls, [`chance`] the numbers they are drawn from.
 //! - [`real`] dispatches them and holds what the runtime keeps against the model.
 //!
@@ -87,6 +87,9 @@ fn run(
             left = chance.between(1, CALLS_PER_BLOCK_MAX);
         }
         left -= 1;
+        if chance.percent(draft::STRIKE_PERCENT) {
+            strike(&mut chance, &mut real, &mut ledger)?;
+        }
         let (sender, call) = draft::call(&mut chance, &ledger, &cast);
         done.set(done.get() + 1);
         let said = real.call(&sender, &call);
@@ -113,9 +116,28 @@ fn end_block(
     cast: &Cast,
     all: bool,
 ) -> Result<(), String> {
-    real.end_block();
+    real.end_block(ledger)
+        .map_err(|differs| format!("at the end of block {}: {differs}", ledger.now))?;
     real.compare(ledger, cast, all)
         .map_err(|differs| format!("after block {}: {differs}", ledger.now))
+}
+
+/// A pending batch is proved wrong, if there is one.
+fn strike(chance: &mut Chance, real: &mut Real, ledger: &mut model::Ledger) -> Result<(), String> {
+    let jobs = ledger.jobs.jobs.iter();
+    let pending: Vec<_> = jobs
+        .flat_map(|(id, job)| job.pending().into_iter().map(|(place, _)| (*id, place)))
+        .collect();
+    let Some((job, place)) = chance.one_of(&pending) else {
+        return Ok(());
+    };
+    let masternodes: Vec<_> = ledger.roster.masternodes.iter().cloned().collect();
+    let next = chance.one_of(&masternodes).filter(|_| !chance.percent(30));
+    let sequence = u32::try_from(place).map_err(|error| error.to_string())?;
+    real.strike(job, sequence, next.clone())
+        .map_err(|error| format!("batch {place} of {job} is not struck: {error:?}"))?;
+    model::jobs::strike(ledger, &job, place, next);
+    Ok(())
 }
 
 /// The same; a panic is a failure like others. With it comes the number of calls made.

@@ -8,7 +8,7 @@ use quern_primitives::{
 use quern_runtime::{
     Block, Params, Runtime, RuntimeCall, Workforce,
     apis::runtime_decl_for_quern_api::QuernApi,
-    genesis::{DEV, PRESETS},
+    genesis::{DEV, PRESETS, WINDOW},
 };
 use sp_keyring::Sr25519Keyring::{Alice, Bob};
 
@@ -17,10 +17,14 @@ fn asked() -> params::Params {
 }
 
 #[test]
-fn every_preset_begins_with_the_first_value_of_every_line() {
+fn every_preset_begins_with_the_first_value_of_every_line_and_a_short_window() {
     for preset in PRESETS {
         let mut chain = Chain::start(preset);
-        assert_eq!(chain.read(asked), params::Params::FIRST);
+        let expected = params::Params {
+            window_blocks: WINDOW,
+            ..params::Params::FIRST
+        };
+        assert_eq!(chain.read(asked), expected);
     }
 }
 

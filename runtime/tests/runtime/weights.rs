@@ -17,6 +17,10 @@ const FILES: [(&str, &str); 5] = [
         "workforce",
         include_str!("../../pallets/workforce/src/weights.rs"),
     ),
+    (
+        "finality",
+        include_str!("../../pallets/finality/src/weights.rs"),
+    ),
     ("jobs", include_str!("../../pallets/jobs/src/weights.rs")),
     (
         "params",

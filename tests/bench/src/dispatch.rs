@@ -107,7 +107,7 @@ async fn compute(world: &World, tasks: u32) -> anyhow::Result<Course> {
         anyhow::Ok(begun)
     };
     let ((), begun) = tokio::try_join!(following, uploading)?;
-    world.closed(folder.job()).await?;
+    world.settled(folder.job()).await?;
     Ok(Course {
         tasks,
         begun,

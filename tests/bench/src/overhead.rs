@@ -1,5 +1,5 @@
 //! What a job costs beside its work: from before it is submitted until a finalised block says that
-//! it is settled and closed, for a job of one task, less the time that task runs.
+//! it is settled, for a job of one task, less the time that task runs.
 
 use crate::{
     report::{Row, say, title},
@@ -29,7 +29,7 @@ pub(crate) async fn measure(world: &World, quick: bool) -> anyhow::Result<Row> {
         let drawn = start.elapsed();
         coordinator.upload(&folder, |_| {}).await?;
         let uploaded = start.elapsed();
-        world.closed(folder.job()).await?;
+        world.settled(folder.job()).await?;
         let closed = start.elapsed();
         say(&format!(
             "round {round}: submitted after {:.2} s, coordinator drawn {:.2} s, uploaded {:.2} s, settled and finalised {:.2} s; the task runs {} µs",

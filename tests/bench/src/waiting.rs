@@ -305,5 +305,6 @@ fn job() -> Job {
         escrow: Escrow::default(),
         settled_tasks: 0,
         next_batch: 0,
+        pending_batches: 0,
     }
 }

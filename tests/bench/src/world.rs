@@ -10,7 +10,7 @@ use quern_primitives::{
     BlockNumber, JobId,
     amount::BYTECHIP,
     device::Class,
-    job::{Agreement, ByteLevel, Job, JobState, Preferences},
+    job::{Agreement, ByteLevel, Job, JobEnd, Preferences},
 };
 use quern_shards::{cut::Split, manifest::Assembly};
 use std::{
@@ -118,15 +118,16 @@ impl World {
         Ok(())
     }
 
-    /// Waits until the chain has closed the job, as a finalised block says.
-    pub(crate) async fn closed(&self, job: JobId) -> anyhow::Result<Job> {
+    /// Waits until nothing more of the job is settled, as a finalised block says. That its batches are
+    /// final comes a window later, and nothing waits for it.
+    pub(crate) async fn settled(&self, job: JobId) -> anyhow::Result<Job> {
         let mut blocks = self.chain.finalised().await?;
         loop {
             let state = self.chain.at_finalised().await?;
             let known = state.job(job).await?.context("the chain lost the job")?;
-            if !known.state.is_open() {
+            if !known.state.goes_on() {
                 ensure!(
-                    matches!(known.state, JobState::Completed { .. }),
+                    known.state.end() == Some(JobEnd::AllSettled),
                     "the job ended as {:?}",
                     known.state
                 );

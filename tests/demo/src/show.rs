@@ -4,7 +4,7 @@ use crate::outcome::Outcome;
 use indicatif::{ProgressBar, ProgressStyle};
 use quern_primitives::{
     amount::display,
-    batch::BatchRecord,
+    batch::{BatchRecord, BatchState},
     job::Escrow,
     view::{Quote, Totals},
 };
@@ -92,10 +92,15 @@ impl Show {
     pub(crate) fn batch(&self, sequence: u32, batch: &BatchRecord, transaction: &[u8; 32]) {
         let what = if sequence == 0 { "settlement" } else { "" };
         self.line(&format!(
-            "{what:<12} batch {sequence:>2}: {:>2} tiles, {:>14} to workers, block {:>3}, 0x{}",
+            "{what:<12} batch {sequence:>2}: {:>2} tiles, {:>14} to workers, block {:>3}{}, 0x{}",
             batch.tasks,
             display(batch.paid),
             batch.settled_at,
+            match batch.state {
+                BatchState::Pending { due } => format!(", due {due}"),
+                BatchState::Final { at } => format!(", final in {at}"),
+                BatchState::Struck { .. } => ", struck".to_owned(),
+            },
             hex::encode(transaction)
         ));
     }

@@ -226,7 +226,7 @@ impl Bench {
 pub fn adds_up(escrow: &Escrow) -> anyhow::Result<()> {
     let out = escrow.paid + escrow.network + escrow.refunded;
     anyhow::ensure!(
-        out == escrow.deposited && escrow.held == 0,
+        out == escrow.deposited && escrow.held == 0 && escrow.pending == 0,
         "the escrow does not add up: {escrow:?}"
     );
     Ok(())

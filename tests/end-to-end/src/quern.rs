@@ -14,6 +14,9 @@ use tokio::process::Command;
 /// How long one command may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// Time between two looks at a job: about a block.
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// `quern` with a node, an account and a home folder.
 pub struct Quern {
     program: PathBuf,
@@ -108,6 +111,23 @@ impl Quern {
         let ran = self.run(arguments).await?;
         ensure!(ran.code == 0, "`{}` failed:\n{}", ran.command, ran.said);
         Ok(ran.answer)
+    }
+
+    /// Waits until a job is over, which it is when the last of its batches is final. Returns what `job
+    /// show` tells then.
+    pub async fn over(&self, job: &str) -> anyhow::Result<Value> {
+        loop {
+            let shown = self.does(&["job", "show", job]).await?;
+            let state = shown["state"]["state"].as_str();
+            let is_open = matches!(
+                state,
+                Some("submitted" | "running" | "cancelling" | "settling")
+            );
+            if !is_open {
+                return Ok(shown);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Runs a command that must be refused with this exit code and with an error that has all these

@@ -136,12 +136,14 @@ impl fmt::Display for Outcome {
                     JobEnd::ProgramFailed { .. } => "its program failed",
                     JobEnd::Undecided { .. } => "undecided",
                     JobEnd::OwnerCancelled | JobEnd::DeadlinePassed => "completed",
+                    JobEnd::BatchStruck => "a batch was struck",
                 },
                 JobState::Cancelled => "cancelled",
                 JobState::Expired => "expired",
-                JobState::Submitted | JobState::Running { .. } | JobState::Settling { .. } => {
-                    "open"
-                }
+                JobState::Submitted
+                | JobState::Running { .. }
+                | JobState::Cancelling { .. }
+                | JobState::Settling { .. } => "open",
             };
             write!(f, "{separator}{end}")?;
             separator = ", ";

@@ -41,10 +41,9 @@ fn hold(pallet: &'static str, name: &'static str, who: &AccountId, amount: Amoun
     }
 }
 
-fn settled(job: JobId, sequence: u32, workers: Amount, shares: [Amount; 2]) -> Owned {
-    let spent = workers + shares[0] + shares[1];
-    let fields = (job, sequence, 1_u32, spent, workers, shares[0], shares[1]);
-    event("Jobs", "BatchSettled", fields)
+fn finalised(job: JobId, sequence: u32, workers: Amount, shares: [Amount; 2]) -> Owned {
+    let fields = (job, sequence, 1_u32, workers, shares[0], shares[1]);
+    event("Jobs", "BatchFinalised", fields)
 }
 
 fn read_all(events: &[Owned]) -> Vec<Entry> {
@@ -76,11 +75,11 @@ fn of_several_batches_in_one_transaction_each_payment_is_told_its_own() {
     let events = [
         pay(&A, &B, 5),
         pay(&A, &A, 2),
-        settled(JOB, 3, 7, [2, 1]),
+        finalised(JOB, 3, 7, [2, 1]),
         pay(&A, &B, 2),
         pay(&A, &TREASURY, 1),
         pay(&B, &A, 4),
-        settled(other, 0, 4, [0, 2]),
+        finalised(other, 0, 4, [0, 2]),
         pay(&B, &TREASURY, 2),
         hold("Jobs", "Released", &B, 6),
         event("Jobs", "JobEnded", (other, JobEnd::AllSettled, 6_u128)),
@@ -101,8 +100,48 @@ fn of_several_batches_in_one_transaction_each_payment_is_told_its_own() {
 }
 
 #[test]
+fn what_is_settled_or_struck_moves_nothing_and_is_said() {
+    let settled = (JOB, 3_u32, 1_u32, 10_u128, 7_u128, 2_u128, 1_u128, 99_u32);
+    let entries = read_all(&[
+        event("Jobs", "BatchSettled", settled),
+        event("Jobs", "BatchStruck", (JOB, 3_u32, 1_u32, 10_u128)),
+        hold("Jobs", "Released", &A, 5),
+        event("Jobs", "JobSettling", (JOB, JobEnd::DeadlinePassed, 5_u128)),
+    ]);
+    let said: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| match &entry.what {
+            What::Said(statement) => Some(statement.clone()),
+            What::Moved(_) => None,
+        })
+        .collect();
+    let (job, sequence, tasks, spent) = (JOB, 3, 1, 10);
+    let expected = [
+        Statement::Settled(Settled {
+            job,
+            sequence,
+            tasks,
+            spent,
+            workers: 7,
+            operators: 2,
+            treasury: 1,
+        }),
+        Statement::Struck(Struck {
+            job,
+            sequence,
+            tasks,
+            spent,
+        }),
+        Statement::Settling { job, refunded: 5 },
+    ];
+    assert_eq!(said, expected);
+    let moved: Vec<_> = entries.iter().filter_map(Entry::movement).collect();
+    assert_eq!((moved.len(), moved[0].job), (1, Some(JOB)));
+}
+
+#[test]
 fn a_payment_that_does_not_fit_its_batch_is_left_unexplained() {
-    let too_much = [pay(&A, &B, 8), settled(JOB, 0, 7, [2, 0]), pay(&A, &B, 3)];
+    let too_much = [pay(&A, &B, 8), finalised(JOB, 0, 7, [2, 0]), pay(&A, &B, 3)];
     assert_eq!(
         found(&too_much),
         [
@@ -110,7 +149,7 @@ fn a_payment_that_does_not_fit_its_batch_is_left_unexplained() {
             (Kind::EscrowPaid, 3, None, None)
         ]
     );
-    let of_two_owners = [pay(&A, &B, 3), pay(&B, &A, 4), settled(JOB, 0, 7, [0, 0])];
+    let of_two_owners = [pay(&A, &B, 3), pay(&B, &A, 4), finalised(JOB, 0, 7, [0, 0])];
     let kinds = found(&of_two_owners);
     assert!(kinds.iter().all(|it| it.0 == Kind::EscrowPaid), "{kinds:?}");
 }

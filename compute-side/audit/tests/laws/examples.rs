@@ -31,14 +31,29 @@ fn submitted(amount: u128) -> [Told; 2] {
 }
 
 /// A batch of one task that pays seven units to a worker and three to operators and treasury.
-fn batch(sequence: u32) -> [Told; 4] {
-    let fields = (JOB, sequence, 1_u32, 10_u128, 7_u128, 2_u128, 1_u128);
+fn batch(sequence: u32) -> [Told; 5] {
+    let [settled] = settled(sequence);
+    let finalised = (JOB, sequence, 1_u32, 7_u128, 2_u128, 1_u128);
     [
+        settled,
         Told::OnHold(0, 1, 7),
-        Told::Said("Jobs", "BatchSettled", fields.encode()),
+        Told::Said("Jobs", "BatchFinalised", finalised.encode()),
         Told::OnHold(0, 2, 2),
         Told::OnHold(0, TREASURY, 1),
     ]
+}
+
+/// That batch, before it is final.
+fn settled(sequence: u32) -> [Told; 1] {
+    let fields = (
+        JOB, sequence, 1_u32, 10_u128, 7_u128, 2_u128, 1_u128, 99_u32,
+    );
+    [Told::Said("Jobs", "BatchSettled", fields.encode())]
+}
+
+fn struck(sequence: u32) -> [Told; 1] {
+    let fields = (JOB, sequence, 1_u32, 10_u128).encode();
+    [Told::Said("Jobs", "BatchStruck", fields)]
 }
 
 fn ended(refunded: u128) -> [Told; 2] {
@@ -62,6 +77,47 @@ fn task(sequence: u32, task: u32) -> (JobId, u32, u32, Vec<u8>) {
 fn a_job_from_beginning_to_end_is_as_it_should_be() {
     let whole = told(&[&submitted(50), &batch(0), &batch(1), &ended(30)]);
     assert_eq!(found(whole, vec![task(0, 3), task(1, 9)]), NOTHING);
+}
+
+#[test]
+fn what_is_struck_is_held_again_and_its_tasks_are_unsettled() {
+    let whole = told(&[
+        &submitted(50),
+        &settled(0),
+        &settled(1),
+        &struck(0),
+        &struck(1),
+        &batch(2),
+        &ended(40),
+    ]);
+    // The same task once more, in a batch that stands.
+    let tasks = vec![task(0, 3), task(1, 9), task(2, 3)];
+    assert_eq!(found(whole, tasks), NOTHING);
+}
+
+#[test]
+fn what_is_not_pending_is_neither_final_nor_struck() {
+    let not_pending = Difference::NotPending {
+        at: AT,
+        job: JOB,
+        batch: 0,
+    };
+    let again = told(&[&submitted(50), &batch(0), &struck(0)]);
+    let never = told(&[&submitted(50), &batch(0)[1..]]);
+    assert!(found(never, vec![]).contains(&not_pending));
+    assert_eq!(found(again, vec![task(0, 3)]), [not_pending]);
+}
+
+#[test]
+fn a_job_that_is_over_has_nothing_pending() {
+    let early = told(&[&submitted(50), &settled(0), &ended(40)]);
+    let held = Difference::StillHeld {
+        at: AT,
+        job: JOB,
+        held: 10,
+    };
+    let differences = found(early, vec![task(0, 3)]);
+    assert!(differences.contains(&held), "{differences:?}");
 }
 
 #[test]

@@ -132,7 +132,9 @@ fn in_the_world_everything_happens_that_can() {
         });
     }
     let all = [
+        "BatchFinalised",
         "BatchSettled",
+        "BatchStruck",
         "BurnedHeld",
         "Deposit",
         "Held",

@@ -2,7 +2,9 @@
 //! that happens the events that the chain would tell of it.
 
 use codec::Encode;
-use quern_audit::{Account, Block, Event, JobAccount, Reason, Settlement, Snapshot, Tasks, read};
+use quern_audit::{
+    Account, Block, Event, JobAccount, PendingAccount, Reason, Settlement, Snapshot, Tasks, read,
+};
 use quern_primitives::{
     AccountId, Amount, Digest, JobId,
     job::{Escrow, JobEnd},
@@ -56,6 +58,29 @@ struct Job {
     batches: u32,
     settled: Vec<u8>,
     count: u32,
+    /// Batches that are not final, the oldest first.
+    pending: Vec<Batch>,
+}
+
+/// A batch that is not final.
+#[derive(Clone, Debug)]
+struct Batch {
+    sequence: u32,
+    tasks: u32,
+    parts: [(usize, Amount); 2],
+    operators: Amount,
+    treasury: Amount,
+    bits: Vec<u8>,
+}
+
+impl Batch {
+    fn workers(&self) -> Amount {
+        self.parts.iter().map(|(_, part)| part).sum()
+    }
+
+    fn spent(&self) -> Amount {
+        self.workers() + self.operators + self.treasury
+    }
 }
 
 /// The whole of it.
@@ -138,7 +163,7 @@ impl World {
         amount: Amount,
         done: &mut Transaction,
     ) -> Option<()> {
-        match what % 11 {
+        match what % 13 {
             0 => {
                 self.free[by] = self.free[by].checked_sub(amount)?;
                 self.free[with] += amount;
@@ -188,10 +213,22 @@ impl World {
                 }
                 any?;
             }
-            _ => {
-                let open = |job: &Job| job.open && job.owner == by;
-                let place = self.jobs.iter().position(open)?;
+            10 => {
+                let idle = |job: &Job| job.open && job.owner == by && job.pending.is_empty();
+                let place = self.jobs.iter().position(idle)?;
                 self.end(place, done);
+            }
+            11 => {
+                let mut any = None;
+                for place in 0..self.jobs.len() {
+                    any = self.finalise(place, done).or(any);
+                }
+                any?;
+            }
+            _ => {
+                let pending = |job: &Job| !job.pending.is_empty();
+                let place = self.jobs.iter().position(pending)?;
+                self.strike(place, done)?;
             }
         }
         Some(())
@@ -258,13 +295,14 @@ impl World {
             batches: 0,
             settled: vec![],
             count: 0,
+            pending: vec![],
         });
         let fields = (id, account(owner), amount).encode();
         done.told.push(Told::Said("Jobs", "JobSubmitted", fields));
         Some(())
     }
 
-    /// Settles the next one to three tasks, and ends the job with its last.
+    /// Settles one to three tasks that are not. What the batch spends is set aside.
     fn settle(
         &mut self,
         place: usize,
@@ -273,46 +311,99 @@ impl World {
         done: &mut Transaction,
     ) -> Option<()> {
         let job = self.jobs[place].clone();
-        let tasks = (1 + amount as u32 % 3).min(TASKS - job.count);
+        let is_open = |task: &u32| {
+            job.settled.get(*task as usize / 8).copied().unwrap_or(0) >> (task % 8) & 1 == 0
+        };
+        let tasks: Vec<u32> = (0..TASKS)
+            .filter(is_open)
+            .take(1 + amount as usize % 3)
+            .collect();
+        tasks.first()?;
         let spent = (amount % 997).min(job.escrow.held);
         let workers = spent * 7 / 10;
         let operators = spent * 2 / 10;
-        let treasury = spent - workers - operators;
-        let parts = [(with, workers / 2), (3 - with, workers - workers / 2)];
-        for (who, part) in parts {
-            self.pay(job.owner, who, part, done);
-        }
         let mut bits = vec![0_u8; 2];
-        for task in job.count..job.count + tasks {
-            bits[task as usize / 8] |= 1 << (task % 8);
+        for task in &tasks {
+            bits[*task as usize / 8] |= 1 << (task % 8);
         }
+        let batch = Batch {
+            sequence: job.batches,
+            tasks: tasks.len() as u32,
+            parts: [(with, workers / 2), (3 - with, workers - workers / 2)],
+            operators,
+            treasury: spent - workers - operators,
+            bits: bits.clone(),
+        };
         done.settles.push((job.id, job.batches, 0, bits.clone()));
         let fields = (
             job.id,
             job.batches,
-            tasks,
+            batch.tasks,
             spent,
             workers,
             operators,
-            treasury,
+            batch.treasury,
+            99_u32,
         );
         let said = Told::Said("Jobs", "BatchSettled", fields.encode());
         done.told.push(said);
-        self.pay(job.owner, AUTHOR, operators, done);
-        self.pay(job.owner, TREASURY, treasury, done);
         let known = &mut self.jobs[place];
         known.batches += 1;
-        known.count += tasks;
+        known.count += batch.tasks;
         known.settled.resize(2, 0);
         for (old, new) in known.settled.iter_mut().zip(&bits) {
             *old |= new;
         }
-        known.escrow.paid += workers;
-        known.escrow.network += operators + treasury;
+        known.escrow.pending += spent;
         known.escrow.held -= spent;
-        if known.count == TASKS {
+        known.pending.push(batch);
+        Some(())
+    }
+
+    /// Makes a job's oldest batch final, and ends the job with the last of all tasks.
+    fn finalise(&mut self, place: usize, done: &mut Transaction) -> Option<()> {
+        let known = &mut self.jobs[place];
+        known.pending.first()?;
+        let batch = known.pending.remove(0);
+        let (id, owner) = (known.id, known.owner);
+        known.escrow.paid += batch.workers();
+        known.escrow.network += batch.operators + batch.treasury;
+        known.escrow.pending -= batch.spent();
+        let is_done = known.count == TASKS && known.pending.is_empty();
+        for (who, part) in batch.parts {
+            self.pay(owner, who, part, done);
+        }
+        let fields = (
+            id,
+            batch.sequence,
+            batch.tasks,
+            batch.workers(),
+            batch.operators,
+            batch.treasury,
+        );
+        let said = Told::Said("Jobs", "BatchFinalised", fields.encode());
+        done.told.push(said);
+        self.pay(owner, AUTHOR, batch.operators, done);
+        self.pay(owner, TREASURY, batch.treasury, done);
+        if is_done {
             self.end(place, done);
         }
+        Some(())
+    }
+
+    /// Strikes a job's newest batch.
+    fn strike(&mut self, place: usize, done: &mut Transaction) -> Option<()> {
+        let known = &mut self.jobs[place];
+        let batch = known.pending.pop()?;
+        known.escrow.pending -= batch.spent();
+        known.escrow.held += batch.spent();
+        known.count -= batch.tasks;
+        for (old, struck) in known.settled.iter_mut().zip(&batch.bits) {
+            *old &= !struck;
+        }
+        let fields = (known.id, batch.sequence, batch.tasks, batch.spent());
+        let said = Told::Said("Jobs", "BatchStruck", fields.encode());
+        done.told.push(said);
         Some(())
     }
 
@@ -355,6 +446,7 @@ impl World {
             minted: self.minted,
             burnt: self.burnt,
             escrow: of("Jobs"),
+            pending: self.jobs.iter().map(|job| job.escrow.pending).sum(),
             bonds: of("Workforce"),
             payouts: of("Bytechip"),
         };
@@ -381,6 +473,7 @@ impl World {
                 next_batch: job.batches,
                 settled_tasks: job.count,
                 settled: job.settled.clone(),
+                pending: job.pending.iter().map(pending).collect(),
             };
             (job.id, known)
         });
@@ -391,6 +484,15 @@ impl World {
             jobs: jobs.collect(),
         }
     }
+}
+
+fn pending(batch: &Batch) -> (u32, PendingAccount) {
+    let account = PendingAccount {
+        tasks: Tasks::new(0, batch.bits.clone()).unwrap(),
+        workers: batch.workers(),
+        network: batch.operators + batch.treasury,
+    };
+    (batch.sequence, account)
 }
 
 fn reason(pallet: &str) -> Reason {

@@ -65,7 +65,7 @@ impl ActiveJob {
     /// The block after which nothing can be settled.
     fn last_block(&self) -> BlockNumber {
         match self.job.state {
-            JobState::Settling { until, .. } => until,
+            JobState::Cancelling { until, .. } => until,
             _ => self.job.submission.deadline,
         }
     }
@@ -98,7 +98,8 @@ impl Core {
     pub(super) fn decide_certain(&mut self, now: Tick, out: &mut Vec<Effect>) {
         let (block, margin) = (self.block, self.settings.deadline_margin_blocks);
         let mut due = Vec::new();
-        for (id, job) in self.jobs.iter().filter(|(_, job)| job.failed.is_none()) {
+        let goes_on = |job: &ActiveJob| job.failed.is_none() && job.job.state.goes_on();
+        for (id, job) in self.jobs.iter().filter(|(_, job)| goes_on(job)) {
             let patience = if job.is_closing(block, margin) {
                 // What is decided must still get into a block.
                 Patience::Ended

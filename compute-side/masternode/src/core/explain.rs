@@ -118,7 +118,8 @@ impl Core {
                 task: *task,
                 why: *why,
             },
-            (None, JobState::Settling { until, .. }) => Why::Cancelled { until: *until },
+            (None, JobState::Cancelling { until, .. }) => Why::Cancelled { until: *until },
+            (None, JobState::Settling { .. }) => Why::Waits(WaitingFor::Finality),
             (None, _) => Why::Deadline {
                 block: self.block,
                 margin,

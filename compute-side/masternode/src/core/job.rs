@@ -171,7 +171,9 @@ pub(super) struct ActiveJob {
     pub(super) in_flight: VecDeque<(Ticket, Batch)>,
     /// The verdicts of these batches, as far as they may be computed again.
     pub(super) batched: BTreeMap<BatchSequence, Vec<Verdict>>,
-    /// How many of them were sent, since all were last sent again.
+    /// Batches that the chain has settled and not made final.
+    pub(super) pending: VecDeque<Batch>,
+    /// How many of those in flight were sent, since all were last sent again.
     pub(super) sent: usize,
     /// When what the chain has not taken is sent again.
     pub(super) next_try: Tick,
@@ -200,6 +202,7 @@ impl ActiveJob {
             unsettled: VecDeque::new(),
             oldest_unsettled: None,
             in_flight: VecDeque::new(),
+            pending: VecDeque::new(),
             batched: BTreeMap::new(),
             sent: 0,
             next_try: Tick::default(),
@@ -215,7 +218,8 @@ impl ActiveJob {
             return;
         }
         let is_counted = |(_, batch): &mut (Ticket, Batch)| batch.sequence < job.next_batch;
-        while self.in_flight.pop_front_if(is_counted).is_some() {
+        while let Some((_, batch)) = self.in_flight.pop_front_if(is_counted) {
+            self.pending.push_back(batch);
             self.sent = self.sent.saturating_sub(1);
             self.next_try = match self.in_flight.is_empty() {
                 true => now,
@@ -223,6 +227,20 @@ impl ActiveJob {
             };
         }
         self.job = job;
+    }
+
+    /// The first batch that may still be pending; those before are final. Of a job of which a batch was
+    /// struck, that is so of those behind it.
+    pub(super) fn pending_from(&self) -> BatchSequence {
+        let job = &self.job;
+        job.next_batch.saturating_sub(job.pending_batches)
+    }
+
+    /// Takes the batches that have become final: now the chain remembers their devices' tasks.
+    pub(super) fn take_final(&mut self) -> Vec<Batch> {
+        let from = self.pending_from();
+        let is_final = |batch: &mut Batch| batch.sequence < from;
+        std::iter::from_fn(|| self.pending.pop_front_if(is_final)).collect()
     }
 
     /// Starts computing. False when it started before or cannot start.
@@ -302,7 +320,8 @@ impl ActiveJob {
         if let Some(ticket) = self.reported_with(payload.task, payload.replica, &device) {
             return Ok(Admission::Repeated(ticket));
         }
-        let (Some(plan), false) = (&self.plan, self.failed.is_some()) else {
+        let is_over = self.failed.is_some() || !self.job.state.goes_on();
+        let (Some(plan), false) = (&self.plan, is_over) else {
             return Err(DiscardReason::JobOver);
         };
         let task = self
@@ -446,6 +465,8 @@ impl ActiveJob {
                 if batch.sequence >= self.job.next_batch {
                     self.batched.insert(batch.sequence, verdicts);
                     self.in_flight.push_back((Ticket::default(), batch));
+                } else if batch.sequence >= self.pending_from() {
+                    self.pending.push_back(batch);
                 }
             }
         }

@@ -299,7 +299,7 @@ impl Core {
             self.hand_backs.note(id, &entry);
             drop(self.pauses.note(now, id, &entry));
             self.answers.note(now, id, &entry);
-            self.uncounted.note(id, active.job.next_batch, &entry);
+            self.uncounted.note(id, active.pending_from(), &entry);
             active.replay(entry, now, replica_ms);
         }
         if !active.job.state.is_open() {
@@ -436,18 +436,22 @@ impl Core {
             let known = self
                 .jobs
                 .get_or_insert_with(id, || ActiveJob::new(id, job.clone()));
-            let before = (known.job.state.is_open(), known.job.next_batch);
-            for (_, batch) in &known.in_flight {
-                if batch.sequence < job.next_batch {
-                    self.uncounted.counted(id, batch);
-                }
-            }
+            let stage = |job: &Job| (job.state.is_open(), job.state.goes_on(), job.next_batch);
+            let before = stage(&known.job);
             let counted = known.take_counted(job.next_batch);
             known.learn(job, now, self.settings.settle.retry_ms);
+            for batch in known.take_final() {
+                self.uncounted.counted(id, &batch);
+            }
             let takes_work = known.takes_work(self.block, self.settings.deadline_margin_blocks);
-            let is_open = known.job.state.is_open();
-            if before != (is_open, known.job.next_batch) {
+            let (is_open, goes_on, _) = stage(&known.job);
+            if before != stage(&known.job) {
                 out.push(Effect::Changed { job: id });
+            }
+            if before.1 && !goes_on {
+                // What it is computed from stays: a batch may be struck as long as it is not final.
+                self.devices.drop_job(id);
+                self.stop_recomputing_all(id, out);
             }
             if !takes_work {
                 self.scheduler.dispatch.remove_job(id);
@@ -506,8 +510,8 @@ impl Core {
             self.devices.look_again(device);
         }
         self.answers.note(self.latest, id, &entry);
-        let next_batch = self.jobs.get(&id).map_or(0, |it| it.job.next_batch);
-        self.uncounted.note(id, next_batch, &entry);
+        let pending_from = self.jobs.get(&id).map_or(0, ActiveJob::pending_from);
+        self.uncounted.note(id, pending_from, &entry);
         self.last_ticket.0 += 1;
         let ticket = self.last_ticket;
         let position = match self.jobs.get_mut(&id) {

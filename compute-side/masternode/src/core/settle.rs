@@ -43,6 +43,10 @@ impl Default for SettleLimits {
 
 impl ActiveJob {
     pub(super) fn next_wakeup(&self, settings: &Settings) -> Option<Tick> {
+        // It only waits for its last batch to be final.
+        if !self.job.state.goes_on() {
+            return None;
+        }
         let fresh = self.next_batch_at(&settings.settle);
         let ends = self.in_flight.is_empty() && self.failed.is_some();
         let pending = (self.sent > 0 || ends).then_some(self.next_try);
@@ -55,9 +59,17 @@ impl ActiveJob {
 
     /// When verdicts that wait go into a batch at the latest, if any waits and there is room for one.
     pub(super) fn next_batch_at(&self, settle: &SettleLimits) -> Option<Tick> {
-        let has_room = self.in_flight.len() < settle.in_flight_max;
+        let has_room = self.has_room(settle);
         let waiting = self.oldest_unsettled.filter(|_| has_room);
         waiting.map(|oldest| oldest.plus_ms(settle.wait_ms))
+    }
+
+    /// Whether another batch may be on its way. The chain keeps only so many of a job that are not
+    /// final; until the oldest is, verdicts wait, and batches get fuller.
+    fn has_room(&self, settle: &SettleLimits) -> bool {
+        let on_their_way = self.in_flight.len();
+        let kept = on_their_way.saturating_add(self.job.pending_batches as usize);
+        on_their_way < settle.in_flight_max && kept < limits::PENDING_BATCHES_PER_JOB_MAX as usize
     }
 
     /// Takes the unsettled verdicts that a batch has.
@@ -115,7 +127,7 @@ impl ActiveJob {
             first: self.batched_log.min(last),
             last,
         };
-        // Every batch settles a task, so there are never more batches than tasks.
+        // The chain numbers batches on, also behind those that were struck.
         let sequence = self
             .in_flight
             .back()
@@ -217,7 +229,8 @@ impl Core {
         let Some(job) = self.jobs.get_mut(&id) else {
             return false;
         };
-        if job.in_flight.len() >= settle.in_flight_max
+        if !job.has_room(&settle)
+            || !job.job.state.goes_on()
             || job.unsettled.is_empty()
             || !job.is_due(now, persisted, &settle)
         {
@@ -248,6 +261,9 @@ impl Core {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
+        if !job.job.state.goes_on() {
+            return;
+        }
         if job.next_try <= now {
             // The chain has not moved: all is sent again.
             job.sent = 0;
@@ -280,6 +296,7 @@ impl Core {
 impl ActiveJob {
     /// Whether something of it is to be settled, or it is to be closed.
     pub(super) fn wants_settling(&self) -> bool {
-        !self.unsettled.is_empty() || !self.in_flight.is_empty() || self.failed.is_some()
+        self.job.state.goes_on()
+            && (!self.unsettled.is_empty() || !self.in_flight.is_empty() || self.failed.is_some())
     }
 }

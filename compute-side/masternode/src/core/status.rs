@@ -51,6 +51,7 @@ impl Core {
         let (tasks, counters) = (job.task_count(), &job.counters);
         let phase = match () {
             _ if !job.job.state.is_open() => Phase::Closed,
+            _ if !job.job.state.goes_on() => Phase::Settling,
             _ if !job.has_plan() => Phase::Uploading,
             _ if counters.decided == tasks || job.failed.is_some() => Phase::Settling,
             _ => Phase::Computing,
@@ -71,7 +72,8 @@ impl Core {
             Phase::Computing if connected < needed => {
                 Some(WaitingFor::Accounts { connected, needed })
             }
-            Phase::Settling => Some(WaitingFor::Chain),
+            Phase::Settling if job.job.state.goes_on() => Some(WaitingFor::Chain),
+            Phase::Settling => Some(WaitingFor::Finality),
             Phase::Computing | Phase::Closed => None,
         };
         let devices = match phase {

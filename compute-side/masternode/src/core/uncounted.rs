@@ -1,8 +1,8 @@
 //! What this masternode found of devices and the chain has not counted.
 //!
-//! The chain remembers a device's last tasks once the batch that names it is settled. A verdict waits
-//! for that for seconds, or minutes where the chain is slow; and if its job ends before, it is never
-//! settled and puts no fault on anybody. So what is known of a device is what the chain says, with this
+//! The chain remembers a device's last tasks once the batch that names it is final. A verdict waits
+//! for that for minutes; and if its job ends before it is settled, or its batch is struck, it puts no
+//! fault on anybody. So what is known of a device is what the chain says, with this
 //! on top.
 
 #[cfg(test)]
@@ -25,9 +25,8 @@ use std::collections::BTreeMap;
 pub(super) struct Uncounted(BTreeMap<(DeviceId, JobId), RecordChange>);
 
 impl Uncounted {
-    /// Takes note of an entry of a job's log, of which the chain has counted the batches before
-    /// `next_batch`.
-    pub(super) fn note(&mut self, job: JobId, next_batch: BatchSequence, entry: &Entry) {
+    /// Takes note of an entry of a job's log, of which the batches before `pending_from` are final.
+    pub(super) fn note(&mut self, job: JobId, pending_from: BatchSequence, entry: &Entry) {
         match entry {
             // If the program fails, nothing is remembered of the devices.
             Entry::Judged { verdict } if verdict.answer.exit == Exit::Success => {
@@ -42,12 +41,12 @@ impl Uncounted {
                     *count = count.saturating_add(1);
                 }
             }
-            Entry::Batched { batch } if batch.sequence < next_batch => self.counted(job, batch),
+            Entry::Batched { batch } if batch.sequence < pending_from => self.counted(job, batch),
             _ => {}
         }
     }
 
-    /// The chain has counted a batch.
+    /// A batch is final: the chain has counted it.
     pub(super) fn counted(&mut self, job: JobId, batch: &Batch) {
         for told in batch.devices.iter() {
             let key = (told.device, job);

@@ -109,6 +109,7 @@ impl Audited {
                 paid,
                 network,
                 refunded,
+                pending,
                 held,
             } = job.escrow;
             // Parts of what exists, each of which the replay has added up without leaving an amount.
@@ -116,6 +117,7 @@ impl Audited {
             of_jobs.paid = of_jobs.paid.saturating_add(paid);
             of_jobs.network = of_jobs.network.saturating_add(network);
             of_jobs.refunded = of_jobs.refunded.saturating_add(refunded);
+            of_jobs.pending = of_jobs.pending.saturating_add(pending);
             of_jobs.held = of_jobs.held.saturating_add(held);
         }
         Self {
@@ -151,6 +153,7 @@ impl Output for Audited {
             ("of it paid", display(jobs.paid)),
             ("of it to the network", display(jobs.network)),
             ("of it refunded", display(jobs.refunded)),
+            ("of it pending", display(jobs.pending)),
             ("of it still held", display(jobs.held)),
         ]);
         let mut lines = vec![

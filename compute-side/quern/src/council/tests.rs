@@ -165,7 +165,7 @@ fn a_parameter_is_set_by_its_name_to_a_value_that_the_chain_takes() {
         let error = over(line).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
-    assert!(typed("set-parameter window 5").is_none());
+    assert!(typed("set-parameter day 5").is_none());
     let arguments = (Parameter::ReExecution, 15u128).encode();
     let told = decision::in_words(&call("Params", "set", &arguments));
     assert_eq!(told, "set re-execution to 15 ‰");

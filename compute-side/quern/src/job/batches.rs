@@ -11,7 +11,7 @@ use quern_owner::CoordinatorError;
 use quern_primitives::{
     Amount, BlockNumber, JobId,
     amount::display,
-    batch::BatchRecord,
+    batch::{BatchRecord, BatchState},
     ids::BatchSequence,
     job::{Escrow, Job},
 };
@@ -154,17 +154,35 @@ impl Listed {
     }
 }
 
-/// Whether all of a job's batches together settled as many tasks as the chain says that are settled,
-/// and cost and paid what left the escrow.
+/// Whether all of a job's batches together, but for those that were struck, settled as many tasks as
+/// the chain says that are settled, and whether those that are final cost and paid what left the
+/// escrow, and the others cost what is set aside in it.
 fn adds_up(escrow: &Escrow, settled_tasks: u32, batches: &[Row]) -> bool {
     let sum = |part: fn(&BatchRecord) -> Amount| {
         let mut parts = batches.iter().map(|row| part(&row.record));
         parts.try_fold(Amount::MIN, Amount::checked_add)
     };
     let spent = escrow.paid.checked_add(escrow.network);
-    sum(|batch| batch.tasks.into()) == Some(Amount::from(settled_tasks))
-        && sum(|batch| batch.paid) == Some(escrow.paid)
-        && spent.is_some_and(|spent| sum(|batch| batch.spent) == Some(spent))
+    let stands = |batch: &BatchRecord| !matches!(batch.state, BatchState::Struck { .. });
+    let settled = batches.iter().filter(|row| stands(&row.record));
+    let settled = settled.fold(0u64, |sum, row| sum.saturating_add(row.record.tasks.into()));
+    spent.is_some()
+        && settled == u64::from(settled_tasks)
+        && sum(|batch| if batch.is_final() { batch.paid } else { 0 }) == Some(escrow.paid)
+        && sum(|batch| if batch.is_final() { batch.spent } else { 0 }) == spent
+        && sum(|batch| match batch.state {
+            BatchState::Pending { .. } => batch.spent,
+            _ => 0,
+        }) == Some(escrow.pending)
+}
+
+/// Where a batch stands, in a few words.
+fn state_in_short(state: BatchState) -> String {
+    match state {
+        BatchState::Pending { due } => format!("due {due}"),
+        BatchState::Final { .. } => "final".into(),
+        BatchState::Struck { .. } => "struck".into(),
+    }
 }
 
 impl Output for Listed {
@@ -185,11 +203,20 @@ impl Output for Listed {
                 record.tasks.to_string(),
                 display(record.spent),
                 display(record.paid),
+                state_in_short(record.state),
                 record.verdicts_root.to_string(),
             ]
         };
         let rows: Vec<_> = self.batches.iter().map(row).collect();
-        let head = [">batch", ">block", ">tasks", ">cost", ">to workers", "root"];
+        let head = [
+            ">batch",
+            ">block",
+            ">tasks",
+            ">cost",
+            ">to workers",
+            "paid",
+            "root",
+        ];
         format!("{facts}\n\n{}\n\n{}", table(&head, &rows), self.in_sum())
     }
 }

@@ -116,7 +116,8 @@ struct Ended<'a> {
     download: Downloaded,
 }
 
-/// A job that was followed until the chain closed it.
+/// A job that was followed until nothing more of it is settled. Results do not wait for the payment
+/// to be final.
 pub(crate) struct Followed {
     pub(crate) job: Job,
     pub(crate) impasse: Option<Impasse>,
@@ -240,7 +241,7 @@ async fn follow_and_download(
     })
 }
 
-/// Follows a job until the chain says that it is over. A coordinator that restarts is waited for.
+/// Follows a job until the chain says that nothing more of it is settled. A coordinator that restarts is waited for.
 async fn follow(
     chain: &Chain,
     job: JobId,
@@ -250,7 +251,7 @@ async fn follow(
     let (mut tries, mut cancelled) = (0, None);
     loop {
         let known = look(chain, job).await?;
-        if !known.state.is_open() {
+        if !known.state.goes_on() {
             return Ok(known);
         }
         hear_of_cancelling(job, &known, &mut cancelled, &mut hear)?;
@@ -283,7 +284,7 @@ async fn follow(
                 block = blocks.next() => {
                     block.map_err(FollowError::from)?;
                     let known = look(chain, job).await?;
-                    if !known.state.is_open() {
+                    if !known.state.goes_on() {
                         return Ok(known);
                     }
                     hear_of_cancelling(job, &known, &mut cancelled, &mut hear)?;
@@ -331,12 +332,12 @@ fn check_time(
 ) -> Result<(), FollowError> {
     let ago = |last: BlockNumber| span_of_blocks(now.saturating_sub(last).into());
     match *state {
-        JobState::Settling { until, .. } if now > until => Err(FollowError::GraceOver {
+        JobState::Cancelling { until, .. } if now > until => Err(FollowError::GraceOver {
             job,
             until,
             ago: ago(until),
         }),
-        _ if state.is_open() && now > deadline => Err(FollowError::DeadlinePassed {
+        _ if state.goes_on() && now > deadline => Err(FollowError::DeadlinePassed {
             job,
             deadline,
             ago: ago(deadline),
@@ -360,6 +361,7 @@ pub(crate) fn in_words(status: &JobStatus) -> String {
             format!("waiting: devices of {connected} could have it, of {needed} needed")
         }
         Some(WaitingFor::Chain) => "waiting for the chain to settle".into(),
+        Some(WaitingFor::Finality) => "settled; paid when the last batch is final".into(),
         None => {
             let to_come = match status.not_uploaded {
                 0 => String::new(),
@@ -479,9 +481,9 @@ pub(super) mod tests {
     fn a_job_past_its_time_is_not_followed_but_its_refund_is_named() {
         let (job, coordinator) = (JobId([2; 32]), AccountId::new([1; 32]));
         let until = 120;
-        let settling = JobState::Settling { coordinator, until };
-        assert!(check_time(job, &settling, 1_000, 120).is_ok());
-        let told = check_time(job, &settling, 1_000, 121).map_err(|error| error.to_string());
+        let cancelling = JobState::Cancelling { coordinator, until };
+        assert!(check_time(job, &cancelling, 1_000, 120).is_ok());
+        let told = check_time(job, &cancelling, 1_000, 121).map_err(|error| error.to_string());
         assert!(told.is_err_and(
             |text| text.contains("until block 120") && text.contains("quern job refund 0x02")
         ));
@@ -489,5 +491,8 @@ pub(super) mod tests {
         let told = check_time(job, &JobState::Submitted, 1_000, 1_001);
         assert!(matches!(told, Err(FollowError::DeadlinePassed { .. })));
         assert!(check_time(job, &JobState::Expired, 1_000, 1_001).is_ok());
+        let (coordinator, end) = (AccountId::new([1; 32]), JobEnd::AllSettled);
+        let settling = JobState::Settling { coordinator, end };
+        assert!(check_time(job, &settling, 1_000, 1_001).is_ok());
     }
 }

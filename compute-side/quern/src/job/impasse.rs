@@ -15,10 +15,7 @@ use quern_primitives::{
 
 /// Why a job could not go on, of one that is over for that, if its coordinator still tells.
 pub(crate) async fn impasse_of(chain: &Chain, job: JobId, state: &JobState) -> Option<Impasse> {
-    let JobState::Completed {
-        end: JobEnd::Undecided { .. },
-    } = state
-    else {
+    let Some(JobEnd::Undecided { .. }) = state.end() else {
         return None;
     };
     let coordinator = Coordinator::of(chain, job).await.ok()?;
@@ -47,13 +44,12 @@ pub(crate) fn in_words(impasse: &Impasse) -> String {
 
 /// A job's state in words, with what its coordinator knows of its end beyond the chain.
 pub(crate) fn end_in_words(state: &JobState, impasse: Option<&Impasse>) -> String {
-    match (state, impasse) {
-        (
-            JobState::Completed {
-                end: JobEnd::Undecided { .. },
-            },
-            Some(impasse),
-        ) => format!(
+    match (state.end(), impasse) {
+        (Some(JobEnd::Undecided { .. }), Some(impasse)) if state.is_open() => format!(
+            "settling: {}. What was settled is paid when it is final, and the rest goes back then",
+            in_words(impasse)
+        ),
+        (Some(JobEnd::Undecided { .. }), Some(impasse)) => format!(
             "completed: {}. What was settled is paid, the rest is back",
             in_words(impasse)
         ),

@@ -12,8 +12,10 @@ use quern_owner::{Coordinator, CoordinatorError};
 use quern_primitives::{
     AccountId, BlockNumber, Digest, JobId,
     amount::display,
+    ids::BatchSequence,
     job::{Escrow, Job, JobEnd, JobState},
     receipt::Exit,
+    view::FinalityView,
 };
 use quern_shards::keys::JobKey;
 use serde::Serialize;
@@ -50,6 +52,10 @@ struct Shown {
     refund_from: Option<BlockNumber>,
     /// What the coordinator says.
     at_coordinator: Option<JobStatus>,
+    /// The batches that are not final yet, and when each is due by the chain's clock of finality.
+    pending: Vec<(BatchSequence, BlockNumber)>,
+    /// That clock, and its window.
+    finality: FinalityView,
     /// Why the coordinator says nothing.
     coordinator_silent: Option<String>,
     /// From which it is drawn which device is believed alone, if it was asked for.
@@ -82,8 +88,10 @@ fn trust_seed(key: &JobKey, job: JobId, state: &JobState) -> Result<Digest, Trus
 
 async fn ask(context: &Context, job: JobId) -> anyhow::Result<Shown> {
     let chain = context.chain().await?;
-    let known = chain.at_finalised().await?.job(job).await?;
+    let state = chain.at_finalised().await?;
+    let known = state.job(job).await?;
     let known = known.ok_or(CoordinatorError::NoSuchJob { job })?;
+    let (pending, finality) = (state.pending_of(job).await?, state.finality().await?);
     let (mut at_coordinator, mut coordinator_silent) = (None, None);
     // A job that has no coordinator yet is not waited for.
     if known.state != JobState::Submitted {
@@ -100,6 +108,8 @@ async fn ask(context: &Context, job: JobId) -> anyhow::Result<Shown> {
         job,
         refund_from: refund_from(&known.state),
         chain: known,
+        pending,
+        finality,
         at_coordinator,
         coordinator_silent,
         trust_seed: None,
@@ -132,6 +142,19 @@ impl Output for Shown {
         ];
         if let Some(coordinator) = job.state.coordinator() {
             pairs.push(("coordinator", AccountId::to_string(coordinator)));
+        }
+        if let (Some((next, due)), Some((_, last))) = (self.pending.first(), self.pending.last()) {
+            pairs.push((
+                "pending",
+                format!(
+                    "{}; batch {next} is paid when height {due} is final, the last one when {last} is; the chain's clock of finality is at {}",
+                    match self.chain.pending_batches {
+                        1 => "1 batch".to_owned(),
+                        batches => format!("{batches} batches"),
+                    },
+                    self.finality.clock
+                ),
+            ));
         }
         if let Some(from) = self.refund_from {
             pairs.push(("next", refund_in_words(self.job, from)));
@@ -185,11 +208,27 @@ pub(super) fn state_in_words(state: &JobState) -> String {
     match state {
         JobState::Submitted => "submitted; a coordinator is being drawn".into(),
         JobState::Running { .. } => "running".into(),
-        JobState::Settling { until, .. } => {
+        JobState::Cancelling { until, .. } => {
             format!("cancelled; what was finished is settled until block {until}")
         }
+        JobState::Settling { end, .. } => match end {
+            JobEnd::AllSettled => {
+                "settling: every task is settled, and paid when its batch is final".into()
+            }
+            JobEnd::ProgramFailed { task, exit } => format!(
+                "settling: the devices agree that the program fails, first at task {task} ({}); what was settled is paid when it is final",
+                exit_in_words(exit)
+            ),
+            JobEnd::Undecided { task } => format!(
+                "settling: no answer to task {task} has a majority, or its input opens on no device; what was settled is paid when it is final"
+            ),
+            JobEnd::OwnerCancelled | JobEnd::DeadlinePassed | JobEnd::BatchStruck => {
+                "settling: it has ended; what was settled is paid when it is final".into()
+            }
+        },
         JobState::Completed { end } => match end {
             JobEnd::AllSettled => "completed: every task is settled".into(),
+            JobEnd::BatchStruck => "completed: a batch of it was proved wrong, and no masternode was left to go on; what of it was not final is back. Submit it as a new job".into(),
             JobEnd::ProgramFailed { task, exit } => format!(
                 "completed: the devices agree that the program fails, first at task {task} ({})",
                 exit_in_words(exit)
@@ -210,9 +249,11 @@ pub(super) fn state_in_short(state: &JobState) -> String {
     match state {
         JobState::Submitted => "submitted".into(),
         JobState::Running { .. } => "running".into(),
-        JobState::Settling { until, .. } => format!("settling to {until}"),
+        JobState::Cancelling { until, .. } => format!("cancelled, settles to {until}"),
+        JobState::Settling { .. } => "settling".into(),
         JobState::Completed { end } => match end {
             JobEnd::AllSettled => "done".into(),
+            JobEnd::BatchStruck => "batch struck".into(),
             JobEnd::ProgramFailed { task, .. } => format!("program fails at {task}"),
             JobEnd::Undecided { task } => format!("no answer to {task}"),
             JobEnd::OwnerCancelled => "cancelled".into(),
@@ -226,7 +267,7 @@ pub(super) fn state_in_short(state: &JobState) -> String {
 /// The first block in which what is left of a cancelled job can be returned, while it is open.
 pub(crate) fn refund_from(state: &JobState) -> Option<BlockNumber> {
     match state {
-        JobState::Settling { until, .. } => Some(until.saturating_add(1)),
+        JobState::Cancelling { until, .. } => Some(until.saturating_add(1)),
         _ => None,
     }
 }
@@ -241,11 +282,12 @@ pub(crate) fn refund_in_words(job: JobId, from: BlockNumber) -> String {
 /// A job's money in words.
 pub(crate) fn escrow_in_words(escrow: &Escrow) -> String {
     format!(
-        "{} deposited = {} to workers + {} to the network + {} returned + {} held",
+        "{} deposited = {} to workers + {} to the network + {} returned + {} pending + {} held",
         display(escrow.deposited),
         display(escrow.paid),
         display(escrow.network),
         display(escrow.refunded),
+        display(escrow.pending),
         display(escrow.held)
     )
 }
@@ -300,12 +342,12 @@ mod tests {
 
     #[test]
     fn a_cancelled_job_says_from_when_on_the_rest_comes_back() {
-        let settling = JobState::Settling {
+        let cancelling = JobState::Cancelling {
             coordinator: AccountId::new([1; 32]),
             until: 120,
         };
         // The last block for the coordinator is the one before the first for the refund.
-        assert_eq!(refund_from(&settling), Some(121));
+        assert_eq!(refund_from(&cancelling), Some(121));
         let words = refund_in_words(JobId([2; 32]), 121);
         assert!(words.contains("`quern job refund 0x02"), "{words}");
         assert!(words.contains("from block 121"), "{words}");

@@ -274,6 +274,16 @@ impl Output for Submitted {
         }
         if let Some(escrow) = &self.escrow {
             pairs.push(("money", super::status::escrow_in_words(escrow)));
+            if escrow.pending > 0 {
+                pairs.push((
+                    "payment",
+                    format!(
+                        "{} are paid when their batches are final, and the rest goes back then; `quern job show {}` says how far that is",
+                        quern_primitives::amount::display(escrow.pending),
+                        self.job
+                    ),
+                ));
+            }
         }
         match (self.download.in_words(self.job), &self.state) {
             (Some(words), _) => pairs.push(("result", words)),

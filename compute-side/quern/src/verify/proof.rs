@@ -8,6 +8,7 @@ use quern_light::{
 };
 use quern_owner::{
     Check, verify_accounts, verify_agreement, verify_batch, verify_price, verify_program,
+    verify_standing,
 };
 use quern_primitives::{
     BlockNumber, DeviceId, GenesisHash, JobId,
@@ -146,6 +147,7 @@ fn by_block(file: &ReceiptFile, block: &ProvenBlock) -> Result<Asked, ValueFault
     }
     let mut asked = Asked {
         checks: of_job(file, settled.as_ref(), known.as_ref()),
+        batch_state: settled.map(|batch| batch.state),
         shown: vec![shown],
         ..Asked::default()
     };
@@ -182,6 +184,7 @@ pub(super) async fn by_node(
     }
     let mut asked = Asked {
         checks: of_job(file, settled.as_ref(), known.as_ref()),
+        batch_state: settled.map(|batch| batch.state),
         shown: vec![shown_by(&proven, &newest).await],
         ..Asked::default()
     };
@@ -229,6 +232,7 @@ async fn shown_by(proven: &Proven, header: &Header) -> Shown {
 fn of_job(file: &ReceiptFile, settled: Option<&BatchRecord>, known: Option<&Job>) -> Vec<Check> {
     vec![
         verify_batch(file, settled),
+        verify_standing(settled),
         verify_agreement(file, known),
         verify_program(file, known),
         verify_price(file, known),

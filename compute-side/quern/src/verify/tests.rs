@@ -6,6 +6,7 @@ use quern_job_rules::pay::{self, PRICES_AT_GENESIS, Tariff};
 use quern_primitives::{
     GenesisHash, ProgramHash, SealingKey,
     amount::BYTECHIP,
+    batch::{LogRange, Payout, PendingBatch, Shares, TaskSet},
     device::{Class, Device, Hardware, Region},
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Submission},
     merkle::Tree,
@@ -165,6 +166,7 @@ pub(super) fn job() -> Job {
         escrow: Escrow::default(),
         settled_tasks: 0,
         next_batch: 0,
+        pending_batches: 0,
     }
 }
 
@@ -381,7 +383,7 @@ fn a_device_of_another_account_than_the_verdict_names_fails() {
 }
 
 #[test]
-fn pay_that_the_settling_transaction_did_not_make_fails() {
+fn pay_that_the_batch_did_not_make_fails() {
     let pay = pay::pays(PRICE, 3, Terms::FIRST);
     let holds = |payments: &[(u8, Amount)]| {
         let payments = payments.iter();
@@ -390,7 +392,7 @@ fn pay_that_the_settling_transaction_did_not_make_fails() {
         verify_paid(&file(), Some(&payments)).holds
     };
     assert!(holds(&[(0, pay), (1, pay), (2, pay)]));
-    // The same transaction pays for other tasks, and coordinator and treasury.
+    // The same batch pays for other tasks, and the coordinator.
     assert!(holds(&[
         (0, 5 * pay),
         (1, pay),
@@ -402,6 +404,66 @@ fn pay_that_the_settling_transaction_did_not_make_fails() {
     assert!(!holds(&[(0, pay), (1, pay)]));
     assert!(!holds(&[(0, Amount::MAX), (0, 1), (1, pay), (2, pay)]));
     assert!(!verify_paid(&file(), None).holds, "no batch, no pay");
+}
+
+/// What a batch sets aside for these accounts.
+fn pending(payouts: &[(u8, Amount)]) -> PendingBatch {
+    let payouts = payouts.iter().map(|(account, amount)| Payout {
+        account: AccountId::new([*account; 32]),
+        amount: *amount,
+    });
+    PendingBatch {
+        due: 25,
+        coordinator: AccountId::new([9; 32]),
+        tasks: TaskSet {
+            first: 0,
+            bits: vec![1].try_into().unwrap(),
+        },
+        payouts: payouts.collect::<Vec<_>>().try_into().unwrap(),
+        devices: Default::default(),
+        split: Shares::default(),
+    }
+}
+
+#[test]
+fn a_pending_batch_must_set_aside_what_the_verdict_names() {
+    let pay = pay::pays(PRICE, 3);
+    let holds = |payouts: &[(u8, Amount)]| verify_set_aside(&file(), Some(&pending(payouts))).holds;
+    assert!(holds(&[(0, pay), (1, 2 * pay), (2, pay)]));
+    assert!(!holds(&[(0, pay), (1, pay), (2, pay - 1)]));
+    assert!(!verify_set_aside(&file(), None).holds);
+}
+
+#[test]
+fn a_struck_batch_proves_nothing() {
+    let record = |state| BatchRecord {
+        verdicts_root: file().verdicts_root,
+        log: LogRange::default(),
+        tasks: 2,
+        spent: 2 * PRICE,
+        paid: PRICE,
+        settled_at: 20,
+        state,
+    };
+    let holds = |state| verify_standing(Some(&record(state))).holds;
+    assert!(holds(BatchState::Pending { due: 25 }) && holds(BatchState::Final { at: 30 }));
+    assert!(!holds(BatchState::Struck { at: 30 }));
+    assert!(!verify_standing(None).holds);
+}
+
+#[test]
+fn a_pending_batch_is_told_with_when_it_is_due() {
+    let mut checks = check_file(&file(), None);
+    let more = [CheckKind::Chain, CheckKind::SetAside].map(|check| Check { check, holds: true });
+    checks.extend(more.map(checked));
+    let asked = Asked {
+        batch_state: Some(BatchState::Pending { due: 25 }),
+        ..Asked::default()
+    };
+    let text = verified(&file(), checks, &asked).people();
+    for words in ["was to be paid", "height 25", "paid when it is final"] {
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 #[test]

@@ -110,6 +110,7 @@ impl Facts {
             escrow: Escrow::default(),
             settled_tasks: 0,
             next_batch: 0,
+            pending_batches: 0,
         };
         let devices = (0..DEVICES).map(|device| device_key(device).id()).collect();
         Self { job, devices }

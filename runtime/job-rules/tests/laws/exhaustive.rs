@@ -281,10 +281,13 @@ fn settle_all(found: &[Found], batches: &[Vec<u32>]) -> Sums {
         let valid = settlement::validate(&job, &settled, &batch, &COORDINATOR, 2).unwrap();
         let settlement = life::apply(&job, 2, valid.event(&COORDINATOR)).unwrap();
         valid.tasks().add_to(&mut settled);
-        sums.add(&batch, &settlement.moves);
-        job = settlement.job;
+        assert_eq!(settlement.job.escrow.pending, batch.spent);
+        let shares = valid.split().shares();
+        let last = life::apply(&settlement.job, 2, Event::Finalised { shares }).unwrap();
+        sums.add(&batch, &last.moves);
+        job = last.job;
     }
-    assert_eq!(job.escrow.held, 0);
+    assert_eq!((job.escrow.held, job.escrow.pending), (0, 0));
     assert_eq!(sums.all(), deposited, "{found:?} in {batches:?}");
     sums
 }

@@ -12,14 +12,14 @@ use quern_job_rules::{
 };
 use quern_primitives::{
     amount::Amount,
-    batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
+    batch::{Batch, DeviceChange, LogRange, Payout, PendingBatch, TaskSet},
     device::RecordChange,
     ids::{AccountId, DeviceId, Digest, JobId},
     job::{Escrow, Failure, Job, JobEnd, JobState},
     params::{Params, Terms},
     receipt::Exit,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 const OWNER: AccountId = AccountId::new([1; 32]);
 const COORDINATOR: AccountId = AccountId::new([2; 32]);
@@ -49,6 +49,11 @@ enum Happening {
         from_owner: bool,
     },
     Refund,
+    Finalise,
+    Strike {
+        kept: usize,
+        goes_on: bool,
+    },
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -90,6 +95,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => fail,
         1 => mostly().prop_map(|from_owner| Happening::Cancel { from_owner }),
         2 => Just(Happening::Refund),
+        8 => Just(Happening::Finalise),
+        1 => (0usize..4, any::<bool>())
+            .prop_map(|(kept, goes_on)| Happening::Strike { kept, goes_on }),
     ]
 }
 
@@ -97,6 +105,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 struct Subject {
     job: Job,
     settled: Vec<u8>,
+    pending: VecDeque<PendingBatch>,
 }
 
 impl Subject {
@@ -121,7 +130,40 @@ impl Subject {
             self.apply(now, valid.event(by)),
             "a valid batch fits the life of its job"
         );
+        self.pending.push_back(valid.pending(by, now));
         true
+    }
+
+    /// Makes the oldest pending batch final.
+    fn finalise(&mut self, now: u32) -> bool {
+        let shares = self.pending.front().map(|batch| batch.split);
+        let event = Event::Finalised {
+            shares: shares.unwrap_or_default(),
+        };
+        let said = self.apply(now, event);
+        assert_eq!(said, self.pending.pop_front().is_some());
+        said
+    }
+
+    /// Strikes all pending batches but the oldest so many.
+    fn strike(&mut self, now: u32, kept: usize, next: Option<AccountId>) -> bool {
+        let struck: Vec<_> = self.pending.iter().skip(kept).cloned().collect();
+        let tasks = struck.iter().map(|batch| tasks::count(&batch.tasks.bits));
+        let spent = struck.iter().filter_map(|batch| batch.split.spent());
+        let event = Event::Struck {
+            batches: struck.len() as u32,
+            tasks: tasks.sum(),
+            spent: spent.sum(),
+            next,
+        };
+        let said = self.apply(now, event);
+        if said {
+            for batch in &struck {
+                tasks::remove_from(&batch.tasks, &mut self.settled);
+            }
+            self.pending.truncate(kept);
+        }
+        said
     }
 }
 
@@ -238,6 +280,14 @@ fn happen(
             )
         }
         Happening::Refund => (subject.apply(*now, Event::Refunded), model.refund(*now)),
+        Happening::Finalise => (subject.finalise(*now), model.finalise()),
+        Happening::Strike { kept, goes_on } => {
+            let next = goes_on.then_some(COORDINATOR);
+            (
+                subject.strike(*now, kept, next),
+                model.strike(*now, kept, goes_on),
+            )
+        }
     };
     prop_assert_eq!(said, expected, "in block {}: {:?}", now, happening);
     agree(&subject.job, &subject.settled, model)
@@ -250,6 +300,7 @@ fn agree(job: &Job, settled: &[u8], model: &Model) -> Result<(), TestCaseError> 
         paid,
         network,
         refunded,
+        pending,
         held,
     } = job.escrow;
     let pots = model.pots;
@@ -258,8 +309,10 @@ fn agree(job: &Job, settled: &[u8], model: &Model) -> Result<(), TestCaseError> 
         (pots.held, pots.workers, pots.network)
     );
     prop_assert_eq!(refunded, pots.owner);
+    prop_assert_eq!(pending, model.set_aside());
+    prop_assert_eq!(job.pending_batches as usize, model.pending.len());
     prop_assert_eq!(
-        paid + network + refunded + held,
+        paid + network + refunded + pending + held,
         deposited,
         "money is conserved"
     );
@@ -274,11 +327,11 @@ fn agree(job: &Job, settled: &[u8], model: &Model) -> Result<(), TestCaseError> 
     prop_assert_eq!(job.next_batch, model.batches);
     prop_assert_eq!(job.state.is_open(), model.phase != Phase::Over);
     prop_assert!(
-        job.state.is_open() || held == 0,
+        job.state.is_open() || held + pending == 0,
         "a job that is over holds nothing"
     );
     let until = match (&job.state, model.phase) {
-        (JobState::Settling { until, .. }, Phase::Closing { until: expected }) => {
+        (JobState::Cancelling { until, .. }, Phase::Closing { until: expected }) => {
             Some((*until, expected))
         }
         _ => None,
@@ -301,6 +354,7 @@ fn begin() -> (Subject, Model) {
         Subject {
             job,
             settled: Vec::new(),
+            pending: VecDeque::new(),
         },
         model,
     )
@@ -327,7 +381,7 @@ fn random_histories_reach_every_end() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let histories = prop::collection::vec(happening(), 60);
-    let (mut ends, mut batches) = (BTreeSet::new(), 0);
+    let (mut ends, mut batches, mut struck) = (BTreeSet::new(), 0, 0);
     for _ in 0..500 {
         let (mut subject, mut model) = begin();
         let mut now = 0;
@@ -338,15 +392,20 @@ fn random_histories_reach_every_end() {
             JobState::Completed {
                 end: JobEnd::AllSettled,
             } => "settled",
+            JobState::Completed {
+                end: JobEnd::BatchStruck,
+            } => "struck",
             JobState::Completed { .. } => "failed",
             JobState::Cancelled => "cancelled",
             JobState::Expired => "expired",
             _ => "open",
         });
         batches += subject.job.next_batch;
+        struck += model.struck;
     }
     assert!(batches > 500, "{batches}");
-    for end in ["settled", "failed", "cancelled", "expired"] {
+    assert!(struck > 50, "{struck}");
+    for end in ["settled", "failed", "cancelled", "expired", "struck"] {
         assert!(ends.contains(end), "no history ends {end}: {ends:?}");
     }
 }

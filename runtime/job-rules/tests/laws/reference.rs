@@ -56,7 +56,13 @@ pub(crate) fn seven_tenths(amount: u128) -> u128 {
 pub(crate) enum Phase {
     Waiting,
     Working,
-    Closing { until: u32 },
+    Closing {
+        until: u32,
+    },
+    /// Nothing more is settled; `timely` if the job would go on if a batch fell.
+    Done {
+        timely: bool,
+    },
     Over,
 }
 
@@ -88,6 +94,10 @@ pub(crate) struct Model {
     pub(crate) task_cap: u128,
     pub(crate) open_tasks: BTreeSet<u32>,
     pub(crate) batches: u32,
+    /// Batches that are not final, the oldest first.
+    pub(crate) pending: Vec<PlainBatch>,
+    /// How many were struck.
+    pub(crate) struck: usize,
 }
 
 impl Model {
@@ -102,7 +112,14 @@ impl Model {
             task_cap,
             open_tasks: (0..tasks).collect(),
             batches: 0,
+            pending: Vec::new(),
+            struck: 0,
         }
+    }
+
+    /// What pending batches spend.
+    pub(crate) fn set_aside(&self) -> u128 {
+        self.pending.iter().map(|batch| batch.spent).sum()
     }
 
     pub(crate) fn draw(&mut self) -> bool {
@@ -131,13 +148,59 @@ impl Model {
             self.open_tasks = &self.open_tasks - &batch.tasks;
             self.batches += 1;
             self.pots.held -= batch.spent;
-            self.pots.workers += paid;
-            self.pots.network += batch.spent - paid;
+            self.pending.push(batch.clone());
             if self.open_tasks.is_empty() {
-                self.give_back();
+                self.phase = Phase::Done { timely: true };
             }
         }
         may
+    }
+
+    pub(crate) fn finalise(&mut self) -> bool {
+        if self.pending.is_empty() {
+            return false;
+        }
+        let batch = self.pending.remove(0);
+        let paid: u128 = batch.payouts.iter().map(|(_, amount)| amount).sum();
+        self.pots.workers += paid;
+        self.pots.network += batch.spent - paid;
+        if let (Phase::Done { .. }, true) = (self.phase, self.pending.is_empty()) {
+            self.give_back();
+        }
+        true
+    }
+
+    /// All pending batches fall but the oldest so many.
+    pub(crate) fn strike(&mut self, now: u32, kept: usize, goes_on: bool) -> bool {
+        if kept >= self.pending.len() {
+            return false;
+        }
+        for batch in self.pending.split_off(kept) {
+            self.open_tasks.extend(batch.tasks);
+            self.pots.held += batch.spent;
+            self.struck += 1;
+        }
+        let in_time = match self.phase {
+            Phase::Closing { until } => now <= until,
+            Phase::Done { timely } => timely && now <= self.deadline,
+            _ => now <= self.deadline,
+        };
+        match self.phase {
+            Phase::Closing { .. } if goes_on && in_time => {}
+            _ if goes_on && in_time => self.phase = Phase::Working,
+            _ => self.close(false, true),
+        }
+        true
+    }
+
+    /// Nothing more is settled. What is held goes back now, or when the last batch is final.
+    fn close(&mut self, timely: bool, now: bool) {
+        if now || self.pending.is_empty() {
+            self.give_back();
+        }
+        if !self.pending.is_empty() {
+            self.phase = Phase::Done { timely };
+        }
     }
 
     pub(crate) fn fail(
@@ -152,7 +215,7 @@ impl Model {
             && fails
             && self.open_tasks.contains(&task);
         if may {
-            self.give_back();
+            self.close(true, false);
         }
         may
     }
@@ -175,10 +238,12 @@ impl Model {
         let may = match self.phase {
             Phase::Waiting | Phase::Working => now > self.deadline,
             Phase::Closing { until } => now > until,
+            Phase::Done { .. } => self.pots.held > 0 && now > self.deadline,
             Phase::Over => false,
         };
         if may {
-            self.give_back();
+            // What was over in time stays so, but is past its time now.
+            self.close(false, true);
         }
         may
     }
@@ -187,7 +252,7 @@ impl Model {
         match self.phase {
             Phase::Working => now <= self.deadline,
             Phase::Closing { until } => now <= until,
-            Phase::Waiting | Phase::Over => false,
+            Phase::Waiting | Phase::Done { .. } | Phase::Over => false,
         }
     }
 

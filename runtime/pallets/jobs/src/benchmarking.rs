@@ -1,5 +1,5 @@
-//! Measures every call at its most expensive: queues full, the longest bitmap, a batch that also
-//! completes its job, payees whose accounts have to be made.
+//! Measures every call at its most expensive: queues full, the longest bitmap, a batch whose finality
+//! also completes its job, payees whose accounts have to be made.
 
 use super::*;
 use alloc::{vec, vec::Vec};
@@ -7,13 +7,14 @@ use frame_benchmarking::{BenchmarkError, v2::*};
 use frame_support::{
     BoundedVec,
     traits::{EnsureOrigin, SortedMembers, fungible::Unbalanced, tokens::Precision},
+    weights::Weight,
 };
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use quern_job_rules::{pay, tasks};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, ProgramHash, SealingKey,
     amount::BYTECHIP,
-    batch::{Batch, DeviceChange, LogRange, Payout},
+    batch::{Batch, BatchState, DeviceChange, LogRange, Payout},
     device::Class,
     job::{Agreement, ByteLevel, Failure, JobState, Preferences, Prices, Submission, job_id},
     limits,
@@ -137,6 +138,27 @@ fn last_batch<T: Config>(id: JobId, payees: u32, devices: u32) -> Result<Batch, 
     })
 }
 
+/// Lets a job's pending batches be due at the very first height of the clock, which is always past.
+fn make_due<T: Config>(id: JobId) {
+    let list = PendingOf::<T>::take(id).into_inner();
+    for (sequence, due) in &list {
+        if let Some(mut batch) = Pending::<T>::take(due.to_be_bytes(), (id, *sequence)) {
+            batch.due = 0;
+            Pending::<T>::insert([0; 4], (id, *sequence), batch);
+        }
+        Batches::<T>::mutate(id, sequence, |record| {
+            if let Some(record) = record {
+                record.state = BatchState::Pending { due: 0 };
+            }
+        });
+    }
+    let list: Vec<_> = list
+        .into_iter()
+        .map(|(sequence, _)| (sequence, 0))
+        .collect();
+    PendingOf::<T>::insert(id, BoundedVec::truncate_from(list));
+}
+
 fn device(number: u32) -> DeviceId {
     let mut name = [0xd; 32];
     name[..4].copy_from_slice(&number.to_le_bytes());
@@ -208,7 +230,75 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(coordinator), batch);
 
+        let state = Jobs::<T>::get(id).map(|job| job.state);
+        assert!(matches!(state, Some(JobState::Settling { .. })));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn finalise(
+        p: Linear<0, { limits::PAYEES_PER_BATCH_MAX }>,
+        d: Linear<0, { limits::DEVICES_PER_BATCH_MAX }>,
+    ) -> Result<(), BenchmarkError> {
+        let (_, coordinator, id) = nearly_done::<T>()?;
+        let batch = last_batch::<T>(id, p, d)?;
+        Pallet::<T>::do_settle(coordinator.clone(), &batch)?;
+        make_due::<T>(id);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(coordinator), id, 0);
+
         assert_over::<T>(&id);
+        Ok(())
+    }
+
+    /// With a batch pending that is not due.
+    #[benchmark]
+    fn look_for_due() -> Result<(), BenchmarkError> {
+        let (_, coordinator, id) = nearly_done::<T>()?;
+        let batch = last_batch::<T>(id, 0, 0)?;
+        Pallet::<T>::do_settle(coordinator, &batch)?;
+
+        #[block]
+        {
+            Pallet::<T>::finalise_due(Weight::MAX);
+        }
+
+        assert_eq!(PendingOf::<T>::get(id).len(), 1);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn strike(b: Linear<1, { limits::PENDING_BATCHES_PER_JOB_MAX }>) -> Result<(), BenchmarkError> {
+        let (_, coordinator, id) = nearly_done::<T>()?;
+        let mut batch = last_batch::<T>(
+            id,
+            limits::PAYEES_PER_BATCH_MAX,
+            limits::DEVICES_PER_BATCH_MAX,
+        )?;
+        // Each batch has a few tasks, so that there are enough for all; their lists are full.
+        for number in 0..b {
+            let tasks = number.saturating_mul(8)..number.saturating_add(1).saturating_mul(8);
+            batch.sequence = number;
+            batch.spent = BYTECHIP / 100;
+            for payout in batch.payouts.iter_mut() {
+                payout.amount = 1;
+            }
+            // Eight tasks have at most 120 replicas.
+            batch.devices.truncate(100);
+            batch.tasks = tasks::collect(tasks)
+                .map_err(|_| BenchmarkError::Stop("eight tasks are a set of tasks"))?;
+            Pallet::<T>::do_settle(coordinator.clone(), &batch)?;
+        }
+        let next: AccountId = account("masternode", 1, 0);
+
+        #[block]
+        {
+            Pallet::<T>::strike(id, 0, Some(next.clone()))?;
+        }
+
+        let now = Jobs::<T>::get(id).and_then(|job| job.state.coordinator().cloned());
+        assert_eq!(now, Some(next));
         Ok(())
     }
 
@@ -247,7 +337,7 @@ mod benchmarks {
         cancel(RawOrigin::Signed(owner), id);
 
         let state = Jobs::<T>::get(id).map(|job| job.state);
-        assert!(matches!(state, Some(JobState::Settling { .. })));
+        assert!(matches!(state, Some(JobState::Cancelling { .. })));
         Ok(())
     }
 

@@ -2,16 +2,20 @@
 
 use crate::{
     Awaiting, Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, OpenJobs, Pallet,
-    SettledTasks, Totals,
+    Pending, PendingOf, SettledTasks, Totals,
 };
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use frame_support::ensure;
 use quern_job_rules::{
     pay::{self, Tariff},
     tasks,
 };
 use quern_primitives::{
-    AccountId, Amount, JobId,
+    AccountId, Amount, BlockNumber, JobId,
+    batch::BatchState,
     job::{Escrow, Job, JobState},
     limits::{JOBS_AWAITING_PER_OWNER_MAX, OPEN_JOBS_PER_OWNER_MAX},
 };
@@ -27,8 +31,9 @@ struct Open {
 impl<T: Config> Pallet<T> {
     /// Checks the storage against the pallet's invariants:
     ///
-    /// - each job: paid + network + refunded + held = deposited = its quote, nothing held once it is
-    ///   over, and its batches add up to its tasks and money;
+    /// - each job: paid + network + refunded + pending + held = deposited = its quote, nothing held or
+    ///   pending once it is over, and its batches add up to its tasks and money;
+    /// - each pending batch is kept once and as it was settled, on its job's list and in order;
     /// - each owner: what is held on the account is the sum over the open jobs, which are counted
     ///   and within their limit;
     /// - each open job's settled tasks are as many as the job says, of those it has;
@@ -50,6 +55,7 @@ impl<T: Config> Pallet<T> {
             if job.state.is_open() {
                 open.jobs = open.jobs.saturating_add(1);
                 open.held = open.held.saturating_add(job.escrow.held);
+                open.held = open.held.saturating_add(job.escrow.pending);
             }
         }
         ensure!(
@@ -59,6 +65,7 @@ impl<T: Config> Pallet<T> {
         check_owners::<T>(&owners)?;
         check_list_lengths::<T>()?;
         check_awaiting::<T>()?;
+        check_pending::<T>()?;
         pay::check_prices(&CurrentPrices::<T>::get())
             .map_err(|_| TryRuntimeError::Other("a price is out of its bounds"))
     }
@@ -70,9 +77,10 @@ fn check_money(job: &Job) -> Result<(), TryRuntimeError> {
         paid,
         network,
         refunded,
+        pending,
         held,
     } = job.escrow;
-    let accounted = [paid, network, refunded, held]
+    let accounted = [paid, network, refunded, pending, held]
         .into_iter()
         .try_fold(Amount::MIN, |sum, part| sum.checked_add(part));
     ensure!(
@@ -84,7 +92,7 @@ fn check_money(job: &Job) -> Result<(), TryRuntimeError> {
         .and_then(|tariff| tariff.task_cap().checked_mul(job.submission.tasks.into()));
     ensure!(quote == Some(deposited), "a job's deposit is not its quote");
     ensure!(
-        job.state.is_open() || held == 0,
+        job.state.is_open() || (held == 0 && pending == 0),
         "money is held for a job that is over"
     );
     Ok(())
@@ -92,17 +100,48 @@ fn check_money(job: &Job) -> Result<(), TryRuntimeError> {
 
 fn check_batches<T: Config>(id: &JobId, job: &Job) -> Result<(), TryRuntimeError> {
     let (mut batches, mut settled) = (0u32, 0u32);
-    let (mut spent, mut paid): (Amount, Amount) = (0, 0);
+    let (mut spent, mut paid, mut pending): (Amount, Amount, Amount) = (0, 0, 0);
+    let mut waiting = Vec::new();
     for (sequence, batch) in Batches::<T>::iter_prefix(id) {
         ensure!(
             sequence < job.next_batch,
             "a job has a batch out of sequence"
         );
         batches = batches.saturating_add(1);
+        match batch.state {
+            BatchState::Struck { .. } => continue,
+            BatchState::Pending { due } => {
+                waiting.push((sequence, due));
+                pending = pending.saturating_add(batch.spent);
+            }
+            BatchState::Final { .. } => {
+                spent = spent.saturating_add(batch.spent);
+                paid = paid.saturating_add(batch.paid);
+            }
+        }
         settled = settled.saturating_add(batch.tasks);
-        spent = spent.saturating_add(batch.spent);
-        paid = paid.saturating_add(batch.paid);
     }
+    waiting.sort();
+    ensure!(
+        waiting == PendingOf::<T>::get(id).into_inner(),
+        "a job's list is not its pending batches in order"
+    );
+    ensure!(
+        waiting.iter().map(|(_, due)| due).is_sorted(),
+        "a job's batches are due out of order"
+    );
+    ensure!(
+        waiting.len() == job.pending_batches as usize,
+        "a job's pending batches are miscounted"
+    );
+    ensure!(
+        pending == job.escrow.pending,
+        "the batches do not add up to what is pending"
+    );
+    ensure!(
+        pending == 0 || job.state.is_open(),
+        "a batch is pending of a job that is over"
+    );
     ensure!(batches == job.next_batch, "a batch of a job is missing");
     ensure!(
         settled == job.settled_tasks,
@@ -134,8 +173,12 @@ fn check_batches<T: Config>(id: &JobId, job: &Job) -> Result<(), TryRuntimeError
             "settled tasks are kept in too much room"
         );
         ensure!(
-            job.settled_tasks < tasks,
-            "a job is open with nothing left to settle"
+            job.settled_tasks < tasks || !job.state.goes_on(),
+            "a job goes on with nothing left to settle"
+        );
+        ensure!(
+            job.state.goes_on() || job.pending_batches > 0,
+            "a job waits for batches that it does not have"
         );
     } else {
         ensure!(
@@ -232,12 +275,41 @@ fn check_awaiting<T: Config>() -> Result<(), TryRuntimeError> {
     Ok(())
 }
 
+fn check_pending<T: Config>() -> Result<(), TryRuntimeError> {
+    let mut kept = 0usize;
+    for (due, (job, sequence), batch) in Pending::<T>::iter() {
+        let due = BlockNumber::from_be_bytes(due);
+        ensure!(due == batch.due, "a batch is kept for another time");
+        let record = Batches::<T>::get(job, sequence).ok_or("a pending batch has no record")?;
+        ensure!(
+            record.state == BatchState::Pending { due }
+                && Some(record.spent) == batch.split.spent()
+                && record.paid == batch.split.workers,
+            "a pending batch is not as it was settled"
+        );
+        let workers = batch
+            .payouts
+            .iter()
+            .fold(Amount::MIN, |sum, payout| sum.saturating_add(payout.amount));
+        ensure!(
+            workers == batch.split.workers,
+            "payouts are not the workers' part"
+        );
+        kept = kept.saturating_add(1);
+    }
+    let listed =
+        PendingOf::<T>::iter_values().fold(0usize, |sum, list| sum.saturating_add(list.len()));
+    ensure!(kept == listed, "a pending batch is on no list, or not kept");
+    Ok(())
+}
+
 fn sum(one: Escrow, other: Escrow) -> Option<Escrow> {
     Some(Escrow {
         deposited: one.deposited.checked_add(other.deposited)?,
         paid: one.paid.checked_add(other.paid)?,
         network: one.network.checked_add(other.network)?,
         refunded: one.refunded.checked_add(other.refunded)?,
+        pending: one.pending.checked_add(other.pending)?,
         held: one.held.checked_add(other.held)?,
     })
 }

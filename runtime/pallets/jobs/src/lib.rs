@@ -6,10 +6,17 @@
 //! An owner [submits](Pallet::submit) a job and in the same call puts its quote into escrow: a hold
 //! on the owner's own account. The quote is a hard cap; no call takes more. In the next block the
 //! chain draws the job's coordinator among the masternodes, from randomness that nobody could know
-//! when the job was submitted. The coordinator [settles](Pallet::settle) tasks in batches: each pays
-//! worker accounts, the coordinator and the treasury from the hold. When the last task is settled
-//! the job is completed and the rest of the hold released. If devices agree that the program itself
-//! fails, the coordinator [closes](Pallet::close_failed) the job instead.
+//! when the job was submitted. The coordinator [settles](Pallet::settle) tasks in batches. Each is
+//! pending until the chain's clock of finality has gone on by the window of the job's terms: its money
+//! stays in the hold, set aside for the worker accounts, the coordinator and the treasury, who get it
+//! when the batch is [made final](Pallet::finalise). When the last task is settled the job waits for
+//! its last batch to be final; then it is completed and the rest of the hold released. If devices
+//! agree that the program itself fails, the coordinator [closes](Pallet::close_failed) the job
+//! instead.
+//!
+//! The batches of a job become final in order. Those that are due are made final by the chain itself,
+//! as far as a block has room; anyone may do it by a call. A batch that is proved wrong is struck
+//! ([`Pallet::strike`]), and with it all later ones of its job, which rest on the same log.
 //!
 //! The owner may [cancel](Pallet::cancel): at once before the draw, afterwards with a grace in which
 //! the coordinator settles what was finished. Once the deadline, or that grace, is past, anyone may
@@ -20,7 +27,7 @@
 //! | [`submit`](Pallet::submit) | signed by the owner, who is not banned |
 //! | [`settle`](Pallet::settle), [`close_failed`](Pallet::close_failed) | the job's coordinator |
 //! | [`cancel`](Pallet::cancel) | the job's owner |
-//! | [`refund`](Pallet::refund) | any signed account |
+//! | [`refund`](Pallet::refund), [`finalise`](Pallet::finalise) | any signed account |
 //! | [`set_prices`](Pallet::set_prices) | council |
 //!
 //! # Fees
@@ -56,6 +63,7 @@ mod life;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 mod mock;
+mod pending;
 mod refusals;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
@@ -100,10 +108,12 @@ pub mod pallet {
     use quern_job_rules::pay;
     use quern_primitives::{
         AccountId, Amount, BlockNumber, JobId, TaskIndex,
-        batch::{Batch, BatchRecord},
+        batch::{Batch, BatchRecord, PendingBatch},
         ids::BatchSequence,
         job::{Escrow, Failure, Job, JobEnd, Prices, Submission},
-        limits::{JOBS_AWAITING_COORDINATOR_MAX, TASK_BITMAP_BYTES_MAX},
+        limits::{
+            JOBS_AWAITING_COORDINATOR_MAX, PENDING_BATCHES_PER_JOB_MAX, TASK_BITMAP_BYTES_MAX,
+        },
         params::Params,
     };
 
@@ -150,6 +160,10 @@ pub mod pallet {
 
         /// Who gets the treasury's share.
         type TreasuryAccount: Get<AccountId>;
+
+        /// The chain's clock of finality: the height that it holds to be final. It never goes back, and
+        /// stands still while finality does.
+        type Finalised: Get<BlockNumber>;
 
         /// Blocks a coordinator has, after the owner cancels, to settle what was finished.
         #[pallet::constant]
@@ -205,6 +219,31 @@ pub mod pallet {
         BatchSequence,
         BatchRecord,
         OptionQuery,
+    >;
+
+    /// The batches that are settled and not final yet, by the height of the clock of finality at
+    /// which they are due. Heights are kept unhashed and with their highest byte first, so that the
+    /// storage's own order is theirs, and what is due next is what comes first.
+    #[pallet::storage]
+    pub type Pending<T: Config> = StorageDoubleMap<
+        _,
+        Identity,
+        [u8; 4],
+        Blake2_128Concat,
+        (JobId, BatchSequence),
+        PendingBatch,
+        OptionQuery,
+    >;
+
+    /// The pending batches of each job in their order, and when each is due, which is in that order
+    /// too. A job without any is not in it.
+    #[pallet::storage]
+    pub type PendingOf<T: Config> = StorageMap<
+        _,
+        Blake2_128Concat,
+        JobId,
+        BoundedVec<(BatchSequence, BlockNumber), ConstU32<PENDING_BATCHES_PER_JOB_MAX>>,
+        ValueQuery,
     >;
 
     /// The submitted jobs whose coordinator is not drawn yet, in the order of submission, each with
@@ -307,7 +346,7 @@ pub mod pallet {
             /// The masternode in charge.
             coordinator: AccountId,
         },
-        /// A batch was settled and paid.
+        /// A batch was settled. Nobody has its money before it is final.
         BatchSettled {
             /// The job.
             job: JobId,
@@ -315,14 +354,58 @@ pub mod pallet {
             sequence: BatchSequence,
             /// Tasks settled.
             tasks: u32,
-            /// What left the escrow: the three sums that follow.
+            /// What is set aside in the escrow: the three sums that follow.
             spent: Amount,
+            /// For worker accounts.
+            workers: Amount,
+            /// For the coordinator.
+            operators: Amount,
+            /// For the treasury.
+            treasury: Amount,
+            /// The height that must be final, by the chain's clock, before the batch is.
+            due: BlockNumber,
+        },
+        /// A batch is final, and paid.
+        BatchFinalised {
+            /// The job.
+            job: JobId,
+            /// The batch's place in it.
+            sequence: BatchSequence,
+            /// Tasks that it settled.
+            tasks: u32,
             /// What worker accounts got.
             workers: Amount,
-            /// What the coordinator got.
+            /// What the coordinator got that settled it.
             operators: Amount,
             /// What the treasury got.
             treasury: Amount,
+        },
+        /// A pending batch was struck: its tasks are unsettled again.
+        BatchStruck {
+            /// The job.
+            job: JobId,
+            /// The batch's place in it.
+            sequence: BatchSequence,
+            /// Tasks that are unsettled again.
+            tasks: u32,
+            /// What is no longer set aside.
+            spent: Amount,
+        },
+        /// Batches of a job were struck, and another masternode goes on with it.
+        CoordinatorReplaced {
+            /// The job.
+            job: JobId,
+            /// The masternode in charge now.
+            coordinator: AccountId,
+        },
+        /// Nothing more of a job is settled; it is over when the last of its batches is final.
+        JobSettling {
+            /// The job.
+            job: JobId,
+            /// How it will have ended.
+            end: JobEnd,
+            /// What went back to the owner now.
+            refunded: Amount,
         },
         /// A running job was cancelled by its owner; what was finished may still be settled.
         JobCancelled {
@@ -406,6 +489,8 @@ pub mod pallet {
         NoSuchJob,
         /// The job is over; nothing more can happen to it.
         JobOver,
+        /// Nothing more of the job is settled; it is over when its last batch is final.
+        JobClosed,
         /// The job has its coordinator already.
         AlreadyDrawn,
         /// The job has no coordinator yet; wait for the next block.
@@ -458,6 +543,14 @@ pub mod pallet {
         DeviceUnchanged,
         /// The record changes count more replicas than the tasks can have; count each once.
         TooManyFindings,
+        /// As many batches of the job are pending as may; settle more when the oldest is final.
+        TooManyPending,
+        /// The job has no such pending batch; it is final, struck, or was never settled.
+        BatchNotPending,
+        /// An earlier batch of the job is pending; make that final first.
+        EarlierPending,
+        /// The batch's window is not past; wait until the chain's clock of finality is there.
+        BatchNotDue,
 
         /// The price of fuel is above its bound; lower it.
         GigafuelOutOfBounds,
@@ -481,6 +574,11 @@ pub mod pallet {
         fn on_initialize(_now: BlockNumberFor<T>) -> Weight {
             let looked_at = Self::draw_coordinators(Self::random);
             T::WeightInfo::draw_coordinators(looked_at)
+        }
+
+        /// Makes final what is due, as far as the block has room.
+        fn on_idle(_now: BlockNumberFor<T>, room: Weight) -> Weight {
+            Self::finalise_due(room)
         }
 
         fn integrity_test() {
@@ -523,20 +621,22 @@ pub mod pallet {
             Ok(Pays::No.into())
         }
 
-        /// Settles a batch: pays its workers, the coordinator and the treasury from the job's
-        /// escrow, and changes the devices' records. Settling the last task completes the job.
+        /// Settles a batch: sets aside, in the job's escrow, what its workers, the coordinator and the
+        /// treasury get when it is final. Of a job whose last task is settled nothing more is.
         ///
         /// Origin: signed by the job's coordinator, which must still be a masternode.
         ///
         /// Details: until the deadline, or the end of the grace if the owner cancelled. Payouts and
-        /// record changes are in ascending order, each account and device once. No fee on success.
+        /// record changes are in ascending order, each account and device once. The batch is final
+        /// when the clock of finality has gone on by the window of the job's terms, and not before the
+        /// earlier ones of its job. No fee on success.
         ///
-        /// Events: [`Event::BatchSettled`], and [`Event::JobEnded`] with the last task.
+        /// Events: [`Event::BatchSettled`], and [`Event::JobSettling`] with the last task.
         ///
         /// Errors: [`Error::NoSuchJob`], [`Error::CoordinatorRemoved`]; who and when:
         /// [`Error::NotDrawn`], [`Error::NotCoordinator`], [`Error::TooLate`], [`Error::JobOver`];
         /// what: [`Error::NoSuchTask`], [`Error::TaskSettled`], and those from
-        /// [`Error::WrongSequence`] to [`Error::TooManyFindings`].
+        /// [`Error::WrongSequence`] to [`Error::TooManyPending`].
         #[pallet::call_index(1)]
         #[pallet::weight(Pallet::<T>::settle_weight(batch))]
         pub fn settle(origin: OriginFor<T>, batch: Batch) -> DispatchResultWithPostInfo {
@@ -547,17 +647,18 @@ pub mod pallet {
 
         /// Ends a job because a task cannot be settled: devices agree that the program fails on it,
         /// and the rest would only fail too, or no answer can get a majority any more.
-        /// Everything that is not spent goes back to the owner; nothing is taken for that task.
+        /// Everything that is not spent goes back to the owner, once no batch is pending; nothing is
+        /// taken for that task.
         ///
         /// Origin: signed by the job's coordinator, which must still be a masternode.
         ///
         /// Details: until the deadline, or the end of the grace if the owner cancelled. No fee on
         /// success.
         ///
-        /// Event: [`Event::JobEnded`].
+        /// Event: [`Event::JobEnded`], or [`Event::JobSettling`] while a batch is pending.
         ///
         /// Errors: [`Error::NoSuchJob`], [`Error::CoordinatorRemoved`], [`Error::NotDrawn`],
-        /// [`Error::NotCoordinator`], [`Error::TooLate`], [`Error::JobOver`],
+        /// [`Error::NotCoordinator`], [`Error::TooLate`], [`Error::JobOver`], [`Error::JobClosed`],
         /// [`Error::ExitIsSuccess`], [`Error::NoSuchTask`], [`Error::TaskSettled`].
         #[pallet::call_index(2)]
         #[pallet::weight(T::WeightInfo::close_failed())]
@@ -584,7 +685,7 @@ pub mod pallet {
         /// Events: [`Event::JobEnded`] or [`Event::JobCancelled`].
         ///
         /// Errors: [`Error::NoSuchJob`], [`Error::NotOwner`], [`Error::AlreadyCancelled`],
-        /// [`Error::TooLate`], [`Error::JobOver`].
+        /// [`Error::TooLate`], [`Error::JobOver`], [`Error::JobClosed`].
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::cancel_awaiting().max(T::WeightInfo::cancel_running()))]
         pub fn cancel(origin: OriginFor<T>, job: JobId) -> DispatchResultWithPostInfo {
@@ -592,16 +693,18 @@ pub mod pallet {
             Ok(Self::do_cancel(by, job)?.into())
         }
 
-        /// Returns what is still held for a job whose time is past, and ends it.
+        /// Returns what is still held for a job whose time is past, and ends it. What pending batches
+        /// spend stays; with any, the job is over when the last of them is final.
         ///
         /// Origin: signed by anyone; the money goes to the owner.
         ///
         /// Details: after the deadline, or after the grace if the owner cancelled. No fee on
         /// success.
         ///
-        /// Event: [`Event::JobEnded`].
+        /// Event: [`Event::JobEnded`], or [`Event::JobSettling`] while a batch is pending.
         ///
-        /// Errors: [`Error::NoSuchJob`], [`Error::TooEarly`], [`Error::JobOver`].
+        /// Errors: [`Error::NoSuchJob`], [`Error::TooEarly`], [`Error::JobOver`],
+        /// [`Error::JobClosed`].
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::refund_awaiting().max(T::WeightInfo::refund_running()))]
         pub fn refund(origin: OriginFor<T>, job: JobId) -> DispatchResultWithPostInfo {
@@ -625,6 +728,29 @@ pub mod pallet {
             CurrentPrices::<T>::put(prices);
             Self::deposit_event(Event::PricesSet { prices });
             Ok(())
+        }
+
+        /// Makes a batch final that is due: pays its workers, the coordinator and the treasury from
+        /// the job's escrow, and changes the devices' records. The chain does it by itself where a
+        /// block has room; nobody depends on that.
+        ///
+        /// Origin: signed by anyone.
+        ///
+        /// Details: the batches of a job become final in order. No fee on success.
+        ///
+        /// Events: [`Event::BatchFinalised`], and [`Event::JobEnded`] if the job waited for it.
+        ///
+        /// Errors: [`Error::BatchNotPending`], [`Error::EarlierPending`], [`Error::BatchNotDue`].
+        #[pallet::call_index(6)]
+        #[pallet::weight(Pallet::<T>::finalise_weight_max())]
+        pub fn finalise(
+            origin: OriginFor<T>,
+            job: JobId,
+            sequence: BatchSequence,
+        ) -> DispatchResultWithPostInfo {
+            ensure_signed(origin)?;
+            let weight = Self::do_finalise(job, sequence)?;
+            Ok((Some(weight), Pays::No).into())
         }
     }
 }

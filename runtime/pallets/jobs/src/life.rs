@@ -1,8 +1,8 @@
 //! What the calls do: load, ask the rules, move the money, store.
 
 use crate::{
-    Awaiting, Batches, Config, CurrentPrices, Devices, Error, Event, Jobs, JobsCoordinatedBy,
-    JobsOf, OpenJobs, Pallet, SettledTasks, WeightInfo,
+    Awaiting, Batches, Config, CurrentPrices, Error, Event, Jobs, JobsCoordinatedBy, JobsOf,
+    OpenJobs, Pallet, SettledTasks, WeightInfo,
 };
 use frame_support::{
     dispatch::Pays,
@@ -81,19 +81,13 @@ impl<T: Config> Pallet<T> {
         );
         let transition = life::apply(&job, now, valid.event(&by)).map_err(Error::<T>::from)?;
 
-        for payout in valid.payouts() {
-            Self::pay(&job.owner, &payout.account, payout.amount)?;
-        }
-        for device in valid.devices() {
-            T::Devices::record(&device.device, &device.change);
-        }
         let split = valid.split();
-        Batches::<T>::insert(id, batch.sequence, valid.record(now));
-        if transition.end.is_none() {
-            settled.bounded_resize(tasks::bitmap_bytes(job.submission.tasks) as usize, 0);
-            valid.tasks().add_to(settled.as_mut());
-            SettledTasks::<T>::insert(id, settled);
-        }
+        let due = Self::due_now(&id, &job);
+        Self::keep_pending(id, batch.sequence, &valid, &by, due)?;
+        Batches::<T>::insert(id, batch.sequence, valid.record(now, due));
+        settled.bounded_resize(tasks::bitmap_bytes(job.submission.tasks) as usize, 0);
+        valid.tasks().add_to(settled.as_mut());
+        SettledTasks::<T>::insert(id, settled);
         Self::deposit_event(Event::BatchSettled {
             job: id,
             sequence: batch.sequence,
@@ -102,6 +96,7 @@ impl<T: Config> Pallet<T> {
             workers: split.workers(),
             operators: split.operators(),
             treasury: split.treasury(),
+            due,
         });
         Self::commit(id, &job, transition)
     }
@@ -137,7 +132,7 @@ impl<T: Config> Pallet<T> {
             grace_blocks: T::SettleGrace::get(),
         };
         let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;
-        if let JobState::Settling { until, .. } = transition.job.state {
+        if let JobState::Cancelling { until, .. } = transition.job.state {
             Self::deposit_event(Event::JobCancelled { job: id, until });
         }
         let pays = match job.state {
@@ -172,22 +167,28 @@ impl<T: Config> Pallet<T> {
         GenesisHash(frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::zero()).into())
     }
 
-    fn existing(id: JobId) -> Result<Job, Error<T>> {
+    pub(crate) fn existing(id: JobId) -> Result<Job, Error<T>> {
         Jobs::<T>::get(id).ok_or(Error::NoSuchJob)
     }
 
-    /// Stores what the rules made of the job `before`, and moves the money beside the workers' pay.
-    fn commit(id: JobId, before: &Job, transition: Transition) -> DispatchResult {
+    /// Stores what the rules made of the job `before`, and moves the treasury's and the owner's money;
+    /// what workers and coordinator get is paid by who knows them.
+    pub(crate) fn commit(id: JobId, before: &Job, transition: Transition) -> DispatchResult {
         let Transition { job, moves, end } = transition;
-        if let Some(coordinator) = before.state.coordinator() {
-            Self::pay(&job.owner, coordinator, moves.operators)?;
-        }
         Self::pay(&job.owner, &T::TreasuryAccount::get(), moves.treasury)?;
         Self::release_escrow(&job.owner, moves.owner)?;
         Self::count_moves(&moves)?;
         if let Some(end) = end {
             Self::forget_open(id, before);
             Self::deposit_event(Event::JobEnded {
+                job: id,
+                end,
+                refunded: moves.owner,
+            });
+        } else if let JobState::Settling { end, .. } = job.state
+            && (before.state.goes_on() || moves.owner > 0)
+        {
+            Self::deposit_event(Event::JobSettling {
                 job: id,
                 end,
                 refunded: moves.owner,

@@ -5,7 +5,8 @@ use crate::{self as quern_jobs, Devices};
 use codec::Encode;
 use frame_support::{
     PalletId, derive_impl, parameter_types,
-    traits::{Contains, EitherOfDiverse, OnInitialize, Randomness, SortedMembers},
+    traits::{Contains, EitherOfDiverse, OnIdle, OnInitialize, Randomness, SortedMembers},
+    weights::Weight,
 };
 use frame_system::{EnsureRoot, EnsureSignedBy};
 use quern_primitives::{
@@ -62,6 +63,15 @@ pub const ENDOWMENT: Amount = 1_000 * BYTECHIP;
 /// Blocks a coordinator has after a cancellation.
 pub const GRACE: u32 = 20;
 
+/// Heights of the clock of finality that a batch stays pending.
+pub const WINDOW: u32 = 30;
+
+/// What the council has set at genesis.
+pub const PARAMS: Params = Params {
+    window_blocks: WINDOW,
+    ..Params::FIRST
+};
+
 /// The most that one task of [`submission`] can cost: two gigafuel at 0.01 ByteChips, times 2.2 for
 /// three replicas.
 pub const TASK_CAP: Amount = 44_000_000;
@@ -74,7 +84,9 @@ parameter_types! {
     /// The seed of the chain's randomness, if it has any.
     pub storage Seed: Option<u64> = Some(0);
     /// What the council has set.
-    pub storage CurrentParams: Params = Params::FIRST;
+    pub storage CurrentParams: Params = PARAMS;
+    /// The chain's clock of finality.
+    pub storage Clock: u32 = 0;
     /// How many blocks before the present one the randomness could be known.
     pub storage SeedAge: u32 = 1;
 
@@ -163,6 +175,7 @@ impl quern_jobs::Config for Test {
     type PricesOrigin =
         EitherOfDiverse<EnsureRoot<AccountId>, EnsureSignedBy<CouncilMembersSorted, AccountId>>;
     type TreasuryAccount = TreasuryAccount;
+    type Finalised = Clock;
     type SettleGrace = SettleGrace;
     type WeightInfo = ();
 }
@@ -205,6 +218,22 @@ pub fn run_to(block: u32) {
 /// Lets the next block begin.
 pub fn next_block() {
     run_to(System::block_number() + 1);
+}
+
+/// Lets the clock of finality go on to this height, and an empty block end.
+pub fn clock_to(height: u32) {
+    Clock::set(&height);
+    idle();
+}
+
+/// Lets an empty block end.
+pub fn idle() {
+    AllPalletsWithSystem::on_idle(System::block_number(), Weight::MAX);
+}
+
+/// Lets the window of every batch settled so far pass.
+pub fn pass_window() {
+    clock_to(Clock::get() + WINDOW);
 }
 
 /// Ten tasks of three replicas, deadline at block 1000, in agreement with any price.

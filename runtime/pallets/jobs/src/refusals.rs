@@ -38,6 +38,8 @@ impl<T> From<LifeError> for Error<T> {
     fn from(error: LifeError) -> Self {
         match error {
             LifeError::Over => Self::JobOver,
+            LifeError::Closed => Self::JobClosed,
+            LifeError::NotPending => Self::BatchNotPending,
             LifeError::AlreadyDrawn => Self::AlreadyDrawn,
             LifeError::NotDrawn => Self::NotDrawn,
             LifeError::NotCoordinator => Self::NotCoordinator,

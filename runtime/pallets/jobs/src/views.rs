@@ -1,17 +1,18 @@
 //! What others ask of jobs. Reads only.
 
 use crate::{
-    Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, Pallet, SettledTasks, Totals,
+    Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, Pallet, Pending, PendingOf,
+    SettledTasks, Totals, pending::key_of,
 };
 use alloc::vec::Vec;
 use frame_support::pallet_prelude::Get;
 use quern_job_rules::quote::{self, QuoteError};
 use quern_primitives::{
-    AccountId, JobId,
-    batch::BatchRecord,
+    AccountId, Amount, BlockNumber, JobId,
+    batch::{BatchRecord, PendingBatch},
     ids::BatchSequence,
     job::{Escrow, Job, Prices, Submission},
-    limits::JOBS_PER_PAGE_MAX,
+    limits::{JOBS_PER_PAGE_MAX, PENDING_BATCHES_PER_ANSWER_MAX},
     view::Quote,
 };
 
@@ -73,10 +74,47 @@ impl<T: Config> Pallet<T> {
         Batches::<T>::get(job, sequence)
     }
 
-    /// The money of all jobs together, since the chain began; `held` is what is in escrow now.
+    /// The pending batches of a job in their order, and when each is due; at most
+    /// [`PENDING_BATCHES_PER_JOB_MAX`](quern_primitives::limits::PENDING_BATCHES_PER_JOB_MAX).
+    pub fn pending_of(job: &JobId) -> Vec<(BatchSequence, BlockNumber)> {
+        PendingOf::<T>::get(job).into_inner()
+    }
+
+    /// What is kept of a batch while it is pending.
+    pub fn pending_batch(job: &JobId, sequence: BatchSequence) -> Option<PendingBatch> {
+        let list = PendingOf::<T>::get(job);
+        let (_, due) = list.iter().find(|(pending, _)| *pending == sequence)?;
+        Pending::<T>::get(key_of(*due), (job, sequence))
+    }
+
+    /// What an account will get of batches that are not final yet, as worker or coordinator, and
+    /// whether that is all: no more than [`PENDING_BATCHES_PER_ANSWER_MAX`] of them are looked at.
+    pub fn pending_to(account: &AccountId) -> (Amount, bool) {
+        let mut batches = Pending::<T>::iter_values();
+        let looked_at = batches
+            .by_ref()
+            .take(PENDING_BATCHES_PER_ANSWER_MAX as usize);
+        let sum = looked_at.fold(Amount::MIN, |sum, batch| {
+            sum.saturating_add(part_of(account, &batch))
+        });
+        (sum, batches.next().is_none())
+    }
+
+    /// The money of all jobs together, since the chain began; `held` and `pending` are what is in
+    /// escrow now.
     pub fn totals() -> Escrow {
         Totals::<T>::get()
     }
+}
+
+/// What an account gets of a batch.
+fn part_of(account: &AccountId, batch: &PendingBatch) -> Amount {
+    let payouts = &batch.payouts;
+    let place = payouts.binary_search_by(|payout| payout.account.cmp(account));
+    let payout = place.ok().and_then(|place| payouts.get(place));
+    let operators = (batch.coordinator == *account).then_some(batch.split.operators);
+    let earned = payout.map_or(0, |payout| payout.amount);
+    earned.saturating_add(operators.unwrap_or(0))
 }
 
 /// The first of these jobs, as many as are asked for and as one answer may have.

@@ -102,9 +102,9 @@ fn a_genesis_names_the_values_that_are_not_the_first_ones() {
 }
 
 #[test]
-#[should_panic(expected = "the genesis sets `window`, which is no parameter")]
+#[should_panic(expected = "the genesis sets `day`, which is no parameter")]
 fn a_genesis_with_an_unknown_name_is_refused() {
-    genesis(&[("window", 1)]);
+    genesis(&[("day", 1)]);
 }
 
 #[test]

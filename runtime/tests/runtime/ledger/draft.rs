@@ -26,6 +26,9 @@ pub(crate) const LONELY_PERCENT: u64 = 8;
 /// In how many of a hundred drafts one thing is spoilt.
 const SPOILT_PERCENT: u64 = 20;
 
+/// Before how many of a hundred calls a pending batch is struck, if there is one.
+pub(crate) const STRIKE_PERCENT: u64 = 1;
+
 /// Salts that owners pick from, so that names meet.
 const SALTS: u64 = 24;
 
@@ -275,6 +278,7 @@ impl Draft<'_> {
             (Parameter::ReExecution, 1) => below(1_002),
             (Parameter::ReExecution, _) => 50 + below(200),
             (Parameter::BondPerDevice, _) => first.bond / 10 * below(16),
+            (Parameter::Window, _) => below(12),
         };
         let value = match self.spoils() {
             true => self.pick(&[0, 10_000_000_000_001, Amount::MAX]),

@@ -3,6 +3,7 @@
 //! pallets' code. A noun has a file: what is kept of it, its calls, and what they do.
 
 pub(crate) mod bytechip;
+pub(crate) mod finality;
 pub(crate) mod jobs;
 pub(crate) mod money;
 pub(crate) mod params;
@@ -10,6 +11,7 @@ pub(crate) mod roster;
 pub(crate) mod workforce;
 
 use bytechip::Treasury;
+use finality::Finality;
 use jobs::JobBook;
 use money::Money;
 use params::Numbers;
@@ -107,6 +109,7 @@ pub(crate) struct Ledger {
     pub(crate) bytechip: Treasury,
     pub(crate) workforce: Workforce,
     pub(crate) jobs: JobBook,
+    pub(crate) finality: Finality,
     pub(crate) params: Numbers,
 }
 
@@ -129,6 +132,7 @@ impl Ledger {
             bytechip: Treasury::new(people[0].clone()),
             workforce: Workforce::default(),
             jobs: JobBook::default(),
+            finality: Finality::default(),
             params: Numbers::default(),
         }
     }

@@ -19,10 +19,11 @@ use frame_support::{
     dispatch::Pays,
     traits::{OnFinalize, OnIdle, PalletInfoAccess},
 };
-use quern_primitives::{AccountId, GenesisHash, JobId};
+use frame_system::Phase;
+use quern_primitives::{AccountId, GenesisHash, JobId, ids::BatchSequence};
 use quern_runtime::{
     AllPalletsWithSystem, Balances, Bytechip, Executive, Header, Jobs, Params, Roster, Runtime,
-    RuntimeCall, RuntimeOrigin, System, Workforce,
+    RuntimeCall, RuntimeEvent, RuntimeOrigin, System, Workforce,
     configs::{council::CouncilInstance, money::TreasuryAccount},
     genesis::{ENDOWMENT, LOCAL},
     weights::{BLOCK_WEIGHT_MAX, SLOT_MILLIS},
@@ -39,6 +40,9 @@ use sp_runtime::{
 /// Accounts that have money in the preset.
 const ENDOWED: usize = 12;
 const MASTERNODES: usize = 4;
+
+/// Claims of the finalised height that count.
+const CLAIMS: u32 = 21;
 
 /// What the first block's parent is called.
 const GENESIS: H256 = H256([0x51; 32]);
@@ -75,7 +79,12 @@ impl Real {
         let slot = self.slot;
         self.slot += 1;
         self.state.execute_with(|| {
-            let number = System::block_number() + later;
+            let last = System::block_number();
+            let number = last + later;
+            // The blocks between claim too, and no more than the last of them count.
+            for between in (number.saturating_sub(CLAIMS).max(last) + 1)..number {
+                claim_height(between, ledger)?;
+            }
             System::set_block_number(number - 1);
             let claim = DigestItem::PreRuntime(BABE_ENGINE_ID, pre_digest(slot.into()).encode());
             let digest = Digest { logs: vec![claim] };
@@ -86,17 +95,40 @@ impl Real {
             let set = set.dispatch(RuntimeOrigin::none());
             set.map_err(|refused| format!("the time is refused: {refused:?}"))?;
             ledger.now = number;
+            claim_height(number, ledger)?;
             hear_draws(ledger)
         })
     }
 
-    pub(crate) fn end_block(&mut self) {
+    /// Ends the block, and tells the model in which order batches became final.
+    pub(crate) fn end_block(&mut self, ledger: &mut Ledger) -> Result<(), String> {
         self.state.execute_with(|| {
             System::note_finished_extrinsics();
             let number = System::block_number();
             <AllPalletsWithSystem as OnIdle<_>>::on_idle(number, BLOCK_WEIGHT_MAX / 2);
             <AllPalletsWithSystem as OnFinalize<_>>::on_finalize(number);
-        });
+            let ending = System::events()
+                .into_iter()
+                .filter(|record| record.phase == Phase::Finalization);
+            let order = ending.filter_map(|record| match record.event {
+                RuntimeEvent::Jobs(quern_jobs::Event::BatchFinalised { job, sequence, .. }) => {
+                    Some((job, sequence))
+                }
+                _ => None,
+            });
+            jobs::finalise_due(ledger, &order.collect::<Vec<_>>())
+        })
+    }
+
+    /// A batch is struck, as whatever proves batches wrong will have it.
+    pub(crate) fn strike(
+        &mut self,
+        job: JobId,
+        sequence: BatchSequence,
+        next: Option<AccountId>,
+    ) -> Result<(), DispatchError> {
+        self.state
+            .execute_with(|| Jobs::strike(job, sequence, next))
     }
 
     pub(crate) fn call(&mut self, sender: &Sender, call: &Call) -> Said {
@@ -280,7 +312,19 @@ fn jobs_call(call: jobs::Call) -> quern_jobs::Call<Runtime> {
         jobs::Call::Cancel(job) => Call::cancel { job },
         jobs::Call::Refund(job) => Call::refund { job },
         jobs::Call::SetPrices(prices) => Call::set_prices { prices },
+        jobs::Call::Finalise(job, sequence) => Call::finalise { job, sequence },
     }
+}
+
+/// The author of this block holds the one before to be final.
+fn claim_height(block: u32, ledger: &mut Ledger) -> Differs {
+    System::set_block_number(block);
+    let height = block - 1;
+    let claim = RuntimeCall::Finality(quern_finality::Call::claim { height });
+    let claim = claim.dispatch(RuntimeOrigin::none());
+    claim.map_err(|refused| format!("the claim is refused: {refused:?}"))?;
+    ledger.finality.claim(height);
+    Ok(())
 }
 
 fn hear_draws(ledger: &mut Ledger) -> Differs {

@@ -179,8 +179,10 @@ async fn completed(bench: &Bench, job: &str) -> anyhow::Result<Amount> {
     let (code, told) = quern.tells(&["job", "watch", job]).await?;
     let end = told.last().context("nothing is told")?;
     ensure!(code == 0, "watching ended with {code}: {end}");
-    says(end, &json!({ "state": "completed", "end": "all_settled" }))?;
-    let paid = end["escrow"]["paid"].as_str();
+    says(end, &json!({ "end": "all_settled" }))?;
+    // Results do not wait for it, but payment does.
+    let over = quern.over(job).await?;
+    let paid = over["escrow"]["paid"].as_str();
     Ok(paid.context("nothing was paid")?.parse()?)
 }
 

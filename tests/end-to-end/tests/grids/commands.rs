@@ -370,26 +370,27 @@ async fn followed(bench: &Bench) -> anyhow::Result<()> {
     let (code, told) = quern.tells(&["job", "watch", &job]).await?;
     let (end, updates) = told.split_last().context("nothing is told")?;
     ensure!(code == 0, "watching ended with {code}: {told:?}");
-    let done = json!({ "job": job, "state": "completed", "end": "all_settled" });
-    says(end, &done)?;
+    says(end, &json!({ "job": job, "end": "all_settled" }))?;
     for update in updates {
         says(update, &json!({ "job": job, "tasks": 1 }))?;
     }
 
     // The first digits are enough where a job was submitted.
     let digits = &job[..12];
-    let show = ["job", "show", digits, "--trust-seed"];
-    let shown = quern.does(&show).await?;
+    let shown = quern.over(digits).await?;
     says(
         &shown,
-        &json!({ "job": job, "settled_tasks": 1, "refund_from": null }),
+        &json!({ "job": job, "settled_tasks": 1, "refund_from": null, "pending": [] }),
     )?;
     says(
         &shown["state"],
         &json!({ "state": "completed", "end": "all_settled" }),
     )?;
-    ensure!(shown["escrow"] == end["escrow"], "{shown}");
-    ensure!(shown["trust_seed"].is_string(), "{shown}");
+    let deposited = &shown["escrow"]["deposited"];
+    ensure!(*deposited == end["escrow"]["deposited"], "{shown}");
+    let show = ["job", "show", digits, "--trust-seed"];
+    let with_seed = quern.does(&show).await?;
+    ensure!(with_seed["trust_seed"].is_string(), "{with_seed}");
     rpc::tells(bench, &shown).await?;
     batches(&quern, bench, digits, &shown).await?;
     let explained = quern.does(&["explain", "job", digits]).await?;
@@ -420,7 +421,10 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
     says(&listed, &whole)?;
     let batch = &listed["batches"][0];
     let paid = &shown["escrow"]["paid"];
-    says(batch, &json!({ "batch": 0, "tasks": 1, "paid": paid }))?;
+    says(
+        batch,
+        &json!({ "batch": 0, "tasks": 1, "paid": paid, "state": "final" }),
+    )?;
     let folder = bench.folder().join("receipts");
     let path = folder.display().to_string();
     let receipts = ["job", "receipts", job, "--folder", &path];
@@ -488,7 +492,7 @@ async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
     let from = u64::from(deadline) + 1;
     says(
         &cancelled,
-        &json!({ "job": job, "state": "settling", "until": deadline, "refund_from": from }),
+        &json!({ "job": job, "state": "cancelling", "until": deadline, "refund_from": from }),
     )?;
     ensure!(is_digest(&cancelled["transaction"]), "{cancelled}");
     quern
@@ -545,7 +549,6 @@ async fn resumed(bench: &Bench) -> anyhow::Result<()> {
         &answer,
         &json!({
             "job": job,
-            "state": "completed",
             "end": "all_settled",
             "output": path,
             "output_bytes": TEXT.len(),
@@ -573,7 +576,7 @@ async fn resumed(bench: &Bench) -> anyhow::Result<()> {
     let (code, told) = quern.tells(&watch).await?;
     let end = told.last().context("nothing is told")?;
     ensure!(code == 0, "watching ended with {code}: {told:?}");
-    says(end, &json!({ "job": job, "state": "completed" }))?;
+    says(end, &json!({ "job": job, "end": "all_settled" }))?;
     says(end, &json!({ "output": path, "output_bytes": TEXT.len() }))?;
     ensure!(fs::read_to_string(&result)? == TEXT, "another result");
     rpc::tells_by_pages(bench, &account.id(), [unsent, unloaded]).await

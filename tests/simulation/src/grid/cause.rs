@@ -48,13 +48,16 @@ impl World<'_> {
                 JobEnd::Undecided { .. } if some_lie || never_opens => Cause::Undecided,
                 JobEnd::OwnerCancelled => self.cancelled_or_not(id),
                 JobEnd::DeadlinePassed => self.late(id),
-                JobEnd::ProgramFailed { .. } | JobEnd::Undecided { .. } => Cause::Unexplained,
+                JobEnd::ProgramFailed { .. } | JobEnd::Undecided { .. } | JobEnd::BatchStruck => {
+                    Cause::Unexplained
+                }
             },
             JobState::Cancelled => self.cancelled_or_not(id),
             JobState::Expired => self.late(id),
-            JobState::Submitted | JobState::Running { .. } | JobState::Settling { .. } => {
-                Cause::Unexplained
-            }
+            JobState::Submitted
+            | JobState::Running { .. }
+            | JobState::Cancelling { .. }
+            | JobState::Settling { .. } => Cause::Unexplained,
         }
     }
 

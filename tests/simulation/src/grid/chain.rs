@@ -318,6 +318,8 @@ impl Chain {
         let next = life::apply(&known.job, self.block, event)?;
         known.job = next.job;
         let Moves {
+            set_aside: _,
+            taken_back: _,
             workers: _,
             operators,
             treasury,
@@ -350,7 +352,9 @@ impl Chain {
                 };
                 match self.apply(*job, event) {
                     Ok(()) => Ok(true),
-                    Err(LifeError::Over | LifeError::TooLate { .. }) => Ok(false),
+                    Err(LifeError::Over | LifeError::Closed | LifeError::TooLate { .. }) => {
+                        Ok(false)
+                    }
                     Err(why) => Err(Violation::EndRefused {
                         job: names.job(job),
                         task: *task,
@@ -376,7 +380,9 @@ impl Chain {
         let valid = match validated {
             Ok(valid) => valid,
             // It was counted before, or comes before its turn.
-            Err(BatchError::Life(LifeError::Over | LifeError::TooLate { .. }))
+            Err(BatchError::Life(
+                LifeError::Over | LifeError::Closed | LifeError::TooLate { .. },
+            ))
             | Err(BatchError::WrongSequence { .. }) => return Ok(false),
             Err(why) => return Err(refused(why)),
         };
@@ -399,8 +405,12 @@ impl Chain {
             }
         }
         let event = valid.event(&COORDINATOR);
-        self.apply(batch.job, event)
-            .map_err(|why| refused(BatchError::Life(why)))?;
+        let shares = valid.split().shares();
+        // This chain has no window: what a masternode does meanwhile is nothing.
+        for event in [event, life::Event::Finalised { shares }] {
+            self.apply(batch.job, event)
+                .map_err(|why| refused(BatchError::Life(why)))?;
+        }
         Ok(true)
     }
 
@@ -409,7 +419,8 @@ impl Chain {
         let mut accounted: Amount = self.balances.values().sum();
         for (id, known) in &self.jobs {
             let (job, escrow) = (names.job(id), &known.job.escrow);
-            let sum = escrow.paid + escrow.network + escrow.refunded + escrow.held;
+            let kept = escrow.pending + escrow.held;
+            let sum = escrow.paid + escrow.network + escrow.refunded + kept;
             if sum != escrow.deposited {
                 return Err(Violation::Escrow {
                     job,
@@ -425,11 +436,11 @@ impl Chain {
                     got,
                 });
             }
-            if !known.job.state.is_open() && escrow.held > 0 {
-                let held = escrow.held;
+            if !known.job.state.is_open() && kept > 0 {
+                let held = kept;
                 return Err(Violation::Held { job, held });
             }
-            accounted += escrow.held;
+            accounted += kept;
         }
         if accounted != self.issued {
             return Err(Violation::Money {

@@ -175,7 +175,7 @@ impl Names {
     fn job_words(&self, id: &JobId, job: &Job) -> String {
         let state = match &job.state {
             JobState::Running { .. } => "running".to_owned(),
-            JobState::Settling { until, .. } => format!("settling until {until}"),
+            JobState::Cancelling { until, .. } => format!("cancelling until {until}"),
             other => format!("{other:?}"),
         };
         let (settled, batch) = (job.settled_tasks, job.next_batch);

@@ -84,7 +84,7 @@ impl Why {
                 WaitingFor::Upload => Rule::Upload,
                 WaitingFor::Devices => Rule::NoDevices,
                 WaitingFor::Accounts { .. } => Rule::Accounts,
-                WaitingFor::Chain => Rule::Chain,
+                WaitingFor::Chain | WaitingFor::Finality => Rule::Chain,
             },
             Self::JobFailed { .. } | Self::EndsJob(_) => Rule::Failed,
             Self::Cancelled { .. } => Rule::Cancelled,
@@ -180,6 +180,9 @@ impl fmt::Display for Why {
             ),
             Self::Waits(WaitingFor::Chain) => f.write_str(
                 "what there is to decide is decided; the chain has not finalised the last batch",
+            ),
+            Self::Waits(WaitingFor::Finality) => f.write_str(
+                "nothing more of the job is settled; it is over when its last batch is final",
             ),
             Self::JobFailed { task, why } => write!(
                 f,

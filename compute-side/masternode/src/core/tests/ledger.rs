@@ -3,13 +3,13 @@
 use quern_job_rules::{life, pay::PRICES_AT_GENESIS, quote, settlement, tasks};
 use quern_primitives::{
     amount::Amount,
-    batch::Batch,
+    batch::{Batch, Shares},
     device::Class,
     ids::{AccountId, Digest, ProgramHash, SealingKey},
     job::{Agreement, ByteLevel, Job, Preferences, Submission},
     params::{Params, Terms},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 pub(super) const DEADLINE: u32 = 5_000;
 pub(super) const OWNER: AccountId = AccountId::new([101; 32]);
@@ -25,6 +25,11 @@ pub(super) struct Ledger {
     pub(super) takes: bool,
     /// So many transactions get lost, and others after them do not.
     pub(super) loses: usize,
+    /// What batches paid that are not final yet, the oldest first; each is final at once unless it is
+    /// to wait.
+    pub(super) pending: VecDeque<Shares>,
+    /// Whether batches wait for [`Ledger::finalise`].
+    pub(super) waits: bool,
 }
 
 impl Ledger {
@@ -47,6 +52,8 @@ impl Ledger {
             batches: vec![],
             takes: true,
             loses: 0,
+            pending: VecDeque::new(),
+            waits: false,
         }
     }
 
@@ -77,7 +84,19 @@ impl Ledger {
         let next = life::apply(&self.job, now, valid.event(&COORDINATOR)).unwrap();
         self.job = next.job;
         self.batches.push(batch.clone());
+        self.pending.push_back(valid.split().shares());
+        if !self.waits {
+            self.finalise();
+        }
         true
+    }
+
+    /// Makes all batches final that were settled.
+    pub(super) fn finalise(&mut self) {
+        while let Some(shares) = self.pending.pop_front() {
+            let event = life::Event::Finalised { shares };
+            self.job = life::apply(&self.job, 0, event).unwrap().job;
+        }
     }
 }
 

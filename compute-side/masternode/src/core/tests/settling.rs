@@ -1,10 +1,14 @@
 //! Batches, cancelled jobs and programs that fail.
 
-use super::world::{Habit, JOB, MAJORITY, World, settings};
+use super::{
+    ledger::COORDINATOR,
+    world::{Habit, JOB, MAJORITY, World, settings},
+};
 use crate::core::{Effect, Event, Tick};
-use quern_jobs_api::{JobStatus, Phase};
+use quern_jobs_api::{JobStatus, Phase, WaitingFor};
 use quern_primitives::{
     job::{Agreement, JobEnd, JobState},
+    limits,
     receipt::Exit,
 };
 use quern_protocol::DiscardReason;
@@ -97,6 +101,49 @@ fn the_last_verdicts_are_settled_at_once() {
     );
     assert_eq!(closed(&world).settled, 3);
     world.check_money();
+}
+
+#[test]
+fn a_job_that_waits_for_its_last_batch_is_left_alone_until_it_is_final() {
+    let mut world = World::new(3, Agreement::Single, &[1]);
+    world.ledger.waits = true;
+    for _ in 0..3 {
+        world.ask(0, 1);
+        world.report(0);
+    }
+    assert_eq!(world.settles(), 1);
+    world.next_block();
+    let (coordinator, end) = (COORDINATOR, JobEnd::AllSettled);
+    assert_eq!(
+        world.ledger.job.state,
+        JobState::Settling { coordinator, end }
+    );
+    let told = world.core.status(JOB).unwrap();
+    assert_eq!(told.phase, Phase::Settling);
+    assert_eq!(told.waiting_for, Some(WaitingFor::Finality));
+    world.wait(100_000);
+    assert_eq!(world.settles(), 1, "nothing is sent again");
+    world.ledger.finalise();
+    world.next_block();
+    assert_eq!(world.ledger.job.state, JobState::Completed { end });
+    assert_eq!(closed(&world).settled, 3);
+    world.check_money();
+}
+
+#[test]
+fn verdicts_wait_while_as_many_batches_are_pending_as_may() {
+    let mut world = World::new(2, Agreement::Single, &[1]);
+    world.ledger.waits = true;
+    world.ledger.job.pending_batches = limits::PENDING_BATCHES_PER_JOB_MAX;
+    world.next_block();
+    world.ask(0, 1);
+    world.report(0);
+    world.wait(10_000);
+    assert_eq!(world.settles(), 0);
+    world.ledger.job.pending_batches -= 1;
+    world.next_block();
+    world.wait(10_000);
+    assert_eq!(world.settles(), 1);
 }
 
 #[test]

@@ -561,9 +561,14 @@ impl World {
     /// Money is where the rules and the verdicts on disk say.
     pub(super) fn check_money(&self) {
         let escrow = self.ledger.job.escrow;
-        let sum = escrow.paid + escrow.network + escrow.refunded + escrow.held;
-        assert_eq!(sum, escrow.deposited);
-        assert_eq!(self.ledger.paid.values().sum::<Amount>(), escrow.paid);
+        let kept = escrow.pending + escrow.held;
+        assert_eq!(
+            escrow.paid + escrow.network + escrow.refunded + kept,
+            escrow.deposited
+        );
+        let coming = self.ledger.pending.iter().map(|shares| shares.workers);
+        let workers = escrow.paid + coming.sum::<Amount>();
+        assert_eq!(self.ledger.paid.values().sum::<Amount>(), workers);
         let mut owed: BTreeMap<AccountId, Amount> = BTreeMap::new();
         for entry in &self.disk {
             let Entry::Judged { verdict } = entry else {

@@ -98,11 +98,11 @@ fn tasks(read: &BlockRead, entry: &Entry, movement: &Movement) -> Option<u32> {
     let batch = movement.job.zip(movement.batch)?;
     let mut others = read.money.entries.iter();
     others.find_map(|other| match &other.what {
-        What::Said(Statement::Settled(settled))
+        What::Said(Statement::Finalised(finalised))
             if other.transaction == entry.transaction
-                && (settled.job, settled.sequence) == batch =>
+                && (finalised.job, finalised.sequence) == batch =>
         {
-            Some(settled.tasks)
+            Some(finalised.tasks)
         }
         _ => None,
     })
@@ -165,7 +165,7 @@ fn quoted(cell: &str) -> Cow<'_, str> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_audit::{Block, Kind, Purse, Reason, Settled};
+    use quern_audit::{Block, Finalised, Kind, Purse, Reason};
     use quern_ledger::{FinalisedBlock, Transaction};
     use quern_primitives::amount::parse;
     use serde_json::Value;
@@ -200,18 +200,17 @@ mod tests {
             batch: None,
             note: None,
         };
-        let settled = Settled {
+        let finalised = Finalised {
             job: JOB,
             sequence: 3,
             tasks: 5,
-            spent: u128::MAX,
             workers: u128::MAX,
             operators: 0,
             treasury: 0,
         };
         let said = Entry {
             transaction: Some(1),
-            what: What::Said(Statement::Settled(settled)),
+            what: What::Said(Statement::Finalised(finalised)),
         };
         let transaction = |byte| Transaction {
             hash: [byte; 32],

@@ -13,6 +13,7 @@ fn row(batch: BatchSequence, tasks: u32, spent: Amount, paid: Amount) -> Row {
             spent,
             paid,
             settled_at: 100 + batch,
+            state: BatchState::Final { at: 200 },
         },
     }
 }
@@ -24,6 +25,7 @@ fn settled() -> (Escrow, Vec<Row>) {
         paid: 7 * BYTECHIP,
         network: 3 * BYTECHIP,
         refunded: 10 * BYTECHIP,
+        pending: 0,
         held: 0,
     };
     let batches = vec![
@@ -74,6 +76,26 @@ fn all_batches_together_are_what_left_the_escrow() {
         ..escrow
     };
     assert!(!adds_up(&network, 3, &batches), "they cost something else");
+    let mut others = batches.clone();
+    others[1].record.state = BatchState::Pending { due: 300 };
+    let pending = Escrow {
+        paid: 3 * BYTECHIP,
+        network: BYTECHIP,
+        pending: 6 * BYTECHIP,
+        ..escrow
+    };
+    assert!(adds_up(&pending, 3, &others));
+    assert!(!adds_up(&escrow, 3, &others), "not all of it is paid");
+    others[1].record.state = BatchState::Struck { at: 300 };
+    let struck = Escrow {
+        pending: 0,
+        held: 6 * BYTECHIP,
+        ..pending
+    };
+    assert!(
+        adds_up(&struck, 1, &others),
+        "what is struck counts nothing"
+    );
     let vast = [row(0, 1, Amount::MAX, 0), row(1, 2, 1, 0)];
     assert!(!adds_up(&escrow, 3, &vast), "no amount holds the sum");
 }

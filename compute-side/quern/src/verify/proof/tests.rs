@@ -12,7 +12,7 @@ use quern_light::Finality;
 use quern_owner::CheckKind;
 use quern_primitives::{
     AccountId, SealingKey,
-    batch::LogRange,
+    batch::{BatchState, LogRange},
     device::{Hardware, Region},
 };
 use sp_core::{Blake2Hasher, H256, Hasher as _};
@@ -34,6 +34,7 @@ fn values(file: &ReceiptFile) -> Values {
         spent: 2 * file.verdict.price,
         paid: file.verdict.price,
         settled_at: SETTLED_AT,
+        state: BatchState::Pending { due: 25 },
     };
     let devices = file.verdict.replicas.iter().map(|found| {
         let (region, hardware) = (Region::Unknown, Hardware::Unknown);
@@ -102,12 +103,14 @@ fn a_receipt_is_checked_by_the_proof_beside_it_against_a_trusted_header() {
     let asked = check(&file, block, hash).unwrap();
     for kind in [
         CheckKind::Chain,
+        CheckKind::Standing,
         CheckKind::Agreement,
         CheckKind::Program,
         CheckKind::Account,
     ] {
         assert_eq!(holds(&asked, kind), Some(true), "{kind:?}");
     }
+    assert_eq!(asked.batch_state, Some(BatchState::Pending { due: 25 }));
     assert_eq!(holds(&asked, CheckKind::Paid), None);
     let checks = asked.checks.iter().copied().map(checked);
     let checks = checks.filter(|check| check.check != Name::Of(CheckKind::Price));

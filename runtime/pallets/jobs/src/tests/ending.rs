@@ -26,6 +26,7 @@ fn a_job_lives_from_submission_to_completion() {
             free_of_charge(Jobs::settle(signed(&coordinator), batch));
             Jobs::do_try_state().unwrap();
         }
+        pass_window();
 
         let job = job(id);
         assert_eq!(
@@ -49,10 +50,12 @@ fn a_job_lives_from_submission_to_completion() {
                 Event::CoordinatorDrawn { .. } => 1,
                 Event::BatchSettled { .. } => 2,
                 Event::JobEnded { .. } => 3,
+                Event::JobSettling { .. } => 4,
+                Event::BatchFinalised { .. } => 5,
                 _ => 9,
             })
             .collect();
-        assert_eq!(kinds, [0, 1, 2, 2, 2, 2, 2, 3]);
+        assert_eq!(kinds, [0, 1, 2, 2, 2, 2, 2, 4, 5, 5, 5, 5, 5, 3]);
     });
 }
 
@@ -71,6 +74,12 @@ fn a_failing_program_ends_the_job_and_returns_what_is_not_spent() {
             task: 5,
             exit: Exit::Code(3),
         };
+        let settling = JobState::Settling {
+            coordinator: coordinator.clone(),
+            end,
+        };
+        assert_eq!(job(id).state, settling);
+        pass_window();
         assert_eq!(job(id).state, JobState::Completed { end });
         assert_eq!(free(&OWNER), ENDOWMENT - TASK_CAP);
         let ended = Event::JobEnded {
@@ -95,6 +104,7 @@ fn a_task_without_a_majority_ends_the_job_and_returns_what_is_not_spent() {
             |task| Jobs::close_failed(signed(&coordinator), id, task, Failure::Undecided);
         refused(undecided(1), Refusal::TaskSettled);
         free_of_charge(undecided(5));
+        pass_window();
         let end = JobEnd::Undecided { task: 5 };
         assert_eq!(job(id).state, JobState::Completed { end });
         assert_eq!(free(&OWNER), ENDOWMENT - TASK_CAP);
@@ -152,7 +162,7 @@ fn what_was_finished_when_the_owner_cancelled_is_settled_in_the_grace() {
         let until = 2 + GRACE;
         assert_eq!(
             job(id).state,
-            JobState::Settling {
+            JobState::Cancelling {
                 coordinator: coordinator.clone(),
                 until
             }
@@ -172,6 +182,8 @@ fn what_was_finished_when_the_owner_cancelled_is_settled_in_the_grace() {
             Refusal::TooLate,
         );
         free_of_charge(Jobs::refund(signed(&STRANGER), id));
+        assert_eq!(free(&OWNER), ENDOWMENT - TASK_CAP);
+        pass_window();
         assert_eq!(job(id).state, JobState::Cancelled);
         assert_eq!(free(&OWNER), ENDOWMENT - TASK_CAP);
     });
@@ -183,6 +195,7 @@ fn finishing_everything_in_the_grace_completes_the_job() {
         let (id, coordinator) = running();
         free_of_charge(Jobs::cancel(signed(&OWNER), id));
         free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, 0..10)));
+        pass_window();
         assert_eq!(
             job(id).state,
             JobState::Completed {

@@ -4,6 +4,7 @@
 mod coordinators;
 mod ending;
 mod model;
+mod pending;
 mod settling;
 mod submitting;
 mod views;

@@ -52,6 +52,16 @@ enum Step {
     Refund {
         job: usize,
     },
+    Clock(u32),
+    Finalise {
+        job: usize,
+        sequence: u32,
+    },
+    Strike {
+        job: usize,
+        pick: usize,
+        goes_on: bool,
+    },
     Ban(bool),
     EmptyRoster(bool),
 }
@@ -104,6 +114,10 @@ fn step() -> impl Strategy<Value = Step> {
         4 => fail,
         3 => (0usize..6, rarely()).prop_map(|(job, stranger)| Step::Cancel { job, stranger }),
         8 => (0usize..6).prop_map(|job| Step::Refund { job }),
+        6 => prop_oneof![4 => 1u32..20, 1 => 20u32..2 * WINDOW].prop_map(Step::Clock),
+        3 => (0usize..6, 0u32..4).prop_map(|(job, sequence)| Step::Finalise { job, sequence }),
+        1 => (0usize..6, 0usize..4, any::<bool>())
+            .prop_map(|(job, pick, goes_on)| Step::Strike { job, pick, goes_on }),
         1 => prop::bool::weighted(0.3).prop_map(Step::Ban),
         1 => prop::bool::weighted(0.2).prop_map(Step::EmptyRoster),
     ]
@@ -113,8 +127,20 @@ fn step() -> impl Strategy<Value = Step> {
 enum Phase {
     Waiting,
     Running(AccountId),
-    Settling(AccountId, u32),
+    Cancelling(AccountId, u32),
+    /// Waits for its last batch; whether it would go on if one fell.
+    Settling(AccountId, bool),
     Over,
+}
+
+/// A batch that is not final.
+#[derive(Clone, Debug)]
+struct Waiting {
+    sequence: u32,
+    due: u32,
+    by: AccountId,
+    batch: Batch,
+    tasks: BTreeSet<u32>,
 }
 
 struct Told {
@@ -124,7 +150,14 @@ struct Told {
     open_tasks: BTreeSet<u32>,
     pot: Amount,
     batches: u32,
+    pending: Vec<Waiting>,
     phase: Phase,
+}
+
+impl Told {
+    fn set_aside(&self) -> Amount {
+        self.pending.iter().map(|waiting| waiting.batch.spent).sum()
+    }
 }
 
 /// The chain as told by the steps so far.
@@ -132,6 +165,7 @@ struct Ledger {
     now: u32,
     free: BTreeMap<AccountId, Amount>,
     jobs: Vec<Told>,
+    clock: u32,
     banned: bool,
     roster_empty: bool,
 }
@@ -143,6 +177,7 @@ impl Ledger {
             now: 1,
             free,
             jobs: Vec::new(),
+            clock: 0,
             banned: false,
             roster_empty: false,
         }
@@ -175,6 +210,7 @@ impl Ledger {
                 open_tasks: (0..submission.tasks).collect(),
                 pot: cost,
                 batches: 0,
+                pending: Vec::new(),
                 phase: Phase::Waiting,
             });
         }
@@ -204,8 +240,8 @@ impl Ledger {
     fn acting(&self, job: &Told) -> Option<AccountId> {
         let (coordinator, until) = match &job.phase {
             Phase::Running(coordinator) => (coordinator, job.deadline),
-            Phase::Settling(coordinator, until) => (coordinator, *until),
-            Phase::Waiting | Phase::Over => return None,
+            Phase::Cancelling(coordinator, until) => (coordinator, *until),
+            Phase::Waiting | Phase::Settling(..) | Phase::Over => return None,
         };
         (!self.roster_empty && self.now <= until).then(|| coordinator.clone())
     }
@@ -226,23 +262,108 @@ impl Ledger {
         if !may {
             return false;
         }
+        let due = self.clock + WINDOW;
+        let job = &mut self.jobs[at];
+        job.pot -= batch.spent;
+        job.pending.push(Waiting {
+            sequence: job.batches,
+            due,
+            by: by.clone(),
+            batch: batch.clone(),
+            tasks: tasks.clone(),
+        });
+        job.batches += 1;
+        job.open_tasks = &job.open_tasks - tasks;
+        if job.open_tasks.is_empty() {
+            job.phase = Phase::Settling(by.clone(), true);
+        }
+        true
+    }
+
+    /// The oldest batch of a job is final, if it is due.
+    fn finalise(&mut self, at: usize, sequence: u32) -> bool {
+        let clock = self.clock;
+        let Some(job) = self.jobs.get_mut(at) else {
+            return false;
+        };
+        let oldest = job.pending.first();
+        if oldest.is_none_or(|it| it.sequence != sequence || it.due > clock) {
+            return false;
+        }
+        let Waiting { by, batch, .. } = job.pending.remove(0);
+        let paid: Amount = batch.payouts.iter().map(|payout| payout.amount).sum();
         for payout in &batch.payouts {
             self.give(&payout.account, payout.amount);
         }
         let for_coordinator = batch.spent / 5;
-        self.give(by, for_coordinator);
+        self.give(&by, for_coordinator);
         self.give(
             &TreasuryAccount::get(),
             batch.spent - paid - for_coordinator,
         );
-        let job = &mut self.jobs[at];
-        job.pot -= batch.spent;
-        job.batches += 1;
-        job.open_tasks = &job.open_tasks - tasks;
-        if job.open_tasks.is_empty() {
+        let job = &self.jobs[at];
+        if matches!(job.phase, Phase::Settling(..)) && job.pending.is_empty() {
             self.end(at);
         }
         true
+    }
+
+    /// The clock goes on, and a block ends.
+    fn clock_to(&mut self, height: u32) {
+        self.clock = height;
+        for at in 0..self.jobs.len() {
+            while let Some(oldest) = self.jobs[at].pending.first() {
+                let sequence = oldest.sequence;
+                if !self.finalise(at, sequence) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A batch falls, and all later ones with it.
+    fn strike(&mut self, at: usize, sequence: u32, next: Option<AccountId>) -> bool {
+        let now = self.now;
+        let Some(job) = self.jobs.get_mut(at) else {
+            return false;
+        };
+        let place = job.pending.iter().position(|it| it.sequence == sequence);
+        let Some(place) = place else {
+            return false;
+        };
+        for fallen in job.pending.split_off(place) {
+            job.pot += fallen.batch.spent;
+            job.open_tasks.extend(fallen.tasks);
+        }
+        let goes_on = match job.phase {
+            Phase::Cancelling(_, until) => now <= until,
+            Phase::Settling(_, timely) => timely && now <= job.deadline,
+            _ => now <= job.deadline,
+        };
+        match (next.filter(|_| goes_on), job.phase.clone()) {
+            (Some(next), Phase::Cancelling(_, until)) => {
+                job.phase = Phase::Cancelling(next, until);
+            }
+            (Some(next), _) => job.phase = Phase::Running(next),
+            (None, _) => self.close(at, false, true),
+        }
+        true
+    }
+
+    /// Nothing more of a job is settled; what is held goes back now if it is to, and at the end.
+    fn close(&mut self, at: usize, timely: bool, now: bool) {
+        let job = &self.jobs[at];
+        let coordinator = match &job.phase {
+            Phase::Running(by) | Phase::Cancelling(by, _) | Phase::Settling(by, _) => Some(by),
+            Phase::Waiting | Phase::Over => None,
+        };
+        let waiting = coordinator.cloned().filter(|_| !job.pending.is_empty());
+        if now || waiting.is_none() {
+            self.end(at);
+        }
+        if let Some(coordinator) = waiting {
+            self.jobs[at].phase = Phase::Settling(coordinator, timely);
+        }
     }
 
     fn fail(&mut self, at: usize, by: &AccountId, task: u32, fails: bool) -> bool {
@@ -251,7 +372,7 @@ impl Ledger {
         };
         let may = fails && self.acting(job).as_ref() == Some(by) && job.open_tasks.contains(&task);
         if may {
-            self.end(at);
+            self.close(at, true, false);
         }
         may
     }
@@ -267,9 +388,9 @@ impl Ledger {
         match job.phase.clone() {
             Phase::Waiting => self.end(at),
             Phase::Running(coordinator) => {
-                job.phase = Phase::Settling(coordinator, job.deadline.min(now + GRACE));
+                job.phase = Phase::Cancelling(coordinator, job.deadline.min(now + GRACE));
             }
-            Phase::Settling(..) | Phase::Over => return false,
+            Phase::Cancelling(..) | Phase::Settling(..) | Phase::Over => return false,
         }
         true
     }
@@ -280,11 +401,12 @@ impl Ledger {
         };
         let may = match job.phase {
             Phase::Waiting | Phase::Running(_) => self.now > job.deadline,
-            Phase::Settling(_, until) => self.now > until,
+            Phase::Cancelling(_, until) => self.now > until,
+            Phase::Settling(..) => self.now > job.deadline && job.pot > 0,
             Phase::Over => false,
         };
         if may {
-            self.end(at);
+            self.close(at, false, true);
         }
         may
     }
@@ -304,11 +426,14 @@ impl Ledger {
         let mut escrow = 0;
         for owner in [OWNER, OTHER_OWNER] {
             let jobs = self.jobs.iter().filter(|job| job.owner == owner);
-            let held: Amount = jobs.map(|job| job.pot).sum();
+            let held: Amount = jobs.map(|job| job.pot + job.set_aside()).sum();
             prop_assert_eq!(Jobs::escrow_of(&owner), held, "the escrow of {:?}", owner);
             escrow += held;
         }
-        prop_assert_eq!(Jobs::totals().held, escrow);
+        let totals = Jobs::totals();
+        prop_assert_eq!(totals.held + totals.pending, escrow);
+        let pending: Amount = self.jobs.iter().map(Told::set_aside).sum();
+        prop_assert_eq!(totals.pending, pending);
         let all: Amount = self.free.values().sum::<Amount>() + escrow;
         prop_assert_eq!(
             Balances::total_issuance(),
@@ -444,6 +569,27 @@ fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
             let said = Jobs::refund(origin(&STRANGER), id(ledger, at)).is_ok();
             ("refund", said, ledger.refund(at))
         }
+        Step::Clock(later) => {
+            let height = ledger.clock + later;
+            clock_to(height);
+            ledger.clock_to(height);
+            ("clock", true, true)
+        }
+        Step::Finalise { job, sequence } => {
+            let at = at(ledger, job);
+            let said = Jobs::finalise(origin(&STRANGER), id(ledger, at), sequence).is_ok();
+            ("finalise", said, ledger.finalise(at, sequence))
+        }
+        Step::Strike { job, pick, goes_on } => {
+            let at = at(ledger, job);
+            let pending = ledger.jobs.get(at).map(|job| &job.pending[..]);
+            let pending = pending.unwrap_or_default();
+            let picked = pending.get(pick % pending.len().max(1));
+            let sequence = picked.map_or(7, |it| it.sequence);
+            let next = goes_on.then(|| MASTERNODES[pick % MASTERNODES.len()].clone());
+            let said = Jobs::strike(id(ledger, at), sequence, next.clone()).is_ok();
+            ("strike", said, ledger.strike(at, sequence, next))
+        }
         Step::Ban(banned) => {
             Banned::set(&if banned { vec![OWNER] } else { vec![] });
             ledger.banned = banned;
@@ -481,7 +627,7 @@ fn random_calls_are_often_accepted() {
             .current();
         run(steps, &mut reached).unwrap();
     }
-    for name in ["submit", "settle", "fail", "cancel", "refund"] {
+    for name in ["submit", "settle", "fail", "cancel", "refund", "strike"] {
         let accepted = reached.accepted.get(name).copied().unwrap_or(0);
         assert!(
             accepted >= 10,

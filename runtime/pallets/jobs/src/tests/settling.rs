@@ -5,7 +5,7 @@ use crate::{Event, JobsCoordinatedBy, SettledTasks, Totals};
 use frame_support::assert_ok;
 use quern_primitives::{
     DeviceId, JobId,
-    batch::{Batch, LogRange, TaskSet},
+    batch::{Batch, BatchState, LogRange, TaskSet},
     job::{JobEnd, JobState, Submission},
 };
 
@@ -20,6 +20,18 @@ fn a_batch_pays_its_workers_the_coordinator_and_the_treasury() {
         free_of_charge(settle(&coordinator, batch(id, 0, [0, 1, 9])));
         // Three tasks at 22,000,000 units: seven tenths to two workers, a fifth to the coordinator.
         let spent = 66_000_000;
+        let settled = Event::BatchSettled {
+            job: id,
+            sequence: 0,
+            tasks: 3,
+            spent,
+            workers: 46_200_000,
+            operators: 13_200_000,
+            treasury: 6_600_000,
+            due: WINDOW,
+        };
+        assert_eq!(events().last(), Some(&settled));
+        pass_window();
         assert_eq!(free(&WORKERS[0]), 23_100_000);
         assert_eq!(free(&WORKERS[1]), 23_100_000);
         assert_eq!(free(&coordinator), 13_200_000);
@@ -39,16 +51,16 @@ fn a_batch_pays_its_workers_the_coordinator_and_the_treasury() {
             (3, spent, 46_200_000)
         );
         assert_eq!(record.settled_at, 2);
-        let settled = Event::BatchSettled {
+        assert_eq!(record.state, BatchState::Final { at: 2 });
+        let finalised = Event::BatchFinalised {
             job: id,
             sequence: 0,
             tasks: 3,
-            spent,
             workers: 46_200_000,
             operators: 13_200_000,
             treasury: 6_600_000,
         };
-        assert_eq!(events().last(), Some(&settled));
+        assert_eq!(events().last(), Some(&finalised));
     });
 }
 
@@ -62,6 +74,8 @@ fn a_batch_changes_the_devices_records() {
             .unwrap();
         free_of_charge(settle(&coordinator, first));
         free_of_charge(settle(&coordinator, batch(id, 1, [3])));
+        assert_eq!(DeviceRecords::iter().count(), 0, "not before it is final");
+        pass_window();
         assert_eq!(DeviceRecords::get(DeviceId([1; 32])).unwrap().accepted, 4);
         assert_eq!(DeviceRecords::get(DeviceId([2; 32])).unwrap().accepted, 2);
     });
@@ -73,6 +87,8 @@ fn settling_the_last_task_completes_the_job_and_returns_the_rest() {
         let (id, coordinator) = running();
         free_of_charge(settle(&coordinator, batch(id, 0, 0..4)));
         free_of_charge(settle(&coordinator, batch(id, 1, 4..10)));
+        refused(settle(&coordinator, batch(id, 2, [0])), Refusal::JobClosed);
+        pass_window();
         let job = job(id);
         assert_eq!(
             job.state,
@@ -111,6 +127,7 @@ fn a_job_may_spend_its_whole_quote_and_no_more() {
         };
         refused(settle(&coordinator, over), Refusal::OverCap);
         free_of_charge(settle(&coordinator, whole));
+        pass_window();
         assert_eq!(free(&OWNER), ENDOWMENT - 10 * TASK_CAP);
         assert_eq!(job(id).escrow.refunded, 0);
     });
@@ -186,6 +203,7 @@ fn no_task_is_settled_twice() {
             settle(&coordinator, batch(id, 1, [2, 3])),
             Refusal::TaskSettled,
         );
+        pass_window();
         assert_eq!(free(&WORKERS[0]), 7_700_000);
     });
 }
@@ -240,6 +258,7 @@ fn more_tasks_than_one_batch_may_settle_are_refused() {
         );
         free_of_charge(settle(&coordinator, unpaid(0, 0..4_096)));
         free_of_charge(settle(&coordinator, unpaid(1, 4_096..4_097)));
+        pass_window();
         assert_eq!(free(&OWNER), ENDOWMENT);
     });
 }
@@ -332,6 +351,7 @@ fn the_owner_may_be_paid_as_a_worker_from_its_own_escrow() {
                 ..batch(id, 0, 0..10)
             },
         ));
+        pass_window();
         assert_eq!(free(&OWNER), ENDOWMENT - 5 * TASK_CAP + 1_000);
     });
 }
@@ -348,6 +368,7 @@ fn a_payout_of_one_unit_makes_an_account() {
                 ..batch(id, 0, [0])
             },
         ));
+        pass_window();
         assert_eq!(free(&WORKERS[2]), 1);
     });
 }
@@ -358,6 +379,9 @@ fn the_totals_count_all_jobs_together() {
         let (one, coordinator) = running();
         assert_ok!(Jobs::submit(signed(&OTHER_OWNER), submission()));
         free_of_charge(settle(&coordinator, batch(one, 0, 0..10)));
+        let totals = Totals::<Test>::get();
+        assert_eq!((totals.pending, totals.held), (5 * TASK_CAP, 15 * TASK_CAP));
+        pass_window();
         let totals = Totals::<Test>::get();
         assert_eq!(totals.deposited, 20 * TASK_CAP);
         assert_eq!(totals.held, 10 * TASK_CAP);

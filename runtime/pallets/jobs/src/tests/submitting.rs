@@ -9,7 +9,7 @@ use quern_primitives::{
     AccountId, JobId,
     job::{Agreement, JobState, Preferences, Prices, RegionSet, Submission},
     limits,
-    params::{Params, Terms},
+    params::Params,
 };
 
 const QUOTE: u128 = 10 * TASK_CAP;
@@ -395,11 +395,12 @@ fn a_job_keeps_the_terms_it_was_submitted_under() {
             workers_permille: 900,
             operators_permille: 50,
             re_execution_permille: 7,
-            ..Params::FIRST
+            window_blocks: 2 * WINDOW,
+            ..PARAMS
         };
         CurrentParams::set(&generous);
         free_of_charge(Jobs::submit(signed(&OWNER), salted(1)));
-        assert_eq!(job(first).terms, Terms::FIRST);
+        assert_eq!(job(first).terms, PARAMS.terms());
         let second = id_of(&OWNER, &salted(1));
         assert_eq!(job(second).terms, generous.terms());
         next_block();
@@ -414,6 +415,9 @@ fn a_job_keeps_the_terms_it_was_submitted_under() {
         let before = free(&coordinator);
         batch.job = second;
         free_of_charge(Jobs::settle(signed(&coordinator), batch));
+        pass_window();
+        assert_eq!(free(&WORKERS[0]), 0, "its window is twice as long");
+        pass_window();
         assert_eq!(free(&WORKERS[0]), 900);
         assert_eq!(free(&coordinator) - before, 50);
         assert_eq!(free(&TreasuryAccount::get()), 50);

@@ -25,12 +25,14 @@ impl Draft<'_> {
         let led = jobs().any(|job| job.coordinator().is_some() && in_time(job));
         let open = jobs().any(|job| job.until().is_some());
         let due = jobs().any(|job| job.until().is_some_and(|until| until < now));
+        let pending = jobs().any(|job| !job.pending().is_empty());
         let weights = [
             22,
             often(led, 56),
             often(led, 5),
             often(open && !self.cast.is_lonely, 6),
             often(due && !self.cast.is_lonely, 16),
+            often(pending && !self.cast.is_lonely, 6),
             2,
         ];
         let call = match self.chance.weighted(&weights) {
@@ -48,6 +50,7 @@ impl Draft<'_> {
                 let (id, _) = self.job(|job| job.until().is_some_and(|until| until < now));
                 jobs::Call::Refund(id)
             }
+            5 => return self.finalise(),
             _ => {
                 let prices = self.prices();
                 let call = jobs::Call::SetPrices(prices);
@@ -55,6 +58,19 @@ impl Draft<'_> {
             }
         };
         (Sender::Account(self.anyone()), Call::Jobs(call))
+    }
+
+    /// The oldest pending batch of a job, mostly; it may be early.
+    fn finalise(&mut self) -> (Sender, Call) {
+        let clock = self.ledger.finality.clock();
+        let is_due = |job: &Job| job.pending().first().is_some_and(|(_, due)| *due <= clock);
+        let (id, job) = self.job(is_due);
+        let pending = job.map(|job| job.pending()).unwrap_or_default();
+        let (place, _) = pending.first().copied().unwrap_or_default();
+        let spoilt = if self.spoils() { 1 } else { 0 };
+        let sequence = u32::try_from(place + spoilt).unwrap();
+        let call = Call::Jobs(jobs::Call::Finalise(id, sequence));
+        (Sender::Account(self.anyone()), call)
     }
 
     /// A job, one that is wanted if there is one and mostly; without any, a name of none.

@@ -4,6 +4,7 @@ use super::{Answer, Fee, Ledger, Refusal, Sender, money::Purpose, need, params::
 use quern_primitives::{
     AccountId, Amount, JobId, TaskIndex,
     batch::{Batch, TaskSet},
+    ids::BatchSequence,
     job::{Agreement, ByteLevel, Failure, JobEnd, Prices, Submission, job_id},
     receipt::Exit,
 };
@@ -32,6 +33,7 @@ pub(crate) enum Call {
     Cancel(JobId),
     Refund(JobId),
     SetPrices(Prices),
+    Finalise(JobId, BatchSequence),
 }
 
 impl Call {
@@ -43,6 +45,7 @@ impl Call {
             Self::Cancel(_) => "jobs.cancel",
             Self::Refund(_) => "jobs.refund",
             Self::SetPrices(_) => "jobs.set_prices",
+            Self::Finalise(..) => "jobs.finalise",
         }
     }
 }
@@ -51,7 +54,8 @@ impl Call {
 pub(crate) enum Phase {
     Waiting,
     Running { coordinator: AccountId },
-    Settling { coordinator: AccountId, until: u32 },
+    Cancelling { coordinator: AccountId, until: u32 },
+    Settling { coordinator: AccountId, end: JobEnd },
     Over(JobEnd),
 }
 
@@ -62,12 +66,22 @@ pub(crate) struct Pots {
     pub(crate) workers: Amount,
     pub(crate) network: Amount,
     pub(crate) owner: Amount,
+    /// Set aside for batches that are not final.
+    pub(crate) pending: Amount,
 }
 
 impl Pots {
     pub(crate) fn held(&self) -> Amount {
-        self.deposited - self.workers - self.network - self.owner
+        self.deposited - self.workers - self.network - self.owner - self.pending
     }
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Pending { due: u32 },
+    Final { at: u32 },
+    Struck { at: u32 },
 }
 
 /// What is kept of a batch.
@@ -77,6 +91,8 @@ pub(crate) struct Settled {
     pub(crate) tasks: u32,
     pub(crate) paid: Amount,
     pub(crate) at: u32,
+    pub(crate) by: AccountId,
+    pub(crate) fate: Fate,
 }
 
 #[derive(Clone, Debug)]
@@ -98,20 +114,30 @@ pub(crate) struct Job {
 impl Job {
     pub(crate) fn coordinator(&self) -> Option<&AccountId> {
         match &self.phase {
-            Phase::Running { coordinator } | Phase::Settling { coordinator, .. } => {
-                Some(coordinator)
-            }
+            Phase::Running { coordinator }
+            | Phase::Cancelling { coordinator, .. }
+            | Phase::Settling { coordinator, .. } => Some(coordinator),
             Phase::Waiting | Phase::Over(_) => None,
         }
     }
 
-    /// The last block of its present phase; none when it is over.
+    /// The batches that are not final, the oldest first, and when each is due.
+    pub(crate) fn pending(&self) -> Vec<(usize, u32)> {
+        let all = self.batches.iter().enumerate();
+        let due = all.filter_map(|(place, settled)| match settled.fate {
+            Fate::Pending { due } => Some((place, due)),
+            Fate::Final { .. } | Fate::Struck { .. } => None,
+        });
+        due.collect()
+    }
+
+    /// The last block of its present phase; none when nothing more is settled.
     pub(crate) fn until(&self) -> Option<u32> {
         let deadline = self.submission.deadline;
         match self.phase {
             Phase::Waiting | Phase::Running { .. } => Some(deadline),
-            Phase::Settling { until, .. } => Some(deadline.min(until)),
-            Phase::Over(_) => None,
+            Phase::Cancelling { until, .. } => Some(deadline.min(until)),
+            Phase::Settling { .. } | Phase::Over(_) => None,
         }
     }
 
@@ -162,6 +188,7 @@ impl JobBook {
             sum.workers += job.pots.workers;
             sum.network += job.pots.network;
             sum.owner += job.pots.owner;
+            sum.pending += job.pots.pending;
         }
         sum
     }
@@ -184,6 +211,10 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
         Call::Refund(id) => {
             sender.account()?;
             refund(ledger, id)?;
+        }
+        Call::Finalise(id, sequence) => {
+            sender.account()?;
+            finalise(ledger, id, *sequence as usize)?;
         }
         Call::SetPrices(prices) => {
             sender.council()?;
@@ -297,6 +328,8 @@ fn submit(ledger: &mut Ledger, owner: AccountId, wanted: &Submission) -> Result<
 /// Whether this account may settle tasks of the job now, or close it.
 fn may_settle(job: &Job, by: &AccountId, now: u32) -> Result<(), Refusal> {
     need(job.phase != Phase::Waiting, "NotDrawn")?;
+    let is_closed = matches!(job.phase, Phase::Settling { .. });
+    need(!is_closed, "JobClosed")?;
     let until = job.until().ok_or(Refusal::Named("JobOver"))?;
     need(job.coordinator() == Some(by), "NotCoordinator")?;
     need(now <= until, "TooLate")
@@ -356,8 +389,9 @@ fn check_lists(batch: &Batch, terms: &Numbers, tasks: usize) -> Result<Amount, R
 }
 
 fn settle(ledger: &mut Ledger, by: &AccountId, batch: &Batch) -> Result<(), Refusal> {
-    let now = ledger.now;
+    let (now, clock) = (ledger.now, ledger.finality.clock());
     let job = ledger.jobs.existing(&batch.job)?;
+    let due = clock + u32::try_from(job.terms.window).unwrap();
     may_settle(job, by, now)?;
     let follows = batch.sequence as usize == job.batches.len();
     need(follows, "WrongSequence")?;
@@ -370,24 +404,81 @@ fn settle(ledger: &mut Ledger, by: &AccountId, batch: &Batch) -> Result<(), Refu
     let is_masternode = ledger.roster.masternodes.contains(by);
     need(is_masternode, "CoordinatorRemoved")?;
 
-    let (owner, terms) = (job.owner.clone(), job.terms);
     job.done.extend(&tasks);
-    job.pots.workers += paid;
-    job.pots.network += batch.spent - paid;
+    job.pots.pending += batch.spent;
     job.batches.push(Settled {
         batch: batch.clone(),
         tasks: u32::try_from(tasks.len()).unwrap(),
         paid,
         at: now,
+        by: by.clone(),
+        fate: Fate::Pending { due },
     });
-    let is_complete = job.done.len() == job.submission.tasks as usize;
+    if job.done.len() == job.submission.tasks as usize {
+        job.phase = Phase::Settling {
+            coordinator: by.clone(),
+            end: JobEnd::AllSettled,
+        };
+    }
+    Ok(())
+}
+
+/// Makes a batch final that is due and the oldest of its job.
+fn finalise(ledger: &mut Ledger, id: &JobId, place: usize) -> Result<(), Refusal> {
+    let clock = ledger.finality.clock();
+    let job = ledger.jobs.jobs.get(id);
+    let pending = job.map(Job::pending).unwrap_or_default();
+    let is_pending = pending.iter().any(|(pending, _)| *pending == place);
+    need(is_pending, "BatchNotPending")?;
+    let (oldest, due) = pending[0];
+    need(oldest == place, "EarlierPending")?;
+    need(due <= clock, "BatchNotDue")?;
+    pay(ledger, id, place);
+    Ok(())
+}
+
+/// At the end of a block the chain makes final all that is due. In which order is its own to say, as
+/// long as it is that of each job.
+pub(crate) fn finalise_due(
+    ledger: &mut Ledger,
+    order: &[(JobId, BatchSequence)],
+) -> Result<(), String> {
+    for (id, sequence) in order {
+        finalise(ledger, id, *sequence as usize)
+            .map_err(|refusal| format!("batch {sequence} of {id} became final: {refusal:?}"))?;
+    }
+    let clock = ledger.finality.clock();
+    for (id, job) in &ledger.jobs.jobs {
+        if let Some((place, due)) = job.pending().first().filter(|(_, due)| *due <= clock) {
+            return Err(format!("batch {place} of {id} is due at {due} and pending"));
+        }
+    }
+    Ok(())
+}
+
+/// A batch is final: everybody gets what is set aside for them.
+fn pay(ledger: &mut Ledger, id: &JobId, place: usize) {
+    let now = ledger.now;
+    let job = ledger.jobs.existing(id).expect("it has a batch");
+    let (owner, terms) = (job.owner.clone(), job.terms);
+    let Settled {
+        batch, paid, by, ..
+    } = job.batches[place].clone();
+    job.batches[place].fate = Fate::Final { at: now };
+    job.pots.pending -= batch.spent;
+    job.pots.workers += paid;
+    job.pots.network += batch.spent - paid;
+    let end_of = match job.phase {
+        Phase::Settling { end, .. } if job.pending().is_empty() => Some(end),
+        _ => None,
+    };
     let money = &mut ledger.money;
     money.take_held(&owner, Purpose::Escrow, batch.spent);
     for payout in &batch.payouts {
         money.give(&payout.account, payout.amount);
     }
     let for_coordinator = terms.operators * batch.spent / 1_000;
-    money.give(by, for_coordinator);
+    money.give(&by, for_coordinator);
     let rest = batch.spent - paid - for_coordinator;
     money.give(&ledger.treasury_account, rest);
     for device in &batch.devices {
@@ -395,10 +486,49 @@ fn settle(ledger: &mut Ledger, by: &AccountId, batch: &Batch) -> Result<(), Refu
             .workforce
             .settled(&device.device, &device.change, now);
     }
-    if is_complete {
-        end(ledger, &batch.job, JobEnd::AllSettled);
+    if let Some(because) = end_of {
+        end(ledger, id, because);
     }
-    Ok(())
+}
+
+/// A pending batch is proved wrong: it falls, and all later ones of its job with it. The job goes on
+/// with another masternode, if there is one in time, and ends otherwise.
+pub(crate) fn strike(ledger: &mut Ledger, id: &JobId, place: usize, next: Option<AccountId>) {
+    let now = ledger.now;
+    let job = ledger.jobs.existing(id).expect("it has a batch");
+    for fallen in &mut job.batches[place..] {
+        if let Fate::Pending { .. } = fallen.fate {
+            fallen.fate = Fate::Struck { at: now };
+            job.pots.pending -= fallen.batch.spent;
+            let tasks = named(&fallen.batch.tasks, job.submission.tasks).expect("it was settled");
+            job.done.retain(|task| !tasks.contains(task));
+        }
+    }
+    let in_time = match (&job.phase, job.until()) {
+        (_, Some(until)) => now <= until,
+        (Phase::Settling { end, .. }, None) => {
+            let goes_on = matches!(
+                end,
+                JobEnd::AllSettled | JobEnd::ProgramFailed { .. } | JobEnd::Undecided { .. }
+            );
+            goes_on && now <= job.submission.deadline
+        }
+        (_, None) => false,
+    };
+    match (job.phase.clone(), next.filter(|_| in_time)) {
+        (Phase::Cancelling { until, .. }, Some(coordinator)) => {
+            job.phase = Phase::Cancelling { coordinator, until };
+        }
+        (_, Some(coordinator)) => job.phase = Phase::Running { coordinator },
+        (
+            Phase::Settling {
+                end: because @ (JobEnd::OwnerCancelled | JobEnd::DeadlinePassed),
+                ..
+            },
+            None,
+        ) => close(ledger, id, because, true),
+        (_, None) => close(ledger, id, JobEnd::BatchStruck, true),
+    }
 }
 
 fn close_failed(
@@ -421,24 +551,26 @@ fn close_failed(
         Failure::Program(exit) => JobEnd::ProgramFailed { task, exit },
         Failure::Undecided => JobEnd::Undecided { task },
     };
-    end(ledger, id, because);
+    close(ledger, id, because, false);
     Ok(())
 }
 
 fn cancel(ledger: &mut Ledger, by: &AccountId, id: &JobId) -> Answer {
     let now = ledger.now;
     let job = ledger.jobs.existing(id)?;
-    let until = job.until().ok_or(Refusal::Named("JobOver"))?;
+    let is_over = matches!(job.phase, Phase::Over(_));
+    need(!is_over, "JobOver")?;
     need(job.owner == *by, "NotOwner")?;
+    let until = job.until().ok_or(Refusal::Named("JobClosed"))?;
     match job.phase.clone() {
-        Phase::Settling { .. } => Err(Refusal::Named("AlreadyCancelled")),
+        Phase::Cancelling { .. } => Err(Refusal::Named("AlreadyCancelled")),
         _ if now > until => Err(Refusal::Named("TooLate")),
         Phase::Running { coordinator } => {
             let until = (now + GRACE).min(until);
-            job.phase = Phase::Settling { coordinator, until };
+            job.phase = Phase::Cancelling { coordinator, until };
             Ok(Fee::Waived)
         }
-        Phase::Waiting | Phase::Over(_) => {
+        Phase::Waiting | Phase::Settling { .. } | Phase::Over(_) => {
             end(ledger, id, JobEnd::OwnerCancelled);
             Ok(Fee::Charged)
         }
@@ -448,21 +580,50 @@ fn cancel(ledger: &mut Ledger, by: &AccountId, id: &JobId) -> Answer {
 fn refund(ledger: &mut Ledger, id: &JobId) -> Result<(), Refusal> {
     let now = ledger.now;
     let job = ledger.jobs.existing(id)?;
-    let until = job.until().ok_or(Refusal::Named("JobOver"))?;
-    need(now > until, "TooEarly")?;
-    let because = match job.phase {
-        Phase::Settling { .. } => JobEnd::OwnerCancelled,
-        _ => JobEnd::DeadlinePassed,
+    let (until, because) = match job.phase {
+        Phase::Waiting | Phase::Running { .. } => (job.submission.deadline, JobEnd::DeadlinePassed),
+        Phase::Cancelling { until, .. } => {
+            (job.submission.deadline.min(until), JobEnd::OwnerCancelled)
+        }
+        Phase::Settling { end, .. } => {
+            need(job.pots.held() > 0, "JobClosed")?;
+            (job.submission.deadline, end)
+        }
+        Phase::Over(_) => return Err(Refusal::Named("JobOver")),
     };
-    end(ledger, id, because);
+    need(now > until, "TooEarly")?;
+    close(ledger, id, because, true);
     Ok(())
+}
+
+/// Nothing more of a job is settled. What is held goes back now if it is to, and at the end.
+fn close(ledger: &mut Ledger, id: &JobId, because: JobEnd, now: bool) {
+    let job = ledger.jobs.jobs.get_mut(id).expect("it was open");
+    match job.coordinator().cloned() {
+        Some(coordinator) if !job.pending().is_empty() => {
+            job.phase = Phase::Settling {
+                coordinator,
+                end: because,
+            };
+            if now {
+                give_back(ledger, id);
+            }
+        }
+        _ => end(ledger, id, because),
+    }
 }
 
 /// A job is over, and what is left of it goes back to its owner.
 fn end(ledger: &mut Ledger, id: &JobId, because: JobEnd) {
     let job = ledger.jobs.jobs.get_mut(id).expect("it was open");
+    job.phase = Phase::Over(because);
+    give_back(ledger, id);
+}
+
+/// What is held of a job goes back to its owner.
+fn give_back(ledger: &mut Ledger, id: &JobId) {
+    let job = ledger.jobs.jobs.get_mut(id).expect("it was open");
     let rest = job.pots.held();
     job.pots.owner += rest;
-    job.phase = Phase::Over(because);
     ledger.money.release(&job.owner, Purpose::Escrow, rest);
 }

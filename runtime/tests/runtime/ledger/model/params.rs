@@ -27,6 +27,8 @@ pub(crate) struct Numbers {
     pub(crate) again: Amount,
     /// For each device.
     pub(crate) bond: Amount,
+    /// Heights of the clock of finality.
+    pub(crate) window: Amount,
 }
 
 impl Default for Numbers {
@@ -36,6 +38,8 @@ impl Default for Numbers {
             operators: 200,
             again: 100,
             bond: 10_000_000_000,
+            // As in the presets.
+            window: 5,
         }
     }
 }
@@ -48,6 +52,7 @@ impl Numbers {
             Parameter::OperatorsShare => (&mut self.operators, 50, 400),
             Parameter::ReExecution => (&mut self.again, 0, 1_000),
             Parameter::BondPerDevice => (&mut self.bond, 1, 10_000_000_000_000),
+            Parameter::Window => (&mut self.window, 1, 302_400),
         }
     }
 

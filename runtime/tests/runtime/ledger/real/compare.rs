@@ -5,7 +5,7 @@ use crate::ledger::{
     draft::Cast,
     model::{
         Ledger, bytechip,
-        jobs::{self, Job, Phase},
+        jobs::{self, Fate, Job, Phase},
         money::{Purpose, Purse},
         params::Numbers,
         workforce::{Device, Ending, Past},
@@ -14,13 +14,13 @@ use crate::ledger::{
 use frame_support::traits::fungible::{Inspect, InspectHold};
 use quern_primitives::{
     AccountId, Amount, JobId,
-    batch::BatchRecord,
+    batch::{BatchRecord, BatchState},
     device::{self, History, Record},
     job::{self, Escrow, JobEnd, JobState},
     params::Terms,
 };
 use quern_runtime::{
-    Balances, Bytechip, Jobs, Params, Roster, Runtime, RuntimeHoldReason, Workforce,
+    Balances, Bytechip, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason, Workforce,
     genesis::ENDOWMENT,
 };
 use std::fmt::Debug;
@@ -300,6 +300,11 @@ fn compare_job(ledger: &Ledger, id: &JobId, thoroughly: bool) -> Differs {
             spent: settled.batch.spent,
             paid: settled.paid,
             settled_at: settled.at,
+            state: match settled.fate {
+                Fate::Pending { due } => BatchState::Pending { due },
+                Fate::Final { at } => BatchState::Final { at },
+                Fate::Struck { at } => BatchState::Struck { at },
+            },
         };
         let what = || format!("batch {sequence} of {id}");
         same(what, &Jobs::batch(id, sequence), &Some(expected))?;
@@ -317,7 +322,8 @@ fn job_of(job: &Job) -> job::Job {
         state: match job.phase.clone() {
             Phase::Waiting => JobState::Submitted,
             Phase::Running { coordinator } => JobState::Running { coordinator },
-            Phase::Settling { coordinator, until } => JobState::Settling { coordinator, until },
+            Phase::Cancelling { coordinator, until } => JobState::Cancelling { coordinator, until },
+            Phase::Settling { coordinator, end } => JobState::Settling { coordinator, end },
             Phase::Over(JobEnd::OwnerCancelled) => JobState::Cancelled,
             Phase::Over(JobEnd::DeadlinePassed) => JobState::Expired,
             Phase::Over(end) => JobState::Completed { end },
@@ -325,6 +331,7 @@ fn job_of(job: &Job) -> job::Job {
         escrow: escrow_of(&job.pots),
         settled_tasks: job.done.len() as u32,
         next_batch: job.batches.len() as u32,
+        pending_batches: job.pending().len() as u32,
     }
 }
 
@@ -334,6 +341,7 @@ fn escrow_of(pots: &jobs::Pots) -> Escrow {
         paid: pots.workers,
         network: pots.network,
         refunded: pots.owner,
+        pending: pots.pending,
         held: pots.held(),
     }
 }
@@ -343,6 +351,8 @@ fn compare_book(ledger: &Ledger, all: bool) -> Differs {
     same(|| "prices".into(), &Jobs::prices(), &book.prices)?;
     let totals = escrow_of(&book.totals());
     same(|| "all jobs' money".into(), &Jobs::totals(), &totals)?;
+    let clock = ledger.finality.clock();
+    same(|| "clock of finality".into(), &Finality::clock(), &clock)?;
     let awaiting: Vec<JobId> = quern_jobs::Awaiting::<Runtime>::get()
         .into_iter()
         .map(|(id, _)| id)
@@ -364,6 +374,7 @@ fn terms_of(numbers: &Numbers) -> Terms {
         workers_permille: permille(numbers.workers),
         operators_permille: permille(numbers.operators),
         re_execution_permille: permille(numbers.again),
+        window_blocks: u32::try_from(numbers.window).unwrap(),
     }
 }
 
@@ -380,6 +391,7 @@ fn try_state() -> Differs {
         ("roster", Roster::do_try_state()),
         ("bytechip", Bytechip::do_try_state()),
         ("workforce", Workforce::do_try_state()),
+        ("finality", Finality::do_try_state()),
         ("jobs", Jobs::do_try_state()),
         ("params", Params::do_try_state()),
     ];

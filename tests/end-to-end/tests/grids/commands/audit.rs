@@ -25,10 +25,18 @@ pub(super) async fn plays_again(bench: &Bench) -> anyhow::Result<()> {
         "the other cases did not move what they should: {totals:?}"
     );
     ensure!(audited["balances"] == audited["issuance"], "{audited}");
-    let of_jobs = ["deposited", "paid", "network", "refunded", "held"];
-    let [deposited, paid, network, refunded, held] = amounts(&audited["of_jobs"], of_jobs)?;
+    let of_jobs = [
+        "deposited",
+        "paid",
+        "network",
+        "refunded",
+        "pending",
+        "held",
+    ];
+    let [deposited, paid, network, refunded, pending, held] =
+        amounts(&audited["of_jobs"], of_jobs)?;
     ensure!(
-        paid > 0 && refunded > 0 && deposited == paid + network + refunded + held,
+        paid > 0 && refunded > 0 && deposited == paid + network + refunded + pending + held,
         "{audited}"
     );
 

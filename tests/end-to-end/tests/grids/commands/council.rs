@@ -142,7 +142,7 @@ pub(super) async fn bans(bench: &Bench) -> anyhow::Result<()> {
     let (code, told) = quern.tells(&["job", "watch", &job]).await?;
     let end = told.last().context("nothing is told")?;
     ensure!(code == 0, "watching ended with {code}: {told:?}");
-    says(end, &json!({ "job": job, "state": "completed" }))?;
+    says(end, &json!({ "job": job, "end": "all_settled" }))?;
     let told = quern.does(&explain).await?;
     let banned = told["reasons"]
         .as_array()

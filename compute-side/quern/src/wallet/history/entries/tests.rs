@@ -38,17 +38,9 @@ fn from_escrow(from: &AccountId, to: &AccountId, amount: Amount) -> ChainEvent {
 }
 
 /// A batch that pays so much to workers, and to its coordinator.
-fn settled(job: JobId, batch: BatchSequence, workers: Amount, operators: Amount) -> ChainEvent {
-    let fields = (
-        job,
-        batch,
-        1_u32,
-        workers + operators,
-        workers,
-        operators,
-        0_u128,
-    );
-    event("Jobs", "BatchSettled", fields)
+fn finalised(job: JobId, batch: BatchSequence, workers: Amount, operators: Amount) -> ChainEvent {
+    let fields = (job, batch, 1_u32, workers, operators, 0_u128);
+    event("Jobs", "BatchFinalised", fields)
 }
 
 fn found(events: &[ChainEvent]) -> Vec<(What, Amount)> {
@@ -134,9 +126,9 @@ fn pay_names_job_and_batch_wherever_in_the_transaction_it_stands() {
     };
     let pay = || from_escrow(&OTHER, &ME, 7);
     let earned = (What::Earned, Some(JOB), Some(3));
-    let whole = [pay(), settled(JOB, 3, 7, 7), pay()];
+    let whole = [pay(), finalised(JOB, 3, 7, 7), pay()];
     assert_eq!(names(&whole), [earned, earned]);
-    let of_mine = [from_escrow(&ME, &OTHER, 7), settled(JOB, 3, 7, 0)];
+    let of_mine = [from_escrow(&ME, &OTHER, 7), finalised(JOB, 3, 7, 0)];
     assert_eq!(
         names(&of_mine),
         [(What::PaidFromEscrow, Some(JOB), Some(3))]
@@ -145,18 +137,18 @@ fn pay_names_job_and_batch_wherever_in_the_transaction_it_stands() {
     let other = JobId([8; 32]);
     let two = [
         pay(),
-        settled(JOB, 3, 7, 0),
+        finalised(JOB, 3, 7, 0),
         pay(),
         pay(),
-        settled(other, 0, 14, 0),
+        finalised(other, 0, 14, 0),
     ];
     let of_other = (What::Earned, Some(other), Some(0));
     assert_eq!(names(&two), [earned, of_other, of_other]);
     // What fits none is of none.
     let unknown: (What, Option<JobId>, Option<BatchSequence>) = (What::Earned, None, None);
-    assert_eq!(names(&[pay(), settled(JOB, 3, 8, 0)]), [unknown]);
+    assert_eq!(names(&[pay(), finalised(JOB, 3, 8, 0)]), [unknown]);
     // An owner may be paid for a part of the own job.
-    let own = [from_escrow(&ME, &ME, 7), settled(JOB, 3, 7, 0)];
+    let own = [from_escrow(&ME, &ME, 7), finalised(JOB, 3, 7, 0)];
     let own = entries(&ME, &own);
     assert_eq!(own.len(), 2);
     assert_eq!((own[0].from, own[0].to), (Some(Purse::Held), None));

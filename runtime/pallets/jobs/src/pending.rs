@@ -1,0 +1,233 @@
+//! Batches between settlement and finality: when they are due, how they become final, how they are
+//! struck.
+//!
+//! A pending batch is one item of storage, kept in the order of the heights of the clock of finality
+//! at which batches are due, so that what is due is found without a queue beside it. The batches of a
+//! job are due in their order, and become final in it.
+
+use crate::{
+    Batches, Config, Devices, Error, Event, JobsCoordinatedBy, Pallet, Pending, PendingOf,
+    SettledTasks, WeightInfo,
+};
+use frame_support::{
+    BoundedVec, ensure,
+    pallet_prelude::{DispatchResult, Get, Weight},
+    storage::with_storage_layer,
+    weights::WeightMeter,
+};
+use quern_job_rules::{life, settlement::ValidatedBatch, tasks};
+use quern_primitives::{
+    AccountId, Amount, BlockNumber, JobId,
+    batch::{BatchState, PendingBatch},
+    ids::BatchSequence,
+    job::Job,
+    limits::{DEVICES_PER_BATCH_MAX, PAYEES_PER_BATCH_MAX},
+};
+use sp_runtime::{ArithmeticError, DispatchError};
+
+impl<T: Config> Pallet<T> {
+    /// When a batch of this job is due that is settled now: after the window of its terms, and not before those
+    /// that are pending.
+    pub(crate) fn due_now(id: &JobId, job: &Job) -> BlockNumber {
+        let due = T::Finalised::get().saturating_add(job.terms.window_blocks.max(1));
+        let before = PendingOf::<T>::get(id).last().map(|(_, due)| *due);
+        before.map_or(due, |before| before.max(due))
+    }
+
+    /// Keeps a batch that was just settled, until it is final or struck.
+    pub(crate) fn keep_pending(
+        id: JobId,
+        sequence: BatchSequence,
+        valid: &ValidatedBatch<'_>,
+        by: &AccountId,
+        due: BlockNumber,
+    ) -> DispatchResult {
+        PendingOf::<T>::try_append(id, (sequence, due)).map_err(|()| Error::<T>::TooManyPending)?;
+        Pending::<T>::insert(key_of(due), (id, sequence), valid.pending(by, due));
+        Ok(())
+    }
+
+    /// Makes a batch final if it is due and the oldest of its job that is pending; says what that
+    /// cost.
+    pub(crate) fn do_finalise(id: JobId, sequence: BatchSequence) -> Result<Weight, DispatchError> {
+        let list = PendingOf::<T>::get(id);
+        let (oldest, due) = *list.first().ok_or(Error::<T>::BatchNotPending)?;
+        if oldest != sequence {
+            let later = list.iter().any(|(pending, _)| *pending == sequence);
+            return Err(match later {
+                true => Error::<T>::EarlierPending,
+                false => Error::<T>::BatchNotPending,
+            }
+            .into());
+        }
+        ensure!(due <= T::Finalised::get(), Error::<T>::BatchNotDue);
+        let batch =
+            Pending::<T>::get(key_of(due), (id, sequence)).ok_or(Error::<T>::BatchNotPending)?;
+        let weight = Self::finalise_weight(&batch);
+        Self::make_final(id, sequence, batch)?;
+        Ok(weight)
+    }
+
+    /// Makes final what is due, as far as there is room, and says how much of it was used.
+    pub(crate) fn finalise_due(room: Weight) -> Weight {
+        let mut meter = WeightMeter::with_limit(room);
+        let clock = T::Finalised::get();
+        while meter.try_consume(T::WeightInfo::look_for_due()).is_ok() {
+            let Some((due, (id, _))) = Pending::<T>::iter_keys().next() else {
+                break;
+            };
+            if BlockNumber::from_be_bytes(due) > clock {
+                break;
+            }
+            // Its job's oldest is due no later.
+            let oldest = PendingOf::<T>::get(id).first().copied();
+            let batch = oldest.and_then(|(sequence, due)| {
+                let batch = Pending::<T>::get(key_of(due), (id, sequence))?;
+                Some((sequence, batch))
+            });
+            // A batch that could not be paid would keep the others waiting, but not from the call; the
+            // invariants say that there is none.
+            let Some((sequence, batch)) = batch else {
+                break;
+            };
+            if meter.try_consume(Self::finalise_weight(&batch)).is_err()
+                || with_storage_layer(|| Self::make_final(id, sequence, batch)).is_err()
+            {
+                break;
+            }
+        }
+        meter.consumed()
+    }
+
+    /// What making this batch final costs.
+    fn finalise_weight(batch: &PendingBatch) -> Weight {
+        // Both lists are bounded far below what would not fit.
+        let length = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        T::WeightInfo::finalise(length(batch.payouts.len()), length(batch.devices.len()))
+    }
+
+    /// What making the largest batch final costs.
+    pub(crate) fn finalise_weight_max() -> Weight {
+        T::WeightInfo::finalise(PAYEES_PER_BATCH_MAX, DEVICES_PER_BATCH_MAX)
+    }
+
+    /// Pays the oldest pending batch of a job, and changes the devices' records.
+    fn make_final(id: JobId, sequence: BatchSequence, batch: PendingBatch) -> DispatchResult {
+        let job = Self::existing(id)?;
+        let event = life::Event::Finalised {
+            shares: batch.split,
+        };
+        let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;
+        Pending::<T>::remove(key_of(batch.due), (id, sequence));
+        PendingOf::<T>::mutate_exists(id, |list| {
+            *list = list.take().filter(|list| list.len() > 1).map(|mut list| {
+                list.remove(0);
+                list
+            });
+        });
+        for payout in &batch.payouts {
+            Self::pay(&job.owner, &payout.account, payout.amount)?;
+        }
+        for device in &batch.devices {
+            T::Devices::record(&device.device, &device.change);
+        }
+        let at = Self::now();
+        Self::mark(id, sequence, BatchState::Final { at });
+        Self::deposit_event(Event::BatchFinalised {
+            job: id,
+            sequence,
+            tasks: tasks::count(&batch.tasks.bits),
+            workers: batch.split.workers,
+            operators: batch.split.operators,
+            treasury: batch.split.treasury,
+        });
+        Self::pay(&job.owner, &batch.coordinator, batch.split.operators)?;
+        Self::commit(id, &job, transition)
+    }
+
+    /// Takes a pending batch back because it is proved wrong, and with it all later ones of its job,
+    /// which rest on the same log. Their tasks are unsettled again. The job goes on with `next`, if
+    /// there is one and its time is not up; it ends otherwise, and nobody is paid for them. What was
+    /// struck stays on record, and its numbers are not given again.
+    ///
+    /// No call: who may prove a batch wrong, and how, is for others to say. Costs
+    /// [`WeightInfo::strike`] of the batches that fall. Changes nothing where it fails.
+    pub fn strike(id: JobId, sequence: BatchSequence, next: Option<AccountId>) -> DispatchResult {
+        with_storage_layer(|| Self::do_strike(id, sequence, next))
+    }
+
+    fn do_strike(id: JobId, sequence: BatchSequence, next: Option<AccountId>) -> DispatchResult {
+        let job = Self::existing(id)?;
+        let list = PendingOf::<T>::get(id);
+        let place = list
+            .iter()
+            .position(|(pending, _)| *pending == sequence)
+            .ok_or(Error::<T>::BatchNotPending)?;
+        let (kept, fallen) = list
+            .split_at_checked(place)
+            .unwrap_or((list.as_slice(), &[]));
+
+        let mut settled = SettledTasks::<T>::get(id);
+        let (mut batches, mut unsettled, mut spent) = (0u32, 0u32, Amount::MIN);
+        let at = Self::now();
+        for (sequence, due) in fallen {
+            let batch = Pending::<T>::take(key_of(*due), (id, *sequence))
+                .ok_or(Error::<T>::BatchNotPending)?;
+            let tasks = tasks::count(&batch.tasks.bits);
+            let cost = batch.split.spent().ok_or(ArithmeticError::Overflow)?;
+            tasks::remove_from(&batch.tasks, settled.as_mut());
+            batches = batches.saturating_add(1);
+            unsettled = unsettled.saturating_add(tasks);
+            spent = spent.checked_add(cost).ok_or(ArithmeticError::Overflow)?;
+            Self::mark(id, *sequence, BatchState::Struck { at });
+            Self::deposit_event(Event::BatchStruck {
+                job: id,
+                sequence: *sequence,
+                tasks,
+                spent: cost,
+            });
+        }
+        match kept {
+            [] => PendingOf::<T>::remove(id),
+            kept => PendingOf::<T>::insert(id, BoundedVec::truncate_from(kept.to_vec())),
+        }
+        SettledTasks::<T>::insert(id, settled);
+        let event = life::Event::Struck {
+            batches,
+            tasks: unsettled,
+            spent,
+            next,
+        };
+        let transition = life::apply(&job, at, event).map_err(Error::<T>::from)?;
+        Self::hand_over(id, &job, &transition.job);
+        Self::commit(id, &job, transition)
+    }
+
+    /// Keeps the lists by coordinator in line with a change of it.
+    fn hand_over(id: JobId, before: &Job, after: &Job) {
+        let (Some(old), Some(new)) = (before.state.coordinator(), after.state.coordinator()) else {
+            return;
+        };
+        if old != new {
+            JobsCoordinatedBy::<T>::remove(old, id);
+            JobsCoordinatedBy::<T>::insert(new, id, ());
+            Self::deposit_event(Event::CoordinatorReplaced {
+                job: id,
+                coordinator: new.clone(),
+            });
+        }
+    }
+
+    fn mark(id: JobId, sequence: BatchSequence, state: BatchState) {
+        Batches::<T>::mutate(id, sequence, |record| {
+            if let Some(record) = record {
+                record.state = state;
+            }
+        });
+    }
+}
+
+/// Where batches are kept that are due at this height.
+pub(crate) fn key_of(due: BlockNumber) -> [u8; 4] {
+    due.to_be_bytes()
+}

@@ -1,0 +1,278 @@
+//! Batches between settlement and finality.
+
+use super::*;
+use crate::{Event, JobsCoordinatedBy, Pending, PendingOf, WeightInfo};
+use frame_support::{assert_noop, assert_ok, weights::Weight};
+use quern_primitives::{
+    AccountId, DeviceId, JobId,
+    batch::BatchState,
+    job::{Failure, JobEnd, JobState},
+    limits::PENDING_BATCHES_PER_JOB_MAX,
+};
+
+fn settled(id: JobId, by: &AccountId, sequence: u32, tasks: core::ops::Range<u32>) {
+    free_of_charge(Jobs::settle(signed(by), batch(id, sequence, tasks)));
+}
+
+fn finalise(id: JobId, sequence: u32) -> DispatchResultWithPostInfo {
+    Jobs::finalise(signed(&STRANGER), id, sequence)
+}
+
+/// Another masternode than this.
+fn other_than(coordinator: &AccountId) -> AccountId {
+    let mut others = MASTERNODES.into_iter();
+    others.find(|other| other != coordinator).unwrap()
+}
+
+fn state_of(id: JobId, sequence: u32) -> BatchState {
+    Jobs::batch(&id, sequence).unwrap().state
+}
+
+#[test]
+fn nobody_is_paid_before_a_batch_is_final() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..4);
+        clock_to(WINDOW - 1);
+        for account in [&WORKERS[0], &coordinator, &TreasuryAccount::get()] {
+            assert_eq!(free(account), 0);
+        }
+        assert_eq!(Jobs::escrow_of(&OWNER), 10 * TASK_CAP);
+        assert_eq!(state_of(id, 0), BatchState::Pending { due: WINDOW });
+        assert_eq!(Jobs::pending_of(&id), [(0, WINDOW)]);
+        assert_eq!(
+            Jobs::pending_batch(&id, 0).unwrap().coordinator,
+            coordinator
+        );
+        assert_eq!(Jobs::pending_to(&WORKERS[0]), (30_800_000, true));
+        assert_eq!(Jobs::pending_to(&coordinator), (17_600_000, true));
+        clock_to(WINDOW);
+        assert_eq!(free(&WORKERS[0]), 30_800_000);
+        assert_eq!(free(&coordinator), 17_600_000);
+        assert_eq!(Jobs::pending_to(&WORKERS[0]), (0, true));
+        assert!(Jobs::pending_batch(&id, 0).is_none());
+    });
+}
+
+#[test]
+fn while_the_clock_stands_still_nothing_becomes_final() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..10);
+        run_to(5_000);
+        idle();
+        refused(finalise(id, 0), Refusal::BatchNotDue);
+        assert_eq!(free(&WORKERS[0]), 0);
+    });
+}
+
+#[test]
+fn anyone_makes_final_what_is_due_and_the_batches_of_a_job_in_their_order() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..2);
+        settled(id, &coordinator, 1, 2..4);
+        Clock::set(&WINDOW);
+        refused(finalise(id, 1), Refusal::EarlierPending);
+        refused(finalise(id, 2), Refusal::BatchNotPending);
+        free_of_charge(finalise(id, 0));
+        refused(finalise(id, 0), Refusal::BatchNotPending);
+        free_of_charge(finalise(id, 1));
+        assert_eq!(state_of(id, 1), BatchState::Final { at: 2 });
+        refused(finalise(JobId([7; 32]), 0), Refusal::BatchNotPending);
+        let unsigned = Jobs::finalise(RuntimeOrigin::none(), id, 0);
+        refused(unsigned, DispatchError::BadOrigin);
+    });
+}
+
+#[test]
+fn a_block_makes_final_no_more_than_it_has_room_for() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        for sequence in 0..3 {
+            settled(id, &coordinator, sequence, 2 * sequence..2 * sequence + 2);
+        }
+        Clock::set(&WINDOW);
+        let one = <() as WeightInfo>::finalise(2, 1) + <() as WeightInfo>::look_for_due();
+        assert_eq!(Jobs::finalise_due(Weight::zero()), Weight::zero());
+        let used = Jobs::finalise_due(one + <() as WeightInfo>::look_for_due());
+        assert!(used.all_lte(one + <() as WeightInfo>::look_for_due()));
+        assert_eq!(Jobs::pending_of(&id), [(1, WINDOW), (2, WINDOW)]);
+        idle();
+        assert!(Jobs::pending_of(&id).is_empty());
+        assert_eq!(Pending::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn what_is_due_first_becomes_final_first_however_far_apart() {
+    on_new_chain(|| {
+        let (one, coordinator) = running();
+        settled(one, &coordinator, 0, 0..2);
+        clock_to(WINDOW - 1);
+        settled(one, &coordinator, 1, 2..4);
+        assert_eq!(Jobs::pending_of(&one), [(0, WINDOW), (1, 2 * WINDOW - 1)]);
+        clock_to(1_000_000);
+        assert!(Jobs::pending_of(&one).is_empty());
+    });
+}
+
+#[test]
+fn a_job_has_no_more_pending_batches_than_may_be() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..2);
+        let full: Vec<_> = (0..PENDING_BATCHES_PER_JOB_MAX)
+            .map(|n| (n, WINDOW))
+            .collect();
+        let real = PendingOf::<Test>::get(id);
+        PendingOf::<Test>::insert(id, frame_support::BoundedVec::truncate_from(full));
+        let call = || Jobs::settle(signed(&coordinator), batch(id, 1, 2..4));
+        let told = frame_support::storage::with_storage_layer(|| {
+            call().map(|_| ()).map_err(|refusal| refusal.error)
+        });
+        assert_eq!(told, Err(Refusal::TooManyPending.into()));
+        PendingOf::<Test>::insert(id, real);
+        free_of_charge(call());
+    });
+}
+
+#[test]
+fn striking_a_batch_strikes_all_later_ones_and_the_next_masternode_goes_on() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        for sequence in 0..3 {
+            settled(id, &coordinator, sequence, 2 * sequence..2 * sequence + 2);
+        }
+        let next = other_than(&coordinator);
+        assert_ok!(Jobs::strike(id, 1, Some(next.clone())));
+        assert_eq!(state_of(id, 0), BatchState::Pending { due: WINDOW });
+        for sequence in [1, 2] {
+            assert_eq!(state_of(id, sequence), BatchState::Struck { at: 2 });
+        }
+        assert_eq!(Jobs::settled_tasks(&id)[0], 0b0000_0011);
+        let now = job(id);
+        assert_eq!(now.state.coordinator(), Some(&next));
+        assert_eq!((now.settled_tasks, now.next_batch), (2, 3));
+        assert_eq!(now.escrow.pending, TASK_CAP);
+        assert!(!JobsCoordinatedBy::<Test>::contains_key(&coordinator, id));
+        assert!(JobsCoordinatedBy::<Test>::contains_key(&next, id));
+        let replaced = Event::CoordinatorReplaced {
+            job: id,
+            coordinator: next.clone(),
+        };
+        assert!(events().contains(&replaced));
+        Jobs::do_try_state().unwrap();
+        refused(
+            Jobs::settle(signed(&coordinator), batch(id, 3, [2])),
+            Refusal::NotCoordinator,
+        );
+        settled(id, &next, 3, 2..10);
+        pass_window();
+        let end = JobEnd::AllSettled;
+        assert_eq!(job(id).state, JobState::Completed { end });
+        // Who settled the batch that stands is paid for it.
+        assert_eq!(free(&coordinator), 8_800_000);
+        assert_eq!(free(&next), 35_200_000);
+        assert_eq!(free(&OWNER), ENDOWMENT - 5 * TASK_CAP);
+    });
+}
+
+#[test]
+fn records_of_devices_never_hear_of_a_struck_batch() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..2);
+        assert_ok!(Jobs::strike(id, 0, Some(other_than(&coordinator))));
+        pass_window();
+        assert!(DeviceRecords::get(DeviceId([1; 32])).is_none());
+        assert_eq!(free(&WORKERS[0]), 0);
+    });
+}
+
+#[test]
+fn a_job_that_waited_for_its_batches_goes_on_when_one_is_struck() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..10);
+        let next = other_than(&coordinator);
+        assert_ok!(Jobs::strike(id, 0, Some(next.clone())));
+        let coordinator = next.clone();
+        assert_eq!(job(id).state, JobState::Running { coordinator });
+        settled(id, &next, 1, 0..10);
+        pass_window();
+        assert!(!job(id).state.is_open());
+    });
+}
+
+#[test]
+fn without_a_masternode_to_go_on_everything_goes_back() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..4);
+        assert_ok!(Jobs::strike(id, 0, None));
+        let end = JobEnd::BatchStruck;
+        assert_eq!(job(id).state, JobState::Completed { end });
+        assert_eq!(free(&OWNER), ENDOWMENT);
+        let ended = Event::JobEnded {
+            job: id,
+            end,
+            refunded: 10 * TASK_CAP,
+        };
+        assert_eq!(events().last(), Some(&ended));
+    });
+}
+
+#[test]
+fn only_what_is_pending_is_struck() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..4);
+        assert_noop!(Jobs::strike(id, 1, None), Refusal::BatchNotPending);
+        pass_window();
+        assert_noop!(Jobs::strike(id, 0, None), Refusal::BatchNotPending);
+        assert_noop!(Jobs::strike(JobId([7; 32]), 0, None), Refusal::NoSuchJob);
+    });
+}
+
+#[test]
+fn a_failed_job_keeps_what_is_held_until_its_last_batch_is_final() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..4);
+        free_of_charge(Jobs::close_failed(
+            signed(&coordinator),
+            id,
+            5,
+            Failure::Undecided,
+        ));
+        assert_eq!(free(&OWNER), ENDOWMENT - 10 * TASK_CAP);
+        refused(Jobs::cancel(signed(&OWNER), id), Refusal::JobClosed);
+        refused(Jobs::refund(signed(&OWNER), id), Refusal::TooEarly);
+        pass_window();
+        assert_eq!(free(&OWNER), ENDOWMENT - 2 * TASK_CAP);
+    });
+}
+
+#[test]
+fn a_refund_gives_back_what_is_held_and_leaves_what_is_pending() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..4);
+        run_to(1_001);
+        free_of_charge(Jobs::refund(signed(&STRANGER), id));
+        assert_eq!(free(&OWNER), ENDOWMENT - 2 * TASK_CAP);
+        assert_eq!(job(id).escrow.pending, 2 * TASK_CAP);
+        let end = JobEnd::DeadlinePassed;
+        let settling = Event::JobSettling {
+            job: id,
+            end,
+            refunded: 8 * TASK_CAP,
+        };
+        assert_eq!(events().last(), Some(&settling));
+        refused(Jobs::refund(signed(&STRANGER), id), Refusal::JobClosed);
+        pass_window();
+        assert_eq!(job(id).state, JobState::Expired);
+        assert_eq!(free(&WORKERS[0]), 30_800_000);
+    });
+}
