@@ -7,7 +7,7 @@
 use crate::{
     evidence::{Leaf, Withheld},
     facts::Facts,
-    ruling::{Offence, Refusal, Ruling, convict_member, unfounded},
+    ruling::{Offence, Place, Refusal, Ruling, convict_member, unfounded},
     signatures::Signatures,
     verdict::{receipt_digest, task_at},
 };
@@ -118,7 +118,12 @@ pub(crate) fn omission<S: Signatures>(
     }
     match names(leaf, &said) {
         true => Ok(unfounded(facts)),
-        false => Ok(convict_member(facts, member, Offence::Omission, None)),
+        false => Ok(convict_member(
+            facts,
+            member,
+            Offence::Omission,
+            Place::Receipt(said.receipt),
+        )),
     }
 }
 
@@ -193,12 +198,14 @@ impl Question {
         let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
         let member = facts.member(&batch.coordinator);
         let member = member.ok_or(Refusal::NobodyAnswers)?;
-        let (offence, strike) = match self {
-            Self::Omission { .. } => (Offence::Omission, None),
+        let (offence, place) = match self {
+            Self::Omission { acknowledgement } => {
+                (Offence::Omission, Place::Receipt(acknowledgement.receipt))
+            }
             Self::Verdict { .. } | Self::Receipt { .. } | Self::Report { .. } => {
-                (Offence::Silence, Some(batch.sequence))
+                (Offence::Silence, Place::Batch(batch.sequence))
             }
         };
-        Ok(convict_member(facts, member, offence, strike))
+        Ok(convict_member(facts, member, offence, place))
     }
 }

@@ -8,7 +8,10 @@ use crate::{
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
-use quern_primitives::ids::{AccountId, BatchSequence, DeviceId, ReplicaIndex, TaskIndex};
+use quern_primitives::{
+    ids::{AccountId, BatchSequence, DeviceId, Digest, ReplicaIndex, TaskIndex},
+    receipt::Receipt,
+};
 use scale_info::TypeInfo;
 
 /// What was proved.
@@ -167,6 +170,25 @@ pub enum Guilty {
     },
 }
 
+/// What one conviction is for; nobody is convicted of it twice. Within a job.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub enum Place {
+    /// A batch.
+    #[codec(index = 0)]
+    Batch(BatchSequence),
+    /// What a masternode signed twice: who forks a log forks it at every place that follows.
+    #[codec(index = 1)]
+    Signer(AccountId),
+    /// A receipt that was left out.
+    #[codec(index = 2)]
+    Receipt(Digest),
+    /// What a device signed for a replica.
+    #[codec(index = 3)]
+    Replica(TaskIndex, ReplicaIndex, DeviceId),
+}
+
 /// A guilty account and what it loses.
 #[derive(
     Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
@@ -183,6 +205,8 @@ pub struct Sentence {
 pub struct Conviction {
     /// What was proved.
     pub offence: Offence,
+    /// What it is for.
+    pub place: Place,
     /// The batch that is struck with all that follow it, if one is.
     pub strike: Option<BatchSequence>,
     /// Who pays, each account once.
@@ -284,31 +308,48 @@ pub(crate) fn convict_batch(facts: &Facts, offence: Offence) -> Result<Ruling, R
     let sentences = facts.group.iter().filter(is_guilty);
     Ok(Ruling::Convicted(Conviction {
         offence,
+        place: Place::Batch(batch.sequence),
         strike: Some(batch.sequence),
         sentences: sentences.map(|member| sentence_of(facts, member)).collect(),
     }))
 }
 
-/// One masternode.
+/// One masternode. The batch is struck if that is what it is for.
 pub(crate) fn convict_member(
     facts: &Facts,
     member: &Member,
     offence: Offence,
-    strike: Option<BatchSequence>,
+    place: Place,
 ) -> Ruling {
     Ruling::Convicted(Conviction {
         offence,
-        strike,
+        strike: match place {
+            Place::Batch(sequence) => Some(sequence),
+            Place::Signer(_) | Place::Receipt(_) | Place::Replica(..) => None,
+        },
+        place,
         sentences: [sentence_of(facts, member)].into(),
     })
 }
 
 /// A worker, for a device.
-pub(crate) fn convict_worker(facts: &Facts, guilty: Guilty, offence: Offence) -> Ruling {
+pub(crate) fn convict_worker(
+    facts: &Facts,
+    account: AccountId,
+    said: &Receipt,
+    offence: Offence,
+) -> Ruling {
     let terms = &facts.terms;
+    let guilty = Guilty::Worker {
+        account,
+        device: said.device,
+        task: said.task,
+        replica: said.replica,
+    };
     let penalty = Penalty::of(facts.worker_bond, terms.device_slash, terms.winner_permille);
     Ruling::Convicted(Conviction {
         offence,
+        place: Place::Replica(said.task, said.replica, said.device),
         strike: None,
         sentences: [Sentence { guilty, penalty }].into(),
     })

@@ -7,7 +7,7 @@
 use crate::{
     evidence::Logged,
     facts::{Facts, Member},
-    ruling::{Offence, Refusal, Ruling, convict_member},
+    ruling::{self, Offence, Refusal, Ruling, convict_member},
     signatures::Signatures,
 };
 use quern_joblog::{Entry, Fork};
@@ -25,6 +25,10 @@ enum Place {
 
 fn answers<'a>(node: &NodeKey, facts: &'a Facts) -> Result<&'a Member, Refusal> {
     facts.member_with(node).ok_or(Refusal::NobodyAnswers)
+}
+
+fn signer(member: &Member) -> ruling::Place {
+    ruling::Place::Signer(member.account.clone())
 }
 
 /// Whether these are two blocks of the job for one place, both signed by this masternode.
@@ -57,7 +61,12 @@ pub(crate) fn blocks<S: Signatures>(
 ) -> Result<Ruling, Refusal> {
     let member = answers(node, facts)?;
     is_fork(fork, node, facts, signatures)?;
-    Ok(convict_member(facts, member, Offence::TwoBlocks, None))
+    Ok(convict_member(
+        facts,
+        member,
+        Offence::TwoBlocks,
+        signer(member),
+    ))
 }
 
 /// Two certificates, of both branches of a fork. That both branches are of one writer is asked for
@@ -88,7 +97,7 @@ pub(crate) fn certificates<S: Signatures>(
         facts,
         guilty,
         Offence::TwoCertificates,
-        None,
+        signer(guilty),
     ))
 }
 
@@ -122,7 +131,7 @@ pub(crate) fn entries<S: Signatures>(
         Place::Verdict(_) => Offence::TwoVerdicts,
         Place::Batch(_) => Offence::TwoBatches,
     };
-    Ok(convict_member(facts, member, offence, None))
+    Ok(convict_member(facts, member, offence, signer(member)))
 }
 
 fn place_of(logged: &Logged) -> Option<Place> {

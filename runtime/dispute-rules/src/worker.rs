@@ -7,7 +7,7 @@
 use crate::{
     evidence::{Certified, WrongAnswer},
     facts::{DeviceFacts, Facts},
-    ruling::{Guilty, Offence, Refusal, Ruling, convict_batch, convict_worker, unfounded},
+    ruling::{Offence, Refusal, Ruling, convict_batch, convict_worker, unfounded},
     signatures::Signatures,
 };
 use quern_primitives::{
@@ -68,13 +68,8 @@ pub(crate) fn answers<S: Signatures>(
     if !is_signed(first) || !is_signed(second) {
         return Err(Refusal::NotSigned);
     }
-    let guilty = Guilty::Worker {
-        account: account.clone(),
-        device: one.device,
-        task: one.task,
-        replica: one.replica,
-    };
-    Ok(convict_worker(facts, guilty, Offence::TwoAnswers))
+    let account = account.clone();
+    Ok(convict_worker(facts, account, one, Offence::TwoAnswers))
 }
 
 /// Who answers for a device's key is who registered it: that took the key's own consent.
@@ -120,13 +115,8 @@ pub(crate) fn wrong_answer<S: Signatures>(
     if said.answer() == report.answer {
         return Ok(unfounded(facts));
     }
-    let guilty = Guilty::Worker {
-        account: given.account,
-        device: said.device,
-        task: said.task,
-        replica: said.replica,
-    };
-    Ok(convict_worker(facts, guilty, Offence::WrongAnswer))
+    let account = given.account;
+    Ok(convict_worker(facts, account, said, Offence::WrongAnswer))
 }
 
 /// Whether more than half of the group signed the report, each once.
