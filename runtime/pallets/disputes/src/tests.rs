@@ -295,9 +295,9 @@ fn anybody_answers_what_is_asked_and_who_asked_loses() {
         assert_noop!(step(1, 0, part(&staged, 0, 1)), Error::<Test>::NothingToAdd);
         let answer =
             |reply| Disputes::answer(RuntimeOrigin::signed(account(2)), 0, Box::new(reply));
-        let wrong = Reply::Receipt(Box::new(super::tests::answer(1)));
-        assert_noop!(answer(wrong), Error::<Test>::NoReply);
-        assert_ok!(answer(Reply::Verdict(staged.leaf().unwrap())));
+        let wrong = Reply::Receipt(Box::new(answer(1)));
+        assert_noop!(reply_with(wrong), Error::<Test>::NoReply);
+        assert_ok!(reply_with(Reply::Verdict(staged.leaf().unwrap())));
         assert_eq!(Balances::balance(&account(1)), ENDOWMENT - BOND);
         assert_eq!(Balances::balance(&member(0)), ENDOWMENT + BOND / 2);
     });
