@@ -81,12 +81,13 @@ pub enum ApiError {
         /// The task.
         task: TaskIndex,
     },
-    /// The accepted answer is that the program fails, so there is no result.
+    /// It is accepted that the program fails at a task, so neither that one has a result, nor any task
+    /// that was not decided before: the job ends with it.
     #[error(
-        "the program fails at task {task}, so the task has no result; `quern job show` says how, mend the program or raise its limits"
+        "the program fails at task {task}, and the job ends with that; `quern job show` says how, mend the program or raise its limits"
     )]
     ProgramFailed {
-        /// The task.
+        /// The task at which it fails, which need not be the one asked for.
         task: TaskIndex,
     },
     /// The verdict is not settled yet.

@@ -73,6 +73,7 @@ impl JobContext {
             input_roots: shards.map(|shard| shard.chunk_root).collect(),
             missing: self.shards().missing.clone(),
             seed,
+            trust_seed: self.key.trust_seed(&self.manifest.job()),
         }
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Outcome {
     /// The first place that was not read.
     unread: Position,
     verdicts: BTreeMap<TaskIndex, Position>,
+    /// The first task of which it was accepted that the program fails, with which the job ends.
+    failing: Option<TaskIndex>,
     /// The tasks that have a result, in the order in which they were decided.
     decided: Vec<TaskIndex>,
     receipts: BTreeMap<(TaskIndex, ReplicaIndex), Position>,
@@ -89,8 +91,12 @@ impl Outcome {
             }
             Entry::Judged { verdict } => {
                 let is_first = self.verdicts.insert(verdict.task, at).is_none();
-                if is_first && verdict.answer.exit == Exit::Success {
-                    self.decided.push(verdict.task);
+                match verdict.answer.exit {
+                    Exit::Success if is_first => self.decided.push(verdict.task),
+                    Exit::Success => {}
+                    _ => {
+                        self.failing.get_or_insert(verdict.task);
+                    }
                 }
             }
             Entry::Batched { batch } => {
@@ -125,13 +131,19 @@ impl Outcome {
     }
 
     /// The replica that stands for a task, the first whose answer was accepted, and where its sealed
-    /// result is. Where no device gave the accepted answer it is the referee's.
+    /// result is. Where no device gave the accepted answer it is the referee's. A task that has no
+    /// verdict gets none once the program fails at another one, so it is told at which.
     pub(crate) fn result(
         &self,
         log: &impl Log,
         task: TaskIndex,
     ) -> Result<(TaskResult, OutputPlace), ApiError> {
-        let verdict = self.verdict(log, task)?;
+        let verdict = match (self.verdict(log, task), self.failing) {
+            (Err(ApiError::NotDecided { .. }), Some(task)) => {
+                return Err(ApiError::ProgramFailed { task });
+            }
+            (verdict, _) => verdict?,
+        };
         if verdict.answer.exit != Exit::Success {
             return Err(ApiError::ProgramFailed { task });
         }
@@ -505,6 +517,28 @@ mod tests {
         assert_eq!(told(&outcome, &log, 0), [5, 0]);
         assert_eq!(told(&outcome, &log, 1), [0], "the rest, once 1 is known");
         assert!(told(&outcome, &log, 2).is_empty());
+    }
+
+    #[test]
+    fn once_the_program_fails_at_a_task_those_that_were_not_decided_are_told_so() {
+        let mut fails = verdict(1);
+        fails.answer.exit = Exit::Trap;
+        let judged = |verdict| Entry::Judged { verdict };
+        let entries = vec![reported(2, 1), judged(verdict(2)), reported(1, 1)];
+        let (mut outcome, mut log) = (Outcome::default(), counted(entries));
+        outcome.catch_up(&log).unwrap();
+        let undecided = ApiError::NotDecided { task: 0 };
+        assert_eq!(outcome.result(&log, 0).unwrap_err(), undecided);
+        log.entries.push(judged(fails));
+        outcome.catch_up(&log).unwrap();
+        // The first task was never decided, and never will be: the job ended with the second.
+        let failed = ApiError::ProgramFailed { task: 1 };
+        for task in [0, 1, 3] {
+            assert_eq!(outcome.result(&log, task).unwrap_err(), failed, "{task}");
+        }
+        assert_eq!(outcome.result(&log, 2).unwrap().0.task, 2);
+        let receipts = outcome.receipt_file(&log, GENESIS, 0, 0);
+        assert_eq!(receipts.unwrap_err(), undecided);
     }
 
     #[test]

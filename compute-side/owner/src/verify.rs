@@ -147,8 +147,12 @@ fn is_accepted(verdict: &Verdict, agreement: Agreement) -> bool {
     let accepted = accepted.len();
     let heard = accepted.saturating_add(others);
     let is_allowed = match (agreement, verdict.ground) {
-        (Agreement::Single, Ground::Trusted | Ground::Unanimous | Ground::Majority)
-        | (Agreement::Majority { .. }, Ground::Majority)
+        (
+            Agreement::Single,
+            Ground::Trusted | Ground::Unanimous | Ground::Majority | Ground::Referee,
+        )
+        // A referee is asked before a majority's job is given up.
+        | (Agreement::Majority { .. }, Ground::Majority | Ground::Referee)
         | (Agreement::Unanimous, Ground::Unanimous | Ground::Referee | Ground::Vote)
         | (
             Agreement::Adaptive,
@@ -168,7 +172,8 @@ fn is_accepted(verdict: &Verdict, agreement: Agreement) -> bool {
             // More than half of at least three.
             Ground::Vote => accepted > others && heard > 2,
             // Asked where answers differ; then somebody is wrong, if not all.
-            Ground::Referee => heard > 1 && is_split,
+            // That the program fails takes a device beside the referee.
+            Ground::Referee => heard > 1 && is_split && (!fails || accepted > 0),
         }
 }
 

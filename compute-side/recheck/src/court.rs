@@ -5,11 +5,11 @@ use quern_joblog::ReleaseCause;
 use quern_primitives::{
     ids::{AccountId, DeviceId, JobId, ReplicaIndex, TaskIndex},
     job::Agreement,
-    limits::REPLICAS_PER_TASK_MAX,
+    limits::{REPLICAS_PER_TASK_MAX, TRUSTED_ROW_MIN},
     receipt::{Answer, Exit, SignedReceipt},
     verdict::{Finding, Verdict},
 };
-use quern_verdict::{Case, Decision, Hearing, Testimony, receipt_digest};
+use quern_verdict::{Case, Decision, Hearing, Testimony, is_trusted_alone, receipt_digest};
 
 /// Where a case stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,18 +24,49 @@ pub(crate) enum Ruling {
     Open,
 }
 
+/// Whether a device is believed alone with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    No,
+    Yes,
+    /// Its record allows it, and the draw is not known here: it is as the coordinator says.
+    AsSaid,
+}
+
+impl Trust {
+    /// That of a device with so many answers accepted in a row, by the draw if its seed is known.
+    pub(crate) fn of(
+        seed: Option<&[u8; 32]>,
+        task: TaskIndex,
+        device: &DeviceId,
+        accepted_in_a_row: u32,
+    ) -> Self {
+        match seed {
+            Some(seed) if is_trusted_alone(seed, task, device, accepted_in_a_row) => Self::Yes,
+            None if accepted_in_a_row >= TRUSTED_ROW_MIN => Self::AsSaid,
+            Some(_) | None => Self::No,
+        }
+    }
+}
+
 /// One task before the judge.
 #[derive(Clone, Debug)]
 pub(crate) struct Court {
     case: Case,
+    /// Replicas whose device the coordinator may have believed alone.
+    as_said: Vec<ReplicaIndex>,
     answered: u8,
+    /// Whether a referee was heard, or none can be had.
+    is_refereed: bool,
 }
 
 impl Court {
     pub(crate) fn new(agreement: Agreement) -> Self {
         Self {
             case: Case::new(agreement),
+            as_said: Vec::new(),
             answered: 0,
+            is_refereed: false,
         }
     }
 
@@ -59,11 +90,14 @@ impl Court {
         device: DeviceId,
         account: AccountId,
         receipt: &SignedReceipt,
-        is_trusted: bool,
+        trust: Trust,
     ) {
         let replica = receipt.payload.replica;
-        if is_trusted {
-            self.case.trust(replica);
+        match trust {
+            Trust::Yes => self.case.trust(replica),
+            // One for each replica, for each answers once.
+            Trust::AsSaid => self.as_said.push(replica),
+            Trust::No => {}
         }
         let testimony = Testimony::Answered {
             answer: receipt.payload.answer(),
@@ -96,21 +130,41 @@ impl Court {
 
     /// Hears a referee, or that none can be had.
     pub(crate) fn refereed(&mut self, truth: Option<Answer>) {
+        self.is_refereed = true;
         match truth {
             Some(truth) => self.case.hear_referee(truth),
             None => self.case.no_referee(),
         }
     }
 
+    /// Whether a referee may be heard: once, where answers differ, or before the case is given up.
+    pub(crate) fn awaits_referee(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> bool {
+        let ruling = self.ruling(job, task, tariff);
+        !self.is_refereed && matches!(ruling, Ruling::NeedsReferee | Ruling::Undecidable)
+    }
+
     /// What the judge says. A coordinator may wait for replicas that are out although the answer is
     /// sure, or not wait for them; so both are right then.
     pub(crate) fn ruling(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> Ruling {
-        let outstanding = self.case.replicas().saturating_sub(self.answered);
-        let decision = match self.case.hearing(outstanding) {
+        self.ruling_of(&self.case, job, task, tariff)
+    }
+
+    /// What it says if every device was believed that the coordinator may have believed alone.
+    pub(crate) fn ruling_as_said(&self, job: JobId, task: TaskIndex, tariff: &Tariff) -> Ruling {
+        let mut case = self.case.clone();
+        for replica in &self.as_said {
+            case.trust(*replica);
+        }
+        self.ruling_of(&case, job, task, tariff)
+    }
+
+    fn ruling_of(&self, case: &Case, job: JobId, task: TaskIndex, tariff: &Tariff) -> Ruling {
+        let outstanding = case.replicas().saturating_sub(self.answered);
+        let decision = match case.hearing(outstanding) {
             Hearing::Decided(decision) => decision,
             Hearing::Open {
                 certain: Some(answer),
-            } => match self.case.hearing(0) {
+            } => match case.hearing(0) {
                 Hearing::Decided(decision) if decision.answer == answer => decision,
                 _ => return Ruling::Open,
             },

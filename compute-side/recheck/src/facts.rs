@@ -29,9 +29,6 @@ pub trait ChainFacts {
     /// The job; only what it was submitted with is looked at.
     fn job(&self) -> &Job;
 
-    /// What says which device is believed alone with which task, where agreement is adaptive.
-    fn seed(&self) -> [u8; 32];
-
     /// Who coordinates the job at a height, and the network key it had published.
     fn coordinator(&self, at: BlockNumber) -> Option<(AccountId, NodeKey)>;
 

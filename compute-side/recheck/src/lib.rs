@@ -7,6 +7,10 @@
 //! What does not come out the same is a [`RecheckFault`], which names the entries that prove it and the
 //! dispute that it is.
 //!
+//! Which devices are believed alone is drawn from a seed that the chain does not have. Who has it from the
+//! owner, or the job's key, gives it ([`Recheck::with_trust_seed`]), and then the draw is held to the rules
+//! too. Who does not believes the coordinator as far as the device's record, which is on the chain, allows.
+//!
 //! It keeps the cases that are open and the verdicts that no batch has; of what is settled it keeps
 //! where the verdict stands. So a member of a job's group keeps up with the coordinator in memory that
 //! does not grow with the log.

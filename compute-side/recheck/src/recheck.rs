@@ -1,7 +1,7 @@
 //! Following a log, entry by entry.
 
 use crate::{
-    court::Ruling,
+    court::{Ruling, Trust},
     facts::ChainFacts,
     fault::{
         AssignmentFault, CommitmentFault, ExpectError, OrderFault, RecheckFault, RefereeFault,
@@ -18,9 +18,9 @@ use quern_primitives::{
     log::{Commitment, SignedAcknowledgement, SignedCommitment},
     merkle::Tree,
     receipt::{Exit, SignedReceipt},
-    verdict::{ReplicaFinding, Verdict},
+    verdict::{Ground, ReplicaFinding, Verdict},
 };
-use quern_verdict::{Expected, check_receipt, is_trusted_alone, receipt_digest};
+use quern_verdict::{Expected, check_receipt, receipt_digest};
 use std::collections::BTreeMap;
 
 /// Acknowledgements that are looked out for at a time.
@@ -32,6 +32,8 @@ pub struct Recheck<F> {
     facts: F,
     tariff: Tariff,
     input_roots: Vec<Digest>,
+    /// What is drawn from who is believed alone, if whoever looks has it.
+    trust_seed: Option<[u8; 32]>,
     replay: Replay,
     /// Who writes the log now, from its last `Opened`.
     writer: Option<NodeKey>,
@@ -58,6 +60,9 @@ struct Assigned {
 impl<F: ChainFacts> Recheck<F> {
     /// A log of which nothing was seen, written by who has this key. The chunk roots of the job's
     /// shards come from its manifest, in order, and are compared with the job's.
+    ///
+    /// Of an adaptive job it is not looked at whether a device was drawn to be believed alone, only
+    /// whether its record allows it; see [`with_trust_seed`](Self::with_trust_seed).
     pub fn new(facts: F, input_roots: Vec<Digest>, writer: NodeKey) -> Result<Self, RecheckFault> {
         let submission = &facts.job().submission;
         let tasks = submission.tasks;
@@ -68,6 +73,7 @@ impl<F: ChainFacts> Recheck<F> {
         let tariff = Tariff::of_job(facts.job()).map_err(|_| RecheckFault::NoTariff)?;
         Ok(Self {
             tariff,
+            trust_seed: None,
             replay: Replay::new(facts.genesis(), facts.job_id(), writer),
             writer: None,
             at: 0,
@@ -80,6 +86,16 @@ impl<F: ChainFacts> Recheck<F> {
             input_roots,
             facts,
         })
+    }
+
+    /// Draws again which devices are believed alone, from the seed that follows from the job's key
+    /// (`quern_shards::keys::TrustSeed`). A member of the group has the key, and whoever else looks has the
+    /// seed from the owner. Without it that a device was believed is the coordinator's word. To be called
+    /// before the first block.
+    #[must_use]
+    pub fn with_trust_seed(mut self, seed: [u8; 32]) -> Self {
+        self.trust_seed = Some(seed);
+        self
     }
 
     /// The log's head.
@@ -301,14 +317,13 @@ impl<F: ChainFacts> Recheck<F> {
         let class = self.facts.job().submission.class;
         let is_grids = it.engine == self.facts.engine(class);
         let facts = self.facts.device(&it.device, it.at);
-        let seed = self.facts.seed();
         let row = facts.as_ref().map_or(0, |facts| facts.accepted_in_a_row);
         let given = Given {
             position,
             device: it.device,
             account: it.account,
             engine: it.engine,
-            is_trusted: is_trusted_alone(&seed, it.task, &it.device, row),
+            trust: Trust::of(self.trust_seed.as_ref(), it.task, &it.device, row),
             commitment: None,
         };
         let open = self.open(it.task).map_err(|why| order(position, why))?;
@@ -455,7 +470,7 @@ impl<F: ChainFacts> Recheck<F> {
             }
         };
         let open = self.open(task).map_err(|why| order(position, why))?;
-        let is_waiting = open.court.ruling(job, task, &tariff) == Ruling::NeedsReferee;
+        let is_waiting = open.court.awaits_referee(job, task, &tariff);
         let truth = truth.and_then(|truth| match is_waiting {
             true => Ok(truth),
             false => Err(RefereeFault::NotWaiting),
@@ -480,7 +495,11 @@ impl<F: ChainFacts> Recheck<F> {
             });
         }
         let open = self.open(task).map_err(|why| order(position, why))?;
-        let differs = match open.court.ruling(job, task, &tariff) {
+        let ruling = match verdict.ground {
+            Ground::Trusted => open.court.ruling_as_said(job, task, &tariff),
+            _ => open.court.ruling(job, task, &tariff),
+        };
+        let differs = match ruling {
             Ruling::Verdict(expected) => difference(&verdict, &expected),
             Ruling::NeedsReferee | Ruling::Undecidable | Ruling::Open => {
                 Some(VerdictFault::Undecided)

@@ -1,7 +1,7 @@
 //! A task that has no verdict yet.
 
 use crate::{
-    court::Court,
+    court::{Court, Trust},
     facts::DeviceFacts,
     fault::{AssignmentFault, OrderFault},
 };
@@ -24,7 +24,7 @@ pub(crate) struct Given {
     pub(crate) device: DeviceId,
     pub(crate) account: AccountId,
     pub(crate) engine: Digest,
-    pub(crate) is_trusted: bool,
+    pub(crate) trust: Trust,
     pub(crate) commitment: Option<Digest>,
 }
 
@@ -130,7 +130,7 @@ impl OpenTask {
         self.note(position);
         self.answered.insert(replica, given.account.clone());
         self.court
-            .answered(given.device, given.account, receipt, given.is_trusted);
+            .answered(given.device, given.account, receipt, given.trust);
     }
 
     /// Takes a replica back.

@@ -9,12 +9,15 @@
 //!   (HPKE), bound to the one use they are meant for.
 //! - An [`OwnerToken`] follows from the job's key. It opens nothing; it shows a masternode that its
 //!   bearer has the key.
+//! - A [`TrustSeed`] follows from the job's key too. It opens nothing; which device is believed alone is
+//!   drawn from it.
 //!
 //! Keys are wiped from memory when they are dropped and do not print.
 
 mod hand_over;
 mod owner;
 mod receiver;
+mod trust;
 mod wrap;
 
 pub use hand_over::{
@@ -23,6 +26,7 @@ pub use hand_over::{
 };
 pub use owner::OwnerToken;
 pub use receiver::{SealedKey, SealingSecret};
+pub use trust::TrustSeed;
 pub use wrap::{UnwrapError, WRAPPED_KEY_BYTES, WrappedKey, unwrap, wrap};
 
 use crate::{

@@ -177,7 +177,9 @@ impl Case {
     }
 
     /// Hears a referee, who computed the task. It is the truth, whatever was said and by however many;
-    /// of several the first is heard.
+    /// of several the first is heard. Only that the program fails is not believed of a referee alone, for
+    /// that is one machine's word too: it decides once a device has said the same, and until then the case
+    /// goes on as if no referee could be had.
     pub fn hear_referee(&mut self, truth: Answer) {
         self.truth.get_or_insert(truth);
     }
@@ -189,7 +191,7 @@ impl Case {
 
     /// Where the case stands. `outstanding` says how many replicas may still be heard.
     pub fn hearing(&self, outstanding: u8) -> Hearing {
-        if let Some(truth) = self.truth {
+        if let Some(truth) = self.truth.filter(|truth| self.is_enough(truth)) {
             return self.decided(truth, Ground::Referee);
         }
         match self.agreement {
@@ -241,12 +243,23 @@ impl Case {
             }
             [(answer, _)] if self.is_believed(answer) => self.decided(*answer, Ground::Trusted),
             [(_, votes)] => self.wants(UNANIMOUS_MIN.saturating_sub(*votes), outstanding),
-            _ if self.is_without_referee => self.voted(&answers, outstanding),
+            _ if self.is_without_referee || self.truth.is_some() => {
+                self.voted(&answers, outstanding)
+            }
             _ => Hearing::NeedsReferee,
         }
     }
 
-    /// Where it stands if answers differ and no referee can be had.
+    /// Whether a referee's word decides: not that the program fails, unless a device says so too.
+    fn is_enough(&self, truth: &Answer) -> bool {
+        let said = |witness: &Witness| match &witness.testimony {
+            Testimony::Answered { answer, .. } => answer == truth,
+            Testimony::Late | Testimony::Failed => false,
+        };
+        truth.exit == Exit::Success || self.witnesses.iter().any(said)
+    }
+
+    /// Where it stands if answers differ and no referee decides.
     fn voted(&self, answers: &[(Answer, u8)], outstanding: u8) -> Hearing {
         let heard = voices(answers);
         let leader = leader(answers);

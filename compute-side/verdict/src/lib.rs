@@ -12,6 +12,8 @@
 //! Where they are compared ([`Agreement::Unanimous`], and [`Agreement::Adaptive`] beyond the device that is
 //! believed alone), two accounts that agree decide. If any two differ the case wants a referee, whose
 //! answer is computed and so decides alone. Only if none can be had is it voted, and the verdict says so.
+//! That a program fails ends a job, so it takes two machines to say it, in every mode: of a referee too it
+//! is believed only where a device gave the same answer.
 //!
 //! [`Agreement::Majority`]: quern_primitives::job::Agreement::Majority
 //! [`Agreement::Unanimous`]: quern_primitives::job::Agreement::Unanimous

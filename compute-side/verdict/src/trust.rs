@@ -14,8 +14,10 @@ const DOMAIN: &[u8] = b"quern/trusted-alone/1";
 ///
 /// The draw is the first 8 bytes, little endian, of SHA-256 over `quern/trusted-alone/1`, the seed, the
 /// task (4 bytes, little endian) and the device. The device is not believed if that number is below
-/// 2^64 / n. Who knows the seed knows what comes out, so a device that is not to know when it is
-/// believed must not be told the seed before it has answered.
+/// 2^64 / n. Who knows the seed knows what comes out, and a device that knows that it is believed alone
+/// knows when to lie. So the seed is one that coordinator and owner have and devices have not: it follows
+/// from the job's key (`quern_shards::keys::TrustSeed`). The owner can draw again what was drawn, and so
+/// can whom the owner gives the seed; for anybody else it is the coordinator's word.
 #[must_use]
 pub fn is_trusted_alone(
     seed: &[u8; 32],

@@ -36,7 +36,7 @@ pub trait Signature {
     /// Who makes such signatures, by name.
     type Signer;
 
-    /// Whether it is `signer`'s over `digest`.
+    /// Whether it is `signer`'s over `digest`. Under a key of small order nothing is signed.
     fn holds(&self, digest: &[u8; 32], signer: &Self::Signer) -> bool;
 }
 
@@ -53,7 +53,8 @@ macro_rules! signature {
             type Signer = $signer;
 
             fn holds(&self, digest: &[u8; 32], signer: &$signer) -> bool {
-                is_ed25519(&self.0, digest, &signer.0)
+                // Under such a key the verification holds for what nobody signed.
+                !signer.is_small_order() && is_ed25519(&self.0, digest, &signer.0)
             }
         }
 
@@ -136,8 +137,9 @@ impl<P: SignedPayload, S: Signature> Signed<P, S> {
     }
 }
 
-/// Whether `signature` is `signer`'s over `digest`. Clients use this; the runtime passes the same
-/// digest to the host's faster verification.
+/// Whether `signature` is `signer`'s over `digest`; never under a key of
+/// [small order](DeviceId::is_small_order). Clients use this; the runtime registers no such key, and passes
+/// the same digest to the host's faster verification.
 pub fn verify(signature: &DeviceSignature, digest: &[u8; 32], signer: &DeviceId) -> bool {
     signature.holds(digest, signer)
 }
@@ -206,8 +208,10 @@ impl NodeSecret {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[derive(Clone, Encode)]
     struct Promise(u32);
@@ -258,6 +262,53 @@ mod tests {
         assert!(signed.is_signed_by(&node.public(), &HERE));
         assert!(!signed.is_signed_by(&node.public(), &ELSEWHERE));
         assert!(!signed.is_signed_by(&other.public(), &HERE));
+    }
+
+    /// Every encoding of a point whose order divides eight, with either sign of x.
+    fn small_orders() -> Vec<[u8; 32]> {
+        const OF_ORDER_EIGHT: [&str; 2] = [
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        ];
+        let mut one = [0; 32];
+        one[0] = 1;
+        let mut keys = Vec::from([[0; 32], one]);
+        for lowest in [0xec, 0xed, 0xee] {
+            let mut near_p = [0xff; 32];
+            (near_p[0], near_p[31]) = (lowest, 0x7f);
+            keys.push(near_p);
+        }
+        keys.extend(OF_ORDER_EIGHT.map(|text| crate::ids::parse_hex32(text).unwrap()));
+        let mut negative = keys.clone();
+        negative.iter_mut().for_each(|key| key[31] |= 0x80);
+        keys.extend(negative);
+        keys
+    }
+
+    #[test]
+    fn nothing_is_signed_under_a_key_of_small_order() {
+        for key in small_orders() {
+            for number in 0..8 {
+                let digest = Promise(number).signing_digest(&HERE);
+                // That is what makes the key worthless: the same bytes are a signature over everything.
+                assert!(is_ed25519(&[0; 64], &digest, &key));
+                assert!(!verify(&DeviceSignature([0; 64]), &digest, &DeviceId(key)));
+                assert!(!NodeSignature([0; 64]).holds(&digest, &NodeKey(key)));
+            }
+            let signed = Signed {
+                payload: Promise(1),
+                signature: DeviceSignature([0; 64]),
+            };
+            assert!(!signed.is_signed_by(&DeviceId(key), &HERE));
+        }
+    }
+
+    #[test]
+    fn a_key_made_from_a_seed_is_not_of_small_order() {
+        for seed in 0..=u8::MAX {
+            assert!(!DeviceKey::from_seed(&[seed; 32]).id().is_small_order());
+            assert!(!NodeSecret::from_seed(&[seed; 32]).public().is_small_order());
+        }
     }
 
     #[test]

@@ -24,10 +24,11 @@ pub enum Ground {
     Majority,
     /// One device gave it and is believed: its job wants one, or its record is long enough.
     Trusted,
-    /// A referee computed it, whatever the devices answered.
+    /// A referee computed it, whatever the devices answered; that the program fails, only if one of them
+    /// said so too.
     Referee,
-    /// The first answers differed and no referee could be had, so more were asked: more than half of
-    /// at least three accounts gave it.
+    /// The first answers differed and no referee could be had, or one alone said that the program fails,
+    /// so more were asked: more than half of at least three accounts gave it.
     Vote,
 }
 

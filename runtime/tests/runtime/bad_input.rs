@@ -129,7 +129,7 @@ fn a_transaction_runs_once_and_at_its_turn() {
     let results = chain.block_of([third.clone(), first.clone(), first.clone()]);
     let future = not_let_in(InvalidTransaction::Future);
     let stale = not_let_in(InvalidTransaction::Stale);
-    assert_eq!(results, [future, Ok(Ok(())), stale.clone()]);
+    assert_eq!(results, [future, Ok(Ok(())), stale]);
     assert_eq!(chain.block_of([first]), [stale]);
     let second = sent(&mut chain, Bob, submit(2));
     let results = chain.block_of([second, third]);

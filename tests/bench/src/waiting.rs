@@ -26,7 +26,7 @@ use quern_primitives::{
     receipt::{Exit, Receipt},
 };
 use quern_protocol::{Exchange, HandBack, HandBackReason, Output, Report};
-use quern_shards::{chunks::chunk_root, seal::sealed_bytes};
+use quern_shards::{chunks::chunk_root, keys::TrustSeed, seal::sealed_bytes};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -117,6 +117,7 @@ impl Waiting {
             input_roots: vec![INPUT_ROOT; TASKS as usize],
             missing: (0..TASKS).collect(),
             seed: [8; 32],
+            trust_seed: TrustSeed::from_bytes([9; 32]),
         };
         it.core.step(it.now, Event::Uploaded { job: JOB, plan });
         for device in ids {

@@ -1,8 +1,8 @@
 //! Devices that are believed alone, where the owner wants as few replicas as their records allow.
 //!
 //! Of such a job a task has one replica at first. Whether the device that gets it is believed alone is
-//! drawn when it gets it, from the job's seed, the task, the device and how many answers of it were
-//! accepted in a row; if so, that is written down. If not, the task gets its second replica at once, so
+//! drawn when it gets it, from a seed that no device has, the task, the device and how many answers of it
+//! were accepted in a row; if so, that is written down. If not, the task gets its second replica at once, so
 //! that both are computed at the same time, and the case goes on as one where both must agree. A device
 //! that gives the task back takes nothing with it: for the next one it is drawn anew.
 
@@ -44,9 +44,11 @@ impl Core {
         if active.job.submission.agreement != Agreement::Adaptive || !is_alone {
             return;
         }
-        let seed = active.seed();
         let accepted_in_a_row = self.accepted_in_a_row(&device);
-        if !is_trusted_alone(&seed, id.task, &device, accepted_in_a_row) {
+        let is_trusted = active.trust_seed().is_some_and(|seed| {
+            is_trusted_alone(seed.expose(), id.task, &device, accepted_in_a_row)
+        });
+        if !is_trusted {
             return self.add_replicas(now, id.job, id.task, 1, out);
         }
         let entry = Entry::Trusted {

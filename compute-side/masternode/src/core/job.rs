@@ -24,7 +24,7 @@ use quern_primitives::{
     verdict::Verdict,
 };
 use quern_protocol::DiscardReason;
-use quern_shards::seal::sealed_bytes;
+use quern_shards::{keys::TrustSeed, seal::sealed_bytes};
 use quern_verdict::{Case, Expected, check_receipt};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sure::Certain;
@@ -38,6 +38,9 @@ pub struct JobPlan {
     pub missing: BTreeSet<TaskIndex>,
     /// Drawn after the job was committed; which accounts may have which replica follows from it.
     pub seed: [u8; 32],
+    /// Which devices are believed alone is drawn from it. It follows from the job's key, and no device
+    /// can have it.
+    pub trust_seed: TrustSeed,
 }
 
 /// A replica that is out.
@@ -70,6 +73,13 @@ pub(super) struct OpenTask {
     pub(super) referee: Option<DeviceId>,
     /// Whether there is none and none will come.
     pub(super) is_unrefereed: bool,
+}
+
+impl OpenTask {
+    /// Whether the referee has given its word, or none will come: it is not asked twice.
+    pub(super) fn was_referee_asked(&self) -> bool {
+        self.is_unrefereed || self.referee.is_some()
+    }
 }
 
 /// Who answered for a replica.
@@ -229,6 +239,11 @@ impl ActiveJob {
     /// The seed of its lanes; zeros until the job starts.
     pub(super) fn seed(&self) -> [u8; 32] {
         self.plan.as_ref().map_or([0; 32], |plan| plan.seed)
+    }
+
+    /// What is drawn from who is believed alone, once the job has started.
+    pub(super) fn trust_seed(&self) -> Option<&TrustSeed> {
+        self.plan.as_ref().map(|plan| &plan.trust_seed)
     }
 
     /// The tasks without a verdict.

@@ -22,7 +22,7 @@ impl Core {
             // What no number of devices may decide the referee decides; nothing ends before it was asked.
             Some(Hearing::NeedsReferee | Hearing::Undecidable) => {
                 let open = active.open(task);
-                match open.is_some_and(|open| open.is_unrefereed) {
+                match open.is_some_and(|open| open.was_referee_asked()) {
                     false => self.ask_referee(now, id, task, out),
                     true => {
                         let why = Impasse::Undecided;

@@ -4,7 +4,9 @@
 //! must not outvote an honest device. So its task is computed once more by somebody who has no part in
 //! it, and what comes out decides, whatever was said. In a group of one masternode that is the
 //! coordinator itself, and the verdict's ground says so. It is asked once for a case, and before a
-//! case is given up that no number of replicas could decide.
+//! case is given up that no number of replicas could decide. That the program fails, which ends the job,
+//! is not believed of it alone: unless a device said the same, its word is written and the case goes on as
+//! without it.
 //!
 //! Its word is waited for as long as a replica of the job may take, and so much longer as the settings
 //! have it. If it cannot be had, or is out for longer, that is written down, and the judge goes on

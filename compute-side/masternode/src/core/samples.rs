@@ -330,7 +330,7 @@ mod tests {
     fn the_draw_follows_the_formula_and_takes_its_share() {
         for permille in [0, 1, 10, 500, 999, 1_000] {
             let mut taken = 0;
-            for task in 0..20_000 {
+            for task in 0..20_000u32 {
                 let seed = [task.to_le_bytes()[1]; 32];
                 let is_drawn = is_re_executed(&Digest(seed), &JOB, task, permille);
                 assert_eq!(is_drawn, drawn(seed, task, permille));

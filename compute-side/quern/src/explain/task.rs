@@ -118,7 +118,7 @@ fn answer(verdict: &Verdict) -> String {
             words::ground(verdict.ground)
         ),
         _ if verdict.ground == Ground::Referee => {
-            "a referee found that the program fails on it".into()
+            "a referee and a device found that the program fails on it".into()
         }
         _ => "the devices agree that the program fails on it".into(),
     }

@@ -63,7 +63,7 @@ pub(crate) fn ground(ground: Ground) -> &'static str {
             "accepted because a referee computed it, as the devices' answers differed"
         }
         Ground::Vote => {
-            "accepted by vote, as the devices' answers differed and no referee could be had"
+            "accepted by vote, as the devices' answers differed and no referee could decide"
         }
     }
 }

@@ -286,13 +286,24 @@ fn one_device_is_believed_alone_only_where_the_job_allows_it() {
         &contradicted,
         Agreement::Adaptive
     ));
-    for ground in [Ground::Vote, Ground::Referee] {
-        let majority = Agreement::Majority { replicas: 3 };
-        assert!(!agrees_by(
-            ground,
-            &[(1, Accepted), (2, Incorrect), (3, Accepted)],
-            majority
-        ));
+    let majority = Agreement::Majority { replicas: 3 };
+    let two_of_three = [(1, Accepted), (2, Incorrect), (3, Accepted)];
+    assert!(!agrees_by(Ground::Vote, &two_of_three, majority));
+}
+
+#[test]
+fn a_referee_may_decide_in_every_mode_where_answers_differ() {
+    use Finding::{Accepted, Incorrect};
+    for agreement in [
+        Agreement::Single,
+        Agreement::Majority { replicas: 3 },
+        Agreement::Unanimous,
+        Agreement::Adaptive,
+    ] {
+        let holds = |findings: &[(u8, Finding)]| agrees_by(Ground::Referee, findings, agreement);
+        assert!(holds(&[(1, Accepted), (2, Incorrect), (3, Incorrect)]));
+        assert!(holds(&[(1, Incorrect), (2, Incorrect), (3, Incorrect)]));
+        assert!(!holds(&[(1, Accepted), (2, Accepted)]));
     }
 }
 

@@ -1,24 +1,26 @@
 //! What is honest is accepted, whatever chance makes of it.
 
 use crate::{
-    author::{receipt, story},
+    author::{answer, receipt, story},
     world::{
         Dice, Facts, HERE, JOB, TAKEN_OVER_AT, account, blocks, device_key, follow, node, recheck,
-        successor,
+        referee, successor,
     },
 };
 use codec::{Decode, Encode};
 use proptest::prelude::*;
-use quern_joblog::{End, Entry, LogBuilder, OutputPlace, ReleaseCause};
+use quern_joblog::{End, Entry, LogBuilder, OutputPlace, RefereeWord, ReleaseCause};
 use quern_primitives::{
     batch::{Batch, LogRange},
     ids::{Digest, GenesisHash},
     job::Agreement,
-    log::{Acknowledgement, SignedAcknowledgement},
-    receipt::{Exit, SignedReceipt},
+    log::{Acknowledgement, RefereeReport, SignedAcknowledgement},
+    receipt::{Answer, Exit, SignedReceipt},
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
-use quern_recheck::{BatchFault, OrderFault, ReceiptsFault, RecheckFault, verify_receipts};
+use quern_recheck::{
+    BatchFault, OrderFault, ReceiptsFault, RecheckFault, RefereeFault, verify_receipts,
+};
 use quern_verdict::receipt_digest;
 
 pub(crate) fn agreements() -> impl Strategy<Value = Agreement> {
@@ -282,6 +284,72 @@ fn a_program_that_fails_on_two_devices_ends_the_job_and_is_never_settled() {
         recheck.batch(&batch),
         Err(RecheckFault::Batch {
             why: BatchFault::NoVerdict { task: 0 },
+            ..
+        })
+    ));
+}
+
+/// A referee's word on task 0.
+fn refereed(answer: Answer) -> Entry {
+    let report = RefereeReport {
+        job: JOB,
+        task: 0,
+        answer,
+    };
+    Entry::Refereed {
+        task: 0,
+        word: RefereeWord::Computed {
+            report: referee().sign(report, &HERE),
+            node: referee().public(),
+        },
+    }
+}
+
+#[test]
+fn where_a_majority_cannot_decide_a_referee_is_heard_once_and_not_believed_alone_that_it_fails() {
+    let majority = Agreement::Majority { replicas: 3 };
+    let facts = Facts::new(majority, 1);
+    let mut entries = story(majority, 1, 1).entries;
+    entries.truncate(2);
+    entries.push(Entry::Added {
+        task: 0,
+        replicas: 12,
+    });
+    let mut answers = Vec::new();
+    for replica in 0..15 {
+        // Fifteen accounts give fifteen answers.
+        let (device, position) = (2 * usize::from(replica), entries.len() as u64);
+        entries.push(assigned(replica, device));
+        answers.push(Entry::Revealed {
+            receipt: receipt(0, replica, device, position, replica),
+            salt: None,
+            output: OutputPlace::Inline { bytes: 226 },
+        });
+    }
+    entries.extend(answers);
+    let undecided = Entry::Ended {
+        end: End::Undecided { task: 0 },
+    };
+    let fails = refereed(Answer {
+        exit: Exit::Trap,
+        ..answer(0, 0)
+    });
+    let ends = |word: &[Entry]| {
+        let log = [&entries[..], word, std::slice::from_ref(&undecided)].concat();
+        follow(&facts, &log, 9).map(|recheck| recheck.end())
+    };
+    assert!(ends(std::slice::from_ref(&fails)).is_ok());
+    assert!(matches!(
+        ends(&[fails.clone(), fails]),
+        Err(RecheckFault::Referee {
+            why: RefereeFault::NotWaiting,
+            ..
+        })
+    ));
+    assert!(matches!(
+        ends(&[refereed(answer(0, 0))]),
+        Err(RecheckFault::Order {
+            why: OrderFault::NoSuchEnd,
             ..
         })
     ));

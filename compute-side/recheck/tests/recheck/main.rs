@@ -5,4 +5,5 @@ mod author;
 mod disorder;
 mod honest;
 mod lies;
+mod trust;
 mod world;

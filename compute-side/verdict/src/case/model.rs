@@ -117,6 +117,11 @@ impl Told {
         first.into_values().collect()
     }
 
+    /// Whether a referee that was not heard yet may be.
+    fn may_have_referee(&self) -> bool {
+        self.has_referee && self.truth.is_none()
+    }
+
     fn is_split(voices: &[Answer]) -> bool {
         voices
             .iter()
@@ -144,7 +149,7 @@ impl Told {
                     Some(Ground::Unanimous)
                 }
                 Agreement::Unanimous | Agreement::Adaptive if others > 0 => {
-                    let is_voted = !self.has_referee && votes + others > 2 && votes > others;
+                    let is_voted = !self.may_have_referee() && votes + others > 2 && votes > others;
                     is_voted.then_some(Ground::Vote)
                 }
                 Agreement::Adaptive => {
@@ -189,10 +194,17 @@ impl Told {
     fn hearing(&self, outstanding: u8) -> Hearing {
         let voices = self.voices();
         if let Some(truth) = self.truth {
-            return self.decision(truth, Ground::Referee);
+            let machines = 1 + self
+                .said
+                .iter()
+                .filter(|it| answer_of(&it.what) == Some(truth))
+                .count();
+            if truth.exit == Exit::Success || machines >= 2 {
+                return self.decision(truth, Ground::Referee);
+            }
         }
         let compares = matches!(self.agreement, Agreement::Unanimous | Agreement::Adaptive);
-        if compares && self.has_referee && Self::is_split(&voices) {
+        if compares && self.may_have_referee() && Self::is_split(&voices) {
             return Hearing::NeedsReferee;
         }
         let wanted = usize::from(self.agreement.replicas());
@@ -324,7 +336,7 @@ fn apply(case: &mut Case, event: &Event) {
 
 /// What is said of a task whose devices answer as they like, asked by a coordinator that does what
 /// the judge says, until the case is decided or cannot be.
-fn driven(agreement: Agreement, says: &[u8], has_referee: bool) -> (Case, Hearing) {
+fn driven(agreement: Agreement, says: &[u8], referee: Option<Exit>) -> (Case, Hearing) {
     let mut case = Case::new(agreement);
     let mut heard = 0u8;
     loop {
@@ -340,8 +352,10 @@ fn driven(agreement: Agreement, says: &[u8], has_referee: bool) -> (Case, Hearin
         }
         match case.hearing(0) {
             Hearing::NeedsMore { replicas } => case.add_replicas(replicas),
-            Hearing::NeedsReferee if has_referee => case.hear_referee(answer(0, Exit::Success)),
-            Hearing::NeedsReferee => case.no_referee(),
+            Hearing::NeedsReferee => match referee {
+                Some(exit) => case.hear_referee(answer(0, exit)),
+                None => case.no_referee(),
+            },
             over => return (case, over),
         }
     }
@@ -375,7 +389,13 @@ proptest! {
             false => Agreement::Unanimous,
         };
         let mut case = Case::new(agreement);
-        let with_referee = history.iter().filter(|it| !matches!(it, Event::NoReferee));
+        // One of whom it is not believed that the program fails is none.
+        let is_referee = |it: &&Event| match it {
+            Event::NoReferee => false,
+            Event::Computed(truth) => truth.exit == Exit::Success,
+            _ => true,
+        };
+        let with_referee = history.iter().filter(is_referee);
         with_referee.for_each(|event| apply(&mut case, event));
         if let Hearing::Decided(decision) = case.hearing(outstanding) {
             prop_assert!(decision.ground != Ground::Vote);
@@ -385,12 +405,30 @@ proptest! {
     }
 
     #[test]
+    fn that_a_program_fails_is_never_one_machine_s_word(
+        agreement in any_agreement(),
+        history in prop::collection::vec(event(), 0..30),
+        outstanding: u8,
+    ) {
+        let mut case = Case::new(agreement);
+        history.iter().for_each(|event| apply(&mut case, event));
+        if let Hearing::Decided(decision) = case.hearing(outstanding)
+            && decision.answer.exit != Exit::Success
+        {
+            let found = decision.findings.iter();
+            let devices = found.filter(|found| found.finding == Finding::Accepted).count();
+            let referee = usize::from(decision.ground == Ground::Referee);
+            prop_assert!(devices >= 1 && devices + referee >= 2);
+        }
+    }
+
+    #[test]
     fn a_coordinator_that_does_what_the_judge_says_comes_to_an_end(
         agreement in any_agreement(),
         says in prop::collection::vec(0u8..4, 1..16),
-        has_referee: bool,
+        referee in prop::sample::select(vec![None, Some(Exit::Success), Some(Exit::Trap)]),
     ) {
-        let (case, over) = driven(agreement, &says, has_referee);
+        let (case, over) = driven(agreement, &says, referee);
         let compares = matches!(agreement, Agreement::Unanimous | Agreement::Adaptive);
         if compares {
             prop_assert!(case.replicas() <= ESCALATION_REPLICAS_MAX);
@@ -400,7 +438,8 @@ proptest! {
                 let truth = answer(0, Exit::Success);
                 prop_assert!(decision.ground != Ground::Referee || decision.answer == truth);
             }
-            Hearing::Undecidable => prop_assert!(!compares || !has_referee),
+            // Here no device says that the program fails.
+            Hearing::Undecidable => prop_assert!(!compares || referee != Some(Exit::Success)),
             other => prop_assert!(false, "{:?}", other),
         }
     }

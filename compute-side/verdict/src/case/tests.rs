@@ -366,6 +366,71 @@ fn where_nobody_gave_the_truth_nobody_is_accepted() {
 }
 
 #[test]
+fn that_the_program_fails_is_not_believed_on_the_referee_s_word_alone() {
+    let failure = Answer {
+        exit: Exit::Trap,
+        ..answer(0)
+    };
+    for agreement in COMPARED {
+        let mut case = heard(agreement, &[says(1), says(2)]);
+        case.hear_referee(failure);
+        assert_eq!(case.hearing(0), Hearing::NeedsMore { replicas: 1 });
+        case.add_replicas(1);
+        assert_eq!(case.hearing(1), OPEN);
+        let mut voted = case.clone();
+        tell(&mut voted, 2, 3, says(2));
+        let voted = decision(voted.hearing(0));
+        assert_eq!((voted.answer, voted.ground), (answer(2), Ground::Vote));
+        // Two machines say so now: the referee's and a device.
+        let receipt = Digest([9; 32]);
+        let fails = Testimony::Answered {
+            answer: failure,
+            receipt,
+        };
+        tell(&mut case, 2, 3, fails);
+        let decision = decision(case.hearing(0));
+        assert_eq!(
+            (decision.answer, decision.ground),
+            (failure, Ground::Referee)
+        );
+        let (right, wrong) = (Finding::Accepted, Finding::Incorrect);
+        assert_eq!(findings(&decision), [wrong, wrong, right]);
+    }
+}
+
+#[test]
+fn a_referee_and_one_device_are_enough_to_say_that_the_program_fails() {
+    let failure = Answer {
+        exit: Exit::Trap,
+        ..answer(0)
+    };
+    let fails = Testimony::Answered {
+        answer: failure,
+        receipt: Digest([9; 32]),
+    };
+    let mut case = heard(Agreement::Unanimous, &[says(1), fails]);
+    assert_eq!(case.hearing(0), Hearing::NeedsReferee);
+    case.hear_referee(failure);
+    let decision = decision(case.hearing(0));
+    assert_eq!(
+        (decision.answer, decision.ground),
+        (failure, Ground::Referee)
+    );
+}
+
+#[test]
+fn what_cannot_be_decided_stays_so_if_the_referee_alone_says_that_the_program_fails() {
+    let said: Vec<_> = (1..=15).map(says).collect();
+    let mut case = heard(Agreement::Majority { replicas: 3 }, &said);
+    assert_eq!(case.hearing(0), Hearing::Undecidable);
+    case.hear_referee(Answer {
+        exit: Exit::Trap,
+        ..answer(0)
+    });
+    assert_eq!(case.hearing(0), Hearing::Undecidable);
+}
+
+#[test]
 fn of_two_referees_the_first_is_heard() {
     let mut case = heard(Agreement::Unanimous, &[says(1), says(2)]);
     case.hear_referee(answer(1));

@@ -30,8 +30,10 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Whether there is something to dial. Lengths are bounded by the types.
+    /// Whether there is something to dial, and a key that tells who answers. Lengths are bounded by the
+    /// types.
     pub(crate) fn check<T: Config>(&self) -> Result<(), Error<T>> {
+        ensure!(!self.network_key.is_small_order(), Error::WeakNetworkKey);
         ensure!(!self.device_addresses.is_empty(), Error::NoDeviceAddress);
         for address in self.device_addresses.iter().chain([&self.jobs_api]) {
             ensure!(!address.is_empty(), Error::EmptyAddress);

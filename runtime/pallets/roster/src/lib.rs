@@ -231,6 +231,9 @@ pub mod pallet {
         NotVerified,
         /// As many devices are verified as can be; take one verification back first.
         TooManyVerified,
+        /// The network key is one of the few under which everybody can sign anything; make the
+        /// masternode another one, from a random seed.
+        WeakNetworkKey,
     }
 
     #[pallet::hooks]
@@ -286,12 +289,14 @@ pub mod pallet {
         /// Details: `network_key` is the Ed25519 key its connections are authenticated by,
         /// `sealing_key` the X25519 key to which owners seal their delegated job keys,
         /// `device_addresses` are multiaddrs and `jobs_api` is a URL. The chain checks only that
-        /// addresses are there and are UTF-8; it does not dial them.
+        /// addresses are there and are UTF-8, and that the network key is not of
+        /// [small order](DeviceId::is_small_order), under which everybody could sign in the
+        /// masternode's name; it does not dial the addresses.
         ///
         /// Event: [`Event::EndpointsPublished`].
         ///
-        /// Errors: [`Error::NotMasternode`], [`Error::NoDeviceAddress`], [`Error::EmptyAddress`],
-        /// [`Error::AddressNotUtf8`].
+        /// Errors: [`Error::NotMasternode`], [`Error::WeakNetworkKey`], [`Error::NoDeviceAddress`],
+        /// [`Error::EmptyAddress`], [`Error::AddressNotUtf8`].
         #[pallet::call_index(2)]
         #[pallet::weight(T::WeightInfo::publish_endpoints())]
         pub fn publish_endpoints(

@@ -269,6 +269,26 @@ fn endpoints_that_cannot_be_dialled_are_refused_with_the_reason() {
 }
 
 #[test]
+fn a_network_key_under_which_everybody_signs_is_not_published() {
+    with_masternodes(&[1], || {
+        let mut one = [0; 32];
+        one[0] = 1;
+        for weak in [[0; 32], one] {
+            assert_noop!(
+                Roster::publish_endpoints(
+                    signed(1),
+                    DeviceId(weak),
+                    SealingKey([1; 32]),
+                    BoundedVec::truncate_from(vec![address("/dns/a")]),
+                    address("http://a"),
+                ),
+                Error::<Test>::WeakNetworkKey
+            );
+        }
+    });
+}
+
+#[test]
 fn a_call_with_more_or_longer_addresses_than_allowed_does_not_decode() {
     use codec::{Decode, Encode};
     type Addresses =

@@ -53,6 +53,7 @@ impl<T: Config> Pallet<T> {
         mut device: Device,
         possession: DeviceSignature,
     ) -> DispatchResult {
+        ensure!(!id.is_small_order(), Error::<T>::WeakDeviceKey);
         ensure!(
             !Devices::<T>::contains_key(id),
             Error::<T>::DeviceAlreadyRegistered

@@ -271,6 +271,9 @@ pub mod pallet {
         /// The device was reviewed less than a week ago; wait until the week is over, or ask the
         /// council.
         ReviewedLately,
+        /// The device's key is one of the few under which everybody can sign anything; make the device
+        /// another one, from a random seed.
+        WeakDeviceKey,
     }
 
     #[pallet::hooks]
@@ -353,12 +356,14 @@ pub mod pallet {
         /// [`Possession`](quern_primitives::device::Possession) of this account, device and sealing
         /// key, for this chain. Region and hardware are the worker's word. The active bond must
         /// cover the devices there are and this one. A device that was registered before, by this
-        /// account or another, has its record and history again, and is in quarantine if it was.
+        /// account or another, has its record and history again, and is in quarantine if it was. A key
+        /// of [small order](DeviceId::is_small_order) is refused: under it everybody could sign receipts
+        /// in the device's name.
         ///
         /// Event: [`Event::DeviceRegistered`].
         ///
-        /// Errors: [`Error::DeviceAlreadyRegistered`], [`Error::BondTooSmall`],
-        /// [`Error::TooManyDevices`], [`Error::InvalidPossession`].
+        /// Errors: [`Error::WeakDeviceKey`], [`Error::DeviceAlreadyRegistered`],
+        /// [`Error::BondTooSmall`], [`Error::TooManyDevices`], [`Error::InvalidPossession`].
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::register_device())]
         pub fn register_device(

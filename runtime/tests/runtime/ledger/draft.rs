@@ -188,15 +188,17 @@ impl Draft<'_> {
         let seed = u8::try_from(self.chance.below(256)).unwrap();
         let mut device_addresses = vec![b"/ip4/127.0.0.1/tcp/1".to_vec(); 2];
         let mut jobs_api = b"http://127.0.0.1:2".to_vec();
+        let mut network_key = DeviceId([seed; 32]);
         if self.spoils() {
-            match self.chance.below(3) {
+            match self.chance.below(4) {
                 0 => device_addresses.clear(),
                 1 => jobs_api.clear(),
-                _ => device_addresses[1] = vec![0xff, 0xfe],
+                2 => device_addresses[1] = vec![0xff, 0xfe],
+                _ => network_key = DeviceId([0; 32]),
             }
         }
         let call = roster::Call::PublishEndpoints {
-            network_key: DeviceId([seed; 32]),
+            network_key,
             device_addresses,
             jobs_api,
         };
@@ -303,7 +305,7 @@ impl Draft<'_> {
             }
             5 => (owner, workforce::Call::RetireDevice(device)),
             _ => {
-                let (device, owner) = self.to_review().unwrap_or((device, owner));
+                let (device, owner) = self.reviewable().unwrap_or((device, owner));
                 let call = Call::Workforce(workforce::Call::Review(device));
                 return match self.chance.percent(30) {
                     true => (self.council(), call),
@@ -315,7 +317,7 @@ impl Draft<'_> {
     }
 
     /// A device in quarantine, mostly.
-    fn to_review(&mut self) -> Option<(DeviceId, AccountId)> {
+    fn reviewable(&mut self) -> Option<(DeviceId, AccountId)> {
         let devices = self.ledger.workforce.devices.iter();
         let quarantined = devices.filter(|(_, device)| device.past.is_quarantined());
         let quarantined: Vec<_> = quarantined
@@ -336,8 +338,15 @@ impl Draft<'_> {
             .filter(|id| !workforce.devices.contains_key(id))
             .collect();
         let any = self.pick(&self.cast.device_ids());
-        let device = self.chance.one_of(&free).filter(|_| any.0[0] % 8 != 0);
-        let device = device.unwrap_or(any);
+        let device = self
+            .chance
+            .one_of(&free)
+            .filter(|_| !any.0[0].is_multiple_of(8));
+        let device = match self.chance.below(40) {
+            // Everybody can sign under that key.
+            0 => DeviceId([0; 32]),
+            _ => device.unwrap_or(any),
+        };
         let sealing_key = SealingKey([u8::try_from(self.chance.below(3)).unwrap(); 32]);
         let call = workforce::Call::RegisterDevice {
             device,

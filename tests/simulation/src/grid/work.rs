@@ -15,7 +15,10 @@ use quern_primitives::{
     receipt::{Answer, Exit},
 };
 use quern_protocol::{Assignment, Benchmark, SealedKey, ShardFacts, TaskLimits};
-use quern_shards::{keys::ShardKey, result::result_commitment};
+use quern_shards::{
+    keys::{ShardKey, TrustSeed},
+    result::result_commitment,
+};
 use rand::{RngExt as _, rngs::StdRng};
 use sha2::{Digest as _, Sha256};
 
@@ -173,6 +176,7 @@ impl Work {
             input_roots: tasks.clone().map(|task| self.input_root(task)).collect(),
             missing: tasks.filter(|task| !is_there(*task)).collect(),
             seed: self.lane_seed(),
+            trust_seed: TrustSeed::from_bytes(digest("trust", &self.id, 0)),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Where records allow it one device is believed alone, and a second one is asked at once where not.
 
-use super::world::{Habit, Refereeing, World};
+use super::world::{Habit, Refereeing, TRUST_SEED, World};
 use crate::core::Entry;
 use quern_primitives::{
     job::{Agreement, JobEnd, JobState},
     verdict::{Finding, Ground, Verdict},
 };
 use quern_protocol::HandBackReason;
+use quern_verdict::is_trusted_alone;
+use std::collections::BTreeSet;
 
 /// So many accepted answers in a row that the draw leaves a device alone but once in a million.
 const MANY: u32 = 1_000_000;
@@ -51,6 +53,39 @@ fn a_seasoned_device_is_believed_alone() {
     assert_eq!(world.ledger.job.state, JobState::Completed { end });
     assert_eq!(world.ledger.paid.len(), 1);
     world.check_money();
+}
+
+#[test]
+fn who_is_believed_is_drawn_from_a_seed_that_no_device_has() {
+    let (tasks, row) = (100, 10);
+    let mut world = World::new(tasks, Agreement::Adaptive, &[]);
+    world.join_as(1, Habit::Honest, |worker| worker.accepted_in_a_row = row);
+    for _ in 0..tasks {
+        world.ask(0, 1);
+        world.report(0);
+    }
+    let device = world.workers[0].id();
+    let given = world.log().filter_map(|entry| match entry {
+        Entry::Assigned { task, .. } => Some(*task),
+        _ => None,
+    });
+    let given: BTreeSet<_> = given.collect();
+    let believed = world.log().filter_map(|entry| match entry {
+        Entry::Trusted { task, .. } => Some(*task),
+        _ => None,
+    });
+    let believed: BTreeSet<_> = believed.collect();
+    let drawn = |seed: &[u8; 32]| -> BTreeSet<_> {
+        let is_believed = |task: &u32| is_trusted_alone(seed, *task, &device, row);
+        given.iter().copied().filter(is_believed).collect()
+    };
+    assert!(given.len() > 50, "{} were given out", given.len());
+    assert_eq!(believed, drawn(&TRUST_SEED));
+    assert_ne!(
+        believed,
+        drawn(&world.plan().seed),
+        "the seed of its lanes is known to all"
+    );
 }
 
 #[test]

@@ -4,10 +4,11 @@ use super::{
     worker::truth,
     world::{Habit, JOB, MAJORITY, REFEREE, Refereeing, World},
 };
-use crate::core::{Effect, Entry, NoReferee, Purpose, REFEREE_REPLICA};
+use crate::core::{Effect, Entry, NoReferee, Purpose, REFEREE_REPLICA, Truth};
 use quern_jobs_api::{Rule, StepKind};
 use quern_primitives::{
     job::{Agreement, JobEnd, JobState},
+    receipt::Exit,
     verdict::{Finding, Ground, Verdict},
 };
 
@@ -157,6 +158,74 @@ fn where_nobody_is_right_the_referee_s_answer_stands_and_nobody_is_paid() {
     let escrow = world.ledger.job.escrow;
     assert_eq!(escrow.refunded, escrow.deposited);
     world.check_money();
+}
+
+/// The referee's word that the program fails on task 0.
+fn failure() -> Truth {
+    let mut failure = truth(0);
+    failure.answer.exit = Exit::Trap;
+    failure
+}
+
+#[test]
+fn that_the_program_fails_is_not_believed_on_the_referee_s_word_alone() {
+    let mut world = split(Refereeing::Slow, ONE_LIES);
+    world.asked.clear();
+    world.tell_referee(JOB, 0, Ok(failure()));
+    assert_eq!((refereed(&world), verdicts(&world).len()), (1, 0));
+    assert!(world.asked.is_empty(), "it is asked once");
+    let added = world.count(|entry| matches!(entry, Entry::Added { .. }));
+    assert_eq!(added, 1, "it is voted");
+    // What was written counts the same after a restart.
+    world.restart();
+    (0..2).for_each(|worker| world.hello(worker));
+    assert_eq!((world.asked.len(), verdicts(&world).len()), (0, 0));
+    answers(&mut world, 3, Habit::Honest);
+    let verdict = verdict(&world);
+    assert_eq!(verdict.ground, Ground::Vote);
+    assert_eq!(verdict.answer, truth(0).answer);
+    world.next_block();
+    assert!(ended(&world, JobEnd::AllSettled));
+    world.check_money();
+}
+
+#[test]
+fn where_a_device_says_it_too_the_referee_s_word_that_the_program_fails_decides() {
+    let mut world = split(Refereeing::Slow, [Habit::Honest, Habit::Traps]);
+    world.asked.clear();
+    let said = world.log().find_map(|entry| match entry {
+        Entry::Reported { receipt, .. } if receipt.payload.exit == Exit::Trap => {
+            Some(receipt.payload.answer())
+        }
+        _ => None,
+    });
+    let same = Truth {
+        answer: said.unwrap(),
+        ..truth(0)
+    };
+    world.tell_referee(JOB, 0, Ok(same));
+    let verdict = verdict(&world);
+    assert_eq!((verdict.ground, verdict.price), (Ground::Referee, 0));
+    assert_eq!(verdict.answer.exit, Exit::Trap);
+    world.next_block();
+    let exit = Exit::Trap;
+    assert!(ended(&world, JobEnd::ProgramFailed { task: 0, exit }));
+}
+
+#[test]
+fn a_case_that_nothing_decides_ends_though_the_referee_says_that_the_program_fails() {
+    let mut world = split(Refereeing::Slow, ONE_LIES);
+    world.asked.clear();
+    world.tell_referee(JOB, 0, Ok(failure()));
+    answers(&mut world, 3, Habit::Lies(97));
+    let fourth = world.join(4, Habit::Lies(96));
+    world.ask(fourth, 1);
+    answers(&mut world, 5, Habit::Lies(95));
+    world.report(fourth);
+    assert!(world.asked.is_empty(), "it is not asked again");
+    assert_eq!(verdicts(&world), []);
+    world.next_block();
+    assert!(ended(&world, JobEnd::Undecided { task: 0 }));
 }
 
 #[test]

@@ -18,10 +18,13 @@ use quern_primitives::{
     view::DeviceView,
 };
 use quern_protocol::{Exchange, HandBack, HandBackReason, Hello};
+use quern_shards::keys::TrustSeed;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) const JOB: JobId = JobId([7; 32]);
 pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
+/// What is drawn from who is believed alone.
+pub(super) const TRUST_SEED: [u8; 32] = [10; 32];
 pub(super) const MAJORITY: Agreement = Agreement::Majority { replicas: 3 };
 
 pub(super) fn settings() -> Settings {
@@ -196,6 +199,7 @@ impl World {
             input_roots: (0..self.tasks()).map(input_root).collect(),
             missing: self.missing.clone(),
             seed: [8; 32],
+            trust_seed: TrustSeed::from_bytes(TRUST_SEED),
         }
     }
 

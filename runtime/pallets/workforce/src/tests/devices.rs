@@ -72,6 +72,32 @@ fn nobody_registers_a_device_that_has_not_signed_for_them() {
 }
 
 #[test]
+fn a_key_under_which_everybody_signs_is_not_registered() {
+    on_new_chain(|| {
+        assert_ok!(bond(1, MIN_BOND));
+        let mut one = [0; 32];
+        one[0] = 1;
+        let mut negative = [0; 32];
+        negative[31] = 0x80;
+        // It holds for whatever the device should have signed.
+        let word = DeviceSignature([0; 64]);
+        for weak in [[0; 32], one, negative] {
+            assert_noop!(
+                Workforce::register_device(
+                    signed(1),
+                    DeviceId(weak),
+                    sealing_key(1),
+                    Region::Europe,
+                    Hardware::Desktop,
+                    word
+                ),
+                Error::<Test>::WeakDeviceKey
+            );
+        }
+    });
+}
+
+#[test]
 fn a_device_cannot_be_registered_with_a_sealing_key_it_did_not_sign() {
     on_new_chain(|| {
         assert_ok!(bond(1, MIN_BOND));

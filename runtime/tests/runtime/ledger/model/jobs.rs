@@ -301,7 +301,7 @@ fn may_settle(job: &Job, by: &AccountId, now: u32) -> Result<(), Refusal> {
 fn named(set: &TaskSet, of_job: u32) -> Result<BTreeSet<TaskIndex>, Refusal> {
     need(!set.bits.is_empty(), "TaskSetEmpty")?;
     let outer = [set.bits[0], set.bits[set.bits.len() - 1]];
-    let is_shortest = set.first % 8 == 0 && !outer.contains(&0);
+    let is_shortest = set.first.is_multiple_of(8) && !outer.contains(&0);
     need(is_shortest, "TaskSetNotShortest")?;
     let mut tasks = BTreeSet::new();
     for (place, byte) in set.bits.iter().enumerate() {

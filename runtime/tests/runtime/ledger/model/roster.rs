@@ -61,6 +61,7 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
     {
         let account = sender.account()?;
         need(roster.masternodes.contains(&account), "NotMasternode")?;
+        need(!network_key.is_small_order(), "WeakNetworkKey")?;
         need(!device_addresses.is_empty(), "NoDeviceAddress")?;
         for address in device_addresses.iter().chain([jobs_api]) {
             need(!address.is_empty(), "EmptyAddress")?;

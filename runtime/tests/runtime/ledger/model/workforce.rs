@@ -216,6 +216,7 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
             ledger.money.release(&who, Purpose::Bond, due);
         }
         Call::RegisterDevice { device, .. } => {
+            need(!device.is_small_order(), "WeakDeviceKey")?;
             let is_new = !workforce.devices.contains_key(device);
             need(is_new, "DeviceAlreadyRegistered")?;
             let needed = workforce.needed(workforce.devices_of(&who) + 1);

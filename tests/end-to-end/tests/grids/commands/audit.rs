@@ -78,7 +78,8 @@ pub(super) async fn plays_again(bench: &Bench) -> anyhow::Result<()> {
             let same = match &line[*column] {
                 Value::Null => cell.is_empty(),
                 Value::String(text) => text == cell,
-                other => other.to_string() == *cell,
+                Value::Number(number) => number.to_string().eq(cell),
+                _ => false,
             };
             ensure!(
                 same,
@@ -114,7 +115,9 @@ async fn adds_up(bench: &Bench, rows: &[Row<'_>], to: BlockNumber) -> anyhow::Re
     }
     let mut pays = rows.iter().filter(|row| row["kind"] == "worker_pay");
     ensure!(
-        pays.all(|row| row["job"].len() == 66 && row["batch"] != "" && row["tasks"] != ""),
+        pays.all(|row| row["job"].len() == 66
+            && !row["batch"].is_empty()
+            && !row["tasks"].is_empty()),
         "a worker's pay names no job, batch or number of tasks"
     );
     let (mut came, mut went): (BTreeMap<&str, Amount>, BTreeMap<&str, Amount>) = Default::default();
