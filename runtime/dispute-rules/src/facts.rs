@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use quern_primitives::{
     amount::Amount,
-    batch::{BatchRecord, DeviceChange, Payout, TaskSet},
+    batch::{DeviceChange, Payout, TaskSet},
     ids::{AccountId, BatchSequence, BlockNumber, Digest, GenesisHash, JobId, NodeKey},
     job::Job,
 };
@@ -28,8 +28,14 @@ pub struct Member {
 pub struct BatchFacts {
     /// Its place in the job.
     pub sequence: BatchSequence,
-    /// What the chain keeps of it.
-    pub record: BatchRecord,
+    /// Merkle root over the encoded verdicts, in task order.
+    pub verdicts_root: Digest,
+    /// How many there are: as many as tasks.
+    pub verdicts: u32,
+    /// What it says that they cost together.
+    pub spent: Amount,
+    /// The block that settled it.
+    pub settled_at: BlockNumber,
     /// Who settled it.
     pub coordinator: AccountId,
     /// Who certified it; the coordinator may be among them.
@@ -56,7 +62,7 @@ pub struct DeviceFacts {
 
 /// What is at stake, as it held when the job was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct Stakes {
     /// What a masternode loses for a lie, if its bond is as large.
     pub masternode_slash: Amount,
     /// What a worker loses for a lie of one of its devices, if its bond is as large.
@@ -88,10 +94,11 @@ pub struct Facts {
     /// What the account that may be found guilty has bonded: [`crate::Subject::account`]'s, or where
     /// that is none, the device's account's.
     pub worker_bond: Amount,
-    /// What says which device is believed alone with which task, if the chain has drawn it.
+    /// What says which device is believed alone with which task. It follows from the job's key, so the chain
+    /// does not have it and tells none; who has it from the owner finds more.
     pub seed: Option<[u8; 32]>,
     /// What is at stake.
-    pub terms: Terms,
+    pub stakes: Stakes,
 }
 
 impl Facts {

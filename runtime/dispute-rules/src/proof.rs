@@ -47,10 +47,10 @@ impl Leaf {
     pub fn is_in(&self, batch: &BatchFacts) -> Result<(), Refusal> {
         let proof = Proof {
             index: self.place,
-            count: batch.record.tasks,
+            count: batch.verdicts,
             siblings: self.siblings.to_vec(),
         };
-        match proof.holds(&batch.record.verdicts_root, &self.bytes) {
+        match proof.holds(&batch.verdicts_root, &self.bytes) {
             true => Ok(()),
             false => Err(Refusal::NotInBatch),
         }

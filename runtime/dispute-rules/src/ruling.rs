@@ -339,14 +339,14 @@ pub(crate) fn convict_worker(
     said: &Receipt,
     offence: Offence,
 ) -> Ruling {
-    let terms = &facts.terms;
+    let stakes = &facts.stakes;
     let guilty = Guilty::Worker {
         account,
         device: said.device,
         task: said.task,
         replica: said.replica,
     };
-    let penalty = Penalty::of(facts.worker_bond, terms.device_slash, terms.winner_permille);
+    let penalty = Penalty::of(facts.worker_bond, stakes.device_slash, stakes.winner_permille);
     Ruling::Convicted(Conviction {
         offence,
         place: Place::Replica(said.task, said.replica, said.device),
@@ -357,18 +357,18 @@ pub(crate) fn convict_worker(
 
 /// Nothing is wrong.
 pub(crate) fn unfounded(facts: &Facts) -> Ruling {
-    let terms = &facts.terms;
+    let stakes = &facts.stakes;
     Ruling::Unfounded(Penalty::of(
-        terms.dispute_bond,
-        terms.dispute_bond,
-        terms.winner_permille,
+        stakes.dispute_bond,
+        stakes.dispute_bond,
+        stakes.winner_permille,
     ))
 }
 
 fn sentence_of(facts: &Facts, member: &Member) -> Sentence {
-    let terms = &facts.terms;
+    let stakes = &facts.stakes;
     Sentence {
         guilty: Guilty::Masternode(member.account.clone()),
-        penalty: Penalty::of(member.bond, terms.masternode_slash, terms.winner_permille),
+        penalty: Penalty::of(member.bond, stakes.masternode_slash, stakes.winner_permille),
     }
 }

@@ -65,7 +65,7 @@ impl Sum {
 
     /// Whether all of the batch's verdicts were added.
     pub fn is_complete(&self, batch: &BatchFacts) -> bool {
-        self.tree.count() == batch.record.tasks
+        self.tree.count() == batch.verdicts
     }
 
     /// Adds the next verdicts of the batch.
@@ -74,7 +74,7 @@ impl Sum {
         let before = self.tree.count();
         let added = u32::try_from(step.len()).map_err(|_| Refusal::Step)?;
         let after = before.checked_add(added).ok_or(Refusal::Step)?;
-        if step.is_empty() || after > batch.record.tasks {
+        if step.is_empty() || after > batch.verdicts {
             return Err(Refusal::Step);
         }
         let tasks = tasks::validate(&batch.tasks, facts.job.submission.tasks);
@@ -153,11 +153,11 @@ impl Sum {
             return Err(Refusal::Unfinished);
         }
         // Something else than the batch's verdicts was added up: that says nothing of the batch.
-        if self.tree.root() != batch.record.verdicts_root {
+        if self.tree.root() != batch.verdicts_root {
             return Ok(unfounded(facts));
         }
         let is_right = !self.is_impossible
-            && self.spent == batch.record.spent
+            && self.spent == batch.spent
             && *self.payouts == batch.payouts
             && *self.devices == batch.devices;
         match is_right {

@@ -129,7 +129,7 @@ fn is_backed(agreement: Agreement, ground: Ground, accepted: usize, incorrect: u
         (Agreement::Unanimous | Agreement::Adaptive, Ground::Unanimous) => is_unanimous,
         (Agreement::Unanimous | Agreement::Adaptive, Ground::Vote) => all >= VOTERS_MIN && are_most,
         // Whether there is a report is another question, see [`crate::Question::Report`].
-        (Agreement::Unanimous | Agreement::Adaptive, Ground::Referee) => true,
+        (_, Ground::Referee) => true,
         _ => false,
     }
 }
@@ -151,11 +151,16 @@ fn wrong_trust(leaf: &Leaf, facts: &Facts) -> Option<VerdictLie> {
     let verdict = leaf.verdict()?;
     let is_drawn =
         facts.job.submission.agreement == Agreement::Adaptive && verdict.ground == Ground::Trusted;
-    let (seed, device) = (facts.seed?, facts.device.as_ref()?);
+    let device = facts.device.as_ref()?;
     // The facts are about the only device that answered, see [`crate::Evidence::subject`].
     let mut replicas = verdict.replicas.iter();
     let believed = replicas.find(|it| it.finding == Finding::Accepted)?;
-    let may_be = may_be_trusted(&seed, verdict.task, &believed.device, device.accepted);
+    let may_be = may_be_trusted(
+        facts.seed.as_ref(),
+        verdict.task,
+        &believed.device,
+        device.accepted,
+    );
     (is_drawn && !may_be).then_some(VerdictLie::Trust)
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn assignment(entry: &Certified, facts: &Facts) -> Result<Ruling, Ref
     let given = entry.logged.assigned().ok_or(Refusal::Unrelated)?;
     let cannot_be = given.task >= facts.job.submission.tasks
         || given.replica >= REPLICAS_PER_TASK_MAX
-        || given.at > batch.record.settled_at;
+        || given.at > batch.settled_at;
     if cannot_be {
         return convict_batch(facts, Offence::Assignment);
     }

@@ -127,7 +127,7 @@ fn what_is_no_verdict_strikes_its_batch() {
     leaves[0] = bytes.clone();
     let tree = Tree::new(&leaves);
     let batch = world.facts.batch.as_mut().unwrap();
-    batch.record.verdicts_root = tree.root();
+    batch.verdicts_root = tree.root();
     let leaf = Leaf {
         bytes: bytes.try_into().unwrap(),
         place: 0,

@@ -4,7 +4,7 @@
 use codec::Encode;
 use quern_dispute_rules::{
     evidence::{BatchName, Certified, Input, Leaf, Logged},
-    facts::{BatchFacts, DeviceFacts, Facts, Member, Terms},
+    facts::{BatchFacts, DeviceFacts, Facts, Member, Stakes},
     verdict::receipt_digest,
 };
 use quern_job_rules::{
@@ -14,7 +14,7 @@ use quern_job_rules::{
 use quern_joblog::{Entry, LogBuilder, OutputPlace, RefereeWord, ReleaseCause, SignedBlock};
 use quern_primitives::{
     amount::Amount,
-    batch::{Batch, BatchRecord, DeviceChange, LogRange, Payout},
+    batch::{Batch, DeviceChange, LogRange, Payout},
     device::{Class, RecordChange},
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey},
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Submission},
@@ -403,14 +403,10 @@ impl World {
         let head = self.blocks.last().unwrap().header.payload.hash(&HERE);
         self.facts.batch = Some(BatchFacts {
             sequence: batch.sequence,
-            record: BatchRecord {
-                verdicts_root: batch.verdicts_root,
-                log: batch.log,
-                tasks: tasks::count(&batch.tasks.bits),
-                spent: batch.spent,
-                paid: batch.payouts.iter().map(|it| it.amount).sum(),
-                settled_at: 60,
-            },
+            verdicts_root: batch.verdicts_root,
+            verdicts: tasks::count(&batch.tasks.bits),
+            spent: batch.spent,
+            settled_at: 60,
             coordinator: member(0),
             certifiers: vec![member(0), member(1)],
             heads: vec![head],
@@ -547,7 +543,7 @@ fn facts(job: Job) -> Facts {
         device: None,
         worker_bond: 50,
         seed: Some(SEED),
-        terms: Terms {
+        stakes: Stakes {
             masternode_slash: 700,
             device_slash: 30,
             dispute_bond: 11,

@@ -86,7 +86,7 @@ impl<T: Config> Pallet<T> {
         let subject = evidence.subject();
         let facts = T::Court::facts(&subject).ok_or(Error::<T>::JobUnknown)?;
         let ruling = decide(evidence, &facts, &Host).map_err(Error::<T>::from)?;
-        let bond = facts.terms.dispute_bond;
+        let bond = facts.stakes.dispute_bond;
         // Whoever is right has the bond as well.
         Self::hold_bond(&disputer, bond)?;
         let (sequence, matter) = match ruling {
@@ -173,7 +173,7 @@ impl<T: Config> Pallet<T> {
             Matter::Adding => Ok(Ruling::Unfounded(Penalty::of(
                 dispute.bond,
                 dispute.bond,
-                facts.terms.winner_permille,
+                facts.stakes.winner_permille,
             ))),
         };
         match ruling {
@@ -230,7 +230,7 @@ impl<T: Config> Pallet<T> {
             Ruling::Unfounded(penalty) => {
                 // Whatever is unfounded is about a batch; it was decided from these facts.
                 let batch = facts.batch.as_ref().ok_or(Error::<T>::NotPending)?;
-                let penalty = Penalty::of(bond, penalty.slash(), facts.terms.winner_permille);
+                let penalty = Penalty::of(bond, penalty.slash(), facts.stakes.winner_permille);
                 Self::take_bond(disputer, bond, &penalty, &batch.coordinator)?;
                 Self::deposit_event(Event::DisputeLost {
                     disputer: disputer.clone(),
@@ -254,12 +254,8 @@ impl<T: Config> Pallet<T> {
             strike,
             sentences,
         } = conviction;
-        // A batch that was struck is made again under the same number, and can be struck again: that it
-        // is pending says that it was not.
-        if strike.is_none() {
-            let is_new = !Convictions::<T>::contains_key(job, &place);
-            ensure!(is_new, Error::<T>::ProvedBefore);
-        }
+        let is_new = !Convictions::<T>::contains_key(job, &place);
+        ensure!(is_new, Error::<T>::ProvedBefore);
         Convictions::<T>::insert(job, &place, offence);
         Self::deposit_event(Event::LieProved {
             disputer: disputer.clone(),

@@ -4,7 +4,7 @@ use alloc::{vec, vec::Vec};
 use codec::Encode;
 use quern_dispute_rules::{
     evidence::{BatchName, Leaf},
-    facts::{BatchFacts, DeviceFacts, Facts, Member, Terms},
+    facts::{BatchFacts, DeviceFacts, Facts, Member, Stakes},
 };
 use quern_job_rules::{
     pay::{PRICES_AT_GENESIS, Tariff, pays},
@@ -13,7 +13,7 @@ use quern_job_rules::{
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, GenesisHash, JobId, NodeKey, ProgramHash, SealingKey,
     amount::BYTECHIP,
-    batch::{BatchRecord, DeviceChange, LogRange, Payout, TaskSet},
+    batch::{DeviceChange, Payout, TaskSet},
     device::{Class, RecordChange},
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Submission},
     limits::TASKS_PER_JOB_MAX,
@@ -155,14 +155,10 @@ impl Staged {
         });
         let batch = BatchFacts {
             sequence: BATCH.sequence,
-            record: BatchRecord {
-                verdicts_root: Tree::new(verdicts.iter().map(Encode::encode)).root(),
-                log: LogRange { first: 0, last: 9 },
-                tasks,
-                spent: verdicts.iter().map(|it| it.price).sum(),
-                paid: payouts.iter().map(|it| it.amount).sum(),
-                settled_at: 60,
-            },
+            verdicts_root: Tree::new(verdicts.iter().map(Encode::encode)).root(),
+            verdicts: tasks,
+            spent: verdicts.iter().map(|it| it.price).sum(),
+            settled_at: 60,
             coordinator: member(0),
             certifiers: vec![member(0), member(1)],
             heads: vec![],
@@ -188,7 +184,7 @@ impl Staged {
             }),
             worker_bond: 20 * BYTECHIP,
             seed: None,
-            terms: Terms {
+            stakes: Stakes {
                 masternode_slash: 1_000 * BYTECHIP,
                 device_slash: 10 * BYTECHIP,
                 dispute_bond: BOND,
@@ -209,7 +205,7 @@ impl Staged {
     pub(crate) fn settle(&mut self) {
         let root = Tree::new(self.verdicts.iter().map(Encode::encode)).root();
         if let Some(batch) = &mut self.facts.batch {
-            batch.record.verdicts_root = root;
+            batch.verdicts_root = root;
         }
     }
 }
