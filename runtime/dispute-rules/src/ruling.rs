@@ -346,7 +346,11 @@ pub(crate) fn convict_worker(
         task: said.task,
         replica: said.replica,
     };
-    let penalty = Penalty::of(facts.worker_bond, stakes.device_slash, stakes.winner_permille);
+    let penalty = Penalty::of(
+        facts.worker_bond,
+        stakes.device_slash,
+        stakes.winner_permille,
+    );
     Ruling::Convicted(Conviction {
         offence,
         place: Place::Replica(said.task, said.replica, said.device),

@@ -57,8 +57,10 @@ pub(crate) fn answers<S: Signatures>(
         && one.program == other.program
         && one.input_root == other.input_root
         && one.class == other.class
-        && one.engine == other.engine;
-    // The replica may have been given twice, and the result sealed twice; the answer is the same.
+        && one.engine == other.engine
+        // What else a device is given, such as arguments, is not in its receipt; but at one position of
+        // the log it was given one thing.
+        && one.log_position == other.log_position;
     if !is_one_replica || one.answer() == other.answer() {
         return Err(Refusal::Unrelated);
     }
