@@ -65,8 +65,11 @@ pub struct DeviceFacts {
 pub struct Stakes {
     /// What a masternode loses for a lie, if its bond is as large.
     pub masternode_slash: Amount,
-    /// What a worker loses for a lie of one of its devices, if its bond is as large.
+    /// What a worker loses for two answers of one of its devices, if its bond is as large.
     pub device_slash: Amount,
+    /// The same for an answer that most of the group contradicts. Zero as long as receipts do not name all
+    /// that an answer follows from.
+    pub wrong_answer_slash: Amount,
     /// What who disputes puts up.
     pub dispute_bond: Amount,
     /// The winner's part of a slash, in thousandths; more than all of it is all of it.

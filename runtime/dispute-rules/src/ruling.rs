@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
 use quern_primitives::{
+    amount::Amount,
     ids::{AccountId, BatchSequence, DeviceId, Digest, ReplicaIndex, TaskIndex},
     receipt::Receipt,
 };
@@ -338,6 +339,7 @@ pub(crate) fn convict_worker(
     account: AccountId,
     said: &Receipt,
     offence: Offence,
+    slash: Amount,
 ) -> Ruling {
     let stakes = &facts.stakes;
     let guilty = Guilty::Worker {
@@ -346,11 +348,7 @@ pub(crate) fn convict_worker(
         task: said.task,
         replica: said.replica,
     };
-    let penalty = Penalty::of(
-        facts.worker_bond,
-        stakes.device_slash,
-        stakes.winner_permille,
-    );
+    let penalty = Penalty::of(facts.worker_bond, slash, stakes.winner_permille);
     Ruling::Convicted(Conviction {
         offence,
         place: Place::Replica(said.task, said.replica, said.device),

@@ -71,7 +71,13 @@ pub(crate) fn answers<S: Signatures>(
         return Err(Refusal::NotSigned);
     }
     let account = account.clone();
-    Ok(convict_worker(facts, account, one, Offence::TwoAnswers))
+    Ok(convict_worker(
+        facts,
+        account,
+        one,
+        Offence::TwoAnswers,
+        facts.stakes.device_slash,
+    ))
 }
 
 /// Who answers for a device's key is who registered it: that took the key's own consent.
@@ -118,7 +124,13 @@ pub(crate) fn wrong_answer<S: Signatures>(
         return Ok(unfounded(facts));
     }
     let account = given.account;
-    Ok(convict_worker(facts, account, said, Offence::WrongAnswer))
+    Ok(convict_worker(
+        facts,
+        account,
+        said,
+        Offence::WrongAnswer,
+        facts.stakes.wrong_answer_slash,
+    ))
 }
 
 /// Whether more than half of the group signed the report, each once.

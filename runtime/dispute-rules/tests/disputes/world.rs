@@ -545,7 +545,8 @@ fn facts(job: Job) -> Facts {
         seed: Some(SEED),
         stakes: Stakes {
             masternode_slash: 700,
-            device_slash: 30,
+            device_slash: 20,
+            wrong_answer_slash: 30,
             dispute_bond: 11,
             winner_permille: 500,
         },

@@ -187,6 +187,7 @@ impl Staged {
             stakes: Stakes {
                 masternode_slash: 1_000 * BYTECHIP,
                 device_slash: 10 * BYTECHIP,
+                wrong_answer_slash: 10 * BYTECHIP,
                 dispute_bond: BOND,
                 winner_permille: 500,
             },
