@@ -213,12 +213,12 @@ proptest! {
     #[test]
     fn parts_of_honest_evidence_put_together_convict_nobody(
         agreement in agreements(), seed: u64, one: prop::sample::Index, other: prop::sample::Index,
-        cut in 0.0f64..1.0,
+        cut in 0usize..1_000,
     ) {
         let world = honest(agreement, 4, seed);
         let all = all_evidence(&world);
         let (one, other) = (one.get(&all).encode(), other.get(&all).encode());
-        let at = |bytes: &[u8]| (bytes.len() as f64 * cut) as usize;
+        let at = |bytes: &[u8]| bytes.len() * cut / 1_000;
         let spliced = [&one[..at(&one)], &other[at(&other)..]].concat();
         if let Some(evidence) = decoded(&spliced) {
             let ruling = ruled(&world, &evidence);

@@ -26,6 +26,14 @@ use quern_primitives::{
 
 const UNANIMOUS: Agreement = Agreement::Unanimous;
 
+/// A world whose batch has three verdicts or more, the first of them of two that agree.
+fn usual() -> World {
+    let is_usual =
+        |world: &World| world.verdicts.len() > 2 && world.verdicts[0].ground == Ground::Unanimous;
+    let mut worlds = (0..).map(|seed| honest(UNANIMOUS, 6, seed));
+    worlds.find(is_usual).unwrap()
+}
+
 fn accounts(ruling: &Ruling) -> Vec<AccountId> {
     let Ruling::Convicted(conviction) = ruling else {
         return vec![];
@@ -71,8 +79,8 @@ fn assert_one_pays(ruling: Result<Ruling, Refusal>, who: AccountId, expected: Of
 }
 
 /// A world with a changed verdict at the first place, in batch and log alike.
-fn with_verdict(agreement: Agreement, change: impl Fn(&mut Verdict)) -> World {
-    let mut world = honest(agreement, 6, 11);
+fn with_verdict(change: impl Fn(&mut Verdict)) -> World {
+    let mut world = usual();
     change(&mut world.verdicts[0]);
     world.rebuild();
     world
@@ -114,14 +122,14 @@ fn a_verdict_that_the_rules_do_not_give_strikes_its_batch() {
         (VerdictLie::Price, |it| it.answer.fuel += 1_000_000),
     ];
     for (lie, change) in changes {
-        let ruling = first_verdict(&with_verdict(UNANIMOUS, change));
+        let ruling = first_verdict(&with_verdict(change));
         assert_batch_struck(ruling, Offence::Verdict(lie));
     }
 }
 
 #[test]
 fn what_is_no_verdict_strikes_its_batch() {
-    let mut world = honest(UNANIMOUS, 6, 11);
+    let mut world = usual();
     let bytes = b"nothing".to_vec();
     let mut leaves: Vec<_> = world.verdicts.iter().map(Encode::encode).collect();
     leaves[0] = bytes.clone();
@@ -167,7 +175,7 @@ fn a_device_that_the_draw_does_not_believe_is_not_believed_alone() {
 
 /// A world whose first receipt in the batch is another, named by verdict and log.
 fn with_receipt(change: impl Fn(&mut Receipt)) -> (World, Evidence) {
-    let mut world = honest(UNANIMOUS, 6, 11);
+    let mut world = usual();
     let (before, place) = world.settled_receipt();
     let digest = receipt_digest(&before);
     let mut payload = before.payload;
@@ -176,9 +184,9 @@ fn with_receipt(change: impl Fn(&mut Receipt)) -> (World, Evidence) {
         .unwrap();
     change(&mut payload);
     let signed = device_key(device).sign(payload, &HERE);
-    let found = world.verdicts[place].replicas.iter_mut();
-    let found = found.into_iter().find(|it| it.receipt == Some(digest));
-    found.unwrap().receipt = Some(receipt_digest(&signed));
+    let mut found = world.verdicts[place].replicas.iter_mut();
+    let found = found.find(|it| it.receipt == Some(digest)).unwrap();
+    found.receipt = Some(receipt_digest(&signed));
     world.rebuild();
     let evidence = Evidence::Receipt {
         batch: world.name(),
@@ -239,18 +247,14 @@ fn an_accepted_answer_that_was_not_given_strikes_the_batch() {
 
 #[test]
 fn a_receipt_that_another_key_signed_strikes_the_batch() {
-    let (mut world, place) = (honest(UNANIMOUS, 6, 11), 0);
-    let (mut receipt, digest) = {
-        let (receipt, _) = world.settled_receipt();
-        let digest = receipt_digest(&receipt);
-        (receipt, digest)
-    };
+    let mut world = usual();
+    let (mut receipt, place) = world.settled_receipt();
+    let digest = receipt_digest(&receipt);
     receipt.signature.0[0] ^= 1;
     let mut found = world.verdicts.iter_mut().flat_map(|it| &mut it.replicas);
     let found = found.find(|it| it.receipt == Some(digest)).unwrap();
     found.receipt = Some(receipt_digest(&receipt));
     world.rebuild();
-    let place = world.place_of(receipt.payload.task).unwrap_or(place);
     let evidence = Evidence::Receipt {
         batch: world.name(),
         leaf: world.leaf(place),
@@ -287,7 +291,7 @@ fn a_receipt_of_a_replica_that_was_never_given_strikes_the_batch() {
         },
     ];
     for change in changes {
-        let mut world = honest(UNANIMOUS, 6, 11);
+        let mut world = usual();
         let (receipt, place) = world.settled_receipt();
         let position = receipt.payload.log_position;
         change(&mut world.entries[position as usize]);
@@ -304,7 +308,7 @@ fn a_receipt_of_a_replica_that_was_never_given_strikes_the_batch() {
 
 #[test]
 fn a_batch_with_another_verdict_than_its_log_is_struck() {
-    let mut world = honest(UNANIMOUS, 6, 11);
+    let mut world = usual();
     world.verdicts[0].answer.fuel += 1;
     world.settle();
     let task = world.verdicts[0].task;
@@ -473,7 +477,7 @@ fn a_batch_that_does_not_pay_what_its_verdicts_make_is_struck() {
     ];
     for step in [1, 2, 5] {
         for change in changes {
-            let mut world = honest(UNANIMOUS, 6, 11);
+            let mut world = usual();
             change(&mut world.batch);
             world.settle();
             assert_batch_struck(summed(&world, step), Offence::Payouts);
@@ -483,7 +487,7 @@ fn a_batch_that_does_not_pay_what_its_verdicts_make_is_struck() {
 
 #[test]
 fn a_sum_over_other_verdicts_costs_who_added_them() {
-    let world = honest(UNANIMOUS, 6, 11);
+    let world = usual();
     let leaves: Vec<_> = world.verdicts.iter().map(Encode::encode).collect();
     let sum_of = |leaves: &[Vec<u8>]| {
         let mut sum = Sum::default();
@@ -545,7 +549,7 @@ fn work_that_was_acknowledged_and_left_out_costs_the_coordinator() {
 
 #[test]
 fn who_coordinated_before_answers_for_nothing_that_another_settled() {
-    let mut world = honest(UNANIMOUS, 6, 11);
+    let mut world = usual();
     world.facts.batch.as_mut().unwrap().coordinator = member(1);
     let batch = world.name();
     for acknowledgement in world.acknowledgements.clone() {
@@ -565,7 +569,7 @@ fn who_coordinated_before_answers_for_nothing_that_another_settled() {
 
 #[test]
 fn a_coordinator_that_shows_nothing_loses_and_its_batch_is_struck() {
-    let world = honest(UNANIMOUS, 6, 11);
+    let world = usual();
     let question = Question::Receipt {
         receipt: Digest([66; 32]),
     };
@@ -645,7 +649,7 @@ fn a_replica_given_to_who_could_not_have_it_strikes_the_batch() {
         },
     ];
     for change in changes {
-        let mut world = honest(UNANIMOUS, 6, 11);
+        let mut world = usual();
         let is_it = |it: &Entry| matches!(it, Entry::Assigned { .. });
         let position = world.position(is_it).unwrap();
         change(&mut world.entries[position as usize]);
@@ -660,7 +664,7 @@ fn a_replica_given_to_who_could_not_have_it_strikes_the_batch() {
 
 #[test]
 fn a_device_that_has_changed_hands_since_proves_nothing() {
-    let world = honest(UNANIMOUS, 6, 11);
+    let world = usual();
     let is_it = |it: &Entry| matches!(it, Entry::Assigned { .. });
     let position = world.position(is_it).unwrap();
     let evidence = Evidence::Assignment {
@@ -775,7 +779,7 @@ fn a_device_that_was_given_another_input_or_engine_pays_nothing() {
 
 #[test]
 fn verdicts_are_counted_here_as_the_batch_has_them() {
-    let world = honest(UNANIMOUS, 6, 11);
+    let world = usual();
     let again = batch_of(&world.verdicts, world.entries.len() as u64);
     assert_eq!(again.payouts, world.batch.payouts);
     let accepted = world.verdicts.iter().flat_map(|it| &it.replicas);
