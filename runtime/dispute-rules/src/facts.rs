@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use quern_primitives::{
     amount::Amount,
-    batch::{DeviceChange, Payout, TaskSet},
+    batch::{DeviceChange, LogRange, Payout, TaskSet},
     ids::{AccountId, BatchSequence, BlockNumber, Digest, GenesisHash, JobId, NodeKey},
     job::Job,
 };
@@ -34,11 +34,14 @@ pub struct BatchFacts {
     pub verdicts: u32,
     /// What it says that they cost together.
     pub spent: Amount,
+    /// The stretch of the log since the batch before.
+    pub log: LogRange,
     /// The block that settled it.
     pub settled_at: BlockNumber,
     /// Who settled it.
     pub coordinator: AccountId,
-    /// Who certified it; the coordinator may be among them.
+    /// Who certified it, by a certificate that names the batch's digest and the last of its heads; the
+    /// coordinator may be among them.
     pub certifiers: Vec<AccountId>,
     /// Hashes of log blocks that more than half of the group certified, the batch's own last. The log
     /// of the batch goes through all of them.

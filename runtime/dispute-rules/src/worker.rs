@@ -17,7 +17,11 @@ use quern_primitives::{
 /// A replica was given to a device that could not have it.
 pub(crate) fn assignment(entry: &Certified, facts: &Facts) -> Result<Ruling, Refusal> {
     let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
-    entry.position_in(batch, facts)?;
+    let position = entry.position_in(batch, facts)?;
+    // What was given in another batch's stretch is that batch's, and may be another coordinator's.
+    if !(batch.log.first..=batch.log.last).contains(&position) {
+        return Err(Refusal::Unrelated);
+    }
     let given = entry.logged.assigned().ok_or(Refusal::Unrelated)?;
     let cannot_be = given.task >= facts.job.submission.tasks
         || given.replica >= REPLICAS_PER_TASK_MAX

@@ -663,6 +663,23 @@ fn a_replica_given_to_who_could_not_have_it_strikes_the_batch() {
 }
 
 #[test]
+fn what_was_given_before_the_batch_is_not_the_batch_s_fault() {
+    let mut world = usual();
+    let is_it = |it: &Entry| matches!(it, Entry::Assigned { .. });
+    let position = world.position(is_it).unwrap();
+    if let Entry::Assigned { task, .. } = &mut world.entries[position as usize] {
+        *task = 6;
+    }
+    world.batch.log.first = position + 1;
+    world.rebuild();
+    let evidence = Evidence::Assignment {
+        batch: world.name(),
+        entry: Box::new(world.certified(position)),
+    };
+    assert_eq!(ruled(&world, &evidence), Err(Refusal::Unrelated));
+}
+
+#[test]
 fn a_device_that_has_changed_hands_since_proves_nothing() {
     let world = usual();
     let is_it = |it: &Entry| matches!(it, Entry::Assigned { .. });

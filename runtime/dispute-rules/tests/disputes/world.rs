@@ -406,6 +406,7 @@ impl World {
             verdicts_root: batch.verdicts_root,
             verdicts: tasks::count(&batch.tasks.bits),
             spent: batch.spent,
+            log: batch.log,
             settled_at: 60,
             coordinator: member(0),
             certifiers: vec![member(0), member(1)],

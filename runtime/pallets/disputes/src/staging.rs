@@ -13,7 +13,7 @@ use quern_job_rules::{
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, GenesisHash, JobId, NodeKey, ProgramHash, SealingKey,
     amount::BYTECHIP,
-    batch::{DeviceChange, Payout, TaskSet},
+    batch::{DeviceChange, LogRange, Payout, TaskSet},
     device::{Class, RecordChange},
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Submission},
     limits::TASKS_PER_JOB_MAX,
@@ -158,6 +158,7 @@ impl Staged {
             verdicts_root: Tree::new(verdicts.iter().map(Encode::encode)).root(),
             verdicts: tasks,
             spent: verdicts.iter().map(|it| it.price).sum(),
+            log: LogRange { first: 0, last: 9 },
             settled_at: 60,
             coordinator: member(0),
             certifiers: vec![member(0), member(1)],
