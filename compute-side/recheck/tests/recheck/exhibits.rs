@@ -1,14 +1,23 @@
 //! Faults as the chain is shown them.
 
 use crate::{
-    author::Story,
+    author::{Story, story},
+    honest::agreements,
     lies::{honest, place},
     world::{HERE, JOB, blocks, follow, node, roots},
 };
-use quern_dispute_rules::{Evidence, evidence::BatchName, verdict::receipt_digest};
+use codec::Encode;
+use proptest::prelude::*;
+use quern_dispute_rules::{
+    Evidence, Facts, Ruling, Sum,
+    evidence::BatchName,
+    facts::{BatchFacts, Stakes},
+    verdict::{lie_in, receipt_digest},
+};
 use quern_joblog::{Entry, Fork, LogFault};
-use quern_primitives::{ids::AccountId, verdict::Verdict};
+use quern_primitives::{batch::Batch, ids::AccountId, verdict::Verdict};
 use quern_recheck::{BatchFault, Exhibits, RecheckFault};
+use std::collections::BTreeMap;
 
 /// What a member has of a story whose first batch is disputed.
 fn shown(story: &Story, fault: &RecheckFault) -> Option<Evidence> {
@@ -143,5 +152,69 @@ fn what_no_dispute_is_about_is_not_shown() {
     for fault in [RecheckFault::NoTariff, RecheckFault::InputRoots] {
         assert_eq!(shown(&story, &fault), None);
         assert_eq!(fault.dispute(), None);
+    }
+}
+
+/// What the chain says of a story's batch, with nobody in its group.
+fn chain_facts(story: &Story, batch: &Batch) -> Facts {
+    Facts {
+        genesis: HERE,
+        job_id: JOB,
+        job: story.facts.job.clone(),
+        batch: Some(BatchFacts {
+            sequence: batch.sequence,
+            verdicts_root: batch.verdicts_root,
+            verdicts: quern_job_rules::tasks::count(&batch.tasks.bits),
+            spent: batch.spent,
+            log: batch.log,
+            settled_at: u32::MAX,
+            coordinator: AccountId::new([1; 32]),
+            certifiers: vec![],
+            heads: vec![],
+            tasks: batch.tasks.clone(),
+            payouts: batch.payouts.to_vec(),
+            devices: batch.devices.to_vec(),
+        }),
+        group: vec![],
+        referees: vec![],
+        device: None,
+        worker_bond: 0,
+        seed: None,
+        stakes: Stakes {
+            masternode_slash: 1,
+            device_slash: 1,
+            wrong_answer_slash: 1,
+            dispute_bond: 1,
+            winner_permille: 500,
+        },
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_accepted_here_the_chain_never_convicts(
+        agreement in agreements(), tasks in 1u32..10, seed: u64,
+    ) {
+        let story = story(agreement, tasks, seed);
+        let mut judged = BTreeMap::new();
+        for entry in &story.entries {
+            if let Entry::Judged { verdict } = entry {
+                judged.insert(verdict.task, verdict.encode());
+            }
+        }
+        for batch in &story.batches {
+            let facts = chain_facts(&story, batch);
+            let set = quern_job_rules::tasks::validate(&batch.tasks, tasks).unwrap();
+            let mut step = vec![];
+            for task in set.iter() {
+                let bytes = &judged[&task];
+                prop_assert_eq!(lie_in(bytes, task, &facts), None);
+                step.push(bytes.clone().try_into().unwrap());
+            }
+            let mut sum = Sum::default();
+            sum.add(&step.try_into().unwrap(), &facts).unwrap();
+            let ruling = sum.conclude(&facts);
+            prop_assert!(matches!(ruling, Ok(Ruling::Unfounded(_))), "{ruling:?}");
+        }
     }
 }
