@@ -131,10 +131,8 @@ pub(crate) fn run_until_it_says(
     Ok(())
 }
 
-/// Runs a program to its end beside others that matter more: it gets the processor when they leave it,
-/// and its output is shown when it has ended.
-pub(crate) fn run_beside(command: &Command, mend: &str) -> Result<()> {
-    let spoken = spoken(command);
+/// The same program beside others that matter more: it gets the processor when they leave it.
+pub(crate) fn modest(command: &Command) -> Command {
     let mut modest = Command::new("nice");
     modest
         .args(["-n", "19"])
@@ -150,7 +148,14 @@ pub(crate) fn run_beside(command: &Command, mend: &str) -> Result<()> {
             None => modest.env_remove(name),
         };
     }
-    let ended = modest
+    modest
+}
+
+/// Runs a program to its end beside others that matter more, see [`modest`]; its output is shown when it
+/// has ended.
+pub(crate) fn run_beside(command: &Command, mend: &str) -> Result<()> {
+    let spoken = spoken(command);
+    let ended = modest(command)
         .output()
         .with_context(|| format!("`{spoken}` cannot be started; {mend}"))?;
     // Both are for people, and lossless only where they are text.

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     build::{self, What},
     cargo::{Cargo, run, run_beside},
+    fuzz,
     places::Places,
     run::workspace_tests_and,
     setup, stand_ins,
@@ -46,7 +47,10 @@ pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
         let look = scope.spawn(move || {
             // An error says that there are no tests to begin.
             let _ = begins.recv();
-            timed(|| lints_of_benchmarks(places, cargo).and(stand_ins::lints(places, cargo)))
+            [
+                timed(|| lints_of_benchmarks(places, cargo).and(stand_ins::lints(places, cargo))),
+                timed(|| fuzz::beside(places, cargo)),
+            ]
         });
         if is_built {
             steps.part("Tests", || {
@@ -58,14 +62,19 @@ pub(crate) fn all(places: &Places, steps: &mut Steps) -> Result<()> {
         drop(begun);
         look.join()
     });
-    let Ok((took, lints)) = beside else {
-        bail!("the thread that looks at the lints of the rest ended");
+    let Ok([(looked, lints), (fuzzed, found)]) = beside else {
+        bail!("the thread that looks at the lints of the rest and fuzzes ended");
     };
     steps.done_beside(
         "Lints of the pallets' benchmarks and of stand-ins, beside the tests",
-        took,
+        looked,
         lints,
     );
+    let title = format!(
+        "Fuzz targets, {} s each, beside the tests",
+        fuzz::ci_seconds()
+    );
+    steps.done_beside(&title, fuzzed, found);
     if is_cold {
         let took = steps.elapsed() + BEFORE;
         steps.done_beside(&title_of_cold(took), took, Ok(()));

@@ -17,6 +17,8 @@ mod build;
 mod cargo;
 mod chain;
 mod ci;
+mod coverage;
+mod fuzz;
 mod places;
 mod run;
 mod setup;
@@ -69,6 +71,20 @@ enum Task {
     },
     /// Everything a change has to pass: formatting, house rules, build, lints, documentation, tests
     Ci,
+    /// Let libFuzzer loose on the decoders that take bytes from strangers
+    Fuzz {
+        /// One of the folders of tests/fuzz/corpus; without, all of them, two at a time
+        target: Option<String>,
+        /// How long each is fuzzed
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Write into tests/fuzz/corpus what honest people say, and fuzz nothing
+        #[arg(long)]
+        seed_corpus: bool,
+        /// Fuzz, then keep in tests/fuzz/corpus some of the fewest inputs that lead as far as all
+        #[arg(long)]
+        minimise: bool,
+    },
     /// Measure the pallets' calls and write their weights
     Weights {
         /// Folders below runtime/pallets; without, all of them
@@ -85,9 +101,12 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let outcome = match wrapper::Call::heard(std::env::args_os()) {
-        Some(call) => call.carry_out().map(ExitCode::from),
-        None => carry_out(Arguments::parse().task).map(|()| ExitCode::SUCCESS),
+    let outcome = if let Some(call) = wrapper::Call::heard(std::env::args_os()) {
+        call.carry_out().map(ExitCode::from)
+    } else if let Some(call) = coverage::Call::heard(std::env::args_os()) {
+        call.carry_out().map(ExitCode::from)
+    } else {
+        carry_out(Arguments::parse().task).map(|()| ExitCode::SUCCESS)
     };
     match outcome {
         Ok(code) => code,
@@ -114,6 +133,18 @@ fn carry_out(task: Task) -> Result<()> {
         Task::Test { nightly } => run::tests(&places, &mut steps, nightly),
         Task::Bench { passed_on } => run::bench(&places, &mut steps, &passed_on),
         Task::Ci => ci::all(&places, &mut steps),
+        Task::Fuzz {
+            target,
+            seconds,
+            seed_corpus,
+            minimise,
+        } => {
+            let wish = match (seed_corpus, minimise) {
+                (true, _) => fuzz::Wish::Seed,
+                (false, minimise) => fuzz::Wish::Fuzz { seconds, minimise },
+            };
+            fuzz::task(&places, &mut steps, target.as_deref(), wish)
+        }
         Task::Weights { pallets } => weights::measure(&places, &mut steps, &pallets),
         Task::ChainSpec { check } => chain::specifications(&places, &mut steps, check),
         Task::Programs => {

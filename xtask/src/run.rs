@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use crate::{
     build::{self, What},
     cargo::{Cargo, run, run_until_it_says},
+    fuzz,
     places::Places,
     setup,
     steps::Steps,
@@ -65,6 +66,9 @@ pub(crate) fn tests(places: &Places, steps: &mut Steps, nightly: bool) -> Result
     if nightly {
         steps.part("Run the pallets' benchmarks, once each", || {
             weights::run_once(places, &built.cargo)
+        });
+        steps.part("Fuzz every target, ten minutes each", || {
+            fuzz::every(places, &built.cargo, fuzz::NIGHTLY_SECONDS)
         });
         // Nothing else builds it. How it ended is among the steps.
         let _ = build::workspace(&built.cargo, steps, What::Installed);

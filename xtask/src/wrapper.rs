@@ -48,17 +48,23 @@ const OF_PROGRAMS: [&str; 2] = [
 /// decides on a look and cargo does not watch, which is this file and clippy's settings. The rest
 /// of this program may change and nothing is compiled anew.
 pub(crate) fn install(places: &Places) -> Result<PathBuf> {
+    install_as(places, NAME, include_str!("wrapper.rs"))
+}
+
+/// Puts a copy of this program where cargo can call it by a name, in a folder that is another when the
+/// source that decides on what it does is.
+pub(crate) fn install_as(places: &Places, name: &str, source: &str) -> Result<PathBuf> {
     let file = places.root.join("clippy.toml");
     let settings = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
     let mut digest = DefaultHasher::new();
-    (include_str!("wrapper.rs"), settings).hash(&mut digest);
+    (source, settings).hash(&mut digest);
     let folder = places
         .target
         .join("looks")
         .join(format!("{:016x}", digest.finish()));
     fs::create_dir_all(&folder)
         .with_context(|| format!("{} cannot be made; see who owns it", folder.display()))?;
-    let wrapper = folder.join(NAME);
+    let wrapper = folder.join(name);
     let ourselves = std::env::current_exe().context("the system does not say what runs here")?;
     put(&ourselves, &wrapper)?;
     Ok(wrapper)
@@ -189,7 +195,7 @@ fn clippy(arguments: &[String]) -> Look {
 }
 
 /// Whether something is compiled, and for this machine.
-fn is_for_here(arguments: &[String]) -> bool {
+pub(crate) fn is_for_here(arguments: &[String]) -> bool {
     let is_question = arguments
         .iter()
         .any(|it| QUESTIONS.contains(&it.as_str()) || it.starts_with("--print"));
@@ -266,7 +272,7 @@ fn values<'a>(arguments: &'a [String], option: &'a str) -> impl Iterator<Item = 
 }
 
 /// Runs a program to its end with its output shown.
-fn exit_code(command: &mut Command) -> Result<u8> {
+pub(crate) fn exit_code(command: &mut Command) -> Result<u8> {
     let name = Path::new(command.get_program()).display().to_string();
     let status = command.status().with_context(|| {
         format!("{name} cannot be started; `cargo xtask setup` adds what the toolchain lacks")

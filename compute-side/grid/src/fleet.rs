@@ -16,7 +16,7 @@ use crate::{
     lottery::LIFT,
     measure::{BadReading, Readings, Vitals},
     needs::{Profile, Traits},
-    pools::{PoolLimits, Target, speed_of_the_slow},
+    pools::{PoolLimits, Target},
     rank,
     ranking::{Rank, Ranking},
     score::{self, Parts},
@@ -467,7 +467,7 @@ impl Fleet {
         ranking.rank(now, id, LIFT);
         // It is asked of these alone.
         if !self.owing.is_empty() {
-            self.speed_of_the_slow = speed_of_the_slow(&self.ranking);
+            self.speed_of_the_slow = self.ranking.speed_of_the_slow();
         }
     }
 

@@ -86,6 +86,13 @@ impl Target {
     /// The devices of a ranking that meet a job's needs, in pools that all take part. The limits are those
     /// [within](PoolLimits::within) its median.
     pub fn of(ranking: &Ranking, needs: &Needs, limits: &PoolLimits) -> Self {
+        let (mut target, speeds) = Self::with_speeds(ranking, needs, limits);
+        target.take_over(&speeds);
+        target
+    }
+
+    /// Its pools, which all take part, and the speeds of all its devices.
+    fn with_speeds(ranking: &Ranking, needs: &Needs, limits: &PoolLimits) -> (Self, Speeds) {
         let limits = limits.within(ranking.median());
         let mut speeds = Speeds::default();
         let (mut begins, mut size, mut capacity) = (Vec::new(), 0u32, 0u64);
@@ -115,12 +122,11 @@ impl Target {
                 .for_each(|(begin, top)| *begin = top);
         }
         begins.reverse();
-        let mut target = Self {
+        let target = Self {
             begins,
             ..Self::default()
         };
-        target.take_over(&speeds);
-        target
+        (target, speeds)
     }
 
     /// The same for a job of this level, which says which of the pools take part.
@@ -130,22 +136,24 @@ impl Target {
         level: ByteLevel,
         limits: &PoolLimits,
     ) -> Self {
-        let mut target = Self::of(ranking, needs, limits);
+        let (mut target, mut speeds) = Self::with_speeds(ranking, needs, limits);
         let pools = target.pools();
         (target.idle_above, target.idle_below) = match level {
             ByteLevel::High => (0, 0),
             ByteLevel::Balanced => (0, u32::from(pools >= 3)),
             ByteLevel::Low => (pools / 2, 0),
         };
-        if (target.idle_above, target.idle_below) != (0, 0) {
-            let mut speeds = Speeds::default();
-            let ranks = target.ranks(ranking);
-            let devices = ranking.abilities().skip(ranks.start).take(ranks.len());
-            devices
-                .filter(|device| needs.are_met_by(device.traits))
-                .for_each(|device| speeds.add(device.speed));
-            target.take_over(&speeds);
+        let begin = target.begins.first().map_or(0, |begin| *begin as usize);
+        let ranks = target.ranks(ranking);
+        let idle = [begin..ranks.start, ranks.end..ranking.len() as usize];
+        // The fewer of them are looked at twice: those that take part, or those that do not.
+        match idle.iter().map(Range::len).sum::<usize>() < ranks.len() {
+            true => idle
+                .into_iter()
+                .for_each(|idle| speeds.subtract(&Speeds::of(ranking, needs, idle))),
+            false => speeds = Speeds::of(ranking, needs, ranks),
         }
+        target.take_over(&speeds);
         target
     }
 
@@ -237,7 +245,8 @@ impl Target {
 const SPEED_GUESSED: u64 = 5_000_000;
 
 /// Speeds by size: 8 steps to each doubling are exact to 13 %.
-struct Speeds {
+#[derive(Clone, Debug)]
+pub(crate) struct Speeds {
     count: u32,
     measured: u32,
     sum: u64,
@@ -256,7 +265,37 @@ impl Default for Speeds {
 }
 
 impl Speeds {
-    fn add(&mut self, speed: u32) {
+    /// Those of the devices of these ranks that meet a job's needs.
+    fn of(ranking: &Ranking, needs: &Needs, ranks: Range<usize>) -> Self {
+        let mut speeds = Self::default();
+        let devices = ranking.abilities().skip(ranks.start).take(ranks.len());
+        devices
+            .filter(|device| needs.are_met_by(device.traits))
+            .for_each(|device| speeds.add(device.speed));
+        speeds
+    }
+
+    /// One device less, that was added.
+    pub(crate) fn remove(&mut self, speed: u32) {
+        self.count -= 1;
+        self.measured -= u32::from(speed > 0);
+        self.sum -= u64::from(speed);
+        self.steps[Self::step(speed)] -= 1;
+    }
+
+    /// Takes away some of those that were added.
+    pub(crate) fn subtract(&mut self, others: &Self) {
+        self.count -= others.count;
+        self.measured -= others.measured;
+        self.sum -= others.sum;
+        for (steps, others) in self.steps.iter_mut().zip(&others.steps) {
+            *steps -= others;
+        }
+    }
+
+    /// One more device, whose speed is 0 if it is not known.
+    #[inline]
+    pub(crate) fn add(&mut self, speed: u32) {
         self.count += 1;
         self.measured += u32::from(speed > 0);
         self.sum += u64::from(speed);
@@ -285,9 +324,9 @@ impl Speeds {
         0
     }
 
-    /// The least speed of the step in which the slowest tenth of those that are known ends; 0 if none
-    /// is known.
-    fn exceeded_by_nine_in_ten(&self) -> u32 {
+    /// The speed that nine in ten of those exceed whose speed is known, to 13 %: the least one of the step
+    /// in which the slowest tenth ends. 0 if none is known.
+    pub(crate) fn exceeded_by_nine_in_ten(&self) -> u32 {
         let mut left = self.measured / 10;
         // Those that are not known are in the first step.
         for (step, count) in self.steps.iter().enumerate().skip(1) {
@@ -307,15 +346,6 @@ impl Speeds {
             _ => (8 + fraction) << (doublings - 4),
         }
     }
-}
-
-/// The speed that nine in ten of the ranked devices exceed whose speed is known, in fuel per
-/// millisecond and to 13 %; 0 if none is known.
-pub(crate) fn speed_of_the_slow(ranking: &Ranking) -> u32 {
-    let mut speeds = Speeds::default();
-    let devices = ranking.abilities();
-    devices.for_each(|device| speeds.add(device.speed));
-    speeds.exceeded_by_nine_in_ten()
 }
 
 #[cfg(test)]
@@ -499,10 +529,15 @@ mod tests {
     #[test]
     fn the_speed_of_the_slow_is_one_that_nine_in_ten_of_the_known_ones_exceed() {
         let points: Vec<u32> = (0..=100).map(|n| n * 100).chain([0; 50]).collect();
-        let slow = speed_of_the_slow(&ranking(&points));
+        let speed_of_the_slow = |known: &[u32]| {
+            let mut speeds = Speeds::default();
+            known.iter().for_each(|speed| speeds.add(*speed));
+            speeds.exceeded_by_nine_in_ten()
+        };
+        let slow = speed_of_the_slow(&points);
         assert!((1_000..=1_150).contains(&slow), "{slow}");
-        assert_eq!(speed_of_the_slow(&ranking(&[0, 1_024, 0])), 1_024);
-        assert_eq!(speed_of_the_slow(&ranking(&[0, 0])), 0);
+        assert_eq!(speed_of_the_slow(&[0, 1_024, 0]), 1_024);
+        assert_eq!(speed_of_the_slow(&[0, 0]), 0);
     }
 
     proptest! {
@@ -553,7 +588,7 @@ mod tests {
                 ByteLevel::Low => number >= pools.len() / 2,
             };
             let narrowed = Target::of_level(&ranking, &needs, level, &limits);
-            let (mut count, mut speed) = (0, 0);
+            let (mut count, mut speed, mut speeds) = (0, 0, Speeds::default());
             for (number, pool) in pools.iter().enumerate() {
                 for rank in pool {
                     prop_assert_eq!(narrowed.pool_of(Some(*rank)) as usize, number);
@@ -561,10 +596,13 @@ mod tests {
                     if has_part(number) {
                         count += 1;
                         speed += u64::from(ranking.abilities_of(*rank).speed);
+                        speeds.add(ranking.abilities_of(*rank).speed);
                     }
                 }
             }
             prop_assert_eq!((narrowed.devices, narrowed.speed), (count, speed));
+            let fast = speeds.exceeded_by_one_in_ten();
+            prop_assert_eq!((narrowed.measured, narrowed.speed_of_the_fast), (speeds.measured, fast));
         }
 
         #[test]

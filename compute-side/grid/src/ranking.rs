@@ -14,7 +14,8 @@
 use crate::{
     FaultRate, Faults, Flags, Score, Tick, faults,
     needs::{Needs, Traits},
-    rank::{self, Candidate},
+    pools::Speeds,
+    rank::{self, Candidate, Candidates},
 };
 use std::{collections::BTreeMap, hint::black_box, mem, ops::Range};
 
@@ -94,10 +95,13 @@ impl State {
 
 /// How far ahead records are read while they are put in a new order that is like the old one: so many
 /// that most of those wanted next have come, and few enough for the processor to keep.
-const AHEAD: usize = 16_384;
+const AHEAD: usize = 32_768;
+
+/// Words that memory gives at once.
+const LINE: usize = 8;
 
 /// Records that are put in order at a time.
-const AT_A_TIME: usize = 256;
+const AT_A_TIME: usize = 1_024;
 
 /// Devices in the order of the last ranking.
 #[derive(Clone, Debug, Default)]
@@ -111,8 +115,12 @@ pub struct Ranking {
     ranked: u32,
     /// The median of the capacity scores of those that were ranked last.
     median: Score,
-    /// Those of the ranked that were trusted at the last ranking, by number, best first.
-    trusted: Vec<u32>,
+    /// The speeds of all devices.
+    speeds: Speeds,
+    /// The speed that nine in ten of those exceed that were ranked last.
+    speed_of_the_slow: u32,
+    /// The ranks of those that were trusted at the last ranking.
+    trusted: Vec<Rank>,
     /// Until when each waits that has to after faults in a row.
     waits: BTreeMap<u32, Tick>,
 }
@@ -131,13 +139,9 @@ impl Ranking {
         scores.sort_unstable();
         let middle = scores.len().saturating_sub(1) / 2;
         ranking.median = scores.get(middle).copied().unwrap_or_default();
-        let is_trusted = |record: &Record| record.traits.is_trusted();
-        let trusted = ranking
-            .records
-            .iter()
-            .map(Record::unpack)
-            .filter(is_trusted);
-        ranking.trusted = trusted.map(|record| record.number).collect();
+        let is_trusted = |(_, packed): &(Rank, &Packed)| Record::unpack(packed).traits.is_trusted();
+        let trusted = (0..).zip(&ranking.records).filter(is_trusted);
+        ranking.trusted = trusted.map(|(rank, _)| rank).collect();
         ranking
     }
 
@@ -159,11 +163,10 @@ impl Ranking {
 
     /// Those of them that were trusted at the last ranking and are yet, by number, best first.
     pub fn trusted(&self) -> impl Iterator<Item = u32> + '_ {
-        let is_yet = |number: &u32| {
-            let record = self.get(*number);
-            record.is_some_and(|it| it.traits.is_trusted() && !it.state.is(State::NEW))
-        };
-        self.trusted.iter().copied().filter(is_yet)
+        let record = |rank: &Rank| self.records.get(*rank as usize).map(Record::unpack);
+        let is_yet = |it: &Record| it.traits.is_trusted() && !it.state.is(State::NEW);
+        let trusted = self.trusted.iter().filter_map(record).filter(is_yet);
+        trusted.map(|record| record.number)
     }
 
     /// What the ranked devices are able to, best first. A device that was forgotten since has nothing
@@ -190,6 +193,12 @@ impl Ranking {
     /// even number the lower of the two in the middle. Zero if none was ranked.
     pub fn median(&self) -> Score {
         self.median
+    }
+
+    /// The speed that nine in ten of the ranked devices exceeded at the last ranking, of those whose speed was
+    /// known; in fuel per millisecond and to 13 %. 0 if none was known.
+    pub(crate) fn speed_of_the_slow(&self) -> u32 {
+        self.speed_of_the_slow
     }
 
     /// Of each ranked device that meets a job's needs, best device first, how many of its last
@@ -222,8 +231,9 @@ impl Ranking {
     pub(crate) fn grow(&mut self) {
         let number = self.slots.len() as u32;
         self.slots.push(self.records.len() as u32);
-        self.records
-            .push(Record::new(number, State::PRESENT).pack());
+        let record = Record::new(number, State::PRESENT);
+        self.speeds.add(record.speed);
+        self.records.push(record.pack());
         self.spare.push(Packed::default());
     }
 
@@ -271,8 +281,13 @@ impl Ranking {
         let slot = self.slots.get(number as usize);
         if let Some(packed) = slot.and_then(|slot| self.records.get_mut(*slot as usize)) {
             let mut record = Record::unpack(packed);
+            let speed = record.speed;
             change(&mut record);
             *packed = record.pack();
+            if record.speed != speed {
+                self.speeds.remove(speed);
+                self.speeds.add(record.speed);
+            }
         }
     }
 
@@ -314,19 +329,25 @@ impl Ranking {
     /// Ranks all devices that have no flag. `id` gives what devices of one score are ordered by,
     /// ascending; those that the lottery lifts stand so many places higher.
     pub(crate) fn rank<K: Ord>(&mut self, now: Tick, id: impl Fn(u32) -> K, lift: u32) {
-        let count = self.records.len();
-        let words = self.spare.as_flattened_mut();
-        let (room, words) = words.split_at_mut(count);
-        let (candidates, order) = words.split_at_mut(count);
-        // Those that are not ranked stand at the end.
-        let (mut ranked, mut others) = (0, count);
-        for (slot, packed) in (0..).zip(&mut self.records) {
+        let Self {
+            records,
+            spare,
+            waits,
+            ..
+        } = self;
+        let count = records.len();
+        let (words, rooms) = spare.as_flattened_mut().split_at_mut(count);
+        let (room, order) = rooms.split_at_mut(count);
+        let mut candidates = Candidates::new(words);
+        // Those that are not ranked stand at the end. Most are: of the others there is less to count.
+        let (mut others, mut idle, mut trusted) = (count, Speeds::default(), 0);
+        for (slot, packed) in (0..).zip(records.iter_mut()) {
             let mut record = Record::unpack(packed);
             if record.state.is(State::NEW) {
                 record.state.set(State::NEW, false);
                 *packed = record.pack();
             }
-            let waits = |number| self.waits.get(number).is_some_and(|until| now < *until);
+            let waits = |number| waits.get(number).is_some_and(|until| now < *until);
             let is_ranked = record.state.is(State::PRESENT)
                 && record.flags.is_empty()
                 && !(record.state.is(State::WAITS) && waits(&record.number));
@@ -337,33 +358,35 @@ impl Ranking {
                 is_lifted: record.state.is(State::LIFTED),
             };
             if is_ranked {
-                candidates[ranked] = candidate.pack();
-                ranked += 1;
+                candidates.push(&candidate);
+                trusted += usize::from(record.traits.is_trusted());
             } else {
+                idle.add(record.speed);
                 others -= 1;
-                order[others] = candidate.pack();
+                order[others] = candidate.entry();
             }
         }
         // In the order in which they stood.
         order[others..].reverse();
-        let median = rank::rank(
-            &mut candidates[..ranked],
-            &mut order[..ranked],
-            &mut room[..ranked],
-            |slot| id(Record::unpack(&self.records[slot as usize]).number),
-            lift,
-        );
         // Most stand near where they stood, unless there was no order before.
         let is_much_like_the_last = self.ranked > 0;
-        self.ranked = ranked as u32;
-        self.reorder(is_much_like_the_last);
-        self.median = median;
+        self.ranked = candidates.len() as u32;
+        self.median = candidates.rank(
+            order,
+            room,
+            |slot| id(Record::unpack(&records[slot as usize]).number),
+            lift,
+        );
+        let mut speeds = self.speeds.clone();
+        speeds.subtract(&idle);
+        self.speed_of_the_slow = speeds.exceeded_by_nine_in_ten();
+        self.reorder(is_much_like_the_last, trusted);
     }
 
-    /// Puts the records in the order that stands in the last third of the spare memory. They are
-    /// written from the front on, three words each, where one word each is read: up to the last one
-    /// that is read before it is written over.
-    fn reorder(&mut self, is_much_like_the_last: bool) {
+    /// Puts the records in the order that stands in the last third of the spare memory, so many of them
+    /// ranked and trusted. They are written from the front on, three words each, where one word each is
+    /// read: up to the last one that is read before it is written over.
+    fn reorder(&mut self, is_much_like_the_last: bool, trusted: usize) {
         let Self { records, spare, .. } = self;
         let count = records.len();
         let words = spare.as_flattened_mut();
@@ -371,8 +394,9 @@ impl Ranking {
             let end = count.min(begin + AT_A_TIME);
             if is_much_like_the_last {
                 // In this order memory gives them sooner than in that of the ranking.
-                let ahead = records.iter().skip(begin + AHEAD).take(AT_A_TIME);
-                black_box(ahead.fold(0, |all, [word, ..]| all ^ word));
+                let ahead = records.as_flattened().iter().skip(WORDS * (begin + AHEAD));
+                let ahead = ahead.take(WORDS * AT_A_TIME).step_by(LINE);
+                black_box(ahead.fold(0, |all, word| all ^ word));
             }
             let mut slots = [0; AT_A_TIME];
             let order = &words[(WORDS - 1) * count..];
@@ -385,24 +409,22 @@ impl Ranking {
             }
         }
         mem::swap(records, spare);
-        // Apart from the above, for then it is known early what is written where. Each number is noted, and
-        // the next one over it unless it was that of a trusted device: who is trusted nobody can guess.
+        // Apart from the above, for then it is known early what is written where. Each rank is noted, and the
+        // next one over it unless it was that of a trusted device: who is trusted nobody can guess.
         let (ranked, others) = self.records.split_at(self.ranked as usize);
-        let noted = self.spare.as_flattened_mut();
+        // The last place is for whoever comes behind the last of them.
+        self.trusted.resize(trusted + 1, 0);
         let mut trusted = 0;
         for (slot, packed) in (0..).zip(ranked) {
             let record = Record::unpack(packed);
             self.slots[record.number as usize] = slot;
-            noted[trusted] = record.number.into();
+            self.trusted[trusted] = slot;
             trusted += usize::from(record.traits.is_trusted());
         }
         for (slot, packed) in (self.ranked..).zip(others) {
             self.slots[Record::unpack(packed).number as usize] = slot;
         }
-        self.trusted.clear();
-        let noted = &noted[..trusted];
-        self.trusted
-            .extend(noted.iter().map(|number| *number as u32));
+        self.trusted.truncate(trusted);
     }
 }
 
@@ -415,6 +437,7 @@ impl Record {
         }
     }
 
+    #[inline]
     fn pack(&self) -> Packed {
         [
             self.traits.0,
@@ -427,6 +450,7 @@ impl Record {
         ]
     }
 
+    #[inline]
     fn unpack([traits, speeds, rest]: &Packed) -> Self {
         Self {
             traits: Traits(*traits),
@@ -440,6 +464,7 @@ impl Record {
         }
     }
 
+    #[inline]
     fn abilities(&self) -> Abilities {
         Abilities {
             traits: self.traits,
@@ -450,6 +475,7 @@ impl Record {
 }
 
 /// The lowest of a word's bits, at most eight.
+#[inline]
 fn low(word: u64, bits: u32) -> u8 {
     (word & ((1 << bits) - 1)) as u8
 }

@@ -49,9 +49,12 @@ impl SignedBlock {
         Ok(Self { header, entries })
     }
 
-    /// The entries with their positions.
+    /// The entries with their positions, as far as these can be counted: in a block that was followed,
+    /// all of them.
     pub fn positions(&self) -> impl Iterator<Item = (u64, &Entry)> {
-        (self.header.payload.first..).zip(&self.entries)
+        let first = self.header.payload.first;
+        let placed = (0u64..).zip(&self.entries);
+        placed.map_while(move |(place, entry)| Some((first.checked_add(place)?, entry)))
     }
 
     /// The proof of the entry at a position of the log, if this block has it.

@@ -50,7 +50,7 @@
 //! | `owners` | what owners hand in, and when |
 //! | `machine` | a device |
 //! | `network`, `weather` | what comes between them, and what goes wrong |
-//! | `work` | tasks and their right answers |
+//! | `work`, `sizes` | tasks and their right answers, and how large they are |
 //! | `asks` | what jobs ask of devices |
 //! | `audit`, `violation` | what must never happen |
 //! | `explained` | whether whoever waits is told why |
@@ -72,6 +72,7 @@ mod network;
 mod office;
 mod owners;
 mod recomputing;
+mod sizes;
 mod trace;
 mod violation;
 mod weather;

@@ -54,6 +54,8 @@ pub fn run(
         trusted: trusted_permille,
         asking: 0,
         bondless: 0,
+        // As where the scheduler is driven alone.
+        uneven: 0,
         ..Config::default()
     };
     let outcome = grid::run_unseen(&config)?;

@@ -5,6 +5,8 @@
 mod large;
 #[path = "grid/late.rs"]
 mod late;
+#[path = "grid/uneven.rs"]
+mod uneven;
 
 use quern_simulation::grid::{
     Cause, Config, Faults, HEADER, Look, Outcome, Scheduling, run, run_unseen, trace,

@@ -338,6 +338,31 @@ fn a_device_that_owes_a_benchmark_is_slow_until_it_has_answered_one() {
 }
 
 #[test]
+fn the_trusted_of_a_ranking_are_told_best_first_as_long_as_they_are_what_they_were() {
+    let mut fleet = fleet(6);
+    let trusted = Profile {
+        is_trusted: true,
+        ..profile()
+    };
+    for n in [2, 5, 3] {
+        fleet.admit(device(n), &account(n), &trusted).unwrap();
+    }
+    let told = |fleet: &Fleet| -> Vec<DeviceId> {
+        let trusted = fleet.ranking().trusted();
+        trusted.filter_map(|number| fleet.device(number)).collect()
+    };
+    fleet.rank(Tick(1));
+    assert_eq!(told(&fleet), [5, 3, 2].map(device));
+    // One is trusted no more, and another one gets the number of one that is forgotten.
+    fleet.admit(device(3), &account(3), &profile()).unwrap();
+    fleet.forget(&device(5));
+    fleet.admit(device(9), &account(9), &trusted).unwrap();
+    assert_eq!(told(&fleet), [2].map(device));
+    fleet.rank(Tick(2));
+    assert_eq!(told(&fleet), [9, 2].map(device));
+}
+
+#[test]
 fn a_device_that_is_excused_from_a_benchmark_is_as_fast_as_it_was() {
     let mut fleet = fleet(20);
     let fast = fleet.number(&device(20)).unwrap();

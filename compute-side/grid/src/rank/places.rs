@@ -57,12 +57,14 @@ impl Places {
 
     /// Takes the free place that has so many free ones before it, for a device of a group. There must
     /// be one.
+    #[inline]
     pub(super) fn take(&mut self, group: u8, place: u32) -> usize {
         let finger = self.finger(usize::from(group) % GROUPS);
         let from = (self.at[finger] as usize, self.before[finger] as u32);
         let (word, before) = self.walk(from, place);
-        let bit = nth_set_bit(self.words[word], place - before);
-        self.words[word] &= !(1 << bit);
+        let bits = &mut self.words[word];
+        let bit = nth_set_bit(*bits, place - before);
+        *bits &= !(1 << bit);
         self.set[word] -= 1;
         self.blocks[word / BLOCK] -= 1;
         self.count_off(finger as i32, (word as i32, before as i32));
@@ -72,6 +74,7 @@ impl Places {
     /// Puts a finger to a word, and counts the place that was taken there off all fingers behind. All
     /// fingers are written, and none by itself: so what is written is what is read the next time, many
     /// at once.
+    #[inline]
     fn count_off(&mut self, finger: i32, (word, word_before): (i32, i32)) {
         let used = usize::from(self.fingers_used).next_multiple_of(LANES);
         let used = used.min(GROUPS);
@@ -90,6 +93,7 @@ impl Places {
     }
 
     /// Which finger a group has.
+    #[inline]
     fn finger(&mut self, group: usize) -> usize {
         if let Some(finger) = self.fingers[group] {
             return usize::from(finger);
@@ -102,6 +106,7 @@ impl Places {
 
     /// From a finger to the word that has the set bit with so many before it, and how many are before
     /// this word.
+    #[inline]
     fn walk(&self, (mut word, mut before): (usize, u32), place: u32) -> (usize, u32) {
         while before > place {
             let block = match word % BLOCK {
@@ -145,6 +150,7 @@ impl Places {
 
 /// The place of the set bit that has so many set ones below it: Vigna's selection in a word. Nothing
 /// in it overflows, and it is asked for too often to have that checked.
+#[inline]
 fn nth_set_bit(word: u64, before: u32) -> u32 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;

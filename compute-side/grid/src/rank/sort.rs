@@ -1,66 +1,88 @@
 //! Sorting words by their upper half.
 
 /// Upper bits by which words are first parted. Of a million words each part then fits the processor's
-/// nearer caches, where the rest is done.
+/// nearest cache, where the rest is done.
 const FIRST_BITS: u32 = 10;
 
 /// Bits of each of the two passes that sort a part: the rest of the upper half.
-const BITS: u32 = (32 - FIRST_BITS) / 2;
+const LAST_BITS: u32 = (32 - FIRST_BITS) / 2;
+const NEXT_BITS: u32 = 32 - FIRST_BITS - LAST_BITS;
 
-const _: () = assert!(FIRST_BITS + 2 * BITS == 32);
+const NEXT_SHIFT: u32 = 32 + LAST_BITS;
 
 /// Words from which on a part is sorted by counting. For fewer the counters cost more than they spare.
 const COUNTED_MIN: usize = 256;
 
-/// Sorts words by their upper 32 bits, moving them to the second slice, which is as long as the first.
-/// Tells of stretch after stretch that is sorted, from the least words on, each with the first slice
-/// up to where the stretch ends: that much of it is free from then on. Words of one upper half are all
-/// in one stretch, in any order. However the words are chosen, it takes no longer than sorting them by
-/// comparisons would.
-pub(super) fn by_upper_half(
-    words: &mut [u64],
-    sorted: &mut [u64],
-    mut tell: impl FnMut(&mut [u64], &mut [u64]),
-) {
-    let mut ends = [0; 1 << FIRST_BITS];
-    pass(words, sorted, &mut ends, 64 - FIRST_BITS);
-    let mut begin = 0;
-    for end in ends {
-        let range = begin..end as usize;
-        begin = range.end;
-        let (part, spare) = (&mut sorted[range.clone()], &mut words[range]);
-        if part.len() < COUNTED_MIN {
-            part.sort_unstable();
-        } else {
-            pass(part, spare, &mut [0; 1 << BITS], 32);
-            pass(spare, part, &mut [0; 1 << BITS], 32 + BITS);
-        }
-        tell(part, &mut words[..begin]);
+/// How many words there are of each value of the first bits.
+pub(crate) struct Firsts([u32; 1 << FIRST_BITS]);
+
+impl Default for Firsts {
+    fn default() -> Self {
+        Self([0; 1 << FIRST_BITS])
     }
 }
 
-/// Moves words to where their bits from a shift on put them, of which there are so many that each
-/// value has a counter. Those that are equal in these bits stay in their order. Each counter, zero
-/// before, says afterwards where the words of its value end.
-fn pass<const VALUES: usize>(
+impl Firsts {
+    /// Counts a word.
+    #[inline]
+    pub(crate) fn count(&mut self, word: u64) {
+        let place = (word >> (64 - FIRST_BITS)) as usize % (1 << FIRST_BITS);
+        self.0[place] = self.0[place].wrapping_add(1);
+    }
+
+    /// Moves words, which all were counted, to the second slice, which is as long as the first: those of
+    /// the least value of the first bits to its front, and so on. Says where those of each value end.
+    pub(super) fn part(
+        self,
+        words: &[u64],
+        parted: &mut [u64],
+    ) -> impl Iterator<Item = usize> + use<> {
+        let Self(mut counters) = self;
+        move_by(words, parted, &mut counters, 64 - FIRST_BITS);
+        counters.into_iter().map(|end| end as usize)
+    }
+}
+
+/// Sorts words that are alike in their first bits by their upper 32 bits; those that are equal in them come
+/// in any order. `room` is memory as long as the words. However the words are chosen, it takes no longer
+/// than sorting them by comparisons would.
+pub(super) fn by_the_rest(words: &mut [u64], room: &mut [u64]) {
+    if words.len() < COUNTED_MIN {
+        words.sort_unstable();
+        return;
+    }
+    let mut last = [0_u32; 1 << LAST_BITS];
+    let mut next = [0_u32; 1 << NEXT_BITS];
+    for word in words.iter() {
+        let of_last = &mut last[(word >> 32) as usize % (1 << LAST_BITS)];
+        *of_last = of_last.wrapping_add(1);
+        let of_next = &mut next[(word >> NEXT_SHIFT) as usize % (1 << NEXT_BITS)];
+        *of_next = of_next.wrapping_add(1);
+    }
+    // They stay in their order, so the last bits come first.
+    move_by(words, room, &mut last, 32);
+    move_by(room, words, &mut next, NEXT_SHIFT);
+}
+
+/// Moves words to where their bits from a shift on put them, of which each value has a counter that says how
+/// many there are. Those that are equal in these bits stay in their order. Each counter says afterwards
+/// where the words of its value end.
+fn move_by<const VALUES: usize>(
     from: &[u64],
     to: &mut [u64],
     counters: &mut [u32; VALUES],
     shift: u32,
 ) {
-    let value = |word: u64| (word >> shift) as usize % VALUES;
-    for word in from {
-        counters[value(*word)] += 1;
-    }
-    let mut next = 0;
+    let mut next = 0_u32;
     for counter in counters.iter_mut() {
-        next += *counter;
-        *counter = next - *counter;
+        let count = *counter;
+        *counter = next;
+        next = next.wrapping_add(count);
     }
     for word in from {
-        let place = &mut counters[value(*word)];
+        let place = &mut counters[(word >> shift) as usize % VALUES];
         to[*place as usize] = *word;
-        *place += 1;
+        *place = place.wrapping_add(1);
     }
 }
 
@@ -84,18 +106,20 @@ mod tests {
         ) {
             let mut expected = words.clone();
             expected.sort_by_key(|word| word >> 32);
-            let (mut from, mut sorted, mut told) = (words, expected.clone(), vec![]);
-            by_upper_half(&mut from, &mut sorted, |part, free| {
-                told.extend_from_slice(part);
-                assert_eq!(free.len(), told.len());
-                free.fill(u64::MAX);
-            });
-            prop_assert_eq!(&told, &sorted);
+            let mut firsts = Firsts::default();
+            words.iter().for_each(|word| firsts.count(*word));
+            let (mut sorted, mut room) = (words.clone(), vec![u64::MAX; words.len()]);
+            let mut begin = 0;
+            for end in firsts.part(&words, &mut sorted) {
+                by_the_rest(&mut sorted[begin..end], &mut room[begin..end]);
+                begin = end;
+            }
+            prop_assert_eq!(begin, words.len());
             let upper = |words: &[u64]| words.iter().map(|word| word >> 32).collect::<Vec<_>>();
-            prop_assert_eq!(upper(&told), upper(&expected));
-            told.sort_unstable();
+            prop_assert_eq!(upper(&sorted), upper(&expected));
+            sorted.sort_unstable();
             expected.sort_unstable();
-            prop_assert_eq!(told, expected);
+            prop_assert_eq!(sorted, expected);
         }
     }
 }

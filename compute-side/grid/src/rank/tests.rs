@@ -20,14 +20,16 @@ fn ranked<K: Ord>(
     wins: impl Fn(u32) -> bool,
     lift: u32,
 ) -> Vec<u32> {
-    let packed = candidates.into_iter().map(|it| {
+    let all: Vec<Candidate> = candidates.into_iter().collect();
+    // What was in the memory does not matter, nor how much more of it there is.
+    let [mut memory, mut order, mut room] = [3, 2, 1].map(|more| vec![u64::MAX; all.len() + more]);
+    let mut candidates = Candidates::new(&mut memory);
+    for it in &all {
         let is_lifted = wins(it.device);
-        Candidate { is_lifted, ..it }.pack()
-    });
-    let mut candidates: Vec<u64> = packed.collect();
-    // What was in the memory does not matter.
-    let (mut order, mut room) = (vec![u64::MAX; candidates.len()], candidates.clone());
-    rank(&mut candidates, &mut order, &mut room, id, lift);
+        candidates.push(&Candidate { is_lifted, ..*it });
+    }
+    candidates.rank(&mut order, &mut room, id, lift);
+    order.truncate(all.len());
     order.into_iter().map(device_of).collect()
 }
 

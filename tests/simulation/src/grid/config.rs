@@ -21,7 +21,7 @@ pub struct Config {
     /// Jobs
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub jobs: u32,
-    /// What a task takes an ordinary desktop, in seconds
+    /// What a task takes an ordinary desktop, in seconds; where tasks differ in size it is their mean
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=240))]
     pub task_s: u32,
     /// What all luck is drawn from
@@ -47,6 +47,9 @@ pub struct Config {
     /// Accounts whose bond covers no job's tasks, of a thousand
     #[arg(long, default_value_t = BONDLESS, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub bondless: u32,
+    /// Jobs whose tasks differ in size, up to twentyfold, of a thousand; their mean is as usual
+    #[arg(long, default_value_t = UNEVEN, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub uneven: u32,
     /// A rule that is broken on purpose, so that it can be seen what is told then: what the audit
     /// takes for the most tasks that a device may hold, if not what masternodes do
     #[arg(long, hide = true, value_parser = clap::value_parser!(u32).range(..TASKS_IN_HAND_MAX as i64))]
@@ -78,6 +81,7 @@ fn replicas(text: &str) -> Result<u8, ReplicasError> {
 const TRUSTED: u32 = 200;
 const ASKING: u32 = 500;
 const BONDLESS: u32 = 100;
+const UNEVEN: u32 = 300;
 
 impl Default for Config {
     fn default() -> Self {
@@ -94,6 +98,7 @@ impl Default for Config {
             trusted: TRUSTED,
             asking: ASKING,
             bondless: BONDLESS,
+            uneven: UNEVEN,
             audited_in_hand: None,
         }
     }
@@ -115,13 +120,15 @@ impl fmt::Display for Config {
             trusted,
             asking,
             bondless,
+            uneven,
             audited_in_hand,
         } = self;
         write!(
             f,
             "--devices {devices} --tasks {tasks} --replicas {replicas} --jobs {jobs} \
              --task-s {task_s} --seed {seed} --faults {faults} --faults-s {faults_s} \
-             --scheduling {scheduling} --trusted {trusted} --asking {asking} --bondless {bondless}"
+             --scheduling {scheduling} --trusted {trusted} --asking {asking} --bondless {bondless} \
+             --uneven {uneven}"
         )?;
         match audited_in_hand {
             Some(most) => write!(f, " --audited-in-hand {most}"),
@@ -485,6 +492,7 @@ mod tests {
                 seed: u64::MAX,
                 faults,
                 trusted: 1_000,
+                uneven: 0,
                 audited_in_hand: Some(1),
                 ..Config::default()
             };
@@ -533,6 +541,7 @@ mod tests {
             "--trusted 1001",
             "--asking inf",
             "--bondless -1",
+            "--uneven 1001",
             "--audited-in-hand 2",
         ] {
             assert!(arguments.parse::<Config>().is_err(), "{arguments}");

@@ -4,6 +4,7 @@ use super::{
     asks::{Asked, MIB, USUAL_MIB, one_of},
     chain::{BLOCK_MS, FIRST_BLOCK, OWNER},
     config::Config,
+    sizes::{Sizes, USUAL},
 };
 use quern_masternode::core::{BenchmarkPlan, JobPlan, PlannedAssignment};
 use quern_primitives::{
@@ -11,7 +12,7 @@ use quern_primitives::{
     device::Class,
     ids::{BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex},
     job::{Agreement, Submission, job_id},
-    limits::JOB_LIFETIME_BLOCKS_MAX,
+    limits::{JOB_LIFETIME_BLOCKS_MAX, TASK_FUEL_MAX},
     receipt::{Answer, Exit},
 };
 use quern_protocol::{Assignment, Benchmark, SealedKey, ShardFacts, TaskLimits};
@@ -30,8 +31,19 @@ pub(super) const ENGINE: Digest = Digest([6; 32]);
 /// Fuel of a second on an ordinary desktop.
 const FUEL_PER_S: u64 = crate::population::DESKTOP_SPEED as u64 * 1_000;
 
-/// Fuel of tasks differs by less than this; the owner allows twice what the shortest takes.
+/// Fuel of tasks of one size differs by less than this; the owner allows twice what the shortest takes.
 const FUEL_SPREAD: u64 = 1_000;
+
+/// Where tasks differ in size, the owner allows so many hundredths of what the largest takes: to allow much
+/// more would tell devices that they have hours for it.
+const ALLOWED_PERCENT: u64 = 125;
+
+/// Fuel a millisecond of the slowest device that masternodes wait for.
+const FUEL_PER_MS_MIN: u64 = 1_000_000;
+
+/// Devices that use all their time on a large task and then fail, one after the other, before a job may be
+/// over for it.
+const TIMES_OVER: u64 = 2;
 
 const RESULT_BYTES: usize = 8;
 
@@ -106,7 +118,9 @@ pub(super) struct Work {
     pub(super) submission: Submission,
     /// What is wrong with it, if anything is.
     pub(super) flaw: Option<Flaw>,
+    /// What a task of the usual size takes.
     fuel: u64,
+    sizes: Sizes,
 }
 
 impl Work {
@@ -137,7 +151,7 @@ impl Work {
             class: Class::Pinned,
             preferences: asked.preferences,
             level: asked.level,
-            deadline: deadline(config, asked.desktops),
+            deadline: deadline(config, asked.desktops, config.tasks.into(), 0),
             price_max: Amount::MAX,
             owner_sealing_key: SealingKey([6; 32]),
         };
@@ -146,6 +160,38 @@ impl Work {
             submission,
             flaw: None,
             fuel,
+            sizes: Sizes::default(),
+        }
+    }
+
+    /// The same job with tasks of these sizes, for devices that are together as fast as so many desktops.
+    pub(super) fn sized(mut self, config: &Config, desktops: u32, sizes: Sizes) -> Self {
+        if sizes.differ() {
+            let largest = self.fuel_of(sizes.largest()) + FUEL_SPREAD;
+            let allowed = (largest * ALLOWED_PERCENT / 100).min(TASK_FUEL_MAX);
+            self.submission.fuel_per_task_max = allowed;
+            let over_ms = TIMES_OVER * allowed / FUEL_PER_MS_MIN;
+            let tasks = sizes.usual_ones(config.tasks);
+            self.submission.deadline = deadline(config, desktops, tasks, over_ms);
+        }
+        self.sizes = sizes;
+        self
+    }
+
+    /// The size of the largest task that the chain takes such a job with.
+    pub(super) fn size_max(config: &Config) -> u32 {
+        let fuel = u64::from(config.task_s) * FUEL_PER_S;
+        let most = TASK_FUEL_MAX * 100 / ALLOWED_PERCENT;
+        // What is rounded off covers what tasks of one size differ by.
+        let size = (most - FUEL_SPREAD) * u64::from(USUAL) / fuel.max(1);
+        u32::try_from(size).unwrap_or(u32::MAX)
+    }
+
+    /// As a trace has it.
+    pub(super) fn sizes_in_words(&self) -> &'static str {
+        match self.sizes.differ() {
+            true => ", uneven tasks",
+            false => "",
         }
     }
 
@@ -226,7 +272,12 @@ impl Work {
 
     /// What a task takes.
     pub(super) fn fuel(&self, task: TaskIndex) -> u64 {
-        self.fuel + u64::from(task) % FUEL_SPREAD
+        self.fuel_of(self.sizes.of(task)) + u64::from(task) % FUEL_SPREAD
+    }
+
+    /// What tasks of a size take at the least.
+    fn fuel_of(&self, size: u32) -> u64 {
+        self.fuel * u64::from(size) / u64::from(USUAL)
     }
 
     /// What comes of a task on a device that says this.
@@ -279,12 +330,12 @@ pub(super) fn benchmark_output(input: &[u8; 16]) -> [u8; 8] {
     std::array::from_fn(|place| digest[place])
 }
 
-/// When jobs must be through: after the faults, twice what all work takes these devices if every replica
-/// is computed twice, and a while.
-fn deadline(config: &Config, desktops: u32) -> BlockNumber {
-    let tasks = u64::from(config.tasks) * u64::from(config.jobs) * u64::from(config.replicas);
+/// When jobs must be through, if each is as much as so many tasks of the usual size: after the faults, twice
+/// what all work takes these devices if every replica is computed twice, a while, and so many milliseconds.
+fn deadline(config: &Config, desktops: u32, tasks: u64, over_ms: u64) -> BlockNumber {
+    let tasks = tasks * u64::from(config.jobs) * u64::from(config.replicas);
     let work_ms = tasks * u64::from(config.task_s) * 1_000 * 4 / u64::from(desktops.max(1));
-    let ms = u64::from(config.faults_s) * 1_000 + work_ms + PATIENCE_MS;
+    let ms = u64::from(config.faults_s) * 1_000 + work_ms + PATIENCE_MS + over_ms;
     let blocks = (ms / BLOCK_MS).min(JOB_LIFETIME_BLOCKS_MAX.into());
     FIRST_BLOCK.saturating_add(blocks as BlockNumber)
 }
@@ -300,6 +351,7 @@ fn digest(what: &str, job: &JobId, number: u32) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng as _;
 
     #[test]
     fn lies_differ_from_the_truth_and_only_common_ones_are_alike() {
@@ -326,6 +378,60 @@ mod tests {
         assert_ne!(one.id, other.id);
         let faults_end = FIRST_BLOCK + config.faults_s / 2;
         assert!(one.submission.deadline > faults_end + 3_600);
+    }
+
+    #[test]
+    fn uneven_tasks_are_paid_for_and_have_the_time_that_the_largest_needs() {
+        let config = Config {
+            uneven: 1_000,
+            ..Config::default()
+        };
+        let sizes = |task_s| {
+            let config = Config {
+                task_s,
+                ..config.clone()
+            };
+            let mut chance = StdRng::seed_from_u64(7);
+            Sizes::drawn(&config, Work::size_max(&config), &mut chance)
+        };
+        let asked = Asked {
+            desktops: 50,
+            ..Asked::default()
+        };
+        let even = Work::new(&config, 0, asked);
+        let uneven = Work::new(&config, 0, asked).sized(&config, asked.desktops, sizes(20));
+        let fuels = |work: &Work| -> Vec<u64> {
+            let tasks = 0..config.tasks;
+            tasks.map(|task| work.fuel(task)).collect()
+        };
+        let range = |work: &Work| {
+            let (least, most) = (fuels(work).into_iter().min(), fuels(work).into_iter().max());
+            (least.unwrap(), most.unwrap())
+        };
+        let (least, most) = range(&even);
+        assert!(most - least < FUEL_SPREAD);
+        let (least, most) = range(&uneven);
+        assert!(most / least >= 10);
+        assert_eq!(uneven.truth(3).fuel, uneven.fuel(3));
+        assert!(uneven.submission.fuel_per_task_max > most);
+        assert!(uneven.submission.deadline > even.submission.deadline);
+        let words = [&even, &uneven].map(Work::sizes_in_words);
+        assert_eq!(words, ["", ", uneven tasks"]);
+
+        // However long a task takes, the chain takes the job.
+        for task_s in [1, 30, 240] {
+            let config = Config {
+                task_s,
+                ..config.clone()
+            };
+            let work = Work::new(&config, 0, Asked::default()).sized(&config, 0, sizes(task_s));
+            let (_, most) = range(&work);
+            let allowed = work.submission.fuel_per_task_max;
+            assert!(
+                most <= allowed && allowed <= TASK_FUEL_MAX,
+                "{most} {allowed}"
+            );
+        }
     }
 
     #[test]

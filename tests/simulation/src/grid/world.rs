@@ -11,6 +11,7 @@ use super::{
     network::{Link, Sent},
     office::{AtOffice, Office},
     owners::Owner,
+    sizes::Sizes,
     trace::{Look, Trace},
     violation::Violation,
     words::Names,
@@ -44,6 +45,9 @@ const APART: u64 = 0x6f77_6e65_7273_2121;
 
 /// What is wrong with jobs is drawn from this beside the seed, for the same reason.
 const FLAWS_APART: u64 = 0x666c_6177_7321_2121;
+
+/// And how large tasks are, from this.
+const SIZES_APART: u64 = 0x7369_7a65_7321_2121;
 
 /// Blocks between two looks at what the chain says of the devices that are here.
 const RECHECK_BLOCKS: BlockNumber = 15;
@@ -125,6 +129,7 @@ impl<'a> World<'a> {
         let (mut works, mut owners) = (BTreeMap::new(), BTreeMap::new());
         let mut apart = StdRng::seed_from_u64(config.seed ^ APART);
         let mut flaws_apart = StdRng::seed_from_u64(config.seed ^ FLAWS_APART);
+        let mut sizes_apart = StdRng::seed_from_u64(config.seed ^ SIZES_APART);
         for number in 0..config.jobs {
             let mut asked = asks::drawn(config, &machines, &mut chance);
             let mut flaw = Flaw::drawn(config.faults.unsound, &mut flaws_apart);
@@ -134,7 +139,10 @@ impl<'a> World<'a> {
                     None => flaw = None,
                 }
             }
-            let work = Work::new(config, number, asked).flawed(config, flaw);
+            let sizes = Sizes::drawn(config, Work::size_max(config), &mut sizes_apart);
+            let work = Work::new(config, number, asked)
+                .sized(config, asked.desktops, sizes)
+                .flawed(config, flaw);
             chain.submit(work.id, work.submission.clone())?;
             names.add_job(work.id, number);
             audit.await_shards(work.id, config.tasks);
@@ -176,8 +184,10 @@ impl<'a> World<'a> {
             let (job, asked) = (self.names.job(&work.id), &work.submission);
             let wishes = asks::in_words(&asked.preferences);
             let (level, mib) = (asked.level, asked.memory_bytes_max / MIB);
+            let sizes = work.sizes_in_words();
             let flaw = work.flaw.map_or("", Flaw::in_words);
-            let words = format!("j{job} is submitted, {level:?}, {mib} MiB a task{wishes}{flaw}");
+            let words =
+                format!("j{job} is submitted, {level:?}, {mib} MiB a task{sizes}{wishes}{flaw}");
             (work.id, words)
         });
         let jobs: Vec<(JobId, String)> = jobs.collect();

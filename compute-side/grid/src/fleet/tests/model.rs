@@ -1,7 +1,10 @@
 //! The fleet as a list of devices, ranked by the walk that the published design describes.
 
 use super::*;
-use crate::faults::model::{History, Twenty, ending, on_the_chain, twenty};
+use crate::{
+    faults::model::{History, Twenty, ending, on_the_chain, twenty},
+    pools::Speeds,
+};
 use std::cmp::Reverse;
 
 /// A device with everything that ever happened to it.
@@ -289,6 +292,16 @@ impl Pair {
         let median = points.get(points.len().saturating_sub(1) / 2);
         let found = fleet.ranking().median().points();
         prop_assert_eq!(found, f64::from(median.copied().unwrap_or_default()));
+        // What is counted while devices come and change, as if each that is ranked were counted now.
+        let mut speeds = Speeds::default();
+        fleet
+            .ranking()
+            .abilities()
+            .for_each(|it| speeds.add(it.speed));
+        prop_assert_eq!(
+            fleet.ranking().speed_of_the_slow(),
+            speeds.exceeded_by_nine_in_ten()
+        );
         prop_assert_eq!(fleet.len(), list.len());
         let accounts: BTreeSet<_> = list.iter().map(|it| &it.account).collect();
         prop_assert_eq!(fleet.accounts() as usize, accounts.len());

@@ -1,0 +1,331 @@
+//! What anybody may hand in at the chain, and what a node answers: nobody has to believe a node.
+
+use crate::{Decoder, honest, oracle};
+use codec::Encode;
+use quern_job_rules::{
+    life,
+    pay::{PRICES_AT_GENESIS, bounty},
+    quote::{accept, quote},
+    settlement,
+    tasks::{self, TaskSetError},
+};
+use quern_primitives::{
+    Amount, Digest, SealingKey,
+    batch::{Batch, BatchRecord, DeviceChange, LogRange, Payout, TaskSet},
+    device::{Device, Hardware, RecordChange, Region},
+    job::{Agreement, Job, JobState, Submission},
+    limits,
+    view::{DeviceView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
+};
+use std::sync::LazyLock;
+
+pub(crate) const DECODERS: &[Decoder] = &[
+    Decoder {
+        name: "submission",
+        check: submission,
+        seeds: submissions,
+    },
+    Decoder {
+        name: "batch",
+        check: batch,
+        seeds: || vec![honest_batch().encode()],
+    },
+    Decoder {
+        name: "task set",
+        check: task_set,
+        seeds: task_sets,
+    },
+    Decoder {
+        name: "job",
+        check: oracle::scale_alone::<Option<Job>>,
+        seeds: || vec![Some(RUNNING.clone()).encode()],
+    },
+    Decoder {
+        name: "batch record",
+        check: oracle::scale_alone::<BatchRecord>,
+        seeds: batch_records,
+    },
+    Decoder {
+        name: "device",
+        check: device,
+        seeds: || vec![honest_device().encode()],
+    },
+    Decoder {
+        name: "devices",
+        check: oracle::scale_alone::<Vec<DeviceView>>,
+        seeds: || vec![vec![device_view(), device_view()].encode()],
+    },
+    Decoder {
+        name: "masternodes",
+        check: oracle::scale_alone::<Vec<MasternodeView>>,
+        seeds: masternodes,
+    },
+    Decoder {
+        name: "wallet",
+        check: wallet,
+        seeds: wallets,
+    },
+    Decoder {
+        name: "quote",
+        check: oracle::scale_alone::<Result<Quote, quern_job_rules::quote::QuoteError>>,
+        seeds: || vec![quote(&honest::submission(), &PRICES_AT_GENESIS, honest::NOW).encode()],
+    },
+    Decoder {
+        name: "totals",
+        check: totals,
+        seeds: || vec![Totals::default().encode()],
+    },
+];
+
+/// A submission that the chain takes keeps every limit, and its quote adds up.
+fn submission(bytes: &[u8]) {
+    let Some(submission) = oracle::scale::<Submission>(bytes) else {
+        return;
+    };
+    let Ok(quoted) = quote(&submission, &PRICES_AT_GENESIS, honest::NOW) else {
+        return;
+    };
+    assert!((1..=limits::TASKS_PER_JOB_MAX).contains(&submission.tasks));
+    assert!(submission.fuel_per_task_max <= limits::TASK_FUEL_MAX);
+    assert!(submission.memory_bytes_max <= limits::TASK_MEMORY_BYTES_MAX);
+    assert!(submission.result_bytes_max <= limits::RESULT_BYTES_MAX);
+    assert!(submission.deadline > honest::NOW);
+    let tasks = Amount::from(submission.tasks);
+    assert_eq!(quoted.task.checked_mul(tasks), Some(quoted.total));
+    let parts = quoted.workers.checked_add(quoted.network);
+    assert_eq!(parts, Some(quoted.total));
+    let accepted = accept(&submission, &PRICES_AT_GENESIS, honest::NOW);
+    assert_eq!(accepted.is_ok(), quoted.total <= submission.price_max);
+    // In JSON a set of kinds has names, and those of a valid one are all it has.
+    oracle::told(&submission);
+}
+
+fn submissions() -> Vec<Vec<u8>> {
+    let agreements = [
+        Agreement::Single,
+        Agreement::Majority { replicas: 3 },
+        Agreement::Unanimous,
+        Agreement::Adaptive,
+    ];
+    let submissions = agreements.map(|agreement| Submission {
+        agreement,
+        ..honest::submission()
+    });
+    submissions.map(|submission| submission.encode()).into()
+}
+
+/// The honest job, drawn and running. Its first task is settled.
+static RUNNING: LazyLock<Job> = LazyLock::new(|| {
+    let (prices, now) = (PRICES_AT_GENESIS, honest::NOW);
+    let submission = honest::submission();
+    let nothing = Quote {
+        total: 0,
+        task: 0,
+        workers: 0,
+        network: 0,
+    };
+    let quoted = quote(&submission, &prices, now).unwrap_or(nothing);
+    let job = life::open(honest::OWNER, submission, prices, &quoted, now);
+    Job {
+        state: JobState::Running {
+            coordinator: honest::COORDINATOR,
+        },
+        ..job
+    }
+});
+
+const SETTLED: [u8; 1] = [1];
+
+pub(crate) fn honest_batch() -> Batch {
+    let nothing = TaskSet {
+        first: 0,
+        bits: Default::default(),
+    };
+    let payout = Payout {
+        account: honest::OWNER,
+        amount: 21_000_000,
+    };
+    let change = DeviceChange {
+        device: honest::DEVICE.id(),
+        change: RecordChange {
+            accepted: 3,
+            ..RecordChange::default()
+        },
+    };
+    Batch {
+        job: honest::JOB,
+        sequence: 0,
+        log: LogRange { first: 0, last: 9 },
+        verdicts_root: Digest([4; 32]),
+        tasks: tasks::collect([8, 9, 10]).unwrap_or(nothing),
+        spent: 30_000_000,
+        payouts: vec![payout].try_into().unwrap_or_default(),
+        devices: vec![change].try_into().unwrap_or_default(),
+    }
+}
+
+/// A batch that fits the running job moves no more than is there, to the last unit, and settles tasks
+/// of the job that were not settled.
+fn batch(bytes: &[u8]) {
+    let Some(batch) = oracle::scale::<Batch>(bytes) else {
+        return;
+    };
+    assert!(batch.payouts.len() <= limits::PAYEES_PER_BATCH_MAX as usize);
+    assert!(batch.devices.len() <= limits::DEVICES_PER_BATCH_MAX as usize);
+    let by = honest::COORDINATOR;
+    let Ok(valid) = settlement::validate(&RUNNING, &SETTLED, &batch, &by, honest::NOW) else {
+        return;
+    };
+    let split = valid.split();
+    let mut amounts = batch.payouts.iter().map(|payout| payout.amount);
+    let paid = amounts.try_fold(0, Amount::checked_add);
+    assert_eq!(paid, Some(split.workers()));
+    assert!(split.workers() <= bounty(batch.spent));
+    let parts = [split.workers(), split.operators(), split.treasury()];
+    let parts = parts.into_iter().try_fold(0, Amount::checked_add);
+    assert_eq!(parts, Some(batch.spent));
+    assert!(batch.spent <= RUNNING.escrow.held);
+    assert!(
+        valid
+            .tasks()
+            .iter()
+            .all(|task| !tasks::is_settled(&SETTLED, task))
+    );
+    let record = valid.record(honest::NOW);
+    assert_eq!((record.spent, record.paid), (batch.spent, split.workers()));
+    assert_eq!(record.tasks, valid.tasks().count());
+    let stranger = honest::OWNER;
+    let by_stranger = settlement::validate(&RUNNING, &SETTLED, &batch, &stranger, honest::NOW);
+    assert!(by_stranger.is_err(), "a stranger settles");
+}
+
+/// The number of the job's tasks, in two bytes, and a set of them.
+fn task_set(bytes: &[u8]) {
+    let [low, high, set @ ..] = bytes else {
+        return;
+    };
+    let job_tasks = u32::from(u16::from_le_bytes([*low, *high]));
+    let Some(set) = oracle::scale::<TaskSet>(set) else {
+        return;
+    };
+    match tasks::validate(&set, job_tasks) {
+        Ok(valid) => {
+            let named: Vec<u32> = valid.iter().collect();
+            assert_eq!(named.len(), valid.count() as usize);
+            assert!(valid.count() <= limits::VERDICTS_PER_BATCH_MAX);
+            assert!(named.iter().all(|task| *task < job_tasks));
+            assert_eq!(tasks::collect(named), Ok(set.clone()));
+        }
+        Err(TaskSetError::NotInJob { task }) => assert!(task >= job_tasks.into()),
+        Err(_) => (),
+    }
+}
+
+fn task_sets() -> Vec<Vec<u8>> {
+    let wanted = [vec![0], vec![8, 9, 23], (0..64).collect()];
+    let sets = wanted.into_iter().filter_map(|it| tasks::collect(it).ok());
+    sets.map(|set| [&[60u8, 0][..], &set.encode()].concat())
+        .collect()
+}
+
+fn batch_records() -> Vec<Vec<u8>> {
+    let batch = honest_batch();
+    let by = honest::COORDINATOR;
+    let valid = settlement::validate(&RUNNING, &SETTLED, &batch, &by, honest::NOW);
+    let record = valid.ok().map(|valid| valid.record(honest::NOW).encode());
+    record.into_iter().collect()
+}
+
+fn honest_device() -> Device {
+    let mut device = Device::new(
+        honest::OWNER,
+        SealingKey([8; 32]),
+        Region::Europe,
+        Hardware::Desktop,
+    );
+    device.record.accepted = 12;
+    device.last_task = honest::NOW;
+    device
+}
+
+/// Whatever its history says, it is a rate, and no history of no task.
+fn device(bytes: &[u8]) {
+    let Some(mut device) = oracle::scale::<Device>(bytes) else {
+        return;
+    };
+    oracle::told(&device);
+    assert!(device.history.rate_sixtieths() <= 60);
+    assert!(device.history.faulty_tasks() <= 20);
+    device.review(honest::NOW);
+    assert!(!device.is_quarantined());
+}
+
+fn device_view() -> DeviceView {
+    DeviceView {
+        id: honest::DEVICE.id(),
+        device: honest_device(),
+        bonded: true,
+        banned: false,
+        verified: true,
+        quarantined: false,
+    }
+}
+
+fn masternodes() -> Vec<Vec<u8>> {
+    let masternode = MasternodeView {
+        account: honest::COORDINATOR,
+        network_key: honest::STRANGER,
+        sealing_key: SealingKey([8; 32]),
+        device_addresses: vec![b"/ip4/127.0.0.1/tcp/4001".to_vec()],
+        jobs_api: b"http://127.0.0.1:4002".to_vec(),
+    };
+    vec![vec![masternode].encode()]
+}
+
+fn wallet(bytes: &[u8]) {
+    if let Some(wallet) = oracle::scale::<WalletView>(bytes) {
+        oracle::told(&wallet);
+        let parts = wallet.unbonding.iter().map(|part| part.amount);
+        let total = wallet.unbonding_total();
+        assert!(parts.max().is_none_or(|most| most <= total));
+    }
+}
+
+fn wallets() -> Vec<Vec<u8>> {
+    let wallet = WalletView {
+        free: 7,
+        unbonding: vec![UnbondingView {
+            amount: 5,
+            withdrawable_at: 9,
+        }],
+        ..WalletView::default()
+    };
+    vec![wallet.encode()]
+}
+
+fn totals(bytes: &[u8]) {
+    if let Some(totals) = oracle::scale::<Totals>(bytes) {
+        oracle::told(&totals);
+        let more = Totals {
+            issuance: totals.issuance ^ 1,
+            ..totals
+        };
+        assert!(!(totals.conserves_money() && more.conserves_money()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use codec::Decode;
+
+    #[test]
+    fn the_honest_job_batch_and_device_are_what_the_rules_accept() {
+        let by = honest::COORDINATOR;
+        let batch = honest_batch();
+        let valid = settlement::validate(&RUNNING, &SETTLED, &batch, &by, honest::NOW);
+        assert!(valid.is_ok(), "{valid:?}");
+        assert!(<Option<Job>>::decode(&mut &Some(RUNNING.clone()).encode()[..]).is_ok());
+        assert!(!honest_device().is_quarantined());
+    }
+}
