@@ -224,8 +224,9 @@ proptest! {
             let ruling = ruled(&world, &evidence);
             let Ok(Ruling::Convicted(conviction)) = ruling else { return Ok(()) };
             // A device that lied in this world may be convicted of that.
+            let is_worker = |guilty: &Guilty| matches!(guilty, Guilty::Worker { .. });
             prop_assert!(conviction.strike.is_none());
-            prop_assert!(conviction.sentences.iter().all(|it| matches!(it.guilty, Guilty::Worker { .. })));
+            prop_assert!(conviction.sentences.iter().all(|it| is_worker(&it.guilty)));
         }
     }
 }
