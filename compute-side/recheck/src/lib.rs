@@ -29,6 +29,7 @@
 )]
 
 mod court;
+mod exhibits;
 mod facts;
 mod fault;
 mod receipts;
@@ -36,6 +37,7 @@ mod recheck;
 mod settle;
 mod task;
 
+pub use exhibits::Exhibits;
 pub use facts::{ChainFacts, DeviceFacts};
 pub use fault::{
     AssignmentFault, BatchFault, CommitmentFault, Dispute, ExpectError, OrderFault, RecheckFault,

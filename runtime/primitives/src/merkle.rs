@@ -10,6 +10,7 @@ use alloc::{vec, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use sha2::{Digest as _, Sha256};
+use sp_core::{ConstU32, bounded::BoundedVec};
 
 /// Hashes in the longest proof: a tree has at most 2^32 leaves.
 pub const PROOF_HASHES_MAX: usize = 32;
@@ -167,6 +168,55 @@ impl Proof {
     }
 }
 
+/// A tree that is built leaf by leaf and kept as the few nodes from which its root follows.
+#[derive(
+    Clone,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub struct Frontier {
+    count: u32,
+    /// The tops of the full trees side by side, largest first: one for each bit of the count.
+    tops: BoundedVec<Digest, ConstU32<{ PROOF_HASHES_MAX as u32 }>>,
+}
+
+impl Frontier {
+    /// Number of leaves.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Appends the leaf that holds `data`; false if the tree is full, and then nothing changes.
+    pub fn push(&mut self, data: &[u8]) -> bool {
+        let Some(count) = self.count.checked_add(1) else {
+            return false;
+        };
+        let mut top = leaf(self.count, data);
+        // Two trees of one size become one.
+        for _ in 0..self.count.trailing_ones() {
+            if let Some(left) = self.tops.pop() {
+                top = node(&left, &top);
+            }
+        }
+        self.count = count;
+        self.tops.try_push(top).is_ok()
+    }
+
+    /// The root, as [`Tree::root`] has it for the same leaves.
+    pub fn root(&self) -> Digest {
+        let tops = self.tops.iter().rev().copied();
+        let top = tops.reduce(|right, left| node(&left, &right));
+        root(self.count, &top.unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -205,6 +255,16 @@ mod tests {
         };
         assert_eq!(tree.proof(0), None);
         assert!(!forged.holds(&tree.root(), b""));
+    }
+
+    #[test]
+    fn a_tree_built_leaf_by_leaf_has_the_same_root() {
+        let mut frontier = Frontier::default();
+        for count in 0..300 {
+            assert_eq!(frontier.root(), tree_of(count).root(), "{count}");
+            assert_eq!(frontier.count(), count);
+            assert!(frontier.push(&count.to_be_bytes()));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use quern_primitives::{
     AccountId, Digest, JobId, amount,
     device::Class,
     job::{Agreement, ByteLevel, Preferences},
+    params::Terms,
     receipt::Exit,
 };
 use serde::Serialize;
@@ -199,6 +200,7 @@ fn asking() -> Asking {
         agreement: Agreement::Majority { replicas: 3 },
         task: u128::MAX,
         memory_bytes: 1 << 30,
+        terms: Terms::FIRST,
     }
 }
 

@@ -5,17 +5,21 @@ use codec::Encode;
 use quern_job_rules::{
     life,
     pay::{PRICES_AT_GENESIS, bounty},
-    quote::{accept, quote},
+    quote::{QuoteError, accept, quote},
     settlement,
     tasks::{self, TaskSetError},
 };
 use quern_primitives::{
-    Amount, Digest, SealingKey,
-    batch::{Batch, BatchRecord, DeviceChange, LogRange, Payout, TaskSet},
+    Amount, BlockNumber, Digest, SealingKey,
+    batch::{Batch, BatchRecord, DeviceChange, LogRange, Payout, PendingBatch, TaskSet},
     device::{Device, Hardware, RecordChange, Region},
+    ids::BatchSequence,
     job::{Agreement, Job, JobState, Submission},
     limits,
-    view::{DeviceView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
+    params::{Params, Terms},
+    view::{
+        DeviceView, FinalityView, MasternodeView, Quote, Totals, UnbondingView, WalletView,
+    },
 };
 use std::sync::LazyLock;
 
@@ -67,22 +71,50 @@ pub(crate) const DECODERS: &[Decoder] = &[
     },
     Decoder {
         name: "quote",
-        check: oracle::scale_alone::<Result<Quote, quern_job_rules::quote::QuoteError>>,
-        seeds: || vec![quote(&honest::submission(), &PRICES_AT_GENESIS, honest::NOW).encode()],
+        check: oracle::scale_alone::<Result<Quote, QuoteError>>,
+        seeds: || vec![quoted(&honest::submission()).encode()],
     },
     Decoder {
         name: "totals",
         check: totals,
         seeds: || vec![Totals::default().encode()],
     },
+    Decoder {
+        name: "pending batch",
+        check: oracle::scale_alone::<Option<PendingBatch>>,
+        seeds: pending_batches,
+    },
+    Decoder {
+        name: "pending batches",
+        check: oracle::scale_alone::<Vec<(BatchSequence, BlockNumber)>>,
+        seeds: pending_lists,
+    },
+    Decoder {
+        name: "clock of finality",
+        check: oracle::scale_alone::<FinalityView>,
+        seeds: finality,
+    },
+    Decoder {
+        name: "parameters",
+        check: oracle::scale_alone::<Params>,
+        seeds: || vec![Params::FIRST.encode()],
+    },
 ];
+
+/// When a batch is due that is settled now.
+const DUE: BlockNumber = honest::NOW + 300;
+
+/// What the chain says that a job costs.
+fn quoted(submission: &Submission) -> Result<Quote, QuoteError> {
+    quote(submission, &PRICES_AT_GENESIS, &Params::FIRST, honest::NOW)
+}
 
 /// A submission that the chain takes keeps every limit, and its quote adds up.
 fn submission(bytes: &[u8]) {
     let Some(submission) = oracle::scale::<Submission>(bytes) else {
         return;
     };
-    let Ok(quoted) = quote(&submission, &PRICES_AT_GENESIS, honest::NOW) else {
+    let Ok(quoted) = quoted(&submission) else {
         return;
     };
     assert!((1..=limits::TASKS_PER_JOB_MAX).contains(&submission.tasks));
@@ -94,7 +126,7 @@ fn submission(bytes: &[u8]) {
     assert_eq!(quoted.task.checked_mul(tasks), Some(quoted.total));
     let parts = quoted.workers.checked_add(quoted.network);
     assert_eq!(parts, Some(quoted.total));
-    let accepted = accept(&submission, &PRICES_AT_GENESIS, honest::NOW);
+    let accepted = accept(&submission, &PRICES_AT_GENESIS, &Params::FIRST, honest::NOW);
     assert_eq!(accepted.is_ok(), quoted.total <= submission.price_max);
     // In JSON a set of kinds has names, and those of a valid one are all it has.
     oracle::told(&submission);
@@ -124,8 +156,8 @@ static RUNNING: LazyLock<Job> = LazyLock::new(|| {
         workers: 0,
         network: 0,
     };
-    let quoted = quote(&submission, &prices, now).unwrap_or(nothing);
-    let job = life::open(honest::OWNER, submission, prices, &quoted, now);
+    let quoted = quoted(&submission).unwrap_or(nothing);
+    let job = life::open(honest::OWNER, submission, prices, Terms::FIRST, &quoted, now);
     Job {
         state: JobState::Running {
             coordinator: honest::COORDINATOR,
@@ -180,7 +212,7 @@ fn batch(bytes: &[u8]) {
     let mut amounts = batch.payouts.iter().map(|payout| payout.amount);
     let paid = amounts.try_fold(0, Amount::checked_add);
     assert_eq!(paid, Some(split.workers()));
-    assert!(split.workers() <= bounty(batch.spent));
+    assert!(split.workers() <= bounty(batch.spent, Terms::FIRST));
     let parts = [split.workers(), split.operators(), split.treasury()];
     let parts = parts.into_iter().try_fold(0, Amount::checked_add);
     assert_eq!(parts, Some(batch.spent));
@@ -191,7 +223,7 @@ fn batch(bytes: &[u8]) {
             .iter()
             .all(|task| !tasks::is_settled(&SETTLED, task))
     );
-    let record = valid.record(honest::NOW);
+    let record = valid.record(honest::NOW, DUE);
     assert_eq!((record.spent, record.paid), (batch.spent, split.workers()));
     assert_eq!(record.tasks, valid.tasks().count());
     let stranger = honest::OWNER;
@@ -232,8 +264,31 @@ fn batch_records() -> Vec<Vec<u8>> {
     let batch = honest_batch();
     let by = honest::COORDINATOR;
     let valid = settlement::validate(&RUNNING, &SETTLED, &batch, &by, honest::NOW);
-    let record = valid.ok().map(|valid| valid.record(honest::NOW).encode());
+    let record = valid
+        .ok()
+        .map(|valid| valid.record(honest::NOW, DUE).encode());
     record.into_iter().collect()
+}
+
+fn pending_batches() -> Vec<Vec<u8>> {
+    let batch = honest_batch();
+    let by = honest::COORDINATOR;
+    let valid = settlement::validate(&RUNNING, &SETTLED, &batch, &by, honest::NOW);
+    let pending = valid.ok().map(|valid| valid.pending(&by, DUE));
+    pending.map(|it| Some(it).encode()).into_iter().collect()
+}
+
+fn pending_lists() -> Vec<Vec<u8>> {
+    let list: Vec<(BatchSequence, BlockNumber)> = vec![(0, DUE), (1, DUE)];
+    vec![list.encode()]
+}
+
+fn finality() -> Vec<Vec<u8>> {
+    let finality = FinalityView {
+        clock: honest::NOW,
+        window: Params::FIRST.window_blocks,
+    };
+    vec![finality.encode()]
 }
 
 fn honest_device() -> Device {

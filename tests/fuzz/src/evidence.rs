@@ -3,11 +3,13 @@
 
 use crate::{Decoder, honest, oracle};
 use codec::{DecodeAll, Encode};
+use quern_dispute_rules::{Evidence, evidence::BatchName};
 use quern_job_rules::pay;
 use quern_primitives::{
     Digest,
     device::Possession,
     merkle::{Proof, Tree},
+    params::Terms,
     payload::Signed,
     receipt::{Answer, Exit, SignedReceipt},
     verdict::{Finding, Ground, ReceiptFile, ReplicaFinding, Verdict},
@@ -56,7 +58,27 @@ pub(crate) const DECODERS: &[Decoder] = &[
         check: altered_proof,
         seeds: altered_proofs,
     },
+    Decoder {
+        name: "evidence of a lie",
+        check: oracle::scale_alone::<Evidence>,
+        seeds: evidence_of_lies,
+    },
 ];
+
+/// What may be shown to the chain: two answers of a device, and a batch that is to be added up.
+fn evidence_of_lies() -> Vec<Vec<u8>> {
+    let batch = BatchName {
+        job: honest::JOB,
+        sequence: 0,
+    };
+    let pairs = honest::RECEIPTS.iter().zip(honest::RECEIPTS.iter().skip(1));
+    let answers = pairs.map(|(first, second)| Evidence::Answers {
+        first: Box::new(first.clone()),
+        second: Box::new(second.clone()),
+    });
+    let all = answers.chain([Evidence::Payouts { batch }]);
+    all.map(|it| it.encode()).collect()
+}
 
 /// Nothing but what the honest device signed passes as signed by it.
 fn receipt(bytes: &[u8]) {
@@ -292,8 +314,9 @@ fn shows_what_it_says(file: &ReceiptFile) {
     let accepted = |found: &&ReplicaFinding| found.finding == Finding::Accepted;
     let accepted = file.verdict.replicas.iter().filter(accepted).count();
     if let Ok(agreeing) = u8::try_from(accepted) {
-        let paid = pay::pays(file.verdict.price, agreeing).checked_mul(agreeing.into());
-        assert!(paid.is_some_and(|paid| paid <= pay::bounty(file.verdict.price)));
+        let price = file.verdict.price;
+        let paid = pay::pays(price, agreeing, Terms::FIRST).checked_mul(agreeing.into());
+        assert!(paid.is_some_and(|paid| paid <= pay::bounty(price, Terms::FIRST)));
     }
 }
 
@@ -345,7 +368,7 @@ pub(crate) fn verdict(receipt: &SignedReceipt) -> Verdict {
             account: honest::OWNER,
             finding: Finding::Accepted,
             receipt: Some(quern_verdict::receipt_digest(receipt)),
-            pay: pay::pays(price, 1),
+            pay: pay::pays(price, 1, Terms::FIRST),
         }],
     }
 }

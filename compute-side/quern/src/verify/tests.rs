@@ -427,7 +427,7 @@ fn pending(payouts: &[(u8, Amount)]) -> PendingBatch {
 
 #[test]
 fn a_pending_batch_must_set_aside_what_the_verdict_names() {
-    let pay = pay::pays(PRICE, 3);
+    let pay = pay::pays(PRICE, 3, Terms::FIRST);
     let holds = |payouts: &[(u8, Amount)]| verify_set_aside(&file(), Some(&pending(payouts))).holds;
     assert!(holds(&[(0, pay), (1, 2 * pay), (2, pay)]));
     assert!(!holds(&[(0, pay), (1, pay), (2, pay - 1)]));

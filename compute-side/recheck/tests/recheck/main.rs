@@ -3,6 +3,7 @@
 
 mod author;
 mod disorder;
+mod exhibits;
 mod honest;
 mod lies;
 mod trust;

@@ -1,0 +1,167 @@
+//! From a fault to what is shown to the chain.
+
+use crate::fault::{BatchFault, RecheckFault, RevealFault};
+use codec::Encode;
+use quern_dispute_rules::{
+    Evidence,
+    evidence::{BatchName, Certified, Input, Leaf, Logged, Withheld},
+    verdict::receipt_digest,
+};
+use quern_joblog::{LogFault, SignedBlock};
+use quern_primitives::{
+    ids::{Digest, NodeKey, TaskIndex},
+    merkle::Tree,
+    receipt::SignedReceipt,
+    verdict::{Ground, Verdict},
+};
+
+/// What whoever found a fault has at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Exhibits<'a> {
+    /// The pending batch against which the fault is held.
+    pub batch: BatchName,
+    /// Its verdicts, in the order of its tree.
+    pub verdicts: &'a [Verdict],
+    /// Blocks of the log that follow each other, up to the one whose hash was certified for the batch.
+    pub blocks: &'a [SignedBlock],
+    /// Who signed the block in which the fault is.
+    pub writer: NodeKey,
+    /// The chunk roots of the job's shards, in order.
+    pub input_roots: &'a [Digest],
+}
+
+impl Exhibits<'_> {
+    /// The evidence of a fault, if it is one that the chain decides and what it takes is at hand. Whether
+    /// the chain knows enough to convict is said by `quern_dispute_rules::decide`, which is to be asked
+    /// before it is sent.
+    pub fn evidence(&self, fault: &RecheckFault) -> Option<Evidence> {
+        let batch = self.batch;
+        match fault {
+            RecheckFault::Log(LogFault::Forked(fork)) => Some(Evidence::Blocks {
+                node: self.writer,
+                fork: fork.clone(),
+            }),
+            RecheckFault::JudgedTwice { first, second, .. } => Some(Evidence::Entries {
+                node: self.writer,
+                first: Box::new(self.logged(*first)?),
+                second: Box::new(self.logged(*second)?),
+            }),
+            RecheckFault::Assignment { position, .. } => Some(Evidence::Assignment {
+                batch,
+                entry: Box::new(self.certified(*position)?),
+            }),
+            RecheckFault::Reveal { receipt, why, .. } => self.of_receipt(receipt, *why),
+            RecheckFault::Referee { task, .. } => {
+                let verdict = self.verdict(*task)?;
+                (verdict.ground == Ground::Referee).then_some(Evidence::Withheld {
+                    batch,
+                    what: Withheld::Report {
+                        leaf: self.leaf(*task)?,
+                    },
+                })
+            }
+            RecheckFault::Verdict { task, .. } => Some(Evidence::Verdict {
+                batch,
+                leaf: self.leaf(*task)?,
+            }),
+            RecheckFault::Batch { why, .. } => self.of_batch(why),
+            RecheckFault::Omitted {
+                acknowledgement, ..
+            } => Some(Evidence::Omission {
+                batch,
+                acknowledgement: **acknowledgement,
+                leaf: self.leaf(acknowledgement.payload.task),
+            }),
+            // Of two batches of one number the log may have only one; a commitment moves no money.
+            RecheckFault::TwoBatches { .. }
+            | RecheckFault::Commitment { .. }
+            | RecheckFault::Log(_)
+            | RecheckFault::InputRoots
+            | RecheckFault::NoTariff
+            | RecheckFault::Order { .. }
+            | RecheckFault::NothingToCertify => None,
+        }
+    }
+
+    fn of_receipt(&self, receipt: &SignedReceipt, why: RevealFault) -> Option<Evidence> {
+        let batch = self.batch;
+        let digest = receipt_digest(receipt);
+        let named = |verdict: &&Verdict| {
+            let mut replicas = verdict.replicas.iter();
+            replicas.any(|found| found.receipt == Some(digest))
+        };
+        let task = self.verdicts.iter().find(named)?.task;
+        let (leaf, receipt) = (self.leaf(task)?, Box::new(receipt.clone()));
+        match why {
+            RevealFault::NotAssigned => Some(Evidence::Unassigned {
+                batch,
+                leaf,
+                entry: Box::new(self.certified(receipt.payload.log_position)?),
+                receipt,
+            }),
+            RevealFault::Receipt(_) => Some(Evidence::Receipt {
+                batch,
+                leaf,
+                receipt,
+                input: self.input(task),
+            }),
+            RevealFault::Commitment => None,
+        }
+    }
+
+    fn of_batch(&self, why: &BatchFault) -> Option<Evidence> {
+        let batch = self.batch;
+        match why {
+            BatchFault::Spent { .. }
+            | BatchFault::Overflow
+            | BatchFault::Payout { .. }
+            | BatchFault::Device { .. }
+            | BatchFault::Unsorted => Some(Evidence::Payouts { batch }),
+            BatchFault::NoVerdict { task } => Some(Evidence::Withheld {
+                batch,
+                what: Withheld::Verdict { task: *task },
+            }),
+            // The chain itself refuses such a batch; or its tree is over what nobody has, and then its
+            // tasks' verdicts are asked for one by one.
+            BatchFault::OtherJob
+            | BatchFault::OutOfOrder { .. }
+            | BatchFault::Tasks(_)
+            | BatchFault::SettledBefore { .. }
+            | BatchFault::Range { .. }
+            | BatchFault::VerdictsRoot { .. } => None,
+        }
+    }
+
+    fn verdict(&self, task: TaskIndex) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.task == task)
+    }
+
+    fn leaf(&self, task: TaskIndex) -> Option<Leaf> {
+        let place = self.verdicts.iter().position(|it| it.task == task)?;
+        let tree = Tree::new(self.verdicts.iter().map(Encode::encode));
+        let proof = tree.proof(u32::try_from(place).ok()?)?;
+        Leaf::new(self.verdicts.get(place)?, proof)
+    }
+
+    fn input(&self, task: TaskIndex) -> Option<Input> {
+        let proof = Tree::new(self.input_roots).proof(task)?;
+        Some(Input {
+            root: *self.input_roots.get(usize::try_from(task).ok()?)?,
+            siblings: proof.siblings.try_into().ok()?,
+        })
+    }
+
+    fn logged(&self, position: u64) -> Option<Logged> {
+        let mut blocks = self.blocks.iter();
+        Logged::new(blocks.find_map(|block| block.prove(position))?)
+    }
+
+    fn certified(&self, position: u64) -> Option<Certified> {
+        let logged = self.logged(position)?;
+        let index = logged.header.payload.index;
+        let headers = self.blocks.iter().map(|block| block.header.payload);
+        let links: Vec<_> = headers.filter(|header| header.index > index).collect();
+        let links = links.try_into().ok()?;
+        Some(Certified { logged, links })
+    }
+}

@@ -1,0 +1,220 @@
+//! Faults as the chain is shown them.
+
+use crate::{
+    author::{Story, story},
+    honest::agreements,
+    lies::{honest, place},
+    world::{HERE, JOB, blocks, follow, node, roots},
+};
+use codec::Encode;
+use proptest::prelude::*;
+use quern_dispute_rules::{
+    Evidence, Facts, Ruling, Sum,
+    evidence::BatchName,
+    facts::{BatchFacts, Stakes},
+    verdict::{lie_in, receipt_digest},
+};
+use quern_joblog::{Entry, Fork, LogFault};
+use quern_primitives::{batch::Batch, ids::AccountId, verdict::Verdict};
+use quern_recheck::{BatchFault, Exhibits, RecheckFault};
+use std::collections::BTreeMap;
+
+/// What a member has of a story whose first batch is disputed.
+fn shown(story: &Story, fault: &RecheckFault) -> Option<Evidence> {
+    let blocks = blocks(&story.entries, 6);
+    let batch = &story.batches[0];
+    let tasks = quern_job_rules::tasks::validate(&batch.tasks, 8).unwrap();
+    let verdict_on = |task: u32| -> Option<Verdict> {
+        story.entries.iter().find_map(|entry| match entry {
+            Entry::Judged { verdict } if verdict.task == task => Some(verdict.clone()),
+            _ => None,
+        })
+    };
+    let verdicts: Vec<_> = tasks.iter().filter_map(verdict_on).collect();
+    let exhibits = Exhibits {
+        batch: BatchName {
+            job: JOB,
+            sequence: batch.sequence,
+        },
+        verdicts: &verdicts,
+        blocks: &blocks,
+        writer: node().public(),
+        input_roots: &roots(8),
+    };
+    exhibits.evidence(fault)
+}
+
+#[test]
+fn an_assignment_is_shown_with_the_headers_up_to_the_head() {
+    let mut story = honest();
+    let at = place(&story.entries, |it| matches!(it, Entry::Assigned { .. }));
+    if let Entry::Assigned { account, .. } = &mut story.entries[at] {
+        *account = AccountId::new([9; 32]);
+    }
+    let fault = follow(&story.facts, &story.entries, 6).unwrap_err();
+    let Some(Evidence::Assignment { entry, .. }) = shown(&story, &fault) else {
+        panic!("{fault}");
+    };
+    assert_eq!(entry.logged.position(), Some(at as u64));
+    let blocks = blocks(&story.entries, 6);
+    let last = entry.links.last().unwrap();
+    assert_eq!(
+        last.hash(&HERE),
+        blocks.last().unwrap().header.payload.hash(&HERE)
+    );
+}
+
+#[test]
+fn a_task_that_is_judged_twice_is_shown_by_both_entries() {
+    let mut story = honest();
+    let at = place(&story.entries, |it| matches!(it, Entry::Judged { .. }));
+    let again = story.entries[at].clone();
+    story.entries.insert(at + 1, again);
+    let fault = follow(&story.facts, &story.entries, 6).unwrap_err();
+    let Some(Evidence::Entries { first, second, .. }) = shown(&story, &fault) else {
+        panic!("{fault}");
+    };
+    assert_eq!(first.position(), Some(at as u64));
+    assert_eq!(second.position(), Some(at as u64 + 1));
+    assert_eq!(first.entry, second.entry);
+}
+
+#[test]
+fn a_batch_that_does_not_add_up_is_added_up_by_the_chain() {
+    let story = honest();
+    let fault = RecheckFault::Batch {
+        position: None,
+        sequence: 0,
+        why: BatchFault::Spent { expected: 1 },
+        evidence: vec![],
+    };
+    assert!(matches!(
+        shown(&story, &fault),
+        Some(Evidence::Payouts { .. })
+    ));
+}
+
+#[test]
+fn a_receipt_is_shown_with_the_verdict_that_names_it() {
+    let story = honest();
+    let named = story.entries.iter().find_map(|entry| match entry {
+        Entry::Revealed { receipt, .. } => {
+            let fault = RecheckFault::Reveal {
+                position: 0,
+                assigned: None,
+                receipt: Box::new(receipt.clone()),
+                why: quern_recheck::RevealFault::NotAssigned,
+            };
+            Some((receipt.clone(), shown(&story, &fault)?))
+        }
+        _ => None,
+    });
+    let (named, evidence) = named.unwrap();
+    let Evidence::Unassigned {
+        leaf,
+        receipt,
+        entry,
+        ..
+    } = evidence
+    else {
+        panic!("{evidence:?}");
+    };
+    assert_eq!(*receipt, named);
+    assert_eq!(entry.logged.position(), Some(named.payload.log_position));
+    let digest = receipt_digest(&named);
+    let replicas = leaf.verdict().unwrap().replicas;
+    assert!(replicas.iter().any(|it| it.receipt == Some(digest)));
+}
+
+#[test]
+fn a_fork_is_shown_as_it_was_found() {
+    let story = honest();
+    let header = blocks(&story.entries, 6)[0].header;
+    let fork = Fork {
+        place: 0,
+        first: header,
+        second: header,
+    };
+    let fault = RecheckFault::Log(LogFault::Forked(Box::new(fork.clone())));
+    let Some(Evidence::Blocks {
+        fork: shown,
+        node: writer,
+    }) = shown(&story, &fault)
+    else {
+        panic!("{fault}");
+    };
+    assert_eq!((*shown, writer), (fork, node().public()));
+}
+
+#[test]
+fn what_no_dispute_is_about_is_not_shown() {
+    let story = honest();
+    for fault in [RecheckFault::NoTariff, RecheckFault::InputRoots] {
+        assert_eq!(shown(&story, &fault), None);
+        assert_eq!(fault.dispute(), None);
+    }
+}
+
+/// What the chain says of a story's batch, with nobody in its group.
+fn chain_facts(story: &Story, batch: &Batch) -> Facts {
+    Facts {
+        genesis: HERE,
+        job_id: JOB,
+        job: story.facts.job.clone(),
+        batch: Some(BatchFacts {
+            sequence: batch.sequence,
+            verdicts_root: batch.verdicts_root,
+            verdicts: quern_job_rules::tasks::count(&batch.tasks.bits),
+            spent: batch.spent,
+            log: batch.log,
+            settled_at: u32::MAX,
+            coordinator: AccountId::new([1; 32]),
+            certifiers: vec![],
+            heads: vec![],
+            tasks: batch.tasks.clone(),
+            payouts: batch.payouts.to_vec(),
+            devices: batch.devices.to_vec(),
+        }),
+        group: vec![],
+        referees: vec![],
+        device: None,
+        worker_bond: 0,
+        seed: None,
+        stakes: Stakes {
+            masternode_slash: 1,
+            device_slash: 1,
+            wrong_answer_slash: 1,
+            dispute_bond: 1,
+            winner_permille: 500,
+        },
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_accepted_here_the_chain_never_convicts(
+        agreement in agreements(), tasks in 1u32..10, seed: u64,
+    ) {
+        let story = story(agreement, tasks, seed);
+        let mut judged = BTreeMap::new();
+        for entry in &story.entries {
+            if let Entry::Judged { verdict } = entry {
+                judged.insert(verdict.task, verdict.encode());
+            }
+        }
+        for batch in &story.batches {
+            let facts = chain_facts(&story, batch);
+            let set = quern_job_rules::tasks::validate(&batch.tasks, tasks).unwrap();
+            let mut step = vec![];
+            for task in set.iter() {
+                let bytes = &judged[&task];
+                prop_assert_eq!(lie_in(bytes, task, &facts), None);
+                step.push(bytes.clone().try_into().unwrap());
+            }
+            let mut sum = Sum::default();
+            sum.add(&step.try_into().unwrap(), &facts).unwrap();
+            let ruling = sum.conclude(&facts);
+            prop_assert!(matches!(ruling, Ok(Ruling::Unfounded(_))), "{ruling:?}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What the chain tells the rules. Whoever calls has read it from the chain's state, or from finalised
+//! blocks with proofs.
+
+use alloc::vec::Vec;
+use quern_primitives::{
+    amount::Amount,
+    batch::{DeviceChange, LogRange, Payout, TaskSet},
+    ids::{AccountId, BatchSequence, BlockNumber, Digest, GenesisHash, JobId, NodeKey},
+    job::Job,
+};
+
+/// Masternodes of one group, of which the first coordinates.
+pub const GROUP_MEMBERS_MAX: u32 = 7;
+
+/// A masternode that may have to answer for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its operator's account.
+    pub account: AccountId,
+    /// The network key with which it signs for this job.
+    pub node: NodeKey,
+    /// What it has bonded.
+    pub bond: Amount,
+}
+
+/// A batch that is not final yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchFacts {
+    /// Its place in the job.
+    pub sequence: BatchSequence,
+    /// Merkle root over the encoded verdicts, in task order.
+    pub verdicts_root: Digest,
+    /// How many there are: as many as tasks.
+    pub verdicts: u32,
+    /// What it says that they cost together.
+    pub spent: Amount,
+    /// The stretch of the log since the batch before.
+    pub log: LogRange,
+    /// The block that settled it.
+    pub settled_at: BlockNumber,
+    /// Who settled it.
+    pub coordinator: AccountId,
+    /// Who certified it, by a certificate that names the batch's digest and the last of its heads; the
+    /// coordinator may be among them.
+    pub certifiers: Vec<AccountId>,
+    /// Hashes of log blocks that more than half of the group certified, the batch's own last. The log
+    /// of the batch goes through all of them.
+    pub heads: Vec<Digest>,
+    /// The tasks that it settles.
+    pub tasks: TaskSet,
+    /// What it pays.
+    pub payouts: Vec<Payout>,
+    /// How it changes devices' records.
+    pub devices: Vec<DeviceChange>,
+}
+
+/// A device that is or was registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceFacts {
+    /// The account it belongs to and the block since which it does; `None` if it is retired.
+    pub registered: Option<(AccountId, BlockNumber)>,
+    /// Answers of it that were accepted, ever.
+    pub accepted: u64,
+}
+
+/// What is at stake, as it held when the job was submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stakes {
+    /// What a masternode loses for a lie, if its bond is as large.
+    pub masternode_slash: Amount,
+    /// What a worker loses for two answers of one of its devices, if its bond is as large.
+    pub device_slash: Amount,
+    /// The same for an answer that most of the group contradicts. Zero as long as receipts do not name all
+    /// that an answer follows from.
+    pub wrong_answer_slash: Amount,
+    /// What who disputes puts up.
+    pub dispute_bond: Amount,
+    /// The winner's part of a slash, in thousandths; more than all of it is all of it.
+    pub winner_permille: u16,
+}
+
+/// What the chain says about what a piece of evidence is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The chain.
+    pub genesis: GenesisHash,
+    /// The job's name.
+    pub job_id: JobId,
+    /// The job.
+    pub job: Job,
+    /// The batch that [`crate::Subject::batch`] names, while it is pending.
+    pub batch: Option<BatchFacts>,
+    /// The job's group, in the order of the draw; at most [`GROUP_MEMBERS_MAX`].
+    pub group: Vec<Member>,
+    /// The keys of all masternodes that may say what a task's result is.
+    pub referees: Vec<NodeKey>,
+    /// The device that [`crate::Subject::device`] names; `None` if none of its name was ever
+    /// registered.
+    pub device: Option<DeviceFacts>,
+    /// What the account that may be found guilty has bonded: [`crate::Subject::account`]'s, or where
+    /// that is none, the device's account's.
+    pub worker_bond: Amount,
+    /// What says which device is believed alone with which task. It follows from the job's key, so the chain
+    /// does not have it and tells none; who has it from the owner finds more.
+    pub seed: Option<[u8; 32]>,
+    /// What is at stake.
+    pub stakes: Stakes,
+}
+
+impl Facts {
+    /// The member of the group with this key.
+    pub fn member_with(&self, node: &NodeKey) -> Option<&Member> {
+        self.group.iter().find(|member| member.node == *node)
+    }
+
+    /// The member of the group with this account.
+    pub fn member(&self, account: &AccountId) -> Option<&Member> {
+        self.group.iter().find(|member| member.account == *account)
+    }
+}

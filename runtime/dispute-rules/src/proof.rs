@@ -1,0 +1,143 @@
+//! Whether what is shown is where it is said to be.
+
+use crate::{
+    evidence::{Certified, Input, Leaf, Logged},
+    facts::{BatchFacts, Facts},
+    ruling::Refusal,
+};
+use codec::Decode;
+use quern_joblog::Entry;
+use quern_primitives::{
+    ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, TaskIndex},
+    log::Header,
+    merkle::Proof,
+    verdict::Verdict,
+};
+
+/// An assignment as a log tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// The task.
+    pub task: TaskIndex,
+    /// The replica.
+    pub replica: ReplicaIndex,
+    /// The device.
+    pub device: DeviceId,
+    /// The account that is paid for it.
+    pub account: AccountId,
+    /// The engine it runs.
+    pub engine: Digest,
+    /// The block at which the chain says so of device and account.
+    pub at: BlockNumber,
+}
+
+/// Reads a thing that is all there is; nothing may follow it.
+pub(crate) fn whole<T: Decode>(mut bytes: &[u8]) -> Option<T> {
+    let read = T::decode(&mut bytes).ok()?;
+    bytes.is_empty().then_some(read)
+}
+
+impl Leaf {
+    /// The verdict, if it is one.
+    pub fn verdict(&self) -> Option<Verdict> {
+        whole(&self.bytes)
+    }
+
+    /// Whether it is in the batch, where it says.
+    pub fn is_in(&self, batch: &BatchFacts) -> Result<(), Refusal> {
+        let proof = Proof {
+            index: self.place,
+            count: batch.verdicts,
+            siblings: self.siblings.to_vec(),
+        };
+        match proof.holds(&batch.verdicts_root, &self.bytes) {
+            true => Ok(()),
+            false => Err(Refusal::NotInBatch),
+        }
+    }
+}
+
+impl Input {
+    /// Whether it is the chunk root of the task's shard.
+    pub fn is_of(&self, task: TaskIndex, facts: &Facts) -> bool {
+        let submission = &facts.job.submission;
+        let proof = Proof {
+            index: task,
+            count: submission.tasks,
+            siblings: self.siblings.to_vec(),
+        };
+        proof.holds(&submission.shards_root, &self.root.0)
+    }
+}
+
+impl Logged {
+    /// The entry, if it is one.
+    pub fn entry(&self) -> Option<Entry> {
+        whole(&self.entry)
+    }
+
+    /// The assignment, if the entry is one.
+    pub fn assigned(&self) -> Option<Assigned> {
+        match self.entry()? {
+            Entry::Assigned {
+                task,
+                replica,
+                device,
+                account,
+                engine,
+                at,
+            } => Some(Assigned {
+                task,
+                replica,
+                device,
+                account,
+                engine,
+                at,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Its position in the log, if its header has it.
+    pub fn position(&self) -> Option<u64> {
+        let header = &self.header.payload;
+        let proof = Proof {
+            index: self.place,
+            count: header.count,
+            siblings: self.siblings.to_vec(),
+        };
+        let stands = proof.holds(&header.entries_root, &self.entry);
+        stands
+            .then(|| header.first.checked_add(self.place.into()))
+            .flatten()
+    }
+}
+
+impl Certified {
+    /// Its position in the log that a batch rests on.
+    pub fn position_in(&self, batch: &BatchFacts, facts: &Facts) -> Result<u64, Refusal> {
+        let head = self
+            .head(&facts.genesis, &facts.job_id)
+            .filter(|head| batch.heads.contains(head));
+        head.and_then(|_| self.logged.position())
+            .ok_or(Refusal::NotInLog)
+    }
+
+    /// The hash of the last block on the way, if each follows the one before.
+    fn head(&self, genesis: &GenesisHash, job: &JobId) -> Option<Digest> {
+        let mut before: &Header = &self.logged.header.payload;
+        let mut head = before.hash(genesis);
+        for next in &self.links {
+            let first = before.first.checked_add(before.count.into())?;
+            let follows = next.previous == head
+                && before.index.checked_add(1) == Some(next.index)
+                && next.first == first;
+            if !follows || next.job != *job {
+                return None;
+            }
+            head = next.hash(genesis);
+            before = next;
+        }
+        (self.logged.header.payload.job == *job).then_some(head)
+    }
+}

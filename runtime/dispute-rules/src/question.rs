@@ -1,0 +1,211 @@
+//! What a coordinator has to show when it is asked.
+//!
+//! That something is nowhere cannot be shown, so the coordinator is asked for it, and has lost when the
+//! time is over. Anybody may reply for it: who certified the batch has the log. A reply that holds ends
+//! the dispute, and who asked has lost.
+
+use crate::{
+    evidence::{Leaf, Withheld},
+    facts::Facts,
+    ruling::{Offence, Place, Refusal, Ruling, convict_member, unfounded},
+    signatures::Signatures,
+    verdict::{receipt_digest, task_at},
+};
+use alloc::boxed::Box;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use quern_job_rules::tasks;
+use quern_primitives::{
+    ids::{Digest, NodeKey, TaskIndex},
+    log::{Acknowledgement, SignedAcknowledgement, SignedRefereeReport},
+    receipt::{Answer, SignedReceipt},
+};
+use scale_info::TypeInfo;
+
+/// What is asked of a batch's coordinator.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub enum Question {
+    /// The verdict that names what was acknowledged.
+    #[codec(index = 0)]
+    Omission {
+        /// What was acknowledged.
+        acknowledgement: Acknowledgement,
+    },
+    /// The verdict of a task.
+    #[codec(index = 1)]
+    Verdict {
+        /// The task.
+        task: TaskIndex,
+    },
+    /// A receipt.
+    #[codec(index = 2)]
+    Receipt {
+        /// Its digest.
+        receipt: Digest,
+    },
+    /// A referee's report.
+    #[codec(index = 3)]
+    Report {
+        /// The task.
+        task: TaskIndex,
+        /// What it has to say.
+        answer: Answer,
+    },
+}
+
+/// What is shown for it.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub enum Reply {
+    /// A verdict of the batch.
+    #[codec(index = 0)]
+    Verdict(Leaf),
+    /// A receipt.
+    #[codec(index = 1)]
+    Receipt(Box<SignedReceipt>),
+    /// A report, and whose it is.
+    #[codec(index = 2)]
+    Report {
+        /// The report.
+        report: Box<SignedRefereeReport>,
+        /// Who signed it.
+        node: NodeKey,
+    },
+}
+
+/// Work that was acknowledged, and that the batch is said to leave out.
+pub(crate) fn omission<S: Signatures>(
+    acknowledgement: &SignedAcknowledgement,
+    leaf: Option<&Leaf>,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
+    let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
+    let said = acknowledgement.payload;
+    if said.job != facts.job_id {
+        return Err(Refusal::OtherJob);
+    }
+    let tasks = tasks::validate(&batch.tasks, facts.job.submission.tasks);
+    let tasks = tasks.map_err(|_| Refusal::Undecidable)?;
+    if !tasks.iter().any(|task| task == said.task) {
+        return Err(Refusal::NotInBatch);
+    }
+    // Who coordinated before answers for nothing that another coordinator settled.
+    let member = facts.member(&batch.coordinator);
+    let member = member.ok_or(Refusal::NobodyAnswers)?;
+    if !signatures.is_nodes(acknowledgement, &member.node, &facts.genesis) {
+        return Err(Refusal::NotSigned);
+    }
+    let Some(leaf) = leaf else {
+        let acknowledgement = said;
+        let question = Question::Omission { acknowledgement };
+        return Ok(Ruling::Asked(batch.sequence, question));
+    };
+    leaf.is_in(batch)?;
+    if task_at(leaf.place, batch, facts) != Some(said.task) {
+        return Err(Refusal::Unrelated);
+    }
+    match names(leaf, &said) {
+        true => Ok(unfounded(facts)),
+        false => Ok(convict_member(
+            facts,
+            member,
+            Offence::Omission,
+            Place::Receipt(said.receipt),
+        )),
+    }
+}
+
+/// Whether the verdict names the receipt that was acknowledged.
+fn names(leaf: &Leaf, said: &Acknowledgement) -> bool {
+    leaf.verdict().is_some_and(|verdict| {
+        verdict.replicas.iter().any(|found| {
+            found.replica == said.replica
+                && found.device == said.device
+                && found.receipt == Some(said.receipt)
+        })
+    })
+}
+
+/// What a batch rests on and nobody has.
+pub(crate) fn withheld(what: &Withheld, facts: &Facts) -> Result<Ruling, Refusal> {
+    let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
+    match what {
+        Withheld::Verdict { task } => {
+            let tasks = tasks::validate(&batch.tasks, facts.job.submission.tasks);
+            let tasks = tasks.map_err(|_| Refusal::Undecidable)?;
+            if !tasks.iter().any(|it| it == *task) {
+                return Err(Refusal::NotInBatch);
+            }
+        }
+        Withheld::Receipt { leaf, .. } | Withheld::Report { leaf } => leaf.is_in(batch)?,
+    }
+    let question = what.question().ok_or(Refusal::Unrelated)?;
+    Ok(Ruling::Asked(batch.sequence, question))
+}
+
+impl Question {
+    /// What follows from a reply. One that does not answer is refused and changes nothing; that a
+    /// receipt or verdict that was shown is itself a lie is a dispute of its own.
+    pub fn replied<S: Signatures>(
+        &self,
+        reply: &Reply,
+        facts: &Facts,
+        signatures: &S,
+    ) -> Result<Ruling, Refusal> {
+        let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
+        let is_answered = match (self, reply) {
+            (Self::Omission { acknowledgement }, Reply::Verdict(leaf)) => {
+                leaf.is_in(batch)?;
+                task_at(leaf.place, batch, facts) == Some(acknowledgement.task)
+                    && names(leaf, acknowledgement)
+            }
+            (Self::Verdict { task }, Reply::Verdict(leaf)) => {
+                leaf.is_in(batch)?;
+                task_at(leaf.place, batch, facts) == Some(*task)
+            }
+            (Self::Receipt { receipt }, Reply::Receipt(shown)) => receipt_digest(shown) == *receipt,
+            (Self::Report { task, answer }, Reply::Report { report, node }) => {
+                let said = &report.payload;
+                said.job == facts.job_id
+                    && said.task == *task
+                    && said.answer == *answer
+                    && facts.referees.contains(node)
+                    && signatures.is_nodes(report.as_ref(), node, &facts.genesis)
+            }
+            _ => false,
+        };
+        match is_answered {
+            true => Ok(unfounded(facts)),
+            false => Err(Refusal::NoReply),
+        }
+    }
+
+    /// What follows when the time is over. Only the coordinator was asked, so only it pays. Where the
+    /// batch rests on what nobody showed, it is struck.
+    pub fn expired(&self, facts: &Facts) -> Result<Ruling, Refusal> {
+        let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
+        let member = facts.member(&batch.coordinator);
+        let member = member.ok_or(Refusal::NobodyAnswers)?;
+        let (offence, place) = match self {
+            Self::Omission { acknowledgement } => {
+                (Offence::Omission, Place::Receipt(acknowledgement.receipt))
+            }
+            Self::Verdict { .. } | Self::Receipt { .. } | Self::Report { .. } => {
+                (Offence::Silence, Place::Batch(batch.sequence))
+            }
+        };
+        Ok(convict_member(facts, member, offence, place))
+    }
+}

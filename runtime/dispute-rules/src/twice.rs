@@ -1,0 +1,143 @@
+//! Two things that one masternode signed for one place.
+//!
+//! An honest masternode follows one log of a job, writes at most one part of it without a break (a member
+//! of a group has one turn), and writes down each verdict and each batch once. So two are a lie, whatever
+//! is in them. Who only certified one of two branches did nothing wrong.
+
+use crate::{
+    evidence::Logged,
+    facts::{Facts, Member},
+    ruling::{self, Offence, Refusal, Ruling, convict_member},
+    signatures::Signatures,
+};
+use quern_joblog::{Entry, Fork};
+use quern_primitives::{
+    ids::{BatchSequence, NodeKey, TaskIndex},
+    log::{SignedCertificate, SignedHeader},
+};
+
+/// What an entry may be that there is one of.
+#[derive(PartialEq, Eq)]
+enum Place {
+    Verdict(TaskIndex),
+    Batch(BatchSequence),
+}
+
+fn answers<'a>(node: &NodeKey, facts: &'a Facts) -> Result<&'a Member, Refusal> {
+    facts.member_with(node).ok_or(Refusal::NobodyAnswers)
+}
+
+fn signer(member: &Member) -> ruling::Place {
+    ruling::Place::Signer(member.account.clone())
+}
+
+/// Whether these are two blocks of the job for one place, both signed by this masternode.
+fn is_fork<S: Signatures>(
+    fork: &Fork,
+    node: &NodeKey,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<(), Refusal> {
+    let (first, second) = (&fork.first.payload, &fork.second.payload);
+    if first.job != facts.job_id || second.job != facts.job_id {
+        return Err(Refusal::OtherJob);
+    }
+    if first == second || first.index != fork.place || second.index != fork.place {
+        return Err(Refusal::Unrelated);
+    }
+    let is_signed = |header: &SignedHeader| signatures.is_nodes(header, node, &facts.genesis);
+    match is_signed(&fork.first) && is_signed(&fork.second) {
+        true => Ok(()),
+        false => Err(Refusal::NotSigned),
+    }
+}
+
+/// Two blocks.
+pub(crate) fn blocks<S: Signatures>(
+    fork: &Fork,
+    node: &NodeKey,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
+    let member = answers(node, facts)?;
+    is_fork(fork, node, facts, signatures)?;
+    Ok(convict_member(
+        facts,
+        member,
+        Offence::TwoBlocks,
+        signer(member),
+    ))
+}
+
+/// Two certificates, of both branches of a fork. That both branches are of one writer is asked for
+/// because a member that goes on with another coordinator may certify another block of one index.
+pub(crate) fn certificates<S: Signatures>(
+    (first, second): (&SignedCertificate, &SignedCertificate),
+    member: &NodeKey,
+    (fork, writer): (&Fork, &NodeKey),
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
+    let guilty = answers(member, facts)?;
+    is_fork(fork, writer, facts, signatures)?;
+    for (certificate, header) in [(first, &fork.first), (second, &fork.second)] {
+        let said = &certificate.payload;
+        if said.job != facts.job_id {
+            return Err(Refusal::OtherJob);
+        }
+        let is_of = said.index == fork.place && said.head == header.payload.hash(&facts.genesis);
+        if !is_of {
+            return Err(Refusal::Unrelated);
+        }
+        if !signatures.is_nodes(certificate, member, &facts.genesis) {
+            return Err(Refusal::NotSigned);
+        }
+    }
+    Ok(convict_member(
+        facts,
+        guilty,
+        Offence::TwoCertificates,
+        signer(guilty),
+    ))
+}
+
+/// Two entries of which there is one.
+pub(crate) fn entries<S: Signatures>(
+    (first, second): (&Logged, &Logged),
+    node: &NodeKey,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
+    let member = answers(node, facts)?;
+    let headers = [&first.header, &second.header];
+    if headers.iter().any(|it| it.payload.job != facts.job_id) {
+        return Err(Refusal::OtherJob);
+    }
+    let place = place_of(first).ok_or(Refusal::Unrelated)?;
+    if place_of(second).as_ref() != Some(&place) {
+        return Err(Refusal::Unrelated);
+    }
+    let positions = first.position().zip(second.position());
+    let (one, other) = positions.ok_or(Refusal::NotInLog)?;
+    // One entry, shown twice, is one.
+    if one == other && first.entry == second.entry {
+        return Err(Refusal::Unrelated);
+    }
+    let is_signed = |header: &&SignedHeader| signatures.is_nodes(*header, node, &facts.genesis);
+    if !headers.iter().all(is_signed) {
+        return Err(Refusal::NotSigned);
+    }
+    let offence = match place {
+        Place::Verdict(_) => Offence::TwoVerdicts,
+        Place::Batch(_) => Offence::TwoBatches,
+    };
+    Ok(convict_member(facts, member, offence, signer(member)))
+}
+
+fn place_of(logged: &Logged) -> Option<Place> {
+    match logged.entry()? {
+        Entry::Judged { verdict } => Some(Place::Verdict(verdict.task)),
+        Entry::Batched { batch } => Some(Place::Batch(batch.sequence)),
+        _ => None,
+    }
+}

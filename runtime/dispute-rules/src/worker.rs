@@ -1,0 +1,157 @@
+//! What devices signed, and what they could not have been given.
+//!
+//! A worker pays for a wrong answer only if more than half of the group computed another one, from the
+//! very input and with the very engine that the device had: a device that was given something else, or
+//! that one masternode contradicts, pays nothing.
+
+use crate::{
+    evidence::{Certified, WrongAnswer},
+    facts::{DeviceFacts, Facts},
+    ruling::{Offence, Refusal, Ruling, convict_batch, convict_worker, unfounded},
+    signatures::Signatures,
+};
+use quern_primitives::{
+    ids::AccountId, limits::REPLICAS_PER_TASK_MAX, log::SignedRefereeReport, receipt::SignedReceipt,
+};
+
+/// A replica was given to a device that could not have it.
+pub(crate) fn assignment(entry: &Certified, facts: &Facts) -> Result<Ruling, Refusal> {
+    let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
+    let position = entry.position_in(batch, facts)?;
+    // What was given in another batch's stretch is that batch's, and may be another coordinator's.
+    if !(batch.log.first..=batch.log.last).contains(&position) {
+        return Err(Refusal::Unrelated);
+    }
+    let given = entry.logged.assigned().ok_or(Refusal::Unrelated)?;
+    let cannot_be = given.task >= facts.job.submission.tasks
+        || given.replica >= REPLICAS_PER_TASK_MAX
+        || given.at > batch.settled_at;
+    if cannot_be {
+        return convict_batch(facts, Offence::Assignment);
+    }
+    match &facts.device {
+        // None of its name was ever registered.
+        None => convict_batch(facts, Offence::Assignment),
+        Some(DeviceFacts {
+            registered: Some((account, since)),
+            ..
+        }) if *since <= given.at => match *account == given.account {
+            true => Ok(unfounded(facts)),
+            false => convict_batch(facts, Offence::Assignment),
+        },
+        // It belonged to somebody else then, and the chain has forgotten to whom.
+        Some(_) => Err(Refusal::Undecidable),
+    }
+}
+
+/// Two answers of one device for one replica.
+pub(crate) fn answers<S: Signatures>(
+    first: &SignedReceipt,
+    second: &SignedReceipt,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
+    let (one, other) = (&first.payload, &second.payload);
+    if one.job != facts.job_id || other.job != facts.job_id {
+        return Err(Refusal::OtherJob);
+    }
+    let is_one_replica = one.task == other.task
+        && one.replica == other.replica
+        && one.device == other.device
+        && one.program == other.program
+        && one.input_root == other.input_root
+        && one.class == other.class
+        && one.engine == other.engine
+        // What else a device is given, such as arguments, is not in its receipt; but at one position of
+        // the log it was given one thing.
+        && one.log_position == other.log_position;
+    if !is_one_replica || one.answer() == other.answer() {
+        return Err(Refusal::Unrelated);
+    }
+    let account = account_of(facts).ok_or(Refusal::NobodyAnswers)?;
+    let is_signed =
+        |receipt: &SignedReceipt| signatures.is_devices(receipt, &one.device, &facts.genesis);
+    if !is_signed(first) || !is_signed(second) {
+        return Err(Refusal::NotSigned);
+    }
+    let account = account.clone();
+    Ok(convict_worker(
+        facts,
+        account,
+        one,
+        Offence::TwoAnswers,
+        facts.stakes.device_slash,
+    ))
+}
+
+/// Who answers for a device's key is who registered it: that took the key's own consent.
+fn account_of(facts: &Facts) -> Option<&AccountId> {
+    let device = facts.device.as_ref()?;
+    device.registered.as_ref().map(|(account, _)| account)
+}
+
+/// An answer that is not what more than half of the group computed.
+pub(crate) fn wrong_answer<S: Signatures>(
+    it: &WrongAnswer,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
+    let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
+    let (said, report) = (&it.receipt.payload, &it.report);
+    let submission = &facts.job.submission;
+    if said.job != facts.job_id || report.job != facts.job_id {
+        return Err(Refusal::OtherJob);
+    }
+    let position = it.assignment.position_in(batch, facts)?;
+    let given = it.assignment.logged.assigned();
+    let given = given.ok_or(Refusal::Unrelated)?;
+    let is_about_it = position == said.log_position
+        && given.task == said.task
+        && given.replica == said.replica
+        && given.device == said.device
+        && given.engine == said.engine
+        && report.task == said.task
+        && said.program == submission.program
+        && said.class == submission.class
+        && said.input_root == it.input.root
+        && it.input.is_of(said.task, facts);
+    if !is_about_it {
+        return Err(Refusal::Unrelated);
+    }
+    if !signatures.is_devices(&it.receipt, &said.device, &facts.genesis) {
+        return Err(Refusal::NotSigned);
+    }
+    if !are_most_referees(it, facts, signatures) {
+        return Err(Refusal::NotSigned);
+    }
+    if said.answer() == report.answer {
+        return Ok(unfounded(facts));
+    }
+    let account = given.account;
+    Ok(convict_worker(
+        facts,
+        account,
+        said,
+        Offence::WrongAnswer,
+        facts.stakes.wrong_answer_slash,
+    ))
+}
+
+/// Whether more than half of the group signed the report, each once.
+fn are_most_referees<S: Signatures>(it: &WrongAnswer, facts: &Facts, signatures: &S) -> bool {
+    let referees = &it.referees;
+    let is_ascending = referees.is_sorted_by(|(one, _), (next, _)| one < next);
+    let are_most = referees.len().saturating_mul(2) > facts.group.len();
+    is_ascending
+        && are_most
+        && referees.iter().all(|(place, signature)| {
+            let member = facts.group.get(usize::from(*place));
+            member.is_some_and(|member| {
+                let report = SignedRefereeReport {
+                    payload: it.report,
+                    signature: *signature,
+                };
+                signatures.is_nodes(&report, &member.node, &facts.genesis)
+            })
+        })
+}

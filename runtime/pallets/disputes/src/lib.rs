@@ -1,0 +1,392 @@
+//! Disputes: what is shown of a lie, and what follows.
+//!
+//! # What it keeps
+//!
+//! - **Disputes** that the chain cannot decide at once: sums that are added up in steps, and questions
+//!   that a coordinator has to answer in time. Each has the bond of who began it, held in their account
+//!   under [`HoldReason::Dispute`]. While a batch has one it is not made final.
+//! - **Sums**: a sum that is being added up, beside its dispute.
+//! - **Convictions**: what was proved, so that nobody pays for it twice.
+//!
+//! What is proved by evidence, who pays and how much is said by `quern-dispute-rules`. What the chain
+//! tells of jobs, batches and bonds, and how a batch is struck or a bond slashed, is said by
+//! [`Config::Court`].
+//!
+//! # Calls
+//!
+//! | call | origin |
+//! | --- | --- |
+//! | [`dispute`](Pallet::dispute) | any account that has the bond |
+//! | [`step`](Pallet::step) | who began the dispute |
+//! | [`answer`](Pallet::answer) | any account |
+//! | [`expire`](Pallet::expire) | any account |
+//!
+//! Evidence that is not in order is refused and costs the fee. Evidence that is in order and proves
+//! nothing costs the bond.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+// Money is decided here: nothing wraps, is cut off or panics.
+#![cfg_attr(
+    not(any(test, feature = "runtime-benchmarks")),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
+
+extern crate alloc;
+
+#[cfg(feature = "runtime-benchmarks")]
+#[allow(unused_qualifications)] // In what the macro generates.
+mod benchmarking;
+mod bonds;
+mod cases;
+mod invariants;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
+mod mock;
+#[cfg(any(test, feature = "runtime-benchmarks"))]
+mod staging;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+mod tests;
+pub mod weights;
+
+pub use cases::{Dispute, DisputeId, Matter};
+pub use pallet::*;
+pub use weights::WeightInfo;
+
+use alloc::boxed::Box;
+use frame_support::{pallet_prelude::DispatchResult, weights::Weight};
+use quern_dispute_rules::{
+    Evidence, Facts, Refusal, Reply, Subject,
+    evidence::BatchName,
+    penalty::Penalty,
+    ruling::{Offence, Place, Sentence},
+    sum::Step,
+};
+use quern_primitives::{
+    AccountId, Amount, BlockNumber, JobId,
+    ids::{BatchSequence, DeviceId},
+};
+
+/// Open disputes of one batch. Each has a bond, so that who fills the room to keep others out pays for
+/// it.
+pub const OPEN_PER_BATCH_MAX: u32 = 64;
+
+/// What the rest of the chain tells and does for disputes.
+pub trait Court {
+    /// What the chain says about a subject; `None` if there is no such job, or all of it is final.
+    fn facts(subject: &Subject) -> Option<Facts>;
+
+    /// The height by which answers are awaited; it stands still while finality does.
+    fn now() -> BlockNumber;
+
+    /// How long an answer, or the whole of a sum, may take.
+    fn answer_blocks() -> BlockNumber;
+
+    /// From now on a batch is not made final, or may be again.
+    fn keep_open(batch: &BatchName, is_disputed: bool);
+
+    /// Strikes a batch and all that follow it.
+    fn strike(job: &JobId, sequence: BatchSequence) -> DispatchResult;
+
+    /// Takes a penalty from a worker's bond, for one of its devices.
+    fn slash_worker(
+        account: &AccountId,
+        device: &DeviceId,
+        penalty: &Penalty,
+        winner: &AccountId,
+    ) -> DispatchResult;
+
+    /// Takes a penalty from a masternode's bond.
+    fn slash_masternode(
+        account: &AccountId,
+        penalty: &Penalty,
+        winner: &AccountId,
+    ) -> DispatchResult;
+
+    /// Counts what was burnt of a dispute's bond.
+    fn count_burnt(amount: Amount) -> DispatchResult;
+
+    /// The most that one ruling costs the court: facts, a strike, and as many slashes as a group has
+    /// members.
+    fn weight() -> Weight;
+
+    /// Makes the chain tell these facts, whatever it knows.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn stage(facts: Facts);
+}
+
+// What the macro generates breaks these lints; everything written here is documented.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
+#[frame_support::pallet]
+pub mod pallet {
+    use super::*;
+    use frame_support::{pallet_prelude::*, traits::fungible};
+    use frame_system::pallet_prelude::*;
+    use quern_dispute_rules::Sum;
+    use sp_core::H256;
+
+    /// The pallet.
+    #[pallet::pallet]
+    pub struct Pallet<T>(_);
+
+    /// What the runtime decides.
+    #[pallet::config]
+    pub trait Config:
+        frame_system::Config<AccountId = AccountId, Hash = H256, RuntimeEvent: From<Event<Self>>>
+    {
+        /// The ledger of ByteChips.
+        type Currency: fungible::Inspect<AccountId, Balance = Amount>
+            + fungible::hold::Mutate<AccountId, Reason = Self::RuntimeHoldReason>;
+
+        /// The runtime's reasons for holding money, ours among them.
+        type RuntimeHoldReason: From<HoldReason>;
+
+        /// Jobs, batches, devices and bonds.
+        type Court: Court;
+
+        /// What the calls cost.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// Why money is held.
+    #[pallet::composite_enum]
+    pub enum HoldReason {
+        /// As the bond of who disputes.
+        Dispute,
+    }
+
+    /// The number that the next dispute gets.
+    #[pallet::storage]
+    pub type NextDispute<T: Config> = StorageValue<_, DisputeId, ValueQuery>;
+
+    /// Open disputes; each has a bond.
+    #[pallet::storage]
+    pub type Disputes<T: Config> = StorageMap<_, Twox64Concat, DisputeId, Dispute, OptionQuery>;
+
+    /// What was added up so far, of each dispute that adds up.
+    #[pallet::storage]
+    pub type Sums<T: Config> = StorageMap<_, Twox64Concat, DisputeId, Sum, OptionQuery>;
+
+    /// How many disputes a batch has open; at most [`OPEN_PER_BATCH_MAX`].
+    #[pallet::storage]
+    pub type OpenIn<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, JobId, Twox64Concat, BatchSequence, u32, ValueQuery>;
+
+    /// What was proved of each job. An entry cost somebody a bond; [`Pallet::forget`] removes them.
+    #[pallet::storage]
+    pub type Convictions<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, JobId, Blake2_128Concat, Place, Offence, OptionQuery>;
+
+    /// What has happened.
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A dispute is open: the chain adds up, or a coordinator has to answer.
+        DisputeOpened {
+            /// The dispute.
+            id: DisputeId,
+            /// Who began it.
+            disputer: AccountId,
+            /// The batch.
+            batch: BatchName,
+            /// What it is about.
+            matter: Matter,
+            /// The last height at which it can be ended by steps or answers.
+            until: BlockNumber,
+        },
+        /// Verdicts were added up.
+        StepTaken {
+            /// The dispute.
+            id: DisputeId,
+            /// Verdicts added so far.
+            verdicts: u32,
+        },
+        /// A lie was proved.
+        LieProved {
+            /// Who proved it.
+            disputer: AccountId,
+            /// The job.
+            job: JobId,
+            /// What was proved.
+            offence: Offence,
+            /// The batch that was struck with all that followed it, if one was.
+            struck: Option<BatchSequence>,
+        },
+        /// An account pays for a lie.
+        BondSlashed {
+            /// The job.
+            job: JobId,
+            /// Who pays, and what.
+            sentence: Sentence,
+        },
+        /// Nothing was wrong: who disputed has lost the bond.
+        DisputeLost {
+            /// Who disputed.
+            disputer: AccountId,
+            /// The batch.
+            batch: BatchName,
+            /// What they lose, of which the winner's part is the coordinator's.
+            penalty: Penalty,
+        },
+        /// The batch was struck for something else; the dispute is over and its bond is free.
+        DisputeDropped {
+            /// The dispute.
+            id: DisputeId,
+        },
+    }
+
+    /// Why a call was refused. A refused call changes nothing.
+    #[pallet::error]
+    pub enum Error<T> {
+        /// There is no such job, or all of it is final; name a job that is not over.
+        JobUnknown,
+        /// The account has not the bond of a dispute free; get it first.
+        BondTooSmall,
+        /// The same was proved before; nobody pays for it twice.
+        ProvedBefore,
+        /// The batch has as many disputes as it may; wait until one is over.
+        TooManyDisputes,
+        /// There is no such dispute; it may be over.
+        DisputeUnknown,
+        /// Another account began the dispute; sign with that one.
+        NotDisputer,
+        /// The dispute asks for an answer and not for verdicts; answer it.
+        NothingToAdd,
+        /// The dispute adds up and asks nothing; nothing is to be answered.
+        NothingToAnswer,
+        /// The dispute's time is not over; wait for it.
+        TimeRemains,
+        /// The dispute's time is over; end it with `expire`.
+        TimeOver,
+        /// The evidence is of another job; name that job.
+        OtherJob,
+        /// The batch is not pending: it is final, was struck, or never was.
+        NotPending,
+        /// The verdict is not under the batch's root; make its proof again.
+        NotInBatch,
+        /// The entry is not in a log that was certified; add the headers up to its head.
+        NotInLog,
+        /// The parts are about different things; show two about one place.
+        Unrelated,
+        /// The accused did not sign it; show what they signed for this chain.
+        NotSigned,
+        /// Nobody of this job answers for it; name a member of its group or a registered device.
+        NobodyAnswers,
+        /// The chain does not know enough to decide it; show something else.
+        Undecidable,
+        /// Add between 1 and 256 verdicts a step, and no more than the batch has.
+        WrongStep,
+        /// Verdicts of the batch are missing; add them first.
+        Unfinished,
+        /// The reply does not answer the question; show what was asked for.
+        NoReply,
+    }
+
+    impl<T: Config> From<Refusal> for Error<T> {
+        fn from(refusal: Refusal) -> Self {
+            match refusal {
+                Refusal::OtherJob => Self::OtherJob,
+                Refusal::NotPending => Self::NotPending,
+                Refusal::NotInBatch => Self::NotInBatch,
+                Refusal::NotInLog => Self::NotInLog,
+                Refusal::Unrelated => Self::Unrelated,
+                Refusal::NotSigned => Self::NotSigned,
+                Refusal::NobodyAnswers => Self::NobodyAnswers,
+                Refusal::Undecidable => Self::Undecidable,
+                Refusal::Step => Self::WrongStep,
+                Refusal::Unfinished => Self::Unfinished,
+                Refusal::NoReply => Self::NoReply,
+            }
+        }
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_now: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Shows the chain a lie.
+        ///
+        /// Origin: signed by an account that has the bond of a dispute free.
+        ///
+        /// Details: what signed data alone decide is decided here: who is guilty pays, or who signed
+        /// loses the bond. Otherwise the bond stays held while the chain adds up or a coordinator is
+        /// asked.
+        ///
+        /// Events: [`Event::LieProved`] with [`Event::BondSlashed`] for each who pays, or
+        /// [`Event::DisputeLost`], or [`Event::DisputeOpened`].
+        ///
+        /// Errors: [`Error::JobUnknown`], [`Error::BondTooSmall`], [`Error::ProvedBefore`],
+        /// [`Error::TooManyDisputes`], and one for each [`Refusal`].
+        #[pallet::call_index(0)]
+        #[pallet::weight(T::WeightInfo::dispute().saturating_add(T::Court::weight()))]
+        pub fn dispute(origin: OriginFor<T>, evidence: Box<Evidence>) -> DispatchResult {
+            let disputer = ensure_signed(origin)?;
+            Self::do_dispute(disputer, &evidence)
+        }
+
+        /// Adds the next verdicts of a batch, in the order of its tree. With the last of them the sum is
+        /// compared with the batch.
+        ///
+        /// Origin: signed by who began the dispute.
+        ///
+        /// Events: [`Event::StepTaken`]; with the last verdicts those of a ruling.
+        ///
+        /// Errors: [`Error::DisputeUnknown`], [`Error::NotDisputer`], [`Error::NothingToAdd`],
+        /// [`Error::TimeOver`], [`Error::WrongStep`], [`Error::NotPending`], [`Error::ProvedBefore`].
+        #[pallet::call_index(1)]
+        #[pallet::weight(
+            T::WeightInfo::step(verdicts.len() as u32).saturating_add(T::Court::weight())
+        )]
+        pub fn step(origin: OriginFor<T>, id: DisputeId, verdicts: Step) -> DispatchResult {
+            let disputer = ensure_signed(origin)?;
+            Self::do_step(&disputer, id, &verdicts)
+        }
+
+        /// Answers what a dispute asks. Who began it has lost.
+        ///
+        /// Origin: signed by any account: who certified the batch can answer for its coordinator.
+        ///
+        /// Event: [`Event::DisputeLost`].
+        ///
+        /// Errors: [`Error::DisputeUnknown`], [`Error::NothingToAnswer`], [`Error::TimeOver`],
+        /// [`Error::NoReply`], [`Error::NotInBatch`], [`Error::NotPending`].
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::WeightInfo::answer().saturating_add(T::Court::weight()))]
+        pub fn answer(origin: OriginFor<T>, id: DisputeId, reply: Box<Reply>) -> DispatchResult {
+            ensure_signed(origin)?;
+            Self::do_answer(id, &reply)
+        }
+
+        /// Ends a dispute whose time is over: a coordinator that did not answer has lost, and so has who
+        /// did not add up. A dispute over a batch that was struck meanwhile is dropped at any time.
+        ///
+        /// Origin: signed by any account.
+        ///
+        /// Events: those of a ruling, or [`Event::DisputeDropped`].
+        ///
+        /// Errors: [`Error::DisputeUnknown`], [`Error::TimeRemains`].
+        #[pallet::call_index(3)]
+        #[pallet::weight(T::WeightInfo::expire().saturating_add(T::Court::weight()))]
+        pub fn expire(origin: OriginFor<T>, id: DisputeId) -> DispatchResult {
+            ensure_signed(origin)?;
+            Self::do_expire(id)
+        }
+    }
+}
