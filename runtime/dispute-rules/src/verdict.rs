@@ -12,10 +12,7 @@ use crate::{
 };
 use alloc::{collections::BTreeSet, vec::Vec};
 use codec::Encode;
-use quern_job_rules::{
-    pay::Tariff,
-    tasks,
-};
+use quern_job_rules::{pay::Tariff, tasks};
 use quern_joblog::Entry;
 use quern_primitives::{
     amount::Amount,

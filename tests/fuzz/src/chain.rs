@@ -17,9 +17,7 @@ use quern_primitives::{
     job::{Agreement, Job, JobState, Submission},
     limits,
     params::{Params, Terms},
-    view::{
-        DeviceView, FinalityView, MasternodeView, Quote, Totals, UnbondingView, WalletView,
-    },
+    view::{DeviceView, FinalityView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
 };
 use std::sync::LazyLock;
 
@@ -157,7 +155,14 @@ static RUNNING: LazyLock<Job> = LazyLock::new(|| {
         network: 0,
     };
     let quoted = quoted(&submission).unwrap_or(nothing);
-    let job = life::open(honest::OWNER, submission, prices, Terms::FIRST, &quoted, now);
+    let job = life::open(
+        honest::OWNER,
+        submission,
+        prices,
+        Terms::FIRST,
+        &quoted,
+        now,
+    );
     Job {
         state: JobState::Running {
             coordinator: honest::COORDINATOR,

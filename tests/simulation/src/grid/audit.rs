@@ -358,34 +358,6 @@ impl Audit {
         Err(Violation::EndUnwritten { job, task })
     }
 
-    /// Every acknowledged report on a job that was settled as a whole is in a verdict.
-    pub(super) fn check_acknowledged(
-        &self,
-        names: &Names,
-        disk: &Disk,
-        job: JobId,
-    ) -> Result<(), Violation> {
-        let mut counted = BTreeSet::new();
-        for entry in disk.written(job) {
-            if let Entry::Judged { verdict } = entry {
-                let answered = verdict.replicas.iter().filter(|it| it.receipt.is_some());
-                counted.extend(answered.map(|it| (it.device, verdict.task, it.replica)));
-            }
-        }
-        let ours = self.acknowledged.iter().filter(|(_, id)| id.job == job);
-        for (device, id) in ours {
-            if !counted.contains(&(*device, id.task, id.replica)) {
-                return Err(Violation::AcknowledgedLost {
-                    job: names.job(&job),
-                    task: id.task,
-                    replica: id.replica,
-                    device: names.device(device),
-                });
-            }
-        }
-        Ok(())
-    }
-
     fn check(&self, names: &Names, work: &Work, entry: &Entry) -> Result<(), Violation> {
         let job = names.job(&work.id);
         let empty = Books::default();

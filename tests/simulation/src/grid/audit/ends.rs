@@ -1,8 +1,9 @@
 //! What a task may end with: who must have said so, and who is paid.
 
-use super::{Books, Names, Violation, Work};
+use super::{Audit, Books, Disk, Names, Violation, Work};
+use quern_masternode::core::Entry;
 use quern_primitives::{
-    ids::{AccountId, DeviceId, ReplicaIndex, TaskIndex},
+    ids::{AccountId, DeviceId, JobId, ReplicaIndex, TaskIndex},
     limits,
     receipt::{Answer, Exit},
     verdict::Verdict,
@@ -15,6 +16,36 @@ const FAILURE_QUORUM_MIN: usize = 2;
 
 /// So many accounts that cannot open an input are believed although others answered.
 const UNOPENED_MAX: usize = limits::REPLICAS_PER_TASK_MAX as usize;
+
+impl Audit {
+    /// Every acknowledged report on a job that was settled as a whole is in a verdict.
+    pub(in crate::grid) fn check_acknowledged(
+        &self,
+        names: &Names,
+        disk: &Disk,
+        job: JobId,
+    ) -> Result<(), Violation> {
+        let mut counted = BTreeSet::new();
+        for entry in disk.written(job) {
+            if let Entry::Judged { verdict } = entry {
+                let answered = verdict.replicas.iter().filter(|it| it.receipt.is_some());
+                counted.extend(answered.map(|it| (it.device, verdict.task, it.replica)));
+            }
+        }
+        let ours = self.acknowledged.iter().filter(|(_, id)| id.job == job);
+        for (device, id) in ours {
+            if !counted.contains(&(*device, id.task, id.replica)) {
+                return Err(Violation::AcknowledgedLost {
+                    job: names.job(&job),
+                    task: id.task,
+                    replica: id.replica,
+                    device: names.device(device),
+                });
+            }
+        }
+        Ok(())
+    }
+}
 
 /// A wrong answer is accepted only if more than half of those who answered gave it, and as many as the
 /// owner asked for; and that the program fails, which it does not, only where the referee could not be had.
