@@ -386,6 +386,7 @@ mod tests {
         let settled = Settled {
             job: JOB,
             verdicts: vec![],
+            permille: 1_000,
             time_ms: 1,
         };
         samples.settled(7, settled);
@@ -398,7 +399,7 @@ mod tests {
         samples.wanted(asked + HASH_BLOCKS_MAX + 1);
         assert_eq!(samples.spent(), [JOB]);
         assert!(samples.asked.is_empty() && samples.undrawn.is_empty());
-        samples.draw(8, &Digest([0; 32]), 1_000);
+        samples.draw(8, &Digest([0; 32]));
         assert_eq!(samples.waiting(), 0, "it comes too late");
     }
 
