@@ -4,7 +4,7 @@ use frame_support::traits::StorageInfoTrait;
 use quern_runtime::AllPalletsWithSystem;
 
 /// The files that `cargo xtask weights` writes.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     (
         "roster",
         include_str!("../../pallets/roster/src/weights.rs"),

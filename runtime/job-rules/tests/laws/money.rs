@@ -156,6 +156,7 @@ proptest! {
             operators_permille,
             re_execution_permille,
             bond_per_device: bond,
+            ..Params::FIRST
         };
         let submission = Submission {
             tasks,
