@@ -84,9 +84,11 @@ impl Core {
         }
     }
 
-    /// Whether nobody else can commit to anything of a job, because nothing of it is given out any more.
+    /// Whether nobody else can commit to anything of a job, because nothing of it is given out any more,
+    /// though what is answered may still be settled.
     fn is_last(&self, active: &ActiveJob) -> bool {
-        !active.takes_work(self.block, self.settings.deadline_margin_blocks)
+        let margin = self.settings.deadline_margin_blocks;
+        active.job.state.goes_on() && !active.takes_work(self.block, margin)
     }
 
     /// Asks those who have committed themselves to what comes out of a task, and wait.

@@ -67,7 +67,7 @@ pub(crate) struct NewRate {
 pub(crate) struct NewValue {
     /// Its name, as `quern params` shows it
     name: Parameter,
-    /// Its value: thousandths, or ByteChips where it is money
+    /// Its value: thousandths, ByteChips where it is money, or blocks
     value: String,
 }
 
