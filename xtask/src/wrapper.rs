@@ -65,9 +65,18 @@ pub(crate) fn install_as(places: &Places, name: &str, source: &str) -> Result<Pa
     fs::create_dir_all(&folder)
         .with_context(|| format!("{} cannot be made; see who owns it", folder.display()))?;
     let wrapper = folder.join(name);
-    let ourselves = std::env::current_exe().context("the system does not say what runs here")?;
-    put(&ourselves, &wrapper)?;
+    put(&ourselves()?, &wrapper)?;
     Ok(wrapper)
+}
+
+/// The file of this program. Linux has a name for it that holds when a build has put another program
+/// in its place meanwhile, as a build of the whole workspace does.
+fn ourselves() -> Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return Ok(running.to_owned());
+    }
+    std::env::current_exe().context("the system does not say what runs here")
 }
 
 /// A call in the compiler's place.

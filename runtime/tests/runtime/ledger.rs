@@ -211,7 +211,7 @@ fn any_calls_leave_the_ledger_as_the_model_says() {
 
 /// Other sequences every night.
 #[test]
-#[ignore = "ten thousand sequences take half an hour; `cargo xtask test --nightly` runs them"]
+#[ignore = "ten thousand sequences take seven minutes; `cargo xtask test --nightly` runs them"]
 fn any_calls_of_many_nights_leave_the_ledger_as_the_model_says() {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let night = since.as_secs() / (24 * 3_600);
