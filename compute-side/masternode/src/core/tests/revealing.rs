@@ -378,6 +378,7 @@ fn a_restart_forgets_nothing_that_was_committed() {
         world.ask(worker, 0);
     }
     assert_eq!(asked(&world), [0, 1]);
+    world.ask(1, 0);
     // The second has revealed; what was reported before a crash is acknowledged, whatever the device
     // says first.
     assert_eq!(world.workers[1].acknowledged.len(), 1);
