@@ -5,12 +5,15 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// Least and most of each parameter, as the specification has them.
-const BOUNDS: [(Parameter, u128, u128); 5] = [
+const BOUNDS: [(Parameter, u128, u128); 8] = [
     (Parameter::WorkersShare, 500, 900),
     (Parameter::OperatorsShare, 50, 400),
     (Parameter::ReExecution, 0, 1_000),
     (Parameter::BondPerDevice, 1, 10_000_000_000_000),
     (Parameter::Window, 1, 302_400),
+    (Parameter::DisputeBond, 1, 1_000_000_000_000),
+    (Parameter::WinnersShare, 0, 900),
+    (Parameter::AnswerTime, 15, 43_200),
 ];
 
 /// One parameter, and a value in or near its bounds.
