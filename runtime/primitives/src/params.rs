@@ -25,6 +25,10 @@ const BOND_MOST: Amount = 10_000 * BYTECHIP;
 const MASTERNODE_BOND_FIRST: Amount = 1_000 * BYTECHIP;
 const MASTERNODE_BOND_MOST: Amount = 1_000_000 * BYTECHIP;
 
+/// The first and the largest bond of a dispute.
+const DISPUTE_FIRST: Amount = 5 * BYTECHIP;
+const DISPUTE_MOST: Amount = 1_000 * BYTECHIP;
+
 /// What a parameter's value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -189,6 +193,13 @@ table! {
         "What a worker's bond must be for each of its devices.";
     Window window_blocks: BlockNumber, "window", Blocks, 1, 300, 302_400,
         "By how much the chain's clock of finality goes on before a settled batch is final.";
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    DisputeBond dispute_bond: Amount, "dispute-bond", Money, 1, DISPUTE_FIRST, DISPUTE_MOST,
+        "What who disputes puts up, and loses if nothing is wrong.";
+    WinnersShare winner_permille: u16, "winners-share", Permille, 0, 500, 900,
+        "What the winner of a dispute gets of what the loser loses; the rest is burnt.";
+    AnswerTime answer_blocks: BlockNumber, "answer-time", Blocks, 15, 300, 43_200,
+        "How long an answer to a dispute, or the whole of a sum, may take, by the clock of finality.";
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     BondPerMasternode bond_per_masternode: Amount, "bond-per-masternode", Money,
         1, MASTERNODE_BOND_FIRST, MASTERNODE_BOND_MOST,

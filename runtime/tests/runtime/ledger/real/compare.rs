@@ -282,6 +282,7 @@ fn past_of(past: &Past) -> device::Past {
             delayed: count(Ending::Delayed),
             incorrect: count(Ending::Incorrect),
             accepted_in_a_row: u32::try_from(past.accepted_in_a_row()).unwrap(),
+            convicted: past.convicted,
         },
         history: History {
             failed: bits(Ending::Failed),
