@@ -273,9 +273,6 @@ impl<T: Config> Pallet<T> {
             offence,
             struck: strike,
         });
-        if let Some(sequence) = strike {
-            T::Court::strike(job, sequence)?;
-        }
         // Nobody gets a part of what they lose themselves by being the first to say so.
         let is_guilty = sentences
             .iter()
@@ -301,13 +298,11 @@ impl<T: Config> Pallet<T> {
                 sentence,
             });
         }
-        Ok(())
-    }
-
-    /// Forgets what was proved of a job that is over and all of whose batches are final. Gives how many
-    /// entries it removed, at most `limit`.
-    pub fn forget(job: &JobId, limit: u32) -> u32 {
-        Convictions::<T>::clear_prefix(job, limit, None).unique
+        // Last, because who has no bond any more does not go on with the job.
+        match strike {
+            Some(sequence) => T::Court::strike(job, sequence),
+            None => Ok(()),
+        }
     }
 }
 

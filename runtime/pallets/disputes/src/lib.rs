@@ -212,7 +212,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type TotalHeld<T: Config> = StorageValue<_, Amount, ValueQuery>;
 
-    /// What was proved of each job. An entry cost somebody a bond; [`Pallet::forget`] removes them.
+    /// What was proved of each job. An entry cost somebody a bond, and stays as the job does.
     #[pallet::storage]
     pub type Convictions<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, JobId, Blake2_128Concat, Place, Offence, OptionQuery>;
