@@ -1,7 +1,9 @@
 //! What is measured: the calls of our own pallets, and the system on which a machine's speed shows.
 //! The stock pallets keep the weights their makers measured.
 
-use crate::{AllPalletsWithSystem, Bytechip, Finality, Jobs, Params, Roster, Runtime, Workforce};
+use crate::{
+    AllPalletsWithSystem, Bytechip, Disputes, Finality, Jobs, Params, Roster, Runtime, Workforce,
+};
 use alloc::{string::String, vec::Vec};
 use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
 use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
@@ -18,6 +20,7 @@ frame_benchmarking::define_benchmarks!(
     [quern_finality, Finality]
     [quern_jobs, Jobs]
     [quern_params, Params]
+    [quern_disputes, Disputes]
 );
 
 /// The benchmarks there are, and what is known of the storage they touch.
