@@ -241,7 +241,7 @@ impl<T: Config> Pallet<T> {
                     false => facts.stakes.winner_permille,
                 };
                 let penalty = Penalty::of(bond, penalty.slash(), part);
-                Self::take_bond(disputer, bond, &penalty, &batch.coordinator)?;
+                let penalty = Self::take_bond(disputer, bond, penalty, &batch.coordinator)?;
                 Self::deposit_event(Event::DisputeLost {
                     disputer: disputer.clone(),
                     batch: BatchName {
