@@ -124,8 +124,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0usize..6).prop_map(|job| Step::Refund { job }),
         6 => prop_oneof![4 => 1u32..20, 1 => 20u32..2 * WINDOW].prop_map(Step::Clock),
         3 => (0usize..6, 0u32..4).prop_map(|(job, sequence)| Step::Finalise { job, sequence }),
-        1 => (0usize..6, 0usize..4).prop_map(|(job, pick)| Step::Strike { job, pick }),
-        3 => (0usize..6, 0usize..4).prop_map(|(job, place)| Step::TakeOver { job, place }),
+        2 => (0usize..6, 0usize..4).prop_map(|(job, pick)| Step::Strike { job, pick }),
+        6 => (0usize..6, 0usize..4).prop_map(|(job, place)| Step::TakeOver { job, place }),
         1 => prop::bool::weighted(0.3).prop_map(Step::Ban),
         1 => prop::bool::weighted(0.2).prop_map(Step::EmptyRoster),
     ]
@@ -370,10 +370,8 @@ impl Ledger {
         job.out.extend(wrong.certified_by);
         job.out
             .extend(job.order.iter().position(|it| *it == wrong.by));
-        let later = job.turn + 1..job.order.len();
-        let next = later
-            .into_iter()
-            .find(|it| !job.out.contains(it) && !is_empty);
+        let mut later = job.turn + 1..job.order.len();
+        let next = later.find(|it| !job.out.contains(it) && !is_empty);
         for fallen in job.pending.split_off(place) {
             job.pot += fallen.batch.spent;
             job.open_tasks.extend(fallen.tasks);
