@@ -70,7 +70,7 @@ pub enum ProxyKind {
     /// What an owner's programs need: submit jobs, cancel them, call the refund, make batches final.
     Jobs,
     /// What a masternode's daemon needs: publish endpoints, settle, close and take over jobs, make
-    /// batches final.
+    /// batches final, answer disputes and end those whose time is over.
     Masternode,
     /// What a worker's machines need: register devices, review and retire them. Retiring one begins
     /// to unbond its share; no bond is withdrawn.
@@ -88,6 +88,7 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                 RuntimeCall::Balances(_)
                     | RuntimeCall::Jobs(_)
                     | RuntimeCall::Bytechip(_)
+                    | RuntimeCall::Disputes(_)
                     | RuntimeCall::Proxy(_)
             ),
             Self::Jobs => matches!(
@@ -107,6 +108,9 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                             | quern_jobs::Call::take_over { .. }
                             | quern_jobs::Call::close_failed { .. }
                             | quern_jobs::Call::finalise { .. }
+                    )
+                    | RuntimeCall::Disputes(
+                        quern_disputes::Call::answer { .. } | quern_disputes::Call::expire { .. }
                     )
             ),
             Self::Devices => matches!(

@@ -1,8 +1,9 @@
-//! Our own pallets: masternodes, money in and out, workers, finality and jobs.
+//! Our own pallets: masternodes, money in and out, workers, finality, jobs and disputes.
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
     Balances, Finality, Params, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
+    court::ChainCourt,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
 };
 use alloc::vec::Vec;
@@ -79,6 +80,13 @@ impl quern_jobs::Config for Runtime {
 impl quern_params::Config for Runtime {
     type CouncilOrigin = CouncilMajority;
     type WeightInfo = quern_params::weights::SubstrateWeight<Runtime>;
+}
+
+impl quern_disputes::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Court = ChainCourt;
+    type WeightInfo = quern_disputes::weights::SubstrateWeight<Runtime>;
 }
 
 /// What the council has set.
