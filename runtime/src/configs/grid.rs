@@ -12,7 +12,9 @@ use frame_support::{
     traits::{Contains, Get, SortedMembers},
 };
 use pallet_babe::ParentBlockRandomness;
-use quern_primitives::{AccountId, Amount, BlockNumber, DeviceId, device::RecordChange, params};
+use quern_primitives::{
+    AccountId, Amount, BlockNumber, DeviceId, NodeKey, device::RecordChange, params,
+};
 
 parameter_types! {
     /// How long what was unbonded stays held: as long as work of the account may still be judged.
@@ -63,6 +65,7 @@ impl quern_jobs::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Masternodes = Masternodes;
+    type NetworkKeys = Masternodes;
     type Bans = BannedAccounts;
     type Devices = DeviceRecords;
     type Randomness = ParentBlockRandomness<Runtime>;
@@ -146,6 +149,28 @@ impl SortedMembers<AccountId> for Masternodes {
             ..Default::default()
         };
         quern_roster::Bonds::<Runtime>::insert(account, bond);
+    }
+}
+
+impl quern_jobs::NetworkKeys for Masternodes {
+    fn network_key(account: &AccountId) -> Option<NodeKey> {
+        let published = Roster::endpoints(account);
+        published.map(|endpoints| NodeKey(endpoints.network_key.0))
+    }
+
+    // With addresses as long and as many as they may be, which is what reading them costs the most.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn publish(account: &AccountId, node: NodeKey) {
+        let longest: quern_roster::Address =
+            frame_support::BoundedVec::truncate_from(alloc::vec![b'a'; 256]);
+        let addresses = alloc::vec![longest.clone(); 8];
+        let endpoints = quern_roster::Endpoints {
+            network_key: DeviceId(node.0),
+            sealing_key: node.0.into(),
+            device_addresses: frame_support::BoundedVec::truncate_from(addresses),
+            jobs_api: longest,
+        };
+        quern_roster::PublishedEndpoints::<Runtime>::insert(account, endpoints);
     }
 }
 
