@@ -27,7 +27,7 @@ use quern_jobs_api::{
     PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, TaskExplanation, TaskReceipts, TaskResult,
 };
 use quern_primitives::{
-    DeviceId, JobId, TaskIndex, ids::ReplicaIndex, job::Job, verdict::ReceiptFile,
+    BlockNumber, DeviceId, JobId, TaskIndex, ids::ReplicaIndex, job::Job, verdict::ReceiptFile,
 };
 use quern_shards::keys;
 use statuses::Statuses;
@@ -103,9 +103,14 @@ impl Api {
     /// The job, if this masternode coordinates it and it is open. The chain is asked when the last
     /// block known here does not have it, so that an owner need not wait for the next one.
     async fn open_job(&self, id: JobId) -> Result<Job, ApiError> {
-        let known = self.shared.job(id);
-        let job = match known {
-            Some(job) => job,
+        self.open_job_as_of(id).await.map(|(_, job)| job)
+    }
+
+    /// The same, with the block of which that was read.
+    async fn open_job_as_of(&self, id: JobId) -> Result<(BlockNumber, Job), ApiError> {
+        let known = self.shared.job_as_of(id);
+        let (at, job) = match known {
+            Some(known) => known,
             None => {
                 let state = self
                     .shared
@@ -114,14 +119,15 @@ impl Api {
                     .await
                     .map_err(|_| ApiError::Starting)?;
                 let job = state.job(id).await.map_err(|_| ApiError::Starting)?;
-                job.ok_or(ApiError::NotCoordinator)?
+                let job = job.ok_or(ApiError::NotCoordinator)?;
+                (state.block().number, job)
             }
         };
         if !job.state.goes_on() {
             return Err(ApiError::Closed);
         }
         match job.state.coordinator() {
-            Some(coordinator) if *coordinator == self.shared.account.id() => Ok(job),
+            Some(coordinator) if *coordinator == self.shared.account.id() => Ok((at, job)),
             _ => Err(ApiError::NotCoordinator),
         }
     }

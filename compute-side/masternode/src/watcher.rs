@@ -45,16 +45,16 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
     );
     for (id, job) in open {
         let record = remembered.remove(&id);
-        recover(shared, core, id, job, record).await?;
+        recover(shared, core, (block, id, job), record).await?;
     }
     for (id, record) in remembered {
         if shared.store.closed(id)?.is_some() {
             // Its results are still for its owner to fetch.
-            shared.learn(id, record.job);
+            shared.learn(id, block, record.job);
             erase_inputs(shared, id);
         } else if let Some(job) = state.job(id).await? {
             // It ended while this masternode was away.
-            recover(shared, core, id, job, Some(record)).await?;
+            recover(shared, core, (block, id, job), Some(record)).await?;
         }
     }
     Ok(block)
@@ -63,12 +63,11 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
 async fn recover(
     shared: &Shared,
     core: &mut Core,
-    id: JobId,
-    job: Job,
+    (block, id, job): (BlockNumber, JobId, Job),
     record: Option<JobRecord>,
 ) -> anyhow::Result<()> {
-    let log = shared.store.log(id)?;
-    let entries = log.len();
+    let lines = shared.store.lines(id)?;
+    let written = lines.len();
     let context = record
         .as_ref()
         .and_then(|record| record.delegated_key)
@@ -86,13 +85,13 @@ async fn recover(
         .store
         .remember_jobs(&[(id, &job)])
         .context("cannot remember a job")?;
-    shared.learn(id, job.clone());
-    match core.replay(Tick(0), id, job, plan, log) {
+    shared.learn(id, block, job.clone());
+    match core.replay(Tick(0), id, job, plan, lines) {
         Some(status) => {
             close(shared, id, &status);
             drop_inputs(shared, id);
         }
-        None => tracing::info!(job = %id, entries, starts, "job is taken up again"),
+        None => tracing::info!(job = %id, lines = written, starts, "job is taken up again"),
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, GenesisHash, SealingKey,
     device::{Hardware, Possession, Region},
     params::Parameter,
-    payload::{DeviceKey, DeviceSignature},
+    payload::{DeviceKey, DeviceSignature, NodeSecret},
 };
 
 /// In how many of a hundred sequences the cast is lonely.
@@ -40,6 +40,8 @@ pub(crate) struct Cast {
     pub(crate) people: Vec<AccountId>,
     pub(crate) strangers: Vec<AccountId>,
     pub(crate) devices: Vec<DeviceKey>,
+    /// Network keys that masternodes publish.
+    pub(crate) nodes: Vec<NodeSecret>,
     pub(crate) genesis: GenesisHash,
     /// There is one owner and one worker, and no masternode can be reached, so that jobs and payouts
     /// pile up to what one account may have.
@@ -54,6 +56,9 @@ impl Cast {
             strangers: vec![AccountId::new([7; 32]), AccountId::new([8; 32])],
             devices: (1..=6)
                 .map(|seed| DeviceKey::from_seed(&[seed; 32]))
+                .collect(),
+            nodes: (101..=116)
+                .map(|seed| NodeSecret::from_seed(&[seed; 32]))
                 .collect(),
             genesis,
         }
@@ -216,10 +221,10 @@ impl Draft<'_> {
             true => self.anyone(),
             false => self.pick(&masternodes),
         };
-        let seed = u8::try_from(self.chance.below(256)).unwrap();
+        let node = self.chance.below(self.cast.nodes.len() as u64) as usize;
         let mut device_addresses = vec![b"/ip4/127.0.0.1/tcp/1".to_vec(); 2];
         let mut jobs_api = b"http://127.0.0.1:2".to_vec();
-        let mut network_key = DeviceId([seed; 32]);
+        let mut network_key = DeviceId(self.cast.nodes[node].public().0);
         if self.spoils() {
             match self.chance.below(4) {
                 0 => device_addresses.clear(),

@@ -4,6 +4,7 @@
 
 pub(crate) mod bytechip;
 pub(crate) mod finality;
+pub(crate) mod groups;
 pub(crate) mod jobs;
 pub(crate) mod money;
 pub(crate) mod params;

@@ -20,7 +20,7 @@ use frame_support::{
     traits::{OnFinalize, OnIdle, PalletInfoAccess},
 };
 use frame_system::Phase;
-use quern_primitives::{AccountId, GenesisHash, JobId, ids::BatchSequence};
+use quern_primitives::{AccountId, DeviceId, GenesisHash, JobId, ids::BatchSequence};
 use quern_runtime::{
     AllPalletsWithSystem, Balances, Bytechip, Executive, Header, Jobs, Params, Roster, Runtime,
     RuntimeCall, RuntimeEvent, RuntimeOrigin, System, Workforce,
@@ -36,6 +36,7 @@ use sp_runtime::{
     ArithmeticError, Digest, DigestItem, DispatchError, ModuleError, MultiAddress, TokenError,
     traits::{Dispatchable, Header as _},
 };
+use std::collections::BTreeSet;
 
 /// Accounts that have money in the preset.
 const ENDOWED: usize = 12;
@@ -57,19 +58,26 @@ pub(crate) struct Real {
 }
 
 impl Real {
-    /// A chain of four operators, before its first block, with who acts on it and its model.
-    pub(crate) fn start(is_lonely: bool) -> (Self, draft::Cast, Ledger) {
+    /// A chain of four operators, before its first block, with who acts on it and its model. Its council
+    /// has set groups of this size, and how long nothing may be settled.
+    pub(crate) fn start(is_lonely: bool, group: u8, stall: u32) -> (Self, draft::Cast, Ledger) {
         let people: Vec<AccountId> = Sr25519Keyring::iter()
             .take(ENDOWED)
             .map(|key| key.to_account_id())
             .collect();
         let genesis = GenesisHash(GENESIS.0);
         let treasury = TreasuryAccount::get();
-        let ledger = Ledger::new(genesis, treasury, &people, MASTERNODES, ENDOWMENT, BOND);
-        let real = Self {
+        let mut ledger = Ledger::new(genesis, treasury, &people, MASTERNODES, ENDOWMENT, BOND);
+        (ledger.params.group, ledger.params.stall) = (group.into(), stall.into());
+        let mut real = Self {
             state: genesis_state(LOCAL),
             slot: FIRST_SLOT,
         };
+        real.state.execute_with(|| {
+            quern_params::Current::<Runtime>::mutate(|params| {
+                (params.group_size, params.stall_blocks) = (group, stall);
+            });
+        });
         (real, draft::Cast::new(people, genesis, is_lonely), ledger)
     }
 
@@ -125,10 +133,8 @@ impl Real {
         &mut self,
         job: JobId,
         sequence: BatchSequence,
-        next: Option<AccountId>,
     ) -> Result<(), DispatchError> {
-        self.state
-            .execute_with(|| Jobs::strike(job, sequence, next))
+        self.state.execute_with(|| Jobs::strike(job, sequence))
     }
 
     pub(crate) fn call(&mut self, sender: &Sender, call: &Call) -> Said {
@@ -310,7 +316,10 @@ fn jobs_call(call: jobs::Call) -> quern_jobs::Call<Runtime> {
         jobs::Call::Submit(submission) => Call::submit {
             submission: *submission,
         },
-        jobs::Call::Settle(batch) => Call::settle { batch: *batch },
+        jobs::Call::Settle(certified) => Call::settle {
+            certified: *certified,
+        },
+        jobs::Call::TakeOver(job) => Call::take_over { job },
         jobs::Call::CloseFailed { job, task, why } => Call::close_failed { job, task, why },
         jobs::Call::Cancel(job) => Call::cancel { job },
         jobs::Call::Refund(job) => Call::refund { job },
@@ -336,15 +345,27 @@ fn hear_draws(ledger: &mut Ledger) -> Differs {
         let kept = Jobs::job(&id).ok_or_else(|| format!("job {id} is gone"))?;
         let drawn = kept.state.coordinator().cloned();
         let among = ledger.roster.eligible(ledger.params.masternode_bond);
-        let fits = match &drawn {
-            None => among.is_empty(),
-            Some(coordinator) => among.contains(coordinator),
-        };
+        let group = Jobs::group(&id).into_iter();
+        let members: Vec<_> = group
+            .flat_map(|group| group.members)
+            .map(|member| (member.account, DeviceId(member.node.0)))
+            .collect();
+        let different: BTreeSet<_> = members.iter().map(|(account, _)| account).collect();
+        let are_reached = members.iter().all(|(account, key)| {
+            among.contains(account) && ledger.roster.reachable.get(account) == Some(key)
+        });
+        let size = usize::try_from(ledger.params.group).unwrap();
+        let fits = different.len() == members.len()
+            && members.len() == size.min(among.len())
+            && are_reached
+            && members.first().map(|(first, _)| first) == drawn.as_ref();
         if !fits {
-            return Err(format!("{drawn:?} was drawn for job {id} among {among:?}"));
+            return Err(format!(
+                "{drawn:?} and {members:?} were drawn for job {id} among {among:?}"
+            ));
         }
-        if let Some(coordinator) = drawn {
-            jobs::drawn(ledger, id, coordinator);
+        if drawn.is_some() {
+            jobs::drawn(ledger, id, members);
         }
     }
     Ok(())

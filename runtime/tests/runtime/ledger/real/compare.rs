@@ -5,6 +5,7 @@ use crate::ledger::{
     draft::Cast,
     model::{
         Ledger, bytechip,
+        groups::Group,
         jobs::{self, Fate, Job, Phase},
         money::{Purpose, Purse},
         params::Numbers,
@@ -13,7 +14,7 @@ use crate::ledger::{
 };
 use frame_support::traits::fungible::{Inspect, InspectHold};
 use quern_primitives::{
-    AccountId, Amount, JobId,
+    AccountId, Amount, DeviceId, JobId,
     batch::{BatchRecord, BatchState},
     device::{self, History, Record},
     job::{self, Escrow, JobEnd, JobState},
@@ -297,6 +298,22 @@ fn past_of(past: &Past) -> device::Past {
 fn compare_job(ledger: &Ledger, id: &JobId, thoroughly: bool) -> Differs {
     let job = &ledger.jobs.jobs[id];
     same(|| format!("job {id}"), &Jobs::job(id), &Some(job_of(job)))?;
+    let kept = Jobs::group(id).map(|group| {
+        let members = group.members.iter();
+        let out = (0usize..).zip(&group.members);
+        Group {
+            members: members
+                .map(|it| (it.account.clone(), DeviceId(it.node.0)))
+                .collect(),
+            turn: group.turn.into(),
+            out: out
+                .filter(|(_, it)| it.is_out)
+                .map(|(place, _)| place)
+                .collect(),
+            since: group.since,
+        }
+    });
+    same(|| format!("group of {id}"), &kept, &job.group)?;
     if !thoroughly {
         return Ok(());
     }
@@ -314,6 +331,8 @@ fn compare_job(ledger: &Ledger, id: &JobId, thoroughly: bool) -> Differs {
         let expected = BatchRecord {
             verdicts_root: settled.batch.verdicts_root,
             log: settled.batch.log,
+            block: settled.certified.index,
+            head: settled.certified.head,
             tasks: settled.tasks,
             spent: settled.batch.spent,
             paid: settled.paid,
