@@ -19,11 +19,15 @@ use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, JobId,
     batch::{BatchRecord, PendingBatch},
     device::Device,
+    group::Group,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
     limits::DEVICES_PER_ANSWER_MAX,
     params,
-    view::{DeviceView, FinalityView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
+    view::{
+        DeviceView, FinalityView, MasternodeBondView, MasternodeView, Quote, Totals, UnbondingView,
+        WalletView,
+    },
 };
 use sp_api::impl_runtime_apis;
 use sp_consensus_babe::{BabeConfiguration, EquivocationProof, OpaqueKeyOwnershipProof, Slot};
@@ -110,6 +114,12 @@ sp_api::decl_runtime_apis! {
 
         /// The masternodes that have published where they are reached.
         fn masternodes() -> Vec<MasternodeView>;
+
+        /// The masternodes of an open job that was drawn for, and whose turn it is.
+        fn group(job: JobId) -> Option<Group>;
+
+        /// An operator's bond for its masternode.
+        fn masternode_bond(account: AccountId) -> MasternodeBondView;
 
         /// An account's money.
         fn wallet(account: AccountId) -> WalletView;
@@ -441,6 +451,25 @@ impl_runtime_apis! {
 
         fn masternodes() -> Vec<MasternodeView> {
             Roster::masternode_views()
+        }
+
+        fn group(job: JobId) -> Option<Group> {
+            Jobs::group(&job)
+        }
+
+        fn masternode_bond(account: AccountId) -> MasternodeBondView {
+            let bond = Roster::bond_of(&account).unwrap_or_default();
+            let unbonding = bond.unbonding.iter().map(|part| UnbondingView {
+                amount: part.amount,
+                withdrawable_at: part.withdrawable_at,
+            });
+            MasternodeBondView {
+                active: bond.active,
+                unbonding: unbonding.collect(),
+                least: Params::current().bond_per_masternode,
+                is_masternode: Roster::is_masternode(&account),
+                is_reachable: Roster::endpoints(&account).is_some(),
+            }
         }
 
         fn wallet(account: AccountId) -> WalletView {

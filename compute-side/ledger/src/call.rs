@@ -8,7 +8,7 @@ use codec::{Compact, Encode};
 use quern_dispute_rules::{Evidence, Reply, open::DisputeId, sum::Step};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, SealingKey, TaskIndex,
-    batch::Batch,
+    batch::Certified,
     device::{Hardware, Region},
     ids::BatchSequence,
     job::{Failure, Prices, Submission},
@@ -41,8 +41,10 @@ pub enum Call {
     RefundJob(JobId),
     /// Make a batch of a job final that is due.
     Finalise(JobId, BatchSequence),
-    /// Settle a batch; the job's coordinator.
-    Settle(Box<Batch>),
+    /// Settle a batch; the job's coordinator, with the words of its group.
+    Settle(Box<Certified>),
+    /// Go on with a job of which nothing was settled for too long; a later member of its group.
+    TakeOver(JobId),
     /// End a job of which a task cannot be settled; the job's coordinator.
     CloseFailed {
         /// The job.
@@ -67,6 +69,12 @@ pub enum Call {
     Unbond(Amount),
     /// Take back what has waited long enough.
     WithdrawUnbonded,
+    /// Hold money as a masternode's bond; its operator.
+    BondMasternode(Amount),
+    /// Begin to take money back out of a masternode's bond.
+    UnbondMasternode(Amount),
+    /// Take back what has waited long enough of a masternode's bond.
+    WithdrawMasternodeBond,
     /// Register a device.
     RegisterDevice {
         /// The device.
@@ -193,7 +201,8 @@ impl Call {
             Self::CancelJob(job) => ("Jobs", "cancel", job.encode()),
             Self::RefundJob(job) => ("Jobs", "refund", job.encode()),
             Self::Finalise(job, sequence) => ("Jobs", "finalise", (job, sequence).encode()),
-            Self::Settle(batch) => ("Jobs", "settle", batch.encode()),
+            Self::Settle(certified) => ("Jobs", "settle", certified.encode()),
+            Self::TakeOver(job) => ("Jobs", "take_over", job.encode()),
             Self::Dispute(evidence) => ("Disputes", "dispute", evidence.encode()),
             Self::AddToDispute { dispute, verdicts } => {
                 ("Disputes", "step", (dispute, verdicts).encode())
@@ -212,6 +221,9 @@ impl Call {
             Self::Bond(amount) => ("Workforce", "bond", amount.encode()),
             Self::Unbond(amount) => ("Workforce", "unbond", amount.encode()),
             Self::WithdrawUnbonded => ("Workforce", "withdraw_unbonded", vec![]),
+            Self::BondMasternode(amount) => ("Roster", "bond", amount.encode()),
+            Self::UnbondMasternode(amount) => ("Roster", "unbond", amount.encode()),
+            Self::WithdrawMasternodeBond => ("Roster", "withdraw_unbonded", vec![]),
             Self::RegisterDevice {
                 device,
                 sealing_key,

@@ -13,6 +13,7 @@
 
 mod api;
 mod benchmark;
+mod certify;
 mod config;
 mod context;
 pub mod core;

@@ -2,8 +2,11 @@
 //! counted is learnt from the chain's state, never from here; so a transaction that got lost, or was
 //! sent twice, does no harm.
 
-use crate::daemon::{Command, Shared};
-use quern_ledger::{Call, Settled, SubmitError};
+use crate::{
+    certify::{CertifyError, certify},
+    daemon::{Command, Shared},
+};
+use quern_ledger::{Call, Sent, Settled, SubmitError};
 use quern_primitives::{JobId, TaskIndex, batch::Batch, ids::BatchSequence, job::Failure};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -45,11 +48,11 @@ impl Order {
         }
     }
 
-    fn into_call(self) -> Call {
-        match self {
-            Self::Settle(batch) => Call::Settle(batch),
+    async fn into_call(self, shared: &Shared) -> Result<Call, CertifyError> {
+        Ok(match self {
+            Self::Settle(batch) => Call::Settle(Box::new(certify(shared, *batch).await?)),
             Self::CloseFailed { job, task, why } => Call::CloseFailed { job, task, why },
-        }
+        })
     }
 }
 
@@ -80,7 +83,18 @@ pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>) {
 struct Settler {
     shared: Arc<Shared>,
     orders: Orders,
-    on_their_way: JoinSet<(Name, Result<Settled, SubmitError>)>,
+    on_their_way: JoinSet<(Name, Result<Settled, SendError>)>,
+}
+
+/// Why an order is not carried out.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    /// It was not sent.
+    #[error(transparent)]
+    Uncertified(#[from] CertifyError),
+    /// It was sent in vain.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
 }
 
 impl Settler {
@@ -88,19 +102,19 @@ impl Settler {
     /// into blocks in order.
     async fn send(&mut self, order: Order) {
         let name = order.name();
-        let shared = &self.shared;
-        match shared.chain.send(&shared.account, &order.into_call()).await {
+        match send(&self.shared, order).await {
             Ok(sent) => {
                 self.on_their_way.spawn(async move {
                     let settled = tokio::time::timeout(PATIENCE, sent.settled());
-                    (name, settled.await.unwrap_or_else(|_| Err(given_up(name))))
+                    let settled = settled.await.unwrap_or_else(|_| Err(given_up(name)));
+                    (name, settled.map_err(SendError::from))
                 });
             }
             Err(error) => self.done(name, Err(error)).await,
         }
     }
 
-    async fn done(&mut self, name: Name, outcome: Result<Settled, SubmitError>) {
+    async fn done(&mut self, name: Name, outcome: Result<Settled, SendError>) {
         let (job, batch) = name;
         self.orders.done(name, outcome.is_ok());
         match outcome {
@@ -120,6 +134,11 @@ impl Settler {
     }
 }
 
+async fn send(shared: &Shared, order: Order) -> Result<Sent, SendError> {
+    let call = order.into_call(shared).await?;
+    Ok(shared.chain.send(&shared.account, &call).await?)
+}
+
 fn given_up((_, batch): Name) -> SubmitError {
     let call = if batch.is_some() {
         "Jobs.settle"
@@ -132,7 +151,7 @@ fn given_up((_, batch): Name) -> SubmitError {
     }
 }
 
-fn report((job, batch): Name, error: &SubmitError) {
+fn report((job, batch): Name, error: &SendError) {
     let error = error as &dyn std::error::Error;
     tracing::warn!(%job, batch, error, "the chain did not take a settlement; it is tried again until the job is settled or over");
 }

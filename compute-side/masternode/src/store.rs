@@ -764,6 +764,26 @@ mod tests {
     }
 
     #[test]
+    fn each_entry_is_in_the_block_that_is_told_and_none_is_beyond_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        // Two in one block, or each in its own.
+        (0..6).for_each(|n| append(&store, n + 1, JOB, n, n as u8));
+        wait_for(&written, 6);
+        let log = store.read_log(JOB).unwrap();
+        for block in blocks(&store, JOB) {
+            let header = block.header.payload;
+            for (position, _) in block.positions() {
+                let head = log.head_at(position).unwrap();
+                assert_eq!(head, Some((header.index, header.hash(&HERE))));
+            }
+        }
+        assert_eq!(log.head_at(6).unwrap(), None);
+        let nothing = store.read_log(OTHER).unwrap();
+        assert_eq!(nothing.head_at(0).unwrap(), None);
+    }
+
+    #[test]
     fn what_comes_at_once_is_in_few_blocks_and_a_full_one_is_closed() {
         let folder = tempfile::tempdir().unwrap();
         let (store, written) = open(folder.path());

@@ -15,6 +15,7 @@ mod grid;
 mod job;
 mod keys;
 mod keystore;
+mod masternode;
 mod masternodes;
 mod output;
 mod params;
@@ -61,6 +62,9 @@ enum Command {
     /// Devices of one's own: what a worker's bond and registration are
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// An operator's bond for its masternode
+    #[command(subcommand)]
+    Masternode(masternode::MasternodeCommand),
     /// Keys of accounts
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -157,6 +161,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Job(command) => return job::run(context, command).await,
         Command::Dev(command) => dev::run(context, command).await?,
         Command::Device(command) => device::run(context, command).await?,
+        Command::Masternode(command) => masternode::run(context, command).await?,
         Command::Keys(command) => keys::run(context, command).await?,
         Command::Wallet(command) => wallet::run(context, command).await?,
         Command::Council(command) => council::run(context, command).await?,

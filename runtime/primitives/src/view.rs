@@ -124,6 +124,31 @@ pub struct UnbondingView {
     pub withdrawable_at: BlockNumber,
 }
 
+/// An operator's bond for its masternode, and whether it is what jobs are given for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
+pub struct MasternodeBondView {
+    /// What counts.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub active: Amount,
+    /// What is on its way out and still answers; what can be withdrawn first is first.
+    pub unbonding: Vec<UnbondingView>,
+    /// What must count for the masternode to be given jobs.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub least: Amount,
+    /// Whether the council has made the account a masternode.
+    pub is_masternode: bool,
+    /// Whether the masternode has published where it is reached.
+    pub is_reachable: bool,
+}
+
+impl MasternodeBondView {
+    /// Whether the masternode is among those that jobs are given to.
+    pub fn is_given_jobs(&self) -> bool {
+        self.is_masternode && self.is_reachable && self.active >= self.least
+    }
+}
+
 /// The whole chain's money, as the invariants of the ledger relate it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]

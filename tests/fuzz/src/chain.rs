@@ -22,7 +22,10 @@ use quern_primitives::{
     limits,
     params::{Params, Terms},
     payload::{NodeSecret, Signature as _, SignedPayload as _},
-    view::{DeviceView, FinalityView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
+    view::{
+        DeviceView, FinalityView, MasternodeBondView, MasternodeView, Quote, Totals, UnbondingView,
+        WalletView,
+    },
 };
 use std::sync::LazyLock;
 
@@ -71,6 +74,11 @@ pub(crate) const DECODERS: &[Decoder] = &[
         name: "devices",
         check: oracle::scale_alone::<Vec<DeviceView>>,
         seeds: || vec![vec![device_view(), device_view()].encode()],
+    },
+    Decoder {
+        name: "masternode bond",
+        check: oracle::scale_alone::<MasternodeBondView>,
+        seeds: || vec![masternode_bond().encode()],
     },
     Decoder {
         name: "masternodes",
@@ -359,6 +367,19 @@ fn pending_batches() -> Vec<Vec<u8>> {
         .ok()
         .map(|valid| valid.pending(&by, Places::truncate_from(vec![0]), DUE));
     pending.map(|it| Some(it).encode()).into_iter().collect()
+}
+
+fn masternode_bond() -> MasternodeBondView {
+    MasternodeBondView {
+        active: 7,
+        unbonding: vec![UnbondingView {
+            amount: 5,
+            withdrawable_at: DUE,
+        }],
+        least: 6,
+        is_masternode: true,
+        is_reachable: true,
+    }
 }
 
 fn pending_lists() -> Vec<Vec<u8>> {

@@ -159,6 +159,7 @@ fn decode_note(number: u64, mut bytes: &[u8]) -> Result<Noted, StoreError> {
 /// A job's log with the notes beside it, to be read by place.
 pub(crate) struct JobLog {
     job: JobId,
+    genesis: GenesisHash,
     blocks: ReadOnlyTable<[u8; 40], &'static [u8]>,
     notes: ReadOnlyTable<[u8; 40], &'static [u8]>,
 }
@@ -218,8 +219,21 @@ impl JobLog {
             .collect()
     }
 
-    /// The digest of the receipt that an entry holds, if one at this position does.
-    pub(crate) fn receipt_at(&self, position: u64) -> Result<Option<Digest>, StoreError> {
+    /// The place of the block that has an entry, and what its header signs; none if no block on disk has it.
+    pub(crate) fn head_at(&self, position: u64) -> Result<Option<(u64, Digest)>, StoreError> {
+        let Some(index) = self.block_with(position)? else {
+            return Ok(None);
+        };
+        let Some(bytes) = self.blocks.get(key(self.job, index))? else {
+            return Ok(None);
+        };
+        let header = header(bytes.value())?.payload;
+        let behind = header.first.saturating_add(header.count.into());
+        Ok((position < behind).then(|| (index, header.hash(&self.genesis))))
+    }
+
+    /// The last block that begins at this position or before it.
+    fn block_with(&self, position: u64) -> Result<Option<u64>, StoreError> {
         let (mut low, mut high) = (0, self.length()?);
         // The first block that begins behind it, by halves.
         while low < high {
@@ -233,7 +247,12 @@ impl JobLog {
                 false => high = middle,
             }
         }
-        let Some(index) = low.checked_sub(1) else {
+        Ok(low.checked_sub(1))
+    }
+
+    /// The digest of the receipt that an entry holds, if one at this position does.
+    pub(crate) fn receipt_at(&self, position: u64) -> Result<Option<Digest>, StoreError> {
+        let Some(index) = self.block_with(position)? else {
             return Ok(None);
         };
         let Some(bytes) = self.blocks.get(key(self.job, index))? else {
@@ -332,6 +351,7 @@ impl Store {
         let read = self.database.begin_read()?;
         Ok(JobLog {
             job,
+            genesis: self.genesis,
             blocks: read.open_table(LOG)?,
             notes: read.open_table(NOTES)?,
         })
