@@ -32,7 +32,7 @@ use crate::{
         Challenge, Core, Effect, Engines, Event, NoReferee, Note, PlannedAssignment, Settings,
         Tick, Ticket, Token, Truth,
     },
-    settler,
+    disputes, settler,
     store::Store,
     vault::Vault,
     watcher,
@@ -167,6 +167,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         genesis,
         sealing: keys.sealing,
         chain,
+        sending: Default::default(),
         store,
         vault: Vault::open(&config.data_dir.join("jobs"), config.disk_bytes_max)?,
         commands,
@@ -199,6 +200,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     published::publish(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
     tokio::spawn(settler::settle(shared.clone(), to_settle));
+    tokio::spawn(disputes::look_after(shared.clone()));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
     let (greetings, greeted) = mpsc::channel(lookups::WAITING_MAX);

@@ -9,6 +9,7 @@
 //! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
 //! | `settler` | sends batches |
+//! | `disputes` | answers disputes over its batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
 
 mod api;
@@ -18,6 +19,7 @@ mod config;
 mod context;
 pub mod core;
 mod daemon;
+mod disputes;
 mod receipts;
 mod referee;
 mod settler;
