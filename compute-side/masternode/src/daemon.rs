@@ -189,7 +189,6 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         ..Settings::new(genesis, shared.node.public(), engines())
     });
     let block = watcher::reconcile(&shared, &mut core).await?;
-
     let (server, events) = Server::start(ServerConfig {
         key_seed: *keys.network_seed,
         listen: config.listen()?,
@@ -205,7 +204,6 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
 
     let (greetings, greeted) = mpsc::channel(lookups::WAITING_MAX);
     tokio::spawn(lookups::answer(shared.clone(), greeted));
-
     let mut grid = Grid {
         shared: shared.clone(),
         core,
