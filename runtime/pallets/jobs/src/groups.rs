@@ -86,7 +86,7 @@ impl<T: Config> Pallet<T> {
     /// Takes their say from who settled or certified a batch that is struck, and tells who goes on with
     /// the job: the next in the order that may, because the present one has had its turn.
     pub(crate) fn turn_out(id: JobId, batch: &PendingBatch) -> Result<Option<AccountId>, Error<T>> {
-        let mut group = Groups::<T>::get(id).ok_or(Error::NotDrawn)?;
+        let mut group = Groups::<T>::get(id).ok_or(Error::<T>::NotDrawn)?;
         for (member, place) in group.members.iter_mut().zip(0u8..) {
             let is_guilty =
                 member.account == batch.coordinator || batch.certified_by.contains(&place);
