@@ -1,8 +1,7 @@
 //! The whole ledger against a reference model: random calls to the real runtime, sensible and not,
 //! in blocks a moment or a week apart.
 //!
-//! - [`model`] tells what each call does, as plain maps; a noun has a file, and what comes to the
-//!   ledger next (disputes) comes as further files.
+//! - [`model`] tells what each call does, as plain maps; a noun has a file.
 //! - [`draft`] draws the calls, [`chance`] the numbers they are drawn from.
 //! - [`real`] dispatches them and holds what the runtime keeps against the model.
 //!

@@ -1,6 +1,7 @@
 //! Drafts random calls. A draft looks at the ledger, so that about half of the calls are such as
 //! can be accepted; each then has a chance to be spoilt in one place, and some are any.
 
+mod disputes;
 mod jobs;
 
 use super::{
@@ -106,13 +107,14 @@ pub(crate) fn call(chance: &mut Chance, ledger: &Ledger, cast: &Cast) -> (Sender
         ledger,
         cast,
     };
-    match draft.chance.weighted(&[3, 13, 16, 27, 41, 2]) {
+    match draft.chance.weighted(&[3, 13, 16, 27, 41, 2, 12]) {
         0 => draft.transfer(),
         1 => draft.roster(),
         2 => draft.bytechip(),
         3 => draft.workforce(),
         4 => draft.jobs(),
-        _ => draft.params(),
+        5 => draft.params(),
+        _ => draft.disputes(),
     }
 }
 
@@ -311,6 +313,9 @@ impl Draft<'_> {
             (Parameter::Window, _) => below(12),
             (Parameter::BondPerMasternode, _) => first.masternode_bond / 10 * below(16),
             (Parameter::GroupSize, _) => below(9),
+            (Parameter::DisputeBond, _) => first.dispute_bond / 10 * below(16),
+            (Parameter::WinnersShare, _) => below(902),
+            (Parameter::AnswerTime, _) => 10 + below(40),
             (Parameter::Stall, _) => 10 + below(40),
         };
         let value = match self.spoils() {

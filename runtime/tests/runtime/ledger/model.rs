@@ -3,6 +3,7 @@
 //! pallets' code. A noun has a file: what is kept of it, its calls, and what they do.
 
 pub(crate) mod bytechip;
+pub(crate) mod disputes;
 pub(crate) mod finality;
 pub(crate) mod groups;
 pub(crate) mod jobs;
@@ -12,6 +13,7 @@ pub(crate) mod roster;
 pub(crate) mod workforce;
 
 use bytechip::Treasury;
+use disputes::Disputes;
 use finality::Finality;
 use jobs::JobBook;
 use money::Money;
@@ -56,6 +58,7 @@ pub(crate) enum Call {
     Workforce(workforce::Call),
     Jobs(jobs::Call),
     Params(params::Call),
+    Disputes(disputes::Call),
 }
 
 impl Call {
@@ -68,6 +71,7 @@ impl Call {
             Self::Workforce(call) => call.name(),
             Self::Jobs(call) => call.name(),
             Self::Params(call) => call.name(),
+            Self::Disputes(call) => call.name(),
         }
     }
 }
@@ -112,6 +116,7 @@ pub(crate) struct Ledger {
     pub(crate) jobs: JobBook,
     pub(crate) finality: Finality,
     pub(crate) params: Numbers,
+    pub(crate) disputes: Disputes,
 }
 
 impl Ledger {
@@ -141,6 +146,7 @@ impl Ledger {
             jobs: JobBook::default(),
             finality: Finality::default(),
             params: Numbers::default(),
+            disputes: Disputes::default(),
         }
     }
 
@@ -153,6 +159,7 @@ impl Ledger {
             Call::Workforce(call) => workforce::answer(self, sender, call),
             Call::Jobs(call) => jobs::answer(self, sender, call),
             Call::Params(call) => params::answer(self, sender, call),
+            Call::Disputes(call) => disputes::answer(self, sender, call),
         }
     }
 }

@@ -9,8 +9,8 @@ mod compare;
 use super::{
     draft,
     model::{
-        Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, jobs, money, params, roster,
-        workforce,
+        Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, disputes, jobs, money, params,
+        roster, workforce,
     },
 };
 use crate::chain::{FIRST_SLOT, genesis_state, pre_digest};
@@ -22,8 +22,8 @@ use frame_support::{
 use frame_system::Phase;
 use quern_primitives::{AccountId, DeviceId, GenesisHash, JobId, ids::BatchSequence};
 use quern_runtime::{
-    AllPalletsWithSystem, Balances, Bytechip, Executive, Header, Jobs, Params, Roster, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeOrigin, System, Workforce,
+    AllPalletsWithSystem, Balances, Bytechip, Disputes, Executive, Header, Jobs, Params, Roster,
+    Runtime, RuntimeCall, RuntimeEvent, RuntimeOrigin, System, Workforce,
     configs::{council::CouncilInstance, money::TreasuryAccount},
     genesis::{BOND, ENDOWMENT, LOCAL},
     weights::{BLOCK_WEIGHT_MAX, SLOT_MILLIS},
@@ -184,6 +184,7 @@ fn pallet_of(call: &Call) -> usize {
         Call::Workforce(_) => Workforce::index(),
         Call::Jobs(_) => Jobs::index(),
         Call::Params(_) => Params::index(),
+        Call::Disputes(_) => Disputes::index(),
     }
 }
 
@@ -212,6 +213,7 @@ fn runtime_call(call: &Call) -> RuntimeCall {
         Call::Params(params::Call::Set { parameter, value }) => {
             quern_params::Call::set { parameter, value }.into()
         }
+        Call::Disputes(call) => disputes_call(call).into(),
     }
 }
 
@@ -325,6 +327,25 @@ fn jobs_call(call: jobs::Call) -> quern_jobs::Call<Runtime> {
         jobs::Call::Refund(job) => Call::refund { job },
         jobs::Call::SetPrices(prices) => Call::set_prices { prices },
         jobs::Call::Finalise(job, sequence) => Call::finalise { job, sequence },
+    }
+}
+
+fn disputes_call(call: disputes::Call) -> quern_disputes::Call<Runtime> {
+    use quern_disputes::Call;
+    match call {
+        disputes::Call::Dispute { evidence, .. } => Call::dispute { evidence },
+        disputes::Call::Step { dispute, leaves } => {
+            let mut verdicts = Step::default();
+            for leaf in leaves {
+                verdicts.try_push(leaf.try_into().unwrap()).unwrap();
+            }
+            Call::step {
+                id: dispute,
+                verdicts,
+            }
+        }
+        disputes::Call::Answer { dispute, reply, .. } => Call::answer { id: dispute, reply },
+        disputes::Call::Expire(id) => Call::expire { id },
     }
 }
 

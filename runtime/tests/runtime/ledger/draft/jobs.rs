@@ -2,7 +2,7 @@
 
 use super::{Draft, SALTS, SPOILT_PERCENT};
 use crate::ledger::model::{
-    Call, Sender,
+    Call, Sender, disputes,
     groups::Group,
     jobs::{self, GRACE, Job, LIFETIME_LEAST, LIFETIME_MOST, Phase},
     workforce,
@@ -358,11 +358,19 @@ impl Draft<'_> {
             job: id,
             sequence: job.map_or(0, |job| u32::try_from(job.batches.len()).unwrap()),
             log: LogRange { first: 3, last: 9 },
-            verdicts_root: Digest([u8::try_from(self.chance.below(256)).unwrap(); 32]),
+            verdicts_root: self.verdicts_root(open.len()),
             tasks: set_of(&open),
             spent,
             payouts: payouts.try_into().unwrap(),
             devices: devices.try_into().unwrap(),
+        }
+    }
+
+    /// That of a tree that somebody can show, mostly.
+    fn verdicts_root(&mut self, tasks: usize) -> Digest {
+        match self.spoils() {
+            true => Digest([u8::try_from(self.chance.below(256)).unwrap(); 32]),
+            false => disputes::root_of(u32::try_from(tasks).unwrap()),
         }
     }
 

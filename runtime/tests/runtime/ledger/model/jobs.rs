@@ -352,7 +352,7 @@ pub(super) fn may_settle(job: &Job, by: &AccountId, now: u32) -> Result<(), Refu
 }
 
 /// The tasks that a set names, one by one.
-fn named(set: &TaskSet, of_job: u32) -> Result<BTreeSet<TaskIndex>, Refusal> {
+pub(crate) fn named(set: &TaskSet, of_job: u32) -> Result<BTreeSet<TaskIndex>, Refusal> {
     need(!set.bits.is_empty(), "TaskSetEmpty")?;
     let outer = [set.bits[0], set.bits[set.bits.len() - 1]];
     let is_shortest = set.first.is_multiple_of(8) && !outer.contains(&0);
@@ -454,6 +454,8 @@ fn finalise(ledger: &mut Ledger, id: &JobId, place: usize) -> Result<(), Refusal
     let (oldest, due) = pending[0];
     need(oldest == place, "EarlierPending")?;
     need(due <= clock, "BatchNotDue")?;
+    let is_disputed = ledger.disputes.keep_open(id, place);
+    need(!is_disputed, "BatchDisputed")?;
     pay(ledger, id, place);
     Ok(())
 }
@@ -470,7 +472,9 @@ pub(crate) fn finalise_due(
     }
     let clock = ledger.finality.clock();
     for (id, job) in &ledger.jobs.jobs {
-        if let Some((place, due)) = job.pending().first().filter(|(_, due)| *due <= clock) {
+        let due =
+            |(place, due): &&(usize, u32)| *due <= clock && !ledger.disputes.keep_open(id, *place);
+        if let Some((place, due)) = job.pending().first().filter(due) {
             return Err(format!("batch {place} of {id} is due at {due} and pending"));
         }
     }

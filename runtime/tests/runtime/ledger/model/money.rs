@@ -24,6 +24,7 @@ pub(crate) enum Purpose {
     Escrow,
     Bond,
     MasternodeBond,
+    Dispute,
     Payout,
 }
 

@@ -35,6 +35,12 @@ pub(crate) struct Numbers {
     pub(crate) group: Amount,
     /// Heights of the clock of finality.
     pub(crate) stall: Amount,
+    /// For each dispute.
+    pub(crate) dispute_bond: Amount,
+    /// Thousandths of what a loser loses.
+    pub(crate) winner: Amount,
+    /// Heights of the clock of finality.
+    pub(crate) answer_time: Amount,
 }
 
 impl Default for Numbers {
@@ -49,6 +55,9 @@ impl Default for Numbers {
             masternode_bond: 1_000_000_000_000,
             group: 1,
             stall: 150,
+            dispute_bond: 5_000_000_000,
+            winner: 500,
+            answer_time: 300,
         }
     }
 }
@@ -65,6 +74,9 @@ impl Numbers {
             Parameter::BondPerMasternode => (&mut self.masternode_bond, 1, 1_000_000_000_000_000),
             Parameter::GroupSize => (&mut self.group, 1, 7),
             Parameter::Stall => (&mut self.stall, 15, 43_200),
+            Parameter::DisputeBond => (&mut self.dispute_bond, 1, 1_000_000_000_000),
+            Parameter::WinnersShare => (&mut self.winner, 0, 900),
+            Parameter::AnswerTime => (&mut self.answer_time, 15, 43_200),
         }
     }
 

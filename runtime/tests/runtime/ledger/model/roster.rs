@@ -78,6 +78,30 @@ impl Roster {
         (bond.active, bond.leaving.into_iter().collect())
     }
 
+    /// All of a bond, active or on its way out.
+    pub(super) fn held(&self, who: &AccountId) -> Amount {
+        let bond = self.bonds.get(who);
+        bond.map_or(0, |bond| {
+            bond.active + bond.leaving.values().sum::<Amount>()
+        })
+    }
+
+    /// Takes an amount from a bond: the active part first, then what would leave it last.
+    pub(super) fn take(&mut self, who: &AccountId, amount: Amount) {
+        if amount == 0 {
+            return;
+        }
+        let bond = self.bonds.get_mut(who).expect("it has a bond");
+        let mut left = amount - amount.min(bond.active);
+        bond.active -= amount - left;
+        for part in bond.leaving.values_mut().rev() {
+            let taken = left.min(*part);
+            *part -= taken;
+            left -= taken;
+        }
+        bond.leaving.retain(|_, part| *part > 0);
+    }
+
     /// Those that jobs are given to, if this is the least bond.
     pub(crate) fn eligible(&self, least: Amount) -> Vec<AccountId> {
         let reachable = self.reachable.keys();

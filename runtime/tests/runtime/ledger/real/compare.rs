@@ -5,6 +5,7 @@ use crate::ledger::{
     draft::Cast,
     model::{
         Ledger, bytechip,
+        disputes::Matter,
         groups::Group,
         jobs::{self, Fate, Job, Phase},
         money::{Purpose, Purse},
@@ -13,6 +14,7 @@ use crate::ledger::{
     },
 };
 use frame_support::traits::fungible::{Inspect, InspectHold};
+use quern_dispute_rules::{Question, open};
 use quern_primitives::{
     AccountId, Amount, DeviceId, JobId,
     batch::{BatchRecord, BatchState},
@@ -21,7 +23,8 @@ use quern_primitives::{
     params::Terms,
 };
 use quern_runtime::{
-    Balances, Bytechip, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason, Workforce,
+    Balances, Bytechip, Disputes, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason,
+    Workforce,
     genesis::{BOND, ENDOWMENT},
 };
 use std::fmt::Debug;
@@ -39,6 +42,7 @@ pub(super) fn everything(
     compare_bytechip(ledger, all)?;
     compare_workforce(ledger, cast)?;
     compare_params(ledger)?;
+    compare_disputes(ledger)?;
     for id in &ledger.jobs.order {
         compare_job(ledger, id, is_compared(id))?;
     }
@@ -70,6 +74,7 @@ fn compare_money(ledger: &Ledger, cast: &Cast) -> Differs {
             held(quern_jobs::HoldReason::Escrow, who),
             held(quern_workforce::HoldReason::Bond, who),
             held(quern_roster::HoldReason::Bond, who),
+            held(quern_disputes::HoldReason::Dispute, who),
             held(quern_bytechip::HoldReason::Payout, who),
             <Balances as Inspect<AccountId>>::total_balance(who),
         );
@@ -78,10 +83,11 @@ fn compare_money(ledger: &Ledger, cast: &Cast) -> Differs {
             purse.held(Purpose::Escrow),
             purse.held(Purpose::Bond),
             purse.held(Purpose::MasternodeBond),
+            purse.held(Purpose::Dispute),
             purse.held(Purpose::Payout),
             purse.all(),
         );
-        let what = || format!("free, escrow, bonds, payout and all of {who}");
+        let what = || format!("free, escrow, bonds, disputes, payout and all of {who}");
         same(what, &kept, &expected)?;
     }
     let accounts = frame_system::Account::<Runtime>::iter_values();
@@ -424,6 +430,7 @@ fn compare_params(ledger: &Ledger) -> Differs {
         numbers.masternode_bond,
         numbers.group,
         numbers.stall,
+        [numbers.dispute_bond, numbers.winner, numbers.answer_time],
     );
     let kept = (
         kept.terms(),
@@ -431,8 +438,47 @@ fn compare_params(ledger: &Ledger) -> Differs {
         kept.bond_per_masternode,
         Amount::from(kept.group_size),
         Amount::from(kept.stall_blocks),
+        [
+            kept.dispute_bond,
+            kept.winner_permille.into(),
+            kept.answer_blocks.into(),
+        ],
     );
     same(|| "parameters".into(), &kept, &expected)
+}
+
+fn compare_disputes(ledger: &Ledger) -> Differs {
+    let disputes = &ledger.disputes;
+    let next = quern_disputes::NextDispute::<Runtime>::get();
+    same(|| "the next dispute".into(), &next, &disputes.next)?;
+    let kept = quern_disputes::Disputes::<Runtime>::iter_keys().count();
+    same(|| "open disputes".into(), &kept, &disputes.open.len())?;
+    for (id, dispute) in &disputes.open {
+        let kept = Disputes::dispute_of(*id).map(|view| {
+            let matter = match view.dispute.matter {
+                open::Matter::Adding => (true, view.verdicts),
+                open::Matter::Asked(Question::Verdict { task }) => (false, task),
+                open::Matter::Asked(_) => (false, u32::MAX),
+            };
+            let batch = view.dispute.batch;
+            let what = (batch.job, batch.sequence as usize, matter);
+            (
+                view.dispute.disputer,
+                view.dispute.bond,
+                view.dispute.until,
+                what,
+            )
+        });
+        let matter = match dispute.matter {
+            Matter::Adding { leaves, .. } => (true, leaves),
+            Matter::Asked(task) => (false, task),
+        };
+        let what = (dispute.job, dispute.batch, matter);
+        let expected = (dispute.by.clone(), dispute.bond, dispute.until, what);
+        same(|| format!("dispute {id}"), &kept, &Some(expected))?;
+    }
+    let kept = quern_disputes::Convictions::<Runtime>::iter_keys().count();
+    same(|| "convictions".into(), &kept, &disputes.proved.len())
 }
 
 /// The pallets' own invariants.
@@ -444,6 +490,7 @@ fn try_state() -> Differs {
         ("finality", Finality::do_try_state()),
         ("jobs", Jobs::do_try_state()),
         ("params", Params::do_try_state()),
+        ("disputes", Disputes::do_try_state()),
     ];
     all.into_iter()
         .try_for_each(|(pallet, holds)| holds.map_err(|broken| format!("{pallet}: {broken:?}")))
