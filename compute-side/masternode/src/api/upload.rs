@@ -228,11 +228,7 @@ fn tell(shared: &Shared, command: Command) {
 }
 
 /// Opens a job's manifest once both it and the key are here. From then on shards are taken.
-fn take_up(
-    shared: &Shared,
-    id: JobId,
-    (at, job): (BlockNumber, &Job),
-) -> Result<(), ApiError> {
+fn take_up(shared: &Shared, id: JobId, (at, job): (BlockNumber, &Job)) -> Result<(), ApiError> {
     let key = shared.store.delegated_key(id);
     if let Some(key) = key.map_err(|_| ApiError::Storage)?
         && shared.vault.has(id, Item::Manifest)

@@ -85,11 +85,7 @@ impl Grid {
     }
 
     /// A connected device was looked up again.
-    pub(super) fn looked_up_again(
-        &mut self,
-        device: DeviceId,
-        found: Option<Sighting>,
-    ) {
+    pub(super) fn looked_up_again(&mut self, device: DeviceId, found: Option<Sighting>) {
         match (admit_found(found.as_ref()), found) {
             (Ok(()), Some(Sighting { at, view, bond })) => {
                 self.step(Event::Rechecked { at, view, bond });

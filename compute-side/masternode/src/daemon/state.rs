@@ -5,9 +5,7 @@ use crate::{
     benchmark::Benchmark, checking::Sightings, context::JobContext, store::Store, vault::Vault,
 };
 use quern_ledger::{Account, Chain};
-use quern_primitives::{
-    BlockNumber, GenesisHash, JobId, job::Job, payload::NodeSecret,
-};
+use quern_primitives::{BlockNumber, GenesisHash, JobId, job::Job, payload::NodeSecret};
 use quern_shards::keys::SealingSecret;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -103,7 +101,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn forget(&self, id: JobId) {
+    pub(crate) fn forget(&self, id: JobId) {
         lock(&self.jobs).remove(&id);
         lock(&self.contexts).remove(&id);
     }
