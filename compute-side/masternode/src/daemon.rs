@@ -34,7 +34,7 @@ use crate::{
         Challenge, Core, Effect, Engines, Event, NoReferee, Note, PlannedAssignment, Settings,
         Tick, Ticket, Token, Truth,
     },
-    settler,
+    disputes, settler,
     store::{Store, now_ms},
     vault::Vault,
     watcher,
@@ -166,6 +166,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         genesis,
         sealing: keys.sealing,
         chain,
+        sending: Default::default(),
         store,
         vault: Vault::open(&config.data_dir.join("jobs"), config.disk_bytes_max)?,
         commands,
@@ -199,6 +200,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     tokio::spawn(watcher::watch(shared.clone()));
     let checks = Checks::new(engines(), started_ms);
     tokio::spawn(settler::settle(shared.clone(), to_settle, checks));
+    tokio::spawn(disputes::look_after(shared.clone()));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
     let (greetings, greeted) = mpsc::channel(lookups::WAITING_MAX);

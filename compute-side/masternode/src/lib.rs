@@ -10,6 +10,7 @@
 //! | `watcher` | follows the chain |
 //! | `checking` | holds a job's own log to the rules before a batch of it is sent |
 //! | `settler` | sends batches |
+//! | `disputes` | answers disputes over its batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
 
 mod api;
@@ -20,6 +21,7 @@ mod config;
 mod context;
 pub mod core;
 mod daemon;
+mod disputes;
 mod receipts;
 mod referee;
 mod settler;

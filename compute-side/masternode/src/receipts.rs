@@ -7,6 +7,8 @@
 //! whether it is believed alone. So a block is told only when every task of which it says something has its
 //! verdict, or the job is over.
 
+mod shown;
+
 use crate::core::{Entry, Note, Noted, OutputPlace, REFEREE_REPLICA, RefereeWord, name_of};
 use codec::Encode;
 use quern_job_rules::tasks;
@@ -400,12 +402,13 @@ impl Outcomes {
 mod tests {
     use super::*;
     use crate::core::End;
+    use quern_dispute_rules::{Question, Reply};
     use quern_primitives::{
         ProgramHash,
         batch::LogRange,
         device::Class,
         ids::AccountId,
-        log::RefereeReport,
+        log::{Acknowledgement, RefereeReport},
         payload::{DeviceKey, NodeSecret},
         receipt::{Answer, Receipt},
         verdict::{Ground, ReplicaFinding},
@@ -569,6 +572,39 @@ mod tests {
                 .all(|result| result.replica == 1 && result.sealed_bytes == 33)
         );
         assert_eq!(outcome.results(&log, 0, 2).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_a_dispute_asks_for_is_shown_and_nothing_that_is_in_no_or_another_batch() {
+        let (outcome, log) = outcome();
+        let shown = |batch, question| outcome.reply(&log, batch, &question).unwrap();
+        let Some(Reply::Verdict(leaf)) = shown(1, Question::Verdict { task: 2 }) else {
+            panic!("the verdict is in the log");
+        };
+        assert_eq!((leaf.verdict(), leaf.place), (Some(verdict(2)), 1));
+        for (batch, task) in [(1, 0), (1, 3), (0, 2)] {
+            assert_eq!(shown(batch, Question::Verdict { task }), None);
+        }
+        let receipt = |byte| Question::Receipt {
+            receipt: Digest([byte; 32]),
+        };
+        let named = Reply::Receipt(Box::new(self::receipt(1, 0)));
+        assert_eq!(shown(1, receipt(5)), Some(named));
+        assert_eq!(shown(1, receipt(6)), None);
+        assert_eq!(shown(0, receipt(5)), None);
+        let acknowledgement = |byte| Acknowledgement {
+            job: JOB,
+            task: 1,
+            replica: 0,
+            device: self::receipt(1, 0).payload.device,
+            receipt: Digest([byte; 32]),
+            position: 9,
+        };
+        let omitted = |byte| Question::Omission {
+            acknowledgement: acknowledgement(byte),
+        };
+        assert!(matches!(shown(1, omitted(5)), Some(Reply::Verdict(_))));
+        assert_eq!(shown(1, omitted(6)), None);
     }
 
     #[test]

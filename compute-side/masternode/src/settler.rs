@@ -180,6 +180,7 @@ impl Settler {
 
 async fn send(shared: &Shared, order: Order) -> Result<Sent, SendError> {
     let call = order.into_call(shared).await?;
+    let _turn = shared.sending.lock().await;
     Ok(shared.chain.send(&shared.account, &call).await?)
 }
 

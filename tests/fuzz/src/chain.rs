@@ -171,7 +171,7 @@ fn submissions() -> Vec<Vec<u8>> {
 }
 
 /// The honest job, drawn and running. Its first task is settled.
-static RUNNING: LazyLock<Job> = LazyLock::new(|| {
+pub(crate) static RUNNING: LazyLock<Job> = LazyLock::new(|| {
     let (prices, now) = (PRICES_AT_GENESIS, honest::NOW);
     let submission = honest::submission();
     let nothing = Quote {
@@ -265,7 +265,7 @@ fn batch(bytes: &[u8]) {
 /// The network key of the job's only masternode.
 static NODE: LazyLock<NodeSecret> = LazyLock::new(|| NodeSecret::from_seed(&[9; 32]));
 
-static GROUP: LazyLock<Group> = LazyLock::new(|| {
+pub(crate) static GROUP: LazyLock<Group> = LazyLock::new(|| {
     let member = Member {
         account: honest::COORDINATOR,
         node: NODE.public(),

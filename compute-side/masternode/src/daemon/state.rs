@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc, watch};
 
 /// What the parts of the daemon share.
 pub(crate) struct Shared {
@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) genesis: GenesisHash,
     pub(crate) sealing: SealingSecret,
     pub(crate) chain: Chain,
+    /// Held while a transaction is signed and sent, so that no two of them take one turn of the account.
+    pub(crate) sending: AsyncMutex<()>,
     pub(crate) store: Store,
     pub(crate) vault: Vault,
     pub(crate) commands: mpsc::Sender<Command>,
