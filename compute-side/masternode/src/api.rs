@@ -5,6 +5,7 @@
 
 mod desk;
 mod grid;
+mod log;
 mod statuses;
 mod upload;
 
@@ -21,10 +22,11 @@ use jsonrpsee::{
     core::{RpcResult, SubscriptionResult, async_trait},
     server::{PingConfig, Server, ServerHandle},
 };
+use log::Readers;
 use quern_jobs_api::{
     About, ApiError, Asking, Blob, DelegatedKey, DeviceExplanation, DeviceState, GridState,
-    JobExplanation, JobStatus, JobsApiServer, MESSAGE_BYTES_MAX, Matching, Offer, OwnerToken,
-    PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, TaskExplanation, TaskReceipts, TaskResult,
+    JobExplanation, JobStatus, JobsApiServer, LogPage, MESSAGE_BYTES_MAX, Matching, Offer,
+    OwnerToken, PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, TaskExplanation, TaskReceipts, TaskResult,
 };
 use quern_primitives::{
     BlockNumber, DeviceId, JobId, TaskIndex, ids::ReplicaIndex, job::Job, verdict::ReceiptFile,
@@ -86,6 +88,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Re
         outcomes: Arc::default(),
         desks: Desks::default(),
         statuses: Statuses::default(),
+        readers: Readers::default(),
     };
     let handle = server.start(api.into_rpc());
     Ok(Running { handle, address })
@@ -97,6 +100,7 @@ struct Api {
     outcomes: Arc<Outcomes>,
     desks: Desks,
     statuses: Statuses,
+    readers: Readers,
 }
 
 impl Api {
@@ -368,6 +372,10 @@ impl JobsApiServer for Api {
             outcome.receipt_file(log, shared.genesis, task, replica)
         });
         Ok(file.await?)
+    }
+
+    async fn log(&self, over: &Extensions, job: JobId, from: u64) -> RpcResult<LogPage> {
+        Ok(log::page(self, over, job, from).await?)
     }
 
     async fn explain_job(&self, over: &Extensions, job: JobId) -> RpcResult<JobExplanation> {

@@ -7,7 +7,7 @@ use crate::{
     vault::{Item, Vault},
 };
 use quern_primitives::{
-    DeviceId, JobId, TaskIndex,
+    DeviceId, Digest, JobId, TaskIndex,
     job::Submission,
     log::{Acknowledgement, SignedAcknowledgement},
 };
@@ -72,13 +72,18 @@ impl JobContext {
 
     /// What the core must know of the job. Shards that come from now on it hears of apart.
     pub(crate) fn plan(&self, seed: [u8; 32]) -> JobPlan {
-        let shards = self.manifest.shards().iter();
         JobPlan {
-            input_roots: shards.map(|shard| shard.chunk_root).collect(),
+            input_roots: self.input_roots(),
             missing: self.shards().missing.clone(),
             seed,
             trust_seed: self.key.trust_seed(&self.manifest.job()),
         }
+    }
+
+    /// The chunk root of each sealed shard, in task order.
+    pub(crate) fn input_roots(&self) -> Vec<Digest> {
+        let shards = self.manifest.shards().iter();
+        shards.map(|shard| shard.chunk_root).collect()
     }
 
     fn shards(&self) -> MutexGuard<'_, Shards> {

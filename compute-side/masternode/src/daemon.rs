@@ -21,11 +21,13 @@ mod state;
 mod transfers;
 
 pub(crate) use figures::seed_of;
+pub(crate) use lookups::Sighting;
 pub use lottery::{winners as lottery_winners, winners_of as lottery_winners_of};
 pub(crate) use questions::{Answered, Question, Reply};
 pub(crate) use state::Shared;
 
 use crate::{
+    checking::Checks,
     config::Config,
     context::compose,
     core::{
@@ -33,13 +35,12 @@ use crate::{
         Tick, Ticket, Token, Truth,
     },
     disputes, settler,
-    store::Store,
+    store::{Store, now_ms},
     vault::Vault,
     watcher,
 };
 use anyhow::Context as _;
 use futures::future::BoxFuture;
-use lookups::Sighting;
 use lottery::{Lottery, Outcome};
 use quern_jobs_api::Phase;
 use quern_ledger::Chain;
@@ -70,9 +71,6 @@ const ORDERS_MAX: usize = 1_024;
 
 /// How often connected devices are looked up again, in finalised blocks.
 const RECHECK_BLOCKS: BlockNumber = 15;
-
-/// How long accepted results and receipts stay after a job's end: a day of 2-second blocks.
-const RETENTION_BLOCKS: BlockNumber = 24 * 3_600 / 2;
 
 /// What reaches the task that owns the core.
 pub(crate) enum Command {
@@ -149,6 +147,7 @@ pub fn run(config: Config, stop: BoxFuture<'static, ()>) -> BoxFuture<'static, a
 }
 
 async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
+    let started_ms = now_ms();
     let keys = config.keys()?;
     let chain = Chain::connect(&config.chain).await?;
     let genesis = chain.genesis();
@@ -198,7 +197,8 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
     published::publish(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
-    tokio::spawn(settler::settle(shared.clone(), to_settle));
+    let checks = Checks::new(engines(), started_ms);
+    tokio::spawn(settler::settle(shared.clone(), to_settle, checks));
     tokio::spawn(disputes::look_after(shared.clone()));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
@@ -374,7 +374,7 @@ impl Grid {
     }
 
     fn finalised(&mut self, block: BlockNumber, jobs: Vec<(JobId, Job)>) {
-        self.block = block;
+        self.block = self.block.max(block);
         let news: Vec<_> = jobs
             .iter()
             .filter(|(id, job)| self.shared.job(*id).as_ref() != Some(job))
@@ -571,30 +571,4 @@ fn warn_of(job: JobId, note: &Note) {
             "an answer was accepted and settled, and another one comes out here; both are noted beside the job's log"
         );
     }
-}
-
-/// Erases what is kept of jobs that were closed long ago.
-pub(crate) fn erase_old(shared: &Shared, block: BlockNumber) {
-    let Ok(jobs) = shared.store.jobs() else {
-        return;
-    };
-    for (id, record) in jobs {
-        if !record.job.state.is_open()
-            && let Err(error) = erase_if_old(shared, id, block)
-        {
-            tracing::warn!(%id, error = format!("{error:#}"), "cannot erase a closed job");
-        }
-    }
-}
-
-/// Erases a closed job if its time is over. One that ended while this masternode was away counts from
-/// the first look at it.
-fn erase_if_old(shared: &Shared, id: JobId, block: BlockNumber) -> anyhow::Result<()> {
-    let closed_at = shared.store.closed_at(id, block)?;
-    if block > closed_at.saturating_add(RETENTION_BLOCKS) {
-        shared.forget(id);
-        shared.vault.erase(id)?;
-        shared.store.erase(id)?;
-    }
-    Ok(())
 }

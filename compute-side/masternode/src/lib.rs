@@ -8,6 +8,7 @@
 //! | `benchmark` | the program that tells how fast a device is |
 //! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
+//! | `checking` | holds a job's own log to the rules before a batch of it is sent |
 //! | `settler` | sends batches |
 //! | `disputes` | answers disputes over its batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
@@ -15,6 +16,7 @@
 mod api;
 mod benchmark;
 mod certify;
+mod checking;
 mod config;
 mod context;
 pub mod core;

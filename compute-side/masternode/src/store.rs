@@ -566,7 +566,7 @@ fn write_group(
 }
 
 /// The time, in milliseconds since 1970.
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let ms = since.map_or(0, |since| since.as_millis());
     u64::try_from(ms).unwrap_or(u64::MAX)

@@ -3,7 +3,7 @@
 use crate::{
     context::JobContext,
     core::{Core, Event, Tick},
-    daemon::{Command, Shared, erase_old, seed_of},
+    daemon::{Command, Shared, seed_of},
     store::JobRecord,
     vault::Item,
 };
@@ -26,6 +26,9 @@ use std::{
 
 /// How long to wait before the chain is asked again after it did not answer.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long accepted results and receipts stay after a job's end: a day of 2-second blocks.
+const RETENTION_BLOCKS: BlockNumber = 24 * 3_600 / 2;
 
 /// Blocks between two looks for closed jobs to erase.
 const ERASE_BLOCKS: BlockNumber = 300;
@@ -217,4 +220,30 @@ fn as_seen_here(shared: &Shared, id: JobId, job: Job) -> Job {
         }
         _ => job,
     }
+}
+
+/// Erases what is kept of jobs that were closed long ago.
+fn erase_old(shared: &Shared, block: BlockNumber) {
+    let Ok(jobs) = shared.store.jobs() else {
+        return;
+    };
+    for (id, record) in jobs {
+        if !record.job.state.is_open()
+            && let Err(error) = erase_if_old(shared, id, block)
+        {
+            tracing::warn!(%id, error = format!("{error:#}"), "cannot erase a closed job");
+        }
+    }
+}
+
+/// Erases a closed job if its time is over. One that ended while this masternode was away counts from
+/// the first look at it.
+fn erase_if_old(shared: &Shared, id: JobId, block: BlockNumber) -> anyhow::Result<()> {
+    let closed_at = shared.store.closed_at(id, block)?;
+    if block > closed_at.saturating_add(RETENTION_BLOCKS) {
+        shared.forget(id);
+        shared.vault.erase(id)?;
+        shared.store.erase(id)?;
+    }
+    Ok(())
 }

@@ -145,24 +145,27 @@ impl fmt::Display for TakeOverError {
 impl core::error::Error for TakeOverError {}
 
 /// The place of `by`, if it may take the job over while the clock of finality is at `clock`. The one that
-/// coordinates has `stall` blocks from the last settlement on, and each member between has as many more;
-/// who is no masternode any more, or out, has none.
+/// coordinates has `stall` blocks from the last settlement on, unless it is out or no masternode any more,
+/// and each member between that could have its turn has as many more.
 pub fn take_over(
     group: &Group,
     by: &AccountId,
-    clock: BlockNumber,
-    stall: BlockNumber,
+    (clock, stall): (BlockNumber, BlockNumber),
     is_masternode: impl Fn(&AccountId) -> bool,
+    may_begin: impl Fn(&AccountId) -> bool,
 ) -> Result<u8, TakeOverError> {
     let place = group.place_of(by).ok_or(TakeOverError::NotMember)?;
     let is_out = group.member(place).is_none_or(|member| member.is_out);
     if place <= group.turn || is_out {
         return Err(TakeOverError::NoTurn);
     }
-    let before = group.members.iter().take(usize::from(place));
-    let before = before.skip(usize::from(group.turn));
-    let from = before
-        .filter(|member| serves(member, &is_masternode))
+    let present = group.coordinator().into_iter();
+    let present = present.filter(|member| serves(member, &is_masternode));
+    let between = group.members.iter().take(usize::from(place));
+    let between = between.skip(usize::from(group.turn).saturating_add(1));
+    let between = between.filter(|member| serves(member, &may_begin));
+    let from = present
+        .chain(between)
         .fold(group.since, |from, _| from.saturating_add(stall));
     match clock >= from {
         true => Ok(place),
@@ -171,15 +174,15 @@ pub fn take_over(
 }
 
 /// Who goes on when the turn that is now ends for a batch that was struck.
-pub fn next_turn(group: &Group, is_masternode: impl Fn(&AccountId) -> bool) -> Option<u8> {
+pub fn next_turn(group: &Group, may_begin: impl Fn(&AccountId) -> bool) -> Option<u8> {
     let first = group.turn.saturating_add(1);
     let later = group.members.iter().zip(0u8..).skip(usize::from(first));
-    let mut later = later.filter(|(member, _)| serves(member, &is_masternode));
+    let mut later = later.filter(|(member, _)| serves(member, &may_begin));
     later.next().map(|(_, place)| place)
 }
 
-fn serves(member: &Member, is_masternode: impl Fn(&AccountId) -> bool) -> bool {
-    !member.is_out && is_masternode(&member.account)
+fn serves(member: &Member, is_able: impl Fn(&AccountId) -> bool) -> bool {
+    !member.is_out && is_able(&member.account)
 }
 
 #[cfg(test)]
@@ -286,39 +289,49 @@ mod tests {
         assert_eq!(check(&group, &[of(0), of(1)]), no_voice);
     }
 
+    /// Asks for the account of a place, with a stall of ten blocks and these away.
+    fn take(
+        group: &Group,
+        place: u8,
+        clock: BlockNumber,
+        away: &[u8],
+    ) -> Result<u8, TakeOverError> {
+        let is_there = |it: &AccountId| !away.iter().any(|place| *it == account(*place));
+        take_over(group, &account(place), (clock, 10), is_there, is_there)
+    }
+
     #[test]
     fn each_member_waits_for_those_before_it() {
         let group = group(4, 0, &[]);
-        let at = |place: u8, clock| take_over(&group, &account(place), clock, 10, |_| true);
         for place in 1..4 {
             let from = 100 + 10 * BlockNumber::from(place);
-            assert_eq!(
-                at(place, from - 1),
-                Err(TakeOverError::TooEarly { from }),
-                "place {place}"
-            );
-            assert_eq!(at(place, from), Ok(place));
+            let early = Err(TakeOverError::TooEarly { from });
+            assert_eq!(take(&group, place, from - 1, &[]), early);
+            assert_eq!(take(&group, place, from, &[]), Ok(place));
         }
-        assert_eq!(at(0, 1_000), Err(TakeOverError::NoTurn));
-        assert_eq!(at(4, 1_000), Err(TakeOverError::NotMember));
+        assert_eq!(take(&group, 0, 1_000, &[]), Err(TakeOverError::NoTurn));
+        assert_eq!(take(&group, 4, 1_000, &[]), Err(TakeOverError::NotMember));
     }
 
     #[test]
     fn nobody_waits_for_who_cannot_settle() {
         let group = group(4, 1, &[2]);
-        let gone = |account_: &AccountId| *account_ != account(1);
-        assert_eq!(take_over(&group, &account(3), 100, 10, gone), Ok(3));
-        let later = TakeOverError::TooEarly { from: 110 };
-        assert_eq!(
-            take_over(&group, &account(3), 100, 10, |_| true),
-            Err(later)
-        );
+        assert_eq!(take(&group, 3, 100, &[1]), Ok(3));
+        let later = Err(TakeOverError::TooEarly { from: 110 });
+        assert_eq!(take(&group, 3, 100, &[]), later);
         for had_or_out in [0, 1, 2] {
-            assert_eq!(
-                take_over(&group, &account(had_or_out), 1_000, 10, |_| true),
-                Err(TakeOverError::NoTurn)
-            );
+            let no_turn = Err(TakeOverError::NoTurn);
+            assert_eq!(take(&group, had_or_out, 1_000, &[]), no_turn);
         }
+    }
+
+    #[test]
+    fn who_coordinates_is_waited_for_also_where_it_could_not_begin_and_who_is_between_is_not() {
+        let group = group(3, 0, &[]);
+        let may_begin = |it: &AccountId| *it == account(2);
+        let at = |clock| take_over(&group, &account(2), (clock, 10), |_| true, may_begin);
+        assert_eq!(at(109), Err(TakeOverError::TooEarly { from: 110 }));
+        assert_eq!(at(110), Ok(2));
     }
 
     #[test]

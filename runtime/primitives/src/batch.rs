@@ -249,8 +249,10 @@ pub struct BatchRecord {
     /// The stretch of the job log that the verdicts rest on.
     pub log: LogRange,
     /// The place of the last block of that stretch in the log.
+    #[cfg_attr(feature = "std", serde(rename = "log_block"))]
     pub block: u64,
     /// That block's hash, which more than half of the job's group certified.
+    #[cfg_attr(feature = "std", serde(rename = "log_head"))]
     pub head: Digest,
     /// Tasks settled.
     pub tasks: u32,

@@ -65,7 +65,7 @@ impl quern_jobs::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Masternodes = Masternodes;
-    type NetworkKeys = Masternodes;
+    type Operators = Masternodes;
     type Bans = BannedAccounts;
     type Devices = DeviceRecords;
     type Randomness = ParentBlockRandomness<Runtime>;
@@ -152,10 +152,14 @@ impl SortedMembers<AccountId> for Masternodes {
     }
 }
 
-impl quern_jobs::NetworkKeys for Masternodes {
+impl quern_jobs::Operators for Masternodes {
     fn network_key(account: &AccountId) -> Option<NodeKey> {
         let published = Roster::endpoints(account);
         published.map(|endpoints| NodeKey(endpoints.network_key.0))
+    }
+
+    fn is_bonded(account: &AccountId) -> bool {
+        Roster::is_bonded(account)
     }
 
     // With addresses as long and as many as they may be, which is what reading them costs the most.

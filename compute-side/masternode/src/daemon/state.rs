@@ -103,7 +103,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn forget(&self, id: JobId) {
+    pub(crate) fn forget(&self, id: JobId) {
         lock(&self.jobs).remove(&id);
         lock(&self.contexts).remove(&id);
     }

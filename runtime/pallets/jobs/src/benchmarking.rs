@@ -76,7 +76,7 @@ fn masternode<T: Config>() -> AccountId {
     for number in 0..limits::MASTERNODES_MAX {
         let masternode = account("masternode", number, 0);
         T::Masternodes::add(&masternode);
-        T::NetworkKeys::publish(&masternode, NodeKey([1; 32]));
+        T::Operators::publish(&masternode, NodeKey([1; 32]));
     }
     account("masternode", 0, 0)
 }

@@ -1,6 +1,6 @@
 //! The masternodes of a job: whose words settle a batch, and who takes over.
 
-use crate::{Config, Error, Event, Groups, JobsCoordinatedBy, NetworkKeys, Pallet};
+use crate::{Config, Error, Event, Groups, JobsCoordinatedBy, Operators, Pallet};
 use alloc::vec::Vec;
 use codec::Encode;
 use frame_support::{
@@ -30,7 +30,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn draw_group(number: u128, masternodes: &[AccountId], size: u8) -> Option<Group> {
         let drawn = group::draw(number, masternodes, size);
         let members = drawn.into_iter().filter_map(|account| {
-            let node = T::NetworkKeys::network_key(&account)?;
+            let node = T::Operators::network_key(&account)?;
             Some(Member {
                 account,
                 node,
@@ -74,19 +74,26 @@ impl<T: Config> Pallet<T> {
         let taken = life::Event::TakenOver { by: by.clone() };
         let transition = life::apply(&job, Self::now(), taken).map_err(Error::<T>::from)?;
         ensure!(T::Masternodes::contains(&by), Error::<T>::NotMasternode);
+        ensure!(T::Operators::is_bonded(&by), Error::<T>::NotBonded);
         let group = Groups::<T>::get(id).ok_or(Error::<T>::NotDrawn)?;
         let (clock, stall) = (T::Finalised::get(), T::Params::get().stall_blocks);
-        let turn = group::take_over(&group, &by, clock, stall, T::Masternodes::contains)
+        let is_there = T::Masternodes::contains;
+        let turn = group::take_over(&group, &by, (clock, stall), is_there, Self::may_begin)
             .map_err(Error::<T>::from)?;
         Groups::<T>::insert(id, turned(group, turn, clock));
         Self::hand_over(id, &job, &transition.job);
         Self::commit(id, &job, transition)
     }
 
+    /// Whether an account may have a turn: it is a masternode, and has something to lose.
+    fn may_begin(account: &AccountId) -> bool {
+        T::Masternodes::contains(account) && T::Operators::is_bonded(account)
+    }
+
     /// Takes their say from who settled or certified a batch that is struck, and tells who goes on with
     /// the job: the next in the order that may, because the present one has had its turn.
     pub(crate) fn turn_out(id: JobId, batch: &PendingBatch) -> Result<Option<AccountId>, Error<T>> {
-        let mut group = Groups::<T>::get(id).ok_or(Error::NotDrawn)?;
+        let mut group = Groups::<T>::get(id).ok_or(Error::<T>::NotDrawn)?;
         for (member, place) in group.members.iter_mut().zip(0u8..) {
             let is_guilty =
                 member.account == batch.coordinator || batch.certified_by.contains(&place);
@@ -98,7 +105,7 @@ impl<T: Config> Pallet<T> {
                 });
             }
         }
-        let next = group::next_turn(&group, T::Masternodes::contains);
+        let next = group::next_turn(&group, Self::may_begin);
         let next = next.and_then(|place| group.member(place));
         let next = next.map(|member| member.account.clone());
         Groups::<T>::insert(id, group);

@@ -103,10 +103,13 @@ pub trait Devices {
     fn register(device: DeviceId, account: AccountId);
 }
 
-/// What masternodes have published of themselves, as the draw of a group needs it.
-pub trait NetworkKeys {
+/// What masternodes have published and put up, as groups need it.
+pub trait Operators {
     /// The network key of a masternode that can be reached.
     fn network_key(account: &AccountId) -> Option<NodeKey>;
+
+    /// Whether a masternode has the bond without which it is given no jobs.
+    fn is_bonded(account: &AccountId) -> bool;
 
     /// Has a masternode publish this key.
     #[cfg(feature = "runtime-benchmarks")]
@@ -168,8 +171,8 @@ pub mod pallet {
         /// settle. The list may leave out members that cannot be reached, or answer for nothing.
         type Masternodes: SortedMembers<AccountId>;
 
-        /// Their network keys.
-        type NetworkKeys: NetworkKeys;
+        /// Their network keys and bonds.
+        type Operators: Operators;
 
         /// Whose jobs are refused: the banned accounts.
         type Bans: Contains<AccountId>;
@@ -635,6 +638,8 @@ pub mod pallet {
         CertificateNotSigned,
         /// Only a masternode takes a job over, and this account is none any more; ask the council.
         NotMasternode,
+        /// The masternode has not the bond without which it is given no jobs; bond more first.
+        NotBonded,
         /// Only a member of the job's group may take it over.
         NotMember,
         /// This member has had its turn, has it now, or has no say any more; another has to take over.
@@ -834,17 +839,18 @@ pub mod pallet {
 
         /// Takes a job over from a coordinator that settles nothing. That one settles nothing more of it.
         ///
-        /// Origin: signed by a member of the job's group, which must still be a masternode.
+        /// Origin: signed by a member of the job's group, which must still be a masternode and have its
+        /// bond.
         ///
         /// Details: once the clock of finality has gone on by a stall
         /// ([`stall_blocks`](quern_primitives::params::Params)) since the last settlement, or since the
         /// present turn began, and by another for each member between. Who is no masternode any more, or
-        /// has no say, is not waited for. A member has one turn and never another. No fee on success.
+        /// has no say, is not waited for, nor one between that has no bond. A member has one turn and never another. No fee on success.
         ///
         /// Event: [`Event::CoordinatorReplaced`].
         ///
-        /// Errors: [`Error::NoSuchJob`], [`Error::NotMasternode`], [`Error::NotMember`],
-        /// [`Error::NoTurn`], [`Error::NotStalled`], [`Error::NotDrawn`], [`Error::TooLate`],
+        /// Errors: [`Error::NoSuchJob`], [`Error::NotMasternode`], [`Error::NotBonded`],
+        /// [`Error::NotMember`], [`Error::NoTurn`], [`Error::NotStalled`], [`Error::NotDrawn`], [`Error::TooLate`],
         /// [`Error::JobOver`], [`Error::JobClosed`].
         #[pallet::call_index(7)]
         #[pallet::weight(T::WeightInfo::take_over())]

@@ -1,7 +1,7 @@
 //! A chain of jobs and the real balances, beside the least of a roster, a register of devices and
 //! a source of randomness, each of which a test can set.
 
-use crate::{self as quern_jobs, Devices, NetworkKeys};
+use crate::{self as quern_jobs, Devices, Operators};
 use codec::Encode;
 use frame_support::{
     PalletId, derive_impl, parameter_types,
@@ -85,6 +85,8 @@ pub const TASK_CAP: Amount = 44_000_000;
 parameter_types! {
     /// The masternodes, ascending.
     pub storage MasternodeList: Vec<AccountId> = MASTERNODES.to_vec();
+    /// Masternodes that have no bond.
+    pub storage Unbonded: Vec<AccountId> = Vec::new();
     /// Accounts whose jobs are refused.
     pub storage Banned: Vec<AccountId> = Vec::new();
     /// The seed of the chain's randomness, if it has any.
@@ -143,10 +145,14 @@ pub fn network_key(account: &AccountId) -> NodeSecret {
     NodeSecret::from_seed(account.as_ref())
 }
 
-impl NetworkKeys for Roster {
+impl Operators for Roster {
     fn network_key(account: &AccountId) -> Option<NodeKey> {
         let published = Published::get(account);
         Some(published.unwrap_or_else(|| network_key(account).public()))
+    }
+
+    fn is_bonded(account: &AccountId) -> bool {
+        !Unbonded::get().contains(account)
     }
 
     #[cfg(feature = "runtime-benchmarks")]
@@ -195,7 +201,7 @@ impl quern_jobs::Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Masternodes = Roster;
-    type NetworkKeys = Roster;
+    type Operators = Roster;
     type Bans = Roster;
     type Devices = Register;
     type Randomness = Numbers;

@@ -242,14 +242,14 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	fn strike(b: u32, ) -> Weight {
 		Weight::from_parts(350_000_000, 11707)
 			.saturating_add(Weight::from_parts(300_000_000, 0).saturating_mul(b.into()))
-			.saturating_add(T::DbWeight::get().reads(10_u64))
+			.saturating_add(T::DbWeight::get().reads(17_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(b.into())))
 			.saturating_add(T::DbWeight::get().writes(10_u64))
 			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(b.into())))
 	}
 	fn take_over() -> Weight {
 		Weight::from_parts(300_000_000, 5583)
-			.saturating_add(T::DbWeight::get().reads(6_u64))
+			.saturating_add(T::DbWeight::get().reads(14_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 }
@@ -336,14 +336,14 @@ impl WeightInfo for () {
 	fn strike(b: u32, ) -> Weight {
 		Weight::from_parts(350_000_000, 11707)
 			.saturating_add(Weight::from_parts(300_000_000, 0).saturating_mul(b.into()))
-			.saturating_add(RocksDbWeight::get().reads(10_u64))
+			.saturating_add(RocksDbWeight::get().reads(17_u64))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(b.into())))
 			.saturating_add(RocksDbWeight::get().writes(10_u64))
 			.saturating_add(RocksDbWeight::get().writes((3_u64).saturating_mul(b.into())))
 	}
 	fn take_over() -> Weight {
 		Weight::from_parts(300_000_000, 5583)
-			.saturating_add(RocksDbWeight::get().reads(6_u64))
+			.saturating_add(RocksDbWeight::get().reads(14_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 }

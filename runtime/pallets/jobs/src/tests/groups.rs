@@ -1,7 +1,7 @@
 //! Groups: who is drawn, whose certificates settle, who takes over.
 
 use super::*;
-use crate::{Event, Groups, NetworkKeys as _};
+use crate::{Event, Groups, Operators as _};
 use frame_support::assert_ok;
 use quern_primitives::{
     AccountId, JobId, NodeKey,
@@ -269,6 +269,28 @@ fn a_coordinator_that_is_no_masternode_any_more_is_not_waited_for() {
         refused(take_over(&all[2], id), Refusal::NotStalled);
         free_of_charge(take_over(&all[1], id));
         free_of_charge(settle(&all[1], certified(batch(id, 0, [0]))));
+    });
+}
+
+#[test]
+fn who_has_no_bond_any_more_has_no_turn_and_is_not_waited_for() {
+    on_new_chain(|| {
+        let (id, _) = running();
+        let all = members(id);
+        Unbonded::set(&vec![all[1].clone()]);
+        clock_to(STALL);
+        refused(take_over(&all[1], id), Refusal::NotBonded);
+        free_of_charge(take_over(&all[2], id));
+        let other = {
+            free_of_charge(Jobs::submit(signed(&OWNER), salted(1)));
+            next_block();
+            id_of(&OWNER, &salted(1))
+        };
+        let all = members(other);
+        Unbonded::set(&vec![all[1].clone()]);
+        free_of_charge(settle(&all[0], certified_by(batch(other, 0, [0]), &[0, 1])));
+        assert_ok!(Jobs::strike(other, 0));
+        assert_eq!(job(other).state.coordinator(), Some(&all[2]));
     });
 }
 

@@ -83,13 +83,14 @@ impl Draft<'_> {
         let (now, clock) = (ledger.now, ledger.finality.clock());
         let stall = u32::try_from(ledger.params.stall).unwrap();
         let masternodes = &ledger.roster.masternodes;
+        let bonded = ledger.roster.bonded(ledger.params.masternode_bond);
         let may = |job: &Job| -> Option<AccountId> {
             let group = job.group.as_ref()?;
             let in_time = job.until().is_some_and(|until| now <= until);
             let voices = group.voices().into_iter();
             let place = voices.filter(|place| *place > group.turn).find(|place| {
-                masternodes.contains(&group.members[*place].0)
-                    && group.open_from(*place, stall, masternodes) <= clock
+                bonded.contains(&group.members[*place].0)
+                    && group.open_from(*place, stall, (masternodes, &bonded)) <= clock
             })?;
             in_time.then(|| group.members[place].0.clone())
         };

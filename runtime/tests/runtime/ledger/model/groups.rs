@@ -80,9 +80,9 @@ impl Group {
     }
 
     /// The place of who has the next turn.
-    pub(super) fn next(&self, masternodes: &BTreeSet<AccountId>) -> Option<usize> {
+    pub(super) fn next(&self, bonded: &BTreeSet<AccountId>) -> Option<usize> {
         let mut later = self.turn + 1..self.members.len();
-        later.find(|place| self.serves(*place, masternodes))
+        later.find(|place| self.serves(*place, bonded))
     }
 
     /// A turn begins; tells whose it is.
@@ -91,15 +91,19 @@ impl Group {
         self.members[place].0.clone()
     }
 
-    /// The height from which on a later member may take over.
+    /// The height from which on a later member may take over, of these masternodes and those of them that
+    /// have the bond.
     pub(crate) fn open_from(
         &self,
         place: usize,
         stall: u32,
-        masternodes: &BTreeSet<AccountId>,
+        (masternodes, bonded): (&BTreeSet<AccountId>, &BTreeSet<AccountId>),
     ) -> u32 {
-        let before = self.turn..place;
-        let waited_for = before.filter(|it| self.serves(*it, masternodes)).count();
+        let present = usize::from(self.serves(self.turn, masternodes));
+        let mut waited_for = present;
+        for between in self.turn + 1..place {
+            waited_for += usize::from(self.serves(between, bonded));
+        }
         self.since + stall * waited_for as u32
     }
 }
@@ -109,17 +113,19 @@ pub(super) fn take_over(ledger: &mut Ledger, by: AccountId, id: &JobId) -> Resul
     let (now, clock) = (ledger.now, ledger.finality.clock());
     let stall = u32::try_from(ledger.params.stall).unwrap();
     let masternodes = ledger.roster.masternodes.clone();
+    let bonded = ledger.roster.bonded(ledger.params.masternode_bond);
     let job = ledger.jobs.existing(id)?;
     // Whoever coordinates may still settle, or else nobody may.
     let present = job.coordinator().cloned();
     may_settle(job, present.as_ref().unwrap_or(&by), now)?;
     need(masternodes.contains(&by), "NotMasternode")?;
+    need(bonded.contains(&by), "NotBonded")?;
     let group = job.group.as_mut().ok_or(Refusal::Named("NotDrawn"))?;
     let place = group.members.iter().position(|(it, _)| *it == by);
     let place = place.ok_or(Refusal::Named("NotMember"))?;
     let has_turn = place > group.turn && !group.out.contains(&place);
     need(has_turn, "NoTurn")?;
-    let from = group.open_from(place, stall, &masternodes);
+    let from = group.open_from(place, stall, (&masternodes, &bonded));
     need(clock >= from, "NotStalled")?;
     let next = group.begin(place, clock);
     if let Phase::Running { coordinator } | Phase::Cancelling { coordinator, .. } = &mut job.phase {

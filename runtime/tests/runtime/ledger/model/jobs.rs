@@ -521,11 +521,11 @@ fn pay(ledger: &mut Ledger, id: &JobId, place: usize) {
 /// ends otherwise.
 pub(crate) fn strike(ledger: &mut Ledger, id: &JobId, place: usize) {
     let (now, clock) = (ledger.now, ledger.finality.clock());
-    let masternodes = ledger.roster.masternodes.clone();
+    let bonded = ledger.roster.bonded(ledger.params.masternode_bond);
     let job = ledger.jobs.existing(id).expect("it has a batch");
     let group = job.group.as_mut().expect("it was drawn");
     group.turn_out(&job.batches[place]);
-    let next = group.next(&masternodes);
+    let next = group.next(&bonded);
     for fallen in &mut job.batches[place..] {
         if let Fate::Pending { .. } = fallen.fate {
             fallen.fate = Fate::Struck { at: now };

@@ -102,6 +102,13 @@ impl Roster {
         bond.leaving.retain(|_, part| *part > 0);
     }
 
+    /// The masternodes that have this bond.
+    pub(crate) fn bonded(&self, least: Amount) -> BTreeSet<AccountId> {
+        let all = self.masternodes.iter();
+        let bonded = all.filter(|account| self.bond_of(account).0 >= least);
+        bonded.cloned().collect()
+    }
+
     /// Those that jobs are given to, if this is the least bond.
     pub(crate) fn eligible(&self, least: Amount) -> Vec<AccountId> {
         let reachable = self.reachable.keys();
