@@ -5,9 +5,10 @@ use crate::{
     session::SessionKeys,
 };
 use codec::{Compact, Encode};
+use quern_dispute_rules::{Evidence, Reply, open::DisputeId, sum::Step};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, SealingKey, TaskIndex,
-    batch::Batch,
+    batch::Certified,
     device::{Hardware, Region},
     ids::BatchSequence,
     job::{Failure, Prices, Submission},
@@ -40,8 +41,10 @@ pub enum Call {
     RefundJob(JobId),
     /// Make a batch of a job final that is due.
     Finalise(JobId, BatchSequence),
-    /// Settle a batch; the job's coordinator.
-    Settle(Box<Batch>),
+    /// Settle a batch; the job's coordinator, with the words of its group.
+    Settle(Box<Certified>),
+    /// Go on with a job of which nothing was settled for too long; a later member of its group.
+    TakeOver(JobId),
     /// End a job of which a task cannot be settled; the job's coordinator.
     CloseFailed {
         /// The job.
@@ -66,6 +69,12 @@ pub enum Call {
     Unbond(Amount),
     /// Take back what has waited long enough.
     WithdrawUnbonded,
+    /// Hold money as a masternode's bond; its operator.
+    BondMasternode(Amount),
+    /// Begin to take money back out of a masternode's bond.
+    UnbondMasternode(Amount),
+    /// Take back what has waited long enough of a masternode's bond.
+    WithdrawMasternodeBond,
     /// Register a device.
     RegisterDevice {
         /// The device.
@@ -157,6 +166,24 @@ pub enum Call {
     PublishEndpoints(Endpoints),
     /// Say by which keys a validator takes part in consensus; the operator.
     SetSessionKeys(SessionKeys),
+    /// Show the chain a lie. It takes the bond of a dispute, and keeps it if nothing is wrong.
+    Dispute(Box<Evidence>),
+    /// Add the next verdicts of a batch to a dispute that adds up; who began it.
+    AddToDispute {
+        /// The dispute.
+        dispute: DisputeId,
+        /// The verdicts' bytes, in the order of the batch's tree.
+        verdicts: Step,
+    },
+    /// Answer what a dispute asks. Anyone may.
+    AnswerDispute {
+        /// The dispute.
+        dispute: DisputeId,
+        /// The answer.
+        reply: Box<Reply>,
+    },
+    /// End a dispute whose time is over. Anyone may.
+    ExpireDispute(DisputeId),
     /// Send money.
     Transfer {
         /// To whom.
@@ -174,7 +201,16 @@ impl Call {
             Self::CancelJob(job) => ("Jobs", "cancel", job.encode()),
             Self::RefundJob(job) => ("Jobs", "refund", job.encode()),
             Self::Finalise(job, sequence) => ("Jobs", "finalise", (job, sequence).encode()),
-            Self::Settle(batch) => ("Jobs", "settle", batch.encode()),
+            Self::Settle(certified) => ("Jobs", "settle", certified.encode()),
+            Self::TakeOver(job) => ("Jobs", "take_over", job.encode()),
+            Self::Dispute(evidence) => ("Disputes", "dispute", evidence.encode()),
+            Self::AddToDispute { dispute, verdicts } => {
+                ("Disputes", "step", (dispute, verdicts).encode())
+            }
+            Self::AnswerDispute { dispute, reply } => {
+                ("Disputes", "answer", (dispute, reply).encode())
+            }
+            Self::ExpireDispute(dispute) => ("Disputes", "expire", dispute.encode()),
             Self::CloseFailed { job, task, why } => {
                 ("Jobs", "close_failed", (job, task, why).encode())
             }
@@ -185,6 +221,9 @@ impl Call {
             Self::Bond(amount) => ("Workforce", "bond", amount.encode()),
             Self::Unbond(amount) => ("Workforce", "unbond", amount.encode()),
             Self::WithdrawUnbonded => ("Workforce", "withdraw_unbonded", vec![]),
+            Self::BondMasternode(amount) => ("Roster", "bond", amount.encode()),
+            Self::UnbondMasternode(amount) => ("Roster", "unbond", amount.encode()),
+            Self::WithdrawMasternodeBond => ("Roster", "withdraw_unbonded", vec![]),
             Self::RegisterDevice {
                 device,
                 sealing_key,

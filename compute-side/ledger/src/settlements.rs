@@ -7,7 +7,10 @@ use crate::{
 };
 use codec::DecodeAll as _;
 use quern_audit::{Settlement, Tasks};
-use quern_primitives::{JobId, batch::Batch};
+use quern_primitives::{
+    JobId,
+    batch::{Batch, Certified},
+};
 use subxt::{
     dynamic::{At as _, Value},
     ext::scale_value::{Composite, Primitive, ValueDef},
@@ -36,10 +39,10 @@ impl State {
             if settling.contains(&place) {
                 if (pallet, call) == ("Jobs", "settle") {
                     let mut fields = transaction.call_data_field_bytes();
-                    let batch = Batch::decode_all(&mut fields);
-                    let batch =
-                        batch.map_err(|source| ChainError::Foreign { what: WHAT, source })?;
-                    settlements.extend(of_batch(at, &batch));
+                    let certified = Certified::decode_all(&mut fields);
+                    let certified =
+                        certified.map_err(|source| ChainError::Foreign { what: WHAT, source })?;
+                    settlements.extend(of_batch(at, &certified.batch));
                 } else {
                     let fields = transaction
                         .decode_call_data_fields_unchecked_as::<Value>()
@@ -77,7 +80,8 @@ fn find(value: &Value, transaction: u32, depth: usize, found: &mut Vec<Settlemen
     let fields = match &value.value {
         ValueDef::Variant(variant) => {
             if variant.name == "settle"
-                && let Some(settlement) = read(value.at("batch"), transaction)
+                && let Some(certified) = value.at("certified")
+                && let Some(settlement) = read(certified.at("batch"), transaction)
             {
                 found.push(settlement);
                 return;
@@ -143,7 +147,12 @@ mod tests {
             ("sequence", Value::u128(3)),
             ("tasks", tasks),
         ];
-        let settle = Value::named_variant("settle", [("batch", Value::named_composite(batch))]);
+        let certified = [
+            ("index", Value::u128(4)),
+            ("batch", Value::named_composite(batch)),
+        ];
+        let certified = Value::named_composite(certified);
+        let settle = Value::named_variant("settle", [("certified", certified)]);
         Value::unnamed_variant("Jobs", [settle])
     }
 
@@ -175,7 +184,10 @@ mod tests {
     fn what_no_job_can_have_is_settled_by_no_call() {
         assert!(found(&settle(1, 3, &[1])).is_empty());
         assert!(found(&Value::u128(1)).is_empty());
-        let cut = Value::named_variant("settle", [("batch", Value::u128(1))]);
-        assert!(found(&cut).is_empty());
+        let bare = Value::named_composite([("batch", Value::u128(1))]);
+        for cut in [Value::u128(1), bare] {
+            let cut = Value::named_variant("settle", [("certified", cut)]);
+            assert!(found(&cut).is_empty());
+        }
     }
 }

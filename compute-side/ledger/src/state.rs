@@ -11,11 +11,14 @@ use quern_primitives::{
     AccountId, BlockNumber, DeviceId, JobId,
     batch::{BatchRecord, PendingBatch},
     device::Device,
+    group::Group,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
     limits::{DEVICES_PER_ANSWER_MAX, JOBS_PER_PAGE_MAX},
     params::Params,
-    view::{DeviceView, FinalityView, MasternodeView, Quote, Totals, WalletView},
+    view::{
+        DeviceView, FinalityView, MasternodeBondView, MasternodeView, Quote, Totals, WalletView,
+    },
 };
 use subxt::{
     SubstrateConfig,
@@ -151,6 +154,19 @@ impl State {
         self.ask("masternodes", &()).await
     }
 
+    /// The masternodes of a job, in the order of the draw; none before that and once it is over.
+    pub async fn group(&self, job: JobId) -> Result<Option<Group>, ChainError> {
+        self.ask("group", &job).await
+    }
+
+    /// An operator's bond for its masternode.
+    pub async fn masternode_bond(
+        &self,
+        account: &AccountId,
+    ) -> Result<MasternodeBondView, ChainError> {
+        self.ask("masternode_bond", account).await
+    }
+
     /// An account's money.
     pub async fn wallet(&self, account: &AccountId) -> Result<WalletView, ChainError> {
         self.ask("wallet", account).await
@@ -244,7 +260,7 @@ impl State {
             .map_err(|source| ChainError::Foreign { what, source })
     }
 
-    async fn ask<A: Encode, R: Decode>(
+    pub(crate) async fn ask<A: Encode, R: Decode>(
         &self,
         what: &'static str,
         arguments: &A,

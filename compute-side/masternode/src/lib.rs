@@ -8,15 +8,20 @@
 //! | `benchmark` | the program that tells how fast a device is |
 //! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
+//! | `checking` | holds a job's own log to the rules before a batch of it is sent |
 //! | `settler` | sends batches |
+//! | `disputes` | answers disputes over its batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
 
 mod api;
 mod benchmark;
+mod certify;
+mod checking;
 mod config;
 mod context;
 pub mod core;
 mod daemon;
+mod disputes;
 mod receipts;
 mod referee;
 mod settler;

@@ -1,13 +1,18 @@
-//! Sends batches to the chain, in order, several of them on their way at a time. Whether a batch was
+//! Sends batches to the chain, in order, several of them on their way at a time. A batch that the job's own
+//! log does not bear out is not sent. Whether a batch was
 //! counted is learnt from the chain's state, never from here; so a transaction that got lost, or was
 //! sent twice, does no harm.
 
-use crate::daemon::{Command, Shared};
-use quern_ledger::{Call, Settled, SubmitError};
+use crate::{
+    certify::{CertifyError, certify},
+    checking::{Checks, Refused},
+    daemon::{Command, Shared},
+};
+use quern_ledger::{Call, Sent, Settled, SubmitError};
 use quern_primitives::{JobId, TaskIndex, batch::Batch, ids::BatchSequence, job::Failure};
 use std::{
     collections::{BTreeSet, VecDeque},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -45,18 +50,20 @@ impl Order {
         }
     }
 
-    fn into_call(self) -> Call {
-        match self {
-            Self::Settle(batch) => Call::Settle(batch),
+    async fn into_call(self, shared: &Shared) -> Result<Call, CertifyError> {
+        Ok(match self {
+            Self::Settle(batch) => Call::Settle(Box::new(certify(shared, *batch).await?)),
             Self::CloseFailed { job, task, why } => Call::CloseFailed { job, task, why },
-        }
+        })
     }
 }
 
 /// Carries orders out until nobody can give more.
-pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>) {
+pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>, checks: Checks) {
     let mut settler = Settler {
         shared,
+        checks: Arc::new(Mutex::new(checks)),
+        refused: BTreeSet::new(),
         orders: Orders::new(orders),
         on_their_way: JoinSet::new(),
     };
@@ -79,8 +86,22 @@ pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>) {
 
 struct Settler {
     shared: Arc<Shared>,
+    checks: Arc<Mutex<Checks>>,
+    /// Jobs of which a batch was refused, each told of once.
+    refused: BTreeSet<JobId>,
     orders: Orders,
-    on_their_way: JoinSet<(Name, Result<Settled, SubmitError>)>,
+    on_their_way: JoinSet<(Name, Result<Settled, SendError>)>,
+}
+
+/// Why an order is not carried out.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    /// It was not sent.
+    #[error(transparent)]
+    Uncertified(#[from] CertifyError),
+    /// It was sent in vain.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
 }
 
 impl Settler {
@@ -88,19 +109,56 @@ impl Settler {
     /// into blocks in order.
     async fn send(&mut self, order: Order) {
         let name = order.name();
-        let shared = &self.shared;
-        match shared.chain.send(&shared.account, &order.into_call()).await {
+        if let Order::Settle(batch) = &order
+            && !self.passes(batch).await
+        {
+            // The core orders it again after a while, and what the chain counts of it is its own.
+            return self.orders.done(name, false);
+        }
+        match send(&self.shared, order).await {
             Ok(sent) => {
                 self.on_their_way.spawn(async move {
                     let settled = tokio::time::timeout(PATIENCE, sent.settled());
-                    (name, settled.await.unwrap_or_else(|_| Err(given_up(name))))
+                    let settled = settled.await.unwrap_or_else(|_| Err(given_up(name)));
+                    (name, settled.map_err(SendError::from))
                 });
             }
             Err(error) => self.done(name, Err(error)).await,
         }
     }
 
-    async fn done(&mut self, name: Name, outcome: Result<Settled, SubmitError>) {
+    /// Whether a batch follows from the job's log. One that cannot be checked, because the job is not open
+    /// here any more, was composed when it was, and is sent.
+    async fn passes(&mut self, batch: &Batch) -> bool {
+        let (job, sequence) = (batch.job, batch.sequence);
+        let (shared, checks, batch) = (self.shared.clone(), self.checks.clone(), batch.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            // A panic while the lock was held leaves logs that are not followed to where they should be,
+            // and a batch that does not fit is refused.
+            let mut checks = checks.lock().unwrap_or_else(PoisonError::into_inner);
+            checks.check(&shared, &batch)
+        });
+        let refused = match checked.await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error @ Refused::NotOpen)) => {
+                tracing::warn!(%job, batch = sequence, %error, "a batch is sent unchecked");
+                return true;
+            }
+            Ok(Err(error)) => format!("{:#}", anyhow::Error::from(error)),
+            Err(error) => error.to_string(),
+        };
+        if self.refused.insert(job) {
+            tracing::error!(
+                %job,
+                batch = sequence,
+                error = refused,
+                "a batch is not sent, because this masternode's own log of the job breaks a rule; report it"
+            );
+        }
+        false
+    }
+
+    async fn done(&mut self, name: Name, outcome: Result<Settled, SendError>) {
         let (job, batch) = name;
         self.orders.done(name, outcome.is_ok());
         match outcome {
@@ -120,6 +178,12 @@ impl Settler {
     }
 }
 
+async fn send(shared: &Shared, order: Order) -> Result<Sent, SendError> {
+    let call = order.into_call(shared).await?;
+    let _turn = shared.sending.lock().await;
+    Ok(shared.chain.send(&shared.account, &call).await?)
+}
+
 fn given_up((_, batch): Name) -> SubmitError {
     let call = if batch.is_some() {
         "Jobs.settle"
@@ -132,7 +196,7 @@ fn given_up((_, batch): Name) -> SubmitError {
     }
 }
 
-fn report((job, batch): Name, error: &SubmitError) {
+fn report((job, batch): Name, error: &SendError) {
     let error = error as &dyn std::error::Error;
     tracing::warn!(%job, batch, error, "the chain did not take a settlement; it is tried again until the job is settled or over");
 }

@@ -8,12 +8,14 @@ mod context;
 mod council;
 mod dev;
 mod device;
+mod dispute;
 mod explain;
 mod export;
 mod grid;
 mod job;
 mod keys;
 mod keystore;
+mod masternode;
 mod masternodes;
 mod output;
 mod params;
@@ -60,6 +62,9 @@ enum Command {
     /// Devices of one's own: what a worker's bond and registration are
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// An operator's bond for its masternode
+    #[command(subcommand)]
+    Masternode(masternode::MasternodeCommand),
     /// Keys of accounts
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -87,6 +92,9 @@ enum Command {
     /// Check the chain by what it tells itself, movement by movement
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// What is disputed of what was settled, and showing the chain a lie
+    #[command(subcommand)]
+    Dispute(dispute::DisputeCommand),
     /// What the chain tells, for other programs
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -101,7 +109,7 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 enum UsageError {
     /// Nobody can be asked.
-    #[error("there is no terminal to ask on whether the job shall be submitted; say so with --yes")]
+    #[error("there is no terminal to ask on whether it shall be done; say so with --yes")]
     Unconfirmed,
     /// A result would go to the terminal.
     #[error("say where the result shall go with --output FILE")]
@@ -153,6 +161,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Job(command) => return job::run(context, command).await,
         Command::Dev(command) => dev::run(context, command).await?,
         Command::Device(command) => device::run(context, command).await?,
+        Command::Masternode(command) => masternode::run(context, command).await?,
         Command::Keys(command) => keys::run(context, command).await?,
         Command::Wallet(command) => wallet::run(context, command).await?,
         Command::Council(command) => council::run(context, command).await?,
@@ -163,6 +172,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Params => params::run(context).await?,
         Command::Totals => return totals::run(context).await,
         Command::Audit(command) => return audit::run(context, command).await,
+        Command::Dispute(command) => dispute::run(context, command).await?,
         Command::Export(command) => export::run(context, command).await?,
         Command::Completions { shell } => {
             output::print(completions(*shell).trim_end())?;

@@ -9,8 +9,7 @@ use quern_primitives::{
     job::Job,
 };
 
-/// Masternodes of one group, of which the first coordinates.
-pub const GROUP_MEMBERS_MAX: u32 = 7;
+pub use quern_primitives::limits::GROUP_MEMBERS_MAX;
 
 /// A masternode that may have to answer for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +62,7 @@ pub struct DeviceFacts {
     pub accepted: u64,
 }
 
-/// What is at stake, as it held when the job was submitted.
+/// What is at stake, as the council has set it now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stakes {
     /// What a masternode loses for a lie, if its bond is as large.

@@ -40,12 +40,15 @@ pub const JOBS_AWAITING_PER_OWNER_MAX: u32 = JOBS_AWAITING_COORDINATOR_MAX / 16;
 /// 32, so an answer is at most 129 kB, and twice that as a node writes it out.
 pub const JOBS_PER_PAGE_MAX: u32 = 256;
 
-/// Devices in one answer of the chain, to who asks for many. A device takes at most 158 bytes with
-/// its name, so an answer is at most 162 kB, and twice that as a node writes it out.
+/// Devices in one answer of the chain, to who asks for many. A device takes at most 162 bytes with
+/// its name, so an answer is at most 166 kB, and twice that as a node writes it out.
 pub const DEVICES_PER_ANSWER_MAX: u32 = 1_024;
 
 /// Masternodes of one chain.
 pub const MASTERNODES_MAX: u32 = 128;
+
+/// Masternodes of one job's group, of which one at a time coordinates.
+pub const GROUP_MEMBERS_MAX: u32 = 7;
 
 /// Devices of one account.
 pub const DEVICES_PER_ACCOUNT_MAX: u32 = 1_024;

@@ -1,8 +1,9 @@
-//! Our own pallets: masternodes, money in and out, workers, finality and jobs.
+//! Our own pallets: masternodes, money in and out, workers, finality, jobs and disputes.
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
     Balances, Finality, Params, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
+    court::ChainCourt,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
 };
 use alloc::vec::Vec;
@@ -11,7 +12,9 @@ use frame_support::{
     traits::{Contains, Get, SortedMembers},
 };
 use pallet_babe::ParentBlockRandomness;
-use quern_primitives::{AccountId, Amount, BlockNumber, DeviceId, device::RecordChange, params};
+use quern_primitives::{
+    AccountId, Amount, BlockNumber, DeviceId, NodeKey, device::RecordChange, params,
+};
 
 parameter_types! {
     /// How long what was unbonded stays held: as long as work of the account may still be judged.
@@ -26,6 +29,10 @@ parameter_types! {
 impl quern_roster::Config for Runtime {
     type CouncilOrigin = CouncilMajority;
     type Session = Session;
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type MinBond = BondPerMasternode;
+    type UnbondingDelay = UnbondingDelay;
     type WeightInfo = quern_roster::weights::SubstrateWeight<Runtime>;
 }
 
@@ -58,6 +65,7 @@ impl quern_jobs::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Masternodes = Masternodes;
+    type Operators = Masternodes;
     type Bans = BannedAccounts;
     type Devices = DeviceRecords;
     type Randomness = ParentBlockRandomness<Runtime>;
@@ -72,6 +80,13 @@ impl quern_jobs::Config for Runtime {
 impl quern_params::Config for Runtime {
     type CouncilOrigin = CouncilMajority;
     type WeightInfo = quern_params::weights::SubstrateWeight<Runtime>;
+}
+
+impl quern_disputes::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Court = ChainCourt;
+    type WeightInfo = quern_disputes::weights::SubstrateWeight<Runtime>;
 }
 
 /// What the council has set.
@@ -93,6 +108,15 @@ impl Get<Amount> for BondPerDevice {
     }
 }
 
+/// What an operator's bond must be for its masternode to be given jobs.
+pub struct BondPerMasternode;
+
+impl Get<Amount> for BondPerMasternode {
+    fn get() -> Amount {
+        Params::current().bond_per_masternode
+    }
+}
+
 /// The height that the chain holds to be final, as jobs ask for it.
 pub struct FinalityClock;
 
@@ -103,12 +127,13 @@ impl Get<BlockNumber> for FinalityClock {
 }
 
 /// The roster's masternodes, as jobs see them. Coordinators are drawn among those that can be
-/// reached: a job given to one that has published no endpoints would wait in vain.
+/// reached, because a job given to one that has published no endpoints would wait in vain, and that have
+/// the bond, because nobody answers for the others.
 pub struct Masternodes;
 
 impl SortedMembers<AccountId> for Masternodes {
     fn sorted_members() -> Vec<AccountId> {
-        Roster::reachable_masternodes()
+        Roster::bonded_masternodes()
     }
 
     fn contains(account: &AccountId) -> bool {
@@ -119,6 +144,37 @@ impl SortedMembers<AccountId> for Masternodes {
     fn add(account: &AccountId) {
         quern_roster::Masternodes::<Runtime>::mutate(|all| add(all, account));
         quern_roster::ReachableMasternodes::<Runtime>::mutate(|all| add(all, account));
+        let bond = quern_roster::Bond {
+            active: BondPerMasternode::get(),
+            ..Default::default()
+        };
+        quern_roster::Bonds::<Runtime>::insert(account, bond);
+    }
+}
+
+impl quern_jobs::Operators for Masternodes {
+    fn network_key(account: &AccountId) -> Option<NodeKey> {
+        let published = Roster::endpoints(account);
+        published.map(|endpoints| NodeKey(endpoints.network_key.0))
+    }
+
+    fn is_bonded(account: &AccountId) -> bool {
+        Roster::is_bonded(account)
+    }
+
+    // With addresses as long and as many as they may be, which is what reading them costs the most.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn publish(account: &AccountId, node: NodeKey) {
+        let longest: quern_roster::Address =
+            frame_support::BoundedVec::truncate_from(alloc::vec![b'a'; 256]);
+        let addresses = alloc::vec![longest.clone(); 8];
+        let endpoints = quern_roster::Endpoints {
+            network_key: DeviceId(node.0),
+            sealing_key: node.0.into(),
+            device_addresses: frame_support::BoundedVec::truncate_from(addresses),
+            jobs_api: longest,
+        };
+        quern_roster::PublishedEndpoints::<Runtime>::insert(account, endpoints);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     chain::{Chain, signed_for},
-    jobs::{batch, genesis_of, job, running, submission, tasks},
+    jobs::{batch, certified, genesis_of, job, running, submission, tasks},
 };
 use codec::{DecodeAll, Encode};
 use quern_primitives::{
@@ -37,11 +37,9 @@ fn submit(salt: u8) -> RuntimeCall {
     .into()
 }
 
-fn settle(batch: &Batch) -> RuntimeCall {
-    quern_jobs::Call::settle {
-        batch: batch.clone(),
-    }
-    .into()
+fn settle(genesis: &GenesisHash, batch: &Batch) -> RuntimeCall {
+    let certified = certified(genesis, batch.clone());
+    quern_jobs::Call::settle { certified }.into()
 }
 
 fn turn_of(chain: &mut Chain, who: Sr25519Keyring) -> Nonce {
@@ -73,9 +71,10 @@ fn transactions(chain: &mut Chain) -> Vec<UncheckedExtrinsic> {
     let (id, coordinator) = running(chain, 1);
     let payouts = vec![(Charlie.to_account_id(), 3), (Dave.to_account_id(), 4)];
     let batch = batch(id, 0, tasks(0b0101), 10, payouts, vec![]);
+    let genesis = genesis_of(chain);
     vec![
         sent(chain, Bob, submit(2)),
-        sent(chain, coordinator, settle(&batch)),
+        sent(chain, coordinator, settle(&genesis, &batch)),
     ]
 }
 
@@ -157,7 +156,8 @@ fn a_batch_for_the_same_job_of_another_chain_finds_no_job() {
     let same_job = job_id(&elsewhere, &Bob.to_account_id(), &[1; 16]);
     assert_ne!(same_job, id);
     let batch = batch(same_job, 0, tasks(1), 10, vec![], vec![]);
-    let results = chain.block(vec![(coordinator, settle(&batch))]);
+    let genesis = genesis_of(&mut chain);
+    let results = chain.block(vec![(coordinator, settle(&genesis, &batch))]);
     assert_eq!(results, [refused(quern_jobs::Error::NoSuchJob)]);
 }
 
@@ -197,6 +197,7 @@ fn batches_that_are_malformed_replayed_or_out_of_order_change_nothing() {
     use quern_jobs::Error;
     let mut chain = Chain::start(DEV);
     let (id, coordinator) = running(&mut chain, 1);
+    let genesis = genesis_of(&mut chain);
     let payouts = || vec![(Charlie.to_account_id(), 3), (Dave.to_account_id(), 4)];
     let first = batch(id, 0, tasks(0b0001), 10, payouts(), vec![]);
     let second = batch(id, 1, tasks(0b0010), 10, payouts(), vec![]);
@@ -205,7 +206,7 @@ fn batches_that_are_malformed_replayed_or_out_of_order_change_nothing() {
         change(&mut batch);
         batch
     };
-    chain.does(coordinator, settle(&first));
+    chain.does(coordinator, settle(&genesis, &first));
     // Nothing of the job changes by itself any more once that batch is final.
     chain.blocks(20);
     let before = job(&mut chain, id);
@@ -253,13 +254,13 @@ fn batches_that_are_malformed_replayed_or_out_of_order_change_nothing() {
         ),
     ];
     for (batch, error) in bad {
-        let results = chain.block(vec![(coordinator, settle(&batch))]);
+        let results = chain.block(vec![(coordinator, settle(&genesis, &batch))]);
         assert_eq!(results, [refused(error)], "{batch:?}");
         assert_eq!(job(&mut chain, id), before, "{batch:?}");
     }
-    let results = chain.block(vec![(Eve, settle(&second))]);
+    let results = chain.block(vec![(Eve, settle(&genesis, &second))]);
     assert_eq!(results, [refused(Error::NotCoordinator)]);
-    chain.does(coordinator, settle(&second));
+    chain.does(coordinator, settle(&genesis, &second));
 }
 
 /// Sends calls that are refused, one after the other; what they cost goes to the author and the
@@ -272,6 +273,7 @@ fn flood(calls: usize) {
     };
     let (_, coordinator) = running(&mut chain, 1);
     assert_eq!(coordinator, Alice);
+    let genesis = genesis_of(&mut chain);
     let (before, earned_before) = money(&mut chain);
     let mut left = calls;
     let mut cheapest = Amount::MAX;
@@ -282,7 +284,7 @@ fn flood(calls: usize) {
         let bad = (0..now).map(|number| {
             let name = JobId([u8::try_from(number).unwrap(); 32]);
             let batch = batch(name, 0, tasks(1), 10, vec![], vec![]);
-            (Eve, settle(&batch))
+            (Eve, settle(&genesis, &batch))
         });
         let results = chain.block(bad.collect());
         let error = refused(quern_jobs::Error::NoSuchJob);

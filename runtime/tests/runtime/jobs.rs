@@ -6,18 +6,19 @@ use frame_support::dispatch::GetDispatchInfo;
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey,
     amount::BYTECHIP,
-    batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
+    batch::{Batch, Certified, DeviceChange, LogRange, Payout, TaskSet},
     device::{Class, Hardware, Possession, RecordChange, Region},
     ids::BatchSequence,
     job::{Agreement, ByteLevel, Job, JobEnd, JobState, Preferences, Submission, job_id},
     limits::{DEVICES_PER_BATCH_MAX, PAYEES_PER_BATCH_MAX, TASK_BITMAP_BYTES_MAX},
-    payload::DeviceKey,
+    params::Parameter,
+    payload::{DeviceKey, NodeSecret},
     view::UnbondingView,
 };
 use quern_runtime::{
-    Balances, Finality, Jobs, Roster, RuntimeCall, System, Workforce,
+    Balances, Finality, Jobs, Roster, Runtime, RuntimeCall, System, Workforce,
     configs::{grid::UnbondingDelay, money::TreasuryAccount},
-    genesis::{DEV, ENDOWMENT, LOCAL},
+    genesis::{BOND, DEV, ENDOWMENT, LOCAL},
     weights::Weights,
 };
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Dave, Eve};
@@ -95,12 +96,45 @@ pub(crate) fn job(chain: &mut Chain, id: JobId) -> Job {
     chain.read(|| Jobs::job(&id)).unwrap()
 }
 
+/// The network key of a masternode.
+fn network_key(masternode: &AccountId) -> NodeSecret {
+    NodeSecret::from_seed(masternode.as_ref())
+}
+
+/// A batch with Alice's certificate, who is the whole group on a chain of one masternode.
+pub(crate) fn certified(genesis: &GenesisHash, batch: Batch) -> Certified {
+    certified_by(genesis, batch, &[Alice.to_account_id()])
+}
+
+/// A batch with certificates of these, who are the first of its job's group.
+fn certified_by(genesis: &GenesisHash, batch: Batch, members: &[AccountId]) -> Certified {
+    let mut certified = Certified {
+        batch,
+        index: 0,
+        head: Digest([8; 32]),
+        certificates: Default::default(),
+    };
+    let said = certified.certificate();
+    let signatures = members
+        .iter()
+        .map(|member| network_key(member).sign(said, genesis).signature);
+    let certificates: Vec<_> = (0u8..).zip(signatures).collect();
+    certified.certificates = certificates.try_into().unwrap();
+    certified
+}
+
+/// The batch is settled by Alice.
+fn settle(chain: &mut Chain, batch: Batch) {
+    let certified = certified(&genesis_of(chain), batch);
+    chain.does(Alice, quern_jobs::Call::settle { certified });
+}
+
 /// The masternode tells where it is reached.
 fn publish_endpoints(chain: &mut Chain, masternode: &AccountId) {
     chain.does(
         Sr25519Keyring::from_account_id(masternode).unwrap(),
         quern_roster::Call::publish_endpoints {
-            network_key: DeviceId([1; 32]),
+            network_key: DeviceId(network_key(masternode).public().0),
             sealing_key: SealingKey([2; 32]),
             device_addresses: vec![b"/ip4/127.0.0.1/tcp/1".to_vec().try_into().unwrap()]
                 .try_into()
@@ -236,7 +270,7 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
         vec![to(Charlie), to(Dave), to(Eve)],
         changes,
     );
-    chain.does(Alice, quern_jobs::Call::settle { batch: first });
+    settle(&mut chain, first);
     let wallet =
         |chain: &mut Chain, of: Sr25519Keyring| chain.read(|| ask::wallet(of.to_account_id()));
     let waiting = wallet(&mut chain, Charlie);
@@ -269,7 +303,7 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
         vec![(Dave.to_account_id(), 2)],
         vec![],
     );
-    chain.does(Alice, quern_jobs::Call::settle { batch: second });
+    settle(&mut chain, second);
     let (coordinator, end) = (Alice.to_account_id(), JobEnd::AllSettled);
     assert_eq!(
         job(&mut chain, id).state,
@@ -303,14 +337,14 @@ fn a_device_with_repeated_faults_is_in_quarantine_until_it_is_reviewed() {
     let device = register(&mut chain, Charlie, 7);
     let (id, coordinator) = running(&mut chain, 1);
     assert_eq!(coordinator, Alice);
-    let settle = |chain: &mut Chain, sequence: BatchSequence| {
+    let settle_faults = |chain: &mut Chain, sequence: BatchSequence| {
         let faults = RecordChange {
             incorrect: 11,
             ..Default::default()
         };
         let devices = vec![(device, faults)];
         let batch = batch(id, sequence, tasks(1 << sequence), 1, vec![], devices);
-        chain.does(Alice, quern_jobs::Call::settle { batch });
+        settle(chain, batch);
         let told = chain.read(|| ask::device(device));
         assert!(!told.quarantined, "it waits until the batch is final");
         chain.pass_window();
@@ -319,7 +353,7 @@ fn a_device_with_repeated_faults_is_in_quarantine_until_it_is_reviewed() {
         assert!(view.quarantined && view.bonded && !view.may_work());
         assert_eq!(view.device.last_task, settled_at);
     };
-    settle(&mut chain, 0);
+    settle_faults(&mut chain, 0);
     let review = quern_workforce::Call::review { device };
     let stranger = chain.block(vec![(Eve, review.clone().into())]);
     assert!(matches!(stranger[..], [Ok(Err(_))]));
@@ -331,7 +365,7 @@ fn a_device_with_repeated_faults_is_in_quarantine_until_it_is_reviewed() {
     assert_eq!(chain.read(|| ask::devices(vec![unknown, device])), [view]);
 
     // Again, and the week is not over: the council may, and on this chain it is Alice alone.
-    settle(&mut chain, 1);
+    settle_faults(&mut chain, 1);
     let early = chain.block(vec![(Charlie, review.clone().into())]);
     assert!(matches!(early[..], [Ok(Err(_))]));
     let proposal = Box::new(RuntimeCall::from(review));
@@ -444,12 +478,99 @@ fn every_masternode_is_drawn_for_some_job() {
     }
 }
 
+/// Alice, who is the whole council, makes this call in its name.
+fn decide(chain: &mut Chain, call: impl Into<RuntimeCall>) {
+    let proposal = Box::new(call.into());
+    let length_bound = proposal.encoded_size() as u32;
+    let propose = pallet_collective::Call::propose {
+        threshold: 1,
+        proposal,
+        length_bound,
+    };
+    chain.does(Alice, RuntimeCall::Council(propose));
+}
+
+fn set(chain: &mut Chain, parameter: Parameter, value: Amount) {
+    decide(chain, quern_params::Call::set { parameter, value });
+}
+
+/// A chain of three masternodes with groups of three and a short stall, and a job with its members.
+fn with_a_group() -> (Chain, JobId, Vec<AccountId>) {
+    let mut chain = Chain::start(DEV);
+    for operator in [Bob, Charlie] {
+        let account = operator.to_account_id();
+        decide(&mut chain, quern_roster::Call::add_masternode { account });
+        let amount = BOND;
+        chain.does(operator, quern_roster::Call::bond { amount });
+    }
+    set(&mut chain, Parameter::GroupSize, 3);
+    set(&mut chain, Parameter::Stall, 15);
+    let (id, _) = running(&mut chain, 1);
+    let group = chain.read(|| Jobs::group(&id)).unwrap();
+    let members = group.members.into_iter().map(|member| member.account);
+    (chain, id, members.collect())
+}
+
+#[test]
+fn a_batch_of_a_group_is_settled_with_certificates_of_more_than_half_of_it() {
+    let (mut chain, id, members) = with_a_group();
+    assert_eq!(members.len(), 3);
+    let genesis = genesis_of(&mut chain);
+    let coordinator = Sr25519Keyring::from_account_id(&members[0]).unwrap();
+    let batch = batch(id, 0, tasks(1), 220_000, vec![], vec![]);
+    let certified = certified_by(&genesis, batch.clone(), &members[..1]);
+    let results = chain.block(vec![(
+        coordinator,
+        quern_jobs::Call::settle { certified }.into(),
+    )]);
+    let too_few = quern_jobs::Error::<Runtime>::TooFewCertificates;
+    assert_eq!(results, [Ok(Err(too_few.into()))]);
+    let certified = certified_by(&genesis, batch, &members[..2]);
+    chain.does(coordinator, quern_jobs::Call::settle { certified });
+    let kept = chain.read(|| Jobs::pending_batch(&id, 0)).unwrap();
+    assert_eq!(kept.certified_by, vec![0, 1]);
+}
+
+#[test]
+fn a_masternode_without_a_bond_is_in_no_group() {
+    let (mut chain, _, members) = with_a_group();
+    let last = Sr25519Keyring::from_account_id(&members[2]).unwrap();
+    chain.does(last, quern_roster::Call::unbond { amount: 1 });
+    let (id, _) = running(&mut chain, 2);
+    let group = chain.read(|| Jobs::group(&id)).unwrap();
+    assert_eq!(group.members.len(), 2);
+    assert_eq!(group.place_of(&members[2]), None);
+}
+
+#[test]
+fn a_silent_coordinator_is_followed_by_the_next_of_its_group() {
+    let (mut chain, id, members) = with_a_group();
+    let next = Sr25519Keyring::from_account_id(&members[1]).unwrap();
+    let take_over = quern_jobs::Call::take_over { job: id };
+    let early = chain.block(vec![(next, take_over.clone().into())]);
+    let not_stalled = quern_jobs::Error::<Runtime>::NotStalled;
+    assert_eq!(early, [Ok(Err(not_stalled.into()))]);
+    let since = chain.read(|| Jobs::group(&id)).unwrap().since;
+    while chain.read(Finality::clock) < since + 15 {
+        chain.blocks(1);
+    }
+    let free = chain.read(|| Balances::free_balance(&members[1]));
+    chain.does(next, take_over);
+    assert_eq!(chain.read(|| Balances::free_balance(&members[1])), free);
+    let coordinator = members[1].clone();
+    assert_eq!(job(&mut chain, id).state, JobState::Running { coordinator });
+    let genesis = genesis_of(&mut chain);
+    let batch = batch(id, 0, tasks(1), 220_000, vec![], vec![]);
+    let certified = certified_by(&genesis, batch, &members[..2]);
+    chain.does(next, quern_jobs::Call::settle { certified });
+}
+
 #[test]
 fn anyone_makes_a_batch_final_that_is_due() {
     let mut chain = Chain::start(DEV);
     let (id, _) = running(&mut chain, 1);
     let batch = batch(id, 0, tasks(1), 220_000, vec![], vec![]);
-    chain.does(Alice, quern_jobs::Call::settle { batch });
+    settle(&mut chain, batch);
     let finalise = quern_jobs::Call::finalise {
         job: id,
         sequence: 0,
@@ -464,7 +585,6 @@ fn anyone_makes_a_batch_final_that_is_due() {
 fn a_block_without_its_claim_of_what_is_final_is_refused_by_others() {
     use frame_support::inherent::{InherentData, ProvideInherent as _};
     use quern_finality::{INHERENT_IDENTIFIER, InherentError, Pallet as Clock};
-    use quern_runtime::Runtime;
     let mut chain = Chain::start(DEV);
     chain.blocks(30);
     let mut data = InherentData::new();
@@ -508,12 +628,16 @@ fn a_full_batch_of_sixty_four_workers_is_small_and_light() {
     let kept = quern_primitives::batch::PendingBatch {
         due: 300,
         coordinator: Alice.to_account_id(),
+        certified_by: vec![0, 1, 2, 3].try_into().unwrap(),
         tasks: full.tasks.clone(),
         payouts: full.payouts.clone(),
         devices: full.devices.clone(),
         split: Default::default(),
     };
-    let call: RuntimeCall = quern_jobs::Call::settle { batch: full }.into();
+    // Of a group of seven.
+    let four = [Alice, Bob, Charlie, Dave].map(|key| key.to_account_id());
+    let certified = certified_by(&GenesisHash([1; 32]), full, &four);
+    let call: RuntimeCall = quern_jobs::Call::settle { certified }.into();
     // The transaction with signature and extensions, what is kept of it for a time, and for good.
     let bytes = call.encoded_size() + 200 + kept.encoded_size() + 400;
     assert!(bytes <= 4 * 4_096, "{bytes} bytes are more than 4 a task");
@@ -557,7 +681,12 @@ fn the_largest_batch_fits_a_block() {
         payouts.collect(),
         devices.collect(),
     );
-    let call: RuntimeCall = quern_jobs::Call::settle { batch: largest }.into();
+    let all = Sr25519Keyring::iter()
+        .take(7)
+        .map(|key| key.to_account_id());
+    let all: Vec<_> = all.collect();
+    let certified = certified_by(&GenesisHash([1; 32]), largest, &all);
+    let call: RuntimeCall = quern_jobs::Call::settle { certified }.into();
     let info = call.get_dispatch_info();
     let limit = Weights::get().get(info.class).max_extrinsic.unwrap();
     assert!(

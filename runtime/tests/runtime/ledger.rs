@@ -1,8 +1,7 @@
 //! The whole ledger against a reference model: random calls to the real runtime, sensible and not,
 //! in blocks a moment or a week apart.
 //!
-//! - [`model`] tells what each call does, as plain maps; a noun has a file, and what comes to the
-//!   ledger next (groups, disputes) comes as further files.
+//! - [`model`] tells what each call does, as plain maps; a noun has a file.
 //! - [`draft`] draws the calls, [`chance`] the numbers they are drawn from.
 //! - [`real`] dispatches them and holds what the runtime keeps against the model.
 //!
@@ -41,6 +40,11 @@ const SEQUENCES_NIGHTLY: u64 = 10_000;
 const CALLS: usize = 200;
 const CALLS_PER_BLOCK_MAX: u32 = 15;
 
+/// Masternodes of a job at first, at most, and how long nothing may be settled at first.
+const GROUP_MAX: u32 = 4;
+const STALL_LEAST: u32 = 15;
+const STALL_MOST: u32 = 40;
+
 /// Names one sequence to run instead of all.
 const SEED: &str = "QUERN_LEDGER_SEED";
 
@@ -77,7 +81,10 @@ fn run(
     mut tell: impl FnMut(&Sender, &Call, &Answer, u32),
 ) -> Result<(), String> {
     let mut chance = Chance::from_seed(seed);
-    let (mut real, cast, mut ledger) = Real::start(chance.percent(draft::LONELY_PERCENT));
+    let is_lonely = chance.percent(draft::LONELY_PERCENT);
+    let group = u8::try_from(chance.between(1, GROUP_MAX)).map_err(|error| error.to_string())?;
+    let stall = chance.between(STALL_LEAST, STALL_MOST);
+    let (mut real, cast, mut ledger) = Real::start(is_lonely, group, stall);
     real.begin_block(1, &mut ledger)?;
     let mut left = chance.between(1, CALLS_PER_BLOCK_MAX);
     for _ in 0..calls {
@@ -131,12 +138,10 @@ fn strike(chance: &mut Chance, real: &mut Real, ledger: &mut model::Ledger) -> R
     let Some((job, place)) = chance.one_of(&pending) else {
         return Ok(());
     };
-    let masternodes: Vec<_> = ledger.roster.masternodes.iter().cloned().collect();
-    let next = chance.one_of(&masternodes).filter(|_| !chance.percent(30));
     let sequence = u32::try_from(place).map_err(|error| error.to_string())?;
-    real.strike(job, sequence, next.clone())
+    real.strike(job, sequence)
         .map_err(|error| format!("batch {place} of {job} is not struck: {error:?}"))?;
-    model::jobs::strike(ledger, &job, place, next);
+    model::jobs::strike(ledger, &job, place);
     Ok(())
 }
 

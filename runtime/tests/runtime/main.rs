@@ -4,6 +4,7 @@
 mod bad_input;
 mod chain;
 mod consensus;
+mod disputes;
 mod genesis;
 mod jobs;
 mod ledger;

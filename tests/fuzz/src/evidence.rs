@@ -1,9 +1,9 @@
 //! What is shown to somebody who does not believe the shower: signed receipts, proofs into trees, and
 //! the files that `quern verify` checks.
 
-use crate::{Decoder, honest, oracle};
+use crate::{Decoder, disputes, honest, oracle};
 use codec::{DecodeAll, Encode};
-use quern_dispute_rules::{Evidence, evidence::BatchName};
+use quern_dispute_rules::open::{ConvictionView, DisputeView};
 use quern_job_rules::pay;
 use quern_primitives::{
     Digest,
@@ -60,25 +60,30 @@ pub(crate) const DECODERS: &[Decoder] = &[
     },
     Decoder {
         name: "evidence of a lie",
-        check: oracle::scale_alone::<Evidence>,
-        seeds: evidence_of_lies,
+        check: disputes::evidence,
+        seeds: disputes::evidences,
+    },
+    Decoder {
+        name: "step of a sum",
+        check: disputes::step,
+        seeds: disputes::steps,
+    },
+    Decoder {
+        name: "answer to a dispute",
+        check: disputes::reply,
+        seeds: disputes::replies,
+    },
+    Decoder {
+        name: "open disputes",
+        check: oracle::scale_alone::<Vec<DisputeView>>,
+        seeds: disputes::open,
+    },
+    Decoder {
+        name: "convictions",
+        check: oracle::scale_alone::<Vec<ConvictionView>>,
+        seeds: disputes::convictions,
     },
 ];
-
-/// What may be shown to the chain: two answers of a device, and a batch that is to be added up.
-fn evidence_of_lies() -> Vec<Vec<u8>> {
-    let batch = BatchName {
-        job: honest::JOB,
-        sequence: 0,
-    };
-    let pairs = honest::RECEIPTS.iter().zip(honest::RECEIPTS.iter().skip(1));
-    let answers = pairs.map(|(first, second)| Evidence::Answers {
-        first: Box::new(first.clone()),
-        second: Box::new(second.clone()),
-    });
-    let all = answers.chain([Evidence::Payouts { batch }]);
-    all.map(|it| it.encode()).collect()
-}
 
 /// Nothing but what the honest device signed passes as signed by it.
 fn receipt(bytes: &[u8]) {

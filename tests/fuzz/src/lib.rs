@@ -20,6 +20,7 @@
 mod api;
 mod chain;
 pub mod corpus;
+mod disputes;
 mod evidence;
 mod honest;
 mod light;

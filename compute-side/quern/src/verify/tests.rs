@@ -421,6 +421,7 @@ fn pending(payouts: &[(u8, Amount)]) -> PendingBatch {
     PendingBatch {
         due: 25,
         coordinator: AccountId::new([9; 32]),
+        certified_by: vec![0].try_into().unwrap(),
         tasks: TaskSet {
             first: 0,
             bits: vec![1].try_into().unwrap(),
@@ -445,6 +446,8 @@ fn a_struck_batch_proves_nothing() {
     let record = |state| BatchRecord {
         verdicts_root: file().verdicts_root,
         log: LogRange::default(),
+        block: 0,
+        head: Digest::default(),
         tasks: 2,
         spent: 2 * PRICE,
         paid: PRICE,

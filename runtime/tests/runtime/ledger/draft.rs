@@ -1,6 +1,7 @@
 //! Drafts random calls. A draft looks at the ledger, so that about half of the calls are such as
 //! can be accepted; each then has a chance to be spoilt in one place, and some are any.
 
+mod disputes;
 mod jobs;
 
 use super::{
@@ -17,7 +18,7 @@ use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, GenesisHash, SealingKey,
     device::{Hardware, Possession, Region},
     params::Parameter,
-    payload::{DeviceKey, DeviceSignature},
+    payload::{DeviceKey, DeviceSignature, NodeSecret},
 };
 
 /// In how many of a hundred sequences the cast is lonely.
@@ -40,6 +41,8 @@ pub(crate) struct Cast {
     pub(crate) people: Vec<AccountId>,
     pub(crate) strangers: Vec<AccountId>,
     pub(crate) devices: Vec<DeviceKey>,
+    /// Network keys that masternodes publish.
+    pub(crate) nodes: Vec<NodeSecret>,
     pub(crate) genesis: GenesisHash,
     /// There is one owner and one worker, and no masternode can be reached, so that jobs and payouts
     /// pile up to what one account may have.
@@ -54,6 +57,9 @@ impl Cast {
             strangers: vec![AccountId::new([7; 32]), AccountId::new([8; 32])],
             devices: (1..=6)
                 .map(|seed| DeviceKey::from_seed(&[seed; 32]))
+                .collect(),
+            nodes: (101..=116)
+                .map(|seed| NodeSecret::from_seed(&[seed; 32]))
                 .collect(),
             genesis,
         }
@@ -101,13 +107,14 @@ pub(crate) fn call(chance: &mut Chance, ledger: &Ledger, cast: &Cast) -> (Sender
         ledger,
         cast,
     };
-    match draft.chance.weighted(&[3, 13, 16, 27, 41, 2]) {
+    match draft.chance.weighted(&[3, 13, 16, 27, 41, 2, 12]) {
         0 => draft.transfer(),
         1 => draft.roster(),
         2 => draft.bytechip(),
         3 => draft.workforce(),
         4 => draft.jobs(),
-        _ => draft.params(),
+        5 => draft.params(),
+        _ => draft.disputes(),
     }
 }
 
@@ -166,7 +173,8 @@ impl Draft<'_> {
         let account = self.pick(all);
         let device = self.pick(&self.cast.device_ids());
         let publishes = if self.cast.is_lonely { 0 } else { 30 };
-        let (sender, call) = match self.chance.weighted(&[publishes, 12, 8, 10, 10, 8, 8]) {
+        let weights = [publishes, 12, 8, 10, 10, 8, 8, 10, 6, 6];
+        let (sender, call) = match self.chance.weighted(&weights) {
             0 => return self.publish(),
             1 => (self.council(), roster::Call::AddMasternode(account)),
             2 => (self.council(), roster::Call::RemoveMasternode(account)),
@@ -180,9 +188,33 @@ impl Draft<'_> {
                 (self.council(), roster::Call::LiftBan(account))
             }
             5 => (self.council(), roster::Call::VerifyDevice(device)),
-            _ => (self.council(), roster::Call::UnverifyDevice(device)),
+            6 => (self.council(), roster::Call::UnverifyDevice(device)),
+            kind => {
+                let account = if self.spoils() {
+                    self.anyone()
+                } else {
+                    account
+                };
+                let call = self.masternode_bond(kind, &account);
+                (Sender::Account(account), call)
+            }
         };
         (sender, Call::Roster(call))
+    }
+
+    /// A masternode's bond grows by parts of what it must be, and shrinks by less, so that most have one.
+    fn masternode_bond(&mut self, kind: usize, account: &AccountId) -> roster::Call {
+        let part = self.ledger.params.masternode_bond.div_ceil(4);
+        let times = Amount::from(self.chance.below(5));
+        match kind {
+            7 => roster::Call::Bond(part * times),
+            8 if self.spoils() => {
+                let (active, _) = self.ledger.roster.bond_of(account);
+                roster::Call::Unbond(active + 1)
+            }
+            8 => roster::Call::Unbond(part.div_ceil(2) * times),
+            _ => roster::Call::WithdrawUnbonded,
+        }
     }
 
     fn publish(&mut self) -> (Sender, Call) {
@@ -191,10 +223,10 @@ impl Draft<'_> {
             true => self.anyone(),
             false => self.pick(&masternodes),
         };
-        let seed = u8::try_from(self.chance.below(256)).unwrap();
+        let node = self.chance.below(self.cast.nodes.len() as u64) as usize;
         let mut device_addresses = vec![b"/ip4/127.0.0.1/tcp/1".to_vec(); 2];
         let mut jobs_api = b"http://127.0.0.1:2".to_vec();
-        let mut network_key = DeviceId([seed; 32]);
+        let mut network_key = DeviceId(self.cast.nodes[node].public().0);
         if self.spoils() {
             match self.chance.below(4) {
                 0 => device_addresses.clear(),
@@ -279,6 +311,12 @@ impl Draft<'_> {
             (Parameter::ReExecution, _) => 50 + below(200),
             (Parameter::BondPerDevice, _) => first.bond / 10 * below(16),
             (Parameter::Window, _) => below(12),
+            (Parameter::BondPerMasternode, _) => first.masternode_bond / 10 * below(16),
+            (Parameter::GroupSize, _) => below(9),
+            (Parameter::DisputeBond, _) => first.dispute_bond / 10 * below(16),
+            (Parameter::WinnersShare, _) => below(902),
+            (Parameter::AnswerTime, _) => 10 + below(40),
+            (Parameter::Stall, _) => 10 + below(40),
         };
         let value = match self.spoils() {
             true => self.pick(&[0, 10_000_000_000_001, Amount::MAX]),

@@ -3,7 +3,9 @@
 //! pallets' code. A noun has a file: what is kept of it, its calls, and what they do.
 
 pub(crate) mod bytechip;
+pub(crate) mod disputes;
 pub(crate) mod finality;
+pub(crate) mod groups;
 pub(crate) mod jobs;
 pub(crate) mod money;
 pub(crate) mod params;
@@ -11,6 +13,7 @@ pub(crate) mod roster;
 pub(crate) mod workforce;
 
 use bytechip::Treasury;
+use disputes::Disputes;
 use finality::Finality;
 use jobs::JobBook;
 use money::Money;
@@ -55,6 +58,7 @@ pub(crate) enum Call {
     Workforce(workforce::Call),
     Jobs(jobs::Call),
     Params(params::Call),
+    Disputes(disputes::Call),
 }
 
 impl Call {
@@ -67,6 +71,7 @@ impl Call {
             Self::Workforce(call) => call.name(),
             Self::Jobs(call) => call.name(),
             Self::Params(call) => call.name(),
+            Self::Disputes(call) => call.name(),
         }
     }
 }
@@ -111,29 +116,37 @@ pub(crate) struct Ledger {
     pub(crate) jobs: JobBook,
     pub(crate) finality: Finality,
     pub(crate) params: Numbers,
+    pub(crate) disputes: Disputes,
 }
 
 impl Ledger {
-    /// The first block's state: everybody has the same, the first few are masternodes, and the
-    /// first of all is the treasurer.
+    /// The first block's state: everybody has the same free, the first few are masternodes and have
+    /// their bond beside it, and the first of all is the treasurer.
     pub(crate) fn new(
         genesis: GenesisHash,
         treasury_account: AccountId,
         people: &[AccountId],
         masternodes: usize,
         endowment: Amount,
+        bond: Amount,
     ) -> Self {
+        let (mut money, mut roster) = (Money::new(people, endowment), Roster::default());
+        for masternode in &people[..masternodes] {
+            money.give(masternode, bond);
+            roster.begin(&mut money, masternode, bond);
+        }
         Self {
             genesis,
             treasury_account,
             now: 0,
-            money: Money::new(people, endowment),
-            roster: Roster::new(&people[..masternodes]),
+            money,
+            roster,
             bytechip: Treasury::new(people[0].clone()),
             workforce: Workforce::default(),
             jobs: JobBook::default(),
             finality: Finality::default(),
             params: Numbers::default(),
+            disputes: Disputes::default(),
         }
     }
 
@@ -146,6 +159,7 @@ impl Ledger {
             Call::Workforce(call) => workforce::answer(self, sender, call),
             Call::Jobs(call) => jobs::answer(self, sender, call),
             Call::Params(call) => params::answer(self, sender, call),
+            Call::Disputes(call) => disputes::answer(self, sender, call),
         }
     }
 }

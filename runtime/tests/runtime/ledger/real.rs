@@ -9,8 +9,8 @@ mod compare;
 use super::{
     draft,
     model::{
-        Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, jobs, money, params, roster,
-        workforce,
+        Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, disputes, jobs, money, params,
+        roster, workforce,
     },
 };
 use crate::chain::{FIRST_SLOT, genesis_state, pre_digest};
@@ -20,12 +20,12 @@ use frame_support::{
     traits::{OnFinalize, OnIdle, PalletInfoAccess},
 };
 use frame_system::Phase;
-use quern_primitives::{AccountId, GenesisHash, JobId, ids::BatchSequence};
+use quern_primitives::{AccountId, DeviceId, GenesisHash, JobId, ids::BatchSequence};
 use quern_runtime::{
-    AllPalletsWithSystem, Balances, Bytechip, Executive, Header, Jobs, Params, Roster, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeOrigin, System, Workforce,
+    AllPalletsWithSystem, Balances, Bytechip, Disputes, Executive, Header, Jobs, Params, Roster,
+    Runtime, RuntimeCall, RuntimeEvent, RuntimeOrigin, System, Workforce,
     configs::{council::CouncilInstance, money::TreasuryAccount},
-    genesis::{ENDOWMENT, LOCAL},
+    genesis::{BOND, ENDOWMENT, LOCAL},
     weights::{BLOCK_WEIGHT_MAX, SLOT_MILLIS},
 };
 use sp_consensus_babe::BABE_ENGINE_ID;
@@ -36,6 +36,7 @@ use sp_runtime::{
     ArithmeticError, Digest, DigestItem, DispatchError, ModuleError, MultiAddress, TokenError,
     traits::{Dispatchable, Header as _},
 };
+use std::collections::BTreeSet;
 
 /// Accounts that have money in the preset.
 const ENDOWED: usize = 12;
@@ -57,19 +58,26 @@ pub(crate) struct Real {
 }
 
 impl Real {
-    /// A chain of four operators, before its first block, with who acts on it and its model.
-    pub(crate) fn start(is_lonely: bool) -> (Self, draft::Cast, Ledger) {
+    /// A chain of four operators, before its first block, with who acts on it and its model. Its council
+    /// has set groups of this size, and how long nothing may be settled.
+    pub(crate) fn start(is_lonely: bool, group: u8, stall: u32) -> (Self, draft::Cast, Ledger) {
         let people: Vec<AccountId> = Sr25519Keyring::iter()
             .take(ENDOWED)
             .map(|key| key.to_account_id())
             .collect();
         let genesis = GenesisHash(GENESIS.0);
         let treasury = TreasuryAccount::get();
-        let ledger = Ledger::new(genesis, treasury, &people, MASTERNODES, ENDOWMENT);
-        let real = Self {
+        let mut ledger = Ledger::new(genesis, treasury, &people, MASTERNODES, ENDOWMENT, BOND);
+        (ledger.params.group, ledger.params.stall) = (group.into(), stall.into());
+        let mut real = Self {
             state: genesis_state(LOCAL),
             slot: FIRST_SLOT,
         };
+        real.state.execute_with(|| {
+            quern_params::Current::<Runtime>::mutate(|params| {
+                (params.group_size, params.stall_blocks) = (group, stall);
+            });
+        });
         (real, draft::Cast::new(people, genesis, is_lonely), ledger)
     }
 
@@ -125,10 +133,8 @@ impl Real {
         &mut self,
         job: JobId,
         sequence: BatchSequence,
-        next: Option<AccountId>,
     ) -> Result<(), DispatchError> {
-        self.state
-            .execute_with(|| Jobs::strike(job, sequence, next))
+        self.state.execute_with(|| Jobs::strike(job, sequence))
     }
 
     pub(crate) fn call(&mut self, sender: &Sender, call: &Call) -> Said {
@@ -178,6 +184,7 @@ fn pallet_of(call: &Call) -> usize {
         Call::Workforce(_) => Workforce::index(),
         Call::Jobs(_) => Jobs::index(),
         Call::Params(_) => Params::index(),
+        Call::Disputes(_) => Disputes::index(),
     }
 }
 
@@ -206,6 +213,7 @@ fn runtime_call(call: &Call) -> RuntimeCall {
         Call::Params(params::Call::Set { parameter, value }) => {
             quern_params::Call::set { parameter, value }.into()
         }
+        Call::Disputes(call) => disputes_call(call).into(),
     }
 }
 
@@ -234,6 +242,9 @@ fn roster_call(call: roster::Call) -> quern_roster::Call<Runtime> {
         roster::Call::LiftBan(account) => Call::lift_ban { account },
         roster::Call::VerifyDevice(device) => Call::verify_device { device },
         roster::Call::UnverifyDevice(device) => Call::unverify_device { device },
+        roster::Call::Bond(amount) => Call::bond { amount },
+        roster::Call::Unbond(amount) => Call::unbond { amount },
+        roster::Call::WithdrawUnbonded => Call::withdraw_unbonded {},
     }
 }
 
@@ -307,12 +318,34 @@ fn jobs_call(call: jobs::Call) -> quern_jobs::Call<Runtime> {
         jobs::Call::Submit(submission) => Call::submit {
             submission: *submission,
         },
-        jobs::Call::Settle(batch) => Call::settle { batch: *batch },
+        jobs::Call::Settle(certified) => Call::settle {
+            certified: *certified,
+        },
+        jobs::Call::TakeOver(job) => Call::take_over { job },
         jobs::Call::CloseFailed { job, task, why } => Call::close_failed { job, task, why },
         jobs::Call::Cancel(job) => Call::cancel { job },
         jobs::Call::Refund(job) => Call::refund { job },
         jobs::Call::SetPrices(prices) => Call::set_prices { prices },
         jobs::Call::Finalise(job, sequence) => Call::finalise { job, sequence },
+    }
+}
+
+fn disputes_call(call: disputes::Call) -> quern_disputes::Call<Runtime> {
+    use quern_disputes::Call;
+    match call {
+        disputes::Call::Dispute { evidence, .. } => Call::dispute { evidence },
+        disputes::Call::Step { dispute, leaves } => {
+            let mut verdicts = Step::default();
+            for leaf in leaves {
+                verdicts.try_push(leaf.try_into().unwrap()).unwrap();
+            }
+            Call::step {
+                id: dispute,
+                verdicts,
+            }
+        }
+        disputes::Call::Answer { dispute, reply, .. } => Call::answer { id: dispute, reply },
+        disputes::Call::Expire(id) => Call::expire { id },
     }
 }
 
@@ -332,18 +365,28 @@ fn hear_draws(ledger: &mut Ledger) -> Differs {
     for id in waiting {
         let kept = Jobs::job(&id).ok_or_else(|| format!("job {id} is gone"))?;
         let drawn = kept.state.coordinator().cloned();
-        let reachable = &ledger.roster.reachable;
-        let fits = match &drawn {
-            None => reachable.is_empty(),
-            Some(coordinator) => reachable.contains_key(coordinator),
-        };
+        let among = ledger.roster.eligible(ledger.params.masternode_bond);
+        let group = Jobs::group(&id).into_iter();
+        let members: Vec<_> = group
+            .flat_map(|group| group.members)
+            .map(|member| (member.account, DeviceId(member.node.0)))
+            .collect();
+        let different: BTreeSet<_> = members.iter().map(|(account, _)| account).collect();
+        let are_reached = members.iter().all(|(account, key)| {
+            among.contains(account) && ledger.roster.reachable.get(account) == Some(key)
+        });
+        let size = usize::try_from(ledger.params.group).unwrap();
+        let fits = different.len() == members.len()
+            && members.len() == size.min(among.len())
+            && are_reached
+            && members.first().map(|(first, _)| first) == drawn.as_ref();
         if !fits {
             return Err(format!(
-                "{drawn:?} was drawn for job {id} among {reachable:?}"
+                "{drawn:?} and {members:?} were drawn for job {id} among {among:?}"
             ));
         }
-        if let Some(coordinator) = drawn {
-            jobs::drawn(ledger, id, coordinator);
+        if drawn.is_some() {
+            jobs::drawn(ledger, id, members);
         }
     }
     Ok(())

@@ -9,6 +9,8 @@ fn row(batch: BatchSequence, tasks: u32, spent: Amount, paid: Amount) -> Row {
         record: BatchRecord {
             verdicts_root: Digest([batch as u8; 32]),
             log: LogRange { first: 1, last: 9 },
+            block: 2,
+            head: Digest([7; 32]),
             tasks,
             spent,
             paid,

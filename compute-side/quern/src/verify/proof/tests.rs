@@ -30,6 +30,8 @@ fn values(file: &ReceiptFile) -> Values {
     let batch = BatchRecord {
         verdicts_root: file.verdicts_root,
         log: LogRange::default(),
+        block: 0,
+        head: Default::default(),
         tasks: 2,
         spent: 2 * file.verdict.price,
         paid: file.verdict.price,

@@ -2,16 +2,18 @@
 
 use super::{Draft, SALTS, SPOILT_PERCENT};
 use crate::ledger::model::{
-    Call, Sender,
+    Call, Sender, disputes,
+    groups::Group,
     jobs::{self, GRACE, Job, LIFETIME_LEAST, LIFETIME_MOST, Phase},
     workforce,
 };
 use codec::{Decode, Encode};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, ProgramHash, SealingKey,
-    batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
+    batch::{Batch, Certified, DeviceChange, LogRange, Payout, TaskSet},
     device::{Class, RecordChange},
     job::{Agreement, ByteLevel, Failure, Preferences, Prices, Submission},
+    payload::NodeSignature,
     receipt::Exit,
 };
 
@@ -34,6 +36,7 @@ impl Draft<'_> {
             often(due && !self.cast.is_lonely, 16),
             often(pending && !self.cast.is_lonely, 6),
             2,
+            often(led && !self.cast.is_lonely, 10),
         ];
         let call = match self.chance.weighted(&weights) {
             0 => return self.submit(),
@@ -51,6 +54,7 @@ impl Draft<'_> {
                 jobs::Call::Refund(id)
             }
             5 => return self.finalise(),
+            7 => return self.take_over(),
             _ => {
                 let prices = self.prices();
                 let call = jobs::Call::SetPrices(prices);
@@ -71,6 +75,32 @@ impl Draft<'_> {
         let sequence = u32::try_from(place + spoilt).unwrap();
         let call = Call::Jobs(jobs::Call::Finalise(id, sequence));
         (Sender::Account(self.anyone()), call)
+    }
+
+    /// A later member of a group, mostly when nothing was settled for so long that it may.
+    fn take_over(&mut self) -> (Sender, Call) {
+        let ledger = self.ledger;
+        let (now, clock) = (ledger.now, ledger.finality.clock());
+        let stall = u32::try_from(ledger.params.stall).unwrap();
+        let masternodes = &ledger.roster.masternodes;
+        let bonded = ledger.roster.bonded(ledger.params.masternode_bond);
+        let may = |job: &Job| -> Option<AccountId> {
+            let group = job.group.as_ref()?;
+            let in_time = job.until().is_some_and(|until| now <= until);
+            let voices = group.voices().into_iter();
+            let place = voices.filter(|place| *place > group.turn).find(|place| {
+                bonded.contains(&group.members[*place].0)
+                    && group.open_from(*place, stall, (masternodes, &bonded)) <= clock
+            })?;
+            in_time.then(|| group.members[place].0.clone())
+        };
+        let (id, job) = self.job(|job| may(job).is_some());
+        let group = job.as_ref().and_then(|job| job.group.clone());
+        let members = group.map(|group| group.members).unwrap_or_default();
+        let any = self.chance.one_of(&members).map(|(account, _)| account);
+        let by = job.and_then(|job| may(&job)).filter(|_| !self.spoils());
+        let by = by.or(any).unwrap_or_else(|| self.anyone());
+        (Sender::Account(by), Call::Jobs(jobs::Call::TakeOver(id)))
     }
 
     /// A job, one that is wanted if there is one and mostly; without any, a name of none.
@@ -252,7 +282,58 @@ impl Draft<'_> {
         if self.spoils() {
             self.spoil_batch(&mut batch, job.as_ref());
         }
-        (sender, Call::Jobs(jobs::Call::Settle(Box::new(batch))))
+        let group = job.and_then(|job| job.group);
+        let mut certified = self.certified(batch, group.as_ref());
+        if self.chance.percent(4) {
+            self.spoil_certificates(&mut certified);
+        }
+        (sender, Call::Jobs(jobs::Call::Settle(Box::new(certified))))
+    }
+
+    /// A batch with the certificates of more than half of those who have a say.
+    fn certified(&mut self, batch: Batch, group: Option<&Group>) -> Certified {
+        let mut voices = group.map(Group::voices).unwrap_or_default();
+        let needed = voices.len() / 2 + 1;
+        while voices.len() > needed && self.chance.percent(80) {
+            let left_out = self.chance.below(voices.len() as u64) as usize;
+            voices.remove(left_out);
+        }
+        let mut certified = Certified {
+            index: self.chance.below(9),
+            head: batch.verdicts_root,
+            batch,
+            certificates: Default::default(),
+        };
+        let said = certified.certificate();
+        for place in voices {
+            let key = group.map(|group| group.members[place].1);
+            let mut nodes = self.cast.nodes.iter();
+            let node = nodes.find(|node| Some(DeviceId(node.public().0)) == key);
+            let node = node.expect("masternodes publish keys of the cast");
+            let signature = node.sign(said, &self.cast.genesis).signature;
+            let place = u8::try_from(place).unwrap();
+            certified.certificates.try_push((place, signature)).unwrap();
+        }
+        certified
+    }
+
+    fn spoil_certificates(&mut self, certified: &mut Certified) {
+        let certificates = &mut certified.certificates;
+        match self.chance.below(6) {
+            0 => certified.index += 1,
+            1 => certified.head.0[0] ^= 1,
+            2 => drop(certificates.pop()),
+            3 => *certificates = reversed(certificates),
+            4 => {
+                let stranger = (6, NodeSignature([0; 64]));
+                let _ = certificates.try_push(stranger);
+            }
+            _ => {
+                if let Some((_, signature)) = certificates.last_mut() {
+                    signature.0[0] ^= 1;
+                }
+            }
+        }
     }
 
     /// A batch that fits its job, with the lists in their order.
@@ -278,11 +359,19 @@ impl Draft<'_> {
             job: id,
             sequence: job.map_or(0, |job| u32::try_from(job.batches.len()).unwrap()),
             log: LogRange { first: 3, last: 9 },
-            verdicts_root: Digest([u8::try_from(self.chance.below(256)).unwrap(); 32]),
+            verdicts_root: self.verdicts_root(open.len()),
             tasks: set_of(&open),
             spent,
             payouts: payouts.try_into().unwrap(),
             devices: devices.try_into().unwrap(),
+        }
+    }
+
+    /// That of a tree that somebody can show, mostly.
+    fn verdicts_root(&mut self, tasks: usize) -> Digest {
+        match self.spoils() {
+            true => Digest([u8::try_from(self.chance.below(256)).unwrap(); 32]),
+            false => disputes::root_of(u32::try_from(tasks).unwrap()),
         }
     }
 

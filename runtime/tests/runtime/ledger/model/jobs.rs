@@ -1,9 +1,15 @@
 //! Jobs: submission, escrow, settlement, and the ways a job ends.
 
-use super::{Answer, Fee, Ledger, Refusal, Sender, money::Purpose, need, params::Numbers};
+use super::{
+    Answer, Fee, Ledger, Refusal, Sender,
+    groups::{self, Group},
+    money::Purpose,
+    need,
+    params::Numbers,
+};
 use quern_primitives::{
-    AccountId, Amount, JobId, TaskIndex,
-    batch::{Batch, TaskSet},
+    AccountId, Amount, DeviceId, JobId, TaskIndex,
+    batch::{Batch, Certified, TaskSet},
     ids::BatchSequence,
     job::{Agreement, ByteLevel, Failure, JobEnd, Prices, Submission, job_id},
     receipt::Exit,
@@ -24,7 +30,7 @@ const MEBI: u64 = 1_024 * 1_024;
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     Submit(Box<Submission>),
-    Settle(Box<Batch>),
+    Settle(Box<Certified>),
     CloseFailed {
         job: JobId,
         task: TaskIndex,
@@ -34,6 +40,7 @@ pub(crate) enum Call {
     Refund(JobId),
     SetPrices(Prices),
     Finalise(JobId, BatchSequence),
+    TakeOver(JobId),
 }
 
 impl Call {
@@ -46,6 +53,7 @@ impl Call {
             Self::Refund(_) => "jobs.refund",
             Self::SetPrices(_) => "jobs.set_prices",
             Self::Finalise(..) => "jobs.finalise",
+            Self::TakeOver(_) => "jobs.take_over",
         }
     }
 }
@@ -87,6 +95,7 @@ pub(crate) enum Fate {
 /// What is kept of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settled {
+    pub(crate) certified: Certified,
     pub(crate) batch: Batch,
     pub(crate) tasks: u32,
     pub(crate) paid: Amount,
@@ -109,6 +118,8 @@ pub(crate) struct Job {
     pub(crate) pots: Pots,
     pub(crate) done: BTreeSet<TaskIndex>,
     pub(crate) batches: Vec<Settled>,
+    /// Its masternodes, from the draw to its end.
+    pub(crate) group: Option<Group>,
 }
 
 impl Job {
@@ -193,7 +204,7 @@ impl JobBook {
         sum
     }
 
-    fn existing(&mut self, id: &JobId) -> Result<&mut Job, Refusal> {
+    pub(super) fn existing(&mut self, id: &JobId) -> Result<&mut Job, Refusal> {
         self.touched.insert(*id);
         let job = self.jobs.get_mut(id);
         job.ok_or(Refusal::Named("NoSuchJob"))
@@ -203,7 +214,8 @@ impl JobBook {
 pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answer {
     match call {
         Call::Submit(submission) => submit(ledger, sender.account()?, submission)?,
-        Call::Settle(batch) => settle(ledger, &sender.account()?, batch)?,
+        Call::Settle(certified) => settle(ledger, &sender.account()?, certified)?,
+        Call::TakeOver(id) => groups::take_over(ledger, sender.account()?, id)?,
         Call::CloseFailed { job, task, why } => {
             close_failed(ledger, &sender.account()?, job, *task, *why)?;
         }
@@ -226,11 +238,14 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
     Ok(Fee::Waived)
 }
 
-/// The chain drew a coordinator for a job that waited.
-pub(crate) fn drawn(ledger: &mut Ledger, id: JobId, coordinator: AccountId) {
+/// The chain drew masternodes, with these network keys, for a job that waited.
+pub(crate) fn drawn(ledger: &mut Ledger, id: JobId, members: Vec<(AccountId, DeviceId)>) {
+    let clock = ledger.finality.clock();
     let job = ledger.jobs.existing(&id).expect("it waited");
     assert_eq!(job.phase, Phase::Waiting, "a coordinator is drawn once");
+    let coordinator = members[0].0.clone();
     job.phase = Phase::Running { coordinator };
+    job.group = Some(Group::new(members, clock));
 }
 
 /// The price of a task with this much fuel, as the price list reads.
@@ -318,6 +333,7 @@ fn submit(ledger: &mut Ledger, owner: AccountId, wanted: &Submission) -> Result<
         },
         done: BTreeSet::new(),
         batches: Vec::new(),
+        group: None,
     };
     book.jobs.insert(id, job);
     book.order.push(id);
@@ -326,7 +342,7 @@ fn submit(ledger: &mut Ledger, owner: AccountId, wanted: &Submission) -> Result<
 }
 
 /// Whether this account may settle tasks of the job now, or close it.
-fn may_settle(job: &Job, by: &AccountId, now: u32) -> Result<(), Refusal> {
+pub(super) fn may_settle(job: &Job, by: &AccountId, now: u32) -> Result<(), Refusal> {
     need(job.phase != Phase::Waiting, "NotDrawn")?;
     let is_closed = matches!(job.phase, Phase::Settling { .. });
     need(!is_closed, "JobClosed")?;
@@ -336,7 +352,7 @@ fn may_settle(job: &Job, by: &AccountId, now: u32) -> Result<(), Refusal> {
 }
 
 /// The tasks that a set names, one by one.
-fn named(set: &TaskSet, of_job: u32) -> Result<BTreeSet<TaskIndex>, Refusal> {
+pub(crate) fn named(set: &TaskSet, of_job: u32) -> Result<BTreeSet<TaskIndex>, Refusal> {
     need(!set.bits.is_empty(), "TaskSetEmpty")?;
     let outer = [set.bits[0], set.bits[set.bits.len() - 1]];
     let is_shortest = set.first.is_multiple_of(8) && !outer.contains(&0);
@@ -388,8 +404,9 @@ fn check_lists(batch: &Batch, terms: &Numbers, tasks: usize) -> Result<Amount, R
     Ok(paid.unwrap_or(0))
 }
 
-fn settle(ledger: &mut Ledger, by: &AccountId, batch: &Batch) -> Result<(), Refusal> {
-    let (now, clock) = (ledger.now, ledger.finality.clock());
+fn settle(ledger: &mut Ledger, by: &AccountId, certified: &Certified) -> Result<(), Refusal> {
+    let (now, clock, genesis) = (ledger.now, ledger.finality.clock(), ledger.genesis);
+    let batch = &certified.batch;
     let job = ledger.jobs.existing(&batch.job)?;
     let due = clock + u32::try_from(job.terms.window).unwrap();
     may_settle(job, by, now)?;
@@ -403,10 +420,14 @@ fn settle(ledger: &mut Ledger, by: &AccountId, batch: &Batch) -> Result<(), Refu
     need(job.done.is_disjoint(&tasks), "TaskSettled")?;
     let is_masternode = ledger.roster.masternodes.contains(by);
     need(is_masternode, "CoordinatorRemoved")?;
+    let group = job.group.as_mut().ok_or(Refusal::Named("NotDrawn"))?;
+    group.check(&genesis, certified)?;
+    group.since = clock;
 
     job.done.extend(&tasks);
     job.pots.pending += batch.spent;
     job.batches.push(Settled {
+        certified: certified.clone(),
         batch: batch.clone(),
         tasks: u32::try_from(tasks.len()).unwrap(),
         paid,
@@ -433,6 +454,8 @@ fn finalise(ledger: &mut Ledger, id: &JobId, place: usize) -> Result<(), Refusal
     let (oldest, due) = pending[0];
     need(oldest == place, "EarlierPending")?;
     need(due <= clock, "BatchNotDue")?;
+    let is_disputed = ledger.disputes.keep_open(id, place);
+    need(!is_disputed, "BatchDisputed")?;
     pay(ledger, id, place);
     Ok(())
 }
@@ -449,7 +472,9 @@ pub(crate) fn finalise_due(
     }
     let clock = ledger.finality.clock();
     for (id, job) in &ledger.jobs.jobs {
-        if let Some((place, due)) = job.pending().first().filter(|(_, due)| *due <= clock) {
+        let due =
+            |(place, due): &&(usize, u32)| *due <= clock && !ledger.disputes.keep_open(id, *place);
+        if let Some((place, due)) = job.pending().first().filter(due) {
             return Err(format!("batch {place} of {id} is due at {due} and pending"));
         }
     }
@@ -491,11 +516,16 @@ fn pay(ledger: &mut Ledger, id: &JobId, place: usize) {
     }
 }
 
-/// A pending batch is proved wrong: it falls, and all later ones of its job with it. The job goes on
-/// with another masternode, if there is one in time, and ends otherwise.
-pub(crate) fn strike(ledger: &mut Ledger, id: &JobId, place: usize, next: Option<AccountId>) {
-    let now = ledger.now;
+/// A pending batch is proved wrong: it falls, and all later ones of its job with it. Who answers for it
+/// has no say any more. The job goes on with the next of its masternodes, if there is one in time, and
+/// ends otherwise.
+pub(crate) fn strike(ledger: &mut Ledger, id: &JobId, place: usize) {
+    let (now, clock) = (ledger.now, ledger.finality.clock());
+    let bonded = ledger.roster.bonded(ledger.params.masternode_bond);
     let job = ledger.jobs.existing(id).expect("it has a batch");
+    let group = job.group.as_mut().expect("it was drawn");
+    group.turn_out(&job.batches[place]);
+    let next = group.next(&bonded);
     for fallen in &mut job.batches[place..] {
         if let Fate::Pending { .. } = fallen.fate {
             fallen.fate = Fate::Struck { at: now };
@@ -515,7 +545,10 @@ pub(crate) fn strike(ledger: &mut Ledger, id: &JobId, place: usize, next: Option
         }
         (_, None) => false,
     };
-    match (job.phase.clone(), next.filter(|_| in_time)) {
+    let group = job.group.as_mut().expect("it was drawn");
+    let next = next.filter(|_| in_time);
+    let next = next.map(|place| group.begin(place, clock));
+    match (job.phase.clone(), next) {
         (Phase::Cancelling { until, .. }, Some(coordinator)) => {
             job.phase = Phase::Cancelling { coordinator, until };
         }
@@ -617,6 +650,7 @@ fn close(ledger: &mut Ledger, id: &JobId, because: JobEnd, now: bool) {
 fn end(ledger: &mut Ledger, id: &JobId, because: JobEnd) {
     let job = ledger.jobs.jobs.get_mut(id).expect("it was open");
     job.phase = Phase::Over(because);
+    job.group = None;
     give_back(ledger, id);
 }
 

@@ -29,6 +29,18 @@ pub(crate) struct Numbers {
     pub(crate) bond: Amount,
     /// Heights of the clock of finality.
     pub(crate) window: Amount,
+    /// For each masternode.
+    pub(crate) masternode_bond: Amount,
+    /// Masternodes of a job.
+    pub(crate) group: Amount,
+    /// Heights of the clock of finality.
+    pub(crate) stall: Amount,
+    /// For each dispute.
+    pub(crate) dispute_bond: Amount,
+    /// Thousandths of what a loser loses.
+    pub(crate) winner: Amount,
+    /// Heights of the clock of finality.
+    pub(crate) answer_time: Amount,
 }
 
 impl Default for Numbers {
@@ -40,6 +52,12 @@ impl Default for Numbers {
             bond: 10_000_000_000,
             // As in the presets.
             window: 5,
+            masternode_bond: 1_000_000_000_000,
+            group: 1,
+            stall: 150,
+            dispute_bond: 5_000_000_000,
+            winner: 500,
+            answer_time: 300,
         }
     }
 }
@@ -53,6 +71,12 @@ impl Numbers {
             Parameter::ReExecution => (&mut self.again, 0, 1_000),
             Parameter::BondPerDevice => (&mut self.bond, 1, 10_000_000_000_000),
             Parameter::Window => (&mut self.window, 1, 302_400),
+            Parameter::BondPerMasternode => (&mut self.masternode_bond, 1, 1_000_000_000_000_000),
+            Parameter::GroupSize => (&mut self.group, 1, 7),
+            Parameter::Stall => (&mut self.stall, 15, 43_200),
+            Parameter::DisputeBond => (&mut self.dispute_bond, 1, 1_000_000_000_000),
+            Parameter::WinnersShare => (&mut self.winner, 0, 900),
+            Parameter::AnswerTime => (&mut self.answer_time, 15, 43_200),
         }
     }
 

@@ -79,6 +79,8 @@ pub(crate) struct Past {
     pub(crate) reviewed: usize,
     pub(crate) last_task: Option<u32>,
     pub(crate) last_review: Option<u32>,
+    /// Lies that were proved.
+    pub(crate) convicted: u32,
 }
 
 impl Past {
@@ -104,7 +106,7 @@ impl Past {
 
     pub(crate) fn is_quarantined(&self) -> bool {
         let faults = self.newest().filter(|ending| *ending != Ending::Accepted);
-        faults.count() > BORNE
+        self.convicted > 0 || faults.count() > BORNE
     }
 
     fn reviewable_from(&self) -> u32 {
@@ -139,6 +141,27 @@ impl Workforce {
             .values()
             .filter(|device| device.account == *who);
         u32::try_from(own.count()).unwrap()
+    }
+
+    /// All of a bond, active or on its way out.
+    pub(super) fn held(&self, who: &AccountId) -> Amount {
+        let bond = self.bonds.get(who);
+        bond.map_or(0, |bond| {
+            bond.active + bond.leaving.values().sum::<Amount>()
+        })
+    }
+
+    /// Takes an amount from a bond: the active part first, then what would leave it last.
+    pub(super) fn take(&mut self, who: &AccountId, amount: Amount) {
+        let bond = self.bonds.get_mut(who).expect("it has a bond");
+        let mut left = amount - amount.min(bond.active);
+        bond.active -= amount - left;
+        for part in bond.leaving.values_mut().rev() {
+            let taken = left.min(*part);
+            *part -= taken;
+            left -= taken;
+        }
+        bond.leaving.retain(|_, part| *part > 0);
     }
 
     /// A part of the active bond is on its way out until a block.
@@ -288,6 +311,7 @@ fn review(ledger: &mut Ledger, sender: &Sender, id: &DeviceId) -> Result<(), Ref
         device.ok_or(Refusal::Named("DeviceUnknown"))?
     } else {
         let device = ledger.workforce.owned_by(&sender.account()?, id)?;
+        need(device.past.convicted == 0, "DeviceConvicted")?;
         need(device.past.is_quarantined(), "NotQuarantined")?;
         need(now >= device.past.reviewable_from(), "ReviewedLately")?;
         device

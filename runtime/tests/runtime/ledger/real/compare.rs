@@ -1,10 +1,12 @@
 //! What the runtime keeps, held against the model, read in the externality of its state.
 
-use super::{Differs, ENDOWED};
+use super::{Differs, ENDOWED, MASTERNODES};
 use crate::ledger::{
     draft::Cast,
     model::{
         Ledger, bytechip,
+        disputes::Matter,
+        groups::Group,
         jobs::{self, Fate, Job, Phase},
         money::{Purpose, Purse},
         params::Numbers,
@@ -12,16 +14,18 @@ use crate::ledger::{
     },
 };
 use frame_support::traits::fungible::{Inspect, InspectHold};
+use quern_dispute_rules::{Question, open};
 use quern_primitives::{
-    AccountId, Amount, JobId,
+    AccountId, Amount, DeviceId, JobId,
     batch::{BatchRecord, BatchState},
     device::{self, History, Record},
     job::{self, Escrow, JobEnd, JobState},
     params::Terms,
 };
 use quern_runtime::{
-    Balances, Bytechip, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason, Workforce,
-    genesis::ENDOWMENT,
+    Balances, Bytechip, Disputes, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason,
+    Workforce,
+    genesis::{BOND, ENDOWMENT},
 };
 use std::fmt::Debug;
 
@@ -38,6 +42,7 @@ pub(super) fn everything(
     compare_bytechip(ledger, all)?;
     compare_workforce(ledger, cast)?;
     compare_params(ledger)?;
+    compare_disputes(ledger)?;
     for id in &ledger.jobs.order {
         compare_job(ledger, id, is_compared(id))?;
     }
@@ -68,6 +73,8 @@ fn compare_money(ledger: &Ledger, cast: &Cast) -> Differs {
             Balances::free_balance(who),
             held(quern_jobs::HoldReason::Escrow, who),
             held(quern_workforce::HoldReason::Bond, who),
+            held(quern_roster::HoldReason::Bond, who),
+            held(quern_disputes::HoldReason::Dispute, who),
             held(quern_bytechip::HoldReason::Payout, who),
             <Balances as Inspect<AccountId>>::total_balance(who),
         );
@@ -75,10 +82,12 @@ fn compare_money(ledger: &Ledger, cast: &Cast) -> Differs {
             purse.free,
             purse.held(Purpose::Escrow),
             purse.held(Purpose::Bond),
+            purse.held(Purpose::MasternodeBond),
+            purse.held(Purpose::Dispute),
             purse.held(Purpose::Payout),
             purse.all(),
         );
-        let what = || format!("free, escrow, bond, payout and all of {who}");
+        let what = || format!("free, escrow, bonds, disputes, payout and all of {who}");
         same(what, &kept, &expected)?;
     }
     let accounts = frame_system::Account::<Runtime>::iter_values();
@@ -88,7 +97,8 @@ fn compare_money(ledger: &Ledger, cast: &Cast) -> Differs {
     let issuance = Balances::total_issuance();
     same(|| "issuance and accounts".into(), &issuance, &all)?;
     same(|| "issuance".into(), &issuance, &ledger.money.all())?;
-    let law = ENDOWMENT * ENDOWED as Amount + ledger.bytechip.minted - ledger.bytechip.burnt;
+    let genesis = ENDOWMENT * ENDOWED as Amount + BOND * MASTERNODES as Amount;
+    let law = genesis + ledger.bytechip.minted - ledger.bytechip.burnt;
     same(|| "genesis, minted and burnt".into(), &issuance, &law)
 }
 
@@ -108,10 +118,24 @@ fn compare_roster(ledger: &Ledger, cast: &Cast) -> Differs {
         same(what, &kept, &Some(*network_key))?;
     }
     for account in &cast.people {
+        let bond = Roster::bond_of(account).unwrap_or_default();
+        let parts = bond.unbonding.iter();
+        let kept: (Amount, Vec<(u32, Amount)>) = (
+            bond.active,
+            parts.map(|it| (it.withdrawable_at, it.amount)).collect(),
+        );
+        let expected = roster.bond_of(account);
+        same(|| format!("masternode bond of {account}"), &kept, &expected)?;
         let what = || format!("ban of {account}");
         let expected = roster.banned.contains(account);
         same(what, &Roster::is_banned(account), &expected)?;
     }
+    let expected = roster.eligible(ledger.params.masternode_bond);
+    let what = || "who jobs are given to".into();
+    same(what, &Roster::bonded_masternodes(), &expected)?;
+    let all = ledger.money.all_held(Purpose::MasternodeBond);
+    let what = || "bonds of masternodes".into();
+    same(what, &Roster::total_bonded(), &all)?;
     for device in cast.device_ids() {
         let what = || format!("verification of {device}");
         let expected = roster.verified.contains(&device);
@@ -265,6 +289,7 @@ fn past_of(past: &Past) -> device::Past {
             delayed: count(Ending::Delayed),
             incorrect: count(Ending::Incorrect),
             accepted_in_a_row: u32::try_from(past.accepted_in_a_row()).unwrap(),
+            convicted: past.convicted,
         },
         history: History {
             failed: bits(Ending::Failed),
@@ -279,6 +304,22 @@ fn past_of(past: &Past) -> device::Past {
 fn compare_job(ledger: &Ledger, id: &JobId, thoroughly: bool) -> Differs {
     let job = &ledger.jobs.jobs[id];
     same(|| format!("job {id}"), &Jobs::job(id), &Some(job_of(job)))?;
+    let kept = Jobs::group(id).map(|group| {
+        let members = group.members.iter();
+        let out = (0usize..).zip(&group.members);
+        Group {
+            members: members
+                .map(|it| (it.account.clone(), DeviceId(it.node.0)))
+                .collect(),
+            turn: group.turn.into(),
+            out: out
+                .filter(|(_, it)| it.is_out)
+                .map(|(place, _)| place)
+                .collect(),
+            since: group.since,
+        }
+    });
+    same(|| format!("group of {id}"), &kept, &job.group)?;
     if !thoroughly {
         return Ok(());
     }
@@ -296,6 +337,8 @@ fn compare_job(ledger: &Ledger, id: &JobId, thoroughly: bool) -> Differs {
         let expected = BatchRecord {
             verdicts_root: settled.batch.verdicts_root,
             log: settled.batch.log,
+            block: settled.certified.index,
+            head: settled.certified.head,
             tasks: settled.tasks,
             spent: settled.batch.spent,
             paid: settled.paid,
@@ -380,9 +423,62 @@ fn terms_of(numbers: &Numbers) -> Terms {
 
 fn compare_params(ledger: &Ledger) -> Differs {
     let kept = Params::current();
-    let expected = (terms_of(&ledger.params), ledger.params.bond);
-    let kept = (kept.terms(), kept.bond_per_device);
+    let numbers = &ledger.params;
+    let expected = (
+        terms_of(numbers),
+        numbers.bond,
+        numbers.masternode_bond,
+        numbers.group,
+        numbers.stall,
+        [numbers.dispute_bond, numbers.winner, numbers.answer_time],
+    );
+    let kept = (
+        kept.terms(),
+        kept.bond_per_device,
+        kept.bond_per_masternode,
+        Amount::from(kept.group_size),
+        Amount::from(kept.stall_blocks),
+        [
+            kept.dispute_bond,
+            kept.winner_permille.into(),
+            kept.answer_blocks.into(),
+        ],
+    );
     same(|| "parameters".into(), &kept, &expected)
+}
+
+fn compare_disputes(ledger: &Ledger) -> Differs {
+    let disputes = &ledger.disputes;
+    let next = quern_disputes::NextDispute::<Runtime>::get();
+    same(|| "the next dispute".into(), &next, &disputes.next)?;
+    let kept = quern_disputes::Disputes::<Runtime>::iter_keys().count();
+    same(|| "open disputes".into(), &kept, &disputes.open.len())?;
+    for (id, dispute) in &disputes.open {
+        let kept = Disputes::dispute_of(*id).map(|view| {
+            let matter = match view.dispute.matter {
+                open::Matter::Adding => (true, view.verdicts),
+                open::Matter::Asked(Question::Verdict { task }) => (false, task),
+                open::Matter::Asked(_) => (false, u32::MAX),
+            };
+            let batch = view.dispute.batch;
+            let what = (batch.job, batch.sequence as usize, matter);
+            (
+                view.dispute.disputer,
+                view.dispute.bond,
+                view.dispute.until,
+                what,
+            )
+        });
+        let matter = match dispute.matter {
+            Matter::Adding { leaves, .. } => (true, leaves),
+            Matter::Asked(task) => (false, task),
+        };
+        let what = (dispute.job, dispute.batch, matter);
+        let expected = (dispute.by.clone(), dispute.bond, dispute.until, what);
+        same(|| format!("dispute {id}"), &kept, &Some(expected))?;
+    }
+    let kept = quern_disputes::Convictions::<Runtime>::iter_keys().count();
+    same(|| "convictions".into(), &kept, &disputes.proved.len())
 }
 
 /// The pallets' own invariants.
@@ -394,6 +490,7 @@ fn try_state() -> Differs {
         ("finality", Finality::do_try_state()),
         ("jobs", Jobs::do_try_state()),
         ("params", Params::do_try_state()),
+        ("disputes", Disputes::do_try_state()),
     ];
     all.into_iter()
         .try_for_each(|(pallet, holds)| holds.map_err(|broken| format!("{pallet}: {broken:?}")))

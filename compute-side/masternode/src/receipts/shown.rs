@@ -1,0 +1,112 @@
+//! What a masternode shows when a dispute asks for what a batch rests on.
+
+use super::{Log, Outcome, Proofs};
+use crate::core::{Entry, RefereeWord};
+use quern_dispute_rules::{Question, Reply, evidence::Leaf};
+use quern_jobs_api::ApiError;
+use quern_primitives::{Digest, TaskIndex, ids::BatchSequence, receipt::Answer};
+
+impl Outcome {
+    /// What answers a question about a batch, if the log has it. A task that was settled again since, in
+    /// another batch, is not shown for this one.
+    pub(crate) fn reply(
+        &self,
+        log: &impl Log,
+        batch: BatchSequence,
+        question: &Question,
+    ) -> Result<Option<Reply>, ApiError> {
+        match question {
+            Question::Omission { acknowledgement } => {
+                let leaf = self.leaf(log, batch, acknowledgement.task)?;
+                // One that does not name the receipt is no answer.
+                let names = leaf.filter(|leaf| {
+                    leaf.verdict().is_some_and(|verdict| {
+                        verdict.replicas.iter().any(|found| {
+                            found.replica == acknowledgement.replica
+                                && found.device == acknowledgement.device
+                                && found.receipt == Some(acknowledgement.receipt)
+                        })
+                    })
+                });
+                Ok(names.map(Reply::Verdict))
+            }
+            Question::Verdict { task } => Ok(self.leaf(log, batch, *task)?.map(Reply::Verdict)),
+            Question::Receipt { receipt } => self.named(log, batch, receipt),
+            Question::Report { task, answer } => self.report(log, *task, answer),
+        }
+    }
+
+    /// What proves the verdict of a task in this batch.
+    fn leaf(
+        &self,
+        log: &impl Log,
+        batch: BatchSequence,
+        task: TaskIndex,
+    ) -> Result<Option<Leaf>, ApiError> {
+        let Some(proofs) = self.of_batch(log, batch, task)? else {
+            return Ok(None);
+        };
+        let place = proofs.tasks.binary_search(&task).ok();
+        let proof = place.and_then(|place| proofs.tree.proof(u32::try_from(place).ok()?));
+        let verdict = self.verdict(log, task)?;
+        Ok(proof.and_then(|proof| Leaf::new(&verdict, proof)))
+    }
+
+    /// The proofs of this batch, if it is the one that settles the task.
+    fn of_batch(
+        &self,
+        log: &impl Log,
+        batch: BatchSequence,
+        task: TaskIndex,
+    ) -> Result<Option<Proofs>, ApiError> {
+        let Some(at) = self.batches.get(&task) else {
+            return Ok(None);
+        };
+        let proofs = self.proofs(log, *at, &ApiError::NotSettled { task })?;
+        Ok(Some(proofs).filter(|proofs| proofs.sequence == batch))
+    }
+
+    /// The receipt of this digest that a verdict of the batch names.
+    fn named(
+        &self,
+        log: &impl Log,
+        batch: BatchSequence,
+        receipt: &Digest,
+    ) -> Result<Option<Reply>, ApiError> {
+        for (task, at) in &self.batches {
+            let Some(Entry::Batched { batch: known }) = log.entry(*at)? else {
+                continue;
+            };
+            if known.sequence != batch {
+                continue;
+            }
+            let verdict = self.verdict(log, *task)?;
+            let mut found = verdict.replicas.iter();
+            if let Some(found) = found.find(|found| found.receipt == Some(*receipt)) {
+                let (shown, _) = self.receipt(log, *task, found.replica)?;
+                return Ok(Some(Reply::Receipt(Box::new(shown))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The report of a referee that says this of a task.
+    fn report(
+        &self,
+        log: &impl Log,
+        task: TaskIndex,
+        answer: &Answer,
+    ) -> Result<Option<Reply>, ApiError> {
+        let at = self.refereed.get(&task);
+        match at.map(|at| log.entry(*at)).transpose()?.flatten() {
+            Some(Entry::Refereed {
+                word: RefereeWord::Computed { report, node },
+                ..
+            }) if report.payload.answer == *answer => {
+                let report = Box::new(report);
+                Ok(Some(Reply::Report { report, node }))
+            }
+            _ => Ok(None),
+        }
+    }
+}

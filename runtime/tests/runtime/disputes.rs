@@ -1,0 +1,698 @@
+//! Disputes on the whole runtime, from evidence that devices and masternodes signed to bonds and escrow.
+//! After every block the chain's own invariants are checked, and that no money was lost or made.
+
+pub(crate) mod case;
+
+use crate::chain::Chain;
+use case::{Case, answer, bonded, council_sets, device, node, params};
+use codec::Encode;
+use quern_dispute_rules::{
+    Evidence, Reply,
+    evidence::Withheld,
+    open::{DisputeId, Matter},
+    ruling::{Offence, ReceiptLie, VerdictLie},
+    sum::Step,
+    verdict::receipt_digest,
+};
+use quern_joblog::{Entry, Fork};
+use quern_primitives::{
+    AccountId, Amount, DeviceId, JobId,
+    amount::BYTECHIP,
+    batch::BatchState,
+    ids::BatchSequence,
+    job::{JobEnd, JobState},
+    params::Parameter,
+    receipt::Answer,
+};
+use quern_runtime::{
+    Balances, Block, Bytechip, Disputes, Finality, Jobs, Runtime, RuntimeCall, RuntimeEvent,
+    Workforce,
+    apis::runtime_decl_for_quern_api::QuernApi,
+    genesis::{DEV, LOCAL},
+};
+use sp_keyring::Sr25519Keyring::{self, Charlie, Ferdie};
+use sp_runtime::{ApplyExtrinsicResult, DispatchError};
+
+type Error = quern_disputes::Error<Runtime>;
+
+/// What each masternode of a preset has bonded, all of which a lie costs.
+const BOND: Amount = 1_000 * BYTECHIP;
+
+fn free(chain: &mut Chain, who: &AccountId) -> Amount {
+    chain.read(|| Balances::free_balance(who))
+}
+
+fn burnt(chain: &mut Chain) -> Amount {
+    chain.read(Bytechip::burnt)
+}
+
+/// Ferdie shows the chain something.
+fn shows(chain: &mut Chain, evidence: Evidence) -> Result<(), DispatchError> {
+    let evidence = Box::new(evidence);
+    let call = quern_disputes::Call::dispute { evidence };
+    let results = chain.block(vec![(Ferdie, call.into())]);
+    results.into_iter().next().unwrap().unwrap()
+}
+
+/// What the newest block says was proved: what, and which batch was struck.
+fn proved(chain: &mut Chain) -> Option<(Offence, Option<BatchSequence>)> {
+    chain.events().into_iter().find_map(|event| match event {
+        RuntimeEvent::Disputes(quern_disputes::Event::LieProved {
+            offence, struck, ..
+        }) => Some((offence, struck)),
+        _ => None,
+    })
+}
+
+/// What Ferdie paid as fees of the newest block.
+fn fee(chain: &mut Chain) -> Amount {
+    let fees = chain.events().into_iter().filter_map(|event| match event {
+        RuntimeEvent::TransactionPayment(
+            pallet_transaction_payment::Event::TransactionFeePaid {
+                who, actual_fee, ..
+            },
+        ) if who == Ferdie.to_account_id() => Some(actual_fee),
+        _ => None,
+    });
+    fees.sum()
+}
+
+/// Ferdie shows a lie of a group of one: it pays with its bond, and if its batch is wrong, that is struck,
+/// and the job is over because nobody goes on.
+fn convicts(chain: &mut Chain, case: &Case, evidence: Evidence, offence: Offence, strikes: bool) {
+    let ferdie = Ferdie.to_account_id();
+    let (had, burnt_before) = (free(chain, &ferdie), burnt(chain));
+    assert_eq!(bonded(chain, &case.coordinator), BOND);
+    assert_eq!(shows(chain, evidence), Ok(()));
+    after_conviction(chain, case, offence, strikes, (had, burnt_before));
+}
+
+fn after_conviction(
+    chain: &mut Chain,
+    case: &Case,
+    offence: Offence,
+    strikes: bool,
+    (had, burnt_before): (Amount, Amount),
+) {
+    let ferdie = Ferdie.to_account_id();
+    let struck = strikes.then_some(case.batch.sequence);
+    assert_eq!(proved(chain), Some((offence, struck)));
+    assert_eq!(bonded(chain, &case.coordinator), 0);
+    let fee = fee(chain);
+    assert_eq!(free(chain, &ferdie), had - fee + BOND / 2);
+    assert_eq!(burnt(chain), burnt_before + BOND / 2);
+    let told = chain.read(|| <Runtime as QuernApi<Block>>::convictions(case.id, 9));
+    assert!(told.iter().any(|it| it.offence == offence), "{told:?}");
+    let record = chain
+        .read(|| Jobs::batch(&case.id, case.batch.sequence))
+        .unwrap();
+    let job = chain.read(|| Jobs::job(&case.id)).unwrap();
+    if strikes {
+        assert!(matches!(record.state, BatchState::Struck { .. }));
+        let end = JobEnd::BatchStruck;
+        assert_eq!(job.state, JobState::Completed { end });
+        assert_eq!(job.escrow.refunded, job.escrow.deposited);
+    } else {
+        assert!(!matches!(record.state, BatchState::Struck { .. }));
+    }
+}
+
+/// Ferdie disputes what is right, and loses the bond of a dispute.
+fn loses(chain: &mut Chain, case: &Case, evidence: Evidence) {
+    let ferdie = Ferdie.to_account_id();
+    let bond = params(chain).dispute_bond;
+    let (had, burnt_before) = (free(chain, &ferdie), burnt(chain));
+    assert_eq!(shows(chain, evidence), Ok(()));
+    assert_eq!(proved(chain), None);
+    let fee = fee(chain);
+    assert_eq!(free(chain, &ferdie), had - fee - bond);
+    assert_eq!(burnt(chain), burnt_before + bond / 2);
+    let record = chain
+        .read(|| Jobs::batch(&case.id, case.batch.sequence))
+        .unwrap();
+    assert!(!matches!(record.state, BatchState::Struck { .. }));
+}
+
+/// What a batch pays to workers.
+fn pay_of(case: &Case) -> Amount {
+    case.batch.payouts.iter().map(|it| it.amount).sum()
+}
+
+/// The only dispute that is open.
+fn open(chain: &mut Chain) -> Option<(DisputeId, Matter)> {
+    let all = chain.read(|| <Runtime as QuernApi<Block>>::disputes(None, 9));
+    assert!(all.len() <= 1, "{all:?}");
+    all.first().map(|view| (view.id, view.dispute.matter))
+}
+
+fn started() -> (Chain, Case) {
+    let mut chain = Chain::start(DEV);
+    let case = Case::start(&mut chain);
+    (chain, case)
+}
+
+fn settled() -> (Chain, Case) {
+    let (mut chain, case) = started();
+    case.settle(&mut chain);
+    (chain, case)
+}
+
+fn other_answer() -> Answer {
+    answer(9)
+}
+
+// 1. A verdict that is not backed.
+
+#[test]
+fn a_verdict_with_too_few_receipts_strikes_its_batch_and_costs_who_signed_it() {
+    let (mut chain, mut case) = started();
+    case.verdicts[0].replicas.truncate(1);
+    case.write_batch();
+    case.settle(&mut chain);
+    let (batch, leaf) = (case.name(), case.leaf(0));
+    let offence = Offence::Verdict(VerdictLie::Backing);
+    convicts(
+        &mut chain,
+        &case,
+        Evidence::Verdict { batch, leaf },
+        offence,
+        true,
+    );
+    // A batch falls once.
+    let leaf = case.leaf(0);
+    let again = shows(&mut chain, Evidence::Verdict { batch, leaf });
+    assert_eq!(again, Err(Error::JobUnknown.into()));
+}
+
+#[test]
+fn a_receipt_that_its_device_did_not_sign_strikes_the_batch_that_names_it() {
+    let (mut chain, mut case) = started();
+    let mut forged = case.receipts[0].clone();
+    forged.signature.0[7] ^= 1;
+    case.verdicts[0].replicas[0].receipt = Some(receipt_digest(&forged));
+    case.settle(&mut chain);
+    let evidence = Evidence::Receipt {
+        batch: case.name(),
+        leaf: case.leaf(0),
+        receipt: Box::new(forged),
+        input: None,
+    };
+    let offence = Offence::Receipt(ReceiptLie::Signature);
+    convicts(&mut chain, &case, evidence, offence, true);
+}
+
+// 2. Two of which there is one.
+
+#[test]
+fn two_verdicts_on_one_task_cost_who_wrote_them_down() {
+    let (mut chain, mut case) = started();
+    let mut second = case.verdicts[0].clone();
+    second.answer = other_answer();
+    case.entries.push(Entry::Judged { verdict: second });
+    case.write_log();
+    case.settle(&mut chain);
+    let first = case.position(|it| matches!(it, Entry::Judged { verdict } if verdict.task == 0));
+    let last = case.entries.len() as u64 - 1;
+    let evidence = Evidence::Entries {
+        node: node(&case.coordinator).public(),
+        first: Box::new(case.logged(first)),
+        second: Box::new(case.logged(last)),
+    };
+    convicts(&mut chain, &case, evidence, Offence::TwoVerdicts, false);
+}
+
+#[test]
+fn two_batches_of_one_number_cost_who_wrote_them_down() {
+    let (mut chain, mut case) = started();
+    for spent in [1, 2] {
+        let mut batch = case.batch.clone();
+        batch.spent = spent;
+        case.entries.push(Entry::Batched { batch });
+    }
+    case.write_log();
+    case.settle(&mut chain);
+    let last = case.entries.len() as u64 - 1;
+    let evidence = Evidence::Entries {
+        node: node(&case.coordinator).public(),
+        first: Box::new(case.logged(last - 1)),
+        second: Box::new(case.logged(last)),
+    };
+    convicts(&mut chain, &case, evidence, Offence::TwoBatches, false);
+}
+
+#[test]
+fn two_blocks_for_one_place_cost_who_signed_them_and_only_them() {
+    let (mut chain, case) = settled();
+    let mut other = case.clone();
+    other.entries.swap(2, 4);
+    other.write_log();
+    let fork = Fork {
+        place: 0,
+        first: case.blocks[0].header.clone(),
+        second: other.blocks[0].header.clone(),
+    };
+    // Nobody answers for what a stranger signed.
+    let stranger = node(&Ferdie.to_account_id()).public();
+    let evidence = Evidence::Blocks {
+        node: stranger,
+        fork: Box::new(fork.clone()),
+    };
+    let refused = shows(&mut chain, evidence);
+    assert_eq!(refused, Err(Error::NobodyAnswers.into()));
+    let evidence = Evidence::Blocks {
+        node: node(&case.coordinator).public(),
+        fork: Box::new(fork),
+    };
+    convicts(&mut chain, &case, evidence, Offence::TwoBlocks, false);
+}
+
+// 3. Payouts.
+
+fn verdicts_of(case: &Case) -> Step {
+    let mut step = Step::default();
+    for verdict in &case.verdicts {
+        step.try_push(verdict.encode().try_into().unwrap()).unwrap();
+    }
+    step
+}
+
+#[test]
+fn payouts_that_are_not_the_sum_of_the_verdicts_are_added_up_and_strike_the_batch() {
+    let (mut chain, mut case) = started();
+    case.batch.payouts.iter_mut().next().unwrap().amount -= 1;
+    case.settle(&mut chain);
+    let ferdie = Ferdie.to_account_id();
+    let (had, burnt_before) = (free(&mut chain, &ferdie), burnt(&mut chain));
+    let batch = case.name();
+    assert_eq!(shows(&mut chain, Evidence::Payouts { batch }), Ok(()));
+    let begun = fee(&mut chain);
+    assert_eq!(open(&mut chain), Some((0, Matter::Adding)));
+    let wallet = chain.read(|| <Runtime as QuernApi<Block>>::wallet(ferdie.clone()));
+    assert_eq!(wallet.disputes, 5 * BYTECHIP);
+    let totals = chain.read(<Runtime as QuernApi<Block>>::totals);
+    assert_eq!(totals.disputes, 5 * BYTECHIP);
+    assert!(totals.conserves_money());
+    // The window passes, and nothing is final as long as it is added up.
+    chain.pass_window();
+    chain.blocks(3);
+    assert_eq!(chain.read(|| Jobs::pending_of(&case.id)).len(), 1);
+    let verdicts = verdicts_of(&case);
+    chain.does(Ferdie, quern_disputes::Call::step { id: 0, verdicts });
+    let before = (had - begun, burnt_before);
+    after_conviction(&mut chain, &case, Offence::Payouts, true, before);
+    assert_eq!(open(&mut chain), None);
+}
+
+#[test]
+fn payouts_that_are_right_cost_who_had_them_added_up() {
+    let (mut chain, case) = settled();
+    let batch = case.name();
+    assert_eq!(shows(&mut chain, Evidence::Payouts { batch }), Ok(()));
+    let ferdie = Ferdie.to_account_id();
+    let had = free(&mut chain, &ferdie);
+    let verdicts = verdicts_of(&case);
+    chain.does(Ferdie, quern_disputes::Call::step { id: 0, verdicts });
+    let fee = fee(&mut chain);
+    assert_eq!(free(&mut chain, &ferdie), had - fee);
+    assert_eq!(burnt(&mut chain), 5 * BYTECHIP / 2);
+    // The batch is free to become final, and pays.
+    chain.pass_window();
+    let job = chain.read(|| Jobs::job(&case.id)).unwrap();
+    let end = JobEnd::AllSettled;
+    assert_eq!(job.state, JobState::Completed { end });
+}
+
+// 4. Omissions.
+
+/// Leaves the first worker out of the first task's verdict, as if it had not answered.
+fn omit(case: &mut Case) {
+    let verdict = &mut case.verdicts[0];
+    verdict.replicas.remove(0);
+    let tariff = quern_job_rules::pay::Tariff::of_job(&case.job).unwrap();
+    for found in &mut verdict.replicas {
+        found.pay = tariff.pays(verdict.price, 2);
+    }
+    case.write_batch();
+}
+
+#[test]
+fn work_that_was_acknowledged_and_left_out_costs_the_coordinator() {
+    let (mut chain, mut case) = started();
+    let acknowledgement = case.acknowledge(&case.receipts[0]);
+    omit(&mut case);
+    case.settle(&mut chain);
+    let evidence = Evidence::Omission {
+        batch: case.name(),
+        acknowledgement,
+        leaf: Some(case.leaf(0)),
+    };
+    convicts(&mut chain, &case, evidence, Offence::Omission, false);
+}
+
+#[test]
+fn a_coordinator_that_shows_the_verdict_in_time_wins_and_one_that_does_not_loses() {
+    let (mut chain, case) = settled();
+    let least = Parameter::AnswerTime.row().least;
+    council_sets(&mut chain, Parameter::AnswerTime, least);
+    let acknowledgement = case.acknowledge(&case.receipts[0]);
+    let evidence = || Evidence::Omission {
+        batch: case.name(),
+        acknowledgement,
+        leaf: None,
+    };
+    assert_eq!(shows(&mut chain, evidence()), Ok(()));
+    let (id, _) = open(&mut chain).unwrap();
+    let had = free(&mut chain, &Ferdie.to_account_id());
+    // Anybody may show it.
+    let reply = Box::new(Reply::Verdict(case.leaf(0)));
+    chain.does(Charlie, quern_disputes::Call::answer { id, reply });
+    assert_eq!(open(&mut chain), None);
+    assert_eq!(free(&mut chain, &Ferdie.to_account_id()), had);
+    assert_eq!(bonded(&mut chain, &case.coordinator), BOND);
+
+    // Asked again, it is silent.
+    assert_eq!(shows(&mut chain, evidence()), Ok(()));
+    let (id, _) = open(&mut chain).unwrap();
+    let expire = quern_disputes::Call::expire { id };
+    let early = chain.block(vec![(Ferdie, expire.clone().into())]);
+    assert_eq!(early, [Ok(Err(Error::TimeRemains.into()))]);
+    chain.blocks(least as u32 + 1);
+    let ferdie = Ferdie.to_account_id();
+    let (had, burnt_before) = (free(&mut chain, &ferdie), burnt(&mut chain));
+    let bond = params(&mut chain).dispute_bond;
+    chain.does(Ferdie, expire);
+    let before = (had + bond, burnt_before);
+    after_conviction(&mut chain, &case, Offence::Omission, false, before);
+}
+
+#[test]
+fn a_batch_that_rests_on_what_nobody_shows_is_struck() {
+    let (mut chain, case) = settled();
+    let least = Parameter::AnswerTime.row().least;
+    council_sets(&mut chain, Parameter::AnswerTime, least);
+    let evidence = Evidence::Withheld {
+        batch: case.name(),
+        what: Withheld::Receipt {
+            leaf: case.leaf(1),
+            finding: 2,
+        },
+    };
+    assert_eq!(shows(&mut chain, evidence), Ok(()));
+    let (id, _) = open(&mut chain).unwrap();
+    chain.blocks(least as u32 + 1);
+    // It is past its window, and waits for the dispute all the same.
+    let pending = chain.read(|| Jobs::pending_of(&case.id));
+    assert!(pending[0].1 < chain.read(Finality::clock));
+    let ferdie = Ferdie.to_account_id();
+    let (had, burnt_before) = (free(&mut chain, &ferdie), burnt(&mut chain));
+    let bond = params(&mut chain).dispute_bond;
+    chain.does(Ferdie, quern_disputes::Call::expire { id });
+    let before = (had + bond, burnt_before);
+    after_conviction(&mut chain, &case, Offence::Silence, true, before);
+}
+
+// 5. Assignments.
+
+#[test]
+fn an_assignment_to_a_device_that_never_was_strikes_the_batch() {
+    let (mut chain, mut case) = started();
+    case.entries.push(Entry::Assigned {
+        task: 1,
+        replica: 3,
+        device: DeviceId([0x77; 32]),
+        account: Ferdie.to_account_id(),
+        engine: case::ENGINE,
+        at: 1,
+    });
+    case.write_log();
+    case.write_batch();
+    case.settle(&mut chain);
+    let last = case.entries.len() as u64 - 1;
+    let evidence = |position| Evidence::Assignment {
+        batch: case.name(),
+        entry: Box::new(case.in_log(position)),
+    };
+    // The first is right.
+    let first = case.position(|it| matches!(it, Entry::Assigned { .. }));
+    loses(&mut chain, &case, evidence(first));
+    convicts(&mut chain, &case, evidence(last), Offence::Assignment, true);
+}
+
+#[test]
+fn what_the_log_has_and_the_batch_does_not_strikes_the_batch() {
+    let (mut chain, mut case) = started();
+    let at = case.position(|it| matches!(it, Entry::Judged { verdict } if verdict.task == 1));
+    case.verdicts[1].answer = other_answer();
+    case.settle(&mut chain);
+    let evidence = Evidence::OtherVerdict {
+        batch: case.name(),
+        leaf: case.leaf(1),
+        entry: Box::new(case.in_log(at)),
+    };
+    convicts(&mut chain, &case, evidence, Offence::OtherVerdict, true);
+}
+
+// Workers.
+
+#[test]
+fn a_device_with_two_answers_costs_its_account_a_bond_and_gets_nothing_more() {
+    let (mut chain, case) = settled();
+    let first = &case.receipts[0];
+    let position = first.payload.log_position;
+    let second = case.receipt(0, 0, position, other_answer());
+    let evidence = || Evidence::Answers {
+        first: Box::new(first.clone()),
+        second: Box::new(second.clone()),
+    };
+    let ferdie = Ferdie.to_account_id();
+    let had = free(&mut chain, &ferdie);
+    assert_eq!(shows(&mut chain, evidence()), Ok(()));
+    assert_eq!(proved(&mut chain), Some((Offence::TwoAnswers, None)));
+    let fee = fee(&mut chain);
+    assert_eq!(free(&mut chain, &ferdie), had - fee + 5 * BYTECHIP);
+    assert_eq!(burnt(&mut chain), 5 * BYTECHIP);
+    assert_eq!(
+        chain.read(|| Workforce::slashable(&Charlie.to_account_id())),
+        0
+    );
+    let view = chain.read(|| <Runtime as QuernApi<Block>>::device(device(0).id()));
+    let view = view.unwrap();
+    assert!(view.quarantined && !view.may_work() && !view.bonded);
+    assert_eq!(view.device.record.convicted, 1);
+    let again = shows(&mut chain, evidence());
+    assert_eq!(again, Err(Error::ProvedBefore.into()));
+}
+
+// Wrong and late disputes.
+
+#[test]
+fn who_disputes_what_is_right_pays_the_coordinator_and_the_batch_pays_its_workers() {
+    let (mut chain, case) = settled();
+    let batch = case.name();
+    for place in [0, 1] {
+        let leaf = case.leaf(place);
+        loses(&mut chain, &case, Evidence::Verdict { batch, leaf });
+    }
+    let receipt = Box::new(case.receipts[1].clone());
+    let (leaf, input) = (case.leaf(0), None);
+    let evidence = Evidence::Receipt {
+        batch,
+        leaf,
+        receipt,
+        input,
+    };
+    loses(&mut chain, &case, evidence);
+    chain.pass_window();
+    let job = chain.read(|| Jobs::job(&case.id)).unwrap();
+    assert_eq!(job.escrow.paid, pay_of(&case));
+}
+
+#[test]
+fn a_lie_that_is_shown_too_late_stands() {
+    let (mut chain, mut case) = started();
+    case.verdicts[0].replicas.truncate(1);
+    // Of two tasks one is settled, so that the job is not over.
+    case.verdicts.truncate(1);
+    case.write_batch();
+    case.settle(&mut chain);
+    chain.pass_window();
+    let (batch, leaf) = (case.name(), case.leaf(0));
+    let late = shows(&mut chain, Evidence::Verdict { batch, leaf });
+    assert_eq!(late, Err(Error::NotPending.into()));
+    assert_eq!(
+        shows(&mut chain, Evidence::Payouts { batch }),
+        Err(Error::NotPending.into())
+    );
+}
+
+// Groups.
+
+#[test]
+fn when_a_batch_falls_who_certified_it_pays_and_the_next_of_the_group_goes_on() {
+    let mut chain = Chain::start(LOCAL);
+    council_sets(&mut chain, Parameter::GroupSize, 3);
+    let mut case = Case::start(&mut chain);
+    let group = chain.read(|| Jobs::group(&case.id)).unwrap();
+    assert_eq!((group.members.len(), group.needed()), (3, 2));
+    case.verdicts[0].price += 1;
+    let at = case.position(|it| matches!(it, Entry::Judged { verdict } if verdict.task == 0));
+    case.entries[at as usize] = Entry::Judged {
+        verdict: case.verdicts[0].clone(),
+    };
+    case.write_log();
+    case.write_batch();
+    case.settle(&mut chain);
+    let ferdie = Ferdie.to_account_id();
+    let had = free(&mut chain, &ferdie);
+    let (batch, leaf) = (case.name(), case.leaf(0));
+    assert_eq!(shows(&mut chain, Evidence::Verdict { batch, leaf }), Ok(()));
+    let offence = Offence::Verdict(VerdictLie::Price);
+    assert_eq!(proved(&mut chain), Some((offence, Some(0))));
+    // Two of three signed.
+    let fee = fee(&mut chain);
+    assert_eq!(free(&mut chain, &ferdie), had - fee + BOND);
+    let bonds: Vec<Amount> = group
+        .members
+        .iter()
+        .map(|member| bonded(&mut chain, &member.account))
+        .collect();
+    assert_eq!(bonds, [0, 0, BOND]);
+
+    let job = chain.read(|| Jobs::job(&case.id)).unwrap();
+    let coordinator = group.members[2].account.clone();
+    assert_eq!(job.state, JobState::Running { coordinator });
+    assert_eq!((job.settled_tasks, job.escrow.pending), (0, 0));
+    // What it writes down is its first verdict on each task, and convicts nobody.
+    let honest = Case::of(&mut chain, case.genesis, case.id);
+    honest.settle(&mut chain);
+    let judged = |case: &Case| {
+        let task = |it: &Entry| matches!(it, Entry::Judged { verdict } if verdict.task == 0);
+        Box::new(case.logged(case.position(task)))
+    };
+    for writer in [&case, &honest] {
+        let evidence = Evidence::Entries {
+            node: node(&writer.coordinator).public(),
+            first: judged(&case),
+            second: judged(&honest),
+        };
+        let refused = shows(&mut chain, evidence);
+        assert_eq!(refused, Err(Error::NotSigned.into()));
+    }
+    chain.pass_window();
+    let job = chain.read(|| Jobs::job(&case.id)).unwrap();
+    let end = JobEnd::AllSettled;
+    assert_eq!(job.state, JobState::Completed { end });
+    assert_eq!(job.escrow.paid, pay_of(&honest));
+}
+
+// Floods.
+
+/// One of the many ways of showing nothing.
+fn nothing(case: &Case, number: usize) -> (Evidence, Error) {
+    let batch = case.name();
+    let mut leaf = case.leaf(number % 2);
+    match number % 6 {
+        0 => {
+            let mut batch = batch;
+            batch.job = JobId([0x99; 32]);
+            (Evidence::Payouts { batch }, Error::JobUnknown)
+        }
+        1 => {
+            let mut batch = batch;
+            batch.sequence = 70 + number as u32;
+            (Evidence::Payouts { batch }, Error::NotPending)
+        }
+        2 => {
+            leaf.place ^= 1;
+            (Evidence::Verdict { batch, leaf }, Error::NotInBatch)
+        }
+        3 => {
+            let mut acknowledgement = case.acknowledge(&case.receipts[0]);
+            acknowledgement.signature.0[3] ^= 1;
+            let evidence = Evidence::Omission {
+                batch,
+                acknowledgement,
+                leaf: None,
+            };
+            (evidence, Error::NotSigned)
+        }
+        4 => {
+            let first = Box::new(case.receipts[0].clone());
+            let second = first.clone();
+            (Evidence::Answers { first, second }, Error::Unrelated)
+        }
+        _ => {
+            let mut entry = case.in_log(2);
+            entry.logged.place += 1;
+            let entry = Box::new(entry);
+            (Evidence::Assignment { batch, entry }, Error::NotInLog)
+        }
+    }
+}
+
+/// So many invalid disputes in a row cost their sender, and the chain goes on.
+fn flood(count: usize) {
+    let (mut chain, case) = settled();
+    let most = Parameter::AnswerTime.row().most;
+    council_sets(&mut chain, Parameter::AnswerTime, most);
+    let ferdie = Ferdie.to_account_id();
+    let dispute = |evidence: Evidence| -> (Sr25519Keyring, RuntimeCall) {
+        let evidence = Box::new(evidence);
+        (Ferdie, quern_disputes::Call::dispute { evidence }.into())
+    };
+    // Keeps the batch pending behind its window.
+    let batch = case.name();
+    let held = chain.block(vec![dispute(Evidence::Payouts { batch })]);
+    assert_eq!(held, [Ok(Ok(()))]);
+    let mut sent = 0;
+    while sent < count {
+        let had = free(&mut chain, &ferdie);
+        let some: Vec<_> = (sent..count.min(sent + 12))
+            .map(|it| nothing(&case, it))
+            .collect();
+        sent += some.len();
+        let (calls, errors): (Vec<_>, Vec<ApplyExtrinsicResult>) = some
+            .into_iter()
+            .map(|(evidence, error)| (dispute(evidence), Ok(Err(error.into()))))
+            .unzip();
+        // All of them have room, because none takes what a strike would.
+        assert_eq!(chain.block(calls), errors);
+        let paid = fee(&mut chain);
+        assert!(paid > 0);
+        assert_eq!(free(&mut chain, &ferdie), had - paid);
+    }
+    assert_eq!(burnt(&mut chain), 0);
+    assert_eq!(chain.read(Disputes::total_held), 5 * BYTECHIP);
+    let verdicts = verdicts_of(&case);
+    chain.does(Ferdie, quern_disputes::Call::step { id: 0, verdicts });
+    chain.pass_window();
+    let job = chain.read(|| Jobs::job(&case.id)).unwrap();
+    assert_eq!(job.escrow.paid, pay_of(&case));
+}
+
+#[test]
+fn invalid_disputes_in_a_row_cost_their_sender_and_the_chain_goes_on() {
+    flood(500);
+}
+
+#[test]
+#[ignore = "takes minutes; `cargo xtask test --nightly` runs it"]
+fn ten_thousand_invalid_disputes_in_a_row_cost_their_sender_and_the_chain_goes_on() {
+    flood(10_000);
+}
+
+#[test]
+fn who_has_not_the_bond_cannot_dispute() {
+    let (mut chain, case) = settled();
+    let poor = Sr25519Keyring::One;
+    let send = pallet_balances::Call::transfer_allow_death {
+        dest: sp_runtime::MultiAddress::Id(poor.to_account_id()),
+        value: 4 * BYTECHIP,
+    };
+    chain.does(Ferdie, send);
+    let (batch, leaf) = (case.name(), case.leaf(0));
+    let evidence = Box::new(Evidence::Verdict { batch, leaf });
+    let call = quern_disputes::Call::dispute { evidence };
+    let refused = chain.block(vec![(poor, call.into())]);
+    assert_eq!(refused, [Ok(Err(Error::BondTooSmall.into()))]);
+}
