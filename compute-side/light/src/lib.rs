@@ -16,7 +16,7 @@
 //! | [`authorities`] | who makes blocks final, and the change of these in a header |
 //! | [`justification`] | that more than two thirds of them signed that a block is final |
 //! | [`follower`] | from one set of them to the next |
-//! | [`trie`] | that a value is in the state under a header's root, or that there is none |
+//! | [`trie`] | that a value is in the state under a header's root, or that there is none; that of a stretch of values none was left out |
 //! | [`keys`] | where in the state a value is |
 //! | [`chain_proof`] | all of that in one file |
 //!
@@ -48,4 +48,4 @@ pub use follower::{FollowFault, Follower};
 pub use header::{BlockHash, DigestItem, Header, LineFault};
 pub use justification::{Finality, Justification, JustificationFault};
 pub use reading::Malformed;
-pub use trie::{TrieFault, TrieProof, ValueFault};
+pub use trie::{Stretch, TrieFault, TrieProof, ValueFault};
