@@ -8,6 +8,7 @@ use quern_light::{
 };
 use quern_primitives::{AccountId, Amount, DeviceId, JobId, job::Job};
 use quern_runtime::{Balances, Header, Runtime, System, genesis::LOCAL};
+use frame_support::storage::StoragePrefixedMap as _;
 use sp_consensus_grandpa::{
     AuthoritySignature, ConsensusLog, GRANDPA_ENGINE_ID, GrandpaJustification, Message,
     ScheduledChange, check_message_signature,
@@ -38,6 +39,50 @@ fn the_keys_of_proofs_are_the_runtime_s_own() {
         (
             keys::bond(&account),
             quern_workforce::Bonds::<Runtime>::hashed_key_for(&account),
+        ),
+        (
+            keys::pending_batch(0x0102_0304, &job, 7),
+            quern_jobs::Pending::<Runtime>::hashed_key_for([1, 2, 3, 4], (job, 7)),
+        ),
+        (
+            keys::banned(&account),
+            quern_roster::BannedAccounts::<Runtime>::hashed_key_for(&account),
+        ),
+        (
+            keys::masternodes(),
+            quern_roster::Masternodes::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::endpoints(&account),
+            quern_roster::PublishedEndpoints::<Runtime>::hashed_key_for(&account),
+        ),
+        (
+            keys::params(),
+            quern_params::Current::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::jobs(),
+            quern_jobs::Jobs::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::batches(),
+            quern_jobs::Batches::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::pending_lists(),
+            quern_jobs::PendingOf::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::settled_tasks(),
+            quern_jobs::SettledTasks::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::accounts(),
+            frame_system::Account::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::all_holds(),
+            pallet_balances::Holds::<Runtime>::final_prefix().to_vec(),
         ),
         (
             keys::total_bonded(),
