@@ -21,8 +21,11 @@ pub const LOCAL: &str = "local";
 /// All presets by name.
 pub const PRESETS: [&str; 2] = [DEV, LOCAL];
 
-/// What each endowed account of a preset has.
+/// What each endowed account of a preset has free.
 pub const ENDOWMENT: Amount = 1_000_000 * BYTECHIP;
+
+/// What each operator of a preset has bonded for its masternode, beside its endowment.
+pub const BOND: Amount = Parameter::BondPerMasternode.row().first;
 
 /// By how much finality goes on before a batch is final, in every preset: short, because who develops
 /// waits for it, and nobody's money is at stake.
@@ -80,7 +83,11 @@ fn patch(operators: &[Operator]) -> Value {
         balances: BalancesConfig {
             balances: ENDOWED
                 .iter()
-                .map(|key| (key.to_account_id(), ENDOWMENT))
+                .map(|key| key.to_account_id())
+                .map(|account| {
+                    let bond = if accounts.contains(&account) { BOND } else { 0 };
+                    (account, ENDOWMENT.saturating_add(bond))
+                })
                 .collect(),
         },
         bytechip: BytechipConfig {
@@ -94,7 +101,8 @@ fn patch(operators: &[Operator]) -> Value {
             values: vec![(Parameter::Window.row().name.into(), WINDOW.into())]
         },
         roster: RosterConfig {
-            masternodes: accounts
+            masternodes: accounts,
+            bond: BOND,
         },
         session: SessionConfig {
             keys: operators

@@ -6,6 +6,7 @@ use crate::{
 };
 use alloc::{boxed::Box, collections::VecDeque};
 use quern_primitives::{
+    batch::Batch,
     ids::{Digest, GenesisHash, JobId, NodeKey},
     log::{Certificate, Header, SignedHeader},
 };
@@ -83,13 +84,11 @@ impl Replay {
         self.time_ms
     }
 
-    /// What a member signs of the log as it stands; `None` before the first block.
-    pub fn certificate(&self) -> Option<Certificate> {
-        Some(Certificate {
-            job: self.job,
-            index: self.next_index.checked_sub(1)?,
-            head: self.head,
-        })
+    /// What a member signs of a batch of this job that rests on the log as it stands; `None` before the
+    /// first block.
+    pub fn certificate(&self, batch: &Batch) -> Option<Certificate> {
+        let index = self.next_index.checked_sub(1)?;
+        Some(Certificate::of(batch, index, self.head))
     }
 
     /// Whether the log goes as far as a certificate says, and is the same there. A copy that was cut

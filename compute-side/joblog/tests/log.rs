@@ -9,6 +9,7 @@ use quern_joblog::{
     file::{self, Reader},
 };
 use quern_primitives::{
+    batch::{Batch, LogRange, TaskSet},
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId},
     limits::{LOG_BLOCK_BYTES_MAX, LOG_ENTRIES_PER_BLOCK_MAX},
     log::{Certificate, Header},
@@ -18,6 +19,23 @@ use quern_primitives::{
 const HERE: GenesisHash = GenesisHash([1; 32]);
 const ELSEWHERE: GenesisHash = GenesisHash([2; 32]);
 const JOB: JobId = JobId([3; 32]);
+
+/// Any batch of the job.
+fn batch() -> Batch {
+    Batch {
+        job: JOB,
+        sequence: 5,
+        log: LogRange { first: 0, last: 1 },
+        verdicts_root: Digest([6; 32]),
+        tasks: TaskSet {
+            first: 0,
+            bits: Default::default(),
+        },
+        spent: 0,
+        payouts: Default::default(),
+        devices: Default::default(),
+    }
+}
 
 fn key() -> NodeSecret {
     NodeSecret::from_seed(&[4; 32])
@@ -368,10 +386,10 @@ fn a_copy_that_ends_too_early_is_told_by_a_certificate() {
     let blocks = log(3, 2);
     let mut replay = replay();
     follow(&mut replay, &blocks).unwrap();
-    let certificate = replay.certificate().unwrap();
+    let certificate = replay.certificate(&batch()).unwrap();
     assert_eq!(replay.reaches(&certificate), Ok(()));
     let mut early = self::replay();
-    assert_eq!(early.certificate(), None);
+    assert_eq!(early.certificate(&batch()), None);
     follow(&mut early, &blocks[..2]).unwrap();
     assert_eq!(early.reaches(&certificate), Err(LogFault::Truncated));
     let other = Certificate {

@@ -155,7 +155,7 @@ impl<F: ChainFacts> Recheck<F> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
-        let certificate = self.replay.certificate();
+        let certificate = self.replay.certificate(batch);
         let certificate = certificate.ok_or(RecheckFault::NothingToCertify)?;
         self.settlement.check(batch, self.replay.next_position())?;
         Ok(certificate)

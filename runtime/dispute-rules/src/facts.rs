@@ -9,8 +9,7 @@ use quern_primitives::{
     job::Job,
 };
 
-/// Masternodes of one group, of which the first coordinates.
-pub const GROUP_MEMBERS_MAX: u32 = 7;
+pub use quern_primitives::limits::GROUP_MEMBERS_MAX;
 
 /// A masternode that may have to answer for something.
 #[derive(Clone, Debug, PartialEq, Eq)]

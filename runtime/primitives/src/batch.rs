@@ -5,10 +5,15 @@ use crate::{
     amount::Amount,
     device::RecordChange,
     ids::{AccountId, BatchSequence, BlockNumber, DeviceId, Digest, JobId, TaskIndex},
-    limits::{DEVICES_PER_BATCH_MAX, PAYEES_PER_BATCH_MAX, TASK_BITMAP_BYTES_MAX},
+    limits::{
+        DEVICES_PER_BATCH_MAX, GROUP_MEMBERS_MAX, PAYEES_PER_BATCH_MAX, TASK_BITMAP_BYTES_MAX,
+    },
+    log::Certificate,
+    payload::NodeSignature,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
+use sha2::{Digest as _, Sha256};
 use sp_core::{ConstU32, bounded::BoundedVec};
 
 /// Which tasks a batch settles: bit `i` (least significant bit of each byte first) stands for task
@@ -90,6 +95,46 @@ pub struct Batch {
     pub devices: BoundedVec<DeviceChange, ConstU32<DEVICES_PER_BATCH_MAX>>,
 }
 
+impl Batch {
+    /// What certificates name a batch by: SHA-256 of its encoding.
+    pub fn digest(&self) -> Digest {
+        Digest(self.using_encoded(|encoded| Sha256::digest(encoded).into()))
+    }
+}
+
+/// Places in a job's group, ascending.
+pub type Places = BoundedVec<u8, ConstU32<GROUP_MEMBERS_MAX>>;
+
+/// A batch with the words of those who answer for it. With one transaction of this kind a coordinator
+/// settles.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct Certified {
+    /// The batch.
+    pub batch: Batch,
+    /// The place of the last block of the job's log that it rests on.
+    pub index: u64,
+    /// That block's hash.
+    pub head: Digest,
+    /// Places in the group, ascending, and each member's signature over [`Certified::certificate`].
+    pub certificates: BoundedVec<(u8, NodeSignature), ConstU32<GROUP_MEMBERS_MAX>>,
+}
+
+impl Certified {
+    /// What each of its certificates signs.
+    pub fn certificate(&self) -> Certificate {
+        Certificate::of(&self.batch, self.index, self.head)
+    }
+
+    /// Who signed, by their places in the group.
+    pub fn places(&self) -> Places {
+        let places = self.certificates.iter().map(|(place, _)| *place);
+        // Both lists have one limit.
+        BoundedVec::truncate_from(places.collect())
+    }
+}
+
 /// Where a settled batch stands.
 #[derive(
     Clone,
@@ -136,6 +181,8 @@ pub struct PendingBatch {
     pub due: BlockNumber,
     /// Who settled it, and gets the operators' part.
     pub coordinator: AccountId,
+    /// Who certified it, by their places in the job's group, ascending.
+    pub certified_by: Places,
     /// The tasks it settles.
     pub tasks: TaskSet,
     /// Pay per worker account: accounts ascending, amounts above zero.
@@ -201,6 +248,10 @@ pub struct BatchRecord {
     pub verdicts_root: Digest,
     /// The stretch of the job log that the verdicts rest on.
     pub log: LogRange,
+    /// The place of the last block of that stretch in the log.
+    pub block: u64,
+    /// That block's hash, which more than half of the job's group certified.
+    pub head: Digest,
     /// Tasks settled.
     pub tasks: u32,
     /// Sum of the verdicts' prices.

@@ -194,6 +194,9 @@ pub struct Record {
     /// Answers accepted since the last task that ended otherwise, each batch's in the order of
     /// [`History::add`].
     pub accepted_in_a_row: u32,
+    /// Lies of it that were proved in a dispute and that its account was slashed for. With any it gets
+    /// nothing more, whoever registers it.
+    pub convicted: u32,
 }
 
 /// What one batch adds to a device's record.
@@ -302,9 +305,14 @@ impl Device {
         }
     }
 
-    /// Whether its faults keep it from work until it is reviewed.
+    /// Whether its faults keep it from work until it is reviewed, or a proved lie for good.
     pub fn is_quarantined(&self) -> bool {
-        self.history.is_repeated()
+        self.is_convicted() || self.history.is_repeated()
+    }
+
+    /// Whether a lie of it was proved; no review helps.
+    pub fn is_convicted(&self) -> bool {
+        self.record.convicted > 0
     }
 
     /// The first block in which its own account may review it, if it is quarantined then.

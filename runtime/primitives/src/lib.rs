@@ -18,7 +18,8 @@
 //! | [`device`] | devices, their classes, their record and their history |
 //! | [`receipt`] | what a device signs about one replica |
 //! | [`verdict`] | the outcome of one task |
-//! | [`batch`] | many verdicts settled by one transaction |
+//! | [`batch`] | many verdicts settled by one transaction, and who certified them |
+//! | [`group`] | the masternodes of a job, and whose turn it is |
 //! | [`log`] | what masternodes sign about a job's log |
 //! | [`view`] | what the chain answers when it is asked |
 
@@ -38,6 +39,7 @@ extern crate alloc;
 pub mod amount;
 pub mod batch;
 pub mod device;
+pub mod group;
 pub mod ids;
 pub mod job;
 pub mod limits;

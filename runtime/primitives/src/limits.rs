@@ -47,6 +47,9 @@ pub const DEVICES_PER_ANSWER_MAX: u32 = 1_024;
 /// Masternodes of one chain.
 pub const MASTERNODES_MAX: u32 = 128;
 
+/// Masternodes of one job's group, of which one at a time coordinates.
+pub const GROUP_MEMBERS_MAX: u32 = 7;
+
 /// Devices of one account.
 pub const DEVICES_PER_ACCOUNT_MAX: u32 = 1_024;
 

@@ -2,7 +2,10 @@
 //! of both sides; the log itself is in `quern-joblog`.
 
 use crate::{
-    ids::{DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, RevealSalt, TaskIndex},
+    batch::Batch,
+    ids::{
+        BatchSequence, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, RevealSalt, TaskIndex,
+    },
     payload::{NodeSigned, Signed, SignedPayload},
     receipt::Answer,
 };
@@ -67,7 +70,9 @@ impl Header {
 /// A block's header and its coordinator's signature.
 pub type SignedHeader = NodeSigned<Header>;
 
-/// A masternode's word that it has replayed a job's log up to a block, and that all of it holds.
+/// A masternode's word that it has replayed a job's log up to a block, that all of it holds, and that a
+/// batch is what follows from it. A member of the job's group signs it; if the batch is wrong, it is
+/// evidence against who signed.
 #[derive(
     Clone,
     Copy,
@@ -84,10 +89,27 @@ pub type SignedHeader = NodeSigned<Header>;
 pub struct Certificate {
     /// The job.
     pub job: JobId,
-    /// The block's place.
+    /// The batch's place in the job.
+    pub sequence: BatchSequence,
+    /// The place of the last block of the log that the batch rests on.
     pub index: u64,
-    /// The block's hash.
+    /// That block's hash.
     pub head: Digest,
+    /// See [`Batch::digest`].
+    pub batch: Digest,
+}
+
+impl Certificate {
+    /// What is signed of a batch that rests on a log up to the block of this place and hash.
+    pub fn of(batch: &Batch, index: u64, head: Digest) -> Self {
+        Self {
+            job: batch.job,
+            sequence: batch.sequence,
+            index,
+            head,
+            batch: batch.digest(),
+        }
+    }
 }
 
 impl SignedPayload for Certificate {

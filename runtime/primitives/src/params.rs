@@ -21,6 +21,14 @@ pub const SHARES_PERMILLE_MAX: Amount = 950;
 const BOND_FIRST: Amount = 10 * BYTECHIP;
 const BOND_MOST: Amount = 10_000 * BYTECHIP;
 
+/// The first and the largest bond of a masternode.
+const MASTERNODE_BOND_FIRST: Amount = 1_000 * BYTECHIP;
+const MASTERNODE_BOND_MOST: Amount = 1_000_000 * BYTECHIP;
+
+/// The first and the largest bond of a dispute.
+const DISPUTE_FIRST: Amount = 5 * BYTECHIP;
+const DISPUTE_MOST: Amount = 1_000 * BYTECHIP;
+
 /// What a parameter's value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -35,6 +43,8 @@ pub enum Unit {
     Money,
     /// Blocks of 2 seconds.
     Blocks,
+    /// Masternodes.
+    Masternodes,
 }
 
 impl Unit {
@@ -45,6 +55,8 @@ impl Unit {
             Self::Money => amount::display(value),
             Self::Blocks if value == 1 => "1 block".into(),
             Self::Blocks => format!("{value} blocks"),
+            Self::Masternodes if value == 1 => "1 masternode".into(),
+            Self::Masternodes => format!("{value} masternodes"),
         }
     }
 
@@ -54,12 +66,17 @@ impl Unit {
         match self {
             Self::Permille => text.strip_suffix('‰').unwrap_or(text).trim().parse().ok(),
             Self::Money => amount::parse(text).ok(),
-            Self::Blocks => {
-                let number = text.strip_suffix("blocks").or(text.strip_suffix("block"));
-                number.unwrap_or(text).trim().parse().ok()
-            }
+            Self::Blocks => number(text, "block"),
+            Self::Masternodes => number(text, "masternode"),
         }
     }
+}
+
+/// A number that may be followed by what it counts, one or many.
+fn number(text: &str, counted: &str) -> Option<Amount> {
+    let one = text.strip_suffix('s').unwrap_or(text);
+    let number = one.strip_suffix(counted).unwrap_or(text);
+    number.trim().parse().ok()
 }
 
 /// A line of the table.
@@ -176,6 +193,21 @@ table! {
         "What a worker's bond must be for each of its devices.";
     Window window_blocks: BlockNumber, "window", Blocks, 1, 300, 302_400,
         "By how much the chain's clock of finality goes on before a settled batch is final.";
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    DisputeBond dispute_bond: Amount, "dispute-bond", Money, 1, DISPUTE_FIRST, DISPUTE_MOST,
+        "What who disputes puts up, and loses if nothing is wrong.";
+    WinnersShare winner_permille: u16, "winners-share", Permille, 0, 500, 900,
+        "What the winner of a dispute gets of what the loser loses; the rest is burnt.";
+    AnswerTime answer_blocks: BlockNumber, "answer-time", Blocks, 15, 300, 43_200,
+        "How long an answer to a dispute, or the whole of a sum, may take, by the clock of finality.";
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    BondPerMasternode bond_per_masternode: Amount, "bond-per-masternode", Money,
+        1, MASTERNODE_BOND_FIRST, MASTERNODE_BOND_MOST,
+        "What an operator's bond must be for its masternode to be given jobs.";
+    GroupSize group_size: u8, "group-size", Masternodes, 1, 1, 7,
+        "So many masternodes are drawn for a job, if there are as many; more than half certify a batch.";
+    Stall stall_blocks: BlockNumber, "stall", Blocks, 15, 150, 43_200,
+        "By how much the chain's clock of finality goes on without a batch before another takes over.";
 }
 
 impl Default for Params {
@@ -448,12 +480,13 @@ mod tests {
         assert_eq!(Unit::Permille.read("15"), Some(15));
         assert_eq!(Unit::Blocks.read("15"), Some(15));
         assert_eq!(Unit::Blocks.read("a day"), None);
+        assert_eq!(Unit::Masternodes.read("7"), Some(7));
     }
 
     #[test]
     fn who_names_no_parameter_is_told_which_there_are() {
         let error = "day".parse::<Parameter>().unwrap_err().to_string();
-        assert!(error.ends_with("operators-share, re-execution, bond-per-device, window"));
+        assert!(error.ends_with("window, bond-per-masternode, group-size, stall"));
         let error = Params::FIRST
             .with(Parameter::BondPerDevice, 0)
             .unwrap_err()

@@ -26,6 +26,10 @@ parameter_types! {
 impl quern_roster::Config for Runtime {
     type CouncilOrigin = CouncilMajority;
     type Session = Session;
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type MinBond = BondPerMasternode;
+    type UnbondingDelay = UnbondingDelay;
     type WeightInfo = quern_roster::weights::SubstrateWeight<Runtime>;
 }
 
@@ -93,6 +97,15 @@ impl Get<Amount> for BondPerDevice {
     }
 }
 
+/// What an operator's bond must be for its masternode to be given jobs.
+pub struct BondPerMasternode;
+
+impl Get<Amount> for BondPerMasternode {
+    fn get() -> Amount {
+        Params::current().bond_per_masternode
+    }
+}
+
 /// The height that the chain holds to be final, as jobs ask for it.
 pub struct FinalityClock;
 
@@ -103,12 +116,13 @@ impl Get<BlockNumber> for FinalityClock {
 }
 
 /// The roster's masternodes, as jobs see them. Coordinators are drawn among those that can be
-/// reached: a job given to one that has published no endpoints would wait in vain.
+/// reached, because a job given to one that has published no endpoints would wait in vain, and that have
+/// the bond, because nobody answers for the others.
 pub struct Masternodes;
 
 impl SortedMembers<AccountId> for Masternodes {
     fn sorted_members() -> Vec<AccountId> {
-        Roster::reachable_masternodes()
+        Roster::bonded_masternodes()
     }
 
     fn contains(account: &AccountId) -> bool {
@@ -119,6 +133,11 @@ impl SortedMembers<AccountId> for Masternodes {
     fn add(account: &AccountId) {
         quern_roster::Masternodes::<Runtime>::mutate(|all| add(all, account));
         quern_roster::ReachableMasternodes::<Runtime>::mutate(|all| add(all, account));
+        let bond = quern_roster::Bond {
+            active: BondPerMasternode::get(),
+            ..Default::default()
+        };
+        quern_roster::Bonds::<Runtime>::insert(account, bond);
     }
 }
 

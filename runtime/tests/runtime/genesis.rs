@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use quern_primitives::AccountId;
 use quern_runtime::{
     Babe, Balances, Grandpa, Roster, Runtime, Session,
-    genesis::{DEV, ENDOWMENT, LOCAL, PRESETS},
+    genesis::{BOND, DEV, ENDOWMENT, LOCAL, PRESETS},
     weights::SLOT_MILLIS,
 };
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
@@ -22,6 +22,9 @@ fn check_operators(preset: &str, operators: &[(Sr25519Keyring, Ed25519Keyring)])
         validators.sort();
         assert_eq!(validators, accounts(&keys));
         assert_eq!(Roster::masternodes(), accounts(&keys));
+        for account in Roster::masternodes() {
+            assert!(Roster::is_bonded(&account), "{account} has no bond");
+        }
         let mut members = pallet_collective::Members::<Runtime, _>::get();
         members.sort();
         assert_eq!(members, accounts(&keys));
@@ -76,8 +79,11 @@ fn every_preset_endows_the_test_accounts_and_nobody_else() {
                     "{key}"
                 );
             }
-            assert_eq!(Balances::total_issuance(), 12 * ENDOWMENT);
-            assert_eq!(quern_runtime::Bytechip::genesis_issuance(), 12 * ENDOWMENT);
+            let bonds = Roster::masternodes().len() as u128 * BOND;
+            let all = 12 * ENDOWMENT + bonds;
+            assert_eq!(Roster::total_bonded(), bonds);
+            assert_eq!(Balances::total_issuance(), all);
+            assert_eq!(quern_runtime::Bytechip::genesis_issuance(), all);
         });
     }
 }

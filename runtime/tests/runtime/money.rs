@@ -6,7 +6,7 @@ use quern_primitives::{AccountId, Amount, amount::BYTECHIP};
 use quern_runtime::{
     Balances, Bytechip, RuntimeCall, RuntimeEvent,
     configs::money::TreasuryAccount,
-    genesis::{DEV, ENDOWMENT},
+    genesis::{BOND, DEV, ENDOWMENT},
 };
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
 use sp_runtime::{DispatchError, MultiAddress};
@@ -86,7 +86,7 @@ fn nobody_may_burn_money_beside_the_payouts() {
     };
     let results = chain.block(vec![(Bob, batch.into())]);
     assert_eq!(results, vec![Ok(Err(refused))]);
-    assert_eq!(chain.read(Balances::total_issuance), 12 * ENDOWMENT);
+    assert_eq!(chain.read(Balances::total_issuance), 12 * ENDOWMENT + BOND);
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn wanted(parameter: Parameter) -> &'static str {
         Unit::Permille => "a whole number of thousandths, such as 15",
         Unit::Money => "an amount of ByteChips, such as 12 or 0.5",
         Unit::Blocks => "a whole number of blocks, such as 300",
+        Unit::Masternodes => "a whole number of masternodes, such as 3",
     }
 }
 

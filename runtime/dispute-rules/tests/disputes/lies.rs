@@ -385,8 +385,10 @@ fn a_block_that_another_masternode_signed_convicts_nobody() {
 fn certificate_of(header: &Header) -> Certificate {
     Certificate {
         job: header.job,
+        sequence: 0,
         index: header.index,
         head: header.hash(&HERE),
+        batch: Digest::default(),
     }
 }
 

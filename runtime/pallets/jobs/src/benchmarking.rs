@@ -140,22 +140,24 @@ fn last_batch<T: Config>(id: JobId, payees: u32, devices: u32) -> Result<Batch, 
 
 /// Lets a job's pending batches be due at the very first height of the clock, which is always past.
 fn make_due<T: Config>(id: JobId) {
-    let list = PendingOf::<T>::take(id).into_inner();
-    for (sequence, due) in &list {
-        if let Some(mut batch) = Pending::<T>::take(due.to_be_bytes(), (id, *sequence)) {
-            batch.due = 0;
-            Pending::<T>::insert([0; 4], (id, *sequence), batch);
-        }
-        Batches::<T>::mutate(id, sequence, |record| {
+    let mut list = PendingOf::<T>::get(id).into_inner();
+    if let Some((_, due)) = list.first() {
+        DueJobs::<T>::remove(due.to_be_bytes(), id);
+        DueJobs::<T>::insert([0; 4], id, ());
+    }
+    for (sequence, due) in &mut list {
+        *due = 0;
+        Pending::<T>::mutate(id, *sequence, |batch| {
+            if let Some(batch) = batch {
+                batch.due = 0;
+            }
+        });
+        Batches::<T>::mutate(id, *sequence, |record| {
             if let Some(record) = record {
                 record.state = BatchState::Pending { due: 0 };
             }
         });
     }
-    let list: Vec<_> = list
-        .into_iter()
-        .map(|(sequence, _)| (sequence, 0))
-        .collect();
     PendingOf::<T>::insert(id, BoundedVec::truncate_from(list));
 }
 
@@ -276,7 +278,8 @@ mod benchmarks {
             limits::PAYEES_PER_BATCH_MAX,
             limits::DEVICES_PER_BATCH_MAX,
         )?;
-        // Each batch has a few tasks, so that there are enough for all; their lists are full.
+        // Each batch has a few tasks, so that there are enough for all; their lists are full, and each is
+        // disputed.
         for number in 0..b {
             let tasks = number.saturating_mul(8)..number.saturating_add(1).saturating_mul(8);
             batch.sequence = number;
@@ -289,6 +292,7 @@ mod benchmarks {
             batch.tasks = tasks::collect(tasks)
                 .map_err(|_| BenchmarkError::Stop("eight tasks are a set of tasks"))?;
             Pallet::<T>::do_settle(coordinator.clone(), &batch)?;
+            Pallet::<T>::keep_open(&id, number, true);
         }
         let next: AccountId = account("masternode", 1, 0);
 
@@ -299,6 +303,26 @@ mod benchmarks {
 
         let now = Jobs::<T>::get(id).and_then(|job| job.state.coordinator().cloned());
         assert_eq!(now, Some(next));
+        Ok(())
+    }
+
+    /// The only batch of a job whose list is full.
+    #[benchmark]
+    fn keep_open() -> Result<(), BenchmarkError> {
+        let (_, coordinator, id) = nearly_done::<T>()?;
+        let batch = last_batch::<T>(id, 0, 0)?;
+        Pallet::<T>::do_settle(coordinator, &batch)?;
+        let due = PendingOf::<T>::get(id).first().map_or(0, |(_, due)| *due);
+        let full = (0..limits::PENDING_BATCHES_PER_JOB_MAX).map(|number| (number, due));
+        PendingOf::<T>::insert(id, BoundedVec::truncate_from(full.collect::<Vec<_>>()));
+        Pallet::<T>::keep_open(&id, 0, true);
+
+        #[block]
+        {
+            Pallet::<T>::keep_open(&id, 0, false);
+        }
+
+        assert!(DueJobs::<T>::contains_key(due.to_be_bytes(), id));
         Ok(())
     }
 

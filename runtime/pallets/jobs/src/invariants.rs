@@ -1,8 +1,8 @@
 //! What always holds of jobs and their money.
 
 use crate::{
-    Awaiting, Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, OpenJobs, Pallet,
-    Pending, PendingOf, SettledTasks, Totals,
+    Awaiting, Batches, Config, CurrentPrices, DueJobs, Jobs, JobsCoordinatedBy, JobsOf, KeptOpen,
+    OpenJobs, Pallet, Pending, PendingOf, SettledTasks, Totals, pending::key_of,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -33,7 +33,8 @@ impl<T: Config> Pallet<T> {
     ///
     /// - each job: paid + network + refunded + pending + held = deposited = its quote, nothing held or
     ///   pending once it is over, and its batches add up to its tasks and money;
-    /// - each pending batch is kept once and as it was settled, on its job's list and in order;
+    /// - each pending batch is kept once and as it was settled, on its job's list and in order, and each
+    ///   job waits for the oldest of them, unless that is kept open;
     /// - each owner: what is held on the account is the sum over the open jobs, which are counted
     ///   and within their limit;
     /// - each open job's settled tasks are as many as the job says, of those it has;
@@ -277,9 +278,8 @@ fn check_awaiting<T: Config>() -> Result<(), TryRuntimeError> {
 
 fn check_pending<T: Config>() -> Result<(), TryRuntimeError> {
     let mut kept = 0usize;
-    for (due, (job, sequence), batch) in Pending::<T>::iter() {
-        let due = BlockNumber::from_be_bytes(due);
-        ensure!(due == batch.due, "a batch is kept for another time");
+    for (job, sequence, batch) in Pending::<T>::iter() {
+        let due = batch.due;
         let record = Batches::<T>::get(job, sequence).ok_or("a pending batch has no record")?;
         ensure!(
             record.state == BatchState::Pending { due }
@@ -300,6 +300,29 @@ fn check_pending<T: Config>() -> Result<(), TryRuntimeError> {
     let listed =
         PendingOf::<T>::iter_values().fold(0usize, |sum, list| sum.saturating_add(list.len()));
     ensure!(kept == listed, "a pending batch is on no list, or not kept");
+    ensure!(
+        KeptOpen::<T>::iter_keys().all(|(job, sequence)| Pending::<T>::contains_key(job, sequence)),
+        "a batch is kept open that is not pending"
+    );
+    check_due::<T>()
+}
+
+/// Each job waits for its oldest pending batch, unless that is kept open, and for nothing else.
+fn check_due<T: Config>() -> Result<(), TryRuntimeError> {
+    let mut waiting = 0usize;
+    for (job, list) in PendingOf::<T>::iter() {
+        let (sequence, due) = list.first().ok_or("a list of pending batches is empty")?;
+        let is_waiting = DueJobs::<T>::contains_key(key_of(*due), job);
+        ensure!(
+            is_waiting != KeptOpen::<T>::contains_key(job, sequence),
+            "a job does not wait for its oldest batch, or for one that is kept open"
+        );
+        waiting = waiting.saturating_add(usize::from(is_waiting));
+    }
+    ensure!(
+        DueJobs::<T>::iter_keys().count() == waiting,
+        "a job waits for a batch that it does not have"
+    );
     Ok(())
 }
 

@@ -15,7 +15,8 @@
 //! instead.
 //!
 //! The batches of a job become final in order. Those that are due are made final by the chain itself,
-//! as far as a block has room; anyone may do it by a call. A batch that is proved wrong is struck
+//! as far as a block has room; anyone may do it by a call. A batch that is disputed is kept open
+//! ([`Pallet::keep_open`]), and so are the later ones of its job. A batch that is proved wrong is struck
 //! ([`Pallet::strike`]), and with it all later ones of its job, which rest on the same log.
 //!
 //! The owner may [cancel](Pallet::cancel): at once before the draw, afterwards with a grace in which
@@ -221,19 +222,31 @@ pub mod pallet {
         OptionQuery,
     >;
 
-    /// The batches that are settled and not final yet, by the height of the clock of finality at
-    /// which they are due. Heights are kept unhashed and with their highest byte first, so that the
-    /// storage's own order is theirs, and what is due next is what comes first.
+    /// The batches that are settled and not final yet.
     #[pallet::storage]
     pub type Pending<T: Config> = StorageDoubleMap<
         _,
-        Identity,
-        [u8; 4],
         Blake2_128Concat,
-        (JobId, BatchSequence),
+        JobId,
+        Twox64Concat,
+        BatchSequence,
         PendingBatch,
         OptionQuery,
     >;
+
+    /// The jobs with pending batches, by the height of the clock of finality at which the oldest of them
+    /// is due; those whose oldest is kept open are not in it. Heights are kept unhashed and with their
+    /// highest byte first, so that the storage's own order is theirs, and what is due next is what comes
+    /// first.
+    #[pallet::storage]
+    pub type DueJobs<T: Config> =
+        StorageDoubleMap<_, Identity, [u8; 4], Blake2_128Concat, JobId, (), OptionQuery>;
+
+    /// The pending batches that do not become final although they may be due, because they are disputed;
+    /// see [`Pallet::keep_open`].
+    #[pallet::storage]
+    pub type KeptOpen<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, JobId, Twox64Concat, BatchSequence, (), OptionQuery>;
 
     /// The pending batches of each job in their order, and when each is due, which is in that order
     /// too. A job without any is not in it.
@@ -551,6 +564,8 @@ pub mod pallet {
         EarlierPending,
         /// The batch's window is not past; wait until the chain's clock of finality is there.
         BatchNotDue,
+        /// The batch is disputed; wait until the dispute is over, or end it if its time is.
+        BatchDisputed,
 
         /// The price of fuel is above its bound; lower it.
         GigafuelOutOfBounds,
@@ -740,7 +755,8 @@ pub mod pallet {
         ///
         /// Events: [`Event::BatchFinalised`], and [`Event::JobEnded`] if the job waited for it.
         ///
-        /// Errors: [`Error::BatchNotPending`], [`Error::EarlierPending`], [`Error::BatchNotDue`].
+        /// Errors: [`Error::BatchNotPending`], [`Error::EarlierPending`], [`Error::BatchNotDue`],
+        /// [`Error::BatchDisputed`].
         #[pallet::call_index(6)]
         #[pallet::weight(Pallet::<T>::finalise_weight_max())]
         pub fn finalise(

@@ -1,13 +1,14 @@
 //! Batches between settlement and finality: when they are due, how they become final, how they are
 //! struck.
 //!
-//! A pending batch is one item of storage, kept in the order of the heights of the clock of finality
-//! at which batches are due, so that what is due is found without a queue beside it. The batches of a
-//! job are due in their order, and become final in it.
+//! The batches of a job are due in their order, and become final in it. So a job waits for its oldest
+//! pending batch, and is kept in the order of the heights of the clock of finality at which those are
+//! due. A job whose oldest batch is disputed is taken out of that order until it no longer is: nobody
+//! else waits behind it.
 
 use crate::{
-    Batches, Config, Devices, Error, Event, JobsCoordinatedBy, Pallet, Pending, PendingOf,
-    SettledTasks, WeightInfo,
+    Batches, Config, Devices, DueJobs, Error, Event, JobsCoordinatedBy, KeptOpen, Pallet, Pending,
+    PendingOf, SettledTasks, WeightInfo,
 };
 use frame_support::{
     BoundedVec, ensure,
@@ -42,9 +43,45 @@ impl<T: Config> Pallet<T> {
         by: &AccountId,
         due: BlockNumber,
     ) -> DispatchResult {
+        let is_oldest = PendingOf::<T>::decode_len(id).unwrap_or(0) == 0;
         PendingOf::<T>::try_append(id, (sequence, due)).map_err(|()| Error::<T>::TooManyPending)?;
-        Pending::<T>::insert(key_of(due), (id, sequence), valid.pending(by, due));
+        Pending::<T>::insert(id, sequence, valid.pending(by, due));
+        if is_oldest {
+            Self::await_due(&id, Some(&(sequence, due)));
+        }
         Ok(())
+    }
+
+    /// From now on a pending batch is not made final, and so are none of the later ones of its job; or it
+    /// may be again, with `is_disputed` false. Of a batch that is not pending nothing changes.
+    ///
+    /// No call: who may dispute a batch, and how long, is for others to say.
+    pub fn keep_open(id: &JobId, sequence: BatchSequence, is_disputed: bool) {
+        let list = PendingOf::<T>::get(id);
+        if !list.iter().any(|(pending, _)| *pending == sequence) {
+            return;
+        }
+        let oldest = list.first();
+        if is_disputed {
+            KeptOpen::<T>::insert(id, sequence, ());
+            if let Some((first, due)) = oldest
+                && *first == sequence
+            {
+                DueJobs::<T>::remove(key_of(*due), id);
+            }
+        } else {
+            KeptOpen::<T>::remove(id, sequence);
+            Self::await_due(id, oldest);
+        }
+    }
+
+    /// Has a job wait until its oldest pending batch is due, unless that is kept open.
+    fn await_due(id: &JobId, oldest: Option<&(BatchSequence, BlockNumber)>) {
+        if let Some((sequence, due)) = oldest
+            && !KeptOpen::<T>::contains_key(id, sequence)
+        {
+            DueJobs::<T>::insert(key_of(*due), id, ());
+        }
     }
 
     /// Makes a batch final if it is due and the oldest of its job that is pending; says what that
@@ -61,8 +98,11 @@ impl<T: Config> Pallet<T> {
             .into());
         }
         ensure!(due <= T::Finalised::get(), Error::<T>::BatchNotDue);
-        let batch =
-            Pending::<T>::get(key_of(due), (id, sequence)).ok_or(Error::<T>::BatchNotPending)?;
+        ensure!(
+            !KeptOpen::<T>::contains_key(id, sequence),
+            Error::<T>::BatchDisputed
+        );
+        let batch = Pending::<T>::get(id, sequence).ok_or(Error::<T>::BatchNotPending)?;
         let weight = Self::finalise_weight(&batch);
         Self::make_final(id, sequence, batch)?;
         Ok(weight)
@@ -73,16 +113,15 @@ impl<T: Config> Pallet<T> {
         let mut meter = WeightMeter::with_limit(room);
         let clock = T::Finalised::get();
         while meter.try_consume(T::WeightInfo::look_for_due()).is_ok() {
-            let Some((due, (id, _))) = Pending::<T>::iter_keys().next() else {
+            let Some((due, id)) = DueJobs::<T>::iter_keys().next() else {
                 break;
             };
             if BlockNumber::from_be_bytes(due) > clock {
                 break;
             }
-            // Its job's oldest is due no later.
             let oldest = PendingOf::<T>::get(id).first().copied();
-            let batch = oldest.and_then(|(sequence, due)| {
-                let batch = Pending::<T>::get(key_of(due), (id, sequence))?;
+            let batch = oldest.and_then(|(sequence, _)| {
+                let batch = Pending::<T>::get(id, sequence)?;
                 Some((sequence, batch))
             });
             // A batch that could not be paid would keep the others waiting, but not from the call; the
@@ -118,12 +157,14 @@ impl<T: Config> Pallet<T> {
             shares: batch.split,
         };
         let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;
-        Pending::<T>::remove(key_of(batch.due), (id, sequence));
+        Pending::<T>::remove(id, sequence);
+        DueJobs::<T>::remove(key_of(batch.due), id);
         PendingOf::<T>::mutate_exists(id, |list| {
             *list = list.take().filter(|list| list.len() > 1).map(|mut list| {
                 list.remove(0);
                 list
             });
+            Self::await_due(&id, list.as_ref().and_then(|list| list.first()));
         });
         for payout in &batch.payouts {
             Self::pay(&job.owner, &payout.account, payout.amount)?;
@@ -170,9 +211,12 @@ impl<T: Config> Pallet<T> {
         let mut settled = SettledTasks::<T>::get(id);
         let (mut batches, mut unsettled, mut spent) = (0u32, 0u32, Amount::MIN);
         let at = Self::now();
-        for (sequence, due) in fallen {
-            let batch = Pending::<T>::take(key_of(*due), (id, *sequence))
-                .ok_or(Error::<T>::BatchNotPending)?;
+        if let ([], Some((_, due))) = (kept, fallen.first()) {
+            DueJobs::<T>::remove(key_of(*due), id);
+        }
+        for (sequence, _) in fallen {
+            let batch = Pending::<T>::take(id, *sequence).ok_or(Error::<T>::BatchNotPending)?;
+            KeptOpen::<T>::remove(id, *sequence);
             let tasks = tasks::count(&batch.tasks.bits);
             let cost = batch.split.spent().ok_or(ArithmeticError::Overflow)?;
             tasks::remove_from(&batch.tasks, settled.as_mut());
@@ -227,7 +271,7 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-/// Where batches are kept that are due at this height.
+/// Where jobs are kept whose oldest batch is due at this height.
 pub(crate) fn key_of(due: BlockNumber) -> [u8; 4] {
     due.to_be_bytes()
 }

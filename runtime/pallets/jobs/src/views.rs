@@ -2,7 +2,7 @@
 
 use crate::{
     Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, Pallet, Pending, PendingOf,
-    SettledTasks, Totals, pending::key_of,
+    SettledTasks, Totals,
 };
 use alloc::vec::Vec;
 use frame_support::pallet_prelude::Get;
@@ -82,9 +82,7 @@ impl<T: Config> Pallet<T> {
 
     /// What is kept of a batch while it is pending.
     pub fn pending_batch(job: &JobId, sequence: BatchSequence) -> Option<PendingBatch> {
-        let list = PendingOf::<T>::get(job);
-        let (_, due) = list.iter().find(|(pending, _)| *pending == sequence)?;
-        Pending::<T>::get(key_of(*due), (job, sequence))
+        Pending::<T>::get(job, sequence)
     }
 
     /// What an account will get of batches that are not final yet, as worker or coordinator, and

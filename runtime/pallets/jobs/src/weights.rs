@@ -1,6 +1,6 @@
 //! What the calls of `quern_jobs` cost.
 //!
-//! `settle`, `finalise`, `look_for_due` and `strike` are not measured yet; the rest is as it was.
+//! `settle`, `finalise`, `look_for_due`, `keep_open` and `strike` are not measured yet; the rest is as it was.
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
 //! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
 
@@ -23,6 +23,7 @@ pub trait WeightInfo {
 	fn set_prices() -> Weight;
 	fn finalise(p: u32, d: u32, ) -> Weight;
 	fn look_for_due() -> Weight;
+	fn keep_open() -> Weight;
 	fn strike(b: u32, ) -> Weight;
 }
 
@@ -218,10 +219,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		Weight::from_parts(1_000_000_000, 11707)
 			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
 			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
-			.saturating_add(T::DbWeight::get().reads(10_u64))
+			.saturating_add(T::DbWeight::get().reads(12_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(T::DbWeight::get().writes(11_u64))
+			.saturating_add(T::DbWeight::get().writes(13_u64))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
 	}
@@ -229,13 +230,18 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		Weight::from_parts(20_000_000, 3959)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 	}
+	fn keep_open() -> Weight {
+		Weight::from_parts(40_000_000, 5553)
+			.saturating_add(T::DbWeight::get().reads(2_u64))
+			.saturating_add(T::DbWeight::get().writes(2_u64))
+	}
 	fn strike(b: u32, ) -> Weight {
 		Weight::from_parts(200_000_000, 11707)
 			.saturating_add(Weight::from_parts(300_000_000, 0).saturating_mul(b.into()))
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(T::DbWeight::get().writes(8_u64))
-			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(b.into())))
+			.saturating_add(T::DbWeight::get().writes(9_u64))
+			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(b.into())))
 	}
 }
 
@@ -301,10 +307,10 @@ impl WeightInfo for () {
 		Weight::from_parts(1_000_000_000, 11707)
 			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
 			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
-			.saturating_add(RocksDbWeight::get().reads(10_u64))
+			.saturating_add(RocksDbWeight::get().reads(12_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(RocksDbWeight::get().writes(11_u64))
+			.saturating_add(RocksDbWeight::get().writes(13_u64))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
 	}
@@ -312,12 +318,17 @@ impl WeightInfo for () {
 		Weight::from_parts(20_000_000, 3959)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 	}
+	fn keep_open() -> Weight {
+		Weight::from_parts(40_000_000, 5553)
+			.saturating_add(RocksDbWeight::get().reads(2_u64))
+			.saturating_add(RocksDbWeight::get().writes(2_u64))
+	}
 	fn strike(b: u32, ) -> Weight {
 		Weight::from_parts(200_000_000, 11707)
 			.saturating_add(Weight::from_parts(300_000_000, 0).saturating_mul(b.into()))
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(RocksDbWeight::get().writes(8_u64))
-			.saturating_add(RocksDbWeight::get().writes((2_u64).saturating_mul(b.into())))
+			.saturating_add(RocksDbWeight::get().writes(9_u64))
+			.saturating_add(RocksDbWeight::get().writes((3_u64).saturating_mul(b.into())))
 	}
 }

@@ -2,12 +2,17 @@
 
 use super::*;
 use frame_benchmarking::{BenchmarkError, v2::*};
-use frame_support::{BoundedVec, traits::EnsureOrigin};
+use frame_support::{
+    BoundedVec,
+    pallet_prelude::Get,
+    traits::{EnsureOrigin, fungible::Unbalanced, tokens::Precision},
+};
 use frame_system::RawOrigin;
 use quern_primitives::{
     SealingKey,
     limits::{ADDRESS_BYTES_MAX, ADDRESSES_PER_MASTERNODE_MAX},
 };
+use sp_runtime::traits::{One, Saturating};
 
 /// The council's word, where the runtime can produce it.
 fn council<T: Config>() -> Result<T::RuntimeOrigin, BenchmarkError> {
@@ -36,6 +41,27 @@ fn longest_endpoints() -> Endpoints {
         device_addresses: BoundedVec::truncate_from(addresses),
         jobs_api: longest_address(),
     }
+}
+
+/// An operator with a bond of twice what is needed, and as much again.
+fn operator<T: Config>() -> Result<AccountId, BenchmarkError> {
+    let operator: AccountId = account("operator", 0, 0);
+    let bond = T::MinBond::get().saturating_mul(2);
+    // Small bonds are unbonded in as many parts as there may be.
+    let bond = bond.saturating_add(UNBONDINGS_MAX.into());
+    T::Currency::increase_balance(&operator, bond.saturating_mul(2), Precision::Exact)?;
+    Pallet::<T>::do_bond(operator.clone(), bond)?;
+    Ok(operator)
+}
+
+/// Fills all but `free` of the places for unbonding amounts.
+fn fill_unbonding<T: Config>(operator: &AccountId, free: u32) -> Result<(), BenchmarkError> {
+    for _ in free..UNBONDINGS_MAX {
+        Pallet::<T>::do_unbond(operator.clone(), 1)?;
+        let next = frame_system::Pallet::<T>::block_number().saturating_add(One::one());
+        frame_system::Pallet::<T>::set_block_number(next);
+    }
+    Ok(())
 }
 
 #[benchmarks]
@@ -150,6 +176,50 @@ mod benchmarks {
         _(origin as T::RuntimeOrigin, device);
 
         assert!(!Pallet::<T>::is_verified(&device));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn bond() -> Result<(), BenchmarkError> {
+        let operator = operator::<T>()?;
+        fill_unbonding::<T>(&operator, 0)?;
+        let before = Pallet::<T>::bonded(&operator);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(operator.clone()), 1);
+
+        assert_eq!(Pallet::<T>::bonded(&operator), before + 1);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn unbond() -> Result<(), BenchmarkError> {
+        let operator = operator::<T>()?;
+        fill_unbonding::<T>(&operator, 1)?;
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(operator.clone()), 1);
+
+        let unbonding = Pallet::<T>::bond_of(&operator)
+            .unwrap_or_default()
+            .unbonding;
+        assert_eq!(unbonding.len(), UNBONDINGS_MAX as usize);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn withdraw_unbonded() -> Result<(), BenchmarkError> {
+        let operator = operator::<T>()?;
+        fill_unbonding::<T>(&operator, 0)?;
+        let due =
+            frame_system::Pallet::<T>::block_number().saturating_add(T::UnbondingDelay::get());
+        frame_system::Pallet::<T>::set_block_number(due);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(operator.clone()));
+
+        let bond = Pallet::<T>::bond_of(&operator).unwrap_or_default();
+        assert!(bond.unbonding.is_empty());
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Who may be a masternode, which devices are verified, who is banned.
+//! Who may be a masternode and what it has put up, which devices are verified, who is banned.
 //!
 //! # What it keeps
 //!
@@ -7,6 +7,12 @@
 //!   session manager, see [`mod@session`].
 //! - **Endpoints**: where devices and owners reach each masternode, and the keys by which they know
 //!   it. A masternode publishes its own.
+//! - **Bonds**: what an operator has put up for its masternode, held in the account under
+//!   [`HoldReason::Bond`]. Jobs are given only to masternodes whose *active* part is at least
+//!   [`MinBond`](Config::MinBond). What is unbonded leaves the active part at once and stays held for
+//!   [`UnbondingDelay`](Config::UnbondingDelay) blocks, so that what a masternode did can still be
+//!   answered for; [`Pallet::slash`] takes from both. A bond needs no masternode: an operator bonds
+//!   before the council adds it, and one that was removed takes its bond back the same way.
 //! - **Bans**: accounts whose devices get no work. A ban touches no money: what a banned account has
 //!   earned is its own, and it may retire its devices and take its bond back.
 //! - **Verified devices**: machines the council has looked at, for owners who want only those.
@@ -20,13 +26,15 @@
 //! | --- | --- |
 //! | [`add_masternode`](Pallet::add_masternode), [`remove_masternode`](Pallet::remove_masternode) | council |
 //! | [`publish_endpoints`](Pallet::publish_endpoints) | a masternode's account |
+//! | [`bond`](Pallet::bond), [`unbond`](Pallet::unbond), [`withdraw_unbonded`](Pallet::withdraw_unbonded) | any account |
 //! | [`ban`](Pallet::ban), [`lift_ban`](Pallet::lift_ban) | council |
 //! | [`verify_device`](Pallet::verify_device), [`unverify_device`](Pallet::unverify_device) | council |
 //!
 //! # What others ask it
 //!
 //! [`Pallet::masternodes`], [`Pallet::is_masternode`], [`Pallet::endpoints`],
-//! [`Pallet::masternode_views`], [`Pallet::is_banned`], [`Pallet::is_verified`].
+//! [`Pallet::masternode_views`], [`Pallet::bonded_masternodes`], [`Pallet::bonded`],
+//! [`Pallet::is_banned`], [`Pallet::is_verified`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
 // Money is decided here: nothing wraps, is cut off or panics.
@@ -44,8 +52,10 @@ extern crate alloc;
 #[cfg(feature = "runtime-benchmarks")]
 #[allow(unused_qualifications)] // In what the macro generates.
 mod benchmarking;
+mod bonds;
 mod endpoints;
 mod invariants;
+mod lists;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 mod mock;
@@ -55,19 +65,24 @@ pub mod session;
 mod tests;
 pub mod weights;
 
+pub use bonds::{Bond, Unbonding};
 pub use endpoints::{Address, Endpoints};
 pub use pallet::*;
 pub use weights::WeightInfo;
 
 use alloc::vec::Vec;
-use frame_support::{ensure, pallet_prelude::DispatchResult};
-use quern_primitives::{AccountId, DeviceId, limits::MASTERNODES_MAX, view::MasternodeView};
+use frame_support::pallet_prelude::DispatchResult;
+use quern_primitives::{AccountId, Amount, DeviceId, limits::MASTERNODES_MAX};
 
 /// Accounts that may be banned at once. One takes about 64 bytes of state, so all of them 4 MiB.
 pub const BANNED_ACCOUNTS_MAX: u32 = 65_536;
 
 /// Devices that may be verified at once. One takes about 64 bytes of state, so all of them 4 MiB.
 pub const VERIFIED_DEVICES_MAX: u32 = 65_536;
+
+/// Amounts of one operator that may be waiting out the unbonding delay at once. What is unbonded in
+/// one block waits together.
+pub const UNBONDINGS_MAX: u32 = 32;
 
 // What the macro generates breaks these lints; everything written here is documented.
 #[allow(
@@ -83,7 +98,7 @@ pub mod pallet {
     use super::*;
     use frame_support::{
         pallet_prelude::*,
-        traits::{EnsureOrigin, ValidatorRegistration, ValidatorSet},
+        traits::{EnsureOrigin, ValidatorRegistration, ValidatorSet, fungible},
     };
     use frame_system::pallet_prelude::*;
     use quern_primitives::{SealingKey, limits::ADDRESSES_PER_MASTERNODE_MAX};
@@ -104,8 +119,30 @@ pub mod pallet {
         type Session: ValidatorSet<AccountId, ValidatorId = AccountId>
             + ValidatorRegistration<AccountId>;
 
+        /// The ledger of ByteChips.
+        type Currency: fungible::Inspect<AccountId, Balance = Amount>
+            + fungible::hold::Mutate<AccountId, Reason = Self::RuntimeHoldReason>;
+
+        /// The runtime's reasons for holding money, ours among them.
+        type RuntimeHoldReason: From<HoldReason>;
+
+        /// What a masternode's active bond must be for it to be given jobs; above zero. It may change:
+        /// if it is raised, masternodes that hold less are given none until they bond more.
+        type MinBond: Get<Amount>;
+
+        /// Blocks for which an unbonded amount stays held; above zero.
+        #[pallet::constant]
+        type UnbondingDelay: Get<BlockNumberFor<Self>>;
+
         /// What the calls cost.
         type WeightInfo: WeightInfo;
+    }
+
+    /// Why money is held.
+    #[pallet::composite_enum]
+    pub enum HoldReason {
+        /// As an operator's bond for its masternode, active or unbonding.
+        Bond,
     }
 
     /// The masternodes, ascending.
@@ -118,7 +155,8 @@ pub mod pallet {
     pub type PublishedEndpoints<T: Config> =
         StorageMap<_, Blake2_128Concat, AccountId, Endpoints, OptionQuery>;
 
-    /// The masternodes that have published their endpoints, ascending: those that can be given jobs.
+    /// The masternodes that have published their endpoints, ascending: of these those that have the
+    /// bond can be given jobs.
     #[pallet::storage]
     pub type ReachableMasternodes<T: Config> =
         StorageValue<_, BoundedVec<AccountId, ConstU32<MASTERNODES_MAX>>, ValueQuery>;
@@ -134,6 +172,15 @@ pub mod pallet {
     pub type VerifiedDevices<T: Config> =
         CountedStorageMap<_, Blake2_128Concat, DeviceId, (), OptionQuery>;
 
+    /// Each operator's bond. Accounts without bond are not in it.
+    #[pallet::storage]
+    pub type Bonds<T: Config> =
+        StorageMap<_, Blake2_128Concat, AccountId, Bond<BlockNumberFor<T>>, OptionQuery>;
+
+    /// All bonds together, active and unbonding.
+    #[pallet::storage]
+    pub type TotalBonded<T: Config> = StorageValue<_, Amount, ValueQuery>;
+
     /// The masternodes the chain starts with.
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
@@ -141,6 +188,8 @@ pub mod pallet {
         /// Their accounts, each once, in any order. They validate from the first block if the
         /// session pallet's genesis has keys for them.
         pub masternodes: Vec<T::AccountId>,
+        /// What each of them has bonded, out of what the genesis gives its account.
+        pub bond: Amount,
     }
 
     #[pallet::genesis_build]
@@ -152,6 +201,15 @@ pub mod pallet {
                 accounts.is_sorted_by(|one, next| one < next),
                 "the genesis names a masternode twice"
             );
+            if self.bond > 0 {
+                for account in &accounts {
+                    let bonded = Pallet::<T>::do_bond(account.clone(), self.bond);
+                    assert!(
+                        bonded.is_ok(),
+                        "the genesis gives a masternode less than its bond: {bonded:?}"
+                    );
+                }
+            }
             let bounded = BoundedVec::try_from(accounts);
             Masternodes::<T>::put(bounded.expect("the genesis has at most MASTERNODES_MAX"));
         }
@@ -175,6 +233,40 @@ pub mod pallet {
         EndpointsPublished {
             /// The operator's account.
             account: AccountId,
+        },
+        /// An operator bonded more.
+        Bonded {
+            /// The operator's account.
+            account: AccountId,
+            /// How much more.
+            amount: Amount,
+        },
+        /// An operator took a part out of its active bond; it stays held for a time.
+        Unbonded {
+            /// The operator's account.
+            account: AccountId,
+            /// How much.
+            amount: Amount,
+            /// The first block in which it can be withdrawn.
+            withdrawable_at: BlockNumberFor<T>,
+        },
+        /// An operator took back what had waited out the delay.
+        UnbondedWithdrawn {
+            /// The operator's account.
+            account: AccountId,
+            /// How much.
+            amount: Amount,
+        },
+        /// A masternode was proved wrong: a part of its operator's bond is gone.
+        BondSlashed {
+            /// The operator's account.
+            account: AccountId,
+            /// How much it lost.
+            amount: Amount,
+            /// Who proved it, and got what was not burnt.
+            winner: AccountId,
+            /// How much of it was burnt.
+            burnt: Amount,
         },
         /// The council banned an account.
         AccountBanned {
@@ -234,10 +326,27 @@ pub mod pallet {
         /// The network key is one of the few under which everybody can sign anything; make the
         /// masternode another one, from a random seed.
         WeakNetworkKey,
+        /// An amount of zero moves nothing; name one above it.
+        ZeroAmount,
+        /// The account has not that much in its active bond; unbond less. What is unbonding already
+        /// is no part of it.
+        MoreThanBonded,
+        /// As many amounts are unbonding as may be; withdraw those that are due, or wait.
+        TooManyUnbondings,
+        /// Nothing has waited out the unbonding delay yet.
+        NothingToWithdraw,
     }
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn integrity_test() {
+            use sp_runtime::traits::Zero;
+            assert!(
+                !T::UnbondingDelay::get().is_zero(),
+                "a bond has to outlast what it is for"
+            );
+        }
+
         #[cfg(feature = "try-runtime")]
         fn try_state(_now: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
             Self::do_try_state()
@@ -374,138 +483,56 @@ pub mod pallet {
             T::CouncilOrigin::ensure_origin(origin)?;
             Self::do_unverify_device(device)
         }
-    }
-}
 
-/// What others ask.
-impl<T: Config> Pallet<T> {
-    /// The masternodes, ascending.
-    pub fn masternodes() -> Vec<AccountId> {
-        Masternodes::<T>::get().into_inner()
-    }
+        /// Adds `amount` to the active bond of the account's masternode.
+        ///
+        /// Origin: signed by the operator's account, which need not be a masternode yet.
+        ///
+        /// Details: the amount is held; the account must keep the existential deposit free. Jobs are
+        /// given to a masternode from the next block on in which its active bond is large enough.
+        ///
+        /// Event: [`Event::Bonded`].
+        ///
+        /// Errors: [`Error::ZeroAmount`], `Token(FundsUnavailable)` when the account has not that
+        /// much free.
+        #[pallet::call_index(7)]
+        #[pallet::weight(T::WeightInfo::bond())]
+        pub fn bond(origin: OriginFor<T>, amount: Amount) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::do_bond(account, amount)
+        }
 
-    /// The masternodes that have published their endpoints, ascending.
-    pub fn reachable_masternodes() -> Vec<AccountId> {
-        ReachableMasternodes::<T>::get().into_inner()
-    }
+        /// Takes `amount` out of the account's active bond. It stays held for the unbonding delay,
+        /// then [`withdraw_unbonded`](Pallet::withdraw_unbonded) frees it.
+        ///
+        /// Origin: signed by the operator's account.
+        ///
+        /// Details: a masternode with less than the least bond is given no more jobs; those it has it
+        /// keeps. What is unbonded in one block is withdrawn together, and counts as one of
+        /// [`UNBONDINGS_MAX`].
+        ///
+        /// Event: [`Event::Unbonded`].
+        ///
+        /// Errors: [`Error::ZeroAmount`], [`Error::MoreThanBonded`], [`Error::TooManyUnbondings`].
+        #[pallet::call_index(8)]
+        #[pallet::weight(T::WeightInfo::unbond())]
+        pub fn unbond(origin: OriginFor<T>, amount: Amount) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::do_unbond(account, amount)
+        }
 
-    /// Whether the account is a masternode.
-    pub fn is_masternode(account: &AccountId) -> bool {
-        Masternodes::<T>::get().binary_search(account).is_ok()
-    }
-
-    /// What a masternode has published of itself.
-    pub fn endpoints(account: &AccountId) -> Option<Endpoints> {
-        PublishedEndpoints::<T>::get(account)
-    }
-
-    /// The masternodes as clients need to know them, ascending. One that has not published its
-    /// endpoints cannot be reached, so it is left out.
-    pub fn masternode_views() -> Vec<MasternodeView> {
-        let masternodes = Self::masternodes().into_iter();
-        masternodes
-            .filter_map(|account| Some(Self::endpoints(&account)?.into_view(account)))
-            .collect()
-    }
-
-    /// Whether the account is banned.
-    pub fn is_banned(account: &AccountId) -> bool {
-        BannedAccounts::<T>::contains_key(account)
-    }
-
-    /// Whether the council has verified the device.
-    pub fn is_verified(device: &DeviceId) -> bool {
-        VerifiedDevices::<T>::contains_key(device)
-    }
-}
-
-/// What the calls do, once their origin is known.
-impl<T: Config> Pallet<T> {
-    fn do_add_masternode(account: AccountId) -> DispatchResult {
-        ensure!(!Self::is_banned(&account), Error::<T>::MasternodeIsBanned);
-        Masternodes::<T>::try_mutate(|masternodes| {
-            let Err(place) = masternodes.binary_search(&account) else {
-                return Err(Error::<T>::AlreadyMasternode);
-            };
-            masternodes
-                .try_insert(place, account.clone())
-                .map_err(|_| Error::<T>::TooManyMasternodes)
-        })?;
-        Self::deposit_event(Event::MasternodeAdded { account });
-        Ok(())
-    }
-
-    fn do_remove_masternode(account: AccountId) -> DispatchResult {
-        Masternodes::<T>::try_mutate(|masternodes| {
-            let place = masternodes
-                .binary_search(&account)
-                .map_err(|_| Error::<T>::NotMasternode)?;
-            ensure!(masternodes.len() > 1, Error::<T>::LastMasternode);
-            masternodes.remove(place);
-            Ok::<_, Error<T>>(())
-        })?;
-        PublishedEndpoints::<T>::remove(&account);
-        ReachableMasternodes::<T>::mutate(|reachable| {
-            if let Ok(place) = reachable.binary_search(&account) {
-                reachable.remove(place);
-            }
-        });
-        Self::deposit_event(Event::MasternodeRemoved { account });
-        Ok(())
-    }
-
-    fn do_publish_endpoints(account: AccountId, endpoints: Endpoints) -> DispatchResult {
-        ensure!(Self::is_masternode(&account), Error::<T>::NotMasternode);
-        endpoints.check::<T>()?;
-        PublishedEndpoints::<T>::insert(&account, endpoints);
-        ReachableMasternodes::<T>::try_mutate(|reachable| {
-            let Err(place) = reachable.binary_search(&account) else {
-                return Ok(());
-            };
-            // Cannot be full: only masternodes are in it, and there are at most as many of them.
-            reachable
-                .try_insert(place, account.clone())
-                .map_err(|_| Error::<T>::TooManyMasternodes)
-        })?;
-        Self::deposit_event(Event::EndpointsPublished { account });
-        Ok(())
-    }
-
-    fn do_ban(account: AccountId) -> DispatchResult {
-        ensure!(
-            !Self::is_masternode(&account),
-            Error::<T>::BannedIsMasternode
-        );
-        ensure!(!Self::is_banned(&account), Error::<T>::AlreadyBanned);
-        ensure!(
-            BannedAccounts::<T>::count() < BANNED_ACCOUNTS_MAX,
-            Error::<T>::TooManyBans
-        );
-        BannedAccounts::<T>::insert(&account, ());
-        Self::deposit_event(Event::AccountBanned { account });
-        Ok(())
-    }
-
-    fn do_lift_ban(account: AccountId) -> DispatchResult {
-        BannedAccounts::<T>::take(&account).ok_or(Error::<T>::NotBanned)?;
-        Self::deposit_event(Event::BanLifted { account });
-        Ok(())
-    }
-
-    fn do_verify_device(device: DeviceId) -> DispatchResult {
-        ensure!(!Self::is_verified(&device), Error::<T>::AlreadyVerified);
-        ensure!(
-            VerifiedDevices::<T>::count() < VERIFIED_DEVICES_MAX,
-            Error::<T>::TooManyVerified
-        );
-        VerifiedDevices::<T>::insert(device, ());
-        Self::deposit_event(Event::DeviceVerified { device });
-        Ok(())
-    }
-
-    fn do_unverify_device(device: DeviceId) -> DispatchResult {
-        VerifiedDevices::<T>::take(device).ok_or(Error::<T>::NotVerified)?;
-        Self::deposit_event(Event::DeviceUnverified { device });
-        Ok(())
+        /// Frees all of the account's amounts that have waited out the unbonding delay.
+        ///
+        /// Origin: signed by the operator's account.
+        ///
+        /// Event: [`Event::UnbondedWithdrawn`].
+        ///
+        /// Error: [`Error::NothingToWithdraw`].
+        #[pallet::call_index(9)]
+        #[pallet::weight(T::WeightInfo::withdraw_unbonded())]
+        pub fn withdraw_unbonded(origin: OriginFor<T>) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::do_withdraw_unbonded(account)
+        }
     }
 }

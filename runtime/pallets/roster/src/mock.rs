@@ -2,11 +2,11 @@
 
 use crate as quern_roster;
 use frame_support::{
-    derive_impl,
+    derive_impl, parameter_types,
     traits::{ConstU32, ConstU128, Hooks},
 };
 use pallet_session::{PeriodicSessions, TestSessionHandler};
-use quern_primitives::AccountId;
+use quern_primitives::{AccountId, Amount, amount::BYTECHIP};
 use sp_runtime::{
     BuildStorage, RuntimeAppPublic,
     testing::UintAuthorityId,
@@ -15,6 +15,20 @@ use sp_runtime::{
 
 /// Blocks of one session.
 pub const SESSION_BLOCKS: u32 = 5;
+
+/// The least bond of a masternode, as long as no test sets another.
+pub const MIN_BOND: Amount = 1_000 * BYTECHIP;
+
+/// Blocks for which an unbonded amount stays held.
+pub const DELAY: u32 = 20;
+
+/// What each of the accounts 1 to 5 has at genesis: enough for four masternodes.
+pub const ENDOWMENT: Amount = 4 * MIN_BOND + 1;
+
+parameter_types! {
+    /// The least bond of a masternode.
+    pub storage MinBond: Amount = MIN_BOND;
+}
 
 frame_support::construct_runtime!(
     pub enum Test {
@@ -64,6 +78,10 @@ impl pallet_session::Config for Test {
 impl quern_roster::Config for Test {
     type CouncilOrigin = frame_system::EnsureRoot<AccountId>;
     type Session = Session;
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type MinBond = MinBond;
+    type UnbondingDelay = ConstU32<DELAY>;
     type WeightInfo = ();
 }
 
@@ -85,8 +103,13 @@ pub fn genesis(masternodes: &[u8]) -> sp_io::TestExternalities {
         .iter()
         .map(|&it| (account(it), account(it), session_keys(it)));
     let config = RuntimeGenesisConfig {
+        balances: pallet_balances::GenesisConfig {
+            balances: (1..=5).map(|number| (account(number), ENDOWMENT)).collect(),
+            ..Default::default()
+        },
         roster: quern_roster::GenesisConfig {
             masternodes: accounts,
+            bond: 0,
         },
         session: pallet_session::GenesisConfig {
             keys: keys.collect(),

@@ -1,9 +1,10 @@
+mod bonds;
 mod model;
 
 use crate::{mock::*, *};
 use frame_support::{BoundedVec, assert_err, assert_noop, assert_ok};
 use pallet_session::SessionManager;
-use quern_primitives::{SealingKey, limits::ADDRESSES_PER_MASTERNODE_MAX};
+use quern_primitives::{SealingKey, limits::ADDRESSES_PER_MASTERNODE_MAX, view::MasternodeView};
 use sp_runtime::DispatchError;
 
 fn council() -> RuntimeOrigin {

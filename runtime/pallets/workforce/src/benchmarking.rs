@@ -190,6 +190,23 @@ mod benchmarks {
         Ok(())
     }
 
+    /// All of a bond of as many parts as there may be, with a winner whose account has to be made.
+    #[benchmark]
+    fn slash() -> Result<(), BenchmarkError> {
+        let (worker, id, _) = with_device::<T>()?;
+        fill_unbonding::<T>(&worker, 0)?;
+        let winner: AccountId = account("winner", 0, 0);
+        let slash = Pallet::<T>::slashable(&worker);
+
+        #[block]
+        {
+            Pallet::<T>::slash(&worker, &id, slash / 2, slash - slash / 2, &winner)?;
+        }
+
+        assert_eq!(Pallet::<T>::slashable(&worker), 0);
+        Ok(())
+    }
+
     impl_benchmark_test_suite!(
         Pallet,
         crate::mock::genesis_with_keystore(),

@@ -1,7 +1,4 @@
-//! What workers put up for their devices.
-//!
-//! Nothing here takes a bond away yet. When proven wrong answers are to cost, this is where it is
-//! done: the hold still has all that is active and all that waits out the delay.
+//! What workers put up for their devices. What a proved lie takes of it is in `slashes`.
 
 use crate::{
     Bonds, Config, Error, Event, HoldReason, Pallet, TotalBonded, UNBONDINGS_PER_ACCOUNT_MAX,
@@ -95,6 +92,21 @@ impl<BlockNumber: Copy + PartialOrd> Bond<BlockNumber> {
             withdrawable_at,
         };
         self.unbonding.try_insert(place, part).map_err(|_| NoRoom)
+    }
+
+    /// Takes an amount away, or all that there is: of the active part first, then of what is on its way
+    /// out, the last to be free first. Says how much it took.
+    pub(crate) fn take(&mut self, amount: Amount) -> Amount {
+        let of_active = amount.min(self.active);
+        self.active = self.active.saturating_sub(of_active);
+        let mut left = amount.saturating_sub(of_active);
+        for part in self.unbonding.iter_mut().rev() {
+            let taken = left.min(part.amount);
+            part.amount = part.amount.saturating_sub(taken);
+            left = left.saturating_sub(taken);
+        }
+        self.unbonding.retain(|part| part.amount > 0);
+        amount.saturating_sub(left)
     }
 
     /// One device less is to be covered: its share of the active part, as large as that of each

@@ -26,6 +26,9 @@
 //! again, by whatever account, goes on with them. A fresh key has none, and a bond of its own to be
 //! paid for it.
 //!
+//! A lie of a device that is proved in a dispute costs its account a part of the bond, active or
+//! unbonding, and the device all further work: see [`Pallet::slash`]. No review gives it back.
+//!
 //! Bans are the roster's concern, and keep a device from work, not from the register.
 //!
 //! # Calls
@@ -40,7 +43,7 @@
 //! # What others ask it
 //!
 //! [`Pallet::device`], [`Pallet::devices_of`], [`Pallet::is_bonded`], [`Pallet::bond_of`],
-//! [`Pallet::total_bonded`].
+//! [`Pallet::total_bonded`], [`Pallet::slashable`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
 // Money is decided here: nothing wraps, is cut off or panics.
@@ -65,6 +68,7 @@ mod invariants;
 #[allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 mod mock;
 mod reviews;
+mod slashes;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 mod tests;
@@ -231,6 +235,19 @@ pub mod pallet {
             /// On whose word.
             by: Reviewer,
         },
+        /// A lie of a device was proved, and its account's bond is less by what was paid and burnt.
+        BondSlashed {
+            /// Whose bond.
+            account: AccountId,
+            /// The device, which gets nothing more.
+            device: DeviceId,
+            /// Who proved it.
+            winner: AccountId,
+            /// What the winner got.
+            paid: Amount,
+            /// What ceased to exist.
+            burnt: Amount,
+        },
         /// A settlement named a device that was never registered; there was no record to change.
         RecordChangeIgnored {
             /// The device.
@@ -274,6 +291,8 @@ pub mod pallet {
         /// The device's key is one of the few under which everybody can sign anything; make the device
         /// another one, from a random seed.
         WeakDeviceKey,
+        /// A lie of the device was proved, and no review helps; register another device.
+        DeviceConvicted,
     }
 
     #[pallet::hooks]
@@ -432,8 +451,8 @@ pub mod pallet {
         ///
         /// Event: [`Event::DeviceReviewed`].
         ///
-        /// Errors: [`Error::DeviceUnknown`], [`Error::NotDeviceOwner`], [`Error::NotQuarantined`],
-        /// [`Error::ReviewedLately`].
+        /// Errors: [`Error::DeviceUnknown`], [`Error::NotDeviceOwner`], [`Error::DeviceConvicted`],
+        /// [`Error::NotQuarantined`], [`Error::ReviewedLately`].
         #[pallet::call_index(6)]
         #[pallet::weight(T::WeightInfo::review())]
         pub fn review(origin: OriginFor<T>, device: DeviceId) -> DispatchResult {

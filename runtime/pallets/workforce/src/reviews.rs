@@ -23,6 +23,7 @@ impl<T: Config> Pallet<T> {
             Reviewer::Council => Self::device(&id).ok_or(Error::<T>::DeviceUnknown)?,
             Reviewer::Owner(account) => {
                 let device = Self::device_owned_by(account, id)?;
+                ensure!(!device.is_convicted(), Error::<T>::DeviceConvicted);
                 ensure!(device.is_quarantined(), Error::<T>::NotQuarantined);
                 ensure!(now >= device.reviewable_from(), Error::<T>::ReviewedLately);
                 device

@@ -3,6 +3,7 @@ mod devices;
 mod model;
 mod retiring;
 mod reviews;
+mod slashing;
 
 use crate::{mock::*, *};
 use frame_support::{

@@ -166,7 +166,8 @@ impl Draft<'_> {
         let account = self.pick(all);
         let device = self.pick(&self.cast.device_ids());
         let publishes = if self.cast.is_lonely { 0 } else { 30 };
-        let (sender, call) = match self.chance.weighted(&[publishes, 12, 8, 10, 10, 8, 8]) {
+        let weights = [publishes, 12, 8, 10, 10, 8, 8, 10, 6, 6];
+        let (sender, call) = match self.chance.weighted(&weights) {
             0 => return self.publish(),
             1 => (self.council(), roster::Call::AddMasternode(account)),
             2 => (self.council(), roster::Call::RemoveMasternode(account)),
@@ -180,9 +181,33 @@ impl Draft<'_> {
                 (self.council(), roster::Call::LiftBan(account))
             }
             5 => (self.council(), roster::Call::VerifyDevice(device)),
-            _ => (self.council(), roster::Call::UnverifyDevice(device)),
+            6 => (self.council(), roster::Call::UnverifyDevice(device)),
+            kind => {
+                let account = if self.spoils() {
+                    self.anyone()
+                } else {
+                    account
+                };
+                let call = self.masternode_bond(kind, &account);
+                (Sender::Account(account), call)
+            }
         };
         (sender, Call::Roster(call))
+    }
+
+    /// A masternode's bond grows by parts of what it must be, and shrinks by less, so that most have one.
+    fn masternode_bond(&mut self, kind: usize, account: &AccountId) -> roster::Call {
+        let part = self.ledger.params.masternode_bond.div_ceil(4);
+        let times = Amount::from(self.chance.below(5));
+        match kind {
+            7 => roster::Call::Bond(part * times),
+            8 if self.spoils() => {
+                let (active, _) = self.ledger.roster.bond_of(account);
+                roster::Call::Unbond(active + 1)
+            }
+            8 => roster::Call::Unbond(part.div_ceil(2) * times),
+            _ => roster::Call::WithdrawUnbonded,
+        }
     }
 
     fn publish(&mut self) -> (Sender, Call) {
@@ -279,6 +304,9 @@ impl Draft<'_> {
             (Parameter::ReExecution, _) => 50 + below(200),
             (Parameter::BondPerDevice, _) => first.bond / 10 * below(16),
             (Parameter::Window, _) => below(12),
+            (Parameter::BondPerMasternode, _) => first.masternode_bond / 10 * below(16),
+            (Parameter::GroupSize, _) => below(9),
+            (Parameter::Stall, _) => 10 + below(40),
         };
         let value = match self.spoils() {
             true => self.pick(&[0, 10_000_000_000_001, Amount::MAX]),

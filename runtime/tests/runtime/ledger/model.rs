@@ -114,21 +114,27 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// The first block's state: everybody has the same, the first few are masternodes, and the
-    /// first of all is the treasurer.
+    /// The first block's state: everybody has the same free, the first few are masternodes and have
+    /// their bond beside it, and the first of all is the treasurer.
     pub(crate) fn new(
         genesis: GenesisHash,
         treasury_account: AccountId,
         people: &[AccountId],
         masternodes: usize,
         endowment: Amount,
+        bond: Amount,
     ) -> Self {
+        let (mut money, mut roster) = (Money::new(people, endowment), Roster::default());
+        for masternode in &people[..masternodes] {
+            money.give(masternode, bond);
+            roster.begin(&mut money, masternode, bond);
+        }
         Self {
             genesis,
             treasury_account,
             now: 0,
-            money: Money::new(people, endowment),
-            roster: Roster::new(&people[..masternodes]),
+            money,
+            roster,
             bytechip: Treasury::new(people[0].clone()),
             workforce: Workforce::default(),
             jobs: JobBook::default(),

@@ -25,7 +25,7 @@ use quern_runtime::{
     AllPalletsWithSystem, Balances, Bytechip, Executive, Header, Jobs, Params, Roster, Runtime,
     RuntimeCall, RuntimeEvent, RuntimeOrigin, System, Workforce,
     configs::{council::CouncilInstance, money::TreasuryAccount},
-    genesis::{ENDOWMENT, LOCAL},
+    genesis::{BOND, ENDOWMENT, LOCAL},
     weights::{BLOCK_WEIGHT_MAX, SLOT_MILLIS},
 };
 use sp_consensus_babe::BABE_ENGINE_ID;
@@ -65,7 +65,7 @@ impl Real {
             .collect();
         let genesis = GenesisHash(GENESIS.0);
         let treasury = TreasuryAccount::get();
-        let ledger = Ledger::new(genesis, treasury, &people, MASTERNODES, ENDOWMENT);
+        let ledger = Ledger::new(genesis, treasury, &people, MASTERNODES, ENDOWMENT, BOND);
         let real = Self {
             state: genesis_state(LOCAL),
             slot: FIRST_SLOT,
@@ -234,6 +234,9 @@ fn roster_call(call: roster::Call) -> quern_roster::Call<Runtime> {
         roster::Call::LiftBan(account) => Call::lift_ban { account },
         roster::Call::VerifyDevice(device) => Call::verify_device { device },
         roster::Call::UnverifyDevice(device) => Call::unverify_device { device },
+        roster::Call::Bond(amount) => Call::bond { amount },
+        roster::Call::Unbond(amount) => Call::unbond { amount },
+        roster::Call::WithdrawUnbonded => Call::withdraw_unbonded {},
     }
 }
 
@@ -332,15 +335,13 @@ fn hear_draws(ledger: &mut Ledger) -> Differs {
     for id in waiting {
         let kept = Jobs::job(&id).ok_or_else(|| format!("job {id} is gone"))?;
         let drawn = kept.state.coordinator().cloned();
-        let reachable = &ledger.roster.reachable;
+        let among = ledger.roster.eligible(ledger.params.masternode_bond);
         let fits = match &drawn {
-            None => reachable.is_empty(),
-            Some(coordinator) => reachable.contains_key(coordinator),
+            None => among.is_empty(),
+            Some(coordinator) => among.contains(coordinator),
         };
         if !fits {
-            return Err(format!(
-                "{drawn:?} was drawn for job {id} among {reachable:?}"
-            ));
+            return Err(format!("{drawn:?} was drawn for job {id} among {among:?}"));
         }
         if let Some(coordinator) = drawn {
             jobs::drawn(ledger, id, coordinator);

@@ -148,16 +148,14 @@ fn decided() -> Vec<Entry> {
     entries
 }
 
-/// What a member signs of the whole log.
+/// What a member signs of the honest batch over the whole log.
 pub(super) static HEAD: LazyLock<Certificate> = LazyLock::new(|| {
     let last = BLOCKS.last().map(|block| block.header.payload);
-    Certificate {
-        job: honest::JOB,
-        index: last.map_or(0, |last| last.index),
-        head: last
-            .map(|last| last.hash(&honest::GENESIS))
-            .unwrap_or_default(),
-    }
+    let head = last
+        .map(|last| last.hash(&honest::GENESIS))
+        .unwrap_or_default();
+    let index = last.map_or(0, |last| last.index);
+    Certificate::of(&chain::honest_batch(), index, head)
 });
 
 /// The honest log as a file.

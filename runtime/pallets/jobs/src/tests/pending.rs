@@ -1,7 +1,7 @@
 //! Batches between settlement and finality.
 
 use super::*;
-use crate::{Event, JobsCoordinatedBy, Pending, PendingOf, WeightInfo};
+use crate::{Event, JobsCoordinatedBy, KeptOpen, Pending, PendingOf, WeightInfo};
 use frame_support::{assert_noop, assert_ok, weights::Weight};
 use quern_primitives::{
     AccountId, DeviceId, JobId,
@@ -101,6 +101,54 @@ fn a_block_makes_final_no_more_than_it_has_room_for() {
         idle();
         assert!(Jobs::pending_of(&id).is_empty());
         assert_eq!(Pending::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn a_disputed_batch_and_those_behind_it_are_not_made_final_and_nobody_elses_wait() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..2);
+        settled(id, &coordinator, 1, 2..4);
+        settled(id, &coordinator, 2, 4..6);
+        Jobs::submit(signed(&OTHER_OWNER), salted(1)).unwrap();
+        next_block();
+        let other = id_of(&OTHER_OWNER, &salted(1));
+        let of_other = job(other).state.coordinator().unwrap().clone();
+        settled(other, &of_other, 0, 0..2);
+        Jobs::keep_open(&id, 1, true);
+        // Of what is not pending nothing changes.
+        Jobs::keep_open(&id, 7, true);
+        Jobs::do_try_state().unwrap();
+        clock_to(2 * WINDOW);
+        assert_eq!(Jobs::pending_of(&id), [(1, WINDOW), (2, WINDOW)]);
+        assert!(Jobs::pending_of(&other).is_empty());
+        refused(finalise(id, 1), Refusal::BatchDisputed);
+        refused(finalise(id, 2), Refusal::EarlierPending);
+        Jobs::do_try_state().unwrap();
+        Jobs::keep_open(&id, 1, false);
+        idle();
+        assert!(Jobs::pending_of(&id).is_empty());
+    });
+}
+
+#[test]
+fn a_disputed_batch_that_is_struck_leaves_nothing_behind() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        for sequence in 0..3 {
+            settled(id, &coordinator, sequence, 2 * sequence..2 * sequence + 2);
+            Jobs::keep_open(&id, sequence, true);
+        }
+        assert_ok!(Jobs::strike(id, 1, Some(other_than(&coordinator))));
+        Jobs::do_try_state().unwrap();
+        // Their disputes end later, and change nothing.
+        Jobs::keep_open(&id, 1, false);
+        Jobs::keep_open(&id, 2, false);
+        Jobs::keep_open(&id, 0, false);
+        clock_to(WINDOW);
+        assert!(Jobs::pending_of(&id).is_empty());
+        assert_eq!(KeptOpen::<Test>::iter_keys().count(), 0);
     });
 }
 

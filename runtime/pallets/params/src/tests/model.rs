@@ -5,12 +5,18 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// Least and most of each parameter, as the specification has them.
-const BOUNDS: [(Parameter, u128, u128); 5] = [
+const BOUNDS: [(Parameter, u128, u128); 11] = [
     (Parameter::WorkersShare, 500, 900),
     (Parameter::OperatorsShare, 50, 400),
     (Parameter::ReExecution, 0, 1_000),
     (Parameter::BondPerDevice, 1, 10_000_000_000_000),
     (Parameter::Window, 1, 302_400),
+    (Parameter::DisputeBond, 1, 1_000_000_000_000),
+    (Parameter::WinnersShare, 0, 900),
+    (Parameter::AnswerTime, 15, 43_200),
+    (Parameter::BondPerMasternode, 1, 1_000_000_000_000_000),
+    (Parameter::GroupSize, 1, 7),
+    (Parameter::Stall, 15, 43_200),
 ];
 
 /// One parameter, and a value in or near its bounds.

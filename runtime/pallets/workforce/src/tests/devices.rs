@@ -206,6 +206,7 @@ fn a_settlement_adds_to_a_devices_record_which_the_device_has_again_when_it_come
             delayed: 2,
             incorrect: 4,
             accepted_in_a_row: 3,
+            convicted: 0,
         };
         assert_eq!(Workforce::device(&id(1)).unwrap().record, record);
         assert_ok!(retire(1, 1));

@@ -23,6 +23,7 @@ impl Call {
 pub(crate) enum Purpose {
     Escrow,
     Bond,
+    MasternodeBond,
     Payout,
 }
 
@@ -66,6 +67,11 @@ impl Money {
 
     pub(crate) fn all(&self) -> Amount {
         self.purses.values().map(Purse::all).sum()
+    }
+
+    pub(crate) fn all_held(&self, purpose: Purpose) -> Amount {
+        let purses = self.purses.values();
+        purses.map(|purse| purse.held(purpose)).sum()
     }
 
     pub(crate) fn give(&mut self, who: &AccountId, amount: Amount) {

@@ -29,6 +29,12 @@ pub(crate) struct Numbers {
     pub(crate) bond: Amount,
     /// Heights of the clock of finality.
     pub(crate) window: Amount,
+    /// For each masternode.
+    pub(crate) masternode_bond: Amount,
+    /// Masternodes of a job.
+    pub(crate) group: Amount,
+    /// Heights of the clock of finality.
+    pub(crate) stall: Amount,
 }
 
 impl Default for Numbers {
@@ -40,6 +46,9 @@ impl Default for Numbers {
             bond: 10_000_000_000,
             // As in the presets.
             window: 5,
+            masternode_bond: 1_000_000_000_000,
+            group: 1,
+            stall: 150,
         }
     }
 }
@@ -53,6 +62,9 @@ impl Numbers {
             Parameter::ReExecution => (&mut self.again, 0, 1_000),
             Parameter::BondPerDevice => (&mut self.bond, 1, 10_000_000_000_000),
             Parameter::Window => (&mut self.window, 1, 302_400),
+            Parameter::BondPerMasternode => (&mut self.masternode_bond, 1, 1_000_000_000_000_000),
+            Parameter::GroupSize => (&mut self.group, 1, 7),
+            Parameter::Stall => (&mut self.stall, 15, 43_200),
         }
     }
 

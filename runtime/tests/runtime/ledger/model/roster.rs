@@ -1,8 +1,15 @@
-//! Masternodes, bans, verified devices.
+//! Masternodes and their bonds, bans, verified devices.
 
-use super::{Answer, Fee, Ledger, Sender, need};
-use quern_primitives::{AccountId, DeviceId};
+use super::{
+    Answer, Fee, Ledger, Sender,
+    money::{Money, Purpose},
+    need,
+};
+use quern_primitives::{AccountId, Amount, DeviceId};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Blocks for which what is unbonded stays held.
+const WEEK: u32 = super::workforce::WEEK;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
@@ -17,6 +24,9 @@ pub(crate) enum Call {
     LiftBan(AccountId),
     VerifyDevice(DeviceId),
     UnverifyDevice(DeviceId),
+    Bond(Amount),
+    Unbond(Amount),
+    WithdrawUnbonded,
 }
 
 impl Call {
@@ -29,6 +39,9 @@ impl Call {
             Self::LiftBan(_) => "roster.lift_ban",
             Self::VerifyDevice(_) => "roster.verify_device",
             Self::UnverifyDevice(_) => "roster.unverify_device",
+            Self::Bond(_) => "roster.bond",
+            Self::Unbond(_) => "roster.unbond",
+            Self::WithdrawUnbonded => "roster.withdraw_unbonded",
         }
     }
 }
@@ -40,18 +53,75 @@ pub(crate) struct Roster {
     pub(crate) reachable: BTreeMap<AccountId, DeviceId>,
     pub(crate) banned: BTreeSet<AccountId>,
     pub(crate) verified: BTreeSet<DeviceId>,
+    bonds: BTreeMap<AccountId, Bond>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Bond {
+    active: Amount,
+    /// What can be withdrawn from each block on.
+    leaving: BTreeMap<u32, Amount>,
 }
 
 impl Roster {
-    pub(crate) fn new(masternodes: &[AccountId]) -> Self {
-        Self {
-            masternodes: masternodes.iter().cloned().collect(),
-            ..Self::default()
-        }
+    /// A masternode of the first block, with its bond.
+    pub(super) fn begin(&mut self, money: &mut Money, masternode: &AccountId, bond: Amount) {
+        self.masternodes.insert(masternode.clone());
+        let held = money.hold(masternode, Purpose::MasternodeBond, bond);
+        held.expect("it has its bond");
+        self.bonds.entry(masternode.clone()).or_default().active = bond;
+    }
+
+    /// What is active of an account's bond, and what leaves it when.
+    pub(crate) fn bond_of(&self, account: &AccountId) -> (Amount, Vec<(u32, Amount)>) {
+        let bond = self.bonds.get(account).cloned().unwrap_or_default();
+        (bond.active, bond.leaving.into_iter().collect())
+    }
+
+    /// Those that jobs are given to, if this is the least bond.
+    pub(crate) fn eligible(&self, least: Amount) -> Vec<AccountId> {
+        let reachable = self.reachable.keys();
+        reachable
+            .filter(|account| self.bond_of(account).0 >= least)
+            .cloned()
+            .collect()
     }
 }
 
+/// What anybody may do with a bond; the rest of the roster is the council's.
+fn answer_bond(ledger: &mut Ledger, account: AccountId, call: &Call) -> Answer {
+    let (now, money) = (ledger.now, &mut ledger.money);
+    let bond = ledger.roster.bonds.entry(account.clone()).or_default();
+    match call {
+        Call::Bond(amount) => {
+            need(*amount > 0, "ZeroAmount")?;
+            money.hold(&account, Purpose::MasternodeBond, *amount)?;
+            bond.active += amount;
+        }
+        Call::Unbond(amount) => {
+            need(*amount > 0, "ZeroAmount")?;
+            need(*amount <= bond.active, "MoreThanBonded")?;
+            let at = now + WEEK;
+            let has_room = bond.leaving.contains_key(&at) || bond.leaving.len() < 32;
+            need(has_room, "TooManyUnbondings")?;
+            bond.active -= amount;
+            *bond.leaving.entry(at).or_default() += amount;
+        }
+        _ => {
+            let stays = bond.leaving.split_off(&(now + 1));
+            let due: Amount = bond.leaving.values().sum();
+            bond.leaving = stays;
+            need(due > 0, "NothingToWithdraw")?;
+            money.release(&account, Purpose::MasternodeBond, due);
+        }
+    }
+    Ok(Fee::Charged)
+}
+
 pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answer {
+    if let Call::Bond(_) | Call::Unbond(_) | Call::WithdrawUnbonded = call {
+        return answer_bond(ledger, sender.account()?, call);
+    }
     let roster = &mut ledger.roster;
     if let Call::PublishEndpoints {
         network_key,
@@ -72,7 +142,10 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
     }
     sender.council()?;
     match call {
-        Call::PublishEndpoints { .. } => {}
+        Call::PublishEndpoints { .. }
+        | Call::Bond(_)
+        | Call::Unbond(_)
+        | Call::WithdrawUnbonded => {}
         Call::AddMasternode(account) => {
             need(!roster.banned.contains(account), "MasternodeIsBanned")?;
             let added = roster.masternodes.insert(account.clone());

@@ -1,6 +1,6 @@
 //! What the runtime keeps, held against the model, read in the externality of its state.
 
-use super::{Differs, ENDOWED};
+use super::{Differs, ENDOWED, MASTERNODES};
 use crate::ledger::{
     draft::Cast,
     model::{
@@ -21,7 +21,7 @@ use quern_primitives::{
 };
 use quern_runtime::{
     Balances, Bytechip, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason, Workforce,
-    genesis::ENDOWMENT,
+    genesis::{BOND, ENDOWMENT},
 };
 use std::fmt::Debug;
 
@@ -68,6 +68,7 @@ fn compare_money(ledger: &Ledger, cast: &Cast) -> Differs {
             Balances::free_balance(who),
             held(quern_jobs::HoldReason::Escrow, who),
             held(quern_workforce::HoldReason::Bond, who),
+            held(quern_roster::HoldReason::Bond, who),
             held(quern_bytechip::HoldReason::Payout, who),
             <Balances as Inspect<AccountId>>::total_balance(who),
         );
@@ -75,10 +76,11 @@ fn compare_money(ledger: &Ledger, cast: &Cast) -> Differs {
             purse.free,
             purse.held(Purpose::Escrow),
             purse.held(Purpose::Bond),
+            purse.held(Purpose::MasternodeBond),
             purse.held(Purpose::Payout),
             purse.all(),
         );
-        let what = || format!("free, escrow, bond, payout and all of {who}");
+        let what = || format!("free, escrow, bonds, payout and all of {who}");
         same(what, &kept, &expected)?;
     }
     let accounts = frame_system::Account::<Runtime>::iter_values();
@@ -88,7 +90,8 @@ fn compare_money(ledger: &Ledger, cast: &Cast) -> Differs {
     let issuance = Balances::total_issuance();
     same(|| "issuance and accounts".into(), &issuance, &all)?;
     same(|| "issuance".into(), &issuance, &ledger.money.all())?;
-    let law = ENDOWMENT * ENDOWED as Amount + ledger.bytechip.minted - ledger.bytechip.burnt;
+    let genesis = ENDOWMENT * ENDOWED as Amount + BOND * MASTERNODES as Amount;
+    let law = genesis + ledger.bytechip.minted - ledger.bytechip.burnt;
     same(|| "genesis, minted and burnt".into(), &issuance, &law)
 }
 
@@ -108,10 +111,24 @@ fn compare_roster(ledger: &Ledger, cast: &Cast) -> Differs {
         same(what, &kept, &Some(*network_key))?;
     }
     for account in &cast.people {
+        let bond = Roster::bond_of(account).unwrap_or_default();
+        let parts = bond.unbonding.iter();
+        let kept: (Amount, Vec<(u32, Amount)>) = (
+            bond.active,
+            parts.map(|it| (it.withdrawable_at, it.amount)).collect(),
+        );
+        let expected = roster.bond_of(account);
+        same(|| format!("masternode bond of {account}"), &kept, &expected)?;
         let what = || format!("ban of {account}");
         let expected = roster.banned.contains(account);
         same(what, &Roster::is_banned(account), &expected)?;
     }
+    let expected = roster.eligible(ledger.params.masternode_bond);
+    let what = || "who jobs are given to".into();
+    same(what, &Roster::bonded_masternodes(), &expected)?;
+    let all = ledger.money.all_held(Purpose::MasternodeBond);
+    let what = || "bonds of masternodes".into();
+    same(what, &Roster::total_bonded(), &all)?;
     for device in cast.device_ids() {
         let what = || format!("verification of {device}");
         let expected = roster.verified.contains(&device);
@@ -265,6 +282,7 @@ fn past_of(past: &Past) -> device::Past {
             delayed: count(Ending::Delayed),
             incorrect: count(Ending::Incorrect),
             accepted_in_a_row: u32::try_from(past.accepted_in_a_row()).unwrap(),
+            convicted: past.convicted,
         },
         history: History {
             failed: bits(Ending::Failed),
@@ -380,8 +398,21 @@ fn terms_of(numbers: &Numbers) -> Terms {
 
 fn compare_params(ledger: &Ledger) -> Differs {
     let kept = Params::current();
-    let expected = (terms_of(&ledger.params), ledger.params.bond);
-    let kept = (kept.terms(), kept.bond_per_device);
+    let numbers = &ledger.params;
+    let expected = (
+        terms_of(numbers),
+        numbers.bond,
+        numbers.masternode_bond,
+        numbers.group,
+        numbers.stall,
+    );
+    let kept = (
+        kept.terms(),
+        kept.bond_per_device,
+        kept.bond_per_masternode,
+        Amount::from(kept.group_size),
+        Amount::from(kept.stall_blocks),
+    );
     same(|| "parameters".into(), &kept, &expected)
 }
 
