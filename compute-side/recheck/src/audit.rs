@@ -188,6 +188,10 @@ impl<F: ChainFacts> JobAudit<F> {
     }
 
     fn compare(&mut self, block: &SignedBlock) {
+        let header = &block.header.payload;
+        let head = header.hash(&self.recheck.facts().genesis());
+        self.on_chain
+            .compare_head(header, head, &mut self.differences);
         for (position, entry) in block.positions() {
             match entry {
                 Entry::Revealed { receipt, .. } => self.read_input(receipt, position),

@@ -6,8 +6,9 @@ use quern_job_rules::{split::Split, tasks};
 use quern_primitives::{
     amount::Amount,
     batch::{Batch, BatchRecord, BatchState, LogRange, PendingBatch, TaskSet},
-    ids::BatchSequence,
+    ids::{BatchSequence, Digest},
     job::Job,
+    log::Header,
 };
 use std::collections::BTreeMap;
 
@@ -58,6 +59,23 @@ impl OnChain {
             self.compare_pending(batch, workers, pending, &mut differ);
         }
         true
+    }
+
+    /// Compares a block of the log with those that the chain's batches rest on.
+    pub(crate) fn compare_head(&self, header: &Header, head: Digest, found: &mut Vec<Difference>) {
+        let standing = self.batches.iter().filter(|(_, record)| stands(record));
+        for (sequence, record) in standing.filter(|(_, record)| record.block == header.index) {
+            let mut differ = Differ {
+                sequence: *sequence,
+                // No block is empty.
+                position: header
+                    .first
+                    .saturating_add(header.count.into())
+                    .saturating_sub(1),
+                found,
+            };
+            differ.if_other(Part::Head, head, record.head);
+        }
     }
 
     fn compare_pending(

@@ -85,6 +85,8 @@ pub enum Part {
     Root,
     /// The stretch of the log.
     Log,
+    /// The hash of the log's last block on which it rests.
+    Head,
     /// Its tasks.
     Tasks,
     /// What it spends.
@@ -104,6 +106,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::Root => "root",
             Self::Log => "stretch of the log",
+            Self::Head => "head of the log",
             Self::Tasks => "tasks",
             Self::Spent => "spending",
             Self::Workers => "pay of all workers",
@@ -154,6 +157,7 @@ impl Difference {
             Self::Batch { part, .. } => match part {
                 Part::Root => "batch_root",
                 Part::Log => "batch_log",
+                Part::Head => "batch_head",
                 Part::Tasks => "batch_tasks",
                 Part::Spent => "batch_spent",
                 Part::Workers => "batch_workers",

@@ -140,7 +140,8 @@ impl<'a> Showing<'a> {
             }
         }
         // From the first entry that is shown on, headers lead to the batch's head.
-        let leads = !self.blocks.is_empty() && block.header.payload.first <= last;
+        let head = self.record.map_or(0, |record| record.block);
+        let leads = !self.blocks.is_empty() && block.header.payload.index <= head;
         if is_shown && self.blocks.len() < BLOCKS_MAX {
             self.blocks.push(block.clone());
         } else if leads && self.blocks.len() < LINKS_MAX as usize {
@@ -170,7 +171,7 @@ impl<'a> Showing<'a> {
                     }
                     // What is under a root that nobody knows has to be shown by who made it.
                     Part::Root | Part::Tasks => self.withheld(),
-                    Part::Log | Part::Split => Err(Unfiled::NotDecided),
+                    Part::Log | Part::Head | Part::Split => Err(Unfiled::NotDecided),
                 };
             }
             Difference::NotInLog { .. } => return self.withheld(),

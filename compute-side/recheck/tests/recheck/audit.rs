@@ -28,8 +28,9 @@ fn workers(batch: &Batch) -> Amount {
     batch.payouts.iter().map(|payout| payout.amount).sum()
 }
 
-/// A chain that settled what a story says; of its batches those from one on are pending.
-fn settled(story: &Story, pending_from: usize) -> OnChain {
+/// A chain that settled what a story says, whose log has these blocks; of its batches those from one on are
+/// pending.
+fn settled(story: &Story, pending_from: usize, blocks: &[SignedBlock]) -> OnChain {
     let mut job = story.facts.job.clone();
     let mut escrow = Escrow {
         held: 1_000,
@@ -48,9 +49,14 @@ fn settled(story: &Story, pending_from: usize) -> OnChain {
             true => BatchState::Pending { due: DUE },
             false => BatchState::Final { at: 20 },
         };
+        let mut until = blocks.iter().map(|block| block.header.payload);
+        let head = until.rfind(|header| header.first <= batch.log.last);
+        let head = head.unwrap();
         let record = BatchRecord {
             verdicts_root: batch.verdicts_root,
             log: batch.log,
+            block: head.index,
+            head: head.hash(&HERE),
             tasks: tasks::count(&batch.tasks.bits),
             spent,
             paid,
@@ -70,6 +76,7 @@ fn settled(story: &Story, pending_from: usize) -> OnChain {
         let pending = PendingBatch {
             due: DUE,
             coordinator: AccountId::new([4; 32]),
+            certified_by: Default::default(),
             tasks: batch.tasks.clone(),
             payouts: batch.payouts.clone(),
             devices: batch.devices.clone(),
@@ -120,8 +127,8 @@ proptest! {
         pending_from in 0usize..4,
     ) {
         let story = story(agreement, tasks, seed);
-        let on_chain = settled(&story, pending_from);
         let blocks = blocks(&story.entries, per_block);
+        let on_chain = settled(&story, pending_from, &blocks);
         let found = audited(&story, &on_chain, &blocks);
         prop_assert_eq!(&found.differences, &vec![]);
         prop_assert!(found.is_whole);
@@ -136,9 +143,10 @@ proptest! {
         agreement in agreements(), tasks in 1u32..10, seed: u64,
     ) {
         let story = story(agreement, tasks, seed);
-        let on_chain = settled(&story, 1);
+        let blocks = blocks(&story.entries, 9);
+        let on_chain = settled(&story, 1, &blocks);
         let mut audit = begun(&story.facts, &on_chain, None);
-        blocks(&story.entries, 9).iter().for_each(|block| audit.take(block));
+        blocks.iter().for_each(|block| audit.take(block));
         let found = audit.finish();
         prop_assert_eq!(&found.differences, &vec![]);
         let revealed: BTreeSet<_> = story.entries.iter().filter_map(|entry| match entry {
@@ -156,8 +164,8 @@ proptest! {
         bit in 0u8..8,
     ) {
         let story = story(Agreement::Unanimous, 5, seed);
-        let on_chain = settled(&story, 1);
         let blocks = blocks(&story.entries, 7);
+        let on_chain = settled(&story, 1, &blocks);
         let which = which.index(blocks.len());
         let mut bytes = blocks[which].to_bytes();
         let place = place.index(bytes.len());
@@ -184,12 +192,13 @@ fn a_lie_is_told_with_what_it_was_and_what_follows_is_still_compared() {
         panic!("it is a verdict");
     };
     verdict.price += 1;
-    let mut on_chain = settled(&story, 0);
+    let blocks = blocks(&story.entries, 6);
+    let mut on_chain = settled(&story, 0, &blocks);
     let last = story.batches.len() as u32 - 1;
     if let Some(record) = on_chain.batches.get_mut(&last) {
         record.verdicts_root = Digest([77; 32]);
     }
-    let found = audited(&story, &on_chain, &blocks(&story.entries, 6));
+    let found = audited(&story, &on_chain, &blocks);
     assert_eq!(codes(&found), ["verdict", "batch_root"]);
     assert!(!found.is_whole);
     let rule = &found.differences[0];
@@ -201,7 +210,7 @@ fn a_lie_is_told_with_what_it_was_and_what_follows_is_still_compared() {
 fn what_the_chain_settled_otherwise_is_told_part_by_part() {
     let story = honest();
     let blocks = blocks(&story.entries, 6);
-    let honest = settled(&story, 0);
+    let honest = settled(&story, 0, &blocks);
     let parts_with = |change: &dyn Fn(&mut OnChain)| {
         let mut on_chain = honest.clone();
         change(&mut on_chain);
@@ -224,6 +233,7 @@ fn what_the_chain_settled_otherwise_is_told_part_by_part() {
     };
     assert_eq!(record(|it| it.verdicts_root.0[0] ^= 1), [Part::Root]);
     assert_eq!(record(|it| it.log.last += 1), [Part::Log]);
+    assert_eq!(record(|it| it.head.0[0] ^= 1), [Part::Head]);
     assert_eq!(record(|it| it.tasks += 1), [Part::Tasks]);
     assert_eq!(record(|it| it.spent += 1), [Part::Spent]);
     assert_eq!(record(|it| it.paid += 1), [Part::Workers]);
@@ -243,7 +253,7 @@ fn a_job_s_sums_are_held_to_its_batches() {
     let story = honest();
     let blocks = blocks(&story.entries, 6);
     let sums_with = |change: fn(&mut OnChain)| {
-        let mut on_chain = settled(&story, 1);
+        let mut on_chain = settled(&story, 1, &blocks);
         change(&mut on_chain);
         let found = audited(&story, &on_chain, &blocks);
         let sums: Vec<_> = found
@@ -274,7 +284,7 @@ fn a_job_s_sums_are_held_to_its_batches() {
         sums_with(|it| it.job.pending_batches += 1),
         [SumOf::PendingBatches]
     );
-    let mut on_chain = settled(&story, 1);
+    let mut on_chain = settled(&story, 1, &blocks);
     on_chain.job.next_batch += 1;
     let found = audited(&story, &on_chain, &blocks);
     assert_eq!(codes(&found), ["batch_without_record"]);
@@ -283,8 +293,8 @@ fn a_job_s_sums_are_held_to_its_batches() {
 #[test]
 fn a_log_that_was_cut_off_lacks_what_the_chain_settled() {
     let story = honest();
-    let on_chain = settled(&story, 0);
     let blocks = blocks(&story.entries, 6);
+    let on_chain = settled(&story, 0, &blocks);
     let found = audited(&story, &on_chain, &blocks[..1]);
     assert_eq!(found.differences.len(), story.batches.len());
     for (difference, batch) in found.differences.iter().zip(&story.batches) {
@@ -318,8 +328,9 @@ fn batches_that_are_not_settled_yet_are_no_difference() {
         batches: story.batches.clone(),
     };
     let last = some.batches.pop().unwrap();
-    let on_chain = settled(&some, 0);
-    let found = audited(&story, &on_chain, &blocks(&story.entries, 6));
+    let blocks = blocks(&story.entries, 6);
+    let on_chain = settled(&some, 0, &blocks);
+    let found = audited(&story, &on_chain, &blocks);
     assert_eq!(found.differences, []);
     assert_eq!(found.unsettled, [last.sequence]);
 }
@@ -327,8 +338,8 @@ fn batches_that_are_not_settled_yet_are_no_difference() {
 #[test]
 fn behind_a_block_that_does_not_follow_nothing_is_said() {
     let story = honest();
-    let on_chain = settled(&story, 0);
     let mut blocks = blocks(&story.entries, 6);
+    let on_chain = settled(&story, 0, &blocks);
     blocks.remove(1);
     let found = audited(&story, &on_chain, &blocks);
     let (expected, index) = (1, 2);
@@ -340,16 +351,15 @@ fn behind_a_block_that_does_not_follow_nothing_is_said() {
 #[test]
 fn inputs_that_are_not_the_job_s_are_found_without_the_manifest() {
     let mut story = story(Agreement::Single, 1, 3);
-    let without_manifest = |story: &Story, on_chain: &OnChain| {
-        let mut audit = begun(&story.facts, on_chain, None);
-        blocks(&story.entries, 9)
-            .iter()
-            .for_each(|block| audit.take(block));
+    let without_manifest = |story: &Story| {
+        let blocks = blocks(&story.entries, 9);
+        let on_chain = settled(story, 0, &blocks);
+        let mut audit = begun(&story.facts, &on_chain, None);
+        blocks.iter().for_each(|block| audit.take(block));
         audit.finish()
     };
     story.facts.job.submission.shards_root = Digest([1; 32]);
-    let on_chain = settled(&story, 0);
-    let found = without_manifest(&story, &on_chain);
+    let found = without_manifest(&story);
     assert_eq!(codes(&found), ["other_inputs"]);
     // Two devices that read different things cannot both be right.
     let mut story = honest();
@@ -365,8 +375,7 @@ fn inputs_that_are_not_the_job_s_are_found_without_the_manifest() {
     if let Entry::Revealed { receipt, .. } = &mut story.entries[first] {
         *receipt = device_key(device).sign(other, &HERE);
     }
-    let on_chain = settled(&story, 0);
-    let found = without_manifest(&story, &on_chain);
+    let found = without_manifest(&story);
     let is_two = |it: &&Difference| matches!(it, Difference::TwoInputs { task: of, first: at, .. } if *of == task && *at == first as u64);
     assert!(found.differences.iter().any(|it| is_two(&it)), "{found:?}");
 }
@@ -379,7 +388,7 @@ fn an_assignment_that_could_not_be_is_disputed_while_its_batch_is_pending() {
         *account = AccountId::new([9; 32]);
     }
     let blocks = blocks(&story.entries, 6);
-    let pending = settled(&story, 0);
+    let pending = settled(&story, 0, &blocks);
     let found = audited(&story, &pending, &blocks);
     let Filing::Can(evidence) = filing(&found.differences[0], &pending, &blocks) else {
         panic!("{found:?}");
@@ -398,7 +407,7 @@ fn an_assignment_that_could_not_be_is_disputed_while_its_batch_is_pending() {
         end.unwrap_or(own).hash(&HERE),
         head.unwrap().header.payload.hash(&HERE)
     );
-    let is_final = settled(&story, story.batches.len());
+    let is_final = settled(&story, story.batches.len(), &blocks);
     let why = filing(&found.differences[0], &is_final, &blocks);
     assert_eq!(why, Filing::Cannot(Unfiled::Final));
 }
@@ -406,7 +415,8 @@ fn an_assignment_that_could_not_be_is_disputed_while_its_batch_is_pending() {
 #[test]
 fn what_the_chain_does_not_decide_is_not_disputed() {
     let story = honest();
-    let (on_chain, blocks) = (settled(&story, 0), blocks(&story.entries, 6));
+    let blocks = blocks(&story.entries, 6);
+    let on_chain = settled(&story, 0, &blocks);
     let sum = Difference::Sum {
         of: SumOf::Paid,
         batches: 1,
@@ -430,11 +440,11 @@ fn what_the_chain_does_not_decide_is_not_disputed() {
 #[test]
 fn a_pending_payout_that_differs_is_added_up_by_the_chain() {
     let story = honest();
-    let mut on_chain = settled(&story, 0);
+    let blocks = blocks(&story.entries, 6);
+    let mut on_chain = settled(&story, 0, &blocks);
     if let Some(pending) = on_chain.pending.get_mut(&0) {
         pending.payouts[0].amount += 1;
     }
-    let blocks = blocks(&story.entries, 6);
     let found = audited(&story, &on_chain, &blocks);
     let Filing::Can(evidence) = filing(&found.differences[0], &on_chain, &blocks) else {
         panic!("{found:?}");
@@ -445,12 +455,11 @@ fn a_pending_payout_that_differs_is_added_up_by_the_chain() {
 #[test]
 fn the_answers_of_watched_tasks_are_kept_and_no_others() {
     let story = honest();
-    let on_chain = settled(&story, 0);
+    let blocks = blocks(&story.entries, 6);
+    let on_chain = settled(&story, 0, &blocks);
     let audit = begun(&story.facts, &on_chain, Some(roots(8)));
     let mut audit = audit.watching([2, 5].into());
-    blocks(&story.entries, 6)
-        .iter()
-        .for_each(|block| audit.take(block));
+    blocks.iter().for_each(|block| audit.take(block));
     let answers = audit.finish().answers;
     assert_eq!(answers.keys().copied().collect::<Vec<_>>(), [2, 5]);
     for entry in &story.entries {
