@@ -76,6 +76,16 @@ pub fn pending_batch(due: BlockNumber, job: &JobId, sequence: BatchSequence) -> 
     key
 }
 
+/// The masternodes of a job that is not over: [`quern_primitives::group::Group`].
+pub fn group(job: &JobId) -> Key {
+    entry("Jobs", "Groups", job)
+}
+
+/// The pending batches of a job, each with the height at which it is due.
+pub fn pending_list(job: &JobId) -> Key {
+    entry("Jobs", "PendingOf", job)
+}
+
 /// With what the keys of the lists of pending batches begin, one for each job that has any.
 pub fn pending_lists() -> Key {
     item("Jobs", "PendingOf")
@@ -104,16 +114,6 @@ pub fn bond(account: &AccountId) -> Key {
 /// Whether an account is banned: there is something, if it is.
 pub fn banned(account: &AccountId) -> Key {
     entry("Roster", "BannedAccounts", account)
-}
-
-/// The masternodes: a list of accounts.
-pub fn masternodes() -> Key {
-    item("Roster", "Masternodes")
-}
-
-/// What a masternode has published of itself, of which its network key comes first.
-pub fn endpoints(account: &AccountId) -> Key {
-    entry("Roster", "PublishedEndpoints", account)
 }
 
 /// What the council has set: [`quern_primitives::params::Params`]; there is nothing until it has.

@@ -1,18 +1,40 @@
-//! `quern audit`: checking the chain by what it tells itself.
+//! `quern audit`: checking the chain by what it tells itself, and jobs by their logs.
 
+mod again;
 mod books;
+mod facts;
+mod job;
+mod logs;
+mod range;
+mod report;
 mod totals;
 
 use crate::context::Context;
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use quern_primitives::BlockNumber;
-use std::{ops::RangeInclusive, process::ExitCode};
+use std::{fmt, ops::RangeInclusive, process::ExitCode};
 
 /// What can be audited.
 #[derive(Subcommand, Debug)]
 pub(crate) enum AuditCommand {
+    /// One job: whether its log keeps the rules, and whether the chain paid what follows from it. What the
+    /// chain says is believed with proofs only
+    Job(Box<job::JobArgs>),
+    /// Every job of which a batch was settled, made final or struck in some blocks, as `job` does it
+    Range(Box<range::RangeArgs>),
     /// All money of the chain, movement by movement: whether it adds up at every block
     Totals(BlocksArgs),
+}
+
+/// What was to be audited could not be, so nothing is said of whether it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unchecked;
+
+impl fmt::Display for Unchecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it could not be checked")
+    }
 }
 
 /// Which blocks are read.
@@ -72,6 +94,8 @@ impl BlocksArgs {
 /// Does what is asked.
 pub(crate) async fn run(context: &Context, command: &AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
+        AuditCommand::Job(args) => job::run(context, args).await.context(Unchecked),
+        AuditCommand::Range(args) => range::run(context, args).await.context(Unchecked),
         AuditCommand::Totals(blocks) => totals::run(context, *blocks).await,
     }
 }

@@ -72,6 +72,8 @@ pub struct Audited {
     pub is_whole: bool,
     /// How the inputs were held to the job.
     pub inputs: Inputs,
+    /// The roots of the job's shards, if the receipts show them.
+    pub roots: Vec<Digest>,
     /// The accepted answers of the tasks that were watched, as far as they have one.
     pub answers: BTreeMap<TaskIndex, Answer>,
 }
@@ -233,7 +235,7 @@ impl<F: ChainFacts> JobAudit<F> {
 
     /// The log has come to its end: what came of it.
     pub fn finish(mut self) -> Audited {
-        let inputs = self.inputs();
+        let (inputs, roots) = self.inputs();
         if !self.is_cut {
             // Of what was struck a later coordinator need not tell.
             let standing = self.on_chain.batches.iter().filter(|(_, it)| stands(it));
@@ -253,24 +255,26 @@ impl<F: ChainFacts> JobAudit<F> {
             unsettled: self.unsettled,
             is_whole: self.rest.is_none() && !self.is_cut,
             inputs,
+            roots,
             answers: self.answers,
             differences: self.differences,
         }
     }
 
-    fn inputs(&mut self) -> Inputs {
+    fn inputs(&mut self) -> (Inputs, Vec<Digest>) {
         if self.knows_roots {
-            return Inputs::Manifest;
+            return (Inputs::Manifest, vec![]);
         }
         let submission = &self.on_chain.job.submission;
         if u32::try_from(self.inputs.len()) != Ok(submission.tasks) {
-            return Inputs::Unknown;
+            return (Inputs::Unknown, vec![]);
         }
         // There is one for each task, and no other.
-        let roots = self.inputs.values().map(|(root, _)| root);
-        if Tree::new(roots).root() != submission.shards_root {
-            self.differences.push(Difference::OtherInputs);
+        let roots: Vec<Digest> = self.inputs.values().map(|(root, _)| *root).collect();
+        if Tree::new(&roots).root() == submission.shards_root {
+            return (Inputs::Receipts, roots);
         }
-        Inputs::Receipts
+        self.differences.push(Difference::OtherInputs);
+        (Inputs::Receipts, vec![])
     }
 }

@@ -45,16 +45,16 @@ fn the_keys_of_proofs_are_the_runtime_s_own() {
             quern_jobs::Pending::<Runtime>::hashed_key_for([1, 2, 3, 4], (job, 7)),
         ),
         (
+            keys::pending_list(&job),
+            quern_jobs::PendingOf::<Runtime>::hashed_key_for(job),
+        ),
+        (
+            keys::group(&job),
+            quern_jobs::Groups::<Runtime>::hashed_key_for(job),
+        ),
+        (
             keys::banned(&account),
             quern_roster::BannedAccounts::<Runtime>::hashed_key_for(&account),
-        ),
-        (
-            keys::masternodes(),
-            quern_roster::Masternodes::<Runtime>::hashed_key().to_vec(),
-        ),
-        (
-            keys::endpoints(&account),
-            quern_roster::PublishedEndpoints::<Runtime>::hashed_key_for(&account),
         ),
         (
             keys::params(),
