@@ -39,7 +39,7 @@ pub use call::{Call, Endpoints};
 pub use chain::{Chain, ChainError, FinalisedBlock, FinalisedBlocks};
 pub use council::{CallWeight, EncodedCall, Motion, MotionEnd};
 pub use events::{ChainEvent, Transaction, movements};
-pub use proven::{Proven, ProvenError};
+pub use proven::{PAGE_VALUES, Page, Proven, ProvenError};
 pub use session::SessionKeys;
 pub use state::State;
 pub use submit::{Sent, Settled, SubmitError};
