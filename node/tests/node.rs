@@ -422,6 +422,8 @@ fn a_node_answers_for_the_chain() {
             "bond_active": nothing,
             "unbonding": [],
             "payouts": nothing,
+            "masternode_bond": "1000000000000",
+            "disputes": nothing,
         })
     );
     let totals = node.ask("quern_totals", json!([])).unwrap();

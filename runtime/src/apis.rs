@@ -1,10 +1,10 @@
 //! What the runtime answers: to the node, which runs blocks and consensus by it, and to users.
 
 use crate::{
-    Babe, Balances, Block, Bytechip, Executive, Finality, Grandpa, InherentDataExt, Jobs, Nonce,
-    Params, Roster, Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeHoldReason, SessionKeys,
-    System, TransactionPayment, VERSION, Workforce, configs::consensus::EPOCH_CONFIGURATION,
-    genesis, weights::EPOCH_SLOTS,
+    Babe, Balances, Block, Bytechip, Disputes, Executive, Finality, Grandpa, InherentDataExt, Jobs,
+    Nonce, Params, Roster, Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeHoldReason,
+    SessionKeys, System, TransactionPayment, VERSION, Workforce,
+    configs::consensus::EPOCH_CONFIGURATION, genesis, weights::EPOCH_SLOTS,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -13,6 +13,7 @@ use frame_support::{
     weights::Weight,
 };
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
+use quern_dispute_rules::open::{ConvictionView, DisputeId, DisputeView};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, JobId,
@@ -82,6 +83,20 @@ sp_api::decl_runtime_apis! {
 
         /// The chain's clock of finality, and the window of jobs that are submitted now.
         fn finality() -> FinalityView;
+
+        /// An open dispute.
+        fn dispute(id: DisputeId) -> Option<DisputeView>;
+
+        /// The open disputes of all jobs: those after `start_after`, at most `limit` and at most
+        /// [`quern_dispute_rules::open::DISPUTES_PER_PAGE_MAX`]. The page after the last is empty.
+        fn disputes(start_after: Option<DisputeId>, limit: u32) -> Vec<DisputeView>;
+
+        /// A job's open disputes, in pages as those of `disputes`.
+        fn disputes_of(job: JobId, start_after: Option<DisputeId>, limit: u32) -> Vec<DisputeView>;
+
+        /// What was proved of a job, at most `limit` and at most
+        /// [`quern_dispute_rules::open::DISPUTES_PER_PAGE_MAX`].
+        fn convictions(job: JobId, limit: u32) -> Vec<ConvictionView>;
 
         /// A registered device, with what decides whether it may work.
         fn device(id: DeviceId) -> Option<DeviceView>;
@@ -394,6 +409,22 @@ impl_runtime_apis! {
             }
         }
 
+        fn dispute(id: DisputeId) -> Option<DisputeView> {
+            Disputes::dispute_of(id)
+        }
+
+        fn disputes(start_after: Option<DisputeId>, limit: u32) -> Vec<DisputeView> {
+            Disputes::disputes(start_after, limit)
+        }
+
+        fn disputes_of(job: JobId, start_after: Option<DisputeId>, limit: u32) -> Vec<DisputeView> {
+            Disputes::disputes_of(&job, start_after, limit)
+        }
+
+        fn convictions(job: JobId, limit: u32) -> Vec<ConvictionView> {
+            Disputes::convictions_of(&job, limit)
+        }
+
         fn device(id: DeviceId) -> Option<DeviceView> {
             Workforce::device(&id).map(|device| view((id, device)))
         }
@@ -429,6 +460,8 @@ impl_runtime_apis! {
                 bond_active: bond.active,
                 unbonding: unbonding.collect(),
                 payouts: held(quern_bytechip::HoldReason::Payout, &account),
+                masternode_bond: held(quern_roster::HoldReason::Bond, &account),
+                disputes: held(quern_disputes::HoldReason::Dispute, &account),
             }
         }
 
@@ -444,6 +477,8 @@ impl_runtime_apis! {
                 pending: jobs.pending,
                 bonds: Workforce::total_bonded(),
                 payouts: Bytechip::held(),
+                masternode_bonds: Roster::total_bonded(),
+                disputes: Disputes::total_held(),
             }
         }
 

@@ -5,6 +5,7 @@
 //!
 //! | module | what |
 //! | --- | --- |
+//! | [`court`] | what the pallets tell of what is disputed, and how a ruling is carried out on them |
 //! | [`configs`] | the configuration of each pallet, a file for each thing configured |
 //! | [`apis`] | what the runtime answers to the node and, through it, to everybody |
 //! | [`genesis`] | the presets of the first block: `dev` and `local` |
@@ -22,6 +23,7 @@ pub mod apis;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarks;
 pub mod configs;
+pub mod court;
 pub mod genesis;
 pub mod weights;
 
@@ -233,4 +235,8 @@ mod runtime {
     /// What the council sets within bounds.
     #[runtime::pallet_index(17)]
     pub type Params = quern_params;
+
+    /// Disputes over what was settled.
+    #[runtime::pallet_index(19)]
+    pub type Disputes = quern_disputes;
 }

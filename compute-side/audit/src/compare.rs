@@ -32,6 +32,12 @@ pub(crate) fn check(snapshot: &Snapshot, differences: &mut Differences) {
     for (name, reason, chain) in [
         (TotalName::Escrow, Reason::Escrow, totals.escrow),
         (TotalName::Bonds, Reason::Bond, totals.bonds),
+        (
+            TotalName::MasternodeBonds,
+            Reason::MasternodeBond,
+            totals.masternode_bonds,
+        ),
+        (TotalName::Disputes, Reason::Dispute, totals.disputes),
         (TotalName::Payouts, Reason::Payout, totals.payouts),
     ] {
         let held = sum(accounts.clone().map(|account| account.held_for(&reason)));
@@ -118,6 +124,12 @@ pub(crate) fn compare_totals(
         (TotalName::Pending, replayed.pending, chain.pending),
         (TotalName::Bonds, replayed.bonds, chain.bonds),
         (TotalName::Payouts, replayed.payouts, chain.payouts),
+        (
+            TotalName::MasternodeBonds,
+            replayed.masternode_bonds,
+            chain.masternode_bonds,
+        ),
+        (TotalName::Disputes, replayed.disputes, chain.disputes),
     ];
     for (name, replayed, chain) in pairs {
         hold_total(block, name, replayed, chain, differences);

@@ -41,8 +41,12 @@ pub enum TotalName {
     Burnt,
     /// What is held for open jobs.
     Escrow,
-    /// What is held as bonds.
+    /// What is held as workers' bonds.
     Bonds,
+    /// What is held as masternodes' bonds.
+    MasternodeBonds,
+    /// What is held as bonds of open disputes.
+    Disputes,
     /// What is held for payouts.
     Payouts,
     /// What batches spend that are not final yet.
@@ -86,6 +90,8 @@ impl fmt::Display for TotalName {
             Self::Burnt => "what was burnt",
             Self::Escrow => "what is in escrow",
             Self::Bonds => "what is bonded",
+            Self::MasternodeBonds => "what is bonded for masternodes",
+            Self::Disputes => "what is put up for disputes",
             Self::Payouts => "what is held for payouts",
             Self::Pending => "what is pending",
             Self::Balances => "the sum of all balances",

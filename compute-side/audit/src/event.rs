@@ -10,7 +10,7 @@ use crate::{
 };
 use codec::{Decode, DecodeAll};
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, Digest, JobId, ids::BatchSequence, job::JobEnd,
+    AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, ids::BatchSequence, job::JobEnd,
 };
 use std::collections::VecDeque;
 
@@ -74,6 +74,8 @@ enum Said {
     PayoutMade(u64, AccountId, Amount),
     PayoutReturned(u64, AccountId, Amount),
     FeePaid(AccountId, Amount),
+    /// What an account lost of a bond: what was paid to another, and what is gone.
+    Slashed(AccountId, Amount, Amount),
 }
 
 impl Reading {
@@ -158,6 +160,10 @@ impl Reading {
                 self.explain_payout(Kind::PayoutReleased, number, &account, amount);
             }
             Said::FeePaid(who, paid) => self.explain_fee(&who, paid),
+            Said::Slashed(who, paid, burnt) => {
+                self.explain_slash(Kind::SlashPaid, &who, paid);
+                self.explain_slash(Kind::SlashBurnt, &who, burnt);
+            }
         }
     }
 
@@ -234,6 +240,19 @@ impl Reading {
         self.explain(kind, account, amount, |it| {
             it.note = Some(Note::Payout(number));
         });
+    }
+
+    /// What an account lost of a bond: who gets it is told by the movement alone.
+    fn explain_slash(&mut self, kind: Kind, who: &AccountId, amount: Amount) {
+        let fits = |movement: &&mut Movement| {
+            movement.kind == kind
+                && movement.amount == amount
+                && movement.from.account() == Some(who)
+                && movement.note.is_none()
+        };
+        if let Some(movement) = self.movements().rev().find(fits) {
+            movement.note = Some(Note::Lost);
+        }
     }
 
     /// What was taken beforehand and is more than the fee comes back to who paid; the first that does
@@ -419,6 +438,22 @@ fn said(event: &Event<'_>) -> Result<Option<Said>, Unread> {
         ("Workforce", "Unbonded") => {
             let (account, amount, _at) = all::<(AccountId, Amount, BlockNumber)>(event)?;
             Said::Unbonded(account, amount)
+        }
+        ("Workforce", "BondSlashed") => {
+            let (account, _device, _winner, paid, burnt) =
+                all::<(AccountId, DeviceId, AccountId, Amount, Amount)>(event)?;
+            Said::Slashed(account, paid, burnt)
+        }
+        ("Roster", "BondSlashed") => {
+            let (account, amount, _winner, burnt) =
+                all::<(AccountId, Amount, AccountId, Amount)>(event)?;
+            let paid = amount.checked_sub(burnt).ok_or(Unread)?;
+            Said::Slashed(account, paid, burnt)
+        }
+        ("Disputes", "DisputeLost") => {
+            let (disputer, _batch, (paid, burnt)) =
+                all::<(AccountId, (JobId, BatchSequence), (Amount, Amount))>(event)?;
+            Said::Slashed(disputer, paid, burnt)
         }
         ("Bytechip", "PurchaseRecorded") => {
             let (reference, buyer, _cents, amount) =

@@ -15,6 +15,8 @@
 //! - money leaves a purse that has it, and what is taken as a fee is given out in the same transaction;
 //! - *issuance = genesis + minted - burnt* at every block, and is the sum of all balances. Only a recorded
 //!   purchase mints;
+//! - out of a bond money goes back to who put it up, or it is lost: then an event of the pallet that keeps
+//!   the bond says so;
 //! - what is held on an account as escrow is the sum over its open jobs, and for each job
 //!   *deposited = paid + network + refunded + held*;
 //! - each batch follows the one before without a gap, pays what it says that it pays, and settles only

@@ -13,6 +13,10 @@ pub enum Reason {
     Escrow,
     /// As a worker's bond.
     Bond,
+    /// As an operator's bond for its masternode.
+    MasternodeBond,
+    /// As the bond of who disputes.
+    Dispute,
     /// For payouts that wait for the treasurer.
     Payout,
     /// For session keys.
@@ -29,6 +33,8 @@ impl Reason {
         match pallet {
             "Jobs" => Self::Escrow,
             "Workforce" => Self::Bond,
+            "Roster" => Self::MasternodeBond,
+            "Disputes" => Self::Dispute,
             "Bytechip" => Self::Payout,
             "Session" => Self::Keys,
             other => Self::Other(other.to_owned()),
@@ -40,11 +46,20 @@ impl Reason {
         match self {
             Self::Escrow => "escrow",
             Self::Bond => "bond",
+            Self::MasternodeBond => "masternode_bond",
+            Self::Dispute => "dispute",
             Self::Payout => "payout",
             Self::Keys => "session_keys",
             Self::Deposit => "deposit",
             Self::Other(pallet) => pallet,
         }
+    }
+}
+
+impl Reason {
+    /// Whether it is a bond that a dispute can take away.
+    pub(crate) fn is_at_stake(&self) -> bool {
+        matches!(self, Self::Bond | Self::MasternodeBond | Self::Dispute)
     }
 }
 
@@ -134,6 +149,18 @@ pub enum Kind {
     BondHeld,
     /// Back from a bond.
     BondReleased,
+    /// Bonded by an operator for its masternode.
+    MasternodeBondHeld,
+    /// Back from that.
+    MasternodeBondReleased,
+    /// Put up by who disputes.
+    DisputeHeld,
+    /// Back from that.
+    DisputeReleased,
+    /// Out of a bond, to who proved a lie or was disputed wrongly.
+    SlashPaid,
+    /// Out of a bond, and gone, because a lie was proved or a dispute was lost.
+    SlashBurnt,
     /// Held for a payout.
     PayoutHeld,
     /// A payout was returned.
@@ -167,6 +194,12 @@ impl Kind {
             Self::EscrowPaid => "escrow_paid",
             Self::BondHeld => "bond_held",
             Self::BondReleased => "bond_released",
+            Self::MasternodeBondHeld => "masternode_bond_held",
+            Self::MasternodeBondReleased => "masternode_bond_released",
+            Self::DisputeHeld => "dispute_held",
+            Self::DisputeReleased => "dispute_released",
+            Self::SlashPaid => "slash_paid",
+            Self::SlashBurnt => "slash_burnt",
             Self::PayoutHeld => "payout_held",
             Self::PayoutReleased => "payout_released",
             Self::PayoutBurnt => "payout_burnt",
@@ -185,10 +218,13 @@ impl Kind {
             (Passing, Free(_)) => Self::FeeShared,
             (Nowhere, _) => Self::Minted,
             (Held(_, Reason::Payout), Nowhere) => Self::PayoutBurnt,
+            (Held(_, reason), Nowhere) if reason.is_at_stake() => Self::SlashBurnt,
             (_, Nowhere) => Self::Burnt,
             (Free(_), Held(_, reason)) => match reason {
                 Reason::Escrow => Self::EscrowHeld,
                 Reason::Bond => Self::BondHeld,
+                Reason::MasternodeBond => Self::MasternodeBondHeld,
+                Reason::Dispute => Self::DisputeHeld,
                 Reason::Payout => Self::PayoutHeld,
                 Reason::Keys | Reason::Deposit => Self::DepositHeld,
                 Reason::Other(_) => Self::Other,
@@ -196,11 +232,14 @@ impl Kind {
             (Held(account, reason), Free(other)) if account == other => match reason {
                 Reason::Escrow => Self::EscrowReleased,
                 Reason::Bond => Self::BondReleased,
+                Reason::MasternodeBond => Self::MasternodeBondReleased,
+                Reason::Dispute => Self::DisputeReleased,
                 Reason::Payout => Self::PayoutReleased,
                 Reason::Keys | Reason::Deposit => Self::DepositReleased,
                 Reason::Other(_) => Self::Other,
             },
             (Held(_, Reason::Escrow), Free(_)) => Self::EscrowPaid,
+            (Held(_, reason), Free(_)) if reason.is_at_stake() => Self::SlashPaid,
             (Held(..) | Passing, _) => Self::Other,
         }
     }
@@ -213,6 +252,8 @@ pub enum Note {
     Reference(Vec<u8>),
     /// A payout's number.
     Payout(u64),
+    /// That a lie was proved, or that a dispute was lost.
+    Lost,
 }
 
 /// Money that goes from one purse to another.

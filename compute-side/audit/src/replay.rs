@@ -268,6 +268,8 @@ impl Replay {
         match purse.reason()? {
             Reason::Escrow => Some(&mut totals.escrow),
             Reason::Bond => Some(&mut totals.bonds),
+            Reason::MasternodeBond => Some(&mut totals.masternode_bonds),
+            Reason::Dispute => Some(&mut totals.disputes),
             Reason::Payout => Some(&mut totals.payouts),
             Reason::Keys | Reason::Deposit | Reason::Other(_) => None,
         }
@@ -356,7 +358,11 @@ fn is_unexplained(movement: &Movement) -> bool {
     match movement.kind {
         Kind::Minted | Kind::EscrowPaid => true,
         Kind::EscrowHeld | Kind::EscrowReleased => movement.job.is_none(),
-        Kind::PayoutHeld | Kind::PayoutReleased | Kind::PayoutBurnt => movement.note.is_none(),
+        Kind::PayoutHeld
+        | Kind::PayoutReleased
+        | Kind::PayoutBurnt
+        | Kind::SlashPaid
+        | Kind::SlashBurnt => movement.note.is_none(),
         // Fees that could be given to nobody end so; nothing else may.
         Kind::Burnt => movement.from != Purse::Passing,
         _ => false,

@@ -5,6 +5,7 @@ use crate::{
     session::SessionKeys,
 };
 use codec::{Compact, Encode};
+use quern_dispute_rules::{Evidence, Reply, open::DisputeId, sum::Step};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, SealingKey, TaskIndex,
     batch::Batch,
@@ -157,6 +158,24 @@ pub enum Call {
     PublishEndpoints(Endpoints),
     /// Say by which keys a validator takes part in consensus; the operator.
     SetSessionKeys(SessionKeys),
+    /// Show the chain a lie. It takes the bond of a dispute, and keeps it if nothing is wrong.
+    Dispute(Box<Evidence>),
+    /// Add the next verdicts of a batch to a dispute that adds up; who began it.
+    AddToDispute {
+        /// The dispute.
+        dispute: DisputeId,
+        /// The verdicts' bytes, in the order of the batch's tree.
+        verdicts: Step,
+    },
+    /// Answer what a dispute asks. Anyone may.
+    AnswerDispute {
+        /// The dispute.
+        dispute: DisputeId,
+        /// The answer.
+        reply: Box<Reply>,
+    },
+    /// End a dispute whose time is over. Anyone may.
+    ExpireDispute(DisputeId),
     /// Send money.
     Transfer {
         /// To whom.
@@ -175,6 +194,14 @@ impl Call {
             Self::RefundJob(job) => ("Jobs", "refund", job.encode()),
             Self::Finalise(job, sequence) => ("Jobs", "finalise", (job, sequence).encode()),
             Self::Settle(batch) => ("Jobs", "settle", batch.encode()),
+            Self::Dispute(evidence) => ("Disputes", "dispute", evidence.encode()),
+            Self::AddToDispute { dispute, verdicts } => {
+                ("Disputes", "step", (dispute, verdicts).encode())
+            }
+            Self::AnswerDispute { dispute, reply } => {
+                ("Disputes", "answer", (dispute, reply).encode())
+            }
+            Self::ExpireDispute(dispute) => ("Disputes", "expire", dispute.encode()),
             Self::CloseFailed { job, task, why } => {
                 ("Jobs", "close_failed", (job, task, why).encode())
             }

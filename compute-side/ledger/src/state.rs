@@ -244,7 +244,7 @@ impl State {
             .map_err(|source| ChainError::Foreign { what, source })
     }
 
-    async fn ask<A: Encode, R: Decode>(
+    pub(crate) async fn ask<A: Encode, R: Decode>(
         &self,
         what: &'static str,
         arguments: &A,

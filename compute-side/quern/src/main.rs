@@ -8,6 +8,7 @@ mod context;
 mod council;
 mod dev;
 mod device;
+mod dispute;
 mod explain;
 mod export;
 mod grid;
@@ -90,6 +91,9 @@ enum Command {
     /// Check the chain by what it tells itself, movement by movement
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// What is disputed of what was settled, and showing the chain a lie
+    #[command(subcommand)]
+    Dispute(dispute::DisputeCommand),
     /// What the chain tells, for other programs
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -104,7 +108,7 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 enum UsageError {
     /// Nobody can be asked.
-    #[error("there is no terminal to ask on whether the job shall be submitted; say so with --yes")]
+    #[error("there is no terminal to ask on whether it shall be done; say so with --yes")]
     Unconfirmed,
     /// A result would go to the terminal.
     #[error("say where the result shall go with --output FILE")]
@@ -166,6 +170,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Params => params::run(context).await?,
         Command::Totals => return totals::run(context).await,
         Command::Audit(command) => return audit::run(context, command).await,
+        Command::Dispute(command) => dispute::run(context, command).await?,
         Command::Export(command) => export::run(context, command).await?,
         Command::Completions { shell } => {
             output::print(completions(*shell).trim_end())?;

@@ -1,5 +1,6 @@
 //! What commands answer, for people and for programs, and what they show while they work.
 
+use crate::UsageError;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use quern_ledger::{Account, Call, Chain, Settled, SubmitError};
@@ -182,6 +183,20 @@ pub(crate) fn spinner(what: impl Into<std::borrow::Cow<'static, str>>) -> Progre
     let spinner = ProgressBar::new_spinner().with_message(what);
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
+}
+
+/// Asks a question on the terminal, before something is paid; fails with the refusal if the answer is no.
+pub(crate) fn confirm(question: &str, refusal: &'static str) -> anyhow::Result<()> {
+    if !io::stdin().is_terminal() {
+        return Err(UsageError::Unconfirmed.into());
+    }
+    write!(io::stderr(), "{question} [y/N] ")?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => anyhow::bail!(refusal),
+    }
 }
 
 /// Submits a call and waits until it is settled, with a spinner that says what is being done.

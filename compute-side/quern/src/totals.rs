@@ -48,7 +48,12 @@ impl Output for Conservation {
             ("in existence", display(totals.issuance)),
             ("of it in escrow", display(totals.escrow)),
             ("of that pending", display(totals.pending)),
-            ("of it bonded", display(totals.bonds)),
+            ("of it bonded by workers", display(totals.bonds)),
+            (
+                "of it bonded by operators",
+                display(totals.masternode_bonds),
+            ),
+            ("of it for disputes", display(totals.disputes)),
             ("of it for payouts", display(totals.payouts)),
         ]);
         let word = if self.conserved {

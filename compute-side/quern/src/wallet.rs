@@ -197,6 +197,8 @@ impl Output for Balance {
             ("to come", pending(&self.wallet)),
             ("bonded", display(self.wallet.bond_active)),
             ("unbonding", unbonding(&self.wallet, self.block)),
+            ("for a masternode", display(self.wallet.masternode_bond)),
+            ("for disputes", display(self.wallet.disputes)),
             ("for payouts", display(self.wallet.payouts)),
         ])
     }

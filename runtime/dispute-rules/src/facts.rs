@@ -62,7 +62,7 @@ pub struct DeviceFacts {
     pub accepted: u64,
 }
 
-/// What is at stake, as it held when the job was submitted.
+/// What is at stake, as the council has set it now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stakes {
     /// What a masternode loses for a lie, if its bond is as large.

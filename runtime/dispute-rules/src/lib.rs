@@ -13,6 +13,7 @@
 //! | [`sum`] | do a batch's payouts follow from its verdicts? |
 //! | [`penalty`] | how much does the loser lose, and who gets it? |
 //! | [`ruling`] | the answers to all of these |
+//! | [`open`] | what is kept of a dispute that is not decided at once |
 //!
 //! Nobody is convicted by what somebody else could have made: all that convicts is signed by who is
 //! convicted, or hangs on a root that they put on the chain. Evidence about another job, place or chain
@@ -37,6 +38,7 @@ extern crate alloc;
 pub mod decide;
 pub mod evidence;
 pub mod facts;
+pub mod open;
 pub mod penalty;
 pub mod proof;
 pub mod question;

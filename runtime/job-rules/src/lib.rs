@@ -10,6 +10,7 @@
 //! | [`value`] | what may a task cost, so that cheating with it loses? |
 //! | [`tasks`] | which tasks does a batch name, and are they still open? |
 //! | [`settlement`] | does a batch fit its job? |
+//! | [`group`] | who is drawn for a job, who certifies it, and who takes it over? |
 //! | [`life`] | what may happen to a job now, and where does its money go then? |
 //!
 //! Amounts are whole units and never round against the owner: prices and workers' shares round
@@ -29,6 +30,7 @@
 
 extern crate alloc;
 
+pub mod group;
 pub mod life;
 pub mod pay;
 pub mod quote;

@@ -70,6 +70,11 @@ pub enum Event<'a> {
         /// The masternode that goes on, if there is one.
         next: Option<AccountId>,
     },
+    /// Another masternode of its group goes on with it, because the one before fell silent.
+    TakenOver {
+        /// The masternode.
+        by: AccountId,
+    },
     /// A task cannot be settled, and the job cannot go on.
     Failed {
         /// Who says so.
@@ -288,6 +293,7 @@ pub fn apply(job: &Job, now: BlockNumber, event: Event<'_>) -> Result<Transition
             let job = without(job, batches, tasks)?;
             strike(&job, now, spent, next).ok_or(LifeError::MoreThanLeft)
         }
+        Event::TakenOver { by } => take_over(job, now, by),
         Event::Failed {
             by,
             task,
@@ -472,6 +478,23 @@ fn strike(
         }
         (None, _) => over(job, end, taken_back),
     }
+}
+
+/// Of a job whose time is up nothing more is settled, so nobody goes on with it.
+fn take_over(job: &Job, now: BlockNumber, by: AccountId) -> Result<Transition, LifeError> {
+    let coordinator = job.state.coordinator().ok_or(match job.state {
+        JobState::Submitted => LifeError::NotDrawn,
+        _ => LifeError::Over,
+    })?;
+    check_settler(job, now, coordinator)?;
+    let state = match job.state {
+        JobState::Cancelling { until, .. } => JobState::Cancelling {
+            coordinator: by,
+            until,
+        },
+        _ => JobState::Running { coordinator: by },
+    };
+    stays_open(job, state, Moves::default()).ok_or(LifeError::MoreThanLeft)
 }
 
 fn check_failure(
@@ -835,6 +858,31 @@ pub(crate) mod tests {
         }
         let event = struck(1, 30, 1_001, None);
         assert_eq!(apply(&job, 500, event), Err(LifeError::MoreThanLeft));
+    }
+
+    #[test]
+    fn who_takes_over_goes_on_and_nothing_else_changes() {
+        let take_over = |job: &Job, now| {
+            let by = STRANGER;
+            apply(job, now, Event::TakenOver { by })
+        };
+        for job in [running(), cancelling()] {
+            let taken = take_over(&job, 20).unwrap();
+            assert_eq!(taken.job.state.coordinator(), Some(&STRANGER));
+            assert_eq!((taken.moves, taken.end), (Moves::default(), None));
+            let back = Job {
+                state: job.state.clone(),
+                ..taken.job
+            };
+            assert_eq!(back, job);
+        }
+        assert_eq!(take_over(&submitted(), 20), Err(LifeError::NotDrawn));
+        let late = take_over(&running(), 1_001);
+        assert_eq!(late, Err(LifeError::TooLate { until: 1_000 }));
+        let closed = after(running(), [settled(60, 60)]).job;
+        assert_eq!(take_over(&closed, 20), Err(LifeError::Closed));
+        let over = apply(&running(), 1_001, Event::Refunded).unwrap().job;
+        assert_eq!(take_over(&over, 1_001), Err(LifeError::Over));
     }
 
     #[test]

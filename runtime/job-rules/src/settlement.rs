@@ -13,8 +13,8 @@ use crate::{
 use core::fmt;
 use quern_primitives::{
     amount::Amount,
-    batch::{Batch, BatchRecord, BatchState, DeviceChange, Payout, PendingBatch},
-    ids::{AccountId, BatchSequence, BlockNumber},
+    batch::{Batch, BatchRecord, BatchState, DeviceChange, Payout, PendingBatch, Places},
+    ids::{AccountId, BatchSequence, BlockNumber, Digest},
     job::Job,
     limits::REPLICAS_PER_TASK_MAX,
     params::Terms,
@@ -186,10 +186,11 @@ impl<'a> ValidatedBatch<'a> {
     }
 
     /// What the chain keeps of it until it is final, to pay it or to take it back.
-    pub fn pending(&self, by: &AccountId, due: BlockNumber) -> PendingBatch {
+    pub fn pending(&self, by: &AccountId, certified_by: Places, due: BlockNumber) -> PendingBatch {
         PendingBatch {
             due,
             coordinator: by.clone(),
+            certified_by,
             tasks: self.batch.tasks.clone(),
             payouts: self.batch.payouts.clone(),
             devices: self.batch.devices.clone(),
@@ -197,11 +198,19 @@ impl<'a> ValidatedBatch<'a> {
         }
     }
 
-    /// What the chain keeps of it for good. It is final when height `due` is, by the chain's clock.
-    pub fn record(&self, settled_at: BlockNumber, due: BlockNumber) -> BatchRecord {
+    /// What the chain keeps of it for good: it rests on a log up to the block of this place and hash. It
+    /// is final when height `due` is, by the chain's clock.
+    pub fn record(
+        &self,
+        (block, head): (u64, Digest),
+        settled_at: BlockNumber,
+        due: BlockNumber,
+    ) -> BatchRecord {
         BatchRecord {
             verdicts_root: self.batch.verdicts_root,
             log: self.batch.log,
+            block,
+            head,
             tasks: self.tasks.count(),
             spent: self.split.spent(),
             paid: self.split.workers(),
@@ -278,7 +287,7 @@ mod tests {
     use quern_primitives::{
         batch::LogRange,
         device::RecordChange,
-        ids::{DeviceId, Digest, JobId},
+        ids::{DeviceId, JobId},
     };
 
     const CAP: Amount = 44_000_000;
@@ -333,10 +342,13 @@ mod tests {
         assert_eq!(split.workers(), 46_200_000);
         assert_eq!(split.operators(), 13_200_000);
         assert_eq!(split.treasury(), 6_600_000);
-        let pending = valid.pending(&COORDINATOR, 320);
+        let certified_by = Places::truncate_from(vec![0, 2]);
+        let pending = valid.pending(&COORDINATOR, certified_by.clone(), 320);
+        assert_eq!(pending.certified_by, certified_by);
         assert_eq!(pending.split.spent(), Some(66_000_000));
         assert_eq!((pending.due, &pending.tasks), (320, &batch.tasks));
-        let record = valid.record(20, 320);
+        let record = valid.record((4, Digest([8; 32])), 20, 320);
+        assert_eq!((record.block, record.head), (4, Digest([8; 32])));
         assert!(!record.is_final());
         assert_eq!(
             (record.tasks, record.spent, record.paid),

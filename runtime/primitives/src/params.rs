@@ -194,13 +194,6 @@ table! {
     Window window_blocks: BlockNumber, "window", Blocks, 1, 300, 302_400,
         "By how much the chain's clock of finality goes on before a settled batch is final.";
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
-    DisputeBond dispute_bond: Amount, "dispute-bond", Money, 1, DISPUTE_FIRST, DISPUTE_MOST,
-        "What who disputes puts up, and loses if nothing is wrong.";
-    WinnersShare winner_permille: u16, "winners-share", Permille, 0, 500, 900,
-        "What the winner of a dispute gets of what the loser loses; the rest is burnt.";
-    AnswerTime answer_blocks: BlockNumber, "answer-time", Blocks, 15, 300, 43_200,
-        "How long an answer to a dispute, or the whole of a sum, may take, by the clock of finality.";
-    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     BondPerMasternode bond_per_masternode: Amount, "bond-per-masternode", Money,
         1, MASTERNODE_BOND_FIRST, MASTERNODE_BOND_MOST,
         "What an operator's bond must be for its masternode to be given jobs.";
@@ -208,6 +201,13 @@ table! {
         "So many masternodes are drawn for a job, if there are as many; more than half certify a batch.";
     Stall stall_blocks: BlockNumber, "stall", Blocks, 15, 150, 43_200,
         "By how much the chain's clock of finality goes on without a batch before another takes over.";
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    DisputeBond dispute_bond: Amount, "dispute-bond", Money, 1, DISPUTE_FIRST, DISPUTE_MOST,
+        "What who disputes puts up, and loses if nothing is wrong.";
+    WinnersShare winner_permille: u16, "winners-share", Permille, 0, 500, 900,
+        "What the winner of a dispute gets of what the loser loses; the rest is burnt.";
+    AnswerTime answer_blocks: BlockNumber, "answer-time", Blocks, 15, 300, 43_200,
+        "How long an answer to a dispute, or the whole of a sum, may take, by the clock of finality.";
 }
 
 impl Default for Params {
@@ -486,7 +486,7 @@ mod tests {
     #[test]
     fn who_names_no_parameter_is_told_which_there_are() {
         let error = "day".parse::<Parameter>().unwrap_err().to_string();
-        assert!(error.ends_with("window, bond-per-masternode, group-size, stall"));
+        assert!(error.ends_with("group-size, stall, dispute-bond, winners-share, answer-time"));
         let error = Params::FIRST
             .with(Parameter::BondPerDevice, 0)
             .unwrap_err()

@@ -40,7 +40,8 @@ pub struct DeviceView {
     pub banned: bool,
     /// Whether the council verified it (trusted processing).
     pub verified: bool,
-    /// Whether its faults keep it from work until it is reviewed.
+    /// Whether its faults keep it from work until it is reviewed, or a proved lie for good; its record
+    /// tells which.
     pub quarantined: bool,
 }
 
@@ -94,6 +95,12 @@ pub struct WalletView {
     /// Held for payouts that the treasurer has not answered.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub payouts: Amount,
+    /// Held as its masternode's bond, active or on its way out.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub masternode_bond: Amount,
+    /// Held as the bonds of disputes that it began and that are open.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub disputes: Amount,
 }
 
 impl WalletView {
@@ -130,7 +137,7 @@ pub struct Totals {
     /// What purchases added.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub minted: Amount,
-    /// What payouts (and fees, and dust) took away.
+    /// What payouts (and lost bonds, fees, and dust) took away.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub burnt: Amount,
     /// What is held for open jobs, with what their pending batches spend.
@@ -139,12 +146,18 @@ pub struct Totals {
     /// Of it, what batches spend that are not final yet.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub pending: Amount,
-    /// What is held as bonds.
+    /// What is held as bonds of workers.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub bonds: Amount,
     /// What is held for payouts.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub payouts: Amount,
+    /// What is held as bonds of masternodes.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub masternode_bonds: Amount,
+    /// What is held as bonds of open disputes.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub disputes: Amount,
 }
 
 impl Totals {

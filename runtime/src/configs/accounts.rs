@@ -69,7 +69,8 @@ pub enum ProxyKind {
     NonTransfer,
     /// What an owner's programs need: submit jobs, cancel them, call the refund, make batches final.
     Jobs,
-    /// What a masternode's daemon needs: publish endpoints, settle and close jobs, make batches final.
+    /// What a masternode's daemon needs: publish endpoints, settle, close and take over jobs, make
+    /// batches final, answer disputes and end those whose time is over.
     Masternode,
     /// What a worker's machines need: register devices, review and retire them. Retiring one begins
     /// to unbond its share; no bond is withdrawn.
@@ -87,6 +88,7 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                 RuntimeCall::Balances(_)
                     | RuntimeCall::Jobs(_)
                     | RuntimeCall::Bytechip(_)
+                    | RuntimeCall::Disputes(_)
                     | RuntimeCall::Proxy(_)
             ),
             Self::Jobs => matches!(
@@ -103,8 +105,12 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                 RuntimeCall::Roster(quern_roster::Call::publish_endpoints { .. })
                     | RuntimeCall::Jobs(
                         quern_jobs::Call::settle { .. }
+                            | quern_jobs::Call::take_over { .. }
                             | quern_jobs::Call::close_failed { .. }
                             | quern_jobs::Call::finalise { .. }
+                    )
+                    | RuntimeCall::Disputes(
+                        quern_disputes::Call::answer { .. } | quern_disputes::Call::expire { .. }
                     )
             ),
             Self::Devices => matches!(

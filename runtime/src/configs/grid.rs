@@ -1,8 +1,9 @@
-//! Our own pallets: masternodes, money in and out, workers, finality and jobs.
+//! Our own pallets: masternodes, money in and out, workers, finality, jobs and disputes.
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
     Balances, Finality, Params, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
+    court::ChainCourt,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
 };
 use alloc::vec::Vec;
@@ -11,7 +12,9 @@ use frame_support::{
     traits::{Contains, Get, SortedMembers},
 };
 use pallet_babe::ParentBlockRandomness;
-use quern_primitives::{AccountId, Amount, BlockNumber, DeviceId, device::RecordChange, params};
+use quern_primitives::{
+    AccountId, Amount, BlockNumber, DeviceId, NodeKey, device::RecordChange, params,
+};
 
 parameter_types! {
     /// How long what was unbonded stays held: as long as work of the account may still be judged.
@@ -62,6 +65,7 @@ impl quern_jobs::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Masternodes = Masternodes;
+    type NetworkKeys = Masternodes;
     type Bans = BannedAccounts;
     type Devices = DeviceRecords;
     type Randomness = ParentBlockRandomness<Runtime>;
@@ -76,6 +80,13 @@ impl quern_jobs::Config for Runtime {
 impl quern_params::Config for Runtime {
     type CouncilOrigin = CouncilMajority;
     type WeightInfo = quern_params::weights::SubstrateWeight<Runtime>;
+}
+
+impl quern_disputes::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Court = ChainCourt;
+    type WeightInfo = quern_disputes::weights::SubstrateWeight<Runtime>;
 }
 
 /// What the council has set.
@@ -138,6 +149,28 @@ impl SortedMembers<AccountId> for Masternodes {
             ..Default::default()
         };
         quern_roster::Bonds::<Runtime>::insert(account, bond);
+    }
+}
+
+impl quern_jobs::NetworkKeys for Masternodes {
+    fn network_key(account: &AccountId) -> Option<NodeKey> {
+        let published = Roster::endpoints(account);
+        published.map(|endpoints| NodeKey(endpoints.network_key.0))
+    }
+
+    // With addresses as long and as many as they may be, which is what reading them costs the most.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn publish(account: &AccountId, node: NodeKey) {
+        let longest: quern_roster::Address =
+            frame_support::BoundedVec::truncate_from(alloc::vec![b'a'; 256]);
+        let addresses = alloc::vec![longest.clone(); 8];
+        let endpoints = quern_roster::Endpoints {
+            network_key: DeviceId(node.0),
+            sealing_key: node.0.into(),
+            device_addresses: frame_support::BoundedVec::truncate_from(addresses),
+            jobs_api: longest,
+        };
+        quern_roster::PublishedEndpoints::<Runtime>::insert(account, endpoints);
     }
 }
 

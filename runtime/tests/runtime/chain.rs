@@ -6,9 +6,9 @@ use frame_support::storage::{TransactionOutcome, with_transaction_unchecked};
 use pallet_transaction_payment::ChargeTransactionPayment;
 use quern_primitives::Amount;
 use quern_runtime::{
-    Address, Babe, Balances, Block, Bytechip, Executive, Finality, Header, Jobs, Nonce, Params,
-    Roster, Runtime, RuntimeCall, RuntimeEvent, SignedPayload, System, TransactionExtensions,
-    UncheckedExtrinsic, VERSION, Workforce, weights::SLOT_MILLIS,
+    Address, Babe, Balances, Block, Bytechip, Disputes, Executive, Finality, Header, Jobs, Nonce,
+    Params, Roster, Runtime, RuntimeCall, RuntimeEvent, SignedPayload, System,
+    TransactionExtensions, UncheckedExtrinsic, VERSION, Workforce, weights::SLOT_MILLIS,
 };
 use serde_json::Value;
 use sp_consensus_babe::{
@@ -259,6 +259,7 @@ fn check_invariants() {
     Workforce::do_try_state().unwrap();
     Finality::do_try_state().unwrap();
     Jobs::do_try_state().unwrap();
+    Disputes::do_try_state().unwrap();
     let accounts = frame_system::Account::<Runtime>::iter_values();
     let held: Amount = accounts
         .map(|account| account.data.free + account.data.reserved)

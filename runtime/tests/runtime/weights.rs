@@ -4,7 +4,7 @@ use frame_support::traits::StorageInfoTrait;
 use quern_runtime::AllPalletsWithSystem;
 
 /// The files that `cargo xtask weights` writes.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     (
         "roster",
         include_str!("../../pallets/roster/src/weights.rs"),
@@ -25,6 +25,10 @@ const FILES: [(&str, &str); 6] = [
     (
         "params",
         include_str!("../../pallets/params/src/weights.rs"),
+    ),
+    (
+        "disputes",
+        include_str!("../../pallets/disputes/src/weights.rs"),
     ),
 ];
 

@@ -3,7 +3,7 @@
 use crate::{Decoder, honest, oracle};
 use codec::Encode;
 use quern_job_rules::{
-    life,
+    group, life,
     pay::{PRICES_AT_GENESIS, bounty},
     quote::{QuoteError, accept, quote},
     settlement,
@@ -11,12 +11,17 @@ use quern_job_rules::{
 };
 use quern_primitives::{
     Amount, BlockNumber, Digest, SealingKey,
-    batch::{Batch, BatchRecord, DeviceChange, LogRange, Payout, PendingBatch, TaskSet},
+    batch::{
+        Batch, BatchRecord, Certified, DeviceChange, LogRange, Payout, PendingBatch, Places,
+        TaskSet,
+    },
     device::{Device, Hardware, RecordChange, Region},
+    group::{Group, Member},
     ids::BatchSequence,
     job::{Agreement, Job, JobState, Submission},
     limits,
     params::{Params, Terms},
+    payload::{NodeSecret, Signature as _, SignedPayload as _},
     view::{DeviceView, FinalityView, MasternodeView, Quote, Totals, UnbondingView, WalletView},
 };
 use std::sync::LazyLock;
@@ -31,6 +36,16 @@ pub(crate) const DECODERS: &[Decoder] = &[
         name: "batch",
         check: batch,
         seeds: || vec![honest_batch().encode()],
+    },
+    Decoder {
+        name: "certified batch",
+        check: certified,
+        seeds: || vec![CERTIFIED.encode()],
+    },
+    Decoder {
+        name: "group",
+        check: group_of_a_job,
+        seeds: || vec![Some(GROUP.clone()).encode()],
     },
     Decoder {
         name: "task set",
@@ -101,6 +116,9 @@ pub(crate) const DECODERS: &[Decoder] = &[
 
 /// When a batch is due that is settled now.
 const DUE: BlockNumber = honest::NOW + 300;
+
+/// The last block of the log that the batch rests on.
+const HEAD: (u64, Digest) = (2, Digest([12; 32]));
 
 /// What the chain says that a job costs.
 fn quoted(submission: &Submission) -> Result<Quote, QuoteError> {
@@ -228,12 +246,70 @@ fn batch(bytes: &[u8]) {
             .iter()
             .all(|task| !tasks::is_settled(&SETTLED, task))
     );
-    let record = valid.record(honest::NOW, DUE);
+    let record = valid.record(HEAD, honest::NOW, DUE);
     assert_eq!((record.spent, record.paid), (batch.spent, split.workers()));
     assert_eq!(record.tasks, valid.tasks().count());
     let stranger = honest::OWNER;
     let by_stranger = settlement::validate(&RUNNING, &SETTLED, &batch, &stranger, honest::NOW);
     assert!(by_stranger.is_err(), "a stranger settles");
+}
+
+/// The network key of the job's only masternode.
+static NODE: LazyLock<NodeSecret> = LazyLock::new(|| NodeSecret::from_seed(&[9; 32]));
+
+static GROUP: LazyLock<Group> = LazyLock::new(|| {
+    let member = Member {
+        account: honest::COORDINATOR,
+        node: NODE.public(),
+        is_out: false,
+    };
+    Group {
+        members: vec![member].try_into().unwrap_or_default(),
+        turn: 0,
+        since: honest::NOW,
+    }
+});
+
+static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| {
+    let (index, head) = HEAD;
+    let mut certified = Certified {
+        batch: honest_batch(),
+        index,
+        head,
+        certificates: Default::default(),
+    };
+    let signed = NODE.sign(certified.certificate(), &honest::GENESIS);
+    let certificates = vec![(0, signed.signature)].try_into();
+    certified.certificates = certificates.unwrap_or_default();
+    certified
+});
+
+/// A batch settles only with the words of the job's group over this very batch and log.
+fn certified(bytes: &[u8]) {
+    let Some(found) = oracle::scale::<Certified>(bytes) else {
+        return;
+    };
+    assert!(found.certificates.len() <= limits::GROUP_MEMBERS_MAX as usize);
+    assert_eq!(found.places().len(), found.certificates.len());
+    let digest = found.certificate().signing_digest(&honest::GENESIS);
+    let checked = group::check_certificates(&GROUP, &found.certificates, |member, signature| {
+        signature.holds(&digest, &member.node)
+    });
+    let is_honest = found.certificate() == CERTIFIED.certificate();
+    assert!(checked.is_err() || is_honest, "{found:?}");
+}
+
+/// A group has one member a place, needs more than half of those who have a say, and has at most one turn
+/// after the present one to give.
+fn group_of_a_job(bytes: &[u8]) {
+    let Some(Some(found)) = oracle::scale::<Option<Group>>(bytes) else {
+        return;
+    };
+    assert!(found.members.len() <= limits::GROUP_MEMBERS_MAX as usize);
+    assert!(2 * found.needed() > found.voices());
+    let next = group::next_turn(&found, |_| true);
+    assert!(next.is_none_or(|place| place > found.turn));
+    assert!(next.is_none_or(|place| found.member(place).is_some_and(|it| !it.is_out)));
 }
 
 /// The number of the job's tasks, in two bytes, and a set of them.
@@ -271,7 +347,7 @@ fn batch_records() -> Vec<Vec<u8>> {
     let valid = settlement::validate(&RUNNING, &SETTLED, &batch, &by, honest::NOW);
     let record = valid
         .ok()
-        .map(|valid| valid.record(honest::NOW, DUE).encode());
+        .map(|valid| valid.record(HEAD, honest::NOW, DUE).encode());
     record.into_iter().collect()
 }
 
@@ -279,7 +355,9 @@ fn pending_batches() -> Vec<Vec<u8>> {
     let batch = honest_batch();
     let by = honest::COORDINATOR;
     let valid = settlement::validate(&RUNNING, &SETTLED, &batch, &by, honest::NOW);
-    let pending = valid.ok().map(|valid| valid.pending(&by, DUE));
+    let pending = valid
+        .ok()
+        .map(|valid| valid.pending(&by, Places::truncate_from(vec![0]), DUE));
     pending.map(|it| Some(it).encode()).into_iter().collect()
 }
 
@@ -385,6 +463,12 @@ mod tests {
         let batch = honest_batch();
         let valid = settlement::validate(&RUNNING, &SETTLED, &batch, &by, honest::NOW);
         assert!(valid.is_ok(), "{valid:?}");
+        let digest = CERTIFIED.certificate().signing_digest(&honest::GENESIS);
+        let checked =
+            group::check_certificates(&GROUP, &CERTIFIED.certificates, |it, signature| {
+                signature.holds(&digest, &it.node)
+            });
+        assert_eq!(checked, Ok(()));
         assert!(<Option<Job>>::decode(&mut &Some(RUNNING.clone()).encode()[..]).is_ok());
         assert!(!honest_device().is_quarantined());
     }

@@ -177,6 +177,46 @@ fn a_job_that_is_over_holds_nothing_and_pays_nothing() {
 }
 
 #[test]
+fn a_bond_that_is_lost_is_told_of_by_who_kept_it_or_differs() {
+    let lost = |pallet| {
+        vec![
+            Told::Held(pallet, 1, 9),
+            Told::Lost(pallet, 1, 2, 3),
+            Told::BurnedHeld(pallet, 1, 5),
+        ]
+    };
+    let unexplained = |kind, amount| Difference::Unexplained {
+        at: AT,
+        kind,
+        amount,
+    };
+    let both = [unexplained("slash_paid", 3), unexplained("slash_burnt", 5)];
+    let (loser, winner) = (account(1), account(2));
+    let said = [
+        (
+            "Workforce",
+            "BondSlashed",
+            (&loser, [1_u8; 32], &winner, 3_u128, 5_u128).encode(),
+        ),
+        (
+            "Roster",
+            "BondSlashed",
+            (&loser, 8_u128, &winner, 5_u128).encode(),
+        ),
+        (
+            "Disputes",
+            "DisputeLost",
+            (&loser, (JOB, 0_u32), (3_u128, 5_u128)).encode(),
+        ),
+    ];
+    for (pallet, name, fields) in said {
+        assert_eq!(found(lost(pallet), vec![]), both);
+        let told = [lost(pallet), vec![Told::Said(pallet, name, fields)]].concat();
+        assert_eq!(found(told, vec![]), NOTHING);
+    }
+}
+
+#[test]
 fn money_that_begins_or_moves_without_a_word_is_told() {
     let minted = found(vec![Told::Minted(1, 5)], vec![]);
     let unexplained = |kind, amount| Difference::Unexplained {

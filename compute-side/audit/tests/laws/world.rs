@@ -6,7 +6,7 @@ use quern_audit::{
     Account, Block, Event, JobAccount, PendingAccount, Reason, Settlement, Snapshot, Tasks, read,
 };
 use quern_primitives::{
-    AccountId, Amount, Digest, JobId,
+    AccountId, Amount, DeviceId, Digest, JobId,
     job::{Escrow, JobEnd},
     view::Totals,
 };
@@ -34,6 +34,7 @@ pub(crate) enum Told {
     Released(&'static str, usize, Amount),
     BurnedHeld(&'static str, usize, Amount),
     OnHold(usize, usize, Amount),
+    Lost(&'static str, usize, usize, Amount),
     Reserved(usize, Amount),
     Unreserved(usize, Amount),
     Said(&'static str, &'static str, Vec<u8>),
@@ -94,6 +95,15 @@ pub(crate) struct World {
     payouts: Vec<(u64, usize, Amount)>,
     purchases: u64,
     numbers: u64,
+}
+
+/// The pallet that keeps one of the bonds, by an amount.
+fn bond(amount: Amount) -> &'static str {
+    match amount % 3 {
+        0 => "Workforce",
+        1 => "Roster",
+        _ => "Disputes",
+    }
 }
 
 pub(crate) fn account(who: usize) -> AccountId {
@@ -163,7 +173,7 @@ impl World {
         amount: Amount,
         done: &mut Transaction,
     ) -> Option<()> {
-        match what % 13 {
+        match what % 16 {
             0 => {
                 self.free[by] = self.free[by].checked_sub(amount)?;
                 self.free[with] += amount;
@@ -225,6 +235,9 @@ impl World {
                 }
                 any?;
             }
+            12 => self.hold(bond(amount), by, amount, done)?,
+            13 => self.release(bond(amount), by, amount, done)?,
+            14 => self.slash(bond(amount), by, with, amount, done)?,
             _ => {
                 let pending = |job: &Job| !job.pending.is_empty();
                 let place = self.jobs.iter().position(pending)?;
@@ -258,6 +271,41 @@ impl World {
         *held = held.checked_sub(amount)?;
         self.free[who] += amount;
         done.told.push(Told::Released(pallet, who, amount));
+        Some(())
+    }
+
+    /// Takes an amount from a bond: a third goes to another account, if it is one, and the rest is gone.
+    fn slash(
+        &mut self,
+        pallet: &'static str,
+        who: usize,
+        winner: usize,
+        amount: Amount,
+        done: &mut Transaction,
+    ) -> Option<()> {
+        let held = self.held.get_mut(&(who, pallet))?;
+        *held = held.checked_sub(amount)?;
+        let paid = if who == winner { 0 } else { amount / 3 };
+        let burnt = amount - paid;
+        self.free[winner] += paid;
+        self.burnt += burnt;
+        if paid > 0 {
+            done.told.push(Told::Lost(pallet, who, winner, paid));
+        }
+        done.told.push(Told::BurnedHeld(pallet, who, burnt));
+        let (account, winner) = (account(who), account(winner));
+        let (name, fields) = match pallet {
+            "Workforce" => {
+                let fields = (account, DeviceId([1; 32]), winner, paid, burnt);
+                ("BondSlashed", fields.encode())
+            }
+            "Roster" => ("BondSlashed", (account, amount, winner, burnt).encode()),
+            _ => {
+                let batch = (JobId([100; 32]), 0_u32);
+                ("DisputeLost", (account, batch, (paid, burnt)).encode())
+            }
+        };
+        done.told.push(Told::Said(pallet, name, fields));
         Some(())
     }
 
@@ -449,6 +497,8 @@ impl World {
             pending: self.jobs.iter().map(|job| job.escrow.pending).sum(),
             bonds: of("Workforce"),
             payouts: of("Bytechip"),
+            masternode_bonds: of("Roster"),
+            disputes: of("Disputes"),
         };
         let mut accounts = BTreeMap::new();
         for (who, free) in self.free.iter().enumerate() {
@@ -529,6 +579,10 @@ impl Told {
                 let fields = ([16_u8, 0], account(from), account(to), amount).encode();
                 ("Balances", "TransferOnHold", fields, Some("Jobs"))
             }
+            Self::Lost(pallet, from, to, amount) => {
+                let fields = ([16_u8, 0], account(from), account(to), amount).encode();
+                ("Balances", "TransferOnHold", fields, Some(pallet))
+            }
             Self::Said(pallet, name, ref fields) => (pallet, name, fields.clone(), None),
         }
     }
@@ -538,6 +592,7 @@ impl Told {
         match self {
             Self::Transfer(_, _, amount)
             | Self::OnHold(_, _, amount)
+            | Self::Lost(_, _, _, amount)
             | Self::Held(_, _, amount)
             | Self::Released(_, _, amount)
             | Self::BurnedHeld(_, _, amount)
@@ -555,6 +610,7 @@ impl Told {
         match self {
             Self::Transfer(_, who, _)
             | Self::OnHold(_, who, _)
+            | Self::Lost(_, who, _, _)
             | Self::Held(_, who, _)
             | Self::Released(_, who, _)
             | Self::BurnedHeld(_, who, _)
@@ -619,6 +675,9 @@ pub(crate) fn fold(blocks: &[Vec<Transaction>]) -> Option<BTreeMap<(usize, &'sta
             Told::Released(pallet, who, amount) => (Some((who, pallet)), Some((who, free)), amount),
             Told::BurnedHeld(pallet, who, amount) => (Some((who, pallet)), None, amount),
             Told::OnHold(from, to, amount) => (Some((from, "Jobs")), Some((to, free)), amount),
+            Told::Lost(pallet, from, to, amount) => {
+                (Some((from, pallet)), Some((to, free)), amount)
+            }
             Told::Reserved(who, amount) => (Some((who, free)), Some((who, "")), amount),
             Told::Unreserved(who, amount) => (Some((who, "")), Some((who, free)), amount),
             Told::Said(..) => continue,

@@ -147,7 +147,12 @@ impl Output for Audited {
             ("in existence", display(totals.issuance)),
             ("on all accounts", display(self.balances)),
             ("of it in escrow", display(totals.escrow)),
-            ("of it bonded", display(totals.bonds)),
+            ("of it bonded by workers", display(totals.bonds)),
+            (
+                "of it bonded by operators",
+                display(totals.masternode_bonds),
+            ),
+            ("of it for disputes", display(totals.disputes)),
             ("of it for payouts", display(totals.payouts)),
             ("deposited for jobs", display(jobs.deposited)),
             ("of it paid", display(jobs.paid)),

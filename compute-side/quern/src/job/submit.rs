@@ -8,9 +8,8 @@ use super::{
     quote::{self, Offer, Priced},
 };
 use crate::{
-    UsageError,
     context::Context,
-    output::{Output, byte_bar, count_bar, fields, spinner, tell},
+    output::{Output, byte_bar, confirm, count_bar, fields, spinner, tell},
 };
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar};
@@ -26,11 +25,7 @@ use quern_primitives::{
 };
 use quern_shards::manifest::Assembly;
 use serde::Serialize;
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SubmitArgs {
@@ -108,7 +103,7 @@ pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Resu
         tell(&priced.offer.people());
     }
     if !args.yes {
-        confirm()?;
+        confirm("Submit the job?", "not submitted, and nothing spent")?;
     }
     let offer = priced.offer.clone();
     let folder = seal(context, &chain, &owner, priced).await?;
@@ -124,20 +119,6 @@ pub(crate) async fn resume(context: &Context, args: &ResumeArgs) -> anyhow::Resu
     let owner = context.account()?;
     let chain = context.chain().await?;
     hand_in(context, &chain, &owner, &folder, None, &args.wait).await
-}
-
-/// Asks on the terminal whether the job shall be submitted.
-fn confirm() -> anyhow::Result<()> {
-    if !io::stdin().is_terminal() {
-        return Err(UsageError::Unconfirmed.into());
-    }
-    write!(io::stderr(), "Submit the job? [y/N] ")?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => anyhow::bail!("not submitted, and nothing spent"),
-    }
 }
 
 /// Cuts and seals the input into the job's folder.

@@ -130,7 +130,8 @@ impl Subject {
             self.apply(now, valid.event(by)),
             "a valid batch fits the life of its job"
         );
-        self.pending.push_back(valid.pending(by, now));
+        self.pending
+            .push_back(valid.pending(by, Default::default(), now));
         true
     }
 

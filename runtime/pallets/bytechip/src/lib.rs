@@ -13,7 +13,8 @@
 //!   here too, so one transfer never stands for two payouts.
 //! - **The ledger's totals**: what existed at genesis, what was minted, what was burnt. Fees and
 //!   dust that the runtime does not pass on to anybody come here to be burnt and counted (the
-//!   pallet is an [`OnUnbalanced`] handler), so that always
+//!   pallet is an [`OnUnbalanced`] handler), and what is burnt of the bond of who lost a dispute is
+//!   counted here ([`Pallet::count_burnt`]), so that always
 //!   *issuance = genesis + minted - burnt*.
 //!
 //! The chain does not know dollars or bank accounts. A payout names its destination by a digest;
@@ -77,6 +78,7 @@ use frame_support::{
 };
 use frame_system::ensure_signed;
 use quern_primitives::{AccountId, Amount, Digest};
+use sp_runtime::ArithmeticError;
 
 /// Payouts of one account that may wait for the treasurer at once.
 pub const OPEN_PAYOUTS_PER_ACCOUNT_MAX: u32 = 16;
@@ -149,7 +151,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type Minted<T: Config> = StorageValue<_, Amount, ValueQuery>;
 
-    /// What completed payouts, fees and dust have taken away since genesis.
+    /// What completed payouts, lost bonds, fees and dust have taken away since genesis.
     #[pallet::storage]
     pub type Burnt<T: Config> = StorageValue<_, Amount, ValueQuery>;
 
@@ -434,7 +436,7 @@ impl<T: Config> Pallet<T> {
         Minted::<T>::get()
     }
 
-    /// What completed payouts, fees and dust have taken away since genesis.
+    /// What completed payouts, lost bonds, fees and dust have taken away since genesis.
     pub fn burnt() -> Amount {
         Burnt::<T>::get()
     }
@@ -442,6 +444,17 @@ impl<T: Config> Pallet<T> {
     /// What is held for all open payouts together.
     pub fn held() -> Amount {
         Held::<T>::get()
+    }
+}
+
+/// What others tell it.
+impl<T: Config> Pallet<T> {
+    /// Counts what another pallet has burnt itself: what nobody gets of a bond that is slashed or of the
+    /// bond of a dispute that is lost. It has left the issuance already.
+    pub fn count_burnt(amount: Amount) -> DispatchResult {
+        let burnt = Self::burnt().checked_add(amount);
+        Burnt::<T>::put(burnt.ok_or(ArithmeticError::Overflow)?);
+        Ok(())
     }
 }
 

@@ -374,3 +374,24 @@ fn fees_that_nobody_gets_are_burnt_and_counted() {
         assert_eq!(Balances::total_issuance(), 3 * ENDOWMENT - BYTECHIP);
     });
 }
+
+#[test]
+fn what_others_burn_of_lost_bonds_is_counted() {
+    use frame_support::traits::{fungible::Mutate, tokens::Preservation};
+    on_new_chain(|| {
+        assert_ok!(Balances::burn_from(
+            &account(1),
+            BYTECHIP,
+            Preservation::Preserve,
+            Precision::Exact,
+            Fortitude::Polite,
+        ));
+        assert!(Bytechip::do_try_state().is_err());
+        assert_ok!(Bytechip::count_burnt(BYTECHIP));
+        assert_eq!(Bytechip::burnt(), BYTECHIP);
+        assert_noop!(
+            Bytechip::count_burnt(Amount::MAX),
+            ArithmeticError::Overflow
+        );
+    });
+}

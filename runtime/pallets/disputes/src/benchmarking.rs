@@ -189,7 +189,7 @@ fn verdicts(facts: &Facts, first: u32, count: u32) -> Result<Step, BenchmarkErro
 fn open<T: Config>(evidence: Evidence, facts: Facts) -> Result<AccountId, BenchmarkError> {
     let disputer = disputer::<T>()?;
     T::Court::stage(facts);
-    Pallet::<T>::do_dispute(disputer.clone(), &evidence)?;
+    Pallet::<T>::do_dispute(disputer.clone(), &evidence, &mut Work::Looked)?;
     Ok(disputer)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Config, Court, Error, HoldReason, Pallet};
 use frame_support::{
-    pallet_prelude::DispatchResult,
+    pallet_prelude::{DispatchError, DispatchResult},
     traits::{
         fungible::hold::Mutate,
         tokens::{Fortitude, Precision, Restriction},
@@ -27,14 +27,14 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes a penalty from a bond: the winner's part is transferred and the rest burnt. What a winner
-    /// cannot get, because its account would be too small to live, is burnt as well.
+    /// cannot get, because its account would be too small to live, is burnt as well. Says what was done.
     pub(crate) fn take_bond(
         account: &AccountId,
         bond: Amount,
-        penalty: &Penalty,
+        mut penalty: Penalty,
         winner: &AccountId,
-    ) -> DispatchResult {
-        let mut burnt = penalty.burnt;
+    ) -> Result<Penalty, DispatchError> {
+        let slash = penalty.slash();
         if penalty.winner > 0 {
             let paid = T::Currency::transfer_on_hold(
                 &HoldReason::Dispute.into(),
@@ -46,14 +46,19 @@ impl<T: Config> Pallet<T> {
                 Fortitude::Force,
             );
             if paid.is_err() {
-                burnt = penalty.slash();
+                penalty = Penalty {
+                    winner: 0,
+                    burnt: slash,
+                };
             }
         }
+        let burnt = penalty.burnt;
         if burnt > 0 {
             let reason = HoldReason::Dispute.into();
             T::Currency::burn_held(&reason, account, burnt, Precision::Exact, Fortitude::Force)?;
             T::Court::count_burnt(burnt)?;
         }
-        Self::release_bond(account, bond.saturating_sub(penalty.slash()))
+        Self::release_bond(account, bond.saturating_sub(slash))?;
+        Ok(penalty)
     }
 }

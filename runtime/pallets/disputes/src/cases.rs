@@ -1,62 +1,29 @@
 //! Disputes from evidence to ruling.
 
 use crate::{
-    Config, Convictions, Court, Disputes, Error, Event, NextDispute, OPEN_PER_BATCH_MAX, OpenIn,
-    Pallet, Sums,
+    Config, Convictions, Court, Disputes, DisputesOf, Error, Event, NextDispute,
+    OPEN_PER_BATCH_MAX, OpenIn, Pallet, Sums, TotalHeld,
 };
-use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{ensure, pallet_prelude::DispatchResult};
 use quern_dispute_rules::{
-    Evidence, Facts, Question, Refusal, Reply, Ruling, Signatures, Subject, Sum, decide,
+    Evidence, Facts, Refusal, Reply, Ruling, Signatures, Subject, Sum, decide,
     evidence::BatchName,
+    open::{Dispute, DisputeId, Matter},
     penalty::Penalty,
     ruling::{Conviction, Guilty},
     sum::Step,
 };
-use quern_primitives::{AccountId, Amount, BlockNumber, JobId};
-use scale_info::TypeInfo;
+use quern_primitives::{AccountId, Amount, JobId};
 use sp_core::ed25519;
+use sp_runtime::ArithmeticError;
 
-/// A dispute's number.
-pub type DisputeId = u64;
-
-/// What an open dispute is about.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Encode,
-    Decode,
-    DecodeWithMemTracking,
-    TypeInfo,
-    MaxEncodedLen,
-)]
-pub enum Matter {
-    /// The chain adds up a batch's verdicts.
-    #[codec(index = 0)]
-    Adding,
-    /// A batch's coordinator has to show something.
-    #[codec(index = 1)]
-    Asked(Question),
-}
-
-/// An open dispute.
-#[derive(
-    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
-)]
-pub struct Dispute {
-    /// Who began it.
-    pub disputer: AccountId,
-    /// What they put up; held.
-    pub bond: Amount,
-    /// The batch.
-    pub batch: BatchName,
-    /// The last height at which it can be ended by steps or answers.
-    pub until: BlockNumber,
-    /// What it is about.
-    pub matter: Matter,
+/// What a call had the court do, for what it cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It was asked for facts, and at most one worker's bond was slashed.
+    Looked,
+    /// Batches may have been struck and bonds of a whole group slashed.
+    Ruled,
 }
 
 /// Signatures as the chain's host checks them.
@@ -82,7 +49,11 @@ fn subject_of(batch: &BatchName) -> Subject {
 }
 
 impl<T: Config> Pallet<T> {
-    pub(crate) fn do_dispute(disputer: AccountId, evidence: &Evidence) -> DispatchResult {
+    pub(crate) fn do_dispute(
+        disputer: AccountId,
+        evidence: &Evidence,
+        work: &mut Work,
+    ) -> DispatchResult {
         let subject = evidence.subject();
         let facts = T::Court::facts(&subject).ok_or(Error::<T>::JobUnknown)?;
         let ruling = decide(evidence, &facts, &Host).map_err(Error::<T>::from)?;
@@ -92,12 +63,14 @@ impl<T: Config> Pallet<T> {
         let (sequence, matter) = match ruling {
             Ruling::Adding(sequence) => (sequence, Matter::Adding),
             Ruling::Asked(sequence, question) => (sequence, Matter::Asked(question)),
-            ruling => return Self::rule(&disputer, bond, &facts, ruling),
+            ruling => return Self::rule(&disputer, bond, &facts, ruling, work),
         };
         let batch = BatchName {
             job: subject.job,
             sequence,
         };
+        // Or whoever pays a bond each time could put off for ever that it is final.
+        ensure!(!T::Court::is_due(&batch), Error::<T>::WindowOver);
         Self::open(Dispute {
             disputer,
             bond,
@@ -111,6 +84,8 @@ impl<T: Config> Pallet<T> {
         let BatchName { job, sequence } = dispute.batch;
         let open = OpenIn::<T>::get(job, sequence);
         ensure!(open < OPEN_PER_BATCH_MAX, Error::<T>::TooManyDisputes);
+        let total = TotalHeld::<T>::get().checked_add(dispute.bond);
+        TotalHeld::<T>::put(total.ok_or(ArithmeticError::Overflow)?);
         OpenIn::<T>::insert(job, sequence, open.saturating_add(1));
         if open == 0 {
             T::Court::keep_open(&dispute.batch, true);
@@ -128,11 +103,17 @@ impl<T: Config> Pallet<T> {
             matter: dispute.matter,
             until: dispute.until,
         });
+        DisputesOf::<T>::insert(job, id, ());
         Disputes::<T>::insert(id, dispute);
         Ok(())
     }
 
-    pub(crate) fn do_step(disputer: &AccountId, id: DisputeId, step: &Step) -> DispatchResult {
+    pub(crate) fn do_step(
+        disputer: &AccountId,
+        id: DisputeId,
+        step: &Step,
+        work: &mut Work,
+    ) -> DispatchResult {
         let dispute = Self::running(id)?;
         ensure!(dispute.disputer == *disputer, Error::<T>::NotDisputer);
         let mut sum = Sums::<T>::get(id).ok_or(Error::<T>::NothingToAdd)?;
@@ -146,11 +127,11 @@ impl<T: Config> Pallet<T> {
                 Ok(())
             }
             Err(refusal) => Err(Error::<T>::from(refusal).into()),
-            Ok(ruling) => Self::close(id, &dispute, &facts, ruling),
+            Ok(ruling) => Self::close(id, &dispute, &facts, ruling, work),
         }
     }
 
-    pub(crate) fn do_answer(id: DisputeId, reply: &Reply) -> DispatchResult {
+    pub(crate) fn do_answer(id: DisputeId, reply: &Reply, work: &mut Work) -> DispatchResult {
         let dispute = Self::running(id)?;
         let Matter::Asked(question) = dispute.matter else {
             return Err(Error::<T>::NothingToAnswer.into());
@@ -158,10 +139,10 @@ impl<T: Config> Pallet<T> {
         let facts = Self::facts_of(&dispute)?;
         let ruling = question.replied(reply, &facts, &Host);
         let ruling = ruling.map_err(Error::<T>::from)?;
-        Self::close(id, &dispute, &facts, ruling)
+        Self::close(id, &dispute, &facts, ruling, work)
     }
 
-    pub(crate) fn do_expire(id: DisputeId) -> DispatchResult {
+    pub(crate) fn do_expire(id: DisputeId, work: &mut Work) -> DispatchResult {
         let dispute = Disputes::<T>::get(id).ok_or(Error::<T>::DisputeUnknown)?;
         let facts = T::Court::facts(&subject_of(&dispute.batch));
         let Some(facts) = facts.filter(|facts| facts.batch.is_some()) else {
@@ -177,7 +158,7 @@ impl<T: Config> Pallet<T> {
             ))),
         };
         match ruling {
-            Ok(ruling) => Self::close(id, &dispute, &facts, ruling),
+            Ok(ruling) => Self::close(id, &dispute, &facts, ruling, work),
             // The coordinator is no member any more, so nobody is left to answer or to pay.
             Err(_) => Self::drop_dispute(id, &dispute),
         }
@@ -195,22 +176,31 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Ends a dispute that has its ruling.
-    fn close(id: DisputeId, dispute: &Dispute, facts: &Facts, ruling: Ruling) -> DispatchResult {
-        Self::remove(id, dispute);
-        Self::rule(&dispute.disputer, dispute.bond, facts, ruling)
+    fn close(
+        id: DisputeId,
+        dispute: &Dispute,
+        facts: &Facts,
+        ruling: Ruling,
+        work: &mut Work,
+    ) -> DispatchResult {
+        Self::remove(id, dispute)?;
+        Self::rule(&dispute.disputer, dispute.bond, facts, ruling, work)
     }
 
     /// Ends a dispute over what is gone.
     fn drop_dispute(id: DisputeId, dispute: &Dispute) -> DispatchResult {
-        Self::remove(id, dispute);
+        Self::remove(id, dispute)?;
         Self::deposit_event(Event::DisputeDropped { id });
         Self::release_bond(&dispute.disputer, dispute.bond)
     }
 
-    fn remove(id: DisputeId, dispute: &Dispute) {
+    fn remove(id: DisputeId, dispute: &Dispute) -> DispatchResult {
         Disputes::<T>::remove(id);
         Sums::<T>::remove(id);
         let BatchName { job, sequence } = dispute.batch;
+        DisputesOf::<T>::remove(job, id);
+        let total = TotalHeld::<T>::get().checked_sub(dispute.bond);
+        TotalHeld::<T>::put(total.ok_or(ArithmeticError::Underflow)?);
         let open = OpenIn::<T>::get(job, sequence).saturating_sub(1);
         if open > 0 {
             OpenIn::<T>::insert(job, sequence, open);
@@ -218,20 +208,40 @@ impl<T: Config> Pallet<T> {
             OpenIn::<T>::remove(job, sequence);
             T::Court::keep_open(&dispute.batch, false);
         }
+        Ok(())
     }
 
     /// Does what a ruling names, and gives the bond back or takes it.
-    fn rule(disputer: &AccountId, bond: Amount, facts: &Facts, ruling: Ruling) -> DispatchResult {
+    fn rule(
+        disputer: &AccountId,
+        bond: Amount,
+        facts: &Facts,
+        ruling: Ruling,
+        work: &mut Work,
+    ) -> DispatchResult {
         match ruling {
             Ruling::Convicted(conviction) => {
+                let is_of_worker = conviction.strike.is_none()
+                    && conviction
+                        .sentences
+                        .iter()
+                        .all(|it| matches!(it.guilty, Guilty::Worker { .. }));
+                if !is_of_worker {
+                    *work = Work::Ruled;
+                }
                 Self::release_bond(disputer, bond)?;
                 Self::convict(disputer, &facts.job_id, conviction)
             }
             Ruling::Unfounded(penalty) => {
                 // Whatever is unfounded is about a batch; it was decided from these facts.
                 let batch = facts.batch.as_ref().ok_or(Error::<T>::NotPending)?;
-                let penalty = Penalty::of(bond, penalty.slash(), facts.stakes.winner_permille);
-                Self::take_bond(disputer, bond, &penalty, &batch.coordinator)?;
+                // A coordinator that disputes what it settled itself gets nothing back.
+                let part = match *disputer == batch.coordinator {
+                    true => 0,
+                    false => facts.stakes.winner_permille,
+                };
+                let penalty = Penalty::of(bond, penalty.slash(), part);
+                let penalty = Self::take_bond(disputer, bond, penalty, &batch.coordinator)?;
                 Self::deposit_event(Event::DisputeLost {
                     disputer: disputer.clone(),
                     batch: BatchName {
@@ -263,9 +273,6 @@ impl<T: Config> Pallet<T> {
             offence,
             struck: strike,
         });
-        if let Some(sequence) = strike {
-            T::Court::strike(job, sequence)?;
-        }
         // Nobody gets a part of what they lose themselves by being the first to say so.
         let is_guilty = sentences
             .iter()
@@ -291,13 +298,11 @@ impl<T: Config> Pallet<T> {
                 sentence,
             });
         }
-        Ok(())
-    }
-
-    /// Forgets what was proved of a job that is over and all of whose batches are final. Gives how many
-    /// entries it removed, at most `limit`.
-    pub fn forget(job: &JobId, limit: u32) -> u32 {
-        Convictions::<T>::clear_prefix(job, limit, None).unique
+        // Last, because who has no bond any more does not go on with the job.
+        match strike {
+            Some(sequence) => T::Court::strike(job, sequence),
+            None => Ok(()),
+        }
     }
 }
 

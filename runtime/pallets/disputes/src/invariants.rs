@@ -1,7 +1,8 @@
 //! What always holds of disputes.
 
 use crate::{
-    Config, Disputes, HoldReason, Matter, NextDispute, OPEN_PER_BATCH_MAX, OpenIn, Pallet, Sums,
+    Config, Disputes, DisputesOf, HoldReason, Matter, NextDispute, OPEN_PER_BATCH_MAX, OpenIn,
+    Pallet, Sums, TotalHeld,
 };
 use alloc::collections::BTreeMap;
 use frame_support::{ensure, traits::fungible::hold::Inspect};
@@ -11,9 +12,9 @@ use sp_runtime::TryRuntimeError;
 impl<T: Config> Pallet<T> {
     /// Checks the storage against the pallet's invariants:
     ///
-    /// - each account's hold = the bonds of its open disputes;
+    /// - each account's hold = the bonds of its open disputes, and their total is right;
     /// - each dispute that adds up has its sum, and no other has one;
-    /// - each batch's open disputes are counted, within the limit;
+    /// - each batch's open disputes are counted, within the limit, and on their job's list;
     /// - no dispute has a number that is still to be given.
     ///
     /// Reads every dispute there is: for tests and auditors.
@@ -25,6 +26,10 @@ impl<T: Config> Pallet<T> {
             ensure!(
                 id < NextDispute::<T>::get(),
                 "a dispute has a number that was not given"
+            );
+            ensure!(
+                DisputesOf::<T>::contains_key(dispute.batch.job, id),
+                "a dispute is not on its job's list"
             );
             let sum = held.entry(dispute.disputer).or_default();
             *sum = sum
@@ -44,6 +49,18 @@ impl<T: Config> Pallet<T> {
         ensure!(
             Sums::<T>::iter_keys().count() == adding,
             "a sum is of no dispute"
+        );
+        let total = held
+            .values()
+            .try_fold(Amount::MIN, |sum, bonds| sum.checked_add(*bonds));
+        ensure!(
+            total == Some(TotalHeld::<T>::get()),
+            "the total is not the sum of the bonds"
+        );
+        let listed = DisputesOf::<T>::iter_keys();
+        ensure!(
+            listed.count() == Disputes::<T>::iter_keys().count(),
+            "a job's list names a dispute that is over"
         );
         for (account, bonds) in held {
             ensure!(

@@ -22,7 +22,13 @@
 //! | [`expire`](Pallet::expire) | any account |
 //!
 //! Evidence that is not in order is refused and costs the fee. Evidence that is in order and proves
-//! nothing costs the bond.
+//! nothing costs the bond. A call pays for what it had done, also one that is refused: the room in a
+//! block that a strike would have needed is given back if there was none.
+//!
+//! # What others ask it
+//!
+//! [`Pallet::dispute_of`], [`Pallet::disputes`], [`Pallet::disputes_of`], [`Pallet::convictions_of`],
+//! [`Pallet::total_held`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
 // Money is decided here: nothing wraps, is cut off or panics.
@@ -51,14 +57,20 @@ mod staging;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 mod tests;
+mod views;
 pub mod weights;
 
-pub use cases::{Dispute, DisputeId, Matter};
 pub use pallet::*;
+pub use quern_dispute_rules::open::{Dispute, DisputeId, Matter};
 pub use weights::WeightInfo;
 
 use alloc::boxed::Box;
-use frame_support::{pallet_prelude::DispatchResult, weights::Weight};
+use cases::Work;
+use frame_support::{
+    dispatch::{DispatchErrorWithPostInfo, DispatchResultWithPostInfo},
+    pallet_prelude::DispatchResult,
+    weights::Weight,
+};
 use quern_dispute_rules::{
     Evidence, Facts, Refusal, Reply, Subject,
     evidence::BatchName,
@@ -86,6 +98,10 @@ pub trait Court {
     /// How long an answer, or the whole of a sum, may take.
     fn answer_blocks() -> BlockNumber;
 
+    /// Whether a batch's window is past, so that no dispute may be opened over it that would have to wait.
+    /// What can be decided at once still may be, as long as the batch is pending.
+    fn is_due(batch: &BatchName) -> bool;
+
     /// From now on a batch is not made final, or may be again.
     fn keep_open(batch: &BatchName, is_disputed: bool);
 
@@ -109,6 +125,10 @@ pub trait Court {
 
     /// Counts what was burnt of a dispute's bond.
     fn count_burnt(amount: Amount) -> DispatchResult;
+
+    /// What it costs the court at most to be asked for facts, to keep a batch open, and to slash one
+    /// worker.
+    fn weight_of_facts() -> Weight;
 
     /// The most that one ruling costs the court: facts, a strike, and as many slashes as a group has
     /// members.
@@ -183,7 +203,16 @@ pub mod pallet {
     pub type OpenIn<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, JobId, Twox64Concat, BatchSequence, u32, ValueQuery>;
 
-    /// What was proved of each job. An entry cost somebody a bond; [`Pallet::forget`] removes them.
+    /// The open disputes of each job.
+    #[pallet::storage]
+    pub type DisputesOf<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, JobId, Twox64Concat, DisputeId, (), OptionQuery>;
+
+    /// The bonds of all open disputes together.
+    #[pallet::storage]
+    pub type TotalHeld<T: Config> = StorageValue<_, Amount, ValueQuery>;
+
+    /// What was proved of each job. An entry cost somebody a bond, and stays as the job does.
     #[pallet::storage]
     pub type Convictions<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, JobId, Blake2_128Concat, Place, Offence, OptionQuery>;
@@ -257,6 +286,9 @@ pub mod pallet {
         ProvedBefore,
         /// The batch has as many disputes as it may; wait until one is over.
         TooManyDisputes,
+        /// The batch's window is past, so no dispute that has to wait is opened over it any more; show what
+        /// can be decided at once.
+        WindowOver,
         /// There is no such dispute; it may be over.
         DisputeUnknown,
         /// Another account began the dispute; sign with that one.
@@ -333,12 +365,17 @@ pub mod pallet {
         /// [`Event::DisputeLost`], or [`Event::DisputeOpened`].
         ///
         /// Errors: [`Error::JobUnknown`], [`Error::BondTooSmall`], [`Error::ProvedBefore`],
-        /// [`Error::TooManyDisputes`], and one for each [`Refusal`].
+        /// [`Error::WindowOver`], [`Error::TooManyDisputes`], and one for each [`Refusal`].
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::dispute().saturating_add(T::Court::weight()))]
-        pub fn dispute(origin: OriginFor<T>, evidence: Box<Evidence>) -> DispatchResult {
+        pub fn dispute(
+            origin: OriginFor<T>,
+            evidence: Box<Evidence>,
+        ) -> DispatchResultWithPostInfo {
             let disputer = ensure_signed(origin)?;
-            Self::do_dispute(disputer, &evidence)
+            let mut work = Work::Looked;
+            let done = Self::do_dispute(disputer, &evidence, &mut work);
+            Self::billed(T::WeightInfo::dispute(), work, done)
         }
 
         /// Adds the next verdicts of a batch, in the order of its tree. With the last of them the sum is
@@ -354,9 +391,15 @@ pub mod pallet {
         #[pallet::weight(
             T::WeightInfo::step(verdicts.len() as u32).saturating_add(T::Court::weight())
         )]
-        pub fn step(origin: OriginFor<T>, id: DisputeId, verdicts: Step) -> DispatchResult {
+        pub fn step(
+            origin: OriginFor<T>,
+            id: DisputeId,
+            verdicts: Step,
+        ) -> DispatchResultWithPostInfo {
             let disputer = ensure_signed(origin)?;
-            Self::do_step(&disputer, id, &verdicts)
+            let mut work = Work::Looked;
+            let done = Self::do_step(&disputer, id, &verdicts, &mut work);
+            Self::billed(T::WeightInfo::step(verdicts.len() as u32), work, done)
         }
 
         /// Answers what a dispute asks. Who began it has lost.
@@ -369,9 +412,15 @@ pub mod pallet {
         /// [`Error::NoReply`], [`Error::NotInBatch`], [`Error::NotPending`].
         #[pallet::call_index(2)]
         #[pallet::weight(T::WeightInfo::answer().saturating_add(T::Court::weight()))]
-        pub fn answer(origin: OriginFor<T>, id: DisputeId, reply: Box<Reply>) -> DispatchResult {
+        pub fn answer(
+            origin: OriginFor<T>,
+            id: DisputeId,
+            reply: Box<Reply>,
+        ) -> DispatchResultWithPostInfo {
             ensure_signed(origin)?;
-            Self::do_answer(id, &reply)
+            let mut work = Work::Looked;
+            let done = Self::do_answer(id, &reply, &mut work);
+            Self::billed(T::WeightInfo::answer(), work, done)
         }
 
         /// Ends a dispute whose time is over: a coordinator that did not answer has lost, and so has who
@@ -384,9 +433,26 @@ pub mod pallet {
         /// Errors: [`Error::DisputeUnknown`], [`Error::TimeRemains`].
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::expire().saturating_add(T::Court::weight()))]
-        pub fn expire(origin: OriginFor<T>, id: DisputeId) -> DispatchResult {
+        pub fn expire(origin: OriginFor<T>, id: DisputeId) -> DispatchResultWithPostInfo {
             ensure_signed(origin)?;
-            Self::do_expire(id)
+            let mut work = Work::Looked;
+            let done = Self::do_expire(id, &mut work);
+            Self::billed(T::WeightInfo::expire(), work, done)
+        }
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// The end of a call that had the court do this work.
+    fn billed(call: Weight, work: Work, done: DispatchResult) -> DispatchResultWithPostInfo {
+        let court = match work {
+            Work::Looked => T::Court::weight_of_facts(),
+            Work::Ruled => T::Court::weight(),
+        };
+        let post_info = Some(call.saturating_add(court)).into();
+        match done {
+            Ok(()) => Ok(post_info),
+            Err(error) => Err(DispatchErrorWithPostInfo { post_info, error }),
         }
     }
 }

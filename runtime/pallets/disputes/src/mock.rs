@@ -5,7 +5,9 @@ use crate::{
     self as quern_disputes, Court,
     staging::{JOB, Staged, member},
 };
-use frame_support::{derive_impl, pallet_prelude::DispatchResult, traits::ConstU128};
+use frame_support::{
+    derive_impl, pallet_prelude::DispatchResult, traits::ConstU128, weights::Weight,
+};
 use quern_dispute_rules::{Facts, Subject, evidence::BatchName, penalty::Penalty};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, GenesisHash, JobId, amount::BYTECHIP,
@@ -66,6 +68,7 @@ thread_local! {
     static FACTS: RefCell<Option<Facts>> = const { RefCell::new(None) };
     static DEEDS: RefCell<Vec<Deed>> = const { RefCell::new(Vec::new()) };
     static NOW: Cell<BlockNumber> = const { Cell::new(100) };
+    static IS_DUE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A court without a chain.
@@ -88,6 +91,10 @@ impl Court for Bench {
 
     fn answer_blocks() -> BlockNumber {
         ANSWER_BLOCKS
+    }
+
+    fn is_due(_batch: &BatchName) -> bool {
+        IS_DUE.get()
     }
 
     fn keep_open(batch: &BatchName, is_disputed: bool) {
@@ -128,8 +135,12 @@ impl Court for Bench {
         note(Deed::Burnt(amount))
     }
 
-    fn weight() -> frame_support::weights::Weight {
-        frame_support::weights::Weight::from_parts(1, 1)
+    fn weight_of_facts() -> Weight {
+        Weight::from_parts(1, 1)
+    }
+
+    fn weight() -> Weight {
+        Weight::from_parts(1_000, 1_000)
     }
 
     #[cfg(feature = "runtime-benchmarks")]
@@ -150,6 +161,11 @@ pub fn strike() {
             facts.batch = None;
         }
     });
+}
+
+/// Has the batch's window be past.
+pub fn pass_window() {
+    IS_DUE.set(true);
 }
 
 /// What the court was told to do since it was asked before.
@@ -186,6 +202,7 @@ pub fn genesis() -> sp_io::TestExternalities {
     chain.execute_with(|| System::set_block_number(1));
     deeds();
     NOW.set(100);
+    IS_DUE.set(false);
     tell(staged().facts);
     assert_eq!(JOB, staged().facts.job_id);
     chain

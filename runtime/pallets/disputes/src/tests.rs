@@ -1,17 +1,18 @@
 //! Disputes as their users meet them.
 
 use crate::{
-    DisputeId, Disputes as OpenDisputes, Error, Event, HoldReason, Matter, OPEN_PER_BATCH_MAX,
-    OpenIn, Sums,
+    Court, DisputeId, Disputes as OpenDisputes, Error, Event, HoldReason, Matter,
+    OPEN_PER_BATCH_MAX, OpenIn, Sums, WeightInfo,
     mock::{
-        Balances, Deed, Disputes, ENDOWMENT, HERE, RuntimeOrigin, System, Test, account, deeds,
-        on_new_chain, pass_time, staged, strike, tell,
+        Balances, Bench, Deed, Disputes, ENDOWMENT, HERE, RuntimeOrigin, System, Test, account,
+        deeds, on_new_chain, pass_time, pass_window, staged, strike, tell,
     },
     staging::{BATCH, BOND, JOB, Staged, device, member, worker},
 };
 use codec::Encode;
 use frame_support::{
     assert_noop, assert_ok,
+    dispatch::DispatchResultWithPostInfo,
     pallet_prelude::DispatchResult,
     traits::fungible::{Inspect, hold::Inspect as _},
 };
@@ -31,12 +32,37 @@ use quern_primitives::{
     receipt::{Exit, Receipt, SignedReceipt},
 };
 
+/// What became of a call, without what it cost.
+fn plain(done: DispatchResultWithPostInfo) -> DispatchResult {
+    done.map(|_| ()).map_err(|refusal| refusal.error)
+}
+
 fn dispute(by: u8, evidence: Evidence) -> DispatchResult {
-    Disputes::dispute(RuntimeOrigin::signed(account(by)), Box::new(evidence))
+    dispute_as(account(by), evidence)
+}
+
+fn dispute_as(by: AccountId, evidence: Evidence) -> DispatchResult {
+    plain(Disputes::dispute(
+        RuntimeOrigin::signed(by),
+        Box::new(evidence),
+    ))
 }
 
 fn step(by: u8, id: DisputeId, verdicts: Step) -> DispatchResult {
-    Disputes::step(RuntimeOrigin::signed(account(by)), id, verdicts)
+    plain(Disputes::step(
+        RuntimeOrigin::signed(account(by)),
+        id,
+        verdicts,
+    ))
+}
+
+fn reply_with(by: u8, id: DisputeId, reply: Reply) -> DispatchResult {
+    let origin = RuntimeOrigin::signed(account(by));
+    plain(Disputes::answer(origin, id, Box::new(reply)))
+}
+
+fn expire(by: u8, id: DisputeId) -> DispatchResult {
+    plain(Disputes::expire(RuntimeOrigin::signed(account(by)), id))
 }
 
 fn held(by: u8) -> Amount {
@@ -123,9 +149,9 @@ fn a_wrong_verdict_strikes_its_batch_and_costs_who_answers_for_it() {
         assert_eq!(
             deeds(),
             [
-                Deed::Strike(4),
                 Deed::SlashMasternode(member(0), penalty, account(1)),
                 Deed::SlashMasternode(member(1), penalty, account(1)),
+                Deed::Strike(4),
             ]
         );
         assert_noop!(
@@ -139,8 +165,7 @@ fn a_wrong_verdict_strikes_its_batch_and_costs_who_answers_for_it() {
 fn a_liar_that_is_first_to_say_so_gets_nothing_back() {
     on_new_chain(|| {
         let staged = with_lie();
-        let origin = RuntimeOrigin::signed(member(0));
-        assert_ok!(Disputes::dispute(origin, Box::new(first_verdict(&staged))));
+        assert_ok!(dispute_as(member(0), first_verdict(&staged)));
         let all_burnt = Penalty {
             winner: 0,
             burnt: 1_000 * BYTECHIP,
@@ -148,7 +173,7 @@ fn a_liar_that_is_first_to_say_so_gets_nothing_back() {
         let slash = |who: AccountId| Deed::SlashMasternode(who, all_burnt, member(0));
         assert_eq!(
             deeds(),
-            [Deed::Strike(4), slash(member(0)), slash(member(1))]
+            [slash(member(0)), slash(member(1)), Deed::Strike(4)]
         );
     });
 }
@@ -254,9 +279,9 @@ fn a_batch_that_does_not_add_up_is_struck_with_the_last_step() {
             deeds(),
             [
                 Deed::KeepOpen(4, false),
-                Deed::Strike(4),
                 Deed::SlashMasternode(member(0), penalty, account(1)),
                 Deed::SlashMasternode(member(1), penalty, account(1)),
+                Deed::Strike(4),
             ]
         );
         assert_eq!(held(1), 0);
@@ -268,13 +293,12 @@ fn who_does_not_add_up_in_time_loses_the_bond() {
     on_new_chain(|| {
         let staged = staged();
         assert_ok!(dispute(1, Evidence::Payouts { batch: BATCH }));
-        let expire = || Disputes::expire(RuntimeOrigin::signed(account(2)), 0);
-        assert_noop!(expire(), Error::<Test>::TimeRemains);
+        assert_noop!(expire(2, 0), Error::<Test>::TimeRemains);
         pass_time();
         assert_noop!(step(1, 0, part(&staged, 0, 1)), Error::<Test>::TimeOver);
-        assert_ok!(expire());
+        assert_ok!(expire(2, 0));
         assert_eq!(Balances::balance(&account(1)), ENDOWMENT - BOND);
-        assert_noop!(expire(), Error::<Test>::DisputeUnknown);
+        assert_noop!(expire(2, 0), Error::<Test>::DisputeUnknown);
     });
 }
 
@@ -294,11 +318,10 @@ fn anybody_answers_what_is_asked_and_who_asked_loses() {
         let question = Question::Verdict { task: 0 };
         assert_eq!(dispute.matter, Matter::Asked(question));
         assert_noop!(step(1, 0, part(&staged, 0, 1)), Error::<Test>::NothingToAdd);
-        let reply_with =
-            |reply| Disputes::answer(RuntimeOrigin::signed(account(2)), 0, Box::new(reply));
         let wrong = Reply::Receipt(Box::new(answer(1)));
-        assert_noop!(reply_with(wrong), Error::<Test>::NoReply);
-        assert_ok!(reply_with(Reply::Verdict(staged.leaf().unwrap())));
+        assert_noop!(reply_with(2, 0, wrong), Error::<Test>::NoReply);
+        let right = Reply::Verdict(staged.leaf().unwrap());
+        assert_ok!(reply_with(2, 0, right));
         assert_eq!(Balances::balance(&account(1)), ENDOWMENT - BOND);
         assert_eq!(Balances::balance(&member(0)), ENDOWMENT + BOND / 2);
     });
@@ -311,27 +334,20 @@ fn a_coordinator_that_does_not_answer_in_time_loses() {
         deeds();
         pass_time();
         let late = Reply::Verdict(staged().leaf().unwrap());
-        assert_noop!(
-            Disputes::answer(RuntimeOrigin::signed(account(2)), 0, Box::new(late)),
-            Error::<Test>::TimeOver
-        );
-        assert_ok!(Disputes::expire(RuntimeOrigin::signed(account(2)), 0));
+        assert_noop!(reply_with(2, 0, late), Error::<Test>::TimeOver);
+        assert_ok!(expire(2, 0));
         let penalty = half(1_000 * BYTECHIP);
         assert_eq!(
             deeds(),
             [
                 Deed::KeepOpen(4, false),
-                Deed::Strike(4),
                 Deed::SlashMasternode(member(0), penalty, account(1)),
+                Deed::Strike(4),
             ]
         );
-        assert_eq!(
-            crate::Convictions::<Test>::iter_prefix(JOB)
-                .map(|(_, offence)| offence)
-                .collect::<Vec<_>>(),
-            [Offence::Silence]
-        );
-        assert_eq!(Disputes::forget(&JOB, 10), 1);
+        let proved = Disputes::convictions_of(&JOB, 10);
+        assert_eq!(proved.len(), 1);
+        assert_eq!(proved[0].offence, Offence::Silence);
         assert_eq!(Balances::balance(&account(1)), ENDOWMENT);
     });
 }
@@ -344,7 +360,7 @@ fn a_dispute_over_a_batch_that_was_struck_is_dropped() {
         strike();
         assert_noop!(step(1, 0, part(&staged(), 0, 1)), Error::<Test>::NotPending);
         for id in [0, 1] {
-            assert_ok!(Disputes::expire(RuntimeOrigin::signed(account(1)), id));
+            assert_ok!(expire(1, id));
         }
         assert_eq!((held(1), held(2)), (0, 0));
         assert_eq!(Balances::balance(&account(1)), ENDOWMENT);
@@ -377,5 +393,81 @@ fn a_device_that_nobody_answers_for_convicts_nobody() {
         });
         assert_noop!(dispute(1, two_answers()), Error::<Test>::NobodyAnswers);
         assert_ne!(device(0), answer(1).payload.device);
+    });
+}
+
+#[test]
+fn who_settled_a_batch_and_disputes_it_in_vain_gets_nothing_back() {
+    on_new_chain(|| {
+        assert_ok!(dispute_as(member(0), first_verdict(&staged())));
+        assert_eq!(deeds(), [Deed::Burnt(BOND)]);
+        assert_eq!(Balances::balance(&member(0)), ENDOWMENT - BOND);
+    });
+}
+
+#[test]
+fn behind_the_window_only_what_is_decided_at_once_is_disputed() {
+    on_new_chain(|| {
+        assert_ok!(dispute(1, withheld()));
+        pass_window();
+        assert_noop!(dispute(1, withheld()), Error::<Test>::WindowOver);
+        let adding = Evidence::Payouts { batch: BATCH };
+        assert_noop!(dispute(1, adding), Error::<Test>::WindowOver);
+        // What was opened in time goes on, and a lie is one as long as the batch is pending.
+        let reply = Reply::Verdict(staged().leaf().unwrap());
+        assert_ok!(reply_with(2, 0, reply));
+        let staged = with_lie();
+        assert_ok!(dispute(1, first_verdict(&staged)));
+    });
+}
+
+#[test]
+fn open_disputes_are_told_and_counted() {
+    on_new_chain(|| {
+        assert_ok!(dispute(1, withheld()));
+        assert_ok!(dispute(2, Evidence::Payouts { batch: BATCH }));
+        assert_ok!(step(2, 1, part(&staged(), 0, 2)));
+        let asked = Disputes::dispute_of(0).unwrap();
+        assert_eq!((asked.id, asked.verdicts), (0, 0));
+        let adding = Disputes::dispute_of(1).unwrap();
+        assert_eq!(
+            (adding.dispute.matter, adding.verdicts),
+            (Matter::Adding, 2)
+        );
+        let mut all = Disputes::disputes(None, 10);
+        all.sort_by_key(|it| it.id);
+        assert_eq!(all, [asked, adding]);
+        let first = Disputes::disputes_of(&JOB, None, 1);
+        let second = Disputes::disputes_of(&JOB, Some(first[0].id), 10);
+        assert_eq!(second.len(), 1);
+        let last = second[0].id;
+        assert!(Disputes::disputes(None, 0).is_empty());
+        assert!(Disputes::disputes_of(&JOB, Some(last), 10).is_empty());
+        assert_eq!(Disputes::total_held(), 2 * BOND);
+        assert_eq!(Disputes::dispute_of(2), None);
+    });
+}
+
+#[test]
+fn a_call_is_billed_for_what_it_had_done() {
+    on_new_chain(|| {
+        let cost = |evidence| {
+            let origin = RuntimeOrigin::signed(account(1));
+            match Disputes::dispute(origin, Box::new(evidence)) {
+                Ok(info) => (true, info.actual_weight.unwrap()),
+                Err(refusal) => (false, refusal.post_info.actual_weight.unwrap()),
+            }
+        };
+        let call = <() as WeightInfo>::dispute();
+        let (facts, ruling) = (Bench::weight_of_facts(), Bench::weight());
+        let mut leaf = staged().leaf().unwrap();
+        leaf.place = 1;
+        let batch = BATCH;
+        let refused = cost(Evidence::Verdict { batch, leaf });
+        assert_eq!(refused, (false, call + facts));
+        assert_eq!(cost(first_verdict(&staged())), (true, call + facts));
+        assert_eq!(cost(two_answers()), (true, call + facts));
+        let staged = with_lie();
+        assert_eq!(cost(first_verdict(&staged)), (true, call + ruling));
     });
 }

@@ -12,14 +12,17 @@ use frame_support::{
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use quern_job_rules::{pay, tasks};
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, ProgramHash, SealingKey,
+    AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, NodeKey, ProgramHash, SealingKey,
     amount::BYTECHIP,
-    batch::{Batch, BatchState, DeviceChange, LogRange, Payout},
+    batch::{Batch, BatchState, Certified, DeviceChange, LogRange, Payout},
     device::Class,
+    group::{Group, Member},
     job::{Agreement, ByteLevel, Failure, JobState, Preferences, Prices, Submission, job_id},
     limits,
+    payload::{NodeSignature, SignedPayload},
     receipt::Exit,
 };
+use sp_core::{crypto::KeyTypeId, ed25519};
 use sp_runtime::traits::One;
 
 /// A submission of as many tasks as a job can have.
@@ -71,15 +74,59 @@ fn submitted<T: Config>(count: u32) -> Result<(AccountId, JobId), BenchmarkError
 /// As many masternodes as there can be; gives one.
 fn masternode<T: Config>() -> AccountId {
     for number in 0..limits::MASTERNODES_MAX {
-        T::Masternodes::add(&account("masternode", number, 0));
+        let masternode = account("masternode", number, 0);
+        T::Masternodes::add(&masternode);
+        T::NetworkKeys::publish(&masternode, NodeKey([1; 32]));
     }
     account("masternode", 0, 0)
 }
 
-/// A job with its coordinator, of which all but a full batch of tasks is settled.
-fn nearly_done<T: Config>() -> Result<(AccountId, AccountId, JobId), BenchmarkError> {
+/// Where the benchmark's network keys are kept.
+const NODE_KEYS: KeyTypeId = KeyTypeId(*b"qnod");
+
+/// So many masternodes, each with a new network key.
+fn group(members: u32) -> Group {
+    let members = (0..members).map(|number| Member {
+        account: account("masternode", number, 0),
+        node: NodeKey(sp_io::crypto::ed25519_generate(NODE_KEYS, None).0),
+        is_out: false,
+    });
+    Group {
+        members: BoundedVec::truncate_from(members.collect()),
+        turn: 0,
+        since: 0,
+    }
+}
+
+/// A batch with the certificates of the first so many of its job's group.
+fn certified<T: Config>(batch: Batch, signers: usize) -> Result<Certified, BenchmarkError> {
+    let group = Groups::<T>::get(batch.job).ok_or(BenchmarkError::Stop("the job has a group"))?;
+    let mut certified = Certified {
+        batch,
+        index: 3,
+        head: Digest([8; 32]),
+        certificates: BoundedVec::new(),
+    };
+    let digest = certified
+        .certificate()
+        .signing_digest(&Pallet::<T>::genesis_hash());
+    for (member, place) in group.members.iter().zip(0u8..).take(signers) {
+        let public = ed25519::Public::from_raw(member.node.0);
+        let signature = sp_io::crypto::ed25519_sign(NODE_KEYS, &public, &digest)
+            .ok_or(BenchmarkError::Stop("the keystore has the member's key"))?;
+        certified
+            .certificates
+            .try_push((place, NodeSignature(signature.0)))
+            .map_err(|_| BenchmarkError::Stop("no more sign than there are members"))?;
+    }
+    Ok(certified)
+}
+
+/// A job with its group, of which all but a full batch of tasks is settled.
+fn nearly_done<T: Config>(members: u32) -> Result<(AccountId, AccountId, JobId), BenchmarkError> {
     let (owner, id) = submitted::<T>(1)?;
     let coordinator = masternode::<T>();
+    Groups::<T>::insert(id, group(members));
     Awaiting::<T>::kill();
     JobsCoordinatedBy::<T>::insert(&coordinator, id, ());
     let left = limits::VERDICTS_PER_BATCH_MAX;
@@ -195,10 +242,11 @@ mod benchmarks {
             let number = Pallet::<T>::random(job).map_or(7, |(number, _)| number);
             Some((number, BlockNumber::MAX))
         };
+        let size = u8::try_from(limits::GROUP_MEMBERS_MAX).unwrap_or(u8::MAX);
 
         #[block]
         {
-            Pallet::<T>::draw_coordinators(random);
+            Pallet::<T>::draw_coordinators(size, random);
         }
 
         let coordinator = Jobs::<T>::get(last).and_then(|job| job.state.coordinator().cloned());
@@ -225,12 +273,13 @@ mod benchmarks {
     fn settle(
         p: Linear<0, { limits::PAYEES_PER_BATCH_MAX }>,
         d: Linear<0, { limits::DEVICES_PER_BATCH_MAX }>,
+        c: Linear<1, { limits::GROUP_MEMBERS_MAX }>,
     ) -> Result<(), BenchmarkError> {
-        let (_, coordinator, id) = nearly_done::<T>()?;
-        let batch = last_batch::<T>(id, p, d)?;
+        let (_, coordinator, id) = nearly_done::<T>(c)?;
+        let certified = certified::<T>(last_batch::<T>(id, p, d)?, c as usize)?;
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(coordinator), batch);
+        _(RawOrigin::Signed(coordinator), certified);
 
         let state = Jobs::<T>::get(id).map(|job| job.state);
         assert!(matches!(state, Some(JobState::Settling { .. })));
@@ -242,8 +291,8 @@ mod benchmarks {
         p: Linear<0, { limits::PAYEES_PER_BATCH_MAX }>,
         d: Linear<0, { limits::DEVICES_PER_BATCH_MAX }>,
     ) -> Result<(), BenchmarkError> {
-        let (_, coordinator, id) = nearly_done::<T>()?;
-        let batch = last_batch::<T>(id, p, d)?;
+        let (_, coordinator, id) = nearly_done::<T>(limits::GROUP_MEMBERS_MAX)?;
+        let batch = certified::<T>(last_batch::<T>(id, p, d)?, 7)?;
         Pallet::<T>::do_settle(coordinator.clone(), &batch)?;
         make_due::<T>(id);
 
@@ -257,8 +306,8 @@ mod benchmarks {
     /// With a batch pending that is not due.
     #[benchmark]
     fn look_for_due() -> Result<(), BenchmarkError> {
-        let (_, coordinator, id) = nearly_done::<T>()?;
-        let batch = last_batch::<T>(id, 0, 0)?;
+        let (_, coordinator, id) = nearly_done::<T>(1)?;
+        let batch = certified::<T>(last_batch::<T>(id, 0, 0)?, 1)?;
         Pallet::<T>::do_settle(coordinator, &batch)?;
 
         #[block]
@@ -272,7 +321,7 @@ mod benchmarks {
 
     #[benchmark]
     fn strike(b: Linear<1, { limits::PENDING_BATCHES_PER_JOB_MAX }>) -> Result<(), BenchmarkError> {
-        let (_, coordinator, id) = nearly_done::<T>()?;
+        let (_, coordinator, id) = nearly_done::<T>(limits::GROUP_MEMBERS_MAX)?;
         let mut batch = last_batch::<T>(
             id,
             limits::PAYEES_PER_BATCH_MAX,
@@ -291,14 +340,16 @@ mod benchmarks {
             batch.devices.truncate(100);
             batch.tasks = tasks::collect(tasks)
                 .map_err(|_| BenchmarkError::Stop("eight tasks are a set of tasks"))?;
-            Pallet::<T>::do_settle(coordinator.clone(), &batch)?;
+            // Four of seven certify it, and are turned out.
+            let certified = certified::<T>(batch.clone(), 4)?;
+            Pallet::<T>::do_settle(coordinator.clone(), &certified)?;
             Pallet::<T>::keep_open(&id, number, true);
         }
-        let next: AccountId = account("masternode", 1, 0);
+        let next: AccountId = account("masternode", 4, 0);
 
         #[block]
         {
-            Pallet::<T>::strike(id, 0, Some(next.clone()))?;
+            Pallet::<T>::strike(id, 0)?;
         }
 
         let now = Jobs::<T>::get(id).and_then(|job| job.state.coordinator().cloned());
@@ -309,8 +360,8 @@ mod benchmarks {
     /// The only batch of a job whose list is full.
     #[benchmark]
     fn keep_open() -> Result<(), BenchmarkError> {
-        let (_, coordinator, id) = nearly_done::<T>()?;
-        let batch = last_batch::<T>(id, 0, 0)?;
+        let (_, coordinator, id) = nearly_done::<T>(1)?;
+        let batch = certified::<T>(last_batch::<T>(id, 0, 0)?, 1)?;
         Pallet::<T>::do_settle(coordinator, &batch)?;
         let due = PendingOf::<T>::get(id).first().map_or(0, |(_, due)| *due);
         let full = (0..limits::PENDING_BATCHES_PER_JOB_MAX).map(|number| (number, due));
@@ -326,9 +377,36 @@ mod benchmarks {
         Ok(())
     }
 
+    /// By the last of a group whose others are no masternodes any more, which is looked up for each.
+    #[benchmark]
+    fn take_over() -> Result<(), BenchmarkError> {
+        let (_, _, id) = nearly_done::<T>(limits::GROUP_MEMBERS_MAX)?;
+        let last = limits::GROUP_MEMBERS_MAX.saturating_sub(1);
+        let next: AccountId = account("masternode", last, 0);
+        let gone: AccountId = account("gone", 0, 0);
+        Groups::<T>::mutate(id, |group| {
+            let members = group.iter_mut().flat_map(|group| group.members.iter_mut());
+            for (member, number) in members.zip(0..last) {
+                member.account = account("gone", number, 0);
+            }
+        });
+        Jobs::<T>::mutate(id, |job| {
+            if let Some(job) = job {
+                job.state = JobState::Running { coordinator: gone };
+            }
+        });
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(next.clone()), id);
+
+        let now = Jobs::<T>::get(id).and_then(|job| job.state.coordinator().cloned());
+        assert_eq!(now, Some(next));
+        Ok(())
+    }
+
     #[benchmark]
     fn close_failed() -> Result<(), BenchmarkError> {
-        let (_, coordinator, id) = nearly_done::<T>()?;
+        let (_, coordinator, id) = nearly_done::<T>(limits::GROUP_MEMBERS_MAX)?;
 
         #[extrinsic_call]
         _(
@@ -355,7 +433,7 @@ mod benchmarks {
 
     #[benchmark]
     fn cancel_running() -> Result<(), BenchmarkError> {
-        let (owner, _, id) = nearly_done::<T>()?;
+        let (owner, _, id) = nearly_done::<T>(limits::GROUP_MEMBERS_MAX)?;
 
         #[extrinsic_call]
         cancel(RawOrigin::Signed(owner), id);
@@ -379,7 +457,7 @@ mod benchmarks {
 
     #[benchmark]
     fn refund_running() -> Result<(), BenchmarkError> {
-        let (owner, _, id) = nearly_done::<T>()?;
+        let (owner, _, id) = nearly_done::<T>(limits::GROUP_MEMBERS_MAX)?;
         pass_deadline::<T>();
 
         #[extrinsic_call]
@@ -405,5 +483,5 @@ mod benchmarks {
         Ok(())
     }
 
-    impl_benchmark_test_suite!(Pallet, mock::genesis(), mock::Test);
+    impl_benchmark_test_suite!(Pallet, mock::genesis_with_keystore(), mock::Test);
 }

@@ -1,10 +1,10 @@
-//! Drawing coordinators.
+//! Drawing the masternodes of a job, of which the first coordinates.
 //!
 //! A job submitted in one block is drawn for in the next, from that block's parent's randomness: the
 //! output of a verifiable random function that its author could not choose and that nobody else
 //! knew when the job was submitted. Each job has a draw of its own, by its id.
 
-use crate::{Awaiting, Config, Event, Jobs, JobsCoordinatedBy, Pallet};
+use crate::{Awaiting, Config, Event, Groups, Jobs, JobsCoordinatedBy, Pallet};
 use alloc::vec::Vec;
 use codec::Encode;
 use frame_support::{
@@ -22,9 +22,9 @@ const DRAW: &[u8] = b"quern/coordinator/1";
 pub(crate) type Drawn = (u128, BlockNumber);
 
 impl<T: Config> Pallet<T> {
-    /// Draws a coordinator for each job that awaits one, and says how many awaited. Jobs wait on
-    /// while there is no masternode, or no randomness fresh enough.
-    pub(crate) fn draw_coordinators(random: impl Fn(&JobId) -> Option<Drawn>) -> u32 {
+    /// Draws a group of this size for each job that awaits its coordinator, and says how many awaited.
+    /// Jobs wait on while there is no masternode, or no randomness fresh enough.
+    pub(crate) fn draw_coordinators(size: u8, random: impl Fn(&JobId) -> Option<Drawn>) -> u32 {
         let awaiting = Awaiting::<T>::get();
         let Ok(looked_at) = u32::try_from(awaiting.len()) else {
             return 0;
@@ -33,10 +33,9 @@ impl<T: Config> Pallet<T> {
             return 0;
         }
         let masternodes = T::Masternodes::sorted_members();
-        let still_awaiting: Vec<(JobId, AccountId)> = awaiting
-            .into_iter()
-            .filter(|(job, _)| Self::draw_coordinator(*job, &masternodes, random(job)).is_none())
-            .collect();
+        let waits = |job: &JobId| Self::draw_of(*job, &masternodes, size, random(job)).is_none();
+        let still_awaiting: Vec<(JobId, AccountId)> =
+            awaiting.into_iter().filter(|(job, _)| waits(job)).collect();
         if still_awaiting.len() < looked_at as usize {
             Awaiting::<T>::put(BoundedVec::truncate_from(still_awaiting));
         }
@@ -54,22 +53,27 @@ impl<T: Config> Pallet<T> {
         ))
     }
 
-    /// Gives a job its coordinator; none if the job has to wait on.
-    fn draw_coordinator(id: JobId, masternodes: &[AccountId], random: Option<Drawn>) -> Option<()> {
+    /// Gives a job its group, and so its coordinator; none if the job has to wait on.
+    fn draw_of(
+        id: JobId,
+        masternodes: &[AccountId],
+        size: u8,
+        random: Option<Drawn>,
+    ) -> Option<()> {
         let job = Jobs::<T>::get(id)?;
         let (number, known_since) = random?;
         // The owner chooses the id, so the number must not have been known to the owner then.
         if known_since < job.submitted_at {
             return None;
         }
-        // Of 2^128 numbers, the remainder favours none of some hundred masternodes noticeably.
-        let place = number.checked_rem(masternodes.len().try_into().ok()?)?;
-        let coordinator = masternodes.get(usize::try_from(place).ok()?)?.clone();
+        let group = Self::draw_group(number, masternodes, size)?;
+        let coordinator = group.coordinator()?.account.clone();
         let drawn = life::Event::Drawn {
             coordinator: coordinator.clone(),
         };
         let Transition { job, .. } = life::apply(&job, Self::now(), drawn).ok()?;
         Jobs::<T>::insert(id, job);
+        Groups::<T>::insert(id, group);
         JobsCoordinatedBy::<T>::insert(&coordinator, id, ());
         Self::deposit_event(Event::CoordinatorDrawn {
             job: id,

@@ -1,14 +1,14 @@
 //! What always holds of jobs and their money.
 
 use crate::{
-    Awaiting, Batches, Config, CurrentPrices, DueJobs, Jobs, JobsCoordinatedBy, JobsOf, KeptOpen,
-    OpenJobs, Pallet, Pending, PendingOf, SettledTasks, Totals, pending::key_of,
+    Awaiting, Batches, Config, CurrentPrices, DueJobs, Groups, Jobs, JobsCoordinatedBy, JobsOf,
+    KeptOpen, OpenJobs, Pallet, Pending, PendingOf, SettledTasks, Totals, pending::key_of,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
-use frame_support::ensure;
+use frame_support::{ensure, pallet_prelude::Get};
 use quern_job_rules::{
     pay::{self, Tariff},
     tasks,
@@ -37,6 +37,9 @@ impl<T: Config> Pallet<T> {
     ///   job waits for the oldest of them, unless that is kept open;
     /// - each owner: what is held on the account is the sum over the open jobs, which are counted
     ///   and within their limit;
+    /// - each open job that was drawn has a group, of different masternodes, of which the one whose turn it
+    ///   is coordinates and, while the job goes on, has a say; no other job has one, and each pending batch
+    ///   was certified by members;
     /// - each open job's settled tasks are as many as the job says, of those it has;
     /// - those awaiting a coordinator are exactly the submitted jobs, each once and with its owner, of
     ///   whom no more of them are than may be;
@@ -51,6 +54,7 @@ impl<T: Config> Pallet<T> {
             check_money(&job)?;
             check_batches::<T>(&id, &job)?;
             check_lists::<T>(&id, &job)?;
+            check_group::<T>(&id, &job)?;
             totals = sum(totals, job.escrow).ok_or("the jobs' money is more than can exist")?;
             let open = owners.entry(job.owner.clone()).or_default();
             if job.state.is_open() {
@@ -204,6 +208,46 @@ fn check_lists<T: Config>(id: &JobId, job: &Job) -> Result<(), TryRuntimeError> 
     Ok(())
 }
 
+fn check_group<T: Config>(id: &JobId, job: &Job) -> Result<(), TryRuntimeError> {
+    let kept = Groups::<T>::get(id);
+    let Some(coordinator) = job.state.coordinator() else {
+        ensure!(kept.is_none(), "a job without a coordinator has a group");
+        return Ok(());
+    };
+    let group = kept.ok_or("a job with a coordinator has no group")?;
+    let present = group
+        .coordinator()
+        .ok_or("nobody has the turn that is now")?;
+    ensure!(
+        present.account == *coordinator,
+        "a job is coordinated by one whose turn it is not"
+    );
+    ensure!(
+        !(present.is_out && job.state.goes_on()),
+        "a job goes on with a coordinator that has no say in it"
+    );
+    let accounts: BTreeSet<_> = group.members.iter().map(|it| &it.account).collect();
+    ensure!(
+        accounts.len() == group.members.len(),
+        "a masternode is twice in a group"
+    );
+    ensure!(
+        group.since <= T::Finalised::get(),
+        "a turn began at a height that is not final"
+    );
+    for (sequence, _) in PendingOf::<T>::get(id) {
+        let batch = Pending::<T>::get(id, sequence).ok_or("a pending batch is not kept")?;
+        let places = &batch.certified_by;
+        ensure!(
+            !places.is_empty()
+                && places.is_sorted_by(|one, next| one < next)
+                && places.iter().all(|place| group.member(*place).is_some()),
+            "a batch was certified by nobody of its job's group"
+        );
+    }
+    Ok(())
+}
+
 fn check_owners<T: Config>(owners: &BTreeMap<AccountId, Open>) -> Result<(), TryRuntimeError> {
     for (owner, open) in owners {
         ensure!(
@@ -240,6 +284,10 @@ fn check_list_lengths<T: Config>() -> Result<(), TryRuntimeError> {
     ensure!(
         Batches::<T>::iter_keys().all(|(job, _)| Jobs::<T>::contains_key(job)),
         "a batch is of no job"
+    );
+    ensure!(
+        Groups::<T>::iter_keys().all(Jobs::<T>::contains_key),
+        "a group is of no job"
     );
     ensure!(
         SettledTasks::<T>::iter_keys().all(Jobs::<T>::contains_key),

@@ -5,8 +5,8 @@
 //!
 //! An owner [submits](Pallet::submit) a job and in the same call puts its quote into escrow: a hold
 //! on the owner's own account. The quote is a hard cap; no call takes more. In the next block the
-//! chain draws the job's coordinator among the masternodes, from randomness that nobody could know
-//! when the job was submitted. The coordinator [settles](Pallet::settle) tasks in batches. Each is
+//! chain draws the job's group among the masternodes, from randomness that nobody could know when the
+//! job was submitted. The first of the group coordinates. It [settles](Pallet::settle) tasks in batches. Each is
 //! pending until the chain's clock of finality has gone on by the window of the job's terms: its money
 //! stays in the hold, set aside for the worker accounts, the coordinator and the treasury, who get it
 //! when the batch is [made final](Pallet::finalise). When the last task is settled the job waits for
@@ -19,6 +19,18 @@
 //! ([`Pallet::keep_open`]), and so are the later ones of its job. A batch that is proved wrong is struck
 //! ([`Pallet::strike`]), and with it all later ones of its job, which rest on the same log.
 //!
+//! # Its group
+//!
+//! A group is as large as the council has set ([`group_size`](quern_primitives::params::Params)), as far
+//! as there are as many masternodes. A batch needs certificates of more than half of it: each says, with
+//! the network key that the member had when it was drawn, that the member has replayed the job's log and
+//! that the batch follows from it. If nothing is settled for a while, the next in the order of the draw
+//! may [take over](Pallet::take_over), and the one before settles nothing more. When a batch is struck,
+//! who settled or certified it has no say in the job any more, and the next member goes on. Each has at
+//! most one turn; without another member the job waits for its refund.
+//!
+//! # Its end
+//!
 //! The owner may [cancel](Pallet::cancel): at once before the draw, afterwards with a grace in which
 //! the coordinator settles what was finished. Once the deadline, or that grace, is past, anyone may
 //! call the [refund](Pallet::refund); nobody's goodwill is needed to get money back.
@@ -27,6 +39,7 @@
 //! | --- | --- |
 //! | [`submit`](Pallet::submit) | signed by the owner, who is not banned |
 //! | [`settle`](Pallet::settle), [`close_failed`](Pallet::close_failed) | the job's coordinator |
+//! | [`take_over`](Pallet::take_over) | a member of the job's group |
 //! | [`cancel`](Pallet::cancel) | the job's owner |
 //! | [`refund`](Pallet::refund), [`finalise`](Pallet::finalise) | any signed account |
 //! | [`set_prices`](Pallet::set_prices) | council |
@@ -59,6 +72,7 @@ extern crate alloc;
 mod benchmarking;
 mod coordinators;
 mod escrow;
+mod groups;
 mod invariants;
 mod life;
 #[cfg(test)]
@@ -75,7 +89,7 @@ pub mod weights;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
-use quern_primitives::{DeviceId, device::RecordChange};
+use quern_primitives::{AccountId, DeviceId, NodeKey, device::RecordChange};
 
 /// The register of devices, as settlement needs it.
 pub trait Devices {
@@ -86,7 +100,17 @@ pub trait Devices {
 
     /// Makes the device one whose record can change.
     #[cfg(feature = "runtime-benchmarks")]
-    fn register(device: DeviceId, account: quern_primitives::AccountId);
+    fn register(device: DeviceId, account: AccountId);
+}
+
+/// What masternodes have published of themselves, as the draw of a group needs it.
+pub trait NetworkKeys {
+    /// The network key of a masternode that can be reached.
+    fn network_key(account: &AccountId) -> Option<NodeKey>;
+
+    /// Has a masternode publish this key.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn publish(account: &AccountId, node: NodeKey);
 }
 
 // Of what the macro generates; everything written here is documented.
@@ -108,8 +132,9 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use quern_job_rules::pay;
     use quern_primitives::{
-        AccountId, Amount, BlockNumber, JobId, TaskIndex,
-        batch::{Batch, BatchRecord, PendingBatch},
+        Amount, BlockNumber, JobId, TaskIndex,
+        batch::{BatchRecord, Certified, PendingBatch},
+        group::Group,
         ids::BatchSequence,
         job::{Escrow, Failure, Job, JobEnd, Prices, Submission},
         limits::{
@@ -139,9 +164,12 @@ pub mod pallet {
         /// The runtime's reasons for holding money, ours among them.
         type RuntimeHoldReason: From<HoldReason>;
 
-        /// The masternodes: a job's coordinator is drawn among the members as listed, and only a
-        /// member may settle. The list may leave out members that cannot be reached.
+        /// The masternodes: a job's group is drawn among the members as listed, and only a member may
+        /// settle. The list may leave out members that cannot be reached, or answer for nothing.
         type Masternodes: SortedMembers<AccountId>;
+
+        /// Their network keys.
+        type NetworkKeys: NetworkKeys;
 
         /// Whose jobs are refused: the banned accounts.
         type Bans: Contains<AccountId>;
@@ -198,6 +226,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type JobsCoordinatedBy<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, JobId, (), OptionQuery>;
+
+    /// The group of each open job that has its coordinator.
+    #[pallet::storage]
+    pub type Groups<T: Config> = StorageMap<_, Blake2_128Concat, JobId, Group, OptionQuery>;
 
     /// Which tasks of an open job are settled: one bit a task, least significant bit of each byte
     /// first. Empty until the first batch, gone when the job is over.
@@ -404,12 +436,20 @@ pub mod pallet {
             /// What is no longer set aside.
             spent: Amount,
         },
-        /// Batches of a job were struck, and another masternode goes on with it.
+        /// Another masternode of its group goes on with a job: batches of it were struck, or nothing was
+        /// settled for too long.
         CoordinatorReplaced {
             /// The job.
             job: JobId,
             /// The masternode in charge now.
             coordinator: AccountId,
+        },
+        /// A masternode settled or certified a batch that was struck, and has no say in the job any more.
+        MemberTurnedOut {
+            /// The job.
+            job: JobId,
+            /// The masternode's operator.
+            account: AccountId,
         },
         /// Nothing more of a job is settled; it is over when the last of its batches is final.
         JobSettling {
@@ -510,7 +550,8 @@ pub mod pallet {
         NotDrawn,
         /// Only the job's coordinator may settle or close it.
         NotCoordinator,
-        /// The job's coordinator is no masternode any more; the owner gets the refund in time.
+        /// The job's coordinator is no masternode any more; another of its group may take over at once,
+        /// and otherwise the owner gets the refund in time.
         CoordinatorRemoved,
         /// Only the job's owner may cancel it.
         NotOwner,
@@ -581,13 +622,33 @@ pub mod pallet {
         /// A task costs more than what makes cheating with it lose; cut the input into more tasks, each
         /// with a lower fuel limit, or ask for more replicas.
         TaskWorthTooMuch,
+
+        /// Certificates are not strictly ascending by place in the group; sort them, one a member.
+        CertificatesUnsorted,
+        /// A certificate is of no member of the job's group, or of one that has no say any more; leave it
+        /// out.
+        CertificateOfNobody,
+        /// The batch has not the certificates of more than half of the job's group; collect more.
+        TooFewCertificates,
+        /// A certificate is not over this batch and log head by the key that the member had when it was
+        /// drawn; ask for it again.
+        CertificateNotSigned,
+        /// Only a masternode takes a job over, and this account is none any more; ask the council.
+        NotMasternode,
+        /// Only a member of the job's group may take it over.
+        NotMember,
+        /// This member has had its turn, has it now, or has no say any more; another has to take over.
+        NoTurn,
+        /// The coordinator, or a member between, may still settle; wait until the chain's clock of
+        /// finality has gone on by a stall for each of them.
+        NotStalled,
     }
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        /// Draws the coordinators of the jobs that await one.
+        /// Draws the groups of the jobs that await their coordinator.
         fn on_initialize(_now: BlockNumberFor<T>) -> Weight {
-            let looked_at = Self::draw_coordinators(Self::random);
+            let looked_at = Self::draw_coordinators(T::Params::get().group_size, Self::random);
             T::WeightInfo::draw_coordinators(looked_at)
         }
 
@@ -644,19 +705,21 @@ pub mod pallet {
         /// Details: until the deadline, or the end of the grace if the owner cancelled. Payouts and
         /// record changes are in ascending order, each account and device once. The batch is final
         /// when the clock of finality has gone on by the window of the job's terms, and not before the
-        /// earlier ones of its job. No fee on success.
+        /// earlier ones of its job. Certificates are in ascending order of the members' places in the
+        /// job's group, of more than half of those who have a say. No fee on success.
         ///
         /// Events: [`Event::BatchSettled`], and [`Event::JobSettling`] with the last task.
         ///
         /// Errors: [`Error::NoSuchJob`], [`Error::CoordinatorRemoved`]; who and when:
         /// [`Error::NotDrawn`], [`Error::NotCoordinator`], [`Error::TooLate`], [`Error::JobOver`];
-        /// what: [`Error::NoSuchTask`], [`Error::TaskSettled`], and those from
-        /// [`Error::WrongSequence`] to [`Error::TooManyPending`].
+        /// what: [`Error::NoSuchTask`], [`Error::TaskSettled`], those from [`Error::WrongSequence`] to
+        /// [`Error::TooManyPending`], and those from [`Error::CertificatesUnsorted`] to
+        /// [`Error::CertificateNotSigned`].
         #[pallet::call_index(1)]
-        #[pallet::weight(Pallet::<T>::settle_weight(batch))]
-        pub fn settle(origin: OriginFor<T>, batch: Batch) -> DispatchResultWithPostInfo {
+        #[pallet::weight(Pallet::<T>::settle_weight(certified))]
+        pub fn settle(origin: OriginFor<T>, certified: Certified) -> DispatchResultWithPostInfo {
             let by = ensure_signed(origin)?;
-            Self::do_settle(by, &batch)?;
+            Self::do_settle(by, &certified)?;
             Ok(Pays::No.into())
         }
 
@@ -767,6 +830,28 @@ pub mod pallet {
             ensure_signed(origin)?;
             let weight = Self::do_finalise(job, sequence)?;
             Ok((Some(weight), Pays::No).into())
+        }
+
+        /// Takes a job over from a coordinator that settles nothing. That one settles nothing more of it.
+        ///
+        /// Origin: signed by a member of the job's group, which must still be a masternode.
+        ///
+        /// Details: once the clock of finality has gone on by a stall
+        /// ([`stall_blocks`](quern_primitives::params::Params)) since the last settlement, or since the
+        /// present turn began, and by another for each member between. Who is no masternode any more, or
+        /// has no say, is not waited for. A member has one turn and never another. No fee on success.
+        ///
+        /// Event: [`Event::CoordinatorReplaced`].
+        ///
+        /// Errors: [`Error::NoSuchJob`], [`Error::NotMasternode`], [`Error::NotMember`],
+        /// [`Error::NoTurn`], [`Error::NotStalled`], [`Error::NotDrawn`], [`Error::TooLate`],
+        /// [`Error::JobOver`], [`Error::JobClosed`].
+        #[pallet::call_index(7)]
+        #[pallet::weight(T::WeightInfo::take_over())]
+        pub fn take_over(origin: OriginFor<T>, job: JobId) -> DispatchResultWithPostInfo {
+            let by = ensure_signed(origin)?;
+            Self::do_take_over(by, job)?;
+            Ok(Pays::No.into())
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What the calls do: load, ask the rules, move the money, store.
 
 use crate::{
-    Awaiting, Batches, Config, CurrentPrices, Error, Event, Jobs, JobsCoordinatedBy, JobsOf,
-    OpenJobs, Pallet, SettledTasks, WeightInfo,
+    Awaiting, Batches, Config, CurrentPrices, Error, Event, Groups, Jobs, JobsCoordinatedBy,
+    JobsOf, OpenJobs, Pallet, SettledTasks, WeightInfo,
 };
 use frame_support::{
     dispatch::Pays,
@@ -17,7 +17,8 @@ use quern_job_rules::{
 };
 use quern_primitives::{
     AccountId, BlockNumber, GenesisHash, JobId, TaskIndex,
-    batch::Batch,
+    batch::Certified,
+    group::Group,
     job::{Failure, Job, JobState, Submission, job_id},
     limits::{JOBS_AWAITING_PER_OWNER_MAX, OPEN_JOBS_PER_OWNER_MAX},
 };
@@ -69,7 +70,8 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    pub(crate) fn do_settle(by: AccountId, batch: &Batch) -> DispatchResult {
+    pub(crate) fn do_settle(by: AccountId, certified: &Certified) -> DispatchResult {
+        let batch = &certified.batch;
         let (id, now) = (batch.job, Self::now());
         let job = Self::existing(id)?;
         let mut settled = SettledTasks::<T>::get(id);
@@ -80,11 +82,16 @@ impl<T: Config> Pallet<T> {
             Error::<T>::CoordinatorRemoved
         );
         let transition = life::apply(&job, now, valid.event(&by)).map_err(Error::<T>::from)?;
+        let group = Groups::<T>::get(id).ok_or(Error::<T>::NotDrawn)?;
+        Self::check_certificates(&group, certified)?;
 
+        let since = T::Finalised::get();
+        Groups::<T>::insert(id, Group { since, ..group });
         let split = valid.split();
         let due = Self::due_now(&id, &job);
-        Self::keep_pending(id, batch.sequence, &valid, &by, due)?;
-        Batches::<T>::insert(id, batch.sequence, valid.record(now, due));
+        Self::keep_pending(id, certified, &valid, &by, due)?;
+        let head = (certified.index, certified.head);
+        Batches::<T>::insert(id, batch.sequence, valid.record(head, now, due));
         settled.bounded_resize(tasks::bitmap_bytes(job.submission.tasks) as usize, 0);
         valid.tasks().add_to(settled.as_mut());
         SettledTasks::<T>::insert(id, settled);
@@ -150,11 +157,16 @@ impl<T: Config> Pallet<T> {
         Self::commit(id, &job, transition)
     }
 
-    /// What settling this batch costs at most: it grows with payees and devices, not with tasks.
-    pub(crate) fn settle_weight(batch: &Batch) -> Weight {
-        // Both lists are bounded far below what would not fit.
+    /// What settling this batch costs at most: it grows with payees, devices and certificates, not with
+    /// tasks.
+    pub(crate) fn settle_weight(certified: &Certified) -> Weight {
+        // The lists are bounded far below what would not fit.
         let length = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        T::WeightInfo::settle(length(batch.payouts.len()), length(batch.devices.len()))
+        T::WeightInfo::settle(
+            length(certified.batch.payouts.len()),
+            length(certified.batch.devices.len()),
+            length(certified.certificates.len()),
+        )
     }
 
     /// The present block's height. The runtime's heights fit.
@@ -205,6 +217,7 @@ impl<T: Config> Pallet<T> {
             None => Awaiting::<T>::mutate(|awaiting| awaiting.retain(|(other, _)| *other != id)),
         }
         SettledTasks::<T>::remove(id);
+        Groups::<T>::remove(id);
         OpenJobs::<T>::mutate_exists(&before.owner, |open_jobs| {
             *open_jobs = open_jobs
                 .and_then(|count| count.checked_sub(1))

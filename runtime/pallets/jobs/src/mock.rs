@@ -1,7 +1,7 @@
 //! A chain of jobs and the real balances, beside the least of a roster, a register of devices and
 //! a source of randomness, each of which a test can set.
 
-use crate::{self as quern_jobs, Devices};
+use crate::{self as quern_jobs, Devices, NetworkKeys};
 use codec::Encode;
 use frame_support::{
     PalletId, derive_impl, parameter_types,
@@ -10,12 +10,13 @@ use frame_support::{
 };
 use frame_system::{EnsureRoot, EnsureSignedBy};
 use quern_primitives::{
-    AccountId, Amount, DeviceId, Digest, JobId, ProgramHash, SealingKey,
+    AccountId, Amount, DeviceId, Digest, JobId, NodeKey, ProgramHash, SealingKey,
     amount::BYTECHIP,
-    batch::{Batch, DeviceChange, LogRange, Payout},
+    batch::{Batch, Certified, DeviceChange, LogRange, Payout},
     device::{Class, Record, RecordChange},
     job::{Agreement, ByteLevel, Job, Preferences, Submission, job_id},
     params::Params,
+    payload::NodeSecret,
 };
 use sp_runtime::{
     BuildStorage,
@@ -66,9 +67,14 @@ pub const GRACE: u32 = 20;
 /// Heights of the clock of finality that a batch stays pending.
 pub const WINDOW: u32 = 30;
 
+/// Heights of the clock of finality without a batch after which another masternode may take over.
+pub const STALL: u32 = 15;
+
 /// What the council has set at genesis.
 pub const PARAMS: Params = Params {
     window_blocks: WINDOW,
+    group_size: 3,
+    stall_blocks: STALL,
     ..Params::FIRST
 };
 
@@ -132,6 +138,27 @@ impl SortedMembers<AccountId> for Roster {
     }
 }
 
+/// The network key that a masternode has published.
+pub fn network_key(account: &AccountId) -> NodeSecret {
+    NodeSecret::from_seed(account.as_ref())
+}
+
+impl NetworkKeys for Roster {
+    fn network_key(account: &AccountId) -> Option<NodeKey> {
+        let published = Published::get(account);
+        Some(published.unwrap_or_else(|| network_key(account).public()))
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn publish(account: &AccountId, node: NodeKey) {
+        Published::insert(account, node);
+    }
+}
+
+/// Keys that masternodes have published beside those that tests know.
+#[frame_support::storage_alias]
+pub type Published = StorageMap<Keys, frame_support::Twox64Concat, AccountId, NodeKey>;
+
 impl Contains<AccountId> for Roster {
     fn contains(account: &AccountId) -> bool {
         Banned::get().contains(account)
@@ -168,6 +195,7 @@ impl quern_jobs::Config for Test {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Masternodes = Roster;
+    type NetworkKeys = Roster;
     type Bans = Roster;
     type Devices = Register;
     type Randomness = Numbers;
@@ -194,6 +222,15 @@ pub fn genesis() -> sp_io::TestExternalities {
     };
     let mut chain = sp_io::TestExternalities::new(config.build_storage().unwrap());
     chain.execute_with(|| System::set_block_number(1));
+    chain
+}
+
+/// A new chain beside a keystore, from which the benchmarks take their masternodes' keys.
+#[cfg(feature = "runtime-benchmarks")]
+pub fn genesis_with_keystore() -> sp_io::TestExternalities {
+    use sp_keystore::{KeystoreExt, testing::MemoryKeystore};
+    let mut chain = genesis();
+    chain.register_extension(KeystoreExt::new(MemoryKeystore::new()));
     chain
 }
 
@@ -309,6 +346,41 @@ pub fn batch(id: JobId, sequence: u32, tasks: impl IntoIterator<Item = u32>) -> 
         devices: vec![device_change(1, 1)].try_into().unwrap(),
         tasks: quern_job_rules::tasks::collect(tasks).unwrap(),
     }
+}
+
+/// A batch with certificates of as many of its job's group as it needs.
+pub fn certified(batch: Batch) -> Certified {
+    let group = Jobs::group(&batch.job);
+    let voices = group.into_iter().flat_map(|group| {
+        let needed = group.needed();
+        let members = group.members.into_iter().zip(0u8..);
+        let voices = members.filter(|(member, _)| !member.is_out);
+        voices
+            .map(|(_, place)| place)
+            .take(needed)
+            .collect::<Vec<_>>()
+    });
+    certified_by(batch, &voices.collect::<Vec<_>>())
+}
+
+/// A batch with certificates of the members at these places.
+pub fn certified_by(batch: Batch, places: &[u8]) -> Certified {
+    let group = Jobs::group(&batch.job);
+    let mut certified = Certified {
+        index: u64::from(batch.sequence),
+        head: Digest([7; 32]),
+        batch,
+        certificates: Default::default(),
+    };
+    let said = certified.certificate();
+    let certificates = places.iter().map(|place| {
+        let member = group.as_ref().and_then(|group| group.member(*place));
+        let account = member.map_or(STRANGER, |member| member.account.clone());
+        let signed = network_key(&account).sign(said, &Jobs::genesis_hash());
+        (*place, signed.signature)
+    });
+    certified.certificates = certificates.collect::<Vec<_>>().try_into().unwrap();
+    certified
 }
 
 /// The pay of one of the [`WORKERS`].

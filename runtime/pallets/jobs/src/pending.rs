@@ -7,8 +7,8 @@
 //! else waits behind it.
 
 use crate::{
-    Batches, Config, Devices, DueJobs, Error, Event, JobsCoordinatedBy, KeptOpen, Pallet, Pending,
-    PendingOf, SettledTasks, WeightInfo,
+    Batches, Config, Devices, DueJobs, Error, Event, KeptOpen, Pallet, Pending, PendingOf,
+    SettledTasks, WeightInfo,
 };
 use frame_support::{
     BoundedVec, ensure,
@@ -19,7 +19,7 @@ use frame_support::{
 use quern_job_rules::{life, settlement::ValidatedBatch, tasks};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, JobId,
-    batch::{BatchState, PendingBatch},
+    batch::{BatchState, Certified, PendingBatch},
     ids::BatchSequence,
     job::Job,
     limits::{DEVICES_PER_BATCH_MAX, PAYEES_PER_BATCH_MAX},
@@ -38,14 +38,15 @@ impl<T: Config> Pallet<T> {
     /// Keeps a batch that was just settled, until it is final or struck.
     pub(crate) fn keep_pending(
         id: JobId,
-        sequence: BatchSequence,
+        certified: &Certified,
         valid: &ValidatedBatch<'_>,
         by: &AccountId,
         due: BlockNumber,
     ) -> DispatchResult {
+        let sequence = certified.batch.sequence;
         let is_oldest = PendingOf::<T>::decode_len(id).unwrap_or(0) == 0;
         PendingOf::<T>::try_append(id, (sequence, due)).map_err(|()| Error::<T>::TooManyPending)?;
-        Pending::<T>::insert(id, sequence, valid.pending(by, due));
+        Pending::<T>::insert(id, sequence, valid.pending(by, certified.places(), due));
         if is_oldest {
             Self::await_due(&id, Some(&(sequence, due)));
         }
@@ -187,17 +188,18 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes a pending batch back because it is proved wrong, and with it all later ones of its job,
-    /// which rest on the same log. Their tasks are unsettled again. The job goes on with `next`, if
-    /// there is one and its time is not up; it ends otherwise, and nobody is paid for them. What was
-    /// struck stays on record, and its numbers are not given again.
+    /// which rest on the same log. Their tasks are unsettled again. Who settled or certified it has no
+    /// say in the job any more, and the job goes on with the next member of its group, if there is one and
+    /// its time is not up; it ends otherwise, and nobody is paid for them. What was struck stays on
+    /// record, and its numbers are not given again.
     ///
     /// No call: who may prove a batch wrong, and how, is for others to say. Costs
     /// [`WeightInfo::strike`] of the batches that fall. Changes nothing where it fails.
-    pub fn strike(id: JobId, sequence: BatchSequence, next: Option<AccountId>) -> DispatchResult {
-        with_storage_layer(|| Self::do_strike(id, sequence, next))
+    pub fn strike(id: JobId, sequence: BatchSequence) -> DispatchResult {
+        with_storage_layer(|| Self::do_strike(id, sequence))
     }
 
-    fn do_strike(id: JobId, sequence: BatchSequence, next: Option<AccountId>) -> DispatchResult {
+    fn do_strike(id: JobId, sequence: BatchSequence) -> DispatchResult {
         let job = Self::existing(id)?;
         let list = PendingOf::<T>::get(id);
         let place = list
@@ -209,6 +211,8 @@ impl<T: Config> Pallet<T> {
             .unwrap_or((list.as_slice(), &[]));
 
         let mut settled = SettledTasks::<T>::get(id);
+        let wrong = Pending::<T>::get(id, sequence).ok_or(Error::<T>::BatchNotPending)?;
+        let next = Self::turn_out(id, &wrong)?;
         let (mut batches, mut unsettled, mut spent) = (0u32, 0u32, Amount::MIN);
         let at = Self::now();
         if let ([], Some((_, due))) = (kept, fallen.first()) {
@@ -243,23 +247,11 @@ impl<T: Config> Pallet<T> {
             next,
         };
         let transition = life::apply(&job, at, event).map_err(Error::<T>::from)?;
+        if let Some(coordinator) = transition.job.state.coordinator() {
+            Self::begin_turn(id, coordinator);
+        }
         Self::hand_over(id, &job, &transition.job);
         Self::commit(id, &job, transition)
-    }
-
-    /// Keeps the lists by coordinator in line with a change of it.
-    fn hand_over(id: JobId, before: &Job, after: &Job) {
-        let (Some(old), Some(new)) = (before.state.coordinator(), after.state.coordinator()) else {
-            return;
-        };
-        if old != new {
-            JobsCoordinatedBy::<T>::remove(old, id);
-            JobsCoordinatedBy::<T>::insert(new, id, ());
-            Self::deposit_event(Event::CoordinatorReplaced {
-                job: id,
-                coordinator: new.clone(),
-            });
-        }
     }
 
     fn mark(id: JobId, sequence: BatchSequence, state: BatchState) {

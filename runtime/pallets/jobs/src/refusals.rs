@@ -3,7 +3,11 @@
 
 use crate::Error;
 use quern_job_rules::{
-    life::LifeError, pay::PricesError, quote::QuoteError, settlement::BatchError,
+    group::{CertificateError, TakeOverError},
+    life::LifeError,
+    pay::PricesError,
+    quote::QuoteError,
+    settlement::BatchError,
     tasks::TaskSetError,
 };
 
@@ -82,6 +86,27 @@ impl<T> From<BatchError> for Error<T> {
             BatchError::DevicesUnsorted => Self::DevicesUnsorted,
             BatchError::DeviceUnchanged => Self::DeviceUnchanged,
             BatchError::TooManyFindings { .. } => Self::TooManyFindings,
+        }
+    }
+}
+
+impl<T> From<CertificateError> for Error<T> {
+    fn from(error: CertificateError) -> Self {
+        match error {
+            CertificateError::Unsorted => Self::CertificatesUnsorted,
+            CertificateError::NoVoice { .. } => Self::CertificateOfNobody,
+            CertificateError::TooFew { .. } => Self::TooFewCertificates,
+            CertificateError::NotSigned { .. } => Self::CertificateNotSigned,
+        }
+    }
+}
+
+impl<T> From<TakeOverError> for Error<T> {
+    fn from(error: TakeOverError) -> Self {
+        match error {
+            TakeOverError::NotMember => Self::NotMember,
+            TakeOverError::NoTurn => Self::NoTurn,
+            TakeOverError::TooEarly { .. } => Self::NotStalled,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the calls of `quern_jobs` cost.
 //!
-//! `settle`, `finalise`, `look_for_due`, `keep_open` and `strike` are not measured yet; the rest is as it was.
+//! `draw_coordinators`, `settle`, `finalise`, `look_for_due`, `keep_open`, `strike` and `take_over` are not
+//! measured yet; the rest is as it was.
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
 //! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
 
@@ -14,7 +15,7 @@ use frame_support::{traits::Get, weights::{Weight, constants::RocksDbWeight}};
 pub trait WeightInfo {
 	fn draw_coordinators(n: u32, ) -> Weight;
 	fn submit() -> Weight;
-	fn settle(p: u32, d: u32, ) -> Weight;
+	fn settle(p: u32, d: u32, c: u32, ) -> Weight;
 	fn close_failed() -> Weight;
 	fn cancel_awaiting() -> Weight;
 	fn cancel_running() -> Weight;
@@ -25,6 +26,7 @@ pub trait WeightInfo {
 	fn look_for_due() -> Weight;
 	fn keep_open() -> Weight;
 	fn strike(b: u32, ) -> Weight;
+	fn take_over() -> Weight;
 }
 
 /// Weights for `quern_jobs` with the runtime's own database costs.
@@ -43,13 +45,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `n` from 1 to 256.
 	fn draw_coordinators(n: u32, ) -> Weight {
 		// At least 52_858_000 picoseconds.
-		Weight::from_parts(187_900_080, 17871)
+		Weight::from_parts(600_000_000, 17871)
 			// Standard error: 506_233
-			.saturating_add(Weight::from_parts(25_579_428, 0).saturating_mul(n.into()))
-			.saturating_add(T::DbWeight::get().reads(3_u64))
-			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
+			.saturating_add(Weight::from_parts(75_000_000, 0).saturating_mul(n.into()))
+			.saturating_add(T::DbWeight::get().reads(133_u64))
+			.saturating_add(T::DbWeight::get().reads((8_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
-			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(n.into())))
+			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(n.into())))
 			.saturating_add(Weight::from_parts(0, 2969).saturating_mul(n.into()))
 	}
 	/// Storage: `Roster::BannedAccounts` (r:1 w:0)
@@ -102,17 +104,19 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// `p` from 0 to 256.
 	/// `d` from 0 to 512.
-	fn settle(p: u32, d: u32, ) -> Weight {
+	/// `c` from 1 to 7.
+	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
 		// At least 6_591_571_000 picoseconds.
 		Weight::from_parts(7_621_422_000, 11707)
 			// Standard error: 992_097
 			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
 			// Standard error: 495_862
 			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
-			.saturating_add(T::DbWeight::get().reads(9_u64))
+			.saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(c.into()))
+			.saturating_add(T::DbWeight::get().reads(12_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(T::DbWeight::get().writes(10_u64))
+			.saturating_add(T::DbWeight::get().writes(11_u64))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
 			.saturating_add(Weight::from_parts(0, 2645).saturating_mul(d.into()))
@@ -236,24 +240,29 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
 	fn strike(b: u32, ) -> Weight {
-		Weight::from_parts(200_000_000, 11707)
+		Weight::from_parts(350_000_000, 11707)
 			.saturating_add(Weight::from_parts(300_000_000, 0).saturating_mul(b.into()))
-			.saturating_add(T::DbWeight::get().reads(6_u64))
+			.saturating_add(T::DbWeight::get().reads(10_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(T::DbWeight::get().writes(9_u64))
+			.saturating_add(T::DbWeight::get().writes(10_u64))
 			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(b.into())))
+	}
+	fn take_over() -> Weight {
+		Weight::from_parts(300_000_000, 5583)
+			.saturating_add(T::DbWeight::get().reads(6_u64))
+			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 }
 
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn draw_coordinators(n: u32, ) -> Weight {
-		Weight::from_parts(187_900_080, 17871)
-			.saturating_add(Weight::from_parts(25_579_428, 0).saturating_mul(n.into()))
-			.saturating_add(RocksDbWeight::get().reads(3_u64))
-			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
+		Weight::from_parts(600_000_000, 17871)
+			.saturating_add(Weight::from_parts(75_000_000, 0).saturating_mul(n.into()))
+			.saturating_add(RocksDbWeight::get().reads(133_u64))
+			.saturating_add(RocksDbWeight::get().reads((8_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
-			.saturating_add(RocksDbWeight::get().writes((2_u64).saturating_mul(n.into())))
+			.saturating_add(RocksDbWeight::get().writes((3_u64).saturating_mul(n.into())))
 			.saturating_add(Weight::from_parts(0, 2969).saturating_mul(n.into()))
 	}
 	fn submit() -> Weight {
@@ -261,14 +270,15 @@ impl WeightInfo for () {
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
-	fn settle(p: u32, d: u32, ) -> Weight {
+	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
 		Weight::from_parts(7_621_422_000, 11707)
 			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
 			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
-			.saturating_add(RocksDbWeight::get().reads(9_u64))
+			.saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(c.into()))
+			.saturating_add(RocksDbWeight::get().reads(12_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(RocksDbWeight::get().writes(10_u64))
+			.saturating_add(RocksDbWeight::get().writes(11_u64))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
 			.saturating_add(Weight::from_parts(0, 2645).saturating_mul(d.into()))
@@ -324,11 +334,16 @@ impl WeightInfo for () {
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn strike(b: u32, ) -> Weight {
-		Weight::from_parts(200_000_000, 11707)
+		Weight::from_parts(350_000_000, 11707)
 			.saturating_add(Weight::from_parts(300_000_000, 0).saturating_mul(b.into()))
-			.saturating_add(RocksDbWeight::get().reads(6_u64))
+			.saturating_add(RocksDbWeight::get().reads(10_u64))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(RocksDbWeight::get().writes(9_u64))
+			.saturating_add(RocksDbWeight::get().writes(10_u64))
 			.saturating_add(RocksDbWeight::get().writes((3_u64).saturating_mul(b.into())))
+	}
+	fn take_over() -> Weight {
+		Weight::from_parts(300_000_000, 5583)
+			.saturating_add(RocksDbWeight::get().reads(6_u64))
+			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 }

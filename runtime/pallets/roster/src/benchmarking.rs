@@ -223,5 +223,22 @@ mod benchmarks {
         Ok(())
     }
 
+    /// All of a bond of as many parts as there may be, with a winner whose account has to be made.
+    #[benchmark]
+    fn slash() -> Result<(), BenchmarkError> {
+        let operator = operator::<T>()?;
+        fill_unbonding::<T>(&operator, 0)?;
+        let winner: AccountId = account("winner", 0, 0);
+        let slash = Pallet::<T>::bonded(&operator);
+
+        #[block]
+        {
+            Pallet::<T>::slash_parts(&operator, slash / 2, slash - slash / 2, &winner)?;
+        }
+
+        assert_eq!(Pallet::<T>::bonded(&operator), 0);
+        Ok(())
+    }
+
     impl_benchmark_test_suite!(Pallet, crate::mock::genesis(&[]), crate::mock::Test);
 }

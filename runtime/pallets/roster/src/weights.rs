@@ -3,7 +3,7 @@
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
 //! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
 //!
-//! `bond`, `unbond` and `withdraw_unbonded` are not measured yet: they cost what the workforce's calls of
+//! `bond`, `unbond`, `withdraw_unbonded` and `slash` are not measured yet: they cost what the workforce's calls of
 //! these names cost, which do the same. Run `cargo xtask weights roster`.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
@@ -24,6 +24,7 @@ pub trait WeightInfo {
 	fn bond() -> Weight;
 	fn unbond() -> Weight;
 	fn withdraw_unbonded() -> Weight;
+	fn slash() -> Weight;
 }
 
 /// Weights for `quern_roster` with the runtime's own database costs.
@@ -138,6 +139,11 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
+	fn slash() -> Weight {
+		Weight::from_parts(400_000_000, 4174)
+			.saturating_add(T::DbWeight::get().reads(6_u64))
+			.saturating_add(T::DbWeight::get().writes(6_u64))
+	}
 }
 
 // For tests, whose runtime has no database costs of its own.
@@ -191,5 +197,10 @@ impl WeightInfo for () {
 		Weight::from_parts(129_652_000, 4170)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
+	}
+	fn slash() -> Weight {
+		Weight::from_parts(400_000_000, 4174)
+			.saturating_add(RocksDbWeight::get().reads(6_u64))
+			.saturating_add(RocksDbWeight::get().writes(6_u64))
 	}
 }

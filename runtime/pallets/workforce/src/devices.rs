@@ -1,14 +1,15 @@
 //! The register of devices.
 
 use crate::{
-    Bonds, Config, Devices, DevicesOf, Error, Event, Pallet, RetiredDevices, bonds::NoRoom,
+    Bonds, Config, Devices, DevicesOf, Error, Event, Pallet, RegisteredAt, RetiredDevices,
+    bonds::NoRoom,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::DispatchResult};
 use frame_system::pallet_prelude::BlockNumberFor;
 use quern_primitives::{
     AccountId, DeviceId, GenesisHash, SealingKey,
-    device::{Device, Possession, RecordChange},
+    device::{Device, Past, Possession, RecordChange},
     limits::DEVICES_PER_ACCOUNT_MAX,
     payload::{DeviceSignature, SignedPayload},
 };
@@ -19,6 +20,16 @@ impl<T: Config> Pallet<T> {
     /// A registered device.
     pub fn device(device: &DeviceId) -> Option<Device> {
         Devices::<T>::get(device)
+    }
+
+    /// The block since which a registered device belongs to its account.
+    pub fn registered_at(device: &DeviceId) -> Option<BlockNumberFor<T>> {
+        RegisteredAt::<T>::get(device)
+    }
+
+    /// What is remembered of a device that was retired.
+    pub fn past_of(device: &DeviceId) -> Option<Past> {
+        RetiredDevices::<T>::get(device)
     }
 
     /// An account's devices, at most [`DEVICES_PER_ACCOUNT_MAX`], in no telling order.
@@ -77,6 +88,7 @@ impl<T: Config> Pallet<T> {
         Self::put_bond(&account, bond);
         DevicesOf::<T>::insert(&account, id, ());
         Devices::<T>::insert(id, device);
+        RegisteredAt::<T>::insert(id, frame_system::Pallet::<T>::block_number());
         Self::deposit_event(Event::DeviceRegistered {
             device: id,
             account,
@@ -111,6 +123,7 @@ impl<T: Config> Pallet<T> {
         Self::put_bond(&account, bond);
         RetiredDevices::<T>::insert(id, device.past());
         Devices::<T>::remove(id);
+        RegisteredAt::<T>::remove(id);
         DevicesOf::<T>::remove(&account, id);
         if share > 0 {
             Self::deposit_event(Event::Unbonded {

@@ -1,6 +1,8 @@
 //! What always holds of bonds and devices.
 
-use crate::{Bond, Bonds, Config, Devices, DevicesOf, HoldReason, Pallet, RetiredDevices};
+use crate::{
+    Bond, Bonds, Config, Devices, DevicesOf, HoldReason, Pallet, RegisteredAt, RetiredDevices,
+};
 use frame_support::{ensure, traits::fungible::hold::Inspect};
 use frame_system::pallet_prelude::BlockNumberFor;
 use quern_primitives::{AccountId, Amount, device::Past, limits::DEVICES_PER_ACCOUNT_MAX};
@@ -13,7 +15,8 @@ impl<T: Config> Pallet<T> {
     /// - what is unbonding is in the order in which it can be withdrawn;
     /// - each device is on its account's list, the lists name nothing else, and their lengths are
     ///   those the bonds count, within the limit;
-    /// - no device is registered and retired at a time;
+    /// - of each registered device it is known since when it is, and no device is registered and retired
+    ///   at a time;
     /// - no device had its last task or review in a block to come.
     ///
     /// Reads every bond and device there is: for tests and auditors.
@@ -46,6 +49,11 @@ impl<T: Config> Pallet<T> {
         ensure!(
             DevicesOf::<T>::iter_keys().count() == listed,
             "an account without bond has a list of devices"
+        );
+        ensure!(
+            RegisteredAt::<T>::iter_keys().all(Devices::<T>::contains_key)
+                && RegisteredAt::<T>::iter_keys().count() == listed,
+            "it is not known since when a device is registered, or it is of one that is not"
         );
         for (id, past) in RetiredDevices::<T>::iter() {
             ensure!(

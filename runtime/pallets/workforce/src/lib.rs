@@ -42,7 +42,7 @@
 //!
 //! # What others ask it
 //!
-//! [`Pallet::device`], [`Pallet::devices_of`], [`Pallet::is_bonded`], [`Pallet::bond_of`],
+//! [`Pallet::device`], [`Pallet::devices_of`], [`Pallet::registered_at`], [`Pallet::is_bonded`], [`Pallet::bond_of`],
 //! [`Pallet::total_bonded`], [`Pallet::slashable`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -159,6 +159,11 @@ pub mod pallet {
     /// The registered devices.
     #[pallet::storage]
     pub type Devices<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, Device, OptionQuery>;
+
+    /// The block since which each registered device belongs to its account.
+    #[pallet::storage]
+    pub type RegisteredAt<T: Config> =
+        StorageMap<_, Blake2_128Concat, DeviceId, BlockNumberFor<T>, OptionQuery>;
 
     /// What is remembered of devices that were retired. One that is registered again is not in it.
     #[pallet::storage]

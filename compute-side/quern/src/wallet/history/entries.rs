@@ -61,6 +61,10 @@ pub(super) enum What {
     PayoutReturned,
     Deposited,
     DepositReturned,
+    DisputeBegun,
+    DisputeEnded,
+    Slashed,
+    Won,
 }
 
 /// What a block's events tell of an account's money, in their order.
@@ -129,8 +133,13 @@ fn of_movement(
         Kind::Purchase | Kind::Minted => What::Bought,
         Kind::EscrowHeld => What::Escrowed,
         Kind::EscrowReleased => What::Released,
-        Kind::BondHeld => What::Bonded,
-        Kind::BondReleased => What::Withdrawn,
+        Kind::BondHeld | Kind::MasternodeBondHeld => What::Bonded,
+        Kind::BondReleased | Kind::MasternodeBondReleased => What::Withdrawn,
+        Kind::DisputeHeld => What::DisputeBegun,
+        Kind::DisputeReleased => What::DisputeEnded,
+        Kind::SlashBurnt => What::Slashed,
+        Kind::SlashPaid if is_from => What::Slashed,
+        Kind::SlashPaid => What::Won,
         Kind::PayoutHeld => What::PayoutAsked,
         Kind::PayoutReleased => What::PayoutReturned,
         Kind::PayoutBurnt => What::PayoutMade,
@@ -140,12 +149,13 @@ fn of_movement(
     if !is_from && !is_to {
         return vec![];
     }
-    let with = movement.note.as_ref().map(|note| match note {
-        Note::Payout(number) => format!("payout {number}"),
+    let with = movement.note.as_ref().and_then(|note| match note {
+        Note::Payout(number) => Some(format!("payout {number}")),
         Note::Reference(reference) => {
             let reference = String::from_utf8_lossy(reference);
-            reference.escape_debug().to_string()
+            Some(reference.escape_debug().to_string())
         }
+        Note::Lost => None,
     });
     vec![Entry {
         with,
@@ -175,14 +185,20 @@ impl What {
         use Purse::{Free, Held};
         match self {
             Self::Sent | Self::Fee => (Some(Free), None),
-            Self::Received | Self::FeesShared | Self::Bought | Self::Earned => (None, Some(Free)),
-            Self::Escrowed | Self::Bonded | Self::PayoutAsked | Self::Deposited => {
-                (Some(Free), Some(Held))
+            Self::Received | Self::FeesShared | Self::Bought | Self::Earned | Self::Won => {
+                (None, Some(Free))
             }
-            Self::Released | Self::Withdrawn | Self::PayoutReturned | Self::DepositReturned => {
-                (Some(Held), Some(Free))
-            }
-            Self::PaidFromEscrow | Self::PayoutMade => (Some(Held), None),
+            Self::Escrowed
+            | Self::Bonded
+            | Self::PayoutAsked
+            | Self::Deposited
+            | Self::DisputeBegun => (Some(Free), Some(Held)),
+            Self::Released
+            | Self::Withdrawn
+            | Self::PayoutReturned
+            | Self::DepositReturned
+            | Self::DisputeEnded => (Some(Held), Some(Free)),
+            Self::PaidFromEscrow | Self::PayoutMade | Self::Slashed => (Some(Held), None),
             // It covers no device any more, and can be withdrawn later.
             Self::Unbonded => (Some(Held), Some(Held)),
         }
@@ -208,6 +224,10 @@ impl What {
             Self::PayoutReturned => "payout returned",
             Self::Deposited => "deposit held",
             Self::DepositReturned => "deposit returned",
+            Self::DisputeBegun => "put up for a dispute",
+            Self::DisputeEnded => "back from a dispute",
+            Self::Slashed => "lost in a dispute",
+            Self::Won => "won in a dispute",
         }
     }
 }

@@ -23,7 +23,7 @@ fn a_job_lives_from_submission_to_completion() {
         for (sequence, first) in (0..).zip((0..10).step_by(2)) {
             next_block();
             let batch = batch(id, sequence, first..first + 2);
-            free_of_charge(Jobs::settle(signed(&coordinator), batch));
+            free_of_charge(Jobs::settle(signed(&coordinator), certified(batch)));
             Jobs::do_try_state().unwrap();
         }
         pass_window();
@@ -63,7 +63,10 @@ fn a_job_lives_from_submission_to_completion() {
 fn a_failing_program_ends_the_job_and_returns_what_is_not_spent() {
     on_new_chain(|| {
         let (id, coordinator) = running();
-        free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, [0, 1])));
+        free_of_charge(Jobs::settle(
+            signed(&coordinator),
+            certified(batch(id, 0, [0, 1])),
+        ));
         free_of_charge(Jobs::close_failed(
             signed(&coordinator),
             id,
@@ -99,7 +102,10 @@ fn a_failing_program_ends_the_job_and_returns_what_is_not_spent() {
 fn a_task_without_a_majority_ends_the_job_and_returns_what_is_not_spent() {
     on_new_chain(|| {
         let (id, coordinator) = running();
-        free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, [0, 1])));
+        free_of_charge(Jobs::settle(
+            signed(&coordinator),
+            certified(batch(id, 0, [0, 1])),
+        ));
         let undecided =
             |task| Jobs::close_failed(signed(&coordinator), id, task, Failure::Undecided);
         refused(undecided(1), Refusal::TaskSettled);
@@ -115,7 +121,10 @@ fn a_task_without_a_majority_ends_the_job_and_returns_what_is_not_spent() {
 fn a_failure_is_the_coordinators_to_tell_and_of_an_unsettled_task() {
     on_new_chain(|| {
         let (id, coordinator) = running();
-        free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, [0])));
+        free_of_charge(Jobs::settle(
+            signed(&coordinator),
+            certified(batch(id, 0, [0])),
+        ));
         let close =
             |by, task, exit| Jobs::close_failed(signed(by), id, task, Failure::Program(exit));
         refused(close(&OWNER, 1, Exit::Trap), Refusal::NotCoordinator);
@@ -174,11 +183,14 @@ fn what_was_finished_when_the_owner_cancelled_is_settled_in_the_grace() {
         assert_eq!(free(&OWNER), ENDOWMENT - 10 * TASK_CAP);
 
         run_to(until);
-        free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, [0, 1])));
+        free_of_charge(Jobs::settle(
+            signed(&coordinator),
+            certified(batch(id, 0, [0, 1])),
+        ));
         refused(Jobs::refund(signed(&OWNER), id), Refusal::TooEarly);
         next_block();
         refused(
-            Jobs::settle(signed(&coordinator), batch(id, 1, [2])),
+            Jobs::settle(signed(&coordinator), certified(batch(id, 1, [2]))),
             Refusal::TooLate,
         );
         free_of_charge(Jobs::refund(signed(&STRANGER), id));
@@ -194,7 +206,10 @@ fn finishing_everything_in_the_grace_completes_the_job() {
     on_new_chain(|| {
         let (id, coordinator) = running();
         free_of_charge(Jobs::cancel(signed(&OWNER), id));
-        free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, 0..10)));
+        free_of_charge(Jobs::settle(
+            signed(&coordinator),
+            certified(batch(id, 0, 0..10)),
+        ));
         pass_window();
         assert_eq!(
             job(id).state,
@@ -263,7 +278,10 @@ fn a_job_that_never_got_a_coordinator_is_refunded_too() {
 fn a_refund_after_some_batches_returns_the_rest() {
     on_new_chain(|| {
         let (id, coordinator) = running();
-        free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, 0..6)));
+        free_of_charge(Jobs::settle(
+            signed(&coordinator),
+            certified(batch(id, 0, 0..6)),
+        ));
         run_to(1_001);
         free_of_charge(Jobs::refund(signed(&OTHER_OWNER), id));
         assert_eq!(free(&OWNER), ENDOWMENT - 3 * TASK_CAP);
@@ -292,7 +310,10 @@ fn an_unsigned_call_is_refused() {
         let id = submitted();
         let bad = DispatchError::BadOrigin;
         refused(Jobs::submit(RuntimeOrigin::none(), salted(1)), bad);
-        refused(Jobs::settle(RuntimeOrigin::root(), batch(id, 0, [0])), bad);
+        refused(
+            Jobs::settle(RuntimeOrigin::root(), certified(batch(id, 0, [0]))),
+            bad,
+        );
         refused(
             Jobs::close_failed(RuntimeOrigin::none(), id, 0, Failure::Undecided),
             bad,

@@ -3,6 +3,7 @@
 
 mod coordinators;
 mod ending;
+mod groups;
 mod model;
 mod pending;
 mod settling;

@@ -35,6 +35,7 @@ enum Step {
         job: usize,
         stranger: bool,
         sequence_off: bool,
+        uncertified: bool,
         tasks: BTreeSet<u32>,
         spent_permille: u32,
         pay_permille: [u32; 2],
@@ -60,7 +61,10 @@ enum Step {
     Strike {
         job: usize,
         pick: usize,
-        goes_on: bool,
+    },
+    TakeOver {
+        job: usize,
+        place: usize,
     },
     Ban(bool),
     EmptyRoster(bool),
@@ -82,6 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
         0usize..6,
         rarely(),
         rarely(),
+        rarely(),
         prop_oneof![
             12 => prop::collection::btree_set(0u32..6, 1..3),
             1 => prop::collection::btree_set(0u32..9, 0..6),
@@ -90,13 +95,16 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![12 => [1u32..=350, 1u32..=350], 1 => [0u32..500, 0u32..500]],
     )
         .prop_map(
-            |(job, stranger, sequence_off, tasks, spent_permille, pay_permille)| Step::Settle {
-                job,
-                stranger,
-                sequence_off,
-                tasks,
-                spent_permille,
-                pay_permille,
+            |(job, stranger, sequence_off, uncertified, tasks, spent_permille, pay_permille)| {
+                Step::Settle {
+                    job,
+                    stranger,
+                    sequence_off,
+                    uncertified,
+                    tasks,
+                    spent_permille,
+                    pay_permille,
+                }
             },
         );
     let fail = (0usize..6, rarely(), 0u32..6, prop::bool::weighted(0.9)).prop_map(
@@ -116,8 +124,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0usize..6).prop_map(|job| Step::Refund { job }),
         6 => prop_oneof![4 => 1u32..20, 1 => 20u32..2 * WINDOW].prop_map(Step::Clock),
         3 => (0usize..6, 0u32..4).prop_map(|(job, sequence)| Step::Finalise { job, sequence }),
-        1 => (0usize..6, 0usize..4, any::<bool>())
-            .prop_map(|(job, pick, goes_on)| Step::Strike { job, pick, goes_on }),
+        2 => (0usize..6, 0usize..4).prop_map(|(job, pick)| Step::Strike { job, pick }),
+        6 => (0usize..6, 0usize..4).prop_map(|(job, place)| Step::TakeOver { job, place }),
         1 => prop::bool::weighted(0.3).prop_map(Step::Ban),
         1 => prop::bool::weighted(0.2).prop_map(Step::EmptyRoster),
     ]
@@ -139,6 +147,7 @@ struct Waiting {
     sequence: u32,
     due: u32,
     by: AccountId,
+    certified_by: Vec<usize>,
     batch: Batch,
     tasks: BTreeSet<u32>,
 }
@@ -152,9 +161,22 @@ struct Told {
     batches: u32,
     pending: Vec<Waiting>,
     phase: Phase,
+    /// Its masternodes in the order of the draw, whose turn it is, and who has no say.
+    order: Vec<AccountId>,
+    turn: usize,
+    out: BTreeSet<usize>,
+    since: u32,
 }
 
 impl Told {
+    /// The first of those who have a say, as many as certify.
+    fn certifying(&self) -> Vec<usize> {
+        let voices = (0..self.order.len()).filter(|place| !self.out.contains(place));
+        let voices: Vec<usize> = voices.collect();
+        let most = voices.len() / 2 + 1;
+        voices.into_iter().take(most).collect()
+    }
+
     fn set_aside(&self) -> Amount {
         self.pending.iter().map(|waiting| waiting.batch.spent).sum()
     }
@@ -212,6 +234,10 @@ impl Ledger {
                 batches: 0,
                 pending: Vec::new(),
                 phase: Phase::Waiting,
+                order: Vec::new(),
+                turn: 0,
+                out: BTreeSet::new(),
+                since: 0,
             });
         }
         may
@@ -220,6 +246,7 @@ impl Ledger {
     /// A block began; the draws are the chain's to make, but not whether and among whom.
     fn begin_block(&mut self) {
         self.now += 1;
+        let clock = self.clock;
         let waiting = self
             .jobs
             .iter_mut()
@@ -230,7 +257,12 @@ impl Ledger {
                 assert_eq!(drawn, None);
             } else {
                 let drawn = drawn.expect("a waiting job is drawn in the next block");
-                assert!(MASTERNODES.contains(&drawn));
+                let members = Jobs::group(&told.id).unwrap().members.into_iter();
+                told.order = members.map(|member| member.account).collect();
+                let all: BTreeSet<_> = told.order.iter().cloned().collect();
+                assert_eq!(all, BTreeSet::from(MASTERNODES));
+                assert_eq!(told.order.first(), Some(&drawn));
+                told.since = clock;
                 told.phase = Phase::Running(drawn);
             }
         }
@@ -263,12 +295,15 @@ impl Ledger {
             return false;
         }
         let due = self.clock + WINDOW;
+        let clock = self.clock;
         let job = &mut self.jobs[at];
         job.pot -= batch.spent;
+        job.since = clock;
         job.pending.push(Waiting {
             sequence: job.batches,
             due,
             by: by.clone(),
+            certified_by: job.certifying(),
             batch: batch.clone(),
             tasks: tasks.clone(),
         });
@@ -322,8 +357,8 @@ impl Ledger {
     }
 
     /// A batch falls, and all later ones with it.
-    fn strike(&mut self, at: usize, sequence: u32, next: Option<AccountId>) -> bool {
-        let now = self.now;
+    fn strike(&mut self, at: usize, sequence: u32) -> bool {
+        let (now, clock, is_empty) = (self.now, self.clock, self.roster_empty);
         let Some(job) = self.jobs.get_mut(at) else {
             return false;
         };
@@ -331,6 +366,12 @@ impl Ledger {
         let Some(place) = place else {
             return false;
         };
+        let wrong = job.pending[place].clone();
+        job.out.extend(wrong.certified_by);
+        job.out
+            .extend(job.order.iter().position(|it| *it == wrong.by));
+        let mut later = job.turn + 1..job.order.len();
+        let next = later.find(|it| !job.out.contains(it) && !is_empty);
         for fallen in job.pending.split_off(place) {
             job.pot += fallen.batch.spent;
             job.open_tasks.extend(fallen.tasks);
@@ -342,11 +383,43 @@ impl Ledger {
         };
         match (next.filter(|_| goes_on), job.phase.clone()) {
             (Some(next), Phase::Cancelling(_, until)) => {
-                job.phase = Phase::Cancelling(next, until);
+                job.phase = Phase::Cancelling(job.order[next].clone(), until);
+                (job.turn, job.since) = (next, clock);
             }
-            (Some(next), _) => job.phase = Phase::Running(next),
+            (Some(next), _) => {
+                job.phase = Phase::Running(job.order[next].clone());
+                (job.turn, job.since) = (next, clock);
+            }
             (None, _) => self.close(at, false, true),
         }
+        true
+    }
+
+    /// The next member waits a stall for the one whose turn it is, and each later one for those between.
+    fn take_over(&mut self, at: usize, place: usize) -> bool {
+        let (now, clock, is_empty) = (self.now, self.clock, self.roster_empty);
+        let Some(job) = self.jobs.get_mut(at) else {
+            return false;
+        };
+        let goes_on = match job.phase {
+            Phase::Running(_) => now <= job.deadline,
+            Phase::Cancelling(_, until) => now <= until,
+            Phase::Waiting | Phase::Settling(..) | Phase::Over => false,
+        };
+        let is_later = place > job.turn && place < job.order.len() && !job.out.contains(&place);
+        if !goes_on || is_empty || !is_later {
+            return false;
+        }
+        let before = (job.turn..place).filter(|it| !job.out.contains(it)).count() as u32;
+        if clock < job.since + before * STALL {
+            return false;
+        }
+        let by = job.order[place].clone();
+        match &mut job.phase {
+            Phase::Running(coordinator) | Phase::Cancelling(coordinator, _) => *coordinator = by,
+            _ => {}
+        }
+        (job.turn, job.since) = (place, clock);
         true
     }
 
@@ -510,6 +583,7 @@ fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
             job,
             stranger,
             sequence_off,
+            uncertified,
             tasks,
             spent_permille,
             pay_permille,
@@ -536,8 +610,13 @@ fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
                 payouts: payouts.collect::<Vec<_>>().try_into().unwrap(),
                 ..batch(id(ledger, at), sequence, [0])
             };
-            let said = Jobs::settle(origin(&by), batch.clone()).is_ok();
-            ("settle", said, ledger.settle(at, &by, &batch, &tasks))
+            let mut certified = certified(batch.clone());
+            if uncertified {
+                certified.certificates.pop();
+            }
+            let said = Jobs::settle(origin(&by), certified).is_ok();
+            let expected = !uncertified && ledger.settle(at, &by, &batch, &tasks);
+            ("settle", said, expected)
         }
         Step::Fail {
             job,
@@ -580,15 +659,21 @@ fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
             let said = Jobs::finalise(origin(&STRANGER), id(ledger, at), sequence).is_ok();
             ("finalise", said, ledger.finalise(at, sequence))
         }
-        Step::Strike { job, pick, goes_on } => {
+        Step::TakeOver { job, place } => {
+            let at = at(ledger, job);
+            let by = ledger.jobs.get(at).and_then(|job| job.order.get(place));
+            let by = by.cloned().unwrap_or(STRANGER);
+            let said = Jobs::take_over(origin(&by), id(ledger, at)).is_ok();
+            ("take over", said, ledger.take_over(at, place))
+        }
+        Step::Strike { job, pick } => {
             let at = at(ledger, job);
             let pending = ledger.jobs.get(at).map(|job| &job.pending[..]);
             let pending = pending.unwrap_or_default();
             let picked = pending.get(pick % pending.len().max(1));
             let sequence = picked.map_or(7, |it| it.sequence);
-            let next = goes_on.then(|| MASTERNODES[pick % MASTERNODES.len()].clone());
-            let said = Jobs::strike(id(ledger, at), sequence, next.clone()).is_ok();
-            ("strike", said, ledger.strike(at, sequence, next))
+            let said = Jobs::strike(id(ledger, at), sequence).is_ok();
+            ("strike", said, ledger.strike(at, sequence))
         }
         Step::Ban(banned) => {
             Banned::set(&if banned { vec![OWNER] } else { vec![] });
@@ -627,7 +712,16 @@ fn random_calls_are_often_accepted() {
             .current();
         run(steps, &mut reached).unwrap();
     }
-    for name in ["submit", "settle", "fail", "cancel", "refund", "strike"] {
+    let names = [
+        "submit",
+        "settle",
+        "fail",
+        "cancel",
+        "refund",
+        "strike",
+        "take over",
+    ];
+    for name in names {
         let accepted = reached.accepted.get(name).copied().unwrap_or(0);
         assert!(
             accepted >= 10,

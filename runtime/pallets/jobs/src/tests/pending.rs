@@ -8,20 +8,24 @@ use quern_primitives::{
     batch::BatchState,
     job::{Failure, JobEnd, JobState},
     limits::PENDING_BATCHES_PER_JOB_MAX,
+    params::Params,
 };
 
 fn settled(id: JobId, by: &AccountId, sequence: u32, tasks: core::ops::Range<u32>) {
-    free_of_charge(Jobs::settle(signed(by), batch(id, sequence, tasks)));
+    free_of_charge(Jobs::settle(
+        signed(by),
+        certified(batch(id, sequence, tasks)),
+    ));
 }
 
 fn finalise(id: JobId, sequence: u32) -> DispatchResultWithPostInfo {
     Jobs::finalise(signed(&STRANGER), id, sequence)
 }
 
-/// Another masternode than this.
-fn other_than(coordinator: &AccountId) -> AccountId {
-    let mut others = MASTERNODES.into_iter();
-    others.find(|other| other != coordinator).unwrap()
+/// The masternode at a place of a job's group.
+fn member(id: JobId, place: u8) -> AccountId {
+    let group = Jobs::group(&id).unwrap();
+    group.member(place).unwrap().account.clone()
 }
 
 fn state_of(id: JobId, sequence: u32) -> BatchState {
@@ -140,7 +144,7 @@ fn a_disputed_batch_that_is_struck_leaves_nothing_behind() {
             settled(id, &coordinator, sequence, 2 * sequence..2 * sequence + 2);
             Jobs::keep_open(&id, sequence, true);
         }
-        assert_ok!(Jobs::strike(id, 1, Some(other_than(&coordinator))));
+        assert_ok!(Jobs::strike(id, 1));
         Jobs::do_try_state().unwrap();
         // Their disputes end later, and change nothing.
         Jobs::keep_open(&id, 1, false);
@@ -175,7 +179,7 @@ fn a_job_has_no_more_pending_batches_than_may_be() {
             .collect();
         let real = PendingOf::<Test>::get(id);
         PendingOf::<Test>::insert(id, frame_support::BoundedVec::truncate_from(full));
-        let call = || Jobs::settle(signed(&coordinator), batch(id, 1, 2..4));
+        let call = || Jobs::settle(signed(&coordinator), certified(batch(id, 1, 2..4)));
         let told = frame_support::storage::with_storage_layer(|| {
             call().map(|_| ()).map_err(|refusal| refusal.error)
         });
@@ -192,8 +196,9 @@ fn striking_a_batch_strikes_all_later_ones_and_the_next_masternode_goes_on() {
         for sequence in 0..3 {
             settled(id, &coordinator, sequence, 2 * sequence..2 * sequence + 2);
         }
-        let next = other_than(&coordinator);
-        assert_ok!(Jobs::strike(id, 1, Some(next.clone())));
+        // The first two certified what is struck, so the last one is left.
+        let next = member(id, 2);
+        assert_ok!(Jobs::strike(id, 1));
         assert_eq!(state_of(id, 0), BatchState::Pending { due: WINDOW });
         for sequence in [1, 2] {
             assert_eq!(state_of(id, sequence), BatchState::Struck { at: 2 });
@@ -210,9 +215,13 @@ fn striking_a_batch_strikes_all_later_ones_and_the_next_masternode_goes_on() {
             coordinator: next.clone(),
         };
         assert!(events().contains(&replaced));
+        for place in [0, 1] {
+            let account = member(id, place);
+            assert!(events().contains(&Event::MemberTurnedOut { job: id, account }));
+        }
         Jobs::do_try_state().unwrap();
         refused(
-            Jobs::settle(signed(&coordinator), batch(id, 3, [2])),
+            Jobs::settle(signed(&coordinator), certified(batch(id, 3, [2]))),
             Refusal::NotCoordinator,
         );
         settled(id, &next, 3, 2..10);
@@ -231,7 +240,7 @@ fn records_of_devices_never_hear_of_a_struck_batch() {
     on_new_chain(|| {
         let (id, coordinator) = running();
         settled(id, &coordinator, 0, 0..2);
-        assert_ok!(Jobs::strike(id, 0, Some(other_than(&coordinator))));
+        assert_ok!(Jobs::strike(id, 0));
         pass_window();
         assert!(DeviceRecords::get(DeviceId([1; 32])).is_none());
         assert_eq!(free(&WORKERS[0]), 0);
@@ -243,8 +252,8 @@ fn a_job_that_waited_for_its_batches_goes_on_when_one_is_struck() {
     on_new_chain(|| {
         let (id, coordinator) = running();
         settled(id, &coordinator, 0, 0..10);
-        let next = other_than(&coordinator);
-        assert_ok!(Jobs::strike(id, 0, Some(next.clone())));
+        let next = member(id, 2);
+        assert_ok!(Jobs::strike(id, 0));
         let coordinator = next.clone();
         assert_eq!(job(id).state, JobState::Running { coordinator });
         settled(id, &next, 1, 0..10);
@@ -256,9 +265,13 @@ fn a_job_that_waited_for_its_batches_goes_on_when_one_is_struck() {
 #[test]
 fn without_a_masternode_to_go_on_everything_goes_back() {
     on_new_chain(|| {
+        CurrentParams::set(&Params {
+            group_size: 1,
+            ..PARAMS
+        });
         let (id, coordinator) = running();
         settled(id, &coordinator, 0, 0..4);
-        assert_ok!(Jobs::strike(id, 0, None));
+        assert_ok!(Jobs::strike(id, 0));
         let end = JobEnd::BatchStruck;
         assert_eq!(job(id).state, JobState::Completed { end });
         assert_eq!(free(&OWNER), ENDOWMENT);
@@ -276,10 +289,10 @@ fn only_what_is_pending_is_struck() {
     on_new_chain(|| {
         let (id, coordinator) = running();
         settled(id, &coordinator, 0, 0..4);
-        assert_noop!(Jobs::strike(id, 1, None), Refusal::BatchNotPending);
+        assert_noop!(Jobs::strike(id, 1), Refusal::BatchNotPending);
         pass_window();
-        assert_noop!(Jobs::strike(id, 0, None), Refusal::BatchNotPending);
-        assert_noop!(Jobs::strike(JobId([7; 32]), 0, None), Refusal::NoSuchJob);
+        assert_noop!(Jobs::strike(id, 0), Refusal::BatchNotPending);
+        assert_noop!(Jobs::strike(JobId([7; 32]), 0), Refusal::NoSuchJob);
     });
 }
 

@@ -10,7 +10,7 @@ use quern_primitives::{
 };
 
 fn settle(by: &quern_primitives::AccountId, batch: Batch) -> DispatchResultWithPostInfo {
-    Jobs::settle(signed(by), batch)
+    Jobs::settle(signed(by), certified(batch))
 }
 
 #[test]
@@ -391,18 +391,21 @@ fn the_totals_count_all_jobs_together() {
 }
 
 #[test]
-fn the_weight_of_a_batch_grows_with_payees_and_devices_only() {
+fn the_weight_of_a_batch_grows_with_payees_devices_and_certificates_only() {
     on_new_chain(|| {
-        let weight = |batch: &Batch| crate::Pallet::<Test>::settle_weight(batch);
+        let weight = |batch: &Batch, places: &[u8]| {
+            crate::Pallet::<Test>::settle_weight(&certified_by(batch.clone(), places))
+        };
         let (few, many) = (
             batch(JobId([1; 32]), 0, [0]),
             batch(JobId([1; 32]), 0, 0..10),
         );
-        assert_eq!(weight(&few), weight(&many));
+        assert_eq!(weight(&few, &[0]), weight(&many, &[0]));
         let none = Batch {
             payouts: Default::default(),
             ..few.clone()
         };
-        assert!(weight(&none).all_lt(weight(&few)));
+        assert!(weight(&none, &[0]).all_lt(weight(&few, &[0])));
+        assert!(weight(&few, &[0]).any_lt(weight(&few, &[0, 1])));
     });
 }

@@ -409,12 +409,12 @@ fn a_job_keeps_the_terms_it_was_submitted_under() {
         let mut batch = batch(first, 0, [0]);
         batch.spent = 1_000;
         batch.payouts = vec![payout(0, 900)].try_into().unwrap();
-        let settled = Jobs::settle(signed(&coordinator), batch.clone());
+        let settled = Jobs::settle(signed(&coordinator), certified(batch.clone()));
         refused(settled, Refusal::WorkersOverShare);
         let coordinator = job(second).state.coordinator().unwrap().clone();
         let before = free(&coordinator);
         batch.job = second;
-        free_of_charge(Jobs::settle(signed(&coordinator), batch));
+        free_of_charge(Jobs::settle(signed(&coordinator), certified(batch)));
         pass_window();
         assert_eq!(free(&WORKERS[0]), 0, "its window is twice as long");
         pass_window();

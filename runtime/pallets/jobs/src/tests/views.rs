@@ -74,7 +74,10 @@ fn a_coordinator_sees_its_open_jobs_and_no_others() {
             .find(|other| *other != coordinator)
             .unwrap();
         assert!(jobs_of(&other).is_empty());
-        free_of_charge(Jobs::settle(signed(&coordinator), batch(id, 0, 0..10)));
+        free_of_charge(Jobs::settle(
+            signed(&coordinator),
+            certified(batch(id, 0, 0..10)),
+        ));
         assert_eq!(jobs_of(&coordinator).len(), 1, "it waits for its batch");
         pass_window();
         assert!(jobs_of(&coordinator).is_empty());
@@ -124,7 +127,7 @@ fn a_page_starts_after_a_job_that_is_over_meanwhile() {
         let all = jobs_after(None);
         free_of_charge(Jobs::settle(
             signed(&MASTERNODES[0]),
-            batch(all[1], 0, 0..10),
+            certified(batch(all[1], 0, 0..10)),
         ));
         pass_window();
         assert_eq!(jobs_after(Some(all[1])), all[2..]);
