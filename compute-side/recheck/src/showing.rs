@@ -44,8 +44,13 @@ pub struct Showing<'a> {
 /// Whether something can be disputed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filing {
-    /// It can, with this evidence.
-    Can(Box<Evidence>),
+    /// It can.
+    Can {
+        /// What the chain is shown.
+        evidence: Box<Evidence>,
+        /// Where the chain adds up a batch's verdicts: these, encoded, in the order of its tree.
+        verdicts: Vec<Vec<u8>>,
+    },
     /// It cannot.
     Cannot(Unfiled),
 }
@@ -154,8 +159,21 @@ impl<'a> Showing<'a> {
 
     /// What can be shown, by what was taken; with the roots of the shards, if they are known.
     pub fn filing(self, roots: &[Digest]) -> Filing {
+        let verdicts: Vec<_> = self.verdicts.values().map(Encode::encode).collect();
+        let root = Tree::new(&verdicts).root();
+        let is_batchs = self.record.is_some_and(|it| it.verdicts_root == root);
         match self.evidence(roots) {
-            Ok(evidence) => Filing::Can(Box::new(evidence)),
+            // The log's verdicts are others than the batch's.
+            Ok(evidence) if !is_batchs && needs_verdicts(&evidence) => {
+                Filing::Cannot(Unfiled::NotAtHand)
+            }
+            Ok(evidence) => Filing::Can {
+                verdicts: match evidence {
+                    Evidence::Payouts { .. } => verdicts,
+                    _ => vec![],
+                },
+                evidence: Box::new(evidence),
+            },
             Err(why) => Filing::Cannot(why),
         }
     }
@@ -192,16 +210,7 @@ impl<'a> Showing<'a> {
             writer: self.guilty.unwrap_or(self.writer),
             input_roots: roots,
         };
-        let evidence = exhibits.evidence(fault).ok_or(Unfiled::NotAtHand)?;
-        let root = Tree::new(verdicts.iter().map(Encode::encode)).root();
-        let is_batchs = self
-            .record
-            .is_some_and(|record| record.verdicts_root == root);
-        match has_leaf(&evidence) && !is_batchs {
-            // The log's verdicts are others than the batch's.
-            true => Err(Unfiled::NotAtHand),
-            false => Ok(evidence),
-        }
+        exhibits.evidence(fault).ok_or(Unfiled::NotAtHand)
     }
 
     /// Asks the coordinator for a verdict that the log does not have as the batch has it.
@@ -214,13 +223,14 @@ impl<'a> Showing<'a> {
     }
 }
 
-/// Whether a verdict is shown with its path to the batch's root.
-fn has_leaf(evidence: &Evidence) -> bool {
+/// Whether verdicts are shown, which have to be those under the batch's root.
+fn needs_verdicts(evidence: &Evidence) -> bool {
     match evidence {
         Evidence::Verdict { .. }
         | Evidence::Receipt { .. }
         | Evidence::Unassigned { .. }
-        | Evidence::OtherVerdict { .. } => true,
+        | Evidence::OtherVerdict { .. }
+        | Evidence::Payouts { .. } => true,
         Evidence::Omission { leaf, .. } => leaf.is_some(),
         Evidence::Withheld { what, .. } => {
             matches!(what, Withheld::Receipt { .. } | Withheld::Report { .. })
@@ -228,7 +238,6 @@ fn has_leaf(evidence: &Evidence) -> bool {
         Evidence::Blocks { .. }
         | Evidence::Certificates { .. }
         | Evidence::Entries { .. }
-        | Evidence::Payouts { .. }
         | Evidence::Assignment { .. }
         | Evidence::Answers { .. }
         | Evidence::WrongAnswer(_) => false,

@@ -224,7 +224,7 @@ impl<'a> Auditor<'a> {
         }
         report.difference_count = differences.len() as u64;
         if let Some(folder) = &self.how.evidence {
-            report.write_evidence(folder, self.genesis)?;
+            report.write_evidence(folder)?;
         }
         if self.how.file_disputes {
             report.file(self.context, &self.chain).await?;

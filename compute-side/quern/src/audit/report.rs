@@ -3,13 +3,15 @@
 use super::job::KEPT_MAX;
 use crate::{
     context::Context,
-    output::{Output, fields, submit},
+    dispute::{
+        begin::{Filed, show_chain},
+        file::EvidenceFile,
+    },
+    output::{Output, fields},
     verify::proof::Shown,
 };
 use anyhow::Context as _;
-use codec::Encode as _;
-use quern_dispute_rules::Evidence;
-use quern_ledger::{Call, Chain};
+use quern_ledger::Chain;
 use quern_primitives::{
     GenesisHash, JobId, TaskIndex,
     amount::display,
@@ -71,13 +73,12 @@ pub(super) struct Told {
     disputable: bool,
     /// Why it cannot.
     why_not: Option<String>,
-    /// What the chain is shown, encoded.
-    #[serde(serialize_with = "as_hex")]
-    evidence: Option<Box<Evidence>>,
+    /// What the chain is shown, as it is written into a file.
+    evidence: Option<EvidenceFile>,
     /// Where that was written.
     file: Option<PathBuf>,
-    /// The transaction with which it was disputed.
-    disputed_by: Option<String>,
+    /// What came of disputing it.
+    disputed: Option<Filed>,
 }
 
 /// What came of the audit of a job.
@@ -97,26 +98,6 @@ pub(super) struct JobReport {
     differences: Vec<Told>,
     /// Whether there are none.
     pub(super) holds: bool,
-}
-
-/// What is written into a file of evidence.
-#[derive(Serialize)]
-struct EvidenceFile<'a> {
-    genesis: GenesisHash,
-    job: JobId,
-    says: &'a str,
-    evidence: String,
-}
-
-fn as_hex<S: serde::Serializer>(
-    evidence: &Option<Box<Evidence>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    evidence.as_deref().map(in_hex).serialize(serializer)
-}
-
-fn in_hex(evidence: &Evidence) -> String {
-    format!("0x{}", hex::encode(evidence.encode()))
 }
 
 impl Counts {
@@ -165,7 +146,10 @@ impl JobReport {
             settled.batch_at(*first)
         });
         let (evidence, why_not) = match filing {
-            Filing::Can(evidence) => (Some(evidence.clone()), None),
+            Filing::Can { evidence, verdicts } => {
+                let file = EvidenceFile::new(self.genesis, evidence, verdicts.iter().cloned());
+                (Some(file), None)
+            }
             Filing::Cannot(why) => (None, Some(why.to_string())),
         };
         self.holds = false;
@@ -178,7 +162,7 @@ impl JobReport {
             why_not,
             evidence,
             file: None,
-            disputed_by: None,
+            disputed: None,
         });
     }
 
@@ -188,26 +172,15 @@ impl JobReport {
     }
 
     /// Writes a file for each difference that can be disputed.
-    pub(super) fn write_evidence(
-        &mut self,
-        folder: &Path,
-        genesis: GenesisHash,
-    ) -> anyhow::Result<()> {
+    pub(super) fn write_evidence(&mut self, folder: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let job = self.job;
+        let digits = hex::encode(self.job.0);
         for (number, told) in self.differences.iter_mut().enumerate() {
             let Some(evidence) = &told.evidence else {
                 continue;
             };
-            let digits = hex::encode(job.0);
             let path = folder.join(format!("{digits}-{number}.evidence.json"));
-            let file = EvidenceFile {
-                genesis,
-                job,
-                says: &told.says,
-                evidence: in_hex(evidence),
-            };
-            fs::write(&path, serde_json::to_string_pretty(&file)?)
+            fs::write(&path, serde_json::to_string_pretty(evidence)?)
                 .with_context(|| format!("cannot write {}", path.display()))?;
             told.file = Some(path);
         }
@@ -217,12 +190,11 @@ impl JobReport {
     /// Disputes each difference that can be, one after the other.
     pub(super) async fn file(&mut self, context: &Context, chain: &Chain) -> anyhow::Result<()> {
         for told in &mut self.differences {
-            let Some(evidence) = &told.evidence else {
-                continue;
-            };
-            let (account, call) = (context.account()?, Call::Dispute(evidence.clone()));
-            let settled = submit(chain, &account, &call, "disputing").await?;
-            told.disputed_by = Some(format!("0x{}", hex::encode(settled.transaction)));
+            if let Some(evidence) = &told.evidence {
+                let account = context.account()?;
+                let filed = show_chain(context, chain, &account, evidence, true).await?;
+                told.disputed = Some(filed);
+            }
         }
         Ok(())
     }
@@ -247,12 +219,13 @@ impl Told {
             let positions: Vec<_> = self.positions.iter().map(u64::to_string).collect();
             lines.push(format!("  entries of the log: {}", positions.join(", ")));
         }
-        lines.push(match (&self.why_not, &self.disputed_by, &self.file) {
+        lines.push(match (&self.why_not, &self.disputed, &self.file) {
             (Some(why), ..) => format!("  it cannot be disputed: {why}"),
-            (None, Some(by), _) => format!("  disputed by transaction {by}"),
-            (None, None, Some(file)) => {
-                format!("  it can be disputed; the evidence is in {}", file.display())
-            }
+            (None, Some(filed), _) => format!("  {}", filed.people()),
+            (None, None, Some(file)) => format!(
+                "  it can be disputed: quern dispute file {}",
+                file.display()
+            ),
             (None, None, None) => {
                 "  it can be disputed: --evidence DIR writes what is shown, --file-disputes shows it"
                     .into()

@@ -15,6 +15,7 @@ use quern_primitives::{
     batch::{Batch, BatchRecord, BatchState, PendingBatch},
     ids::{AccountId, Digest},
     job::{Agreement, Escrow},
+    merkle::Tree,
 };
 use quern_recheck::{
     Audited, Difference, Filing, Inputs, JobAudit, OnChain, Part, RecheckFault, Showing, SumOf,
@@ -111,6 +112,14 @@ fn filing(difference: &Difference, on_chain: &OnChain, blocks: &[SignedBlock]) -
             showing.filing(&roots(on_chain.job.submission.tasks))
         }
         Err(why) => Filing::Cannot(why),
+    }
+}
+
+/// What the chain is shown, which has to be something.
+fn evidence(difference: &Difference, on_chain: &OnChain, blocks: &[SignedBlock]) -> Evidence {
+    match filing(difference, on_chain, blocks) {
+        Filing::Can { evidence, .. } => *evidence,
+        Filing::Cannot(why) => panic!("{difference}: {why}"),
     }
 }
 
@@ -300,11 +309,8 @@ fn a_log_that_was_cut_off_lacks_what_the_chain_settled() {
     for (difference, batch) in found.differences.iter().zip(&story.batches) {
         let sequence = batch.sequence;
         assert_eq!(*difference, Difference::NotInLog { sequence });
-        let filing = filing(difference, &on_chain, &blocks[..1]);
-        let Filing::Can(evidence) = filing else {
-            panic!("{filing:?}");
-        };
-        let Evidence::Withheld { batch, what } = *evidence else {
+        let evidence = evidence(difference, &on_chain, &blocks[..1]);
+        let Evidence::Withheld { batch, what } = evidence else {
             panic!("{evidence:?}");
         };
         assert_eq!(batch.sequence, sequence);
@@ -390,10 +396,8 @@ fn an_assignment_that_could_not_be_is_disputed_while_its_batch_is_pending() {
     let blocks = blocks(&story.entries, 6);
     let pending = settled(&story, 0, &blocks);
     let found = audited(&story, &pending, &blocks);
-    let Filing::Can(evidence) = filing(&found.differences[0], &pending, &blocks) else {
-        panic!("{found:?}");
-    };
-    let Evidence::Assignment { batch, entry } = *evidence else {
+    let evidence = evidence(&found.differences[0], &pending, &blocks);
+    let Evidence::Assignment { batch, entry } = evidence else {
         panic!("{evidence:?}");
     };
     assert_eq!(batch.sequence, 0);
@@ -446,10 +450,20 @@ fn a_pending_payout_that_differs_is_added_up_by_the_chain() {
         pending.payouts[0].amount += 1;
     }
     let found = audited(&story, &on_chain, &blocks);
-    let Filing::Can(evidence) = filing(&found.differences[0], &on_chain, &blocks) else {
+    let evidence = evidence(&found.differences[0], &on_chain, &blocks);
+    assert!(matches!(evidence, Evidence::Payouts { .. }));
+    // The verdicts that it adds up are shown in the order of the batch's tree.
+    let Filing::Can { verdicts, .. } = filing(&found.differences[0], &on_chain, &blocks) else {
         panic!("{found:?}");
     };
-    assert!(matches!(*evidence, Evidence::Payouts { .. }));
+    assert_eq!(Tree::new(&verdicts).root(), story.batches[0].verdicts_root);
+    // Other verdicts than the batch's add up to nothing.
+    on_chain
+        .batches
+        .values_mut()
+        .for_each(|it| it.verdicts_root = Digest([9; 32]));
+    let why = filing(&found.differences[0], &on_chain, &blocks);
+    assert_eq!(why, Filing::Cannot(Unfiled::NotAtHand));
 }
 
 #[test]

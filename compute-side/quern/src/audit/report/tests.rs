@@ -1,5 +1,5 @@
 use super::*;
-use quern_dispute_rules::evidence::BatchName;
+use quern_dispute_rules::{Evidence, evidence::BatchName};
 use quern_light::{BlockHash, Way};
 use quern_primitives::{
     AccountId, Digest, ProgramHash,
@@ -94,12 +94,15 @@ fn unlike() -> Difference {
     }
 }
 
-fn payouts() -> Box<Evidence> {
+fn payouts() -> Filing {
     let batch = BatchName {
         job: JOB,
         sequence: 0,
     };
-    Box::new(Evidence::Payouts { batch })
+    Filing::Can {
+        evidence: Box::new(Evidence::Payouts { batch }),
+        verdicts: vec![vec![1, 2]],
+    }
 }
 
 #[test]
@@ -120,7 +123,7 @@ fn a_job_without_differences_is_said_to_hold_and_how_it_was_proven() {
 fn a_difference_is_told_with_its_entries_and_whether_it_can_be_disputed() {
     let mut report = report();
     let settled = settled();
-    report.tell(&unlike(), &settled, &Filing::Can(payouts()));
+    report.tell(&unlike(), &settled, &payouts());
     let sum = Difference::Sum {
         of: SumOf::Paid,
         batches: 1,
@@ -148,7 +151,8 @@ fn a_difference_is_told_with_its_entries_and_whether_it_can_be_disputed() {
     let told = &json["differences"][0];
     assert_eq!(told["code"], "batch_spent");
     assert_eq!(told["disputable"], true);
-    assert_eq!(told["evidence"], in_hex(&payouts()));
+    assert_eq!(told["evidence"]["job"], JOB.to_string());
+    assert_eq!(told["evidence"]["batch"], 0);
     assert_eq!(json["differences"][1]["evidence"], serde_json::Value::Null);
     assert_eq!(json["holds"], false);
     assert_eq!(json["batches"]["pending"], 1);
@@ -161,13 +165,12 @@ fn evidence_is_written_for_what_can_be_disputed_alone() {
     let mut report = report();
     let settled = settled();
     report.tell(&unlike(), &settled, &Filing::Cannot(Unfiled::Final));
-    report.tell(&unlike(), &settled, &Filing::Can(payouts()));
-    report.write_evidence(&into, GenesisHash([6; 32])).unwrap();
+    report.tell(&unlike(), &settled, &payouts());
+    report.write_evidence(&into).unwrap();
     let files: Vec<_> = fs::read_dir(&into).unwrap().collect();
     assert_eq!(files.len(), 1);
     let path = report.differences[1].file.clone().unwrap();
-    let text = fs::read_to_string(path).unwrap();
-    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(file["job"], JOB.to_string());
-    assert_eq!(file["evidence"], in_hex(&payouts()));
+    let file = EvidenceFile::read(&path, GenesisHash([6; 32])).unwrap();
+    assert!(matches!(file.evidence(), Ok(Evidence::Payouts { .. })));
+    assert_eq!(file.steps().unwrap().len(), 1);
 }
