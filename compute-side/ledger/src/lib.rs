@@ -24,6 +24,7 @@ mod council;
 mod disputes;
 mod events;
 mod proven;
+mod proven_books;
 mod session;
 mod settlements;
 mod slot;

@@ -146,6 +146,16 @@ pub fn holds(account: &AccountId) -> Key {
     entry("Balances", "Holds", account)
 }
 
+/// All bonds of masternodes together: an amount.
+pub fn total_bonded_by_masternodes() -> Key {
+    item("Roster", "TotalBonded")
+}
+
+/// What is held for open disputes: an amount.
+pub fn held_for_disputes() -> Key {
+    item("Disputes", "TotalHeld")
+}
+
 /// All that exists: an amount.
 pub fn total_issuance() -> Key {
     item("Balances", "TotalIssuance")

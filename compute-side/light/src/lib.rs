@@ -18,6 +18,7 @@
 //! | [`follower`] | from one set of them to the next |
 //! | [`trie`] | that a value is in the state under a header's root, or that there is none; that of a stretch of values none was left out |
 //! | [`keys`] | where in the state a value is |
+//! | [`money`] | what an account has, and what is held of it |
 //! | [`chain_proof`] | all of that in one file |
 //!
 //! Here is no input and no output; `quern-ledger` fetches what is checked here.
@@ -39,6 +40,7 @@ pub mod header;
 pub mod justification;
 pub mod keys;
 pub mod limits;
+pub mod money;
 mod reading;
 pub mod trie;
 
