@@ -52,6 +52,10 @@ pub(crate) struct JobArgs {
     /// --keep-shards` keeps them there
     #[arg(long, value_name = "DIR")]
     shards: Option<PathBuf>,
+    /// The seed from which it was drawn which devices of an adaptive job are believed alone, as its owner
+    /// gives it (`quern job show JOB --trust-seed`)
+    #[arg(long, value_name = "HEX")]
+    trust_seed: Option<Digest>,
     #[command(flatten)]
     how: HowArgs,
 }
@@ -90,19 +94,21 @@ struct OwnersPart {
     trust_seed: Option<[u8; 32]>,
 }
 
-/// How much is computed again, and from what.
+/// What is given beside the log.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Again {
-    pub(super) wanted: Option<again::Amount>,
-    pub(super) shards: Option<PathBuf>,
+pub(super) struct Given {
+    /// How much is computed again, if that is said.
+    re_execute: Option<again::Amount>,
+    shards: Option<PathBuf>,
+    trust_seed: Option<[u8; 32]>,
 }
 
-impl Again {
-    /// Nothing is computed again.
-    pub(super) fn none() -> Self {
+impl Given {
+    /// Nothing, and nothing is computed again.
+    pub(super) fn nothing() -> Self {
         Self {
-            wanted: Some(again::Amount::Tasks(0)),
-            shards: None,
+            re_execute: Some(again::Amount::Tasks(0)),
+            ..Self::default()
         }
     }
 }
@@ -112,16 +118,17 @@ pub(super) async fn run(context: &Context, args: &JobArgs) -> anyhow::Result<Exi
     let job = context.job(args.name.text())?;
     let auditor = Auditor::new(context, &args.how).await?;
     let newest = patiently("asking the chain for proofs", auditor.proven.newest()).await?;
-    let again = Again {
-        wanted: args.re_execute,
+    let given = Given {
+        re_execute: args.re_execute,
         shards: args.shards.clone(),
+        trust_seed: args.trust_seed.map(|seed| seed.0),
     };
     let source = match &args.log {
         Some(path) => LogSource::File(path.clone()),
         None => auditor.source(job).await?,
     };
     let bar = count_bar("blocks");
-    let report = auditor.audit(job, &newest, &source, &again, &bar).await;
+    let report = auditor.audit(job, &newest, &source, &given, &bar).await;
     bar.finish_and_clear();
     let report = report?;
     context.show(&report)?;
@@ -161,16 +168,17 @@ impl<'a> Auditor<'a> {
         job: JobId,
         at: &Header,
         source: &LogSource,
-        again: &Again,
+        given: &Given,
         bar: &ProgressBar,
     ) -> anyhow::Result<JobReport> {
         let settled = on_chain(&self.proven, at.hash(), &job).await?;
         let mut findings = Findings::default();
-        let owners = self.owners_part(job, &settled, &mut findings);
-        let own = self.own(&owners, again, &mut findings)?;
+        let mut owners = self.owners_part(job, &settled, &mut findings);
+        owners.trust_seed = owners.trust_seed.or(given.trust_seed);
+        let own = self.own(&owners, given, &mut findings)?;
         let watched = match &own {
             Some(_) => {
-                let amount = again.wanted.unwrap_or_default();
+                let amount = given.re_execute.unwrap_or_default();
                 amount.draw(settled.job.submission.tasks, rand::random)
             }
             None => BTreeSet::new(),
@@ -194,7 +202,7 @@ impl<'a> Auditor<'a> {
                     findings.left_out.extend(computed.left_out);
                 }
                 // It was not asked for.
-                Err(error) if again.wanted.is_none() => {
+                Err(error) if given.re_execute.is_none() => {
                     let what = format!("whether tasks give these results: {error:#}");
                     findings.left_out.push(what);
                 }
@@ -271,17 +279,17 @@ impl<'a> Auditor<'a> {
     fn own(
         &self,
         owners: &OwnersPart,
-        again: &Again,
+        given: &Given,
         findings: &mut Findings,
     ) -> anyhow::Result<Option<Own>> {
-        let is_asked = match again.wanted {
+        let is_asked = match given.re_execute {
             Some(again::Amount::Tasks(0) | again::Amount::Percent(0)) => return Ok(None),
             Some(_) => true,
             None => false,
         };
         let why_not = match (&owners.folder, &owners.manifest) {
             (Some(folder), Some(manifest)) => {
-                let own = Own::of(folder, manifest.clone(), again.shards.as_deref())?;
+                let own = Own::of(folder, manifest.clone(), given.shards.as_deref())?;
                 if own.has_shards() {
                     return Ok(Some(own));
                 }

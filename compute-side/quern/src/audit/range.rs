@@ -3,7 +3,7 @@
 use super::{
     BlocksError,
     facts::AllBatches,
-    job::{Again, Auditor, HowArgs},
+    job::{Auditor, Given, HowArgs},
     report::JobReport,
 };
 use crate::{
@@ -196,8 +196,8 @@ impl RangeReport {
         let hidden = ProgressBar::hidden();
         let audited = async {
             let source = auditor.source(job).await?;
-            let none = Again::none();
-            auditor.audit(job, newest, &source, &none, &hidden).await
+            let nothing = Given::nothing();
+            auditor.audit(job, newest, &source, &nothing, &hidden).await
         };
         match audited.await {
             Ok(report) => {
