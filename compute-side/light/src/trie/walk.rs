@@ -9,6 +9,10 @@ use crate::{keys::Key, limits::TRIE_NODES_MAX};
 /// sixteen at most and few have any.
 const VISITS_MAX: usize = 4 * TRIE_NODES_MAX;
 
+/// Half bytes of a key, of 512 bytes. The longest that are walked over are hashes of a few names and things
+/// of 32 bytes.
+const KEY_HALVES_MAX: usize = 1_024;
+
 /// A stretch of the keys that begin alike, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch<'a> {
@@ -90,6 +94,11 @@ impl TrieProof {
             path.extend(partial);
             if !bounds.may_have(&path) {
                 continue;
+            }
+            if path.len() > KEY_HALVES_MAX {
+                return Err(ValueFault::Node {
+                    what: "its key is too long",
+                });
             }
             if value.is_some() && bounds.has(&path) {
                 if found.len() >= most {
