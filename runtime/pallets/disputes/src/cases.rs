@@ -4,6 +4,7 @@ use crate::{
     Config, Convictions, Court, Disputes, DisputesOf, Error, Event, NextDispute,
     OPEN_PER_BATCH_MAX, OpenIn, Pallet, Sums, TotalHeld,
 };
+use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::DispatchResult};
 use quern_dispute_rules::{
     Evidence, Facts, Refusal, Reply, Ruling, Signatures, Subject, Sum, decide,
@@ -303,6 +304,17 @@ impl<T: Config> Pallet<T> {
             Some(sequence) => T::Court::strike(job, sequence),
             None => Ok(()),
         }
+    }
+
+    /// Forgets what was proved of a job that is over and all of whose batches are final. Gives how many
+    /// entries it removed, at most `limit`.
+    pub fn forget(job: &JobId, limit: u32) -> u32 {
+        let proved = Convictions::<T>::iter_key_prefix(job);
+        let some: Vec<_> = proved.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
+        for place in &some {
+            Convictions::<T>::remove(job, place);
+        }
+        u32::try_from(some.len()).unwrap_or(u32::MAX)
     }
 }
 
