@@ -10,6 +10,7 @@ use crate::{
 use quern_joblog::{Entry, LogFault, Replay, SignedBlock};
 use quern_primitives::{
     ids::{BatchSequence, Digest, NodeKey, TaskIndex},
+    job::JobEnd,
     merkle::Tree,
     receipt::{Answer, SignedReceipt},
 };
@@ -68,6 +69,9 @@ pub struct Audited {
     pub batches: u64,
     /// Batches of the log that the chain has not settled, and may never.
     pub unsettled: Vec<BatchSequence>,
+    /// Batches that rest on blocks behind the last that was taken, of a job that goes on: so long as
+    /// devices could copy from it, its coordinator does not tell all of the log.
+    pub untold: Vec<BatchSequence>,
     /// Whether the log was held to the rules to its end.
     pub is_whole: bool,
     /// How the inputs were held to the job.
@@ -236,10 +240,13 @@ impl<F: ChainFacts> JobAudit<F> {
     /// The log has come to its end: what came of it.
     pub fn finish(mut self) -> Audited {
         let (inputs, roots) = self.inputs();
+        let untold = self.untold();
         if !self.is_cut {
             // Of what was struck a later coordinator need not tell.
             let standing = self.on_chain.batches.iter().filter(|(_, it)| stands(it));
-            let missing = standing.filter(|(sequence, _)| !self.seen.contains(sequence));
+            let missing = standing.filter(|(sequence, _)| {
+                !self.seen.contains(sequence) && !untold.contains(sequence)
+            });
             let missing = missing.map(|(sequence, _)| Difference::NotInLog {
                 sequence: *sequence,
             });
@@ -253,12 +260,31 @@ impl<F: ChainFacts> JobAudit<F> {
             verdicts: self.verdicts,
             batches: self.seen.len() as u64,
             unsettled: self.unsettled,
+            untold,
             is_whole: self.rest.is_none() && !self.is_cut,
             inputs,
             roots,
             answers: self.answers,
             differences: self.differences,
         }
+    }
+
+    /// The batches of which the log may tell later.
+    fn untold(&self) -> Vec<BatchSequence> {
+        let state = &self.on_chain.job.state;
+        if !state.goes_on() && state.end() != Some(JobEnd::BatchStruck) {
+            return vec![];
+        }
+        let replay = self.rest.as_ref().unwrap_or_else(|| self.recheck.replay());
+        let batches = self.on_chain.batches.iter();
+        batches
+            // A batch is told of behind the block on which it rests.
+            .filter(|(_, record)| {
+                stands(record) && record.block.saturating_add(1) >= replay.next_index()
+            })
+            .map(|(sequence, _)| *sequence)
+            .filter(|sequence| !self.seen.contains(sequence))
+            .collect()
     }
 
     fn inputs(&mut self) -> (Inputs, Vec<Digest>) {

@@ -186,7 +186,8 @@ fn device_in(
         active >= bond_of_each.saturating_mul(devices.max(1).into())
     });
     Ok(Some(DeviceFacts {
-        may_work: is_bonded && !is_banned && !device.is_quarantined(),
+        // From quarantine a device is kept by what its coordinator knows of it, which may be older.
+        may_work: is_bonded && !is_banned,
         accepted_in_a_row: device.record.accepted_in_a_row,
         account: device.account,
     }))

@@ -441,6 +441,7 @@ impl Findings {
     /// What could not be looked at, by what came of the audit.
     fn of(&mut self, audited: &Audited, agreement: Agreement, knows_trust: bool) {
         self.unsettled.clone_from(&audited.unsettled);
+        self.untold.clone_from(&audited.untold);
         if !audited.is_whole {
             self.left_out.push(
                 "what stands in the log behind the entry that breaks a rule, but for what the chain settled of it"

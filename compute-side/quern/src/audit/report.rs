@@ -44,6 +44,8 @@ pub(super) struct Log {
 pub(super) struct Findings {
     /// Batches of the log that the chain has not settled.
     pub(super) unsettled: Vec<BatchSequence>,
+    /// Batches of which the log does not tell yet.
+    pub(super) untold: Vec<BatchSequence>,
     /// Tasks that were computed again.
     pub(super) re_executed: Vec<TaskIndex>,
     /// What could not be checked.
@@ -268,12 +270,17 @@ impl Output for JobReport {
             "– taken as true: that the chain is the one that begins with block {}",
             self.genesis
         ));
-        if !self.findings.unsettled.is_empty() {
-            let batches: Vec<_> = self.findings.unsettled.iter().map(u32::to_string).collect();
-            lines.push(format!(
-                "– in the log and not settled: batches {}",
-                batches.join(", ")
-            ));
+        for (what, batches) in [
+            ("in the log and not settled", &self.findings.unsettled),
+            (
+                "not told of by the log while the job goes on",
+                &self.findings.untold,
+            ),
+        ] {
+            if !batches.is_empty() {
+                let batches: Vec<_> = batches.iter().map(u32::to_string).collect();
+                lines.push(format!("– {what}: batches {}", batches.join(", ")));
+            }
         }
         let left_out = self.findings.left_out.iter();
         lines.extend(left_out.map(|what| format!("– not checked: {what}")));

@@ -14,7 +14,7 @@ use quern_primitives::{
     amount::Amount,
     batch::{Batch, BatchRecord, BatchState, PendingBatch},
     ids::{AccountId, Digest},
-    job::{Agreement, Escrow},
+    job::{Agreement, Escrow, JobEnd, JobState},
     merkle::Tree,
 };
 use quern_recheck::{
@@ -24,6 +24,35 @@ use quern_recheck::{
 use std::collections::BTreeSet;
 
 const DUE: u32 = 400;
+
+fn over() -> JobState {
+    JobState::Settling {
+        coordinator: AccountId::new([4; 32]),
+        end: JobEnd::AllSettled,
+    }
+}
+
+#[test]
+fn a_batch_that_rests_on_what_was_told_is_missed_though_the_job_goes_on() {
+    let mut story = honest();
+    let at = place(&story.entries, |it| matches!(it, Entry::Batched { .. }));
+    let log = blocks(&story.entries, 1);
+    let on_chain = settled(&story, 0, &log);
+    // The entry that tells of it is another one, and the log goes on behind it.
+    story.entries[at] = Entry::Added {
+        task: 0,
+        replicas: 0,
+    };
+    let blocks = blocks(&story.entries, 1);
+    let found = audited(&story, &on_chain, &blocks[..at + 2]);
+    let sequence = story.batches[0].sequence;
+    assert!(
+        found
+            .differences
+            .contains(&Difference::NotInLog { sequence }),
+        "{found:?}"
+    );
+}
 
 fn workers(batch: &Batch) -> Amount {
     batch.payouts.iter().map(|payout| payout.amount).sum()
@@ -303,8 +332,14 @@ fn a_job_s_sums_are_held_to_its_batches() {
 fn a_log_that_was_cut_off_lacks_what_the_chain_settled() {
     let story = honest();
     let blocks = blocks(&story.entries, 6);
-    let on_chain = settled(&story, 0, &blocks);
+    let mut on_chain = settled(&story, 0, &blocks);
+    // While the job goes on its coordinator may tell the rest later.
     let found = audited(&story, &on_chain, &blocks[..1]);
+    assert_eq!(found.differences, []);
+    assert_eq!(found.untold.len(), story.batches.len());
+    on_chain.job.state = over();
+    let found = audited(&story, &on_chain, &blocks[..1]);
+    assert_eq!(found.untold, []);
     assert_eq!(found.differences.len(), story.batches.len());
     for (difference, batch) in found.differences.iter().zip(&story.batches) {
         let sequence = batch.sequence;
