@@ -18,7 +18,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use quern_ledger::{Chain, Proven};
 use quern_light::{Header, Trust};
-use quern_owner::{JobFolder, Masternodes};
+use quern_owner::{JobFolder, Masternode};
 use quern_primitives::{
     GenesisHash, JobId, TaskIndex, ids::Digest, job::Agreement, receipt::Answer,
 };
@@ -32,6 +32,7 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
+use tokio::sync::OnceCell;
 
 /// Differences that are kept, and of which it is looked up what the chain would be shown.
 pub(super) const KEPT_MAX: usize = 64;
@@ -84,6 +85,8 @@ pub(super) struct Auditor<'a> {
     pub(super) proven: Proven,
     pub(super) genesis: GenesisHash,
     how: HowArgs,
+    /// Those that can be reached, once they were asked.
+    masternodes: OnceCell<Vec<Arc<Masternode>>>,
 }
 
 /// What only a job's owner has of it.
@@ -150,16 +153,20 @@ impl<'a> Auditor<'a> {
             proven,
             genesis,
             how: how.clone(),
+            masternodes: OnceCell::new(),
         })
     }
 
     /// The masternode with the longest log of a job. That the node names masternodes is no matter: what
     /// they send is held to what is proven.
     pub(super) async fn source(&self, job: JobId) -> anyhow::Result<LogSource> {
-        let state = self.chain.at_finalised().await?;
-        let reached: Masternodes = self.how.masternode.reach_by(&state).await?;
-        let longest = LogSource::longest(reached.reached, job);
-        patiently("asking the masternodes", longest).await
+        let reached = self.masternodes.get_or_try_init(|| async {
+            let state = self.chain.at_finalised().await?;
+            let reached = self.how.masternode.reach_by(&state).await?.reached;
+            anyhow::Ok(reached.into_iter().map(Arc::new).collect())
+        });
+        let reached: &Vec<_> = patiently("asking the masternodes", reached).await?;
+        patiently("asking the masternodes", LogSource::longest(reached, job)).await
     }
 
     /// Audits one job by the state after a block and by a log.

@@ -20,7 +20,7 @@ pub(super) enum LogSource {
     /// A file as `quern-joblog` writes it.
     File(PathBuf),
     /// A masternode that has it.
-    Masternode(Box<Masternode>),
+    Masternode(Arc<Masternode>),
 }
 
 /// What comes next of a log.
@@ -51,7 +51,10 @@ pub(super) enum NoLogError {
 
 impl LogSource {
     /// The masternode among these whose log of a job is the longest.
-    pub(super) async fn longest(masternodes: Vec<Masternode>, job: JobId) -> anyhow::Result<Self> {
+    pub(super) async fn longest(
+        masternodes: &[Arc<Masternode>],
+        job: JobId,
+    ) -> anyhow::Result<Self> {
         let asked = masternodes.len();
         let (mut longest, mut last_error) = (None, None);
         let mut most = 0;
@@ -68,7 +71,7 @@ impl LogSource {
             }
         }
         match (longest, last_error) {
-            (Some(masternode), _) => Ok(Self::Masternode(Box::new(masternode))),
+            (Some(masternode), _) => Ok(Self::Masternode(masternode.clone())),
             (None, None) => Err(NoLogError::Nowhere { job, asked }.into()),
             (None, Some(error)) => {
                 let error = anyhow::Error::from(error);
