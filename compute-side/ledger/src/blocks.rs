@@ -1,14 +1,15 @@
 //! Blocks one after the other, with what moved money in them.
 
 use crate::{
-    Chain, Transaction,
+    Chain, Proven, ProvenError, Transaction,
     chain::{ChainError, FinalisedBlock, no_state},
     events::{ChainEvent, movements},
     slot,
 };
 use quern_audit::{Block, Entry};
+use quern_light::keys;
 use quern_primitives::BlockNumber;
-use std::{collections::VecDeque, ops::RangeInclusive};
+use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc};
 use tokio::task::JoinHandle;
 
 /// Blocks that are asked for at a time. Each takes a handful of answers, so that a node far away is kept
@@ -49,6 +50,19 @@ pub struct BlockStream {
     asked: VecDeque<(BlockNumber, JoinHandle<Result<BlockRead, ChainError>>)>,
     progress: Progress,
     tell: Box<dyn FnMut(Progress) + Send>,
+    /// By which the node proves what it says, if it is not believed.
+    proven: Option<Arc<Proven>>,
+}
+
+/// What a node says happened is not what its proof says.
+#[derive(Debug, thiserror::Error)]
+enum Other {
+    /// It says so of another block.
+    #[error("it says so of another block than the one that is final there")]
+    Block,
+    /// It tells of other events.
+    #[error("the state after the block has other events")]
+    Events,
 }
 
 impl Chain {
@@ -68,13 +82,21 @@ impl Chain {
             asked: VecDeque::new(),
             progress: Progress { done: 0, all },
             tell: Box::new(|_| {}),
+            proven: None,
         }
     }
 
     /// Reads what moved money in a block.
-    async fn money_of(&self, number: BlockNumber) -> Result<BlockRead, ChainError> {
+    async fn money_of(
+        &self,
+        number: BlockNumber,
+        proven: Option<&Proven>,
+    ) -> Result<BlockRead, ChainError> {
         let state = self.at_height(number).await?;
-        let events = state.events().await?;
+        let (events, bytes) = state.events_and_bytes().await?;
+        if let Some(proven) = proven {
+            prove_events(proven, state.block(), &bytes).await?;
+        }
         let mut read = BlockRead {
             block: state.block(),
             time_ms: None,
@@ -102,6 +124,36 @@ impl Chain {
     }
 }
 
+/// Has the node prove that a block is final and has these events.
+async fn prove_events(
+    proven: &Proven,
+    block: FinalisedBlock,
+    events: &[u8],
+) -> Result<(), ChainError> {
+    let (what, number) = ("the events", block.number);
+    let unproven = |source: Box<dyn std::error::Error + Send + Sync>| ChainError::Unproven {
+        what,
+        block: number,
+        source,
+    };
+    let failed = |error: ProvenError| match error {
+        ProvenError::Chain(error) => error,
+        other => unproven(other.into()),
+    };
+    let at = proven.at_height(number).await.map_err(failed)?.hash();
+    if at.0 != block.hash {
+        return Err(unproven(Other::Block.into()));
+    }
+    let key = keys::events();
+    let state = proven.state(at, std::slice::from_ref(&key)).await;
+    let state = state.map_err(failed)?;
+    let known = state.get(&key).map_err(|fault| unproven(fault.into()))?;
+    match known.unwrap_or_default() == events {
+        true => Ok(()),
+        false => Err(unproven(Other::Events.into())),
+    }
+}
+
 /// The places of the transactions that settled batches.
 fn places_of_settlements(events: &[ChainEvent]) -> Vec<usize> {
     let settled = |event: &&ChainEvent| event.pallet == "Jobs" && event.name == "BatchSettled";
@@ -119,6 +171,13 @@ impl BlockStream {
     #[must_use]
     pub fn telling(mut self, tell: impl FnMut(Progress) + Send + 'static) -> Self {
         self.tell = Box::new(tell);
+        self
+    }
+
+    /// Has the node prove what it says of events. Who called what is its word still.
+    #[must_use]
+    pub fn proven_by(mut self, proven: Arc<Proven>) -> Self {
+        self.proven = Some(proven);
         self
     }
 
@@ -154,8 +213,9 @@ impl BlockStream {
                 return;
             };
             self.next_asked = number.checked_add(1).filter(|next| *next <= self.last);
-            let chain = self.chain.clone();
-            let asked = tokio::spawn(async move { chain.money_of(number).await });
+            let (chain, proven) = (self.chain.clone(), self.proven.clone());
+            let asked =
+                tokio::spawn(async move { chain.money_of(number, proven.as_deref()).await });
             self.asked.push_back((number, asked));
         }
     }

@@ -84,6 +84,16 @@ pub enum ChainError {
         /// How many are taken in.
         most: usize,
     },
+    /// The node's word is not believed here, and it does not prove it.
+    #[error("the node does not prove {what} of block {block}; ask another node")]
+    Unproven {
+        /// What it says.
+        what: &'static str,
+        /// Of which block.
+        block: BlockNumber,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The connection ended for good.
     #[error("the node closed the connection")]
     Closed,

@@ -94,6 +94,11 @@ impl State {
 
     /// The events of this block, in order.
     pub async fn events(&self) -> Result<Vec<ChainEvent>, ChainError> {
+        Ok(self.events_and_bytes().await?.0)
+    }
+
+    /// The same, and their bytes as the state has them.
+    pub(crate) async fn events_and_bytes(&self) -> Result<(Vec<ChainEvent>, Vec<u8>), ChainError> {
         let (what, block) = ("the block's events", self.block().number);
         let events = self
             .at
@@ -101,26 +106,25 @@ impl State {
             .fetch()
             .await
             .map_err(no_state(what, block))?;
-        events
-            .iter()
-            .map(|event| {
-                let event = event.map_err(no_state(what, block))?;
-                let fields = event
-                    .decode_fields_unchecked_as::<Value>()
-                    .map_err(no_state(what, block))?;
-                Ok(ChainEvent {
-                    pallet: event.pallet_name().to_owned(),
-                    name: event.event_name().to_owned(),
-                    transaction: match event.phase() {
-                        Phase::ApplyExtrinsic(place) => usize::try_from(place).ok(),
-                        Phase::Finalization | Phase::Initialization => None,
-                    },
-                    bytes: event.field_bytes().to_vec(),
-                    held_for: held_for(&fields),
-                    text: fields.to_string(),
-                })
+        let read = events.iter().map(|event| {
+            let event = event.map_err(no_state(what, block))?;
+            let fields = event
+                .decode_fields_unchecked_as::<Value>()
+                .map_err(no_state(what, block))?;
+            Ok(ChainEvent {
+                pallet: event.pallet_name().to_owned(),
+                name: event.event_name().to_owned(),
+                transaction: match event.phase() {
+                    Phase::ApplyExtrinsic(place) => usize::try_from(place).ok(),
+                    Phase::Finalization | Phase::Initialization => None,
+                },
+                bytes: event.field_bytes().to_vec(),
+                held_for: held_for(&fields),
+                text: fields.to_string(),
             })
-            .collect()
+        });
+        let read = read.collect::<Result<Vec<_>, ChainError>>()?;
+        Ok((read, events.bytes().to_vec()))
     }
 }
 

@@ -8,6 +8,7 @@
 //! Proven::new(chain, trust)      asks who the validators were there, with a proof
 //!   .newest() / .at_height(n)    a header that they, or those who followed them, made final
 //!   .value(block, key)           what the state after it has at a key, or that it has nothing
+//!   .page(block, prefix, after)  all that it has at keys that begin alike, piece by piece
 //!   .file(n, keys)               all of that as a file, for who has no node
 //! ```
 
@@ -18,8 +19,8 @@ use crate::{
 use codec::{Decode, Encode as _};
 use quern_light::{
     BlockHash, ChainProof, ChainProofFault, Finality, FollowFault, Follower, HandOver, Header,
-    Malformed, Start, TrieFault, TrieProof, Trust, ValueFault, chain_proof::follower_of, keys,
-    keys::Key, limits::HAND_OVERS_MAX,
+    Malformed, Start, Stretch, TrieFault, TrieProof, Trust, ValueFault, chain_proof::follower_of,
+    keys, keys::Key, limits::HAND_OVERS_MAX,
 };
 use quern_primitives::{BlockNumber, GenesisHash};
 use std::collections::BTreeMap;
@@ -28,6 +29,19 @@ use tokio::sync::Mutex;
 
 /// Headers that are remembered as final.
 const HEADERS_KEPT_MAX: usize = 65_536;
+
+/// Values of one page. With the way to each it is some thousand nodes, of which a proof may have
+/// [`quern_light::limits::TRIE_NODES_MAX`].
+pub const PAGE_VALUES: usize = 256;
+
+/// A piece of the state: all values at keys that begin alike, behind one key and up to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The keys in order, each with its value.
+    pub entries: Vec<(Key, Vec<u8>)>,
+    /// Where the next page goes on; none if there is nothing behind it.
+    pub next: Option<Key>,
+}
 
 /// Why nothing is proven.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +76,12 @@ pub enum ProvenError {
         at: BlockHash,
         /// Why.
         source: ValueFault,
+    },
+    /// The node named keys that do not follow.
+    #[error("the node named keys that are not behind each other; ask another node")]
+    OtherKeys {
+        /// The block.
+        at: BlockHash,
     },
     /// The node sent another header than that of the block.
     #[error("the node sent another header than that of block {wanted}; ask another node")]
@@ -209,14 +229,57 @@ impl Proven {
 
     /// The state after such a block, as far as it has these keys or has them not.
     pub async fn state(&self, at: BlockHash, keys: &[Key]) -> Result<TrieProof, ProvenError> {
-        let known = self.known.lock().await;
-        let header = known.headers.get(&at);
-        let (root, number) = header
-            .map(|header| (header.state_root, header.number))
-            .ok_or(ProvenError::NotProven { at })?;
-        drop(known);
+        let (root, number) = self.root(at).await?;
         let nodes = nodes(&self.chain, at, number, keys).await?;
         TrieProof::new(root, nodes).map_err(|source| ProvenError::State { at, source })
+    }
+
+    /// What the state after such a block has at keys that begin with a prefix, behind a key or from the
+    /// first one on: at most [`PAGE_VALUES`] of them. It is proven that the node left none out.
+    pub async fn page(
+        &self,
+        at: BlockHash,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+    ) -> Result<Page, ProvenError> {
+        let (_, number) = self.root(at).await?;
+        let asked = self.chain.rpc.state_get_keys_paged(
+            prefix,
+            u32::try_from(PAGE_VALUES).unwrap_or(u32::MAX),
+            after,
+            Some(Hash::from(at.0)),
+        );
+        let keys = asked.await.map_err(no_state("keys of the state", number))?;
+        let next = next_of(&keys, prefix, after).ok_or(ProvenError::OtherKeys { at })?;
+        // The ways to where the page begins show what is beside them.
+        let mut asked = keys;
+        asked.push(prefix.to_vec());
+        asked.extend(after.map(<[u8]>::to_vec));
+        let state = self.state(at, &asked).await?;
+        let stretch = Stretch {
+            prefix,
+            after,
+            up_to: next.as_deref(),
+        };
+        let entries = state
+            .entries(&stretch, PAGE_VALUES)
+            .map_err(|source| ProvenError::Value { at, source })?;
+        let entries = entries
+            .into_iter()
+            .map(|(key, value)| (key, value.to_vec()));
+        Ok(Page {
+            entries: entries.collect(),
+            next,
+        })
+    }
+
+    /// The root of the state after a final block, and its height.
+    async fn root(&self, at: BlockHash) -> Result<([u8; 32], BlockNumber), ProvenError> {
+        let known = self.known.lock().await;
+        let header = known.headers.get(&at);
+        header
+            .map(|header| (header.state_root, header.number))
+            .ok_or(ProvenError::NotProven { at })
     }
 
     /// All that proves what the state after the block at a height has at these keys, or that it has
@@ -258,10 +321,13 @@ impl Proven {
         let set = set.ok_or(ProvenError::TooManyHandOvers)?;
         set.finality(&header, &finality)?;
         let hand_overs = known.hand_overs.iter().take(changes).cloned().collect();
-        if known.headers.len() >= HEADERS_KEPT_MAX {
-            known.headers.pop_first();
+        // Those that lead to the signed one are final as well, and need no proof of their own.
+        for header in finality.headers.iter().chain([&header]) {
+            if known.headers.len() >= HEADERS_KEPT_MAX {
+                known.headers.pop_first();
+            }
+            known.headers.insert(header.hash(), header.clone());
         }
-        known.headers.insert(header.hash(), header.clone());
         Ok((header, finality, hand_overs))
     }
 
@@ -322,6 +388,20 @@ fn signers(sets: &[Follower], height: BlockNumber) -> Option<usize> {
         .checked_sub(1)
 }
 
+/// Where a page ends, of which the node names these keys: with the last one if it is full, and if it is not,
+/// with the last that there is. None if the keys do not begin with the prefix or do not follow each other,
+/// because then the next page would be no further.
+fn next_of(keys: &[Key], prefix: &[u8], after: Option<&[u8]>) -> Option<Option<Key>> {
+    let begins = |key: &Key| key.starts_with(prefix);
+    let is_behind = |key: &Key| after.is_none_or(|after| key.as_slice() > after);
+    let follows = keys.is_sorted_by(|before, after| before < after)
+        && keys.len() <= PAGE_VALUES
+        && keys.iter().all(begins)
+        && keys.first().is_none_or(is_behind);
+    let is_full = keys.len() == PAGE_VALUES;
+    follows.then(|| keys.last().filter(|_| is_full).cloned())
+}
+
 /// A header, of which nothing is known but that its hash is right.
 async fn header(chain: &Chain, block: BlockHash) -> Result<Header, ProvenError> {
     let told = chain.rpc.chain_get_header(Some(Hash::from(block.0))).await;
@@ -378,6 +458,24 @@ mod tests {
         let expected = [None, Some(0), Some(0), Some(1), Some(1), Some(2), Some(2)];
         assert_eq!(signed, expected);
         assert_eq!(signers(&[], 5), None);
+    }
+
+    #[test]
+    fn a_page_goes_on_behind_its_last_key_and_only_forwards() {
+        let keys: Vec<Key> = (0..=255_u8).map(|last| vec![7, last]).collect();
+        let last = Some(vec![7, 255]);
+        assert_eq!(next_of(&keys, &[7], None), Some(last.clone()));
+        assert_eq!(next_of(&keys, &[7], Some(&[7])), Some(last));
+        assert_eq!(next_of(&keys[1..], &[7], Some(&[7, 0])), Some(None));
+        assert_eq!(next_of(&[], &[7], None), Some(None));
+        assert_eq!(next_of(&keys, &[7], Some(&[7, 0])), None);
+        assert_eq!(next_of(&keys, &[7, 0], None), None);
+        let back = [vec![7, 2], vec![7, 1]];
+        assert_eq!(next_of(&back, &[7], None), None);
+        let twice = [vec![7, 2], vec![7, 2]];
+        assert_eq!(next_of(&twice, &[7], None), None);
+        let more: Vec<Key> = (0..300_u16).map(|key| key.to_be_bytes().to_vec()).collect();
+        assert_eq!(next_of(&more, &[], None), None);
     }
 
     #[test]

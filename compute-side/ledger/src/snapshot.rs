@@ -173,13 +173,13 @@ impl State {
 }
 
 /// What is said of a value that has not the fields that it should have.
-const SHAPE: &str = "it has not the fields that it should have";
+pub(crate) const SHAPE: &str = "it has not the fields that it should have";
 
 /// A value of the storage.
 type Stored<'a> = StorageValue<'a, Value>;
 
 /// A pending batch as the books keep it.
-fn pending_account(batch: &PendingBatch) -> Result<PendingAccount, codec::Error> {
+pub(crate) fn pending_account(batch: &PendingBatch) -> Result<PendingAccount, codec::Error> {
     let tasks = Tasks::new(batch.tasks.first, batch.tasks.bits.to_vec());
     let network = batch.split.operators.checked_add(batch.split.treasury);
     Ok(PendingAccount {

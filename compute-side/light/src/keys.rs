@@ -6,7 +6,7 @@
 //! its own.
 
 use codec::Encode;
-use quern_primitives::{AccountId, DeviceId, JobId, ids::BatchSequence};
+use quern_primitives::{AccountId, BlockNumber, DeviceId, JobId, ids::BatchSequence};
 use sp_crypto_hashing::{blake2_128, twox_64, twox_128};
 
 /// A key of the state.
@@ -54,6 +54,48 @@ pub fn batch(job: &JobId, sequence: BatchSequence) -> Key {
     key
 }
 
+/// With what the keys of all jobs begin.
+pub fn jobs() -> Key {
+    item("Jobs", "Jobs")
+}
+
+/// With what the keys of all settled batches begin. Those of one job follow each other.
+pub fn batches() -> Key {
+    item("Jobs", "Batches")
+}
+
+/// What is kept of a batch that is pending until a height of the clock of finality:
+/// [`quern_primitives::batch::PendingBatch`]. Heights are not hashed, and have their highest byte first.
+pub fn pending_batch(due: BlockNumber, job: &JobId, sequence: BatchSequence) -> Key {
+    let mut key = item("Jobs", "Pending");
+    key.extend(due.to_be_bytes());
+    (job, sequence).using_encoded(|of| {
+        key.extend(blake2_128(of));
+        key.extend(of);
+    });
+    key
+}
+
+/// The masternodes of a job that is not over: [`quern_primitives::group::Group`].
+pub fn group(job: &JobId) -> Key {
+    entry("Jobs", "Groups", job)
+}
+
+/// The pending batches of a job, each with the height at which it is due.
+pub fn pending_list(job: &JobId) -> Key {
+    entry("Jobs", "PendingOf", job)
+}
+
+/// With what the keys of the lists of pending batches begin, one for each job that has any.
+pub fn pending_lists() -> Key {
+    item("Jobs", "PendingOf")
+}
+
+/// With what the keys of the sets of settled tasks begin, one for each job that goes on.
+pub fn settled_tasks() -> Key {
+    item("Jobs", "SettledTasks")
+}
+
 /// The money of all jobs together: [`quern_primitives::job::Escrow`].
 pub fn job_totals() -> Key {
     item("Jobs", "Totals")
@@ -69,6 +111,16 @@ pub fn bond(account: &AccountId) -> Key {
     entry("Workforce", "Bonds", account)
 }
 
+/// Whether an account is banned: there is something, if it is.
+pub fn banned(account: &AccountId) -> Key {
+    entry("Roster", "BannedAccounts", account)
+}
+
+/// What the council has set: [`quern_primitives::params::Params`]; there is nothing until it has.
+pub fn params() -> Key {
+    item("Params", "Current")
+}
+
 /// All bonds together: an amount.
 pub fn total_bonded() -> Key {
     item("Workforce", "TotalBonded")
@@ -79,9 +131,29 @@ pub fn account(account: &AccountId) -> Key {
     entry("System", "Account", account)
 }
 
+/// With what the keys of all accounts begin.
+pub fn accounts() -> Key {
+    item("System", "Account")
+}
+
+/// With what the keys of what is held on accounts begin.
+pub fn all_holds() -> Key {
+    item("Balances", "Holds")
+}
+
 /// What of an account's money is held, and for what.
 pub fn holds(account: &AccountId) -> Key {
     entry("Balances", "Holds", account)
+}
+
+/// All bonds of masternodes together: an amount.
+pub fn total_bonded_by_masternodes() -> Key {
+    item("Roster", "TotalBonded")
+}
+
+/// What is held for open disputes: an amount.
+pub fn held_for_disputes() -> Key {
+    item("Disputes", "TotalHeld")
 }
 
 /// All that exists: an amount.

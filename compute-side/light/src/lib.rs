@@ -16,8 +16,9 @@
 //! | [`authorities`] | who makes blocks final, and the change of these in a header |
 //! | [`justification`] | that more than two thirds of them signed that a block is final |
 //! | [`follower`] | from one set of them to the next |
-//! | [`trie`] | that a value is in the state under a header's root, or that there is none |
+//! | [`trie`] | that a value is in the state under a header's root, or that there is none; that of a stretch of values none was left out |
 //! | [`keys`] | where in the state a value is |
+//! | [`money`] | what an account has, and what is held of it |
 //! | [`chain_proof`] | all of that in one file |
 //!
 //! Here is no input and no output; `quern-ledger` fetches what is checked here.
@@ -39,6 +40,7 @@ pub mod header;
 pub mod justification;
 pub mod keys;
 pub mod limits;
+pub mod money;
 mod reading;
 pub mod trie;
 
@@ -48,4 +50,4 @@ pub use follower::{FollowFault, Follower};
 pub use header::{BlockHash, DigestItem, Header, LineFault};
 pub use justification::{Finality, Justification, JustificationFault};
 pub use reading::Malformed;
-pub use trie::{TrieFault, TrieProof, ValueFault};
+pub use trie::{Stretch, TrieFault, TrieProof, ValueFault};

@@ -12,6 +12,10 @@ use crate::{
 use codec::{Compact, Decode};
 use std::collections::BTreeMap;
 
+mod walk;
+
+pub use walk::Stretch;
+
 /// Nodes of the state's trie under one root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrieProof {
@@ -59,6 +63,12 @@ pub enum ValueFault {
     /// The value is not what it should be.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// There are more values than are read at once.
+    #[error("the state has more than {most} values there; ask for fewer at once")]
+    TooMany {
+        /// How many are read.
+        most: usize,
+    },
 }
 
 impl TrieProof {

@@ -6,7 +6,8 @@
 //! | `submission` | what is submitted, as the chain encodes it |
 //! | `manifest` | the sealed manifest |
 //! | `program.wasm` | the program |
-//! | `shards/N` | the sealed shards |
+//! | `shards/N` | the sealed shards; removed when the coordinator has them |
+//! | `shards.kept` | says, by being there, that they are not removed |
 //! | `results/N` | the results that are here, opened, until the output is whole |
 //!
 //! A folder is made under another name and gets its own when it is whole.
@@ -26,6 +27,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
+
+/// The file that says that shards stay.
+const KEPT: &str = "shards.kept";
 
 /// Why a job's folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -183,10 +187,18 @@ impl JobFolder {
         )?)
     }
 
-    /// Removes the sealed shards and the program, which the coordinator has; the key stays for the
-    /// results.
+    /// From now on the sealed shards stay when the coordinator has them.
+    pub fn keep_uploads(&self) -> Result<(), FolderError> {
+        self.put(KEPT, &[])
+    }
+
+    /// Removes the sealed shards, which the coordinator has, unless they are to be kept; key and program
+    /// stay.
     pub fn drop_uploads(&self) -> Result<(), FolderError> {
-        remove_folder(&self.path.join("shards"))
+        match self.path.join(KEPT).is_file() {
+            true => Ok(()),
+            false => remove_folder(&self.path.join("shards")),
+        }
     }
 
     /// The tasks whose result is here.
@@ -264,6 +276,20 @@ fn remove_folder(path: &Path) -> Result<(), FolderError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shards_are_removed_unless_they_are_to_be_kept() {
+        let jobs = tempfile::tempdir().unwrap();
+        for (number, is_kept) in [(1, false), (2, true)] {
+            let folder = JobFolder::begin(jobs.path(), JobId([number; 32])).unwrap();
+            folder.put("shards/0", b"sealed").unwrap();
+            if is_kept {
+                folder.keep_uploads().unwrap();
+            }
+            folder.drop_uploads().unwrap();
+            assert_eq!(folder.shard(0).is_file(), is_kept);
+        }
+    }
 
     #[test]
     fn the_token_follows_from_the_key_in_the_folder_and_is_another_for_each_masternode() {

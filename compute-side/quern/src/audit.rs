@@ -1,18 +1,42 @@
-//! `quern audit`: checking the chain by what it tells itself.
+//! `quern audit`: checking the chain by what it tells itself, and jobs by their logs.
 
+mod again;
 mod books;
+mod facts;
+mod job;
+mod logs;
+mod range;
+mod report;
 mod totals;
 
 use crate::context::Context;
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use quern_primitives::BlockNumber;
-use std::{ops::RangeInclusive, process::ExitCode};
+use quern_ledger::{Chain, Proven, ProvenError};
+use quern_light::Trust;
+use quern_primitives::{BlockNumber, GenesisHash};
+use std::{fmt, ops::RangeInclusive, process::ExitCode, sync::Arc};
 
 /// What can be audited.
 #[derive(Subcommand, Debug)]
 pub(crate) enum AuditCommand {
+    /// One job: whether its log keeps the rules, and whether the chain paid what follows from it. What the
+    /// chain says is believed with proofs only
+    Job(Box<job::JobArgs>),
+    /// Every job of which a batch was settled, made final or struck in some blocks, as `job` does it
+    Range(Box<range::RangeArgs>),
     /// All money of the chain, movement by movement: whether it adds up at every block
-    Totals(BlocksArgs),
+    Totals(totals::TotalsArgs),
+}
+
+/// What was to be audited could not be, so nothing is said of whether it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unchecked;
+
+impl fmt::Display for Unchecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it could not be checked")
+    }
 }
 
 /// Which blocks are read.
@@ -29,6 +53,30 @@ pub(crate) struct BlocksArgs {
     /// End with this block [default: the last that is final]
     #[arg(long, value_name = "BLOCK")]
     to: Option<BlockNumber>,
+}
+
+/// Whether the node is believed.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct LightArgs {
+    /// Believe of the node only what it proves from the chain's first block on: sums, accounts, jobs and
+    /// events, and that there are no others
+    #[arg(long)]
+    light: bool,
+    /// The hash of the chain's first block, from wherever you trust it [default: as the node says]
+    #[arg(long, value_name = "HEX", requires = "light")]
+    genesis: Option<GenesisHash>,
+}
+
+impl LightArgs {
+    /// By which the node has to prove what it says, if it is not believed.
+    pub(crate) async fn proven(self, chain: &Chain) -> Result<Option<Arc<Proven>>, ProvenError> {
+        if !self.light {
+            return Ok(None);
+        }
+        let genesis = self.genesis.unwrap_or_else(|| chain.genesis());
+        let proven = Proven::new(chain.clone(), Trust::Genesis(genesis)).await?;
+        Ok(Some(Arc::new(proven)))
+    }
 }
 
 /// Why there are no such blocks.
@@ -72,7 +120,9 @@ impl BlocksArgs {
 /// Does what is asked.
 pub(crate) async fn run(context: &Context, command: &AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::Totals(blocks) => totals::run(context, *blocks).await,
+        AuditCommand::Job(args) => job::run(context, args).await.context(Unchecked),
+        AuditCommand::Range(args) => range::run(context, args).await.context(Unchecked),
+        AuditCommand::Totals(args) => totals::run(context, args).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `quern dispute`: what is disputed of what was settled, what was proved, and showing the chain a lie.
 
-mod begin;
+pub(crate) mod begin;
 mod end;
 pub(crate) mod file;
 mod list;

@@ -68,6 +68,13 @@ pub(crate) struct JobName {
     job: String,
 }
 
+impl JobName {
+    /// As it was given.
+    pub(crate) fn text(&self) -> &str {
+        &self.job
+    }
+}
+
 /// A job as options and a job file describe it.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DescribedArgs {

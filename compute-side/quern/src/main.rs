@@ -34,6 +34,9 @@ use std::{io, process::ExitCode};
 /// Exit code for a command that was not understood, as the argument parser has it.
 const EXIT_USAGE: u8 = 2;
 
+/// Exit code of an audit that could not be made, to be told from one that found something.
+const EXIT_UNCHECKED: u8 = 2;
+
 /// Compute on the Quern grid: hand in jobs, run workers, check what was paid.
 #[derive(Parser, Debug)]
 #[command(
@@ -233,6 +236,8 @@ fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     let usage = error.is::<UsageError>() || error.is::<job::SpecError>() || is_context_usage(error);
     if usage {
         ExitCode::from(EXIT_USAGE)
+    } else if error.is::<audit::Unchecked>() {
+        ExitCode::from(EXIT_UNCHECKED)
     } else {
         ExitCode::FAILURE
     }

@@ -1,10 +1,12 @@
 //! What the chain says, which a log is held to.
 
+use quern_joblog::{Entry, SignedBlock};
 use quern_primitives::{
     device::Class,
     ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, NodeKey},
     job::Job,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many blocks the height to which an assignment refers may be behind the highest that any before it
 /// refers to: a coordinator looks its devices up one after the other, and gives them work in any order. Who
@@ -45,4 +47,40 @@ pub trait ChainFacts {
 
     /// The grid's engine for a class.
     fn engine(&self, class: Class) -> Digest;
+}
+
+/// What a block of a log has looked up on the chain, so that whoever reads the chain can do so before the
+/// block is taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Heights, each with the devices that were given work as they were then, and with the accounts that
+    /// the log names for them.
+    pub devices: BTreeMap<BlockNumber, BTreeMap<DeviceId, AccountId>>,
+    /// Heights at which somebody begins to coordinate.
+    pub coordinators: BTreeSet<BlockNumber>,
+}
+
+impl Wanted {
+    /// What a block has looked up.
+    pub fn by(block: &SignedBlock) -> Self {
+        let mut wanted = Self::default();
+        for entry in &block.entries {
+            match entry {
+                Entry::Opened { at, .. } => {
+                    wanted.coordinators.insert(*at);
+                }
+                Entry::Assigned {
+                    device,
+                    account,
+                    at,
+                    ..
+                } => {
+                    let at_height = wanted.devices.entry(*at).or_default();
+                    at_height.insert(*device, account.clone());
+                }
+                _ => {}
+            }
+        }
+        wanted
+    }
 }

@@ -18,6 +18,9 @@
 //! where the verdict stands. So a member of a job's group keeps up with the coordinator in memory that
 //! does not grow with the log.
 //!
+//! A [`JobAudit`] does that for who audits a whole job, and holds what the chain settled to the log as
+//! well; what does not fit is a [`Difference`], and a [`Showing`] makes of it what the chain is shown.
+//!
 //! It knows nothing of the scheduler: to whom of those who may have a replica it is given, and when a
 //! backup is made, is the coordinator's to choose.
 
@@ -31,20 +34,28 @@
     )
 )]
 
+mod audit;
+mod compare;
 mod court;
+mod difference;
 mod exhibits;
 mod facts;
 mod fault;
 mod receipts;
 mod recheck;
 mod settle;
+mod showing;
 mod task;
 
+pub use audit::{Audited, Inputs, JobAudit, writer_of};
+pub use compare::OnChain;
+pub use difference::{Difference, Part, SumOf};
 pub use exhibits::Exhibits;
-pub use facts::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX};
+pub use facts::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX, Wanted};
 pub use fault::{
     AssignmentFault, BatchFault, CommitmentFault, Dispute, ExpectError, OrderFault, RecheckFault,
     RefereeFault, RevealFault, VerdictFault,
 };
 pub use receipts::{ReceiptsFault, verify_receipts};
 pub use recheck::{EXPECTED_MAX, Recheck};
+pub use showing::{Filing, Showing, Unfiled};

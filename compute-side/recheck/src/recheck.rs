@@ -71,11 +71,19 @@ impl<F: ChainFacts> Recheck<F> {
     /// whether its record allows it; see [`with_trust_seed`](Self::with_trust_seed).
     pub fn new(facts: F, input_roots: Vec<Digest>, writer: NodeKey) -> Result<Self, RecheckFault> {
         let submission = &facts.job().submission;
-        let tasks = submission.tasks;
-        let is_whole = u32::try_from(input_roots.len()) == Ok(tasks);
+        let is_whole = u32::try_from(input_roots.len()) == Ok(submission.tasks);
         if !is_whole || Tree::new(&input_roots).root() != submission.shards_root {
             return Err(RecheckFault::InputRoots);
         }
+        let mut recheck = Self::without_roots(facts, writer)?;
+        recheck.input_roots = input_roots;
+        Ok(recheck)
+    }
+
+    /// The same without the shards' roots, which owner and group have. Which shard a device read is then
+    /// its receipt's word; see [`crate::JobAudit`], which holds that to the job another way.
+    pub fn without_roots(facts: F, writer: NodeKey) -> Result<Self, RecheckFault> {
+        let tasks = facts.job().submission.tasks;
         let tariff = Tariff::of_job(facts.job()).map_err(|_| RecheckFault::NoTariff)?;
         Ok(Self {
             tariff,
@@ -85,13 +93,13 @@ impl<F: ChainFacts> Recheck<F> {
             checks_signatures: true,
             opened_at: 0,
             assigned_at: 0,
-            queued: vec![false; input_roots.len()],
+            queued: vec![false; tasks as usize],
             open: BTreeMap::new(),
             settlement: Settlement::new(facts.job_id(), tasks),
             end: None,
             expected: BTreeMap::new(),
             fault: None,
-            input_roots,
+            input_roots: vec![],
             facts,
         })
     }
@@ -434,8 +442,8 @@ impl<F: ChainFacts> Recheck<F> {
             replica: payload.replica,
             device: given.device,
             program: submission.program,
-            // A task that is open has a shard.
-            input_root: input_root.copied().unwrap_or_default(),
+            // A task that is open has a shard. Where its root is not known, the receipt's is believed.
+            input_root: input_root.copied().unwrap_or(payload.input_root),
             class: submission.class,
             engine: given.engine,
             log_position: given.position,

@@ -2,12 +2,13 @@
 
 use crate::chain::Chain;
 use codec::{Decode, Encode};
+use frame_support::{storage::StoragePrefixedMap as _, traits::tokens::IdAmount};
 use quern_light::{
     AuthorityId, AuthoritySet, BlockHash, Finality, Follower, Justification, TrieProof, ValueFault,
-    chain_proof::follower_of, justification::Precommit, keys,
+    chain_proof::follower_of, justification::Precommit, keys, money,
 };
 use quern_primitives::{AccountId, Amount, DeviceId, JobId, job::Job};
-use quern_runtime::{Balances, Header, Runtime, System, genesis::LOCAL};
+use quern_runtime::{Balances, Header, Runtime, RuntimeHoldReason, System, genesis::LOCAL};
 use sp_consensus_grandpa::{
     AuthoritySignature, ConsensusLog, GRANDPA_ENGINE_ID, GrandpaJustification, Message,
     ScheduledChange, check_message_signature,
@@ -40,6 +41,50 @@ fn the_keys_of_proofs_are_the_runtime_s_own() {
             quern_workforce::Bonds::<Runtime>::hashed_key_for(&account),
         ),
         (
+            keys::pending_batch(0x0102_0304, &job, 7),
+            quern_jobs::Pending::<Runtime>::hashed_key_for([1, 2, 3, 4], (job, 7)),
+        ),
+        (
+            keys::pending_list(&job),
+            quern_jobs::PendingOf::<Runtime>::hashed_key_for(job),
+        ),
+        (
+            keys::group(&job),
+            quern_jobs::Groups::<Runtime>::hashed_key_for(job),
+        ),
+        (
+            keys::banned(&account),
+            quern_roster::BannedAccounts::<Runtime>::hashed_key_for(&account),
+        ),
+        (
+            keys::params(),
+            quern_params::Current::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::jobs(),
+            quern_jobs::Jobs::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::batches(),
+            quern_jobs::Batches::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::pending_lists(),
+            quern_jobs::PendingOf::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::settled_tasks(),
+            quern_jobs::SettledTasks::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::accounts(),
+            frame_system::Account::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
+            keys::all_holds(),
+            pallet_balances::Holds::<Runtime>::final_prefix().to_vec(),
+        ),
+        (
             keys::total_bonded(),
             quern_workforce::TotalBonded::<Runtime>::hashed_key().to_vec(),
         ),
@@ -62,6 +107,14 @@ fn the_keys_of_proofs_are_the_runtime_s_own() {
         (
             keys::genesis_issuance(),
             quern_bytechip::GenesisIssuance::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::total_bonded_by_masternodes(),
+            quern_roster::TotalBonded::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::held_for_disputes(),
+            quern_disputes::TotalHeld::<Runtime>::hashed_key().to_vec(),
         ),
         (
             keys::minted(),
@@ -87,6 +140,51 @@ fn the_keys_of_proofs_are_the_runtime_s_own() {
     for (place, (light, runtime)) in own.into_iter().enumerate() {
         assert_eq!(light, runtime, "{place}");
     }
+}
+
+#[test]
+fn accounts_and_what_is_held_on_them_are_read_as_the_runtime_writes_them() {
+    let data = pallet_balances::AccountData {
+        free: 7_u128,
+        reserved: 8,
+        frozen: 9,
+        ..Default::default()
+    };
+    let known = frame_system::AccountInfo {
+        nonce: 1_u32,
+        consumers: 2,
+        providers: 3,
+        sufficients: 4,
+        data,
+    };
+    let read = money::account(&known.encode()).unwrap();
+    assert_eq!((read.free, read.reserved), (7, 8));
+    let reasons: [(RuntimeHoldReason, &str); 5] = [
+        (quern_jobs::HoldReason::Escrow.into(), "Jobs"),
+        (quern_workforce::HoldReason::Bond.into(), "Workforce"),
+        (quern_roster::HoldReason::Bond.into(), "Roster"),
+        (quern_bytechip::HoldReason::Payout.into(), "Bytechip"),
+        (quern_disputes::HoldReason::Dispute.into(), "Disputes"),
+    ];
+    let held: Vec<_> = (1_u32..)
+        .zip(&reasons)
+        .map(|(amount, (id, _))| IdAmount {
+            id: *id,
+            amount: Amount::from(amount),
+        })
+        .collect();
+    let read = money::holds(&held.encode()).unwrap();
+    let expected: Vec<_> = (1_u32..)
+        .zip(&reasons)
+        .map(|(amount, (_, pallet))| (pallet.to_string(), Amount::from(amount)))
+        .collect();
+    let read: Vec<_> = read
+        .into_iter()
+        .map(|held| (held.pallet(), held.amount))
+        .collect();
+    assert_eq!(read, expected);
+    let keys = RuntimeHoldReason::from(pallet_session::HoldReason::Keys).encode();
+    assert_eq!(money::Held::new([keys[0], keys[1]], 1).pallet(), "Session");
 }
 
 #[test]

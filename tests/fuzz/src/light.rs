@@ -5,7 +5,7 @@ use crate::{Decoder, honest, memory, oracle};
 use codec::{DecodeAll as _, Encode};
 use quern_light::{
     AuthorityId, AuthoritySet, BlockHash, ChainProof, DigestItem, Finality, Follower, Header,
-    Justification, TrieProof, Trust,
+    Justification, Stretch, TrieProof, Trust,
 };
 use quern_primitives::GenesisHash;
 use sp_core::{Blake2Hasher, Hasher as _};
@@ -211,8 +211,23 @@ fn state(bytes: &[u8]) {
     let root = LINE[0].state_root;
     if let Ok(proof) = TrieProof::new(root, nodes) {
         tells_the_truth(|key| proof.get(key).ok().map(|found| found.map(<[u8]>::to_vec)));
+        // What is said to be all there is, is.
+        if let Ok(all) = proof.entries(&ALL, VALUES.len()) {
+            let all: Vec<_> = all
+                .into_iter()
+                .map(|(key, it)| (key, it.to_vec()))
+                .collect();
+            assert_eq!(all, VALUES.clone().into_iter().collect::<Vec<_>>());
+        }
     }
 }
+
+/// Every key.
+const ALL: Stretch<'static> = Stretch {
+    prefix: &[],
+    after: None,
+    up_to: None,
+};
 
 /// Of each key it tells nothing, or what is there.
 fn tells_the_truth(get: impl Fn(&[u8]) -> Option<Option<Vec<u8>>>) {
@@ -257,7 +272,16 @@ fn state_of_a_stranger(bytes: &[u8]) {
         }
         let _ = proof.value::<u64>(key);
     }
+    if let Ok(all) = proof.entries(&ALL, MOST) {
+        assert!(all.is_sorted_by(|(before, _), (after, _)| before < after));
+        for (key, value) in all {
+            assert_eq!(proof.get(&key), Ok(Some(value)), "{key:02x?}");
+        }
+    }
 }
+
+/// Values of a made up state that are looked at.
+const MOST: usize = 64;
 
 fn states() -> Vec<Vec<u8>> {
     let asked = [&KEYS[..], &KEYS[..1]];

@@ -1,15 +1,14 @@
 //! `quern audit totals`: the money of the chain, movement by movement.
 
-use super::{
-    BlocksArgs,
-    books::{Books, OfNode},
-};
+use super::{BlocksArgs, LightArgs, books::Books};
 use crate::{
     context::Context,
     output::{Output, count_bar, fields, patiently},
+    verify::proof::{Shown, shown_by},
 };
+use clap::Args;
 use quern_audit::{DIFFERENCES_MAX, Difference, Entry, Replay};
-use quern_ledger::{BlockStream, ChainError};
+use quern_ledger::BlockStream;
 use quern_primitives::{
     Amount, BlockNumber,
     amount::{as_string, display},
@@ -21,6 +20,14 @@ use std::{ops::RangeInclusive, process::ExitCode};
 
 /// Differences that people are shown; programs are told all that are kept.
 const SHOWN_MAX: usize = 20;
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct TotalsArgs {
+    #[command(flatten)]
+    blocks: BlocksArgs,
+    #[command(flatten)]
+    light: LightArgs,
+}
 
 /// What came of it.
 #[derive(Debug, Serialize)]
@@ -46,23 +53,42 @@ struct Audited {
     /// How many differences there are, those that are not listed too.
     difference_count: u64,
     differences: Vec<Difference>,
+    /// The last block, if the node had to prove what it said of it.
+    proven_by: Option<Shown>,
     /// Whether there is none.
     conserved: bool,
 }
 
 /// Plays the ledger again; fails if anything differs.
-pub(super) async fn run(context: &Context, blocks: BlocksArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &TotalsArgs) -> anyhow::Result<ExitCode> {
     let chain = context.chain().await?;
-    let blocks = blocks.of(chain.at_finalised().await?.block().number)?;
+    let proven = args.light.proven(&chain).await?;
+    let newest = match &proven {
+        Some(proven) => proven.newest().await?.number,
+        None => chain.at_finalised().await?.block().number,
+    };
+    let blocks = args.blocks.of(newest)?;
+    let last = *blocks.end();
     let bar = count_bar("blocks");
     let of_bar = bar.clone();
     let stream = chain.blocks(blocks.clone()).telling(move |now| {
         of_bar.set_length(now.all);
         of_bar.set_position(now.done);
     });
-    let audited = audit(&OfNode(&chain), blocks, stream).await;
+    let (stream, books) = match &proven {
+        Some(proven) => {
+            let stream = stream.proven_by(proven.clone());
+            (stream, Books::Proven(proven.clone()))
+        }
+        None => (stream, Books::OfNode(chain)),
+    };
+    let audited = audit(&books, blocks, stream).await;
     bar.finish_and_clear();
-    let audited = audited?;
+    let mut audited = audited?;
+    if let Some(proven) = &proven {
+        let header = proven.at_height(last).await?;
+        audited.proven_by = Some(shown_by(proven, &header).await);
+    }
     context.show(&audited)?;
     Ok(match audited.conserved {
         true => ExitCode::SUCCESS,
@@ -71,10 +97,10 @@ pub(super) async fn run(context: &Context, blocks: BlocksArgs) -> anyhow::Result
 }
 
 async fn audit(
-    books: &impl Books,
+    books: &Books,
     blocks: RangeInclusive<BlockNumber>,
     mut stream: BlockStream,
-) -> Result<Audited, ChainError> {
+) -> anyhow::Result<Audited> {
     let (from, to) = blocks.into_inner();
     let before = books.snapshot(from.saturating_sub(1));
     let mut replay = Replay::begin(patiently("reading the accounts", before).await?);
@@ -132,6 +158,7 @@ impl Audited {
             of_jobs,
             difference_count: replay.difference_count(),
             differences: replay.differences().to_vec(),
+            proven_by: None,
             conserved: replay.difference_count() == 0,
         }
     }
@@ -176,6 +203,7 @@ impl Output for Audited {
                 "and {hidden} more; --json lists the first {DIFFERENCES_MAX}"
             ));
         }
+        lines.extend(self.proven_by.map(|shown| format!("✓ {}", shown.words())));
         lines.push(match self.conserved {
             true => "✓ conserved: every movement and every balance fits".to_owned(),
             false => format!("✗ NOT conserved, differences: {}", self.difference_count),

@@ -56,7 +56,7 @@ enum Outcome {
 }
 
 #[derive(Debug, Serialize)]
-struct Filed {
+pub(crate) struct Filed {
     #[serde(flatten)]
     quote: Quote,
     outcome: Outcome,
@@ -76,6 +76,19 @@ pub(super) async fn file(context: &Context, args: &FileArgs) -> anyhow::Result<(
     let account = context.account()?;
     let chain = context.chain().await?;
     let file = EvidenceFile::read(&args.evidence, chain.genesis())?;
+    let filed = show_chain(context, &chain, &account, &file, args.yes).await?;
+    context.show(&filed)
+}
+
+/// Shows the chain what is in a file. Unless it is said beforehand, whoever has the terminal is asked before
+/// the bond is taken.
+pub(crate) async fn show_chain(
+    context: &Context,
+    chain: &Chain,
+    account: &Account,
+    file: &EvidenceFile,
+    yes: bool,
+) -> anyhow::Result<Filed> {
     let (evidence, steps) = (file.evidence()?, file.steps()?);
     let is_sum = matches!(evidence, Evidence::Payouts { .. });
     if is_sum && steps.is_empty() {
@@ -98,7 +111,7 @@ pub(super) async fn file(context: &Context, args: &FileArgs) -> anyhow::Result<(
     if !context.is_json() {
         tell(&quote.people());
     }
-    if !args.yes {
+    if !yes {
         confirm(
             "Put up the bond and show the chain?",
             "not shown, and no bond taken",
@@ -106,11 +119,11 @@ pub(super) async fn file(context: &Context, args: &FileArgs) -> anyhow::Result<(
     }
     let before = Before::of(&state, subject.job).await?;
     let call = Call::Dispute(Box::new(evidence));
-    let mut settled = submit(&chain, &account, &call, "showing the chain").await?;
+    let mut settled = submit(chain, account, &call, "showing the chain").await?;
     let state = chain.at(settled.block).await?;
     let mut dispute = before.begun(&state, subject.job, &account.id()).await?;
     if let (true, Some(number)) = (is_sum, dispute) {
-        settled = add_up(&chain, &account, number, steps)
+        settled = add_up(chain, account, number, steps)
             .await?
             .unwrap_or(settled);
         let state = chain.at(settled.block).await?;
@@ -121,7 +134,7 @@ pub(super) async fn file(context: &Context, args: &FileArgs) -> anyhow::Result<(
         .await?
         .convictions(subject.job)
         .await?;
-    context.show(&Filed {
+    Ok(Filed {
         quote,
         outcome: before.outcome(dispute, &proved),
         dispute,

@@ -98,8 +98,6 @@ pub(crate) struct EvidenceFile {
 
 impl EvidenceFile {
     /// Evidence for this chain, with the verdicts' bytes if it is about their sum.
-    // `quern audit` writes what it finds.
-    #[allow(dead_code)]
     pub(crate) fn new(
         genesis: GenesisHash,
         evidence: &Evidence,

@@ -3,7 +3,7 @@
 mod row;
 
 use crate::{
-    audit::BlocksArgs,
+    audit::{BlocksArgs, LightArgs},
     context::Context,
     output::{Output, OutputFile, count_bar},
 };
@@ -21,6 +21,8 @@ use std::{
 pub(crate) struct LedgerArgs {
     #[command(flatten)]
     blocks: BlocksArgs,
+    #[command(flatten)]
+    light: LightArgs,
     /// How the rows are written
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
@@ -65,7 +67,12 @@ struct Exported {
 
 pub(crate) async fn run(context: &Context, args: &LedgerArgs) -> anyhow::Result<()> {
     let chain = context.chain().await?;
-    let blocks = args.blocks.of(chain.at_finalised().await?.block().number)?;
+    let proven = args.light.proven(&chain).await?;
+    let newest = match &proven {
+        Some(proven) => proven.newest().await?.number,
+        None => chain.at_finalised().await?.block().number,
+    };
+    let blocks = args.blocks.of(newest)?;
     let (from, to) = (*blocks.start(), *blocks.end());
     let bar = count_bar("blocks");
     let of_bar = bar.clone();
@@ -73,6 +80,10 @@ pub(crate) async fn run(context: &Context, args: &LedgerArgs) -> anyhow::Result<
         of_bar.set_length(now.all);
         of_bar.set_position(now.done);
     });
+    let stream = match proven {
+        Some(proven) => stream.proven_by(proven),
+        None => stream,
+    };
     let Some(output) = &args.output else {
         let mut out = BufWriter::new(io::stdout());
         let written = write(stream, from, args.format, &mut out).await;

@@ -38,6 +38,9 @@ pub(crate) struct SubmitArgs {
     /// enough devices that meet what it asks for
     #[arg(long)]
     anyway: bool,
+    /// Keep the sealed shards here when the coordinator has them, so that an audit can compute tasks again
+    #[arg(long)]
+    keep_shards: bool,
     #[command(flatten)]
     wait: WaitArgs,
 }
@@ -104,6 +107,9 @@ pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Resu
     }
     let offer = priced.offer.clone();
     let folder = seal(context, &chain, &owner, priced).await?;
+    if args.keep_shards {
+        folder.keep_uploads()?;
+    }
     hand_in(context, &chain, &owner, &folder, Some(offer), &args.wait).await
 }
 

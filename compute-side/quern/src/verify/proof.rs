@@ -47,10 +47,10 @@ pub(crate) fn keys_for<'a>(
 
 /// A block that was shown to be final, and how.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Shown {
-    block: BlockNumber,
-    hash: BlockHash,
-    by: Way,
+pub(crate) struct Shown {
+    pub(crate) block: BlockNumber,
+    pub(crate) hash: BlockHash,
+    pub(crate) by: Way,
 }
 
 /// Why a proof proves nothing of a receipt.
@@ -220,7 +220,8 @@ async fn devices_at(
     Ok((header, devices))
 }
 
-async fn shown_by(proven: &Proven, header: &Header) -> Shown {
+/// A block of which a node proved that it is final.
+pub(crate) async fn shown_by(proven: &Proven, header: &Header) -> Shown {
     let (set, validators) = proven.signers_at(header.number).await;
     Shown {
         block: header.number,
@@ -258,7 +259,7 @@ impl Shown {
     }
 
     /// How the block was shown to be final, in words.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let how = match self.by {
             Way::Signed { set, validators } => format!(
                 "more than two thirds of the {validators} validators of set {set} signed it, and each set was named by the one before it, from the chain's first block on"

@@ -15,6 +15,7 @@ mod audit;
 mod council;
 mod grid;
 mod history;
+mod jobs;
 mod rpc;
 mod treasury;
 mod tried;
@@ -106,6 +107,8 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
     case(name, history::adds_up(bench)).await?;
     let name = "the ledger is played again and exported, and every unit is found";
     case(name, audit::plays_again(bench)).await?;
+    let name = "jobs are audited by their logs, and a log that was changed is found out";
+    case(name, jobs::audited(bench)).await?;
     bench.conserves_money().await
 }
 

@@ -46,6 +46,21 @@ pub(super) async fn plays_again(bench: &Bench) -> anyhow::Result<()> {
         .does(&[&["audit", "totals"][..], &part[..]].concat())
         .await?;
     says(&again, &json!({ "to": to, "conserved": true }))?;
+    // By what the node proves, it is the same.
+    let proven = quern
+        .does(&[&["audit", "totals", "--light"][..], &part[..]].concat())
+        .await?;
+    for field in [
+        "movements",
+        "accounts",
+        "jobs",
+        "issuance",
+        "balances",
+        "conserved",
+    ] {
+        ensure!(proven[field] == again[field], "{field}: {proven}");
+    }
+    ensure!(proven["proven_by"]["block"] == json!(to), "{proven}");
     let far = ["audit", "totals", "--to", "4000000000"];
     quern.refuses(1, &["is not final yet"], &far).await?;
     let reversed = ["export", "ledger", "--from", &last, "--to", "1"];

@@ -1,0 +1,471 @@
+//! `quern audit job`: one job, from its log to what the chain paid.
+
+use super::{
+    again::{self, Own},
+    facts::{Gathered, on_chain},
+    logs::{LogSource, Next},
+    report::{Findings, JobReport, Log},
+};
+use crate::{
+    context::Context,
+    job::JobName,
+    masternodes::MasternodeArgs,
+    output::{count_bar, patiently},
+    verify::proof::shown_by,
+};
+use anyhow::Context as _;
+use clap::Args;
+use indicatif::ProgressBar;
+use quern_ledger::{Chain, Proven};
+use quern_light::{Header, Trust};
+use quern_owner::{JobFolder, Masternode};
+use quern_primitives::{
+    GenesisHash, JobId, TaskIndex, ids::Digest, job::Agreement, receipt::Answer,
+};
+use quern_recheck::{
+    Audited, Difference, Filing, Inputs, JobAudit, OnChain, Showing, Wanted, writer_of,
+};
+use quern_shards::manifest::ValidatedManifest;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+use tokio::sync::OnceCell;
+
+/// Differences that are kept, and of which it is looked up what the chain would be shown.
+pub(super) const KEPT_MAX: usize = 64;
+
+/// What is audited, and how.
+#[derive(Args, Debug)]
+pub(crate) struct JobArgs {
+    #[command(flatten)]
+    name: JobName,
+    /// Read the job's log from this file [default: from a masternode that has it]
+    #[arg(long, value_name = "FILE", conflicts_with = "masternode")]
+    log: Option<PathBuf>,
+    /// Compute so many of its tasks again, drawn by chance: a number, or a percentage as 5%. Only the
+    /// job's owner can, who has its key and its sealed shards [default: 3 if these are here, else 0]
+    #[arg(long, value_name = "COUNT|PERCENT%")]
+    re_execute: Option<again::Amount>,
+    /// The folder of the job's sealed shards, if they are not in the job's own; `quern job submit
+    /// --keep-shards` keeps them there
+    #[arg(long, value_name = "DIR")]
+    shards: Option<PathBuf>,
+    /// The seed from which it was drawn which devices of an adaptive job are believed alone, as its owner
+    /// gives it (`quern job show JOB --trust-seed`)
+    #[arg(long, value_name = "HEX")]
+    trust_seed: Option<Digest>,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+/// What holds for one job and for many.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HowArgs {
+    #[command(flatten)]
+    masternode: MasternodeArgs,
+    /// The hash of the chain's first block, from wherever you trust it [default: as the node says]
+    #[arg(long, value_name = "HEX")]
+    genesis: Option<GenesisHash>,
+    /// Write what can be disputed into this folder, a file for each dispute
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    /// Dispute at once what can be disputed; each takes the bond of a dispute from --account, which is
+    /// lost if nothing is wrong
+    #[arg(long)]
+    file_disputes: bool,
+}
+
+/// Who audits, and by what.
+pub(super) struct Auditor<'a> {
+    pub(super) context: &'a Context,
+    pub(super) chain: Chain,
+    pub(super) proven: Proven,
+    pub(super) genesis: GenesisHash,
+    how: HowArgs,
+    /// Those that can be reached, once they were asked.
+    masternodes: OnceCell<Vec<Arc<Masternode>>>,
+}
+
+/// What only a job's owner has of it.
+#[derive(Default)]
+struct OwnersPart {
+    folder: Option<JobFolder>,
+    manifest: Option<ValidatedManifest>,
+    trust_seed: Option<[u8; 32]>,
+}
+
+/// What is given beside the log.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    /// How much is computed again, if that is said.
+    re_execute: Option<again::Amount>,
+    shards: Option<PathBuf>,
+    trust_seed: Option<[u8; 32]>,
+}
+
+impl Given {
+    /// Nothing, and nothing is computed again.
+    pub(super) fn nothing() -> Self {
+        Self {
+            re_execute: Some(again::Amount::Tasks(0)),
+            ..Self::default()
+        }
+    }
+}
+
+/// Audits a job; fails if anything differs.
+pub(super) async fn run(context: &Context, args: &JobArgs) -> anyhow::Result<ExitCode> {
+    let job = context.job(args.name.text())?;
+    let auditor = Auditor::new(context, &args.how).await?;
+    let newest = patiently("asking the chain for proofs", auditor.proven.newest()).await?;
+    let given = Given {
+        re_execute: args.re_execute,
+        shards: args.shards.clone(),
+        trust_seed: args.trust_seed.map(|seed| seed.0),
+    };
+    let source = match &args.log {
+        Some(path) => LogSource::File(path.clone()),
+        None => auditor.source(job).await?,
+    };
+    let bar = count_bar("blocks");
+    let report = auditor.audit(job, &newest, &source, &given, &bar).await;
+    bar.finish_and_clear();
+    let report = report?;
+    context.show(&report)?;
+    Ok(match report.holds {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+impl<'a> Auditor<'a> {
+    pub(super) async fn new(context: &'a Context, how: &HowArgs) -> anyhow::Result<Self> {
+        let chain = context.chain().await?;
+        let genesis = how.genesis.unwrap_or_else(|| chain.genesis());
+        let trusted = Proven::new(chain.clone(), Trust::Genesis(genesis));
+        let proven = patiently("asking the chain for proofs", trusted).await?;
+        Ok(Self {
+            context,
+            chain,
+            proven,
+            genesis,
+            how: how.clone(),
+            masternodes: OnceCell::new(),
+        })
+    }
+
+    /// The masternode with the longest log of a job. That the node names masternodes is no matter: what
+    /// they send is held to what is proven.
+    pub(super) async fn source(&self, job: JobId) -> anyhow::Result<LogSource> {
+        let reached = self.masternodes.get_or_try_init(|| async {
+            let state = self.chain.at_finalised().await?;
+            let reached = self.how.masternode.reach_by(&state).await?.reached;
+            anyhow::Ok(reached.into_iter().map(Arc::new).collect())
+        });
+        let reached: &Vec<_> = patiently("asking the masternodes", reached).await?;
+        patiently("asking the masternodes", LogSource::longest(reached, job)).await
+    }
+
+    /// Audits one job by the state after a block and by a log.
+    pub(super) async fn audit(
+        &self,
+        job: JobId,
+        at: &Header,
+        source: &LogSource,
+        given: &Given,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<JobReport> {
+        let settled = on_chain(&self.proven, at.hash(), &job).await?;
+        let mut findings = Findings::default();
+        let mut owners = self.owners_part(job, &settled, &mut findings);
+        owners.trust_seed = owners.trust_seed.or(given.trust_seed);
+        let own = self.own(&owners, given, &mut findings)?;
+        let watched = match &own {
+            Some(_) => {
+                let amount = given.re_execute.unwrap_or_default();
+                amount.draw(settled.job.submission.tasks, rand::random)
+            }
+            None => BTreeSet::new(),
+        };
+        let log = Following {
+            job,
+            source,
+            settled: &settled,
+            owners: &owners,
+            watched,
+        };
+        let audited = self.follow(&log, bar).await?;
+        let knows_trust = owners.trust_seed.is_some();
+        findings.of(&audited, settled.job.submission.agreement, knows_trust);
+        let mut differences = audited.differences.clone();
+        if let Some(own) = own {
+            match computed_again(own, &audited.answers, bar).await {
+                Ok(computed) => {
+                    findings.re_executed = computed.tasks;
+                    differences.extend(computed.differences);
+                    findings.left_out.extend(computed.left_out);
+                }
+                // It was not asked for.
+                Err(error) if given.re_execute.is_none() => {
+                    let what = format!("whether tasks give these results: {error:#}");
+                    findings.left_out.push(what);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let roots = match &owners.manifest {
+            Some(manifest) => roots_of(manifest),
+            None => audited.roots.clone(),
+        };
+        let filings = self.filings(&log, &differences, &roots).await?;
+        let mut report = JobReport::new(
+            job,
+            shown_by(&self.proven, at).await,
+            self.genesis,
+            &settled,
+            Log {
+                from: source.words(),
+                blocks: audited.blocks,
+                entries: audited.entries,
+                verdicts: audited.verdicts,
+            },
+            findings,
+        );
+        for (difference, filing) in differences.iter().zip(filings) {
+            report.tell(difference, &settled, &filing);
+        }
+        report.difference_count = differences.len() as u64;
+        if let Some(folder) = &self.how.evidence {
+            report.write_evidence(folder)?;
+        }
+        if self.how.file_disputes {
+            report.file(self.context, &self.chain).await?;
+        }
+        Ok(report)
+    }
+
+    /// What this machine has of the job, if its owner submitted it from here.
+    fn owners_part(&self, job: JobId, settled: &OnChain, findings: &mut Findings) -> OwnersPart {
+        let Ok(folder) = self.context.job_folder(job) else {
+            return OwnersPart::default();
+        };
+        let read = || {
+            let manifest = folder.manifest(self.genesis)?;
+            let seed = *folder.key()?.trust_seed(&job).expose();
+            anyhow::Ok((manifest, seed))
+        };
+        match read() {
+            // A folder of another submission of this name there is none; one that was changed may be.
+            Ok((manifest, seed)) if is_of(&manifest, settled) => OwnersPart {
+                folder: Some(folder),
+                manifest: Some(manifest),
+                trust_seed: Some(seed),
+            },
+            Ok(_) => {
+                findings.left_out.push(format!(
+                    "by the manifest in {}, which is not that of the job",
+                    folder.path().display()
+                ));
+                OwnersPart::default()
+            }
+            Err(error) => {
+                findings.left_out.push(format!(
+                    "by the manifest in {}, which cannot be used: {error:#}",
+                    folder.path().display()
+                ));
+                OwnersPart::default()
+            }
+        }
+    }
+
+    /// What is needed to compute tasks again; none if nobody wants it, or nobody can. It is an error if it
+    /// was asked for and cannot be done.
+    fn own(
+        &self,
+        owners: &OwnersPart,
+        given: &Given,
+        findings: &mut Findings,
+    ) -> anyhow::Result<Option<Own>> {
+        let is_asked = match given.re_execute {
+            Some(again::Amount::Tasks(0) | again::Amount::Percent(0)) => return Ok(None),
+            Some(_) => true,
+            None => false,
+        };
+        let why_not = match (&owners.folder, &owners.manifest) {
+            (Some(folder), Some(manifest)) => {
+                let own = Own::of(folder, manifest.clone(), given.shards.as_deref())?;
+                if own.has_shards() {
+                    return Ok(Some(own));
+                }
+                "the sealed shards are not here: `quern job submit --keep-shards` keeps them"
+            }
+            _ => "only the job's owner has its key and its data",
+        };
+        anyhow::ensure!(!is_asked, "no task can be computed again here: {why_not}");
+        findings
+            .left_out
+            .push(format!("whether tasks give these results: {why_not}"));
+        Ok(None)
+    }
+
+    /// Follows the log to its end.
+    async fn follow(&self, log: &Following<'_>, bar: &ProgressBar) -> anyhow::Result<Audited> {
+        let settled = log.settled;
+        let newest = self.proven.newest().await?.number;
+        let facts = Gathered::new(self.genesis, log.job, settled.job.clone(), newest);
+        let mut reader = log.source.open(self.genesis, log.job)?;
+        let mut next = reader.next().await?;
+        let writer = match &next {
+            Next::Block(block) => writer_of(block),
+            Next::Broken(_) | Next::End => None,
+        };
+        let roots = log.owners.manifest.as_ref().map(roots_of);
+        let audit = JobAudit::new(
+            facts.clone(),
+            settled.clone(),
+            roots,
+            writer.unwrap_or_default(),
+        );
+        let mut audit = audit?.watching(log.watched.clone());
+        if let Some(seed) = log.owners.trust_seed {
+            audit = audit.with_trust_seed(seed);
+        }
+        loop {
+            match next {
+                Next::Block(block) => {
+                    facts.gather(&self.proven, &Wanted::by(&block)).await?;
+                    audit.take(&block);
+                    bar.inc(1);
+                }
+                Next::Broken(fault) => audit.broken(fault),
+                Next::End => break,
+            }
+            if audit.is_cut() {
+                break;
+            }
+            next = reader.next().await?;
+        }
+        Ok(audit.finish())
+    }
+
+    /// For each difference what the chain would be shown, or why it would not. The log is read again for
+    /// it.
+    async fn filings(
+        &self,
+        log: &Following<'_>,
+        differences: &[Difference],
+        roots: &[Digest],
+    ) -> anyhow::Result<Vec<Filing>> {
+        let some = differences.iter().take(KEPT_MAX);
+        let mut showings: Vec<_> = some
+            .map(|difference| Showing::of(log.job, difference, log.settled))
+            .collect();
+        if showings.iter().any(Result::is_ok) {
+            let mut reader = log.source.open(self.genesis, log.job)?;
+            while let Next::Block(block) = reader.next().await? {
+                let shown = showings.iter_mut().flatten();
+                shown.for_each(|showing| showing.take(&block));
+            }
+        }
+        let filings = showings.into_iter().map(|showing| match showing {
+            Ok(showing) => showing.filing(roots),
+            Err(why) => Filing::Cannot(why),
+        });
+        Ok(filings.collect())
+    }
+}
+
+/// What is needed to follow a log.
+struct Following<'a> {
+    job: JobId,
+    source: &'a LogSource,
+    settled: &'a OnChain,
+    owners: &'a OwnersPart,
+    watched: BTreeSet<TaskIndex>,
+}
+
+/// What came of computing tasks again.
+#[derive(Default)]
+struct Computed {
+    tasks: Vec<TaskIndex>,
+    differences: Vec<Difference>,
+    left_out: Vec<String>,
+}
+
+/// Computes the tasks again that have an accepted answer, one after the other.
+async fn computed_again(
+    own: Own,
+    answers: &BTreeMap<TaskIndex, Answer>,
+    bar: &ProgressBar,
+) -> anyhow::Result<Computed> {
+    bar.set_prefix("tasks");
+    bar.set_length(answers.len() as u64);
+    bar.set_position(0);
+    let own = Arc::new(own);
+    let compiling = own.clone();
+    let program = tokio::task::spawn_blocking(move || compiling.compile()).await?;
+    let program = program.context("the job's program cannot be run here")?;
+    let mut computed = Computed::default();
+    for (task, accepted) in answers {
+        let (task, accepted) = (*task, *accepted);
+        let (own, program) = (own.clone(), program.clone());
+        let answer = tokio::task::spawn_blocking(move || own.compute(&program, task)).await?;
+        match answer.with_context(|| format!("task {task} cannot be computed again here"))? {
+            Some(answer) => {
+                computed.tasks.push(task);
+                if answer != accepted {
+                    computed.differences.push(Difference::Recomputed {
+                        task,
+                        accepted,
+                        computed: answer,
+                    });
+                }
+            }
+            None => computed.left_out.push(format!(
+                "whether task {task} gives its result, which takes too long here"
+            )),
+        }
+        bar.inc(1);
+    }
+    Ok(computed)
+}
+
+fn roots_of(manifest: &ValidatedManifest) -> Vec<Digest> {
+    let shards = manifest.shards().iter();
+    shards.map(|shard| shard.chunk_root).collect()
+}
+
+/// Whether a manifest is that of a job on the chain.
+fn is_of(manifest: &ValidatedManifest, settled: &OnChain) -> bool {
+    let submission = &settled.job.submission;
+    manifest.program() == submission.program && manifest.tasks() == submission.tasks
+}
+
+impl Findings {
+    /// What could not be looked at, by what came of the audit.
+    fn of(&mut self, audited: &Audited, agreement: Agreement, knows_trust: bool) {
+        self.unsettled.clone_from(&audited.unsettled);
+        self.untold.clone_from(&audited.untold);
+        if !audited.is_whole {
+            self.left_out.push(
+                "what stands in the log behind the entry that breaks a rule, but for what the chain settled of it"
+                    .into(),
+            );
+        }
+        if audited.inputs == Inputs::Unknown {
+            self.left_out.push(
+                "whether devices read the job's shards: some tasks have no receipt, and the manifest is its owner's"
+                    .into(),
+            );
+        }
+        if agreement == Agreement::Adaptive && !knows_trust {
+            self.left_out.push(
+                "whether devices that were believed alone were drawn for that: the seed is the owner's"
+                    .into(),
+            );
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What an audit of a job tells.
+
+use super::job::KEPT_MAX;
+use crate::{
+    context::Context,
+    dispute::{
+        begin::{Filed, show_chain},
+        file::EvidenceFile,
+    },
+    output::{Output, fields},
+    verify::proof::Shown,
+};
+use anyhow::Context as _;
+use quern_ledger::Chain;
+use quern_primitives::{
+    GenesisHash, JobId, TaskIndex,
+    amount::display,
+    batch::{BatchRecord, BatchState},
+    ids::BatchSequence,
+    job::Escrow,
+};
+use quern_recheck::{Difference, Filing, OnChain};
+use serde::Serialize;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Differences that people are shown; programs are told all that are kept.
+const SHOWN_MAX: usize = 20;
+
+/// The log as far as it was read.
+#[derive(Debug, Serialize)]
+pub(super) struct Log {
+    /// Where it is from.
+    pub(super) from: String,
+    pub(super) blocks: u64,
+    pub(super) entries: u64,
+    pub(super) verdicts: u64,
+}
+
+/// What is told beside differences.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Findings {
+    /// Batches of the log that the chain has not settled.
+    pub(super) unsettled: Vec<BatchSequence>,
+    /// Batches of which the log does not tell yet.
+    pub(super) untold: Vec<BatchSequence>,
+    /// Tasks that were computed again.
+    pub(super) re_executed: Vec<TaskIndex>,
+    /// What could not be checked.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Of a job's batches so many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Counts {
+    pending: u64,
+    #[serde(rename = "final")]
+    made_final: u64,
+    struck: u64,
+}
+
+/// One difference.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    /// What it is, for programs.
+    code: &'static str,
+    /// What it is, in words.
+    says: String,
+    batch: Option<BatchSequence>,
+    /// The entries of the log that show it.
+    positions: Vec<u64>,
+    /// Whether the chain can be shown it.
+    disputable: bool,
+    /// Why it cannot.
+    why_not: Option<String>,
+    /// What the chain is shown, as it is written into a file.
+    evidence: Option<EvidenceFile>,
+    /// Where that was written.
+    file: Option<PathBuf>,
+    /// What came of disputing it.
+    disputed: Option<Filed>,
+}
+
+/// What came of the audit of a job.
+#[derive(Debug, Serialize)]
+pub(super) struct JobReport {
+    job: JobId,
+    genesis: GenesisHash,
+    /// The block by whose state the chain was read.
+    proven_by: Shown,
+    batches: Counts,
+    money: Escrow,
+    log: Log,
+    #[serde(flatten)]
+    findings: Findings,
+    /// How many differences there are.
+    pub(super) difference_count: u64,
+    differences: Vec<Told>,
+    /// Whether there are none.
+    pub(super) holds: bool,
+}
+
+impl Counts {
+    fn of<'a>(records: impl Iterator<Item = &'a BatchRecord>) -> Self {
+        let mut counts = Self::default();
+        for record in records {
+            let count = match record.state {
+                BatchState::Pending { .. } => &mut counts.pending,
+                BatchState::Final { .. } => &mut counts.made_final,
+                BatchState::Struck { .. } => &mut counts.struck,
+            };
+            *count += 1;
+        }
+        counts
+    }
+}
+
+impl JobReport {
+    pub(super) fn new(
+        job: JobId,
+        proven_by: Shown,
+        genesis: GenesisHash,
+        settled: &OnChain,
+        log: Log,
+        findings: Findings,
+    ) -> Self {
+        Self {
+            job,
+            genesis,
+            proven_by,
+            batches: Counts::of(settled.batches.values()),
+            money: settled.job.escrow,
+            log,
+            findings,
+            difference_count: 0,
+            differences: Vec::new(),
+            holds: true,
+        }
+    }
+
+    /// Adds a difference, with what can be done about it.
+    pub(super) fn tell(&mut self, difference: &Difference, settled: &OnChain, filing: &Filing) {
+        let positions = difference.positions();
+        let batch = difference.batch().or_else(|| {
+            let first = positions.first()?;
+            settled.batch_at(*first)
+        });
+        let (evidence, why_not) = match filing {
+            Filing::Can { evidence, verdicts } => {
+                let file = EvidenceFile::new(self.genesis, evidence, verdicts.iter().cloned());
+                (Some(file), None)
+            }
+            Filing::Cannot(why) => (None, Some(why.to_string())),
+        };
+        self.holds = false;
+        self.differences.push(Told {
+            code: difference.code(),
+            says: difference.to_string(),
+            batch,
+            positions,
+            disputable: evidence.is_some(),
+            why_not,
+            evidence,
+            file: None,
+            disputed: None,
+        });
+    }
+
+    /// Verdicts that were looked at.
+    pub(super) fn verdicts(&self) -> u64 {
+        self.log.verdicts
+    }
+
+    /// Writes a file for each difference that can be disputed.
+    pub(super) fn write_evidence(&mut self, folder: &Path) -> anyhow::Result<()> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let digits = hex::encode(self.job.0);
+        for (number, told) in self.differences.iter_mut().enumerate() {
+            let Some(evidence) = &told.evidence else {
+                continue;
+            };
+            let path = folder.join(format!("{digits}-{number}.evidence.json"));
+            fs::write(&path, serde_json::to_string_pretty(evidence)?)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            told.file = Some(path);
+        }
+        Ok(())
+    }
+
+    /// Disputes each difference that can be, one after the other.
+    pub(super) async fn file(&mut self, context: &Context, chain: &Chain) -> anyhow::Result<()> {
+        for told in &mut self.differences {
+            if let Some(evidence) = &told.evidence {
+                let account = context.account()?;
+                let filed = show_chain(context, chain, &account, evidence, true).await?;
+                told.disputed = Some(filed);
+            }
+        }
+        Ok(())
+    }
+
+    fn batches_in_words(&self) -> String {
+        let Counts {
+            pending,
+            made_final,
+            struck,
+        } = self.batches;
+        format!("{made_final} final, {pending} pending, {struck} struck")
+    }
+}
+
+impl Told {
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("✗ {}: {}", self.code, self.says)];
+        if let Some(batch) = self.batch {
+            lines.push(format!("  batch {batch}"));
+        }
+        if !self.positions.is_empty() {
+            let positions: Vec<_> = self.positions.iter().map(u64::to_string).collect();
+            lines.push(format!("  entries of the log: {}", positions.join(", ")));
+        }
+        lines.push(match (&self.why_not, &self.disputed, &self.file) {
+            (Some(why), ..) => format!("  it cannot be disputed: {why}"),
+            (None, Some(filed), _) => format!("  {}", filed.people()),
+            (None, None, Some(file)) => format!(
+                "  it can be disputed: quern dispute file {}",
+                file.display()
+            ),
+            (None, None, None) => {
+                "  it can be disputed: --evidence DIR writes what is shown, --file-disputes shows it"
+                    .into()
+            }
+        });
+        lines
+    }
+}
+
+impl Output for JobReport {
+    fn people(&self) -> String {
+        let (log, money) = (&self.log, &self.money);
+        let mut lines = vec![
+            format!("job {}", self.job),
+            fields(&[
+                ("log", format!("from {}", log.from)),
+                (
+                    "of it",
+                    format!(
+                        "{} blocks, {} entries, {} verdicts",
+                        log.blocks, log.entries, log.verdicts
+                    ),
+                ),
+                ("batches", self.batches_in_words()),
+                ("deposited", display(money.deposited)),
+                ("paid", display(money.paid)),
+                ("to the network", display(money.network)),
+                ("refunded", display(money.refunded)),
+                ("pending", display(money.pending)),
+                ("held", display(money.held)),
+            ]),
+        ];
+        let again = &self.findings.re_executed;
+        if !again.is_empty() {
+            let tasks: Vec<_> = again.iter().map(TaskIndex::to_string).collect();
+            lines.push(format!("computed again: tasks {}", tasks.join(", ")));
+        }
+        lines.push(format!("✓ {}", self.proven_by.words()));
+        lines.push(format!(
+            "– taken as true: that the chain is the one that begins with block {}",
+            self.genesis
+        ));
+        for (what, batches) in [
+            ("in the log and not settled", &self.findings.unsettled),
+            (
+                "not told of by the log while the job goes on",
+                &self.findings.untold,
+            ),
+        ] {
+            if !batches.is_empty() {
+                let batches: Vec<_> = batches.iter().map(u32::to_string).collect();
+                lines.push(format!("– {what}: batches {}", batches.join(", ")));
+            }
+        }
+        let left_out = self.findings.left_out.iter();
+        lines.extend(left_out.map(|what| format!("– not checked: {what}")));
+        let shown = self.differences.iter().take(SHOWN_MAX);
+        lines.extend(shown.flat_map(Told::lines));
+        let hidden = self.difference_count.saturating_sub(SHOWN_MAX as u64);
+        if hidden > 0 {
+            lines.push(format!(
+                "and {hidden} more; --json lists the first {KEPT_MAX}"
+            ));
+        }
+        lines.push(match self.holds {
+            true => {
+                "✓ the job holds: its log keeps the rules, and the chain paid what follows".into()
+            }
+            false => format!(
+                "✗ the job does NOT hold, differences: {}",
+                self.difference_count
+            ),
+        });
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,176 @@
+use super::*;
+use quern_dispute_rules::{Evidence, evidence::BatchName};
+use quern_light::{BlockHash, Way};
+use quern_primitives::{
+    AccountId, Digest, ProgramHash,
+    batch::LogRange,
+    device::Class,
+    ids::SealingKey,
+    job::{Agreement, ByteLevel, Job, JobEnd, JobState, Preferences, Submission},
+    params::Terms,
+};
+use quern_recheck::{Part, SumOf, Unfiled};
+
+const JOB: JobId = JobId([3; 32]);
+
+fn job() -> Job {
+    let submission = Submission {
+        salt: [7; 16],
+        program: ProgramHash([8; 32]),
+        manifest: Digest([9; 32]),
+        shards_root: Digest([10; 32]),
+        key_commitment: Digest([10; 32]),
+        tasks: 4,
+        input_bytes: 1_000,
+        fuel_per_task_max: 1_000,
+        memory_bytes_max: 1_000,
+        result_bytes_max: 1_000,
+        agreement: Agreement::Unanimous,
+        class: Class::Portable,
+        preferences: Preferences::default(),
+        level: ByteLevel::Balanced,
+        deadline: 1_000,
+        price_max: 1_000,
+        owner_sealing_key: SealingKey([11; 32]),
+    };
+    Job {
+        owner: AccountId::new([12; 32]),
+        submission,
+        prices: quern_job_rules::pay::PRICES_AT_GENESIS,
+        terms: Terms::FIRST,
+        submitted_at: 1,
+        state: JobState::Completed {
+            end: JobEnd::AllSettled,
+        },
+        escrow: Escrow::default(),
+        settled_tasks: 0,
+        next_batch: 1,
+        pending_batches: 1,
+    }
+}
+
+fn settled() -> OnChain {
+    let record = BatchRecord {
+        verdicts_root: Digest([1; 32]),
+        log: LogRange { first: 0, last: 40 },
+        block: 2,
+        head: Digest([2; 32]),
+        tasks: 4,
+        spent: 10,
+        paid: 7,
+        settled_at: 5,
+        state: BatchState::Pending { due: 9 },
+    };
+    OnChain {
+        job: job(),
+        batches: [(0, record)].into(),
+        pending: [].into(),
+    }
+}
+
+fn report() -> JobReport {
+    let shown = Shown {
+        block: 30,
+        hash: BlockHash([5; 32]),
+        by: Way::Header { behind: 0 },
+    };
+    let log = Log {
+        from: "the file log".into(),
+        blocks: 3,
+        entries: 41,
+        verdicts: 4,
+    };
+    let genesis = GenesisHash([6; 32]);
+    JobReport::new(JOB, shown, genesis, &settled(), log, Findings::default())
+}
+
+fn unlike() -> Difference {
+    Difference::Batch {
+        sequence: 0,
+        position: 40,
+        part: Part::Spent,
+        log: "9".into(),
+        chain: "10".into(),
+    }
+}
+
+fn payouts() -> Filing {
+    let batch = BatchName {
+        job: JOB,
+        sequence: 0,
+    };
+    Filing::Can {
+        evidence: Box::new(Evidence::Payouts { batch }),
+        verdicts: vec![vec![1, 2]],
+    }
+}
+
+#[test]
+fn a_job_without_differences_is_said_to_hold_and_how_it_was_proven() {
+    let mut report = report();
+    report.findings.re_executed = vec![1, 3];
+    report.findings.left_out = vec!["the weather".into()];
+    let text = report.people();
+    assert!(text.contains("3 blocks, 41 entries, 4 verdicts"), "{text}");
+    assert!(text.contains("0 final, 1 pending, 0 struck"), "{text}");
+    assert!(text.contains("computed again: tasks 1, 3"), "{text}");
+    assert!(text.contains("– not checked: the weather"), "{text}");
+    assert!(text.contains("✓ block 30"), "{text}");
+    assert!(text.ends_with("the chain paid what follows"), "{text}");
+}
+
+#[test]
+fn a_difference_is_told_with_its_entries_and_whether_it_can_be_disputed() {
+    let mut report = report();
+    let settled = settled();
+    report.tell(&unlike(), &settled, &payouts());
+    let sum = Difference::Sum {
+        of: SumOf::Paid,
+        batches: 1,
+        chain: 2,
+    };
+    report.tell(&sum, &settled, &Filing::Cannot(Unfiled::NoBatch));
+    report.difference_count = 2;
+    assert!(!report.holds);
+    let text = report.people();
+    assert!(
+        text.contains("✗ batch_spent: the spending of batch 0: 9 by the log, 10 on the chain"),
+        "{text}"
+    );
+    assert!(text.contains("entries of the log: 40"), "{text}");
+    assert!(
+        text.contains("it can be disputed: --evidence DIR"),
+        "{text}"
+    );
+    assert!(
+        text.contains("it cannot be disputed: it concerns no batch"),
+        "{text}"
+    );
+    assert!(text.ends_with("does NOT hold, differences: 2"), "{text}");
+    let json = serde_json::to_value(&report).unwrap();
+    let told = &json["differences"][0];
+    assert_eq!(told["code"], "batch_spent");
+    assert_eq!(told["disputable"], true);
+    assert_eq!(told["evidence"]["job"], JOB.to_string());
+    assert_eq!(told["evidence"]["batch"], 0);
+    assert_eq!(json["differences"][1]["evidence"], serde_json::Value::Null);
+    assert_eq!(json["holds"], false);
+    assert_eq!(json["batches"]["pending"], 1);
+}
+
+#[test]
+fn evidence_is_written_for_what_can_be_disputed_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().join("evidence");
+    let mut report = report();
+    let settled = settled();
+    report.tell(&unlike(), &settled, &Filing::Cannot(Unfiled::Final));
+    report.tell(&unlike(), &settled, &payouts());
+    report.write_evidence(&into).unwrap();
+    let files: Vec<_> = fs::read_dir(&into).unwrap().collect();
+    assert_eq!(files.len(), 1);
+    let path = report.differences[1].file.clone().unwrap();
+    let file = EvidenceFile::read(&path, GenesisHash([6; 32])).unwrap();
+    assert!(matches!(file.evidence(), Ok(Evidence::Payouts { .. })));
+    assert_eq!(file.steps().unwrap().len(), 1);
+}

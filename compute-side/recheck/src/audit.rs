@@ -1,0 +1,306 @@
+//! A whole job, held to the rules and to what the chain settled.
+
+use crate::{
+    compare::{OnChain, stands},
+    difference::Difference,
+    facts::ChainFacts,
+    fault::RecheckFault,
+    recheck::Recheck,
+};
+use quern_joblog::{Entry, LogFault, Replay, SignedBlock};
+use quern_primitives::{
+    ids::{BatchSequence, Digest, NodeKey, TaskIndex},
+    job::JobEnd,
+    merkle::Tree,
+    receipt::{Answer, SignedReceipt},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Follows a job's log block by block, holds it to the rules by a [`Recheck`] and the chain's batches to
+/// it. It ends with all that does not fit.
+///
+/// Behind an entry that breaks a rule the log is only followed and compared with the chain: what rests on
+/// a broken rule is not judged. Behind a block that does not follow nothing is.
+#[derive(Clone, Debug)]
+pub struct JobAudit<F> {
+    recheck: Recheck<F>,
+    on_chain: OnChain,
+    /// What follows the log where a rule was broken.
+    rest: Option<Replay>,
+    /// Whether a block does not follow.
+    is_cut: bool,
+    knows_roots: bool,
+    /// Of each task the input that its first receipt names, and where that is.
+    inputs: BTreeMap<TaskIndex, (Digest, u64)>,
+    /// Tasks whose accepted answer is wanted.
+    watched: BTreeSet<TaskIndex>,
+    answers: BTreeMap<TaskIndex, Answer>,
+    /// Batches of the log that the chain has too.
+    seen: BTreeSet<BatchSequence>,
+    unsettled: Vec<BatchSequence>,
+    differences: Vec<Difference>,
+    verdicts: u64,
+}
+
+/// How it was held to the job which shards the devices read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inputs {
+    /// By the job's manifest.
+    Manifest,
+    /// By the receipts: there is one of each task, and the inputs that they name make the root that the
+    /// job was submitted with.
+    Receipts,
+    /// Not at all: some tasks have no receipt, and the manifest is not known.
+    Unknown,
+}
+
+/// What came of an audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    /// What does not fit, in the order in which it was found.
+    pub differences: Vec<Difference>,
+    /// Blocks of the log that follow each other.
+    pub blocks: u64,
+    /// Their entries.
+    pub entries: u64,
+    /// Verdicts among these.
+    pub verdicts: u64,
+    /// Batches that log and chain have.
+    pub batches: u64,
+    /// Batches of the log that the chain has not settled, and may never.
+    pub unsettled: Vec<BatchSequence>,
+    /// Batches that rest on blocks behind the last that was taken, of a job that goes on: so long as
+    /// devices could copy from it, its coordinator does not tell all of the log.
+    pub untold: Vec<BatchSequence>,
+    /// Whether the log was held to the rules to its end.
+    pub is_whole: bool,
+    /// How the inputs were held to the job.
+    pub inputs: Inputs,
+    /// The roots of the job's shards, if the receipts show them.
+    pub roots: Vec<Digest>,
+    /// The accepted answers of the tasks that were watched, as far as they have one.
+    pub answers: BTreeMap<TaskIndex, Answer>,
+}
+
+/// Who says of itself that it writes a log from this block on.
+pub fn writer_of(block: &SignedBlock) -> Option<NodeKey> {
+    match block.entries.first() {
+        Some(Entry::Opened { node, .. }) => Some(*node),
+        _ => None,
+    }
+}
+
+impl<F: ChainFacts> JobAudit<F> {
+    /// Begins with a log whose first block says that this key writes it; whether the chain says so too is
+    /// looked at. The roots of the shards are those of the manifest, for who has it.
+    pub fn new(
+        facts: F,
+        on_chain: OnChain,
+        roots: Option<Vec<Digest>>,
+        writer: NodeKey,
+    ) -> Result<Self, RecheckFault> {
+        let knows_roots = roots.is_some();
+        let recheck = match roots {
+            Some(roots) => Recheck::new(facts, roots, writer)?,
+            None => Recheck::without_roots(facts, writer)?,
+        };
+        Ok(Self {
+            recheck,
+            on_chain,
+            rest: None,
+            is_cut: false,
+            knows_roots,
+            inputs: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            unsettled: Vec::new(),
+            differences: Vec::new(),
+            verdicts: 0,
+        })
+    }
+
+    /// See [`Recheck::with_trust_seed`].
+    #[must_use]
+    pub fn with_trust_seed(mut self, seed: [u8; 32]) -> Self {
+        self.recheck = self.recheck.with_trust_seed(seed);
+        self
+    }
+
+    /// Remembers the accepted answers of these tasks.
+    #[must_use]
+    pub fn watching(mut self, tasks: BTreeSet<TaskIndex>) -> Self {
+        self.watched = tasks;
+        self
+    }
+
+    /// What the chain says, as it was given.
+    pub fn facts(&self) -> &F {
+        self.recheck.facts()
+    }
+
+    /// Whether nothing more is looked at, because a block does not follow.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Takes the next block.
+    pub fn take(&mut self, block: &SignedBlock) {
+        if self.is_cut {
+            return;
+        }
+        match self.follow(block) {
+            Ok(()) => self.compare(block),
+            Err(fault) => self.broken(fault),
+        }
+    }
+
+    /// The log cannot be read any further.
+    pub fn broken(&mut self, fault: LogFault) {
+        if !self.is_cut {
+            self.is_cut = true;
+            self.differences.push(RecheckFault::Log(fault).into());
+        }
+    }
+
+    /// Follows the log; what breaks a rule is noted.
+    fn follow(&mut self, block: &SignedBlock) -> Result<(), LogFault> {
+        let bytes = block.to_bytes();
+        if let Some(rest) = &mut self.rest {
+            if let Some(Entry::Opened {
+                coordinator,
+                node,
+                at,
+            }) = block.entries.first()
+                && self.recheck.facts().coordinator(*at) == Some((coordinator.clone(), *node))
+            {
+                rest.hand_over(*node);
+            }
+            return rest.take(&bytes).map(|_| ());
+        }
+        // Whether the chain names who begins is looked at with its first entry.
+        if let Some(node) = writer_of(block).filter(|it| *it != self.recheck.replay().signer()) {
+            self.recheck.hand_over(node);
+        }
+        match self.recheck.take(&bytes) {
+            Ok(()) => Ok(()),
+            Err(RecheckFault::Log(fault)) => Err(fault),
+            Err(fault) => {
+                self.rest = Some(self.recheck.replay().clone());
+                self.differences.push(fault.into());
+                Ok(())
+            }
+        }
+    }
+
+    fn compare(&mut self, block: &SignedBlock) {
+        let header = &block.header.payload;
+        let head = header.hash(&self.recheck.facts().genesis());
+        self.on_chain
+            .compare_head(header, head, &mut self.differences);
+        for (position, entry) in block.positions() {
+            match entry {
+                Entry::Revealed { receipt, .. } => self.read_input(receipt, position),
+                Entry::Judged { verdict } => {
+                    self.verdicts = self.verdicts.saturating_add(1);
+                    if self.watched.contains(&verdict.task) {
+                        self.answers.insert(verdict.task, verdict.answer);
+                    }
+                }
+                Entry::Batched { batch } => {
+                    let found = &mut self.differences;
+                    if self.on_chain.compare(batch, position, found) {
+                        self.seen.insert(batch.sequence);
+                    } else {
+                        self.unsettled.push(batch.sequence);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Where the roots are not known, that all receipts of a task name one input, which with all others
+    /// makes the job's root.
+    fn read_input(&mut self, receipt: &SignedReceipt, position: u64) {
+        let (task, root) = (receipt.payload.task, receipt.payload.input_root);
+        if self.knows_roots || task >= self.on_chain.job.submission.tasks {
+            return;
+        }
+        let (known, first) = *self.inputs.entry(task).or_insert((root, position));
+        if known != root {
+            self.differences.push(Difference::TwoInputs {
+                task,
+                first,
+                second: position,
+            });
+        }
+    }
+
+    /// The log has come to its end: what came of it.
+    pub fn finish(mut self) -> Audited {
+        let (inputs, roots) = self.inputs();
+        let untold = self.untold();
+        if !self.is_cut {
+            // Of what was struck a later coordinator need not tell.
+            let standing = self.on_chain.batches.iter().filter(|(_, it)| stands(it));
+            let missing = standing.filter(|(sequence, _)| {
+                !self.seen.contains(sequence) && !untold.contains(sequence)
+            });
+            let missing = missing.map(|(sequence, _)| Difference::NotInLog {
+                sequence: *sequence,
+            });
+            self.differences.extend(missing);
+        }
+        self.differences.extend(self.on_chain.check_sums());
+        let replay = self.rest.as_ref().unwrap_or_else(|| self.recheck.replay());
+        Audited {
+            blocks: replay.next_index(),
+            entries: replay.next_position(),
+            verdicts: self.verdicts,
+            batches: self.seen.len() as u64,
+            unsettled: self.unsettled,
+            untold,
+            is_whole: self.rest.is_none() && !self.is_cut,
+            inputs,
+            roots,
+            answers: self.answers,
+            differences: self.differences,
+        }
+    }
+
+    /// The batches of which the log may tell later.
+    fn untold(&self) -> Vec<BatchSequence> {
+        let state = &self.on_chain.job.state;
+        if !state.goes_on() && state.end() != Some(JobEnd::BatchStruck) {
+            return vec![];
+        }
+        let replay = self.rest.as_ref().unwrap_or_else(|| self.recheck.replay());
+        let batches = self.on_chain.batches.iter();
+        batches
+            // A batch is told of behind the block on which it rests.
+            .filter(|(_, record)| {
+                stands(record) && record.block.saturating_add(1) >= replay.next_index()
+            })
+            .map(|(sequence, _)| *sequence)
+            .filter(|sequence| !self.seen.contains(sequence))
+            .collect()
+    }
+
+    fn inputs(&mut self) -> (Inputs, Vec<Digest>) {
+        if self.knows_roots {
+            return (Inputs::Manifest, vec![]);
+        }
+        let submission = &self.on_chain.job.submission;
+        if u32::try_from(self.inputs.len()) != Ok(submission.tasks) {
+            return (Inputs::Unknown, vec![]);
+        }
+        // There is one for each task, and no other.
+        let roots: Vec<Digest> = self.inputs.values().map(|(root, _)| *root).collect();
+        if Tree::new(&roots).root() == submission.shards_root {
+            return (Inputs::Receipts, roots);
+        }
+        self.differences.push(Difference::OtherInputs);
+        (Inputs::Receipts, vec![])
+    }
+}

@@ -1,0 +1,264 @@
+//! What the chain settled, compared with what the log says of it.
+
+use crate::difference::{Difference, Part, SumOf};
+use core::fmt::Display;
+use quern_job_rules::{split::Split, tasks};
+use quern_primitives::{
+    amount::Amount,
+    batch::{Batch, BatchRecord, BatchState, LogRange, PendingBatch, TaskSet},
+    ids::{BatchSequence, Digest},
+    job::Job,
+    log::Header,
+};
+use std::collections::BTreeMap;
+
+/// What the chain says of a job and its batches, all of it at one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnChain {
+    /// The job.
+    pub job: Job,
+    /// The batches that were settled.
+    pub batches: BTreeMap<BatchSequence, BatchRecord>,
+    /// What is kept beside that of those that are pending.
+    pub pending: BTreeMap<BatchSequence, PendingBatch>,
+}
+
+impl OnChain {
+    /// The batch whose stretch of the log has an entry, unless it was struck.
+    pub fn batch_at(&self, position: u64) -> Option<BatchSequence> {
+        let mut standing = self.batches.iter().filter(|(_, record)| stands(record));
+        let found = standing.find(|(_, record)| record.log.last >= position);
+        found.map(|(sequence, _)| *sequence)
+    }
+
+    /// Compares a batch of the log with what the chain settled; false if it did not.
+    pub(crate) fn compare(
+        &self,
+        batch: &Batch,
+        position: u64,
+        found: &mut Vec<Difference>,
+    ) -> bool {
+        let Some(record) = self.batches.get(&batch.sequence) else {
+            return false;
+        };
+        let mut differ = Differ {
+            sequence: batch.sequence,
+            position,
+            found,
+        };
+        let workers = batch.payouts.iter().fold(0, |sum: Amount, payout| {
+            // More than can exist is no sum that the chain has.
+            sum.saturating_add(payout.amount)
+        });
+        differ.if_other(Part::Root, batch.verdicts_root, record.verdicts_root);
+        differ.if_other(Part::Log, Stretch(batch.log), Stretch(record.log));
+        differ.if_other(Part::Tasks, tasks::count(&batch.tasks.bits), record.tasks);
+        differ.if_other(Part::Spent, batch.spent, record.spent);
+        differ.if_other(Part::Workers, workers, record.paid);
+        if let Some(pending) = self.pending.get(&batch.sequence) {
+            self.compare_pending(batch, workers, pending, &mut differ);
+        }
+        true
+    }
+
+    /// Compares a block of the log with those that the chain's batches rest on.
+    pub(crate) fn compare_head(&self, header: &Header, head: Digest, found: &mut Vec<Difference>) {
+        let standing = self.batches.iter().filter(|(_, record)| stands(record));
+        for (sequence, record) in standing.filter(|(_, record)| record.block == header.index) {
+            let mut differ = Differ {
+                sequence: *sequence,
+                // No block is empty.
+                position: header
+                    .first
+                    .saturating_add(header.count.into())
+                    .saturating_sub(1),
+                found,
+            };
+            differ.if_other(Part::Head, head, record.head);
+        }
+    }
+
+    fn compare_pending(
+        &self,
+        batch: &Batch,
+        workers: Amount,
+        pending: &PendingBatch,
+        differ: &mut Differ<'_>,
+    ) {
+        if batch.tasks != pending.tasks {
+            let words = |set: &TaskSet| {
+                let count = tasks::count(&set.bits);
+                format!("{count} from task {} on", set.first)
+            };
+            differ.tell(Part::Tasks, words(&batch.tasks), words(&pending.tasks));
+        }
+        differ.if_unlike(Part::Payouts, &batch.payouts, &pending.payouts, |payout| {
+            format!("{} to {}", payout.amount, payout.account)
+        });
+        differ.if_unlike(Part::Devices, &batch.devices, &pending.devices, |it| {
+            format!("{:?} of {}", it.change, it.device)
+        });
+        let split = pending.split;
+        let chain = format!(
+            "{} to workers, {} to operators, {} to the treasury",
+            split.workers, split.operators, split.treasury
+        );
+        match Split::of(batch.spent, workers, self.job.terms) {
+            Ok(by_terms) if by_terms.shares() == split => {}
+            Ok(by_terms) => {
+                let log = format!(
+                    "{} to workers, {} to operators, {} to the treasury",
+                    by_terms.workers(),
+                    by_terms.operators(),
+                    by_terms.treasury()
+                );
+                differ.tell(Part::Split, log, chain);
+            }
+            Err(over) => differ.tell(Part::Split, over.to_string(), chain),
+        }
+    }
+
+    /// Holds the job's sums to its batches, and says which of these the chain should have and has not.
+    pub(crate) fn check_sums(&self) -> Vec<Difference> {
+        let mut found = Vec::new();
+        for sequence in 0..self.job.next_batch {
+            if !self.batches.contains_key(&sequence) {
+                found.push(Difference::NoRecord { sequence });
+            }
+        }
+        let escrow = &self.job.escrow;
+        let whole = [
+            escrow.paid,
+            escrow.network,
+            escrow.refunded,
+            escrow.pending,
+            escrow.held,
+        ];
+        let sums = [
+            (
+                SumOf::Paid,
+                self.sum(|record| if_final(record, record.paid)),
+                escrow.paid,
+            ),
+            (
+                SumOf::Network,
+                self.sum(|record| if_final(record, record.spent.saturating_sub(record.paid))),
+                escrow.network,
+            ),
+            (
+                SumOf::Pending,
+                self.sum(|record| if_pending(record, record.spent)),
+                escrow.pending,
+            ),
+            (
+                SumOf::Tasks,
+                self.sum(|record| if_standing(record, record.tasks.into())),
+                self.job.settled_tasks.into(),
+            ),
+            (
+                SumOf::PendingBatches,
+                self.sum(|record| if_pending(record, 1)),
+                self.job.pending_batches.into(),
+            ),
+            (
+                SumOf::Deposit,
+                whole.into_iter().fold(0, Amount::saturating_add),
+                escrow.deposited,
+            ),
+        ];
+        let unlike = sums
+            .into_iter()
+            .filter(|(_, batches, chain)| batches != chain);
+        found.extend(unlike.map(|(of, batches, chain)| Difference::Sum { of, batches, chain }));
+        found
+    }
+
+    /// A sum over all batches that the chain has. More than can exist is no sum of it.
+    fn sum(&self, of: impl Fn(&BatchRecord) -> Amount) -> Amount {
+        let amounts = self.batches.values().map(of);
+        amounts.fold(0, Amount::saturating_add)
+    }
+}
+
+/// Whether a batch was not struck.
+pub(crate) fn stands(record: &BatchRecord) -> bool {
+    !matches!(record.state, BatchState::Struck { .. })
+}
+
+fn if_final(record: &BatchRecord, amount: Amount) -> Amount {
+    match record.is_final() {
+        true => amount,
+        false => 0,
+    }
+}
+
+fn if_pending(record: &BatchRecord, amount: Amount) -> Amount {
+    match record.state {
+        BatchState::Pending { .. } => amount,
+        BatchState::Final { .. } | BatchState::Struck { .. } => 0,
+    }
+}
+
+fn if_standing(record: &BatchRecord, amount: Amount) -> Amount {
+    match stands(record) {
+        true => amount,
+        false => 0,
+    }
+}
+
+/// A stretch of the log in words.
+#[derive(PartialEq)]
+struct Stretch(LogRange);
+
+impl Display for Stretch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} to {}", self.0.first, self.0.last)
+    }
+}
+
+/// Collects what differs of one batch.
+struct Differ<'a> {
+    sequence: BatchSequence,
+    position: u64,
+    found: &'a mut Vec<Difference>,
+}
+
+impl Differ<'_> {
+    fn if_other<T: PartialEq + Display>(&mut self, part: Part, log: T, chain: T) {
+        if log != chain {
+            self.tell(part, log.to_string(), chain.to_string());
+        }
+    }
+
+    /// Tells the first items of two lists that differ, or how long the lists are.
+    fn if_unlike<T: PartialEq>(
+        &mut self,
+        part: Part,
+        log: &[T],
+        chain: &[T],
+        words: impl Fn(&T) -> String,
+    ) {
+        if log == chain {
+            return;
+        }
+        let mut pairs = log.iter().zip(chain);
+        let (log, chain) = match pairs.find(|(log, chain)| log != chain) {
+            Some((log, chain)) => (words(log), words(chain)),
+            None => (
+                format!("a list of {}", log.len()),
+                format!("a list of {}", chain.len()),
+            ),
+        };
+        self.tell(part, log, chain);
+    }
+
+    fn tell(&mut self, part: Part, log: String, chain: String) {
+        self.found.push(Difference::Batch {
+            sequence: self.sequence,
+            position: self.position,
+            part,
+            log,
+            chain,
+        });
+    }
+}

@@ -1,0 +1,245 @@
+//! From what does not fit to what the chain is shown.
+
+use crate::{
+    compare::OnChain,
+    difference::{Difference, Part},
+    exhibits::Exhibits,
+    fault::RecheckFault,
+};
+use codec::Encode;
+use quern_dispute_rules::{
+    Evidence,
+    evidence::{BatchName, LINKS_MAX, Withheld},
+};
+use quern_job_rules::tasks;
+use quern_joblog::{Entry, LogFault, SignedBlock};
+use quern_primitives::{
+    batch::{BatchRecord, BatchState},
+    ids::{Digest, JobId, NodeKey, TaskIndex},
+    merkle::Tree,
+    verdict::Verdict,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Blocks that are kept: one of the entry, those that lead to a certified head, and those of a few
+/// entries beside.
+const BLOCKS_MAX: usize = LINKS_MAX as usize + 64;
+
+/// Gathers from a log what the chain has to be shown. The log is read again for it, from its beginning.
+#[derive(Clone, Debug)]
+pub struct Showing<'a> {
+    difference: &'a Difference,
+    batch: BatchName,
+    record: Option<BatchRecord>,
+    /// The batch's tasks.
+    tasks: BTreeSet<TaskIndex>,
+    verdicts: BTreeMap<TaskIndex, Verdict>,
+    positions: Vec<u64>,
+    blocks: Vec<SignedBlock>,
+    /// Who writes the log as far as it was read, and who wrote the entry that is shown.
+    writer: NodeKey,
+    guilty: Option<NodeKey>,
+}
+
+/// Whether something can be disputed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filing {
+    /// It can.
+    Can {
+        /// What the chain is shown.
+        evidence: Box<Evidence>,
+        /// Where the chain adds up a batch's verdicts: these, encoded, in the order of its tree.
+        verdicts: Vec<Vec<u8>>,
+    },
+    /// It cannot.
+    Cannot(Unfiled),
+}
+
+/// Why something cannot be disputed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfiled {
+    /// The batch is final.
+    #[error("the batch is final, and what is final stays")]
+    Final,
+    /// The batch was struck already.
+    #[error("the batch was struck already")]
+    Struck,
+    /// It rests on no batch that the chain has.
+    #[error("it concerns no batch that the chain has settled")]
+    NoBatch,
+    /// The chain does not decide such things.
+    #[error("the chain decides nothing about it")]
+    NotDecided,
+    /// What would be shown is not under the batch's root, or not at hand.
+    #[error("the log does not have what would have to be shown")]
+    NotAtHand,
+    /// Only referees of the job's group convict a device of a wrong answer.
+    #[error("only the job's referees can show a wrong answer; tell them")]
+    Referees,
+}
+
+impl<'a> Showing<'a> {
+    /// Begins with a difference of a job, if it is one that can be disputed.
+    pub fn of(job: JobId, difference: &'a Difference, on_chain: &OnChain) -> Result<Self, Unfiled> {
+        let mut positions = difference.positions();
+        if let Difference::Recomputed { .. } = difference {
+            return Err(Unfiled::Referees);
+        }
+        let sequence = difference.batch().or_else(|| {
+            let first = positions.first()?;
+            on_chain.batch_at(*first)
+        });
+        let record = sequence.and_then(|sequence| on_chain.batches.get(&sequence).copied());
+        // What was signed twice convicts by itself, whatever became of its batch.
+        let is_of_batch = !matches!(
+            difference,
+            Difference::Rule(
+                RecheckFault::Log(LogFault::Forked(_)) | RecheckFault::JudgedTwice { .. }
+            )
+        );
+        match record.map(|record| record.state) {
+            _ if !is_of_batch => {}
+            Some(BatchState::Pending { .. }) => {}
+            Some(BatchState::Final { .. }) => return Err(Unfiled::Final),
+            Some(BatchState::Struck { .. }) => return Err(Unfiled::Struck),
+            None => return Err(Unfiled::NoBatch),
+        }
+        let sequence = sequence.unwrap_or_default();
+        // With a receipt is shown what stands where it says that its replica was given.
+        if let Difference::Rule(RecheckFault::Reveal { receipt, .. }) = difference {
+            positions.push(receipt.payload.log_position);
+        }
+        let set = on_chain.pending.get(&sequence).map(|batch| &batch.tasks);
+        let most = on_chain.job.submission.tasks;
+        let set = set.and_then(|set| tasks::validate(set, most).ok());
+        Ok(Self {
+            difference,
+            batch: BatchName { job, sequence },
+            record,
+            tasks: set.map(|set| set.iter().collect()).unwrap_or_default(),
+            verdicts: BTreeMap::new(),
+            positions,
+            blocks: Vec::new(),
+            writer: NodeKey::default(),
+            guilty: None,
+        })
+    }
+
+    /// Takes the next block.
+    pub fn take(&mut self, block: &SignedBlock) {
+        let last = self.record.map_or(0, |record| record.log.last);
+        let mut is_shown = false;
+        for (position, entry) in block.positions() {
+            match entry {
+                Entry::Opened { node, .. } => self.writer = *node,
+                Entry::Judged { verdict }
+                    if position <= last && self.tasks.contains(&verdict.task) =>
+                {
+                    self.verdicts.insert(verdict.task, verdict.clone());
+                }
+                _ => {}
+            }
+            if self.positions.contains(&position) {
+                is_shown = true;
+                self.guilty = Some(self.writer);
+            }
+        }
+        // From the first entry that is shown on, headers lead to the batch's head.
+        let head = self.record.map_or(0, |record| record.block);
+        let leads = !self.blocks.is_empty() && block.header.payload.index <= head;
+        if is_shown && self.blocks.len() < BLOCKS_MAX {
+            self.blocks.push(block.clone());
+        } else if leads && self.blocks.len() < LINKS_MAX as usize {
+            self.blocks.push(SignedBlock {
+                header: block.header,
+                entries: vec![],
+            });
+        }
+    }
+
+    /// What can be shown, by what was taken; with the roots of the shards, if they are known.
+    pub fn filing(self, roots: &[Digest]) -> Filing {
+        let verdicts: Vec<_> = self.verdicts.values().map(Encode::encode).collect();
+        let root = Tree::new(&verdicts).root();
+        let is_batchs = self.record.is_some_and(|it| it.verdicts_root == root);
+        match self.evidence(roots) {
+            // The log's verdicts are others than the batch's.
+            Ok(evidence) if !is_batchs && needs_verdicts(&evidence) => {
+                Filing::Cannot(Unfiled::NotAtHand)
+            }
+            Ok(evidence) => Filing::Can {
+                verdicts: match evidence {
+                    Evidence::Payouts { .. } => verdicts,
+                    _ => vec![],
+                },
+                evidence: Box::new(evidence),
+            },
+            Err(why) => Filing::Cannot(why),
+        }
+    }
+
+    fn evidence(self, roots: &[Digest]) -> Result<Evidence, Unfiled> {
+        let batch = self.batch;
+        let fault = match self.difference {
+            Difference::Rule(fault) => fault,
+            Difference::Batch { part, .. } => {
+                return match part {
+                    Part::Spent | Part::Workers | Part::Payouts | Part::Devices => {
+                        Ok(Evidence::Payouts { batch })
+                    }
+                    // What is under a root that nobody knows has to be shown by who made it.
+                    Part::Root | Part::Tasks => self.withheld(),
+                    Part::Log | Part::Head | Part::Split => Err(Unfiled::NotDecided),
+                };
+            }
+            Difference::NotInLog { .. } => return self.withheld(),
+            Difference::NoRecord { .. }
+            | Difference::Sum { .. }
+            | Difference::TwoInputs { .. }
+            | Difference::OtherInputs => return Err(Unfiled::NotDecided),
+            Difference::Recomputed { .. } => return Err(Unfiled::Referees),
+        };
+        if fault.dispute().is_none() {
+            return Err(Unfiled::NotDecided);
+        }
+        let verdicts: Vec<_> = self.verdicts.values().cloned().collect();
+        let exhibits = Exhibits {
+            batch,
+            verdicts: &verdicts,
+            blocks: &self.blocks,
+            writer: self.guilty.unwrap_or(self.writer),
+            input_roots: roots,
+        };
+        exhibits.evidence(fault).ok_or(Unfiled::NotAtHand)
+    }
+
+    /// Asks the coordinator for a verdict that the log does not have as the batch has it.
+    fn withheld(&self) -> Result<Evidence, Unfiled> {
+        let task = self.tasks.first().copied().ok_or(Unfiled::NotAtHand)?;
+        Ok(Evidence::Withheld {
+            batch: self.batch,
+            what: Withheld::Verdict { task },
+        })
+    }
+}
+
+/// Whether verdicts are shown, which have to be those under the batch's root.
+fn needs_verdicts(evidence: &Evidence) -> bool {
+    match evidence {
+        Evidence::Verdict { .. }
+        | Evidence::Receipt { .. }
+        | Evidence::Unassigned { .. }
+        | Evidence::OtherVerdict { .. }
+        | Evidence::Payouts { .. } => true,
+        Evidence::Omission { leaf, .. } => leaf.is_some(),
+        Evidence::Withheld { what, .. } => {
+            matches!(what, Withheld::Receipt { .. } | Withheld::Report { .. })
+        }
+        Evidence::Blocks { .. }
+        | Evidence::Certificates { .. }
+        | Evidence::Entries { .. }
+        | Evidence::Assignment { .. }
+        | Evidence::Answers { .. }
+        | Evidence::WrongAnswer(_) => false,
+    }
+}
