@@ -139,6 +139,12 @@ pub(crate) enum Command {
     Broken(crate::store::StoreError),
 }
 
+impl From<settler::NotSettled> for Command {
+    fn from(settler::NotSettled(job): settler::NotSettled) -> Self {
+        Self::NotSettled(job)
+    }
+}
+
 /// Runs the masternode until `stop` resolves.
 ///
 /// Boxed on both sides, so that all of it is compiled with this library and not with each program
@@ -194,7 +200,12 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
     published::publish(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
-    tokio::spawn(settler::settle(shared.clone(), to_settle));
+    tokio::spawn(settler::settle(
+        shared.chain.clone(),
+        shared.account.clone(),
+        to_settle,
+        shared.commands.clone(),
+    ));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
     let (greetings, greeted) = mpsc::channel(lookups::WAITING_MAX);

@@ -8,7 +8,7 @@
 //! | `benchmark` | the program that tells how fast a device is |
 //! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
-//! | `settler` | sends batches |
+//! | [`settler`] | sends batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
 
 mod api;
@@ -19,7 +19,7 @@ pub mod core;
 mod daemon;
 mod receipts;
 mod referee;
-mod settler;
+pub mod settler;
 mod store;
 mod vault;
 mod watcher;

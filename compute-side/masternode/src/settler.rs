@@ -2,12 +2,10 @@
 //! counted is learnt from the chain's state, never from here; so a transaction that got lost, or was
 //! sent twice, does no harm.
 
-use crate::daemon::{Command, Shared};
-use quern_ledger::{Call, Settled, SubmitError};
+use quern_ledger::{Account, Call, Chain, Settled, SubmitError};
 use quern_primitives::{JobId, TaskIndex, batch::Batch, ids::BatchSequence, job::Failure};
 use std::{
     collections::{BTreeSet, VecDeque},
-    sync::Arc,
     time::Duration,
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -19,8 +17,13 @@ const ON_THEIR_WAY_MAX: usize = 64;
 /// or finality stands still.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// A transaction of a job did not get into a block, or failed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSettled(pub JobId);
+
 /// What to send.
-pub(crate) enum Order {
+#[derive(Clone, Debug)]
+pub enum Order {
     /// A batch.
     Settle(Box<Batch>),
     /// The end of a job that cannot go on.
@@ -53,10 +56,17 @@ impl Order {
     }
 }
 
-/// Carries orders out until nobody can give more.
-pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>) {
+/// Carries orders out for this account until nobody can give more. What fails is told.
+pub async fn settle<T: From<NotSettled>>(
+    chain: Chain,
+    account: Account,
+    orders: mpsc::Receiver<Order>,
+    told: mpsc::Sender<T>,
+) {
     let mut settler = Settler {
-        shared,
+        chain,
+        account,
+        told,
         orders: Orders::new(orders),
         on_their_way: JoinSet::new(),
     };
@@ -77,19 +87,21 @@ pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>) {
     }
 }
 
-struct Settler {
-    shared: Arc<Shared>,
+struct Settler<T> {
+    chain: Chain,
+    account: Account,
+    /// Who hears of what fails.
+    told: mpsc::Sender<T>,
     orders: Orders,
     on_their_way: JoinSet<(Name, Result<Settled, SubmitError>)>,
 }
 
-impl Settler {
+impl<T: From<NotSettled>> Settler<T> {
     /// Sends an order. The next is sent only when this one is in the node's pool, so that they get
     /// into blocks in order.
     async fn send(&mut self, order: Order) {
         let name = order.name();
-        let shared = &self.shared;
-        match shared.chain.send(&shared.account, &order.into_call()).await {
+        match self.chain.send(&self.account, &order.into_call()).await {
             Ok(sent) => {
                 self.on_their_way.spawn(async move {
                     let settled = tokio::time::timeout(PATIENCE, sent.settled());
@@ -113,8 +125,8 @@ impl Settler {
             ),
             Err(error) => {
                 report(name, &error);
-                // An error says that the masternode stops.
-                drop(self.shared.commands.send(Command::NotSettled(job)).await);
+                // An error says that whoever heard of it stops.
+                drop(self.told.send(NotSettled(job).into()).await);
             }
         }
     }
