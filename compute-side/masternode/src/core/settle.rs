@@ -1,7 +1,10 @@
 //! From verdicts to batches: when to settle, what fits into one batch, and sending it again until
 //! the chain counts it.
 
-use super::{Core, Effect, Entry, Settings, Tick, Ticket, job::ActiveJob};
+use super::{
+    Core, Effect, Entry, Settings, Tick, Ticket,
+    job::{ActiveJob, Unsettled},
+};
 use codec::Encode;
 use quern_job_rules::tasks;
 use quern_primitives::{
@@ -77,7 +80,8 @@ impl ActiveJob {
 
     /// How long a verdict waits for others, as things are.
     fn wait_ms(&self, settle: &SettleLimits) -> u64 {
-        let doublings = (self.kept_batches() / BATCHES_PER_DOUBLED_WAIT).min(u64::BITS as usize - 1);
+        let doublings =
+            (self.kept_batches() / BATCHES_PER_DOUBLED_WAIT).min(u64::BITS as usize - 1);
         settle.wait_ms.saturating_mul(1 << doublings)
     }
 
@@ -101,10 +105,17 @@ impl ActiveJob {
         };
         let batched: std::collections::BTreeSet<_> = tasks.iter().collect();
         self.batched_log = batch.log.last.saturating_add(1);
-        let (taken, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unsettled)
-            .into_iter()
-            .partition(|waiting| batched.contains(&waiting.verdict.task));
-        self.unsettled = rest.into();
+        let has = |waiting: &Unsettled| batched.contains(&waiting.verdict.task);
+        // A batch takes the verdicts that wait longest, so nobody looks at those behind them.
+        let mut taken = Vec::new();
+        while let Some(waiting) = self.unsettled.pop_front_if(|waiting| has(waiting)) {
+            taken.push(waiting);
+        }
+        if taken.len() < batched.len() {
+            let (others, rest) = self.unsettled.drain(..).partition::<Vec<_>, _>(has);
+            self.unsettled = rest.into();
+            taken.extend(others);
+        }
         taken.into_iter().map(|waiting| waiting.verdict).collect()
     }
 
