@@ -358,9 +358,9 @@ impl Office {
                     }
                     if jobs.iter().all(|(_, job)| !job.state.goes_on()) {
                         let took = self.started.elapsed();
-                        let ends = jobs.iter().map(|(_, job)| job.state.end());
+                        let mut ends = jobs.iter().map(|(_, job)| job.state.end());
                         ensure!(
-                            ends.into_iter().all(|end| end == Some(JobEnd::AllSettled)),
+                            ends.all(|end| end == Some(JobEnd::AllSettled)),
                             "a job ended before everything was settled"
                         );
                         return Ok(took);
@@ -386,7 +386,8 @@ impl Office {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let mut written = None;
-            for effect in self.core.step(self.now(), event) {
+            let now = self.now();
+            for effect in self.core.step(now, event) {
                 match effect {
                     Effect::Append { ticket, .. } => written = Some(ticket),
                     Effect::Settle { batch } => {

@@ -24,7 +24,8 @@ use std::collections::BTreeMap;
 pub struct SettleLimits {
     /// Verdicts in one batch, at most [`limits::VERDICTS_PER_BATCH_MAX`].
     pub verdicts_max: usize,
-    /// A verdict waits no longer than this for others to fill its batch, in milliseconds.
+    /// A verdict waits no longer than this for others to fill its batch, in milliseconds; twice as long with
+    /// each 32 batches of its job that are not final.
     pub wait_ms: u64,
     /// Batches that the chain has not counted are sent again after so long, in milliseconds.
     pub retry_ms: u64,
