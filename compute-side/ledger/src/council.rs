@@ -37,7 +37,7 @@ impl EncodedCall {
     }
 }
 
-/// The most that a motion's call may take of a block: what closing the motion allows for.
+/// The most that a call may take of a block: what closing a council's motion allows for its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallWeight {
     /// Picoseconds of execution.
@@ -194,6 +194,22 @@ impl State {
         let weight = <(Compact<u64>, Compact<u64>)>::decode(&mut &answer[..]);
         let (ref_time, proof_size) =
             weight.map_err(|source| ChainError::Foreign { what, source })?;
+        Ok(CallWeight {
+            ref_time: ref_time.0,
+            proof_size: proof_size.0,
+        })
+    }
+
+    /// What all calls of a block may take of it together.
+    pub fn block_weight_max(&self) -> Result<CallWeight, ChainError> {
+        let what = "the weight of a block";
+        let system = self.at.metadata_ref().pallet_by_name("System");
+        let weights = system.and_then(|pallet| pallet.constant_by_name("BlockWeights"));
+        let mut weights = weights.map_or(&[][..], |weights| weights.value());
+        // First stands what a block takes that has no calls, then the most; then the classes of calls.
+        let decoded = <[(Compact<u64>, Compact<u64>); 2]>::decode(&mut weights);
+        let [_, (ref_time, proof_size)] =
+            decoded.map_err(|source| ChainError::Foreign { what, source })?;
         Ok(CallWeight {
             ref_time: ref_time.0,
             proof_size: proof_size.0,

@@ -64,6 +64,24 @@ impl State {
             .collect()
     }
 
+    /// The bytes of a transaction of this block, as the block holds it; `None` if it holds no such one.
+    pub async fn bytes_of(&self, transaction: [u8; 32]) -> Result<Option<usize>, ChainError> {
+        let (what, block) = ("the block's transactions", self.block().number);
+        let fetched = self
+            .at
+            .extrinsics()
+            .fetch()
+            .await
+            .map_err(no_state(what, block))?;
+        for held in fetched.iter() {
+            let held = held.map_err(no_state(what, block))?;
+            if held.hash().0 == transaction {
+                return Ok(Some(held.bytes().len()));
+            }
+        }
+        Ok(None)
+    }
+
     /// The transaction of this block that settled a batch; `None` if none did. A batch may be sent
     /// twice, and then only one of the two transactions settles it.
     pub async fn settlement_of(

@@ -24,8 +24,13 @@ const ON_THEIR_WAY_MAX: usize = 64;
 /// or finality stands still.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// A transaction of a job did not get into a block, or failed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSettled(pub JobId);
+
 /// What to send.
-pub(crate) enum Order {
+#[derive(Clone, Debug)]
+pub enum Order {
     /// A batch.
     Settle(Box<Batch>),
     /// The end of a job that cannot go on.
@@ -104,7 +109,7 @@ enum SendError {
     Submit(#[from] SubmitError),
 }
 
-impl Settler {
+impl<T: From<NotSettled>> Settler<T> {
     /// Sends an order. The next is sent only when this one is in the node's pool, so that they get
     /// into blocks in order.
     async fn send(&mut self, order: Order) {
@@ -171,8 +176,8 @@ impl Settler {
             ),
             Err(error) => {
                 report(name, &error);
-                // An error says that the masternode stops.
-                drop(self.shared.commands.send(Command::NotSettled(job)).await);
+                // An error says that whoever heard of it stops.
+                drop(self.told.send(NotSettled(job).into()).await);
             }
         }
     }

@@ -193,17 +193,18 @@ impl Question {
     }
 
     /// What follows when the time is over. Only the coordinator was asked, so only it pays. Where the
-    /// batch rests on what nobody showed, it is struck.
+    /// batch rests on what nobody showed, it is struck, also if nobody of the group answers for it any more.
     pub fn expired(&self, facts: &Facts) -> Result<Ruling, Refusal> {
         let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
         let member = facts.member(&batch.coordinator);
-        let member = member.ok_or(Refusal::NobodyAnswers)?;
-        let (offence, place) = match self {
+        let (member, offence, place) = match self {
             Self::Omission { acknowledgement } => {
-                (Offence::Omission, Place::Receipt(acknowledgement.receipt))
+                let member = member.ok_or(Refusal::NobodyAnswers)?;
+                let place = Place::Receipt(acknowledgement.receipt);
+                (Some(member), Offence::Omission, place)
             }
             Self::Verdict { .. } | Self::Receipt { .. } | Self::Report { .. } => {
-                (Offence::Silence, Place::Batch(batch.sequence))
+                (member, Offence::Silence, Place::Batch(batch.sequence))
             }
         };
         Ok(convict_member(facts, member, offence, place))

@@ -315,10 +315,10 @@ pub(crate) fn convict_batch(facts: &Facts, offence: Offence) -> Result<Ruling, R
     }))
 }
 
-/// One masternode. The batch is struck if that is what it is for.
-pub(crate) fn convict_member(
+/// One masternode, if there is one. The batch is struck if that is what it is for.
+pub(crate) fn convict_member<'a>(
     facts: &Facts,
-    member: &Member,
+    member: impl Into<Option<&'a Member>>,
     offence: Offence,
     place: Place,
 ) -> Ruling {
@@ -329,7 +329,11 @@ pub(crate) fn convict_member(
             Place::Signer(_) | Place::Receipt(_) | Place::Replica(..) => None,
         },
         place,
-        sentences: [sentence_of(facts, member)].into(),
+        sentences: member
+            .into()
+            .map(|member| sentence_of(facts, member))
+            .into_iter()
+            .collect(),
     })
 }
 

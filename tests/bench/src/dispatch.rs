@@ -4,6 +4,7 @@
 use crate::{
     bare,
     report::{Bar, Row, say, title},
+    settling::BATCH_PER_BLOCK,
     usage::{self, Usage},
     world::{World, look},
 };
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) const DISPATCH: &str = "dispatch_noop_tasks_per_s";
 pub(crate) const BARE: &str = "dispatch_vs_bare_tasks_per_s";
-pub(crate) const SETTLED: &str = "settled_tasks_per_s";
+pub(crate) const SETTLED: &str = "dispatch_settled_tasks_per_s";
 pub(crate) const NAMES: [&str; 3] = [DISPATCH, BARE, SETTLED];
 
 /// Tasks a second at the least.
@@ -27,11 +28,6 @@ const BARE_ROUNDS: usize = 3;
 
 /// What HyperQueue starts on two cores: processes that do nothing, without result or receipt.
 const HYPERQUEUE: f64 = 1_684.0;
-
-/// A full batch in every block.
-const BATCH_PER_BLOCK: f64 =
-    quern_primitives::limits::VERDICTS_PER_BATCH_MAX as f64 / BLOCK_SECONDS;
-const BLOCK_SECONDS: f64 = 2.0;
 
 /// A look at the job while it computes.
 struct Moment {

@@ -5,13 +5,16 @@ mod bare;
 mod devices;
 mod dispatch;
 mod known;
+mod lag;
 mod makespan;
 mod near_end;
 mod overhead;
 mod ranking;
 mod report;
 mod sandboxed;
+mod settling;
 mod usage;
+mod verifying;
 mod waiting;
 mod world;
 
@@ -19,7 +22,12 @@ use anyhow::Context as _;
 use clap::Parser;
 use quern_local_grid::told_to_stop;
 use report::{Row, say};
-use std::{path::PathBuf, pin::pin, process::ExitCode};
+use settling::Settling;
+use std::{
+    path::{Path, PathBuf},
+    pin::{Pin, pin},
+    process::ExitCode,
+};
 use world::World;
 
 /// How a program that was interrupted ends.
@@ -39,7 +47,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 28] = [
     ranking::RANK,
     ranking::QUEUED,
     ranking::AFRESH,
@@ -60,6 +68,11 @@ const NAMES: [&str; 23] = [
     dispatch::DISPATCH,
     dispatch::BARE,
     dispatch::SETTLED,
+    settling::SETTLED,
+    settling::BYTES,
+    settling::WEIGHT,
+    verifying::NAME,
+    lag::NAME,
     sandboxed::PINNED,
     sandboxed::PORTABLE,
     overhead::NAME,
@@ -118,27 +131,15 @@ async fn main() -> anyhow::Result<ExitCode> {
         let quick = arguments.quick;
         rows.extend(tokio::task::spawn_blocking(move || sandboxed::measure(quick)).await??);
     }
-    let of_dispatch = dispatch::NAMES.iter().any(|name| arguments.wants(name));
-    if of_dispatch || arguments.wants(overhead::NAME) {
-        let mut stop = pin!(told_to_stop());
-        let world = World::start(&folder, stop.as_mut())
-            .await
-            .with_context(|| format!("no grid; its logs are in {}", folder.display()))?;
-        let Some(world) = world else {
-            say("told to stop; what had started is ended");
-            return Ok(ExitCode::from(INTERRUPTED));
-        };
-        let measured = tokio::select! {
-            measured = on_grid(&world, &arguments) => Some(measured),
-            () = &mut stop => None,
-        };
-        world.grid.stop().await;
-        let Some(measured) = measured else {
-            say("told to stop; the grid is stopped");
-            return Ok(ExitCode::from(INTERRUPTED));
-        };
-        rows.extend(measured?);
+    if arguments.wants(verifying::NAME) {
+        rows.push(tokio::task::spawn_blocking(verifying::measure).await??);
     }
+    let mut stop = pin!(told_to_stop());
+    let Some(on_chain) = with_processes(&arguments, &folder, stop.as_mut()).await? else {
+        say("told to stop; what had started is ended");
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    rows.extend(on_chain);
 
     rows.retain(|row| arguments.wants(row.name));
     rows.sort_by_key(|row| NAMES.iter().position(|name| *name == row.name));
@@ -155,6 +156,53 @@ async fn main() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
+/// What needs processes of their own, which are gone when this returns; `None` if `stop` resolves first.
+async fn with_processes(
+    arguments: &Arguments,
+    folder: &Path,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> anyhow::Result<Option<Vec<Row>>> {
+    let no_grid = || format!("no grid; its logs are in {}", folder.display());
+    let wants_any = |names: &[&str]| names.iter().any(|name| arguments.wants(name));
+    let mut rows = Vec::new();
+    if wants_any(&settling::NAMES) {
+        let settling = Settling::start(folder, arguments.quick, stop.as_mut()).await;
+        let Some(settling) = settling.with_context(no_grid)? else {
+            return Ok(None);
+        };
+        let measured = unless(stop.as_mut(), settling.measure()).await;
+        settling.grid.stop().await;
+        let Some(measured) = measured else {
+            return Ok(None);
+        };
+        rows.extend(measured?);
+    }
+    if wants_any(&dispatch::NAMES) || wants_any(&[overhead::NAME, lag::NAME]) {
+        let world = World::start(folder, stop.as_mut()).await;
+        let Some(world) = world.with_context(no_grid)? else {
+            return Ok(None);
+        };
+        let measured = unless(stop, on_grid(&world, arguments)).await;
+        world.grid.stop().await;
+        let Some(measured) = measured else {
+            return Ok(None);
+        };
+        rows.extend(measured?);
+    }
+    Ok(Some(rows))
+}
+
+/// What comes of it, unless `stop` resolves first.
+async fn unless<T>(
+    stop: Pin<&mut impl Future<Output = ()>>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = stop => None,
+    }
+}
+
 async fn on_grid(world: &World, arguments: &Arguments) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     if arguments.wants(overhead::NAME) {
@@ -162,6 +210,9 @@ async fn on_grid(world: &World, arguments: &Arguments) -> anyhow::Result<Vec<Row
     }
     if dispatch::NAMES.iter().any(|name| arguments.wants(name)) {
         rows.extend(dispatch::measure(world, arguments.quick).await?);
+    }
+    if arguments.wants(lag::NAME) {
+        rows.push(lag::measure(world, arguments.quick).await?);
     }
     Ok(rows)
 }

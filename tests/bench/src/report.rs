@@ -23,6 +23,8 @@ pub(crate) struct Row {
 pub(crate) enum Bar {
     /// The value, at least.
     ValueAtLeast(f64),
+    /// The value, at most.
+    ValueAtMost(f64),
     /// The ratio, at least.
     RatioAtLeast(f64),
     /// The ratio, at most.
@@ -59,6 +61,7 @@ impl Row {
         let reached = match self.bar {
             None => true,
             Some(Bar::ValueAtLeast(least)) => self.value >= least,
+            Some(Bar::ValueAtMost(most)) => self.value <= most,
             Some(Bar::RatioAtLeast(least)) => self.ratio >= least,
             Some(Bar::RatioAtMost(most)) => self.ratio <= most,
         };
@@ -69,6 +72,7 @@ impl Row {
         let bar = match self.bar {
             None => return String::new(),
             Some(Bar::ValueAtLeast(least)) => format!("at least {least}"),
+            Some(Bar::ValueAtMost(most)) => format!("at most {most}"),
             Some(Bar::RatioAtLeast(least)) => format!("ratio at least {least}"),
             Some(Bar::RatioAtMost(most)) => format!("ratio at most {most}"),
         };
@@ -132,6 +136,8 @@ mod tests {
         assert_eq!(row(6.0, 4.0).ratio, 1.5);
         let least = |value| row(value, 4.0).with_bar(Bar::ValueAtLeast(5.0)).verdict();
         assert_eq!([least(6.0), least(4.0)], ["✓ at least 5", "✗ at least 5"]);
+        let most = |value| row(value, 4.0).with_bar(Bar::ValueAtMost(5.0)).verdict();
+        assert_eq!([most(4.0), most(6.0)], ["✓ at most 5", "✗ at most 5"]);
         let least = |value| row(value, 4.0).with_bar(Bar::RatioAtLeast(1.3)).verdict();
         assert_eq!(
             [least(6.0), least(5.0)],
@@ -150,8 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_value_below_its_bar_misses_it() {
+    fn only_a_value_beyond_its_bar_misses_it() {
         assert!(!row(0.0, 4.0).misses_its_bar());
+        let most = |value| row(value, 4.0).with_bar(Bar::ValueAtMost(5.0));
+        assert!(most(5.1).misses_its_bar() && !most(5.0).misses_its_bar());
+        assert!(most(f64::NAN).misses_its_bar());
         let least = |value| row(value, 4.0).with_bar(Bar::ValueAtLeast(5.0));
         assert!(least(4.9).misses_its_bar() && !least(5.0).misses_its_bar());
         let least = |value| row(value, 4.0).with_bar(Bar::RatioAtLeast(1.0));

@@ -19,16 +19,26 @@ use std::{
 };
 
 /// How often a job's progress is looked at: what is timed by it is at most that much too long.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Blocks a job may take: twenty minutes.
 const DEADLINE_BLOCKS: BlockNumber = 600;
 
-/// Bytes of a shard of the job that does nothing.
+/// How long a verdict waits for others to fill its batch: as long as a masternode waits unless it is told.
+pub(crate) const SETTLE_WAIT: Duration = Duration::from_secs(6);
+
+/// Bytes of a shard of such a job.
 const SHARD_BYTES: u32 = 16;
 
 /// A program that does nothing.
 const NOTHING: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+
+/// What a job has to compute.
+pub(crate) struct Load {
+    pub(crate) program: Vec<u8>,
+    pub(crate) fuel_per_task_max: u64,
+    pub(crate) tasks: u32,
+}
 
 pub(crate) struct World {
     pub(crate) grid: LocalGrid,
@@ -45,7 +55,7 @@ impl World {
     ) -> anyhow::Result<Option<Self>> {
         let mut plan = Plan::new(folder.join("grid"));
         plan.workers.truncate(2);
-        plan.settle_wait_seconds = 2;
+        plan.settle_wait_seconds = u32::try_from(SETTLE_WAIT.as_secs())?;
         let Some(grid) = LocalGrid::start_unless(&plan, say, stop).await? else {
             return Ok(None);
         };
@@ -76,11 +86,26 @@ impl World {
 
     /// A job of so many tasks that do nothing, ready to be submitted.
     pub(crate) async fn nothing(&self, tasks: u32) -> anyhow::Result<JobFolder> {
+        self.prepare(Load {
+            program: nothing()?,
+            fuel_per_task_max: 1_000_000,
+            tasks,
+        })
+        .await
+    }
+
+    /// A job, ready to be submitted.
+    pub(crate) async fn prepare(&self, load: Load) -> anyhow::Result<JobFolder> {
+        let Load {
+            program,
+            fuel_per_task_max,
+            tasks,
+        } = load;
         let input = self.folder.join("input");
         std::fs::write(&input, vec![b'q'; (tasks * SHARD_BYTES) as usize])?;
         let block = self.chain.at_finalised().await?.block().number;
         let draft = Draft {
-            program: nothing()?,
+            program,
             input: Input::File {
                 path: input,
                 split: Split::Bytes,
@@ -94,7 +119,7 @@ impl World {
                 class: Class::Pinned,
                 preferences: Preferences::default(),
                 level: ByteLevel::Balanced,
-                fuel_per_task_max: 1_000_000,
+                fuel_per_task_max,
                 memory_bytes_max: 1024 * 1024,
                 result_bytes_max: 1024,
                 deadline: block + DEADLINE_BLOCKS,

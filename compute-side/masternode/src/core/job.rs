@@ -169,6 +169,16 @@ pub(super) struct Counters {
     pub(super) spent: Amount,
 }
 
+/// A verdict that is in no batch.
+#[derive(Clone, Debug)]
+pub(super) struct Unsettled {
+    /// Of the entry that holds it.
+    pub(super) ticket: Ticket,
+    /// Since when it waits for one.
+    pub(super) since: Tick,
+    pub(super) verdict: Verdict,
+}
+
 /// One job at its coordinator.
 pub(super) struct ActiveJob {
     pub(super) id: JobId,
@@ -198,9 +208,8 @@ pub(super) struct ActiveJob {
     /// The first place of the log that no batch covers.
     pub(super) batched_log: u64,
     pub(super) counters: Counters,
-    /// Verdicts that are in no batch, with the ticket of the entry that holds each.
-    pub(super) unsettled: VecDeque<(Ticket, Verdict)>,
-    pub(super) oldest_unsettled: Option<Tick>,
+    /// Verdicts that are in no batch, in the order in which they were made.
+    pub(super) unsettled: VecDeque<Unsettled>,
     /// Batches that the chain has not counted, in order; the first has the sequence number that the
     /// chain expects next.
     pub(super) in_flight: VecDeque<(Ticket, Batch)>,
@@ -237,7 +246,6 @@ impl ActiveJob {
             batched_log: 0,
             counters: Counters::default(),
             unsettled: VecDeque::new(),
-            oldest_unsettled: None,
             in_flight: VecDeque::new(),
             pending: VecDeque::new(),
             batched: BTreeMap::new(),

@@ -82,8 +82,8 @@ impl Settings {
             .saturating_add(fuel_max / self.fuel_per_ms_min.max(1))
     }
 
-    /// The usual settings: ten minutes for the referee; batches of up to 4,096 verdicts, at least every
-    /// 6 seconds; devices that burn at least 1,000,000 units of fuel a millisecond, a twentieth of what
+    /// The usual settings: ten minutes for the referee; batches of up to 4,096 verdicts, usually at least
+    /// every 6 seconds; devices that burn at least 1,000,000 units of fuel a millisecond, a twentieth of what
     /// a fast core does.
     pub fn new(genesis: GenesisHash, node: NodeKey, engines: Engines) -> Self {
         Self {

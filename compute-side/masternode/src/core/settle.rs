@@ -1,7 +1,10 @@
 //! From verdicts to batches: when to settle, what fits into one batch, and sending it again until
 //! the chain counts it.
 
-use super::{Core, Effect, Entry, Settings, Tick, Ticket, job::ActiveJob};
+use super::{
+    Core, Effect, Entry, Settings, Tick, Ticket,
+    job::{ActiveJob, Unsettled},
+};
 use codec::Encode;
 use quern_job_rules::tasks;
 use quern_primitives::{
@@ -21,12 +24,14 @@ use std::collections::BTreeMap;
 pub struct SettleLimits {
     /// Verdicts in one batch, at most [`limits::VERDICTS_PER_BATCH_MAX`].
     pub verdicts_max: usize,
-    /// A verdict waits no longer than this for others to fill its batch, in milliseconds.
+    /// A verdict waits no longer than this for others to fill its batch, in milliseconds; twice as long with
+    /// each 32 batches of its job that are not final.
     pub wait_ms: u64,
     /// Batches that the chain has not counted are sent again after so long, in milliseconds.
     pub retry_ms: u64,
     /// Batches of a job that are on their way at a time. Verdicts wait while there are as many, so
-    /// that the slower the chain is, the fuller batches are.
+    /// that the slower the chain is, the fuller batches are. A job of as many tasks as there may be fills
+    /// as many batches, so full ones never wait for each other.
     pub in_flight_max: usize,
 }
 
@@ -36,10 +41,21 @@ impl Default for SettleLimits {
             verdicts_max: limits::VERDICTS_PER_BATCH_MAX as usize,
             wait_ms: 6_000,
             retry_ms: 30_000,
-            in_flight_max: 8,
+            in_flight_max: FULL_BATCHES_PER_JOB_MAX,
         }
     }
 }
+
+/// Full batches that a job can have: 16.
+const FULL_BATCHES_PER_JOB_MAX: usize =
+    limits::TASKS_PER_JOB_MAX.div_ceil(limits::VERDICTS_PER_BATCH_MAX) as usize;
+
+/// Verdicts wait twice as long for others with each so many batches of the job that are not final.
+///
+/// The chain keeps [`limits::PENDING_BATCHES_PER_JOB_MAX`], for as long as the window is. With a window
+/// of 300 blocks, ten minutes, the waits settle down at 6 to 12 seconds, with some 50 of them pending;
+/// where it is a day, at 10 minutes, in the place of none at all for most of the day.
+const BATCHES_PER_DOUBLED_WAIT: usize = 32;
 
 impl ActiveJob {
     pub(super) fn next_wakeup(&self, settings: &Settings) -> Option<Tick> {
@@ -59,17 +75,28 @@ impl ActiveJob {
 
     /// When verdicts that wait go into a batch at the latest, if any waits and there is room for one.
     pub(super) fn next_batch_at(&self, settle: &SettleLimits) -> Option<Tick> {
-        let has_room = self.has_room(settle);
-        let waiting = self.oldest_unsettled.filter(|_| has_room);
-        waiting.map(|oldest| oldest.plus_ms(settle.wait_ms))
+        let waiting = self.unsettled.front().filter(|_| self.has_room(settle));
+        waiting.map(|oldest| oldest.since.plus_ms(self.wait_ms(settle)))
+    }
+
+    /// How long a verdict waits for others, as things are.
+    fn wait_ms(&self, settle: &SettleLimits) -> u64 {
+        let doublings =
+            (self.kept_batches() / BATCHES_PER_DOUBLED_WAIT).min(u64::BITS as usize - 1);
+        settle.wait_ms.saturating_mul(1 << doublings)
+    }
+
+    /// Batches that are not final, those on their way among them.
+    fn kept_batches(&self) -> usize {
+        let pending = self.job.pending_batches as usize;
+        self.in_flight.len().saturating_add(pending)
     }
 
     /// Whether another batch may be on its way. The chain keeps only so many of a job that are not
     /// final; until the oldest is, verdicts wait, and batches get fuller.
     fn has_room(&self, settle: &SettleLimits) -> bool {
-        let on_their_way = self.in_flight.len();
-        let kept = on_their_way.saturating_add(self.job.pending_batches as usize);
-        on_their_way < settle.in_flight_max && kept < limits::PENDING_BATCHES_PER_JOB_MAX as usize
+        self.in_flight.len() < settle.in_flight_max
+            && self.kept_batches() < limits::PENDING_BATCHES_PER_JOB_MAX as usize
     }
 
     /// Takes the unsettled verdicts that a batch has.
@@ -79,14 +106,18 @@ impl ActiveJob {
         };
         let batched: std::collections::BTreeSet<_> = tasks.iter().collect();
         self.batched_log = batch.log.last.saturating_add(1);
-        let (taken, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unsettled)
-            .into_iter()
-            .partition(|(_, verdict)| batched.contains(&verdict.task));
-        self.unsettled = rest.into();
-        if self.unsettled.is_empty() {
-            self.oldest_unsettled = None;
+        let has = |waiting: &Unsettled| batched.contains(&waiting.verdict.task);
+        // A batch takes the verdicts that wait longest, so nobody looks at those behind them.
+        let mut taken = Vec::new();
+        while let Some(waiting) = self.unsettled.pop_front_if(|waiting| has(waiting)) {
+            taken.push(waiting);
         }
-        taken.into_iter().map(|(_, verdict)| verdict).collect()
+        if taken.len() < batched.len() {
+            let (others, rest) = self.unsettled.drain(..).partition::<Vec<_>, _>(has);
+            self.unsettled = rest.into();
+            taken.extend(others);
+        }
+        taken.into_iter().map(|waiting| waiting.verdict).collect()
     }
 
     /// The verdicts of batches before this one, which the chain has counted.
@@ -104,20 +135,18 @@ impl ActiveJob {
         let is_written = self
             .unsettled
             .back()
-            .is_none_or(|(ticket, _)| *ticket <= persisted);
-        let is_old = self
-            .oldest_unsettled
-            .is_some_and(|oldest| oldest.plus_ms(settle.wait_ms) <= now);
+            .is_none_or(|waiting| waiting.ticket <= persisted);
+        let is_old = self.next_batch_at(settle).is_some_and(|at| at <= now);
         self.unsettled.len() >= settle.verdicts_max || is_old || (no_more_come && is_written)
     }
 
     /// The next batch: verdicts that are on disk, as many as fit, in task order.
     fn compose(&self, persisted: Ticket, settle: &SettleLimits) -> Option<Batch> {
         let mut draft = Draft::default();
-        for (ticket, verdict) in &self.unsettled {
-            if *ticket > persisted
+        for waiting in &self.unsettled {
+            if waiting.ticket > persisted
                 || draft.verdicts.len() >= settle.verdicts_max
-                || !draft.add(verdict)
+                || !draft.add(&waiting.verdict)
             {
                 break;
             }
@@ -242,9 +271,6 @@ impl Core {
         let verdicts = job.take_batched(&batch);
         if self.settings.re_executes && job.job.terms.re_execution_permille > 0 {
             job.batched.insert(batch.sequence, verdicts);
-        }
-        if !job.unsettled.is_empty() {
-            job.oldest_unsettled = Some(now);
         }
         let entry = Entry::Batched {
             batch: batch.clone(),

@@ -584,6 +584,20 @@ fn a_coordinator_that_shows_nothing_loses_and_its_batch_is_struck() {
 }
 
 #[test]
+fn a_batch_that_rests_on_what_nobody_shows_is_struck_although_its_coordinator_is_gone() {
+    let mut world = usual();
+    world.facts.group.retain(|it| it.account != member(0));
+    let silent = Question::Verdict { task: 0 }.expired(&world.facts);
+    assert_eq!(offence(&silent), Some(Offence::Silence));
+    assert!(accounts(silent.as_ref().unwrap()).is_empty());
+    assert!(matches!(silent, Ok(Ruling::Convicted(it)) if it.strike == Some(SEQUENCE)));
+    // What was left out costs its coordinator and nobody else.
+    let acknowledgement = world.acknowledgements[0].payload;
+    let omission = Question::Omission { acknowledgement }.expired(&world.facts);
+    assert_eq!(omission, Err(Refusal::NobodyAnswers));
+}
+
+#[test]
 fn a_report_of_nobody_that_may_say_so_is_no_reply() {
     let world = (0..)
         .map(|seed| honest(UNANIMOUS, 6, seed))

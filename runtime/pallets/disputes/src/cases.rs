@@ -159,7 +159,7 @@ impl<T: Config> Pallet<T> {
         };
         match ruling {
             Ok(ruling) => Self::close(id, &dispute, &facts, ruling, work),
-            // The coordinator is no member any more, so nobody is left to answer or to pay.
+            // It was about the coordinator alone, which is no member any more: nobody is left to pay.
             Err(_) => Self::drop_dispute(id, &dispute),
         }
     }

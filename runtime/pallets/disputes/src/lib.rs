@@ -81,11 +81,13 @@ use quern_dispute_rules::{
 use quern_primitives::{
     AccountId, Amount, BlockNumber, JobId,
     ids::{BatchSequence, DeviceId},
+    limits::VERDICTS_PER_BATCH_MAX,
 };
 
-/// Open disputes of one batch. Each has a bond, so that who fills the room to keep others out pays for
-/// it.
-pub const OPEN_PER_BATCH_MAX: u32 = 64;
+/// Open disputes of one batch: as many as it can have verdicts. Who fills the room, to keep others out
+/// until the window is over, loses what is burnt of so many bonds. That is more than a batch is worth if
+/// the burnt part of a bond is more than a task may cost.
+pub const OPEN_PER_BATCH_MAX: u32 = VERDICTS_PER_BATCH_MAX;
 
 /// What the rest of the chain tells and does for disputes.
 pub trait Court {

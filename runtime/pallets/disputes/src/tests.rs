@@ -371,13 +371,15 @@ fn a_dispute_over_a_batch_that_was_struck_is_dropped() {
 #[test]
 fn a_batch_has_so_many_disputes_and_no_more() {
     on_new_chain(|| {
-        for _ in 0..OPEN_PER_BATCH_MAX {
-            assert_ok!(dispute(1, withheld()));
-        }
+        assert_ok!(dispute(1, withheld()));
+        let open = |count| OpenIn::<Test>::insert(BATCH.job, BATCH.sequence, count);
+        open(OPEN_PER_BATCH_MAX - 1);
+        assert_ok!(dispute(1, withheld()));
         assert_noop!(dispute(2, withheld()), Error::<Test>::TooManyDisputes);
         // What is decided at once needs no room.
         let staged = with_lie();
         assert_ok!(dispute(2, first_verdict(&staged)));
+        open(2);
     });
 }
 

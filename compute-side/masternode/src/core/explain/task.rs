@@ -259,7 +259,7 @@ impl Core {
             tasks.is_ok_and(|tasks| tasks.iter().any(|it| it == task))
         };
         let failed = active.failed.filter(|(_, failed, _)| *failed == task);
-        let mut unsettled = active.unsettled.iter().map(|(_, verdict)| verdict);
+        let mut unsettled = active.unsettled.iter().map(|waiting| &waiting.verdict);
         let mut batches = active.in_flight.iter().map(|(_, batch)| batch);
         if let Some((_, _, why)) = failed {
             told.stage = TaskStage::EndsJob;

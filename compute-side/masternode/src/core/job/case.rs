@@ -1,6 +1,6 @@
 //! Tasks before the judge: who has reported, what the judge says, and what remains when a case is closed.
 
-use super::{ActiveJob, OpenTask, Place, Reporter, Task};
+use super::{ActiveJob, OpenTask, Place, Reporter, Task, Unsettled};
 use crate::core::{Tick, Ticket, impasse::Impasse};
 use quern_primitives::{
     ids::{Digest, ReplicaIndex, TaskIndex},
@@ -138,8 +138,11 @@ impl ActiveJob {
         self.counters.fuel = self.counters.fuel.saturating_add(verdict.answer.fuel);
         self.counters.spent = self.counters.spent.saturating_add(verdict.price);
         if verdict.answer.exit == Exit::Success {
-            self.unsettled.push_back((ticket, verdict));
-            self.oldest_unsettled.get_or_insert(now);
+            self.unsettled.push_back(Unsettled {
+                ticket,
+                since: now,
+                verdict,
+            });
         } else {
             let why = Impasse::Program(verdict.answer.exit);
             self.failed.get_or_insert((ticket, verdict.task, why));

@@ -1,6 +1,7 @@
 //! What a job remembers, and what its log brings back.
 
 use super::*;
+use crate::core::SettleLimits;
 use quern_job_rules::{life, pay, quote};
 use quern_primitives::{
     device::Class,
@@ -141,4 +142,21 @@ fn what_a_log_says_of_tasks_stays_when_the_job_starts_after_it() {
     assert!(active.open(3).is_none(), "it has its verdict");
     assert_eq!(active.counters.touched, 2);
     assert_eq!(active.missing, BTreeSet::from([2]));
+}
+
+#[test]
+fn verdicts_wait_the_longer_the_fewer_batches_the_chain_has_room_for() {
+    let settle = SettleLimits::default();
+    let batched_at = |pending_batches| {
+        let job = Job {
+            pending_batches,
+            ..job()
+        };
+        replayed(job).next_batch_at(&settle).map(|at| at.0)
+    };
+    assert_eq!([0, 31].map(batched_at), [Some(6_000); 2]);
+    assert_eq!([32, 63].map(batched_at), [Some(12_000); 2]);
+    let most = limits::PENDING_BATCHES_PER_JOB_MAX;
+    assert_eq!(batched_at(most - 1), Some(6_000 << 7));
+    assert_eq!(batched_at(most), None, "there is no room");
 }

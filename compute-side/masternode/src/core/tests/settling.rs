@@ -5,6 +5,7 @@ use super::{
     world::{Habit, JOB, MAJORITY, World, settings},
 };
 use crate::core::{Effect, Event, Tick};
+use quern_job_rules::tasks;
 use quern_jobs_api::{JobStatus, Phase, WaitingFor};
 use quern_primitives::{
     job::{Agreement, JobEnd, JobState},
@@ -227,6 +228,34 @@ fn batches_follow_each_other_without_waiting_for_the_chain_up_to_the_limit() {
     world.next_block();
     assert!(!world.ledger.job.state.is_open());
     world.check_money();
+}
+
+#[test]
+fn a_verdict_that_found_no_room_in_a_batch_has_waited_all_the_same() {
+    let mut settings = settings();
+    settings.settle.verdicts_max = 2;
+    settings.settle.in_flight_max = 1;
+    let mut world = World::with(settings, 9, Agreement::Single, &[1]);
+    for wanted in [2, 2, 1] {
+        world.ask(0, wanted);
+        world.report(0);
+    }
+    assert_eq!(sequences(&world), [0]);
+    world.wait(5_900);
+    world.next_block();
+    assert_eq!(sequences(&world), [0, 1], "two of the three are a batch");
+    world.wait(200);
+    world.next_block();
+    assert_eq!(sequences(&world), [0, 1, 2], "the third is 6 seconds old");
+    let batches = world.ledger.batches.iter();
+    let tasks = batches.map(|batch| tasks::count(&batch.tasks.bits));
+    assert_eq!(tasks.collect::<Vec<_>>(), [2, 2, 1]);
+}
+
+#[test]
+fn a_whole_job_of_full_batches_is_on_its_way_at_a_time() {
+    let full = limits::TASKS_PER_JOB_MAX / limits::VERDICTS_PER_BATCH_MAX;
+    assert_eq!(settings().settle.in_flight_max, full as usize);
 }
 
 #[test]
