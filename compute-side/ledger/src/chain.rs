@@ -8,9 +8,7 @@ use subxt::{
     backend::LegacyBackend,
     config::RpcConfigFor,
     rpcs::{
-        client::{
-            ReconnectingRpcClient, RpcClient, reconnecting_rpc_client::ExponentialBackoff,
-        },
+        client::{ReconnectingRpcClient, RpcClient, reconnecting_rpc_client::ExponentialBackoff},
         methods::{LegacyRpcMethods, legacy::NumberOrHex},
     },
 };
@@ -123,6 +121,11 @@ where
     }
 }
 
+/// The pauses between attempts to reach a node that is away; they have no end.
+fn reconnect_pauses() -> ExponentialBackoff {
+    ExponentialBackoff::from_millis(RECONNECT_PAUSE_MS).max_delay(RECONNECT_PAUSE_MAX)
+}
+
 /// A connection to a node, which mends itself when the node comes back. Clones share it.
 #[derive(Clone)]
 pub struct Chain {
@@ -152,10 +155,7 @@ impl Chain {
         let inner = ReconnectingRpcClient::builder()
             .max_response_size(RESPONSE_BYTES_MAX)
             .request_timeout(REQUEST_TIMEOUT)
-            .retry_policy(
-                ExponentialBackoff::from_millis(RECONNECT_PAUSE_MS)
-                    .max_delay(RECONNECT_PAUSE_MAX),
-            )
+            .retry_policy(reconnect_pauses())
             .build(url.to_owned())
             .await
             .map_err(|error| unreachable(error.into()))?;
@@ -292,6 +292,13 @@ impl FinalisedBlocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_that_comes_back_is_reached_within_seconds_however_long_it_was_away() {
+        let mut pauses = reconnect_pauses();
+        assert_eq!(pauses.next(), Some(Duration::from_millis(10)));
+        assert_eq!(pauses.nth(1_000), Some(RECONNECT_PAUSE_MAX));
+    }
 
     #[test]
     fn a_discarded_state_is_told_from_a_node_that_does_not_answer() {
