@@ -224,10 +224,9 @@ async fn kill(
         let name = format!("kill {number} of {kills}, of {victim:?}");
         goes_on(bench).with_context(|| name.clone())?;
         after.with_context(|| name.clone())?;
-        let part = victim.part(bench)?;
-        part.kill().await;
-        part.restart()?;
-        watch.killed(victim);
+        victim.part(bench)?.kill().await;
+        watch.killed(victim)?;
+        victim.part(bench)?.restart()?;
     }
     for victim in everybody() {
         let back = watch.until_back(victim).await;

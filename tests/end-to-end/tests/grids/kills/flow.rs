@@ -148,6 +148,10 @@ impl<'a> Owner<'a> {
     /// Submits and uploads a job, as far as that is not done.
     async fn hand_in(&self, job: &Handed) -> anyhow::Result<()> {
         submit(self.chain, &self.account, &job.folder).await?;
+        if !known(self.chain, job).await?.state.goes_on() {
+            // It was uploaded, and nobody came to say so.
+            return Ok(());
+        }
         let coordinator = Coordinator::of(self.chain, job.folder.job()).await?;
         coordinator.upload(&job.folder, |_| {}).await?;
         let status = coordinator.status().await?;

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(40);
 const LOGS_PER_CHAIN: u64 = 4;
 
 /// How long the validator may take to answer a look before it is taken to be down.
-const ANSWER: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// What a masternode says when it has started.
 const READY: &str = "masternode is ready";
@@ -88,11 +88,14 @@ impl Watch {
         )
     }
 
-    /// A part was killed and started again.
-    pub(super) fn killed(&mut self, victim: Victim) {
+    /// A part was killed, and is not started again yet.
+    pub(super) fn killed(&mut self, victim: Victim) -> anyhow::Result<()> {
+        // What it said before is no sign that it is back.
+        self.look_at_logs()?;
         let shown = self.shown_by(victim);
         self.killed.retain(|(other, _)| *other != victim);
         self.killed.push((victim, shown));
+        Ok(())
     }
 
     /// How often a part has shown that it works.
@@ -149,6 +152,17 @@ impl Watch {
     /// Looks at what the logs have more, and now and then at the chain. Fails if its money does not add up
     /// in a block that is seen for the first time.
     pub(super) async fn look(&mut self) -> anyhow::Result<()> {
+        self.look_at_logs()?;
+        self.looks += 1;
+        if !self.looks.is_multiple_of(LOGS_PER_CHAIN) {
+            return Ok(());
+        }
+        // One that takes longer is down, or busy.
+        let seen = tokio::time::timeout(ANSWER, self.look_at_chain()).await;
+        seen.unwrap_or(Ok(()))
+    }
+
+    fn look_at_logs(&mut self) -> anyhow::Result<()> {
         for line in self.masternode.more()? {
             self.ready += u64::from(line.contains(READY));
         }
@@ -168,15 +182,7 @@ impl Watch {
                 }
             }
         }
-        self.looks += 1;
-        if !self.looks.is_multiple_of(LOGS_PER_CHAIN) {
-            return Ok(());
-        }
-        match tokio::time::timeout(ANSWER, self.look_at_chain()).await {
-            Ok(seen) => seen,
-            // It is down, or busy.
-            Err(_) => Ok(()),
-        }
+        Ok(())
     }
 
     async fn look_at_chain(&mut self) -> anyhow::Result<()> {
