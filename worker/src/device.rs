@@ -19,7 +19,7 @@ use quern_primitives::{
 use quern_shards::keys::SealingSecret;
 use serde::Deserialize;
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
 };
@@ -119,7 +119,7 @@ impl DeviceSecrets {
         Ok(Self::from_bytes(signing, &sealing))
     }
 
-    /// Writes the secrets to a new file that only its owner may read.
+    /// Writes the secrets to a new file that only its owner may read. It is there whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), KeyFileError> {
         let text = Zeroizing::new(format!(
             "# The secret keys of a Quern device. Whoever has this file can act as the device.\n\
@@ -127,15 +127,7 @@ impl DeviceSecrets {
             hex::encode(*self.signing_seed),
             hex::encode(*self.sealing.to_bytes()),
         ));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(path).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|source| match source.kind() {
+        write_new(path, text.as_bytes()).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
             _ => KeyFileError::Write {
                 path: path.into(),
@@ -186,6 +178,32 @@ impl std::fmt::Debug for DeviceSecrets {
     }
 }
 
+/// Writes a file that only its owner may read, beside its place, and then gives it its name: half a key
+/// could neither be used nor overwritten. When this returns it is on disk.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
+    // Of another process that had this number, and was killed.
+    let _ = fs::remove_file(&unfinished);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&unfinished).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    // Unlike a move it fails if there is a file of that name.
+    let named = written.and_then(|()| fs::hard_link(&unfinished, path));
+    // What is left is the same file once more, or of no use.
+    let _ = fs::remove_file(&unfinished);
+    named?;
+    #[cfg(unix)]
+    if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
 #[cfg(unix)]
 fn is_exposed(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
@@ -200,7 +218,6 @@ fn is_exposed(_: &File) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn secrets_read_back_as_written_and_do_not_print() {
@@ -229,6 +246,20 @@ mod tests {
         let refused = DeviceSecrets::random().save(&path);
         assert!(matches!(refused, Err(KeyFileError::Exists { .. })));
         assert_eq!(fs::read(&path).unwrap(), before);
+        let files = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 1, "nothing else is left");
+    }
+
+    #[test]
+    fn what_was_left_half_written_is_in_nobody_s_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("device.key");
+        let left = path.with_extension(format!("{}.unfinished", std::process::id()));
+        fs::write(&left, "# The secret keys of a Quern dev").unwrap();
+        let secrets = DeviceSecrets::random();
+        secrets.save(&path).unwrap();
+        assert_eq!(DeviceSecrets::load(&path).unwrap().id(), secrets.id());
+        assert!(!left.exists());
     }
 
     #[cfg(unix)]

@@ -69,6 +69,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         passed_on: Vec<String>,
     },
+    /// Build, then kill a grid's parts at random, as `kill -9` does, and see whether anything is lost
+    Kills {
+        /// How often something is killed
+        #[arg(long, default_value_t = 200)]
+        count: u64,
+        /// Whom and when; each run says what it took
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Everything a change has to pass: formatting, house rules, build, lints, documentation, tests
     Ci,
     /// Let libFuzzer loose on the decoders that take bytes from strangers
@@ -132,6 +141,7 @@ fn carry_out(task: Task) -> Result<()> {
         Task::Demo { keep, passed_on } => run::demo(&places, &mut steps, keep, &passed_on),
         Task::Test { nightly } => run::tests(&places, &mut steps, nightly),
         Task::Bench { passed_on } => run::bench(&places, &mut steps, &passed_on),
+        Task::Kills { count, seed } => run::kills(&places, &mut steps, count, seed),
         Task::Ci => ci::all(&places, &mut steps),
         Task::Fuzz {
             target,

@@ -31,6 +31,14 @@ const TEST_THREADS: &str = "RUST_TEST_THREADS";
 /// their time, so fewer processors are enough for them.
 const TEST_THREADS_MIN: usize = 3;
 
+/// How often the long test of kills kills, and by which seed; read by
+/// `tests/end-to-end/tests/grids/kills.rs`.
+const KILLS: &str = "QUERN_KILLS";
+const KILLS_SEED: &str = "QUERN_KILLS_SEED";
+
+/// Its name.
+const KILLS_TEST: &str = "kills::a_hundred_kills_at_random_lose_nothing_and_pay_nothing_twice";
+
 /// How many cases each property is tried on by `--nightly`; the default is 256.
 const NIGHTLY_CASES: &str = "4096";
 
@@ -74,6 +82,35 @@ pub(crate) fn tests(places: &Places, steps: &mut Steps, nightly: bool) -> Result
         let _ = build::workspace(&built.cargo, steps, What::Installed);
     }
     steps.conclude()
+}
+
+/// Builds, then runs the one test that kills a grid's parts.
+pub(crate) fn kills(
+    places: &Places,
+    steps: &mut Steps,
+    count: u64,
+    seed: Option<u64>,
+) -> Result<()> {
+    let built = build::all(places, steps, What::Programs)?;
+    let title = format!("Kill the parts of a grid {count} times (about three seconds each)");
+    steps.step(&title, || {
+        let mut test = built.cargo.locked("test");
+        test.args(["--workspace", "--test", "grids"]).args([
+            "--",
+            "--exact",
+            KILLS_TEST,
+            "--include-ignored",
+        ]);
+        test.env(KILLS, count.to_string());
+        if let Some(seed) = seed {
+            test.env(KILLS_SEED, seed.to_string());
+        }
+        with_paths(places, &mut test);
+        run(
+            &mut test,
+            "the logs' folder stands above, and the seed by which it may happen again",
+        )
+    })
 }
 
 /// `cargo test` over the workspace: unit tests, properties, whole programs, examples in the

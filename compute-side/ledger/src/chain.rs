@@ -8,7 +8,7 @@ use subxt::{
     backend::LegacyBackend,
     config::RpcConfigFor,
     rpcs::{
-        client::{ReconnectingRpcClient, RpcClient},
+        client::{ReconnectingRpcClient, RpcClient, reconnecting_rpc_client::ExponentialBackoff},
         methods::{LegacyRpcMethods, legacy::NumberOrHex},
     },
 };
@@ -21,6 +21,13 @@ const RESPONSE_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// A request that the node has not answered after so long has failed.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest pause between two attempts to reach a node that is away. A node that is started again is
+/// there within seconds; who has long been waiting for it must not wait much longer.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// The first pause, in milliseconds; each is so many times as long as the one before.
+const RECONNECT_PAUSE_MS: u64 = 10;
 
 /// Entries of a storage that are asked for at a time: a node answers up to 1,000. Of devices, which
 /// take 250 bytes each, that is 250 kB as a node writes it out.
@@ -124,6 +131,11 @@ where
     }
 }
 
+/// The pauses between attempts to reach a node that is away; they have no end.
+fn reconnect_pauses() -> ExponentialBackoff {
+    ExponentialBackoff::from_millis(RECONNECT_PAUSE_MS).max_delay(RECONNECT_PAUSE_MAX)
+}
+
 /// A connection to a node, which mends itself when the node comes back. Clones share it.
 #[derive(Clone)]
 pub struct Chain {
@@ -153,6 +165,7 @@ impl Chain {
         let inner = ReconnectingRpcClient::builder()
             .max_response_size(RESPONSE_BYTES_MAX)
             .request_timeout(REQUEST_TIMEOUT)
+            .retry_policy(reconnect_pauses())
             .build(url.to_owned())
             .await
             .map_err(|error| unreachable(error.into()))?;
@@ -289,6 +302,13 @@ impl FinalisedBlocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_that_comes_back_is_reached_within_seconds_however_long_it_was_away() {
+        let mut pauses = reconnect_pauses();
+        assert_eq!(pauses.next(), Some(Duration::from_millis(10)));
+        assert_eq!(pauses.nth(1_000), Some(RECONNECT_PAUSE_MAX));
+    }
 
     #[test]
     fn a_discarded_state_is_told_from_a_node_that_does_not_answer() {

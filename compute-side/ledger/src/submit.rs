@@ -122,6 +122,7 @@ impl Chain {
             nonce,
             signed_at: at.block().number,
             hash: signed.hash(),
+            bytes: signed.encoded().to_vec(),
         };
         let progress = match signed.submit_and_watch().await {
             Ok(progress) => Ok(progress),
@@ -155,7 +156,8 @@ impl Chain {
 
 impl Sent {
     /// Waits until the transaction is in a finalised block and succeeded. If the node falls silent
-    /// meanwhile, looks for the transaction in the blocks that may hold it.
+    /// meanwhile, looks for the transaction in the blocks that may hold it, and gives it to a node that
+    /// comes back without it.
     pub async fn settled(mut self) -> Result<Settled, SubmitError> {
         let progress = match &mut self.progress {
             Ok(progress) => progress,

@@ -3,6 +3,9 @@
 //! A transaction is signed with the account's next number and for [`LIFE_BLOCKS`] blocks. So one
 //! of two things is certain some time later: a finalised block used the number, and then that block
 //! is among the few that may hold the transaction; or the transaction's life is over.
+//!
+//! A node that was killed has an empty pool when it comes back. So as long as the transaction may still
+//! come the node is given it again: the very same bytes, which no chain includes twice.
 
 use crate::{
     Chain, State,
@@ -33,6 +36,8 @@ pub(crate) struct Trace {
     pub(crate) signed_at: BlockNumber,
     /// Its hash.
     pub(crate) hash: Hash,
+    /// The transaction itself, signed and encoded.
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What a finalised block says of a transaction that was sent earlier.
@@ -105,7 +110,11 @@ impl Chain {
             .await
             .map_err(no_answer("the account's next transaction number"))?;
         let blocks = match trace.clue(next_nonce, now.block().number) {
-            Clue::Open => return Ok(None),
+            Clue::Open => {
+                // One that is in the node's pool is refused, and so is one that came in meanwhile.
+                let _ = self.rpc.author_submit_extrinsic(&trace.bytes).await;
+                return Ok(None);
+            }
             Clue::Over => return Ok(Some(Fate::Nowhere)),
             Clue::Used(blocks) => blocks,
         };
@@ -160,6 +169,7 @@ mod tests {
             nonce: 7,
             signed_at: 100,
             hash: Hash::from([2; 32]),
+            bytes: vec![],
         }
     }
 

@@ -182,6 +182,21 @@ impl Part {
         }
     }
 
+    /// Fails if it has ended by itself, with the end of its log.
+    pub fn goes_on(&mut self) -> Result<(), PartError> {
+        let ended = self.child.as_mut();
+        let ended = ended.and_then(|child| child.try_wait().ok().flatten());
+        let Some(status) = ended else {
+            return Ok(());
+        };
+        Err(PartError::Ended {
+            name: self.name.clone(),
+            status,
+            log: self.log.clone(),
+            end: self.last_lines(),
+        })
+    }
+
     /// Waits until `ready` says so, as long as the process runs and patience lasts.
     pub async fn wait_until<T>(
         &mut self,
@@ -193,19 +208,7 @@ impl Part {
             if let Ok(Some(answer)) = tokio::time::timeout(ATTEMPT, ready()).await {
                 return Ok(answer);
             }
-            if let Some(status) = self
-                .child
-                .as_mut()
-                .and_then(|child| child.try_wait().ok().flatten())
-            {
-                let (name, log, end) = (self.name.clone(), self.log.clone(), self.last_lines());
-                return Err(PartError::Ended {
-                    name,
-                    status,
-                    log,
-                    end,
-                });
-            }
+            self.goes_on()?;
             if started.elapsed() > PATIENCE {
                 return Err(self.late(PATIENCE));
             }

@@ -384,6 +384,10 @@ fn secret_file(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
         file.write_all(hex::encode(&secret[..]).as_bytes())?;
         file.sync_all()?;
         fs::rename(&part, path)?;
+        // The chain is told of the key: one that a power cut takes back could open nothing any more.
+        if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+            fs::File::open(folder)?.sync_all()?;
+        }
     }
     let text = Zeroizing::new(
         fs::read_to_string(path).with_context(|| format!("cannot read the key file {shown}"))?,

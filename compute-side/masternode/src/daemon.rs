@@ -185,15 +185,16 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     });
 
     let (settlements, to_settle) = mpsc::channel(ORDERS_MAX);
-    let mut core = Core::new(Settings {
+    let settings = Settings {
         settle: config.settle(),
         tuning: config.tuning(),
         fleet: config.fleet(),
         referee_wait_ms: config.referee_wait_ms(),
         re_executes: config.re_executes(),
         ..Settings::new(genesis, shared.node.public(), engines())
-    });
-    let block = watcher::reconcile(&shared, &mut core).await?;
+    };
+    let (core, block) = watcher::take_up(&shared, settings).await?;
+
     let (server, events) = Server::start(ServerConfig {
         key_seed: *keys.network_seed,
         listen: config.listen()?,
@@ -201,7 +202,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     })
     .await?;
     let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
-    published::publish(&shared, &config, &server, api.local_addr()).await?;
+    published::publish_at_last(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
     let checks = Checks::new(engines(), started_ms);
     tokio::spawn(settler::settle(shared.clone(), to_settle, checks));

@@ -2,14 +2,14 @@
 
 use crate::{
     context::JobContext,
-    core::{Core, Event, Tick},
+    core::{Core, Event, Settings, Tick},
     daemon::{Command, Shared, seed_of},
     store::JobRecord,
     vault::Item,
 };
 use anyhow::Context as _;
 use quern_jobs_api::JobStatus;
-use quern_ledger::{ChainError, State};
+use quern_ledger::{ChainError, State, SubmitError};
 use quern_primitives::{
     BlockNumber, JobId,
     job::{Job, JobEnd, JobState},
@@ -21,7 +21,7 @@ use quern_shards::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long to wait before the chain is asked again after it did not answer.
@@ -33,8 +33,62 @@ const RETENTION_BLOCKS: BlockNumber = 24 * 3_600 / 2;
 /// Blocks between two looks for closed jobs to erase.
 const ERASE_BLOCKS: BlockNumber = 300;
 
+/// How long a masternode that starts waits for a node that does not answer. One that is started again at
+/// the same time takes seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+
+/// A node that does not answer while the masternode starts.
+#[derive(Default)]
+pub(crate) struct Silence {
+    since: Option<Instant>,
+}
+
+impl Silence {
+    /// Waits a while if all that is wrong is that the node does not answer, and has not for long. Else
+    /// the error comes back.
+    pub(crate) async fn bear(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if !is_silence(&error) || since.elapsed() > SILENCE_MAX {
+            return Err(error);
+        }
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "the chain does not answer while the masternode starts; trying again"
+        );
+        tokio::time::sleep(PAUSE).await;
+        Ok(())
+    }
+}
+
+/// Whether the node does not answer, and nothing else is wrong.
+fn is_silence(error: &anyhow::Error) -> bool {
+    let is_silent =
+        |error: &ChainError| matches!(error, ChainError::NoAnswer { .. } | ChainError::Closed);
+    let mut causes = error.chain();
+    causes.any(|cause| {
+        cause.downcast_ref().is_some_and(is_silent)
+            || matches!(cause.downcast_ref(), Some(SubmitError::Chain(error)) if is_silent(error))
+    })
+}
+
+/// A core that is where chain and store say that things are, and the block. The node may be away
+/// meanwhile; then all of it is taken up anew.
+pub(crate) async fn take_up(
+    shared: &Shared,
+    settings: Settings,
+) -> anyhow::Result<(Core, BlockNumber)> {
+    let mut silence = Silence::default();
+    loop {
+        let mut core = Core::new(settings);
+        match reconcile(shared, &mut core).await {
+            Ok(block) => return Ok((core, block)),
+            Err(error) => silence.bear(error).await?,
+        }
+    }
+}
+
 /// Brings the core to where chain and store say that things are. Returns the block.
-pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Result<BlockNumber> {
+async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Result<BlockNumber> {
     let state = shared.chain.at_finalised().await?;
     let block = state.block().number;
     let open = state.jobs_coordinated_by(&shared.account.id()).await?;
@@ -246,4 +300,28 @@ fn erase_if_old(shared: &Shared, id: JobId, block: BlockNumber) -> anyhow::Resul
         shared.store.erase(id)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    fn silent() -> ChainError {
+        ChainError::NoAnswer {
+            what: "the last finalised block",
+            source: "reset".into(),
+        }
+    }
+
+    #[test]
+    fn a_masternode_that_starts_waits_for_a_node_that_is_silent_and_for_nothing_else() {
+        assert!(is_silence(&silent().into()));
+        assert!(is_silence(&ChainError::Closed.into()));
+        assert!(is_silence(&SubmitError::from(silent()).into()));
+        let with_more = anyhow::Error::from(silent()).context("cannot read a job's seed");
+        assert!(is_silence(&with_more));
+        assert!(!is_silence(&ChainError::NoBlock { block: 7 }.into()));
+        assert!(!is_silence(&anyhow!("the disk is full")));
+    }
 }

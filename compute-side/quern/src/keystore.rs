@@ -138,24 +138,37 @@ impl Keystore {
             .mode(0o700)
             .create(&self.folder)
             .map_err(at(&self.folder))?;
+        match self.write_new(&path, secret.trim().as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(KeystoreError::Exists {
+                    name: name.to_owned(),
+                })
+            }
+            written => written.map(|()| path.clone()).map_err(at(&path)),
+        }
+    }
+
+    /// Writes a file beside its place, and then gives it its name: half a secret could neither be used
+    /// nor overwritten. When this returns it is on disk.
+    fn write_new(&self, path: &Path, secret: &[u8]) -> io::Result<()> {
+        let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
+        // Of another process that had this number, and was killed.
+        let _ = fs::remove_file(&unfinished);
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&path);
-        let mut file = match file {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(KeystoreError::Exists {
-                    name: name.to_owned(),
-                });
-            }
-            file => file.map_err(at(&path))?,
-        };
-        let written = file
-            .write_all(secret.trim().as_bytes())
-            .and_then(|()| file.sync_all());
-        written.map_err(at(&path))?;
-        Ok(path)
+            .open(&unfinished);
+        let written = file.and_then(|mut file| {
+            file.write_all(secret)?;
+            file.sync_all()
+        });
+        // Unlike a move it fails if there is a key of that name.
+        let named = written.and_then(|()| fs::hard_link(&unfinished, path));
+        // What is left is the same file once more, or of no use.
+        let _ = fs::remove_file(&unfinished);
+        named?;
+        File::open(&self.folder)?.sync_all()
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, KeystoreError> {

@@ -7,6 +7,7 @@
 //! machine takes. A test that shows several things on one grid calls each of them a [`case`] and gives
 //! it an owner's account of its own.
 
+mod dice;
 mod guide;
 mod owner;
 mod quern;
@@ -14,6 +15,7 @@ mod text;
 mod turn;
 pub mod wasm;
 
+pub use dice::Dice;
 pub use guide::Guide;
 pub use owner::{Owner, refused, small_picture, terms};
 pub use quern::{Quern, Ran, says};
@@ -39,23 +41,28 @@ use tempfile::TempDir;
 use turn::GRIDS;
 
 /// How long a whole test may take once it has its turn.
-const DEADLINE: Duration = Duration::from_secs(900);
+pub const DEADLINE: Duration = Duration::from_secs(900);
 
 /// Pause between two looks at something that takes its time.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Runs a test that starts a grid, when it has its turn, on a runtime of its own and within its
 /// deadline.
+pub fn run(test: impl Future<Output = anyhow::Result<()>>) {
+    run_within(DEADLINE, test);
+}
+
+/// As [`run`], for a test that may take longer once it has its turn.
 #[allow(
     clippy::expect_used,
     clippy::missing_panics_doc,
     reason = "it is how a test fails"
 )]
-pub fn run(test: impl Future<Output = anyhow::Result<()>>) {
+pub fn run_within(deadline: Duration, test: impl Future<Output = anyhow::Result<()>>) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let done = runtime.block_on(async {
         let _turn = GRIDS.take().await;
-        tokio::time::timeout(DEADLINE, test).await
+        tokio::time::timeout(deadline, test).await
     });
     done.expect("the test ends within its deadline")
         .expect("the test passes");

@@ -1,5 +1,6 @@
 //! A text from a seed, as long as wanted.
 
+use crate::Dice;
 use std::{
     fs::File,
     io::{BufWriter, Write as _},
@@ -14,10 +15,10 @@ const VOCABULARY: u64 = 60_000;
 /// line feed at the end. The same seed gives the same text.
 pub fn write_text(path: &Path, bytes: u64, seed: u64) -> std::io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    let (mut dice, mut written) = (Dice(seed), 0);
-    let mut word = Vec::new();
+    let (mut dice, mut written) = (Dice::new(seed), 0);
+    let mut spelt = Vec::new();
     while written < bytes {
-        dice.word(&mut word);
+        word(&mut dice, &mut spelt);
         let blank: &[u8] = match dice.below(64) {
             0..6 => b"\n",
             6 => b"\r\n",
@@ -26,8 +27,8 @@ pub fn write_text(path: &Path, bytes: u64, seed: u64) -> std::io::Result<()> {
             9 => b"\x0c\n\n",
             _ => b" ",
         };
-        file.write_all(&word)?;
-        written += word.len() as u64;
+        file.write_all(&spelt)?;
+        written += spelt.len() as u64;
         if written < bytes {
             file.write_all(blank)?;
             written += blank.len() as u64;
@@ -36,36 +37,19 @@ pub fn write_text(path: &Path, bytes: u64, seed: u64) -> std::io::Result<()> {
     file.into_inner()?.sync_all()
 }
 
-/// Random numbers from a seed (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn word(&mut self, word: &mut Vec<u8>) {
-        // The least of three is small most of the time, so that low ranks are frequent.
-        let rank = (0..3).map(|_| self.below(VOCABULARY)).min().unwrap_or(0);
-        let mut spelling = Self(rank);
-        word.clear();
-        for _ in 0..spelling.below(9) + 1 {
-            let letter = match spelling.below(40) {
-                0 => 0xff,
-                1 => b'\'',
-                2..5 => b'A' + (spelling.below(26) as u8),
-                _ => b'a' + (spelling.below(26) as u8),
-            };
-            word.push(letter);
-        }
+fn word(dice: &mut Dice, word: &mut Vec<u8>) {
+    // The least of three is small most of the time, so that low ranks are frequent.
+    let rank = (0..3).map(|_| dice.below(VOCABULARY)).min().unwrap_or(0);
+    let mut spelling = Dice::new(rank);
+    word.clear();
+    for _ in 0..spelling.below(9) + 1 {
+        let letter = match spelling.below(40) {
+            0 => 0xff,
+            1 => b'\'',
+            2..5 => b'A' + (spelling.below(26) as u8),
+            _ => b'a' + (spelling.below(26) as u8),
+        };
+        word.push(letter);
     }
 }
 

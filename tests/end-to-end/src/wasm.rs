@@ -51,6 +51,30 @@ pub const COPIES: &str = r#"
                 (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
                 (br $again)))))"#;
 
+/// Counts down from a number, which takes its time, and then prints what it reads.
+pub fn counts_and_copies(from: u32) -> String {
+    let head = r#"(import "wasi_snapshot_preview1" "fd_read"
+        (func $read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (local $left i32)"#;
+    let tail = r"
+        (loop $count
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br_if $count (local.get $left)))
+        (i32.store (i32.const 0) (i32.const 16))
+        (loop $again
+            (i32.store (i32.const 4) (i32.const 4096))
+            (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+            (i32.store (i32.const 4) (i32.load (i32.const 8)))
+            (if (i32.load (i32.const 8)) (then
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+                (br $again)))))";
+    format!("{head}\n        (local.set $left (i32.const {from})){tail}")
+}
+
 /// The program of a body in WebAssembly's text format.
 pub fn assemble(body: &str) -> anyhow::Result<Vec<u8>> {
     Ok(wat::parse_str(format!("(module {body})"))?)

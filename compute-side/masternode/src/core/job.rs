@@ -33,6 +33,11 @@ use quern_verdict::{Case, Expected, check_receipt, receipt_digest};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sure::Certain;
 
+/// In so many finalised blocks, one after the other, the chain must tell of fewer batches of a job than it
+/// had counted before it is believed: one that is read twice may be old, and these are not. Where a chain
+/// has one validator, that may forget its last blocks when it is killed.
+const FORGOTTEN_BLOCKS: u32 = 3;
+
 /// What a job's devices must be told and held to, from its checked manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobPlan {
@@ -221,6 +226,8 @@ pub(super) struct ActiveJob {
     pub(super) sent: usize,
     /// When what the chain has not taken is sent again.
     pub(super) next_try: Tick,
+    /// In how many blocks one after the other the chain told of fewer batches than it had counted.
+    told_less: u32,
     /// A task that cannot be settled, once that is sure, and why. It ends the job.
     pub(super) failed: Option<(Ticket, TaskIndex, Impasse)>,
 }
@@ -251,17 +258,24 @@ impl ActiveJob {
             batched: BTreeMap::new(),
             sent: 0,
             next_try: Tick::default(),
+            told_less: 0,
             failed: None,
         }
     }
 
     /// Takes over what the chain says. Batches that it has counted are not waited for any more; the
-    /// others have so much time again before they are sent again.
+    /// others have so much time again before they are sent again. So are those that it had counted and
+    /// does not know any more.
     pub(super) fn learn(&mut self, job: Job, now: Tick, retry_ms: u64) {
         if job.next_batch < self.job.next_batch {
             // Read before what is known; batches that were counted must not be composed again.
-            return;
+            self.told_less = self.told_less.saturating_add(1);
+            if self.told_less < FORGOTTEN_BLOCKS {
+                return;
+            }
+            self.take_back(job.next_batch, now);
         }
+        self.told_less = 0;
         let is_counted = |(_, batch): &mut (Ticket, Batch)| batch.sequence < job.next_batch;
         while let Some((_, batch)) = self.in_flight.pop_front_if(is_counted) {
             self.pending.push_back(batch);
@@ -272,6 +286,16 @@ impl ActiveJob {
             };
         }
         self.job = job;
+    }
+
+    /// The chain has gone back behind batches that it had counted: they are on their way again.
+    fn take_back(&mut self, next_batch: BatchSequence, now: Tick) {
+        let is_gone = |batch: &mut Batch| batch.sequence >= next_batch;
+        while let Some(batch) = self.pending.pop_back_if(is_gone) {
+            self.in_flight.push_front((Ticket::default(), batch));
+        }
+        self.sent = 0;
+        self.next_try = now;
     }
 
     /// The first batch that may still be pending; those before are final. Of a job of which a batch was

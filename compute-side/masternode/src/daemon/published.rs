@@ -1,7 +1,7 @@
 //! Where this masternode is reached, as the chain tells owners and devices.
 
 use super::Shared;
-use crate::config::Config;
+use crate::{config::Config, watcher::Silence};
 use anyhow::Context as _;
 use quern_ledger::{Call, Endpoints};
 use quern_network::ServerHandle;
@@ -29,9 +29,26 @@ enum AddressError {
     },
 }
 
+/// Tells the chain where this masternode is reached, if it does not know; again if the node is away
+/// meanwhile.
+pub(super) async fn publish_at_last(
+    shared: &Shared,
+    config: &Config,
+    server: &ServerHandle,
+    api: SocketAddr,
+) -> anyhow::Result<()> {
+    let mut silence = Silence::default();
+    loop {
+        match publish(shared, config, server, api).await {
+            Ok(()) => return Ok(()),
+            Err(error) => silence.bear(error).await?,
+        }
+    }
+}
+
 /// Tells the chain where this masternode is reached, if it does not know. Refuses addresses that lead
 /// nobody here, unless the whole chain is for trying things out on one machine.
-pub(super) async fn publish(
+async fn publish(
     shared: &Shared,
     config: &Config,
     server: &ServerHandle,

@@ -7,6 +7,7 @@ mod committing;
 mod deaths;
 mod guides;
 mod hostile;
+mod kills;
 mod programs;
 mod quarantine;
 mod referee;

@@ -16,6 +16,7 @@ pub(super) const OWNER: AccountId = AccountId::new([101; 32]);
 pub(super) const COORDINATOR: AccountId = AccountId::new([102; 32]);
 
 /// The chain, as far as a job sees it.
+#[derive(Clone)]
 pub(super) struct Ledger {
     pub(super) job: Job,
     pub(super) settled: Vec<u8>,

@@ -382,6 +382,37 @@ fn an_old_copy_of_the_job_in_a_new_block_is_no_news() {
 }
 
 #[test]
+fn batches_that_a_killed_validator_has_forgotten_are_sent_again_and_paid_once() {
+    let mut world = batches_of_two(false);
+    world.ledger.waits = true;
+    let forgotten = world.ledger.clone();
+    world.ledger.takes = true;
+    world.wait(30_000);
+    assert_eq!(world.ledger.job.settled_tasks, 6);
+    world.next_block();
+    world.ledger = forgotten;
+    world.ledger.takes = true;
+    let before = world.settles();
+    for _ in 0..2 {
+        world.next_block();
+        world.wait(1_000);
+        assert_eq!(world.ledger.batches.len(), 0, "it may be an old copy");
+    }
+    world.next_block();
+    world.wait(1_000);
+    assert!(world.settles() > before);
+    for _ in 0..4 {
+        world.next_block();
+        world.wait(1_000);
+        world.ledger.finalise();
+    }
+    world.next_block();
+    assert!(!world.ledger.job.state.is_open());
+    assert_eq!(world.ledger.batches.len(), 4);
+    world.check_money();
+}
+
+#[test]
 fn a_job_that_closes_while_a_batch_is_out_is_left_alone() {
     let mut world = World::new(2, Agreement::Single, &[1]);
     world.ledger.takes = false;
