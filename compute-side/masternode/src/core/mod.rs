@@ -54,6 +54,7 @@ mod uncounted;
 mod upload;
 mod watch;
 
+pub use answers::unjudged_max;
 pub use device::{PlannedAssignment, WorkPlan};
 pub use effect::Effect;
 pub use entry::{Entry, OutputPlace, ReleaseCause};

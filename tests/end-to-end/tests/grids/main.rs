@@ -11,3 +11,4 @@ mod programs;
 mod quarantine;
 mod referee;
 mod refusals;
+mod seven;

@@ -3,9 +3,14 @@
 
 use super::world::World;
 use quern_grid::faults::out::tasks_until_waiting;
-use quern_masternode::core::Entry;
-use quern_primitives::{amount::Amount, receipt::Exit, verdict::Finding};
-use std::collections::VecDeque;
+use quern_masternode::core::{Entry, unjudged_max};
+use quern_primitives::{
+    amount::Amount,
+    ids::{JobId, TaskIndex},
+    receipt::Exit,
+    verdict::{Finding, Verdict},
+};
+use std::collections::{BTreeSet, VecDeque};
 
 /// Tasks that a selective device answers honestly, so that it has a name to lose: before so many in a row no
 /// device is believed alone.
@@ -85,6 +90,9 @@ pub struct Conduct {
     /// With which of its verdicts it was out for the first time: it was the third fault in a row, or the
     /// eleventh among the last twenty.
     pub out_after: Option<u32>,
+    /// How many verdicts are on tasks that it was given before it was out for the first time: those, and
+    /// the ones on what it had answered or held at that moment.
+    pub given_before: u32,
     /// What verdicts have it paid for tasks of which its answer was not accepted.
     pub paid_for_faults: Amount,
 }
@@ -93,6 +101,26 @@ impl Conduct {
     /// The verdicts that name it.
     pub fn judged(&self) -> u32 {
         self.accepted + self.incorrect + self.failed + self.delayed
+    }
+
+    /// How many tasks it may have been given before it was out, if it was out with so many verdicts at the
+    /// most: those but for the last, and as many as it may have without a verdict.
+    pub fn given_before_max(&self, tasks_until_out: u32) -> u32 {
+        let unjudged = u32::try_from(unjudged_max(self.accepted as usize)).unwrap_or(u32::MAX);
+        tasks_until_out.saturating_sub(1).saturating_add(unjudged)
+    }
+
+    /// A verdict names it, with this pay.
+    fn is_found(&mut self, found: Finding, pay: Amount) {
+        match found {
+            Finding::Accepted => self.accepted += 1,
+            Finding::Incorrect => self.incorrect += 1,
+            Finding::Failed => self.failed += 1,
+            Finding::Delayed => self.delayed += 1,
+        }
+        if found != Finding::Accepted {
+            self.paid_for_faults += pay;
+        }
     }
 }
 
@@ -113,49 +141,74 @@ impl Lately {
     }
 }
 
+/// A device while the logs are read.
+#[derive(Default)]
+struct Read {
+    conduct: Conduct,
+    lately: Lately,
+    /// What it was given before it was out.
+    given: BTreeSet<(JobId, TaskIndex)>,
+}
+
+impl Read {
+    fn is_given(&mut self, job: JobId, task: TaskIndex) {
+        if self.conduct.out_after.is_none() {
+            self.given.insert((job, task));
+        }
+    }
+
+    fn is_judged(&mut self, job: JobId, task: TaskIndex, found: Finding, pay: Amount) {
+        self.conduct.is_found(found, pay);
+        self.conduct.given_before += u32::from(self.given.remove(&(job, task)));
+        let is_out = self.lately.ends(found != Finding::Accepted);
+        if is_out && self.conduct.out_after.is_none() {
+            self.conduct.out_after = Some(self.conduct.judged());
+        }
+    }
+}
+
 impl World<'_> {
     /// What became of each device, in the order of their numbers. Of several jobs one counts after the other.
     pub(super) fn conduct(&self) -> Vec<Conduct> {
-        let of_machine = |way| Conduct {
-            way,
-            ..Conduct::default()
+        let read = |way| Read {
+            conduct: Conduct {
+                way,
+                ..Conduct::default()
+            },
+            ..Read::default()
         };
         let ways = self.machines.iter().map(|machine| machine.way());
-        let mut conduct: Vec<Conduct> = ways.map(of_machine).collect();
-        let mut lately: Vec<Lately> = conduct.iter().map(|_| Lately::default()).collect();
-        let entries = self.disk.logs().flat_map(|(_, log)| log);
-        for entry in entries {
-            let Entry::Judged { verdict } = entry else {
-                continue;
-            };
-            // If the program fails, nothing is remembered of the devices.
-            if verdict.answer.exit != Exit::Success {
-                continue;
-            }
-            for found in &verdict.replicas {
-                let number = self.names.device(&found.device) as usize;
-                let (Some(device), Some(lately)) =
-                    (conduct.get_mut(number), lately.get_mut(number))
-                else {
-                    continue;
-                };
-                let is_fault = found.finding != Finding::Accepted;
-                match found.finding {
-                    Finding::Accepted => device.accepted += 1,
-                    Finding::Incorrect => device.incorrect += 1,
-                    Finding::Failed => device.failed += 1,
-                    Finding::Delayed => device.delayed += 1,
+        let mut devices: Vec<Read> = ways.map(read).collect();
+        let entries = self
+            .disk
+            .logs()
+            .flat_map(|(job, log)| log.iter().map(move |entry| (job, entry)));
+        for (job, entry) in entries {
+            match entry {
+                Entry::Assigned { task, device, .. } => {
+                    let number = self.names.device(device) as usize;
+                    if let Some(device) = devices.get_mut(number) {
+                        device.is_given(job, *task);
+                    }
                 }
-                if is_fault {
-                    device.paid_for_faults += found.pay;
-                }
-                let is_out = lately.ends(is_fault);
-                if is_out && device.out_after.is_none() {
-                    device.out_after = Some(device.judged());
-                }
+                Entry::Judged { verdict } => self.read_verdict(job, verdict, &mut devices),
+                _ => {}
             }
         }
-        conduct
+        devices.into_iter().map(|device| device.conduct).collect()
+    }
+
+    /// If the program fails, nothing is remembered of the devices.
+    fn read_verdict(&self, job: JobId, verdict: &Verdict, devices: &mut [Read]) {
+        if verdict.answer.exit != Exit::Success {
+            return;
+        }
+        for found in &verdict.replicas {
+            let number = self.names.device(&found.device) as usize;
+            if let Some(device) = devices.get_mut(number) {
+                device.is_judged(job, verdict.task, found.finding, found.pay);
+            }
+        }
     }
 }
 

@@ -61,6 +61,8 @@ fn put_out(config: &Config, out: &mut BTreeMap<Way, u32>) {
         match conduct.out_after {
             Some(tasks) => {
                 assert!(tasks <= most, "{}", words());
+                let given_max = conduct.given_before_max(most);
+                assert!(conduct.given_before <= given_max, "{}", words());
                 *out.entry(way).or_default() += 1;
             }
             // Nobody has heard enough of it.
