@@ -4,10 +4,12 @@
 //! answered incorrectly. The fault rate is the mean of the three shares, from 0 to 1, as the
 //! published design has it. By that mean alone a device that fails every task stands at 1/3, so two
 //! rules of ours go beside it: more than half of the last tasks with any fault is as bad as a rate
-//! above one half, and faults in a row cost the device tasks at once.
+//! above one half, and faults in a row cost the device tasks at once. After how many tasks a device is
+//! out by these rules [`out`] says.
 
 #[cfg(test)]
 pub(crate) mod model;
+pub mod out;
 
 use crate::Tick;
 use quern_primitives::device::History;

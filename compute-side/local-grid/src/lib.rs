@@ -36,8 +36,8 @@ use std::{
     time::Duration,
 };
 
-/// Workers of one grid: as many development accounts as there are, less the operator's.
-pub const WORKERS_MAX: usize = 5;
+/// Workers of one grid: more are more than a small machine bears.
+pub const WORKERS_MAX: usize = 32;
 
 /// The operator of the grid's masternode, also its council and treasurer.
 pub const OPERATOR: &str = "//Alice";
@@ -45,8 +45,9 @@ pub const OPERATOR: &str = "//Alice";
 /// The owner whose jobs the demo and the tests hand in.
 pub const OWNER: &str = "//Ferdie";
 
-/// The workers' accounts, in order.
-pub const WORKERS: [&str; WORKERS_MAX] = ["//Bob", "//Charlie", "//Dave", "//Eve", "//Bob//stash"];
+/// The accounts of the first workers, in order: as many development accounts as there are, less the
+/// operator's and the owners'. Accounts of further workers are [paid for](worker_account) by the first.
+pub const WORKERS: [&str; 5] = ["//Bob", "//Charlie", "//Dave", "//Eve", "//Bob//stash"];
 
 /// How long a process may take to do what is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -103,7 +104,7 @@ pub enum GridError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// More workers than accounts.
+    /// More workers than a machine bears.
     #[error("a local grid has at most {WORKERS_MAX} workers, not {asked}")]
     TooManyWorkers {
         /// How many were asked for.
@@ -228,6 +229,15 @@ impl LocalGrid {
         self.masternode.iter_mut().for_each(Part::leave_running);
         self.node.leave_running();
         Ok(record)
+    }
+}
+
+/// The account of a worker, counted from zero: of the [first ones](WORKERS) a development account, of others
+/// one that the first worker's gives money to when the grid is started.
+pub fn worker_account(number: usize) -> Result<Account, GridError> {
+    match WORKERS.get(number) {
+        Some(name) => development_account(name),
+        None => development_account(&format!("//Worker//{number}")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     GridError, GridWorker, LocalGrid, OPERATOR, Part, Plan, Programs, WORKERS, WORKERS_MAX,
-    development_account,
+    development_account, worker_account,
 };
 use quern_jobs_api::JobsApiClient as _;
 use quern_ledger::{Account, Call, Chain};
@@ -26,6 +26,9 @@ use std::{
 /// What each worker bonds: enough for any task at the prices of genesis. The dearest, of the highest
 /// level with all the fuel there is, takes 215 ByteChips at most.
 const BOND: u128 = 1_000 * BYTECHIP;
+
+/// What an account is given that has nothing: the bond, and what its transactions cost.
+const OUTFIT: u128 = BOND + 100 * BYTECHIP;
 
 /// The worker that prefers QUIC, counted from one, so that both transports carry tasks. It is behind
 /// the two of a measurement, which are to be alike.
@@ -261,7 +264,7 @@ async fn prepare_workers(
     chain: &Chain,
 ) -> Result<Vec<(Account, DeviceSecrets)>, GridError> {
     let mut prepared = Vec::new();
-    for (number, name) in (1..=plan.workers.len()).zip(WORKERS) {
+    for number in 1..=plan.workers.len() {
         let own = worker_folder(folder, number);
         make_folder(&own)?;
         let key_file = own.join("device.key");
@@ -272,8 +275,14 @@ async fn prepare_workers(
             secrets.save(&key_file)?;
             secrets
         };
-        prepared.push((development_account(name)?, secrets));
+        prepared.push((worker_account(number - 1)?, secrets));
     }
+    let poor: Vec<&Account> = prepared
+        .iter()
+        .skip(WORKERS.len())
+        .map(|(account, _)| account)
+        .collect();
+    fit_out(chain, &poor).await?;
     let mut registrations = tokio::task::JoinSet::new();
     for (account, secrets) in prepared.clone() {
         let chain = chain.clone();
@@ -286,6 +295,29 @@ async fn prepare_workers(
         .into_iter()
         .collect::<Result<(), _>>()?;
     Ok(prepared)
+}
+
+/// Gives these accounts what a worker needs, unless they have it. The first worker's account pays.
+async fn fit_out(chain: &Chain, poor: &[&Account]) -> Result<(), GridError> {
+    let (payer, state) = (worker_account(0)?, chain.at_finalised().await?);
+    let mut sent = Vec::new();
+    for account in poor {
+        let wallet = state.wallet(&account.id()).await?;
+        // What is bonded is not free any more.
+        if wallet.free > 0 || wallet.bond_active > 0 {
+            continue;
+        }
+        let call = Call::Transfer {
+            to: account.id(),
+            amount: OUTFIT,
+        };
+        // One after the other, so that each has its place, and not waiting for any.
+        sent.push(chain.send(&payer, &call).await?);
+    }
+    for sent in sent {
+        sent.settled().await?;
+    }
+    Ok(())
 }
 
 fn worker_folder(folder: &Path, number: usize) -> std::path::PathBuf {

@@ -7,7 +7,7 @@ use crate::{
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use quern_local_grid::{
-    LocalGrid, OWNER, Plan, Process, Record, RecordError, WORKERS_MAX, stop_recorded, told_to_stop,
+    LocalGrid, OWNER, Plan, Process, Record, RecordError, WORKERS, stop_recorded, told_to_stop,
 };
 use serde::Serialize;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub(crate) struct UpArgs {
     #[command(flatten)]
     folder: FolderArgs,
     /// Workers to start, each of an account of its own
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(0..=WORKERS_MAX as i64))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(0..=WORKERS.len() as i64))]
     workers: u8,
 }
 

@@ -1,10 +1,12 @@
 //! A worker that returns wrong answers, or none, to show that it is caught.
 //!
 //! It is the worker with another executor: programs run in the sandbox, and then some of their
-//! results are falsified before they are sealed and signed. Or the device commits itself to something
-//! else than it reveals: to anything, or to what another liar did. Or some tasks are given back as if their
-//! input could not be opened, or every task waits until it is told to go on. Everything else, keys,
-//! receipts and manners, is the honest worker's. For tests and demonstrations only; it is not shipped.
+//! results are falsified before they are sealed and signed, or the first of them is given to every task.
+//! Or the device commits itself to something else than it reveals: to anything, or to what another device
+//! did. Or some tasks are given back as if their input could not be opened, or every task waits until it is
+//! told to go on. Or the whole process falls silent with a task, and answers later or never. It may be
+//! honest for some tasks before it begins. Everything else, keys, receipts and manners, is the honest
+//! worker's. For tests and demonstrations only; it is not shipped.
 
 use clap::{Parser, ValueEnum};
 use quern_primitives::ids::Digest;
@@ -13,10 +15,20 @@ use quern_worker::{
     bench::{Executor, Sandbox},
     cli::{self, RunArgs},
 };
-use std::{fs, path::PathBuf, process::ExitCode, thread, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{self, ExitCode},
+    thread,
+    time::{Duration, Instant},
+};
 
-/// How often it is looked whether a task that waits may go on.
+/// How often it is looked whether what is waited for has come.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long a process is silent that means to be, in seconds: a masternode takes 17 seconds without a word
+/// for silence.
+const SILENT_S: u32 = 25;
 
 /// Takes tasks like a worker and answers some of them falsely.
 #[derive(Debug, Parser)]
@@ -45,6 +57,17 @@ enum Command {
         /// Where liars that copy find what others committed themselves to
         #[arg(long, value_name = "FOLDER", required_if_eq("lie", "copy"))]
         shared: Option<PathBuf>,
+        /// Tell there what this device commits itself to, whatever else it does
+        #[arg(long, requires = "shared")]
+        publish: bool,
+        /// How long one that copies waits for another device to tell, in seconds. One that waited in vain
+        /// commits itself to anything; one that does not wait is the first to tell
+        #[arg(long, default_value_t = 0, value_name = "SECONDS",
+              value_parser = clap::value_parser!(u8).range(0..=60))]
+        patience: u8,
+        /// So many tasks are done honestly before
+        #[arg(long, default_value_t = 0, value_name = "TASKS")]
+        after: u32,
         /// No task is begun while there is this file
         #[arg(long, value_name = "FILE")]
         hold: Option<PathBuf>,
@@ -61,8 +84,14 @@ enum Lie {
     Refuse,
     /// None: the device commits itself to one thing and reveals another
     TwoFaced,
-    /// None: the device commits itself to what the first liar did that had the task
+    /// None: the device commits itself to what the first did that had the task and told
     Copy,
+    /// The result of the first task again, and nothing is run
+    Lazy,
+    /// None: the process falls silent with the task, and answers when others have it
+    Late,
+    /// None: the process falls silent with the task, and never answers
+    Silent,
 }
 
 /// Runs programs in the sandbox and falsifies a share of the results.
@@ -72,25 +101,77 @@ struct Liar {
     share_permille: u16,
     seed: u64,
     shared: Option<PathBuf>,
+    publishes: bool,
+    patience: Duration,
+    /// Tasks that are done honestly before.
+    honest_tasks: u32,
     hold: Option<PathBuf>,
+    /// Tasks that were begun.
+    begun: u32,
     /// The task that was run last, as its program draws its randomness.
     task: [u8; 32],
+    /// What came of the first task.
+    first: Option<Outcome>,
 }
 
 impl Liar {
-    /// What another liar committed itself to for the task, if one did; otherwise this is for others.
-    fn copied(&self, opens: Digest) -> Option<Digest> {
+    /// Whether it lies about the task that was begun last.
+    fn lies(&self) -> bool {
+        let mut draw = Draw::new(self.seed, &self.task);
+        self.begun > self.honest_tasks && draw.below(1_000) < u64::from(self.share_permille)
+    }
+
+    /// Where it is told what devices commit themselves to for the task.
+    fn told(&self) -> Option<PathBuf> {
         let name: String = self.task.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = self.shared.as_ref()?.join(name);
-        match fs::read(&path) {
-            Ok(bytes) => <[u8; 32]>::try_from(bytes).ok().map(Digest),
-            Err(_) => {
-                // Beside its place first: another liar reads all of it or nothing.
-                let unfinished = path.with_extension(std::process::id().to_string());
-                fs::write(&unfinished, opens.0).ok()?;
-                fs::rename(&unfinished, &path).ok()?;
-                None
+        Some(self.shared.as_ref()?.join(name))
+    }
+
+    /// Tells what the device commits itself to.
+    fn publish(&self, opens: Digest) -> Option<()> {
+        let path = self.told()?;
+        // Beside its place first: others read all of it or nothing.
+        let unfinished = path.with_extension(process::id().to_string());
+        fs::write(&unfinished, opens.0).ok()?;
+        fs::rename(&unfinished, &path).ok()
+    }
+
+    /// What another device committed itself to for the task, if it told.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tasks run on threads of their own, and nobody tells when a file comes"
+    )]
+    fn copied(&self) -> Option<Digest> {
+        let (path, begun) = (self.told()?, Instant::now());
+        loop {
+            if let Ok(bytes) = fs::read(&path) {
+                return <[u8; 32]>::try_from(bytes).ok().map(Digest);
             }
+            if begun.elapsed() >= self.patience {
+                return None;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// The whole process does nothing for a while, as if its machine slept: another one stops it, and has
+    /// it go on.
+    fn fall_silent() {
+        let own = process::id();
+        let script = format!("kill -STOP {own}; sleep {SILENT_S}; kill -CONT {own}");
+        let slept = process::Command::new("sh").args(["-c", &script]).status();
+        // Without a shell it lies less than it should, which the test that counts on it will see.
+        drop(slept);
+    }
+
+    /// Does nothing until the task is not wanted any more.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tasks run on threads of their own, and are cancelled by a flag"
+    )]
+    fn idle(cancel: &Cancel) {
+        while !cancel.is_cancelled() {
+            thread::sleep(LOOK_EVERY);
         }
     }
 
@@ -119,24 +200,54 @@ impl Executor for Liar {
     ) -> Result<Outcome, RunError> {
         self.wait(cancel);
         self.task = *invocation.seed();
+        self.begun = self.begun.saturating_add(1);
         let task = Draw::new(self.seed, &self.task);
-        refuse(limits, self.lie, self.share_permille, task)?;
+        let share_permille = match self.lies() {
+            true => self.share_permille,
+            false => 0,
+        };
+        refuse(limits, self.lie, share_permille, task)?;
+        match self.lie {
+            _ if share_permille == 0 => {}
+            Lie::Lazy => {
+                if let Some(first) = &self.first {
+                    return Ok(first.clone());
+                }
+            }
+            Lie::Late => Self::fall_silent(),
+            Lie::Silent => {
+                Self::fall_silent();
+                Self::idle(cancel);
+            }
+            Lie::Random | Lie::Flip | Lie::Refuse | Lie::TwoFaced | Lie::Copy => {}
+        }
         let mut outcome = self.honest.run(program, invocation, limits, cancel)?;
         if outcome.exit == Exit::Success {
-            falsify(&mut outcome.output, self.lie, self.share_permille, task);
+            falsify(&mut outcome.output, self.lie, share_permille, task);
+            if self.lie == Lie::Lazy && self.first.is_none() {
+                self.first = Some(outcome.clone());
+            }
         }
         Ok(outcome)
     }
 
     fn commitment(&mut self, opens: Digest) -> Digest {
-        let mut draw = Draw::new(self.seed, &self.task);
-        if draw.below(1_000) >= u64::from(self.share_permille) {
-            return opens;
+        if self.publishes {
+            self.publish(opens);
         }
+        let anything = Digest(opens.0.map(|byte| !byte));
         match self.lie {
-            Lie::TwoFaced => Digest(opens.0.map(|byte| !byte)),
-            Lie::Copy => self.copied(opens).unwrap_or(opens),
-            Lie::Random | Lie::Flip | Lie::Refuse => opens,
+            _ if !self.lies() => opens,
+            Lie::TwoFaced => anything,
+            Lie::Copy => match self.copied() {
+                Some(copied) => copied,
+                None if self.patience.is_zero() => {
+                    self.publish(opens);
+                    opens
+                }
+                None => anything,
+            },
+            Lie::Random | Lie::Flip | Lie::Refuse | Lie::Lazy | Lie::Late | Lie::Silent => opens,
         }
     }
 }
@@ -156,7 +267,7 @@ fn refuse(limits: &Limits, lie: Lie, share_permille: u16, mut draw: Draw) -> Res
 
 /// Falsifies a result, or leaves it, as the draw for its task decides.
 fn falsify(result: &mut Vec<u8>, lie: Lie, share_permille: u16, mut draw: Draw) {
-    let is_kept = matches!(lie, Lie::Refuse | Lie::TwoFaced | Lie::Copy);
+    let is_kept = !matches!(lie, Lie::Random | Lie::Flip);
     if is_kept || draw.below(1_000) >= u64::from(share_permille) {
         return;
     }
@@ -180,7 +291,7 @@ fn falsify(result: &mut Vec<u8>, lie: Lie, share_permille: u16, mut draw: Draw) 
                 *byte ^= 1 << bit;
             }
         }
-        Lie::Refuse | Lie::TwoFaced | Lie::Copy => {}
+        Lie::Refuse | Lie::TwoFaced | Lie::Copy | Lie::Lazy | Lie::Late | Lie::Silent => {}
     }
 }
 
@@ -223,6 +334,9 @@ fn main() -> anyhow::Result<ExitCode> {
         share,
         seed,
         shared,
+        publish,
+        patience,
+        after,
         hold,
     } = Cli::parse().command;
     let liar = Liar {
@@ -231,8 +345,13 @@ fn main() -> anyhow::Result<ExitCode> {
         share_permille: share,
         seed,
         shared,
+        publishes: publish,
+        patience: Duration::from_secs(patience.into()),
+        honest_tasks: after,
         hold,
+        begun: 0,
         task: [0; 32],
+        first: None,
     };
     Ok(cli::run(&run, liar)?)
 }
@@ -288,9 +407,21 @@ mod tests {
             share_permille: 1_000,
             seed: 1,
             shared,
+            publishes: false,
+            patience: Duration::ZERO,
+            honest_tasks: 0,
             hold: None,
+            begun: 1,
             task: [7; 32],
+            first: None,
         }
+    }
+
+    /// A folder for one test, which it removes.
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("quern-lying-{name}-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
     }
 
     #[test]
@@ -299,8 +430,7 @@ mod tests {
         let (own, others) = (Digest([1; 32]), Digest([2; 32]));
         assert_ne!(liar(Lie::TwoFaced, None).commitment(own), own);
         assert_eq!(liar(Lie::Flip, None).commitment(own), own);
-        let shared = std::env::temp_dir().join(format!("quern-lying-{}", std::process::id()));
-        fs::create_dir_all(&shared).unwrap();
+        let shared = folder("copied");
         let mut first = liar(Lie::Copy, Some(shared.clone()));
         let mut second = liar(Lie::Copy, Some(shared.clone()));
         assert_eq!(first.commitment(others), others);
@@ -309,6 +439,39 @@ mod tests {
         assert_eq!(second.commitment(own), own);
         assert_eq!(lied(&[7; 9], Lie::TwoFaced, 1_000, 1, 1), [7; 9]);
         fs::remove_dir_all(&shared).unwrap();
+    }
+
+    #[test]
+    fn whoever_copies_and_waits_takes_what_an_honest_device_told_or_anything() {
+        let (own, others) = (Digest([1; 32]), Digest([2; 32]));
+        let shared = folder("published");
+        let mut honest = liar(Lie::Copy, Some(shared.clone()));
+        (honest.publishes, honest.share_permille) = (true, 0);
+        let mut copying = liar(Lie::Copy, Some(shared.clone()));
+        copying.patience = LOOK_EVERY;
+        let in_vain = copying.commitment(own);
+        assert!(in_vain != own && in_vain != others);
+        assert_eq!(honest.commitment(others), others);
+        assert_eq!(copying.commitment(own), others);
+        fs::remove_dir_all(&shared).unwrap();
+    }
+
+    #[test]
+    fn whoever_is_honest_for_some_tasks_lies_from_the_next_on() {
+        let mut selective = liar(Lie::TwoFaced, None);
+        selective.honest_tasks = 2;
+        let lies = [1, 2, 3, 4].map(|begun| {
+            selective.begun = begun;
+            selective.lies()
+        });
+        assert_eq!(lies, [false, false, true, true]);
+    }
+
+    #[test]
+    fn what_is_not_falsified_by_its_bytes_is_kept() {
+        for lie in [Lie::Lazy, Lie::Late, Lie::Silent] {
+            assert_eq!(lied(&[7; 9], lie, 1_000, 1, 1), [7; 9]);
+        }
     }
 
     #[test]

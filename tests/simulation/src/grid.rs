@@ -56,6 +56,7 @@
 //! | `explained` | whether whoever waits is told why |
 //! | `late` | what is done about devices that are late |
 //! | `cause` | why jobs ended |
+//! | `conduct` | what became of devices, and when those that mean harm must be out |
 //! | `trace`, `words`, `changes` | what happened |
 
 mod asks;
@@ -63,6 +64,7 @@ mod audit;
 mod cause;
 mod chain;
 mod changes;
+mod conduct;
 mod config;
 mod disk;
 mod explained;
@@ -81,6 +83,7 @@ mod work;
 mod world;
 
 pub use cause::Cause;
+pub use conduct::{Conduct, Way};
 pub use config::{Config, Faults, FaultsError, Scheduling};
 pub use trace::{CHANGE, Look};
 pub use violation::Violation;
@@ -108,6 +111,8 @@ pub struct Outcome {
     pub causes: Vec<Cause>,
     /// How often what happened.
     pub counts: Counts,
+    /// What became of each device, in the order of their numbers.
+    pub conduct: Vec<Conduct>,
     /// What must never happen, and did: the run ended with it.
     pub violation: Option<Violation>,
 }

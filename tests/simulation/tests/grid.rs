@@ -5,6 +5,8 @@
 mod large;
 #[path = "grid/late.rs"]
 mod late;
+#[path = "grid/seven.rs"]
+mod seven;
 #[path = "grid/uneven.rs"]
 mod uneven;
 

@@ -62,11 +62,18 @@ struct Answered {
     unjudged: BTreeMap<OfJob, Tick>,
 }
 
+/// How many answers a device may have without a verdict, those counted that it holds and has not given, if
+/// so many were accepted since one was found incorrect. With [how many verdicts put a device
+/// out](quern_grid::faults::out) it says on how many tasks it can do harm until then.
+pub fn unjudged_max(accepted: usize) -> usize {
+    let more = accepted.saturating_mul(FOR_EACH_ACCEPTED);
+    ANSWERS_MIN.saturating_add(more).min(ANSWERS_MAX)
+}
+
 impl Answered {
     /// How many it may have without a verdict.
     fn most(&self) -> usize {
-        let more = self.accepted.saturating_mul(FOR_EACH_ACCEPTED);
-        ANSWERS_MIN.saturating_add(more).min(ANSWERS_MAX)
+        unjudged_max(self.accepted)
     }
 
     /// Whether it may have been kept from work, whatever it holds.

@@ -56,6 +56,7 @@ mod uncounted;
 mod upload;
 mod watch;
 
+pub use answers::unjudged_max;
 pub use device::{Acknowledged, PlannedAssignment, WorkPlan};
 pub use effect::Effect;
 pub use job::JobPlan;

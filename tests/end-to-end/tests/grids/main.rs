@@ -12,3 +12,4 @@ mod programs;
 mod quarantine;
 mod referee;
 mod refusals;
+mod seven;

@@ -36,7 +36,7 @@ impl World<'_> {
         let faults = &self.config.faults;
         let some_collude = faults.colluding > 0 || faults.rushing > 0;
         let others = faults.lying + faults.shifting + faults.failing + faults.refusing;
-        let others = others + faults.two_faced + faults.copying;
+        let others = others + faults.two_faced + faults.copying + faults.lazy + faults.selective;
         let some_lie = some_collude || others + faults.erring > 0;
         let flaw = self.works.get(id).and_then(|work| work.flaw);
         let traps = flaw == Some(Flaw::Traps);

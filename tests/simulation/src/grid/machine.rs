@@ -1,17 +1,21 @@
 //! A device: the worker's own core, on a machine that is simulated.
 
+mod character;
 mod life;
+mod silence;
 mod transfers;
 
 use super::{
+    Way,
     asks::{ALLOWED_MIB, Facts, MIB, accounts_wanted, one_of},
     chain::{Chain, FIRST_BLOCK},
-    config::{Config, Faults},
+    config::Config,
     network::Link,
     words::Names,
     work::{ENGINE, GENESIS, Made, Says, Work},
 };
 use crate::population::{self, DeviceSpec, spread};
+use character::Character;
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
     device::{Class, Device, Line, Region},
@@ -77,77 +81,6 @@ const DECICELSIUS_MAX: i16 = 900;
 /// What the speeds of lines and memory are drawn from beside the seed, so that they change nobody's luck.
 const APART: u64 = 0x6c69_6e65_7321_2121;
 
-/// What kind of device it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Character {
-    Honest,
-    Slow,
-    /// Is slow in tasks, and not in benchmarks.
-    Sluggish,
-    /// Halts in the middle of some tasks.
-    Halting,
-    Failing,
-    /// Says of every task at once that its input does not open.
-    Refusing,
-    Lying,
-    Colluding,
-    /// Tells the common lie of every task at once.
-    Rushing,
-    /// Lies, and changes its identity every minute.
-    Shifting,
-    /// Commits itself to one answer, and reveals another.
-    TwoFaced,
-    /// Commits itself to what another device did.
-    Copying,
-}
-
-impl Character {
-    fn drawn(faults: &Faults, chance: &mut StdRng) -> Self {
-        let kinds = [
-            (Self::Slow, faults.slow),
-            (Self::Failing, faults.failing),
-            (Self::Refusing, faults.refusing),
-            (Self::Lying, faults.lying),
-            (Self::Colluding, faults.colluding),
-            (Self::Rushing, faults.rushing),
-            (Self::Shifting, faults.shifting),
-            (Self::Sluggish, faults.sluggish),
-            (Self::Halting, faults.halting),
-            (Self::TwoFaced, faults.two_faced),
-            (Self::Copying, faults.copying),
-        ];
-        let mut drawn = chance.random_range(0..1_000u32);
-        for (kind, permille) in kinds {
-            if drawn < permille {
-                return kind;
-            }
-            drawn -= permille;
-        }
-        Self::Honest
-    }
-
-    /// Whether the worst that it does is to be late.
-    fn is_only_late(self) -> bool {
-        matches!(self, Self::Slow | Self::Sluggish | Self::Halting)
-    }
-
-    fn says(self, device: u32, task: TaskIndex) -> Says {
-        match self {
-            Self::Honest
-            | Self::Slow
-            | Self::Sluggish
-            | Self::Halting
-            | Self::Failing
-            | Self::Refusing
-            | Self::TwoFaced
-            | Self::Copying => Says::TheTruth,
-            Self::Lying | Self::Shifting => Says::OwnLie(device),
-            Self::Colluding if task.is_multiple_of(5) => Says::ItTraps,
-            Self::Colluding | Self::Rushing => Says::CommonLie,
-        }
-    }
-}
-
 /// What happens at a device.
 pub(super) enum AtDevice {
     Wakes {
@@ -188,6 +121,8 @@ pub(super) enum AtDevice {
     IsCharged,
     GetsHot,
     CoolsDown,
+    /// It begins a task, and says nothing any more for a while.
+    FallsSilent,
     /// Its clock jumps.
     Jumps,
     /// It becomes another device.
@@ -240,6 +175,8 @@ pub(super) struct Machine {
     benchmarking: Option<u64>,
     /// Counts runs, so that the end of one that was stopped is told apart.
     runs: u64,
+    /// Tasks that it has run to their end.
+    answered: u32,
     /// Reports that are kept while it is off.
     kept: Vec<Restored>,
 }
@@ -316,6 +253,7 @@ pub(super) fn all(
             running: None,
             benchmarking: None,
             runs: 0,
+            answered: 0,
             kept: vec![],
         });
     }
@@ -449,9 +387,14 @@ impl Machine {
         self.runs
     }
 
-    /// Whether it answers without computing anything.
+    /// Whether it tells the common lie of every task at once.
     pub(super) fn rushes(&self) -> bool {
         self.character == Character::Rushing
+    }
+
+    /// In which of the seven ways it means harm, if it is one of these.
+    pub(super) fn way(&self) -> Option<Way> {
+        self.character.way()
     }
 
     /// How fast it computes tasks, in fuel per millisecond.

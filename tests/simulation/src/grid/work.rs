@@ -61,6 +61,8 @@ pub(super) enum Says {
     TheTruth,
     /// A result that nobody else has.
     OwnLie(u32),
+    /// A result that nobody else has, the same for every task.
+    OneAnswer(u32),
     /// The result that all colluders have agreed on.
     CommonLie,
     /// That the program traps, as all colluders have agreed.
@@ -292,6 +294,11 @@ impl Work {
                 bytes[..4].copy_from_slice(&device.to_le_bytes());
                 (Exit::Success, bytes)
             }
+            Says::OneAnswer(device) => {
+                let mut bytes = digest("one answer", &self.id, 0);
+                bytes[..4].copy_from_slice(&device.to_le_bytes());
+                (Exit::Success, bytes)
+            }
             Says::CommonLie => (Exit::Success, digest("conspiracy", &self.id, task)),
             Says::ItTraps => (Exit::Trap, [0; 32]),
         };
@@ -362,12 +369,16 @@ mod tests {
             made(Says::TheTruth),
             made(Says::OwnLie(1)),
             made(Says::OwnLie(2)),
+            made(Says::OneAnswer(1)),
+            made(Says::OneAnswer(2)),
             made(Says::CommonLie),
         ];
         for (place, one) in all.iter().enumerate() {
             assert!(all[..place].iter().all(|other| other != one));
         }
         assert_eq!(made(Says::CommonLie), made(Says::CommonLie));
+        let elsewhere = work.made(4, Says::OneAnswer(1)).result;
+        assert_eq!(made(Says::OneAnswer(1)), elsewhere);
         assert!(made(Says::ItTraps).is_empty());
         assert_eq!(work.truth(3).result_bytes, RESULT_BYTES as u64);
     }

@@ -250,6 +250,7 @@ impl<'a> World<'a> {
                 in_lanes: self.audit.in_lanes,
                 ..self.counts
             },
+            conduct: self.conduct(),
             violation,
         }
     }

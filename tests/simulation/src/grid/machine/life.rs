@@ -175,6 +175,7 @@ impl World<'_> {
                 self.shifts(device);
                 Ok(())
             }
+            AtDevice::FallsSilent => self.falls_silent(device),
             AtDevice::Leaves => self.leaves(device),
         }
     }
@@ -297,7 +298,7 @@ impl World<'_> {
     fn prepares(&mut self, device: u32, assignment: Assignment) {
         let id = assignment.id;
         let refuses = self.machine(device).character == Character::Refusing;
-        let in_ms = match refuses || self.machine(device).rushes() {
+        let in_ms = match refuses || self.machine(device).character.computes_nothing() {
             true => 0,
             false => self.chance.random_range(FETCH_MS),
         };
@@ -333,7 +334,7 @@ impl World<'_> {
         };
         let fuel = work.fuel(assignment.id.task);
         let time_ms = assignment.limits.time_ms;
-        let takes_ms = match machine.rushes() {
+        let takes_ms = match machine.character.computes_nothing() {
             true => 1,
             false => machine.task_ms(fuel, &mut self.chance),
         };
@@ -349,7 +350,11 @@ impl World<'_> {
         };
         let run = machine.next_run();
         machine.running = Some((id, run));
+        let falls_silent = machine.character.silent_ms().is_some();
         self.plan_at_device(device, in_ms, AtDevice::Ends { run, fault });
+        if falls_silent {
+            self.plan_at_device(device, 0, AtDevice::FallsSilent);
+        }
     }
 
     fn run_ends(&mut self, device: u32, run: u64, fault: Option<Fault>) -> Result<(), Violation> {
@@ -368,6 +373,7 @@ impl World<'_> {
         let event = match finished {
             Some(finished) => {
                 self.counts.lies += u64::from(says != Says::TheTruth);
+                self.machine(device).answered += 1;
                 Event::Ran { finished }
             }
             None => {
@@ -385,8 +391,13 @@ impl World<'_> {
         let permille = self.config.faults.erring;
         let errs = permille > 0 && self.chance.random_range(0..1_000u32) < permille;
         let machine = &self.machines[device as usize];
+        let betrays = machine
+            .character
+            .betrays(machine.answered, &mut self.chance);
         match machine.says(task) {
-            Says::TheTruth if errs && !machine.facts.is_trusted => Says::OwnLie(machine.first),
+            Says::TheTruth if betrays || (errs && !machine.facts.is_trusted) => {
+                Says::OwnLie(machine.first)
+            }
             says => says,
         }
     }
@@ -564,7 +575,7 @@ impl World<'_> {
     }
 
     /// A device is off. What it owes is on its disk; what it computed is lost.
-    fn turns_off(&mut self, device: u32) {
+    pub(super) fn turns_off(&mut self, device: u32) {
         let machine = self.machine(device);
         if let Some(core) = machine.core.take() {
             let owed = core.unacknowledged();
