@@ -29,10 +29,12 @@
     )
 )]
 
+mod again;
 mod case;
 mod receipt;
 mod trust;
 
+pub use again::is_re_executed;
 pub use case::{Case, Decision, Hearing, Testimony};
 pub use receipt::{Expected, ReceiptFault, check_receipt, check_statement, receipt_digest};
 pub use trust::is_trusted_alone;

@@ -1,9 +1,11 @@
-//! The experiment on distribution policies, and the sweeps that the scheduler's settings come from.
+//! The experiment on distribution policies, the sweeps that the scheduler's settings come from, and what
+//! coalitions achieve before the judge.
 //!
 //! What came of each run stands in a file, a line each, so that no run is made twice. Tables and
 //! pictures follow from these lines alone, in a fixed order: they are the same bytes however many
 //! runs went on at a time, and after an interruption.
 
+mod agreement;
 mod behind;
 mod case;
 mod conditions;
@@ -18,6 +20,7 @@ mod summary;
 mod sweep;
 mod tune;
 
+pub(crate) use agreement::{AgreementArgs, run as agreement};
 pub(crate) use distribution::{DistributionArgs, run as distribution};
 pub(crate) use tune::{TuneArgs, run as tune};
 

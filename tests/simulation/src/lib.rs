@@ -8,7 +8,9 @@
 //! | [`makespan`] | one job under several policies: the scheduler alone |
 //! | [`grid`] | the masternode and the workers with all their decisions, network, disk and chain |
 //! | [`judged`] | one job on such a grid, where answers are judged |
+//! | [`agreement`] | a coalition of liars: the judge alone |
 
+pub mod agreement;
 pub mod clock;
 pub mod grid;
 pub mod judged;

@@ -1,4 +1,4 @@
-//! Experiments with the scheduler, in virtual time.
+//! Experiments with the scheduler in virtual time, and with the judge.
 #![allow(
     clippy::print_stdout,
     reason = "what an experiment found goes to standard output"
@@ -8,7 +8,7 @@ mod experiment;
 mod grid_runs;
 
 use clap::{Parser, Subcommand};
-use experiment::{DEVICES_MAX, DistributionArgs, SEEDS_MAX, TuneArgs};
+use experiment::{AgreementArgs, DEVICES_MAX, DistributionArgs, SEEDS_MAX, TuneArgs};
 use grid_runs::GridArgs;
 use quern_simulation::makespan::{Contestant, Faulty, Scenario, run};
 use std::str::FromStr;
@@ -56,6 +56,8 @@ enum Experiment {
     /// The settings of pools and timeouts that give the shortest makespan, and what lanes, a large account
     /// and second opinions cost
     Tune(TuneArgs),
+    /// Coalitions of liars before the judge: how often they win and are found, beside the formulas
+    Agreement(AgreementArgs),
 }
 
 /// How likely an execution goes wrong.
@@ -96,6 +98,7 @@ fn main() -> anyhow::Result<()> {
         Experiment::Grid(args) => grid_runs::grid(&args)?,
         Experiment::Distribution(args) => experiment::distribution(&args)?,
         Experiment::Tune(args) => experiment::tune(&args)?,
+        Experiment::Agreement(args) => experiment::agreement(&args)?,
     }
     Ok(())
 }

@@ -165,6 +165,8 @@ fn numbers_that_mean_nothing_are_refused_with_what_to_write_instead() {
         ("grid --until 0", "--until"),
         ("experiment --out x --faults nan", "--faults"),
         ("tune --out x --devices 1", "--devices"),
+        ("agreement --out x --tasks 999", "--tasks"),
+        ("agreement --tasks 1000", "--out"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_quern-simulate"))
             .args(line.split(' '))

@@ -66,7 +66,6 @@ pub use line::{
 pub use quern_grid::Tick;
 pub use quern_ledger::Bond;
 pub use referee::{NoReferee, Purpose, REFEREE_REPLICA, Truth};
-pub use samples::is_re_executed;
 pub use settings::{Engines, Settings};
 pub use settle::SettleLimits;
 pub use telemetry::{BenchmarkPlan, Challenge, Measured};

@@ -20,9 +20,9 @@ use super::{
 };
 use quern_primitives::{
     ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
-    verdict::{Finding, Ground, Verdict},
+    verdict::{Finding, Verdict},
 };
-use sha2::{Digest as _, Sha256};
+use quern_verdict::is_re_executed;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Tasks that wait to be computed again, at most; what is drawn beyond them is not checked.
@@ -35,21 +35,6 @@ const UNDRAWN_MAX: usize = 32;
 /// How many blocks the hash of a block is waited for that was asked for; what was counted before it is then
 /// not drawn. About ten minutes, twice as long as the chain is asked.
 const HASH_BLOCKS_MAX: BlockNumber = 100;
-
-/// Whether a settled task is computed again, where so many of a thousand are: whether the first 8 bytes,
-/// little endian, of SHA-256 over `quern/re-execution/1`, the seed, the job and the task (4 bytes, little
-/// endian) are below that share of 2^64.
-pub fn is_re_executed(seed: &Digest, job: &JobId, task: TaskIndex, permille: u16) -> bool {
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/re-execution/1");
-    hasher.update(seed.0);
-    hasher.update(job.0);
-    hasher.update(task.to_le_bytes());
-    let digest: [u8; 32] = hasher.finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    u128::from(drawn) * 1_000 < u128::from(permille) << 64
-}
 
 /// A settled task that may be computed again.
 #[derive(Clone, Debug)]
@@ -123,9 +108,7 @@ impl Samples {
         } in settled
         {
             let drawn = verdicts.into_iter().filter(|verdict| {
-                // What the referee computed is not computed again.
-                verdict.ground != Ground::Referee
-                    && is_re_executed(hash, &job, verdict.task, permille)
+                is_re_executed(hash, &job, verdict.task, verdict.ground, permille)
             });
             let room = CHOSEN_MAX.saturating_sub(self.chosen.len());
             let samples = drawn.take(room).map(|verdict| Sample {
@@ -321,39 +304,6 @@ mod tests {
     use super::*;
 
     const JOB: JobId = JobId([5; 32]);
-
-    /// The same draw, with the share as a fraction of all there is.
-    fn drawn(seed: [u8; 32], task: TaskIndex, permille: u16) -> bool {
-        let mut bytes = b"quern/re-execution/1".to_vec();
-        bytes.extend(seed);
-        bytes.extend(JOB.0);
-        bytes.extend(task.to_le_bytes());
-        let digest = Sha256::digest(&bytes);
-        let mut first = 0_u64;
-        for byte in digest.iter().take(8).rev() {
-            first = first << 8 | u64::from(*byte);
-        }
-        let bound = (u128::from(permille) << 64).div_ceil(1_000);
-        u128::from(first) < bound
-    }
-
-    #[test]
-    fn the_draw_follows_the_formula_and_takes_its_share() {
-        for permille in [0, 1, 10, 500, 999, 1_000] {
-            let mut taken = 0;
-            for task in 0..20_000u32 {
-                let seed = [task.to_le_bytes()[1]; 32];
-                let is_drawn = is_re_executed(&Digest(seed), &JOB, task, permille);
-                assert_eq!(is_drawn, drawn(seed, task, permille));
-                taken += u32::from(is_drawn);
-            }
-            let expected = u32::from(permille) * 20;
-            let spread = 5 * (1 + expected.isqrt());
-            assert!(taken.abs_diff(expected) <= spread, "{permille}: {taken}");
-        }
-        assert!((0..1_000).all(|task| is_re_executed(&Digest([0; 32]), &JOB, task, 1_000)));
-        assert!(!(0..1_000).any(|task| is_re_executed(&Digest([0; 32]), &JOB, task, 0)));
-    }
 
     #[test]
     fn the_hash_of_a_block_is_wanted_once_and_only_when_it_is_finalised() {

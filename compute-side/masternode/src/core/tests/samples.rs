@@ -5,12 +5,13 @@ use super::{
     worker::truth,
     world::{Habit, JOB, Refereeing, World, hash_of, settings},
 };
-use crate::core::{Effect, Entry, NoReferee, Note, Purpose, Settings, is_re_executed};
+use crate::core::{Effect, Entry, NoReferee, Note, Purpose, Settings};
 use quern_jobs_api::{Recomputations, Rule};
 use quern_primitives::{
     ids::JobId,
     job::{Agreement, JobEnd, JobState},
 };
+use quern_verdict::is_re_executed;
 
 const OTHER: JobId = JobId([8; 32]);
 
@@ -166,17 +167,18 @@ fn the_draw_follows_from_the_block_after_the_one_that_counted() {
     for _ in 0..tasks {
         compute(&mut world);
         let judged = world.log().filter_map(|entry| match entry {
-            Entry::Judged { verdict } => Some(verdict.task),
+            Entry::Judged { verdict } => Some((verdict.task, verdict.ground)),
             _ => None,
         });
-        let task = judged.last().unwrap();
+        let (task, ground) = judged.last().unwrap();
         // It is settled meanwhile, and this block is the first in which that is seen.
         world.next_block();
         let counted = world.block;
         world.next_block();
         assert_eq!(world.hashes.make_contiguous(), [counted + 1]);
         world.read_hashes();
-        drawn += u64::from(is_re_executed(&hash_of(counted + 1), &JOB, task, 300));
+        let seed = hash_of(counted + 1);
+        drawn += u64::from(is_re_executed(&seed, &JOB, task, ground, 300));
         assert_eq!(counts(&world).confirmed, drawn, "task {task}");
     }
     assert!((1..u64::from(tasks)).contains(&drawn));
