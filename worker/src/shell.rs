@@ -103,6 +103,8 @@ pub enum Ended {
 }
 
 /// What the shell hears from its tasks and threads.
+// Short-lived, as the core's events are, which most of it is.
+#[allow(clippy::large_enum_variant)]
 enum News {
     Core(Event),
     Connected {

@@ -8,7 +8,7 @@ use crate::{
 use codec::{Decode, DecodeAll, Encode};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, JobId,
+    AccountId, BlockNumber, DeviceId, JobId,
     batch::{BatchRecord, PendingBatch},
     device::Device,
     ids::BatchSequence,

@@ -691,7 +691,7 @@ pub(crate) mod tests {
     /// The batch whose whole spending is the workers' and the network's as [`settled`] splits it.
     fn finalised(spent: Amount) -> Event<'static> {
         Event::Finalised {
-            shares: Split::of(spent, spent / 2).unwrap().shares(),
+            shares: Split::of(spent, spent / 2, Terms::FIRST).unwrap().shares(),
         }
     }
 

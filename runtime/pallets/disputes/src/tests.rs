@@ -294,7 +294,7 @@ fn anybody_answers_what_is_asked_and_who_asked_loses() {
         let question = Question::Verdict { task: 0 };
         assert_eq!(dispute.matter, Matter::Asked(question));
         assert_noop!(step(1, 0, part(&staged, 0, 1)), Error::<Test>::NothingToAdd);
-        let answer =
+        let reply_with =
             |reply| Disputes::answer(RuntimeOrigin::signed(account(2)), 0, Box::new(reply));
         let wrong = Reply::Receipt(Box::new(answer(1)));
         assert_noop!(reply_with(wrong), Error::<Test>::NoReply);

@@ -59,6 +59,8 @@ use sp_runtime::TryRuntimeError;
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
+    // Named, since the macro of the support crate has a trait of this name too.
+    use super::Parameter;
     use alloc::{string::String, vec::Vec};
     use frame_support::{pallet_prelude::*, traits::EnsureOrigin};
     use frame_system::pallet_prelude::*;
