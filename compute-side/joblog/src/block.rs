@@ -71,6 +71,16 @@ impl SignedBlock {
     }
 }
 
+/// Whose network key a block says that it is signed with, if that is what it begins with: the first block of
+/// each masternode that writes a log does. It is a claim like any other.
+pub fn writer_of(block: &[u8]) -> Option<NodeKey> {
+    let mut entries = block.get(SIGNED_HEADER_BYTES..)?;
+    match Entry::decode(&mut entries) {
+        Ok(Entry::Opened { node, .. }) => Some(node),
+        _ => None,
+    }
+}
+
 /// The header, and the bytes that follow it.
 pub(crate) fn read_header(bytes: &[u8]) -> Result<(SignedHeader, &[u8]), LogFault> {
     let (mut header, entries) = bytes

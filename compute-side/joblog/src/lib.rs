@@ -38,10 +38,10 @@ mod fault;
 pub mod file;
 pub mod replay;
 
-pub use block::{EntryProof, SignedBlock};
+pub use block::{EntryProof, SignedBlock, writer_of};
 #[cfg(feature = "std")]
 pub use build::{Cut, LogBuilder};
 pub use entry::{End, Entry, OutputPlace, RefereeWord, ReleaseCause};
 pub use fault::{Fork, LogFault};
 pub use quern_primitives::log::{Certificate, Header, SignedCertificate, SignedHeader};
-pub use replay::Replay;
+pub use replay::{Replay, follow};

@@ -1,7 +1,7 @@
 //! Blocks in order, or what is wrong with them.
 
 use crate::{
-    block::{SignedBlock, read_entries, read_header},
+    block::{SignedBlock, read_entries, read_header, writer_of},
     fault::{Fork, LogFault},
 };
 use alloc::{boxed::Box, collections::VecDeque};
@@ -14,6 +14,28 @@ use quern_primitives::{
 /// So many headers are remembered, to tell a block that comes again from a fork. What is older is in
 /// the copies that members of the group keep.
 pub const HEADERS_REMEMBERED: usize = 64;
+
+/// Follows the next block of a log from its beginning, whoever says that it writes it: for who has the log
+/// and not the chain. Whether these were its coordinators is not looked at.
+pub fn follow(
+    replay: &mut Option<Replay>,
+    genesis: GenesisHash,
+    job: JobId,
+    block: &[u8],
+) -> Result<SignedBlock, LogFault> {
+    let before = replay.as_ref().map(Replay::signer);
+    let signer = writer_of(block).or(before);
+    let signer = signer.ok_or(LogFault::WrongSigner { index: 0 })?;
+    let replay = replay.get_or_insert_with(|| Replay::new(genesis, job, signer));
+    if signer == replay.signer() {
+        return replay.take(block);
+    }
+    let mut handed_over = replay.clone();
+    handed_over.hand_over(signer);
+    let block = handed_over.take(block)?;
+    *replay = handed_over;
+    Ok(block)
+}
 
 /// A log as far as it was followed. It keeps headers and no entries, so its size does not grow.
 #[derive(Clone, Debug)]

@@ -160,6 +160,39 @@ fn another_masternode_writes_on_after_the_log_was_handed_over() {
 }
 
 #[test]
+fn a_log_without_its_chain_is_followed_by_whom_it_names() {
+    let other = NodeSecret::from_seed(&[9; 32]);
+    let opened = |node: &NodeSecret| Entry::Opened {
+        coordinator: AccountId::new([1; 32]),
+        node: node.public(),
+        at: 1,
+    };
+    let mut builder = LogBuilder::new(HERE, JOB, key());
+    builder.append(opened(&key()), 1).unwrap();
+    let first = builder.cut_bytes(1).unwrap().bytes;
+    let header = SignedBlock::read(&first).unwrap().header.payload;
+    let mut builder = LogBuilder::behind(&header, HERE, other.clone());
+    let mut stranger = LogBuilder::behind(&header, HERE, other.clone());
+    stranger.append(entry(0), 2).unwrap();
+    let unnamed = stranger.cut_bytes(2).unwrap().bytes;
+    builder.append(opened(&other), 2).unwrap();
+    let second = builder.cut_bytes(2).unwrap().bytes;
+
+    let mut replay = None;
+    let nobody = LogFault::WrongSigner { index: 0 };
+    assert_eq!(
+        quern_joblog::follow(&mut replay, HERE, JOB, &unnamed),
+        Err(nobody)
+    );
+    quern_joblog::follow(&mut replay, HERE, JOB, &first).unwrap();
+    let refused = quern_joblog::follow(&mut replay, HERE, JOB, &unnamed);
+    assert_eq!(refused, Err(LogFault::WrongSigner { index: 1 }));
+    quern_joblog::follow(&mut replay, HERE, JOB, &second).unwrap();
+    let replay = replay.unwrap();
+    assert_eq!((replay.signer(), replay.next_index()), (other.public(), 2));
+}
+
+#[test]
 fn a_block_is_cut_when_it_has_as_many_entries_as_it_may() {
     let mut builder = LogBuilder::new(HERE, JOB, key());
     for n in 0..LOG_ENTRIES_PER_BLOCK_MAX {

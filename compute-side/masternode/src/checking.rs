@@ -9,9 +9,9 @@
 use crate::{
     core::{Engines, Entry},
     daemon::{Shared, Sighting},
-    store::{JobLog, StoreError, writer_of},
+    store::{JobLog, StoreError},
 };
-use quern_joblog::SignedBlock;
+use quern_joblog::{SignedBlock, writer_of};
 use quern_primitives::{
     AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId,
     batch::Batch,

@@ -10,7 +10,7 @@
 mod log;
 mod winners;
 
-pub(crate) use log::{JobLog, follow, writer_of};
+pub(crate) use log::JobLog;
 
 use crate::core::{Effect, Entry, Note, Noted, REFEREE_REPLICA, Ticket};
 use codec::{Decode, DecodeAll, Encode};

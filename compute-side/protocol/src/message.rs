@@ -12,7 +12,7 @@ use codec::{Decode, Encode};
 use quern_primitives::{
     device::Class,
     ids::{Digest, JobId, ProgramHash, ReplicaId, TaskIndex},
-    log::SignedCommitment,
+    log::{SignedAcknowledgement, SignedCommitment},
     receipt::SignedReceipt,
 };
 

@@ -7,6 +7,7 @@ mod ending;
 mod follow;
 mod impasse;
 mod list;
+mod log;
 mod matching;
 mod preferences;
 mod proofs;
@@ -55,6 +56,8 @@ pub(crate) enum JobCommand {
     Refund(JobName),
     /// Save the receipts of a job, for `quern verify`
     Receipts(result::ReceiptsArgs),
+    /// Save the signed log of a job, which anybody may have
+    Log(log::LogArgs),
     /// What of a job was settled, batch by batch, as the chain keeps it
     Batches(batches::BatchesArgs),
     /// Go on with a job whose submission or upload was interrupted
@@ -128,6 +131,7 @@ pub(crate) async fn run(context: &Context, command: &JobCommand) -> anyhow::Resu
         JobCommand::Cancel(name) => ending::cancel(context, name).await?,
         JobCommand::Refund(name) => ending::refund(context, name).await?,
         JobCommand::Receipts(args) => result::receipts(context, args).await?,
+        JobCommand::Log(args) => log::run(context, args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

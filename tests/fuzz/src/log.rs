@@ -7,7 +7,7 @@ use quern_joblog::{Entry, EntryProof, Fork, LogFault, Replay, SignedBlock, file}
 use quern_primitives::{
     Digest, NodeKey,
     limits::LOG_ENTRIES_PER_BLOCK_MAX,
-    log::{Acknowledgement, Certificate, Commitment, RefereeReport},
+    log::{Acknowledgement, Certificate, Commitment, RefereeReport, SignedAcknowledgement},
     payload::{Signature, Signed, SignedPayload},
     receipt::SignedReceipt,
 };
@@ -321,6 +321,17 @@ fn certificate(bytes: &[u8]) {
             && it.head == found.payload.head
     };
     assert_eq!(reaches, certified.any(is_of));
+}
+
+/// The coordinator's word that a device's work was taken.
+pub(crate) fn honest_acknowledgement() -> SignedAcknowledgement {
+    WORDS.acknowledgement
+}
+
+/// Whether such a word is the coordinator's own, or not signed by it.
+pub(crate) fn is_own_or_unsigned(word: &SignedAcknowledgement) -> bool {
+    let holds = word.is_signed_by(&NODE.public(), &honest::GENESIS);
+    !holds || word.payload == WORDS.acknowledgement.payload
 }
 
 fn acknowledgement(bytes: &[u8]) {

@@ -1,6 +1,6 @@
 //! What devices and masternodes say to each other.
 
-use crate::{Decoder, honest, memory, oracle};
+use crate::{Decoder, honest, log, memory, oracle};
 use quern_primitives::{
     Digest,
     device::{Class, Line},
@@ -54,6 +54,9 @@ fn response(bytes: &[u8]) {
     let Some(Response::Work(work)) = message::<Response>(bytes) else {
         return;
     };
+    assert!(work.acknowledged.len() <= limits::ACKNOWLEDGEMENTS_MAX);
+    let mut words = work.acknowledged.iter();
+    assert!(words.all(log::is_own_or_unsigned), "{work:?}");
     assert!(work.assignments.len() <= limits::TASKS_IN_HAND_MAX);
     for assignment in &work.assignments {
         assert!(assignment.arguments.len() <= shared::ARGUMENTS_MAX as usize);
@@ -193,7 +196,7 @@ fn responses() -> Vec<Vec<u8>> {
         inline_shard: Some(vec![7; 24]),
     };
     let work = Work {
-        acknowledged: vec![ID],
+        acknowledged: vec![log::honest_acknowledgement()],
         reveals: vec![ID],
         discard: vec![Discard {
             id: ID,

@@ -11,9 +11,10 @@ use crate::{
 };
 use codec::{Decode, DecodeAll, Encode};
 use quern_joblog::{
-    LogBuilder, LogFault, Replay, SignedBlock, SignedHeader,
+    LogBuilder, LogFault, SignedBlock, SignedHeader,
     block::{BLOCK_BYTES_MAX, SIGNED_HEADER_BYTES},
     build::Cut,
+    follow,
 };
 use quern_jobs_api::ApiError;
 use quern_primitives::{Digest, GenesisHash, JobId, ids::NodeKey, payload::NodeSecret};
@@ -310,33 +311,6 @@ impl Log for JobLog {
 
     fn notes(&self, from: u64) -> Result<Vec<Noted>, ApiError> {
         self.all_notes(from).map_err(|_| ApiError::Storage)
-    }
-}
-
-/// Follows the next block of a log from its beginning. Who writes it is who says so in its first entry, and
-/// from another block on, whose first entry says so, it may be another one.
-pub(crate) fn follow(
-    replay: &mut Option<Replay>,
-    genesis: GenesisHash,
-    job: JobId,
-    bytes: &[u8],
-) -> Result<SignedBlock, LogFault> {
-    let before = replay.as_ref().map(Replay::signer);
-    let signer = writer_of(bytes).or(before);
-    let signer = signer.ok_or(LogFault::WrongSigner { index: 0 })?;
-    let replay = replay.get_or_insert_with(|| Replay::new(genesis, job, signer));
-    if replay.signer() != signer {
-        replay.hand_over(signer);
-    }
-    replay.take(bytes)
-}
-
-/// Whose network key a block says that it is signed with, if it begins with that.
-pub(crate) fn writer_of(block: &[u8]) -> Option<NodeKey> {
-    let mut entries = block.get(SIGNED_HEADER_BYTES..)?;
-    match Entry::decode(&mut entries) {
-        Ok(Entry::Opened { node, .. }) => Some(node),
-        _ => None,
     }
 }
 
