@@ -50,7 +50,7 @@ impl Rules {
             may_work: true,
             accepted_in_a_row: 0,
         });
-        seen.may_work &= view.bonded && !view.banned;
+        seen.may_work &= view.may_work();
         let row = view.device.record.accepted_in_a_row;
         seen.accepted_in_a_row = seen.accepted_in_a_row.max(row);
     }
