@@ -171,7 +171,7 @@ fn check(
         recheck.expect(*word)?;
     }
     let mut builder = LogBuilder::new(GENESIS, work.id, node());
-    let (mut rest, mut length) = (log, 1);
+    let (mut rest, mut length) = (log, 1usize);
     while !rest.is_empty() {
         let (block, after) = rest.split_at(length.min(rest.len()));
         for entry in block {
