@@ -67,7 +67,7 @@ impl Sightings {
             latest = latest.max(*at);
             let facts = DeviceFacts {
                 account: view.device.account.clone(),
-                may_work: view.bonded && !view.banned,
+                may_work: view.may_work(),
                 accepted_in_a_row: view.device.record.accepted_in_a_row,
             };
             let changes = known.entry(view.id).or_default();
@@ -325,3 +325,7 @@ impl Checks {
         Ok(Followed::new(facts, context.input_roots(), first)?)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use super::{Store, StoreError};
 use crate::{
-    core::{Entry, Line, Noted, in_order},
+    core::{Entry, Line, Note, Noted, in_order},
     receipts::{Log, Position},
 };
 use codec::{Decode, DecodeAll, Encode};
@@ -17,7 +17,7 @@ use quern_joblog::{
     follow,
 };
 use quern_jobs_api::ApiError;
-use quern_primitives::{Digest, GenesisHash, JobId, ids::NodeKey, payload::NodeSecret};
+use quern_primitives::{Digest, GenesisHash, JobId, payload::NodeSecret};
 use quern_verdict::receipt_digest;
 use redb::{ReadOnlyTable, ReadableDatabase as _, ReadableTable, Table, TableDefinition};
 use std::collections::BTreeMap;
@@ -149,7 +149,7 @@ pub(super) fn encode_note(noted: &Noted) -> Vec<u8> {
 }
 
 fn decode_note(number: u64, mut bytes: &[u8]) -> Result<Noted, StoreError> {
-    let (behind, note) = DecodeAll::decode_all(&mut bytes).map_err(foreign)?;
+    let (behind, note) = <(u64, Note)>::decode_all(&mut bytes).map_err(foreign)?;
     Ok(Noted {
         behind,
         number,

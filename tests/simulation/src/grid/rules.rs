@@ -50,7 +50,7 @@ impl Rules {
             may_work: true,
             accepted_in_a_row: 0,
         });
-        seen.may_work &= view.bonded && !view.banned;
+        seen.may_work &= view.may_work();
         let row = view.device.record.accepted_in_a_row;
         seen.accepted_in_a_row = seen.accepted_in_a_row.max(row);
     }
@@ -171,7 +171,7 @@ fn check(
         recheck.expect(*word)?;
     }
     let mut builder = LogBuilder::new(GENESIS, work.id, node());
-    let (mut rest, mut length) = (log, 1);
+    let (mut rest, mut length) = (log, 1usize);
     while !rest.is_empty() {
         let (block, after) = rest.split_at(length.min(rest.len()));
         for entry in block {
