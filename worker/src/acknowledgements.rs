@@ -223,7 +223,8 @@ mod tests {
     }
 
     fn positions(words: &Acknowledgements, number: u8) -> Vec<u64> {
-        let of_job = words.of(&job(number));
+        let job = job(number);
+        let of_job = words.of(&job);
         of_job.map(|kept| kept.word.payload.position).collect()
     }
 

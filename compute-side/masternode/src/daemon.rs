@@ -138,12 +138,6 @@ pub(crate) enum Command {
     Broken(crate::store::StoreError),
 }
 
-impl From<settler::NotSettled> for Command {
-    fn from(settler::NotSettled(job): settler::NotSettled) -> Self {
-        Self::NotSettled(job)
-    }
-}
-
 /// Runs the masternode until `stop` resolves.
 ///
 /// Boxed on both sides, so that all of it is compiled with this library and not with each program

@@ -1,7 +1,6 @@
 //! Sends batches to the chain, in order, several of them on their way at a time. A batch that the job's own
-//! log does not bear out is not sent. Whether a batch was
-//! counted is learnt from the chain's state, never from here; so a transaction that got lost, or was
-//! sent twice, does no harm.
+//! log does not bear out is not sent. Whether a batch was counted is learnt from the chain's state, never
+//! from here; so a transaction that got lost, or was sent twice, does no harm.
 
 use crate::{
     certify::{CertifyError, certify},
@@ -24,13 +23,9 @@ const ON_THEIR_WAY_MAX: usize = 64;
 /// or finality stands still.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A transaction of a job did not get into a block, or failed there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotSettled(pub JobId);
-
 /// What to send.
 #[derive(Clone, Debug)]
-pub enum Order {
+pub(crate) enum Order {
     /// A batch.
     Settle(Box<Batch>),
     /// The end of a job that cannot go on.
@@ -109,7 +104,7 @@ enum SendError {
     Submit(#[from] SubmitError),
 }
 
-impl<T: From<NotSettled>> Settler<T> {
+impl Settler {
     /// Sends an order. The next is sent only when this one is in the node's pool, so that they get
     /// into blocks in order.
     async fn send(&mut self, order: Order) {
@@ -176,8 +171,8 @@ impl<T: From<NotSettled>> Settler<T> {
             ),
             Err(error) => {
                 report(name, &error);
-                // An error says that whoever heard of it stops.
-                drop(self.told.send(NotSettled(job).into()).await);
+                // An error says that the masternode stops.
+                drop(self.shared.commands.send(Command::NotSettled(job)).await);
             }
         }
     }

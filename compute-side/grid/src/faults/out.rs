@@ -2,7 +2,7 @@
 //!
 //! A device of which each task is at fault with chance `q`, whatever happened at the others, gets nothing
 //! any more in two ways: for a while after three faults in a row, and until it is reviewed once more than
-//! half of its last [`WINDOW`](super::WINDOW) tasks were faults. How many tasks that takes is chance, so it
+//! half of its last [`WINDOW`] tasks were faults. How many tasks that takes is chance, so it
 //! is said with a doubt: the least number of tasks after which it has happened but for a chance of at most
 //! so much.
 //!

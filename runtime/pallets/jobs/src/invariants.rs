@@ -14,7 +14,7 @@ use quern_job_rules::{
     tasks,
 };
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, JobId,
+    AccountId, Amount, JobId,
     batch::BatchState,
     job::{Escrow, Job, JobState},
     limits::{JOBS_AWAITING_PER_OWNER_MAX, OPEN_JOBS_PER_OWNER_MAX},

@@ -1,13 +1,15 @@
 //! A masternode of the tests: the real network room, real sealed shards, real programs; only the
 //! chain is missing, and its decisions are the test's.
 
+use codec::Encode as _;
 use quern_network::{
     Multiaddr, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits,
 };
 use quern_primitives::{
     device::Class,
-    ids::{DeviceId, GenesisHash, JobId, ProgramHash, SealingKey},
-    log::SignedCommitment,
+    ids::{DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey},
+    log::{Acknowledgement, SignedCommitment},
+    payload::NodeSecret,
 };
 use quern_protocol::{
     Assignment, Benchmark, BenchmarkAnswer, Content, Deliver, Discard, Exchange, Fetch, HandBack,
@@ -28,6 +30,8 @@ use std::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
+/// Of its network key.
+const KEY_SEED: [u8; 32] = [0x33; 32];
 pub(crate) const GENESIS: GenesisHash = GenesisHash([0x11; 32]);
 pub(crate) const JOB: JobId = JobId([0x22; 32]);
 
@@ -131,7 +135,7 @@ impl Office {
             "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap(),
         ];
         let (server, events) = Server::start(ServerConfig {
-            key_seed: [0x33; 32],
+            key_seed: KEY_SEED,
             listen: listen.to_vec(),
             limits: ServerLimits::default(),
         })
@@ -446,8 +450,19 @@ impl Office {
         self.most_in_hand = self.most_in_hand.max(self.in_hand.len());
         let mut acknowledged = Vec::new();
         if self.acknowledges {
-            let reported = self.reports.iter().map(|(id, _)| *id);
-            acknowledged.extend(reported.filter(|id| self.acknowledged.insert(*id)));
+            for (position, (id, report)) in (0..).zip(&self.reports) {
+                if self.acknowledged.insert(*id) {
+                    let payload = Acknowledgement {
+                        job: id.job,
+                        task: id.task,
+                        replica: id.replica,
+                        device: self.device.id,
+                        receipt: Digest(Sha256::digest(report.receipt.encode()).into()),
+                        position,
+                    };
+                    acknowledged.push(NodeSecret::from_seed(&KEY_SEED).sign(payload, &GENESIS));
+                }
+            }
         }
         let reveals = match self.asks {
             true => std::mem::take(&mut self.unasked),
