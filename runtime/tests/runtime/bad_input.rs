@@ -206,7 +206,10 @@ fn batches_that_are_malformed_replayed_or_out_of_order_change_nothing() {
         batch
     };
     chain.does(coordinator, settle(&first));
+    // Nothing of the job changes by itself any more once that batch is final.
+    chain.blocks(20);
     let before = job(&mut chain, id);
+    assert_eq!(before.pending_batches, 0);
     let bad = [
         (first.clone(), Error::WrongSequence),
         (changed(&|batch| batch.sequence = 2), Error::WrongSequence),

@@ -177,6 +177,9 @@ fn a_price_beside_the_job_s_tariff_fails() {
     let tariff = Tariff::of_job(&job).unwrap();
     file.verdict.answer.fuel = 500_000_000;
     file.verdict.price = tariff.price(500_000_000);
+    for found in &mut file.verdict.replicas {
+        found.pay = tariff.pays(file.verdict.price, 3);
+    }
     assert!(holds(&file, Some(&job)));
     assert!(!holds(&file, None), "no job, no tariff");
     file.verdict.price += 1;
@@ -184,6 +187,9 @@ fn a_price_beside_the_job_s_tariff_fails() {
     // Nothing is paid for a program that fails.
     file.verdict.answer.exit = Exit::Trap;
     file.verdict.price = tariff.price(500_000_000);
+    for found in &mut file.verdict.replicas {
+        found.pay = tariff.pays(file.verdict.price, 3);
+    }
     assert!(!holds(&file, Some(&job)));
     file.verdict.price = 0;
     assert!(holds(&file, Some(&job)));

@@ -4,6 +4,7 @@ use crate::{
     Config, Convictions, Court, Disputes, Error, Event, NextDispute, OPEN_PER_BATCH_MAX, OpenIn,
     Pallet, Sums,
 };
+use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{ensure, pallet_prelude::DispatchResult};
 use quern_dispute_rules::{
@@ -297,7 +298,12 @@ impl<T: Config> Pallet<T> {
     /// Forgets what was proved of a job that is over and all of whose batches are final. Gives how many
     /// entries it removed, at most `limit`.
     pub fn forget(job: &JobId, limit: u32) -> u32 {
-        Convictions::<T>::clear_prefix(job, limit, None).unique
+        let proved = Convictions::<T>::iter_key_prefix(job);
+        let some: Vec<_> = proved.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
+        for place in &some {
+            Convictions::<T>::remove(job, place);
+        }
+        u32::try_from(some.len()).unwrap_or(u32::MAX)
     }
 }
 

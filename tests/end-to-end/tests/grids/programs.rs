@@ -98,9 +98,14 @@ async fn histogram(bench: &Bench) -> anyhow::Result<()> {
     let merge = [
         "--input", &parts, "--split", "none", "--arg", "--merge", "--output", &counts,
     ];
-    quern
+    let merging = quern
         .does(&[&submit[..], &merge, &["--shard-size", "32MiB"]].concat())
         .await?;
+    // What follows counts who is paid: these are paid when their last batches are final.
+    for ended in [&counting, &merging] {
+        let job = ended["job"].as_str().context("no job is named")?;
+        quern.over(job).await?;
+    }
 
     let tasks = counting["quote"]["tasks"]
         .as_u64()

@@ -368,7 +368,8 @@ async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
             let mut job = owner
                 .prepare(&draft(bench, account, 900).await?)?
                 .submission()?;
-            job.fuel_per_task_max = limits::TASK_FUEL_MAX;
+            // As much as a task may be worth, so that it is refused for nothing but what is changed.
+            job.fuel_per_task_max = 100_000_000_000;
             job.price_max = u128::MAX;
             change(&mut job);
             refused(owner.force(job).await, error)?;
