@@ -6,7 +6,7 @@
 //! its own.
 
 use codec::Encode;
-use quern_primitives::{AccountId, BlockNumber, DeviceId, JobId, ids::BatchSequence};
+use quern_primitives::{AccountId, DeviceId, JobId, ids::BatchSequence};
 use sp_crypto_hashing::{blake2_128, twox_64, twox_128};
 
 /// A key of the state.
