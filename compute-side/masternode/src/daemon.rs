@@ -27,15 +27,15 @@ pub(crate) use questions::{Answered, Question, Reply};
 pub(crate) use state::Shared;
 
 use crate::{
-    checking::Checks,
     config::Config,
     context::compose,
     core::{
         Challenge, Core, Effect, Engines, Event, NoReferee, Note, PlannedAssignment, Settings,
         Tick, Ticket, Token, Truth,
     },
-    disputes, settler,
-    store::{Store, now_ms},
+    disputes,
+    settler::{self, Books},
+    store::Store,
     vault::Vault,
     watcher,
 };
@@ -130,8 +130,6 @@ pub(crate) enum Command {
     },
     /// The hash of a finalised block was read.
     BlockHash { block: BlockNumber, hash: Digest },
-    /// A transaction did not get into a block.
-    NotSettled(JobId),
     /// How many devices are here.
     Devices { answer: oneshot::Sender<u32> },
     /// The store cannot write.
@@ -147,7 +145,6 @@ pub fn run(config: Config, stop: BoxFuture<'static, ()>) -> BoxFuture<'static, a
 }
 
 async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
-    let started_ms = now_ms();
     let keys = config.keys()?;
     let chain = Chain::connect(&config.chain).await?;
     let genesis = chain.genesis();
@@ -160,25 +157,33 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     })?;
     let node = NodeSecret::from_seed(&keys.network_seed);
     let store = open_store(&config, genesis, node.clone(), &commands)?;
+    let books = Books::open(
+        chain.clone(),
+        keys.account.clone(),
+        node.clone(),
+        store.clone(),
+        engines(),
+    );
     let shared = Arc::new(Shared {
         account: keys.account,
         node,
         genesis,
         sealing: keys.sealing,
         chain,
-        sending: Default::default(),
+        sending: books.sending.clone(),
         store,
         vault: Vault::open(&config.data_dir.join("jobs"), config.disk_bytes_max)?,
         commands,
         benchmark: figures::benchmark(),
         benchmarks_wanted: Semaphore::new(figures::BENCHMARKS_READY),
-        sightings: Arc::default(),
+        sightings: books.sightings.clone(),
         contexts: Mutex::default(),
         jobs: Mutex::default(),
         watched: Mutex::default(),
     });
 
     let (settlements, to_settle) = mpsc::channel(ORDERS_MAX);
+    let (tell, not_settled) = mpsc::channel(ORDERS_MAX);
     let settings = Settings {
         settle: config.settle(),
         tuning: config.tuning(),
@@ -198,8 +203,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
     published::publish_at_last(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
-    let checks = Checks::new(engines(), started_ms);
-    tokio::spawn(settler::settle(shared.clone(), to_settle, checks));
+    tokio::spawn(settler::settle(books, shared.clone(), to_settle, tell));
     tokio::spawn(disputes::look_after(shared.clone()));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
@@ -234,7 +238,8 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     );
     // Among the runtime's own tasks: whoever has news for the core then runs it next on the same
     // thread, where waking the main thread would cost more than most steps of the core.
-    let served = tokio::spawn(async move { grid.serve(waiting, events, stop).await });
+    let sources = (waiting, events, not_settled);
+    let served = tokio::spawn(async move { grid.serve(sources, stop).await });
     let result = served.await.context("the task that owns the core ended");
     api.stop();
     server.shutdown().await;
@@ -268,6 +273,14 @@ fn open_store(
     Ok(store)
 }
 
+/// What reaches the task that owns the core: commands, what devices say, and the jobs of which a transaction
+/// did not get into a block.
+type Sources = (
+    mpsc::Receiver<Command>,
+    mpsc::Receiver<ServerEvent>,
+    mpsc::Receiver<JobId>,
+);
+
 /// The task that owns the core.
 struct Grid {
     shared: Arc<Shared>,
@@ -295,8 +308,7 @@ struct Grid {
 impl Grid {
     async fn serve(
         &mut self,
-        mut waiting: mpsc::Receiver<Command>,
-        mut events: mpsc::Receiver<ServerEvent>,
+        (mut waiting, mut events, mut not_settled): Sources,
         mut stop: BoxFuture<'static, ()>,
     ) -> anyhow::Result<()> {
         loop {
@@ -318,6 +330,7 @@ impl Grid {
                     Some(event) => self.network(event),
                     None => anyhow::bail!("the network stopped"),
                 },
+                Some(job) = not_settled.recv() => self.step(Event::NotSettled { job }),
                 () = tokio::time::sleep(pause) => self.step(Event::Tick),
             }
         }
@@ -366,7 +379,6 @@ impl Grid {
                 outcome,
             } => self.recomputed(job, task, number, outcome),
             Command::BlockHash { block, hash } => self.step(Event::BlockHash { block, hash }),
-            Command::NotSettled(job) => self.step(Event::NotSettled { job }),
             Command::Devices { answer } => {
                 let _ = answer.send(self.core.connected_count());
             }

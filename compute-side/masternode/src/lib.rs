@@ -9,7 +9,7 @@
 //! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
 //! | `checking` | holds a job's own log to the rules before a batch of it is sent |
-//! | `settler` | sends batches |
+//! | [`settler`] | sends batches |
 //! | `disputes` | answers disputes over its batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
 
@@ -24,10 +24,11 @@ mod daemon;
 mod disputes;
 mod receipts;
 mod referee;
-mod settler;
+pub mod settler;
 mod store;
 mod vault;
 mod watcher;
 
 pub use config::Config;
 pub use daemon::{lottery_winners, lottery_winners_of, run};
+pub use store::{Store, StoreError};
