@@ -245,7 +245,7 @@ impl Settler {
             Err(error) => {
                 report(name, &error);
                 // An error says that the masternode stops.
-                drop(self.not_settled.send(job).await);
+                let _told = self.not_settled.send(job).await;
             }
         }
     }
