@@ -42,6 +42,7 @@
 //! (`exchange_due_at`, `wish_passes_at`); [`Core::next_wakeup`] is made of the same functions, so
 //! it is never a time at which nothing happens.
 
+mod acknowledged;
 mod backoff;
 mod benchmark;
 mod event;
@@ -228,6 +229,9 @@ impl Core {
                 answer,
             } => {
                 self.on_answered(now, masternode, connection, number, answer);
+            }
+            Event::Acknowledged { masternode, words } => {
+                self.on_acknowledged(now, masternode, words);
             }
             Event::Prepared { id } => self.on_prepared(id),
             Event::Failed { id, fault } => self.on_failed(id, fault),

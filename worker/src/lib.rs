@@ -20,17 +20,20 @@
 //! | [`settings`] | the settings file, and what follows when it changes |
 //! | [`machine`] | what this machine is and how it is; reads files |
 //! | [`availability`] | the machine owner's preferences, and whether it may be used now; pure |
+//! | [`acknowledgements`] | masternodes' words that they took this device's work |
 //! | [`masternodes`] | where the masternodes are, from the chain or from the settings |
 //! | [`cli`] | the command line |
 //!
 //! # What is on disk
 //!
 //! Below the data folder: `programs/`, a cache of programs by their hash; `reports/`, finished tasks
-//! that are worth keeping until they are acknowledged. Both are checked when they are read, so that
+//! that are worth keeping until they are acknowledged; `acknowledgements`, what masternodes signed for
+//! them, until their jobs are over. All are checked when they are read, so that
 //! a torn file is noticed and dropped. A worker that is killed loses at most tasks that nobody has
 //! acknowledged, and masternodes give those to others. `data-used` counts the data moved in each
 //! month; of that a kill loses half a minute.
 
+pub mod acknowledgements;
 pub mod availability;
 pub mod bench;
 mod benchmark;

@@ -10,8 +10,10 @@ mod links;
 mod notices;
 mod settings_file;
 mod thread;
+mod words;
 
 use crate::{
+    acknowledgements::{Acknowledgements, Kept as KeptWord},
     availability::{Availability, DataUsedError},
     bench::{Bench, Executor},
     benchmark::Benchmarks,
@@ -30,7 +32,7 @@ use futures::future::BoxFuture;
 use gauge::Gauge;
 use in_hand::InHand;
 use links::Links;
-use quern_primitives::ids::DeviceId;
+use quern_primitives::ids::{DeviceId, GenesisHash, JobId};
 use quern_protocol::ReplicaId;
 use quern_sandbox::{EngineError, Pace};
 use settings_file::SettingsFile;
@@ -114,7 +116,8 @@ enum News {
         id: ReplicaId,
         ready: in_hand::Ready,
     },
-    LookedUp(Box<Directory>, Result<Network, LookUpError>),
+    /// With the jobs that are over, of those of which something is kept.
+    LookedUp(Box<Directory>, Result<Network, LookUpError>, Vec<JobId>),
     Looked(Box<gauge::Reading>),
     SettingsSeen(Box<settings_file::Found>),
     LookEnded,
@@ -153,6 +156,7 @@ async fn start(
     let store =
         Store::open(settings.data.join("programs"), settings.programs_bytes_max).map_err(data)?;
     let (reports, restored) = Reports::open(settings.data.join("reports")).map_err(data)?;
+    let words = Acknowledgements::open(settings.data.join("acknowledgements")).map_err(data)?;
     let engines = Engines::default();
     let (started, traffic) = (Instant::now(), Traffic::default());
     let (news, received) = mpsc::channel(NEWS_MAX);
@@ -181,6 +185,9 @@ async fn start(
     let bench = Bench::new(&secrets, network.genesis, executor).keeping(reports.clone());
     let queue = thread::start(bench, Benchmarks::new(engines.clone()), news.clone())?;
     let shell = Shell {
+        genesis: network.genesis,
+        words,
+        unkept: vec![],
         core: Core::new(core_settings, restored),
         started,
         gauge,
@@ -234,6 +241,11 @@ async fn first_look_up(directory: &mut Directory) -> Network {
 }
 
 struct Shell {
+    genesis: GenesisHash,
+    /// What masternodes signed for this device's work.
+    words: Acknowledgements,
+    /// The same, not written yet.
+    unkept: Vec<KeptWord>,
     core: Core,
     started: Instant,
     gauge: Gauge,
@@ -331,18 +343,22 @@ impl Shell {
         if !directory.can_change() {
             return;
         }
-        let news = self.news.clone();
+        let (news, jobs) = (self.news.clone(), self.jobs_with_words());
         tokio::spawn(async move {
             tokio::time::sleep(LOOK_UP_EVERY).await;
             let found = directory.look_up().await;
+            let over = directory.over(&jobs).await;
             // An error says that the worker ends.
-            let _ = news.send(News::LookedUp(directory, found)).await;
+            let _ = news.send(News::LookedUp(directory, found, over)).await;
         });
     }
 
     fn on_news(&mut self, news: News) -> Result<bool, WorkerError> {
         match news {
-            News::Core(event) => self.tell(event),
+            News::Core(mut event) => {
+                self.take_words(&mut event);
+                self.tell(event)
+            }
             News::Connected {
                 masternode,
                 connection,
@@ -361,7 +377,8 @@ impl Shell {
                 self.in_hand.prepared(id, ready);
                 self.tell(Event::Prepared { id })
             }
-            News::LookedUp(directory, found) => {
+            News::LookedUp(directory, found, over) => {
+                self.forget_words(&over);
                 self.look_up_later(directory);
                 match found {
                     Ok(network) => self.learn(network),
@@ -421,6 +438,7 @@ impl Shell {
                 events.extend(self.carry_out(effect)?);
             }
         }
+        self.keep_words();
         Ok(leaves)
     }
 
@@ -467,6 +485,7 @@ impl Shell {
                 }
             }
             Effect::Abandon { id } => self.in_hand.abandon(&id),
+            Effect::Keep { masternode, word } => self.keep_word(masternode, word),
             Effect::Forget { id } => {
                 self.in_hand.abandon(&id);
                 self.reports.forget(&id);

@@ -40,7 +40,7 @@ pub mod replay;
 
 pub use block::{EntryProof, SignedBlock};
 #[cfg(feature = "std")]
-pub use build::LogBuilder;
+pub use build::{Cut, LogBuilder};
 pub use entry::{End, Entry, OutputPlace, RefereeWord, ReleaseCause};
 pub use fault::{Fork, LogFault};
 pub use quern_primitives::log::{Certificate, Header, SignedCertificate, SignedHeader};

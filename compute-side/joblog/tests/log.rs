@@ -148,10 +148,40 @@ fn a_block_is_cut_when_it_has_as_many_entries_as_it_may() {
         assert_eq!(builder.append(entry(n), 1).unwrap().cut, None);
     }
     let Appended { position, cut } = builder.append(entry(0), 1).unwrap();
-    let cut = cut.unwrap();
+    let cut = SignedBlock::from(cut.unwrap());
     assert_eq!(position, u64::from(LOG_ENTRIES_PER_BLOCK_MAX));
     assert_eq!(cut.entries.len(), LOG_ENTRIES_PER_BLOCK_MAX as usize);
     follow(&mut replay(), &[cut, builder.cut(1).unwrap()]).unwrap();
+}
+
+#[test]
+fn what_a_builder_has_encoded_is_what_its_block_is_written_as() {
+    let mut builder = LogBuilder::new(HERE, JOB, key());
+    let mut cuts = Vec::new();
+    for n in 0..2 * LOG_ENTRIES_PER_BLOCK_MAX + 3 {
+        cuts.extend(builder.append(entry(n), 1).unwrap().cut);
+    }
+    cuts.extend(builder.cut_bytes(2));
+    assert!(builder.is_empty() && builder.cut_bytes(3).is_none());
+    assert_eq!(cuts.len(), 3);
+    let mut replay = replay();
+    for cut in cuts {
+        let block = replay.take(&cut.bytes).unwrap();
+        assert_eq!(block.to_bytes(), cut.bytes);
+        assert_eq!(block, SignedBlock::from(cut));
+    }
+}
+
+#[test]
+fn a_log_goes_on_behind_the_header_of_its_last_block() {
+    let mut whole = LogBuilder::new(HERE, JOB, key());
+    let blocks = log_of(&mut whole, 3, 4);
+    let last = &blocks[2].header.payload;
+    let mut again = LogBuilder::behind(last, HERE, key());
+    assert_eq!(again.next_position(), 12);
+    again.append(entry(1), 50).unwrap();
+    whole.append(entry(1), 50).unwrap();
+    assert_eq!(again.cut(50), whole.cut(50));
 }
 
 #[test]

@@ -7,7 +7,9 @@
 //! else can meet; that is why handing it over needs no token. Everything else that is uploaded is
 //! checked against digests on the chain as well, and what is downloaded is sealed.
 //!
-//! How far a job is, and the receipts of its settled tasks, are told to anybody who asks. So is how
+//! How far a job is, the receipts of its settled tasks and the job's log are told to anybody who asks:
+//! whoever wants to hold a coordinator to the rules needs nobody's leave for it, and no key, result or
+//! data is in any of them. So is how
 //! the masternode's grid is and why something in it waits (see [`GridState`] and what stands beside
 //! it): devices and their accounts, machines, scores and faults, but nothing of what is computed and
 //! no key. Such an answer may be a second old, and of the questions over one connection few may wait
@@ -26,6 +28,7 @@
 //! jobs_readResult(job, token, task, offset)      its bytes
 //! jobs_receipts(job, first)                      which replicas of settled tasks have a receipt
 //! jobs_receipt(job, task, replica)               a file that `quern verify` checks
+//! jobs_log(job, from)                            blocks of the job's log, signed by its coordinator
 //!
 //! jobs_explainJob(job), jobs_explainTask(job, task), jobs_explainDevice(device)
 //!                                                what keeps it waiting, and what happens next
@@ -50,6 +53,7 @@ mod errors;
 mod explain;
 mod grid;
 mod impasse;
+mod log;
 
 pub use advice::Reader;
 pub use errors::ApiError;
@@ -64,6 +68,7 @@ pub use grid::{
     Measured, PoolsAtLeast, Recomputations, Scheduling, ScoreParts,
 };
 pub use impasse::{Impasse, Trouble};
+pub use log::{LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX, LogPage};
 
 /// Bytes of one uploaded or downloaded piece.
 pub const PIECE_BYTES_MAX: usize = 1024 * 1024;
@@ -367,6 +372,12 @@ pub trait JobsApi {
         task: TaskIndex,
         replica: ReplicaIndex,
     ) -> RpcResult<ReceiptFile>;
+
+    /// The signed blocks of a job's log from the one with index `from` on, as far as they are on this
+    /// masternode's disk: at most [`LOG_PAGE_BLOCKS_MAX`] of them and [`LOG_PAGE_BYTES_MAX`] bytes. None if
+    /// there are no more by now.
+    #[method(name = "log", with_extensions)]
+    async fn log(&self, job: JobId, from: u64) -> RpcResult<LogPage>;
 
     /// What keeps a job waiting that this masternode coordinates.
     #[method(name = "explainJob", with_extensions)]

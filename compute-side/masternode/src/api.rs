@@ -5,6 +5,7 @@
 
 mod desk;
 mod grid;
+mod log;
 mod statuses;
 mod upload;
 
@@ -21,13 +22,14 @@ use jsonrpsee::{
     core::{RpcResult, SubscriptionResult, async_trait},
     server::{PingConfig, Server, ServerHandle},
 };
+use log::Readers;
 use quern_jobs_api::{
     About, ApiError, Asking, Blob, DelegatedKey, DeviceExplanation, DeviceState, GridState,
-    JobExplanation, JobStatus, JobsApiServer, MESSAGE_BYTES_MAX, Matching, Offer, OwnerToken,
-    PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, TaskExplanation, TaskReceipts, TaskResult,
+    JobExplanation, JobStatus, JobsApiServer, LogPage, MESSAGE_BYTES_MAX, Matching, Offer,
+    OwnerToken, PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, TaskExplanation, TaskReceipts, TaskResult,
 };
 use quern_primitives::{
-    DeviceId, JobId, TaskIndex, ids::ReplicaIndex, job::Job, verdict::ReceiptFile,
+    BlockNumber, DeviceId, JobId, TaskIndex, ids::ReplicaIndex, job::Job, verdict::ReceiptFile,
 };
 use quern_shards::keys;
 use statuses::Statuses;
@@ -86,6 +88,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Re
         outcomes: Arc::default(),
         desks: Desks::default(),
         statuses: Statuses::default(),
+        readers: Readers::default(),
     };
     let handle = server.start(api.into_rpc());
     Ok(Running { handle, address })
@@ -97,15 +100,21 @@ struct Api {
     outcomes: Arc<Outcomes>,
     desks: Desks,
     statuses: Statuses,
+    readers: Readers,
 }
 
 impl Api {
     /// The job, if this masternode coordinates it and it is open. The chain is asked when the last
     /// block known here does not have it, so that an owner need not wait for the next one.
     async fn open_job(&self, id: JobId) -> Result<Job, ApiError> {
-        let known = self.shared.job(id);
-        let job = match known {
-            Some(job) => job,
+        self.open_job_as_of(id).await.map(|(_, job)| job)
+    }
+
+    /// The same, with the block of which that was read.
+    async fn open_job_as_of(&self, id: JobId) -> Result<(BlockNumber, Job), ApiError> {
+        let known = self.shared.job_as_of(id);
+        let (at, job) = match known {
+            Some(known) => known,
             None => {
                 let state = self
                     .shared
@@ -114,14 +123,15 @@ impl Api {
                     .await
                     .map_err(|_| ApiError::Starting)?;
                 let job = state.job(id).await.map_err(|_| ApiError::Starting)?;
-                job.ok_or(ApiError::NotCoordinator)?
+                let job = job.ok_or(ApiError::NotCoordinator)?;
+                (state.block().number, job)
             }
         };
         if !job.state.goes_on() {
             return Err(ApiError::Closed);
         }
         match job.state.coordinator() {
-            Some(coordinator) if *coordinator == self.shared.account.id() => Ok(job),
+            Some(coordinator) if *coordinator == self.shared.account.id() => Ok((at, job)),
             _ => Err(ApiError::NotCoordinator),
         }
     }
@@ -362,6 +372,10 @@ impl JobsApiServer for Api {
             outcome.receipt_file(log, shared.genesis, task, replica)
         });
         Ok(file.await?)
+    }
+
+    async fn log(&self, over: &Extensions, job: JobId, from: u64) -> RpcResult<LogPage> {
+        Ok(log::page(self, over, job, from).await?)
     }
 
     async fn explain_job(&self, over: &Extensions, job: JobId) -> RpcResult<JobExplanation> {

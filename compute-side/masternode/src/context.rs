@@ -2,14 +2,18 @@
 //! words of an answer composed from both.
 
 use crate::{
-    core::{JobPlan, PlannedAssignment, WorkPlan},
+    core::{Acknowledged, JobPlan, PlannedAssignment, WorkPlan},
     daemon::Shared,
     vault::{Item, Vault},
 };
-use quern_primitives::{DeviceId, JobId, TaskIndex, job::Submission};
+use quern_primitives::{
+    DeviceId, Digest, JobId, TaskIndex,
+    job::Submission,
+    log::{Acknowledgement, SignedAcknowledgement},
+};
 use quern_protocol::{
-    Assignment, Benchmark, Discard, DiscardReason, Response, SealedKey, ShardFacts, TaskLimits,
-    Work, limits,
+    Assignment, Benchmark, Discard, DiscardReason, ReplicaId, Response, SealedKey, ShardFacts,
+    TaskLimits, Work, limits,
 };
 use quern_shards::{
     keys::{Courier, HandOver, JobKey, UnwrapError},
@@ -68,13 +72,18 @@ impl JobContext {
 
     /// What the core must know of the job. Shards that come from now on it hears of apart.
     pub(crate) fn plan(&self, seed: [u8; 32]) -> JobPlan {
-        let shards = self.manifest.shards().iter();
         JobPlan {
-            input_roots: shards.map(|shard| shard.chunk_root).collect(),
+            input_roots: self.input_roots(),
             missing: self.shards().missing.clone(),
             seed,
             trust_seed: self.key.trust_seed(&self.manifest.job()),
         }
+    }
+
+    /// The chunk root of each sealed shard, in task order.
+    pub(crate) fn input_roots(&self) -> Vec<Digest> {
+        let shards = self.manifest.shards().iter();
+        shards.map(|shard| shard.chunk_root).collect()
     }
 
     fn shards(&self) -> MutexGuard<'_, Shards> {
@@ -139,8 +148,11 @@ pub(crate) fn compose(
     courier: &Courier,
     plan: WorkPlan,
 ) -> (Response, Vec<PlannedAssignment>) {
+    let told = plan.acknowledged.iter();
     let mut work = Work {
-        acknowledged: plan.acknowledged,
+        acknowledged: told
+            .filter_map(|told| acknowledgement(shared, device, told))
+            .collect(),
         reveals: plan.reveals,
         discard: plan.discard,
         assignments: Vec::with_capacity(plan.assignments.len()),
@@ -171,6 +183,38 @@ pub(crate) fn compose(
         }
     }
     (Response::Work(work), withheld)
+}
+
+/// This masternode's word that it has taken a device's report. Of one that the device was told of before, or
+/// that a restart came after, the log says what was taken. What cannot be read there is not acknowledged;
+/// the device says it again.
+fn acknowledgement(
+    shared: &Shared,
+    device: DeviceId,
+    told: &Acknowledged,
+) -> Option<SignedAcknowledgement> {
+    let ReplicaId { job, task, replica } = told.id;
+    let look = || {
+        let log = shared.store.read_log(job)?;
+        log.receipt_at(told.position)
+    };
+    let receipt = match told.receipt {
+        Some(receipt) => Some(receipt),
+        None => look().unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(%job, task, error, "cannot read the receipt of a task");
+            None
+        }),
+    };
+    let payload = Acknowledgement {
+        job,
+        task,
+        replica,
+        device,
+        receipt: receipt?,
+        position: told.position,
+    };
+    Some(shared.node.sign(payload, &shared.genesis))
 }
 
 fn assignment(

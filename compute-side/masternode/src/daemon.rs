@@ -21,19 +21,21 @@ mod state;
 mod transfers;
 
 pub(crate) use figures::seed_of;
+pub(crate) use lookups::Sighting;
 pub use lottery::{winners as lottery_winners, winners_of as lottery_winners_of};
 pub(crate) use questions::{Answered, Question, Reply};
 pub(crate) use state::Shared;
 
 use crate::{
+    checking::Checks,
     config::Config,
     context::compose,
     core::{
-        Bond, Challenge, Core, Effect, Engines, Entry, Event, NoReferee, PlannedAssignment,
-        Settings, Tick, Ticket, Token, Truth,
+        Challenge, Core, Effect, Engines, Event, NoReferee, Note, PlannedAssignment, Settings,
+        Tick, Ticket, Token, Truth,
     },
     settler,
-    store::Store,
+    store::{Store, now_ms},
     vault::Vault,
     watcher,
 };
@@ -45,7 +47,7 @@ use quern_ledger::Chain;
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle};
 use quern_primitives::{
     BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex, device::Class, ids::ReplicaIndex,
-    job::Job, view::DeviceView,
+    job::Job, payload::NodeSecret,
 };
 use quern_protocol::{Exchange, Hello, ReplicaId, Response};
 use quern_shards::keys::Courier;
@@ -70,9 +72,6 @@ const ORDERS_MAX: usize = 1_024;
 /// How often connected devices are looked up again, in finalised blocks.
 const RECHECK_BLOCKS: BlockNumber = 15;
 
-/// How long accepted results and receipts stay after a job's end: a day of 2-second blocks.
-const RETENTION_BLOCKS: BlockNumber = 24 * 3_600 / 2;
-
 /// What reaches the task that owns the core.
 pub(crate) enum Command {
     /// A block was finalised.
@@ -84,7 +83,7 @@ pub(crate) enum Command {
     /// bonded.
     LookedUp {
         device: DeviceId,
-        found: Option<(Box<DeviceView>, Bond)>,
+        found: Option<Sighting>,
         hello: Hello,
         reply: ReplyToken,
     },
@@ -98,7 +97,7 @@ pub(crate) enum Command {
     /// A connected device was looked up again.
     Rechecked {
         device: DeviceId,
-        found: Option<(Box<DeviceView>, Bond)>,
+        found: Option<Sighting>,
     },
     /// What a device was given could not be handed out, or its result not be taken.
     Withheld {
@@ -148,6 +147,7 @@ pub fn run(config: Config, stop: BoxFuture<'static, ()>) -> BoxFuture<'static, a
 }
 
 async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
+    let started_ms = now_ms();
     let keys = config.keys()?;
     let chain = Chain::connect(&config.chain).await?;
     let genesis = chain.genesis();
@@ -158,9 +158,11 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
             config.data_dir.display()
         )
     })?;
-    let store = open_store(&config, genesis, &commands)?;
+    let node = NodeSecret::from_seed(&keys.network_seed);
+    let store = open_store(&config, genesis, node.clone(), &commands)?;
     let shared = Arc::new(Shared {
         account: keys.account,
+        node,
         genesis,
         sealing: keys.sealing,
         chain,
@@ -169,6 +171,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         commands,
         benchmark: figures::benchmark(),
         benchmarks_wanted: Semaphore::new(figures::BENCHMARKS_READY),
+        sightings: Arc::default(),
         contexts: Mutex::default(),
         jobs: Mutex::default(),
         watched: Mutex::default(),
@@ -181,7 +184,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         fleet: config.fleet(),
         referee_wait_ms: config.referee_wait_ms(),
         re_executes: config.re_executes(),
-        ..Settings::new(genesis, engines())
+        ..Settings::new(genesis, shared.node.public(), engines())
     });
     let block = watcher::reconcile(&shared, &mut core).await?;
 
@@ -194,7 +197,8 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
     let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
     published::publish(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
-    tokio::spawn(settler::settle(shared.clone(), to_settle));
+    let checks = Checks::new(engines(), started_ms);
+    tokio::spawn(settler::settle(shared.clone(), to_settle, checks));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
     let (greetings, greeted) = mpsc::channel(lookups::WAITING_MAX);
@@ -216,7 +220,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         rechecked: block,
         rechecking: None,
         lottery: Lottery::default(),
-        recomputations: Recomputations::new(&shared, server.network_key(), &config),
+        recomputations: Recomputations::new(&shared, &config),
     };
     grid.take_up_lottery()?;
     tracing::info!(
@@ -248,12 +252,14 @@ fn engines() -> Engines {
 fn open_store(
     config: &Config,
     genesis: GenesisHash,
+    node: NodeSecret,
     commands: &mpsc::Sender<Command>,
 ) -> anyhow::Result<Store> {
     let (written, broken) = (commands.clone(), commands.clone());
     let store = Store::open(
         &config.data_dir,
         genesis,
+        node,
         // An error says that the masternode stops, and nobody waits any more.
         move |ticket| drop(written.blocking_send(Command::Persisted(ticket))),
         move |error| drop(broken.blocking_send(Command::Broken(error))),
@@ -368,7 +374,7 @@ impl Grid {
     }
 
     fn finalised(&mut self, block: BlockNumber, jobs: Vec<(JobId, Job)>) {
-        self.block = block;
+        self.block = self.block.max(block);
         let news: Vec<_> = jobs
             .iter()
             .filter(|(id, job)| self.shared.job(*id).as_ref() != Some(job))
@@ -380,7 +386,7 @@ impl Grid {
             tracing::error!(error, "cannot remember how jobs stand");
         }
         for (id, job) in &jobs {
-            self.shared.learn(*id, job.clone());
+            self.shared.learn(*id, block, job.clone());
         }
         self.step(Event::Finalised { block, jobs });
         if block >= self.rechecked.saturating_add(RECHECK_BLOCKS) {
@@ -396,16 +402,21 @@ impl Grid {
     }
 
     fn uploaded(&mut self, job: JobId) {
-        let Some(known) = self.shared.job(job).filter(|known| known.state.goes_on()) else {
+        let known = self.shared.job_as_of(job);
+        let Some((at, known)) = known.filter(|(_, known)| known.state.goes_on()) else {
             return;
         };
         match self.core.status(job).map(|status| status.phase) {
             Some(Phase::Uploading) => {}
             // An owner may upload before the next block tells the core of the job.
-            None => self.step(Event::Finalised {
-                block: self.block,
-                jobs: vec![(job, known.clone())],
-            }),
+            None => {
+                // The log will say at which block the chain names this masternode.
+                self.block = self.block.max(at);
+                self.step(Event::Finalised {
+                    block: self.block,
+                    jobs: vec![(job, known.clone())],
+                });
+            }
             // It has started.
             Some(Phase::Computing | Phase::Settling | Phase::Closed) => return,
         }
@@ -452,8 +463,9 @@ impl Grid {
                 }
                 self.shared.store.carry_out(effect);
             }
-            Effect::Append { job, ref entry, .. } => {
-                warn_of(job, entry);
+            Effect::Append { .. } => self.shared.store.carry_out(effect),
+            Effect::Note { job, ref noted, .. } => {
+                warn_of(job, &noted.note);
                 self.shared.store.carry_out(effect);
             }
             Effect::Recompute {
@@ -477,12 +489,13 @@ impl Grid {
                     return;
                 };
                 let has_shards = !work.assignments.is_empty();
+                let has_words = !work.acknowledged.is_empty();
                 let Some(courier) = self.couriers.get(&device).cloned() else {
                     return;
                 };
                 let shared = self.shared.clone();
-                if has_shards {
-                    // Their files are read beside the task that owns the core.
+                if has_shards || has_words {
+                    // Files are read and acknowledgements signed beside the task that owns the core.
                     tokio::spawn(async move {
                         let (answer, withheld) = compose(&shared, device, &courier, work);
                         reply.reply(answer);
@@ -544,8 +557,8 @@ impl Grid {
 }
 
 /// What an operator should hear of, although nothing follows from it.
-fn warn_of(job: JobId, entry: &Entry) {
-    if let Entry::Contradicted { task, receipts, .. } = entry {
+fn warn_of(job: JobId, note: &Note) {
+    if let Note::Contradicted { task, receipts, .. } = note {
         let devices: Vec<_> = receipts
             .iter()
             .map(|(device, _)| device.to_string())
@@ -555,33 +568,7 @@ fn warn_of(job: JobId, entry: &Entry) {
             %job,
             task,
             devices,
-            "an answer was accepted and settled, and another one comes out here; the job's log has both"
+            "an answer was accepted and settled, and another one comes out here; both are noted beside the job's log"
         );
     }
-}
-
-/// Erases what is kept of jobs that were closed long ago.
-pub(crate) fn erase_old(shared: &Shared, block: BlockNumber) {
-    let Ok(jobs) = shared.store.jobs() else {
-        return;
-    };
-    for (id, record) in jobs {
-        if !record.job.state.is_open()
-            && let Err(error) = erase_if_old(shared, id, block)
-        {
-            tracing::warn!(%id, error = format!("{error:#}"), "cannot erase a closed job");
-        }
-    }
-}
-
-/// Erases a closed job if its time is over. One that ended while this masternode was away counts from
-/// the first look at it.
-fn erase_if_old(shared: &Shared, id: JobId, block: BlockNumber) -> anyhow::Result<()> {
-    let closed_at = shared.store.closed_at(id, block)?;
-    if block > closed_at.saturating_add(RETENTION_BLOCKS) {
-        shared.forget(id);
-        shared.vault.erase(id)?;
-        shared.store.erase(id)?;
-    }
-    Ok(())
 }

@@ -8,11 +8,13 @@
 //! | `benchmark` | the program that tells how fast a device is |
 //! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
+//! | `checking` | holds a job's own log to the rules before a batch of it is sent |
 //! | `settler` | sends batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
 
 mod api;
 mod benchmark;
+mod checking;
 mod config;
 mod context;
 pub mod core;

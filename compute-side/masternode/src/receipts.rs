@@ -1,9 +1,13 @@
-//! Receipt files and results, found in a job's log.
+//! Receipt files and results, found in a job's log; and how much of the log is told.
 //!
 //! The log is read once, and then only what was added to it; what stays in memory is where each
 //! thing stands. So a result of many pieces costs as many reads as it has pieces.
+//!
+//! Anybody may have the log. But who computes a task must not read what others have answered to it, nor
+//! whether it is believed alone. So a block is told only when every task of which it says something has its
+//! verdict, or the job is over.
 
-use crate::core::{Entry, OutputPlace, REFEREE_REPLICA};
+use crate::core::{Entry, Note, Noted, OutputPlace, REFEREE_REPLICA, RefereeWord, name_of};
 use codec::Encode;
 use quern_job_rules::tasks;
 use quern_jobs_api::{ApiError, TaskReceipts, TaskResult};
@@ -21,29 +25,39 @@ use std::{
 };
 
 /// Jobs whose places are kept: those asked for last. A job of the most tasks, each with three
-/// replicas, takes about 6.5 MB.
+/// replicas, takes about 8 MB.
 const OUTCOMES_MAX: usize = 8;
 
-/// Entries read from a log at a time.
-const ENTRIES_AT_ONCE: usize = 4_096;
+/// A place in a job's log: a block, and where in its bytes an entry begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// The block's index.
+    pub(crate) block: u32,
+    /// The entry's first byte.
+    pub(crate) byte: u32,
+}
 
-/// A place in a job's log.
-type Position = u32;
-
-/// A job's log.
+/// A job's log, and the notes beside it.
 pub(crate) trait Log {
     /// The entry at a place.
     fn entry(&self, at: Position) -> Result<Option<Entry>, ApiError>;
 
-    /// The entries from a place on, in order, at most `most`.
-    fn entries(&self, from: Position, most: usize) -> Result<Vec<Entry>, ApiError>;
+    /// The entries of a block, in order, each with its place; none if there is no such block yet.
+    fn block(&self, index: u32) -> Result<Option<Vec<(Position, Entry)>>, ApiError>;
+
+    /// The notes from the one with this number on.
+    fn notes(&self, from: u64) -> Result<Vec<Noted>, ApiError>;
 }
 
 /// Where a job's log says what of its results.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    /// The first place that was not read.
-    unread: Position,
+    /// The first block that was not read.
+    unread: u32,
+    /// The first note that was not read.
+    unread_note: u64,
+    /// Tasks of which something is said and that have no verdict, with the block that says it first.
+    open: BTreeMap<TaskIndex, u32>,
     verdicts: BTreeMap<TaskIndex, Position>,
     /// The first task of which it was accepted that the program fails, with which the job ends.
     failing: Option<TaskIndex>,
@@ -52,6 +66,8 @@ pub(crate) struct Outcome {
     receipts: BTreeMap<(TaskIndex, ReplicaIndex), Position>,
     /// Tasks that were computed here.
     refereed: BTreeMap<TaskIndex, Position>,
+    /// Where the result of each is.
+    sealed: BTreeMap<TaskIndex, (Digest, OutputPlace)>,
     /// The batch that each task is settled with.
     batches: BTreeMap<TaskIndex, Position>,
     /// The batch that was last asked for.
@@ -70,22 +86,50 @@ struct Proofs {
 impl Outcome {
     /// Takes in what was added to the log.
     pub(crate) fn catch_up(&mut self, log: &impl Log) -> Result<(), ApiError> {
-        loop {
-            let entries = log.entries(self.unread, ENTRIES_AT_ONCE)?;
-            for entry in &entries {
-                self.note(entry);
+        while let Some(entries) = log.block(self.unread)? {
+            for (at, entry) in &entries {
+                self.note(*at, entry);
+                self.open_or_close(entry);
             }
-            if entries.len() < ENTRIES_AT_ONCE {
-                return Ok(());
+            self.unread += 1;
+        }
+        for noted in log.notes(self.unread_note)? {
+            self.unread_note += 1;
+            if let Note::Sealed {
+                task,
+                output_root,
+                output,
+            } = noted.note
+            {
+                self.sealed.insert(task, (output_root, output));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many blocks may be told to anybody; all of them of a job that is over.
+    pub(crate) fn told(&self, is_over: bool) -> u64 {
+        let open = self.open.values().min().filter(|_| !is_over);
+        open.copied().unwrap_or(self.unread).into()
+    }
+
+    /// Takes note of which tasks have no verdict.
+    fn open_or_close(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Judged { verdict } => drop(self.open.remove(&verdict.task)),
+            // Nobody is heard any more.
+            Entry::Ended { .. } => self.open.clear(),
+            _ => {
+                if let Some(task) = entry.task() {
+                    self.open.entry(task).or_insert(self.unread);
+                }
             }
         }
     }
 
-    fn note(&mut self, entry: &Entry) {
-        let at = self.unread;
-        self.unread += 1;
+    fn note(&mut self, at: Position, entry: &Entry) {
         match entry {
-            Entry::Reported { receipt, .. } => {
+            Entry::Revealed { receipt, .. } => {
                 let receipt = &receipt.payload;
                 self.receipts.insert((receipt.task, receipt.replica), at);
             }
@@ -107,15 +151,13 @@ impl Outcome {
             Entry::Refereed { task, .. } => {
                 self.refereed.insert(*task, at);
             }
-            Entry::Assigned { .. }
+            Entry::Opened { .. }
+            | Entry::Queued { .. }
+            | Entry::Assigned { .. }
             | Entry::Committed { .. }
-            | Entry::Trusted { .. }
-            | Entry::Unrefereed { .. }
-            | Entry::Contradicted { .. }
             | Entry::Released { .. }
             | Entry::Added { .. }
-            | Entry::Undecided { .. }
-            | Entry::Unopened { .. } => {}
+            | Entry::Ended { .. } => {}
         }
     }
 
@@ -176,18 +218,20 @@ impl Outcome {
     ) -> Result<(TaskResult, OutputPlace), ApiError> {
         let task = verdict.task;
         let at = self.refereed.get(&task);
-        match at.map(|at| log.entry(*at)).transpose()?.flatten() {
-            Some(Entry::Refereed {
-                answer,
-                referee,
-                output_root,
-                output,
-                ..
-            }) if answer == verdict.answer => {
+        let entry = at.map(|at| log.entry(*at)).transpose()?.flatten();
+        match (entry, self.sealed.get(&task).copied()) {
+            (
+                Some(Entry::Refereed {
+                    word: RefereeWord::Computed { report, node },
+                    ..
+                }),
+                Some((output_root, output)),
+            ) if report.payload.answer == verdict.answer => {
+                let answer = report.payload.answer;
                 let result = TaskResult {
                     task,
                     replica: REFEREE_REPLICA,
-                    device: referee,
+                    device: name_of(&node),
                     result_bytes: answer.result_bytes,
                     sealed_bytes: output.bytes(),
                     output_root,
@@ -307,7 +351,7 @@ impl Outcome {
     ) -> Result<(SignedReceipt, OutputPlace), ApiError> {
         let at = self.receipts.get(&(task, replica));
         match at.map(|at| log.entry(*at)).transpose()?.flatten() {
-            Some(Entry::Reported { receipt, output }) => Ok((receipt, output)),
+            Some(Entry::Revealed { receipt, output }) => Ok((receipt, output)),
             _ => Err(ApiError::NotDecided { task }),
         }
     }
@@ -355,13 +399,15 @@ impl Outcomes {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::core::End;
     use quern_primitives::{
         ProgramHash,
         batch::LogRange,
         device::Class,
         ids::AccountId,
-        payload::DeviceKey,
-        receipt::Receipt,
+        log::RefereeReport,
+        payload::{DeviceKey, NodeSecret},
+        receipt::{Answer, Receipt},
         verdict::{Ground, ReplicaFinding},
     };
     use std::cell::Cell;
@@ -393,7 +439,7 @@ mod tests {
 
     fn reported(task: TaskIndex, replica: ReplicaIndex) -> Entry {
         let output = OutputPlace::Inline { bytes: 33 };
-        Entry::Reported {
+        Entry::Revealed {
             receipt: receipt(task, replica),
             output,
         }
@@ -440,29 +486,58 @@ mod tests {
         Entry::Batched { batch }
     }
 
+    /// Entries of a block of the logs of these tests.
+    const IN_A_BLOCK: usize = 4;
+
     /// A log that counts how many of its entries were read.
     struct Counted {
         entries: Vec<Entry>,
+        notes: Vec<Noted>,
         read: Cell<usize>,
     }
 
     impl Log for Counted {
         fn entry(&self, at: Position) -> Result<Option<Entry>, ApiError> {
             self.read.set(self.read.get() + 1);
-            Ok(self.entries.get(at as usize).cloned())
+            let place = at.block as usize * IN_A_BLOCK + at.byte as usize;
+            Ok(self.entries.get(place).cloned())
         }
 
-        fn entries(&self, from: Position, most: usize) -> Result<Vec<Entry>, ApiError> {
-            let rest = self.entries.iter().skip(from as usize).take(most);
-            let entries: Vec<_> = rest.cloned().collect();
-            self.read.set(self.read.get() + entries.len());
+        fn block(&self, index: u32) -> Result<Option<Vec<(Position, Entry)>>, ApiError> {
+            let entries = self.entries.chunks(IN_A_BLOCK).nth(index as usize);
+            let entries = entries.map(|entries| {
+                self.read.set(self.read.get() + entries.len());
+                let placed = (0..).zip(entries);
+                placed
+                    .map(|(byte, entry)| (Position { block: index, byte }, entry.clone()))
+                    .collect()
+            });
             Ok(entries)
+        }
+
+        fn notes(&self, from: u64) -> Result<Vec<Noted>, ApiError> {
+            Ok(self.notes.iter().skip(from as usize).cloned().collect())
         }
     }
 
     fn counted(entries: Vec<Entry>) -> Counted {
         let read = Cell::new(0);
-        Counted { entries, read }
+        Counted {
+            entries,
+            notes: vec![],
+            read,
+        }
+    }
+
+    impl Counted {
+        /// Adds entries behind what a block has, which stays as it is.
+        fn add(&mut self, entries: impl IntoIterator<Item = Entry>) {
+            let batch = || Entry::Queued { first: 0, tasks: 1 };
+            while self.entries.len() % IN_A_BLOCK != 0 {
+                self.entries.push(batch());
+            }
+            self.entries.extend(entries);
+        }
     }
 
     /// Tasks 0 to 3 are reported; 0 to 2 are decided; 1 and 2 are settled, by the second batch.
@@ -513,8 +588,7 @@ mod tests {
         };
         outcome.catch_up(&log).unwrap();
         assert_eq!(told(&outcome, &log, 0), [5]);
-        log.entries
-            .extend([judged(3, Exit::Trap), judged(0, Exit::Success)]);
+        log.add([judged(3, Exit::Trap), judged(0, Exit::Success)]);
         outcome.catch_up(&log).unwrap();
         assert_eq!(told(&outcome, &log, 0), [5, 0]);
         assert_eq!(told(&outcome, &log, 1), [0], "the rest, once 1 is known");
@@ -531,7 +605,7 @@ mod tests {
         outcome.catch_up(&log).unwrap();
         let undecided = ApiError::NotDecided { task: 0 };
         assert_eq!(outcome.result(&log, 0).unwrap_err(), undecided);
-        log.entries.push(judged(fails));
+        log.add([judged(fails)]);
         outcome.catch_up(&log).unwrap();
         // The first task was never decided, and never will be: the job ended with the second.
         let failed = ApiError::ProgramFailed { task: 1 };
@@ -545,23 +619,29 @@ mod tests {
 
     #[test]
     fn where_no_device_gave_the_answer_the_referee_s_result_stands() {
-        let referee = quern_primitives::DeviceId([7; 32]);
+        let node = NodeSecret::from_seed(&[7; 32]);
+        let referee = name_of(&node.public());
         let mut judged = verdict(4);
         judged.ground = Ground::Referee;
         judged.answer.result_commitment = Digest([88; 32]);
         let found = judged.replicas.iter_mut();
         found.for_each(|found| found.finding = Finding::Incorrect);
-        let refereed = |commitment| Entry::Refereed {
-            task: 4,
-            answer: quern_primitives::receipt::Answer {
-                result_commitment: Digest(commitment),
-                ..judged.answer
-            },
-            referee,
-            output_root: Digest([6; 32]),
-            output: OutputPlace::File { bytes: 44 },
+        let refereed = |commitment| {
+            let report = RefereeReport {
+                job: JOB,
+                task: 4,
+                answer: Answer {
+                    result_commitment: Digest(commitment),
+                    ..judged.answer
+                },
+            };
+            let word = RefereeWord::Computed {
+                report: node.sign(report, &GENESIS),
+                node: node.public(),
+            };
+            Entry::Refereed { task: 4, word }
         };
-        let told = |commitment| {
+        let told = |commitment, is_noted: bool| {
             let entries = vec![
                 reported(4, 0),
                 reported(4, 1),
@@ -570,17 +650,53 @@ mod tests {
                     verdict: judged.clone(),
                 },
             ];
-            let (mut outcome, log) = (Outcome::default(), counted(entries));
+            let sealed = Noted {
+                behind: 2,
+                number: 0,
+                note: Note::Sealed {
+                    task: 4,
+                    output_root: Digest([6; 32]),
+                    output: OutputPlace::File { bytes: 44 },
+                },
+            };
+            let (mut outcome, mut log) = (Outcome::default(), counted(entries));
+            log.notes.extend(is_noted.then_some(sealed));
             outcome.catch_up(&log).unwrap();
             outcome.result(&log, 4)
         };
-        let (result, output) = told([88; 32]).unwrap();
+        let (result, output) = told([88; 32], true).unwrap();
         assert_eq!((result.replica, result.device), (REFEREE_REPLICA, referee));
         assert_eq!((result.sealed_bytes, output.bytes()), (44, 44));
         assert_eq!(result.output_root, Digest([6; 32]));
         assert_eq!(result.result_commitment, judged.answer.result_commitment);
-        let other = told([1; 32]).unwrap_err();
-        assert_eq!(other, ApiError::NotDecided { task: 4 });
+        let undecided = ApiError::NotDecided { task: 4 };
+        assert_eq!(told([1; 32], true).unwrap_err(), undecided);
+        assert_eq!(told([88; 32], false).unwrap_err(), undecided);
+    }
+
+    #[test]
+    fn a_block_is_told_when_all_that_it_speaks_of_has_its_verdict_or_the_job_is_over() {
+        let judged = |task| Entry::Judged {
+            verdict: verdict(task),
+        };
+        // Two blocks; the second task is reported in the first one, and judged in the third.
+        let entries = vec![
+            Entry::Queued { first: 0, tasks: 9 },
+            reported(0, 0),
+            reported(1, 0),
+            judged(0),
+            reported(2, 0),
+            judged(2),
+        ];
+        let (mut outcome, mut log) = (Outcome::default(), counted(entries));
+        outcome.catch_up(&log).unwrap();
+        assert_eq!((outcome.told(false), outcome.told(true)), (0, 2));
+        log.add([judged(1), reported(3, 0)]);
+        outcome.catch_up(&log).unwrap();
+        assert_eq!(outcome.told(false), 2, "the third speaks of another one");
+        log.add([Entry::Ended { end: End::Closed }]);
+        outcome.catch_up(&log).unwrap();
+        assert_eq!(outcome.told(false), 4);
     }
 
     #[test]
@@ -684,8 +800,7 @@ mod tests {
         );
         log.read.set(0);
         let verdict = verdict(100);
-        log.entries
-            .extend([reported(100, 1), Entry::Judged { verdict }]);
+        log.add([reported(100, 1), Entry::Judged { verdict }]);
         assert_eq!(ask(&log, 100).unwrap().0.task, 100);
         assert_eq!(
             log.read.get(),

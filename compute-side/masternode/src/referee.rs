@@ -7,12 +7,13 @@
 
 use crate::{
     context::{JobContext, task_limits},
-    core::{NoReferee, Purpose, REFEREE_REPLICA, Truth},
+    core::{NoReferee, Purpose, REFEREE_REPLICA, Truth, name_of},
     vault::{Item, Vault},
 };
 use quern_jobs_api::{ApiError, PIECE_BYTES_MAX};
 use quern_primitives::{
-    DeviceId, JobId, ProgramHash, TaskIndex, device::Class, job::Submission, receipt::Answer,
+    DeviceId, GenesisHash, JobId, ProgramHash, TaskIndex, device::Class, job::Submission,
+    log::RefereeReport, payload::NodeSecret, receipt::Answer,
 };
 use quern_protocol::{Output, TaskLimits, limits::INLINE_RESULT_BYTES_MAX};
 use quern_sandbox::{
@@ -205,6 +206,9 @@ impl Programs {
 
 /// Computes tasks again.
 pub(crate) struct Referee {
+    /// The masternode's network key, with which its word is signed.
+    node: NodeSecret,
+    genesis: GenesisHash,
     /// Under which its results are sealed: this masternode's name on the network.
     name: DeviceId,
     vault: Vault,
@@ -276,10 +280,18 @@ struct Programs {
 }
 
 impl Referee {
-    /// A referee of this name, which finds jobs' files in the vault, and lets a task have so much memory.
-    pub(crate) fn new(name: DeviceId, vault: Vault, memory_mib: u64) -> Self {
+    /// A referee with this network key on a chain, which finds jobs' files in the vault, and lets a task have
+    /// so much memory.
+    pub(crate) fn new(
+        node: NodeSecret,
+        genesis: GenesisHash,
+        vault: Vault,
+        memory_mib: u64,
+    ) -> Self {
         Self {
-            name,
+            name: name_of(&node.public()),
+            node,
+            genesis,
             vault,
             memory_mib,
             programs: Arc::default(),
@@ -460,14 +472,19 @@ impl Referee {
                 Output::Delivered { bytes }
             }
         };
-        Ok(Truth {
+        let report = RefereeReport {
+            job: brief.job(),
+            task: brief.task,
             answer: Answer {
                 result_commitment: sealed.commitment,
                 result_bytes: answer.result.len() as u64,
                 fuel: answer.fuel,
                 exit: answer.exit,
             },
-            referee: self.name,
+        };
+        Ok(Truth {
+            report: self.node.sign(report, &self.genesis),
+            node: self.node.public(),
             output_root: sealed.chunk_root,
             output,
         })

@@ -1,13 +1,17 @@
-//! Sends batches to the chain, in order, several of them on their way at a time. Whether a batch was
+//! Sends batches to the chain, in order, several of them on their way at a time. A batch that the job's own
+//! log does not bear out is not sent. Whether a batch was
 //! counted is learnt from the chain's state, never from here; so a transaction that got lost, or was
 //! sent twice, does no harm.
 
-use crate::daemon::{Command, Shared};
+use crate::{
+    checking::{Checks, Refused},
+    daemon::{Command, Shared},
+};
 use quern_ledger::{Call, Settled, SubmitError};
 use quern_primitives::{JobId, TaskIndex, batch::Batch, ids::BatchSequence, job::Failure};
 use std::{
     collections::{BTreeSet, VecDeque},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -54,9 +58,11 @@ impl Order {
 }
 
 /// Carries orders out until nobody can give more.
-pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>) {
+pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>, checks: Checks) {
     let mut settler = Settler {
         shared,
+        checks: Arc::new(Mutex::new(checks)),
+        refused: BTreeSet::new(),
         orders: Orders::new(orders),
         on_their_way: JoinSet::new(),
     };
@@ -79,6 +85,9 @@ pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>) {
 
 struct Settler {
     shared: Arc<Shared>,
+    checks: Arc<Mutex<Checks>>,
+    /// Jobs of which a batch was refused, each told of once.
+    refused: BTreeSet<JobId>,
     orders: Orders,
     on_their_way: JoinSet<(Name, Result<Settled, SubmitError>)>,
 }
@@ -88,6 +97,12 @@ impl Settler {
     /// into blocks in order.
     async fn send(&mut self, order: Order) {
         let name = order.name();
+        if let Order::Settle(batch) = &order
+            && !self.passes(batch).await
+        {
+            // The core orders it again after a while, and what the chain counts of it is its own.
+            return self.orders.done(name, false);
+        }
         let shared = &self.shared;
         match shared.chain.send(&shared.account, &order.into_call()).await {
             Ok(sent) => {
@@ -98,6 +113,37 @@ impl Settler {
             }
             Err(error) => self.done(name, Err(error)).await,
         }
+    }
+
+    /// Whether a batch follows from the job's log. One that cannot be checked, because the job is not open
+    /// here any more, was composed when it was, and is sent.
+    async fn passes(&mut self, batch: &Batch) -> bool {
+        let (job, sequence) = (batch.job, batch.sequence);
+        let (shared, checks, batch) = (self.shared.clone(), self.checks.clone(), batch.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            // A panic while the lock was held leaves logs that are not followed to where they should be,
+            // and a batch that does not fit is refused.
+            let mut checks = checks.lock().unwrap_or_else(PoisonError::into_inner);
+            checks.check(&shared, &batch)
+        });
+        let refused = match checked.await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error @ Refused::NotOpen)) => {
+                tracing::warn!(%job, batch = sequence, %error, "a batch is sent unchecked");
+                return true;
+            }
+            Ok(Err(error)) => format!("{:#}", anyhow::Error::from(error)),
+            Err(error) => error.to_string(),
+        };
+        if self.refused.insert(job) {
+            tracing::error!(
+                %job,
+                batch = sequence,
+                error = refused,
+                "a batch is not sent, because this masternode's own log of the job breaks a rule; report it"
+            );
+        }
+        false
     }
 
     async fn done(&mut self, name: Name, outcome: Result<Settled, SubmitError>) {

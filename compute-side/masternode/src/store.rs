@@ -1,32 +1,33 @@
 //! What the masternode remembers: job logs, sealed results, delegated keys (sealed), in redb.
 //!
-//! All entries that wait are written in one transaction, by a thread of their own; what waits for
-//! the disk is told when it is there. A `kill -9` at any moment leaves the last finished
-//! transaction.
+//! All entries that wait are closed as signed blocks and written in one transaction, by a thread of their
+//! own; what waits for the disk is told when it is there. A `kill -9` at any moment leaves the last
+//! finished transaction.
 //!
 //! A write that fails, whoever wrote, is the writer's last word, and stops the masternode: from then
 //! on it could acknowledge nothing.
 
+mod log;
 mod winners;
 
-use crate::{
-    core::{Effect, Entry, REFEREE_REPLICA, Ticket},
-    receipts::Log,
-};
+pub(crate) use log::{JobLog, follow, writer_of};
+
+use crate::core::{Effect, Entry, Note, Noted, REFEREE_REPLICA, Ticket};
 use codec::{Decode, DecodeAll, Encode};
-use quern_jobs_api::{ApiError, JobStatus};
+use log::{Growing, LOG, NOTES, encode_note, key};
+use quern_joblog::LogFault;
+use quern_jobs_api::JobStatus;
 use quern_primitives::{
     BlockNumber, DeviceId, GenesisHash, JobId, TaskIndex, ids::ReplicaIndex, job::Job,
+    payload::NodeSecret,
 };
 use quern_shards::keys::OwnerToken;
-use redb::{
-    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use std::{
     path::Path,
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Entries waiting to be written; whoever adds more waits.
@@ -36,8 +37,6 @@ const QUEUE_MAX: usize = 65_536;
 /// acknowledgements, and each group costs a write of the tree's changed pages and a sync.
 const GROUP_WAIT: Duration = Duration::from_millis(10);
 
-/// Job name and place in its log to entry.
-const LOG: TableDefinition<[u8; 36], &[u8]> = TableDefinition::new("log/1");
 /// Replica and device to sealed result; that of the referee under its own name.
 const OUTPUTS: TableDefinition<[u8; 69], &[u8]> = TableDefinition::new("outputs/1");
 /// Job name to what else is known of it.
@@ -48,8 +47,14 @@ const CLOSED: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("closed/1"
 const ENDS: TableDefinition<[u8; 32], u32> = TableDefinition::new("ends/1");
 /// Job name to the token that its owner shows. It stays when the key goes: results are fetched later.
 const TOKENS: TableDefinition<[u8; 32], [u8; 32]> = TableDefinition::new("tokens/1");
-/// The chain this file belongs to.
+/// The chain this file belongs to, and how it keeps logs.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta/1");
+
+/// Under this name is the version of the way in which logs are kept.
+const LOGS: &str = "logs";
+
+/// Signed blocks, and notes beside them.
+const VERSION: [u8; 1] = [2];
 
 /// A sealed key: what it is encapsulated in, and the key with its tag.
 pub(crate) type SealedParts = ([u8; 32], [u8; 48]);
@@ -92,16 +97,39 @@ pub(crate) enum StoreError {
     /// The status of a closed job does not read.
     #[error("the store's status of a closed job does not read; it was written by another version")]
     Status(#[source] Arc<serde_json::Error>),
-    /// A job's log has as many entries as it may have.
-    #[error(
-        "the log of job {job} is full: place {position} is beyond the last, {}; start again when the chain has closed the job",
-        u32::MAX
-    )]
-    LogFull {
+    /// The file was written by a version that kept logs in another way.
+    #[error("the store was written by another version; use another data directory")]
+    OtherVersion,
+    /// A job's log on disk is none, or somebody else wrote it.
+    #[error("the log of job {job} is damaged; restore the data directory from a backup")]
+    Log {
         /// The job.
         job: JobId,
-        /// The place of the entry that finds no room.
+        /// What is wrong with it.
+        #[source]
+        fault: Box<LogFault>,
+    },
+    /// An entry is not the next one of its log.
+    #[error(
+        "entry {position} of the log of job {job} came where entry {expected} is next; nothing more is written, start again"
+    )]
+    Gap {
+        /// The job.
+        job: JobId,
+        /// The place that is next.
+        expected: u64,
+        /// The entry's.
         position: u64,
+    },
+    /// An entry fits into no block.
+    #[error(
+        "an entry of {bytes} bytes of the log of job {job} fits into no block; this is a fault, report it"
+    )]
+    TooLarge {
+        /// The job.
+        job: JobId,
+        /// Its bytes.
+        bytes: usize,
     },
 }
 
@@ -114,6 +142,7 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 /// The masternode's memory. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Store {
+    genesis: GenesisHash,
     database: Arc<Database>,
     queue: mpsc::SyncSender<Write>,
 }
@@ -126,6 +155,11 @@ enum Write {
         entry: Box<Entry>,
         output: Option<Vec<u8>>,
     },
+    Note {
+        job: JobId,
+        noted: Box<Noted>,
+        output: Option<(DeviceId, Vec<u8>)>,
+    },
     DropOutputs {
         job: JobId,
         task: TaskIndex,
@@ -136,11 +170,13 @@ enum Write {
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes it; `on_disk` is told the last ticket written, and
-    /// `on_failure` the first write that failed, after which nothing more is written.
+    /// Opens the store in a folder, or makes it. Blocks of logs are signed with this key; `on_disk` is
+    /// told the last ticket written, and `on_failure` the first write that failed, after which nothing more
+    /// is written.
     pub(crate) fn open(
         folder: &Path,
         genesis: GenesisHash,
+        key: NodeSecret,
         on_disk: impl Fn(Ticket) + Send + 'static,
         on_failure: impl Fn(StoreError) + Send + 'static,
     ) -> Result<Self, StoreError> {
@@ -148,11 +184,16 @@ impl Store {
         prepare(&database, genesis)?;
         let (queue, waiting) = mpsc::sync_channel(QUEUE_MAX);
         let writer = database.clone();
+        let growing = Growing::new(genesis, key);
         thread::Builder::new()
             .name("store".into())
-            .spawn(move || write_all(&writer, &waiting, &on_disk, &on_failure))
+            .spawn(move || write_all(&writer, growing, &waiting, &on_disk, &on_failure))
             .map_err(redb::Error::Io)?;
-        Ok(Self { database, queue })
+        Ok(Self {
+            genesis,
+            database,
+            queue,
+        })
     }
 
     /// Hands an effect of the core to the writer, if it is one for the disk.
@@ -171,6 +212,7 @@ impl Store {
                 entry,
                 output,
             },
+            Effect::Note { job, noted, output } => Write::Note { job, noted, output },
             Effect::KeepOutputs {
                 job,
                 task,
@@ -184,17 +226,6 @@ impl Store {
         };
         // The writer ends only after it reported its failure, which stops the masternode.
         let _ = self.queue.send(write);
-    }
-
-    /// A job's whole log, in order.
-    pub(crate) fn log(&self, job: JobId) -> Result<Vec<Entry>, StoreError> {
-        self.read_log(job)?.read(0, usize::MAX)
-    }
-
-    /// A job's log as it is on disk now.
-    pub(crate) fn read_log(&self, job: JobId) -> Result<JobLog, StoreError> {
-        let table = self.database.begin_read()?.open_table(LOG)?;
-        Ok(JobLog { job, table })
     }
 
     /// The sealed result of a replica, if it is kept here.
@@ -373,9 +404,11 @@ impl Store {
         write.open_table(CLOSED)?.remove(job.0)?;
         write.open_table(ENDS)?.remove(job.0)?;
         write.open_table(TOKENS)?.remove(job.0)?;
-        write
-            .open_table(LOG)?
-            .retain_in(log_key(job, 0)..=log_key(job, u32::MAX), |_, _| false)?;
+        for table in [LOG, NOTES] {
+            write
+                .open_table(table)?
+                .retain_in(key(job, 0)..=key(job, u64::MAX), |_, _| false)?;
+        }
         let (first, last) = (
             output_key(job, 0, 0, DeviceId([0; 32])),
             output_key(job, TaskIndex::MAX, ReplicaIndex::MAX, DeviceId([255; 32])),
@@ -410,51 +443,14 @@ fn write_job(
     Ok(())
 }
 
-/// A job's log, to be read by place.
-pub(crate) struct JobLog {
-    job: JobId,
-    table: ReadOnlyTable<[u8; 36], &'static [u8]>,
-}
-
-impl JobLog {
-    fn read(&self, from: u32, most: usize) -> Result<Vec<Entry>, StoreError> {
-        let places = log_key(self.job, from)..=log_key(self.job, u32::MAX);
-        let entries = self.table.range(places)?.take(most);
-        entries
-            .map(|entry| decode_entry(entry?.1.value()))
-            .collect()
-    }
-
-    fn read_one(&self, at: u32) -> Result<Option<Entry>, StoreError> {
-        let entry = self.table.get(log_key(self.job, at))?;
-        entry.map(|bytes| decode_entry(bytes.value())).transpose()
-    }
-}
-
-impl Log for JobLog {
-    fn entry(&self, at: u32) -> Result<Option<Entry>, ApiError> {
-        self.read_one(at).map_err(|_| ApiError::Storage)
-    }
-
-    fn entries(&self, from: u32, most: usize) -> Result<Vec<Entry>, ApiError> {
-        self.read(from, most).map_err(|_| ApiError::Storage)
-    }
-}
-
 fn unreadable(error: serde_json::Error) -> StoreError {
     StoreError::Status(Arc::new(error))
-}
-
-fn decode_entry(mut bytes: &[u8]) -> Result<Entry, StoreError> {
-    Entry::decode_all(&mut bytes).map_err(|source| StoreError::Foreign {
-        what: "job log",
-        source,
-    })
 }
 
 fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> {
     let write = database.begin_write()?;
     write.open_table(LOG)?;
+    write.open_table(NOTES)?;
     write.open_table(OUTPUTS)?;
     write.open_table(JOBS)?;
     write.open_table(CLOSED)?;
@@ -471,8 +467,16 @@ fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> 
                     found: GenesisHash(found),
                 });
             }
-            Some(_) => {}
-            None => drop(meta.insert("genesis", genesis.0.as_slice())?),
+            Some(_) => {
+                let version = meta.get(LOGS)?.map(|bytes| bytes.value().to_vec());
+                if version.as_deref() != Some(VERSION.as_slice()) {
+                    return Err(StoreError::OtherVersion);
+                }
+            }
+            None => {
+                meta.insert("genesis", genesis.0.as_slice())?;
+                meta.insert(LOGS, VERSION.as_slice())?;
+            }
         }
     }
     write.commit()?;
@@ -482,6 +486,7 @@ fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> 
 /// Writes whatever waits in one transaction, until nobody can add more.
 fn write_all(
     database: &Database,
+    mut growing: Growing,
     waiting: &mpsc::Receiver<Write>,
     on_disk: &impl Fn(Ticket),
     on_failure: &impl Fn(StoreError),
@@ -492,7 +497,7 @@ fn write_all(
         let group: Vec<_> = std::iter::once(first)
             .chain(waiting.try_iter().take(QUEUE_MAX))
             .collect();
-        match write_group(database, &group) {
+        match write_group(database, &mut growing, group) {
             Ok(Some(last)) => on_disk(last),
             Ok(None) => {}
             Err(error) => return on_failure(error),
@@ -500,12 +505,18 @@ fn write_all(
     }
 }
 
-fn write_group(database: &Database, group: &[Write]) -> Result<Option<Ticket>, StoreError> {
+fn write_group(
+    database: &Database,
+    growing: &mut Growing,
+    group: Vec<Write>,
+) -> Result<Option<Ticket>, StoreError> {
     let write = database.begin_write()?;
     let mut last = None;
     {
-        let mut log = write.open_table(LOG)?;
+        let mut blocks = write.open_table(LOG)?;
+        let mut notes = write.open_table(NOTES)?;
         let mut outputs = write.open_table(OUTPUTS)?;
+        let time_ms = now_ms();
         for item in group {
             match item {
                 Write::Entry {
@@ -515,35 +526,50 @@ fn write_group(database: &Database, group: &[Write]) -> Result<Option<Ticket>, S
                     entry,
                     output,
                 } => {
-                    let place = u32::try_from(*position).map_err(|_| StoreError::LogFull {
-                        job: *job,
-                        position: *position,
-                    })?;
-                    log.insert(log_key(*job, place), entry.encode().as_slice())?;
                     if let Some(bytes) = output
-                        && let Some((task, replica, name)) = sealed_by(entry)
+                        && let Entry::Revealed { receipt, .. } = &*entry
                     {
-                        let key = output_key(*job, task, replica, name);
+                        let given = &receipt.payload;
+                        let key = output_key(job, given.task, given.replica, given.device);
                         outputs.insert(key, bytes.as_slice())?;
                     }
-                    last = Some(*ticket);
+                    growing.append(&mut blocks, (job, position), *entry, time_ms)?;
+                    last = Some(ticket);
+                }
+                Write::Note { job, noted, output } => {
+                    if let Some((name, bytes)) = output
+                        && let Note::Sealed { task, .. } = noted.note
+                    {
+                        let key = output_key(job, task, REFEREE_REPLICA, name);
+                        outputs.insert(key, bytes.as_slice())?;
+                    }
+                    let place = key(job, noted.number);
+                    notes.insert(place, encode_note(&noted).as_slice())?;
                 }
                 Write::DropOutputs { job, task, keep } => {
-                    let first = output_key(*job, *task, 0, DeviceId([0; 32]));
-                    let end = output_key(*job, *task, ReplicaIndex::MAX, DeviceId([255; 32]));
+                    let first = output_key(job, task, 0, DeviceId([0; 32]));
+                    let end = output_key(job, task, ReplicaIndex::MAX, DeviceId([255; 32]));
                     // One accepted result is enough: replicas of a task decrypt to the same bytes.
                     let kept = keep
                         .first()
-                        .map(|(replica, device)| output_key(*job, *task, *replica, *device));
+                        .map(|(replica, device)| output_key(job, task, *replica, *device));
                     outputs.retain_in(first..=end, |key, _| Some(key) == kept)?;
                 }
                 // What came before it in the group was promised to nobody.
-                Write::Failed(error) => return Err(error.clone()),
+                Write::Failed(error) => return Err(error),
             }
         }
+        growing.close(&mut blocks, time_ms)?;
     }
     write.commit()?;
     Ok(last)
+}
+
+/// The time, in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = since.map_or(0, |since| since.as_millis());
+    u64::try_from(ms).unwrap_or(u64::MAX)
 }
 
 fn decode_record(mut bytes: &[u8]) -> Result<JobRecord, StoreError> {
@@ -551,26 +577,6 @@ fn decode_record(mut bytes: &[u8]) -> Result<JobRecord, StoreError> {
         what: "job record",
         source,
     })
-}
-
-fn log_key(job: JobId, position: u32) -> [u8; 36] {
-    let mut key = [0; 36];
-    key[..32].copy_from_slice(&job.0);
-    key[32..].copy_from_slice(&position.to_be_bytes());
-    key
-}
-
-/// The task of a sealed result that is written with an entry, and the replica and name under which it is
-/// sealed.
-fn sealed_by(entry: &Entry) -> Option<(TaskIndex, ReplicaIndex, DeviceId)> {
-    match entry {
-        Entry::Reported { receipt, .. } => {
-            let receipt = &receipt.payload;
-            Some((receipt.task, receipt.replica, receipt.device))
-        }
-        Entry::Refereed { task, referee, .. } => Some((*task, REFEREE_REPLICA, *referee)),
-        _ => None,
-    }
 }
 
 fn output_key(job: JobId, task: TaskIndex, replica: ReplicaIndex, device: DeviceId) -> [u8; 69] {
@@ -586,17 +592,23 @@ fn output_key(job: JobId, task: TaskIndex, replica: ReplicaIndex, device: Device
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::core::OutputPlace;
+    use crate::{
+        core::{Line, OutputPlace},
+        receipts::{Log as _, Position},
+    };
     use quern_job_rules::pay::PRICES_AT_GENESIS;
+    use quern_joblog::{Replay, SignedBlock};
     use quern_jobs_api::{Impasse, Phase, Trouble};
     use quern_primitives::{
         AccountId, Digest, ProgramHash, SealingKey,
         device::Class,
         job::{Agreement, ByteLevel, Escrow, JobState, Preferences, Submission},
+        limits::LOG_ENTRIES_PER_BLOCK_MAX,
         params::Terms,
         payload::DeviceKey,
         receipt::{Exit, Receipt},
     };
+    use quern_verdict::receipt_digest;
     use std::collections::BTreeSet;
 
     const HERE: GenesisHash = GenesisHash([1; 32]);
@@ -620,6 +632,7 @@ mod tests {
         let store = Store::open(
             folder,
             HERE,
+            node(),
             move |last| on_disk.send(last).unwrap_or_default(),
             |_| {},
         );
@@ -650,19 +663,47 @@ mod tests {
             salt: [90; 32].into(),
         };
         let receipt = key(device).sign(receipt, &HERE);
-        Entry::Reported {
+        Entry::Revealed {
             receipt,
             output: OutputPlace::Inline { bytes: 1 },
         }
     }
 
+    fn node() -> NodeSecret {
+        NodeSecret::from_seed(&[4; 32])
+    }
+
+    /// What a log begins with.
+    fn opened() -> Entry {
+        Entry::Opened {
+            coordinator: AccountId::new([5; 32]),
+            node: node().public(),
+            at: 1,
+        }
+    }
+
+    fn entries(store: &Store, job: JobId) -> Vec<Entry> {
+        let lines = store.lines(job).unwrap().into_iter();
+        lines
+            .filter_map(|line| match line {
+                Line::Entry(entry) => Some(entry),
+                Line::Note(_) => None,
+            })
+            .collect()
+    }
+
+    /// Appends an entry of a log; the first one says who writes it.
     fn append(store: &Store, ticket: u64, job: JobId, position: u64, device: u8) {
+        let (entry, output) = match position {
+            0 => (opened(), None),
+            _ => (reported(job, device), Some(vec![device])),
+        };
         store.carry_out(Effect::Append {
             ticket: Ticket(ticket),
             job,
             position,
-            entry: Box::new(reported(job, device)),
-            output: Some(vec![device]),
+            entry: Box::new(entry),
+            output,
         });
     }
 
@@ -685,11 +726,117 @@ mod tests {
         wait_for(&written, 301);
         close((store, written));
         let (store, _written) = open(folder.path());
-        let expected: Vec<_> = (0..300u64).map(|n| reported(JOB, n as u8)).collect();
-        assert_eq!(store.log(JOB).unwrap(), expected);
-        assert_eq!(store.log(OTHER).unwrap().len(), 1);
+        let reported = (1..300u64).map(|n| reported(JOB, n as u8));
+        let expected: Vec<_> = std::iter::once(opened()).chain(reported).collect();
+        assert_eq!(entries(&store, JOB), expected);
+        assert_eq!(entries(&store, OTHER), [opened()]);
         let output = store.output(JOB, 0, 7, key(7).id()).unwrap();
         assert_eq!(output, Some(vec![7]));
+    }
+
+    /// A job's blocks, in order.
+    fn blocks(store: &Store, job: JobId) -> Vec<SignedBlock> {
+        let page = store.read_log(job).unwrap().page(0, 1_000, usize::MAX);
+        let blocks = page.unwrap().into_iter();
+        blocks
+            .map(|bytes| SignedBlock::read(&bytes).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_announced_is_in_blocks_that_are_signed_and_follow_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        // Each is waited for, so each is in a block of its own.
+        for n in 0..3 {
+            append(&store, n + 1, JOB, n, n as u8);
+            wait_for(&written, n + 1);
+        }
+        let blocks = blocks(&store, JOB);
+        let counts: Vec<_> = blocks.iter().map(|it| it.header.payload.count).collect();
+        assert_eq!(counts, [1, 1, 1]);
+        let mut replay = Replay::new(HERE, JOB, node().public());
+        for block in &blocks {
+            replay.take(&block.to_bytes()).unwrap();
+        }
+        let log = store.read_log(JOB).unwrap();
+        assert_eq!(log.length().unwrap(), replay.next_index());
+    }
+
+    #[test]
+    fn what_comes_at_once_is_in_few_blocks_and_a_full_one_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        let most = u64::from(LOG_ENTRIES_PER_BLOCK_MAX);
+        let count = 2 * most + 5;
+        let queued = |n: u64| Entry::Queued {
+            first: n as TaskIndex,
+            tasks: 1,
+        };
+        for n in 0..count {
+            store.carry_out(Effect::Append {
+                ticket: Ticket(n + 1),
+                job: JOB,
+                position: n,
+                entry: Box::new(if n == 0 { opened() } else { queued(n) }),
+                output: None,
+            });
+        }
+        wait_for(&written, count);
+        let blocks = blocks(&store, JOB);
+        let counts = blocks.iter().map(|it| it.header.payload.count);
+        assert!(counts.clone().all(|count| u64::from(count) <= most));
+        assert_eq!(counts.map(u64::from).sum::<u64>(), count);
+        assert!(blocks.len() < 100, "{} blocks", blocks.len());
+        assert_eq!(entries(&store, JOB).len() as u64, count);
+    }
+
+    #[test]
+    fn a_log_goes_on_from_its_head_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        (0..5).for_each(|n| append(&store, n + 1, JOB, n, n as u8));
+        wait_for(&written, 5);
+        close((store, written));
+        let (store, written) = open(folder.path());
+        (5..9).for_each(|n| append(&store, n + 1, JOB, n, n as u8));
+        wait_for(&written, 9);
+        assert_eq!(entries(&store, JOB).len(), 9);
+        let last = blocks(&store, JOB).pop().unwrap().header.payload;
+        assert_eq!(last.first + u64::from(last.count), 9);
+    }
+
+    #[test]
+    fn an_entry_that_is_not_the_next_one_is_not_written_and_nothing_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, failed) = open_to_fail(folder.path());
+        append(&store, 1, JOB, 1, 1);
+        match failed.recv().unwrap() {
+            StoreError::Gap {
+                job,
+                expected,
+                position,
+            } => assert_eq!((job, expected, position), (JOB, 0, 1)),
+            other => panic!("{other}"),
+        }
+        assert_eq!(entries(&store, JOB), []);
+    }
+
+    #[test]
+    fn a_log_that_somebody_changed_is_not_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        (0..3).for_each(|n| append(&store, n + 1, JOB, n, n as u8));
+        wait_for(&written, 3);
+        let mut block = blocks(&store, JOB).remove(0).to_bytes();
+        *block.last_mut().unwrap() ^= 1;
+        let write = store.database.begin_write().unwrap();
+        let mut table = write.open_table(LOG).unwrap();
+        table.insert(super::key(JOB, 0), block.as_slice()).unwrap();
+        drop(table);
+        write.commit().unwrap();
+        let damaged = store.lines(JOB).unwrap_err();
+        assert!(matches!(damaged, StoreError::Log { .. }), "{damaged}");
     }
 
     #[test]
@@ -700,10 +847,49 @@ mod tests {
         append(&store, 10, OTHER, 0, 9);
         wait_for(&written, 10);
         let log = store.read_log(JOB).unwrap();
-        assert_eq!(log.entry(4), Ok(Some(reported(JOB, 4))));
-        assert_eq!(log.entry(9), Ok(None));
-        assert_eq!(log.entries(7, 1), Ok(vec![reported(JOB, 7)]));
-        assert_eq!(log.entries(8, 9), Ok(vec![reported(JOB, 8)]));
+        let length = u32::try_from(log.length().unwrap()).unwrap();
+        let mut seen = Vec::new();
+        for index in 0..length {
+            for (at, entry) in log.block(index).unwrap().unwrap() {
+                assert_eq!(log.entry(at), Ok(Some(entry.clone())));
+                seen.push(entry);
+            }
+        }
+        assert_eq!(seen, entries(&store, JOB));
+        assert_eq!(log.block(length), Ok(None));
+        let beyond = Position {
+            block: length,
+            byte: 192,
+        };
+        assert_eq!(log.entry(beyond), Ok(None));
+        for position in 0..10u64 {
+            let receipt = log.receipt_at(position).unwrap();
+            let expected = (1..9).contains(&position).then(|| {
+                let Entry::Revealed { receipt, .. } = reported(JOB, position as u8) else {
+                    panic!("it is a receipt");
+                };
+                receipt_digest(&receipt)
+            });
+            assert_eq!(receipt, expected, "{position}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_a_log_has_no_more_blocks_and_bytes_than_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        for n in 0..4 {
+            append(&store, n + 1, JOB, n, n as u8);
+            wait_for(&written, n + 1);
+        }
+        let log = store.read_log(JOB).unwrap();
+        let all = log.page(0, 100, usize::MAX).unwrap();
+        assert_eq!(all.len(), 4);
+        assert_eq!(log.page(1, 2, usize::MAX).unwrap(), all[1..3]);
+        assert_eq!(log.page(1, 9, 1).unwrap(), all[1..2], "one in any case");
+        let two = all[1].len() + all[2].len();
+        assert_eq!(log.page(1, 9, two).unwrap(), all[1..3]);
+        assert_eq!(log.page(4, 9, 1).unwrap(), [] as [Vec<u8>; 0]);
     }
 
     #[test]
@@ -715,23 +901,20 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let (store, written) = open(folder.path());
             append(&store, 1, JOB, 0, 1);
-            store.carry_out(Effect::Append {
-                ticket: Ticket(2),
-                job: JOB,
-                position: 1,
-                entry: Box::new(Entry::Refereed {
+            append(&store, 2, JOB, 1, 1);
+            let noted = Noted {
+                behind: 2,
+                number: 0,
+                note: Note::Sealed {
                     task: 0,
-                    answer: quern_primitives::receipt::Answer {
-                        result_commitment: Digest([0; 32]),
-                        result_bytes: 1,
-                        fuel: 1,
-                        exit: Exit::Success,
-                    },
-                    referee,
                     output_root: Digest([0; 32]),
                     output: OutputPlace::Inline { bytes: 1 },
-                }),
-                output: Some(vec![9]),
+                },
+            };
+            store.carry_out(Effect::Note {
+                job: JOB,
+                noted: Box::new(noted.clone()),
+                output: Some((referee, vec![9])),
             });
             store.carry_out(Effect::KeepOutputs {
                 job: JOB,
@@ -745,6 +928,7 @@ mod tests {
                 output.unwrap().is_some()
             });
             assert_eq!(here, stay);
+            assert_eq!(store.lines(JOB).unwrap()[2], Line::Note(noted.note));
         }
     }
 
@@ -752,18 +936,18 @@ mod tests {
     fn only_the_first_accepted_result_is_kept_once_a_task_is_decided() {
         let folder = tempfile::tempdir().unwrap();
         let (store, written) = open(folder.path());
-        (0..3).for_each(|n| append(&store, n + 1, JOB, n, n as u8));
-        let accepted = vec![(1, key(1).id()), (2, key(2).id())];
+        (0..4).for_each(|n| append(&store, n + 1, JOB, n, n as u8));
+        let accepted = vec![(2, key(2).id()), (3, key(3).id())];
         store.carry_out(Effect::KeepOutputs {
             job: JOB,
             task: 0,
             accepted,
         });
-        append(&store, 4, OTHER, 0, 0);
-        wait_for(&written, 4);
+        (0..2).for_each(|n| append(&store, n + 5, OTHER, n, 1));
+        wait_for(&written, 6);
         let kept = |n: u8| store.output(JOB, 0, n, key(n).id()).unwrap().is_some();
-        assert_eq!([kept(0), kept(1), kept(2)], [false, true, false]);
-        assert!(store.output(OTHER, 0, 0, key(0).id()).unwrap().is_some());
+        assert_eq!([kept(1), kept(2), kept(3)], [false, true, false]);
+        assert!(store.output(OTHER, 0, 1, key(1).id()).unwrap().is_some());
     }
 
     #[test]
@@ -771,7 +955,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         close(open(folder.path()));
         let elsewhere = GenesisHash([8; 32]);
-        match Store::open(folder.path(), elsewhere, |_| {}, |_| {}).map(drop) {
+        match Store::open(folder.path(), elsewhere, node(), |_| {}, |_| {}).map(drop) {
             Err(StoreError::OtherChain { expected, found }) => {
                 assert_eq!((expected, found), (elsewhere, HERE));
             }
@@ -907,6 +1091,7 @@ mod tests {
         let store = Store::open(
             folder,
             HERE,
+            node(),
             |_| {},
             move |error| on_failure.send(error).unwrap_or_default(),
         );
@@ -930,23 +1115,7 @@ mod tests {
         assert!(matches!(said, StoreError::Foreign { .. }), "{said}");
         append(&store, 1, OTHER, 0, 1);
         assert!(failed.recv().is_err(), "the writer has ended");
-        assert_eq!(store.log(OTHER).unwrap(), []);
-    }
-
-    #[test]
-    fn a_log_that_is_full_overwrites_nothing_and_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, failed) = open_to_fail(folder.path());
-        let position = u64::from(u32::MAX) + 1;
-        append(&store, 1, JOB, position, 1);
-        match failed.recv().unwrap() {
-            StoreError::LogFull {
-                job,
-                position: found,
-            } => assert_eq!((job, found), (JOB, position)),
-            other => panic!("{other}"),
-        }
-        assert_eq!(store.log(JOB).unwrap(), []);
+        assert_eq!(entries(&store, OTHER), []);
     }
 
     #[test]
@@ -954,11 +1123,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (store, written) = open(folder.path());
         append(&store, 1, JOB, 0, 1);
-        append(&store, 2, OTHER, 0, 1);
-        wait_for(&written, 2);
+        append(&store, 2, JOB, 1, 1);
+        append(&store, 3, OTHER, 0, 1);
+        wait_for(&written, 3);
         store.erase(JOB).unwrap();
-        assert_eq!(store.log(JOB).unwrap(), []);
+        assert_eq!(store.lines(JOB).unwrap(), []);
         assert_eq!(store.output(JOB, 0, 1, key(1).id()).unwrap(), None);
-        assert_eq!(store.log(OTHER).unwrap().len(), 1);
+        assert_eq!(entries(&store, OTHER).len(), 1);
     }
 }

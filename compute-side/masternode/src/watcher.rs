@@ -3,7 +3,7 @@
 use crate::{
     context::JobContext,
     core::{Core, Event, Tick},
-    daemon::{Command, Shared, erase_old, seed_of},
+    daemon::{Command, Shared, seed_of},
     store::JobRecord,
     vault::Item,
 };
@@ -27,6 +27,9 @@ use std::{
 /// How long to wait before the chain is asked again after it did not answer.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// How long accepted results and receipts stay after a job's end: a day of 2-second blocks.
+const RETENTION_BLOCKS: BlockNumber = 24 * 3_600 / 2;
+
 /// Blocks between two looks for closed jobs to erase.
 const ERASE_BLOCKS: BlockNumber = 300;
 
@@ -45,16 +48,16 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
     );
     for (id, job) in open {
         let record = remembered.remove(&id);
-        recover(shared, core, id, job, record).await?;
+        recover(shared, core, (block, id, job), record).await?;
     }
     for (id, record) in remembered {
         if shared.store.closed(id)?.is_some() {
             // Its results are still for its owner to fetch.
-            shared.learn(id, record.job);
+            shared.learn(id, block, record.job);
             erase_inputs(shared, id);
         } else if let Some(job) = state.job(id).await? {
             // It ended while this masternode was away.
-            recover(shared, core, id, job, Some(record)).await?;
+            recover(shared, core, (block, id, job), Some(record)).await?;
         }
     }
     Ok(block)
@@ -63,12 +66,11 @@ pub(crate) async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Resul
 async fn recover(
     shared: &Shared,
     core: &mut Core,
-    id: JobId,
-    job: Job,
+    (block, id, job): (BlockNumber, JobId, Job),
     record: Option<JobRecord>,
 ) -> anyhow::Result<()> {
-    let log = shared.store.log(id)?;
-    let entries = log.len();
+    let lines = shared.store.lines(id)?;
+    let written = lines.len();
     let context = record
         .as_ref()
         .and_then(|record| record.delegated_key)
@@ -86,13 +88,13 @@ async fn recover(
         .store
         .remember_jobs(&[(id, &job)])
         .context("cannot remember a job")?;
-    shared.learn(id, job.clone());
-    match core.replay(Tick(0), id, job, plan, log) {
+    shared.learn(id, block, job.clone());
+    match core.replay(Tick(0), id, job, plan, lines) {
         Some(status) => {
             close(shared, id, &status);
             drop_inputs(shared, id);
         }
-        None => tracing::info!(job = %id, entries, starts, "job is taken up again"),
+        None => tracing::info!(job = %id, lines = written, starts, "job is taken up again"),
     }
     Ok(())
 }
@@ -218,4 +220,30 @@ fn as_seen_here(shared: &Shared, id: JobId, job: Job) -> Job {
         }
         _ => job,
     }
+}
+
+/// Erases what is kept of jobs that were closed long ago.
+fn erase_old(shared: &Shared, block: BlockNumber) {
+    let Ok(jobs) = shared.store.jobs() else {
+        return;
+    };
+    for (id, record) in jobs {
+        if !record.job.state.is_open()
+            && let Err(error) = erase_if_old(shared, id, block)
+        {
+            tracing::warn!(%id, error = format!("{error:#}"), "cannot erase a closed job");
+        }
+    }
+}
+
+/// Erases a closed job if its time is over. One that ended while this masternode was away counts from
+/// the first look at it.
+fn erase_if_old(shared: &Shared, id: JobId, block: BlockNumber) -> anyhow::Result<()> {
+    let closed_at = shared.store.closed_at(id, block)?;
+    if block > closed_at.saturating_add(RETENTION_BLOCKS) {
+        shared.forget(id);
+        shared.vault.erase(id)?;
+        shared.store.erase(id)?;
+    }
+    Ok(())
 }

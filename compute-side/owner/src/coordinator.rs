@@ -1,6 +1,9 @@
 //! A job's coordinator, as its owner talks to it.
 
-use crate::folder::{FolderError, JobFolder, at};
+use crate::{
+    folder::{FolderError, JobFolder, at},
+    log::{FetchLogError, LogPart, fetch_log},
+};
 use jsonrpsee::{
     core::client::{Error as RpcError, Subscription},
     ws_client::{WsClient, WsClientBuilder},
@@ -211,6 +214,12 @@ impl Coordinator {
     /// How far the job is, whenever that changes.
     pub async fn watch(&self) -> Result<Subscription<JobStatus>, ApiFailure> {
         Ok(self.client.watch(self.job).await?)
+    }
+
+    /// The blocks of the job's log from the one with index `from` on, as many as come at once. See
+    /// [`fetch_log`].
+    pub async fn log(&self, from: u64) -> Result<LogPart, FetchLogError> {
+        fetch_log(&self.client, self.job, from).await
     }
 
     /// What shows the coordinator that the job is of who has this folder; it wants to see it with

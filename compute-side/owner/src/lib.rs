@@ -14,6 +14,7 @@
 mod collect;
 mod coordinator;
 mod folder;
+mod log;
 mod masternodes;
 mod prepare;
 mod submit;
@@ -22,6 +23,7 @@ mod verify;
 pub use collect::{CollectError, CollectProgress, Collector, collect};
 pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress};
 pub use folder::{FolderError, JobFolder};
+pub use log::{FetchLogError, LogPart, fetch_log};
 pub use masternodes::{Masternode, Masternodes, UnreachableError};
 pub use prepare::{Draft, Input, PrepareError, Terms, prepare};
 pub use submit::{SubmitJobError, submit};

@@ -29,6 +29,9 @@
 //!   │◄───── Work { acknowledged, tasks } ──┤  what is acknowledged is on the masternode's disk
 //! ```
 //!
+//! An acknowledgement is signed by the masternode and names the place of the receipt in the job's log, so
+//! that a device can show that its work was left out.
+//!
 //! An exchange is also the heartbeat. A device keeps a report until it is acknowledged, in this or
 //! a later answer, and repeats it after a reconnection; repeating is harmless. Every 30 seconds an
 //! exchange tells how the machine is, and at once when its owner's rules begin or cease to hold it
@@ -88,7 +91,7 @@ pub use telemetry::{Benchmark, BenchmarkAnswer, Machine, State, Unavailable};
 use codec::{DecodeAll, Encode};
 
 /// The protocol's name and version, as negotiated between peers.
-pub const PROTOCOL: &str = "/quern/tasks/3";
+pub const PROTOCOL: &str = "/quern/tasks/4";
 
 /// The version of the worker, as jobs ask about it: raised when workers can do what they could not
 /// before.

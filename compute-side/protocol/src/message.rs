@@ -12,7 +12,7 @@ use codec::{Decode, Encode};
 use quern_primitives::{
     device::Class,
     ids::{Digest, JobId, ProgramHash, ReplicaId, TaskIndex},
-    log::SignedCommitment,
+    log::{SignedAcknowledgement, SignedCommitment},
     receipt::SignedReceipt,
 };
 
@@ -271,8 +271,9 @@ pub struct Deliver {
 /// The answer to an exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Work {
-    /// Reports that are safely on disk; the device may forget them.
-    pub acknowledged: Vec<ReplicaId>,
+    /// Reports that are safely on disk, in a signed block of the job's log; the device may forget them, and
+    /// keeps the masternode's word for it.
+    pub acknowledged: Vec<SignedAcknowledgement>,
     /// Replicas to report now, for enough devices have committed themselves.
     pub reveals: Vec<ReplicaId>,
     /// Replicas the device should drop, and why.

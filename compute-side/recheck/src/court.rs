@@ -1,5 +1,7 @@
-//! What the judge says over a case as the log tells it. Nothing else here speaks to the judge.
+//! What the judge says over a case as the log tells it, and what a verdict says otherwise. Nothing else here
+//! speaks to the judge.
 
+use crate::fault::VerdictFault;
 use quern_job_rules::pay::Tariff;
 use quern_joblog::ReleaseCause;
 use quern_primitives::{
@@ -7,7 +9,7 @@ use quern_primitives::{
     job::Agreement,
     limits::{REPLICAS_PER_TASK_MAX, TRUSTED_ROW_MIN},
     receipt::{Answer, Exit, SignedReceipt},
-    verdict::{Finding, Verdict},
+    verdict::{Finding, ReplicaFinding, Verdict},
 };
 use quern_verdict::{Case, Decision, Hearing, Testimony, is_trusted_alone, receipt_digest};
 
@@ -231,4 +233,41 @@ fn priced(job: JobId, task: TaskIndex, decision: Decision, tariff: &Tariff) -> V
         price,
         replicas,
     }
+}
+
+/// What a verdict says otherwise than it should.
+pub(crate) fn difference(verdict: &Verdict, expected: &Verdict) -> Option<VerdictFault> {
+    if verdict.job != expected.job {
+        return Some(VerdictFault::OtherJob);
+    }
+    if verdict.answer != expected.answer || verdict.ground != expected.ground {
+        return Some(VerdictFault::Answer);
+    }
+    let same = |(said, right): (&_, &_)| same_finding(said, right);
+    if verdict.replicas.len() != expected.replicas.len()
+        || !verdict.replicas.iter().zip(&expected.replicas).all(same)
+    {
+        return Some(VerdictFault::Findings);
+    }
+    if verdict.price != expected.price {
+        return Some(VerdictFault::Price {
+            expected: expected.price,
+        });
+    }
+    let mut found = verdict.replicas.iter().zip(&expected.replicas);
+    found
+        .find(|(said, right)| said.pay != right.pay)
+        .map(|(_, right)| VerdictFault::Pay {
+            replica: right.replica,
+            expected: right.pay,
+        })
+}
+
+/// Whether two findings are the same but for the pay.
+fn same_finding(said: &ReplicaFinding, right: &ReplicaFinding) -> bool {
+    said.replica == right.replica
+        && said.device == right.device
+        && said.account == right.account
+        && said.finding == right.finding
+        && said.receipt == right.receipt
 }

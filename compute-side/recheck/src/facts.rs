@@ -6,6 +6,11 @@ use quern_primitives::{
     job::Job,
 };
 
+/// So many blocks the height to which an assignment refers may be behind the highest that any before it
+/// refers to: a coordinator looks its devices up one after the other, and gives them work in any order. Who
+/// was looked up longer ago gets nothing.
+pub const HEIGHT_LAG_MAX: BlockNumber = 300;
+
 /// A device as the chain had it at a height.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceFacts {

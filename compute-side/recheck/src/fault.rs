@@ -227,8 +227,9 @@ pub enum OrderFault {
     /// The chain names another coordinator or key.
     #[error("the chain names another coordinator")]
     OtherCoordinator,
-    /// It refers to an older block of the chain than an entry before it.
-    #[error("it refers to an older block of the chain than an entry before it")]
+    /// It refers to an older block of the chain than one like it before, and an assignment to one that is
+    /// much older.
+    #[error("it refers to a block of the chain that is too old after what was referred to before")]
     ChainBackwards,
     /// The job has no such task.
     #[error("the job has no such task")]

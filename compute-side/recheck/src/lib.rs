@@ -11,6 +11,9 @@
 //! owner, or the job's key, gives it ([`Recheck::with_trust_seed`]), and then the draw is held to the rules
 //! too. Who does not believes the coordinator as far as the device's record, which is on the chain, allows.
 //!
+//! A coordinator that rechecks its own log has checked each signature when it took the answer. It may leave
+//! them out ([`Recheck::without_signatures`]); nobody else may.
+//!
 //! It keeps the cases that are open and the verdicts that no batch has; of what is settled it keeps
 //! where the verdict stands. So a member of a job's group keeps up with the coordinator in memory that
 //! does not grow with the log.
@@ -38,7 +41,7 @@ mod settle;
 mod task;
 
 pub use exhibits::Exhibits;
-pub use facts::{ChainFacts, DeviceFacts};
+pub use facts::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX};
 pub use fault::{
     AssignmentFault, BatchFault, CommitmentFault, Dispute, ExpectError, OrderFault, RecheckFault,
     RefereeFault, RevealFault, VerdictFault,

@@ -29,6 +29,8 @@ pub(crate) struct Settlement {
     batches: BTreeMap<BatchSequence, (u64, Digest)>,
     /// The position behind the last one on which a batch rests.
     batched: u64,
+    /// The number of the first batch.
+    first: BatchSequence,
 }
 
 /// What follows from a batch's tasks.
@@ -49,7 +51,13 @@ impl Settlement {
             unsettled: BTreeMap::new(),
             batches: BTreeMap::new(),
             batched: 0,
+            first: 0,
         }
+    }
+
+    /// The first batch has this number.
+    pub(crate) fn begin_at(&mut self, first: BatchSequence) {
+        self.first = first;
     }
 
     /// Tasks that have their verdict.
@@ -126,7 +134,7 @@ impl Settlement {
             return Err(BatchFault::OtherJob);
         }
         let last = self.batches.last_key_value();
-        let expected = last.map_or(0, |(sequence, _)| sequence.saturating_add(1));
+        let expected = last.map_or(self.first, |(sequence, _)| sequence.saturating_add(1));
         if batch.sequence != expected {
             return Err(BatchFault::OutOfOrder { expected });
         }

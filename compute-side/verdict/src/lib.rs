@@ -34,5 +34,5 @@ mod receipt;
 mod trust;
 
 pub use case::{Case, Decision, Hearing, Testimony};
-pub use receipt::{Expected, ReceiptFault, check_receipt, receipt_digest};
+pub use receipt::{Expected, ReceiptFault, check_receipt, check_statement, receipt_digest};
 pub use trust::is_trusted_alone;

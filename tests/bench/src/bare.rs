@@ -57,7 +57,7 @@ fn time(path: &Path, tasks: u32) -> anyhow::Result<Duration> {
         let output = OutputPlace::Inline {
             bytes: RESULT_BYTES as u64,
         };
-        Entry::Reported { receipt, output }.encode_to(&mut unwritten);
+        Entry::Revealed { receipt, output }.encode_to(&mut unwritten);
         unwritten.extend([0; RESULT_BYTES]);
         judged(task, device).encode_to(&mut unwritten);
         if synced.elapsed() >= SYNC_EVERY || task + 1 == tasks {
@@ -77,6 +77,7 @@ fn assigned(task: TaskIndex, device: DeviceId) -> Entry {
         device,
         account: ACCOUNT,
         engine: Digest([6; 32]),
+        at: 1,
     }
 }
 
@@ -147,7 +148,7 @@ mod tests {
             let given = Entry::decode(&mut log)?;
             assert!(matches!(given, Entry::Assigned { task: it, .. } if it == task));
             let reported = Entry::decode(&mut log)?;
-            assert!(matches!(reported, Entry::Reported { .. }));
+            assert!(matches!(reported, Entry::Revealed { .. }));
             <[u8; RESULT_BYTES]>::decode(&mut log)?;
             let judged = Entry::decode(&mut log)?;
             assert!(matches!(judged, Entry::Judged { .. }));

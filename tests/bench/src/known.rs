@@ -22,7 +22,7 @@ use quern_masternode::core::{Bond, Core, Engines, Event, Settings, Token};
 use quern_primitives::{
     DeviceId,
     device::{Class, Device, Hardware, Region},
-    ids::{Digest, GenesisHash, SealingKey},
+    ids::{Digest, GenesisHash, NodeKey, SealingKey},
     view::DeviceView,
 };
 use quern_protocol::{Exchange, Hello, Machine as Told, State};
@@ -88,10 +88,12 @@ fn connected(count: u32, chance: &mut StdRng) -> Core {
         pinned: ENGINE,
         portable: ENGINE,
     };
-    let mut core = Core::new(Settings::new(GenesisHash([9; 32]), engines));
+    let settings = Settings::new(GenesisHash([9; 32]), NodeKey::default(), engines);
+    let mut core = Core::new(settings);
     for number in 0..count {
         let id = DeviceId(chance.random());
         let hello = Event::Hello {
+            at: 1,
             view: Box::new(view(id, number)),
             bond: Bond::default(),
             hello: hello(),

@@ -20,7 +20,7 @@ use quern_primitives::{
     DeviceId, JobId,
     amount::{Amount, BYTECHIP},
     device::Class,
-    ids::{Digest, GenesisHash, ProgramHash, SealingKey, TaskIndex},
+    ids::{Digest, GenesisHash, NodeKey, ProgramHash, SealingKey, TaskIndex},
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Prices, Submission},
     params::Terms,
     payload::DeviceKey,
@@ -96,7 +96,7 @@ impl Waiting {
             portable: ENGINE,
         };
         let mut it = Self {
-            core: Core::new(Settings::new(GENESIS, engines)),
+            core: Core::new(Settings::new(GENESIS, NodeKey::default(), engines)),
             keys: BTreeMap::new(),
             now: Tick(0),
             exchanges: 0,
@@ -254,6 +254,7 @@ fn taken(told: Vec<(DeviceId, WorkPlan)>) -> anyhow::Result<(DeviceId, PlannedAs
 /// A device says hello, whose bond covers what a task of the job could gain it.
 fn greeting(id: DeviceId, number: u32) -> Event {
     Event::Hello {
+        at: 20,
         view: Box::new(view(id, number)),
         bond: Bond {
             active: 1_000 * BYTECHIP,

@@ -5,8 +5,8 @@ use crate::{Decoder, honest, memory, oracle};
 use quern_jobs_api::{
     About, ApiError, Asking, Blob, Claimed, Dealing, DelegatedKey, DeviceExplanation, DevicePool,
     DeviceState, GridState, Impasse, JobExplanation, JobForDevice, JobInGrid, JobStatus, LastDraw,
-    Lateness, MachineFacts, Matching, Measured, Offer, OwnerToken, Phase, PoolsAtLeast, Reason,
-    Recomputations, ReplicaExplanation, ReplicaStage, Rule, Sample, Scheduling, ScoreParts,
+    Lateness, LogPage, MachineFacts, Matching, Measured, Offer, OwnerToken, Phase, PoolsAtLeast,
+    Reason, Recomputations, ReplicaExplanation, ReplicaStage, Rule, Sample, Scheduling, ScoreParts,
     ShardOffer, Step, StepKind, TaskExplanation, TaskReceipts, TaskResult, TaskStage, Trouble,
     WaitingFor,
 };
@@ -141,6 +141,14 @@ pub(crate) const DECODERS: &[Decoder] = &[
         name: "matching",
         check: oracle::json_alone::<Matching>,
         seeds: || json(&[Matching::default()]),
+    },
+    Decoder {
+        name: "part of a log",
+        check: oracle::json_alone::<LogPage>,
+        seeds: || {
+            let (blocks, total) = (vec![Blob(vec![1; 200]), Blob(vec![])], 7);
+            json(&[LogPage { blocks, total }, LogPage::default()])
+        },
     },
 ];
 

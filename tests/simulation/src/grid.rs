@@ -30,8 +30,9 @@
 //! acknowledged, sent or erased before the disk has what it relies on. Whoever waits is told why: a device
 //! that asks in vain has a rule for each job of which something is open, which agrees with what the chain
 //! says of the device and with the logs, and at many a step each open task of a job of which nobody computes
-//! anything has a reason. And at the end: every job is over, and every report that was acknowledged on a
-//! settled job is in a verdict.
+//! anything has a reason. And at the end: every job is over, every report that was acknowledged on a
+//! settled job is in a verdict, and each job's log, as signed blocks, is held to the rules with each of its
+//! batches (`quern-recheck`), as anybody may hold it who has the chain beside it.
 //!
 //! There is one masternode. Its core, disk and books are one each in the world, and a device has one
 //! connection at a time: a second masternode would want each of them twice. What a worker does with
@@ -53,6 +54,8 @@
 //! | `work`, `sizes` | tasks and their right answers, and how large they are |
 //! | `asks` | what jobs ask of devices |
 //! | `audit`, `violation` | what must never happen |
+//! | `rules` | whether the logs hold at the end |
+//! | `dishonest` | whether lies of the coordinator in them are found |
 //! | `explained` | whether whoever waits is told why |
 //! | `late` | what is done about devices that are late |
 //! | `cause` | why jobs ended |
@@ -66,6 +69,7 @@ mod chain;
 mod changes;
 mod conduct;
 mod config;
+mod dishonest;
 mod disk;
 mod explained;
 mod late;
@@ -74,6 +78,7 @@ mod network;
 mod office;
 mod owners;
 mod recomputing;
+mod rules;
 mod sizes;
 mod trace;
 mod violation;
@@ -85,6 +90,7 @@ mod world;
 pub use cause::Cause;
 pub use conduct::{Conduct, Way};
 pub use config::{Config, Faults, FaultsError, Scheduling};
+pub use dishonest::{Dishonesty, Said, run_and_lie};
 pub use trace::{CHANGE, Look};
 pub use violation::Violation;
 

@@ -2,7 +2,11 @@
 
 use super::task;
 use crate::availability::Verdict;
-use quern_primitives::{ids::DeviceId, log::SignedCommitment, receipt::SignedReceipt};
+use quern_primitives::{
+    ids::DeviceId,
+    log::{SignedAcknowledgement, SignedCommitment},
+    receipt::SignedReceipt,
+};
 use quern_protocol::{
     Assignment, Benchmark, DiscardReason, HandBackReason, Output, Refusal, ReplicaId, Report,
     Request, Response, State,
@@ -42,6 +46,13 @@ pub enum Event {
         number: u64,
         /// The answer; `None` if the request failed.
         answer: Option<Response>,
+    },
+    /// A masternode says that it has taken reports; its signatures hold.
+    Acknowledged {
+        /// Who.
+        masternode: DeviceId,
+        /// Its words.
+        words: Vec<SignedAcknowledgement>,
     },
     /// A task's program and shard are here and are what they should be.
     Prepared {
@@ -150,6 +161,13 @@ pub enum Effect {
     },
     /// Stop the benchmark; it still ends with [`Event::Benchmarked`].
     StopBenchmark,
+    /// Keep a masternode's word that it has taken a report.
+    Keep {
+        /// Whose it is.
+        masternode: DeviceId,
+        /// The word.
+        word: SignedAcknowledgement,
+    },
     /// Drop a finished task's result; nobody needs it any more.
     Forget {
         /// The task's replica.

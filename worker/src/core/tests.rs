@@ -19,7 +19,7 @@ use quern_protocol::{
     Discard, DiscardReason, Exchange, HandBack, HandBackReason, Stage, Work,
     limits::{COMMITMENTS_MAX, TASKS_IN_HAND_MAX},
 };
-use world::{World, assignment, finished, id, masternode, measured, settings};
+use world::{World, assignment, finished, id, masternode, measured, settings, word};
 
 const HOME: DeviceId = masternode(1);
 const AWAY: DeviceId = masternode(2);
@@ -220,7 +220,7 @@ fn a_report_is_repeated_after_a_reconnection_until_it_is_acknowledged() {
     assert_eq!(core.acknowledged(), 0);
 
     let acknowledged = work(Work {
-        acknowledged: vec![id(1)],
+        acknowledged: vec![word(&finished(1).receipt)],
         ..Work::default()
     });
     let newest = core.next_number;
@@ -328,7 +328,7 @@ fn one_masternode_cannot_acknowledge_or_discard_what_is_anothers() {
         reason: DiscardReason::JobOver,
     }];
     let lie = work(Work {
-        acknowledged: vec![id(1)],
+        acknowledged: vec![word(&finished(1).receipt)],
         discard,
         ..Work::default()
     });

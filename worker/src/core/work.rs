@@ -13,12 +13,7 @@ use quern_protocol::{
 
 impl Core {
     pub(super) fn on_work(&mut self, now: Tick, masternode: DeviceId, work: Work) {
-        for id in work.acknowledged {
-            if self.forget(&masternode, &id) {
-                self.acknowledged += 1;
-                self.effects.push(Effect::Tell(Notice::Acknowledged { id }));
-            }
-        }
+        self.on_acknowledged(now, masternode, work.acknowledged);
         for id in work.reveals {
             let report = self.outgoing.get_mut(&id);
             if let Some(report) = report.filter(|report| report.masternode == masternode) {
@@ -27,9 +22,6 @@ impl Core {
         }
         for discard in work.discard {
             self.on_discard(masternode, discard);
-        }
-        if self.settings.once && self.acknowledged > 0 {
-            self.begin_stop(now);
         }
         for assignment in work.assignments {
             self.on_assignment(masternode, assignment);
@@ -40,7 +32,7 @@ impl Core {
     }
 
     /// Drops a report, if this masternode is the one it is for.
-    fn forget(&mut self, masternode: &DeviceId, id: &ReplicaId) -> bool {
+    pub(super) fn forget(&mut self, masternode: &DeviceId, id: &ReplicaId) -> bool {
         if self
             .outgoing
             .get(id)

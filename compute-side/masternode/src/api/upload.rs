@@ -10,7 +10,7 @@ use quern_jobs_api::{
     ApiError, Blob, DelegatedKey, MANIFEST_BYTES_MAX, Offer, OwnerToken, PIECE_BYTES_MAX,
     ShardOffer,
 };
-use quern_primitives::{JobId, ProgramHash, TaskIndex, job::Job, limits};
+use quern_primitives::{BlockNumber, JobId, ProgramHash, TaskIndex, job::Job, limits};
 use quern_shards::{
     keys::{Delegation, SealedKey, accept_delegation},
     manifest,
@@ -53,7 +53,7 @@ pub(super) async fn put_manifest(
     offset: u64,
     piece: Blob,
 ) -> Result<u64, ApiError> {
-    let job = api.open_job(id).await?;
+    let (at, job) = api.open_job_as_of(id).await?;
     let held = api
         .blocking(move |shared| {
             check_owner(shared, id, token)?;
@@ -74,7 +74,7 @@ pub(super) async fn put_manifest(
                 return Err(ApiError::WrongManifest);
             }
             shared.vault.keep(id, item).map_err(|_| ApiError::Storage)?;
-            take_up(shared, id, &job)?;
+            take_up(shared, id, (at, &job))?;
             Ok(bytes.len() as u64)
         })
         .await?;
@@ -168,7 +168,7 @@ pub(super) async fn put_shard(
 }
 
 pub(super) async fn delegate_key(api: &Api, id: JobId, key: DelegatedKey) -> Result<(), ApiError> {
-    let job = api.open_job(id).await?;
+    let (at, job) = api.open_job_as_of(id).await?;
     let encapsulated = key
         .encapsulated
         .0
@@ -203,7 +203,7 @@ pub(super) async fn delegate_key(api: &Api, id: JobId, key: DelegatedKey) -> Res
                 .remember_key(id, &job, sealed, &token)
                 .map_err(|_| ApiError::Storage)?;
         }
-        take_up(shared, id, &job)
+        take_up(shared, id, (at, &job))
     })
     .await?;
     start_if_possible(api, id).await?;
@@ -228,13 +228,13 @@ fn tell(shared: &Shared, command: Command) {
 }
 
 /// Opens a job's manifest once both it and the key are here. From then on shards are taken.
-fn take_up(shared: &Shared, id: JobId, job: &Job) -> Result<(), ApiError> {
+fn take_up(shared: &Shared, id: JobId, (at, job): (BlockNumber, &Job)) -> Result<(), ApiError> {
     let key = shared.store.delegated_key(id);
     if let Some(key) = key.map_err(|_| ApiError::Storage)?
         && shared.vault.has(id, Item::Manifest)
         && shared.context(id).is_none()
     {
-        shared.learn_of(id, job.clone());
+        shared.learn_of(id, at, job.clone());
         let context = open_context(shared, id, job, key);
         shared.put_context(id, context.ok_or(ApiError::WrongManifest)?);
     }

@@ -2,11 +2,11 @@
 //!
 //! Of such a job a task has one replica at first. Whether the device that gets it is believed alone is
 //! drawn when it gets it, from a seed that no device has, the task, the device and how many answers of it
-//! were accepted in a row; if so, that is written down. If not, the task gets its second replica at once, so
+//! were accepted in a row; if so, that is noted beside the log, which the device may read. If not, the task gets its second replica at once, so
 //! that both are computed at the same time, and the case goes on as one where both must agree. A device
 //! that gives the task back takes nothing with it: for the next one it is drawn anew.
 
-use super::{Core, Effect, Entry, Tick, job::ActiveJob};
+use super::{Core, Effect, Note, Tick, job::ActiveJob};
 use quern_primitives::{
     device::RecordChange,
     ids::{DeviceId, ReplicaIndex, TaskIndex},
@@ -51,13 +51,13 @@ impl Core {
         if !is_trusted {
             return self.add_replicas(now, id.job, id.task, 1, out);
         }
-        let entry = Entry::Trusted {
+        let note = Note::Trusted {
             task: id.task,
             replica: id.replica,
             device,
             accepted_in_a_row,
         };
-        self.append(id.job, entry, None, out);
+        self.note(id.job, note, None, out);
         if let Some(active) = self.jobs.get_mut(&id.job) {
             active.trusts(id.task, id.replica);
         }

@@ -91,7 +91,7 @@ impl Answers {
                 let said = &commitment.payload;
                 self.add(now, said.device, (job, said.task));
             }
-            Entry::Reported { receipt, .. } => {
+            Entry::Revealed { receipt, .. } => {
                 let payload = &receipt.payload;
                 self.add(now, payload.device, (job, payload.task));
             }
@@ -102,16 +102,15 @@ impl Answers {
                 }
             }
             // The job ends: the program fails, or a task of it cannot be decided.
-            Entry::Judged { .. } | Entry::Undecided { .. } | Entry::Unopened { .. } => {
-                self.forget_job(job);
-            }
-            Entry::Assigned { .. }
+            Entry::Judged { .. } => self.forget_job(job),
+            Entry::Ended { end } if end.task().is_some() => self.forget_job(job),
+            Entry::Opened { .. }
+            | Entry::Queued { .. }
+            | Entry::Assigned { .. }
             | Entry::Added { .. }
             | Entry::Batched { .. }
-            | Entry::Trusted { .. }
             | Entry::Refereed { .. }
-            | Entry::Unrefereed { .. }
-            | Entry::Contradicted { .. } => {}
+            | Entry::Ended { .. } => {}
         }
     }
 

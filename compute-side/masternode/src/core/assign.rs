@@ -27,14 +27,17 @@ impl Core {
             if awaits || known.telemetry.is_benchmarked(now) {
                 break;
             }
-            let (number, account) = (known.number, known.account.clone());
+            let (number, account, at) = (known.number, known.account.clone(), known.seen_at);
             let in_hand_max = self.scheduler.fleet.in_hand_max(number, now);
             if known.in_hand.len() >= usize::from(in_hand_max) {
                 break;
             }
             let backlog_ms = self.backlog_ms(now, known);
-            let pauses = &self.pauses;
-            let is_barred = |job| pauses.is_unjudged(&device, job, now);
+            let (pauses, jobs) = (&self.pauses, &self.jobs);
+            let is_barred = |job| {
+                let written = jobs.get(&job).map(|active| active.written);
+                pauses.is_unjudged(&device, job, now) || written.is_some_and(|it| it.is_past(at))
+            };
             let given = self.scheduler.take(number, backlog_ms, now, is_barred);
             let Ok(given) = given else {
                 break;
@@ -55,6 +58,7 @@ impl Core {
                 device,
                 account: account.clone(),
                 engine,
+                at,
             };
             let (_, log_position) = self.append(id.job, entry, None, out);
             let takes_ms = given.expected_ms;
@@ -67,6 +71,7 @@ impl Core {
                 pledge: None,
             };
             if let Some(active) = self.jobs.get_mut(&id.job) {
+                active.written.at = active.written.at.max(at);
                 active.assigned(id.task, id.replica, holding);
             }
             if let Some(known) = self.devices.get_mut(&device) {

@@ -6,6 +6,8 @@ mod reporting;
 mod turns;
 mod waking;
 
+pub use acknowledging::Acknowledged;
+
 use super::{
     Core, Effect, ReleaseCause, Tick, Ticket, Token,
     telemetry::{BenchmarkPlan, Telemetry},
@@ -15,7 +17,7 @@ pub(super) use waking::Waking;
 use present::Present;
 use quern_grid::{Flag, ranking::Rank};
 use quern_primitives::{
-    ids::{AccountId, DeviceId, Digest, JobId},
+    ids::{AccountId, BlockNumber, DeviceId, Digest, JobId},
     view::DeviceView,
 };
 use quern_protocol::{
@@ -29,7 +31,7 @@ use waking::Vain;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkPlan {
     /// Reports that are on disk.
-    pub acknowledged: Vec<ReplicaId>,
+    pub acknowledged: Vec<Acknowledged>,
     /// Replicas to report now.
     pub reveals: Vec<ReplicaId>,
     /// Replicas to drop.
@@ -74,12 +76,14 @@ pub(super) struct Known {
     pub(super) connected: bool,
     pub(super) last_heard: Tick,
     pub(super) in_hand: Vec<ReplicaId>,
+    /// The block of which what the chain says of it was read.
+    pub(super) seen_at: BlockNumber,
     /// How many answers of it were accepted in a row, as the chain last had it; none after a fault that was
     /// found here since.
     pub(super) accepted_in_a_row: u32,
     /// Reports written but not yet on disk.
-    unconfirmed: Vec<(Ticket, ReplicaId)>,
-    acknowledged: Vec<ReplicaId>,
+    unconfirmed: Vec<(Ticket, Acknowledged)>,
+    acknowledged: Vec<Acknowledged>,
     /// What it is asked to reveal and was not told of.
     reveals: Vec<ReplicaId>,
     discard: Vec<Discard>,
@@ -124,8 +128,8 @@ impl Known {
     }
 
     fn take_news(&mut self) -> WorkPlan {
-        let most = |told: &Vec<ReplicaId>| told.len().min(limits::ACKNOWLEDGEMENTS_MAX);
-        let (acknowledged, reveals) = (most(&self.acknowledged), most(&self.reveals));
+        let most = |told: usize| told.min(limits::ACKNOWLEDGEMENTS_MAX);
+        let (acknowledged, reveals) = (most(self.acknowledged.len()), most(self.reveals.len()));
         WorkPlan {
             acknowledged: self.acknowledged.drain(..acknowledged).collect(),
             reveals: self.reveals.drain(..reveals).collect(),
@@ -294,10 +298,11 @@ impl Devices {
 }
 
 impl Core {
+    /// A device is here, of which the chain said this at a block.
     pub(super) fn hello(
         &mut self,
         now: Tick,
-        mut view: DeviceView,
+        (at, mut view): (BlockNumber, DeviceView),
         hello: &Hello,
         out: &mut Vec<Effect>,
     ) {
@@ -335,6 +340,7 @@ impl Core {
             .extract_if(.., |id| !hello.in_hand.contains(id))
             .collect();
         let mut known = Known {
+            seen_at: at,
             accepted_in_a_row: view.device.record.accepted_in_a_row,
             account: view.device.account,
             number,
@@ -358,13 +364,13 @@ impl Core {
                 // After a restart of the masternode the log still knows who holds what.
                 let job = self.jobs.get(&id.job);
                 let holding = job.and_then(|job| job.holding(id.task, id.replica));
-                let ticket = job.and_then(|job| job.reported_with(id.task, id.replica, &view.id));
+                let place = job.and_then(|job| job.reported_with(id.task, id.replica, &view.id));
                 let holding = holding.filter(|holding| holding.device == view.id);
-                match (holding.is_some(), ticket) {
+                match (holding.is_some(), place) {
                     // What it has committed itself to is not in its hand.
                     _ if holding.is_some_and(|holding| holding.pledge.is_some()) => {}
                     (true, _) if known.room() > 0 => known.in_hand.push(*id),
-                    (false, Some(ticket)) => known.acknowledge_again(*id, ticket, self.persisted),
+                    (false, Some(place)) => known.acknowledge_again(*id, place, self.persisted),
                     _ => known.discard(*id, DiscardReason::NotAssigned),
                 }
             }

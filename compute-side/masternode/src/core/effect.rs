@@ -1,6 +1,6 @@
 //! What follows from what the core is told.
 
-use super::{Entry, Purpose, Ticket, Token, WorkPlan};
+use super::{Entry, Noted, Purpose, Ticket, Token, WorkPlan};
 use quern_jobs_api::JobStatus;
 use quern_primitives::{
     batch::Batch,
@@ -24,6 +24,15 @@ pub enum Effect {
         entry: Box<Entry>,
         /// A sealed result to be written with it.
         output: Option<Vec<u8>>,
+    },
+    /// Write a note beside a job's log, behind what was appended before and not before it.
+    Note {
+        /// The job.
+        job: JobId,
+        /// The note, and where it stands.
+        noted: Box<Noted>,
+        /// A sealed result to be written with it, and the name under which it is sealed.
+        output: Option<(DeviceId, Vec<u8>)>,
     },
     /// Answer an exchange.
     Answer {

@@ -55,7 +55,7 @@ impl Failures {
                 cause,
                 ..
             } if cause.is_failure() => self.add(now, *device, job, *task),
-            Entry::Reported { receipt, .. } if receipt.payload.exit != Exit::Success => {
+            Entry::Revealed { receipt, .. } if receipt.payload.exit != Exit::Success => {
                 let payload = &receipt.payload;
                 self.add(now, payload.device, job, payload.task);
             }
@@ -68,19 +68,18 @@ impl Failures {
                 };
             }
             // The program fails, and not the devices; or nobody is blamed.
-            Entry::Judged { .. } | Entry::Undecided { .. } | Entry::Unopened { .. } => {
-                return self.forget_job(job);
-            }
+            Entry::Judged { .. } => return self.forget_job(job),
+            Entry::Ended { end } if end.task().is_some() => return self.forget_job(job),
             Entry::Released { .. }
             | Entry::Committed { .. }
-            | Entry::Reported { .. }
+            | Entry::Revealed { .. }
+            | Entry::Opened { .. }
+            | Entry::Queued { .. }
             | Entry::Assigned { .. }
             | Entry::Added { .. }
             | Entry::Batched { .. }
-            | Entry::Trusted { .. }
             | Entry::Refereed { .. }
-            | Entry::Unrefereed { .. }
-            | Entry::Contradicted { .. } => {}
+            | Entry::Ended { .. } => {}
         }
         Cleared::default()
     }

@@ -30,7 +30,7 @@
 #[cfg(test)]
 mod model;
 
-use super::{Core, Effect, Entry, Tick, device::Known, impasse::Impasse, job::ActiveJob};
+use super::{Core, Effect, End, Tick, device::Known, impasse::Impasse, job::ActiveJob};
 use quern_primitives::{
     ids::{DeviceId, JobId, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
@@ -190,7 +190,7 @@ impl Core {
         let open = self.jobs.get(&id).and_then(|job| job.open(task));
         match open.is_some_and(|open| open.was_referee_asked()) {
             false => self.ask_referee(now, id, task, out),
-            true => self.stuck(id, task, Impasse::Unopened, Entry::Unopened { task }, out),
+            true => self.stuck(id, task, Impasse::Unopened, End::Unopened { task }, out),
         }
     }
 

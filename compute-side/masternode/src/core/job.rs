@@ -9,7 +9,8 @@ mod sure;
 mod tests;
 
 use super::{
-    Entry, Tick, Ticket, impasse::Impasse, input::Unopened, opinion::Opinions, watch::Watch,
+    End, Entry, Line, Note, RefereeWord, Tick, Ticket, impasse::Impasse, input::Unopened, name_of,
+    opinion::Opinions, watch::Watch,
 };
 pub(super) use pledged::Pledging;
 use quern_job_rules::pay::Tariff;
@@ -17,8 +18,8 @@ use quern_primitives::{
     amount::Amount,
     batch::Batch,
     ids::{
-        AccountId, BatchSequence, BlockNumber, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex,
-        TaskIndex,
+        AccountId, BatchSequence, BlockNumber, DeviceId, Digest, GenesisHash, JobId, NodeKey,
+        ReplicaIndex, TaskIndex,
     },
     job::{Job, JobState},
     limits,
@@ -26,8 +27,9 @@ use quern_primitives::{
     verdict::Verdict,
 };
 use quern_protocol::DiscardReason;
+use quern_recheck::HEIGHT_LAG_MAX;
 use quern_shards::{keys::TrustSeed, seal::sealed_bytes};
-use quern_verdict::{Case, Expected, check_receipt};
+use quern_verdict::{Case, Expected, check_receipt, receipt_digest};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sure::Certain;
 
@@ -102,8 +104,11 @@ pub(super) struct Reporter {
     pub(super) device: DeviceId,
     pub(super) account: AccountId,
     /// Of the entry that holds the report.
-    ticket: Ticket,
+    place: Place,
 }
+
+/// Where an entry is: its ticket, and its place in the job's log.
+pub(super) type Place = (Ticket, u64);
 
 /// Where a task stands.
 #[derive(Clone, Debug)]
@@ -113,14 +118,41 @@ enum Task {
     /// Before the judge.
     Open(Box<OpenTask>),
     /// It has its verdict, or will have none. Who reported is remembered, for repeated reports.
-    Closed(Vec<(ReplicaIndex, DeviceId, Ticket)>),
+    Closed(Vec<(ReplicaIndex, DeviceId, Place)>),
 }
 
 /// Whether a report is taken.
 pub(super) enum Admission {
     New,
     /// It was taken before, with this entry.
-    Repeated(Ticket),
+    Repeated(Place),
+}
+
+/// How much was written of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lengths {
+    /// Entries of its log.
+    pub(super) log: u64,
+    /// Notes beside it.
+    pub(super) notes: u64,
+}
+
+/// What a job's log says of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Written {
+    /// The network key with which its blocks are signed, once it is opened.
+    pub(super) by: Option<NodeKey>,
+    /// The highest block of the chain to which an assignment refers.
+    pub(super) at: BlockNumber,
+    /// Why the job ended, once that is written.
+    pub(super) end: Option<End>,
+}
+
+impl Written {
+    /// Whether what the chain said of a device at a block is too old to be referred to.
+    pub(super) fn is_past(&self, at: BlockNumber) -> bool {
+        at.saturating_add(HEIGHT_LAG_MAX) < self.at
+    }
 }
 
 /// Counts for the owner's progress.
@@ -159,7 +191,10 @@ pub(super) struct ActiveJob {
     pub(super) unopened: Unopened,
     /// Tasks on which a trusted device is to be heard before anybody is blamed.
     pub(super) opinions: Opinions,
-    log_length: u64,
+    pub(super) lengths: Lengths,
+    pub(super) written: Written,
+    /// The tasks that the log says can be given out; none as long as it says so of none.
+    queued: Vec<bool>,
     /// The first place of the log that no batch covers.
     pub(super) batched_log: u64,
     pub(super) counters: Counters,
@@ -196,7 +231,9 @@ impl ActiveJob {
             certain: Certain::default(),
             unopened: Unopened::default(),
             opinions: Opinions::default(),
-            log_length: 0,
+            lengths: Lengths::default(),
+            written: Written::default(),
+            queued: Vec::new(),
             batched_log: 0,
             counters: Counters::default(),
             unsettled: VecDeque::new(),
@@ -293,14 +330,28 @@ impl ActiveJob {
             && block.saturating_add(margin) < self.job.submission.deadline
     }
 
-    pub(super) fn next_position(&mut self) -> u64 {
-        let position = self.log_length;
-        self.log_length += 1;
-        position
-    }
-
-    pub(super) fn log_length(&self) -> u64 {
-        self.log_length
+    /// The tasks among these of which the log does not say yet that they can be given out, as runs of
+    /// tasks that follow each other. It is about to.
+    pub(super) fn queue_first(
+        &mut self,
+        tasks: impl IntoIterator<Item = TaskIndex>,
+    ) -> Vec<(TaskIndex, u32)> {
+        let most = self.task_count() as usize;
+        self.queued.resize(most, false);
+        let mut runs: Vec<(TaskIndex, u32)> = Vec::new();
+        for task in tasks {
+            let Some(queued) = self.queued.get_mut(task as usize) else {
+                continue;
+            };
+            if std::mem::replace(queued, true) {
+                continue;
+            }
+            match runs.last_mut() {
+                Some((first, count)) if first.saturating_add(*count) == task => *count += 1,
+                _ => runs.push((task, 1)),
+            }
+        }
+        runs
     }
 
     pub(super) fn task_count(&self) -> u32 {
@@ -317,8 +368,8 @@ impl ActiveJob {
         genesis: &GenesisHash,
     ) -> Result<Admission, DiscardReason> {
         let payload = &receipt.payload;
-        if let Some(ticket) = self.reported_with(payload.task, payload.replica, &device) {
-            return Ok(Admission::Repeated(ticket));
+        if let Some(place) = self.reported_with(payload.task, payload.replica, &device) {
+            return Ok(Admission::Repeated(place));
         }
         let is_over = self.failed.is_some() || !self.job.state.goes_on();
         let (Some(plan), false) = (&self.plan, is_over) else {
@@ -378,17 +429,17 @@ impl ActiveJob {
         task: TaskIndex,
         replica: ReplicaIndex,
         device: &DeviceId,
-    ) -> Option<Ticket> {
+    ) -> Option<Place> {
         match self.tasks.get(task as usize)? {
             Task::Untouched => None,
             Task::Open(open) => {
                 let reporter = open.reported.get(&replica)?;
-                (reporter.device == *device).then_some(reporter.ticket)
+                (reporter.device == *device).then_some(reporter.place)
             }
             Task::Closed(reported) => reported
                 .iter()
                 .find(|(known, by, _)| *known == replica && by == device)
-                .map(|(.., ticket)| *ticket),
+                .map(|(.., place)| *place),
         }
     }
 
@@ -402,21 +453,43 @@ impl ActiveJob {
         }
     }
 
-    /// Rebuilds what an entry of the log says. Entries were written by this masternode; one that
-    /// does not fit is passed over.
-    pub(super) fn replay(&mut self, entry: Entry, now: Tick, replica_ms: u64) {
-        // There are entries only of a job that was started, although it may not start again: because
+    /// Rebuilds what a line says. It was written by this masternode; one that does not fit is passed
+    /// over.
+    pub(super) fn replay(&mut self, line: Line, now: Tick, replica_ms: u64) {
+        // There are lines only of a job that was started, although it may not start again: because
         // it is over, or what was uploaded does not open any more.
         self.make_room();
-        let log_position = self.next_position();
+        match line {
+            Line::Entry(entry) => self.replay_entry(entry, now, replica_ms),
+            Line::Note(note) => {
+                self.lengths.notes += 1;
+                match note {
+                    Note::Trusted { task, replica, .. } => self.trusts(task, replica),
+                    Note::Contradicted { .. } => self.counters.contradicted += 1,
+                    Note::Sealed { .. } | Note::Unrefereed { .. } => {}
+                }
+            }
+        }
+    }
+
+    fn replay_entry(&mut self, entry: Entry, now: Tick, replica_ms: u64) {
+        let log_position = self.lengths.log;
+        self.lengths.log += 1;
         match entry {
+            Entry::Opened { node, .. } => self.written.by = Some(node),
+            Entry::Queued { first, tasks } => {
+                let end = first.saturating_add(tasks);
+                drop(self.queue_first(first..end.min(self.task_count())));
+            }
             Entry::Assigned {
                 task,
                 replica,
                 device,
                 account,
                 engine,
+                at,
             } => {
+                self.written.at = self.written.at.max(at);
                 let watch = Watch::after_restart(now, replica_ms);
                 self.assigned(
                     task,
@@ -440,26 +513,34 @@ impl ActiveJob {
             Entry::Committed { commitment } => {
                 self.committed(Ticket::default(), &commitment.payload, now);
             }
-            Entry::Reported { receipt, .. } => self.reported(Ticket::default(), &receipt),
+            Entry::Revealed { receipt, .. } => {
+                let place = (Ticket::default(), log_position);
+                self.reported(place, &receipt, receipt_digest(&receipt));
+            }
             Entry::Added { task, replicas } => drop(self.add_replicas(task, replicas)),
             Entry::Judged { verdict } => {
                 let task = verdict.task;
                 self.judged(Ticket::default(), verdict, now);
                 self.let_all_go(task);
             }
-            Entry::Undecided { task } => {
-                self.stuck(Ticket::default(), task, Impasse::Undecided);
+            Entry::Ended { end } => {
+                self.written.end = Some(end);
+                let why = match end {
+                    End::Undecided { .. } => Impasse::Undecided,
+                    End::Unopened { .. } => Impasse::Unopened,
+                    // The verdict that the program fails has been said, and the others end nothing here.
+                    End::Program { .. } | End::Done | End::Closed => return,
+                };
+                if let Some(task) = end.task() {
+                    self.stuck(Ticket::default(), task, why);
+                }
             }
-            Entry::Unopened { task } => self.stuck(Ticket::default(), task, Impasse::Unopened),
-            Entry::Trusted { task, replica, .. } => self.trusts(task, replica),
-            Entry::Refereed {
-                task,
-                answer,
-                referee,
-                ..
-            } => self.refereed(task, answer, referee),
-            Entry::Unrefereed { task, .. } => self.unrefereed(task),
-            Entry::Contradicted { .. } => self.counters.contradicted += 1,
+            Entry::Refereed { task, word } => match word {
+                RefereeWord::Computed { report, node } => {
+                    self.refereed(task, report.payload.answer, name_of(&node));
+                }
+                RefereeWord::None => self.unrefereed(task),
+            },
             Entry::Batched { batch } => {
                 let verdicts = self.take_batched(&batch);
                 if batch.sequence >= self.job.next_batch {

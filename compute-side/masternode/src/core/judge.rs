@@ -1,7 +1,8 @@
 //! Asking the judge, and what follows from the verdict.
 
 use super::{
-    Core, Effect, Entry, Tick, Ticket, impasse::Impasse, job::ActiveJob, referee::REFEREE_REPLICA,
+    Core, Effect, End, Entry, Tick, Ticket, impasse::Impasse, job::ActiveJob,
+    referee::REFEREE_REPLICA,
 };
 use quern_primitives::{
     DeviceId, JobId, TaskIndex, ids::ReplicaIndex, receipt::Exit, verdict::Finding,
@@ -26,8 +27,7 @@ impl Core {
                 match open.is_some_and(|open| open.was_referee_asked()) {
                     false => self.ask_referee(now, id, task, out),
                     true => {
-                        let why = Impasse::Undecided;
-                        self.stuck(id, task, why, Entry::Undecided { task }, out);
+                        self.stuck(id, task, Impasse::Undecided, End::Undecided { task }, out);
                     }
                 }
             }
@@ -55,16 +55,16 @@ impl Core {
         self.waking.opened(added.len());
     }
 
-    /// A task will have no verdict, which is written down like this, and its job ends.
+    /// A task will have no verdict, and its job ends with that.
     pub(super) fn stuck(
         &mut self,
         id: JobId,
         task: TaskIndex,
         why: Impasse,
-        entry: Entry,
+        end: End,
         out: &mut Vec<Effect>,
     ) {
-        let (ticket, _) = self.append(id, entry, None, out);
+        let (ticket, _) = self.append(id, Entry::Ended { end }, None, out);
         if let Some(active) = self.jobs.get_mut(&id) {
             active.stuck(ticket, task, why);
         }
@@ -125,6 +125,7 @@ impl Core {
         if has_others {
             self.keep_outputs(ticket, id, task, accepted);
         }
+        self.end_if_judged(id, out);
     }
 
     /// Nobody is asked for a task any more; nor for the rest of its job, if it cannot be settled.

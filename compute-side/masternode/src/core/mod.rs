@@ -6,8 +6,9 @@
 //!
 //! # What survives a crash
 //!
-//! Each job has a log. Every step that matters is an [`Entry`] appended to it, and
-//! [`Core::replay`] rebuilds a job from its entries alone. Four things wait until an entry is on
+//! Each job has a log, which anybody may read. Every step that matters is an [`Entry`] appended to it; what
+//! must survive and is not for everybody is a [`Note`] beside it. [`Core::replay`] rebuilds a job from these
+//! alone. Four things wait until an entry is on
 //! disk ([`Event::Persisted`]): the acknowledgement of a report, the asking for what devices committed
 //! themselves to, the settling of a verdict, and the sending of a batch. What is lost with an unwritten
 //! tail of the log was promised to nobody.
@@ -27,7 +28,6 @@ mod bonds;
 mod certain;
 mod device;
 mod effect;
-mod entry;
 mod explain;
 mod failures;
 mod holds;
@@ -36,6 +36,8 @@ mod input;
 mod job;
 mod jobs;
 mod judge;
+mod line;
+mod log;
 mod opinion;
 mod overdue;
 mod pause;
@@ -55,10 +57,12 @@ mod upload;
 mod watch;
 
 pub use answers::unjudged_max;
-pub use device::{PlannedAssignment, WorkPlan};
+pub use device::{Acknowledged, PlannedAssignment, WorkPlan};
 pub use effect::Effect;
-pub use entry::{Entry, OutputPlace, ReleaseCause};
 pub use job::JobPlan;
+pub use line::{
+    End, Entry, Line, Note, Noted, OutputPlace, RefereeWord, ReleaseCause, in_order, name_of,
+};
 pub use quern_grid::Tick;
 pub use quern_ledger::Bond;
 pub use referee::{NoReferee, Purpose, REFEREE_REPLICA, Truth};
@@ -125,6 +129,8 @@ pub enum Event {
     },
     /// A device that the chain admits said hello.
     Hello {
+        /// The finalised block of which that was read.
+        at: BlockNumber,
         /// What the chain says of it.
         view: Box<DeviceView>,
         /// What its account has bonded.
@@ -188,6 +194,8 @@ pub enum Event {
     },
     /// A connected device was looked up on the chain again.
     Rechecked {
+        /// The finalised block of which that was read.
+        at: BlockNumber,
         /// What the chain says of it.
         view: Box<DeviceView>,
         /// What its account has bonded.
@@ -236,6 +244,8 @@ pub struct Core {
     closing: VecDeque<(Ticket, Effect)>,
     /// Commitments of which is to be seen, once they are on disk, whether there are enough.
     committing: VecDeque<(Ticket, JobId, TaskIndex)>,
+    /// Replayed jobs whose log may lack what follows from what it says.
+    taken_up: Vec<JobId>,
     /// Tasks of replayed jobs on which the judge is still to be heard.
     unjudged: Vec<(JobId, TaskIndex)>,
     hand_backs: HandBacks,
@@ -265,6 +275,7 @@ impl Core {
             persisted: Ticket::default(),
             closing: VecDeque::new(),
             committing: VecDeque::new(),
+            taken_up: Vec::new(),
             unjudged: Vec::new(),
             hand_backs: HandBacks::default(),
             resting: Resting::default(),
@@ -280,15 +291,15 @@ impl Core {
         }
     }
 
-    /// Rebuilds a job from what the chain and its log say, before any event is taken in. A job that
-    /// the chain closed meanwhile is not kept; what its owner is told of it is answered.
+    /// Rebuilds a job from what the chain says and from what was written of it, before any event is taken in.
+    /// A job that the chain closed meanwhile is not kept; what its owner is told of it is answered.
     pub fn replay(
         &mut self,
         now: Tick,
         id: JobId,
         job: Job,
         plan: Option<JobPlan>,
-        entries: impl IntoIterator<Item = Entry>,
+        lines: impl IntoIterator<Item = impl Into<Line>>,
     ) -> Option<JobStatus> {
         let fuel_max = job.submission.fuel_per_task_max;
         let mut active = ActiveJob::new(id, job);
@@ -296,12 +307,15 @@ impl Core {
             active.start(plan);
         }
         let replica_ms = self.settings.replica_ms(fuel_max);
-        for entry in entries {
-            self.hand_backs.note(id, &entry);
-            drop(self.pauses.note(now, id, &entry));
-            self.answers.note(now, id, &entry);
-            self.uncounted.note(id, active.pending_from(), &entry);
-            active.replay(entry, now, replica_ms);
+        for line in lines {
+            let line = line.into();
+            if let Line::Entry(entry) = &line {
+                self.hand_backs.note(id, entry);
+                drop(self.pauses.note(now, id, entry));
+                self.answers.note(now, id, entry);
+                self.uncounted.note(id, active.pending_from(), entry);
+            }
+            active.replay(line, now, replica_ms);
         }
         if !active.job.state.is_open() {
             self.hand_backs.forget(id);
@@ -318,6 +332,7 @@ impl Core {
         self.committing
             .extend(waiting.map(|task| (Ticket::default(), id, task)));
         self.jobs.insert(id, active);
+        self.taken_up.push(id);
         if starts {
             self.enqueue(now, id);
         }
@@ -331,6 +346,9 @@ impl Core {
         let now = now.max(self.latest);
         self.latest = now;
         let mut out = Vec::new();
+        for job in std::mem::take(&mut self.taken_up) {
+            self.continue_log(job, &mut out);
+        }
         for (job, task) in std::mem::take(&mut self.unjudged) {
             self.judge(now, job, task, &mut out);
         }
@@ -338,9 +356,12 @@ impl Core {
             Event::Finalised { block, jobs } => self.finalised(now, block, jobs, &mut out),
             Event::Uploaded { job, plan } => self.uploaded(now, job, plan, &mut out),
             Event::Shards { job, tasks } => self.shards(now, job, &tasks, &mut out),
-            Event::Hello { view, bond, hello } => {
-                self.greeted(now, *view, bond, &hello, &mut out);
-            }
+            Event::Hello {
+                at,
+                view,
+                bond,
+                hello,
+            } => self.greeted(now, (at, *view), bond, &hello, &mut out),
             Event::Exchange {
                 device,
                 token,
@@ -358,7 +379,9 @@ impl Core {
             Event::Measured { device, measured } => self.measured(now, &device, measured),
             Event::Challenge(challenge) => self.challenges.add(challenge),
             Event::Lottery { winners, ends_at } => self.lottery(now, winners, ends_at),
-            Event::Rechecked { view, bond } => self.rechecked(now, &view, bond, &mut out),
+            Event::Rechecked { at, view, bond } => {
+                self.rechecked(now, (at, &view), bond, &mut out);
+            }
             Event::Persisted { through } => self.persisted(through, &mut out),
             Event::Recomputed { job, task, outcome } => {
                 self.recomputed(now, job, task, *outcome, &mut out);
@@ -453,6 +476,7 @@ impl Core {
                 // What it is computed from stays: a batch may be struck as long as it is not final.
                 self.devices.drop_job(id);
                 self.stop_recomputing_all(id, out);
+                self.end_closed(id, out);
             }
             if !takes_work {
                 self.scheduler.dispatch.remove_job(id);
@@ -496,37 +520,6 @@ impl Core {
         while let Some((_, effect)) = self.closing.pop_front_if(is_written) {
             out.push(effect);
         }
-    }
-
-    /// Appends an entry to a job's log.
-    fn append(
-        &mut self,
-        id: JobId,
-        entry: Entry,
-        output: Option<Vec<u8>>,
-        out: &mut Vec<Effect>,
-    ) -> (Ticket, u64) {
-        self.hand_backs.note(id, &entry);
-        for device in self.pauses.note(self.latest, id, &entry) {
-            self.devices.look_again(device);
-        }
-        self.answers.note(self.latest, id, &entry);
-        let pending_from = self.jobs.get(&id).map_or(0, ActiveJob::pending_from);
-        self.uncounted.note(id, pending_from, &entry);
-        self.last_ticket.0 += 1;
-        let ticket = self.last_ticket;
-        let position = match self.jobs.get_mut(&id) {
-            Some(job) => job.next_position(),
-            None => self.referee.samples.next_position(id),
-        };
-        out.push(Effect::Append {
-            ticket,
-            job: id,
-            position,
-            entry: Box::new(entry),
-            output,
-        });
-        (ticket, position)
     }
 
     fn reply(&mut self, parked: Parked, device: DeviceId, work: WorkPlan, out: &mut Vec<Effect>) {

@@ -16,12 +16,16 @@
 //! cannot be had, or is out for longer, that is written down, and the judge goes on without: replicas are
 //! added, or the job ends. A restart asks again what was asked and not written.
 
-use super::{Core, Effect, Entry, OutputPlace, Tick, job::ActiveJob, samples::Samples};
+use super::{
+    Core, Effect, Entry, Note, OutputPlace, RefereeWord, Tick, job::ActiveJob, name_of,
+    samples::Samples,
+};
 use codec::{Decode, Encode};
 use quern_jobs_api::Recomputations;
 use quern_primitives::{
-    ids::{DeviceId, Digest, JobId, ReplicaIndex, TaskIndex},
+    ids::{DeviceId, Digest, JobId, NodeKey, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
+    log::SignedRefereeReport,
     receipt::{Answer, Exit},
 };
 use quern_protocol::Output;
@@ -46,14 +50,21 @@ pub enum Purpose {
 /// What comes out of a task, as who computed it again found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Truth {
-    /// The answer, as a device would have to give it.
-    pub answer: Answer,
-    /// Under whose name the result is sealed: the masternode's on the network.
-    pub referee: DeviceId,
+    /// The answer, as a device would have to give it, on the word of who computed it.
+    pub report: SignedRefereeReport,
+    /// The network key that signs it. The result is sealed under this [name](super::name_of).
+    pub node: NodeKey,
     /// The chunk root of the sealed result.
     pub output_root: Digest,
     /// The sealed result, where it is kept.
     pub output: Output,
+}
+
+impl Truth {
+    /// The answer.
+    pub fn answer(&self) -> Answer {
+        self.report.payload.answer
+    }
 }
 
 /// Why there is no referee's word on a task.
@@ -291,11 +302,12 @@ impl Core {
             return;
         }
         let Truth {
-            answer,
-            referee,
+            report,
+            node,
             output_root,
             output,
         } = truth;
+        let (answer, referee) = (report.payload.answer, name_of(&node));
         let (output, place) = match output {
             Output::Inline(bytes) => {
                 let place = OutputPlace::Inline {
@@ -305,14 +317,16 @@ impl Core {
             }
             Output::Delivered { bytes } => (None, OutputPlace::File { bytes }),
         };
-        let entry = Entry::Refereed {
+        // Before the entry, for whoever finds that on disk looks for the result.
+        let note = Note::Sealed {
             task,
-            answer,
-            referee,
             output_root,
             output: place,
         };
-        self.append(id, entry, output, out);
+        let sealed = output.map(|bytes| (referee, bytes));
+        self.note(id, note, sealed, out);
+        let word = RefereeWord::Computed { report, node };
+        self.append(id, Entry::Refereed { task, word }, None, out);
         let counts = &mut self.referee.counts;
         counts.refereed = counts.refereed.saturating_add(1);
         if let Some(active) = self.jobs.get_mut(&id) {
@@ -335,7 +349,9 @@ impl Core {
         if !active.is_some_and(|active| active.is_judging(task)) {
             return;
         }
-        self.append(id, Entry::Unrefereed { task, why }, None, out);
+        self.note(id, Note::Unrefereed { task, why }, None, out);
+        let word = RefereeWord::None;
+        self.append(id, Entry::Refereed { task, word }, None, out);
         let counts = &mut self.referee.counts;
         counts.unrefereed = counts.unrefereed.saturating_add(1);
         if let Some(active) = self.jobs.get_mut(&id) {

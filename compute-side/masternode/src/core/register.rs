@@ -14,11 +14,12 @@ use quern_protocol::{Hello, Refusal};
 use std::collections::BTreeSet;
 
 impl Core {
-    /// Takes in a device that said hello, with what its account has bonded.
+    /// Takes in a device that said hello, with what the chain said of it at a block and what its account has
+    /// bonded.
     pub(super) fn greeted(
         &mut self,
         now: Tick,
-        view: DeviceView,
+        (at, view): (BlockNumber, DeviceView),
         bond: Bond,
         hello: &Hello,
         out: &mut Vec<Effect>,
@@ -29,7 +30,7 @@ impl Core {
         {
             self.forget_device(now, other, Refusal::Full, out);
         }
-        self.hello(now, view, hello, out);
+        self.hello(now, (at, view), hello, out);
         self.bonded(now, device, bond);
     }
 

@@ -14,7 +14,7 @@
 #[cfg(test)]
 mod model;
 
-use super::{Core, Effect, Entry, ReleaseCause, Tick};
+use super::{Core, Effect, Entry, ReleaseCause, Tick, line::pauses};
 use quern_primitives::ids::{DeviceId, JobId, TaskIndex};
 use quern_protocol::ReplicaId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,8 +47,10 @@ impl HandBacks {
                 *times = times.saturating_add(1);
             }
             Entry::Judged { verdict } => drop(self.0.remove(&(job, verdict.task))),
-            Entry::Undecided { task } | Entry::Unopened { task } => {
-                self.0.remove(&(job, *task));
+            Entry::Ended { end } => {
+                if let Some(task) = end.task() {
+                    self.0.remove(&(job, task));
+                }
             }
             _ => {}
         }
@@ -163,7 +165,7 @@ impl Core {
             cause,
         };
         self.append(id.job, entry, None, out);
-        if cause.pauses() {
+        if pauses(cause) {
             self.pauses.begin(now, device);
         }
         if let Some(active) = self.jobs.get_mut(&id.job) {

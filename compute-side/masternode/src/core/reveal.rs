@@ -41,9 +41,8 @@ impl Core {
         };
         let persisted = self.persisted;
         match admitted {
-            Ok(Pledging::Reported(ticket)) => {
-                self.devices
-                    .acknowledge_again(device, ticket, id, persisted);
+            Ok(Pledging::Reported(place)) => {
+                self.devices.acknowledge_again(device, place, id, persisted);
             }
             Ok(Pledging::Again { is_asked: true }) => self.devices.ask_to_reveal(device, id),
             Ok(Pledging::Again { is_asked: false }) => {}

@@ -6,16 +6,16 @@
 //! the verdicts were written, and anybody can draw the same. They are computed one at a time, when the referee has nothing
 //! else to do. What a job was computed from is kept until its last draw is done, also when it is closed.
 //!
-//! Who agreed on another answer than comes out gets nothing from this masternode for a day, and the
-//! job's log has both answers and the digests of the receipts. Nothing that was paid moves.
+//! Who agreed on another answer than comes out gets nothing from this masternode for a day, and a note
+//! beside the job's log has both answers and the digests of the receipts. Nothing that was paid moves.
 //!
 //! A restart forgets what was drawn and not computed: of closed jobs the key is gone by then. And where
 //! blocks were finalised that this masternode did not see, it takes the first that it saw to be the one
 //! in which the batch was counted.
 
 use super::{
-    Core, Effect, Entry, Tick,
-    job::ActiveJob,
+    Core, Effect, Note, Tick,
+    job::{ActiveJob, Lengths},
     referee::{NoReferee, Purpose, Truth},
 };
 use quern_primitives::{
@@ -79,8 +79,8 @@ pub(super) struct Samples {
     chosen: VecDeque<Sample>,
     /// What is being computed.
     checking: Option<Sample>,
-    /// Closed jobs whose data are kept for it, with the length of each one's log.
-    closed: BTreeMap<JobId, u64>,
+    /// Closed jobs whose data are kept for it, with how much was written of each.
+    closed: BTreeMap<JobId, Lengths>,
 }
 
 impl Samples {
@@ -177,14 +177,9 @@ impl Samples {
         spent
     }
 
-    /// The next place in the log of a job that is closed, if anything of it is kept.
-    pub(super) fn next_position(&mut self, job: JobId) -> u64 {
-        let Some(length) = self.closed.get_mut(&job) else {
-            return 0;
-        };
-        let position = *length;
-        *length = length.saturating_add(1);
-        position
+    /// How much was written of a job that is closed, if anything of it is kept.
+    pub(super) fn lengths(&mut self, job: JobId) -> Option<&mut Lengths> {
+        self.closed.get_mut(&job)
     }
 
     /// How many tasks wait to be computed again, or are.
@@ -235,11 +230,11 @@ impl Core {
         self.drop_spent(out);
     }
 
-    /// A job is closed, whose log has this length: what it was computed from goes, now or when all that
+    /// A job is closed: what it was computed from goes, now or when all that
     /// is drawn of it is computed.
     pub(super) fn close_samples(&mut self, active: &ActiveJob, out: &mut Vec<Effect>) {
         let closed = &mut self.referee.samples.closed;
-        closed.insert(active.id, active.log_length());
+        closed.insert(active.id, active.lengths);
         self.drop_spent(out);
     }
 
@@ -284,7 +279,7 @@ impl Core {
         };
         let counts = &mut self.referee.counts;
         match outcome {
-            Ok(truth) if truth.answer == sample.verdict.answer => {
+            Ok(truth) if truth.answer() == sample.verdict.answer => {
                 counts.confirmed = counts.confirmed.saturating_add(1);
             }
             Ok(truth) => {
@@ -307,13 +302,13 @@ impl Core {
             self.pauses.contradicted(now, *device);
             self.devices.look_again(*device);
         }
-        let entry = Entry::Contradicted {
+        let note = Note::Contradicted {
             task: verdict.task,
             accepted: verdict.answer,
-            recomputed: truth.answer,
+            recomputed: truth.answer(),
             receipts,
         };
-        self.append(verdict.job, entry, None, out);
+        self.note(verdict.job, note, None, out);
         if let Some(active) = self.jobs.get_mut(&verdict.job) {
             active.counters.contradicted = active.counters.contradicted.saturating_add(1);
         }
@@ -373,7 +368,7 @@ mod tests {
         assert_eq!(samples.wanted(7), [] as [BlockNumber; 0]);
         assert_eq!(samples.wanted(9), [8]);
         assert_eq!(samples.wanted(10), [] as [BlockNumber; 0]);
-        samples.closed.insert(JOB, 3);
+        samples.closed.insert(JOB, Lengths::default());
         assert!(samples.spent().is_empty(), "it is not drawn");
         samples.draw(8, &Digest([0; 32]));
         assert_eq!(samples.spent(), [JOB]);
@@ -390,7 +385,7 @@ mod tests {
             time_ms: 1,
         };
         samples.settled(7, settled);
-        samples.closed.insert(JOB, 3);
+        samples.closed.insert(JOB, Lengths::default());
         // However long the chain stands still before it is asked.
         let asked = 5_000;
         assert_eq!(samples.wanted(asked), [8]);

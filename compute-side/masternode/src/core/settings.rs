@@ -4,7 +4,7 @@ use super::SettleLimits;
 use quern_grid::{FleetSettings, Tuning};
 use quern_primitives::{
     device::Class,
-    ids::{BlockNumber, Digest, GenesisHash},
+    ids::{BlockNumber, Digest, GenesisHash, NodeKey},
 };
 use quern_protocol::Refusal;
 
@@ -49,6 +49,8 @@ impl Engines {
 pub struct Settings {
     /// The chain.
     pub genesis: GenesisHash,
+    /// The network key with which the blocks of jobs' logs are signed.
+    pub node: NodeKey,
     /// The engines that devices must run.
     pub engines: Engines,
     /// When and how large batches are.
@@ -83,9 +85,10 @@ impl Settings {
     /// The usual settings: ten minutes for the referee; batches of up to 4,096 verdicts, at least every
     /// 6 seconds; devices that burn at least 1,000,000 units of fuel a millisecond, a twentieth of what
     /// a fast core does.
-    pub fn new(genesis: GenesisHash, engines: Engines) -> Self {
+    pub fn new(genesis: GenesisHash, node: NodeKey, engines: Engines) -> Self {
         Self {
             genesis,
+            node,
             engines,
             settle: SettleLimits::default(),
             tuning: Tuning::default(),

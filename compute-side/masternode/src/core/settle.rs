@@ -122,7 +122,7 @@ impl ActiveJob {
                 break;
             }
         }
-        let last = self.log_length().saturating_sub(1);
+        let last = self.lengths.log.saturating_sub(1);
         let log = LogRange {
             first: self.batched_log.min(last),
             last,

@@ -17,8 +17,13 @@ use quern_grid::{
     measure::{BadReading, Readings},
     needs::{Cover, Memory, Profile},
 };
-use quern_primitives::{device::Class, ids::DeviceId, view::DeviceView};
+use quern_primitives::{
+    device::Class,
+    ids::{BlockNumber, DeviceId},
+    view::DeviceView,
+};
 use quern_protocol::{BenchmarkAnswer, Exchange, Hello, Machine, Refusal, State, Unavailable};
+use quern_recheck::HEIGHT_LAG_MAX;
 
 /// How long a device has for a benchmark before its rate stays unknown, in milliseconds.
 const BENCHMARK_MS_MAX: u64 = 60_000;
@@ -498,7 +503,7 @@ impl Core {
     pub(super) fn rechecked(
         &mut self,
         now: Tick,
-        view: &DeviceView,
+        (at, view): (BlockNumber, &DeviceView),
         bond: Bond,
         out: &mut Vec<Effect>,
     ) {
@@ -509,6 +514,9 @@ impl Core {
             return self.barred(now, view.id, Refusal::Starting, out);
         }
         let number = known.number;
+        // It may have got nothing because what was known of it was old.
+        let was_old = at.saturating_sub(known.seen_at) > HEIGHT_LAG_MAX / 2;
+        known.seen_at = known.seen_at.max(at);
         known.accepted_in_a_row = view.device.record.accepted_in_a_row;
         let profile = &mut known.telemetry.profile;
         let is_other = (profile.is_trusted, profile.region, profile.hardware)
@@ -525,6 +533,9 @@ impl Core {
             self.renew_profile(now, view.id);
         }
         self.bonded(now, view.id, bond);
+        if was_old {
+            self.devices.look_again(view.id);
+        }
     }
 
     pub(super) fn gone(&mut self, now: Tick, device: DeviceId) {

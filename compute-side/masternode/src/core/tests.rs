@@ -13,6 +13,7 @@ mod faults;
 mod inputs;
 mod jobs;
 mod ledger;
+mod logs;
 mod measured;
 mod memory;
 mod opinions;

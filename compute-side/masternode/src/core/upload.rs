@@ -1,8 +1,8 @@
 //! Shards that come one after the other.
 //!
 //! A job starts once its manifest, its key and its program are here, whichever of its shards are: each
-//! task is queued when its own shard is checked and on disk. Which shards are missing is what the disk
-//! says, at each start of the masternode anew; the job's log says nothing of it. What is missing is work
+//! task is queued when its own shard is checked and on disk, and the job's log says once of each that it was.
+//! Which shards are missing is what the disk says, at each start of the masternode anew, and not the log. What is missing is work
 //! to come: until the last shard is here, nobody takes the job to be near its end.
 
 use super::{Core, Effect, JobPlan, Tick, job::ActiveJob, scheduler};
@@ -32,6 +32,7 @@ impl Core {
         if job.start(plan) {
             if job.takes_work(self.block, self.settings.deadline_margin_blocks) {
                 self.enqueue(now, id);
+                self.continue_log(id, out);
             }
             self.waking.changed_for_all();
             out.push(Effect::Changed { job: id });
@@ -59,8 +60,9 @@ impl Core {
         if self.scheduler.dispatch.has_job(id) {
             let replicas = usize::from(job.job.submission.agreement.replicas());
             self.waking.opened(came.len().saturating_mul(replicas));
-            job.enqueue(came, &mut self.scheduler, now);
+            job.enqueue(came.iter().copied(), &mut self.scheduler, now);
             self.tell_trusted(now, id);
+            self.queue_in_log(id, came, out);
         }
         out.push(Effect::Changed { job: id });
     }

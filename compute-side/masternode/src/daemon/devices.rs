@@ -1,8 +1,8 @@
 //! What devices ask, answered from core and vault.
 
-use super::{Command, Grid};
+use super::{Command, Grid, Sighting};
 use crate::{
-    core::{Bond, Event, Measured, Token},
+    core::{Event, Measured, Token},
     vault::Item,
 };
 use quern_jobs_api::ApiError;
@@ -27,7 +27,7 @@ impl Grid {
     pub(super) fn hello(
         &mut self,
         device: DeviceId,
-        found: Option<(Box<DeviceView>, Bond)>,
+        found: Option<Sighting>,
         hello: Hello,
         reply: ReplyToken,
     ) {
@@ -36,7 +36,7 @@ impl Grid {
             return;
         }
         match (admit_found(found.as_ref()), found) {
-            (Ok(()), Some((view, bond))) => {
+            (Ok(()), Some(Sighting { at, view, bond })) => {
                 let Ok(courier) = Courier::to(&view.device.sealing_key, &mut rand::rng()) else {
                     tracing::info!(%device, "the device's sealing key protects nothing; it is refused");
                     tokio::spawn(reply.dismiss(Response::Refused(Refusal::NotRegistered)));
@@ -45,7 +45,12 @@ impl Grid {
                 let software = String::from_utf8_lossy(&hello.software).into_owned();
                 let engines = self.core.check_engines(&hello.engines);
                 self.couriers.insert(device, Arc::new(courier));
-                self.step(Event::Hello { view, bond, hello });
+                self.step(Event::Hello {
+                    at,
+                    view,
+                    bond,
+                    hello,
+                });
                 let has_room = match self.core.is_here(&device) {
                     true => Ok(()),
                     false => Err(Refusal::Full),
@@ -80,13 +85,11 @@ impl Grid {
     }
 
     /// A connected device was looked up again.
-    pub(super) fn looked_up_again(
-        &mut self,
-        device: DeviceId,
-        found: Option<(Box<DeviceView>, Bond)>,
-    ) {
+    pub(super) fn looked_up_again(&mut self, device: DeviceId, found: Option<Sighting>) {
         match (admit_found(found.as_ref()), found) {
-            (Ok(()), Some((view, bond))) => self.step(Event::Rechecked { view, bond }),
+            (Ok(()), Some(Sighting { at, view, bond })) => {
+                self.step(Event::Rechecked { at, view, bond });
+            }
             (Ok(()) | Err(Refusal::NotRegistered), _) => self.step(Event::Retired { device }),
             (Err(refusal), _) => self.step(Event::Barred { device, refusal }),
         }
@@ -298,8 +301,8 @@ fn admit(view: Option<&DeviceView>) -> Result<(), Refusal> {
 }
 
 /// The same of one that was looked up.
-fn admit_found(found: Option<&(Box<DeviceView>, Bond)>) -> Result<(), Refusal> {
-    admit(found.map(|(view, _)| &**view))
+fn admit_found(found: Option<&Sighting>) -> Result<(), Refusal> {
+    admit(found.map(|it| &*it.view))
 }
 
 #[cfg(test)]

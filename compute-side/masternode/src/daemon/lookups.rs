@@ -11,7 +11,9 @@ use crate::core::Bond;
 use futures::future::try_join_all;
 use quern_ledger::ChainError;
 use quern_network::ReplyToken;
-use quern_primitives::{AccountId, DeviceId, limits::DEVICES_PER_ANSWER_MAX, view::DeviceView};
+use quern_primitives::{
+    AccountId, BlockNumber, DeviceId, limits::DEVICES_PER_ANSWER_MAX, view::DeviceView,
+};
 use quern_protocol::{Hello, Refusal, Response};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,8 +30,19 @@ const FOR_KNOWN: usize = WAITING_MAX / 2;
 /// Accounts whose bond is asked for at a time.
 const BONDS_AT_A_TIME: usize = 32;
 
-/// What the chain says of devices that are registered, each with what its account has bonded.
-type Found = BTreeMap<DeviceId, (Box<DeviceView>, Bond)>;
+/// What the chain says of a device that is registered.
+#[derive(Clone, Debug)]
+pub(crate) struct Sighting {
+    /// The finalised block of which that was read.
+    pub(crate) at: BlockNumber,
+    /// The device.
+    pub(crate) view: Box<DeviceView>,
+    /// What its account has bonded.
+    pub(crate) bond: Bond,
+}
+
+/// Devices that are registered.
+type Found = BTreeMap<DeviceId, Sighting>;
 
 /// A hello that waits for what the chain says of its device.
 pub(super) struct Greeting {
@@ -123,6 +136,7 @@ async fn look_up(shared: &Shared, devices: &[DeviceId]) -> Result<Found, ChainEr
         return Ok(Found::new());
     }
     let state = shared.chain.at_finalised().await?;
+    let at = state.block().number;
     let views = state.devices(devices).await?;
     let accounts: BTreeSet<AccountId> = views
         .iter()
@@ -137,9 +151,16 @@ async fn look_up(shared: &Shared, devices: &[DeviceId]) -> Result<Found, ChainEr
     }
     let with_bond = |view: DeviceView| {
         let bond = bonds.get(&view.device.account).copied();
-        (view.id, (Box::new(view), bond.unwrap_or_default()))
+        let sighting = Sighting {
+            at,
+            bond: bond.unwrap_or_default(),
+            view: Box::new(view),
+        };
+        (sighting.view.id, sighting)
     };
-    Ok(views.into_iter().map(with_bond).collect())
+    let found: Found = views.into_iter().map(with_bond).collect();
+    shared.sightings.note(found.values());
+    Ok(found)
 }
 
 #[cfg(test)]

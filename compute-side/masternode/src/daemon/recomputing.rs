@@ -10,7 +10,7 @@ use crate::{
     referee::{Brief, Referee, RefereeError},
 };
 use quern_ledger::ChainError;
-use quern_primitives::{BlockNumber, DeviceId, Digest, JobId, TaskIndex};
+use quern_primitives::{BlockNumber, Digest, JobId, TaskIndex};
 use quern_sandbox::Cancel;
 use std::{
     collections::BTreeMap,
@@ -57,8 +57,8 @@ struct Errand {
 }
 
 impl Recomputations {
-    /// As the settings have it, under this name.
-    pub(super) fn new(shared: &Shared, name: DeviceId, config: &Config) -> Self {
+    /// As the settings have it.
+    pub(super) fn new(shared: &Shared, config: &Config) -> Self {
         let parallel = config.referee_parallel();
         let memory_mib = config.referee_memory_mib();
         if parallel == 0 {
@@ -68,7 +68,12 @@ impl Recomputations {
             );
         }
         Self {
-            referee: Arc::new(Referee::new(name, shared.vault.clone(), memory_mib)),
+            referee: Arc::new(Referee::new(
+                shared.node.clone(),
+                shared.genesis,
+                shared.vault.clone(),
+                memory_mib,
+            )),
             places: Arc::new(Semaphore::new(parallel as usize)),
             is_on: parallel > 0,
             wanted: BTreeMap::new(),

@@ -1,9 +1,11 @@
 //! What the parts of the daemon share.
 
 use super::Command;
-use crate::{benchmark::Benchmark, context::JobContext, store::Store, vault::Vault};
+use crate::{
+    benchmark::Benchmark, checking::Sightings, context::JobContext, store::Store, vault::Vault,
+};
 use quern_ledger::{Account, Chain};
-use quern_primitives::{GenesisHash, JobId, job::Job};
+use quern_primitives::{BlockNumber, GenesisHash, JobId, job::Job, payload::NodeSecret};
 use quern_shards::keys::SealingSecret;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,6 +16,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 /// What the parts of the daemon share.
 pub(crate) struct Shared {
     pub(crate) account: Account,
+    /// The network key, with which logs, acknowledgements and what is computed here are signed.
+    pub(crate) node: NodeSecret,
     pub(crate) genesis: GenesisHash,
     pub(crate) sealing: SealingSecret,
     pub(crate) chain: Chain,
@@ -23,8 +27,11 @@ pub(crate) struct Shared {
     pub(crate) benchmark: Option<Arc<Benchmark>>,
     /// A permit for each benchmark that is still to be computed for devices.
     pub(super) benchmarks_wanted: Semaphore,
+    /// What the chain said of devices.
+    pub(crate) sightings: Arc<Sightings>,
     pub(super) contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
-    pub(super) jobs: Mutex<BTreeMap<JobId, Job>>,
+    /// The jobs as the chain last had them, each with the block of which that was read.
+    pub(super) jobs: Mutex<BTreeMap<JobId, (BlockNumber, Job)>>,
     /// Of each job that somebody watches, a count of its changes.
     pub(super) watched: Mutex<BTreeMap<JobId, watch::Sender<u64>>>,
 }
@@ -44,6 +51,11 @@ impl Shared {
 
     /// A job as the chain last had it.
     pub(crate) fn job(&self, job: JobId) -> Option<Job> {
+        lock(&self.jobs).get(&job).map(|(_, job)| job.clone())
+    }
+
+    /// The same, with the block of which that was read.
+    pub(crate) fn job_as_of(&self, job: JobId) -> Option<(BlockNumber, Job)> {
         lock(&self.jobs).get(&job).cloned()
     }
 
@@ -51,18 +63,19 @@ impl Shared {
     pub(crate) fn open_jobs(&self) -> BTreeSet<JobId> {
         lock(&self.jobs)
             .iter()
-            .filter(|(_, job)| job.state.is_open())
+            .filter(|(_, (_, job))| job.state.is_open())
             .map(|(id, _)| *id)
             .collect()
     }
 
-    pub(crate) fn learn(&self, id: JobId, job: Job) {
-        lock(&self.jobs).insert(id, job);
+    /// Takes over what the chain says of a job at a block.
+    pub(crate) fn learn(&self, id: JobId, at: BlockNumber, job: Job) {
+        lock(&self.jobs).insert(id, (at, job));
     }
 
     /// Takes over what somebody read of a job, unless a block has told of it, which may be newer.
-    pub(crate) fn learn_of(&self, id: JobId, job: Job) {
-        lock(&self.jobs).entry(id).or_insert(job);
+    pub(crate) fn learn_of(&self, id: JobId, at: BlockNumber, job: Job) {
+        lock(&self.jobs).entry(id).or_insert((at, job));
     }
 
     /// Forgets a job's key and manifest: nothing of it is handed out any more.
@@ -88,7 +101,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn forget(&self, id: JobId) {
+    pub(crate) fn forget(&self, id: JobId) {
         lock(&self.jobs).remove(&id);
         lock(&self.contexts).remove(&id);
     }

@@ -18,7 +18,12 @@ use std::{thread, time::Duration};
 
 const GENESIS: GenesisHash = GenesisHash([1; 32]);
 const JOB: JobId = JobId([2; 32]);
-const NAME: DeviceId = DeviceId([3; 32]);
+
+/// The masternode's network key.
+fn node() -> NodeSecret {
+    NodeSecret::from_seed(&[3; 32])
+}
+
 const MIB: usize = 1024 * 1024;
 
 /// Writes what it reads.
@@ -134,7 +139,7 @@ impl World {
         let submission = submission(&manifest, &job_key, sealed.digest);
         let manifest = manifest::open(GENESIS, JOB, &submission, &job_key, &sealed.bytes).unwrap();
         Self {
-            referee: Referee::new(NAME, vault.clone(), 64),
+            referee: Referee::new(node(), GENESIS, vault.clone(), 64),
             context: JobContext::new(manifest, job_key, &vault),
             _folder: folder,
             vault,
@@ -162,9 +167,10 @@ impl World {
     fn opened(&self, task: TaskIndex, truth: &Truth, sealed: &[u8]) -> Vec<u8> {
         assert_eq!(chunk_root(sealed), truth.output_root);
         let manifest = &self.context.manifest;
-        let context = manifest.result_context(task, REFEREE_REPLICA, truth.referee);
+        let context = manifest.result_context(task, REFEREE_REPLICA, name_of(&truth.node));
         let key = &self.keys[task as usize];
-        let commitment = &truth.answer.result_commitment;
+        let answer = truth.answer();
+        let commitment = &answer.result_commitment;
         open_result(key, &context.unwrap(), commitment, sealed).unwrap()
     }
 }
@@ -195,7 +201,7 @@ fn submission(manifest: &Manifest, key: &JobKey, digest: Digest) -> Submission {
 fn the_answer_is_that_of_a_device_and_the_owner_opens_the_result() {
     let world = World::new(ECHO, &[b"first", b"second"]);
     let truth = world.compute(1, Purpose::Referee).unwrap();
-    let answer = truth.answer;
+    let answer = truth.answer();
     let commitment = result_commitment(&world.keys[1], &JOB, 1, b"second");
     assert_eq!(answer.result_commitment, commitment);
     assert_eq!(
@@ -241,10 +247,10 @@ fn chance_follows_from_job_and_task_as_on_every_device() {
 fn a_program_that_fails_has_an_answer_and_an_empty_result() {
     let world = World::new(TRAP, &[b"x"]);
     let truth = world.compute(0, Purpose::Referee).unwrap();
-    assert_eq!(truth.answer.exit, SettledExit::Trap);
-    assert_eq!(truth.answer.result_bytes, 0);
+    assert_eq!(truth.answer().exit, SettledExit::Trap);
+    assert_eq!(truth.answer().result_bytes, 0);
     let empty = result_commitment(&world.keys[0], &JOB, 0, b"");
-    assert_eq!(truth.answer.result_commitment, empty);
+    assert_eq!(truth.answer().result_commitment, empty);
 }
 
 #[test]
@@ -257,8 +263,8 @@ fn a_program_that_keeps_no_limit_fails_as_on_every_device() {
         let mut world = World::new(text, &[b"x"]);
         world.submission.fuel_per_task_max = 300_000_000;
         let truth = world.compute(0, Purpose::Referee).unwrap();
-        assert_eq!(truth.answer.exit, exit);
-        assert_eq!(truth.answer.result_bytes, 0);
+        assert_eq!(truth.answer().exit, exit);
+        assert_eq!(truth.answer().result_bytes, 0);
         let again = world.compute(0, Purpose::Referee).unwrap();
         assert_eq!(again, truth, "with the same fuel");
     }
@@ -303,12 +309,12 @@ fn while_a_program_is_compiled_others_run_and_who_waits_for_it_may_stop() {
 fn a_large_result_is_kept_in_a_file_under_the_referee_s_name_and_one_to_check_is_not() {
     let large = vec![9_u8; 3 * MIB];
     let world = World::new(ECHO, &[&large]);
-    let item = Item::Result(0, REFEREE_REPLICA, NAME);
+    let item = Item::Result(0, REFEREE_REPLICA, name_of(&node().public()));
     let checked = world.compute(0, Purpose::Check).unwrap();
     assert!(!world.vault.has(JOB, item));
     for _ in 0..2 {
         let truth = world.compute(0, Purpose::Referee).unwrap();
-        assert_eq!(truth.answer, checked.answer);
+        assert_eq!(truth.answer(), checked.answer());
         let Output::Delivered { bytes } = truth.output else {
             panic!("a large result is not told");
         };
@@ -318,7 +324,7 @@ fn a_large_result_is_kept_in_a_file_under_the_referee_s_name_and_one_to_check_is
     }
     world
         .vault
-        .keep_result(JOB, 0, Some((REFEREE_REPLICA, NAME)))
+        .keep_result(JOB, 0, Some((REFEREE_REPLICA, name_of(&node().public()))))
         .unwrap();
     assert!(world.vault.has(JOB, item));
 }

@@ -186,7 +186,7 @@ fn the_largest_messages_fit_the_limit() {
         + limits::COMMITMENTS_MAX * 200;
     let work = limits::TASKS_IN_HAND_MAX
         * (limits::INLINE_SHARD_BYTES_MAX + shared::ARGUMENT_BYTES_MAX as usize + 4096)
-        + 3 * limits::ACKNOWLEDGEMENTS_MAX * 40
+        + limits::ACKNOWLEDGEMENTS_MAX * (173 + 2 * 40)
         + limits::BENCHMARK_BYTES_MAX;
     assert!(inline < limits::MESSAGE_BYTES_MAX);
     assert!(work < limits::MESSAGE_BYTES_MAX);

@@ -5,7 +5,7 @@ use crate::{
     world::{HERE, JOB, account, blocks, follow, node, recheck, replayed, roots},
 };
 use quern_joblog::{End, Entry, LogBuilder, LogFault};
-use quern_recheck::{Dispute, OrderFault, Recheck, RecheckFault};
+use quern_recheck::{Dispute, HEIGHT_LAG_MAX, OrderFault, Recheck, RecheckFault};
 
 #[test]
 fn an_entry_stands_only_where_it_can() {
@@ -126,5 +126,72 @@ fn every_entry_that_proves_a_fault_can_be_shown_alone() {
     assert_eq!(
         replayed(&story.entries).next_position(),
         story.entries.len() as u64
+    );
+}
+
+#[test]
+fn an_assignment_may_refer_to_a_block_a_little_older_than_others_and_not_much() {
+    let story = honest();
+    let followed = |behind: u32| {
+        let mut entries = story.entries.clone();
+        let mut heights = entries.iter_mut().filter_map(|entry| match entry {
+            Entry::Assigned { at, .. } => Some(at),
+            _ => None,
+        });
+        *heights.next().unwrap() = 1_000;
+        heights.for_each(|at| *at = 1_000 - behind);
+        follow(&story.facts, &entries, 6).map(drop)
+    };
+    assert_eq!(followed(HEIGHT_LAG_MAX), Ok(()));
+    match followed(HEIGHT_LAG_MAX + 1).unwrap_err() {
+        RecheckFault::Order { why, .. } => assert_eq!(why, OrderFault::ChainBackwards),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn batches_are_counted_on_from_those_of_the_coordinator_before() {
+    let mut story = honest();
+    for entry in &mut story.entries {
+        if let Entry::Batched { batch } = entry {
+            batch.sequence += 7;
+        }
+    }
+    let follow = |mut recheck: Recheck<_>| {
+        let mut blocks = blocks(&story.entries, 6).into_iter();
+        blocks.try_for_each(|block| recheck.take(&block.to_bytes()))
+    };
+    assert_eq!(follow(recheck(&story.facts).from_batch(7)), Ok(()));
+    for other in [0, 6, 8] {
+        let fault = follow(recheck(&story.facts).from_batch(other));
+        assert!(
+            matches!(fault, Err(RecheckFault::Batch { .. })),
+            "{fault:?}"
+        );
+    }
+}
+
+#[test]
+fn only_who_checked_every_signature_before_leaves_them_out() {
+    let mut story = honest();
+    let revealed = story.entries.iter_mut().find_map(|entry| match entry {
+        Entry::Revealed { receipt, .. } => Some(receipt),
+        _ => None,
+    });
+    revealed.unwrap().signature.0[0] ^= 1;
+    let follow = |mut recheck: Recheck<_>| {
+        let mut blocks = blocks(&story.entries, 6).into_iter();
+        blocks.try_for_each(|block| recheck.take(&block.to_bytes()))
+    };
+    let fault = follow(recheck(&story.facts));
+    assert!(
+        matches!(fault, Err(RecheckFault::Reveal { .. })),
+        "{fault:?}"
+    );
+    // The verdict names the receipt as it was signed.
+    let fault = follow(recheck(&story.facts).without_signatures());
+    assert!(
+        matches!(fault, Err(RecheckFault::Verdict { .. })),
+        "{fault:?}"
     );
 }

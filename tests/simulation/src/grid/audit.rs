@@ -19,7 +19,7 @@ use ends::{check_answer, check_shares, check_unopened};
 use presence::Presence;
 use quern_grid::Tuning;
 use quern_job_rules::tasks;
-use quern_masternode::core::{Entry, Event, ReleaseCause, Tick};
+use quern_masternode::core::{End, Entry, Event, RefereeWord, ReleaseCause, Tick};
 use quern_primitives::{
     batch::{Batch, TaskSet},
     ids::{AccountId, BatchSequence, DeviceId, Digest, JobId, ReplicaIndex, TaskIndex},
@@ -363,7 +363,7 @@ impl Audit {
         let empty = Books::default();
         let books = self.jobs.get(&work.id).unwrap_or(&empty);
         match entry {
-            Entry::Reported { receipt, .. } => {
+            Entry::Revealed { receipt, .. } => {
                 let payload = &receipt.payload;
                 let (task, replica, device) = (payload.task, payload.replica, payload.device);
                 let holder = books.held.get(&(task, replica));
@@ -395,16 +395,14 @@ impl Audit {
             Entry::Judged {
                 verdict: Verdict { task, .. },
             }
-            | Entry::Undecided { task }
-            | Entry::Unopened { task }
-                if books.ended.contains_key(task) =>
-            {
+            | Entry::Ended {
+                end: End::Undecided { task } | End::Unopened { task },
+            } if books.ended.contains_key(task) => {
                 Err(Violation::DecidedTwice { job, task: *task })
             }
-            Entry::Unopened { task } => check_unopened(names, work, books, *task),
-            Entry::Contradicted { task, accepted, .. } if *accepted == work.truth(*task) => {
-                Err(Violation::ContradictedTruth { job, task: *task })
-            }
+            Entry::Ended {
+                end: End::Unopened { task },
+            } => check_unopened(names, work, books, *task),
             Entry::Batched { batch } if batch.sequence as usize != books.batches.len() => {
                 Err(Violation::BatchOutOfOrder {
                     job,
@@ -465,7 +463,7 @@ impl Audit {
                     self.has_less(said.device);
                 }
             }
-            Entry::Reported { receipt, .. } => {
+            Entry::Revealed { receipt, .. } => {
                 let payload = &receipt.payload;
                 let replica = (payload.task, payload.replica);
                 let holder = books.held.get(&replica);
@@ -494,7 +492,9 @@ impl Audit {
                 self.blame(job, verdict);
                 self.end(job, verdict.task, verdict.answer.exit == Exit::Success);
             }
-            Entry::Undecided { task } | Entry::Unopened { task } => {
+            Entry::Ended {
+                end: End::Undecided { task } | End::Unopened { task },
+            } => {
                 books.ended.insert(*task, position);
                 self.end(job, *task, false);
             }
@@ -502,15 +502,17 @@ impl Audit {
                 books.batches.push(position);
                 books.settles.push(batch.tasks.clone());
             }
-            Entry::Contradicted { receipts, .. } => {
-                let devices = receipts.iter().map(|(device, _)| *device);
-                self.contradicted.extend(devices);
-            }
-            Entry::Unrefereed { task, .. } => {
+            Entry::Refereed {
+                task,
+                word: RefereeWord::None,
+            } => {
                 books.unrefereed.insert(*task);
             }
             // What follows from these is in other entries.
-            Entry::Trusted { .. } | Entry::Refereed { .. } => {}
+            Entry::Opened { .. }
+            | Entry::Queued { .. }
+            | Entry::Refereed { .. }
+            | Entry::Ended { .. } => {}
             // It gives nobody anything yet.
             Entry::Added { task, replicas } => {
                 let added = books.added.entry(*task).or_default();

@@ -125,6 +125,8 @@ pub(super) struct Chain {
     issued: Amount,
     /// Transactions that wait for a block.
     pool: VecDeque<Order>,
+    /// From which block on each job has its coordinator.
+    pub(super) drawn: BTreeMap<JobId, BlockNumber>,
 }
 
 impl Chain {
@@ -144,6 +146,7 @@ impl Chain {
             balances: BTreeMap::new(),
             issued: 0,
             pool: VecDeque::new(),
+            drawn: BTreeMap::new(),
         }
     }
 
@@ -256,6 +259,11 @@ impl Chain {
         self.every_job(|| life::Event::Drawn {
             coordinator: COORDINATOR,
         });
+        for (id, known) in &self.jobs {
+            if known.job.state.coordinator().is_some() {
+                self.drawn.entry(*id).or_insert(self.block);
+            }
+        }
         let mut failed = Vec::new();
         for order in std::mem::take(&mut self.pool) {
             let (job, _) = order.name();

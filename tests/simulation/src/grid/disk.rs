@@ -1,6 +1,6 @@
 //! The masternode's disk: what is appended is written later, or never.
 
-use quern_masternode::core::{Entry, Ticket};
+use quern_masternode::core::{Entry, Line, Noted, Ticket, in_order};
 use quern_primitives::ids::{DeviceId, Digest, JobId, TaskIndex};
 use quern_protocol::ReplicaId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 #[derive(Default)]
 pub(super) struct Disk {
     logs: BTreeMap<JobId, Vec<Entry>>,
+    /// Notes beside each job's log, also those that are not written: they are lost with the entries before
+    /// them.
+    notes: BTreeMap<JobId, Vec<Noted>>,
     /// Appended and not written, oldest first.
     waiting: VecDeque<(Ticket, JobId, Entry)>,
     /// Entries of each job that wait.
@@ -37,6 +40,12 @@ impl Disk {
         log.map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// What is written of a job, in order.
+    pub(super) fn lines(&self, job: JobId) -> Vec<Line> {
+        let notes = self.notes.get(&job).cloned().unwrap_or_default();
+        in_order(self.written(job).to_vec(), notes).collect()
+    }
+
     /// Whether a place of a job's log is written.
     pub(super) fn has(&self, job: JobId, position: u64) -> bool {
         position < self.written(job).len() as u64
@@ -50,6 +59,11 @@ impl Disk {
     pub(super) fn append(&mut self, ticket: Ticket, job: JobId, entry: Entry) {
         *self.unwritten.entry(job).or_default() += 1;
         self.waiting.push_back((ticket, job, entry));
+    }
+
+    /// Writes a note behind what was appended before.
+    pub(super) fn note(&mut self, job: JobId, noted: Noted) {
+        self.notes.entry(job).or_default().push(noted);
     }
 
     /// Shards of a job have come, and are checked and written.
@@ -87,17 +101,26 @@ impl Disk {
         self.write(entries);
         self.waiting.clear();
         self.unwritten.clear();
+        for (job, notes) in &mut self.notes {
+            let length = self.logs.get(job).map_or(0, Vec::len) as u64;
+            notes.retain(|noted| noted.behind <= length);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quern_masternode::core::{NoReferee, Note};
 
     const JOB: JobId = JobId([1; 32]);
 
+    fn queued(first: u32) -> Entry {
+        Entry::Queued { first, tasks: 1 }
+    }
+
     fn append(disk: &mut Disk, ticket: u64, task: u32) {
-        disk.append(Ticket(ticket), JOB, Entry::Undecided { task });
+        disk.append(Ticket(ticket), JOB, queued(task));
     }
 
     #[test]
@@ -111,7 +134,28 @@ mod tests {
         assert_eq!((disk.next_position(JOB), disk.waiting()), (3, 0));
         append(&mut disk, 1, 9);
         disk.write(u32::MAX);
-        let expected = [1, 2, 3, 9].map(|task| Entry::Undecided { task });
-        assert_eq!(disk.written(JOB), expected);
+        assert_eq!(disk.written(JOB), [1, 2, 3, 9].map(queued));
+    }
+
+    #[test]
+    fn a_note_is_lost_with_the_entries_before_it() {
+        let mut disk = Disk::default();
+        (1..=3).for_each(|n| append(&mut disk, n, n as u32));
+        for (number, behind) in (0..).zip([1, 2, 3]) {
+            let task = 0;
+            let why = NoReferee::Late;
+            let note = Note::Unrefereed { task, why };
+            let noted = Noted {
+                behind,
+                number,
+                note,
+            };
+            disk.note(JOB, noted);
+        }
+        disk.lose_all_but(2);
+        let lines = disk.lines(JOB);
+        let is_note = |line: &Line| matches!(line, Line::Note(_));
+        let notes: Vec<_> = lines.iter().map(is_note).collect();
+        assert_eq!(notes, [false, true, false, true]);
     }
 }

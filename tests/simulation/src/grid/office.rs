@@ -4,6 +4,7 @@ use super::{
     chain::Order,
     machine::unfit,
     network::Link,
+    rules::node,
     violation::Violation,
     work::{ENGINE, GENESIS, benchmark, benchmark_output},
     world::{Coming, World},
@@ -129,7 +130,7 @@ fn settings(tuning: Tuning, devices_max: usize) -> Settings {
     Settings {
         tuning,
         fleet,
-        ..Settings::new(GENESIS, engines)
+        ..Settings::new(GENESIS, node().public(), engines)
     }
 }
 
@@ -183,10 +184,10 @@ impl World<'_> {
     }
 
     fn takes_up(&mut self, id: JobId, job: Job) {
-        let log = self.disk.written(id).to_vec();
+        let lines = self.disk.lines(id);
         let number = self.names.job(&id);
         self.trace
-            .effect(&format!("takes up j{number}, {} entries", log.len()));
+            .effect(&format!("takes up j{number}, {} lines", lines.len()));
         let is_uploaded = self.disk.uploaded.contains(&id);
         let work = self.works.get(&id).filter(|_| is_uploaded);
         let plan = work.map(|work| work.plan(self.disk.shards(&id)));
@@ -195,7 +196,7 @@ impl World<'_> {
         let Some(core) = &mut self.office.core else {
             return;
         };
-        if core.replay(Tick(0), id, job, plan, log).is_some() {
+        if core.replay(Tick(0), id, job, plan, lines).is_some() {
             self.disk.closed.insert(id);
             self.audit.close(id);
         }
@@ -351,6 +352,12 @@ impl World<'_> {
                 self.disk.append(ticket, job, *entry);
                 self.plan_writing();
             }
+            Effect::Note { job, noted, .. } => {
+                if let Some(work) = self.works.get(&job) {
+                    self.audit.note(&self.names, work, &noted.note)?;
+                }
+                self.disk.note(job, *noted);
+            }
             Effect::Answer {
                 token,
                 device,
@@ -414,7 +421,7 @@ impl World<'_> {
                 }
                 self.counts.given += 1;
             }
-            Entry::Reported { .. } => self.counts.reports += 1,
+            Entry::Revealed { .. } => self.counts.reports += 1,
             Entry::Added { task, .. } => self.adds(id, *task),
             _ => {}
         }
@@ -445,9 +452,15 @@ impl World<'_> {
         }
         let life = self.office.life;
         self.audit.hear_state(id, None);
-        let bond = self.chain.bond(&view.device.account);
+        let (at, bond) = (self.chain.block, self.chain.bond(&view.device.account));
+        self.rules.see(at, &view);
         let view = Box::new(view);
-        self.office_step(Event::Hello { view, bond, hello })?;
+        self.office_step(Event::Hello {
+            at,
+            view,
+            bond,
+            hello,
+        })?;
         if self.office.life != life {
             return Ok(());
         }
@@ -500,9 +513,11 @@ impl World<'_> {
 
     /// Answers an exchange, with what belongs to the replicas it gives.
     fn answers(&mut self, token: Token, id: DeviceId, plan: WorkPlan) -> Result<(), Violation> {
-        for acknowledged in &plan.acknowledged {
+        let mut acknowledged = Vec::new();
+        for told in &plan.acknowledged {
             self.audit
-                .acknowledge(&self.names, &self.disk, id, *acknowledged)?;
+                .acknowledge(&self.names, &self.disk, id, told.id)?;
+            acknowledged.extend(self.rules.tell(&self.disk, id, told));
         }
         if plan.benchmark.is_some() {
             self.plan_at_office(CHALLENGE_MS, AtOffice::Computed);
@@ -518,7 +533,7 @@ impl World<'_> {
         };
         self.counts.asked_again += u64::from(self.asks_again(&asked, &plan));
         let mut work = Work {
-            acknowledged: plan.acknowledged,
+            acknowledged,
             reveals: plan.reveals,
             discard: plan.discard,
             ask_again_ms: plan.ask_again_ms,

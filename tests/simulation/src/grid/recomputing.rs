@@ -1,15 +1,21 @@
 //! What the masternode computes again itself: the truth, after a while.
 
-use super::{office::AtOffice, violation::Violation, world::World};
+use super::{
+    office::AtOffice,
+    rules::node,
+    violation::Violation,
+    work::{GENESIS, Work},
+    world::World,
+};
 use quern_masternode::core::{Event, NoReferee, Truth};
-use quern_primitives::ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex};
+use quern_primitives::{
+    ids::{BlockNumber, Digest, JobId, TaskIndex},
+    log::RefereeReport,
+};
 use quern_protocol::Output;
 
 /// How long it takes to read the hash of a block, in milliseconds.
 const HASH_MS: u64 = 10;
-
-/// The masternode's name on the network.
-const REFEREE: DeviceId = DeviceId([77; 32]);
 
 impl World<'_> {
     /// The masternode begins to compute a task again, which takes as long as on a usual device.
@@ -34,9 +40,14 @@ impl World<'_> {
         }
         self.office.recomputing.remove(&(job, task));
         let work = self.works.get(&job).filter(|work| !work.never_opens(task));
-        let truth = work.map(|work| Truth {
+        let report = |work: &Work| RefereeReport {
+            job,
+            task,
             answer: work.truth(task),
-            referee: REFEREE,
+        };
+        let truth = work.map(|work| Truth {
+            report: node().sign(report(work), &GENESIS),
+            node: node().public(),
             output_root: Digest::default(),
             output: Output::Inline(vec![]),
         });

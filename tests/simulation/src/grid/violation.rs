@@ -449,6 +449,14 @@ pub enum Violation {
         /// The device.
         device: u32,
     },
+    /// A job's log does not hold.
+    #[error("the log of job {job} does not pass: {why}")]
+    Rules {
+        /// The job.
+        job: u32,
+        /// What is wrong.
+        why: String,
+    },
     /// A report was acknowledged and is in no verdict of a job that was settled as a whole.
     #[error(
         "the report of device {device} on replica {replica} of task {task} of job {job} was \

@@ -1,6 +1,6 @@
 //! Events and effects in a few words, with numbers for names.
 
-use quern_masternode::core::{Effect, Entry, Event, WorkPlan};
+use quern_masternode::core::{Effect, Entry, Event, Note, RefereeWord, WorkPlan};
 use quern_primitives::{
     batch::Batch,
     ids::{AccountId, DeviceId, JobId},
@@ -105,7 +105,7 @@ impl Names {
             Event::Recomputed { job, task, outcome } => {
                 let job = self.job(job);
                 match &**outcome {
-                    Ok(truth) => format!("j{job}/{task} comes out {}", answer(&truth.answer)),
+                    Ok(truth) => format!("j{job}/{task} comes out {}", answer(&truth.answer())),
                     Err(why) => format!("j{job}/{task} is not computed: {why:?}"),
                 }
             }
@@ -126,6 +126,10 @@ impl Names {
             } => {
                 let (job, entry) = (self.job(job), self.entry(entry));
                 format!("append #{} j{job} @{position}: {entry}", ticket.0)
+            }
+            Effect::Note { job, noted, .. } => {
+                let (job, note) = (self.job(job), self.note(&noted.note));
+                format!("note j{job} @{}: {note}", noted.behind)
             }
             Effect::Answer {
                 token,
@@ -229,7 +233,7 @@ impl Names {
     }
 
     fn work(&self, work: &WorkPlan) -> String {
-        let acknowledged = self.list(" has", work.acknowledged.iter());
+        let acknowledged = self.list(" has", work.acknowledged.iter().map(|it| &it.id));
         let reveals = self.list(" reveal", work.reveals.iter());
         let discard = self.list(" drop", work.discard.iter().map(|it| &it.id));
         let given = self.list(" take", work.assignments.iter().map(|it| &it.id));
@@ -261,7 +265,7 @@ impl Names {
                 let device = self.device(&said.device);
                 format!("{}/{} committed by d{device}", said.task, said.replica)
             }
-            Entry::Reported { receipt, .. } => {
+            Entry::Revealed { receipt, .. } => {
                 let payload = &receipt.payload;
                 let (task, replica) = (payload.task, payload.replica);
                 let device = self.device(&payload.device);
@@ -269,7 +273,19 @@ impl Names {
                 format!("{task}/{replica} answered by d{device} {answer}")
             }
             Entry::Judged { verdict } => self.verdict(verdict),
-            Entry::Trusted {
+            Entry::Refereed {
+                task,
+                word: RefereeWord::Computed { report, .. },
+            } => format!("{task} refereed {}", answer(&report.payload.answer)),
+            Entry::Batched { batch } => format!("batched {}", self.batch(batch)),
+            Entry::Opened { at, .. } => format!("opened at {at}"),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn note(&self, note: &Note) -> String {
+        match note {
+            Note::Trusted {
                 task,
                 replica,
                 device,
@@ -278,12 +294,7 @@ impl Names {
                 let device = self.device(device);
                 format!("{task}/{replica}: d{device} is believed for {accepted_in_a_row}")
             }
-            Entry::Refereed {
-                task, answer: it, ..
-            } => {
-                format!("{task} refereed {}", answer(it))
-            }
-            Entry::Contradicted {
+            Note::Contradicted {
                 task,
                 accepted,
                 recomputed,
@@ -292,7 +303,6 @@ impl Names {
                 let (one, other) = (answer(accepted), answer(recomputed));
                 format!("{task} was {one} and comes out {other}")
             }
-            Entry::Batched { batch } => format!("batched {}", self.batch(batch)),
             other => format!("{other:?}"),
         }
     }

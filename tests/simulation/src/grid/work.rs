@@ -13,6 +13,7 @@ use quern_primitives::{
     ids::{BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex},
     job::{Agreement, Submission, job_id},
     limits::{JOB_LIFETIME_BLOCKS_MAX, TASK_FUEL_MAX},
+    merkle::Tree,
     receipt::{Answer, Exit},
 };
 use quern_protocol::{Assignment, Benchmark, SealedKey, ShardFacts, TaskLimits};
@@ -142,7 +143,7 @@ impl Work {
             salt,
             program: ProgramHash(digest("program", &id, 0)),
             manifest: Digest(digest("manifest", &id, 0)),
-            shards_root: Digest(digest("shards", &id, 0)),
+            shards_root: Tree::new(roots(&id, config.tasks)).root(),
             key_commitment: Digest(digest("key", &id, 0)),
             tasks: config.tasks,
             input_bytes: u64::from(config.tasks) * 100,
@@ -221,7 +222,7 @@ impl Work {
     pub(super) fn plan(&self, is_there: impl Fn(TaskIndex) -> bool) -> JobPlan {
         let tasks = 0..self.submission.tasks;
         JobPlan {
-            input_roots: tasks.clone().map(|task| self.input_root(task)).collect(),
+            input_roots: self.input_roots(),
             missing: tasks.filter(|task| !is_there(*task)).collect(),
             seed: self.lane_seed(),
             trust_seed: TrustSeed::from_bytes(digest("trust", &self.id, 0)),
@@ -271,6 +272,11 @@ impl Work {
 
     fn input_root(&self, task: TaskIndex) -> Digest {
         Digest(digest("input", &self.id, task))
+    }
+
+    /// The chunk roots of its shards.
+    pub(super) fn input_roots(&self) -> Vec<Digest> {
+        roots(&self.id, self.submission.tasks)
     }
 
     /// What a task takes.
@@ -346,6 +352,13 @@ fn deadline(config: &Config, desktops: u32, tasks: u64, over_ms: u64) -> BlockNu
     let ms = u64::from(config.faults_s) * 1_000 + work_ms + PATIENCE_MS + over_ms;
     let blocks = (ms / BLOCK_MS).min(JOB_LIFETIME_BLOCKS_MAX.into());
     FIRST_BLOCK.saturating_add(blocks as BlockNumber)
+}
+
+/// The chunk roots of a job's shards, of which nobody has the bytes.
+fn roots(job: &JobId, tasks: TaskIndex) -> Vec<Digest> {
+    (0..tasks)
+        .map(|task| Digest(digest("input", job, task)))
+        .collect()
 }
 
 fn digest(what: &str, job: &JobId, number: u32) -> [u8; 32] {

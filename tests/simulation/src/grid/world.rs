@@ -11,6 +11,7 @@ use super::{
     network::{Link, Sent},
     office::{AtOffice, Office},
     owners::Owner,
+    rules::Rules,
     sizes::Sizes,
     trace::{Look, Trace},
     violation::Violation,
@@ -107,6 +108,7 @@ pub(super) struct World<'a> {
     pub(super) chain: Chain,
     pub(super) disk: Disk,
     pub(super) audit: Audit,
+    pub(super) rules: Rules,
     pub(super) counts: Counts,
     /// Jobs that their owners cancelled.
     pub(super) cancelled: BTreeSet<JobId>,
@@ -163,6 +165,7 @@ impl<'a> World<'a> {
             chain,
             disk: Disk::default(),
             audit,
+            rules: Rules::default(),
             counts: Counts {
                 rushing,
                 ..Counts::default()
@@ -418,6 +421,7 @@ impl<'a> World<'a> {
             return Ok(());
         };
         let devices: Vec<DeviceId> = core.connected_devices().collect();
+        let at = self.chain.block;
         for device in devices {
             let event = match self.chain.view(&device) {
                 None => Event::Retired { device },
@@ -425,10 +429,14 @@ impl<'a> World<'a> {
                     device,
                     refusal: Refusal::Banned,
                 },
-                Some(view) => Event::Rechecked {
-                    bond: self.chain.bond(&view.device.account),
-                    view: Box::new(view),
-                },
+                Some(view) => {
+                    self.rules.see(at, &view);
+                    Event::Rechecked {
+                        at,
+                        bond: self.chain.bond(&view.device.account),
+                        view: Box::new(view),
+                    }
+                }
             };
             self.office_step(event)?;
         }
@@ -436,6 +444,7 @@ impl<'a> World<'a> {
     }
 
     fn check_end(&self) -> Result<(), Violation> {
+        self.check_rules()?;
         for (id, known) in &self.chain.jobs {
             self.check_pay(*id, known)?;
             let end = JobEnd::AllSettled;

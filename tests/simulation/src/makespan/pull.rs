@@ -17,7 +17,7 @@ use quern_grid::{
 use quern_masternode::core::{Engines, Lapse, Settings, Watch};
 use quern_primitives::{
     device::Class,
-    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ReplicaId, TaskIndex},
+    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, NodeKey, ReplicaId, TaskIndex},
     job::ByteLevel,
 };
 use quern_protocol::Stage;
@@ -560,5 +560,6 @@ fn replica_ms(fuel_max: u64) -> u64 {
         pinned: Digest::default(),
         portable: Digest::default(),
     };
-    Settings::new(GenesisHash::default(), engines).replica_ms(fuel_max)
+    let node = NodeKey::default();
+    Settings::new(GenesisHash::default(), node, engines).replica_ms(fuel_max)
 }

@@ -2,6 +2,7 @@
 //! happened.
 
 use super::*;
+use crate::core::End;
 use proptest::prelude::*;
 use quern_primitives::{
     ids::{AccountId, Digest},
@@ -91,6 +92,10 @@ fn job_id(job: u8) -> JobId {
     JobId([job; 32])
 }
 
+fn ended(end: End) -> Entry {
+    Entry::Ended { end }
+}
+
 fn verdict(job: u8, task: TaskIndex, found: &[(u8, Finding)], exit: Exit) -> Entry {
     let replicas = found.iter().map(|(device, finding)| ReplicaFinding {
         replica: *device,
@@ -129,8 +134,8 @@ fn happen(answers: &mut Answers, now: Tick, happening: &Happening) {
             note(*job, verdict(*job, *task, found, Exit::Success));
         }
         Happening::ProgramFails(job) => note(*job, verdict(*job, 0, &[], Exit::Trap)),
-        Happening::Unopened(job) => note(*job, Entry::Unopened { task: 0 }),
-        Happening::Undecided(job) => note(*job, Entry::Undecided { task: 0 }),
+        Happening::Unopened(job) => note(*job, ended(End::Unopened { task: 0 })),
+        Happening::Undecided(job) => note(*job, ended(End::Undecided { task: 0 })),
         Happening::Over(job) => answers.forget_job(job_id(*job)),
         Happening::Forgotten(device) => answers.forget(&id(*device)),
     }

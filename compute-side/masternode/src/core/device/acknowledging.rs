@@ -1,21 +1,39 @@
 //! Acknowledging reports, each once the entry that holds it is on disk.
 
 use super::{Devices, Known};
-use crate::core::Ticket;
-use quern_primitives::ids::DeviceId;
+use crate::core::{Ticket, job::Place};
+use quern_primitives::ids::{DeviceId, Digest};
 use quern_protocol::ReplicaId;
+
+/// A report that is on disk, as its device is to be told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The replica.
+    pub id: ReplicaId,
+    /// The place of the entry that holds the receipt in the job's log.
+    pub position: u64,
+    /// The receipt's digest, if the device was never told of it before; else the log has to be looked at,
+    /// and not what the device says again.
+    pub receipt: Option<Digest>,
+}
 
 impl Known {
     /// Acknowledges a report that was taken before, once it is on disk.
-    pub(super) fn acknowledge_again(&mut self, id: ReplicaId, ticket: Ticket, persisted: Ticket) {
-        let waits = self.unconfirmed.iter().any(|(_, waiting)| *waiting == id);
-        if waits || self.acknowledged.contains(&id) {
+    pub(super) fn acknowledge_again(&mut self, id: ReplicaId, place: Place, persisted: Ticket) {
+        let (ticket, position) = place;
+        let waits = self.unconfirmed.iter().any(|(_, waiting)| waiting.id == id);
+        if waits || self.acknowledged.iter().any(|told| told.id == id) {
             return;
         }
+        let told = Acknowledged {
+            id,
+            position,
+            receipt: None,
+        };
         if ticket <= persisted {
-            self.acknowledged.push(id);
+            self.acknowledged.push(told);
         } else {
-            self.unconfirmed.push((ticket, id));
+            self.unconfirmed.push((ticket, told));
         }
     }
 }
@@ -34,7 +52,7 @@ impl Devices {
                 .unconfirmed
                 .extract_if(.., |(ticket, _)| *ticket <= through);
             let before = known.acknowledged.len();
-            known.acknowledged.extend(written.map(|(_, id)| id));
+            known.acknowledged.extend(written.map(|(_, told)| told));
             if known.acknowledged.len() > before {
                 self.to_answer.insert(device);
             }
@@ -42,9 +60,9 @@ impl Devices {
     }
 
     /// A device's report was taken with this entry: it is acknowledged once that is on disk.
-    pub(super) fn confirm_later(&mut self, device: DeviceId, ticket: Ticket, id: ReplicaId) {
+    pub(super) fn confirm_later(&mut self, device: DeviceId, ticket: Ticket, told: Acknowledged) {
         if let Some(known) = self.known.get_mut(&device) {
-            known.unconfirmed.push((ticket, id));
+            known.unconfirmed.push((ticket, told));
             self.unwritten.insert((ticket, device));
         }
     }
@@ -53,14 +71,14 @@ impl Devices {
     pub(in crate::core) fn acknowledge_again(
         &mut self,
         device: DeviceId,
-        ticket: Ticket,
+        place: Place,
         id: ReplicaId,
         persisted: Ticket,
     ) {
         if let Some(known) = self.known.get_mut(&device) {
-            known.acknowledge_again(id, ticket, persisted);
-            if ticket > persisted {
-                self.unwritten.insert((ticket, device));
+            known.acknowledge_again(id, place, persisted);
+            if place.0 > persisted {
+                self.unwritten.insert((place.0, device));
             }
         }
     }

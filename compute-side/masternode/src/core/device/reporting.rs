@@ -1,5 +1,6 @@
 //! Reports: taken if they are what they should be, written down, and told to the judge.
 
+use super::Acknowledged;
 use crate::core::{
     Core, Effect, Entry, OutputPlace, ReleaseCause, Tick, job::Admission, replica_of,
 };
@@ -8,6 +9,7 @@ use quern_primitives::{
     receipt::Exit,
 };
 use quern_protocol::{DiscardReason, Output, ReplicaId, Report};
+use quern_verdict::receipt_digest;
 use std::collections::BTreeMap;
 
 impl Core {
@@ -29,10 +31,9 @@ impl Core {
             return;
         };
         match verdict {
-            Ok(Admission::Repeated(ticket)) => {
+            Ok(Admission::Repeated(place)) => {
                 let persisted = self.persisted;
-                self.devices
-                    .acknowledge_again(device, ticket, id, persisted);
+                self.devices.acknowledge_again(device, place, id, persisted);
             }
             Err(reason) => {
                 known.discard(id, reason);
@@ -51,14 +52,20 @@ impl Core {
                     }
                     Output::Delivered { bytes } => (None, OutputPlace::File { bytes }),
                 };
-                let entry = Entry::Reported {
+                let entry = Entry::Revealed {
                     receipt: report.receipt.clone(),
                     output: place,
                 };
-                let (ticket, _) = self.append(id.job, entry, output, out);
-                self.devices.confirm_later(device, ticket, id);
+                let digest = receipt_digest(&report.receipt);
+                let (ticket, position) = self.append(id.job, entry, output, out);
+                let told = Acknowledged {
+                    id,
+                    position,
+                    receipt: Some(digest),
+                };
+                self.devices.confirm_later(device, ticket, told);
                 if let Some(active) = self.jobs.get_mut(&id.job) {
-                    active.reported(ticket, &report.receipt);
+                    active.reported((ticket, position), &report.receipt, digest);
                 }
                 if report.receipt.payload.exit != Exit::Success {
                     self.pauses.begin(now, device);

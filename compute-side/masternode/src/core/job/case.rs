@@ -1,18 +1,23 @@
 //! Tasks before the judge: who has reported, what the judge says, and what remains when a case is closed.
 
-use super::{ActiveJob, OpenTask, Reporter, Task};
+use super::{ActiveJob, OpenTask, Place, Reporter, Task};
 use crate::core::{Tick, Ticket, impasse::Impasse};
 use quern_primitives::{
-    ids::{ReplicaIndex, TaskIndex},
+    ids::{Digest, ReplicaIndex, TaskIndex},
     receipt::{Exit, SignedReceipt},
     verdict::{Finding, Ground, Verdict},
 };
-use quern_verdict::{Case, Decision, Hearing, Testimony, receipt_digest};
+use quern_verdict::{Case, Decision, Hearing, Testimony};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl ActiveJob {
-    /// A device's report for a replica was taken, with this entry.
-    pub(in crate::core) fn reported(&mut self, ticket: Ticket, receipt: &SignedReceipt) {
+    /// A device's report for a replica was taken, with this entry; the digest is the receipt's.
+    pub(in crate::core) fn reported(
+        &mut self,
+        place: Place,
+        receipt: &SignedReceipt,
+        digest: Digest,
+    ) {
         let payload = &receipt.payload;
         let Some(holding) = self.let_go(payload.task, payload.replica) else {
             return;
@@ -23,12 +28,12 @@ impl ActiveJob {
         let reporter = Reporter {
             device: payload.device,
             account: holding.account.clone(),
-            ticket,
+            place,
         };
         open.reported.insert(payload.replica, reporter);
         let testimony = Testimony::Answered {
             answer: payload.answer(),
-            receipt: receipt_digest(receipt),
+            receipt: digest,
         };
         open.case
             .hear(payload.replica, payload.device, holding.account, testimony);
@@ -162,7 +167,7 @@ impl ActiveJob {
         let reported = open
             .reported
             .iter()
-            .map(|(replica, by)| (*replica, by.device, by.ticket))
+            .map(|(replica, by)| (*replica, by.device, by.place))
             .collect();
         *state = Task::Closed(reported);
         self.certain.end(task);

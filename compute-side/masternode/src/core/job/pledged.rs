@@ -1,6 +1,6 @@
 //! What devices have committed themselves to and not revealed.
 
-use super::{ActiveJob, Holding, OpenTask, Pledge, Task};
+use super::{ActiveJob, Holding, OpenTask, Place, Pledge, Task};
 use crate::core::{Tick, Ticket, watch::Watch};
 use quern_primitives::{
     ids::{DeviceId, GenesisHash, ReplicaIndex, TaskIndex},
@@ -32,7 +32,7 @@ pub(in crate::core) enum Pledging {
         is_asked: bool,
     },
     /// What it is to was reported, with this entry.
-    Reported(Ticket),
+    Reported(Place),
 }
 
 impl ActiveJob {
@@ -44,8 +44,8 @@ impl ActiveJob {
         genesis: &GenesisHash,
     ) -> Result<Pledging, DiscardReason> {
         let said = &signed.payload;
-        if let Some(ticket) = self.reported_with(said.task, said.replica, &device) {
-            return Ok(Pledging::Reported(ticket));
+        if let Some(place) = self.reported_with(said.task, said.replica, &device) {
+            return Ok(Pledging::Reported(place));
         }
         if self.plan.is_none() || self.failed.is_some() {
             return Err(DiscardReason::JobOver);

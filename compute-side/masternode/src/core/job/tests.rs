@@ -62,6 +62,7 @@ fn assigned(task: TaskIndex) -> Entry {
         device: DEVICE,
         account: ACCOUNT,
         engine: Digest::default(),
+        at: 11,
     }
 }
 
@@ -95,7 +96,7 @@ fn judged(task: TaskIndex) -> Entry {
 fn replayed(job: Job) -> ActiveJob {
     let mut active = ActiveJob::new(JOB, job);
     for entry in [assigned(3), judged(3), assigned(TASKS - 1)] {
-        active.replay(entry, Tick(0), 1_000);
+        active.replay(entry.into(), Tick(0), 1_000);
     }
     active
 }

@@ -1,7 +1,7 @@
 //! Until when devices get nothing, and of which jobs, found in the whole story each time.
 
 use super::*;
-use crate::core::{OutputPlace, ReleaseCause};
+use crate::core::{End, OutputPlace, ReleaseCause};
 use proptest::prelude::*;
 use quern_primitives::{
     device::Class,
@@ -68,6 +68,10 @@ fn id(device: u8) -> DeviceId {
     DeviceId([device; 32])
 }
 
+fn ended(end: End) -> Entry {
+    Entry::Ended { end }
+}
+
 fn verdict(job: u8, task: TaskIndex, exit: Exit) -> Entry {
     let found = |device: u8| ReplicaFinding {
         replica: device,
@@ -114,7 +118,7 @@ fn report(device: u8, job: u8, task: TaskIndex) -> Entry {
         log_position: 0,
         salt: [90; 32].into(),
     };
-    Entry::Reported {
+    Entry::Revealed {
         receipt: Signed {
             payload,
             signature: DeviceSignature([0; 64]),
@@ -148,10 +152,10 @@ fn happen(pauses: &mut Pauses, now: Tick, happening: Happening) -> BTreeSet<Devi
             return pauses.note(now, JobId([job; 32]), &verdict(job, 0, Exit::Trap));
         }
         Happening::Unopened(job) => {
-            return pauses.note(now, JobId([job; 32]), &Entry::Unopened { task: 0 });
+            return pauses.note(now, JobId([job; 32]), &ended(End::Unopened { task: 0 }));
         }
         Happening::Undecided(job) => {
-            return pauses.note(now, JobId([job; 32]), &Entry::Undecided { task: 0 });
+            return pauses.note(now, JobId([job; 32]), &ended(End::Undecided { task: 0 }));
         }
         Happening::Over(job) => return pauses.forget_job(JobId([job; 32])),
     }

@@ -1,6 +1,7 @@
 //! How often devices gave tasks back, and until when replicas rest, found in all that happened.
 
 use super::*;
+use crate::core::End;
 use proptest::prelude::*;
 use quern_primitives::{
     ids::Digest,
@@ -80,6 +81,10 @@ fn verdict(job: u8, task: TaskIndex) -> Verdict {
     }
 }
 
+fn ended(end: End) -> Entry {
+    Entry::Ended { end }
+}
+
 fn happen(hand_backs: &mut HandBacks, happening: Happening) {
     let (job, entry) = match happening {
         Happening::Released(job, task, device, cause) => {
@@ -95,8 +100,8 @@ fn happen(hand_backs: &mut HandBacks, happening: Happening) {
             let verdict = verdict(job, task);
             (job, Entry::Judged { verdict })
         }
-        Happening::Undecided(job, task) => (job, Entry::Undecided { task }),
-        Happening::Unopened(job, task) => (job, Entry::Unopened { task }),
+        Happening::Undecided(job, task) => (job, ended(End::Undecided { task })),
+        Happening::Unopened(job, task) => (job, ended(End::Unopened { task })),
         Happening::Over(job) => return hand_backs.forget(job_id(job)),
     };
     hand_backs.note(job_id(job), &entry);

@@ -1,7 +1,7 @@
 //! Where records allow it one device is believed alone, and a second one is asked at once where not.
 
 use super::world::{Habit, JOB, Refereeing, TRUST_SEED, World};
-use crate::core::Entry;
+use crate::core::{Entry, Note};
 use quern_jobs_api::WaitingFor;
 use quern_primitives::{
     job::{Agreement, JobEnd, JobState},
@@ -31,7 +31,10 @@ fn added(world: &World) -> usize {
 }
 
 fn trusted(world: &World) -> usize {
-    world.count(|entry| matches!(entry, Entry::Trusted { .. }))
+    let notes = world.noted();
+    notes
+        .filter(|note| matches!(note, Note::Trusted { .. }))
+        .count()
 }
 
 /// An adaptive job of one task, and a device that is believed.
@@ -71,8 +74,8 @@ fn who_is_believed_is_drawn_from_a_seed_that_no_device_has() {
         _ => None,
     });
     let given: BTreeSet<_> = given.collect();
-    let believed = world.log().filter_map(|entry| match entry {
-        Entry::Trusted { task, .. } => Some(*task),
+    let believed = world.noted().filter_map(|note| match note {
+        Note::Trusted { task, .. } => Some(*task),
         _ => None,
     });
     let believed: BTreeSet<_> = believed.collect();

@@ -4,7 +4,7 @@ use super::{
     worker::truth,
     world::{Habit, JOB, MAJORITY, Refereeing, World},
 };
-use crate::core::{Entry, Event, NoReferee};
+use crate::core::{End, Entry, Event, NoReferee};
 use quern_primitives::{
     device::History,
     job::{Agreement, JobEnd, JobState},
@@ -48,7 +48,8 @@ fn findings(world: &World) -> Vec<Finding> {
 
 /// How often a job ended because an input opens nowhere: once, or not yet.
 fn unopened(world: &World) -> usize {
-    world.count(|entry| matches!(entry, Entry::Unopened { .. }))
+    let is_unopened = |end: &End| matches!(end, End::Unopened { .. });
+    world.count(|entry| matches!(entry, Entry::Ended { end } if is_unopened(end)))
 }
 
 fn ended(world: &World, end: JobEnd) -> bool {

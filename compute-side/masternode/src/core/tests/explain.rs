@@ -333,6 +333,7 @@ pub(super) fn crowd(world: &mut World, like: usize, numbers: Range<u16>, trusted
             ..Hello::default()
         };
         world.feed(Event::Hello {
+            at: world.block,
             view: Box::new(view),
             bond: world.bond,
             hello,

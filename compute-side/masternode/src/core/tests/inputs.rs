@@ -4,7 +4,7 @@ use super::{
     worker::PORTABLE_ENGINE,
     world::{Habit, JOB, World},
 };
-use crate::core::{Entry, Event, ReleaseCause, Tick};
+use crate::core::{End, Entry, Event, ReleaseCause, Tick};
 use proptest::prelude::*;
 use quern_primitives::{
     device::Class,
@@ -115,7 +115,7 @@ impl Story {
                         told.excluded.push(*device);
                     }
                 }
-                Entry::Reported { receipt, .. } if receipt.payload.task == task => told.out -= 1,
+                Entry::Revealed { receipt, .. } if receipt.payload.task == task => told.out -= 1,
                 Entry::Judged { verdict } if verdict.task == task => told.is_judged = true,
                 _ => {}
             }
@@ -217,7 +217,9 @@ impl Story {
                     let is_reserved = told.accounts.len() > 2 && judged(&log[..place]) < 3;
                     assert!(!is_reserved, "task {task} is for trusted devices");
                 }
-                Entry::Unopened { task } => {
+                Entry::Ended {
+                    end: End::Unopened { task },
+                } => {
                     let told = self.told(&log[..place], *task);
                     let since = self.waits.get(task).map(|(first, _)| *first);
                     let is_right = self.ends(&log[..place], &told, since);

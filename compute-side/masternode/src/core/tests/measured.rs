@@ -286,7 +286,12 @@ fn another_machine_is_measured_anew_and_the_same_one_is_not() {
             ..Hello::default()
         };
         let (view, bond) = (Box::new(world.view(0)), world.bond);
-        world.feed(Event::Hello { view, bond, hello });
+        world.feed(Event::Hello {
+            at: world.block,
+            view,
+            bond,
+            hello,
+        });
         world.ask(0, 1);
         given(world, 0).len()
     };

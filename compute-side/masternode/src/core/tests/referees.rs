@@ -1,10 +1,10 @@
 //! Where devices differ the referee decides, and without one the vote.
 
 use super::{
-    worker::truth,
+    worker::{found, truth},
     world::{DEADLINE, Habit, JOB, MAJORITY, REFEREE, Refereeing, World},
 };
-use crate::core::{Effect, Entry, NoReferee, Purpose, REFEREE_REPLICA, Truth};
+use crate::core::{Effect, Entry, NoReferee, Note, Purpose, REFEREE_REPLICA, RefereeWord, Truth};
 use quern_jobs_api::{Rule, StepKind};
 use quern_primitives::{
     ids::{Digest, TaskIndex},
@@ -40,12 +40,13 @@ fn findings(verdict: &Verdict) -> Vec<Finding> {
 }
 
 fn refereed(world: &World) -> usize {
-    world.count(|entry| matches!(entry, Entry::Refereed { .. }))
+    let is_word = |word: &RefereeWord| matches!(word, RefereeWord::Computed { .. });
+    world.count(|entry| matches!(entry, Entry::Refereed { word, .. } if is_word(word)))
 }
 
 fn unrefereed(world: &World) -> Vec<NoReferee> {
-    let whys = world.log().filter_map(|entry| match entry {
-        Entry::Unrefereed { why, .. } => Some(*why),
+    let whys = world.noted().filter_map(|note| match note {
+        Note::Unrefereed { why, .. } => Some(*why),
         _ => None,
     });
     whys.collect()
@@ -92,7 +93,7 @@ fn a_split_goes_to_the_referee_and_one_honest_device_is_enough() {
     let mut world = split(Refereeing::Truthful, ONE_LIES);
     let verdict = verdict(&world);
     assert_eq!(verdict.ground, Ground::Referee);
-    assert_eq!(verdict.answer, truth(0).answer);
+    assert_eq!(verdict.answer, truth(0).answer());
     assert_eq!(findings(&verdict), [Finding::Accepted, Finding::Incorrect]);
     assert!(verdict.price > 0);
     let added = world.count(|entry| matches!(entry, Entry::Added { .. }));
@@ -137,7 +138,7 @@ fn where_nobody_is_right_the_referee_s_answer_stands_and_nobody_is_paid() {
     let mut world = split(Refereeing::Truthful, [Habit::Lies(98), Habit::Lies(99)]);
     let verdict = verdict(&world);
     assert_eq!(verdict.ground, Ground::Referee);
-    assert_eq!(verdict.answer, truth(0).answer);
+    assert_eq!(verdict.answer, truth(0).answer());
     assert_eq!(findings(&verdict), [Finding::Incorrect; 2]);
     assert_eq!(verdict.price, 0);
     let kept = Effect::KeepOutputs {
@@ -147,12 +148,12 @@ fn where_nobody_is_right_the_referee_s_answer_stands_and_nobody_is_paid() {
     };
     assert!(world.effects.contains(&kept), "the referee's result stays");
     let sealed = world.effects.iter().any(|effect| match effect {
-        Effect::Append { entry, output, .. } => {
-            matches!(&**entry, Entry::Refereed { .. }) && output.is_some()
+        Effect::Note { noted, output, .. } => {
+            matches!(noted.note, Note::Sealed { .. }) && output.is_some()
         }
         _ => false,
     });
-    assert!(sealed, "it is written with the entry");
+    assert!(sealed, "it is written before the entry");
     world.next_block();
     assert!(ended(&world, JobEnd::AllSettled));
     assert!(world.ledger.paid.is_empty());
@@ -163,9 +164,14 @@ fn where_nobody_is_right_the_referee_s_answer_stands_and_nobody_is_paid() {
 
 /// The referee's word that the program fails on task 0.
 fn failure() -> Truth {
-    let mut failure = truth(0);
-    failure.answer.exit = Exit::Trap;
-    failure
+    let exit = Exit::Trap;
+    found(
+        0,
+        Answer {
+            exit,
+            ..truth(0).answer()
+        },
+    )
 }
 
 #[test]
@@ -184,7 +190,7 @@ fn that_the_program_fails_is_not_believed_on_the_referee_s_word_alone() {
     answers(&mut world, 3, Habit::Honest);
     let verdict = verdict(&world);
     assert_eq!(verdict.ground, Ground::Vote);
-    assert_eq!(verdict.answer, truth(0).answer);
+    assert_eq!(verdict.answer, truth(0).answer());
     world.next_block();
     assert!(ended(&world, JobEnd::AllSettled));
     world.check_money();
@@ -195,15 +201,12 @@ fn where_a_device_says_it_too_the_referee_s_word_that_the_program_fails_decides(
     let mut world = split(Refereeing::Slow, [Habit::Honest, Habit::Traps]);
     world.asked.clear();
     let said = world.log().find_map(|entry| match entry {
-        Entry::Reported { receipt, .. } if receipt.payload.exit == Exit::Trap => {
+        Entry::Revealed { receipt, .. } if receipt.payload.exit == Exit::Trap => {
             Some(receipt.payload.answer())
         }
         _ => None,
     });
-    let same = Truth {
-        answer: said.unwrap(),
-        ..truth(0)
-    };
+    let same = found(0, said.unwrap());
     world.tell_referee(JOB, 0, Ok(same));
     let verdict = verdict(&world);
     assert_eq!((verdict.ground, verdict.price), (Ground::Referee, 0));
@@ -215,16 +218,13 @@ fn where_a_device_says_it_too_the_referee_s_word_that_the_program_fails_decides(
 
 /// The referee's word that the program fails on a task, as devices say that it does.
 fn trapped(task: TaskIndex) -> Truth {
-    let truth = truth(task);
-    Truth {
-        answer: Answer {
-            result_commitment: Digest([0; 32]),
-            result_bytes: 0,
-            exit: Exit::Trap,
-            ..truth.answer
-        },
-        ..truth
-    }
+    let answer = Answer {
+        result_commitment: Digest([0; 32]),
+        result_bytes: 0,
+        exit: Exit::Trap,
+        ..truth(task).answer()
+    };
+    found(task, answer)
 }
 
 const BOTH_TRAP: [Habit; 2] = [Habit::Traps, Habit::Traps];
@@ -234,7 +234,7 @@ fn two_that_say_that_the_program_fails_end_no_job_whose_program_does_not() {
     let mut world = split(Refereeing::Truthful, BOTH_TRAP);
     let verdict = verdict(&world);
     assert_eq!((verdict.ground, verdict.price), (Ground::Referee, 0));
-    assert_eq!(verdict.answer, truth(0).answer);
+    assert_eq!(verdict.answer, truth(0).answer());
     assert_eq!(findings(&verdict), [Finding::Incorrect; 2]);
     world.next_block();
     assert!(ended(&world, JobEnd::AllSettled));

@@ -1,7 +1,7 @@
 //! Devices that say of tasks that they cannot be done: how far they get with it.
 
 use super::world::{Habit, World};
-use crate::core::{Entry, ReleaseCause};
+use crate::core::{End, Entry, ReleaseCause};
 use quern_jobs_api::{DeviceExplanation, Rule, StepKind};
 use quern_primitives::{ids::JobId, job::Agreement, verdict::Finding};
 use quern_protocol::HandBackReason;
@@ -15,7 +15,8 @@ fn refused(world: &World) -> usize {
 }
 
 fn unopened(world: &World) -> usize {
-    world.count(|entry| matches!(entry, Entry::Unopened { .. }))
+    let is_unopened = |end: &End| matches!(end, End::Unopened { .. });
+    world.count(|entry| matches!(entry, Entry::Ended { end } if is_unopened(end)))
 }
 
 fn explained(world: &World, worker: usize) -> DeviceExplanation {

@@ -1,7 +1,10 @@
 //! Reports: which count, which do not, and when they are acknowledged.
 
-use super::world::{GENESIS, Habit, MAJORITY, World};
-use crate::core::Entry;
+use super::{
+    worker::name,
+    world::{GENESIS, Habit, MAJORITY, World},
+};
+use crate::core::{Acknowledged, Entry};
 use quern_primitives::{
     device::Class,
     ids::{Digest, GenesisHash, JobId, ProgramHash},
@@ -10,12 +13,13 @@ use quern_primitives::{
     receipt::{Exit, Receipt},
 };
 use quern_protocol::{DiscardReason, Exchange, Output, Report};
+use quern_verdict::receipt_digest;
 
 /// Makes a receipt wrong.
 type Change = fn(&mut Receipt);
 
 fn reported(world: &World) -> usize {
-    world.count(|entry| matches!(entry, Entry::Reported { .. }))
+    world.count(|entry| matches!(entry, Entry::Revealed { .. }))
 }
 
 #[test]
@@ -228,4 +232,52 @@ fn three_different_answers_ask_for_more_replicas_until_one_has_a_majority() {
     assert!(!world.ledger.job.state.is_open());
     assert_eq!(world.ledger.paid.len(), 3);
     world.check_money();
+}
+
+#[test]
+fn an_acknowledgement_names_the_place_of_the_receipt_and_its_digest_once() {
+    let mut world = World::new(1, MAJORITY, &[1]);
+    world.ask(0, 1);
+    world.workers[0].compute();
+    let report = world.workers[0].reports[0].clone();
+    world.ask(0, 0);
+    let told = |world: &World| {
+        let answers = world.workers[0].answers.iter();
+        let told: Vec<_> = answers.flat_map(|work| work.acknowledged.clone()).collect();
+        told
+    };
+    let place = world
+        .log()
+        .position(|entry| matches!(entry, Entry::Revealed { .. }));
+    let first = Acknowledged {
+        id: name(&report),
+        position: place.unwrap() as u64,
+        receipt: Some(receipt_digest(&report.receipt)),
+    };
+    assert_eq!(told(&world), [first]);
+    // What it says again need not be what was taken, so the log is looked at.
+    for _ in 0..2 {
+        world.send(
+            0,
+            Exchange {
+                reports: vec![report.clone()],
+                ..Exchange::default()
+            },
+        );
+    }
+    let again = Acknowledged {
+        receipt: None,
+        ..first
+    };
+    assert_eq!(told(&world)[1..], [again, again]);
+    world.restart();
+    world.hello(0);
+    world.send(
+        0,
+        Exchange {
+            reports: vec![report],
+            ..Exchange::default()
+        },
+    );
+    assert_eq!(told(&world).last(), Some(&again), "also after a restart");
 }

@@ -325,7 +325,7 @@ fn nobody_is_waited_for_for_ever() {
     assert_eq!(asked(&world), [] as [usize; 0]);
     world.wait_alive(4_000, &[0]);
     assert_eq!(asked(&world), [0]);
-    let reported = world.count(|entry| matches!(entry, Entry::Reported { .. }));
+    let reported = world.count(|entry| matches!(entry, Entry::Revealed { .. }));
     assert_eq!(reported, 1);
 }
 

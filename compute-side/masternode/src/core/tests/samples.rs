@@ -5,7 +5,7 @@ use super::{
     worker::truth,
     world::{Habit, JOB, Refereeing, World, hash_of, settings},
 };
-use crate::core::{Effect, Entry, NoReferee, Purpose, Settings, is_re_executed};
+use crate::core::{Effect, Entry, NoReferee, Note, Purpose, Settings, is_re_executed};
 use quern_jobs_api::{Recomputations, Rule};
 use quern_primitives::{
     ids::JobId,
@@ -48,10 +48,10 @@ fn has_dropped_inputs(world: &World) -> bool {
     world.effects.contains(&Effect::DropInputs { job: JOB })
 }
 
-fn contradicted(world: &World) -> Vec<Entry> {
-    let entries = world.log();
-    let entries = entries.filter(|entry| matches!(entry, Entry::Contradicted { .. }));
-    entries.cloned().collect()
+fn contradicted(world: &World) -> Vec<Note> {
+    let notes = world.noted();
+    let notes = notes.filter(|note| matches!(note, Note::Contradicted { .. }));
+    notes.cloned().collect()
 }
 
 /// One task is computed and settled, and the job is over.
@@ -94,7 +94,7 @@ fn a_coalition_that_agreed_on_a_wrong_answer_is_found_and_gets_nothing_for_a_day
     assert!(world.answer_asked());
     let entries = contradicted(&world);
     let [
-        Entry::Contradicted {
+        Note::Contradicted {
             task: 0,
             accepted,
             recomputed,
@@ -105,7 +105,7 @@ fn a_coalition_that_agreed_on_a_wrong_answer_is_found_and_gets_nothing_for_a_day
         panic!("{entries:?}");
     };
     assert_ne!(accepted, recomputed);
-    assert_eq!(*recomputed, truth(0).answer);
+    assert_eq!(*recomputed, truth(0).answer());
     let mut devices: Vec<_> = receipts.iter().map(|(device, _)| *device).collect();
     devices.sort_unstable();
     let mut expected = [0, 1].map(|worker| world.workers[worker].id());

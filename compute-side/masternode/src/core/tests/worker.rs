@@ -1,12 +1,12 @@
 //! A device, as the core sees one: it computes well or badly, and keeps what is not acknowledged.
 
-use super::world::{GENESIS, REFEREE};
+use super::world::{GENESIS, JOB, REFEREE};
 use crate::core::{PlannedAssignment, Truth, WorkPlan};
 use quern_primitives::{
     device::{Class, History},
-    ids::{AccountId, DeviceId, Digest, ProgramHash, TaskIndex},
-    log::{Commitment, SignedCommitment},
-    payload::DeviceKey,
+    ids::{AccountId, DeviceId, Digest, NodeKey, ProgramHash, TaskIndex},
+    log::{Commitment, RefereeReport, SignedCommitment},
+    payload::{DeviceKey, NodeSecret},
     receipt::{Answer, Exit, Receipt},
 };
 use quern_protocol::{DiscardReason, Output, Refusal, ReplicaId, Report};
@@ -153,8 +153,9 @@ impl Worker {
 
     pub(super) fn hears(&mut self, work: WorkPlan) {
         self.reports
-            .retain(|report| !work.acknowledged.contains(&name(report)));
-        self.acknowledged.extend(&work.acknowledged);
+            .retain(|report| !work.acknowledged.iter().any(|told| told.id == name(report)));
+        self.acknowledged
+            .extend(work.acknowledged.iter().map(|told| told.id));
         self.asked.extend(&work.reveals);
         for discard in &work.discard {
             self.reports.retain(|report| name(report) != discard.id);
@@ -168,15 +169,26 @@ impl Worker {
 
 /// What comes out of a task, as an honest device answers it.
 pub(super) fn truth(task: TaskIndex) -> Truth {
+    let answer = Answer {
+        result_commitment: Digest([task as u8; 32]),
+        result_bytes: RESULT_BYTES,
+        fuel: 1_000_000_000 + u64::from(task),
+        exit: Exit::Success,
+    };
+    found(task, answer)
+}
+
+/// The word of a referee that finds this answer. The core leaves its signature to others to check.
+pub(super) fn found(task: TaskIndex, answer: Answer) -> Truth {
     let sealed = vec![77; sealed_bytes(RESULT_BYTES) as usize];
+    let report = RefereeReport {
+        job: JOB,
+        task,
+        answer,
+    };
     Truth {
-        answer: Answer {
-            result_commitment: Digest([task as u8; 32]),
-            result_bytes: RESULT_BYTES,
-            fuel: 1_000_000_000 + u64::from(task),
-            exit: Exit::Success,
-        },
-        referee: REFEREE,
+        report: NodeSecret::from_seed(&[77; 32]).sign(report, &GENESIS),
+        node: NodeKey(REFEREE.0),
         output_root: chunk_root(&sealed),
         output: Output::Inline(sealed),
     }

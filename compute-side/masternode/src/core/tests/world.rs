@@ -6,14 +6,14 @@ use super::{
     worker::{ENGINE, PORTABLE_ENGINE, Worker, input_root, name, truth},
 };
 use crate::core::{
-    Bond, Core, Effect, Engines, Entry, Event, JobPlan, NoReferee, Purpose, Settings, Tick, Ticket,
-    Token, Truth,
+    Bond, Core, Effect, Engines, Entry, Event, JobPlan, NoReferee, Note, Noted, Purpose, Settings,
+    Tick, Ticket, Token, Truth, in_order,
 };
 use quern_job_rules::{life, tasks};
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
     device::{Device, Hardware, Record, Region},
-    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, SealingKey, TaskIndex},
+    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, NodeKey, SealingKey, TaskIndex},
     job::{Agreement, Preferences},
     view::DeviceView,
 };
@@ -32,7 +32,7 @@ pub(super) fn settings() -> Settings {
         pinned: ENGINE,
         portable: PORTABLE_ENGINE,
     };
-    Settings::new(GENESIS, engines)
+    Settings::new(GENESIS, NodeKey(REFEREE.0), engines)
 }
 
 /// How the referee answers.
@@ -67,10 +67,13 @@ pub(super) struct World {
     pub(super) missing: BTreeSet<TaskIndex>,
     /// The job's log on disk.
     pub(super) disk: Vec<Entry>,
+    /// The notes beside it, also those that are not on disk yet.
+    pub(super) notes: Vec<Noted>,
     /// Entries that are not on disk yet.
     pub(super) waiting: VecDeque<(Ticket, Entry)>,
-    /// What was appended to the logs of other jobs, which no disk keeps.
+    /// What was appended to the logs of other jobs, and noted beside them, which no disk keeps.
     pub(super) others: Vec<(JobId, Entry)>,
+    pub(super) other_notes: Vec<(JobId, Note)>,
     /// Writes at once.
     pub(super) disk_is_quick: bool,
     /// Devices report with their commitments, and do not wait to be asked.
@@ -117,8 +120,10 @@ impl World {
             workers: vec![],
             missing: BTreeSet::new(),
             disk: vec![],
+            notes: vec![],
             waiting: VecDeque::new(),
             others: vec![],
+            other_notes: vec![],
             disk_is_quick: true,
             reveals_unasked: true,
             referee: Refereeing::Unavailable,
@@ -179,6 +184,9 @@ impl World {
 
     /// A masternode that has heard of nothing but the job as it is now.
     pub(super) fn begin_anew(&mut self) {
+        self.waiting.clear();
+        self.disk.clear();
+        self.notes.clear();
         self.core = self.new_core();
         self.next_block();
         let plan = self.plan();
@@ -250,6 +258,7 @@ impl World {
             ..Hello::default()
         };
         self.feed(Event::Hello {
+            at: self.block,
             view: Box::new(view),
             bond: self.bond,
             hello,
@@ -259,6 +268,7 @@ impl World {
     /// A device is looked up on the chain again.
     pub(super) fn recheck(&mut self, view: DeviceView) {
         self.feed(Event::Rechecked {
+            at: self.block,
             view: Box::new(view),
             bond: self.bond,
         });
@@ -382,10 +392,12 @@ impl World {
         self.waiting.clear();
         self.asked.clear();
         self.hashes.clear();
+        let length = self.disk.len() as u64;
+        self.notes.retain(|noted| noted.behind <= length);
         self.core = self.new_core();
         let (job, plan) = (self.ledger.job.clone(), self.plan());
-        self.core
-            .replay(self.now, JOB, job, Some(plan), self.disk.clone());
+        let lines = in_order(self.disk.clone(), self.notes.clone());
+        self.core.replay(self.now, JOB, job, Some(plan), lines);
     }
 
     /// A masternode that has asked the chain for its block and knows no job.
@@ -457,6 +469,14 @@ impl World {
             }
             Effect::ReadBlockHash { block } => self.hashes.push_back(block),
             Effect::Append { job, entry, .. } if job != JOB => self.others.push((job, *entry)),
+            Effect::Note { job, noted, .. } if job != JOB => {
+                self.other_notes.push((job, noted.note));
+            }
+            Effect::Note { noted, .. } => {
+                assert_eq!(noted.behind, (self.disk.len() + self.waiting.len()) as u64);
+                assert_eq!(noted.number, self.notes.len() as u64);
+                self.notes.push(*noted);
+            }
             Effect::Append {
                 ticket,
                 position,
@@ -516,6 +536,11 @@ impl World {
         self.disk
             .iter()
             .chain(self.waiting.iter().map(|(_, entry)| entry))
+    }
+
+    /// The notes beside it.
+    pub(super) fn noted(&self) -> impl Iterator<Item = &Note> {
+        self.notes.iter().map(|noted| &noted.note)
     }
 
     /// Two replicas of a task are never with one account.

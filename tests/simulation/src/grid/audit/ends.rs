@@ -1,7 +1,7 @@
 //! What a task may end with: who must have said so, and who is paid.
 
 use super::{Audit, Books, Disk, Names, Violation, Work};
-use quern_masternode::core::Entry;
+use quern_masternode::core::{Entry, Note};
 use quern_primitives::{
     ids::{AccountId, DeviceId, JobId, ReplicaIndex, TaskIndex},
     limits,
@@ -18,6 +18,31 @@ const FAILURE_QUORUM_MIN: usize = 2;
 const UNOPENED_MAX: usize = limits::REPLICAS_PER_TASK_MAX as usize;
 
 impl Audit {
+    /// Something is noted beside a job's log.
+    pub(in crate::grid) fn note(
+        &mut self,
+        names: &Names,
+        work: &Work,
+        note: &Note,
+    ) -> Result<(), Violation> {
+        let Note::Contradicted {
+            task,
+            accepted,
+            receipts,
+            ..
+        } = note
+        else {
+            return Ok(());
+        };
+        if *accepted == work.truth(*task) {
+            let (job, task) = (names.job(&work.id), *task);
+            return Err(Violation::ContradictedTruth { job, task });
+        }
+        let devices = receipts.iter().map(|(device, _)| *device);
+        self.contradicted.extend(devices);
+        Ok(())
+    }
+
     /// Every acknowledged report on a job that was settled as a whole is in a verdict.
     pub(in crate::grid) fn check_acknowledged(
         &self,

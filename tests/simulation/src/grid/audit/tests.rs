@@ -10,7 +10,7 @@ use crate::grid::{
     config::Config,
     work::{ENGINE, GENESIS, Says},
 };
-use quern_masternode::core::{NoReferee, OutputPlace, Ticket};
+use quern_masternode::core::{OutputPlace, Ticket};
 use quern_primitives::{
     batch::{LogRange, TaskSet},
     device::{Hardware, Region},
@@ -105,6 +105,7 @@ impl Case {
             device: key(device).id(),
             account: ACCOUNTS[usize::from(device)].clone(),
             engine: ENGINE,
+            at: 1,
         })
     }
 
@@ -145,7 +146,7 @@ impl Case {
             let commitment = key(device).sign(commitment, &GENESIS);
             self.append(Entry::Committed { commitment })?;
         }
-        self.append(Entry::Reported {
+        self.append(Entry::Revealed {
             receipt: key(device).sign(receipt, &GENESIS),
             output: OutputPlace::Inline { bytes: 1 },
         })
@@ -226,6 +227,7 @@ fn two_replicas_of_a_task_with_one_account_are_found_also_when_one_is_answered()
             device: key(replica).id(),
             account: ACCOUNTS[account].clone(),
             engine: ENGINE,
+            at: 1,
         })
     };
     assert_eq!(given(&mut case, 0, 0), Ok(()));
@@ -353,8 +355,8 @@ fn a_program_said_to_fail_that_does_not_is_believed_only_without_a_referee() {
             assert_eq!(case.answer(0, number, number, Says::ItTraps), Ok(()));
         }
         if is_without_referee {
-            let (task, why) = (0, NoReferee::Late);
-            assert_eq!(case.append(Entry::Unrefereed { task, why }), Ok(()));
+            let (task, word) = (0, RefereeWord::None);
+            assert_eq!(case.append(Entry::Refereed { task, word }), Ok(()));
         }
         let judged = case.judge(0, Says::ItTraps, &[0, 1]);
         let found = Err(Violation::WrongAnswer {
@@ -394,7 +396,8 @@ fn a_job_that_ends_for_an_input_that_too_few_could_not_open_is_found() {
             assert_eq!(case.give(0, 4, 3), Ok(()));
             assert_eq!(case.answer(0, 4, 3, Says::TheTruth), Ok(()));
         }
-        let ended = case.append(Entry::Unopened { task: 0 });
+        let end = End::Unopened { task: 0 };
+        let ended = case.append(Entry::Ended { end });
         let unfounded = Err(Violation::EndUnfounded {
             job: 0,
             task: 0,
@@ -487,6 +490,7 @@ fn a_task_for_a_device_that_was_never_registered_or_is_to_be_left_alone_is_found
         device: key(9).id(),
         account: ACCOUNTS[0].clone(),
         engine: ENGINE,
+        at: 1,
     });
     assert_eq!(given, stranger);
 

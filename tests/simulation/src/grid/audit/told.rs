@@ -169,7 +169,7 @@ mod tests {
         asks::{Asked, Facts},
         config::Config,
     };
-    use quern_masternode::core::{Entry, ReleaseCause, Tick};
+    use quern_masternode::core::{End, Entry, ReleaseCause, Tick};
     use quern_primitives::{
         device::{Hardware, Region},
         ids::{Digest, JobId},
@@ -188,6 +188,11 @@ mod tests {
         }
     }
 
+    fn unopened(task: TaskIndex) -> Entry {
+        let end = End::Unopened { task };
+        Entry::Ended { end }
+    }
+
     /// A device is given a replica of a task.
     fn give(audit: &mut Audit, job: JobId, task: TaskIndex, replica: ReplicaIndex) {
         let given = Entry::Assigned {
@@ -196,6 +201,7 @@ mod tests {
             device: DEVICE,
             account: facts().account,
             engine: Digest::default(),
+            at: 1,
         };
         audit.enter(job, 0, &given);
     }
@@ -229,7 +235,7 @@ mod tests {
         assert!(audit.may_keep(&other, &DEVICE, Rule::KeptForTrusted));
         assert!(audit.may_bar(&DEVICE, Rule::Pausing));
         // The other job ends: nobody is kept from anything for it.
-        audit.enter(other.id, 1, &Entry::Unopened { task: 0 });
+        audit.enter(other.id, 1, &unopened(0));
         assert!(!audit.may_keep(&other, &DEVICE, Rule::KeptForTrusted));
     }
 
@@ -250,7 +256,7 @@ mod tests {
         assert_eq!(told(&audit, &work), [true, false]);
         assert_eq!(told(&audit, &other), [false, false]);
         refuse(&mut audit, work.id, 1);
-        audit.enter(work.id, 1, &Entry::Unopened { task: 0 });
+        audit.enter(work.id, 1, &unopened(0));
         assert_eq!(told(&audit, &work), [true, true]);
         // Others have all of it now.
         let books = audit.jobs.entry(work.id).or_default();
@@ -265,7 +271,7 @@ mod tests {
         };
         audit.enter(work.id, 2, &one_more);
         assert_eq!(told(&audit, &work), [true, true]);
-        audit.enter(work.id, 3, &Entry::Unopened { task: 1 });
+        audit.enter(work.id, 3, &unopened(1));
         assert_eq!(told(&audit, &work), [false, false]);
     }
 
@@ -289,7 +295,8 @@ mod tests {
         };
         audit.enter(work.id, 1, &one_more);
         assert!(is_kept(&audit, DEVICE) && !is_kept(&audit, trusted));
-        audit.enter(work.id, 2, &Entry::Undecided { task: 0 });
+        let end = End::Undecided { task: 0 };
+        audit.enter(work.id, 2, &Entry::Ended { end });
         assert!(!is_kept(&audit, DEVICE));
         refuse(&mut audit, work.id, 1);
         assert!(is_kept(&audit, DEVICE));

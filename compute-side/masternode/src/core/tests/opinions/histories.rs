@@ -169,7 +169,7 @@ impl Story {
                     told.added += usize::from(*replicas);
                     continue;
                 }
-                Entry::Reported { receipt, .. } => {
+                Entry::Revealed { receipt, .. } => {
                     let payload = &receipt.payload;
                     (payload.device, Said::Answer(payload.result_commitment))
                 }
@@ -247,7 +247,7 @@ impl Story {
                     self.check(&self.told(&log[..place]), verdict);
                     return false;
                 }
-                Entry::Unopened { .. } | Entry::Undecided { .. } => return false,
+                Entry::Ended { .. } => return false,
                 _ => {}
             }
         }

@@ -51,13 +51,23 @@ impl Case {
         };
         let (view, bond) = (self.view(number, history, 0), Bond::default());
         let now = self.audit.now;
-        self.audit.hear(now, &Event::Hello { view, bond, hello });
+        let at = 1;
+        self.audit.hear(
+            now,
+            &Event::Hello {
+                at,
+                view,
+                bond,
+                hello,
+            },
+        );
     }
 
     fn recheck(&mut self, number: u8, history: History, last_review: BlockNumber) {
         let (view, bond) = (self.view(number, history, last_review), Bond::default());
         let now = self.audit.now;
-        self.audit.hear(now, &Event::Rechecked { view, bond });
+        let at = 1;
+        self.audit.hear(now, &Event::Rechecked { at, view, bond });
     }
 
     /// A device tells how it is.
@@ -402,6 +412,7 @@ fn where_there_are_lanes_a_replica_for_another_one_is_found_for_ten_seconds() {
                 device: key(ours).id(),
                 account: account.clone(),
                 engine: ENGINE,
+                at: 1,
             })
         };
         let own = (0..100).find(|task| is_for(&case, *task).0).unwrap();
@@ -445,6 +456,7 @@ fn what_opens_again_stays_with_its_lane_while_others_find_their_own_and_the_job_
                 device: key(number).id(),
                 account: account(number),
                 engine: ENGINE,
+                at: 1,
             })
         };
         let all_tell = |case: &mut Case, ms| {

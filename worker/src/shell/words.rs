@@ -1,0 +1,115 @@
+//! What masternodes sign for this device's work: looked at beside everything else, and kept.
+
+use super::{News, Shell};
+use crate::{acknowledgements::Kept, core::Event};
+use quern_primitives::{
+    GenesisHash, JobId,
+    ids::{DeviceId, NodeKey},
+    log::SignedAcknowledgement,
+};
+use quern_protocol::Response;
+
+/// Jobs of which the chain is asked at a time whether they are over.
+const ASKED_MAX: usize = 64;
+
+/// Those words that a masternode has signed.
+fn signed(
+    masternode: DeviceId,
+    genesis: GenesisHash,
+    mut words: Vec<SignedAcknowledgement>,
+) -> Vec<SignedAcknowledgement> {
+    let node = NodeKey(masternode.0);
+    let before = words.len();
+    words.retain(|word| word.is_signed_by(&node, &genesis));
+    let false_ones = before - words.len();
+    if false_ones > 0 {
+        tracing::warn!(
+            %masternode,
+            false_ones,
+            "a masternode acknowledges work and does not sign for it; the work is reported again"
+        );
+    }
+    words
+}
+
+impl Shell {
+    /// Takes the words out of an answer. Their signatures are checked on another thread, so that the tasks
+    /// in the same answer do not wait for it; the core hears of them after that.
+    pub(super) fn take_words(&self, event: &mut Event) {
+        let Event::Answered {
+            masternode,
+            answer: Some(Response::Work(work)),
+            ..
+        } = event
+        else {
+            return;
+        };
+        let words = std::mem::take(&mut work.acknowledged);
+        if words.is_empty() {
+            return;
+        }
+        let (masternode, genesis, news) = (*masternode, self.genesis, self.news.clone());
+        tokio::task::spawn_blocking(move || {
+            let words = signed(masternode, genesis, words);
+            let acknowledged = Event::Acknowledged { masternode, words };
+            // An error says that the worker ends.
+            let _ = news.blocking_send(News::Core(acknowledged));
+        });
+    }
+
+    /// Writes down what is to be kept.
+    pub(super) fn keep_words(&mut self) {
+        let unkept = std::mem::take(&mut self.unkept);
+        if !unkept.is_empty()
+            && let Err(error) = self.words.keep(unkept)
+        {
+            tracing::warn!(%error, "what masternodes signed for this device's work is not kept");
+        }
+    }
+
+    /// Jobs of which something is kept, to be asked about.
+    pub(super) fn jobs_with_words(&self) -> Vec<JobId> {
+        self.words.jobs().take(ASKED_MAX).collect()
+    }
+
+    /// These jobs are over.
+    pub(super) fn forget_words(&mut self, over: &[JobId]) {
+        for job in over {
+            if let Err(error) = self.words.forget(job) {
+                tracing::warn!(%error, "what is no longer needed stays on disk");
+            }
+        }
+    }
+
+    pub(super) fn keep_word(&mut self, masternode: DeviceId, word: SignedAcknowledgement) {
+        let masternode = NodeKey(masternode.0);
+        self.unkept.push(Kept { masternode, word });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_primitives::{ids::Digest, log::Acknowledgement, payload::NodeSecret};
+
+    #[test]
+    fn a_word_counts_only_if_its_masternode_signed_it_for_this_chain() {
+        let (node, other) = ([1; 32], [2; 32]);
+        let genesis = GenesisHash([3; 32]);
+        let word = |seed: &[u8; 32], chain: u8| {
+            let payload = Acknowledgement {
+                job: JobId([4; 32]),
+                task: 5,
+                replica: 0,
+                device: DeviceId([6; 32]),
+                receipt: Digest([7; 32]),
+                position: 8,
+            };
+            NodeSecret::from_seed(seed).sign(payload, &GenesisHash([chain; 32]))
+        };
+        let good = word(&node, 3);
+        let words = vec![word(&other, 3), good, word(&node, 9)];
+        let masternode = DeviceId(NodeSecret::from_seed(&node).public().0);
+        assert_eq!(signed(masternode, genesis, words), [good]);
+    }
+}
