@@ -58,11 +58,16 @@ impl Order {
     }
 }
 
-/// Carries orders out until nobody can give more.
-pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>, checks: Checks) {
+/// Carries orders out until nobody can give more. Without checks batches are sent as they are, see
+/// [`crate::altering`].
+pub(crate) async fn settle(
+    shared: Arc<Shared>,
+    orders: mpsc::Receiver<Order>,
+    checks: Option<Checks>,
+) {
     let mut settler = Settler {
         shared,
-        checks: Arc::new(Mutex::new(checks)),
+        checks: checks.map(|checks| Arc::new(Mutex::new(checks))),
         refused: BTreeSet::new(),
         orders: Orders::new(orders),
         on_their_way: JoinSet::new(),
@@ -86,7 +91,7 @@ pub(crate) async fn settle(shared: Arc<Shared>, orders: mpsc::Receiver<Order>, c
 
 struct Settler {
     shared: Arc<Shared>,
-    checks: Arc<Mutex<Checks>>,
+    checks: Option<Arc<Mutex<Checks>>>,
     /// Jobs of which a batch was refused, each told of once.
     refused: BTreeSet<JobId>,
     orders: Orders,
@@ -130,8 +135,11 @@ impl Settler {
     /// Whether a batch follows from the job's log. One that cannot be checked, because the job is not open
     /// here any more, was composed when it was, and is sent.
     async fn passes(&mut self, batch: &Batch) -> bool {
+        let Some(checks) = self.checks.clone() else {
+            return true;
+        };
         let (job, sequence) = (batch.job, batch.sequence);
-        let (shared, checks, batch) = (self.shared.clone(), self.checks.clone(), batch.clone());
+        let (shared, batch) = (self.shared.clone(), batch.clone());
         let checked = tokio::task::spawn_blocking(move || {
             // A panic while the lock was held leaves logs that are not followed to where they should be,
             // and a batch that does not fit is refused.
