@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use codec::Encode as _;
-use quern_job_rules::tasks;
+use quern_job_rules::{pay::pays, tasks};
 use quern_masternode::{
     Altering,
     core::{End, Entry},
@@ -13,12 +13,16 @@ use quern_primitives::{
     device::RecordChange,
     ids::BatchSequence,
     merkle::Tree,
+    params::Terms,
     verdict::{Finding, ReplicaFinding, Verdict},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An account that did nothing. It stands behind all others, so that lists stay in order.
 const STRANGER: AccountId = AccountId::new([0xff; 32]);
+
+/// Accepted answers that are enough where a majority of three decides.
+const ENOUGH: usize = 2;
 
 /// What is lied about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,6 +31,8 @@ pub(crate) enum Lie {
     PayStranger,
     /// A verdict leaves somebody out whose answer was accepted
     LeaveOut,
+    /// The same where enough others are left, who share its pay: nothing is wrong with the verdict by itself
+    KeepBack,
     /// A verdict says of an accepted answer that it was wrong
     CallWrong,
     /// A verdict has more than its task's price
@@ -70,6 +76,7 @@ impl Liar {
         let lie = self.lie;
         self.once(job, || match lie {
             Lie::LeaveOut => leave_out(&mut verdict),
+            Lie::KeepBack => keep_back(&mut verdict),
             Lie::CallWrong => call_wrong(&mut verdict),
             Lie::Overprice => overprice(&mut verdict),
             Lie::PayStranger | Lie::TwoBatches | Lie::JudgeTwice | Lie::Misassign => false,
@@ -201,6 +208,23 @@ fn last_paid(verdict: &Verdict) -> Option<usize> {
 fn leave_out(verdict: &mut Verdict) -> bool {
     let place = last_paid(verdict);
     place.map(|place| verdict.replicas.remove(place)).is_some()
+}
+
+fn keep_back(verdict: &mut Verdict) -> bool {
+    let is_accepted = |found: &&ReplicaFinding| found.finding == Finding::Accepted;
+    let accepted = verdict.replicas.iter().filter(is_accepted).count();
+    if accepted <= ENOUGH || !leave_out(verdict) {
+        return false;
+    }
+    // Tests have the terms of a new chain.
+    let left = u8::try_from(accepted - 1).unwrap_or(u8::MAX);
+    let pay = pays(verdict.price, left, Terms::FIRST);
+    for found in &mut verdict.replicas {
+        if found.finding == Finding::Accepted {
+            found.pay = pay;
+        }
+    }
+    true
 }
 
 fn call_wrong(verdict: &mut Verdict) -> bool {
@@ -350,6 +374,23 @@ mod tests {
             let all = [first, second].into_iter().flat_map(|it| &it.replicas);
             assert_eq!(paid, all.map(|it| it.pay).sum::<Amount>(), "{lie:?}");
         }
+    }
+
+    #[test]
+    fn who_is_kept_back_leaves_enough_others_who_share_its_pay() {
+        // Of two there would be too few.
+        let (log, sent) = told(Lie::KeepBack);
+        assert_eq!((batch_of(&log), &sent), (&honest(), &honest()));
+        let mut three = verdict(0);
+        three.replicas.push(ReplicaFinding {
+            replica: 2,
+            device: DeviceId([2; 32]),
+            account: AccountId::new([2; 32]),
+            ..three.replicas[0].clone()
+        });
+        assert!(keep_back(&mut three));
+        let pays: Vec<_> = three.replicas.iter().map(|it| it.pay).collect();
+        assert_eq!(pays, [35, 35]);
     }
 
     #[test]
