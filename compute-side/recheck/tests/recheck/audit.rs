@@ -71,7 +71,8 @@ fn what_was_acknowledged_and_left_out_of_a_verdict_is_found_and_shown_by_who_has
         audit.finish().differences
     };
     let log = blocks(&story.entries, 6);
-    assert_eq!(expecting(&story, &settled(&story, 0, &log), &log), []);
+    let found = expecting(&story, &settled(&story, 0, &log), &log);
+    assert!(found.is_empty(), "{found:?}");
 
     let at = place(&story.entries, is_paid);
     let Entry::Judged { verdict } = &mut story.entries[at] else {
