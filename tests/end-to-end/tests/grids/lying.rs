@@ -32,7 +32,10 @@ const WINDOW: &str = "300";
 const FEES_MAX: u128 = BYTECHIP;
 
 /// What the jobs read, a task for each line.
-const TEXT: &str = "one\ntwo\n";
+const TEXT: &str = "one\ntwo\nsix\nten\n";
+
+/// How many that are.
+const TASKS: u32 = 4;
 
 /// Bytes of a task's input: a line.
 const LINE_BYTES: u32 = 4;
@@ -45,11 +48,13 @@ struct Told {
     /// What the masternode does, as its program takes it.
     lie: &'static str,
     agreement: Agreement,
-    /// What the audit calls the first difference.
+    /// What the audit calls the difference that convicts.
     code: &'static str,
     /// What is proved, and of what.
     offence: &'static str,
     place: &'static str,
+    /// Whether the workers show the auditor what the masternode acknowledged.
+    words: bool,
 }
 
 impl Told {
@@ -61,10 +66,11 @@ impl Told {
             code,
             offence,
             place: "batch",
+            words: false,
         }
     }
 
-    /// Whether the batch falls. What was signed twice costs its signer alone.
+    /// Whether the batch falls. What was signed twice, and what was left out, costs its signer alone.
     fn strikes(&self) -> bool {
         self.place == "batch"
     }
@@ -137,6 +143,21 @@ fn a_coordinator_that_writes_two_verdicts_on_one_task_loses_its_bond_and_the_bat
 
 #[test]
 #[ignore = "a grid for each lie takes minutes; `cargo xtask test --nightly` runs them"]
+fn a_coordinator_that_leaves_out_what_it_acknowledged_loses_its_bond_to_who_shows_its_word() {
+    caught(&Told {
+        agreement: Agreement::Majority { replicas: 3 },
+        place: "receipt",
+        words: true,
+        ..Told::of_batch(
+            "keep-back",
+            "omitted",
+            "acknowledged work is not in the task's verdict",
+        )
+    });
+}
+
+#[test]
+#[ignore = "a grid for each lie takes minutes; `cargo xtask test --nightly` runs them"]
 fn a_coordinator_that_writes_a_device_down_as_another_account_s_loses_its_bond() {
     caught(&Told::of_batch(
         "misassign",
@@ -196,7 +217,7 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
 
     // What is found is kept, and shown to the chain at once.
     let kept = bench.folder().join("evidence").display().to_string();
-    let audit = [
+    let mut audit = vec![
         "audit",
         "job",
         &name,
@@ -204,8 +225,11 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
         &kept,
         "--file-disputes",
     ];
+    let words = words(bench);
+    if told.words {
+        audit.extend(words.iter().flat_map(|file| ["--words", file.as_str()]));
+    }
     let audited = quern.run(&audit).await?;
-    let first = &audited.answer["differences"][0];
     ensure!(
         audited.code == 1,
         "the audit ended with {}: {} {}",
@@ -214,11 +238,13 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
         audited.answer
     );
     says(&audited.answer, &json!({ "job": name, "holds": false }))?;
-    says(
-        first,
-        &json!({ "code": told.code, "batch": 0, "disputable": true }),
-    )?;
-    says(&first["disputed"], &json!({ "outcome": "proved" }))?;
+    let found = audited.answer["differences"].as_array();
+    let mut found = found.context("no differences")?.iter();
+    let found = found
+        .find(|difference| difference["code"] == told.code)
+        .with_context(|| format!("it is not found: {}", audited.answer))?;
+    says(found, &json!({ "disputable": true }))?;
+    says(&found["disputed"], &json!({ "outcome": "proved" }))?;
 
     // The masternode has lost its bond, and who found out has their part of it.
     let after = bench.chain.at_finalised().await?;
@@ -249,7 +275,7 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
     )?;
 
     // Nothing is proved twice, and who would lose is told so before a bond is taken.
-    let file = first["file"].as_str().context("no evidence was kept")?;
+    let file = found["file"].as_str().context("no evidence was kept")?;
     let again = ["dispute", "file", file, "--yes"];
     quern.refuses(1, &["is not shown"], &again).await?;
     let has_still = bench.wallet(&auditor).await?.free;
@@ -296,10 +322,19 @@ async fn settled(bench: &Bench, agreement: Agreement) -> anyhow::Result<(JobId, 
     owner.upload(&folder).await?;
     let job = folder.job();
     // All that its tasks were judged is in batches then, and so in what the log tells.
-    while bench.job(job).await?.settled_tasks < 2 {
+    while bench.job(job).await?.settled_tasks < TASKS {
         tokio::time::sleep(PAUSE).await;
     }
     Ok((job, job.to_string()))
+}
+
+/// Where the workers keep what the masternode acknowledged.
+fn words(bench: &Bench) -> Vec<String> {
+    let file = |number| {
+        let own = bench.grid.folder().join(format!("worker-{number}"));
+        own.join("data/acknowledgements").display().to_string()
+    };
+    (1..=bench.grid.workers.len()).map(file).collect()
 }
 
 async fn batch(bench: &Bench, job: JobId) -> anyhow::Result<Option<BatchRecord>> {
