@@ -6,7 +6,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use frame_support::{
-    pallet_prelude::{DispatchResult, Get, Weight},
+    pallet_prelude::{DispatchResult, Weight},
     weights::constants::WEIGHT_REF_TIME_PER_MICROS,
 };
 use quern_dispute_rules::{

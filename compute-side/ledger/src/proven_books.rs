@@ -162,12 +162,12 @@ impl Proven {
             let list = Vec::<(BatchSequence, BlockNumber)>::decode_all(&mut value);
             let list = list.map_err(|_| ENTRY_DOES_NOT_FIT)?;
             let of_job = list.into_iter();
-            pending.extend(of_job.map(|(sequence, due)| (JobId(key), sequence, due)));
+            pending.extend(of_job.map(|(sequence, _)| (JobId(key), sequence)));
             Ok(())
         })
         .await?;
-        for (job, sequence, due) in pending {
-            let key = keys::pending_batch(due, &job, sequence);
+        for (job, sequence) in pending {
+            let key = keys::pending_batch(&job, sequence);
             let batch: Option<PendingBatch> = self.value(at, &key).await?;
             if let (Some(batch), Some(known)) = (batch, jobs.get_mut(&job)) {
                 let account = pending_account(&batch)

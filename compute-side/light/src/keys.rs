@@ -6,7 +6,7 @@
 //! its own.
 
 use codec::Encode;
-use quern_primitives::{AccountId, BlockNumber, DeviceId, JobId, ids::BatchSequence};
+use quern_primitives::{AccountId, DeviceId, JobId, ids::BatchSequence};
 use sp_crypto_hashing::{blake2_128, twox_64, twox_128};
 
 /// A key of the state.
@@ -64,15 +64,10 @@ pub fn batches() -> Key {
     item("Jobs", "Batches")
 }
 
-/// What is kept of a batch that is pending until a height of the clock of finality:
-/// [`quern_primitives::batch::PendingBatch`]. Heights are not hashed, and have their highest byte first.
-pub fn pending_batch(due: BlockNumber, job: &JobId, sequence: BatchSequence) -> Key {
-    let mut key = item("Jobs", "Pending");
-    key.extend(due.to_be_bytes());
-    (job, sequence).using_encoded(|of| {
-        key.extend(blake2_128(of));
-        key.extend(of);
-    });
+/// What is kept of a batch as long as it is pending: [`quern_primitives::batch::PendingBatch`].
+pub fn pending_batch(job: &JobId, sequence: BatchSequence) -> Key {
+    let mut key = entry("Jobs", "Pending", job);
+    put_counted(&mut key, &sequence);
     key
 }
 

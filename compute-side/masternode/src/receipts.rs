@@ -536,7 +536,7 @@ mod tests {
         /// Adds entries behind what a block has, which stays as it is.
         fn add(&mut self, entries: impl IntoIterator<Item = Entry>) {
             let batch = || Entry::Queued { first: 0, tasks: 1 };
-            while self.entries.len() % IN_A_BLOCK != 0 {
+            while !self.entries.len().is_multiple_of(IN_A_BLOCK) {
                 self.entries.push(batch());
             }
             self.entries.extend(entries);

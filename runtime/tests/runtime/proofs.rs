@@ -41,8 +41,8 @@ fn the_keys_of_proofs_are_the_runtime_s_own() {
             quern_workforce::Bonds::<Runtime>::hashed_key_for(&account),
         ),
         (
-            keys::pending_batch(0x0102_0304, &job, 7),
-            quern_jobs::Pending::<Runtime>::hashed_key_for([1, 2, 3, 4], (job, 7)),
+            keys::pending_batch(&job, 7),
+            quern_jobs::Pending::<Runtime>::hashed_key_for(job, 7),
         ),
         (
             keys::pending_list(&job),

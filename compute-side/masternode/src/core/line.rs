@@ -74,6 +74,8 @@ pub struct Noted {
 }
 
 /// What is kept of a job, in the order in which it was written.
+// Most lines are entries.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
     /// Of the log.

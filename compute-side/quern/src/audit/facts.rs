@@ -235,9 +235,7 @@ pub(super) async fn on_chain(
     let list: Option<Vec<(BatchSequence, BlockNumber)>> =
         proven.value(at, &keys::pending_list(job)).await?;
     for some in list.unwrap_or_default().chunks(AT_A_TIME) {
-        let key = |(sequence, due): &(BatchSequence, BlockNumber)| {
-            keys::pending_batch(*due, job, *sequence)
-        };
+        let key = |(sequence, _): &(_, _)| keys::pending_batch(job, *sequence);
         let asked: Vec<_> = some.iter().map(key).collect();
         let state = proven.state(at, &asked).await?;
         for ((sequence, _), key) in some.iter().zip(&asked) {

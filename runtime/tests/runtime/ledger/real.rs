@@ -335,7 +335,7 @@ fn disputes_call(call: disputes::Call) -> quern_disputes::Call<Runtime> {
     match call {
         disputes::Call::Dispute { evidence, .. } => Call::dispute { evidence },
         disputes::Call::Step { dispute, leaves } => {
-            let mut verdicts = Step::default();
+            let mut verdicts = quern_dispute_rules::sum::Step::default();
             for leaf in leaves {
                 verdicts.try_push(leaf.try_into().unwrap()).unwrap();
             }

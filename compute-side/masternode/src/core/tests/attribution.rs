@@ -1,7 +1,7 @@
 //! Whose fault it is: the device's, the program's, the input's, or nobody's.
 
 use super::{
-    worker::truth,
+    worker::{found, truth},
     world::{Habit, JOB, MAJORITY, Refereeing, World},
 };
 use crate::core::{End, Entry, Event, NoReferee};
@@ -305,8 +305,9 @@ fn where_the_program_fails_on_the_masternode_alone_its_input_opens_and_others_tr
     world.referee = Refereeing::Slow;
     world.hand_back(trusted, HandBackReason::BadInput);
     world.asked.clear();
-    let mut failure = truth(1);
-    failure.answer.exit = Exit::Trap;
+    let mut answer = truth(1).answer();
+    answer.exit = Exit::Trap;
+    let failure = found(1, answer);
     world.tell_referee(JOB, 1, Ok(failure));
     world.wait_all_alive(60_000);
     assert_eq!((world.asked.len(), unopened(&world)), (0, 0));

@@ -1,7 +1,7 @@
 //! Shards that come one after the other: each task is given out as soon as its own shard is here.
 
 use super::world::{JOB, MAJORITY, World};
-use crate::core::{Effect, Entry, Event};
+use crate::core::{Effect, Entry, Event, Line};
 use quern_jobs_api::{JobStatus, Phase, Rule, TaskStage, WaitingFor};
 use quern_primitives::{
     ids::TaskIndex,
@@ -197,6 +197,6 @@ fn a_closed_job_waits_for_no_shard() {
     assert_eq!(told.collect::<Vec<_>>(), [0]);
     let (job, plan) = (world.ledger.job.clone(), world.plan());
     let mut core = world.new_core();
-    let replayed = core.replay(world.now, JOB, job, Some(plan), []);
+    let replayed = core.replay(world.now, JOB, job, Some(plan), Vec::<Line>::new());
     assert_eq!(replayed.unwrap().not_uploaded, 0);
 }
