@@ -249,14 +249,8 @@ mod tests {
         let mut step = Step::default();
         let bytes = verdict().encode().try_into().unwrap();
         step.try_push(bytes).unwrap();
-        let added = |more| {
-            check(
-                &evidence,
-                &[step.clone()],
-                Some(&facts(&verdict(), more)),
-                &[],
-            )
-        };
+        let steps = [step];
+        let added = |more| check(&evidence, &steps, Some(&facts(&verdict(), more)), &[]);
         assert_eq!(added(0), Err(Losing::Unfounded));
         assert_eq!(added(1), Ok(()));
         let checked = check(&evidence, &[], Some(&facts(&verdict(), 1)), &[]);
