@@ -4,7 +4,7 @@
 //! as well; as long as nobody collects them, such a batch is not sent, because the chain would refuse it.
 
 use crate::{
-    daemon::Shared,
+    settler::Books,
     store::{Store, StoreError},
 };
 use quern_ledger::ChainError;
@@ -59,13 +59,13 @@ pub(crate) enum CertifyError {
 }
 
 /// A batch with this masternode's certificate, if that is enough.
-pub(crate) async fn certify(shared: &Shared, batch: Batch) -> Result<Certified, CertifyError> {
+pub(crate) async fn certify(books: &Books, batch: Batch) -> Result<Certified, CertifyError> {
     let job = batch.job;
-    let group = shared.chain.at_finalised().await?.group(job).await?;
+    let group = books.chain.at_finalised().await?.group(job).await?;
     let group = group.ok_or(CertifyError::NoGroup(job))?;
-    let head = head_of(&shared.store, &batch)?;
-    let signer = (&shared.account.id(), &shared.node);
-    sign(&group, signer, head, batch, &shared.genesis)
+    let head = head_of(&books.store, &batch)?;
+    let signer = (&books.account.id(), &books.node);
+    sign(&group, signer, head, batch, &books.genesis)
 }
 
 /// The block of the log that has the batch, which stands right behind the stretch that it rests on. It is

@@ -8,7 +8,8 @@
 
 use crate::{
     core::{Engines, Entry},
-    daemon::{Shared, Sighting},
+    daemon::Sighting,
+    settler::{Books, OpenJobs},
     store::{JobLog, StoreError},
 };
 use quern_joblog::{SignedBlock, writer_of};
@@ -271,59 +272,57 @@ fn first_batch(log: &JobLog) -> Result<Option<u32>, Refused> {
 }
 
 /// The logs that are followed, each as long as its job is open.
+#[derive(Default)]
 pub(crate) struct Checks {
-    started_ms: u64,
-    engines: Engines,
     followed: BTreeMap<JobId, Followed>,
 }
 
 impl Checks {
-    /// None yet. What was written before this time, in milliseconds since 1970, was so before this start.
-    pub(crate) fn new(engines: Engines, started_ms: u64) -> Self {
-        Self {
-            started_ms,
-            engines,
-            followed: BTreeMap::new(),
-        }
-    }
-
     /// Whether a batch follows from the job's log as it is on disk. Once a log breaks a rule every batch of
     /// it is refused.
-    pub(crate) fn check(&mut self, shared: &Shared, batch: &Batch) -> Result<(), Refused> {
-        let open = shared.open_jobs();
+    pub(crate) fn check(
+        &mut self,
+        books: &Books,
+        jobs: &dyn OpenJobs,
+        batch: &Batch,
+    ) -> Result<(), Refused> {
+        let open = jobs.names();
         self.followed.retain(|job, _| open.contains(job));
         let id = batch.job;
-        let log = shared.store.read_log(id)?;
+        let log = books.store.read_log(id)?;
         if !self.followed.contains_key(&id) {
-            let followed = self.begin(shared, &log, batch)?;
+            let found = jobs.find(id).ok_or(Refused::NotOpen)?;
+            let followed = begin(books, found, (&log, batch))?;
             self.followed.insert(id, followed);
         }
         let Some(followed) = self.followed.get_mut(&id) else {
             return Err(Refused::NotThere);
         };
-        followed.catch_up(&log, self.started_ms)?;
+        followed.catch_up(&log, books.started_ms)?;
         followed.recheck.batch(batch)?;
         Ok(())
     }
+}
 
-    fn begin(&self, shared: &Shared, log: &JobLog, batch: &Batch) -> Result<Followed, Refused> {
-        let id = batch.job;
-        let job = shared.job(id).ok_or(Refused::NotOpen)?;
-        let context = shared.context(id).ok_or(Refused::NotOpen)?;
-        let facts = OwnFacts {
-            genesis: shared.genesis,
-            id,
-            job,
-            account: shared.account.id(),
-            engines: self.engines,
-            sightings: shared.sightings.clone(),
-            writer: Cell::new(shared.node.public()),
-            engine: Cell::new(None),
-            unseen: RefCell::default(),
-        };
-        let first = first_batch(log)?.unwrap_or(batch.sequence);
-        Ok(Followed::new(facts, context.input_roots(), first)?)
-    }
+/// Begins with a job whose log has none that is followed.
+fn begin(
+    books: &Books,
+    (job, input_roots): (Job, Vec<Digest>),
+    (log, batch): (&JobLog, &Batch),
+) -> Result<Followed, Refused> {
+    let facts = OwnFacts {
+        genesis: books.genesis,
+        id: batch.job,
+        job,
+        account: books.account.id(),
+        engines: books.engines,
+        sightings: books.sightings.clone(),
+        writer: Cell::new(books.node.public()),
+        engine: Cell::new(None),
+        unseen: RefCell::default(),
+    };
+    let first = first_batch(log)?.unwrap_or(batch.sequence);
+    Ok(Followed::new(facts, input_roots, first)?)
 }
 
 #[cfg(test)]

@@ -28,15 +28,14 @@ pub(crate) use state::Shared;
 
 use crate::{
     altering::{Altering, altered},
-    checking::Checks,
     config::Config,
     context::compose,
     core::{
         Challenge, Core, Effect, Engines, Event, NoReferee, Note, PlannedAssignment, Settings,
         Tick, Ticket, Token, Truth,
     },
-    disputes, settler,
-    store::{Store, now_ms},
+    disputes,
+    settler::{self, Books},
     vault::Vault,
     watcher,
 };
@@ -47,8 +46,8 @@ use quern_jobs_api::Phase;
 use quern_ledger::Chain;
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle};
 use quern_primitives::{
-    BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex, device::Class, ids::ReplicaIndex,
-    job::Job, payload::NodeSecret,
+    BlockNumber, DeviceId, Digest, JobId, TaskIndex, device::Class, ids::ReplicaIndex, job::Job,
+    payload::NodeSecret,
 };
 use quern_protocol::{Exchange, Hello, ReplicaId, Response};
 use quern_shards::keys::Courier;
@@ -131,8 +130,6 @@ pub(crate) enum Command {
     },
     /// The hash of a finalised block was read.
     BlockHash { block: BlockNumber, hash: Digest },
-    /// A transaction did not get into a block.
-    NotSettled(JobId),
     /// How many devices are here.
     Devices { answer: oneshot::Sender<u32> },
     /// The store cannot write.
@@ -162,7 +159,6 @@ async fn serve(
     altering: Option<Box<dyn Altering>>,
     stop: BoxFuture<'static, ()>,
 ) -> anyhow::Result<()> {
-    let started_ms = now_ms();
     let keys = config.keys()?;
     let chain = Chain::connect(&config.chain).await?;
     let genesis = chain.genesis();
@@ -174,26 +170,35 @@ async fn serve(
         )
     })?;
     let node = NodeSecret::from_seed(&keys.network_seed);
-    let store = open_store(&config, genesis, node.clone(), &commands)?;
+    let store = state::open_store(&config, genesis, node.clone(), &commands)?;
+    let mut books = Books::open(
+        chain.clone(),
+        keys.account.clone(),
+        node.clone(),
+        store.clone(),
+        engines(),
+    );
+    books.checks_batches = altering.is_none();
     let shared = Arc::new(Shared {
         account: keys.account,
         node,
         genesis,
         sealing: keys.sealing,
         chain,
-        sending: Default::default(),
+        sending: books.sending.clone(),
         store,
         vault: Vault::open(&config.data_dir.join("jobs"), config.disk_bytes_max)?,
         commands,
         benchmark: figures::benchmark(),
         benchmarks_wanted: Semaphore::new(figures::BENCHMARKS_READY),
-        sightings: Arc::default(),
+        sightings: books.sightings.clone(),
         contexts: Mutex::default(),
         jobs: Mutex::default(),
         watched: Mutex::default(),
     });
 
     let (settlements, to_settle) = mpsc::channel(ORDERS_MAX);
+    let (tell, not_settled) = mpsc::channel(ORDERS_MAX);
     let settings = Settings {
         settle: config.settle(),
         tuning: config.tuning(),
@@ -213,11 +218,7 @@ async fn serve(
     let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
     published::publish_at_last(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
-    // Who lies does not look.
-    let checks = altering
-        .is_none()
-        .then(|| Checks::new(engines(), started_ms));
-    tokio::spawn(settler::settle(shared.clone(), to_settle, checks));
+    tokio::spawn(settler::settle(books, shared.clone(), to_settle, tell));
     tokio::spawn(disputes::look_after(shared.clone()));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
@@ -253,7 +254,8 @@ async fn serve(
     );
     // Among the runtime's own tasks: whoever has news for the core then runs it next on the same
     // thread, where waking the main thread would cost more than most steps of the core.
-    let served = tokio::spawn(async move { grid.serve(waiting, events, stop).await });
+    let sources = (waiting, events, not_settled);
+    let served = tokio::spawn(async move { grid.serve(sources, stop).await });
     let result = served.await.context("the task that owns the core ended");
     api.stop();
     server.shutdown().await;
@@ -269,23 +271,13 @@ fn engines() -> Engines {
     }
 }
 
-fn open_store(
-    config: &Config,
-    genesis: GenesisHash,
-    node: NodeSecret,
-    commands: &mpsc::Sender<Command>,
-) -> anyhow::Result<Store> {
-    let (written, broken) = (commands.clone(), commands.clone());
-    let store = Store::open(
-        &config.data_dir,
-        genesis,
-        node,
-        // An error says that the masternode stops, and nobody waits any more.
-        move |ticket| drop(written.blocking_send(Command::Persisted(ticket))),
-        move |error| drop(broken.blocking_send(Command::Broken(error))),
-    )?;
-    Ok(store)
-}
+/// What reaches the task that owns the core: commands, what devices say, and the jobs of which a transaction
+/// did not get into a block.
+type Sources = (
+    mpsc::Receiver<Command>,
+    mpsc::Receiver<ServerEvent>,
+    mpsc::Receiver<JobId>,
+);
 
 /// The task that owns the core.
 struct Grid {
@@ -316,8 +308,7 @@ struct Grid {
 impl Grid {
     async fn serve(
         &mut self,
-        mut waiting: mpsc::Receiver<Command>,
-        mut events: mpsc::Receiver<ServerEvent>,
+        (mut waiting, mut events, mut not_settled): Sources,
         mut stop: BoxFuture<'static, ()>,
     ) -> anyhow::Result<()> {
         loop {
@@ -339,6 +330,7 @@ impl Grid {
                     Some(event) => self.network(event),
                     None => anyhow::bail!("the network stopped"),
                 },
+                Some(job) = not_settled.recv() => self.step(Event::NotSettled { job }),
                 () = tokio::time::sleep(pause) => self.step(Event::Tick),
             }
         }
@@ -387,7 +379,6 @@ impl Grid {
                 outcome,
             } => self.recomputed(job, task, number, outcome),
             Command::BlockHash { block, hash } => self.step(Event::BlockHash { block, hash }),
-            Command::NotSettled(job) => self.step(Event::NotSettled { job }),
             Command::Devices { answer } => {
                 let _ = answer.send(self.core.connected_count());
             }

@@ -9,7 +9,7 @@
 //! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
 //! | `checking` | holds a job's own log to the rules before a batch of it is sent |
-//! | `settler` | sends batches |
+//! | [`settler`] | sends batches |
 //! | `disputes` | answers disputes over its batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
 //! | `altering` | where tests have a masternode lie; nothing does in a masternode |
@@ -26,7 +26,7 @@ mod daemon;
 mod disputes;
 mod receipts;
 mod referee;
-mod settler;
+pub mod settler;
 mod store;
 mod vault;
 mod watcher;
@@ -34,3 +34,4 @@ mod watcher;
 pub use altering::Altering;
 pub use config::Config;
 pub use daemon::{lottery_winners, lottery_winners_of, run, run_altered};
+pub use store::{Store, StoreError};

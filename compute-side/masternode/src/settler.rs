@@ -1,20 +1,33 @@
 //! Sends batches to the chain, in order, several of them on their way at a time. A batch that the job's own
 //! log does not bear out is not sent. Whether a batch was counted is learnt from the chain's state, never
 //! from here; so a transaction that got lost, or was sent twice, does no harm.
+//!
+//! It needs no daemon: with a masternode's [`Books`], and something that knows its [`OpenJobs`], any program
+//! settles what a [`Core`](crate::core::Core) orders.
 
 use crate::{
     certify::{CertifyError, certify},
-    checking::{Checks, Refused},
-    daemon::{Command, Shared},
+    checking::{Checks, Refused, Sightings},
+    core::Engines,
+    store::{Store, now_ms},
 };
-use quern_ledger::{Call, Sent, Settled, SubmitError};
-use quern_primitives::{JobId, TaskIndex, batch::Batch, ids::BatchSequence, job::Failure};
+use quern_ledger::{Account, Call, Chain, Sent, Settled, SubmitError};
+use quern_primitives::{
+    Digest, GenesisHash, JobId, TaskIndex,
+    batch::Batch,
+    ids::BatchSequence,
+    job::{Failure, Job},
+    payload::NodeSecret,
+};
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Mutex as AsyncMutex, mpsc},
+    task::JoinSet,
+};
 
 /// Transactions that are on their way at a time; further orders wait.
 const ON_THEIR_WAY_MAX: usize = 64;
@@ -23,9 +36,63 @@ const ON_THEIR_WAY_MAX: usize = 64;
 /// or finality stands still.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// What a masternode settles from: the logs that it writes, the account and the network key that answer for
+/// them, and the chain.
+pub struct Books {
+    pub(crate) account: Account,
+    pub(crate) node: NodeSecret,
+    pub(crate) genesis: GenesisHash,
+    pub(crate) chain: Chain,
+    pub(crate) store: Store,
+    pub(crate) engines: Engines,
+    /// What the chain said of devices.
+    pub(crate) sightings: Arc<Sightings>,
+    /// Held while a transaction is signed and sent, so that no two of them take one turn of the account.
+    pub(crate) sending: Arc<AsyncMutex<()>>,
+    /// What was written before this time, in milliseconds since 1970, was so before this start.
+    pub(crate) started_ms: u64,
+    /// Whether batches are held to the logs before they are sent. Who lies does not look, see
+    /// [`Altering`](crate::Altering).
+    pub(crate) checks_batches: bool,
+}
+
+impl Books {
+    /// Those of a masternode that starts. What is in the store was written before.
+    pub fn open(
+        chain: Chain,
+        account: Account,
+        node: NodeSecret,
+        store: Store,
+        engines: Engines,
+    ) -> Self {
+        Self {
+            account,
+            node,
+            genesis: chain.genesis(),
+            chain,
+            store,
+            engines,
+            sightings: Arc::default(),
+            sending: Arc::default(),
+            started_ms: now_ms(),
+            checks_batches: true,
+        }
+    }
+}
+
+/// Who knows the jobs that are coordinated here.
+pub trait OpenJobs: Send + Sync {
+    /// Those that the chain has not closed.
+    fn names(&self) -> BTreeSet<JobId>;
+
+    /// A job as the chain last had it, and the chunk root of each sealed shard, in task order; none as long
+    /// as its manifest or its key is not here.
+    fn find(&self, job: JobId) -> Option<(Job, Vec<Digest>)>;
+}
+
 /// What to send.
 #[derive(Clone, Debug)]
-pub(crate) enum Order {
+pub enum Order {
     /// A batch.
     Settle(Box<Batch>),
     /// The end of a job that cannot go on.
@@ -50,24 +117,26 @@ impl Order {
         }
     }
 
-    async fn into_call(self, shared: &Shared) -> Result<Call, CertifyError> {
+    async fn into_call(self, books: &Books) -> Result<Call, CertifyError> {
         Ok(match self {
-            Self::Settle(batch) => Call::Settle(Box::new(certify(shared, *batch).await?)),
+            Self::Settle(batch) => Call::Settle(Box::new(certify(books, *batch).await?)),
             Self::CloseFailed { job, task, why } => Call::CloseFailed { job, task, why },
         })
     }
 }
 
-/// Carries orders out until nobody can give more. Without checks batches are sent as they are, see
-/// [`crate::altering`].
-pub(crate) async fn settle(
-    shared: Arc<Shared>,
+/// Carries orders out until nobody can give more, and names the jobs of those that the chain did not take.
+pub async fn settle(
+    books: Books,
+    jobs: Arc<dyn OpenJobs>,
     orders: mpsc::Receiver<Order>,
-    checks: Option<Checks>,
+    not_settled: mpsc::Sender<JobId>,
 ) {
     let mut settler = Settler {
-        shared,
-        checks: checks.map(|checks| Arc::new(Mutex::new(checks))),
+        books: Arc::new(books),
+        jobs,
+        not_settled,
+        checks: Arc::default(),
         refused: BTreeSet::new(),
         orders: Orders::new(orders),
         on_their_way: JoinSet::new(),
@@ -90,8 +159,10 @@ pub(crate) async fn settle(
 }
 
 struct Settler {
-    shared: Arc<Shared>,
-    checks: Option<Arc<Mutex<Checks>>>,
+    books: Arc<Books>,
+    jobs: Arc<dyn OpenJobs>,
+    not_settled: mpsc::Sender<JobId>,
+    checks: Arc<Mutex<Checks>>,
     /// Jobs of which a batch was refused, each told of once.
     refused: BTreeSet<JobId>,
     orders: Orders,
@@ -120,7 +191,7 @@ impl Settler {
             // The core orders it again after a while, and what the chain counts of it is its own.
             return self.orders.done(name, false);
         }
-        match send(&self.shared, order).await {
+        match send(&self.books, order).await {
             Ok(sent) => {
                 self.on_their_way.spawn(async move {
                     let settled = tokio::time::timeout(PATIENCE, sent.settled());
@@ -135,16 +206,17 @@ impl Settler {
     /// Whether a batch follows from the job's log. One that cannot be checked, because the job is not open
     /// here any more, was composed when it was, and is sent.
     async fn passes(&mut self, batch: &Batch) -> bool {
-        let Some(checks) = self.checks.clone() else {
+        if !self.books.checks_batches {
             return true;
-        };
+        }
         let (job, sequence) = (batch.job, batch.sequence);
-        let (shared, batch) = (self.shared.clone(), batch.clone());
+        let (books, jobs) = (self.books.clone(), self.jobs.clone());
+        let (checks, batch) = (self.checks.clone(), batch.clone());
         let checked = tokio::task::spawn_blocking(move || {
             // A panic while the lock was held leaves logs that are not followed to where they should be,
             // and a batch that does not fit is refused.
             let mut checks = checks.lock().unwrap_or_else(PoisonError::into_inner);
-            checks.check(&shared, &batch)
+            checks.check(&books, jobs.as_ref(), &batch)
         });
         let refused = match checked.await {
             Ok(Ok(())) => return true,
@@ -180,16 +252,16 @@ impl Settler {
             Err(error) => {
                 report(name, &error);
                 // An error says that the masternode stops.
-                drop(self.shared.commands.send(Command::NotSettled(job)).await);
+                drop(self.not_settled.send(job).await);
             }
         }
     }
 }
 
-async fn send(shared: &Shared, order: Order) -> Result<Sent, SendError> {
-    let call = order.into_call(shared).await?;
-    let _turn = shared.sending.lock().await;
-    Ok(shared.chain.send(&shared.account, &call).await?)
+async fn send(books: &Books, order: Order) -> Result<Sent, SendError> {
+    let call = order.into_call(books).await?;
+    let _turn = books.sending.lock().await;
+    Ok(books.chain.send(&books.account, &call).await?)
 }
 
 fn given_up((_, batch): Name) -> SubmitError {
@@ -272,7 +344,7 @@ mod tests {
             job,
             sequence,
             log: quern_primitives::batch::LogRange { first: 0, last: 0 },
-            verdicts_root: quern_primitives::Digest([0; 32]),
+            verdicts_root: Digest([0; 32]),
             tasks: quern_job_rules::tasks::collect([sequence]).unwrap(),
             spent: 0,
             payouts: vec![].try_into().unwrap(),

@@ -70,7 +70,7 @@ pub(crate) struct JobRecord {
 
 /// Why the store does not open or answer.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+pub enum StoreError {
     /// The file cannot be read or written.
     #[error(
         "the masternode's store cannot be used; is the disk full, or another masternode using it?"
@@ -141,7 +141,7 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 
 /// The masternode's memory. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Store {
+pub struct Store {
     genesis: GenesisHash,
     database: Arc<Database>,
     queue: mpsc::SyncSender<Write>,
@@ -173,7 +173,7 @@ impl Store {
     /// Opens the store in a folder, or makes it. Blocks of logs are signed with this key; `on_disk` is
     /// told the last ticket written, and `on_failure` the first write that failed, after which nothing more
     /// is written.
-    pub(crate) fn open(
+    pub fn open(
         folder: &Path,
         genesis: GenesisHash,
         key: NodeSecret,
@@ -197,7 +197,7 @@ impl Store {
     }
 
     /// Hands an effect of the core to the writer, if it is one for the disk.
-    pub(crate) fn carry_out(&self, effect: Effect) {
+    pub fn carry_out(&self, effect: Effect) {
         let write = match effect {
             Effect::Append {
                 ticket,

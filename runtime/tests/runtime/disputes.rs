@@ -248,8 +248,8 @@ fn two_blocks_for_one_place_cost_who_signed_them_and_only_them() {
     other.write_log();
     let fork = Fork {
         place: 0,
-        first: case.blocks[0].header.clone(),
-        second: other.blocks[0].header.clone(),
+        first: case.blocks[0].header,
+        second: other.blocks[0].header,
     };
     // Nobody answers for what a stranger signed.
     let stranger = node(&Ferdie.to_account_id()).public();

@@ -1,47 +1,53 @@
 //! How many tasks a second are settled, what a batch takes of a block, and what of the chain.
 //!
 //! One validator, and this program in the place of a masternode and of all machines behind it. It runs
-//! the masternode's own core on logs that are there: each of 64 devices, of 64 accounts, has given the
-//! accepted answer of every 64th task. What is timed begins with the logs and ends with the finalised block
-//! in which the last of their verdicts is settled: putting batches of 4,096 together, their trees, sums and
-//! lists; the blocks of the logs that have them; holding each log to the rules up to there, as the settler
-//! does; certificates; signing and sending; the validator's pool, its making, running and finalising of
-//! blocks; hearing of it. The window of a development chain is five blocks, so that batches become final,
-//! and are paid, in the same blocks in which later ones are settled.
+//! the masternode's own core, store and settler, as they are after a restart: each of 64 devices, of 64
+//! accounts, has given the accepted answer of every 64th task; that is in the jobs' logs on disk, and the
+//! core has read them. What is timed begins there and ends with the finalised block in which the last task
+//! is settled: putting batches of 4,096 together, their trees, sums and lists; writing the blocks of the
+//! logs that have them; holding each log to the rules, from its first entry on; certificates; signing and
+//! sending; the validator's pool, its making, running and finalising of blocks; hearing of it. The window of
+//! a development chain is five blocks, so that batches become final, and are paid, in the same blocks in
+//! which later ones are settled.
 //!
-//! Not in it is what comes before a verdict: devices, receipts, the judge; nor the masternode's disk.
-//! `dispatch_settled_tasks_per_s` has all of that.
+//! Not in it is what comes before a verdict: devices, the check of their receipts' signatures, the judge,
+//! and the writing of what they said. `dispatch_settled_tasks_per_s` has all of that. Nor is the word of
+//! other masternodes, for here the job's group has one.
+
+mod history;
 
 use crate::report::{Bar, Row, say, title};
 use anyhow::{Context as _, ensure};
 use codec::Encode as _;
-use quern_job_rules::pay::Tariff;
-use quern_joblog::{LogBuilder, OutputPlace, SignedHeader};
-use quern_ledger::{Account, Call, Chain, Endpoints};
-use quern_local_grid::{LocalGrid, OPERATOR, OWNER, Plan, WORKERS, development_account};
-use quern_masternode::core::{Core, Effect, Engines, Entry, Event, Settings, Tick};
+use history::{Origin, input_roots};
+use quern_ledger::{Account, Call, Chain, Endpoints, FinalisedBlock};
+use quern_local_grid::{LocalGrid, OPERATOR, OWNER, PATIENCE, Plan, WORKERS, development_account};
+use quern_masternode::{
+    Store, StoreError,
+    core::{Core, Effect, Engines, Event, Settings, Tick, Ticket},
+    settler::{Books, OpenJobs, Order, settle},
+};
 use quern_primitives::{
     AccountId, BlockNumber, DeviceId, GenesisHash, JobId,
     amount::BYTECHIP,
     batch::{Batch, BatchRecord, Certified},
     device::{Class, Hardware, Possession, Region},
-    group::Group,
-    ids::{BatchSequence, Digest, NodeKey, ProgramHash, RevealSalt, SealingKey, TaskIndex},
+    ids::{Digest, ProgramHash, SealingKey},
     job::{Agreement, ByteLevel, Job, JobEnd, Preferences, Submission, job_id},
     limits::{TASKS_PER_JOB_MAX, VERDICTS_PER_BATCH_MAX},
     merkle::Tree,
     payload::{DeviceKey, NodeSecret},
-    receipt::{Exit, Receipt, SignedReceipt},
-    verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
-use quern_recheck::{ChainFacts, DeviceFacts, Recheck};
-use quern_verdict::receipt_digest;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     path::Path,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::Arc,
+    time::{Duration, Instant},
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, watch},
+    task::spawn_blocking,
+};
 
 pub(crate) const SETTLED: &str = "settled_tasks_per_s";
 pub(crate) const BYTES: &str = "settlement_bytes_per_task";
@@ -76,7 +82,7 @@ const DEADLINE_BLOCKS: BlockNumber = 600;
 /// What is bonded for each device, far more than the chain asks for.
 const BOND: u128 = 1_000 * BYTECHIP;
 
-/// Batches that wait to be sent, as many as a masternode has.
+/// Orders that wait for the settler, as many as a masternode has.
 const ORDERS_MAX: usize = 1_024;
 
 /// Bytes of the key under which the chain keeps what stays of a batch: pallet and map, the job behind
@@ -85,6 +91,10 @@ const RECORD_KEY_BYTES: usize = 32 + (16 + 32) + (8 + 4);
 
 /// What the devices ran.
 const ENGINE: Digest = Digest([6; 32]);
+const ENGINES: Engines = Engines {
+    pinned: ENGINE,
+    portable: ENGINE,
+};
 
 /// One validator, and jobs that wait to be settled.
 pub(crate) struct Settling {
@@ -112,9 +122,11 @@ impl Settling {
         let operator = development_account(OPERATOR)?;
         prepare(&chain, &operator).await?;
         let jobs = submit(&chain, if self.quick { 1 } else { JOBS }).await?;
-        let mut office = Office::open(&chain, &operator, &jobs).await?;
-        let took = office.settle_all().await?;
         let tasks = f64::from(TASKS_PER_JOB_MAX) * jobs.len() as f64;
+        let folder = self.grid.folder().join("masternode");
+        std::fs::create_dir_all(&folder)?;
+        let mut office = Office::open(&folder, &chain, &operator, jobs).await?;
+        let took = office.settle_all().await?;
         say(&format!(
             "{tasks} tasks in {} batches settled after {:.2} s",
             office.batches,
@@ -246,322 +258,117 @@ fn node() -> NodeSecret {
     NodeSecret::from_seed(&[250; 32])
 }
 
-/// The chunk root of each task's shard.
-fn input_roots() -> Vec<Digest> {
-    (0..TASKS_PER_JOB_MAX).map(input_root).collect()
+/// A masternode's core that has read the jobs' logs.
+fn take_up(store: &Store, jobs: &Jobs, genesis: GenesisHash) -> anyhow::Result<Core> {
+    let mut core = Core::new(Settings {
+        re_executes: false,
+        ..Settings::new(genesis, node().public(), ENGINES)
+    });
+    for (id, job) in &jobs.0 {
+        let closed = core.replay(Tick(0), *id, job.clone(), None, store.lines(*id)?);
+        ensure!(closed.is_none(), "job {id} is over");
+    }
+    Ok(core)
 }
 
-fn input_root(task: TaskIndex) -> Digest {
-    let mut root = [0; 32];
-    root[..4].copy_from_slice(&task.to_le_bytes());
-    Digest(root)
-}
+/// The jobs that are settled.
+struct Jobs(BTreeMap<JobId, Job>);
 
-/// What a masternode's log has of a job of which everything is computed and nothing settled.
-struct History<'a> {
-    genesis: GenesisHash,
-    id: JobId,
-    job: &'a Job,
-    tariff: Tariff,
-    operator: AccountId,
-    devices: &'a [(DeviceKey, AccountId)],
-    /// The finalised block at which the chain says so of coordinator and devices.
-    at: BlockNumber,
-}
-
-impl History<'_> {
-    fn entries(&self) -> Vec<Entry> {
-        let opened = Entry::Opened {
-            coordinator: self.operator.clone(),
-            node: node().public(),
-            at: self.at,
-        };
-        let queued = Entry::Queued {
-            first: 0,
-            tasks: TASKS_PER_JOB_MAX,
-        };
-        let mut entries = vec![opened, queued];
-        let tasks = (0..TASKS_PER_JOB_MAX).zip(self.devices.iter().cycle());
-        for (task, (key, account)) in tasks {
-            let receipt = key.sign(self.receipt(task, key, entries.len()), &self.genesis);
-            let verdict = self.verdict(&receipt, account);
-            let output = OutputPlace::Inline { bytes: 0 };
-            entries.extend([
-                Entry::Assigned {
-                    task,
-                    replica: 0,
-                    device: key.id(),
-                    account: account.clone(),
-                    engine: ENGINE,
-                    at: self.at,
-                },
-                Entry::Revealed { receipt, output },
-                Entry::Judged { verdict },
-            ]);
-        }
-        entries
+impl OpenJobs for Jobs {
+    fn names(&self) -> BTreeSet<JobId> {
+        self.0.keys().copied().collect()
     }
 
-    /// What the device says that has the task since this place of the log.
-    fn receipt(&self, task: TaskIndex, key: &DeviceKey, assigned: usize) -> Receipt {
-        Receipt {
-            job: self.id,
-            task,
-            replica: 0,
-            device: key.id(),
-            program: self.job.submission.program,
-            input_root: input_root(task),
-            result_commitment: Digest([3; 32]),
-            output_root: Digest([8; 32]),
-            result_bytes: 0,
-            fuel: 1,
-            exit: Exit::Success,
-            class: self.job.submission.class,
-            engine: ENGINE,
-            log_position: assigned as u64,
-            salt: RevealSalt([9; 32]),
-        }
-    }
-
-    /// That it is believed, because the job wants no more than one device's word.
-    fn verdict(&self, receipt: &SignedReceipt, account: &AccountId) -> Verdict {
-        let (said, answer) = (&receipt.payload, receipt.payload.answer());
-        let price = self.tariff.price(answer.fuel);
-        let found = ReplicaFinding {
-            replica: said.replica,
-            device: said.device,
-            account: account.clone(),
-            finding: Finding::Accepted,
-            receipt: Some(receipt_digest(receipt)),
-            pay: self.tariff.pays(price, 1),
-        };
-        Verdict {
-            job: self.id,
-            task: said.task,
-            answer,
-            ground: Ground::Trusted,
-            price,
-            replicas: vec![found],
-        }
+    fn find(&self, job: JobId) -> Option<(Job, Vec<Digest>)> {
+        Some((self.0.get(&job)?.clone(), input_roots()))
     }
 }
 
-/// What the chain says of a job: that its devices were there, and this masternode coordinates.
-struct Facts {
-    genesis: GenesisHash,
-    id: JobId,
-    job: Job,
-    operator: AccountId,
-    devices: BTreeMap<DeviceId, AccountId>,
+/// A masternode's store, and how far it is on disk.
+struct Disk {
+    store: Store,
+    written: watch::Receiver<Result<Ticket, StoreError>>,
 }
 
-impl ChainFacts for Facts {
-    fn genesis(&self) -> GenesisHash {
-        self.genesis
+impl Disk {
+    fn open(folder: &Path, genesis: GenesisHash) -> anyhow::Result<Self> {
+        let (tell, written) = watch::channel(Ok(Ticket::default()));
+        let broken = tell.clone();
+        let store = Store::open(
+            folder,
+            genesis,
+            node(),
+            move |through| drop(tell.send_replace(Ok(through))),
+            move |error| drop(broken.send_replace(Err(error))),
+        )?;
+        Ok(Self { store, written })
     }
 
-    fn job_id(&self) -> JobId {
-        self.id
-    }
-
-    fn job(&self) -> &Job {
-        &self.job
-    }
-
-    fn coordinator(&self, _: BlockNumber) -> Option<(AccountId, NodeKey)> {
-        Some((self.operator.clone(), node().public()))
-    }
-
-    fn may_referee(&self, referee: &NodeKey) -> bool {
-        *referee == node().public()
-    }
-
-    fn device(&self, device: &DeviceId, _: BlockNumber) -> Option<DeviceFacts> {
-        let account = self.devices.get(device)?.clone();
-        Some(DeviceFacts {
-            account,
-            may_work: true,
-            accepted_in_a_row: 0,
-        })
-    }
-
-    fn engine(&self, _: Class) -> Digest {
-        ENGINE
-    }
-}
-
-/// A job's log, held to the rules as far as a batch rests on it.
-struct Log {
-    builder: LogBuilder,
-    /// Blocks that were not held to the rules yet.
-    fresh: Vec<Vec<u8>>,
-    recheck: Recheck<Facts>,
-    /// The block that has each batch.
-    heads: BTreeMap<BatchSequence, SignedHeader>,
-    group: Group,
-}
-
-impl Log {
-    fn append(&mut self, entry: Entry) -> anyhow::Result<()> {
-        let sequence = match &entry {
-            Entry::Batched { batch } => Some(batch.sequence),
-            _ => None,
-        };
-        let appended = self.builder.append(entry, now_ms())?;
-        self.fresh.extend(appended.cut.map(|cut| cut.bytes));
-        if sequence.is_some() {
-            self.cut(sequence);
-        }
+    /// Waits until everything up to this ticket is on disk.
+    async fn reach(&mut self, last: Ticket) -> anyhow::Result<()> {
+        let is_there =
+            |written: &Result<Ticket, StoreError>| !matches!(written, Ok(it) if *it < last);
+        self.written.wait_for(is_there).await?.clone()?;
         Ok(())
     }
 
-    /// Closes the block that is open, which ends with this batch.
-    fn cut(&mut self, batch: Option<BatchSequence>) {
-        if let Some(cut) = self.builder.cut_bytes(now_ms()) {
-            self.heads
-                .extend(batch.map(|sequence| (sequence, cut.header)));
-            self.fresh.push(cut.bytes);
-        }
-    }
-
-    /// A batch and this masternode's certificate, which is all that its group of one needs.
-    fn certify(&mut self, batch: Batch, genesis: &GenesisHash) -> anyhow::Result<Certified> {
-        for block in self.fresh.drain(..) {
-            self.recheck.take(&block)?;
-        }
-        self.recheck.batch(&batch)?;
-        ensure!(
-            self.group.needed() == 1,
-            "the group needs other masternodes"
-        );
-        let header = self.heads.get(&batch.sequence);
-        let header = header.context("a batch is in no block of its log")?.payload;
-        let mut certified = Certified {
-            batch,
-            index: header.index,
-            head: header.hash(genesis),
-            certificates: Default::default(),
-        };
-        let signature = node().sign(certified.certificate(), genesis).signature;
-        let pushed = certified.certificates.try_push((0, signature));
-        pushed.ok().context("a batch takes no certificate")?;
-        Ok(certified)
+    /// Waits until more is on disk, and says how far all is.
+    async fn more(&mut self) -> anyhow::Result<Ticket> {
+        self.written.changed().await?;
+        Ok(self.written.borrow_and_update().clone()?)
     }
 }
 
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
-}
-
-/// Sends batches in order, the next when the one before is in the pool, and tells of those that the chain
-/// did not take.
-async fn send_all(
-    chain: Chain,
-    operator: Account,
-    mut orders: mpsc::Receiver<Box<Certified>>,
-    told: mpsc::Sender<JobId>,
-) {
-    while let Some(certified) = orders.recv().await {
-        let (job, told) = (certified.batch.job, told.clone());
-        let sent = chain.send(&operator, &Call::Settle(certified)).await;
-        tokio::spawn(async move {
-            let settled = match sent {
-                Ok(sent) => sent.settled().await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = settled {
-                say(&format!("a batch of job {job} was not taken: {error}"));
-                // An error says that all is measured.
-                drop(told.send(job).await);
-            }
-        });
-    }
-}
-
-/// The masternode's core, and what carries its wishes out.
+/// The masternode's core, its store and its settler, and what carries the wishes of the one to the others.
 struct Office {
     chain: Chain,
     core: Core,
-    logs: BTreeMap<JobId, Log>,
-    orders: mpsc::Sender<Box<Certified>>,
-    told: mpsc::Receiver<JobId>,
+    jobs: Arc<Jobs>,
+    disk: Disk,
+    orders: mpsc::Sender<Order>,
+    not_settled: mpsc::Receiver<JobId>,
     started: Instant,
     /// Batches sent, those sent again among them.
     batches: u32,
     /// One of them.
-    sample: Option<Certified>,
+    sample: Option<Batch>,
 }
 
 impl Office {
+    /// A masternode that starts: the logs are on disk, and the core has read them.
     async fn open(
+        folder: &Path,
         chain: &Chain,
         operator: &Account,
-        jobs: &[(JobId, Job)],
+        jobs: Vec<(JobId, Job)>,
     ) -> anyhow::Result<Self> {
-        let engines = Engines {
-            pinned: ENGINE,
-            portable: ENGINE,
-        };
         let genesis = chain.genesis();
-        let mut core = Core::new(Settings {
-            re_executes: false,
-            ..Settings::new(genesis, node().public(), engines)
-        });
-        let devices = (0..WORKERS_PAID).map(|number| (device_key(number), account(number)));
-        let devices: Vec<_> = devices.collect();
-        let accounts = devices
-            .iter()
-            .map(|(key, account)| (key.id(), account.clone()));
-        let accounts: BTreeMap<_, _> = accounts.collect();
-        let state = chain.at_finalised().await?;
-        let mut logs = BTreeMap::new();
-        for (id, job) in jobs {
-            let history = History {
-                genesis,
-                id: *id,
-                job,
-                tariff: Tariff::of_job(job)?,
-                operator: operator.id(),
-                devices: &devices,
-                at: state.block().number,
-            };
-            let facts = Facts {
-                genesis,
-                id: *id,
-                job: job.clone(),
-                operator: operator.id(),
-                devices: accounts.clone(),
-            };
-            let group = state.group(*id).await?.context("a job has no group")?;
-            let recheck = Recheck::new(facts, input_roots(), node().public())?;
-            let mut log = Log {
-                builder: LogBuilder::new(genesis, *id, node()),
-                fresh: vec![],
-                recheck: recheck.without_signatures(),
-                heads: BTreeMap::new(),
-                group,
-            };
-            let entries = history.entries();
-            for entry in &entries {
-                log.append(entry.clone())?;
-            }
-            log.cut(None);
-            let closed = core.replay(Tick(0), *id, job.clone(), None, entries);
-            ensure!(closed.is_none(), "job {id} is over");
-            logs.insert(*id, log);
-        }
-        let (orders, to_send) = mpsc::channel(ORDERS_MAX);
-        let (tell, told) = mpsc::channel(ORDERS_MAX);
-        tokio::spawn(send_all(chain.clone(), operator.clone(), to_send, tell));
+        let origin = Origin {
+            genesis,
+            operator: operator.id(),
+            at: chain.at_finalised().await?.block().number,
+        };
+        let mut disk = Disk::open(folder, genesis)?;
+        let jobs = Arc::new(Jobs(jobs.into_iter().collect()));
+        say("writing into the jobs' logs what was computed");
+        let (store, known) = (disk.store.clone(), jobs.clone());
+        let last = spawn_blocking(move || history::write(&store, &known.0, &origin)).await??;
+        disk.reach(last).await?;
+        let (store, known) = (disk.store.clone(), jobs.clone());
+        let core = spawn_blocking(move || take_up(&store, &known, genesis)).await??;
+
+        let (orders, to_settle) = mpsc::channel(ORDERS_MAX);
+        let (tell, not_settled) = mpsc::channel(ORDERS_MAX);
+        let store = disk.store.clone();
+        let books = Books::open(chain.clone(), operator.clone(), node(), store, ENGINES);
+        tokio::spawn(settle(books, jobs.clone(), to_settle, tell));
         Ok(Self {
             chain: chain.clone(),
             core,
-            logs,
+            jobs,
+            disk,
             orders,
-            told,
+            not_settled,
             started: Instant::now(),
             batches: 0,
             sample: None,
@@ -571,6 +378,7 @@ impl Office {
     /// How long it takes until everything is settled in finalised blocks.
     async fn settle_all(&mut self) -> anyhow::Result<Duration> {
         let mut blocks = self.chain.finalised().await?;
+        let mut progress = (0, Instant::now());
         self.started = Instant::now();
         self.step(Event::Tick)?;
         loop {
@@ -580,12 +388,7 @@ impl Office {
             tokio::select! {
                 block = blocks.next() => {
                     let block = block?;
-                    let state = self.chain.at(block).await?;
-                    let mut jobs = Vec::new();
-                    for id in self.logs.keys() {
-                        let job = state.job(*id).await?.context("the chain lost a job")?;
-                        jobs.push((*id, job));
-                    }
+                    let jobs = self.jobs_at(block).await?;
                     if jobs.iter().all(|(_, job)| !job.state.goes_on()) {
                         let took = self.started.elapsed();
                         let mut ends = jobs.iter().map(|(_, job)| job.state.end());
@@ -595,12 +398,35 @@ impl Office {
                         );
                         return Ok(took);
                     }
+                    let settled = jobs.iter().map(|(_, job)| job.settled_tasks).sum::<u32>();
+                    if settled > progress.0 {
+                        progress = (settled, Instant::now());
+                    }
+                    ensure!(
+                        progress.1.elapsed() < PATIENCE,
+                        "nothing was settled for {} s; does a log break a rule?",
+                        PATIENCE.as_secs()
+                    );
                     self.step(Event::Finalised { block: block.number, jobs })?;
                 }
-                Some(job) = self.told.recv() => self.step(Event::NotSettled { job })?,
+                through = self.disk.more() => self.step(Event::Persisted { through: through? })?,
+                Some(job) = self.not_settled.recv() => {
+                    say(&format!("a batch of job {job} was not taken; it is sent again"));
+                    self.step(Event::NotSettled { job })?;
+                }
                 () = tokio::time::sleep(Duration::from_millis(pause)) => self.step(Event::Tick)?,
             }
         }
+    }
+
+    async fn jobs_at(&self, block: FinalisedBlock) -> anyhow::Result<Vec<(JobId, Job)>> {
+        let state = self.chain.at(block).await?;
+        let mut jobs = Vec::new();
+        for id in self.jobs.0.keys() {
+            let job = state.job(*id).await?.context("the chain lost a job")?;
+            jobs.push((*id, job));
+        }
+        Ok(jobs)
     }
 
     fn now(&self) -> Tick {
@@ -608,42 +434,46 @@ impl Office {
         Tick(u64::try_from(ms).unwrap_or(u64::MAX))
     }
 
-    /// Tells the core, and does what it wants. Its disk writes at once.
+    /// Tells the core, and has done what it wants.
     fn step(&mut self, event: Event) -> anyhow::Result<()> {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            let mut written = None;
-            let now = self.now();
-            for effect in self.core.step(now, event) {
-                match effect {
-                    Effect::Append {
-                        ticket, job, entry, ..
-                    } => {
-                        let log = self.logs.get_mut(&job).context("a job has no log")?;
-                        log.append(*entry)?;
-                        written = Some(ticket);
-                    }
-                    Effect::Settle { batch } => {
-                        let log = self.logs.get_mut(&batch.job).context("a job has no log")?;
-                        let certified = log.certify(*batch, &self.chain.genesis())?;
-                        self.batches += 1;
-                        self.sample.get_or_insert_with(|| certified.clone());
-                        let order = self.orders.try_send(Box::new(certified));
-                        order.ok().context("too many batches wait to be sent")?;
-                    }
-                    _ => {}
+        let now = self.now();
+        for effect in self.core.step(now, event) {
+            match effect {
+                Effect::Settle { batch } => {
+                    self.batches += 1;
+                    self.sample.get_or_insert_with(|| (*batch).clone());
+                    let order = self.orders.try_send(Order::Settle(batch));
+                    order.ok().context("the settler takes no more orders")?;
                 }
+                other => self.disk.store.carry_out(other),
             }
-            events.extend(written.map(|through| Event::Persisted { through }));
         }
         Ok(())
     }
 }
 
+/// The batch as it was sent: with the block of the log that has it, and the word of the masternode, which is
+/// alone in its group.
+async fn certified(chain: &Chain, batch: &Batch) -> anyhow::Result<Certified> {
+    let state = chain.at_finalised().await?;
+    let kept = state.batch(batch.job, batch.sequence).await?;
+    let kept = kept.context("the chain lost a batch")?;
+    let mut certified = Certified {
+        batch: batch.clone(),
+        index: kept.block,
+        head: kept.head,
+        certificates: Default::default(),
+    };
+    let signed = node().sign(certified.certificate(), &chain.genesis());
+    let pushed = certified.certificates.try_push((0, signed.signature));
+    pushed.ok().context("a batch takes no certificate")?;
+    Ok(certified)
+}
+
 /// What a batch takes of the chain for good: its transaction, as the block has it, and what is kept of it
 /// in the state under its key. Payouts change accounts that are there, and the rest of what it writes
 /// goes when it is final, or when its job is over.
-async fn bytes(chain: &Chain, Certified { batch, .. }: &Certified) -> anyhow::Result<Row> {
+async fn bytes(chain: &Chain, batch: &Batch) -> anyhow::Result<Row> {
     let (job, sequence) = (batch.job, batch.sequence);
     let kept = chain.at_finalised().await?.batch(job, sequence).await?;
     let kept: BatchRecord = kept.context("the chain lost a batch")?;
@@ -678,9 +508,10 @@ async fn bytes(chain: &Chain, Certified { batch, .. }: &Certified) -> anyhow::Re
 }
 
 /// What a batch takes of a block when it is settled, as the runtime reckons before it runs the call.
-async fn weight(chain: &Chain, batch: &Certified) -> anyhow::Result<Row> {
+async fn weight(chain: &Chain, batch: &Batch) -> anyhow::Result<Row> {
     let state = chain.at_finalised().await?;
-    let call = state.encoded(&Call::Settle(Box::new(batch.clone())))?;
+    let certified = certified(chain, batch).await?;
+    let call = state.encoded(&Call::Settle(Box::new(certified)))?;
     let taken = state.weight_of(&call).await?.ref_time;
     let block = state.block_weight_max()?.ref_time;
     ensure!(block > 0, "the runtime has no room in a block");

@@ -2,10 +2,11 @@
 
 use super::Command;
 use crate::{
-    benchmark::Benchmark, checking::Sightings, context::JobContext, store::Store, vault::Vault,
+    benchmark::Benchmark, checking::Sightings, config::Config, context::JobContext,
+    settler::OpenJobs, store::Store, vault::Vault,
 };
 use quern_ledger::{Account, Chain};
-use quern_primitives::{BlockNumber, GenesisHash, JobId, job::Job, payload::NodeSecret};
+use quern_primitives::{BlockNumber, Digest, GenesisHash, JobId, job::Job, payload::NodeSecret};
 use quern_shards::keys::SealingSecret;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) sealing: SealingSecret,
     pub(crate) chain: Chain,
     /// Held while a transaction is signed and sent, so that no two of them take one turn of the account.
-    pub(crate) sending: AsyncMutex<()>,
+    pub(crate) sending: Arc<AsyncMutex<()>>,
     pub(crate) store: Store,
     pub(crate) vault: Vault,
     pub(crate) commands: mpsc::Sender<Command>,
@@ -107,6 +108,35 @@ impl Shared {
         lock(&self.jobs).remove(&id);
         lock(&self.contexts).remove(&id);
     }
+}
+
+impl OpenJobs for Shared {
+    fn names(&self) -> BTreeSet<JobId> {
+        self.open_jobs()
+    }
+
+    fn find(&self, job: JobId) -> Option<(Job, Vec<Digest>)> {
+        Some((self.job(job)?, self.context(job)?.input_roots()))
+    }
+}
+
+/// Opens the store, which tells the task that owns the core what is written.
+pub(super) fn open_store(
+    config: &Config,
+    genesis: GenesisHash,
+    node: NodeSecret,
+    commands: &mpsc::Sender<Command>,
+) -> anyhow::Result<Store> {
+    let (written, broken) = (commands.clone(), commands.clone());
+    let store = Store::open(
+        &config.data_dir,
+        genesis,
+        node,
+        // An error says that the masternode stops, and nobody waits any more.
+        move |ticket| drop(written.blocking_send(Command::Persisted(ticket))),
+        move |error| drop(broken.blocking_send(Command::Broken(error))),
+    )?;
+    Ok(store)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -316,7 +316,7 @@ impl Log for JobLog {
 
 impl Store {
     /// What is kept of a job, in order.
-    pub(crate) fn lines(&self, job: JobId) -> Result<Vec<Line>, StoreError> {
+    pub fn lines(&self, job: JobId) -> Result<Vec<Line>, StoreError> {
         self.read_log(job)?.lines(self.genesis)
     }
 
