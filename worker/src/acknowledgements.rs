@@ -81,22 +81,10 @@ pub struct Acknowledgements {
 impl Acknowledgements {
     /// Reads the file, or makes it.
     pub fn open(path: PathBuf) -> io::Result<Self> {
-        let bytes = match File::open(&path) {
-            Ok(file) => {
-                // However long somebody made it.
-                let most = TAG.len() + 4 * WORDS_MAX * RECORD_BYTES;
-                let mut bytes = Vec::new();
-                file.take(most as u64).read_to_end(&mut bytes)?;
-                bytes
-            }
+        let kept = match read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => vec![],
-            Err(error) => return Err(error),
+            kept => kept?,
         };
-        let records = bytes.strip_prefix(TAG).unwrap_or_default();
-        let kept: Vec<Kept> = records
-            .chunks_exact(RECORD_BYTES)
-            .filter_map(Kept::read)
-            .collect();
         // What was damaged or is too much is not kept, and the file is whole again.
         let file = rewrite(&path, &[])?;
         let mut words = Self {
@@ -182,6 +170,19 @@ impl Acknowledgements {
     }
 }
 
+/// The words in a file, which stays as it is: for whoever shows that work was left out.
+pub fn read(path: &Path) -> io::Result<Vec<Kept>> {
+    // However long somebody made it.
+    let most = TAG.len() + 4 * WORDS_MAX * RECORD_BYTES;
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(most as u64)
+        .read_to_end(&mut bytes)?;
+    let records = bytes.strip_prefix(TAG).unwrap_or_default();
+    let records = records.chunks_exact(RECORD_BYTES);
+    Ok(records.filter_map(Kept::read).collect())
+}
+
 /// Writes a file with these records in the place of the one that is there, and opens it to add to it.
 fn rewrite(path: &Path, records: &[u8]) -> io::Result<File> {
     let unfinished = path.with_extension("unfinished");
@@ -242,6 +243,11 @@ mod tests {
         assert!(words.is_empty());
         words.keep([kept(1, 5), kept(2, 6)])?;
         words.keep([kept(1, 9)])?;
+        let read: Vec<_> = read(&path)?
+            .iter()
+            .map(|kept| kept.word.payload.position)
+            .collect();
+        assert_eq!(read, [5, 6, 9]);
         let mut words = Acknowledgements::open(path.clone())?;
         assert_eq!(positions(&words, 1), [5, 9]);
         assert_eq!(words.of(&job(2)).next(), Some(&kept(2, 6)));

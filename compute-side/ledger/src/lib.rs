@@ -21,6 +21,7 @@ mod bond;
 mod call;
 mod chain;
 mod council;
+mod court;
 mod disputes;
 mod events;
 mod proven;

@@ -66,6 +66,8 @@ pub struct Plan {
     pub programs: Option<PathBuf>,
     /// Whether to start a masternode.
     pub masternode: bool,
+    /// The program of the masternode; `None` is the shipped one.
+    pub masternode_program: Option<PathBuf>,
     /// How long a verdict waits for others to be settled with, in seconds.
     pub settle_wait_seconds: u32,
     /// Further lines of the masternode's settings file, each with its line feed.
@@ -81,6 +83,7 @@ impl Plan {
             workers: vec![None; 4],
             programs: None,
             masternode: true,
+            masternode_program: None,
             settle_wait_seconds: 4,
             masternode_settings: String::new(),
         }

@@ -241,12 +241,9 @@ fn start_masternode(programs: &Programs, plan: &Plan, node_url: &str) -> Result<
     )?;
     let arguments = vec!["--config".into(), settings.display().to_string()];
     let log = folder.join("masternode.log");
-    Ok(Part::start(
-        "masternode",
-        &programs.masternode,
-        arguments,
-        log,
-    )?)
+    let program = plan.masternode_program.as_deref();
+    let program = program.unwrap_or(&programs.masternode);
+    Ok(Part::start("masternode", program, arguments, log)?)
 }
 
 /// What the operator's masternode published of itself.

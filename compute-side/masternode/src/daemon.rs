@@ -27,6 +27,7 @@ pub(crate) use questions::{Answered, Question, Reply};
 pub(crate) use state::Shared;
 
 use crate::{
+    altering::{Altering, altered},
     config::Config,
     context::compose,
     core::{
@@ -35,7 +36,6 @@ use crate::{
     },
     disputes,
     settler::{self, Books},
-    store::Store,
     vault::Vault,
     watcher,
 };
@@ -46,8 +46,8 @@ use quern_jobs_api::Phase;
 use quern_ledger::Chain;
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle};
 use quern_primitives::{
-    BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex, device::Class, ids::ReplicaIndex,
-    job::Job, payload::NodeSecret,
+    BlockNumber, DeviceId, Digest, JobId, TaskIndex, device::Class, ids::ReplicaIndex, job::Job,
+    payload::NodeSecret,
 };
 use quern_protocol::{Exchange, Hello, ReplicaId, Response};
 use quern_shards::keys::Courier;
@@ -141,10 +141,24 @@ pub(crate) enum Command {
 /// Boxed on both sides, so that all of it is compiled with this library and not with each program
 /// that calls it.
 pub fn run(config: Config, stop: BoxFuture<'static, ()>) -> BoxFuture<'static, anyhow::Result<()>> {
-    Box::pin(serve(config, stop))
+    Box::pin(serve(config, None, stop))
 }
 
-async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
+/// As [`run`], but what is signed is altered, and not held to the rules before. For tests of those who are
+/// to find that out, and for nothing else.
+pub fn run_altered(
+    config: Config,
+    altering: Box<dyn Altering>,
+    stop: BoxFuture<'static, ()>,
+) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(serve(config, Some(altering), stop))
+}
+
+async fn serve(
+    config: Config,
+    altering: Option<Box<dyn Altering>>,
+    stop: BoxFuture<'static, ()>,
+) -> anyhow::Result<()> {
     let keys = config.keys()?;
     let chain = Chain::connect(&config.chain).await?;
     let genesis = chain.genesis();
@@ -156,14 +170,15 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         )
     })?;
     let node = NodeSecret::from_seed(&keys.network_seed);
-    let store = open_store(&config, genesis, node.clone(), &commands)?;
-    let books = Books::open(
+    let store = state::open_store(&config, genesis, node.clone(), &commands)?;
+    let mut books = Books::open(
         chain.clone(),
         keys.account.clone(),
         node.clone(),
         store.clone(),
         engines(),
     );
+    books.checks_batches = altering.is_none();
     let shared = Arc::new(Shared {
         account: keys.account,
         node,
@@ -226,6 +241,7 @@ async fn serve(config: Config, stop: BoxFuture<'static, ()>) -> anyhow::Result<(
         rechecking: None,
         lottery: Lottery::default(),
         recomputations: Recomputations::new(&shared, &config),
+        altering,
     };
     grid.take_up_lottery()?;
     tracing::info!(
@@ -253,24 +269,6 @@ fn engines() -> Engines {
         pinned: engine(Class::Pinned),
         portable: engine(Class::Portable),
     }
-}
-
-fn open_store(
-    config: &Config,
-    genesis: GenesisHash,
-    node: NodeSecret,
-    commands: &mpsc::Sender<Command>,
-) -> anyhow::Result<Store> {
-    let (written, broken) = (commands.clone(), commands.clone());
-    let store = Store::open(
-        &config.data_dir,
-        genesis,
-        node,
-        // An error says that the masternode stops, and nobody waits any more.
-        move |ticket| drop(written.blocking_send(Command::Persisted(ticket))),
-        move |error| drop(broken.blocking_send(Command::Broken(error))),
-    )?;
-    Ok(store)
 }
 
 /// What reaches the task that owns the core: commands, what devices say, and the jobs of which a transaction
@@ -303,6 +301,8 @@ struct Grid {
     rechecking: Option<JoinHandle<()>>,
     lottery: Lottery,
     recomputations: Recomputations,
+    /// What alters what is signed; nothing does in a masternode.
+    altering: Option<Box<dyn Altering>>,
 }
 
 impl Grid {
@@ -465,6 +465,10 @@ impl Grid {
     }
 
     fn carry_out(&mut self, effect: Effect) {
+        let effect = match &mut self.altering {
+            Some(altering) => altered(altering.as_mut(), effect),
+            None => effect,
+        };
         match effect {
             Effect::KeepOutputs {
                 job,

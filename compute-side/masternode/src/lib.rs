@@ -12,7 +12,9 @@
 //! | [`settler`] | sends batches |
 //! | `disputes` | answers disputes over its batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
+//! | `altering` | where tests have a masternode lie; nothing does in a masternode |
 
+mod altering;
 mod api;
 mod benchmark;
 mod certify;
@@ -29,6 +31,7 @@ mod store;
 mod vault;
 mod watcher;
 
+pub use altering::Altering;
 pub use config::Config;
-pub use daemon::{lottery_winners, lottery_winners_of, run};
+pub use daemon::{lottery_winners, lottery_winners_of, run, run_altered};
 pub use store::{Store, StoreError};

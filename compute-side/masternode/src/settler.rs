@@ -51,6 +51,9 @@ pub struct Books {
     pub(crate) sending: Arc<AsyncMutex<()>>,
     /// What was written before this time, in milliseconds since 1970, was so before this start.
     pub(crate) started_ms: u64,
+    /// Whether batches are held to the logs before they are sent. Who lies does not look, see
+    /// [`Altering`](crate::Altering).
+    pub(crate) checks_batches: bool,
 }
 
 impl Books {
@@ -72,6 +75,7 @@ impl Books {
             sightings: Arc::default(),
             sending: Arc::default(),
             started_ms: now_ms(),
+            checks_batches: true,
         }
     }
 }
@@ -202,6 +206,9 @@ impl Settler {
     /// Whether a batch follows from the job's log. One that cannot be checked, because the job is not open
     /// here any more, was composed when it was, and is sent.
     async fn passes(&mut self, batch: &Batch) -> bool {
+        if !self.books.checks_batches {
+            return true;
+        }
         let (job, sequence) = (batch.job, batch.sequence);
         let (books, jobs) = (self.books.clone(), self.jobs.clone());
         let (checks, batch) = (self.checks.clone(), batch.clone());

@@ -1,6 +1,7 @@
 //! `quern dispute`: what is disputed of what was settled, what was proved, and showing the chain a lie.
 
 pub(crate) mod begin;
+mod check;
 mod end;
 pub(crate) mod file;
 mod list;
@@ -54,6 +55,9 @@ pub(crate) struct FileArgs {
     /// Do not ask before the bond is taken
     #[arg(long, short)]
     yes: bool,
+    /// Show it even if it loses by what the chain says now
+    #[arg(long)]
+    anyway: bool,
 }
 
 #[derive(Args, Debug)]

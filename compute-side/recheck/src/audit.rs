@@ -11,10 +11,15 @@ use quern_joblog::{Entry, LogFault, Replay, SignedBlock};
 use quern_primitives::{
     ids::{BatchSequence, Digest, NodeKey, TaskIndex},
     job::JobEnd,
+    log::SignedAcknowledgement,
     merkle::Tree,
     receipt::{Answer, SignedReceipt},
+    verdict::Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Acknowledgements that are looked for; more are passed over.
+const WORDS_MAX: usize = 65_536;
 
 /// Follows a job's log block by block, holds it to the rules by a [`Recheck`] and the chain's batches to
 /// it. It ends with all that does not fit.
@@ -35,6 +40,8 @@ pub struct JobAudit<F> {
     /// Tasks whose accepted answer is wanted.
     watched: BTreeSet<TaskIndex>,
     answers: BTreeMap<TaskIndex, Answer>,
+    /// What devices have the coordinator's word for, by the receipts, and that no verdict was read of yet.
+    words: BTreeMap<TaskIndex, BTreeMap<Digest, SignedAcknowledgement>>,
     /// Batches of the log that the chain has too.
     seen: BTreeSet<BatchSequence>,
     unsettled: Vec<BatchSequence>,
@@ -113,6 +120,7 @@ impl<F: ChainFacts> JobAudit<F> {
             inputs: BTreeMap::new(),
             watched: BTreeSet::new(),
             answers: BTreeMap::new(),
+            words: BTreeMap::new(),
             seen: BTreeSet::new(),
             unsettled: Vec::new(),
             differences: Vec::new(),
@@ -131,6 +139,18 @@ impl<F: ChainFacts> JobAudit<F> {
     #[must_use]
     pub fn watching(mut self, tasks: BTreeSet<TaskIndex>) -> Self {
         self.watched = tasks;
+        self
+    }
+
+    /// Looks for the receipts that a coordinator acknowledged in the verdicts, for who has its word: what it
+    /// took before a task was judged belongs there.
+    #[must_use]
+    pub fn expecting(mut self, words: impl IntoIterator<Item = SignedAcknowledgement>) -> Self {
+        for word in words.into_iter().take(WORDS_MAX) {
+            let said = &word.payload;
+            let of_task = self.words.entry(said.task).or_default();
+            of_task.insert(said.receipt, word);
+        }
         self
     }
 
@@ -203,6 +223,7 @@ impl<F: ChainFacts> JobAudit<F> {
                 Entry::Revealed { receipt, .. } => self.read_input(receipt, position),
                 Entry::Judged { verdict } => {
                     self.verdicts = self.verdicts.saturating_add(1);
+                    self.look_for_words(verdict);
                     if self.watched.contains(&verdict.task) {
                         self.answers.insert(verdict.task, verdict.answer);
                     }
@@ -216,6 +237,29 @@ impl<F: ChainFacts> JobAudit<F> {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Whether a verdict names what was acknowledged of its task. What somebody else signed than who writes
+    /// the log is nobody's word.
+    fn look_for_words(&mut self, verdict: &Verdict) {
+        let words = self.words.remove(&verdict.task).unwrap_or_default();
+        let replay = self.rest.as_ref().unwrap_or_else(|| self.recheck.replay());
+        let (signer, genesis, job) = (replay.signer(), replay.genesis(), replay.job());
+        for word in words.into_values() {
+            let said = &word.payload;
+            let is_named = verdict.replicas.iter().any(|found| {
+                found.replica == said.replica
+                    && found.device == said.device
+                    && found.receipt == Some(said.receipt)
+            });
+            if !is_named && said.job == job && word.is_signed_by(&signer, &genesis) {
+                let omitted = RecheckFault::Omitted {
+                    position: said.position,
+                    acknowledgement: Box::new(word),
+                };
+                self.differences.push(omitted.into());
             }
         }
     }

@@ -6,7 +6,7 @@ use quern_job_rules::{split::Split, tasks};
 use quern_primitives::{
     amount::Amount,
     batch::{Batch, BatchRecord, BatchState, LogRange, PendingBatch, TaskSet},
-    ids::{BatchSequence, Digest},
+    ids::{BatchSequence, Digest, TaskIndex},
     job::Job,
     log::Header,
 };
@@ -28,6 +28,17 @@ impl OnChain {
     pub fn batch_at(&self, position: u64) -> Option<BatchSequence> {
         let mut standing = self.batches.iter().filter(|(_, record)| stands(record));
         let found = standing.find(|(_, record)| record.log.last >= position);
+        found.map(|(sequence, _)| *sequence)
+    }
+
+    /// The pending batch that settles a task.
+    pub(crate) fn pending_with(&self, task: TaskIndex) -> Option<BatchSequence> {
+        let has = |batch: &PendingBatch| {
+            let set = tasks::validate(&batch.tasks, self.job.submission.tasks);
+            set.is_ok_and(|set| set.iter().any(|it| it == task))
+        };
+        let mut pending = self.pending.iter();
+        let found = pending.find(|(_, batch)| has(batch));
         found.map(|(sequence, _)| *sequence)
     }
 

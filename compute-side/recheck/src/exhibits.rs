@@ -7,12 +7,12 @@ use quern_dispute_rules::{
     evidence::{BatchName, Certified, Input, Leaf, Logged, Withheld},
     verdict::receipt_digest,
 };
-use quern_joblog::{LogFault, SignedBlock};
+use quern_joblog::{Entry, LogFault, SignedBlock};
 use quern_primitives::{
     ids::{Digest, NodeKey, TaskIndex},
     merkle::Tree,
     receipt::SignedReceipt,
-    verdict::{Ground, Verdict},
+    verdict::{Finding, Ground, Verdict},
 };
 
 /// What whoever found a fault has at hand.
@@ -60,10 +60,7 @@ impl Exhibits<'_> {
                     },
                 })
             }
-            RecheckFault::Verdict { task, .. } => Some(Evidence::Verdict {
-                batch,
-                leaf: self.leaf(*task)?,
-            }),
+            RecheckFault::Verdict { task, .. } => self.of_verdict(*task),
             RecheckFault::Batch { why, .. } => self.of_batch(why),
             RecheckFault::Omitted {
                 acknowledgement, ..
@@ -81,6 +78,34 @@ impl Exhibits<'_> {
             | RecheckFault::Order { .. }
             | RecheckFault::NothingToCertify => None,
         }
+    }
+
+    /// A verdict that is not the judge's. The chain does not hear the judge, so where a receipt says
+    /// otherwise than the verdict finds, that is shown, which convicts by itself.
+    fn of_verdict(&self, task: TaskIndex) -> Option<Evidence> {
+        let (batch, leaf, verdict) = (self.batch, self.leaf(task)?, self.verdict(task)?);
+        let is_denied = |receipt: &&SignedReceipt| {
+            let digest = receipt_digest(receipt);
+            let is_right = receipt.payload.answer() == verdict.answer;
+            let mut named = verdict.replicas.iter();
+            named.any(|found| {
+                found.receipt == Some(digest) && (found.finding == Finding::Accepted) != is_right
+            })
+        };
+        let entries = self.blocks.iter().flat_map(|block| &block.entries);
+        let mut receipts = entries.filter_map(|entry| match entry {
+            Entry::Revealed { receipt, .. } if receipt.payload.task == task => Some(receipt),
+            _ => None,
+        });
+        Some(match receipts.find(is_denied) {
+            Some(receipt) => Evidence::Receipt {
+                batch,
+                leaf,
+                receipt: Box::new(receipt.clone()),
+                input: None,
+            },
+            None => Evidence::Verdict { batch, leaf },
+        })
     }
 
     fn of_receipt(&self, receipt: &SignedReceipt, why: RevealFault) -> Option<Evidence> {

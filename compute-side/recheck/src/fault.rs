@@ -143,8 +143,10 @@ pub enum RecheckFault {
         /// The entry that has the other.
         position: u64,
     },
-    /// Work that the coordinator acknowledged is not where it said.
-    #[error("the receipt that was acknowledged is not at position {position}; claim the omission")]
+    /// Work that the coordinator acknowledged is not where it said, or not in the task's verdict.
+    #[error(
+        "the receipt that was acknowledged, at position {position}, is left out; claim the omission"
+    )]
     Omitted {
         /// Where it should be.
         position: u64,

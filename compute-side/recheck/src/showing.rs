@@ -85,7 +85,14 @@ impl<'a> Showing<'a> {
         if let Difference::Recomputed { .. } = difference {
             return Err(Unfiled::Referees);
         }
-        let sequence = difference.batch().or_else(|| {
+        // What was left out is left out of the batch that settles its task, wherever it should stand.
+        let omitted_from = match difference {
+            Difference::Rule(RecheckFault::Omitted {
+                acknowledgement, ..
+            }) => on_chain.pending_with(acknowledgement.payload.task),
+            _ => None,
+        };
+        let sequence = difference.batch().or(omitted_from).or_else(|| {
             let first = positions.first()?;
             on_chain.batch_at(*first)
         });

@@ -55,6 +55,7 @@
 //! | `asks` | what jobs ask of devices |
 //! | `audit`, `violation` | what must never happen |
 //! | `rules` | whether the logs hold at the end |
+//! | `dishonest` | whether lies of the coordinator in them are found |
 //! | `explained` | whether whoever waits is told why |
 //! | `late` | what is done about devices that are late |
 //! | `cause` | why jobs ended |
@@ -68,6 +69,7 @@ mod chain;
 mod changes;
 mod conduct;
 mod config;
+mod dishonest;
 mod disk;
 mod explained;
 mod late;
@@ -88,6 +90,7 @@ mod world;
 pub use cause::Cause;
 pub use conduct::{Conduct, Way};
 pub use config::{Config, Faults, FaultsError, Scheduling};
+pub use dishonest::{Dishonesty, Said, run_and_lie};
 pub use trace::{CHANGE, Look};
 pub use violation::Violation;
 

@@ -1,6 +1,8 @@
 //! Whole grids, each from one seed: whatever happens on a day, nothing happens that must not.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+#[path = "grid/dishonest.rs"]
+mod dishonest;
 #[path = "grid/large.rs"]
 mod large;
 #[path = "grid/late.rs"]

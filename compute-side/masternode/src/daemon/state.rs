@@ -2,8 +2,8 @@
 
 use super::Command;
 use crate::{
-    benchmark::Benchmark, checking::Sightings, context::JobContext, settler::OpenJobs,
-    store::Store, vault::Vault,
+    benchmark::Benchmark, checking::Sightings, config::Config, context::JobContext,
+    settler::OpenJobs, store::Store, vault::Vault,
 };
 use quern_ledger::{Account, Chain};
 use quern_primitives::{BlockNumber, Digest, GenesisHash, JobId, job::Job, payload::NodeSecret};
@@ -118,6 +118,25 @@ impl OpenJobs for Shared {
     fn find(&self, job: JobId) -> Option<(Job, Vec<Digest>)> {
         Some((self.job(job)?, self.context(job)?.input_roots()))
     }
+}
+
+/// Opens the store, which tells the task that owns the core what is written.
+pub(super) fn open_store(
+    config: &Config,
+    genesis: GenesisHash,
+    node: NodeSecret,
+    commands: &mpsc::Sender<Command>,
+) -> anyhow::Result<Store> {
+    let (written, broken) = (commands.clone(), commands.clone());
+    let store = Store::open(
+        &config.data_dir,
+        genesis,
+        node,
+        // An error says that the masternode stops, and nobody waits any more.
+        move |ticket| drop(written.blocking_send(Command::Persisted(ticket))),
+        move |error| drop(broken.blocking_send(Command::Broken(error))),
+    )?;
+    Ok(store)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -20,12 +20,14 @@ use quern_ledger::{Chain, Proven};
 use quern_light::{Header, Trust};
 use quern_owner::{JobFolder, Masternode};
 use quern_primitives::{
-    GenesisHash, JobId, TaskIndex, ids::Digest, job::Agreement, receipt::Answer,
+    GenesisHash, JobId, TaskIndex, ids::Digest, job::Agreement, log::SignedAcknowledgement,
+    receipt::Answer,
 };
 use quern_recheck::{
     Audited, Difference, Filing, Inputs, JobAudit, OnChain, Showing, Wanted, writer_of,
 };
 use quern_shards::manifest::ValidatedManifest;
+use quern_worker::acknowledgements;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -57,6 +59,10 @@ pub(crate) struct JobArgs {
     /// gives it (`quern job show JOB --trust-seed`)
     #[arg(long, value_name = "HEX")]
     trust_seed: Option<Digest>,
+    /// The file in which a worker keeps what masternodes acknowledged, `acknowledgements` in its data
+    /// folder: what it has of the job is looked for in the verdicts. May be given several times
+    #[arg(long, value_name = "FILE")]
+    words: Vec<PathBuf>,
     #[command(flatten)]
     how: HowArgs,
 }
@@ -104,6 +110,8 @@ pub(super) struct Given {
     re_execute: Option<again::Amount>,
     shards: Option<PathBuf>,
     trust_seed: Option<[u8; 32]>,
+    /// What masternodes acknowledged of the job.
+    words: Vec<SignedAcknowledgement>,
 }
 
 impl Given {
@@ -125,6 +133,7 @@ pub(super) async fn run(context: &Context, args: &JobArgs) -> anyhow::Result<Exi
         re_execute: args.re_execute,
         shards: args.shards.clone(),
         trust_seed: args.trust_seed.map(|seed| seed.0),
+        words: words_of(&args.words, job)?,
     };
     let source = match &args.log {
         Some(path) => LogSource::File(path.clone()),
@@ -195,6 +204,7 @@ impl<'a> Auditor<'a> {
             source,
             settled: &settled,
             owners: &owners,
+            words: &given.words,
             watched,
         };
         let audited = self.follow(&log, bar).await?;
@@ -329,7 +339,8 @@ impl<'a> Auditor<'a> {
             roots,
             writer.unwrap_or_default(),
         );
-        let mut audit = audit?.watching(log.watched.clone());
+        let audit = audit?.watching(log.watched.clone());
+        let mut audit = audit.expecting(log.words.iter().copied());
         if let Some(seed) = log.owners.trust_seed {
             audit = audit.with_trust_seed(seed);
         }
@@ -384,7 +395,20 @@ struct Following<'a> {
     source: &'a LogSource,
     settled: &'a OnChain,
     owners: &'a OwnersPart,
+    words: &'a [SignedAcknowledgement],
     watched: BTreeSet<TaskIndex>,
+}
+
+/// What is kept in these files of the work on a job.
+fn words_of(files: &[PathBuf], job: JobId) -> anyhow::Result<Vec<SignedAcknowledgement>> {
+    let mut words = Vec::new();
+    for file in files {
+        let kept = acknowledgements::read(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        let kept = kept.into_iter().map(|kept| kept.word);
+        words.extend(kept.filter(|word| word.payload.job == job));
+    }
+    Ok(words)
 }
 
 /// What came of computing tasks again.

@@ -4,7 +4,7 @@ use super::job::KEPT_MAX;
 use crate::{
     context::Context,
     dispute::{
-        begin::{Filed, show_chain},
+        begin::{Filed, may_win, show_chain},
         file::EvidenceFile,
     },
     output::{Output, fields},
@@ -189,13 +189,23 @@ impl JobReport {
         Ok(())
     }
 
-    /// Disputes each difference that can be, one after the other.
+    /// Disputes each difference that can be, one after the other. What would lose is not shown, as when a
+    /// batch fell with the one before.
     pub(super) async fn file(&mut self, context: &Context, chain: &Chain) -> anyhow::Result<()> {
         for told in &mut self.differences {
-            if let Some(evidence) = &told.evidence {
-                let account = context.account()?;
-                let filed = show_chain(context, chain, &account, evidence, true).await?;
-                told.disputed = Some(filed);
+            let Some(evidence) = &told.evidence else {
+                continue;
+            };
+            match may_win(chain, evidence).await? {
+                Ok(()) => {
+                    let account = context.account()?;
+                    let filed = show_chain(context, chain, &account, evidence, true).await?;
+                    told.disputed = Some(filed);
+                }
+                Err(losing) => {
+                    told.disputable = false;
+                    told.why_not = Some(losing.to_string());
+                }
             }
         }
         Ok(())

@@ -1,9 +1,13 @@
 //! Showing the chain a lie.
 
-use super::{FileArgs, file::EvidenceFile};
+use super::{
+    FileArgs,
+    check::{Losing, check},
+    file::EvidenceFile,
+};
 use crate::{
     context::Context,
-    output::{Output, confirm, count_bar, fields, submit, tell},
+    output::{Output, confirm, count_bar, fields, patiently, submit, tell},
 };
 use quern_dispute_rules::{
     Evidence,
@@ -29,6 +33,9 @@ enum FileError {
         "the evidence is that a batch does not add up, and the file has none of its verdicts; write it with them"
     )]
     NoVerdicts,
+    /// It would be shown in vain.
+    #[error("the evidence is not shown")]
+    Losing(#[source] Losing),
 }
 
 /// What is put up, before it is taken.
@@ -76,8 +83,31 @@ pub(super) async fn file(context: &Context, args: &FileArgs) -> anyhow::Result<(
     let account = context.account()?;
     let chain = context.chain().await?;
     let file = EvidenceFile::read(&args.evidence, chain.genesis())?;
+    if !args.anyway {
+        may_win(&chain, &file).await?.map_err(FileError::Losing)?;
+    }
     let filed = show_chain(context, &chain, &account, &file, args.yes).await?;
     context.show(&filed)
+}
+
+/// Whether the evidence in a file wins, or may, by the chain's rules and what it says now.
+pub(crate) async fn may_win(
+    chain: &Chain,
+    file: &EvidenceFile,
+) -> anyhow::Result<Result<(), Losing>> {
+    let (evidence, steps) = (file.evidence()?, file.steps()?);
+    if matches!(evidence, Evidence::Payouts { .. }) && steps.is_empty() {
+        return Err(FileError::NoVerdicts.into());
+    }
+    let subject = evidence.subject();
+    let asked = patiently("asking the chain", async {
+        let state = chain.at_finalised().await?;
+        let facts = state.court_facts(&subject, chain.genesis()).await?;
+        let proved = state.convictions(subject.job).await?;
+        Ok::<_, ChainError>((facts, proved))
+    });
+    let (facts, proved) = asked.await?;
+    Ok(check(&evidence, &steps, facts.as_ref(), &proved))
 }
 
 /// Shows the chain what is in a file. Unless it is said beforehand, whoever has the terminal is asked before

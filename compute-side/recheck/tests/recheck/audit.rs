@@ -2,10 +2,11 @@
 
 use crate::{
     author::{Story, story},
-    honest::agreements,
+    honest::{acknowledged, agreements},
     lies::{honest, is_paid, place},
     world::{Facts, HERE, SEED, blocks, device_key, node, roots},
 };
+use codec::Encode as _;
 use proptest::prelude::*;
 use quern_dispute_rules::{Evidence, evidence::Withheld};
 use quern_job_rules::{split::Split, tasks};
@@ -16,6 +17,7 @@ use quern_primitives::{
     ids::{AccountId, Digest},
     job::{Agreement, Escrow, JobEnd, JobState},
     merkle::Tree,
+    verdict::{Finding, ReplicaFinding},
 };
 use quern_recheck::{
     Audited, Difference, Filing, Inputs, JobAudit, OnChain, Part, RecheckFault, Showing, SumOf,
@@ -52,6 +54,76 @@ fn a_batch_that_rests_on_what_was_told_is_missed_though_the_job_goes_on() {
             .contains(&Difference::NotInLog { sequence }),
         "{found:?}"
     );
+}
+
+#[test]
+fn what_was_acknowledged_and_left_out_of_a_verdict_is_found_and_shown_by_who_has_the_word() {
+    let mut story = honest();
+    let revealed = |(position, entry): (u64, &Entry)| match entry {
+        Entry::Revealed { receipt, .. } => Some(acknowledged(receipt, position)),
+        _ => None,
+    };
+    let words: Vec<_> = (0..).zip(&story.entries).filter_map(revealed).collect();
+    let expecting = |story: &Story, on_chain: &OnChain, blocks: &[SignedBlock]| {
+        let audit = begun(&story.facts, on_chain, Some(roots(8)));
+        let mut audit = audit.expecting(words.iter().copied());
+        blocks.iter().for_each(|block| audit.take(block));
+        audit.finish().differences
+    };
+    let log = blocks(&story.entries, 6);
+    let found = expecting(&story, &settled(&story, 0, &log), &log);
+    assert!(found.is_empty(), "{found:?}");
+
+    let at = place(&story.entries, is_paid);
+    let Entry::Judged { verdict } = &mut story.entries[at] else {
+        panic!("no verdict");
+    };
+    let is_accepted = |found: &ReplicaFinding| found.finding == Finding::Accepted;
+    let left_out = verdict.replicas.iter().position(is_accepted).unwrap();
+    let receipt = verdict.replicas.remove(left_out).receipt.unwrap();
+    let task = verdict.task;
+    // The chain has the batch as it follows from that.
+    let log = blocks(&story.entries, 6);
+    let mut on_chain = settled(&story, 0, &log);
+    let batch = on_chain.pending.iter().find(|(_, batch)| {
+        let tasks = tasks::validate(&batch.tasks, 8).unwrap();
+        tasks.iter().any(|it| it == task)
+    });
+    let batch = *batch.unwrap().0;
+    let verdicts = verdicts_of(&story, &on_chain.pending[&batch]);
+    let record = on_chain.batches.get_mut(&batch).unwrap();
+    record.verdicts_root = Tree::new(verdicts).root();
+
+    let found = expecting(&story, &on_chain, &log);
+    let is_omitted =
+        |it: &&Difference| matches!(it, Difference::Rule(RecheckFault::Omitted { .. }));
+    let omitted: Vec<_> = found.iter().filter(is_omitted).collect();
+    assert_eq!(omitted.len(), 1, "{found:?}");
+    let Evidence::Omission {
+        batch: named,
+        acknowledgement,
+        leaf,
+    } = evidence(omitted[0], &on_chain, &log)
+    else {
+        panic!("{found:?}");
+    };
+    assert_eq!(
+        (named.sequence, acknowledgement.payload.receipt),
+        (batch, receipt)
+    );
+    assert_eq!(leaf.unwrap().verdict().unwrap().task, task);
+}
+
+/// The verdicts of a batch as the log has them, encoded.
+fn verdicts_of(story: &Story, batch: &PendingBatch) -> Vec<Vec<u8>> {
+    let tasks = tasks::validate(&batch.tasks, story.facts.job.submission.tasks).unwrap();
+    let verdict = |task| {
+        story.entries.iter().find_map(|entry| match entry {
+            Entry::Judged { verdict } if verdict.task == task => Some(verdict.encode()),
+            _ => None,
+        })
+    };
+    tasks.iter().filter_map(verdict).collect()
 }
 
 fn workers(batch: &Batch) -> Amount {

@@ -3,7 +3,7 @@
 use crate::{
     author::{Story, story},
     honest::agreements,
-    lies::{honest, place},
+    lies::{honest, is_paid, place},
     world::{HERE, JOB, blocks, follow, node, roots},
 };
 use codec::Encode;
@@ -15,7 +15,11 @@ use quern_dispute_rules::{
     verdict::{lie_in, receipt_digest},
 };
 use quern_joblog::{Entry, Fork, LogFault};
-use quern_primitives::{batch::Batch, ids::AccountId, verdict::Verdict};
+use quern_primitives::{
+    batch::Batch,
+    ids::AccountId,
+    verdict::{Finding, Verdict},
+};
 use quern_recheck::{BatchFault, Exhibits, RecheckFault};
 use std::collections::BTreeMap;
 
@@ -124,6 +128,25 @@ fn a_receipt_is_shown_with_the_verdict_that_names_it() {
     let digest = receipt_digest(&named);
     let replicas = leaf.verdict().unwrap().replicas;
     assert!(replicas.iter().any(|it| it.receipt == Some(digest)));
+}
+
+#[test]
+fn a_finding_that_the_receipt_denies_is_shown_with_the_receipt() {
+    let mut story = honest();
+    let at = place(&story.entries, is_paid);
+    let mut denied = None;
+    if let Entry::Judged { verdict } = &mut story.entries[at] {
+        let mut found = verdict.replicas.iter_mut();
+        let found = found.find(|it| it.finding == Finding::Accepted).unwrap();
+        (found.finding, found.pay) = (Finding::Incorrect, 0);
+        denied = found.receipt;
+    }
+    let fault = follow(&story.facts, &story.entries, 6).unwrap_err();
+    assert!(matches!(fault, RecheckFault::Verdict { .. }), "{fault}");
+    let Some(Evidence::Receipt { receipt, input, .. }) = shown(&story, &fault) else {
+        panic!("{fault}");
+    };
+    assert_eq!((Some(receipt_digest(&receipt)), input), (denied, None));
 }
 
 #[test]

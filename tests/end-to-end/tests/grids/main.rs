@@ -8,6 +8,7 @@ mod deaths;
 mod guides;
 mod hostile;
 mod kills;
+mod lying;
 mod programs;
 mod quarantine;
 mod referee;

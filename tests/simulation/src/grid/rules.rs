@@ -130,14 +130,7 @@ impl World<'_> {
             let Some(work) = self.works.get(&id) else {
                 continue;
             };
-            let told = self.rules.told.get(&id).map(Vec::as_slice);
-            let checked = check(
-                &self.chain,
-                &self.rules,
-                work,
-                log,
-                told.unwrap_or_default(),
-            );
+            let checked = self.check_log(work, log);
             if let Err(error) = checked {
                 let job = self.names.job(&id);
                 let why = error.to_string();
@@ -145,6 +138,13 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A job's log, as it was written or as it might have been, holds with each batch of it.
+    pub(super) fn check_log(&self, work: &Work, log: &[Entry]) -> Result<(), Box<dyn Error>> {
+        let told = self.rules.told.get(&work.id).map(Vec::as_slice);
+        let told = told.unwrap_or_default();
+        check(&self.chain, &self.rules, work, log, told)
     }
 }
 
