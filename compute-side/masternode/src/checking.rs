@@ -24,7 +24,7 @@ use quern_primitives::{
 use quern_recheck::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX, Recheck, RecheckFault};
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -290,13 +290,12 @@ impl Checks {
         self.followed.retain(|job, _| open.contains(job));
         let id = batch.job;
         let log = books.store.read_log(id)?;
-        if !self.followed.contains_key(&id) {
-            let found = jobs.find(id).ok_or(Refused::NotOpen)?;
-            let followed = begin(books, found, (&log, batch))?;
-            self.followed.insert(id, followed);
-        }
-        let Some(followed) = self.followed.get_mut(&id) else {
-            return Err(Refused::NotThere);
+        let followed = match self.followed.entry(id) {
+            btree_map::Entry::Occupied(known) => known.into_mut(),
+            btree_map::Entry::Vacant(place) => {
+                let found = jobs.find(id).ok_or(Refused::NotOpen)?;
+                place.insert(begin(books, found, (&log, batch))?)
+            }
         };
         followed.catch_up(&log, books.started_ms)?;
         followed.recheck.batch(batch)?;
