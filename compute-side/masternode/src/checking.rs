@@ -198,9 +198,6 @@ pub(crate) enum Refused {
     /// What is checked needs the job's manifest.
     #[error("the job is not open here: its manifest or its key is missing")]
     NotOpen,
-    /// The log has ended before the batch.
-    #[error("the batch is not in the job's log yet; it is tried again")]
-    NotThere,
 }
 
 /// A job's log as far as it was followed.
