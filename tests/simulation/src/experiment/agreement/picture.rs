@@ -186,7 +186,7 @@ fn line(
 fn bar(found: &Found, rate: Rate, expected: &Expected) -> Option<(f64, f64)> {
     let measured = found.first.mean(rate);
     let wide = SIGMAS * expected.sigma(found.first.trials);
-    (measured > wide).then(|| (measured - wide, measured + wide))
+    (measured > wide).then_some((measured - wide, measured + wide))
 }
 
 fn axis(title: &str, scale: Scale) -> Axis {
