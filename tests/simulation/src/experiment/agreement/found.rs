@@ -28,7 +28,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// What is expected, with the first count; of the rates that were beyond with the second as well.
+    /// The point's rates, each with what has to hold of it.
     pub(super) fn rates(&self) -> anyhow::Result<Vec<(Rate, Claim)>> {
         Ok(self.point.claims()?)
     }

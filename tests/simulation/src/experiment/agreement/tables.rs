@@ -174,8 +174,8 @@ impl Tables<'_> {
             "### Right until it is worth it\n\n\
              ![wrong answers that stay](agreement-betrayal.svg)\n\n\
              Wrong answers of one device that stay before one of it is found out; after {} nobody looks any \
-             longer. What they bring is in rewards of a replica, beyond what right answers would have \
-             brought, where a task is worth as much as it may be with such bonds: nothing at all where \
+             longer. What they bring, by the formula, is in rewards of a replica, beyond what right answers would \
+             have brought, where a task is worth as much as it may be with such bonds: nothing at all where \
              little is computed again.\n\n\
              | accepted in a row | collude | computed again | wrong and final | formula | σ | z | brings |\n\
              | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
@@ -192,7 +192,11 @@ impl Tables<'_> {
             };
             let again = f64::from(re_executed_permille) / 10.0;
             let cell = self.cell(it.point, Rate::Stays, |mean| format!("{mean:.3}"))?;
-            let stays = it.first.mean(Rate::Stays);
+            let stays = it.rates()?.into_iter().find_map(|(_, claim)| match claim {
+                Claim::Is(expected) => Some(expected.mean),
+                Claim::AtMost(_) => None,
+            });
+            let stays = stays.with_context(|| format!("nothing is expected of {}", it.point))?;
             let brings = stakes_advantage(stays, re_executed_permille)?;
             let brings = brings.map_or("no task may be worth anything".into(), |it| {
                 format!("{it:+.2}")

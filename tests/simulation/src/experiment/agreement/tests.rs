@@ -182,10 +182,12 @@ fn points_that_the_page_was_made_of_count_the_same_when_they_are_tried_again() {
         },
     ] {
         let stands = found.iter().find(|it| it.point == point).unwrap();
-        assert_eq!(
-            stands.first,
-            point.run(args.tasks, args.seed).unwrap(),
-            "{point}"
-        );
+        // The table has the rates of which something has to hold, and not all that is counted.
+        let again = Found {
+            first: point.run(args.tasks, args.seed).unwrap(),
+            ..stands.clone()
+        };
+        let lines = |it: &Found| found::lines(it).unwrap();
+        assert_eq!(lines(stands), lines(&again));
     }
 }
