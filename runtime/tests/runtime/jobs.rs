@@ -1,8 +1,10 @@
 //! A job's way through the whole runtime: submitted, drawn for, settled, refunded.
 
+mod groups;
+mod size;
+
 use crate::chain::Chain;
 use codec::Encode;
-use frame_support::dispatch::GetDispatchInfo;
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey,
     amount::BYTECHIP,
@@ -10,16 +12,13 @@ use quern_primitives::{
     device::{Class, Hardware, Possession, RecordChange, Region},
     ids::BatchSequence,
     job::{Agreement, ByteLevel, Job, JobEnd, JobState, Preferences, Submission, job_id},
-    limits::{DEVICES_PER_BATCH_MAX, PAYEES_PER_BATCH_MAX, TASK_BITMAP_BYTES_MAX},
-    params::Parameter,
     payload::{DeviceKey, NodeSecret},
     view::UnbondingView,
 };
 use quern_runtime::{
     Balances, Finality, Jobs, Roster, Runtime, RuntimeCall, System, Workforce,
     configs::{grid::UnbondingDelay, money::TreasuryAccount},
-    genesis::{BOND, DEV, ENDOWMENT, LOCAL},
-    weights::Weights,
+    genesis::{DEV, ENDOWMENT},
 };
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Dave, Eve};
 
@@ -448,124 +447,6 @@ fn a_coordinator_asks_for_its_jobs_a_page_at_a_time() {
 }
 
 #[test]
-fn a_job_waits_for_a_masternode_that_can_be_reached() {
-    let mut chain = Chain::start(LOCAL);
-    chain.does(
-        Bob,
-        quern_jobs::Call::submit {
-            submission: submission(1),
-        },
-    );
-    let id = job_id(&genesis_of(&mut chain), &Bob.to_account_id(), &[1; 16]);
-    chain.blocks(3);
-    assert_eq!(job(&mut chain, id).state, JobState::Submitted);
-    publish_endpoints(&mut chain, &Charlie.to_account_id());
-    chain.blocks(1);
-    let coordinator = Charlie.to_account_id();
-    assert_eq!(job(&mut chain, id).state, JobState::Running { coordinator });
-}
-
-#[test]
-fn every_masternode_is_drawn_for_some_job() {
-    let mut chain = Chain::start(LOCAL);
-    let mut drawn = Vec::new();
-    for salt in 0..40 {
-        let (_, coordinator) = running(&mut chain, salt);
-        drawn.push(coordinator);
-    }
-    for masternode in [Alice, Bob, Charlie, Dave] {
-        assert!(drawn.contains(&masternode), "{masternode} was never drawn");
-    }
-}
-
-/// Alice, who is the whole council, makes this call in its name.
-fn decide(chain: &mut Chain, call: impl Into<RuntimeCall>) {
-    let proposal = Box::new(call.into());
-    let length_bound = proposal.encoded_size() as u32;
-    let propose = pallet_collective::Call::propose {
-        threshold: 1,
-        proposal,
-        length_bound,
-    };
-    chain.does(Alice, RuntimeCall::Council(propose));
-}
-
-fn set(chain: &mut Chain, parameter: Parameter, value: Amount) {
-    decide(chain, quern_params::Call::set { parameter, value });
-}
-
-/// A chain of three masternodes with groups of three and a short stall, and a job with its members.
-fn with_a_group() -> (Chain, JobId, Vec<AccountId>) {
-    let mut chain = Chain::start(DEV);
-    for operator in [Bob, Charlie] {
-        let account = operator.to_account_id();
-        decide(&mut chain, quern_roster::Call::add_masternode { account });
-        let amount = BOND;
-        chain.does(operator, quern_roster::Call::bond { amount });
-    }
-    set(&mut chain, Parameter::GroupSize, 3);
-    set(&mut chain, Parameter::Stall, 15);
-    let (id, _) = running(&mut chain, 1);
-    let group = chain.read(|| Jobs::group(&id)).unwrap();
-    let members = group.members.into_iter().map(|member| member.account);
-    (chain, id, members.collect())
-}
-
-#[test]
-fn a_batch_of_a_group_is_settled_with_certificates_of_more_than_half_of_it() {
-    let (mut chain, id, members) = with_a_group();
-    assert_eq!(members.len(), 3);
-    let genesis = genesis_of(&mut chain);
-    let coordinator = Sr25519Keyring::from_account_id(&members[0]).unwrap();
-    let batch = batch(id, 0, tasks(1), 220_000, vec![], vec![]);
-    let certified = certified_by(&genesis, batch.clone(), &members[..1]);
-    let results = chain.block(vec![(
-        coordinator,
-        quern_jobs::Call::settle { certified }.into(),
-    )]);
-    let too_few = quern_jobs::Error::<Runtime>::TooFewCertificates;
-    assert_eq!(results, [Ok(Err(too_few.into()))]);
-    let certified = certified_by(&genesis, batch, &members[..2]);
-    chain.does(coordinator, quern_jobs::Call::settle { certified });
-    let kept = chain.read(|| Jobs::pending_batch(&id, 0)).unwrap();
-    assert_eq!(kept.certified_by, vec![0, 1]);
-}
-
-#[test]
-fn a_masternode_without_a_bond_is_in_no_group() {
-    let (mut chain, _, members) = with_a_group();
-    let last = Sr25519Keyring::from_account_id(&members[2]).unwrap();
-    chain.does(last, quern_roster::Call::unbond { amount: 1 });
-    let (id, _) = running(&mut chain, 2);
-    let group = chain.read(|| Jobs::group(&id)).unwrap();
-    assert_eq!(group.members.len(), 2);
-    assert_eq!(group.place_of(&members[2]), None);
-}
-
-#[test]
-fn a_silent_coordinator_is_followed_by_the_next_of_its_group() {
-    let (mut chain, id, members) = with_a_group();
-    let next = Sr25519Keyring::from_account_id(&members[1]).unwrap();
-    let take_over = quern_jobs::Call::take_over { job: id };
-    let early = chain.block(vec![(next, take_over.clone().into())]);
-    let not_stalled = quern_jobs::Error::<Runtime>::NotStalled;
-    assert_eq!(early, [Ok(Err(not_stalled.into()))]);
-    let since = chain.read(|| Jobs::group(&id)).unwrap().since;
-    while chain.read(Finality::clock) < since + 15 {
-        chain.blocks(1);
-    }
-    let free = chain.read(|| Balances::free_balance(&members[1]));
-    chain.does(next, take_over);
-    assert_eq!(chain.read(|| Balances::free_balance(&members[1])), free);
-    let coordinator = members[1].clone();
-    assert_eq!(job(&mut chain, id).state, JobState::Running { coordinator });
-    let genesis = genesis_of(&mut chain);
-    let batch = batch(id, 0, tasks(1), 220_000, vec![], vec![]);
-    let certified = certified_by(&genesis, batch, &members[..2]);
-    chain.does(next, quern_jobs::Call::settle { certified });
-}
-
-#[test]
 fn anyone_makes_a_batch_final_that_is_due() {
     let mut chain = Chain::start(DEV);
     let (id, _) = running(&mut chain, 1);
@@ -602,97 +483,4 @@ fn a_block_without_its_claim_of_what_is_final_is_refused_by_others() {
         assert_eq!(check(clock - 1), Err(InherentError::BelowClock));
         assert_eq!(check(31), Err(InherentError::NotBelowBlock));
     });
-}
-
-#[test]
-fn a_full_batch_of_sixty_four_workers_is_small_and_light() {
-    let of = |number: u8| [number; 32];
-    let payouts = (0..64).map(|number| (AccountId::new(of(number)), 1));
-    let change = RecordChange {
-        accepted: 64,
-        ..Default::default()
-    };
-    let devices = (0..64).map(|number| (DeviceId(of(number)), change));
-    let set = TaskSet {
-        first: 0,
-        bits: vec![0xff; 512].try_into().unwrap(),
-    };
-    let full = batch(
-        JobId([1; 32]),
-        0,
-        set,
-        4_096 * BYTECHIP,
-        payouts.collect(),
-        devices.collect(),
-    );
-    let kept = quern_primitives::batch::PendingBatch {
-        due: 300,
-        coordinator: Alice.to_account_id(),
-        certified_by: vec![0, 1, 2, 3].try_into().unwrap(),
-        tasks: full.tasks.clone(),
-        payouts: full.payouts.clone(),
-        devices: full.devices.clone(),
-        split: Default::default(),
-    };
-    // Of a group of seven.
-    let four = [Alice, Bob, Charlie, Dave].map(|key| key.to_account_id());
-    let certified = certified_by(&GenesisHash([1; 32]), full, &four);
-    let call: RuntimeCall = quern_jobs::Call::settle { certified }.into();
-    // The transaction with signature and extensions, what is kept of it for a time, and for good.
-    let bytes = call.encoded_size() + 200 + kept.encoded_size() + 400;
-    assert!(bytes <= 4 * 4_096, "{bytes} bytes are more than 4 a task");
-    let weight = call.get_dispatch_info().total_weight();
-    let block = quern_runtime::weights::BLOCK_WEIGHT_MAX;
-    assert!(
-        weight.ref_time() <= block.ref_time() / 10,
-        "{weight:?} is more than a tenth of {block:?}"
-    );
-}
-
-#[test]
-fn the_largest_batch_fits_a_block() {
-    let payouts = (0..PAYEES_PER_BATCH_MAX).map(|number| {
-        let mut bytes = [0; 32];
-        bytes[..4].copy_from_slice(&number.to_be_bytes());
-        (AccountId::new(bytes), 1)
-    });
-    let devices = (0..DEVICES_PER_BATCH_MAX).map(|number| {
-        let mut bytes = [0; 32];
-        bytes[..4].copy_from_slice(&number.to_be_bytes());
-        (
-            DeviceId(bytes),
-            RecordChange {
-                accepted: 1,
-                ..Default::default()
-            },
-        )
-    });
-    let set = TaskSet {
-        first: 0,
-        bits: vec![0xff; TASK_BITMAP_BYTES_MAX as usize]
-            .try_into()
-            .unwrap(),
-    };
-    let largest = batch(
-        JobId([1; 32]),
-        0,
-        set,
-        1,
-        payouts.collect(),
-        devices.collect(),
-    );
-    let all = Sr25519Keyring::iter()
-        .take(7)
-        .map(|key| key.to_account_id());
-    let all: Vec<_> = all.collect();
-    let certified = certified_by(&GenesisHash([1; 32]), largest, &all);
-    let call: RuntimeCall = quern_jobs::Call::settle { certified }.into();
-    let info = call.get_dispatch_info();
-    let limit = Weights::get().get(info.class).max_extrinsic.unwrap();
-    assert!(
-        info.total_weight().all_lte(limit),
-        "{:?} is over {limit:?}",
-        info.total_weight()
-    );
-    assert!(call.encoded_size() < 128 * 1024);
 }

@@ -141,7 +141,7 @@ fn strike(chance: &mut Chance, real: &mut Real, ledger: &mut model::Ledger) -> R
     let sequence = u32::try_from(place).map_err(|error| error.to_string())?;
     real.strike(job, sequence)
         .map_err(|error| format!("batch {place} of {job} is not struck: {error:?}"))?;
-    model::jobs::strike(ledger, &job, place);
+    model::batches::strike(ledger, &job, place);
     Ok(())
 }
 

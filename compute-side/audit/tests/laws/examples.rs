@@ -1,6 +1,9 @@
 //! Each law by an example in which it does not hold.
 
-use crate::world::{TREASURY, Told, Transaction, World, account, block};
+use crate::{
+    told::{Told, Transaction, block},
+    world::{TREASURY, World, account},
+};
 use codec::Encode;
 use quern_audit::{DIFFERENCES_MAX, Difference, Place, Replay, Side, TotalName};
 use quern_primitives::{JobId, job::JobEnd};

@@ -1,6 +1,9 @@
 //! Random histories, and what happens to one of their movements.
 
-use crate::world::{Told, Transaction, Wish, World, block, fold};
+use crate::{
+    told::{Told, Transaction, block, fold},
+    world::{Wish, World},
+};
 use proptest::prelude::*;
 use quern_audit::{Difference, Replay, Snapshot};
 use std::collections::BTreeSet;

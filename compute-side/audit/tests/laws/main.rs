@@ -5,4 +5,5 @@
 
 mod examples;
 mod histories;
+mod told;
 mod world;

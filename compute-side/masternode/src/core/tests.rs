@@ -6,6 +6,7 @@ mod answers;
 mod attribution;
 mod bonds;
 mod certain;
+mod checks;
 mod crashes;
 mod devices;
 mod explain;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod author;
+mod chain;
 mod disorder;
 mod exhibits;
 mod honest;

@@ -1,6 +1,7 @@
 //! Disputes against honest jobs, and against jobs with one lie.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod conduct;
 mod honest;
 mod hostile;
 mod lies;

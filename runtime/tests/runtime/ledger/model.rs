@@ -2,6 +2,7 @@
 //! specification and from what the calls' documentation promises, with nothing of the rules' or the
 //! pallets' code. A noun has a file: what is kept of it, its calls, and what they do.
 
+pub(crate) mod batches;
 pub(crate) mod bytechip;
 pub(crate) mod disputes;
 pub(crate) mod finality;

@@ -9,8 +9,8 @@ mod compare;
 use super::{
     draft,
     model::{
-        Answer, Call, Fee, Ledger, Refusal, Sender, bytechip, disputes, jobs, money, params,
-        roster, workforce,
+        Answer, Call, Fee, Ledger, Refusal, Sender, batches, bytechip, disputes, jobs, money,
+        params, roster, workforce,
     },
 };
 use crate::chain::{FIRST_SLOT, genesis_state, pre_digest};
@@ -124,7 +124,7 @@ impl Real {
                 }
                 _ => None,
             });
-            jobs::finalise_due(ledger, &order.collect::<Vec<_>>())
+            batches::finalise_due(ledger, &order.collect::<Vec<_>>())
         })
     }
 

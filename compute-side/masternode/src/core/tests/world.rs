@@ -9,11 +9,11 @@ use crate::core::{
     Bond, Core, Effect, Engines, Entry, Event, JobPlan, NoReferee, Note, Noted, Purpose, Settings,
     Tick, Ticket, Token, Truth, in_order,
 };
-use quern_job_rules::{life, tasks};
+use quern_job_rules::life;
 use quern_primitives::{
-    amount::{Amount, BYTECHIP},
+    amount::BYTECHIP,
     device::{Device, Hardware, Record, Region},
-    ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, NodeKey, SealingKey, TaskIndex},
+    ids::{DeviceId, Digest, GenesisHash, JobId, NodeKey, SealingKey, TaskIndex},
     job::{Agreement, Preferences},
     view::DeviceView,
 };
@@ -543,35 +543,6 @@ impl World {
         self.notes.iter().map(|noted| &noted.note)
     }
 
-    /// Two replicas of a task are never with one account.
-    fn check_log(&self) {
-        let mut accounts = BTreeMap::new();
-        for entry in self.log() {
-            match entry {
-                Entry::Assigned {
-                    task,
-                    replica,
-                    account,
-                    ..
-                } => {
-                    accounts.insert((*task, *replica), account);
-                }
-                Entry::Released { task, replica, .. } => {
-                    accounts.remove(&(*task, *replica));
-                }
-                _ => {}
-            }
-        }
-        let mut pairs: Vec<_> = accounts
-            .iter()
-            .map(|((task, _), account)| (*task, *account))
-            .collect();
-        pairs.sort_unstable();
-        let count = pairs.len();
-        pairs.dedup();
-        assert_eq!(pairs.len(), count, "an account has two replicas of a task");
-    }
-
     pub(super) fn count(&self, wanted: impl Fn(&Entry) -> bool) -> usize {
         self.log().filter(|entry| wanted(entry)).count()
     }
@@ -581,31 +552,5 @@ impl World {
             .iter()
             .filter(|effect| matches!(effect, Effect::Settle { .. }))
             .count()
-    }
-
-    /// Money is where the rules and the verdicts on disk say.
-    pub(super) fn check_money(&self) {
-        let escrow = self.ledger.job.escrow;
-        let kept = escrow.pending + escrow.held;
-        assert_eq!(
-            escrow.paid + escrow.network + escrow.refunded + kept,
-            escrow.deposited
-        );
-        let coming = self.ledger.pending.iter().map(|shares| shares.workers);
-        let workers = escrow.paid + coming.sum::<Amount>();
-        assert_eq!(self.ledger.paid.values().sum::<Amount>(), workers);
-        let mut owed: BTreeMap<AccountId, Amount> = BTreeMap::new();
-        for entry in &self.disk {
-            let Entry::Judged { verdict } = entry else {
-                continue;
-            };
-            if !tasks::is_settled(&self.ledger.settled, verdict.task) {
-                continue;
-            }
-            for found in verdict.replicas.iter().filter(|found| found.pay > 0) {
-                *owed.entry(found.account.clone()).or_default() += found.pay;
-            }
-        }
-        assert_eq!(owed, self.ledger.paid);
     }
 }

@@ -4,6 +4,7 @@
 mod coordinators;
 mod ending;
 mod groups;
+mod ledger;
 mod model;
 mod pending;
 mod settling;

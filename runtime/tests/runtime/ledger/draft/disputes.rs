@@ -3,8 +3,9 @@
 use super::{Draft, SPOILT_PERCENT};
 use crate::ledger::model::{
     Call, Sender,
+    batches::{self, Fate},
     disputes::{self, Dispute, LEAF, Matter, Shown},
-    jobs::{self, Fate, Job, Phase},
+    jobs::{Job, Phase},
 };
 use quern_dispute_rules::{
     Evidence, Reply,
@@ -42,7 +43,7 @@ impl Target {
         let settled = self.known.as_ref();
         let settled = settled.and_then(|job| Some((job, job.batches.get(self.batch as usize)?)));
         let named = settled.and_then(|(job, settled)| {
-            jobs::named(&settled.batch.tasks, job.submission.tasks).ok()
+            batches::named(&settled.batch.tasks, job.submission.tasks).ok()
         });
         named.unwrap_or_default().into_iter().collect()
     }

@@ -5,7 +5,8 @@
 
 use super::{
     Answer, Fee, Ledger, Refusal, Sender,
-    jobs::{self, Fate, Job, Phase, Settled},
+    batches::{self, Fate, Settled},
+    jobs::{Job, Phase},
     money::Purpose,
     need,
 };
@@ -169,7 +170,7 @@ fn dispute(
         }
         Shown::Withheld(task) => {
             let (known, settled) = pending?;
-            let tasks = jobs::named(&settled.batch.tasks, known.submission.tasks)?;
+            let tasks = batches::named(&settled.batch.tasks, known.submission.tasks)?;
             need(tasks.contains(task), "NotInBatch")?;
             open(ledger, who, job, batch, Matter::Asked(*task))
         }
@@ -291,7 +292,7 @@ fn reply(ledger: &mut Ledger, id: u64, place: Option<u32>) -> Result<(), Refusal
     let place = place.ok_or(Refusal::Named("NoReply"))?;
     let fits = settled.batch.verdicts_root == root_of(settled.tasks);
     need(fits && place < settled.tasks, "NotInBatch")?;
-    let tasks = jobs::named(&settled.batch.tasks, job.submission.tasks)?;
+    let tasks = batches::named(&settled.batch.tasks, job.submission.tasks)?;
     let shown = tasks.into_iter().nth(place as usize);
     need(shown == Some(task), "NoReply")?;
     close(ledger, id, &dispute);
@@ -365,7 +366,7 @@ fn convict_batch(
     let guilty: Vec<AccountId> = guilty.map(|(_, (who, _))| who.clone()).collect();
     slash_masternodes(ledger, winner, &guilty);
     ledger.disputes.proved.insert((*job, Place::Batch(batch)));
-    jobs::strike(ledger, job, batch);
+    batches::strike(ledger, job, batch);
 }
 
 /// What of a slash the winner gets: nothing if the winner is guilty too.

@@ -2,7 +2,8 @@
 
 use super::{
     Ledger, Refusal,
-    jobs::{Phase, Settled, may_settle},
+    batches::Settled,
+    jobs::{Phase, may_settle},
     need,
 };
 use quern_primitives::{

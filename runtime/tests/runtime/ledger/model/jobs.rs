@@ -2,6 +2,7 @@
 
 use super::{
     Answer, Fee, Ledger, Refusal, Sender,
+    batches::{Fate, Settled, finalise, settle},
     groups::{self, Group},
     money::Purpose,
     need,
@@ -9,7 +10,7 @@ use super::{
 };
 use quern_primitives::{
     AccountId, Amount, DeviceId, JobId, TaskIndex,
-    batch::{Batch, Certified, TaskSet},
+    batch::Certified,
     ids::BatchSequence,
     job::{Agreement, ByteLevel, Failure, JobEnd, Prices, Submission, job_id},
     receipt::Exit,
@@ -23,8 +24,6 @@ pub(crate) const LIFETIME_LEAST: u32 = 15;
 pub(crate) const LIFETIME_MOST: u32 = 90 * 24 * 3_600 / 2;
 /// Jobs of one owner that may wait for a coordinator.
 const OWN_WAITING_MAX: usize = 16;
-/// Replicas of a task that can be in anybody's record.
-const REPLICAS_MAX: u64 = 15;
 const MEBI: u64 = 1_024 * 1_024;
 
 #[derive(Clone, Debug)]
@@ -82,26 +81,6 @@ impl Pots {
     pub(crate) fn held(&self) -> Amount {
         self.deposited - self.workers - self.network - self.owner - self.pending
     }
-}
-
-/// What became of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Pending { due: u32 },
-    Final { at: u32 },
-    Struck { at: u32 },
-}
-
-/// What is kept of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Settled {
-    pub(crate) certified: Certified,
-    pub(crate) batch: Batch,
-    pub(crate) tasks: u32,
-    pub(crate) paid: Amount,
-    pub(crate) at: u32,
-    pub(crate) by: AccountId,
-    pub(crate) fate: Fate,
 }
 
 #[derive(Clone, Debug)]
@@ -351,219 +330,6 @@ pub(super) fn may_settle(job: &Job, by: &AccountId, now: u32) -> Result<(), Refu
     need(now <= until, "TooLate")
 }
 
-/// The tasks that a set names, one by one.
-pub(crate) fn named(set: &TaskSet, of_job: u32) -> Result<BTreeSet<TaskIndex>, Refusal> {
-    need(!set.bits.is_empty(), "TaskSetEmpty")?;
-    let outer = [set.bits[0], set.bits[set.bits.len() - 1]];
-    let is_shortest = set.first.is_multiple_of(8) && !outer.contains(&0);
-    need(is_shortest, "TaskSetNotShortest")?;
-    let mut tasks = BTreeSet::new();
-    for (place, byte) in set.bits.iter().enumerate() {
-        for bit in (0..8u64).filter(|bit| (byte >> bit) & 1 == 1) {
-            let task = u64::from(set.first) + 8 * place as u64 + bit;
-            need(task < u64::from(of_job), "NoSuchTask")?;
-            tasks.insert(u32::try_from(task).unwrap());
-        }
-    }
-    need(tasks.len() <= 4_096, "TaskSetTooLarge")?;
-    Ok(tasks)
-}
-
-/// What a batch pays to workers, if its lists are in order and within their bounds.
-fn check_lists(batch: &Batch, terms: &Numbers, tasks: usize) -> Result<Amount, Refusal> {
-    let payees: Vec<_> = batch.payouts.iter().map(|payout| &payout.account).collect();
-    let ascending = payees.windows(2).all(|pair| pair[0] < pair[1]);
-    need(ascending, "PayoutsUnsorted")?;
-    let none_is_zero = batch.payouts.iter().all(|payout| payout.amount > 0);
-    need(none_is_zero, "PayoutZero")?;
-    let paid = batch
-        .payouts
-        .iter()
-        .try_fold(0u128, |sum, payout| sum.checked_add(payout.amount));
-    // What is spent is bounded by the cap here, so a thousand times it can be counted.
-    let most = terms.workers * batch.spent;
-    let fits = paid.is_some_and(|paid| paid <= batch.spent && 1_000 * paid <= most);
-    need(fits, "WorkersOverShare")?;
-    let devices: Vec<_> = batch.devices.iter().map(|change| change.device).collect();
-    let ascending = devices.windows(2).all(|pair| pair[0] < pair[1]);
-    need(ascending, "DevicesUnsorted")?;
-    let counts = batch.devices.iter().map(|device| {
-        let change = device.change;
-        let four = [
-            change.accepted,
-            change.failed,
-            change.delayed,
-            change.incorrect,
-        ];
-        four.map(u64::from).iter().sum::<u64>()
-    });
-    let counts: Vec<u64> = counts.collect();
-    need(!counts.contains(&0), "DeviceUnchanged")?;
-    let most = REPLICAS_MAX * tasks as u64;
-    need(counts.iter().sum::<u64>() <= most, "TooManyFindings")?;
-    Ok(paid.unwrap_or(0))
-}
-
-fn settle(ledger: &mut Ledger, by: &AccountId, certified: &Certified) -> Result<(), Refusal> {
-    let (now, clock, genesis) = (ledger.now, ledger.finality.clock(), ledger.genesis);
-    let batch = &certified.batch;
-    let job = ledger.jobs.existing(&batch.job)?;
-    let due = clock + u32::try_from(job.terms.window).unwrap();
-    may_settle(job, by, now)?;
-    let follows = batch.sequence as usize == job.batches.len();
-    need(follows, "WrongSequence")?;
-    need(batch.log.first <= batch.log.last, "LogReversed")?;
-    let tasks = named(&batch.tasks, job.submission.tasks)?;
-    need(batch.spent <= job.cap * tasks.len() as Amount, "OverCap")?;
-    need(batch.spent <= job.pots.held(), "OverEscrow")?;
-    let paid = check_lists(batch, &job.terms, tasks.len())?;
-    need(job.done.is_disjoint(&tasks), "TaskSettled")?;
-    let is_masternode = ledger.roster.masternodes.contains(by);
-    need(is_masternode, "CoordinatorRemoved")?;
-    let group = job.group.as_mut().ok_or(Refusal::Named("NotDrawn"))?;
-    group.check(&genesis, certified)?;
-    group.since = clock;
-
-    job.done.extend(&tasks);
-    job.pots.pending += batch.spent;
-    job.batches.push(Settled {
-        certified: certified.clone(),
-        batch: batch.clone(),
-        tasks: u32::try_from(tasks.len()).unwrap(),
-        paid,
-        at: now,
-        by: by.clone(),
-        fate: Fate::Pending { due },
-    });
-    if job.done.len() == job.submission.tasks as usize {
-        job.phase = Phase::Settling {
-            coordinator: by.clone(),
-            end: JobEnd::AllSettled,
-        };
-    }
-    Ok(())
-}
-
-/// Makes a batch final that is due and the oldest of its job.
-fn finalise(ledger: &mut Ledger, id: &JobId, place: usize) -> Result<(), Refusal> {
-    let clock = ledger.finality.clock();
-    let job = ledger.jobs.jobs.get(id);
-    let pending = job.map(Job::pending).unwrap_or_default();
-    let is_pending = pending.iter().any(|(pending, _)| *pending == place);
-    need(is_pending, "BatchNotPending")?;
-    let (oldest, due) = pending[0];
-    need(oldest == place, "EarlierPending")?;
-    need(due <= clock, "BatchNotDue")?;
-    let is_disputed = ledger.disputes.keep_open(id, place);
-    need(!is_disputed, "BatchDisputed")?;
-    pay(ledger, id, place);
-    Ok(())
-}
-
-/// At the end of a block the chain makes final all that is due. In which order is its own to say, as
-/// long as it is that of each job.
-pub(crate) fn finalise_due(
-    ledger: &mut Ledger,
-    order: &[(JobId, BatchSequence)],
-) -> Result<(), String> {
-    for (id, sequence) in order {
-        finalise(ledger, id, *sequence as usize)
-            .map_err(|refusal| format!("batch {sequence} of {id} became final: {refusal:?}"))?;
-    }
-    let clock = ledger.finality.clock();
-    for (id, job) in &ledger.jobs.jobs {
-        let due =
-            |(place, due): &&(usize, u32)| *due <= clock && !ledger.disputes.keep_open(id, *place);
-        if let Some((place, due)) = job.pending().first().filter(due) {
-            return Err(format!("batch {place} of {id} is due at {due} and pending"));
-        }
-    }
-    Ok(())
-}
-
-/// A batch is final: everybody gets what is set aside for them.
-fn pay(ledger: &mut Ledger, id: &JobId, place: usize) {
-    let now = ledger.now;
-    let job = ledger.jobs.existing(id).expect("it has a batch");
-    let (owner, terms) = (job.owner.clone(), job.terms);
-    let Settled {
-        batch, paid, by, ..
-    } = job.batches[place].clone();
-    job.batches[place].fate = Fate::Final { at: now };
-    job.pots.pending -= batch.spent;
-    job.pots.workers += paid;
-    job.pots.network += batch.spent - paid;
-    let end_of = match job.phase {
-        Phase::Settling { end, .. } if job.pending().is_empty() => Some(end),
-        _ => None,
-    };
-    let money = &mut ledger.money;
-    money.take_held(&owner, Purpose::Escrow, batch.spent);
-    for payout in &batch.payouts {
-        money.give(&payout.account, payout.amount);
-    }
-    let for_coordinator = terms.operators * batch.spent / 1_000;
-    money.give(&by, for_coordinator);
-    let rest = batch.spent - paid - for_coordinator;
-    money.give(&ledger.treasury_account, rest);
-    for device in &batch.devices {
-        ledger
-            .workforce
-            .settled(&device.device, &device.change, now);
-    }
-    if let Some(because) = end_of {
-        end(ledger, id, because);
-    }
-}
-
-/// A pending batch is proved wrong: it falls, and all later ones of its job with it. Who answers for it
-/// has no say any more. The job goes on with the next of its masternodes, if there is one in time, and
-/// ends otherwise.
-pub(crate) fn strike(ledger: &mut Ledger, id: &JobId, place: usize) {
-    let (now, clock) = (ledger.now, ledger.finality.clock());
-    let bonded = ledger.roster.bonded(ledger.params.masternode_bond);
-    let job = ledger.jobs.existing(id).expect("it has a batch");
-    let group = job.group.as_mut().expect("it was drawn");
-    group.turn_out(&job.batches[place]);
-    let next = group.next(&bonded);
-    for fallen in &mut job.batches[place..] {
-        if let Fate::Pending { .. } = fallen.fate {
-            fallen.fate = Fate::Struck { at: now };
-            job.pots.pending -= fallen.batch.spent;
-            let tasks = named(&fallen.batch.tasks, job.submission.tasks).expect("it was settled");
-            job.done.retain(|task| !tasks.contains(task));
-        }
-    }
-    let in_time = match (&job.phase, job.until()) {
-        (_, Some(until)) => now <= until,
-        (Phase::Settling { end, .. }, None) => {
-            let goes_on = matches!(
-                end,
-                JobEnd::AllSettled | JobEnd::ProgramFailed { .. } | JobEnd::Undecided { .. }
-            );
-            goes_on && now <= job.submission.deadline
-        }
-        (_, None) => false,
-    };
-    let group = job.group.as_mut().expect("it was drawn");
-    let next = next.filter(|_| in_time);
-    let next = next.map(|place| group.begin(place, clock));
-    match (job.phase.clone(), next) {
-        (Phase::Cancelling { until, .. }, Some(coordinator)) => {
-            job.phase = Phase::Cancelling { coordinator, until };
-        }
-        (_, Some(coordinator)) => job.phase = Phase::Running { coordinator },
-        (
-            Phase::Settling {
-                end: because @ (JobEnd::OwnerCancelled | JobEnd::DeadlinePassed),
-                ..
-            },
-            None,
-        ) => close(ledger, id, because, true),
-        (_, None) => close(ledger, id, JobEnd::BatchStruck, true),
-    }
-}
-
 fn close_failed(
     ledger: &mut Ledger,
     by: &AccountId,
@@ -630,7 +396,7 @@ fn refund(ledger: &mut Ledger, id: &JobId) -> Result<(), Refusal> {
 }
 
 /// Nothing more of a job is settled. What is held goes back now if it is to, and at the end.
-fn close(ledger: &mut Ledger, id: &JobId, because: JobEnd, now: bool) {
+pub(super) fn close(ledger: &mut Ledger, id: &JobId, because: JobEnd, now: bool) {
     let job = ledger.jobs.jobs.get_mut(id).expect("it was open");
     match job.coordinator().cloned() {
         Some(coordinator) if !job.pending().is_empty() => {
@@ -647,7 +413,7 @@ fn close(ledger: &mut Ledger, id: &JobId, because: JobEnd, now: bool) {
 }
 
 /// A job is over, and what is left of it goes back to its owner.
-fn end(ledger: &mut Ledger, id: &JobId, because: JobEnd) {
+pub(super) fn end(ledger: &mut Ledger, id: &JobId, because: JobEnd) {
     let job = ledger.jobs.jobs.get_mut(id).expect("it was open");
     job.phase = Phase::Over(because);
     job.group = None;

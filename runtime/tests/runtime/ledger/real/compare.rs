@@ -4,10 +4,12 @@ use super::{Differs, ENDOWED, MASTERNODES};
 use crate::ledger::{
     draft::Cast,
     model::{
-        Ledger, bytechip,
+        Ledger,
+        batches::Fate,
+        bytechip,
         disputes::Matter,
         groups::Group,
-        jobs::{self, Fate, Job, Phase},
+        jobs::{self, Job, Phase},
         money::{Purpose, Purse},
         params::Numbers,
         workforce::{Device, Ending, Past},
