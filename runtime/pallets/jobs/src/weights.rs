@@ -1,7 +1,7 @@
 //! What the calls of `quern_jobs` cost.
 //!
-//! `draw_coordinators`, `settle`, `finalise`, `look_for_due`, `keep_open`, `strike` and `take_over` are not
-//! measured yet; the rest is as it was.
+//! `draw_coordinators`, `settle`, `finalise`, `look_for_due`, `keep_open`, `strike` and `take_over` are
+//! not measured yet; the rest is as it was.
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
 //! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
 

@@ -138,8 +138,8 @@ pub(crate) struct Case {
 impl Case {
     /// A job of Bob's on this chain, computed and not settled.
     pub(crate) fn start(chain: &mut Chain) -> Self {
-        let genesis = GenesisHash(chain.read(|| System::block_hash(0)).0);
         publish(chain);
+        let genesis = GenesisHash(chain.read(|| System::block_hash(0)).0);
         register(chain, genesis);
         // Until the clock of finality is behind the registrations.
         chain.blocks(25);

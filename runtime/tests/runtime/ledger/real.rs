@@ -103,8 +103,9 @@ impl Real {
             let set = set.dispatch(RuntimeOrigin::none());
             set.map_err(|refused| format!("the time is refused: {refused:?}"))?;
             ledger.now = number;
-            claim_height(number, ledger)?;
-            hear_draws(ledger)
+            // Drawn before anything of the block is applied, its claim too.
+            hear_draws(ledger)?;
+            claim_height(number, ledger)
         })
     }
 

@@ -29,7 +29,7 @@ const AUDITOR: &str = "//Eve";
 const WINDOW: &str = "300";
 
 /// The most that the auditor pays in fees.
-const FEES_MAX: u128 = BYTECHIP;
+const FEES_MAX: u128 = 10 * BYTECHIP;
 
 /// What the jobs read, a task for each line.
 const TEXT: &str = "one\ntwo\nsix\nten\n";

@@ -10,7 +10,7 @@ use quern_primitives::{
     BlockNumber,
     amount::{BYTECHIP, display},
     device::{Hardware, Region},
-    job::{JobState, Submission},
+    job::{Agreement, JobState, Submission},
     limits,
 };
 use quern_shards::{cut::Split, manifest::Assembly};
@@ -356,7 +356,12 @@ async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
         ),
         (
             "//Bob",
-            |job| (job.tasks, job.input_bytes) = (limits::TASKS_PER_JOB_MAX, 65_536),
+            // Each task with as many replicas as there may be, at nearly as much as it may be worth.
+            |job| {
+                (job.tasks, job.input_bytes) = (limits::TASKS_PER_JOB_MAX, 65_536);
+                job.agreement = Agreement::Majority { replicas: 15 };
+                job.fuel_per_task_max = 190_000_000_000;
+            },
             "Jobs.BalanceBelowQuote",
         ),
     ];

@@ -99,8 +99,8 @@ impl Way {
 type Harm = (usize, Way);
 
 #[test]
-fn who_is_lazy_and_who_is_silent_is_out_soon_and_no_result_is_wrong() {
-    harmed(5, &[Way::Lazy, Way::Silent]);
+fn who_is_lazy_and_who_answers_at_random_is_out_soon_and_no_result_is_wrong() {
+    harmed(5, &[Way::Lazy, Way::Random]);
 }
 
 #[test]
