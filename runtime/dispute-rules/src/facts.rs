@@ -62,7 +62,10 @@ pub struct DeviceFacts {
     pub accepted: u64,
 }
 
-/// What is at stake, as the council has set it now.
+/// What is at stake, as the council has set it when a dispute is decided, and not when the job was
+/// submitted. A bond is no term of a job: one bond answers for all that an account does, and what it must
+/// be now is what whoever goes on computing and coordinating has agreed to by staying. What is taken is
+/// never more than is bonded. Who disputes loses what it put up itself, whatever was set since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stakes {
     /// What a masternode loses for a lie, if its bond is as large.

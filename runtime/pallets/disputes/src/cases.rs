@@ -232,7 +232,7 @@ impl<T: Config> Pallet<T> {
                 Self::release_bond(disputer, bond)?;
                 Self::convict(disputer, &facts.job_id, conviction)
             }
-            Ruling::Unfounded(penalty) => {
+            Ruling::Unfounded(_) => {
                 // Whatever is unfounded is about a batch; it was decided from these facts.
                 let batch = facts.batch.as_ref().ok_or(Error::<T>::NotPending)?;
                 // A coordinator that disputes what it settled itself gets nothing back.
@@ -240,7 +240,8 @@ impl<T: Config> Pallet<T> {
                     true => 0,
                     false => facts.stakes.winner_permille,
                 };
-                let penalty = Penalty::of(bond, penalty.slash(), part);
+                // What was put up, whatever the council has set since.
+                let penalty = Penalty::of(bond, bond, part);
                 let penalty = Self::take_bond(disputer, bond, penalty, &batch.coordinator)?;
                 Self::deposit_event(Event::DisputeLost {
                     disputer: disputer.clone(),

@@ -302,6 +302,36 @@ fn who_does_not_add_up_in_time_loses_the_bond() {
     });
 }
 
+#[test]
+fn who_loses_a_dispute_loses_what_was_put_up_whatever_the_council_sets_meanwhile() {
+    for factor in [0, 3] {
+        on_new_chain(|| {
+            let staged = staged();
+            assert_ok!(dispute(1, withheld()));
+            let mut facts = staged.facts.clone();
+            facts.stakes.dispute_bond = factor * BOND;
+            tell(facts);
+            let right = Reply::Verdict(staged.leaf().unwrap());
+            assert_ok!(reply_with(2, 0, right));
+            assert_eq!(Balances::balance(&account(1)), ENDOWMENT - BOND);
+            assert_eq!(Balances::balance(&member(0)), ENDOWMENT + BOND / 2);
+        });
+    }
+}
+
+#[test]
+fn a_lie_costs_what_the_council_has_set_when_it_is_proved() {
+    on_new_chain(|| {
+        let mut staged = with_lie();
+        staged.facts.stakes.masternode_slash /= 4;
+        tell(staged.facts.clone());
+        deeds();
+        assert_ok!(dispute(1, first_verdict(&staged)));
+        let slashed = Deed::SlashMasternode(member(0), half(250 * BYTECHIP), account(1));
+        assert!(deeds().contains(&slashed));
+    });
+}
+
 fn withheld() -> Evidence {
     Evidence::Withheld {
         batch: BATCH,
