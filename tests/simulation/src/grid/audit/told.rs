@@ -35,12 +35,16 @@ impl Books {
         lost.iter().filter(is_open).count()
     }
 
-    /// How many answers of a device are to tasks without an end.
+    /// How many answers of a device are to tasks without an end, those counted that it has committed itself
+    /// to and not revealed.
     fn answers_of(&self, device: &DeviceId) -> usize {
         let is_open = |task: &TaskIndex| !self.ended.contains_key(task);
         let heard = self.heard.iter();
-        let answers = heard.filter(|((task, _), it)| it.device == *device && is_open(task));
-        answers.count()
+        let heard = heard.filter(|((task, _), it)| it.device == *device && is_open(task));
+        let holder = |replica| self.held.get(replica).map(|(holder, _)| holder);
+        let committed = self.committed.keys();
+        let committed = committed.filter(|it| holder(*it) == Some(device) && is_open(&it.0));
+        heard.count() + committed.count()
     }
 
     /// Whether one of a task's replicas, so many at first, is neither computed nor answered.
@@ -421,5 +425,18 @@ mod tests {
         assert!(audit.may_bar(&DEVICE, Rule::AwaitingVerdicts));
         assert!(audit.may_bar(&DEVICE, Rule::HandsFull));
         assert!(!audit.may_keep(&work, &DEVICE, Rule::Lane));
+        audit.in_hand.clear();
+        // What it has committed itself to is in its hand no more, and nobody has judged it.
+        let books = audit.jobs.entry(work.id).or_default();
+        let replica = (ANSWERS_MIN as TaskIndex, 0);
+        books.committed.insert(replica, Digest::default());
+        let tells = |audit: &Audit| audit.may_bar(&DEVICE, Rule::AwaitingVerdicts);
+        assert!(!tells(&audit), "it is nobody's");
+        let books = audit.jobs.entry(work.id).or_default();
+        books.held.insert(replica, (DEVICE, facts().account));
+        assert!(tells(&audit) && !audit.may_bar(&DEVICE, Rule::HandsFull));
+        let books = audit.jobs.entry(work.id).or_default();
+        books.ended.insert(replica.0, 1);
+        assert!(!tells(&audit));
     }
 }
