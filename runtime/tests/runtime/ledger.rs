@@ -43,7 +43,7 @@ const CALLS_PER_BLOCK_MAX: u32 = 15;
 /// Masternodes of a job at first, at most, and how long nothing may be settled at first.
 const GROUP_MAX: u32 = 4;
 const STALL_LEAST: u32 = 15;
-const STALL_MOST: u32 = 40;
+const STALL_MOST: u32 = 16;
 
 /// Names one sequence to run instead of all.
 const SEED: &str = "QUERN_LEDGER_SEED";

@@ -1,5 +1,6 @@
 //! What the calls of `quern_bytechip` cost.
 //!
+//! What there is to prove of `Balances::Holds` is not measured yet with the reasons that there are to hold money now.
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
 //! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
 

@@ -124,7 +124,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => prop_oneof![4 => 1u32..20, 1 => 20u32..2 * WINDOW].prop_map(Step::Clock),
         3 => (0usize..6, 0u32..4).prop_map(|(job, sequence)| Step::Finalise { job, sequence }),
         2 => (0usize..6, 0usize..4).prop_map(|(job, pick)| Step::Strike { job, pick }),
-        6 => (0usize..6, 0usize..4).prop_map(|(job, place)| Step::TakeOver { job, place }),
+        24 => (0usize..6, 0usize..4).prop_map(|(job, place)| Step::TakeOver { job, place }),
         1 => prop::bool::weighted(0.3).prop_map(Step::Ban),
         1 => prop::bool::weighted(0.2).prop_map(Step::EmptyRoster),
     ]

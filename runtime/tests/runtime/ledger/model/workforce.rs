@@ -166,6 +166,9 @@ impl Workforce {
 
     /// A part of the active bond is on its way out until a block.
     fn let_go(&mut self, who: &AccountId, amount: Amount, until: u32) -> Result<(), Refusal> {
+        if amount == 0 {
+            return Ok(());
+        }
         let bond = self.bonds.entry(who.clone()).or_default();
         let has_room = bond.leaving.len() < UNBONDINGS_MAX || bond.leaving.contains_key(&until);
         need(has_room, "TooManyUnbondings")?;
