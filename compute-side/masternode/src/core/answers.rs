@@ -49,6 +49,8 @@ pub(super) struct Answers {
     of: BTreeMap<DeviceId, Answered>,
     /// Until when each answer without a verdict counts, the next to end first.
     ends: BTreeSet<(Tick, DeviceId, OfJob)>,
+    /// Whose answers to each task have no verdict.
+    by_task: BTreeSet<(OfJob, DeviceId)>,
     /// Devices that may have been kept waiting, and may have one answer more now.
     freed: BTreeSet<DeviceId>,
 }
@@ -97,9 +99,12 @@ impl Answers {
             }
             Entry::Released { task, device, .. } => self.remove(*device, (job, *task)),
             Entry::Judged { verdict } if verdict.answer.exit == Exit::Success => {
+                let task = (job, verdict.task);
                 for found in &verdict.replicas {
-                    self.judged(found.device, (job, verdict.task), found.finding);
+                    self.judged(found.device, task, found.finding);
                 }
+                // Whoever else has committed itself to it is not heard any more.
+                self.forget_tasks(task, task);
             }
             // The job ends: the program fails, or a task of it cannot be decided.
             Entry::Judged { .. } => self.forget_job(job),
@@ -120,6 +125,7 @@ impl Answers {
         let answered = self.of.entry(device).or_default();
         answered.unjudged.insert(task, until);
         self.ends.insert((until, device, task));
+        self.by_task.insert((task, device));
     }
 
     fn judged(&mut self, device: DeviceId, task: OfJob, finding: Finding) {
@@ -150,6 +156,7 @@ impl Answers {
         let may_wait = answered.may_wait();
         if let Some(until) = answered.unjudged.remove(&task) {
             self.ends.remove(&(until, device, task));
+            self.by_task.remove(&(task, device));
             if may_wait {
                 self.freed.insert(device);
             }
@@ -158,8 +165,14 @@ impl Answers {
 
     /// The job is over: nobody judges what was answered of it.
     pub(super) fn forget_job(&mut self, job: JobId) {
-        let of_job = self.ends.iter().filter(|(_, _, task)| task.0 == job);
-        for (_, device, task) in of_job.copied().collect::<Vec<_>>() {
+        self.forget_tasks((job, TaskIndex::MIN), (job, TaskIndex::MAX));
+    }
+
+    /// Nobody judges any more what was answered to these tasks.
+    fn forget_tasks(&mut self, first: OfJob, last: OfJob) {
+        let all = (first, DeviceId([u8::MIN; 32]))..=(last, DeviceId([u8::MAX; 32]));
+        let left: Vec<_> = self.by_task.range(all).copied().collect();
+        for (task, device) in left {
             self.remove(device, task);
         }
     }
@@ -169,6 +182,7 @@ impl Answers {
         let answered = self.of.remove(device);
         for (task, until) in answered.into_iter().flat_map(|it| it.unjudged) {
             self.ends.remove(&(until, *device, task));
+            self.by_task.remove(&(task, *device));
         }
     }
 
@@ -287,6 +301,6 @@ mod tests {
         answer(&mut answers, Tick(5), 0, 3);
         answers.forget(&DEVICE);
         judge(&mut answers, 0, 3, Finding::Accepted);
-        assert!(answers.of.is_empty() && answers.ends.is_empty());
+        assert!(answers.of.is_empty() && answers.ends.is_empty() && answers.by_task.is_empty());
     }
 }

@@ -38,9 +38,8 @@ impl Happening {
         match self {
             // It counts from then on.
             Self::Answers(by, of, ..) => *by == device && *of == job && self.has(task),
-            Self::Judged(of, judged, found) => {
-                *of == job && *judged == task && found.iter().any(|(of, _)| *of == device)
-            }
+            // Also of who is not named in the verdict.
+            Self::Judged(of, judged, _) => *of == job && *judged == task,
             Self::ProgramFails(of) | Self::Unopened(of) | Self::Undecided(of) | Self::Over(of) => {
                 *of == job
             }
@@ -247,6 +246,8 @@ proptest! {
             let until: Vec<_> = after.into_iter().flat_map(|it| it.until).collect();
             prop_assert_eq!(answers.next_wakeup(), until.iter().min().copied());
             prop_assert_eq!(answers.ends.len(), until.len());
+            let by_task = answers.ends.iter().map(|(_, device, task)| (*task, *device));
+            prop_assert_eq!(&answers.by_task, &by_task.collect::<BTreeSet<_>>());
         }
     }
 }
