@@ -19,7 +19,8 @@ pub const TEMPERATURE_DECICELSIUS_PUBLISHED: i16 = 489;
 pub enum Flag {
     /// Not heard of for several heartbeats.
     Disconnected,
-    /// More faults than are borne, see [`Faults::is_repeated`]; until a review.
+    /// More faults than are borne, see [`Faults::is_repeated`], or the chain has it in quarantine; until a
+    /// review.
     RepeatedFailures,
     /// Three faults in a row; for a time.
     Waiting,

@@ -403,6 +403,19 @@ impl Fleet {
         }
     }
 
+    /// Takes over whether the chain has a device in quarantine. Then it gets nothing, though by what it did
+    /// since it may be out of it soon: whoever is given work is held to what the chain says. Whether that is
+    /// another word than the last.
+    pub fn quarantine(&mut self, number: u32, is_in_quarantine: bool) -> bool {
+        let flag = Flag::RepeatedFailures;
+        let raised = self.get(number).map(|known| known.raised);
+        let is_other = raised.is_some_and(|raised| raised.has(flag) != is_in_quarantine);
+        if is_other {
+            self.set_flags(number, [(flag, is_in_quarantine)]);
+        }
+        is_other
+    }
+
     /// Takes over who won the lottery, in place of who won it before. They stand higher from the next
     /// ranking on, and those that are not known yet once they are.
     pub fn lift(&mut self, winners: BTreeSet<DeviceId>) {

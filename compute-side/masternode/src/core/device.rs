@@ -329,6 +329,7 @@ impl Core {
             (Flag::Disconnected, false),
             (Flag::Unbonded, false),
             (Flag::Banned, false),
+            (Flag::RepeatedFailures, view.quarantined),
         ];
         self.scheduler.fleet.set_flags(number, here);
         self.scheduler.changed(now);

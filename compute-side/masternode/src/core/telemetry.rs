@@ -516,6 +516,7 @@ impl Core {
         let number = known.number;
         // It may have got nothing because what was known of it was old.
         let was_old = at.saturating_sub(known.seen_at) > HEIGHT_LAG_MAX / 2;
+        let is_newest = known.seen_at <= at;
         known.seen_at = known.seen_at.max(at);
         known.accepted_in_a_row = view.device.record.accepted_in_a_row;
         let profile = &mut known.telemetry.profile;
@@ -528,7 +529,8 @@ impl Core {
         let is_reviewed = self.scheduler.fleet.reviewed(number, last_review);
         let history = self.history_of(view);
         self.scheduler.remember(now, number, &history);
-        if is_other || is_reviewed {
+        let is_told_anew = is_newest && self.scheduler.fleet.quarantine(number, view.quarantined);
+        if is_other || is_reviewed || is_told_anew {
             self.waking.changed_for_all();
             self.renew_profile(now, view.id);
         }

@@ -227,6 +227,25 @@ fn a_device_in_quarantine_gets_nothing_until_it_is_reviewed() {
     assert_eq!(world.workers[0].in_hand.len(), 2);
 }
 
+/// By what the chain has not counted it would be out of it; but its log is held to what the chain said.
+#[test]
+fn a_device_that_the_chain_has_in_quarantine_gets_nothing_whatever_it_did_since() {
+    let mut world = World::new(4, Agreement::Single, &[1]);
+    let mut view = world.view(0);
+    view.quarantined = true;
+    // Ten faults, which are borne, and the newest task accepted.
+    view.device.history.failed = 0x3ff << 1;
+    world.recheck(view.clone());
+    world.ask(0, 2);
+    assert!(world.workers[0].in_hand.is_empty());
+    let device = world.workers[0].id();
+    let explained = world.core.explain_device(world.now, &device).unwrap();
+    assert_eq!(rules(&explained.reasons), ["repeated_failures"]);
+    view.quarantined = false;
+    world.recheck(view);
+    assert_eq!(world.workers[0].in_hand.len(), 2);
+}
+
 #[test]
 fn a_job_for_verified_devices_waits_for_one_and_says_so() {
     let mut world = World::with_preferences(
