@@ -34,6 +34,8 @@ pub(super) struct Failures {
     of: BTreeMap<(DeviceId, JobId), BTreeMap<TaskIndex, Tick>>,
     /// The same, the next to end first.
     ends: BTreeSet<(Tick, DeviceId, JobId, TaskIndex)>,
+    /// The same, by task.
+    by_task: BTreeSet<(JobId, TaskIndex, DeviceId)>,
 }
 
 /// What follows for devices from an entry of a job's log, or from the job's end.
@@ -60,10 +62,8 @@ impl Failures {
                 self.add(now, payload.device, job, payload.task);
             }
             Entry::Judged { verdict } if verdict.answer.exit == Exit::Success => {
-                let judged = verdict.replicas.iter().map(|found| found.device);
-                let judged = judged.filter(|device| self.remove(*device, job, verdict.task));
                 return Cleared {
-                    devices: judged.collect(),
+                    devices: self.judged(job, verdict.task),
                     is_over: false,
                 };
             }
@@ -90,18 +90,33 @@ impl Failures {
         let tasks = self.of.entry((device, job)).or_default();
         tasks.insert(task, until);
         self.ends.insert((until, device, job, task));
+        self.by_task.insert((job, task, device));
     }
 
-    /// False if it did not count.
-    fn remove(&mut self, device: DeviceId, job: JobId, task: TaskIndex) -> bool {
+    /// A task has its verdict. Where very many had the task it does not name all who failed on it.
+    fn judged(&mut self, job: JobId, task: TaskIndex) -> BTreeSet<DeviceId> {
+        let [first, last] = [u8::MIN, u8::MAX].map(|byte| (job, task, DeviceId([byte; 32])));
+        let failed = self.by_task.range(first..=last);
+        let failed: BTreeSet<DeviceId> = failed.map(|(.., device)| *device).collect();
+        for device in &failed {
+            self.remove(*device, job, task);
+        }
+        failed
+    }
+
+    /// A failure counts no more.
+    fn remove(&mut self, device: DeviceId, job: JobId, task: TaskIndex) {
         let Some(tasks) = self.of.get_mut(&(device, job)) else {
-            return false;
+            return;
         };
         let until = tasks.remove(&task);
         if tasks.is_empty() {
             self.of.remove(&(device, job));
         }
-        until.is_some_and(|until| self.ends.remove(&(until, device, job, task)))
+        if let Some(until) = until {
+            self.ends.remove(&(until, device, job, task));
+            self.by_task.remove(&(job, task, device));
+        }
     }
 
     /// A job is over: what is not judged of it never will be.
@@ -112,6 +127,7 @@ impl Failures {
             devices.insert(device);
             for (task, until) in tasks {
                 self.ends.remove(&(until, device, job, task));
+                self.by_task.remove(&(job, task, device));
             }
         }
         Cleared {
@@ -126,6 +142,7 @@ impl Failures {
         for ((_, job), tasks) in self.of.extract_if(of_device, |_, _| true) {
             for (task, until) in tasks {
                 self.ends.remove(&(until, *device, job, task));
+                self.by_task.remove(&(job, task, *device));
             }
         }
     }

@@ -22,7 +22,7 @@ enum Happening {
     Fails(u8, u8, TaskIndex),
     /// The program of a job fails on a device.
     Traps(u8, u8, TaskIndex),
-    /// A task has its verdict, which names every device.
+    /// A task has its verdict, which names one of the devices.
     Judged(u8, TaskIndex),
     /// A job's program is found to fail.
     ProgramFails(u8),
@@ -94,7 +94,7 @@ fn verdict(job: u8, task: TaskIndex, exit: Exit) -> Entry {
             answer,
             ground: Ground::Majority,
             price: 0,
-            replicas: vec![found(0), found(1)],
+            replicas: vec![found(0)],
         },
     }
 }
