@@ -10,11 +10,12 @@ use crate::{
 use proptest::prelude::*;
 use quern_dispute_rules::{Evidence, evidence::Withheld};
 use quern_job_rules::tasks;
-use quern_joblog::{Entry, LogFault, SignedBlock};
+use quern_joblog::{Entry, LogFault, ReleaseCause, SignedBlock};
 use quern_primitives::{
     batch::{BatchRecord, BatchState, PendingBatch},
     ids::{AccountId, Digest},
     job::{Agreement, JobEnd, JobState},
+    limits::REPLICAS_PER_TASK_MAX,
     merkle::Tree,
     verdict::{Finding, ReplicaFinding},
 };
@@ -210,6 +211,31 @@ proptest! {
         prop_assert!(!found.is_whole);
         prop_assert_eq!(codes(&found), ["log"]);
     }
+}
+
+#[test]
+fn a_device_that_was_late_gives_way_in_a_verdict_to_the_last_of_as_many_answers_as_may_be() {
+    let story = story(
+        Agreement::Majority { replicas: 3 },
+        8,
+        5_122_830_190_644_302_924,
+    );
+    let of_task = |entry: &&Entry| match entry {
+        Entry::Revealed { receipt, .. } => receipt.payload.task == 1,
+        Entry::Released { task, cause, .. } => *task == 1 && *cause == ReleaseCause::Late,
+        _ => false,
+    };
+    assert_eq!(story.entries.iter().filter(of_task).count(), 16);
+    let verdict = story.entries.iter().find_map(|entry| match entry {
+        Entry::Judged { verdict } if verdict.task == 1 => Some(verdict),
+        _ => None,
+    });
+    let replicas = &verdict.unwrap().replicas;
+    assert_eq!(replicas.len(), usize::from(REPLICAS_PER_TASK_MAX));
+    assert!(replicas.iter().all(|found| found.receipt.is_some()));
+    let blocks = blocks(&story.entries, 1);
+    let found = audited(&story, &settled(&story, 0, &blocks), &blocks);
+    assert_eq!(found.differences, []);
 }
 
 #[test]

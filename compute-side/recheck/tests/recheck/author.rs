@@ -16,6 +16,7 @@ use quern_primitives::{
     device::{Class, RecordChange},
     ids::{AccountId, DeviceId, Digest, ProgramHash, RevealSalt},
     job::Agreement,
+    limits::REPLICAS_PER_TASK_MAX,
     log::{Commitment, RefereeReport, SignedCommitment},
     merkle::Tree,
     params::Terms,
@@ -68,6 +69,19 @@ impl Run {
     fn said(&self) -> Vec<&Heard> {
         let is_said = |it: &&Heard| matches!(it.what, What::Said { .. });
         self.heard.iter().filter(is_said).collect()
+    }
+
+    /// A verdict names as many devices as a task may have replicas: whoever answers takes the place of the
+    /// first who did not, and who does not answer finds none.
+    fn hear(&mut self, heard: Heard) {
+        let is_said = |it: &Heard| matches!(it.what, What::Said { .. });
+        if self.heard.len() >= usize::from(REPLICAS_PER_TASK_MAX) {
+            match self.heard.iter().position(|it| !is_said(it)) {
+                Some(silent) if is_said(&heard) => drop(self.heard.remove(silent)),
+                _ => return,
+            }
+        }
+        self.heard.push(heard);
     }
 
     fn free(&self) -> Option<u8> {
@@ -303,7 +317,7 @@ impl Author {
     fn reveal(&mut self, run: &mut Run, held: Held) {
         let value = self.value(run.task, held.device);
         let receipt = receipt(run.task, held.replica, held.device, held.position, value);
-        run.heard.push(Heard {
+        run.hear(Heard {
             replica: held.replica,
             device: held.device,
             what: What::Said {
@@ -329,7 +343,7 @@ impl Author {
             run.excluded.push(held.device);
         }
         if let Some(what) = what {
-            run.heard.push(Heard {
+            run.hear(Heard {
                 replica: held.replica,
                 device: held.device,
                 what,
