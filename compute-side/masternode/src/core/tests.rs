@@ -19,6 +19,7 @@ mod measured;
 mod memory;
 mod opinions;
 mod owners;
+mod pending;
 mod rankings;
 mod referees;
 mod refusing;

@@ -69,8 +69,7 @@ fn benchmark(world: &mut World, worker: usize, ms: u64) {
 #[test]
 fn a_task_of_a_job_that_is_not_uploaded_waits_for_that() {
     let mut world = World::new(2, MAJORITY, &[]);
-    world.core = world.new_core();
-    world.next_block();
+    world.begin_without_plan();
     let told = explained(&world, 1);
     assert_eq!((told.stage, told.missing), (TaskStage::NotUploaded, 3));
     assert_eq!(rules(&told.reasons), [Rule::Upload]);

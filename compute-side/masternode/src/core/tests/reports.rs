@@ -240,6 +240,8 @@ fn an_acknowledgement_names_the_place_of_the_receipt_and_its_digest_once() {
     world.ask(0, 1);
     world.workers[0].compute();
     let report = world.workers[0].reports[0].clone();
+    // The first answer comes before the report is on disk, and the second one confirms it.
+    world.ask(0, 0);
     world.ask(0, 0);
     let told = |world: &World| {
         let answers = world.workers[0].answers.iter();
@@ -279,5 +281,5 @@ fn an_acknowledgement_names_the_place_of_the_receipt_and_its_digest_once() {
             ..Exchange::default()
         },
     );
-    assert_eq!(told(&world).last(), Some(&again), "also after a restart");
+    assert_eq!(told(&world)[3..], [again], "also after a restart");
 }

@@ -7,7 +7,12 @@ use super::{
 };
 use crate::core::{Entry, ReleaseCause, Token};
 use quern_jobs_api::{ReplicaStage, Rule, StepKind};
-use quern_primitives::{ids::RevealSalt, job::Agreement, log::SignedCommitment, verdict::Finding};
+use quern_primitives::{
+    ids::RevealSalt,
+    job::{Agreement, JobState},
+    log::SignedCommitment,
+    verdict::Finding,
+};
 use quern_protocol::{DiscardReason, Exchange, ReplicaId, Report};
 
 impl World {
@@ -375,12 +380,12 @@ fn a_restart_forgets_nothing_that_was_committed() {
     });
     for (worker, again) in again.iter().enumerate() {
         commits(&mut world, worker, *again);
-        world.ask(worker, 0);
     }
     assert_eq!(asked(&world), [0, 1]);
+    // The second reveals, and with its next exchange hears that this is on disk; what was reported before a
+    // crash is acknowledged, whatever the device says first.
     world.ask(1, 0);
-    // The second has revealed; what was reported before a crash is acknowledged, whatever the device
-    // says first.
+    world.ask(1, 0);
     assert_eq!(world.workers[1].acknowledged.len(), 1);
     world.restart();
     (0..2).for_each(|worker| world.hello(worker));
@@ -388,6 +393,34 @@ fn a_restart_forgets_nothing_that_was_committed() {
     assert_eq!(world.workers[1].acknowledged.len(), 2);
     world.ask(0, 0);
     assert_eq!(found(&world).len(), 2);
+}
+
+#[test]
+fn what_was_reported_is_acknowledged_after_a_restart_until_the_last_batch_is_final() {
+    let mut world = committing(Agreement::Unanimous, &[1, 2]);
+    world.ledger.waits = true;
+    (0..2).for_each(|worker| {
+        world.commit(worker);
+    });
+    let reports = [0, 1].map(|worker| world.workers[worker].reports[0].clone());
+    // The first answer asks for the report, and the second one comes before that is on disk.
+    for worker in [0, 0, 1, 1] {
+        world.ask(worker, 0);
+    }
+    assert!(matches!(world.ledger.job.state, JobState::Settling { .. }));
+    world.restart();
+    for (worker, report) in reports.iter().enumerate() {
+        assert!(world.workers[worker].acknowledged.is_empty());
+        world.hello(worker);
+        world.ask(worker, 0);
+        assert_eq!(world.workers[worker].acknowledged, [name(report)]);
+    }
+    world.ledger.finalise();
+    world.next_block();
+    world.workers[0].reports = vec![reports[0].clone()];
+    world.ask(0, 0);
+    let over = (name(&reports[0]), DiscardReason::JobOver);
+    assert_eq!(world.workers[0].discarded, [over], "nothing is left to say");
 }
 
 #[test]

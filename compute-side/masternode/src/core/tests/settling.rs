@@ -132,22 +132,6 @@ fn a_job_that_waits_for_its_last_batch_is_left_alone_until_it_is_final() {
 }
 
 #[test]
-fn verdicts_wait_while_as_many_batches_are_pending_as_may() {
-    let mut world = World::new(2, Agreement::Single, &[1]);
-    world.ledger.waits = true;
-    world.ledger.job.pending_batches = limits::PENDING_BATCHES_PER_JOB_MAX;
-    world.next_block();
-    world.ask(0, 1);
-    world.report(0);
-    world.wait(10_000);
-    assert_eq!(world.settles(), 0);
-    world.ledger.job.pending_batches -= 1;
-    world.next_block();
-    world.wait(10_000);
-    assert_eq!(world.settles(), 1);
-}
-
-#[test]
 fn verdicts_that_are_not_on_disk_are_not_settled() {
     let mut world = World::new(1, Agreement::Single, &[1]);
     world.ask(0, 1);

@@ -88,8 +88,7 @@ fn a_shard_that_is_told_of_twice_or_belongs_to_no_task_adds_nothing() {
 fn a_shard_that_comes_before_the_job_starts_is_not_missing_when_it_starts() {
     let mut world = World::new(2, Agreement::Single, &[1]);
     world.missing = [0, 1].into();
-    world.core = world.new_core();
-    world.next_block();
+    world.begin_without_plan();
     world.hello(0);
     world.come([1]);
     assert_eq!(status(&world).phase, Phase::Uploading);

@@ -184,13 +184,18 @@ impl World {
 
     /// A masternode that has heard of nothing but the job as it is now.
     pub(super) fn begin_anew(&mut self) {
+        self.begin_without_plan();
+        let plan = self.plan();
+        self.feed(Event::Uploaded { job: JOB, plan });
+    }
+
+    /// The same before the job is uploaded.
+    pub(super) fn begin_without_plan(&mut self) {
         self.waiting.clear();
         self.disk.clear();
         self.notes.clear();
         self.core = self.new_core();
         self.next_block();
-        let plan = self.plan();
-        self.feed(Event::Uploaded { job: JOB, plan });
     }
 
     /// A new device that says hello; returns its number.
