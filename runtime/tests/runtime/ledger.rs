@@ -239,7 +239,7 @@ fn about_half_of_the_calls_are_accepted_and_all_that_can_be_refused_is() {
     assert!((40..=65).contains(&percent), "{percent} % are accepted");
     for (call, [accepted, refused]) in &reached.calls {
         // Jobs are over here before they stall; the pallet's own model has take-overs that are accepted.
-        let least = if call == "jobs.take_over" { 0 } else { 2 };
+        let least = if *call == "jobs.take_over" { 0 } else { 2 };
         assert!(
             *accepted >= least && *refused >= 1,
             "{call}: {accepted} accepted, {refused} refused"

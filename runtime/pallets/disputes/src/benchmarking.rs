@@ -219,10 +219,10 @@ mod benchmarks {
         let filling = verdicts(&facts, 0, 40)?;
         sum.add(&filling, &facts).map_err(|_| STOP)?;
         Sums::<T>::insert(0, sum);
-        let step = verdicts(&facts, 40, v)?;
+        let more = verdicts(&facts, 40, v)?;
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(disputer), 0, step);
+        _(RawOrigin::Signed(disputer), 0, more);
 
         let added = Sums::<T>::get(0).map(|sum| sum.verdicts());
         assert_eq!(added, Some(v.saturating_add(40)));
@@ -249,10 +249,10 @@ mod benchmarks {
         let facts = Staged::new(genesis::<T>(), VERDICTS_PER_BATCH_MAX, 1).facts;
         let disputer = open::<T>(Evidence::Payouts { batch: BATCH }, facts)?;
         // As if the time were over and a coordinator had not answered.
-        Disputes::<T>::mutate(0, |dispute| {
-            if let Some(dispute) = dispute {
-                dispute.until = 0;
-                dispute.matter = Matter::Asked(Question::Verdict { task: 0 });
+        Disputes::<T>::mutate(0, |kept| {
+            if let Some(kept) = kept {
+                kept.until = 0;
+                kept.matter = Matter::Asked(Question::Verdict { task: 0 });
             }
         });
         frame_system::Pallet::<T>::set_block_number(1_000u32.into());
