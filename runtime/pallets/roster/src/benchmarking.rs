@@ -218,8 +218,8 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(operator.clone()));
 
-        let bond = Pallet::<T>::bond_of(&operator).unwrap_or_default();
-        assert!(bond.unbonding.is_empty());
+        let left = Pallet::<T>::bond_of(&operator).unwrap_or_default();
+        assert!(left.unbonding.is_empty());
         Ok(())
     }
 
@@ -229,11 +229,11 @@ mod benchmarks {
         let operator = operator::<T>()?;
         fill_unbonding::<T>(&operator, 0)?;
         let winner: AccountId = account("winner", 0, 0);
-        let slash = Pallet::<T>::bonded(&operator);
+        let all = Pallet::<T>::bonded(&operator);
 
         #[block]
         {
-            Pallet::<T>::slash_parts(&operator, slash / 2, slash - slash / 2, &winner)?;
+            Pallet::<T>::slash_parts(&operator, all / 2, all - all / 2, &winner)?;
         }
 
         assert_eq!(Pallet::<T>::bonded(&operator), 0);

@@ -196,11 +196,11 @@ mod benchmarks {
         let (worker, id, _) = with_device::<T>()?;
         fill_unbonding::<T>(&worker, 0)?;
         let winner: AccountId = account("winner", 0, 0);
-        let slash = Pallet::<T>::slashable(&worker);
+        let all = Pallet::<T>::slashable(&worker);
 
         #[block]
         {
-            Pallet::<T>::slash(&worker, &id, slash / 2, slash - slash / 2, &winner)?;
+            Pallet::<T>::slash(&worker, &id, all / 2, all - all / 2, &winner)?;
         }
 
         assert_eq!(Pallet::<T>::slashable(&worker), 0);
