@@ -227,7 +227,7 @@ fn any_calls_of_many_nights_leave_the_ledger_as_the_model_says() {
 #[test]
 fn about_half_of_the_calls_are_accepted_and_all_that_can_be_refused_is() {
     let mut reached = Reached::default();
-    for seed in 0..40 {
+    for seed in 0..120 {
         attempt(seed, CALLS, Watch::EveryBlock, |_, call, answer, _| {
             reached.count(call, answer);
         })
