@@ -431,7 +431,8 @@ fn a_node_answers_for_the_chain() {
     assert_eq!(totals["minted"], nothing);
 
     let finality = node.ask("quern_finalityClock", json!([])).unwrap();
-    assert_eq!(finality, json!({ "clock": 0, "window": 5 }));
+    assert_eq!(finality["window"], 5);
+    assert!(finality["clock"].is_u64(), "{finality}");
     let quote = node.ask("quern_quote", json!([submission()])).unwrap();
     assert_eq!(quote["total"], "2640000000");
     let mut endless = submission();

@@ -89,7 +89,7 @@ pub(crate) fn stage(facts: Facts) {
     }
     quern_jobs::Groups::<Runtime>::insert(job_id, group);
     quern_jobs::Jobs::<Runtime>::insert(job_id, job);
-    if let Some((account, _)) = device.and_then(|device| device.registered) {
+    if let Some(account) = device.and_then(|device| device.answers) {
         stage_worker(&account, worker_bond);
     }
 }

@@ -54,13 +54,8 @@ impl Court for ChainCourt {
             bond: Roster::bonded(&member.account),
         });
         let device = subject.device.as_ref().and_then(device_facts);
-        let owner = device
-            .as_ref()
-            .and_then(|device| device.registered.as_ref());
-        let guilty = subject
-            .account
-            .as_ref()
-            .or(owner.map(|(account, _)| account));
+        let answers = device.as_ref().and_then(|device| device.answers.as_ref());
+        let guilty = subject.account.as_ref().or(answers);
         let worker_bond = guilty.map_or(Amount::MIN, Workforce::slashable);
         Some(Facts {
             genesis: GenesisHash(System::block_hash(BlockNumber::MIN).0),
@@ -96,6 +91,10 @@ impl Court for ChainCourt {
 
     fn strike(job: &JobId, sequence: BatchSequence) -> DispatchResult {
         Jobs::strike(*job, sequence)
+    }
+
+    fn turn_out(job: &JobId, account: &AccountId) -> DispatchResult {
+        Jobs::turn_out_member(job, account)
     }
 
     fn slash_worker(
@@ -196,6 +195,7 @@ fn device_facts(id: &DeviceId) -> Option<DeviceFacts> {
     if let Some(device) = Workforce::device(id) {
         let since = Workforce::registered_at(id)?;
         return Some(DeviceFacts {
+            answers: Some(device.account.clone()),
             registered: Some((device.account, since)),
             accepted: device.record.accepted,
         });
@@ -203,6 +203,7 @@ fn device_facts(id: &DeviceId) -> Option<DeviceFacts> {
     let past = Workforce::past_of(id)?;
     Some(DeviceFacts {
         registered: None,
+        answers: Workforce::answers_for(id),
         accepted: past.record.accepted,
     })
 }

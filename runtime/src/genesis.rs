@@ -5,7 +5,7 @@ use crate::{
     BabeConfig, BalancesConfig, BytechipConfig, CouncilMembersConfig, ParamsConfig, RosterConfig,
     RuntimeGenesisConfig, SessionConfig, SessionKeys, configs::consensus::EPOCH_CONFIGURATION,
 };
-use alloc::{string::ToString, vec, vec::Vec};
+use alloc::{string::ToString, vec::Vec};
 use frame_support::build_struct_json_patch;
 use quern_primitives::{AccountId, Amount, BlockNumber, amount::BYTECHIP, params::Parameter};
 use serde_json::Value;
@@ -15,7 +15,8 @@ use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 /// One validator, //Alice, who is the whole council and the treasurer too.
 pub const DEV: &str = "dev";
 
-/// Four validators, //Alice to //Dave, who are the council; //Alice is the treasurer.
+/// Four validators, //Alice to //Dave, who are the council; //Alice is the treasurer. Three masternodes
+/// answer for each job, so that one of them may fail.
 pub const LOCAL: &str = "local";
 
 /// All presets by name.
@@ -30,6 +31,9 @@ pub const BOND: Amount = Parameter::BondPerMasternode.row().first;
 /// By how much finality goes on before a batch is final, in every preset: short, because who develops
 /// waits for it, and nobody's money is at stake.
 pub const WINDOW: BlockNumber = 5;
+
+/// Masternodes of a job in the preset of several: one may fail, and two still certify.
+pub const GROUP: u8 = 3;
 
 /// The accounts that have money in every preset.
 const ENDOWED: [Sr25519Keyring; 12] = [
@@ -58,16 +62,20 @@ const DAVE: Operator = (Sr25519Keyring::Dave, Ed25519Keyring::Dave);
 /// The preset of this name as JSON: what differs from the default genesis.
 pub fn preset(name: &str) -> Option<Vec<u8>> {
     let patch = match name {
-        DEV => patch(&[ALICE]),
-        LOCAL => patch(&[ALICE, BOB, CHARLIE, DAVE]),
+        DEV => patch(&[ALICE], &[]),
+        LOCAL => patch(
+            &[ALICE, BOB, CHARLIE, DAVE],
+            &[(Parameter::GroupSize, GROUP.into())],
+        ),
         _ => return None,
     };
     Some(patch.to_string().into_bytes())
 }
 
 /// The genesis of a chain with these operators: masternodes from the first block and members of
-/// the council, the first of them the treasurer.
-fn patch(operators: &[Operator]) -> Value {
+/// the council, the first of them the treasurer. So much of what the council sets is otherwise than on a new
+/// chain, beside the window.
+fn patch(operators: &[Operator], set: &[(Parameter, Amount)]) -> Value {
     let accounts: Vec<AccountId> = operators
         .iter()
         .map(|(account, _)| account.to_account_id())
@@ -98,7 +106,11 @@ fn patch(operators: &[Operator]) -> Value {
             members: BoundedVec::truncate_from(accounts.clone()),
         },
         params: ParamsConfig {
-            values: vec![(Parameter::Window.row().name.into(), WINDOW.into())]
+            values: [(Parameter::Window, WINDOW.into())]
+                .iter()
+                .chain(set)
+                .map(|(parameter, value)| (parameter.row().name.into(), *value))
+                .collect()
         },
         roster: RosterConfig {
             masternodes: accounts,

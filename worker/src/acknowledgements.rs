@@ -1,7 +1,7 @@
 //! Masternodes' words that they have taken this device's work, kept until the work is paid for.
 //!
-//! With such a word the device can show that its work was left out of a job's log. It is kept until the job is
-//! over, for then its last batch is final and has the work, or nothing can be claimed any more.
+//! With such a word the device can show that its work was left out of a job's log. It is kept until the batch
+//! with its task is final, or the job is over: then nothing can be claimed any more.
 //!
 //! A file is a tag and then records of one length: the masternode's network key, the word, and the beginning
 //! of the SHA-256 of both. Words are added at its end, in the order in which they came; what is cut off or
@@ -10,7 +10,7 @@
 
 use codec::{Decode, DecodeAll, Encode};
 use quern_primitives::{
-    ids::{JobId, NodeKey},
+    ids::{Digest, JobId, NodeKey},
     log::SignedAcknowledgement,
 };
 use sha2::{Digest as _, Sha256};
@@ -140,6 +140,21 @@ impl Acknowledgements {
         self.tidy()
     }
 
+    /// Forgets the words for these receipts of a job.
+    pub fn forget_receipts(&mut self, job: &JobId, receipts: &BTreeSet<Digest>) -> io::Result<()> {
+        let of_job = self.of_job.get(job).into_iter().flatten().copied();
+        let is_one = |number: &u64| {
+            let kept = self.words.get(number);
+            kept.is_some_and(|kept| receipts.contains(&kept.word.payload.receipt))
+        };
+        let numbers: Vec<u64> = of_job.filter(is_one).collect();
+        for number in numbers {
+            self.words.remove(&number);
+            self.unlist(*job, number);
+        }
+        self.tidy()
+    }
+
     /// Forgets the words for work on a job.
     pub fn forget(&mut self, job: &JobId) -> io::Result<()> {
         let of_job = self.of_job.remove(job).unwrap_or_default();
@@ -198,7 +213,7 @@ fn rewrite(path: &Path, records: &[u8]) -> io::Result<File> {
 mod tests {
     use super::*;
     use quern_primitives::{
-        ids::{DeviceId, Digest, GenesisHash},
+        ids::{DeviceId, GenesisHash},
         log::Acknowledgement,
         payload::NodeSecret,
     };
@@ -256,6 +271,31 @@ mod tests {
         assert_eq!((positions(&words, 1), words.len()), (vec![], 1));
         words.keep([kept(3, 1)])?;
         assert_eq!(words.jobs().collect::<Vec<_>>(), [job(2), job(3)]);
+        Ok(())
+    }
+
+    #[test]
+    fn words_are_forgotten_by_their_receipts_and_read_beside_who_keeps_them() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("words");
+        let other = |position, byte| {
+            let mut kept = kept(1, position);
+            kept.word.payload.receipt = Digest([byte; 32]);
+            kept
+        };
+        let mut words = Acknowledgements::open(path.clone())?;
+        words.keep([other(1, 1), other(2, 2), kept(2, 3)])?;
+        words.forget_receipts(&job(1), &[Digest([1; 32]), Digest([4; 32])].into())?;
+        assert_eq!(
+            (positions(&words, 1), positions(&words, 2)),
+            (vec![2], vec![3])
+        );
+        words.forget_receipts(&job(1), &[Digest([2; 32])].into())?;
+        assert_eq!(words.jobs().collect::<Vec<_>>(), [job(2)]);
+        // The file is as it was, for little of it is not wanted, and reading it changes nothing.
+        assert_eq!(read(&path)?.len(), 3);
+        words.keep([kept(3, 9)])?;
+        assert_eq!(read(&path)?.len(), 4);
         Ok(())
     }
 

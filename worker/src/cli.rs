@@ -1,14 +1,21 @@
 //! The command line, in parts that the shipped program and the lying test worker share.
 
 use crate::{
+    acknowledgements,
     bench::Executor,
+    claims::{ClaimsAccountError, Deed, Journal, JournalError, new_account},
     device::{DeviceSecrets, KeyFileError},
     settings::{self, Level, Log, Settings, SettingsError},
     shell::{self, Ended, WorkerError},
 };
 use clap::{Args, Parser, Subcommand};
-use quern_primitives::ids::{DeviceId, SealingKey};
+use quern_primitives::{
+    AccountId, Digest, JobId,
+    amount::display,
+    ids::{DeviceId, SealingKey},
+};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::OpenOptions,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -35,6 +42,18 @@ pub enum Command {
     Init(ConfigArgs),
     /// Show the device's name and sealing key, as they are registered on the chain
     ShowKey(ConfigArgs),
+    /// What masternodes owe this device for acknowledged work, and what is claimed of it
+    #[command(subcommand)]
+    Claims(ClaimsCommand),
+}
+
+/// What can be asked about claims.
+#[derive(Debug, Subcommand)]
+pub enum ClaimsCommand {
+    /// Acknowledged work that is not settled for good, and what was claimed or told of it
+    Show(ConfigArgs),
+    /// The account that puts up bonds for claims; makes its key if there is none
+    Account(ConfigArgs),
 }
 
 /// Which settings to use.
@@ -73,6 +92,20 @@ pub enum CommandError {
     /// The device's keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// The claims' account cannot be used.
+    #[error(transparent)]
+    ClaimsAccount(#[from] ClaimsAccountError),
+    /// What was claimed cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// What masternodes acknowledged cannot be read.
+    #[error("cannot read what masternodes acknowledged, {path}")]
+    Words {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The worker cannot go on.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -250,6 +283,58 @@ pub fn show_key(path: &Path) -> Result<(DeviceId, SealingKey), CommandError> {
     Ok((secrets.id(), secrets.sealing_key()))
 }
 
+/// The account for claims, whose key is made if there is none.
+pub fn claims_account(path: &Path) -> Result<AccountId, CommandError> {
+    let settings = Settings::load(path)?;
+    Ok(new_account(&settings.claims.account)?)
+}
+
+/// What is owed and what was claimed, for people. The worker may run meanwhile: nothing is written.
+pub fn show_claims(path: &Path) -> Result<String, CommandError> {
+    let settings = Settings::load(path)?;
+    let words = settings.data.join("acknowledgements");
+    let kept = match acknowledgements::read(&words) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => vec![],
+        kept => kept.map_err(|source| CommandError::Words {
+            path: words,
+            source,
+        })?,
+    };
+    let mut of_jobs: BTreeMap<JobId, BTreeSet<Digest>> = BTreeMap::new();
+    for kept in kept {
+        let word = kept.word.payload;
+        of_jobs.entry(word.job).or_default().insert(word.receipt);
+    }
+    let journal = Journal::open(&settings.data)?;
+    let mut text = String::new();
+    for (job, receipts) in &of_jobs {
+        text.push_str(&format!("acknowledged  {job}  {}\n", receipts.len()));
+    }
+    if of_jobs.is_empty() {
+        text.push_str("acknowledged  nothing that is not settled for good\n");
+    }
+    for line in journal.lines() {
+        let deed = match line.deed {
+            Deed::Proved => "proved",
+            Deed::Asked => "asked",
+            Deed::Told => "told",
+        };
+        text.push_str(&format!(
+            "{deed:12}  {}  batch {}  task {}  bond {}  at {}\n",
+            line.job,
+            line.batch,
+            line.task,
+            display(line.bond),
+            line.at_s,
+        ));
+    }
+    if !journal.lines().is_empty() {
+        let folder = journal.folder().display();
+        text.push_str(&format!("evidence      {folder}\n"));
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,6 +367,22 @@ mod tests {
         let made = init(&path).unwrap();
         assert_eq!(made.device_key, folder.path().join("other.key"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn an_account_for_claims_is_made_beside_the_settings_and_nothing_is_owed_at_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.toml");
+        init(&path).unwrap();
+        let account = claims_account(&path).unwrap();
+        assert!(folder.path().join("claims.key").exists());
+        assert_eq!(claims_account(&path).unwrap(), account);
+        let shown = show_claims(&path).unwrap();
+        assert_eq!(
+            shown,
+            "acknowledged  nothing that is not settled for good\n"
+        );
+        assert!(!folder.path().join("data").exists(), "nothing is written");
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl std::fmt::Debug for DeviceSecrets {
 
 /// Writes a file that only its owner may read, beside its place, and then gives it its name: half a key
 /// could neither be used nor overwritten. When this returns it is on disk.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
     // Of another process that had this number, and was killed.
     let _ = fs::remove_file(&unfinished);
@@ -205,13 +205,13 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn is_exposed(file: &File) -> io::Result<bool> {
+pub(crate) fn is_exposed(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
     Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_exposed(_: &File) -> io::Result<bool> {
+pub(crate) fn is_exposed(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 

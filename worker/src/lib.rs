@@ -21,6 +21,7 @@
 //! | [`machine`] | what this machine is and how it is; reads files |
 //! | [`availability`] | the machine owner's preferences, and whether it may be used now; pure |
 //! | [`acknowledgements`] | masternodes' words that they took this device's work |
+//! | [`claims`] | whether work that they took was left out, and what is claimed; pure but for its files |
 //! | [`masternodes`] | where the masternodes are, from the chain or from the settings |
 //! | [`cli`] | the command line |
 //!
@@ -28,7 +29,7 @@
 //!
 //! Below the data folder: `programs/`, a cache of programs by their hash; `reports/`, finished tasks
 //! that are worth keeping until they are acknowledged; `acknowledgements`, what masternodes signed for
-//! them, until their jobs are over. All are checked when they are read, so that
+//! them, until it is settled for good; `claims/`, what was claimed of it. All are checked when they are read, so that
 //! a torn file is noticed and dropped. A worker that is killed loses at most tasks that nobody has
 //! acknowledged, and masternodes give those to others. `data-used` counts the data moved in each
 //! month; of that a kill loses half a minute.
@@ -37,6 +38,7 @@ pub mod acknowledgements;
 pub mod availability;
 pub mod bench;
 mod benchmark;
+pub mod claims;
 pub mod cli;
 pub mod core;
 pub mod device;

@@ -4,7 +4,7 @@
 use clap::Parser;
 use quern_worker::{
     bench::Sandbox,
-    cli::{self, Cli, Command},
+    cli::{self, ClaimsCommand, Cli, Command},
 };
 use std::{
     io::{self, Write},
@@ -33,6 +33,19 @@ fn main() -> anyhow::Result<ExitCode> {
             writeln!(
                 io::stdout(),
                 "device       {device}\nsealing key  {sealing_key}"
+            )?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Claims(ClaimsCommand::Show(args)) => {
+            write!(io::stdout(), "{}", cli::show_claims(&args.config)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Claims(ClaimsCommand::Account(args)) => {
+            let account = cli::claims_account(&args.config)?;
+            writeln!(
+                io::stdout(),
+                "account      {account}\n\nSend it the bonds of some disputes with `quern wallet \
+                 send`, and start the worker again."
             )?;
             Ok(ExitCode::SUCCESS)
         }

@@ -5,9 +5,7 @@ use crate::{
     settings::{Masternode, Source},
 };
 use quern_ledger::{Chain, ChainError};
-use quern_primitives::{
-    GenesisHash, JobId, limits::ADDRESSES_PER_MASTERNODE_MAX, view::MasternodeView,
-};
+use quern_primitives::{GenesisHash, limits::ADDRESSES_PER_MASTERNODE_MAX, view::MasternodeView};
 use std::time::Duration;
 
 /// How long one node of the chain may take to answer before the next is asked.
@@ -115,26 +113,9 @@ impl Directory {
         Err(failed)
     }
 
-    /// Which of these jobs are over, as the node says that answered last; none if it does not.
-    pub async fn over(&self, jobs: &[JobId]) -> Vec<JobId> {
-        let Some((_, chain)) = &self.chain else {
-            return vec![];
-        };
-        let asked = async {
-            let state = chain.at_finalised().await?;
-            let mut over = Vec::new();
-            for id in jobs {
-                let job = state.job(*id).await?;
-                if job.is_none_or(|job| !job.state.is_open()) {
-                    over.push(*id);
-                }
-            }
-            Ok::<_, ChainError>(over)
-        };
-        match tokio::time::timeout(self.node_timeout, asked).await {
-            Ok(Ok(over)) => over,
-            Ok(Err(_)) | Err(_) => vec![],
-        }
+    /// The connection to the node that answered last, if there is one.
+    pub fn chain(&self) -> Option<Chain> {
+        self.chain.as_ref().map(|(_, chain)| chain.clone())
     }
 
     async fn ask(&mut self, url: &str, chain: Chain) -> Result<Network, LookUpError> {

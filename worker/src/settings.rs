@@ -14,6 +14,8 @@ use crate::{
 };
 use quern_network::{Multiaddr, Prefer};
 use quern_primitives::{
+    Amount,
+    amount::BYTECHIP,
     ids::{DeviceId, GenesisHash},
     limits::{ADDRESSES_PER_MASTERNODE_MAX, TASK_MEMORY_BYTES_MAX},
 };
@@ -61,6 +63,19 @@ memory_mib = 2048
 # Disk for cached programs, in MiB, from 64 to 1048576.
 programs_mib = 512
 
+[claims]
+# What is done when work of this device that a masternode acknowledged is left out of what it settles:
+# "file" shows it to the chain, "tell" only says so in the log, "off" does not look.
+mode = "file"
+
+# The key file of an account that puts up the bonds, made by `quern-worker claims account`. Without it, or
+# without money on that account, "file" does as "tell".
+account = "claims.key"
+
+# What may be put up in a day, in whole ByteChips, where the chain has to ask the masternode first and the
+# bond may be lost. Proofs are shown whatever this says.
+bonds_bc_per_day = 10
+
 [log]
 # "text" for people, "json" for programs.
 format = "text"
@@ -71,6 +86,9 @@ level = "info"
 
 /// Bytes of a MiB.
 const MIB: u64 = 1024 * 1024;
+
+/// The most that bonds may be a day, in ByteChips.
+const BONDS_BC_MAX: u64 = 1_000_000;
 
 /// A worker's settings, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +109,8 @@ pub struct Settings {
     pub memory_bytes_max: u64,
     /// Disk for cached programs.
     pub programs_bytes_max: u64,
+    /// What is done about work that was left out.
+    pub claims: Claims,
     /// How to log.
     pub log: Log,
     /// How much of the machine may be used, and when.
@@ -118,6 +138,30 @@ pub struct Masternode {
     pub network_key: DeviceId,
     /// Where it is reached.
     pub addresses: Vec<Multiaddr>,
+}
+
+/// What is done about work that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// How far it goes.
+    pub mode: ClaimsMode,
+    /// The key file of the account that puts up bonds.
+    pub account: PathBuf,
+    /// What may be put up in a day where it may be lost.
+    pub bonds_per_day: Amount,
+}
+
+/// How far claims go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimsMode {
+    /// Nobody looks.
+    Off,
+    /// The owner is told.
+    Tell,
+    /// The chain is shown.
+    #[default]
+    File,
 }
 
 /// How to log.
@@ -259,6 +303,8 @@ struct Entries {
     #[serde(default)]
     limits: LimitsEntry,
     #[serde(default)]
+    claims: ClaimsEntry,
+    #[serde(default)]
     log: LogEntry,
     #[serde(default)]
     availability: Availability,
@@ -284,6 +330,24 @@ enum PreferEntry {
 struct LimitsEntry {
     memory_mib: u64,
     programs_mib: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ClaimsEntry {
+    mode: ClaimsMode,
+    account: PathBuf,
+    bonds_bc_per_day: u64,
+}
+
+impl Default for ClaimsEntry {
+    fn default() -> Self {
+        Self {
+            mode: ClaimsMode::File,
+            account: "claims.key".into(),
+            bonds_bc_per_day: 10,
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -344,6 +408,8 @@ impl Settings {
         within("limits.memory_mib", memory_mib, 1, most_memory_mib)?;
         within("limits.programs_mib", programs_mib, 64, 1024 * 1024)?;
         within("stop_grace_s", file.stop_grace_s, 0, 24 * 3_600)?;
+        let bonds_bc = file.claims.bonds_bc_per_day;
+        within("claims.bonds_bc_per_day", bonds_bc, 0, BONDS_BC_MAX)?;
         Ok(Self {
             file: path.into(),
             device_key: folder.join(file.device_key),
@@ -356,6 +422,11 @@ impl Settings {
             stop_grace_ms: file.stop_grace_s * 1_000,
             memory_bytes_max: memory_mib * MIB,
             programs_bytes_max: programs_mib * MIB,
+            claims: Claims {
+                mode: file.claims.mode,
+                account: folder.join(file.claims.account),
+                bonds_per_day: Amount::from(bonds_bc) * BYTECHIP,
+            },
             log: Log {
                 json: file.log.format == Format::Json,
                 level: file.log.level,
@@ -556,6 +627,12 @@ mod tests {
             ),
             (&format!("{CHAIN}[log]\nlevel = \"loud\""), "loud", "debug"),
             (&with("[]"), "`masternodes`", "give it 1 to 8"),
+            (
+                &format!("{CHAIN}[claims]\nbonds_bc_per_day = 10000000"),
+                "claims.bonds_bc_per_day",
+                "1000000",
+            ),
+            (&format!("{CHAIN}[claims]\nmode = \"sue\""), "sue", "tell"),
             (&with("[\"host:1\"]"), "host:1", "/dns4/host/tcp/4500"),
             (
                 &format!("{CHAIN}{}", with("[\"/ip4/1.1.1.1/tcp/1\"]")),
@@ -585,6 +662,17 @@ mod tests {
             assert!(told.starts_with(&format!("line {line} of ")), "{told}");
             assert!(error.detail().is_some(), "{told}");
         }
+    }
+
+    #[test]
+    fn claims_are_filed_with_an_account_beside_the_settings_unless_they_say_otherwise() {
+        let claims = |text: &str| parse(&format!("{CHAIN}{text}")).unwrap().claims;
+        let default = claims("");
+        assert_eq!(default.mode, ClaimsMode::File);
+        assert_eq!(default.account, Path::new("/etc/quern/claims.key"));
+        assert_eq!(default.bonds_per_day, 10 * BYTECHIP);
+        let changed = claims("[claims]\nmode = \"tell\"\nbonds_bc_per_day = 0");
+        assert_eq!((changed.mode, changed.bonds_per_day), (ClaimsMode::Tell, 0));
     }
 
     #[test]

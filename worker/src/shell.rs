@@ -4,6 +4,7 @@
 //! Everything but the tasks themselves runs on one task of one runtime, so that nothing waits for a
 //! lock; the runtime may have a single thread.
 
+mod claiming;
 mod gauge;
 mod in_hand;
 mod links;
@@ -17,6 +18,7 @@ use crate::{
     availability::{Availability, DataUsedError},
     bench::{Bench, Executor},
     benchmark::Benchmarks,
+    claims::Ask,
     core::{Core, CoreSettings, Effect, Event, Finished, Sealed, Tick},
     device::{DeviceSecrets, KeyFileError},
     limits::PAUSE_MS_MAX,
@@ -28,12 +30,14 @@ use crate::{
     telemetry,
     traffic::Traffic,
 };
+use claiming::Claiming;
+pub use claiming::ClaimingError;
 use futures::future::BoxFuture;
 use gauge::Gauge;
 use in_hand::InHand;
 use links::Links;
-use quern_primitives::ids::{DeviceId, GenesisHash, JobId};
-use quern_protocol::ReplicaId;
+use quern_primitives::ids::{DeviceId, GenesisHash};
+use quern_protocol::{ReplicaId, ShownVerdict};
 use quern_sandbox::{EngineError, Pace};
 use settings_file::SettingsFile;
 use std::{
@@ -79,6 +83,9 @@ pub enum WorkerError {
     /// The count of the data moved cannot be used.
     #[error(transparent)]
     DataUsed(#[from] DataUsedError),
+    /// What is claimed cannot be written down, or the account for it not be used.
+    #[error(transparent)]
+    Claims(#[from] ClaimingError),
     /// What looks at the machine has ended.
     #[error("what looks at the machine has ended; this is a fault of the worker, report it")]
     LookEnded,
@@ -116,8 +123,15 @@ enum News {
         id: ReplicaId,
         ready: in_hand::Ready,
     },
-    /// With the jobs that are over, of those of which something is kept.
-    LookedUp(Box<Directory>, Result<Network, LookUpError>, Vec<JobId>),
+    LookedUp(Box<Directory>, Result<Network, LookUpError>),
+    /// What the chain has of jobs whose work was acknowledged; none if it did not tell.
+    BatchesSeen(Option<Box<claiming::Seen>>),
+    /// What a masternode shows of them; none if it could not be asked.
+    Shown {
+        ask: Ask,
+        answer: Option<Vec<ShownVerdict>>,
+    },
+    SentClaim(claiming::Sent),
     Looked(Box<gauge::Reading>),
     SettingsSeen(Box<settings_file::Found>),
     LookEnded,
@@ -184,8 +198,16 @@ async fn start(
     };
     let bench = Bench::new(&secrets, network.genesis, executor).keeping(reports.clone());
     let queue = thread::start(bench, Benchmarks::new(engines.clone()), news.clone())?;
+    let claiming = Claiming::new(
+        settings.claims.clone(),
+        &settings.data,
+        network.genesis,
+        directory.chain(),
+        news.clone(),
+    )?;
     let shell = Shell {
         genesis: network.genesis,
+        claiming,
         words,
         unkept: vec![],
         core: Core::new(core_settings, restored),
@@ -242,6 +264,7 @@ async fn first_look_up(directory: &mut Directory) -> Network {
 
 struct Shell {
     genesis: GenesisHash,
+    claiming: Claiming,
     /// What masternodes signed for this device's work.
     words: Acknowledgements,
     /// The same, not written yet.
@@ -291,6 +314,10 @@ impl Shell {
                     None => false,
                 },
                 () = sleep_until(self.started, wakeup) => self.tell(Event::Woken)?,
+                () = tokio::time::sleep_until(self.claiming.next_look()) => {
+                    self.look_at_batches();
+                    false
+                }
                 Some(()) = stop.recv() => {
                     stops += 1;
                     if stops > 1 {
@@ -343,13 +370,12 @@ impl Shell {
         if !directory.can_change() {
             return;
         }
-        let (news, jobs) = (self.news.clone(), self.jobs_with_words());
+        let news = self.news.clone();
         tokio::spawn(async move {
             tokio::time::sleep(LOOK_UP_EVERY).await;
             let found = directory.look_up().await;
-            let over = directory.over(&jobs).await;
             // An error says that the worker ends.
-            let _ = news.send(News::LookedUp(directory, found, over)).await;
+            let _ = news.send(News::LookedUp(directory, found)).await;
         });
     }
 
@@ -377,8 +403,8 @@ impl Shell {
                 self.in_hand.prepared(id, ready);
                 self.tell(Event::Prepared { id })
             }
-            News::LookedUp(directory, found, over) => {
-                self.forget_words(&over);
+            News::LookedUp(directory, found) => {
+                self.claiming.learn_chain(directory.chain());
                 self.look_up_later(directory);
                 match found {
                     Ok(network) => self.learn(network),
@@ -387,6 +413,18 @@ impl Shell {
                         Ok(false)
                     }
                 }
+            }
+            News::BatchesSeen(seen) => {
+                self.on_batches_seen(seen);
+                Ok(false)
+            }
+            News::Shown { ask, answer } => {
+                self.on_shown(&ask, answer.as_deref());
+                Ok(false)
+            }
+            News::SentClaim(sent) => {
+                self.claiming.on_sent(sent);
+                Ok(false)
             }
             News::Looked(reading) => match self.gauge.looked(*reading) {
                 Some(measured) => self.tell(measured),

@@ -94,7 +94,8 @@ pub enum Rule {
     Banned,
     /// It holds as many tasks as it may.
     HandsFull,
-    /// It gave a task back, came back without it or failed on it, and pauses.
+    /// It gave a task back, came back without it, failed on it, or had three in a row until others had done
+    /// them, and pauses.
     Pausing,
     /// An accepted answer of it turned out to be wrong when the task was computed again.
     Contradicted,

@@ -37,6 +37,8 @@
 //! jobs_gridRates(asking)                         how often those fail that meet what a job asks for
 //! jobs_gridMatching(asking)                      how many of them meet what a job asks for
 //! ```
+//!
+//! What the masternodes of a job say to each other is beside it: see [`GroupApiServer`].
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonrpsee::{core::RpcResult, core::SubscriptionResult, proc_macros::rpc};
@@ -52,6 +54,7 @@ mod advice;
 mod errors;
 mod explain;
 mod grid;
+mod group;
 mod impasse;
 mod log;
 
@@ -67,6 +70,7 @@ pub use grid::{
     GRID_DEVICES_MAX, GRID_JOBS_MAX, GridState, JobInGrid, LastDraw, MachineFacts, Matching,
     Measured, PoolsAtLeast, Recomputations, Scheduling, ScoreParts,
 };
+pub use group::{FollowedUpTo, GroupApiClient, GroupApiServer, GroupError};
 pub use impasse::{Impasse, Trouble};
 pub use log::{LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX, LogPage};
 
@@ -242,6 +246,13 @@ pub enum WaitingFor {
     },
     /// The chain has not finalised the last batch.
     Chain,
+    /// The masternodes of the job's group have not all looked at the next batch that have to.
+    Certificates {
+        /// Certificates that are here.
+        here: u32,
+        /// Certificates that the batch needs.
+        needed: u32,
+    },
     /// All is settled; the job is over, and paid, when its last batch is final. Results do not wait
     /// for it.
     Finality,

@@ -7,11 +7,11 @@ use crate::{
 use codec::{Compact, Encode};
 use quern_dispute_rules::{Evidence, Reply, open::DisputeId, sum::Step};
 use quern_primitives::{
-    AccountId, Amount, DeviceId, Digest, JobId, SealingKey, TaskIndex,
-    batch::Certified,
+    AccountId, Amount, DeviceId, Digest, JobId, SealingKey,
+    batch::{Certified, CertifiedEnd},
     device::{Hardware, Region},
     ids::BatchSequence,
-    job::{Failure, Prices, Submission},
+    job::{Prices, Submission},
     params::Parameter,
     payload::DeviceSignature,
 };
@@ -45,15 +45,8 @@ pub enum Call {
     Settle(Box<Certified>),
     /// Go on with a job of which nothing was settled for too long; a later member of its group.
     TakeOver(JobId),
-    /// End a job of which a task cannot be settled; the job's coordinator.
-    CloseFailed {
-        /// The job.
-        job: JobId,
-        /// The task.
-        task: TaskIndex,
-        /// What is wrong with it.
-        why: Failure,
-    },
+    /// End a job of which a task cannot be settled; the job's coordinator, with the words of its group.
+    CloseFailed(Box<CertifiedEnd>),
     /// Set the prices of later jobs; the council.
     SetPrices(Prices),
     /// Set one parameter; the council.
@@ -211,9 +204,7 @@ impl Call {
                 ("Disputes", "answer", (dispute, reply).encode())
             }
             Self::ExpireDispute(dispute) => ("Disputes", "expire", dispute.encode()),
-            Self::CloseFailed { job, task, why } => {
-                ("Jobs", "close_failed", (job, task, why).encode())
-            }
+            Self::CloseFailed(end) => ("Jobs", "close_failed", end.encode()),
             Self::SetPrices(prices) => ("Jobs", "set_prices", prices.encode()),
             Self::SetParameter { parameter, value } => {
                 ("Params", "set", (parameter, value).encode())

@@ -8,18 +8,19 @@ use crate::{
 use codec::{Decode, DecodeAll, Encode};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
-    AccountId, BlockNumber, DeviceId, JobId,
+    AccountId, BlockNumber, DeviceId, JobId, TaskIndex,
     batch::{BatchRecord, PendingBatch},
     device::Device,
     group::Group,
     ids::BatchSequence,
     job::{Job, Prices, Submission},
-    limits::{DEVICES_PER_ANSWER_MAX, JOBS_PER_PAGE_MAX},
+    limits::{DEVICES_PER_ANSWER_MAX, JOBS_PER_PAGE_MAX, TASKS_PER_JOB_MAX},
     params::Params,
     view::{
         DeviceView, FinalityView, MasternodeBondView, MasternodeView, Quote, Totals, WalletView,
     },
 };
+use std::collections::BTreeSet;
 use subxt::{
     SubstrateConfig,
     client::{ClientAtBlock, OnlineClientAtBlockImpl},
@@ -94,6 +95,16 @@ impl State {
             last = Some(*job);
             jobs.extend(page);
         }
+    }
+
+    /// The tasks of an open job that are settled.
+    pub async fn settled_tasks(&self, job: JobId) -> Result<BTreeSet<TaskIndex>, ChainError> {
+        let bits: Vec<u8> = self.ask("settled_tasks", &job).await?;
+        let all = (0..).zip(bits).flat_map(|(byte, bits): (u32, u8)| {
+            let set = (0..8u32).filter(move |bit| (bits >> bit) & 1 == 1);
+            set.map(move |bit| byte.saturating_mul(8).saturating_add(bit))
+        });
+        Ok(all.take(TASKS_PER_JOB_MAX as usize).collect())
     }
 
     /// A settled batch.

@@ -5,6 +5,7 @@
 
 mod desk;
 mod grid;
+mod group;
 mod log;
 mod statuses;
 mod upload;
@@ -12,11 +13,13 @@ mod upload;
 use crate::{
     core::OutputPlace,
     daemon::{Answered, Command, Question, Reply, Shared},
-    receipts::{Outcome, Outcomes},
+    group::Members,
+    receipts::Outcome,
     store::JobLog,
     vault::Item,
 };
 use desk::Desks;
+use group::GroupDesk;
 use jsonrpsee::{
     Extensions, PendingSubscriptionSink, SubscriptionMessage,
     core::{RpcResult, SubscriptionResult, async_trait},
@@ -25,8 +28,9 @@ use jsonrpsee::{
 use log::Readers;
 use quern_jobs_api::{
     About, ApiError, Asking, Blob, DelegatedKey, DeviceExplanation, DeviceState, GridState,
-    JobExplanation, JobStatus, JobsApiServer, LogPage, MESSAGE_BYTES_MAX, Matching, Offer,
-    OwnerToken, PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, TaskExplanation, TaskReceipts, TaskResult,
+    GroupApiServer as _, JobExplanation, JobStatus, JobsApiServer, LogPage, MESSAGE_BYTES_MAX,
+    Matching, Offer, OwnerToken, PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, TaskExplanation,
+    TaskReceipts, TaskResult, WaitingFor,
 };
 use quern_primitives::{
     BlockNumber, DeviceId, JobId, TaskIndex, ids::ReplicaIndex, job::Job, verdict::ReceiptFile,
@@ -70,7 +74,11 @@ impl Running {
 }
 
 /// Starts the server.
-pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Result<Running> {
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    members: Members,
+    listen: SocketAddr,
+) -> anyhow::Result<Running> {
     let pings = PingConfig::new()
         .ping_interval(PING_INTERVAL)
         .inactive_limit(SILENCE_MAX);
@@ -83,28 +91,32 @@ pub(crate) async fn serve(shared: Arc<Shared>, listen: SocketAddr) -> anyhow::Re
         .build(listen)
         .await?;
     let address = server.local_addr()?;
+    let members = Arc::new(members);
+    let between = GroupDesk::new(members.clone());
     let api = Api {
         shared,
-        outcomes: Arc::default(),
+        members,
         desks: Desks::default(),
         statuses: Statuses::default(),
         readers: Readers::default(),
     };
-    let handle = server.start(api.into_rpc());
+    let mut methods = api.into_rpc();
+    methods.merge(between.into_rpc())?;
+    let handle = server.start(methods);
     Ok(Running { handle, address })
 }
 
 #[derive(Clone)]
 struct Api {
     shared: Arc<Shared>,
-    outcomes: Arc<Outcomes>,
+    members: Arc<Members>,
     desks: Desks,
     statuses: Statuses,
     readers: Readers,
 }
 
 impl Api {
-    /// The job, if this masternode coordinates it and it is open. The chain is asked when the last
+    /// The job, if this masternode coordinates it or may have to, and it is open. The chain is asked when the last
     /// block known here does not have it, so that an owner need not wait for the next one.
     async fn open_job(&self, id: JobId) -> Result<Job, ApiError> {
         self.open_job_as_of(id).await.map(|(_, job)| job)
@@ -132,6 +144,8 @@ impl Api {
         }
         match job.state.coordinator() {
             Some(coordinator) if *coordinator == self.shared.account.id() => Ok((at, job)),
+            // Whose turn comes later keeps all that it needs for that, and to check what it certifies.
+            Some(_) if self.members.is_member(id).await => Ok((at, job)),
             _ => Err(ApiError::NotCoordinator),
         }
     }
@@ -174,6 +188,17 @@ impl Api {
         }
     }
 
+    /// A status, with what its next batch waits for of the job's other masternodes.
+    fn with_words(&self, status: &JobStatus) -> JobStatus {
+        let mut told = status.clone();
+        if matches!(told.waiting_for, None | Some(WaitingFor::Chain))
+            && let Some((here, needed)) = self.shared.peers.waits_for(told.job)
+        {
+            told.waiting_for = Some(WaitingFor::Certificates { here, needed });
+        }
+        told
+    }
+
     /// What is remembered of a job that the chain closed.
     async fn closed_status(&self, job: JobId) -> Result<JobStatus, ApiError> {
         self.blocking(move |shared| {
@@ -190,7 +215,6 @@ impl Api {
         to: Audience,
         question: impl FnOnce(&mut Outcome, &JobLog, &Shared) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let outcomes = self.outcomes.clone();
         self.blocking(move |shared| {
             if shared.job(job).is_none() {
                 return Err(ApiError::NotCoordinator);
@@ -199,7 +223,8 @@ impl Api {
                 check_owner(shared, job, token)?;
             }
             let log = shared.store.read_log(job).map_err(|_| ApiError::Storage)?;
-            outcomes.ask(job, &log, |outcome, log| question(outcome, log, shared))
+            let ask = |outcome: &mut Outcome, log: &JobLog| question(outcome, log, shared);
+            shared.outcomes.ask(job, &log, ask)
         })
         .await
     }
@@ -279,7 +304,7 @@ impl JobsApiServer for Api {
     async fn status(&self, job: JobId) -> RpcResult<JobStatus> {
         let _place = self.statuses.place()?;
         let status = self.ask_status(job).await?;
-        Ok(Arc::unwrap_or_clone(status))
+        Ok(self.with_words(&status))
     }
 
     async fn watch(&self, pending: PendingSubscriptionSink, job: JobId) -> SubscriptionResult {
@@ -293,7 +318,8 @@ impl JobsApiServer for Api {
         };
         let sink = pending.accept().await?;
         let mut last = first;
-        sink.send(SubscriptionMessage::from_json(&*last)?).await?;
+        sink.send(SubscriptionMessage::from_json(&self.with_words(&last))?)
+            .await?;
         // A change that came before may not be in what was told again.
         changes.mark_changed();
         while last.phase != Phase::Closed {
@@ -305,7 +331,8 @@ impl JobsApiServer for Api {
             tokio::time::sleep(STATUS_AGE_MAX).await;
             let status = self.ask_status(job).await?;
             if status != last {
-                sink.send(SubscriptionMessage::from_json(&*status)?).await?;
+                sink.send(SubscriptionMessage::from_json(&self.with_words(&status))?)
+                    .await?;
                 last = status;
             }
         }

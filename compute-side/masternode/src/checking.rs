@@ -10,11 +10,11 @@ use crate::{
     core::{Engines, Entry},
     daemon::Sighting,
     settler::{Books, OpenJobs},
-    store::{JobLog, StoreError},
+    store::{JobLog, OWN, StoreError},
 };
 use quern_joblog::{SignedBlock, writer_of};
 use quern_primitives::{
-    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId,
+    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex,
     batch::Batch,
     device::Class,
     ids::NodeKey,
@@ -24,7 +24,7 @@ use quern_primitives::{
 use quern_recheck::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX, Recheck, RecheckFault};
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque, btree_map},
+    collections::{BTreeMap, BTreeSet, VecDeque, btree_map},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -216,6 +216,14 @@ impl Followed {
         })
     }
 
+    /// These tasks were settled by who coordinated the job before.
+    fn behind(self, settled: BTreeSet<TaskIndex>) -> Self {
+        Self {
+            recheck: self.recheck.behind_settled(settled),
+            ..self
+        }
+    }
+
     /// Takes what was added to the log. What was written before this time, in milliseconds since 1970, was so
     /// before this start.
     fn catch_up(&mut self, log: &JobLog, started_ms: u64) -> Result<(), Refused> {
@@ -318,7 +326,8 @@ fn begin(
         unseen: RefCell::default(),
     };
     let first = first_batch(log)?.unwrap_or(batch.sequence);
-    Ok(Followed::new(facts, input_roots, first)?)
+    let base = books.store.base(batch.job, OWN)?.unwrap_or_default();
+    Ok(Followed::new(facts, input_roots, first)?.behind(base.settled))
 }
 
 #[cfg(test)]

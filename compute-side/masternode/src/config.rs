@@ -106,6 +106,9 @@ pub struct Config {
     pub referee_wait_seconds: Option<u32>,
     /// The core temperature above which a device gets nothing, in degrees Celsius.
     pub temperature_c_max: Option<u8>,
+    /// Whether lies that are found in other masternodes' logs are disputed on the chain, with a bond from the
+    /// operator's account.
+    pub dispute_lies: Option<bool>,
 }
 
 /// How tasks are given out.
@@ -316,6 +319,11 @@ impl Config {
             devices_max: self.devices_max as usize,
             ..usual
         }
+    }
+
+    /// Whether lies of other masternodes are disputed.
+    pub fn disputes_lies(&self) -> bool {
+        self.dispute_lies.unwrap_or(true)
     }
 
     /// What the network accepts at most.
@@ -600,6 +608,14 @@ mod tests {
         assert_eq!((limit(""), limit("temperature_c_max = 49")), (900, 490));
         let error = refusal(read("data_dir = '/tmp/x'\ntemperature_c_max = 300"));
         assert!(error.contains("temperature_c_max"), "{error}");
+    }
+
+    #[test]
+    fn lies_of_others_are_disputed_unless_the_operator_says_otherwise() {
+        let read = |text: &str| read(&format!("data_dir = '/tmp/x'\n{text}")).unwrap();
+        let told = ["", "dispute_lies = true", "dispute_lies = false"];
+        let told = told.map(|text| read(text).disputes_lies());
+        assert_eq!(told, [true, true, false]);
     }
 
     #[test]

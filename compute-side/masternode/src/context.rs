@@ -71,10 +71,11 @@ impl JobContext {
     }
 
     /// What the core must know of the job. Shards that come from now on it hears of apart.
-    pub(crate) fn plan(&self, seed: [u8; 32]) -> JobPlan {
+    pub(crate) fn plan(&self, seed: [u8; 32], settled: BTreeSet<TaskIndex>) -> JobPlan {
         JobPlan {
             input_roots: self.input_roots(),
             missing: self.shards().missing.clone(),
+            settled,
             seed,
             trust_seed: self.key.trust_seed(&self.manifest.job()),
         }

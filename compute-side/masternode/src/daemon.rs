@@ -17,10 +17,12 @@ mod lottery;
 mod published;
 mod questions;
 mod recomputing;
+mod showing;
 mod state;
 mod transfers;
+mod uploads;
 
-pub(crate) use figures::seed_of;
+pub(crate) use figures::beginning_of;
 pub(crate) use lookups::Sighting;
 pub use lottery::{winners as lottery_winners, winners_of as lottery_winners_of};
 pub(crate) use questions::{Answered, Question, Reply};
@@ -35,6 +37,7 @@ use crate::{
         Tick, Ticket, Token, Truth,
     },
     disputes,
+    group::{Members, replicate, take_turns},
     settler::{self, Books},
     vault::Vault,
     watcher,
@@ -42,7 +45,6 @@ use crate::{
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use lottery::{Lottery, Outcome};
-use quern_jobs_api::Phase;
 use quern_ledger::Chain;
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle};
 use quern_primitives::{
@@ -53,7 +55,7 @@ use quern_protocol::{Exchange, Hello, ReplicaId, Response};
 use quern_shards::keys::Courier;
 use recomputing::Recomputations;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -106,8 +108,12 @@ pub(crate) enum Command {
     },
     /// Key, manifest and program of a job are here.
     Uploaded { job: JobId },
-    /// So is what its lanes follow from.
-    Seeded { job: JobId, seed: [u8; 32] },
+    /// So is what its lanes follow from, and what was settled of it before.
+    Seeded {
+        job: JobId,
+        seed: [u8; 32],
+        settled: BTreeSet<TaskIndex>,
+    },
     /// Shards of a job have arrived, which its context knows.
     Arrived { job: JobId },
     /// A benchmark was computed here.
@@ -191,7 +197,10 @@ async fn serve(
         commands,
         benchmark: figures::benchmark(),
         benchmarks_wanted: Semaphore::new(figures::BENCHMARKS_READY),
+        outcomes: Default::default(),
+        showing: Semaphore::new(showing::READERS_MAX),
         sightings: books.sightings.clone(),
+        peers: books.peers.clone(),
         contexts: Mutex::default(),
         jobs: Mutex::default(),
         watched: Mutex::default(),
@@ -215,11 +224,14 @@ async fn serve(
         limits: config.server_limits(),
     })
     .await?;
-    let api = crate::api::serve(shared.clone(), config.jobs_api_listen).await?;
+    let members = Members::new(shared.clone(), engines(), config.disputes_lies());
+    let api = crate::api::serve(shared.clone(), members, config.jobs_api_listen).await?;
     published::publish_at_last(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
     tokio::spawn(settler::settle(books, shared.clone(), to_settle, tell));
     tokio::spawn(disputes::look_after(shared.clone()));
+    tokio::spawn(replicate(shared.clone()));
+    tokio::spawn(take_turns(shared.clone()));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
     let (greetings, greeted) = mpsc::channel(lookups::WAITING_MAX);
@@ -362,7 +374,7 @@ impl Grid {
                 log_position: given.log_position,
             }),
             Command::Uploaded { job } => self.uploaded(job),
-            Command::Seeded { job, seed } => self.seeded(job, seed),
+            Command::Seeded { job, seed, settled } => self.seeded(job, seed, settled),
             Command::Arrived { job } => self.arrived(job),
             Command::Challenge(challenge) => self.step(Event::Challenge(challenge)),
             Command::Drawn { day, outcome } => self.drawn(day, outcome),
@@ -398,10 +410,12 @@ impl Grid {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "cannot remember how jobs stand");
         }
+        let taken_over = self.taken_over(&jobs);
         for (id, job) in &jobs {
             self.shared.learn(*id, block, job.clone());
         }
         self.step(Event::Finalised { block, jobs });
+        self.begin_turns(taken_over);
         if block >= self.rechecked.saturating_add(RECHECK_BLOCKS) {
             self.rechecked = block;
             // A chain that takes its time is not asked more by and by.
@@ -411,49 +425,6 @@ impl Grid {
                 self.rechecking = Some(tokio::spawn(recheck));
             }
             self.draw_lottery();
-        }
-    }
-
-    fn uploaded(&mut self, job: JobId) {
-        let known = self.shared.job_as_of(job);
-        let Some((at, known)) = known.filter(|(_, known)| known.state.goes_on()) else {
-            return;
-        };
-        match self.core.status(job).map(|status| status.phase) {
-            Some(Phase::Uploading) => {}
-            // An owner may upload before the next block tells the core of the job.
-            None => {
-                // The log will say at which block the chain names this masternode.
-                self.block = self.block.max(at);
-                self.step(Event::Finalised {
-                    block: self.block,
-                    jobs: vec![(job, known.clone())],
-                });
-            }
-            // It has started.
-            Some(Phase::Computing | Phase::Settling | Phase::Closed) => return,
-        }
-        let shared = self.shared.clone();
-        tokio::spawn(async move {
-            let seed = figures::seed_at_last(&shared, job, &known).await;
-            // An error says that the masternode stops.
-            drop(shared.commands.send(Command::Seeded { job, seed }).await);
-        });
-    }
-
-    /// A job starts. Which shards are missing is looked up here and not before: of those that come
-    /// later the core is told after this.
-    fn seeded(&mut self, job: JobId, seed: [u8; 32]) {
-        if let Some(context) = self.shared.context(job) {
-            let plan = context.plan(seed);
-            self.step(Event::Uploaded { job, plan });
-        }
-    }
-
-    fn arrived(&mut self, job: JobId) {
-        if let Some(context) = self.shared.context(job) {
-            let tasks = context.take_arrived();
-            self.step(Event::Shards { job, tasks });
         }
     }
 

@@ -4,7 +4,11 @@
 //! batch has its log as well and answers for its coordinator. A dispute that is over and that nobody ends
 //! keeps a batch from being final.
 
-use crate::{daemon::Shared, receipts::Outcome, store::StoreError};
+use crate::{
+    daemon::Shared,
+    receipts::{Log, Outcome},
+    store::StoreError,
+};
 use quern_dispute_rules::{
     Question, Reply,
     evidence::BatchName,
@@ -12,7 +16,7 @@ use quern_dispute_rules::{
 };
 use quern_jobs_api::ApiError;
 use quern_ledger::{Call, ChainError, State, SubmitError};
-use quern_primitives::{BlockNumber, JobId};
+use quern_primitives::{BlockNumber, JobId, limits::GROUP_MEMBERS_MAX};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -47,11 +51,12 @@ struct Tried(BTreeMap<DisputeId, BlockNumber>);
 
 impl Tried {
     /// What is to be done at a height of the clock of finality, of all open disputes, by a masternode that
-    /// has the logs of these jobs. What is urgent comes first.
+    /// has the logs of these jobs, of some of which only as copies. What is urgent comes first. What another
+    /// masternode wrote that one answers for first, if it is not silent.
     fn due(
         &mut self,
         mut open: Vec<DisputeView>,
-        jobs: &BTreeSet<JobId>,
+        (jobs, copied): (&BTreeSet<JobId>, &BTreeSet<JobId>),
         (clock, block): (BlockNumber, BlockNumber),
     ) -> Vec<Deed> {
         let known: BTreeSet<DisputeId> = open.iter().map(|view| view.id).collect();
@@ -70,8 +75,10 @@ impl Tried {
                 Matter::Asked(question) => Deed::Answer(view.id, view.dispute.batch, question),
                 Matter::Adding => continue,
             };
-            self.0.insert(view.id, block);
-            deeds.push(deed);
+            let is_first_look = self.0.insert(view.id, block).is_none();
+            if !is_first_look || !copied.contains(&view.dispute.batch.job) {
+                deeds.push(deed);
+            }
         }
         deeds
     }
@@ -132,8 +139,8 @@ async fn look(shared: &Arc<Shared>, tried: &mut Tried, state: &State) -> Result<
         tried.0.clear();
         return Ok(());
     }
-    let jobs = match shared.store.jobs() {
-        Ok(jobs) => jobs.into_iter().map(|(job, _)| job).collect(),
+    let (jobs, copied) = match with_logs(shared) {
+        Ok(jobs) => jobs,
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "cannot read which jobs there are");
@@ -141,7 +148,7 @@ async fn look(shared: &Arc<Shared>, tried: &mut Tried, state: &State) -> Result<
         }
     };
     let now = (state.finality().await?.clock, state.block().number);
-    for deed in tried.due(open, &jobs, now) {
+    for deed in tried.due(open, (&jobs, &copied), now) {
         // Each in its own time: one that waits for its block keeps no other back.
         let shared = shared.clone();
         tokio::spawn(async move {
@@ -156,6 +163,18 @@ async fn look(shared: &Arc<Shared>, tried: &mut Tried, state: &State) -> Result<
         });
     }
     Ok(())
+}
+
+/// The jobs of which there are logs here, and those of which they are only copies.
+fn with_logs(shared: &Shared) -> Result<(BTreeSet<JobId>, BTreeSet<JobId>), StoreError> {
+    let (mut all, mut copied) = (BTreeSet::new(), BTreeSet::new());
+    for (job, _) in shared.store.jobs()? {
+        all.insert(job);
+        if shared.store.read_log(job)?.length()? == 0 {
+            copied.insert(job);
+        }
+    }
+    Ok((all, copied))
 }
 
 /// Gives the block in which it was done; none if there is nothing to show.
@@ -188,12 +207,33 @@ async fn reply(
 ) -> Result<Option<Reply>, DisputeError> {
     let shared = shared.clone();
     let read = tokio::task::spawn_blocking(move || {
-        let log = shared.store.read_log(batch.job)?;
-        let mut outcome = Outcome::default();
-        outcome.catch_up(&log)?;
-        Ok::<_, DisputeError>(outcome.reply(&log, batch.sequence, &question)?)
+        let shown = in_log(&shared.store.read_log(batch.job)?, batch, &question)?;
+        if shown.is_some() {
+            return Ok::<_, DisputeError>(shown);
+        }
+        // Another masternode's batch, of which this one has the log as well.
+        let places = 0..u8::try_from(GROUP_MEMBERS_MAX).unwrap_or(u8::MAX);
+        // Of two turns the later one settled a batch that both logs have.
+        for place in places.rev() {
+            let copy = shared.store.followed(batch.job, place)?;
+            if let Some(shown) = in_log(&copy, batch, &question)? {
+                return Ok(Some(shown));
+            }
+        }
+        Ok(None)
     });
     read.await.map_err(|_| DisputeError::Unread)?
+}
+
+/// What a log has that answers a question.
+fn in_log(
+    log: &impl Log,
+    batch: BatchName,
+    question: &Question,
+) -> Result<Option<Reply>, ApiError> {
+    let mut outcome = Outcome::default();
+    outcome.catch_up(log)?;
+    outcome.reply(log, batch.sequence, question)
 }
 
 #[cfg(test)]
@@ -246,19 +286,34 @@ mod tests {
             view(4, OURS, 100, Matter::Adding),
             view(5, OURS, 49, Matter::Adding),
         ];
-        let due = tried.due(open, &ours(), (50, 60));
+        let due = tried.due(open, (&ours(), &BTreeSet::new()), (50, 60));
         assert_eq!(due, [Deed::Expire(3), Deed::Expire(5), answer(1)]);
+    }
+
+    #[test]
+    fn what_another_masternode_wrote_it_answers_for_first() {
+        let mut tried = Tried::default();
+        let mut due = |now| tried.due(vec![asked(1, OURS, 100)], (&ours(), &ours()), now);
+        assert_eq!(due((50, 60)), []);
+        assert_eq!(due((55, 65)), []);
+        assert_eq!(due((60, 70)), [answer(1)], "it is silent");
     }
 
     #[test]
     fn nothing_is_sent_twice_before_it_can_be_in_a_block_and_all_again_after_that() {
         let mut tried = Tried::default();
         let open = || vec![asked(1, OURS, 100)];
-        assert_eq!(tried.due(open(), &ours(), (50, 60)), [answer(1)]);
-        assert_eq!(tried.due(open(), &ours(), (55, 65)), []);
-        assert_eq!(tried.due(open(), &ours(), (60, 70)), [answer(1)]);
+        assert_eq!(
+            tried.due(open(), (&ours(), &BTreeSet::new()), (50, 60)),
+            [answer(1)]
+        );
+        assert_eq!(tried.due(open(), (&ours(), &BTreeSet::new()), (55, 65)), []);
+        assert_eq!(
+            tried.due(open(), (&ours(), &BTreeSet::new()), (60, 70)),
+            [answer(1)]
+        );
         // One that is over is forgotten.
-        assert_eq!(tried.due(vec![], &ours(), (61, 71)), []);
+        assert_eq!(tried.due(vec![], (&ours(), &BTreeSet::new()), (61, 71)), []);
         assert_eq!(tried.0.len(), 0);
     }
 
@@ -270,10 +325,10 @@ mod tests {
             (0..count).map(one).collect()
         };
         let all = 2 * AT_A_TIME_MAX as u64;
-        let first = tried.due(open(all), &ours(), (50, 60));
+        let first = tried.due(open(all), (&ours(), &BTreeSet::new()), (50, 60));
         assert_eq!(first.len(), AT_A_TIME_MAX);
         assert_eq!(first[0], answer(all - 1));
-        let second = tried.due(open(all), &ours(), (51, 61));
+        let second = tried.due(open(all), (&ours(), &BTreeSet::new()), (51, 61));
         assert_eq!(second.len(), AT_A_TIME_MAX);
         assert!(first.iter().all(|deed| !second.contains(deed)));
     }

@@ -9,7 +9,8 @@
 //! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
 //! | `checking` | holds a job's own log to the rules before a batch of it is sent |
-//! | [`settler`] | sends batches |
+//! | [`settler`] | has batches certified, and sends them |
+//! | `group` | a job's masternodes among themselves: logs, certificates, turns |
 //! | `disputes` | answers disputes over its batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
 //! | `altering` | where tests have a masternode lie; nothing does in a masternode |
@@ -24,6 +25,7 @@ mod context;
 pub mod core;
 mod daemon;
 mod disputes;
+mod group;
 mod receipts;
 mod referee;
 pub mod settler;

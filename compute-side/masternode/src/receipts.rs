@@ -295,11 +295,7 @@ impl Outcome {
         let verdict = self.verdict(log, task)?;
         let (receipt, _) = self.receipt(log, task, replica)?;
         let not_settled = ApiError::NotSettled { task };
-        let at = *self.batches.get(&task).ok_or(not_settled.clone())?;
-        if self.last_batch.as_ref().is_none_or(|last| last.at != at) {
-            self.last_batch = Some(self.proofs(log, at, &not_settled)?);
-        }
-        let batch = self.last_batch.as_ref().ok_or(not_settled.clone())?;
+        let batch = self.proving(log, task)?;
         let place = batch.tasks.binary_search(&task).ok();
         let proof = place
             .and_then(|place| batch.tree.proof(u32::try_from(place).ok()?))
@@ -335,6 +331,16 @@ impl Outcome {
             tasks,
             tree: Tree::new(verdicts),
         })
+    }
+
+    /// The proofs of the batch that a task is settled with. They are kept until another batch is asked for.
+    fn proving(&mut self, log: &impl Log, task: TaskIndex) -> Result<&Proofs, ApiError> {
+        let not_settled = ApiError::NotSettled { task };
+        let at = *self.batches.get(&task).ok_or(not_settled.clone())?;
+        if self.last_batch.as_ref().is_none_or(|last| last.at != at) {
+            self.last_batch = Some(self.proofs(log, at, &not_settled)?);
+        }
+        self.last_batch.as_ref().ok_or(not_settled)
     }
 
     fn verdict(&self, log: &impl Log, task: TaskIndex) -> Result<Verdict, ApiError> {
@@ -605,6 +611,21 @@ mod tests {
         };
         assert!(matches!(shown(1, omitted(5)), Some(Reply::Verdict(_))));
         assert_eq!(shown(1, omitted(6)), None);
+    }
+
+    #[test]
+    fn a_device_is_shown_the_verdicts_of_the_batch_it_asks_about_and_their_proofs() {
+        let (mut outcome, log) = outcome();
+        let shown = outcome.shown(&log, 1, &[0, 1, 2, 3, 77]).unwrap();
+        let tasks: Vec<_> = shown.iter().map(|shown| shown.verdict.task).collect();
+        assert_eq!(tasks, [1, 2]);
+        let leaves = [1, 2].map(|task| verdict(task).encode());
+        let root = Tree::new(leaves).root();
+        for shown in &shown {
+            assert_eq!(shown.verdict, verdict(shown.verdict.task));
+            assert!(shown.proof.holds(&root, &shown.verdict.encode()));
+        }
+        assert!(outcome.shown(&log, 0, &[1, 2]).unwrap().is_empty());
     }
 
     #[test]

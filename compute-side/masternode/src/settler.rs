@@ -1,14 +1,17 @@
-//! Sends batches to the chain, in order, several of them on their way at a time. A batch that the job's own
-//! log does not bear out is not sent. Whether a batch was counted is learnt from the chain's state, never
-//! from here; so a transaction that got lost, or was sent twice, does no harm.
+//! Has batches, and the ends of jobs that cannot go on, certified and sends them to the chain, those of each
+//! job in order, several of them on their way at a time. A job whose other masternodes take their time keeps
+//! no other job waiting. A batch that the job's own log does not bear out is not sent. Whether a batch was
+//! counted is learnt from the chain's state, never from here; so a transaction that got lost, or was sent
+//! twice, does no harm.
 //!
 //! It needs no daemon: with a masternode's [`Books`], and something that knows its [`OpenJobs`], any program
 //! settles what a [`Core`](crate::core::Core) orders.
 
 use crate::{
-    certify::{CertifyError, certify},
+    certify::{CertifyError, certify, certify_end},
     checking::{Checks, Refused, Sightings},
     core::Engines,
+    group::Peers,
     store::{Store, now_ms},
 };
 use quern_ledger::{Account, Call, Chain, Sent, Settled, SubmitError};
@@ -49,6 +52,8 @@ pub struct Books {
     pub(crate) sightings: Arc<Sightings>,
     /// Held while a transaction is signed and sent, so that no two of them take one turn of the account.
     pub(crate) sending: Arc<AsyncMutex<()>>,
+    /// The other masternodes of the jobs.
+    pub(crate) peers: Arc<Peers>,
     /// What was written before this time, in milliseconds since 1970, was so before this start.
     pub(crate) started_ms: u64,
     /// Whether batches are held to the logs before they are sent. Who lies does not look, see
@@ -65,9 +70,11 @@ impl Books {
         store: Store,
         engines: Engines,
     ) -> Self {
+        let peers = Peers::new(chain.clone(), store.clone());
         Self {
             account,
             node,
+            peers: Arc::new(peers),
             genesis: chain.genesis(),
             chain,
             store,
@@ -120,7 +127,9 @@ impl Order {
     async fn into_call(self, books: &Books) -> Result<Call, CertifyError> {
         Ok(match self {
             Self::Settle(batch) => Call::Settle(Box::new(certify(books, *batch).await?)),
-            Self::CloseFailed { job, task, why } => Call::CloseFailed { job, task, why },
+            Self::CloseFailed { job, task, why } => {
+                Call::CloseFailed(Box::new(certify_end(books, job, task, why).await?))
+            }
         })
     }
 }
@@ -139,17 +148,24 @@ pub async fn settle(
         checks: Arc::default(),
         refused: BTreeSet::new(),
         orders: Orders::new(orders),
+        preparing: JoinSet::new(),
         on_their_way: JoinSet::new(),
     };
     loop {
-        let has_room = settler.on_their_way.len() < ON_THEIR_WAY_MAX;
+        let begun = settler.on_their_way.len() + settler.preparing.len();
         tokio::select! {
-            order = settler.orders.next(), if has_room => match order {
-                Some(order) => settler.send(order).await,
+            order = settler.orders.next(), if begun < ON_THEIR_WAY_MAX => match order {
+                Some(order) => settler.prepare(order),
                 None => return,
             },
-            Some(done) = settler.on_their_way.join_next() => {
+            Some(prepared) = settler.preparing.join_next() => {
                 // A task that ended in any other way was stopped with the masternode.
+                if let Ok((name, call)) = prepared {
+                    settler.send(name, call).await;
+                }
+            }
+            Some(done) = settler.on_their_way.join_next() => {
+                // The same.
                 if let Ok((name, outcome)) = done {
                     settler.done(name, outcome).await;
                 }
@@ -166,13 +182,18 @@ struct Settler {
     /// Jobs of which a batch was refused, each told of once.
     refused: BTreeSet<JobId>,
     orders: Orders,
+    /// What is checked and certified now: of each job one order at a time.
+    preparing: JoinSet<(Name, Result<Call, SendError>)>,
     on_their_way: JoinSet<(Name, Result<Settled, SendError>)>,
 }
 
 /// Why an order is not carried out.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
-    /// It was not sent.
+    /// The job's own log does not bear it out.
+    #[error("{0}")]
+    NotBorneOut(String),
+    /// It was not certified.
     #[error(transparent)]
     Uncertified(#[from] CertifyError),
     /// It was sent in vain.
@@ -181,17 +202,30 @@ enum SendError {
 }
 
 impl Settler {
-    /// Sends an order. The next is sent only when this one is in the node's pool, so that they get
-    /// into blocks in order.
-    async fn send(&mut self, order: Order) {
-        let name = order.name();
-        if let Order::Settle(batch) = &order
-            && !self.passes(batch).await
-        {
-            // The core orders it again after a while, and what the chain counts of it is its own.
-            return self.orders.done(name, false);
-        }
-        match send(&self.books, order).await {
+    /// Has an order checked and certified, beside the others.
+    fn prepare(&mut self, order: Order) {
+        let (books, jobs, checks) = (self.books.clone(), self.jobs.clone(), self.checks.clone());
+        self.preparing.spawn(async move {
+            let name = order.name();
+            if let Order::Settle(batch) = &order
+                && let Err(refused) = check(&books, jobs, checks, batch).await
+            {
+                return (name, Err(SendError::NotBorneOut(refused)));
+            }
+            let call = order.into_call(&books).await;
+            (name, call.map_err(SendError::from))
+        });
+    }
+
+    /// Sends what is prepared. The next of its job is prepared only when this is in the node's pool, so that
+    /// they get into blocks in order.
+    async fn send(&mut self, name: Name, call: Result<Call, SendError>) {
+        let sent = match call {
+            Ok(call) => send(&self.books, &call).await,
+            Err(error) => Err(error),
+        };
+        self.orders.prepared(name.0);
+        match sent {
             Ok(sent) => {
                 self.on_their_way.spawn(async move {
                     let settled = tokio::time::timeout(PATIENCE, sent.settled());
@@ -199,43 +233,21 @@ impl Settler {
                     (name, settled.map_err(SendError::from))
                 });
             }
+            Err(SendError::NotBorneOut(error)) => {
+                let (job, batch) = name;
+                // The core orders it again after a while, and what the chain counts of it is its own.
+                self.orders.done(name, false);
+                if self.refused.insert(job) {
+                    tracing::error!(
+                        %job,
+                        batch,
+                        error,
+                        "a batch is not sent, because this masternode's own log of the job breaks a rule; report it"
+                    );
+                }
+            }
             Err(error) => self.done(name, Err(error)).await,
         }
-    }
-
-    /// Whether a batch follows from the job's log. One that cannot be checked, because the job is not open
-    /// here any more, was composed when it was, and is sent.
-    async fn passes(&mut self, batch: &Batch) -> bool {
-        if !self.books.checks_batches {
-            return true;
-        }
-        let (job, sequence) = (batch.job, batch.sequence);
-        let (books, jobs) = (self.books.clone(), self.jobs.clone());
-        let (checks, batch) = (self.checks.clone(), batch.clone());
-        let checked = tokio::task::spawn_blocking(move || {
-            // A panic while the lock was held leaves logs that are not followed to where they should be,
-            // and a batch that does not fit is refused.
-            let mut checks = checks.lock().unwrap_or_else(PoisonError::into_inner);
-            checks.check(&books, jobs.as_ref(), &batch)
-        });
-        let refused = match checked.await {
-            Ok(Ok(())) => return true,
-            Ok(Err(error @ Refused::NotOpen)) => {
-                tracing::warn!(%job, batch = sequence, %error, "a batch is sent unchecked");
-                return true;
-            }
-            Ok(Err(error)) => format!("{:#}", anyhow::Error::from(error)),
-            Err(error) => error.to_string(),
-        };
-        if self.refused.insert(job) {
-            tracing::error!(
-                %job,
-                batch = sequence,
-                error = refused,
-                "a batch is not sent, because this masternode's own log of the job breaks a rule; report it"
-            );
-        }
-        false
     }
 
     async fn done(&mut self, name: Name, outcome: Result<Settled, SendError>) {
@@ -258,10 +270,39 @@ impl Settler {
     }
 }
 
-async fn send(books: &Books, order: Order) -> Result<Sent, SendError> {
-    let call = order.into_call(books).await?;
+/// Whether a batch follows from the job's log, and why not if it does not. One that cannot be checked, because
+/// the job is not open here any more, was composed when it was, and is sent.
+async fn check(
+    books: &Arc<Books>,
+    jobs: Arc<dyn OpenJobs>,
+    checks: Arc<Mutex<Checks>>,
+    batch: &Batch,
+) -> Result<(), String> {
+    if !books.checks_batches {
+        return Ok(());
+    }
+    let (job, sequence) = (batch.job, batch.sequence);
+    let (books, batch) = (books.clone(), batch.clone());
+    let checked = tokio::task::spawn_blocking(move || {
+        // A panic while the lock was held leaves logs that are not followed to where they should be,
+        // and a batch that does not fit is refused.
+        let mut checks = checks.lock().unwrap_or_else(PoisonError::into_inner);
+        checks.check(&books, jobs.as_ref(), &batch)
+    });
+    match checked.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ Refused::NotOpen)) => {
+            tracing::warn!(%job, batch = sequence, %error, "a batch is sent unchecked");
+            Ok(())
+        }
+        Ok(Err(error)) => Err(format!("{:#}", anyhow::Error::from(error))),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn send(books: &Books, call: &Call) -> Result<Sent, SendError> {
     let _turn = books.sending.lock().await;
-    Ok(books.chain.send(&books.account, &call).await?)
+    Ok(books.chain.send(&books.account, call).await?)
 }
 
 fn given_up((_, batch): Name) -> SubmitError {
@@ -286,6 +327,9 @@ struct Orders {
     source: mpsc::Receiver<Order>,
     waiting: VecDeque<Order>,
     begun: BTreeSet<Name>,
+    /// Jobs of which an order is being prepared, and what waits for that. None of it is there twice.
+    preparing: BTreeSet<JobId>,
+    held: VecDeque<Order>,
 }
 
 impl Orders {
@@ -294,20 +338,48 @@ impl Orders {
             source,
             waiting: VecDeque::new(),
             begun: BTreeSet::new(),
+            preparing: BTreeSet::new(),
+            held: VecDeque::new(),
         }
     }
 
-    /// The next order. One that is on its way is not begun a second time: a call that fails on the
-    /// chain costs a fee. Safe to be dropped while it waits.
+    /// The next order, of a job of which none is being prepared. One that is on its way is not begun a
+    /// second time: a call that fails on the chain costs a fee. Safe to be dropped while it waits.
     async fn next(&mut self) -> Option<Order> {
         loop {
             let order = match self.waiting.pop_front() {
                 Some(order) => order,
                 None => self.source.recv().await?,
             };
-            if self.begun.insert(order.name()) {
+            let name = order.name();
+            if self.preparing.contains(&name.0) {
+                let is_known =
+                    self.begun.contains(&name) || self.held.iter().any(|held| held.name() == name);
+                if !is_known {
+                    self.held.push_back(order);
+                }
+            } else if self.begun.insert(name) {
+                self.preparing.insert(name.0);
                 return Some(order);
             }
+        }
+    }
+
+    /// What was prepared of a job is sent, or will not be: its next order may be begun.
+    fn prepared(&mut self, job: JobId) {
+        self.preparing.remove(&job);
+        let held = std::mem::take(&mut self.held).into_iter();
+        let (next, others): (Vec<_>, VecDeque<_>) =
+            held.fold(Default::default(), |(mut next, mut others), order| {
+                match order.name().0 == job {
+                    true => next.push(order),
+                    false => others.push_back(order),
+                }
+                (next, others)
+            });
+        self.held = others;
+        for order in next.into_iter().rev() {
+            self.waiting.push_front(order);
         }
     }
 
@@ -322,6 +394,7 @@ impl Orders {
             self.waiting.push_back(order);
         }
         self.waiting.retain(|order| order.name().0 != name.0);
+        self.held.retain(|order| order.name().0 != name.0);
     }
 }
 
@@ -353,11 +426,37 @@ mod tests {
         Order::Settle(Box::new(batch))
     }
 
-    /// The names of the orders that may be begun now.
+    /// The names of the orders that may be begun now, each prepared at once.
     fn begin(orders: &mut Orders) -> Vec<Name> {
-        std::iter::from_fn(|| orders.next().now_or_never().flatten())
-            .map(|order| order.name())
-            .collect()
+        let begin = || {
+            let order = orders.next().now_or_never().flatten()?;
+            orders.prepared(order.name().0);
+            Some(order.name())
+        };
+        std::iter::from_fn(begin).collect()
+    }
+
+    #[test]
+    fn a_job_that_waits_for_certificates_keeps_no_other_waiting_and_its_own_batches_in_order() {
+        let (give, source) = mpsc::channel(10);
+        let mut orders = Orders::new(source);
+        let mut next = || {
+            let order = orders.next().now_or_never().flatten();
+            order.map(|order| order.name())
+        };
+        for order in [batch(JOB, 0), batch(JOB, 1), batch(JOB, 1), batch(OTHER, 0)] {
+            give.try_send(order).ok().unwrap();
+        }
+        assert_eq!(next(), Some((JOB, Some(0))));
+        assert_eq!(next(), Some((OTHER, Some(0))));
+        assert_eq!(next(), None);
+        give.try_send(batch(JOB, 0)).ok().unwrap();
+        orders.prepared(JOB);
+        assert_eq!(
+            begin(&mut orders),
+            [(JOB, Some(1))],
+            "once, and in its turn"
+        );
     }
 
     #[test]

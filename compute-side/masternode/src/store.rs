@@ -7,9 +7,11 @@
 //! A write that fails, whoever wrote, is the writer's last word, and stops the masternode: from then
 //! on it could acknowledge nothing.
 
+mod followed;
 mod log;
 mod winners;
 
+pub(crate) use followed::{Base, OWN};
 pub(crate) use log::JobLog;
 
 use crate::core::{Effect, Entry, Note, Noted, REFEREE_REPLICA, Ticket};
@@ -416,6 +418,7 @@ impl Store {
         write
             .open_table(OUTPUTS)?
             .retain_in(first..=last, |_, _| false)?;
+        followed::erase(&write, job)?;
         write.commit()?;
         Ok(())
     }
@@ -457,6 +460,7 @@ fn prepare(database: &Database, genesis: GenesisHash) -> Result<(), StoreError> 
     write.open_table(ENDS)?;
     write.open_table(TOKENS)?;
     write.open_table(winners::WINNERS)?;
+    followed::prepare(&write)?;
     {
         let mut meta = write.open_table(META)?;
         let known = meta.get("genesis")?.map(|bytes| bytes.value().to_vec());
@@ -597,10 +601,11 @@ mod tests {
         receipts::{Log as _, Position},
     };
     use quern_job_rules::pay::PRICES_AT_GENESIS;
-    use quern_joblog::{Replay, SignedBlock};
+    use quern_joblog::{End, Replay, SignedBlock};
     use quern_jobs_api::{Impasse, Phase, Trouble};
     use quern_primitives::{
         AccountId, Digest, ProgramHash, SealingKey,
+        batch::{Batch, LogRange},
         device::Class,
         job::{Agreement, ByteLevel, Escrow, JobState, Preferences, Submission},
         limits::LOG_ENTRIES_PER_BLOCK_MAX,
@@ -781,6 +786,50 @@ mod tests {
         assert_eq!(log.head_at(6).unwrap(), None);
         let nothing = store.read_log(OTHER).unwrap();
         assert_eq!(nothing.head_at(0).unwrap(), None);
+    }
+
+    #[test]
+    fn the_last_block_is_told_when_the_log_has_ended_also_behind_batches() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        let told = || {
+            let log = store.read_log(JOB).unwrap();
+            log.head_behind_end().unwrap()
+        };
+        let last = || {
+            let blocks = blocks(&store, JOB);
+            let header = blocks.last()?.header.payload;
+            Some((header.index, header.hash(&HERE)))
+        };
+        let put = |position: u64, entry: Entry| {
+            store.carry_out(Effect::Append {
+                ticket: Ticket(position + 1),
+                job: JOB,
+                position,
+                entry: Box::new(entry),
+                output: None,
+            });
+            wait_for(&written, position + 1);
+        };
+        assert_eq!(told(), None);
+        put(0, opened());
+        assert_eq!(told(), None);
+        let end = End::Undecided { task: 0 };
+        put(1, Entry::Ended { end });
+        assert_eq!(told(), last());
+        let batch = Batch {
+            job: JOB,
+            sequence: 0,
+            log: LogRange { first: 0, last: 1 },
+            verdicts_root: Digest([0; 32]),
+            tasks: quern_job_rules::tasks::collect([1]).unwrap(),
+            spent: 0,
+            payouts: Default::default(),
+            devices: Default::default(),
+        };
+        put(2, Entry::Batched { batch });
+        assert_eq!(last().map(|(index, _)| index), Some(2));
+        assert_eq!(told(), last());
     }
 
     #[test]

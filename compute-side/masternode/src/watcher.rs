@@ -3,7 +3,7 @@
 use crate::{
     context::JobContext,
     core::{Core, Event, Settings, Tick},
-    daemon::{Command, Shared, seed_of},
+    daemon::{Command, Shared, beginning_of},
     store::JobRecord,
     vault::Item,
 };
@@ -110,11 +110,44 @@ async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Result<BlockNumb
             shared.learn(id, block, record.job);
             erase_inputs(shared, id);
         } else if let Some(job) = state.job(id).await? {
-            // It ended while this masternode was away.
+            if shared.store.read_log(id)?.length()? == 0 && was_anothers(shared, &record.job) {
+                take_up_anothers(shared, (block, id, job), &record)?;
+                continue;
+            }
+            // It ended while this masternode was away, or another one goes on with it.
+            let job = as_seen_here(shared, id, job);
             recover(shared, core, (block, id, job), Some(record)).await?;
         }
     }
     Ok(block)
+}
+
+/// Whether a job, as it was last known here, was over or another masternode coordinated it.
+fn was_anothers(shared: &Shared, job: &Job) -> bool {
+    let me = shared.account.id();
+    job.state.coordinator().is_none_or(|it| *it != me)
+}
+
+/// Takes up a job of whose group this masternode is, and which it never coordinated: for its turn, and to
+/// check what is certified. The core knows nothing of it.
+fn take_up_anothers(
+    shared: &Shared,
+    (block, id, job): (BlockNumber, JobId, Job),
+    record: &JobRecord,
+) -> anyhow::Result<()> {
+    if !job.state.is_open() {
+        shared.store.forget_key(id, &job)?;
+        shared.learn(id, block, job);
+        erase_inputs(shared, id);
+        return Ok(());
+    }
+    let key = record.delegated_key;
+    let context = key.and_then(|key| open_context(shared, id, &job, key));
+    shared.learn(id, block, job);
+    if let Some(context) = context {
+        shared.put_context(id, context);
+    }
+    Ok(())
 }
 
 async fn recover(
@@ -132,7 +165,10 @@ async fn recover(
     let has_program = shared.vault.has(id, Item::Program);
     let plan = match context.as_ref().filter(|_| has_program) {
         None => None,
-        Some(context) => Some(context.plan(seed_of(shared, id, &job).await?)),
+        Some(context) => {
+            let (seed, settled) = beginning_of(shared, id, &job).await?;
+            Some(context.plan(seed, settled))
+        }
     };
     let starts = plan.is_some();
     if let Some(context) = context {
@@ -255,17 +291,35 @@ async fn jobs_at(shared: &Shared, state: &State) -> Result<Vec<(JobId, Job)>, Ch
         if !coordinated.contains(&id)
             && let Some(job) = state.job(id).await?
         {
-            jobs.push((id, as_seen_here(shared, id, job)));
+            match shared.is_of_another(id) {
+                true => learn_anothers(shared, state.block().number, id, job),
+                false => jobs.push((id, as_seen_here(shared, id, job))),
+            }
         }
     }
     Ok(jobs)
 }
 
-/// A job that another masternode goes on with is over here: a batch of it was struck.
+/// Takes over what the chain says of a job that another masternode coordinates. When it is over nothing is
+/// kept that opens it.
+fn learn_anothers(shared: &Shared, block: BlockNumber, id: JobId, job: Job) {
+    let is_open = job.state.is_open();
+    if !is_open && let Err(error) = shared.store.forget_key(id, &job) {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(job = %id, error, "cannot remember that a job is over");
+    }
+    shared.learn(id, block, job);
+    if !is_open {
+        drop_inputs(shared, id);
+    }
+}
+
+/// A job that another masternode goes on with is over here: a batch of it was struck, or this one was silent
+/// for too long or convicted.
 fn as_seen_here(shared: &Shared, id: JobId, job: Job) -> Job {
     match job.state.coordinator() {
         Some(other) if *other != shared.account.id() => {
-            tracing::warn!(job = %id, %other, "a batch of the job was struck; another masternode goes on with it");
+            tracing::warn!(job = %id, %other, "another masternode goes on with the job, because a batch was struck, nothing was settled for too long, or this masternode was convicted");
             let end = JobEnd::BatchStruck;
             Job {
                 state: JobState::Completed { end },

@@ -9,7 +9,7 @@ use crate::{
     folder::{FolderError, JobFolder, at},
 };
 use quern_jobs_api::{ApiError, JobsApiClient, OwnerToken, TaskResult};
-use quern_primitives::{GenesisHash, TaskIndex};
+use quern_primitives::{AccountId, GenesisHash, TaskIndex};
 use quern_shards::{
     assemble::{AssembleError, Assembler, Placed},
     chunks::chunk_root,
@@ -110,6 +110,8 @@ pub struct Collector<W> {
     here: BTreeSet<TaskIndex>,
     /// Results that the coordinator has told of.
     told: u32,
+    /// The coordinator that told of them: another one begins anew.
+    told_by: Option<AccountId>,
     output: Option<Output<W>>,
 }
 
@@ -144,6 +146,7 @@ impl<W: Write> Collector<W> {
             manifest,
             here,
             told: 0,
+            told_by: None,
             output,
         };
         collector.assemble()?;
@@ -175,6 +178,11 @@ impl<W: Write> Collector<W> {
         mut progress: impl FnMut(CollectProgress),
     ) -> Result<(), CollectError> {
         let (job, token) = (self.folder.job(), coordinator.token(&self.folder)?);
+        let by = &coordinator.view().account;
+        if self.told_by.as_ref() != Some(by) {
+            self.told = 0;
+            self.told_by = Some(by.clone());
+        }
         // A coordinator that tells of more results than there are is not listened to.
         while self.told < self.manifest.tasks() {
             let page = coordinator

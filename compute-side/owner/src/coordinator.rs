@@ -172,7 +172,20 @@ impl Coordinator {
         })
     }
 
-    async fn connect(
+    /// Every masternode that has something of a job: who coordinates it, and who did before.
+    pub async fn each_of(chain: &Chain, job: JobId) -> Result<Vec<Self>, CoordinatorError> {
+        let mut found = Vec::new();
+        for view in chain.at_finalised().await?.masternodes().await? {
+            if let Ok(coordinator) = Self::connect(chain, job, view).await
+                && coordinator.status().await.is_ok()
+            {
+                found.push(coordinator);
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn connect(
         chain: &Chain,
         job: JobId,
         view: MasternodeView,

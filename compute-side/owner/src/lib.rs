@@ -10,12 +10,16 @@
 //! step can be repeated after a crash: submitting finds that the job is on the chain, uploading
 //! resumes where it stopped, collecting fetches the results that are not in the folder. Tasks are
 //! computed while shards are uploaded, and results fetched while tasks are computed.
+//!
+//! What the coordinator gets, the other masternodes of the job's group get as well ([`Members`]): they check
+//! its log before they certify a batch, and one of them goes on with the job if it is silent.
 
 mod collect;
 mod coordinator;
 mod folder;
 mod log;
 mod masternodes;
+mod members;
 mod prepare;
 mod submit;
 mod verify;
@@ -25,6 +29,7 @@ pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress}
 pub use folder::{FolderError, JobFolder};
 pub use log::{FetchLogError, LogPart, fetch_log};
 pub use masternodes::{Masternode, Masternodes, UnreachableError};
+pub use members::Members;
 pub use prepare::{Draft, Input, PrepareError, Terms, prepare};
 pub use submit::{SubmitJobError, submit};
 pub use verify::{

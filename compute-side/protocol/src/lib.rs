@@ -30,7 +30,9 @@
 //! ```
 //!
 //! An acknowledgement is signed by the masternode and names the place of the receipt in the job's log, so
-//! that a device can show that its work was left out.
+//! that a device can show that its work was left out. Whether it was, a device asks when the chain has a
+//! batch with the task: [`Show`] is answered with the verdicts and the proofs that the batch has them. What
+//! is not shown a device may demand on the chain, so a masternode answers as soon as it can.
 //!
 //! An exchange is also the heartbeat. A device keeps a report until it is acknowledged, in this or
 //! a later answer, and repeats it after a reconnection; repeating is harmless. Every 30 seconds an
@@ -83,7 +85,7 @@ mod telemetry;
 pub use message::{
     Assignment, Content, Deliver, Discard, DiscardReason, Exchange, Fetch, HandBack,
     HandBackReason, Hello, Mark, Output, Piece, Progress, Refusal, Report, Request, Response,
-    SealedKey, ShardFacts, Stage, TaskLimits, Welcome, Work,
+    SealedKey, ShardFacts, Show, ShownVerdict, Stage, TaskLimits, Welcome, Work,
 };
 pub use quern_primitives::ids::ReplicaId;
 pub use telemetry::{Benchmark, BenchmarkAnswer, Machine, State, Unavailable};
@@ -91,7 +93,7 @@ pub use telemetry::{Benchmark, BenchmarkAnswer, Machine, State, Unavailable};
 use codec::{DecodeAll, Encode};
 
 /// The protocol's name and version, as negotiated between peers.
-pub const PROTOCOL: &str = "/quern/tasks/4";
+pub const PROTOCOL: &str = "/quern/tasks/5";
 
 /// The version of the worker, as jobs ask about it: raised when workers can do what they could not
 /// before.

@@ -33,6 +33,9 @@ pub const COMMITMENTS_MAX: usize = 64;
 /// Acknowledgements in one answer, and reveals that are asked for.
 pub const ACKNOWLEDGEMENTS_MAX: usize = 1024;
 
+/// Verdicts that are asked for at a time. With its proof one has at most 3 kB.
+pub const SHOWN_MAX: usize = 32;
+
 /// Bytes of the name and version a device gives of its software.
 pub const SOFTWARE_BYTES_MAX: usize = 64;
 

@@ -11,9 +11,11 @@ use crate::{Benchmark, BenchmarkAnswer, Machine, State, limits};
 use codec::{Decode, Encode};
 use quern_primitives::{
     device::Class,
-    ids::{Digest, JobId, ProgramHash, ReplicaId, TaskIndex},
+    ids::{BatchSequence, Digest, JobId, ProgramHash, ReplicaId, TaskIndex},
     log::{SignedAcknowledgement, SignedCommitment},
+    merkle::Proof,
     receipt::SignedReceipt,
+    verdict::Verdict,
 };
 
 /// What a device asks.
@@ -27,6 +29,8 @@ pub enum Request {
     Fetch(Fetch),
     /// A piece of a result.
     Deliver(Deliver),
+    /// What was found of tasks that a batch settles.
+    Show(Show),
 }
 
 /// What a masternode answers.
@@ -47,6 +51,8 @@ pub enum Response {
         /// Drawn for this answer.
         mark: Mark,
     },
+    /// To a question what was found: the verdicts that there are. One that is not there is not shown.
+    Shown(Vec<ShownVerdict>),
 }
 
 /// How a device introduces itself.
@@ -266,6 +272,27 @@ pub struct Deliver {
     pub offset: u64,
     /// The bytes.
     pub bytes: Vec<u8>,
+}
+
+/// A question what was found of tasks that a batch settles. The device has the masternode's word for an
+/// answer to each, and looks for its receipt in their verdicts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Show {
+    /// The job.
+    pub job: JobId,
+    /// The batch, which the chain has.
+    pub batch: BatchSequence,
+    /// The tasks.
+    pub tasks: Vec<TaskIndex>,
+}
+
+/// A verdict, and that a batch has it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ShownVerdict {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// That it is in the batch's tree.
+    pub proof: Proof,
 }
 
 /// The answer to an exchange.

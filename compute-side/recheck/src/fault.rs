@@ -158,6 +158,23 @@ pub enum RecheckFault {
     NothingToCertify,
 }
 
+/// Why it is not certified that a job cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndFault {
+    /// The log itself breaks a rule.
+    #[error(transparent)]
+    Log(#[from] RecheckFault),
+    /// It goes on, or ended otherwise.
+    #[error("the log does not say that the job cannot go on; follow it further")]
+    NoFailure,
+    /// Somebody's work would be lost.
+    #[error("task {task} has a verdict that no batch has; settle it first")]
+    Owed {
+        /// The task.
+        task: TaskIndex,
+    },
+}
+
 impl RecheckFault {
     /// The dispute that it is, if the chain decides it. The rest is a log that cannot be followed, and is
     /// not certified.

@@ -53,8 +53,8 @@ pub use difference::{Difference, Part, SumOf};
 pub use exhibits::Exhibits;
 pub use facts::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX, Wanted};
 pub use fault::{
-    AssignmentFault, BatchFault, CommitmentFault, Dispute, ExpectError, OrderFault, RecheckFault,
-    RefereeFault, RevealFault, VerdictFault,
+    AssignmentFault, BatchFault, CommitmentFault, Dispute, EndFault, ExpectError, OrderFault,
+    RecheckFault, RefereeFault, RevealFault, VerdictFault,
 };
 pub use receipts::{ReceiptsFault, verify_receipts};
 pub use recheck::{EXPECTED_MAX, Recheck};

@@ -1,5 +1,7 @@
 //! Following a log, entry by entry.
 
+mod ending;
+
 use crate::{
     court::{Ruling, Trust, difference},
     facts::{ChainFacts, HEIGHT_LAG_MAX},
@@ -23,7 +25,7 @@ use quern_primitives::{
     verdict::{Ground, Verdict},
 };
 use quern_verdict::{Expected, check_receipt, check_statement, receipt_digest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Acknowledgements that are looked out for at a time.
 pub const EXPECTED_MAX: usize = 65_536;
@@ -130,6 +132,14 @@ impl<F: ChainFacts> Recheck<F> {
         self
     }
 
+    /// These tasks were settled by who coordinated the job before this log began. Nobody computes them
+    /// again, and no batch of this log may have them. To be called before the first block.
+    #[must_use]
+    pub fn behind_settled(mut self, tasks: BTreeSet<TaskIndex>) -> Self {
+        self.settlement.begin_behind(tasks);
+        self
+    }
+
     /// The log's head.
     pub fn replay(&self) -> &Replay {
         &self.replay
@@ -145,7 +155,7 @@ impl<F: ChainFacts> Recheck<F> {
         self.end
     }
 
-    /// Tasks that have their verdict.
+    /// Tasks that have their verdict, those that were settled before the log began among them.
     pub fn judged(&self) -> usize {
         self.settlement.judged()
     }
@@ -551,33 +561,6 @@ impl<F: ChainFacts> Recheck<F> {
         }
         self.open.remove(&task);
         self.settlement.judge(position, verdict);
-        Ok(())
-    }
-
-    fn ended(&mut self, end: End) -> Result<(), OrderFault> {
-        let (job, tariff) = (self.replay.job(), self.tariff);
-        let open = end
-            .task()
-            .and_then(|task| Some((task, self.open.get(&task)?)));
-        let is_so = match end {
-            End::Done => self.settlement.judged() == self.queued.len(),
-            End::Program { task } => self.settlement.is_failing(task),
-            End::Undecided { .. } => {
-                open.is_some_and(|(task, open)| open.court.is_hopeless(job, task, &tariff))
-            }
-            End::Unopened { .. } => open.is_some_and(|(_, open)| {
-                // Whoever computed it could open it.
-                open.is_unopened() && open.court.is_refereed_in_vain()
-            }),
-            // That is the chain's to say, and it has.
-            End::Closed => true,
-        };
-        if !is_so {
-            return Err(OrderFault::NoSuchEnd);
-        }
-        // Nobody is heard any more.
-        self.open.clear();
-        self.end = Some(end);
         Ok(())
     }
 }

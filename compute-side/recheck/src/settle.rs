@@ -12,9 +12,10 @@ use quern_primitives::{
     device::RecordChange,
     ids::{AccountId, BatchSequence, DeviceId, Digest, JobId, TaskIndex},
     merkle::{self, Tree},
+    receipt::Exit,
     verdict::{Finding, Verdict},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A job's verdicts and batches. What is in a batch is forgotten but for where it stands.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Settlement {
     batched: u64,
     /// The number of the first batch.
     first: BatchSequence,
+    /// Tasks that were settled by who coordinated before this log began.
+    before: BTreeSet<TaskIndex>,
 }
 
 /// What follows from a batch's tasks.
@@ -52,6 +55,7 @@ impl Settlement {
             batches: BTreeMap::new(),
             batched: 0,
             first: 0,
+            before: BTreeSet::new(),
         }
     }
 
@@ -60,9 +64,16 @@ impl Settlement {
         self.first = first;
     }
 
-    /// Tasks that have their verdict.
+    /// These tasks were settled before this log began.
+    pub(crate) fn begin_behind(&mut self, settled: BTreeSet<TaskIndex>) {
+        self.before = settled;
+    }
+
+    /// Tasks that have their verdict, here or before.
     pub(crate) fn judged(&self) -> usize {
-        self.judged_at.len()
+        let earlier = self.before.iter();
+        let earlier = earlier.filter(|task| !self.judged_at.contains_key(task));
+        self.judged_at.len().saturating_add(earlier.count())
     }
 
     /// Where a task's verdict stands.
@@ -70,11 +81,24 @@ impl Settlement {
         self.judged_at.get(&task).copied()
     }
 
-    /// Whether it is agreed that the program fails on a task. Such a verdict is never in a batch.
-    pub(crate) fn is_failing(&self, task: TaskIndex) -> bool {
-        self.unsettled
-            .get(&task)
-            .is_some_and(|verdict| !is_settleable(verdict))
+    /// How the program fails on a task, if that is agreed. Such a verdict is never in a batch.
+    pub(crate) fn failing(&self, task: TaskIndex) -> Option<Exit> {
+        let verdict = self.unsettled.get(&task)?;
+        (!is_settleable(verdict)).then_some(verdict.answer.exit)
+    }
+
+    /// A task whose verdict can be settled and is in no batch.
+    pub(crate) fn owed(&self) -> Option<TaskIndex> {
+        let mut unsettled = self.unsettled.values();
+        let owed = unsettled
+            .find(|verdict| is_settleable(verdict) && !self.before.contains(&verdict.task));
+        owed.map(|verdict| verdict.task)
+    }
+
+    /// The number of the batch that comes next.
+    pub(crate) fn next_batch(&self) -> BatchSequence {
+        let last = self.batches.last_key_value();
+        last.map_or(self.first, |(sequence, _)| sequence.saturating_add(1))
     }
 
     /// A task has its verdict, the judge's.
@@ -133,8 +157,7 @@ impl Settlement {
         if batch.job != self.job {
             return Err(BatchFault::OtherJob);
         }
-        let last = self.batches.last_key_value();
-        let expected = last.map_or(self.first, |(sequence, _)| sequence.saturating_add(1));
+        let expected = self.next_batch();
         if batch.sequence != expected {
             return Err(BatchFault::OutOfOrder { expected });
         }
@@ -164,6 +187,11 @@ impl Settlement {
         let mut sums = Sums::default();
         for task in tasks.iter() {
             let position = self.judged_at(task);
+            if self.before.contains(&task) {
+                evidence.clear();
+                evidence.extend(position);
+                return Err(BatchFault::SettledBefore { task });
+            }
             let verdict = self.unsettled.get(&task);
             let Some(verdict) = verdict.filter(|verdict| is_settleable(verdict)) else {
                 evidence.clear();

@@ -58,6 +58,9 @@ pub struct BatchFacts {
 pub struct DeviceFacts {
     /// The account it belongs to and the block since which it does; `None` if it is retired.
     pub registered: Option<(AccountId, BlockNumber)>,
+    /// The account that answers for what it signed: the one it belongs to, or, if it is retired, the one
+    /// that it belonged to last, as long as what covered it is held.
+    pub answers: Option<AccountId>,
     /// Answers of it that were accepted, ever.
     pub accepted: u64,
 }

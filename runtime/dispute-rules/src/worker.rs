@@ -84,10 +84,10 @@ pub(crate) fn answers<S: Signatures>(
     ))
 }
 
-/// Who answers for a device's key is who registered it: that took the key's own consent.
+/// Who answers for a device's key is who registered it: that took the key's own consent. Retiring it
+/// changes nothing as long as there is a bond to answer with.
 fn account_of(facts: &Facts) -> Option<&AccountId> {
-    let device = facts.device.as_ref()?;
-    device.registered.as_ref().map(|(account, _)| account)
+    facts.device.as_ref()?.answers.as_ref()
 }
 
 /// An answer that is not what more than half of the group computed.

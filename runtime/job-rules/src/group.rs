@@ -3,7 +3,8 @@
 //!
 //! The members have their turns in the order of the draw, and each at most one: who wrote a part of a job's
 //! log writes no other, so that two blocks of one masternode for one place are always a lie. A member that
-//! settled or certified a batch that was struck is *out*: it has no turn and no say any more.
+//! settled or certified a batch that was struck, or was convicted of something else, is *out*: it has no turn
+//! and no say any more.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -173,7 +174,7 @@ pub fn take_over(
     }
 }
 
-/// Who goes on when the turn that is now ends for a batch that was struck.
+/// Who goes on when the turn that is now ends for a batch that was struck or a conviction.
 pub fn next_turn(group: &Group, may_begin: impl Fn(&AccountId) -> bool) -> Option<u8> {
     let first = group.turn.saturating_add(1);
     let later = group.members.iter().zip(0u8..).skip(usize::from(first));

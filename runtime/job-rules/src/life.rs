@@ -23,7 +23,8 @@
 //!
 //! A batch that is struck takes all later ones of its job along. Their tasks are unsettled again, and
 //! their money is held again, for the masternode that goes on; if none does, or time is up, the job
-//! ends and the owner has it back.
+//! ends and the owner has it back. A job that its owner had cancelled goes back to `Cancelling`, and only
+//! as long as that would have lasted.
 
 mod error;
 
@@ -292,6 +293,7 @@ fn settle(
         true => JobState::Settling {
             coordinator: by.clone(),
             end: JobEnd::AllSettled,
+            cancelled: job.state.cancelled(),
         },
         false => job.state.clone(),
     };
@@ -363,9 +365,24 @@ fn strike(
         {
             (None, *end)
         }
-        (JobState::Settling { .. }, Some(coordinator)) if now <= deadline => {
-            (Some(JobState::Running { coordinator }), JobEnd::BatchStruck)
+        // Who had cancelled it wants no more of it computed than was.
+        (
+            JobState::Settling {
+                cancelled: Some(until),
+                ..
+            },
+            Some(coordinator),
+        ) if now <= deadline.min(*until) => {
+            let until = *until;
+            let state = JobState::Cancelling { coordinator, until };
+            (Some(state), JobEnd::BatchStruck)
         }
+        (
+            JobState::Settling {
+                cancelled: None, ..
+            },
+            Some(coordinator),
+        ) if now <= deadline => (Some(JobState::Running { coordinator }), JobEnd::BatchStruck),
         _ => (None, JobEnd::BatchStruck),
     };
     match (state, job.state.coordinator()) {
@@ -374,6 +391,7 @@ fn strike(
             let state = JobState::Settling {
                 coordinator: coordinator.clone(),
                 end,
+                cancelled: job.state.cancelled(),
             };
             let owner = job.escrow.held.checked_add(spent)?;
             stays_open(
@@ -459,7 +477,9 @@ fn refund(job: &Job, now: BlockNumber) -> Result<Transition, LifeError> {
         JobState::Submitted | JobState::Running { .. } => (deadline, JobEnd::DeadlinePassed),
         JobState::Cancelling { until, .. } => (deadline.min(until), JobEnd::OwnerCancelled),
         JobState::Settling { .. } if job.escrow.held == 0 => return Err(LifeError::Closed),
-        JobState::Settling { end, .. } => (deadline, end),
+        JobState::Settling { end, cancelled, .. } => {
+            (cancelled.map_or(deadline, |until| deadline.min(until)), end)
+        }
         JobState::Completed { .. } | JobState::Cancelled | JobState::Expired => {
             return Err(LifeError::Over);
         }
@@ -478,6 +498,7 @@ fn close(job: &Job, end: JobEnd, refund: bool) -> Result<Transition, LifeError> 
             let state = JobState::Settling {
                 coordinator: coordinator.clone(),
                 end,
+                cancelled: job.state.cancelled(),
             };
             let owner = if refund { job.escrow.held } else { 0 };
             let moves = Moves {
@@ -674,7 +695,13 @@ pub(crate) mod tests {
         assert_eq!((whole.end, whole.moves.owner), (None, 0));
         let end = JobEnd::AllSettled;
         let coordinator = COORDINATOR;
-        assert_eq!(whole.job.state, JobState::Settling { coordinator, end });
+        let cancelled = None;
+        let settling = JobState::Settling {
+            coordinator,
+            end,
+            cancelled,
+        };
+        assert_eq!(whole.job.state, settling);
         let first = after(whole.job, [finalised(1_000)]);
         assert_eq!((first.end, first.moves.owner), (None, 0));
         let last = after(first.job, [finalised(1_000)]);
@@ -731,6 +758,43 @@ pub(crate) mod tests {
         let both = apply(&whole, 500, struck(2, 60, 3_000, next)).unwrap();
         assert_eq!(both.job.escrow, running().escrow);
         assert_eq!((both.end, both.moves.owner), (None, 0));
+    }
+
+    #[test]
+    fn a_cancelled_job_whose_batch_is_struck_goes_on_being_cancelled() {
+        let cancelled = Some(120);
+        let settling = |job: &Job| apply(job, 110, settled(60, 1_000)).unwrap().job;
+        let failing = |job: &Job| {
+            let some = apply(job, 110, settled(30, 1_000)).unwrap().job;
+            apply(&some, 110, undecided(7, &[])).unwrap().job
+        };
+        let cases: [(&dyn Fn(&Job) -> Job, _); 2] = [(&settling, 60), (&failing, 30)];
+        for (close, tasks) in cases {
+            let closed = close(&cancelling());
+            assert_eq!(closed.state.cancelled(), cancelled);
+            let next = Some(STRANGER);
+            let strike = |now, next| apply(&closed, now, struck(1, tasks, 1_000, next)).unwrap();
+            let back = strike(120, next.clone());
+            let (coordinator, until) = (STRANGER, 120);
+            let state = JobState::Cancelling { coordinator, until };
+            assert_eq!((back.job.state, back.end), (state, None));
+            // When the grace is over nobody could settle anything.
+            for (now, next) in [(121, next), (120, None)] {
+                let over = strike(now, next);
+                assert_eq!(over.end, Some(JobEnd::BatchStruck));
+                assert_eq!(over.moves.owner, closed.escrow.deposited);
+            }
+            // Nor does what is held stay held for that.
+            let early = apply(&closed, 120, Event::Refunded);
+            assert_eq!(early, Err(LifeError::TooEarly { until: 120 }));
+            let refunded = apply(&closed, 121, Event::Refunded).unwrap();
+            assert_eq!(refunded.moves.owner, closed.escrow.held);
+        }
+        // A job that was not cancelled goes on.
+        let job = after(running(), [settled(60, 1_000)]).job;
+        let back = apply(&job, 500, struck(1, 60, 1_000, Some(STRANGER))).unwrap();
+        let coordinator = STRANGER;
+        assert_eq!(back.job.state, JobState::Running { coordinator });
     }
 
     #[test]

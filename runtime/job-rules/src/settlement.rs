@@ -48,6 +48,11 @@ pub enum BatchError {
     PayoutsUnsorted,
     /// A payout is zero.
     PayoutZero,
+    /// More accounts are paid than the tasks can have replicas.
+    TooManyPayees {
+        /// The most they can have.
+        most: u64,
+    },
     /// The payouts are more than the workers' part.
     WorkersOverShare(WorkersOverShare),
     /// Devices are not strictly ascending.
@@ -85,6 +90,10 @@ impl fmt::Display for BatchError {
                 f.write_str("sort payouts by account and give each account one")
             }
             Self::PayoutZero => f.write_str("leave out payouts of zero"),
+            Self::TooManyPayees { most } => write!(
+                f,
+                "these tasks can have {most} replicas at the most; pay no more accounts"
+            ),
             Self::WorkersOverShare(error) => error.fmt(f),
             Self::DevicesUnsorted => f.write_str("sort changes by device and give each device one"),
             Self::DeviceUnchanged => f.write_str("leave out devices whose record does not change"),
@@ -144,9 +153,10 @@ pub fn validate<'a>(
     }
     let tasks = tasks::validate(&batch.tasks, job.submission.tasks)?;
     check_spent(job, &tasks, batch.spent)?;
-    let workers = check_payouts(&batch.payouts, batch.spent, job.terms)?;
+    let replicas = replicas_max(tasks.count());
+    let workers = check_payouts(&batch.payouts, replicas, batch.spent, job.terms)?;
     let split = Split::of(batch.spent, workers, job.terms)?;
-    check_devices(&batch.devices, tasks.count())?;
+    check_devices(&batch.devices, replicas)?;
     tasks.check_unsettled(settled)?;
     Ok(ValidatedBatch {
         batch,
@@ -240,13 +250,27 @@ fn check_spent(job: &Job, tasks: &ValidTasks<'_>, spent: Amount) -> Result<(), B
     }
 }
 
+/// The most replicas that so many tasks can have. Nobody is paid, and no record changes, without one: a
+/// batch is free of fees, and must not make more accounts and changes than it has work.
+fn replicas_max(tasks: u32) -> u64 {
+    u64::from(tasks).saturating_mul(REPLICAS_PER_TASK_MAX.into())
+}
+
 /// The sum of the payouts.
-fn check_payouts(payouts: &[Payout], spent: Amount, terms: Terms) -> Result<Amount, BatchError> {
+fn check_payouts(
+    payouts: &[Payout],
+    replicas: u64,
+    spent: Amount,
+    terms: Terms,
+) -> Result<Amount, BatchError> {
     if !payouts.is_sorted_by(|before, after| before.account < after.account) {
         return Err(BatchError::PayoutsUnsorted);
     }
     if payouts.iter().any(|payout| payout.amount == 0) {
         return Err(BatchError::PayoutZero);
+    }
+    if payouts.len() as u64 > replicas {
+        return Err(BatchError::TooManyPayees { most: replicas });
     }
     let sum = payouts
         .iter()
@@ -261,7 +285,8 @@ fn check_payouts(payouts: &[Payout], spent: Amount, terms: Terms) -> Result<Amou
     )
 }
 
-fn check_devices(devices: &[DeviceChange], tasks: u32) -> Result<(), BatchError> {
+/// Each change counts at least one replica, so there are no more devices than replicas either.
+fn check_devices(devices: &[DeviceChange], most: u64) -> Result<(), BatchError> {
     if !devices.is_sorted_by(|before, after| before.device < after.device) {
         return Err(BatchError::DevicesUnsorted);
     }
@@ -271,7 +296,6 @@ fn check_devices(devices: &[DeviceChange], tasks: u32) -> Result<(), BatchError>
     let findings = devices.iter().fold(0u64, |sum, device| {
         sum.saturating_add(device.change.total())
     });
-    let most = u64::from(tasks).saturating_mul(REPLICAS_PER_TASK_MAX.into());
     if findings > most {
         Err(BatchError::TooManyFindings { most })
     } else {
@@ -449,6 +473,32 @@ mod tests {
                 most
             })
         );
+    }
+
+    #[test]
+    fn no_more_accounts_are_paid_than_the_tasks_can_have_replicas() {
+        let payouts = |count: u8| {
+            move |b: &mut Batch| {
+                let all: Vec<_> = (1..=count).map(|account| payout(account, 1)).collect();
+                b.payouts = all.try_into().unwrap();
+            }
+        };
+        // Three tasks have fifteen replicas each at the most.
+        let most = 45;
+        assert_eq!(refusal(payouts(46)), BatchError::TooManyPayees { most });
+        let mut batch = batch();
+        payouts(45)(&mut batch);
+        let valid = validate(&running(), &[0xff], &batch, &COORDINATOR, 20).unwrap();
+        assert_eq!(valid.split().workers(), 45);
+    }
+
+    #[test]
+    fn no_more_devices_change_than_the_tasks_can_have_replicas() {
+        let error = refusal(|b| {
+            let all: Vec<_> = (1..=46).map(|name| device(name, 1)).collect();
+            b.devices = all.try_into().unwrap();
+        });
+        assert_eq!(error, BatchError::TooManyFindings { most: 45 });
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::{
     amount::Amount,
     device::RecordChange,
     ids::{AccountId, BatchSequence, BlockNumber, DeviceId, Digest, JobId, TaskIndex},
+    job::Failure,
     limits::{
         DEVICES_PER_BATCH_MAX, GROUP_MEMBERS_MAX, PAYEES_PER_BATCH_MAX, TASK_BITMAP_BYTES_MAX,
     },
@@ -105,6 +106,9 @@ impl Batch {
 /// Places in a job's group, ascending.
 pub type Places = BoundedVec<u8, ConstU32<GROUP_MEMBERS_MAX>>;
 
+/// Places in a job's group, ascending, and what the member at each signed.
+pub type Words = BoundedVec<(u8, NodeSignature), ConstU32<GROUP_MEMBERS_MAX>>;
+
 /// A batch with the words of those who answer for it. With one transaction of this kind a coordinator
 /// settles.
 #[derive(
@@ -118,7 +122,7 @@ pub struct Certified {
     /// That block's hash.
     pub head: Digest,
     /// Places in the group, ascending, and each member's signature over [`Certified::certificate`].
-    pub certificates: BoundedVec<(u8, NodeSignature), ConstU32<GROUP_MEMBERS_MAX>>,
+    pub certificates: Words,
 }
 
 impl Certified {
@@ -132,6 +136,42 @@ impl Certified {
         let places = self.certificates.iter().map(|(place, _)| *place);
         // Both lists have one limit.
         BoundedVec::truncate_from(places.collect())
+    }
+}
+
+/// What a certificate of a job's end begins its digest with. An encoded batch begins with its job's name.
+const END_DOMAIN: [u8; 11] = *b"quern/end/1";
+
+/// The end of a job that cannot go on, with the words of those who answer for it.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct CertifiedEnd {
+    /// The job.
+    pub job: JobId,
+    /// The task that cannot be settled.
+    pub task: TaskIndex,
+    /// What is wrong with it.
+    pub why: Failure,
+    /// The place of the last block of the job's log, which shows it.
+    pub index: u64,
+    /// That block's hash.
+    pub head: Digest,
+    /// Places in the group, ascending, and each member's signature over [`CertifiedEnd::certificate`].
+    pub certificates: Words,
+}
+
+impl CertifiedEnd {
+    /// What each of its certificates signs: as of a batch, with the number of the one that would be next.
+    pub fn certificate(&self, next_batch: BatchSequence) -> Certificate {
+        let end = (END_DOMAIN, self.job, self.task, self.why);
+        Certificate {
+            job: self.job,
+            sequence: next_batch,
+            index: self.index,
+            head: self.head,
+            batch: Digest(end.using_encoded(|encoded| Sha256::digest(encoded).into())),
+        }
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Member {
     /// The network key that it had published when it was drawn. What it says of this job is signed with
     /// it, whatever it publishes later: nobody gets rid of what was signed by publishing another key.
     pub node: NodeKey,
-    /// Whether a batch was struck that it settled or certified. It has no say in the job any more.
+    /// Whether a batch was struck that it settled or certified, or it was convicted of something else. It
+    /// has no say in the job any more.
     pub is_out: bool,
 }
 

@@ -271,6 +271,9 @@ pub enum JobState {
         coordinator: AccountId,
         /// Why nothing more is settled, and so how it will have ended.
         end: JobEnd,
+        /// The last block in which anything may be settled after a batch was struck, if its owner had
+        /// cancelled it before; what is left of it is not computed.
+        cancelled: Option<BlockNumber>,
     },
     /// Over: the work was done, or it was found that it cannot be.
     Completed {
@@ -310,6 +313,15 @@ impl JobState {
             Self::Settling { end, .. } | Self::Completed { end } => Some(*end),
             Self::Cancelled => Some(JobEnd::OwnerCancelled),
             Self::Expired => Some(JobEnd::DeadlinePassed),
+        }
+    }
+
+    /// The last block in which anything may be settled, if the owner has cancelled it and it is open.
+    pub fn cancelled(&self) -> Option<BlockNumber> {
+        match self {
+            Self::Cancelling { until, .. } => Some(*until),
+            Self::Settling { cancelled, .. } => *cancelled,
+            _ => None,
         }
     }
 

@@ -36,8 +36,8 @@ pub const JOBS_AWAITING_COORDINATOR_MAX: u32 = 256;
 /// keep the others out.
 pub const JOBS_AWAITING_PER_OWNER_MAX: u32 = JOBS_AWAITING_COORDINATOR_MAX / 16;
 
-/// Jobs in one answer of the chain, to who asks for many. A job takes at most 472 bytes and its name
-/// 32, so an answer is at most 129 kB, and twice that as a node writes it out.
+/// Jobs in one answer of the chain, to who asks for many. A job takes at most 477 bytes and its name
+/// 32, so an answer is at most 131 kB, and twice that as a node writes it out.
 pub const JOBS_PER_PAGE_MAX: u32 = 256;
 
 /// Devices in one answer of the chain, to who asks for many. A device takes at most 162 bytes with
@@ -116,7 +116,3 @@ pub const PENDING_BATCHES_PER_JOB_MAX: u32 = 256;
 /// Pending batches that one answer of the chain looks at, to who asks what an account will get. A
 /// batch with full lists takes 46 kB, a usual one a tenth of that.
 pub const PENDING_BATCHES_PER_ANSWER_MAX: u32 = 1_024;
-
-/// Claims of the finalised height that the chain's clock is the median of. Eleven of them must agree
-/// that it is later before it is.
-pub const FINALITY_CLAIMS: u32 = 21;

@@ -95,7 +95,7 @@ pub struct Certificate {
     pub index: u64,
     /// That block's hash.
     pub head: Digest,
-    /// See [`Batch::digest`].
+    /// See [`Batch::digest`]; of a job's end, see [`CertifiedEnd`](crate::batch::CertifiedEnd).
     pub batch: Digest,
 }
 

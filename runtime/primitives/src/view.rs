@@ -199,7 +199,8 @@ impl Totals {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub struct FinalityView {
-    /// The height that the chain holds to be final: the median of its authors' last claims.
+    /// The height that the chain holds to be final: what the last claims of more than two thirds of its
+    /// validators reach.
     pub clock: BlockNumber,
     /// By how much the clock must go on after a batch of a job that is submitted now is settled, before
     /// that is final. A job that is there has its own, in its terms.

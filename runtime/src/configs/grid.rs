@@ -2,19 +2,23 @@
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
-    Balances, Finality, Params, Roster, Runtime, RuntimeHoldReason, Session, Workforce,
+    Babe, Balances, Finality, Params, Roster, Runtime, RuntimeHoldReason, Session, System,
+    Workforce,
     court::ChainCourt,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
 };
 use alloc::vec::Vec;
 use frame_support::{
     parameter_types,
-    traits::{Contains, Get, SortedMembers},
+    traits::{Contains, FindAuthor, Get, SortedMembers},
 };
 use pallet_babe::ParentBlockRandomness;
+use pallet_session::FindAccountFromAuthorIndex;
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, NodeKey, device::RecordChange, params,
 };
+#[cfg(feature = "runtime-benchmarks")]
+use sp_runtime::DigestItem;
 
 parameter_types! {
     /// How long what was unbonded stays held: as long as work of the account may still be judged.
@@ -53,6 +57,7 @@ impl quern_workforce::Config for Runtime {
 }
 
 impl quern_finality::Config for Runtime {
+    type Authors = BlockAuthors;
     type WeightInfo = quern_finality::weights::SubstrateWeight<Runtime>;
 }
 
@@ -87,6 +92,40 @@ impl quern_disputes::Config for Runtime {
     type RuntimeHoldReason = RuntimeHoldReason;
     type Court = ChainCourt;
     type WeightInfo = quern_disputes::weights::SubstrateWeight<Runtime>;
+}
+
+/// Who makes blocks: as a block's digest says, among the validators of its session. What the authorship
+/// pallet keeps of a session's first block was looked up among those of the session before.
+pub struct BlockAuthors;
+
+impl quern_finality::Authors for BlockAuthors {
+    fn author() -> Option<AccountId> {
+        let digest = System::digest();
+        let said = digest.logs.iter().filter_map(|item| item.as_pre_runtime());
+        FindAccountFromAuthorIndex::<Runtime, Babe>::find_author(said)
+    }
+
+    fn all() -> Vec<AccountId> {
+        Session::validators()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set(count: u32) {
+        use codec::Encode;
+        use sp_consensus_babe::{
+            BABE_ENGINE_ID,
+            digests::{PreDigest, SecondaryPlainPreDigest},
+        };
+        let name = |number| frame_benchmarking::account("validator", number, 0);
+        let all: Vec<AccountId> = (0..count).map(name).collect();
+        pallet_session::Validators::<Runtime>::put(all);
+        let first = SecondaryPlainPreDigest {
+            authority_index: 0,
+            slot: 1.into(),
+        };
+        let said = PreDigest::SecondaryPlain(first).encode();
+        System::deposit_log(DigestItem::PreRuntime(BABE_ENGINE_ID, said));
+    }
 }
 
 /// What the council has set.

@@ -156,7 +156,7 @@ fn merge(config: &mut Value, patch: Value) {
     }
 }
 
-/// The claim of the first authority on a slot, with the VRF output that its key gives.
+/// The claim of an authority on a slot, with the VRF output that its key gives. They take turns.
 pub(crate) fn pre_digest(slot: Slot) -> PreDigest {
     let next = Babe::next_epoch();
     let started = *pallet_babe::GenesisSlot::<Runtime>::get() != 0;
@@ -165,13 +165,14 @@ pub(crate) fn pre_digest(slot: Slot) -> PreDigest {
     } else {
         Babe::current_epoch()
     };
-    let authority = epoch.authorities[0].0.clone();
+    let turn = *slot % epoch.authorities.len() as u64;
+    let authority = epoch.authorities[turn as usize].0.clone();
     let author = Sr25519Keyring::iter()
         .find(|key| key.public() == authority.clone().into_inner())
         .expect("the presets' authorities are well-known keys");
     let data = make_vrf_sign_data(&epoch.randomness, slot, epoch.epoch_index);
     PreDigest::SecondaryVRF(SecondaryVRFPreDigest {
-        authority_index: 0,
+        authority_index: turn as u32,
         slot,
         vrf_signature: author.pair().vrf_sign(&data),
     })

@@ -5,7 +5,7 @@ pub(crate) mod case;
 mod unfounded;
 
 use crate::chain::Chain;
-use case::{Case, answer, bonded, council_sets, device, node, params};
+use case::{Case, WORKERS, answer, bonded, council_sets, device, node, params};
 use codec::Encode;
 use quern_dispute_rules::{
     Evidence, Reply,
@@ -484,6 +484,31 @@ fn a_device_with_two_answers_costs_its_account_a_bond_and_gets_nothing_more() {
 }
 
 #[test]
+fn a_device_that_was_retired_after_two_answers_costs_its_account_all_the_same() {
+    let (mut chain, case) = settled();
+    let first = &case.receipts[0];
+    let position = first.payload.log_position;
+    let second = case.receipt(0, 0, position, other_answer());
+    let device = first.payload.device;
+    let owner = chain.read(|| Workforce::answers_for(&device)).unwrap();
+    let mut workers = WORKERS.into_iter();
+    let owner = workers.find(|key| key.to_account_id() == owner).unwrap();
+    chain.does(owner, quern_workforce::Call::retire_device { device });
+    let had = chain.read(|| Workforce::slashable(&owner.to_account_id()));
+    assert!(had > 0);
+    let evidence = Evidence::Answers {
+        first: Box::new(first.clone()),
+        second: Box::new(second),
+    };
+    assert_eq!(shows(&mut chain, evidence), Ok(()));
+    assert_eq!(proved(&mut chain), Some((Offence::TwoAnswers, None)));
+    let left = chain.read(|| Workforce::slashable(&owner.to_account_id()));
+    assert!(left < had);
+    let past = chain.read(|| Workforce::past_of(&device)).unwrap();
+    assert_eq!(past.record.convicted, 1);
+}
+
+#[test]
 fn when_a_batch_falls_who_certified_it_pays_and_the_next_of_the_group_goes_on() {
     let mut chain = Chain::start(LOCAL);
     council_sets(&mut chain, Parameter::GroupSize, 3);
@@ -538,5 +563,37 @@ fn when_a_batch_falls_who_certified_it_pays_and_the_next_of_the_group_goes_on() 
     let job = chain.read(|| Jobs::job(&case.id)).unwrap();
     let end = JobEnd::AllSettled;
     assert_eq!(job.state, JobState::Completed { end });
+    assert_eq!(job.escrow.paid, pay_of(&honest));
+}
+
+#[test]
+fn a_member_that_signed_two_blocks_is_turned_out_and_the_next_goes_on() {
+    let mut chain = Chain::start(LOCAL);
+    council_sets(&mut chain, Parameter::GroupSize, 3);
+    let case = Case::start(&mut chain);
+    let mut other = case.clone();
+    other.entries.swap(2, 4);
+    other.write_log();
+    let fork = Fork {
+        place: 0,
+        first: case.blocks[0].header.clone(),
+        second: other.blocks[0].header.clone(),
+    };
+    let evidence = Evidence::Blocks {
+        node: node(&case.coordinator).public(),
+        fork: Box::new(fork),
+    };
+    assert_eq!(shows(&mut chain, evidence), Ok(()));
+    assert_eq!(proved(&mut chain), Some((Offence::TwoBlocks, None)));
+    let group = chain.read(|| Jobs::group(&case.id)).unwrap();
+    let out: Vec<bool> = group.members.iter().map(|member| member.is_out).collect();
+    assert_eq!((out, group.turn), (vec![true, false, false], 1));
+    let job = chain.read(|| Jobs::job(&case.id)).unwrap();
+    let coordinator = group.members[1].account.clone();
+    assert_eq!(job.state, JobState::Running { coordinator });
+    let honest = Case::of(&mut chain, case.genesis, case.id);
+    honest.settle(&mut chain);
+    chain.pass_window();
+    let job = chain.read(|| Jobs::job(&case.id)).unwrap();
     assert_eq!(job.escrow.paid, pay_of(&honest));
 }

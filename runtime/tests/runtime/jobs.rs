@@ -306,7 +306,11 @@ fn a_job_is_drawn_for_settled_and_paid_and_the_rest_comes_back() {
     let (coordinator, end) = (Alice.to_account_id(), JobEnd::AllSettled);
     assert_eq!(
         job(&mut chain, id).state,
-        JobState::Settling { coordinator, end }
+        JobState::Settling {
+            coordinator,
+            end,
+            cancelled: None
+        }
     );
     chain.pass_window();
 

@@ -117,6 +117,7 @@ impl Waiting {
         let plan = JobPlan {
             input_roots: vec![INPUT_ROOT; TASKS as usize],
             missing: (0..TASKS).collect(),
+            settled: Default::default(),
             seed: [8; 32],
             trust_seed: TrustSeed::from_bytes([9; 32]),
         };

@@ -56,6 +56,7 @@ static FACTS: LazyLock<Facts> = LazyLock::new(|| {
         referees: GROUP.members.iter().map(|member| member.node).collect(),
         device: Some(DeviceFacts {
             registered: Some((honest::OWNER, 1)),
+            answers: Some(honest::OWNER),
             accepted: 9,
         }),
         worker_bond: BOND,

@@ -1,16 +1,18 @@
 //! What devices and masternodes say to each other.
 
-use crate::{Decoder, honest, log, memory, oracle};
+use crate::{Decoder, evidence, honest, log, memory, oracle};
+use codec::Encode as _;
 use quern_primitives::{
     Digest,
     device::{Class, Line},
     limits as shared,
+    merkle::{PROOF_HASHES_MAX, Tree},
 };
 use quern_protocol::{
     Assignment, Benchmark, Content, DecodeError, Deliver, Discard, DiscardReason, Exchange, Fetch,
     HandBack, HandBackReason, Hello, Machine, Mark, Message, Output, Piece, Progress, Refusal,
-    ReplicaId, Report, Request, Response, SealedKey, ShardFacts, Stage, State, TaskLimits,
-    Unavailable, Welcome, Work, decode, encode, limits,
+    ReplicaId, Report, Request, Response, SealedKey, ShardFacts, Show, ShownVerdict, Stage, State,
+    TaskLimits, Unavailable, Welcome, Work, decode, encode, limits,
 };
 use std::fmt::Debug;
 
@@ -46,13 +48,16 @@ fn request(bytes: &[u8]) {
         Some(Request::Deliver(deliver)) => {
             assert!(deliver.bytes.len() <= limits::PIECE_BYTES_MAX as usize);
         }
+        Some(Request::Show(show)) => assert!(show.tasks.len() <= limits::SHOWN_MAX),
         None => (),
     }
 }
 
 fn response(bytes: &[u8]) {
-    let Some(Response::Work(work)) = message::<Response>(bytes) else {
-        return;
+    let work = match message::<Response>(bytes) {
+        Some(Response::Work(work)) => work,
+        Some(Response::Shown(shown)) => return assert_shown(&shown),
+        _ => return,
     };
     assert!(work.acknowledged.len() <= limits::ACKNOWLEDGEMENTS_MAX);
     let mut words = work.acknowledged.iter();
@@ -66,6 +71,14 @@ fn response(bytes: &[u8]) {
     }
     if let Some(benchmark) = &work.benchmark {
         assert!(benchmark.program.len() <= limits::BENCHMARK_BYTES_MAX);
+    }
+}
+
+fn assert_shown(shown: &[ShownVerdict]) {
+    assert!(shown.len() <= limits::SHOWN_MAX);
+    for ShownVerdict { verdict, proof } in shown {
+        assert!(verdict.replicas.len() <= shared::REPLICAS_PER_TASK_MAX as usize);
+        assert!(proof.siblings.len() <= PROOF_HASHES_MAX);
     }
 }
 
@@ -162,6 +175,11 @@ fn requests() -> Vec<Vec<u8>> {
         Request::Exchange(Exchange::default()),
         Request::Fetch(fetch),
         Request::Deliver(deliver),
+        Request::Show(Show {
+            job: honest::JOB,
+            batch: 3,
+            tasks: vec![4, 9],
+        }),
     ]
     .iter()
     .map(encode)
@@ -220,6 +238,14 @@ fn responses() -> Vec<Vec<u8>> {
         received_bytes: 40,
         mark: MARK,
     };
+    let shown = honest::RECEIPTS.iter().map(evidence::verdict).enumerate();
+    let leaves = honest::RECEIPTS.iter().map(evidence::verdict);
+    let tree = Tree::new(leaves.map(|verdict| verdict.encode()));
+    let shown = shown.filter_map(|(place, verdict)| {
+        let proof = tree.proof(u32::try_from(place).ok()?)?;
+        Some(ShownVerdict { verdict, proof })
+    });
+    let shown = shown.collect();
     let wrong_engine = Refusal::WrongEngine {
         class: Class::Pinned,
         wanted: Digest([6; 32]),
@@ -232,6 +258,7 @@ fn responses() -> Vec<Vec<u8>> {
         Response::Work(work),
         Response::Piece(piece),
         delivered,
+        Response::Shown(shown),
     ]
     .iter()
     .map(encode)

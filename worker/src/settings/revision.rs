@@ -29,6 +29,7 @@ impl Settings {
             stop_grace_ms,
             memory_bytes_max,
             programs_bytes_max,
+            claims,
             log,
             availability,
         } = self;
@@ -46,6 +47,7 @@ impl Settings {
                 "limits.programs_mib",
                 *programs_bytes_max != read.programs_bytes_max,
             ),
+            ("claims", *claims != read.claims),
             ("log", *log != read.log),
         ];
         Revision {
@@ -127,6 +129,7 @@ mod tests {
                 format!("{CHAIN}[limits]\nprograms_mib = 64"),
                 "limits.programs_mib",
             ),
+            (format!("{CHAIN}[claims]\nmode = \"off\""), "claims"),
             (format!("{CHAIN}[log]\nlevel = \"debug\""), "log"),
         ] {
             let changed = revision(&text);

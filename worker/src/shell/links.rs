@@ -1,10 +1,10 @@
 //! Connections with masternodes.
 
 use super::News;
-use crate::{core::Event, settings::Masternode, traffic::Traffic, transfer::Link};
+use crate::{claims::Ask, core::Event, settings::Masternode, traffic::Traffic, transfer::Link};
 use quern_network::{Client, ClientConfig, Multiaddr, Prefer, RequestError};
 use quern_primitives::ids::DeviceId;
-use quern_protocol::Request;
+use quern_protocol::{Request, Response, Show};
 use std::{collections::BTreeMap, error::Error, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -182,6 +182,36 @@ impl Links {
                 answer,
             };
             let _ = news.send(News::Core(answered)).await;
+        });
+    }
+
+    /// Asks what was found of this device's work, over the connection over which the device was let in.
+    pub(super) fn show(&self, ask: Ask) {
+        let known = self.known.get(&DeviceId(ask.masternode.0));
+        let let_in = known.and_then(|known| known.opened.borrow().clone());
+        // A connection that cannot be made is a question in vain; one that nobody wants, or that was made and
+        // not opened, is none: the masternode may have its reasons.
+        let is_unreachable = known.is_some_and(|known| {
+            let is_wanted = known.connection != 0;
+            is_wanted && known.client.is_none()
+        });
+        let (traffic, news) = (self.traffic.clone(), self.news.clone());
+        tokio::spawn(async move {
+            let answer = match let_in {
+                Some(client) => {
+                    let request = Request::Show(Show {
+                        job: ask.batch.job,
+                        batch: ask.batch.sequence,
+                        tasks: ask.tasks.clone(),
+                    });
+                    match traffic.request(&client, request).await {
+                        Ok(Response::Shown(shown)) => Some(shown),
+                        Ok(_) | Err(_) => Some(vec![]),
+                    }
+                }
+                None => is_unreachable.then(Vec::new),
+            };
+            let _ = news.send(News::Shown { ask, answer }).await;
         });
     }
 

@@ -3,13 +3,14 @@
 use super::{News, Shell};
 use crate::{acknowledgements::Kept, core::Event};
 use quern_primitives::{
-    GenesisHash, JobId,
+    Digest, GenesisHash, JobId,
     ids::{DeviceId, NodeKey},
     log::SignedAcknowledgement,
 };
 use quern_protocol::Response;
+use std::collections::BTreeSet;
 
-/// Jobs of which the chain is asked at a time whether they are over.
+/// Jobs of which the chain is asked at a time.
 const ASKED_MAX: usize = 64;
 
 /// Those words that a masternode has signed.
@@ -67,17 +68,28 @@ impl Shell {
         }
     }
 
-    /// Jobs of which something is kept, to be asked about.
-    pub(super) fn jobs_with_words(&self) -> Vec<JobId> {
-        self.words.jobs().take(ASKED_MAX).collect()
+    /// Jobs of which something is kept, to be asked about: those behind one, and then from the first again.
+    /// And whether there are others.
+    pub(super) fn jobs_with_words(&self, behind: Option<JobId>) -> (Vec<JobId>, bool) {
+        let jobs: Vec<JobId> = self.words.jobs().collect();
+        let has_more = jobs.len() > ASKED_MAX;
+        let first = behind.map_or(0, |behind| jobs.partition_point(|job| *job <= behind));
+        let (before, behind) = jobs.split_at(first);
+        let turn = behind.iter().chain(before).take(ASKED_MAX);
+        (turn.copied().collect(), has_more)
     }
 
-    /// These jobs are over.
-    pub(super) fn forget_words(&mut self, over: &[JobId]) {
-        for job in over {
-            if let Err(error) = self.words.forget(job) {
-                tracing::warn!(%error, "what is no longer needed stays on disk");
-            }
+    /// A job is over.
+    pub(super) fn forget_words(&mut self, job: &JobId) {
+        if let Err(error) = self.words.forget(job) {
+            tracing::warn!(%error, "what is no longer needed stays on disk");
+        }
+    }
+
+    /// What these receipts are for is settled for good.
+    pub(super) fn forget_receipts(&mut self, job: &JobId, receipts: &BTreeSet<Digest>) {
+        if let Err(error) = self.words.forget_receipts(job, receipts) {
+            tracing::warn!(%error, "what is no longer needed stays on disk");
         }
     }
 
@@ -90,7 +102,7 @@ impl Shell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quern_primitives::{ids::Digest, log::Acknowledgement, payload::NodeSecret};
+    use quern_primitives::{log::Acknowledgement, payload::NodeSecret};
 
     #[test]
     fn a_word_counts_only_if_its_masternode_signed_it_for_this_chain() {

@@ -1,6 +1,7 @@
 //! One job at its coordinator.
 
 mod case;
+mod elsewhere;
 mod held;
 mod pledged;
 mod sure;
@@ -45,6 +46,8 @@ pub struct JobPlan {
     pub input_roots: Vec<Digest>,
     /// The tasks whose shard is not on disk here, as the disk says and not the job's log.
     pub missing: BTreeSet<TaskIndex>,
+    /// The tasks that the chain had settled when this was looked up, whoever coordinated then.
+    pub settled: BTreeSet<TaskIndex>,
     /// Drawn after the job was committed; which accounts may have which replica follows from it.
     pub seed: [u8; 32],
     /// Which devices are believed alone is drawn from it. It follows from the job's key, and no device

@@ -108,12 +108,18 @@ impl Core {
             out,
         );
         if verdict.answer.exit == Exit::Success {
+            let active = self.jobs.get(&id);
+            let stale = active.map_or_else(Vec::new, |active| active.stale_devices(task));
+            for device in stale {
+                self.pauses.stalled(now, device);
+            }
             self.scheduler.note(now, &verdict.replicas);
             self.end_rows(&verdict.replicas);
             self.scheduler.dispatch.accept(id, verdict.answer.fuel);
             for found in &verdict.replicas {
                 if found.finding == Finding::Accepted {
                     self.pauses.accepted(&found.device);
+                    self.pauses.stalls_no_more(&found.device);
                 }
             }
         }

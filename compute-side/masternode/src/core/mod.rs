@@ -49,6 +49,7 @@ mod samples;
 mod scheduler;
 mod settings;
 mod settle;
+mod stalls;
 mod status;
 mod telemetry;
 mod trusted;
@@ -316,6 +317,7 @@ impl Core {
             }
             active.replay(line, now, replica_ms);
         }
+        active.close_settled();
         if !active.job.state.is_open() {
             self.hand_backs.forget(id);
             drop(self.pauses.forget_job(id));

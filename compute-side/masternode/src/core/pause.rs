@@ -5,7 +5,8 @@
 //! time, and there may be thousands of tasks. So it gets nothing for a while: a second, then twice as long
 //! each time, up to five minutes, until an answer of it is accepted, or a job on which it failed ends without
 //! a verdict on that. One of which an accepted answer [turned out to be wrong](super::samples) gets nothing
-//! for a day. A restart forgets these pauses. And of a job on which a device has several
+//! for a day, and one that was stale on three decided tasks in a row [waits as after faults](super::stalls).
+//! A restart forgets these pauses. And of a job on which a device has several
 //! [failures](super::failures) that nobody has judged it gets nothing.
 
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod model;
 use super::{
     Core, Entry, Tick,
     failures::{Cleared, Failures},
+    stalls::Stalls,
 };
 use quern_primitives::ids::{DeviceId, JobId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,11 +42,12 @@ const DOUBLINGS_MAX: u32 = 9;
 pub(super) struct Pauses {
     of: BTreeMap<DeviceId, Pause>,
     /// When each pause ends that has not been seen to end.
-    ends: BTreeSet<(Tick, DeviceId)>,
+    pub(super) ends: BTreeSet<(Tick, DeviceId)>,
     failures: Failures,
     /// Devices of which an accepted answer turned out to be wrong, with until when each gets nothing. They
     /// stay when a device is forgotten: its key may come back.
     contradicted: BTreeMap<DeviceId, Tick>,
+    pub(super) stalls: Stalls,
 }
 
 #[derive(Clone, Copy)]
@@ -101,6 +104,7 @@ impl Pauses {
     /// A device is forgotten itself.
     pub(super) fn forget(&mut self, device: &DeviceId) {
         self.accepted(device);
+        self.stalls_no_more(device);
         self.failures.forget(device);
     }
 
@@ -131,7 +135,8 @@ impl Pauses {
     pub(super) fn until(&self, device: &DeviceId, now: Tick) -> Option<Tick> {
         let pauses = self.of.get(device).map(|pause| pause.until);
         let pauses = pauses.filter(|until| now < *until);
-        pauses.max(self.contradicted_until(device, now))
+        let stalls = self.stalls.until(device, now);
+        pauses.max(stalls).max(self.contradicted_until(device, now))
     }
 
     /// Whether a device gets nothing of a job because nobody has judged its failures there.

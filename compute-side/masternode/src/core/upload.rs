@@ -30,6 +30,7 @@ impl Core {
             return;
         };
         if job.start(plan) {
+            job.close_settled();
             if job.takes_work(self.block, self.settings.deadline_margin_blocks) {
                 self.enqueue(now, id);
                 self.continue_log(id, out);

@@ -1,6 +1,6 @@
 //! What devices ask, answered from core and vault.
 
-use super::{Command, Grid, Sighting};
+use super::{Command, Grid, Sighting, showing};
 use crate::{
     core::{Event, Measured, Token},
     vault::Item,
@@ -121,6 +121,9 @@ impl Grid {
                 }
                 Request::Fetch(fetch) => self.fetch(device, fetch, reply),
                 Request::Deliver(deliver) => self.deliver(device, deliver, reply),
+                Request::Show(show) => {
+                    tokio::spawn(showing::show(self.shared.clone(), show, reply));
+                }
             },
         }
     }

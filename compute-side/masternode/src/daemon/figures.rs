@@ -2,11 +2,16 @@
 //! from.
 
 use super::{Command, Shared};
-use crate::{benchmark::Benchmark, core::Challenge};
+use crate::{
+    benchmark::Benchmark,
+    core::Challenge,
+    group::{SettledError, settled_before},
+};
 use quern_ledger::ChainError;
-use quern_primitives::{JobId, job::Job};
+use quern_primitives::{JobId, TaskIndex, job::Job};
 use sha2::{Digest as _, Sha256};
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -75,7 +80,7 @@ pub(super) async fn compute_benchmarks(shared: Arc<Shared>) {
 
 /// What a job's lanes follow from: the block in which its coordinator was drawn, which nobody knew
 /// when the job was committed.
-pub(crate) async fn seed_of(shared: &Shared, id: JobId, job: &Job) -> Result<[u8; 32], ChainError> {
+async fn seed_of(shared: &Shared, id: JobId, job: &Job) -> Result<[u8; 32], ChainError> {
     let drawn_in = job.submitted_at.saturating_add(1);
     let hash = shared.chain.block_hash(drawn_in).await?;
     Ok(lane_seed(hash, id))
@@ -90,16 +95,30 @@ fn lane_seed(block_hash: [u8; 32], id: JobId) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// What a job's lanes follow from, asked again until the chain answers.
-pub(super) async fn seed_at_last(shared: &Shared, id: JobId, job: &Job) -> [u8; 32] {
+/// What a job begins with here: what its lanes follow from, and the tasks that were settled before.
+pub(crate) async fn beginning_of(
+    shared: &Shared,
+    id: JobId,
+    job: &Job,
+) -> Result<([u8; 32], BTreeSet<TaskIndex>), SettledError> {
+    let seed = seed_of(shared, id, job).await?;
+    Ok((seed, settled_before(shared, id, job).await?))
+}
+
+/// The same, asked again until the chain answers.
+pub(super) async fn beginning_at_last(
+    shared: &Shared,
+    id: JobId,
+    job: &Job,
+) -> ([u8; 32], BTreeSet<TaskIndex>) {
     loop {
-        match seed_of(shared, id, job).await {
-            Ok(seed) => return seed,
+        match beginning_of(shared, id, job).await {
+            Ok(beginning) => return beginning,
             Err(error) => {
                 tracing::warn!(
                     job = %id,
                     error = &error as &dyn std::error::Error,
-                    "cannot read a job's seed; trying again"
+                    "cannot read what a job begins with; trying again"
                 );
                 tokio::time::sleep(PAUSE).await;
             }

@@ -2,11 +2,13 @@
 
 use super::Command;
 use crate::{
-    benchmark::Benchmark, checking::Sightings, config::Config, context::JobContext,
-    settler::OpenJobs, store::Store, vault::Vault,
+    benchmark::Benchmark, checking::Sightings, config::Config, context::JobContext, group::Peers,
+    receipts::Outcomes, settler::OpenJobs, store::Store, vault::Vault,
 };
 use quern_ledger::{Account, Chain};
-use quern_primitives::{BlockNumber, Digest, GenesisHash, JobId, job::Job, payload::NodeSecret};
+use quern_primitives::{
+    AccountId, BlockNumber, Digest, GenesisHash, JobId, job::Job, payload::NodeSecret,
+};
 use quern_shards::keys::SealingSecret;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,8 +32,14 @@ pub(crate) struct Shared {
     pub(crate) benchmark: Option<Arc<Benchmark>>,
     /// A permit for each benchmark that is still to be computed for devices.
     pub(super) benchmarks_wanted: Semaphore,
+    /// Where things stand in the logs that were asked for last.
+    pub(crate) outcomes: Outcomes,
+    /// A permit for each log that is read for devices at a time.
+    pub(super) showing: Semaphore,
     /// What the chain said of devices.
     pub(crate) sightings: Arc<Sightings>,
+    /// The other masternodes of the jobs that are coordinated here.
+    pub(crate) peers: Arc<Peers>,
     pub(super) contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
     /// The jobs as the chain last had them, each with the block of which that was read.
     pub(super) jobs: Mutex<BTreeMap<JobId, (BlockNumber, Job)>>,
@@ -69,6 +77,31 @@ impl Shared {
             .filter(|(_, (_, job))| job.state.is_open())
             .map(|(id, _)| *id)
             .collect()
+    }
+
+    /// Those of them that this masternode coordinates.
+    pub(crate) fn own_jobs(&self) -> BTreeSet<JobId> {
+        self.going_on(|coordinator| *coordinator == self.account.id())
+    }
+
+    /// Those of them that another masternode coordinates, and of which something is here.
+    pub(crate) fn others_jobs(&self) -> BTreeSet<JobId> {
+        self.going_on(|coordinator| *coordinator != self.account.id())
+    }
+
+    fn going_on(&self, is_meant: impl Fn(&AccountId) -> bool) -> BTreeSet<JobId> {
+        let jobs = lock(&self.jobs);
+        let jobs = jobs.iter().filter(|(_, (_, job))| {
+            job.state.goes_on() && job.state.coordinator().is_some_and(&is_meant)
+        });
+        jobs.map(|(id, _)| *id).collect()
+    }
+
+    /// Whether another masternode coordinates a job, as far as is known here.
+    pub(crate) fn is_of_another(&self, job: JobId) -> bool {
+        let job = self.job(job);
+        let coordinator = job.as_ref().and_then(|job| job.state.coordinator());
+        coordinator.is_some_and(|coordinator| *coordinator != self.account.id())
     }
 
     /// Takes over what the chain says of a job at a block.

@@ -1,10 +1,12 @@
-//! What a masternode shows when a dispute asks for what a batch rests on.
+//! What a masternode shows of what a batch rests on: to devices that ask, and to the chain when a dispute
+//! does.
 
 use super::{Log, Outcome, Proofs};
 use crate::core::{Entry, RefereeWord};
 use quern_dispute_rules::{Question, Reply, evidence::Leaf};
 use quern_jobs_api::ApiError;
 use quern_primitives::{Digest, TaskIndex, ids::BatchSequence, receipt::Answer};
+use quern_protocol::ShownVerdict;
 
 impl Outcome {
     /// What answers a question about a batch, if the log has it. A task that was settled again since, in
@@ -34,6 +36,31 @@ impl Outcome {
             Question::Receipt { receipt } => self.named(log, batch, receipt),
             Question::Report { task, answer } => self.report(log, *task, answer),
         }
+    }
+
+    /// The verdicts of these tasks that a batch has, and that it has them. A task that it does not settle is
+    /// left out.
+    pub(crate) fn shown(
+        &mut self,
+        log: &impl Log,
+        batch: BatchSequence,
+        tasks: &[TaskIndex],
+    ) -> Result<Vec<ShownVerdict>, ApiError> {
+        let mut shown = Vec::new();
+        for task in tasks {
+            if !self.batches.contains_key(task) {
+                continue;
+            }
+            let proofs = self.proving(log, *task)?;
+            let place = proofs.tasks.binary_search(task).ok();
+            let place = place.filter(|_| proofs.sequence == batch);
+            let proof = place.and_then(|place| proofs.tree.proof(u32::try_from(place).ok()?));
+            if let Some(proof) = proof {
+                let verdict = self.verdict(log, *task)?;
+                shown.push(ShownVerdict { verdict, proof });
+            }
+        }
+        Ok(shown)
     }
 
     /// What proves the verdict of a task in this batch.

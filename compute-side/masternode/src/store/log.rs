@@ -233,6 +233,27 @@ impl JobLog {
         Ok((position < behind).then(|| (index, header.hash(&self.genesis))))
     }
 
+    /// The place of the last block on disk, and what its header signs, if the log says that its job has
+    /// ended: nothing but batches follows that.
+    pub(crate) fn head_behind_end(&self) -> Result<Option<(u64, Digest)>, StoreError> {
+        let mut head = None;
+        for block in self.blocks.range(keys(self.job, 0))?.rev() {
+            let (_, bytes) = block?;
+            let block = SignedBlock::read(bytes.value()).map_err(|fault| self.damaged(fault))?;
+            let header = &block.header.payload;
+            let head = *head.get_or_insert_with(|| (header.index, header.hash(&self.genesis)));
+            let mut entries = block.entries.iter().rev();
+            match entries
+                .find(|entry| !matches!(entry, Entry::Batched { .. } | Entry::Opened { .. }))
+            {
+                Some(Entry::Ended { .. }) => return Ok(Some(head)),
+                Some(_) => return Ok(None),
+                None => {}
+            }
+        }
+        Ok(None)
+    }
+
     /// The last block that begins at this position or before it.
     fn block_with(&self, position: u64) -> Result<Option<u64>, StoreError> {
         let (mut low, mut high) = (0, self.length()?);
@@ -272,30 +293,37 @@ impl JobLog {
         let Some(bytes) = self.blocks.get(key(self.job, index.into()))? else {
             return Ok(None);
         };
-        let bytes = bytes.value();
-        let mut rest = bytes.get(SIGNED_HEADER_BYTES..).unwrap_or_default();
-        let mut entries = Vec::new();
-        while !rest.is_empty() {
-            // No block is nearly as long.
-            let byte = u32::try_from(bytes.len() - rest.len()).unwrap_or(u32::MAX);
-            let entry = Entry::decode(&mut rest).map_err(foreign)?;
-            let at = Position { block: index, byte };
-            entries.push((at, entry));
-        }
-        Ok(Some(entries))
+        entries_of(index, bytes.value()).map(Some)
     }
 
     fn read_entry(&self, at: Position) -> Result<Option<Entry>, StoreError> {
         let bytes = self.blocks.get(key(self.job, at.block.into()))?;
-        let Some(bytes) = bytes else {
-            return Ok(None);
-        };
-        let entry = bytes.value().get(at.byte as usize..);
-        let entry = entry.filter(|entry| !entry.is_empty());
-        entry
-            .map(|mut bytes| Entry::decode(&mut bytes).map_err(foreign))
-            .transpose()
+        let entry = bytes.map(|bytes| entry_in(bytes.value(), at)).transpose()?;
+        Ok(entry.flatten())
     }
+}
+
+/// The entries of a block that was followed, each with its place.
+pub(super) fn entries_of(index: u32, bytes: &[u8]) -> Result<Vec<(Position, Entry)>, StoreError> {
+    let mut rest = bytes.get(SIGNED_HEADER_BYTES..).unwrap_or_default();
+    let mut entries = Vec::new();
+    while !rest.is_empty() {
+        // No block is nearly as long.
+        let byte = u32::try_from(bytes.len() - rest.len()).unwrap_or(u32::MAX);
+        let entry = Entry::decode(&mut rest).map_err(foreign)?;
+        let at = Position { block: index, byte };
+        entries.push((at, entry));
+    }
+    Ok(entries)
+}
+
+/// The entry that begins at a place of such a block.
+pub(super) fn entry_in(bytes: &[u8], at: Position) -> Result<Option<Entry>, StoreError> {
+    let entry = bytes.get(at.byte as usize..);
+    let entry = entry.filter(|entry| !entry.is_empty());
+    entry
+        .map(|mut bytes| Entry::decode(&mut bytes).map_err(foreign))
+        .transpose()
 }
 
 const _: () = assert!(BLOCK_BYTES_MAX < u32::MAX as usize);

@@ -1,8 +1,8 @@
 //! The checks of the messages' limits.
 
-use super::{Assignment, Exchange, Output, Request, Response};
+use super::{Assignment, Exchange, Output, Request, Response, ShownVerdict};
 use crate::{Benchmark, DecodeError, Message, State, limits};
-use quern_primitives::limits as shared;
+use quern_primitives::{limits as shared, merkle::PROOF_HASHES_MAX};
 
 pub(crate) fn at_most(field: &'static str, found: usize, limit: usize) -> Result<(), DecodeError> {
     if found > limit {
@@ -43,6 +43,7 @@ impl Message for Request {
                 deliver.bytes.len(),
                 limits::PIECE_BYTES_MAX as usize,
             ),
+            Self::Show(show) => at_most("show.tasks", show.tasks.len(), limits::SHOWN_MAX),
         }
     }
 }
@@ -113,7 +114,26 @@ impl Message for Response {
                 work.benchmark.iter().try_for_each(Benchmark::check)?;
                 work.assignments.iter().try_for_each(Assignment::check)
             }
+            Self::Shown(shown) => {
+                at_most("shown", shown.len(), limits::SHOWN_MAX)?;
+                shown.iter().try_for_each(ShownVerdict::check)
+            }
         }
+    }
+}
+
+impl ShownVerdict {
+    fn check(&self) -> Result<(), DecodeError> {
+        at_most(
+            "shown.replicas",
+            self.verdict.replicas.len(),
+            shared::REPLICAS_PER_TASK_MAX as usize,
+        )?;
+        at_most(
+            "shown.siblings",
+            self.proof.siblings.len(),
+            PROOF_HASHES_MAX,
+        )
     }
 }
 

@@ -3,7 +3,15 @@
 use super::*;
 use crate::{DecodeError, decode, encode};
 use proptest::prelude::*;
-use quern_primitives::{ids::GenesisHash, limits as shared, log::Commitment, payload::DeviceKey};
+use quern_primitives::{
+    ids::{AccountId, DeviceId, GenesisHash},
+    limits as shared,
+    log::Commitment,
+    merkle::PROOF_HASHES_MAX,
+    payload::DeviceKey,
+    receipt::{Answer, Exit},
+    verdict::{Finding, Ground, ReplicaFinding},
+};
 
 const MARK: Mark = Mark([0xaa; limits::MARK_BYTES]);
 
@@ -181,6 +189,60 @@ fn a_mark_is_behind_the_bytes_of_an_answer_and_before_those_of_a_delivery() {
 }
 
 #[test]
+fn no_more_verdicts_are_asked_for_and_shown_than_the_limit_and_none_with_too_long_lists() {
+    let ask = |tasks: usize| {
+        Request::Show(Show {
+            job: JobId([7; 32]),
+            batch: 3,
+            tasks: vec![4; tasks],
+        })
+    };
+    let most = ask(limits::SHOWN_MAX);
+    assert_eq!(decode::<Request>(&encode(&most)).unwrap(), most);
+    assert!(decode::<Request>(&encode(&ask(limits::SHOWN_MAX + 1))).is_err());
+
+    let found = ReplicaFinding {
+        replica: 1,
+        device: DeviceId([2; 32]),
+        account: AccountId::new([3; 32]),
+        finding: Finding::Accepted,
+        receipt: Some(Digest([4; 32])),
+        pay: 5,
+    };
+    let shown = |replicas: usize, siblings: usize| ShownVerdict {
+        verdict: Verdict {
+            job: JobId([7; 32]),
+            task: 4,
+            answer: Answer {
+                result_commitment: Digest([6; 32]),
+                result_bytes: 1,
+                fuel: 2,
+                exit: Exit::Success,
+            },
+            ground: Ground::Majority,
+            price: 9,
+            replicas: vec![found.clone(); replicas],
+        },
+        proof: Proof {
+            index: 0,
+            count: 1,
+            siblings: vec![Digest([8; 32]); siblings],
+        },
+    };
+    let replicas = usize::from(shared::REPLICAS_PER_TASK_MAX);
+    let most = Response::Shown(vec![shown(replicas, PROOF_HASHES_MAX); limits::SHOWN_MAX]);
+    assert_eq!(decode::<Response>(&encode(&most)).unwrap(), most);
+    for over in [
+        vec![shown(1, 1); limits::SHOWN_MAX + 1],
+        vec![shown(replicas + 1, 1)],
+        vec![shown(1, PROOF_HASHES_MAX + 1)],
+    ] {
+        let refused = decode::<Response>(&encode(&Response::Shown(over)));
+        assert!(matches!(refused, Err(DecodeError::OverLimit { .. })));
+    }
+}
+
+#[test]
 fn the_largest_messages_fit_the_limit() {
     let inline = limits::REPORTS_MAX * (limits::INLINE_RESULT_BYTES_MAX + 1024)
         + limits::COMMITMENTS_MAX * 200;
@@ -188,6 +250,9 @@ fn the_largest_messages_fit_the_limit() {
         * (limits::INLINE_SHARD_BYTES_MAX + shared::ARGUMENT_BYTES_MAX as usize + 4096)
         + limits::ACKNOWLEDGEMENTS_MAX * (173 + 2 * 40)
         + limits::BENCHMARK_BYTES_MAX;
+    let shown = limits::SHOWN_MAX
+        * (usize::from(shared::REPLICAS_PER_TASK_MAX) * 128 + (PROOF_HASHES_MAX + 1) * 32 + 256);
+    assert!(shown < limits::MESSAGE_BYTES_MAX);
     assert!(inline < limits::MESSAGE_BYTES_MAX);
     assert!(work < limits::MESSAGE_BYTES_MAX);
 }

@@ -98,6 +98,26 @@ impl Download {
         Ok(())
     }
 
+    /// Fetches what is still missing from whoever coordinated the job before: each keeps the results that it
+    /// decided.
+    async fn fetch_from_each(
+        &mut self,
+        chain: &Chain,
+        progress: &impl Fn(CollectProgress),
+    ) -> anyhow::Result<()> {
+        if self.collector.is_whole() {
+            return Ok(());
+        }
+        for coordinator in Coordinator::each_of(chain, self.folder.job()).await? {
+            if let Err(error) = self.collector.fetch(&coordinator, progress).await
+                && !matches!(error, CollectError::Api(_))
+            {
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Fetches the rest of a job that is over, and ends the output if all of it is there. `is_done` says
     /// that every task was.
     pub(super) async fn finish(
@@ -114,6 +134,7 @@ impl Download {
                 Err(error) if !is_done && may_pass(&error) => {}
                 fetched => fetched?,
             }
+            self.fetch_from_each(chain, progress).await?;
         }
         let now = self.progress();
         let mut told = Downloaded {

@@ -16,7 +16,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use quern_jobs_api::{Impasse, JobStatus, WaitingFor};
 use quern_ledger::{Chain, ChainError};
-use quern_owner::{CollectProgress, Coordinator, CoordinatorError};
+use quern_owner::{CollectProgress, Coordinator, CoordinatorError, Members};
 use quern_primitives::{
     BlockNumber, JobId,
     job::{Job, JobState},
@@ -248,7 +248,7 @@ async fn follow(
     mut hear: impl FnMut(News<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Job> {
     let mut blocks = chain.finalised().await.map_err(FollowError::from)?;
-    let (mut tries, mut cancelled) = (0, None);
+    let (mut tries, mut cancelled) = (0u32, None);
     loop {
         let known = look(chain, job).await?;
         if !known.state.goes_on() {
@@ -265,9 +265,12 @@ async fn follow(
         let (_coordinator, mut updates) = match updates {
             Ok(updates) => updates,
             Err(CoordinatorError::Over { .. }) => continue,
-            Err(error) if tries == TRIES_MAX => return Err(FollowError::from(error).into()),
+            // Another masternode of the job goes on with it after a while.
+            Err(error) if tries >= TRIES_MAX && !may_go_on(chain, job).await => {
+                return Err(FollowError::from(error).into());
+            }
             Err(_) => {
-                tries += 1;
+                tries = tries.saturating_add(1);
                 tokio::time::sleep(TRY_PAUSE).await;
                 continue;
             }
@@ -294,6 +297,11 @@ async fn follow(
         // A coordinator that has closed the job says no more; the chain's word comes with a block.
         blocks.next().await.map_err(FollowError::from)?;
     }
+}
+
+/// Whether the job may go on at another masternode.
+async fn may_go_on(chain: &Chain, job: JobId) -> bool {
+    Members::may_go_on(chain, job).await.unwrap_or(false)
 }
 
 /// Tells of the cancelling of an open job, once.
@@ -361,6 +369,9 @@ pub(crate) fn in_words(status: &JobStatus) -> String {
             format!("waiting: devices of {connected} could have it, of {needed} needed")
         }
         Some(WaitingFor::Chain) => "waiting for the chain to settle".into(),
+        Some(WaitingFor::Certificates { here, needed }) => {
+            format!("waits for certificates: {here} of {needed}")
+        }
         Some(WaitingFor::Finality) => "settled; paid when the last batch is final".into(),
         None => {
             let to_come = match status.not_uploaded {
@@ -492,7 +503,11 @@ pub(super) mod tests {
         assert!(matches!(told, Err(FollowError::DeadlinePassed { .. })));
         assert!(check_time(job, &JobState::Expired, 1_000, 1_001).is_ok());
         let (coordinator, end) = (AccountId::new([1; 32]), JobEnd::AllSettled);
-        let settling = JobState::Settling { coordinator, end };
+        let settling = JobState::Settling {
+            coordinator,
+            end,
+            cancelled: None,
+        };
         assert!(check_time(job, &settling, 1_000, 1_001).is_ok());
     }
 }

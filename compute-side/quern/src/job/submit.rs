@@ -16,7 +16,7 @@ use indicatif::{MultiProgress, ProgressBar};
 use quern_jobs_api::{ApiError, Impasse};
 use quern_ledger::{Account, Chain};
 use quern_owner::{
-    ApiFailure, Coordinator, CoordinatorError, Draft, JobFolder, SubmitJobError, prepare,
+    ApiFailure, Coordinator, CoordinatorError, Draft, JobFolder, Members, SubmitJobError, prepare,
     submit as submit_job,
 };
 use quern_primitives::{
@@ -182,10 +182,10 @@ async fn hand_in(
             settled.block.number
         ));
     }
-    let coordinator = begin(chain, folder).await?;
+    let mut begun = begin(chain, folder).await?;
     let bars = MultiProgress::new();
     let bar = bars.add(byte_bar("uploading"));
-    let uploading = upload(coordinator.as_ref(), folder, &bar);
+    let uploading = upload(begun.as_mut(), folder, &bar);
     if wait.wait {
         // Tasks are computed while shards are uploaded, and results come back.
         let download = Download::new(chain, folder.clone(), wait.output.as_deref())?;
@@ -205,15 +205,25 @@ async fn hand_in(
     Ok(state.map_or(ExitCode::SUCCESS, super::exit_code))
 }
 
-/// Hands over to the job's coordinator what every task needs, so that the job starts. None if it is over
+/// The masternodes of a job that have what every task needs.
+struct Begun {
+    coordinator: Coordinator,
+    members: Members,
+}
+
+/// Hands over to the job's masternodes what every task needs, so that the job starts. None if it is over
 /// already.
-async fn begin(chain: &Chain, folder: &JobFolder) -> anyhow::Result<Option<Coordinator>> {
+async fn begin(chain: &Chain, folder: &JobFolder) -> anyhow::Result<Option<Begun>> {
     let bar = spinner("waiting for the job's coordinator");
     let begun = async {
         let coordinator = Coordinator::of(chain, folder.job()).await?;
         let offer = coordinator.begin(folder).await?;
         coordinator.upload_program(folder, &offer).await?;
-        Ok::<_, CoordinatorError>(coordinator)
+        let members = Members::begin(chain, folder).await?;
+        Ok::<_, CoordinatorError>(Begun {
+            coordinator,
+            members,
+        })
     };
     let begun = begun.await;
     bar.finish_and_clear();
@@ -222,11 +232,15 @@ async fn begin(chain: &Chain, folder: &JobFolder) -> anyhow::Result<Option<Coord
 
 /// Uploads the shards that are not there yet. False if the job was over before all of them were.
 async fn upload(
-    coordinator: Option<&Coordinator>,
+    begun: Option<&mut Begun>,
     folder: &JobFolder,
     bar: &ProgressBar,
 ) -> anyhow::Result<bool> {
-    let Some(coordinator) = coordinator else {
+    let Some(Begun {
+        coordinator,
+        members,
+    }) = begun
+    else {
         return Ok(false);
     };
     let uploaded = coordinator.upload_shards(folder, |progress| {
@@ -237,9 +251,28 @@ async fn upload(
     bar.finish_and_clear();
     let is_whole = unless_over(uploaded, folder.job())?.is_some();
     if is_whole {
+        members.upload_shards(folder).await;
+        tell_of_missed(folder.job(), members);
         folder.drop_uploads()?;
     }
     Ok(is_whole)
+}
+
+/// Tells of the masternodes of a job that did not take what the coordinator took. One that is not there is
+/// nothing to stop for.
+fn tell_of_missed(job: JobId, members: &Members) {
+    for (account, error) in members.missed() {
+        // One that says that the job is over was not needed.
+        if matches!(
+            error,
+            CoordinatorError::Api(ApiFailure::Refused(ApiError::Closed))
+        ) {
+            continue;
+        }
+        tell(&format!(
+            "masternode {account} of the job has not all of it, and could not go on with it: {error}; `quern job resume {job}` hands it over"
+        ));
+    }
 }
 
 /// What came of a part of an upload; none if the coordinator takes nothing more because the job is over.

@@ -29,6 +29,7 @@ fn over() -> JobState {
     JobState::Settling {
         coordinator: AccountId::new([4; 32]),
         end: JobEnd::AllSettled,
+        cancelled: None,
     }
 }
 

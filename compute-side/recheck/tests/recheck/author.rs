@@ -525,7 +525,7 @@ impl Author {
 }
 
 /// The batch of these verdicts.
-fn batch_of(verdicts: &[Verdict], sequence: u32, log: LogRange) -> Batch {
+pub(crate) fn batch_of(verdicts: &[Verdict], sequence: u32, log: LogRange) -> Batch {
     let mut payouts: BTreeMap<AccountId, Amount> = BTreeMap::new();
     let mut devices: BTreeMap<DeviceId, RecordChange> = BTreeMap::new();
     for found in verdicts.iter().flat_map(|verdict| &verdict.replicas) {

@@ -212,7 +212,7 @@ fn many_receipts_are_checked_where_they_lie() {
 }
 
 /// A replica of task 0, given to a device.
-fn assigned(replica: u8, device: usize) -> Entry {
+pub(crate) fn assigned(replica: u8, device: usize) -> Entry {
     Entry::Assigned {
         task: 0,
         replica,
@@ -232,7 +232,7 @@ fn trapped(replica: u8, device: usize, position: u64) -> SignedReceipt {
 }
 
 /// A job of one task on which two devices agree that the program traps, as a referee finds too.
-fn failing() -> Vec<Entry> {
+pub(crate) fn failing() -> Vec<Entry> {
     let mut entries = story(Agreement::Unanimous, 1, 1).entries;
     entries.truncate(2);
     let devices = [1, 3];

@@ -85,7 +85,7 @@ fn refused_batch(change: impl FnOnce(&mut Batch)) -> RecheckFault {
     .1
 }
 
-fn why_of_batch(fault: RecheckFault) -> BatchFault {
+pub(crate) fn why_of_batch(fault: RecheckFault) -> BatchFault {
     match fault {
         RecheckFault::Batch { why, .. } => why,
         other => panic!("{other:?}"),

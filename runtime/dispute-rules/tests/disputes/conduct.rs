@@ -10,8 +10,8 @@ use crate::{
     },
 };
 use quern_dispute_rules::{
-    Ed25519, Evidence, Question, Refusal, Reply, Ruling, evidence::Withheld, ruling::Offence,
-    verdict::receipt_digest,
+    Ed25519, Evidence, Question, Refusal, Reply, Ruling, decide, evidence::Withheld,
+    ruling::Offence, verdict::receipt_digest,
 };
 use quern_joblog::{Entry, Fork, LogBuilder};
 use quern_primitives::{
@@ -316,6 +316,21 @@ fn a_device_that_gives_two_answers_costs_its_account() {
     let other_engine = Box::new(device_key(2).sign(other_engine, &HERE));
     let ruling = ruled(&world, &answers(sign(4, 0), other_engine));
     assert_eq!(ruling, Err(Refusal::Unrelated));
+}
+
+#[test]
+fn who_retired_a_device_answers_for_it_until_nothing_is_held_for_it() {
+    let world = honest(UNANIMOUS, 3, 1);
+    let sign = |value| Box::new(device_key(2).sign(receipt(1, 0, 2, 4, value), &HERE));
+    let (first, second) = (sign(0), sign(1));
+    let evidence = Evidence::Answers { first, second };
+    let mut facts = world.facts_for(evidence.subject().device);
+    facts.device.as_mut().unwrap().registered = None;
+    let ruling = decide(&evidence, &facts, &Ed25519);
+    assert_one_pays(ruling, account(2), Offence::TwoAnswers);
+    facts.device.as_mut().unwrap().answers = None;
+    let ruling = decide(&evidence, &facts, &Ed25519);
+    assert_eq!(ruling, Err(Refusal::NobodyAnswers));
 }
 
 /// A world in which a device lied, its lie, and its place among devices.

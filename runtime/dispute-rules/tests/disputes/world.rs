@@ -497,6 +497,7 @@ impl World {
         Facts {
             device: number.map(|number| DeviceFacts {
                 registered: Some((account(number), 2)),
+                answers: Some(account(number)),
                 accepted: ACCEPTED.into(),
             }),
             ..self.facts.clone()

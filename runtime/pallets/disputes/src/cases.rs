@@ -289,6 +289,11 @@ impl<T: Config> Pallet<T> {
             match &sentence.guilty {
                 Guilty::Masternode(account) => {
                     T::Court::slash_masternode(account, penalty, disputer)?;
+                    // Who signed two things for one place certifies nothing more. A strike turns out by
+                    // itself.
+                    if strike.is_none() {
+                        T::Court::turn_out(job, account)?;
+                    }
                 }
                 Guilty::Worker {
                     account, device, ..

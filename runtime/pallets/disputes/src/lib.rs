@@ -110,6 +110,9 @@ pub trait Court {
     /// Strikes a batch and all that follow it.
     fn strike(job: &JobId, sequence: BatchSequence) -> DispatchResult;
 
+    /// Takes a masternode's say in a job from it.
+    fn turn_out(job: &JobId, account: &AccountId) -> DispatchResult;
+
     /// Takes a penalty from a worker's bond, for one of its devices.
     fn slash_worker(
         account: &AccountId,

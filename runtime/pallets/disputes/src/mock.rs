@@ -59,6 +59,7 @@ pub const HERE: GenesisHash = GenesisHash([1; 32]);
 pub enum Deed {
     KeepOpen(BatchSequence, bool),
     Strike(BatchSequence),
+    TurnOut(AccountId),
     SlashWorker(AccountId, Penalty, AccountId),
     SlashMasternode(AccountId, Penalty, AccountId),
     Burnt(Amount),
@@ -108,6 +109,10 @@ impl Court for Bench {
             }
         });
         note(Deed::Strike(sequence))
+    }
+
+    fn turn_out(_job: &JobId, account: &AccountId) -> DispatchResult {
+        note(Deed::TurnOut(account.clone()))
     }
 
     fn slash_worker(

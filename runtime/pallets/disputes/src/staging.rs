@@ -187,6 +187,7 @@ impl Staged {
             referees: vec![],
             device: Some(DeviceFacts {
                 registered: Some((worker(0), 1)),
+                answers: Some(worker(0)),
                 accepted: 40,
             }),
             worker_bond: 20 * BYTECHIP,

@@ -419,6 +419,7 @@ fn a_device_that_nobody_answers_for_convicts_nobody() {
         tell(Facts {
             device: Some(DeviceFacts {
                 registered: None,
+                answers: None,
                 accepted: 3,
             }),
             ..staged().facts

@@ -1,10 +1,9 @@
-//! Measures a claim among as many as are kept.
+//! Measures a claim among those of as many validators as there can be.
 
 use super::*;
 use frame_benchmarking::v2::*;
-use frame_support::BoundedVec;
 use frame_system::RawOrigin;
-use quern_primitives::limits::FINALITY_CLAIMS;
+use quern_primitives::limits::MASTERNODES_MAX;
 
 #[benchmarks]
 mod benchmarks {
@@ -12,14 +11,18 @@ mod benchmarks {
 
     #[benchmark]
     fn claim() {
-        let now = FINALITY_CLAIMS.saturating_add(1);
+        let now = MASTERNODES_MAX.saturating_add(1);
         frame_system::Pallet::<T>::set_block_number(now.into());
+        T::Authors::set(MASTERNODES_MAX);
+        let mut claims = LastClaims::new();
         // Out of order, so that there is something to sort.
-        let claims = (1..=FINALITY_CLAIMS).rev().collect();
-        Claims::<T>::put(BoundedVec::truncate_from(claims));
+        for (author, height) in T::Authors::all().into_iter().zip((1..now).rev()) {
+            let _ = claims.try_insert(author, height);
+        }
+        Claims::<T>::put(claims);
 
         #[extrinsic_call]
-        _(RawOrigin::None, FINALITY_CLAIMS);
+        _(RawOrigin::None, MASTERNODES_MAX);
 
         assert_eq!(ClaimedIn::<T>::get(), now);
     }

@@ -1,8 +1,9 @@
 //! Claims, and the clock that follows from them.
 
-use crate::{ClaimedIn, Claims, Clock, Config, Error, InherentError, Pallet};
+use crate::{ClaimedIn, Claims, Clock, Config, Error, InherentError, LastClaims, Pallet};
+use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::DispatchResult};
-use quern_primitives::{BlockNumber, limits::FINALITY_CLAIMS};
+use quern_primitives::BlockNumber;
 use sp_runtime::{TryRuntimeError, traits::UniqueSaturatedInto};
 
 impl<T: Config> Pallet<T> {
@@ -16,14 +17,20 @@ impl<T: Config> Pallet<T> {
         ensure!(ClaimedIn::<T>::get() < now, Error::<T>::ClaimedAlready);
         ensure!(height >= clock, Error::<T>::BelowClock);
         ensure!(height < now, Error::<T>::NotBelowBlock);
-        let mut claims = Claims::<T>::get();
-        if claims.is_full() {
-            claims.remove(0);
+        let author = T::Authors::author().ok_or(Error::<T>::NoAuthor)?;
+        let before = Claims::<T>::get();
+        let mut claims = LastClaims::new();
+        for validator in T::Authors::all() {
+            let last = match validator == author {
+                true => height,
+                false => before.get(&validator).copied().unwrap_or(0),
+            };
+            // There is room for all, because there are no more masternodes.
+            let _ = claims.try_insert(validator, last);
         }
-        // There is room, because the oldest went.
-        let _ = claims.try_push(height);
-        // The claims that are older than the clock may be below it, but never the median.
-        Clock::<T>::put(clock.max(median(&claims)));
+        ensure!(claims.contains_key(&author), Error::<T>::NoAuthor);
+        // Other validators may have claimed less than those that there were.
+        Clock::<T>::put(clock.max(reached(claims.values().copied())));
         Claims::<T>::put(claims);
         ClaimedIn::<T>::put(now);
         Ok(())
@@ -49,16 +56,16 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Checks the storage against the pallet's invariants: the clock is not below the median of the
-    /// claims, and no claim or clock is of a block that is not there.
+    /// Checks the storage against the pallet's invariants: the clock is not below what more than two
+    /// thirds have reached, and no claim or clock is of a block that is not there.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let (claims, clock, now) = (Claims::<T>::get(), Clock::<T>::get(), Self::now());
         ensure!(
-            median(&claims) <= clock,
-            "the clock is behind the median of the claims"
+            reached(claims.values().copied()) <= clock,
+            "the clock is behind what more than two thirds have reached"
         );
         ensure!(
-            claims.iter().chain([&clock]).all(|height| *height <= now),
+            claims.values().chain([&clock]).all(|height| *height <= now),
             "a block is held to be final that is not there"
         );
         ensure!(ClaimedIn::<T>::get() <= now, "a later block has claimed");
@@ -71,12 +78,13 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-/// The median of the last [`FINALITY_CLAIMS`] claims; those that are not made yet count as zero.
-fn median(claims: &[BlockNumber]) -> BlockNumber {
-    let mut all = [0; FINALITY_CLAIMS as usize];
-    for (place, claim) in all.iter_mut().zip(claims) {
-        *place = *claim;
-    }
+/// The greatest height that more than two thirds of these claims reach; zero if there are none.
+///
+/// Of n claims in ascending order it is the one with (n - 1) / 3 below it, rounded down: so many are
+/// fewer than a third, and with one more than that left out, the rest would be two thirds at the most.
+fn reached(claims: impl Iterator<Item = BlockNumber>) -> BlockNumber {
+    let mut all: Vec<_> = claims.collect();
     all.sort_unstable();
-    all.get(all.len() / 2).copied().unwrap_or(0)
+    let below = all.len().saturating_sub(1) / 3;
+    all.get(below).copied().unwrap_or(0)
 }

@@ -1,7 +1,8 @@
 //! A chain of nothing but blocks and claims.
 
 use crate as quern_finality;
-use frame_support::derive_impl;
+use frame_support::{derive_impl, parameter_types};
+use quern_primitives::AccountId;
 use sp_runtime::BuildStorage;
 
 frame_support::construct_runtime!(
@@ -17,7 +18,44 @@ impl frame_system::Config for Test {
 }
 
 impl quern_finality::Config for Test {
+    type Authors = Turns;
     type WeightInfo = ();
+}
+
+/// Validators of a chain whose tests say nothing else.
+pub const VALIDATORS: u8 = 4;
+
+parameter_types! {
+    /// The validators there are.
+    pub static Validators: Vec<AccountId> = (0..VALIDATORS).map(account).collect();
+    /// Who makes this block, if it is nobody's turn.
+    pub static Author: Option<AccountId> = None;
+}
+
+/// Validators who take turns.
+pub struct Turns;
+
+impl quern_finality::Authors for Turns {
+    fn author() -> Option<AccountId> {
+        let all = Validators::get();
+        let turn = usize::try_from(System::block_number()).unwrap() % all.len();
+        Author::get().or_else(|| Some(all[turn].clone()))
+    }
+
+    fn all() -> Vec<AccountId> {
+        Validators::get()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set(count: u32) {
+        let count = u8::try_from(count).unwrap();
+        Validators::set((0..count).map(account).collect());
+    }
+}
+
+/// The account of a number.
+pub fn account(number: u8) -> AccountId {
+    AccountId::new([number; 32])
 }
 
 /// A new chain in its first block.
@@ -25,6 +63,8 @@ pub fn genesis() -> sp_io::TestExternalities {
     let config = RuntimeGenesisConfig::default();
     let mut chain = sp_io::TestExternalities::new(config.build_storage().unwrap());
     chain.execute_with(|| System::set_block_number(1));
+    Validators::set((0..VALIDATORS).map(account).collect());
+    Author::set(None);
     chain
 }
 

@@ -4,7 +4,6 @@ mod model;
 
 use crate::{Error, INHERENT_IDENTIFIER, InherentError, mock::*};
 use frame_support::{assert_noop, assert_ok, inherent::ProvideInherent};
-use quern_primitives::limits::FINALITY_CLAIMS;
 use sp_inherents::InherentData;
 
 type Refusal = Error<Test>;
@@ -30,25 +29,102 @@ fn honest_blocks(count: u32) {
 }
 
 #[test]
-fn the_clock_follows_finality_by_half_of_the_claims() {
+fn the_clock_follows_finality_by_two_thirds_of_a_round() {
     on_new_chain(|| {
         honest_blocks(100);
-        // In block 101, the last 21 claims are 78 to 98.
-        assert_eq!(Finality::clock(), 98 - FINALITY_CLAIMS / 2);
+        // In block 101, the last claims of the four are 95 to 98; three of them reach 96.
+        assert_eq!(Finality::clock(), 96);
     });
 }
 
 #[test]
-fn the_clock_stands_still_until_half_of_the_claims_are_made() {
+fn the_clock_stands_still_until_more_than_two_thirds_have_claimed() {
     on_new_chain(|| {
-        for block in 2..=11 {
+        for block in 2..=3 {
             next_block();
             assert_ok!(claim(block - 1));
             assert_eq!(Finality::clock(), 0);
         }
         next_block();
-        assert_ok!(claim(11));
+        assert_ok!(claim(3));
         assert_eq!(Finality::clock(), 1);
+    });
+}
+
+#[test]
+fn who_makes_every_block_counts_once() {
+    on_new_chain(|| {
+        Author::set(Some(account(0)));
+        for _ in 0..1_000 {
+            next_block();
+            assert_ok!(claim(Finality::claim_of(u32::MAX)));
+        }
+        assert_eq!(Finality::clock(), 0);
+    });
+}
+
+#[test]
+fn two_of_four_who_lie_do_not_move_the_clock_whoever_is_drawn() {
+    on_new_chain(|| {
+        for block in 0..1_000u32 {
+            next_block();
+            Author::set(Some(account((block % 2) as u8)));
+            assert_ok!(claim(Finality::claim_of(u32::MAX)));
+        }
+        assert_eq!(Finality::clock(), 0);
+    });
+}
+
+#[test]
+fn one_of_four_who_is_silent_does_not_stop_the_clock() {
+    on_new_chain(|| {
+        for block in 0..99u32 {
+            next_block();
+            Author::set(Some(account((block % 3) as u8)));
+            assert_ok!(claim(Finality::claim_of(System::block_number() - 1)));
+        }
+        // Block 100 claims 99, and those of the other two are of the blocks before it.
+        assert_eq!(Finality::clock(), 97);
+    });
+}
+
+#[test]
+fn a_chain_of_one_validator_goes_by_its_word() {
+    on_new_chain(|| {
+        Validators::set(vec![account(0)]);
+        honest_blocks(10);
+        assert_eq!(Finality::clock(), 8);
+    });
+}
+
+#[test]
+fn validators_that_left_do_not_count_and_new_ones_count_when_they_have_claimed() {
+    on_new_chain(|| {
+        honest_blocks(50);
+        let clock = Finality::clock();
+        // One stays.
+        Validators::set([0, 7, 8, 9].map(account).to_vec());
+        Author::set(Some(account(0)));
+        next_block();
+        let height = System::block_number() - 1;
+        assert_ok!(claim(height));
+        Author::set(Some(account(7)));
+        next_block();
+        assert_ok!(claim(height));
+        assert_eq!(Finality::clock(), clock);
+        Author::set(Some(account(8)));
+        next_block();
+        assert_ok!(claim(height));
+        assert_eq!(Finality::clock(), height);
+    });
+}
+
+#[test]
+fn a_block_of_nobody_among_the_validators_has_no_claim() {
+    on_new_chain(|| {
+        next_block();
+        Author::set(Some(account(9)));
+        assert_noop!(claim(1), Refusal::NoAuthor);
     });
 }
 
@@ -62,7 +138,7 @@ fn the_clock_stands_still_while_finality_does() {
             assert_ok!(claim(Finality::claim_of(last)));
         }
         assert_eq!(Finality::clock(), last);
-        for _ in 0..10 {
+        for _ in 0..2 {
             next_block();
             assert_ok!(claim(Finality::claim_of(System::block_number() - 3)));
             assert_eq!(Finality::clock(), last);

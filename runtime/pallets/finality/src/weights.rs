@@ -17,8 +17,8 @@ pub trait WeightInfo {
 pub struct SubstrateWeight<T>(PhantomData<T>);
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	fn claim() -> Weight {
-		Weight::from_parts(30_000_000, 1586)
-			.saturating_add(T::DbWeight::get().reads(3_u64))
+		Weight::from_parts(90_000_000, 6095)
+			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
 }
@@ -26,8 +26,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn claim() -> Weight {
-		Weight::from_parts(30_000_000, 1586)
-			.saturating_add(RocksDbWeight::get().reads(3_u64))
+		Weight::from_parts(90_000_000, 6095)
+			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(3_u64))
 	}
 }

@@ -7,18 +7,18 @@ use frame_benchmarking::{BenchmarkError, v2::*};
 use frame_support::{
     BoundedVec,
     traits::{EnsureOrigin, SortedMembers, fungible::Unbalanced, tokens::Precision},
-    weights::Weight,
 };
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use quern_job_rules::{pay, tasks};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, NodeKey, ProgramHash, SealingKey,
     amount::BYTECHIP,
-    batch::{Batch, BatchState, Certified, DeviceChange, LogRange, Payout},
+    batch::{Batch, BatchState, Certified, CertifiedEnd, DeviceChange, LogRange, Payout},
     device::Class,
     group::{Group, Member},
     job::{Agreement, ByteLevel, Failure, JobState, Preferences, Prices, Submission, job_id},
     limits,
+    log::Certificate,
     payload::{NodeSignature, SignedPayload},
     receipt::Exit,
 };
@@ -100,26 +100,32 @@ fn group(members: u32) -> Group {
 
 /// A batch with the certificates of the first so many of its job's group.
 fn certified<T: Config>(batch: Batch, signers: usize) -> Result<Certified, BenchmarkError> {
-    let group = Groups::<T>::get(batch.job).ok_or(BenchmarkError::Stop("the job has a group"))?;
     let mut certified = Certified {
         batch,
         index: 3,
         head: Digest([8; 32]),
         certificates: BoundedVec::new(),
     };
-    let digest = certified
-        .certificate()
-        .signing_digest(&Pallet::<T>::genesis_hash());
-    for (member, place) in group.members.iter().zip(0u8..).take(signers) {
+    let said = certified.certificate();
+    certified.certificates = BoundedVec::truncate_from(words::<T>(said, signers)?);
+    Ok(certified)
+}
+
+/// What the first so many of a job's group sign.
+fn words<T: Config>(
+    said: Certificate,
+    signers: usize,
+) -> Result<Vec<(u8, NodeSignature)>, BenchmarkError> {
+    let group = Groups::<T>::get(said.job).ok_or(BenchmarkError::Stop("the job has a group"))?;
+    let digest = said.signing_digest(&Pallet::<T>::genesis_hash());
+    let members = group.members.iter().zip(0u8..).take(signers);
+    let signed = members.map(|(member, place)| {
         let public = ed25519::Public::from_raw(member.node.0);
         let signature = sp_io::crypto::ed25519_sign(NODE_KEYS, &public, &digest)
             .ok_or(BenchmarkError::Stop("the keystore has the member's key"))?;
-        certified
-            .certificates
-            .try_push((place, NodeSignature(signature.0)))
-            .map_err(|_| BenchmarkError::Stop("no more sign than there are members"))?;
-    }
-    Ok(certified)
+        Ok((place, NodeSignature(signature.0)))
+    });
+    signed.collect()
 }
 
 /// A job with its group, of which all but a full batch of tasks is settled.
@@ -303,19 +309,25 @@ mod benchmarks {
         Ok(())
     }
 
-    /// With a batch pending that is not due.
+    /// With the largest batch due, and room for looking at it alone: its job's list is read, as long as it
+    /// may be, and the batch with its lists. What making it final costs is measured by `finalise`.
     #[benchmark]
     fn look_for_due() -> Result<(), BenchmarkError> {
         let (_, coordinator, id) = nearly_done::<T>(1)?;
-        let batch = certified::<T>(last_batch::<T>(id, 0, 0)?, 1)?;
+        let (payees, devices) = (limits::PAYEES_PER_BATCH_MAX, limits::DEVICES_PER_BATCH_MAX);
+        let batch = certified::<T>(last_batch::<T>(id, payees, devices)?, 1)?;
         Pallet::<T>::do_settle(coordinator, &batch)?;
+        make_due::<T>(id);
+        let full = (0..limits::PENDING_BATCHES_PER_JOB_MAX).map(|number| (number, 0));
+        PendingOf::<T>::insert(id, BoundedVec::truncate_from(full.collect::<Vec<_>>()));
+        let room = T::WeightInfo::look_for_due();
 
         #[block]
         {
-            Pallet::<T>::finalise_due(Weight::MAX);
+            Pallet::<T>::finalise_due(room);
         }
 
-        assert_eq!(PendingOf::<T>::get(id).len(), 1);
+        assert!(Pending::<T>::contains_key(id, 0));
         Ok(())
     }
 
@@ -327,19 +339,19 @@ mod benchmarks {
             limits::PAYEES_PER_BATCH_MAX,
             limits::DEVICES_PER_BATCH_MAX,
         )?;
-        // Each batch has a few tasks, so that there are enough for all; their lists are full, and each is
-        // disputed.
+        // Fifteen tasks each, so that there are enough for all; their lists are as long as those of fifteen
+        // tasks may be, and each is disputed.
+        batch.payouts.truncate(225);
+        batch.devices.truncate(225);
         for number in 0..b {
-            let tasks = number.saturating_mul(8)..number.saturating_add(1).saturating_mul(8);
+            let tasks = number.saturating_mul(15)..number.saturating_add(1).saturating_mul(15);
             batch.sequence = number;
             batch.spent = BYTECHIP / 100;
             for payout in batch.payouts.iter_mut() {
                 payout.amount = 1;
             }
-            // Eight tasks have at most 120 replicas.
-            batch.devices.truncate(100);
             batch.tasks = tasks::collect(tasks)
-                .map_err(|_| BenchmarkError::Stop("eight tasks are a set of tasks"))?;
+                .map_err(|_| BenchmarkError::Stop("fifteen tasks are a set of tasks"))?;
             // Four of seven certify it, and are turned out.
             let certified = certified::<T>(batch.clone(), 4)?;
             Pallet::<T>::do_settle(coordinator.clone(), &certified)?;
@@ -405,16 +417,21 @@ mod benchmarks {
     }
 
     #[benchmark]
-    fn close_failed() -> Result<(), BenchmarkError> {
-        let (_, coordinator, id) = nearly_done::<T>(limits::GROUP_MEMBERS_MAX)?;
+    fn close_failed(c: Linear<1, { limits::GROUP_MEMBERS_MAX }>) -> Result<(), BenchmarkError> {
+        let (_, coordinator, id) = nearly_done::<T>(c)?;
+        let mut end = CertifiedEnd {
+            job: id,
+            task: 0,
+            why: Failure::Program(Exit::Trap),
+            index: 3,
+            head: Digest([8; 32]),
+            certificates: BoundedVec::new(),
+        };
+        let said = end.certificate(0);
+        end.certificates = BoundedVec::truncate_from(words::<T>(said, c as usize)?);
 
         #[extrinsic_call]
-        _(
-            RawOrigin::Signed(coordinator),
-            id,
-            0,
-            Failure::Program(Exit::Trap),
-        );
+        _(RawOrigin::Signed(coordinator), end);
 
         assert_over::<T>(&id);
         Ok(())

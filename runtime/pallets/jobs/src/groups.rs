@@ -1,6 +1,6 @@
 //! The masternodes of a job: whose words settle a batch, and who takes over.
 
-use crate::{Config, Error, Event, Groups, JobsCoordinatedBy, Operators, Pallet};
+use crate::{Config, Error, Event, Groups, Jobs, JobsCoordinatedBy, Operators, Pallet};
 use alloc::vec::Vec;
 use codec::Encode;
 use frame_support::{
@@ -46,7 +46,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Checks that more than half of a job's group certified a batch over the log head that it names.
-    pub(crate) fn check_certificates(group: &Group, certified: &Certified) -> DispatchResult {
+    pub(crate) fn check_certified(group: &Group, certified: &Certified) -> DispatchResult {
         // As `Certified::certificate` says, with the host's hash.
         let certificate = Certificate {
             job: certified.batch.job,
@@ -55,6 +55,15 @@ impl<T: Config> Pallet<T> {
             head: certified.head,
             batch: Digest(sp_io::hashing::sha2_256(&certified.batch.encode())),
         };
+        Self::check_certificates(group, certificate, &certified.certificates)
+    }
+
+    /// Checks that more than half of a job's group signed this.
+    pub(crate) fn check_certificates(
+        group: &Group,
+        certificate: Certificate,
+        certificates: &[(u8, NodeSignature)],
+    ) -> DispatchResult {
         let digest = certificate.signing_digest(&Self::genesis_hash());
         let is_signed = |member: &Member, signature: &NodeSignature| {
             !member.node.is_small_order()
@@ -64,8 +73,7 @@ impl<T: Config> Pallet<T> {
                     &ed25519::Public::from_raw(member.node.0),
                 )
         };
-        group::check_certificates(group, &certified.certificates, is_signed)
-            .map_err(Error::<T>::from)?;
+        group::check_certificates(group, certificates, is_signed).map_err(Error::<T>::from)?;
         Ok(())
     }
 
@@ -110,6 +118,47 @@ impl<T: Config> Pallet<T> {
         let next = next.map(|member| member.account.clone());
         Groups::<T>::insert(id, group);
         Ok(next)
+    }
+
+    /// Takes its say from a member that was convicted of what strikes no batch, such as two blocks for one
+    /// place. If it coordinates, the job goes on with the next member that may. Where there is none, or time
+    /// is up, nobody else could settle anything: it stays, and the owner may cancel.
+    ///
+    /// No call: who may convict, and of what, is for others to say. Of one that is no member, or has no
+    /// say any more, nothing changes. Costs less than striking a batch.
+    pub fn turn_out_member(id: &JobId, account: &AccountId) -> DispatchResult {
+        let (Some(job), Some(mut group)) = (Jobs::<T>::get(id), Groups::<T>::get(id)) else {
+            return Ok(());
+        };
+        let members = group.members.iter_mut();
+        let mut has_say = members.filter(|member| member.account == *account && !member.is_out);
+        let Some(member) = has_say.next() else {
+            return Ok(());
+        };
+        member.is_out = true;
+        let coordinates = group.coordinator().is_some_and(|it| it.account == *account);
+        let out = Event::MemberTurnedOut {
+            job: *id,
+            account: account.clone(),
+        };
+        if !(coordinates && job.state.goes_on()) {
+            Groups::<T>::insert(id, group);
+            Self::deposit_event(out);
+            return Ok(());
+        }
+        let next = group::next_turn(&group, Self::may_begin);
+        let next = next.and_then(|turn| {
+            let by = group.member(turn)?.account.clone();
+            let taken = life::apply(&job, Self::now(), life::Event::TakenOver { by });
+            Some((turn, taken.ok()?))
+        });
+        let Some((turn, transition)) = next else {
+            return Ok(());
+        };
+        Groups::<T>::insert(id, turned(group, turn, T::Finalised::get()));
+        Self::deposit_event(out);
+        Self::hand_over(*id, &job, &transition.job);
+        Self::commit(*id, &job, transition)
     }
 
     /// Begins the turn of who goes on with a job whose batch was struck.

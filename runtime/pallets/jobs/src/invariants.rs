@@ -355,14 +355,17 @@ fn check_pending<T: Config>() -> Result<(), TryRuntimeError> {
     check_due::<T>()
 }
 
-/// Each job waits for its oldest pending batch, unless that is kept open, and for nothing else.
+/// Each job waits for its oldest pending batch, unless that is kept open, or was due and is left to the
+/// call, and for nothing else.
 fn check_due<T: Config>() -> Result<(), TryRuntimeError> {
     let mut waiting = 0usize;
     for (job, list) in PendingOf::<T>::iter() {
         let (sequence, due) = list.first().ok_or("a list of pending batches is empty")?;
         let is_waiting = DueJobs::<T>::contains_key(key_of(*due), job);
+        let is_kept_open = KeptOpen::<T>::contains_key(job, sequence);
+        let is_left = !is_waiting && *due <= T::Finalised::get();
         ensure!(
-            is_waiting != KeptOpen::<T>::contains_key(job, sequence),
+            is_waiting != is_kept_open || is_left,
             "a job does not wait for its oldest batch, or for one that is kept open"
         );
         waiting = waiting.saturating_add(usize::from(is_waiting));

@@ -135,11 +135,11 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use quern_job_rules::pay;
     use quern_primitives::{
-        Amount, BlockNumber, JobId, TaskIndex,
-        batch::{BatchRecord, Certified, PendingBatch},
+        Amount, BlockNumber, JobId,
+        batch::{BatchRecord, Certified, CertifiedEnd, PendingBatch},
         group::Group,
         ids::BatchSequence,
-        job::{Escrow, Failure, Job, JobEnd, Prices, Submission},
+        job::{Escrow, Job, JobEnd, Prices, Submission},
         limits::{
             JOBS_AWAITING_COORDINATOR_MAX, PENDING_BATCHES_PER_JOB_MAX, TASK_BITMAP_BYTES_MAX,
         },
@@ -270,7 +270,8 @@ pub mod pallet {
     >;
 
     /// The jobs with pending batches, by the height of the clock of finality at which the oldest of them
-    /// is due; those whose oldest is kept open are not in it. Heights are kept unhashed and with their
+    /// is due; those whose oldest is kept open are not in it, nor those whose oldest was due and could not
+    /// be paid. Heights are kept unhashed and with their
     /// highest byte first, so that the storage's own order is theirs, and what is due next is what comes
     /// first.
     #[pallet::storage]
@@ -447,7 +448,8 @@ pub mod pallet {
             /// The masternode in charge now.
             coordinator: AccountId,
         },
-        /// A masternode settled or certified a batch that was struck, and has no say in the job any more.
+        /// A masternode settled or certified a batch that was struck, or was convicted of something else, and
+        /// has no say in the job any more.
         MemberTurnedOut {
             /// The job.
             job: JobId,
@@ -592,6 +594,8 @@ pub mod pallet {
         PayoutsUnsorted,
         /// A payout is zero; leave it out.
         PayoutZero,
+        /// The batch pays more accounts than its tasks can have replicas; pay no more.
+        TooManyPayees,
         /// The payouts are more than the workers' share of what is spent; pay no more.
         WorkersOverShare,
         /// Record changes are not strictly ascending by device; sort them, one a device.
@@ -631,9 +635,10 @@ pub mod pallet {
         /// A certificate is of no member of the job's group, or of one that has no say any more; leave it
         /// out.
         CertificateOfNobody,
-        /// The batch has not the certificates of more than half of the job's group; collect more.
+        /// The batch, or the job's end, has not the certificates of more than half of the job's group; collect
+        /// more.
         TooFewCertificates,
-        /// A certificate is not over this batch and log head by the key that the member had when it was
+        /// A certificate is not over this batch, or end, and log head by the key that the member had when it was
         /// drawn; ask for it again.
         CertificateNotSigned,
         /// Only a masternode takes a job over, and this account is none any more; ask the council.
@@ -735,24 +740,21 @@ pub mod pallet {
         ///
         /// Origin: signed by the job's coordinator, which must still be a masternode.
         ///
-        /// Details: until the deadline, or the end of the grace if the owner cancelled. No fee on
-        /// success.
+        /// Details: until the deadline, or the end of the grace if the owner cancelled. With certificates
+        /// as those of a batch: of more than half of those of the job's group who have a say, over the
+        /// log head that shows it. No fee on success.
         ///
         /// Event: [`Event::JobEnded`], or [`Event::JobSettling`] while a batch is pending.
         ///
         /// Errors: [`Error::NoSuchJob`], [`Error::CoordinatorRemoved`], [`Error::NotDrawn`],
         /// [`Error::NotCoordinator`], [`Error::TooLate`], [`Error::JobOver`], [`Error::JobClosed`],
-        /// [`Error::ExitIsSuccess`], [`Error::NoSuchTask`], [`Error::TaskSettled`].
+        /// [`Error::ExitIsSuccess`], [`Error::NoSuchTask`], [`Error::TaskSettled`], and those from
+        /// [`Error::CertificatesUnsorted`] to [`Error::CertificateNotSigned`].
         #[pallet::call_index(2)]
-        #[pallet::weight(T::WeightInfo::close_failed())]
-        pub fn close_failed(
-            origin: OriginFor<T>,
-            job: JobId,
-            task: TaskIndex,
-            why: Failure,
-        ) -> DispatchResultWithPostInfo {
+        #[pallet::weight(Pallet::<T>::close_failed_weight(end))]
+        pub fn close_failed(origin: OriginFor<T>, end: CertifiedEnd) -> DispatchResultWithPostInfo {
             let by = ensure_signed(origin)?;
-            Self::do_close_failed(by, job, task, why)?;
+            Self::do_close_failed(by, &end)?;
             Ok(Pays::No.into())
         }
 

@@ -16,10 +16,10 @@ use quern_job_rules::{
     quote, settlement, tasks,
 };
 use quern_primitives::{
-    AccountId, BlockNumber, GenesisHash, JobId, TaskIndex,
-    batch::Certified,
+    AccountId, BlockNumber, GenesisHash, JobId,
+    batch::{Certified, CertifiedEnd},
     group::Group,
-    job::{Failure, Job, JobState, Submission, job_id},
+    job::{Job, JobState, Submission, job_id},
     limits::{JOBS_AWAITING_PER_OWNER_MAX, OPEN_JOBS_PER_OWNER_MAX},
 };
 use sp_runtime::{
@@ -83,7 +83,7 @@ impl<T: Config> Pallet<T> {
         );
         let transition = life::apply(&job, now, valid.event(&by)).map_err(Error::<T>::from)?;
         let group = Groups::<T>::get(id).ok_or(Error::<T>::NotDrawn)?;
-        Self::check_certificates(&group, certified)?;
+        Self::check_certified(&group, certified)?;
 
         let since = T::Finalised::get();
         Groups::<T>::insert(id, Group { since, ..group });
@@ -108,18 +108,14 @@ impl<T: Config> Pallet<T> {
         Self::commit(id, &job, transition)
     }
 
-    pub(crate) fn do_close_failed(
-        by: AccountId,
-        id: JobId,
-        task: TaskIndex,
-        why: Failure,
-    ) -> DispatchResult {
+    pub(crate) fn do_close_failed(by: AccountId, end: &CertifiedEnd) -> DispatchResult {
+        let id = end.job;
         let job = Self::existing(id)?;
         let settled = SettledTasks::<T>::get(id);
         let event = life::Event::Failed {
             by: &by,
-            task,
-            why,
+            task: end.task,
+            why: end.why,
             settled: &settled,
         };
         let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;
@@ -127,6 +123,9 @@ impl<T: Config> Pallet<T> {
             T::Masternodes::contains(&by),
             Error::<T>::CoordinatorRemoved
         );
+        let group = Groups::<T>::get(id).ok_or(Error::<T>::NotDrawn)?;
+        let certificate = end.certificate(job.next_batch);
+        Self::check_certificates(&group, certificate, &end.certificates)?;
         Self::commit(id, &job, transition)
     }
 
@@ -167,6 +166,13 @@ impl<T: Config> Pallet<T> {
             length(certified.batch.devices.len()),
             length(certified.certificates.len()),
         )
+    }
+
+    /// What ending a job as failed costs at most: it grows with certificates.
+    pub(crate) fn close_failed_weight(end: &CertifiedEnd) -> Weight {
+        // The list is bounded far below what would not fit.
+        let count = u32::try_from(end.certificates.len()).unwrap_or(u32::MAX);
+        T::WeightInfo::close_failed(count)
     }
 
     /// The present block's height. The runtime's heights fit.

@@ -10,13 +10,14 @@ use frame_support::{
 };
 use frame_system::{EnsureRoot, EnsureSignedBy};
 use quern_primitives::{
-    AccountId, Amount, DeviceId, Digest, JobId, NodeKey, ProgramHash, SealingKey,
+    AccountId, Amount, DeviceId, Digest, JobId, NodeKey, ProgramHash, SealingKey, TaskIndex,
     amount::BYTECHIP,
-    batch::{Batch, Certified, DeviceChange, LogRange, Payout},
+    batch::{Batch, Certified, CertifiedEnd, DeviceChange, LogRange, Payout},
     device::{Class, Record, RecordChange},
-    job::{Agreement, ByteLevel, Job, Preferences, Submission, job_id},
+    job::{Agreement, ByteLevel, Failure, Job, Preferences, Submission, job_id},
+    log::Certificate,
     params::Params,
-    payload::NodeSecret,
+    payload::{NodeSecret, NodeSignature},
 };
 use sp_runtime::{
     BuildStorage,
@@ -356,7 +357,13 @@ pub fn batch(id: JobId, sequence: u32, tasks: impl IntoIterator<Item = u32>) -> 
 
 /// A batch with certificates of as many of its job's group as it needs.
 pub fn certified(batch: Batch) -> Certified {
-    let group = Jobs::group(&batch.job);
+    let voices = voices(&batch.job);
+    certified_by(batch, &voices)
+}
+
+/// Places of as many of a job's group as certify.
+fn voices(id: &JobId) -> Vec<u8> {
+    let group = Jobs::group(id);
     let voices = group.into_iter().flat_map(|group| {
         let needed = group.needed();
         let members = group.members.into_iter().zip(0u8..);
@@ -366,12 +373,11 @@ pub fn certified(batch: Batch) -> Certified {
             .take(needed)
             .collect::<Vec<_>>()
     });
-    certified_by(batch, &voices.collect::<Vec<_>>())
+    voices.collect()
 }
 
 /// A batch with certificates of the members at these places.
 pub fn certified_by(batch: Batch, places: &[u8]) -> Certified {
-    let group = Jobs::group(&batch.job);
     let mut certified = Certified {
         index: u64::from(batch.sequence),
         head: Digest([7; 32]),
@@ -379,14 +385,40 @@ pub fn certified_by(batch: Batch, places: &[u8]) -> Certified {
         certificates: Default::default(),
     };
     let said = certified.certificate();
-    let certificates = places.iter().map(|place| {
+    certified.certificates = words(said, places).try_into().unwrap();
+    certified
+}
+
+/// That a task of a job cannot be settled, with as many certificates as that needs.
+pub fn failed(id: JobId, task: TaskIndex, why: Failure) -> CertifiedEnd {
+    failed_by(id, task, why, &voices(&id))
+}
+
+/// The same with certificates of the members at these places.
+pub fn failed_by(id: JobId, task: TaskIndex, why: Failure, places: &[u8]) -> CertifiedEnd {
+    let mut end = CertifiedEnd {
+        job: id,
+        task,
+        why,
+        index: 5,
+        head: Digest([7; 32]),
+        certificates: Default::default(),
+    };
+    let said = end.certificate(Jobs::job(&id).map_or(0, |job| job.next_batch));
+    end.certificates = words(said, places).try_into().unwrap();
+    end
+}
+
+/// What the members at these places sign.
+fn words(said: Certificate, places: &[u8]) -> Vec<(u8, NodeSignature)> {
+    let group = Jobs::group(&said.job);
+    let words = places.iter().map(|place| {
         let member = group.as_ref().and_then(|group| group.member(*place));
         let account = member.map_or(STRANGER, |member| member.account.clone());
         let signed = network_key(&account).sign(said, &Jobs::genesis_hash());
         (*place, signed.signature)
     });
-    certified.certificates = certificates.collect::<Vec<_>>().try_into().unwrap();
-    certified
+    words.collect()
 }
 
 /// The pay of one of the [`WORKERS`].

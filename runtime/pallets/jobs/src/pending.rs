@@ -4,7 +4,7 @@
 //! The batches of a job are due in their order, and become final in it. So a job waits for its oldest
 //! pending batch, and is kept in the order of the heights of the clock of finality at which those are
 //! due. A job whose oldest batch is disputed is taken out of that order until it no longer is: nobody
-//! else waits behind it.
+//! else waits behind it. So is one whose oldest batch is due and cannot be paid; it is left to the call.
 
 use crate::{
     Batches, Config, Devices, DueJobs, Error, Event, KeptOpen, Pallet, Pending, PendingOf,
@@ -125,15 +125,19 @@ impl<T: Config> Pallet<T> {
                 let batch = Pending::<T>::get(id, sequence)?;
                 Some((sequence, batch))
             });
-            // A batch that could not be paid would keep the others waiting, but not from the call; the
-            // invariants say that there is none.
-            let Some((sequence, batch)) = batch else {
-                break;
+            let is_final = match batch {
+                Some((sequence, batch)) => {
+                    if meter.try_consume(Self::finalise_weight(&batch)).is_err() {
+                        break;
+                    }
+                    with_storage_layer(|| Self::make_final(id, sequence, batch)).is_ok()
+                }
+                None => false,
             };
-            if meter.try_consume(Self::finalise_weight(&batch)).is_err()
-                || with_storage_layer(|| Self::make_final(id, sequence, batch)).is_err()
-            {
-                break;
+            // A batch that cannot be paid must not keep others from their pay: it is left to the call,
+            // which says why. The invariants say that there is none.
+            if !is_final {
+                DueJobs::<T>::remove(due, id);
             }
         }
         meter.consumed()

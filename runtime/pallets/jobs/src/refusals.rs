@@ -82,6 +82,7 @@ impl<T> From<BatchError> for Error<T> {
             BatchError::OverEscrow { .. } => Self::OverEscrow,
             BatchError::PayoutsUnsorted => Self::PayoutsUnsorted,
             BatchError::PayoutZero => Self::PayoutZero,
+            BatchError::TooManyPayees { .. } => Self::TooManyPayees,
             BatchError::WorkersOverShare(_) => Self::WorkersOverShare,
             BatchError::DevicesUnsorted => Self::DevicesUnsorted,
             BatchError::DeviceUnchanged => Self::DeviceUnchanged,

@@ -1,6 +1,6 @@
 //! What the calls of `quern_jobs` cost.
 //!
-//! `draw_coordinators`, `settle`, `finalise`, `look_for_due`, `keep_open`, `strike` and `take_over` are
+//! `draw_coordinators`, `settle`, `close_failed`, `finalise`, `look_for_due`, `keep_open`, `strike` and `take_over` are
 //! not measured yet; the rest is as it was.
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
 //! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
@@ -16,7 +16,7 @@ pub trait WeightInfo {
 	fn draw_coordinators(n: u32, ) -> Weight;
 	fn submit() -> Weight;
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight;
-	fn close_failed() -> Weight;
+	fn close_failed(c: u32, ) -> Weight;
 	fn cancel_awaiting() -> Weight;
 	fn cancel_running() -> Weight;
 	fn refund_awaiting() -> Weight;
@@ -138,11 +138,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
-	fn close_failed() -> Weight {
+	fn close_failed(c: u32, ) -> Weight {
 		// At least 116_788_000 picoseconds.
 		Weight::from_parts(213_118_000, 11707)
-			.saturating_add(T::DbWeight::get().reads(7_u64))
-			.saturating_add(T::DbWeight::get().writes(7_u64))
+			.saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(c.into()))
+			.saturating_add(T::DbWeight::get().reads(9_u64))
+			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
 	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
@@ -231,8 +232,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
 	}
 	fn look_for_due() -> Weight {
-		Weight::from_parts(20_000_000, 3959)
-			.saturating_add(T::DbWeight::get().reads(2_u64))
+		Weight::from_parts(120_000_000, 53211)
+			.saturating_add(T::DbWeight::get().reads(4_u64))
 	}
 	fn keep_open() -> Weight {
 		Weight::from_parts(40_000_000, 5553)
@@ -284,10 +285,11 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 2645).saturating_mul(d.into()))
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
-	fn close_failed() -> Weight {
+	fn close_failed(c: u32, ) -> Weight {
 		Weight::from_parts(213_118_000, 11707)
-			.saturating_add(RocksDbWeight::get().reads(7_u64))
-			.saturating_add(RocksDbWeight::get().writes(7_u64))
+			.saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(c.into()))
+			.saturating_add(RocksDbWeight::get().reads(9_u64))
+			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn cancel_awaiting() -> Weight {
 		Weight::from_parts(271_727_000, 17871)
@@ -325,8 +327,8 @@ impl WeightInfo for () {
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
 	}
 	fn look_for_due() -> Weight {
-		Weight::from_parts(20_000_000, 3959)
-			.saturating_add(RocksDbWeight::get().reads(2_u64))
+		Weight::from_parts(120_000_000, 53211)
+			.saturating_add(RocksDbWeight::get().reads(4_u64))
 	}
 	fn keep_open() -> Weight {
 		Weight::from_parts(40_000_000, 5553)

@@ -1,8 +1,8 @@
 //! The register of devices.
 
 use crate::{
-    Bonds, Config, Devices, DevicesOf, Error, Event, Pallet, RegisteredAt, RetiredDevices,
-    bonds::NoRoom,
+    Bonds, Config, Devices, DevicesOf, Error, Event, LastOwners, Pallet, RegisteredAt,
+    RetiredDevices, bonds::NoRoom,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::DispatchResult};
@@ -25,6 +25,17 @@ impl<T: Config> Pallet<T> {
     /// The block since which a registered device belongs to its account.
     pub fn registered_at(device: &DeviceId) -> Option<BlockNumberFor<T>> {
         RegisteredAt::<T>::get(device)
+    }
+
+    /// The account that answers for what a device signed: the one it belongs to, or the one that
+    /// retired it, as long as what covered it is held.
+    pub fn answers_for(device: &DeviceId) -> Option<AccountId> {
+        if let Some(known) = Devices::<T>::get(device) {
+            return Some(known.account);
+        }
+        let now = frame_system::Pallet::<T>::block_number();
+        let (account, _) = LastOwners::<T>::get(device).filter(|(_, free)| *free > now)?;
+        Some(account)
     }
 
     /// What is remembered of a device that was retired.
@@ -84,6 +95,7 @@ impl<T: Config> Pallet<T> {
         if let Some(past) = RetiredDevices::<T>::take(id) {
             device.resume(past);
         }
+        LastOwners::<T>::remove(id);
         let account = device.account.clone();
         Self::put_bond(&account, bond);
         DevicesOf::<T>::insert(&account, id, ());
@@ -122,6 +134,7 @@ impl<T: Config> Pallet<T> {
             .map_err(|NoRoom| Error::<T>::TooManyUnbondings)?;
         Self::put_bond(&account, bond);
         RetiredDevices::<T>::insert(id, device.past());
+        LastOwners::<T>::insert(id, (&account, withdrawable_at));
         Devices::<T>::remove(id);
         RegisteredAt::<T>::remove(id);
         DevicesOf::<T>::remove(&account, id);

@@ -1,7 +1,8 @@
 //! What always holds of bonds and devices.
 
 use crate::{
-    Bond, Bonds, Config, Devices, DevicesOf, HoldReason, Pallet, RegisteredAt, RetiredDevices,
+    Bond, Bonds, Config, Devices, DevicesOf, HoldReason, LastOwners, Pallet, RegisteredAt,
+    RetiredDevices,
 };
 use frame_support::{ensure, traits::fungible::hold::Inspect};
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -17,6 +18,7 @@ impl<T: Config> Pallet<T> {
     ///   those the bonds count, within the limit;
     /// - of each registered device it is known since when it is, and no device is registered and retired
     ///   at a time;
+    /// - of each retired device it is known whose it was, and of no other;
     /// - no device had its last task or review in a block to come.
     ///
     /// Reads every bond and device there is: for tests and auditors.
@@ -60,8 +62,16 @@ impl<T: Config> Pallet<T> {
                 !Devices::<T>::contains_key(id),
                 "a registered device is remembered as one that was retired"
             );
+            ensure!(
+                LastOwners::<T>::contains_key(id),
+                "it is not known whose a retired device was"
+            );
             Self::check_past(&past)?;
         }
+        ensure!(
+            LastOwners::<T>::iter_keys().all(RetiredDevices::<T>::contains_key),
+            "it is known who retired a device that is not retired"
+        );
         Ok(())
     }
 

@@ -27,7 +27,9 @@
 //! paid for it.
 //!
 //! A lie of a device that is proved in a dispute costs its account a part of the bond, active or
-//! unbonding, and the device all further work: see [`Pallet::slash`]. No review gives it back.
+//! unbonding, and the device all further work: see [`Pallet::slash`]. No review gives it back. Who
+//! retires a device answers for it as long as what covered it is held: see
+//! [`Pallet::answers_for`].
 //!
 //! Bans are the roster's concern, and keep a device from work, not from the register.
 //!
@@ -42,7 +44,7 @@
 //!
 //! # What others ask it
 //!
-//! [`Pallet::device`], [`Pallet::devices_of`], [`Pallet::registered_at`], [`Pallet::is_bonded`], [`Pallet::bond_of`],
+//! [`Pallet::device`], [`Pallet::devices_of`], [`Pallet::registered_at`], [`Pallet::answers_for`], [`Pallet::is_bonded`], [`Pallet::bond_of`],
 //! [`Pallet::total_bonded`], [`Pallet::slashable`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -169,6 +171,13 @@ pub mod pallet {
     #[pallet::storage]
     pub type RetiredDevices<T: Config> =
         StorageMap<_, Blake2_128Concat, DeviceId, Past, OptionQuery>;
+
+    /// The account that a retired device belonged to last, and the first block in which what covered it
+    /// can be withdrawn: so long it answers for what the device signed. One that is registered again is
+    /// not in it.
+    #[pallet::storage]
+    pub type LastOwners<T: Config> =
+        StorageMap<_, Blake2_128Concat, DeviceId, (AccountId, BlockNumberFor<T>), OptionQuery>;
 
     /// The devices of each account; how many there are is part of its bond.
     #[pallet::storage]
@@ -422,7 +431,8 @@ pub mod pallet {
             Self::do_rotate_sealing_key(account, device, sealing_key, possession)
         }
 
-        /// Takes a device off the register. Its record and history are remembered.
+        /// Takes a device off the register. Its record and history are remembered, and until what covered
+        /// it can be withdrawn also that it was this account's.
         ///
         /// Origin: signed by the device's account.
         ///

@@ -1,6 +1,6 @@
 //! What the calls of `quern_workforce` cost.
 //!
-//! `slash` and one write of `register_device` and `retire_device` are not measured yet; the rest is as it
+//! `slash` and two writes of `register_device` and `retire_device` are not measured yet; the rest is as it
 //! was.
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
 //! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
@@ -76,7 +76,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		// At least 110_596_000 picoseconds.
 		Weight::from_parts(183_242_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
-			.saturating_add(T::DbWeight::get().writes(5_u64))
+			.saturating_add(T::DbWeight::get().writes(6_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
 	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
@@ -100,7 +100,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		// At least 46_998_000 picoseconds.
 		Weight::from_parts(84_117_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
-			.saturating_add(T::DbWeight::get().writes(5_u64))
+			.saturating_add(T::DbWeight::get().writes(6_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
 	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
@@ -137,7 +137,7 @@ impl WeightInfo for () {
 	fn register_device() -> Weight {
 		Weight::from_parts(183_242_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
-			.saturating_add(RocksDbWeight::get().writes(5_u64))
+			.saturating_add(RocksDbWeight::get().writes(6_u64))
 	}
 	fn rotate_sealing_key() -> Weight {
 		Weight::from_parts(126_767_000, 3635)
@@ -147,7 +147,7 @@ impl WeightInfo for () {
 	fn retire_device() -> Weight {
 		Weight::from_parts(84_117_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
-			.saturating_add(RocksDbWeight::get().writes(5_u64))
+			.saturating_add(RocksDbWeight::get().writes(6_u64))
 	}
 	fn review() -> Weight {
 		Weight::from_parts(42_740_000, 3635)

@@ -14,7 +14,7 @@ use super::{
     },
 };
 use crate::chain::{FIRST_SLOT, genesis_state, pre_digest};
-use codec::Encode;
+use codec::{Decode, Encode};
 use frame_support::{
     dispatch::Pays,
     traits::{OnFinalize, OnIdle, PalletInfoAccess},
@@ -23,12 +23,15 @@ use frame_system::Phase;
 use quern_primitives::{AccountId, DeviceId, GenesisHash, JobId, ids::BatchSequence};
 use quern_runtime::{
     AllPalletsWithSystem, Balances, Bytechip, Disputes, Executive, Header, Jobs, Params, Roster,
-    Runtime, RuntimeCall, RuntimeEvent, RuntimeOrigin, System, Workforce,
+    Runtime, RuntimeCall, RuntimeEvent, RuntimeOrigin, Session, System, Workforce,
     configs::{council::CouncilInstance, money::TreasuryAccount},
     genesis::{BOND, ENDOWMENT, LOCAL},
     weights::{BLOCK_WEIGHT_MAX, SLOT_MILLIS},
 };
-use sp_consensus_babe::BABE_ENGINE_ID;
+use sp_consensus_babe::{
+    BABE_ENGINE_ID,
+    digests::{PreDigest, SecondaryPlainPreDigest},
+};
 use sp_core::H256;
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring;
@@ -42,7 +45,7 @@ use std::collections::BTreeSet;
 const ENDOWED: usize = 12;
 const MASTERNODES: usize = 4;
 
-/// Claims of the finalised height that count.
+/// Blocks in which each validator has its turn to claim.
 const CLAIMS: u32 = 21;
 
 /// What the first block's parent is called.
@@ -89,8 +92,18 @@ impl Real {
         self.state.execute_with(|| {
             let last = System::block_number();
             let number = last + later;
-            // The blocks between claim too, and no more than the last of them count.
+            // The blocks between claim too, and of each validator no more than the last counts.
             for between in (number.saturating_sub(CLAIMS).max(last) + 1)..number {
+                let authority_index = between % Session::validators().len() as u32;
+                let slot = slot.into();
+                let turn = SecondaryPlainPreDigest {
+                    authority_index,
+                    slot,
+                };
+                let turn = PreDigest::SecondaryPlain(turn).encode();
+                let turn = DigestItem::PreRuntime(BABE_ENGINE_ID, turn);
+                System::set_block_number(between - 1);
+                System::initialize(&between, &GENESIS, &Digest { logs: vec![turn] });
                 claim_height(between, ledger)?;
             }
             System::set_block_number(number - 1);
@@ -323,7 +336,7 @@ fn jobs_call(call: jobs::Call) -> quern_jobs::Call<Runtime> {
             certified: *certified,
         },
         jobs::Call::TakeOver(job) => Call::take_over { job },
-        jobs::Call::CloseFailed { job, task, why } => Call::close_failed { job, task, why },
+        jobs::Call::CloseFailed(end) => Call::close_failed { end: *end },
         jobs::Call::Cancel(job) => Call::cancel { job },
         jobs::Call::Refund(job) => Call::refund { job },
         jobs::Call::SetPrices(prices) => Call::set_prices { prices },
@@ -350,14 +363,21 @@ fn disputes_call(call: disputes::Call) -> quern_disputes::Call<Runtime> {
     }
 }
 
-/// The author of this block holds the one before to be final.
+/// The author of this block, which has begun, holds the one before to be final.
 fn claim_height(block: u32, ledger: &mut Ledger) -> Differs {
-    System::set_block_number(block);
     let height = block - 1;
     let claim = RuntimeCall::Finality(quern_finality::Call::claim { height });
     let claim = claim.dispatch(RuntimeOrigin::none());
     claim.map_err(|refused| format!("the claim is refused: {refused:?}"))?;
-    ledger.finality.claim(height);
+    let validators = Session::validators();
+    let digest = System::digest();
+    let said = digest.logs.first().and_then(|item| item.as_pre_runtime());
+    let (_, said) = said.ok_or("the block says nothing of its author")?;
+    let turn = PreDigest::decode(&mut &*said).map_err(|error| error.to_string())?;
+    let author = usize::try_from(turn.authority_index()).ok();
+    let author = author.and_then(|author| validators.get(author));
+    let author = author.ok_or("the block is of no validator")?;
+    ledger.finality.claim(author, height, &validators);
     Ok(())
 }
 

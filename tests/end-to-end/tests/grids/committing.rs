@@ -3,6 +3,7 @@
 
 use super::{
     attribution::acting,
+    claims::nothing_is_claimed,
     referee::{copied, record},
 };
 use anyhow::ensure;
@@ -37,6 +38,8 @@ fn what_does_not_open_its_commitment_counts_for_nothing() {
 async fn committing(bench: &Bench) -> anyhow::Result<()> {
     let name = "what does not open its commitment is paid nothing, and the result is right";
     case(name, opened(bench)).await?;
+    let name = "no worker claims anything of a masternode that settles all that it acknowledged";
+    case(name, nothing_is_claimed(bench)).await?;
     bench.conserves_money().await
 }
 

@@ -185,7 +185,7 @@ fn caught(told: &Told) {
 }
 
 /// A program that is a masternode with this lie.
-fn lying(folder: &Path, lie: &str) -> anyhow::Result<PathBuf> {
+pub(super) fn lying(folder: &Path, lie: &str) -> anyhow::Result<PathBuf> {
     let program = find_program(None, "quern-lying-masternode")?;
     let path = folder.join("masternode");
     fs::write(
@@ -299,7 +299,10 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
 }
 
 /// A job of which the chain has settled the first batch.
-async fn settled(bench: &Bench, agreement: Agreement) -> anyhow::Result<(JobId, String)> {
+pub(super) async fn settled(
+    bench: &Bench,
+    agreement: Agreement,
+) -> anyhow::Result<(JobId, String)> {
     let path = bench.folder().join("lines");
     fs::write(&path, TEXT)?;
     let mut terms = terms(bench.in_blocks(900).await?);

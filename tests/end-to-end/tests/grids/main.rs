@@ -2,9 +2,11 @@
 //! and run side by side.
 
 mod attribution;
+mod claims;
 mod commands;
 mod committing;
 mod deaths;
+mod group;
 mod guides;
 mod hostile;
 mod kills;

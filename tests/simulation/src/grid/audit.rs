@@ -131,6 +131,9 @@ pub(super) struct Audit {
     pub(super) spares_the_slow: bool,
     /// Devices of which the masternode found that an accepted answer was wrong.
     pub(super) contradicted: BTreeSet<DeviceId>,
+    /// On how many tasks in a row a device had nothing to show when they were decided, since an answer of it
+    /// was accepted.
+    stalls: BTreeMap<DeviceId, usize>,
     /// Wrong answers that had a majority.
     pub(super) wrong_answers: u64,
     /// Replicas that were given to accounts in whose lane they are, where there are lanes for sure.
@@ -532,6 +535,7 @@ impl Audit {
             if !is_fault {
                 let accepted = books.accepted.entry(verdict.task).or_default();
                 accepted.push(found.device);
+                self.stalls.remove(&found.device);
             }
             let standing = self.standings.entry(found.device).or_default();
             standing.ends(self.now, is_fault);
@@ -548,8 +552,27 @@ impl Audit {
         };
         let all = books.held.range((task, 0)..=(task, ReplicaIndex::MAX));
         let held: Vec<ReplicaIndex> = all.map(|((_, replica), _)| *replica).collect();
-        held.into_iter()
-            .for_each(|replica| self.let_go(job, task, replica));
+        for replica in held {
+            self.stalls(job, task, replica);
+            self.let_go(job, task, replica);
+        }
+    }
+
+    /// A task was decided of which a device had a replica. Whether it had it for long the logs do not tell.
+    fn stalls(&mut self, job: JobId, task: TaskIndex, replica: ReplicaIndex) {
+        let Some(books) = self.jobs.get(&job) else {
+            return;
+        };
+        let key = (task, replica);
+        let held = books.held.get(&key);
+        let Some((device, _)) = held.filter(|_| !books.committed.contains_key(&key)) else {
+            return;
+        };
+        let in_a_row = self.stalls.entry(*device).or_default();
+        *in_a_row += 1;
+        if *in_a_row >= told::STALLS_MIN {
+            self.presence.rests(device, self.now);
+        }
     }
 
     fn let_go(&mut self, job: JobId, task: TaskIndex, replica: ReplicaIndex) {

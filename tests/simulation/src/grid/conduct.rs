@@ -79,6 +79,8 @@ impl Way {
 pub struct Conduct {
     /// In which way it meant harm, if in one of these.
     pub way: Option<Way>,
+    /// Replicas that it was given.
+    pub given: u32,
     /// Its answers that were accepted.
     pub accepted: u32,
     /// Those that were wrong.
@@ -152,6 +154,7 @@ struct Read {
 
 impl Read {
     fn is_given(&mut self, job: JobId, task: TaskIndex) {
+        self.conduct.given += 1;
         if self.conduct.out_after.is_none() {
             self.given.insert((job, task));
         }

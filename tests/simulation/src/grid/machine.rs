@@ -67,6 +67,10 @@ const SLOWNESS: f64 = 10.0;
 const HALTING_PERMILLE: u32 = 300;
 const HALTED_MS: u64 = 20 * 60_000;
 
+/// How long a device says that it is at a task that means never to answer, in milliseconds: longer than any
+/// job takes.
+const FEIGNED_MS: u64 = 7 * 24 * 60 * 60_000;
+
 /// Of so many tasks one has a result that is delivered in pieces.
 const IN_PIECES: TaskIndex = 7;
 
@@ -423,9 +427,15 @@ impl Machine {
         takes_ms(fuel, self.benchmark_speed(), chance)
     }
 
-    /// Whether a task that it begins halts.
-    fn halts(&self, chance: &mut StdRng) -> bool {
-        self.character == Character::Halting && chance.random_range(0..1_000u32) < HALTING_PERMILLE
+    /// For how long a task that it begins halts, in milliseconds, if it does.
+    fn halts_ms(&self, chance: &mut StdRng) -> Option<u64> {
+        match self.character {
+            Character::Halting if chance.random_range(0..1_000u32) < HALTING_PERMILLE => {
+                Some(HALTED_MS)
+            }
+            Character::Feigning => Some(FEIGNED_MS),
+            _ => None,
+        }
     }
 
     /// What it answers to a task that it has run, of which it says this. None if its result cannot be

@@ -224,6 +224,7 @@ impl Work {
         JobPlan {
             input_roots: self.input_roots(),
             missing: tasks.filter(|task| !is_there(*task)).collect(),
+            settled: Default::default(),
             seed: self.lane_seed(),
             trust_seed: TrustSeed::from_bytes(digest("trust", &self.id, 0)),
         }

@@ -71,6 +71,40 @@ fn a_job_does_not_wait_until_a_task_that_halted_goes_on() {
     assert!(halted > 0);
 }
 
+/// The eighth way to mean harm, beside [the seven](super::seven). It costs others time and nothing else, and
+/// no verdict names who was not heard: so nobody is blamed for it.
+#[test]
+fn who_says_it_is_at_it_and_never_answers_is_given_little_and_holds_up_nobody() {
+    let faults = Faults {
+        feigning: 200,
+        ..Faults::NONE
+    };
+    let mut feigned = 0;
+    for seed in 670..676 {
+        let config = Config {
+            tasks: 30 * 40,
+            replicas: 2,
+            scheduling: Scheduling::Best,
+            uneven: 0,
+            ..late(seed, faults)
+        };
+        let outcome = hold(&config);
+        assert!(outcome.is_all_settled(), "{config}: {outcome}");
+        for conduct in &outcome.conduct {
+            let is_blamed = conduct.incorrect + conduct.failed > 0;
+            assert!(!is_blamed, "{config}: {conduct:?}");
+            // Three in a row, what it has in hand beside, some that others had done before it was stale, and two
+            // after each wait: of ten minutes, of twenty, and twice as long each further time.
+            let waits = (outcome.lasted_ms / (10 * 60_000) + 1).ilog2();
+            if conduct.accepted == 0 {
+                assert!(conduct.given <= 8 + 2 * waits, "{config}: {conduct:?}");
+                feigned += u32::from(conduct.given >= 3);
+            }
+        }
+    }
+    assert!(feigned > 0, "nobody was put out");
+}
+
 #[test]
 fn late_devices_are_helped_out_though_the_masternode_dies_and_devices_are_cut_off_meanwhile() {
     let faults = Faults {

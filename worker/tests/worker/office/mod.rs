@@ -373,6 +373,8 @@ impl Office {
                 let received = self.receive(deliver);
                 self.piece_passed(reply, received).await;
             }
+            // No batch of this office is on a chain.
+            Request::Show(_) => reply.reply(Response::Shown(vec![])),
         }
     }
 

@@ -53,7 +53,8 @@ pub(super) enum Why {
     Flagged(Flag),
     /// The device holds as many tasks as it may.
     HandsFull { most: u8 },
-    /// The device gave a task back, came back without it or failed on it.
+    /// The device gave a task back, came back without it, failed on it, or had three in a row until others
+    /// had done them.
     Pausing,
     /// An accepted answer of the device turned out to be wrong.
     Contradicted,
@@ -84,7 +85,9 @@ impl Why {
                 WaitingFor::Upload => Rule::Upload,
                 WaitingFor::Devices => Rule::NoDevices,
                 WaitingFor::Accounts { .. } => Rule::Accounts,
-                WaitingFor::Chain | WaitingFor::Finality => Rule::Chain,
+                WaitingFor::Chain | WaitingFor::Certificates { .. } | WaitingFor::Finality => {
+                    Rule::Chain
+                }
             },
             Self::JobFailed { .. } | Self::EndsJob(_) => Rule::Failed,
             Self::Cancelled { .. } => Rule::Cancelled,
@@ -181,6 +184,10 @@ impl fmt::Display for Why {
             Self::Waits(WaitingFor::Chain) => f.write_str(
                 "what there is to decide is decided; the chain has not finalised the last batch",
             ),
+            Self::Waits(WaitingFor::Certificates { here, needed }) => write!(
+                f,
+                "the next batch waits for certificates of the job's masternodes: {here} of {needed}"
+            ),
             Self::Waits(WaitingFor::Finality) => f.write_str(
                 "nothing more of the job is settled; it is over when its last batch is final",
             ),
@@ -249,8 +256,9 @@ impl fmt::Display for Why {
                 write!(f, "the device holds {most} tasks, as many as it may")
             }
             Self::Pausing => f.write_str(
-                "the device gave a task back, came back without it or failed on it, and pauses; each \
-                 time twice as long, until an answer of it is accepted, or the job ends on which it failed",
+                "the device gave a task back, came back without it, failed on it, or had three in a row \
+                 until others had done them, and pauses; each time twice as long, until an answer of it is \
+                 accepted, or the job ends on which it failed",
             ),
             Self::Contradicted => f.write_str(
                 "an answer of the device was accepted, and another one came out when the masternode computed \

@@ -26,6 +26,15 @@ impl ActiveJob {
         self.held.get(&(task, replica))
     }
 
+    /// Devices that have had a replica of a task for T2 and have not even committed themselves to an answer.
+    pub(in crate::core) fn stale_devices(&self, task: TaskIndex) -> Vec<DeviceId> {
+        let held = self.held.range((task, 0)..=(task, ReplicaIndex::MAX));
+        let is_stale =
+            |holding: &Holding| holding.pledge.is_none() && holding.watch.found() == Lapse::Stale;
+        let stale = held.filter(|(_, holding)| is_stale(holding));
+        stale.map(|(_, holding)| holding.device).collect()
+    }
+
     /// What a device holds of the job; however much others hold, that costs one look for the device.
     pub(in crate::core) fn held_by(&self, device: &DeviceId) -> Vec<ReplicaId> {
         let held = self.holders.get(device).into_iter().flatten();

@@ -51,6 +51,7 @@ fn plan(tasks: u32) -> JobPlan {
     JobPlan {
         input_roots: vec![Digest::default(); tasks as usize],
         missing: BTreeSet::new(),
+        settled: BTreeSet::new(),
         seed: [0; 32],
         trust_seed: TrustSeed::from_bytes([1; 32]),
     }
@@ -142,6 +143,30 @@ fn what_a_log_says_of_tasks_stays_when_the_job_starts_after_it() {
     assert!(active.open(3).is_none(), "it has its verdict");
     assert_eq!(active.counters.touched, 2);
     assert_eq!(active.missing, BTreeSet::from([2]));
+}
+
+#[test]
+fn what_another_masternode_settled_is_computed_by_nobody_again() {
+    let mut active = replayed(job());
+    let settled: BTreeSet<_> = (0..TASKS - 1).collect();
+    assert!(active.start(JobPlan {
+        settled,
+        missing: BTreeSet::from([0, 2]),
+        ..plan(TASKS)
+    }));
+    active.close_settled();
+    // What this masternode's own log tells of is as it was.
+    assert!(active.open(TASKS - 1).is_some());
+    let unfinished: Vec<_> = active.unfinished().collect();
+    assert_eq!(unfinished, [TASKS - 1]);
+    assert!(active.missing.is_empty());
+    let counters = active.counters;
+    assert_eq!((counters.touched, counters.decided), (TASKS, TASKS - 1));
+    assert_eq!(
+        active.unsettled.len(),
+        1,
+        "of the others there is no verdict here"
+    );
 }
 
 #[test]

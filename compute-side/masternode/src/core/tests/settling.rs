@@ -117,7 +117,11 @@ fn a_job_that_waits_for_its_last_batch_is_left_alone_until_it_is_final() {
     let (coordinator, end) = (COORDINATOR, JobEnd::AllSettled);
     assert_eq!(
         world.ledger.job.state,
-        JobState::Settling { coordinator, end }
+        JobState::Settling {
+            coordinator,
+            end,
+            cancelled: None
+        }
     );
     let told = world.core.status(JOB).unwrap();
     assert_eq!(told.phase, Phase::Settling);

@@ -222,6 +222,7 @@ impl World {
         JobPlan {
             input_roots: (0..self.tasks()).map(input_root).collect(),
             missing: self.missing.clone(),
+            settled: Default::default(),
             seed: [8; 32],
             trust_seed: TrustSeed::from_bytes(TRUST_SEED),
         }

@@ -69,9 +69,7 @@ fn a_failing_program_ends_the_job_and_returns_what_is_not_spent() {
         ));
         free_of_charge(Jobs::close_failed(
             signed(&coordinator),
-            id,
-            5,
-            Failure::Program(Exit::Code(3)),
+            failed(id, 5, Failure::Program(Exit::Code(3))),
         ));
         let end = JobEnd::ProgramFailed {
             task: 5,
@@ -80,6 +78,7 @@ fn a_failing_program_ends_the_job_and_returns_what_is_not_spent() {
         let settling = JobState::Settling {
             coordinator: coordinator.clone(),
             end,
+            cancelled: None,
         };
         assert_eq!(job(id).state, settling);
         pass_window();
@@ -92,7 +91,10 @@ fn a_failing_program_ends_the_job_and_returns_what_is_not_spent() {
         };
         assert_eq!(events().last(), Some(&ended));
         refused(
-            Jobs::close_failed(signed(&coordinator), id, 5, Failure::Program(Exit::Code(3))),
+            Jobs::close_failed(
+                signed(&coordinator),
+                failed(id, 5, Failure::Program(Exit::Code(3))),
+            ),
             Refusal::JobOver,
         );
     });
@@ -107,7 +109,7 @@ fn a_task_without_a_majority_ends_the_job_and_returns_what_is_not_spent() {
             certified(batch(id, 0, [0, 1])),
         ));
         let undecided =
-            |task| Jobs::close_failed(signed(&coordinator), id, task, Failure::Undecided);
+            |task| Jobs::close_failed(signed(&coordinator), failed(id, task, Failure::Undecided));
         refused(undecided(1), Refusal::TaskSettled);
         free_of_charge(undecided(5));
         pass_window();
@@ -125,8 +127,9 @@ fn a_failure_is_the_coordinators_to_tell_and_of_an_unsettled_task() {
             signed(&coordinator),
             certified(batch(id, 0, [0])),
         ));
-        let close =
-            |by, task, exit| Jobs::close_failed(signed(by), id, task, Failure::Program(exit));
+        let close = |by, task, exit| {
+            Jobs::close_failed(signed(by), failed(id, task, Failure::Program(exit)))
+        };
         refused(close(&OWNER, 1, Exit::Trap), Refusal::NotCoordinator);
         refused(close(&coordinator, 0, Exit::Trap), Refusal::TaskSettled);
         refused(close(&coordinator, 10, Exit::Trap), Refusal::NoSuchTask);
@@ -134,8 +137,10 @@ fn a_failure_is_the_coordinators_to_tell_and_of_an_unsettled_task() {
             close(&coordinator, 1, Exit::Success),
             Refusal::ExitIsSuccess,
         );
-        let unknown =
-            Jobs::close_failed(signed(&coordinator), JobId([7; 32]), 0, Failure::Undecided);
+        let unknown = Jobs::close_failed(
+            signed(&coordinator),
+            failed(JobId([7; 32]), 0, Failure::Undecided),
+        );
         refused(unknown, Refusal::NoSuchJob);
         run_to(1_001);
         refused(close(&coordinator, 1, Exit::Trap), Refusal::TooLate);
@@ -315,7 +320,7 @@ fn an_unsigned_call_is_refused() {
             bad,
         );
         refused(
-            Jobs::close_failed(RuntimeOrigin::none(), id, 0, Failure::Undecided),
+            Jobs::close_failed(RuntimeOrigin::none(), failed(id, 0, Failure::Undecided)),
             bad,
         );
         refused(Jobs::cancel(RuntimeOrigin::root(), id), bad);

@@ -381,7 +381,7 @@ fn a_group_is_forgotten_with_its_job_however_that_ends() {
     on_new_chain(|| {
         let (id, coordinator) = running();
         let why = Failure::Undecided;
-        free_of_charge(Jobs::close_failed(signed(&coordinator), id, 0, why));
+        free_of_charge(Jobs::close_failed(signed(&coordinator), failed(id, 0, why)));
         assert_eq!(Jobs::group(&id), None);
         free_of_charge(Jobs::submit(signed(&OWNER), salted(1)));
         next_block();
@@ -390,5 +390,95 @@ fn a_group_is_forgotten_with_its_job_however_that_ends() {
         let expired = id_of(&OWNER, &salted(1));
         free_of_charge(Jobs::refund(signed(&STRANGER), expired));
         assert_eq!(Groups::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn a_member_that_is_turned_out_certifies_no_more_and_who_coordinates_is_followed_by_the_next() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        let all = members(id);
+        assert_ok!(Jobs::turn_out_member(&id, &coordinator));
+        assert_eq!(job(id).state.coordinator(), Some(&all[1]));
+        let out = Event::MemberTurnedOut {
+            job: id,
+            account: coordinator.clone(),
+        };
+        assert!(events().contains(&out));
+        // Of the two who are left both certify.
+        refused(
+            settle(&all[1], certified_by(batch(id, 0, [0]), &[0, 1])),
+            Refusal::CertificateOfNobody,
+        );
+        refused(
+            settle(&coordinator, certified_by(batch(id, 0, [0]), &[1, 2])),
+            Refusal::NotCoordinator,
+        );
+        free_of_charge(settle(&all[1], certified_by(batch(id, 0, [0]), &[1, 2])));
+        // One that does not coordinate is out, and nothing else changes.
+        assert_ok!(Jobs::turn_out_member(&id, &all[2]));
+        assert_eq!(job(id).state.coordinator(), Some(&all[1]));
+        free_of_charge(settle(&all[1], certified_by(batch(id, 1, [1]), &[1])));
+        let told = events().len();
+        for nobody in [&coordinator, &STRANGER] {
+            assert_ok!(Jobs::turn_out_member(&id, nobody));
+        }
+        assert_eq!(events().len(), told);
+    });
+}
+
+#[test]
+fn the_last_that_could_settle_is_not_turned_out() {
+    on_new_chain(|| {
+        with_groups_of(1);
+        let (id, coordinator) = running();
+        assert_ok!(Jobs::turn_out_member(&id, &coordinator));
+        assert_eq!(job(id).state.coordinator(), Some(&coordinator));
+        free_of_charge(settle(&coordinator, certified(batch(id, 0, [0]))));
+    });
+}
+
+#[test]
+fn who_coordinated_a_job_that_waits_for_its_last_batch_is_turned_out() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        free_of_charge(settle(&coordinator, certified(batch(id, 0, 0..10))));
+        assert_ok!(Jobs::turn_out_member(&id, &coordinator));
+        assert!(Jobs::group(&id).unwrap().members[0].is_out);
+        pass_window();
+        assert!(!job(id).state.is_open());
+    });
+}
+
+#[test]
+fn no_coordinator_ends_a_job_on_its_own_word_where_the_group_has_others() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        free_of_charge(settle(&coordinator, certified(batch(id, 0, [0]))));
+        let close = |end| Jobs::close_failed(signed(&coordinator), end);
+        let by = |places: &[u8]| failed_by(id, 5, Failure::Undecided, places);
+        refused(close(by(&[])), Refusal::TooFewCertificates);
+        refused(close(by(&[0])), Refusal::TooFewCertificates);
+        refused(close(by(&[1, 0])), Refusal::CertificatesUnsorted);
+        refused(close(by(&[0, 6])), Refusal::CertificateOfNobody);
+        // What was signed of another task, failure, log or time is no word on this one.
+        let other = |change: fn(&mut quern_primitives::batch::CertifiedEnd)| {
+            let mut end = by(&[0, 1]);
+            change(&mut end);
+            end
+        };
+        for end in [
+            other(|end| end.task = 6),
+            other(|end| end.why = Failure::Program(quern_primitives::receipt::Exit::Trap)),
+            other(|end| end.index += 1),
+            other(|end| end.head.0[0] ^= 1),
+        ] {
+            refused(close(end), Refusal::CertificateNotSigned);
+        }
+        let early = by(&[0, 1]);
+        free_of_charge(settle(&coordinator, certified(batch(id, 1, [1]))));
+        refused(close(early), Refusal::CertificateNotSigned);
+        free_of_charge(close(by(&[0, 1])));
+        assert!(matches!(job(id).state, JobState::Settling { .. }));
     });
 }

@@ -18,8 +18,9 @@ pub(super) enum Phase {
     Waiting,
     Running(AccountId),
     Cancelling(AccountId, u32),
-    /// Waits for its last batch; whether it would go on if one fell.
-    Settling(AccountId, bool),
+    /// Waits for its last batch; whether it would go on if one fell, and until when if it was
+    /// cancelled.
+    Settling(AccountId, bool, Option<u32>),
     Over,
 }
 
@@ -57,6 +58,15 @@ impl Told {
         let voices: Vec<usize> = voices.collect();
         let most = voices.len() / 2 + 1;
         voices.into_iter().take(most).collect()
+    }
+
+    /// Until when something may be settled, if it was cancelled.
+    fn cancelled(&self) -> Option<u32> {
+        match self.phase {
+            Phase::Cancelling(_, until) => Some(until),
+            Phase::Settling(.., cancelled) => cancelled,
+            Phase::Waiting | Phase::Running(_) | Phase::Over => None,
+        }
     }
 
     fn set_aside(&self) -> Amount {
@@ -198,7 +208,7 @@ impl Ledger {
         job.batches += 1;
         job.open_tasks = &job.open_tasks - tasks;
         if job.open_tasks.is_empty() {
-            job.phase = Phase::Settling(by.clone(), true);
+            job.phase = Phase::Settling(by.clone(), true, job.cancelled());
         }
         true
     }
@@ -266,15 +276,17 @@ impl Ledger {
         }
         let goes_on = match job.phase {
             Phase::Cancelling(_, until) => now <= until,
-            Phase::Settling(_, timely) => timely && now <= job.deadline,
+            Phase::Settling(_, timely, cancelled) => {
+                timely && now <= cancelled.unwrap_or(job.deadline)
+            }
             _ => now <= job.deadline,
         };
-        match (next.filter(|_| goes_on), job.phase.clone()) {
-            (Some(next), Phase::Cancelling(_, until)) => {
+        match (next.filter(|_| goes_on), job.cancelled()) {
+            (Some(next), Some(until)) => {
                 job.phase = Phase::Cancelling(job.order[next].clone(), until);
                 (job.turn, job.since) = (next, clock);
             }
-            (Some(next), _) => {
+            (Some(next), None) => {
                 job.phase = Phase::Running(job.order[next].clone());
                 (job.turn, job.since) = (next, clock);
             }
@@ -315,15 +327,16 @@ impl Ledger {
     fn close(&mut self, at: usize, timely: bool, now: bool) {
         let job = &self.jobs[at];
         let coordinator = match &job.phase {
-            Phase::Running(by) | Phase::Cancelling(by, _) | Phase::Settling(by, _) => Some(by),
+            Phase::Running(by) | Phase::Cancelling(by, _) | Phase::Settling(by, ..) => Some(by),
             Phase::Waiting | Phase::Over => None,
         };
         let waiting = coordinator.cloned().filter(|_| !job.pending.is_empty());
+        let cancelled = job.cancelled();
         if now || waiting.is_none() {
             self.end(at);
         }
         if let Some(coordinator) = waiting {
-            self.jobs[at].phase = Phase::Settling(coordinator, timely);
+            self.jobs[at].phase = Phase::Settling(coordinator, timely, cancelled);
         }
     }
 
@@ -363,7 +376,9 @@ impl Ledger {
         let may = match job.phase {
             Phase::Waiting | Phase::Running(_) => self.now > job.deadline,
             Phase::Cancelling(_, until) => self.now > until,
-            Phase::Settling(..) => self.now > job.deadline && job.pot > 0,
+            Phase::Settling(.., cancelled) => {
+                self.now > cancelled.unwrap_or(job.deadline) && job.pot > 0
+            }
             Phase::Over => false,
         };
         if may {

@@ -243,9 +243,11 @@ fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
             } else {
                 Exit::Success
             };
-            let said =
-                Jobs::close_failed(origin(&by), id(ledger, at), task, Failure::Program(exit))
-                    .is_ok();
+            let said = Jobs::close_failed(
+                origin(&by),
+                failed(id(ledger, at), task, Failure::Program(exit)),
+            )
+            .is_ok();
             ("fail", said, ledger.fail(at, &by, task, fails))
         }
         Step::Cancel { job, stranger } => {

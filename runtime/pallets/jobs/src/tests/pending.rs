@@ -2,7 +2,12 @@
 
 use super::*;
 use crate::{Event, JobsCoordinatedBy, KeptOpen, Pending, PendingOf, WeightInfo};
-use frame_support::{assert_noop, assert_ok, weights::Weight};
+use frame_support::{
+    assert_noop, assert_ok,
+    storage::with_storage_layer,
+    traits::{fungible::hold::Mutate as _, tokens::Precision},
+    weights::Weight,
+};
 use quern_primitives::{
     AccountId, DeviceId, JobId,
     batch::BatchState,
@@ -303,9 +308,7 @@ fn a_failed_job_keeps_what_is_held_until_its_last_batch_is_final() {
         settled(id, &coordinator, 0, 0..4);
         free_of_charge(Jobs::close_failed(
             signed(&coordinator),
-            id,
-            5,
-            Failure::Undecided,
+            failed(id, 5, Failure::Undecided),
         ));
         assert_eq!(free(&OWNER), ENDOWMENT - 10 * TASK_CAP);
         refused(Jobs::cancel(signed(&OWNER), id), Refusal::JobClosed);
@@ -335,5 +338,37 @@ fn a_refund_gives_back_what_is_held_and_leaves_what_is_pending() {
         pass_window();
         assert_eq!(job(id).state, JobState::Expired);
         assert_eq!(free(&WORKERS[0]), 30_800_000);
+    });
+}
+
+#[test]
+fn a_batch_that_cannot_be_paid_keeps_nobody_else_from_their_pay() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        settled(id, &coordinator, 0, 0..4);
+        settled(id, &coordinator, 1, 4..6);
+        let other = id_of(&OTHER_OWNER, &submission());
+        assert_ok!(Jobs::submit(signed(&OTHER_OWNER), submission()));
+        next_block();
+        let second = job(other).state.coordinator().unwrap().clone();
+        settled(other, &second, 0, 0..1);
+        // What was held for the first job is gone.
+        let escrow = crate::HoldReason::Escrow.into();
+        let held = Jobs::escrow_of(&OWNER);
+        assert_ok!(Balances::release(&escrow, &OWNER, held, Precision::Exact));
+        pass_window();
+        assert!(!Jobs::batch(&id, 0).unwrap().is_final());
+        assert!(Jobs::batch(&other, 0).unwrap().is_final());
+        // As the chain dispatches it: what fails changes nothing.
+        let refused = with_storage_layer(|| match finalise(id, 0) {
+            Ok(_) => Ok(()),
+            Err(refused) => Err(refused.error),
+        });
+        assert!(refused.is_err());
+        // When it is back the call pays, and the chain goes on with the next by itself.
+        assert_ok!(Balances::hold(&escrow, &OWNER, held));
+        free_of_charge(finalise(id, 0));
+        idle();
+        assert!(Jobs::batch(&id, 1).unwrap().is_final());
     });
 }

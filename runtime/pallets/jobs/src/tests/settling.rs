@@ -167,7 +167,7 @@ fn a_coordinator_that_was_removed_moves_no_money() {
             Refusal::CoordinatorRemoved,
         );
         let why = quern_primitives::job::Failure::Undecided;
-        let closed = Jobs::close_failed(signed(&coordinator), id, 0, why);
+        let closed = Jobs::close_failed(signed(&coordinator), failed(id, 0, why));
         refused(closed, Refusal::CoordinatorRemoved);
     });
 }
@@ -289,6 +289,25 @@ fn payouts_are_sorted_distinct_above_zero_and_within_the_workers_part() {
             refused(settle(&coordinator, with(payouts)), error);
         }
         free_of_charge(settle(&coordinator, with(vec![payout(0, most)])));
+    });
+}
+
+#[test]
+fn one_task_makes_no_more_accounts_than_it_can_have_replicas() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        let with = |count: u8| {
+            let all = (100..100 + count).map(|number| quern_primitives::batch::Payout {
+                account: quern_primitives::AccountId::new([number; 32]),
+                amount: 1,
+            });
+            Batch {
+                payouts: all.collect::<Vec<_>>().try_into().unwrap(),
+                ..batch(id, 0, [0])
+            }
+        };
+        refused(settle(&coordinator, with(16)), Refusal::TooManyPayees);
+        free_of_charge(settle(&coordinator, with(15)));
     });
 }
 

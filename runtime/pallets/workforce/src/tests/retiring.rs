@@ -201,3 +201,37 @@ fn devices_retired_in_one_block_wait_together_and_one_that_finds_no_place_stays(
         assert_ok!(retire(1, 3));
     });
 }
+
+#[test]
+fn who_retires_a_device_answers_for_it_as_long_as_what_covered_it_is_held() {
+    on_new_chain(|| {
+        faulty(1, 1, 0);
+        assert_eq!(Workforce::answers_for(&id(1)), Some(account(1)));
+        System::set_block_number(7);
+        assert_ok!(retire(1, 1));
+        assert_eq!(Workforce::answers_for(&id(1)), Some(account(1)));
+        let (_, free) = unbonding(1)[0];
+        System::set_block_number(free - 1);
+        assert_eq!(Workforce::answers_for(&id(1)), Some(account(1)));
+        let share = Workforce::slashable(&account(1));
+        assert_ok!(Workforce::slash(&account(1), &id(1), 0, share, &account(9)));
+        let past = Workforce::past_of(&id(1)).unwrap();
+        assert_eq!(past.record.convicted, 1);
+        System::set_block_number(free);
+        assert_eq!(Workforce::answers_for(&id(1)), None);
+        assert_eq!(Workforce::answers_for(&id(2)), None);
+    });
+}
+
+#[test]
+fn whoever_registers_a_device_again_answers_for_it() {
+    on_new_chain(|| {
+        faulty(1, 1, 0);
+        assert_ok!(retire(1, 1));
+        assert_ok!(bond(2, MIN_BOND));
+        assert_ok!(register(2, 1));
+        assert_eq!(Workforce::answers_for(&id(1)), Some(account(2)));
+        assert_ok!(retire(2, 1));
+        assert_eq!(Workforce::answers_for(&id(1)), Some(account(2)));
+    });
+}

@@ -10,9 +10,10 @@ use crate::ledger::model::{
 use codec::{Decode, Encode};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId, ProgramHash, SealingKey,
-    batch::{Batch, Certified, DeviceChange, LogRange, Payout, TaskSet},
+    batch::{Batch, Certified, CertifiedEnd, DeviceChange, LogRange, Payout, TaskSet, Words},
     device::{Class, RecordChange},
     job::{Agreement, ByteLevel, Failure, Preferences, Prices, Submission},
+    log::Certificate,
     payload::NodeSignature,
     receipt::Exit,
 };
@@ -257,6 +258,8 @@ impl Draft<'_> {
     fn close_failed(&mut self) -> (Sender, Call) {
         let (id, job) = self.job(|job| job.coordinator().is_some());
         let sender = self.coordinator(job.as_ref());
+        let next = job.as_ref().map_or(0, |job| job.batches.len() as u32);
+        let group = job.as_ref().and_then(|job| job.group.clone());
         let open = job.map(|job| job.open_tasks()).unwrap_or_default();
         let task = self.chance.one_of(&open).unwrap_or(0);
         let task = match self.spoils() {
@@ -269,8 +272,20 @@ impl Draft<'_> {
             2 => Failure::Program(Exit::OutOfFuel),
             _ => Failure::Undecided,
         };
-        let call = jobs::Call::CloseFailed { job: id, task, why };
-        (sender, Call::Jobs(call))
+        let mut end = CertifiedEnd {
+            job: id,
+            task,
+            why,
+            index: self.chance.below(9),
+            head: Digest([6; 32]),
+            certificates: Default::default(),
+        };
+        if !self.spoils() {
+            let voices = self.certifying(group.as_ref());
+            let said = end.certificate(next);
+            end.certificates = self.words(said, &voices, group.as_ref());
+        }
+        (sender, Call::Jobs(jobs::Call::CloseFailed(Box::new(end))))
     }
 
     fn settle(&mut self) -> (Sender, Call) {
@@ -292,29 +307,39 @@ impl Draft<'_> {
 
     /// A batch with the certificates of more than half of those who have a say.
     fn certified(&mut self, batch: Batch, group: Option<&Group>) -> Certified {
-        let mut voices = group.map(Group::voices).unwrap_or_default();
-        let needed = voices.len() / 2 + 1;
-        while voices.len() > needed && self.chance.percent(80) {
-            let left_out = self.chance.below(voices.len() as u64) as usize;
-            voices.remove(left_out);
-        }
+        let voices = self.certifying(group);
         let mut certified = Certified {
             index: self.chance.below(9),
             head: batch.verdicts_root,
             batch,
             certificates: Default::default(),
         };
-        let said = certified.certificate();
-        for place in voices {
-            let key = group.map(|group| group.members[place].1);
+        certified.certificates = self.words(certified.certificate(), &voices, group);
+        certified
+    }
+
+    /// Places of more than half of those who have a say.
+    fn certifying(&mut self, group: Option<&Group>) -> Vec<usize> {
+        let mut voices = group.map(Group::voices).unwrap_or_default();
+        let needed = voices.len() / 2 + 1;
+        while voices.len() > needed && self.chance.percent(80) {
+            let left_out = self.chance.below(voices.len() as u64) as usize;
+            voices.remove(left_out);
+        }
+        voices
+    }
+
+    /// What the members at these places sign.
+    fn words(&self, said: Certificate, voices: &[usize], group: Option<&Group>) -> Words {
+        let words = voices.iter().map(|place| {
+            let key = group.map(|group| group.members[*place].1);
             let mut nodes = self.cast.nodes.iter();
             let node = nodes.find(|node| Some(DeviceId(node.public().0)) == key);
             let node = node.expect("masternodes publish keys of the cast");
             let signature = node.sign(said, &self.cast.genesis).signature;
-            let place = u8::try_from(place).unwrap();
-            certified.certificates.try_push((place, signature)).unwrap();
-        }
-        certified
+            (u8::try_from(*place).unwrap(), signature)
+        });
+        words.collect::<Vec<_>>().try_into().unwrap()
     }
 
     fn spoil_certificates(&mut self, certified: &mut Certified) {

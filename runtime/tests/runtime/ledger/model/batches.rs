@@ -63,6 +63,8 @@ fn check_lists(batch: &Batch, terms: &Numbers, tasks: usize) -> Result<Amount, R
     need(ascending, "PayoutsUnsorted")?;
     let none_is_zero = batch.payouts.iter().all(|payout| payout.amount > 0);
     need(none_is_zero, "PayoutZero")?;
+    let replicas = REPLICAS_MAX * tasks as u64;
+    need(payees.len() as u64 <= replicas, "TooManyPayees")?;
     let paid = batch
         .payouts
         .iter()
@@ -86,8 +88,7 @@ fn check_lists(batch: &Batch, terms: &Numbers, tasks: usize) -> Result<Amount, R
     });
     let counts: Vec<u64> = counts.collect();
     need(!counts.contains(&0), "DeviceUnchanged")?;
-    let most = REPLICAS_MAX * tasks as u64;
-    need(counts.iter().sum::<u64>() <= most, "TooManyFindings")?;
+    need(counts.iter().sum::<u64>() <= replicas, "TooManyFindings")?;
     Ok(paid.unwrap_or(0))
 }
 
@@ -112,7 +113,7 @@ pub(super) fn settle(
     let is_masternode = ledger.roster.masternodes.contains(by);
     need(is_masternode, "CoordinatorRemoved")?;
     let group = job.group.as_mut().ok_or(Refusal::Named("NotDrawn"))?;
-    group.check(&genesis, certified)?;
+    group.check(&genesis, certified.certificate(), &certified.certificates)?;
     group.since = clock;
 
     job.done.extend(&tasks);
@@ -130,6 +131,7 @@ pub(super) fn settle(
         job.phase = Phase::Settling {
             coordinator: by.clone(),
             end: JobEnd::AllSettled,
+            cancelled: job.cancelled(),
         };
     }
     Ok(())
@@ -232,7 +234,8 @@ pub(crate) fn strike(ledger: &mut Ledger, id: &JobId, place: usize) {
                 end,
                 JobEnd::AllSettled | JobEnd::ProgramFailed { .. } | JobEnd::Undecided { .. }
             );
-            goes_on && now <= job.submission.deadline
+            let until = job.cancelled().unwrap_or(u32::MAX);
+            goes_on && now <= job.submission.deadline.min(until)
         }
         (_, None) => false,
     };
@@ -240,10 +243,12 @@ pub(crate) fn strike(ledger: &mut Ledger, id: &JobId, place: usize) {
     let next = next.filter(|_| in_time);
     let next = next.map(|place| group.begin(place, clock));
     match (job.phase.clone(), next) {
-        (Phase::Cancelling { until, .. }, Some(coordinator)) => {
-            job.phase = Phase::Cancelling { coordinator, until };
+        (_, Some(coordinator)) => {
+            job.phase = match job.cancelled() {
+                Some(until) => Phase::Cancelling { coordinator, until },
+                None => Phase::Running { coordinator },
+            };
         }
-        (_, Some(coordinator)) => job.phase = Phase::Running { coordinator },
         (
             Phase::Settling {
                 end: because @ (JobEnd::OwnerCancelled | JobEnd::DeadlinePassed),

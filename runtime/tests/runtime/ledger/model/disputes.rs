@@ -6,6 +6,7 @@
 use super::{
     Answer, Fee, Ledger, Refusal, Sender,
     batches::{self, Fate, Settled},
+    groups,
     jobs::{Job, Phase},
     money::Purpose,
     need,
@@ -185,12 +186,16 @@ fn dispute(
                 .proved
                 .insert((*job, Place::Signer(guilty.clone())));
             need(is_new, "ProvedBefore")?;
-            slash_masternodes(ledger, &who, &[guilty]);
+            slash_masternodes(ledger, &who, std::slice::from_ref(&guilty));
+            groups::convicted(ledger, job, &guilty);
             Ok(())
         }
         Shown::Answers(device, task) => {
             let registered = ledger.workforce.devices.get(device);
-            let guilty = registered.map(|device| device.account.clone());
+            let registered = registered.map(|device| device.account.clone());
+            let last = ledger.workforce.last_owners.get(device);
+            let last = last.filter(|(_, until)| ledger.now < *until);
+            let guilty = registered.or(last.map(|(account, _)| account.clone()));
             let guilty = guilty.ok_or(Refusal::Named("NobodyAnswers"))?;
             can_pay(ledger, &who)?;
             let place = Place::Replica(*task, *device);
@@ -399,7 +404,10 @@ fn slash_worker(ledger: &mut Ledger, winner: &AccountId, who: &AccountId, device
     ledger.money.take_held(who, Purpose::Bond, slash);
     ledger.money.give(winner, paid);
     ledger.bytechip.burnt += slash - paid;
-    if let Some(device) = ledger.workforce.devices.get_mut(device) {
-        device.past.convicted += 1;
+    let workforce = &mut ledger.workforce;
+    let registered = workforce.devices.get_mut(device);
+    let registered = registered.map(|device| &mut device.past);
+    if let Some(past) = registered.or(workforce.retired.get_mut(device)) {
+        past.convicted += 1;
     }
 }

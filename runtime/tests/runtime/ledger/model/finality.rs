@@ -1,24 +1,34 @@
-//! The chain's clock of finality: the greatest height that more than half of the last 21 claims reach.
+//! The chain's clock of finality: the greatest height that the last claims of more than two thirds of
+//! the validators have ever reached.
 
-/// Claims that count.
-const LAST: usize = 21;
+use quern_primitives::AccountId;
+use std::collections::BTreeMap;
 
 /// What was claimed so far.
 #[derive(Default)]
 pub(crate) struct Finality {
-    claims: Vec<u32>,
+    claims: BTreeMap<AccountId, u32>,
+    clock: u32,
 }
 
 impl Finality {
-    pub(crate) fn claim(&mut self, height: u32) {
-        self.claims.push(height);
+    /// The author of a block claims this height, when these are the validators.
+    pub(crate) fn claim(&mut self, author: &AccountId, height: u32, validators: &[AccountId]) {
+        self.claims
+            .retain(|account, _| validators.contains(account));
+        self.claims.insert(author.clone(), height);
+        let reaches = |height: u32| {
+            self.claims
+                .values()
+                .filter(|claim| **claim >= height)
+                .count()
+        };
+        let enough = |height: &u32| 3 * reaches(*height) > 2 * validators.len();
+        let reached = self.claims.values().copied().filter(enough).max();
+        self.clock = self.clock.max(reached.unwrap_or(0));
     }
 
     pub(crate) fn clock(&self) -> u32 {
-        let from = self.claims.len().saturating_sub(LAST);
-        let last = &self.claims[from..];
-        let reaches = |height: u32| last.iter().filter(|claim| **claim >= height).count();
-        let reached = last.iter().filter(|height| 2 * reaches(**height) > LAST);
-        reached.max().copied().unwrap_or(0)
+        self.clock
     }
 }

@@ -8,8 +8,8 @@ use super::{
 };
 use quern_primitives::{
     AccountId, DeviceId, GenesisHash, JobId, NodeKey,
-    batch::Certified,
-    payload::{Signature as _, SignedPayload as _},
+    log::Certificate,
+    payload::{NodeSignature, Signature as _, SignedPayload as _},
 };
 use std::collections::BTreeSet;
 
@@ -41,14 +41,14 @@ impl Group {
         all.filter(|place| !self.out.contains(place)).collect()
     }
 
-    /// Certificates of more than half of the voices, ascending, each for this batch and log.
+    /// Certificates of more than half of the voices, ascending, each of this.
     pub(super) fn check(
         &self,
         genesis: &GenesisHash,
-        certified: &Certified,
+        said: Certificate,
+        certificates: &[(u8, NodeSignature)],
     ) -> Result<(), Refusal> {
-        let places: Vec<usize> = certified
-            .certificates
+        let places: Vec<usize> = certificates
             .iter()
             .map(|(place, _)| usize::from(*place))
             .collect();
@@ -58,8 +58,8 @@ impl Group {
         need(2 * places.len() > voices.len(), "TooFewCertificates")?;
         let all_voices = places.iter().all(|place| voices.contains(place));
         need(all_voices, "CertificateOfNobody")?;
-        let digest = certified.certificate().signing_digest(genesis);
-        let all_signed = certified.certificates.iter().all(|(place, signature)| {
+        let digest = said.signing_digest(genesis);
+        let all_signed = certificates.iter().all(|(place, signature)| {
             let (_, key) = &self.members[usize::from(*place)];
             signature.holds(&digest, &NodeKey(key.0))
         });
@@ -106,6 +106,31 @@ impl Group {
             waited_for += usize::from(self.serves(between, bonded));
         }
         self.since + stall * waited_for as u32
+    }
+}
+
+/// A member lied where no batch falls: it has no say any more. If it coordinates, the next goes on, and if
+/// nobody can, it stays.
+pub(super) fn convicted(ledger: &mut Ledger, id: &JobId, who: &AccountId) {
+    let (now, clock) = (ledger.now, ledger.finality.clock());
+    let bonded = ledger.roster.bonded(ledger.params.masternode_bond);
+    let job = ledger.jobs.existing(id).expect("it has a member");
+    let in_time = job.until().is_some_and(|until| now <= until);
+    let group = job.group.as_mut().expect("it was drawn");
+    let place = group.members.iter().position(|(it, _)| it == who);
+    let place = place.expect("it is a member");
+    if !group.out.insert(place) || group.turn != place {
+        return;
+    }
+    let (Phase::Running { coordinator } | Phase::Cancelling { coordinator, .. }) = &mut job.phase
+    else {
+        return;
+    };
+    match group.next(&bonded).filter(|_| in_time) {
+        Some(next) => *coordinator = group.begin(next, clock),
+        None => {
+            group.out.remove(&place);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use quern_primitives::{
     AccountId, Amount, DeviceId, JobId, TaskIndex,
-    batch::Certified,
+    batch::{Certified, CertifiedEnd},
     ids::BatchSequence,
     job::{Agreement, ByteLevel, Failure, JobEnd, Prices, Submission, job_id},
     receipt::Exit,
@@ -30,11 +30,7 @@ const MEBI: u64 = 1_024 * 1_024;
 pub(crate) enum Call {
     Submit(Box<Submission>),
     Settle(Box<Certified>),
-    CloseFailed {
-        job: JobId,
-        task: TaskIndex,
-        why: Failure,
-    },
+    CloseFailed(Box<CertifiedEnd>),
     Cancel(JobId),
     Refund(JobId),
     SetPrices(Prices),
@@ -47,7 +43,7 @@ impl Call {
         match self {
             Self::Submit(_) => "jobs.submit",
             Self::Settle(_) => "jobs.settle",
-            Self::CloseFailed { .. } => "jobs.close_failed",
+            Self::CloseFailed(_) => "jobs.close_failed",
             Self::Cancel(_) => "jobs.cancel",
             Self::Refund(_) => "jobs.refund",
             Self::SetPrices(_) => "jobs.set_prices",
@@ -60,9 +56,19 @@ impl Call {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Waiting,
-    Running { coordinator: AccountId },
-    Cancelling { coordinator: AccountId, until: u32 },
-    Settling { coordinator: AccountId, end: JobEnd },
+    Running {
+        coordinator: AccountId,
+    },
+    Cancelling {
+        coordinator: AccountId,
+        until: u32,
+    },
+    Settling {
+        coordinator: AccountId,
+        end: JobEnd,
+        /// Until when something might be settled again, if it was cancelled before.
+        cancelled: Option<u32>,
+    },
     Over(JobEnd),
 }
 
@@ -108,6 +114,15 @@ impl Job {
             | Phase::Cancelling { coordinator, .. }
             | Phase::Settling { coordinator, .. } => Some(coordinator),
             Phase::Waiting | Phase::Over(_) => None,
+        }
+    }
+
+    /// Until when something may be settled of a job that was cancelled and is open.
+    pub(crate) fn cancelled(&self) -> Option<u32> {
+        match self.phase {
+            Phase::Cancelling { until, .. } => Some(until),
+            Phase::Settling { cancelled, .. } => cancelled,
+            Phase::Waiting | Phase::Running { .. } | Phase::Over(_) => None,
         }
     }
 
@@ -195,9 +210,7 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
         Call::Submit(submission) => submit(ledger, sender.account()?, submission)?,
         Call::Settle(certified) => settle(ledger, &sender.account()?, certified)?,
         Call::TakeOver(id) => groups::take_over(ledger, sender.account()?, id)?,
-        Call::CloseFailed { job, task, why } => {
-            close_failed(ledger, &sender.account()?, job, *task, *why)?;
-        }
+        Call::CloseFailed(end) => close_failed(ledger, &sender.account()?, end)?,
         Call::Cancel(id) => return cancel(ledger, &sender.account()?, id),
         Call::Refund(id) => {
             sender.account()?;
@@ -330,22 +343,21 @@ pub(super) fn may_settle(job: &Job, by: &AccountId, now: u32) -> Result<(), Refu
     need(now <= until, "TooLate")
 }
 
-fn close_failed(
-    ledger: &mut Ledger,
-    by: &AccountId,
-    id: &JobId,
-    task: TaskIndex,
-    why: Failure,
-) -> Result<(), Refusal> {
-    let now = ledger.now;
+fn close_failed(ledger: &mut Ledger, by: &AccountId, said: &CertifiedEnd) -> Result<(), Refusal> {
+    let (now, genesis) = (ledger.now, ledger.genesis);
+    let (id, task, why) = (&said.job, said.task, said.why);
     let job = ledger.jobs.existing(id)?;
     may_settle(job, by, now)?;
     let fails = why != Failure::Program(Exit::Success);
     need(fails, "ExitIsSuccess")?;
     need(task < job.submission.tasks, "NoSuchTask")?;
     need(!job.done.contains(&task), "TaskSettled")?;
+    let next = u32::try_from(job.batches.len()).unwrap();
+    let group = job.group.clone();
     let is_masternode = ledger.roster.masternodes.contains(by);
     need(is_masternode, "CoordinatorRemoved")?;
+    let group = group.ok_or(Refusal::Named("NotDrawn"))?;
+    group.check(&genesis, said.certificate(next), &said.certificates)?;
     let because = match why {
         Failure::Program(exit) => JobEnd::ProgramFailed { task, exit },
         Failure::Undecided => JobEnd::Undecided { task },
@@ -386,7 +398,8 @@ fn refund(ledger: &mut Ledger, id: &JobId) -> Result<(), Refusal> {
         }
         Phase::Settling { end, .. } => {
             need(job.pots.held() > 0, "JobClosed")?;
-            (job.submission.deadline, end)
+            let until = job.cancelled().unwrap_or(u32::MAX);
+            (job.submission.deadline.min(until), end)
         }
         Phase::Over(_) => return Err(Refusal::Named("JobOver")),
     };
@@ -403,6 +416,7 @@ pub(super) fn close(ledger: &mut Ledger, id: &JobId, because: JobEnd, now: bool)
             job.phase = Phase::Settling {
                 coordinator,
                 end: because,
+                cancelled: job.cancelled(),
             };
             if now {
                 give_back(ledger, id);

@@ -128,6 +128,8 @@ pub(crate) struct Workforce {
     pub(crate) bonds: BTreeMap<AccountId, Bond>,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) retired: BTreeMap<DeviceId, Past>,
+    /// Whose the retired ones were, and until when that account answers for them.
+    pub(crate) last_owners: BTreeMap<DeviceId, (AccountId, u32)>,
 }
 
 impl Workforce {
@@ -261,6 +263,7 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
             workforce.let_go(&who, share, until)?;
             workforce.devices.remove(id);
             workforce.retired.insert(*id, past);
+            workforce.last_owners.insert(*id, (who, until));
         }
     }
     Ok(Fee::Charged)
@@ -280,6 +283,7 @@ fn register(ledger: &mut Ledger, who: AccountId, call: &Call) -> Result<(), Refu
     let consents = possesses(ledger.genesis, &who, *device, *sealing_key, *possession);
     need(consents, "InvalidPossession")?;
     let past = ledger.workforce.retired.remove(device);
+    ledger.workforce.last_owners.remove(device);
     let registered = Device {
         account: who,
         sealing_key: *sealing_key,

@@ -254,6 +254,9 @@ fn compare_workforce(ledger: &Ledger, cast: &Cast) -> Differs {
         let kept = quern_workforce::RetiredDevices::<Runtime>::get(id);
         let retired = workforce.retired.get(&id).map(past_of);
         same(|| format!("retired device {id}"), &kept, &retired)?;
+        let kept = quern_workforce::LastOwners::<Runtime>::get(id);
+        let last = workforce.last_owners.get(&id).cloned();
+        same(|| format!("last account of device {id}"), &kept, &last)?;
     }
     Ok(())
 }
@@ -368,7 +371,15 @@ fn job_of(job: &Job) -> job::Job {
             Phase::Waiting => JobState::Submitted,
             Phase::Running { coordinator } => JobState::Running { coordinator },
             Phase::Cancelling { coordinator, until } => JobState::Cancelling { coordinator, until },
-            Phase::Settling { coordinator, end } => JobState::Settling { coordinator, end },
+            Phase::Settling {
+                coordinator,
+                end,
+                cancelled,
+            } => JobState::Settling {
+                coordinator,
+                end,
+                cancelled,
+            },
             Phase::Over(JobEnd::OwnerCancelled) => JobState::Cancelled,
             Phase::Over(JobEnd::DeadlinePassed) => JobState::Expired,
             Phase::Over(end) => JobState::Completed { end },

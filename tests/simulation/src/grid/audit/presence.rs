@@ -17,6 +17,10 @@ const RANKED_MS: u64 = 30_000;
 /// the most, and then it is to be ranked again.
 const PAUSE_MS_MAX: u64 = 5 * 60_000 + RANKED_MS;
 
+/// How long a device may be given nothing that had nothing to show of several tasks, in milliseconds: a
+/// day at the most, and then it is to be ranked again.
+const REST_MS_MAX: u64 = 24 * 60 * 60_000 + RANKED_MS;
+
 const SILENCE_MS: u64 = limits::SILENCE_MAX.as_millis() as u64;
 
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +85,14 @@ impl Presence {
     /// A device has given a task back, or come back without it.
     pub(super) fn pauses(&mut self, device: &DeviceId, now: Tick) {
         if let Some(here) = self.0.get_mut(device) {
-            here.pauses_until = now.plus_ms(PAUSE_MS_MAX);
+            here.pauses_until = here.pauses_until.max(now.plus_ms(PAUSE_MS_MAX));
+        }
+    }
+
+    /// A device had nothing to show of one task after the other.
+    pub(super) fn rests(&mut self, device: &DeviceId, now: Tick) {
+        if let Some(here) = self.0.get_mut(device) {
+            here.pauses_until = here.pauses_until.max(now.plus_ms(REST_MS_MAX));
         }
     }
 

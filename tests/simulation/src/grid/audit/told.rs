@@ -17,6 +17,9 @@ const ANSWERS_MIN: usize = 32;
 /// On so many tasks of a job without a verdict a device failed that gets nothing of it for that.
 pub(super) const FAILURES_MIN: usize = 3;
 
+/// On so many tasks in a row a device had nothing to show that pauses for that.
+pub(super) const STALLS_MIN: usize = 3;
+
 impl Books {
     /// Tasks on which a device of an account failed, or that were taken back from the account.
     fn lost_by(&self, device: &DeviceId, account: &AccountId) -> BTreeSet<TaskIndex> {
@@ -78,10 +81,13 @@ impl Audit {
         let held = self.in_hand.get(device).copied().unwrap_or(0);
         match rule {
             Rule::HandsFull => held > 0,
-            Rule::Pausing => self.devices.get(device).is_some_and(|facts| {
-                let mut jobs = self.jobs.values();
-                jobs.any(|books| !books.lost_by(device, &facts.account).is_empty())
-            }),
+            Rule::Pausing => {
+                let lost = self.devices.get(device).is_some_and(|facts| {
+                    let mut jobs = self.jobs.values();
+                    jobs.any(|books| !books.lost_by(device, &facts.account).is_empty())
+                });
+                lost || self.stalls.get(device).is_some_and(|it| *it >= STALLS_MIN)
+            }
             Rule::Contradicted => self.contradicted.contains(device),
             Rule::AwaitingVerdicts => {
                 let answers = self.jobs.values().map(|books| books.answers_of(device));

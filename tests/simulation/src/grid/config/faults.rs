@@ -37,6 +37,8 @@ pub struct Faults {
     /// Devices that go away with every task, and come back without it when the masternode has given it to
     /// others.
     pub silent: u32,
+    /// Devices that say of every task that they are at it, and never answer.
+    pub feigning: u32,
     /// Times a minute that a device goes away.
     pub churn: u32,
     /// Times a minute that a device's owner needs it.
@@ -78,7 +80,7 @@ pub struct Faults {
 type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
 
 /// All of them, in the order in which they are written.
-const KINDS: [Kind; 31] = [
+const KINDS: [Kind; 32] = [
     ("slow", |it| &mut it.slow),
     ("sluggish", |it| &mut it.sluggish),
     ("halting", |it| &mut it.halting),
@@ -94,6 +96,7 @@ const KINDS: [Kind; 31] = [
     ("selective", |it| &mut it.selective),
     ("late", |it| &mut it.late),
     ("silent", |it| &mut it.silent),
+    ("feigning", |it| &mut it.feigning),
     ("churn", |it| &mut it.churn),
     ("busy", |it| &mut it.busy),
     ("battery", |it| &mut it.battery),
@@ -130,6 +133,7 @@ impl Faults {
         selective: 0,
         late: 0,
         silent: 0,
+        feigning: 0,
         churn: 0,
         busy: 0,
         battery: 0,

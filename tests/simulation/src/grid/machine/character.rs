@@ -43,6 +43,8 @@ pub(super) enum Character {
     Late,
     /// Goes away with a task, and comes back without it.
     Silent,
+    /// Says of every task that it is at it, and never answers.
+    Feigning,
 }
 
 impl Character {
@@ -63,6 +65,7 @@ impl Character {
             (Self::Selective, faults.selective),
             (Self::Late, faults.late),
             (Self::Silent, faults.silent),
+            (Self::Feigning, faults.feigning),
         ];
         let mut drawn = chance.random_range(0..1_000u32);
         for (kind, permille) in kinds {
@@ -91,7 +94,8 @@ impl Character {
             | Self::Copying
             | Self::Selective
             | Self::Late
-            | Self::Silent => Says::TheTruth,
+            | Self::Silent
+            | Self::Feigning => Says::TheTruth,
             Self::Lazy => Says::OneAnswer(device),
             Self::Lying | Self::Shifting => Says::OwnLie(device),
             Self::Colluding if task.is_multiple_of(5) => Says::ItTraps,
@@ -135,7 +139,8 @@ impl Character {
             | Self::Refusing
             | Self::Colluding
             | Self::Rushing
-            | Self::Shifting => None,
+            | Self::Shifting
+            | Self::Feigning => None,
         }
     }
 }

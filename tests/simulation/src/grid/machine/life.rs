@@ -1,8 +1,8 @@
 //! What a device does and what happens to it.
 
 use super::{
-    AtDevice, Character, DECICELSIUS_MAX, HALTED_MS, HOT_DECICELSIUS, LOW_PERMILLE, PERMILLE_MIN,
-    registered, transfers::Way,
+    AtDevice, Character, DECICELSIUS_MAX, HOT_DECICELSIUS, LOW_PERMILLE, PERMILLE_MIN, registered,
+    transfers::Way,
 };
 use crate::{
     grid::{
@@ -339,14 +339,14 @@ impl World<'_> {
             false => machine.task_ms(fuel, &mut self.chance),
         };
         let id = assignment.id;
-        let halts = machine.halts(&mut self.chance);
-        self.counts.halted += u64::from(halts);
-        let (in_ms, fault) = match () {
+        let halts_ms = machine.halts_ms(&mut self.chance);
+        self.counts.halted += u64::from(halts_ms.is_some());
+        let (in_ms, fault) = match halts_ms {
             // Nothing on the device notices.
-            () if halts => (HALTED_MS, None),
-            () if fails => (takes_ms / 2, Some(Fault::NoRoom)),
-            () if takes_ms > time_ms => (time_ms, Some(Fault::TooSlow)),
-            () => (takes_ms, None),
+            Some(ms) => (ms, None),
+            None if fails => (takes_ms / 2, Some(Fault::NoRoom)),
+            None if takes_ms > time_ms => (time_ms, Some(Fault::TooSlow)),
+            None => (takes_ms, None),
         };
         let run = machine.next_run();
         machine.running = Some((id, run));

@@ -1,0 +1,206 @@
+//! What the masternodes of a job's group say to each other, at the address at which owners reach them.
+//!
+//! ```text
+//! group_append(job, blocks)                      the coordinator hands on its log, block by block
+//! group_certify(job, sequence, index, head)      it asks for the member's word on a batch
+//! group_certifyEnd(job, sequence, index, head)   and on that the job cannot go on
+//! ```
+//!
+//! Nobody says who it is, because nothing depends on it. A block is taken if the network key that the
+//! chain drew as the job's coordinator has signed it, whoever brings it; and a member's word is about what
+//! it found in its own copy of the log, is meant for the chain, and gives nobody anything who has not the
+//! log. A member tells nobody its copy: a device could read there what others answered.
+
+use crate::Blob;
+use jsonrpsee::{core::RpcResult, proc_macros::rpc, types::ErrorObjectOwned};
+use quern_primitives::{
+    Digest, JobId,
+    ids::{AccountId, BatchSequence},
+};
+use serde::{Deserialize, Serialize};
+
+/// How far a member has its copy of a job's log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowedUpTo {
+    /// The index of the block that it wants next: all before it are on its disk.
+    pub next: u64,
+}
+
+/// Why a member of a group does not take a block, or does not certify a batch or a job's end. Travels as the `data` of the
+/// JSON-RPC error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "error", rename_all = "snake_case")]
+pub enum GroupError {
+    /// It has no say in the job.
+    #[error("this masternode is not in the job's group, or has no say in it any more; ask another")]
+    NotMember,
+    /// It coordinates the job itself.
+    #[error("this masternode coordinates the job itself; nobody hands it its own log")]
+    Coordinates,
+    /// It has the log, and not so far.
+    #[error(
+        "the log is here only up to block {next}; hand on the blocks from there on and ask again"
+    )]
+    Behind {
+        /// The index of the block that comes next.
+        next: u64,
+    },
+    /// A block does not follow what is here, or is not the coordinator's.
+    #[error("the block is not the next one of {coordinator}'s log: {why}")]
+    NotTheLog {
+        /// Who coordinates the job.
+        coordinator: AccountId,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What the member found in the log is not what the rules give.
+    #[error("the log breaks a rule, and no batch of it is certified here: {why}")]
+    Differs {
+        /// What is wrong.
+        why: String,
+    },
+    /// The batch stands elsewhere in the copy of the log, or another was certified.
+    #[error("the batch does not rest on that block in the copy that is here; it is not certified")]
+    OtherBatch,
+    /// The copy of the log does not show that the job cannot go on.
+    #[error("the copy of the log that is here does not bear out that the job cannot go on: {why}")]
+    NotEnded {
+        /// What is missing.
+        why: String,
+    },
+    /// The end stands elsewhere in the copy of the log, or something else was certified under its number.
+    #[error(
+        "the end of the job does not rest on that block in the copy that is here, or something else was certified under its number; it is not certified"
+    )]
+    OtherEnd,
+    /// Key and manifest are missing, without which not everything can be held to the rules.
+    #[error(
+        "the job's owner has not handed its key and manifest to this masternode; `quern job resume` does"
+    )]
+    KeyMissing,
+    /// The chain does not tell what the log is held to.
+    #[error("the chain does not tell what the log is held to yet; ask again in a moment: {why}")]
+    Unread {
+        /// What is missing.
+        why: String,
+    },
+    /// The copies that are kept of the logs of jobs are as long as they may be.
+    #[error("the copy of the job's log is as long as one may be; it is not followed any further")]
+    TooLong,
+    /// Others are answered first.
+    #[error("as many questions are answered at a time as may be; ask again in a moment")]
+    Busy,
+    /// The disk is full or broken.
+    #[error("the masternode cannot store more; ask again later")]
+    Storage,
+    /// The node does not answer.
+    #[error("the masternode has no news of the chain; ask again in a moment")]
+    Starting,
+}
+
+impl GroupError {
+    /// The JSON-RPC error code, one for each variant.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::NotMember => 1101,
+            Self::Coordinates => 1102,
+            Self::Behind { .. } => 1103,
+            Self::NotTheLog { .. } => 1104,
+            Self::Differs { .. } => 1105,
+            Self::OtherBatch => 1106,
+            Self::KeyMissing => 1107,
+            Self::Unread { .. } => 1108,
+            Self::TooLong => 1109,
+            Self::Busy => 1110,
+            Self::Storage => 1111,
+            Self::Starting => 1112,
+            Self::NotEnded { .. } => 1113,
+            Self::OtherEnd => 1114,
+        }
+    }
+}
+
+impl From<GroupError> for ErrorObjectOwned {
+    fn from(error: GroupError) -> Self {
+        ErrorObjectOwned::owned(error.code(), error.to_string(), Some(error))
+    }
+}
+
+/// The methods. Errors are [`GroupError`]s.
+#[rpc(client, server, namespace = "group")]
+pub trait GroupApi {
+    /// Takes blocks of a job's log, in order, each as its bytes: at most [`crate::LOG_PAGE_BLOCKS_MAX`] of
+    /// them and [`crate::LOG_PAGE_BYTES_MAX`] bytes. They are on disk when this answers. What is here
+    /// already is passed over; no blocks at all ask only how far the copy is.
+    #[method(name = "append")]
+    async fn append(&self, job: JobId, blocks: Vec<Blob>) -> RpcResult<FollowedUpTo>;
+
+    /// The member's signature, of 64 bytes, over the batch of this number: that its own recheck of its own
+    /// copy of the log holds up to the block with this index and hash, which has the batch.
+    #[method(name = "certify")]
+    async fn certify(
+        &self,
+        job: JobId,
+        sequence: BatchSequence,
+        index: u64,
+        head: Digest,
+    ) -> RpcResult<Blob>;
+
+    /// The same over the end of a job that cannot go on: that the member's own recheck of its own copy of
+    /// the log holds up to the block with this index and hash, its last, and shows the failure. The number
+    /// is that of the batch that would be next.
+    #[method(name = "certifyEnd")]
+    async fn certify_end(
+        &self,
+        job: JobId,
+        sequence: BatchSequence,
+        index: u64,
+        head: Digest,
+    ) -> RpcResult<Blob>;
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn all() -> Vec<GroupError> {
+        let why = "a word".to_owned();
+        vec![
+            GroupError::NotMember,
+            GroupError::Coordinates,
+            GroupError::Behind { next: u64::MAX },
+            GroupError::NotTheLog {
+                coordinator: AccountId::new([1; 32]),
+                why: why.clone(),
+            },
+            GroupError::Differs { why: why.clone() },
+            GroupError::OtherBatch,
+            GroupError::NotEnded { why: why.clone() },
+            GroupError::OtherEnd,
+            GroupError::KeyMissing,
+            GroupError::Unread { why },
+            GroupError::TooLong,
+            GroupError::Busy,
+            GroupError::Storage,
+            GroupError::Starting,
+        ]
+    }
+
+    #[test]
+    fn refusals_travel_as_what_they_are() {
+        for error in all() {
+            let sent = ErrorObjectOwned::from(error.clone());
+            assert_eq!(sent.code(), error.code());
+            let data = sent.data().unwrap().get();
+            assert_eq!(serde_json::from_str::<GroupError>(data).unwrap(), error);
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_a_code_of_its_own() {
+        let codes: BTreeSet<_> = all().iter().map(GroupError::code).collect();
+        assert_eq!(codes.len(), all().len());
+    }
+}

@@ -1,0 +1,76 @@
+//! Jobs that begin here: because their owner has uploaded what they need, or because this masternode goes on
+//! with them.
+
+use super::{Command, Grid, figures};
+use crate::{core::Event, vault::Item};
+use quern_jobs_api::Phase;
+use quern_primitives::{JobId, TaskIndex, job::Job};
+use std::collections::BTreeSet;
+
+impl Grid {
+    /// Those of these jobs, as the chain has them now, that another masternode coordinated before.
+    pub(super) fn taken_over(&self, jobs: &[(JobId, Job)]) -> Vec<JobId> {
+        let ids = jobs.iter().map(|(id, _)| *id);
+        ids.filter(|id| self.shared.is_of_another(*id)).collect()
+    }
+
+    /// Begins those of them for which all that every task needs is here; the others wait for their owner.
+    pub(super) fn begin_turns(&mut self, taken_over: Vec<JobId>) {
+        for id in taken_over {
+            if self.shared.context(id).is_some() && self.shared.vault.has(id, Item::Program) {
+                self.uploaded(id);
+            }
+        }
+    }
+
+    pub(super) fn uploaded(&mut self, job: JobId) {
+        let known = self.shared.job_as_of(job);
+        let Some((at, known)) = known.filter(|(_, known)| known.state.goes_on()) else {
+            return;
+        };
+        if self.shared.is_of_another(job) {
+            // It is kept for the turn that this masternode may have.
+            return;
+        }
+        match self.core.status(job).map(|status| status.phase) {
+            Some(Phase::Uploading) => {}
+            // An owner may upload before the next block tells the core of the job.
+            None => {
+                // The log will say at which block the chain names this masternode.
+                self.block = self.block.max(at);
+                self.step(Event::Finalised {
+                    block: self.block,
+                    jobs: vec![(job, known.clone())],
+                });
+            }
+            // It has started.
+            Some(Phase::Computing | Phase::Settling | Phase::Closed) => return,
+        }
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            let (seed, settled) = figures::beginning_at_last(&shared, job, &known).await;
+            let seeded = Command::Seeded { job, seed, settled };
+            // An error says that the masternode stops.
+            drop(shared.commands.send(seeded).await);
+        });
+    }
+
+    /// A job starts. Which shards are missing is looked up here and not before: of those that come
+    /// later the core is told after this.
+    pub(super) fn seeded(&mut self, job: JobId, seed: [u8; 32], settled: BTreeSet<TaskIndex>) {
+        if let Some(context) = self.shared.context(job) {
+            let plan = context.plan(seed, settled);
+            self.step(Event::Uploaded { job, plan });
+        }
+    }
+
+    pub(super) fn arrived(&mut self, job: JobId) {
+        if let Some(context) = self.shared.context(job) {
+            let tasks = context.take_arrived();
+            // Of another masternode's job it is looked up what is missing when this one's turn begins.
+            if !self.shared.is_of_another(job) {
+                self.step(Event::Shards { job, tasks });
+            }
+        }
+    }
+}

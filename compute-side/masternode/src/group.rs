@@ -1,0 +1,30 @@
+//! A job's masternodes among themselves: each hands its log on to the others as it grows, and asks for their
+//! word on a batch, or that a job cannot go on; each follows the others' logs, and holds them to the rules by
+//! its own view of the chain; and who has its turn goes on when the one before is silent.
+//!
+//! | module | what it is about |
+//! | --- | --- |
+//! | `lies` | what the chain is shown of a log that breaks a rule |
+//! | `member` | a log that another masternode writes: kept, rechecked, certified |
+//! | `view` | what the chain says, for that recheck |
+//! | `peers` | the other members, as a coordinator talks to them |
+//! | `turns` | taking a job over |
+
+mod lies;
+mod member;
+mod peers;
+mod turns;
+mod view;
+
+pub(crate) use member::Members;
+pub(crate) use peers::{Peers, replicate};
+pub(crate) use turns::{SettledError, settled_before, take_turns};
+
+/// What a member is asked to sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// A batch.
+    Batch,
+    /// That a job cannot go on.
+    End,
+}

@@ -1,0 +1,152 @@
+//! A coordinator that leaves out an answer that it acknowledged: the worker notices by itself, shows the chain
+//! the coordinator's word, and gets its part of the bond. Where the coordinator is honest no worker claims
+//! anything.
+
+use super::lying::{lying, settled};
+use anyhow::{Context as _, ensure};
+use quern_end_to_end::{Bench, Quern, case, run, says};
+use quern_local_grid::{OPERATOR, development_account, find_program};
+use quern_primitives::{amount::BYTECHIP, batch::BatchState, job::Agreement};
+use serde_json::json;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The account that puts up the bonds of all workers: none of theirs, and nobody's owner.
+const CLAIMANT: &str = "//Eve";
+
+/// The window in which a batch can be disputed, in blocks of two seconds. Workers look six times in it.
+const WINDOW: &str = "120";
+
+/// The most that is paid in fees.
+const FEES_MAX: u128 = BYTECHIP;
+
+/// Pause between two looks at something that takes its time.
+const PAUSE: Duration = Duration::from_millis(300);
+
+#[test]
+fn a_worker_that_was_left_out_notices_it_by_itself_and_convicts_the_coordinator() {
+    run(async {
+        let folder = tempfile::tempdir()?;
+        let liar = lying(folder.path(), "keep-back")?;
+        let worker = claiming(folder.path())?;
+        let bench = Bench::start_as(|plan| {
+            plan.workers = vec![Some(worker); 3];
+            plan.masternode_program = Some(liar);
+            plan.settle_wait_seconds = 1;
+        })
+        .await?;
+        let name = "a worker claims what was left out";
+        let outcome = case(name, claimed(&bench)).await;
+        bench.conclude(outcome).await
+    });
+}
+
+/// A program that is the worker, with a key for claims beside its settings.
+fn claiming(folder: &Path) -> anyhow::Result<PathBuf> {
+    let program = find_program(None, "quern-worker")?;
+    let path = folder.join("worker");
+    fs::write(
+        &path,
+        format!(
+            "#!/bin/sh\numask 077\nfor last; do :; done\n\
+             printf %s '{CLAIMANT}' > \"$(dirname \"$last\")/claims.key\"\n\
+             exec {program:?} \"$@\"\n"
+        ),
+    )?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
+}
+
+async fn claimed(bench: &Bench) -> anyhow::Result<()> {
+    let council = Quern::new(bench, OPERATOR)?;
+    let set = ["council", "propose", "set-parameter", "window", WINDOW];
+    let made = council.does(&set).await?;
+    says(&made, &json!({ "done": "made" }))?;
+    let (operator, claimant) = (
+        development_account(OPERATOR)?.id(),
+        development_account(CLAIMANT)?.id(),
+    );
+    let before = bench.chain.at_finalised().await?;
+    let (bond, params) = (
+        before.masternode_bond(&operator).await?.active,
+        before.params().await?,
+    );
+    let had = before.wallet(&claimant).await?.free;
+    let (job, name) = settled(bench, Agreement::Majority { replicas: 3 }).await?;
+
+    // Nobody does anything but the worker.
+    let quern = Quern::new(bench, CLAIMANT)?;
+    let proved = loop {
+        let proved = quern.does(&["dispute", "proved", &name]).await?;
+        if proved["proved"][0].is_object() {
+            break proved;
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
+    let offence = "acknowledged work is not in the task's verdict";
+    says(
+        &proved["proved"][0],
+        &json!({ "place": "receipt", "offence": offence }),
+    )?;
+
+    // The masternode has lost its bond, and the worker's account for claims has its part and its own bond back.
+    let after = bench.chain.at_finalised().await?;
+    let slash = bond.min(params.bond_per_masternode);
+    let left = after.masternode_bond(&operator).await?.active;
+    ensure!(
+        slash > 0 && left == bond - slash,
+        "of a bond of {bond} there is {left} left"
+    );
+    let part = slash * u128::from(params.winner_permille) / 1_000;
+    let has = after.wallet(&claimant).await?;
+    ensure!(
+        part > FEES_MAX && has.free > had + part - FEES_MAX && has.free <= had + part,
+        "there was {had}, and there is {}; the part is {part}",
+        has.free
+    );
+    ensure!(has.disputes == 0, "the dispute's bond is not back");
+
+    // The batch stands: the owner has what it paid for.
+    let record = after.batch(job, 0).await?.context("there is no batch")?;
+    ensure!(
+        !matches!(record.state, BatchState::Struck { .. }),
+        "a batch that is right for its owner fell"
+    );
+
+    // The worker has written down what it did: one of them, once.
+    while written(bench)?.is_empty() {
+        tokio::time::sleep(PAUSE).await;
+    }
+    let written = written(bench)?;
+    ensure!(
+        written.lines().count() == 1 && written.contains("\"deed\":\"proved\""),
+        "the workers have written down: {written}"
+    );
+    bench.conserves_money().await
+}
+
+/// What all workers have written down of claims.
+fn written(bench: &Bench) -> anyhow::Result<String> {
+    let mut all = String::new();
+    for number in 0..=bench.grid.workers.len() {
+        let own = bench.grid.folder().join(format!("worker-{number}"));
+        let journal = own.join("data").join("claims").join("journal");
+        if journal.exists() {
+            all.push_str(&fs::read_to_string(journal)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Fails if any worker has claimed something or told of it, or anything is disputed.
+pub(super) async fn nothing_is_claimed(bench: &Bench) -> anyhow::Result<()> {
+    let written = written(bench)?;
+    ensure!(written.is_empty(), "a worker claims: {written}");
+    let open = bench.chain.at_finalised().await?.disputes(None).await?;
+    ensure!(open.is_empty(), "something is disputed: {open:?}");
+    Ok(())
+}
