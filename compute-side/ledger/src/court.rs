@@ -148,14 +148,21 @@ impl State {
             let what = "since when a device is registered";
             let since: Option<BlockNumber> = self.of_device(what, "RegisteredAt", id).await?;
             return Ok(since.map(|since| DeviceFacts {
+                answers: Some(view.device.account.clone()),
                 registered: Some((view.device.account, since)),
                 accepted: view.device.record.accepted,
             }));
         }
         let what = "a device that was retired";
         let past: Option<Past> = self.of_device(what, "RetiredDevices", id).await?;
+        let what = "who answers for a device that was retired";
+        let last: Option<(AccountId, BlockNumber)> = self.of_device(what, "LastOwners", id).await?;
+        // The court asks in a later block than this one.
+        let now = self.block().number;
+        let last = last.filter(|(_, free)| *free > now.saturating_add(1));
         Ok(past.map(|past| DeviceFacts {
             registered: None,
+            answers: last.map(|(account, _)| account),
             accepted: past.record.accepted,
         }))
     }

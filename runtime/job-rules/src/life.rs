@@ -768,9 +768,7 @@ pub(crate) mod tests {
             let some = apply(job, 110, settled(30, 1_000)).unwrap().job;
             apply(&some, 110, undecided(7, &[])).unwrap().job
         };
-        let cases: [(&dyn Fn(&Job) -> Job, _); 2] = [(&settling, 60), (&failing, 30)];
-        for (close, tasks) in cases {
-            let closed = close(&cancelling());
+        for (closed, tasks) in [(settling(&cancelling()), 60), (failing(&cancelling()), 30)] {
             assert_eq!(closed.state.cancelled(), cancelled);
             let next = Some(STRANGER);
             let strike = |now, next| apply(&closed, now, struck(1, tasks, 1_000, next)).unwrap();

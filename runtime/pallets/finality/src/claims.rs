@@ -1,6 +1,8 @@
 //! Claims, and the clock that follows from them.
 
-use crate::{ClaimedIn, Claims, Clock, Config, Error, InherentError, LastClaims, Pallet};
+use crate::{
+    Authors as _, ClaimedIn, Claims, Clock, Config, Error, InherentError, LastClaims, Pallet,
+};
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::DispatchResult};
 use quern_primitives::BlockNumber;

@@ -23,11 +23,11 @@ impl quern_finality::Config for Test {
 }
 
 /// Validators of a chain whose tests say nothing else.
-pub const VALIDATORS: u8 = 4;
+pub const COUNT_AT_FIRST: u8 = 4;
 
 parameter_types! {
     /// The validators there are.
-    pub static Validators: Vec<AccountId> = (0..VALIDATORS).map(account).collect();
+    pub static Validators: Vec<AccountId> = (0..COUNT_AT_FIRST).map(account).collect();
     /// Who makes this block, if it is nobody's turn.
     pub static Author: Option<AccountId> = None;
 }
@@ -63,7 +63,7 @@ pub fn genesis() -> sp_io::TestExternalities {
     let config = RuntimeGenesisConfig::default();
     let mut chain = sp_io::TestExternalities::new(config.build_storage().unwrap());
     chain.execute_with(|| System::set_block_number(1));
-    Validators::set((0..VALIDATORS).map(account).collect());
+    Validators::set((0..COUNT_AT_FIRST).map(account).collect());
     Author::set(None);
     chain
 }

@@ -185,9 +185,7 @@ fn a_job_has_no_more_pending_batches_than_may_be() {
         let real = PendingOf::<Test>::get(id);
         PendingOf::<Test>::insert(id, frame_support::BoundedVec::truncate_from(full));
         let call = || Jobs::settle(signed(&coordinator), certified(batch(id, 1, 2..4)));
-        let told = frame_support::storage::with_storage_layer(|| {
-            call().map(|_| ()).map_err(|refusal| refusal.error)
-        });
+        let told = with_storage_layer(|| call().map(|_| ()).map_err(|refusal| refusal.error));
         assert_eq!(told, Err(Refusal::TooManyPending.into()));
         PendingOf::<Test>::insert(id, real);
         free_of_charge(call());
