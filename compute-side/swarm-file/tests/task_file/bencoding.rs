@@ -87,11 +87,7 @@ fn values_are_nested_eight_deep_and_no_deeper() {
         Err(BencodeError::Deep { at: 32 })
     );
     // Side by side there may be many.
-    let wide = [
-        "l".to_owned(),
-        "le".repeat(10_000),
-        "e".to_owned(),
-    ];
+    let wide = ["l".to_owned(), "le".repeat(10_000), "e".to_owned()];
     assert!(Raw::new(wide.concat().as_bytes()).is_ok());
 }
 

@@ -261,6 +261,18 @@ fn numbers_beyond_their_limits_are_refused() {
             command(put(way, Value::Integer(number)), &wanted);
         }
     }
+    for number in [0, (1 << 24) + 1] {
+        module(
+            |file| {
+                let mut beside = file.at("inputs.0").clone();
+                *beside.at("bytes") = Value::Integer(number);
+                *beside.at("path") = Value::path("program.wasm");
+                file.at("module").remove("wasm");
+                file.at("module").put("file", beside);
+            },
+            &format!("`module.file.bytes` is {number}, and must be from 1 to 16777216"),
+        );
+    }
     let all_digits = 10i128.pow(38) - 1;
     let of_module = [
         ("module.fuel", (1, 10_000_000_000_000)),
