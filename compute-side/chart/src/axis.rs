@@ -122,13 +122,8 @@ impl Span {
         from: (f64, f64),
         to: (f64, f64),
     ) -> Option<((f64, f64), (f64, f64))> {
-        // Minus infinity, where 0 is on a logarithmic scale, is far below, and a slope still.
-        let far = |value: f64| {
-            self.scale
-                .scaled(value)
-                .max(self.low - 1e3 * (self.high - self.low))
-        };
-        let (from_y, to_y) = (far(from.1), far(to.1));
+        let (from_y, to_y) = (self.scale.scaled(from.1), self.scale.scaled(to.1));
+        // To what has no place, as 0 on a logarithmic scale, no line leads.
         if ![from.0, to.0, from_y, to_y].iter().all(|it| it.is_finite()) {
             return None;
         }

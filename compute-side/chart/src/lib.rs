@@ -22,6 +22,7 @@ const BOTTOM: i32 = 66 * UNITS;
 /// How many series a legend names before it begins another line, and how wide each may be.
 const LEGEND_COLUMNS: usize = 4;
 const LEGEND_WIDTH: i32 = 176 * UNITS;
+const LEGEND_LINE: i32 = 17 * UNITS;
 
 /// A chart.
 #[derive(Clone, Debug)]
@@ -110,7 +111,9 @@ impl Chart {
             all.filter(|point| self.x.has_place_for(point.x) && self.y.has_place_for(point.y))
         };
         let spreads = points().filter_map(|point| point.spread);
-        let xs = points()
+        // As wide as what was looked at, also where nothing can be shown of it.
+        let all = self.series.iter().flat_map(|series| &series.points);
+        let xs = all
             .map(|point| point.x)
             .chain(self.marks.iter().map(|mark| mark.x));
         let ys = points()
@@ -121,7 +124,11 @@ impl Chart {
         let (Some(x), Some(y)) = (self.x.span(xs), self.y.span(ys)) else {
             return Err(ChartError::Empty);
         };
-        let frame = Frame { x, y };
+        if points().next().is_none() {
+            return Err(ChartError::Empty);
+        }
+        let top = self.top();
+        let frame = Frame { x, y, top };
         paper::svg(|paper| self.draw(paper, &frame)).map_err(|error| ChartError::Drawing {
             source: Box::new(error),
         })
@@ -158,15 +165,21 @@ impl Chart {
         for (index, series) in self.series.iter().enumerate() {
             let column = i32::try_from(index % LEGEND_COLUMNS).unwrap_or(0);
             let row = i32::try_from(index / LEGEND_COLUMNS).unwrap_or(0);
-            let (x, y) = (left + column * LEGEND_WIDTH, (78 + 17 * row) * UNITS);
+            let (x, y) = (left + column * LEGEND_WIDTH, 78 * UNITS + row * LEGEND_LINE);
             paper.line(&[(x, y), (x + 22 * UNITS, y)], Ink::Series(index), 2.5)?;
             paper.text(&series.name, 12, Ink::Plain, (x + 29 * UNITS, y), style)?;
         }
         Ok(())
     }
 
+    /// Where the plot begins: below the legend, whose first line has room above it.
+    fn top(&self) -> i32 {
+        let lines = self.series.len().div_ceil(LEGEND_COLUMNS);
+        TOP + LEGEND_LINE * i32::try_from(lines.saturating_sub(1)).unwrap_or(0)
+    }
+
     fn draw_axes(&self, paper: &Paper<'_>, frame: &Frame) -> Drawn {
-        let (left, right, top, bottom) = (LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM);
+        let (left, right, top, bottom) = (LEFT, WIDTH - RIGHT, frame.top, HEIGHT - BOTTOM);
         for (value, label) in frame.y.ticks() {
             let y = frame.at(frame.x.low(), value).1;
             paper.line(&[(left, y), (right, y)], Ink::Grid, 1.0)?;
@@ -200,11 +213,13 @@ impl Chart {
 struct Frame {
     x: Span,
     y: Span,
+    /// The upper end of the plot, in units.
+    top: i32,
 }
 
 impl Frame {
     fn at(&self, x: f64, y: f64) -> (i32, i32) {
-        let (width, height) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
+        let (width, height) = (WIDTH - LEFT - RIGHT, HEIGHT - self.top - BOTTOM);
         let across = self.x.share(x) * f64::from(width);
         let up = self.y.share(y) * f64::from(height);
         // Shares are within 0 and 1, so that these are within the paper.
@@ -338,6 +353,31 @@ mod tests {
         chart.series.push(second);
         let svg = chart.svg().unwrap();
         assert!(svg.contains("another") && svg.contains("one"));
+    }
+
+    #[test]
+    fn a_chart_is_as_wide_as_what_was_looked_at_and_draws_no_line_to_nothing() {
+        let svg = |points: &[(f64, f64)]| chart(points).svg().unwrap();
+        let with = svg(&[(0.0, 0.0), (10.0, 0.1), (50.0, 0.5)]);
+        let label = |svg: &str, label: &str| svg.lines().any(|line| line.trim() == label);
+        assert!(label(&with, "0") && label(&with, "50"), "{with}");
+        let without = svg(&[(10.0, 0.1), (50.0, 0.5)]);
+        assert!(!label(&without, "0"));
+        let points = [(0.0, 0.0), (10.0, 0.1), (50.0, 0.5)];
+        let span = chart(&points).y.span(points.map(|it| it.1)).unwrap();
+        let points = points.map(|(x, y)| Point { x, y, spread: None });
+        let parts = visible(&points, &span);
+        assert_eq!(parts, vec![vec![(10.0, 0.1), (50.0, 0.5)]]);
+    }
+
+    #[test]
+    fn a_legend_of_two_lines_leaves_the_plot_below_it() {
+        let mut chart = chart(&[(1.0, 0.5), (2.0, 0.01)]);
+        let one = chart.series[0].clone();
+        chart.series.extend(vec![one.clone(); LEGEND_COLUMNS - 1]);
+        assert_eq!(chart.top(), TOP);
+        chart.series.push(one);
+        assert_eq!(chart.top(), TOP + LEGEND_LINE);
     }
 
     #[test]

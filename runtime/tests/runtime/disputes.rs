@@ -576,8 +576,8 @@ fn a_member_that_signed_two_blocks_is_turned_out_and_the_next_goes_on() {
     other.write_log();
     let fork = Fork {
         place: 0,
-        first: case.blocks[0].header.clone(),
-        second: other.blocks[0].header.clone(),
+        first: case.blocks[0].header,
+        second: other.blocks[0].header,
     };
     let evidence = Evidence::Blocks {
         node: node(&case.coordinator).public(),

@@ -430,7 +430,7 @@ proptest! {
             // The chain is asked only where no answer ever came, and nothing is called proven.
             prop_assert!(!was_shown, "at {at}: {claim:?}");
             prop_assert!(!claim.is_proven());
-            prop_assert!(at >= WINDOW - CLAIM_BLOCKS && at < WINDOW);
+            prop_assert!((WINDOW - CLAIM_BLOCKS..WINDOW).contains(&at));
         }
     }
 
