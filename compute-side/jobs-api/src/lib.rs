@@ -155,7 +155,9 @@ pub struct Offer {
 pub struct ShardOffer {
     /// The task that works on it.
     pub task: TaskIndex,
-    /// Bytes from the start.
+    /// Bytes from the start. All of them only if the shard is checked and kept, so that who has sent all
+    /// need send no more; of one whose check a restart interrupted it is none, though a piece that does not
+    /// follow what is there is refused with where it ends.
     pub bytes: u64,
 }
 

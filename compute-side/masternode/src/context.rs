@@ -1,11 +1,14 @@
 //! What is needed to hand a job's tasks to devices: the checked manifest, the job's key, and the
 //! words of an answer composed from both.
 
+mod incoming;
+
 use crate::{
     core::{Acknowledged, JobPlan, PlannedAssignment, WorkPlan},
     daemon::Shared,
     vault::{Item, Vault},
 };
+use incoming::Incoming;
 use quern_primitives::{
     DeviceId, Digest, JobId, TaskIndex,
     job::Submission,
@@ -19,53 +22,25 @@ use quern_shards::{
     keys::{Courier, HandOver, JobKey, UnwrapError},
     manifest::ValidatedManifest,
 };
-use std::{
-    collections::BTreeSet,
-    io,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::{collections::BTreeSet, io, sync::OnceLock};
 
 /// A job's manifest and key, once both are here.
 pub(crate) struct JobContext {
     pub(crate) manifest: ValidatedManifest,
     pub(crate) key: JobKey,
-    shards: Mutex<Shards>,
+    pub(crate) incoming: Incoming,
     /// The program's length, once it was asked for.
     program_bytes: OnceLock<u32>,
-}
-
-/// Which shards of a job are here.
-struct Shards {
-    /// Those that are not.
-    missing: BTreeSet<TaskIndex>,
-    /// Those that came since the core last took them, each once.
-    arrived: Vec<TaskIndex>,
-}
-
-impl Shards {
-    /// Whether one has arrived, and is the first since the core last took them.
-    fn receive(&mut self, task: TaskIndex) -> bool {
-        if !self.missing.remove(&task) {
-            return false;
-        }
-        self.arrived.push(task);
-        self.arrived.len() == 1
-    }
 }
 
 impl JobContext {
     /// Of a job whose manifest and key are here; its files are looked for in the vault.
     pub(crate) fn new(manifest: ValidatedManifest, key: JobKey, vault: &Vault) -> Self {
-        let job = manifest.job();
-        let missing = (0..manifest.tasks()).filter(|task| !vault.has(job, Item::Shard(*task)));
-        let shards = Shards {
-            missing: missing.collect(),
-            arrived: vec![],
-        };
+        let incoming = Incoming::new(manifest.job(), manifest.tasks(), vault);
         Self {
             manifest,
             key,
-            shards: Mutex::new(shards),
+            incoming,
             program_bytes: OnceLock::new(),
         }
     }
@@ -74,7 +49,7 @@ impl JobContext {
     pub(crate) fn plan(&self, seed: [u8; 32], settled: BTreeSet<TaskIndex>) -> JobPlan {
         JobPlan {
             input_roots: self.input_roots(),
-            missing: self.shards().missing.clone(),
+            missing: self.incoming.missing(),
             settled,
             seed,
             trust_seed: self.key.trust_seed(&self.manifest.job()),
@@ -87,11 +62,6 @@ impl JobContext {
         shards.map(|shard| shard.chunk_root).collect()
     }
 
-    fn shards(&self) -> MutexGuard<'_, Shards> {
-        // A panic while the lock was held leaves lists that are still right.
-        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The length of the program, which is here before any task is handed out.
     fn program_bytes(&self, vault: &Vault) -> Option<u32> {
         if let Some(bytes) = self.program_bytes.get() {
@@ -100,23 +70,6 @@ impl JobContext {
         let held = vault.held(self.manifest.job(), Item::Program);
         let bytes = u32::try_from(held).ok().filter(|bytes| *bytes > 0)?;
         Some(*self.program_bytes.get_or_init(|| bytes))
-    }
-
-    /// A shard was received, is checked and on disk. True if whoever owns the core is to be told that
-    /// some have arrived; otherwise it was told of others and has not come for them, and finds this one
-    /// among them.
-    pub(crate) fn received(&self, task: TaskIndex) -> bool {
-        self.shards().receive(task)
-    }
-
-    /// The shards that have arrived since this was last asked.
-    pub(crate) fn take_arrived(&self) -> Vec<TaskIndex> {
-        std::mem::take(&mut self.shards().arrived)
-    }
-
-    /// Whether every shard is here.
-    pub(crate) fn has_all_shards(&self) -> bool {
-        self.shards().missing.is_empty()
     }
 }
 
@@ -300,20 +253,6 @@ mod tests {
     use std::fs;
 
     const JOB: JobId = JobId([1; 32]);
-
-    #[test]
-    fn the_core_is_told_once_of_shards_that_it_has_not_come_for() {
-        let mut shards = Shards {
-            missing: (0..4).collect(),
-            arrived: vec![],
-        };
-        assert!(shards.receive(2));
-        assert!(!shards.receive(0), "it finds this one with the other");
-        assert!(!shards.receive(2), "it is here already");
-        assert_eq!(std::mem::take(&mut shards.arrived), [2, 0]);
-        assert!(shards.receive(1));
-        assert_eq!((shards.missing.len(), &*shards.arrived), (1, &[1][..]));
-    }
 
     #[test]
     fn a_small_shard_is_in_the_answer_and_a_large_or_damaged_one_is_not() {

@@ -212,14 +212,17 @@ impl Vault {
         fs::read(self.part(job, item))
     }
 
-    /// The item was checked: it gets its name, and is on disk when this returns.
+    /// The item was checked: it gets its name, and is on disk when this returns. It may be said twice.
     pub(crate) fn keep(&self, job: JobId, item: Item) -> io::Result<()> {
         let (part, path) = (self.part(job, item), self.path(job, item));
-        let file = File::open(&part)?;
-        file.sync_all()?;
-        let bytes = file.metadata()?.len();
-        fs::rename(&part, &path)?;
-        self.room.keep(&part, job, item.need(), bytes);
+        let _alone = self.writer(job, item);
+        if !path.exists() {
+            let file = File::open(&part)?;
+            file.sync_all()?;
+            let bytes = file.metadata()?.len();
+            fs::rename(&part, &path)?;
+            self.room.keep(&part, job, item.need(), bytes);
+        }
         path.parent()
             .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
@@ -501,6 +504,18 @@ mod tests {
         vault.append(JOB, ITEM, 0, 3, b"abc").unwrap();
         vault.drop_part(JOB, ITEM);
         assert_eq!(vault.append(JOB, ITEM, 0, 3, b"xyz"), Ok(Received::Whole));
+    }
+
+    #[test]
+    fn what_is_kept_twice_is_there_and_counts_once() {
+        let (_folder, vault) = vault();
+        assert!(vault.keep(JOB, ITEM).is_err(), "nothing came");
+        vault.append(JOB, ITEM, 0, 6, b"abcdef").unwrap();
+        for _ in 0..2 {
+            vault.keep(JOB, ITEM).unwrap();
+            assert_eq!(vault.bytes(), BLOCK_BYTES);
+        }
+        assert_eq!(vault.read_all(JOB, ITEM).unwrap(), b"abcdef");
     }
 
     fn put(vault: &Vault, item: Item) {

@@ -440,8 +440,13 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_sent_from_where_the_coordinator_says_that_it_is() {
         let (_folder, path, bytes) = file();
-        // It holds more, or less, than was thought.
-        for (thought, holds) in [(0, PIECE_BYTES_MAX + 7), (PIECE_BYTES_MAX as u64, 3)] {
+        // It holds more, or less, than was thought; or all, and has not looked at it.
+        let all = bytes.len();
+        for (thought, holds) in [
+            (0, PIECE_BYTES_MAX + 7),
+            (PIECE_BYTES_MAX as u64, 3),
+            (0, all),
+        ] {
             let held = RefCell::new(bytes[..holds].to_vec());
             let sent = send_file(&path, thought, |offset, piece| {
                 let taken = take(&held, offset, &piece.0);

@@ -20,6 +20,7 @@ mod masternodes;
 mod output;
 mod params;
 mod plan;
+mod swarm;
 mod totals;
 mod treasury;
 mod units;
@@ -98,6 +99,9 @@ enum Command {
     /// What is disputed of what was settled, and showing the chain a lie
     #[command(subcommand)]
     Dispute(dispute::DisputeCommand),
+    /// Tasks that a group computes together with no server
+    #[command(subcommand)]
+    Swarm(swarm::SwarmCommand),
     /// What the chain tells, for other programs
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -176,6 +180,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Totals => return totals::run(context).await,
         Command::Audit(command) => return audit::run(context, command).await,
         Command::Dispute(command) => dispute::run(context, command).await?,
+        Command::Swarm(command) => swarm::run(context, command).await?,
         Command::Export(command) => export::run(context, command).await?,
         Command::Completions { shell } => {
             output::print(completions(*shell).trim_end())?;

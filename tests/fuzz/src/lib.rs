@@ -29,6 +29,7 @@ mod manifest;
 mod memory;
 mod oracle;
 mod sealed;
+mod swarm;
 mod wire;
 
 /// Bytes of the longest input: as long as what honest people say in a corpus, twice over.
@@ -55,7 +56,7 @@ pub struct Target {
 }
 
 /// All targets. Two are fuzzed at a time, so each pair makes a run a minute longer.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "chain",
         decoders: chain::DECODERS,
@@ -83,6 +84,10 @@ pub const TARGETS: [Target; 8] = [
     Target {
         name: "sealed",
         decoders: sealed::DECODERS,
+    },
+    Target {
+        name: "swarm-file",
+        decoders: swarm::DECODERS,
     },
     Target {
         name: "wire",

@@ -15,7 +15,9 @@ use std::{
 };
 
 /// Words by which a line of ours decodes.
-const DECODING: [&str; 7] = [
+const DECODING: [&str; 9] = [
+    "reader.skip()",
+    "TaskFile::decode(",
     "quern_protocol::decode(",
     "decode_all(",
     "decode_with_mem_limit(",

@@ -2,8 +2,9 @@
 
 use super::{Api, PAGE, check_owner};
 use crate::{
+    context::JobContext,
     daemon::{Command, Shared},
-    vault::{Item, Received},
+    vault::{Item, Received, Vault},
     watcher::open_context,
 };
 use quern_jobs_api::{
@@ -22,28 +23,34 @@ pub(super) async fn offer(api: &Api, job: JobId, first: TaskIndex) -> Result<Off
     let offer = api
         .blocking(move |shared| {
             let (vault, context) = (&shared.vault, shared.context(job));
-            let tasks = context
+            let shards = context
                 .as_ref()
-                .map_or(0, |context| context.manifest.tasks());
-            let last = tasks.min(first.saturating_add(PAGE as u32));
-            let shards = (first..last)
-                .map(|task| ShardOffer {
-                    task,
-                    bytes: vault.held(job, Item::Shard(task)),
-                })
-                .filter(|shard| shard.bytes > 0)
-                .collect();
+                .map_or_else(Vec::new, |context| shards_held(vault, context, first));
             let key = shared.store.delegated_key(job);
             Ok(Offer {
                 manifest_bytes: vault.held(job, Item::Manifest),
                 program_bytes: vault.held(job, Item::Program),
                 shards,
-                shards_complete: context.as_ref().is_some_and(|job| job.has_all_shards()),
+                shards_complete: context
+                    .as_ref()
+                    .is_some_and(|job| job.incoming.is_complete()),
                 key: key.map_err(|_| ApiError::Storage)?.is_some(),
             })
         })
         .await?;
     Ok(offer)
+}
+
+/// From where the owner goes on with each shard, from task `first` on, as many as are told at once.
+fn shards_held(vault: &Vault, context: &JobContext, first: TaskIndex) -> Vec<ShardOffer> {
+    let tasks = context.manifest.tasks();
+    let last = tasks.min(first.saturating_add(PAGE as u32));
+    let held = |task| {
+        let shard = context.manifest.shard(task)?;
+        let bytes = context.incoming.held(vault, task, shard);
+        (bytes > 0).then_some(ShardOffer { task, bytes })
+    };
+    (first..last).filter_map(held).collect()
 }
 
 pub(super) async fn put_manifest(
@@ -141,27 +148,14 @@ pub(super) async fn put_shard(
                 .manifest
                 .shard(task)
                 .ok_or(ApiError::NoSuchTask { task })?;
-            let (total, item) = (shard.sealed_bytes(), Item::Shard(task));
-            match shared.vault.append(job, item, offset, total, &piece.0)? {
-                Received::Partly(held) => return Ok(held),
-                Received::Whole => {}
-            }
-            let root = shared
-                .vault
-                .chunk_root(job, item)
-                .map_err(|_| ApiError::Storage)?;
-            if root != shard.chunk_root {
-                shared.vault.drop_part(job, item);
-                return Err(ApiError::WrongShard { task });
-            }
-            shared
-                .vault
-                .keep(job, item)
-                .map_err(|_| ApiError::Storage)?;
-            if context.received(task) {
+            let vault = &shared.vault;
+            let taken = context
+                .incoming
+                .take(vault, (task, shard), offset, &piece.0)?;
+            if taken.tells {
                 tell(shared, Command::Arrived { job });
             }
-            Ok(total)
+            Ok(taken.bytes)
         })
         .await?;
     Ok(held)

@@ -66,7 +66,7 @@ impl Grid {
 
     pub(super) fn arrived(&mut self, job: JobId) {
         if let Some(context) = self.shared.context(job) {
-            let tasks = context.take_arrived();
+            let tasks = context.incoming.take_arrived();
             // Of another masternode's job it is looked up what is missing when this one's turn begins.
             if !self.shared.is_of_another(job) {
                 self.step(Event::Shards { job, tasks });

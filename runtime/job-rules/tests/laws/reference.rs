@@ -59,9 +59,11 @@ pub(crate) enum Phase {
     Closing {
         until: u32,
     },
-    /// Nothing more is settled; `timely` if the job would go on if a batch fell.
+    /// Nothing more is settled; `timely` if the job would go on if a batch fell, for as long as it would
+    /// have anyway: `until`, if it was closing.
     Done {
         timely: bool,
+        until: Option<u32>,
     },
     Over,
 }
@@ -150,7 +152,11 @@ impl Model {
             self.pots.held -= batch.spent;
             self.pending.push(batch.clone());
             if self.open_tasks.is_empty() {
-                self.phase = Phase::Done { timely: true };
+                let until = self.closing_until();
+                self.phase = Phase::Done {
+                    timely: true,
+                    until,
+                };
             }
         }
         may
@@ -182,12 +188,12 @@ impl Model {
         }
         let in_time = match self.phase {
             Phase::Closing { until } => now <= until,
-            Phase::Done { timely } => timely && now <= self.deadline,
+            Phase::Done { timely, until } => timely && now <= until.unwrap_or(self.deadline),
             _ => now <= self.deadline,
         };
-        match self.phase {
-            Phase::Closing { .. } if goes_on && in_time => {}
-            _ if goes_on && in_time => self.phase = Phase::Working,
+        match self.closing_until() {
+            Some(until) if goes_on && in_time => self.phase = Phase::Closing { until },
+            None if goes_on && in_time => self.phase = Phase::Working,
             _ => self.close(false, true),
         }
         true
@@ -195,11 +201,21 @@ impl Model {
 
     /// Nothing more is settled. What is held goes back now, or when the last batch is final.
     fn close(&mut self, timely: bool, now: bool) {
+        let until = self.closing_until();
         if now || self.pending.is_empty() {
             self.give_back();
         }
         if !self.pending.is_empty() {
-            self.phase = Phase::Done { timely };
+            self.phase = Phase::Done { timely, until };
+        }
+    }
+
+    /// Until when a job can be settled that its owner has cancelled.
+    fn closing_until(&self) -> Option<u32> {
+        match self.phase {
+            Phase::Closing { until } => Some(until),
+            Phase::Done { until, .. } => until,
+            Phase::Waiting | Phase::Working | Phase::Over => None,
         }
     }
 
@@ -238,7 +254,7 @@ impl Model {
         let may = match self.phase {
             Phase::Waiting | Phase::Working => now > self.deadline,
             Phase::Closing { until } => now > until,
-            Phase::Done { .. } => self.pots.held > 0 && now > self.deadline,
+            Phase::Done { until, .. } => self.pots.held > 0 && now > until.unwrap_or(self.deadline),
             Phase::Over => false,
         };
         if may {

@@ -4,10 +4,11 @@ use quern_end_to_end::{Guide, repository, run};
 use std::{fs, path::PathBuf};
 
 /// The pages whose blocks are run below.
-const FOLLOWED: [&str; 4] = [
+const FOLLOWED: [&str; 5] = [
     "docs/auditor.md",
     "docs/operator.md",
     "docs/owner.md",
+    "docs/swarm.md",
     "docs/worker.md",
 ];
 
@@ -40,6 +41,11 @@ fn every_shell_block_of_a_page_is_run_or_says_why_not() -> anyhow::Result<()> {
 #[test]
 fn the_owners_guide_can_be_followed() {
     run(async { Guide::read("docs/owner.md")?.follow().await });
+}
+
+#[test]
+fn the_groups_guide_can_be_followed() {
+    run(async { Guide::read("docs/swarm.md")?.follow().await });
 }
 
 #[test]

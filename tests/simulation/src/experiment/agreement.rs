@@ -19,7 +19,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use found::{Found, measure};
 use judgement::Judgement;
-use std::{fs, num::NonZeroUsize, path::PathBuf, thread};
+use std::{fs, num::NonZeroUsize, path::{Path, PathBuf}, thread};
 
 /// Tasks of a point: fewer say nothing, more take hours.
 const TASKS: std::ops::RangeInclusive<u64> = 1_000..=100_000_000;
@@ -49,6 +49,9 @@ pub(crate) struct AgreementArgs {
     /// Points at a time [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Try nothing; make page and pictures again from the table that is in the folder
+    #[arg(long, conflicts_with = "jobs")]
+    redraw: bool,
 }
 
 impl AgreementArgs {
@@ -61,7 +64,10 @@ impl AgreementArgs {
 /// Tries all points, and writes page, table and pictures. Fails when all of that is written, if what was
 /// counted is not what the formulas say.
 pub(crate) fn run(args: &AgreementArgs) -> anyhow::Result<()> {
-    let found = measure(args)?;
+    let found = match args.redraw {
+        true => read(&args.out.join(TABLE))?,
+        false => measure(args)?,
+    };
     let judgement = written(args, &found)?;
     let faults = judgement.faults();
     if !faults.is_empty() {
@@ -71,6 +77,13 @@ pub(crate) fn run(args: &AgreementArgs) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// What was counted once.
+fn read(table: &Path) -> anyhow::Result<Vec<Found>> {
+    let text = fs::read_to_string(table);
+    let text = text.with_context(|| format!("cannot read {}", table.display()))?;
+    found::read(&text)
 }
 
 /// Writes page, table and pictures of what was counted.

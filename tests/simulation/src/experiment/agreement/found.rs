@@ -145,7 +145,6 @@ pub(super) fn lines(found: &Found) -> anyhow::Result<String> {
 }
 
 /// What a file says was counted of all points. Fails where it is not such a file.
-#[cfg(test)]
 pub(super) fn read(text: &str) -> anyhow::Result<Vec<Found>> {
     let mut lines = text.lines();
     anyhow::ensure!(lines.next() == Some(HEAD), "it has another head");

@@ -19,6 +19,7 @@ fn args(out: &Path, tasks: u64, jobs: usize) -> AgreementArgs {
         seed: 1,
         out: out.to_owned(),
         jobs: NonZeroUsize::new(jobs),
+        redraw: false,
     }
 }
 
