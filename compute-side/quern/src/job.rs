@@ -19,6 +19,7 @@ mod status;
 mod submit;
 mod trial;
 mod trying;
+mod worth;
 
 pub(crate) use follow::in_words;
 pub(crate) use impasse::{end_in_words, impasse_of};

@@ -36,5 +36,6 @@ mod trust;
 
 pub use again::is_re_executed;
 pub use case::{Case, Decision, Hearing, Testimony};
-pub use receipt::{Expected, ReceiptFault, check_receipt, check_statement, receipt_digest};
+pub use quern_primitives::receipt::receipt_digest;
+pub use receipt::{Expected, ReceiptFault, check_receipt, check_statement};
 pub use trust::is_trusted_alone;

@@ -1,12 +1,10 @@
 //! Whether a receipt is about the replica it should be about, and signed by its device.
 
-use codec::Encode;
 use quern_primitives::{
     device::Class,
     ids::{DeviceId, Digest, GenesisHash, JobId, ProgramHash, ReplicaIndex, TaskIndex},
     receipt::{Exit, Receipt, SignedReceipt},
 };
-use sha2::{Digest as _, Sha256};
 
 /// What a receipt must state, because it was so assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,11 +98,6 @@ pub fn check_statement(receipt: &Receipt, expected: &Expected) -> Result<(), Rec
         });
     }
     Ok(())
-}
-
-/// What a verdict names a receipt by: SHA-256 of the encoded signed receipt.
-pub fn receipt_digest(signed: &SignedReceipt) -> Digest {
-    Digest(signed.using_encoded(|bytes| Sha256::digest(bytes).into()))
 }
 
 #[cfg(test)]

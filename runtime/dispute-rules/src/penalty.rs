@@ -4,10 +4,8 @@
 //! The parts always add up to the slash.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use quern_primitives::amount::Amount;
+use quern_primitives::amount::{Amount, permille_of};
 use scale_info::TypeInfo;
-
-const PERMILLE: u16 = 1_000;
 
 /// What a bond loses.
 #[derive(
@@ -34,7 +32,7 @@ impl Penalty {
     /// Takes `wanted` from a bond, or all of it if that is less.
     pub fn of(bond: Amount, wanted: Amount, winner_permille: u16) -> Self {
         let slash = bond.min(wanted);
-        let winner = permille_of(slash, winner_permille.min(PERMILLE));
+        let winner = permille_of(slash, winner_permille);
         Self {
             winner,
             // Thousandths, a thousand of them at most, are no more than the whole.
@@ -47,22 +45,6 @@ impl Penalty {
         // Both are parts of one amount.
         self.winner.saturating_add(self.burnt)
     }
-}
-
-/// `amount × permille / 1000`, rounded down, for at most a thousand thousandths. Splits the amount into
-/// quotient and remainder first, so that no step is larger than the amount.
-fn permille_of(amount: Amount, permille: u16) -> Amount {
-    let (n, d) = (Amount::from(permille), Amount::from(PERMILLE));
-    let whole = amount
-        .checked_div(d)
-        .and_then(|quotient| quotient.checked_mul(n));
-    let rest = amount
-        .checked_rem(d)
-        .and_then(|rest| rest.checked_mul(n)?.checked_div(d));
-    whole
-        .zip(rest)
-        .and_then(|(whole, rest)| whole.checked_add(rest))
-        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -14,26 +14,21 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use codec::Encode;
 use quern_job_rules::{pay::Tariff, tasks};
 use quern_joblog::Entry;
+pub use quern_primitives::receipt::receipt_digest;
 use quern_primitives::{
     amount::Amount,
-    ids::{Digest, TaskIndex},
+    ids::TaskIndex,
     job::Agreement,
     limits::REPLICAS_PER_TASK_MAX,
     receipt::{Exit, SignedReceipt},
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
-use sha2::{Digest as _, Sha256};
 
 /// Accounts that agree where all must.
 const UNANIMOUS_MIN: usize = 2;
 
 /// Accounts of which more than half decide where no referee can be had.
 const VOTERS_MIN: usize = 3;
-
-/// What a verdict names a receipt by: SHA-256 of the encoded signed receipt.
-pub fn receipt_digest(signed: &SignedReceipt) -> Digest {
-    Digest(signed.using_encoded(|bytes| Sha256::digest(bytes).into()))
-}
 
 /// The task whose verdict has this place in the batch's tree.
 pub(crate) fn task_at(place: u32, batch: &BatchFacts, facts: &Facts) -> Option<TaskIndex> {

@@ -8,6 +8,7 @@
 //! | [`pay`] | what does a task cost, and what does each of its devices get? |
 //! | [`split`] | what of a batch goes to operators and to the treasury? |
 //! | [`value`] | what may a task cost, so that cheating with it loses? |
+//! | [`instead`] | what would be taken in place of a task that costs more? |
 //! | [`tasks`] | which tasks does a batch name, and are they still open? |
 //! | [`settlement`] | does a batch fit its job? |
 //! | [`group`] | who is drawn for a job, who certifies it, and who takes it over? |
@@ -31,6 +32,7 @@
 extern crate alloc;
 
 pub mod group;
+pub mod instead;
 pub mod life;
 pub mod pay;
 pub mod quote;

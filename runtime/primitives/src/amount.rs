@@ -15,6 +15,25 @@ pub const BYTECHIP: Amount = 1_000_000_000;
 /// The ticker shown beside amounts.
 pub const SYMBOL: &str = "BC";
 
+/// Thousandths of a whole.
+const PERMILLE: u16 = 1_000;
+
+/// `amount × permille / 1000`, rounded down; more than a thousand thousandths are taken as a thousand. Splits
+/// the amount into quotient and remainder first, so that no step is larger than the amount.
+pub fn permille_of(amount: Amount, permille: u16) -> Amount {
+    let (n, d) = (Amount::from(permille.min(PERMILLE)), Amount::from(PERMILLE));
+    let whole = amount
+        .checked_div(d)
+        .and_then(|quotient| quotient.checked_mul(n));
+    let rest = amount
+        .checked_rem(d)
+        .and_then(|rest| rest.checked_mul(n)?.checked_div(d));
+    whole
+        .zip(rest)
+        .and_then(|(whole, rest)| whole.checked_add(rest))
+        .unwrap_or(0)
+}
+
 /// A text is not an amount of ByteChips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseAmountError {

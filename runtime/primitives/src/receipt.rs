@@ -8,6 +8,7 @@ use crate::{
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
+use sha2::{Digest as _, Sha256};
 
 /// How a program ended. Every variant here is a function of program, input and limits, so devices
 /// can be compared on it; what is not (a lost machine, a wall-clock limit) is no exit but a fault.
@@ -91,6 +92,11 @@ impl SignedPayload for Receipt {
 
 /// A receipt and its device's signature.
 pub type SignedReceipt = Signed<Receipt>;
+
+/// What a verdict names a receipt by: SHA-256 of the encoded signed receipt.
+pub fn receipt_digest(signed: &SignedReceipt) -> Digest {
+    Digest(signed.using_encoded(|bytes| Sha256::digest(bytes).into()))
+}
 
 /// What replicas of one task are compared by.
 #[derive(

@@ -46,6 +46,9 @@ pub const DEADLINE: Duration = Duration::from_secs(900);
 /// Pause between two looks at something that takes its time.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// The pallet and the name of the event that says what a transaction cost whom.
+const FEE_PAID: (&str, &str) = ("TransactionPayment", "TransactionFeePaid");
+
 /// Runs a test that starts a grid, when it has its turn, on a runtime of its own and within its
 /// deadline.
 pub fn run(test: impl Future<Output = anyhow::Result<()>>) {
@@ -196,6 +199,27 @@ impl Bench {
         Ok(self.chain.at_finalised().await?.wallet(account).await?)
     }
 
+    /// What an account paid in fees in the blocks behind one, up to another, as the chain's events say.
+    pub async fn fees(
+        &self,
+        account: &AccountId,
+        behind: BlockNumber,
+        until: BlockNumber,
+    ) -> anyhow::Result<Amount> {
+        let mut fees: Amount = 0;
+        for block in behind + 1..=until {
+            let events = self.chain.at_height(block).await?.events().await?;
+            for event in &events {
+                if (event.pallet.as_str(), event.name.as_str()) == FEE_PAID {
+                    let (payer, fee) = fee_paid(&event.bytes)
+                        .with_context(|| format!("a fee that is none: {}", event.text))?;
+                    fees += if payer == *account { fee } else { 0 };
+                }
+            }
+        }
+        Ok(fees)
+    }
+
     /// What the workers' accounts have, in the order of the workers.
     pub async fn workers_money(&self) -> anyhow::Result<Vec<Amount>> {
         let state = self.chain.at_finalised().await?;
@@ -227,6 +251,15 @@ impl Bench {
         while blocks.next().await?.number <= block {}
         Ok(())
     }
+}
+
+/// Who paid how much, by the encoded fields of the event that says so: the account, the whole fee and, within
+/// it, the tip. None if there are others.
+fn fee_paid(fields: &[u8]) -> Option<(AccountId, Amount)> {
+    let (payer, amounts) = fields.split_first_chunk::<32>()?;
+    let (fee, tip) = amounts.split_first_chunk::<16>()?;
+    let fee = Amount::from_le_bytes(*fee);
+    (tip.len() == 16).then_some((AccountId::new(*payer), fee))
 }
 
 /// Fails unless an ended job's escrow went where it should.

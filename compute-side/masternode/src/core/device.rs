@@ -76,6 +76,8 @@ pub(super) struct Known {
     pub(super) connected: bool,
     pub(super) last_heard: Tick,
     pub(super) in_hand: Vec<ReplicaId>,
+    /// So many tasks that it had in hand others have done since it was last heard.
+    pub(super) overtaken: u32,
     /// The block of which what the chain says of it was read.
     pub(super) seen_at: BlockNumber,
     /// How many answers of it were accepted in a row, as the chain last had it; none after a fault that was
@@ -244,6 +246,13 @@ impl Devices {
         }
     }
 
+    /// Others have done a task that a device has in hand. Nothing of that counts once it is heard again.
+    pub(super) fn overtaken(&mut self, device: &DeviceId) {
+        if let Some(known) = self.known.get_mut(device) {
+            known.overtaken = known.overtaken.saturating_add(1);
+        }
+    }
+
     /// A replica is not in a device's hand any more.
     pub(super) fn put_down(&mut self, device: &DeviceId, id: ReplicaId) {
         if let Some(known) = self.known.get_mut(device) {
@@ -349,6 +358,7 @@ impl Core {
             connected: true,
             last_heard: now,
             in_hand,
+            overtaken: 0,
             unconfirmed,
             acknowledged,
             // It says again what it committed itself to, and is asked again then.
@@ -406,6 +416,7 @@ impl Core {
             return;
         };
         known.last_heard = now;
+        known.overtaken = 0;
         let number = known.number;
         if self.devices.set_connected(&device, true) {
             let here = [(Flag::Disconnected, false)];

@@ -109,9 +109,13 @@ impl Core {
         );
         if verdict.answer.exit == Exit::Success {
             let active = self.jobs.get(&id);
-            let stale = active.map_or_else(Vec::new, |active| active.stale_devices(task));
-            for device in stale {
-                self.pauses.stalled(now, device);
+            let unanswered = active.map_or_else(Vec::new, |active| active.unanswered(task));
+            for (device, is_stale) in unanswered {
+                match is_stale {
+                    true => self.pauses.stalled(now, device),
+                    // Whether it is silent will be seen when it is heard next, or is not.
+                    false => self.devices.overtaken(&device),
+                }
             }
             self.scheduler.note(now, &verdict.replicas);
             self.end_rows(&verdict.replicas);

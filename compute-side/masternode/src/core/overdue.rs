@@ -26,6 +26,10 @@ impl Core {
             let silent = [(Flag::Disconnected, true)];
             self.scheduler.fleet.set_flags(known.number, silent);
             self.scheduler.changed(now);
+            // No verdict names it for what others have done before it was taken to be silent.
+            for _ in 0..known.overtaken {
+                self.pauses.stalled(now, device);
+            }
             for id in known.in_hand {
                 self.release_at(now, id, device, ReleaseCause::Late, out);
             }

@@ -5,8 +5,8 @@
 //! time, and there may be thousands of tasks. So it gets nothing for a while: a second, then twice as long
 //! each time, up to five minutes, until an answer of it is accepted, or a job on which it failed ends without
 //! a verdict on that. One of which an accepted answer [turned out to be wrong](super::samples) gets nothing
-//! for a day, and one that was stale on three decided tasks in a row [waits as after faults](super::stalls).
-//! A restart forgets these pauses. And of a job on which a device has several
+//! for a day, and one that was stale on three decided tasks in a row, or silent, [waits as after
+//! faults](super::stalls). A restart forgets these pauses. And of a job on which a device has several
 //! [failures](super::failures) that nobody has judged it gets nothing.
 
 #[cfg(test)]

@@ -1,11 +1,17 @@
-//! Devices that say they are at it and never answer.
+//! Devices that take tasks and never answer, and that no verdict names.
 //!
 //! After T2 a task is given to another device as well, and whoever answers first is heard: its own device is
 //! not blamed, because a task may be larger than usual. One that gives signs of life and never answers would
-//! so keep each task that it takes from others for T2, for nothing and for ever. So a device that was
-//! [stale](super::watch) on three decided tasks in a row, with no accepted answer between, gets nothing for
-//! a while, as after three faults: ten minutes, and twice as long for each further one, up to a day. An
-//! accepted answer ends that, and it begins anew.
+//! so keep each task that it takes from others for T2, for nothing and for ever.
+//!
+//! Who falls silent loses what it has, and the verdicts on that name it late. But near a job's end idle devices
+//! compute again what takes long, and are done long before a device counts as silent. One that falls silent
+//! with each task of small jobs would so be named by no verdict, and be given tasks for ever.
+//!
+//! So each decided task counts on which a device was [stale](super::watch), and each that was decided while it
+//! had it and was silent, once it is found to be. With three in a row and no accepted answer between it gets
+//! nothing for a while, as after three faults: ten minutes, and twice as long for each further one, up to a
+//! day. An accepted answer ends that, and it begins anew.
 //!
 //! Nothing of it goes to the log or the chain: nobody is blamed for being slow. A restart forgets it.
 
@@ -13,7 +19,7 @@ use super::{Tick, pause::Pauses};
 use quern_primitives::ids::DeviceId;
 use std::collections::BTreeMap;
 
-/// Stale tasks in a row after which a device has to wait.
+/// Such tasks in a row after which a device has to wait.
 const IN_A_ROW: u32 = 3;
 
 /// The first wait, in milliseconds: ten minutes. Each further one is twice as long.
@@ -25,22 +31,22 @@ const WAIT_MS_MAX: u64 = 24 * 60 * 60_000;
 /// So often the wait is doubled: more would be longer than the longest.
 const DOUBLINGS_MAX: u32 = 8;
 
-/// Devices that were stale on a task that others decided since an answer of theirs was accepted. Of devices
-/// that are not remembered nothing is known here.
+/// Devices that were stale on a task that others decided, or silent with one, since an answer of theirs was
+/// accepted. Of devices that are not remembered nothing is known here.
 #[derive(Default)]
 pub(super) struct Stalls(BTreeMap<DeviceId, Stalled>);
 
 #[derive(Clone, Copy, Default)]
 struct Stalled {
-    /// Decided tasks in a row on which it was stale.
+    /// Decided tasks in a row on which it was stale, or silent.
     in_a_row: u32,
     /// Until when it gets nothing; the beginning of time if it has not to wait.
     until: Tick,
 }
 
 impl Stalls {
-    /// A task was decided on which a device was stale. When the wait before ended, and the one that begins
-    /// now, if one does.
+    /// A task was decided on which a device was stale, or silent. When the wait before ended, and the one that
+    /// begins now, if one does.
     fn note(&mut self, now: Tick, device: DeviceId) -> Option<(Tick, Tick)> {
         let stalled = self.0.entry(device).or_default();
         stalled.in_a_row = stalled.in_a_row.saturating_add(1);
@@ -63,7 +69,7 @@ impl Stalls {
 }
 
 impl Pauses {
-    /// A task was decided on which a device was stale.
+    /// A task was decided on which a device was stale, or silent.
     pub(super) fn stalled(&mut self, now: Tick, device: DeviceId) {
         if let Some((before, until)) = self.stalls.note(now, device) {
             self.ends.remove(&(before, device));

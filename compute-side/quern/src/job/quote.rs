@@ -8,6 +8,7 @@ use super::{
     replicas::Found,
     spec::{Certainty, JobSpec},
     trial::{self, TaskName, Trial, TrialError},
+    worth::WorthTooMuch,
 };
 use crate::{
     context::Context,
@@ -132,10 +133,14 @@ pub(crate) async fn price(
         price_max: spec.price_max.map_or(Amount::MAX, |price| price.0),
     };
     let submission = unsealed(&terms, &program, plan);
-    let quote = state
-        .quote(&submission)
-        .await?
-        .map_err(SubmitJobError::Quote)?;
+    let quote = match state.quote(&submission).await? {
+        Ok(quote) => quote,
+        Err(refused @ QuoteError::TaskWorthTooMuch { .. }) => {
+            let told = WorthTooMuch::of(state, &submission, refused).await?;
+            return Err(told.into());
+        }
+        Err(refused) => return Err(SubmitJobError::Quote(refused).into()),
+    };
     let (total, price_max) = (quote.total, terms.price_max);
     if total > price_max {
         return Err(SubmitJobError::Quote(QuoteError::AbovePriceMax { total, price_max }).into());

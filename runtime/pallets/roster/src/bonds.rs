@@ -15,31 +15,10 @@ use frame_support::{
     },
 };
 use frame_system::pallet_prelude::BlockNumberFor;
-use quern_primitives::{AccountId, Amount};
+use quern_bond_rules::{NoRoom, Unbonding, held, push, take, take_due};
+use quern_primitives::{AccountId, Amount, amount::permille_of};
 use scale_info::TypeInfo;
 use sp_runtime::{ArithmeticError, traits::Saturating};
-
-const PERMILLE: u16 = 1_000;
-
-/// An amount on its way out of a bond.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Encode,
-    Decode,
-    DecodeWithMemTracking,
-    TypeInfo,
-    MaxEncodedLen,
-)]
-pub struct Unbonding<BlockNumber> {
-    /// How much.
-    pub amount: Amount,
-    /// The first block in which it can be withdrawn.
-    pub withdrawable_at: BlockNumber,
-}
 
 /// An operator's bond for its masternode.
 #[derive(
@@ -61,13 +40,11 @@ impl<BlockNumber> Default for Bond<BlockNumber> {
     }
 }
 
-impl<BlockNumber: Copy + PartialOrd> Bond<BlockNumber> {
+impl<BlockNumber> Bond<BlockNumber> {
     /// All that is held for it: the active part and what is on its way out. `None` when that is more
     /// than can exist.
     pub fn held(&self) -> Option<Amount> {
-        self.unbonding
-            .iter()
-            .try_fold(self.active, |sum, part| sum.checked_add(part.amount))
+        held(self.active, &self.unbonding)
     }
 
     /// Whether nothing is left to keep.
@@ -75,57 +52,11 @@ impl<BlockNumber: Copy + PartialOrd> Bond<BlockNumber> {
         self.active == 0 && self.unbonding.is_empty()
     }
 
-    /// Adds an amount to what is on its way out; joins it to another that comes free in the same
-    /// block. `None` when there is no room.
-    fn push_unbonding(&mut self, amount: Amount, withdrawable_at: BlockNumber) -> Option<()> {
-        let is_sooner = |part: &Unbonding<BlockNumber>| part.withdrawable_at < withdrawable_at;
-        let place = self.unbonding.partition_point(is_sooner);
-        if let Some(part) = self.unbonding.get_mut(place)
-            && part.withdrawable_at == withdrawable_at
-        {
-            // Parts of one bond, and the bond as a whole is an amount.
-            part.amount = part.amount.saturating_add(amount);
-            return Some(());
-        }
-        let part = Unbonding {
-            amount,
-            withdrawable_at,
-        };
-        self.unbonding.try_insert(place, part).ok()
-    }
-
-    /// Takes out what can be withdrawn at `now`, and returns how much it is.
-    fn take_due(&mut self, now: BlockNumber) -> Amount {
-        let mut due: Amount = 0;
-        self.unbonding.retain(|part| {
-            let stays = part.withdrawable_at > now;
-            if !stays {
-                // Parts of one bond, and the bond as a whole is an amount.
-                due = due.saturating_add(part.amount);
-            }
-            stays
-        });
-        due
-    }
-
     /// Takes `wanted` out, or all there is if that is less, and returns how much it is. What is active
     /// goes first, so that who lied is not drawn again; then what would come free last.
     fn take(&mut self, wanted: Amount) -> Amount {
-        let mut rest = wanted;
-        take_from(&mut self.active, &mut rest);
-        for part in self.unbonding.iter_mut().rev() {
-            take_from(&mut part.amount, &mut rest);
-        }
-        self.unbonding.retain(|part| part.amount > 0);
-        wanted.saturating_sub(rest)
+        take(&mut self.active, &mut self.unbonding, wanted)
     }
-}
-
-/// Moves as much of `wanted` as there is out of a part.
-fn take_from(part: &mut Amount, wanted: &mut Amount) {
-    let taken = (*part).min(*wanted);
-    *part = part.saturating_sub(taken);
-    *wanted = wanted.saturating_sub(taken);
 }
 
 impl<T: Config> Pallet<T> {
@@ -169,7 +100,7 @@ impl<T: Config> Pallet<T> {
         winner_permille: u16,
     ) -> Result<Amount, DispatchError> {
         let slash = amount.min(Self::bonded(account));
-        let part = permille_of(slash, winner_permille.min(PERMILLE));
+        let part = permille_of(slash, winner_permille);
         Self::slash_parts(account, part, slash.saturating_sub(part), winner)
     }
 
@@ -247,8 +178,8 @@ impl<T: Config> Pallet<T> {
             .ok_or(Error::<T>::MoreThanBonded)?;
         let now = frame_system::Pallet::<T>::block_number();
         let withdrawable_at = now.saturating_add(T::UnbondingDelay::get());
-        bond.push_unbonding(amount, withdrawable_at)
-            .ok_or(Error::<T>::TooManyUnbondings)?;
+        push(&mut bond.unbonding, amount, withdrawable_at)
+            .map_err(|NoRoom| Error::<T>::TooManyUnbondings)?;
         Self::put_bond(&account, bond);
         Self::deposit_event(Event::Unbonded {
             account,
@@ -260,7 +191,8 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_withdraw_unbonded(account: AccountId) -> DispatchResult {
         let mut bond = Bonds::<T>::get(&account).unwrap_or_default();
-        let amount = bond.take_due(frame_system::Pallet::<T>::block_number());
+        let now = frame_system::Pallet::<T>::block_number();
+        let amount = take_due(&mut bond.unbonding, now);
         ensure!(amount > 0, Error::<T>::NothingToWithdraw);
         T::Currency::release(&HoldReason::Bond.into(), &account, amount, Precision::Exact)?;
         let total = Self::total_bonded()
@@ -276,20 +208,4 @@ impl<T: Config> Pallet<T> {
     fn put_bond(account: &AccountId, bond: Bond<BlockNumberFor<T>>) {
         Bonds::<T>::set(account, (!bond.is_over()).then_some(bond));
     }
-}
-
-/// `amount × permille / 1000`, rounded down, for at most a thousand thousandths. Splits the amount into
-/// quotient and remainder first, so that no step is larger than the amount.
-fn permille_of(amount: Amount, permille: u16) -> Amount {
-    let (n, d) = (Amount::from(permille), Amount::from(PERMILLE));
-    let whole = amount
-        .checked_div(d)
-        .and_then(|quotient| quotient.checked_mul(n));
-    let rest = amount
-        .checked_rem(d)
-        .and_then(|rest| rest.checked_mul(n)?.checked_div(d));
-    whole
-        .zip(rest)
-        .and_then(|(whole, rest)| whole.checked_add(rest))
-        .unwrap_or(0)
 }

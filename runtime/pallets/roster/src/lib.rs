@@ -65,9 +65,10 @@ pub mod session;
 mod tests;
 pub mod weights;
 
-pub use bonds::{Bond, Unbonding};
+pub use bonds::Bond;
 pub use endpoints::{Address, Endpoints};
 pub use pallet::*;
+pub use quern_bond_rules::Unbonding;
 pub use weights::WeightInfo;
 
 use alloc::vec::Vec;

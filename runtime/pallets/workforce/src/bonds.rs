@@ -10,29 +10,10 @@ use frame_support::{
     traits::{ConstU32, fungible::hold::Mutate, tokens::Precision},
 };
 use frame_system::pallet_prelude::BlockNumberFor;
+use quern_bond_rules::{NoRoom, Unbonding, held, push, take, take_due};
 use quern_primitives::{AccountId, Amount, device::Device};
 use scale_info::TypeInfo;
 use sp_runtime::{ArithmeticError, traits::Saturating};
-
-/// An amount on its way out of a bond.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Encode,
-    Decode,
-    DecodeWithMemTracking,
-    TypeInfo,
-    MaxEncodedLen,
-)]
-pub struct Unbonding<BlockNumber> {
-    /// How much.
-    pub amount: Amount,
-    /// The first block in which it can be withdrawn.
-    pub withdrawable_at: BlockNumber,
-}
 
 /// A worker account's bond.
 #[derive(
@@ -61,9 +42,7 @@ impl<BlockNumber: Copy + PartialOrd> Bond<BlockNumber> {
     /// All that is held for it: the active part and what is on its way out. `None` when that is more
     /// than can exist.
     pub fn held(&self) -> Option<Amount> {
-        self.unbonding
-            .iter()
-            .try_fold(self.active, |sum, part| sum.checked_add(part.amount))
+        held(self.active, &self.unbonding)
     }
 
     /// Whether nothing is left to keep.
@@ -71,42 +50,10 @@ impl<BlockNumber: Copy + PartialOrd> Bond<BlockNumber> {
         self.active == 0 && self.devices == 0 && self.unbonding.is_empty()
     }
 
-    /// Adds an amount to what is on its way out; joins it to another that comes free in the same
-    /// block. `Err` when there is no room.
-    fn push_unbonding(
-        &mut self,
-        amount: Amount,
-        withdrawable_at: BlockNumber,
-    ) -> Result<(), NoRoom> {
-        let is_sooner = |part: &Unbonding<BlockNumber>| part.withdrawable_at < withdrawable_at;
-        let place = self.unbonding.partition_point(is_sooner);
-        if let Some(part) = self.unbonding.get_mut(place)
-            && part.withdrawable_at == withdrawable_at
-        {
-            // Parts of one bond, and the bond as a whole is an amount.
-            part.amount = part.amount.saturating_add(amount);
-            return Ok(());
-        }
-        let part = Unbonding {
-            amount,
-            withdrawable_at,
-        };
-        self.unbonding.try_insert(place, part).map_err(|_| NoRoom)
-    }
-
     /// Takes an amount away, or all that there is: of the active part first, then of what is on its way
     /// out, the last to be free first. Says how much it took.
     pub(crate) fn take(&mut self, amount: Amount) -> Amount {
-        let of_active = amount.min(self.active);
-        self.active = self.active.saturating_sub(of_active);
-        let mut left = amount.saturating_sub(of_active);
-        for part in self.unbonding.iter_mut().rev() {
-            let taken = left.min(part.amount);
-            part.amount = part.amount.saturating_sub(taken);
-            left = left.saturating_sub(taken);
-        }
-        self.unbonding.retain(|part| part.amount > 0);
-        amount.saturating_sub(left)
+        take(&mut self.active, &mut self.unbonding, amount)
     }
 
     /// One device less is to be covered: its share of the active part, as large as that of each
@@ -115,30 +62,13 @@ impl<BlockNumber: Copy + PartialOrd> Bond<BlockNumber> {
         // The register counts what it lists, so there is one to let go.
         let share = self.active.checked_div(self.devices.into()).unwrap_or(0);
         if share > 0 {
-            self.push_unbonding(share, withdrawable_at)?;
+            push(&mut self.unbonding, share, withdrawable_at)?;
         }
         self.active = self.active.saturating_sub(share);
         self.devices = self.devices.saturating_sub(1);
         Ok(share)
     }
-
-    /// Takes out what can be withdrawn at `now`, and returns how much it is.
-    fn take_due(&mut self, now: BlockNumber) -> Amount {
-        let mut due: Amount = 0;
-        self.unbonding.retain(|part| {
-            let stays = part.withdrawable_at > now;
-            if !stays {
-                // Parts of one bond, and the bond as a whole is an amount.
-                due = due.saturating_add(part.amount);
-            }
-            stays
-        });
-        due
-    }
 }
-
-/// [`UNBONDINGS_PER_ACCOUNT_MAX`] amounts are on their way out.
-pub(crate) struct NoRoom;
 
 impl<T: Config> Pallet<T> {
     /// An account's bond.
@@ -192,7 +122,7 @@ impl<T: Config> Pallet<T> {
         bond.active = rest;
         let now = frame_system::Pallet::<T>::block_number();
         let withdrawable_at = now.saturating_add(T::UnbondingDelay::get());
-        bond.push_unbonding(amount, withdrawable_at)
+        push(&mut bond.unbonding, amount, withdrawable_at)
             .map_err(|NoRoom| Error::<T>::TooManyUnbondings)?;
         Self::put_bond(&account, bond);
         Self::deposit_event(Event::Unbonded {
@@ -205,7 +135,8 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_withdraw_unbonded(account: AccountId) -> DispatchResult {
         let mut bond = Bonds::<T>::get(&account).unwrap_or_default();
-        let amount = bond.take_due(frame_system::Pallet::<T>::block_number());
+        let now = frame_system::Pallet::<T>::block_number();
+        let amount = take_due(&mut bond.unbonding, now);
         ensure!(amount > 0, Error::<T>::NothingToWithdraw);
         T::Currency::release(&HoldReason::Bond.into(), &account, amount, Precision::Exact)?;
         let total = Self::total_bonded()

@@ -2,11 +2,12 @@
 
 use crate::{
     Bonds, Config, Devices, DevicesOf, Error, Event, LastOwners, Pallet, RegisteredAt,
-    RetiredDevices, bonds::NoRoom,
+    RetiredDevices,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::DispatchResult};
 use frame_system::pallet_prelude::BlockNumberFor;
+use quern_bond_rules::NoRoom;
 use quern_primitives::{
     AccountId, DeviceId, GenesisHash, SealingKey,
     device::{Device, Past, Possession, RecordChange},

@@ -76,8 +76,9 @@ mod slashes;
 mod tests;
 pub mod weights;
 
-pub use bonds::{Bond, Unbonding};
+pub use bonds::Bond;
 pub use pallet::*;
+pub use quern_bond_rules::Unbonding;
 pub use reviews::Reviewer;
 pub use weights::WeightInfo;
 

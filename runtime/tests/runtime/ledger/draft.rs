@@ -90,13 +90,17 @@ impl Cast {
     }
 }
 
-/// What happens before the next call: how many blocks later the next block is.
-pub(crate) fn blocks(chance: &mut Chance) -> u32 {
-    match chance.weighted(&[70, 20, 6, 4]) {
+/// What happens before the next call: how many blocks later the next block is. Where a job will stall while
+/// somebody could still take it over, nothing happens until then now and then.
+pub(crate) fn blocks(chance: &mut Chance, ledger: &Ledger) -> u32 {
+    let stalls_in = jobs::stalls_in(ledger);
+    let waits = if stalls_in.is_some() { 20 } else { 0 };
+    match chance.weighted(&[70, 20, 6, 5, waits]) {
         0 => 1,
         1 => chance.between(2, 20),
         2 => GRACE,
-        _ => workforce::WEEK,
+        3 => workforce::WEEK,
+        _ => stalls_in.unwrap_or(1),
     }
 }
 
@@ -173,7 +177,9 @@ impl Draft<'_> {
         let account = self.pick(all);
         let device = self.pick(&self.cast.device_ids());
         let publishes = if self.cast.is_lonely { 0 } else { 30 };
-        let weights = [publishes, 12, 8, 10, 10, 8, 8, 10, 6, 6];
+        let due = self.withdrawing();
+        let withdraws = if due.is_empty() { 3 } else { 30 };
+        let weights = [publishes, 12, 8, 10, 10, 8, 8, 10, 10, withdraws];
         let (sender, call) = match self.chance.weighted(&weights) {
             0 => return self.publish(),
             1 => (self.council(), roster::Call::AddMasternode(account)),
@@ -188,18 +194,32 @@ impl Draft<'_> {
                 (self.council(), roster::Call::LiftBan(account))
             }
             5 => (self.council(), roster::Call::VerifyDevice(device)),
-            6 => (self.council(), roster::Call::UnverifyDevice(device)),
+            6 => {
+                let verified: Vec<_> = roster.verified.iter().copied().collect();
+                let device = self.chance.one_of(&verified).unwrap_or(device);
+                (self.council(), roster::Call::UnverifyDevice(device))
+            }
             kind => {
-                let account = if self.spoils() {
-                    self.anyone()
-                } else {
-                    account
+                let due = self.chance.one_of(&due).filter(|_| kind == 9);
+                let account = match self.spoils() {
+                    true => self.anyone(),
+                    false => due.unwrap_or(account),
                 };
                 let call = self.masternode_bond(kind, &account);
                 (Sender::Account(account), call)
             }
         };
         (sender, Call::Roster(call))
+    }
+
+    /// Those of whose bonds, as masternodes, something can be withdrawn.
+    fn withdrawing(&self) -> Vec<AccountId> {
+        let (now, roster) = (self.ledger.now, &self.ledger.roster);
+        let is_due = |account: &&AccountId| {
+            let (_, leaving) = roster.bond_of(account);
+            leaving.first().is_some_and(|(from, _)| *from <= now)
+        };
+        self.cast.people.iter().filter(is_due).cloned().collect()
     }
 
     /// A masternode's bond grows by parts of what it must be, and shrinks by less, so that most have one.
@@ -218,10 +238,14 @@ impl Draft<'_> {
     }
 
     fn publish(&mut self) -> (Sender, Call) {
-        let masternodes: Vec<_> = self.ledger.roster.masternodes.iter().cloned().collect();
+        let roster = &self.ledger.roster;
+        let masternodes: Vec<_> = roster.masternodes.iter().cloned().collect();
+        let mut new = masternodes.clone();
+        new.retain(|account| !roster.reachable.contains_key(account));
+        let new = self.chance.one_of(&new).filter(|_| self.chance.percent(70));
         let account = match self.spoils() {
             true => self.anyone(),
-            false => self.pick(&masternodes),
+            false => new.unwrap_or_else(|| self.pick(&masternodes)),
         };
         let node = self.chance.below(self.cast.nodes.len() as u64) as usize;
         let mut device_addresses = vec![b"/ip4/127.0.0.1/tcp/1".to_vec(); 2];
@@ -357,7 +381,11 @@ impl Draft<'_> {
                 };
                 (who, workforce::Call::Unbond(amount))
             }
-            2 => (who, workforce::Call::WithdrawUnbonded),
+            2 => {
+                let due = self.chance.one_of(&self.due_workers());
+                let due = due.filter(|_| !self.spoils());
+                (due.unwrap_or(who), workforce::Call::WithdrawUnbonded)
+            }
             3 => return self.register(who),
             4 => {
                 let sealing_key = SealingKey([9; 32]);
@@ -380,6 +408,14 @@ impl Draft<'_> {
             }
         };
         (Sender::Account(sender), Call::Workforce(call))
+    }
+
+    /// Workers of whose bonds something can be withdrawn.
+    fn due_workers(&self) -> Vec<AccountId> {
+        let bonds = self.ledger.workforce.bonds.iter();
+        let first = |bond: &workforce::Bond| bond.leaving.keys().next().copied();
+        let due = bonds.filter(|(_, bond)| first(bond).is_some_and(|at| at <= self.ledger.now));
+        due.map(|(account, _)| account.clone()).collect()
     }
 
     /// A device in quarantine, mostly.

@@ -6,7 +6,7 @@ use super::lying::{lying, settled};
 use anyhow::{Context as _, ensure};
 use quern_end_to_end::{Bench, Quern, case, run, says};
 use quern_local_grid::{OPERATOR, development_account, find_program};
-use quern_primitives::{amount::BYTECHIP, batch::BatchState, job::Agreement};
+use quern_primitives::{batch::BatchState, job::Agreement};
 use serde_json::json;
 use std::{
     fs,
@@ -20,9 +20,6 @@ const CLAIMANT: &str = "//Eve";
 
 /// The window in which a batch can be disputed, in blocks of two seconds. Workers look six times in it.
 const WINDOW: &str = "120";
-
-/// The most that is paid in fees.
-const FEES_MAX: u128 = BYTECHIP;
 
 /// Pause between two looks at something that takes its time.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -103,9 +100,11 @@ async fn claimed(bench: &Bench) -> anyhow::Result<()> {
     );
     let part = slash * u128::from(params.winner_permille) / 1_000;
     let has = after.wallet(&claimant).await?;
+    let (from, to) = (before.block().number, after.block().number);
+    let fees = bench.fees(&claimant, from, to).await?;
     ensure!(
-        part > FEES_MAX && has.free > had + part - FEES_MAX && has.free <= had + part,
-        "there was {had}, and there is {}; the part is {part}",
+        part > fees && fees > 0 && has.free == had + part - fees,
+        "there was {had}, and there is {}; the part is {part}, and {fees} was paid",
         has.free
     );
     ensure!(has.disputes == 0, "the dispute's bond is not back");

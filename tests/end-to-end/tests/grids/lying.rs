@@ -8,7 +8,6 @@ use quern_local_grid::{OPERATOR, OWNER, development_account, find_program};
 use quern_owner::{Draft, Input};
 use quern_primitives::{
     JobId,
-    amount::BYTECHIP,
     batch::{BatchRecord, BatchState},
     job::{Agreement, JobEnd, JobState},
 };
@@ -27,9 +26,6 @@ const AUDITOR: &str = "//Eve";
 /// The window in which a batch can be disputed, in blocks of two seconds: longer than an audit takes on a busy
 /// machine. That of a development chain is ten seconds.
 const WINDOW: &str = "300";
-
-/// The most that the auditor pays in fees.
-const FEES_MAX: u128 = 10 * BYTECHIP;
 
 /// What the jobs read, a task for each line.
 const TEXT: &str = "one\ntwo\nsix\nten\n";
@@ -256,9 +252,11 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
     );
     let part = slash * u128::from(params.winner_permille) / 1_000;
     let has = after.wallet(&auditor).await?;
+    let (from, to) = (before.block().number, after.block().number);
+    let fees = bench.fees(&auditor, from, to).await?;
     ensure!(
-        part > FEES_MAX && has.free > had + part - FEES_MAX && has.free <= had + part,
-        "the auditor had {had}, and has {}; its part is {part}",
+        part > fees && fees > 0 && has.free == had + part - fees,
+        "the auditor had {had}, and has {}; its part is {part}, and it paid {fees}",
         has.free
     );
     ensure!(has.disputes == 0, "the dispute's bond is not back");

@@ -64,7 +64,14 @@ async fn refused_at_once(bench: &Bench) -> anyhow::Result<()> {
         )
         .await
     };
-    tokio::try_join!(jobs, money, devices, chain)?;
+    let worth = async {
+        case(
+            "a task that is worth more than bonds cover is refused, and what is advised is taken",
+            worth_too_much(bench),
+        )
+        .await
+    };
+    tokio::try_join!(jobs, money, devices, chain, worth)?;
     Ok(())
 }
 
@@ -216,6 +223,56 @@ async fn refused_by_quern(bench: &Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Tasks that cost more than what makes cheating with them lose, of an owner who could pay for them: nothing
+/// is taken for them, and the job that the refusal advises costs as little as is said.
+async fn worth_too_much(bench: &Bench) -> anyhow::Result<()> {
+    let account = "//Dave";
+    let (quern, owner) = (Quern::new(bench, account)?, Owner::new(bench, account)?);
+    let before = owner.wallet().await?;
+    let (input, copies) = (
+        bench.folder().join("two-lines"),
+        bench.folder().join("worth.wasm"),
+    );
+    fs::write(&input, b"one\ntwo\n")?;
+    fs::write(&copies, wasm::assemble(wasm::COPIES)?)?;
+    let [input, copies] = [input, copies].map(|path| path.display().to_string());
+    let job = ["--split", "lines", "--program", &copies, "--input", &input];
+    let quote = [&["job", "quote"][..], &job[..]].concat();
+    let submit = [&["job", "submit", "--yes", "--anyway"][..], &job[..]].concat();
+
+    // Two that must agree cost 0.016 BC for a gigafuel, and may cost 2.409638553 BC; three a little more.
+    let dear = ["--fuel", "160000000000"];
+    let words = [
+        "a task costs up to 2.56 BC",
+        "cheating could pay",
+        "more tasks",
+        "`--fuel 150602409624`",
+        "`--replicas 3`",
+    ];
+    for command in [&quote, &submit] {
+        let refused = [&command[..], &dear[..]].concat();
+        quern.refuses(1, &words, &refused).await?;
+    }
+    let dearer = [&submit[..], &["--fuel", "10000000000000"]].concat();
+    let words = ["a task costs up to 160 BC", "no number of replicas"];
+    quern.refuses(1, &words, &dearer).await?;
+
+    let cheap = [&quote[..], &["--fuel", "150602409624"]].concat();
+    let quoted = quern.does(&cheap).await?;
+    says(&quoted, &json!({ "task": "2409638553" }))?;
+    let more = [&quote[..], &dear[..], &["--replicas", "3"]].concat();
+    let quoted = quern.does(&more).await?;
+    says(&quoted, &json!({ "task": "3520000000" }))?;
+
+    let jobs = quern.does(&["job", "list"]).await?;
+    ensure!(
+        jobs.as_array().is_some_and(Vec::is_empty),
+        "there are jobs: {jobs}"
+    );
+    ensure!(owner.wallet().await? == before, "money went");
+    Ok(())
+}
+
 /// A buyer without money, who then has a little.
 async fn money(bench: &Bench) -> anyhow::Result<()> {
     let quern = Quern::new(bench, "poor")?;
@@ -337,7 +394,7 @@ async fn devices(bench: &Bench) -> anyhow::Result<()> {
 /// Submissions that `quern` would not send.
 async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
     type Change = fn(&mut Submission);
-    let wrong: [(&str, Change, &str); 5] = [
+    let wrong: [(&str, Change, &str); 6] = [
         ("//Alice//stash", |job| job.input_bytes = 0, "Jobs.NoInput"),
         (
             "//Bob//stash",
@@ -364,6 +421,11 @@ async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
             },
             "Jobs.BalanceBelowQuote",
         ),
+        (
+            "//Charlie",
+            |job| job.fuel_per_task_max = 200_000_000_000,
+            "Jobs.TaskWorthTooMuch",
+        ),
     ];
     let mut shown = Vec::new();
     for (account, change, error) in wrong {
@@ -389,8 +451,9 @@ async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
             anyhow::Ok(())
         });
     }
-    let [a, b, c, d, e] = <[_; 5]>::try_from(shown).map_err(|_| anyhow::anyhow!("five cases"))?;
-    tokio::try_join!(a, b, c, d, e)?;
+    let shown = <[_; 6]>::try_from(shown).map_err(|_| anyhow::anyhow!("six cases"))?;
+    let [a, b, c, d, e, f] = shown;
+    tokio::try_join!(a, b, c, d, e, f)?;
     Ok(())
 }
 

@@ -26,13 +26,15 @@ impl ActiveJob {
         self.held.get(&(task, replica))
     }
 
-    /// Devices that have had a replica of a task for T2 and have not even committed themselves to an answer.
-    pub(in crate::core) fn stale_devices(&self, task: TaskIndex) -> Vec<DeviceId> {
+    /// Devices that have a replica of a task and have not even committed themselves to an answer, each with
+    /// whether it has had it for T2.
+    pub(in crate::core) fn unanswered(&self, task: TaskIndex) -> Vec<(DeviceId, bool)> {
         let held = self.held.range((task, 0)..=(task, ReplicaIndex::MAX));
-        let is_stale =
-            |holding: &Holding| holding.pledge.is_none() && holding.watch.found() == Lapse::Stale;
-        let stale = held.filter(|(_, holding)| is_stale(holding));
-        stale.map(|(_, holding)| holding.device).collect()
+        let held = held.map(|(_, holding)| holding);
+        let unanswered = held.filter(|holding| holding.pledge.is_none());
+        unanswered
+            .map(|holding| (holding.device, holding.watch.found() == Lapse::Stale))
+            .collect()
     }
 
     /// What a device holds of the job; however much others hold, that costs one look for the device.

@@ -5,12 +5,13 @@ use crate::core::{Challenge, Entry, Event};
 use quern_jobs_api::{Asking, Dealing, TaskStage, WaitingFor};
 use quern_primitives::{
     device::Class,
+    ids::JobId,
     job::{Agreement, Preferences},
     params::Terms,
     verdict::Finding,
 };
 use quern_protocol::{
-    BenchmarkAnswer, DiscardReason, Exchange, Progress, Stage, State, Unavailable,
+    BenchmarkAnswer, DiscardReason, Exchange, Progress, Stage, State, Unavailable, limits,
 };
 
 const CHALLENGE: Challenge = Challenge {
@@ -138,6 +139,69 @@ fn near_the_end_an_idle_device_that_is_faster_computes_what_a_slow_one_has() {
         world.workers[0].discarded.last().unwrap().1,
         DiscardReason::Decided
     );
+}
+
+/// The first device takes the only task that there is and does nothing, for longer than one may be silent; it
+/// is heard all the while, or not at all. The second one computes the task again meanwhile.
+fn overtake(world: &mut World, is_heard: bool) {
+    world.hello(0);
+    world.wait(2_000);
+    world.ask(0, 1);
+    assert_eq!(world.workers[0].in_hand.len(), 1);
+    for _ in 0..=limits::SILENCE_MAX.as_secs() {
+        world.wait(1_000);
+        world.ask(1, 1);
+        world.report(1);
+        if is_heard {
+            world.ask(0, 0);
+        }
+    }
+    // No exchange of the second one is held open any more in which it wants a task.
+    world.wait_alive(5_000, &[1]);
+}
+
+fn rests(world: &World) -> bool {
+    let device = world.workers[0].id();
+    world.core.pauses.until(&device, world.now).is_some()
+}
+
+#[test]
+fn who_falls_silent_with_three_tasks_that_others_do_before_that_is_found_rests() {
+    let other = |number| JobId([100 + number; 32]);
+    for is_heard in [false, true] {
+        let mut world = World::new(1, Agreement::Single, &[1, 2]);
+        benchmark(&mut world, 0, 100);
+        benchmark(&mut world, 1, 100);
+        overtake(&mut world, is_heard);
+        for number in 0..2 {
+            assert!(!rests(&world), "{is_heard} {number}");
+            world.add_job(other(number));
+            overtake(&mut world, is_heard);
+        }
+        // No verdict names it: the task was never taken from it before.
+        let entries = world.log().chain(world.others.iter().map(|(_, it)| it));
+        let released = entries.filter(|entry| matches!(entry, Entry::Released { .. }));
+        assert_eq!(released.count(), 0);
+        assert_eq!(rests(&world), !is_heard);
+
+        world.add_job(other(2));
+        world.hello(0);
+        world.wait(2_000);
+        world.ask(0, 1);
+        assert_eq!(world.workers[0].in_hand.len(), usize::from(is_heard));
+        let device = world.workers[0].id();
+        let told = world.core.explain_device(world.now, &device).unwrap();
+        let is_told = rules(&told.reasons).contains(&"pausing".to_owned());
+        assert_eq!(is_told, !is_heard);
+        if is_heard {
+            continue;
+        }
+        world.wait_alive(10 * 60_000, &[0, 1]);
+        world.ask(0, 1);
+        assert_eq!(world.workers[0].in_hand.len(), 1, "it may try again");
+        world.report(0);
+        assert!(!rests(&world));
+    }
 }
 
 #[test]

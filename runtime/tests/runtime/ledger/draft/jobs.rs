@@ -2,7 +2,7 @@
 
 use super::{Draft, SALTS, SPOILT_PERCENT};
 use crate::ledger::model::{
-    Call, Sender, disputes,
+    Call, Ledger, Sender, disputes,
     groups::Group,
     jobs::{self, GRACE, Job, LIFETIME_LEAST, LIFETIME_MOST, Phase},
     workforce,
@@ -18,6 +18,9 @@ use quern_primitives::{
     receipt::Exit,
 };
 
+/// By how many blocks the clock of finality is behind, where four validators take turns.
+const CLOCK_LAG: u32 = 3;
+
 impl Draft<'_> {
     pub(super) fn jobs(&mut self) -> (Sender, Call) {
         let now = self.ledger.now;
@@ -29,6 +32,7 @@ impl Draft<'_> {
         let open = jobs().any(|job| job.until().is_some());
         let due = jobs().any(|job| job.until().is_some_and(|until| until < now));
         let pending = jobs().any(|job| !job.pending().is_empty());
+        let stalled = jobs().any(|job| may_take_over(self.ledger, job).is_some());
         let weights = [
             22,
             often(led, 56),
@@ -37,7 +41,10 @@ impl Draft<'_> {
             often(due && !self.cast.is_lonely, 16),
             often(pending && !self.cast.is_lonely, 6),
             2,
-            often(led && !self.cast.is_lonely, 10),
+            match (stalled, led && !self.cast.is_lonely) {
+                (true, _) => 24,
+                (false, is_there) => often(is_there, 6),
+            },
         ];
         let call = match self.chance.weighted(&weights) {
             0 => return self.submit(),
@@ -81,20 +88,7 @@ impl Draft<'_> {
     /// A later member of a group, mostly when nothing was settled for so long that it may.
     fn take_over(&mut self) -> (Sender, Call) {
         let ledger = self.ledger;
-        let (now, clock) = (ledger.now, ledger.finality.clock());
-        let stall = u32::try_from(ledger.params.stall).unwrap();
-        let masternodes = &ledger.roster.masternodes;
-        let bonded = ledger.roster.bonded(ledger.params.masternode_bond);
-        let may = |job: &Job| -> Option<AccountId> {
-            let group = job.group.as_ref()?;
-            let in_time = job.until().is_some_and(|until| now <= until);
-            let voices = group.voices().into_iter();
-            let place = voices.filter(|place| *place > group.turn).find(|place| {
-                bonded.contains(&group.members[*place].0)
-                    && group.open_from(*place, stall, (masternodes, &bonded)) <= clock
-            })?;
-            in_time.then(|| group.members[place].0.clone())
-        };
+        let may = |job: &Job| may_take_over(ledger, job);
         let (id, job) = self.job(|job| may(job).is_some());
         let group = job.as_ref().and_then(|job| job.group.clone());
         let members = group.map(|group| group.members).unwrap_or_default();
@@ -494,6 +488,37 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+/// Who could take a job over first, and from which height of the clock on.
+fn first_to_take_over(ledger: &Ledger, job: &Job) -> Option<(AccountId, u32)> {
+    let group = job.group.as_ref()?;
+    let stall = u32::try_from(ledger.params.stall).unwrap();
+    let masternodes = &ledger.roster.masternodes;
+    let bonded = ledger.roster.bonded(ledger.params.masternode_bond);
+    let later = group.voices().into_iter();
+    let mut later = later.filter(|place| *place > group.turn);
+    let place = later.find(|place| bonded.contains(&group.members[*place].0))?;
+    let from = group.open_from(place, stall, (masternodes, &bonded));
+    Some((group.members[place].0.clone(), from))
+}
+
+/// Who may take a job over now, if anybody may.
+fn may_take_over(ledger: &Ledger, job: &Job) -> Option<AccountId> {
+    let (by, from) = first_to_take_over(ledger, job)?;
+    let in_time = job.until().is_some_and(|until| ledger.now <= until);
+    (in_time && from <= ledger.finality.clock()).then_some(by)
+}
+
+/// In how many blocks the first job stalls that somebody could take over then, if one does.
+pub(super) fn stalls_in(ledger: &Ledger) -> Option<u32> {
+    let stalls_at = |job: &Job| {
+        let (_, from) = first_to_take_over(ledger, job)?;
+        let at = from + CLOCK_LAG;
+        (ledger.now < at && at <= job.until()?).then_some(at)
+    };
+    let first = ledger.jobs.jobs.values().filter_map(stalls_at).min()?;
+    Some(first - ledger.now)
 }
 
 /// Ascending tasks as a set in its shortest form.

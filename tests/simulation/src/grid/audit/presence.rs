@@ -18,8 +18,8 @@ const RANKED_MS: u64 = 30_000;
 const PAUSE_MS_MAX: u64 = 5 * 60_000 + RANKED_MS;
 
 /// How long a device may be given nothing that had nothing to show of several tasks, in milliseconds: a
-/// day at the most, and then it is to be ranked again.
-const REST_MS_MAX: u64 = 24 * 60 * 60_000 + RANKED_MS;
+/// day at the most, from when it is found to be silent perhaps, and then it is to be ranked again.
+const REST_MS_MAX: u64 = 24 * 60 * 60_000 + SILENCE_MS + RANKED_MS;
 
 const SILENCE_MS: u64 = limits::SILENCE_MAX.as_millis() as u64;
 
