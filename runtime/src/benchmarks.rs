@@ -52,11 +52,15 @@ pub(crate) fn run(config: BenchmarkConfig) -> Result<Vec<BenchmarkBatch>, String
     Ok(batches)
 }
 
+/// Where the chain's clock of finality stands in a benchmark of a dispute: past the first block.
+const CLOCK: u32 = 1;
+
 /// What the chain's clock of finality does not reach in a benchmark.
 const DUE: u32 = 1_000_000;
 
 /// Writes facts of a dispute to where the chain reads them, with the money that they speak of.
 pub(crate) fn stage(facts: Facts) {
+    quern_finality::Clock::<Runtime>::put(CLOCK);
     let Facts {
         job_id,
         mut job,
