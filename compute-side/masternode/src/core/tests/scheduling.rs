@@ -167,7 +167,7 @@ fn rests(world: &World) -> bool {
 
 #[test]
 fn who_falls_silent_with_three_tasks_that_others_do_before_that_is_found_rests() {
-    let other = |number| JobId([100 + number; 32]);
+    let other = |number: u8| JobId([100 + number; 32]);
     for is_heard in [false, true] {
         let mut world = World::new(1, Agreement::Single, &[1, 2]);
         benchmark(&mut world, 0, 100);
