@@ -1,9 +1,7 @@
 //! What the calls of `quern_jobs` cost.
 //!
-//! `draw_coordinators`, `settle`, `close_failed`, `finalise`, `look_for_due`, `keep_open`, `strike` and `take_over` are
-//! not measured yet; the rest is as it was.
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
+//! 2026-11-27 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -16,17 +14,17 @@ pub trait WeightInfo {
 	fn draw_coordinators(n: u32, ) -> Weight;
 	fn submit() -> Weight;
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight;
+	fn finalise(p: u32, d: u32, ) -> Weight;
+	fn look_for_due() -> Weight;
+	fn strike(b: u32, ) -> Weight;
+	fn keep_open() -> Weight;
+	fn take_over() -> Weight;
 	fn close_failed(c: u32, ) -> Weight;
 	fn cancel_awaiting() -> Weight;
 	fn cancel_running() -> Weight;
 	fn refund_awaiting() -> Weight;
 	fn refund_running() -> Weight;
 	fn set_prices() -> Weight;
-	fn finalise(p: u32, d: u32, ) -> Weight;
-	fn look_for_due() -> Weight;
-	fn keep_open() -> Weight;
-	fn strike(b: u32, ) -> Weight;
-	fn take_over() -> Weight;
 }
 
 /// Weights for `quern_jobs` with the runtime's own database costs.
@@ -36,32 +34,44 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(16386), added: 16881, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::ReachableMasternodes` (r:1 w:0)
 	/// Proof: `Roster::ReachableMasternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::Bonds` (r:128 w:0)
+	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
 	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:256 w:256)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::PublishedEndpoints` (r:7 w:0)
+	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
+	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:0 w:256)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:256)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 256.
 	fn draw_coordinators(n: u32, ) -> Weight {
-		// At least 52_858_000 picoseconds.
-		Weight::from_parts(600_000_000, 17871)
-			// Standard error: 506_233
-			.saturating_add(Weight::from_parts(75_000_000, 0).saturating_mul(n.into()))
-			.saturating_add(T::DbWeight::get().reads(133_u64))
-			.saturating_add(T::DbWeight::get().reads((8_u64).saturating_mul(n.into())))
+		// At least 569_580_000 picoseconds.
+		Weight::from_parts(544_575_015, 408030)
+			// Standard error: 304_186
+			.saturating_add(Weight::from_parts(43_949_624, 0).saturating_mul(n.into()))
+			.saturating_add(T::DbWeight::get().reads(140_u64))
+			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(n.into())))
-			.saturating_add(Weight::from_parts(0, 2969).saturating_mul(n.into()))
+			.saturating_add(Weight::from_parts(0, 3010).saturating_mul(n.into()))
 	}
 	/// Storage: `Roster::BannedAccounts` (r:1 w:0)
 	/// Proof: `Roster::BannedAccounts` (`max_values`: None, `max_size`: Some(48), added: 2523, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::CurrentPrices` (r:1 w:0)
 	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
@@ -69,283 +79,388 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::JobsOf` (r:0 w:1)
 	/// Proof: `Jobs::JobsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn submit() -> Weight {
-		// At least 209_591_000 picoseconds.
-		Weight::from_parts(322_612_000, 17871)
-			.saturating_add(T::DbWeight::get().reads(9_u64))
+		// At least 108_532_000 picoseconds.
+		Weight::from_parts(126_649_000, 17871)
+			.saturating_add(T::DbWeight::get().reads(10_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
 	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:259 w:259)
-	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
-	/// Storage: `Workforce::Devices` (r:512 w:0)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
-	/// Storage: `Workforce::RetiredDevices` (r:512 w:512)
-	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:1 w:1)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
+	/// Storage: `System::BlockHash` (r:1 w:0)
+	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
+	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::PendingOf` (r:1 w:1)
+	/// Proof: `Jobs::PendingOf` (`max_values`: None, `max_size`: Some(2098), added: 4573, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::KeptOpen` (r:1 w:0)
+	/// Proof: `Jobs::KeptOpen` (`max_values`: None, `max_size`: Some(60), added: 2535, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
-	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
-	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Batches` (r:0 w:1)
-	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(148), added: 2623, mode: `MaxEncodedLen`)
-	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
-	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Pending` (r:0 w:1)
+	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::DueJobs` (r:0 w:1)
+	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// `p` from 0 to 256.
 	/// `d` from 0 to 512.
 	/// `c` from 1 to 7.
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
-		// At least 6_591_571_000 picoseconds.
-		Weight::from_parts(7_621_422_000, 11707)
-			// Standard error: 992_097
-			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
-			// Standard error: 495_862
-			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
-			.saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(c.into()))
+		// At least 149_533_000 picoseconds.
+		Weight::from_parts(109_976_593, 11707)
+			// Standard error: 6_093
+			.saturating_add(Weight::from_parts(89_450, 0).saturating_mul(d.into()))
+			// Standard error: 471_558
+			.saturating_add(Weight::from_parts(36_679_916, 0).saturating_mul(c.into()))
+			.saturating_add(T::DbWeight::get().reads(9_u64))
+			.saturating_add(T::DbWeight::get().writes(8_u64))
+	}
+	/// Storage: `Jobs::PendingOf` (r:1 w:1)
+	/// Proof: `Jobs::PendingOf` (`max_values`: None, `max_size`: Some(2098), added: 4573, mode: `MaxEncodedLen`)
+	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::KeptOpen` (r:1 w:0)
+	/// Proof: `Jobs::KeptOpen` (`max_values`: None, `max_size`: Some(60), added: 2535, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Pending` (r:1 w:1)
+	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Jobs` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:259 w:259)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::Devices` (r:512 w:0)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::RetiredDevices` (r:512 w:512)
+	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(108), added: 2583, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Batches` (r:1 w:1)
+	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Totals` (r:1 w:1)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
+	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:0 w:1)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
+	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
+	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::DueJobs` (r:0 w:1)
+	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// `p` from 0 to 256.
+	/// `d` from 0 to 512.
+	fn finalise(p: u32, d: u32, ) -> Weight {
+		// At least 4_229_108_000 picoseconds.
+		Weight::from_parts(850_199_384, 48683)
+			// Standard error: 407_532
+			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(p.into()))
+			// Standard error: 203_958
+			.saturating_add(Weight::from_parts(7_266_258, 0).saturating_mul(d.into()))
 			.saturating_add(T::DbWeight::get().reads(12_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(T::DbWeight::get().writes(11_u64))
+			.saturating_add(T::DbWeight::get().writes(14_u64))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
-			.saturating_add(Weight::from_parts(0, 2645).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(0, 2649).saturating_mul(d.into()))
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
+	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::DueJobs` (r:1 w:0)
+	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::PendingOf` (r:1 w:0)
+	/// Proof: `Jobs::PendingOf` (`max_values`: None, `max_size`: Some(2098), added: 4573, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Pending` (r:1 w:0)
+	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
+	fn look_for_due() -> Weight {
+		// At least 27_481_000 picoseconds.
+		Weight::from_parts(29_584_000, 48683)
+			.saturating_add(T::DbWeight::get().reads(4_u64))
+	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::PendingOf` (r:1 w:1)
+	/// Proof: `Jobs::PendingOf` (`max_values`: None, `max_size`: Some(2098), added: 4573, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
+	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Pending` (r:256 w:256)
+	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:1 w:1)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::Masternodes` (r:1 w:0)
+	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::Bonds` (r:1 w:0)
+	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Batches` (r:256 w:256)
+	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Totals` (r:1 w:1)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::KeptOpen` (r:0 w:256)
+	/// Proof: `Jobs::KeptOpen` (`max_values`: None, `max_size`: Some(60), added: 2535, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:2)
+	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::DueJobs` (r:0 w:1)
+	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// `b` from 1 to 256.
+	fn strike(b: u32, ) -> Weight {
+		// At least 115_091_000 picoseconds.
+		Weight::from_parts(83_914_656, 11707)
+			// Standard error: 200_202
+			.saturating_add(Weight::from_parts(21_944_069, 0).saturating_mul(b.into()))
+			.saturating_add(T::DbWeight::get().reads(9_u64))
+			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(b.into())))
+			.saturating_add(T::DbWeight::get().writes(8_u64))
+			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(b.into())))
+			.saturating_add(Weight::from_parts(0, 47693).saturating_mul(b.into()))
+	}
+	/// Storage: `Jobs::PendingOf` (r:1 w:0)
+	/// Proof: `Jobs::PendingOf` (`max_values`: None, `max_size`: Some(2098), added: 4573, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::KeptOpen` (r:0 w:1)
+	/// Proof: `Jobs::KeptOpen` (`max_values`: None, `max_size`: Some(60), added: 2535, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::DueJobs` (r:0 w:1)
+	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	fn keep_open() -> Weight {
+		// At least 13_400_000 picoseconds.
+		Weight::from_parts(14_932_000, 5563)
+			.saturating_add(T::DbWeight::get().reads(1_u64))
+			.saturating_add(T::DbWeight::get().writes(2_u64))
+	}
+	/// Storage: `Jobs::Jobs` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::Masternodes` (r:1 w:0)
+	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::Bonds` (r:1 w:0)
+	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:1 w:1)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
+	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:2)
+	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
+	fn take_over() -> Weight {
+		// At least 51_597_000 picoseconds.
+		Weight::from_parts(57_155_000, 5583)
+			.saturating_add(T::DbWeight::get().reads(6_u64))
+			.saturating_add(T::DbWeight::get().writes(4_u64))
+	}
+	/// Storage: `Jobs::Jobs` (r:1 w:1)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:1 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
 	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:1 w:1)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
+	/// Storage: `System::BlockHash` (r:1 w:0)
+	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
+	/// `c` from 1 to 7.
 	fn close_failed(c: u32, ) -> Weight {
-		// At least 116_788_000 picoseconds.
-		Weight::from_parts(213_118_000, 11707)
-			.saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(c.into()))
+		// At least 122_012_000 picoseconds.
+		Weight::from_parts(104_521_717, 11707)
+			// Standard error: 158_556
+			.saturating_add(Weight::from_parts(34_330_217, 0).saturating_mul(c.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
 	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(16386), added: 16881, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:0 w:1)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn cancel_awaiting() -> Weight {
-		// At least 176_228_000 picoseconds.
-		Weight::from_parts(271_727_000, 17871)
+		// At least 79_468_000 picoseconds.
+		Weight::from_parts(103_164_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
-			.saturating_add(T::DbWeight::get().writes(7_u64))
+			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
 	fn cancel_running() -> Weight {
-		// At least 27_421_000 picoseconds.
-		Weight::from_parts(38_852_000, 3959)
+		// At least 16_835_000 picoseconds.
+		Weight::from_parts(21_051_000, 4000)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
 	/// Proof: `Jobs::Awaiting` (`max_values`: Some(1), `max_size`: Some(16386), added: 16881, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:0 w:1)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn refund_awaiting() -> Weight {
-		// At least 162_573_000 picoseconds.
-		Weight::from_parts(197_048_000, 17871)
+		// At least 82_162_000 picoseconds.
+		Weight::from_parts(100_720_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
-			.saturating_add(T::DbWeight::get().writes(7_u64))
+			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
-	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(494), added: 2969, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(535), added: 3010, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
-	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(80), added: 575, mode: `MaxEncodedLen`)
+	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:0 w:1)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn refund_running() -> Weight {
-		// At least 96_239_000 picoseconds.
-		Weight::from_parts(143_137_000, 3959)
+		// At least 62_543_000 picoseconds.
+		Weight::from_parts(79_970_000, 4000)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
-			.saturating_add(T::DbWeight::get().writes(7_u64))
+			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::CurrentPrices` (r:0 w:1)
 	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	fn set_prices() -> Weight {
-		// At least 9_959_000 picoseconds.
-		Weight::from_parts(19_516_000, 0)
+		// At least 4_016_000 picoseconds.
+		Weight::from_parts(4_457_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1_u64))
-	}
-	fn finalise(p: u32, d: u32, ) -> Weight {
-		Weight::from_parts(1_000_000_000, 11707)
-			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
-			.saturating_add(T::DbWeight::get().reads(12_u64))
-			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
-			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(T::DbWeight::get().writes(13_u64))
-			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
-			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
-	}
-	fn look_for_due() -> Weight {
-		Weight::from_parts(120_000_000, 53211)
-			.saturating_add(T::DbWeight::get().reads(4_u64))
-	}
-	fn keep_open() -> Weight {
-		Weight::from_parts(40_000_000, 5553)
-			.saturating_add(T::DbWeight::get().reads(2_u64))
-			.saturating_add(T::DbWeight::get().writes(2_u64))
-	}
-	fn strike(b: u32, ) -> Weight {
-		Weight::from_parts(350_000_000, 11707)
-			.saturating_add(Weight::from_parts(300_000_000, 0).saturating_mul(b.into()))
-			.saturating_add(T::DbWeight::get().reads(17_u64))
-			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(T::DbWeight::get().writes(10_u64))
-			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(b.into())))
-	}
-	fn take_over() -> Weight {
-		Weight::from_parts(300_000_000, 5583)
-			.saturating_add(T::DbWeight::get().reads(14_u64))
-			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 }
 
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn draw_coordinators(n: u32, ) -> Weight {
-		Weight::from_parts(600_000_000, 17871)
-			.saturating_add(Weight::from_parts(75_000_000, 0).saturating_mul(n.into()))
-			.saturating_add(RocksDbWeight::get().reads(133_u64))
-			.saturating_add(RocksDbWeight::get().reads((8_u64).saturating_mul(n.into())))
+		Weight::from_parts(544_575_015, 408030)
+			.saturating_add(Weight::from_parts(43_949_624, 0).saturating_mul(n.into()))
+			.saturating_add(RocksDbWeight::get().reads(140_u64))
+			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 			.saturating_add(RocksDbWeight::get().writes((3_u64).saturating_mul(n.into())))
-			.saturating_add(Weight::from_parts(0, 2969).saturating_mul(n.into()))
+			.saturating_add(Weight::from_parts(0, 3010).saturating_mul(n.into()))
 	}
 	fn submit() -> Weight {
-		Weight::from_parts(322_612_000, 17871)
-			.saturating_add(RocksDbWeight::get().reads(9_u64))
+		Weight::from_parts(126_649_000, 17871)
+			.saturating_add(RocksDbWeight::get().reads(10_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
-		Weight::from_parts(7_621_422_000, 11707)
-			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
-			.saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(c.into()))
+		Weight::from_parts(109_976_593, 11707)
+			.saturating_add(Weight::from_parts(89_450, 0).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(36_679_916, 0).saturating_mul(c.into()))
+			.saturating_add(RocksDbWeight::get().reads(9_u64))
+			.saturating_add(RocksDbWeight::get().writes(8_u64))
+	}
+	fn finalise(p: u32, d: u32, ) -> Weight {
+		Weight::from_parts(850_199_384, 48683)
+			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(7_266_258, 0).saturating_mul(d.into()))
 			.saturating_add(RocksDbWeight::get().reads(12_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(RocksDbWeight::get().writes(11_u64))
+			.saturating_add(RocksDbWeight::get().writes(14_u64))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
-			.saturating_add(Weight::from_parts(0, 2645).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(0, 2649).saturating_mul(d.into()))
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
+	fn look_for_due() -> Weight {
+		Weight::from_parts(29_584_000, 48683)
+			.saturating_add(RocksDbWeight::get().reads(4_u64))
+	}
+	fn strike(b: u32, ) -> Weight {
+		Weight::from_parts(83_914_656, 11707)
+			.saturating_add(Weight::from_parts(21_944_069, 0).saturating_mul(b.into()))
+			.saturating_add(RocksDbWeight::get().reads(9_u64))
+			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(b.into())))
+			.saturating_add(RocksDbWeight::get().writes(8_u64))
+			.saturating_add(RocksDbWeight::get().writes((3_u64).saturating_mul(b.into())))
+			.saturating_add(Weight::from_parts(0, 47693).saturating_mul(b.into()))
+	}
+	fn keep_open() -> Weight {
+		Weight::from_parts(14_932_000, 5563)
+			.saturating_add(RocksDbWeight::get().reads(1_u64))
+			.saturating_add(RocksDbWeight::get().writes(2_u64))
+	}
+	fn take_over() -> Weight {
+		Weight::from_parts(57_155_000, 5583)
+			.saturating_add(RocksDbWeight::get().reads(6_u64))
+			.saturating_add(RocksDbWeight::get().writes(4_u64))
+	}
 	fn close_failed(c: u32, ) -> Weight {
-		Weight::from_parts(213_118_000, 11707)
-			.saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(c.into()))
+		Weight::from_parts(104_521_717, 11707)
+			.saturating_add(Weight::from_parts(34_330_217, 0).saturating_mul(c.into()))
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn cancel_awaiting() -> Weight {
-		Weight::from_parts(271_727_000, 17871)
+		Weight::from_parts(103_164_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
-			.saturating_add(RocksDbWeight::get().writes(7_u64))
+			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn cancel_running() -> Weight {
-		Weight::from_parts(38_852_000, 3959)
+		Weight::from_parts(21_051_000, 4000)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn refund_awaiting() -> Weight {
-		Weight::from_parts(197_048_000, 17871)
+		Weight::from_parts(100_720_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
-			.saturating_add(RocksDbWeight::get().writes(7_u64))
+			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn refund_running() -> Weight {
-		Weight::from_parts(143_137_000, 3959)
+		Weight::from_parts(79_970_000, 4000)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
-			.saturating_add(RocksDbWeight::get().writes(7_u64))
+			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn set_prices() -> Weight {
-		Weight::from_parts(19_516_000, 0)
+		Weight::from_parts(4_457_000, 0)
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
-	}
-	fn finalise(p: u32, d: u32, ) -> Weight {
-		Weight::from_parts(1_000_000_000, 11707)
-			.saturating_add(Weight::from_parts(62_599_249, 0).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(14_400_707, 0).saturating_mul(d.into()))
-			.saturating_add(RocksDbWeight::get().reads(12_u64))
-			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
-			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(RocksDbWeight::get().writes(13_u64))
-			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(p.into())))
-			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
-	}
-	fn look_for_due() -> Weight {
-		Weight::from_parts(120_000_000, 53211)
-			.saturating_add(RocksDbWeight::get().reads(4_u64))
-	}
-	fn keep_open() -> Weight {
-		Weight::from_parts(40_000_000, 5553)
-			.saturating_add(RocksDbWeight::get().reads(2_u64))
-			.saturating_add(RocksDbWeight::get().writes(2_u64))
-	}
-	fn strike(b: u32, ) -> Weight {
-		Weight::from_parts(350_000_000, 11707)
-			.saturating_add(Weight::from_parts(300_000_000, 0).saturating_mul(b.into()))
-			.saturating_add(RocksDbWeight::get().reads(17_u64))
-			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(RocksDbWeight::get().writes(10_u64))
-			.saturating_add(RocksDbWeight::get().writes((3_u64).saturating_mul(b.into())))
-	}
-	fn take_over() -> Weight {
-		Weight::from_parts(300_000_000, 5583)
-			.saturating_add(RocksDbWeight::get().reads(14_u64))
-			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 }

@@ -1,10 +1,7 @@
 //! What the calls of `quern_roster` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
-//!
-//! `bond`, `unbond`, `withdraw_unbonded` and `slash` are not measured yet: they cost what the workforce's calls of
-//! these names cost, which do the same. Run `cargo xtask weights roster`.
+//! 2026-11-27 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -35,8 +32,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Masternodes` (r:1 w:1)
 	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	fn add_masternode() -> Weight {
-		// At least 23_293_000 picoseconds.
-		Weight::from_parts(31_078_000, 5583)
+		// At least 10_335_000 picoseconds.
+		Weight::from_parts(11_417_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -47,8 +44,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::PublishedEndpoints` (r:0 w:1)
 	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
 	fn remove_masternode() -> Weight {
-		// At least 33_312_000 picoseconds.
-		Weight::from_parts(54_261_000, 5583)
+		// At least 16_114_000 picoseconds.
+		Weight::from_parts(18_037_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -59,8 +56,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::PublishedEndpoints` (r:0 w:1)
 	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
 	fn publish_endpoints() -> Weight {
-		// At least 40_105_000 picoseconds.
-		Weight::from_parts(73_016_000, 5583)
+		// At least 20_120_000 picoseconds.
+		Weight::from_parts(22_173_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -71,8 +68,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForBannedAccounts` (r:1 w:1)
 	/// Proof: `Roster::CounterForBannedAccounts` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn ban() -> Weight {
-		// At least 27_502_000 picoseconds.
-		Weight::from_parts(59_681_000, 5583)
+		// At least 14_231_000 picoseconds.
+		Weight::from_parts(15_413_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -81,8 +78,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForBannedAccounts` (r:1 w:1)
 	/// Proof: `Roster::CounterForBannedAccounts` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn lift_ban() -> Weight {
-		// At least 20_148_000 picoseconds.
-		Weight::from_parts(38_031_000, 3513)
+		// At least 10_035_000 picoseconds.
+		Weight::from_parts(10_806_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -91,8 +88,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForVerifiedDevices` (r:1 w:1)
 	/// Proof: `Roster::CounterForVerifiedDevices` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn verify_device() -> Weight {
-		// At least 21_950_000 picoseconds.
-		Weight::from_parts(41_978_000, 3513)
+		// At least 10_185_000 picoseconds.
+		Weight::from_parts(10_997_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -101,28 +98,30 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForVerifiedDevices` (r:1 w:1)
 	/// Proof: `Roster::CounterForVerifiedDevices` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn unverify_device() -> Weight {
-		// At least 20_819_000 picoseconds.
-		Weight::from_parts(34_505_000, 3513)
+		// At least 9_915_000 picoseconds.
+		Weight::from_parts(10_736_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(175), added: 2650, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Bonds` (r:1 w:1)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::TotalBonded` (r:1 w:1)
 	/// Proof: `Roster::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn bond() -> Weight {
-		Weight::from_parts(154_308_000, 4170)
+		// At least 52_017_000 picoseconds.
+		Weight::from_parts(54_742_000, 4170)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Roster::Bonds` (r:1 w:1)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	fn unbond() -> Weight {
-		Weight::from_parts(45_725_000, 4170)
+		// At least 11_487_000 picoseconds.
+		Weight::from_parts(12_348_000, 4170)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -131,76 +130,86 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(175), added: 2650, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::TotalBonded` (r:1 w:1)
 	/// Proof: `Roster::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn withdraw_unbonded() -> Weight {
-		Weight::from_parts(129_652_000, 4170)
+		// At least 46_269_000 picoseconds.
+		Weight::from_parts(49_394_000, 4170)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
+	/// Storage: `Roster::Bonds` (r:1 w:1)
+	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::TotalBonded` (r:1 w:1)
+	/// Proof: `Roster::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:2 w:2)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	fn slash() -> Weight {
-		Weight::from_parts(400_000_000, 4174)
-			.saturating_add(T::DbWeight::get().reads(6_u64))
-			.saturating_add(T::DbWeight::get().writes(6_u64))
+		// At least 66_199_000 picoseconds.
+		Weight::from_parts(69_694_000, 6196)
+			.saturating_add(T::DbWeight::get().reads(5_u64))
+			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
 }
 
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn add_masternode() -> Weight {
-		Weight::from_parts(31_078_000, 5583)
+		Weight::from_parts(11_417_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn remove_masternode() -> Weight {
-		Weight::from_parts(54_261_000, 5583)
+		Weight::from_parts(18_037_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(3_u64))
 	}
 	fn publish_endpoints() -> Weight {
-		Weight::from_parts(73_016_000, 5583)
+		Weight::from_parts(22_173_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn ban() -> Weight {
-		Weight::from_parts(59_681_000, 5583)
+		Weight::from_parts(15_413_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn lift_ban() -> Weight {
-		Weight::from_parts(38_031_000, 3513)
+		Weight::from_parts(10_806_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn verify_device() -> Weight {
-		Weight::from_parts(41_978_000, 3513)
+		Weight::from_parts(10_997_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn unverify_device() -> Weight {
-		Weight::from_parts(34_505_000, 3513)
+		Weight::from_parts(10_736_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn bond() -> Weight {
-		Weight::from_parts(154_308_000, 4170)
+		Weight::from_parts(54_742_000, 4170)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn unbond() -> Weight {
-		Weight::from_parts(45_725_000, 4170)
+		Weight::from_parts(12_348_000, 4170)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn withdraw_unbonded() -> Weight {
-		Weight::from_parts(129_652_000, 4170)
+		Weight::from_parts(49_394_000, 4170)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn slash() -> Weight {
-		Weight::from_parts(400_000_000, 4174)
-			.saturating_add(RocksDbWeight::get().reads(6_u64))
-			.saturating_add(RocksDbWeight::get().writes(6_u64))
+		Weight::from_parts(69_694_000, 6196)
+			.saturating_add(RocksDbWeight::get().reads(5_u64))
+			.saturating_add(RocksDbWeight::get().writes(5_u64))
 	}
 }

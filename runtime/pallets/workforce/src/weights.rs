@@ -1,9 +1,7 @@
 //! What the calls of `quern_workforce` cost.
 //!
-//! `slash` and two writes of `register_device` and `retire_device` are not measured yet; the rest is as it
-//! was.
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-26 with 50 steps and 20 repeats, on: AMD EPYC.
+//! 2026-11-27 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -29,23 +27,25 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::TotalBonded` (r:1 w:1)
 	/// Proof: `Workforce::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn bond() -> Weight {
-		// At least 87_893_000 picoseconds.
-		Weight::from_parts(154_308_000, 4174)
+		// At least 50_325_000 picoseconds.
+		Weight::from_parts(53_770_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
 	fn unbond() -> Weight {
-		// At least 23_734_000 picoseconds.
-		Weight::from_parts(45_725_000, 4174)
-			.saturating_add(T::DbWeight::get().reads(1_u64))
+		// At least 13_350_000 picoseconds.
+		Weight::from_parts(14_402_000, 4174)
+			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
@@ -53,110 +53,131 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(157), added: 2632, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::TotalBonded` (r:1 w:1)
 	/// Proof: `Workforce::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn withdraw_unbonded() -> Weight {
-		// At least 78_306_000 picoseconds.
-		Weight::from_parts(129_652_000, 4174)
+		// At least 44_306_000 picoseconds.
+		Weight::from_parts(49_865_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::RetiredDevices` (r:1 w:1)
-	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(108), added: 2583, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::RegisteredAt` (r:0 w:1)
+	/// Proof: `Workforce::RegisteredAt` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::LastOwners` (r:0 w:1)
+	/// Proof: `Workforce::LastOwners` (`max_values`: None, `max_size`: Some(84), added: 2559, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
 	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn register_device() -> Weight {
-		// At least 110_596_000 picoseconds.
-		Weight::from_parts(183_242_000, 4174)
-			.saturating_add(T::DbWeight::get().reads(4_u64))
+		// At least 67_671_000 picoseconds.
+		Weight::from_parts(84_967_000, 4174)
+			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(6_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	fn rotate_sealing_key() -> Weight {
-		// At least 87_594_000 picoseconds.
-		Weight::from_parts(126_767_000, 3635)
+		// At least 51_477_000 picoseconds.
+		Weight::from_parts(55_513_000, 3639)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::RegisteredAt` (r:0 w:1)
+	/// Proof: `Workforce::RegisteredAt` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::RetiredDevices` (r:0 w:1)
-	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(108), added: 2583, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::LastOwners` (r:0 w:1)
+	/// Proof: `Workforce::LastOwners` (`max_values`: None, `max_size`: Some(84), added: 2559, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::DevicesOf` (r:0 w:1)
 	/// Proof: `Workforce::DevicesOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn retire_device() -> Weight {
-		// At least 46_998_000 picoseconds.
-		Weight::from_parts(84_117_000, 4174)
+		// At least 28_433_000 picoseconds.
+		Weight::from_parts(31_758_000, 4174)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(6_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:1)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	fn review() -> Weight {
-		// At least 26_229_000 picoseconds.
-		Weight::from_parts(42_740_000, 3635)
+		// At least 12_008_000 picoseconds.
+		Weight::from_parts(18_637_000, 3639)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
+	/// Storage: `Workforce::Bonds` (r:1 w:1)
+	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::TotalBonded` (r:1 w:1)
+	/// Proof: `Workforce::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:2 w:2)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::Devices` (r:1 w:1)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	fn slash() -> Weight {
-		Weight::from_parts(450_000_000, 4174)
-			.saturating_add(T::DbWeight::get().reads(8_u64))
-			.saturating_add(T::DbWeight::get().writes(7_u64))
+		// At least 83_415_000 picoseconds.
+		Weight::from_parts(89_173_000, 6196)
+			.saturating_add(T::DbWeight::get().reads(6_u64))
+			.saturating_add(T::DbWeight::get().writes(6_u64))
 	}
 }
 
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn bond() -> Weight {
-		Weight::from_parts(154_308_000, 4174)
+		Weight::from_parts(53_770_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn unbond() -> Weight {
-		Weight::from_parts(45_725_000, 4174)
-			.saturating_add(RocksDbWeight::get().reads(1_u64))
+		Weight::from_parts(14_402_000, 4174)
+			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn withdraw_unbonded() -> Weight {
-		Weight::from_parts(129_652_000, 4174)
+		Weight::from_parts(49_865_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn register_device() -> Weight {
-		Weight::from_parts(183_242_000, 4174)
-			.saturating_add(RocksDbWeight::get().reads(4_u64))
+		Weight::from_parts(84_967_000, 4174)
+			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(6_u64))
 	}
 	fn rotate_sealing_key() -> Weight {
-		Weight::from_parts(126_767_000, 3635)
+		Weight::from_parts(55_513_000, 3639)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn retire_device() -> Weight {
-		Weight::from_parts(84_117_000, 4174)
+		Weight::from_parts(31_758_000, 4174)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(6_u64))
 	}
 	fn review() -> Weight {
-		Weight::from_parts(42_740_000, 3635)
+		Weight::from_parts(18_637_000, 3639)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn slash() -> Weight {
-		Weight::from_parts(450_000_000, 4174)
-			.saturating_add(RocksDbWeight::get().reads(8_u64))
-			.saturating_add(RocksDbWeight::get().writes(7_u64))
+		Weight::from_parts(89_173_000, 6196)
+			.saturating_add(RocksDbWeight::get().reads(6_u64))
+			.saturating_add(RocksDbWeight::get().writes(6_u64))
 	}
 }
