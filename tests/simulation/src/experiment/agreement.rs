@@ -19,7 +19,12 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use found::{Found, measure};
 use judgement::Judgement;
-use std::{fs, num::NonZeroUsize, path::{Path, PathBuf}, thread};
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+};
 
 /// Tasks of a point: fewer say nothing, more take hours.
 const TASKS: std::ops::RangeInclusive<u64> = 1_000..=100_000_000;
