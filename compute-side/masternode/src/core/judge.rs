@@ -122,8 +122,10 @@ impl Core {
             self.scheduler.dispatch.accept(id, verdict.answer.fuel);
             for found in &verdict.replicas {
                 if found.finding == Finding::Accepted {
+                    // Who waits although it paused may get something now.
                     self.pauses.accepted(&found.device);
                     self.pauses.stalls_no_more(&found.device);
+                    self.devices.look_again(found.device);
                 }
             }
         }

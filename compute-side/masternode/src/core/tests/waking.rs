@@ -140,6 +140,22 @@ fn what_opens_while_all_are_tried_does_not_begin_that_anew() {
     assert_eq!(world.core.scheduler.pulls - before, 144);
 }
 
+#[test]
+fn whose_answer_is_accepted_while_it_pauses_gets_what_is_open_at_once() {
+    let mut world = World::new(2, MAJORITY, &[1, 2, 3]);
+    (0..3).for_each(|worker| {
+        world.ask(worker, 1);
+    });
+    world.report(0);
+    world.ask(0, 1);
+    world.hand_back(0, HandBackReason::Stopping);
+    world.ask(0, 1);
+    assert!(world.workers[0].in_hand.is_empty(), "it pauses");
+    world.report(1);
+    world.report(2);
+    assert_eq!(world.workers[0].in_hand.len(), 1);
+}
+
 /// One thing that happens, to the device `who` where it is about one.
 fn happen(world: &mut World, what: u8, who: usize, much: usize) {
     match what {
