@@ -75,7 +75,8 @@ pub(super) async fn copied(bench: &Bench, name: &str, lines: &str) -> anyhow::Re
     terms.agreement = Agreement::Unanimous;
     terms.fuel_per_task_max = 300_000_000;
     let draft = Draft {
-        program: wasm::assemble(wasm::COPIES)?,
+        // A task takes a while, so that no two devices are through with all before the others are asked.
+        program: wasm::assemble(&wasm::counts_and_copies(30_000_000))?,
         input: Input::File {
             path,
             split: Split::Lines,
