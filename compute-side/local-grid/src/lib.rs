@@ -25,6 +25,7 @@ mod signals;
 pub use part::{Part, PartError};
 pub use programs::{Programs, ProgramsError, find_program};
 pub use record::{Process, Record, RecordError, stop_recorded};
+pub use setup::register;
 pub use signals::told_to_stop;
 
 use quern_ledger::{Account, Chain, ChainError, SubmitError};

@@ -354,7 +354,8 @@ fn start_worker(
     )?)
 }
 
-async fn register(
+/// Bonds an account and registers a device of it, unless the device is registered.
+pub async fn register(
     chain: &Chain,
     account: &Account,
     secrets: &DeviceSecrets,

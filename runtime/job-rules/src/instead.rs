@@ -75,7 +75,7 @@ fn most_taken(refused: u64, is_taken: impl Fn(u64) -> bool) -> Option<u64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{pay::PRICES_AT_GENESIS, quote::tests::submission};
+    use crate::{pay::PRICES_AT_GENESIS, quote::tests::submission, value::tests::agreement};
     use proptest::prelude::*;
 
     const THREE: Agreement = Agreement::Majority { replicas: 3 };
@@ -131,17 +131,6 @@ mod tests {
             agreement: None,
         };
         assert_eq!(instead(&submission(), &worthless), none);
-    }
-
-    fn agreement() -> impl Strategy<Value = Agreement> {
-        prop_oneof![
-            Just(Agreement::Single),
-            Just(Agreement::Unanimous),
-            Just(Agreement::Adaptive),
-            (1u8..=7).prop_map(|half| Agreement::Majority {
-                replicas: 2 * half + 1
-            }),
-        ]
     }
 
     proptest! {

@@ -14,7 +14,7 @@
 
 use core::fmt;
 use quern_primitives::{
-    amount::{Amount, BYTECHIP},
+    amount::{Amount, BYTECHIP, floor_of},
     job::{ByteLevel, Job, Prices, Submission},
     params::Terms,
 };
@@ -203,23 +203,6 @@ pub fn bounty(price: Amount, terms: Terms) -> Amount {
 pub fn pays(price: Amount, agreeing: u8, terms: Terms) -> Amount {
     bounty(price, terms)
         .checked_div(agreeing.into())
-        .unwrap_or(0)
-}
-
-/// So many thousandths of an amount, rounded down; nothing where that is more than any amount. Splits the
-/// amount into quotient and remainder first, so that with a proper fraction no step is larger than the
-/// amount, or than a million.
-pub(crate) fn floor_of(amount: Amount, permille: u16) -> Amount {
-    let (n, d) = (Amount::from(permille), Amount::from(PERMILLE));
-    let whole = amount
-        .checked_div(d)
-        .and_then(|quotient| quotient.checked_mul(n));
-    let rest = amount
-        .checked_rem(d)
-        .and_then(|rest| rest.checked_mul(n)?.checked_div(d));
-    whole
-        .zip(rest)
-        .and_then(|(whole, rest)| whole.checked_add(rest))
         .unwrap_or(0)
 }
 

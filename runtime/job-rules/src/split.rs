@@ -6,7 +6,11 @@
 
 use crate::pay;
 use core::fmt;
-use quern_primitives::{amount::Amount, batch::Shares, params::Terms};
+use quern_primitives::{
+    amount::{Amount, floor_of},
+    batch::Shares,
+    params::Terms,
+};
 
 /// The parts of what a batch spends. They always add up to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +50,7 @@ impl Split {
         if workers > most {
             return Err(over_share);
         }
-        let operators = pay::floor_of(spent, terms.operators_permille);
+        let operators = floor_of(spent, terms.operators_permille);
         // Of terms that the council may set there is always enough for both.
         let treasury = spent
             .checked_sub(workers)

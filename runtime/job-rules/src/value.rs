@@ -48,7 +48,7 @@ pub fn value_max(params: &Params, agreement: Agreement) -> Option<Amount> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::pay;
     use proptest::prelude::*;
@@ -111,7 +111,7 @@ mod tests {
         value * (1_000 - a) < a * Amount::from(k) * (params.bond_per_device + reward)
     }
 
-    fn agreement() -> impl Strategy<Value = Agreement> {
+    pub(crate) fn agreement() -> impl Strategy<Value = Agreement> {
         prop_oneof![
             Just(Agreement::Single),
             Just(Agreement::Unanimous),

@@ -18,10 +18,11 @@ pub const SYMBOL: &str = "BC";
 /// Thousandths of a whole.
 const PERMILLE: u16 = 1_000;
 
-/// `amount × permille / 1000`, rounded down; more than a thousand thousandths are taken as a thousand. Splits
-/// the amount into quotient and remainder first, so that no step is larger than the amount.
-pub fn permille_of(amount: Amount, permille: u16) -> Amount {
-    let (n, d) = (Amount::from(permille.min(PERMILLE)), Amount::from(PERMILLE));
+/// So many thousandths of an amount, rounded down; nothing where that is more than any amount. Splits the
+/// amount into quotient and remainder first, so that with a proper fraction no step is larger than the
+/// amount, or than a million.
+pub fn floor_of(amount: Amount, permille: u16) -> Amount {
+    let (n, d) = (Amount::from(permille), Amount::from(PERMILLE));
     let whole = amount
         .checked_div(d)
         .and_then(|quotient| quotient.checked_mul(n));
@@ -32,6 +33,11 @@ pub fn permille_of(amount: Amount, permille: u16) -> Amount {
         .zip(rest)
         .and_then(|(whole, rest)| whole.checked_add(rest))
         .unwrap_or(0)
+}
+
+/// The same; more than a thousand thousandths are taken as a thousand.
+pub fn permille_of(amount: Amount, permille: u16) -> Amount {
+    floor_of(amount, permille.min(PERMILLE))
 }
 
 /// A text is not an amount of ByteChips.

@@ -2,10 +2,10 @@
 //! the coordinator's word, and gets its part of the bond. Where the coordinator is honest no worker claims
 //! anything.
 
-use super::lying::{lying, settled};
+use super::lying::{Before, batch, lying, settled};
 use anyhow::{Context as _, ensure};
 use quern_end_to_end::{Bench, Quern, case, run, says};
-use quern_local_grid::{OPERATOR, development_account, find_program};
+use quern_local_grid::{OPERATOR, find_program};
 use quern_primitives::{batch::BatchState, job::Agreement};
 use serde_json::json;
 use std::{
@@ -63,16 +63,7 @@ async fn claimed(bench: &Bench) -> anyhow::Result<()> {
     let set = ["council", "propose", "set-parameter", "window", WINDOW];
     let made = council.does(&set).await?;
     says(&made, &json!({ "done": "made" }))?;
-    let (operator, claimant) = (
-        development_account(OPERATOR)?.id(),
-        development_account(CLAIMANT)?.id(),
-    );
-    let before = bench.chain.at_finalised().await?;
-    let (bond, params) = (
-        before.masternode_bond(&operator).await?.active,
-        before.params().await?,
-    );
-    let had = before.wallet(&claimant).await?.free;
+    let before = Before::of(bench, CLAIMANT).await?;
     let (job, name) = settled(bench, Agreement::Majority { replicas: 3 }).await?;
 
     // Nobody does anything but the worker.
@@ -90,27 +81,11 @@ async fn claimed(bench: &Bench) -> anyhow::Result<()> {
         &json!({ "place": "receipt", "offence": offence }),
     )?;
 
-    // The masternode has lost its bond, and the worker's account for claims has its part and its own bond back.
-    let after = bench.chain.at_finalised().await?;
-    let slash = bond.min(params.bond_per_masternode);
-    let left = after.masternode_bond(&operator).await?.active;
-    ensure!(
-        slash > 0 && left == bond - slash,
-        "of a bond of {bond} there is {left} left"
-    );
-    let part = slash * u128::from(params.winner_permille) / 1_000;
-    let has = after.wallet(&claimant).await?;
-    let (from, to) = (before.block().number, after.block().number);
-    let fees = bench.fees(&claimant, from, to).await?;
-    ensure!(
-        part > fees && fees > 0 && has.free == had + part - fees,
-        "there was {had}, and there is {}; the part is {part}, and {fees} was paid",
-        has.free
-    );
-    ensure!(has.disputes == 0, "the dispute's bond is not back");
+    // The worker's account for claims has its part of the bond.
+    before.convicted(bench).await?;
 
     // The batch stands: the owner has what it paid for.
-    let record = after.batch(job, 0).await?.context("there is no batch")?;
+    let record = batch(bench, job).await?.context("there is no batch")?;
     ensure!(
         !matches!(record.state, BatchState::Struck { .. }),
         "a batch that is right for its owner fell"

@@ -6,13 +6,11 @@ use jsonrpsee::{
     ws_client::WsClientBuilder,
 };
 use quern_end_to_end::{adds_up, repository, run, say, small_picture, wasm};
-use quern_ledger::{Account, Call, Chain};
-use quern_local_grid::{OWNER, Part, Programs, development_account};
+use quern_ledger::{Account, Chain};
+use quern_local_grid::{OWNER, Part, Programs, development_account, register};
 use quern_owner::{Collector, Coordinator, JobFolder, Members, prepare, submit};
 use quern_primitives::{
     AccountId, JobId,
-    amount::BYTECHIP,
-    device::{Hardware, Region},
     group::Group,
     job::{Job, JobEnd, JobState},
 };
@@ -417,17 +415,7 @@ async fn start_worker(
     let secrets = DeviceSecrets::random();
     secrets.save(&own.join("device.key"))?;
     let account = development_account(name)?;
-    chain
-        .submit(&account, &Call::Bond(1_000 * BYTECHIP))
-        .await?;
-    let call = Call::RegisterDevice {
-        device: secrets.id(),
-        sealing_key: secrets.sealing_key(),
-        region: Region::Unknown,
-        hardware: Hardware::Desktop,
-        possession: secrets.possession(account.id(), &chain.genesis()),
-    };
-    chain.submit(&account, &call).await?;
+    register(chain, &account, &secrets).await?;
     let settings = own.join("worker.toml");
     let text = format!(
         "device_key = \"device.key\"\n\

@@ -7,9 +7,10 @@ use quern_end_to_end::{Bench, Owner, Quern, adds_up, case, run, says, terms, was
 use quern_local_grid::{OPERATOR, OWNER, development_account, find_program};
 use quern_owner::{Draft, Input};
 use quern_primitives::{
-    JobId,
+    AccountId, Amount, BlockNumber, JobId,
     batch::{BatchRecord, BatchState},
     job::{Agreement, JobEnd, JobState},
+    params::Params,
 };
 use quern_shards::{cut::Split, manifest::Assembly};
 use serde_json::json;
@@ -200,16 +201,7 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
     let (job, name) = settled(bench, told.agreement).await?;
 
     let quern = Quern::new(bench, AUDITOR)?;
-    let (operator, auditor) = (
-        development_account(OPERATOR)?.id(),
-        development_account(AUDITOR)?.id(),
-    );
-    let before = bench.chain.at_finalised().await?;
-    let (bond, params) = (
-        before.masternode_bond(&operator).await?.active,
-        before.params().await?,
-    );
-    let had = before.wallet(&auditor).await?.free;
+    let before = Before::of(bench, AUDITOR).await?;
 
     // What is found is kept, and shown to the chain at once.
     let kept = bench.folder().join("evidence").display().to_string();
@@ -242,24 +234,8 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
     says(found, &json!({ "disputable": true }))?;
     says(&found["disputed"], &json!({ "outcome": "proved" }))?;
 
-    // The masternode has lost its bond, and who found out has their part of it.
-    let after = bench.chain.at_finalised().await?;
-    let slash = bond.min(params.bond_per_masternode);
-    let left = after.masternode_bond(&operator).await?.active;
-    ensure!(
-        slash > 0 && left == bond - slash,
-        "of a bond of {bond} there is {left} left"
-    );
-    let part = slash * u128::from(params.winner_permille) / 1_000;
-    let has = after.wallet(&auditor).await?;
-    let (from, to) = (before.block().number, after.block().number);
-    let fees = bench.fees(&auditor, from, to).await?;
-    ensure!(
-        part > fees && fees > 0 && has.free == had + part - fees,
-        "the auditor had {had}, and has {}; its part is {part}, and it paid {fees}",
-        has.free
-    );
-    ensure!(has.disputes == 0, "the dispute's bond is not back");
+    // Who found out has a part of the bond.
+    let has = before.convicted(bench).await?;
 
     // Whoever asks is told.
     let open = quern.does(&["dispute", "list", "--job", &name]).await?;
@@ -276,8 +252,8 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
     let file = found["file"].as_str().context("no evidence was kept")?;
     let again = ["dispute", "file", file, "--yes"];
     quern.refuses(1, &["is not shown"], &again).await?;
-    let has_still = bench.wallet(&auditor).await?.free;
-    ensure!(has_still == has.free, "a bond was taken in vain");
+    let has_still = bench.wallet(&before.winner).await?.free;
+    ensure!(has_still == has, "a bond was taken in vain");
 
     if told.strikes() {
         struck(bench, job).await?;
@@ -294,6 +270,57 @@ async fn audited(bench: &Bench, told: &Told) -> anyhow::Result<()> {
         &json!({ "conserved": true, "difference_count": 0 }),
     )?;
     bench.conserves_money().await
+}
+
+/// What the masternode had bonded, and who is to convict it had free, before that.
+pub(super) struct Before {
+    block: BlockNumber,
+    params: Params,
+    operator: AccountId,
+    bond: Amount,
+    winner: AccountId,
+    had: Amount,
+}
+
+impl Before {
+    pub(super) async fn of(bench: &Bench, winner: &str) -> anyhow::Result<Self> {
+        let operator = development_account(OPERATOR)?.id();
+        let winner = development_account(winner)?.id();
+        let now = bench.chain.at_finalised().await?;
+        Ok(Self {
+            block: now.block().number,
+            params: now.params().await?,
+            bond: now.masternode_bond(&operator).await?.active,
+            had: now.wallet(&winner).await?.free,
+            operator,
+            winner,
+        })
+    }
+
+    /// Fails unless the masternode has lost its bond, and the winner has its part of that, less the fees it
+    /// paid, and the dispute's bond back, to the unit. What it has free.
+    pub(super) async fn convicted(&self, bench: &Bench) -> anyhow::Result<Amount> {
+        let after = bench.chain.at_finalised().await?;
+        let slash = self.bond.min(self.params.bond_per_masternode);
+        let left = after.masternode_bond(&self.operator).await?.active;
+        ensure!(
+            slash > 0 && left == self.bond - slash,
+            "of a bond of {} there is {left} left",
+            self.bond
+        );
+        let part = slash * Amount::from(self.params.winner_permille) / 1_000;
+        let has = after.wallet(&self.winner).await?;
+        let until = after.block().number;
+        let fees = bench.fees(&self.winner, self.block, until).await?;
+        ensure!(
+            part > fees && fees > 0 && has.free == self.had + part - fees,
+            "there was {}, and there is {}; the part is {part}, and {fees} was paid",
+            self.had,
+            has.free
+        );
+        ensure!(has.disputes == 0, "the dispute's bond is not back");
+        Ok(has.free)
+    }
 }
 
 /// A job of which the chain has settled the first batch.
@@ -338,7 +365,7 @@ fn words(bench: &Bench) -> Vec<String> {
     (1..=bench.grid.workers.len()).map(file).collect()
 }
 
-async fn batch(bench: &Bench, job: JobId) -> anyhow::Result<Option<BatchRecord>> {
+pub(super) async fn batch(bench: &Bench, job: JobId) -> anyhow::Result<Option<BatchRecord>> {
     Ok(bench.chain.at_finalised().await?.batch(job, 0).await?)
 }
 

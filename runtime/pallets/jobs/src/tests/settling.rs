@@ -1,7 +1,7 @@
 //! Settlement.
 
 use super::*;
-use crate::{Event, JobsCoordinatedBy, SettledTasks, Totals};
+use crate::{Event, JobsCoordinatedBy, SettledTasks, Totals, WeightInfo};
 use frame_support::assert_ok;
 use quern_primitives::{
     DeviceId, JobId,
@@ -426,6 +426,8 @@ fn the_weight_of_a_batch_grows_with_devices_and_certificates_and_not_with_tasks(
             ..few.clone()
         };
         assert!(weight(&none, &[0]).all_lte(weight(&few, &[0])));
+        let paid = |payees| <Test as crate::Config>::WeightInfo::finalise(payees, 1);
+        assert!(paid(0).all_lt(paid(1)) && paid(1).all_lt(paid(2)));
         let without = Batch {
             devices: Default::default(),
             ..none
