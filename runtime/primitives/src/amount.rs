@@ -35,7 +35,7 @@ pub fn floor_of(amount: Amount, permille: u16) -> Amount {
         .unwrap_or(0)
 }
 
-/// The same; more than a thousand thousandths are taken as a thousand.
+/// What [`floor_of`] gives, with more than a thousand thousandths taken as a thousand.
 pub fn permille_of(amount: Amount, permille: u16) -> Amount {
     floor_of(amount, permille.min(PERMILLE))
 }
