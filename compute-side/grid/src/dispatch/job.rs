@@ -12,7 +12,10 @@ use super::{
     lane::{Lanes, vain::InVain},
     pool::{Place, Queues},
 };
-use crate::{Tick, Tuning, pools::Target};
+use crate::{
+    Tick, Tuning,
+    pools::{PoolNumber, Target},
+};
 use doubted::Waiting;
 use ends::End;
 use quern_primitives::ids::{JobId, ReplicaId, ReplicaIndex, TaskIndex};
@@ -127,6 +130,8 @@ pub(super) struct JobQueue {
     to_come: u32,
     /// When a replica was last taken, or opened while none was.
     last_taken: Tick,
+    /// When a device last took one of its own pool or below, or one opened while none was.
+    last_taken_in_turn: Tick,
     /// Replicas dealt so far.
     dealt: Place,
     /// Work of the accepted answers together, and how many there are.
@@ -164,6 +169,7 @@ impl JobQueue {
             open: 0,
             to_come: 0,
             last_taken: Tick::default(),
+            last_taken_in_turn: Tick::default(),
             dealt: 0,
             accepted: (0, 0),
         }
@@ -260,6 +266,9 @@ impl JobQueue {
         let Spot { pool, place, item } = found?;
         self.pools.close(pool, place);
         self.open -= 1;
+        if pool >= self.known.target.pool_of(asker.rank) {
+            self.last_taken_in_turn = now;
+        }
         Ok(self.start(item.task, item.replica, asker, now, tuning, false))
     }
 
@@ -271,19 +280,34 @@ impl JobQueue {
         let (account, within_ms) = (asker.account, tuning.lane_ms);
         let are_many = self.in_vain.comes(account, lanes, within_ms, now);
         if are_many || (!is_behind && self.stands_still(now, tuning)) {
-            let own = self.known.target.pool_of(asker.rank);
+            let from = self.looks_from(asker, now, tuning);
             let kept = self.kept(now);
             let view = self.known.view(asker, kept, now, tuning);
-            self.pools.widen(own, now, |item| view.may_have(item));
+            self.pools.widen(from, now, |item| view.may_have(item));
         }
     }
 
     /// Whether nobody has taken anything for longer than two tasks take.
     fn stands_still(&self, now: Tick, tuning: &Tuning) -> bool {
+        self.is_long_ago(self.last_taken, now, tuning)
+    }
+
+    /// From which pool down a device looks for its next replica: its own. But of what a pool's devices
+    /// have lost or their accounts have worked on none of them may have anything, nor may those above.
+    /// So when no device has found anything in its turn for longer than two tasks take, all that take
+    /// part look everywhere.
+    fn looks_from(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> PoolNumber {
+        match self.is_long_ago(self.last_taken_in_turn, now, tuning) {
+            true => 0,
+            false => self.known.target.pool_of(asker.rank),
+        }
+    }
+
+    /// Whether two tasks might have been done since, one after the other, and a replica have waited for
+    /// its lane.
+    fn is_long_ago(&self, then: Tick, now: Tick, tuning: &Tuning) -> bool {
         let two_ms = self.takes_ms(0).saturating_mul(2);
-        now > self
-            .last_taken
-            .plus_ms(two_ms.saturating_add(tuning.lane_ms))
+        now > then.plus_ms(two_ms.saturating_add(tuning.lane_ms))
     }
 
     /// Whether devices are busy with it, which jobs behind it have to wait for.

@@ -317,6 +317,47 @@ fn pools_are_dealt_equal_numbers_and_inherit_from_below() {
 }
 
 #[test]
+fn what_no_device_of_its_pool_may_have_is_for_those_below_when_nobody_finds_anything_in_turn() {
+    let tuning = Tuning {
+        pool_capacity_min: 0,
+        pool_size_min: 1,
+        ..Tuning::published()
+    };
+    // Of two tasks two replicas are in the top pool, whose one device may have one of them.
+    let mut dispatch = dispatch(tuning, 4, 3, &[1_000, 1_000]);
+    assert_eq!(dispatch.counts(JOB).open, [6, 6]);
+    let at = |rank, number| Device {
+        rank: Some(rank),
+        ..device(number)
+    };
+    for (rank, number) in [(0, 0), (1, 1), (1, 3)] {
+        while at(rank, number).take(&mut dispatch, NOW).is_ok() {}
+    }
+    assert_eq!(dispatch.counts(JOB).open, [2, 0]);
+    // Two tasks take 20 seconds, and a replica waits 10 for its lane.
+    let then = NOW.plus_ms(30_000);
+    for (number, now) in [(2, NOW), (2, then)] {
+        let why = Withheld::NothingInPool;
+        assert_eq!(at(1, number).lacks(&dispatch, 0, now), Some(why));
+        assert_eq!(at(1, number).take(&mut dispatch, now), Err(why));
+    }
+    let mut later = then.plus_ms(1);
+    assert_eq!(at(1, 2).lacks(&dispatch, 0, later), None);
+    assert!(at(1, 2).take(&mut dispatch, later).is_ok());
+    // Who takes it so does not close the pool again.
+    assert!(at(1, 2).take(&mut dispatch, later).is_ok());
+    assert_eq!(dispatch.counts(JOB).open, [0, 0]);
+    // Who takes something in turn does.
+    dispatch.push(JOB, 4, later);
+    assert!(at(0, 0).take(&mut dispatch, later).is_ok());
+    later = later.plus_ms(30_000);
+    let taken: Vec<_> = (1..4)
+        .filter(|number| at(1, *number).take(&mut dispatch, later).is_ok())
+        .collect();
+    assert_eq!((taken.len(), dispatch.counts(JOB).open), (1, vec![1, 0]));
+}
+
+#[test]
 fn what_lay_in_a_pool_that_is_no_more_is_dealt_again() {
     let one_each = PoolLimits {
         capacity_min: 0,

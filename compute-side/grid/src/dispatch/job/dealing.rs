@@ -126,6 +126,7 @@ impl JobQueue {
         self.pools.open(it.pool, it.place, item);
         if self.open == 0 {
             self.last_taken = self.last_taken.max(since);
+            self.last_taken_in_turn = self.last_taken_in_turn.max(since);
         }
         self.open += 1;
         self.known.note_doubt(task);

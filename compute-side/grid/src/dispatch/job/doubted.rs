@@ -18,7 +18,7 @@ use super::{
     Holder, JobQueue, Known, Replica, TaskState,
     search::{Spot, View},
 };
-use crate::Tick;
+use crate::{Tick, pools::PoolNumber};
 use quern_primitives::ids::TaskIndex;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -200,19 +200,19 @@ impl JobQueue {
         is_young || is_computed || (may_be_kept && self.kept(now).contains(&task))
     }
 
-    /// The first open replica of a task in doubt that an asker may have.
-    pub(super) fn doubted_for(&self, view: &View<'_>) -> Option<Spot> {
-        // The rules of the queues: nobody but the trusted gets what waits for pools above its own.
-        let own = match view.asker.traits.is_trusted() {
+    /// The first open replica of a task in doubt that an asker may have who looks from this pool down.
+    pub(super) fn doubted_for(&self, view: &View<'_>, from: PoolNumber) -> Option<Spot> {
+        // The rules of the queues: nobody but the trusted gets what waits for pools above.
+        let from = match view.asker.traits.is_trusted() {
             true => 0,
-            false => self.known.target.pool_of(view.asker.rank),
+            false => from,
         };
         self.known
             .waiting
             .first()
             .filter_map(|task| self.known.tasks.get(&task))
             .flat_map(|state| &state.replicas)
-            .filter(|it| it.holder.is_none() && it.pool >= own)
+            .filter(|it| it.holder.is_none() && it.pool >= from)
             .filter_map(|it| {
                 let (pool, place) = (it.pool, it.place);
                 let item = *self.pools.item(pool, place)?;

@@ -82,14 +82,14 @@ impl JobQueue {
             .into_iter()
             .flatten()
             .filter(|it| it.holder.is_none());
-        let own = self.known.target.pool_of(asker.rank);
+        let from = self.looks_from(asker, now, tuning);
         let view = self.known.view(asker, self.kept(now), now, tuning);
         let mut why = Withheld::NothingOpen;
         let mut first_reason = None;
         for it in open {
             why = Withheld::NothingInPool;
             let item = self.pools.item(it.pool, it.place);
-            let Some(item) = item.filter(|_| it.pool >= own) else {
+            let Some(item) = item.filter(|_| it.pool >= from) else {
                 continue;
             };
             match view.may_have(item) {
@@ -103,7 +103,7 @@ impl JobQueue {
     }
 
     /// Looks for the replica that an asker gets next: the first of a task in doubt, or else of its
-    /// pool's queue, or else of those of the pools below.
+    /// pool's queue, or else of those of the pools below; of all pools' when nobody finds anything so.
     pub(in crate::dispatch) fn search(
         &self,
         asker: &Asker<'_>,
@@ -138,7 +138,8 @@ impl JobQueue {
             return Err(why);
         }
         let view = self.known.view(asker, self.kept(now), now, tuning);
-        if let Some(spot) = self.doubted_for(&view) {
+        let from = self.looks_from(asker, now, tuning);
+        if let Some(spot) = self.doubted_for(&view, from) {
             return Ok(spot);
         }
         // Who is not wanted for being trusted is asked like the others.
@@ -146,8 +147,7 @@ impl JobQueue {
             return Err(why);
         }
         search.has_looked = true;
-        let own = self.known.target.pool_of(asker.rank);
-        for (pool, queue) in self.pools.occupied(own) {
+        for (pool, queue) in self.pools.occupied(from) {
             let walk = queue.walk(asker.account, |item| view.may_have(item));
             let found = walk.found;
             search.walks.push((pool, walk));
@@ -155,7 +155,7 @@ impl JobQueue {
                 return Ok(Spot { pool, place, item });
             }
         }
-        Err(view.why_none(self.pools.occupied(own)))
+        Err(view.why_none(self.pools.occupied(from)))
     }
 
     /// Whether something is open for devices that have what this one has.

@@ -86,6 +86,8 @@ pub(super) struct Job {
     accepted: Vec<u64>,
     /// When something was last taken, or opened while nothing was.
     last_taken: Tick,
+    /// When something was last taken by a device of its pool or one above, or opened while nothing was.
+    last_taken_in_turn: Tick,
     /// Trusted devices of the target subset.
     trusted: Vec<Holder>,
     /// Tasks in doubt of which something is open, in the order in which they became so.
@@ -105,6 +107,7 @@ impl Job {
             dealt: 0,
             accepted: vec![],
             last_taken: Tick::default(),
+            last_taken_in_turn: Tick::default(),
             trusted: vec![],
             waiting: vec![],
             in_vain: vec![],
@@ -174,6 +177,7 @@ impl Job {
     fn opened(&mut self, now: Tick) {
         if self.open() == 1 {
             self.last_taken = self.last_taken.max(now);
+            self.last_taken_in_turn = self.last_taken_in_turn.max(now);
         }
     }
 

@@ -194,6 +194,26 @@ impl Job {
         now > until
     }
 
+    /// A device of this pool takes a replica: in its turn, if that stands in the pool or below.
+    fn note_turn(&mut self, name: Name, own: usize, now: Tick) {
+        if self.replica(name).is_some_and(|it| it.pool >= own) {
+            self.last_taken_in_turn = now;
+        }
+    }
+
+    /// The pools in which a device may find something: its own and those below; all when nobody found
+    /// anything there for as long.
+    fn pools_of(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> std::ops::Range<usize> {
+        let two_ms = self.takes_ms(0).saturating_mul(2);
+        let until = self.last_taken_in_turn.plus_ms(two_ms);
+        let is_in_vain = now > until.plus_ms(tuning.lane_ms);
+        let own = self.target.pool_of(asker.rank) as usize;
+        match is_in_vain {
+            true => 0..self.pools(),
+            false => own..self.pools(),
+        }
+    }
+
     /// Somebody computes something of it, and it does not stand still.
     pub(in crate::dispatch::tests) fn is_served(&self, now: Tick, tuning: &Tuning) -> bool {
         self.running() > 0 && !self.stands_still(now, tuning)
@@ -202,13 +222,13 @@ impl Job {
     /// The first open replica of a task in doubt that a device may have, in the order in which the tasks
     /// wait. To look is not to pass.
     fn doubted_for(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Name> {
-        let own = match asker.traits.is_trusted() {
-            true => 0,
-            false => self.target.pool_of(asker.rank) as usize,
+        let pools = match asker.traits.is_trusted() {
+            true => 0..self.pools(),
+            false => self.pools_of(asker, now, tuning),
         };
         let of_task = |task: &TaskIndex| {
             let numbered = (0..).zip(&self.task(*task).unwrap().replicas);
-            let open = numbered.filter(|(_, it)| it.is_open() && it.pool >= own);
+            let open = numbered.filter(|(_, it)| it.is_open() && pools.contains(&it.pool));
             let names: Vec<Name> = open.map(|(replica, _)| (*task, replica)).collect();
             names
         };
@@ -247,11 +267,13 @@ impl Job {
         let found_something = |of: &(u32, Tick)| of.0 == asker.account;
         if let Some(name) = doubted {
             self.in_vain.retain(|it| !found_something(it));
+            self.note_turn(name, own, now);
             return Ok(self.start(name, asker, now, tuning, false));
         }
+        let pools = self.pools_of(asker, now, tuning);
         let mut queue: Vec<_> = self
             .all()
-            .filter(|(.., it)| it.is_open() && it.pool >= own)
+            .filter(|(.., it)| it.is_open() && pools.contains(&it.pool))
             .map(|(task, replica, it)| (it.pool, it.turn, (task.number, replica)))
             .collect();
         queue.sort_unstable();
@@ -259,6 +281,7 @@ impl Job {
         for (.., name) in queue {
             let Some(why) = self.why_not(name, asker, now, tuning) else {
                 self.in_vain.retain(|it| !found_something(it));
+                self.note_turn(name, own, now);
                 return Ok(self.start(name, asker, now, tuning, false));
             };
             if why == Withheld::OtherLane {
