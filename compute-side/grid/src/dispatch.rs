@@ -1,8 +1,9 @@
 //! Which device takes which replica next.
 //!
 //! Devices pull: a device takes the next open replica of its own pool's queue, first come first
-//! served, and when that queue has none for it, of the pools below. The job's level says which pools
-//! take part; devices of the others get nothing of it. Jobs are served by priority, then by arrival.
+//! served, and when that queue has none for it, of the pools below; where nobody finds anything so, of
+//! the pools above too. The job's level says which pools take part; devices of the others get nothing
+//! of it. Jobs are served by priority, then by arrival.
 //! Two replicas of a task never go to devices of one account.
 //!
 //! Where a device fails on a task it may be the device, the program or the grid, and where two answers

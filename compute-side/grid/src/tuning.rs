@@ -61,8 +61,8 @@ impl Default for Tuning {
             spares_the_slow: true,
             backs_up: true,
             backups_max: 2,
-            delayed_percent: 200,
-            stale_percent: 400,
+            delayed_percent: 125,
+            stale_percent: 200,
             delayed_ms_min: 15_000,
             stale_ms_min: 60_000,
             lane_ms: 10_000,
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!((of(0).delayed_ms, of(0).stale_ms), (15_000, 60_000));
         assert_eq!(
             (of(60_000).delayed_ms, of(60_000).stale_ms),
-            (120_000, 240_000)
+            (75_000, 120_000)
         );
         let endless = of(u64::MAX);
         assert!(endless.stale_ms >= endless.delayed_ms);

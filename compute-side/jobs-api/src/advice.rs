@@ -135,7 +135,7 @@ impl Rule {
                 "nothing: more is opened where a device is late, and other jobs come",
             ),
             Self::Pool => (
-                "wait for the devices of the pools above, which take it first",
+                "wait for the devices of the pools above, which take it first; others do when those may not",
                 "nothing: a higher score brings it into a higher pool",
             ),
             Self::Level => (

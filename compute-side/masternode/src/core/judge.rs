@@ -109,9 +109,9 @@ impl Core {
         );
         if verdict.answer.exit == Exit::Success {
             let active = self.jobs.get(&id);
-            let unanswered = active.map_or_else(Vec::new, |active| active.unanswered(task));
-            for (device, is_stale) in unanswered {
-                match is_stale {
+            let unanswered = active.map_or_else(Vec::new, |active| active.unanswered(task, now));
+            for (device, is_too_slow) in unanswered {
+                match is_too_slow {
                     true => self.pauses.stalled(now, device),
                     // Whether it is silent will be seen when it is heard next, or is not.
                     false => self.devices.overtaken(&device),

@@ -13,6 +13,10 @@ use super::Tick;
 use quern_grid::Timeouts;
 use quern_protocol::Stage;
 
+/// A device that takes so many times as long as it should is too slow for its tasks, or stuck. T2 may be
+/// shorter: then a task gets another device as well that a little patience would have brought.
+const TIMES_TOO_SLOW: u64 = 4;
+
 /// What the look at a replica finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lapse {
@@ -47,6 +51,8 @@ pub struct Watch {
     takes_ms: u64,
     delayed_ms: u64,
     stale_at: Tick,
+    /// From when on its device counts as too slow, or stuck, if it is stale by then.
+    too_slow_at: Tick,
     reached: Reached,
     /// The furthest that its device told of.
     stage: Option<Stage>,
@@ -80,6 +86,7 @@ impl Watch {
             takes_ms,
             delayed_ms: timeouts.delayed_ms.min(over_ms),
             stale_at: now.plus_ms(timeouts.stale_ms.min(over_ms)),
+            too_slow_at: now.plus_ms(expected_ms.saturating_mul(TIMES_TOO_SLOW)),
             reached: Reached::Nothing,
             stage: None,
         };
@@ -144,6 +151,12 @@ impl Watch {
         }
     }
 
+    /// Whether its device is too slow for it, or stuck: it is stale, and takes several times as long as it
+    /// should.
+    pub(super) fn is_too_slow(&self, now: Tick) -> bool {
+        self.reached == Reached::Stale && self.too_slow_at <= now
+    }
+
     /// What the looks at it will find, and when, if its device tells nothing new.
     pub(super) fn ahead(mut self) -> Vec<(Tick, Lapse)> {
         let mut ahead = Vec::new();
@@ -188,6 +201,19 @@ mod tests {
             if lapse == Lapse::Over {
                 return lapses;
             }
+        }
+    }
+
+    #[test]
+    fn who_is_stale_is_too_slow_only_after_four_times_what_it_should_take() {
+        for (takes_ms, too_slow_from) in [(5, 140), (10, 140), (20, 180), (60, 301)] {
+            let mut watch = Watch::start(Tick(100), 0, takes_ms, TIMEOUTS, 200);
+            let mut first = None;
+            for now in (100..=300).map(Tick) {
+                watch.look(now);
+                first = first.or(watch.is_too_slow(now).then_some(now.0));
+            }
+            assert_eq!(first.unwrap_or(301), too_slow_from, "{takes_ms}");
         }
     }
 

@@ -8,7 +8,7 @@ use quern_simulation::{
 
 /// Counted up with each change of the simulation or the scheduler that changes what comes of a run,
 /// so that older runs are not taken for new ones.
-const MODEL: u32 = 6;
+const MODEL: u32 = 7;
 
 /// The same for runs in which several devices must answer a task.
 const MODEL_OF_REPLICAS: u32 = 3;
@@ -35,9 +35,11 @@ pub(super) enum GridKind {
     Lifelike,
     /// The same, and tasks differ as the tiles of a picture do.
     Uneven,
+    /// They differ in everything, a few executions stall, and three devices must answer each task.
+    Redundant,
     /// They differ in everything, and many executions stall.
     Stalling,
-    /// The same, and three devices must answer each task.
+    /// The same as the last, and three devices must answer each task.
     Agreeing,
     /// Devices differ in speed alone, and three of them must answer each task.
     Thrice,
@@ -56,6 +58,7 @@ impl GridKind {
             Self::Alike => "alike",
             Self::Lifelike => "lifelike",
             Self::Uneven => "uneven",
+            Self::Redundant => "redundant",
             Self::Stalling => "stalling",
             Self::Agreeing => "agreeing",
             Self::Thrice => "thrice",
@@ -71,6 +74,7 @@ impl GridKind {
             Self::Alike => "",
             Self::Lifelike => " on a lifelike grid",
             Self::Uneven => " on a lifelike grid with uneven tasks",
+            Self::Redundant => " on a lifelike grid, three of which answer each task",
             Self::Stalling => " that stall often",
             Self::Agreeing => " of which three answer each task",
             Self::Thrice => ", each of an account of its own",
@@ -85,6 +89,10 @@ impl GridKind {
             Self::Alike => Conditions::default(),
             Self::Lifelike => Conditions::LIFELIKE,
             Self::Uneven => Conditions::UNEVEN,
+            Self::Redundant => Conditions {
+                more_replicas: MORE_REPLICAS,
+                ..Conditions::LIFELIKE
+            },
             Self::Stalling => Conditions {
                 devices_differ: true,
                 stalling: Stalling {

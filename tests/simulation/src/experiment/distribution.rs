@@ -27,6 +27,7 @@ const DEVICES: [u32; 2] = [1_000, 10_000];
 const FAULTS_PERCENT: [u32; 3] = [0, 5, 20];
 const LIFELIKE: [u32; 1] = [1_000];
 const UNEVEN: [u32; 1] = [1_000];
+const REDUNDANT: [u32; 1] = [300];
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DistributionArgs {
@@ -68,6 +69,15 @@ pub(crate) struct DistributionArgs {
         value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
     )]
     uneven: Vec<u32>,
+    /// Numbers of devices of grids on which three devices must answer each task
+    #[arg(
+        long,
+        value_name = "N,N",
+        value_delimiter = ',',
+        default_values_t = REDUNDANT,
+        value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
+    )]
+    redundant: Vec<u32>,
     /// Runs of each policy on each grid
     #[arg(
         long,
@@ -130,6 +140,7 @@ fn written(args: &DistributionArgs) -> anyhow::Result<Vec<Group>> {
     }
     text.push_str(FILES);
     how.write_region("distribution", &text)?;
+    how.write_region("worst", &behind::table(&groups))?;
     let lost = losses::in_words(&groups);
     how.write_region("losses", &lost)?;
     println!("{}\n\n{}", text.trim(), lost.trim());
@@ -142,6 +153,7 @@ impl DistributionArgs {
             (&self.devices, GridKind::Alike),
             (&self.lifelike, GridKind::Lifelike),
             (&self.uneven, GridKind::Uneven),
+            (&self.redundant, GridKind::Redundant),
         ];
         let of_kind = |(devices, kind): (&Vec<u32>, GridKind)| {
             let devices = in_order(devices).into_iter();
@@ -294,6 +306,22 @@ impl Group {
         Some(mine / theirs)
     }
 
+    /// A policy's mean to the shortest of a column; none if it did not run.
+    pub(super) fn to_best(&self, policy: &str, column: usize) -> Option<f64> {
+        let its = self.best(column, |it| it == policy)?;
+        Some(its / self.best(column, |_| true)?)
+    }
+
+    /// The columns, by their numbers, and how many percent of executions go wrong in each.
+    pub(super) fn columns(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.faults.iter().copied().enumerate()
+    }
+
+    /// All that ran.
+    pub(super) fn policies(&self) -> impl Iterator<Item = &'static str> {
+        self.rows.iter().map(|row| row.policy)
+    }
+
     /// The least mean in a column of the policies that are asked about.
     fn best(&self, column: usize, asked: impl Fn(&str) -> bool) -> Option<f64> {
         let rows = self.rows.iter().filter(|row| asked(row.policy));
@@ -315,6 +343,9 @@ mod tests {
     /// What the page says as long as nothing was found. Then it is asked for nothing else.
     const NOT_RUN: &str = "The first command has not been run yet.";
 
+    /// The policies with pools, as contestants are called.
+    const POOLED: [&str; 2] = [losses::PUBLISHED, "merged pools, backups"];
+
     #[derive(Parser)]
     struct Command {
         #[command(flatten)]
@@ -332,6 +363,7 @@ mod tests {
             faults: vec![20, 0, 20],
             lifelike: vec![20],
             uneven: vec![20],
+            redundant: vec![20],
             seeds: 2,
         }
     }
@@ -346,6 +378,7 @@ mod tests {
         let names: Vec<&str> = one.keys().map(String::as_str).collect();
         let expected = [
             "distribution-20-lifelike.svg",
+            "distribution-20-redundant.svg",
             "distribution-20-uneven.svg",
             "distribution-20.svg",
             "distribution-runs.csv",
@@ -360,13 +393,14 @@ mod tests {
             "](distribution.csv)",
             "| 20 devices on a lifelike grid | 20 % |",
             "### 20 devices on a lifelike grid with uneven tasks\n",
-            "Of 6 grids and levels of faults they lose to *one plain queue* on ",
+            "| 20 devices on a lifelike grid, three of which answer each task | 0 % |",
+            "Of 8 grids and levels of faults they lose to *one plain queue* on ",
         ] {
             assert!(page.contains(words), "{words}");
         }
-        // Three grids, six policies, two levels of faults, two seeds, and the head.
-        assert_eq!(one["distribution-runs.csv"].lines().count(), 73);
-        assert_eq!(one["distribution.csv"].lines().count(), 37);
+        // Four grids, six policies, two levels of faults, two seeds, and the head.
+        assert_eq!(one["distribution-runs.csv"].lines().count(), 97);
+        assert_eq!(one["distribution.csv"].lines().count(), 49);
     }
 
     #[test]
@@ -404,7 +438,7 @@ mod tests {
         };
         written(&fewer).unwrap();
         let after = files(folder.path());
-        assert_eq!(after["distribution.csv"].lines().count(), 19);
+        assert_eq!(after["distribution.csv"].lines().count(), 25);
         written(&all).unwrap();
         assert_eq!(files(folder.path()), before);
     }
@@ -414,7 +448,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let args = args(folder.path(), 2);
         let ended = run(&args);
-        assert_eq!(files(folder.path()).len(), 6);
+        assert_eq!(files(folder.path()).len(), 7);
         let is_behind = behind::check(&written(&args).unwrap()).is_err();
         assert_eq!(ended.is_err(), is_behind, "{ended:?}");
     }
@@ -445,7 +479,7 @@ mod tests {
         cases.retain(|case| (case.devices, case.faults_percent, case.seed) == (1_000, 5, 0));
         // Every way to deal tasks that masternodes may be set to, and the default where all else differs.
         let policies = |kind: GridKind| match kind {
-            GridKind::Alike => [&[DEFAULT][..], &behind::POOLED].concat(),
+            GridKind::Alike => [&[DEFAULT][..], &POOLED].concat(),
             GridKind::Uneven => vec![DEFAULT],
             _ => vec![],
         };
@@ -463,7 +497,7 @@ mod tests {
         assert!(found(folder.path(), &args).unwrap().is_none());
         fs::write(&page, "").unwrap();
         written(&args).unwrap();
-        assert_eq!(found(folder.path(), &args).unwrap().unwrap().len(), 3);
+        assert_eq!(found(folder.path(), &args).unwrap().unwrap().len(), 4);
 
         let [made, words] = [&runs, &page].map(|path| fs::read_to_string(path).unwrap());
         let mut cells: Vec<&str> = made.lines().nth(1).unwrap().split(',').collect();
@@ -531,7 +565,7 @@ mod tests {
     #[test]
     fn all_that_are_compared_by_name_are_contestants() {
         let names = Contestant::all().map(|(name, _)| name);
-        let pooled = behind::POOLED.into_iter();
+        let pooled = POOLED.into_iter();
         for name in SIMPLER.into_iter().chain([DEFAULT]).chain(pooled) {
             assert!(names.contains(&name), "{name}");
         }

@@ -2,7 +2,7 @@
 //!
 //! Every setting runs on the same grids with the same luck, so two of them are compared run by run.
 //! Those whose mean difference to the best is within two of its standard errors cannot be told from
-//! it; where a little more time is not worth an execution, nor can those within 1 % of it. Of all these
+//! it. Where a little more time is not worth an execution, nor can those within 1 % of it; and of all these
 //! the ones with the fewest executions for each task are chosen, told apart in the same way, and of those
 //! the ones for which devices are asked again least. Today's setting stays if it is among what is left.
 
@@ -40,9 +40,9 @@ pub(super) struct Sweep {
     /// What a setting is chosen for that the makespan does not tell; then it tells only what that
     /// costs.
     pub(super) buys: Option<&'static str>,
-    /// By how many percent a mean may be more than the least without being worse, however well they can be
-    /// told apart.
-    pub(super) tolerance_percent: f64,
+    /// By how many percent a makespan may be more than the shortest, however well they can be told apart,
+    /// for what a setting saves; none where it is not to save anything.
+    pub(super) saves_for_percent: Option<f64>,
     /// The setting of today.
     pub(super) today: At,
     /// The runs of each setting, as many for each and in the same order.
@@ -77,11 +77,17 @@ impl Sweep {
             runs.push(mine);
         }
         let [by_makespan, by_cost @ ..] = MEASURES;
-        let best_of = |settings, measure| {
-            as_good_as_the_least(settings, &runs, measure, self.tolerance_percent)
+        let best_of = |settings, measure, tolerance_percent| {
+            as_good_as_the_least(settings, &runs, measure, tolerance_percent)
         };
-        let short = best_of((0..runs.len()).collect(), by_makespan);
-        let cheap = by_cost.into_iter().fold(short.clone(), best_of);
+        let all = (0..runs.len()).collect();
+        let short = best_of(all, by_makespan, self.saves_for_percent.unwrap_or(0.0));
+        // What is cheap has no tolerance: nearly all executions are those that every setting needs, so a
+        // hundredth of them would be a large part of what a setting costs.
+        let by_cost = by_cost
+            .into_iter()
+            .filter(|_| self.saves_for_percent.is_some());
+        let cheap = by_cost.fold(short.clone(), |best, measure| best_of(best, measure, 0.0));
         short.first()?;
         Some(Found {
             summaries: runs.into_iter().map(Summary::of).collect(),
@@ -178,11 +184,9 @@ impl Found {
         let (shortest, cheapest) = (self.shortest(), self.cheapest());
         let [best, least] = [shortest, cheapest].map(|setting| &self.summaries[setting]);
         let advice = self.advice();
-        let percent = self.sweep.tolerance_percent;
-        let within = match percent > 0.0 {
-            true => format!("are within {percent} % of it or "),
-            false => String::new(),
-        };
+        let saves = self.sweep.saves_for_percent;
+        let within = saves.map(|percent| format!("are within {percent} % of it or "));
+        let within = within.unwrap_or_default();
         let mut text = format!(
             "{} give the shortest makespan: {:.4} of the fluid bound on average over {} runs, with \
              {:.3} executions and {:.3} devices asked again for each task. {} of {} other settings \
@@ -195,8 +199,7 @@ impl Found {
             self.short.len() - 1,
             self.summaries.len() - 1,
         );
-        // What costs least is chosen only where nothing else is.
-        if self.sweep.buys.is_none() {
+        if saves.is_some() {
             text.push_str(&format!(
                 " Of all these {} cost least, with {:.3} executions and {:.3} devices asked again; {} \
                  others cost no more.",
@@ -305,7 +308,7 @@ mod tests {
             heading: "C_min and s_min".into(),
             axes: ["C_min", "s_min"],
             buys: None,
-            tolerance_percent: 0.0,
+            saves_for_percent: None,
             today,
             settings: settings.collect(),
         };
@@ -354,7 +357,7 @@ mod tests {
         let (_, cases) = sweep.settings[0].clone();
         sweep.settings.push(((4_000, 8), cases));
         sweep.today = (4_000, 8);
-        sweep.tolerance_percent = 1.0;
+        sweep.saves_for_percent = Some(1.0);
         let runs = |[makespan, executions, asked]: [f64; 3]| {
             [0.0, 0.1, 0.2].map(|luck| outcome(makespan + luck, executions + luck, asked + luck))
         };
@@ -385,9 +388,18 @@ mod tests {
         let chosen = lines.lines().filter(|line| line.ends_with(",true"));
         assert_eq!(chosen.count(), 1);
         // Where a little more time counts.
-        sweep.tolerance_percent = 0.0;
-        let strict = sweep.compare(&outcomes).unwrap();
+        sweep.saves_for_percent = Some(0.0);
+        let strict = sweep.clone().compare(&outcomes).unwrap();
         assert_eq!((&*strict.short, strict.chosen()), (&[0][..], (1_000, 4)));
+        // Where what is saved does not count.
+        sweep.settings.truncate(2);
+        sweep.today = (2_000, 4);
+        sweep.saves_for_percent = None;
+        let as_short = [[2.0, 1.2, 0.3], [2.0, 1.5, 0.2]];
+        let outcomes: Vec<Outcome> = as_short.into_iter().flat_map(runs).collect();
+        let found = sweep.compare(&outcomes).unwrap();
+        assert_eq!((&*found.cheap, found.chosen()), (&[0, 1][..], (2_000, 4)));
+        assert!(!found.conclusion().contains("cost least"));
     }
 
     #[test]

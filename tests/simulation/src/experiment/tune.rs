@@ -39,7 +39,7 @@ const LANES_S: [u64; 5] = [0, 1, 3, 10, 30];
 
 /// By how much longer a makespan may be for timeouts that cost less, in percent. The pools' settings are to
 /// be those with the shortest.
-const TOLERANCE_PERCENT: f64 = 1.0;
+const SAVES_FOR_PERCENT: f64 = 1.0;
 
 /// What the makespan does not tell of lanes.
 const LANES_BUY: &str =
@@ -101,7 +101,7 @@ pub(crate) struct TuneArgs {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 10,
+        default_value_t = 30,
         value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX)
     )]
     seeds: u64,
@@ -198,7 +198,7 @@ impl TuneArgs {
             heading: "C_min and s_min".into(),
             axes: ["C_min", "s_min"],
             buys: None,
-            tolerance_percent: 0.0,
+            saves_for_percent: None,
             today,
             settings: self.settings(grid, settings, &policies, set),
         }
@@ -222,7 +222,7 @@ impl TuneArgs {
             heading: "T1 % and T2 %".into(),
             axes: ["T1 %", "T2 %"],
             buys: None,
-            tolerance_percent: TOLERANCE_PERCENT,
+            saves_for_percent: Some(SAVES_FOR_PERCENT),
             today,
             settings: beside(
                 self.settings(
@@ -254,7 +254,7 @@ impl TuneArgs {
             heading: format!("T1 and T2 at the least, in seconds, with tasks of {task_s} s"),
             axes: ["T1 s", "T2 s"],
             buys: None,
-            tolerance_percent: TOLERANCE_PERCENT,
+            saves_for_percent: Some(SAVES_FOR_PERCENT),
             today,
             settings: self.settings(grid, settings, &timed_policies(), set),
         }
@@ -275,7 +275,7 @@ impl TuneArgs {
             heading: format!("How long a replica waits for its lane, with tasks of {task_s} s"),
             axes: ["lane s", "task s"],
             buys: Some(LANES_BUY),
-            tolerance_percent: 0.0,
+            saves_for_percent: None,
             today,
             settings: self.settings(grid, settings, &timed_policies(), set),
         }

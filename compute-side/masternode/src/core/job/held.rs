@@ -27,13 +27,13 @@ impl ActiveJob {
     }
 
     /// Devices that have a replica of a task and have not even committed themselves to an answer, each with
-    /// whether it has had it for T2.
-    pub(in crate::core) fn unanswered(&self, task: TaskIndex) -> Vec<(DeviceId, bool)> {
+    /// whether it is too slow for it, or stuck.
+    pub(in crate::core) fn unanswered(&self, task: TaskIndex, now: Tick) -> Vec<(DeviceId, bool)> {
         let held = self.held.range((task, 0)..=(task, ReplicaIndex::MAX));
         let held = held.map(|(_, holding)| holding);
         let unanswered = held.filter(|holding| holding.pledge.is_none());
         unanswered
-            .map(|holding| (holding.device, holding.watch.found() == Lapse::Stale))
+            .map(|holding| (holding.device, holding.watch.is_too_slow(now)))
             .collect()
     }
 
