@@ -55,6 +55,15 @@ pub const PINGS: usize = 8;
 /// How long the other side may take to give it.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long nothing at all may come over a QUIC connection before it counts as broken; where nothing is to
+/// be said, [`QUIC_KEEP_ALIVE`] sees to it that something comes. Over TCP nothing is to be seen of a line
+/// that is cut, but that no ping comes back twice, and that a request has no answer.
+pub const QUIC_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// After how long without a packet one is sent over a QUIC connection.
+pub const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(5);
+const _: () = assert!(QUIC_KEEP_ALIVE.as_secs() < QUIC_SILENCE_MAX.as_secs());
+
 /// When a connection without any request is closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -5,7 +5,7 @@ use crate::{
     admission::Admission,
     limits::{
         CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, PING_INTERVAL, PING_TIMEOUT,
-        STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
+        QUIC_KEEP_ALIVE, QUIC_SILENCE_MAX, STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
     },
 };
 use libp2p::{
@@ -78,6 +78,8 @@ fn multiplexer() -> yamux::Config {
 
 fn quic_config(mut config: quic::Config) -> quic::Config {
     config.handshake_timeout = CONNECT_TIMEOUT;
+    config.max_idle_timeout = QUIC_SILENCE_MAX.as_millis() as u32;
+    config.keep_alive_interval = QUIC_KEEP_ALIVE;
     config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION_MAX;
     config.max_stream_data = STREAM_WINDOW_BYTES;
     config.max_connection_data = CONNECTION_WINDOW_BYTES;
