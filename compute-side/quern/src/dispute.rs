@@ -1,7 +1,6 @@
 //! `quern dispute`: what is disputed of what was settled, what was proved, and showing the chain a lie.
 
 pub(crate) mod begin;
-mod check;
 mod end;
 pub(crate) mod file;
 mod list;

@@ -20,6 +20,7 @@
 //!
 //! A [`JobAudit`] does that for who audits a whole job, and holds what the chain settled to the log as
 //! well; what does not fit is a [`Difference`], and a [`Showing`] makes of it what the chain is shown.
+//! [`check_evidence`] says beforehand whether a bond would be lost with it.
 //!
 //! It knows nothing of the scheduler: to whom of those who may have a replica it is given, and when a
 //! backup is made, is the coordinator's to choose.
@@ -41,6 +42,7 @@ mod difference;
 mod exhibits;
 mod facts;
 mod fault;
+mod losing;
 mod receipts;
 mod recheck;
 mod settle;
@@ -56,6 +58,7 @@ pub use fault::{
     AssignmentFault, BatchFault, CommitmentFault, Dispute, EndFault, ExpectError, OrderFault,
     RecheckFault, RefereeFault, RevealFault, VerdictFault,
 };
+pub use losing::{Losing, check_evidence};
 pub use receipts::{ReceiptsFault, verify_receipts};
 pub use recheck::{EXPECTED_MAX, Recheck};
 pub use showing::{Filing, Showing, Unfiled};

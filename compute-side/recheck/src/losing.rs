@@ -9,7 +9,7 @@ use quern_dispute_rules::{
 
 /// Why evidence is not shown to the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Losing {
+pub enum Losing {
     /// There is no such job, or nothing of it is disputed any more.
     #[error("the chain has no such job that is open, so nothing of it is disputed any more")]
     NotOpen,
@@ -17,17 +17,16 @@ pub(crate) enum Losing {
     #[error("the chain would refuse it: {0}")]
     Refused(Refusal),
     /// The bond would be lost.
-    #[error(
-        "by the chain's rules nothing is wrong with it, and the bond would be lost; --anyway shows it all the same"
-    )]
+    #[error("by the chain's rules nothing is wrong with it, and the bond would be lost")]
     Unfounded,
     /// It was proved before.
     #[error("that was proved before; `quern dispute proved` has it")]
     ProvedBefore,
 }
 
-/// Whether evidence wins, or may, by what the chain says now.
-pub(super) fn check(
+/// Whether evidence wins, or may, by what the chain says now; with the steps in which it adds up a batch, and
+/// what was proved of the job.
+pub fn check_evidence(
     evidence: &Evidence,
     steps: &[Step],
     facts: Option<&Facts>,
@@ -214,17 +213,17 @@ mod tests {
     #[test]
     fn what_is_right_is_not_disputed_and_what_is_wrong_is_once() {
         let right = verdict();
-        let checked = check(&on(&right), &[], Some(&facts(&right, 0)), &[]);
+        let checked = check_evidence(&on(&right), &[], Some(&facts(&right, 0)), &[]);
         assert_eq!(checked, Err(Losing::Unfounded));
         let mut wrong = verdict();
         wrong.price += 1;
         let chain = facts(&wrong, 0);
-        assert_eq!(check(&on(&wrong), &[], Some(&chain), &[]), Ok(()));
+        assert_eq!(check_evidence(&on(&wrong), &[], Some(&chain), &[]), Ok(()));
         let proved = ConvictionView {
             place: Place::Batch(0),
             offence: Offence::Verdict(VerdictLie::Price),
         };
-        let checked = check(&on(&wrong), &[], Some(&chain), &[proved]);
+        let checked = check_evidence(&on(&wrong), &[], Some(&chain), &[proved]);
         assert_eq!(checked, Err(Losing::ProvedBefore));
     }
 
@@ -233,13 +232,13 @@ mod tests {
         let (shown, settled) = (on(&verdict()), facts(&verdict(), 0));
         let mut gone = settled.clone();
         gone.batch = None;
-        let refused = |facts| check(&shown, &[], facts, &[]);
+        let refused = |facts| check_evidence(&shown, &[], facts, &[]);
         let not_pending = Losing::Refused(Refusal::NotPending);
         assert_eq!(refused(Some(&gone)), Err(not_pending));
         assert_eq!(refused(None), Err(Losing::NotOpen));
         let mut other = verdict();
         other.price += 1;
-        let checked = check(&on(&other), &[], Some(&settled), &[]);
+        let checked = check_evidence(&on(&other), &[], Some(&settled), &[]);
         assert_eq!(checked, Err(Losing::Refused(Refusal::NotInBatch)));
     }
 
@@ -250,10 +249,10 @@ mod tests {
         let bytes = verdict().encode().try_into().unwrap();
         step.try_push(bytes).unwrap();
         let steps = [step];
-        let added = |more| check(&evidence, &steps, Some(&facts(&verdict(), more)), &[]);
+        let added = |more| check_evidence(&evidence, &steps, Some(&facts(&verdict(), more)), &[]);
         assert_eq!(added(0), Err(Losing::Unfounded));
         assert_eq!(added(1), Ok(()));
-        let checked = check(&evidence, &[], Some(&facts(&verdict(), 1)), &[]);
+        let checked = check_evidence(&evidence, &[], Some(&facts(&verdict(), 1)), &[]);
         assert_eq!(checked, Err(Losing::Refused(Refusal::Unfinished)));
     }
 
@@ -263,7 +262,7 @@ mod tests {
             batch: BATCH,
             what: Withheld::Verdict { task: 0 },
         };
-        let checked = check(&evidence, &[], Some(&facts(&verdict(), 0)), &[]);
+        let checked = check_evidence(&evidence, &[], Some(&facts(&verdict(), 0)), &[]);
         assert_eq!(checked, Ok(()));
     }
 }

@@ -2,7 +2,8 @@
 //! with the bond of a dispute from this masternode's account.
 //!
 //! A coordinator whose log was found out gets no certificate here. If it settles all the same, others have
-//! certified it, and what proves the lie is in the copy of the log.
+//! certified it, and what proves the lie is in the copy of the log. The court's own rules are asked before,
+//! so that no bond is put up for what the chain would call unfounded.
 
 use crate::{
     daemon::Shared,
@@ -17,7 +18,7 @@ use quern_joblog::SignedBlock;
 use quern_jobs_api::LOG_PAGE_BYTES_MAX;
 use quern_ledger::{Call, ChainError, SubmitError};
 use quern_primitives::{Digest, JobId};
-use quern_recheck::{Difference, Filing, OnChain, RecheckFault, Showing, Unfiled};
+use quern_recheck::{Difference, Filing, OnChain, RecheckFault, Showing, Unfiled, check_evidence};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Pause between two looks at whether the chain has settled something that rests on a lie. The shortest
@@ -79,7 +80,12 @@ pub(super) async fn show(shared: Arc<Shared>, lie: Lie) {
                 tracing::warn!(%job, why, "a coordinator's lie is not shown to the chain");
                 return;
             }
-            // Another member may have shown it before; the next look tells.
+            // To be refused costs the fee, and would cost it each time. Another member may have shown it first.
+            Err(LieError::Submit(refused @ SubmitError::Refused { .. })) => {
+                let why = &refused as &dyn std::error::Error;
+                tracing::warn!(%job, why, "a coordinator's lie is not shown to the chain");
+                return;
+            }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(%job, error, "a coordinator's lie could not be shown; trying again");
@@ -117,6 +123,13 @@ async fn look(shared: &Arc<Shared>, lie: &Lie) -> Result<Outcome, LieError> {
         Ok(Filing::Cannot(why)) | Err(why) => return Ok(Outcome::Never(why.to_string())),
     };
     let steps = steps(&verdicts).ok_or(LieError::TooLong)?;
+    let facts = state
+        .court_facts(&evidence.subject(), shared.genesis)
+        .await?;
+    let proved = state.convictions(job).await?;
+    if let Err(losing) = check_evidence(&evidence, &steps, facts.as_ref(), &proved) {
+        return Ok(Outcome::Never(losing.to_string()));
+    }
     let block = send(shared, &Call::Dispute(evidence)).await?;
     if steps.is_empty() {
         return Ok(Outcome::Shown(block));

@@ -1,10 +1,6 @@
 //! Showing the chain a lie.
 
-use super::{
-    FileArgs,
-    check::{Losing, check},
-    file::EvidenceFile,
-};
+use super::{FileArgs, file::EvidenceFile};
 use crate::{
     context::Context,
     output::{Output, confirm, count_bar, fields, patiently, submit, tell},
@@ -20,6 +16,7 @@ use quern_primitives::{
     ids::BatchSequence,
     params::Unit,
 };
+use quern_recheck::{Losing, check_evidence};
 use serde::Serialize;
 
 /// Why nothing was sent.
@@ -34,7 +31,7 @@ enum FileError {
     )]
     NoVerdicts,
     /// It would be shown in vain.
-    #[error("the evidence is not shown")]
+    #[error("the evidence is not shown{}", if *.0 == Losing::Unfounded { "; --anyway shows it all the same" } else { "" })]
     Losing(#[source] Losing),
 }
 
@@ -107,7 +104,7 @@ pub(crate) async fn may_win(
         Ok::<_, ChainError>((facts, proved))
     });
     let (facts, proved) = asked.await?;
-    Ok(check(&evidence, &steps, facts.as_ref(), &proved))
+    Ok(check_evidence(&evidence, &steps, facts.as_ref(), &proved))
 }
 
 /// Shows the chain what is in a file. Unless it is said beforehand, whoever has the terminal is asked before
