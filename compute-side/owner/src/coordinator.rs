@@ -87,6 +87,11 @@ pub enum CoordinatorError {
         /// How many blocks were waited.
         blocks: u32,
     },
+    /// All was sent, or need not be sent again, and yet the masternode has not all of it.
+    #[error(
+        "the masternode took all shards and says that some are not there; they stay here, run `quern job resume`"
+    )]
+    Incomplete,
     /// The coordinator cannot be reached.
     #[error(
         "the coordinator at {url} cannot be reached; it may be restarting, run the command again"
@@ -293,7 +298,13 @@ impl Coordinator {
             done.bytes += shard.sealed_bytes();
             progress(done);
         }
-        Ok(())
+        // What it said that it has was not sent again. Only when it says that all is there, each shard checked
+        // against the manifest, is there no need of another copy.
+        let offer = self.client.offer(self.job, 0).await;
+        match offer.map_err(ApiFailure::from)?.shards_complete {
+            true => Ok(()),
+            false => Err(CoordinatorError::Incomplete),
+        }
     }
 
     /// Uploads what comes first: the job's key, and then the manifest. Returns what was there before.

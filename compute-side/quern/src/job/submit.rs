@@ -252,15 +252,18 @@ async fn upload(
     let is_whole = unless_over(uploaded, folder.job())?.is_some();
     if is_whole {
         members.upload_shards(folder).await;
-        tell_of_missed(folder.job(), members);
-        folder.drop_uploads()?;
+        // Who was missed is handed the shards later, and whoever goes on then needs them.
+        if tell_of_missed(folder.job(), members) == 0 {
+            folder.drop_uploads()?;
+        }
     }
     Ok(is_whole)
 }
 
-/// Tells of the masternodes of a job that did not take what the coordinator took. One that is not there is
-/// nothing to stop for.
-fn tell_of_missed(job: JobId, members: &Members) {
+/// Tells of the masternodes of a job that did not take what the coordinator took, and how many there are.
+/// One that is not there is nothing to stop for.
+fn tell_of_missed(job: JobId, members: &Members) -> usize {
+    let mut count = 0;
     for (account, error) in members.missed() {
         // One that says that the job is over was not needed.
         if matches!(
@@ -269,10 +272,12 @@ fn tell_of_missed(job: JobId, members: &Members) {
         ) {
             continue;
         }
+        count += 1;
         tell(&format!(
             "masternode {account} of the job has not all of it, and could not go on with it: {error}; `quern job resume {job}` hands it over"
         ));
     }
+    count
 }
 
 /// What came of a part of an upload; none if the coordinator takes nothing more because the job is over.
