@@ -420,6 +420,22 @@ fn refusals_are_told_and_tried_again_with_growing_pauses() {
 }
 
 #[test]
+fn a_masternode_that_stops_answering_is_left_and_found_again_with_all_that_is_in_hand() {
+    let mut core = worker();
+    let (connection, _) = open(&mut core, 0);
+    answer(&mut core, 0, HOME, connection, 2, gives(&[1, 2]));
+    let (number, _) = the_exchange(&core.step(Tick(5_000), Event::Woken));
+    let effects = answer(&mut core, 25_000, HOME, connection, number, None);
+    assert!(effects.contains(&Effect::Close { masternode: HOME }));
+    assert_eq!(core.in_hand().count(), 2);
+    let again = core.next_wakeup().unwrap();
+    assert!(again <= Tick(27_000), "{again:?}");
+    let (newer, exchange) = open(&mut core, again.0);
+    assert_ne!(newer, connection);
+    assert_eq!(exchange.progress.len(), 2);
+}
+
+#[test]
 fn news_of_an_older_connection_are_no_news() {
     let mut core = worker();
     let (older, _) = open(&mut core, 0);
