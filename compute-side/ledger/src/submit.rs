@@ -222,11 +222,26 @@ impl Sent {
 fn is_refusal(error: &ExtrinsicError) -> bool {
     match error {
         ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(
-            error,
-        ))) => matches!(error, subxt::rpcs::Error::User(_)),
+            subxt::rpcs::Error::User(error),
+        ))) => !may_have_come_before(error),
         ExtrinsicError::ErrorSubmittingTransaction(_) => false,
         _ => true,
     }
+}
+
+/// What a node says of a transaction that is in its pool.
+const ALREADY_IMPORTED: i32 = 1013;
+
+/// What it says of one that is invalid; why, stands beside.
+const INVALID: i32 = 1010;
+/// That its number is used up.
+const OUTDATED: &str = "Transaction is outdated";
+
+/// Whether a node that refuses a transaction may have had it. What was sent when the connection broke is sent
+/// again when it is back, and may have arrived the first time: then it is in the pool, or in a block.
+fn may_have_come_before(error: &subxt::rpcs::UserError) -> bool {
+    let why = error.data.as_ref().map_or("", |data| data.get());
+    error.code == ALREADY_IMPORTED || (error.code == INVALID && why.contains(OUTDATED))
 }
 
 pub(crate) fn refused(call: String, error: &DispatchError) -> SubmitError {
@@ -256,6 +271,10 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use super::*;
 
+    fn because(why: &str) -> Option<Box<subxt::rpcs::client::RawValue>> {
+        subxt::rpcs::client::RawValue::from_string(format!("\"{why}\"")).ok()
+    }
+
     fn not_submitted(error: subxt::rpcs::Error) -> ExtrinsicError {
         ExtrinsicError::ErrorSubmittingTransaction(error.into())
     }
@@ -268,10 +287,32 @@ mod tests {
             data: None,
         };
         assert!(is_refusal(&not_submitted(refusal.into())));
+        let unpaid = subxt::rpcs::UserError {
+            code: 1010,
+            message: "Invalid Transaction".into(),
+            data: because("Inability to pay some fees, e.g. account balance too low"),
+        };
+        assert!(is_refusal(&not_submitted(unpaid.into())));
         let broken = subxt::rpcs::Error::DisconnectedWillReconnect("reset".into());
         assert!(!is_refusal(&not_submitted(broken)));
         let silent = subxt::rpcs::Error::Client("no answer in 30 s".into());
         assert!(!is_refusal(&not_submitted(silent)));
+    }
+
+    #[test]
+    fn what_arrived_before_the_connection_broke_is_not_refused_when_it_is_sent_again() {
+        let in_the_pool = subxt::rpcs::UserError {
+            code: 1013,
+            message: "Transaction Already Imported".into(),
+            data: None,
+        };
+        assert!(!is_refusal(&not_submitted(in_the_pool.into())));
+        let in_a_block = subxt::rpcs::UserError {
+            code: 1010,
+            message: "Invalid Transaction".into(),
+            data: because("Transaction is outdated"),
+        };
+        assert!(!is_refusal(&not_submitted(in_a_block.into())));
     }
 
     #[test]
