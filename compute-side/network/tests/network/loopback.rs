@@ -1,11 +1,9 @@
 //! Both shells over real loopback sockets.
 
 use crate::raw;
-use libp2p::multiaddr::Protocol;
 use quern_network::{
     Client, ClientConfig, ConnectError, Misbehaviour, Multiaddr, Prefer, ReplyToken, RequestError,
     Server, ServerConfig, ServerEvent, ServerHandle, ServerLimits, StartError, device_of_seed,
-    limits::QUIC_SILENCE_MAX,
 };
 use quern_primitives::ids::DeviceId;
 use quern_protocol::{
@@ -13,21 +11,15 @@ use quern_protocol::{
     Work,
     limits::{MARK_BYTES, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX},
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-use tokio::{net::UdpSocket, sync::mpsc};
+use std::time::Duration;
+use tokio::sync::mpsc;
 
 const MASTERNODE: [u8; 32] = [1; 32];
-const DEVICE: [u8; 32] = [2; 32];
+pub(crate) const DEVICE: [u8; 32] = [2; 32];
 
-type Events = mpsc::Receiver<ServerEvent>;
+pub(crate) type Events = mpsc::Receiver<ServerEvent>;
 
-async fn serve(limits: ServerLimits) -> (ServerHandle, Events) {
+pub(crate) async fn serve(limits: ServerLimits) -> (ServerHandle, Events) {
     let listen = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"];
     Server::start(ServerConfig {
         key_seed: MASTERNODE,
@@ -38,7 +30,7 @@ async fn serve(limits: ServerLimits) -> (ServerHandle, Events) {
     .unwrap()
 }
 
-fn to(server: &ServerHandle, key_seed: [u8; 32], prefer: Prefer) -> ClientConfig {
+pub(crate) fn to(server: &ServerHandle, key_seed: [u8; 32], prefer: Prefer) -> ClientConfig {
     ClientConfig {
         key_seed,
         masternode: server.network_key(),
@@ -60,21 +52,21 @@ async fn next(events: &mut Events) -> ServerEvent {
         .expect("the server runs")
 }
 
-async fn expect_connected(events: &mut Events, seed: [u8; 32]) {
+pub(crate) async fn expect_connected(events: &mut Events, seed: [u8; 32]) {
     match next(events).await {
         ServerEvent::Connected { device } => assert_eq!(device, device_of_seed(seed)),
         other => panic!("expected a connection, not {other:?}"),
     }
 }
 
-async fn expect_disconnected(events: &mut Events, seed: [u8; 32]) {
+pub(crate) async fn expect_disconnected(events: &mut Events, seed: [u8; 32]) {
     match next(events).await {
         ServerEvent::Disconnected { device } => assert_eq!(device, device_of_seed(seed)),
         other => panic!("expected a disconnection, not {other:?}"),
     }
 }
 
-async fn expect_request(events: &mut Events) -> (DeviceId, Request, ReplyToken) {
+pub(crate) async fn expect_request(events: &mut Events) -> (DeviceId, Request, ReplyToken) {
     match next(events).await {
         ServerEvent::Request {
             device,
@@ -85,7 +77,7 @@ async fn expect_request(events: &mut Events) -> (DeviceId, Request, ReplyToken) 
     }
 }
 
-fn exchange(want: u8) -> Request {
+pub(crate) fn exchange(want: u8) -> Request {
     Request::Exchange(Exchange {
         want,
         ..Exchange::default()
@@ -97,7 +89,7 @@ fn hello() -> Request {
 }
 
 /// Says hello and is let in.
-async fn is_welcomed(client: &Client, events: &mut Events) {
+pub(crate) async fn is_welcomed(client: &Client, events: &mut Events) {
     let answer = ask(client, hello());
     let welcome = Response::Welcome(Welcome { heartbeat_ms: 1 });
     expect_request(events).await.2.reply(welcome.clone());
@@ -111,7 +103,7 @@ fn work(ask_again_ms: u32) -> Response {
     })
 }
 
-fn ask(
+pub(crate) fn ask(
     client: &Client,
     request: Request,
 ) -> tokio::task::JoinHandle<Result<Response, RequestError>> {
@@ -306,69 +298,6 @@ async fn each_side_sees_the_other_go() {
         ));
         expect_disconnected(&mut events, DEVICE).await;
     }
-}
-
-/// A line of datagrams to a server's QUIC address that can be cut. Gives its own address, and what cuts it.
-async fn line_to(server: &ServerHandle) -> (Multiaddr, Arc<AtomicBool>) {
-    let port_of = |address: &Multiaddr| {
-        address.iter().find_map(|part| match part {
-            Protocol::Udp(port) => Some(port),
-            _ => None,
-        })
-    };
-    let port = server.listen_addresses().iter().find_map(port_of).unwrap();
-    let [near, far] = [
-        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
-        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
-    ];
-    far.connect(("127.0.0.1", port)).await.unwrap();
-    let own = near.local_addr().unwrap().port();
-    let address = format!("/ip4/127.0.0.1/udp/{own}/quic-v1").parse().unwrap();
-    let is_cut = Arc::new(AtomicBool::new(false));
-    let cut = is_cut.clone();
-    tokio::spawn(async move {
-        let (mut there, mut back, mut client) = ([0; 2_048], [0; 2_048], None);
-        loop {
-            let (socket, bytes, to) = tokio::select! {
-                Ok((count, from)) = near.recv_from(&mut there) => {
-                    client = Some(from);
-                    (&far, &there[..count], None)
-                }
-                Ok(count) = far.recv(&mut back) => (&near, &back[..count], client),
-                else => return,
-            };
-            if !cut.load(Ordering::Relaxed) {
-                let _lost = match to {
-                    Some(to) => socket.send_to(bytes, to).await,
-                    None => socket.send(bytes).await,
-                };
-            }
-        }
-    });
-    (address, is_cut)
-}
-
-#[tokio::test]
-async fn both_sides_see_within_seconds_that_a_line_is_cut_although_nobody_says_goodbye() {
-    let (server, mut events) = serve(ServerLimits::default()).await;
-    let (address, is_cut) = line_to(&server).await;
-    let config = ClientConfig {
-        addresses: vec![address],
-        ..to(&server, DEVICE, Prefer::Quic)
-    };
-    let client = Client::connect(config).await.unwrap();
-    expect_connected(&mut events, DEVICE).await;
-    is_welcomed(&client, &mut events).await;
-    let unanswered = ask(&client, exchange(1));
-    expect_request(&mut events).await;
-    is_cut.store(true, Ordering::Relaxed);
-    let most = 2 * QUIC_SILENCE_MAX;
-    let (seen, _) = tokio::join!(
-        tokio::time::timeout(most, client.disconnected()),
-        expect_disconnected(&mut events, DEVICE),
-    );
-    seen.expect("the device sees it too");
-    assert!(unanswered.await.unwrap().is_err());
 }
 
 #[tokio::test]
