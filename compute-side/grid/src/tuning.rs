@@ -71,7 +71,8 @@ impl Default for Tuning {
 }
 
 impl Tuning {
-    /// The published design, with nothing of ours.
+    /// The published design, without the rules of ours that can be left out: lanes, doubts, and pools that
+    /// open when nobody finds anything in turn, stay.
     pub fn published() -> Self {
         Self {
             policy: Policy::Pools,
