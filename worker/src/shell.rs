@@ -14,7 +14,7 @@ mod thread;
 mod words;
 
 use crate::{
-    acknowledgements::{Acknowledgements, Kept as KeptWord},
+    acknowledgements::Acknowledgements,
     availability::{Availability, DataUsedError},
     bench::{Bench, Executor},
     benchmark::Benchmarks,
@@ -209,7 +209,6 @@ async fn start(
         genesis: network.genesis,
         claiming,
         words,
-        unkept: vec![],
         core: Core::new(core_settings, restored),
         started,
         gauge,
@@ -267,8 +266,6 @@ struct Shell {
     claiming: Claiming,
     /// What masternodes signed for this device's work.
     words: Acknowledgements,
-    /// The same, not written yet.
-    unkept: Vec<KeptWord>,
     core: Core,
     started: Instant,
     gauge: Gauge,
@@ -471,12 +468,13 @@ impl Shell {
         let mut leaves = false;
         while let Some(event) = events.pop_front() {
             let now = self.now();
-            for effect in self.core.step(now, event) {
+            let effects = self.core.step(now, event);
+            self.keep_words(&effects);
+            for effect in effects {
                 leaves |= effect == Effect::Leave;
                 events.extend(self.carry_out(effect)?);
             }
         }
-        self.keep_words();
         Ok(leaves)
     }
 
@@ -523,7 +521,8 @@ impl Shell {
                 }
             }
             Effect::Abandon { id } => self.in_hand.abandon(&id),
-            Effect::Keep { masternode, word } => self.keep_word(masternode, word),
+            // It is kept already, before anything is dropped for it.
+            Effect::Keep { .. } => {}
             Effect::Forget { id } => {
                 self.in_hand.abandon(&id);
                 self.reports.forget(&id);

@@ -2,25 +2,14 @@
 //!
 //! Whether a word is signed is looked at before it is told here. A word about another receipt than this
 //! device sent is no word for its work: the report is dropped, for it is not wanted, and nothing is counted
-//! or kept.
+//! or kept. A word is kept before its report is dropped, so that whoever is killed in between has one of them.
 
 use super::{
     Core, Tick,
     event::{Effect, Notice},
 };
-use codec::Encode as _;
-use quern_primitives::{
-    ids::{DeviceId, Digest},
-    log::SignedAcknowledgement,
-    receipt::SignedReceipt,
-};
+use quern_primitives::{ids::DeviceId, log::SignedAcknowledgement, receipt::receipt_digest};
 use quern_protocol::{DiscardReason, ReplicaId};
-use sha2::{Digest as _, Sha256};
-
-/// What a receipt is named by: SHA-256 of the encoded signed receipt.
-fn digest_of(receipt: &SignedReceipt) -> Digest {
-    Digest(receipt.using_encoded(|bytes| Sha256::digest(bytes).into()))
-}
 
 impl Core {
     /// A masternode says that it has taken reports.
@@ -45,23 +34,24 @@ impl Core {
             task: said.task,
             replica: said.replica,
         };
-        let is_meant = self.outgoing.get(&id).is_some_and(|outgoing| {
-            let receipt = &outgoing.finished.receipt;
-            receipt.payload.device == said.device && digest_of(receipt) == said.receipt
-        });
-        if !self.forget(&masternode, &id) {
+        let outgoing = self.outgoing.get(&id);
+        let Some(outgoing) = outgoing.filter(|it| it.masternode == masternode) else {
             return;
+        };
+        let receipt = &outgoing.finished.receipt;
+        let is_meant =
+            receipt.payload.device == said.device && receipt_digest(receipt) == said.receipt;
+        if is_meant {
+            self.acknowledged += 1;
+            self.effects.push(Effect::Keep { masternode, word });
         }
+        self.forget(&masternode, &id);
         let notice = match is_meant {
-            true => {
-                self.acknowledged += 1;
-                self.effects.push(Effect::Keep { masternode, word });
-                Notice::Acknowledged { id }
-            }
-            false => {
-                let reason = DiscardReason::Invalid;
-                Notice::Discarded { id, reason }
-            }
+            true => Notice::Acknowledged { id },
+            false => Notice::Discarded {
+                id,
+                reason: DiscardReason::Invalid,
+            },
         };
         self.effects.push(Effect::Tell(notice));
     }

@@ -1,7 +1,10 @@
 //! What masternodes sign for this device's work: looked at beside everything else, and kept.
 
 use super::{News, Shell};
-use crate::{acknowledgements::Kept, core::Event};
+use crate::{
+    acknowledgements::Kept,
+    core::{Effect, Event},
+};
 use quern_primitives::{
     Digest, GenesisHash, JobId,
     ids::{DeviceId, NodeKey},
@@ -58,11 +61,19 @@ impl Shell {
         });
     }
 
-    /// Writes down what is to be kept.
-    pub(super) fn keep_words(&mut self) {
-        let unkept = std::mem::take(&mut self.unkept);
-        if !unkept.is_empty()
-            && let Err(error) = self.words.keep(unkept)
+    /// Writes down the words that are to be kept of these effects, all at once and before anything else of
+    /// them is done.
+    pub(super) fn keep_words(&mut self, effects: &[Effect]) {
+        let words = effects.iter().filter_map(|effect| match effect {
+            Effect::Keep { masternode, word } => Some(Kept {
+                masternode: NodeKey(masternode.0),
+                word: *word,
+            }),
+            _ => None,
+        });
+        let words: Vec<Kept> = words.collect();
+        if !words.is_empty()
+            && let Err(error) = self.words.keep(words)
         {
             tracing::warn!(%error, "what masternodes signed for this device's work is not kept");
         }
@@ -91,11 +102,6 @@ impl Shell {
         if let Err(error) = self.words.forget_receipts(job, receipts) {
             tracing::warn!(%error, "what is no longer needed stays on disk");
         }
-    }
-
-    pub(super) fn keep_word(&mut self, masternode: DeviceId, word: SignedAcknowledgement) {
-        let masternode = NodeKey(masternode.0);
-        self.unkept.push(Kept { masternode, word });
     }
 }
 
