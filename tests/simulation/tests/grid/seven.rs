@@ -29,14 +29,24 @@ fn harmed(seed: u64, devices: u32) -> Config {
     }
 }
 
-/// Runs it, and counts who was put out, by their ways.
-fn put_out(config: &Config, out: &mut BTreeMap<Way, u32>) {
+/// Of how many devices those that mean harm are drawn: each with the same chance.
+fn hold_share(harm: u32, devices: u32, sigmas: f64) {
+    let share = 7.0 * f64::from(Faults::SEVEN_WAYS.lying) / 1_000.0;
+    let devices = f64::from(devices);
+    let sigma = (devices * share * (1.0 - share)).sqrt();
+    let off = (f64::from(harm) - devices * share) / sigma;
+    assert!(off.abs() <= sigmas, "{harm} of {devices}: {off} sigmas off");
+}
+
+/// Runs it, counts who was put out, by their ways, and says how many mean harm.
+fn put_out(config: &Config, out: &mut BTreeMap<Way, u32>) -> u32 {
     let outcome = hold(config);
     assert!(outcome.is_all_settled(), "{config}: {outcome}");
     assert_eq!(outcome.counts.wrong_answers, 0, "{config}: {outcome}");
     let harm = outcome.conduct.iter().filter(|it| it.way.is_some());
-    let permille = harm.count() as u32 * 1_000 / config.devices;
-    assert!((200..=400).contains(&permille), "{config}: {permille}");
+    let harm = harm.count() as u32;
+    // By one grid in a million fewer or more.
+    hold_share(harm, config.devices, 5.0);
     for (number, conduct) in outcome.conduct.iter().enumerate() {
         let words = || format!("{config}: d{number} {conduct:?}");
         assert_eq!(conduct.paid_for_faults, 0, "{}", words());
@@ -69,13 +79,17 @@ fn put_out(config: &Config, out: &mut BTreeMap<Way, u32>) {
             None => assert!(conduct.judged() < most, "{}", words()),
         }
     }
+    harm
 }
 
 fn hold_all(configs: impl IntoIterator<Item = Config>) {
     let mut out = BTreeMap::new();
+    let (mut harm, mut devices) = (0, 0);
     for config in configs {
-        put_out(&config, &mut out);
+        harm += put_out(&config, &mut out);
+        devices += config.devices;
     }
+    hold_share(harm, devices, 3.0);
     let missing = Way::ALL.iter().filter(|way| !out.contains_key(way));
     assert_eq!(missing.count(), 0, "not all were put out: {out:?}");
 }
