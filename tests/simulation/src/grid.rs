@@ -188,8 +188,10 @@ pub struct Counts {
     pub crashes: u64,
     /// Times that some devices were cut off.
     pub partitions: u64,
-    /// Times that a device stopped or was switched off.
+    /// Times that a device stopped, was killed or lost its power.
     pub departures: u64,
+    /// Times that one was killed or its power went, among what it was about to do.
+    pub killed: u64,
     /// Messages lost.
     pub lost: u64,
     /// Messages that came twice.
@@ -238,6 +240,7 @@ impl fmt::Display for Counts {
             crashes,
             partitions,
             departures,
+            killed,
             lost,
             doubled,
             transactions_lost,
@@ -260,7 +263,7 @@ impl fmt::Display for Counts {
             f,
             "{given} replicas given, {withheld} not handed out, {refused} refused, {reports} reports, \
              {lies} lies, {wrong_answers} wrong answers with a majority, {crashes} deaths, {partitions} \
-             partitions, {departures} departures, {unfit} times low or hot, {jumps} clocks that \
+             partitions, {departures} departures, {killed} without warning, {unfit} times low or hot, {jumps} clocks that \
              jumped, {identities} identities changed and {strangers} hellos of unknown ones, {lost} \
              messages lost and {doubled} doubled, {transactions_lost} transactions lost, {winners} \
              winners of the lottery, {explained} waits explained, {rushing} devices that rushed, \

@@ -545,6 +545,21 @@ fn a_job_that_nobody_can_finish_ends_for_want_of_accounts() {
 }
 
 #[test]
+fn devices_that_are_killed_among_what_they_do_have_kept_what_they_owe() {
+    let faults = Faults {
+        churn: 3_000,
+        ..Faults::NONE
+    };
+    let mut killed = 0;
+    for seed in 560..572 {
+        let outcome = hold(&small(seed, faults));
+        assert!(outcome.is_all_explained(), "{outcome}");
+        killed += outcome.counts.killed;
+    }
+    assert!(killed > 100, "{killed}");
+}
+
+#[test]
 #[ignore = "thousands of grids take some minutes; `cargo xtask test --nightly` runs them"]
 fn thousands_of_days_nothing_happens_that_must_not() {
     for (number, (_, faults)) in (0u64..).zip(Faults::NAMED) {

@@ -24,7 +24,7 @@ use quern_primitives::{
     batch::{Batch, TaskSet},
     ids::{AccountId, BatchSequence, DeviceId, Digest, JobId, ReplicaIndex, TaskIndex},
     receipt::{Answer, Exit},
-    verdict::{Finding, Verdict},
+    verdict::Verdict,
 };
 use quern_protocol::{ReplicaId, limits::TASKS_IN_HAND_MAX};
 use standing::Standing;
@@ -59,6 +59,8 @@ struct Books {
     counted: usize,
     /// Who gave the accepted answer to a task.
     accepted: BTreeMap<TaskIndex, Vec<DeviceId>>,
+    /// Whose answers to a task were faults.
+    blamed: Vec<(TaskIndex, DeviceId)>,
     /// Tasks on which a device failed or answers differ, and since when.
     doubted: BTreeMap<TaskIndex, Tick>,
     /// Tasks of which the referee's word could not be had.
@@ -521,24 +523,6 @@ impl Audit {
                 let added = books.added.entry(*task).or_default();
                 *added = added.saturating_add(*replicas);
             }
-        }
-    }
-
-    /// Takes note of what a verdict finds of devices; nothing if the program is at fault.
-    fn blame(&mut self, job: JobId, verdict: &Verdict) {
-        if verdict.answer.exit != Exit::Success {
-            return;
-        }
-        let books = self.jobs.entry(job).or_default();
-        for found in &verdict.replicas {
-            let is_fault = found.finding != Finding::Accepted;
-            if !is_fault {
-                let accepted = books.accepted.entry(verdict.task).or_default();
-                accepted.push(found.device);
-                self.stalls.remove(&found.device);
-            }
-            let standing = self.standings.entry(found.device).or_default();
-            standing.ends(self.now, is_fault);
         }
     }
 

@@ -1,8 +1,10 @@
 //! A device: the worker's own core, on a machine that is simulated.
 
 mod character;
+mod ends;
 mod life;
 mod silence;
+mod storage;
 mod transfers;
 
 use super::{
@@ -16,6 +18,7 @@ use super::{
 };
 use crate::population::{self, DeviceSpec, spread};
 use character::Character;
+use ends::Death;
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
     device::{Class, Device, Line, Region},
@@ -29,12 +32,16 @@ use quern_shards::{
     context::ResultContext,
     result::{result_commitment, seal_result},
 };
-use quern_worker::core::{Core, CoreSettings, Fault, Finished, Restored, Sealed, Tick};
+use quern_worker::core::{Core, CoreSettings, Fault, Finished, Sealed, Tick};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Range,
 };
+use storage::Storage;
+
+/// The masternode's network key.
+const MASTERNODE: DeviceId = DeviceId([5; 32]);
 
 /// Of a thousand devices, so many belong to the account of the one before.
 const SHARED_PERMILLE: u32 = 200;
@@ -173,16 +180,27 @@ pub(super) struct Machine {
     given: BTreeMap<ReplicaId, Assignment>,
     /// The sandbox's queue; what runs is not in it.
     queue: VecDeque<ReplicaId>,
-    /// What runs, and the number of its run.
-    running: Option<(ReplicaId, u64)>,
+    running: Option<Running>,
     /// The number of the benchmark's run, while one runs.
     benchmarking: Option<u64>,
     /// Counts runs, so that the end of one that was stopped is told apart.
     runs: u64,
     /// Tasks that it has run to their end.
     answered: u32,
-    /// Reports that are kept while it is off.
-    kept: Vec<Restored>,
+    /// What outlives its worker.
+    storage: Storage,
+    /// It dies among what it does next.
+    dies_soon: Option<Death>,
+}
+
+/// What runs in the sandbox.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    id: ReplicaId,
+    /// The number of its run.
+    run: u64,
+    /// When it began, in milliseconds of the world's time.
+    since: u64,
 }
 
 /// All devices of a run, registered.
@@ -258,7 +276,8 @@ pub(super) fn all(
             benchmarking: None,
             runs: 0,
             answered: 0,
-            kept: vec![],
+            storage: Storage::default(),
+            dies_soon: None,
         });
     }
     machines
@@ -340,7 +359,7 @@ impl Machine {
             id: key.id(),
             key,
             cuts: 0,
-            kept: vec![],
+            storage: Storage::default(),
             ..self.clone()
         }
     }

@@ -383,6 +383,7 @@ impl World<'_> {
             Effect::Closed { job, .. } => {
                 self.disk.closed.insert(job);
                 self.audit.close(job);
+                self.audit.forgive_uncounted(&job);
             }
             Effect::Recompute { job, task, .. } => self.recomputes(job, task),
             Effect::StopRecomputing { job, task } => {
@@ -451,7 +452,11 @@ impl World<'_> {
             return self.refuses(asked, Refusal::Banned);
         }
         let life = self.office.life;
-        self.audit.hear_state(id, None);
+        // What it told over another connection counts until it tells something else.
+        let core = self.office.core.as_ref();
+        if !core.is_some_and(|core| core.is_known(&id)) {
+            self.audit.hear_state(id, None);
+        }
         let (at, bond) = (self.chain.block, self.chain.bond(&view.device.account));
         self.rules.see(at, &view);
         let view = Box::new(view);

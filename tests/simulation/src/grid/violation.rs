@@ -247,6 +247,25 @@ pub enum Violation {
         /// The task.
         task: TaskIndex,
     },
+    /// A device committed itself to an answer that was not on its disk: killed, it could not open it.
+    #[error("device {device} committed itself to an answer to task {task} that it had not written")]
+    CommittedUnwritten {
+        /// The device.
+        device: u32,
+        /// The task.
+        task: TaskIndex,
+    },
+    /// A device was killed between dropping a report and writing the word for which it was dropped.
+    #[error(
+        "device {device} has neither the report of task {task} nor the masternode's word that it has taken \
+         it"
+    )]
+    WordLost {
+        /// The device.
+        device: u32,
+        /// The task.
+        task: TaskIndex,
+    },
     /// A task was given to a device that the chain never knew.
     #[error("task {task} of job {job} was given to device {device}, which was never registered")]
     Unregistered {

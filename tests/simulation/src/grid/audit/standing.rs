@@ -5,11 +5,16 @@
 //! possible the one is taken that is best for the device: what is found with it is against the rules
 //! however a masternode counts.
 
+use super::Audit;
 use quern_grid::Tick;
+use quern_job_rules::tasks;
 use quern_primitives::{
     device::{Device, History},
-    ids::BlockNumber,
+    ids::{BlockNumber, JobId, TaskIndex},
+    receipt::Exit,
+    verdict::{Finding, Verdict},
 };
+use std::collections::BTreeSet;
 
 /// Faults in a row after which a device waits.
 const IN_A_ROW: u32 = 3;
@@ -142,6 +147,48 @@ impl Standing {
     /// Whether its last task was a fault.
     pub(super) fn is_on_probation(&self) -> bool {
         self.in_a_row > 0
+    }
+}
+
+impl Audit {
+    /// Takes note of what a verdict finds of devices; nothing if the program is at fault.
+    pub(super) fn blame(&mut self, job: JobId, verdict: &Verdict) {
+        if verdict.answer.exit != Exit::Success {
+            return;
+        }
+        let books = self.jobs.entry(job).or_default();
+        for found in &verdict.replicas {
+            let is_fault = found.finding != Finding::Accepted;
+            if is_fault {
+                books.blamed.push((verdict.task, found.device));
+            } else {
+                let accepted = books.accepted.entry(verdict.task).or_default();
+                accepted.push(found.device);
+                self.stalls.remove(&found.device);
+            }
+            let standing = self.standings.entry(found.device).or_default();
+            standing.ends(self.now, is_fault);
+        }
+    }
+
+    /// A job is over: faults in it that the chain did not count are forgotten when it is asked again.
+    pub(in crate::grid) fn forgive_uncounted(&mut self, job: &JobId) {
+        let Some(books) = self.jobs.get(job) else {
+            return;
+        };
+        let counted = books.settles.iter().take(books.counted);
+        let valid = counted.filter_map(|set| tasks::validate(set, TaskIndex::MAX).ok());
+        let valid: Vec<_> = valid.collect();
+        let counted: BTreeSet<TaskIndex> = valid.iter().flat_map(|tasks| tasks.iter()).collect();
+        let uncounted = books
+            .blamed
+            .iter()
+            .filter(|(task, _)| !counted.contains(task));
+        for (_, device) in uncounted {
+            let standing = self.standings.entry(*device).or_default();
+            standing.in_a_row = 0;
+            standing.waits_until = Tick::default();
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a device does and what happens to it.
 
 use super::{
-    AtDevice, Character, DECICELSIUS_MAX, HOT_DECICELSIUS, LOW_PERMILLE, PERMILLE_MIN, registered,
-    transfers::Way,
+    AtDevice, Character, DECICELSIUS_MAX, Death, HOT_DECICELSIUS, LOW_PERMILLE, MASTERNODE,
+    PERMILLE_MIN, Running, registered, transfers::Way,
 };
 use crate::{
     grid::{
@@ -13,17 +13,14 @@ use crate::{
     },
     population::exponential,
 };
-use quern_primitives::ids::{DeviceId, TaskIndex};
+use quern_primitives::ids::TaskIndex;
 use quern_protocol::{Assignment, Benchmark, ReplicaId, Unavailable, limits::TASKS_IN_HAND_MAX};
 use quern_worker::{
     availability::{Verdict, Withheld},
-    core::{Core, Effect, Event, Fault, Restored, Sealed},
+    core::{Core, Effect, Event, Fault, Sealed},
 };
 use rand::RngExt as _;
 use std::ops::Range;
-
-/// The masternode's network key.
-const MASTERNODE: DeviceId = DeviceId([5; 32]);
 
 /// How long fetching a task takes, in milliseconds.
 const FETCH_MS: Range<u64> = 50..600;
@@ -34,9 +31,8 @@ const FAILING_PERMILLE: u32 = 300;
 /// How often a machine is looked at, in milliseconds.
 const LOOK_MS: u64 = 30_000;
 
-/// How long its owner uses a machine, and how long a device is away, in milliseconds, on average.
+/// How long its owner uses a machine, in milliseconds, on average.
 const BUSY_MS: f64 = 45_000.0;
-const AWAY_MS: f64 = 45_000.0;
 
 /// How long a battery is low, and a machine too hot, in milliseconds, on average.
 const UNFIT_MS: f64 = 45_000.0;
@@ -50,7 +46,7 @@ impl World<'_> {
         self.happening(&format!("d{device} comes"));
         let now = self.clock.now().0;
         let machine = self.machine(device);
-        let kept = std::mem::take(&mut machine.kept);
+        let kept = machine.storage.restored();
         machine.core = Some(Core::new(machine.settings(), kept));
         machine.started = now;
         machine.is_in_use = false;
@@ -180,30 +176,37 @@ impl World<'_> {
         }
     }
 
-    /// Tells a device something, and does what it wants.
-    fn device_step(&mut self, device: u32, event: Event) -> Result<(), Violation> {
+    /// Tells a device something, and does what it wants, unless it dies meanwhile.
+    pub(super) fn device_step(&mut self, device: u32, event: Event) -> Result<(), Violation> {
         let now = self.clock.now().0;
         let machine = self.machine(device);
         let tick = machine.tick(now);
         let Some(core) = &mut machine.core else {
             return Ok(());
         };
+        let promises = machine.storage.promises(&event);
         let effects = core.step(tick, event);
         let held = core.in_hand().count();
         if held > TASKS_IN_HAND_MAX {
             return Err(Violation::TooManyInHand { device, held });
         }
-        let mut leaves = false;
-        for effect in effects {
-            leaves |= effect == Effect::Leave;
+        let leaves = effects.contains(&Effect::Leave);
+        let death = self.death(device, effects.len());
+        let lives = death.map_or(effects.len(), |(at, _)| at);
+        for effect in effects.into_iter().take(lives) {
             self.do_at_device(device, effect)?;
         }
-        if leaves {
-            self.switches_off(device);
-        } else {
-            self.plan_wake(device);
+        match death {
+            Some((_, death)) => {
+                self.dies_at_device(device, death);
+                if death == Death::PowerCut {
+                    return Ok(());
+                }
+            }
+            None if leaves => self.goes(device),
+            None => self.plan_wake(device),
         }
-        Ok(())
+        self.machine(device).storage.check(device, &promises)
     }
 
     fn plan_wake(&mut self, device: u32) {
@@ -229,7 +232,13 @@ impl World<'_> {
                 number,
                 request,
                 ..
-            } => self.sends(device, connection, number, request)?,
+            } => {
+                let storage = &self.machine(device).storage;
+                storage.check_commits(device, &request)?;
+                self.sends(device, connection, number, request)?;
+            }
+            Effect::Keep { word, .. } => self.machine(device).storage.keep_word(&word),
+            Effect::Forget { id } => self.machine(device).storage.forget(&id),
             Effect::Prepare { assignment, .. } => self.prepares(device, *assignment),
             Effect::Run { id } => {
                 self.machine(device).queue.push_back(id);
@@ -243,7 +252,7 @@ impl World<'_> {
                 let machine = self.machine(device);
                 machine.given.remove(&id);
                 machine.queue.retain(|queued| *queued != id);
-                if machine.running.is_some_and(|(running, _)| running == id) {
+                if machine.running.is_some_and(|running| running.id == id) {
                     machine.running = None;
                     self.runs_next(device);
                 }
@@ -255,7 +264,7 @@ impl World<'_> {
                 let output = None;
                 self.plan_at_device(device, 0, AtDevice::Benchmarked { run, output });
             }
-            // The files, the owner and the end of a life are seen to elsewhere, or not at all.
+            // The owner and the end of a life are seen to elsewhere, or not at all.
             _ => {}
         }
         Ok(())
@@ -319,6 +328,7 @@ impl World<'_> {
 
     /// Starts the next task in the sandbox's queue, if none runs.
     fn runs_next(&mut self, device: u32) {
+        let since = self.clock.now().0;
         let fails = self.fails(device);
         let machine = &mut self.machines[device as usize];
         if machine.running.is_some() || machine.benchmarking.is_some() {
@@ -349,7 +359,7 @@ impl World<'_> {
             None => (takes_ms, None),
         };
         let run = machine.next_run();
-        machine.running = Some((id, run));
+        machine.running = Some(Running { id, run, since });
         let falls_silent = machine.character.silent_ms().is_some();
         self.plan_at_device(device, in_ms, AtDevice::Ends { run, fault });
         if falls_silent {
@@ -358,10 +368,12 @@ impl World<'_> {
     }
 
     fn run_ends(&mut self, device: u32, run: u64, fault: Option<Fault>) -> Result<(), Violation> {
+        let now = self.clock.now().0;
         let machine = self.machine(device);
-        let Some((id, _)) = machine.running.take_if(|(_, running)| *running == run) else {
+        let Some(running) = machine.running.take_if(|running| running.run == run) else {
             return Ok(());
         };
+        let id = running.id;
         let assignment = machine.given.remove(&id);
         let says = self.says(device, id.task);
         let work = self.works.get(&id.job);
@@ -373,7 +385,11 @@ impl World<'_> {
         let event = match finished {
             Some(finished) => {
                 self.counts.lies += u64::from(says != Says::TheTruth);
-                self.machine(device).answered += 1;
+                let machine = self.machine(device);
+                machine.answered += 1;
+                let took_ms = now.saturating_sub(running.since);
+                let storage = &mut machine.storage;
+                storage.keep_if_worth_it(MASTERNODE, &finished, took_ms);
                 Event::Ran { finished }
             }
             None => {
@@ -531,7 +547,7 @@ impl World<'_> {
         if let Some(link) = self.machine(device).link() {
             self.clock.plan(KEEPALIVE_MS, Coming::LinkEnds(link));
         }
-        self.turns_off(device);
+        self.machine(device).turns_off();
         let old = &self.machines[device as usize];
         let new = old.as_another(&self.config, number);
         self.names.add_device(new.id, number);
@@ -548,51 +564,5 @@ impl World<'_> {
         self.machines.push(new);
         self.happening(&format!("d{device} {words} d{number}"));
         self.clock.plan(0, Coming::Returns(number));
-    }
-
-    /// A device stops, or its power goes.
-    fn leaves(&mut self, device: u32) -> Result<(), Violation> {
-        self.counts.departures += 1;
-        if self.chance.random::<bool>() {
-            self.happening(&format!("d{device} stops"));
-            return self.device_step(device, Event::Stop);
-        }
-        self.happening(&format!("d{device} goes"));
-        if let Some(link) = self.machine(device).link() {
-            let is_noticed = self.chance.random::<bool>();
-            let in_ms = if is_noticed { 0 } else { KEEPALIVE_MS };
-            self.clock.plan(in_ms, Coming::LinkEnds(link));
-        }
-        self.switches_off(device);
-        Ok(())
-    }
-
-    /// A device is off, for a while.
-    fn switches_off(&mut self, device: u32) {
-        self.turns_off(device);
-        let in_ms = exponential(AWAY_MS, &mut self.chance) as u64;
-        self.clock.plan(in_ms, Coming::Returns(device));
-    }
-
-    /// A device is off. What it owes is on its disk; what it computed is lost.
-    pub(super) fn turns_off(&mut self, device: u32) {
-        let machine = self.machine(device);
-        if let Some(core) = machine.core.take() {
-            let owed = core.unacknowledged();
-            machine.kept = owed
-                .map(|(masternode, finished)| Restored {
-                    masternode: *masternode,
-                    finished: finished.clone(),
-                })
-                .collect();
-        }
-        machine.life += 1;
-        machine.wake_at = None;
-        machine.connection = None;
-        machine.is_connected = false;
-        machine.given.clear();
-        machine.queue.clear();
-        machine.running = None;
-        machine.benchmarking = None;
     }
 }

@@ -26,7 +26,7 @@ impl World<'_> {
         if let Some(link) = self.machine(device).link() {
             self.clock.plan(KEEPALIVE_MS, Coming::LinkEnds(link));
         }
-        self.turns_off(device);
+        self.machine(device).turns_off();
         self.clock.plan(silent_ms, Coming::Returns(device));
         Ok(())
     }
