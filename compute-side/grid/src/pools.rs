@@ -17,8 +17,10 @@
 //! is measured it is made smaller, until it is ([`PoolLimits::within`]).
 
 mod large;
+mod speeds;
 
 pub use large::PARTS_MAX;
+pub(crate) use speeds::Speeds;
 
 use crate::{
     Score,
@@ -70,7 +72,7 @@ pub struct Target {
     pub speed: u64,
     /// How many of them have a known speed.
     pub measured: u32,
-    /// The speed that one device in ten exceeds.
+    /// The speed that one device in ten exceeds, to an eighth; one whose speed is not known exceeds none.
     pub speed_of_the_fast: u32,
     /// The rank at which each pool begins, from the top; a pool ends where the next begins.
     begins: Vec<Rank>,
@@ -244,113 +246,9 @@ impl Target {
 /// In fuel per millisecond.
 const SPEED_GUESSED: u64 = 5_000_000;
 
-/// Speeds by size: 8 steps to each doubling are exact to 13 %.
-#[derive(Clone, Debug)]
-pub(crate) struct Speeds {
-    count: u32,
-    measured: u32,
-    sum: u64,
-    steps: [u32; 33 * 8],
-}
-
-impl Default for Speeds {
-    fn default() -> Self {
-        Self {
-            count: 0,
-            measured: 0,
-            sum: 0,
-            steps: [0; 33 * 8],
-        }
-    }
-}
-
-impl Speeds {
-    /// Those of the devices of these ranks that meet a job's needs.
-    fn of(ranking: &Ranking, needs: &Needs, ranks: Range<usize>) -> Self {
-        let mut speeds = Self::default();
-        let devices = ranking.abilities().skip(ranks.start).take(ranks.len());
-        devices
-            .filter(|device| needs.are_met_by(device.traits))
-            .for_each(|device| speeds.add(device.speed));
-        speeds
-    }
-
-    /// One device less, that was added.
-    pub(crate) fn remove(&mut self, speed: u32) {
-        self.count -= 1;
-        self.measured -= u32::from(speed > 0);
-        self.sum -= u64::from(speed);
-        self.steps[Self::step(speed)] -= 1;
-    }
-
-    /// Takes away some of those that were added.
-    pub(crate) fn subtract(&mut self, others: &Self) {
-        self.count -= others.count;
-        self.measured -= others.measured;
-        self.sum -= others.sum;
-        for (steps, others) in self.steps.iter_mut().zip(&others.steps) {
-            *steps -= others;
-        }
-    }
-
-    /// One more device, whose speed is 0 if it is not known.
-    #[inline]
-    pub(crate) fn add(&mut self, speed: u32) {
-        self.count += 1;
-        self.measured += u32::from(speed > 0);
-        self.sum += u64::from(speed);
-        self.steps[Self::step(speed)] += 1;
-    }
-
-    fn step(speed: u32) -> usize {
-        let doublings = u32::BITS - speed.leading_zeros();
-        let fraction = match doublings {
-            0..4 => 0,
-            _ => speed >> (doublings - 4) & 7,
-        };
-        (8 * doublings + fraction) as usize
-    }
-
-    /// The least speed of the step in which the fastest tenth begins.
-    fn exceeded_by_one_in_ten(&self) -> u32 {
-        let mut left = self.count / 10;
-        let from_the_fastest = self.steps.iter().enumerate().rev();
-        for (step, count) in from_the_fastest {
-            if *count > left {
-                return Self::least_of(step);
-            }
-            left -= count;
-        }
-        0
-    }
-
-    /// The speed that nine in ten of those exceed whose speed is known, to 13 %: the least one of the step
-    /// in which the slowest tenth ends. 0 if none is known.
-    pub(crate) fn exceeded_by_nine_in_ten(&self) -> u32 {
-        let mut left = self.measured / 10;
-        // Those that are not known are in the first step.
-        for (step, count) in self.steps.iter().enumerate().skip(1) {
-            if *count > left {
-                return Self::least_of(step);
-            }
-            left -= count;
-        }
-        0
-    }
-
-    fn least_of(step: usize) -> u32 {
-        let (doublings, fraction) = (step as u32 / 8, step as u32 % 8);
-        match doublings {
-            0 => 0,
-            1..4 => 1 << (doublings - 1),
-            _ => (8 + fraction) << (doublings - 4),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{speeds::model as sorted, *};
     use crate::{Tuning, needs::Profile, ranking::Abilities, tuning::Policy};
     use proptest::prelude::*;
     use quern_primitives::device::{Class, Region};
@@ -526,20 +424,6 @@ mod tests {
         assert_eq!(low.accounts(&ranking, &needs, lower, 400), 1);
     }
 
-    #[test]
-    fn the_speed_of_the_slow_is_one_that_nine_in_ten_of_the_known_ones_exceed() {
-        let points: Vec<u32> = (0..=100).map(|n| n * 100).chain([0; 50]).collect();
-        let speed_of_the_slow = |known: &[u32]| {
-            let mut speeds = Speeds::default();
-            known.iter().for_each(|speed| speeds.add(*speed));
-            speeds.exceeded_by_nine_in_ten()
-        };
-        let slow = speed_of_the_slow(&points);
-        assert!((1_000..=1_150).contains(&slow), "{slow}");
-        assert_eq!(speed_of_the_slow(&[0, 1_024, 0]), 1_024);
-        assert_eq!(speed_of_the_slow(&[0, 0]), 0);
-    }
-
     proptest! {
         #[test]
         fn pools_are_those_of_the_published_scan(
@@ -588,32 +472,21 @@ mod tests {
                 ByteLevel::Low => number >= pools.len() / 2,
             };
             let narrowed = Target::of_level(&ranking, &needs, level, &limits);
-            let (mut count, mut speed, mut speeds) = (0, 0, Speeds::default());
+            let mut speeds: Vec<u32> = vec![];
             for (number, pool) in pools.iter().enumerate() {
                 for rank in pool {
                     prop_assert_eq!(narrowed.pool_of(Some(*rank)) as usize, number);
                     prop_assert_eq!(narrowed.has_part(Some(*rank)), has_part(number));
                     if has_part(number) {
-                        count += 1;
-                        speed += u64::from(ranking.abilities_of(*rank).speed);
-                        speeds.add(ranking.abilities_of(*rank).speed);
+                        speeds.push(devices[*rank as usize].0);
                     }
                 }
             }
-            prop_assert_eq!((narrowed.devices, narrowed.speed), (count, speed));
-            let fast = speeds.exceeded_by_one_in_ten();
-            prop_assert_eq!((narrowed.measured, narrowed.speed_of_the_fast), (speeds.measured, fast));
-        }
-
-        #[test]
-        fn a_speed_lies_in_its_step(speed in any::<u32>()) {
-            let speeds = {
-                let mut speeds = Speeds::default();
-                speeds.add(speed);
-                speeds
-            };
-            let least = speeds.exceeded_by_one_in_ten();
-            prop_assert!(least <= speed && u64::from(speed) * 8 <= u64::from(least) * 16 + 8);
+            let sum: u64 = speeds.iter().map(|speed| u64::from(*speed)).sum();
+            let measured = speeds.iter().filter(|speed| **speed > 0).count();
+            prop_assert_eq!((narrowed.devices as usize, narrowed.speed), (speeds.len(), sum));
+            prop_assert_eq!(narrowed.measured as usize, measured);
+            prop_assert_eq!(narrowed.speed_of_the_fast, sorted::exceeded_by_one_in_ten(&speeds));
         }
     }
 }
