@@ -37,7 +37,8 @@ pub(super) struct Rankings {
 }
 
 impl Rankings {
-    /// Found in the last ranking, with a turn in the next one as soon as there is one.
+    /// Found in the last ranking, and when time began: so with a turn in the next one as soon as there is one,
+    /// if as much time has passed as all jobs' turns take.
     pub(super) fn last(&self) -> Found {
         self.found(Tick::default())
     }
@@ -50,7 +51,8 @@ impl Rankings {
     }
 
     /// Whether it is the turn of a job whose devices were found then, of so many jobs. Each waits for as
-    /// long as all others take, so none is left out.
+    /// long as all take. So within that time others have one turn each at the most, one is left, and a job
+    /// that is asked all the time waits for less than twice as long.
     fn is_turn_of(&self, found: Found, jobs: usize, now: Tick) -> bool {
         let round_ms = self.turn_ms.saturating_mul(jobs as u64);
         now.since(self.last_turn) >= self.turn_ms && now.since(found.at) >= round_ms

@@ -10,6 +10,7 @@ mod levels;
 mod listed;
 mod model;
 mod told;
+mod turns;
 
 use super::*;
 use crate::{

@@ -13,7 +13,7 @@ const TASKS: [TaskIndex; 5] = [0, 1, 2, 3, TaskIndex::MAX];
 
 /// Who asks: a device, its account, how fast it is (0 where that is not known), and whether it is
 /// trusted.
-const ASKERS: [(u32, u32, u32, bool); 10] = [
+pub(super) const ASKERS: [(u32, u32, u32, bool); 10] = [
     (0, 0, 1_000, false),
     (1, 0, 10_000, false),
     (2, 1, 10, false),
@@ -29,10 +29,10 @@ const ASKERS: [(u32, u32, u32, bool); 10] = [
 /// What a ranking makes of a job: its devices' speeds from the top, devices in each pool, accounts, and of
 /// the large ones how many of each one's size would have all devices.
 #[derive(Clone, Debug)]
-struct Grid {
+pub(super) struct Grid {
     speeds: Vec<u32>,
     pool_size: u32,
-    accounts: u32,
+    pub(super) accounts: u32,
     large: Vec<(u32, u32)>,
 }
 
@@ -41,7 +41,7 @@ impl Grid {
         self.target_of(ByteLevel::High)
     }
 
-    fn target_of(&self, level: ByteLevel) -> Target {
+    pub(super) fn target_of(&self, level: ByteLevel) -> Target {
         let limits = PoolLimits {
             capacity_min: 0,
             size_min: self.pool_size,
@@ -52,7 +52,7 @@ impl Grid {
     }
 }
 
-fn grid() -> impl Strategy<Value = Grid> {
+pub(super) fn grid() -> impl Strategy<Value = Grid> {
     let speed = prop_oneof![
         1 => Just(0u32),
         1 => Just(1),
@@ -72,7 +72,7 @@ fn grid() -> impl Strategy<Value = Grid> {
     })
 }
 
-fn terms_of_any_kind() -> impl Strategy<Value = JobTerms> {
+pub(super) fn terms_of_any_kind() -> impl Strategy<Value = JobTerms> {
     let level = prop_oneof![
         Just(ByteLevel::Low),
         Just(ByteLevel::Balanced),
@@ -95,7 +95,7 @@ fn terms_of_any_kind() -> impl Strategy<Value = JobTerms> {
     )
 }
 
-fn tuning() -> impl Strategy<Value = Tuning> {
+pub(super) fn tuning() -> impl Strategy<Value = Tuning> {
     let lane_ms = prop_oneof![1 => Just(0), 4 => Just(10_000)];
     (any::<bool>(), any::<bool>(), 0u8..3, lane_ms).prop_map(
         |(spares_the_slow, backs_up, backups_max, lane_ms)| Tuning {

@@ -157,6 +157,21 @@ impl Job {
         self.all().filter(|(.., it)| it.is_open()).count()
     }
 
+    /// Whether something is open for who has what this device has.
+    pub(super) fn has_open_for(&self, asker: &Asker<'_>) -> bool {
+        self.open() > 0 && self.terms.needs.lacking_in(asker.traits).is_none()
+    }
+
+    /// Whether nothing is, and who has what this device has may compute again what runs.
+    pub(super) fn only_runs_for(&self, asker: &Asker<'_>) -> bool {
+        let is_suitable = self.terms.needs.lacking_in(asker.traits).is_none();
+        self.open() == 0 && self.running() > 0 && is_suitable
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
     fn running(&self) -> usize {
         self.all().filter(|(.., it)| it.is_running()).count()
     }
