@@ -5,14 +5,15 @@
 //!
 //! How far off it may be. One of each s places is looked at, so of L places in a row L/s are, rounded up or
 //! down. Say that an account's devices stand in r stretches and those of all accounts in R, that the account
-//! has a share p of all, and a share q of the m devices that are looked at. Then its number among these is
-//! off by less than r, and m by less than R; so |q - p| < (r + p R) / m.
+//! has a share p of all, and a share q of the m devices that are looked at. Then its number among these differs
+//! from one in s of its own by less than r, and m from one in s of all by less than R; so
+//! |q - p| < (r + p R) / m.
 //!
-//! That says much where stretches are few. Where where one stands has nothing to do with whose one is, the
-//! m are drawn at random and none of them twice. Then by Bernstein's inequality an account's number among
-//! them differs from p m by more than √(2 x p m) + 2 x / 3 with a chance of 2 e^-x at the most. Of an account
-//! that is just large the usual difference is 6 of 32. Only who stands on just the places that are looked at
-//! seems larger than that; for this an account would have to choose its places in the ranking.
+//! That says much where stretches are few. Where a device's place has nothing to do with its account, the m
+//! are drawn at random and none of them twice. Then by Bernstein's inequality an account's number among them
+//! differs from p m by more than √(2 x p m) + 2 x / 3 with a chance of 2 e^-x at the most. Of an account that is
+//! just large the usual difference is 6 of 32. Whoever stood on just the places that are looked at would seem
+//! far larger; for that an account would have to choose its places in the ranking.
 
 #[cfg(test)]
 mod model;

@@ -175,7 +175,7 @@ fn shuffled(case: impl Strategy<Value = Case>) -> impl Strategy<Value = Case> {
 /// size, or each of its own.
 fn even() -> impl Strategy<Value = Vec<Stretch>> {
     let sizes = prop_oneof![
-        3 => prop::sample::select(vec![0usize, 1, 63, 64, 65, 128, 2_047, 2_048, 4_095, 4_096]),
+        3 => prop::sample::select(vec![0usize, 1, 63, 64, 65, 128, 2_047, 2_048, 4_095]),
         1 => 0usize..4_096,
     ];
     let accounts = prop::sample::select(vec![1usize, 2, 63, 64, 65, usize::MAX]);
@@ -185,15 +185,28 @@ fn even() -> impl Strategy<Value = Vec<Stretch>> {
     })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+/// Why an account is not to choose where it is ranked: of four places in a row one is looked at.
+#[test]
+fn an_account_on_just_the_places_that_are_looked_at_seems_to_have_all() {
+    let of = |place: u32| (true, Some(if place.is_multiple_of(4) { 0 } else { place }));
+    let case = Case {
+        devices: (0..8_192).map(of).collect(),
+        pool_size: u32::MAX,
+        level: ByteLevel::High,
+    };
+    let (found, looked_at) = case.find();
+    let all = case.places_of(None).len();
+    assert_eq!(counted(case.places_of(Some(0)).len(), all), 4);
+    assert_eq!((found.parts_of(0), looked_at), (1, 2_048.0));
+}
 
+proptest! {
     #[test]
     fn where_fewer_than_4096_devices_are_suitable_large_accounts_are_those_of_a_full_count(
-        case in prop_oneof![case(devices(900)), shuffled(case(devices(900))), case(even())],
+        case in prop_oneof![case(devices(500)), shuffled(case(devices(500))), case(even())],
     ) {
         let (found, _) = case.find();
-        prop_assume!(case.counting().len() < 4_096);
+        prop_assert!(case.counting().len() < 4_096);
         let all = case.places_of(None).len();
         let mut large = vec![];
         for account in case.accounts() {
