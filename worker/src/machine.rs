@@ -18,7 +18,6 @@
 //! | battery, charging | `/sys/class/power_supply` |
 //! | temperature | `/sys/class/hwmon`, else `/sys/class/thermal` |
 //! | input | terminals' access times, interrupts of input controllers, USB reports; see [`State`] |
-//! | load | `/proc/loadavg` |
 //!
 //! No crate for system information is used: those look at `/` only, so that no test could show them
 //! a machine with a broken sensor, and have no word for the network's kind, the battery or input.
@@ -103,9 +102,6 @@ pub struct State {
     /// it does not see: Bluetooth keyboards and mice, and a person who only watches. Absent where
     /// none of its sources is there.
     pub input_idle_s: Option<u64>,
-    /// Mean number of threads that ran or waited in the last minute, the worker's own included, in
-    /// hundredths.
-    pub load_hundredths: Option<u32>,
 }
 
 impl State {
@@ -183,7 +179,6 @@ impl Watch {
             charging: power.charging,
             temperature_decicelsius: heat::decicelsius(&mut look),
             input_idle_s: self.input.idle_s(&mut look, now),
-            load_hundredths: usage::load_hundredths(&mut look),
         }
     }
 

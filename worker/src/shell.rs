@@ -22,7 +22,7 @@ use crate::{
     core::{Core, CoreSettings, Effect, Event, Finished, Sealed, Tick},
     device::{DeviceSecrets, KeyFileError},
     limits::PAUSE_MS_MAX,
-    machine::Machine,
+    machine::{Machine, Places},
     masternodes::{Directory, LookUpError, Network},
     programs::{Engines, Programs, Store},
     reports::{Kept, Reports},
@@ -174,8 +174,9 @@ async fn start(
     let engines = Engines::default();
     let (started, traffic) = (Instant::now(), Traffic::default());
     let (news, received) = mpsc::channel(NEWS_MAX);
+    let here = Places::here(settings.data.clone());
     let (gauge, machine) = tokio::select! {
-        looked = Gauge::start(&settings, started, traffic.clone(), news.clone()) => looked?,
+        looked = Gauge::start(&settings, here, started, traffic.clone(), news.clone()) => looked?,
         _ = stop.recv() => return Ok(Ended::Cleanly { acknowledged: 0 }),
     };
     let core_settings = CoreSettings {

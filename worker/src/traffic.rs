@@ -34,7 +34,7 @@ impl Traffic {
         self.0.swap(0, Ordering::Relaxed)
     }
 
-    fn add(&self, message: &impl Encode) {
+    pub(crate) fn add(&self, message: &impl Encode) {
         self.0
             .fetch_add(message.encoded_size() as u64, Ordering::Relaxed);
     }

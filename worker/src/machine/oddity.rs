@@ -31,8 +31,6 @@ pub enum Figure {
     Temperature,
     /// What a person does with the machine.
     Input,
-    /// The load.
-    Load,
 }
 
 impl fmt::Display for Figure {
@@ -51,7 +49,6 @@ impl fmt::Display for Figure {
             Self::Charging => "the external power",
             Self::Temperature => "the temperature",
             Self::Input => "the input",
-            Self::Load => "the load",
         })
     }
 }

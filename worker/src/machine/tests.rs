@@ -74,7 +74,6 @@ fn this_machine_is_plausible() {
         assert!(machine.ram_mib.unwrap() > 0 && machine.storage_mib.unwrap() > 0);
         assert!(state.free_ram_mib.unwrap() <= machine.ram_mib.unwrap());
         assert!(state.free_storage_mib.unwrap() <= machine.storage_mib.unwrap());
-        assert!(state.load_hundredths.is_some());
         assert!(state.input_idle_s.is_none_or(|idle_s| idle_s < 60));
     }
     assert!(state.free_cpu_permille.is_none_or(|free| free <= 1_000));
@@ -174,7 +173,6 @@ fn a_small_board_tells_what_it_is() {
 fn wrong_figures_are_absent_and_told_once() {
     let fake = Fake::new(&[
         ("proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: -5 kB\n"),
-        ("proc/loadavg", "NaN 0 0\n"),
         ("proc/stat", "cpu 1 2 -3 4\n"),
         ("sys/class/power_supply/BAT0/type", "Battery\n"),
         ("sys/class/power_supply/BAT0/capacity", "255\n"),
@@ -193,12 +191,10 @@ fn wrong_figures_are_absent_and_told_once() {
         assert_eq!(state, nothing_but_storage);
     }
     let told: Vec<String> = watch.oddities().iter().map(ToString::to_string).collect();
-    assert_eq!(told.len(), 6, "{told:#?}");
+    assert_eq!(told.len(), 5, "{told:#?}");
     for part in [
         "the free memory is left out where",
         "proc/meminfo tells it: it says -5, and only 0 to 1000 is believed",
-        "the load is left out",
-        "it says \"NaN\", which is not understood",
         "it says 255, and only 0 to 100 is believed",
         "it says 4294967295, and only -50000 to 150000 is believed",
         "it says 4294967296, and only 1 to 65536 is believed",
@@ -388,11 +384,9 @@ fn the_workers_own_tasks_are_no_load() {
     let fake = Fake::new(&[
         ("proc/stat", &stat(1_000, 5_000, 100, 0)),
         ("proc/self/stat", &own(10, 5)),
-        ("proc/loadavg", "1.25 0.5 0.1 2/300 4000\n"),
     ]);
     let (mut watch, _) = fake.watch();
     assert_eq!(watch.read(at(1)).free_cpu_permille, None);
-    assert_eq!(watch.read(at(1)).load_hundredths, Some(125));
 
     // Of 1000 ticks 300 are idle, 500 the worker's, 100 stolen, 100 others'.
     fake.write("proc/stat", &stat(1_600, 5_250, 150, 100));
@@ -518,14 +512,13 @@ fn a_file_of_any_length_is_not_read_whole() {
     assert!(fake.told()[0].contains("longer than 65536 bytes"));
 }
 
-const FILES: [&str; 23] = [
+const FILES: [&str; 22] = [
     "etc/os-release",
     "proc/cpuinfo",
     "proc/meminfo",
     "proc/stat",
     "proc/self/stat",
     "proc/self/cgroup",
-    "proc/loadavg",
     "proc/interrupts",
     "proc/net/route",
     "proc/net/ipv6_route",

@@ -8,14 +8,10 @@ use super::{
 const FIGURE: Figure = Figure::FreeCpu;
 const STAT: &str = "proc/stat";
 const OWN_STAT: &str = "proc/self/stat";
-const LOADAVG: &str = "proc/loadavg";
 
 /// The least processor time between two readings, in ticks of 10 ms over all threads: less is too
 /// coarse for a share, and the last share stands.
 const TICKS_MIN: u64 = 20;
-
-/// The highest load that is believed.
-const LOAD_MAX: f64 = 1_000_000.0;
 
 /// Remembers the last reading.
 #[derive(Debug, Default)]
@@ -115,19 +111,4 @@ fn own(look: &mut Look) -> u64 {
             0
         }
     }
-}
-
-/// The load of the last minute.
-pub(super) fn load_hundredths(look: &mut Look) -> Option<u32> {
-    let text = look.line(Figure::Load, LOADAVG)?;
-    let word = text.split_whitespace().next().unwrap_or_default();
-    let load = word
-        .parse::<f64>()
-        .ok()
-        .filter(|load| (0.0..=LOAD_MAX).contains(load));
-    if load.is_none() {
-        look.not_understood(Figure::Load, LOADAVG, word);
-    }
-    // Between 0 and a hundred million, as checked.
-    load.map(|load| (load * 100.0).round() as u32)
 }

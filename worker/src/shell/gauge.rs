@@ -61,9 +61,11 @@ enum Figures {
 }
 
 impl Gauge {
-    /// Reads what the machine is, and how it is for the first time; the data folder must be there.
+    /// Reads what the machine at these places is, and how it is for the first time; the data folder must be
+    /// there.
     pub(super) async fn start(
         settings: &Settings,
+        places: Places,
         started: Instant,
         traffic: Traffic,
         news: mpsc::Sender<News>,
@@ -80,7 +82,6 @@ impl Gauge {
         if rules.hours.is_some() {
             tell_time_zone();
         }
-        let places = Places::here(settings.data.clone());
         let read = move || {
             let (mut watch, machine) = Watch::start(places, started.elapsed());
             let state = watch.read(started.elapsed());
@@ -254,9 +255,14 @@ mod tests {
     use std::path::Path;
 
     fn settings(folder: &Path, availability: &str) -> Settings {
+        settings_with(folder, (0, 110), availability)
+    }
+
+    /// With the least charge and the highest temperature.
+    fn settings_with(folder: &Path, (least, most): (u8, u8), availability: &str) -> Settings {
         let text = format!(
             "data = \".\"\nchain = [\"ws://127.0.0.1:1\"]\n[availability]\n\
-             battery_percent_min = 0\ntemperature_c_max = 110\n{availability}"
+             battery_percent_min = {least}\ntemperature_c_max = {most}\n{availability}"
         );
         Settings::parse(&text, &folder.join("worker.toml")).unwrap()
     }
@@ -264,7 +270,8 @@ mod tests {
     async fn started(settings: &Settings) -> (Gauge, Traffic, mpsc::Receiver<News>) {
         let (news, received) = mpsc::channel(8);
         let traffic = Traffic::default();
-        let (gauge, _) = Gauge::start(settings, Instant::now(), traffic.clone(), news)
+        let places = Places::here(settings.data.clone());
+        let (gauge, _) = Gauge::start(settings, places, Instant::now(), traffic.clone(), news)
             .await
             .unwrap();
         (gauge, traffic, received)
@@ -389,11 +396,126 @@ mod tests {
         std::fs::write(folder.path().join("data-used"), "much").unwrap();
         let limited = settings(folder.path(), "data_mb_per_month = 1");
         let (news, _received) = mpsc::channel(8);
-        let refused = Gauge::start(&limited, Instant::now(), Traffic::default(), news).await;
+        let (places, now) = (Places::here(limited.data.clone()), Instant::now());
+        let refused = Gauge::start(&limited, places, now, Traffic::default(), news).await;
         let error = refused.err().unwrap();
         assert!(error.to_string().contains("data-used"), "{error}");
 
         let (gauge, ..) = started(&settings(folder.path(), "")).await;
         assert_eq!(unavailable(&gauge.measured()), []);
+    }
+
+    /// A machine of files: a cable and a telephone, a battery, a sensor and a processor.
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new() -> Self {
+            let files = Self(tempfile::tempdir().unwrap());
+            files.write("sys/class/net/eth0/device/uevent", "DRIVER=e1000e\n");
+            files.write("sys/class/net/eth0/operstate", "up\n");
+            files.write("sys/class/net/wwan0/uevent", "DEVTYPE=wwan\n");
+            files.write("sys/class/power_supply/BAT0/type", "Battery\n");
+            files.write("sys/class/power_supply/BAT0/status", "Discharging\n");
+            files.write("sys/class/hwmon/hwmon0/name", "coretemp\n");
+            files.write(
+                "proc/self/stat",
+                "7 (a) R 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1\n",
+            );
+            files.goes_by("eth0");
+            files.is_charged(80);
+            files.is_warm(50);
+            files.has_computed(0, 0);
+            files
+        }
+
+        fn write(&self, place: &str, text: &str) {
+            let path = self.0.path().join(place);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+
+        fn goes_by(&self, interface: &str) {
+            let names = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT";
+            let route =
+                format!("{names}\n{interface} 00000000 0100000A 0003 0 0 0 00000000 0 0 0\n");
+            self.write("proc/net/route", &route);
+        }
+
+        fn is_charged(&self, percent: u32) {
+            self.write(
+                "sys/class/power_supply/BAT0/capacity",
+                &format!("{percent}\n"),
+            );
+        }
+
+        fn is_warm(&self, celsius: u32) {
+            let text = format!("{celsius}000\n");
+            self.write("sys/class/hwmon/hwmon0/temp1_input", &text);
+        }
+
+        /// Ticks that other programs had, and that nobody had.
+        fn has_computed(&self, others: u32, idle: u32) {
+            let text = format!("cpu  {others} 0 0 {idle} 0 0 0 0 0 0\ncpu0 1 2 3\n");
+            self.write("proc/stat", &text);
+        }
+    }
+
+    /// What holds the machine back, once its state was read again.
+    async fn held_back(gauge: &mut Gauge, news: &mut mpsc::Receiver<News>) -> Vec<Unavailable> {
+        loop {
+            let mut told = gauge.look();
+            let reading = reading(news).await;
+            let is_whole = matches!(reading.figures, Figures::State(_));
+            told = gauge.looked(reading).or(told);
+            if is_whole {
+                return unavailable(&told.unwrap()).to_vec();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn each_rule_of_the_owner_holds_for_what_is_read_of_the_machine() {
+        let files = Files::new();
+        let folder = tempfile::tempdir().unwrap();
+        let rules = "networks = [\"ethernet\", \"wireless\"]\ndata_mb_per_month = 1\n\
+                     only_when_idle = { minutes = 1, load_percent_max = 25 }";
+        let settings = settings_with(folder.path(), (20, 60), rules);
+        let places = Places {
+            root: files.0.path().into(),
+            data: settings.data.clone(),
+        };
+        let started = Instant::now();
+        let (sent, mut news) = mpsc::channel(8);
+        let traffic = Traffic::default();
+        let (mut gauge, _) = Gauge::start(&settings, places, started, traffic.clone(), sent)
+            .await
+            .unwrap();
+        files.has_computed(0, 1_000);
+        let gauge = &mut gauge;
+        let news = &mut news;
+        // For all that is known somebody may use a machine on which no input can be seen.
+        assert_eq!(held_back(gauge, news).await, [Unavailable::InUse]);
+        let mut rules = settings.availability.clone();
+        rules.only_when_idle = None;
+        gauge.revise(rules);
+        assert_eq!(held_back(gauge, news).await, []);
+
+        files.goes_by("wwan0");
+        let other_network = [Unavailable::NetworkNotAllowed];
+        assert_eq!(held_back(gauge, news).await, other_network);
+        files.goes_by("eth0");
+        files.is_charged(19);
+        assert_eq!(held_back(gauge, news).await, [Unavailable::BatteryLow]);
+        files.is_charged(20);
+        files.is_warm(61);
+        assert_eq!(held_back(gauge, news).await, [Unavailable::TooHot]);
+        // What was too hot is used again when it is five degrees cooler.
+        files.is_warm(58);
+        assert_eq!(held_back(gauge, news).await, [Unavailable::TooHot]);
+        files.is_warm(55);
+        assert_eq!(held_back(gauge, news).await, []);
+
+        traffic.add(&vec![0u8; 1_000_001]);
+        assert_eq!(held_back(gauge, news).await, [Unavailable::DataCapReached]);
     }
 }
