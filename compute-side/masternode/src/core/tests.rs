@@ -1,6 +1,7 @@
 //! The core in a small world of its own: a chain that keeps the real rules of jobs, devices that
 //! compute, lie, forget and vanish, and a disk that writes when it is told to.
 
+mod absurd;
 mod alone;
 mod answers;
 mod attribution;
