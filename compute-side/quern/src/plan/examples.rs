@@ -317,6 +317,40 @@ mod tests {
     }
 
     #[test]
+    fn the_first_example_is_printed_with_the_published_figures_beside_those_found() {
+        let printed = example(1, 1, None).unwrap().people();
+        let figures = "\
+                            published       here
+least r with P at most 1 %     1.9985     1.9985
+replicas                       19,985     19,985
+least P up to r = 2         0.24969 %  0.24969 %";
+        assert!(printed.contains(figures), "{printed}");
+        assert!(printed.contains(ASSUMPTIONS), "{printed}");
+    }
+
+    #[test]
+    fn the_second_and_third_example_are_printed_with_the_published_figure_and_why_one_is_another() {
+        let line = |printed: &str, begins: &str| -> Vec<String> {
+            let mut lines = printed.lines();
+            let line = lines.find(|line| line.starts_with(begins)).unwrap();
+            let figures = line[begins.len()..].replace(" %", "%");
+            figures.split_whitespace().map(str::to_owned).collect()
+        };
+        let printed = example(2, 1, None).unwrap().people();
+        let drawn = line(
+            &printed,
+            "P(2), 900 devices drawn: the median of 21 drawings",
+        );
+        assert_eq!(drawn.first().unwrap(), "26.40%");
+        let at_mean = line(&printed, "P(2), these 900 at their mean");
+        assert_eq!(at_mean, ["25.91%"]);
+        let printed = example(3, 1, None).unwrap().people();
+        let least = "least r with P at most 1 %, counted beyond the first replica";
+        assert_eq!(line(&printed, least).first().unwrap(), "3.956822");
+        assert!(printed.contains(THIRD_IN_WORDS), "{printed}");
+    }
+
+    #[test]
     fn the_first_example_is_the_published_one_to_the_last_digit() {
         let (_, figures, _) = first().unwrap();
         for figure in figures {
