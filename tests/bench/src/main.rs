@@ -47,7 +47,8 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 29] = [
+    ranking::SORT,
     ranking::RANK,
     ranking::QUEUED,
     ranking::AFRESH,
@@ -104,6 +105,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         rows.push(near_end::measure(arguments.quick)?);
     }
     let of_ranking = [
+        ranking::SORT,
         ranking::RANK,
         ranking::QUEUED,
         ranking::AFRESH,

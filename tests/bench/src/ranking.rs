@@ -32,8 +32,10 @@ pub(crate) const AFRESH: &str = "rank_1m_afresh_ms";
 pub(crate) const POOLS: &str = "pools_1m_devices_ms";
 pub(crate) const SCHEDULE: &str = "schedule_job_10k_tasks_ms";
 
-/// What the times are held against.
-const SORT: &str = "sort_1m_scores_ms: the standard library's unstable sort of their scores";
+/// What the times are held against, which is a row itself.
+pub(crate) const SORT: &str = "sort_1m_scores_ms";
+const SORT_IN_WORDS: &str =
+    "sort_1m_scores_ms: the standard library's unstable sort of their scores";
 
 const DEVICES: u32 = 1_000_000;
 const QUICK_DEVICES: u32 = 50_000;
@@ -96,9 +98,11 @@ pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Row>> {
     }
     let slower = |[one, other]: [Fastest; 2]| Fastest(one.0.max(other.0));
     let of_sort = |name, time: Fastest, most| {
-        Row::new(name, (time.0, "ms"), (SORT, sort.0)).with_bar(Bar::RatioAtMost(most))
+        let time = (time.0, "ms");
+        Row::new(name, time, (SORT_IN_WORDS, sort.0)).with_bar(Bar::RatioAtMost(most))
     };
     Ok(vec![
+        Row::new(SORT, (sort.0, "ms"), (SORT_IN_WORDS, sort.0)),
         of_sort(RANK, rank, 3.0),
         // The ranking, and one look at who may have a job.
         of_sort(QUEUED, with_jobs, 4.0),
