@@ -58,7 +58,7 @@ pub enum Rule {
     Certain,
     /// A device is about to be found at fault, and a trusted one is to be heard before.
     SecondOpinion,
-    /// Its answers differ, and the masternode computes it again.
+    /// Its answers differ, and a masternode computes it again.
     Referee,
     /// Devices could not open what the task reads.
     Unopened,

@@ -4,18 +4,24 @@
 //! group_append(job, blocks)                      the coordinator hands on its log, block by block
 //! group_certify(job, sequence, index, head)      it asks for the member's word on a batch
 //! group_certifyEnd(job, sequence, index, head)   and on that the job cannot go on
+//! group_referee(request, signature)              it has a task computed on which devices differ
+//! group_refereed(request, signature, offset)     and fetches the sealed result, piece by piece
 //! ```
 //!
-//! Nobody says who it is, because nothing depends on it. A block is taken if the network key that the
+//! Who has a task computed shows by its signature that it coordinates the job: a device that knew early what
+//! comes out need not compute it. For all else nobody says who it is, because nothing depends on it. A block
+//! is taken if the network key that the
 //! chain drew as the job's coordinator has signed it, whoever brings it; and a member's word is about what
 //! it found in its own copy of the log, is meant for the chain, and gives nobody anything who has not the
 //! log. A member tells nobody its copy: a device could read there what others answered.
 
 use crate::Blob;
+use codec::Encode;
 use jsonrpsee::{core::RpcResult, proc_macros::rpc, types::ErrorObjectOwned};
 use quern_primitives::{
-    Digest, JobId,
-    ids::{AccountId, BatchSequence},
+    Digest, JobId, TaskIndex,
+    ids::{AccountId, BatchSequence, NodeKey},
+    payload::SignedPayload,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +30,43 @@ use serde::{Deserialize, Serialize};
 pub struct FollowedUpTo {
     /// The index of the block that it wants next: all before it are on its disk.
     pub next: u64,
+}
+
+/// What a coordinator signs with its network key to have a task computed by another member of the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Serialize, Deserialize)]
+pub struct RefereeRequest {
+    /// The job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskIndex,
+    /// The member's network key: what it is asked no other one is asked by this.
+    pub referee: NodeKey,
+    /// How long it may take, in milliseconds, at most [`REFEREE_MS_MAX`].
+    pub time_ms: u64,
+}
+
+impl SignedPayload for RefereeRequest {
+    const DOMAIN: &'static str = "quern/referee-request/1";
+}
+
+/// How long a referee may take at the most, in milliseconds: a day.
+pub const REFEREE_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// How far a task is that a member computes as its referee.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Refereeing {
+    /// It waits for its turn or is computed; ask again.
+    Computing,
+    /// It was computed.
+    Computed {
+        /// The signed report, in SCALE.
+        report: Blob,
+        /// The chunk root of the sealed result.
+        output_root: Digest,
+        /// The sealed result's length.
+        bytes: u64,
+    },
 }
 
 /// Why a member of a group does not take a block, or does not certify a batch or a job's end. Travels as the `data` of the
@@ -90,6 +133,28 @@ pub enum GroupError {
     /// Others are answered first.
     #[error("as many questions are answered at a time as may be; ask again in a moment")]
     Busy,
+    /// Only who coordinates the job may have its tasks computed.
+    #[error("the request is not signed by who coordinates the job, or is for another member")]
+    NotAsked,
+    /// The copy of the log does not show that the task waits for a referee.
+    #[error(
+        "the copy of the log that is here does not show that the task waits for a referee; hand on the log and ask again"
+    )]
+    NotAwaited,
+    /// The task's shard or the program is not here.
+    #[error(
+        "the job's owner has not uploaded the task's shard and the program to this masternode; `quern job resume` does"
+    )]
+    InputMissing,
+    /// It computes no tasks.
+    #[error("this masternode computes no tasks itself; ask another")]
+    ComputesNothing,
+    /// It could not compute the task.
+    #[error("the task cannot be computed here: {why}")]
+    NotComputed {
+        /// What is missing or wrong.
+        why: String,
+    },
     /// The disk is full or broken.
     #[error("the masternode cannot store more; ask again later")]
     Storage,
@@ -116,6 +181,11 @@ impl GroupError {
             Self::Starting => 1112,
             Self::NotEnded { .. } => 1113,
             Self::OtherEnd => 1114,
+            Self::NotAsked => 1115,
+            Self::NotAwaited => 1116,
+            Self::ComputesNothing => 1117,
+            Self::NotComputed { .. } => 1118,
+            Self::InputMissing => 1119,
         }
     }
 }
@@ -157,6 +227,22 @@ pub trait GroupApi {
         index: u64,
         head: Digest,
     ) -> RpcResult<Blob>;
+
+    /// Has a task computed of which the member's own copy of the log shows that it waits for a referee, and
+    /// tells how far it is. Signed by the coordinator, with 64 bytes. What is not asked about for a minute is
+    /// given up.
+    #[method(name = "referee")]
+    async fn referee(&self, request: RefereeRequest, signature: Blob) -> RpcResult<Refereeing>;
+
+    /// The sealed result of a task that was computed so, from a byte on: at most
+    /// [`crate::PIECE_BYTES_MAX`] bytes.
+    #[method(name = "refereed")]
+    async fn refereed(
+        &self,
+        request: RefereeRequest,
+        signature: Blob,
+        offset: u64,
+    ) -> RpcResult<Blob>;
 }
 
 #[cfg(test)]
@@ -185,6 +271,13 @@ mod tests {
             GroupError::Busy,
             GroupError::Storage,
             GroupError::Starting,
+            GroupError::NotAsked,
+            GroupError::NotAwaited,
+            GroupError::InputMissing,
+            GroupError::ComputesNothing,
+            GroupError::NotComputed {
+                why: "a word".into(),
+            },
         ]
     }
 

@@ -70,7 +70,10 @@ pub use grid::{
     GRID_DEVICES_MAX, GRID_JOBS_MAX, GridState, JobInGrid, LastDraw, MachineFacts, Matching,
     Measured, PoolsAtLeast, Recomputations, Scheduling, ScoreParts,
 };
-pub use group::{FollowedUpTo, GroupApiClient, GroupApiServer, GroupError};
+pub use group::{
+    FollowedUpTo, GroupApiClient, GroupApiServer, GroupError, REFEREE_MS_MAX, RefereeRequest,
+    Refereeing,
+};
 pub use impasse::{Impasse, Trouble};
 pub use log::{LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX, LogPage};
 

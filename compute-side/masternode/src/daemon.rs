@@ -26,6 +26,7 @@ pub(crate) use figures::beginning_of;
 pub(crate) use lookups::Sighting;
 pub use lottery::{winners as lottery_winners, winners_of as lottery_winners_of};
 pub(crate) use questions::{Answered, Question, Reply};
+pub(crate) use recomputing::{Errand, Room};
 pub(crate) use state::Shared;
 
 use crate::{
@@ -224,7 +225,9 @@ async fn serve(
         limits: config.server_limits(),
     })
     .await?;
-    let members = Members::new(shared.clone(), engines(), config.disputes_lies());
+    let room = Arc::new(Room::new(&shared, &config));
+    let disputes = config.disputes_lies();
+    let members = Members::new(shared.clone(), engines(), disputes, room.clone());
     let api = crate::api::serve(shared.clone(), members, config.jobs_api_listen).await?;
     published::publish_at_last(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
@@ -252,7 +255,7 @@ async fn serve(
         rechecked: block,
         rechecking: None,
         lottery: Lottery::default(),
-        recomputations: Recomputations::new(&shared, &config),
+        recomputations: Recomputations::new(room),
         altering,
     };
     grid.take_up_lottery()?;

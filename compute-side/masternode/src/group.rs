@@ -8,16 +8,19 @@
 //! | `member` | a log that another masternode writes: kept, rechecked, certified |
 //! | `view` | what the chain says, for that recheck |
 //! | `peers` | the other members, as a coordinator talks to them |
+//! | `referees` | tasks that another member computes for a coordinator |
 //! | `turns` | taking a job over |
 
 mod lies;
 mod member;
 mod peers;
+mod referees;
 mod turns;
 mod view;
 
 pub(crate) use member::Members;
 pub(crate) use peers::{Peers, replicate};
+pub(crate) use referees::referee;
 pub(crate) use turns::{SettledError, settled_before, take_turns};
 
 /// What a member is asked to sign.

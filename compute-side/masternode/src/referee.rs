@@ -116,6 +116,12 @@ pub(crate) enum RefereeError {
     /// It took too long, or was told to stop.
     #[error("the task {0}")]
     GivenUp(Exit),
+    /// The job has other masternodes, and none of them computed it.
+    #[error("no other masternode of the job's group computed the task: {why}")]
+    Nobody {
+        /// What each said.
+        why: String,
+    },
     /// The result cannot be sealed.
     #[error("the result cannot be sealed")]
     Seal(#[source] SealError),
@@ -150,6 +156,7 @@ impl From<&RefereeError> for NoReferee {
             | RefereeError::Room(_)
             | RefereeError::Write(_) => Self::Machine,
             RefereeError::GivenUp(_) => Self::Late,
+            RefereeError::Nobody { .. } => Self::Nobody,
         }
     }
 }
@@ -467,7 +474,8 @@ impl Referee {
                 if cancel.is_cancelled() {
                     return Err(RefereeError::GivenUp(Exit::Cancelled));
                 }
-                self.keep(brief.job(), brief.task, &sealed.bytes)?;
+                let kept = (brief.job(), brief.task, self.name);
+                keep_result(&self.vault, kept, &sealed.bytes)?;
                 let bytes = bytes as u64;
                 Output::Delivered { bytes }
             }
@@ -489,23 +497,27 @@ impl Referee {
             output,
         })
     }
+}
 
-    /// Writes a sealed result, unless the same was written before a crash.
-    fn keep(&self, job: JobId, task: TaskIndex, sealed: &[u8]) -> Result<(), RefereeError> {
-        let item = Item::Result(task, REFEREE_REPLICA, self.name);
-        if self.vault.has(job, item) {
-            return Ok(());
-        }
-        self.vault.drop_part(job, item);
-        let total = sealed.len() as u64;
-        let mut offset = 0;
-        for piece in sealed.chunks(PIECE_BYTES_MAX) {
-            let appended = self.vault.append(job, item, offset, total, piece);
-            appended.map_err(RefereeError::Room)?;
-            offset += piece.len() as u64;
-        }
-        self.vault.keep(job, item).map_err(RefereeError::Write)
+/// Writes a result that the masternode of this name has sealed, unless the same was written before a crash.
+pub(crate) fn keep_result(
+    vault: &Vault,
+    (job, task, name): (JobId, TaskIndex, DeviceId),
+    sealed: &[u8],
+) -> Result<(), RefereeError> {
+    let item = Item::Result(task, REFEREE_REPLICA, name);
+    if vault.has(job, item) {
+        return Ok(());
     }
+    vault.drop_part(job, item);
+    let total = sealed.len() as u64;
+    let mut offset = 0;
+    for piece in sealed.chunks(PIECE_BYTES_MAX) {
+        let appended = vault.append(job, item, offset, total, piece);
+        appended.map_err(RefereeError::Room)?;
+        offset += piece.len() as u64;
+    }
+    vault.keep(job, item).map_err(RefereeError::Write)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

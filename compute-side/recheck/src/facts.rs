@@ -39,8 +39,9 @@ pub trait ChainFacts {
     /// Who coordinates the job at a height, and the network key it had published.
     fn coordinator(&self, at: BlockNumber) -> Option<(AccountId, NodeKey)>;
 
-    /// Whether the masternode with this key may say what a task's result is.
-    fn may_referee(&self, node: &NodeKey) -> bool;
+    /// Whether the masternode with this key may say what a task's result is in the log that another one, or
+    /// the same, writes. A writer may only in a group of its own: what it gives out it does not judge.
+    fn may_referee(&self, node: &NodeKey, writer: &NodeKey) -> bool;
 
     /// A device at a height; `None` if it was not registered then, or the height is not finalised.
     fn device(&self, device: &DeviceId, at: BlockNumber) -> Option<DeviceFacts>;

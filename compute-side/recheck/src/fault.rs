@@ -349,8 +349,10 @@ pub enum RefereeFault {
     /// The report is about another job or task.
     #[error("the report is about another task")]
     Other,
-    /// Who signed it is no referee of the job.
-    #[error("who signed it is no referee of the job")]
+    /// Who signed it is no referee of the job, or writes the log, though the job's group has others.
+    #[error(
+        "who signed it is no referee of the job, or judges it itself though others could compute the task"
+    )]
     NoReferee,
     /// The signature is not the referee's over it for this chain.
     #[error("the signature does not hold")]

@@ -491,6 +491,13 @@ impl<F: ChainFacts> Recheck<F> {
         Ok(())
     }
 
+    /// Whether a referee may be heard on a task, as far as the log was taken.
+    pub fn awaits_referee(&self, task: TaskIndex) -> bool {
+        let job = self.replay.job();
+        let open = self.open.get(&task);
+        open.is_some_and(|open| open.court.awaits_referee(job, task, &self.tariff))
+    }
+
     fn refereed(
         &mut self,
         position: u64,
@@ -498,14 +505,14 @@ impl<F: ChainFacts> Recheck<F> {
         word: &RefereeWord,
     ) -> Result<(), RecheckFault> {
         let (genesis, job) = (self.replay.genesis(), self.replay.job());
-        let tariff = self.tariff;
+        let (tariff, writer) = (self.tariff, self.replay.signer());
         let truth = match word {
             RefereeWord::None => Ok(None),
             RefereeWord::Computed { report, node } => {
                 let payload = &report.payload;
                 if payload.job != job || payload.task != task {
                     Err(RefereeFault::Other)
-                } else if !self.facts.may_referee(node) {
+                } else if !self.facts.may_referee(node, &writer) {
                     Err(RefereeFault::NoReferee)
                 } else if !report.is_signed_by(node, &genesis) {
                     Err(RefereeFault::Signature)

@@ -2,7 +2,7 @@
 
 use crate::group::{About, Members};
 use jsonrpsee::core::{RpcResult, async_trait};
-use quern_jobs_api::{Blob, FollowedUpTo, GroupApiServer, GroupError};
+use quern_jobs_api::{Blob, FollowedUpTo, GroupApiServer, GroupError, RefereeRequest, Refereeing};
 use quern_primitives::{Digest, JobId, ids::BatchSequence};
 use std::sync::Arc;
 
@@ -61,5 +61,21 @@ impl GroupApiServer for GroupDesk {
         head: Digest,
     ) -> RpcResult<Blob> {
         Ok(self.word(job, About::End, sequence, (index, head)).await?)
+    }
+
+    async fn referee(&self, request: RefereeRequest, signature: Blob) -> RpcResult<Refereeing> {
+        let members = self.members.clone();
+        let told = tokio::spawn(async move { members.referee(request, &signature.0).await });
+        Ok(told.await.map_err(|_| GroupError::Storage)??)
+    }
+
+    async fn refereed(
+        &self,
+        request: RefereeRequest,
+        signature: Blob,
+        offset: u64,
+    ) -> RpcResult<Blob> {
+        let piece = self.members.refereed(request, &signature.0, offset).await?;
+        Ok(Blob(piece))
     }
 }

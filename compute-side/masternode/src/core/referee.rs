@@ -2,8 +2,8 @@
 //!
 //! A case of which the judge says that it wants a referee is not decided by votes: two who lie alike
 //! must not outvote an honest device. So its task is computed once more by somebody who has no part in
-//! it, and what comes out decides, whatever was said. In a group of one masternode that is the
-//! coordinator itself, and the verdict's ground says so. It is asked once for a case, and before a
+//! it, and what comes out decides, whatever was said: another masternode of the job's group, and in a group
+//! of one the coordinator itself. The verdict's ground says so. It is asked once for a case, and before a
 //! case is given up that no number of replicas could decide, or whose input is said to open nowhere.
 //!
 //! That the program fails ends the job, and nobody is at fault for it. So it is asked also where devices
@@ -78,6 +78,8 @@ pub enum NoReferee {
     Machine,
     /// It took too long, or the job is about to end.
     Late,
+    /// No other masternode of the group could be had, or could compute it.
+    Nobody,
 }
 
 /// Tasks of a job of which devices say that the program fails on them.

@@ -1,4 +1,5 @@
-//! Tasks that this masternode computes again, beside all else that it does.
+//! Tasks that are computed again, beside all else that this masternode does: what devices differ on by another
+//! one of the job's group, if there is one, and all else here.
 //!
 //! Each runs on a thread of its own, with a stack as the worker's has it, and so many at a time as the
 //! operator allows. The core is told what came out, unless it has stopped waiting meanwhile.
@@ -30,12 +31,17 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How often the chain is asked for the hash of a block. What was to be drawn by it is forgotten then.
 const HASH_TRIES: u32 = 150;
 
-/// What the core wants computed again.
-pub(super) struct Recomputations {
+/// Where tasks are computed, for the jobs that are coordinated here and for others.
+pub(crate) struct Room {
     referee: Arc<Referee>,
     /// A permit for each that may be computed at a time.
     places: Arc<Semaphore>,
     is_on: bool,
+}
+
+/// What the core wants computed again.
+pub(super) struct Recomputations {
+    room: Arc<Room>,
     wanted: BTreeMap<(JobId, TaskIndex), Wanted>,
     /// Counts them.
     last: u64,
@@ -47,24 +53,27 @@ struct Wanted {
     cancel: Cancel,
 }
 
-/// A task to be computed, with what is needed for it.
-struct Errand {
-    job: JobId,
-    task: TaskIndex,
-    purpose: Purpose,
-    time_ms: u64,
-    cancel: Cancel,
+/// A task to be computed.
+#[derive(Clone)]
+pub(crate) struct Errand {
+    pub(crate) job: JobId,
+    pub(crate) task: TaskIndex,
+    pub(crate) purpose: Purpose,
+    /// How long it may take.
+    pub(crate) time_ms: u64,
+    pub(crate) cancel: Cancel,
 }
 
-impl Recomputations {
+impl Room {
     /// As the settings have it.
     pub(super) fn new(shared: &Shared, config: &Config) -> Self {
         let parallel = config.referee_parallel();
         let memory_mib = config.referee_memory_mib();
         if parallel == 0 {
             tracing::info!(
-                "referee_parallel is 0: this masternode computes no tasks itself; what devices differ on is \
-                 put to the vote, and nothing that was settled is computed again"
+                "referee_parallel is 0: this masternode computes no tasks itself; what devices differ on others \
+                 of a job's group compute, or it is put to the vote, and nothing that was settled is computed \
+                 again"
             );
         }
         Self {
@@ -76,6 +85,33 @@ impl Recomputations {
             )),
             places: Arc::new(Semaphore::new(parallel as usize)),
             is_on: parallel > 0,
+        }
+    }
+
+    /// Whether any task is computed here.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Computes a task on a thread of its own, when there is a place.
+    pub(crate) async fn compute(
+        &self,
+        shared: &Arc<Shared>,
+        errand: Errand,
+    ) -> Result<Truth, RefereeError> {
+        if !self.is_on {
+            return Err(RefereeError::SwitchedOff);
+        }
+        // The places are never closed.
+        let _place = self.places.clone().acquire_owned().await;
+        compute(shared, self.referee.clone(), errand).await
+    }
+}
+
+impl Recomputations {
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        Self {
+            room,
             wanted: BTreeMap::new(),
             last: 0,
         }
@@ -123,16 +159,11 @@ impl Grid {
             time_ms,
             cancel: cancel.clone(),
         };
-        let places = it.is_on.then(|| it.places.clone());
-        let (shared, referee) = (self.shared.clone(), it.referee.clone());
+        let (shared, room) = (self.shared.clone(), it.room.clone());
         tokio::spawn(async move {
-            let outcome = match places {
-                None => Err(RefereeError::SwitchedOff),
-                Some(places) => {
-                    // The places are never closed.
-                    let _place = places.acquire_owned().await;
-                    compute(&shared, referee, errand).await
-                }
+            let outcome = match purpose {
+                Purpose::Referee => crate::group::referee(&shared, &room, errand).await,
+                Purpose::Check => room.compute(&shared, errand).await,
             };
             if cancel.is_cancelled() {
                 return;

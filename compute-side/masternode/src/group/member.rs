@@ -5,6 +5,7 @@
 //! with what this masternode's own node says, with the shards of the manifest, and with the draw of who is
 //! believed alone. Only what passes is certified.
 
+mod refereeing;
 mod word;
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     core::{Engines, Entry},
-    daemon::Shared,
+    daemon::{Room, Shared},
     store::{Base, StoreError},
 };
 use quern_joblog::{Certificate, LogFault, Replay, SignedBlock};
@@ -26,6 +27,7 @@ use quern_primitives::{
     job::Job,
 };
 use quern_recheck::{Recheck, RecheckFault, Wanted};
+use refereeing::Refereeings;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -62,6 +64,9 @@ pub(crate) struct Members {
     groups: Mutex<BTreeMap<JobId, (Instant, Part)>>,
     /// By job and by the place of who writes the log.
     followers: Mutex<BTreeMap<(JobId, u8), Held>>,
+    /// Tasks that are computed for coordinators.
+    refereeings: Arc<Refereeings>,
+    room: Arc<Room>,
 }
 
 /// The part that this masternode has in a job.
@@ -96,8 +101,13 @@ struct Checked {
 }
 
 impl Members {
-    /// A masternode that `disputes` shows lies to the chain.
-    pub(crate) fn new(shared: Arc<Shared>, engines: Engines, disputes: bool) -> Self {
+    /// A masternode that `disputes` shows lies to the chain, and computes tasks in the room.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        engines: Engines,
+        disputes: bool,
+        room: Arc<Room>,
+    ) -> Self {
         Self {
             shared,
             engines,
@@ -105,6 +115,8 @@ impl Members {
             answering: Semaphore::new(ANSWERING_MAX),
             groups: Mutex::default(),
             followers: Mutex::default(),
+            refereeings: Arc::default(),
+            room,
         }
     }
 

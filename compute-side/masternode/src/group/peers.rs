@@ -6,6 +6,7 @@
 use super::About;
 use crate::{
     daemon::Shared,
+    referee::RefereeError,
     store::{Store, StoreError},
 };
 use futures::{StreamExt as _, stream::FuturesUnordered};
@@ -86,6 +87,15 @@ pub(crate) enum PeerError {
         "its certificate is not over this batch or end and log head, or not by the key that was drawn"
     )]
     NotSigned,
+    /// What it says came out of a task is not signed by it, or is about something else.
+    #[error("its report is not signed by the key that was drawn, or is about another job or task")]
+    NotItsReport,
+    /// The sealed result is another than it signed.
+    #[error("the sealed result that it gave is not the one that its report is about")]
+    OtherResult,
+    /// The result cannot be kept here.
+    #[error(transparent)]
+    NotKept(#[from] RefereeError),
     /// The own log cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -262,7 +272,12 @@ impl Peers {
     }
 
     /// Hands a member what it has not of a log, as far as that is on disk here.
-    async fn hand_on(&self, job: JobId, member: &AccountId, url: &str) -> Result<(), PeerError> {
+    pub(super) async fn hand_on(
+        &self,
+        job: JobId,
+        member: &AccountId,
+        url: &str,
+    ) -> Result<(), PeerError> {
         let line = lock(&self.lines)
             .entry((job, member.clone()))
             .or_default()
@@ -293,7 +308,7 @@ impl Peers {
         }
     }
 
-    async fn client(&self, url: &str) -> Result<Arc<WsClient>, PeerError> {
+    pub(super) async fn client(&self, url: &str) -> Result<Arc<WsClient>, PeerError> {
         let known = lock(&self.clients).get(url).cloned();
         if let Some(client) = known.filter(|client| client.is_connected()) {
             return Ok(client);
@@ -316,7 +331,7 @@ impl Peers {
 }
 
 /// What a member answered instead of a result.
-fn failure(url: &str, error: RpcError) -> PeerError {
+pub(super) fn failure(url: &str, error: RpcError) -> PeerError {
     if let RpcError::Call(refusal) = &error
         && let Some(data) = refusal.data()
         && let Ok(refused) = serde_json::from_str(data.get())
@@ -341,7 +356,7 @@ async fn page(store: &Store, job: JobId, from: u64) -> Result<Vec<Blob>, PeerErr
 }
 
 /// Where masternodes are reached.
-async fn urls(chain: &Chain) -> Result<BTreeMap<AccountId, String>, ChainError> {
+pub(super) async fn urls(chain: &Chain) -> Result<BTreeMap<AccountId, String>, ChainError> {
     let views = chain.at_finalised().await?.masternodes().await?;
     let reached = views.into_iter().filter_map(|view| {
         let url = String::from_utf8(view.jobs_api.to_vec()).ok()?;

@@ -171,8 +171,9 @@ impl ChainFacts for ChainView {
         self.known().coordinators.get(&at).cloned().flatten()
     }
 
-    fn may_referee(&self, node: &NodeKey) -> bool {
-        self.known().members.contains(node)
+    fn may_referee(&self, node: &NodeKey, writer: &NodeKey) -> bool {
+        let members = &self.known().members;
+        members.contains(node) && (node != writer || members.len() == 1)
     }
 
     fn device(&self, device: &DeviceId, at: BlockNumber) -> Option<DeviceFacts> {

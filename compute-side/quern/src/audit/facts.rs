@@ -128,8 +128,9 @@ impl ChainFacts for Gathered {
         self.known().coordinators.get(&at).cloned()
     }
 
-    fn may_referee(&self, node: &NodeKey) -> bool {
-        self.known().referees.contains(node)
+    fn may_referee(&self, node: &NodeKey, writer: &NodeKey) -> bool {
+        let referees = &self.known().referees;
+        referees.contains(node) && (node != writer || referees.len() == 1)
     }
 
     fn device(&self, device: &DeviceId, at: BlockNumber) -> Option<DeviceFacts> {

@@ -13,6 +13,7 @@ use quern_primitives::{
     ids::{Digest, GenesisHash, JobId, RevealSalt},
     job::Agreement,
     log::RefereeReport,
+    payload::NodeSecret,
     receipt::{Exit, Receipt},
     verdict::Verdict,
 };
@@ -545,17 +546,20 @@ fn a_referee_is_heard_where_one_is_wanted_and_if_it_is_one() {
         RecheckFault::Referee { why, .. } => why,
         other => panic!("{other:?}"),
     };
-    let (_, stranger) = refused(is_computed, |entry| {
-        if let Entry::Refereed {
-            word: RefereeWord::Computed { report, node: by },
-            ..
-        } = entry
-        {
-            *report = node().sign(report.payload, &HERE);
-            *by = node().public();
-        }
-    });
-    assert_eq!(why(stranger), RefereeFault::NoReferee);
+    // Nobody's, and the word of who writes the log and is of the group.
+    for other in [NodeSecret::from_seed(&[77; 32]), node()] {
+        let (_, other) = refused(is_computed, |entry| {
+            if let Entry::Refereed {
+                word: RefereeWord::Computed { report, node: by },
+                ..
+            } = entry
+            {
+                *report = other.sign(report.payload, &HERE);
+                *by = other.public();
+            }
+        });
+        assert_eq!(why(other), RefereeFault::NoReferee);
+    }
     let (_, forged) = refused(is_computed, |entry| {
         if let Entry::Refereed {
             word: RefereeWord::Computed { report, .. },

@@ -1,5 +1,6 @@
 //! A job of several masternodes on the chain of several validators, of which some stop.
 
+use super::attribution::acting;
 use anyhow::{Context as _, ensure};
 use jsonrpsee::{
     core::{client::ClientT as _, params::ArrayParams},
@@ -10,7 +11,7 @@ use quern_ledger::{Account, Chain};
 use quern_local_grid::{OWNER, Part, Programs, development_account, register};
 use quern_owner::{Collector, Coordinator, JobFolder, Members, prepare, submit};
 use quern_primitives::{
-    AccountId, JobId,
+    AccountId, DeviceId, JobId,
     group::Group,
     job::{Job, JobEnd, JobState},
 };
@@ -46,8 +47,14 @@ struct Operator {
 struct World {
     folder: tempfile::TempDir,
     operators: Vec<Operator>,
-    _workers: Vec<Part>,
+    workers: Vec<Worker>,
     chain: Chain,
+}
+
+/// A worker. Its process ends when it is dropped.
+struct Worker {
+    device: DeviceId,
+    _part: Part,
 }
 
 #[test]
@@ -78,6 +85,55 @@ fn a_job_whose_program_fails_is_ended_by_its_whole_group() {
         let outcome = the_program_fails(&mut world).await;
         world.conclude(outcome)
     });
+}
+
+#[test]
+#[ignore = "eleven processes take minutes; `cargo xtask test --nightly` runs it"]
+fn what_devices_differ_on_another_masternode_computes_than_the_coordinator() {
+    run(async {
+        let mut world =
+            World::start_with(&["--share 0", "--share 0", "--lie random --seed 1"]).await?;
+        let outcome = one_worker_lies(&mut world).await;
+        world.conclude(outcome)
+    });
+}
+
+async fn one_worker_lies(world: &mut World) -> anyhow::Result<()> {
+    let (folder, expected) = world.hand_in().await?;
+    let job = folder.job();
+    let group = world.group(job).await?;
+    let coordinator = Coordinator::of(&world.chain, job).await?;
+    let mut members = Members::begin(&world.chain, &folder).await?;
+    ensure!(members.reached() == 2, "{:?}", members.missed());
+    coordinator.upload(&folder, |_| {}).await?;
+    members.upload_shards(&folder).await;
+    let closed = world.closed(job).await?;
+    is_settled(&closed)?;
+    ensure!(
+        world.result(&folder).await? == expected,
+        "it is another picture"
+    );
+    let liar = world.workers[2].device;
+    let view = world.chain.at_finalised().await?.device(liar).await?;
+    let record = view.context("the chain forgot the liar")?.device.record;
+    ensure!(
+        record.incorrect > 0 && record.accepted == 0,
+        "the liar is not found wrong: {record:?}"
+    );
+    let mut computed = Vec::new();
+    for member in &group.members {
+        let name = OPERATORS[world.number_of(&member.account)?];
+        let log = fs::read_to_string(world.folder.path().join(format!("masternode-{name}.log")))?;
+        computed.push(
+            log.matches("devices differ on a task; it is computed here")
+                .count(),
+        );
+    }
+    ensure!(
+        computed[0] == 0 && computed[1] > 0,
+        "not the others computed what the devices differed on: {computed:?}"
+    );
+    Ok(())
 }
 
 async fn one_of_each_stopped(world: &mut World) -> anyhow::Result<()> {
@@ -193,6 +249,11 @@ fn is_settled(closed: &Job) -> anyhow::Result<()> {
 
 impl World {
     async fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// With workers of which each acts as is said of it.
+    async fn start_with(acts: &[&str]) -> anyhow::Result<Self> {
         let mut folder = tempfile::Builder::new().prefix("quern-test-").tempdir()?;
         folder.disable_cleanup(true);
         let (own, programs) = (folder.path(), Programs::find(None)?);
@@ -225,16 +286,21 @@ impl World {
             };
             operator.masternode.wait_until(published).await?;
         }
-        let mut workers = Vec::new();
+        let (mut workers, acting_in) = (Vec::new(), own.join("acting"));
+        fs::create_dir_all(&acting_in)?;
         for (number, name) in WORKERS.into_iter().enumerate() {
             // Each follows another validator, so that they are not all blind when one stops.
             let urls: Vec<_> = operators.iter().map(|it| it.node_url.as_str()).collect();
-            workers.push(start_worker(&programs, own, &urls, &chain, (number, name)).await?);
+            let program = match acts.get(number) {
+                Some(act) => acting(&acting_in, number, act)?,
+                None => programs.worker.clone(),
+            };
+            workers.push(start_worker(&program, own, &urls, &chain, (number, name)).await?);
         }
         Ok(Self {
             folder,
             operators,
-            _workers: workers,
+            workers,
             chain,
         })
     }
@@ -404,12 +470,12 @@ fn start_masternode(
 }
 
 async fn start_worker(
-    programs: &Programs,
+    program: &Path,
     folder: &Path,
     node_urls: &[&str],
     chain: &Chain,
     (number, name): (usize, &str),
-) -> anyhow::Result<Part> {
+) -> anyhow::Result<Worker> {
     let own = folder.join(format!("worker-{number}"));
     fs::create_dir_all(&own)?;
     let secrets = DeviceSecrets::random();
@@ -430,7 +496,10 @@ async fn start_worker(
     let arguments = vec!["run".to_owned(), "--config".to_owned(), config];
     let log = folder.join(format!("worker-{number}.log"));
     let title = format!("worker {number}");
-    Ok(Part::start(&title, &programs.worker, arguments, log)?)
+    Ok(Worker {
+        device: secrets.id(),
+        _part: Part::start(&title, program, arguments, log)?,
+    })
 }
 
 /// Two ports that were free a moment ago, for TCP and for UDP.

@@ -110,7 +110,7 @@ impl ChainFacts for Facts<'_> {
         is_drawn.then(|| (COORDINATOR, node().public()))
     }
 
-    fn may_referee(&self, by: &NodeKey) -> bool {
+    fn may_referee(&self, by: &NodeKey, _: &NodeKey) -> bool {
         *by == node().public()
     }
 

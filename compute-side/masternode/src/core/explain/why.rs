@@ -221,7 +221,7 @@ impl fmt::Display for Why {
             ),
             Self::Referee => f.write_str(
                 "its answers differ, or are that the program fails, or it is said to open nowhere, and it \
-                 waits for the referee: the masternode computes it again, and what comes out decides",
+                 waits for the referee: a masternode computes it again, and what comes out decides",
             ),
             Self::Unopened { accounts: 1 } => f.write_str(
                 "a device could not open what it reads; if it opens nowhere, the job ends",
