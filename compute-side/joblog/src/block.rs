@@ -17,7 +17,7 @@ use quern_primitives::{
 use scale_info::TypeInfo;
 
 /// Bytes of a signed header.
-pub const SIGNED_HEADER_BYTES: usize = 192;
+pub const SIGNED_HEADER_BYTES: usize = 224;
 
 /// Bytes of the longest block.
 pub const BLOCK_BYTES_MAX: usize = SIGNED_HEADER_BYTES + LOG_BLOCK_BYTES_MAX as usize;
@@ -86,7 +86,7 @@ pub(crate) fn read_header(bytes: &[u8]) -> Result<(SignedHeader, &[u8]), LogFaul
     let (mut header, entries) = bytes
         .split_at_checked(SIGNED_HEADER_BYTES)
         .ok_or(LogFault::Truncated)?;
-    // Every 192 bytes are a header; what they say is checked by who reads them.
+    // Every 224 bytes are a header; what they say is checked by who reads them.
     let header = SignedHeader::decode(&mut header).map_err(|_| LogFault::Truncated)?;
     Ok((header, entries))
 }

@@ -4,6 +4,7 @@ use crate::{
     block::{BLOCK_BYTES_MAX, SIGNED_HEADER_BYTES, SignedBlock},
     entry::Entry,
     replay::Replay,
+    way::Ancestors,
 };
 use alloc::vec::Vec;
 use codec::Encode;
@@ -72,6 +73,7 @@ pub struct LogBuilder {
     key: NodeSecret,
     index: u64,
     previous: Digest,
+    ancestors: Ancestors,
     time_ms: u64,
     first: u64,
     entries: Vec<Entry>,
@@ -89,6 +91,7 @@ impl LogBuilder {
             key,
             index: 0,
             previous: Header::opening(&genesis, &job),
+            ancestors: Ancestors::default(),
             time_ms: 0,
             first: 0,
             entries: Vec::new(),
@@ -102,21 +105,29 @@ impl LogBuilder {
         Self {
             index: replay.next_index(),
             previous: replay.head(),
+            ancestors: replay.ancestors().clone(),
             time_ms: replay.time_ms(),
             first: replay.next_position(),
             ..Self::new(replay.genesis(), replay.job(), key)
         }
     }
 
-    /// Goes on behind a block of which only the header is at hand: the last one that was written.
-    pub fn behind(header: &Header, genesis: GenesisHash, key: NodeSecret) -> Self {
-        Self {
+    /// Goes on behind a block of which only the header is at hand: the last one that was written. Reads
+    /// some older headers by their index; fails if one cannot be read.
+    pub fn behind<E>(
+        header: &Header,
+        genesis: GenesisHash,
+        key: NodeSecret,
+        older: impl FnMut(u64) -> Result<Header, E>,
+    ) -> Result<Self, E> {
+        Ok(Self {
             index: header.index.saturating_add(1),
             previous: header.hash(&genesis),
+            ancestors: Ancestors::behind(header, &genesis, older)?,
             time_ms: header.time_ms,
             first: header.first.saturating_add(header.count.into()),
             ..Self::new(genesis, header.job, key)
-        }
+        })
     }
 
     /// The position that the next entry gets.
@@ -188,14 +199,16 @@ impl LogBuilder {
             job: self.job,
             index: self.index,
             previous: self.previous,
+            skip: self.ancestors.skip().unwrap_or(self.previous),
             time_ms: self.time_ms,
             first,
             count: tree.count(),
             bytes: u32::try_from(length).unwrap_or(u32::MAX),
             entries_root: tree.root(),
         };
-        self.index = self.index.saturating_add(1);
         self.previous = header.hash(&self.genesis);
+        self.ancestors.push(self.index, self.previous);
+        self.index = self.index.saturating_add(1);
         let header = self.key.sign(header, &self.genesis);
         let encoded = header.encode();
         for (byte, signed) in bytes.iter_mut().zip(encoded) {

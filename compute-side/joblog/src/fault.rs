@@ -93,6 +93,11 @@ pub enum LogFault {
         /// The block.
         index: u64,
     },
+    /// It follows the block before, and names another second ancestor than the log has.
+    Skipped {
+        /// The block.
+        index: u64,
+    },
     /// Its positions do not follow.
     Positions {
         /// The block.
@@ -161,6 +166,10 @@ impl fmt::Display for LogFault {
             Self::Unlinked { index } => write!(
                 f,
                 "block {index} follows another block than the one here; compare the blocks before it"
+            ),
+            Self::Skipped { index } => write!(
+                f,
+                "block {index} skips to another block than the log has there; do not certify it"
             ),
             Self::Positions { index, expected } => write!(
                 f,

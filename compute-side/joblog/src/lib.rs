@@ -1,7 +1,7 @@
 //! The log of a job: what its coordinator did, in the order in which it did it, signed block by block.
 //!
 //! A log begins with the job's own genesis and goes on in blocks that name the hash of the block
-//! before. Who has the blocks can replay them; who has one header and a few hashes can hold the
+//! before, and of one further back, so that few headers lead from any block to any earlier one. Who has the blocks can replay them; who has one header and a few hashes can hold the
 //! coordinator to one entry; and two headers that one coordinator signed for one place are a fork, which
 //! is evidence against it.
 //!
@@ -10,6 +10,7 @@
 //! | [`entry`] | the steps of a job |
 //! | [`block`] | blocks: their bytes, and the proof of a single entry |
 //! | [`build`] | the coordinator's side: append, cut, sign |
+//! | [`way`] | the ancestors that the next block may name, and the short way from a block to an earlier one |
 //! | [`replay`] | everybody else's side: blocks in order, or what is wrong with them |
 //! | [`mod@file`] | a log as a file, written and read in pieces |
 //!
@@ -37,6 +38,7 @@ pub mod entry;
 mod fault;
 pub mod file;
 pub mod replay;
+pub mod way;
 
 pub use block::{EntryProof, SignedBlock, writer_of};
 #[cfg(feature = "std")]
@@ -45,3 +47,4 @@ pub use entry::{End, Entry, OutputPlace, RefereeWord, ReleaseCause};
 pub use fault::{Fork, LogFault};
 pub use quern_primitives::log::{Certificate, Header, SignedCertificate, SignedHeader};
 pub use replay::{Replay, follow};
+pub use way::{Ancestors, Way};

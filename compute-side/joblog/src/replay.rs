@@ -3,6 +3,7 @@
 use crate::{
     block::{SignedBlock, read_entries, read_header, writer_of},
     fault::{Fork, LogFault},
+    way::Ancestors,
 };
 use alloc::{boxed::Box, collections::VecDeque};
 use quern_primitives::{
@@ -46,6 +47,7 @@ pub struct Replay {
     next_index: u64,
     next_position: u64,
     head: Digest,
+    ancestors: Ancestors,
     time_ms: u64,
     /// The last headers, oldest first, each with who signed it.
     recent: VecDeque<(NodeKey, SignedHeader)>,
@@ -61,6 +63,7 @@ impl Replay {
             next_index: 0,
             next_position: 0,
             head: Header::opening(&genesis, &job),
+            ancestors: Ancestors::default(),
             time_ms: 0,
             recent: VecDeque::new(),
         }
@@ -99,6 +102,11 @@ impl Replay {
     /// The hash of the last block; before the first, what that follows.
     pub fn head(&self) -> Digest {
         self.head
+    }
+
+    /// The blocks of which the next one skips to one.
+    pub fn ancestors(&self) -> &Ancestors {
+        &self.ancestors
     }
 
     /// When the last block was made, in milliseconds since 1970; zero before the first.
@@ -144,6 +152,10 @@ impl Replay {
         if payload.previous != self.head {
             return Err(LogFault::Unlinked { index });
         }
+        // The first block has nothing before it but the log's opening.
+        if payload.skip != self.ancestors.skip().unwrap_or(self.head) {
+            return Err(LogFault::Skipped { index });
+        }
         let expected = self.next_position;
         let end = payload.first.checked_add(payload.count.into());
         let (true, Some(end)) = (payload.first == expected, end) else {
@@ -156,6 +168,7 @@ impl Replay {
         self.next_index = index.saturating_add(1);
         self.next_position = end;
         self.head = payload.hash(&self.genesis);
+        self.ancestors.push(index, self.head);
         self.time_ms = payload.time_ms;
         if self.recent.len() >= HEADERS_REMEMBERED {
             self.recent.pop_front();

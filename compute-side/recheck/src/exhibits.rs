@@ -7,13 +7,33 @@ use quern_dispute_rules::{
     evidence::{BatchName, Certified, Input, Leaf, Logged, Withheld},
     verdict::receipt_digest,
 };
-use quern_joblog::{Entry, LogFault, SignedBlock};
+use quern_joblog::{Entry, Header, LogFault, SignedBlock, Way};
 use quern_primitives::{
     ids::{Digest, NodeKey, TaskIndex},
     merkle::Tree,
     receipt::SignedReceipt,
     verdict::{Finding, Ground, Verdict},
 };
+
+/// A block that has what is shown, and the headers that lead to it from where the log was read to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    block: SignedBlock,
+    way: Way,
+}
+
+impl Shown {
+    /// The block that was read last.
+    pub fn new(block: SignedBlock) -> Self {
+        let way = Way::to(block.header.payload.index);
+        Self { block, way }
+    }
+
+    /// The log goes on with the next header. To be told of each, up to the one that was certified.
+    pub fn take(&mut self, header: &Header) {
+        self.way.take(header);
+    }
+}
 
 /// What whoever found a fault has at hand.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +42,9 @@ pub struct Exhibits<'a> {
     pub batch: BatchName,
     /// Its verdicts, in the order of its tree.
     pub verdicts: &'a [Verdict],
-    /// Blocks of the log that follow each other, up to the one whose hash was certified for the batch.
-    pub blocks: &'a [SignedBlock],
+    /// The blocks that have what is shown, each with the way to it from the block whose hash was certified
+    /// for the batch.
+    pub shown: &'a [Shown],
     /// Who signed the block in which the fault is.
     pub writer: NodeKey,
     /// The chunk roots of the job's shards, in order.
@@ -92,7 +113,7 @@ impl Exhibits<'_> {
                 found.receipt == Some(digest) && (found.finding == Finding::Accepted) != is_right
             })
         };
-        let entries = self.blocks.iter().flat_map(|block| &block.entries);
+        let entries = self.shown.iter().flat_map(|shown| &shown.block.entries);
         let mut receipts = entries.filter_map(|entry| match entry {
             Entry::Revealed { receipt, .. } if receipt.payload.task == task => Some(receipt),
             _ => None,
@@ -177,16 +198,17 @@ impl Exhibits<'_> {
     }
 
     fn logged(&self, position: u64) -> Option<Logged> {
-        let mut blocks = self.blocks.iter();
-        Logged::new(blocks.find_map(|block| block.prove(position))?)
+        let mut shown = self.shown.iter();
+        Logged::new(shown.find_map(|shown| shown.block.prove(position))?)
     }
 
     fn certified(&self, position: u64) -> Option<Certified> {
-        let logged = self.logged(position)?;
-        let index = logged.header.payload.index;
-        let headers = self.blocks.iter().map(|block| block.header.payload);
-        let links: Vec<_> = headers.filter(|header| header.index > index).collect();
-        let links = links.try_into().ok()?;
-        Some(Certified { logged, links })
+        let mut shown = self.shown.iter();
+        let (proof, way) =
+            shown.find_map(|shown| Some((shown.block.prove(position)?, &shown.way)))?;
+        Some(Certified {
+            logged: Logged::new(proof)?,
+            links: way.headers().to_vec().try_into().ok()?,
+        })
     }
 }

@@ -52,7 +52,7 @@ mod task;
 pub use audit::{Audited, Inputs, JobAudit, writer_of};
 pub use compare::OnChain;
 pub use difference::{Difference, Part, SumOf};
-pub use exhibits::Exhibits;
+pub use exhibits::{Exhibits, Shown};
 pub use facts::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX, Wanted};
 pub use fault::{
     AssignmentFault, BatchFault, CommitmentFault, Dispute, EndFault, ExpectError, OrderFault,

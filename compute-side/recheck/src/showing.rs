@@ -3,13 +3,13 @@
 use crate::{
     compare::OnChain,
     difference::{Difference, Part},
-    exhibits::Exhibits,
+    exhibits::{Exhibits, Shown},
     fault::RecheckFault,
 };
 use codec::Encode;
 use quern_dispute_rules::{
     Evidence,
-    evidence::{BatchName, LINKS_MAX, Withheld},
+    evidence::{BatchName, Withheld},
 };
 use quern_job_rules::tasks;
 use quern_joblog::{Entry, LogFault, SignedBlock};
@@ -21,9 +21,9 @@ use quern_primitives::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Blocks that are kept: one of the entry, those that lead to a certified head, and those of a few
-/// entries beside.
-const BLOCKS_MAX: usize = LINKS_MAX as usize + 64;
+/// Blocks that are kept whole: that of the entry, and those of a few beside. With each there are the few
+/// headers that lead to it, however far away the certified head is.
+const SHOWN_MAX: usize = 64;
 
 /// Gathers from a log what the chain has to be shown. The log is read again for it, from its beginning.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct Showing<'a> {
     tasks: BTreeSet<TaskIndex>,
     verdicts: BTreeMap<TaskIndex, Verdict>,
     positions: Vec<u64>,
-    blocks: Vec<SignedBlock>,
+    shown: Vec<Shown>,
     /// Who writes the log as far as it was read, and who wrote the entry that is shown.
     writer: NodeKey,
     guilty: Option<NodeKey>,
@@ -126,7 +126,7 @@ impl<'a> Showing<'a> {
             tasks: set.map(|set| set.iter().collect()).unwrap_or_default(),
             verdicts: BTreeMap::new(),
             positions,
-            blocks: Vec::new(),
+            shown: Vec::new(),
             writer: NodeKey::default(),
             guilty: None,
         })
@@ -151,16 +151,13 @@ impl<'a> Showing<'a> {
                 self.guilty = Some(self.writer);
             }
         }
-        // From the first entry that is shown on, headers lead to the batch's head.
-        let head = self.record.map_or(0, |record| record.block);
-        let leads = !self.blocks.is_empty() && block.header.payload.index <= head;
-        if is_shown && self.blocks.len() < BLOCKS_MAX {
-            self.blocks.push(block.clone());
-        } else if leads && self.blocks.len() < LINKS_MAX as usize {
-            self.blocks.push(SignedBlock {
-                header: block.header,
-                entries: vec![],
-            });
+        // From each block that is shown on, headers lead to the batch's head.
+        let (header, head) = (&block.header.payload, self.record.map(|it| it.block));
+        if head.is_some_and(|head| header.index <= head) {
+            self.shown.iter_mut().for_each(|shown| shown.take(header));
+        }
+        if is_shown && self.shown.len() < SHOWN_MAX {
+            self.shown.push(Shown::new(block.clone()));
         }
     }
 
@@ -213,7 +210,7 @@ impl<'a> Showing<'a> {
         let exhibits = Exhibits {
             batch,
             verdicts: &verdicts,
-            blocks: &self.blocks,
+            shown: &self.shown,
             writer: self.guilty.unwrap_or(self.writer),
             input_roots: roots,
         };

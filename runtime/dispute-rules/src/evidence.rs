@@ -33,8 +33,9 @@ pub const ENTRY_HASHES_MAX: u32 = 10;
 /// Hashes that prove a shard's root: a job has at most 2^16 tasks.
 pub const INPUT_HASHES_MAX: u32 = 16;
 
-/// Blocks from an entry to the next head that was certified. 256 headers are 33 kB.
-pub const LINKS_MAX: u32 = 256;
+/// Headers from an entry to the next head that was certified, by the short way: in a log of fewer than
+/// 2^33 blocks there are 94 at the most, see [`Header::skipped_to`]. 96 headers are 15 kB.
+pub const LINKS_MAX: u32 = 96;
 
 /// A batch of a job.
 #[derive(
@@ -102,8 +103,8 @@ pub struct Logged {
 pub struct Certified {
     /// The entry.
     pub logged: Logged,
-    /// The headers of the blocks that follow, up to one whose hash was certified; none if that is the
-    /// entry's own.
+    /// Headers of blocks that follow, lowest first, up to one whose hash was certified; none if that is
+    /// the entry's own. Each names the one before as its `previous` or as its `skip`.
     pub links: BoundedVec<Header, ConstU32<LINKS_MAX>>,
 }
 

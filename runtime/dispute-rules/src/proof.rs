@@ -123,7 +123,12 @@ impl Certified {
             .ok_or(Refusal::NotInLog)
     }
 
-    /// The hash of the last block on the way, if each follows the one before.
+    /// The hash of the last block on the way, if each is an ancestor of the next: the block before it, or
+    /// the one that it skips to.
+    ///
+    /// What hangs on a certified head by either is what was certified. A coordinator alone can sign a header
+    /// whose `skip` is of another branch; but who follows a log takes no such block, and nobody certifies
+    /// what it did not follow. So whoever certified a head that leads to an entry answers for that entry.
     fn head(&self, genesis: &GenesisHash, job: &JobId) -> Option<Digest> {
         let mut before: &Header = &self.logged.header.payload;
         let mut head = before.hash(genesis);
@@ -132,7 +137,11 @@ impl Certified {
             let follows = next.previous == head
                 && before.index.checked_add(1) == Some(next.index)
                 && next.first == first;
-            if !follows || next.job != *job {
+            let skips = next.skip == head
+                && before.index < next.index
+                && before.index == Header::skipped_to(next.index)
+                && next.first >= first;
+            if !(follows || skips) || next.job != *job {
                 return None;
             }
             head = next.hash(genesis);

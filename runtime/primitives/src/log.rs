@@ -35,6 +35,9 @@ pub struct Header {
     pub index: u64,
     /// The hash of the block before; of the first block, [`Header::opening`].
     pub previous: Digest,
+    /// The hash of the block at [`Header::skipped_to`], a second ancestor that is mostly much further
+    /// away; of the first block, [`Header::opening`].
+    pub skip: Digest,
     /// The coordinator's clock, in milliseconds since 1970; never before that of the block before.
     pub time_ms: u64,
     /// The position of the first entry. Positions count entries through all blocks.
@@ -48,7 +51,7 @@ pub struct Header {
 }
 
 impl SignedPayload for Header {
-    const DOMAIN: &'static str = "quern/log-block/1";
+    const DOMAIN: &'static str = "quern/log-block/2";
 }
 
 impl Header {
@@ -59,6 +62,30 @@ impl Header {
         hasher.update(genesis.0);
         hasher.update(job.0);
         Digest(hasher.finalize().into())
+    }
+
+    /// The index of the block that a header at this index names as its `skip`; zero for the first block.
+    ///
+    /// An index is the sum of parts 2^k - 1, always the largest that fits (Myers, "An applicative
+    /// random-access stack", 1983), and the last part is left out. So the second ancestor of the next
+    /// block is the block before it, or the second ancestor's second ancestor of that.
+    ///
+    /// From any block to any earlier one there is a short way: to `skip` where that is not below the
+    /// target, else to `previous`. By `skip` it drops at most k parts, each once but for the smallest,
+    /// until the target is within the last part, of 2^k - 1 blocks. Below its last block are two parts
+    /// half as long, so two headers more halve what is left: 3k - 2 in all. Below 2^32 blocks a part that
+    /// is not the whole index has 2^31 - 1 at the most, and a way 91 headers; below 2^33 it has 94.
+    pub fn skipped_to(index: u64) -> u64 {
+        let mut rest = index;
+        while rest > 0 {
+            // As many ones as the rest has digits: the largest part, or one too large by half.
+            let ones = u64::MAX.checked_shr(rest.leading_zeros()).unwrap_or(0);
+            if ones == rest {
+                break;
+            }
+            rest = rest.saturating_sub(ones / 2);
+        }
+        index.saturating_sub(rest)
     }
 
     /// The block's hash, which is also what is signed of it.
@@ -249,6 +276,68 @@ mod tests {
         assert_ne!(opening(1, 2), opening(2, 2));
         assert_ne!(opening(1, 2), opening(1, 3));
         assert_ne!(opening(1, 2), opening(2, 1));
+    }
+
+    /// Headers from a block down to an earlier one, the upper one's counted and the lower one's not.
+    fn way(from: u64, to: u64) -> usize {
+        let (mut at, mut length) = (from, 0);
+        while at > to {
+            let skip = Header::skipped_to(at);
+            at = if skip >= to { skip } else { at - 1 };
+            length += 1;
+        }
+        length
+    }
+
+    #[test]
+    fn a_second_ancestor_is_the_block_before_or_two_second_ancestors_before_that() {
+        let first: Vec<_> = (0..16).map(Header::skipped_to).collect();
+        assert_eq!(first, [0, 0, 1, 0, 3, 4, 3, 0, 7, 8, 7, 10, 11, 10, 7, 0]);
+        for index in (1..100_000).chain(u64::MAX - 1_000..=u64::MAX) {
+            let (before, skip) = (index - 1, Header::skipped_to(index));
+            let further = Header::skipped_to(Header::skipped_to(before));
+            assert!(skip == before || skip == further, "{index}");
+        }
+    }
+
+    #[test]
+    fn no_way_between_two_blocks_is_longer_than_three_headers_for_each_doubling() {
+        for to in 0..=2_048 {
+            for from in to..=2_048u64 {
+                let doublings = (u64::BITS - from.leading_zeros()) as usize;
+                assert!(way(from, to) <= 3 * doublings, "{from} to {to}");
+            }
+        }
+        let longest = |most: u64| {
+            let ways = (0..=most).flat_map(|to| (to..=most).map(move |from| way(from, to)));
+            ways.max().unwrap()
+        };
+        assert_eq!([16, 64, 256, 1_024].map(longest), [7, 13, 19, 25]);
+    }
+
+    #[test]
+    fn the_longest_way_below_two_to_the_32_has_91_headers() {
+        // All parts below 2^31, the smallest twice, behind one of 2^31 - 1 of which the first block is the
+        // target; and the last block of all.
+        let parts: u64 = (1..=30).map(|k| (1u64 << k) - 1).sum();
+        let longest = (1u64 << 31) - 1 + parts + 1;
+        assert!(longest < 1 << 32);
+        assert_eq!(way(longest, 1), 91);
+        assert_eq!(way((1 << 32) - 1, 1), 62);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(4_096))]
+
+        #[test]
+        fn no_way_in_a_log_of_less_than_two_to_the_32_blocks_is_longer(
+            from in 0u64..1 << 32, part in 0u32..32, within: u64,
+        ) {
+            // Near the upper block, near the first, and anywhere between.
+            let to = from - within % (from >> part).max(1).min(from.max(1));
+            proptest::prop_assert!(way(from, to) <= 91);
+            proptest::prop_assert!(way(from, from - to) <= 91);
+        }
     }
 
     #[test]

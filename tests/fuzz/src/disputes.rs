@@ -149,6 +149,7 @@ pub(crate) fn evidences() -> Vec<Vec<u8>> {
             job: honest::JOB,
             index: 1,
             previous: Digest([1; 32]),
+            skip: Digest([3; 32]),
             time_ms,
             first: 7,
             count: 1,

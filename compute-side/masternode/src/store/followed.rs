@@ -20,7 +20,7 @@ use redb::{
 use std::collections::BTreeSet;
 
 /// Job, place of who writes it in the job's group, and a block's index to the block.
-const BLOCKS: TableDefinition<[u8; 41], &[u8]> = TableDefinition::new("followed/1");
+const BLOCKS: TableDefinition<[u8; 41], &[u8]> = TableDefinition::new("followed/2");
 
 /// Job and place to what was settled before that log began.
 const BASES: TableDefinition<[u8; 33], &[u8]> = TableDefinition::new("bases/1");

@@ -11,7 +11,7 @@ use crate::{
 };
 use codec::{Decode, DecodeAll, Encode};
 use quern_joblog::{
-    LogBuilder, LogFault, SignedBlock, SignedHeader,
+    Header, LogBuilder, LogFault, SignedBlock, SignedHeader,
     block::{BLOCK_BYTES_MAX, SIGNED_HEADER_BYTES},
     build::Cut,
     follow,
@@ -23,7 +23,7 @@ use redb::{ReadOnlyTable, ReadableDatabase as _, ReadableTable, Table, TableDefi
 use std::collections::BTreeMap;
 
 /// Job name and a block's index to the block.
-pub(super) const LOG: TableDefinition<[u8; 40], &[u8]> = TableDefinition::new("log/2");
+pub(super) const LOG: TableDefinition<[u8; 40], &[u8]> = TableDefinition::new("log/3");
 
 /// Job name and a note's number to how many entries come before it, and the note.
 pub(super) const NOTES: TableDefinition<[u8; 40], &[u8]> = TableDefinition::new("notes/1");
@@ -74,7 +74,11 @@ impl Growing {
             std::collections::btree_map::Entry::Occupied(log) => log.into_mut(),
             std::collections::btree_map::Entry::Vacant(log) => {
                 let end = match last_header(&*blocks, job)? {
-                    Some(last) => LogBuilder::behind(&last.payload, self.genesis, self.key.clone()),
+                    Some(last) => {
+                        let older = |index| header_at(&*blocks, job, index);
+                        let key = self.key.clone();
+                        LogBuilder::behind(&last.payload, self.genesis, key, older)?
+                    }
                     None => LogBuilder::new(self.genesis, job, self.key.clone()),
                 };
                 log.insert(end)
@@ -130,6 +134,23 @@ fn last_header(
 ) -> Result<Option<SignedHeader>, StoreError> {
     let last = blocks.range(keys(job, 0))?.next_back().transpose()?;
     last.map(|(_, bytes)| header(bytes.value())).transpose()
+}
+
+/// The header of a block that is before the last one, and so is there.
+fn header_at(
+    blocks: &impl ReadableTable<[u8; 40], &'static [u8]>,
+    job: JobId,
+    index: u64,
+) -> Result<Header, StoreError> {
+    let gap = || StoreError::Log {
+        job,
+        fault: Box::new(LogFault::Gap {
+            expected: index,
+            index: index.saturating_add(1),
+        }),
+    };
+    let bytes = blocks.get(key(job, index))?.ok_or_else(gap)?;
+    header(bytes.value()).map(|header| header.payload)
 }
 
 fn header(mut bytes: &[u8]) -> Result<SignedHeader, StoreError> {

@@ -20,12 +20,17 @@ use quern_primitives::{
     ids::AccountId,
     verdict::{Finding, Verdict},
 };
-use quern_recheck::{BatchFault, Exhibits, RecheckFault};
+use quern_recheck::{BatchFault, Exhibits, RecheckFault, Shown};
 use std::collections::BTreeMap;
 
 /// What a member has of a story whose first batch is disputed.
 fn shown(story: &Story, fault: &RecheckFault) -> Option<Evidence> {
-    let blocks = blocks(&story.entries, 6);
+    let mut shown: Vec<Shown> = Vec::new();
+    for block in blocks(&story.entries, 6) {
+        let header = &block.header.payload;
+        shown.iter_mut().for_each(|it| it.take(header));
+        shown.push(Shown::new(block));
+    }
     let batch = &story.batches[0];
     let tasks = quern_job_rules::tasks::validate(&batch.tasks, 8).unwrap();
     let verdict_on = |task: u32| -> Option<Verdict> {
@@ -41,7 +46,7 @@ fn shown(story: &Story, fault: &RecheckFault) -> Option<Evidence> {
             sequence: batch.sequence,
         },
         verdicts: &verdicts,
-        blocks: &blocks,
+        shown: &shown,
         writer: node().public(),
         input_roots: &roots(8),
     };

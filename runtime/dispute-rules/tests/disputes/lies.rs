@@ -49,7 +49,7 @@ pub(crate) fn offence(ruling: &Result<Ruling, Refusal>) -> Option<Offence> {
 
 /// The batch is struck, its coordinator and the other certifier pay, and the third member does not.
 #[track_caller]
-fn assert_batch_struck(ruling: Result<Ruling, Refusal>, expected: Offence) {
+pub(crate) fn assert_batch_struck(ruling: Result<Ruling, Refusal>, expected: Offence) {
     assert_eq!(offence(&ruling), Some(expected), "{ruling:?}");
     let ruling = ruling.unwrap();
     assert_eq!(accounts(&ruling), [member(0), member(1)]);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod conduct;
+mod far;
 mod honest;
 mod hostile;
 mod lies;

@@ -11,7 +11,7 @@ use quern_job_rules::{
     pay::{PRICES_AT_GENESIS, Tariff},
     tasks,
 };
-use quern_joblog::{Entry, LogBuilder, OutputPlace, RefereeWord, ReleaseCause, SignedBlock};
+use quern_joblog::{Entry, LogBuilder, OutputPlace, RefereeWord, ReleaseCause, SignedBlock, Way};
 use quern_primitives::{
     amount::Amount,
     batch::{Batch, DeviceChange, LogRange, Payout},
@@ -459,12 +459,12 @@ impl World {
 
     pub(crate) fn certified(&self, position: u64) -> Certified {
         let logged = self.logged(position);
-        let index = logged.header.payload.index as usize;
-        let links = self.blocks[index + 1..].iter();
-        let links: Vec<_> = links.map(|block| block.header.payload).collect();
+        let headers = self.blocks.iter().map(|block| block.header.payload);
+        let mut way = Way::to(logged.header.payload.index);
+        headers.for_each(|header| way.take(&header));
         Certified {
             logged,
-            links: links.try_into().unwrap(),
+            links: way.headers().to_vec().try_into().unwrap(),
         }
     }
 

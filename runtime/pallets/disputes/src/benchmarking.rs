@@ -66,6 +66,7 @@ fn assignment(entry: &Entry, genesis: &GenesisHash) -> Result<(Certified, Digest
         job: JOB,
         index: 0,
         previous: Header::opening(genesis, &JOB),
+        skip: Header::opening(genesis, &JOB),
         time_ms: 0,
         first: 0,
         count: tree.count(),

@@ -10,7 +10,7 @@ use quern_dispute_rules::{
     verdict::receipt_digest,
 };
 use quern_job_rules::{pay::Tariff, tasks};
-use quern_joblog::{Entry, LogBuilder, OutputPlace, SignedBlock};
+use quern_joblog::{Entry, LogBuilder, OutputPlace, SignedBlock, Way};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, GenesisHash, JobId, SealingKey,
     amount::BYTECHIP,
@@ -354,12 +354,12 @@ impl Case {
     /// An entry with the headers up to the head that the batch names.
     pub(crate) fn in_log(&self, position: u64) -> CertifiedEntry {
         let logged = self.logged(position);
-        let index = logged.header.payload.index as usize;
-        let links = self.blocks[index + 1..].iter();
-        let links: Vec<_> = links.map(|block| block.header.payload).collect();
+        let headers = self.blocks.iter().map(|block| block.header.payload);
+        let mut way = Way::to(logged.header.payload.index);
+        headers.for_each(|header| way.take(&header));
         CertifiedEntry {
             logged,
-            links: links.try_into().unwrap(),
+            links: way.headers().to_vec().try_into().unwrap(),
         }
     }
 

@@ -312,6 +312,7 @@ fn signed_header(
         job,
         index,
         previous: Digest([1; 32]),
+        skip: Digest([3; 32]),
         time_ms,
         first: 0,
         count: 1,
