@@ -184,7 +184,7 @@ fn what_no_dispute_is_about_is_not_shown() {
 }
 
 /// What the chain says of a story's batch, with nobody in its group.
-fn chain_facts(story: &Story, batch: &Batch) -> Facts {
+pub(crate) fn chain_facts(story: &Story, batch: &Batch) -> Facts {
     Facts {
         genesis: HERE,
         job_id: JOB,

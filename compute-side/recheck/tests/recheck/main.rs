@@ -7,6 +7,7 @@ mod chain;
 mod disorder;
 mod ending;
 mod exhibits;
+mod far;
 mod honest;
 mod lies;
 mod trust;
