@@ -3,7 +3,7 @@
 
 use crate::{
     chain::{GROUP, RUNNING, honest_batch},
-    honest, oracle,
+    honest, log, oracle,
 };
 use codec::{Decode, Encode};
 use quern_dispute_rules::{
@@ -47,7 +47,7 @@ static FACTS: LazyLock<Facts> = LazyLock::new(|| {
             settled_at: honest::NOW,
             coordinator: honest::COORDINATOR,
             certifiers: vec![honest::COORDINATOR],
-            heads: vec![Digest([12; 32])],
+            heads: vec![Digest([12; 32]), log::head()],
             tasks: batch.tasks,
             payouts: batch.payouts.into_inner(),
             devices: batch.devices.into_inner(),
@@ -79,7 +79,8 @@ fn batch() -> BatchName {
 }
 
 /// Nobody is convicted by what a stranger makes up: the honest device and masternode signed nothing of
-/// which there are two, and nothing is under the batch's root. A question is the most that comes of it.
+/// which there are two, nothing is under the batch's root, and what the certified log gives to whom is
+/// right. A question is the most that comes of it.
 pub(crate) fn evidence(bytes: &[u8]) {
     let Some(evidence) = oracle::scale::<Evidence>(bytes) else {
         return;
@@ -177,7 +178,14 @@ pub(crate) fn evidences() -> Vec<Vec<u8>> {
             }),
         },
     ];
-    answers.chain(others).map(|it| it.encode()).collect()
+    let mut entries = log::certified().into_iter();
+    let assigned = entries.find(|entry| entry.logged.assigned().is_some());
+    let assignment = assigned.map(|entry| Evidence::Assignment {
+        batch: batch(),
+        entry: Box::new(entry),
+    });
+    let all = answers.chain(others).chain(assignment);
+    all.map(|it| it.encode()).collect()
 }
 
 /// Steps of a few bytes.
@@ -258,7 +266,28 @@ pub(crate) fn convictions() -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quern_dispute_rules::ruling::Guilty;
+    use quern_dispute_rules::{Refusal, ruling::Guilty};
+
+    #[test]
+    fn each_entry_of_the_honest_log_is_in_the_log_that_was_certified_and_convicts_nobody() {
+        let rulings = log::certified().into_iter().map(|entry| {
+            let is_assignment = entry.logged.assigned().is_some();
+            let evidence = Evidence::Assignment {
+                batch: batch(),
+                entry: Box::new(entry),
+            };
+            (is_assignment, decide(&evidence, &FACTS, &Ed25519))
+        });
+        let mut assignments = 0;
+        for (is_assignment, ruling) in rulings {
+            match is_assignment {
+                true => assert!(matches!(ruling, Ok(Ruling::Unfounded(_))), "{ruling:?}"),
+                false => assert_eq!(ruling, Err(Refusal::Unrelated)),
+            }
+            assignments += usize::from(is_assignment);
+        }
+        assert_eq!(assignments, 1);
+    }
 
     #[test]
     fn a_lie_of_the_honest_device_would_be_found() {

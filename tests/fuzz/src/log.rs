@@ -3,6 +3,7 @@
 
 use crate::{Decoder, chain, honest, memory, oracle};
 use codec::{Decode, DecodeAll, Encode};
+use quern_dispute_rules::evidence::Certified;
 use quern_joblog::{Entry, EntryProof, Fork, LogFault, Replay, SignedBlock, file};
 use quern_primitives::{
     Digest, NodeKey,
@@ -86,6 +87,16 @@ pub(crate) const DECODERS: &[Decoder] = &[
         seeds: many,
     },
 ];
+
+/// The head of the honest log that was certified.
+pub(crate) fn head() -> Digest {
+    HEAD.head
+}
+
+/// Each entry of the honest log as the chain is shown it.
+pub(crate) fn certified() -> Vec<Certified> {
+    said::certified()
+}
 
 /// Room that a block may set aside for entries: an entry has a byte at the least, and there are no more
 /// than its header may say. Beside it there are the hashes of their tree.
@@ -409,8 +420,8 @@ mod tests {
 
     #[test]
     fn the_honest_log_is_followed_to_its_end_and_every_entry_is_proved() {
-        assert_eq!(BLOCKS.len(), 3);
-        assert_eq!(FOLLOWED[3].certificate(&chain::honest_batch()), Some(*HEAD));
+        assert_eq!(BLOCKS.len(), 4);
+        assert_eq!(FOLLOWED[4].certificate(&chain::honest_batch()), Some(*HEAD));
         let entries: usize = BLOCKS.iter().map(|block| block.entries.len()).sum();
         assert_eq!(PROOFS.len(), entries);
         for (position, proof) in (0..).zip(PROOFS.iter()) {

@@ -1,9 +1,10 @@
 //! The honest log, and all that was honestly signed about it.
 
 use crate::{chain, evidence, honest};
+use quern_dispute_rules::evidence::{Certified, Logged};
 use quern_joblog::{
     End, Entry, EntryProof, Fork, LogBuilder, OutputPlace, RefereeWord, ReleaseCause, SignedBlock,
-    file,
+    Way, file,
 };
 use quern_primitives::{
     Digest,
@@ -72,13 +73,14 @@ fn report() -> SignedRefereeReport {
     NODE.sign(report, &honest::GENESIS)
 }
 
-/// The log's blocks: a job begins, a task is computed, and it is decided and settled.
+/// The log's blocks: a job begins, a task is computed, it is decided and settled, and the job ends. The last
+/// skips to the first.
 pub(super) static BLOCKS: LazyLock<Vec<SignedBlock>> = LazyLock::new(|| blocks(&NODE, 60));
 
 fn blocks(key: &NodeSecret, tasks: u32) -> Vec<SignedBlock> {
     let mut log = LogBuilder::new(honest::GENESIS, honest::JOB, key.clone());
     let mut blocks = Vec::new();
-    for (time_ms, entries) in (1_000..).zip([begun(key, tasks), computed(), decided()]) {
+    for (time_ms, entries) in (1_000..).zip([begun(key, tasks), computed(), decided(), ended()]) {
         for entry in entries {
             // Each fits into a block.
             let _ = log.append(entry, time_ms);
@@ -144,8 +146,27 @@ fn decided() -> Vec<Entry> {
         refereed,
     ];
     entries.extend(judged);
-    entries.extend([batched, Entry::Ended { end: End::Closed }]);
+    entries.push(batched);
     entries
+}
+
+fn ended() -> Vec<Entry> {
+    vec![Entry::Ended { end: End::Closed }]
+}
+
+/// Each entry of the honest log with the way to it from the head that was certified.
+pub(super) fn certified() -> Vec<Certified> {
+    let certified = |proof: &EntryProof| {
+        let mut way = Way::to(proof.header.payload.index);
+        for block in BLOCKS.iter() {
+            way.take(&block.header.payload);
+        }
+        Some(Certified {
+            logged: Logged::new(proof.clone())?,
+            links: way.headers().to_vec().try_into().ok()?,
+        })
+    };
+    PROOFS.iter().filter_map(certified).collect()
 }
 
 /// What a member signs of the honest batch over the whole log.
