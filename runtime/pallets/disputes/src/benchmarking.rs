@@ -56,7 +56,7 @@ fn sign<P: SignedPayload>(
         .ok_or(BenchmarkError::Stop("the keystore has the key"))
 }
 
-/// An assignment at the end of a full block, with as many blocks behind it as may be.
+/// An assignment at the end of a full block, with as many headers behind it as may be.
 fn assignment(entry: &Entry, genesis: &GenesisHash) -> Result<(Certified, Digest), BenchmarkError> {
     let last = LOG_ENTRIES_PER_BLOCK_MAX.saturating_sub(1);
     let mut leaves: Vec<_> = (0..last).map(|it| it.encode()).collect();
