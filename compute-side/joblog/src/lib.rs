@@ -1,16 +1,17 @@
 //! The log of a job: what its coordinator did, in the order in which it did it, signed block by block.
 //!
 //! A log begins with the job's own genesis and goes on in blocks that name the hash of the block
-//! before, and of one further back, so that few headers lead from any block to any earlier one. Who has the blocks can replay them; who has one header and a few hashes can hold the
-//! coordinator to one entry; and two headers that one coordinator signed for one place are a fork, which
-//! is evidence against it.
+//! before, and of one further back, so that few headers lead from any block to any earlier one. Who
+//! has the blocks can replay them; who has one header and a few hashes can hold the coordinator to one
+//! entry; and two headers that one coordinator signed for one place are a fork, which is evidence
+//! against it.
 //!
 //! | module | what it is about |
 //! | --- | --- |
 //! | [`entry`] | the steps of a job |
 //! | [`block`] | blocks: their bytes, and the proof of a single entry |
 //! | [`build`] | the coordinator's side: append, cut, sign |
-//! | [`way`] | the ancestors that the next block may name, and the short way from a block to an earlier one |
+//! | [`way`] | which ancestors the next block may name, and the short way back to an earlier one |
 //! | [`replay`] | everybody else's side: blocks in order, or what is wrong with them |
 //! | [`mod@file`] | a log as a file, written and read in pieces |
 //!
