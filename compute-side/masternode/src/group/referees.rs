@@ -12,7 +12,7 @@ use crate::{
     referee::{RefereeError, keep_result},
 };
 use codec::DecodeAll as _;
-use jsonrpsee::ws_client::WsClient;
+use jsonrpsee::{core::client::Error as RpcError, ws_client::WsClient};
 use quern_jobs_api::{Blob, GroupApiClient as _, GroupError, RefereeRequest, Refereeing};
 use quern_ledger::ChainError;
 use quern_primitives::{
@@ -80,7 +80,12 @@ pub(crate) async fn referee(
         for one in asked {
             match one.computed(until).await? {
                 Ok(truth) => return Ok(truth),
-                Err(error) if is_passing(&error) => lacking.push(one),
+                Err(error) if is_passing(&error) => {
+                    let error = format!("{:#}", anyhow::Error::from(error));
+                    let (job, account) = (errand.job, &one.member.account);
+                    tracing::debug!(%job, task = errand.task, %account, error, "a task is not computed yet");
+                    lacking.push(one);
+                }
                 Err(error) => {
                     let error = format!("{:#}", anyhow::Error::from(error));
                     refusals.push(format!("{}: {error}", one.member.account));
@@ -138,7 +143,9 @@ async fn pause(errand: &Errand, until: Instant, for_a: Duration) -> Result<(), R
 /// from the owner, or the member is started again.
 fn is_passing(error: &PeerError) -> bool {
     match error {
-        PeerError::NoAnswer { .. } | PeerError::TooLong | PeerError::Stuck { .. } => true,
+        // It does not know what it is asked for.
+        PeerError::NoAnswer { source, .. } => !matches!(**source, RpcError::Call(_)),
+        PeerError::TooLong | PeerError::Stuck { .. } => true,
         PeerError::Refused(refused) => matches!(
             refused,
             GroupError::Behind { .. }

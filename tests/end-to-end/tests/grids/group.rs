@@ -9,11 +9,11 @@ use jsonrpsee::{
 use quern_end_to_end::{adds_up, repository, run, say, small_picture, wasm};
 use quern_ledger::{Account, Chain};
 use quern_local_grid::{OWNER, Part, Programs, development_account, register};
-use quern_owner::{Collector, Coordinator, JobFolder, Members, prepare, submit};
+use quern_owner::{Collector, Coordinator, Draft, JobFolder, Members, prepare, submit};
 use quern_primitives::{
     AccountId, DeviceId, JobId,
     group::Group,
-    job::{Job, JobEnd, JobState},
+    job::{Agreement, Job, JobEnd, JobState},
 };
 use quern_worker::device::DeviceSecrets;
 use std::{
@@ -99,7 +99,9 @@ fn what_devices_differ_on_another_masternode_computes_than_the_coordinator() {
 }
 
 async fn one_worker_lies(world: &mut World) -> anyhow::Result<()> {
-    let (folder, expected) = world.hand_in().await?;
+    // Two must agree: the liar soon rests, and the other two are enough.
+    let unanimous = |draft: &mut Draft| draft.terms.agreement = Agreement::Unanimous;
+    let (folder, expected) = world.hand_in_as(unanimous).await?;
     let job = folder.job();
     let group = world.group(job).await?;
     let coordinator = Coordinator::of(&world.chain, job).await?;
@@ -212,7 +214,11 @@ async fn the_coordinator_stopped(world: &mut World) -> anyhow::Result<()> {
 
 async fn the_program_fails(world: &mut World) -> anyhow::Result<()> {
     let program = wasm::assemble(wasm::LOOPS_FOR_EVER)?;
-    let (folder, _) = world.hand_in_with(Some(program)).await?;
+    let changed = world.hand_in_as(|draft| {
+        draft.program = program;
+        draft.terms.fuel_per_task_max = 300_000_000;
+    });
+    let (folder, _) = changed.await?;
     let job = folder.job();
     let group = world.group(job).await?;
     ensure!(group.needed() == 2, "{group:?}");
@@ -312,17 +318,17 @@ impl World {
 
     /// Submits a job, and gives what should come of it.
     async fn hand_in(&self) -> anyhow::Result<(JobFolder, Vec<u8>)> {
-        self.hand_in_with(None).await
+        self.hand_in_as(|_| {}).await
     }
 
-    /// The same with another program.
-    async fn hand_in_with(&self, program: Option<Vec<u8>>) -> anyhow::Result<(JobFolder, Vec<u8>)> {
+    /// The same, changed.
+    async fn hand_in_as(
+        &self,
+        change: impl FnOnce(&mut Draft),
+    ) -> anyhow::Result<(JobFolder, Vec<u8>)> {
         let deadline = self.chain.at_finalised().await?.block().number + 600;
         let (mut draft, expected) = small_picture(self.folder.path(), deadline)?;
-        if let Some(program) = program {
-            draft.program = program;
-            draft.terms.fuel_per_task_max = 300_000_000;
-        }
+        change(&mut draft);
         let (owner, genesis) = (development_account(OWNER)?, self.chain.genesis());
         let jobs = self.folder.path().join("jobs");
         fs::create_dir_all(&jobs)?;
