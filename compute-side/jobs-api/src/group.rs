@@ -10,8 +10,7 @@
 //!
 //! Who has a task computed shows by its signature that it coordinates the job: a device that knew early what
 //! comes out need not compute it. For all else nobody says who it is, because nothing depends on it. A block
-//! is taken if the network key that the
-//! chain drew as the job's coordinator has signed it, whoever brings it; and a member's word is about what
+//! is taken if the network key that the chain drew as the job's coordinator has signed it, whoever brings it; and a member's word is about what
 //! it found in its own copy of the log, is meant for the chain, and gives nobody anything who has not the
 //! log. A member tells nobody its copy: a device could read there what others answered.
 

@@ -54,7 +54,6 @@ struct Wanted {
 }
 
 /// A task to be computed.
-#[derive(Clone)]
 pub(crate) struct Errand {
     pub(crate) job: JobId,
     pub(crate) task: TaskIndex,

@@ -1,13 +1,14 @@
 //! Tasks that another member of a job's group computes for this one, because devices differ on them.
 //!
 //! Who coordinates a job gives out its tasks and judges them, so it does not say itself what comes out where
-//! devices differ: another member does, drawn by the job and the task, and the next one if that cannot. What
-//! it signs is held to its own sealed result, which the owner fetches here if no device gave it. A job whose
-//! group is one masternode has no other, and there the coordinator computes it.
+//! devices differ: another member does. Whom it asks first follows from the job and the task, though nobody
+//! holds it to that; the next one if that cannot. What it signs is held to its own sealed result, which the
+//! owner fetches here if no device gave it. A job whose group is one masternode has no other, and there the
+//! coordinator computes it.
 
 use super::peers::{PeerError, failure, urls};
 use crate::{
-    core::{Purpose, REFEREE_REPLICA, Truth, name_of},
+    core::{REFEREE_REPLICA, Truth, name_of},
     daemon::{Errand, Room, Shared},
     referee::{RefereeError, keep_result},
 };
@@ -282,9 +283,7 @@ impl Asked<'_> {
             return Err(PeerError::OtherResult);
         }
         let bytes = sealed.len();
-        let output = if self.errand.purpose == Purpose::Check {
-            Output::Inline(vec![])
-        } else if bytes <= INLINE_RESULT_BYTES_MAX {
+        let output = if bytes <= INLINE_RESULT_BYTES_MAX {
             Output::Inline(sealed)
         } else {
             keep_result(&self.shared.vault, (job, task, name), &sealed)?;

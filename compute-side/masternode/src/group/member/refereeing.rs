@@ -137,10 +137,9 @@ impl Members {
             return Err(GroupError::ComputesNothing);
         }
         self.check_awaited(&part, &request).await?;
-        let context = self.shared.context(job).ok_or(GroupError::KeyMissing)?;
+        self.shared.context(job).ok_or(GroupError::KeyMissing)?;
         let has = |item| self.shared.vault.has(job, item);
-        if context.manifest.shard(task).is_some() && !(has(Item::Shard(task)) && has(Item::Program))
-        {
+        if !(has(Item::Shard(task)) && has(Item::Program)) {
             return Err(GroupError::InputMissing);
         }
         let cancel = self.refereeings.begin(job, task, Instant::now())?;
