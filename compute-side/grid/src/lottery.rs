@@ -2,8 +2,8 @@
 //! none for about half a day win most often. Winners stand higher in the ranking until the next draw,
 //! so that a device at its end gets a chance to show what it can do.
 //!
-//! A day is [`DAY_BLOCKS`] blocks, counted from the chain's first. What a device draws follows from
-//! the state of the chain in the day's first block and from nothing else: the seed from its
+//! A day is [`DAY_BLOCKS`] blocks, counted from the chain's first ([`Calendar`]). What a device draws follows
+//! from the state of the chain in the day's first block and from nothing else: the seed from its
 //! randomness, the hours from when the chain says that the device last had a task. So whoever reads
 //! that state draws again, for all registered devices, and finds the same winners.
 
@@ -15,6 +15,7 @@ use quern_primitives::{
     limits::DAY_BLOCKS,
 };
 use sha2::{Digest as _, Sha256};
+use std::num::NonZero;
 
 /// Places that a winner is lifted.
 pub const LIFT: u32 = 100;
@@ -28,14 +29,47 @@ const FADING: f64 = 0.166_666_67;
 /// Hours of a day.
 const DAY_HOURS: f64 = 24.0;
 
-/// The day that a block is of. On the first, day 0, nobody draws: no device has had a task before it.
-pub fn day_of(block: BlockNumber) -> u32 {
-    block / DAY_BLOCKS
+/// Which blocks are of which day. Every grid has the [`Calendar::default`]; only tests, which do not wait for
+/// a day, have one of shorter days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    day_blocks: NonZero<BlockNumber>,
 }
 
-/// A day's first block, whose state it is drawn from.
+impl Default for Calendar {
+    fn default() -> Self {
+        Self::GRIDS
+    }
+}
+
+impl Calendar {
+    /// That of every grid, of days of [`DAY_BLOCKS`].
+    pub const GRIDS: Self = Self::of_days(NonZero::new(DAY_BLOCKS).unwrap());
+
+    /// A calendar whose days have so many blocks. They have 24 hours all the same: an hour is shorter.
+    pub const fn of_days(day_blocks: NonZero<BlockNumber>) -> Self {
+        Self { day_blocks }
+    }
+
+    /// The day that a block is of. On the first, day 0, nobody draws: no device has had a task before it.
+    pub fn day_of(self, block: BlockNumber) -> u32 {
+        block / self.day_blocks
+    }
+
+    /// A day's first block, whose state it is drawn from.
+    pub fn first_block_of(self, day: u32) -> BlockNumber {
+        day.saturating_mul(self.day_blocks.get())
+    }
+}
+
+/// The day that a block is of, in every grid's calendar.
+pub fn day_of(block: BlockNumber) -> u32 {
+    Calendar::GRIDS.day_of(block)
+}
+
+/// A day's first block in every grid's calendar.
 pub fn first_block_of(day: u32) -> BlockNumber {
-    day.saturating_mul(DAY_BLOCKS)
+    Calendar::GRIDS.first_block_of(day)
 }
 
 /// A day's draw.
@@ -45,6 +79,8 @@ pub struct Draw {
     pub seed: [u8; 32],
     /// The day it is for, so that one seed serves once.
     pub day: u32,
+    /// Which blocks that day has.
+    pub calendar: Calendar,
 }
 
 /// What a device drew.
@@ -77,14 +113,24 @@ pub fn chance(hours: f64) -> f64 {
 }
 
 impl Draw {
+    /// That of a day of every grid.
+    pub const fn new(seed: [u8; 32], day: u32) -> Self {
+        let calendar = Calendar::GRIDS;
+        Self {
+            seed,
+            day,
+            calendar,
+        }
+    }
+
     /// The block whose state it is drawn from: the day's first.
     pub fn block(&self) -> BlockNumber {
-        first_block_of(self.day)
+        self.calendar.first_block_of(self.day)
     }
 
     /// The block from which on its winners stand no higher any more: the next day's first.
     pub fn ends_at(&self) -> BlockNumber {
-        self.block().saturating_add(DAY_BLOCKS)
+        self.block().saturating_add(self.calendar.day_blocks.get())
     }
 
     /// What a device draws of which the chain, as of [`Draw::block`], says when it last had a task. One
@@ -94,7 +140,7 @@ impl Draw {
             return None;
         }
         let idle = self.block().saturating_sub(last_task);
-        let hours = f64::from(idle) * DAY_HOURS / f64::from(DAY_BLOCKS);
+        let hours = f64::from(idle) * DAY_HOURS / f64::from(self.calendar.day_blocks.get());
         Some(Lot {
             hours,
             chance: chance(hours),
@@ -118,14 +164,12 @@ impl Draw {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const DRAW: Draw = Draw {
-        seed: [7; 32],
-        day: 3,
-    };
+    const DRAW: Draw = Draw::new([7; 32], 3);
 
     /// Half a day before [`DRAW`].
     const NOON: BlockNumber = 3 * DAY_BLOCKS - DAY_BLOCKS / 2;
@@ -183,6 +227,16 @@ mod tests {
         assert!(later.is_some_and(|lot| lot.hours == 0.0 && !lot.wins()));
     }
 
+    #[test]
+    fn in_shorter_days_hours_are_shorter_and_all_else_is_the_same() {
+        let calendar = Calendar::of_days(NonZero::new(48).unwrap());
+        let short = Draw { calendar, ..DRAW };
+        assert_eq!((short.block(), short.ends_at()), (144, 192));
+        assert_eq!((calendar.day_of(143), calendar.day_of(144)), (2, 3));
+        let (theirs, lot) = (DRAW.lot(&device(1), NOON), short.lot(&device(1), 120));
+        assert_eq!(lot, theirs, "half a day before the draw");
+    }
+
     /// Whoever draws by other means can check their numbers by these.
     #[test]
     fn the_number_that_a_device_draws_is_53_bits_of_a_digest() {
@@ -218,7 +272,7 @@ mod tests {
 
         #[test]
         fn a_number_drawn_is_at_least_zero_and_below_one(seed: [u8; 32], day: u32, id: [u8; 32]) {
-            let lot = Draw { seed, day }.lot(&DeviceId(id), 1);
+            let lot = Draw::new(seed, day).lot(&DeviceId(id), 1);
             prop_assert!(lot.is_some_and(|lot| (0.0..1.0).contains(&lot.drawn)));
         }
     }

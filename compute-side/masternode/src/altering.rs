@@ -1,4 +1,4 @@
-//! Where tests have a masternode lie.
+//! Where tests have a masternode lie, or live faster.
 //!
 //! What a masternode signs is its log and its batches. A program that is built on this library may alter
 //! both on their way to its key, and then nothing holds its batches to its log before they are sent. The
@@ -6,6 +6,7 @@
 //! [`run_altered`](crate::run_altered).
 
 use crate::core::{Effect, Entry};
+use quern_grid::lottery::Calendar;
 use quern_primitives::{JobId, batch::Batch};
 
 /// Alters what a masternode puts its name to. What it decides by stays what it is.
@@ -17,6 +18,11 @@ pub trait Altering: Send {
     /// What is certified and sent in the place of this batch; it is asked again each time that a batch is
     /// sent.
     fn batch(&mut self, batch: Batch) -> Batch;
+
+    /// The days by which it draws the lottery.
+    fn calendar(&self) -> Calendar {
+        Calendar::default()
+    }
 }
 
 /// An effect of the core with what is altered of it.

@@ -151,8 +151,8 @@ pub fn run(config: Config, stop: BoxFuture<'static, ()>) -> BoxFuture<'static, a
     Box::pin(serve(config, None, stop))
 }
 
-/// As [`run`], but what is signed is altered, and not held to the rules before. For tests of those who are
-/// to find that out, and for nothing else.
+/// As [`run`], but what is signed is altered, and not held to the rules before, and days may be shorter. For
+/// tests of those who are to find that out, or who do not wait for a day, and for nothing else.
 pub fn run_altered(
     config: Config,
     altering: Box<dyn Altering>,
@@ -186,6 +186,8 @@ async fn serve(
         engines(),
     );
     books.checks_batches = altering.is_none();
+    let altered_calendar = altering.as_ref().map(|altering| altering.calendar());
+    let calendar = altered_calendar.unwrap_or_default();
     let shared = Arc::new(Shared {
         account: keys.account,
         node,
@@ -254,7 +256,7 @@ async fn serve(
         block,
         rechecked: block,
         rechecking: None,
-        lottery: Lottery::default(),
+        lottery: Lottery::new(calendar),
         recomputations: Recomputations::new(room),
         altering,
     };

@@ -50,10 +50,7 @@ const KINDS: [Hardware; 4] = [
 ];
 
 /// The lottery's draw. The last task of each device ended up to two days before it.
-const DRAW: Draw = Draw {
-    seed: [3; 32],
-    day: 100,
-};
+const DRAW: Draw = Draw::new([3; 32], 100);
 
 /// A device's machine.
 pub(crate) struct Machine {

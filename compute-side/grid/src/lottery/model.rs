@@ -37,7 +37,7 @@ proptest! {
         later in prop_oneof![9 => Just(0), 1 => any::<u32>()],
         first in prop_oneof![any::<[u8; 32]>(), Just([0; 32]), Just([u8::MAX; 32])],
     ) {
-        let draw = Draw { seed, day };
+        let draw = Draw::new(seed, day);
         let block = (43_200 * u64::from(day)).min(u32::MAX.into()) as u32;
         let last_task = block.saturating_sub(idle).saturating_add(later);
         let hours = f64::from(block.saturating_sub(last_task)) / 1_800.0;

@@ -4,7 +4,7 @@
 
 use super::{Command, Grid, Shared};
 use crate::{core::Event, store::StoreError};
-use quern_grid::lottery::{Draw, day_of, first_block_of};
+use quern_grid::lottery::{Calendar, Draw};
 use quern_jobs_api::LastDraw;
 use quern_ledger::{ChainError, State};
 use quern_primitives::{BlockNumber, DeviceId, device::Device};
@@ -23,12 +23,22 @@ pub(crate) enum Outcome {
 /// Which day's lottery is drawn.
 #[derive(Default)]
 pub(super) struct Lottery {
+    /// Which blocks are of which day.
+    calendar: Calendar,
     /// The last of which nothing is left to draw.
     last: Option<LastDraw>,
     is_drawing: bool,
 }
 
 impl Lottery {
+    /// Nothing is drawn yet.
+    pub(super) fn new(calendar: Calendar) -> Self {
+        Self {
+            calendar,
+            ..Self::default()
+        }
+    }
+
     /// The last one that was drawn or given up, as it is told to everybody.
     pub(super) fn last(&self) -> Option<LastDraw> {
         self.last
@@ -60,7 +70,7 @@ impl Grid {
     /// Takes up the day's lottery, if it was drawn before this masternode started.
     pub(super) fn take_up_lottery(&mut self) -> Result<(), StoreError> {
         if let Some((day, winners)) = self.shared.store.winners()?
-            && day == day_of(self.block)
+            && day == self.lottery.calendar.day_of(self.block)
         {
             self.drawn(day, Outcome::Drawn(winners));
         }
@@ -69,13 +79,14 @@ impl Grid {
 
     /// Draws the day's lottery, unless that is done. Asked again and again, it tries again.
     pub(super) fn draw_lottery(&mut self) {
-        let today = day_of(self.block);
+        let calendar = self.lottery.calendar;
+        let today = calendar.day_of(self.block);
         if !self.lottery.begin(today) {
             return;
         }
         let shared = self.shared.clone();
         tokio::spawn(async move {
-            let outcome = draw(&shared, today).await;
+            let outcome = draw(&shared, today, calendar).await;
             let drawn = Command::Drawn {
                 day: today,
                 outcome,
@@ -89,15 +100,15 @@ impl Grid {
     pub(super) fn drawn(&mut self, day: u32, outcome: Outcome) {
         self.lottery.ended(day, &outcome);
         if let Outcome::Drawn(winners) = outcome {
-            let ends_at = first_block_of(day.saturating_add(1));
+            let ends_at = self.lottery.calendar.first_block_of(day.saturating_add(1));
             self.step(Event::Lottery { winners, ends_at });
         }
     }
 }
 
 /// Draws a day's lottery and remembers who won, and says in the log if it cannot.
-async fn draw(shared: &Shared, day: u32) -> Outcome {
-    match drawn_from_chain(shared, day).await {
+async fn draw(shared: &Shared, day: u32, calendar: Calendar) -> Outcome {
+    match drawn_from_chain(shared, day, calendar).await {
         Ok(winners) => {
             tracing::info!(day, winners = winners.len(), "the day's lottery is drawn");
             // If that fails the store has the masternode stopped.
@@ -119,16 +130,29 @@ async fn draw(shared: &Shared, day: u32) -> Outcome {
     }
 }
 
-async fn drawn_from_chain(shared: &Shared, day: u32) -> Result<BTreeSet<DeviceId>, ChainError> {
-    let state = shared.chain.at_height(first_block_of(day)).await?;
-    winners(&state, day).await
+async fn drawn_from_chain(
+    shared: &Shared,
+    day: u32,
+    calendar: Calendar,
+) -> Result<BTreeSet<DeviceId>, ChainError> {
+    let state = shared.chain.at_height(calendar.first_block_of(day)).await?;
+    winners(&state, day, calendar).await
 }
 
 /// The registered devices that win a day's lottery, drawn from the state of the day's first block. As
 /// they follow from that alone, `quern grid lottery` finds the same.
-pub async fn winners(state: &State, day: u32) -> Result<BTreeSet<DeviceId>, ChainError> {
+pub async fn winners(
+    state: &State,
+    day: u32,
+    calendar: Calendar,
+) -> Result<BTreeSet<DeviceId>, ChainError> {
     let seed = state.lottery_seed().await?;
-    winners_of(state, Draw { seed, day }).await
+    let draw = Draw {
+        seed,
+        day,
+        calendar,
+    };
+    winners_of(state, draw).await
 }
 
 /// The devices registered in a state of the chain that win a draw.
@@ -152,6 +176,7 @@ fn wins(draw: &Draw, device: &DeviceId, last_task: BlockNumber) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quern_grid::lottery::first_block_of;
 
     fn drawn() -> Outcome {
         Outcome::Drawn(BTreeSet::from([DeviceId([1; 32])]))
@@ -194,8 +219,7 @@ mod tests {
 
     #[test]
     fn of_those_that_had_a_task_half_a_day_before_one_in_twenty_wins() {
-        let (seed, day) = ([7; 32], 3);
-        let draw = Draw { seed, day };
+        let draw = Draw::new([7; 32], 3);
         let won = |last_task| {
             let devices = (0u8..200).map(|n| DeviceId([n; 32]));
             devices.filter(|id| wins(&draw, id, last_task)).count()

@@ -196,7 +196,7 @@ async fn draw(chain: &Chain, day: u32, most: u32) -> anyhow::Result<Drawn> {
         let state = chain.at_height(drawn.block).await?;
         let seed = state.lottery_seed().await?;
         drawn.seed = Some(Digest(seed));
-        let draw = Draw { seed, day };
+        let draw = Draw::new(seed, day);
         state
             .each_device(|id, device| drawn.add(&draw, id, device.last_task))
             .await?;
@@ -315,10 +315,7 @@ mod tests {
     use super::*;
     use std::{cell::Cell, convert::Infallible};
 
-    const DRAW: Draw = Draw {
-        seed: [7; 32],
-        day: 12,
-    };
+    const DRAW: Draw = Draw::new([7; 32], 12);
 
     /// Half a day before [`DRAW`].
     const IDLE: BlockNumber = 12 * 43_200 - 21_600;

@@ -183,12 +183,14 @@ fn caught(told: &Told) {
 
 /// A program that is a masternode with this lie.
 pub(super) fn lying(folder: &Path, lie: &str) -> anyhow::Result<PathBuf> {
+    altered(folder, &format!("--lie {lie}"))
+}
+
+/// A program that is a masternode of which something is altered.
+pub(super) fn altered(folder: &Path, how: &str) -> anyhow::Result<PathBuf> {
     let program = find_program(None, "quern-lying-masternode")?;
     let path = folder.join("masternode");
-    fs::write(
-        &path,
-        format!("#!/bin/sh\nexec {program:?} \"$@\" --lie {lie}\n"),
-    )?;
+    fs::write(&path, format!("#!/bin/sh\nexec {program:?} \"$@\" {how}\n"))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(path)
 }

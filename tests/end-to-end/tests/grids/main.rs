@@ -10,6 +10,7 @@ mod group;
 mod guides;
 mod hostile;
 mod kills;
+mod lottery;
 mod lying;
 mod programs;
 mod quarantine;

@@ -288,7 +288,7 @@ impl Chain {
         let day = lottery::day_of(self.block);
         let devices = self.devices.iter();
         self.lottery = Some(Lottery {
-            draw: Draw { seed, day },
+            draw: Draw::new(seed, day),
             last_tasks: devices
                 .map(|(id, device)| (*id, device.last_task))
                 .collect(),

@@ -4,7 +4,7 @@ use super::copying;
 use anyhow::{Context as _, ensure};
 use jsonrpsee::{core::client::ClientT as _, rpc_params, ws_client::WsClientBuilder};
 use quern_end_to_end::{Bench, Quern, says};
-use quern_grid::lottery::{Draw, Lot, day_of};
+use quern_grid::lottery::{Calendar, Draw, Lot, day_of};
 use quern_ledger::Bond;
 use quern_local_grid::{OWNER, development_account, find_program};
 use quern_masternode::{lottery_winners, lottery_winners_of};
@@ -18,16 +18,13 @@ const RANDOMNESS: &str = "0x1cb6f36e027abb2091cfb5110ab5087f7a414cb008e0e61e4672
 /// Where it keeps that of the next epoch, `Babe.NextRandomness`.
 const NEXT_RANDOMNESS: &str = "0x1cb6f36e027abb2091cfb5110ab5087f7ce678799d3eff024253b90e84927cc6";
 
-/// The randomness that the grid's chain begins with.
-const SEED: [u8; 32] = [7; 32];
-
 /// By so many other numbers it is drawn at the most until somebody wins: of about forty one does.
 const SEEDS: u32 = 4_096;
 
 /// Writes the specification of a development chain that begins with randomness, so that what is read of
 /// it can be told from what is not there. Other chains have none in their first eight minutes. Returns
 /// where it is.
-pub(super) fn seeded(folder: &Path) -> anyhow::Result<String> {
+pub(crate) fn seeded(folder: &Path, seed: [u8; 32]) -> anyhow::Result<String> {
     let exported = Command::new(find_program(None, "quern-node")?)
         .args(["export-chain-spec", "--chain", "dev", "--raw"])
         .output()?;
@@ -36,7 +33,7 @@ pub(super) fn seeded(folder: &Path) -> anyhow::Result<String> {
     let mut spec: Value = serde_json::from_slice(&exported.stdout)?;
     let state = spec["genesis"]["raw"]["top"].as_object_mut();
     let state = state.context("the chain is not raw")?;
-    let seed = format!("0x{}", hex::encode(SEED));
+    let seed = format!("0x{}", hex::encode(seed));
     for key in [RANDOMNESS, NEXT_RANDOMNESS] {
         state.insert(key.to_owned(), json!(seed));
     }
@@ -111,7 +108,7 @@ pub(super) async fn drawn_later(bench: &Bench) -> anyhow::Result<()> {
     );
 
     let day = day_of(block.number) + 1;
-    let draw = Draw { seed, day };
+    let draw = Draw::new(seed, day);
     let (mut registered, mut drew) = (Vec::new(), Vec::new());
     let draws = |id: DeviceId, device: Device| {
         let last_task = device.last_task;
@@ -143,12 +140,15 @@ pub(super) async fn drawn_later(bench: &Bench) -> anyhow::Result<()> {
         };
         drew.iter().filter_map(wins).collect()
     };
-    let (winners, theirs) = (lottery_winners(&state, day).await?, expected(draw));
+    let (winners, theirs) = (
+        lottery_winners(&state, day, Calendar::default()).await?,
+        expected(draw),
+    );
     ensure!(winners == theirs, "{winners:?}, not {theirs:?}");
     let by_number = |number: u32| {
         let mut seed = [0; 32];
         seed[..4].copy_from_slice(&number.to_le_bytes());
-        Draw { seed, day }
+        Draw::new(seed, day)
     };
     let mut draws = (0..SEEDS).map(by_number);
     let draw = draws.find(|draw| !expected(*draw).is_empty());
@@ -156,7 +156,7 @@ pub(super) async fn drawn_later(bench: &Bench) -> anyhow::Result<()> {
     let (winners, theirs) = (lottery_winners_of(&state, draw).await?, expected(draw));
     ensure!(winners == theirs, "{winners:?}, not {theirs:?}");
     let seed = [0; 32];
-    let other = Draw { seed, day }.lot(&worker.device, last_task);
+    let other = Draw::new(seed, day).lot(&worker.device, last_task);
     let other = other.context("it does not draw")?;
     ensure!(other.drawn != lot.drawn, "it is not drawn from the seed");
     Ok(())
