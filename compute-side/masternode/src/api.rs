@@ -199,7 +199,7 @@ impl Api {
         told
     }
 
-    /// What is remembered of a job that the chain closed.
+    /// What is remembered of a job that is over here.
     async fn closed_status(&self, job: JobId) -> Result<JobStatus, ApiError> {
         self.blocking(move |shared| {
             let closed = shared.store.closed(job).map_err(|_| ApiError::Storage)?;

@@ -419,6 +419,8 @@ impl Grid {
         for (id, job) in &jobs {
             self.shared.learn(*id, block, job.clone());
         }
+        let seen = |(id, job)| (id, watcher::as_seen_here(&self.shared, job));
+        let jobs = jobs.into_iter().map(seen).collect();
         self.step(Event::Finalised { block, jobs });
         self.begin_turns(taken_over);
         if block >= self.rechecked.saturating_add(RECHECK_BLOCKS) {
@@ -519,9 +521,11 @@ impl Grid {
             Effect::Changed { job } => self.shared.changed(job),
             Effect::Closed { job, status } => {
                 watcher::close(&self.shared, job, &status);
-                // What is kept of it is kept for so long from this block on. If it cannot be written
-                // the store has the masternode stopped.
-                let _ = self.shared.store.closed_at(job, self.block);
+                if !self.shared.is_of_another(job) {
+                    // What is kept of it is kept for so long from this block on. If it cannot be written
+                    // the store has the masternode stopped.
+                    let _ = self.shared.store.closed_at(job, self.block);
+                }
                 self.shared.changed(job);
             }
         }

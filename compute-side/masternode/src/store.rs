@@ -7,6 +7,7 @@
 //! A write that fails, whoever wrote, is the writer's last word, and stops the masternode: from then
 //! on it could acknowledge nothing.
 
+mod ended;
 mod followed;
 mod log;
 mod winners;
@@ -16,12 +17,11 @@ pub(crate) use log::JobLog;
 
 use crate::core::{Effect, Entry, Note, Noted, REFEREE_REPLICA, Ticket};
 use codec::{Decode, DecodeAll, Encode};
+use ended::{CLOSED, ENDS};
 use log::{Growing, LOG, NOTES, encode_note, key};
 use quern_joblog::LogFault;
-use quern_jobs_api::JobStatus;
 use quern_primitives::{
-    BlockNumber, DeviceId, GenesisHash, JobId, TaskIndex, ids::ReplicaIndex, job::Job,
-    payload::NodeSecret,
+    DeviceId, GenesisHash, JobId, TaskIndex, ids::ReplicaIndex, job::Job, payload::NodeSecret,
 };
 use quern_shards::keys::OwnerToken;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
@@ -43,10 +43,6 @@ const GROUP_WAIT: Duration = Duration::from_millis(10);
 const OUTPUTS: TableDefinition<[u8; 69], &[u8]> = TableDefinition::new("outputs/1");
 /// Job name to what else is known of it.
 const JOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("jobs/1");
-/// Job name to what its owner is told of it since the chain closed it.
-const CLOSED: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("closed/1");
-/// Job name to the first block at which it was known to be closed.
-const ENDS: TableDefinition<[u8; 32], u32> = TableDefinition::new("ends/1");
 /// Job name to the token that its owner shows. It stays when the key goes: results are fetched later.
 const TOKENS: TableDefinition<[u8; 32], [u8; 32]> = TableDefinition::new("tokens/1");
 /// The chain this file belongs to, and how it keeps logs.
@@ -68,6 +64,15 @@ pub(crate) struct JobRecord {
     pub(crate) job: Job,
     /// The job's key as the owner sealed it to this masternode.
     pub(crate) delegated_key: Option<([u8; 32], [u8; 48])>,
+}
+
+impl JobRecord {
+    /// Forgets the key of a job that the chain closed.
+    fn keep_key_while_open(&mut self) {
+        if !self.job.state.is_open() {
+            self.delegated_key = None;
+        }
+    }
 }
 
 /// Why the store does not open or answer.
@@ -277,7 +282,7 @@ impl Store {
     }
 
     /// Remembers the key that a job's owner delegated and the token that follows from it, and the job
-    /// if it is new; on disk when this returns. A closed job's key is not remembered.
+    /// if it is new; on disk when this returns. The key of a job that the chain closed is not remembered.
     pub(crate) fn remember_key(
         &self,
         id: JobId,
@@ -289,7 +294,7 @@ impl Store {
             self.write_token(id, token)?;
             self.change_job(id, Some(job), |record| record.delegated_key = Some(key))?;
             if self.closed(id)?.is_some() {
-                self.change_job(id, None, |record| record.delegated_key = None)?;
+                self.change_job(id, None, JobRecord::keep_key_while_open)?;
             }
             Ok(())
         };
@@ -336,61 +341,6 @@ impl Store {
     ) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
         write_job(&write, id, if_new, change)?;
-        write.commit()?;
-        Ok(())
-    }
-
-    /// Remembers how a job ended and forgets its key; on disk when this returns.
-    pub(crate) fn close_job(&self, job: JobId, status: &JobStatus) -> Result<(), StoreError> {
-        self.reported(self.write_end(job, status))
-    }
-
-    fn write_end(&self, job: JobId, status: &JobStatus) -> Result<(), StoreError> {
-        let write = self.database.begin_write()?;
-        {
-            let mut jobs = write.open_table(JOBS)?;
-            let known = jobs.get(job.0)?.map(|bytes| decode_record(bytes.value()));
-            if let Some(record) = known.transpose()? {
-                let record = JobRecord {
-                    delegated_key: None,
-                    ..record
-                };
-                jobs.insert(job.0, record.encode().as_slice())?;
-            }
-            let status = serde_json::to_vec(status).map_err(unreadable)?;
-            write.open_table(CLOSED)?.insert(job.0, status.as_slice())?;
-        }
-        write.commit()?;
-        Ok(())
-    }
-
-    /// How a job ended, if the chain closed it.
-    pub(crate) fn closed(&self, job: JobId) -> Result<Option<JobStatus>, StoreError> {
-        let table = self.database.begin_read()?.open_table(CLOSED)?;
-        let status = table.get(job.0)?;
-        status
-            .map(|bytes| serde_json::from_slice(bytes.value()).map_err(unreadable))
-            .transpose()
-    }
-
-    /// The first block at which a closed job was known to be closed: this one, if none is remembered,
-    /// and then it is on disk when this returns.
-    pub(crate) fn closed_at(
-        &self,
-        job: JobId,
-        block: BlockNumber,
-    ) -> Result<BlockNumber, StoreError> {
-        let table = self.database.begin_read()?.open_table(ENDS)?;
-        if let Some(known) = table.get(job.0)? {
-            return Ok(known.value());
-        }
-        self.reported(self.write_closed_at(job, block))?;
-        Ok(block)
-    }
-
-    fn write_closed_at(&self, job: JobId, block: BlockNumber) -> Result<(), StoreError> {
-        let write = self.database.begin_write()?;
-        write.open_table(ENDS)?.insert(job.0, block)?;
         write.commit()?;
         Ok(())
     }
@@ -602,12 +552,12 @@ mod tests {
     };
     use quern_job_rules::pay::PRICES_AT_GENESIS;
     use quern_joblog::{End, Replay, SignedBlock};
-    use quern_jobs_api::{Impasse, Phase, Trouble};
+    use quern_jobs_api::{Impasse, JobStatus, Phase, Trouble};
     use quern_primitives::{
         AccountId, Digest, ProgramHash, SealingKey,
         batch::{Batch, LogRange},
         device::Class,
-        job::{Agreement, ByteLevel, Escrow, JobState, Preferences, Submission},
+        job::{Agreement, ByteLevel, Escrow, JobEnd, JobState, Preferences, Submission},
         limits::LOG_ENTRIES_PER_BLOCK_MAX,
         params::Terms,
         payload::DeviceKey,
@@ -1109,6 +1059,18 @@ mod tests {
                 why: Trouble::Unopened,
             }),
         };
+        // Another masternode goes on with it, and this one still certifies.
+        store.close_job(JOB, &status).unwrap();
+        assert_eq!(store.delegated_key(JOB).unwrap(), Some(key));
+        store.remember_key(JOB, &a_job(), key, &token).unwrap();
+        assert_eq!(store.delegated_key(JOB).unwrap(), Some(key));
+        // The chain closes it.
+        let end = JobEnd::AllSettled;
+        let job = Job {
+            state: JobState::Completed { end },
+            ..a_job()
+        };
+        store.remember_jobs(&[(JOB, &job)]).unwrap();
         store.close_job(JOB, &status).unwrap();
         close((store, written));
         let (store, _written) = open(folder.path());

@@ -105,17 +105,18 @@ async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Result<BlockNumb
         recover(shared, core, (block, id, job), record).await?;
     }
     for (id, record) in remembered {
-        if shared.store.closed(id)?.is_some() {
+        let is_over_here = shared.store.closed(id)?.is_some();
+        if is_over_here && !record.job.state.is_open() {
             // Its results are still for its owner to fetch.
             shared.learn(id, block, record.job);
             erase_inputs(shared, id);
         } else if let Some(job) = state.job(id).await? {
-            if shared.store.read_log(id)?.length()? == 0 && was_anothers(shared, &record.job) {
+            let has_log = shared.store.read_log(id)?.length()? > 0;
+            if is_over_here || (!has_log && was_anothers(shared, &record.job)) {
                 take_up_anothers(shared, (block, id, job), &record)?;
                 continue;
             }
             // It ended while this masternode was away, or another one goes on with it.
-            let job = as_seen_here(shared, id, job);
             recover(shared, core, (block, id, job), Some(record)).await?;
         }
     }
@@ -128,8 +129,8 @@ fn was_anothers(shared: &Shared, job: &Job) -> bool {
     job.state.coordinator().is_none_or(|it| *it != me)
 }
 
-/// Takes up a job of whose group this masternode is, and which it never coordinated: for its turn, and to
-/// check what is certified. The core knows nothing of it.
+/// Takes up a job of whose group this masternode is and which it does not coordinate: for its turn, and to check
+/// what is certified. The core knows nothing of it.
 fn take_up_anothers(
     shared: &Shared,
     (block, id, job): (BlockNumber, JobId, Job),
@@ -179,7 +180,8 @@ async fn recover(
         .remember_jobs(&[(id, &job)])
         .context("cannot remember a job")?;
     shared.learn(id, block, job.clone());
-    match core.replay(Tick(0), id, job, plan, lines) {
+    let seen = as_seen_here(shared, job);
+    match core.replay(Tick(0), id, seen, plan, lines) {
         Some(status) => {
             close(shared, id, &status);
             drop_inputs(shared, id);
@@ -189,20 +191,30 @@ async fn recover(
     Ok(())
 }
 
-/// A job is closed: what its owner may still fetch stays, and what was needed to compute it until
+/// A job is over here: what its owner may still fetch stays, and what was needed to compute it until
 /// [`drop_inputs`].
 pub(crate) fn close(shared: &Shared, id: JobId, status: &JobStatus) {
-    tracing::info!(job = %id, decided = status.decided, settled = status.settled, "job is closed");
+    match shared.is_of_another(id) {
+        true => {
+            tracing::warn!(job = %id, decided = status.decided, settled = status.settled, "another masternode goes on with the job, because a batch was struck, nothing was settled for too long, or this masternode was convicted")
+        }
+        false => {
+            tracing::info!(job = %id, decided = status.decided, settled = status.settled, "job is closed")
+        }
+    }
     if let Err(error) = shared.store.close_job(id, status) {
         let error = &error as &dyn std::error::Error;
         tracing::error!(job = %id, error, "cannot remember how a job ended");
     }
 }
 
-/// Nothing of a closed job is computed any more: what was needed for it goes.
+/// Nothing of a job is computed here any more: what was needed for it goes once the chain has closed it. Until
+/// then this masternode may have to check and to compute what another one does.
 pub(crate) fn drop_inputs(shared: &Shared, id: JobId) {
-    shared.drop_context(id);
-    erase_inputs(shared, id);
+    if !shared.is_of_another(id) {
+        shared.drop_context(id);
+        erase_inputs(shared, id);
+    }
 }
 
 /// Erases what a closed job was computed from, beside everything else: it may be many files.
@@ -283,7 +295,8 @@ async fn follow(shared: &Shared) -> Result<(), ChainError> {
     }
 }
 
-/// The jobs this masternode coordinates, and those it thought open that are not among them.
+/// The jobs this masternode coordinates, and those it thought open that are not among them, as the chain has
+/// them.
 async fn jobs_at(shared: &Shared, state: &State) -> Result<Vec<(JobId, Job)>, ChainError> {
     let mut jobs = state.jobs_coordinated_by(&shared.account.id()).await?;
     let coordinated: BTreeSet<JobId> = jobs.iter().map(|(id, _)| *id).collect();
@@ -293,7 +306,7 @@ async fn jobs_at(shared: &Shared, state: &State) -> Result<Vec<(JobId, Job)>, Ch
         {
             match shared.is_of_another(id) {
                 true => learn_anothers(shared, state.block().number, id, job),
-                false => jobs.push((id, as_seen_here(shared, id, job))),
+                false => jobs.push((id, job)),
             }
         }
     }
@@ -314,12 +327,11 @@ fn learn_anothers(shared: &Shared, block: BlockNumber, id: JobId, job: Job) {
     }
 }
 
-/// A job that another masternode goes on with is over here: a batch of it was struck, or this one was silent
-/// for too long or convicted.
-fn as_seen_here(shared: &Shared, id: JobId, job: Job) -> Job {
+/// A job as the core has it. One that another masternode goes on with is over here: a batch of it was struck,
+/// or this one was silent for too long or convicted.
+pub(crate) fn as_seen_here(shared: &Shared, job: Job) -> Job {
     match job.state.coordinator() {
         Some(other) if *other != shared.account.id() => {
-            tracing::warn!(job = %id, %other, "another masternode goes on with the job, because a batch was struck, nothing was settled for too long, or this masternode was convicted");
             let end = JobEnd::BatchStruck;
             Job {
                 state: JobState::Completed { end },

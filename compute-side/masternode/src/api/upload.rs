@@ -232,9 +232,10 @@ fn take_up(shared: &Shared, id: JobId, (at, job): (BlockNumber, &Job)) -> Result
         let context = open_context(shared, id, job, key);
         shared.put_context(id, context.ok_or(ApiError::WrongManifest)?);
     }
-    // The chain may have closed the job meanwhile; its end is on disk before its key goes.
+    // The chain may have closed the job meanwhile; its end is on disk before its key goes. Where another
+    // masternode goes on with it, this one keeps all of it.
     let closed = shared.store.closed(id).map_err(|_| ApiError::Storage)?;
-    if closed.is_some() {
+    if closed.is_some() && !shared.is_of_another(id) {
         shared.drop_context(id);
         return Err(ApiError::Closed);
     }

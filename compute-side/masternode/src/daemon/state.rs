@@ -145,7 +145,9 @@ impl Shared {
 
 impl OpenJobs for Shared {
     fn names(&self) -> BTreeSet<JobId> {
-        self.open_jobs()
+        let mut names = self.open_jobs();
+        names.retain(|id| !self.is_of_another(*id));
+        names
     }
 
     fn find(&self, job: JobId) -> Option<(Job, Vec<Digest>)> {
