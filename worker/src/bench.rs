@@ -28,6 +28,7 @@ use quern_shards::{
     chunks::chunk_root,
     context::{ResultContext, ShardContext},
     keys::{HandOver, Letterbox, SealedKey, ShardKey},
+    question::{Allowed, question_commitment},
     result::seal_result,
     seal,
 };
@@ -246,6 +247,7 @@ impl<E: Executor> Bench<E> {
             device: self.device,
             program: assignment.program,
             input_root: assignment.shard.root,
+            question: asked(assignment, key),
             result_commitment: sealed.commitment,
             output_root: sealed.chunk_root,
             result_bytes: answer.result.len() as u64,
@@ -319,6 +321,18 @@ impl<E: Executor> Bench<E> {
             sealed: Sealed::Here(sealed),
         })
     }
+}
+
+/// What an assignment asks beside its input, as its receipt states it.
+fn asked(assignment: &Assignment, key: &ShardKey) -> Digest {
+    let ReplicaId { job, task, .. } = assignment.id;
+    let limits = &assignment.limits;
+    let allowed = Allowed {
+        fuel: limits.fuel,
+        memory_bytes: limits.memory_bytes,
+        result_bytes: limits.result_bytes,
+    };
+    question_commitment(key, (&job, task), &assignment.arguments, &allowed)
 }
 
 fn bad_input<E: std::fmt::Display>(assignment: &Assignment) -> impl Fn(E) -> Fault {

@@ -201,6 +201,7 @@ mod tests {
             device: key.id(),
             program: ProgramHash::default(),
             input_root: Digest::default(),
+            question: Digest([46; 32]),
             result_commitment: Digest::default(),
             output_root: Digest::default(),
             result_bytes: 5,

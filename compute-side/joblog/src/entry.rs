@@ -130,6 +130,10 @@ impl Entry {
 
 /// What came of asking a referee.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "other entries are as large, and there is one for each task that devices differ on"
+)]
 pub enum RefereeWord {
     /// A masternode has computed the task.
     #[codec(index = 0)]

@@ -77,7 +77,7 @@ impl State {
             stakes: Stakes {
                 masternode_slash: params.bond_per_masternode,
                 device_slash: params.bond_per_device,
-                wrong_answer_slash: 0,
+                wrong_answer_slash: params.bond_per_device,
                 dispute_bond: params.dispute_bond,
                 winner_permille: params.winner_permille,
             },

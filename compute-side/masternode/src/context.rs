@@ -21,6 +21,7 @@ use quern_protocol::{
 use quern_shards::{
     keys::{Courier, HandOver, JobKey, UnwrapError},
     manifest::ValidatedManifest,
+    question::Allowed,
 };
 use std::{collections::BTreeSet, io, sync::OnceLock};
 
@@ -29,18 +30,26 @@ pub(crate) struct JobContext {
     pub(crate) manifest: ValidatedManifest,
     pub(crate) key: JobKey,
     pub(crate) incoming: Incoming,
+    /// What a run may use before it is ended.
+    allowed: Allowed,
     /// The program's length, once it was asked for.
     program_bytes: OnceLock<u32>,
 }
 
 impl JobContext {
     /// Of a job whose manifest and key are here; its files are looked for in the vault.
-    pub(crate) fn new(manifest: ValidatedManifest, key: JobKey, vault: &Vault) -> Self {
+    pub(crate) fn new(
+        manifest: ValidatedManifest,
+        key: JobKey,
+        submission: &Submission,
+        vault: &Vault,
+    ) -> Self {
         let incoming = Incoming::new(manifest.job(), manifest.tasks(), vault);
         Self {
             manifest,
             key,
             incoming,
+            allowed: Allowed::by(submission),
             program_bytes: OnceLock::new(),
         }
     }
@@ -60,6 +69,11 @@ impl JobContext {
     pub(crate) fn input_roots(&self) -> Vec<Digest> {
         let shards = self.manifest.shards().iter();
         shards.map(|shard| shard.chunk_root).collect()
+    }
+
+    /// What receipts must state that a task was asked; none if there is no such task.
+    pub(crate) fn question(&self, task: TaskIndex) -> Option<Digest> {
+        self.manifest.question(&self.key, task, &self.allowed)
     }
 
     /// The length of the program, which is here before any task is handed out.

@@ -34,8 +34,8 @@ use crate::{
     config::Config,
     context::compose,
     core::{
-        Challenge, Core, Effect, Engines, Event, NoReferee, Note, PlannedAssignment, Settings,
-        Tick, Ticket, Token, Truth,
+        Challenge, Core, Effect, Engines, Event, NoReferee, Note, PlannedAssignment, ReportFacts,
+        Settings, Tick, Ticket, Token, Truth,
     },
     disputes,
     group::{Members, replicate, take_turns},
@@ -52,7 +52,7 @@ use quern_primitives::{
     BlockNumber, DeviceId, Digest, JobId, TaskIndex, device::Class, ids::ReplicaIndex, job::Job,
     payload::NodeSecret,
 };
-use quern_protocol::{Exchange, Hello, ReplicaId, Response};
+use quern_protocol::{Exchange, Hello, Response};
 use quern_shards::keys::Courier;
 use recomputing::Recomputations;
 use std::{
@@ -90,11 +90,11 @@ pub(crate) enum Command {
         hello: Hello,
         reply: ReplyToken,
     },
-    /// A device asks for work or reports, and the results it delivered in pieces were read.
+    /// A device asks for work or reports, and what is known of its reports was read.
     Exchanged {
         device: DeviceId,
         exchange: Exchange,
-        delivered: BTreeMap<ReplicaId, (u64, Digest)>,
+        facts: ReportFacts,
         reply: ReplyToken,
     },
     /// A connected device was looked up again.
@@ -369,9 +369,9 @@ impl Grid {
             Command::Exchanged {
                 device,
                 exchange,
-                delivered,
+                facts,
                 reply,
-            } => self.exchange(device, exchange, delivered, reply),
+            } => self.exchange(device, exchange, facts, reply),
             Command::Rechecked { device, found } => self.looked_up_again(device, found),
             Command::Withheld { device, given } => self.step(Event::Withheld {
                 device,

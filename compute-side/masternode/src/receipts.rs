@@ -433,6 +433,7 @@ mod tests {
             device: key.id(),
             program: ProgramHash([2; 32]),
             input_root: Digest([3; 32]),
+            question: Digest([46; 32]),
             result_commitment: Digest([task as u8; 32]),
             output_root: Digest([replica; 32]),
             result_bytes: 5,
@@ -687,6 +688,7 @@ mod tests {
             let report = RefereeReport {
                 job: JOB,
                 task: 4,
+                question: Digest([46; 32]),
                 answer: Answer {
                     result_commitment: Digest(commitment),
                     ..judged.answer

@@ -483,6 +483,10 @@ impl Referee {
         let report = RefereeReport {
             job: brief.job(),
             task: brief.task,
+            question: brief
+                .context
+                .question(brief.task)
+                .ok_or(RefereeError::NoSuchTask)?,
             answer: Answer {
                 result_commitment: sealed.commitment,
                 result_bytes: answer.result.len() as u64,

@@ -607,6 +607,7 @@ mod tests {
             device: key(device).id(),
             program: ProgramHash([0; 32]),
             input_root: Digest([0; 32]),
+            question: Digest([46; 32]),
             result_commitment: Digest([0; 32]),
             output_root: Digest([0; 32]),
             result_bytes: 1,
@@ -1012,7 +1013,9 @@ mod tests {
             prices: PRICES_AT_GENESIS,
             terms: Terms::FIRST,
             submitted_at: 1,
-            state: JobState::Expired,
+            state: JobState::Running {
+                coordinator: AccountId::new([7; 32]),
+            },
             escrow: Escrow::default(),
             settled_tasks: 0,
             next_batch: 0,

@@ -254,7 +254,7 @@ pub(crate) fn open_context(
     .ok()?;
     let bytes = shared.vault.read_all(id, Item::Manifest).ok()?;
     let manifest = manifest::open(shared.genesis, id, submission, &key, &bytes).ok()?;
-    Some(JobContext::new(manifest, key, &shared.vault))
+    Some(JobContext::new(manifest, key, submission, &shared.vault))
 }
 
 /// Tells the core of every finalised block, until the masternode stops.

@@ -3,7 +3,7 @@
 use quern_joblog::{Entry, SignedBlock};
 use quern_primitives::{
     device::Class,
-    ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, NodeKey},
+    ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, NodeKey, TaskIndex},
     job::Job,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +48,12 @@ pub trait ChainFacts {
 
     /// The grid's engine for a class.
     fn engine(&self, class: Class) -> Digest;
+
+    /// The commitment to what a task asks beside its input, which receipts state. None who does not have the
+    /// job's key knows it.
+    fn question(&self, _task: TaskIndex) -> Option<Digest> {
+        None
+    }
 }
 
 /// What a block of a log has looked up on the chain, so that whoever reads the chain can do so before the

@@ -454,6 +454,7 @@ impl<F: ChainFacts> Recheck<F> {
             program: submission.program,
             // A task that is open has a shard. Where its root is not known, the receipt's is believed.
             input_root: input_root.copied().unwrap_or(payload.input_root),
+            question: self.facts.question(payload.task),
             class: submission.class,
             engine: given.engine,
             log_position: given.position,

@@ -49,6 +49,7 @@ pub mod cut;
 mod derive;
 pub mod keys;
 pub mod manifest;
+pub mod question;
 pub mod result;
 pub mod seal;
 #[cfg(test)]

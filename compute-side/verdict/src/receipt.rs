@@ -21,6 +21,8 @@ pub struct Expected {
     pub program: ProgramHash,
     /// The chunk root of the shard.
     pub input_root: Digest,
+    /// The commitment to the arguments and limits that it was to be run with; none where they are not known.
+    pub question: Option<Digest>,
     /// The class to run in.
     pub class: Class,
     /// The engine the device said it has for this class.
@@ -75,6 +77,10 @@ pub fn check_statement(receipt: &Receipt, expected: &Expected) -> Result<(), Rec
         ("device", receipt.device == expected.device),
         ("program", receipt.program == expected.program),
         ("input root", receipt.input_root == expected.input_root),
+        (
+            "question",
+            expected.question.is_none_or(|it| it == receipt.question),
+        ),
         ("class", receipt.class == expected.class),
         ("engine", receipt.engine == expected.engine),
         (
@@ -122,6 +128,7 @@ mod tests {
             device: key().id(),
             program: ProgramHash([2; 32]),
             input_root: Digest([3; 32]),
+            question: Digest([46; 32]),
             result_commitment: Digest([4; 32]),
             output_root: Digest([5; 32]),
             result_bytes: 10,
@@ -143,6 +150,7 @@ mod tests {
             device: receipt.device,
             program: receipt.program,
             input_root: receipt.input_root,
+            question: Some(receipt.question),
             class: receipt.class,
             engine: receipt.engine,
             log_position: receipt.log_position,
@@ -161,13 +169,14 @@ mod tests {
 
     #[test]
     fn a_receipt_about_something_else_is_named_by_its_field() {
-        let changes: [Change; 9] = [
+        let changes: [Change; 10] = [
             ("job", |r| r.job.0[0] ^= 1),
             ("task", |r| r.task += 1),
             ("replica", |r| r.replica += 1),
             ("device", |r| r.device.0[0] ^= 1),
             ("program", |r| r.program.0[0] ^= 1),
             ("input root", |r| r.input_root.0[0] ^= 1),
+            ("question", |r| r.question.0[0] ^= 1),
             ("class", |r| r.class = Class::Portable),
             ("engine", |r| r.engine.0[0] ^= 1),
             ("log position", |r| r.log_position += 1),

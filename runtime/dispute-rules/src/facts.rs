@@ -75,8 +75,7 @@ pub struct Stakes {
     pub masternode_slash: Amount,
     /// What a worker loses for two answers of one of its devices, if its bond is as large.
     pub device_slash: Amount,
-    /// The same for an answer that most of the group contradicts. Zero as long as receipts do not name all
-    /// that an answer follows from.
+    /// The same for an answer that most of the group contradicts.
     pub wrong_answer_slash: Amount,
     /// What who disputes puts up.
     pub dispute_bond: Amount,

@@ -254,12 +254,14 @@ pub struct RefereeReport {
     pub job: JobId,
     /// The task.
     pub task: TaskIndex,
+    /// What was asked beside the input, as receipts have it.
+    pub question: Digest,
     /// What came out.
     pub answer: Answer,
 }
 
 impl SignedPayload for RefereeReport {
-    const DOMAIN: &'static str = "quern/referee-report/1";
+    const DOMAIN: &'static str = "quern/referee-report/2";
 }
 
 /// A report and its referee's signature.

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 /// A thing that is signed, with the tag that says for what.
 pub trait SignedPayload: Encode {
-    /// What the signature is for, such as `quern/receipt/2`. Changes with the payload's shape.
+    /// What the signature is for, such as `quern/receipt/3`. Changes with the payload's shape.
     const DOMAIN: &'static str;
 
     /// The 32 bytes that are signed: SHA-256 over the tag's length (one byte) and bytes, the

@@ -65,6 +65,9 @@ pub struct Receipt {
     pub program: ProgramHash,
     /// The chunk root of the sealed shard it read.
     pub input_root: Digest,
+    /// Keyed hash of what else it was asked, its arguments and the limits of its run, under a key that follows
+    /// from the shard's key: who was asked the same must answer the same.
+    pub question: Digest,
     /// Keyed hash of the plaintext result, under a key that follows from the shard's key: holders of
     /// the shard can compare results, others cannot guess them.
     pub result_commitment: Digest,
@@ -87,7 +90,7 @@ pub struct Receipt {
 }
 
 impl SignedPayload for Receipt {
-    const DOMAIN: &'static str = "quern/receipt/2";
+    const DOMAIN: &'static str = "quern/receipt/3";
 }
 
 /// A receipt and its device's signature.

@@ -18,7 +18,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use quern_grid::{Flag, Fleet, FleetSettings, Tick};
-use quern_masternode::core::{Bond, Core, Engines, Event, Settings, Token};
+use quern_masternode::core::{Bond, Core, Engines, Event, ReportFacts, Settings, Token};
 use quern_primitives::{
     DeviceId,
     device::{Class, Device, Hardware, Region},
@@ -27,7 +27,7 @@ use quern_primitives::{
 };
 use quern_protocol::{Exchange, Hello, Machine as Told, State};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use std::{collections::BTreeMap, fs};
+use std::fs;
 
 pub(crate) const KNOWN: &str = "grid_bytes_per_device";
 pub(crate) const CONNECTED: &str = "bytes_per_connected_device";
@@ -108,7 +108,7 @@ fn connected(count: u32, chance: &mut StdRng) -> Core {
             device: id,
             token: Token(number.into()),
             exchange,
-            delivered: BTreeMap::new(),
+            facts: ReportFacts::default(),
         };
         core.step(Tick(0), exchange);
     }

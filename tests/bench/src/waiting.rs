@@ -14,7 +14,8 @@ use crate::{
 use anyhow::Context as _;
 use quern_grid::Tick;
 use quern_masternode::core::{
-    Bond, Core, Effect, Engines, Event, JobPlan, PlannedAssignment, Settings, Token, WorkPlan,
+    Bond, Core, Effect, Engines, Event, JobPlan, PlannedAssignment, ReportFacts, Settings, Token,
+    WorkPlan,
 };
 use quern_primitives::{
     DeviceId, JobId,
@@ -211,7 +212,7 @@ impl Waiting {
             device,
             token,
             exchange,
-            delivered: BTreeMap::new(),
+            facts: ReportFacts::default(),
         }
     }
 
@@ -227,6 +228,7 @@ impl Waiting {
             device,
             program: PROGRAM,
             input_root: INPUT_ROOT,
+            question: Digest([46; 32]),
             result_commitment: Digest([3; 32]),
             output_root: chunk_root(&output),
             result_bytes: RESULT_BYTES,

@@ -113,6 +113,7 @@ fn expected(honest: &SignedReceipt) -> Expected {
         device: receipt.device,
         program: receipt.program,
         input_root: receipt.input_root,
+        question: Some(receipt.question),
         class: receipt.class,
         engine: receipt.engine,
         log_position: receipt.log_position,

@@ -40,6 +40,7 @@ fn receipt(replica: u8, exit: Exit) -> Receipt {
         device: DEVICE.id(),
         program: PROGRAM,
         input_root: Digest([3; 32]),
+        question: Digest([46; 32]),
         result_commitment: Digest([4; 32]),
         output_root: Digest([5; 32]),
         result_bytes: 10,

@@ -98,6 +98,7 @@ fn receipt() -> SignedReceipt {
         device: device().id(),
         program: job().submission.program,
         input_root: ROOT,
+        question: Digest([46; 32]),
         result_commitment: Digest([14; 32]),
         output_root: Digest([15; 32]),
         result_bytes: 5,

@@ -9,7 +9,7 @@ mod waking;
 pub use acknowledging::Acknowledged;
 
 use super::{
-    Core, Effect, ReleaseCause, Tick, Ticket, Token,
+    Core, Effect, ReleaseCause, ReportFacts, Tick, Ticket, Token,
     telemetry::{BenchmarkPlan, Telemetry},
 };
 pub(super) use waking::Waking;
@@ -17,7 +17,7 @@ pub(super) use waking::Waking;
 use present::Present;
 use quern_grid::{Flag, ranking::Rank};
 use quern_primitives::{
-    ids::{AccountId, BlockNumber, DeviceId, Digest, JobId},
+    ids::{AccountId, BlockNumber, DeviceId, JobId},
     view::DeviceView,
 };
 use quern_protocol::{
@@ -405,7 +405,7 @@ impl Core {
         device: DeviceId,
         token: Token,
         exchange: Exchange,
-        delivered: &BTreeMap<ReplicaId, (u64, Digest)>,
+        facts: &ReportFacts,
         out: &mut Vec<Effect>,
     ) {
         let Some(known) = self.devices.get_mut(&device) else {
@@ -428,7 +428,7 @@ impl Core {
             self.commit(now, device, commitment, out);
         }
         for report in exchange.reports {
-            self.report(now, device, report, delivered, out);
+            self.report(now, device, report, facts, out);
         }
         for returned in exchange.handed_back {
             let known = self.devices.get(&device);

@@ -399,7 +399,7 @@ impl ActiveJob {
         &self,
         receipt: &SignedReceipt,
         device: DeviceId,
-        output: Option<(u64, Digest)>,
+        (output, question): (Option<(u64, Digest)>, Option<Digest>),
         genesis: &GenesisHash,
     ) -> Result<Admission, DiscardReason> {
         let payload = &receipt.payload;
@@ -435,6 +435,7 @@ impl ActiveJob {
                 .get(payload.task as usize)
                 .copied()
                 .unwrap_or_default(),
+            question,
             class: submission.class,
             engine: holding.engine,
             log_position: holding.log_position,

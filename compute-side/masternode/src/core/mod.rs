@@ -101,6 +101,15 @@ pub struct Token(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
+/// What is known of the replicas that a device reports, beside the core.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportFacts {
+    /// Length and chunk root of the results that were delivered in pieces before.
+    pub delivered: BTreeMap<ReplicaId, (u64, Digest)>,
+    /// What each receipt must state that its device was asked, as far as the job's key is here.
+    pub questions: BTreeMap<ReplicaId, Digest>,
+}
+
 /// What the core is told.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -144,10 +153,10 @@ pub enum Event {
         device: DeviceId,
         /// Where to answer.
         token: Token,
-        /// What it said; delivered results are named in `delivered`.
+        /// What it said.
         exchange: Exchange,
-        /// Length and chunk root of the results that were delivered in pieces before.
-        delivered: BTreeMap<ReplicaId, (u64, Digest)>,
+        /// What is known of its reports.
+        facts: ReportFacts,
     },
     /// A replica that was given to a device could not be handed out, because what belongs to it could
     /// not be read here; or its result not be taken, because there is no room for it.
@@ -367,8 +376,8 @@ impl Core {
                 device,
                 token,
                 exchange,
-                delivered,
-            } => self.exchange(now, device, token, exchange, &delivered, &mut out),
+                facts,
+            } => self.exchange(now, device, token, exchange, &facts, &mut out),
             Event::Withheld {
                 device,
                 id,
@@ -533,7 +542,7 @@ impl Core {
 }
 
 /// The replica a receipt is about.
-fn replica_of(receipt: &SignedReceipt) -> ReplicaId {
+pub(crate) fn replica_of(receipt: &SignedReceipt) -> ReplicaId {
     let payload = &receipt.payload;
     ReplicaId {
         job: payload.job,

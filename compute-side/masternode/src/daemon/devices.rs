@@ -2,7 +2,7 @@
 
 use super::{Command, Grid, Sighting, showing};
 use crate::{
-    core::{Event, Measured, Token},
+    core::{Event, Measured, ReportFacts, Token, replica_of},
     vault::Item,
 };
 use quern_jobs_api::ApiError;
@@ -148,8 +148,12 @@ impl Grid {
             .iter()
             .filter_map(|report| self.delivered(device, report))
             .collect();
+        let mut facts = ReportFacts {
+            questions: self.questions(device, &exchange.reports),
+            ..ReportFacts::default()
+        };
         if files.is_empty() {
-            return self.exchange(device, exchange, BTreeMap::new(), reply);
+            return self.exchange(device, exchange, facts, reply);
         }
         let shared = self.shared.clone();
         tokio::task::spawn_blocking(move || {
@@ -158,9 +162,10 @@ impl Grid {
                 let root = shared.vault.delivered(id.job, item, *bytes)?;
                 Some((*id, (*bytes, root)))
             };
+            facts.delivered = files.iter().filter_map(read).collect();
             let command = Command::Exchanged {
                 device,
-                delivered: files.iter().filter_map(read).collect(),
+                facts,
                 exchange,
                 reply,
             };
@@ -173,7 +178,7 @@ impl Grid {
         &mut self,
         device: DeviceId,
         exchange: Exchange,
-        delivered: BTreeMap<ReplicaId, (u64, Digest)>,
+        facts: ReportFacts,
         reply: ReplyToken,
     ) {
         if !self.couriers.contains_key(&device) {
@@ -188,8 +193,20 @@ impl Grid {
             device,
             token,
             exchange,
-            delivered,
+            facts,
         });
+    }
+
+    /// What a device was asked of which it reports, as far as their jobs' keys are here.
+    fn questions(&self, device: DeviceId, reports: &[Report]) -> BTreeMap<ReplicaId, Digest> {
+        let asked = |report: &Report| {
+            let id = replica_of(&report.receipt);
+            // What it does not hold is not looked at.
+            let is_held = self.core.holds_replica(&device, id);
+            let context = self.shared.context(id.job).filter(|_| is_held)?;
+            Some((id, context.question(id.task)?))
+        };
+        reports.iter().filter_map(asked).collect()
     }
 
     /// The replica whose result a report says was delivered in pieces, and its length.
@@ -197,12 +214,7 @@ impl Grid {
         let Output::Delivered { bytes } = report.output else {
             return None;
         };
-        let receipt = &report.receipt.payload;
-        let id = ReplicaId {
-            job: receipt.job,
-            task: receipt.task,
-            replica: receipt.replica,
-        };
+        let id = replica_of(&report.receipt);
         self.core.holds_replica(&device, id).then_some((id, bytes))
     }
 

@@ -140,7 +140,7 @@ impl World {
         let manifest = manifest::open(GENESIS, JOB, &submission, &job_key, &sealed.bytes).unwrap();
         Self {
             referee: Referee::new(node(), GENESIS, vault.clone(), 64),
-            context: JobContext::new(manifest, job_key, &vault),
+            context: JobContext::new(manifest, job_key, &submission, &vault),
             _folder: folder,
             vault,
             submission,

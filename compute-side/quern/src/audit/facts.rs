@@ -5,7 +5,7 @@ use codec::{Decode, DecodeAll as _};
 use quern_ledger::{ChainError, Proven, ProvenError};
 use quern_light::{BlockHash, Header, TrieProof, ValueFault, keys, keys::Key};
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, Digest, GenesisHash, JobId,
+    AccountId, Amount, BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex,
     batch::{BatchRecord, PendingBatch},
     device::{Class, Device},
     group::Group,
@@ -14,6 +14,7 @@ use quern_primitives::{
     params::Params,
 };
 use quern_recheck::{ChainFacts, DeviceFacts, OnChain, Wanted};
+use quern_shards::{keys::JobKey, manifest::ValidatedManifest, question::Allowed};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,12 +24,20 @@ use std::{
 const AT_A_TIME: usize = 32;
 
 /// What was read for a job's log. The log asks for it block by block, so it is read block by block.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Gathered {
     genesis: GenesisHash,
     id: JobId,
     job: Job,
     known: Arc<Mutex<Known>>,
+    asked: Option<Arc<Asked>>,
+}
+
+/// What tells what tasks ask, for a job's owner.
+struct Asked {
+    manifest: ValidatedManifest,
+    key: JobKey,
+    allowed: Allowed,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +60,20 @@ impl Gathered {
             id,
             job,
             known: Arc::new(Mutex::new(known)),
+            asked: None,
+        }
+    }
+
+    /// With what the job's owner has of it, by which receipts state what their devices were asked.
+    pub(super) fn of_owner(self, manifest: ValidatedManifest, key: JobKey) -> Self {
+        let asked = Asked {
+            manifest,
+            key,
+            allowed: Allowed::by(&self.job.submission),
+        };
+        Self {
+            asked: Some(Arc::new(asked)),
+            ..self
         }
     }
 
@@ -139,6 +162,11 @@ impl ChainFacts for Gathered {
 
     fn engine(&self, class: Class) -> Digest {
         Digest(quern_sandbox::engine_digest(class))
+    }
+
+    fn question(&self, task: TaskIndex) -> Option<Digest> {
+        let asked = self.asked.as_ref()?;
+        asked.manifest.question(&asked.key, task, &asked.allowed)
     }
 }
 

@@ -26,7 +26,7 @@ use quern_primitives::{
 use quern_recheck::{
     Audited, Difference, Filing, Inputs, JobAudit, OnChain, Showing, Wanted, writer_of,
 };
-use quern_shards::manifest::ValidatedManifest;
+use quern_shards::{keys::JobKey, manifest::ValidatedManifest};
 use quern_worker::acknowledgements;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -100,6 +100,7 @@ pub(super) struct Auditor<'a> {
 struct OwnersPart {
     folder: Option<JobFolder>,
     manifest: Option<ValidatedManifest>,
+    key: Option<JobKey>,
     trust_seed: Option<[u8; 32]>,
 }
 
@@ -264,15 +265,15 @@ impl<'a> Auditor<'a> {
         };
         let read = || {
             let manifest = folder.manifest(self.genesis)?;
-            let seed = *folder.key()?.trust_seed(&job).expose();
-            anyhow::Ok((manifest, seed))
+            anyhow::Ok((manifest, folder.key()?))
         };
         match read() {
             // A folder of another submission of this name there is none; one that was changed may be.
-            Ok((manifest, seed)) if is_of(&manifest, settled) => OwnersPart {
+            Ok((manifest, key)) if is_of(&manifest, settled) => OwnersPart {
                 folder: Some(folder),
                 manifest: Some(manifest),
-                trust_seed: Some(seed),
+                trust_seed: Some(*key.trust_seed(&job).expose()),
+                key: Some(key),
             },
             Ok(_) => {
                 findings.left_out.push(format!(
@@ -325,7 +326,10 @@ impl<'a> Auditor<'a> {
     async fn follow(&self, log: &Following<'_>, bar: &ProgressBar) -> anyhow::Result<Audited> {
         let settled = log.settled;
         let newest = self.proven.newest().await?.number;
-        let facts = Gathered::new(self.genesis, log.job, settled.job.clone(), newest);
+        let mut facts = Gathered::new(self.genesis, log.job, settled.job.clone(), newest);
+        if let (Some(manifest), Some(key)) = (&log.owners.manifest, &log.owners.key) {
+            facts = facts.of_owner(manifest.clone(), key.clone());
+        }
         let mut reader = log.source.open(self.genesis, log.job)?;
         let mut next = reader.next().await?;
         let writer = match &next {

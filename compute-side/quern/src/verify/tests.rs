@@ -29,6 +29,7 @@ fn receipt(device: &DeviceKey, replica: u8) -> Receipt {
         device: device.id(),
         program: ProgramHash([3; 32]),
         input_root: Digest([4; 32]),
+        question: Digest([46; 32]),
         result_commitment: Digest([5; 32]),
         output_root: Digest([6; 32]),
         result_bytes: 7,

@@ -289,6 +289,7 @@ fn a_receipt_of_another_job_chain_program_or_place_is_refused() {
     assert_eq!(refused(|it| it.job.0[0] ^= 1), field("job"));
     assert_eq!(refused(|it| it.program.0[0] ^= 1), field("program"));
     assert_eq!(refused(|it| it.input_root.0[0] ^= 1), field("input root"));
+    assert_eq!(refused(|it| it.question.0[0] ^= 1), field("question"));
     assert_eq!(refused(|it| it.engine.0[0] ^= 1), field("engine"));
     assert_eq!(refused(|it| it.log_position += 1), field("log position"));
     assert_eq!(
@@ -577,6 +578,7 @@ fn a_referee_is_heard_where_one_is_wanted_and_if_it_is_one() {
     let report = RefereeReport {
         job: JOB,
         task,
+        question: Digest([46; 32]),
         answer,
     };
     story.entries.truncate(place + 1);
@@ -593,8 +595,6 @@ fn a_referee_is_heard_where_one_is_wanted_and_if_it_is_one() {
 
 #[test]
 fn a_coordinator_cannot_say_that_the_program_fails_where_it_did_not() {
-    assert_eq!(
-        refused_verdict(|it| it.answer.exit = Exit::Trap),
-        VerdictFault::Answer
-    );
+    let refused = refused_verdict(|it| it.answer.exit = Exit::Trap);
+    assert_eq!(refused, VerdictFault::Answer);
 }

@@ -10,6 +10,7 @@ use quern_dispute_rules::{
 };
 use quern_joblog::Entry;
 use quern_primitives::{
+    ids::Digest,
     job::Agreement,
     log::RefereeReport,
     verdict::{Finding, Ground},
@@ -144,6 +145,7 @@ pub(crate) fn wrong_answer(
     let report = RefereeReport {
         job: crate::world::JOB,
         task,
+        question: Digest([46; 32]),
         answer: crate::world::answer(task, truth),
     };
     let sign = |it: u8| {

@@ -95,6 +95,7 @@ pub(crate) fn receipt(
         device: device_key(device).id(),
         program: ProgramHash([8; 32]),
         input_root: input_root(task),
+        question: Digest([46; 32]),
         result_commitment: answer.result_commitment,
         output_root: Digest([device as u8; 32]),
         result_bytes: answer.result_bytes,
@@ -194,6 +195,7 @@ impl Author {
             let payload = RefereeReport {
                 job: JOB,
                 task,
+                question: Digest([46; 32]),
                 answer,
             };
             let report = node(1).sign(payload, &HERE);

@@ -138,6 +138,7 @@ fn wrong_answer<T: Config>() -> Result<(Evidence, Facts), BenchmarkError> {
         device,
         program: ProgramHash([8; 32]),
         input_root: Digest([7; 32]),
+        question: Digest([46; 32]),
         result_commitment: said.result_commitment,
         output_root: Digest([2; 32]),
         result_bytes: said.result_bytes,
@@ -151,6 +152,7 @@ fn wrong_answer<T: Config>() -> Result<(Evidence, Facts), BenchmarkError> {
     let report = RefereeReport {
         job: JOB,
         task,
+        question: Digest([46; 32]),
         answer: answer(2),
     };
     let mut referees = vec![];

@@ -92,6 +92,7 @@ fn answer(value: u8) -> SignedReceipt {
         device: key.id(),
         program: ProgramHash([8; 32]),
         input_root: Digest([1; 32]),
+        question: Digest([46; 32]),
         result_commitment: Digest([value; 32]),
         output_root: Digest([2; 32]),
         result_bytes: 10,

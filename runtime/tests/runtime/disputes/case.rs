@@ -252,6 +252,7 @@ impl Case {
             device: key.id(),
             program: self.job.submission.program,
             input_root: Digest([1; 32]),
+            question: Digest([46; 32]),
             result_commitment: said.result_commitment,
             output_root: Digest([2; 32]),
             result_bytes: said.result_bytes,

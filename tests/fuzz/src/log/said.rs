@@ -68,6 +68,7 @@ fn report() -> SignedRefereeReport {
     let report = RefereeReport {
         job: honest::JOB,
         task: 4,
+        question: Digest([46; 32]),
         answer: evidence::answer(),
     };
     NODE.sign(report, &honest::GENESIS)

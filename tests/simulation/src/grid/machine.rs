@@ -22,7 +22,7 @@ use ends::Death;
 use quern_primitives::{
     amount::{Amount, BYTECHIP},
     device::{Class, Device, Line, Region},
-    ids::{AccountId, BlockNumber, DeviceId, RevealSalt, SealingKey, TaskIndex},
+    ids::{AccountId, BlockNumber, DeviceId, Digest, RevealSalt, SealingKey, TaskIndex},
     log::{Commitment, SignedCommitment},
     payload::DeviceKey,
     receipt::Receipt,
@@ -479,6 +479,7 @@ impl Machine {
             device: self.id,
             program: assignment.program,
             input_root: assignment.shard.root,
+            question: Digest([46; 32]),
             result_commitment: sealed.commitment,
             output_root: sealed.chunk_root,
             result_bytes: result.len() as u64,

@@ -11,7 +11,8 @@ use super::{
 };
 use quern_grid::{FleetSettings, Tuning};
 use quern_masternode::core::{
-    Challenge, Core, Effect, Engines, Entry, Event, Measured, Settings, Tick, Token, WorkPlan,
+    Challenge, Core, Effect, Engines, Entry, Event, Measured, ReportFacts, Settings, Tick, Token,
+    WorkPlan,
 };
 use quern_primitives::{
     ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
@@ -504,7 +505,10 @@ impl World<'_> {
             let is_whole = found.0 == bytes && core.holds_replica(&id, id_of);
             is_whole.then_some((id_of, found))
         });
-        let delivered = delivered.collect();
+        let facts = ReportFacts {
+            delivered: delivered.collect(),
+            ..ReportFacts::default()
+        };
         self.office.next_token += 1;
         let token = Token(self.office.next_token);
         self.office.tokens.insert(token, asked);
@@ -512,7 +516,7 @@ impl World<'_> {
             device: id,
             token,
             exchange,
-            delivered,
+            facts,
         })
     }
 

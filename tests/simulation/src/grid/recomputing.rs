@@ -43,6 +43,7 @@ impl World<'_> {
         let report = |work: &Work| RefereeReport {
             job,
             task,
+            question: Digest([46; 32]),
             answer: work.truth(task),
         };
         let truth = work.map(|work| Truth {

@@ -2,7 +2,7 @@
 
 use super::Acknowledged;
 use crate::core::{
-    Core, Effect, Entry, OutputPlace, ReleaseCause, Tick, job::Admission, replica_of,
+    Core, Effect, Entry, OutputPlace, ReleaseCause, ReportFacts, Tick, job::Admission, replica_of,
 };
 use quern_primitives::{
     ids::{DeviceId, Digest},
@@ -18,14 +18,18 @@ impl Core {
         now: Tick,
         device: DeviceId,
         report: Report,
-        delivered: &BTreeMap<ReplicaId, (u64, Digest)>,
+        facts: &ReportFacts,
         out: &mut Vec<Effect>,
     ) {
         let id = replica_of(&report.receipt);
-        let facts = output_facts(&report.output, &id, delivered);
+        let output = output_facts(&report.output, &id, &facts.delivered);
+        let question = facts.questions.get(&id).copied();
         let verdict = match self.jobs.get(&id.job) {
             None => Err(DiscardReason::JobOver),
-            Some(active) => active.admit(&report.receipt, device, facts, &self.settings.genesis),
+            Some(active) => {
+                let facts = (output, question);
+                active.admit(&report.receipt, device, facts, &self.settings.genesis)
+            }
         };
         let Some(known) = self.devices.get_mut(&device) else {
             return;

@@ -65,6 +65,8 @@ fn by_devices_of_an_earlier_ranking_nobody_gets_what_is_not_for_it_now() {
     let workers = workers
         .map(|account| world.join_as(account, Habit::Honest, |worker| worker.trusted = true));
     world.wait(1_000);
+    // It has its first turn.
+    world.core.catch_up_jobs(world.now, Some(JOB));
     nobodys_turn(&mut world);
     let before = world.core.scheduler.retargets;
     let [flagged, faulty, distrusted, unbonded, other] = workers;
@@ -121,6 +123,9 @@ fn a_trusted_device_that_comes_is_known_of_at_once_where_a_task_is_in_doubt() {
     world.ask(0, 1);
     world.workers[0].habit = Habit::Traps;
     world.report(0);
+    // It has its first turn.
+    rank(&mut world, 1);
+    world.core.catch_up_jobs(world.now, Some(JOB));
     let trusted = world.join_as(3, Habit::Honest, |worker| worker.trusted = true);
     world.wait(1_000);
     nobodys_turn(&mut world);

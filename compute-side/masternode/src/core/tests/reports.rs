@@ -107,9 +107,10 @@ fn a_verdict_that_a_crash_lost_is_found_again() {
 
 #[test]
 fn a_receipt_with_any_wrong_field_is_discarded_and_the_task_goes_to_another() {
-    let changes: [Change; 9] = [
+    let changes: [Change; 10] = [
         |r| r.program = ProgramHash([0; 32]),
         |r| r.input_root = Digest([0; 32]),
+        |r| r.question = Digest([0; 32]),
         |r| r.output_root = Digest([0; 32]),
         |r| r.class = Class::Portable,
         |r| r.engine = Digest([0; 32]),

@@ -12,6 +12,9 @@ use quern_primitives::{
 use quern_protocol::{DiscardReason, Output, Refusal, ReplicaId, Report};
 use quern_shards::{chunks::chunk_root, seal::sealed_bytes};
 
+/// What each task asks.
+pub(super) const QUESTION: Digest = Digest([46; 32]);
+
 pub(super) const ENGINE: Digest = Digest([6; 32]);
 pub(super) const PORTABLE_ENGINE: Digest = Digest([8; 32]);
 const RESULT_BYTES: u64 = 3;
@@ -92,6 +95,7 @@ impl Worker {
             device: self.id(),
             program: ProgramHash([2; 32]),
             input_root: input_root(task),
+            question: QUESTION,
             result_commitment: Digest([value; 32]),
             output_root: chunk_root(output),
             result_bytes: if exit == Exit::Success {
@@ -184,6 +188,7 @@ pub(super) fn found(task: TaskIndex, answer: Answer) -> Truth {
     let report = RefereeReport {
         job: JOB,
         task,
+        question: QUESTION,
         answer,
     };
     Truth {

@@ -3,11 +3,11 @@
 pub(super) use super::{ledger::DEADLINE, worker::Habit};
 use super::{
     ledger::{COORDINATOR, Ledger, OWNER},
-    worker::{ENGINE, PORTABLE_ENGINE, Worker, input_root, name, truth},
+    worker::{ENGINE, PORTABLE_ENGINE, QUESTION, Worker, input_root, name, truth},
 };
 use crate::core::{
-    Bond, Core, Effect, Engines, Entry, Event, JobPlan, NoReferee, Note, Noted, Purpose, Settings,
-    Tick, Ticket, Token, Truth, in_order,
+    Bond, Core, Effect, Engines, Entry, Event, JobPlan, NoReferee, Note, Noted, Purpose,
+    ReportFacts, Settings, Tick, Ticket, Token, Truth, in_order, replica_of,
 };
 use quern_job_rules::life;
 use quern_primitives::{
@@ -19,7 +19,7 @@ use quern_primitives::{
 };
 use quern_protocol::{Exchange, HandBack, HandBackReason, Hello, Report};
 use quern_shards::keys::TrustSeed;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 pub(super) const JOB: JobId = JobId([7; 32]);
 pub(super) const GENESIS: GenesisHash = GenesisHash([9; 32]);
@@ -303,11 +303,16 @@ impl World {
         self.next_token += 1;
         let token = Token(self.next_token);
         let device = self.workers[worker].id();
+        let asked = |report: &Report| (replica_of(&report.receipt), QUESTION);
+        let facts = ReportFacts {
+            questions: exchange.reports.iter().map(asked).collect(),
+            ..ReportFacts::default()
+        };
         self.feed(Event::Exchange {
             device,
             token,
             exchange,
-            delivered: BTreeMap::new(),
+            facts,
         });
         token
     }

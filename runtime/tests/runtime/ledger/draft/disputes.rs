@@ -336,6 +336,7 @@ fn answer(
         device: key.id(),
         program: ProgramHash([1; 32]),
         input_root: Digest([1; 32]),
+        question: Digest([46; 32]),
         result_commitment: Digest([value; 32]),
         output_root: Digest([2; 32]),
         result_bytes: 10,

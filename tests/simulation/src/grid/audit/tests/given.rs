@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::grid::audit::lanes;
-use quern_masternode::core::{Bond, Token};
+use quern_masternode::core::{Bond, ReportFacts, Token};
 use quern_primitives::{
     device::{Device, History},
     ids::{BlockNumber, SealingKey},
@@ -80,7 +80,7 @@ impl Case {
             device: key(number).id(),
             token: Token(0),
             exchange,
-            delivered: BTreeMap::new(),
+            facts: ReportFacts::default(),
         };
         let now = self.audit.now;
         self.audit.hear(now, &told);

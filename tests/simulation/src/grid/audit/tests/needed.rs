@@ -1,7 +1,7 @@
 //! What must be there before a task is given, and which tasks are idle.
 
 use super::*;
-use quern_masternode::core::Token;
+use quern_masternode::core::{ReportFacts, Token};
 use quern_protocol::{Exchange, State};
 
 /// A device tells how much memory a task may have on it.
@@ -17,7 +17,7 @@ fn allows(case: &mut Case, device: u8, mib: u64) {
             state: Some(state),
             ..Exchange::default()
         },
-        delivered: BTreeMap::new(),
+        facts: ReportFacts::default(),
     };
     case.audit.hear(Tick(1), &told);
 }
