@@ -208,13 +208,12 @@ fn device_facts(id: &DeviceId) -> Option<DeviceFacts> {
     })
 }
 
-/// What is at stake in a dispute. A receipt does not name the arguments of its task, so that who had
-/// others is contradicted by everybody and has not lied: nobody is slashed for a wrong answer yet.
+/// What is at stake in a dispute. A wrong answer costs what two answers do.
 fn stakes(params: &params::Params) -> Stakes {
     Stakes {
         masternode_slash: params.bond_per_masternode,
         device_slash: params.bond_per_device,
-        wrong_answer_slash: 0,
+        wrong_answer_slash: params.bond_per_device,
         dispute_bond: params.dispute_bond,
         winner_permille: params.winner_permille,
     }

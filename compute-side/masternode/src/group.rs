@@ -4,6 +4,7 @@
 //!
 //! | module | what it is about |
 //! | --- | --- |
+//! | `accusing` | what the chain is shown of a device that referees contradict |
 //! | `lies` | what the chain is shown of a log that breaks a rule |
 //! | `member` | a log that another masternode writes: kept, rechecked, certified |
 //! | `view` | what the chain says, for that recheck |
@@ -11,6 +12,7 @@
 //! | `referees` | tasks that another member computes for a coordinator |
 //! | `turns` | taking a job over |
 
+mod accusing;
 mod lies;
 mod member;
 mod peers;

@@ -29,6 +29,14 @@ impl Shown {
         Self { block, way }
     }
 
+    /// An entry of the block, certified with what follows.
+    pub(crate) fn certified(&self, position: u64) -> Option<Certified> {
+        Some(Certified {
+            logged: Logged::new(self.block.prove(position)?)?,
+            links: self.way.headers().to_vec().try_into().ok()?,
+        })
+    }
+
     /// The log goes on with the next header. To be told of each, up to the one that was certified.
     pub fn take(&mut self, header: &Header) {
         self.way.take(header);
@@ -204,11 +212,6 @@ impl Exhibits<'_> {
 
     fn certified(&self, position: u64) -> Option<Certified> {
         let mut shown = self.shown.iter();
-        let (proof, way) =
-            shown.find_map(|shown| Some((shown.block.prove(position)?, &shown.way)))?;
-        Some(Certified {
-            logged: Logged::new(proof)?,
-            links: way.headers().to_vec().try_into().ok()?,
-        })
+        shown.find_map(|shown| shown.certified(position))
     }
 }

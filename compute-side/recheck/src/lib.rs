@@ -35,6 +35,7 @@
     )
 )]
 
+mod accusing;
 mod audit;
 mod compare;
 mod court;
@@ -49,6 +50,7 @@ mod settle;
 mod showing;
 mod task;
 
+pub use accusing::Accusing;
 pub use audit::{Audited, Inputs, JobAudit, writer_of};
 pub use compare::OnChain;
 pub use difference::{Difference, Part, SumOf};

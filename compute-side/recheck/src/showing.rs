@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Blocks that are kept whole: that of the entry, and those of a few beside. With each there are the few
 /// headers that lead to it, however far away the certified head is.
-const SHOWN_MAX: usize = 64;
+pub(crate) const SHOWN_MAX: usize = 64;
 
 /// Gathers from a log what the chain has to be shown. The log is read again for it, from its beginning.
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
 //! What devices signed, and what they could not have been given.
 //!
 //! A worker pays for a wrong answer only if more than half of the group computed another one, from the
-//! very input and with the very engine that the device had: a device that was given something else, or
-//! that one masternode contradicts, pays nothing.
+//! very input, with the very engine, and asked the very same that the device says it was: a device that was
+//! given something else, or that one masternode contradicts, pays nothing.
 
 use crate::{
     evidence::{Certified, WrongAnswer},
@@ -13,6 +13,9 @@ use crate::{
 use quern_primitives::{
     ids::AccountId, limits::REPLICAS_PER_TASK_MAX, log::SignedRefereeReport, receipt::SignedReceipt,
 };
+
+/// So many masternodes must have computed what convicts a device, at the least.
+const REFEREES_MIN: usize = 2;
 
 /// A replica was given to a device that could not have it.
 pub(crate) fn assignment(entry: &Certified, facts: &Facts) -> Result<Ruling, Refusal> {
@@ -62,8 +65,7 @@ pub(crate) fn answers<S: Signatures>(
         && one.input_root == other.input_root
         && one.class == other.class
         && one.engine == other.engine
-        // What else a device is given, such as arguments, is not in its receipt; but at one position of
-        // the log it was given one thing.
+        && one.question == other.question
         && one.log_position == other.log_position;
     if !is_one_replica || one.answer() == other.answer() {
         return Err(Refusal::Unrelated);
@@ -111,6 +113,7 @@ pub(crate) fn wrong_answer<S: Signatures>(
         && given.device == said.device
         && given.engine == said.engine
         && report.task == said.task
+        && report.question == said.question
         && said.program == submission.program
         && said.class == submission.class
         && said.input_root == it.input.root
@@ -137,11 +140,13 @@ pub(crate) fn wrong_answer<S: Signatures>(
     ))
 }
 
-/// Whether more than half of the group signed the report, each once.
+/// Whether more than half of the group signed the report, each once, and two of them at the least: of one
+/// masternode alone a worker need not fear for its bond.
 fn are_most_referees<S: Signatures>(it: &WrongAnswer, facts: &Facts, signatures: &S) -> bool {
     let referees = &it.referees;
     let is_ascending = referees.is_sorted_by(|(one, _), (next, _)| one < next);
-    let are_most = referees.len().saturating_mul(2) > facts.group.len();
+    let are_most =
+        referees.len() >= REFEREES_MIN && referees.len().saturating_mul(2) > facts.group.len();
     is_ascending
         && are_most
         && referees.iter().all(|(place, signature)| {

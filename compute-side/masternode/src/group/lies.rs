@@ -16,8 +16,8 @@ use quern_dispute_rules::{
 };
 use quern_joblog::SignedBlock;
 use quern_jobs_api::LOG_PAGE_BYTES_MAX;
-use quern_ledger::{Call, ChainError, SubmitError};
-use quern_primitives::{Digest, JobId};
+use quern_ledger::{Call, ChainError, State, SubmitError};
+use quern_primitives::{Digest, JobId, ids::BatchSequence};
 use quern_recheck::{Difference, Filing, OnChain, RecheckFault, Showing, Unfiled, check_evidence};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -43,7 +43,7 @@ pub(super) struct Lie {
 
 /// Why it could not be tried.
 #[derive(Debug, thiserror::Error)]
-enum LieError {
+pub(super) enum LieError {
     #[error(transparent)]
     Chain(#[from] ChainError),
     #[error(transparent)]
@@ -97,25 +97,11 @@ pub(super) async fn show(shared: Arc<Shared>, lie: Lie) {
 
 async fn look(shared: &Arc<Shared>, lie: &Lie) -> Result<Outcome, LieError> {
     let (job, state) = (lie.job, shared.chain.at_finalised().await?);
-    let Some(known) = state.job(job).await? else {
+    let Some(known) = on_chain(&state, job, lie.base.first).await? else {
         return Ok(Outcome::Never("the chain has forgotten the job".into()));
     };
-    let is_open = known.state.is_open();
-    let mut on_chain = OnChain {
-        batches: BTreeMap::new(),
-        pending: BTreeMap::new(),
-        job: known,
-    };
-    // Those before are of another log.
-    for sequence in lie.base.first..on_chain.job.next_batch {
-        let record = state.batch(job, sequence).await?;
-        on_chain.batches.extend(record.map(|it| (sequence, it)));
-    }
-    for (sequence, _) in state.pending_of(job).await? {
-        let batch = state.pending_batch(job, sequence).await?;
-        on_chain.pending.extend(batch.map(|it| (sequence, it)));
-    }
-    let (evidence, verdicts) = match filing(shared, lie, on_chain).await? {
+    let is_open = known.job.state.is_open();
+    let (evidence, verdicts) = match filing(shared, lie, known).await? {
         Ok(Filing::Can { evidence, verdicts }) => (evidence, verdicts),
         Ok(Filing::Cannot(Unfiled::NoBatch)) | Err(Unfiled::NoBatch) if is_open => {
             return Ok(Outcome::Wait);
@@ -135,6 +121,32 @@ async fn look(shared: &Arc<Shared>, lie: &Lie) -> Result<Outcome, LieError> {
         return Ok(Outcome::Shown(block));
     }
     add_up(shared, job, steps).await.map(Outcome::Shown)
+}
+
+/// What the chain has of a job's batches, of a log that begins with this one; none if it has forgotten the job.
+pub(super) async fn on_chain(
+    state: &State,
+    job: JobId,
+    first: BatchSequence,
+) -> Result<Option<OnChain>, LieError> {
+    let Some(known) = state.job(job).await? else {
+        return Ok(None);
+    };
+    let mut on_chain = OnChain {
+        batches: BTreeMap::new(),
+        pending: BTreeMap::new(),
+        job: known,
+    };
+    // Those before are of another log.
+    for sequence in first..on_chain.job.next_batch {
+        let record = state.batch(job, sequence).await?;
+        on_chain.batches.extend(record.map(|it| (sequence, it)));
+    }
+    for (sequence, _) in state.pending_of(job).await? {
+        let batch = state.pending_batch(job, sequence).await?;
+        on_chain.pending.extend(batch.map(|it| (sequence, it)));
+    }
+    Ok(Some(on_chain))
 }
 
 /// What the chain would be shown, from the copy of the log.
@@ -203,7 +215,7 @@ async fn add_up(shared: &Arc<Shared>, job: JobId, steps: Vec<Step>) -> Result<u3
     Ok(block)
 }
 
-async fn send(shared: &Shared, call: &Call) -> Result<u32, SubmitError> {
+pub(super) async fn send(shared: &Shared, call: &Call) -> Result<u32, SubmitError> {
     let sent = {
         let _turn = shared.sending.lock().await;
         shared.chain.send(&shared.account, call).await?

@@ -9,6 +9,7 @@ mod refereeing;
 mod word;
 
 use super::{
+    accusing::{self, Suspicion, Suspicions},
     lies::{Lie, show},
     view::{ChainView, Unread},
 };
@@ -21,10 +22,11 @@ use quern_joblog::{Certificate, LogFault, Replay, SignedBlock};
 use quern_jobs_api::{GroupError, LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX};
 use quern_ledger::ChainError;
 use quern_primitives::{
-    BlockNumber, JobId,
+    BlockNumber, JobId, TaskIndex,
     group::{Group, Member},
     ids::BatchSequence,
     job::Job,
+    verdict::{Finding, Ground},
 };
 use quern_recheck::{Recheck, RecheckFault, Wanted};
 use refereeing::Refereeings;
@@ -66,6 +68,8 @@ pub(crate) struct Members {
     followers: Mutex<BTreeMap<(JobId, u8), Held>>,
     /// Tasks that are computed for coordinators.
     refereeings: Arc<Refereeings>,
+    /// Tasks of which devices are to be shown to the chain.
+    suspicions: Arc<Suspicions>,
     room: Arc<Room>,
 }
 
@@ -116,6 +120,7 @@ impl Members {
             groups: Mutex::default(),
             followers: Mutex::default(),
             refereeings: Arc::default(),
+            suspicions: Arc::default(),
             room,
         }
     }
@@ -325,6 +330,7 @@ impl Members {
                     return Err(GroupError::Differs { why });
                 }
                 checked.next = checked.next.saturating_add(1);
+                self.suspect(id, part, &checked, &block);
                 let batches = words_on(&block, &self.shared.genesis);
                 follower.batches.extend(batches);
             }
@@ -357,11 +363,34 @@ impl Members {
         why
     }
 
+    /// Where a referee contradicts a device, the task is computed here too, and what comes of it is shown to the
+    /// chain.
+    fn suspect(&self, id: JobId, part: &Part, checked: &Checked, block: &SignedBlock) {
+        if !self.disputes || !self.room.is_on() {
+            return;
+        }
+        for task in contradicted(block) {
+            let Some(context) = self.shared.context(id) else {
+                return;
+            };
+            let suspicion = Suspicion {
+                job: id,
+                place: part.turn,
+                first: checked.base.first,
+                task,
+                roots: context.input_roots(),
+            };
+            let (shared, room) = (self.shared.clone(), self.room.clone());
+            accusing::begin(shared, room, self.suspicions.clone(), suspicion);
+        }
+    }
+
     /// Begins to hold a log to the rules, with all that only the job's masternodes have.
     async fn begin(&self, id: JobId, part: &Part) -> Result<Checked, GroupError> {
         let context = self.shared.context(id).ok_or(GroupError::KeyMissing)?;
         let genesis = self.shared.genesis;
         let view = ChainView::new(genesis, id, part.job.clone(), self.engines);
+        let view = view.with_context(context.clone());
         let base = self.base(id, part, &view).await?;
         let seed = *context.key.trust_seed(&id).expose();
         let recheck = Recheck::new(view.clone(), context.input_roots(), part.coordinator.node);
@@ -444,6 +473,18 @@ fn new_blocks(replay: &mut Replay, blocks: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>,
         }
     }
     Ok(new)
+}
+
+/// The tasks of which a block says that a referee's word stands against a device's.
+fn contradicted(block: &SignedBlock) -> impl Iterator<Item = TaskIndex> + '_ {
+    block.entries.iter().filter_map(|entry| match entry {
+        Entry::Judged { verdict } if verdict.ground == Ground::Referee => {
+            let mut found = verdict.replicas.iter();
+            let is_against = found.any(|it| it.finding == Finding::Incorrect);
+            is_against.then_some(verdict.task)
+        }
+        _ => None,
+    })
 }
 
 /// The height of the chain at which a log says that its writer began.

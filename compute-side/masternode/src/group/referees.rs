@@ -225,7 +225,9 @@ impl Asked<'_> {
         let report = SignedRefereeReport::decode_all(&mut &report.0[..]);
         let report = report.map_err(|_| PeerError::NotItsReport)?;
         let said = &report.payload;
-        let is_meant = (said.job, said.task) == (self.errand.job, self.errand.task);
+        let (job, task) = (self.errand.job, self.errand.task);
+        let asked = self.shared.context(job).and_then(|it| it.question(task));
+        let is_meant = (said.job, said.task, Some(said.question)) == (job, task, asked);
         match is_meant && report.is_signed_by(&self.member.node, &self.shared.genesis) {
             true => Ok(report),
             false => Err(PeerError::NotItsReport),

@@ -1,10 +1,10 @@
 //! What this masternode's own node says of what a log refers to. Nothing of it is the coordinator's word.
 
-use crate::core::Engines;
+use crate::{context::JobContext, core::Engines};
 use quern_ledger::{Chain, ChainError, State};
 use quern_primitives::{
-    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, device::Class, ids::NodeKey,
-    job::Job,
+    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex, device::Class,
+    ids::NodeKey, job::Job,
 };
 use quern_recheck::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX, Wanted};
 use std::{
@@ -41,13 +41,15 @@ pub(super) enum Unread {
 }
 
 /// What the chain says of a job. Clones share what was read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct ChainView {
     genesis: GenesisHash,
     id: JobId,
     job: Arc<Job>,
     engines: Engines,
     known: Arc<Mutex<Known>>,
+    /// The job's key and manifest, where they are here.
+    context: Option<Arc<JobContext>>,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +70,14 @@ impl ChainView {
             job: Arc::new(job),
             engines,
             known: Arc::default(),
+            context: None,
         }
+    }
+
+    /// With what tasks ask, which receipts must state.
+    pub(super) fn with_context(self, context: Arc<JobContext>) -> Self {
+        let context = Some(context);
+        Self { context, ..self }
     }
 
     /// The state after the final block at a height.
@@ -182,5 +191,9 @@ impl ChainFacts for ChainView {
 
     fn engine(&self, class: Class) -> Digest {
         self.engines.of(class)
+    }
+
+    fn question(&self, task: TaskIndex) -> Option<Digest> {
+        self.context.as_ref()?.question(task)
     }
 }

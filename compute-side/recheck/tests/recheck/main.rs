@@ -1,6 +1,7 @@
 //! Honest logs are accepted, and each single lie is refused for what it is.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod accusing;
 mod audit;
 mod author;
 mod chain;

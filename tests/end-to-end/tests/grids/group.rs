@@ -3,16 +3,24 @@
 mod world;
 
 use anyhow::{Context as _, ensure};
+use quern_dispute_rules::ruling::{Offence, Place};
 use quern_end_to_end::{adds_up, run, say, wasm};
 use quern_ledger::Chain;
+use quern_local_grid::development_account;
 use quern_owner::{Coordinator, Draft, JobFolder, Members};
-use quern_primitives::job::{Agreement, Job, JobEnd, JobState};
+use quern_primitives::{
+    amount::BYTECHIP,
+    job::{Agreement, Job, JobEnd, JobState},
+};
 use std::{
     fs,
     ops::Range,
     path::{Path, PathBuf},
 };
-use world::{OPERATORS, PAUSE, World};
+use world::{OPERATORS, PAUSE, WORKERS, World};
+
+/// What each worker's account has bonded.
+const BOND: u128 = 1_000 * BYTECHIP;
 
 #[test]
 #[ignore = "eleven processes take minutes; `cargo xtask test --nightly` runs it"]
@@ -98,6 +106,29 @@ async fn one_worker_lies(world: &mut World) -> anyhow::Result<()> {
                 .count(),
         );
     }
+    // The third member computes it as well, and both convict the device.
+    let liars_account = development_account(WORKERS[2])?.id();
+    let (state, convictions) = loop {
+        let state = world.chain.at_finalised().await?;
+        let proved = state.convictions(job).await?;
+        if !proved.is_empty() {
+            break (state, proved);
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
+    for proved in &convictions {
+        ensure!(
+            proved.offence == Offence::WrongAnswer
+                && matches!(proved.place, Place::Replica(_, _, device) if device == liar),
+            "somebody else is convicted, or of something else: {proved:?}"
+        );
+    }
+    let wallet = state.wallet(&liars_account).await?;
+    let lost = 10 * BYTECHIP * convictions.len() as u128;
+    ensure!(
+        wallet.bond_active + lost == BOND,
+        "its account lost something else than {lost}: {wallet:?}"
+    );
     ensure!(
         computed[0] == 0 && computed[1] > 0,
         "not the others computed what the devices differed on: {computed:?}"

@@ -23,7 +23,7 @@ use std::{
 pub(super) const OPERATORS: [&str; 4] = ["Alice", "Bob", "Charlie", "Dave"];
 
 /// The accounts of the workers.
-const WORKERS: [&str; 3] = ["//Eve", "//Bob//stash", "//Charlie//stash"];
+pub(super) const WORKERS: [&str; 3] = ["//Eve", "//Bob//stash", "//Charlie//stash"];
 
 /// Blocks of silence after which another masternode goes on: a minute and a half.
 const STALL: u64 = 45;

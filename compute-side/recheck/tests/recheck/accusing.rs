@@ -1,0 +1,164 @@
+//! What a device signed that two of a group's masternodes contradict.
+
+use crate::{
+    author::{Story, story},
+    chain::settled,
+    exhibits::chain_facts,
+    world::{HERE, JOB, blocks, node, referee, roots, successor},
+};
+use quern_dispute_rules::{
+    Ed25519, Evidence, Facts, Refusal, Ruling, decide,
+    facts::Member,
+    ruling::{Guilty, Offence},
+};
+use quern_joblog::{Entry, SignedBlock};
+use quern_primitives::{
+    ids::{AccountId, Digest},
+    job::Agreement,
+    log::SignedRefereeReport,
+    merkle::Tree,
+    payload::{NodeSecret, NodeSignature},
+    receipt::SignedReceipt,
+};
+use quern_recheck::{Accusing, Unfiled};
+
+const TASKS: u32 = 4;
+
+/// A story in which a referee contradicts a device, its blocks, and the task.
+fn contradicted() -> (Story, Vec<SignedBlock>, u32) {
+    for seed in 0.. {
+        let story = story(Agreement::Unanimous, TASKS, seed);
+        let blocks = blocks(&story.entries, 3);
+        for task in 0..TASKS {
+            let Ok(accusing) = read(&story, &blocks, task) else {
+                continue;
+            };
+            if accusing.accused().next().is_some() {
+                return (story, blocks, task);
+            }
+        }
+    }
+    panic!("no referee was asked");
+}
+
+fn read(story: &Story, blocks: &[SignedBlock], task: u32) -> Result<Accusing, Unfiled> {
+    let mut accusing = Accusing::of(JOB, task, &settled(story, 0, blocks))?;
+    blocks.iter().for_each(|block| accusing.take(block));
+    Ok(accusing)
+}
+
+/// The coordinator, the referee and a third, in this order.
+fn group() -> [NodeSecret; 3] {
+    [node(), referee(), successor()]
+}
+
+fn signed_by(places: &[u8], report: &SignedRefereeReport) -> Vec<(u8, NodeSignature)> {
+    let group = group();
+    let sign = |place: &u8| {
+        let signed = group[usize::from(*place)].sign(report.payload, &HERE);
+        (*place, signed.signature)
+    };
+    places.iter().map(sign).collect()
+}
+
+/// What the chain knows of the batch that settles a task.
+fn facts(story: &Story, blocks: &[SignedBlock], task: u32) -> Facts {
+    let of_task = |batch: &&quern_primitives::batch::Batch| {
+        let set = quern_job_rules::tasks::validate(&batch.tasks, TASKS).unwrap();
+        set.iter().any(|it| it == task)
+    };
+    let batch = story.batches.iter().find(of_task).unwrap();
+    let mut facts = chain_facts(story, batch);
+    facts.job.submission.shards_root = Tree::new(roots(TASKS)).root();
+    let record = settled(story, 0, blocks).batches[&batch.sequence];
+    facts.batch.as_mut().unwrap().heads = vec![record.head];
+    facts.group = (0..)
+        .zip(group())
+        .map(|(number, node)| Member {
+            account: AccountId::new([number; 32]),
+            node: node.public(),
+            bond: 1,
+        })
+        .collect();
+    facts.worker_bond = 1_000;
+    facts
+}
+
+/// One that is accused, and what is shown of it with these signatures.
+fn shown(accusing: &Accusing, places: &[u8]) -> (SignedReceipt, Evidence) {
+    let (report, _) = accusing.report().unwrap();
+    let receipt = accusing.accused().next().unwrap();
+    let referees = signed_by(places, report);
+    let evidence = accusing.evidence(receipt, &referees, &roots(TASKS));
+    (receipt.clone(), evidence.unwrap())
+}
+
+#[test]
+fn a_device_that_two_masternodes_contradict_is_convicted_by_the_log_they_have() {
+    let (story, blocks, task) = contradicted();
+    let accusing = read(&story, &blocks, task).unwrap();
+    let facts = facts(&story, &blocks, task);
+    let (receipt, evidence) = shown(&accusing, &[1, 2]);
+    let given = story.entries.iter().find_map(|entry| match entry {
+        Entry::Assigned {
+            device, account, ..
+        } if *device == receipt.payload.device => Some(account.clone()),
+        _ => None,
+    });
+    match decide(&evidence, &facts, &Ed25519) {
+        Ok(Ruling::Convicted(it)) => {
+            assert_eq!(it.offence, Offence::WrongAnswer);
+            assert_eq!(it.strike, None, "nothing is wrong with the batch");
+            let [sentence] = it.sentences.as_slice() else {
+                panic!("{it:?}");
+            };
+            let Guilty::Worker {
+                account, device, ..
+            } = &sentence.guilty
+            else {
+                panic!("{it:?}");
+            };
+            assert_eq!(
+                (Some(account), *device),
+                (given.as_ref(), receipt.payload.device)
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nobody_is_convicted_by_one_masternode_or_by_who_was_asked_something_else() {
+    let (story, blocks, task) = contradicted();
+    let accusing = read(&story, &blocks, task).unwrap();
+    let mut facts = facts(&story, &blocks, task);
+    for places in [&[1u8][..], &[2], &[]] {
+        let (_, evidence) = shown(&accusing, places);
+        let ruling = decide(&evidence, &facts, &Ed25519);
+        assert_eq!(ruling, Err(Refusal::NotSigned), "{places:?}");
+    }
+    let (_, evidence) = shown(&accusing, &[1, 2]);
+    let Evidence::WrongAnswer(mut other) = evidence else {
+        panic!("{evidence:?}");
+    };
+    other.report.question = Digest([1; 32]);
+    let ruling = decide(&Evidence::WrongAnswer(other), &facts, &Ed25519);
+    assert_eq!(ruling, Err(Refusal::Unrelated));
+    // In a group of one its word is more than half, and still one masternode's.
+    facts.group = facts.group.split_off(1);
+    facts.group.truncate(1);
+    let (_, evidence) = shown(&accusing, &[0]);
+    let ruling = decide(&evidence, &facts, &Ed25519);
+    assert_eq!(ruling, Err(Refusal::NotSigned));
+}
+
+#[test]
+fn only_what_a_pending_batch_settles_is_accused() {
+    let (story, blocks, task) = contradicted();
+    let mut on_chain = settled(&story, 0, &blocks);
+    on_chain.pending.clear();
+    let none = Accusing::of(JOB, task, &on_chain).map(|_| ());
+    assert_eq!(none, Err(Unfiled::NoBatch));
+    let accusing = Accusing::of(JOB, task, &settled(&story, 0, &blocks)).unwrap();
+    assert!(accusing.report().is_none() && accusing.accused().next().is_none());
+}
