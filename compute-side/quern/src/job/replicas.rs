@@ -31,7 +31,9 @@ pub(crate) struct Found {
     /// What they achieve where any device takes any replica.
     #[serde(serialize_with = "as_number")]
     failure: FailureProbability,
-    /// The same, if all devices that fail with a task fail or lie alike: then a majority of them decides.
+    /// The same, if all devices that fail with a task fail or lie alike: then more than half of a task's
+    /// devices decide. Two must both, so of two it is no more often; what they differ on counts as
+    /// decided rightly, as a referee decides it.
     #[serde(serialize_with = "as_number")]
     failure_if_alike: FailureProbability,
     /// What they would if the most reliable devices took all.
@@ -176,6 +178,10 @@ impl Found {
         };
         let alike = match self.agreement() {
             Agreement::Single => String::new(),
+            Agreement::Unanimous => format!(
+                "; counted are tasks that fail on both of their devices, and where both give the same wrong answer, they decide: if all that fail did so alike, it would be {}; where they differ, or both say that the program fails, a referee computes the task; where none can be had, two that agree are believed, and what they differ on is put to the vote",
+                self.failure_if_alike
+            ),
             agreement => format!(
                 "; counted are tasks that fail on all their devices, and where {} of the {} fail or lie alike, they decide: if all that fail did so alike, it would be {}",
                 agreement.quorum(),
@@ -198,14 +204,16 @@ impl Found {
 fn agreement(replicas: u8) -> Agreement {
     match replicas {
         1 => Agreement::Single,
+        2 => Agreement::Unanimous,
         replicas => Agreement::Majority { replicas },
     }
 }
 
-/// The numbers of replicas that an agreement allows, up to `most`: one, or an odd number.
+/// The numbers of replicas that an agreement allows, up to `most`: one, two that must agree, or an odd
+/// number, of which more than half must.
 fn allowed(most: u64) -> impl Iterator<Item = u8> {
     (1..=REPLICAS_PER_TASK_MAX)
-        .step_by(2)
+        .filter(|replicas| agreement(*replicas).is_valid())
         .take_while(move |replicas| u64::from(*replicas) <= most)
 }
 
@@ -261,6 +269,43 @@ mod tests {
     }
 
     #[test]
+    fn where_two_do_they_must_agree_and_two_accounts_are_enough() {
+        // 1 of 20 on both devices: of 10 tasks one fails in 40 % with one replica, in 2.5 % with two.
+        let grids = [grid("ws://here", 2, &[(1, 2)])];
+        let found = Found::of(10, p(0.2), &grids).unwrap();
+        assert_eq!(found.agreement(), Agreement::Unanimous);
+        assert!(found.least_factor > 1.0 && found.least_factor < 2.0);
+        assert!((0.0247..0.0248).contains(&found.failure.get()));
+        // Both must fail alike to decide, and both fail as often as that.
+        assert!((found.failure_if_alike.get() - found.failure.get()).abs() < 1e-15);
+        let words = found.in_words();
+        for part in [
+            "takes r = 1.6 ",
+            "2 devices for each task are taken",
+            "makes it 2.472 %",
+            "both give the same wrong answer, they decide",
+            "alike, it would be 2.472 %",
+            "where they differ, or both say that the program fails, a referee",
+        ] {
+            assert!(words.contains(part), "{part}: {words}");
+        }
+        let json = serde_json::to_value(&found).unwrap();
+        assert_eq!(json["replicas"], 2);
+    }
+
+    #[test]
+    fn an_agreement_is_of_one_of_two_or_of_an_odd_number() {
+        let all: Vec<_> = allowed(u64::MAX).collect();
+        assert_eq!(all, [1, 2, 3, 5, 7, 9, 11, 13, 15]);
+        for (most, last) in [(1, 1), (2, 2), (4, 3), (14, 13)] {
+            assert_eq!(allowed(most).last(), Some(last));
+        }
+        for replicas in all {
+            assert_eq!(agreement(replicas).replicas(), replicas);
+        }
+    }
+
+    #[test]
     fn any_device_takes_a_replica_and_that_the_best_do_is_only_what_there_is_at_best() {
         let grids = [grid("ws://here", 10, &[(0, 500), (4, 500)])];
         let found = Found::of(10, p(0.05), &grids).unwrap();
@@ -282,19 +327,24 @@ mod tests {
 
     #[test]
     fn what_no_allowed_number_reaches_is_refused_with_the_least_there_is() {
-        // Two accounts allow two replicas, but two cannot decide.
-        let grids = [grid("ws://here", 2, &[(2, 100)])];
-        let error = Found::of(1, p(0.01), &grids).unwrap_err();
-        assert!(matches!(error, FindError::OutOfReach { most: 1, .. }));
-        let text = error.to_string();
-        for part in [
-            "1 replica for each task",
-            "2 accounts",
-            "10 %",
-            "--replicas",
+        // One of ten tasks fails on a device. Four accounts allow four replicas, but four cannot decide.
+        for (accounts, most, there_is) in [
+            (1, 1, ["1 replica for each task", "1 account ", "is 10 %"]),
+            (2, 2, ["2 replicas for each task", "2 accounts", "is 1 %"]),
+            (4, 3, ["3 replicas for each task", "4 accounts", "is 0.1 %"]),
         ] {
-            assert!(text.contains(part), "{part}: {text}");
+            let grids = [grid("ws://here", accounts, &[(2, 100)])];
+            let error = Found::of(1, p(0.0005), &grids).unwrap_err();
+            let FindError::OutOfReach { most: found, .. } = &error else {
+                panic!("{error}");
+            };
+            assert_eq!(*found, most);
+            let text = error.to_string();
+            for part in there_is.into_iter().chain(["--replicas"]) {
+                assert!(text.contains(part), "{part}: {text}");
+            }
         }
+        let grids = [grid("ws://here", 2, &[(2, 100)])];
         let never = Found::of(1, FailureProbability::NEVER, &grids).unwrap_err();
         assert_eq!(never, FindError::Least(LeastError::Certainty));
     }
