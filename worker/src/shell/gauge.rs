@@ -251,6 +251,7 @@ fn tell(oddities: &[Oddity]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::availability::Withheld;
     use quern_protocol::Unavailable;
     use std::path::Path;
 
@@ -268,9 +269,15 @@ mod tests {
     }
 
     async fn started(settings: &Settings) -> (Gauge, Traffic, mpsc::Receiver<News>) {
+        started_at(settings, Places::here(settings.data.clone())).await
+    }
+
+    async fn started_at(
+        settings: &Settings,
+        places: Places,
+    ) -> (Gauge, Traffic, mpsc::Receiver<News>) {
         let (news, received) = mpsc::channel(8);
         let traffic = Traffic::default();
-        let places = Places::here(settings.data.clone());
         let (gauge, _) = Gauge::start(settings, places, Instant::now(), traffic.clone(), news)
             .await
             .unwrap();
@@ -453,6 +460,19 @@ mod tests {
             self.write("sys/class/hwmon/hwmon0/temp1_input", &text);
         }
 
+        /// How often its keyboard was heard. Before this is said there is none to be heard.
+        fn was_touched(&self, times: u32) {
+            let text = format!("           CPU0\n  1: {times} IO-APIC 1-edge i8042\n");
+            self.write("proc/interrupts", &text);
+        }
+
+        fn places(&self, settings: &Settings) -> Places {
+            Places {
+                root: self.0.path().into(),
+                data: settings.data.clone(),
+            }
+        }
+
         /// Ticks that other programs had, and that nobody had.
         fn has_computed(&self, others: u32, idle: u32) {
             let text = format!("cpu  {others} 0 0 {idle} 0 0 0 0 0 0\ncpu0 1 2 3\n");
@@ -480,16 +500,7 @@ mod tests {
         let rules = "networks = [\"ethernet\", \"wireless\"]\ndata_mb_per_month = 1\n\
                      only_when_idle = { minutes = 1, load_percent_max = 25 }";
         let settings = settings_with(folder.path(), (20, 60), rules);
-        let places = Places {
-            root: files.0.path().into(),
-            data: settings.data.clone(),
-        };
-        let started = Instant::now();
-        let (sent, mut news) = mpsc::channel(8);
-        let traffic = Traffic::default();
-        let (mut gauge, _) = Gauge::start(&settings, places, started, traffic.clone(), sent)
-            .await
-            .unwrap();
+        let (mut gauge, traffic, mut news) = started_at(&settings, files.places(&settings)).await;
         files.has_computed(0, 1_000);
         let gauge = &mut gauge;
         let news = &mut news;
@@ -517,5 +528,51 @@ mod tests {
 
         traffic.add(&vec![0u8; 1_000_001]);
         assert_eq!(held_back(gauge, news).await, [Unavailable::DataCapReached]);
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_nobody_touches_is_held_back_while_other_programs_compute_much() {
+        let files = Files::new();
+        files.was_touched(7);
+        files.has_computed(0, 1_000);
+        let folder = tempfile::tempdir().unwrap();
+        let rules = "only_when_idle = { minutes = 1, load_percent_max = 25 }";
+        let settings = settings(folder.path(), rules);
+        let (mut gauge, _, mut news) = started_at(&settings, files.places(&settings)).await;
+        let gauge = &mut gauge;
+        let news = &mut news;
+        // The start counts as use, and for a minute nobody knows better. Nothing computes.
+        files.has_computed(0, 2_000);
+        assert_eq!(held_back(gauge, news).await, [Unavailable::InUse]);
+        let reasons = gauge.verdict.reasons();
+        let touched = |reasons: &[Withheld]| {
+            matches!(
+                reasons,
+                [Withheld::InUse {
+                    idle_s: Some(_),
+                    idle_s_min: 60,
+                }]
+            )
+        };
+        assert!(touched(reasons), "{reasons:?}");
+        // A minute passes.
+        gauge.started = gauge.started.checked_sub(Duration::from_secs(60)).unwrap();
+        assert_eq!(held_back(gauge, news).await, []);
+
+        // Of a thousand ticks other programs had three hundred, and then as many as they may have.
+        files.has_computed(300, 2_700);
+        assert_eq!(held_back(gauge, news).await, [Unavailable::InUse]);
+        let busy = Withheld::Busy {
+            permille: Some(300),
+            permille_max: 250,
+        };
+        assert_eq!(gauge.verdict.reasons(), [busy]);
+        files.has_computed(550, 3_450);
+        assert_eq!(held_back(gauge, news).await, []);
+
+        files.was_touched(8);
+        assert_eq!(held_back(gauge, news).await, [Unavailable::InUse]);
+        let reasons = gauge.verdict.reasons();
+        assert!(touched(reasons), "{reasons:?}");
     }
 }

@@ -257,6 +257,50 @@ async fn a_worker_outside_its_hours_asks_for_nothing_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_worker_without_terminal_and_display_knows_when_somebody_used_the_machine() {
+    // Where interrupts are not to be seen, nothing tells of a keyboard.
+    if let Err(error) = std::fs::read("/proc/interrupts") {
+        eprintln!("not tried here: /proc/interrupts cannot be read ({error})");
+        return;
+    }
+    let (folder, mut office) = prepared().await;
+    let settings = office.settings() + "only_when_idle = {}\n";
+    std::fs::write(folder.path().join("worker.toml"), settings).unwrap();
+    // As a service has it: a session of its own, in which `setsid` gives its process to the worker.
+    let child = Command::new("setsid")
+        .args([env!("CARGO_BIN_EXE_quern-worker"), "run"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    office
+        .until("signs of life", |office| office.wants.len() >= 3)
+        .await;
+    assert!(office.wants.iter().all(|want| *want == 0));
+    let told = &office.states[0].unavailable;
+    assert_eq!(*told, [Unavailable::InUse]);
+
+    signal(&child, Signal::SIGTERM);
+    let ended = office.during(child.wait_with_output()).await.unwrap();
+    assert!(ended.status.success());
+    let log = String::from_utf8(ended.stderr).unwrap();
+    // Its start counts as use, so for ten minutes this is what it says, whatever the machine does.
+    assert!(
+        log.contains("withheld: somebody used the machine "),
+        "{log}"
+    );
+    assert!(
+        !log.contains("whether somebody uses the machine is not known"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
 async fn preferences_that_change_are_followed_and_what_is_of_no_use_changes_nothing() {
     let (folder, mut office) = prepared().await;
     let (_, hours) = another_day();
