@@ -352,6 +352,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_against_a_device_and_for_it_stands_below_its_row() {
+        let (mut flagged, mut sight) = (view(0xab), known_sight());
+        flagged.banned = true;
+        let state = &mut sight.devices.get_mut(&flagged.id).unwrap().state;
+        state.flags = vec!["it is too hot".into()];
+        state.lifted = true;
+        state.measured.owes_benchmark = true;
+        let list = Listed::new(vec![flagged, view(0xcd)], sight, false, Some(120));
+        let text = list.people();
+        let lines: Vec<_> = text.lines().collect();
+        let below = [
+            "  ! it is banned",
+            "  ! it is too hot",
+            "  ! it owes a benchmark, and counts as slow until it answers one",
+            "  + it won today's lottery and stands 100 places higher until tomorrow",
+        ];
+        assert_eq!(lines[4..8], below, "{text}");
+        // The next device follows, of which nothing is said.
+        assert_eq!(lines[8], DeviceId([0xcd; 32]).to_string());
+        assert_eq!(lines.len(), 10, "{text}");
+        // Where a row finds no room they stand below what the chain has.
+        let all = Listed { all: true, ..list };
+        assert!(all.people().contains(&below.join("\n")));
+    }
+
+    #[test]
     fn a_narrow_terminal_has_each_device_with_all_that_is_known_and_nothing_is_left_out() {
         let narrow = two(Some(80)).people();
         for words in ["1234567 accepted", "177.7 of 1000", "Europe", "desktop"] {
