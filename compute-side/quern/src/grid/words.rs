@@ -423,6 +423,22 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn sizes_that_no_machine_has_are_shown_as_they_are_told() {
+        let mut told = known_device();
+        (told.machine.cores, told.machine.ram_mib) = (Some(u64::MAX), Some(u64::MAX));
+        told.machine.storage_mib = Some(u64::MAX);
+        told.claimed.free_ram_mib = Some(u64::MAX);
+        told.claimed.free_storage_mib = Some(u64::MAX);
+        told.claimed.task_memory_mib = Some(u64::MAX);
+        let text = device(&told);
+        // More bytes than a number of 64 bits holds are shown as the most that it does.
+        let most = "17179869183.9 GiB";
+        assert_eq!(text.matches(most).count(), 5, "{text}");
+        let machine = format!("{} cores; {most} of memory; {most} of storage", u64::MAX);
+        assert!(text.contains(&machine), "{text}");
+    }
+
+    #[test]
     fn ranks_and_pools_are_short_and_nothing_stands_for_zero() {
         let mut device = known_device();
         assert_eq!(

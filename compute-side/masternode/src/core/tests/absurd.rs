@@ -5,7 +5,10 @@ use crate::core::{Event, Measured};
 use proptest::{option, prelude::*};
 use quern_jobs_api::{DeviceExplanation, Rule};
 use quern_primitives::device::Line;
-use quern_protocol::{Exchange, State};
+use quern_protocol::{
+    Exchange, Hello, Machine, State, Unavailable,
+    limits::{MACHINE_TEXT_BYTES_MAX, UNAVAILABLE_MAX},
+};
 
 /// A grid's best score.
 const SCORE_MAX: f64 = 2_700.0;
@@ -13,10 +16,22 @@ const SCORE_MAX: f64 = 2_700.0;
 /// Of a megabyte so many thousandths are a mebibyte.
 const MIB: u128 = 1_048_576;
 
-/// What a device is found to be that tells this, and of which this was measured.
-fn told(state: &State, measured: &[Measured]) -> DeviceExplanation {
+/// What a device is found to be that tells this of its machine and its state, and of which this was
+/// measured.
+fn told(machine: &Machine, state: &State, measured: &[Measured]) -> DeviceExplanation {
     let mut world = World::new(1, MAJORITY, &[1]).lacking([0]);
     let device = world.workers[0].id();
+    let hello = Hello {
+        engines: world.workers[0].engines.clone(),
+        machine: machine.clone(),
+        ..Hello::default()
+    };
+    world.feed(Event::Hello {
+        at: world.block,
+        view: Box::new(world.view(0)),
+        bond: world.bond,
+        hello,
+    });
     for measured in measured {
         let measured = *measured;
         world.feed(Event::Measured { device, measured });
@@ -63,8 +78,8 @@ fn without_the_absurd(state: &State) -> (State, usize) {
 prop_compose! {
     fn states()(
         line in prop_oneof![Just(Line::Unknown), Just(Line::Fibre), Just(Line::Mobile)],
-        [free_ram_mib, free_storage_mib] in [sizes(), sizes()],
-        [free_cpu_permille, battery_permille] in [shares(), shares()],
+        [free_ram_mib, free_storage_mib, task_memory_mib] in [sizes(), sizes(), sizes()],
+        [free_cpu_permille, battery_permille, task_cpu_permille] in [shares(), shares(), shares()],
         is_charging in option::of(any::<bool>()),
         temperature_decicelsius in option::of(prop_oneof![
             Just(i16::MIN),
@@ -72,6 +87,7 @@ prop_compose! {
             -900..=2_500i16,
             any::<i16>(),
         ]),
+        unavailable in prop::collection::vec(prop::sample::select(&REASONS[..]), 0..=UNAVAILABLE_MAX),
     ) -> State {
         State {
             line,
@@ -81,9 +97,49 @@ prop_compose! {
             battery_permille,
             is_charging,
             temperature_decicelsius,
-            ..State::default()
+            task_memory_mib,
+            task_cpu_permille,
+            unavailable,
         }
     }
+}
+
+/// Every reason for which a machine is not offered.
+const REASONS: [Unavailable; 6] = [
+    Unavailable::OutsideHours,
+    Unavailable::NetworkNotAllowed,
+    Unavailable::DataCapReached,
+    Unavailable::InUse,
+    Unavailable::BatteryLow,
+    Unavailable::TooHot,
+];
+
+prop_compose! {
+    fn machines()(
+        cores in option::of(prop_oneof![Just(0), Just(u16::MAX), any::<u16>()]),
+        [ram_mib, storage_mib] in [sizes(), sizes()],
+        [operating_system, processor_maker, processor_family, processor_model, gpu] in
+            [names(), names(), names(), names(), names()],
+    ) -> Machine {
+        Machine {
+            operating_system,
+            processor_maker,
+            processor_family,
+            processor_model,
+            cores,
+            gpu,
+            ram_mib,
+            storage_mib,
+        }
+    }
+}
+
+/// Names of parts of a machine: any bytes, for who tells them may be anybody.
+fn names() -> impl Strategy<Value = Option<Vec<u8>>> {
+    option::of(prop::collection::vec(
+        any::<u8>(),
+        0..=MACHINE_TEXT_BYTES_MAX,
+    ))
 }
 
 fn sizes() -> impl Strategy<Value = Option<u64>> {
@@ -113,9 +169,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn what_is_absurd_counts_as_not_told_and_the_owner_hears_of_each(state in states()) {
+    fn what_is_absurd_counts_as_not_told_and_the_owner_hears_of_each(
+        machine in machines(),
+        state in states(),
+    ) {
         let (rest, absurd) = without_the_absurd(&state);
-        let (found, expected) = (told(&state, &[]), told(&rest, &[]));
+        // What the machine is stands in no formula, so it changes nothing either.
+        let expected = told(&Machine::default(), &rest, &[]);
+        let found = told(&machine, &state, &[]);
         prop_assert_eq!(found.state.parts, expected.state.parts);
         prop_assert_eq!(&found.state.flags, &expected.state.flags);
         let notes = found.reasons.iter();
@@ -125,10 +186,16 @@ proptest! {
 
     #[test]
     fn nothing_that_is_told_or_measured_gives_a_score_that_is_no_score(
+        machine in machines(),
         state in states(),
         measured in prop::collection::vec(transfers(), 0..4),
     ) {
-        let found = told(&state, &measured).state;
+        let found = told(&machine, &state, &measured).state;
+        // Both are shown as they were told.
+        prop_assert_eq!(found.machine.cores, machine.cores.map(u64::from));
+        prop_assert_eq!(found.machine.ram_mib, machine.ram_mib);
+        prop_assert_eq!(found.machine.storage_mib, machine.storage_mib);
+        prop_assert_eq!(found.claimed.task_memory_mib, state.task_memory_mib);
         prop_assert!((0.0..=SCORE_MAX).contains(&found.score), "{}", found.score);
         prop_assert!((0.0..=1.0).contains(&found.fault_rate));
     }
