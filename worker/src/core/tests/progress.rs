@@ -1,7 +1,7 @@
-//! What masternodes hear of tasks in hand.
+//! What masternodes hear of tasks in hand, and how often they hear anything.
 
 use super::*;
-use crate::limits::PROGRESS_MS;
+use crate::limits::{HEARTBEAT_MS_MIN, PROGRESS_MS};
 
 #[test]
 fn a_task_at_another_stage_is_told_of_without_waiting_for_the_heartbeat() {
@@ -53,4 +53,27 @@ fn every_heartbeat_tells_of_every_task_in_hand() {
         answer(&mut core, now, HOME, connection, number, gives(&[]));
     }
     assert_eq!(now, PROGRESS_MS + 4 * 5_000);
+}
+
+#[test]
+fn a_heartbeat_is_no_more_often_than_every_half_second_and_no_rarer_than_every_five() {
+    for (wanted, given) in [
+        (0, HEARTBEAT_MS_MIN),
+        (499, 500),
+        (750, 750),
+        (5_001, 5_000),
+        (u32::MAX, 5_000),
+    ] {
+        let mut core = worker();
+        let connection = connect(&mut core, 0, HOME);
+        let welcome = Some(Response::Welcome(Welcome {
+            heartbeat_ms: wanted,
+        }));
+        let (number, _) = the_exchange(&answer(&mut core, 0, HOME, connection, 0, welcome));
+        answer(&mut core, 0, HOME, connection, number, gives(&[1, 2]));
+        // It has all that it wants, and nothing to say.
+        assert_eq!(core.next_wakeup(), Some(Tick(given)), "{wanted}");
+        let (_, exchange) = the_exchange(&core.step(Tick(given), Event::Woken));
+        assert_eq!((exchange.want, exchange.progress.len()), (0, 2));
+    }
 }
