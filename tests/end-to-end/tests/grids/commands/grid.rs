@@ -1,14 +1,16 @@
 //! How devices stand, what explains it, and what a job is told before it is paid.
 
-use super::copying;
+use super::{HOLDER, copying, submitted};
 use anyhow::{Context as _, ensure};
 use jsonrpsee::{core::client::ClientT as _, rpc_params, ws_client::WsClientBuilder};
-use quern_end_to_end::{Bench, Quern, says};
+use quern_end_to_end::{Bench, Owner, Quern, says};
 use quern_grid::lottery::{Calendar, Draw, Lot, day_of};
 use quern_ledger::Bond;
 use quern_local_grid::{OWNER, development_account, find_program};
 use quern_masternode::{lottery_winners, lottery_winners_of};
-use quern_primitives::{DeviceId, amount::BYTECHIP, device::Device, limits::DAY_BLOCKS};
+use quern_primitives::{
+    DeviceId, JobId, amount::BYTECHIP, device::Device, job::Agreement, limits::DAY_BLOCKS,
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
 
@@ -259,7 +261,38 @@ pub(super) async fn scheduled(bench: &Bench) -> anyhow::Result<()> {
     let quoted = quern.does(&with("quote", &["--single"])).await?;
     says(&quoted["matching"], &json!({ "devices": 1, "lack": null }))?;
     let submit = with("submit", &["--yes", "--region", "asia-pacific"]);
-    quern
-        .refuses(1, &["no connected device", "--anyway"], &submit)
-        .await
+    handed_in(bench, &submit).await
+}
+
+/// A job that nobody could compute takes nothing of its owner, who does nothing else meanwhile. One that
+/// names a largest failure probability is on the chain with the agreement that was found for it.
+async fn handed_in(bench: &Bench, submit_elsewhere: &[&str]) -> anyhow::Result<()> {
+    let (quern, owner) = (Quern::new(bench, HOLDER)?, Owner::new(bench, HOLDER)?);
+    let list = ["job", "list"];
+    let (wallet, jobs) = (owner.wallet().await?, quern.does(&list).await?);
+    let words = ["no connected device", "--anyway"];
+    quern.refuses(1, &words, submit_elsewhere).await?;
+    ensure!(owner.wallet().await? == wallet, "money went");
+    let listed = quern.does(&list).await?;
+    ensure!(listed == jobs, "there are other jobs: {listed}");
+
+    let probability = ["--failure-probability-max", "60%"];
+    let name = submitted(&quern, bench, "probable", &probability).await?;
+    let job: JobId = serde_json::from_value(json!(name))?;
+    let known = bench.job(job).await?;
+    ensure!(
+        known.submission.agreement == Agreement::Single,
+        "another agreement is on the chain: {:?}",
+        known.submission.agreement
+    );
+    let shown = quern.over(&name).await?;
+    says(&shown, &json!({ "job": name, "settled_tasks": 1 }))?;
+    let listed = quern.does(&list).await?;
+    ensure!(
+        listed
+            .as_array()
+            .is_some_and(|jobs| jobs.iter().any(|it| it["job"] == *name)),
+        "it is not among {listed}"
+    );
+    Ok(())
 }
