@@ -27,7 +27,7 @@ const DEVICES: [u32; 2] = [1_000, 10_000];
 const FAULTS_PERCENT: [u32; 3] = [0, 5, 20];
 const LIFELIKE: [u32; 1] = [1_000];
 const UNEVEN: [u32; 1] = [1_000];
-const REDUNDANT: [u32; 1] = [300];
+const REDUNDANT: [u32; 2] = [300, 1_000];
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DistributionArgs {
@@ -290,7 +290,7 @@ impl Group {
         }
         text.push_str("| *the default's mean to the best of the three simpler ones'* |");
         for column in 0..self.faults.len() {
-            let ratio = self.to_best_simpler(column);
+            let ratio = self.to_best_simpler(DEFAULT, column);
             let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.3}"));
             text.push_str(&format!(" *{ratio}* |"));
         }
@@ -298,12 +298,12 @@ impl Group {
         text
     }
 
-    /// The default's mean to that of the best of the simpler policies in a column; none if it did not
-    /// run, or none of them.
-    pub(super) fn to_best_simpler(&self, column: usize) -> Option<f64> {
-        let mine = self.best(column, |policy| policy == DEFAULT)?;
-        let theirs = self.best(column, |policy| SIMPLER.contains(&policy))?;
-        Some(mine / theirs)
+    /// A policy's mean to that of the best of the simpler policies in a column; none if it did not run, or
+    /// none of them.
+    pub(super) fn to_best_simpler(&self, policy: &str, column: usize) -> Option<f64> {
+        let its = self.best(column, |it| it == policy)?;
+        let theirs = self.best(column, |it| SIMPLER.contains(&it))?;
+        Some(its / theirs)
     }
 
     /// A policy's mean to the shortest of a column; none if it did not run.
