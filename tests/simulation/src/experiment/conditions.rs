@@ -78,7 +78,7 @@ impl Condition {
             let name = in_a_column(self.name);
             text.push_str(&format!("{name},{devices},{is_so},{runs},{mean:.6},"));
             text.push_str(&format!(
-                "{executions_per_task:.6},{asked_again_per_task:.6},\n"
+                "{executions_per_task:.6},{asked_again_per_task:.6},,\n"
             ));
         }
         text
@@ -126,8 +126,8 @@ mod tests {
         ] {
             assert!(text.contains(words), "{text}");
         }
-        let lines = "one-large-account,1020,0,2,3.000000,3.000000,0.000000,\n\
-                     one-large-account,1020,1,2,4.500000,3.000000,0.000000,\n";
+        let lines = "one-large-account,1020,0,2,3.000000,3.000000,0.000000,,\n\
+                     one-large-account,1020,1,2,4.500000,3.000000,0.000000,,\n";
         assert_eq!(condition.lines(&outcomes), lines);
     }
 }

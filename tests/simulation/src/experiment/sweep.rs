@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 /// What [`Found::lines`] are.
 pub(super) const HEAD: &str = "sweep,first,second,runs,mean,executions_per_task,\
-                               asked_again_per_task,as_good_as_the_best\n";
+                               asked_again_per_task,as_short_as_the_shortest,as_good_as_the_best\n";
 
 /// What settings are chosen by: what comes first decides, as far as it tells them apart.
 const MEASURES: [fn(&Outcome) -> f64; 3] = [
@@ -174,7 +174,24 @@ impl Found {
             }
             chosen => {
                 let words = self.in_words(chosen);
-                format!("Today's, {today}, are not among those: set {words}.")
+                match self
+                    .short
+                    .iter()
+                    .find(|it| self.at(**it) == self.sweep.today)
+                {
+                    None => format!("Today's, {today}, are not among those: set {words}."),
+                    Some(setting) => {
+                        let Summary {
+                            executions_per_task: executions,
+                            asked_again_per_task: asked,
+                            ..
+                        } = self.summaries[*setting];
+                        format!(
+                            "Today's, {today}, are as short and cost more, with {executions:.3} \
+                             executions and {asked:.3} devices asked again: {words} would save that."
+                        )
+                    }
+                }
             }
         }
     }
@@ -246,8 +263,8 @@ impl Found {
         }
     }
 
-    /// A line for each setting, for programs. As good as the best is what may be chosen: nothing that is
-    /// as short costs less.
+    /// A line for each setting, for programs. As short is what cannot be told from the shortest makespan, or
+    /// is hardly longer; as good as the best is what may be chosen: nothing that is as short costs less.
     pub(super) fn lines(&self) -> String {
         let mut text = String::new();
         for (setting, summary) in self.summaries.iter().enumerate() {
@@ -259,11 +276,12 @@ impl Found {
                 asked_again_per_task,
                 ..
             } = summary;
-            let as_good = self.cheap.contains(&setting);
+            let is_among = |settings: &[usize]| settings.contains(&setting);
+            let (as_short, as_good) = (is_among(&self.short), is_among(&self.cheap));
             let name = in_a_column(&self.sweep.name);
             text.push_str(&format!("{name},{first},{second},{runs},{mean:.6},"));
             text.push_str(&format!(
-                "{executions_per_task:.6},{asked_again_per_task:.6},{as_good}\n"
+                "{executions_per_task:.6},{asked_again_per_task:.6},{as_short},{as_good}\n"
             ));
         }
         text
@@ -385,8 +403,14 @@ mod tests {
             assert!(words.contains(told), "{words}");
         }
         let lines = found.lines();
-        let chosen = lines.lines().filter(|line| line.ends_with(",true"));
-        assert_eq!(chosen.count(), 1);
+        let ends = |end: &str| lines.lines().filter(|line| line.ends_with(end)).count();
+        assert_eq!((ends(",true,true"), ends(",true,false")), (1, 2));
+        // One that is as short and costs more is told with what it costs.
+        sweep.today = (2_000, 4);
+        let words = sweep.clone().compare(&outcomes).unwrap().conclusion();
+        let told = "Today's, C_min 2,000 and s_min 4, are as short and cost more, with 1.300 executions and \
+                    1.000 devices asked again: C_min 2,000 and s_min 8 would save that.";
+        assert!(words.ends_with(told), "{words}");
         // Where a little more time counts.
         sweep.saves_for_percent = Some(0.0);
         let strict = sweep.clone().compare(&outcomes).unwrap();

@@ -16,7 +16,7 @@ use super::{
 use anyhow::Context as _;
 use clap::Args;
 use quern_grid::{Policy, Tuning};
-use quern_simulation::makespan::{Contestant, median_capacity, plain_queue};
+use quern_simulation::makespan::{Contestant, median_capacity};
 use std::fs;
 
 /// Settings of the pools that are compared, as far as C_min < median(C) x s_min.
@@ -97,7 +97,8 @@ pub(crate) struct TuneArgs {
         value_parser = clap::value_parser!(u32).range(0..=FAULTS_PERCENT_MAX)
     )]
     faults: u32,
-    /// Runs of each setting under each policy
+    /// Runs of each setting under each policy where there are two, and of each condition; twice as many of
+    /// each setting under the default alone
     #[arg(
         long,
         value_name = "N",
@@ -204,12 +205,12 @@ impl TuneArgs {
         }
     }
 
-    /// The default and one plain queue, which has no backups, on a grid that stalls often, and on one where
-    /// a task may be larger than usual and is late for no fault.
+    /// Under the default, on a grid that stalls often, and on one where a task may be larger than usual and is
+    /// late for no fault.
     fn timeouts(&self) -> Sweep {
         let tuned = Tuning::default();
         let today = (tuned.delayed_percent.into(), tuned.stale_percent.into());
-        let policies = timed_policies();
+        let policies = default_alone();
         let admits = |(delayed, stale): At| delayed < stale;
         let settings = pairs(&DELAYED_PERCENTS, &STALE_PERCENTS, admits, today);
         let set = |(delayed, stale): At, tuning: Tuning| Tuning {
@@ -236,7 +237,7 @@ impl TuneArgs {
         }
     }
 
-    /// T1 and T2 at the least, under the same policies on a small grid that stalls often, where tasks
+    /// T1 and T2 at the least, under the same policy on a small grid that stalls often, where tasks
     /// are so long.
     fn floors(&self, task_s: u32) -> Sweep {
         let tuned = Tuning::default();
@@ -256,11 +257,11 @@ impl TuneArgs {
             buys: None,
             saves_for_percent: Some(SAVES_FOR_PERCENT),
             today,
-            settings: self.settings(grid, settings, &timed_policies(), set),
+            settings: self.settings(grid, settings, &default_alone(), set),
         }
     }
 
-    /// How long replicas wait for their lanes, under the same policies on such a grid, where three
+    /// How long replicas wait for their lanes, under the same policy on such a grid, where three
     /// devices must answer each task.
     fn lanes(&self, task_s: u32) -> Sweep {
         let today = (Tuning::default().lane_ms / 1_000, u64::from(task_s));
@@ -277,7 +278,7 @@ impl TuneArgs {
             buys: Some(LANES_BUY),
             saves_for_percent: None,
             today,
-            settings: self.settings(grid, settings, &timed_policies(), set),
+            settings: self.settings(grid, settings, &default_alone(), set),
         }
     }
 
@@ -321,13 +322,17 @@ impl TuneArgs {
         set: impl Fn(At, Tuning) -> Tuning,
     ) -> Vec<(At, Vec<Case>)> {
         let task_s = grid.task_s;
+        // Under one policy a setting has as many runs as under two.
+        let seeds = match policies {
+            [_] => 2 * self.seeds,
+            _ => self.seeds,
+        };
         let cases = |at: At| {
             let mut cases = Vec::new();
             for (policy, tuning) in policies {
                 let contestant = Contestant::Pull(set(at, *tuning));
                 let policy = format!("{policy} {task_s} s {} {}", at.0, at.1);
-                cases
-                    .extend((0..self.seeds).map(|seed| self.case(grid, &policy, contestant, seed)));
+                cases.extend((0..seeds).map(|seed| self.case(grid, &policy, contestant, seed)));
             }
             cases
         };
@@ -365,12 +370,9 @@ impl TuneArgs {
     }
 }
 
-/// The default, and one plain queue, which has no backups.
-fn timed_policies() -> [(&'static str, Tuning); 2] {
-    [
-        ("default", Tuning::default()),
-        ("one plain queue", plain_queue()),
-    ]
+/// What masternodes run: all that is no setting of pools is chosen by it alone.
+fn default_alone() -> [(&'static str, Tuning); 1] {
+    [("default", Tuning::default())]
 }
 
 /// The runs of each setting on one grid and then those on another, which are compared together.

@@ -100,12 +100,14 @@ fn the_page_was_made_with_the_defaults_of_today_which_it_says_are_best_once_it_w
     let Some(table) = found(Path::new(DOCS), &args, args.sweeps()).unwrap() else {
         return;
     };
-    let is_best = |sweep: &Sweep| {
+    let ends = |sweep: &Sweep, end: &str| {
         let (first, second) = sweep.today;
         let row = format!("{},{first},{second},", in_a_column(&sweep.name));
         let row = table.lines().find(|line| line.starts_with(&row));
-        row.unwrap().ends_with(",true")
+        row.unwrap().ends_with(end)
     };
+    let is_best = |sweep: &Sweep| ends(sweep, ",true");
+    let is_as_short = |sweep: &Sweep| is_best(sweep) || ends(sweep, ",true,false");
     let mut sweeps = args.sweeps();
     // These are not chosen by the makespan.
     sweeps.retain(|sweep| sweep.buys.is_none());
@@ -113,7 +115,12 @@ fn the_page_was_made_with_the_defaults_of_today_which_it_says_are_best_once_it_w
         .iter()
         .partition(|sweep| sweep.name.starts_with("floors"));
     for sweep in others {
-        assert!(is_best(sweep), "today's {} are not the best", sweep.name);
+        // A longer T2 that costs a little less is not set: with a job alone backups do what T2 is for.
+        let holds = match &*sweep.name {
+            "timeouts" => is_as_short(sweep),
+            _ => is_best(sweep),
+        };
+        assert!(holds, "today's {} are not the best", sweep.name);
     }
     // One setting is for tasks of every length, and these may want different ones.
     assert!(floors.into_iter().any(is_best), "today's floors");
