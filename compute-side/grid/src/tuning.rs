@@ -2,8 +2,8 @@
 //! `quern-simulate experiment`, which compares all of them, and the pools' C_min and s_min and the
 //! timeouts T1 and T2, with what these are at the least, by `quern-simulate tune`, which also says what
 //! the wait for a lane, a large account and second opinions cost. Both write what they find into
-//! `docs/experiments/distribution.md`, and a test holds the defaults to the settings that the page says
-//! are best, once it says any. The published design stays selectable.
+//! `docs/experiments/distribution.md`, and a test holds the defaults to what the page says, once it says any:
+//! that no settings end jobs sooner beyond chance. The published design stays selectable.
 
 #[cfg(test)]
 mod model;
