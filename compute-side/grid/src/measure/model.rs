@@ -1,4 +1,4 @@
-//! The speeds of the last ten minutes from a list of all transfers.
+//! What is known of a device, from a list of all that was told of it.
 
 use super::*;
 use proptest::prelude::*;
@@ -82,6 +82,223 @@ proptest! {
                 (f64::from(found) - expected).abs() <= bound + 1e-4 * (1.0 + expected),
                 "{found} {expected} {means:?}"
             );
+        }
+    }
+}
+
+/// Of what there are readings, with the least and the most that is believed, and how finely it is kept.
+const QUANTITIES: [(Quantity, f64, f64, f64); 9] = [
+    (Quantity::Down, 0.0, 4e6, 0.001),
+    (Quantity::Up, 0.0, 4e6, 0.001),
+    (Quantity::Latency, 0.0, 6e5, 0.001),
+    (Quantity::ProcessorRate, 0.0, 4e9, 1.0),
+    (Quantity::FreeRam, 0.0, 1e9, 1.0),
+    (Quantity::FreeStorage, 0.0, 1e12, 1e3),
+    (Quantity::FreeCpu, 0.0, 100.0, 0.1),
+    (Quantity::Battery, 0.0, 100.0, 0.1),
+    (Quantity::Temperature, -90.0, 250.0, 0.1),
+];
+
+/// A reading of each of them, and the two that are no numbers.
+type Told = ([Option<f64>; 9], Option<Connection>, Option<bool>);
+
+#[derive(Clone, Debug)]
+enum Happening {
+    Told(Told),
+    /// Somebody looks, and nothing is told.
+    Look,
+    ForgetState,
+    ForgetRate,
+    RestoreRate(Option<u32>),
+}
+
+/// All that happened, each with the half minute in which it did.
+#[derive(Debug, Default)]
+struct History(Vec<(u64, Happening)>);
+
+impl History {
+    /// What was last told of a quantity, unless that was not believed or is forgotten.
+    fn known(&self, place: usize) -> Option<f64> {
+        let (quantity, least, most, _) = QUANTITIES[place];
+        let is_believed = |value: f64| value >= least && value <= most;
+        let is_rate = quantity == Quantity::ProcessorRate;
+        let is_speed = matches!(quantity, Quantity::Down | Quantity::Up);
+        let is_measured = is_rate || is_speed || quantity == Quantity::Latency;
+        // The newest transfer so far; one to the device takes place at some speed.
+        let (mut known, mut newest) = (None, 0);
+        for (half_minute, happening) in &self.0 {
+            if matches!(happening, Happening::Told(_) | Happening::Look)
+                && is_speed
+                && *half_minute >= newest + 120
+            {
+                known = None;
+            }
+            match happening {
+                Happening::Told((values, ..)) => {
+                    if let Some(value) = values[place] {
+                        known = is_believed(value).then_some(value);
+                        if known.is_some() && (value > 0.0 || quantity == Quantity::Up) {
+                            newest = newest.max(*half_minute);
+                        }
+                    }
+                }
+                Happening::ForgetState if !is_measured => known = None,
+                Happening::ForgetRate if is_rate => known = None,
+                Happening::RestoreRate(rate) if is_rate => known = rate.map(f64::from),
+                _ => {}
+            }
+        }
+        known
+    }
+
+    /// What was last told of something that is no number, since all of that was forgotten.
+    fn last<T>(&self, of: impl Fn(&Told) -> Option<T>) -> Option<T> {
+        let is_forgetting = |it: &&(u64, Happening)| matches!(it.1, Happening::ForgetState);
+        let since = self.0.iter().rev().take_while(|it| !is_forgetting(it));
+        let mut told = since.filter_map(|(_, happening)| match happening {
+            Happening::Told(told) => of(told),
+            _ => None,
+        });
+        told.next()
+    }
+}
+
+fn readings((values, connection, is_charging): Told) -> Readings {
+    let [
+        down,
+        up,
+        latency,
+        rate,
+        ram,
+        storage,
+        cpu,
+        battery,
+        temperature,
+    ] = values;
+    Readings {
+        connection,
+        down_mbps: down,
+        up_mbps: up,
+        latency_ms: latency,
+        processor_rate: rate,
+        free_ram_mb: ram,
+        free_storage_mb: storage,
+        free_cpu_percent: cpu,
+        battery_percent: battery,
+        is_charging,
+        temperature_celsius: temperature,
+    }
+}
+
+/// What is known, in the units of the readings.
+fn found(vitals: &Vitals) -> [Option<f64>; 9] {
+    [
+        vitals.down_mbps(),
+        vitals.up_mbps(),
+        vitals.latency_ms(),
+        vitals.processor_rate().map(f64::from),
+        vitals.free_ram_mb().map(f64::from),
+        vitals.free_storage_gb().map(|gb| f64::from(gb) * 1e3),
+        vitals.free_cpu_percent(),
+        vitals.battery_permille.map(|it| f64::from(it) / 10.0),
+        vitals.temperature_celsius(),
+    ]
+}
+
+/// Whether a number is another one, cut to so much.
+fn is_cut(cut: f64, whole: f64, to: f64) -> bool {
+    let rounding = 1e-12 * (1.0 + whole.abs());
+    cut.abs() <= whole.abs() + rounding && (whole - cut).abs() < to + rounding
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    let values = QUANTITIES.map(|(_, least, most, _)| {
+        let absurd = vec![
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            1e300,
+            -1e300,
+            least - 0.001,
+            most + 0.001,
+        ];
+        prop_oneof![
+            6 => Just(None),
+            4 => (least..most).prop_map(Some),
+            2 => (0.0..100.0f64).prop_map(Some),
+            1 => prop::sample::select(vec![Some(0.0), Some(-0.0), Some(least), Some(most)]),
+            1 => prop::sample::select(absurd).prop_map(Some),
+        ]
+    });
+    let connection = prop::sample::select(vec![Connection::Fibre, Connection::Mobile]);
+    let weighted = prop::option::weighted(0.3, connection);
+    (values, weighted, any::<Option<bool>>())
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        8 => told().prop_map(Happening::Told),
+        3 => Just(Happening::Look),
+        2 => Just(Happening::ForgetState),
+        1 => Just(Happening::ForgetRate),
+        1 => prop::option::of(0..u32::MAX).prop_map(Happening::RestoreRate),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_known_is_what_was_last_told_and_believed_and_is_not_forgotten(
+        happenings in prop::collection::vec((
+            prop_oneof![
+                6 => 0u64..100_000,
+                2 => Just(30_000),
+                2 => 0u64..4_000_000,
+                2 => prop::sample::select(vec![3_570_000, 3_599_999, 3_600_000u64]),
+            ],
+            prop_oneof![8 => Just(0u64), 1 => 0u64..4_000_000, 1 => Just(u64::MAX)],
+            happening(),
+        ), 0..40),
+        is_at_the_end: bool,
+    ) {
+        let (mut vitals, mut history) = (Vitals::default(), History::default());
+        let mut clock = if is_at_the_end { 30_000 * u64::from(u32::MAX) - 4_000_000 } else { 0 };
+        for (passed_ms, back_ms, happening) in happenings {
+            clock += passed_ms;
+            let now = clock.saturating_sub(back_ms);
+            // None goes further than the last half minute that can be told.
+            let half_minute = (now / 30_000).min(u32::MAX.into());
+            history.0.push((half_minute, happening.clone()));
+            match happening {
+                Happening::Told(told) => {
+                    let bad = vitals.update(Tick(now), &readings(told));
+                    let bad = bad.iter().map(|it| (it.quantity, it.value.to_bits()));
+                    let all = QUANTITIES.iter().zip(told.0);
+                    let absurd = all.filter_map(|((quantity, least, most, _), value)| {
+                        let value = value?;
+                        let is_absurd = value.is_nan() || value < *least || value > *most;
+                        is_absurd.then_some((*quantity, value.to_bits()))
+                    });
+                    prop_assert_eq!(bad.collect::<Vec<_>>(), absurd.collect::<Vec<_>>());
+                }
+                Happening::Look => vitals.forget_old(Tick(now)),
+                Happening::ForgetState => {
+                    let variation = vitals.speed_variation();
+                    vitals.forget_state();
+                    prop_assert_eq!(vitals.speed_variation(), variation);
+                }
+                Happening::ForgetRate => vitals.forget_rate(),
+                Happening::RestoreRate(rate) => vitals.restore_rate(rate),
+            }
+            for (place, found) in found(&vitals).into_iter().enumerate() {
+                let (quantity, .., to) = QUANTITIES[place];
+                let is_it = match (found, history.known(place)) {
+                    (Some(found), Some(known)) => is_cut(found, known, to),
+                    (found, known) => found.is_none() && known.is_none(),
+                };
+                prop_assert!(is_it, "{quantity:?}: {found:?} after {history:?}");
+            }
+            prop_assert_eq!(vitals.connection, history.last(|told| told.1));
+            prop_assert_eq!(vitals.is_charging, history.last(|told| told.2));
         }
     }
 }
