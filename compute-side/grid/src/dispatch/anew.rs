@@ -20,11 +20,12 @@ use quern_primitives::ids::JobId;
 /// one core's time.
 const DEVICES_PER_MS: u32 = 40_000;
 
-/// From which ranking a job's devices are, and when they were found.
+/// From which ranking a job's devices are, and when it had its turn to have them found; none if it had none
+/// yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     ranking: u64,
-    at: Tick,
+    at: Option<Tick>,
 }
 
 /// The rankings so far.
@@ -33,17 +34,17 @@ pub(super) struct Rankings {
     count: u64,
     /// From one job's turn to the next one's, in milliseconds.
     turn_ms: u64,
-    last_turn: Tick,
+    last_turn: Option<Tick>,
 }
 
 impl Rankings {
-    /// Found in the last ranking, and when time began: so with a turn in the next one as soon as there is one,
-    /// if as much time has passed as all jobs' turns take.
+    /// Found in the last ranking, and without a turn so far: the first is in the next one, as soon as the last
+    /// turn of all is over.
     pub(super) fn last(&self) -> Found {
-        self.found(Tick::default())
+        self.found(None)
     }
 
-    fn found(&self, at: Tick) -> Found {
+    fn found(&self, at: Option<Tick>) -> Found {
         Found {
             ranking: self.count,
             at,
@@ -55,7 +56,8 @@ impl Rankings {
     /// that is asked all the time waits for less than twice as long.
     fn is_turn_of(&self, found: Found, jobs: usize, now: Tick) -> bool {
         let round_ms = self.turn_ms.saturating_mul(jobs as u64);
-        now.since(self.last_turn) >= self.turn_ms && now.since(found.at) >= round_ms
+        let is_over = |turn: Option<Tick>, ms| turn.is_none_or(|at| now.since(at) >= ms);
+        is_over(self.last_turn, self.turn_ms) && is_over(found.at, round_ms)
     }
 }
 
@@ -81,8 +83,8 @@ impl<F: FnMut(&JobTerms) -> Option<(Target, u32)>> Finding<'_, F> {
         }
         if let Some((target, accounts)) = (self.find)(&job.terms) {
             job.retarget(target, accounts);
-            job.found = self.rankings.found(self.now);
-            self.rankings.last_turn = self.now;
+            job.found = self.rankings.found(Some(self.now));
+            self.rankings.last_turn = Some(self.now);
         }
     }
 }

@@ -128,6 +128,22 @@ fn where_many_devices_are_ranked_jobs_take_turns_and_no_job_is_left_out() {
 }
 
 #[test]
+fn jobs_that_are_queued_when_time_begins_have_their_first_turns_one_after_the_other() {
+    let numbers = 1..=3;
+    let mut dispatch = jobs(plain(), numbers.clone());
+    for _ in numbers {
+        assert!(device(1).take(&mut dispatch, NOW).is_ok());
+    }
+    let mut turns = Vec::new();
+    for ms in 0..100 {
+        dispatch.ranked(MANY);
+        let (found, _) = ask(&mut dispatch, &device(1), Tick(ms), &one_pool());
+        turns.extend(found.into_iter().map(|n| (ms, n)));
+    }
+    assert_eq!(turns, [(0, 1), (25, 2), (50, 3), (75, 1)]);
+}
+
+#[test]
 fn a_job_whose_turn_has_not_come_is_asked_with_what_is_known_from_before() {
     let mut dispatch = jobs(plain(), [1, 2]);
     dispatch.ranked(MANY);

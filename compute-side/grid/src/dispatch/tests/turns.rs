@@ -45,24 +45,25 @@ impl Past {
     }
 
     /// To find one job's devices takes a millisecond for each 40,000 that are ranked, rounded down. Nobody's
-    /// were found for as long as that, and this job's not for as long as it takes to find those of so many
-    /// jobs. All count as found when time began, and those of one that is queued then too.
+    /// were found for as long as that, and this job's not since it was queued, or not for as long as it takes to
+    /// find those of so many jobs.
     pub(super) fn is_turn_of(&self, id: JobId, jobs: usize, now: Tick) -> bool {
         let ranked = self.0.iter().rev().find_map(|event| match event {
             Event::Ranked(devices) => Some(*devices),
             _ => None,
         });
         let one_ms = u64::from(ranked.unwrap_or(0) / 40_000);
-        let (mut last, mut last_own) = (Tick(0), Tick(0));
+        let (mut last, mut last_own) = (None, None);
         for event in &self.0 {
             match event {
-                Event::Queued(of) if *of == id => last_own = Tick(0),
-                Event::Found(of, at) if *of == id => (last, last_own) = (*at, *at),
-                Event::Found(_, at) => last = *at,
+                Event::Queued(of) if *of == id => last_own = None,
+                Event::Found(of, at) if *of == id => (last, last_own) = (Some(*at), Some(*at)),
+                Event::Found(_, at) => last = Some(*at),
                 _ => {}
             }
         }
-        now.0 - last.0 >= one_ms && now.0 - last_own.0 >= one_ms * jobs as u64
+        let passed_ms = |since: Option<Tick>| since.map_or(u64::MAX, |at| now.0 - at.0);
+        passed_ms(last) >= one_ms && passed_ms(last_own) >= one_ms * jobs as u64
     }
 }
 
