@@ -59,6 +59,7 @@
 //! | `explained` | whether whoever waits is told why |
 //! | `late` | what is done about devices that are late |
 //! | `cause` | why jobs ended |
+//! | `deaths` | between which effects deaths came |
 //! | `conduct` | what became of devices, and when those that mean harm must be out |
 //! | `trace`, `words`, `changes` | what happened |
 
@@ -69,6 +70,7 @@ mod chain;
 mod changes;
 mod conduct;
 mod config;
+mod deaths;
 mod dishonest;
 mod disk;
 mod explained;
@@ -90,6 +92,7 @@ mod world;
 pub use cause::Cause;
 pub use conduct::{Conduct, Way};
 pub use config::{Config, Faults, FaultsError, Scheduling};
+pub use deaths::Deaths;
 pub use dishonest::{Dishonesty, Said, run_and_lie};
 pub use trace::{CHANGE, Look};
 pub use violation::Violation;
@@ -117,6 +120,10 @@ pub struct Outcome {
     pub causes: Vec<Cause>,
     /// How often what happened.
     pub counts: Counts,
+    /// Between which effects the masternode died.
+    pub office_deaths: Deaths,
+    /// Between which effects workers died.
+    pub worker_deaths: Deaths,
     /// What became of each device, in the order of their numbers.
     pub conduct: Vec<Conduct>,
     /// What must never happen, and did: the run ended with it.

@@ -1,6 +1,8 @@
 //! Whole grids, each from one seed: whatever happens on a day, nothing happens that must not.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+#[path = "grid/deaths.rs"]
+mod deaths;
 #[path = "grid/dishonest.rs"]
 mod dishonest;
 #[path = "grid/large.rs"]
@@ -181,7 +183,11 @@ fn where_a_day_begins_its_lottery_is_drawn_and_drawn_again_after_a_death() {
 
 #[test]
 fn one_seed_gives_one_trace_byte_for_byte() {
-    for faults in [Faults::NONE, Faults::HOSTILE] {
+    let aimed = Faults {
+        aimed: 900,
+        ..Faults::HOSTILE
+    };
+    for faults in [Faults::NONE, Faults::HOSTILE, aimed] {
         let config = small(4, faults);
         let first = trace(&config).unwrap();
         assert!(first.starts_with(HEADER) && first.lines().count() > 300);

@@ -12,6 +12,7 @@ use super::{
     asks::{ALLOWED_MIB, Facts, MIB, accounts_wanted, one_of},
     chain::{Chain, FIRST_BLOCK},
     config::Config,
+    deaths::Place,
     network::Link,
     words::Names,
     work::{ENGINE, GENESIS, Made, Says, Work},
@@ -190,7 +191,7 @@ pub(super) struct Machine {
     /// What outlives its worker.
     storage: Storage,
     /// It dies among what it does next.
-    dies_soon: Option<Death>,
+    dies_soon: Option<(Death, Place)>,
 }
 
 /// What runs in the sandbox.

@@ -2,6 +2,7 @@
 
 use super::{
     chain::Order,
+    deaths::{Place, kind_at_office},
     machine::unfit,
     network::Link,
     rules::node,
@@ -104,8 +105,8 @@ pub(super) struct Office {
     pub(super) greeted: BTreeSet<u32>,
     /// Devices that were welcomed and have not spoken since, and when.
     welcomed: BTreeMap<u32, u64>,
-    /// It dies among the next effects.
-    pub(super) dies_soon: bool,
+    /// It dies among what it does next.
+    pub(super) dies_soon: Option<Place>,
     is_writing: bool,
     /// The tasks that it computes again, each with the number of the order.
     pub(super) recomputing: BTreeMap<(JobId, TaskIndex), u64>,
@@ -316,12 +317,11 @@ impl World<'_> {
         if known > self.devices_max() {
             return Err(Violation::TooManyKnown { known });
         }
-        let mut dies_at = None;
-        if self.office.dies_soon && !effects.is_empty() {
-            let places = u32::try_from(effects.len()).unwrap_or(u32::MAX);
-            dies_at = Some(self.chance.random_range(0..=places));
-        }
-        for (place, effect) in (0u32..).zip(effects) {
+        let kinds: Vec<_> = effects.iter().map(kind_at_office).collect();
+        let place = self.office.dies_soon;
+        let dies_at = place.and_then(|place| place.among(&kinds, &mut self.chance));
+        self.office_deaths.note(&kinds, dies_at);
+        for (place, effect) in effects.into_iter().enumerate() {
             if dies_at == Some(place) {
                 self.dies();
                 return Ok(());

@@ -2,6 +2,7 @@
 //! that jump.
 
 use super::{
+    deaths::AT_OFFICE,
     machine::AtDevice,
     network::KEEPALIVE_MS,
     world::{Coming, World},
@@ -76,7 +77,8 @@ impl World<'_> {
 
     /// The masternode is to die, unless it is dead.
     pub(super) fn dies_soon(&mut self) {
-        self.office.dies_soon = self.office.core.is_some();
+        let place = self.place_of_death(&AT_OFFICE);
+        self.office.dies_soon = self.office.core.is_some().then_some(place);
         self.plan_next(self.config.faults.crash, Coming::Dies);
     }
 

@@ -6,6 +6,7 @@ use super::{
     audit::Audit,
     chain::{BLOCK_MS, BONDS_MORE, Chain, FIRST_BLOCK, OnChain},
     config::{Config, Scheduling},
+    deaths::Deaths,
     disk::Disk,
     machine::{self, AtDevice, Machine},
     network::{Link, Sent},
@@ -110,6 +111,8 @@ pub(super) struct World<'a> {
     pub(super) audit: Audit,
     pub(super) rules: Rules,
     pub(super) counts: Counts,
+    pub(super) office_deaths: Deaths,
+    pub(super) worker_deaths: Deaths,
     /// Jobs that their owners cancelled.
     pub(super) cancelled: BTreeSet<JobId>,
 }
@@ -170,6 +173,8 @@ impl<'a> World<'a> {
                 rushing,
                 ..Counts::default()
             },
+            office_deaths: Deaths::default(),
+            worker_deaths: Deaths::default(),
             cancelled: BTreeSet::new(),
         };
         world.begin();
@@ -253,6 +258,8 @@ impl<'a> World<'a> {
                 in_lanes: self.audit.in_lanes,
                 ..self.counts
             },
+            office_deaths: self.office_deaths.clone(),
+            worker_deaths: self.worker_deaths.clone(),
             conduct: self.conduct(),
             violation,
         }

@@ -60,6 +60,9 @@ pub struct Faults {
     pub partition: u32,
     /// Times a minute that the masternode dies.
     pub crash: u32,
+    /// Deaths of the masternode and of workers that come right before or right after an effect of a kind that is
+    /// drawn, as soon as there is one, and not anywhere.
+    pub aimed: u32,
     /// Transactions that do not get into a block.
     pub unsettled: u32,
     /// Replicas that cannot be handed out because a file cannot be read.
@@ -80,7 +83,7 @@ pub struct Faults {
 type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
 
 /// All of them, in the order in which they are written.
-const KINDS: [Kind; 32] = [
+const KINDS: [Kind; 33] = [
     ("slow", |it| &mut it.slow),
     ("sluggish", |it| &mut it.sluggish),
     ("halting", |it| &mut it.halting),
@@ -107,6 +110,7 @@ const KINDS: [Kind; 32] = [
     ("duplicate", |it| &mut it.duplicate),
     ("partition", |it| &mut it.partition),
     ("crash", |it| &mut it.crash),
+    ("aimed", |it| &mut it.aimed),
     ("unsettled", |it| &mut it.unsettled),
     ("unreadable", |it| &mut it.unreadable),
     ("ban", |it| &mut it.ban),
@@ -144,6 +148,7 @@ impl Faults {
         duplicate: 0,
         partition: 0,
         crash: 0,
+        aimed: 0,
         unsettled: 0,
         unreadable: 0,
         ban: 0,

@@ -1,8 +1,9 @@
 //! How a device's life ends: it stops, its worker is killed, or its power goes.
 
-use super::Machine;
+use super::{AtDevice, Machine};
 use crate::{
     grid::{
+        deaths::{AT_DEVICE, Place},
         network::KEEPALIVE_MS,
         violation::Violation,
         world::{Coming, World},
@@ -26,27 +27,37 @@ impl World<'_> {
     /// A device stops, or dies among what it does next.
     pub(super) fn leaves(&mut self, device: u32) -> Result<(), Violation> {
         self.counts.departures += 1;
-        if self.chance.random::<bool>() {
+        let stops = self.chance.random::<bool>();
+        let place = self.place_of_death(&AT_DEVICE);
+        if place != Place::Anywhere {
+            // What it waits for may never come.
+            self.plan_next_at(device, self.config.faults.churn, AtDevice::Leaves);
+        }
+        if !stops || place != Place::Anywhere {
+            let death = match self.chance.random::<bool>() {
+                true => Death::Killed,
+                false => Death::PowerCut,
+            };
+            self.machine(device).dies_soon = Some((death, place));
+        }
+        if stops {
             self.happening(&format!("d{device} stops"));
             return self.device_step(device, Event::Stop);
         }
-        let is_killed = self.chance.random::<bool>();
-        let death = if is_killed {
-            Death::Killed
-        } else {
-            Death::PowerCut
-        };
-        self.machine(device).dies_soon = Some(death);
         Ok(())
     }
 
-    /// How a device dies among so many things that it is about to do, and before which of them, if it does.
-    pub(super) fn death(&mut self, device: u32, effects: usize) -> Option<(usize, Death)> {
-        let death = match effects {
-            0 => None,
-            _ => self.machine(device).dies_soon.take(),
-        };
-        death.map(|death| (self.chance.random_range(0..=effects), death))
+    /// How a device dies among effects of these kinds that it is about to carry out, and before which of them,
+    /// if it does.
+    pub(super) fn death(&mut self, device: u32, kinds: &[&'static str]) -> Option<(usize, Death)> {
+        let soon = self.machine(device).dies_soon;
+        let death =
+            soon.and_then(|(death, place)| Some((place.among(kinds, &mut self.chance)?, death)));
+        if death.is_some() {
+            self.machine(device).dies_soon = None;
+        }
+        self.worker_deaths.note(kinds, death.map(|(at, _)| at));
+        death
     }
 
     pub(super) fn dies_at_device(&mut self, device: u32, death: Death) {

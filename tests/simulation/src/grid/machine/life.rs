@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     grid::{
+        deaths::kind_at_device,
         network::KEEPALIVE_MS,
         violation::Violation,
         work::{Says, benchmark_output},
@@ -191,7 +192,8 @@ impl World<'_> {
             return Err(Violation::TooManyInHand { device, held });
         }
         let leaves = effects.contains(&Effect::Leave);
-        let death = self.death(device, effects.len());
+        let kinds: Vec<_> = effects.iter().map(kind_at_device).collect();
+        let death = self.death(device, &kinds);
         let lives = death.map_or(effects.len(), |(at, _)| at);
         for effect in effects.into_iter().take(lives) {
             self.do_at_device(device, effect)?;
