@@ -28,6 +28,10 @@ pub(super) const WORKERS: [&str; 3] = ["//Eve", "//Bob//stash", "//Charlie//stas
 /// Blocks of silence after which another masternode goes on: a minute and a half.
 const STALL: u64 = 45;
 
+/// The window in which a batch can be disputed, in blocks: a minute, so that a member that computes a task on a
+/// busy machine is in time. That of the local chain is ten seconds.
+const WINDOW: u64 = 30;
+
 /// Pause between two looks.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
@@ -201,7 +205,7 @@ impl World {
     }
 }
 
-/// The local chain with a short stall.
+/// The local chain with a short stall and a longer window.
 fn specification(folder: &Path) -> anyhow::Result<PathBuf> {
     let text = fs::read_to_string(repository().join("chain-spec/local.json"))?;
     let mut spec: serde_json::Value = serde_json::from_str(&text)?;
@@ -209,6 +213,7 @@ fn specification(folder: &Path) -> anyhow::Result<PathBuf> {
     let values = values.and_then(serde_json::Value::as_array_mut);
     let values = values.context("the specification sets parameters")?;
     values.push(serde_json::json!(["stall", STALL]));
+    values.push(serde_json::json!(["window", WINDOW]));
     let path = folder.join("chain.json");
     fs::write(&path, spec.to_string())?;
     Ok(path)
