@@ -19,7 +19,7 @@ use quern_protocol::{
     TaskLimits, Work, limits,
 };
 use quern_shards::{
-    keys::{Courier, HandOver, JobKey, UnwrapError},
+    keys::{Courier, HandOver, JobKey, ShardKey, UnwrapError},
     manifest::ValidatedManifest,
     question::Allowed,
 };
@@ -32,6 +32,9 @@ pub(crate) struct JobContext {
     pub(crate) incoming: Incoming,
     /// What a run may use before it is ended.
     allowed: Allowed,
+    /// What receipts must state of each task, once it was handed out or looked at: 40 bytes a task, so that
+    /// no key is unwrapped for a report on the task that owns the core.
+    questions: Box<[OnceLock<Digest>]>,
     /// The program's length, once it was asked for.
     program_bytes: OnceLock<u32>,
 }
@@ -45,7 +48,9 @@ impl JobContext {
         vault: &Vault,
     ) -> Self {
         let incoming = Incoming::new(manifest.job(), manifest.tasks(), vault);
+        let questions = manifest.shards().iter().map(|_| OnceLock::new());
         Self {
+            questions: questions.collect(),
             manifest,
             key,
             incoming,
@@ -73,7 +78,19 @@ impl JobContext {
 
     /// What receipts must state that a task was asked; none if there is no such task.
     pub(crate) fn question(&self, task: TaskIndex) -> Option<Digest> {
-        self.manifest.question(&self.key, task, &self.allowed)
+        let kept = self.questions.get(task as usize)?;
+        if let Some(question) = kept.get() {
+            return Some(*question);
+        }
+        let question = self.manifest.question(&self.key, task, &self.allowed)?;
+        Some(*kept.get_or_init(|| question))
+    }
+
+    /// Keeps what receipts must state of a task whose shard's key is at hand.
+    fn note_question(&self, task: TaskIndex, key: &ShardKey) {
+        if let Some(kept) = self.questions.get(task as usize) {
+            kept.get_or_init(|| self.manifest.question_under(key, task, &self.allowed));
+        }
     }
 
     /// The length of the program, which is here before any task is handed out.
@@ -200,6 +217,7 @@ fn assignment(
         .shard_key(&context.key, task)
         .ok_or(ComposeError::NoSuchTask)?
         .map_err(ComposeError::Key)?;
+    context.note_question(task, &key);
     let purpose = HandOver {
         genesis: shared.genesis,
         job,

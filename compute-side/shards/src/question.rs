@@ -41,13 +41,13 @@ impl ValidatedManifest {
     /// is no such task.
     pub fn question(&self, key: &JobKey, task: TaskIndex, allowed: &Allowed) -> Option<Digest> {
         let key = self.shard_key(key, task)?.ok()?;
+        Some(self.question_under(&key, task, allowed))
+    }
+
+    /// The same of a task whose shard's key is at hand.
+    pub fn question_under(&self, key: &ShardKey, task: TaskIndex, allowed: &Allowed) -> Digest {
         let place = (&self.job(), task);
-        Some(question_commitment(
-            &key,
-            place,
-            self.arguments(task),
-            allowed,
-        ))
+        question_commitment(key, place, self.arguments(task), allowed)
     }
 }
 
