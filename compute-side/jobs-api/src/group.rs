@@ -6,10 +6,12 @@
 //! group_certifyEnd(job, sequence, index, head)   and on that the job cannot go on
 //! group_referee(request, signature)              it has a task computed on which devices differ
 //! group_refereed(request, signature, offset)     and fetches the sealed result, piece by piece
+//! group_witness(request, signature)              who accuses a device asks whether a member computes the same
 //! ```
 //!
 //! Who has a task computed shows by its signature that it coordinates the job: a device that knew early what
-//! comes out need not compute it. For all else nobody says who it is, because nothing depends on it. A block
+//! comes out need not compute it. Who asks for a witness shows that it is of the group, and is told of settled
+//! tasks alone. For all else nobody says who it is, because nothing depends on it. A block
 //! is taken if the network key that the chain drew as the job's coordinator has signed it, whoever brings it; and a member's word is about what
 //! it found in its own copy of the log, is meant for the chain, and gives nobody anything who has not the
 //! log. A member tells nobody its copy: a device could read there what others answered.
@@ -46,6 +48,37 @@ pub struct RefereeRequest {
 
 impl SignedPayload for RefereeRequest {
     const DOMAIN: &'static str = "quern/referee-request/1";
+}
+
+/// What a member of a group signs with its network key to learn what another one computes where a device gave
+/// another answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Serialize, Deserialize)]
+pub struct WitnessRequest {
+    /// The job.
+    pub job: JobId,
+    /// The task, which a pending batch settles.
+    pub task: TaskIndex,
+    /// The network key of who asks.
+    pub asker: NodeKey,
+    /// The network key of the member that is asked.
+    pub witness: NodeKey,
+}
+
+impl SignedPayload for WitnessRequest {
+    const DOMAIN: &'static str = "quern/witness-request/1";
+}
+
+/// How far a task is that a member computes as a witness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Witnessing {
+    /// It waits for its turn or is computed; ask again.
+    Computing,
+    /// It was computed.
+    Computed {
+        /// The signed report, in SCALE.
+        report: Blob,
+    },
 }
 
 /// How long a referee may take at the most, in milliseconds: a day.
@@ -132,9 +165,17 @@ pub enum GroupError {
     /// Others are answered first.
     #[error("as many questions are answered at a time as may be; ask again in a moment")]
     Busy,
-    /// Only who coordinates the job may have its tasks computed.
-    #[error("the request is not signed by who coordinates the job, or is for another member")]
+    /// Only who coordinates the job may have its tasks computed, and only who is of its group those that are
+    /// settled.
+    #[error(
+        "the request is not signed by who may have a task of the job computed, or is for another member"
+    )]
     NotAsked,
+    /// No batch that settles the task is pending.
+    #[error(
+        "no batch that settles the task is pending as this masternode's node has it; ask again in a moment"
+    )]
+    NotPending,
     /// The copy of the log does not show that the task waits for a referee.
     #[error(
         "the copy of the log that is here does not show that the task waits for a referee; hand on the log and ask again"
@@ -185,6 +226,7 @@ impl GroupError {
             Self::ComputesNothing => 1117,
             Self::NotComputed { .. } => 1118,
             Self::InputMissing => 1119,
+            Self::NotPending => 1120,
         }
     }
 }
@@ -242,6 +284,12 @@ pub trait GroupApi {
         signature: Blob,
         offset: u64,
     ) -> RpcResult<Blob>;
+
+    /// Has a task computed that a pending batch settles, and tells how far it is, with the member's own signed
+    /// report once that is there. Signed by another member of the group, with 64 bytes. What is not asked about
+    /// for a minute is given up.
+    #[method(name = "witness")]
+    async fn witness(&self, request: WitnessRequest, signature: Blob) -> RpcResult<Witnessing>;
 }
 
 #[cfg(test)]
@@ -273,6 +321,7 @@ mod tests {
             GroupError::NotAsked,
             GroupError::NotAwaited,
             GroupError::InputMissing,
+            GroupError::NotPending,
             GroupError::ComputesNothing,
             GroupError::NotComputed {
                 why: "a word".into(),

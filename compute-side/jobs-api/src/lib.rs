@@ -72,7 +72,7 @@ pub use grid::{
 };
 pub use group::{
     FollowedUpTo, GroupApiClient, GroupApiServer, GroupError, REFEREE_MS_MAX, RefereeRequest,
-    Refereeing,
+    Refereeing, WitnessRequest, Witnessing,
 };
 pub use impasse::{Impasse, Trouble};
 pub use log::{LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX, LogPage};

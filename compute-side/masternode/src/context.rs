@@ -6,6 +6,7 @@ mod incoming;
 use crate::{
     core::{Acknowledged, JobPlan, PlannedAssignment, WorkPlan},
     daemon::Shared,
+    store::StoreError,
     vault::{Item, Vault},
 };
 use incoming::Incoming;
@@ -23,6 +24,7 @@ use quern_shards::{
     manifest::ValidatedManifest,
     question::Allowed,
 };
+use quern_verdict::receipt_digest;
 use std::{collections::BTreeSet, io, sync::OnceLock};
 
 /// A job's manifest and key, once both are here.
@@ -179,9 +181,10 @@ fn acknowledgement(
     told: &Acknowledged,
 ) -> Option<SignedAcknowledgement> {
     let ReplicaId { job, task, replica } = told.id;
-    let look = || {
+    let look = || -> Result<_, StoreError> {
         let log = shared.store.read_log(job)?;
-        log.receipt_at(told.position)
+        let receipt = log.receipt_at(told.position)?;
+        Ok(receipt.as_ref().map(receipt_digest))
     };
     let receipt = match told.receipt {
         Some(receipt) => Some(receipt),

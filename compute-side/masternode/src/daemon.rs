@@ -38,7 +38,7 @@ use crate::{
         Settings, Tick, Ticket, Token, Truth,
     },
     disputes,
-    group::{Members, replicate, take_turns},
+    group::{Accuser, Members, replicate, take_turns},
     settler::{self, Books},
     vault::Vault,
     watcher,
@@ -229,7 +229,9 @@ async fn serve(
     .await?;
     let room = Arc::new(Room::new(&shared, &config));
     let disputes = config.disputes_lies();
-    let members = Members::new(shared.clone(), engines(), disputes, room.clone());
+    let accuser = Arc::new(Accuser::new(shared.clone(), room.clone(), disputes));
+    let rooms = (room.clone(), accuser.clone());
+    let members = Members::new(shared.clone(), engines(), disputes, rooms);
     let api = crate::api::serve(shared.clone(), members, config.jobs_api_listen).await?;
     published::publish_at_last(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
@@ -258,6 +260,7 @@ async fn serve(
         rechecking: None,
         lottery: Lottery::new(calendar),
         recomputations: Recomputations::new(room),
+        accuser,
         altering,
     };
     grid.take_up_lottery()?;
@@ -318,6 +321,7 @@ struct Grid {
     rechecking: Option<JoinHandle<()>>,
     lottery: Lottery,
     recomputations: Recomputations,
+    accuser: Arc<Accuser>,
     /// What alters what is signed; nothing does in a masternode.
     altering: Option<Box<dyn Altering>>,
 }
@@ -460,6 +464,10 @@ impl Grid {
             }
             Effect::Append { .. } => self.shared.store.carry_out(effect),
             Effect::Note { job, ref noted, .. } => {
+                if let Note::Contradicted { task, report, .. } = noted.note {
+                    // Where others of the group compute the same, its devices are shown to the chain.
+                    self.accuser.contradict(job, task, report);
+                }
                 warn_of(job, &noted.note);
                 self.shared.store.carry_out(effect);
             }

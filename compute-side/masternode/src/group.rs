@@ -4,7 +4,11 @@
 //!
 //! | module | what it is about |
 //! | --- | --- |
-//! | `accusing` | what the chain is shown of a device that referees contradict |
+//! | `accusing` | what the chain is shown of a device that masternodes contradict |
+//! | `witnesses` | what others of a group compute of such a task |
+//! | `computations` | tasks that are computed for others |
+//! | `doubles` | two answers of a device for one replica |
+//! | `copies` | logs on this masternode's disk, block by block |
 //! | `lies` | what the chain is shown of a log that breaks a rule |
 //! | `member` | a log that another masternode writes: kept, rechecked, certified |
 //! | `view` | what the chain says, for that recheck |
@@ -13,13 +17,18 @@
 //! | `turns` | taking a job over |
 
 mod accusing;
+mod computations;
+mod copies;
+mod doubles;
 mod lies;
 mod member;
 mod peers;
 mod referees;
 mod turns;
 mod view;
+mod witnesses;
 
+pub(crate) use accusing::Accuser;
 pub(crate) use member::Members;
 pub(crate) use peers::{Peers, replicate};
 pub(crate) use referees::referee;

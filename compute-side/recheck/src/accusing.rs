@@ -48,11 +48,11 @@ impl Accusing {
         })
     }
 
-    /// Takes the next block.
-    pub fn take(&mut self, block: &SignedBlock) {
+    /// Takes the next block. False if it, and so all behind it, is of no use.
+    pub fn take(&mut self, block: &SignedBlock) -> bool {
         let header = &block.header.payload;
         if header.index > self.record.block {
-            return;
+            return false;
         }
         let mut is_given = false;
         for entry in &block.entries {
@@ -75,11 +75,13 @@ impl Accusing {
         if is_given && self.shown.len() < SHOWN_MAX {
             self.shown.push(Shown::new(block.clone()));
         }
+        true
     }
 
-    /// Whether the block of this index, and so all behind it, is of no use.
-    pub fn is_read(&self, next: u64) -> bool {
-        next > self.record.block
+    /// What a masternode computed that is not the log's referee, with its key, in the place of what the log says.
+    pub fn contradicted_by(mut self, report: SignedRefereeReport, node: NodeKey) -> Self {
+        self.report = Some((report, node));
+        self
     }
 
     /// What a referee computed, and the key that signed it, once the log has said so.

@@ -32,7 +32,7 @@ impl OnChain {
     }
 
     /// The pending batch that settles a task.
-    pub(crate) fn pending_with(&self, task: TaskIndex) -> Option<BatchSequence> {
+    pub fn pending_with(&self, task: TaskIndex) -> Option<BatchSequence> {
         let has = |batch: &PendingBatch| {
             let set = tasks::validate(&batch.tasks, self.job.submission.tasks);
             set.is_ok_and(|set| set.iter().any(|it| it == task))

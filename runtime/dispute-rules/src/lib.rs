@@ -57,3 +57,4 @@ pub use question::{Question, Reply};
 pub use ruling::{Refusal, Ruling};
 pub use signatures::{Ed25519, Signatures};
 pub use sum::Sum;
+pub use worker::referees_needed;

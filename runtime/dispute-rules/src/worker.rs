@@ -140,13 +140,18 @@ pub(crate) fn wrong_answer<S: Signatures>(
     ))
 }
 
+/// Of how many masternodes of a group it takes the word, that a device's answer is wrong: more than half, and two
+/// at the least.
+pub fn referees_needed(group: usize) -> usize {
+    (group >> 1).saturating_add(1).max(REFEREES_MIN)
+}
+
 /// Whether more than half of the group signed the report, each once, and two of them at the least: of one
 /// masternode alone a worker need not fear for its bond.
 fn are_most_referees<S: Signatures>(it: &WrongAnswer, facts: &Facts, signatures: &S) -> bool {
     let referees = &it.referees;
     let is_ascending = referees.is_sorted_by(|(one, _), (next, _)| one < next);
-    let are_most =
-        referees.len() >= REFEREES_MIN && referees.len().saturating_mul(2) > facts.group.len();
+    let are_most = referees.len() >= referees_needed(facts.group.len());
     is_ascending
         && are_most
         && referees.iter().all(|(place, signature)| {

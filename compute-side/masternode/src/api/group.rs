@@ -2,7 +2,10 @@
 
 use crate::group::{About, Members};
 use jsonrpsee::core::{RpcResult, async_trait};
-use quern_jobs_api::{Blob, FollowedUpTo, GroupApiServer, GroupError, RefereeRequest, Refereeing};
+use quern_jobs_api::{
+    Blob, FollowedUpTo, GroupApiServer, GroupError, RefereeRequest, Refereeing, WitnessRequest,
+    Witnessing,
+};
 use quern_primitives::{Digest, JobId, ids::BatchSequence};
 use std::sync::Arc;
 
@@ -77,5 +80,9 @@ impl GroupApiServer for GroupDesk {
     ) -> RpcResult<Blob> {
         let piece = self.members.refereed(request, &signature.0, offset).await?;
         Ok(Blob(piece))
+    }
+
+    async fn witness(&self, request: WitnessRequest, signature: Blob) -> RpcResult<Witnessing> {
+        Ok(self.members.witness(request, &signature.0).await?)
     }
 }

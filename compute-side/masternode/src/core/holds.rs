@@ -20,6 +20,13 @@ impl Core {
             .is_some_and(|holding| holding.device == *device)
     }
 
+    /// The place in the log of the entry with which a device's report for a replica was taken, if it was.
+    pub fn reported_at(&self, device: &DeviceId, id: ReplicaId) -> Option<u64> {
+        let active = self.jobs.get(&id.job)?;
+        let (_, position) = active.reported_with(id.task, id.replica, device)?;
+        Some(position)
+    }
+
     /// What a device was given, if it still holds it.
     pub fn given(&self, device: &DeviceId, id: ReplicaId) -> Option<PlannedAssignment> {
         let holding = self.jobs.get(&id.job)?.holding(id.task, id.replica)?;

@@ -10,6 +10,7 @@ use super::NoReferee;
 use codec::{Decode, Encode};
 use quern_primitives::{
     ids::{DeviceId, Digest, NodeKey, ReplicaIndex, TaskIndex},
+    log::SignedRefereeReport,
     receipt::Answer,
 };
 
@@ -55,8 +56,8 @@ pub enum Note {
         task: TaskIndex,
         /// The accepted answer.
         accepted: Answer,
-        /// What comes out.
-        recomputed: Answer,
+        /// What comes out, signed by this masternode.
+        report: SignedRefereeReport,
         /// Who gave the accepted answer, each with the digest of its receipt.
         receipts: Vec<(DeviceId, Digest)>,
     },

@@ -7,7 +7,8 @@
 //! else to do. What a job was computed from is kept until its last draw is done, also when it is closed.
 //!
 //! Who agreed on another answer than comes out gets nothing from this masternode for a day, and a note
-//! beside the job's log has both answers and the digests of the receipts. Nothing that was paid moves.
+//! beside the job's log has both answers and the digests of the receipts. Of a job with a group of several they are
+//! accused too: where others compute the same, the chain takes a part of their bonds. Nothing that was paid moves.
 //!
 //! A restart forgets what was drawn and not computed: of closed jobs the key is gone by then. And where
 //! blocks were finalised that this masternode did not see, it takes the first that it saw to be the one
@@ -288,7 +289,7 @@ impl Core {
         let note = Note::Contradicted {
             task: verdict.task,
             accepted: verdict.answer,
-            recomputed: truth.answer(),
+            report: truth.report,
             receipts,
         };
         self.note(verdict.job, note, None, out);

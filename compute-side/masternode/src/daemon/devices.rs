@@ -143,6 +143,12 @@ impl Grid {
     /// Takes an exchange in. Results that were delivered in pieces are read first, beside the task
     /// that owns the core: the largest take a while.
     fn receive(&mut self, device: DeviceId, exchange: Exchange, reply: ReplyToken) {
+        for report in &exchange.reports {
+            let id = replica_of(&report.receipt);
+            if let Some(position) = self.core.reported_at(&device, id) {
+                self.accuser.compare(position, &report.receipt);
+            }
+        }
         let files: Vec<_> = exchange
             .reports
             .iter()

@@ -1,92 +1,112 @@
-//! Devices that a referee contradicts, in jobs that other masternodes coordinate.
+//! Devices that masternodes contradict, in jobs of whose group this masternode is.
 //!
-//! On one masternode's word nobody loses a bond. So in a group of three the member that is neither the coordinator
-//! nor the referee computes the task as well, once a batch that settles it is pending; and where both computed the
-//! same, each device that was asked the same and signed another answer is shown to the chain, with the bond of a
-//! dispute from this masternode's account.
+//! On one masternode's word nobody loses a bond. So once a batch that settles the task is pending, as many members
+//! compute it as are more than half of the group, and two at the least; and where all of them get the same, each
+//! device that was asked the same and signed another answer is shown to the chain, with the bond of a dispute from
+//! this masternode's account.
+//!
+//! Where the log of a job has a referee's word against a device, the members that follow the log accuse it, one
+//! after the other until one has: each waits a little longer, and whose turn is first follows from the task. The
+//! referee's word is in the log, and one that is not the referee computes the task itself. Where a settled task
+//! that was drawn comes out otherwise at its coordinator, the coordinator accuses. What is missing of the words of
+//! others is asked for.
 
-use super::lies::{LieError, on_chain, send};
+use super::{
+    copies::{self, Writer},
+    doubles::Compared,
+    lies::{LieError, on_chain, send},
+    witnesses::{self, Witness},
+};
 use crate::{
-    core::Purpose,
-    daemon::{Errand, Room, Shared},
-    referee::RefereeError,
+    daemon::{Room, Shared},
     store::StoreError,
 };
-use quern_joblog::SignedBlock;
-use quern_jobs_api::LOG_PAGE_BYTES_MAX;
+use quern_dispute_rules::{open::ConvictionView, referees_needed, ruling::Place};
+use quern_jobs_api::GroupError;
 use quern_ledger::{Call, SubmitError};
 use quern_primitives::{
     BlockNumber, Digest, JobId, TaskIndex,
+    group::Group,
     ids::{BatchSequence, NodeKey},
     log::SignedRefereeReport,
     payload::NodeSignature,
+    receipt::SignedReceipt,
 };
 use quern_recheck::{Accusing, check_evidence};
-use quern_sandbox::Cancel;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
 
 /// Pause between two looks at whether the chain has settled the task.
 const LOOK: Duration = Duration::from_secs(6);
 
-/// How long the task may take here, in milliseconds. Windows are about as long.
-const TIME_MS: u64 = 10 * 60 * 1_000;
+/// The same while a task is computed, here or by others.
+const SOON: Duration = Duration::from_secs(1);
 
-/// Blocks of a copy that are read at a time.
-const BLOCKS_AT_ONCE: usize = 64;
+/// How long each member waits for the one before it to accuse.
+const TURN: Duration = Duration::from_secs(12);
 
-/// Tasks at a time that are looked after, and of which one is computed. With more at a time the rest goes free.
+/// Tasks at a time that are looked after. With more the rest goes free.
 const SUSPICIONS_MAX: usize = 256;
 
-/// Members of a group in which two masternodes convict: the coordinator, the referee and a third. Of two nobody is
-/// left beside the referee, and of more than three these two are not more than half.
-const GROUP: usize = 3;
-
-/// The tasks of which devices are to be shown to the chain, each once.
-pub(super) struct Suspicions {
+/// Has devices shown to the chain, and computes tasks for others that do.
+pub(crate) struct Accuser {
+    shared: Arc<Shared>,
+    room: Arc<Room>,
+    /// Whether anything is shown to the chain.
+    is_on: bool,
     known: Mutex<BTreeSet<Name>>,
-    /// A permit for the one that is computed: referees and recomputations wait behind no more.
-    computing: Semaphore,
+    witness: Arc<Witness>,
+    compared: Compared,
 }
 
-/// A job, the place of who wrote the log, and a task.
-type Name = (JobId, u8, TaskIndex);
+/// A job, whose log speaks of the task, and the task.
+type Name = (JobId, Option<u8>, TaskIndex);
 
-impl Default for Suspicions {
-    fn default() -> Self {
-        Self {
-            known: Mutex::default(),
-            computing: Semaphore::new(1),
+/// A task of which a device gave another answer than a masternode computed.
+struct Suspicion {
+    job: JobId,
+    task: TaskIndex,
+    by: By,
+    /// The chunk roots of the job's shards.
+    roots: Vec<Digest>,
+}
+
+/// Who contradicts the device.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By {
+    /// A referee, as a log says that another member writes.
+    Referee {
+        /// The place of who writes it in the job's group.
+        place: u8,
+        /// The first batch of that log.
+        first: BatchSequence,
+    },
+    /// This masternode, which coordinates the job and computed again what was settled.
+    Own(SignedRefereeReport),
+}
+
+impl By {
+    fn writer(&self) -> Writer {
+        match self {
+            Self::Referee { place, .. } => Writer::Member(*place),
+            Self::Own(_) => Writer::Own,
         }
     }
 }
 
-impl Suspicions {
-    /// Whether a task is to be looked after: it is not yet, and there is room.
-    fn begin(&self, name: Name) -> bool {
-        let mut known = lock(&self.known);
-        known.len() < SUSPICIONS_MAX && known.insert(name)
-    }
-
-    fn end(&self, name: &Name) {
-        lock(&self.known).remove(name);
-    }
-}
-
-/// A task of which the log says that a device gave another answer than the referee.
-pub(super) struct Suspicion {
-    pub(super) job: JobId,
-    /// The place of who wrote the log in the job's group.
-    pub(super) place: u8,
-    /// The first batch of that log.
-    pub(super) first: BatchSequence,
-    pub(super) task: TaskIndex,
-    /// The chunk roots of the job's shards.
-    pub(super) roots: Vec<Digest>,
+/// The words of members on a task.
+pub(super) struct GroupWords {
+    /// What all of them must have computed.
+    pub(super) report: SignedRefereeReport,
+    /// How many it takes.
+    pub(super) needed: usize,
+    /// By their places.
+    pub(super) given: BTreeMap<u8, NodeSignature>,
+    /// Members that give none.
+    pub(super) refused: BTreeSet<u8>,
 }
 
 /// Why it could not be tried.
@@ -95,213 +115,350 @@ enum AccusingError {
     #[error(transparent)]
     Lie(#[from] LieError),
     #[error(transparent)]
-    Referee(#[from] RefereeError),
+    NotComputed(#[from] GroupError),
 }
 
 impl AccusingError {
     /// Whether it would be so again.
     fn is_final(&self) -> bool {
-        matches!(self, Self::Referee(_))
+        matches!(self, Self::NotComputed(error) if *error != GroupError::Busy)
     }
 }
 
 /// What came of a look.
 enum Outcome {
-    /// No batch that settles the task is pending yet.
+    /// Nothing can be done yet.
     Wait,
+    /// Something is computed.
+    Soon,
     /// So many devices were shown, the last in this block.
     Shown(usize, BlockNumber),
     /// None will be.
     Never(String),
 }
 
-/// Has a task looked after until its devices are shown to the chain that signed another answer than two
-/// masternodes computed, or will not be.
-pub(super) fn begin(
-    shared: Arc<Shared>,
-    room: Arc<Room>,
-    suspicions: Arc<Suspicions>,
-    suspicion: Suspicion,
-) {
-    let name = (suspicion.job, suspicion.place, suspicion.task);
-    if suspicions.begin(name) {
-        tokio::spawn(async move {
-            accuse(&shared, &room, &suspicions, suspicion).await;
-            suspicions.end(&name);
-        });
-    }
+/// What is remembered from one look to the next.
+#[derive(Default)]
+struct Progress {
+    /// When a batch that settles the task was first seen to be pending.
+    since: Option<Instant>,
+    words: Option<GroupWords>,
 }
 
-async fn accuse(shared: &Arc<Shared>, room: &Room, suspicions: &Suspicions, suspicion: Suspicion) {
-    let (job, task) = (suspicion.job, suspicion.task);
-    let mut computed = None;
-    while !shared.commands.is_closed() {
-        match look(shared, (room, suspicions), &suspicion, &mut computed).await {
-            Ok(Outcome::Wait) => {}
-            Ok(Outcome::Shown(devices, block)) => {
-                tracing::warn!(%job, task, devices, block, "wrong answers were shown to the chain");
-                return;
-            }
-            Ok(Outcome::Never(why)) => {
-                tracing::info!(%job, task, why, "wrong answers are not shown to the chain");
-                return;
-            }
-            Err(error) => {
-                let is_final = error.is_final();
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(%job, task, error, is_final, "wrong answers could not be shown");
-                if is_final {
-                    return;
-                }
-            }
+impl Accuser {
+    pub(crate) fn new(shared: Arc<Shared>, room: Arc<Room>, is_on: bool) -> Self {
+        Self {
+            shared,
+            room,
+            is_on,
+            known: Mutex::default(),
+            witness: Arc::default(),
+            compared: Compared::default(),
         }
-        tokio::time::sleep(LOOK).await;
     }
-}
 
-async fn look(
-    shared: &Arc<Shared>,
-    (room, suspicions): (&Room, &Suspicions),
-    suspicion: &Suspicion,
-    computed: &mut Option<SignedRefereeReport>,
-) -> Result<Outcome, AccusingError> {
-    let (job, task) = (suspicion.job, suspicion.task);
-    let state = shared.chain.at_finalised().await.map_err(LieError::from)?;
-    let group = state.group(job).await.map_err(LieError::from)?;
-    let members = group.iter().flat_map(|group| &group.members);
-    let members: Vec<NodeKey> = members.map(|member| member.node).collect();
-    if members.len() != GROUP {
-        return Ok(never("two masternodes convict in a group of three alone"));
+    /// Whether anything is shown to the chain.
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
     }
-    let pending = state.pending_of(job).await.map_err(LieError::from)?;
-    let oldest = pending.iter().map(|(sequence, _)| *sequence).min();
-    let first = oldest.unwrap_or(BatchSequence::MAX).max(suspicion.first);
-    let Some(known) = on_chain(&state, job, first).await? else {
-        return Ok(never("the chain has forgotten the job"));
-    };
-    let Ok(accusing) = Accusing::of(job, task, &known) else {
-        // What is settled and in no pending batch is final.
-        let settled = state.settled_tasks(job).await.map_err(LieError::from)?;
-        return Ok(
-            match known.job.state.is_open() && !settled.contains(&task) {
-                true => Outcome::Wait,
-                false => never("the task's batch is not pending any more"),
-            },
-        );
-    };
-    let accusing = read(shared, suspicion, accusing).await?;
-    let Some((report, node)) = accusing.report().copied() else {
-        return Ok(never("no referee computed the task"));
-    };
-    let Some(places) = places(&members, &node, &shared.node.public()) else {
-        return Ok(never(
-            "this masternode is the referee, or one of the two is no member",
-        ));
-    };
-    let own = match computed {
-        Some(own) => *own,
-        None => {
-            // Its turn may come when the batch is not pending any more.
-            let Ok(_turn) = suspicions.computing.try_acquire() else {
-                return Ok(Outcome::Wait);
-            };
-            let errand = Errand {
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn compared(&self) -> &Compared {
+        &self.compared
+    }
+
+    /// A settled task came out otherwise here than devices said that agreed on it.
+    pub(crate) fn contradict(
+        self: &Arc<Self>,
+        job: JobId,
+        task: TaskIndex,
+        report: SignedRefereeReport,
+    ) {
+        self.begin(job, task, By::Own(report));
+    }
+
+    /// Has a task looked after until its devices are shown to the chain that signed another answer than enough
+    /// masternodes computed, or will not be.
+    pub(super) fn begin(self: &Arc<Self>, job: JobId, task: TaskIndex, by: By) {
+        let Some(context) = self.shared.context(job).filter(|_| self.is_on) else {
+            return;
+        };
+        let name = match by.writer() {
+            Writer::Own => (job, None, task),
+            Writer::Member(place) => (job, Some(place), task),
+        };
+        if !add(&self.known, name) {
+            return;
+        }
+        let (accuser, roots) = (self.clone(), context.input_roots());
+        tokio::spawn(async move {
+            let suspicion = Suspicion {
                 job,
                 task,
-                purpose: Purpose::Check,
-                time_ms: TIME_MS,
-                cancel: Cancel::new(),
+                by,
+                roots,
             };
-            *computed.insert(room.compute(shared, errand).await?.report)
-        }
-    };
-    if own.payload != report.payload {
-        tracing::error!(
-            %job,
-            task,
-            referee = ?node,
-            "what a referee of the job says it computed is not what comes out here; one of the two machines, or their operators, is not to be trusted"
-        );
-        return Ok(never(
-            "this masternode computed another answer than the referee",
-        ));
+            accuser.accuse(&suspicion).await;
+            lock(&accuser.known).remove(&name);
+        });
     }
-    let referees = signed(places, report.signature, own.signature);
-    let proved = state.convictions(job).await.map_err(LieError::from)?;
-    let (mut shown, mut last) = (0, 0);
-    let mut why = "no device that was asked the same answered otherwise".to_owned();
-    for receipt in accusing.accused() {
-        let Some(evidence) = accusing.evidence(receipt, &referees, &suspicion.roots) else {
-            "the log does not have what it takes".clone_into(&mut why);
-            continue;
+
+    /// What comes out of a task, once it is computed here.
+    pub(super) fn look(&self, job: JobId, task: TaskIndex) -> super::computations::Progress {
+        self.witness.look((&self.shared, &self.room), job, task)
+    }
+
+    async fn accuse(&self, suspicion: &Suspicion) {
+        let (job, task) = (suspicion.job, suspicion.task);
+        let mut progress = Progress::default();
+        while !self.shared.commands.is_closed() {
+            let pause = match self.try_once(suspicion, &mut progress).await {
+                Ok(Outcome::Wait) => LOOK,
+                Ok(Outcome::Soon) => SOON,
+                Ok(Outcome::Shown(devices, block)) => {
+                    tracing::warn!(%job, task, devices, block, "wrong answers were shown to the chain");
+                    return;
+                }
+                Ok(Outcome::Never(why)) => {
+                    tracing::info!(%job, task, why, "wrong answers are not shown to the chain");
+                    return;
+                }
+                Err(error) => {
+                    let is_final = error.is_final();
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%job, task, error, is_final, "wrong answers could not be shown");
+                    if is_final {
+                        return;
+                    }
+                    LOOK
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn try_once(
+        &self,
+        suspicion: &Suspicion,
+        progress: &mut Progress,
+    ) -> Result<Outcome, AccusingError> {
+        let (job, task, shared) = (suspicion.job, suspicion.task, &self.shared);
+        let state = shared.chain.at_finalised().await.map_err(LieError::from)?;
+        let group = state.group(job).await.map_err(LieError::from)?;
+        let Some(group) = group else {
+            return Ok(never("the chain has forgotten the job's group"));
         };
-        let facts = state.court_facts(&evidence.subject(), shared.genesis).await;
-        let facts = facts.map_err(LieError::from)?;
-        if let Err(losing) = check_evidence(&evidence, &[], facts.as_ref(), &proved) {
-            why = losing.to_string();
-            continue;
+        let needed = referees_needed(group.members.len());
+        if group.members.len() < needed {
+            return Ok(never("of one masternode's word no account loses a bond"));
         }
-        match send(shared, &Call::Dispute(Box::new(evidence))).await {
-            Ok(block) => (shown, last) = (shown + 1, block),
-            // It costs the fee, and would cost it again.
-            Err(refused @ SubmitError::Refused { .. }) => why = refused.to_string(),
-            Err(error) => return Err(LieError::from(error).into()),
+        let pending = state.pending_of(job).await.map_err(LieError::from)?;
+        let oldest = pending.iter().map(|(sequence, _)| *sequence).min();
+        let oldest = oldest.unwrap_or(BatchSequence::MAX);
+        let first = match suspicion.by {
+            By::Referee { first, .. } => oldest.max(first),
+            By::Own(_) => oldest,
+        };
+        let Some(known) = on_chain(&state, job, first).await? else {
+            return Ok(never("the chain has forgotten the job"));
+        };
+        let Ok(accusing) = Accusing::of(job, task, &known) else {
+            // What is settled and in no pending batch is final.
+            let settled = state.settled_tasks(job).await.map_err(LieError::from)?;
+            let is_to_come = known.job.state.is_open() && !settled.contains(&task);
+            return Ok(match is_to_come {
+                true => Outcome::Wait,
+                false => never("the task's batch is not pending any more"),
+            });
+        };
+        if !is_its_turn(suspicion, &group, &shared.node.public(), progress) {
+            return Ok(Outcome::Wait);
         }
+        let accusing = read(shared, suspicion, accusing).await?;
+        let Some((report, node)) = accusing.report().copied() else {
+            return Ok(never("no referee computed the task"));
+        };
+        let proved = state.convictions(job).await.map_err(LieError::from)?;
+        let accused: Vec<_> = accusing
+            .accused()
+            .filter(|receipt| !is_convicted(receipt, &proved))
+            .cloned()
+            .collect();
+        if accused.is_empty() {
+            return Ok(never(
+                "each device that was asked the same and answered otherwise is convicted already",
+            ));
+        }
+        let Some(place) = place_of(&group, &node) else {
+            return Ok(never("who computed it is not of the job's group"));
+        };
+        let words = progress.words.get_or_insert_with(|| GroupWords {
+            report,
+            needed,
+            given: [(place, report.signature)].into(),
+            refused: BTreeSet::new(),
+        });
+        if let Some(outcome) = self.gather((job, task), &group, words).await? {
+            return Ok(outcome);
+        }
+        let mut shown = Shown::default();
+        for receipt in &accused {
+            let signed: Vec<_> = words.given.iter().map(|(at, it)| (*at, *it)).collect();
+            let Some(evidence) = accusing.evidence(receipt, &signed, &suspicion.roots) else {
+                "the log does not have what it takes".clone_into(&mut shown.why);
+                continue;
+            };
+            let facts = state.court_facts(&evidence.subject(), shared.genesis).await;
+            let facts = facts.map_err(LieError::from)?;
+            if let Err(losing) = check_evidence(&evidence, &[], facts.as_ref(), &proved) {
+                shown.why = losing.to_string();
+                continue;
+            }
+            match send(shared, &Call::Dispute(Box::new(evidence))).await {
+                Ok(block) => (shown.devices, shown.last) = (shown.devices + 1, block),
+                // It costs the fee, and would cost it again.
+                Err(refused @ SubmitError::Refused { .. }) => shown.why = refused.to_string(),
+                Err(error) => return Err(LieError::from(error).into()),
+            }
+        }
+        Ok(match shown.devices {
+            0 => Outcome::Never(shown.why),
+            devices => Outcome::Shown(devices, shown.last),
+        })
     }
-    Ok(match shown {
-        0 => Outcome::Never(why),
-        shown => Outcome::Shown(shown, last),
-    })
+
+    /// Gathers words until they are enough; if they are not yet, what is to be done about it.
+    async fn gather(
+        &self,
+        (job, task): (JobId, TaskIndex),
+        group: &Group,
+        words: &mut GroupWords,
+    ) -> Result<Option<Outcome>, AccusingError> {
+        let own = place_of(group, &self.shared.node.public());
+        let Some(own) = own else {
+            return Ok(Some(never("this masternode is not of the job's group")));
+        };
+        if !words.given.contains_key(&own) {
+            let Some(truth) = self.look(job, task)? else {
+                return Ok(Some(Outcome::Soon));
+            };
+            if truth.report.payload != words.report.payload {
+                tracing::error!(
+                    %job,
+                    task,
+                    "what a referee of the job says it computed is not what comes out here; one of the two machines, or their operators, is not to be trusted"
+                );
+                return Ok(Some(never(
+                    "this masternode computed another answer than the referee",
+                )));
+            }
+            words.given.insert(own, truth.report.signature);
+        }
+        if words.given.len() >= words.needed {
+            return Ok(None);
+        }
+        let coming = witnesses::ask(&self.shared, (job, task), group, words).await;
+        let coming = coming.map_err(LieError::from)?;
+        if words.given.len() >= words.needed {
+            return Ok(None);
+        }
+        let voices = group.voices();
+        let left = voices.saturating_sub(words.refused.len());
+        Ok(Some(match (coming, left < words.needed) {
+            (_, true) => never("too few others of the job's group computed the same"),
+            (0, false) => Outcome::Wait,
+            (_, false) => Outcome::Soon,
+        }))
+    }
+}
+
+/// What was shown to the chain.
+#[derive(Default)]
+struct Shown {
+    devices: usize,
+    last: BlockNumber,
+    /// Why the others were not.
+    why: String,
 }
 
 fn never(why: &str) -> Outcome {
     Outcome::Never(why.to_owned())
 }
 
-/// The copy of the log, as far as it speaks of the task.
+/// Whether this member accuses now: those whose turn comes before had time enough.
+fn is_its_turn(
+    suspicion: &Suspicion,
+    group: &Group,
+    me: &NodeKey,
+    progress: &mut Progress,
+) -> bool {
+    let now = Instant::now();
+    let since = *progress.since.get_or_insert(now);
+    let before = match suspicion.by {
+        By::Referee { place, .. } => before(group, place, me, suspicion.task),
+        By::Own(_) => 0,
+    };
+    now.saturating_duration_since(since) >= TURN.saturating_mul(before)
+}
+
+/// How many members accuse before this one where a log has a referee's word: who writes it does not.
+fn before(group: &Group, writer: u8, me: &NodeKey, task: TaskIndex) -> u32 {
+    let members = (0u8..).zip(&group.members);
+    let others: Vec<_> = members
+        .filter(|(place, member)| *place != writer && !member.is_out)
+        .collect();
+    let count = u32::try_from(others.len()).unwrap_or(u32::MAX).max(1);
+    let mine = others.iter().position(|(_, member)| member.node == *me);
+    let mine = mine.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
+    let first = task.checked_rem(count).unwrap_or(0);
+    mine.saturating_add(count)
+        .saturating_sub(first)
+        .checked_rem(count)
+        .unwrap_or(0)
+}
+
+/// Whether somebody was convicted already for what a receipt says.
+fn is_convicted(receipt: &SignedReceipt, proved: &[ConvictionView]) -> bool {
+    let said = &receipt.payload;
+    let place = Place::Replica(said.task, said.replica, said.device);
+    proved.iter().any(|it| it.place == place)
+}
+
+/// The place of a network key in a job's group.
+fn place_of(group: &Group, node: &NodeKey) -> Option<u8> {
+    let mut members = group.members.iter();
+    let place = members.position(|member| member.node == *node)?;
+    u8::try_from(place).ok()
+}
+
+/// The log, as far as it speaks of the task.
 async fn read(
     shared: &Arc<Shared>,
     suspicion: &Suspicion,
     mut accusing: Accusing,
 ) -> Result<Accusing, LieError> {
-    let (shared, job, place) = (shared.clone(), suspicion.job, suspicion.place);
+    let (store, job, writer) = (shared.store.clone(), suspicion.job, suspicion.by.writer());
+    let own = match suspicion.by {
+        By::Own(report) => Some((report, shared.node.public())),
+        By::Referee { .. } => None,
+    };
     let read = tokio::task::spawn_blocking(move || -> Result<_, StoreError> {
-        let (copy, mut next) = (shared.store.followed(job, place)?, 0u64);
-        loop {
-            let page = copy.page(next, BLOCKS_AT_ONCE, LOG_PAGE_BYTES_MAX)?;
-            if page.is_empty() || accusing.is_read(next) {
-                return Ok(accusing);
-            }
-            for bytes in page {
-                next = next.saturating_add(1);
-                if let Ok(block) = SignedBlock::read(&bytes) {
-                    accusing.take(&block);
-                }
-            }
-        }
+        copies::read(&store, job, writer, |block| accusing.take(block))?;
+        Ok(match own {
+            Some((report, node)) => accusing.contradicted_by(report, node),
+            None => accusing,
+        })
     });
     Ok(read.await.map_err(|_| LieError::Unread)??)
 }
 
-/// The places of the referee and of this masternode in the job's group, if they are two.
-fn places(members: &[NodeKey], referee: &NodeKey, me: &NodeKey) -> Option<(u8, u8)> {
-    let place = |key: &NodeKey| {
-        let place = members.iter().position(|member| member == key)?;
-        u8::try_from(place).ok()
-    };
-    let (theirs, own) = (place(referee)?, place(me)?);
-    (theirs != own).then_some((theirs, own))
-}
-
-/// Both signatures in the order of their places.
-fn signed(
-    (theirs, own): (u8, u8),
-    referee: NodeSignature,
-    me: NodeSignature,
-) -> [(u8, NodeSignature); 2] {
-    let mut referees = [(theirs, referee), (own, me)];
-    referees.sort_by_key(|(place, _)| *place);
-    referees
+/// Whether a task is to be looked after: it is not yet, and there is room.
+fn add(known: &Mutex<BTreeSet<Name>>, name: Name) -> bool {
+    let mut known = lock(known);
+    known.len() < SUSPICIONS_MAX && known.insert(name)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -310,29 +467,45 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use quern_primitives::{AccountId, group::Member};
+
+    fn group(members: u8) -> Group {
+        let member = |number: u8| Member {
+            account: AccountId::new([number; 32]),
+            node: NodeKey([number; 32]),
+            is_out: false,
+        };
+        let members: Vec<_> = (0..members).map(member).collect();
+        Group {
+            members: members.try_into().unwrap(),
+            turn: 0,
+            since: 0,
+        }
+    }
 
     #[test]
-    fn two_masternodes_accuse_and_never_one_by_itself() {
-        let members = [1, 2, 3].map(|number| NodeKey([number; 32]));
-        let [_, second, third] = members;
-        assert_eq!(places(&members, &second, &third), Some((1, 2)));
-        assert_eq!(places(&members, &third, &second), Some((2, 1)));
-        assert_eq!(places(&members, &second, &second), None);
-        assert_eq!(places(&members, &NodeKey([9; 32]), &second), None);
-        let [one, other] = [1, 2].map(|number| NodeSignature([number; 64]));
-        assert_eq!(signed((2, 0), one, other), [(0, other), (2, one)]);
+    fn members_accuse_one_after_the_other_and_who_is_first_follows_from_the_task() {
+        let group = group(4);
+        let order = |task| [1u8, 2, 3].map(|it| before(&group, 0, &NodeKey([it; 32]), task));
+        assert_eq!(order(0), [0, 1, 2]);
+        assert_eq!(order(1), [2, 0, 1]);
+        assert_eq!(order(5), [1, 2, 0]);
+        // Each is first somewhere, whoever wrote the log.
+        assert_eq!(before(&group, 3, &NodeKey([0; 32]), 0), 0);
     }
 
     #[test]
     fn each_task_is_looked_after_once_and_no_more_than_there_is_room_for() {
-        let suspicions = Suspicions::default();
-        let name = |task| (JobId([1; 32]), 0, task);
-        assert!(suspicions.begin(name(0)) && !suspicions.begin(name(0)));
-        let more = (1..).map(name).take_while(|name| suspicions.begin(*name));
-        assert_eq!(more.count(), SUSPICIONS_MAX - 1);
-        suspicions.end(&name(0));
-        assert!(suspicions.begin(name(SUSPICIONS_MAX as TaskIndex)));
+        let known = Mutex::default();
+        let name = |task| (JobId([1; 32]), Some(0), task);
+        assert!(add(&known, name(0)) && !add(&known, name(0)));
+        assert!(add(&known, (JobId([1; 32]), None, 0)), "of another log");
+        let more = (1..).map(name).take_while(|name| add(&known, *name));
+        assert_eq!(more.count(), SUSPICIONS_MAX - 2);
+        lock(&known).remove(&name(0));
+        assert!(add(&known, name(SUSPICIONS_MAX as TaskIndex)));
     }
 }

@@ -5,6 +5,7 @@
 //! certified it, and what proves the lie is in the copy of the log. The court's own rules are asked before,
 //! so that no bond is put up for what the chain would call unfounded.
 
+use super::copies::{self, Writer};
 use crate::{
     daemon::Shared,
     store::{Base, StoreError},
@@ -14,8 +15,6 @@ use quern_dispute_rules::{
     open::Matter,
     sum::{STEP_VERDICTS_MAX, Step},
 };
-use quern_joblog::SignedBlock;
-use quern_jobs_api::LOG_PAGE_BYTES_MAX;
 use quern_ledger::{Call, ChainError, State, SubmitError};
 use quern_primitives::{Digest, JobId, ids::BatchSequence};
 use quern_recheck::{Difference, Filing, OnChain, RecheckFault, Showing, Unfiled, check_evidence};
@@ -24,9 +23,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 /// Pause between two looks at whether the chain has settled something that rests on a lie. The shortest
 /// window of a chain with money at stake is many times as long.
 const LOOK: Duration = Duration::from_secs(6);
-
-/// Blocks of a copy that are read at a time.
-const BLOCKS_AT_ONCE: usize = 64;
 
 /// A lie that was found.
 #[derive(Clone)]
@@ -162,19 +158,11 @@ async fn filing(
             Ok(showing) => showing,
             Err(why) => return Ok(Err(why)),
         };
-        let (copy, mut next) = (shared.store.followed(lie.job, lie.place)?, 0u64);
-        loop {
-            let page = copy.page(next, BLOCKS_AT_ONCE, LOG_PAGE_BYTES_MAX)?;
-            if page.is_empty() {
-                return Ok(Ok(showing.filing(&lie.roots)));
-            }
-            for bytes in page {
-                next = next.saturating_add(1);
-                if let Ok(block) = SignedBlock::read(&bytes) {
-                    showing.take(&block);
-                }
-            }
-        }
+        copies::read(&shared.store, lie.job, Writer::Member(lie.place), |block| {
+            showing.take(block);
+            true
+        })?;
+        Ok(Ok(showing.filing(&lie.roots)))
     });
     Ok(read.await.map_err(|_| LieError::Unread)??)
 }

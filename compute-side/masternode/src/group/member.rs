@@ -6,10 +6,12 @@
 //! believed alone. Only what passes is certified.
 
 mod refereeing;
+mod witnessing;
 mod word;
 
 use super::{
-    accusing::{self, Suspicion, Suspicions},
+    accusing::{Accuser, By},
+    computations::Computations,
     lies::{Lie, show},
     view::{ChainView, Unread},
 };
@@ -29,7 +31,6 @@ use quern_primitives::{
     verdict::{Finding, Ground},
 };
 use quern_recheck::{Recheck, RecheckFault, Wanted};
-use refereeing::Refereeings;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -67,9 +68,8 @@ pub(crate) struct Members {
     /// By job and by the place of who writes the log.
     followers: Mutex<BTreeMap<(JobId, u8), Held>>,
     /// Tasks that are computed for coordinators.
-    refereeings: Arc<Refereeings>,
-    /// Tasks of which devices are to be shown to the chain.
-    suspicions: Arc<Suspicions>,
+    refereeings: Arc<Computations>,
+    accuser: Arc<Accuser>,
     room: Arc<Room>,
 }
 
@@ -110,7 +110,7 @@ impl Members {
         shared: Arc<Shared>,
         engines: Engines,
         disputes: bool,
-        room: Arc<Room>,
+        (room, accuser): (Arc<Room>, Arc<Accuser>),
     ) -> Self {
         Self {
             shared,
@@ -120,7 +120,7 @@ impl Members {
             groups: Mutex::default(),
             followers: Mutex::default(),
             refereeings: Arc::default(),
-            suspicions: Arc::default(),
+            accuser,
             room,
         }
     }
@@ -363,25 +363,14 @@ impl Members {
         why
     }
 
-    /// Where a referee contradicts a device, the task is computed here too, and what comes of it is shown to the
-    /// chain.
+    /// Where a referee contradicts a device, what comes of it is shown to the chain.
     fn suspect(&self, id: JobId, part: &Part, checked: &Checked, block: &SignedBlock) {
-        if !self.disputes || !self.room.is_on() {
-            return;
-        }
+        let by = By::Referee {
+            place: part.turn,
+            first: checked.base.first,
+        };
         for task in contradicted(block) {
-            let Some(context) = self.shared.context(id) else {
-                return;
-            };
-            let suspicion = Suspicion {
-                job: id,
-                place: part.turn,
-                first: checked.base.first,
-                task,
-                roots: context.input_roots(),
-            };
-            let (shared, room) = (self.shared.clone(), self.room.clone());
-            accusing::begin(shared, room, self.suspicions.clone(), suspicion);
+            self.accuser.begin(id, task, by);
         }
     }
 

@@ -17,8 +17,7 @@ use quern_joblog::{
     follow,
 };
 use quern_jobs_api::ApiError;
-use quern_primitives::{Digest, GenesisHash, JobId, payload::NodeSecret};
-use quern_verdict::receipt_digest;
+use quern_primitives::{Digest, GenesisHash, JobId, payload::NodeSecret, receipt::SignedReceipt};
 use redb::{ReadOnlyTable, ReadableDatabase as _, ReadableTable, Table, TableDefinition};
 use std::collections::BTreeMap;
 
@@ -293,8 +292,8 @@ impl JobLog {
         Ok(low.checked_sub(1))
     }
 
-    /// The digest of the receipt that an entry holds, if one at this position does.
-    pub(crate) fn receipt_at(&self, position: u64) -> Result<Option<Digest>, StoreError> {
+    /// The receipt that an entry holds, if one at this position does.
+    pub(crate) fn receipt_at(&self, position: u64) -> Result<Option<SignedReceipt>, StoreError> {
         let Some(index) = self.block_with(position)? else {
             return Ok(None);
         };
@@ -305,7 +304,7 @@ impl JobLog {
         let mut entries = block.positions();
         let entry = entries.find(|(at, _)| *at == position);
         Ok(match entry {
-            Some((_, Entry::Revealed { receipt, .. })) => Some(receipt_digest(receipt)),
+            Some((_, Entry::Revealed { receipt, .. })) => Some(receipt.clone()),
             _ => None,
         })
     }

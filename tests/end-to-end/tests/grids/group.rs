@@ -2,7 +2,7 @@
 
 mod world;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use quern_dispute_rules::ruling::{Offence, Place};
 use quern_end_to_end::{adds_up, run, say, wasm};
 use quern_ledger::Chain;
@@ -10,14 +10,16 @@ use quern_local_grid::development_account;
 use quern_owner::{Coordinator, Draft, JobFolder, Members};
 use quern_primitives::{
     amount::BYTECHIP,
+    group::Group,
     job::{Agreement, Job, JobEnd, JobState},
 };
 use std::{
+    collections::BTreeSet,
     fs,
     ops::Range,
     path::{Path, PathBuf},
 };
-use world::{OPERATORS, PAUSE, WORKERS, World};
+use world::{OPERATORS, PAUSE, Special, WORKERS, World};
 
 /// What each worker's account has bonded.
 const BOND: u128 = 1_000 * BYTECHIP;
@@ -66,24 +68,100 @@ fn a_job_whose_program_fails_is_ended_by_its_whole_group() {
 #[ignore = "eleven processes take minutes; `cargo xtask test --nightly` runs it"]
 fn what_devices_differ_on_another_masternode_computes_than_the_coordinator() {
     run(async {
-        let mut world =
-            World::start_with(&["--share 0", "--share 0", "--lie random --seed 1"]).await?;
+        let acts = &["--share 0", "--share 0", "--lie random --seed 1"];
+        let mut world = World::start_with(Special { acts, params: &[] }).await?;
         let outcome = one_worker_lies(&mut world).await;
         world.conclude(outcome)
     });
 }
 
-async fn one_worker_lies(world: &mut World) -> anyhow::Result<()> {
-    // Two must agree: the liar soon rests, and the other two are enough.
+#[test]
+#[ignore = "eleven processes take minutes; `cargo xtask test --nightly` runs it"]
+fn in_a_group_of_two_the_referee_and_the_coordinator_convict_a_device() {
+    run(async {
+        let special = Special {
+            acts: &["--share 0", "--share 0", "--lie random --seed 1"],
+            params: &[("group-size", 2)],
+        };
+        let mut world = World::start_with(special).await?;
+        let outcome = one_worker_lies(&mut world).await;
+        world.conclude(outcome)
+    });
+}
+
+#[test]
+#[ignore = "eleven processes take minutes; `cargo xtask test --nightly` runs it"]
+fn devices_that_agree_on_a_wrong_answer_are_found_by_re_execution_and_convicted_by_three_of_four() {
+    run(async {
+        let special = Special {
+            acts: &["--lie flip --seed 1", "--lie flip --seed 1", "--share 0"],
+            params: &[("group-size", 4), ("re-execution", 1_000)],
+        };
+        let mut world = World::start_with(special).await?;
+        let outcome = two_workers_lie_alike(&mut world).await;
+        world.conclude(outcome)
+    });
+}
+
+/// Hands in a job of which two must agree on each task, all of it to each masternode of its group.
+async fn hand_in_unanimous(world: &World) -> anyhow::Result<(JobFolder, Vec<u8>, Group)> {
     let unanimous = |draft: &mut Draft| draft.terms.agreement = Agreement::Unanimous;
     let (folder, expected) = world.hand_in_as(unanimous).await?;
-    let job = folder.job();
-    let group = world.group(job).await?;
-    let coordinator = Coordinator::of(&world.chain, job).await?;
+    let group = world.group(folder.job()).await?;
+    let coordinator = Coordinator::of(&world.chain, folder.job()).await?;
     let mut members = Members::begin(&world.chain, &folder).await?;
-    ensure!(members.reached() == 2, "{:?}", members.missed());
+    let others = group.members.len() - 1;
+    ensure!(members.reached() == others, "{:?}", members.missed());
     coordinator.upload(&folder, |_| {}).await?;
     members.upload_shards(&folder).await;
+    Ok((folder, expected, group))
+}
+
+/// Two of three devices give the same wrong answers. Some tasks only they compute, and their word is taken; each
+/// of these is computed again. Of the others a referee has to say what comes out.
+async fn two_workers_lie_alike(world: &mut World) -> anyhow::Result<()> {
+    let (folder, _, group) = hand_in_unanimous(world).await?;
+    let job = folder.job();
+    ensure!(group.members.len() == 4, "{group:?}");
+    let liars = [world.workers[0].device, world.workers[1].device];
+    // Both are convicted, while the batches are pending.
+    let convicted = loop {
+        let state = world.chain.at_finalised().await?;
+        let proved = state.convictions(job).await?;
+        let mut convicted = BTreeSet::new();
+        for it in &proved {
+            let Place::Replica(_, _, device) = it.place else {
+                bail!("something else is proved: {it:?}");
+            };
+            ensure!(it.offence == Offence::WrongAnswer, "{it:?}");
+            convicted.insert(device);
+        }
+        if liars.iter().all(|liar| convicted.contains(liar)) {
+            break convicted;
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
+    ensure!(
+        convicted.len() == 2,
+        "an honest device is convicted: {convicted:?}"
+    );
+    let coordinator = OPERATORS[world.number_of(&group.members[0].account)?];
+    let log = world
+        .folder
+        .path()
+        .join(format!("masternode-{coordinator}.log"));
+    let log = fs::read_to_string(log)?;
+    ensure!(
+        log.contains("wrong answers were shown to the chain"),
+        "the coordinator showed nothing of what it computed again"
+    );
+    Ok(())
+}
+
+async fn one_worker_lies(world: &mut World) -> anyhow::Result<()> {
+    // The liar soon rests, and the other two are enough.
+    let (folder, expected, group) = hand_in_unanimous(world).await?;
+    let job = folder.job();
     let closed = world.closed(job).await?;
     is_settled(&closed)?;
     ensure!(
@@ -106,7 +184,7 @@ async fn one_worker_lies(world: &mut World) -> anyhow::Result<()> {
                 .count(),
         );
     }
-    // The third member computes it as well, and both convict the device.
+    // Another one computes it as well, and both convict the device.
     let liars_account = development_account(WORKERS[2])?.id();
     let (state, convictions) = loop {
         let state = world.chain.at_finalised().await?;

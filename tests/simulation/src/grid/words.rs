@@ -297,10 +297,10 @@ impl Names {
             Note::Contradicted {
                 task,
                 accepted,
-                recomputed,
+                report,
                 ..
             } => {
-                let (one, other) = (answer(accepted), answer(recomputed));
+                let (one, other) = (answer(accepted), answer(&report.payload.answer));
                 format!("{task} was {one} and comes out {other}")
             }
             other => format!("{other:?}"),

@@ -98,15 +98,15 @@ fn a_coalition_that_agreed_on_a_wrong_answer_is_found_and_gets_nothing_for_a_day
         Note::Contradicted {
             task: 0,
             accepted,
-            recomputed,
+            report,
             receipts,
         },
     ] = &entries[..]
     else {
         panic!("{entries:?}");
     };
-    assert_ne!(accepted, recomputed);
-    assert_eq!(*recomputed, truth(0).answer());
+    assert_ne!(*accepted, report.payload.answer);
+    assert_eq!(report.payload.answer, truth(0).answer());
     let mut devices: Vec<_> = receipts.iter().map(|(device, _)| *device).collect();
     devices.sort_unstable();
     let mut expected = [0, 1].map(|worker| world.workers[worker].id());

@@ -35,6 +35,15 @@ const WINDOW: u64 = 30;
 /// Pause between two looks.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
+/// What is special about a chain and its workers.
+#[derive(Default)]
+pub(super) struct Special<'a> {
+    /// How workers act; those of whom nothing is said are honest.
+    pub(super) acts: &'a [&'a str],
+    /// Parameters of the chain, and what they are set to.
+    pub(super) params: &'a [(&'a str, u64)],
+}
+
 /// An operator's programs.
 pub(super) struct Operator {
     pub(super) account: Account,
@@ -59,15 +68,14 @@ pub(super) struct Worker {
 
 impl World {
     pub(super) async fn start() -> anyhow::Result<Self> {
-        Self::start_with(&[]).await
+        Self::start_with(Special::default()).await
     }
 
-    /// With workers of which each acts as is said of it.
-    pub(super) async fn start_with(acts: &[&str]) -> anyhow::Result<Self> {
+    pub(super) async fn start_with(special: Special<'_>) -> anyhow::Result<Self> {
         let mut folder = tempfile::Builder::new().prefix("quern-test-").tempdir()?;
         folder.disable_cleanup(true);
         let (own, programs) = (folder.path(), Programs::find(None)?);
-        let spec = specification(own)?;
+        let spec = specification(own, special.params)?;
         let (mut validators, mut known) = (Vec::new(), Vec::new());
         for name in OPERATORS {
             let (mut validator, url, port) = start_validator(&programs, own, &spec, name, &known)?;
@@ -101,7 +109,7 @@ impl World {
         for (number, name) in WORKERS.into_iter().enumerate() {
             // Each follows another validator, so that they are not all blind when one stops.
             let urls: Vec<_> = operators.iter().map(|it| it.node_url.as_str()).collect();
-            let program = match acts.get(number) {
+            let program = match special.acts.get(number) {
                 Some(act) => acting(&acting_in, number, act)?,
                 None => programs.worker.clone(),
             };
@@ -205,15 +213,17 @@ impl World {
     }
 }
 
-/// The local chain with a short stall and a longer window.
-fn specification(folder: &Path) -> anyhow::Result<PathBuf> {
+/// The local chain with a short stall, a longer window, and these parameters.
+fn specification(folder: &Path, params: &[(&str, u64)]) -> anyhow::Result<PathBuf> {
     let text = fs::read_to_string(repository().join("chain-spec/local.json"))?;
     let mut spec: serde_json::Value = serde_json::from_str(&text)?;
     let values = spec.pointer_mut("/genesis/runtimeGenesis/patch/params/values");
     let values = values.and_then(serde_json::Value::as_array_mut);
     let values = values.context("the specification sets parameters")?;
-    values.push(serde_json::json!(["stall", STALL]));
-    values.push(serde_json::json!(["window", WINDOW]));
+    // Of two that set one parameter the later counts.
+    for param in [("stall", STALL), ("window", WINDOW)].iter().chain(params) {
+        values.push(serde_json::json!(param));
+    }
     let path = folder.join("chain.json");
     fs::write(&path, spec.to_string())?;
     Ok(path)
