@@ -5,6 +5,7 @@ mod books;
 mod facts;
 mod job;
 mod logs;
+mod progress;
 mod range;
 mod report;
 mod totals;

@@ -1,17 +1,20 @@
 //! Some tasks of a job, computed again.
 
+use super::progress::Progress;
 use anyhow::Context as _;
-use quern_owner::JobFolder;
+use quern_owner::{FolderError, JobFolder};
 use quern_primitives::{JobId, TaskIndex, job::Submission, receipt::Answer};
+use quern_recheck::Difference;
 use quern_sandbox::{Cancel, Engine, Exit, Invocation, Limits, Program};
 use quern_shards::{
     chunks::chunk_root, keys::JobKey, manifest::ValidatedManifest, result::result_commitment, seal,
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
 /// Tasks that are computed again if nothing else is said.
@@ -55,6 +58,11 @@ impl Default for Amount {
 }
 
 impl Amount {
+    /// Whether that is none, of however many tasks.
+    pub(super) fn is_nothing(self) -> bool {
+        matches!(self, Self::Tasks(0) | Self::Percent(0))
+    }
+
     /// How many tasks that is of so many.
     fn of(self, tasks: u32) -> u32 {
         match self {
@@ -84,6 +92,33 @@ impl Amount {
     }
 }
 
+/// Why no task of a job can be computed again here.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotHereError {
+    /// It was submitted from elsewhere.
+    #[error(
+        "its key is not here; only its owner has that and the data, in the home folder it was submitted from"
+    )]
+    Key,
+    /// The sealed shards are gone, or never were here.
+    #[error(
+        "its sealed shards are not in {path}; `quern job submit --keep-shards` keeps them, and --shards names where they are"
+    )]
+    Shards {
+        /// Where they should be.
+        path: PathBuf,
+    },
+    /// What is here of the job cannot be used.
+    #[error("{why}")]
+    Unusable {
+        /// What it is, and why.
+        why: String,
+    },
+    /// A file of the job's folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
 /// What is needed to compute a job's tasks again: what only its owner has.
 pub(super) struct Own {
     job: JobId,
@@ -100,11 +135,14 @@ impl Own {
         folder: &JobFolder,
         manifest: ValidatedManifest,
         shards: Option<&Path>,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, NotHereError> {
         let shards = match shards {
             Some(shards) => shards.to_owned(),
             None => folder.path().join("shards"),
         };
+        if !shards.is_dir() {
+            return Err(NotHereError::Shards { path: shards });
+        }
         Ok(Self {
             job: folder.job(),
             submission: folder.submission()?,
@@ -115,24 +153,15 @@ impl Own {
         })
     }
 
-    /// Whether the sealed shards are there at all.
-    pub(super) fn has_shards(&self) -> bool {
-        self.shards.is_dir()
-    }
-
     /// The program, compiled.
-    pub(super) fn compile(&self) -> anyhow::Result<Program> {
+    fn compile(&self) -> anyhow::Result<Program> {
         let module = fs::read(&self.program)
             .with_context(|| format!("cannot read {}", self.program.display()))?;
         Ok(Engine::new(self.submission.class)?.compile(&module)?)
     }
 
     /// The answer to a task; `None` if it takes too long here. Takes as long as the task does.
-    pub(super) fn compute(
-        &self,
-        program: &Program,
-        task: TaskIndex,
-    ) -> anyhow::Result<Option<Answer>> {
+    fn compute(&self, program: &Program, task: TaskIndex) -> anyhow::Result<Option<Answer>> {
         let manifest = &self.manifest;
         let no_such_task = || format!("the manifest has no task {task}");
         let shard = manifest.shard(task).with_context(no_such_task)?;
@@ -170,10 +199,218 @@ impl Own {
     }
 }
 
+/// What came of computing tasks again.
+#[derive(Debug, Default)]
+pub(super) struct Computed {
+    /// Those that were.
+    pub(super) tasks: Vec<TaskIndex>,
+    /// Those of which something else came out.
+    pub(super) differences: Vec<Difference>,
+    /// Why some were not, though nothing failed.
+    pub(super) left_out: Vec<String>,
+    /// What failed, if something did. What was computed before still counts.
+    pub(super) failed: Option<anyhow::Error>,
+}
+
+impl Computed {
+    /// Computes the tasks again that have an accepted answer, one after the other.
+    pub(super) async fn of(
+        own: Own,
+        answers: &BTreeMap<TaskIndex, Answer>,
+        progress: &Progress,
+    ) -> Self {
+        let mut computed = Self::default();
+        if answers.is_empty() {
+            let why = "none of the tasks that were drawn has an accepted answer";
+            computed.left_out.push(why.into());
+        } else {
+            let done = computed.compute(own, answers, progress).await;
+            computed.failed = done.err();
+        }
+        computed
+    }
+
+    async fn compute(
+        &mut self,
+        own: Own,
+        answers: &BTreeMap<TaskIndex, Answer>,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        progress.tasks(0, answers.len());
+        let own = Arc::new(own);
+        let compiling = own.clone();
+        let program = tokio::task::spawn_blocking(move || compiling.compile()).await?;
+        let program = program.context("the job's program cannot be run here")?;
+        for (before, (task, accepted)) in answers.iter().enumerate() {
+            let (task, accepted) = (*task, *accepted);
+            let (own, program) = (own.clone(), program.clone());
+            let answer = tokio::task::spawn_blocking(move || own.compute(&program, task)).await?;
+            match answer.with_context(|| format!("task {task} cannot be computed again here"))? {
+                Some(answer) => {
+                    self.tasks.push(task);
+                    if answer != accepted {
+                        self.differences.push(Difference::Recomputed {
+                            task,
+                            accepted,
+                            computed: answer,
+                        });
+                    }
+                }
+                None => self
+                    .left_out
+                    .push(format!("task {task} takes too long here")),
+            }
+            progress.tasks(before + 1, answers.len());
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
+    use quern_owner::{Draft, Input, Terms, prepare};
+    use quern_primitives::{
+        AccountId, GenesisHash,
+        device::Class,
+        job::{Agreement, ByteLevel, Preferences},
+    };
+    use quern_shards::manifest::Assembly;
+
+    const GENESIS: GenesisHash = GenesisHash([7; 32]);
+
+    /// Prints what it reads.
+    const COPIES: &str = r#"(module
+        (import "wasi_snapshot_preview1" "fd_read"
+            (func $read (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write"
+            (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start")
+            (i32.store (i32.const 0) (i32.const 16))
+            (loop $again
+                (i32.store (i32.const 4) (i32.const 4096))
+                (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+                (i32.store (i32.const 4) (i32.load (i32.const 8)))
+                (if (i32.load (i32.const 8)) (then
+                    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+                    (br $again))))))"#;
+
+    /// The folder of a job of three tasks that copy their input, as its submission leaves it.
+    fn prepared(jobs: &Path) -> JobFolder {
+        let input = |task: u32| {
+            let path = jobs.join(format!("input-{task}"));
+            fs::write(&path, format!("line {task}\n")).unwrap();
+            path
+        };
+        let draft = Draft {
+            program: wat::parse_str(COPIES).unwrap(),
+            input: Input::Prepared((0..3).map(input).collect()),
+            arguments: vec![],
+            task_arguments: vec![],
+            assembly: Assembly::Concatenate,
+            terms: Terms {
+                agreement: Agreement::Single,
+                class: Class::Portable,
+                preferences: Preferences::default(),
+                level: ByteLevel::Balanced,
+                fuel_per_task_max: 1_000_000,
+                memory_bytes_max: 1 << 20,
+                result_bytes_max: 1_000,
+                deadline: 100,
+                price_max: 1,
+            },
+        };
+        let owner = AccountId::new([1; 32]);
+        prepare(jobs, GENESIS, &owner, &draft, |_, _| {}).unwrap()
+    }
+
+    fn own(folder: &JobFolder) -> Own {
+        Own::of(folder, folder.manifest(GENESIS).unwrap(), None).unwrap()
+    }
+
+    /// The answers to these tasks.
+    fn answers(folder: &JobFolder, tasks: &[TaskIndex]) -> BTreeMap<TaskIndex, Answer> {
+        let own = own(folder);
+        let program = own.compile().unwrap();
+        let answer = |task: &TaskIndex| (*task, own.compute(&program, *task).unwrap().unwrap());
+        tasks.iter().map(answer).collect()
+    }
+
+    async fn computed(folder: &JobFolder, answers: &BTreeMap<TaskIndex, Answer>) -> Computed {
+        let progress = Progress::of_job(&indicatif::ProgressBar::hidden());
+        Computed::of(own(folder), answers, &progress).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_accepted_and_is_wrong_is_found_by_computing_it_again() {
+        let jobs = tempfile::tempdir().unwrap();
+        let folder = prepared(jobs.path());
+        let mut accepted = answers(&folder, &[0, 2]);
+        assert_eq!(accepted[&0].result_bytes, 7);
+        let right = computed(&folder, &accepted).await;
+        assert_eq!((right.tasks, right.differences), (vec![0, 2], vec![]));
+        assert!(right.failed.is_none() && right.left_out.is_empty());
+
+        let really = accepted[&2];
+        let lie = Answer {
+            result_commitment: accepted[&0].result_commitment,
+            ..really
+        };
+        accepted.insert(2, lie);
+        let found = computed(&folder, &accepted).await;
+        assert_eq!(found.tasks, [0, 2]);
+        let difference = Difference::Recomputed {
+            task: 2,
+            accepted: lie,
+            computed: really,
+        };
+        assert_eq!(found.differences, [difference]);
+    }
+
+    #[tokio::test]
+    async fn what_was_computed_before_something_failed_still_counts() {
+        let jobs = tempfile::tempdir().unwrap();
+        let folder = prepared(jobs.path());
+        let accepted = answers(&folder, &[0, 1, 2]);
+        fs::write(folder.shard(1), b"something else").unwrap();
+        let computed = computed(&folder, &accepted).await;
+        assert_eq!(computed.tasks, [0]);
+        let why = format!("{:#}", computed.failed.unwrap());
+        assert!(
+            why.starts_with("task 1 cannot be computed again here: "),
+            "{why}"
+        );
+        assert!(
+            why.contains("is not the shard that the job was submitted with"),
+            "{why}"
+        );
+    }
+
+    #[tokio::test]
+    async fn where_no_task_that_was_drawn_has_an_answer_that_is_said() {
+        let jobs = tempfile::tempdir().unwrap();
+        let computed = computed(&prepared(jobs.path()), &BTreeMap::new()).await;
+        assert!(computed.tasks.is_empty() && computed.failed.is_none());
+        assert!(computed.left_out[0].contains("has an accepted answer"));
+    }
+
+    #[test]
+    fn without_the_sealed_shards_nothing_can_be_computed_again_and_it_is_said_how_they_are_kept() {
+        let jobs = tempfile::tempdir().unwrap();
+        let folder = prepared(jobs.path());
+        let kept = jobs.path().join("kept");
+        fs::rename(folder.path().join("shards"), &kept).unwrap();
+        let manifest = folder.manifest(GENESIS).unwrap();
+        let Err(why) = Own::of(&folder, manifest.clone(), None) else {
+            panic!("there are no shards");
+        };
+        assert!(why.to_string().contains("--keep-shards"), "{why}");
+        let own = Own::of(&folder, manifest, Some(&kept)).unwrap();
+        let program = own.compile().unwrap();
+        assert!(own.compute(&program, 1).unwrap().is_some());
+    }
 
     #[test]
     fn an_amount_is_a_number_of_tasks_or_a_percentage() {
@@ -186,6 +423,8 @@ mod tests {
         assert_eq!(Amount::Percent(10).of(101), 11);
         assert_eq!(Amount::Percent(0).of(50), 0);
         assert_eq!(Amount::Tasks(9).of(4), 4);
+        assert!(Amount::Tasks(0).is_nothing() && Amount::Percent(0).is_nothing());
+        assert!(!Amount::default().is_nothing() && !Amount::Percent(1).is_nothing());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `quern audit job`: one job, from its log to what the chain paid.
 
 use super::{
-    again::{self, Own},
+    again::{Amount, Computed, NotHereError, Own},
     facts::{Gathered, on_chain},
     logs::{LogSource, Next},
+    progress::Progress,
     report::{Findings, JobReport, Log},
 };
 use crate::{
@@ -15,25 +16,18 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::Args;
-use indicatif::ProgressBar;
 use quern_ledger::{Chain, Proven};
 use quern_light::{Header, Trust};
 use quern_owner::{JobFolder, Masternode};
 use quern_primitives::{
     GenesisHash, JobId, TaskIndex, ids::Digest, job::Agreement, log::SignedAcknowledgement,
-    receipt::Answer,
 };
 use quern_recheck::{
     Audited, Difference, Filing, Inputs, JobAudit, OnChain, Showing, Wanted, writer_of,
 };
 use quern_shards::{keys::JobKey, manifest::ValidatedManifest};
 use quern_worker::acknowledgements;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::sync::OnceCell;
 
 /// Differences that are kept, and of which it is looked up what the chain would be shown.
@@ -47,10 +41,6 @@ pub(crate) struct JobArgs {
     /// Read the job's log from this file [default: from a masternode that has it]
     #[arg(long, value_name = "FILE", conflicts_with = "masternode")]
     log: Option<PathBuf>,
-    /// Compute so many of its tasks again, drawn by chance: a number, or a percentage as 5%. Only the
-    /// job's owner can, who has its key and its sealed shards [default: 3 if these are here, else 0]
-    #[arg(long, value_name = "COUNT|PERCENT%")]
-    re_execute: Option<again::Amount>,
     /// The folder of the job's sealed shards, if they are not in the job's own; `quern job submit
     /// --keep-shards` keeps them there
     #[arg(long, value_name = "DIR")]
@@ -75,6 +65,10 @@ pub(crate) struct HowArgs {
     /// The hash of the chain's first block, from wherever you trust it [default: as the node says]
     #[arg(long, value_name = "HEX")]
     genesis: Option<GenesisHash>,
+    /// Compute so many of a job's tasks again, drawn by chance: a number, or a percentage as 5%. Only the
+    /// job's owner can, who has its key and its sealed shards [default: 3 if these are here, else 0]
+    #[arg(long, value_name = "COUNT|PERCENT%")]
+    re_execute: Option<Amount>,
     /// Write what can be disputed into this folder, a file for each dispute
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
@@ -102,24 +96,29 @@ struct OwnersPart {
     manifest: Option<ValidatedManifest>,
     key: Option<JobKey>,
     trust_seed: Option<[u8; 32]>,
+    /// Why what is here cannot be used, if something is.
+    unusable: Option<String>,
 }
 
 /// What is given beside the log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Given {
-    /// How much is computed again, if that is said.
-    re_execute: Option<again::Amount>,
+    /// Where the sealed shards are, if they are not in the job's folder.
     shards: Option<PathBuf>,
+    /// Whether it is one of many jobs. Of these most are other owners', so what cannot be done for one is
+    /// said, and is no failure.
+    is_of_many: bool,
     trust_seed: Option<[u8; 32]>,
     /// What masternodes acknowledged of the job.
     words: Vec<SignedAcknowledgement>,
 }
 
 impl Given {
-    /// Nothing, and nothing is computed again.
-    pub(super) fn nothing() -> Self {
+    /// What is given for one of many jobs.
+    pub(super) fn of_many(shards: Option<PathBuf>) -> Self {
         Self {
-            re_execute: Some(again::Amount::Tasks(0)),
+            shards,
+            is_of_many: true,
             ..Self::default()
         }
     }
@@ -131,8 +130,8 @@ pub(super) async fn run(context: &Context, args: &JobArgs) -> anyhow::Result<Exi
     let auditor = Auditor::new(context, &args.how).await?;
     let newest = patiently("asking the chain for proofs", auditor.proven.newest()).await?;
     let given = Given {
-        re_execute: args.re_execute,
         shards: args.shards.clone(),
+        is_of_many: false,
         trust_seed: args.trust_seed.map(|seed| seed.0),
         words: words_of(&args.words, job)?,
     };
@@ -141,7 +140,9 @@ pub(super) async fn run(context: &Context, args: &JobArgs) -> anyhow::Result<Exi
         None => auditor.source(job).await?,
     };
     let bar = count_bar("blocks");
-    let report = auditor.audit(job, &newest, &source, &given, &bar).await;
+    let progress = Progress::of_job(&bar);
+    let report = auditor.audit(job, &newest, &source, &given, &progress);
+    let report = report.await;
     bar.finish_and_clear();
     let report = report?;
     context.show(&report)?;
@@ -186,7 +187,7 @@ impl<'a> Auditor<'a> {
         at: &Header,
         source: &LogSource,
         given: &Given,
-        bar: &ProgressBar,
+        progress: &Progress,
     ) -> anyhow::Result<JobReport> {
         let settled = on_chain(&self.proven, at.hash(), &job).await?;
         let mut findings = Findings::default();
@@ -195,7 +196,7 @@ impl<'a> Auditor<'a> {
         let own = self.own(&owners, given, &mut findings)?;
         let watched = match &own {
             Some(_) => {
-                let amount = given.re_execute.unwrap_or_default();
+                let amount = self.how.re_execute.unwrap_or_default();
                 amount.draw(settled.job.submission.tasks, rand::random)
             }
             None => BTreeSet::new(),
@@ -208,24 +209,20 @@ impl<'a> Auditor<'a> {
             words: &given.words,
             watched,
         };
-        let audited = self.follow(&log, bar).await?;
+        let audited = self.follow(&log, progress).await?;
         let knows_trust = owners.trust_seed.is_some();
         findings.of(&audited, settled.job.submission.agreement, knows_trust);
         let mut differences = audited.differences.clone();
         if let Some(own) = own {
-            match computed_again(own, &audited.answers, bar).await {
-                Ok(computed) => {
-                    findings.re_executed = computed.tasks;
-                    differences.extend(computed.differences);
-                    findings.left_out.extend(computed.left_out);
-                }
-                // It was not asked for.
-                Err(error) if given.re_execute.is_none() => {
-                    let what = format!("whether tasks give these results: {error:#}");
-                    findings.left_out.push(what);
-                }
-                Err(error) => return Err(error),
+            let computed = Computed::of(own, &audited.answers, progress).await;
+            match computed.failed {
+                Some(error) if self.must_re_execute(given) => return Err(error),
+                Some(error) => findings.not_re_executed.push(format!("{error:#}")),
+                None => {}
             }
+            findings.re_executed = computed.tasks;
+            findings.not_re_executed.extend(computed.left_out);
+            differences.extend(computed.differences);
         }
         let roots = match &owners.manifest {
             Some(manifest) => roots_of(manifest),
@@ -253,7 +250,12 @@ impl<'a> Auditor<'a> {
             report.write_evidence(folder)?;
         }
         if self.how.file_disputes {
-            report.file(self.context, &self.chain).await?;
+            let filed = report.file(self.context, &self.chain).await;
+            match filed {
+                // What was found is worth more than what came of showing it.
+                Err(error) if given.is_of_many => report.could_not_dispute(&error),
+                filed => filed?,
+            }
         }
         Ok(report)
     }
@@ -267,63 +269,70 @@ impl<'a> Auditor<'a> {
             let manifest = folder.manifest(self.genesis)?;
             anyhow::Ok((manifest, folder.key()?))
         };
-        match read() {
+        let why = match read() {
             // A folder of another submission of this name there is none; one that was changed may be.
-            Ok((manifest, key)) if is_of(&manifest, settled) => OwnersPart {
-                folder: Some(folder),
-                manifest: Some(manifest),
-                trust_seed: Some(*key.trust_seed(&job).expose()),
-                key: Some(key),
-            },
-            Ok(_) => {
-                findings.left_out.push(format!(
-                    "by the manifest in {}, which is not that of the job",
-                    folder.path().display()
-                ));
-                OwnersPart::default()
+            Ok((manifest, key)) if is_of(&manifest, settled) => {
+                return OwnersPart {
+                    folder: Some(folder),
+                    manifest: Some(manifest),
+                    trust_seed: Some(*key.trust_seed(&job).expose()),
+                    key: Some(key),
+                    unusable: None,
+                };
             }
-            Err(error) => {
-                findings.left_out.push(format!(
-                    "by the manifest in {}, which cannot be used: {error:#}",
-                    folder.path().display()
-                ));
-                OwnersPart::default()
-            }
+            Ok(_) => "is not that of the job".to_owned(),
+            Err(error) => format!("cannot be used: {error:#}"),
+        };
+        let why = format!("the manifest in {} {why}", folder.path().display());
+        let what = format!("what the job's owner could look at: {why}");
+        findings.left_out.push(what);
+        OwnersPart {
+            unusable: Some(why),
+            ..OwnersPart::default()
         }
     }
 
+    /// Whether tasks are computed again where that is possible.
+    pub(super) fn re_executes(&self) -> bool {
+        !self.how.re_execute.is_some_and(Amount::is_nothing)
+    }
+
+    /// Whether it is an error that tasks cannot be computed again: somebody asked for it, of this very job.
+    fn must_re_execute(&self, given: &Given) -> bool {
+        !given.is_of_many && self.how.re_execute.is_some()
+    }
+
     /// What is needed to compute tasks again; none if nobody wants it, or nobody can. It is an error if it
-    /// was asked for and cannot be done.
+    /// has to be done and cannot be.
     fn own(
         &self,
         owners: &OwnersPart,
         given: &Given,
         findings: &mut Findings,
     ) -> anyhow::Result<Option<Own>> {
-        let is_asked = match given.re_execute {
-            Some(again::Amount::Tasks(0) | again::Amount::Percent(0)) => return Ok(None),
-            Some(_) => true,
-            None => false,
-        };
-        let why_not = match (&owners.folder, &owners.manifest) {
-            (Some(folder), Some(manifest)) => {
-                let own = Own::of(folder, manifest.clone(), given.shards.as_deref())?;
-                if own.has_shards() {
-                    return Ok(Some(own));
-                }
-                "the sealed shards are not here: `quern job submit --keep-shards` keeps them"
+        if !self.re_executes() {
+            return Ok(None);
+        }
+        let own = match (&owners.folder, &owners.manifest, &owners.unusable) {
+            (Some(folder), Some(manifest), _) => {
+                Own::of(folder, manifest.clone(), given.shards.as_deref())
             }
-            _ => "only the job's owner has its key and its data",
+            (_, _, Some(why)) => Err(NotHereError::Unusable { why: why.clone() }),
+            _ => Err(NotHereError::Key),
         };
-        anyhow::ensure!(!is_asked, "no task can be computed again here: {why_not}");
-        findings
-            .left_out
-            .push(format!("whether tasks give these results: {why_not}"));
+        let why_not = match own {
+            Ok(own) => return Ok(Some(own)),
+            Err(why_not) => anyhow::Error::from(why_not),
+        };
+        if self.must_re_execute(given) {
+            return Err(why_not.context("no task can be computed again here"));
+        }
+        findings.not_re_executed.push(format!("{why_not:#}"));
         Ok(None)
     }
 
     /// Follows the log to its end.
-    async fn follow(&self, log: &Following<'_>, bar: &ProgressBar) -> anyhow::Result<Audited> {
+    async fn follow(&self, log: &Following<'_>, progress: &Progress) -> anyhow::Result<Audited> {
         let settled = log.settled;
         let newest = self.proven.newest().await?.number;
         let mut facts = Gathered::new(self.genesis, log.job, settled.job.clone(), newest);
@@ -353,7 +362,7 @@ impl<'a> Auditor<'a> {
                 Next::Block(block) => {
                     facts.gather(&self.proven, &Wanted::by(&block)).await?;
                     audit.take(&block);
-                    bar.inc(1);
+                    progress.block();
                 }
                 Next::Broken(fault) => audit.broken(fault),
                 Next::End => break,
@@ -413,52 +422,6 @@ fn words_of(files: &[PathBuf], job: JobId) -> anyhow::Result<Vec<SignedAcknowled
         words.extend(kept.filter(|word| word.payload.job == job));
     }
     Ok(words)
-}
-
-/// What came of computing tasks again.
-#[derive(Default)]
-struct Computed {
-    tasks: Vec<TaskIndex>,
-    differences: Vec<Difference>,
-    left_out: Vec<String>,
-}
-
-/// Computes the tasks again that have an accepted answer, one after the other.
-async fn computed_again(
-    own: Own,
-    answers: &BTreeMap<TaskIndex, Answer>,
-    bar: &ProgressBar,
-) -> anyhow::Result<Computed> {
-    bar.set_prefix("tasks");
-    bar.set_length(answers.len() as u64);
-    bar.set_position(0);
-    let own = Arc::new(own);
-    let compiling = own.clone();
-    let program = tokio::task::spawn_blocking(move || compiling.compile()).await?;
-    let program = program.context("the job's program cannot be run here")?;
-    let mut computed = Computed::default();
-    for (task, accepted) in answers {
-        let (task, accepted) = (*task, *accepted);
-        let (own, program) = (own.clone(), program.clone());
-        let answer = tokio::task::spawn_blocking(move || own.compute(&program, task)).await?;
-        match answer.with_context(|| format!("task {task} cannot be computed again here"))? {
-            Some(answer) => {
-                computed.tasks.push(task);
-                if answer != accepted {
-                    computed.differences.push(Difference::Recomputed {
-                        task,
-                        accepted,
-                        computed: answer,
-                    });
-                }
-            }
-            None => computed.left_out.push(format!(
-                "whether task {task} gives its result, which takes too long here"
-            )),
-        }
-        bar.inc(1);
-    }
-    Ok(computed)
 }
 
 fn roots_of(manifest: &ValidatedManifest) -> Vec<Digest> {

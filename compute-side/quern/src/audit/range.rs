@@ -4,6 +4,7 @@ use super::{
     BlocksError,
     facts::AllBatches,
     job::{Auditor, Given, HowArgs},
+    progress::Progress,
     report::JobReport,
 };
 use crate::{
@@ -19,7 +20,12 @@ use quern_primitives::{
     batch::{BatchRecord, BatchState},
 };
 use serde::Serialize;
-use std::{ops::RangeInclusive, process::ExitCode, str::FromStr};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    str::FromStr,
+};
 
 /// Jobs of which all that differs is told.
 const JOBS_TOLD_MAX: usize = 256;
@@ -32,6 +38,11 @@ pub(crate) struct RangeArgs {
     /// The blocks: 100..200 are those from 100 up to and with 200, 100.. those from 100 on
     #[arg(value_name = "A..B")]
     blocks: Blocks,
+    /// A folder with the sealed shards of jobs, those of each in a folder that has the job's 64 digits as
+    /// its name [default: those in the jobs' own folders, where `quern job submit --keep-shards` keeps
+    /// them]
+    #[arg(long, value_name = "DIR")]
+    shards: Option<PathBuf>,
     #[command(flatten)]
     how: HowArgs,
 }
@@ -77,11 +88,19 @@ impl Blocks {
     }
 }
 
-/// A job that could not be audited.
+/// A job that could not be audited, or of which not all could be.
 #[derive(Debug, Serialize)]
-struct Unaudited {
+struct Missed {
     job: JobId,
     why: String,
+}
+
+/// A job of which tasks were computed again.
+#[derive(Debug, Serialize)]
+struct ReExecuted {
+    job: JobId,
+    /// How many.
+    tasks: usize,
 }
 
 /// What came of it.
@@ -104,9 +123,30 @@ struct RangeReport {
     /// How many could not be audited.
     unaudited_count: u64,
     /// The first of them.
-    unaudited: Vec<Unaudited>,
+    unaudited: Vec<Missed>,
+    /// Whether tasks are computed again where that is possible.
+    re_executes: bool,
+    /// Tasks that were computed again.
+    tasks_re_executed: u64,
+    /// Of how many jobs they are.
+    re_executed_count: u64,
+    /// The first of these.
+    re_executed: Vec<ReExecuted>,
+    /// Of how many jobs not all tasks that should have been were.
+    not_re_executed_count: u64,
+    /// The first of these.
+    not_re_executed: Vec<Missed>,
     /// Whether all were audited, and hold.
     holds: bool,
+}
+
+/// By what each job is audited.
+struct Means<'a> {
+    auditor: &'a Auditor<'a>,
+    newest: &'a Header,
+    /// Where shards of jobs are, beside those in their own folders.
+    shards: Option<&'a Path>,
+    bar: &'a ProgressBar,
 }
 
 /// Audits all jobs of some blocks; fails if one does not hold.
@@ -116,7 +156,13 @@ pub(super) async fn run(context: &Context, args: &RangeArgs) -> anyhow::Result<E
     let blocks = args.blocks.of(newest.number)?;
     let bar = count_bar("of all batches");
     bar.set_length(PARTS);
-    let report = audit(&auditor, blocks, &newest, &bar).await;
+    let means = Means {
+        auditor: &auditor,
+        newest: &newest,
+        shards: args.shards.as_deref(),
+        bar: &bar,
+    };
+    let report = audit(&means, blocks).await;
     bar.finish_and_clear();
     let report = report?;
     context.show(&report)?;
@@ -124,17 +170,19 @@ pub(super) async fn run(context: &Context, args: &RangeArgs) -> anyhow::Result<E
 }
 
 async fn audit(
-    auditor: &Auditor<'_>,
+    means: &Means<'_>,
     blocks: RangeInclusive<BlockNumber>,
-    newest: &Header,
-    bar: &ProgressBar,
 ) -> anyhow::Result<RangeReport> {
-    let mut report = RangeReport::new(&blocks, shown_by(&auditor.proven, newest).await);
+    let Means {
+        auditor, newest, ..
+    } = means;
+    let proven_by = shown_by(&auditor.proven, newest).await;
+    let mut report = RangeReport::new(&blocks, proven_by, auditor.re_executes());
     let mut all = AllBatches::new(&auditor.proven, newest.hash());
     // The batches of a job follow each other, so one job is known at a time.
     let mut current: Option<(JobId, u64)> = None;
     while let Some((job, record)) = all.next().await? {
-        bar.set_position(all.parts_done(PARTS));
+        means.bar.set_position(all.parts_done(PARTS));
         if !is_in(&record, &blocks) {
             continue;
         }
@@ -142,13 +190,19 @@ async fn audit(
             Some((known, batches)) if *known == job => *batches += 1,
             known => {
                 let before = known.replace((job, 1));
-                report.take(auditor, newest, before, bar).await;
+                report.take(means, before).await;
             }
         }
     }
-    report.take(auditor, newest, current, bar).await;
+    report.take(means, current).await;
     report.holds = report.differing_count == 0 && report.unaudited_count == 0;
     Ok(report)
+}
+
+/// The folder of a job's shards among those of many jobs, if it is there.
+fn shards_of(shards: Option<&Path>, job: JobId) -> Option<PathBuf> {
+    let of_job = shards?.join(hex::encode(job.0));
+    of_job.is_dir().then_some(of_job)
 }
 
 /// Whether something became of a batch in these blocks.
@@ -161,7 +215,7 @@ fn is_in(record: &BatchRecord, blocks: &RangeInclusive<BlockNumber>) -> bool {
 }
 
 impl RangeReport {
-    fn new(blocks: &RangeInclusive<BlockNumber>, proven_by: Shown) -> Self {
+    fn new(blocks: &RangeInclusive<BlockNumber>, proven_by: Shown, re_executes: bool) -> Self {
         Self {
             from: *blocks.start(),
             to: *blocks.end(),
@@ -173,35 +227,38 @@ impl RangeReport {
             differing: Vec::new(),
             unaudited_count: 0,
             unaudited: Vec::new(),
+            re_executes,
+            tasks_re_executed: 0,
+            re_executed_count: 0,
+            re_executed: Vec::new(),
+            not_re_executed_count: 0,
+            not_re_executed: Vec::new(),
             holds: true,
         }
     }
 
     /// Audits a job with so many batches in the blocks.
-    async fn take(
-        &mut self,
-        auditor: &Auditor<'_>,
-        newest: &Header,
-        job: Option<(JobId, u64)>,
-        bar: &ProgressBar,
-    ) {
+    async fn take(&mut self, means: &Means<'_>, job: Option<(JobId, u64)>) {
         let Some((job, batches)) = job else {
             return;
         };
         self.jobs += 1;
         self.batches += batches;
-        let digits = job.to_string();
-        bar.set_message(digits.chars().take(10).collect::<String>());
-        // A bar of its own would be drawn over this one.
-        let hidden = ProgressBar::hidden();
+        let Means {
+            auditor, newest, ..
+        } = means;
+        let progress = Progress::behind(means.bar, job);
+        let given = Given::of_many(shards_of(means.shards, job));
         let audited = async {
             let source = auditor.source(job).await?;
-            let nothing = Given::nothing();
-            auditor.audit(job, newest, &source, &nothing, &hidden).await
+            let audited = auditor.audit(job, newest, &source, &given, &progress);
+            audited.await
         };
         match audited.await {
             Ok(report) => {
                 self.verdicts += report.verdicts();
+                let (tasks, why_not) = report.re_execution();
+                self.computed_again(job, tasks.len(), why_not);
                 if !report.holds {
                     self.differing_count += 1;
                     if self.differing.len() < JOBS_TOLD_MAX {
@@ -213,9 +270,65 @@ impl RangeReport {
                 self.unaudited_count += 1;
                 if self.unaudited.len() < JOBS_TOLD_MAX {
                     let why = format!("{error:#}");
-                    self.unaudited.push(Unaudited { job, why });
+                    self.unaudited.push(Missed { job, why });
                 }
             }
+        }
+    }
+
+    /// So many tasks of a job were computed again, and for these reasons others were not.
+    fn computed_again(&mut self, job: JobId, tasks: usize, why_not: &[String]) {
+        if tasks > 0 {
+            self.tasks_re_executed += tasks as u64;
+            self.re_executed_count += 1;
+            if self.re_executed.len() < JOBS_TOLD_MAX {
+                self.re_executed.push(ReExecuted { job, tasks });
+            }
+        }
+        if !why_not.is_empty() {
+            self.not_re_executed_count += 1;
+            if self.not_re_executed.len() < JOBS_TOLD_MAX {
+                let why = why_not.join("; ");
+                self.not_re_executed.push(Missed { job, why });
+            }
+        }
+    }
+
+    /// For each job why tasks of it were not computed again, as far as they are kept.
+    fn why_not_again(&self) -> Vec<String> {
+        let told = self.not_re_executed.iter().map(|it| {
+            let Missed { job, why } = it;
+            format!("– not checked: whether tasks of job {job} give their results: {why}")
+        });
+        let mut lines: Vec<_> = told.collect();
+        let untold = self
+            .not_re_executed_count
+            .saturating_sub(lines.len() as u64);
+        if untold > 0 {
+            lines.push(format!("– nor whether those of {untold} more jobs do"));
+        }
+        lines
+    }
+
+    /// What was computed again, in one line. That nothing was is said as plainly, for then it rests on the
+    /// receipts alone that results are right.
+    fn again_in_words(&self) -> String {
+        if !self.re_executes {
+            return "– NO task was computed again: --re-execute 0 leaves it out".into();
+        }
+        match (self.re_executed_count, self.not_re_executed_count) {
+            (0, _) => format!(
+                "– NO task was computed again: of none of these {} jobs could any be here",
+                self.jobs
+            ),
+            (jobs, 0) => format!(
+                "computed again: {} tasks of {jobs} jobs",
+                self.tasks_re_executed
+            ),
+            (jobs, missed) => format!(
+                "computed again: {} tasks of {jobs} jobs; of {missed} jobs none, or not all that were drawn",
+                self.tasks_re_executed
+            ),
         }
     }
 
@@ -237,10 +350,15 @@ impl Output for RangeReport {
                 .iter()
                 .map(|it| format!("✗ job {} could not be checked: {}", it.job, it.why)),
         );
+        lines.extend(self.why_not_again());
         lines.push(format!(
             "blocks {} to {}: {} batches of {} jobs, {} verdicts in their logs",
             self.from, self.to, self.batches, self.jobs, self.verdicts
         ));
+        // Where there are no jobs there is nothing to compute.
+        if self.jobs > 0 {
+            lines.push(self.again_in_words());
+        }
         lines.push(format!("✓ {}", self.proven_by.words()));
         lines.push(match (self.differing_count, self.unaudited_count) {
             (0, 0) => "✓ all of them hold".into(),
@@ -256,7 +374,132 @@ impl Output for RangeReport {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use clap::Parser;
+    use quern_light::{BlockHash, Way};
     use quern_primitives::{Digest, batch::LogRange};
+
+    #[derive(Parser, Debug)]
+    struct Line {
+        #[command(flatten)]
+        args: RangeArgs,
+    }
+
+    /// Of so many jobs, all of which hold.
+    fn report(jobs: u64, re_executes: bool) -> RangeReport {
+        let shown = Shown {
+            block: 30,
+            hash: BlockHash([5; 32]),
+            by: Way::Header { behind: 0 },
+        };
+        let mut report = RangeReport::new(&(1..=30), shown, re_executes);
+        report.jobs = jobs;
+        report
+    }
+
+    fn why(text: &str) -> [String; 1] {
+        [text.to_owned()]
+    }
+
+    #[test]
+    fn a_range_takes_what_a_job_takes_for_computing_again_and_for_disputes() {
+        let read = |line: &str| Line::try_parse_from(line.split(' '));
+        let line = "range 5..9 --re-execute 5% --shards kept --file-disputes";
+        let args = read(line).unwrap().args;
+        assert_eq!(args.shards, Some(PathBuf::from("kept")));
+        assert!(read("range 5.. --re-execute 2").is_ok());
+        assert!(read("range 5.. --re-execute 101%").is_err());
+    }
+
+    #[test]
+    fn what_was_computed_again_is_added_up_and_each_job_that_could_not_be_is_named() {
+        let mut report = report(3, true);
+        report.computed_again(JobId([1; 32]), 3, &[]);
+        report.computed_again(JobId([2; 32]), 0, &why("its key is not here"));
+        let reasons = ["task 4 takes too long here", "task 7 takes too long here"];
+        report.computed_again(JobId([3; 32]), 2, &reasons.map(str::to_owned));
+        let text = report.people();
+        for said in [
+            "computed again: 5 tasks of 2 jobs; of 2 jobs none, or not all that were drawn",
+            "job 0x0202020202020202020202020202020202020202020202020202020202020202 give their \
+             results: its key is not here",
+            "task 4 takes too long here; task 7 takes too long here",
+        ] {
+            assert!(text.contains(said), "{text}");
+        }
+        assert!(text.ends_with("✓ all of them hold"), "{text}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["tasks_re_executed"], 5);
+        assert_eq!(json["re_executed_count"], 2);
+        assert_eq!(json["re_executed"][0]["tasks"], 3);
+        assert_eq!(json["not_re_executed_count"], 2);
+        let named = &json["not_re_executed"][0];
+        assert_eq!(named["job"], JobId([2; 32]).to_string());
+        assert_eq!(named["why"], "its key is not here");
+    }
+
+    #[test]
+    fn where_all_that_were_drawn_were_computed_again_no_job_is_named() {
+        let mut report = report(1, true);
+        report.computed_again(JobId([1; 32]), 3, &[]);
+        let text = report.people();
+        assert!(
+            text.contains("computed again: 3 tasks of 1 jobs\n"),
+            "{text}"
+        );
+        assert!(!text.contains("not checked"), "{text}");
+    }
+
+    #[test]
+    fn where_nothing_can_be_computed_again_the_summary_says_so_plainly() {
+        let mut report = report(2, true);
+        for number in [1, 2] {
+            report.computed_again(JobId([number; 32]), 0, &why("its key is not here"));
+        }
+        let text = report.people();
+        let plainly = "NO task was computed again: of none of these 2 jobs could any be here";
+        assert!(text.contains(plainly), "{text}");
+        assert_eq!(text.matches("its key is not here").count(), 2, "{text}");
+        // What only owners can look at is no failure, as for one job.
+        assert!(text.ends_with("✓ all of them hold"), "{text}");
+    }
+
+    #[test]
+    fn where_nobody_wants_tasks_computed_again_that_is_said_and_no_job_is_named() {
+        let text = report(2, false).people();
+        let said = "NO task was computed again: --re-execute 0 leaves it out";
+        assert!(text.contains(said), "{text}");
+        assert!(!text.contains("not checked"), "{text}");
+        let text = report(0, true).people();
+        assert!(!text.contains("computed again"), "{text}");
+    }
+
+    #[test]
+    fn of_very_many_jobs_the_first_are_named_and_the_others_counted() {
+        let mut report = report(300, true);
+        for number in 0..300 {
+            let mut job = JobId([0; 32]);
+            job.0[..4].copy_from_slice(&u32::to_be_bytes(number));
+            report.computed_again(job, 1, &why("its key is not here"));
+        }
+        assert_eq!(report.tasks_re_executed, 300);
+        assert_eq!(report.re_executed.len(), JOBS_TOLD_MAX);
+        let text = report.people();
+        assert!(
+            text.contains("nor whether those of 44 more jobs do"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn shards_of_many_jobs_are_in_a_folder_for_each_or_in_the_job_s_own() {
+        let kept = tempfile::tempdir().unwrap();
+        let (here, elsewhere) = (JobId([0xab; 32]), JobId([0xcd; 32]));
+        let of_job = kept.path().join("ab".repeat(32));
+        std::fs::create_dir(&of_job).unwrap();
+        assert_eq!(shards_of(Some(kept.path()), here), Some(of_job));
+        assert_eq!(shards_of(Some(kept.path()), elsewhere), None);
+        assert_eq!(shards_of(None, here), None);
+    }
 
     #[test]
     fn blocks_are_given_as_two_numbers_or_one() {

@@ -48,6 +48,8 @@ pub(super) struct Findings {
     pub(super) untold: Vec<BatchSequence>,
     /// Tasks that were computed again.
     pub(super) re_executed: Vec<TaskIndex>,
+    /// Why tasks that should have been were not.
+    pub(super) not_re_executed: Vec<String>,
     /// What could not be checked.
     pub(super) left_out: Vec<String>,
 }
@@ -98,6 +100,8 @@ pub(super) struct JobReport {
     /// How many differences there are.
     pub(super) difference_count: u64,
     differences: Vec<Told>,
+    /// Why not all that can be disputed was, if that failed.
+    undisputed: Option<String>,
     /// Whether there are none.
     pub(super) holds: bool,
 }
@@ -136,6 +140,7 @@ impl JobReport {
             findings,
             difference_count: 0,
             differences: Vec::new(),
+            undisputed: None,
             holds: true,
         }
     }
@@ -171,6 +176,11 @@ impl JobReport {
     /// Verdicts that were looked at.
     pub(super) fn verdicts(&self) -> u64 {
         self.log.verdicts
+    }
+
+    /// Tasks that were computed again, and why those that should have been were not.
+    pub(super) fn re_execution(&self) -> (&[TaskIndex], &[String]) {
+        (&self.findings.re_executed, &self.findings.not_re_executed)
     }
 
     /// Writes a file for each difference that can be disputed.
@@ -209,6 +219,11 @@ impl JobReport {
             }
         }
         Ok(())
+    }
+
+    /// A dispute could not be begun.
+    pub(super) fn could_not_dispute(&mut self, error: &anyhow::Error) {
+        self.undisputed = Some(format!("{error:#}"));
     }
 
     fn batches_in_words(&self) -> String {
@@ -292,6 +307,10 @@ impl Output for JobReport {
                 lines.push(format!("– {what}: batches {}", batches.join(", ")));
             }
         }
+        let again = self.findings.not_re_executed.iter();
+        lines.extend(
+            again.map(|why| format!("– not checked: whether tasks give these results: {why}")),
+        );
         let left_out = self.findings.left_out.iter();
         lines.extend(left_out.map(|what| format!("– not checked: {what}")));
         let shown = self.differences.iter().take(SHOWN_MAX);
@@ -302,6 +321,8 @@ impl Output for JobReport {
                 "and {hidden} more; --json lists the first {KEPT_MAX}"
             ));
         }
+        let undisputed = self.undisputed.iter();
+        lines.extend(undisputed.map(|why| format!("✗ not all that can be disputed is: {why}")));
         lines.push(match self.holds {
             true => {
                 "✓ the job holds: its log keeps the rules, and the chain paid what follows".into()

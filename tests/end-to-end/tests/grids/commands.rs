@@ -371,7 +371,9 @@ async fn submitted(
 
 async fn followed(bench: &Bench) -> anyhow::Result<()> {
     let quern = Quern::new(bench, OWNER)?;
-    let job = submitted(&quern, bench, "followed", &["--single"]).await?;
+    // Its shards stay, so that the audit can compute it again.
+    let more = ["--single", "--keep-shards"];
+    let job = submitted(&quern, bench, "followed", &more).await?;
     let (code, told) = quern.tells(&["job", "watch", &job]).await?;
     let (end, updates) = told.split_last().context("nothing is told")?;
     ensure!(code == 0, "watching ended with {code}: {told:?}");

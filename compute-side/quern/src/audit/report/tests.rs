@@ -109,14 +109,33 @@ fn payouts() -> Filing {
 fn a_job_without_differences_is_said_to_hold_and_how_it_was_proven() {
     let mut report = report();
     report.findings.re_executed = vec![1, 3];
+    report.findings.not_re_executed = vec!["task 2 takes too long here".into()];
     report.findings.left_out = vec!["the weather".into()];
     let text = report.people();
     assert!(text.contains("3 blocks, 41 entries, 4 verdicts"), "{text}");
     assert!(text.contains("0 final, 1 pending, 0 struck"), "{text}");
     assert!(text.contains("computed again: tasks 1, 3"), "{text}");
+    assert!(
+        text.contains("give these results: task 2 takes too long here"),
+        "{text}"
+    );
     assert!(text.contains("– not checked: the weather"), "{text}");
     assert!(text.contains("✓ block 30"), "{text}");
     assert!(text.ends_with("the chain paid what follows"), "{text}");
+}
+
+#[test]
+fn what_differs_is_told_though_a_dispute_of_it_could_not_be_begun() {
+    let mut report = report();
+    report.tell(&unlike(), &settled(), &payouts());
+    report.difference_count = 1;
+    let why = anyhow::anyhow!("the account has nothing").context("no dispute was begun");
+    report.could_not_dispute(&why);
+    let text = report.people();
+    assert!(text.contains("✗ batch_spent"), "{text}");
+    let said = "not all that can be disputed is: no dispute was begun: the account has nothing";
+    assert!(text.contains(said), "{text}");
+    assert!(text.ends_with("does NOT hold, differences: 1"), "{text}");
 }
 
 #[test]

@@ -10,22 +10,12 @@ use quern_primitives::JobId;
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
+/// Who handed in none of the jobs.
+const STRANGER: &str = "//Eve";
+
 pub(super) async fn audited(bench: &Bench) -> anyhow::Result<()> {
     let quern = Quern::new(bench, OWNER)?;
-    let range = quern.does(&["audit", "range", "1.."]).await?;
-    let whole = json!({
-        "from": 1,
-        "differing_count": 0,
-        "differing": [],
-        "unaudited_count": 0,
-        "holds": true,
-    });
-    says(&range, &whole)?;
-    let count = |name: &str| range[name].as_u64().unwrap_or(0);
-    ensure!(
-        count("jobs") > 0 && count("batches") >= count("jobs") && count("verdicts") > 0,
-        "{range}"
-    );
+    ranges(bench, &quern).await?;
 
     let job = settled(bench).await?;
     let name = job.to_string();
@@ -79,6 +69,62 @@ pub(super) async fn audited(bench: &Bench) -> anyhow::Result<()> {
     let elsewhere = "5a".repeat(32);
     let arguments = ["audit", "job", &name, "--genesis", &elsewhere];
     quern.refuses(2, &words[..1], &arguments).await
+}
+
+/// All jobs are audited at once. Of those whose key and shards are here tasks are computed again; of each
+/// other job it is said why none is, and a stranger is told so of all of them.
+async fn ranges(bench: &Bench, owner: &Quern) -> anyhow::Result<()> {
+    let whole = json!({
+        "from": 1,
+        "differing_count": 0,
+        "differing": [],
+        "unaudited_count": 0,
+        "holds": true,
+    });
+    let count = |range: &Value, name: &str| range[name].as_u64().unwrap_or(0);
+
+    let range = owner.does(&["audit", "range", "1.."]).await?;
+    says(&range, &whole)?;
+    let jobs = count(&range, "jobs");
+    ensure!(
+        jobs > 0 && count(&range, "batches") >= jobs && count(&range, "verdicts") > 0,
+        "{range}"
+    );
+    let (again, missed) = (
+        count(&range, "re_executed_count"),
+        count(&range, "not_re_executed_count"),
+    );
+    ensure!(
+        again > 0 && count(&range, "tasks_re_executed") >= again && again + missed >= jobs,
+        "{range}"
+    );
+
+    let stranger = Quern::new(bench, STRANGER)?;
+    let range = stranger
+        .does(&["audit", "range", "1..", "--re-execute", "5%"])
+        .await?;
+    says(&range, &whole)?;
+    says(
+        &range,
+        &json!({
+            "tasks_re_executed": 0,
+            "re_executed": [],
+            "not_re_executed_count": range["jobs"],
+        }),
+    )?;
+    let why = range["not_re_executed"][0]["why"].as_str();
+    ensure!(
+        why.is_some_and(|why| why.contains("its key is not here")),
+        "{range}"
+    );
+
+    let none = ["audit", "range", "1..", "--re-execute", "0"];
+    let range = owner.does(&none).await?;
+    says(&range, &whole)?;
+    says(
+        &range,
+        &json!({ "re_executes": false, "tasks_re_executed": 0, "not_re_executed": [] }),
+    )
 }
 
 /// A job that is over and has a batch.
