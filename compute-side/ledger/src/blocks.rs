@@ -125,7 +125,7 @@ impl Chain {
 }
 
 /// Has the node prove that a block is final and has these events.
-async fn prove_events(
+pub(crate) async fn prove_events(
     proven: &Proven,
     block: FinalisedBlock,
     events: &[u8],

@@ -1,12 +1,13 @@
 //! The events of a block, for histories.
 
 use crate::{
-    State,
+    Proven, State,
+    blocks::prove_events,
     chain::{ChainError, no_state},
 };
 use codec::Decode as _;
 use quern_audit::{Entry, Event, Kind, read};
-use quern_primitives::{AccountId, Amount, JobId, ids::BatchSequence};
+use quern_primitives::{AccountId, Amount, BlockNumber, JobId, ids::BatchSequence};
 use subxt::{
     dynamic::{At as _, Value},
     events::Phase,
@@ -143,6 +144,23 @@ impl State {
         });
         let read = read.collect::<Result<Vec<_>, ChainError>>()?;
         Ok((read, events.bytes().to_vec()))
+    }
+}
+
+impl Proven {
+    /// What [`State::payments_of`] tells of the block at a height, by events of which the node proves that
+    /// they are in the state after it. How they are read is its word still: its runtime's description
+    /// tells.
+    pub async fn payments_of(
+        &self,
+        block: BlockNumber,
+        job: JobId,
+        sequence: BatchSequence,
+    ) -> Result<Option<Vec<(AccountId, Amount)>>, ChainError> {
+        let state = self.chain.at_height(block).await?;
+        let (events, bytes) = state.events_and_bytes().await?;
+        prove_events(self, state.block(), &bytes).await?;
+        Ok(payments(&events, job, sequence))
     }
 }
 

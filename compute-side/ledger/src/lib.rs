@@ -24,6 +24,7 @@ mod council;
 mod court;
 mod disputes;
 mod events;
+mod headers;
 mod proven;
 mod proven_books;
 mod session;

@@ -15,6 +15,7 @@
 use crate::{
     Chain,
     chain::{ChainError, Hash, no_answer, no_state},
+    headers::Headers,
 };
 use codec::{Decode, Encode as _};
 use quern_light::{
@@ -23,7 +24,6 @@ use quern_light::{
     keys, keys::Key, limits::HAND_OVERS_MAX,
 };
 use quern_primitives::{BlockNumber, GenesisHash};
-use std::collections::BTreeMap;
 use subxt::rpcs::{client::RpcParams, methods::legacy::Bytes};
 use tokio::sync::Mutex;
 
@@ -55,6 +55,16 @@ pub enum ProvenError {
     /// What the node sent shows no block to be final.
     #[error("the node's proof does not hold; ask another node")]
     Follow(#[from] FollowFault),
+    /// The node's chain is another one than that whose first block is trusted.
+    #[error(
+        "the node follows the chain that begins with block {found}, and not the one that begins with {wanted}; ask a node of that one"
+    )]
+    OtherChain {
+        /// The first block that is trusted.
+        wanted: GenesisHash,
+        /// That of the node's chain, as it says.
+        found: GenesisHash,
+    },
     /// The validators of the trusted block are not proven.
     #[error("the node does not prove who the validators were; ask another node")]
     Validators(#[source] ChainProofFault),
@@ -135,7 +145,7 @@ pub enum ProvenError {
 
 /// Reads a chain's state with proofs, by a node that is not trusted.
 pub struct Proven {
-    chain: Chain,
+    pub(crate) chain: Chain,
     /// The chain's first block and what proves its validators, if that is what is trusted.
     start: Option<(GenesisHash, Start)>,
     known: Mutex<Known>,
@@ -148,13 +158,20 @@ struct Known {
     /// The changes: one fewer.
     hand_overs: Vec<HandOver>,
     /// Headers of final blocks.
-    headers: BTreeMap<BlockHash, Header>,
+    headers: Headers,
 }
 
 impl Proven {
     /// Begins at what is trusted. The node must still have the state after that block: of the chain's
     /// first one, nodes with `--state-pruning archive` have.
     pub async fn new(chain: Chain, trust: Trust) -> Result<Self, ProvenError> {
+        // A node of another chain would only not have the block, which says less of what to do.
+        if let Trust::Genesis(wanted) = trust
+            && wanted != chain.genesis()
+        {
+            let found = chain.genesis();
+            return Err(ProvenError::OtherChain { wanted, found });
+        }
         let at = match trust {
             Trust::Genesis(genesis) => genesis.into(),
             Trust::Header(header) => header,
@@ -174,10 +191,12 @@ impl Proven {
             Trust::Header(_) => (follower_of(&header, nodes), None),
         };
         let follower = follower.map_err(ProvenError::Validators)?;
+        let mut headers = Headers::new(HEADERS_KEPT_MAX);
+        headers.put(header);
         let known = Known {
             sets: vec![follower],
             hand_overs: Vec::new(),
-            headers: [(at, header)].into(),
+            headers,
         };
         Ok(Self {
             chain,
@@ -198,8 +217,9 @@ impl Proven {
     /// The block at a height, with the proof that it is final.
     pub async fn at_height(&self, number: BlockNumber) -> Result<Header, ProvenError> {
         let hash = BlockHash(self.chain.block_hash(number).await?);
-        if let Some(header) = self.known.lock().await.headers.get(&hash) {
-            return of_height(header.clone(), number);
+        let kept = self.known.lock().await.headers.get(&hash).cloned();
+        if let Some(header) = kept {
+            return of_height(header, number);
         }
         let header = of_height(header(&self.chain, hash).await?, number)?;
         self.prove(header).await.map(|(header, ..)| header)
@@ -275,7 +295,7 @@ impl Proven {
 
     /// The root of the state after a final block, and its height.
     async fn root(&self, at: BlockHash) -> Result<([u8; 32], BlockNumber), ProvenError> {
-        let known = self.known.lock().await;
+        let mut known = self.known.lock().await;
         let header = known.headers.get(&at);
         header
             .map(|header| (header.state_root, header.number))
@@ -323,10 +343,7 @@ impl Proven {
         let hand_overs = known.hand_overs.iter().take(changes).cloned().collect();
         // Those that lead to the signed one are final as well, and need no proof of their own.
         for header in finality.headers.iter().chain([&header]) {
-            if known.headers.len() >= HEADERS_KEPT_MAX {
-                known.headers.pop_first();
-            }
-            known.headers.insert(header.hash(), header.clone());
+            known.headers.put(header.clone());
         }
         Ok((header, finality, hand_overs))
     }
