@@ -13,10 +13,8 @@ mod totals;
 use crate::context::Context;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use quern_ledger::{Chain, Proven, ProvenError};
-use quern_light::Trust;
-use quern_primitives::{BlockNumber, GenesisHash};
-use std::{fmt, ops::RangeInclusive, process::ExitCode, sync::Arc};
+use quern_primitives::BlockNumber;
+use std::{fmt, ops::RangeInclusive, process::ExitCode};
 
 /// What can be audited.
 #[derive(Subcommand, Debug)]
@@ -26,7 +24,8 @@ pub(crate) enum AuditCommand {
     Job(Box<job::JobArgs>),
     /// Every job of which a batch was settled, made final or struck in some blocks, as `job` does it
     Range(Box<range::RangeArgs>),
-    /// All money of the chain, movement by movement: whether it adds up at every block
+    /// All money of the chain, movement by movement: whether it adds up at every block. The node is believed
+    /// with proofs only, unless --trust-node says otherwise
     Totals(totals::TotalsArgs),
 }
 
@@ -54,30 +53,6 @@ pub(crate) struct BlocksArgs {
     /// End with this block [default: the last that is final]
     #[arg(long, value_name = "BLOCK")]
     to: Option<BlockNumber>,
-}
-
-/// Whether the node is believed.
-#[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct LightArgs {
-    /// Believe of the node only what it proves from the chain's first block on: sums, accounts, jobs and
-    /// events, and that there are no others
-    #[arg(long)]
-    light: bool,
-    /// The hash of the chain's first block, from wherever you trust it [default: as the node says]
-    #[arg(long, value_name = "HEX", requires = "light")]
-    genesis: Option<GenesisHash>,
-}
-
-impl LightArgs {
-    /// By which the node has to prove what it says, if it is not believed.
-    pub(crate) async fn proven(self, chain: &Chain) -> Result<Option<Arc<Proven>>, ProvenError> {
-        if !self.light {
-            return Ok(None);
-        }
-        let genesis = self.genesis.unwrap_or_else(|| chain.genesis());
-        let proven = Proven::new(chain.clone(), Trust::Genesis(genesis)).await?;
-        Ok(Some(Arc::new(proven)))
-    }
 }
 
 /// Why there are no such blocks.

@@ -8,7 +8,8 @@ use clap::Subcommand;
 /// What can be exported.
 #[derive(Subcommand, Debug)]
 pub(crate) enum ExportCommand {
-    /// Every movement of money, one a row; docs/format.md says what the columns are
+    /// Every movement of money, one a row; docs/format.md says what the columns are. The node is believed with
+    /// proofs only, unless --trust-node says otherwise
     Ledger(ledger::LedgerArgs),
 }
 

@@ -23,6 +23,7 @@ mod plan;
 mod swarm;
 mod totals;
 mod treasury;
+mod trust;
 mod units;
 mod verify;
 mod wallet;

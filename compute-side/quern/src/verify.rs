@@ -6,6 +6,7 @@ use crate::{
     context::Context,
     grid::words,
     output::{Output, patiently},
+    trust::NoProof,
 };
 use clap::Args;
 use proof::Shown;
@@ -42,7 +43,12 @@ pub(crate) struct VerifyArgs {
     /// Check what can be checked without a node
     #[arg(long)]
     offline: bool,
-    /// Ask a node, and believe only what it proves from the chain's first block on
+    /// Believe a node without proofs: what it says of batch, job, devices and payments. It is quicker, and fit
+    /// for a node of your own
+    #[arg(long, conflicts_with_all = ["offline", "light", "header", "genesis", "proof"])]
+    trust_node: bool,
+    /// Ask a node, and believe only what it proves from the chain's first block on: the default, which need
+    /// be said only beside --genesis
     #[arg(long, conflicts_with_all = ["offline", "header"])]
     light: bool,
     /// Ask no node; the proof that is saved beside the receipt leads to this header, which you trust:
@@ -119,12 +125,42 @@ struct Verified {
     checks: Vec<Checked>,
     /// Whether the batch is pending, with when it is due, final, or struck, as the chain says.
     batch_state: Option<BatchState>,
-    /// The block that settled the batch or made it final, if the node has discarded its state: then
-    /// nothing is checked of accounts and payments.
+    /// The block that settled the batch or made it final, if its state is not to be had: then accounts or
+    /// payments are not checked.
     discarded_block: Option<BlockNumber>,
     /// The blocks by whose state it was checked, if that was proven, and how these were shown to be final.
     proven_by: Vec<Shown>,
     holds: bool,
+}
+
+/// Who tells what only the chain knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Teller<'a> {
+    /// Nobody, and it is left out.
+    Nobody,
+    /// A node, as far as it proves what it says, from the chain's first block on, which has this hash.
+    Proofs(GenesisHash),
+    /// A node, which is believed.
+    Node,
+    /// The saved proof, up to this header: its hash, or the name of a file with it.
+    Header(&'a str),
+    /// The saved proof, from the chain's first block on.
+    File(GenesisHash),
+}
+
+impl VerifyArgs {
+    /// Who tells what only the chain knows of a receipt that names this chain.
+    fn teller(&self, named: GenesisHash) -> Teller<'_> {
+        match (&self.header, self.genesis, &self.proof) {
+            _ if self.offline => Teller::Nobody,
+            _ if self.trust_node => Teller::Node,
+            (_, genesis, _) if self.light => Teller::Proofs(genesis.unwrap_or(named)),
+            (None, None, None) => Teller::Proofs(named),
+            (Some(header), ..) => Teller::Header(header),
+            // Unless it is told, the receipt is checked for the chain that it names.
+            (None, genesis, _) => Teller::File(genesis.unwrap_or(named)),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -161,24 +197,20 @@ async fn ask_as_told(
     args: &VerifyArgs,
     file: &ReceiptFile,
 ) -> anyhow::Result<Asked> {
-    if args.offline {
-        return Ok(Asked::default());
-    }
-    if args.light {
-        let chain = context.chain().await?;
-        let genesis = args.genesis.unwrap_or(file.genesis);
-        let asking = proof::by_node(&chain, file, genesis);
-        return Ok(patiently("asking the chain for proofs", asking).await?);
-    }
-    let trust = match (&args.header, args.genesis, &args.proof) {
-        (Some(header), ..) => Trust::Header(proof::trusted_header(header)?),
-        (None, Some(genesis), _) => Trust::Genesis(genesis),
-        // The receipt is checked for the chain that it names.
-        (None, None, Some(_)) => Trust::Genesis(file.genesis),
-        (None, None, None) => {
+    let trust = match args.teller(file.genesis) {
+        Teller::Nobody => return Ok(Asked::default()),
+        Teller::Proofs(genesis) => {
+            let chain = context.chain().await?;
+            let asking = proof::by_node(&chain, file, genesis);
+            let asked = patiently("asking the chain for proofs", asking).await;
+            return Ok(asked.map_err(NoProof::from)?);
+        }
+        Teller::Node => {
             let chain = context.chain().await?;
             return Ok(patiently("asking the chain", ask(&chain, file)).await?);
         }
+        Teller::Header(header) => Trust::Header(proof::trusted_header(header)?),
+        Teller::File(genesis) => Trust::Genesis(genesis),
     };
     let proof = args.proof.as_deref();
     Ok(proof::by_file(&args.receipt, proof, file, trust)?)
@@ -323,17 +355,28 @@ impl Verified {
         of_kind.map(|check| check.holds)
     }
 
+    /// Whether it was checked what the batch pays, or there is nothing to check, as nobody is paid for it.
+    fn is_pay_told(&self) -> bool {
+        let mut kinds = [CheckKind::Paid, CheckKind::SetAside].into_iter();
+        let unpaid = matches!(self.batch_state, None | Some(BatchState::Struck { .. }));
+        unpaid || kinds.any(|kind| self.of(kind).is_some())
+    }
+
     /// What could not be checked, and why.
     fn left_out(&self) -> Option<String> {
         match (self.proven_by.is_empty(), self.discarded_block) {
             (true, None) => None,
+            (false, None) if self.is_pay_told() => None,
             (true, Some(block)) => Some(format!(
                 "accounts and payments, as the node has discarded the state of block {block}; ask one that runs with `--state-pruning archive`"
             )),
             (false, None) => Some(
-                "payments, of which the chain keeps no more than the batch's sum; ask a node that you trust"
+                "payments, of which a saved proof has no more than the batch's sum; ask a node"
                     .into(),
             ),
+            (false, Some(block)) if self.of(CheckKind::Account).is_some() => Some(format!(
+                "payments, as the state of block {block}, which made the batch final, is not proven"
+            )),
             (false, Some(block)) => Some(format!(
                 "accounts and payments, as the state of block {block}, which settled the batch, is not proven"
             )),
@@ -405,6 +448,12 @@ impl Output for Verified {
                 "– taken as true: that the chain is the one that begins with block {}",
                 self.genesis
             ));
+        }
+        if !self.proven_by.is_empty() && self.of(CheckKind::Paid).is_some() {
+            lines.push(
+                "– taken as true: that payments are what the node's description of the runtime makes of the proven events"
+                    .into(),
+            );
         }
         lines.extend(self.left_out().map(|what| format!("– not checked: {what}")));
         lines.push(self.in_sum().into());

@@ -1,16 +1,17 @@
 //! `quern audit totals`: the money of the chain, movement by movement.
 
-use super::{BlocksArgs, LightArgs, books::Books};
+use super::{BlocksArgs, books::Books};
 use crate::{
     context::Context,
     output::{Output, count_bar, fields, patiently},
+    trust::TrustArgs,
     verify::proof::{Shown, shown_by},
 };
 use clap::Args;
 use quern_audit::{DIFFERENCES_MAX, Difference, Entry, Replay};
 use quern_ledger::BlockStream;
 use quern_primitives::{
-    Amount, BlockNumber,
+    Amount, BlockNumber, GenesisHash,
     amount::{as_string, display},
     job::Escrow,
     view::Totals,
@@ -26,7 +27,7 @@ pub(crate) struct TotalsArgs {
     #[command(flatten)]
     blocks: BlocksArgs,
     #[command(flatten)]
-    light: LightArgs,
+    trust: TrustArgs,
 }
 
 /// What came of it.
@@ -55,6 +56,8 @@ struct Audited {
     differences: Vec<Difference>,
     /// The last block, if the node had to prove what it said of it.
     proven_by: Option<Shown>,
+    /// The chain's first block, if that is what the proof begins with.
+    begins_with: Option<GenesisHash>,
     /// Whether there is none.
     conserved: bool,
 }
@@ -62,7 +65,9 @@ struct Audited {
 /// Plays the ledger again; fails if anything differs.
 pub(super) async fn run(context: &Context, args: &TotalsArgs) -> anyhow::Result<ExitCode> {
     let chain = context.chain().await?;
-    let proven = args.light.proven(&chain).await?;
+    // Proofs begin with no other block: a node of another chain has none.
+    let genesis = chain.genesis();
+    let proven = args.trust.proven(&chain).await?;
     let newest = match &proven {
         Some(proven) => proven.newest().await?.number,
         None => chain.at_finalised().await?.block().number,
@@ -88,6 +93,7 @@ pub(super) async fn run(context: &Context, args: &TotalsArgs) -> anyhow::Result<
     if let Some(proven) = &proven {
         let header = proven.at_height(last).await?;
         audited.proven_by = Some(shown_by(proven, &header).await);
+        audited.begins_with = Some(genesis);
     }
     context.show(&audited)?;
     Ok(match audited.conserved {
@@ -159,6 +165,7 @@ impl Audited {
             difference_count: replay.difference_count(),
             differences: replay.differences().to_vec(),
             proven_by: None,
+            begins_with: None,
             conserved: replay.difference_count() == 0,
         }
     }
@@ -204,6 +211,12 @@ impl Output for Audited {
             ));
         }
         lines.extend(self.proven_by.map(|shown| format!("✓ {}", shown.words())));
+        lines.push(match self.begins_with {
+            Some(block) => format!(
+                "– taken as true: that the chain is the one that begins with block {block}, and that its events mean what the node's description of the runtime says"
+            ),
+            None => "– taken as true: all that the node says; nothing of it was proven".to_owned(),
+        });
         lines.push(match self.conserved {
             true => "✓ conserved: every movement and every balance fits".to_owned(),
             false => format!("✗ NOT conserved, differences: {}", self.difference_count),
@@ -227,6 +240,7 @@ mod tests {
     fn money_that_adds_up_is_called_conserved_and_nothing_else_is() {
         let whole = audited(Totals::default());
         assert!(whole.conserved && whole.people().ends_with("every balance fits"));
+        assert!(whole.people().contains("nothing of it was proven"));
         let other = Totals {
             burnt: 7,
             ..Totals::default()
@@ -236,5 +250,14 @@ mod tests {
         assert!(!differs.conserved, "{text}");
         assert!(text.contains("what was burnt is 0 BC by the movements, and 0.000000007 BC"));
         assert!(text.ends_with("NOT conserved, differences: 1"), "{text}");
+    }
+
+    #[test]
+    fn with_which_block_the_proofs_begin_is_told_to_who_compares_it() {
+        let mut proven = audited(Totals::default());
+        proven.begins_with = Some(GenesisHash([0x5a; 32]));
+        let text = proven.people();
+        assert!(text.contains(&"5a".repeat(32)), "{text}");
+        assert!(!text.contains("nothing of it was proven"), "{text}");
     }
 }

@@ -3,9 +3,10 @@
 mod row;
 
 use crate::{
-    audit::{BlocksArgs, LightArgs},
+    audit::BlocksArgs,
     context::Context,
     output::{Output, OutputFile, count_bar},
+    trust::TrustArgs,
 };
 use clap::{Args, ValueEnum};
 use quern_ledger::{BlockStream, ChainError};
@@ -22,7 +23,7 @@ pub(crate) struct LedgerArgs {
     #[command(flatten)]
     blocks: BlocksArgs,
     #[command(flatten)]
-    light: LightArgs,
+    trust: TrustArgs,
     /// How the rows are written
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
@@ -67,7 +68,7 @@ struct Exported {
 
 pub(crate) async fn run(context: &Context, args: &LedgerArgs) -> anyhow::Result<()> {
     let chain = context.chain().await?;
-    let proven = args.light.proven(&chain).await?;
+    let proven = args.trust.proven(&chain).await?;
     let newest = match &proven {
         Some(proven) => proven.newest().await?.number,
         None => chain.at_finalised().await?.block().number,

@@ -7,12 +7,12 @@ use quern_light::{
     keys, limits::HEADER_BYTES_MAX,
 };
 use quern_owner::{
-    Check, verify_accounts, verify_agreement, verify_batch, verify_price, verify_program,
-    verify_standing,
+    Check, verify_accounts, verify_agreement, verify_batch, verify_paid, verify_price,
+    verify_program, verify_set_aside, verify_standing,
 };
 use quern_primitives::{
     BlockNumber, DeviceId, GenesisHash, JobId,
-    batch::BatchRecord,
+    batch::{BatchRecord, BatchState, PendingBatch},
     device::Device,
     ids::BatchSequence,
     job::Job,
@@ -189,12 +189,8 @@ pub(super) async fn by_node(
         ..Asked::default()
     };
     if let Some(batch) = settled {
-        let block = batch.settled_at;
-        match devices_at(&proven, file, block).await {
-            Ok((header, devices)) => {
-                asked.shown.push(shown_by(&proven, &header).await);
-                asked.checks.push(verify_accounts(file, &devices));
-            }
+        match by_blocks(&proven, file, &batch, &mut asked).await {
+            Ok(()) => {}
             Err(ProvenError::Chain(ChainError::Discarded { block, .. })) => {
                 asked.discarded_block = Some(block);
             }
@@ -202,6 +198,37 @@ pub(super) async fn by_node(
         }
     }
     Ok(asked)
+}
+
+/// Checks what only the blocks prove in which the batch was settled, and became final. What they proved
+/// before one of them is not to be had any more stays checked.
+async fn by_blocks(
+    proven: &Proven,
+    file: &ReceiptFile,
+    batch: &BatchRecord,
+    asked: &mut Asked,
+) -> Result<(), ProvenError> {
+    let (header, devices) = devices_at(proven, file, batch.settled_at).await?;
+    asked.shown.push(shown_by(proven, &header).await);
+    asked.checks.push(verify_accounts(file, &devices));
+    let (job, sequence) = (file.verdict.job, file.batch);
+    match batch.state {
+        BatchState::Pending { .. } => {
+            // As it was settled: by now it may be final.
+            let key = keys::pending_batch(&job, sequence);
+            let pending: Option<PendingBatch> = proven.value(header.hash(), &key).await?;
+            asked.checks.push(verify_set_aside(file, pending.as_ref()));
+        }
+        BatchState::Final { at } => {
+            let payments = proven.payments_of(at, job, sequence).await?;
+            asked.checks.push(verify_paid(file, payments.as_deref()));
+            let header = proven.at_height(at).await?;
+            asked.shown.push(shown_by(proven, &header).await);
+        }
+        // Nobody is paid for it, and that it stands does not hold already.
+        BatchState::Struck { .. } => {}
+    }
+    Ok(())
 }
 
 /// Whose the devices of a verdict were at a height.

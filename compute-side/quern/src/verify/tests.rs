@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use clap::FromArgMatches as _;
 use codec::Encode;
 use quern_job_rules::pay::{self, PRICES_AT_GENESIS, Tariff};
 use quern_primitives::{
@@ -80,6 +81,63 @@ pub(super) fn file() -> ReceiptFile {
         proof: tree.proof(1).unwrap(),
         verdict,
         batch: 0,
+    }
+}
+
+/// What is made of `quern verify` with these options; none if the parser refuses them.
+fn with(options: &[&str]) -> Option<VerifyArgs> {
+    let command = VerifyArgs::augment_args(clap::Command::new("verify"));
+    let words = ["verify", "receipt.json"];
+    let line = words.iter().chain(options).copied();
+    let matches = command.try_get_matches_from(line).ok()?;
+    VerifyArgs::from_arg_matches(&matches).ok()
+}
+
+/// Fails unless with these options this tells what only the chain knows.
+fn tells(options: &[&str], teller: Teller<'_>) {
+    let args = with(options).unwrap();
+    assert_eq!(args.teller(GENESIS), teller, "{options:?}");
+}
+
+#[test]
+fn a_node_is_asked_for_proofs_unless_something_else_is_said() {
+    let hash = "5a".repeat(32);
+    let given = GenesisHash([0x5a; 32]);
+    tells(&[], Teller::Proofs(GENESIS));
+    tells(&["--root", &hash], Teller::Proofs(GENESIS));
+    tells(&["--trust-node"], Teller::Node);
+    tells(&["--offline"], Teller::Nobody);
+    // What was said before it was the default goes on.
+    tells(&["--light"], Teller::Proofs(GENESIS));
+    tells(&["--light", "--genesis", &hash], Teller::Proofs(given));
+}
+
+#[test]
+fn no_node_is_asked_where_the_saved_proof_is_meant() {
+    let hash = "5a".repeat(32);
+    let given = GenesisHash([0x5a; 32]);
+    tells(&["--header", &hash], Teller::Header(&hash));
+    let elsewhere = ["--header", &hash, "--proof", "proof.json"];
+    tells(&elsewhere, Teller::Header(&hash));
+    tells(&["--genesis", &hash], Teller::File(given));
+    tells(&["--proof", "proof.json"], Teller::File(GENESIS));
+    let both = ["--genesis", &hash, "--proof", "proof.json"];
+    tells(&both, Teller::File(given));
+}
+
+#[test]
+fn a_node_is_not_believed_beside_anything_that_proves() {
+    let hash = "5a".repeat(32);
+    let others: [&[&str]; 5] = [
+        &["--light"],
+        &["--offline"],
+        &["--header", &hash],
+        &["--genesis", &hash],
+        &["--proof", "proof.json"],
+    ];
+    for other in others {
+        let options = [&["--trust-node"][..], other].concat();
+        assert!(with(&options).is_none(), "{options:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use quern_light::Finality;
 use quern_owner::CheckKind;
 use quern_primitives::{
     AccountId, SealingKey,
-    batch::{BatchState, LogRange},
+    batch::LogRange,
     device::{Hardware, Region},
 };
 use sp_core::{Blake2Hasher, H256, Hasher as _};
@@ -149,6 +149,54 @@ fn who_is_shown_signatures_is_told_with_which_first_block_they_begin() {
     let text = verified(&file, vec![], &asked).people();
     let begins = format!("the one that begins with block {}", file.genesis);
     assert!(text.contains(&begins), "{text}");
+}
+
+/// What people are told where a node proved these checks of a batch, and all of them hold.
+fn told(kinds: &[CheckKind], state: BatchState, discarded: Option<BlockNumber>) -> String {
+    let holds = true;
+    let checks = kinds.iter().map(|kind| Check {
+        check: *kind,
+        holds,
+    });
+    let (set, validators) = (0, 4);
+    let shown = Shown {
+        block: SETTLED_AT,
+        hash: BlockHash([7; 32]),
+        by: Way::Signed { set, validators },
+    };
+    let asked = Asked {
+        batch_state: Some(state),
+        discarded_block: discarded,
+        shown: vec![shown],
+        ..Asked::default()
+    };
+    verified(&file(), checks.map(checked).collect(), &asked).people()
+}
+
+#[test]
+fn proven_payments_are_told_with_what_is_taken_as_true_of_them() {
+    use CheckKind::{Account, Chain, Paid, SetAside};
+    let is_final = BatchState::Final { at: 30 };
+    let paid = told(&[Chain, Account, Paid], is_final, None);
+    for words in ["was paid", "taken as true: that payments"] {
+        assert!(paid.contains(words), "{paid}");
+    }
+    assert!(!paid.contains("not checked"), "{paid}");
+    assert!(paid.ends_with("the receipt holds"), "{paid}");
+    let pending = BatchState::Pending { due: 25 };
+    let set_aside = told(&[Chain, Account, SetAside], pending, None);
+    assert!(set_aside.contains("paid when it is final"), "{set_aside}");
+    for words in ["not checked", "that payments"] {
+        assert!(!set_aside.contains(words), "{set_aside}");
+    }
+    let forgotten = told(&[Chain, Account], is_final, Some(30));
+    for words in [
+        "not checked: payments",
+        "block 30, which made the batch final",
+        "who was paid was not checked",
+    ] {
+        assert!(forgotten.contains(words), "{forgotten}");
+    }
 }
 
 #[test]
