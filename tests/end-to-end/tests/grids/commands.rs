@@ -6,7 +6,7 @@ use quern_ledger::Account;
 use quern_local_grid::{OWNER, find_program};
 use quern_primitives::amount::BYTECHIP;
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, path::Path};
 use tokio::process::Command;
 
 mod audit;
@@ -440,19 +440,7 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
     let receipt: Value = serde_json::from_slice(&fs::read(&file)?)?;
     let root = json!({ "verdicts_root": receipt["verdicts_root"] });
     says(batch, &root)?;
-    let verified = quern.does(&["verify", &file.display().to_string()]).await?;
-    says(
-        &verified,
-        &json!({ "holds": true, "discarded_block": null }),
-    )?;
-    let checks = verified["checks"].as_array().context("no checks")?;
-    for name in ["chain", "account", "paid"] {
-        let of_name = checks.iter().find(|check| check["check"] == name);
-        ensure!(
-            of_name.is_some_and(|check| check["holds"] == true),
-            "`{name}` is not checked: {verified}"
-        );
-    }
+    verifies(quern, &file).await?;
     let behind = ["job", "batches", job, "--from", "1"];
     quern.refuses(1, &["1 batches", "--from"], &behind).await?;
     let nothing = "ff".repeat(32);
@@ -460,6 +448,31 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
     quern
         .refuses(1, &["the chain knows no job"], &unknown)
         .await
+}
+
+/// The receipt in this file holds, by what the node proves and on its word.
+async fn verifies(quern: &Quern, file: &Path) -> anyhow::Result<()> {
+    let file = file.display().to_string();
+    let ways: [(&[&str], bool); 2] = [(&[], true), (&["--trust-node"], false)];
+    for (options, proves) in ways {
+        let arguments = [&["verify", &file][..], options].concat();
+        let verified = quern.does(&arguments).await?;
+        says(
+            &verified,
+            &json!({ "holds": true, "discarded_block": null }),
+        )?;
+        let checks = verified["checks"].as_array().context("no checks")?;
+        for name in ["chain", "account", "paid"] {
+            let of_name = checks.iter().find(|check| check["check"] == name);
+            ensure!(
+                of_name.is_some_and(|check| check["holds"] == true),
+                "`{name}` is not checked: {verified}"
+            );
+        }
+        let blocks = verified["proven_by"].as_array().context("no proofs")?;
+        ensure!(blocks.is_empty() != proves, "{verified}");
+    }
+    Ok(())
 }
 
 /// Two devices of different accounts are wanted, and there is one, so that the job does not end

@@ -18,6 +18,9 @@ pub(super) async fn plays_again(bench: &Bench) -> anyhow::Result<()> {
     let whole = json!({ "from": 1, "conserved": true, "difference_count": 0, "differences": [] });
     says(&audited, &whole)?;
     let to: BlockNumber = serde_json::from_value(audited["to"].clone())?;
+    // Nothing had to be said for the node to be believed with proofs only.
+    ensure!(audited["proven_by"]["block"] == json!(to), "{audited}");
+    says(&audited, &json!({ "begins_with": bench.chain.genesis() }))?;
     let totals = bench.chain.at_height(to).await?.totals().await?;
     says(&audited, &serde_json::to_value(totals)?)?;
     ensure!(
@@ -43,9 +46,12 @@ pub(super) async fn plays_again(bench: &Bench) -> anyhow::Result<()> {
     let (from, last) = (to.saturating_sub(PART).to_string(), to.to_string());
     let part = ["--from", &from, "--to", &last];
     let again = quern
-        .does(&[&["audit", "totals"][..], &part[..]].concat())
+        .does(&[&["audit", "totals", "--trust-node"][..], &part[..]].concat())
         .await?;
-    says(&again, &json!({ "to": to, "conserved": true }))?;
+    says(
+        &again,
+        &json!({ "to": to, "conserved": true, "proven_by": null }),
+    )?;
     // By what the node proves, it is the same.
     let proven = quern
         .does(&[&["audit", "totals", "--light"][..], &part[..]].concat())
@@ -61,6 +67,11 @@ pub(super) async fn plays_again(bench: &Bench) -> anyhow::Result<()> {
         ensure!(proven[field] == again[field], "{field}: {proven}");
     }
     ensure!(proven["proven_by"]["block"] == json!(to), "{proven}");
+    let elsewhere = "5a".repeat(32);
+    let other = ["audit", "totals", "--genesis", &elsewhere];
+    quern
+        .refuses(1, &["the node follows the chain", &elsewhere], &other)
+        .await?;
     let far = ["audit", "totals", "--to", "4000000000"];
     quern.refuses(1, &["is not final yet"], &far).await?;
     let reversed = ["export", "ledger", "--from", &last, "--to", "1"];
@@ -83,7 +94,9 @@ pub(super) async fn plays_again(bench: &Bench) -> anyhow::Result<()> {
     adds_up(bench, &rows, to).await?;
 
     // The same, a JSON document a line: text where the column is text.
-    let lines = [&["export", "ledger", "--format", "jsonl"][..], &part[..]].concat();
+    // The node is believed for it, and tells nothing else than what it proved.
+    let jsonl = ["export", "ledger", "--trust-node", "--format", "jsonl"];
+    let lines = [&jsonl[..], &part[..]].concat();
     let (code, told) = quern.tells(&lines).await?;
     let from: u64 = from.parse()?;
     let of_part = rows
