@@ -109,11 +109,46 @@ fn nans_that_were_computed_are_canonical_in_the_portable_class() {
         "(f64.sub (f64.const inf) (f64.const inf))",
         "(f64.min (local.get $a) (f64.const 1))",
         "(f64.nearest (local.get $a))",
+        "(f64.ceil (local.get $a))",
+        "(f64.promote_f32 (f32.demote_f64 (local.get $a)))",
+        "(f64x2.extract_lane 0 (f64x2.promote_low_f32x4 (f32x4.demote_f64x2_zero (f64x2.splat (local.get $a)))))",
+        "(f64x2.extract_lane 0 (f64x2.relaxed_min (f64x2.splat (local.get $a)) (f64x2.splat (local.get $b))))",
+        "(f64x2.extract_lane 0 (f64x2.relaxed_madd (f64x2.splat (local.get $a)) (f64x2.splat (local.get $b)) (f64x2.splat (local.get $a))))",
         "(f64x2.extract_lane 1 (f64x2.add (f64x2.splat (local.get $a)) (f64x2.splat (local.get $b))))",
     ] {
         let input = [payload.0.to_le_bytes(), payload.1.to_le_bytes()].concat();
         let outcome = run(Class::Portable, &wasm(&computing(float)), &input);
         assert_eq!(outcome.output, CANONICAL_NAN.to_le_bytes(), "{float}");
+    }
+}
+
+#[test]
+fn a_payload_that_is_only_moved_survives_in_both_classes() {
+    // What programs do that keep something in the bits of a NaN: no arithmetic, so nothing is made
+    // canonical. The second float is a number.
+    for float in [
+        "(local.get $a)",
+        "(select (local.get $a) (local.get $b) (f64.eq (local.get $b) (local.get $b)))",
+        "(if (result f64) (f64.eq (local.get $b) (local.get $b)) (then (local.get $a)) (else (local.get $b)))",
+        "(f64.reinterpret_i64 (i64.reinterpret_f64 (local.get $a)))",
+        "(f64.neg (f64.neg (local.get $a)))",
+        "(f64.copysign (f64.abs (local.get $a)) (local.get $a))",
+        "(f64x2.extract_lane 1 (f64x2.replace_lane 1 (f64x2.splat (local.get $b)) (local.get $a)))",
+        "(f64x2.extract_lane 0 (f64x2.pmin (f64x2.splat (local.get $a)) (f64x2.splat (local.get $b))))",
+    ] {
+        let program = wasm(&computing(float));
+        // Signalling, quiet and negative, and the least payload that there is.
+        for bits in [
+            0x7ff4_0000_0000_1234u64,
+            0xfff8_0000_0000_4321,
+            0x7ff0_0000_0000_0001,
+        ] {
+            let input = [bits.to_le_bytes(), 3.0f64.to_le_bytes()].concat();
+            for class in [Class::Pinned, Class::Portable] {
+                let outcome = run(class, &program, &input);
+                assert_eq!(outcome.output, bits.to_le_bytes(), "{class:?}: {float}");
+            }
+        }
     }
 }
 
