@@ -34,21 +34,27 @@ impl Engines {
         &self.pace
     }
 
-    /// The classes this machine can run, with each one's engine as receipts name it. The pinned
-    /// class is left out, and the reason told, on machines that lack what it needs.
+    /// The classes this machine can run, with each one's engine as receipts name it. A class is left out, and
+    /// the reason told, on machines that lack what it needs; one that can run none is told why.
     pub(crate) fn offered(&self) -> Result<Vec<(Class, Digest)>, EngineError> {
-        let mut classes = vec![Class::Portable];
-        match self.engine(Class::Pinned) {
-            Ok(_) => classes.insert(0, Class::Pinned),
-            Err(
-                error @ (EngineError::WrongProcessor { .. } | EngineError::MissingFeatures { .. }),
-            ) => tracing::warn!(%error, "this machine runs tasks of the portable class only"),
-            Err(error) => return Err(error),
+        let (mut offered, mut lacking) = (Vec::new(), None);
+        for class in [Class::Pinned, Class::Portable] {
+            match self.engine(class) {
+                Ok(_) => offered.push((class, Digest(engine_digest(class)))),
+                Err(
+                    error @ (EngineError::WrongProcessor { .. }
+                    | EngineError::MissingFeatures { .. }),
+                ) => {
+                    tracing::warn!(%error, "this machine runs no tasks of one class");
+                    lacking = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(classes
-            .into_iter()
-            .map(|class| (class, Digest(engine_digest(class))))
-            .collect())
+        match lacking {
+            Some(error) if offered.is_empty() => Err(error),
+            _ => Ok(offered),
+        }
     }
 
     pub(crate) fn engine(&self, class: Class) -> Result<Engine, EngineError> {

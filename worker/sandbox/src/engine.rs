@@ -138,10 +138,30 @@ fn configure(class: Class) -> Result<Config, EngineError> {
         Class::Pinned => pin(&mut config)?,
         // The bits of a NaN are all in which processors differ.
         Class::Portable => {
+            fuses()?;
             config.cranelift_nan_canonicalization(true);
         }
     }
     Ok(config)
+}
+
+/// That this processor multiplies and adds in one instruction. Where it does not, a function of the host does it
+/// for relaxed SIMD, and the bits of the NaNs that it returns are nobody's: the compiler makes only those canonical
+/// that it computes itself.
+#[cfg(target_arch = "x86_64")]
+fn fuses() -> Result<(), EngineError> {
+    match std::arch::is_x86_feature_detected!("fma") {
+        true => Ok(()),
+        false => Err(EngineError::MissingFeatures {
+            class: Class::Portable,
+            missing: vec!["fma"],
+        }),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn fuses() -> Result<(), EngineError> {
+    Ok(())
 }
 
 /// Places for [`RUNS_MAX`] runs, reserved once, so that a run starts in microseconds.
@@ -225,7 +245,10 @@ fn pin(_: &mut Config) -> Result<(), EngineError> {
 fn pin(config: &mut Config) -> Result<(), EngineError> {
     let missing = missing_features();
     if !missing.is_empty() {
-        return Err(EngineError::MissingFeatures { missing });
+        return Err(EngineError::MissingFeatures {
+            class: Class::Pinned,
+            missing,
+        });
     }
     let start = |source: wasmtime::Error| EngineError::Start {
         address_space_bytes: u64::from(RUNS_MAX) * (TASK_MEMORY_BYTES_MAX + GUARD_BYTES),

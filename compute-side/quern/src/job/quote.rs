@@ -25,6 +25,7 @@ use quern_owner::{Masternodes, SubmitJobError, Terms};
 use quern_primitives::{
     Amount, Digest, ProgramHash, SealingKey, TaskIndex,
     amount::display,
+    device::Class,
     job::{Agreement, Preferences, Submission},
     view::Quote,
 };
@@ -57,6 +58,8 @@ pub(crate) struct Offer {
     input_bytes: u64,
     fuel_per_task_max: u64,
     memory_bytes_max: u64,
+    /// Between which devices answers are compared.
+    class: Class,
     deadline_block: u32,
     deadline_blocks_left: u32,
     preferences: Preferences,
@@ -154,6 +157,7 @@ pub(crate) async fn price(
         input_bytes: plan.input_bytes(),
         fuel_per_task_max: terms.fuel_per_task_max,
         memory_bytes_max: terms.memory_bytes_max,
+        class: terms.class,
         deadline_block: terms.deadline,
         deadline_blocks_left: terms.deadline.saturating_sub(now),
         preferences: terms.preferences,
@@ -241,6 +245,16 @@ fn unsealed(terms: &Terms, program: &[u8], plan: &CutPlan) -> Submission {
     }
 }
 
+/// Between which devices answers are compared, in words.
+fn of_class(class: Class) -> &'static str {
+    match class {
+        Class::Pinned => {
+            "class pinned: only on x86-64 devices, all of which run the same machine code"
+        }
+        Class::Portable => "class portable: on any device; arithmetic with fractions takes longer",
+    }
+}
+
 impl Output for Offer {
     fn people(&self) -> String {
         let quote = &self.quote;
@@ -257,6 +271,7 @@ impl Output for Offer {
                 grouped(self.fuel_per_task_max),
                 Size(self.memory_bytes_max)
             ),
+            of_class(self.class).to_owned(),
         ];
         lines.extend(self.certainty.as_ref().map(Found::in_words));
         lines.push(confidence::in_words(self.confidence.as_ref()));
@@ -322,6 +337,7 @@ mod tests {
             input_bytes: 3 << 20,
             fuel_per_task_max: 10_000_000,
             memory_bytes_max: 256 << 20,
+            class: Class::Portable,
             deadline_block: 4_000,
             deadline_blocks_left: 3_600,
             preferences: Preferences {
@@ -341,6 +357,7 @@ mod tests {
         let text = offer.people();
         for words in [
             "10 tasks of 3 MiB input, 3 devices each, of which 2 must agree",
+            "class portable: on any device",
             "at most 100 BC in all (10 BC a task): 70 BC to workers, 30 BC to the network",
             "hard cap",
             "block 4000 (about 2 h 0 min from now)",
