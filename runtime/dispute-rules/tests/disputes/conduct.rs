@@ -17,7 +17,7 @@ use quern_joblog::{Entry, Fork, LogBuilder};
 use quern_primitives::{
     ids::{AccountId, Digest},
     job::Agreement,
-    log::{Certificate, Header},
+    log::{Certificate, Header, SignedAcknowledgement},
     receipt::Receipt,
     verdict::{Ground, Verdict},
 };
@@ -32,7 +32,7 @@ fn assert_one_pays(ruling: Result<Ruling, Refusal>, who: AccountId, expected: Of
 }
 
 /// Two blocks of one masternode for place 1.
-fn fork(writer: usize) -> Fork {
+pub(crate) fn fork(writer: usize) -> Fork {
     let blocks = [10u8, 20].map(|task| {
         let mut log = LogBuilder::new(HERE, JOB, node(writer));
         for task in [1, u32::from(task)] {
@@ -91,7 +91,7 @@ fn a_block_that_another_masternode_signed_convicts_nobody() {
     assert_eq!(ruled(&world, &evidence), Err(Refusal::Unrelated));
 }
 
-fn certificate_of(header: &Header) -> Certificate {
+pub(crate) fn certificate_of(header: &Header) -> Certificate {
     Certificate {
         job: header.job,
         sequence: 0,
@@ -146,26 +146,32 @@ fn a_member_that_goes_on_with_another_coordinator_is_not_convicted() {
     }
 }
 
+/// A world in whose log the first verdict, or the batch, was written down twice more.
+pub(crate) fn written_twice(is_batch: bool) -> (World, Evidence) {
+    let mut world = honest(UNANIMOUS, 4, 3);
+    let entry = match is_batch {
+        false => Entry::Judged {
+            verdict: world.verdicts[0].clone(),
+        },
+        true => Entry::Batched {
+            batch: world.batch.clone(),
+        },
+    };
+    let places = [world.entries.len() as u64, world.entries.len() as u64 + 1];
+    world.entries.extend([entry.clone(), entry]);
+    world.rebuild();
+    let evidence = Evidence::Entries {
+        node: node(0).public(),
+        first: Box::new(world.logged(places[0])),
+        second: Box::new(world.logged(places[1])),
+    };
+    (world, evidence)
+}
+
 #[test]
 fn who_writes_down_two_verdicts_or_batches_pays_alone() {
     for is_batch in [false, true] {
-        let mut world = honest(UNANIMOUS, 4, 3);
-        let entry = match is_batch {
-            false => Entry::Judged {
-                verdict: world.verdicts[0].clone(),
-            },
-            true => Entry::Batched {
-                batch: world.batch.clone(),
-            },
-        };
-        let places = [world.entries.len() as u64, world.entries.len() as u64 + 1];
-        world.entries.extend([entry.clone(), entry]);
-        world.rebuild();
-        let evidence = Evidence::Entries {
-            node: node(0).public(),
-            first: Box::new(world.logged(places[0])),
-            second: Box::new(world.logged(places[1])),
-        };
+        let (world, evidence) = written_twice(is_batch);
         let expected = match is_batch {
             false => Offence::TwoVerdicts,
             true => Offence::TwoBatches,
@@ -174,8 +180,8 @@ fn who_writes_down_two_verdicts_or_batches_pays_alone() {
     }
 }
 
-#[test]
-fn work_that_was_acknowledged_and_left_out_costs_the_coordinator() {
+/// A world whose batch leaves out what was acknowledged, the acknowledgement, and the verdict's place.
+pub(crate) fn left_out() -> (World, SignedAcknowledgement, usize) {
     let mut world = honest(Agreement::Majority { replicas: 3 }, 6, 11);
     let (receipt, place) = world.settled_receipt();
     let digest = receipt_digest(&receipt);
@@ -187,6 +193,12 @@ fn work_that_was_acknowledged_and_left_out_costs_the_coordinator() {
         .iter()
         .find(|it| it.payload.receipt == digest)
         .unwrap();
+    (world, acknowledgement, place)
+}
+
+#[test]
+fn work_that_was_acknowledged_and_left_out_costs_the_coordinator() {
+    let (world, acknowledgement, place) = left_out();
     let batch = world.name();
     let claim = |leaf| Evidence::Omission {
         batch,
@@ -334,7 +346,7 @@ fn who_retired_a_device_answers_for_it_until_nothing_is_held_for_it() {
 }
 
 /// A world in which a device lied, its lie, and its place among devices.
-fn with_liar() -> (World, quern_primitives::receipt::SignedReceipt, usize) {
+pub(crate) fn with_liar() -> (World, quern_primitives::receipt::SignedReceipt, usize) {
     let is_lie = |it: &quern_primitives::receipt::SignedReceipt| {
         it.payload.answer() != answer(it.payload.task, 0)
     };

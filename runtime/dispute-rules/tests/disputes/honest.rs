@@ -1,19 +1,23 @@
 //! Nothing that can be shown of an honest batch convicts anybody.
 
-use crate::world::{DEVICES, SEQUENCE, World, account, device_key, honest, node};
+use crate::{
+    conduct::certificate_of,
+    world::{DEVICES, HERE, SEQUENCE, World, account, device_key, honest, node},
+};
 use codec::Encode;
 use proptest::prelude::*;
 use quern_dispute_rules::{
     Ed25519, Evidence, Question, Refusal, Reply, Ruling, Sum, decide,
     evidence::{Withheld, WrongAnswer},
     sum::Step,
+    verdict::receipt_digest,
 };
-use quern_joblog::Entry;
+use quern_joblog::{Entry, Fork};
 use quern_primitives::{
     ids::Digest,
     job::Agreement,
     log::RefereeReport,
-    verdict::{Finding, Ground},
+    verdict::{Finding, Ground, Verdict},
 };
 
 pub(crate) fn agreements() -> impl Strategy<Value = Agreement> {
@@ -33,7 +37,16 @@ pub(crate) fn ruled(world: &World, evidence: &Evidence) -> Result<Ruling, Refusa
 
 /// All verdicts in steps of so many.
 pub(crate) fn summed(world: &World, step: usize) -> Result<Ruling, Refusal> {
-    let leaves: Vec<_> = world.verdicts.iter().map(Encode::encode).collect();
+    summed_over(world, &world.verdicts, step)
+}
+
+/// These verdicts as if they were the batch's.
+pub(crate) fn summed_over(
+    world: &World,
+    verdicts: &[Verdict],
+    step: usize,
+) -> Result<Ruling, Refusal> {
+    let leaves: Vec<_> = verdicts.iter().map(Encode::encode).collect();
     let mut sum = Sum::default();
     for part in leaves.chunks(step) {
         sum.add(&step_of(part), &world.facts)?;
@@ -56,8 +69,16 @@ pub(crate) fn all_evidence(world: &World) -> Vec<Evidence> {
             batch,
             leaf: leaf.clone(),
         });
-        let what = Withheld::Report { leaf };
-        all.push(Evidence::Withheld { batch, what });
+        let task = world.verdicts[place].task;
+        let asked = [
+            Withheld::Verdict { task },
+            Withheld::Receipt {
+                leaf: leaf.clone(),
+                finding: 0,
+            },
+            Withheld::Report { leaf },
+        ];
+        all.extend(asked.map(|what| Evidence::Withheld { batch, what }));
     }
     for receipt in &world.receipts {
         let said = &receipt.payload;
@@ -132,6 +153,29 @@ pub(crate) fn all_evidence(world: &World) -> Vec<Evidence> {
             second: Box::new(pair[1].clone()),
         });
     }
+    let behind = world.blocks.iter().cycle().skip(1);
+    for pair in world.blocks.iter().zip(behind) {
+        let headers = [pair.0.header, pair.1.header];
+        let [first, second] = headers;
+        let place = first.payload.index;
+        let fork = Box::new(Fork {
+            place,
+            first,
+            second,
+        });
+        all.push(Evidence::Blocks {
+            node: node(0).public(),
+            fork: fork.clone(),
+        });
+        let [first, second] = headers.map(|it| node(1).sign(certificate_of(&it.payload), &HERE));
+        all.push(Evidence::Certificates {
+            member: node(1).public(),
+            node: node(0).public(),
+            fork,
+            first,
+            second,
+        });
+    }
     all
 }
 
@@ -148,12 +192,7 @@ pub(crate) fn wrong_answer(
         question: Digest([46; 32]),
         answer: crate::world::answer(task, truth),
     };
-    let sign = |it: u8| {
-        (
-            it,
-            node(it.into()).sign(report, &crate::world::HERE).signature,
-        )
-    };
+    let sign = |it: u8| (it, node(it.into()).sign(report, &HERE).signature);
     let referees: Vec<_> = [0u8, 2].into_iter().map(sign).collect();
     Evidence::WrongAnswer(Box::new(WrongAnswer {
         batch: world.name(),
@@ -166,7 +205,7 @@ pub(crate) fn wrong_answer(
 }
 
 /// Whether it is only what a device that lied has to pay for its own lie.
-fn is_liars_own(world: &World, ruling: &Ruling) -> bool {
+pub(crate) fn is_liars_own(world: &World, ruling: &Ruling) -> bool {
     use quern_dispute_rules::ruling::Guilty;
     let Ruling::Convicted(conviction) = ruling else {
         return false;
@@ -220,52 +259,67 @@ proptest! {
         agreement in agreements(), tasks in 1u32..10, seed: u64,
     ) {
         let world = honest(agreement, tasks, seed);
-        let batch = world.name();
-        for (place, verdict) in world.verdicts.iter().enumerate() {
-            let leaf = world.leaf(place);
-            let what = Withheld::Verdict { task: verdict.task };
-            let question = asked(&world, Evidence::Withheld { batch, what });
-            answer_holds(&world, question, Reply::Verdict(leaf.clone()));
-            for (finding, found) in verdict.replicas.iter().enumerate() {
-                let what = Withheld::Receipt { leaf: leaf.clone(), finding: finding as u8 };
-                let evidence = Evidence::Withheld { batch, what };
-                let Some(digest) = found.receipt else {
-                    prop_assert_eq!(ruled(&world, &evidence), Err(Refusal::Unrelated));
-                    continue;
-                };
-                let is_it = |it: &&_| quern_dispute_rules::verdict::receipt_digest(it) == digest;
-                let receipt = world.receipts.iter().find(is_it).unwrap();
-                let reply = Reply::Receipt(Box::new(receipt.clone()));
-                answer_holds(&world, asked(&world, evidence), reply);
-            }
-            if verdict.ground == Ground::Referee {
-                let what = Withheld::Report { leaf };
-                let question = asked(&world, Evidence::Withheld { batch, what });
-                let mut reports = world.reports.iter();
-                let report = reports.find(|it| it.payload.task == verdict.task).unwrap();
-                let reply = Reply::Report { report: Box::new(*report), node: node(1).public() };
-                answer_holds(&world, question, reply);
-            }
-        }
-        for acknowledgement in &world.acknowledgements {
-            let Some(place) = world.place_of(acknowledgement.payload.task) else { continue };
-            let acknowledgement = *acknowledgement;
-            let evidence = Evidence::Omission { batch, acknowledgement, leaf: None };
-            answer_holds(&world, asked(&world, evidence), Reply::Verdict(world.leaf(place)));
+        for (question, reply) in answered(&world) {
+            let ruling = question.replied(&reply, &world.facts, &Ed25519);
+            prop_assert!(matches!(ruling, Ok(Ruling::Unfounded(_))), "{ruling:?}");
         }
     }
 }
 
-fn asked(world: &World, evidence: Evidence) -> Question {
-    match ruled(world, &evidence) {
+/// Everything that can be asked of a world, and what answers it.
+pub(crate) fn answered(world: &World) -> Vec<(Question, Reply)> {
+    let batch = world.name();
+    let mut all = vec![];
+    for (place, verdict) in world.verdicts.iter().enumerate() {
+        let leaf = world.leaf(place);
+        let what = Withheld::Verdict { task: verdict.task };
+        let question = asked(world, &Evidence::Withheld { batch, what });
+        all.push((question, Reply::Verdict(leaf.clone())));
+        for (finding, found) in (0..).zip(&verdict.replicas) {
+            let leaf = leaf.clone();
+            let what = Withheld::Receipt { leaf, finding };
+            let evidence = Evidence::Withheld { batch, what };
+            let Some(digest) = found.receipt else {
+                assert_eq!(ruled(world, &evidence), Err(Refusal::Unrelated));
+                continue;
+            };
+            let mut receipts = world.receipts.iter();
+            let receipt = receipts.find(|it| receipt_digest(it) == digest).unwrap();
+            let reply = Reply::Receipt(Box::new(receipt.clone()));
+            all.push((asked(world, &evidence), reply));
+        }
+        if verdict.ground == Ground::Referee {
+            let what = Withheld::Report { leaf };
+            let question = asked(world, &Evidence::Withheld { batch, what });
+            let mut reports = world.reports.iter();
+            let report = reports.find(|it| it.payload.task == verdict.task);
+            let reply = Reply::Report {
+                report: Box::new(*report.unwrap()),
+                node: node(1).public(),
+            };
+            all.push((question, reply));
+        }
+    }
+    for acknowledgement in &world.acknowledgements {
+        let Some(place) = world.place_of(acknowledgement.payload.task) else {
+            continue;
+        };
+        let evidence = Evidence::Omission {
+            batch,
+            acknowledgement: *acknowledgement,
+            leaf: None,
+        };
+        let reply = Reply::Verdict(world.leaf(place));
+        all.push((asked(world, &evidence), reply));
+    }
+    all
+}
+
+fn asked(world: &World, evidence: &Evidence) -> Question {
+    match ruled(world, evidence) {
         Ok(Ruling::Asked(SEQUENCE, question)) => question,
         other => panic!("{other:?}"),
     }
-}
-
-fn answer_holds(world: &World, question: Question, reply: Reply) {
-    let ruling = question.replied(&reply, &world.facts, &Ed25519);
-    assert!(matches!(ruling, Ok(Ruling::Unfounded(_))), "{ruling:?}");
 }
 
 #[test]

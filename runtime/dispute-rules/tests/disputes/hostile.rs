@@ -32,7 +32,7 @@ fn decoded(bytes: &[u8]) -> Option<Evidence> {
 }
 
 /// Two answers that device 2 signed for one replica.
-fn two_answers() -> Evidence {
+pub(crate) fn two_answers() -> Evidence {
     let sign = |value| Box::new(device_key(2).sign(receipt(1, 0, 2, 4, value), &HERE));
     Evidence::Answers {
         first: sign(0),

@@ -66,7 +66,7 @@ pub(crate) fn assert_batch_struck(ruling: Result<Ruling, Refusal>, expected: Off
 }
 
 /// A world with a changed verdict at the first place, in batch and log alike.
-fn with_verdict(change: impl Fn(&mut Verdict)) -> World {
+pub(crate) fn with_verdict(change: impl Fn(&mut Verdict)) -> World {
     let mut world = usual();
     change(&mut world.verdicts[0]);
     world.rebuild();
@@ -161,7 +161,7 @@ fn a_device_that_the_draw_does_not_believe_is_not_believed_alone() {
 }
 
 /// A world whose first receipt in the batch is another, named by verdict and log.
-fn with_receipt(change: impl Fn(&mut Receipt)) -> (World, Evidence) {
+pub(crate) fn with_receipt(change: impl Fn(&mut Receipt)) -> (World, Evidence) {
     let mut world = usual();
     let (before, place) = world.settled_receipt();
     let digest = receipt_digest(&before);
@@ -252,6 +252,22 @@ fn a_receipt_that_another_key_signed_strikes_the_batch() {
     assert_batch_struck(ruled(&world, &evidence), expected);
 }
 
+/// A world in whose log another entry is where the first receipt in the batch says it was assigned.
+pub(crate) fn without_assignment(change: impl Fn(&mut Entry)) -> (World, Evidence) {
+    let mut world = usual();
+    let (receipt, place) = world.settled_receipt();
+    let position = receipt.payload.log_position;
+    change(&mut world.entries[position as usize]);
+    world.rebuild();
+    let evidence = Evidence::Unassigned {
+        batch: world.name(),
+        leaf: world.leaf(place),
+        receipt: Box::new(receipt),
+        entry: Box::new(world.certified(position)),
+    };
+    (world, evidence)
+}
+
 #[test]
 fn a_receipt_of_a_replica_that_was_never_given_strikes_the_batch() {
     let changes: [fn(&mut Entry); 4] = [
@@ -278,23 +294,13 @@ fn a_receipt_of_a_replica_that_was_never_given_strikes_the_batch() {
         },
     ];
     for change in changes {
-        let mut world = usual();
-        let (receipt, place) = world.settled_receipt();
-        let position = receipt.payload.log_position;
-        change(&mut world.entries[position as usize]);
-        world.rebuild();
-        let evidence = Evidence::Unassigned {
-            batch: world.name(),
-            leaf: world.leaf(place),
-            receipt: Box::new(receipt),
-            entry: Box::new(world.certified(position)),
-        };
+        let (world, evidence) = without_assignment(change);
         assert_batch_struck(ruled(&world, &evidence), Offence::Unassigned);
     }
 }
 
-#[test]
-fn a_batch_with_another_verdict_than_its_log_is_struck() {
+/// A world whose batch has another first verdict than its log.
+pub(crate) fn with_other_verdict() -> (World, Evidence) {
     let mut world = usual();
     world.verdicts[0].answer.fuel += 1;
     world.settle();
@@ -306,6 +312,12 @@ fn a_batch_with_another_verdict_than_its_log_is_struck() {
         leaf: world.leaf(0),
         entry: Box::new(world.certified(position)),
     };
+    (world, evidence)
+}
+
+#[test]
+fn a_batch_with_another_verdict_than_its_log_is_struck() {
+    let (world, evidence) = with_other_verdict();
     assert_batch_struck(ruled(&world, &evidence), Offence::OtherVerdict);
 }
 
@@ -359,6 +371,20 @@ fn a_sum_over_other_verdicts_costs_who_added_them() {
     );
 }
 
+/// A world in whose log the first assignment is another.
+pub(crate) fn with_assignment(change: impl Fn(&mut Entry)) -> (World, Evidence) {
+    let mut world = usual();
+    let is_it = |it: &Entry| matches!(it, Entry::Assigned { .. });
+    let position = world.position(is_it).unwrap();
+    change(&mut world.entries[position as usize]);
+    world.rebuild();
+    let evidence = Evidence::Assignment {
+        batch: world.name(),
+        entry: Box::new(world.certified(position)),
+    };
+    (world, evidence)
+}
+
 #[test]
 fn a_replica_given_to_who_could_not_have_it_strikes_the_batch() {
     let changes: [fn(&mut Entry); 5] = [
@@ -389,15 +415,7 @@ fn a_replica_given_to_who_could_not_have_it_strikes_the_batch() {
         },
     ];
     for change in changes {
-        let mut world = usual();
-        let is_it = |it: &Entry| matches!(it, Entry::Assigned { .. });
-        let position = world.position(is_it).unwrap();
-        change(&mut world.entries[position as usize]);
-        world.rebuild();
-        let evidence = Evidence::Assignment {
-            batch: world.name(),
-            entry: Box::new(world.certified(position)),
-        };
+        let (world, evidence) = with_assignment(change);
         assert_batch_struck(ruled(&world, &evidence), Offence::Assignment);
     }
 }

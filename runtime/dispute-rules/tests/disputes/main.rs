@@ -3,7 +3,9 @@
 
 mod conduct;
 mod far;
+mod fields;
 mod honest;
 mod hostile;
 mod lies;
+mod mutated;
 mod world;
