@@ -6,7 +6,7 @@ use crate::chain::Chain;
 use codec::Encode;
 use frame_support::dispatch::GetDispatchInfo;
 use quern_dispute_rules::{
-    evidence::{BatchName, Certified as CertifiedEntry, Leaf, Logged},
+    evidence::{BatchName, Certified as CertifiedEntry, Input, Leaf, Logged},
     verdict::receipt_digest,
 };
 use quern_job_rules::{pay::Tariff, tasks};
@@ -19,13 +19,15 @@ use quern_primitives::{
     group::Group,
     ids::BatchSequence,
     job::{Agreement, Job, JobState, Submission, job_id},
-    log::{Acknowledgement, SignedAcknowledgement},
+    log::{Acknowledgement, RefereeReport, SignedAcknowledgement},
     merkle::Tree,
     payload::{DeviceKey, NodeSecret},
     receipt::{Answer, Exit, Receipt, SignedReceipt},
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
-use quern_runtime::{Finality, Jobs, Params, Roster, RuntimeCall, System};
+use quern_runtime::{
+    Finality, Jobs, Params, Roster, Runtime, RuntimeCall, System, configs::council::CouncilInstance,
+};
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Dave, Eve};
 use std::collections::BTreeMap;
 
@@ -33,6 +35,12 @@ use std::collections::BTreeMap;
 pub(crate) const WORKERS: [Sr25519Keyring; 3] = [Charlie, Dave, Eve];
 
 pub(crate) const ENGINE: Digest = Digest([13; 32]);
+
+/// The chunk root of every task's shard.
+const INPUT: Digest = Digest([1; 32]);
+
+/// What every device was asked beside its input.
+const QUESTION: Digest = Digest([46; 32]);
 
 /// The network key of a masternode.
 pub(crate) fn node(masternode: &AccountId) -> NodeSecret {
@@ -53,6 +61,7 @@ pub(crate) fn council_sets(
     let set: RuntimeCall = quern_params::Call::set { parameter, value }.into();
     let seats = chain.read(|| Roster::masternodes().len()) as u32;
     let threshold = seats / 2 + 1;
+    let index = chain.read(pallet_collective::ProposalCount::<Runtime, CouncilInstance>::get);
     let length_bound = set.encoded_size() as u32;
     let motion = sp_core::H256(sp_io::hashing::blake2_256(&set.encode()));
     let propose = pallet_collective::Call::propose {
@@ -67,14 +76,14 @@ pub(crate) fn council_sets(
     for member in [Alice, Bob, Charlie].into_iter().take(threshold as usize) {
         let vote = pallet_collective::Call::vote {
             proposal: motion,
-            index: 0,
+            index,
             approve: true,
         };
         chain.does(member, RuntimeCall::Council(vote));
     }
     let close = pallet_collective::Call::close {
         proposal_hash: motion,
-        index: 0,
+        index,
         proposal_weight_bound: set.get_dispatch_info().call_weight,
         length_bound,
     };
@@ -147,6 +156,7 @@ impl Case {
         let submission = Submission {
             tasks: 2,
             agreement: Agreement::Majority { replicas: 3 },
+            shards_root: Tree::new([INPUT; 2]).root(),
             deadline,
             ..crate::jobs::submission(1)
         };
@@ -251,8 +261,8 @@ impl Case {
             replica: worker as u8,
             device: key.id(),
             program: self.job.submission.program,
-            input_root: Digest([1; 32]),
-            question: Digest([46; 32]),
+            input_root: INPUT,
+            question: QUESTION,
             result_commitment: said.result_commitment,
             output_root: Digest([2; 32]),
             result_bytes: said.result_bytes,
@@ -277,6 +287,26 @@ impl Case {
             position: receipt.payload.log_position + 1,
         };
         node(&self.coordinator).sign(said, &self.genesis)
+    }
+
+    /// What a task had to read, as the owner submitted it.
+    pub(crate) fn input(&self, task: u32) -> Input {
+        let roots = vec![INPUT; self.job.submission.tasks as usize];
+        let proof = Tree::new(roots).proof(task).unwrap();
+        Input {
+            root: INPUT,
+            siblings: proof.siblings.try_into().unwrap(),
+        }
+    }
+
+    /// What a referee says of a task that came to this.
+    pub(crate) fn report(&self, task: u32, answer: Answer) -> RefereeReport {
+        RefereeReport {
+            job: self.id,
+            task,
+            question: QUESTION,
+            answer,
+        }
     }
 
     /// Signs the entries, in blocks of seven.
