@@ -47,7 +47,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 30] = [
     ranking::SORT,
     ranking::RANK,
     ranking::QUEUED,
@@ -59,6 +59,7 @@ const NAMES: [&str; 29] = [
     waiting::EXCHANGE,
     near_end::IDLE,
     makespan::BOUND,
+    makespan::REAL_CORE,
     makespan::SIMPLER,
     makespan::LIFELIKE,
     makespan::LIFELIKE_SIMPLER,
@@ -117,6 +118,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     let of_makespan = [
         makespan::BOUND,
+        makespan::REAL_CORE,
         makespan::SIMPLER,
         makespan::LIFELIKE,
         makespan::LIFELIKE_SIMPLER,

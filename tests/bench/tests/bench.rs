@@ -197,6 +197,7 @@ async fn what_needs_no_grid_is_measured_without_one() {
         "exchange_us_100k_connected",
         "idle_near_end_us_10k_tasks",
         "makespan_1k_devices_s",
+        "makespan_1k_real_core_s",
         "makespan_vs_best_simpler_s",
         "makespan_lifelike_s",
         "makespan_lifelike_vs_best_s",
