@@ -11,7 +11,7 @@
 pub(crate) mod model;
 pub mod out;
 
-use crate::Tick;
+use crate::{Moment, Tick};
 use quern_primitives::device::History;
 
 /// Tasks that are remembered.
@@ -107,8 +107,8 @@ pub struct Faults {
     in_a_row: u8,
     /// How often it has had to wait since it last was without a fault.
     waits: u8,
-    /// The beginning of time if it has not to wait.
-    waits_until: Tick,
+    /// None if it has not to wait.
+    waits_until: Moment,
 }
 
 impl Faults {
@@ -120,7 +120,7 @@ impl Faults {
         push(&mut self.tasks.incorrect, ending.incorrect);
         if !ending.is_fault() {
             self.in_a_row = 0;
-            self.waits_until = Tick::default();
+            self.waits_until = Moment::default();
             if self.faulty_tasks() == 0 {
                 self.waits = 0;
             }
@@ -135,7 +135,7 @@ impl Faults {
             let wait = WAIT_MS
                 .saturating_mul(1 << self.waits.min(10))
                 .min(WAIT_MS_MAX);
-            self.waits_until = now.plus_ms(wait);
+            self.waits_until = Moment::at(now.plus_ms(wait));
             self.waits = self.waits.saturating_add(1);
         }
     }
@@ -168,7 +168,7 @@ impl Faults {
 
     /// Until when it gets nothing, if it has to wait.
     pub fn waits_until(&self, now: Tick) -> Option<Tick> {
-        Some(self.waits_until).filter(|until| now < *until)
+        self.waits_until.tick().filter(|until| now < *until)
     }
 
     /// Faults since it last completed a task.
@@ -230,7 +230,7 @@ impl Faults {
             ..self
         };
         if row < IN_A_ROW {
-            corrected.waits_until = Tick::default();
+            corrected.waits_until = Moment::default();
         }
         if there == 0 {
             corrected.waits = 0;

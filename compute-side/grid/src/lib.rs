@@ -39,5 +39,5 @@ pub use faults::{Ending, FaultRate, Faults};
 pub use flags::{Flag, Flags};
 pub use fleet::{Fleet, FleetFull, FleetSettings};
 pub use score::Score;
-pub use tick::Tick;
+pub use tick::{Moment, Tick};
 pub use tuning::{Policy, Timeouts, Tuning};

@@ -1,10 +1,15 @@
 //! Memory that a masternode takes for each device, as this process's resident pages grow.
 //!
 //! `grid_bytes_per_device` is what it takes for every device that it knows, whether that is here or
-//! not: the whole of [`Fleet`], which has the device's name and account, what is known of how it is and
-//! what went wrong on it, and its place in the ranking, with what finds each of them and with the memory
-//! in which the next ranking is made. There are a million, of a third as many accounts; everything is
-//! known of each, and all of them are away, for that takes a little more than if they were here.
+//! not: all that is left of it in the masternode's core when it is not heard of any more. That is its name
+//! and account, what is known of how it is and what went wrong on it, and its place in the ranking, with
+//! what finds each of them and with the memory in which the next ranking is made; which benchmarks it was
+//! sent and declined; and how many of its answers were accepted, and how often in a row it paused or
+//! stalled. There are a million, of a third as many accounts. Each came, told how it is, computed a
+//! benchmark, was measured and went, through the steps that a masternode makes; so many at a time that
+//! what those take that are here tells little. What is bounded by other things than the devices that are
+//! known is not in it: pauses and waits that run, answers and failures that have no verdict, the names of
+//! winners.
 //!
 //! `bytes_per_connected_device` is what it takes for one that is here: the same and what the
 //! masternode's core has of it beside, which is the texts that the machine tells of itself, how it was
@@ -12,20 +17,22 @@
 //! heard of any more. What the connection takes below, in sockets and encryption, is not counted.
 
 use crate::{
-    devices::{Machine, account},
+    devices::account,
     ranking::how_many,
     report::{Bar, Row, title},
 };
 use anyhow::Context as _;
-use quern_grid::{Flag, Fleet, FleetSettings, Tick};
-use quern_masternode::core::{Bond, Core, Engines, Event, ReportFacts, Settings, Token};
+use quern_grid::Tick;
+use quern_masternode::core::{
+    Bond, Challenge, Core, Effect, Engines, Event, Measured, ReportFacts, Settings, Token,
+};
 use quern_primitives::{
     DeviceId,
     device::{Class, Device, Hardware, Region},
     ids::{Digest, GenesisHash, NodeKey, SealingKey},
     view::DeviceView,
 };
-use quern_protocol::{Exchange, Hello, Machine as Told, State};
+use quern_protocol::{BenchmarkAnswer, Exchange, Hello, Machine as Told, State, limits};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::fs;
 
@@ -34,6 +41,12 @@ pub(crate) const CONNECTED: &str = "bytes_per_connected_device";
 
 /// Of so many devices that are known one is connected.
 const ONE_IS_HERE_OF: u32 = 10;
+
+/// Of all devices that come and go as many are here at a time as make this number of times.
+const TIMES: u32 = 1_000;
+
+/// What benchmarks come to.
+const OUTPUT: [u8; 8] = [7; 8];
 
 /// A page of memory, in bytes.
 const PAGE_BYTES: u64 = 4_096;
@@ -46,10 +59,10 @@ pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Row>> {
     let count = how_many(quick);
     title(&format!("Knowing {count} devices"));
     // Both stay until both are measured, for the same reason.
-    let (fleet, known) = grown_by(count, |chance| away(count, chance))?;
+    let (away, known) = grown_by(count, |chance| away(count, chance))?;
     let here = count / ONE_IS_HERE_OF;
-    let (core, of_connected) = grown_by(here, |chance| Ok(connected(here, chance)))?;
-    drop((fleet, core));
+    let (here, of_connected) = grown_by(here, |chance| Ok(connected(here, chance)))?;
+    drop((away, here));
     let bar = Bar::RatioAtMost(1.0);
     Ok(vec![
         Row::new(KNOWN, (known, "bytes"), ("300 bytes", 300.0)).with_bar(bar),
@@ -68,51 +81,123 @@ fn grown_by<T>(
     Ok((made, grown as f64 / f64::from(count)))
 }
 
-/// Devices that were ranked and have left.
-fn away(count: u32, chance: &mut StdRng) -> anyhow::Result<Fleet> {
-    let mut fleet = Fleet::new(FleetSettings::default());
-    for _ in 0..count {
-        Machine::come(&mut fleet, Tick(0), count, chance)?;
+/// A masternode's core to which devices came, and from which they went for good.
+fn away(count: u32, chance: &mut StdRng) -> anyhow::Result<Core> {
+    let mut core = masternode();
+    let mut now = Tick(0);
+    let silence_ms = limits::SILENCE_MAX.as_millis() as u64;
+    let at_a_time = (count / TIMES).max(1);
+    for first in (0..count).step_by(at_a_time as usize) {
+        for number in first..count.min(first.saturating_add(at_a_time)) {
+            let device = DeviceId(chance.random());
+            let mut view = view(device, number);
+            // None has so many faults in a row that it has to wait.
+            view.device.history.failed = chance.random_range(0..4);
+            says_hello(&mut core, now, view);
+            computes_a_benchmark(&mut core, now, device, chance)?;
+            is_measured(&mut core, now, device, chance);
+            core.step(now, Event::Gone { device });
+        }
+        // They are not heard of for so long, and the others come then.
+        now = now.plus_ms(silence_ms);
+        core.step(now, Event::Tick);
     }
-    fleet.rank(Tick(0));
-    for number in 0..count {
-        fleet.set_flags(number, [(Flag::Disconnected, true)]);
+    let known = core.known_devices();
+    anyhow::ensure!(known == count as usize, "{known} devices are known");
+    Ok(core)
+}
+
+/// A device tells how it is, is sent a benchmark, and answers it.
+fn computes_a_benchmark(
+    core: &mut Core,
+    now: Tick,
+    device: DeviceId,
+    chance: &mut StdRng,
+) -> anyhow::Result<()> {
+    let challenge = Challenge {
+        input: [1; 16],
+        output: OUTPUT,
+        fuel: chance.random_range(1_000_000..40_000_000),
+    };
+    core.step(now, Event::Challenge(challenge));
+    let asks = Exchange {
+        want: 1,
+        state: Some(state()),
+        ..Exchange::default()
+    };
+    let effects = exchanges(core, now, device, asks);
+    let plan = effects.iter().find_map(|effect| match effect {
+        Effect::Answer { work, .. } => work.benchmark,
+        _ => None,
+    });
+    let number = plan.context("a device is sent no benchmark")?.number;
+    let output = OUTPUT;
+    let answers = Exchange {
+        benchmark: Some(BenchmarkAnswer { number, output }),
+        ..Exchange::default()
+    };
+    exchanges(core, now, device, answers);
+    Ok(())
+}
+
+/// The masternode measures what it can of a device.
+fn is_measured(core: &mut Core, now: Tick, device: DeviceId, chance: &mut StdRng) {
+    let bytes = 1 << 20;
+    let mut ms = || chance.random_range(10..10_000);
+    let all = [
+        Measured::Down { bytes, ms: ms() },
+        Measured::Up { bytes, ms: ms() },
+        Measured::RoundTrip { ms: ms() },
+    ];
+    for measured in all {
+        core.step(now, Event::Measured { device, measured });
     }
-    fleet.rank(Tick(0));
-    Ok(fleet)
 }
 
 /// A masternode's core with devices that have said hello and how they are, and wait for work.
 fn connected(count: u32, chance: &mut StdRng) -> Core {
+    let mut core = masternode();
+    for number in 0..count {
+        let device = DeviceId(chance.random());
+        says_hello(&mut core, Tick(0), view(device, number));
+        let asks = Exchange {
+            want: 1,
+            state: Some(state()),
+            ..Exchange::default()
+        };
+        exchanges(&mut core, Tick(0), device, asks);
+    }
+    core
+}
+
+/// A masternode's core that knows nobody.
+fn masternode() -> Core {
     let engines = Engines {
         pinned: ENGINE,
         portable: ENGINE,
     };
     let settings = Settings::new(GenesisHash([9; 32]), NodeKey::default(), engines);
-    let mut core = Core::new(settings);
-    for number in 0..count {
-        let id = DeviceId(chance.random());
-        let hello = Event::Hello {
-            at: 1,
-            view: Box::new(view(id, number)),
-            bond: Bond::default(),
-            hello: hello(),
-        };
-        core.step(Tick(0), hello);
-        let exchange = Exchange {
-            want: 1,
-            state: Some(state()),
-            ..Exchange::default()
-        };
-        let exchange = Event::Exchange {
-            device: id,
-            token: Token(number.into()),
-            exchange,
-            facts: ReportFacts::default(),
-        };
-        core.step(Tick(0), exchange);
-    }
-    core
+    Core::new(settings)
+}
+
+fn says_hello(core: &mut Core, now: Tick, view: DeviceView) {
+    let hello = Event::Hello {
+        at: 1,
+        view: Box::new(view),
+        bond: Bond::default(),
+        hello: hello(),
+    };
+    core.step(now, hello);
+}
+
+fn exchanges(core: &mut Core, now: Tick, device: DeviceId, exchange: Exchange) -> Vec<Effect> {
+    let exchange = Event::Exchange {
+        device,
+        token: Token(0),
+        exchange,
+        facts: ReportFacts::default(),
+    };
+    core.step(now, exchange)
 }
 
 /// What the chain says of a device; every third has an account of its own.

@@ -43,7 +43,8 @@ type OfJob = (JobId, TaskIndex);
 
 /// What devices have answered. Of those that are not remembered nothing is known here but what the logs
 /// named at the last start; and of each at most [`ANSWERS_MAX`] answers, and what it held besides, or what
-/// one that is trusted answers in ten minutes.
+/// one that is trusted answers in ten minutes. Of those that are away and have no answer without a verdict
+/// nothing [stands here](super::kept).
 #[derive(Default)]
 pub(super) struct Answers {
     of: BTreeMap<DeviceId, Answered>,
@@ -53,6 +54,8 @@ pub(super) struct Answers {
     by_task: BTreeSet<(OfJob, DeviceId)>,
     /// Devices that may have been kept waiting, and may have one answer more now.
     freed: BTreeSet<DeviceId>,
+    /// Devices that have no answer without a verdict any more.
+    idle: BTreeSet<DeviceId>,
 }
 
 /// What a device has answered.
@@ -146,6 +149,9 @@ impl Answers {
             // It has not answered.
             Finding::Failed | Finding::Delayed => {}
         }
+        if answered.unjudged.is_empty() {
+            self.idle.insert(device);
+        }
     }
 
     /// An answer counts no more.
@@ -160,7 +166,27 @@ impl Answers {
             if may_wait {
                 self.freed.insert(device);
             }
+            if answered.unjudged.is_empty() {
+                // A map that was emptied keeps memory for eleven.
+                answered.unjudged = BTreeMap::new();
+                self.idle.insert(device);
+            }
         }
+    }
+
+    /// Lays a device by that has no answer without a verdict. Returns how many were accepted since one was
+    /// found incorrect, if it has answered.
+    pub(super) fn lay_by(&mut self, device: &DeviceId) -> Option<usize> {
+        let answered = self.of.get(device)?;
+        if !answered.unjudged.is_empty() {
+            return None;
+        }
+        self.of.remove(device).map(|answered| answered.accepted)
+    }
+
+    /// Takes a device back that was laid by.
+    pub(super) fn take_back(&mut self, device: DeviceId, accepted: usize) {
+        self.of.entry(device).or_default().accepted = accepted;
     }
 
     /// The job is over: nobody judges what was answered of it.
@@ -211,6 +237,19 @@ impl Answers {
         }
         std::mem::take(&mut self.freed)
     }
+
+    /// Devices that may have been left without an answer that has no verdict.
+    fn take_idle(&mut self) -> BTreeSet<DeviceId> {
+        std::mem::take(&mut self.idle)
+    }
+}
+
+#[cfg(test)]
+impl Answers {
+    /// How many answers of a device were accepted since one was found incorrect, if that stands here.
+    pub(super) fn accepted(&self, device: &DeviceId) -> Option<usize> {
+        self.of.get(device).map(|answered| answered.accepted)
+    }
 }
 
 impl Core {
@@ -224,6 +263,9 @@ impl Core {
     pub(super) fn end_answers(&mut self, now: Tick) {
         for device in self.answers.take_freed(now) {
             self.devices.look_again(device);
+        }
+        for device in self.answers.take_idle() {
+            self.lay_by(now, &device);
         }
     }
 }
@@ -268,6 +310,24 @@ mod tests {
         judge(&mut answers, 1_000, ANSWERS_MAX, Finding::Accepted);
         answer(&mut answers, Tick(0), 9_000, ANSWERS_MAX - 39);
         assert_eq!(answers.too_many(&DEVICE, 0), Some(ANSWERS_MAX));
+    }
+
+    #[test]
+    fn who_was_laid_by_and_taken_back_may_have_as_many_as_before() {
+        let mut answers = Answers::default();
+        answer(&mut answers, Tick(0), 0, 3);
+        judge(&mut answers, 0, 2, Finding::Accepted);
+        assert_eq!(answers.lay_by(&DEVICE), None, "one has no verdict");
+        assert!(answers.take_idle().is_empty());
+        judge(&mut answers, 2, 1, Finding::Accepted);
+        assert_eq!(answers.take_idle(), BTreeSet::from([DEVICE]));
+        assert_eq!(answers.lay_by(&DEVICE), Some(3));
+        assert!(answers.of.is_empty());
+        assert_eq!(answers.lay_by(&DEVICE), None);
+        answers.take_back(DEVICE, 3);
+        answer(&mut answers, Tick(0), 10, 43);
+        assert_eq!(answers.too_many(&DEVICE, 0), None);
+        assert_eq!(answers.too_many(&DEVICE, 1), Some(43));
     }
 
     #[test]

@@ -14,8 +14,8 @@
 mod model;
 
 use super::{Tick, telemetry::Challenge};
-use quern_primitives::ids::DeviceId;
-use std::collections::{BTreeMap, VecDeque};
+use quern_grid::Moment;
+use std::collections::VecDeque;
 
 /// How long what happened counts, in milliseconds: six hours.
 const WINDOW_MS: u64 = 6 * 3_600_000;
@@ -77,103 +77,95 @@ impl Challenges {
     }
 }
 
-/// What is remembered of devices' benchmarks. Of devices that are not remembered nothing is known
-/// here, so there are never more of them; and but for those that are not free for one, no more than were
-/// sent one or declined one in six hours.
+/// What is remembered of devices' benchmarks, by their numbers: of each that is known, whether it is here or
+/// not, and so in few bytes.
 #[derive(Default)]
 pub(super) struct Benchmarks {
-    of: BTreeMap<DeviceId, Past>,
-    /// When each one that counts was sent, or declined without owing it; the oldest first.
-    happened: VecDeque<(Tick, DeviceId)>,
+    of: Vec<Past>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Past {
     /// When the last one was sent.
-    last: Option<Tick>,
+    last: Moment,
     /// How many were sent, each within [`WINDOW_MS`] of the one before.
-    times: u32,
-    /// When those were declined for which it owes nothing: the last ones, at most [`DECLINES_MAX`].
-    excused: Vec<Tick>,
+    times: u8,
+    /// When those were declined for which it owes nothing: the last ones.
+    excused: [Moment; DECLINES_MAX],
     /// Since when one is ready and due, and could not be sent.
-    busy_since: Option<Tick>,
+    busy_since: Moment,
 }
 
-impl Past {
-    /// Whether nothing of it counts any more.
-    fn is_over(&self, now: Tick) -> bool {
-        let counts = |at: &Tick| now.since(*at) < WINDOW_MS;
-        self.busy_since.is_none() && !self.last.iter().chain(&self.excused).any(counts)
-    }
+// There may be millions of them.
+const _: () = assert!(size_of::<Past>() == 26);
+
+/// Whether what happened then counts.
+fn counts(at: Moment, now: Tick) -> bool {
+    at.tick().is_some_and(|at| now.since(at) < WINDOW_MS)
 }
 
 impl Benchmarks {
+    /// There is a device of this number.
+    pub(super) fn know(&mut self, number: u32) {
+        let length = number as usize + 1;
+        if self.of.len() < length {
+            self.of.resize(length, Past::default());
+        }
+    }
+
     /// A device is sent one.
-    pub(super) fn sent(&mut self, now: Tick, device: DeviceId) {
-        self.forget_old(now);
-        let past = self.of.entry(device).or_default();
-        let goes_on = past.last.is_some_and(|last| now.since(last) < WINDOW_MS);
-        past.times = if goes_on {
-            past.times.saturating_add(1)
-        } else {
-            1
+    pub(super) fn sent(&mut self, now: Tick, number: u32) {
+        let Some(past) = self.of.get_mut(number as usize) else {
+            return;
         };
-        past.last = Some(now);
-        past.busy_since = None;
-        self.happened.push_back((now, device));
+        past.times = match counts(past.last, now) {
+            true => past.times.saturating_add(1),
+            false => 1,
+        };
+        past.last = Moment::at(now);
+        past.busy_since = Moment::default();
     }
 
     /// From when on a device may be sent the next.
-    pub(super) fn rests_until(&self, device: &DeviceId) -> Tick {
-        let Some(past) = self.of.get(device) else {
-            return Tick::default();
-        };
-        let doublings = past.times.saturating_sub(1).min(DOUBLINGS_MAX);
+    pub(super) fn rests_until(&self, number: u32) -> Tick {
+        let past = self.of.get(number as usize).copied().unwrap_or_default();
+        let doublings = u32::from(past.times).saturating_sub(1).min(DOUBLINGS_MAX);
         let pause_ms = (PAUSE_MS << doublings).min(WINDOW_MS);
-        past.last
-            .map_or_else(Tick::default, |last| last.plus_ms(pause_ms))
+        let last = past.last.tick();
+        last.map_or_else(Tick::default, |last| last.plus_ms(pause_ms))
     }
 
     /// A device declined one. True if it owes nothing for that.
-    pub(super) fn declined(&mut self, now: Tick, device: DeviceId) -> bool {
-        let past = self.of.entry(device).or_default();
-        past.excused.retain(|at| now.since(*at) < WINDOW_MS);
-        let is_excused = past.excused.len() < DECLINES_MAX;
-        if is_excused {
-            past.excused.push(now);
-            self.happened.push_back((now, device));
+    pub(super) fn declined(&mut self, now: Tick, number: u32) -> bool {
+        let past = self.of.get_mut(number as usize);
+        // One that counts no more makes room.
+        let free = past.and_then(|past| past.excused.iter_mut().find(|at| !counts(**at, now)));
+        match free {
+            Some(free) => {
+                *free = Moment::at(now);
+                true
+            }
+            None => false,
         }
-        is_excused
     }
 
     /// A device asks for work, and could not be sent one that is due, or that is not so. Returns since
     /// when it could not.
-    pub(super) fn heard(&mut self, now: Tick, device: DeviceId, puts_off: bool) -> Option<Tick> {
+    pub(super) fn heard(&mut self, now: Tick, number: u32, puts_off: bool) -> Option<Tick> {
+        let past = self.of.get_mut(number as usize)?;
         if !puts_off {
-            let past = self.of.get_mut(&device)?;
-            past.busy_since = None;
-            if past.is_over(now) {
-                self.of.remove(&device);
-            }
+            past.busy_since = Moment::default();
             return None;
         }
-        let past = self.of.entry(device).or_default();
-        Some(*past.busy_since.get_or_insert(now))
+        let since = past.busy_since.tick().unwrap_or(now);
+        past.busy_since = Moment::at(since);
+        Some(since)
     }
 
-    /// A device is forgotten itself.
-    pub(super) fn forget(&mut self, device: &DeviceId) {
-        self.of.remove(device);
-    }
-
-    /// Forgets what does not count any more.
-    fn forget_old(&mut self, now: Tick) {
-        let is_old = |(at, _): &mut (Tick, DeviceId)| now.since(*at) >= WINDOW_MS;
-        while let Some((_, device)) = self.happened.pop_front_if(is_old) {
-            let past = self.of.get(&device);
-            if past.is_some_and(|past| past.is_over(now)) {
-                self.of.remove(&device);
-            }
+    /// A device is forgotten itself. Its number may be another's.
+    pub(super) fn forget(&mut self, number: u32) {
+        if let Some(past) = self.of.get_mut(number as usize) {
+            *past = Past::default();
         }
     }
 }
@@ -183,8 +175,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const DEVICE: DeviceId = DeviceId([1; 32]);
+    const DEVICE: u32 = 1;
     const MINUTE: u64 = 60_000;
+
+    /// Of the devices 0 and 1.
+    fn benchmarks() -> Benchmarks {
+        let mut benchmarks = Benchmarks::default();
+        benchmarks.know(DEVICE);
+        benchmarks
+    }
 
     fn challenge(input: u8) -> Challenge {
         Challenge {
@@ -196,12 +195,12 @@ mod tests {
 
     #[test]
     fn the_pause_doubles_up_to_six_hours_and_begins_anew_after_six_without_one() {
-        let mut benchmarks = Benchmarks::default();
+        let mut benchmarks = benchmarks();
         let mut pauses = vec![];
         let mut now = Tick::default();
         for _ in 0..11 {
             benchmarks.sent(now, DEVICE);
-            let until = benchmarks.rests_until(&DEVICE);
+            let until = benchmarks.rests_until(DEVICE);
             pauses.push(until.since(now) / MINUTE);
             now = until;
         }
@@ -210,7 +209,7 @@ mod tests {
 
     #[test]
     fn three_may_be_declined_in_six_hours() {
-        let mut benchmarks = Benchmarks::default();
+        let mut benchmarks = benchmarks();
         let excused = [0, 1, 2, 3].map(|hour| {
             let now = Tick(hour * 60 * MINUTE);
             benchmarks.declined(now, DEVICE)
@@ -221,7 +220,7 @@ mod tests {
 
     #[test]
     fn whenever_the_first_was_declined_no_more_than_three_are_free_in_six_hours() {
-        let mut benchmarks = Benchmarks::default();
+        let mut benchmarks = benchmarks();
         let excused = [0, 358, 359, 360, 361, 717, 718].map(|minute| {
             let now = Tick(minute * MINUTE);
             benchmarks.declined(now, DEVICE)
@@ -231,24 +230,25 @@ mod tests {
 
     #[test]
     fn what_was_declined_counts_longer_than_that_it_was_sent() {
-        let mut benchmarks = Benchmarks::default();
+        let mut benchmarks = benchmarks();
         benchmarks.sent(Tick(0), DEVICE);
         for _ in 0..3 {
             assert!(benchmarks.declined(Tick(MINUTE - 1), DEVICE));
         }
-        benchmarks.sent(Tick(WINDOW_MS), DeviceId([2; 32]));
+        benchmarks.sent(Tick(WINDOW_MS), DEVICE);
         assert!(!benchmarks.declined(Tick(WINDOW_MS), DEVICE));
     }
 
     #[test]
-    fn no_more_are_remembered_than_were_sent_in_six_hours() {
-        let mut benchmarks = Benchmarks::default();
-        for number in 0..200 {
-            let now = Tick(u64::from(number) * 10 * MINUTE);
-            benchmarks.sent(now, DeviceId([number; 32]));
-        }
-        assert_eq!(benchmarks.of.len(), 36);
-        assert_eq!(benchmarks.happened.len(), 36);
+    fn a_device_that_is_forgotten_leaves_nothing_to_the_next_of_its_number() {
+        let mut benchmarks = benchmarks();
+        benchmarks.sent(Tick(5), DEVICE);
+        assert!((0..3).all(|_| benchmarks.declined(Tick(5), DEVICE)));
+        assert_eq!(benchmarks.heard(Tick(6), DEVICE, true), Some(Tick(6)));
+        benchmarks.forget(DEVICE);
+        assert_eq!(benchmarks.of, [Past::default(); 2]);
+        benchmarks.know(0);
+        assert_eq!(benchmarks.of.len(), 2, "there were two already");
     }
 
     #[test]
@@ -274,11 +274,11 @@ mod tests {
         fn a_device_has_at_most_nine_benchmarks_in_six_hours(
             waits in prop::collection::vec(0..40 * MINUTE, 1..200)
         ) {
-            let mut benchmarks = Benchmarks::default();
+            let mut benchmarks = benchmarks();
             let (mut now, mut sent) = (Tick::default(), Vec::new());
             for ms in waits {
                 now = now.plus_ms(ms);
-                if benchmarks.rests_until(&DEVICE) <= now {
+                if benchmarks.rests_until(DEVICE) <= now {
                     benchmarks.sent(now, DEVICE);
                     sent.push(now);
                 }

@@ -334,6 +334,9 @@ impl Core {
             self.turn_away(now, view.id, Refusal::Full, out);
             return;
         };
+        self.benchmarks.know(number);
+        self.kept.know(number);
+        self.take_back(&view.id);
         let here = [
             (Flag::Disconnected, false),
             (Flag::Unbonded, false),
@@ -514,6 +517,7 @@ impl Core {
         for id in held {
             self.release_at(now, id, device, ReleaseCause::Barred, out);
         }
+        self.lay_by(now, &device);
     }
 
     /// Answers a device's exchanges that work or news has come for, or whose time is over. Returns how

@@ -147,6 +147,12 @@ impl Failures {
         }
     }
 
+    /// Whether a failure of a device is remembered.
+    pub(super) fn has(&self, device: &DeviceId) -> bool {
+        let of_device = (*device, JobId([0; 32]))..=(*device, JobId([u8::MAX; 32]));
+        self.of.range(of_device).next().is_some()
+    }
+
     /// Whether a device gets nothing of a job before some of its tasks are judged, or count no more.
     pub(super) fn is_unjudged(&self, device: &DeviceId, job: JobId, now: Tick) -> bool {
         let tasks = self.of.get(&(*device, job));

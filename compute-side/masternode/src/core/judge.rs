@@ -112,7 +112,7 @@ impl Core {
             let unanswered = active.map_or_else(Vec::new, |active| active.unanswered(task, now));
             for (device, is_too_slow) in unanswered {
                 match is_too_slow {
-                    true => self.pauses.stalled(now, device),
+                    true => self.stalled(now, device),
                     // Whether it is silent will be seen when it is heard next, or is not.
                     false => self.devices.overtaken(&device),
                 }
@@ -122,10 +122,12 @@ impl Core {
             self.scheduler.dispatch.accept(id, verdict.answer.fuel);
             for found in &verdict.replicas {
                 if found.finding == Finding::Accepted {
+                    self.take_back(&found.device);
                     // Who waits although it paused may get something now.
                     self.pauses.accepted(&found.device);
                     self.pauses.stalls_no_more(&found.device);
                     self.devices.look_again(found.device);
+                    self.lay_by(now, &found.device);
                 }
             }
         }

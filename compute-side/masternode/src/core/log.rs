@@ -60,8 +60,18 @@ impl Core {
         self.hand_backs.note(id, &entry);
         for device in self.pauses.note(self.latest, id, &entry) {
             self.devices.look_again(device);
+            self.lay_by(self.latest, &device);
         }
+        // What one that is away has answered is judged too. Whoever answers is here.
+        let judged = match &entry {
+            Entry::Judged { verdict } => verdict.replicas.as_slice(),
+            _ => &[],
+        };
+        judged.iter().for_each(|it| self.take_back(&it.device));
         self.answers.note(self.latest, id, &entry);
+        for found in judged {
+            self.lay_by(self.latest, &found.device);
+        }
         let pending_from = self.jobs.get(&id).map_or(0, ActiveJob::pending_from);
         self.uncounted.note(id, pending_from, &entry);
         self.last_ticket.0 += 1;

@@ -36,6 +36,7 @@ mod input;
 mod job;
 mod jobs;
 mod judge;
+mod kept;
 mod line;
 mod log;
 mod opinion;
@@ -77,6 +78,7 @@ use benchmarks::{Benchmarks, Challenges};
 use device::{Devices, Parked, Waking};
 use job::ActiveJob;
 use jobs::Jobs;
+use kept::Kept;
 use pause::Pauses;
 use quern_jobs_api::JobStatus;
 use quern_primitives::{
@@ -264,6 +266,7 @@ pub struct Core {
     uncounted: Uncounted,
     challenges: Challenges,
     benchmarks: Benchmarks,
+    kept: Kept,
     waking: Waking,
     referee: Referee,
     next_check: Tick,
@@ -293,6 +296,7 @@ impl Core {
             uncounted: Uncounted::default(),
             challenges: Challenges::default(),
             benchmarks: Benchmarks::default(),
+            kept: Kept::default(),
             waking: Waking::default(),
             referee: Referee::default(),
             next_check: Tick::default(),
@@ -511,7 +515,9 @@ impl Core {
         self.hand_backs.forget(id);
         self.resting.forget(id);
         // Whoever may get something now is among all that are tried.
-        drop(self.pauses.forget_job(id));
+        for device in self.pauses.forget_job(id) {
+            self.lay_by(self.latest, &device);
+        }
         self.answers.forget_job(id);
         self.uncounted.forget(id);
         self.waking.changed_for_all();

@@ -28,11 +28,12 @@ impl Core {
             self.scheduler.changed(now);
             // No verdict names it for what others have done before it was taken to be silent.
             for _ in 0..known.overtaken {
-                self.pauses.stalled(now, device);
+                self.stalled(now, device);
             }
             for id in known.in_hand {
                 self.release_at(now, id, device, ReleaseCause::Late, out);
             }
+            self.lay_by(now, &device);
         }
         for (id, device, lapse) in self.lapsed(now) {
             match lapse {

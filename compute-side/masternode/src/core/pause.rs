@@ -37,7 +37,8 @@ const CONTRADICTED_MAX: usize = 4_096;
 const DOUBLINGS_MAX: u32 = 9;
 
 /// Who gave tasks back or failed since an answer of it was accepted. Of devices that are not remembered
-/// nothing is known here, so there are never more of them.
+/// nothing is known here, so there are never more of them; and of those that are away and whose pause is over
+/// nothing [stands here](super::kept).
 #[derive(Default)]
 pub(super) struct Pauses {
     of: BTreeMap<DeviceId, Pause>,
@@ -99,6 +100,23 @@ impl Pauses {
         if let Some(pause) = self.of.remove(device) {
             self.ends.remove(&(pause.until, *device));
         }
+    }
+
+    /// Lays a device by whose pause is over and of which no failure counts. Returns how often it paused since
+    /// an answer of it was accepted, if it did.
+    pub(super) fn lay_by(&mut self, now: Tick, device: &DeviceId) -> Option<u32> {
+        let pause = self.of.get(device)?;
+        // When a job ends on which it failed its next pause is a short one again.
+        if now < pause.until || self.failures.has(device) {
+            return None;
+        }
+        self.of.remove(device).map(|pause| pause.times)
+    }
+
+    /// Takes a device back that was laid by.
+    pub(super) fn take_back(&mut self, device: DeviceId, times: u32) {
+        let until = Tick::default();
+        self.of.insert(device, Pause { until, times });
     }
 
     /// A device is forgotten itself.
@@ -181,6 +199,7 @@ impl Core {
     pub(super) fn end_pauses(&mut self, now: Tick) {
         while let Some(device) = self.pauses.take_ended(now) {
             self.devices.look_again(device);
+            self.lay_by(now, &device);
         }
     }
 }

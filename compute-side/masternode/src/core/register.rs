@@ -66,7 +66,10 @@ impl Core {
         self.barred(now, device, refusal, out);
         self.pauses.forget(&device);
         self.answers.forget(&device);
-        self.benchmarks.forget(&device);
+        if let Some(number) = self.scheduler.fleet.number(&device) {
+            self.benchmarks.forget(number);
+            self.kept.forget(number);
+        }
         if self.scheduler.forget(&device) {
             self.scheduler.changed(now);
         }

@@ -166,6 +166,7 @@ impl Core {
         };
         self.append(id.job, entry, None, out);
         if pauses(cause) {
+            self.take_back(&device);
             self.pauses.begin(now, device);
         }
         if let Some(active) = self.jobs.get_mut(&id.job) {

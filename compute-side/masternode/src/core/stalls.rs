@@ -15,7 +15,7 @@
 //!
 //! Nothing of it goes to the log or the chain: nobody is blamed for being slow. A restart forgets it.
 
-use super::{Tick, pause::Pauses};
+use super::{Core, Tick, pause::Pauses};
 use quern_primitives::ids::DeviceId;
 use std::collections::BTreeMap;
 
@@ -32,7 +32,8 @@ const WAIT_MS_MAX: u64 = 24 * 60 * 60_000;
 const DOUBLINGS_MAX: u32 = 8;
 
 /// Devices that were stale on a task that others decided, or silent with one, since an answer of theirs was
-/// accepted. Of devices that are not remembered nothing is known here.
+/// accepted. Of devices that are not remembered nothing is known here, and of those that are away and have not
+/// to wait nothing [stands here](super::kept).
 #[derive(Default)]
 pub(super) struct Stalls(BTreeMap<DeviceId, Stalled>);
 
@@ -54,6 +55,22 @@ impl Stalls {
         let ms = (WAIT_MS << further.min(DOUBLINGS_MAX)).min(WAIT_MS_MAX);
         let before = std::mem::replace(&mut stalled.until, now.plus_ms(ms));
         Some((before, stalled.until))
+    }
+
+    /// Lays a device by that has not to wait. Returns on how many decided tasks in a row it was stale, or
+    /// silent, if it was.
+    pub(super) fn lay_by(&mut self, now: Tick, device: &DeviceId) -> Option<u32> {
+        let stalled = self.0.get(device)?;
+        if now < stalled.until {
+            return None;
+        }
+        self.0.remove(device).map(|stalled| stalled.in_a_row)
+    }
+
+    /// Takes a device back that was laid by.
+    pub(super) fn take_back(&mut self, device: DeviceId, in_a_row: u32) {
+        let until = Tick::default();
+        self.0.insert(device, Stalled { in_a_row, until });
     }
 
     /// An answer of a device was accepted, or it is forgotten itself. Until when it had to wait, if it had.
@@ -82,6 +99,15 @@ impl Pauses {
         if let Some(until) = self.stalls.clear(device) {
             self.ends.remove(&(until, *device));
         }
+    }
+}
+
+impl Core {
+    /// A task was decided on which a device was stale, or silent, which may be away by now.
+    pub(super) fn stalled(&mut self, now: Tick, device: DeviceId) {
+        self.take_back(&device);
+        self.pauses.stalled(now, device);
+        self.lay_by(now, &device);
     }
 }
 
@@ -131,6 +157,24 @@ mod tests {
         pauses.stalls_no_more(&DEVICE);
         pauses.stalled(now, DEVICE);
         assert_eq!(pauses.until(&DEVICE, now), None, "not in a row");
+    }
+
+    #[test]
+    fn who_is_laid_by_and_taken_back_goes_on_in_its_row() {
+        let mut pauses = Pauses::default();
+        let mut now = Tick(5);
+        for _ in 0..4 {
+            pauses.stalled(now, DEVICE);
+        }
+        assert_eq!(pauses.stalls.lay_by(now, &DEVICE), None, "it has to wait");
+        now = now.plus_ms(20 * MINUTE);
+        assert_eq!(pauses.stalls.lay_by(now, &DEVICE), Some(4));
+        assert_eq!(pauses.stalls.lay_by(now, &DEVICE), None);
+        pauses.stalls.take_back(DEVICE, 4);
+        assert_eq!(pauses.until(&DEVICE, now), None);
+        pauses.stalled(now, DEVICE);
+        let until = now.plus_ms(40 * MINUTE);
+        assert_eq!(pauses.until(&DEVICE, now), Some(until));
     }
 
     #[test]

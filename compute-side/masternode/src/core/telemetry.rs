@@ -310,7 +310,7 @@ impl Core {
         if exchange.want > 0 && telemetry.state.unavailable.is_empty() {
             let has_hands_free = !exchange.is_busy && known.in_hand.is_empty();
             let puts_off = is_due && !has_hands_free && self.challenges.is_ready();
-            telemetry.busy_since = self.benchmarks.heard(now, device, puts_off);
+            telemetry.busy_since = self.benchmarks.heard(now, known.number, puts_off);
         }
     }
 
@@ -358,8 +358,10 @@ impl Core {
     /// Whether a device may be sent a benchmark, once it is free for one.
     fn is_benchmark_due(&self, now: Tick, device: &DeviceId) -> bool {
         let known = self.devices.get(device);
-        known.is_some_and(|known| known.telemetry.is_benchmark_due(now))
-            && self.benchmarks.rests_until(device) <= now
+        known.is_some_and(|known| {
+            known.telemetry.is_benchmark_due(now)
+                && self.benchmarks.rests_until(known.number) <= now
+        })
     }
 
     /// A benchmark for a device that wants work, if it is to run one.
@@ -393,7 +395,7 @@ impl Core {
             before,
         };
         telemetry.busy_since = None;
-        self.benchmarks.sent(now, device);
+        self.benchmarks.sent(now, known.number);
         self.owes_benchmark(now, device);
         Some(BenchmarkPlan {
             number,
@@ -451,7 +453,7 @@ impl Core {
         let Some(before) = known.telemetry.declined(now, number) else {
             return;
         };
-        let is_excused = self.benchmarks.declined(now, device);
+        let is_excused = self.benchmarks.declined(now, known.number);
         if let (true, Before::Rate(rate)) = (is_excused, before) {
             let fleet = &mut self.scheduler.fleet;
             fleet.excuse(known.number, rate);

@@ -14,6 +14,7 @@ mod explain;
 mod faults;
 mod inputs;
 mod jobs;
+mod kept;
 mod ledger;
 mod logs;
 mod measured;
