@@ -36,6 +36,12 @@ const SHORT_FUEL: u64 = 20_000_000_000;
 /// What the jobs read, a line of four bytes for each task where it is cut.
 const TEXT: &str = "one\ntwo\n";
 
+/// The same for a job of nine tasks, of which three pools are dealt three each.
+const DEALT: &str = "1st\n2nd\n3rd\n4th\n5th\n6th\n7th\n8th\n9th\n";
+
+/// Those that are left of them when two devices hold two each: more than a pool is dealt.
+const LEFT_BY_TWO: u32 = 5;
+
 /// Pause between two looks at something that takes its time.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -113,15 +119,21 @@ async fn leave(bench: &mut Bench, workers: &[usize]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Submits a job of one replica for each task, which copies, and uploads it. Returns its name.
-async fn submitted(bench: &Bench, name: &str, fuel: u64, more: &[&str]) -> anyhow::Result<String> {
+/// Submits a job of one replica for each task, which copies a text, and uploads it. Returns its name.
+async fn submitted(
+    bench: &Bench,
+    name: &str,
+    text: &str,
+    fuel: u64,
+    more: &[&str],
+) -> anyhow::Result<String> {
     let file = |ending: &str, bytes: &[u8]| -> anyhow::Result<String> {
         let path = bench.folder().join(format!("{name}.{ending}"));
         fs::write(&path, bytes)?;
         Ok(path.display().to_string())
     };
     let program = file("wasm", &wasm::assemble(wasm::COPIES)?)?;
-    let (input, fuel) = (file("txt", TEXT.as_bytes())?, fuel.to_string());
+    let (input, fuel) = (file("txt", text.as_bytes())?, fuel.to_string());
     let submit = [
         "job",
         "submit",
@@ -211,7 +223,7 @@ async fn verified(bench: &mut Bench) -> anyhow::Result<()> {
 async fn for_the_verified(bench: &Bench, own: &Path) -> anyhow::Result<String> {
     fs::write(hold(own, VERIFIED), "")?;
     let two_tasks = ["--trusted", "--split", "lines", "--shard-size", "4"];
-    let job = submitted(bench, "theirs", LONG_FUEL, &two_tasks).await?;
+    let job = submitted(bench, "theirs", TEXT, LONG_FUEL, &two_tasks).await?;
     holds(bench, VERIFIED, 2).await?;
     let quern = Quern::new(bench, OWNER)?;
     let shown = quern.does(&["job", "show", &job]).await?;
@@ -227,7 +239,7 @@ async fn for_the_verified(bench: &Bench, own: &Path) -> anyhow::Result<String> {
 async fn attributed(bench: &mut Bench, own: &Path, theirs: &str) -> anyhow::Result<()> {
     leave(bench, &[FAST, SLOW]).await?;
     let one_task = ["--split", "none"];
-    let job = submitted(bench, "doubted", LONG_FUEL, &one_task).await?;
+    let job = submitted(bench, "doubted", TEXT, LONG_FUEL, &one_task).await?;
     let is_given_back = |told: &Value| {
         let replica = &told["replicas"][0];
         told["stage"] == "open" && replica["stage"] == "open"
@@ -281,8 +293,10 @@ pub(super) async fn computed_twice(
         fs::write(hold(own, number), "")?;
     }
     worker(bench, slow)?.part.restart()?;
-    let one_task = ["--split", "none"];
-    let job = submitted(bench, "slow", fuel, &one_task).await?;
+    // With pools a device that has left counts as one for a while, and another may be in the lowest, which
+    // has no part in a job of another level.
+    let one_task = ["--split", "none", "--level", "high"];
+    let job = submitted(bench, "slow", TEXT, fuel, &one_task).await?;
     holds(bench, slow, 1).await?;
     let (before, of_slow) = (bench.workers_money().await?, record(bench, slow).await?);
     let (of_fast, _) = record(bench, fast).await?;
@@ -325,4 +339,42 @@ pub(super) async fn computed_twice(
         &json!({ "connected": true, "faulty_tasks": faulty }),
     )?;
     Ok(told)
+}
+
+/// On a grid of three pools with a device each, those of the lower two hold what they take. So the third of
+/// them finds nothing more in its own queue, and computes what the others were dealt.
+///
+/// It is the one that stands first, and takes from the pools below it. Should another have passed it since it
+/// was looked at, it gets all of that too, but only when nobody finds anything in turn any more. So this shows
+/// that queues are not all that their devices get; that who stands higher inherits at once, the tests of the
+/// queues show.
+pub(super) async fn taken_beyond_its_pool(
+    bench: &Bench,
+    own: &Path,
+    fuel: u64,
+) -> anyhow::Result<()> {
+    let devices = Quern::new(bench, OWNER)?.does(&["grid", "devices"]).await?;
+    let workers = &bench.grid.workers;
+    let is_first = |worker: &GridWorker| devices[0]["device"] == worker.device.to_string();
+    let first = workers.iter().position(is_first);
+    let first = first.context("no worker has the first device")?;
+    let lower = || (0..workers.len()).filter(|number| *number != first);
+    for number in lower() {
+        fs::write(hold(own, number), "")?;
+    }
+    let (before, _) = record(bench, first).await?;
+    let tasks = ["--split", "lines", "--shard-size", "4", "--level", "high"];
+    let job = submitted(bench, "dealt", DEALT, fuel, &tasks).await?;
+    bench.decided(job.parse()?, LEFT_BY_TWO).await?;
+    for number in lower() {
+        fs::remove_file(hold(own, number))?;
+    }
+    completed(bench, &job).await?;
+    let (after, _) = record(bench, first).await?;
+    let computed = after.accepted - before.accepted;
+    ensure!(
+        computed >= u64::from(LEFT_BY_TWO),
+        "it computed no more than it was dealt: {after:?}, and {before:?} before"
+    );
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Programs on the grid, against the same work done without it.
 
-use super::attribution::{computed_twice, honest};
+use super::attribution::{computed_twice, honest, taken_beyond_its_pool};
 use anyhow::{Context as _, bail, ensure};
 use quern_end_to_end::{
     Bench, Owner, Quern, case, program, repository, run, say, says, write_text,
@@ -17,13 +17,17 @@ use std::{
 /// Bytes of the text whose words are counted.
 const TEXT_BYTES: u64 = 50_000_000;
 
-/// So many honest workers; and of them, counted from zero, the one that is slow once and the one that is not.
+/// So many honest workers, each of which is a pool; and of them, counted from zero, the one that is slow once
+/// and the one that is not.
 const WORKERS: usize = 3;
 const SLOW: usize = 0;
 const FAST: usize = 1;
 
-/// How the masternode of the capacity pools gives tasks out. Who is late is late soon.
+/// How the masternode of the capacity pools gives tasks out. Who is late is late soon. Each device is a pool:
+/// it has a point at the least, and so fills the one in which it is the first.
 const PUBLISHED_POOLS: &str = "scheduling = \"published-pools\"
+pool_size_min = 1
+pool_capacity_min = 1
 delayed_seconds_min = 5
 stale_seconds_min = 10
 ";
@@ -43,10 +47,10 @@ fn on_published_pools_a_histogram_of_50_mb_is_right_and_what_is_stale_is_helped_
     run(async {
         let folder = tempfile::tempdir()?;
         let own = folder.path();
-        let mut workers = vec![None; WORKERS];
-        for number in [SLOW, FAST] {
-            workers[number] = Some(honest(own, number)?);
-        }
+        let workers: anyhow::Result<Vec<_>> = (0..WORKERS)
+            .map(|number| honest(own, number).map(Some))
+            .collect();
+        let workers = workers?;
         let mut bench = Bench::start_as(|plan| {
             plan.workers = workers;
             plan.masternode_settings = PUBLISHED_POOLS.into();
@@ -60,6 +64,8 @@ fn on_published_pools_a_histogram_of_50_mb_is_right_and_what_is_stale_is_helped_
 async fn on_pools(bench: &mut Bench, own: &Path) -> anyhow::Result<()> {
     let name = "a histogram is what sort and uniq count";
     case(name, histogram(bench)).await?;
+    let name = "who finds nothing more in its own pool computes what others were dealt";
+    case(name, taken_beyond_its_pool(bench, own, STALE_FUEL)).await?;
     let name = "what is stale on one device another computes too, and nobody is blamed";
     let told = case(name, computed_twice(bench, own, [SLOW, FAST], STALE_FUEL)).await?;
     // Nobody backs anything up here: the second replica was opened when the first was stale.
@@ -80,7 +86,17 @@ async fn histogram(bench: &Bench) -> anyhow::Result<()> {
     let [text, parts, counts] = [&text, &parts, &counts].map(|path| path.display().to_string());
     let histogram = program("histogram")?.display().to_string();
     let quern = Quern::new(bench, "//Ferdie")?;
-    let submit = ["job", "submit", "--yes", "--wait", "--program", &histogram];
+    // Of a job of another level the lowest of three pools would have no part, and three must answer.
+    let submit = [
+        "job",
+        "submit",
+        "--yes",
+        "--wait",
+        "--level",
+        "high",
+        "--program",
+        &histogram,
+    ];
 
     // Each task counts the words of its lines; a second job adds the counts up.
     let job = [
@@ -123,15 +139,23 @@ async fn seen_in_pools(bench: &Bench) -> anyhow::Result<()> {
     let devices = loop {
         let devices = quern.does(&["grid", "devices"]).await?;
         let listed = devices.as_array().context("no list of devices")?;
-        let is_in_pool = |device: &Value| device["pools"][0]["job"].is_string();
+        // One that is not ranked at the moment fills no pool.
+        let is_in_pool = |device: &Value| {
+            device["pools"][0]["job"].is_string() && device["byte_rank"].as_u64() > Some(0)
+        };
         if listed.len() == WORKERS && listed.iter().all(is_in_pool) {
             break devices;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     };
-    for device in devices.as_array().into_iter().flatten() {
-        // One pool is opened behind the other when it is full, and these do not fill the first.
-        says(&device["pools"][0], &json!({ "pool": 1, "pools": 1 }))?;
+    // However alike the machines are, no two have one rank; the best stands in the first pool, and all are
+    // listed in the order of their ranks.
+    for (pool, device) in (1..).zip(devices.as_array().into_iter().flatten()) {
+        says(device, &json!({ "byte_rank": pool }))?;
+        says(
+            &device["pools"][0],
+            &json!({ "pool": pool, "pools": WORKERS }),
+        )?;
     }
     let job = devices[0]["pools"][0]["job"].as_str().context("no job")?;
     // Its shard may be on its way yet.
