@@ -71,7 +71,11 @@ async fn attribution(bench: &mut Bench, own: &Path) -> anyhow::Result<()> {
         "what a device cannot open is kept for a verified one, which shows whose fault it was";
     case(name, attributed(bench, own, &theirs)).await?;
     let name = "what a slow device has a fast one computes too, and nobody is blamed";
-    case(name, computed_twice(bench, own, [SLOW, FAST], SHORT_FUEL)).await?;
+    case(
+        name,
+        computed_twice(bench, own, [SLOW, FAST], SHORT_FUEL, None),
+    )
+    .await?;
     bench.conserves_money().await
 }
 
@@ -185,6 +189,17 @@ async fn stands(
     }
 }
 
+/// Waits until the only replica of a job's first task is late, and fails unless it is as late as is said: one
+/// that is looked at too rarely has gone on from delayed to stale.
+async fn is_late_at_first(bench: &Bench, job: &str, lateness: &str) -> anyhow::Result<()> {
+    let is_late = |told: &Value| {
+        let lateness = told["replicas"][0]["lateness"].as_str();
+        lateness.is_some_and(|lateness| lateness != "on_time")
+    };
+    let told = stands(bench, job, is_late).await?;
+    says(&told["replicas"][0], &json!({ "lateness": lateness }))
+}
+
 /// Waits until a job is over. Returns what its workers were paid.
 async fn completed(bench: &Bench, job: &str) -> anyhow::Result<Amount> {
     let quern = Quern::new(bench, OWNER)?;
@@ -279,13 +294,14 @@ async fn attributed(bench: &mut Bench, own: &Path, theirs: &str) -> anyhow::Resu
 }
 
 /// A task that one of two workers holds the other one computes as well, and nobody else is there. The first is
-/// slow, and does not begin it; a task may use so much fuel. Returns what is told of the task while both have
-/// it.
+/// slow, and does not begin it; a task may use so much fuel. Where it is said how late the first is to be at
+/// first, the other one comes when it is. Returns what is told of the task while both have it.
 pub(super) async fn computed_twice(
     bench: &mut Bench,
     own: &Path,
     [slow, fast]: [usize; 2],
     fuel: u64,
+    at_first: Option<&str>,
 ) -> anyhow::Result<Value> {
     let all: Vec<usize> = (0..bench.grid.workers.len()).collect();
     leave(bench, &all).await?;
@@ -298,6 +314,9 @@ pub(super) async fn computed_twice(
     let one_task = ["--split", "none", "--level", "high"];
     let job = submitted(bench, "slow", TEXT, fuel, &one_task).await?;
     holds(bench, slow, 1).await?;
+    if let Some(lateness) = at_first {
+        is_late_at_first(bench, &job, lateness).await?;
+    }
     let (before, of_slow) = (bench.workers_money().await?, record(bench, slow).await?);
     let (of_fast, _) = record(bench, fast).await?;
     worker(bench, fast)?.part.restart()?;
