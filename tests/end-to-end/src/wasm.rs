@@ -51,6 +51,21 @@ pub const COPIES: &str = r#"
                 (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
                 (br $again)))))"#;
 
+/// Prints what it reads at once, but traps if that begins with a `t`.
+pub const TRAPS_ON_T: &str = r#"
+    (import "wasi_snapshot_preview1" "fd_read"
+        (func $read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (i32.store (i32.const 0) (i32.const 16))
+        (i32.store (i32.const 4) (i32.const 4096))
+        (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (if (i32.eq (i32.load8_u (i32.const 16)) (i32.const 116)) (then (unreachable)))
+        (i32.store (i32.const 4) (i32.load (i32.const 8)))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))"#;
+
 /// Counts down from a number, which takes its time, and then prints what it reads.
 pub fn counts_and_copies(from: u32) -> String {
     let head = r#"(import "wasi_snapshot_preview1" "fd_read"

@@ -36,7 +36,10 @@ const SHORT_FUEL: u64 = 20_000_000_000;
 /// What the jobs read, a line of four bytes for each task where it is cut.
 const TEXT: &str = "one\ntwo\n";
 
-/// The same for a job of nine tasks, of which three pools are dealt three each.
+/// The program of most jobs, and what it reads.
+const COPYING: (&str, &str) = (wasm::COPIES, TEXT);
+
+/// What the job reads of nine tasks, of which three pools are dealt three each.
 const DEALT: &str = "1st\n2nd\n3rd\n4th\n5th\n6th\n7th\n8th\n9th\n";
 
 /// Those that are left of them when two devices hold two each: more than a pool is dealt.
@@ -76,6 +79,8 @@ async fn attribution(bench: &mut Bench, own: &Path) -> anyhow::Result<()> {
         computed_twice(bench, own, [SLOW, FAST], SHORT_FUEL, None),
     )
     .await?;
+    let name = "a program that fails on a verified device too ends its job, and nobody is blamed";
+    case(name, failed_twice(bench)).await?;
     bench.conserves_money().await
 }
 
@@ -123,11 +128,11 @@ async fn leave(bench: &mut Bench, workers: &[usize]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Submits a job of one replica for each task, which copies a text, and uploads it. Returns its name.
+/// Submits a job of one replica for each task, of a program and a text, and uploads it. Returns its name.
 async fn submitted(
     bench: &Bench,
     name: &str,
-    text: &str,
+    (program, text): (&str, &str),
     fuel: u64,
     more: &[&str],
 ) -> anyhow::Result<String> {
@@ -136,7 +141,7 @@ async fn submitted(
         fs::write(&path, bytes)?;
         Ok(path.display().to_string())
     };
-    let program = file("wasm", &wasm::assemble(wasm::COPIES)?)?;
+    let program = file("wasm", &wasm::assemble(program)?)?;
     let (input, fuel) = (file("txt", text.as_bytes())?, fuel.to_string());
     let submit = [
         "job",
@@ -169,16 +174,16 @@ async fn holds(bench: &Bench, number: usize, tasks: u32) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until the first task of a job is told to stand so, and returns what is told. Fails if it is decided
-/// before.
+/// Waits until a task of a job is told to stand so, and returns what is told. Fails if it is decided before.
 async fn stands(
     bench: &Bench,
     job: &str,
+    task: u32,
     wanted: impl Fn(&Value) -> bool,
 ) -> anyhow::Result<Value> {
-    let quern = Quern::new(bench, OWNER)?;
+    let (quern, task) = (Quern::new(bench, OWNER)?, task.to_string());
     loop {
-        let told = quern.does(&["explain", "task", job, "0"]).await?;
+        let told = quern.does(&["explain", "task", job, &task]).await?;
         if wanted(&told) {
             return Ok(told);
         }
@@ -196,7 +201,7 @@ async fn is_late_at_first(bench: &Bench, job: &str, lateness: &str) -> anyhow::R
         let lateness = told["replicas"][0]["lateness"].as_str();
         lateness.is_some_and(|lateness| lateness != "on_time")
     };
-    let told = stands(bench, job, is_late).await?;
+    let told = stands(bench, job, 0, is_late).await?;
     says(&told["replicas"][0], &json!({ "lateness": lateness }))
 }
 
@@ -238,7 +243,7 @@ async fn verified(bench: &mut Bench) -> anyhow::Result<()> {
 async fn for_the_verified(bench: &Bench, own: &Path) -> anyhow::Result<String> {
     fs::write(hold(own, VERIFIED), "")?;
     let two_tasks = ["--trusted", "--split", "lines", "--shard-size", "4"];
-    let job = submitted(bench, "theirs", TEXT, LONG_FUEL, &two_tasks).await?;
+    let job = submitted(bench, "theirs", COPYING, LONG_FUEL, &two_tasks).await?;
     holds(bench, VERIFIED, 2).await?;
     let quern = Quern::new(bench, OWNER)?;
     let shown = quern.does(&["job", "show", &job]).await?;
@@ -254,12 +259,12 @@ async fn for_the_verified(bench: &Bench, own: &Path) -> anyhow::Result<String> {
 async fn attributed(bench: &mut Bench, own: &Path, theirs: &str) -> anyhow::Result<()> {
     leave(bench, &[FAST, SLOW]).await?;
     let one_task = ["--split", "none"];
-    let job = submitted(bench, "doubted", TEXT, LONG_FUEL, &one_task).await?;
+    let job = submitted(bench, "doubted", COPYING, LONG_FUEL, &one_task).await?;
     let is_given_back = |told: &Value| {
         let replica = &told["replicas"][0];
         told["stage"] == "open" && replica["stage"] == "open"
     };
-    stands(bench, &job, is_given_back).await?;
+    stands(bench, &job, 0, is_given_back).await?;
     worker(bench, FAST)?.part.restart()?;
     let fast = device(bench, FAST)?;
     let is_kept_from_the_fast = |told: &Value| {
@@ -271,7 +276,7 @@ async fn attributed(bench: &mut Bench, own: &Path, theirs: &str) -> anyhow::Resu
         };
         kept.any(is_named)
     };
-    stands(bench, &job, is_kept_from_the_fast).await?;
+    stands(bench, &job, 0, is_kept_from_the_fast).await?;
     fs::remove_file(hold(own, VERIFIED))?;
 
     for job in [theirs, &job] {
@@ -290,6 +295,40 @@ async fn attributed(bench: &mut Bench, own: &Path, theirs: &str) -> anyhow::Resu
     );
     let of_fast = record(bench, FAST).await?;
     ensure!(of_fast == of_none, "something else came of it: {of_fast:?}");
+    Ok(())
+}
+
+/// One is alone when the program fails on it. Then the verified one comes, on which it fails too: that is as
+/// many as it takes, and not because one of them is verified.
+async fn failed_twice(bench: &mut Bench) -> anyhow::Result<()> {
+    leave(bench, &[SLOW]).await?;
+    let two_tasks = ["--split", "lines", "--shard-size", "4"];
+    let failing = (wasm::TRAPS_ON_T, TEXT);
+    let before = [record(bench, FAST).await?, record(bench, VERIFIED).await?];
+    let job = submitted(bench, "failing", failing, SHORT_FUEL, &two_tasks).await?;
+    let has_failed_once = |told: &Value| {
+        let stage = |replica: usize| told["replicas"][replica]["stage"].as_str();
+        (stage(0), stage(1)) == (Some("answered"), Some("open"))
+    };
+    stands(bench, &job, 1, has_failed_once).await?;
+    worker(bench, VERIFIED)?.part.restart()?;
+    let quern = Quern::new(bench, OWNER)?;
+    let (_, told) = quern.tells(&["job", "watch", &job]).await?;
+    let end = told.last().context("nothing is told")?;
+    ensure!(
+        end["end"]["program_failed"]["task"] == 1,
+        "it ended otherwise: {end}"
+    );
+    quern.over(&job).await?;
+    let after = [record(bench, FAST).await?, record(bench, VERIFIED).await?];
+    let blame = |(record, history): &(Record, History)| {
+        let found = (record.failed, record.delayed, record.incorrect);
+        (found, history.faulty_tasks())
+    };
+    ensure!(
+        after.each_ref().map(blame) == before.each_ref().map(blame),
+        "somebody is blamed: {after:?}, and {before:?} before"
+    );
     Ok(())
 }
 
@@ -312,7 +351,7 @@ pub(super) async fn computed_twice(
     // With pools a device that has left counts as one for a while, and another may be in the lowest, which
     // has no part in a job of another level.
     let one_task = ["--split", "none", "--level", "high"];
-    let job = submitted(bench, "slow", TEXT, fuel, &one_task).await?;
+    let job = submitted(bench, "slow", COPYING, fuel, &one_task).await?;
     holds(bench, slow, 1).await?;
     if let Some(lateness) = at_first {
         is_late_at_first(bench, &job, lateness).await?;
@@ -327,7 +366,7 @@ pub(super) async fn computed_twice(
         let devices = running.filter_map(|replica| replica["device"].as_str());
         devices.map(str::to_owned).collect::<BTreeSet<_>>() == both
     };
-    let told = stands(bench, &job, is_with_both).await?;
+    let told = stands(bench, &job, 0, is_with_both).await?;
     fs::remove_file(hold(own, fast))?;
 
     let paid = completed(bench, &job).await?;
@@ -383,7 +422,7 @@ pub(super) async fn taken_beyond_its_pool(
     }
     let (before, _) = record(bench, first).await?;
     let tasks = ["--split", "lines", "--shard-size", "4", "--level", "high"];
-    let job = submitted(bench, "dealt", DEALT, fuel, &tasks).await?;
+    let job = submitted(bench, "dealt", (wasm::COPIES, DEALT), fuel, &tasks).await?;
     bench.decided(job.parse()?, LEFT_BY_TWO).await?;
     for number in lower() {
         fs::remove_file(hold(own, number))?;
