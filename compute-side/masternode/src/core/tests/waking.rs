@@ -19,10 +19,9 @@ fn hands(world: &World, workers: [usize; 2]) -> [usize; 2] {
     workers.map(|worker| world.workers[worker].in_hand.len())
 }
 
-#[test]
-fn of_those_that_wait_the_one_that_is_ranked_higher_gets_it_and_not_the_lower_key() {
-    let (mut world, [low, high]) = scarce();
-    let device: DeviceId = world.workers[high].id();
+/// A device has a line by which it stands above one of which nothing is known.
+fn fast_line(world: &mut World, worker: usize) {
+    let device: DeviceId = world.workers[worker].id();
     for measured in [
         Measured::Down {
             bytes: 100_000_000,
@@ -35,11 +34,36 @@ fn of_those_that_wait_the_one_that_is_ranked_higher_gets_it_and_not_the_lower_ke
     ] {
         world.feed(Event::Measured { device, measured });
     }
+}
+
+#[test]
+fn of_those_that_wait_the_one_that_is_ranked_higher_gets_it_and_not_the_lower_key() {
+    let (mut world, [low, high]) = scarce();
+    fast_line(&mut world, high);
     world.wait(1_000);
     world.ask(low, 1);
     world.ask(high, 1);
     world.hand_back(0, HandBackReason::Stopping);
     assert_eq!(hands(&world, [low, high]), [0, 1]);
+}
+
+#[test]
+fn of_those_that_wait_a_winner_of_the_lottery_gets_it_before_one_that_would_stand_higher() {
+    for wins in [false, true] {
+        let (mut world, [winner, better]) = scarce();
+        fast_line(&mut world, better);
+        let won = wins.then(|| world.workers[winner].id());
+        world.feed(Event::Lottery {
+            winners: won.into_iter().collect(),
+            ends_at: world.block + 2,
+        });
+        world.wait(1_000);
+        world.ask(better, 1);
+        world.ask(winner, 1);
+        world.hand_back(0, HandBackReason::Stopping);
+        let expected = if wins { [1, 0] } else { [0, 1] };
+        assert_eq!(hands(&world, [winner, better]), expected);
+    }
 }
 
 #[test]
