@@ -132,14 +132,15 @@ pub struct BadReading {
     pub value: f64,
 }
 
-/// Half minutes of which speeds are remembered: ten minutes.
-const SPEEDS: usize = 20;
+/// Minutes of which speeds are remembered.
+const SPEEDS: usize = 10;
 
-/// How long one remembered speed stands for.
-const SPEED_MS: u64 = 30_000;
+/// How long one remembered speed stands for: a minute. Half minutes would say hardly more, and of both
+/// directions they would take twice the memory of each of a million devices.
+const SPEED_MS: u64 = 60_000;
 
-/// Half minutes after which a speed is not known any more: an hour.
-const SPEED_LASTS: u32 = 120;
+/// Minutes after which a speed is not known any more: an hour.
+const SPEED_LASTS: u32 = 60;
 
 /// What is known of how a device is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -166,14 +167,10 @@ pub struct Vitals {
     pub is_charging: Option<bool>,
     /// The processor's temperature, in tenths of a degree Celsius.
     pub temperature_decicelsius: Option<i16>,
-    /// The last speeds to the device, by half minute.
-    speeds: [Speed; SPEEDS],
-    /// The half minute of the newest of them.
-    newest: u32,
-    /// How many transfers it is the mean of.
-    transfers: u16,
-    /// The half minute of the last transfer from the device.
-    up_at: u32,
+    /// The last speeds to the device.
+    downs: Speeds,
+    /// The last speeds from the device.
+    ups: Speeds,
 }
 
 impl Vitals {
@@ -225,11 +222,10 @@ impl Vitals {
         }
         self.connection = readings.connection.or(self.connection);
         self.is_charging = readings.is_charging.or(self.is_charging);
-        if let Some(Some(mbps)) = down {
-            self.remember_speed(now, mbps as f32);
-        }
-        if let Some(Some(_)) = up {
-            self.up_at = self.up_at.max(half_minute(now));
+        for (speeds, told) in [(&mut self.downs, down), (&mut self.ups, up)] {
+            if let Some(Some(mbps)) = told {
+                speeds.remember(minute(now), mbps as f32);
+            }
         }
         bad
     }
@@ -237,22 +233,14 @@ impl Vitals {
     /// Forgets what was measured too long ago: a speed after an hour; for how even speeds are, those
     /// of more than ten minutes ago.
     pub fn forget_old(&mut self, now: Tick) {
-        let now = half_minute(now);
-        let since_down = now.saturating_sub(self.newest);
-        if since_down >= SPEED_LASTS {
-            self.down_kbps = Perhaps::default();
-        }
-        if now.saturating_sub(self.up_at) >= SPEED_LASTS {
-            self.up_kbps = Perhaps::default();
-        }
-        let gone = since_down.min(SPEEDS as u32);
-        for age in SPEEDS as u32 - gone..SPEEDS as u32 {
-            if let Some(then) = self.newest.checked_sub(age) {
-                self.speeds[place(then)] = Speed::default();
+        let ways = [
+            (&mut self.down_kbps, &mut self.downs),
+            (&mut self.up_kbps, &mut self.ups),
+        ];
+        for (kbps, speeds) in ways {
+            if speeds.forget_old(minute(now)) >= SPEED_LASTS {
+                *kbps = Perhaps::default();
             }
-        }
-        if gone == SPEEDS as u32 {
-            self.transfers = 0;
         }
     }
 
@@ -274,10 +262,8 @@ impl Vitals {
             up_kbps: self.up_kbps,
             latency_us: self.latency_us,
             processor_rate: self.processor_rate,
-            speeds: self.speeds,
-            newest: self.newest,
-            transfers: self.transfers,
-            up_at: self.up_at,
+            downs: self.downs,
+            ups: self.ups,
             ..Self::default()
         };
     }
@@ -324,57 +310,99 @@ impl Vitals {
             .map(|tenths| f64::from(tenths) / 10.0)
     }
 
-    /// Standard deviation over mean of the speeds to the device in the last ten minutes; absent while
-    /// fewer than two half minutes are known.
+    /// Standard deviation over mean of the speeds in the last ten minutes, to the device and from it, each in
+    /// parts of the mean of its own direction; absent while fewer than two minutes of either are known.
+    ///
+    /// The published formula is over all speeds, without a word of directions. Most lines are several times
+    /// faster one way: together and as they are, the speeds of the most even line would seem uneven. In parts
+    /// of its direction's mean each has the mean 1, so all of them have one deviation, in which a direction
+    /// weighs as much as is known of it.
     pub fn speed_variation(&self) -> Option<f32> {
+        let ways = [self.downs.squares(), self.ups.squares()];
+        let count: usize = ways.iter().map(|(count, _)| count).sum();
+        let squares: f32 = ways.iter().map(|(_, squares)| squares).sum();
+        (count > 0).then(|| libm::sqrtf(squares / count as f32))
+    }
+}
+
+/// The speeds of the last ten minutes in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Speeds {
+    /// The mean of each minute's.
+    means: [Speed; SPEEDS],
+    /// How many transfers the newest of them is the mean of.
+    transfers: u16,
+    /// Its minute.
+    newest: u32,
+}
+
+impl Speeds {
+    /// Takes in a transfer of this minute.
+    fn remember(&mut self, minute: u32, mbps: f32) {
+        if mbps <= 0.0 {
+            return;
+        }
+        // A clock that jumps back counts into the newest minute.
+        let minute = minute.max(self.newest);
+        let passed = minute - self.newest;
+        if passed > 0 || self.transfers == 0 {
+            let stale = passed.min(SPEEDS as u32);
+            for gone in 0..stale {
+                self.means[place(minute - gone)] = Speed::default();
+            }
+            self.newest = minute;
+            self.transfers = 1;
+            self.means[place(minute)] = Speed::of(mbps);
+        } else {
+            self.transfers = self.transfers.saturating_add(1);
+            let mean = &mut self.means[place(minute)];
+            *mean = Speed::of(mean.mbps() + (mbps - mean.mbps()) / f32::from(self.transfers));
+        }
+    }
+
+    /// Forgets what is ten minutes old now. Returns how many minutes ago the newest was.
+    fn forget_old(&mut self, now: u32) -> u32 {
+        let since = now.saturating_sub(self.newest);
+        let gone = since.min(SPEEDS as u32);
+        for age in SPEEDS as u32 - gone..SPEEDS as u32 {
+            if let Some(then) = self.newest.checked_sub(age) {
+                self.means[place(then)] = Speed::default();
+            }
+        }
+        if gone == SPEEDS as u32 {
+            self.transfers = 0;
+        }
+        since
+    }
+
+    /// Of how many minutes the speed is known, and how far these are off their mean, in parts of it: the sum
+    /// of the squares. A single one says nothing of how even they are, and does not count.
+    fn squares(&self) -> (usize, f32) {
         let known = || {
-            self.speeds
+            self.means
                 .iter()
                 .map(Speed::mbps)
                 .filter(|speed| *speed > 0.0)
         };
         let count = known().count();
         if count < 2 {
-            return None;
+            return (0, 0.0);
         }
         let mean = known().sum::<f32>() / count as f32;
-        let square = known()
-            .map(|speed| (speed - mean) * (speed - mean))
-            .sum::<f32>();
-        Some(libm::sqrtf(square / count as f32) / mean)
-    }
-
-    fn remember_speed(&mut self, now: Tick, mbps: f32) {
-        if mbps <= 0.0 {
-            return;
-        }
-        // A clock that jumps back counts into the newest half minute.
-        let half_minute = half_minute(now).max(self.newest);
-        let passed = half_minute - self.newest;
-        if passed > 0 || self.transfers == 0 {
-            let stale = passed.min(SPEEDS as u32);
-            for gone in 0..stale {
-                self.speeds[place(half_minute - gone)] = Speed::default();
-            }
-            self.newest = half_minute;
-            self.transfers = 1;
-            self.speeds[place(half_minute)] = Speed::of(mbps);
-        } else {
-            self.transfers = self.transfers.saturating_add(1);
-            let mean = &mut self.speeds[place(half_minute)];
-            *mean = Speed::of(mean.mbps() + (mbps - mean.mbps()) / f32::from(self.transfers));
-        }
+        let off = |speed: f32| (speed - mean) / mean;
+        let squares = known().map(|speed| off(speed) * off(speed)).sum::<f32>();
+        (count, squares)
     }
 }
 
-/// The half minute of a time; the last that can be told, if that is too late.
-fn half_minute(now: Tick) -> u32 {
+/// The minute of a time; the last that can be told, if that is too late.
+fn minute(now: Tick) -> u32 {
     u32::try_from(now.0 / SPEED_MS).unwrap_or(u32::MAX)
 }
 
-/// Where the speed of a half minute is remembered.
-fn place(half_minute: u32) -> usize {
-    half_minute as usize % SPEEDS
+/// Where the speed of a minute is remembered.
+fn place(minute: u32) -> usize {
+    minute as usize % SPEEDS
 }
 
 /// A number that may be unknown, in four bytes: one more than it is. A million devices have six of
@@ -467,6 +495,38 @@ mod tests {
         assert_eq!(vitals.speed_variation(), Some(0.0));
         vitals.update(Tick(2 * MINUTE), &speed(40.0));
         // 10, 10, 40: mean 20, standard deviation 14.142.
+        let variation = vitals.speed_variation().unwrap();
+        assert!((variation * variation - 0.5).abs() < 0.02, "{variation}");
+    }
+
+    #[test]
+    fn each_direction_varies_around_its_own_mean_and_both_count() {
+        let both = |down, up| Readings {
+            up_mbps: Some(up),
+            ..speed(down)
+        };
+        let mut vitals = Vitals::default();
+        vitals.update(Tick(0), &both(100.0, 10.0));
+        assert_eq!(vitals.speed_variation(), None, "one of each");
+        vitals.update(Tick(MINUTE), &both(100.0, 10.0));
+        assert_eq!(
+            vitals.speed_variation(),
+            Some(0.0),
+            "one is ten times another"
+        );
+        // 10, 10, 40: as above, and as many that are even halve the square of it.
+        vitals.update(Tick(2 * MINUTE), &both(100.0, 40.0));
+        let variation = vitals.speed_variation().unwrap();
+        assert!((variation * variation - 0.25).abs() < 0.01, "{variation}");
+        // A single transfer the other way changes nothing.
+        let mut vitals = Vitals::default();
+        vitals.update(Tick(0), &both(100.0, 10.0));
+        let up = |mbps| Readings {
+            up_mbps: Some(mbps),
+            ..Readings::default()
+        };
+        vitals.update(Tick(MINUTE), &up(10.0));
+        vitals.update(Tick(2 * MINUTE), &up(40.0));
         let variation = vitals.speed_variation().unwrap();
         assert!((variation * variation - 0.5).abs() < 0.02, "{variation}");
     }

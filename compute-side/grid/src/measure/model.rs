@@ -3,14 +3,14 @@
 use super::*;
 use proptest::prelude::*;
 
-/// A transfer to a device: in which half minute it counts, and its speed in megabits a second.
+/// A transfer in one direction: in which minute it counts, and its speed in megabits a second.
 type Transfer = (u64, f64);
 
-/// Of each half minute that has a transfer, of the twenty up to the newest there ever was: the mean
-/// speed of its transfers, and how many they are.
+/// Of each minute that has a transfer, of the ten up to the newest there ever was: the mean speed of its
+/// transfers, and how many they are.
 fn means(transfers: &[Transfer], newest: u64) -> Vec<(f64, usize)> {
     let mut means = vec![];
-    for then in newest.saturating_sub(19)..=newest {
+    for then in newest.saturating_sub(9)..=newest {
         let of_then = transfers.iter().filter(|(at, _)| *at == then);
         let speeds: Vec<f64> = of_then.map(|(_, mbps)| *mbps).collect();
         if !speeds.is_empty() {
@@ -21,25 +21,29 @@ fn means(transfers: &[Transfer], newest: u64) -> Vec<(f64, usize)> {
     means
 }
 
-/// Standard deviation over mean.
-fn variation(means: &[(f64, usize)]) -> f64 {
-    let count = means.len() as f64;
-    let mean = means.iter().map(|(speed, _)| speed).sum::<f64>() / count;
-    let squares = means.iter().map(|(speed, _)| (speed - mean).powi(2));
-    (squares.sum::<f64>() / count).sqrt() / mean
+/// Standard deviation of all of them, each in parts of the mean of its direction: these have the mean 1.
+fn variation(ways: &[Vec<(f64, usize)>]) -> f64 {
+    let mut parts = vec![];
+    for means in ways {
+        let mean = means.iter().map(|(speed, _)| speed).sum::<f64>() / means.len() as f64;
+        parts.extend(means.iter().map(|(speed, _)| speed / mean));
+    }
+    let squares = parts.iter().map(|part| (part - 1.0).powi(2));
+    (squares.sum::<f64>() / parts.len() as f64).sqrt()
 }
 
 proptest! {
     #[test]
-    fn the_variation_is_that_of_the_half_minutes_of_the_last_ten(
+    fn the_variation_is_that_of_the_minutes_of_the_last_ten_each_direction_beside_its_mean(
         transfers in prop::collection::vec((
             prop_oneof![
                 2 => 0u64..10_000,
                 6 => 10_000u64..100_000,
                 2 => 100_000u64..700_000,
-                1 => Just(30_000),
+                1 => Just(60_000),
             ],
             prop_oneof![8 => Just(0u64), 1 => 0u64..700_000, 1 => Just(u64::MAX)],
+            any::<bool>(),
             prop_oneof![
                 8 => (1u16..=256).prop_map(f64::from),
                 4 => 0.001..4_000_000.0f64,
@@ -49,38 +53,48 @@ proptest! {
         is_at_the_end: bool,
     ) {
         let mut vitals = Vitals::default();
-        let (mut list, mut newest, mut clock): (Vec<Transfer>, _, _) = (vec![], 0u64, 0u64);
+        let mut lists: [Vec<Transfer>; 2] = [vec![], vec![]];
+        let (mut newest, mut clock) = ([0u64; 2], 0u64);
         if is_at_the_end {
-            clock = 30_000 * u64::from(u32::MAX) - 500_000;
+            clock = 60_000 * u64::from(u32::MAX) - 1_000_000;
         }
-        for (passed_ms, back_ms, mbps) in transfers {
+        for (passed_ms, back_ms, is_up, mbps) in transfers {
             clock = clock.saturating_add(passed_ms);
             let now = clock.saturating_sub(back_ms);
-            let told = Readings { down_mbps: Some(mbps), ..Readings::default() };
+            let (down_mbps, up_mbps) = match is_up {
+                true => (None, Some(mbps)),
+                false => (Some(mbps), None),
+            };
+            let told = Readings { down_mbps, up_mbps, ..Readings::default() };
             vitals.update(Tick(now), &told);
-            // None goes further than the last half minute that can be told.
-            let half_minute = (now / 30_000).min(u32::MAX.into());
-            list.retain(|(then, _)| half_minute.saturating_sub(*then) < 20);
+            // None goes further than the last minute that can be told.
+            let minute = (now / 60_000).min(u32::MAX.into());
+            for list in &mut lists {
+                list.retain(|(then, _)| minute.saturating_sub(*then) < 10);
+            }
             // No speed is no transfer, and neither is what is not believed.
             if mbps > 0.0 && mbps <= 4_000_000.0 {
-                // A clock that jumps back counts into the newest half minute.
-                newest = half_minute.max(newest);
-                list.push((newest, mbps));
+                // A clock that jumps back counts into the newest minute of its direction.
+                let way = usize::from(is_up);
+                newest[way] = minute.max(newest[way]);
+                lists[way].push((newest[way], mbps));
             }
-            let means = means(&list, newest);
+            // One minute alone varies around nothing.
+            let mut ways = vec![means(&lists[0], newest[0]), means(&lists[1], newest[1])];
+            ways.retain(|means| means.len() >= 2);
             let Some(found) = vitals.speed_variation() else {
-                prop_assert!(means.len() < 2, "{means:?}");
+                prop_assert!(ways.is_empty(), "{ways:?}");
                 continue;
             };
-            prop_assert!(means.len() >= 2, "{found}");
+            prop_assert!(!ways.is_empty(), "{found}");
             // Each speed is cut to seven binary digits behind its first, once for each transfer.
-            let most = means.iter().map(|(_, transfers)| *transfers).max().unwrap_or(1);
-            let cut = most as f64 / 128.0;
-            let expected = variation(&means);
+            let transfers = ways.iter().flatten().map(|(_, transfers)| *transfers);
+            let cut = transfers.max().unwrap_or(1) as f64 / 128.0;
+            let expected = variation(&ways);
             let bound = cut * (1.0 + 2.0 * expected) / (1.0 - cut).max(0.1);
             prop_assert!(
                 (f64::from(found) - expected).abs() <= bound + 1e-4 * (1.0 + expected),
-                "{found} {expected} {means:?}"
+                "{found} {expected} {ways:?}"
             );
         }
     }
@@ -112,7 +126,7 @@ enum Happening {
     RestoreRate(Option<u32>),
 }
 
-/// All that happened, each with the half minute in which it did.
+/// All that happened, each with the minute in which it did.
 #[derive(Debug, Default)]
 struct History(Vec<(u64, Happening)>);
 
@@ -124,12 +138,12 @@ impl History {
         let is_rate = quantity == Quantity::ProcessorRate;
         let is_speed = matches!(quantity, Quantity::Down | Quantity::Up);
         let is_measured = is_rate || is_speed || quantity == Quantity::Latency;
-        // The newest transfer so far; one to the device takes place at some speed.
+        // The newest transfer so far; one takes place at some speed.
         let (mut known, mut newest) = (None, 0);
-        for (half_minute, happening) in &self.0 {
+        for (minute, happening) in &self.0 {
             if matches!(happening, Happening::Told(_) | Happening::Look)
                 && is_speed
-                && *half_minute >= newest + 120
+                && *minute >= newest + 60
             {
                 known = None;
             }
@@ -137,8 +151,8 @@ impl History {
                 Happening::Told((values, ..)) => {
                     if let Some(value) = values[place] {
                         known = is_believed(value).then_some(value);
-                        if known.is_some() && (value > 0.0 || quantity == Quantity::Up) {
-                            newest = newest.max(*half_minute);
+                        if known.is_some() && value > 0.0 {
+                            newest = newest.max(*minute);
                         }
                     }
                 }
@@ -251,9 +265,9 @@ proptest! {
         happenings in prop::collection::vec((
             prop_oneof![
                 6 => 0u64..100_000,
-                2 => Just(30_000),
+                2 => Just(60_000),
                 2 => 0u64..4_000_000,
-                2 => prop::sample::select(vec![3_570_000, 3_599_999, 3_600_000u64]),
+                2 => prop::sample::select(vec![3_540_000, 3_599_999, 3_600_000u64]),
             ],
             prop_oneof![8 => Just(0u64), 1 => 0u64..4_000_000, 1 => Just(u64::MAX)],
             happening(),
@@ -261,13 +275,13 @@ proptest! {
         is_at_the_end: bool,
     ) {
         let (mut vitals, mut history) = (Vitals::default(), History::default());
-        let mut clock = if is_at_the_end { 30_000 * u64::from(u32::MAX) - 4_000_000 } else { 0 };
+        let mut clock = if is_at_the_end { 60_000 * u64::from(u32::MAX) - 4_000_000 } else { 0 };
         for (passed_ms, back_ms, happening) in happenings {
             clock += passed_ms;
             let now = clock.saturating_sub(back_ms);
-            // None goes further than the last half minute that can be told.
-            let half_minute = (now / 30_000).min(u32::MAX.into());
-            history.0.push((half_minute, happening.clone()));
+            // None goes further than the last minute that can be told.
+            let minute = (now / 60_000).min(u32::MAX.into());
+            history.0.push((minute, happening.clone()));
             match happening {
                 Happening::Told(told) => {
                     let bad = vitals.update(Tick(now), &readings(told));

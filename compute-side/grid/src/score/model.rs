@@ -171,9 +171,9 @@ proptest! {
         reference in prop_oneof![4 => Just(20_000_000u32), 1 => 1..=u32::MAX],
     ) {
         let mut vitals = Vitals::default();
-        for (half_minute, mbps) in (0..).zip(&down) {
+        for (minute, mbps) in (0..).zip(&down) {
             let transfer = Readings { down_mbps: Some((*mbps).into()), ..Readings::default() };
-            vitals.update(Tick(30_000 * half_minute), &transfer);
+            vitals.update(Tick(60_000 * minute), &transfer);
         }
         let told = Readings {
             connection,
@@ -183,7 +183,7 @@ proptest! {
             processor_rate: rate.map(f64::from),
             ..Readings::default()
         };
-        prop_assert_eq!(vitals.update(Tick(30_000), &told), vec![]);
+        prop_assert_eq!(vitals.update(Tick(60_000), &told), vec![]);
         let found = Parts::of(&vitals, reference);
         let usual = 100 * POINT;
         let line = (down.last().map(|mbps| 1_000 * mbps), up_eighths.map(|it| 125 * it));
