@@ -336,17 +336,24 @@ least P up to r = 2         0.24969 %  0.24969 %";
             let figures = line[begins.len()..].replace(" %", "%");
             figures.split_whitespace().map(str::to_owned).collect()
         };
+        // The second of two figures is the one found here.
+        let number = |figure: &str| -> f64 { figure.trim_end_matches('%').parse().unwrap() };
         let printed = example(2, 1, None).unwrap().people();
         let drawn = line(
             &printed,
             "P(2), 900 devices drawn: the median of 21 drawings",
         );
-        assert_eq!(drawn.first().unwrap(), "26.40%");
+        assert_eq!((drawn.len(), &*drawn[0]), (2, "26.40%"));
+        assert!((25.0..=26.5).contains(&number(&drawn[1])), "{drawn:?}");
         let at_mean = line(&printed, "P(2), these 900 at their mean");
         assert_eq!(at_mean, ["25.91%"]);
         let printed = example(3, 1, None).unwrap().people();
-        let least = "least r with P at most 1 %, counted beyond the first replica";
-        assert_eq!(line(&printed, least).first().unwrap(), "3.956822");
+        let beyond = line(
+            &printed,
+            "least r with P at most 1 %, counted beyond the first replica",
+        );
+        assert_eq!((beyond.len(), &*beyond[0]), (2, "3.956822"));
+        assert!((3.96..=3.97).contains(&number(&beyond[1])), "{beyond:?}");
         assert!(printed.contains(THIRD_IN_WORDS), "{printed}");
     }
 
