@@ -11,6 +11,7 @@ mod dice;
 mod guide;
 mod owner;
 mod quern;
+mod terminal;
 mod text;
 mod turn;
 pub mod wasm;
@@ -19,6 +20,7 @@ pub use dice::Dice;
 pub use guide::Guide;
 pub use owner::{Owner, refused, small_picture, terms};
 pub use quern::{Quern, Ran, says};
+pub use terminal::Terminal;
 pub use text::write_text;
 
 use anyhow::Context as _;

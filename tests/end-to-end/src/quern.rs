@@ -1,6 +1,6 @@
 //! The real `quern`, run as a person or a script runs it.
 
-use crate::Bench;
+use crate::{Bench, Terminal};
 use anyhow::{Context as _, ensure};
 use quern_local_grid::find_program;
 use serde_json::Value;
@@ -104,6 +104,16 @@ impl Quern {
             .with_context(|| format!("`{spoken}` does not end"))?
             .with_context(|| format!("cannot start {}", self.program.display()))?;
         Ok((spoken, output))
+    }
+
+    /// Starts a command on a terminal, as a person has it.
+    pub fn on_terminal(&self, arguments: &[&str]) -> anyhow::Result<Terminal> {
+        let (program, home) = (self.program.display(), self.home.display());
+        let mut words = vec![program.to_string()];
+        words.extend(["--node", &self.node_url, "--account", &self.account].map(str::to_owned));
+        words.extend(["--home".to_owned(), home.to_string()]);
+        words.extend(arguments.iter().map(|word| (*word).to_owned()));
+        Terminal::start(&words)
     }
 
     /// Runs a command that must succeed. Returns its answer.

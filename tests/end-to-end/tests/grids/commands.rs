@@ -18,6 +18,7 @@ mod resumed;
 mod rpc;
 mod treasury;
 mod tried;
+mod watched;
 
 /// The most that a transaction costs its sender as a fee.
 const FEE_MAX: u128 = BYTECHIP / 10;
@@ -84,6 +85,13 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
         )
         .await
     };
+    let watched = async {
+        case(
+            "a grid is watched on a terminal until a key quits",
+            watched::watched(bench),
+        )
+        .await
+    };
     let drawn = async {
         case(
             "a lottery is drawn from the chain alone",
@@ -92,7 +100,7 @@ async fn commands(bench: &Bench) -> anyhow::Result<()> {
         .await
     };
     let banned = async {
-        tokio::try_join!(bond, tried, followed, resumed, scheduled, drawn)?;
+        tokio::try_join!(bond, tried, followed, resumed, scheduled, watched, drawn)?;
         // Behind the jobs that the device computes, and while the one that waits for others goes on
         // waiting.
         case(
