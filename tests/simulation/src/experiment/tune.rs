@@ -97,8 +97,8 @@ pub(crate) struct TuneArgs {
         value_parser = clap::value_parser!(u32).range(0..=FAULTS_PERCENT_MAX)
     )]
     faults: u32,
-    /// Runs of each setting under each policy where there are two, and of each condition; twice as many of
-    /// each setting under the default alone
+    /// Runs of each setting under each policy with pools, and of each condition; twice as many of each
+    /// setting under the default
     #[arg(
         long,
         value_name = "N",
@@ -115,6 +115,14 @@ struct Grid {
     kind: GridKind,
     /// What a task takes an ordinary desktop, in seconds.
     task_s: u32,
+}
+
+/// A policy under which settings are compared, with so many runs of each.
+#[derive(Clone, Copy, Debug)]
+struct Under {
+    policy: &'static str,
+    tuning: Tuning,
+    seeds: u64,
 }
 
 /// Makes all runs that are missing, and says which settings are best: those that cost least where the
@@ -165,24 +173,38 @@ fn cases(sweeps: &[Sweep], conditions: &[Condition]) -> Vec<Case> {
 
 impl TuneArgs {
     fn sweeps(&self) -> Vec<Sweep> {
-        let mut all = vec![self.pools(), self.timeouts()];
+        let mut all = Vec::from(self.pools());
+        all.push(self.timeouts());
         all.extend(TASKS_S.map(|task_s| self.floors(task_s)));
         all.extend(TASKS_S.map(|task_s| self.lanes(task_s)));
         all
     }
 
-    /// Pools as published, and with the merged top pool and backups, on a lifelike grid.
-    fn pools(&self) -> Sweep {
-        let tuned = Tuning::default();
-        let today = (tuned.pool_capacity_min, tuned.pool_size_min.into());
+    /// Pools as published, and with the merged top pool and backups: each for itself, because one whose runs
+    /// differ by more would drown the other.
+    fn pools(&self) -> [Sweep; 2] {
         let merged = Tuning {
             policy: Policy::MergedPools,
-            ..tuned
+            ..Tuning::default()
         };
         let policies = [
             ("pools as published", Tuning::published()),
             ("merged pools, backups", merged),
         ];
+        policies.map(|(policy, tuning)| {
+            let seeds = self.seeds;
+            self.pools_under(Under {
+                policy,
+                tuning,
+                seeds,
+            })
+        })
+    }
+
+    /// The pools' settings under one of the policies with pools, on a lifelike grid.
+    fn pools_under(&self, under: Under) -> Sweep {
+        let Under { policy, tuning, .. } = under;
+        let today = (tuning.pool_capacity_min, tuning.pool_size_min.into());
         let kind = GridKind::Lifelike;
         let grid = self.grid(kind);
         let scenario = self.case(grid, "", Contestant::Random, 0).scenario();
@@ -195,13 +217,13 @@ impl TuneArgs {
             ..tuning
         };
         Sweep {
-            name: "pools".into(),
-            heading: "C_min and s_min".into(),
+            name: policy.into(),
+            heading: format!("C_min and s_min with {policy}"),
             axes: ["C_min", "s_min"],
             buys: None,
             saves_for_percent: None,
             today,
-            settings: self.settings(grid, settings, &policies, set),
+            settings: self.settings(grid, settings, under, set),
         }
     }
 
@@ -210,7 +232,7 @@ impl TuneArgs {
     fn timeouts(&self) -> Sweep {
         let tuned = Tuning::default();
         let today = (tuned.delayed_percent.into(), tuned.stale_percent.into());
-        let policies = default_alone();
+        let under = self.by_default();
         let admits = |(delayed, stale): At| delayed < stale;
         let settings = pairs(&DELAYED_PERCENTS, &STALE_PERCENTS, admits, today);
         let set = |(delayed, stale): At, tuning: Tuning| Tuning {
@@ -226,13 +248,8 @@ impl TuneArgs {
             saves_for_percent: Some(SAVES_FOR_PERCENT),
             today,
             settings: beside(
-                self.settings(
-                    self.grid(GridKind::Stalling),
-                    settings.clone(),
-                    &policies,
-                    set,
-                ),
-                self.settings(self.grid(GridKind::Uneven), settings, &policies, set),
+                self.settings(self.grid(GridKind::Stalling), settings.clone(), under, set),
+                self.settings(self.grid(GridKind::Uneven), settings, under, set),
             ),
         }
     }
@@ -257,7 +274,7 @@ impl TuneArgs {
             buys: None,
             saves_for_percent: Some(SAVES_FOR_PERCENT),
             today,
-            settings: self.settings(grid, settings, &default_alone(), set),
+            settings: self.settings(grid, settings, self.by_default(), set),
         }
     }
 
@@ -278,7 +295,7 @@ impl TuneArgs {
             buys: Some(LANES_BUY),
             saves_for_percent: None,
             today,
-            settings: self.settings(grid, settings, &default_alone(), set),
+            settings: self.settings(grid, settings, self.by_default(), set),
         }
     }
 
@@ -318,25 +335,32 @@ impl TuneArgs {
         &self,
         grid: Grid,
         settings: Vec<At>,
-        policies: &[(&str, Tuning)],
+        under: Under,
         set: impl Fn(At, Tuning) -> Tuning,
     ) -> Vec<(At, Vec<Case>)> {
+        let Under {
+            policy,
+            tuning,
+            seeds,
+        } = under;
         let task_s = grid.task_s;
-        // Under one policy a setting has as many runs as under two.
-        let seeds = match policies {
-            [_] => 2 * self.seeds,
-            _ => self.seeds,
-        };
-        let cases = |at: At| {
-            let mut cases = Vec::new();
-            for (policy, tuning) in policies {
-                let contestant = Contestant::Pull(set(at, *tuning));
-                let policy = format!("{policy} {task_s} s {} {}", at.0, at.1);
-                cases.extend((0..seeds).map(|seed| self.case(grid, &policy, contestant, seed)));
-            }
-            cases
+        let cases = |at: At| -> Vec<Case> {
+            let contestant = Contestant::Pull(set(at, tuning));
+            let policy = format!("{policy} {task_s} s {} {}", at.0, at.1);
+            let case = |seed| self.case(grid, &policy, contestant, seed);
+            (0..seeds).map(case).collect()
         };
         settings.into_iter().map(|at| (at, cases(at))).collect()
+    }
+
+    /// What masternodes run: all that is no setting of pools is chosen by it alone. A setting has as many runs
+    /// under it as under both policies with pools.
+    fn by_default(&self) -> Under {
+        Under {
+            policy: "default",
+            tuning: Tuning::default(),
+            seeds: 2 * self.seeds,
+        }
     }
 
     /// The grid on which settings are compared whatever tasks take.
@@ -368,11 +392,6 @@ impl TuneArgs {
             seed,
         }
     }
-}
-
-/// What masternodes run: all that is no setting of pools is chosen by it alone.
-fn default_alone() -> [(&'static str, Tuning); 1] {
-    [("default", Tuning::default())]
 }
 
 /// The runs of each setting on one grid and then those on another, which are compared together.
