@@ -90,6 +90,14 @@ pub enum ApiError {
         /// The task at which it fails, which need not be the one asked for.
         task: TaskIndex,
     },
+    /// The accepted answer was not found to be wrong, or the program fails on the task.
+    #[error(
+        "there is no other result of task {task} than the accepted one; the job's corrections name the tasks that have one"
+    )]
+    NotCorrected {
+        /// The task.
+        task: TaskIndex,
+    },
     /// The verdict is not settled yet.
     #[error("task {task} is not settled yet; wait for its batch")]
     NotSettled {
@@ -152,6 +160,7 @@ impl ApiError {
             Self::NoRoom { .. } => 1020,
             Self::UnknownDevice => 1021,
             Self::Busy => 1022,
+            Self::NotCorrected { .. } => 1023,
         }
     }
 }

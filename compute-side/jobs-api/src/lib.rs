@@ -26,6 +26,8 @@
 //! jobs_results(job, token, first)                which replica's sealed result stands for each task,
 //!                                                as tasks are decided
 //! jobs_readResult(job, token, task, offset)      its bytes
+//! jobs_corrections(job, token, first)            tasks whose accepted answer was found to be wrong
+//! jobs_readCorrection(job, token, task, offset)  the bytes of what came out instead, sealed
 //! jobs_receipts(job, first)                      which replicas of settled tasks have a receipt
 //! jobs_receipt(job, task, replica)               a file that `quern verify` checks
 //! jobs_log(job, from)                            blocks of the job's log, signed by its coordinator
@@ -51,6 +53,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 mod advice;
+mod corrections;
 mod errors;
 mod explain;
 mod grid;
@@ -59,6 +62,7 @@ mod impasse;
 mod log;
 
 pub use advice::Reader;
+pub use corrections::{CORRECTIONS_MAX, Correction, Corrections, Word};
 pub use errors::ApiError;
 pub use explain::{
     DeviceExplanation, EXPLAINED_DEVICES_MAX, EXPLAINED_JOBS_MAX, JobExplanation, JobForDevice,
@@ -369,6 +373,27 @@ pub trait JobsApi {
     /// Bytes of the sealed result that stands for a task.
     #[method(name = "readResult")]
     async fn read_result(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        task: TaskIndex,
+        offset: u64,
+    ) -> RpcResult<Blob>;
+
+    /// The tasks whose accepted and settled answer was found to be wrong since, in the order in which that was
+    /// found, from the one at `first` on, counted from 0, at most [`CORRECTIONS_MAX`]; and whether more may
+    /// come. The order stays as it is.
+    #[method(name = "corrections")]
+    async fn corrections(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        first: u32,
+    ) -> RpcResult<Corrections>;
+
+    /// Bytes of the sealed result that came out when such a task was computed again.
+    #[method(name = "readCorrection")]
+    async fn read_correction(
         &self,
         job: JobId,
         token: OwnerToken,

@@ -3,6 +3,7 @@
 //! Who uploads and who fetches results must show the token that follows from the job's key. It is
 //! known here since the owner delegated the key, and remembered beyond the end of the job.
 
+mod corrections;
 mod desk;
 mod grid;
 mod group;
@@ -27,10 +28,10 @@ use jsonrpsee::{
 };
 use log::Readers;
 use quern_jobs_api::{
-    About, ApiError, Asking, Blob, DelegatedKey, DeviceExplanation, DeviceState, GridState,
-    GroupApiServer as _, JobExplanation, JobStatus, JobsApiServer, LogPage, MESSAGE_BYTES_MAX,
-    Matching, Offer, OwnerToken, PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX, TaskExplanation,
-    TaskReceipts, TaskResult, WaitingFor,
+    About, ApiError, Asking, Blob, Corrections, DelegatedKey, DeviceExplanation, DeviceState,
+    GridState, GroupApiServer as _, JobExplanation, JobStatus, JobsApiServer, LogPage,
+    MESSAGE_BYTES_MAX, Matching, Offer, OwnerToken, PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX,
+    TaskExplanation, TaskReceipts, TaskResult, WaitingFor,
 };
 use quern_primitives::{
     BlockNumber, DeviceId, JobId, TaskIndex, ids::ReplicaIndex, job::Job, verdict::ReceiptFile,
@@ -249,6 +250,32 @@ fn check_owner(shared: &Shared, job: JobId, shown: OwnerToken) -> Result<(), Api
     }
 }
 
+/// A piece of a sealed result from a byte on.
+fn read_sealed(
+    shared: &Shared,
+    job: JobId,
+    result: &TaskResult,
+    place: OutputPlace,
+    offset: u64,
+) -> Result<Vec<u8>, ApiError> {
+    let (task, replica, device) = (result.task, result.replica, result.device);
+    match place {
+        OutputPlace::Inline { .. } => {
+            let output = shared.store.output(job, task, replica, device);
+            let output = output.map_err(|_| ApiError::Storage)?;
+            let output = output.ok_or(ApiError::NotDecided { task })?;
+            let start = usize::try_from(offset).map_err(|_| ApiError::NoSuchBytes)?;
+            let rest = output.get(start..).ok_or(ApiError::NoSuchBytes)?;
+            Ok(rest[..rest.len().min(PIECE_BYTES_MAX)].to_vec())
+        }
+        OutputPlace::File { .. } => {
+            let item = Item::Result(task, replica, device);
+            let piece = shared.vault.read(job, item, offset, PIECE_BYTES_MAX);
+            piece.map_err(|_| ApiError::NoSuchBytes)
+        }
+    }
+}
+
 #[async_trait]
 impl JobsApiServer for Api {
     async fn about(&self) -> RpcResult<About> {
@@ -358,26 +385,32 @@ impl JobsApiServer for Api {
         task: TaskIndex,
         offset: u64,
     ) -> RpcResult<Blob> {
-        let read = move |shared: &Shared, result: &TaskResult, place| match place {
-            OutputPlace::Inline { .. } => {
-                let output = shared
-                    .store
-                    .output(job, task, result.replica, result.device);
-                let output = output.map_err(|_| ApiError::Storage)?;
-                let output = output.ok_or(ApiError::NotDecided { task })?;
-                let start = usize::try_from(offset).map_err(|_| ApiError::NoSuchBytes)?;
-                let rest = output.get(start..).ok_or(ApiError::NoSuchBytes)?;
-                Ok(rest[..rest.len().min(PIECE_BYTES_MAX)].to_vec())
-            }
-            OutputPlace::File { .. } => {
-                let item = Item::Result(task, result.replica, result.device);
-                let piece = shared.vault.read(job, item, offset, PIECE_BYTES_MAX);
-                piece.map_err(|_| ApiError::NoSuchBytes)
-            }
-        };
         let bytes = self.outcome(job, Audience::Owner(token), move |outcome, log, shared| {
             let (result, place) = outcome.result(log, task)?;
-            read(shared, &result, place)
+            read_sealed(shared, job, &result, place, offset)
+        });
+        Ok(Blob(bytes.await?))
+    }
+
+    async fn corrections(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        first: u32,
+    ) -> RpcResult<Corrections> {
+        Ok(corrections::told(self, job, token, first).await?)
+    }
+
+    async fn read_correction(
+        &self,
+        job: JobId,
+        token: OwnerToken,
+        task: TaskIndex,
+        offset: u64,
+    ) -> RpcResult<Blob> {
+        let bytes = self.outcome(job, Audience::Owner(token), move |outcome, log, shared| {
+            let (result, place) = outcome.corrected(log, task)?;
+            read_sealed(shared, job, &result, place, offset)
         });
         Ok(Blob(bytes.await?))
     }

@@ -53,6 +53,7 @@ use quern_primitives::{
     payload::NodeSecret,
 };
 use quern_protocol::{Exchange, Hello, Response};
+use quern_sandbox::Cancel;
 use quern_shards::keys::Courier;
 use recomputing::Recomputations;
 use std::{
@@ -204,6 +205,7 @@ async fn serve(
         showing: Semaphore::new(showing::READERS_MAX),
         sightings: books.sightings.clone(),
         peers: books.peers.clone(),
+        witnessed: Default::default(),
         contexts: Mutex::default(),
         jobs: Mutex::default(),
         watched: Mutex::default(),
@@ -475,8 +477,16 @@ impl Grid {
                 job,
                 task,
                 purpose,
+                accepted,
                 time_ms,
-            } => self.recompute(job, task, purpose, time_ms),
+            } => self.recompute(Errand {
+                job,
+                task,
+                purpose,
+                accepted,
+                time_ms,
+                cancel: Cancel::new(),
+            }),
             Effect::StopRecomputing { job, task } => self.stop_recomputing(job, task),
             Effect::ReadBlockHash { block } => self.read_block_hash(block),
             Effect::DropInputs { job } => watcher::drop_inputs(&self.shared, job),
@@ -573,7 +583,7 @@ fn warn_of(job: JobId, note: &Note) {
             %job,
             task,
             devices,
-            "an answer was accepted and settled, and another one comes out here; both are noted beside the job's log"
+            "an answer was accepted and settled, and another one comes out here; both are noted beside the job's log, and its owner is told"
         );
     }
 }

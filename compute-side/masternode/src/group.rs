@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `accusing` | what the chain is shown of a device that masternodes contradict |
 //! | `witnesses` | what others of a group compute of such a task |
+//! | `witnessed` | what of that an owner is told |
 //! | `computations` | tasks that are computed for others |
 //! | `doubles` | two answers of a device for one replica |
 //! | `copies` | logs on this masternode's disk, block by block |
@@ -26,6 +27,7 @@ mod peers;
 mod referees;
 mod turns;
 mod view;
+mod witnessed;
 mod witnesses;
 
 pub(crate) use accusing::Accuser;
@@ -33,6 +35,7 @@ pub(crate) use member::Members;
 pub(crate) use peers::{Peers, replicate};
 pub(crate) use referees::referee;
 pub(crate) use turns::{SettledError, settled_before, take_turns};
+pub(crate) use witnessed::Witnessed;
 
 /// What a member is asked to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //! whether it is believed alone. So a block is told only when every task of which it says something has its
 //! verdict, or the job is over.
 
+mod corrections;
 mod shown;
 
 use crate::core::{Entry, Note, Noted, OutputPlace, REFEREE_REPLICA, RefereeWord, name_of};
@@ -49,6 +50,9 @@ pub(crate) trait Log {
 
     /// The notes from the one with this number on.
     fn notes(&self, from: u64) -> Result<Vec<Noted>, ApiError>;
+
+    /// The note with this number, if there is one.
+    fn note(&self, number: u64) -> Result<Option<Note>, ApiError>;
 }
 
 /// Where a job's log says what of its results.
@@ -70,6 +74,8 @@ pub(crate) struct Outcome {
     refereed: BTreeMap<TaskIndex, Position>,
     /// Where the result of each is.
     sealed: BTreeMap<TaskIndex, (Digest, OutputPlace)>,
+    /// The numbers of the notes that say that an accepted answer is wrong, in order.
+    contradicted: Vec<u64>,
     /// The batch that each task is settled with.
     batches: BTreeMap<TaskIndex, Position>,
     /// The batch that was last asked for.
@@ -97,13 +103,16 @@ impl Outcome {
         }
         for noted in log.notes(self.unread_note)? {
             self.unread_note += 1;
-            if let Note::Sealed {
-                task,
-                output_root,
-                output,
-            } = noted.note
-            {
-                self.sealed.insert(task, (output_root, output));
+            match noted.note {
+                Note::Sealed {
+                    task,
+                    output_root,
+                    output,
+                } => {
+                    self.sealed.insert(task, (output_root, output));
+                }
+                Note::Contradicted { .. } => self.contradicted.push(noted.number),
+                Note::Trusted { .. } | Note::Unrefereed { .. } => {}
             }
         }
         Ok(())
@@ -527,6 +536,11 @@ mod tests {
 
         fn notes(&self, from: u64) -> Result<Vec<Noted>, ApiError> {
             Ok(self.notes.iter().skip(from as usize).cloned().collect())
+        }
+
+        fn note(&self, number: u64) -> Result<Option<Note>, ApiError> {
+            let noted = self.notes.get(number as usize);
+            Ok(noted.map(|noted| noted.note.clone()))
         }
     }
 

@@ -171,6 +171,8 @@ pub(crate) struct Brief<'a> {
     pub(crate) task: TaskIndex,
     /// What for: whether the result is kept follows from it.
     pub(crate) purpose: Purpose,
+    /// Of a check, the answer that was accepted, if the result is to be kept where another one comes out.
+    pub(crate) accepted: Option<Answer>,
     /// How long it may take.
     pub(crate) time_ms: u64,
 }
@@ -467,18 +469,28 @@ impl Referee {
         cancel: &Cancel,
     ) -> Result<Truth, RefereeError> {
         let bytes = sealed.bytes.len();
-        let output = match brief.purpose {
-            Purpose::Check => Output::Inline(vec![]),
-            Purpose::Referee if bytes <= INLINE_RESULT_BYTES_MAX => Output::Inline(sealed.bytes),
-            Purpose::Referee => {
-                if cancel.is_cancelled() {
-                    return Err(RefereeError::GivenUp(Exit::Cancelled));
-                }
-                let kept = (brief.job(), brief.task, self.name);
-                keep_result(&self.vault, kept, &sealed.bytes)?;
-                let bytes = bytes as u64;
-                Output::Delivered { bytes }
+        let found = Answer {
+            result_commitment: sealed.commitment,
+            result_bytes: answer.result.len() as u64,
+            fuel: answer.fuel,
+            exit: answer.exit,
+        };
+        let is_kept = match brief.purpose {
+            Purpose::Referee => true,
+            Purpose::Check => brief.accepted.is_some_and(|accepted| accepted != found),
+        };
+        let output = if !is_kept {
+            Output::Inline(vec![])
+        } else if bytes <= INLINE_RESULT_BYTES_MAX {
+            Output::Inline(sealed.bytes)
+        } else {
+            if cancel.is_cancelled() {
+                return Err(RefereeError::GivenUp(Exit::Cancelled));
             }
+            let kept = (brief.job(), brief.task, self.name);
+            keep_result(&self.vault, kept, &sealed.bytes)?;
+            let bytes = bytes as u64;
+            Output::Delivered { bytes }
         };
         let report = RefereeReport {
             job: brief.job(),
@@ -487,12 +499,7 @@ impl Referee {
                 .context
                 .question(brief.task)
                 .ok_or(RefereeError::NoSuchTask)?,
-            answer: Answer {
-                result_commitment: sealed.commitment,
-                result_bytes: answer.result.len() as u64,
-                fuel: answer.fuel,
-                exit: answer.exit,
-            },
+            answer: found,
         };
         Ok(Truth {
             report: self.node.sign(report, &self.genesis),

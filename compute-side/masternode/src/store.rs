@@ -52,7 +52,7 @@ const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta/1");
 const LOGS: &str = "logs";
 
 /// Signed blocks, and notes beside them.
-const VERSION: [u8; 1] = [4];
+const VERSION: [u8; 1] = [5];
 
 /// A sealed key: what it is encapsulated in, and the key with its tag.
 pub(crate) type SealedParts = ([u8; 32], [u8; 48]);
@@ -172,6 +172,8 @@ enum Write {
         task: TaskIndex,
         keep: Vec<(ReplicaIndex, DeviceId)>,
     },
+    /// Somebody waits until all that came before it is on disk.
+    Awaited(mpsc::SyncSender<()>),
     /// Somebody else could not write.
     Failed(StoreError),
 }
@@ -233,6 +235,13 @@ impl Store {
         };
         // The writer ends only after it reported its failure, which stops the masternode.
         let _ = self.queue.send(write);
+    }
+
+    /// Waits until all that the core wanted written before is on disk. False if it cannot be written.
+    pub(crate) fn wait_until_written(&self) -> bool {
+        let (written, waiting) = mpsc::sync_channel(1);
+        // An error, here or there, says that the writer has ended.
+        self.queue.send(Write::Awaited(written)).is_ok() && waiting.recv().is_ok()
     }
 
     /// The sealed result of a replica, if it is kept here.
@@ -465,7 +474,7 @@ fn write_group(
     group: Vec<Write>,
 ) -> Result<Option<Ticket>, StoreError> {
     let write = database.begin_write()?;
-    let mut last = None;
+    let (mut last, mut awaiting) = (None, Vec::new());
     {
         let mut blocks = write.open_table(LOG)?;
         let mut notes = write.open_table(NOTES)?;
@@ -492,7 +501,8 @@ fn write_group(
                 }
                 Write::Note { job, noted, output } => {
                     if let Some((name, bytes)) = output
-                        && let Note::Sealed { task, .. } = noted.note
+                        && let Note::Sealed { task, .. } | Note::Contradicted { task, .. } =
+                            noted.note
                     {
                         let key = output_key(job, task, REFEREE_REPLICA, name);
                         outputs.insert(key, bytes.as_slice())?;
@@ -509,6 +519,7 @@ fn write_group(
                         .map(|(replica, device)| output_key(job, task, *replica, *device));
                     outputs.retain_in(first..=end, |key, _| Some(key) == kept)?;
                 }
+                Write::Awaited(written) => awaiting.push(written),
                 // What came before it in the group was promised to nobody.
                 Write::Failed(error) => return Err(error),
             }
@@ -516,6 +527,10 @@ fn write_group(
         growing.close(&mut blocks, time_ms)?;
     }
     write.commit()?;
+    for written in awaiting {
+        // Who waited may have gone.
+        let _ = written.send(());
+    }
     Ok(last)
 }
 
@@ -547,7 +562,7 @@ fn output_key(job: JobId, task: TaskIndex, replica: ReplicaIndex, device: Device
 mod tests {
     use super::*;
     use crate::{
-        core::{Line, OutputPlace},
+        core::{KeptResult, Line, OutputPlace, name_of},
         receipts::{Log as _, Position},
     };
     use quern_job_rules::pay::PRICES_AT_GENESIS;
@@ -559,9 +574,10 @@ mod tests {
         device::Class,
         job::{Agreement, ByteLevel, Escrow, JobEnd, JobState, Preferences, Submission},
         limits::LOG_ENTRIES_PER_BLOCK_MAX,
+        log::RefereeReport,
         params::Terms,
         payload::DeviceKey,
-        receipt::{Exit, Receipt},
+        receipt::{Answer, Exit, Receipt},
     };
     use quern_verdict::receipt_digest;
     use std::collections::BTreeSet;
@@ -954,6 +970,55 @@ mod tests {
             assert_eq!(here, stay);
             assert_eq!(store.lines(JOB).unwrap()[2], Line::Note(noted.note));
         }
+    }
+
+    #[test]
+    fn what_comes_out_instead_of_a_settled_answer_is_on_disk_beside_it_once_it_was_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, written) = open(folder.path());
+        append(&store, 1, JOB, 0, 1);
+        append(&store, 2, JOB, 1, 1);
+        let answer = Answer {
+            result_commitment: Digest([1; 32]),
+            result_bytes: 1,
+            fuel: 1,
+            exit: Exit::Success,
+        };
+        let report = RefereeReport {
+            job: JOB,
+            task: 0,
+            question: Digest([46; 32]),
+            answer,
+        };
+        let name = name_of(&node().public());
+        let note = Note::Contradicted {
+            task: 0,
+            accepted: answer,
+            report: node().sign(report, &HERE),
+            node: node().public(),
+            kept: Some(KeptResult {
+                output_root: Digest([0; 32]),
+                output: OutputPlace::Inline { bytes: 1 },
+            }),
+            receipts: vec![],
+        };
+        store.carry_out(Effect::Note {
+            job: JOB,
+            noted: Box::new(Noted {
+                behind: 2,
+                number: 0,
+                note: note.clone(),
+            }),
+            output: Some((name, vec![9])),
+        });
+        assert!(store.wait_until_written());
+        let output = |replica, device| store.output(JOB, 0, replica, device).unwrap();
+        assert_eq!(output(REFEREE_REPLICA, name), Some(vec![9]));
+        assert_eq!(output(1, key(1).id()), Some(vec![1]));
+        let log = store.read_log(JOB).unwrap();
+        assert_eq!(log.note(0), Ok(Some(note)));
+        assert_eq!(log.note(1), Ok(None));
+        close((store, written));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use quern_primitives::{
     batch::Batch,
     ids::{BlockNumber, DeviceId, JobId, TaskIndex},
     job::Failure,
+    receipt::Answer,
 };
 use quern_protocol::Refusal;
 
@@ -87,6 +88,8 @@ pub enum Effect {
         task: TaskIndex,
         /// What for.
         purpose: Purpose,
+        /// Of a check, the answer that was accepted: the result is kept if another one comes out.
+        accepted: Option<Answer>,
         /// How long it may take, in milliseconds.
         time_ms: u64,
     },

@@ -4,7 +4,8 @@
 //! The log says everything that decides about money, and a restart takes that from nowhere else. A note
 //! holds what must survive too and is not for everybody, or proves nothing to anybody: that a device is
 //! believed alone, which it must not know while it computes; where the referee's result lies, or why there
-//! is none; that an answer which was settled came out otherwise here. No fact is in both.
+//! is none; that an answer which was settled came out otherwise here, and where the owner finds what did. No
+//! fact is in both.
 
 use super::NoReferee;
 use codec::{Decode, Encode};
@@ -17,6 +18,8 @@ use quern_primitives::{
 pub use quern_joblog::{End, Entry, OutputPlace, RefereeWord, ReleaseCause};
 
 /// What a restart has to know of a job beside its log.
+// Those that are large are few.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Note {
     /// The device that was just given a replica is believed alone.
@@ -58,9 +61,23 @@ pub enum Note {
         accepted: Answer,
         /// What comes out, signed by this masternode.
         report: SignedRefereeReport,
+        /// The network key that signs it.
+        node: NodeKey,
+        /// The result that comes out, sealed under that key's [name](name_of); none if the program fails, or
+        /// there is no room for it.
+        kept: Option<KeptResult>,
         /// Who gave the accepted answer, each with the digest of its receipt.
         receipts: Vec<(DeviceId, Digest)>,
     },
+}
+
+/// A sealed result that this masternode computed and keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct KeptResult {
+    /// The chunk root of the sealed result.
+    pub output_root: Digest,
+    /// Where the sealed result is.
+    pub output: OutputPlace,
 }
 
 /// A note, and where it stands.

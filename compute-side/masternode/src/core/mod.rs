@@ -63,7 +63,8 @@ pub use device::{Acknowledged, PlannedAssignment, WorkPlan};
 pub use effect::Effect;
 pub use job::JobPlan;
 pub use line::{
-    End, Entry, Line, Note, Noted, OutputPlace, RefereeWord, ReleaseCause, in_order, name_of,
+    End, Entry, KeptResult, Line, Note, Noted, OutputPlace, RefereeWord, ReleaseCause, in_order,
+    name_of,
 };
 pub use quern_grid::Tick;
 pub use quern_ledger::Bond;

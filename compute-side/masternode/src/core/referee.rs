@@ -43,7 +43,8 @@ const _: () = assert!(REPLICAS_PER_TASK_MAX < REFEREE_REPLICA);
 pub enum Purpose {
     /// Devices differ on it. The result is kept, for it may be nobody else's.
     Referee,
-    /// Its accepted answer is checked, when there is nothing else to compute again.
+    /// Its accepted answer is checked, when there is nothing else to compute again. The result is kept only
+    /// where another answer comes out.
     Check,
 }
 
@@ -64,6 +65,19 @@ impl Truth {
     /// The answer.
     pub fn answer(&self) -> Answer {
         self.report.payload.answer
+    }
+}
+
+/// A sealed result that is still to be written, if it is, and where it is then.
+pub(super) fn placed(output: Output) -> (Option<Vec<u8>>, OutputPlace) {
+    match output {
+        Output::Inline(bytes) => {
+            let place = OutputPlace::Inline {
+                bytes: bytes.len() as u64,
+            };
+            (Some(bytes), place)
+        }
+        Output::Delivered { bytes } => (None, OutputPlace::File { bytes }),
     }
 }
 
@@ -261,6 +275,7 @@ impl Core {
             job: id,
             task,
             purpose: Purpose::Referee,
+            accepted: None,
             time_ms,
         });
         out.push(Effect::Changed { job: id });
@@ -310,15 +325,7 @@ impl Core {
             output,
         } = truth;
         let (answer, referee) = (report.payload.answer, name_of(&node));
-        let (output, place) = match output {
-            Output::Inline(bytes) => {
-                let place = OutputPlace::Inline {
-                    bytes: bytes.len() as u64,
-                };
-                (Some(bytes), place)
-            }
-            Output::Delivered { bytes } => (None, OutputPlace::File { bytes }),
-        };
+        let (output, place) = placed(output);
         // Before the entry, for whoever finds that on disk looks for the result.
         let note = Note::Sealed {
             task,

@@ -9,18 +9,21 @@
 //! Who agreed on another answer than comes out gets nothing from this masternode for a day, and a note
 //! beside the job's log has both answers and the digests of the receipts. Of a job with a group of several they are
 //! accused too: where others compute the same, the chain takes a part of their bonds. Nothing that was paid moves.
+//! The sealed result that comes out is kept, and the owner is told of it, who puts it in the place of the other.
 //!
 //! A restart forgets what was drawn and not computed: of closed jobs the key is gone by then. And where
 //! blocks were finalised that this masternode did not see, it takes the first that it saw to be the one
 //! in which the batch was counted.
 
 use super::{
-    Core, Effect, Note, Tick,
+    Core, Effect, KeptResult, Note, Tick,
     job::{ActiveJob, Lengths},
-    referee::{NoReferee, Purpose, Truth},
+    name_of,
+    referee::{NoReferee, Purpose, Truth, placed},
 };
 use quern_primitives::{
     ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
+    receipt::Exit,
     verdict::{Finding, Verdict},
 };
 use quern_verdict::is_re_executed;
@@ -222,6 +225,16 @@ impl Core {
         self.drop_spent(out);
     }
 
+    /// Whether an accepted answer of a job may still be found to be wrong here: something of it may be settled
+    /// yet, or waits to be drawn, or is drawn and not computed.
+    pub fn may_be_contradicted(&self, id: JobId) -> bool {
+        let goes_on = self.jobs.get(&id).is_some_and(|active| {
+            let is_drawn = active.job.terms.re_execution_permille > 0;
+            self.settings.re_executes && is_drawn && active.job.state.goes_on()
+        });
+        goes_on || self.referee.samples.needs(id)
+    }
+
     fn drop_spent(&mut self, out: &mut Vec<Effect>) {
         let spent = self.referee.samples.spent().into_iter();
         out.extend(spent.map(|job| Effect::DropInputs { job }));
@@ -237,6 +250,7 @@ impl Core {
                 job: sample.job,
                 task: sample.verdict.task,
                 purpose: Purpose::Check,
+                accepted: Some(sample.verdict.answer),
                 time_ms: sample.time_ms,
             });
         }
@@ -268,7 +282,7 @@ impl Core {
             }
             Ok(truth) => {
                 counts.contradicted = counts.contradicted.saturating_add(1);
-                self.contradicted(now, &sample.verdict, &truth, out);
+                self.contradicted(now, &sample.verdict, truth, out);
             }
             Err(_) => counts.unchecked = counts.unchecked.saturating_add(1),
         }
@@ -276,7 +290,7 @@ impl Core {
     }
 
     /// An answer was accepted and settled, and another one comes out.
-    fn contradicted(&mut self, now: Tick, verdict: &Verdict, truth: &Truth, out: &mut Vec<Effect>) {
+    fn contradicted(&mut self, now: Tick, verdict: &Verdict, truth: Truth, out: &mut Vec<Effect>) {
         let gave = verdict.replicas.iter();
         let gave = gave.filter(|found| found.finding == Finding::Accepted);
         let receipts: Vec<(DeviceId, Digest)> = gave
@@ -286,13 +300,29 @@ impl Core {
             self.pauses.contradicted(now, *device);
             self.devices.look_again(*device);
         }
+        let Truth {
+            report,
+            node,
+            output_root,
+            output,
+        } = truth;
+        let (sealed, output) = placed(output);
+        // Of a program that fails there is nothing that the owner could use.
+        let has_result = report.payload.answer.exit == Exit::Success && output.bytes() > 0;
         let note = Note::Contradicted {
             task: verdict.task,
             accepted: verdict.answer,
-            report: truth.report,
+            report,
+            node,
+            kept: has_result.then_some(KeptResult {
+                output_root,
+                output,
+            }),
             receipts,
         };
-        self.note(verdict.job, note, None, out);
+        let sealed = sealed.filter(|_| has_result);
+        let sealed = sealed.map(|bytes| (name_of(&node), bytes));
+        self.note(verdict.job, note, sealed, out);
         if let Some(active) = self.jobs.get_mut(&verdict.job) {
             active.counters.contradicted = active.counters.contradicted.saturating_add(1);
         }

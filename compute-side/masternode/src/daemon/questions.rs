@@ -30,6 +30,8 @@ pub(crate) enum Question {
     Matching(Asking),
     /// How far a job is.
     Status(JobId),
+    /// Whether an accepted answer of a job may still be found to be wrong.
+    Corrections(JobId),
 }
 
 /// What the core answers. What it does not know is none.
@@ -51,6 +53,8 @@ pub(crate) enum Reply {
     Matching(Matching),
     /// To [`Question::Status`].
     Status(Option<Box<JobStatus>>),
+    /// To [`Question::Corrections`].
+    Corrections(bool),
 }
 
 /// An answer, and how long the core took for it.
@@ -74,7 +78,7 @@ pub(crate) fn answer(
         Question::Task(..) | Question::Device(_) | Question::Grid | Question::Devices { .. } => {
             core.catch_up_jobs(now, None);
         }
-        Question::Rates(_) | Question::Matching(_) => {}
+        Question::Rates(_) | Question::Matching(_) | Question::Corrections(_) => {}
     }
     let reply = reply(core, last_draw, now, question);
     Answered {
@@ -98,5 +102,6 @@ fn reply(core: &Core, last_draw: Option<LastDraw>, now: Tick, question: &Questio
         Question::Rates(asking) => Reply::Rates(core.grid_rates(asking)),
         Question::Matching(asking) => Reply::Matching(core.grid_matching(asking)),
         Question::Status(job) => Reply::Status(core.status(*job).map(Box::new)),
+        Question::Corrections(job) => Reply::Corrections(core.may_be_contradicted(*job)),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     referee::{Brief, Referee, RefereeError},
 };
 use quern_ledger::ChainError;
-use quern_primitives::{BlockNumber, Digest, JobId, TaskIndex};
+use quern_primitives::{BlockNumber, Digest, JobId, TaskIndex, receipt::Answer};
 use quern_sandbox::Cancel;
 use std::{
     collections::BTreeMap,
@@ -58,6 +58,8 @@ pub(crate) struct Errand {
     pub(crate) job: JobId,
     pub(crate) task: TaskIndex,
     pub(crate) purpose: Purpose,
+    /// Of a check, the answer that was accepted: the result is kept if another one comes out.
+    pub(crate) accepted: Option<Answer>,
     /// How long it may take.
     pub(crate) time_ms: u64,
     pub(crate) cancel: Cancel,
@@ -135,29 +137,17 @@ impl Drop for Recomputations {
 }
 
 impl Grid {
-    pub(super) fn recompute(
-        &mut self,
-        job: JobId,
-        task: TaskIndex,
-        purpose: Purpose,
-        time_ms: u64,
-    ) {
+    pub(super) fn recompute(&mut self, errand: Errand) {
+        let (job, task, purpose) = (errand.job, errand.task, errand.purpose);
         self.stop_recomputing(job, task);
         let it = &mut self.recomputations;
         it.last += 1;
-        let (number, cancel) = (it.last, Cancel::new());
+        let (number, cancel) = (it.last, errand.cancel.clone());
         let wanted = Wanted {
             number,
             cancel: cancel.clone(),
         };
         it.wanted.insert((job, task), wanted);
-        let errand = Errand {
-            job,
-            task,
-            purpose,
-            time_ms,
-            cancel: cancel.clone(),
-        };
         let (shared, room) = (self.shared.clone(), it.room.clone());
         tokio::spawn(async move {
             let outcome = match purpose {
@@ -242,6 +232,7 @@ async fn compute(
             submission: &known.submission,
             task,
             purpose: errand.purpose,
+            accepted: errand.accepted,
             time_ms: errand.time_ms,
         };
         // A fault of the engine may cost an answer, but not the masternode.

@@ -2,8 +2,15 @@
 
 use super::Command;
 use crate::{
-    benchmark::Benchmark, checking::Sightings, config::Config, context::JobContext, group::Peers,
-    receipts::Outcomes, settler::OpenJobs, store::Store, vault::Vault,
+    benchmark::Benchmark,
+    checking::Sightings,
+    config::Config,
+    context::JobContext,
+    group::{Peers, Witnessed},
+    receipts::Outcomes,
+    settler::OpenJobs,
+    store::Store,
+    vault::Vault,
 };
 use quern_ledger::{Account, Chain};
 use quern_primitives::{
@@ -40,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) sightings: Arc<Sightings>,
     /// The other masternodes of the jobs that are coordinated here.
     pub(crate) peers: Arc<Peers>,
+    /// What they computed where this masternode found that an accepted answer is wrong.
+    pub(crate) witnessed: Witnessed,
     pub(super) contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
     /// The jobs as the chain last had them, each with the block of which that was read.
     pub(super) jobs: Mutex<BTreeMap<JobId, (BlockNumber, Job)>>,

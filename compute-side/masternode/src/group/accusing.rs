@@ -301,7 +301,12 @@ impl Accuser {
             given: [(place, report.signature)].into(),
             refused: BTreeSet::new(),
         });
-        if let Some(outcome) = self.gather((job, task), &group, words).await? {
+        let gathered = self.gather((job, task), &group, words).await?;
+        if let By::Own(_) = suspicion.by {
+            // The job's owner is told them, whether or not they are enough for the chain.
+            shared.witnessed.note((job, task), &group, words);
+        }
+        if let Some(outcome) = gathered {
             return Ok(outcome);
         }
         let mut shown = Shown::default();

@@ -75,6 +75,7 @@ impl Witness {
             job,
             task,
             purpose: Purpose::Check,
+            accepted: None,
             time_ms: TIME_MS,
             cancel: cancel.clone(),
         };

@@ -154,6 +154,7 @@ impl World {
             submission: &self.submission,
             task,
             purpose,
+            accepted: None,
             time_ms: 60_000,
         }
     }
@@ -327,6 +328,38 @@ fn a_large_result_is_kept_in_a_file_under_the_referee_s_name_and_one_to_check_is
         .keep_result(JOB, 0, Some((REFEREE_REPLICA, name_of(&node().public()))))
         .unwrap();
     assert!(world.vault.has(JOB, item));
+}
+
+#[test]
+fn a_checked_result_is_kept_only_where_another_answer_than_the_accepted_one_comes_out() {
+    let (small, large) = (b"small".to_vec(), vec![9_u8; 3 * MIB]);
+    let world = World::new(ECHO, &[&small, &large]);
+    let check = |task, accepted| {
+        let mut brief = world.brief(task, Purpose::Check);
+        brief.accepted = Some(accepted);
+        world.referee.compute(&brief, &Cancel::new()).unwrap()
+    };
+    let right = [0, 1].map(|task| world.compute(task, Purpose::Check).unwrap().answer());
+    let item = Item::Result(1, REFEREE_REPLICA, name_of(&node().public()));
+    for (task, answer) in (0..).zip(right) {
+        let truth = check(task, answer);
+        assert_eq!(truth.output, Output::Inline(vec![]));
+    }
+    assert!(!world.vault.has(JOB, item));
+    let wrong = |answer: Answer| Answer {
+        fuel: answer.fuel + 1,
+        ..answer
+    };
+    let truth = check(0, wrong(right[0]));
+    let Output::Inline(sealed) = &truth.output else {
+        panic!("a small result is told");
+    };
+    assert_eq!(world.opened(0, &truth, sealed), small);
+    let truth = check(1, wrong(right[1]));
+    let sealed = world.vault.read_all(JOB, item).unwrap();
+    let bytes = sealed.len() as u64;
+    assert_eq!(truth.output, Output::Delivered { bytes });
+    assert_eq!(world.opened(1, &truth, &sealed), large);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{
     log::{entries_of, entry_in},
 };
 use crate::{
-    core::{Entry, Noted},
+    core::{Entry, Note, Noted},
     receipts::{Log, Position},
 };
 use codec::{Decode, DecodeAll, Encode};
@@ -144,6 +144,10 @@ impl Log for Copied {
     /// They are its writer's, and nobody else has them.
     fn notes(&self, _: u64) -> Result<Vec<Noted>, ApiError> {
         Ok(Vec::new())
+    }
+
+    fn note(&self, _: u64) -> Result<Option<Note>, ApiError> {
+        Ok(None)
     }
 }
 

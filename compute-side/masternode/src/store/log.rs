@@ -240,6 +240,12 @@ impl JobLog {
             .collect()
     }
 
+    fn read_note(&self, number: u64) -> Result<Option<Noted>, StoreError> {
+        let note = self.notes.get(key(self.job, number))?;
+        let note = note.map(|note| decode_note(number, note.value()));
+        note.transpose()
+    }
+
     /// The place of the block that has an entry, and what its header signs; none if no block on disk has it.
     pub(crate) fn head_at(&self, position: u64) -> Result<Option<(u64, Digest)>, StoreError> {
         let Some(index) = self.block_with(position)? else {
@@ -359,6 +365,11 @@ impl Log for JobLog {
 
     fn notes(&self, from: u64) -> Result<Vec<Noted>, ApiError> {
         self.all_notes(from).map_err(|_| ApiError::Storage)
+    }
+
+    fn note(&self, number: u64) -> Result<Option<Note>, ApiError> {
+        let noted = self.read_note(number).map_err(|_| ApiError::Storage)?;
+        Ok(noted.map(|noted| noted.note))
     }
 }
 

@@ -50,7 +50,8 @@ impl World<'_> {
             report: node().sign(report(work), &GENESIS),
             node: node().public(),
             output_root: Digest::default(),
-            output: Output::Inline(vec![]),
+            // Nobody looks at its bytes.
+            output: Output::Inline(vec![0]),
         });
         let outcome = Box::new(truth.ok_or(NoReferee::Data));
         self.office_step(Event::Recomputed { job, task, outcome })

@@ -453,6 +453,16 @@ pub enum Violation {
         /// The task.
         task: TaskIndex,
     },
+    /// What an owner is told to come out of a task, in the place of a wrong answer, does not, or is not kept.
+    #[error(
+        "a wrong answer to task {task} of job {job} is to be replaced by what does not come out, or is not kept"
+    )]
+    CorrectedFalsely {
+        /// The job.
+        job: u32,
+        /// The task.
+        task: TaskIndex,
+    },
     /// A report was acknowledged that is not on disk.
     #[error(
         "the report of device {device} on replica {replica} of task {task} of job {job} was \

@@ -298,10 +298,12 @@ impl Names {
                 task,
                 accepted,
                 report,
+                kept,
                 ..
             } => {
                 let (one, other) = (answer(accepted), answer(&report.payload.answer));
-                format!("{task} was {one} and comes out {other}")
+                let kept = kept.map_or("which nobody has", |_| "which is kept");
+                format!("{task} was {one} and comes out {other}, {kept}")
             }
             other => format!("{other:?}"),
         }

@@ -2,15 +2,19 @@
 
 use super::{
     ledger::Ledger,
-    worker::truth,
+    worker::{found, truth},
     world::{Habit, JOB, Refereeing, World, hash_of, settings},
 };
-use crate::core::{Effect, Entry, NoReferee, Note, Purpose, Settings};
+use crate::core::{
+    Effect, Entry, KeptResult, NoReferee, Note, OutputPlace, Purpose, Settings, Truth, name_of,
+};
 use quern_jobs_api::{Recomputations, Rule};
 use quern_primitives::{
-    ids::JobId,
+    ids::{DeviceId, JobId},
     job::{Agreement, JobEnd, JobState},
+    receipt::{Answer, Exit},
 };
+use quern_protocol::Output;
 use quern_verdict::is_re_executed;
 
 const OTHER: JobId = JobId([8; 32]);
@@ -100,6 +104,7 @@ fn a_coalition_that_agreed_on_a_wrong_answer_is_found_and_gets_nothing_for_a_day
             accepted,
             report,
             receipts,
+            ..
         },
     ] = &entries[..]
     else {
@@ -126,6 +131,121 @@ fn a_coalition_that_agreed_on_a_wrong_answer_is_found_and_gets_nothing_for_a_day
     world.hello(0);
     world.ask(0, 1);
     assert_eq!(world.workers[0].in_hand.len(), 1, "a day later");
+}
+
+/// The sealed results that are written with a note, each with the name under which it is sealed.
+fn sealed_with_notes(world: &World) -> Vec<(DeviceId, Vec<u8>)> {
+    let effects = world.effects.iter();
+    let sealed = effects.filter_map(|effect| match effect {
+        Effect::Note { output, .. } => output.clone(),
+        _ => None,
+    });
+    sealed.collect()
+}
+
+#[test]
+fn what_comes_out_instead_of_a_wrong_answer_is_kept_for_the_owner_under_the_name_of_who_computed_it()
+ {
+    let mut world = settled(1_000, Habit::Lies(99));
+    world.next_block();
+    world.read_hashes();
+    assert!(world.answer_asked());
+    let entries = contradicted(&world);
+    let [Note::Contradicted { node, kept, .. }] = &entries[..] else {
+        panic!("{entries:?}");
+    };
+    let truth = truth(0);
+    let Output::Inline(sealed) = truth.output else {
+        panic!("it is small");
+    };
+    assert_eq!(name_of(node), name_of(&truth.node));
+    let bytes = sealed.len() as u64;
+    let expected = KeptResult {
+        output_root: truth.output_root,
+        output: OutputPlace::Inline { bytes },
+    };
+    assert_eq!(*kept, Some(expected));
+    assert_eq!(sealed_with_notes(&world), [(name_of(node), sealed)]);
+}
+
+#[test]
+fn a_large_result_that_comes_out_instead_is_said_to_be_in_its_file() {
+    let mut world = settled(1_000, Habit::Lies(99));
+    world.next_block();
+    world.read_hashes();
+    world.asked.clear();
+    let large = Truth {
+        output: Output::Delivered { bytes: 5_000_000 },
+        ..truth(0)
+    };
+    world.tell_referee(JOB, 0, Ok(large));
+    let entries = contradicted(&world);
+    let [Note::Contradicted { kept, .. }] = &entries[..] else {
+        panic!("{entries:?}");
+    };
+    let place = kept.map(|kept| kept.output);
+    assert_eq!(place, Some(OutputPlace::File { bytes: 5_000_000 }));
+    assert!(sealed_with_notes(&world).is_empty());
+}
+
+#[test]
+fn where_the_program_fails_instead_nothing_is_kept() {
+    let mut world = settled(1_000, Habit::Honest);
+    world.next_block();
+    world.read_hashes();
+    world.asked.clear();
+    let answer = Answer {
+        exit: Exit::Trap,
+        ..truth(0).answer()
+    };
+    world.tell_referee(JOB, 0, Ok(found(0, answer)));
+    let entries = contradicted(&world);
+    let [Note::Contradicted { kept: None, .. }] = &entries[..] else {
+        panic!("{entries:?}");
+    };
+    assert!(sealed_with_notes(&world).is_empty());
+}
+
+#[test]
+fn a_job_may_be_contradicted_until_all_that_is_drawn_of_it_is_computed_also_when_it_is_closed() {
+    let mut world = world(1, 1_000, Habit::Honest);
+    assert!(
+        world.core.may_be_contradicted(JOB),
+        "nothing is settled yet"
+    );
+    compute(&mut world);
+    (0..2).for_each(|_| world.next_block());
+    assert_eq!(world.core.status(JOB), None, "it is closed");
+    assert!(world.core.may_be_contradicted(JOB), "nothing is drawn yet");
+    world.next_block();
+    world.read_hashes();
+    assert!(world.core.may_be_contradicted(JOB), "it is being computed");
+    assert!(world.answer_asked());
+    assert!(!world.core.may_be_contradicted(JOB));
+    assert!(!world.core.may_be_contradicted(OTHER), "nobody knows it");
+}
+
+#[test]
+fn a_job_of_which_nothing_is_computed_again_is_never_contradicted() {
+    let world = world(1, 0, Habit::Honest);
+    assert!(!world.core.may_be_contradicted(JOB));
+}
+
+#[test]
+fn who_computes_again_is_told_what_was_accepted() {
+    let mut world = settled(1_000, Habit::Lies(99));
+    world.next_block();
+    world.read_hashes();
+    let asked = world.effects.iter().find_map(|effect| match effect {
+        Effect::Recompute { accepted, .. } => *accepted,
+        _ => None,
+    });
+    let judged = world.log().find_map(|entry| match entry {
+        Entry::Judged { verdict } => Some(verdict.answer),
+        _ => None,
+    });
+    assert!(judged.is_some());
+    assert_eq!(asked, judged);
 }
 
 #[test]

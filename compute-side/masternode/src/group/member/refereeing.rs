@@ -45,6 +45,7 @@ impl Members {
             job,
             task,
             purpose: Purpose::Referee,
+            accepted: None,
             time_ms: request.time_ms.min(REFEREE_MS_MAX),
             cancel: cancel.clone(),
         };

@@ -28,15 +28,23 @@ impl Audit {
         let Note::Contradicted {
             task,
             accepted,
+            report,
+            kept,
             receipts,
             ..
         } = note
         else {
             return Ok(());
         };
-        if *accepted == work.truth(*task) {
-            let (job, task) = (names.job(&work.id), *task);
-            return Err(Violation::ContradictedTruth { job, task });
+        let (truth, job) = (work.truth(*task), names.job(&work.id));
+        if *accepted == truth {
+            return Err(Violation::ContradictedTruth { job, task: *task });
+        }
+        // Its owner gets what comes out, if anything does.
+        let said = &report.payload;
+        let is_right = (said.job, said.task, said.answer) == (work.id, *task, truth);
+        if !is_right || kept.is_some() != (truth.exit == Exit::Success) {
+            return Err(Violation::CorrectedFalsely { job, task: *task });
         }
         let devices = receipts.iter().map(|(device, _)| *device);
         self.contradicted.extend(devices);
