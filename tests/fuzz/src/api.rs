@@ -3,19 +3,22 @@
 
 use crate::{Decoder, honest, memory, oracle};
 use quern_jobs_api::{
-    About, ApiError, Asking, Blob, Claimed, Dealing, DelegatedKey, DeviceExplanation, DevicePool,
-    DeviceState, GridState, Impasse, JobExplanation, JobForDevice, JobInGrid, JobStatus, LastDraw,
-    Lateness, LogPage, MachineFacts, Matching, Measured, Offer, OwnerToken, Phase, PoolsAtLeast,
-    Reason, Recomputations, ReplicaExplanation, ReplicaStage, Rule, Sample, Scheduling, ScoreParts,
-    ShardOffer, Step, StepKind, TaskExplanation, TaskReceipts, TaskResult, TaskStage, Trouble,
-    WaitingFor,
+    About, ApiError, Asking, Blob, Claimed, Correction, Corrections, Dealing, DelegatedKey,
+    DeviceExplanation, DevicePool, DeviceState, GridState, Impasse, JobExplanation, JobForDevice,
+    JobInGrid, JobStatus, LastDraw, Lateness, LogPage, MachineFacts, Matching, Measured, Offer,
+    OwnerToken, Phase, PoolsAtLeast, Reason, Recomputations, ReplicaExplanation, ReplicaStage,
+    Rule, Sample, Scheduling, ScoreParts, ShardOffer, Step, StepKind, TaskExplanation,
+    TaskReceipts, TaskResult, TaskStage, Trouble, WaitingFor, Word,
 };
 use quern_primitives::{
-    AccountId, Digest, JobId, amount,
+    AccountId, DeviceId, Digest, JobId, amount,
     device::Class,
+    ids::NodeKey,
     job::{Agreement, ByteLevel, Preferences},
+    log::{RefereeReport, SignedRefereeReport},
     params::Terms,
-    receipt::Exit,
+    payload::NodeSignature,
+    receipt::{Answer, Exit},
 };
 use serde::Serialize;
 
@@ -150,6 +153,11 @@ pub(crate) const DECODERS: &[Decoder] = &[
             json(&[LogPage { blocks, total }, LogPage::default()])
         },
     },
+    Decoder {
+        name: "corrections",
+        check: oracle::json_alone::<Corrections>,
+        seeds: || json(&[corrections()]),
+    },
 ];
 
 /// As JSON and as a text of its own.
@@ -261,6 +269,45 @@ fn task_result() -> TaskResult {
         sealed_bytes: 226,
         output_root: Digest([5; 32]),
         result_commitment: Digest([4; 32]),
+    }
+}
+
+/// What a masternode tells of a task; that nobody signed it so is found by who believes it.
+fn corrections() -> Corrections {
+    let answer = |result: u8| Answer {
+        result_commitment: Digest([result; 32]),
+        result_bytes: 10,
+        fuel: 9,
+        exit: Exit::Success,
+    };
+    let payload = RefereeReport {
+        job: honest::JOB,
+        task: 4,
+        question: Digest([46; 32]),
+        answer: answer(2),
+    };
+    let signature = NodeSignature([8; 64]);
+    let correction = Correction {
+        task: 4,
+        accepted: answer(1),
+        devices: vec![DeviceId([5; 32])],
+        words: vec![Word {
+            node: NodeKey([6; 32]),
+            report: SignedRefereeReport { payload, signature },
+        }],
+        result: Some(TaskResult {
+            task: 4,
+            replica: 255,
+            device: DeviceId([6; 32]),
+            result_bytes: 10,
+            sealed_bytes: 226,
+            output_root: Digest([7; 32]),
+            result_commitment: Digest([2; 32]),
+        }),
+    };
+    Corrections {
+        corrections: vec![correction],
+        may_come: true,
     }
 }
 
