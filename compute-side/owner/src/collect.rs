@@ -8,7 +8,8 @@ use crate::{
     coordinator::{ApiFailure, Coordinator},
     folder::{FolderError, JobFolder, at},
 };
-use quern_jobs_api::{ApiError, JobsApiClient, OwnerToken, TaskResult};
+use jsonrpsee::core::client::Error as RpcError;
+use quern_jobs_api::{ApiError, Blob, JobsApiClient, TaskResult};
 use quern_primitives::{AccountId, GenesisHash, TaskIndex};
 use quern_shards::{
     assemble::{AssembleError, Assembler, Placed},
@@ -196,7 +197,9 @@ impl<W: Write> Collector<W> {
             for result in page {
                 if !self.here.contains(&result.task) {
                     check_length(&result, self.result_bytes_max)?;
-                    let sealed = fetch(coordinator, &self.folder, token, &result).await?;
+                    let (client, task) = (coordinator.client(), result.task);
+                    let piece = |offset| client.read_result(job, token, task, offset);
+                    let sealed = fetch(&result, piece).await?;
                     self.take(&result, &sealed)?;
                     progress(self.progress());
                 }
@@ -209,19 +212,7 @@ impl<W: Write> Collector<W> {
     /// Opens and checks a result, keeps it, and goes on with the output.
     fn take(&mut self, result: &TaskResult, sealed: &[u8]) -> Result<(), CollectError> {
         let task = result.task;
-        let context = self
-            .manifest
-            .result_context(task, result.replica, result.device);
-        let shard_key = self.manifest.shard_key(&self.key, task);
-        let (Some(context), Some(shard_key)) = (context, shard_key) else {
-            return Err(CollectError::Altered { task });
-        };
-        if chunk_root(sealed) != result.output_root {
-            return Err(CollectError::Altered { task });
-        }
-        let shard_key = shard_key.map_err(|source| CollectError::Key { task, source })?;
-        let plaintext = open_result(&shard_key, &context, &result.result_commitment, sealed)
-            .map_err(|source| CollectError::Open { task, source })?;
+        let plaintext = open(&self.manifest, &self.key, result, sealed)?;
         self.folder.put_result(task, &plaintext)?;
         self.here.insert(task);
         if let Some(output) = &mut self.output {
@@ -315,9 +306,30 @@ pub async fn collect(
     Ok(written.map_or(0, |(_, bytes)| bytes))
 }
 
+/// Opens a sealed result, if it is the one that a masternode tells of.
+pub(crate) fn open(
+    manifest: &ValidatedManifest,
+    key: &JobKey,
+    result: &TaskResult,
+    sealed: &[u8],
+) -> Result<Vec<u8>, CollectError> {
+    let task = result.task;
+    let context = manifest.result_context(task, result.replica, result.device);
+    let shard_key = manifest.shard_key(key, task);
+    let (Some(context), Some(shard_key)) = (context, shard_key) else {
+        return Err(CollectError::Altered { task });
+    };
+    if chunk_root(sealed) != result.output_root {
+        return Err(CollectError::Altered { task });
+    }
+    let shard_key = shard_key.map_err(|source| CollectError::Key { task, source })?;
+    open_result(&shard_key, &context, &result.result_commitment, sealed)
+        .map_err(|source| CollectError::Open { task, source })
+}
+
 /// Whether a result can be as long as the coordinator says, before any of it is fetched: what is
 /// fetched is held in memory until it can be checked.
-fn check_length(result: &TaskResult, result_bytes_max: u64) -> Result<(), CollectError> {
+pub(crate) fn check_length(result: &TaskResult, result_bytes_max: u64) -> Result<(), CollectError> {
     let fits = result.result_bytes <= result_bytes_max
         && result.sealed_bytes == sealed_bytes(result.result_bytes);
     match fits {
@@ -331,19 +343,17 @@ fn check_length(result: &TaskResult, result_bytes_max: u64) -> Result<(), Collec
     }
 }
 
-async fn fetch(
-    coordinator: &Coordinator,
-    folder: &JobFolder,
-    token: OwnerToken,
+/// Fetches a sealed result, whose length was checked, piece by piece.
+pub(crate) async fn fetch<F>(
     result: &TaskResult,
-) -> Result<Vec<u8>, CollectError> {
+    mut piece_from: impl FnMut(u64) -> F,
+) -> Result<Vec<u8>, CollectError>
+where
+    F: Future<Output = Result<Blob, RpcError>>,
+{
     let mut sealed = Vec::new();
     while (sealed.len() as u64) < result.sealed_bytes {
-        let (job, offset) = (folder.job(), sealed.len() as u64);
-        let piece = coordinator
-            .client()
-            .read_result(job, token, result.task, offset)
-            .await;
+        let piece = piece_from(sealed.len() as u64).await;
         let piece = piece.map_err(ApiFailure::from)?.0;
         if piece.is_empty() {
             return Err(CollectError::Altered { task: result.task });
@@ -357,51 +367,9 @@ async fn fetch(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::prepare::{Draft, Input, Terms, prepare};
-    use quern_primitives::{
-        AccountId, DeviceId, Digest,
-        device::Class,
-        job::{Agreement, ByteLevel, Preferences},
-    };
-    use quern_shards::{manifest::Assembly, result::seal_result};
-    use std::path::Path;
-
-    const GENESIS: GenesisHash = GenesisHash([7; 32]);
-    const TASKS: u32 = 4;
-
-    /// The folder of a job of four tasks.
-    fn prepared(jobs: &Path) -> JobFolder {
-        let input = |task: u32| {
-            let path = jobs.join(format!("input-{task}"));
-            fs::write(&path, task.to_le_bytes()).unwrap();
-            path
-        };
-        let draft = Draft {
-            program: b"a program".to_vec(),
-            input: Input::Prepared((0..TASKS).map(input).collect()),
-            arguments: vec![],
-            task_arguments: vec![],
-            assembly: Assembly::Concatenate,
-            terms: Terms {
-                agreement: Agreement::Single,
-                class: Class::Pinned,
-                preferences: Preferences::default(),
-                level: ByteLevel::Balanced,
-                fuel_per_task_max: 1,
-                memory_bytes_max: 1,
-                result_bytes_max: 1_000,
-                deadline: 100,
-                price_max: 1,
-            },
-        };
-        let owner = AccountId::new([1; 32]);
-        prepare(jobs, GENESIS, &owner, &draft, |_, _| {}).unwrap()
-    }
-
-    /// The result of a task; each has another length.
-    fn text(task: TaskIndex) -> Vec<u8> {
-        vec![b'a' + task as u8; task as usize * 10]
-    }
+    use crate::testing::{GENESIS, TASKS, prepared, text};
+    use quern_primitives::{DeviceId, Digest};
+    use quern_shards::result::seal_result;
 
     /// What a device made of a task, and what the coordinator tells of it.
     fn made(folder: &JobFolder, task: TaskIndex) -> (TaskResult, Vec<u8>) {

@@ -9,12 +9,16 @@
 //! | `shards/N` | the sealed shards; removed when the coordinator has them |
 //! | `shards.kept` | says, by being there, that they are not removed |
 //! | `results/N` | the results that are here, opened, until the output is whole |
+//! | `replaced/N` | accepted results that were found to be wrong, where others are in their place |
+//! | `group` | the job's masternodes, as the chain last named them |
 //!
 //! A folder is made under another name and gets its own when it is whole.
 
 use codec::{DecodeAll, Encode};
 use quern_jobs_api::OwnerToken;
-use quern_primitives::{AccountId, Digest, GenesisHash, JobId, TaskIndex, job::Submission};
+use quern_primitives::{
+    AccountId, Digest, GenesisHash, JobId, TaskIndex, group::Group, job::Submission,
+};
 use quern_shards::{
     keys::{Delegation, JobKey},
     manifest::{self, OpenManifestError, ValidatedManifest},
@@ -27,6 +31,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
+
+/// The file with the job's masternodes.
+const GROUP: &str = "group";
 
 /// The file that says that shards stay.
 const KEPT: &str = "shards.kept";
@@ -142,6 +149,11 @@ impl JobFolder {
         self.results().join(task.to_string())
     }
 
+    /// Where the result of a task is that was accepted, if another one was put in its place.
+    pub fn replaced(&self, task: TaskIndex) -> PathBuf {
+        self.path.join("replaced").join(task.to_string())
+    }
+
     /// What is or was submitted.
     pub fn submission(&self) -> Result<Submission, FolderError> {
         let path = self.path.join("submission");
@@ -222,17 +234,47 @@ impl JobFolder {
 
     /// Keeps the opened result of a task; it has its name only when it is whole and on disk.
     pub(crate) fn put_result(&self, task: TaskIndex, bytes: &[u8]) -> Result<(), FolderError> {
-        let folder = self.results();
+        self.put_of_task("results", task, bytes)
+    }
+
+    /// Keeps a result that was accepted and is to be replaced.
+    pub(crate) fn put_replaced(&self, task: TaskIndex, bytes: &[u8]) -> Result<(), FolderError> {
+        self.put_of_task("replaced", task, bytes)
+    }
+
+    fn put_of_task(&self, within: &str, task: TaskIndex, bytes: &[u8]) -> Result<(), FolderError> {
+        let folder = self.path.join(within);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&folder)
             .map_err(at(&folder))?;
-        // Two programs of the owner may fetch the same.
-        let part = format!("results/{task}.{}.part", std::process::id());
-        self.put(&part, bytes)?;
-        let path = self.result(task);
-        fs::rename(self.path.join(part), &path).map_err(at(&path))
+        self.put_whole(&format!("{within}/{task}"), bytes)
+    }
+
+    /// The opened result of a task, if it is here.
+    pub(crate) fn read_result(&self, task: TaskIndex) -> Result<Option<Vec<u8>>, FolderError> {
+        read_if_there(&self.result(task))
+    }
+
+    /// The result of a task that was accepted, if another one was put in its place.
+    pub(crate) fn read_replaced(&self, task: TaskIndex) -> Result<Option<Vec<u8>>, FolderError> {
+        read_if_there(&self.replaced(task))
+    }
+
+    /// Remembers the job's masternodes: the chain forgets them with the job's end.
+    pub(crate) fn put_group(&self, group: &Group) -> Result<(), FolderError> {
+        self.put_whole(GROUP, &group.encode())
+    }
+
+    /// The job's masternodes, as they were last remembered.
+    pub(crate) fn group(&self) -> Result<Option<Group>, FolderError> {
+        let path = self.path.join(GROUP);
+        let Some(bytes) = read_if_there(&path)? else {
+            return Ok(None);
+        };
+        let group = Group::decode_all(&mut &bytes[..]);
+        group.map(Some).map_err(|_| FolderError::Damaged { path })
     }
 
     /// Removes the results, once the output is whole.
@@ -248,6 +290,15 @@ impl JobFolder {
         self.put("submission", &submission.encode())
     }
 
+    /// Writes a file that has its name only when it is whole and on disk.
+    fn put_whole(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        // Two programs of the owner may write the same.
+        let part = format!("{name}.{}.part", std::process::id());
+        self.put(&part, bytes)?;
+        let path = self.path.join(name);
+        fs::rename(self.path.join(part), &path).map_err(at(&path))
+    }
+
     /// Writes a file that only its owner reads.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let path = self.path.join(name);
@@ -261,6 +312,14 @@ impl JobFolder {
         file.write_all(bytes)
             .and_then(|()| file.sync_all())
             .map_err(at(&path))
+    }
+}
+
+/// None if there is no such file.
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(at(path)),
     }
 }
 

@@ -9,23 +9,28 @@
 //! Everything that is needed later is in the job's folder before anything is spent, so that each
 //! step can be repeated after a crash: submitting finds that the job is on the chain, uploading
 //! resumes where it stopped, collecting fetches the results that are not in the folder. Tasks are
-//! computed while shards are uploaded, and results fetched while tasks are computed.
+//! computed while shards are uploaded, and results fetched while tasks are computed. Where a settled task is
+//! computed again and another answer comes out, [`correct`] puts that in the place of the accepted one.
 //!
 //! What the coordinator gets, the other masternodes of the job's group get as well ([`Members`]): they check
 //! its log before they certify a batch, and one of them goes on with the job if it is silent.
 
 mod collect;
 mod coordinator;
+mod correct;
 mod folder;
 mod log;
 mod masternodes;
 mod members;
 mod prepare;
 mod submit;
+#[cfg(test)]
+mod testing;
 mod verify;
 
 pub use collect::{CollectError, CollectProgress, Collector, collect};
 pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress};
+pub use correct::{CorrectError, Corrected, Corrections, NotBelieved, Outcome, Refused, correct};
 pub use folder::{FolderError, JobFolder};
 pub use log::{FetchLogError, LogPart, fetch_log};
 pub use masternodes::{Masternode, Masternodes, UnreachableError};

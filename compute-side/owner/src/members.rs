@@ -27,6 +27,8 @@ impl Members {
         let (Some(group), views) = (state.group(job).await?, state.masternodes().await?) else {
             return Ok(Self::default());
         };
+        // Where it cannot be written it is asked for again while the job is open.
+        drop(folder.put_group(&group));
         let present = group.coordinator().map(|member| member.account.clone());
         let mut members = Self::default();
         for member in &group.members {

@@ -1,0 +1,52 @@
+//! A small job for tests.
+
+#![allow(clippy::unwrap_used)]
+
+use crate::{
+    folder::JobFolder,
+    prepare::{Draft, Input, Terms, prepare},
+};
+use quern_primitives::{
+    AccountId, GenesisHash, TaskIndex,
+    device::Class,
+    job::{Agreement, ByteLevel, Preferences},
+};
+use quern_shards::manifest::Assembly;
+use std::{fs, path::Path};
+
+pub(crate) const GENESIS: GenesisHash = GenesisHash([7; 32]);
+pub(crate) const TASKS: u32 = 4;
+
+/// The folder of a job of four tasks.
+pub(crate) fn prepared(jobs: &Path) -> JobFolder {
+    let input = |task: u32| {
+        let path = jobs.join(format!("input-{task}"));
+        fs::write(&path, task.to_le_bytes()).unwrap();
+        path
+    };
+    let draft = Draft {
+        program: b"a program".to_vec(),
+        input: Input::Prepared((0..TASKS).map(input).collect()),
+        arguments: vec![],
+        task_arguments: vec![],
+        assembly: Assembly::Concatenate,
+        terms: Terms {
+            agreement: Agreement::Single,
+            class: Class::Pinned,
+            preferences: Preferences::default(),
+            level: ByteLevel::Balanced,
+            fuel_per_task_max: 1,
+            memory_bytes_max: 1,
+            result_bytes_max: 1_000,
+            deadline: 100,
+            price_max: 1,
+        },
+    };
+    let owner = AccountId::new([1; 32]);
+    prepare(jobs, GENESIS, &owner, &draft, |_, _| {}).unwrap()
+}
+
+/// The result of a task; each has another length.
+pub(crate) fn text(task: TaskIndex) -> Vec<u8> {
+    vec![b'a' + task as u8; task as usize * 10]
+}
