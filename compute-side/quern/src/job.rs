@@ -2,6 +2,7 @@
 
 mod batches;
 mod confidence;
+mod corrections;
 mod download;
 mod ending;
 mod follow;

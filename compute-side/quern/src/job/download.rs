@@ -1,9 +1,11 @@
 //! Downloading the results of a job while it is followed.
 
+use super::corrections::Asked;
 use crate::{
     output::{OutputFile, tell},
     units::Size,
 };
+use anyhow::Context as _;
 use quern_ledger::Chain;
 use quern_owner::{CollectError, CollectProgress, Collector, Coordinator, JobFolder};
 use quern_primitives::JobId;
@@ -36,6 +38,12 @@ pub(crate) struct Downloaded {
     results: Option<PathBuf>,
     output: Option<PathBuf>,
     output_bytes: Option<u64>,
+    /// What is known of accepted answers that are wrong.
+    #[serde(flatten)]
+    asked: Asked,
+    /// Where results are kept that may still be replaced.
+    #[serde(skip)]
+    folder: Option<JobFolder>,
 }
 
 impl Download {
@@ -141,6 +149,7 @@ impl Download {
             tasks: now.tasks,
             downloaded: Some(now.downloaded),
             results: (now.downloaded > 0).then(|| self.folder.results()),
+            folder: (now.downloaded > 0).then(|| self.folder.clone()),
             ..Downloaded::default()
         };
         if let Some(output) = self.output
@@ -150,7 +159,6 @@ impl Download {
             told.output = Some(output.keep(writer)?);
             told.output_bytes = Some(bytes);
             told.results = None;
-            self.folder.drop_results()?;
         }
         Ok(told)
     }
@@ -179,7 +187,54 @@ fn some_in_words(downloaded: u32, tasks: u32, results: &Path) -> String {
     format!("{downloaded} of {tasks} results are in {results}, one file for each task")
 }
 
+/// Puts the results in a job's folder together anew, in the place of an output that is there already. It has
+/// its name only when it is whole. Returns its bytes.
+pub(super) fn put_together(
+    chain: &Chain,
+    folder: &JobFolder,
+    output: &Path,
+) -> anyhow::Result<u64> {
+    let (output, writer) = OutputFile::create(output)?;
+    let collector = Collector::new(chain.genesis(), folder, Some(writer))?;
+    // There is one, for it was just given.
+    let Some((writer, bytes)) = collector.finish()? else {
+        return Ok(0);
+    };
+    output.keep(writer)?;
+    Ok(bytes)
+}
+
 impl Downloaded {
+    /// Waits until what was drawn of the settled tasks is computed again, and puts what comes out in the place of
+    /// accepted results that are wrong. The output is there meanwhile; if a result is replaced it is put
+    /// together anew.
+    pub(super) async fn correct(&mut self, chain: &Chain) -> anyhow::Result<()> {
+        let Some(folder) = self.folder.take() else {
+            return Ok(());
+        };
+        let output = self.output.as_deref();
+        let asked = Asked::of(chain, &folder, true).await;
+        self.asked = asked.with_context(|| match output {
+            Some(output) => format!(
+                "{} has the accepted results, of which some may have been found to be wrong",
+                output.display()
+            ),
+            None => "the results that are here may have been found to be wrong".to_owned(),
+        })?;
+        if let Some(output) = output {
+            if self.asked.has_replaced() {
+                self.output_bytes = Some(put_together(chain, &folder, output)?);
+            }
+            folder.drop_results()?;
+        }
+        Ok(())
+    }
+
+    /// What is to be said of accepted answers that are wrong, a line each.
+    pub(crate) fn corrections(&self, job: JobId) -> Vec<String> {
+        self.asked.lines(job)
+    }
+
     /// Where the result is, or what there is of it; none if nothing is here.
     pub(crate) fn in_words(&self, job: JobId) -> Option<String> {
         if let (Some(output), Some(bytes)) = (&self.output, self.output_bytes) {

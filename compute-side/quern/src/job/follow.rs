@@ -137,7 +137,7 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> anyhow::Result<E
     let download = folder.map(|folder| Download::new(&chain, folder, output));
     let download = download.transpose()?;
     let over = match context.rendering() {
-        Rendering::People => with_bar(&chain, job, download, &count_bar("tasks")).await?,
+        Rendering::People => bar_only(&chain, job, download, &count_bar("tasks")).await?,
         Rendering::Json => {
             let rendering = context.rendering();
             let here = download.as_ref().map(|it| it.progress().downloaded);
@@ -153,6 +153,7 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> anyhow::Result<E
             follow_and_download(&chain, job, download, hear, progress).await?
         }
     };
+    let over = corrected(&chain, over).await?;
     context.rendering().show_line(&Ended {
         job,
         state: &over.job.state,
@@ -163,8 +164,25 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> anyhow::Result<E
     Ok(super::exit_code(&over.job.state))
 }
 
-/// Follows a job with a bar on standard error.
+/// Follows a job with a bar on standard error, until its results are right as far as its masternodes know.
 pub(crate) async fn with_bar(
+    chain: &Chain,
+    job: JobId,
+    download: Option<Download>,
+    bar: &ProgressBar,
+) -> anyhow::Result<Followed> {
+    let over = bar_only(chain, job, download, bar).await?;
+    corrected(chain, over).await
+}
+
+/// Replaces those results of a job that its masternodes find to be wrong, some of which come after its settlement.
+async fn corrected(chain: &Chain, mut over: Followed) -> anyhow::Result<Followed> {
+    over.download.correct(chain).await?;
+    Ok(over)
+}
+
+/// Follows a job with a bar on standard error.
+async fn bar_only(
     chain: &Chain,
     job: JobId,
     download: Option<Download>,
@@ -411,6 +429,7 @@ impl Output for Ended<'_> {
             status::escrow_in_words(&self.escrow),
         ];
         lines.extend(self.download.in_words(self.job));
+        lines.extend(self.download.corrections(self.job));
         lines.join("\n")
     }
 }

@@ -3,7 +3,8 @@
 use super::{
     JobName,
     confidence::{self, AssumedArgs},
-    download::tell_what_is_here,
+    corrections::Asked,
+    download::{put_together, tell_what_is_here},
     proofs::Batches,
 };
 use crate::{
@@ -23,7 +24,7 @@ use quern_primitives::{JobId, TaskIndex, verdict::ReceiptFile};
 use serde::Serialize;
 use std::{
     fs,
-    io::{self, BufWriter, IsTerminal as _, Write},
+    io::{self, BufWriter, IsTerminal as _},
     path::{Path, PathBuf},
 };
 
@@ -34,6 +35,10 @@ pub(crate) struct ResultArgs {
     /// Where the result goes [default: standard output, if that is no terminal]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Do not wait until settled tasks that were drawn are computed again; of answers that are found to be wrong
+    /// later you hear when you ask again
+    #[arg(long)]
+    now: bool,
     #[command(flatten)]
     assumed: AssumedArgs,
 }
@@ -55,6 +60,9 @@ struct Collected {
     job: JobId,
     output: PathBuf,
     bytes: u64,
+    /// What is known of accepted answers that are wrong.
+    #[serde(flatten)]
+    asked: Asked,
     /// How likely a wrong answer was accepted and stays, by the accounts that could compute the job now;
     /// none if nobody tells of enough.
     confidence: Option<Statement>,
@@ -77,20 +85,23 @@ pub(crate) async fn run(context: &Context, args: &ResultArgs) -> anyhow::Result<
     match &args.output {
         Some(output) => {
             let chain = context.chain().await?;
-            let bytes = collect_to_file(&chain, &folder, output).await?;
+            let (bytes, asked) = collect_to_file(&chain, &folder, output, !args.now).await?;
             context.show(&Collected {
                 job,
                 output: output.clone(),
                 bytes,
+                asked,
                 confidence: confidence_of(&chain, job, args.assumed).await,
             })
         }
         None if context.is_json() || io::stdout().is_terminal() => Err(UsageError::NoOutput.into()),
         None => {
             let chain = context.chain().await?;
-            let mut output = BufWriter::new(io::stdout());
-            collect_to(&chain, &folder, &mut output).await?;
+            let asked = collect(&chain, &folder, !args.now).await?;
+            let output = BufWriter::new(io::stdout());
+            Collector::new(chain.genesis(), &folder, Some(output))?.finish()?;
             folder.drop_results()?;
+            asked.lines(job).iter().for_each(|line| tell(line));
             let confidence = confidence_of(&chain, job, args.assumed).await;
             tell(&confidence::in_words(confidence.as_ref()));
             Ok(())
@@ -106,22 +117,25 @@ async fn confidence_of(chain: &Chain, job: JobId, assumed: AssumedArgs) -> Optio
         .unwrap_or_default()
 }
 
-/// Writes a job's result to a file. Returns its bytes.
-async fn collect_to_file(chain: &Chain, folder: &JobFolder, output: &Path) -> anyhow::Result<u64> {
-    let (output, mut writer) = OutputFile::create(output)?;
-    let bytes = collect_to(chain, folder, &mut writer).await?;
-    output.keep(writer)?;
-    folder.drop_results()?;
-    Ok(bytes)
-}
-
-/// Writes what is here of a job's result, and fetches the rest.
-async fn collect_to(
+/// Writes a job's result to a file. Returns its bytes, and what is known of answers that are wrong.
+async fn collect_to_file(
     chain: &Chain,
     folder: &JobFolder,
-    output: &mut impl Write,
-) -> anyhow::Result<u64> {
-    let mut collector = Collector::new(chain.genesis(), folder, Some(output))?;
+    output: &Path,
+    waits: bool,
+) -> anyhow::Result<(u64, Asked)> {
+    // Whether it can be written is found before anything is fetched.
+    drop(OutputFile::create(output)?);
+    let asked = collect(chain, folder, waits).await?;
+    let bytes = put_together(chain, folder, output)?;
+    folder.drop_results()?;
+    Ok((bytes, asked))
+}
+
+/// Fetches what is not here of a job's results, and puts right ones in the place of those that were found to be
+/// wrong, some of which are not known yet: with `waits` they are waited for.
+async fn collect(chain: &Chain, folder: &JobFolder, waits: bool) -> anyhow::Result<Asked> {
+    let mut collector = Collector::<io::Sink>::new(chain.genesis(), folder, None)?;
     if !collector.is_whole() {
         let coordinator = Coordinator::of(chain, folder.job()).await?;
         let bar = count_bar("results");
@@ -137,8 +151,7 @@ async fn collect_to(
             return Err(why.into());
         }
     }
-    let written = collector.finish()?;
-    Ok(written.map_or(0, |(_, bytes)| bytes))
+    Ok(Asked::of(chain, folder, waits).await?)
 }
 
 /// Saves the receipts of all replicas of a job's settled tasks, and what proves their batches.
@@ -212,12 +225,10 @@ async fn save_task(
 
 impl Output for Collected {
     fn people(&self) -> String {
-        format!(
-            "{} in {}\n{}",
-            Size(self.bytes),
-            self.output.display(),
-            confidence::in_words(self.confidence.as_ref())
-        )
+        let mut lines = vec![format!("{} in {}", Size(self.bytes), self.output.display())];
+        lines.extend(self.asked.lines(self.job));
+        lines.push(confidence::in_words(self.confidence.as_ref()));
+        lines.join("\n")
     }
 }
 

@@ -316,6 +316,8 @@ impl Output for Submitted {
             (None, Some(_)) => pairs.push(("result", format!("quern job result {}", self.job))),
             (None, None) => pairs.push(("follow it", format!("quern job watch {}", self.job))),
         }
+        let corrections = self.download.corrections(self.job).into_iter();
+        pairs.extend(corrections.map(|words| ("wrong", words)));
         fields(&pairs)
     }
 }
