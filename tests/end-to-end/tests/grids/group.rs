@@ -7,8 +7,9 @@ use quern_dispute_rules::ruling::{Offence, Place};
 use quern_end_to_end::{adds_up, run, say, wasm};
 use quern_ledger::Chain;
 use quern_local_grid::development_account;
-use quern_owner::{Coordinator, Draft, JobFolder, Members};
+use quern_owner::{Coordinator, Draft, JobFolder, Members, Outcome, correct};
 use quern_primitives::{
+    DeviceId,
     amount::BYTECHIP,
     group::Group,
     job::{Agreement, Job, JobEnd, JobState},
@@ -118,9 +119,9 @@ async fn hand_in_unanimous(world: &World) -> anyhow::Result<(JobFolder, Vec<u8>,
 }
 
 /// Two of three devices give the same wrong answers. Some tasks only they compute, and their word is taken; each
-/// of these is computed again. Of the others a referee has to say what comes out.
+/// of these is computed again, and its owner gets what comes out. Of the others a referee has to say what does.
 async fn two_workers_lie_alike(world: &mut World) -> anyhow::Result<()> {
-    let (folder, _, group) = hand_in_unanimous(world).await?;
+    let (folder, expected, group) = hand_in_unanimous(world).await?;
     let job = folder.job();
     ensure!(group.members.len() == 4, "{group:?}");
     let liars = [world.workers[0].device, world.workers[1].device];
@@ -154,6 +155,54 @@ async fn two_workers_lie_alike(world: &mut World) -> anyhow::Result<()> {
     ensure!(
         log.contains("wrong answers were shown to the chain"),
         "the coordinator showed nothing of what it computed again"
+    );
+    // The liars get nothing more, and one device is not enough for the rest.
+    for name in ["//Dave//stash", "//Eve//stash"] {
+        world.join(name).await?;
+    }
+    let closed = world.closed(job).await?;
+    is_settled(&closed)?;
+    wrong_results_are_replaced(world, &folder, &expected, (&group, liars)).await
+}
+
+/// What was accepted on the liars' word is another picture; what the owner ends with is the right one.
+async fn wrong_results_are_replaced(
+    world: &World,
+    folder: &JobFolder,
+    expected: &[u8],
+    (group, liars): (&Group, [DeviceId; 2]),
+) -> anyhow::Result<()> {
+    let accepted = world.result(folder).await?;
+    ensure!(accepted != expected, "no wrong answer was accepted");
+    // The last may be computed again when the job is closed.
+    let told = loop {
+        let told = correct(&world.chain, folder, true).await?;
+        if !told.may_come && told.unheard.is_none() {
+            break told;
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
+    ensure!(told.not_believed.is_empty(), "{:?}", told.not_believed);
+    for it in &told.corrected {
+        let Outcome::Replaced {
+            replaced: Some(replaced),
+        } = &it.outcome
+        else {
+            bail!("it is not replaced: {it:?}");
+        };
+        let is_kept = fs::read(replaced)? != fs::read(folder.result(it.task))?;
+        let by = it.on_word_of.first();
+        ensure!(is_kept && by == Some(&group.members[0].account), "{it:?}");
+        ensure!(
+            it.devices.iter().all(|device| liars.contains(device)),
+            "somebody else was wrong: {it:?}"
+        );
+    }
+    let by_three = told.corrected.iter().any(|it| it.on_word_of.len() > 2);
+    ensure!(by_three, "no word of another member is told: {told:?}");
+    ensure!(
+        world.result(folder).await? == expected,
+        "the wrong results are not replaced"
     );
     Ok(())
 }

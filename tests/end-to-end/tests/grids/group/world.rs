@@ -123,6 +123,17 @@ impl World {
         })
     }
 
+    /// One more worker joins, who is honest.
+    pub(super) async fn join(&mut self, name: &str) -> anyhow::Result<()> {
+        let program = Programs::find(None)?.worker;
+        let urls = self.operators.iter().map(|it| it.node_url.as_str());
+        let (urls, number): (Vec<_>, _) = (urls.collect(), self.workers.len());
+        let own = self.folder.path();
+        let worker = start_worker(&program, own, &urls, &self.chain, (number, name)).await?;
+        self.workers.push(worker);
+        Ok(())
+    }
+
     pub(super) fn conclude(mut self, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
         self.folder.disable_cleanup(outcome.is_err());
         outcome.with_context(|| format!("logs are in {}", self.folder.path().display()))
