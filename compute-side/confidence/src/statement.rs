@@ -128,7 +128,15 @@ impl fmt::Display for Statement {
             "; re-execution {} (a), which finds a wrong answer with {} (d)",
             percent(self.computed_again),
             percent(self.detected)
-        )
+        )?;
+        // Nobody else draws and computes them.
+        if self.computed_again > 0.0 {
+            write!(
+                f,
+                ", provided that who coordinates the job computes again what is drawn of it and tells what comes out"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -188,6 +196,9 @@ mod tests {
         assert_eq!(bare.wrong_and_final, bare.wrong);
         assert!((with(0.2, 0.5).wrong_and_final - 0.9 * bare.wrong).abs() < 1e-15);
         assert_eq!(with(1.0, 1.0).wrong_and_final, 0.0);
+        let provision = "who coordinates the job computes again what is drawn";
+        assert!(with(0.2, 0.5).to_string().contains(provision));
+        assert!(!bare.to_string().contains(provision));
         assert!(ReExecution::new(1.1, 1.0).is_err() && ReExecution::new(0.1, -0.1).is_err());
     }
 

@@ -30,13 +30,15 @@ pub(crate) enum UnknownCrowdError {
 
 /// What can be said where the job is computed by one of these grids: which one is drawn, so the one counts
 /// whose accounts make a wrong answer the likeliest. Grids with fewer accounts than replicas compute
-/// nothing of it. What is computed again and
-/// found to be wrong stays paid, so no share of tasks that is computed again is counted on.
+/// nothing of it. So many of a thousand settled tasks are computed again: what is found to be wrong so stays
+/// paid, but its owner gets what comes out. Programs always give the same output here, so nothing is missed.
 pub(crate) fn at_worst(
     agreement: Agreement,
+    re_execution_permille: u16,
     grids: &[LiveGrid],
     assumed: AssumedArgs,
 ) -> Result<Option<Statement>, InputError> {
+    let again = ReExecution::new(f64::from(re_execution_permille) / 1_000.0, 1.0)?;
     let mut worst: Option<Statement> = None;
     for grid in grids {
         let accounts = grid.matching.accounts;
@@ -48,7 +50,7 @@ pub(crate) fn at_worst(
             Some(colluders) => Crowd::new(accounts, colluders.min(accounts))?,
             None => Crowd::assumed(accounts)?,
         };
-        let said = Statement::new(agreement, crowd, ReExecution::NONE)?;
+        let said = Statement::new(agreement, crowd, again)?;
         let is_worse = worst
             .as_ref()
             .is_none_or(|worst| said.wrong_and_final > worst.wrong_and_final);
@@ -81,7 +83,13 @@ pub(crate) async fn of_job(
         terms: known.terms,
     };
     let asked = live::ask(Masternodes::of(&state).await?, asking).await;
-    Ok(at_worst(submission.agreement, &asked.grids, assumed)?)
+    let permille = known.terms.re_execution_permille;
+    Ok(at_worst(
+        submission.agreement,
+        permille,
+        &asked.grids,
+        assumed,
+    )?)
 }
 
 /// What is said, in words.
@@ -138,7 +146,7 @@ mod tests {
 
     fn said(agreement: Agreement, accounts: &[u32], colluders: Option<u32>) -> Option<Statement> {
         let grids: Vec<_> = accounts.iter().copied().map(with).collect();
-        at_worst(agreement, &grids, AssumedArgs { colluders }).unwrap()
+        at_worst(agreement, 0, &grids, AssumedArgs { colluders }).unwrap()
     }
 
     #[test]
@@ -161,6 +169,25 @@ mod tests {
         assert_eq!(said(Agreement::Adaptive, &[1], None), None);
         assert_eq!(said(Agreement::Single, &[1], None).unwrap().wrong, 1.0);
         assert_eq!(said(Agreement::Unanimous, &[], None), None);
+    }
+
+    #[test]
+    fn of_what_is_computed_again_no_wrong_answer_stays_with_who_fetches_the_result() {
+        let at = |permille| {
+            let said = at_worst(
+                Agreement::Unanimous,
+                permille,
+                &[with(100)],
+                AssumedArgs::default(),
+            );
+            said.unwrap().unwrap()
+        };
+        let (none, tenth) = (at(0), at(100));
+        assert_eq!((tenth.computed_again, tenth.detected), (0.1, 1.0));
+        assert!((tenth.wrong_and_final - 0.9 * none.wrong).abs() < 1e-12);
+        let words = in_words(Some(&tenth));
+        assert!(words.contains("re-execution 10 %"), "{words}");
+        assert!(words.contains("tells what comes out"), "{words}");
     }
 
     #[test]

@@ -149,6 +149,7 @@ pub(crate) async fn price(
         return Err(SubmitJobError::Quote(QuoteError::AbovePriceMax { total, price_max }).into());
     }
     let asked = devices_for(state, &spec, agreement, quote.task).await?;
+    let again = state.params().await?.terms().re_execution_permille;
     let offer = Offer {
         quote,
         tasks: plan.count(),
@@ -163,7 +164,7 @@ pub(crate) async fn price(
         preferences: terms.preferences,
         trial,
         certainty,
-        confidence: confidence::at_worst(agreement, &asked.grids, assumed)?,
+        confidence: confidence::at_worst(agreement, again, &asked.grids, assumed)?,
         matching: Matched::of(
             &asked,
             &terms.preferences,
