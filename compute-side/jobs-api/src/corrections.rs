@@ -32,7 +32,7 @@ pub struct Correction {
     pub devices: Vec<DeviceId>,
     /// Who computed it again; all of them found the same. The first keeps the result.
     pub words: Vec<Word>,
-    /// The result that came out, sealed; none if the program fails on the task.
+    /// The result that came out, sealed; none if the program fails on the task, or there was no room for it.
     pub result: Option<TaskResult>,
 }
 

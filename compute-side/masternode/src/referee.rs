@@ -488,9 +488,19 @@ impl Referee {
                 return Err(RefereeError::GivenUp(Exit::Cancelled));
             }
             let kept = (brief.job(), brief.task, self.name);
-            keep_result(&self.vault, kept, &sealed.bytes)?;
-            let bytes = bytes as u64;
-            Output::Delivered { bytes }
+            match keep_result(&self.vault, kept, &sealed.bytes) {
+                Ok(()) => Output::Delivered {
+                    bytes: bytes as u64,
+                },
+                // That the accepted answer is wrong is to be known all the same.
+                Err(error) if brief.purpose == Purpose::Check => {
+                    let (job, task) = (brief.job(), brief.task);
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%job, task, error, "what came out of a task is not kept for its owner");
+                    Output::Inline(vec![])
+                }
+                Err(error) => return Err(error),
+            }
         };
         let report = RefereeReport {
             job: brief.job(),

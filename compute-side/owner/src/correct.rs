@@ -86,6 +86,8 @@ pub enum Outcome {
     },
     /// The result is the same: the answers name another use of fuel.
     Same,
+    /// Another result came out, and the masternode had no room for it. The accepted one stays.
+    Missing,
     /// The program fails on the task, so there is nothing to put in the place of the accepted result.
     Fails {
         /// How.
@@ -166,7 +168,10 @@ pub async fn correct(
         };
         let corrector = match &mut corrector {
             Some(corrector) => corrector,
-            None => corrector.insert(Corrector::new(chain, folder).await?),
+            None => {
+                let new = Corrector::new(chain, folder).await?;
+                corrector.insert(new)
+            }
         };
         if connected.is_empty() {
             connected = corrector.connect(chain).await?;
@@ -209,7 +214,7 @@ struct Believed {
     answer: Answer,
     /// The accounts of the members that say so.
     by: Vec<AccountId>,
-    /// The result to be fetched; none if the program fails.
+    /// The result to be fetched; none if the program fails, or it was not kept.
     result: Option<TaskResult>,
 }
 
@@ -353,7 +358,11 @@ impl Corrector {
         let outcome = match result {
             None => {
                 self.restore(task).map_err(CollectError::from)?;
-                Outcome::Fails { exit: answer.exit }
+                match answer.exit {
+                    Exit::Success if self.is_here(task, &answer)? => Outcome::Same,
+                    Exit::Success => Outcome::Missing,
+                    exit => Outcome::Fails { exit },
+                }
             }
             Some(result) => match self.is_here(task, &answer)? {
                 true => self.same(task),
@@ -403,14 +412,13 @@ impl Corrector {
                 return Err(NotBelieved::NotSigned);
             }
         }
-        let (answer, result) = (said.answer, correction.result.as_ref());
-        let result = match (answer.exit, result) {
-            (Exit::Success, Some(result)) if is_of(result, task, first.node.0, &answer) => {
-                Some(result.clone())
-            }
-            (Exit::Success, _) => return Err(NotBelieved::OtherResult),
-            _ => None,
-        };
+        let answer = said.answer;
+        let result = correction.result.as_ref();
+        let result = result.filter(|_| answer.exit == Exit::Success).cloned();
+        let is_other = |result: &TaskResult| !is_of(result, task, first.node.0, &answer);
+        if result.as_ref().is_some_and(is_other) {
+            return Err(NotBelieved::OtherResult);
+        }
         Ok(Believed { answer, by, result })
     }
 

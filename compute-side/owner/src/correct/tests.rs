@@ -239,10 +239,6 @@ async fn a_result_that_is_not_what_the_word_is_about_replaces_nothing() {
         let why = is_refused(&folder, &mut corrector, &told).await;
         assert!(matches!(why, NotBelieved::OtherResult), "{why}");
     }
-    let mut none = (right.clone(), sealed.clone());
-    none.0.result = None;
-    let why = is_refused(&folder, &mut corrector, &none).await;
-    assert!(matches!(why, NotBelieved::OtherResult), "{why}");
     let mut garbage = (right.clone(), sealed.clone());
     garbage.1[40] ^= 1;
     let why = is_refused(&folder, &mut corrector, &garbage).await;
@@ -305,6 +301,17 @@ async fn where_the_program_fails_the_accepted_result_stays_and_it_is_said() {
     give(&mut corrector, &(correction, vec![])).await.unwrap();
     let exit = Exit::Trap;
     assert_eq!(corrector.corrected[&TASK].outcome, Outcome::Fails { exit });
+    assert_eq!(here(&folder), text(TASK));
+}
+
+#[tokio::test]
+async fn where_the_right_result_was_not_kept_the_accepted_one_stays_and_it_is_said() {
+    let jobs = tempfile::tempdir().unwrap();
+    let (folder, mut corrector) = collected(jobs.path());
+    let (mut correction, _) = found(&corrector, &[0], b"right");
+    correction.result = None;
+    give(&mut corrector, &(correction, vec![])).await.unwrap();
+    assert_eq!(corrector.corrected[&TASK].outcome, Outcome::Missing);
     assert_eq!(here(&folder), text(TASK));
 }
 

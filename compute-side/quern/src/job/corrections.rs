@@ -106,6 +106,9 @@ fn corrected_in_words(corrected: &Corrected, masternodes: usize) -> String {
         ),
         Outcome::Replaced { replaced: None } => "its result is replaced".to_owned(),
         Outcome::Same => "its result is the same, and differs in the fuel alone".to_owned(),
+        Outcome::Missing => {
+            "the masternode had no room for the right result, so the accepted one stays".to_owned()
+        }
         Outcome::Fails { exit } => format!(
             "the program fails on it ({}), so the accepted result stays",
             super::status::exit_in_words(exit)
