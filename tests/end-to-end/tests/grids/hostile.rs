@@ -334,6 +334,18 @@ async fn altered_upload(bench: &Bench) -> anyhow::Result<u128> {
         owner.result(&folder).await? == b"one\ntwo\n",
         "the result is another one"
     );
+    let told = client.corrections(job, strangers, 0).await;
+    ensure!(
+        refusal(told) == Some(ApiError::NotOwner),
+        "it told a stranger which answers are wrong"
+    );
+    let told = client.corrections(job, token, 0).await?;
+    ensure!(told.corrections.is_empty(), "{told:?}");
+    let none = client.read_correction(job, token, 0, 0).await;
+    ensure!(
+        refusal(none) == Some(ApiError::NotCorrected { task: 0 }),
+        "it has another result than the accepted one"
+    );
     adds_up(&ended.escrow)?;
     Ok(ended.escrow.paid)
 }
