@@ -10,7 +10,7 @@
 //! step can be repeated after a crash: submitting finds that the job is on the chain, uploading
 //! resumes where it stopped, collecting fetches the results that are not in the folder. Tasks are
 //! computed while shards are uploaded, and results fetched while tasks are computed. Where a settled task is
-//! computed again and another answer comes out, [`correct`] puts that in the place of the accepted one.
+//! computed again and another answer comes out, [`correct()`] puts that in the place of the accepted one.
 //!
 //! What the coordinator gets, the other masternodes of the job's group get as well ([`Members`]): they check
 //! its log before they certify a batch, and one of them goes on with the job if it is silent.

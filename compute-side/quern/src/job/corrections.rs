@@ -178,11 +178,12 @@ mod tests {
         let told = lines(Outcome::Replaced { replaced });
         let words = told.join("\n");
         let by = AccountId::new([1; 32]).to_string();
+        let device = DeviceId([6; 32]).to_string();
         for word in [
             "! the accepted answer to task 3 is wrong, on the word of 1 of the job's 4 masternodes",
-            &by,
+            by.as_str(),
             "the accepted one is in jobs/02/replaced/3",
-            &DeviceId([6; 32]).to_string(),
+            device.as_str(),
             "what was paid for a wrong answer stays paid; `quern audit job 0x02",
         ] {
             assert!(words.contains(word), "{word}: {words}");
