@@ -3,7 +3,7 @@
 use crate::{
     evidence::Evidence,
     facts::Facts,
-    question,
+    question, referees,
     ruling::{Refusal, Ruling},
     signatures::Signatures,
     twice, verdict, worker,
@@ -64,5 +64,6 @@ pub fn decide<S: Signatures>(
         Evidence::Assignment { entry, .. } => worker::assignment(entry, facts),
         Evidence::Answers { first, second } => worker::answers(first, second, facts, signatures),
         Evidence::WrongAnswer(it) => worker::wrong_answer(it, facts, signatures),
+        Evidence::FalseReport(it) => referees::false_report(it, facts, signatures),
     }
 }

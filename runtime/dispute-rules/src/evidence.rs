@@ -9,10 +9,13 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use quern_joblog::{EntryProof, Fork};
 use quern_primitives::{
     ids::{AccountId, BatchSequence, DeviceId, Digest, JobId, NodeKey, TaskIndex},
-    log::{Header, RefereeReport, SignedAcknowledgement, SignedCertificate, SignedHeader},
+    log::{
+        Header, RefereeReport, SignedAcknowledgement, SignedCertificate, SignedHeader,
+        SignedRefereeReport,
+    },
     merkle::Proof,
     payload::NodeSignature,
-    receipt::SignedReceipt,
+    receipt::{Answer, SignedReceipt},
     verdict::{Finding, Ground, Verdict},
 };
 use scale_info::TypeInfo;
@@ -124,6 +127,21 @@ pub struct WrongAnswer {
     /// What was computed.
     pub report: RefereeReport,
     /// Who computed it: places in the group, ascending, and their signatures.
+    pub referees: BoundedVec<(u8, NodeSignature), ConstU32<GROUP_MEMBERS_MAX>>,
+}
+
+/// That a masternode of a job's group did not compute what it signed.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct FalseReport {
+    /// Who is accused.
+    pub node: NodeKey,
+    /// What the accused signed.
+    pub said: SignedRefereeReport,
+    /// What came out at others that were asked the same.
+    pub answer: Answer,
+    /// Who computed that: places in the group, ascending, and their signatures of the report that has it.
     pub referees: BoundedVec<(u8, NodeSignature), ConstU32<GROUP_MEMBERS_MAX>>,
 }
 
@@ -249,6 +267,9 @@ pub enum Evidence {
     /// A device signed an answer that is not what referees computed.
     #[codec(index = 12)]
     WrongAnswer(Box<WrongAnswer>),
+    /// A masternode signed an answer to a task that is not what more than half of its job's group computed.
+    #[codec(index = 13)]
+    FalseReport(Box<FalseReport>),
 }
 
 /// What a coordinator may keep to itself.
@@ -334,6 +355,8 @@ impl Evidence {
                 account: it.assignment.logged.assigned().map(|it| it.account),
                 ..about(&it.batch)
             },
+            // What was signed convicts by itself, whatever became of the batch that rests on it.
+            Self::FalseReport(it) => of_log(it.said.payload.job),
         }
     }
 }

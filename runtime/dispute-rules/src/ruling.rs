@@ -71,6 +71,9 @@ pub enum Offence {
     /// A device signed an answer that is not the one that referees computed.
     #[codec(index = 13)]
     WrongAnswer,
+    /// A masternode signed an answer that is not the one that most of its job's group computed.
+    #[codec(index = 14)]
+    FalseReport,
 }
 
 /// Why a verdict is none that the rules give.
@@ -188,6 +191,9 @@ pub enum Place {
     /// What a device signed for a replica.
     #[codec(index = 3)]
     Replica(TaskIndex, ReplicaIndex, DeviceId),
+    /// What a masternode says that came out of a task.
+    #[codec(index = 4)]
+    Report(TaskIndex, AccountId),
 }
 
 /// A guilty account and what it loses.
@@ -326,7 +332,7 @@ pub(crate) fn convict_member<'a>(
         offence,
         strike: match place {
             Place::Batch(sequence) => Some(sequence),
-            Place::Signer(_) | Place::Receipt(_) | Place::Replica(..) => None,
+            Place::Signer(_) | Place::Receipt(_) | Place::Replica(..) | Place::Report(..) => None,
         },
         place,
         sentences: member

@@ -7,15 +7,11 @@
 use crate::{
     evidence::{Certified, WrongAnswer},
     facts::{DeviceFacts, Facts},
+    referees::are_most_referees,
     ruling::{Offence, Refusal, Ruling, convict_batch, convict_worker, unfounded},
     signatures::Signatures,
 };
-use quern_primitives::{
-    ids::AccountId, limits::REPLICAS_PER_TASK_MAX, log::SignedRefereeReport, receipt::SignedReceipt,
-};
-
-/// So many masternodes must have computed what convicts a device, at the least.
-const REFEREES_MIN: usize = 2;
+use quern_primitives::{ids::AccountId, limits::REPLICAS_PER_TASK_MAX, receipt::SignedReceipt};
 
 /// A replica was given to a device that could not have it.
 pub(crate) fn assignment(entry: &Certified, facts: &Facts) -> Result<Ruling, Refusal> {
@@ -124,7 +120,7 @@ pub(crate) fn wrong_answer<S: Signatures>(
     if !signatures.is_devices(&it.receipt, &said.device, &facts.genesis) {
         return Err(Refusal::NotSigned);
     }
-    if !are_most_referees(it, facts, signatures) {
+    if !are_most_referees(report, &it.referees, facts, signatures) {
         return Err(Refusal::NotSigned);
     }
     if said.answer() == report.answer {
@@ -138,30 +134,4 @@ pub(crate) fn wrong_answer<S: Signatures>(
         Offence::WrongAnswer,
         facts.stakes.wrong_answer_slash,
     ))
-}
-
-/// Of how many masternodes of a group it takes the word, that a device's answer is wrong: more than half, and two
-/// at the least.
-pub fn referees_needed(group: usize) -> usize {
-    (group >> 1).saturating_add(1).max(REFEREES_MIN)
-}
-
-/// Whether more than half of the group signed the report, each once, and two of them at the least: of one
-/// masternode alone a worker need not fear for its bond.
-fn are_most_referees<S: Signatures>(it: &WrongAnswer, facts: &Facts, signatures: &S) -> bool {
-    let referees = &it.referees;
-    let is_ascending = referees.is_sorted_by(|(one, _), (next, _)| one < next);
-    let are_most = referees.len() >= referees_needed(facts.group.len());
-    is_ascending
-        && are_most
-        && referees.iter().all(|(place, signature)| {
-            let member = facts.group.get(usize::from(*place));
-            member.is_some_and(|member| {
-                let report = SignedRefereeReport {
-                    payload: it.report,
-                    signature: *signature,
-                };
-                signatures.is_nodes(&report, &member.node, &facts.genesis)
-            })
-        })
 }

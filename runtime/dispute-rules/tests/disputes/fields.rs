@@ -3,7 +3,7 @@
 use crate::world::{DEVICES, Dice, ELSEWHERE, HERE, account, device_key, node};
 use quern_dispute_rules::{
     Evidence, Reply,
-    evidence::{BatchName, Certified, Input, Leaf, Logged, Withheld, WrongAnswer},
+    evidence::{BatchName, Certified, FalseReport, Input, Leaf, Logged, Withheld, WrongAnswer},
 };
 use quern_joblog::Fork;
 use quern_primitives::{
@@ -236,6 +236,7 @@ fields! {
     Logged { header, entry, place, siblings }
     Certified { logged, links }
     WrongAnswer { batch, receipt, input, assignment, report, referees }
+    FalseReport { node, said, answer, referees }
     Fork { place, first, second }
     Header { job, index, previous, skip, time_ms, first, count, bytes, entries_root }
     Certificate { job, sequence, index, head, batch }
@@ -296,7 +297,7 @@ variants! {
         Withheld { batch, what }
         Assignment { batch, entry }
         Answers { first, second }
-        ; WrongAnswer
+        ; WrongAnswer FalseReport
     }
     Withheld {
         Verdict { task }

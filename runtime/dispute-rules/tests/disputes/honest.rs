@@ -8,7 +8,7 @@ use codec::Encode;
 use proptest::prelude::*;
 use quern_dispute_rules::{
     Ed25519, Evidence, Question, Refusal, Reply, Ruling, Sum, decide,
-    evidence::{Withheld, WrongAnswer},
+    evidence::{FalseReport, Withheld, WrongAnswer},
     sum::Step,
     verdict::receipt_digest,
 };
@@ -65,6 +65,8 @@ pub(crate) fn all_evidence(world: &World) -> Vec<Evidence> {
     let mut all = vec![Evidence::Payouts { batch }];
     for place in 0..world.verdicts.len() {
         let leaf = world.leaf(place);
+        // Everybody who computes the task gets the same.
+        all.push(false_report(world.verdicts[place].task, 0, 0));
         all.push(Evidence::Verdict {
             batch,
             leaf: leaf.clone(),
@@ -200,6 +202,24 @@ pub(crate) fn wrong_answer(
         input: world.input(task),
         assignment: world.certified(receipt.payload.log_position),
         report,
+        referees: referees.try_into().unwrap(),
+    }))
+}
+
+/// What the group's second says that came out of a task, against what the others computed; zero is the true value.
+pub(crate) fn false_report(task: u32, said: u8, truth: u8) -> Evidence {
+    let report = |value| RefereeReport {
+        job: crate::world::JOB,
+        task,
+        question: Digest([46; 32]),
+        answer: crate::world::answer(task, value),
+    };
+    let sign = |it: u8| (it, node(it.into()).sign(report(truth), &HERE).signature);
+    let referees: Vec<_> = [0u8, 2].into_iter().map(sign).collect();
+    Evidence::FalseReport(Box::new(FalseReport {
+        node: node(1).public(),
+        said: node(1).sign(report(said), &HERE),
+        answer: report(truth).answer,
         referees: referees.try_into().unwrap(),
     }))
 }

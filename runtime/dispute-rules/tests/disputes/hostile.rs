@@ -1,7 +1,7 @@
 //! Evidence of another place, evidence that was changed, evidence that is none.
 
 use crate::{
-    honest::{agreements, all_evidence, ruled, wrong_answer},
+    honest::{agreements, all_evidence, false_report, ruled, wrong_answer},
     world::{ELSEWHERE, HERE, World, account, device_key, honest, node, receipt},
 };
 use codec::{Decode, Encode};
@@ -56,6 +56,7 @@ fn no_bit_that_is_changed_convicts_the_innocent() {
     let mut all = all_evidence(&world);
     all.truncate(60);
     all.push(wrong_answer(&world, 0, &world.receipts[0], 0));
+    all.push(false_report(0, 0, 0));
     for evidence in all {
         let bytes = evidence.encode();
         // Every bit of what is short, and one bit of each byte of what is long.
@@ -199,7 +200,7 @@ proptest! {
 
     #[test]
     fn random_bytes_convict_nobody(
-        agreement in agreements(), bytes in prop::collection::vec(any::<u8>(), 0..2_000), kind in 0u8..13,
+        agreement in agreements(), bytes in prop::collection::vec(any::<u8>(), 0..2_000), kind in 0u8..14,
     ) {
         let world = honest(agreement, 3, 5);
         let mut bytes = bytes;

@@ -8,4 +8,5 @@ mod honest;
 mod hostile;
 mod lies;
 mod mutated;
+mod reports;
 mod world;

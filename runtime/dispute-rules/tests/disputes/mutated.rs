@@ -4,7 +4,10 @@
 use crate::{
     conduct::{certificate_of, fork, left_out, with_liar, written_twice},
     fields::Changed,
-    honest::{agreements, all_evidence, answered, is_liars_own, ruled, summed_over, wrong_answer},
+    honest::{
+        agreements, all_evidence, answered, false_report, is_liars_own, ruled, summed_over,
+        wrong_answer,
+    },
     hostile::two_answers,
     lies::{
         UNANIMOUS, with_assignment, with_other_verdict, with_receipt, with_verdict,
@@ -48,7 +51,8 @@ fn convicts_at_once(evidence: &Evidence) -> bool {
         | Evidence::Omission { .. }
         | Evidence::Assignment { .. }
         | Evidence::Answers { .. }
-        | Evidence::WrongAnswer(_) => true,
+        | Evidence::WrongAnswer(_)
+        | Evidence::FalseReport(_) => true,
         Evidence::Payouts { .. } | Evidence::Withheld { .. } => false,
     }
 }
@@ -71,7 +75,8 @@ fn essence(evidence: &Evidence) -> Evidence {
         | Evidence::Payouts { .. }
         | Evidence::Omission { .. }
         | Evidence::Withheld { .. }
-        | Evidence::Answers { .. } => {}
+        | Evidence::Answers { .. }
+        | Evidence::FalseReport(_) => {}
     }
     essence
 }
@@ -127,6 +132,7 @@ fn lies() -> Vec<(World, Evidence)> {
         }),
         (small(), two_answers()),
         (lied_to, wrong),
+        (small(), false_report(1, 7, 0)),
     ];
     all.extend([false, true].map(written_twice));
     all
