@@ -2,6 +2,7 @@
 //! After every block the chain's own invariants are checked, and that no money was lost or made.
 
 pub(crate) mod case;
+mod reports;
 mod unfounded;
 
 use crate::chain::Chain;

@@ -18,7 +18,7 @@ use frame_support::{
 };
 use quern_dispute_rules::{
     Evidence, Question, Reply,
-    evidence::Withheld,
+    evidence::{FalseReport, Withheld},
     facts::{DeviceFacts, Facts},
     penalty::Penalty,
     ruling::Offence,
@@ -28,8 +28,9 @@ use quern_primitives::{
     AccountId, Amount, Digest, ProgramHash,
     amount::BYTECHIP,
     device::Class,
-    payload::DeviceKey,
-    receipt::{Exit, Receipt, SignedReceipt},
+    log::RefereeReport,
+    payload::{DeviceKey, NodeSecret},
+    receipt::{Answer, Exit, Receipt, SignedReceipt},
 };
 
 /// What became of a call, without what it cost.
@@ -113,6 +114,35 @@ fn two_answers() -> Evidence {
     }
 }
 
+/// The group's second says something else than came out at most of the others; the group has these keys from
+/// now on.
+fn false_report(staged: &mut Staged) -> Evidence {
+    let key = |place: u8| NodeSecret::from_seed(&[20 + place; 32]);
+    for (place, member) in (0..).zip(&mut staged.facts.group) {
+        member.node = key(place).public();
+    }
+    tell(staged.facts.clone());
+    let report = |fuel| RefereeReport {
+        job: JOB,
+        task: 1,
+        question: Digest([46; 32]),
+        answer: Answer {
+            result_commitment: Digest([1; 32]),
+            result_bytes: 10,
+            fuel,
+            exit: Exit::Success,
+        },
+    };
+    let word = |place| (place, key(place).sign(report(5), &HERE).signature);
+    let referees: Vec<_> = [0, 2, 3, 4].map(word).to_vec();
+    Evidence::FalseReport(Box::new(FalseReport {
+        node: key(1).public(),
+        said: key(1).sign(report(6), &HERE),
+        answer: report(5).answer,
+        referees: referees.try_into().unwrap(),
+    }))
+}
+
 fn first_verdict(staged: &Staged) -> Evidence {
     Evidence::Verdict {
         batch: BATCH,
@@ -138,6 +168,24 @@ fn a_device_that_gives_two_answers_is_slashed_once() {
         assert_eq!(held(1), 0);
         assert_eq!(Balances::balance(&account(1)), ENDOWMENT);
         assert_noop!(dispute(2, two_answers()), Error::<Test>::ProvedBefore);
+    });
+}
+
+#[test]
+fn a_masternode_that_signs_a_false_report_is_slashed_once_for_it_and_turned_out() {
+    on_new_chain(|| {
+        let mut staged = staged();
+        let evidence = false_report(&mut staged);
+        assert_ok!(dispute(1, evidence.clone()));
+        let penalty = half(1_000 * BYTECHIP);
+        assert_eq!(
+            deeds(),
+            [
+                Deed::SlashMasternode(member(1), penalty, account(1)),
+                Deed::TurnOut(member(1)),
+            ]
+        );
+        assert_noop!(dispute(2, evidence), Error::<Test>::ProvedBefore);
     });
 }
 

@@ -65,7 +65,8 @@ fn in_order(evidence: &Evidence) -> Option<DispatchResult> {
         Evidence::Blocks { .. }
         | Evidence::Certificates { .. }
         | Evidence::Entries { .. }
-        | Evidence::Answers { .. } => None,
+        | Evidence::Answers { .. }
+        | Evidence::FalseReport(_) => None,
     }
 }
 
@@ -84,7 +85,8 @@ fn batch_of(evidence: &mut Evidence) -> Option<&mut BatchName> {
         Evidence::Blocks { .. }
         | Evidence::Certificates { .. }
         | Evidence::Entries { .. }
-        | Evidence::Answers { .. } => None,
+        | Evidence::Answers { .. }
+        | Evidence::FalseReport(_) => None,
     }
 }
 
@@ -186,6 +188,7 @@ pub(super) fn all(
     attempts.assignments();
     attempts.answers();
     attempts.wrong_answers();
+    attempts.false_reports();
     attempts.about_none();
     for dispute in open {
         attempts.about(dispute, now);

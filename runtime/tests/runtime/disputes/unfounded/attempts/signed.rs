@@ -8,7 +8,7 @@ use crate::disputes::{
 };
 use quern_dispute_rules::{
     Evidence,
-    evidence::{Logged, WrongAnswer},
+    evidence::{FalseReport, Logged, WrongAnswer},
 };
 use quern_joblog::{Certificate, Fork, Header, SignedCertificate, SignedHeader};
 use quern_primitives::{
@@ -241,6 +241,68 @@ impl Attempts<'_> {
             let evidence = but(&|it| it.assignment = assignment.clone());
             self.refused(evidence, Error::NotInLog);
         }
+    }
+
+    pub(super) fn false_reports(&mut self) {
+        let case = self.case;
+        let truth = case.report(0, answer(0));
+        // The group's third says something else than came out at the first two.
+        let accused = node(&self.group.member(2).unwrap().account);
+        let said = accused.sign(case.report(0, other_answer()), &case.genesis);
+        let own = (2, accused.sign(truth, &case.genesis).signature);
+        let [first, second] = self.words(truth);
+        let base = FalseReport {
+            node: accused.public(),
+            said,
+            answer: truth.answer,
+            referees: vec![first, second].try_into().unwrap(),
+        };
+        let but = |change: &dyn Fn(&mut FalseReport)| {
+            let mut it = base.clone();
+            change(&mut it);
+            Evidence::FalseReport(Box::new(it))
+        };
+        let unsigned = NodeSignature([0; 64]);
+        let referees = [
+            vec![],
+            vec![first],
+            vec![first, first],
+            vec![second, first],
+            vec![first, (70, second.1)],
+            vec![first, (1, unsigned)],
+            vec![first, own],
+            vec![first, second, own],
+            self.words(said.payload).to_vec(),
+        ];
+        for referees in referees {
+            let evidence = but(&|it| it.referees = referees.clone().try_into().unwrap());
+            self.refused(evidence, Error::NotSigned);
+        }
+        // They were asked something else, or about another task.
+        let changes: [fn(&mut RefereeReport); 2] = [|it| it.task += 1, |it| it.question.0[0] ^= 1];
+        for change in changes {
+            let mut other = truth;
+            change(&mut other);
+            let words = self.words(other).to_vec();
+            let evidence = but(&|it| it.referees = words.clone().try_into().unwrap());
+            self.refused(evidence, Error::NotSigned);
+        }
+        self.refused(but(&|it| it.said.signature.0[3] ^= 1), Error::NotSigned);
+        let elsewhere = accused.sign(said.payload, &ELSEWHERE);
+        self.refused(but(&|it| it.said = elsewhere), Error::NotSigned);
+        let first = node(&self.group.member(0).unwrap().account).public();
+        self.refused(but(&|it| it.node = first), Error::NotSigned);
+        // What it says is what came out.
+        let evidence = but(&|it| it.answer = said.payload.answer);
+        self.refused(evidence, Error::Unrelated);
+        let stranger = Self::stranger();
+        let evidence = but(&|it| {
+            it.node = stranger.public();
+            it.said = stranger.sign(said.payload, &case.genesis);
+        });
+        self.refused(evidence, Error::NobodyAnswers);
+        let evidence = but(&|it| it.said.payload.job = NO_JOB);
+        self.refused(evidence, Error::JobUnknown);
     }
 
     /// A report with the words of the group's first two.
