@@ -4,7 +4,7 @@
 //!
 //! | module | what it is about |
 //! | --- | --- |
-//! | `accusing` | what the chain is shown of a device that masternodes contradict |
+//! | `accusing` | what the chain is shown of a device or a referee that masternodes contradict |
 //! | `witnesses` | what others of a group compute of such a task |
 //! | `witnessed` | what of that an owner is told |
 //! | `computations` | tasks that are computed for others |

@@ -1,20 +1,20 @@
-//! From a device's answer that referees contradict to what the chain is shown.
+//! From an answer that masternodes contradict to what the chain is shown.
 //!
-//! Nothing is wrong with such a log: its verdict finds the device incorrect already. The chain takes a part of
-//! the bond of the device's account where more than half of the job's group have computed what the device says
-//! it did not get.
+//! Nothing is wrong with such a log: its verdict says what a referee or devices said. The chain takes a part of the
+//! bond of the device's account where more than half of the job's group have computed what the device says it did
+//! not get; and the bond of the referee, where they have computed what it says did not come out.
 
 use crate::{compare::OnChain, exhibits::Shown, showing::SHOWN_MAX, showing::Unfiled};
 use quern_dispute_rules::{
     Evidence,
-    evidence::{BatchName, Certified, Input, WrongAnswer},
+    evidence::{BatchName, Certified, FalseReport, Input, WrongAnswer},
 };
 use quern_joblog::{Entry, RefereeWord, SignedBlock};
 use quern_primitives::{
     batch::BatchRecord,
     ids::{Digest, JobId, NodeKey, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
-    log::SignedRefereeReport,
+    log::{RefereeReport, SignedRefereeReport},
     merkle::Tree,
     payload::NodeSignature,
     receipt::SignedReceipt,
@@ -30,6 +30,9 @@ pub struct Accusing {
     /// The blocks in which the task was given to devices.
     shown: Vec<Shown>,
     receipts: Vec<SignedReceipt>,
+    /// What the log's referee says that came out, and its key.
+    referee: Option<(SignedRefereeReport, NodeKey)>,
+    /// What all of them are held to, and the key of who computed it: the referee's, if there is no other.
     report: Option<(SignedRefereeReport, NodeKey)>,
 }
 
@@ -44,6 +47,7 @@ impl Accusing {
             task,
             shown: Vec::new(),
             receipts: Vec::new(),
+            referee: None,
             report: None,
         })
     }
@@ -67,7 +71,10 @@ impl Accusing {
                 Entry::Refereed {
                     task,
                     word: RefereeWord::Computed { report, node },
-                } if *task == self.task => self.report = Some((*report, *node)),
+                } if *task == self.task => {
+                    self.referee = Some((*report, *node));
+                    self.report = self.referee;
+                }
                 _ => {}
             }
         }
@@ -84,9 +91,14 @@ impl Accusing {
         self
     }
 
-    /// What a referee computed, and the key that signed it, once the log has said so.
+    /// What devices and the log's referee are held to, and the key that signed it, once there is such a report.
     pub fn report(&self) -> Option<&(SignedRefereeReport, NodeKey)> {
         self.report.as_ref()
+    }
+
+    /// What the log's referee says that came out, and its key.
+    pub fn referee(&self) -> Option<&(SignedRefereeReport, NodeKey)> {
+        self.referee.as_ref()
     }
 
     /// What devices signed that were asked what the referee was, and answered otherwise.
@@ -121,6 +133,27 @@ impl Accusing {
             input,
             assignment: self.given(receipt.payload.log_position)?,
             report: report.payload,
+            referees: referees.to_vec().try_into().ok()?,
+        })))
+    }
+
+    /// What the chain is shown of the log's referee, if that was asked the same and says something else, with the
+    /// signatures of who computed the same as the report: their places in the group, ascending.
+    pub fn false_report(&self, referees: &[(u8, NodeSignature)]) -> Option<Evidence> {
+        let (said, node) = self.referee?;
+        let truth = self.report?.0.payload;
+        let was_asked_the_same = said.payload
+            == RefereeReport {
+                answer: said.payload.answer,
+                ..truth
+            };
+        if !was_asked_the_same || said.payload == truth {
+            return None;
+        }
+        Some(Evidence::FalseReport(Box::new(FalseReport {
+            node,
+            said,
+            answer: truth.answer,
             referees: referees.to_vec().try_into().ok()?,
         })))
     }

@@ -244,6 +244,7 @@ fn needs_verdicts(evidence: &Evidence) -> bool {
         | Evidence::Entries { .. }
         | Evidence::Assignment { .. }
         | Evidence::Answers { .. }
-        | Evidence::WrongAnswer(_) => false,
+        | Evidence::WrongAnswer(_)
+        | Evidence::FalseReport(_) => false,
     }
 }

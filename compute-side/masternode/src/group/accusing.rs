@@ -1,9 +1,14 @@
-//! Devices that masternodes contradict, in jobs of whose group this masternode is.
+//! Devices and referees that masternodes contradict, in jobs of whose group this masternode is.
 //!
 //! On one masternode's word nobody loses a bond. So once a batch that settles the task is pending, as many members
 //! compute it as are more than half of the group, and two at the least; and where all of them get the same, each
 //! device that was asked the same and signed another answer is shown to the chain, with the bond of a dispute from
 //! this masternode's account.
+//!
+//! The referee may be the one that lies. Where something else comes out here than it says, the others are asked for
+//! what comes out at them; and where as many get the same as it takes, its report is shown to the chain, with the
+//! receipts of who answered as it says. What a member says that is only asked to bear another one out accuses it of
+//! nothing: it need not follow the log, which says with which engine the task is computed.
 //!
 //! Where the log of a job has a referee's word against a device, the members that follow the log accuse it, one
 //! after the other until one has: each waits a little longer, and whose turn is first follows from the task. The
@@ -21,11 +26,11 @@ use crate::{
     daemon::{Room, Shared},
     store::StoreError,
 };
-use quern_dispute_rules::{open::ConvictionView, referees_needed, ruling::Place};
+use quern_dispute_rules::{Evidence, open::ConvictionView, referees_needed, ruling::Place};
 use quern_jobs_api::GroupError;
-use quern_ledger::{Call, SubmitError};
+use quern_ledger::{Call, State, SubmitError};
 use quern_primitives::{
-    BlockNumber, Digest, JobId, TaskIndex,
+    AccountId, BlockNumber, Digest, JobId, TaskIndex,
     group::Group,
     ids::{BatchSequence, NodeKey},
     log::SignedRefereeReport,
@@ -105,8 +110,34 @@ pub(super) struct GroupWords {
     pub(super) needed: usize,
     /// By their places.
     pub(super) given: BTreeMap<u8, NodeSignature>,
-    /// Members that give none.
+    /// Members that give none, or computed something else.
     pub(super) refused: BTreeSet<u8>,
+}
+
+impl GroupWords {
+    /// Begins with the word of the member at a place. The log's referee is not asked where it said something else.
+    fn begun(
+        accusing: &Accusing,
+        group: &Group,
+        (place, report): (u8, SignedRefereeReport),
+    ) -> Self {
+        let is_contradicted = accusing.false_report(&[]).is_some();
+        let referee = accusing.referee().filter(|_| is_contradicted);
+        let referee = referee.and_then(|(_, node)| place_of(group, node));
+        Self {
+            report,
+            needed: referees_needed(group.members.len()),
+            given: [(place, report.signature)].into(),
+            refused: referee.into_iter().collect(),
+        }
+    }
+
+    /// Begins again with the word of another member, who computed something else than the others say.
+    fn contradicted_by(&mut self, place: u8, report: SignedRefereeReport) {
+        self.refused.extend(self.given.keys());
+        self.given = [(place, report.signature)].into();
+        self.report = report;
+    }
 }
 
 /// Why it could not be tried.
@@ -131,7 +162,7 @@ enum Outcome {
     Wait,
     /// Something is computed.
     Soon,
-    /// So many devices were shown, the last in this block.
+    /// So many lies were shown, the last in this block.
     Shown(usize, BlockNumber),
     /// None will be.
     Never(String),
@@ -218,8 +249,8 @@ impl Accuser {
             let pause = match self.try_once(suspicion, &mut progress).await {
                 Ok(Outcome::Wait) => LOOK,
                 Ok(Outcome::Soon) => SOON,
-                Ok(Outcome::Shown(devices, block)) => {
-                    tracing::warn!(%job, task, devices, block, "wrong answers were shown to the chain");
+                Ok(Outcome::Shown(lies, block)) => {
+                    tracing::warn!(%job, task, lies, block, "wrong answers were shown to the chain");
                     return;
                 }
                 Ok(Outcome::Never(why)) => {
@@ -274,33 +305,29 @@ impl Accuser {
                 false => never("the task's batch is not pending any more"),
             });
         };
-        if !is_its_turn(suspicion, &group, &shared.node.public(), progress) {
+        let me = shared.node.public();
+        if !is_its_turn(suspicion, &group, &me, progress) {
             return Ok(Outcome::Wait);
         }
-        let accusing = read(shared, suspicion, accusing).await?;
+        let mut accusing = read(shared, suspicion, accusing).await?;
+        if let Some(words) = &progress.words {
+            accusing = accusing.contradicted_by(words.report, me);
+        }
         let Some((report, node)) = accusing.report().copied() else {
             return Ok(never("no referee computed the task"));
         };
         let proved = state.convictions(job).await.map_err(LieError::from)?;
-        let accused: Vec<_> = accusing
-            .accused()
-            .filter(|receipt| !is_convicted(receipt, &proved))
-            .cloned()
-            .collect();
-        if accused.is_empty() {
+        if !is_anything_left(&accusing, (&group, task), &proved) {
             return Ok(never(
-                "each device that was asked the same and answered otherwise is convicted already",
+                "of each answer that is contradicted somebody is convicted already",
             ));
         }
         let Some(place) = place_of(&group, &node) else {
             return Ok(never("who computed it is not of the job's group"));
         };
-        let words = progress.words.get_or_insert_with(|| GroupWords {
-            report,
-            needed,
-            given: [(place, report.signature)].into(),
-            refused: BTreeSet::new(),
-        });
+        let words = progress
+            .words
+            .get_or_insert_with(|| GroupWords::begun(&accusing, &group, (place, report)));
         let gathered = self.gather((job, task), &group, words).await?;
         if let By::Own(_) = suspicion.by {
             // The job's owner is told them, whether or not they are enough for the chain.
@@ -309,29 +336,52 @@ impl Accuser {
         if let Some(outcome) = gathered {
             return Ok(outcome);
         }
+        // These may be the words of others than the log's referee.
+        let accusing = accusing.contradicted_by(words.report, me);
+        let signed: Vec<_> = words.given.iter().map(|(at, it)| (*at, *it)).collect();
+        let devices = accusing
+            .accused()
+            .filter(|receipt| !is_convicted(receipt, &proved))
+            .filter_map(|receipt| accusing.evidence(receipt, &signed, &suspicion.roots));
+        let referee = accusing.false_report(&signed);
+        let all: Vec<Evidence> = referee.into_iter().chain(devices).collect();
+        self.show(&state, all, &proved).await
+    }
+
+    /// Shows the chain what wins by its rules, and gives what came of it.
+    async fn show(
+        &self,
+        state: &State,
+        all: Vec<Evidence>,
+        proved: &[ConvictionView],
+    ) -> Result<Outcome, AccusingError> {
+        let shared = &self.shared;
         let mut shown = Shown::default();
-        for receipt in &accused {
-            let signed: Vec<_> = words.given.iter().map(|(at, it)| (*at, *it)).collect();
-            let Some(evidence) = accusing.evidence(receipt, &signed, &suspicion.roots) else {
-                "the log does not have what it takes".clone_into(&mut shown.why);
-                continue;
-            };
-            let facts = state.court_facts(&evidence.subject(), shared.genesis).await;
+        for evidence in all {
+            let subject = evidence.subject();
+            let facts = state.court_facts(&subject, shared.genesis).await;
             let facts = facts.map_err(LieError::from)?;
-            if let Err(losing) = check_evidence(&evidence, &[], facts.as_ref(), &proved) {
+            if let Err(losing) = check_evidence(&evidence, &[], facts.as_ref(), proved) {
                 shown.why = losing.to_string();
                 continue;
             }
+            let is_of_referee = matches!(evidence, Evidence::FalseReport(_));
             match send(shared, &Call::Dispute(Box::new(evidence))).await {
-                Ok(block) => (shown.devices, shown.last) = (shown.devices + 1, block),
+                Ok(block) => {
+                    (shown.lies, shown.last) = (shown.lies.saturating_add(1), block);
+                    if is_of_referee {
+                        let job = subject.job;
+                        tracing::warn!(%job, block, "a referee's false report was shown to the chain");
+                    }
+                }
                 // It costs the fee, and would cost it again.
                 Err(refused @ SubmitError::Refused { .. }) => shown.why = refused.to_string(),
                 Err(error) => return Err(LieError::from(error).into()),
             }
         }
-        Ok(match shown.devices {
+        Ok(match shown.lies {
             0 => Outcome::Never(shown.why),
-            devices => Outcome::Shown(devices, shown.last),
+            lies => Outcome::Shown(lies, shown.last),
         })
     }
 
@@ -356,11 +406,11 @@ impl Accuser {
                     task,
                     "what a referee of the job says it computed is not what comes out here; one of the two machines, or their operators, is not to be trusted"
                 );
-                return Ok(Some(never(
-                    "this masternode computed another answer than the referee",
-                )));
+                // The others say which: as many as agree with this one convict the referee.
+                words.contradicted_by(own, truth.report);
+            } else {
+                words.given.insert(own, truth.report.signature);
             }
-            words.given.insert(own, truth.report.signature);
         }
         if words.given.len() >= words.needed {
             return Ok(None);
@@ -381,12 +431,21 @@ impl Accuser {
 }
 
 /// What was shown to the chain.
-#[derive(Default)]
 struct Shown {
-    devices: usize,
+    lies: usize,
     last: BlockNumber,
     /// Why the others were not.
     why: String,
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self {
+            lies: 0,
+            last: BlockNumber::MIN,
+            why: "the log does not have what it takes".to_owned(),
+        }
+    }
 }
 
 fn never(why: &str) -> Outcome {
@@ -423,6 +482,31 @@ fn before(group: &Group, writer: u8, me: &NodeKey, task: TaskIndex) -> u32 {
         .saturating_sub(first)
         .checked_rem(count)
         .unwrap_or(0)
+}
+
+/// Whether anything of a task is left to be shown: what a device answered, or what the log's referee says, for which
+/// nobody is convicted yet. What a convicted referee says is held against nobody.
+fn is_anything_left(
+    accusing: &Accusing,
+    (group, task): (&Group, TaskIndex),
+    proved: &[ConvictionView],
+) -> bool {
+    let is_proved = |account: &AccountId| {
+        let place = Place::Report(task, account.clone());
+        proved.iter().any(|it| it.place == place)
+    };
+    let is_convicted_referee = accusing.referee().is_some_and(|(_, node)| {
+        let mut members = group.members.iter();
+        members.any(|member| member.node == *node && is_proved(&member.account))
+    });
+    let is_contradicted = accusing.false_report(&[]).is_some();
+    match (is_contradicted, is_convicted_referee) {
+        (true, false) => true,
+        (false, true) => false,
+        (true, true) | (false, false) => accusing
+            .accused()
+            .any(|receipt| !is_convicted(receipt, proved)),
+    }
 }
 
 /// Whether somebody was convicted already for what a receipt says.
@@ -475,7 +559,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_primitives::{AccountId, group::Member};
+    use quern_primitives::{
+        GenesisHash,
+        group::Member,
+        log::RefereeReport,
+        payload::NodeSecret,
+        receipt::{Answer, Exit},
+    };
 
     fn group(members: u8) -> Group {
         let member = |number: u8| Member {
@@ -500,6 +590,36 @@ mod tests {
         assert_eq!(order(5), [1, 2, 0]);
         // Each is first somewhere, whoever wrote the log.
         assert_eq!(before(&group, 3, &NodeKey([0; 32]), 0), 0);
+    }
+
+    #[test]
+    fn who_contradicts_a_referee_begins_with_its_own_word_and_does_not_ask_the_referee() {
+        let sign = |member: u8, fuel| {
+            let answer = Answer {
+                result_commitment: Digest([1; 32]),
+                result_bytes: 10,
+                fuel,
+                exit: Exit::Success,
+            };
+            let report = RefereeReport {
+                job: JobId([1; 32]),
+                task: 3,
+                question: Digest([2; 32]),
+                answer,
+            };
+            NodeSecret::from_seed(&[member; 32]).sign(report, &GenesisHash([1; 32]))
+        };
+        let (said, own) = (sign(1, 7), sign(2, 8));
+        let mut words = GroupWords {
+            report: said,
+            needed: 2,
+            given: BTreeMap::from([(1, said.signature)]),
+            refused: BTreeSet::new(),
+        };
+        words.contradicted_by(2, own);
+        assert_eq!(words.report, own);
+        assert_eq!(words.given, BTreeMap::from([(2, own.signature)]));
+        assert_eq!(words.refused, BTreeSet::from([1]));
     }
 
     #[test]

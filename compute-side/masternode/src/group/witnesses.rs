@@ -1,8 +1,8 @@
-//! What more than one masternode of a job's group computed, where a device gave another answer.
+//! What more than one masternode of a job's group computed, where a device or a referee gave another answer.
 //!
-//! On one masternode's word no account loses a bond, so who accuses a device asks others of the group whether they
-//! compute the same. They compute only tasks that a pending batch settles, whose answer nobody waits for any more,
-//! one at a time beside all else, and only for members of the job's group.
+//! On one masternode's word no account loses a bond, so who accuses a device or a referee asks others of the group
+//! whether they compute the same. They compute only tasks that a pending batch settles, whose answer nobody waits for
+//! any more, one at a time beside all else, and only for members of the job's group.
 
 use super::{
     accusing::GroupWords,

@@ -1,4 +1,4 @@
-//! What a device signed that two of a group's masternodes contradict.
+//! What a device or a referee signed that two of a group's masternodes contradict.
 
 use crate::{
     author::{Story, story},
@@ -150,6 +150,63 @@ fn nobody_is_convicted_by_one_masternode_or_by_who_was_asked_something_else() {
     let (_, evidence) = shown(&accusing, &[0]);
     let ruling = decide(&evidence, &facts, &Ed25519);
     assert_eq!(ruling, Err(Refusal::NotSigned));
+}
+
+/// What a third member signs at which something else comes out than the log's referee says.
+fn contradiction(accusing: &Accusing) -> SignedRefereeReport {
+    let (said, _) = accusing.referee().unwrap();
+    let mut payload = said.payload;
+    payload.answer.fuel += 1;
+    successor().sign(payload, &HERE)
+}
+
+#[test]
+fn a_referee_that_two_others_contradict_is_convicted_by_the_log_they_have() {
+    let (story, blocks, task) = contradicted();
+    let accusing = read(&story, &blocks, task).unwrap();
+    let facts = facts(&story, &blocks, task);
+    let (own, _) = *accusing.report().unwrap();
+    let nothing = accusing.false_report(&signed_by(&[0, 2], &own));
+    assert_eq!(nothing, None, "it says what it is held to");
+    let truth = contradiction(&accusing);
+    let accusing = accusing.contradicted_by(truth, successor().public());
+    let shown = |places: &[u8]| {
+        let evidence = accusing.false_report(&signed_by(places, &truth));
+        decide(&evidence.unwrap(), &facts, &Ed25519)
+    };
+    match shown(&[0, 2]) {
+        Ok(Ruling::Convicted(it)) => {
+            assert_eq!(it.offence, Offence::FalseReport);
+            assert_eq!(it.strike, None, "who certified the batch could not know");
+            let guilty: Vec<_> = it.sentences.iter().map(|it| it.guilty.clone()).collect();
+            assert_eq!(guilty, [Guilty::Masternode(AccountId::new([1; 32]))]);
+        }
+        other => panic!("{other:?}"),
+    }
+    for places in [&[0u8][..], &[2], &[], &[0, 1], &[1, 2]] {
+        assert_eq!(shown(places), Err(Refusal::NotSigned), "{places:?}");
+    }
+}
+
+#[test]
+fn nobody_that_was_asked_something_else_is_accused_and_all_are_held_to_the_other_report() {
+    let (story, blocks, task) = contradicted();
+    let accusing = read(&story, &blocks, task).unwrap();
+    let truth = contradiction(&accusing);
+    let mut payload = truth.payload;
+    payload.question = Digest([1; 32]);
+    let elsewhere = successor().sign(payload, &HERE);
+    let asked_else = accusing
+        .clone()
+        .contradicted_by(elsewhere, successor().public());
+    assert_eq!(asked_else.false_report(&[]), None);
+    assert_eq!(asked_else.accused().count(), 0);
+    // Who gave the referee's answer is contradicted as well.
+    let of_referee = accusing.accused().count();
+    let held = accusing.contradicted_by(truth, successor().public());
+    assert!(held.accused().count() >= of_referee);
+    let mut accused = held.accused();
+    assert!(accused.all(|it| it.payload.answer() != truth.payload.answer));
 }
 
 #[test]
