@@ -56,7 +56,7 @@ struct Listed(Vec<Open>);
 /// One thing that was proved.
 #[derive(Debug, Serialize)]
 struct Proved {
-    /// `batch`, `signer`, `receipt` or `replica`.
+    /// `batch`, `signer`, `receipt`, `replica` or `report`.
     place: &'static str,
     /// Of what it was proved.
     of: String,
@@ -145,6 +145,7 @@ impl Proved {
                 Place::Signer(_) => "signer",
                 Place::Receipt(_) => "receipt",
                 Place::Replica(..) => "replica",
+                Place::Report(..) => "report",
             },
             of: words::place(&view.place),
             offence: words::offence(view.offence),
@@ -273,6 +274,23 @@ mod tests {
         let text = ProvedOf { job, proved }.people();
         assert!(
             text.contains("batch 3") && text.contains("what its verdicts make"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_false_report_is_told_of_its_task_and_of_who_signed_it() {
+        let referee = AccountId::new([3; 32]);
+        let view = ConvictionView {
+            place: Place::Report(8, referee.clone()),
+            offence: Offence::FalseReport,
+        };
+        let proved = Proved::new(&view);
+        assert_eq!(proved.place, "report");
+        let text = format!("{} {}", proved.of, proved.offence);
+        assert!(
+            text.contains(&format!("task 8, masternode {referee}"))
+                && text.contains("a referee's report is not what most of the group computed"),
             "{text}"
         );
     }

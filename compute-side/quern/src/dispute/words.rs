@@ -24,6 +24,7 @@ pub(super) fn offence(offence: Offence) -> &'static str {
         Offence::Assignment => "a replica was given to a device that could not have it",
         Offence::TwoAnswers => "a device signed two answers for one replica",
         Offence::WrongAnswer => "a device's answer is not what most of the group computed",
+        Offence::FalseReport => "a referee's report is not what most of the group computed",
     }
 }
 
@@ -60,6 +61,7 @@ pub(super) fn place(place: &Place) -> String {
         Place::Replica(task, replica, device) => {
             format!("task {task}, replica {replica}, device {device}")
         }
+        Place::Report(task, account) => format!("task {task}, masternode {account}"),
     }
 }
 
@@ -99,5 +101,6 @@ pub(super) fn evidence(evidence: &Evidence) -> &'static str {
         Evidence::Assignment { .. } => "a replica was given to a device that could not have it",
         Evidence::Answers { .. } => "a device signed two answers for one replica",
         Evidence::WrongAnswer(_) => "a device's answer is not what most of the group computed",
+        Evidence::FalseReport(_) => "a referee's report is not what most of the group computed",
     }
 }
