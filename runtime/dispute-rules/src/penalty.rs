@@ -31,8 +31,13 @@ pub struct Penalty {
 impl Penalty {
     /// Takes `wanted` from a bond, or all of it if that is less.
     pub fn of(bond: Amount, wanted: Amount, winner_permille: u16) -> Self {
+        Self::rewarding(bond, wanted, Amount::MAX, winner_permille)
+    }
+
+    /// The same, but the winner gets thousandths of no more than `rewarded`.
+    pub fn rewarding(bond: Amount, wanted: Amount, rewarded: Amount, winner_permille: u16) -> Self {
         let slash = bond.min(wanted);
-        let winner = permille_of(slash, winner_permille);
+        let winner = permille_of(slash.min(rewarded), winner_permille);
         Self {
             winner,
             // Thousandths, a thousand of them at most, are no more than the whole.
@@ -81,7 +86,26 @@ mod tests {
         assert_eq!(Penalty::of(0, 10, 500), Penalty::default());
     }
 
+    #[test]
+    fn who_shows_what_is_rewarded_less_takes_no_less_from_the_bond() {
+        let penalty = |bond, rewarded| Penalty::rewarding(bond, 700, rewarded, 500);
+        let (winner, burnt) = (15, 685);
+        assert_eq!(penalty(1_000, 30), Penalty { winner, burnt });
+        let (winner, burnt) = (10, 10);
+        assert_eq!(penalty(20, 30), Penalty { winner, burnt });
+        assert_eq!(penalty(1_000, 900), Penalty::of(1_000, 700, 500));
+    }
+
     proptest! {
+        #[test]
+        fn the_parts_of_a_slash_add_up_whatever_of_it_is_rewarded(
+            bond: u128, wanted: u128, rewarded: u128, permille: u16,
+        ) {
+            let penalty = Penalty::rewarding(bond, wanted, rewarded, permille);
+            prop_assert_eq!(penalty.winner.checked_add(penalty.burnt), Some(bond.min(wanted)));
+            prop_assert!(penalty.winner <= rewarded);
+        }
+
         #[test]
         fn a_slash_is_never_above_the_bond_and_its_parts_add_up(
             bond: u128, wanted: u128, permille: u16,

@@ -8,7 +8,8 @@
 use crate::{
     evidence::FalseReport,
     facts::Facts,
-    ruling::{Offence, Place, Refusal, Ruling, convict_member},
+    penalty::Penalty,
+    ruling::{Conviction, Guilty, Offence, Place, Refusal, Ruling, Sentence},
     signatures::Signatures,
 };
 use quern_primitives::{
@@ -76,6 +77,21 @@ pub(crate) fn false_report<S: Signatures>(
     if !(are_others && are_most_referees(&truth, &it.referees, facts, signatures)) {
         return Err(Refusal::NotSigned);
     }
-    let place = Place::Report(said.task, accused.account.clone());
-    Ok(convict_member(facts, accused, Offence::FalseReport, place))
+    let stakes = &facts.stakes;
+    let sentence = Sentence {
+        guilty: Guilty::Masternode(accused.account.clone()),
+        // Who is convicted by others' word is not to be worth more to them than a device that is.
+        penalty: Penalty::rewarding(
+            accused.bond,
+            stakes.masternode_slash,
+            stakes.wrong_answer_slash,
+            stakes.winner_permille,
+        ),
+    };
+    Ok(Ruling::Convicted(Conviction {
+        offence: Offence::FalseReport,
+        place: Place::Report(said.task, accused.account.clone()),
+        strike: None,
+        sentences: [sentence].into(),
+    }))
 }

@@ -68,7 +68,8 @@ fn a_referee_that_most_of_its_group_contradict_pays_alone_and_the_batch_stands()
     assert_eq!(conviction.strike, None);
     assert_eq!(conviction.place, Place::Report(TASK, member(1)));
     let penalty = conviction.sentences[0].penalty;
-    assert_eq!((penalty.winner, penalty.burnt), (350, 350));
+    // All that a masternode's lie costs, and to the winner what a device's would bring.
+    assert_eq!((penalty.winner, penalty.burnt), (15, 685));
 }
 
 #[test]

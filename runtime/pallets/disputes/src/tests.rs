@@ -177,7 +177,10 @@ fn a_masternode_that_signs_a_false_report_is_slashed_once_for_it_and_turned_out(
         let mut staged = staged();
         let evidence = false_report(&mut staged);
         assert_ok!(dispute(1, evidence.clone()));
-        let penalty = half(1_000 * BYTECHIP);
+        let penalty = Penalty {
+            winner: 5 * BYTECHIP,
+            burnt: 995 * BYTECHIP,
+        };
         assert_eq!(
             deeds(),
             [

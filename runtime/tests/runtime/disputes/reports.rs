@@ -13,6 +13,7 @@ use quern_dispute_rules::{
 };
 use quern_primitives::{
     Amount,
+    amount::BYTECHIP,
     batch::BatchState,
     group::Group,
     job::{JobEnd, JobState},
@@ -66,8 +67,10 @@ fn a_referee_that_two_others_contradict_pays_with_its_bond_and_the_batch_pays_it
     assert_eq!(shows(&mut chain, evidence()), Ok(()));
     assert_eq!(proved(&mut chain), Some((Offence::FalseReport, None)));
     let fee = fee(&mut chain);
-    assert_eq!(free(&mut chain, &ferdie), had - fee + BOND / 2);
-    assert_eq!(burnt(&mut chain), burnt_before + BOND / 2);
+    // All of the bond is gone, and who showed it has what a device's wrong answer brings.
+    let part = 5 * BYTECHIP;
+    assert_eq!(free(&mut chain, &ferdie), had - fee + part);
+    assert_eq!(burnt(&mut chain), burnt_before + BOND - part);
     assert_eq!(bonds(&mut chain, &group), [BOND, 0, BOND]);
     let now = chain.read(|| Jobs::group(&case.id)).unwrap();
     let out: Vec<bool> = now.members.iter().map(|member| member.is_out).collect();
