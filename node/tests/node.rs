@@ -183,6 +183,7 @@ fn submission() -> Value {
         "memory_bytes_max": 67_108_864,
         "result_bytes_max": 1_048_576,
         "agreement": { "majority": { "replicas": 3 } },
+        "referees": "three",
         "class": "pinned",
         "preferences": {
             "trusted": false,

@@ -1,10 +1,12 @@
 //! The entries of a job's log: its queues as changes, and what was said and decided about each task.
 
+use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use quern_primitives::{
     batch::Batch,
     ids::{AccountId, BlockNumber, DeviceId, Digest, NodeKey, ReplicaIndex, TaskIndex},
-    log::{SignedCommitment, SignedRefereeReport},
+    limits::REFEREES_AGREEING_MIN,
+    log::{RefereeStatement, RefereeStatements, SignedCommitment, SignedRefereeReport},
     receipt::SignedReceipt,
     verdict::Verdict,
 };
@@ -143,9 +145,53 @@ pub enum RefereeWord {
         /// The network key that signed it.
         node: NodeKey,
     },
-    /// None can be had, or its word is out for too long.
+    /// None can be had, its word is out for too long, or several differ.
     #[codec(index = 1)]
     None,
+    /// Several masternodes have computed the task, as the job asks for, and enough of them got the same.
+    #[codec(index = 2)]
+    Several {
+        /// What each of them says.
+        statements: RefereeStatements,
+    },
+}
+
+impl RefereeWord {
+    /// What each of those says who computed the task.
+    pub fn statements(&self) -> Vec<RefereeStatement> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Computed { report, node } => {
+                let (report, node) = (*report, *node);
+                [RefereeStatement { report, node }].into()
+            }
+            Self::Several { statements } => statements.to_vec(),
+        }
+    }
+
+    /// Those who say what comes out of the task, the first of them first: of several two at the least, which is
+    /// more than half, so that no others say as much. Whose words they are is not looked at.
+    pub fn agreeing(&self) -> Vec<RefereeStatement> {
+        let needed = match self {
+            Self::Several { .. } => REFEREES_AGREEING_MIN as usize,
+            Self::None | Self::Computed { .. } => 1,
+        };
+        let statements = self.statements();
+        let alike = |one: &RefereeStatement| -> Vec<_> {
+            let same = statements
+                .iter()
+                .filter(|it| it.report.payload == one.report.payload);
+            same.copied().collect()
+        };
+        let mut alike = statements.iter().map(alike);
+        let enough = alike.find(|same| same.len() >= needed);
+        enough.unwrap_or_default()
+    }
+
+    /// What comes out of the task, as the first says of those who agree on it.
+    pub fn truth(&self) -> Option<RefereeStatement> {
+        self.agreeing().first().copied()
+    }
 }
 
 /// Why a job ends.

@@ -177,6 +177,11 @@ impl ChainFacts for OwnFacts {
         true
     }
 
+    /// So was how many are to be asked.
+    fn others(&self) -> Option<usize> {
+        None
+    }
+
     fn device(&self, device: &DeviceId, at: BlockNumber) -> Option<DeviceFacts> {
         let unseen = self.unseen.borrow().get(&(*device, at)).cloned();
         unseen.or_else(|| self.sightings.at(device, at))

@@ -14,13 +14,15 @@
 //! | `member` | a log that another masternode writes: kept, rechecked, certified |
 //! | `view` | what the chain says, for that recheck |
 //! | `peers` | the other members, as a coordinator talks to them |
-//! | `referees` | tasks that another member computes for a coordinator |
+//! | `referees` | tasks that other members compute for a coordinator |
+//! | `jury` | whom of them it asks, and whether what they say decides |
 //! | `turns` | taking a job over |
 
 mod accusing;
 mod computations;
 mod copies;
 mod doubles;
+mod jury;
 mod lies;
 mod member;
 mod peers;

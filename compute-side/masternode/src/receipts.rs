@@ -10,7 +10,7 @@
 mod corrections;
 mod shown;
 
-use crate::core::{Entry, Note, Noted, OutputPlace, REFEREE_REPLICA, RefereeWord, name_of};
+use crate::core::{Entry, Note, Noted, OutputPlace, REFEREE_REPLICA, name_of};
 use codec::Encode;
 use quern_job_rules::tasks;
 use quern_jobs_api::{ApiError, TaskReceipts, TaskResult};
@@ -229,20 +229,19 @@ impl Outcome {
     ) -> Result<(TaskResult, OutputPlace), ApiError> {
         let task = verdict.task;
         let at = self.refereed.get(&task);
-        let entry = at.map(|at| log.entry(*at)).transpose()?.flatten();
-        match (entry, self.sealed.get(&task).copied()) {
-            (
-                Some(Entry::Refereed {
-                    word: RefereeWord::Computed { report, node },
-                    ..
-                }),
-                Some((output_root, output)),
-            ) if report.payload.answer == verdict.answer => {
-                let answer = report.payload.answer;
+        let truth = match at.map(|at| log.entry(*at)).transpose()?.flatten() {
+            Some(Entry::Refereed { word, .. }) => word.truth(),
+            _ => None,
+        };
+        match (truth, self.sealed.get(&task).copied()) {
+            (Some(truth), Some((output_root, output)))
+                if truth.report.payload.answer == verdict.answer =>
+            {
+                let answer = truth.report.payload.answer;
                 let result = TaskResult {
                     task,
                     replica: REFEREE_REPLICA,
-                    device: name_of(&node),
+                    device: name_of(&truth.node),
                     result_bytes: answer.result_bytes,
                     sealed_bytes: output.bytes(),
                     output_root,
@@ -416,14 +415,14 @@ impl Outcomes {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::core::End;
+    use crate::core::{End, RefereeWord};
     use quern_dispute_rules::{Question, Reply};
     use quern_primitives::{
         ProgramHash,
         batch::LogRange,
         device::Class,
         ids::AccountId,
-        log::{Acknowledgement, RefereeReport},
+        log::{Acknowledgement, RefereeReport, RefereeStatement},
         payload::{DeviceKey, NodeSecret},
         receipt::{Answer, Receipt},
         verdict::{Ground, ReplicaFinding},
@@ -745,6 +744,62 @@ mod tests {
         let undecided = ApiError::NotDecided { task: 4 };
         assert_eq!(told([1; 32], true).unwrap_err(), undecided);
         assert_eq!(told([88; 32], false).unwrap_err(), undecided);
+    }
+
+    #[test]
+    fn of_several_referees_those_are_shown_who_agree_and_the_result_is_the_first_one_s() {
+        let mut judged = verdict(4);
+        judged.ground = Ground::Referee;
+        let found = judged.replicas.iter_mut();
+        found.for_each(|found| found.finding = Finding::Incorrect);
+        let says = |seed: u8, fuel| {
+            let node = NodeSecret::from_seed(&[seed; 32]);
+            let report = RefereeReport {
+                job: JOB,
+                task: 4,
+                question: Digest([46; 32]),
+                answer: Answer {
+                    fuel: judged.answer.fuel + fuel,
+                    ..judged.answer
+                },
+            };
+            RefereeStatement {
+                report: node.sign(report, &GENESIS),
+                node: node.public(),
+            }
+        };
+        let (first, other, unlike) = (says(7, 0), says(8, 0), says(9, 1));
+        let word = RefereeWord::Several {
+            statements: vec![unlike, first, other].try_into().unwrap(),
+        };
+        let entries = vec![
+            reported(4, 0),
+            Entry::Refereed { task: 4, word },
+            Entry::Judged {
+                verdict: judged.clone(),
+            },
+        ];
+        let (mut outcome, mut log) = (Outcome::default(), counted(entries));
+        log.notes.push(Noted {
+            behind: 1,
+            number: 0,
+            note: Note::Sealed {
+                task: 4,
+                output_root: Digest([6; 32]),
+                output: OutputPlace::File { bytes: 44 },
+            },
+        });
+        outcome.catch_up(&log).unwrap();
+        let asked = |answer| {
+            let question = Question::Report { task: 4, answer };
+            outcome.reply(&log, 1, &question).unwrap()
+        };
+        let signed = [first, other].map(|it| (it.node, it.report.signature));
+        let shown = Reply::reports(first.report.payload, signed.into());
+        assert_eq!(asked(judged.answer), Some(shown));
+        assert_eq!(asked(unlike.report.payload.answer), None);
+        let (result, _) = outcome.result(&log, 4).unwrap();
+        assert_eq!(result.device, name_of(&first.node));
     }
 
     #[test]

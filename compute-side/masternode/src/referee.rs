@@ -116,10 +116,18 @@ pub(crate) enum RefereeError {
     /// It took too long, or was told to stop.
     #[error("the task {0}")]
     GivenUp(Exit),
-    /// The job has other masternodes, and none of them computed it.
-    #[error("no other masternode of the job's group computed the task: {why}")]
+    /// The job has other masternodes, and none of them computed it, or fewer than have to say the same.
+    #[error("too few other masternodes of the job's group computed the task: {why}")]
     Nobody {
         /// What each said.
+        why: String,
+    },
+    /// Several masternodes of the group computed it, as the job asks for, and they differ.
+    #[error(
+        "masternodes of the job's group computed the task, and no two of them got the same: {why}"
+    )]
+    Split {
+        /// What the others said.
         why: String,
     },
     /// The result cannot be sealed.
@@ -157,6 +165,7 @@ impl From<&RefereeError> for NoReferee {
             | RefereeError::Write(_) => Self::Machine,
             RefereeError::GivenUp(_) => Self::Late,
             RefereeError::Nobody { .. } => Self::Nobody,
+            RefereeError::Split { .. } => Self::Split,
         }
     }
 }
@@ -516,6 +525,7 @@ impl Referee {
             node: self.node.public(),
             output_root: sealed.chunk_root,
             output,
+            others: vec![],
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::folder::{FolderError, JobFolder};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, GenesisHash, ProgramHash, SealingKey,
     device::Class,
-    job::{Agreement, ByteLevel, Preferences, Submission, job_id},
+    job::{Agreement, ByteLevel, Preferences, Referees, Submission, job_id},
 };
 use quern_shards::{
     context::ShardContext,
@@ -58,6 +58,8 @@ pub struct Draft {
 pub struct Terms {
     /// How many devices must agree.
     pub agreement: Agreement,
+    /// How many masternodes have to compute a task on which they do not.
+    pub referees: Referees,
     /// Which machines may be compared.
     pub class: Class,
     /// What is asked of the devices beside it.
@@ -162,6 +164,7 @@ pub fn prepare(
         memory_bytes_max: draft.terms.memory_bytes_max,
         result_bytes_max: draft.terms.result_bytes_max,
         agreement: draft.terms.agreement,
+        referees: draft.terms.referees,
         class: draft.terms.class,
         preferences: draft.terms.preferences,
         level: draft.terms.level,

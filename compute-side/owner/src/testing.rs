@@ -9,7 +9,7 @@ use crate::{
 use quern_primitives::{
     AccountId, GenesisHash, TaskIndex,
     device::Class,
-    job::{Agreement, ByteLevel, Preferences},
+    job::{Agreement, ByteLevel, Preferences, Referees},
 };
 use quern_shards::manifest::Assembly;
 use std::{fs, path::Path};
@@ -32,6 +32,7 @@ pub(crate) fn prepared(jobs: &Path) -> JobFolder {
         assembly: Assembly::Concatenate,
         terms: Terms {
             agreement: Agreement::Single,
+            referees: Referees::One,
             class: Class::Pinned,
             preferences: Preferences::default(),
             level: ByteLevel::Balanced,

@@ -2,23 +2,26 @@
 //!
 //! Nothing is wrong with such a log: its verdict says what a referee or devices said. The chain takes a part of the
 //! bond of the device's account where more than half of the job's group have computed what the device says it did
-//! not get; and the bond of the referee, where they have computed what it says did not come out.
+//! not get; and the bond of a referee, where they have computed what it says did not come out. Of a job that asks for
+//! three referees the log has the words of each: those who say the same bear each other out, and one that differs is
+//! contradicted by them already.
 
 use crate::{compare::OnChain, exhibits::Shown, showing::SHOWN_MAX, showing::Unfiled};
 use quern_dispute_rules::{
     Evidence,
     evidence::{BatchName, Certified, FalseReport, Input, WrongAnswer},
 };
-use quern_joblog::{Entry, RefereeWord, SignedBlock};
+use quern_joblog::{Entry, SignedBlock};
 use quern_primitives::{
     batch::BatchRecord,
     ids::{Digest, JobId, NodeKey, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
-    log::{RefereeReport, SignedRefereeReport},
+    log::{RefereeReport, RefereeStatement, SignedRefereeReport},
     merkle::Tree,
     payload::NodeSignature,
     receipt::SignedReceipt,
 };
+use std::iter;
 
 /// Gathers from a log what the chain has to be shown of one task that a pending batch settles. The log is read
 /// again for it, from its beginning.
@@ -30,10 +33,11 @@ pub struct Accusing {
     /// The blocks in which the task was given to devices.
     shown: Vec<Shown>,
     receipts: Vec<SignedReceipt>,
-    /// What the log's referee says that came out, and its key.
-    referee: Option<(SignedRefereeReport, NodeKey)>,
-    /// What all of them are held to, and the key of who computed it: the referee's, if there is no other.
-    report: Option<(SignedRefereeReport, NodeKey)>,
+    /// What each of the log's referees says that came out.
+    referees: Vec<RefereeStatement>,
+    /// Who computed what all of them are held to: those of the log's referees who are believed, if nobody has
+    /// contradicted them.
+    agreeing: Vec<RefereeStatement>,
 }
 
 impl Accusing {
@@ -47,8 +51,8 @@ impl Accusing {
             task,
             shown: Vec::new(),
             receipts: Vec::new(),
-            referee: None,
-            report: None,
+            referees: Vec::new(),
+            agreeing: Vec::new(),
         })
     }
 
@@ -68,12 +72,9 @@ impl Accusing {
                 {
                     self.receipts.push(receipt.clone());
                 }
-                Entry::Refereed {
-                    task,
-                    word: RefereeWord::Computed { report, node },
-                } if *task == self.task => {
-                    self.referee = Some((*report, *node));
-                    self.report = self.referee;
+                Entry::Refereed { task, word } if *task == self.task => {
+                    self.referees = word.statements();
+                    self.agreeing = word.agreeing();
                 }
                 _ => {}
             }
@@ -85,28 +86,56 @@ impl Accusing {
         true
     }
 
-    /// What a masternode computed that is not the log's referee, with its key, in the place of what the log says.
+    /// What a masternode computed, with its key, in the place of what the log says. Those of the log's referees who
+    /// say the same bear it out.
     pub fn contradicted_by(mut self, report: SignedRefereeReport, node: NodeKey) -> Self {
-        self.report = Some((report, node));
+        let is_same =
+            |it: &RefereeStatement| it.node != node && it.report.payload == report.payload;
+        let others = self.referees.iter().copied().filter(is_same);
+        self.agreeing = iter::once(RefereeStatement { report, node })
+            .chain(others)
+            .collect();
         self
     }
 
-    /// What devices and the log's referee are held to, and the key that signed it, once there is such a report.
-    pub fn report(&self) -> Option<&(SignedRefereeReport, NodeKey)> {
-        self.report.as_ref()
+    /// Who computed what devices and the log's referees are held to, all of them the same, once somebody has.
+    pub fn agreeing(&self) -> &[RefereeStatement] {
+        &self.agreeing
     }
 
-    /// What the log's referee says that came out, and its key.
-    pub fn referee(&self) -> Option<&(SignedRefereeReport, NodeKey)> {
-        self.referee.as_ref()
+    /// What each of the log's referees says that came out.
+    pub fn referees(&self) -> &[RefereeStatement] {
+        &self.referees
+    }
+
+    /// Those of the log's referees that were asked the same, and say something else.
+    pub fn dissenting(&self) -> Vec<RefereeStatement> {
+        let referees = self.referees.iter().copied();
+        referees.filter(|it| self.is_contradicted(it)).collect()
+    }
+
+    fn is_contradicted(&self, referee: &RefereeStatement) -> bool {
+        let said = &referee.report.payload;
+        self.report().is_some_and(|truth| {
+            let was_asked_the_same = *said
+                == RefereeReport {
+                    answer: said.answer,
+                    ..*truth
+                };
+            was_asked_the_same && said != truth
+        })
+    }
+
+    /// What came out of the task.
+    fn report(&self) -> Option<&RefereeReport> {
+        self.agreeing.first().map(|first| &first.report.payload)
     }
 
     /// What devices signed that were asked what the referee was, and answered otherwise.
     pub fn accused(&self) -> impl Iterator<Item = &SignedReceipt> {
-        self.receipts.iter().filter(|receipt| {
-            let (said, report) = (&receipt.payload, &self.report);
-            report.as_ref().is_some_and(|(report, _)| {
-                let truth = &report.payload;
+        self.receipts.iter().filter(move |receipt| {
+            let said = &receipt.payload;
+            self.report().is_some_and(|truth| {
                 said.question == truth.question && said.answer() != truth.answer
             })
         })
@@ -126,36 +155,29 @@ impl Accusing {
             root: *input_roots.get(place)?,
             siblings: proof.siblings.try_into().ok()?,
         };
-        let (report, _) = self.report.as_ref()?;
         Some(Evidence::WrongAnswer(Box::new(WrongAnswer {
             batch: self.batch,
             receipt: receipt.clone(),
             input,
             assignment: self.given(receipt.payload.log_position)?,
-            report: report.payload,
+            report: *self.report()?,
             referees: referees.to_vec().try_into().ok()?,
         })))
     }
 
-    /// What the chain is shown of the log's referee, if that was asked the same and says something else, with the
-    /// signatures of who computed the same as the report: their places in the group, ascending.
-    pub fn false_report(&self, referees: &[(u8, NodeSignature)]) -> Option<Evidence> {
-        let (said, node) = self.referee?;
-        let truth = self.report?.0.payload;
-        let was_asked_the_same = said.payload
-            == RefereeReport {
-                answer: said.payload.answer,
-                ..truth
-            };
-        if !was_asked_the_same || said.payload == truth {
-            return None;
-        }
-        Some(Evidence::FalseReport(Box::new(FalseReport {
-            node,
-            said,
-            answer: truth.answer,
-            referees: referees.to_vec().try_into().ok()?,
-        })))
+    /// What the chain is shown of each of the log's referees that was asked the same and says something else, with
+    /// the signatures of who computed the same as the report: their places in the group, ascending. Its own must not
+    /// be among them.
+    pub fn false_reports(&self, referees: &[(u8, NodeSignature)]) -> Vec<Evidence> {
+        let shown = self.dissenting().into_iter().filter_map(|it| {
+            Some(Evidence::FalseReport(Box::new(FalseReport {
+                node: it.node,
+                said: it.report,
+                answer: self.report()?.answer,
+                referees: referees.to_vec().try_into().ok()?,
+            })))
+        });
+        shown.collect()
     }
 
     fn given(&self, position: u64) -> Option<Certified> {

@@ -43,6 +43,10 @@ pub trait ChainFacts {
     /// the same, writes. A writer may only in a group of its own: what it gives out it does not judge.
     fn may_referee(&self, node: &NodeKey, writer: &NodeKey) -> bool;
 
+    /// How many masternodes the job's group has beside the one that writes a log, those that have no say any
+    /// more among them; `None` where that is not looked at.
+    fn others(&self) -> Option<usize>;
+
     /// A device at a height; `None` if it was not registered then, or the height is not finalised.
     fn device(&self, device: &DeviceId, at: BlockNumber) -> Option<DeviceFacts>;
 

@@ -357,6 +357,15 @@ pub enum RefereeFault {
     /// The signature is not the referee's over it for this chain.
     #[error("the signature does not hold")]
     Signature,
+    /// The job asks for three referees, and one alone says it though the group has more; or it asks for one.
+    #[error("the job asks for another number of referees, and its group has as many")]
+    Number,
+    /// One masternode is named twice.
+    #[error("it names a masternode twice")]
+    Twice,
+    /// Of several no two say the same.
+    #[error("no two of those who computed it say the same")]
+    Split,
 }
 
 /// Why a verdict is not the judge's.

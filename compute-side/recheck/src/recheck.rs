@@ -1,19 +1,20 @@
 //! Following a log, entry by entry.
 
 mod ending;
+mod refereeing;
 
 use crate::{
     court::{Ruling, Trust, difference},
     facts::{ChainFacts, HEIGHT_LAG_MAX},
     fault::{
-        AssignmentFault, CommitmentFault, ExpectError, OrderFault, RecheckFault, RefereeFault,
-        RevealFault, VerdictFault,
+        AssignmentFault, CommitmentFault, ExpectError, OrderFault, RecheckFault, RevealFault,
+        VerdictFault,
     },
     settle::Settlement,
     task::{Given, OpenTask},
 };
 use quern_job_rules::pay::Tariff;
-use quern_joblog::{Certificate, End, Entry, RefereeWord, ReleaseCause, Replay, SignedBlock};
+use quern_joblog::{Certificate, End, Entry, ReleaseCause, Replay, SignedBlock};
 use quern_primitives::{
     batch::Batch,
     ids::{
@@ -488,52 +489,6 @@ impl<F: ChainFacts> Recheck<F> {
         if !open.court.add(replicas) {
             return Err(OrderFault::TooManyReplicas);
         }
-        open.note(position);
-        Ok(())
-    }
-
-    /// Whether a referee may be heard on a task, as far as the log was taken.
-    pub fn awaits_referee(&self, task: TaskIndex) -> bool {
-        let job = self.replay.job();
-        let open = self.open.get(&task);
-        open.is_some_and(|open| open.court.awaits_referee(job, task, &self.tariff))
-    }
-
-    fn refereed(
-        &mut self,
-        position: u64,
-        task: TaskIndex,
-        word: &RefereeWord,
-    ) -> Result<(), RecheckFault> {
-        let (genesis, job) = (self.replay.genesis(), self.replay.job());
-        let (tariff, writer) = (self.tariff, self.replay.signer());
-        let truth = match word {
-            RefereeWord::None => Ok(None),
-            RefereeWord::Computed { report, node } => {
-                let payload = &report.payload;
-                if payload.job != job || payload.task != task {
-                    Err(RefereeFault::Other)
-                } else if !self.facts.may_referee(node, &writer) {
-                    Err(RefereeFault::NoReferee)
-                } else if !report.is_signed_by(node, &genesis) {
-                    Err(RefereeFault::Signature)
-                } else {
-                    Ok(Some(payload.answer))
-                }
-            }
-        };
-        let open = self.open(task).map_err(|why| order(position, why))?;
-        let is_waiting = open.court.awaits_referee(job, task, &tariff);
-        let truth = truth.and_then(|truth| match is_waiting {
-            true => Ok(truth),
-            false => Err(RefereeFault::NotWaiting),
-        });
-        let truth = truth.map_err(|why| RecheckFault::Referee {
-            position,
-            task,
-            why,
-        })?;
-        open.court.refereed(truth);
         open.note(position);
         Ok(())
     }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use quern_primitives::{
     AccountId, DeviceId, GenesisHash, ProgramHash, SealingKey,
     device::Class,
-    job::{Agreement, ByteLevel, Preferences, Submission, job_id},
+    job::{Agreement, ByteLevel, Preferences, Referees, Submission, job_id},
 };
 use quern_shards::{
     assemble::{Assembler, Placed},
@@ -61,6 +61,7 @@ fn submission(
         memory_bytes_max: 1,
         result_bytes_max: 1,
         agreement: Agreement::Majority { replicas: 3 },
+        referees: Referees::One,
         class: Class::Pinned,
         preferences: Preferences::default(),
         level: ByteLevel::Balanced,

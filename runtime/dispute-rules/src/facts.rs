@@ -117,6 +117,13 @@ impl Facts {
         self.group.iter().find(|member| member.node == *node)
     }
 
+    /// How many masternodes have to say the same of a task on which devices differ, as the job asks for and
+    /// its group allows. Who has no say any more counts: it had one when the task was computed.
+    pub fn referees_wanted(&self) -> usize {
+        let others = self.group.len().saturating_sub(1);
+        self.job.submission.referees.quorum(others)
+    }
+
     /// The member of the group with this account.
     pub fn member(&self, account: &AccountId) -> Option<&Member> {
         self.group.iter().find(|member| member.account == *account)

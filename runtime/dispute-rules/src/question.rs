@@ -11,15 +11,18 @@ use crate::{
     signatures::Signatures,
     verdict::{receipt_digest, task_at},
 };
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use quern_job_rules::tasks;
 use quern_primitives::{
-    ids::{Digest, NodeKey, TaskIndex},
-    log::{Acknowledgement, SignedAcknowledgement, SignedRefereeReport},
+    ids::{AccountId, Digest, NodeKey, TaskIndex},
+    limits::REFEREES_MAX,
+    log::{Acknowledgement, RefereeReport, SignedAcknowledgement, SignedRefereeReport},
+    payload::NodeSignature,
     receipt::{Answer, SignedReceipt},
 };
 use scale_info::TypeInfo;
+use sp_core::{ConstU32, bounded::BoundedVec};
 
 /// What is asked of a batch's coordinator.
 #[derive(
@@ -82,6 +85,26 @@ pub enum Reply {
         /// Who signed it.
         node: NodeKey,
     },
+    /// A report that several have signed, as the job asks for.
+    #[codec(index = 3)]
+    Reports {
+        /// The report.
+        report: Box<RefereeReport>,
+        /// Who signed it, ascending by their keys.
+        signed: BoundedVec<(NodeKey, NodeSignature), ConstU32<REFEREES_MAX>>,
+    },
+}
+
+impl Reply {
+    /// A report that those have signed who are named with their signatures, in any order. What is beyond the
+    /// number of referees is left out.
+    pub fn reports(report: RefereeReport, mut signed: Vec<(NodeKey, NodeSignature)>) -> Self {
+        signed.sort_unstable_by_key(|(node, _)| *node);
+        Self::Reports {
+            report: Box::new(report),
+            signed: BoundedVec::truncate_from(signed),
+        }
+    }
 }
 
 /// Work that was acknowledged, and that the batch is said to leave out.
@@ -155,6 +178,34 @@ pub(crate) fn withheld(what: &Withheld, facts: &Facts) -> Result<Ruling, Refusal
     Ok(Ruling::Asked(batch.sequence, question))
 }
 
+/// Whether a report answers for a task: it is about it, and says this.
+fn says(report: &RefereeReport, task: TaskIndex, answer: &Answer, facts: &Facts) -> bool {
+    report.job == facts.job_id && report.task == task && report.answer == *answer
+}
+
+/// Whether enough masternodes have signed a report, none of them twice, and none of them the one that gave
+/// the task out and judged it.
+fn is_signed_by_enough<S: Signatures>(
+    report: &RefereeReport,
+    signed: &[(NodeKey, NodeSignature)],
+    coordinator: &AccountId,
+    facts: &Facts,
+    signatures: &S,
+) -> bool {
+    let is_ascending = signed.is_sorted_by(|(one, _), (other, _)| one < other);
+    let own = facts.member(coordinator).map(|member| member.node);
+    let holds = |(node, signature): &(NodeKey, NodeSignature)| {
+        let report = SignedRefereeReport {
+            payload: *report,
+            signature: *signature,
+        };
+        own != Some(*node)
+            && facts.referees.contains(node)
+            && signatures.is_nodes(&report, node, &facts.genesis)
+    };
+    is_ascending && signed.len() >= facts.referees_wanted() && signed.iter().all(holds)
+}
+
 impl Question {
     /// What follows from a reply. One that does not answer is refused and changes nothing; that a
     /// receipt or verdict that was shown is itself a lie is a dispute of its own.
@@ -177,12 +228,15 @@ impl Question {
             }
             (Self::Receipt { receipt }, Reply::Receipt(shown)) => receipt_digest(shown) == *receipt,
             (Self::Report { task, answer }, Reply::Report { report, node }) => {
-                let said = &report.payload;
-                said.job == facts.job_id
-                    && said.task == *task
-                    && said.answer == *answer
+                facts.referees_wanted() <= 1
+                    && says(&report.payload, *task, answer, facts)
                     && facts.referees.contains(node)
                     && signatures.is_nodes(report.as_ref(), node, &facts.genesis)
+            }
+            (Self::Report { task, answer }, Reply::Reports { report, signed }) => {
+                let coordinator = &batch.coordinator;
+                says(report, *task, answer, facts)
+                    && is_signed_by_enough(report, signed, coordinator, facts, signatures)
             }
             _ => false,
         };

@@ -361,7 +361,7 @@ pub(crate) mod tests {
     use quern_primitives::{
         device::{Class, Hardware, Line, Region},
         ids::{Digest, ProgramHash, SealingKey},
-        job::{Agreement, ByteLevel, HardwareSet, LineSet, RegionSet},
+        job::{Agreement, ByteLevel, HardwareSet, LineSet, Referees, RegionSet},
     };
 
     /// Sixty tasks of three replicas, each with up to two gigafuel; deadline at block 1000.
@@ -378,6 +378,7 @@ pub(crate) mod tests {
             memory_bytes_max: 64 * 1024 * 1024,
             result_bytes_max: 1024 * 1024,
             agreement: Agreement::Majority { replicas: 3 },
+            referees: Referees::One,
             class: Class::Pinned,
             preferences: Preferences::default(),
             level: ByteLevel::Balanced,

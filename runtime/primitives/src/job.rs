@@ -106,6 +106,54 @@ impl Agreement {
     }
 }
 
+/// How many masternodes compute a task that devices differ on.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+#[cfg_attr(
+    feature = "std",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Referees {
+    /// One, which is believed.
+    #[default]
+    One,
+    /// Three, of which two have to say the same.
+    Three,
+}
+
+impl Referees {
+    /// How many are asked at a time, if the job's group has as many beside the one that asks.
+    pub fn asked(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Three => limits::REFEREES_MAX as usize,
+        }
+    }
+
+    /// How many have to say the same for it to be the truth, where the job's group has so many masternodes
+    /// beside the one that asks: two of three, which is more than half of those that answered, whether two
+    /// of them did or all. Where there is one other its word alone counts, and where there is none the
+    /// asking one's own.
+    pub fn quorum(self, others: usize) -> usize {
+        match (self, others) {
+            (Self::One, _) | (Self::Three, 0 | 1) => 1,
+            (Self::Three, _) => limits::REFEREES_AGREEING_MIN as usize,
+        }
+    }
+}
+
 /// How much the owner pays for being served sooner.
 #[derive(
     Clone,
@@ -163,6 +211,9 @@ pub struct Submission {
     pub result_bytes_max: u32,
     /// How many devices must agree on an answer.
     pub agreement: Agreement,
+    /// How many masternodes have to compute a task on which they do not.
+    #[cfg_attr(feature = "std", serde(default))]
+    pub referees: Referees,
     /// Which machines may be compared with each other.
     pub class: Class,
     /// What is asked of the devices beside it.
@@ -466,6 +517,30 @@ mod tests {
         let agreement = Agreement::Adaptive;
         assert_eq!((agreement.replicas(), agreement.quorum()), (1, 1));
         assert!(agreement.is_valid());
+    }
+
+    #[test]
+    fn who_asks_for_no_referees_has_one_and_three_are_encoded_behind_it() {
+        assert_eq!(Referees::default(), Referees::One);
+        let encoded = [Referees::One, Referees::Three].map(|it| it.encode());
+        assert_eq!(encoded, [vec![0], vec![1]]);
+        assert!(Referees::decode(&mut &[2u8][..]).is_err());
+    }
+
+    #[test]
+    fn one_referee_is_believed_and_of_three_two_wherever_there_are_two() {
+        for others in 0..10 {
+            assert_eq!(Referees::One.quorum(others), 1);
+            let quorum = Referees::Three.quorum(others);
+            assert_eq!(quorum, others.clamp(1, 2));
+            // However many of those that are asked answer, it is more than half of them.
+            let answering = Referees::Three.asked().min(others.max(1));
+            assert!(2 * quorum > answering);
+        }
+        assert_eq!(
+            [Referees::One, Referees::Three].map(Referees::asked),
+            [1, 3]
+        );
     }
 
     #[test]

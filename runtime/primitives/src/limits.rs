@@ -22,6 +22,12 @@ pub const REPLICAS_PER_TASK_MAX: u8 = 15;
 /// after three different answers two more can still make one of them more than half.
 pub const ESCALATION_REPLICAS_MAX: u8 = 5;
 
+/// Masternodes that compute a task on which devices differ, where a job asks for the most.
+pub const REFEREES_MAX: u32 = 3;
+
+/// Of so many of them two have to say the same: more than half, so that no two answers have as many.
+pub const REFEREES_AGREEING_MIN: u32 = REFEREES_MAX / 2 + 1;
+
 /// Answers of a device that must have been accepted in a row before it may be believed alone: with
 /// fewer, one answer in ten or more would be looked at anyway.
 pub const TRUSTED_ROW_MIN: u32 = 10;
@@ -36,8 +42,8 @@ pub const JOBS_AWAITING_COORDINATOR_MAX: u32 = 256;
 /// keep the others out.
 pub const JOBS_AWAITING_PER_OWNER_MAX: u32 = JOBS_AWAITING_COORDINATOR_MAX / 16;
 
-/// Jobs in one answer of the chain, to who asks for many. A job takes at most 477 bytes and its name
-/// 32, so an answer is at most 131 kB, and twice that as a node writes it out.
+/// Jobs in one answer of the chain, to who asks for many. A job takes at most 488 bytes and its name
+/// 32, so an answer is at most 134 kB, and twice that as a node writes it out.
 pub const JOBS_PER_PAGE_MAX: u32 = 256;
 
 /// Devices in one answer of the chain, to who asks for many. A device takes at most 162 bytes with

@@ -4,14 +4,17 @@
 use crate::{
     batch::Batch,
     ids::{
-        BatchSequence, DeviceId, Digest, GenesisHash, JobId, ReplicaIndex, RevealSalt, TaskIndex,
+        BatchSequence, DeviceId, Digest, GenesisHash, JobId, NodeKey, ReplicaIndex, RevealSalt,
+        TaskIndex,
     },
+    limits::REFEREES_MAX,
     payload::{NodeSigned, Signed, SignedPayload},
     receipt::Answer,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use sha2::{Digest as _, Sha256};
+use sp_core::{ConstU32, bounded::BoundedVec};
 
 /// What a coordinator signs of a block of its job's log. The entries hang on it by their root, so that
 /// two blocks for one place are proved by two headers, and one entry by a header and a few hashes.
@@ -266,6 +269,29 @@ impl SignedPayload for RefereeReport {
 
 /// A report and its referee's signature.
 pub type SignedRefereeReport = NodeSigned<RefereeReport>;
+
+/// A report, and whose it is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub struct RefereeStatement {
+    /// The report.
+    pub report: SignedRefereeReport,
+    /// The network key that signed it.
+    pub node: NodeKey,
+}
+
+/// What several masternodes say that came out of one task.
+pub type RefereeStatements = BoundedVec<RefereeStatement, ConstU32<REFEREES_MAX>>;
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use quern_primitives::{
     batch::{Batch, Certified, DeviceChange, LogRange, Payout, TaskSet},
     device::{Class, Hardware, Possession, RecordChange, Region},
     ids::BatchSequence,
-    job::{Agreement, ByteLevel, Job, JobEnd, JobState, Preferences, Submission, job_id},
+    job::{Agreement, ByteLevel, Job, JobEnd, JobState, Preferences, Referees, Submission, job_id},
     payload::{DeviceKey, NodeSecret},
     view::UnbondingView,
 };
@@ -40,6 +40,7 @@ pub(crate) fn submission(salt: u8) -> Submission {
         memory_bytes_max: 64 * 1024 * 1024,
         result_bytes_max: 1024 * 1024,
         agreement: Agreement::Majority { replicas: 3 },
+        referees: Referees::One,
         class: Class::Pinned,
         preferences: Preferences::default(),
         level: ByteLevel::Balanced,

@@ -10,7 +10,7 @@ use quern_primitives::{
     BlockNumber, JobId,
     amount::BYTECHIP,
     device::Class,
-    job::{Agreement, ByteLevel, Job, JobEnd, Preferences},
+    job::{Agreement, ByteLevel, Job, JobEnd, Preferences, Referees},
 };
 use quern_shards::{cut::Split, manifest::Assembly};
 use std::{
@@ -116,6 +116,7 @@ impl World {
             assembly: Assembly::Concatenate,
             terms: Terms {
                 agreement: Agreement::Single,
+                referees: Referees::One,
                 class: Class::Pinned,
                 preferences: Preferences::default(),
                 level: ByteLevel::Balanced,

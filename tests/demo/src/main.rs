@@ -20,7 +20,7 @@ use quern_primitives::{
     Amount, BlockNumber, JobId,
     amount::BYTECHIP,
     device::Class,
-    job::{Agreement, ByteLevel, Job, Preferences},
+    job::{Agreement, ByteLevel, Job, Preferences, Referees},
 };
 use quern_shards::manifest::Assembly;
 use report::{Report, Seconds};
@@ -321,6 +321,7 @@ async fn hand_in(
         assembly: Assembly::Concatenate,
         terms: Terms {
             agreement: Agreement::Majority { replicas: REPLICAS },
+            referees: Referees::One,
             class: Class::Pinned,
             preferences: Preferences::default(),
             level: ByteLevel::Balanced,

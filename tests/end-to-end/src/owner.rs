@@ -13,7 +13,7 @@ use quern_primitives::{
     AccountId, BlockNumber,
     amount::BYTECHIP,
     device::Class,
-    job::{Agreement, ByteLevel, Job, Preferences, Submission},
+    job::{Agreement, ByteLevel, Job, Preferences, Referees, Submission},
     view::WalletView,
 };
 use quern_shards::manifest::Assembly;
@@ -120,6 +120,7 @@ pub fn refused(outcome: Result<Settled, SubmitError>, expected: &str) -> anyhow:
 pub fn terms(deadline: BlockNumber) -> Terms {
     Terms {
         agreement: Agreement::Majority { replicas: 3 },
+        referees: Referees::One,
         class: Class::Pinned,
         preferences: Preferences::default(),
         level: ByteLevel::Balanced,

@@ -18,7 +18,7 @@ use quern_primitives::{
     device::{Device, Hardware, RecordChange, Region},
     group::{Group, Member},
     ids::BatchSequence,
-    job::{Agreement, Job, JobState, Submission},
+    job::{Agreement, Job, JobState, Referees, Submission},
     limits,
     params::{Params, Terms},
     payload::{NodeSecret, Signature as _, SignedPayload as _},
@@ -167,7 +167,12 @@ fn submissions() -> Vec<Vec<u8>> {
         agreement,
         ..honest::submission()
     });
-    submissions.map(|submission| submission.encode()).into()
+    let asking = Submission {
+        referees: Referees::Three,
+        ..honest::submission()
+    };
+    let submissions = submissions.iter().chain([&asking]);
+    submissions.map(Encode::encode).collect()
 }
 
 /// The honest job, drawn and running. Its first task is settled.

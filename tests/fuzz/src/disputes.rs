@@ -3,7 +3,7 @@
 
 use crate::{
     chain::{GROUP, RUNNING, honest_batch},
-    honest, log, oracle,
+    evidence, honest, log, oracle,
 };
 use codec::{Decode, Encode};
 use quern_dispute_rules::{
@@ -16,8 +16,8 @@ use quern_dispute_rules::{
 };
 use quern_joblog::Fork;
 use quern_primitives::{
-    AccountId, Amount, Digest,
-    log::{Acknowledgement, Header, SignedHeader},
+    AccountId, Amount, Digest, NodeKey,
+    log::{Acknowledgement, Header, RefereeReport, SignedHeader},
     payload::NodeSignature,
 };
 use std::sync::LazyLock;
@@ -223,9 +223,21 @@ pub(crate) fn replies() -> Vec<Vec<u8>> {
         };
         (question, Reply::Receipt(Box::new(receipt)))
     });
+    let report = RefereeReport {
+        job: honest::JOB,
+        task: 8,
+        question: Digest([46; 32]),
+        answer: evidence::answer(),
+    };
+    let asked = Question::Report {
+        task: 8,
+        answer: report.answer,
+    };
+    let signed = [1, 2].map(|byte| (NodeKey([byte; 32]), NodeSignature([byte; 64])));
     let verdicts = [
         (Question::Verdict { task: 8 }, Reply::Verdict(leaf.clone())),
         (Question::Omission { acknowledgement }, Reply::Verdict(leaf)),
+        (asked, Reply::reports(report, signed.into())),
     ];
     verdicts
         .into_iter()

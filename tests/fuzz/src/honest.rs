@@ -3,7 +3,7 @@
 use quern_primitives::{
     AccountId, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey,
     device::Class,
-    job::{Agreement, ByteLevel, Preferences, Submission},
+    job::{Agreement, ByteLevel, Preferences, Referees, Submission},
     payload::DeviceKey,
     receipt::{Exit, Receipt, SignedReceipt},
 };
@@ -72,6 +72,7 @@ pub(crate) fn submission() -> Submission {
         memory_bytes_max: 1 << 26,
         result_bytes_max: 1 << 20,
         agreement: Agreement::Single,
+        referees: Referees::One,
         class: Class::Pinned,
         preferences: Preferences::default(),
         level: ByteLevel::Balanced,

@@ -10,7 +10,7 @@ mod sure;
 mod tests;
 
 use super::{
-    End, Entry, Line, Note, RefereeWord, Tick, Ticket, impasse::Impasse, input::Unopened, name_of,
+    End, Entry, Line, Note, Tick, Ticket, impasse::Impasse, input::Unopened, name_of,
     opinion::Opinions, watch::Watch,
 };
 pub(super) use pledged::Pledging;
@@ -571,11 +571,11 @@ impl ActiveJob {
                     self.stuck(Ticket::default(), task, why);
                 }
             }
-            Entry::Refereed { task, word } => match word {
-                RefereeWord::Computed { report, node } => {
-                    self.refereed(task, report.payload.answer, name_of(&node));
+            Entry::Refereed { task, word } => match word.truth() {
+                Some(truth) => {
+                    self.refereed(task, truth.report.payload.answer, name_of(&truth.node));
                 }
-                RefereeWord::None => self.unrefereed(task),
+                None => self.unrefereed(task),
             },
             Entry::Batched { batch } => {
                 let verdicts = self.take_batched(&batch);

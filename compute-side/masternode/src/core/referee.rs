@@ -3,8 +3,10 @@
 //! A case of which the judge says that it wants a referee is not decided by votes: two who lie alike
 //! must not outvote an honest device. So its task is computed once more by somebody who has no part in
 //! it, and what comes out decides, whatever was said: another masternode of the job's group, and in a group
-//! of one the coordinator itself. The verdict's ground says so. It is asked once for a case, and before a
-//! case is given up that no number of replicas could decide, or whose input is said to open nowhere.
+//! of one the coordinator itself. Of a job that asks for three referees three others compute it, and what two
+//! of them say decides; here they are spoken of as one, for they have one word. The verdict's ground says so.
+//! It is asked once for a case, and before a case is given up that no number of replicas could decide, or
+//! whose input is said to open nowhere.
 //!
 //! That the program fails ends the job, and nobody is at fault for it. So it is asked also where devices
 //! agree on that: of one such task of a job at a time, for the first that is confirmed ends them all. Nor is
@@ -25,12 +27,15 @@ use quern_jobs_api::Recomputations;
 use quern_primitives::{
     ids::{DeviceId, Digest, JobId, NodeKey, ReplicaIndex, TaskIndex},
     limits::REPLICAS_PER_TASK_MAX,
-    log::SignedRefereeReport,
+    log::{RefereeStatement, RefereeStatements, SignedRefereeReport},
     receipt::{Answer, Exit},
 };
 use quern_protocol::Output;
 use quern_verdict::Hearing;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+};
 
 /// In the place of a replica's number, in the name of a result that the referee sealed.
 pub const REFEREE_REPLICA: ReplicaIndex = ReplicaIndex::MAX;
@@ -59,12 +64,27 @@ pub struct Truth {
     pub output_root: Digest,
     /// The sealed result, where it is kept.
     pub output: Output,
+    /// What others say who computed it for the same job, if that asks for several.
+    pub others: Vec<RefereeStatement>,
 }
 
 impl Truth {
     /// The answer.
     pub fn answer(&self) -> Answer {
         self.report.payload.answer
+    }
+
+    /// As the log has it.
+    fn word(&self) -> RefereeWord {
+        let (report, node) = (self.report, self.node);
+        if self.others.is_empty() {
+            return RefereeWord::Computed { report, node };
+        }
+        let own = RefereeStatement { report, node };
+        let statements = iter::once(own).chain(self.others.iter().copied());
+        // No more are asked than there is room for.
+        let statements = RefereeStatements::truncate_from(statements.collect());
+        RefereeWord::Several { statements }
     }
 }
 
@@ -92,8 +112,10 @@ pub enum NoReferee {
     Machine,
     /// It took too long, or the job is about to end.
     Late,
-    /// No other masternode of the group could be had, or could compute it.
+    /// No other masternode of the group could be had, or could compute it, or fewer than have to say the same.
     Nobody,
+    /// Several computed it, and no two of them say the same.
+    Split,
 }
 
 /// Tasks of a job of which devices say that the program fails on them.
@@ -318,13 +340,17 @@ impl Core {
         if !active.is_some_and(|active| active.is_judging(task)) {
             return;
         }
+        let word = truth.word();
+        // As whoever reads the log finds it.
+        let Some(said) = word.truth() else {
+            return self.unrefereed(now, id, task, NoReferee::Split, out);
+        };
+        let (answer, referee) = (said.report.payload.answer, name_of(&said.node));
         let Truth {
-            report,
-            node,
             output_root,
             output,
+            ..
         } = truth;
-        let (answer, referee) = (report.payload.answer, name_of(&node));
         let (output, place) = placed(output);
         // Before the entry, for whoever finds that on disk looks for the result.
         let note = Note::Sealed {
@@ -334,7 +360,6 @@ impl Core {
         };
         let sealed = output.map(|bytes| (referee, bytes));
         self.note(id, note, sealed, out);
-        let word = RefereeWord::Computed { report, node };
         self.append(id, Entry::Refereed { task, word }, None, out);
         let counts = &mut self.referee.counts;
         counts.refereed = counts.refereed.saturating_add(1);

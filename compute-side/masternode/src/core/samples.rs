@@ -305,6 +305,7 @@ impl Core {
             node,
             output_root,
             output,
+            ..
         } = truth;
         let (sealed, output) = placed(output);
         // Of a program that fails there is nothing that the owner could use.

@@ -5,16 +5,18 @@
 //! device that was asked the same and signed another answer is shown to the chain, with the bond of a dispute from
 //! this masternode's account.
 //!
-//! The referee may be the one that lies. Where something else comes out here than it says, the others are asked for
-//! what comes out at them; and where as many get the same as it takes, its report is shown to the chain, with the
-//! receipts of who answered as it says. What a member says that is only asked to bear another one out accuses it of
-//! nothing: it need not follow the log, which says with which engine the task is computed.
+//! A referee may be the one that lies. Where something else comes out here than it says, or than two others of the log
+//! do, the others are asked for what comes out at them; and where as many get the same as it takes, its report is
+//! shown to the chain, with the receipts of who answered otherwise than they computed. What a member says that is only
+//! asked to bear another one out accuses it of nothing: it need not follow the log, which says with which engine the
+//! task is computed.
 //!
 //! Where the log of a job has a referee's word against a device, the members that follow the log accuse it, one
 //! after the other until one has: each waits a little longer, and whose turn is first follows from the task. The
-//! referee's word is in the log, and one that is not the referee computes the task itself. Where a settled task
-//! that was drawn comes out otherwise at its coordinator, the coordinator accuses. What is missing of the words of
-//! others is asked for.
+//! referee's word is in the log, and one that is not the referee computes the task itself, unless the log has the
+//! words of as many as it takes: of a job that asks for three referees it may. Where a settled task that was drawn
+//! comes out otherwise at its coordinator, the coordinator accuses. What is missing of the words of others is asked
+//! for.
 
 use super::{
     copies::{self, Writer},
@@ -33,7 +35,7 @@ use quern_primitives::{
     AccountId, BlockNumber, Digest, JobId, TaskIndex,
     group::Group,
     ids::{BatchSequence, NodeKey},
-    log::SignedRefereeReport,
+    log::{RefereeStatement, SignedRefereeReport},
     payload::NodeSignature,
     receipt::SignedReceipt,
 };
@@ -115,28 +117,52 @@ pub(super) struct GroupWords {
 }
 
 impl GroupWords {
-    /// Begins with the word of the member at a place. The log's referee is not asked where it said something else.
+    /// Begins with one word and those of the log's referees that say the same, if one of these is of the group.
+    /// Referees that said something else are not asked.
     fn begun(
-        accusing: &Accusing,
         group: &Group,
-        (place, report): (u8, SignedRefereeReport),
-    ) -> Self {
-        let is_contradicted = accusing.false_report(&[]).is_some();
-        let referee = accusing.referee().filter(|_| is_contradicted);
-        let referee = referee.and_then(|(_, node)| place_of(group, node));
-        Self {
-            report,
+        first: RefereeStatement,
+        referees: &[RefereeStatement],
+    ) -> Option<Self> {
+        let is_same = |it: &&RefereeStatement| it.report.payload == first.report.payload;
+        let agreeing = referees.iter().filter(is_same).chain([&first]);
+        let given: BTreeMap<_, _> = agreeing
+            .filter_map(|it| Some((place_of(group, &it.node)?, it.report.signature)))
+            .collect();
+        let others = referees.iter().filter(|it| !is_same(it));
+        let refused = others
+            .filter_map(|it| place_of(group, &it.node))
+            .filter(|place| !given.contains_key(place))
+            .collect();
+        (!given.is_empty()).then_some(Self {
+            report: first.report,
             needed: referees_needed(group.members.len()),
-            given: [(place, report.signature)].into(),
-            refused: referee.into_iter().collect(),
+            given,
+            refused,
+        })
+    }
+
+    /// The word of a member that computes the task after it has read the log. Where something else comes out than is
+    /// said, it begins again with its own word and of the log's referees that said so.
+    fn hear(&mut self, group: &Group, own: RefereeStatement, referees: &[RefereeStatement]) {
+        if own.report.payload == self.report.payload {
+            if let Some(place) = place_of(group, &own.node) {
+                self.refused.remove(&place);
+                self.given.insert(place, own.report.signature);
+            }
+        } else if let Some(begun) = Self::begun(group, own, referees) {
+            *self = begun;
         }
     }
 
-    /// Begins again with the word of another member, who computed something else than the others say.
-    fn contradicted_by(&mut self, place: u8, report: SignedRefereeReport) {
-        self.refused.extend(self.given.keys());
-        self.given = [(place, report.signature)].into();
-        self.report = report;
+    /// How many have given theirs, or may yet.
+    fn within_reach(&self, group: &Group) -> usize {
+        let members = (0u8..).zip(&group.members);
+        let may = members.filter(|(place, member)| {
+            let is_given = self.given.contains_key(place);
+            is_given || !(member.is_out || self.refused.contains(place))
+        });
+        may.count()
     }
 }
 
@@ -310,25 +336,27 @@ impl Accuser {
             return Ok(Outcome::Wait);
         }
         let mut accusing = read(shared, suspicion, accusing).await?;
-        if let Some(words) = &progress.words {
-            accusing = accusing.contradicted_by(words.report, me);
-        }
-        let Some((report, node)) = accusing.report().copied() else {
+        let Some(first) = accusing.agreeing().first().copied() else {
             return Ok(never("no referee computed the task"));
         };
+        if let Some(words) = &progress.words {
+            accusing = held_to(accusing, words, me);
+        }
         let proved = state.convictions(job).await.map_err(LieError::from)?;
         if !is_anything_left(&accusing, (&group, task), &proved) {
             return Ok(never(
                 "of each answer that is contradicted somebody is convicted already",
             ));
         }
-        let Some(place) = place_of(&group, &node) else {
+        if progress.words.is_none() {
+            progress.words = GroupWords::begun(&group, first, accusing.referees());
+        }
+        let Some(words) = &mut progress.words else {
             return Ok(never("who computed it is not of the job's group"));
         };
-        let words = progress
-            .words
-            .get_or_insert_with(|| GroupWords::begun(&accusing, &group, (place, report)));
-        let gathered = self.gather((job, task), &group, words).await?;
+        let gathered = self
+            .gather((job, task), &group, accusing.referees(), words)
+            .await?;
         if let By::Own(_) = suspicion.by {
             // The job's owner is told them, whether or not they are enough for the chain.
             shared.witnessed.note((job, task), &group, words);
@@ -336,15 +364,15 @@ impl Accuser {
         if let Some(outcome) = gathered {
             return Ok(outcome);
         }
-        // These may be the words of others than the log's referee.
-        let accusing = accusing.contradicted_by(words.report, me);
+        // These may be the words of others than the log's referees.
+        let accusing = held_to(accusing, words, me);
         let signed: Vec<_> = words.given.iter().map(|(at, it)| (*at, *it)).collect();
         let devices = accusing
             .accused()
             .filter(|receipt| !is_convicted(receipt, &proved))
             .filter_map(|receipt| accusing.evidence(receipt, &signed, &suspicion.roots));
-        let referee = accusing.false_report(&signed);
-        let all: Vec<Evidence> = referee.into_iter().chain(devices).collect();
+        let referees = accusing.false_reports(&signed);
+        let all: Vec<Evidence> = referees.into_iter().chain(devices).collect();
         self.show(&state, all, &proved).await
     }
 
@@ -390,27 +418,31 @@ impl Accuser {
         &self,
         (job, task): (JobId, TaskIndex),
         group: &Group,
+        referees: &[RefereeStatement],
         words: &mut GroupWords,
     ) -> Result<Option<Outcome>, AccusingError> {
-        let own = place_of(group, &self.shared.node.public());
-        let Some(own) = own else {
+        let node = self.shared.node.public();
+        let Some(own) = place_of(group, &node) else {
             return Ok(Some(never("this masternode is not of the job's group")));
         };
+        // Where a job asks for three referees, they may be enough.
+        if words.given.len() >= words.needed {
+            return Ok(None);
+        }
         if !words.given.contains_key(&own) {
             let Some(truth) = self.look(job, task)? else {
                 return Ok(Some(Outcome::Soon));
             };
-            if truth.report.payload != words.report.payload {
+            let report = truth.report;
+            if report.payload != words.report.payload {
                 tracing::error!(
                     %job,
                     task,
                     "what a referee of the job says it computed is not what comes out here; one of the two machines, or their operators, is not to be trusted"
                 );
-                // The others say which: as many as agree with this one convict the referee.
-                words.contradicted_by(own, truth.report);
-            } else {
-                words.given.insert(own, truth.report.signature);
             }
+            // The others say which: as many as agree with this one convict the referee.
+            words.hear(group, RefereeStatement { report, node }, referees);
         }
         if words.given.len() >= words.needed {
             return Ok(None);
@@ -420,9 +452,8 @@ impl Accuser {
         if words.given.len() >= words.needed {
             return Ok(None);
         }
-        let voices = group.voices();
-        let left = voices.saturating_sub(words.refused.len());
-        Ok(Some(match (coming, left < words.needed) {
+        let are_too_few = words.within_reach(group) < words.needed;
+        Ok(Some(match (coming, are_too_few) {
             (_, true) => never("too few others of the job's group computed the same"),
             (0, false) => Outcome::Wait,
             (_, false) => Outcome::Soon,
@@ -484,8 +515,18 @@ fn before(group: &Group, writer: u8, me: &NodeKey, task: TaskIndex) -> u32 {
         .unwrap_or(0)
 }
 
-/// Whether anything of a task is left to be shown: what a device answered, or what the log's referee says, for which
-/// nobody is convicted yet. What a convicted referee says is held against nobody.
+/// Devices and the log's referees are held to what the words say, which is what comes out here where that is not what
+/// the log says.
+fn held_to(accusing: Accusing, words: &GroupWords, me: NodeKey) -> Accusing {
+    let mut agreeing = accusing.agreeing().iter();
+    match agreeing.any(|it| it.report.payload == words.report.payload) {
+        true => accusing,
+        false => accusing.contradicted_by(words.report, me),
+    }
+}
+
+/// Whether anything of a task is left to be shown: what a device answered, or what one of the log's referees says, for
+/// which nobody is convicted yet. What a convicted referee says is held against nobody.
 fn is_anything_left(
     accusing: &Accusing,
     (group, task): (&Group, TaskIndex),
@@ -495,18 +536,18 @@ fn is_anything_left(
         let place = Place::Report(task, account.clone());
         proved.iter().any(|it| it.place == place)
     };
-    let is_convicted_referee = accusing.referee().is_some_and(|(_, node)| {
+    let is_convicted_referee = |referee: &RefereeStatement| {
         let mut members = group.members.iter();
-        members.any(|member| member.node == *node && is_proved(&member.account))
-    });
-    let is_contradicted = accusing.false_report(&[]).is_some();
-    match (is_contradicted, is_convicted_referee) {
-        (true, false) => true,
-        (false, true) => false,
-        (true, true) | (false, false) => accusing
-            .accused()
-            .any(|receipt| !is_convicted(receipt, proved)),
+        members.any(|member| member.node == referee.node && is_proved(&member.account))
+    };
+    if accusing.agreeing().iter().any(is_convicted_referee) {
+        return false;
     }
+    let mut contradicted = accusing.dissenting().into_iter();
+    contradicted.any(|referee| !is_convicted_referee(&referee))
+        || accusing
+            .accused()
+            .any(|receipt| !is_convicted(receipt, proved))
 }
 
 /// Whether somebody was convicted already for what a receipt says.
@@ -592,34 +633,86 @@ mod tests {
         assert_eq!(before(&group, 3, &NodeKey([0; 32]), 0), 0);
     }
 
-    #[test]
-    fn who_contradicts_a_referee_begins_with_its_own_word_and_does_not_ask_the_referee() {
-        let sign = |member: u8, fuel| {
-            let answer = Answer {
+    /// What a member says, one value for each answer.
+    fn says(member: u8, fuel: u64) -> RefereeStatement {
+        let report = RefereeReport {
+            job: JobId([1; 32]),
+            task: 3,
+            question: Digest([2; 32]),
+            answer: Answer {
                 result_commitment: Digest([1; 32]),
                 result_bytes: 10,
                 fuel,
                 exit: Exit::Success,
-            };
-            let report = RefereeReport {
-                job: JobId([1; 32]),
-                task: 3,
-                question: Digest([2; 32]),
-                answer,
-            };
-            NodeSecret::from_seed(&[member; 32]).sign(report, &GenesisHash([1; 32]))
+            },
         };
-        let (said, own) = (sign(1, 7), sign(2, 8));
-        let mut words = GroupWords {
-            report: said,
-            needed: 2,
-            given: BTreeMap::from([(1, said.signature)]),
-            refused: BTreeSet::new(),
-        };
-        words.contradicted_by(2, own);
-        assert_eq!(words.report, own);
-        assert_eq!(words.given, BTreeMap::from([(2, own.signature)]));
-        assert_eq!(words.refused, BTreeSet::from([1]));
+        let secret = NodeSecret::from_seed(&[member; 32]);
+        RefereeStatement {
+            report: secret.sign(report, &GenesisHash([1; 32])),
+            node: NodeKey([member; 32]),
+        }
+    }
+
+    fn words(of: &[RefereeStatement]) -> BTreeMap<u8, NodeSignature> {
+        let of = of.iter().map(|it| (it.node.0[0], it.report.signature));
+        of.collect()
+    }
+
+    #[test]
+    fn who_contradicts_a_referee_begins_with_its_own_word_and_does_not_ask_the_referee() {
+        let group = group(4);
+        let (said, own) = (says(1, 7), says(2, 8));
+        let mut begun = GroupWords::begun(&group, said, &[said]).unwrap();
+        assert_eq!((begun.needed, &begun.given), (3, &words(&[said])));
+        assert!(begun.refused.is_empty());
+        begun.hear(&group, own, &[said]);
+        assert_eq!(begun.report, own.report);
+        assert_eq!(begun.given, words(&[own]));
+        assert_eq!(begun.refused, BTreeSet::from([1]));
+        assert_eq!(begun.within_reach(&group), 3);
+    }
+
+    #[test]
+    fn the_words_of_all_referees_of_a_log_count_that_agree_and_who_differs_is_not_asked() {
+        let group = group(5);
+        let referees = [says(3, 9), says(2, 7), says(1, 7), says(77, 7)];
+        let mut begun = GroupWords::begun(&group, referees[1], &referees).unwrap();
+        assert_eq!(begun.given, words(&referees[1..3]));
+        assert_eq!(begun.refused, BTreeSet::from([3]));
+        begun.hear(&group, says(4, 7), &referees);
+        assert_eq!(begun.given.len(), referees_needed(group.members.len()));
+        // One that says the same now is refused no more.
+        begun.hear(&group, says(3, 7), &referees);
+        assert!(begun.refused.is_empty() && begun.given.contains_key(&3));
+        let stranger = says(77, 7);
+        assert!(GroupWords::begun(&group, stranger, &[stranger]).is_none());
+    }
+
+    #[test]
+    fn who_contradicts_most_referees_of_a_log_counts_the_one_that_says_the_same() {
+        let group = group(5);
+        let (referees, own) = ([says(1, 7), says(2, 7), says(3, 9)], says(4, 9));
+        let mut begun = GroupWords::begun(&group, referees[0], &referees).unwrap();
+        begun.hear(&group, own, &referees);
+        assert_eq!(begun.given, words(&[referees[2], own]));
+        assert_eq!(begun.refused, BTreeSet::from([1, 2]));
+        // And so where it is that one itself.
+        let mut begun = GroupWords::begun(&group, referees[0], &referees).unwrap();
+        begun.hear(&group, referees[2], &referees);
+        assert_eq!(begun.given, words(&referees[2..]));
+        assert_eq!(begun.refused, BTreeSet::from([1, 2]));
+    }
+
+    #[test]
+    fn who_is_out_is_within_reach_only_if_it_has_given_its_word() {
+        let mut group = group(4);
+        group.members[2].is_out = true;
+        let given = |member| GroupWords::begun(&group, says(member, 7), &[]).unwrap();
+        assert_eq!(given(2).within_reach(&group), 4);
+        assert_eq!(given(1).within_reach(&group), 3);
+        let mut without = given(1);
+        without.refused.extend([2, 3]);
+        assert_eq!(without.within_reach(&group), 2);
     }
 
     #[test]

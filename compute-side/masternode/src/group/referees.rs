@@ -1,18 +1,23 @@
-//! Tasks that another member of a job's group computes for this one, because devices differ on them.
+//! Tasks that other members of a job's group compute for this one, because devices differ on them.
 //!
 //! Who coordinates a job gives out its tasks and judges them, so it does not say itself what comes out where
-//! devices differ: another member does. Whom it asks first follows from the job and the task, though nobody
-//! holds it to that; the next one if that cannot. What it signs is held to its own sealed result, which the
-//! owner fetches here if no device gave it. A job whose group is one masternode has no other, and there the
-//! coordinator computes it.
+//! devices differ: another member does, or three if the job asks for as many. Whom it asks first follows from the
+//! job and the task, though nobody holds it to that; the next one if that cannot. Of three, two have to say the
+//! same. What one of them signs is held to its own sealed result, which the owner fetches here if no device gave
+//! it: the others have signed the same keyed hash of it. A job whose group is one masternode has no other, and
+//! there the coordinator computes it.
 
-use super::peers::{PeerError, failure, urls};
+use super::{
+    jury::Jury,
+    peers::{PeerError, failure, urls},
+};
 use crate::{
     core::{REFEREE_REPLICA, Truth, name_of},
     daemon::{Errand, Room, Shared},
     referee::{RefereeError, keep_result},
 };
 use codec::DecodeAll as _;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use jsonrpsee::{core::client::Error as RpcError, ws_client::WsClient};
 use quern_jobs_api::{Blob, GroupApiClient as _, GroupError, RefereeRequest, Refereeing};
 use quern_ledger::ChainError;
@@ -20,7 +25,7 @@ use quern_primitives::{
     AccountId, Digest, JobId, TaskIndex,
     group::{Group, Member},
     limits::RESULT_BYTES_MAX,
-    log::SignedRefereeReport,
+    log::{RefereeStatement, SignedRefereeReport},
 };
 use quern_protocol::{Output, limits::INLINE_RESULT_BYTES_MAX};
 use quern_sandbox::Exit;
@@ -30,6 +35,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 
 /// How soon a member is asked again how far it is. It is asked less often the longer it takes.
 const AGAIN_MIN: Duration = Duration::from_millis(50);
@@ -38,16 +44,19 @@ const AGAIN_MAX: Duration = Duration::from_secs(1);
 /// How soon members are asked again that all lacked something.
 const ROUND: Duration = Duration::from_millis(250);
 
-/// Has a task computed by a member of its job's group that does not coordinate it; here, if there is no
-/// other.
+/// Where enough have said the same, the others are waited for so long at the least.
+const PATIENCE_MIN: Duration = Duration::from_secs(5);
+
+/// Has a task computed by as many members of its job's group as the job asks for, none of whom coordinates it;
+/// here, if there is no other.
 pub(crate) async fn referee(
     shared: &Arc<Shared>,
     room: &Room,
     errand: Errand,
 ) -> Result<Truth, RefereeError> {
-    let now = Instant::now();
-    let until = now.checked_add(Duration::from_millis(errand.time_ms));
-    let until = until.unwrap_or(now);
+    let began = Instant::now();
+    let until = began.checked_add(Duration::from_millis(errand.time_ms));
+    let until = until.unwrap_or(began);
     let (group, urls) = loop {
         match group_of(shared, errand.job).await {
             Ok(Some(found)) => break found,
@@ -60,13 +69,16 @@ pub(crate) async fn referee(
                 );
             }
         }
-        pause(&errand, until, AGAIN_MAX).await?;
+        check(&errand, until)?;
+        tokio::time::sleep(AGAIN_MAX).await;
     };
     if group.members.len() == 1 {
         return room.compute(shared, errand).await;
     }
-    let others = others(&group, &shared.account.id(), errand.job, errand.task);
-    let mut asked: Vec<Asked<'_>> = others
+    let known = shared.job(errand.job).ok_or(RefereeError::NotOpen)?;
+    let referees = known.submission.referees;
+    let members = others(&group, &shared.account.id(), errand.job, errand.task);
+    let asked: Vec<Asked<'_>> = members
         .into_iter()
         .map(|member| Asked {
             shared,
@@ -75,35 +87,151 @@ pub(crate) async fn referee(
             errand: &errand,
         })
         .collect();
-    let mut refusals = Vec::new();
-    while !asked.is_empty() {
-        let mut lacking = Vec::new();
-        for one in asked {
-            match one.computed(until).await? {
-                Ok(truth) => return Ok(truth),
-                Err(error) if is_passing(&error) => {
-                    let error = format!("{:#}", anyhow::Error::from(error));
-                    let (job, account) = (errand.job, &one.member.account);
-                    tracing::debug!(%job, task = errand.task, %account, error, "a task is not computed yet");
-                    lacking.push(one);
-                }
-                Err(error) => {
-                    let error = format!("{:#}", anyhow::Error::from(error));
-                    refusals.push(format!("{}: {error}", one.member.account));
+    // Who has no say any more counts as one of the group, as for whoever reads the log.
+    let quorum = referees.quorum(group.members.len().saturating_sub(1));
+    let panel = Panel {
+        asked: &asked,
+        errand: &errand,
+        jury: Jury::new(asked.len(), referees.asked(), quorum),
+        said: BTreeMap::new(),
+        refusals: Vec::new(),
+        began,
+        until,
+        agreed: None,
+    };
+    panel.truth().await
+}
+
+/// Members that are asked, and what they said.
+struct Panel<'a> {
+    asked: &'a [Asked<'a>],
+    errand: &'a Errand,
+    jury: Jury,
+    /// By their places among those that are asked.
+    said: BTreeMap<usize, Said>,
+    refusals: Vec<String>,
+    began: Instant,
+    until: Instant,
+    /// Since when enough of them say the same.
+    agreed: Option<Instant>,
+}
+
+impl Panel<'_> {
+    /// What enough of them say, once the others were waited for.
+    async fn truth(mut self) -> Result<Truth, RefereeError> {
+        let (asked, until) = (self.asked, self.until);
+        let mut asking = FuturesUnordered::new();
+        let mut round = Instant::now();
+        loop {
+            while let Some(place) = self.jury.ask_next() {
+                if let Some(one) = asked.get(place) {
+                    asking.push(one.word(place, until));
                 }
             }
-        }
-        asked = lacking;
-        if !asked.is_empty() {
-            pause(&errand, until, ROUND).await?;
+            if let Some(place) = self.decided(Instant::now()) {
+                if let Some(truth) = self.truth_of(place).await {
+                    return Ok(truth);
+                }
+            } else if self.agreed.is_none() && self.jury.is_over() {
+                return Err(self.nobody());
+            }
+            match timeout(ROUND, asking.next()).await {
+                Ok(Some((place, Ok(said)))) => {
+                    self.jury.says(place, said.report.payload);
+                    self.said.insert(place, said);
+                }
+                Ok(Some((place, Err(error)))) => self.fails(place, error),
+                // Nobody is being asked.
+                Ok(None) => tokio::time::sleep(ROUND).await,
+                Err(_) => {}
+            }
+            check(self.errand, until)?;
+            if round.elapsed() >= ROUND {
+                round = Instant::now();
+                self.jury.ask_again();
+            }
         }
     }
-    Err(RefereeError::Nobody {
-        why: match refusals.is_empty() {
+
+    /// The first of those who say the same, if they are enough and nobody else is waited for. Whose word is out
+    /// when enough of the others agree cannot change it, and is waited for as long as they took, and half of the
+    /// time that is left at the most.
+    fn decided(&mut self, now: Instant) -> Option<usize> {
+        let Some(first) = self.jury.agreeing().first().copied() else {
+            self.agreed = None;
+            return None;
+        };
+        let agreed = *self.agreed.get_or_insert(now);
+        let took = agreed.saturating_duration_since(self.began);
+        let left = self.until.saturating_duration_since(agreed);
+        let patience = took.max(PATIENCE_MIN).min(left / 2);
+        let is_patient = now.saturating_duration_since(agreed) < patience;
+        (self.jury.is_over() || !is_patient).then_some(first)
+    }
+
+    /// The result of one of those who agree, with the words of all others; none if it does not have it.
+    async fn truth_of(&mut self, place: usize) -> Option<Truth> {
+        let (one, said) = (self.asked.get(place)?, *self.said.get(&place)?);
+        let mut truth = match one.truth(said).await {
+            Ok(truth) => truth,
+            Err(error) => {
+                self.fails(place, error);
+                return None;
+            }
+        };
+        for (other, it) in self.said.iter().filter(|(other, _)| **other != place) {
+            let member = self.asked.get(*other)?.member;
+            if it.report.payload != said.report.payload {
+                let Errand { job, task, .. } = *self.errand;
+                tracing::error!(
+                    %job,
+                    task,
+                    account = %member.account,
+                    "of the masternodes that computed a task one got another answer; its machine, or its operator, is not to be trusted"
+                );
+            }
+            truth.others.push(RefereeStatement {
+                report: it.report,
+                node: member.node,
+            });
+        }
+        Some(truth)
+    }
+
+    /// One of them does not give its word, or not yet, or not the result that it is about.
+    fn fails(&mut self, place: usize, error: PeerError) {
+        self.said.remove(&place);
+        let Some(one) = self.asked.get(place) else {
+            return;
+        };
+        let (account, is_passing) = (&one.member.account, is_passing(&error));
+        let error = format!("{:#}", anyhow::Error::from(error));
+        if is_passing {
+            let Errand { job, task, .. } = *self.errand;
+            tracing::debug!(%job, task, %account, error, "a task is not computed yet");
+            return self.jury.lacks(place);
+        }
+        self.refusals.push(format!("{account}: {error}"));
+        self.jury.refuses(place);
+    }
+
+    /// Why there is no word.
+    fn nobody(&self) -> RefereeError {
+        let said = self.said.iter().filter_map(|(place, said)| {
+            let account = &self.asked.get(*place)?.member.account;
+            let result = said.report.payload.answer.result_commitment;
+            Some(format!("{account} has the result {result}"))
+        });
+        let all: Vec<_> = said.chain(self.refusals.iter().cloned()).collect();
+        let why = match all.is_empty() {
             true => "all of them are out".to_owned(),
-            false => refusals.join("; "),
-        },
-    })
+            false => all.join("; "),
+        };
+        match self.jury.heard() > 1 {
+            true => RefereeError::Split { why },
+            false => RefereeError::Nobody { why },
+        }
+    }
 }
 
 /// The group of a job, and where masternodes are reached.
@@ -128,15 +256,14 @@ fn others<'a>(group: &'a Group, own: &AccountId, job: JobId, task: TaskIndex) ->
     others
 }
 
-/// Waits for a moment. Fails if nobody waits for the task any more, or it takes too long.
-async fn pause(errand: &Errand, until: Instant, for_a: Duration) -> Result<(), RefereeError> {
+/// Fails if nobody waits for the task any more, or it takes too long.
+fn check(errand: &Errand, until: Instant) -> Result<(), RefereeError> {
     if errand.cancel.is_cancelled() {
         return Err(RefereeError::GivenUp(Exit::Cancelled));
     }
     if Instant::now() >= until {
         return Err(RefereeError::GivenUp(Exit::WallTime));
     }
-    tokio::time::sleep(for_a).await;
     Ok(())
 }
 
@@ -170,54 +297,72 @@ struct Asked<'a> {
     errand: &'a Errand,
 }
 
+/// What a member says that it computed.
+#[derive(Clone, Copy)]
+struct Said {
+    report: SignedRefereeReport,
+    output_root: Digest,
+    /// Of the sealed result.
+    bytes: u64,
+}
+
 impl Asked<'_> {
-    /// What the member computes, once it has. Fails for good if nobody waits for it any more.
-    async fn computed(&self, until: Instant) -> Result<Result<Truth, PeerError>, RefereeError> {
-        let Errand { job, task, .. } = *self.errand;
-        let request = RefereeRequest {
-            job,
-            task,
-            referee: self.member.node,
-            time_ms: self.errand.time_ms,
-        };
-        let signed = self.shared.node.sign(request, &self.shared.genesis);
-        let signature = Blob(signed.signature.0.to_vec());
+    /// What the member at this place says, once it has computed the task.
+    async fn word(&self, place: usize, until: Instant) -> (usize, Result<Said, PeerError>) {
         let mut again = AGAIN_MIN;
         loop {
-            match self.ask(request, &signature).await {
-                Ok(None) => {}
-                Ok(Some(truth)) => return Ok(Ok(truth)),
-                Err(error) => return Ok(Err(error)),
+            match self.ask().await {
+                Ok(None) if Instant::now() < until => {}
+                Ok(None) => return (place, Err(PeerError::TooLong)),
+                Ok(Some(said)) => return (place, Ok(said)),
+                Err(error) => return (place, Err(error)),
             }
-            pause(self.errand, until, again).await?;
+            tokio::time::sleep(again).await;
             again = again.saturating_mul(2).min(AGAIN_MAX);
         }
     }
 
+    /// What the member is asked for, with this masternode's signature.
+    fn request(&self) -> (RefereeRequest, Blob) {
+        let request = RefereeRequest {
+            job: self.errand.job,
+            task: self.errand.task,
+            referee: self.member.node,
+            time_ms: self.errand.time_ms,
+        };
+        let signed = self.shared.node.sign(request, &self.shared.genesis);
+        (request, Blob(signed.signature.0.to_vec()))
+    }
+
     /// Asks the member how far it is, once it has the log; none while it computes.
-    async fn ask(
-        &self,
-        request: RefereeRequest,
-        signature: &Blob,
-    ) -> Result<Option<Truth>, PeerError> {
+    async fn ask(&self) -> Result<Option<Said>, PeerError> {
         let url = self.url.ok_or(PeerError::Nowhere)?;
-        let (peers, job) = (&self.shared.peers, request.job);
-        peers.hand_on(job, &self.member.account, url).await?;
+        let (peers, (request, signature)) = (&self.shared.peers, self.request());
+        let account = &self.member.account;
+        peers.hand_on(request.job, account, url).await?;
         let client = peers.client(url).await?;
-        let told = client.referee(request, signature.clone()).await;
+        let told = client.referee(request, signature).await;
         match told.map_err(|error| failure(url, error))? {
             Refereeing::Computing => Ok(None),
             Refereeing::Computed {
                 report,
                 output_root,
                 bytes,
-            } => {
-                let report = self.report(&report)?;
-                let sealed = self.sealed(&client, (request, signature), bytes).await;
-                let truth = self.truth(report, output_root, sealed?)?;
-                Ok(Some(truth))
-            }
+            } => Ok(Some(Said {
+                report: self.report(&report)?,
+                output_root,
+                bytes,
+            })),
         }
+    }
+
+    /// What the core is told, once the member's sealed result is here, and is the one that its report is about.
+    async fn truth(&self, said: Said) -> Result<Truth, PeerError> {
+        let url = self.url.ok_or(PeerError::Nowhere)?;
+        let client = self.shared.peers.client(url).await?;
+        let (request, signature) = self.request();
+        let sealed = self.sealed(&client, (request, &signature), said.bytes);
+        self.checked(said.report, said.output_root, sealed.await?)
     }
 
     /// The member's report, if it is its own and about the task.
@@ -261,7 +406,7 @@ impl Asked<'_> {
 
     /// What the core is told, if the sealed result is the one that the report is about. One that is too large
     /// to be told is written first.
-    fn truth(
+    fn checked(
         &self,
         report: SignedRefereeReport,
         output_root: Digest,
@@ -298,6 +443,7 @@ impl Asked<'_> {
             node: self.member.node,
             output_root,
             output,
+            others: vec![],
         })
     }
 }

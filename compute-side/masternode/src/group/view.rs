@@ -185,6 +185,10 @@ impl ChainFacts for ChainView {
         members.contains(node) && (node != writer || members.len() == 1)
     }
 
+    fn others(&self) -> Option<usize> {
+        self.known().members.len().checked_sub(1)
+    }
+
     fn device(&self, device: &DeviceId, at: BlockNumber) -> Option<DeviceFacts> {
         self.known().devices.get(&(at, *device)).cloned().flatten()
     }

@@ -5,7 +5,9 @@ use super::{Log, Outcome, Proofs};
 use crate::core::{Entry, RefereeWord};
 use quern_dispute_rules::{Question, Reply, evidence::Leaf};
 use quern_jobs_api::ApiError;
-use quern_primitives::{Digest, TaskIndex, ids::BatchSequence, receipt::Answer};
+use quern_primitives::{
+    Digest, TaskIndex, ids::BatchSequence, log::RefereeStatement, receipt::Answer,
+};
 use quern_protocol::ShownVerdict;
 
 impl Outcome {
@@ -117,7 +119,7 @@ impl Outcome {
         Ok(None)
     }
 
-    /// The report of a referee that says this of a task.
+    /// The report of the referees that say this of a task.
     fn report(
         &self,
         log: &impl Log,
@@ -125,15 +127,28 @@ impl Outcome {
         answer: &Answer,
     ) -> Result<Option<Reply>, ApiError> {
         let at = self.refereed.get(&task);
-        match at.map(|at| log.entry(*at)).transpose()?.flatten() {
-            Some(Entry::Refereed {
-                word: RefereeWord::Computed { report, node },
-                ..
-            }) if report.payload.answer == *answer => {
-                let report = Box::new(report);
-                Ok(Some(Reply::Report { report, node }))
-            }
-            _ => Ok(None),
+        let Some(Entry::Refereed { word, .. }) = at.map(|at| log.entry(*at)).transpose()?.flatten()
+        else {
+            return Ok(None);
+        };
+        let truth = word.truth();
+        let truth = truth.filter(|truth| truth.report.payload.answer == *answer);
+        Ok(truth.map(|truth| shown_report(&word, truth)))
+    }
+}
+
+/// A report with the signatures of all who agree on it, as the chain is shown it.
+fn shown_report(word: &RefereeWord, truth: RefereeStatement) -> Reply {
+    let RefereeStatement { report, node } = truth;
+    match word {
+        RefereeWord::Several { .. } => {
+            let signed = word.agreeing().into_iter();
+            let signed = signed.map(|it| (it.node, it.report.signature));
+            Reply::reports(report.payload, signed.collect())
         }
+        RefereeWord::Computed { .. } | RefereeWord::None => Reply::Report {
+            report: Box::new(report),
+            node,
+        },
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use quern_primitives::{
     Digest, GenesisHash, SealingKey,
-    job::{Agreement, ByteLevel, Preferences},
+    job::{Agreement, ByteLevel, Preferences, Referees},
     receipt::Exit as SettledExit,
 };
 use quern_shards::{
@@ -189,6 +189,7 @@ fn submission(manifest: &Manifest, key: &JobKey, digest: Digest) -> Submission {
         memory_bytes_max: 64 << 20,
         result_bytes_max: 8 << 20,
         agreement: Agreement::Single,
+        referees: Referees::One,
         class: Class::Portable,
         preferences: Preferences::default(),
         level: ByteLevel::Balanced,

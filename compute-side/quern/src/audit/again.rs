@@ -274,7 +274,7 @@ mod tests {
     use quern_primitives::{
         AccountId, GenesisHash,
         device::Class,
-        job::{Agreement, ByteLevel, Preferences},
+        job::{Agreement, ByteLevel, Preferences, Referees},
     };
     use quern_shards::manifest::Assembly;
 
@@ -312,6 +312,7 @@ mod tests {
             assembly: Assembly::Concatenate,
             terms: Terms {
                 agreement: Agreement::Single,
+                referees: Referees::One,
                 class: Class::Portable,
                 preferences: Preferences::default(),
                 level: ByteLevel::Balanced,

@@ -156,6 +156,10 @@ impl ChainFacts for Gathered {
         referees.contains(node) && (node != writer || referees.len() == 1)
     }
 
+    fn others(&self) -> Option<usize> {
+        self.known().referees.len().checked_sub(1)
+    }
+
     fn device(&self, device: &DeviceId, at: BlockNumber) -> Option<DeviceFacts> {
         self.known().devices.get(&(at, *device)).cloned()
     }

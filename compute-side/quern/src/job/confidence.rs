@@ -6,7 +6,10 @@ use quern_confidence::{Crowd, InputError, ReExecution, Statement};
 use quern_jobs_api::Asking;
 use quern_ledger::{Chain, ChainError};
 use quern_owner::Masternodes;
-use quern_primitives::{JobId, job::Agreement};
+use quern_primitives::{
+    JobId,
+    job::{Agreement, Referees},
+};
 
 /// What is assumed of those who compute.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -128,6 +131,16 @@ pub(crate) fn agreement_in_words(agreement: Agreement) -> String {
         Agreement::Adaptive => {
             "one device each, and a second that must agree with it unless the first one's record is long enough; where they differ a referee computes the task"
                 .into()
+        }
+    }
+}
+
+/// How many masternodes compute a task on which devices differ.
+pub(crate) fn referees_in_words(referees: Referees) -> &'static str {
+    match referees {
+        Referees::One => "one masternode computes the task",
+        Referees::Three => {
+            "three masternodes of the job's group compute the task, or as many as it has, and two of them must say the same"
         }
     }
 }

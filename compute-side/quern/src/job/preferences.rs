@@ -111,6 +111,7 @@ pub(crate) struct DeviceOptions {
 pub(crate) struct AgreementTable {
     pub(super) mode: Option<AgreementChoice>,
     pub(super) replicas: Option<u8>,
+    pub(super) referees: Option<u8>,
     pub(super) single: bool,
     #[serde(alias = "failure_probability_max", deserialize_with = "probability")]
     pub(super) failure_probability_max: Option<FailureProbability>,
@@ -336,7 +337,7 @@ mod tests {
     use super::*;
     use crate::job::spec::{Certainty, JobOptions, JobSpec};
     use clap::Parser;
-    use quern_primitives::job::Agreement;
+    use quern_primitives::job::{Agreement, Referees};
     use std::{error::Error as _, path::Path};
 
     const START: &str = "program = 'p'\ninput = 'i'\nsplit = 'none'\n";
@@ -414,6 +415,21 @@ mod tests {
         let spec = typed.over(parse(DEVICES).unwrap()).check().unwrap();
         let regions = RegionSet::only([Region::Americas]);
         assert_eq!(spec.preferences, Preferences { regions, ..all() });
+    }
+
+    #[test]
+    fn how_many_referees_there_are_stands_in_the_table_of_the_agreement_or_beside_it() {
+        for text in [
+            "referees = 3",
+            "[agreement]\nmode = 'unanimous'\nreferees = 3",
+        ] {
+            assert_eq!(spec(text).referees, Referees::Three, "{text}");
+        }
+        let typed = typed("--referees 3").unwrap();
+        let spec = typed.over(parse("referees = 1").unwrap()).check();
+        assert_eq!(spec.unwrap().referees, Referees::Three);
+        let twice = parse("referees = 3\n[agreement]\nreferees = 3").unwrap_err();
+        assert!(twice.to_string().contains("`agreement.referees`"));
     }
 
     #[test]

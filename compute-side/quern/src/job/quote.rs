@@ -26,7 +26,7 @@ use quern_primitives::{
     Amount, Digest, ProgramHash, SealingKey, TaskIndex,
     amount::display,
     device::Class,
-    job::{Agreement, Preferences, Submission},
+    job::{Agreement, Preferences, Referees, Submission},
     view::Quote,
 };
 use quern_shards::cut::CutPlan;
@@ -55,6 +55,7 @@ pub(crate) struct Offer {
     tasks: u32,
     agreement: Agreement,
     replicas: u8,
+    referees: Referees,
     input_bytes: u64,
     fuel_per_task_max: u64,
     memory_bytes_max: u64,
@@ -126,6 +127,7 @@ pub(crate) async fn price(
     };
     let mut terms = Terms {
         agreement,
+        referees: spec.referees,
         class: spec.class,
         preferences: spec.preferences,
         level: spec.level,
@@ -155,6 +157,7 @@ pub(crate) async fn price(
         tasks: plan.count(),
         agreement,
         replicas: agreement.replicas(),
+        referees: terms.referees,
         input_bytes: plan.input_bytes(),
         fuel_per_task_max: terms.fuel_per_task_max,
         memory_bytes_max: terms.memory_bytes_max,
@@ -237,6 +240,7 @@ fn unsealed(terms: &Terms, program: &[u8], plan: &CutPlan) -> Submission {
         memory_bytes_max: terms.memory_bytes_max,
         result_bytes_max: terms.result_bytes_max,
         agreement: terms.agreement,
+        referees: terms.referees,
         class: terms.class,
         preferences: terms.preferences,
         level: terms.level,
@@ -271,6 +275,10 @@ impl Output for Offer {
                 "a task may use {} fuel and {} of memory",
                 grouped(self.fuel_per_task_max),
                 Size(self.memory_bytes_max)
+            ),
+            format!(
+                "where devices differ, {}",
+                confidence::referees_in_words(self.referees)
             ),
             of_class(self.class).to_owned(),
         ];
@@ -335,6 +343,7 @@ mod tests {
             tasks: 10,
             agreement: Agreement::Majority { replicas: 3 },
             replicas: 3,
+            referees: Referees::Three,
             input_bytes: 3 << 20,
             fuel_per_task_max: 10_000_000,
             memory_bytes_max: 256 << 20,
@@ -358,6 +367,7 @@ mod tests {
         let text = offer.people();
         for words in [
             "10 tasks of 3 MiB input, 3 devices each, of which 2 must agree",
+            "where devices differ, three masternodes",
             "class portable: on any device",
             "at most 100 BC in all (10 BC a task): 70 BC to workers, 30 BC to the network",
             "hard cap",
@@ -375,6 +385,7 @@ mod tests {
         assert_eq!(json["preferences"]["gpu"], true);
         assert_eq!(json["matching"]["lack"], "masternodes");
         assert_eq!(json["agreement"]["majority"]["replicas"], 3);
+        assert_eq!(json["referees"], "three");
         assert!(json["confidence"].is_null());
     }
 }

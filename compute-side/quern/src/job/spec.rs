@@ -10,7 +10,7 @@ use quern_owner::Input;
 use quern_primitives::{
     BlockNumber,
     device::Class,
-    job::{Agreement, ByteLevel, Preferences},
+    job::{Agreement, ByteLevel, Preferences, Referees},
     limits,
 };
 use quern_shards::cut::{SHARD_BYTES_DEFAULT, Split};
@@ -89,6 +89,10 @@ pub(crate) struct JobOptions {
     /// `--agreement majority`]
     #[arg(long, value_name = "N", conflicts_with = "single")]
     replicas: Option<u8>,
+    /// How many masternodes compute a task on which devices differ: 1, or 3, of which 2 must say the same
+    /// [default: 1]
+    #[arg(long, value_name = "N")]
+    referees: Option<u8>,
     /// One device for each task, which is believed
     #[arg(long)]
     #[serde(default)]
@@ -192,6 +196,12 @@ pub(crate) enum SpecError {
         /// What was given.
         replicas: u8,
     },
+    /// A number of referees that there is not.
+    #[error("`referees` is {found}, but can only be 1, or 3, of which 2 must say the same")]
+    Referees {
+        /// What was given.
+        found: u8,
+    },
     /// The folder of prepared shards cannot be read.
     #[error("cannot read the folder {path} of prepared shards")]
     ReadPrepared {
@@ -245,6 +255,7 @@ pub(crate) struct JobSpec {
     pub(crate) input: Input,
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) certainty: Certainty,
+    pub(crate) referees: Referees,
     pub(crate) preferences: Preferences,
     pub(crate) class: Class,
     pub(crate) level: ByteLevel,
@@ -292,6 +303,9 @@ impl JobOptions {
         if table.replicas.is_some() && self.replicas.is_some() {
             return both("replicas", "agreement.replicas");
         }
+        if table.referees.is_some() && self.referees.is_some() {
+            return both("referees", "agreement.referees");
+        }
         if table.failure_probability_max.is_some() && self.failure_probability_max.is_some() {
             return both(
                 "failure-probability-max",
@@ -301,6 +315,7 @@ impl JobOptions {
         // At the top level a mode has no key of its own.
         self.mode = table.mode;
         self.replicas = self.replicas.or(table.replicas);
+        self.referees = self.referees.or(table.referees);
         self.single |= table.single;
         self.failure_probability_max = self
             .failure_probability_max
@@ -328,6 +343,7 @@ impl JobOptions {
             },
             mode: self.mode.or(file.mode.filter(|_| !named_agreement)),
             replicas: self.replicas.or(file.replicas.filter(|_| !named_agreement)),
+            referees: self.referees.or(file.referees),
             single: self.single || (file.single && !named_agreement),
             failure_probability_max: self
                 .failure_probability_max
@@ -365,6 +381,7 @@ impl JobOptions {
             })?,
             arguments: self.arguments.into_iter().map(String::into_bytes).collect(),
             certainty,
+            referees: referees(self.referees)?,
             preferences: self.devices.check()?,
             class: self.class.map_or_else(Class::default, Class::from),
             level: match self.level.unwrap_or(LevelChoice::Balanced) {
@@ -465,6 +482,16 @@ impl JobOptions {
     }
 }
 
+/// How many masternodes compute a task on which devices differ.
+fn referees(asked: Option<u8>) -> Result<Referees, SpecError> {
+    match asked {
+        None => Ok(Referees::default()),
+        Some(1) => Ok(Referees::One),
+        Some(3) => Ok(Referees::Three),
+        Some(found) => Err(SpecError::Referees { found }),
+    }
+}
+
 /// The files of a folder, in the order of their names.
 fn prepared(folder: &Path) -> Result<Input, SpecError> {
     let failed = |source| SpecError::ReadPrepared {
@@ -517,7 +544,7 @@ mod tests {
     }
 
     const WHOLE: &str = "program = 'p.wasm'\ninput = '/in'\nsplit = 'lines'\nshard-size = '1MiB'\n\
-        arg = ['--top', '10']\nreplicas = 5\nclass = 'portable'\nlevel = 'high'\nfuel = 5\n\
+        arg = ['--top', '10']\nreplicas = 5\nreferees = 3\nclass = 'portable'\nlevel = 'high'\nfuel = 5\n\
         memory = 1048576\nresult-max = '1kB'\ndeadline = '30m'\nmax-price = '0.5'\n";
 
     #[test]
@@ -536,6 +563,7 @@ mod tests {
         assert_eq!(spec.arguments, [b"--top".to_vec(), b"10".to_vec()]);
         let five = Agreement::Majority { replicas: 5 };
         assert_eq!(spec.certainty, Certainty::Agreement(five));
+        assert_eq!(spec.referees, Referees::Three);
         assert_eq!(spec.preferences, Preferences::default());
         assert_eq!((spec.class, spec.level), (Class::Portable, ByteLevel::High));
         assert_eq!(
@@ -551,17 +579,20 @@ mod tests {
         let options = JobOptions {
             single: true,
             fuel: Some(7),
+            referees: Some(1),
             ..JobOptions::default()
         };
         let spec = options.over(parse(WHOLE).unwrap()).check().unwrap();
         let single = Certainty::Agreement(Agreement::Single);
         assert_eq!((spec.certainty, spec.fuel), (single, Some(7)));
+        assert_eq!(spec.referees, Referees::One);
         let elsewhere = JobOptions {
             input: Some("/other".into()),
             ..JobOptions::default()
         };
         let file = parse("program = 'p'\nprepared = 'shards'\nsplit = 'none'").unwrap();
         let spec = elsewhere.over(file).check().unwrap();
+        assert_eq!(spec.referees, Referees::One, "as if nothing was said");
         assert!(matches!(spec.input, Input::File { path, .. } if path == Path::new("/other")));
     }
 
@@ -601,6 +632,7 @@ mod tests {
         assert!(changed("'1MiB'", "'8GiB'").contains("`shard-size`"));
         assert!(changed("fuel = 5", "fuel = 10000000000001").contains("`fuel`"));
         assert!(changed("replicas = 5", "replicas = 4").contains("4 replicas"));
+        assert!(changed("referees = 3", "referees = 2").contains("`referees` is 2"));
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Where a job stands, on the chain and at its coordinator.
 
-use super::{JobName, confidence::agreement_in_words, follow, impasse::end_in_words};
+use super::{
+    JobName,
+    confidence::{agreement_in_words, referees_in_words},
+    follow,
+    impasse::end_in_words,
+};
 use crate::{
     context::Context,
     grid::words,
@@ -130,6 +135,13 @@ impl Output for Shown {
                 format!("{} of {} settled", job.settled_tasks, submission.tasks),
             ),
             ("replicas", agreement_in_words(submission.agreement)),
+            (
+                "referees",
+                format!(
+                    "where devices differ, {}",
+                    referees_in_words(submission.referees)
+                ),
+            ),
             ("program", submission.program.to_string()),
             (
                 "blocks",

@@ -11,11 +11,11 @@ use quern_dispute_rules::{
     facts::Member,
     ruling::{Guilty, Offence},
 };
-use quern_joblog::{Entry, SignedBlock};
+use quern_joblog::{Entry, RefereeWord, SignedBlock};
 use quern_primitives::{
     ids::{AccountId, Digest},
     job::Agreement,
-    log::SignedRefereeReport,
+    log::{RefereeReport, RefereeStatement, SignedRefereeReport},
     merkle::Tree,
     payload::{NodeSecret, NodeSignature},
     receipt::SignedReceipt,
@@ -43,7 +43,9 @@ fn contradicted() -> (Story, Vec<SignedBlock>, u32) {
 
 fn read(story: &Story, blocks: &[SignedBlock], task: u32) -> Result<Accusing, Unfiled> {
     let mut accusing = Accusing::of(JOB, task, &settled(story, 0, blocks))?;
-    blocks.iter().for_each(|block| accusing.take(block));
+    for block in blocks {
+        accusing.take(block);
+    }
     Ok(accusing)
 }
 
@@ -86,7 +88,7 @@ fn facts(story: &Story, blocks: &[SignedBlock], task: u32) -> Facts {
 
 /// One that is accused, and what is shown of it with these signatures.
 fn shown(accusing: &Accusing, places: &[u8]) -> (SignedReceipt, Evidence) {
-    let (report, _) = accusing.report().unwrap();
+    let report = &accusing.agreeing().first().unwrap().report;
     let receipt = accusing.accused().next().unwrap();
     let referees = signed_by(places, report);
     let evidence = accusing.evidence(receipt, &referees, &roots(TASKS));
@@ -154,8 +156,7 @@ fn nobody_is_convicted_by_one_masternode_or_by_who_was_asked_something_else() {
 
 /// What a third member signs at which something else comes out than the log's referee says.
 fn contradiction(accusing: &Accusing) -> SignedRefereeReport {
-    let (said, _) = accusing.referee().unwrap();
-    let mut payload = said.payload;
+    let mut payload = accusing.agreeing()[0].report.payload;
     payload.answer.fuel += 1;
     successor().sign(payload, &HERE)
 }
@@ -165,14 +166,14 @@ fn a_referee_that_two_others_contradict_is_convicted_by_the_log_they_have() {
     let (story, blocks, task) = contradicted();
     let accusing = read(&story, &blocks, task).unwrap();
     let facts = facts(&story, &blocks, task);
-    let (own, _) = *accusing.report().unwrap();
-    let nothing = accusing.false_report(&signed_by(&[0, 2], &own));
-    assert_eq!(nothing, None, "it says what it is held to");
+    let own = accusing.agreeing()[0].report;
+    let nothing = accusing.false_reports(&signed_by(&[0, 2], &own));
+    assert_eq!(nothing, [], "it says what it is held to");
     let truth = contradiction(&accusing);
     let accusing = accusing.contradicted_by(truth, successor().public());
     let shown = |places: &[u8]| {
-        let evidence = accusing.false_report(&signed_by(places, &truth));
-        decide(&evidence.unwrap(), &facts, &Ed25519)
+        let evidence = accusing.false_reports(&signed_by(places, &truth));
+        decide(&evidence[0], &facts, &Ed25519)
     };
     match shown(&[0, 2]) {
         Ok(Ruling::Convicted(it)) => {
@@ -199,7 +200,7 @@ fn nobody_that_was_asked_something_else_is_accused_and_all_are_held_to_the_other
     let asked_else = accusing
         .clone()
         .contradicted_by(elsewhere, successor().public());
-    assert_eq!(asked_else.false_report(&[]), None);
+    assert_eq!(asked_else.false_reports(&[]), []);
     assert_eq!(asked_else.accused().count(), 0);
     // Who gave the referee's answer is contradicted as well.
     let of_referee = accusing.accused().count();
@@ -207,6 +208,97 @@ fn nobody_that_was_asked_something_else_is_accused_and_all_are_held_to_the_other
     assert!(held.accused().count() >= of_referee);
     let mut accused = held.accused();
     assert!(accused.all(|it| it.payload.answer() != truth.payload.answer));
+}
+
+/// A story of a job that asked for three referees: the first says something else than the two others, whose word
+/// contradicts a device. With what each of them says.
+fn dissented() -> (Story, Vec<SignedBlock>, u32, Vec<RefereeStatement>) {
+    let (mut story, _, task) = contradicted();
+    let is_word =
+        |entry: &&mut Entry| matches!(entry, Entry::Refereed { task: it, .. } if *it == task);
+    let Some(Entry::Refereed { word, .. }) = story.entries.iter_mut().find(is_word) else {
+        panic!("a referee was asked");
+    };
+    let truth = word.truth().unwrap().report.payload;
+    let mut other = truth;
+    other.answer.fuel += 1;
+    let [first, second, third] = group();
+    let statements = vec![
+        says(&first, other),
+        says(&second, truth),
+        says(&third, truth),
+    ];
+    *word = RefereeWord::Several {
+        statements: statements.clone().try_into().unwrap(),
+    };
+    let blocks = blocks(&story.entries, 3);
+    (story, blocks, task, statements)
+}
+
+fn says(by: &NodeSecret, report: RefereeReport) -> RefereeStatement {
+    RefereeStatement {
+        report: by.sign(report, &HERE),
+        node: by.public(),
+    }
+}
+
+/// The words of those who agree, who are of the group from this place on.
+fn signed_from(place: u8, agreeing: &[RefereeStatement]) -> Vec<(u8, NodeSignature)> {
+    let signed = (place..).zip(agreeing);
+    signed
+        .map(|(place, it)| (place, it.report.signature))
+        .collect()
+}
+
+#[test]
+fn all_who_agree_in_the_log_accuse_a_device_and_who_differs_does_not() {
+    let (story, blocks, task, statements) = dissented();
+    let accusing = read(&story, &blocks, task).unwrap();
+    assert_eq!(accusing.agreeing(), &statements[1..]);
+    let facts = facts(&story, &blocks, task);
+    let receipt = accusing.accused().next().unwrap();
+    let signed = signed_from(1, accusing.agreeing());
+    let evidence = accusing.evidence(receipt, &signed, &roots(TASKS)).unwrap();
+    let ruling = decide(&evidence, &facts, &Ed25519);
+    assert!(matches!(ruling, Ok(Ruling::Convicted(_))), "{ruling:?}");
+}
+
+#[test]
+fn a_referee_that_the_others_of_the_log_contradict_is_convicted_by_their_words() {
+    let (story, blocks, task, statements) = dissented();
+    let accusing = read(&story, &blocks, task).unwrap();
+    assert_eq!(accusing.dissenting(), &statements[..1]);
+    let facts = facts(&story, &blocks, task);
+    let signed = signed_from(1, accusing.agreeing());
+    let shown = |signed| match accusing.false_reports(signed).as_slice() {
+        [evidence] => decide(evidence, &facts, &Ed25519),
+        other => panic!("{other:?}"),
+    };
+    match shown(&signed) {
+        Ok(Ruling::Convicted(it)) => {
+            let guilty: Vec<_> = it.sentences.iter().map(|it| it.guilty.clone()).collect();
+            assert_eq!(guilty, [Guilty::Masternode(AccountId::new([0; 32]))]);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shown(&signed[..1]), Err(Refusal::NotSigned));
+}
+
+#[test]
+fn who_contradicts_most_of_a_log_s_referees_is_borne_out_by_the_one_that_does_too() {
+    let (story, blocks, task, statements) = dissented();
+    let accusing = read(&story, &blocks, task).unwrap();
+    let other = says(
+        &NodeSecret::from_seed(&[77; 32]),
+        statements[0].report.payload,
+    );
+    let held = accusing.clone().contradicted_by(other.report, other.node);
+    assert_eq!(held.agreeing(), [other, statements[0]]);
+    assert_eq!(held.dissenting(), &statements[1..]);
+    assert_eq!(held.false_reports(&[]).len(), 2);
+    // Its own word it does not give twice.
+    let own = accusing.contradicted_by(statements[0].report, statements[0].node);
+    assert_eq!(own.agreeing(), &statements[..1]);
 }
 
 #[test]
@@ -217,5 +309,5 @@ fn only_what_a_pending_batch_settles_is_accused() {
     let none = Accusing::of(JOB, task, &on_chain).map(|_| ());
     assert_eq!(none, Err(Unfiled::NoBatch));
     let accusing = Accusing::of(JOB, task, &settled(&story, 0, &blocks)).unwrap();
-    assert!(accusing.report().is_none() && accusing.accused().next().is_none());
+    assert!(accusing.agreeing().is_empty() && accusing.accused().next().is_none());
 }

@@ -27,6 +27,7 @@ use quern_verdict::{is_trusted_alone, receipt_digest};
 use std::collections::BTreeMap;
 
 /// A log and what it is about.
+#[derive(Clone)]
 pub(crate) struct Story {
     pub(crate) facts: Facts,
     pub(crate) entries: Vec<Entry>,

@@ -11,6 +11,7 @@ mod exhibits;
 mod far;
 mod honest;
 mod lies;
+mod referees;
 mod trust;
 mod turns;
 mod world;

@@ -8,7 +8,7 @@ use quern_primitives::{
         AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, NodeKey, ProgramHash,
         SealingKey,
     },
-    job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Submission},
+    job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Referees, Submission},
     merkle::Tree,
     params::Terms,
     payload::{DeviceKey, NodeSecret},
@@ -75,6 +75,8 @@ pub(crate) fn account(device: usize) -> AccountId {
 pub(crate) struct Facts {
     pub(crate) job: Job,
     devices: Vec<DeviceId>,
+    /// Masternodes beside the one that writes the log.
+    pub(crate) others: usize,
 }
 
 impl Facts {
@@ -91,6 +93,7 @@ impl Facts {
             memory_bytes_max: 1_000_000,
             result_bytes_max: 1_000,
             agreement,
+            referees: Referees::One,
             class: Class::Pinned,
             preferences: Preferences::default(),
             level: ByteLevel::Balanced,
@@ -113,7 +116,11 @@ impl Facts {
             pending_batches: 0,
         };
         let devices = (0..DEVICES).map(|device| device_key(device).id()).collect();
-        Self { job, devices }
+        Self {
+            job,
+            devices,
+            others: 2,
+        }
     }
 
     /// Answers of a device accepted in a row.
@@ -153,6 +160,10 @@ impl ChainFacts for Facts {
     fn may_referee(&self, by: &NodeKey, writer: &NodeKey) -> bool {
         let group = [referee().public(), node().public(), successor().public()];
         group.contains(by) && by != writer
+    }
+
+    fn others(&self) -> Option<usize> {
+        Some(self.others)
     }
 
     fn device(&self, device: &DeviceId, _: BlockNumber) -> Option<DeviceFacts> {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use quern_primitives::{
     SealingKey,
     device::Class,
-    job::{Agreement, ByteLevel, Preferences},
+    job::{Agreement, ByteLevel, Preferences, Referees},
     limits::{ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, SHARD_BYTES_MAX, TASKS_PER_JOB_MAX},
 };
 
@@ -60,6 +60,7 @@ fn submission(manifest: &Manifest) -> Submission {
         memory_bytes_max: 1,
         result_bytes_max: 1,
         agreement: Agreement::Single,
+        referees: Referees::One,
         class: Class::Pinned,
         preferences: Preferences::default(),
         level: ByteLevel::Balanced,

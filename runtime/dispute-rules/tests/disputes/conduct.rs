@@ -16,8 +16,8 @@ use quern_dispute_rules::{
 use quern_joblog::{Entry, Fork, LogBuilder};
 use quern_primitives::{
     ids::{AccountId, Digest},
-    job::Agreement,
-    log::{Certificate, Header, SignedAcknowledgement},
+    job::{Agreement, Referees},
+    log::{Certificate, Header, RefereeReport, SignedAcknowledgement},
     receipt::Receipt,
     verdict::{Ground, Verdict},
 };
@@ -304,6 +304,95 @@ fn a_report_of_nobody_that_may_say_so_is_no_reply() {
     refused(stranger.sign(report.payload, &HERE), stranger.public());
     report.payload.answer = answer(task, 7);
     refused(node(1).sign(report.payload, &HERE), node(1).public());
+}
+
+/// A task that a referee decided, and the coordinator was asked for the report.
+fn asked_for_a_report() -> (World, RefereeReport, Question) {
+    let referee = |it: &Verdict| it.ground == Ground::Referee;
+    let world = (0..)
+        .map(|seed| honest(UNANIMOUS, 6, seed))
+        .find(|world| world.verdicts.iter().any(referee))
+        .unwrap();
+    let place = world.verdicts.iter().position(referee).unwrap();
+    let task = world.verdicts[place].task;
+    let leaf = world.leaf(place);
+    let (batch, what) = (world.name(), Withheld::Report { leaf });
+    let Ok(Ruling::Asked(_, question)) = ruled(&world, &Evidence::Withheld { batch, what }) else {
+        panic!("the coordinator is asked");
+    };
+    let mut reports = world.reports.iter();
+    let report = reports.find(|it| it.payload.task == task).unwrap().payload;
+    (world, report, question)
+}
+
+/// A report with the signatures of masternodes with these numbers.
+fn signed_by(report: &RefereeReport, by: &[usize]) -> Reply {
+    let signed = by.iter().map(|number| {
+        let node = node(*number);
+        (node.public(), node.sign(*report, &HERE).signature)
+    });
+    Reply::reports(*report, signed.collect())
+}
+
+#[test]
+fn where_a_job_asks_for_three_referees_the_word_of_two_members_is_shown_and_none_else() {
+    let (mut world, report, question) = asked_for_a_report();
+    world.facts.job.submission.referees = Referees::Three;
+    let replied = |reply: &Reply| question.replied(reply, &world.facts, &Ed25519);
+    assert!(matches!(
+        replied(&signed_by(&report, &[1, 2])),
+        Ok(Ruling::Unfounded(_))
+    ));
+    let one = Reply::Report {
+        report: Box::new(node(1).sign(report, &HERE)),
+        node: node(1).public(),
+    };
+    let mut other = report;
+    other.answer = answer(report.task, 7);
+    let mut elsewhere = report;
+    elsewhere.task += 1;
+    for refused in [
+        one,
+        signed_by(&report, &[1]),
+        signed_by(&report, &[1, 1]),
+        // The coordinator, which gave the task out and judged it, and somebody who is not of the group.
+        signed_by(&report, &[0, 1]),
+        signed_by(&report, &[1, 9]),
+        signed_by(&report, &[0, 1, 2]),
+        signed_by(&other, &[1, 2]),
+        signed_by(&elsewhere, &[1, 2]),
+    ] {
+        assert_eq!(replied(&refused), Err(Refusal::NoReply), "{refused:?}");
+    }
+    let mut forged = signed_by(&report, &[1, 2]);
+    if let Reply::Reports { report, .. } = &mut forged {
+        report.question.0[0] ^= 1;
+    }
+    assert_eq!(replied(&forged), Err(Refusal::NoReply));
+    let mut unsorted = signed_by(&report, &[1, 2]);
+    if let Reply::Reports { signed, .. } = &mut unsorted {
+        let mut backwards = signed.to_vec();
+        backwards.reverse();
+        *signed = backwards.try_into().unwrap();
+    }
+    assert_eq!(replied(&unsorted), Err(Refusal::NoReply));
+}
+
+#[test]
+fn in_a_small_group_three_referees_are_as_many_as_there_are() {
+    let (mut world, report, question) = asked_for_a_report();
+    world.facts.job.submission.referees = Referees::Three;
+    let by_one = Reply::Report {
+        report: Box::new(node(1).sign(report, &HERE)),
+        node: node(1).public(),
+    };
+    for (members, wanted) in [(1, 1), (2, 1), (3, 2)] {
+        let mut facts = world.facts.clone();
+        facts.group.truncate(members);
+        assert_eq!(facts.referees_wanted(), wanted);
+        let is_answered = question.replied(&by_one, &facts, &Ed25519).is_ok();
+        assert_eq!(is_answered, wanted == 1, "{members}");
+    }
 }
 
 #[test]

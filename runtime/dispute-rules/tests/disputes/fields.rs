@@ -306,6 +306,7 @@ variants! {
     }
     Reply {
         Report { report, node }
+        Reports { report, signed }
         ; Verdict Receipt
     }
 }

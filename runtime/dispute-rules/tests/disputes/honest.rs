@@ -15,7 +15,7 @@ use quern_dispute_rules::{
 use quern_joblog::{Entry, Fork};
 use quern_primitives::{
     ids::Digest,
-    job::Agreement,
+    job::{Agreement, Referees},
     log::RefereeReport,
     verdict::{Finding, Ground, Verdict},
 };
@@ -27,6 +27,10 @@ pub(crate) fn agreements() -> impl Strategy<Value = Agreement> {
         Just(Agreement::Unanimous),
         Just(Agreement::Adaptive),
     ]
+}
+
+pub(crate) fn referees() -> impl Strategy<Value = Referees> {
+    prop_oneof![Just(Referees::One), Just(Referees::Three)]
 }
 
 /// Decides with the facts that the evidence asks for.
@@ -276,9 +280,10 @@ proptest! {
 
     #[test]
     fn an_honest_coordinator_can_answer_every_question(
-        agreement in agreements(), tasks in 1u32..10, seed: u64,
+        agreement in agreements(), referees in referees(), tasks in 1u32..10, seed: u64,
     ) {
-        let world = honest(agreement, tasks, seed);
+        let mut world = honest(agreement, tasks, seed);
+        world.facts.job.submission.referees = referees;
         for (question, reply) in answered(&world) {
             let ruling = question.replied(&reply, &world.facts, &Ed25519);
             prop_assert!(matches!(ruling, Ok(Ruling::Unfounded(_))), "{ruling:?}");
@@ -313,9 +318,17 @@ pub(crate) fn answered(world: &World) -> Vec<(Question, Reply)> {
             let question = asked(world, &Evidence::Withheld { batch, what });
             let mut reports = world.reports.iter();
             let report = reports.find(|it| it.payload.task == verdict.task);
-            let reply = Reply::Report {
-                report: Box::new(*report.unwrap()),
-                node: node(1).public(),
+            let report = *report.unwrap();
+            let signed = [1, 2].map(|number| {
+                let node = node(number);
+                (node.public(), node.sign(report.payload, &HERE).signature)
+            });
+            let reply = match world.facts.referees_wanted() {
+                1 => Reply::Report {
+                    report: Box::new(report),
+                    node: node(1).public(),
+                },
+                _ => Reply::reports(report.payload, signed.into()),
             };
             all.push((question, reply));
         }

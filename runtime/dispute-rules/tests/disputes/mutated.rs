@@ -5,8 +5,8 @@ use crate::{
     conduct::{certificate_of, fork, left_out, with_liar, written_twice},
     fields::Changed,
     honest::{
-        agreements, all_evidence, answered, false_report, is_liars_own, ruled, summed_over,
-        wrong_answer,
+        agreements, all_evidence, answered, false_report, is_liars_own, referees, ruled,
+        summed_over, wrong_answer,
     },
     hostile::two_answers,
     lies::{
@@ -223,9 +223,10 @@ proptest! {
 
     #[test]
     fn a_reply_with_one_field_changed_answers_nothing(
-        agreement in agreements(), tasks in 1u32..7, seed: u64,
+        agreement in agreements(), referees in referees(), tasks in 1u32..7, seed: u64,
     ) {
-        let world = honest(agreement, tasks, seed);
+        let mut world = honest(agreement, tasks, seed);
+        world.facts.job.submission.referees = referees;
         let mut dice = Dice(seed);
         let all = answered(&world);
         for kind_of in kinds::<Reply>() {

@@ -11,7 +11,7 @@ use quern_primitives::{
     amount::Amount,
     device::Class,
     ids::{Digest, ProgramHash, SealingKey},
-    job::{Agreement, ByteLevel, Preferences, Prices, Submission},
+    job::{Agreement, ByteLevel, Preferences, Prices, Referees, Submission},
 };
 
 /// Six tasks of three replicas with an odd fuel limit, deadline at block 30.
@@ -28,6 +28,7 @@ fn plain_submission() -> Submission {
         memory_bytes_max: 1,
         result_bytes_max: 1,
         agreement: Agreement::Majority { replicas: 3 },
+        referees: Referees::One,
         class: Class::Pinned,
         preferences: Preferences::default(),
         level: ByteLevel::High,

@@ -16,7 +16,9 @@ use quern_primitives::{
     batch::{Batch, BatchState, Certified, CertifiedEnd, DeviceChange, LogRange, Payout},
     device::Class,
     group::{Group, Member},
-    job::{Agreement, ByteLevel, Failure, JobState, Preferences, Prices, Submission, job_id},
+    job::{
+        Agreement, ByteLevel, Failure, JobState, Preferences, Prices, Referees, Submission, job_id,
+    },
     limits,
     log::Certificate,
     payload::{NodeSignature, SignedPayload},
@@ -41,6 +43,7 @@ fn submission(salt: u32) -> Submission {
         memory_bytes_max: 64 * 1024 * 1024,
         result_bytes_max: 1024,
         agreement: Agreement::Majority { replicas: 3 },
+        referees: Referees::One,
         class: Class::Pinned,
         preferences: Preferences::default(),
         level: ByteLevel::High,

@@ -9,8 +9,9 @@ use quern_joblog::{
 use quern_primitives::{
     Digest,
     log::{
-        Acknowledgement, Certificate, Commitment, RefereeReport, SignedAcknowledgement,
-        SignedCertificate, SignedCommitment, SignedRefereeReport,
+        Acknowledgement, Certificate, Commitment, RefereeReport, RefereeStatement,
+        RefereeStatements, SignedAcknowledgement, SignedCertificate, SignedCommitment,
+        SignedRefereeReport,
     },
     payload::NodeSecret,
 };
@@ -74,6 +75,21 @@ fn report() -> SignedRefereeReport {
     NODE.sign(report, &honest::GENESIS)
 }
 
+/// What three referees say, of whom one differs.
+fn statements() -> Vec<RefereeStatement> {
+    let report = report();
+    let mut unlike = report.payload;
+    unlike.answer.fuel += 1;
+    let others = [report.payload, unlike].map(|said| RefereeStatement {
+        report: TRAITOR.sign(said, &honest::GENESIS),
+        node: TRAITOR.public(),
+    });
+    let node = NODE.public();
+    let mut statements = vec![RefereeStatement { report, node }];
+    statements.extend(others);
+    statements
+}
+
 /// The log's blocks: a job begins, a task is computed, it is decided and settled, and the job ends. The last
 /// skips to the first.
 pub(super) static BLOCKS: LazyLock<Vec<SignedBlock>> = LazyLock::new(|| blocks(&NODE, 60));
@@ -127,9 +143,8 @@ fn decided() -> Vec<Entry> {
     };
     let refereed = Entry::Refereed {
         task: 4,
-        word: RefereeWord::Computed {
-            report: report(),
-            node: NODE.public(),
+        word: RefereeWord::Several {
+            statements: RefereeStatements::truncate_from(statements()),
         },
     };
     let judged = honest::RECEIPTS.first().map(|receipt| Entry::Judged {

@@ -114,6 +114,10 @@ impl ChainFacts for Facts<'_> {
         *by == node().public()
     }
 
+    fn others(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn device(&self, device: &DeviceId, at: BlockNumber) -> Option<DeviceFacts> {
         self.seen.get(&(*device, at)).cloned()
     }

@@ -1,6 +1,6 @@
 //! Events and effects in a few words, with numbers for names.
 
-use quern_masternode::core::{Effect, Entry, Event, Note, RefereeWord, WorkPlan};
+use quern_masternode::core::{Effect, Entry, Event, Note, WorkPlan};
 use quern_primitives::{
     batch::Batch,
     ids::{AccountId, DeviceId, JobId},
@@ -273,10 +273,10 @@ impl Names {
                 format!("{task}/{replica} answered by d{device} {answer}")
             }
             Entry::Judged { verdict } => self.verdict(verdict),
-            Entry::Refereed {
-                task,
-                word: RefereeWord::Computed { report, .. },
-            } => format!("{task} refereed {}", answer(&report.payload.answer)),
+            Entry::Refereed { task, word } => match word.truth() {
+                Some(truth) => format!("{task} refereed {}", answer(&truth.report.payload.answer)),
+                None => format!("{entry:?}"),
+            },
             Entry::Batched { batch } => format!("batched {}", self.batch(batch)),
             Entry::Opened { at, .. } => format!("opened at {at}"),
             other => format!("{other:?}"),

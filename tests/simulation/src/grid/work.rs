@@ -11,7 +11,7 @@ use quern_primitives::{
     amount::Amount,
     device::Class,
     ids::{BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex},
-    job::{Agreement, Submission, job_id},
+    job::{Agreement, Referees, Submission, job_id},
     limits::{JOB_LIFETIME_BLOCKS_MAX, TASK_FUEL_MAX},
     merkle::Tree,
     receipt::{Answer, Exit},
@@ -151,6 +151,11 @@ impl Work {
             memory_bytes_max: asked.memory_mib.max(USUAL_MIB) * MIB,
             result_bytes_max: 1_024,
             agreement,
+            // The group is the masternode alone, so that both come to the same.
+            referees: match number.is_multiple_of(2) {
+                true => Referees::One,
+                false => Referees::Three,
+            },
             class: Class::Pinned,
             preferences: asked.preferences,
             level: asked.level,

@@ -6,7 +6,7 @@ use quern_job_rules::{life, pay, quote};
 use quern_primitives::{
     device::Class,
     ids::{ProgramHash, SealingKey},
-    job::{Agreement, ByteLevel, Preferences, Submission},
+    job::{Agreement, ByteLevel, Preferences, Referees, Submission},
     params::{Params, Terms},
     receipt::{Answer, Exit},
     verdict::{Finding, Ground, ReplicaFinding},
@@ -31,6 +31,7 @@ fn job() -> Job {
         memory_bytes_max: 1024 * 1024,
         result_bytes_max: 1024,
         agreement: Agreement::Single,
+        referees: Referees::One,
         class: Class::Pinned,
         level: ByteLevel::Low,
         deadline: 1_000,

@@ -6,7 +6,7 @@ use quern_primitives::{
     batch::{Batch, Shares},
     device::Class,
     ids::{AccountId, Digest, ProgramHash, SealingKey},
-    job::{Agreement, ByteLevel, Job, Preferences, Submission},
+    job::{Agreement, ByteLevel, Job, Preferences, Referees, Submission},
     params::{Params, Terms},
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -114,6 +114,7 @@ fn submission(tasks: u32, agreement: Agreement) -> Submission {
         memory_bytes_max: 64 * 1024 * 1024,
         result_bytes_max: 1024,
         agreement,
+        referees: Referees::One,
         class: Class::Pinned,
         level: ByteLevel::Balanced,
         deadline: DEADLINE,

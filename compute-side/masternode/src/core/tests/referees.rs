@@ -7,8 +7,9 @@ use super::{
 use crate::core::{Effect, Entry, NoReferee, Note, Purpose, REFEREE_REPLICA, RefereeWord, Truth};
 use quern_jobs_api::{Rule, StepKind};
 use quern_primitives::{
-    ids::{Digest, TaskIndex},
+    ids::{Digest, NodeKey, TaskIndex},
     job::{Agreement, JobEnd, JobState},
+    log::RefereeStatement,
     receipt::{Answer, Exit},
     verdict::{Finding, Ground, Verdict},
 };
@@ -485,6 +486,62 @@ fn that_there_is_no_referee_is_remembered_over_a_restart() {
     world.referee = Refereeing::Truthful;
     (0..2).for_each(|worker| world.hello(worker));
     assert_eq!((refereed(&world), unrefereed(&world).len()), (0, 1));
+    answers(&mut world, 3, Habit::Honest);
+    assert_eq!(verdict(&world).ground, Ground::Vote);
+}
+
+/// What two others say who computed task 0 too.
+fn others(answers: [Answer; 2]) -> Vec<RefereeStatement> {
+    let others = (1u8..)
+        .zip(answers)
+        .map(|(number, answer)| RefereeStatement {
+            report: found(0, answer).report,
+            node: NodeKey([number; 32]),
+        });
+    others.collect()
+}
+
+fn other_answer() -> Answer {
+    Answer {
+        fuel: 7,
+        ..truth(0).answer()
+    }
+}
+
+#[test]
+fn what_each_of_three_referees_says_is_written_and_what_two_say_decides() {
+    let mut world = split(Refereeing::Slow, ONE_LIES);
+    let mut told = truth(0);
+    told.others = others([other_answer(), told.answer()]);
+    world.tell_referee(JOB, 0, Ok(told.clone()));
+    assert_eq!(verdict(&world).ground, Ground::Referee);
+    assert_eq!(verdict(&world).answer, told.answer());
+    let words = world.log().filter_map(|entry| match entry {
+        Entry::Refereed { word, .. } => Some(word.clone()),
+        _ => None,
+    });
+    let words: Vec<_> = words.collect();
+    let [word] = words.as_slice() else {
+        panic!("{words:?}");
+    };
+    assert_eq!(word.statements().len(), 3);
+    assert_eq!(word.agreeing().len(), 2);
+    assert_eq!(word.truth().unwrap().node, told.node);
+    assert_eq!(world.core.status(JOB).unwrap().refereed, 1);
+    let entries = world.log().count();
+    world.restart();
+    (0..2).for_each(|worker| world.hello(worker));
+    assert_eq!((world.asked.len(), world.log().count()), (0, entries));
+}
+
+#[test]
+fn referees_of_whom_no_two_say_the_same_are_as_none() {
+    let mut world = split(Refereeing::Slow, ONE_LIES);
+    let mut told = truth(0);
+    told.others = others([other_answer(), truth(1).answer()]);
+    world.tell_referee(JOB, 0, Ok(told));
+    assert_eq!(unrefereed(&world), [NoReferee::Split]);
+    assert_eq!(refereed(&world), 0);
     answers(&mut world, 3, Habit::Honest);
     assert_eq!(verdict(&world).ground, Ground::Vote);
 }

@@ -196,6 +196,7 @@ pub(super) fn found(task: TaskIndex, answer: Answer) -> Truth {
         node: NodeKey(REFEREE.0),
         output_root: chunk_root(&sealed),
         output: Output::Inline(sealed),
+        others: vec![],
     }
 }
 

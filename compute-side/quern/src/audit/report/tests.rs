@@ -6,7 +6,7 @@ use quern_primitives::{
     batch::LogRange,
     device::Class,
     ids::SealingKey,
-    job::{Agreement, ByteLevel, Job, JobEnd, JobState, Preferences, Submission},
+    job::{Agreement, ByteLevel, Job, JobEnd, JobState, Preferences, Referees, Submission},
     params::Terms,
 };
 use quern_recheck::{Part, SumOf, Unfiled};
@@ -26,6 +26,7 @@ fn job() -> Job {
         memory_bytes_max: 1_000,
         result_bytes_max: 1_000,
         agreement: Agreement::Unanimous,
+        referees: Referees::One,
         class: Class::Portable,
         preferences: Preferences::default(),
         level: ByteLevel::Balanced,

@@ -4,7 +4,7 @@ use super::*;
 use crate::job::spec::{Certainty, Deadline};
 use quern_primitives::{
     device::Class,
-    job::{Agreement, ByteLevel, Preferences},
+    job::{Agreement, ByteLevel, Preferences, Referees},
 };
 use quern_shards::cut::Split;
 use tempfile::TempDir;
@@ -35,6 +35,7 @@ pub(in crate::job) fn job(folder: &TempDir, body: &str) -> JobSpec {
         },
         arguments: vec![],
         certainty: Certainty::Agreement(Agreement::Single),
+        referees: Referees::One,
         preferences: Preferences::default(),
         class: Class::Portable,
         level: ByteLevel::Balanced,

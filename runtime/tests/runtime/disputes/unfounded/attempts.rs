@@ -412,6 +412,14 @@ impl<'a> Attempts<'a> {
                 let mut unsigned = report.clone();
                 unsigned.signature.0[3] ^= 1;
                 let forged = Box::new(stranger.sign(said, &self.case.genesis));
+                let of_several = [
+                    vec![],
+                    vec![(node, unsigned.signature)],
+                    vec![(stranger.public(), forged.signature)],
+                    vec![(node, report.signature); 2],
+                ];
+                let of_several = of_several.map(|signed| Reply::reports(said, signed));
+                all.extend(of_several.map(|reply| (reply, Error::NoReply)));
                 let spoilt = [
                     (unsigned, node),
                     (forged.clone(), node),
@@ -423,6 +431,7 @@ impl<'a> Attempts<'a> {
                     (reply, Error::NoReply)
                 }));
             }
+            Reply::Reports { .. } => unreachable!("the job asks for one referee"),
         }
         all
     }
