@@ -7,6 +7,7 @@ use crate::{
 };
 use quern_primitives::device::Class;
 use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
 
 /// The version of the engine underneath; a test holds it to what is linked.
 const WASMTIME_VERSION: &str = "36.0.20";
@@ -42,6 +43,15 @@ pub fn engine_identity(class: Class) -> String {
 
 /// SHA-256 of [`engine_identity`], as receipts hold it.
 pub fn engine_digest(class: Class) -> [u8; 32] {
+    static PINNED: LazyLock<[u8; 32]> = LazyLock::new(|| digest_of(Class::Pinned));
+    static PORTABLE: LazyLock<[u8; 32]> = LazyLock::new(|| digest_of(Class::Portable));
+    match class {
+        Class::Pinned => *PINNED,
+        Class::Portable => *PORTABLE,
+    }
+}
+
+fn digest_of(class: Class) -> [u8; 32] {
     Sha256::digest(engine_identity(class)).into()
 }
 
