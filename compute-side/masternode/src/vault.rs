@@ -4,11 +4,13 @@
 //! on the disk as the operator gives them; a piece that finds none is refused unwritten.
 
 mod room;
+mod small;
 
 use quern_jobs_api::{ApiError, PIECE_BYTES_MAX};
 use quern_primitives::{DeviceId, Digest, JobId, TaskIndex, ids::ReplicaIndex};
 use quern_shards::chunks::ChunkHasher;
 use room::{Need, Room};
+use small::Small;
 use std::{
     ffi::OsStr,
     fs::{self, File, OpenOptions},
@@ -55,6 +57,7 @@ pub(crate) struct Vault {
     folder: PathBuf,
     writers: Arc<[Mutex<()>]>,
     room: Arc<Room>,
+    small: Arc<Small>,
 }
 
 /// What happened to a piece.
@@ -74,6 +77,7 @@ impl Vault {
             folder: folder.to_owned(),
             writers: (0..WRITERS).map(|_| Mutex::new(())).collect(),
             room: Arc::new(Room::new(bytes_max)),
+            small: Arc::default(),
         };
         for found in entries(folder)? {
             if let Some(job) = job_named(&found.file_name()) {
@@ -264,9 +268,24 @@ impl Vault {
         Ok(bytes)
     }
 
+    /// Whether a shard is small enough to be [remembered](Self::remember).
+    pub(crate) fn is_small(shard: &[u8]) -> bool {
+        shard.len() <= small::SHARD_BYTES_MAX
+    }
+
+    /// A whole shard that was checked and [kept](Vault::keep): in memory too, if it is small.
+    pub(crate) fn remember(&self, job: JobId, task: TaskIndex, shard: &[u8]) {
+        self.small.keep(job, task, shard);
+    }
+
     /// All of an item that has so many bytes. One that has fewer is an error; what is behind them is
     /// not looked at.
     pub(crate) fn read_exactly(&self, job: JobId, item: Item, bytes: usize) -> io::Result<Vec<u8>> {
+        if let Item::Shard(task) = item
+            && let Some(shard) = self.small.get(&job, task, bytes)
+        {
+            return Ok(shard);
+        }
         let mut file = File::open(self.path(job, item))?;
         let mut all = vec![0; bytes];
         file.read_exact(&mut all)?;
@@ -330,6 +349,7 @@ impl Vault {
         }
         found(fs::remove_dir_all(folder.join("shards")))?;
         found(fs::remove_dir_all(self.attempts(job)))?;
+        self.small.forget(&job);
         self.room.drop_inputs(job, &folder, &self.results(job));
         Ok(())
     }
@@ -338,6 +358,7 @@ impl Vault {
     pub(crate) fn erase(&self, job: JobId) -> io::Result<()> {
         let folder = self.job_folder(job);
         found(fs::remove_dir_all(&folder))?;
+        self.small.forget(&job);
         self.room.drop_job(job, &folder);
         Ok(())
     }

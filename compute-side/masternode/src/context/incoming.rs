@@ -8,7 +8,7 @@
 use crate::vault::{Item, Received, Vault};
 use quern_jobs_api::ApiError;
 use quern_primitives::{JobId, TaskIndex};
-use quern_shards::manifest::ShardEntry;
+use quern_shards::{chunks::chunk_root, manifest::ShardEntry};
 use std::{
     collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -123,6 +123,13 @@ impl Incoming {
                 self.check(vault, (task, shard), piece)?;
             }
             vault.keep(job, item).map_err(|_| ApiError::Storage)?;
+            // What was checked is on disk, and may be of another piece than this one.
+            if piece.len() as u64 == total
+                && Vault::is_small(piece)
+                && chunk_root(piece) == shard.chunk_root
+            {
+                vault.remember(job, task, piece);
+            }
         }
         Ok(Taken {
             bytes: total,
@@ -157,7 +164,6 @@ mod tests {
     use super::*;
     use quern_primitives::Digest;
     use quern_shards::{
-        chunks::chunk_root,
         keys::{WRAPPED_KEY_BYTES, WrappedKey},
         seal,
     };
@@ -292,6 +298,32 @@ mod tests {
             assert_eq!(vault.bytes(), 0);
         }
         assert!(incoming.is_missing(TASK) && !incoming.is_complete());
+    }
+
+    #[test]
+    fn a_small_shard_is_handed_out_from_memory_and_another_piece_for_its_place_is_not() {
+        let (entry, bytes) = shard();
+        let folder = tempfile::tempdir().unwrap();
+        let (vault, incoming) = start(folder.path());
+        let (item, total) = (Item::Shard(TASK), entry.sealed_bytes());
+        // Its bytes are on disk when a piece with others comes.
+        vault.append(JOB, item, 0, total, &bytes).unwrap();
+        vault.keep(JOB, item).unwrap();
+        let other = vec![9; bytes.len()];
+        incoming.take(&vault, (TASK, &entry), 0, &other).unwrap();
+        let read = || vault.read_exactly(JOB, item, bytes.len());
+        assert_eq!(read().unwrap(), bytes);
+        let path = folder.path().join(hex::encode(JOB.0)).join("shards");
+        fs::remove_file(path.join(TASK.to_string())).unwrap();
+        assert!(read().is_err(), "it was on disk alone");
+
+        let (vault, incoming) = start(folder.path());
+        incoming.take(&vault, (TASK, &entry), 0, &bytes).unwrap();
+        fs::remove_file(path.join(TASK.to_string())).unwrap();
+        let read = || vault.read_exactly(JOB, item, bytes.len());
+        assert_eq!(read().unwrap(), bytes);
+        vault.erase_inputs(JOB).unwrap();
+        assert!(read().is_err(), "the job is over");
     }
 
     #[test]
