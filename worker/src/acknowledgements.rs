@@ -3,14 +3,15 @@
 //! With such a word the device can show that its work was left out of a job's log. It is kept until the batch
 //! with its task is final, or the job is over: then nothing can be claimed any more.
 //!
-//! A file is a tag and then records of one length: the masternode's network key, the word, and the beginning
-//! of the SHA-256 of both. Words are added at its end, in the order in which they came; what is cut off or
+//! A file is a tag and then records of one length: the masternode's network key and the word, filled up with
+//! zeros, and the beginning of the SHA-256 of both. Words are added at its end, in the order in which they came; what is cut off or
 //! altered is passed over when the file is read. It is written anew, beside its place, when more than half of
 //! it is not wanted any more. So it outlives the worker; a power cut may take the last words with it.
 
-use codec::{Decode, DecodeAll, Encode};
+use codec::{Decode, Encode};
 use quern_primitives::{
     ids::{Digest, JobId, NodeKey},
+    limits::ACKNOWLEDGED_TOGETHER_MAX,
     log::SignedAcknowledgement,
 };
 use sha2::{Digest as _, Sha256};
@@ -21,24 +22,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const TAG: &[u8; 16] = b"quern/words/1\n\0\0";
+const TAG: &[u8; 16] = b"quern/words/2\n\0\0";
 
-/// Bytes of a masternode's key and of its word.
-const BODY_BYTES: usize = 32 + 173;
+/// Bytes of a masternode's key and of its word: what is acknowledged, its place, a hash for each doubling of
+/// those signed together, and the signature.
+const BODY_BYTES: usize = 32 + 109 + 9 + 32 * ACKNOWLEDGED_TOGETHER_MAX.ilog2() as usize + 64;
 
 /// Bytes of a record.
 const RECORD_BYTES: usize = BODY_BYTES + CHECK_BYTES;
 
 const CHECK_BYTES: usize = 8;
 
-/// Words that are kept: 3.5 MB. With more the oldest go.
+/// Words that are kept: 6.8 MB. With more the oldest go.
 pub const WORDS_MAX: usize = 16_384;
 
 /// Records that are not wanted any more and stay in the file, at the least.
 const SPENT_MIN: usize = 1_024;
 
 /// A word that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Kept {
     /// Who gave it.
     pub masternode: NodeKey,
@@ -49,18 +51,21 @@ pub struct Kept {
 impl Kept {
     fn record(&self) -> Vec<u8> {
         let mut record = self.encode();
+        record.resize(BODY_BYTES, 0);
         let check: [u8; 32] = Sha256::digest(&record).into();
         record.extend(&check[..CHECK_BYTES]);
         record
     }
 
     fn read(record: &[u8]) -> Option<Self> {
-        let (mut body, check) = record.split_at_checked(BODY_BYTES)?;
+        let (body, check) = record.split_at_checked(BODY_BYTES)?;
         let expected: [u8; 32] = Sha256::digest(body).into();
         if expected[..CHECK_BYTES] != *check {
             return None;
         }
-        Self::decode_all(&mut body).ok()
+        let mut rest = body;
+        let kept = Self::decode(&mut rest).ok()?;
+        rest.iter().all(|byte| *byte == 0).then_some(kept)
     }
 }
 
@@ -214,7 +219,7 @@ mod tests {
     use super::*;
     use quern_primitives::{
         ids::{DeviceId, GenesisHash},
-        log::Acknowledgement,
+        log::{self, Acknowledgement},
         payload::NodeSecret,
     };
 
@@ -234,7 +239,7 @@ mod tests {
         };
         Kept {
             masternode: node.public(),
-            word: node.sign(payload, &GenesisHash([9; 32])),
+            word: SignedAcknowledgement::alone(payload, &node, &GenesisHash([9; 32])),
         }
     }
 
@@ -247,7 +252,16 @@ mod tests {
     #[test]
     fn a_record_has_always_the_same_length() {
         assert_eq!(kept(1, 0).record().len(), RECORD_BYTES);
-        assert_eq!(kept(1, u64::MAX).record().len(), RECORD_BYTES);
+        let node = NodeSecret::from_seed(&[7; 32]);
+        let words = [kept(1, u64::MAX).word.payload; ACKNOWLEDGED_TOGETHER_MAX as usize];
+        let list = &log::Acknowledgements::sign(&words, &node, &GenesisHash([9; 32]))[0];
+        let each = list.signed_by(&node.public(), &GenesisHash([9; 32]));
+        let deepest = Kept {
+            masternode: node.public(),
+            word: each.unwrap_or_default().remove(5),
+        };
+        assert_eq!(deepest.encode().len(), BODY_BYTES);
+        assert_eq!(Kept::read(&deepest.record()), Some(deepest));
     }
 
     #[test]

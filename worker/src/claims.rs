@@ -129,7 +129,7 @@ impl Claim {
         let leaf = self.proof.as_ref();
         Evidence::Omission {
             batch: self.batch,
-            acknowledgement: self.kept.word,
+            acknowledgement: self.kept.word.clone(),
             leaf: leaf.and_then(|shown| Leaf::new(&shown.verdict, shown.proof.clone())),
         }
     }
@@ -285,7 +285,7 @@ impl Claims {
             if let Some(batch) = batch {
                 let place = (word.task, word.receipt);
                 batch.words.entry(place).or_insert_with(|| Word {
-                    kept: *kept,
+                    kept: kept.clone(),
                     standing: Standing::Unknown {
                         vain: 0,
                         asked: None,
@@ -398,7 +398,7 @@ impl Claims {
                 due.push(Claim {
                     batch: batch.pending.name,
                     due: batch.pending.due,
-                    kept: word.kept,
+                    kept: word.kept.clone(),
                     proof,
                 });
             }
@@ -426,7 +426,7 @@ impl Claims {
                     doubtful.push(Claim {
                         batch: batch.pending.name,
                         due: batch.pending.due,
-                        kept: word.kept,
+                        kept: word.kept.clone(),
                         proof: None,
                     });
                 }

@@ -13,7 +13,7 @@ use incoming::Incoming;
 use quern_primitives::{
     DeviceId, Digest, JobId, TaskIndex,
     job::Submission,
-    log::{Acknowledgement, SignedAcknowledgement},
+    log::{Acknowledgement, Acknowledgements},
 };
 use quern_protocol::{
     Assignment, Benchmark, Discard, DiscardReason, ReplicaId, Response, SealedKey, ShardFacts,
@@ -136,10 +136,10 @@ pub(crate) fn compose(
     plan: WorkPlan,
 ) -> (Response, Vec<PlannedAssignment>) {
     let told = plan.acknowledged.iter();
+    let words = told.filter_map(|told| acknowledgement(shared, device, told));
+    let words: Vec<Acknowledgement> = words.collect();
     let mut work = Work {
-        acknowledged: told
-            .filter_map(|told| acknowledgement(shared, device, told))
-            .collect(),
+        acknowledged: Acknowledgements::sign(&words, &shared.node, &shared.genesis),
         reveals: plan.reveals,
         discard: plan.discard,
         assignments: Vec::with_capacity(plan.assignments.len()),
@@ -179,7 +179,7 @@ fn acknowledgement(
     shared: &Shared,
     device: DeviceId,
     told: &Acknowledged,
-) -> Option<SignedAcknowledgement> {
+) -> Option<Acknowledgement> {
     let ReplicaId { job, task, replica } = told.id;
     let look = || -> Result<_, StoreError> {
         let log = shared.store.read_log(job)?;
@@ -194,15 +194,14 @@ fn acknowledgement(
             None
         }),
     };
-    let payload = Acknowledgement {
+    Some(Acknowledgement {
         job,
         task,
         replica,
         device,
         receipt: receipt?,
         position: told.position,
-    };
-    Some(shared.node.sign(payload, &shared.genesis))
+    })
 }
 
 fn assignment(

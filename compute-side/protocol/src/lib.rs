@@ -93,7 +93,7 @@ pub use telemetry::{Benchmark, BenchmarkAnswer, Machine, State, Unavailable};
 use codec::{DecodeAll, Encode};
 
 /// The protocol's name and version, as negotiated between peers.
-pub const PROTOCOL: &str = "/quern/tasks/6";
+pub const PROTOCOL: &str = "/quern/tasks/7";
 
 /// The version of the worker, as jobs ask about it: raised when workers can do what they could not
 /// before.

@@ -12,7 +12,7 @@ use codec::{Decode, Encode};
 use quern_primitives::{
     device::Class,
     ids::{BatchSequence, Digest, JobId, ProgramHash, ReplicaId, TaskIndex},
-    log::{SignedAcknowledgement, SignedCommitment},
+    log::{Acknowledgements, SignedCommitment},
     merkle::Proof,
     receipt::SignedReceipt,
     verdict::Verdict,
@@ -300,7 +300,7 @@ pub struct ShownVerdict {
 pub struct Work {
     /// Reports that are safely on disk, in a signed block of the job's log; the device may forget them, and
     /// keeps the masternode's word for it.
-    pub acknowledged: Vec<SignedAcknowledgement>,
+    pub acknowledged: Vec<Acknowledgements>,
     /// Replicas to report now, for enough devices have committed themselves.
     pub reveals: Vec<ReplicaId>,
     /// Replicas the device should drop, and why.

@@ -147,7 +147,7 @@ impl<F: ChainFacts> JobAudit<F> {
     #[must_use]
     pub fn expecting(mut self, words: impl IntoIterator<Item = SignedAcknowledgement>) -> Self {
         for word in words.into_iter().take(WORDS_MAX) {
-            let said = &word.payload;
+            let said = word.payload;
             let of_task = self.words.entry(said.task).or_default();
             of_task.insert(said.receipt, word);
         }
@@ -248,7 +248,7 @@ impl<F: ChainFacts> JobAudit<F> {
         let replay = self.rest.as_ref().unwrap_or_else(|| self.recheck.replay());
         let (signer, genesis, job) = (replay.signer(), replay.genesis(), replay.job());
         for word in words.into_values() {
-            let said = &word.payload;
+            let said = word.payload;
             let is_named = verdict.replicas.iter().any(|found| {
                 found.replica == said.replica
                     && found.device == said.device

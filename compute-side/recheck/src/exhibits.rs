@@ -95,7 +95,7 @@ impl Exhibits<'_> {
                 acknowledgement, ..
             } => Some(Evidence::Omission {
                 batch,
-                acknowledgement: **acknowledgement,
+                acknowledgement: (**acknowledgement).clone(),
                 leaf: self.leaf(acknowledgement.payload.task),
             }),
             // Of two batches of one number the log may have only one; a commitment moves no money.

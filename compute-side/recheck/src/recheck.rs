@@ -200,7 +200,7 @@ impl<F: ChainFacts> Recheck<F> {
     /// be there. To be called before the log is past it.
     pub fn expect(&mut self, acknowledgement: SignedAcknowledgement) -> Result<(), ExpectError> {
         let (genesis, signer) = (self.replay.genesis(), self.replay.signer());
-        let payload = &acknowledgement.payload;
+        let payload = acknowledgement.payload;
         if payload.job != self.replay.job() {
             return Err(ExpectError::OtherJob);
         }
@@ -214,7 +214,7 @@ impl<F: ChainFacts> Recheck<F> {
             return Err(ExpectError::Signature);
         }
         let known = self.expected.entry(payload.position);
-        match known.or_insert(acknowledgement).payload == *payload {
+        match known.or_insert(acknowledgement).payload == payload {
             true => Ok(()),
             false => Err(ExpectError::Taken),
         }

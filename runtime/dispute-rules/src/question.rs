@@ -127,9 +127,9 @@ pub(crate) fn omission<S: Signatures>(
     // Who coordinated before answers for nothing that another coordinator settled.
     let member = facts.member(&batch.coordinator);
     let member = member.ok_or(Refusal::NobodyAnswers)?;
-    if !signatures.is_nodes(acknowledgement, &member.node, &facts.genesis) {
-        return Err(Refusal::NotSigned);
-    }
+    let signed = acknowledgement.signed();
+    let signed = signed.filter(|signed| signatures.is_nodes(signed, &member.node, &facts.genesis));
+    signed.ok_or(Refusal::NotSigned)?;
     let Some(leaf) = leaf else {
         let acknowledgement = said;
         let question = Question::Omission { acknowledgement };

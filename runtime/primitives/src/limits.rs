@@ -32,6 +32,9 @@ pub const REFEREES_AGREEING_MIN: u32 = REFEREES_MAX / 2 + 1;
 /// fewer, one answer in ten or more would be looked at anyway.
 pub const TRUSTED_ROW_MIN: u32 = 10;
 
+/// Acknowledgements under one signature; the place of each among them is then at most 6 hashes.
+pub const ACKNOWLEDGED_TOGETHER_MAX: u32 = 64;
+
 /// Jobs of one owner that are open at the same time.
 pub const OPEN_JOBS_PER_OWNER_MAX: u32 = 256;
 

@@ -1,6 +1,12 @@
 //! What is signed about a job's log. The chain decides disputes from these alone, so they are words
 //! of both sides; the log itself is in `quern-joblog`.
 
+mod acknowledgement;
+
+pub use acknowledgement::{
+    AcknowledgedRoot, Acknowledgement, Acknowledgements, SignedAcknowledgement,
+};
+
 use crate::{
     batch::Batch,
     ids::{
@@ -148,43 +154,6 @@ impl SignedPayload for Certificate {
 
 /// A certificate and its masternode's signature.
 pub type SignedCertificate = NodeSigned<Certificate>;
-
-/// A coordinator's word that it has taken a device's work, and where its log says so. With it a device
-/// can show that its work was left out.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Encode,
-    Decode,
-    DecodeWithMemTracking,
-    TypeInfo,
-    MaxEncodedLen,
-)]
-#[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
-pub struct Acknowledgement {
-    /// The job.
-    pub job: JobId,
-    /// The task.
-    pub task: TaskIndex,
-    /// The replica.
-    pub replica: ReplicaIndex,
-    /// The device whose work was taken.
-    pub device: DeviceId,
-    /// SHA-256 of the encoded signed receipt.
-    pub receipt: Digest,
-    /// The position in the job's log of the entry that has the receipt.
-    pub position: u64,
-}
-
-impl SignedPayload for Acknowledgement {
-    const DOMAIN: &'static str = "quern/acknowledgement/1";
-}
-
-/// An acknowledgement and its coordinator's signature.
-pub type SignedAcknowledgement = NodeSigned<Acknowledgement>;
 
 /// A device's word that it has computed a replica, which does not tell yet what came out, so that
 /// nobody can copy it.

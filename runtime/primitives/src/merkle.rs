@@ -140,10 +140,17 @@ impl MaxEncodedLen for Proof {
 impl Proof {
     /// Whether `data` are the leaf at this proof's index under `expected`.
     pub fn holds(&self, expected: &Digest, data: &[u8]) -> bool {
-        self.index < self.count
-            && self
-                .top(leaf(self.index, data))
-                .is_some_and(|top| root(self.count, &top) == *expected)
+        self.root_over(data).is_some_and(|root| root == *expected)
+    }
+
+    /// The root under which `data` are the leaf at this proof's index; none if there is no such place, or
+    /// not as many siblings as it demands.
+    pub fn root_over(&self, data: &[u8]) -> Option<Digest> {
+        if self.index >= self.count {
+            return None;
+        }
+        let top = self.top(leaf(self.index, data))?;
+        Some(root(self.count, &top))
     }
 
     /// The top node that follows from a leaf; `None` when there are too few or too many siblings.

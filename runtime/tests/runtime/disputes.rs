@@ -358,7 +358,7 @@ fn a_coordinator_that_shows_the_verdict_in_time_wins_and_one_that_does_not_loses
     let acknowledgement = case.acknowledge(&case.receipts[0]);
     let evidence = || Evidence::Omission {
         batch: case.name(),
-        acknowledgement,
+        acknowledgement: acknowledgement.clone(),
         leaf: None,
     };
     assert_eq!(shows(&mut chain, evidence()), Ok(()));

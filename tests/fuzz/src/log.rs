@@ -8,7 +8,7 @@ use quern_joblog::{Entry, EntryProof, Fork, LogFault, Replay, SignedBlock, file}
 use quern_primitives::{
     Digest, NodeKey,
     limits::LOG_ENTRIES_PER_BLOCK_MAX,
-    log::{Acknowledgement, Certificate, Commitment, RefereeReport, SignedAcknowledgement},
+    log::{Acknowledgements, Certificate, Commitment, RefereeReport, SignedAcknowledgement},
     payload::{Signature, Signed, SignedPayload},
     receipt::SignedReceipt,
 };
@@ -336,7 +336,18 @@ fn certificate(bytes: &[u8]) {
 
 /// The coordinator's word that a device's work was taken.
 pub(crate) fn honest_acknowledgement() -> SignedAcknowledgement {
-    WORDS.acknowledgement
+    WORDS.acknowledgement.clone()
+}
+
+/// The same, as an answer has it.
+pub(crate) fn honest_acknowledgements() -> Acknowledgements {
+    let SignedAcknowledgement {
+        payload, signature, ..
+    } = honest_acknowledgement();
+    Acknowledgements {
+        words: vec![payload],
+        signature,
+    }
 }
 
 /// Whether such a word is the coordinator's own, or not signed by it.
@@ -346,7 +357,11 @@ pub(crate) fn is_own_or_unsigned(word: &SignedAcknowledgement) -> bool {
 }
 
 fn acknowledgement(bytes: &[u8]) {
-    word::<Acknowledgement, _>(bytes, &NODE.public(), &WORDS.acknowledgement);
+    let Some(word) = oracle::scale::<SignedAcknowledgement>(bytes) else {
+        return;
+    };
+    oracle::told(&word);
+    assert!(is_own_or_unsigned(&word), "{word:?}");
 }
 
 fn commitment(bytes: &[u8]) {
@@ -365,7 +380,12 @@ fn altered_word(bytes: &[u8]) {
     let (turn, node) = ([*low, *high], NODE.public());
     match which % 4 {
         0 => is_signed_no_more(&WORDS.certificate, turn, &node),
-        1 => is_signed_no_more(&WORDS.acknowledgement, turn, &node),
+        1 => {
+            let altered = honest::turned_over(&WORDS.acknowledgement.encode(), turn);
+            if let Ok(altered) = SignedAcknowledgement::decode_all(&mut &altered[..]) {
+                assert!(!altered.is_signed_by(&node, &honest::GENESIS));
+            }
+        }
         2 => is_signed_no_more(&WORDS.report, turn, &node),
         _ => {
             let device = honest::DEVICE.id();

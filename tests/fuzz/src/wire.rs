@@ -6,6 +6,7 @@ use quern_primitives::{
     Digest,
     device::{Class, Line},
     limits as shared,
+    log::Acknowledgements,
     merkle::{PROOF_HASHES_MAX, Tree},
 };
 use quern_protocol::{
@@ -59,9 +60,10 @@ fn response(bytes: &[u8]) {
         Some(Response::Shown(shown)) => return assert_shown(&shown),
         _ => return,
     };
-    assert!(work.acknowledged.len() <= limits::ACKNOWLEDGEMENTS_MAX);
-    let mut words = work.acknowledged.iter();
-    assert!(words.all(log::is_own_or_unsigned), "{work:?}");
+    let lists = work.acknowledged.iter();
+    let words: Vec<_> = lists.flat_map(Acknowledgements::each).collect();
+    assert!(words.len() <= limits::ACKNOWLEDGEMENTS_MAX);
+    assert!(words.iter().all(log::is_own_or_unsigned), "{work:?}");
     assert!(work.assignments.len() <= limits::TASKS_IN_HAND_MAX);
     for assignment in &work.assignments {
         assert!(assignment.arguments.len() <= shared::ARGUMENTS_MAX as usize);
@@ -214,7 +216,7 @@ fn responses() -> Vec<Vec<u8>> {
         inline_shard: Some(vec![7; 24]),
     };
     let work = Work {
-        acknowledged: vec![log::honest_acknowledgement()],
+        acknowledged: vec![log::honest_acknowledgements()],
         reveals: vec![ID],
         discard: vec![Discard {
             id: ID,

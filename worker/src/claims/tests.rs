@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use quern_primitives::{
     AccountId, GenesisHash,
     ids::DeviceId,
+    log::SignedAcknowledgement,
     merkle::Tree,
     payload::NodeSecret,
     receipt::{Answer, Exit},
@@ -36,7 +37,7 @@ fn kept_of(node: &NodeSecret, task: TaskIndex) -> Kept {
     };
     Kept {
         masternode: node.public(),
-        word: node.sign(payload, &GenesisHash([9; 32])),
+        word: SignedAcknowledgement::alone(payload, &node, &GenesisHash([9; 32])),
     }
 }
 

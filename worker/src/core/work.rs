@@ -6,14 +6,15 @@ use super::{
     task::{Outgoing, Stage, Task},
 };
 use crate::limits::{HAND_BACKS_MAX, UNACKNOWLEDGED_MAX};
-use quern_primitives::ids::DeviceId;
+use quern_primitives::{ids::DeviceId, log::Acknowledgements};
 use quern_protocol::{
     Assignment, Discard, HandBack, HandBackReason, ReplicaId, Work, limits::TASKS_IN_HAND_MAX,
 };
 
 impl Core {
     pub(super) fn on_work(&mut self, now: Tick, masternode: DeviceId, work: Work) {
-        self.on_acknowledged(now, masternode, work.acknowledged);
+        let words = work.acknowledged.iter().flat_map(Acknowledgements::each);
+        self.on_acknowledged(now, masternode, words.collect());
         for id in work.reveals {
             let report = self.outgoing.get_mut(&id);
             if let Some(report) = report.filter(|report| report.masternode == masternode) {

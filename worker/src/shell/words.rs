@@ -8,7 +8,7 @@ use crate::{
 use quern_primitives::{
     Digest, GenesisHash, JobId,
     ids::{DeviceId, NodeKey},
-    log::SignedAcknowledgement,
+    log::{Acknowledgements, SignedAcknowledgement},
 };
 use quern_protocol::Response;
 use std::collections::BTreeSet;
@@ -19,13 +19,17 @@ const ASKED_MAX: usize = 64;
 /// Those words that a masternode has signed.
 fn signed(
     masternode: DeviceId,
-    genesis: GenesisHash,
-    mut words: Vec<SignedAcknowledgement>,
+    genesis: &GenesisHash,
+    lists: &[Acknowledgements],
 ) -> Vec<SignedAcknowledgement> {
     let node = NodeKey(masternode.0);
-    let before = words.len();
-    words.retain(|word| word.is_signed_by(&node, &genesis));
-    let false_ones = before - words.len();
+    let (mut words, mut false_ones) = (Vec::new(), 0);
+    for list in lists {
+        match list.signed_by(&node, genesis) {
+            Some(each) => words.extend(each),
+            None => false_ones += list.words.len(),
+        }
+    }
     if false_ones > 0 {
         tracing::warn!(
             %masternode,
@@ -48,13 +52,13 @@ impl Shell {
         else {
             return;
         };
-        let words = std::mem::take(&mut work.acknowledged);
-        if words.is_empty() {
+        let lists = std::mem::take(&mut work.acknowledged);
+        if lists.is_empty() {
             return;
         }
         let (masternode, genesis, news) = (*masternode, self.genesis, self.news.clone());
         tokio::task::spawn_blocking(move || {
-            let words = signed(masternode, genesis, words);
+            let words = signed(masternode, &genesis, &lists);
             let acknowledged = Event::Acknowledged { masternode, words };
             // An error says that the worker ends.
             let _ = news.blocking_send(News::Core(acknowledged));
@@ -67,7 +71,7 @@ impl Shell {
         let words = effects.iter().filter_map(|effect| match effect {
             Effect::Keep { masternode, word } => Some(Kept {
                 masternode: NodeKey(masternode.0),
-                word: *word,
+                word: word.clone(),
             }),
             _ => None,
         });
@@ -123,11 +127,13 @@ mod tests {
                 receipt: Digest([7; 32]),
                 position: 8,
             };
-            NodeSecret::from_seed(seed).sign(payload, &GenesisHash([chain; 32]))
+            let node = NodeSecret::from_seed(seed);
+            Acknowledgements::sign(&[payload], &node, &GenesisHash([chain; 32]))
         };
-        let good = word(&node, 3);
-        let words = vec![word(&other, 3), good, word(&node, 9)];
-        let masternode = DeviceId(NodeSecret::from_seed(&node).public().0);
-        assert_eq!(signed(masternode, genesis, words), [good]);
+        let lists = [word(&other, 3), word(&node, 3), word(&node, 9)].concat();
+        let node = NodeSecret::from_seed(&node);
+        let masternode = DeviceId(node.public().0);
+        let good = SignedAcknowledgement::alone(lists[1].words[0], &node, &genesis);
+        assert_eq!(signed(masternode, &genesis, &lists), [good]);
     }
 }

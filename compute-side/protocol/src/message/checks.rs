@@ -91,9 +91,11 @@ impl Message for Response {
                 limits::PIECE_BYTES_MAX as usize,
             ),
             Self::Work(work) => {
+                let acknowledged = work.acknowledged.iter();
                 at_most(
                     "work.acknowledged",
-                    work.acknowledged.len(),
+                    // A list of none is still a signature to check.
+                    acknowledged.map(|list| list.words.len().max(1)).sum(),
                     limits::ACKNOWLEDGEMENTS_MAX,
                 )?;
                 at_most(

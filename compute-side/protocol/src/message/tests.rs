@@ -248,7 +248,7 @@ fn the_largest_messages_fit_the_limit() {
         + limits::COMMITMENTS_MAX * 200;
     let work = limits::TASKS_IN_HAND_MAX
         * (limits::INLINE_SHARD_BYTES_MAX + shared::ARGUMENT_BYTES_MAX as usize + 4096)
-        + limits::ACKNOWLEDGEMENTS_MAX * (173 + 2 * 40)
+        + limits::ACKNOWLEDGEMENTS_MAX * (174 + 2 * 40)
         + limits::BENCHMARK_BYTES_MAX;
     let shown = limits::SHOWN_MAX
         * (usize::from(shared::REPLICAS_PER_TASK_MAX) * 128 + (PROOF_HASHES_MAX + 1) * 32 + 256);

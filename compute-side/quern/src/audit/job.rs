@@ -353,7 +353,7 @@ impl<'a> Auditor<'a> {
             writer.unwrap_or_default(),
         );
         let audit = audit?.watching(log.watched.clone());
-        let mut audit = audit.expecting(log.words.iter().copied());
+        let mut audit = audit.expecting(log.words.iter().cloned());
         if let Some(seed) = log.owners.trust_seed {
             audit = audit.with_trust_seed(seed);
         }

@@ -65,7 +65,7 @@ fn what_was_acknowledged_and_left_out_of_a_verdict_is_found_and_shown_by_who_has
     let words: Vec<_> = (0..).zip(&story.entries).filter_map(revealed).collect();
     let expecting = |story: &Story, on_chain: &OnChain, blocks: &[SignedBlock]| {
         let audit = begun(&story.facts, on_chain, Some(roots(8)));
-        let mut audit = audit.expecting(words.iter().copied());
+        let mut audit = audit.expecting(words.iter().cloned());
         blocks.iter().for_each(|block| audit.take(block));
         audit.finish().differences
     };

@@ -182,7 +182,7 @@ pub(crate) fn acknowledged(receipt: &SignedReceipt, position: u64) -> SignedAckn
         receipt: receipt_digest(receipt),
         position,
     };
-    node().sign(acknowledgement, &HERE)
+    SignedAcknowledgement::alone(acknowledgement, &node(), &HERE)
 }
 
 #[test]
@@ -558,7 +558,7 @@ fn who_takes_a_job_over_begins_with_its_name_and_goes_on_where_the_log_is() {
     let (early, late) = entries.split_at(4);
     let mut recheck = follow(&facts, early, 2).unwrap();
     let unwritten = acknowledged(&receipt(0, 0, 1, 3, 0), 5);
-    recheck.expect(unwritten).unwrap();
+    recheck.expect(unwritten.clone()).unwrap();
     let left = recheck.hand_over(successor().public());
     assert_eq!(left, [unwritten], "that stands against the one before");
     let written = |entries: &[Entry]| {

@@ -395,7 +395,7 @@ fn work_that_was_acknowledged_and_left_out_is_missed() {
     };
     let acknowledgement = acknowledged(&receipt, place as u64);
     let mut recheck = recheck(&story.facts);
-    recheck.expect(acknowledgement).unwrap();
+    recheck.expect(acknowledgement.clone()).unwrap();
     let blocks = blocks(&story.entries, 6);
     let fault = blocks
         .iter()
@@ -406,7 +406,7 @@ fn work_that_was_acknowledged_and_left_out_is_missed() {
         fault,
         RecheckFault::Omitted {
             position: place as u64,
-            acknowledgement: Box::new(acknowledgement),
+            acknowledgement: Box::new(acknowledgement.clone()),
         }
     );
     assert_eq!(recheck.expect(acknowledgement), Err(ExpectError::Passed));
@@ -418,8 +418,8 @@ fn a_second_acknowledgement_for_one_place_does_not_replace_the_first() {
     let story = honest();
     let mut recheck = recheck(&story.facts);
     let first = acknowledged(&receipt(0, 0, 1, 3, 0), 20);
-    assert_eq!(recheck.expect(first), Ok(()));
-    assert_eq!(recheck.expect(first), Ok(()));
+    assert_eq!(recheck.expect(first.clone()), Ok(()));
+    assert_eq!(recheck.expect(first.clone()), Ok(()));
     let other = acknowledged(&receipt(1, 0, 2, 3, 0), 20);
     assert_eq!(recheck.expect(other), Err(ExpectError::Taken));
     let mut elsewhere = first;
@@ -433,7 +433,7 @@ fn work_that_was_acknowledged_for_a_place_behind_the_end_is_missed() {
     let receipt = receipt(0, 0, 1, 3, 0);
     let mut recheck = recheck(&story.facts);
     let late = acknowledged(&receipt, 1_000_000);
-    recheck.expect(late).unwrap();
+    recheck.expect(late.clone()).unwrap();
     let fault = blocks(&story.entries, 6)
         .iter()
         .try_for_each(|block| recheck.take(&block.to_bytes()))

@@ -188,11 +188,9 @@ pub(crate) fn left_out() -> (World, SignedAcknowledgement, usize) {
     let replicas = &mut world.verdicts[place].replicas;
     replicas.retain(|it| it.receipt != Some(digest));
     world.rebuild();
-    let acknowledgement = *world
-        .acknowledgements
-        .iter()
-        .find(|it| it.payload.receipt == digest)
-        .unwrap();
+    let mut acknowledgements = world.acknowledgements.iter();
+    let is_meant = |it: &&SignedAcknowledgement| it.payload.receipt == digest;
+    let acknowledgement = acknowledgements.find(is_meant).unwrap().clone();
     (world, acknowledgement, place)
 }
 
@@ -202,7 +200,7 @@ fn work_that_was_acknowledged_and_left_out_costs_the_coordinator() {
     let batch = world.name();
     let claim = |leaf| Evidence::Omission {
         batch,
-        acknowledgement,
+        acknowledgement: acknowledgement.clone(),
         leaf,
     };
     let ruling = ruled(&world, &claim(Some(world.leaf(place))));
@@ -232,7 +230,7 @@ fn who_coordinated_before_answers_for_nothing_that_another_settled() {
         for leaf in [None, Some(world.leaf(place))] {
             let evidence = Evidence::Omission {
                 batch,
-                acknowledgement,
+                acknowledgement: acknowledgement.clone(),
                 leaf,
             };
             assert_eq!(ruled(&world, &evidence), Err(Refusal::NotSigned));

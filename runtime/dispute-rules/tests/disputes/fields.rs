@@ -9,7 +9,8 @@ use quern_joblog::Fork;
 use quern_primitives::{
     device::Class,
     ids::{AccountId, DeviceId, Digest, JobId, NodeKey, ProgramHash, RevealSalt},
-    log::{Acknowledgement, Certificate, Header, RefereeReport},
+    log::{Acknowledgement, Certificate, Header, RefereeReport, SignedAcknowledgement},
+    merkle::Proof,
     payload::{DeviceSignature, NodeSignature, NodeSigned, Signed, SignedPayload},
     receipt::{Answer, Exit, Receipt},
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
@@ -241,6 +242,8 @@ fields! {
     Header { job, index, previous, skip, time_ms, first, count, bytes, entries_root }
     Certificate { job, sequence, index, head, batch }
     Acknowledgement { job, task, replica, device, receipt, position }
+    SignedAcknowledgement { payload, proof, signature }
+    Proof { index, count, siblings }
     RefereeReport { job, task, question, answer }
     Answer { result_commitment, result_bytes, fuel, exit }
     Receipt {

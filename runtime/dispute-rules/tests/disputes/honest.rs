@@ -115,7 +115,7 @@ pub(crate) fn all_evidence(world: &World) -> Vec<Evidence> {
         let leaf = place.filter(|_| *is_known).map(|place| world.leaf(place));
         all.push(Evidence::Omission {
             batch,
-            acknowledgement: *acknowledgement,
+            acknowledgement: acknowledgement.clone(),
             leaf,
         });
     }
@@ -339,7 +339,7 @@ pub(crate) fn answered(world: &World) -> Vec<(Question, Reply)> {
         };
         let evidence = Evidence::Omission {
             batch,
-            acknowledgement: *acknowledgement,
+            acknowledgement: acknowledgement.clone(),
             leaf: None,
         };
         let reply = Reply::Verdict(world.leaf(place));

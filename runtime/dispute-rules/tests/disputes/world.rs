@@ -309,8 +309,9 @@ impl Author {
                     receipt: receipt_digest(&signed),
                     position: self.entries.len() as u64,
                 };
-                self.acknowledgements
-                    .push(node(0).sign(acknowledgement, &HERE));
+                let acknowledgement =
+                    SignedAcknowledgement::alone(acknowledgement, &node(0), &HERE);
+                self.acknowledgements.push(acknowledgement);
                 self.receipts.push(signed.clone());
                 self.entries.push(Entry::Revealed {
                     receipt: signed.clone(),

@@ -286,7 +286,7 @@ impl Case {
             receipt: receipt_digest(receipt),
             position: receipt.payload.log_position + 1,
         };
-        node(&self.coordinator).sign(said, &self.genesis)
+        SignedAcknowledgement::alone(said, &node(&self.coordinator), &self.genesis)
     }
 
     /// What a task had to read, as the owner submitted it.

@@ -44,7 +44,7 @@ pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
     };
     Words {
         certificate: NODE.sign(*HEAD, &honest::GENESIS),
-        acknowledgement: NODE.sign(acknowledgement, &honest::GENESIS),
+        acknowledgement: SignedAcknowledgement::alone(acknowledgement, &NODE, &honest::GENESIS),
         commitment: commitment(),
         report: report(),
     }

@@ -542,7 +542,7 @@ impl World<'_> {
         };
         self.counts.asked_again += u64::from(self.asks_again(&asked, &plan));
         let mut work = Work {
-            acknowledged,
+            acknowledged: self.rules.sign(&acknowledged),
             reveals: plan.reveals,
             discard: plan.discard,
             ask_again_ms: plan.ask_again_ms,

@@ -15,7 +15,7 @@ use quern_primitives::{
     device::Class,
     ids::{AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, NodeKey},
     job::Job,
-    log::{Acknowledgement, SignedAcknowledgement},
+    log::{Acknowledgement, Acknowledgements, SignedAcknowledgement},
     payload::NodeSecret,
     view::DeviceView,
 };
@@ -62,24 +62,31 @@ impl Rules {
         disk: &Disk,
         device: DeviceId,
         told: &Acknowledged,
-    ) -> Option<SignedAcknowledgement> {
+    ) -> Option<Acknowledgement> {
         let job = told.id.job;
         let place = usize::try_from(told.position).ok()?;
         let written = match disk.written(job).get(place) {
             Some(Entry::Revealed { receipt, .. }) => Some(receipt_digest(receipt)),
             _ => None,
         };
-        let payload = Acknowledgement {
+        Some(Acknowledgement {
             job,
             task: told.id.task,
             replica: told.id.replica,
             device,
             receipt: told.receipt.or(written)?,
             position: told.position,
-        };
-        let word = node().sign(payload, &GENESIS);
-        self.told.entry(job).or_default().push(word);
-        Some(word)
+        })
+    }
+
+    /// Signs what a device is told, and keeps it to be held against the log.
+    pub(super) fn sign(&mut self, words: &[Acknowledgement]) -> Vec<Acknowledgements> {
+        let lists = Acknowledgements::sign(words, &node(), &GENESIS);
+        for word in lists.iter().flat_map(Acknowledgements::each) {
+            let told = self.told.entry(word.payload.job).or_default();
+            told.push(word);
+        }
+        lists
     }
 }
 
@@ -172,7 +179,7 @@ fn check(
     let roots = work.input_roots();
     let mut recheck = Recheck::new(facts, roots, node().public())?;
     for word in told.iter().take(EXPECTED_MAX) {
-        recheck.expect(*word)?;
+        recheck.expect(word.clone())?;
     }
     let mut builder = LogBuilder::new(GENESIS, work.id, node());
     let (mut rest, mut length) = (log, 1usize);

@@ -26,7 +26,7 @@ fn a_stopping_worker_finishes_what_runs_gives_back_the_rest_and_waits_to_be_hear
     assert_eq!(core.next_wakeup(), Some(Tick(20 + POLL_MS)));
     let (number, _) = the_exchange(&core.step(Tick(20 + POLL_MS), Event::Woken));
     let acknowledged = work(Work {
-        acknowledged: vec![word(&finished(1).receipt)],
+        acknowledged: world::words(&finished(1).receipt),
         ..Work::default()
     });
     let effects = answer(&mut core, 130, HOME, connection, number, acknowledged);
@@ -117,7 +117,7 @@ fn once_means_one_task_and_an_end_when_it_is_acknowledged() {
     let (number, exchange) = the_exchange(&core.step(Tick(1), ran(1)));
     assert_eq!(exchange.want, 0);
     let acknowledged = work(Work {
-        acknowledged: vec![word(&finished(1).receipt)],
+        acknowledged: world::words(&finished(1).receipt),
         ..Work::default()
     });
     let effects = answer(&mut core, 2, HOME, connection, number, acknowledged);

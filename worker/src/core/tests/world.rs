@@ -11,7 +11,7 @@ use crate::availability::{Verdict, WeekMinute, Weekday, Withheld};
 use codec::Encode as _;
 use quern_primitives::{
     ids::{GenesisHash, JobId, ProgramHash},
-    log::{Acknowledgement, SignedAcknowledgement},
+    log::{Acknowledgement, Acknowledgements, SignedAcknowledgement},
     payload::{DeviceKey, NodeSecret},
     receipt::{Exit, Receipt, SignedReceipt},
 };
@@ -88,7 +88,20 @@ pub(super) fn word(receipt: &SignedReceipt) -> SignedAcknowledgement {
         receipt: Digest(Sha256::digest(receipt.encode()).into()),
         position: 0,
     };
-    NodeSecret::from_seed(&[8; 32]).sign(payload, &GenesisHash::default())
+    SignedAcknowledgement::alone(
+        payload,
+        &NodeSecret::from_seed(&[8; 32]),
+        &GenesisHash::default(),
+    )
+}
+
+/// The same as a masternode's answer has it.
+pub(super) fn words(receipt: &SignedReceipt) -> Vec<Acknowledgements> {
+    let word = word(receipt);
+    vec![Acknowledgements {
+        words: vec![word.payload],
+        signature: word.signature,
+    }]
 }
 
 pub(super) fn finished(task: u32) -> Finished {

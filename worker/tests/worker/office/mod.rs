@@ -8,7 +8,7 @@ use quern_network::{
 use quern_primitives::{
     device::Class,
     ids::{DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey},
-    log::{Acknowledgement, SignedCommitment},
+    log::{Acknowledgement, Acknowledgements, SignedCommitment},
     payload::NodeSecret,
 };
 use quern_protocol::{
@@ -462,10 +462,12 @@ impl Office {
                         receipt: Digest(Sha256::digest(report.receipt.encode()).into()),
                         position,
                     };
-                    acknowledged.push(NodeSecret::from_seed(&KEY_SEED).sign(payload, &GENESIS));
+                    acknowledged.push(payload);
                 }
             }
         }
+        let node = NodeSecret::from_seed(&KEY_SEED);
+        let acknowledged = Acknowledgements::sign(&acknowledged, &node, &GENESIS);
         let reveals = match self.asks {
             true => std::mem::take(&mut self.unasked),
             false => vec![],

@@ -95,7 +95,7 @@ impl Storage {
         else {
             return vec![];
         };
-        let said = work.acknowledged.iter().map(|word| &word.payload);
+        let said = work.acknowledged.iter().flat_map(|list| &list.words);
         let promises = said.map(|said| Promise {
             id: ReplicaId {
                 job: said.job,
@@ -158,7 +158,7 @@ mod tests {
     use quern_primitives::{
         device::Class,
         ids::{JobId, ProgramHash, RevealSalt},
-        log::{Acknowledgement, Commitment},
+        log::{Acknowledgement, Acknowledgements, Commitment},
         payload::NodeSecret,
         receipt::{Exit, Receipt},
     };
@@ -211,12 +211,15 @@ mod tests {
             receipt: receipt_digest(receipt),
             position: 4,
         };
-        NodeSecret::from_seed(&[8; 32]).sign(word, &GENESIS)
+        SignedAcknowledgement::alone(word, &NodeSecret::from_seed(&[8; 32]), &GENESIS)
     }
 
-    fn acknowledges(word: SignedAcknowledgement) -> Event {
+    fn acknowledges(word: &SignedAcknowledgement) -> Event {
         let work = Work {
-            acknowledged: vec![word],
+            acknowledged: vec![Acknowledgements {
+                words: vec![word.payload],
+                signature: word.signature,
+            }],
             ..Work::default()
         };
         Event::Answered {
@@ -232,9 +235,9 @@ mod tests {
         let finished = finished(false);
         let mut storage = Storage::default();
         let said = word(&finished);
-        assert!(storage.promises(&acknowledges(said)).is_empty());
+        assert!(storage.promises(&acknowledges(&said)).is_empty());
         storage.keep_if_worth_it(MASTERNODE, &finished, KEEP_FROM_MS);
-        let promises = storage.promises(&acknowledges(said));
+        let promises = storage.promises(&acknowledges(&said));
         assert_eq!(storage.check(7, &promises), Ok(()));
         let mut hasty = storage.clone();
         hasty.forget(&finished.id());

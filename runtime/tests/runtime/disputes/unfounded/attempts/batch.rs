@@ -115,13 +115,13 @@ impl Attempts<'_> {
             };
         let receipt = &case.receipts[0];
         let own = case.acknowledge(receipt);
-        self.in_order(shown(own, None));
-        self.in_order(shown(own, Some(case.leaf(0))));
+        self.in_order(shown(own.clone(), None));
+        self.in_order(shown(own.clone(), Some(case.leaf(0))));
         for leaf in not_in_batch(&case.leaf(0)) {
-            self.refused(shown(own, Some(leaf)), Error::NotInBatch);
+            self.refused(shown(own.clone(), Some(leaf)), Error::NotInBatch);
         }
-        self.refused(shown(own, Some(case.leaf(1))), Error::Unrelated);
-        let mut unsigned = own;
+        self.refused(shown(own.clone(), Some(case.leaf(1))), Error::Unrelated);
+        let mut unsigned = own.clone();
         unsigned.signature.0[3] ^= 1;
         let (forged, elsewhere) = (
             self.forged.acknowledge(receipt),
@@ -129,10 +129,10 @@ impl Attempts<'_> {
         );
         for acknowledgement in [unsigned, forged, elsewhere] {
             for leaf in [None, Some(case.leaf(0))] {
-                self.refused(shown(acknowledgement, leaf), Error::NotSigned);
+                self.refused(shown(acknowledgement.clone(), leaf), Error::NotSigned);
             }
         }
-        let (mut of_no_job, mut of_no_task) = (own, own);
+        let (mut of_no_job, mut of_no_task) = (own.clone(), own);
         of_no_job.payload.job = NO_JOB;
         of_no_task.payload.task = NO_TASK;
         self.refused(shown(of_no_job, None), Error::OtherJob);
