@@ -467,6 +467,7 @@ impl_runtime_apis! {
                 active: bond.active,
                 unbonding: unbonding.collect(),
                 least: Params::current().bond_per_masternode,
+                open: Jobs::exposure_of(&account).open,
                 is_masternode: Roster::is_masternode(&account),
                 is_reachable: Roster::endpoints(&account).is_some(),
             }

@@ -119,7 +119,11 @@ impl Court for ChainCourt {
             winner: paid,
             burnt,
         } = *penalty;
-        Self::count_burnt(Roster::slash_parts(account, paid, burnt, winner)?)
+        let before = Roster::bonded(account);
+        let burnt = Roster::slash_parts(account, paid, burnt, winner)?;
+        let taken = before.saturating_sub(Roster::bonded(account));
+        Jobs::note_slash(account, taken);
+        Self::count_burnt(burnt)
     }
 
     fn count_burnt(amount: Amount) -> DispatchResult {
@@ -151,6 +155,11 @@ impl Court for ChainCourt {
         Self::weight_of_facts()
             .saturating_add(Jobs::strike(PENDING_BATCHES_PER_JOB_MAX))
             .saturating_add(Roster::slash().saturating_mul(GROUP_MEMBERS_MAX.into()))
+            // What each of them has open is kept in line.
+            .saturating_add(
+                ParityDbWeight::get()
+                    .reads_writes(GROUP_MEMBERS_MAX.into(), GROUP_MEMBERS_MAX.into()),
+            )
     }
 
     #[cfg(feature = "runtime-benchmarks")]

@@ -85,9 +85,7 @@ impl State {
     }
 
     async fn slashable_of_masternode(&self, account: &AccountId) -> Result<Amount, ChainError> {
-        let bond = self.masternode_bond(account).await?;
-        let unbonding = bond.unbonding.iter().map(|part| part.amount);
-        Ok(unbonding.fold(bond.active, Amount::saturating_add))
+        Ok(self.masternode_bond(account).await?.held())
     }
 
     async fn slashable_of_worker(&self, account: &AccountId) -> Result<Amount, ChainError> {

@@ -55,6 +55,9 @@ enum BondError {
     /// There is nothing on its way out.
     #[error("nothing is unbonding; `quern masternode unbond AMOUNT` begins it")]
     NothingUnbonding,
+    /// What is settled needs it.
+    #[error("the masternode has settled {} that is not final, and with {} less the bond would not cover that; wait until it is final, or bond more", display(*open), display(*amount))]
+    Needed { amount: Amount, open: Amount },
     /// It is too early.
     #[error("nothing can be withdrawn yet; the first {} can from block {from}, in {left}", display(*amount))]
     NotYet {
@@ -186,7 +189,9 @@ fn check_unbond(asked: Amount, active: Amount) -> Result<(), BondError> {
 fn check_withdraw(bond: &MasternodeBondView, now: BlockNumber) -> Result<(), BondError> {
     let next = now.saturating_add(1);
     let first = bond.unbonding.first().ok_or(BondError::NothingUnbonding)?;
+    let (amount, open) = (due(bond, next), bond.open);
     match first.withdrawable_at.checked_sub(next) {
+        None | Some(0) if amount > bond.room() => Err(BondError::Needed { amount, open }),
         None | Some(0) => Ok(()),
         Some(blocks) => Err(BondError::NotYet {
             amount: first.amount,
@@ -219,6 +224,8 @@ impl Shown {
             ("account", self.account.to_string()),
             ("bond", display(self.bond.active)),
             ("needed for jobs", display(self.bond.least)),
+            ("settled, not final", display(self.bond.open)),
+            ("may settle", display(self.bond.room())),
             ("given jobs", self.given_jobs()),
         ];
         for part in &self.bond.unbonding {
@@ -291,6 +298,7 @@ mod tests {
             active,
             unbonding: parts.collect(),
             least: 1_000 * BYTECHIP,
+            open: 0,
             is_masternode: true,
             is_reachable: true,
         }
@@ -329,6 +337,25 @@ mod tests {
         assert_eq!(due(&waiting, 200), 7);
         let nothing = check_withdraw(&bond(5, &[]), 100).unwrap_err();
         assert!(nothing.to_string().contains("quern masternode unbond"));
+    }
+
+    #[test]
+    fn what_is_settled_and_not_final_stays_bonded_and_is_shown() {
+        let settled = MasternodeBondView {
+            open: 5,
+            ..bond(2, &[(3, 50), (4, 60)])
+        };
+        assert_eq!(check_withdraw(&settled, 49), Ok(()), "six are left");
+        let error = check_withdraw(&settled, 59).unwrap_err();
+        assert_eq!(error, BondError::Needed { amount: 7, open: 5 });
+        let json = serde_json::to_value(shown(settled)).unwrap();
+        assert_eq!(json["open"], "5");
+        let settled = MasternodeBondView {
+            open: 30 * BYTECHIP,
+            ..bond(1_000 * BYTECHIP, &[])
+        };
+        let text = shown(settled).people();
+        assert!(text.contains("30 BC") && text.contains("970 BC"), "{text}");
     }
 
     #[test]

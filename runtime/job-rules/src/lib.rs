@@ -11,6 +11,7 @@
 //! | [`instead`] | what would be taken in place of a task that costs more? |
 //! | [`tasks`] | which tasks does a batch name, and are they still open? |
 //! | [`settlement`] | does a batch fit its job? |
+//! | [`exposure`] | does the bond of who settles cover what can still be taken back? |
 //! | [`group`] | who is drawn for a job, who certifies it, and who takes it over? |
 //! | [`life`] | what may happen to a job now, and where does its money go then? |
 //!
@@ -31,6 +32,7 @@
 
 extern crate alloc;
 
+pub mod exposure;
 pub mod group;
 pub mod instead;
 pub mod life;

@@ -269,6 +269,27 @@ impl Shares {
     }
 }
 
+/// What a masternode settled that can still be taken back, and what was taken of its bond meanwhile.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub struct Exposure {
+    /// What its pending batches spend together, in all jobs.
+    pub open: Amount,
+    /// What was taken of its bond since that last covered all of it.
+    pub slashed: Amount,
+}
+
 /// What the chain keeps of a settled batch.
 #[derive(
     Clone,

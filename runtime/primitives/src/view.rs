@@ -136,6 +136,10 @@ pub struct MasternodeBondView {
     /// What must count for the masternode to be given jobs.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub least: Amount,
+    /// What the masternode has settled that is not final. So much of the bond stays, and no more can be
+    /// settled than the bond has beside it.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub open: Amount,
     /// Whether the council has made the account a masternode.
     pub is_masternode: bool,
     /// Whether the masternode has published where it is reached.
@@ -143,6 +147,18 @@ pub struct MasternodeBondView {
 }
 
 impl MasternodeBondView {
+    /// All that answers: what counts and what is on its way out.
+    pub fn held(&self) -> Amount {
+        let unbonding = self.unbonding.iter().map(|part| part.amount);
+        // Parts of one bond, and the bond as a whole is an amount.
+        unbonding.fold(self.active, Amount::saturating_add)
+    }
+
+    /// What may be settled beside what is open.
+    pub fn room(&self) -> Amount {
+        self.held().saturating_sub(self.open)
+    }
+
     /// Whether the masternode is among those that jobs are given to.
     pub fn is_given_jobs(&self) -> bool {
         self.is_masternode && self.is_reachable && self.active >= self.least

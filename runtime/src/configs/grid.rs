@@ -2,7 +2,7 @@
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
-    Babe, Balances, Finality, Params, Roster, Runtime, RuntimeHoldReason, Session, System,
+    Babe, Balances, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason, Session, System,
     Workforce,
     court::ChainCourt,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
@@ -37,6 +37,7 @@ impl quern_roster::Config for Runtime {
     type RuntimeHoldReason = RuntimeHoldReason;
     type MinBond = BondPerMasternode;
     type UnbondingDelay = UnbondingDelay;
+    type Exposures = OpenBatches;
     type WeightInfo = quern_roster::weights::SubstrateWeight<Runtime>;
 }
 
@@ -201,6 +202,10 @@ impl quern_jobs::Operators for Masternodes {
         Roster::is_bonded(account)
     }
 
+    fn bonded(account: &AccountId) -> Amount {
+        Roster::bonded(account)
+    }
+
     // With addresses as long and as many as they may be, which is what reading them costs the most.
     #[cfg(feature = "runtime-benchmarks")]
     fn publish(account: &AccountId, node: NodeKey) {
@@ -214,6 +219,15 @@ impl quern_jobs::Operators for Masternodes {
             jobs_api: longest,
         };
         quern_roster::PublishedEndpoints::<Runtime>::insert(account, endpoints);
+    }
+}
+
+/// What masternodes have settled that is not final, as the roster asks for it.
+pub struct OpenBatches;
+
+impl quern_roster::Exposures for OpenBatches {
+    fn open(account: &AccountId) -> Amount {
+        Jobs::exposure_of(account).open
     }
 }
 

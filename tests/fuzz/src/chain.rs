@@ -382,6 +382,7 @@ fn masternode_bond() -> MasternodeBondView {
             withdrawable_at: DUE,
         }],
         least: 6,
+        open: 4,
         is_masternode: true,
         is_reachable: true,
     }

@@ -220,6 +220,7 @@ mod tests {
             active,
             unbonding: vec![],
             least: 10,
+            open: 0,
             is_masternode,
             is_reachable: true,
         }

@@ -1,8 +1,9 @@
 //! What always holds of jobs and their money.
 
 use crate::{
-    Awaiting, Batches, Config, CurrentPrices, DueJobs, Groups, Jobs, JobsCoordinatedBy, JobsOf,
-    KeptOpen, OpenJobs, Pallet, Pending, PendingOf, SettledTasks, Totals, pending::key_of,
+    Awaiting, Batches, Config, CurrentPrices, DueJobs, Exposures, Groups, Jobs, JobsCoordinatedBy,
+    JobsOf, KeptOpen, OpenJobs, Operators, Pallet, Pending, PendingOf, SettledTasks, Totals,
+    pending::key_of,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -10,6 +11,7 @@ use alloc::{
 };
 use frame_support::{ensure, pallet_prelude::Get};
 use quern_job_rules::{
+    exposure,
     pay::{self, Tariff},
     tasks,
 };
@@ -35,6 +37,8 @@ impl<T: Config> Pallet<T> {
     ///   pending once it is over, and its batches add up to its tasks and money;
     /// - each pending batch is kept once and as it was settled, on its job's list and in order, and each
     ///   job waits for the oldest of them, unless that is kept open;
+    /// - each masternode: what it has open is what its pending batches spend, and its bond, with what was
+    ///   taken of it meanwhile, covers that;
     /// - each owner: what is held on the account is the sum over the open jobs, which are counted
     ///   and within their limit;
     /// - each open job that was drawn has a group, of different masternodes, of which the one whose turn it
@@ -71,6 +75,7 @@ impl<T: Config> Pallet<T> {
         check_list_lengths::<T>()?;
         check_awaiting::<T>()?;
         check_pending::<T>()?;
+        check_exposures::<T>()?;
         pay::check_prices(&CurrentPrices::<T>::get())
             .map_err(|_| TryRuntimeError::Other("a price is out of its bounds"))
     }
@@ -353,6 +358,29 @@ fn check_pending<T: Config>() -> Result<(), TryRuntimeError> {
         "a batch is kept open that is not pending"
     );
     check_due::<T>()
+}
+
+/// What each masternode has open is what its pending batches spend, and is covered.
+fn check_exposures<T: Config>() -> Result<(), TryRuntimeError> {
+    let mut open = BTreeMap::<AccountId, Amount>::new();
+    for batch in Pending::<T>::iter_values() {
+        let spent = batch.split.spent().unwrap_or(Amount::MAX);
+        let sum = open.entry(batch.coordinator).or_default();
+        *sum = sum.saturating_add(spent);
+    }
+    open.retain(|_, spent| *spent > 0);
+    for (account, exposure) in Exposures::<T>::iter() {
+        ensure!(
+            open.remove(&account) == Some(exposure.open),
+            "what a masternode has open is not what its pending batches spend"
+        );
+        ensure!(
+            exposure::is_covered(&exposure, T::Operators::bonded(&account)),
+            "a masternode's bond does not cover what it has open"
+        );
+    }
+    ensure!(open.is_empty(), "it is not kept what a masternode has open");
+    Ok(())
 }
 
 /// Each job waits for its oldest pending batch, unless that is kept open, or was due and is left to the

@@ -29,6 +29,12 @@
 //! who settled or certified it has no say in the job any more, and the next member goes on. Each has at
 //! most one turn; without another member the job waits for its refund.
 //!
+//! # What it answers with
+//!
+//! All that a masternode has settled and that is not final, in all jobs together, is never more than its bond:
+//! it settles nothing beyond that, and takes nothing out of the bond that is needed. If it was slashed for
+//! one batch while others are pending, it settles no more until it has bonded enough for those.
+//!
 //! # Its end
 //!
 //! The owner may [cancel](Pallet::cancel): at once before the draw, afterwards with a grace in which
@@ -72,6 +78,7 @@ extern crate alloc;
 mod benchmarking;
 mod coordinators;
 mod escrow;
+mod exposure;
 mod groups;
 mod invariants;
 mod life;
@@ -89,7 +96,7 @@ pub mod weights;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
-use quern_primitives::{AccountId, DeviceId, NodeKey, device::RecordChange};
+use quern_primitives::{AccountId, Amount, DeviceId, NodeKey, device::RecordChange};
 
 /// The register of devices, as settlement needs it.
 pub trait Devices {
@@ -110,6 +117,9 @@ pub trait Operators {
 
     /// Whether a masternode has the bond without which it is given no jobs.
     fn is_bonded(account: &AccountId) -> bool;
+
+    /// All that can be taken from an operator: its bond, active and on its way out.
+    fn bonded(account: &AccountId) -> Amount;
 
     /// Has a masternode publish this key.
     #[cfg(feature = "runtime-benchmarks")]
@@ -135,8 +145,8 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use quern_job_rules::pay;
     use quern_primitives::{
-        Amount, BlockNumber, JobId,
-        batch::{BatchRecord, Certified, CertifiedEnd, PendingBatch},
+        BlockNumber, JobId,
+        batch::{BatchRecord, Certified, CertifiedEnd, Exposure, PendingBatch},
         group::Group,
         ids::BatchSequence,
         job::{Escrow, Job, JobEnd, Prices, Submission},
@@ -294,6 +304,12 @@ pub mod pallet {
         BoundedVec<(BatchSequence, BlockNumber), ConstU32<PENDING_BATCHES_PER_JOB_MAX>>,
         ValueQuery,
     >;
+
+    /// What each masternode has settled that is not final, which its bond covers. Who has nothing open is not
+    /// in it.
+    #[pallet::storage]
+    pub type Exposures<T: Config> =
+        StorageMap<_, Blake2_128Concat, AccountId, Exposure, ValueQuery>;
 
     /// The submitted jobs whose coordinator is not drawn yet, in the order of submission, each with
     /// its owner, because one may have only so many of them.
@@ -606,6 +622,9 @@ pub mod pallet {
         TooManyFindings,
         /// As many batches of the job are pending as may; settle more when the oldest is final.
         TooManyPending,
+        /// With this batch more would be pending than the coordinator has bonded; bond more, settle fewer
+        /// tasks, or wait until a batch is final.
+        ExposureAboveBond,
         /// The job has no such pending batch; it is final, struck, or was never settled.
         BatchNotPending,
         /// An earlier batch of the job is pending; make that final first.
@@ -713,7 +732,8 @@ pub mod pallet {
         /// Origin: signed by the job's coordinator, which must still be a masternode.
         ///
         /// Details: until the deadline, or the end of the grace if the owner cancelled. Payouts and
-        /// record changes are in ascending order, each account and device once. The batch is final
+        /// record changes are in ascending order, each account and device once. What it spends, and what
+        /// else its coordinator has settled that is not final, is covered by the coordinator's bond. It is final
         /// when the clock of finality has gone on by the window of the job's terms, and not before the
         /// earlier ones of its job. Certificates are in ascending order of the members' places in the
         /// job's group, of more than half of those who have a say. No fee on success.
@@ -723,7 +743,7 @@ pub mod pallet {
         /// Errors: [`Error::NoSuchJob`], [`Error::CoordinatorRemoved`]; who and when:
         /// [`Error::NotDrawn`], [`Error::NotCoordinator`], [`Error::TooLate`], [`Error::JobOver`];
         /// what: [`Error::NoSuchTask`], [`Error::TaskSettled`], those from [`Error::WrongSequence`] to
-        /// [`Error::TooManyPending`], and those from [`Error::CertificatesUnsorted`] to
+        /// [`Error::ExposureAboveBond`], and those from [`Error::CertificatesUnsorted`] to
         /// [`Error::CertificateNotSigned`].
         #[pallet::call_index(1)]
         #[pallet::weight(Pallet::<T>::settle_weight(certified))]

@@ -84,10 +84,11 @@ impl<T: Config> Pallet<T> {
         let transition = life::apply(&job, now, valid.event(&by)).map_err(Error::<T>::from)?;
         let group = Groups::<T>::get(id).ok_or(Error::<T>::NotDrawn)?;
         Self::check_certified(&group, certified)?;
+        let split = valid.split();
+        Self::open_exposure(&by, split.spent())?;
 
         let since = T::Finalised::get();
         Groups::<T>::insert(id, Group { since, ..group });
-        let split = valid.split();
         let due = Self::due_now(&id, &job);
         Self::keep_pending(id, certified, &valid, &by, due)?;
         let head = (certified.index, certified.head);

@@ -88,6 +88,8 @@ parameter_types! {
     pub storage MasternodeList: Vec<AccountId> = MASTERNODES.to_vec();
     /// Masternodes that have no bond.
     pub storage Unbonded: Vec<AccountId> = Vec::new();
+    /// What each masternode has bonded: more than any test settles, if it sets nothing else.
+    pub storage BondOfEach: Amount = 1_000_000 * BYTECHIP;
     /// Accounts whose jobs are refused.
     pub storage Banned: Vec<AccountId> = Vec::new();
     /// The seed of the chain's randomness, if it has any.
@@ -154,6 +156,10 @@ impl Operators for Roster {
 
     fn is_bonded(account: &AccountId) -> bool {
         !Unbonded::get().contains(account)
+    }
+
+    fn bonded(_account: &AccountId) -> Amount {
+        BondOfEach::get()
     }
 
     #[cfg(feature = "runtime-benchmarks")]

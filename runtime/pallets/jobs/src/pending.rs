@@ -10,6 +10,7 @@ use crate::{
     Batches, Config, Devices, DueJobs, Error, Event, KeptOpen, Pallet, Pending, PendingOf,
     SettledTasks, WeightInfo,
 };
+use alloc::collections::BTreeMap;
 use frame_support::{
     BoundedVec, ensure,
     pallet_prelude::{DispatchResult, Get, Weight},
@@ -162,6 +163,8 @@ impl<T: Config> Pallet<T> {
             shares: batch.split,
         };
         let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;
+        let spent = batch.split.spent().ok_or(ArithmeticError::Overflow)?;
+        Self::close_exposure(&batch.coordinator, spent);
         Pending::<T>::remove(id, sequence);
         DueJobs::<T>::remove(key_of(batch.due), id);
         PendingOf::<T>::mutate_exists(id, |list| {
@@ -218,6 +221,8 @@ impl<T: Config> Pallet<T> {
         let wrong = Pending::<T>::get(id, sequence).ok_or(Error::<T>::BatchNotPending)?;
         let next = Self::turn_out(id, &wrong)?;
         let (mut batches, mut unsettled, mut spent) = (0u32, 0u32, Amount::MIN);
+        // Of the few of a job's group who settled any of them.
+        let mut closed = BTreeMap::<AccountId, Amount>::new();
         let at = Self::now();
         if let ([], Some((_, due))) = (kept, fallen.first()) {
             DueJobs::<T>::remove(key_of(*due), id);
@@ -231,6 +236,9 @@ impl<T: Config> Pallet<T> {
             batches = batches.saturating_add(1);
             unsettled = unsettled.saturating_add(tasks);
             spent = spent.checked_add(cost).ok_or(ArithmeticError::Overflow)?;
+            let of_one = closed.entry(batch.coordinator).or_default();
+            // A part of the sum.
+            *of_one = of_one.saturating_add(cost);
             Self::mark(id, *sequence, BatchState::Struck { at });
             Self::deposit_event(Event::BatchStruck {
                 job: id,
@@ -238,6 +246,9 @@ impl<T: Config> Pallet<T> {
                 tasks,
                 spent: cost,
             });
+        }
+        for (coordinator, cost) in closed {
+            Self::close_exposure(&coordinator, cost);
         }
         match kept {
             [] => PendingOf::<T>::remove(id),

@@ -3,6 +3,7 @@
 
 use crate::Error;
 use quern_job_rules::{
+    exposure::AboveBond,
     group::{CertificateError, TakeOverError},
     life::LifeError,
     pay::PricesError,
@@ -10,6 +11,12 @@ use quern_job_rules::{
     settlement::BatchError,
     tasks::TaskSetError,
 };
+
+impl<T> From<AboveBond> for Error<T> {
+    fn from(AboveBond { .. }: AboveBond) -> Self {
+        Self::ExposureAboveBond
+    }
+}
 
 impl<T> From<QuoteError> for Error<T> {
     fn from(error: QuoteError) -> Self {

@@ -1,7 +1,9 @@
 //! What the calls of `quern_jobs` cost.
 //!
-//! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-27 with 50 steps and 20 repeats, on: AMD EPYC.
+//! Written by `cargo xtask weights` from the pallet's benchmarks. Measured on 2026-11-27 with 50 steps and
+//! 20 repeats, on: AMD EPYC. What settling, finality and
+//! striking read and write of `Jobs::Exposures`, and settling of a bond, was measured without, and is
+//! added.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -124,8 +126,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(Weight::from_parts(89_450, 0).saturating_mul(d.into()))
 			// Standard error: 471_558
 			.saturating_add(Weight::from_parts(36_679_916, 0).saturating_mul(c.into()))
-			.saturating_add(T::DbWeight::get().reads(9_u64))
-			.saturating_add(T::DbWeight::get().writes(8_u64))
+			.saturating_add(T::DbWeight::get().reads(11_u64))
+			.saturating_add(T::DbWeight::get().writes(9_u64))
 	}
 	/// Storage: `Jobs::PendingOf` (r:1 w:1)
 	/// Proof: `Jobs::PendingOf` (`max_values`: None, `max_size`: Some(2098), added: 4573, mode: `MaxEncodedLen`)
@@ -168,10 +170,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(p.into()))
 			// Standard error: 203_958
 			.saturating_add(Weight::from_parts(7_266_258, 0).saturating_mul(d.into()))
-			.saturating_add(T::DbWeight::get().reads(12_u64))
+			.saturating_add(T::DbWeight::get().reads(13_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(T::DbWeight::get().writes(14_u64))
+			.saturating_add(T::DbWeight::get().writes(15_u64))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
 			.saturating_add(Weight::from_parts(0, 2649).saturating_mul(d.into()))
@@ -224,9 +226,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		Weight::from_parts(83_914_656, 11707)
 			// Standard error: 200_202
 			.saturating_add(Weight::from_parts(21_944_069, 0).saturating_mul(b.into()))
-			.saturating_add(T::DbWeight::get().reads(9_u64))
+			.saturating_add(T::DbWeight::get().reads(16_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(T::DbWeight::get().writes(8_u64))
+			.saturating_add(T::DbWeight::get().writes(15_u64))
 			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(b.into())))
 			.saturating_add(Weight::from_parts(0, 47693).saturating_mul(b.into()))
 	}
@@ -394,17 +396,17 @@ impl WeightInfo for () {
 		Weight::from_parts(109_976_593, 11707)
 			.saturating_add(Weight::from_parts(89_450, 0).saturating_mul(d.into()))
 			.saturating_add(Weight::from_parts(36_679_916, 0).saturating_mul(c.into()))
-			.saturating_add(RocksDbWeight::get().reads(9_u64))
-			.saturating_add(RocksDbWeight::get().writes(8_u64))
+			.saturating_add(RocksDbWeight::get().reads(11_u64))
+			.saturating_add(RocksDbWeight::get().writes(9_u64))
 	}
 	fn finalise(p: u32, d: u32, ) -> Weight {
 		Weight::from_parts(850_199_384, 48683)
 			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(p.into()))
 			.saturating_add(Weight::from_parts(7_266_258, 0).saturating_mul(d.into()))
-			.saturating_add(RocksDbWeight::get().reads(12_u64))
+			.saturating_add(RocksDbWeight::get().reads(13_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(RocksDbWeight::get().writes(14_u64))
+			.saturating_add(RocksDbWeight::get().writes(15_u64))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
 			.saturating_add(Weight::from_parts(0, 2649).saturating_mul(d.into()))
@@ -417,9 +419,9 @@ impl WeightInfo for () {
 	fn strike(b: u32, ) -> Weight {
 		Weight::from_parts(83_914_656, 11707)
 			.saturating_add(Weight::from_parts(21_944_069, 0).saturating_mul(b.into()))
-			.saturating_add(RocksDbWeight::get().reads(9_u64))
+			.saturating_add(RocksDbWeight::get().reads(16_u64))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(RocksDbWeight::get().writes(8_u64))
+			.saturating_add(RocksDbWeight::get().writes(15_u64))
 			.saturating_add(RocksDbWeight::get().writes((3_u64).saturating_mul(b.into())))
 			.saturating_add(Weight::from_parts(0, 47693).saturating_mul(b.into()))
 	}

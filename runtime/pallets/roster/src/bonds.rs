@@ -2,7 +2,9 @@
 //!
 //! Everything that is held answers: a bond that waits out the delay is slashed like one that is active.
 
-use crate::{Bonds, Config, Error, Event, HoldReason, Pallet, TotalBonded, UNBONDINGS_MAX};
+use crate::{
+    Bonds, Config, Error, Event, Exposures, HoldReason, Pallet, TotalBonded, UNBONDINGS_MAX,
+};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{
@@ -194,6 +196,8 @@ impl<T: Config> Pallet<T> {
         let now = frame_system::Pallet::<T>::block_number();
         let amount = take_due(&mut bond.unbonding, now);
         ensure!(amount > 0, Error::<T>::NothingToWithdraw);
+        let rest = bond.held().ok_or(ArithmeticError::Overflow)?;
+        ensure!(rest >= T::Exposures::open(&account), Error::<T>::BondNeeded);
         T::Currency::release(&HoldReason::Bond.into(), &account, amount, Precision::Exact)?;
         let total = Self::total_bonded()
             .checked_sub(amount)

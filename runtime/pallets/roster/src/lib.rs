@@ -11,7 +11,8 @@
 //!   [`HoldReason::Bond`]. Jobs are given only to masternodes whose *active* part is at least
 //!   [`MinBond`](Config::MinBond). What is unbonded leaves the active part at once and stays held for
 //!   [`UnbondingDelay`](Config::UnbondingDelay) blocks, so that what a masternode did can still be
-//!   answered for; [`Pallet::slash`] takes from both. A bond needs no masternode: an operator bonds
+//!   answered for; [`Pallet::slash`] takes from both. What a masternode has settled that is not final is
+//!   covered by it, so that much is not withdrawn. A bond needs no masternode: an operator bonds
 //!   before the council adds it, and one that was removed takes its bond back the same way.
 //! - **Bans**: accounts whose devices get no work. A ban touches no money: what a banned account has
 //!   earned is its own, and it may retire its devices and take its bond back.
@@ -75,6 +76,12 @@ use alloc::vec::Vec;
 use frame_support::pallet_prelude::DispatchResult;
 use quern_primitives::{AccountId, Amount, DeviceId, limits::MASTERNODES_MAX};
 
+/// What masternodes have at stake, as the roster asks for it.
+pub trait Exposures {
+    /// What an operator's masternode has settled that can still be taken back. So much of the bond stays.
+    fn open(account: &AccountId) -> Amount;
+}
+
 /// Accounts that may be banned at once. One takes about 64 bytes of state, so all of them 4 MiB.
 pub const BANNED_ACCOUNTS_MAX: u32 = 65_536;
 
@@ -134,6 +141,9 @@ pub mod pallet {
         /// Blocks for which an unbonded amount stays held; above zero.
         #[pallet::constant]
         type UnbondingDelay: Get<BlockNumberFor<Self>>;
+
+        /// What of bonds is needed.
+        type Exposures: Exposures;
 
         /// What the calls cost.
         type WeightInfo: WeightInfo;
@@ -336,6 +346,9 @@ pub mod pallet {
         TooManyUnbondings,
         /// Nothing has waited out the unbonding delay yet.
         NothingToWithdraw,
+        /// What the masternode has settled and is not final needs what would be left too little of; wait until
+        /// it is final, or bond more.
+        BondNeeded,
     }
 
     #[pallet::hooks]
@@ -528,7 +541,9 @@ pub mod pallet {
         ///
         /// Event: [`Event::UnbondedWithdrawn`].
         ///
-        /// Error: [`Error::NothingToWithdraw`].
+        /// Details: what is left has to cover what the masternode has settled that is not final.
+        ///
+        /// Errors: [`Error::NothingToWithdraw`], [`Error::BondNeeded`].
         #[pallet::call_index(9)]
         #[pallet::weight(T::WeightInfo::withdraw_unbonded())]
         pub fn withdraw_unbonded(origin: OriginFor<T>) -> DispatchResult {

@@ -28,6 +28,17 @@ pub const ENDOWMENT: Amount = 4 * MIN_BOND + 1;
 parameter_types! {
     /// The least bond of a masternode.
     pub storage MinBond: Amount = MIN_BOND;
+    /// What each masternode has settled that is not final.
+    pub storage OpenOfEach: Amount = 0;
+}
+
+/// What masternodes have at stake.
+pub struct Stakes;
+
+impl quern_roster::Exposures for Stakes {
+    fn open(_account: &AccountId) -> Amount {
+        OpenOfEach::get()
+    }
 }
 
 frame_support::construct_runtime!(
@@ -82,6 +93,7 @@ impl quern_roster::Config for Test {
     type RuntimeHoldReason = RuntimeHoldReason;
     type MinBond = MinBond;
     type UnbondingDelay = ConstU32<DELAY>;
+    type Exposures = Stakes;
     type WeightInfo = ();
 }
 

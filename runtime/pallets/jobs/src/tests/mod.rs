@@ -3,6 +3,7 @@
 
 mod coordinators;
 mod ending;
+mod exposure;
 mod groups;
 mod ledger;
 mod model;

@@ -72,6 +72,24 @@ fn who_unbonds_gets_no_more_jobs_at_once_and_its_money_after_the_delay() {
 }
 
 #[test]
+fn what_is_settled_and_not_final_keeps_as_much_of_the_bond() {
+    with_masternodes(&[1], || {
+        assert_ok!(Roster::bond(signed(1), MIN_BOND));
+        assert_ok!(Roster::unbond(signed(1), 7));
+        go_to(1 + DELAY);
+        OpenOfEach::set(&(MIN_BOND - 6));
+        assert_noop!(
+            Roster::withdraw_unbonded(signed(1)),
+            Error::<Test>::BondNeeded
+        );
+        assert_eq!(held(1), MIN_BOND, "all of it still answers");
+        OpenOfEach::set(&(MIN_BOND - 7));
+        assert_ok!(Roster::withdraw_unbonded(signed(1)));
+        assert_eq!(held(1), MIN_BOND - 7);
+    });
+}
+
+#[test]
 fn a_removed_masternode_takes_its_bond_back_and_nothing_is_left_of_it() {
     with_masternodes(&[1, 2], || {
         assert_ok!(Roster::bond(signed(2), MIN_BOND));

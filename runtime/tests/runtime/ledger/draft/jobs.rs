@@ -372,6 +372,16 @@ impl Draft<'_> {
             1 => Amount::from(self.chance.below(12)).min(most),
             _ => most * Amount::from(self.chance.below(1_001)) / 1_000,
         };
+        // What the coordinator's bond covers, or just more than that.
+        let covered = job.and_then(Job::coordinator).map(|by| {
+            let (open, bonded) = (self.ledger.jobs.open_of(by), self.ledger.roster.held(by));
+            bonded.saturating_sub(open)
+        });
+        let spent = match covered {
+            Some(covered) if covered < spent && self.chance.percent(80) => covered,
+            Some(covered) if covered < spent && self.chance.percent(50) => covered + 1,
+            _ => spent,
+        };
         let workers = job.map_or(700, |job| job.terms.workers);
         let payouts = self.payouts(spent, workers);
         let devices = self.changes(open.len());

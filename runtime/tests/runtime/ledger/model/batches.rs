@@ -99,6 +99,7 @@ pub(super) fn settle(
 ) -> Result<(), Refusal> {
     let (now, clock, genesis) = (ledger.now, ledger.finality.clock(), ledger.genesis);
     let batch = &certified.batch;
+    let (open, bonded) = (ledger.jobs.open_of(by), ledger.roster.held(by));
     let job = ledger.jobs.existing(&batch.job)?;
     let due = clock + u32::try_from(job.terms.window).unwrap();
     may_settle(job, by, now)?;
@@ -114,7 +115,12 @@ pub(super) fn settle(
     need(is_masternode, "CoordinatorRemoved")?;
     let group = job.group.as_mut().ok_or(Refusal::Named("NotDrawn"))?;
     group.check(&genesis, certified.certificate(), &certified.certificates)?;
+    let is_covered = batch.spent == 0 || open + batch.spent <= bonded;
+    need(is_covered, "ExposureAboveBond")?;
     group.since = clock;
+    if open + batch.spent <= bonded {
+        ledger.roster.short.remove(by);
+    }
 
     job.done.extend(&tasks);
     job.pots.pending += batch.spent;

@@ -388,6 +388,9 @@ fn slash_masternodes(ledger: &mut Ledger, winner: &AccountId, guilty: &[AccountI
         let slash = slash.min(ledger.roster.held(who));
         let paid = part(ledger, slash, guilty.contains(winner));
         ledger.roster.take(who, slash);
+        if slash > 0 {
+            ledger.roster.short.insert(who.clone());
+        }
         ledger.money.take_held(who, Purpose::MasternodeBond, slash);
         ledger.money.give(winner, paid);
         ledger.bytechip.burnt += slash - paid;

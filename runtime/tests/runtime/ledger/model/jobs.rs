@@ -198,6 +198,13 @@ impl JobBook {
         sum
     }
 
+    /// What an account has settled that is not final, in all jobs.
+    pub(crate) fn open_of(&self, who: &AccountId) -> Amount {
+        let all = self.jobs.values().flat_map(|job| &job.batches);
+        let open = all.filter(|it| it.by == *who && matches!(it.fate, Fate::Pending { .. }));
+        open.map(|it| it.batch.spent).sum()
+    }
+
     pub(super) fn existing(&mut self, id: &JobId) -> Result<&mut Job, Refusal> {
         self.touched.insert(*id);
         let job = self.jobs.get_mut(id);

@@ -53,6 +53,9 @@ pub(crate) struct Roster {
     pub(crate) reachable: BTreeMap<AccountId, DeviceId>,
     pub(crate) banned: BTreeSet<AccountId>,
     pub(crate) verified: BTreeSet<DeviceId>,
+    /// Who was slashed since its bond last covered all that it had open. Nobody else's bond is ever short of
+    /// that.
+    pub(crate) short: BTreeSet<AccountId>,
     bonds: BTreeMap<AccountId, Bond>,
 }
 
@@ -79,7 +82,7 @@ impl Roster {
     }
 
     /// All of a bond, active or on its way out.
-    pub(super) fn held(&self, who: &AccountId) -> Amount {
+    pub(crate) fn held(&self, who: &AccountId) -> Amount {
         let bond = self.bonds.get(who);
         bond.map_or(0, |bond| {
             bond.active + bond.leaving.values().sum::<Amount>()
@@ -121,6 +124,7 @@ impl Roster {
 
 /// What anybody may do with a bond; the rest of the roster is the council's.
 fn answer_bond(ledger: &mut Ledger, account: AccountId, call: &Call) -> Answer {
+    let open = ledger.jobs.open_of(&account);
     let (now, money) = (ledger.now, &mut ledger.money);
     let bond = ledger.roster.bonds.entry(account.clone()).or_default();
     match call {
@@ -141,9 +145,18 @@ fn answer_bond(ledger: &mut Ledger, account: AccountId, call: &Call) -> Answer {
         _ => {
             let stays = bond.leaving.split_off(&(now + 1));
             let due: Amount = bond.leaving.values().sum();
+            let left = bond.active + stays.values().sum::<Amount>();
+            let may = match due {
+                0 => need(false, "NothingToWithdraw"),
+                _ => need(left >= open, "BondNeeded"),
+            };
+            if may.is_err() {
+                bond.leaving.extend(stays);
+                return may.map(|()| Fee::Charged);
+            }
             bond.leaving = stays;
-            need(due > 0, "NothingToWithdraw")?;
             money.release(&account, Purpose::MasternodeBond, due);
+            ledger.roster.short.remove(&account);
         }
     }
     Ok(Fee::Charged)

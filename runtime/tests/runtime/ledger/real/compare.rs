@@ -128,6 +128,12 @@ fn compare_roster(ledger: &Ledger, cast: &Cast) -> Differs {
         );
         let expected = roster.bond_of(account);
         same(|| format!("masternode bond of {account}"), &kept, &expected)?;
+        let (open, bonded) = (ledger.jobs.open_of(account), roster.held(account));
+        let kept = Jobs::exposure_of(account).open;
+        same(|| format!("what {account} has open"), &kept, &open)?;
+        if open > bonded && !roster.short.contains(account) {
+            return Err(format!("{account} has {open} open and {bonded} bonded"));
+        }
         let what = || format!("ban of {account}");
         let expected = roster.banned.contains(account);
         same(what, &Roster::is_banned(account), &expected)?;
