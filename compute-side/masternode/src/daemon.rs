@@ -35,7 +35,7 @@ use crate::{
     context::compose,
     core::{
         Challenge, Core, Effect, Engines, Event, NoReferee, Note, PlannedAssignment, ReportFacts,
-        Settings, Tick, Ticket, Token, Truth,
+        Settings, SettleLimits, Tick, Ticket, Token, Truth,
     },
     disputes,
     group::{Accuser, Members, replicate, take_turns},
@@ -214,7 +214,10 @@ async fn serve(
     let (settlements, to_settle) = mpsc::channel(ORDERS_MAX);
     let (tell, not_settled) = mpsc::channel(ORDERS_MAX);
     let settings = Settings {
-        settle: config.settle(),
+        settle: SettleLimits {
+            spent_max: settler::spent_max(&shared.chain, &shared.account.id()).await?,
+            ..config.settle()
+        },
         tuning: config.tuning(),
         fleet: config.fleet(),
         referee_wait_ms: config.referee_wait_ms(),

@@ -14,16 +14,17 @@ use crate::{
     group::Peers,
     store::{Store, now_ms},
 };
-use quern_ledger::{Account, Call, Chain, Sent, Settled, SubmitError};
+use quern_ledger::{Account, Call, Chain, ChainError, Sent, Settled, SubmitError};
 use quern_primitives::{
-    Digest, GenesisHash, JobId, TaskIndex,
+    AccountId, Amount, Digest, GenesisHash, JobId, TaskIndex,
+    amount::display,
     batch::Batch,
     ids::BatchSequence,
     job::{Failure, Job},
     payload::NodeSecret,
 };
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -134,6 +135,21 @@ impl Order {
     }
 }
 
+/// So many full batches at least are pending at a time before a masternode's bond covers no more of them.
+const BATCHES_PER_BOND: Amount = 4;
+
+/// What a batch may spend, so that several of them are covered by what the masternode has bonded now. What a
+/// single task costs is a batch all the same.
+///
+/// # Errors
+///
+/// When the chain does not answer.
+pub(crate) async fn spent_max(chain: &Chain, account: &AccountId) -> Result<Amount, ChainError> {
+    let bond = chain.at_finalised().await?.masternode_bond(account).await?;
+    // A masternode may start before it has its bond, and is given no jobs without it.
+    Ok(bond.held().max(bond.least) / BATCHES_PER_BOND)
+}
+
 /// Carries orders out until nobody can give more, and names the jobs of those that the chain did not take.
 pub async fn settle(
     books: Books,
@@ -147,6 +163,8 @@ pub async fn settle(
         not_settled,
         checks: Arc::default(),
         refused: BTreeSet::new(),
+        uncovered: BTreeSet::new(),
+        spending: BTreeMap::new(),
         orders: Orders::new(orders),
         preparing: JoinSet::new(),
         on_their_way: JoinSet::new(),
@@ -181,6 +199,10 @@ struct Settler {
     checks: Arc<Mutex<Checks>>,
     /// Jobs of which a batch was refused, each told of once.
     refused: BTreeSet<JobId>,
+    /// Jobs of which a batch waits until the bond covers it, each told of once.
+    uncovered: BTreeSet<JobId>,
+    /// What the batches spend that are begun and that no final block has yet.
+    spending: BTreeMap<Name, Amount>,
     orders: Orders,
     /// What is checked and certified now: of each job one order at a time.
     preparing: JoinSet<(Name, Result<Call, SendError>)>,
@@ -193,6 +215,17 @@ enum SendError {
     /// The job's own log does not bear it out.
     #[error("{0}")]
     NotBorneOut(String),
+    /// The chain would refuse it, for a fee.
+    #[error(
+        "the batch spends {}, and of the masternode's bond {} are not needed for what is settled and not final; \
+         it waits until that is final, or more is bonded with `quern masternode bond`",
+        display(*spent),
+        display(*room)
+    )]
+    Uncovered { spent: Amount, room: Amount },
+    /// The chain did not say what the bond covers.
+    #[error(transparent)]
+    Unasked(#[from] ChainError),
     /// It was not certified.
     #[error(transparent)]
     Uncertified(#[from] CertifyError),
@@ -205,12 +238,20 @@ impl Settler {
     /// Has an order checked and certified, beside the others.
     fn prepare(&mut self, order: Order) {
         let (books, jobs, checks) = (self.books.clone(), self.jobs.clone(), self.checks.clone());
+        let others = self.spending.values();
+        let others = others.fold(0, |sum: Amount, spent| sum.saturating_add(*spent));
+        if let Order::Settle(batch) = &order {
+            self.spending.insert(order.name(), batch.spent);
+        }
         self.preparing.spawn(async move {
             let name = order.name();
-            if let Order::Settle(batch) = &order
-                && let Err(refused) = check(&books, jobs, checks, batch).await
-            {
-                return (name, Err(SendError::NotBorneOut(refused)));
+            if let Order::Settle(batch) = &order {
+                if let Err(refused) = check(&books, jobs, checks, batch).await {
+                    return (name, Err(SendError::NotBorneOut(refused)));
+                }
+                if let Err(error) = check_covered(&books, batch.spent, others).await {
+                    return (name, Err(error));
+                }
             }
             let call = order.into_call(&books).await;
             (name, call.map_err(SendError::from))
@@ -233,8 +274,19 @@ impl Settler {
                     (name, settled.map_err(SendError::from))
                 });
             }
+            Err(error @ SendError::Uncovered { .. }) => {
+                let (job, batch) = name;
+                self.spending.remove(&name);
+                self.orders.done(name, false);
+                if self.uncovered.insert(job) {
+                    tracing::warn!(%job, batch, %error, "a batch waits");
+                }
+                // An error says that the masternode stops.
+                let _told = self.not_settled.send(job).await;
+            }
             Err(SendError::NotBorneOut(error)) => {
                 let (job, batch) = name;
+                self.spending.remove(&name);
                 // The core orders it again after a while, and what the chain counts of it is its own.
                 self.orders.done(name, false);
                 if self.refused.insert(job) {
@@ -252,15 +304,19 @@ impl Settler {
 
     async fn done(&mut self, name: Name, outcome: Result<Settled, SendError>) {
         let (job, batch) = name;
+        self.spending.remove(&name);
         self.orders.done(name, outcome.is_ok());
         match outcome {
-            Ok(settled) => tracing::info!(
-                %job,
-                batch,
-                block = settled.block.number,
-                transaction = hex::encode(settled.transaction),
-                "settled"
-            ),
+            Ok(settled) => {
+                self.uncovered.remove(&job);
+                tracing::info!(
+                    %job,
+                    batch,
+                    block = settled.block.number,
+                    transaction = hex::encode(settled.transaction),
+                    "settled"
+                );
+            }
             Err(error) => {
                 report(name, &error);
                 // An error says that the masternode stops.
@@ -297,6 +353,19 @@ async fn check(
         }
         Ok(Err(error)) => Err(format!("{:#}", anyhow::Error::from(error))),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether the masternode's bond covers a batch that spends so much, beside what is settled and not final and
+/// what the `others` spend that are on their way. Which of those is counted already is not known here, so some
+/// may be counted twice for a moment; the batch is tried again.
+async fn check_covered(books: &Books, spent: Amount, others: Amount) -> Result<(), SendError> {
+    let state = books.chain.at_finalised().await?;
+    let bond = state.masternode_bond(&books.account.id()).await?;
+    let room = bond.room().saturating_sub(others);
+    match spent <= room {
+        true => Ok(()),
+        false => Err(SendError::Uncovered { spent, room }),
     }
 }
 

@@ -24,6 +24,9 @@ use std::collections::BTreeMap;
 pub struct SettleLimits {
     /// Verdicts in one batch, at most [`limits::VERDICTS_PER_BATCH_MAX`].
     pub verdicts_max: usize,
+    /// What a batch of several verdicts spends at most. The chain settles nothing that the masternode's bond does
+    /// not cover, so this is a part of that.
+    pub spent_max: Amount,
     /// A verdict waits no longer than this for others to fill its batch, in milliseconds; twice as long with
     /// each 32 batches of its job that are not final.
     pub wait_ms: u64,
@@ -39,6 +42,7 @@ impl Default for SettleLimits {
     fn default() -> Self {
         Self {
             verdicts_max: limits::VERDICTS_PER_BATCH_MAX as usize,
+            spent_max: Amount::MAX,
             wait_ms: 6_000,
             retry_ms: 30_000,
             in_flight_max: FULL_BATCHES_PER_JOB_MAX,
@@ -146,6 +150,7 @@ impl ActiveJob {
         for waiting in &self.unsettled {
             if waiting.ticket > persisted
                 || draft.verdicts.len() >= settle.verdicts_max
+                || draft.spends_more_than(settle.spent_max, &waiting.verdict)
                 || !draft.add(&waiting.verdict)
             {
                 break;
@@ -171,11 +176,17 @@ impl ActiveJob {
 #[derive(Default)]
 struct Draft<'a> {
     verdicts: Vec<&'a Verdict>,
+    spent: Amount,
     payouts: BTreeMap<AccountId, Amount>,
     devices: BTreeMap<DeviceId, RecordChange>,
 }
 
 impl<'a> Draft<'a> {
+    /// Whether there are verdicts already, and with this one they cost more than `most`.
+    fn spends_more_than(&self, most: Amount, verdict: &Verdict) -> bool {
+        !self.verdicts.is_empty() && self.spent.saturating_add(verdict.price) > most
+    }
+
     /// Adds a verdict unless a list of the batch would grow over its limit.
     fn add(&mut self, verdict: &'a Verdict) -> bool {
         let new_accounts = verdict
@@ -204,6 +215,7 @@ impl<'a> Draft<'a> {
                 Finding::Delayed => change.delayed += 1,
             }
         }
+        self.spent = self.spent.saturating_add(verdict.price);
         self.verdicts.push(verdict);
         true
     }
