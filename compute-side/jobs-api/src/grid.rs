@@ -66,6 +66,9 @@ pub struct DeviceState {
     pub in_hand_max: u32,
     /// Name and version of its worker.
     pub software: String,
+    /// The classes that it computes, each once; empty if it has not told since this masternode started.
+    #[serde(default)]
+    pub classes: Vec<Class>,
     /// What machine it is.
     pub machine: MachineFacts,
     /// How it is, as it says itself.
@@ -377,6 +380,7 @@ pub(crate) mod tests {
             in_hand: 1,
             in_hand_max: 2,
             software: "quern-worker 0.1.0".into(),
+            classes: vec![Class::Pinned, Class::Portable],
             machine: MachineFacts {
                 cores: Some(8),
                 ..MachineFacts::default()
@@ -406,6 +410,7 @@ pub(crate) mod tests {
         assert_eq!(told["machine"]["gpu"], Value::Null);
         assert_eq!(told["parts"]["processor"], 250.5);
         assert_eq!(told["pools"][0]["pools"], 2);
+        assert_eq!(told["classes"], serde_json::json!(["pinned", "portable"]));
     }
 
     #[test]

@@ -399,6 +399,7 @@ fn device_state() -> DeviceState {
         in_hand: 1,
         in_hand_max: 2,
         software: "quern-worker 0.1.0".to_owned(),
+        classes: vec![Class::Pinned],
         machine: MachineFacts {
             cores: Some(8),
             ..MachineFacts::default()

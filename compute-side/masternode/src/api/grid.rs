@@ -172,7 +172,7 @@ mod tests {
     use quern_jobs_api::{
         Claimed, DevicePool, GRID_DEVICES_MAX, MachineFacts, Measured, ScoreParts,
     };
-    use quern_primitives::AccountId;
+    use quern_primitives::{AccountId, device::Class};
 
     /// A device whose texts are as long as they may be, and need escapes throughout.
     fn device() -> DeviceState {
@@ -193,6 +193,7 @@ mod tests {
             in_hand: 0,
             in_hand_max: 2,
             software: "\u{1}".repeat(128),
+            classes: vec![Class::Pinned, Class::Portable],
             machine: MachineFacts {
                 operating_system: text(),
                 processor_maker: text(),

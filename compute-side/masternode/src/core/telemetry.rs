@@ -24,6 +24,7 @@ use quern_primitives::{
 };
 use quern_protocol::{BenchmarkAnswer, Exchange, Hello, Machine, Refusal, State, Unavailable};
 use quern_recheck::HEIGHT_LAG_MAX;
+use std::collections::BTreeSet;
 
 /// How long a device has for a benchmark before its rate stays unknown, in milliseconds.
 const BENCHMARK_MS_MAX: u64 = 60_000;
@@ -180,6 +181,12 @@ impl Telemetry {
 
     pub(super) fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// The classes that it offered in its hello, each once.
+    pub(super) fn classes(&self) -> Vec<Class> {
+        let offered: BTreeSet<Class> = self.profile.classes.iter().copied().collect();
+        offered.into_iter().collect()
     }
 
     /// Whether the device gets nothing before a benchmark: it computes one, or was not free for one

@@ -13,9 +13,9 @@ use quern_primitives::{
 use serde::Serialize;
 
 /// What a list of devices tells of each: where it stands in the ranking and by what score, the score's six
-/// parts, its faults and its pool, whether the chain lets it work, its record there, and to how many
-/// masternodes it is connected.
-const HEAD: [&str; 16] = [
+/// parts, its faults and its pool, in which classes it computes, whether the chain lets it work, its record
+/// there, and to how many masternodes it is connected.
+const HEAD: [&str; 17] = [
     ">rank",
     ">score",
     ">cpu",
@@ -26,6 +26,7 @@ const HEAD: [&str; 16] = [
     ">idle",
     ">faults",
     "pool",
+    "class",
     "works",
     ">accepted",
     ">wrong",
@@ -186,6 +187,7 @@ fn row(known: &Known) -> Vec<String> {
         part(|parts| parts.free_cpu),
         of_grid(|seen| words::percent(seen.state.fault_rate)),
         of_grid(|seen| words::pool(&seen.state)),
+        of_grid(|seen| words::classes(&seen.state).to_owned()),
         if known.view.may_work() { "yes" } else { "no" }.to_owned(),
         record.accepted.to_string(),
         record.incorrect.to_string(),
@@ -317,7 +319,7 @@ mod tests {
             words(1),
             [
                 "rank", "score", "cpu", "line", "speed", "steady", "ram", "idle", "faults", "pool",
-                "works", "accepted", "wrong", "failed", "late", "at"
+                "class", "works", "accepted", "wrong", "failed", "late", "at"
             ]
         );
         assert_eq!(lines[2], DeviceId([0xab; 32]).to_string());
@@ -325,14 +327,14 @@ mod tests {
             words(3),
             [
                 "3/12", "1532.4", "206", "300", "178", "100", "282", "200", "1.7", "%", "1/2",
-                "yes", "1234567", "0", "0", "0", "1"
+                "pinned", "yes", "1234567", "0", "0", "0", "1"
             ]
         );
         assert_eq!(
             words(5),
             [
-                "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "no", "1234567", "0", "0", "0",
-                "-"
+                "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "no", "1234567", "0", "0",
+                "0", "-"
             ]
         );
         // Numbers stand right: those of a column end in the same place.
@@ -348,6 +350,7 @@ mod tests {
         assert_eq!(json[0]["device"]["record"]["accepted"], 1_234_567);
         assert_eq!(json[0]["grid"]["byte_rank"], 3);
         assert_eq!(json[0]["grid"]["connected_to"], 1);
+        assert_eq!(json[0]["grid"]["classes"], serde_json::json!(["pinned"]));
         assert_eq!(json[1]["grid"], serde_json::Value::Null);
     }
 

@@ -6,7 +6,7 @@ use crate::{
     units::Size,
 };
 use quern_jobs_api::{DeviceState, MachineFacts, Reason, Sample};
-use quern_primitives::verdict::Ground;
+use quern_primitives::{device::Class, verdict::Ground};
 use std::{collections::BTreeSet, fmt};
 
 /// Letters of a name that is shortened: `0x` and 12 digits.
@@ -93,6 +93,25 @@ pub(crate) fn pool(device: &DeviceState) -> String {
         [] => UNKNOWN.into(),
         [only] => format!("{}/{}", only.pool, only.pools),
         [first, others @ ..] => format!("{}/{} +{}", first.pool, first.pools, others.len()),
+    }
+}
+
+/// The classes that it computes, in a column.
+pub(crate) fn classes(device: &DeviceState) -> &'static str {
+    match &device.classes[..] {
+        [] => UNKNOWN,
+        [Class::Pinned] => "pinned",
+        [Class::Portable] => "portable",
+        [_, ..] => "both",
+    }
+}
+
+/// The same in a line of its own.
+fn classes_told(device: &DeviceState) -> &'static str {
+    match classes(device) {
+        UNKNOWN => "not told",
+        "both" => "pinned and portable",
+        only => only,
     }
 }
 
@@ -195,6 +214,7 @@ pub(crate) fn device(device: &DeviceState) -> String {
         ),
         ("in hand", in_hand(device)),
         ("worker", plain(&device.software)),
+        ("computes the class", classes_told(device).to_owned()),
         ("machine", machine(&device.machine)),
     ]);
     let mut parts = vec![facts, figures(device)];
@@ -368,6 +388,7 @@ pub(crate) mod tests {
             in_hand: 1,
             in_hand_max: 2,
             software: "quern-worker 0.1.0".into(),
+            classes: vec![Class::Pinned],
             machine: MachineFacts {
                 operating_system: Some("Linux".into()),
                 processor_model: Some("Model\u{1b}[2J 7".into()),
@@ -420,6 +441,26 @@ pub(crate) mod tests {
         assert!(text.contains("1.7 %, in 1 of its last 20 tasks"), "{text}");
         assert!(!text.contains('\u{1b}'), "it steers the terminal");
         assert!(text.lines().all(|line| line.chars().count() <= 100));
+    }
+
+    #[test]
+    fn the_classes_that_a_device_computes_are_told() {
+        let both = vec![Class::Pinned, Class::Portable];
+        let cases = [
+            (vec![], "-", "not told"),
+            (vec![Class::Pinned], "pinned", "pinned"),
+            (vec![Class::Portable], "portable", "portable"),
+            (both, "both", "pinned and portable"),
+        ];
+        for (told, short, long) in cases {
+            let mut of = known_device();
+            of.classes = told;
+            assert_eq!(classes(&of), short);
+            let text = device(&of);
+            let mut lines = text.lines();
+            let line = lines.find(|line| line.starts_with("computes the class"));
+            assert!(line.is_some_and(|line| line.ends_with(long)), "{text}");
+        }
     }
 
     #[test]

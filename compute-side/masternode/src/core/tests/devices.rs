@@ -250,6 +250,25 @@ fn a_device_of_the_other_class_gets_nothing_of_a_job() {
 }
 
 #[test]
+fn the_classes_of_a_device_s_hello_are_told_each_once() {
+    let both = [(Class::Portable, PORTABLE_ENGINE), (Class::Pinned, ENGINE)];
+    let cases = [
+        (vec![both[1]], vec![Class::Pinned]),
+        (vec![both[0]], vec![Class::Portable]),
+        (both.to_vec(), vec![Class::Pinned, Class::Portable]),
+        (vec![both[1], both[1]], vec![Class::Pinned]),
+    ];
+    for (engines, classes) in cases {
+        let mut world = World::new(1, Agreement::Single, &[]);
+        let worker = hello_with(&mut world, engines);
+        let id = world.workers[worker].id();
+        let told = world.core.grid_devices(world.now, 0, 10);
+        let told = told.into_iter().find(|state| state.device == id);
+        assert_eq!(told.map(|state| state.classes), Some(classes));
+    }
+}
+
+#[test]
 fn an_exchange_held_open_is_answered_when_its_time_is_over() {
     let mut world = World::new(1, Agreement::Single, &[1, 2]);
     world.ask(0, 1);
