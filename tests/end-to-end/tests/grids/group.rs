@@ -1,5 +1,6 @@
 //! A job of several masternodes on the chain of several validators, of which some stop.
 
+mod liar;
 mod world;
 
 use anyhow::{Context as _, bail, ensure};
@@ -295,7 +296,7 @@ async fn one_of_each_stopped(world: &mut World) -> anyhow::Result<()> {
     // Whoever else of the group stops, the coordinator and the third are enough.
     let silent = world.number_of(&group.members[1].account)?;
     world.operators[silent].masternode.kill().await;
-    world.operators[silent].validator.kill().await;
+    world.validators[silent].kill().await;
     say(&format!("{} has stopped", OPERATORS[silent]));
     let coordinator = world.number_of(&group.members[0].account)?;
     world.chain = Chain::connect(&world.operators[coordinator].node_url).await?;

@@ -29,10 +29,10 @@ const AUDITOR: &str = "//Eve";
 const WINDOW: &str = "300";
 
 /// What the jobs read, a task for each line.
-const TEXT: &str = "one\ntwo\nsix\nten\n";
+pub(super) const TEXT: &str = "one\ntwo\nsix\nten\n";
 
 /// How many that are.
-const TASKS: u32 = 4;
+pub(super) const TASKS: u32 = 4;
 
 /// Bytes of a task's input: a line.
 const LINE_BYTES: u32 = 4;
@@ -340,12 +340,30 @@ pub(super) async fn settled(
     bench: &Bench,
     agreement: Agreement,
 ) -> anyhow::Result<(JobId, String)> {
-    let path = bench.folder().join("lines");
+    let draft = lines(bench.folder(), bench.in_blocks(900).await?, agreement)?;
+    let owner = Owner::new(bench, OWNER)?;
+    let folder = owner.hand_in(&draft).await?;
+    owner.upload(&folder).await?;
+    let job = folder.job();
+    // All that its tasks were judged is in batches then, and so in what the log tells.
+    while bench.job(job).await?.settled_tasks < TASKS {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok((job, job.to_string()))
+}
+
+/// A job that copies [`TEXT`], line by line.
+pub(super) fn lines(
+    folder: &Path,
+    deadline: BlockNumber,
+    agreement: Agreement,
+) -> anyhow::Result<Draft> {
+    let path = folder.join("lines");
     fs::write(&path, TEXT)?;
-    let mut terms = terms(bench.in_blocks(900).await?);
+    let mut terms = terms(deadline);
     terms.agreement = agreement;
     terms.fuel_per_task_max = 300_000_000;
-    let draft = Draft {
+    Ok(Draft {
         program: wasm::assemble(wasm::COPIES)?,
         input: Input::File {
             path,
@@ -356,16 +374,7 @@ pub(super) async fn settled(
         task_arguments: vec![],
         assembly: Assembly::Concatenate,
         terms,
-    };
-    let owner = Owner::new(bench, OWNER)?;
-    let folder = owner.hand_in(&draft).await?;
-    owner.upload(&folder).await?;
-    let job = folder.job();
-    // All that its tasks were judged is in batches then, and so in what the log tells.
-    while bench.job(job).await?.settled_tasks < TASKS {
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok((job, job.to_string()))
+    })
 }
 
 /// Where the workers keep what the masternode acknowledged.

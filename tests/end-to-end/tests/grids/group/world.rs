@@ -7,10 +7,13 @@ use jsonrpsee::{
     ws_client::WsClientBuilder,
 };
 use quern_end_to_end::{repository, small_picture};
-use quern_ledger::{Account, Chain};
+use quern_jobs_api::JobsApiClient as _;
+use quern_ledger::{Account, Call, Chain};
 use quern_local_grid::{OWNER, Part, Programs, development_account, register};
 use quern_owner::{Collector, Coordinator, Draft, JobFolder, prepare, submit};
-use quern_primitives::{AccountId, DeviceId, JobId, group::Group, job::Job};
+use quern_primitives::{
+    AccountId, Amount, DeviceId, JobId, group::Group, job::Job, params::Parameter,
+};
 use quern_worker::device::DeviceSecrets;
 use std::{
     fs,
@@ -44,10 +47,31 @@ pub(super) struct Special<'a> {
     pub(super) params: &'a [(&'a str, u64)],
 }
 
-/// An operator's programs.
+/// How many there are of what.
+struct Size {
+    /// Of the operators the first so many have a validator, and say what the council does.
+    validators: usize,
+    masternodes: usize,
+    workers: usize,
+}
+
+/// Each operator has a validator and a masternode.
+const WHOLE: Size = Size {
+    validators: OPERATORS.len(),
+    masternodes: OPERATORS.len(),
+    workers: WORKERS.len(),
+};
+
+/// As few as a group of three and two that must agree take. All masternodes follow the one validator.
+const SMALL: Size = Size {
+    validators: 1,
+    masternodes: 3,
+    workers: 2,
+};
+
+/// An operator's programs, beside its validator.
 pub(super) struct Operator {
     pub(super) account: Account,
-    pub(super) validator: Part,
     pub(super) node_url: String,
     pub(super) masternode: Part,
 }
@@ -55,6 +79,7 @@ pub(super) struct Operator {
 /// A chain with its masternodes and workers. Its processes end when it is dropped.
 pub(super) struct World {
     pub(super) folder: tempfile::TempDir,
+    pub(super) validators: Vec<Part>,
     pub(super) operators: Vec<Operator>,
     pub(super) workers: Vec<Worker>,
     pub(super) chain: Chain,
@@ -72,26 +97,39 @@ impl World {
     }
 
     pub(super) async fn start_with(special: Special<'_>) -> anyhow::Result<Self> {
+        Self::start_of(&WHOLE, special).await
+    }
+
+    /// The smallest in which a job has a group of three, with these parameters.
+    pub(super) async fn start_small(params: &[(&str, u64)]) -> anyhow::Result<Self> {
+        Self::start_of(&SMALL, Special { acts: &[], params }).await
+    }
+
+    async fn start_of(size: &Size, special: Special<'_>) -> anyhow::Result<Self> {
         let mut folder = tempfile::Builder::new().prefix("quern-test-").tempdir()?;
         folder.disable_cleanup(true);
         let (own, programs) = (folder.path(), Programs::find(None)?);
-        let spec = specification(own, special.params)?;
-        let (mut validators, mut known) = (Vec::new(), Vec::new());
-        for name in OPERATORS {
+        let spec = specification(own, size, special.params)?;
+        let (mut validators, mut urls, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        for name in OPERATORS.into_iter().take(size.validators) {
             let (mut validator, url, port) = start_validator(&programs, own, &spec, name, &known)?;
             let peer = validator.wait_until(async || peer_id(&url).await).await?;
             known.push(format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}"));
-            validators.push((validator, url));
+            validators.push(validator);
+            urls.push(url);
         }
-        let (last, url) = validators.last_mut().context("there are validators")?;
-        let url = url.clone();
-        let chain = last.wait_until(async || first_block(&url).await).await?;
+        let (last, url) = validators
+            .last_mut()
+            .zip(urls.last())
+            .context("there are validators")?;
+        let chain = last.wait_until(async || first_block(url).await).await?;
         let mut operators = Vec::new();
-        for (name, (validator, node_url)) in OPERATORS.into_iter().zip(validators) {
+        // Who has no validator follows those of the others in turns.
+        let urls = urls.into_iter().cycle();
+        for (name, node_url) in OPERATORS.into_iter().take(size.masternodes).zip(urls) {
             let masternode = start_masternode(&programs, own, &node_url, name)?;
             operators.push(Operator {
                 account: development_account(&format!("//{name}"))?,
-                validator,
                 node_url,
                 masternode,
             });
@@ -106,7 +144,7 @@ impl World {
         }
         let (mut workers, acting_in) = (Vec::new(), own.join("acting"));
         fs::create_dir_all(&acting_in)?;
-        for (number, name) in WORKERS.into_iter().enumerate() {
+        for (number, name) in WORKERS.into_iter().take(size.workers).enumerate() {
             // Each follows another validator, so that they are not all blind when one stops.
             let urls: Vec<_> = operators.iter().map(|it| it.node_url.as_str()).collect();
             let program = match special.acts.get(number) {
@@ -117,10 +155,47 @@ impl World {
         }
         Ok(Self {
             folder,
+            validators,
             operators,
             workers,
             chain,
         })
+    }
+
+    /// Ends an operator's masternode and runs another program in its place, with its settings and all that it
+    /// has; it is there when it answers.
+    pub(super) async fn run_masternode(
+        &mut self,
+        number: usize,
+        program: &Path,
+    ) -> anyhow::Result<()> {
+        let operator = &mut self.operators[number];
+        operator.masternode.kill().await;
+        let (own, name) = (self.folder.path(), OPERATORS[number]);
+        operator.masternode = run_masternode(program, own, name)?;
+        let views = self.chain.at_finalised().await?.masternodes().await?;
+        let account = operator.account.id();
+        let view = views.into_iter().find(|it| it.account == account);
+        let view = view.context("the masternode was never reached")?;
+        let url = String::from_utf8(view.jobs_api)?;
+        let answers = async || {
+            let client = WsClientBuilder::default().build(&url).await.ok()?;
+            client.grid_state().await.ok()
+        };
+        operator.masternode.wait_until(answers).await?;
+        Ok(())
+    }
+
+    /// The council of one sets a parameter.
+    pub(super) async fn set(&self, parameter: Parameter, value: Amount) -> anyhow::Result<()> {
+        let state = self.chain.at_finalised().await?;
+        let call = state.encoded(&Call::SetParameter { parameter, value })?;
+        let threshold = 1;
+        let motion = Call::ProposeMotion { threshold, call };
+        self.chain
+            .submit(&self.operators[0].account, &motion)
+            .await?;
+        Ok(())
     }
 
     /// One more worker joins, who is honest.
@@ -152,12 +227,17 @@ impl World {
         let deadline = self.chain.at_finalised().await?.block().number + 600;
         let (mut draft, expected) = small_picture(self.folder.path(), deadline)?;
         change(&mut draft);
+        Ok((self.submit(&draft).await?, expected))
+    }
+
+    /// Submits a job.
+    pub(super) async fn submit(&self, draft: &Draft) -> anyhow::Result<JobFolder> {
         let (owner, genesis) = (development_account(OWNER)?, self.chain.genesis());
         let jobs = self.folder.path().join("jobs");
         fs::create_dir_all(&jobs)?;
-        let folder = prepare(&jobs, genesis, &owner.id(), &draft, |_, _| {})?;
+        let folder = prepare(&jobs, genesis, &owner.id(), draft, |_, _| {})?;
         submit(&self.chain, &owner, &folder).await?;
-        Ok((folder, expected))
+        Ok(folder)
     }
 
     pub(super) async fn job(&self, job: JobId) -> anyhow::Result<Job> {
@@ -224,13 +304,20 @@ impl World {
     }
 }
 
-/// The local chain with a short stall, a longer window, and these parameters.
-fn specification(folder: &Path, params: &[(&str, u64)]) -> anyhow::Result<PathBuf> {
+/// The local chain of so many operators, with a short stall, a longer window, and these parameters.
+fn specification(folder: &Path, size: &Size, params: &[(&str, u64)]) -> anyhow::Result<PathBuf> {
     let text = fs::read_to_string(repository().join("chain-spec/local.json"))?;
     let mut spec: serde_json::Value = serde_json::from_str(&text)?;
-    let values = spec.pointer_mut("/genesis/runtimeGenesis/patch/params/values");
-    let values = values.and_then(serde_json::Value::as_array_mut);
-    let values = values.context("the specification sets parameters")?;
+    // Who has no keys of the session makes no blocks.
+    let shortened = [
+        ("roster/masternodes", size.masternodes),
+        ("session/keys", size.validators),
+        ("councilMembers/members", size.validators),
+    ];
+    for (name, length) in shortened {
+        listed(&mut spec, name)?.truncate(length);
+    }
+    let values = listed(&mut spec, "params/values")?;
     // Of two that set one parameter the later counts.
     for param in [("stall", STALL), ("window", WINDOW)].iter().chain(params) {
         values.push(serde_json::json!(param));
@@ -238,6 +325,16 @@ fn specification(folder: &Path, params: &[(&str, u64)]) -> anyhow::Result<PathBu
     let path = folder.join("chain.json");
     fs::write(&path, spec.to_string())?;
     Ok(path)
+}
+
+/// A list of what a specification begins with.
+fn listed<'a>(
+    spec: &'a mut serde_json::Value,
+    name: &str,
+) -> anyhow::Result<&'a mut Vec<serde_json::Value>> {
+    let list = spec.pointer_mut(&format!("/genesis/runtimeGenesis/patch/{name}"));
+    let list = list.and_then(serde_json::Value::as_array_mut);
+    list.with_context(|| format!("the specification has no list {name}"))
 }
 
 fn start_validator(
@@ -303,10 +400,16 @@ fn start_masternode(
          temperature_c_max = 110\n"
     );
     fs::write(&settings, text)?;
+    run_masternode(&programs.masternode, folder, name)
+}
+
+/// Runs a program as the masternode whose settings are there.
+fn run_masternode(program: &Path, folder: &Path, name: &str) -> anyhow::Result<Part> {
+    let settings = folder.join(format!("masternode-{name}/masternode.toml"));
     let arguments = vec!["--config".to_owned(), settings.display().to_string()];
     let log = folder.join(format!("masternode-{name}.log"));
     let title = format!("masternode {name}");
-    Ok(Part::start(&title, &programs.masternode, arguments, log)?)
+    Ok(Part::start(&title, program, arguments, log)?)
 }
 
 async fn start_worker(
