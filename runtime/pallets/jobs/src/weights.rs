@@ -1,9 +1,8 @@
 //! What the calls of `quern_jobs` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks. Measured on 2026-11-27 with 50 steps and
-//! 20 repeats, on: AMD EPYC. What settling, finality and
-//! striking read and write of `Jobs::Exposures`, and settling of a bond, was measured without, and is
-//! added.
+//! 20 repeats, on: AMD EPYC. `settle`, `finalise` and `strike` were measured without what they read and
+//! write of `Jobs::Exposures`, and `settle` without the bond that it reads; that is added.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]

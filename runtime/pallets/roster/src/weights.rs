@@ -1,8 +1,8 @@
 //! What the calls of `quern_roster` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks. Measured on 2026-11-27 with 50 steps and
-//! 20 repeats, on: AMD EPYC. What `withdraw_unbonded`
-//! reads of `Jobs::Exposures` was measured without, and is added.
+//! 20 repeats, on: AMD EPYC. `withdraw_unbonded` was measured without what it reads of `Jobs::Exposures`,
+//! which is added.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
