@@ -13,6 +13,7 @@
 //! | `group` | a job's masternodes among themselves: logs, certificates, turns |
 //! | `disputes` | answers disputes over its batches |
 //! | `store`, `vault` | what is remembered, and the jobs' files |
+//! | `locks` | locks that stay open when who held one panicked |
 //! | `altering` | where tests have a masternode lie; nothing does in a masternode |
 
 mod altering;
@@ -26,6 +27,7 @@ pub mod core;
 mod daemon;
 mod disputes;
 mod group;
+mod locks;
 mod receipts;
 mod referee;
 pub mod settler;

@@ -8,6 +8,7 @@
 use crate::{
     context::{JobContext, task_limits},
     core::{NoReferee, Purpose, REFEREE_REPLICA, Truth, name_of},
+    locks::lock,
     vault::{Item, Vault},
 };
 use quern_jobs_api::{ApiError, PIECE_BYTES_MAX};
@@ -30,7 +31,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     io,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -549,11 +550,6 @@ pub(crate) fn keep_result(
         offset += piece.len() as u64;
     }
     vault.keep(job, item).map_err(RefereeError::Write)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held leaves what is still right.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     context::JobContext,
     group::{Peers, Witnessed},
+    locks::lock,
     receipts::Outcomes,
     settler::OpenJobs,
     store::Store,
@@ -19,7 +20,7 @@ use quern_primitives::{
 use quern_shards::keys::SealingSecret;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc, watch};
 
@@ -181,9 +182,4 @@ pub(super) fn open_store(
         move |error| drop(broken.blocking_send(Command::Broken(error))),
     )?;
     Ok(store)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held leaves a map that is still whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     daemon::{Room, Shared},
+    locks::lock,
     store::StoreError,
 };
 use quern_dispute_rules::{Evidence, open::ConvictionView, referees_needed, ruling::Place};
@@ -42,7 +43,7 @@ use quern_primitives::{
 use quern_recheck::{Accusing, check_evidence};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -589,11 +590,6 @@ async fn read(
 fn add(known: &Mutex<BTreeSet<Name>>, name: Name) -> bool {
     let mut known = lock(known);
     known.len() < SUSPICIONS_MAX && known.insert(name)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held leaves a set that is still whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Tasks that are computed here because another masternode of their job's group asked for it, and what came of
 //! them, until nobody asks about them any more.
 
-use crate::core::Truth;
+use crate::{core::Truth, locks::lock};
 use quern_jobs_api::GroupError;
 use quern_primitives::{JobId, TaskIndex};
 use quern_sandbox::Cancel;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -109,11 +109,6 @@ impl Computations {
 
 /// None while it is computed.
 pub(super) type Progress = Result<Option<Arc<Truth>>, GroupError>;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held leaves a map that is still whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

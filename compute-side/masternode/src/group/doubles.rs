@@ -8,6 +8,7 @@ use super::{
     accusing::Accuser,
     lies::{LieError, send},
 };
+use crate::locks::lock;
 use quern_dispute_rules::Evidence;
 use quern_ledger::{Call, SubmitError};
 use quern_primitives::{
@@ -16,7 +17,7 @@ use quern_primitives::{
 use quern_recheck::check_evidence;
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 /// Replicas of which receipts are compared at a time. With more at a time the rest is not looked at.
@@ -31,12 +32,12 @@ pub(super) struct Compared(Mutex<BTreeSet<Name>>);
 
 impl Compared {
     fn begin(&self, name: Name) -> bool {
-        let mut compared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compared = lock(&self.0);
         compared.len() < COMPARED_MAX && compared.insert(name)
     }
 
     fn end(&self, name: &Name) {
-        let mut compared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compared = lock(&self.0);
         compared.remove(name);
     }
 }

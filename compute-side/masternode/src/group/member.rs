@@ -18,6 +18,7 @@ use super::{
 use crate::{
     core::{Engines, Entry},
     daemon::{Room, Shared},
+    locks::lock,
     store::{Base, StoreError},
 };
 use quern_joblog::{Certificate, LogFault, Replay, SignedBlock};
@@ -33,7 +34,7 @@ use quern_primitives::{
 use quern_recheck::{Recheck, RecheckFault, Wanted};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -489,11 +490,6 @@ fn unread(error: Unread) -> GroupError {
     GroupError::Unread {
         why: format!("{:#}", anyhow::Error::from(error)),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held leaves a map that is still whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::About;
 use crate::{
     daemon::Shared,
+    locks::lock,
     referee::RefereeError,
     store::{Store, StoreError},
 };
@@ -27,7 +28,7 @@ use quern_primitives::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{sync::Mutex as AsyncMutex, time::timeout};
@@ -450,11 +451,6 @@ impl Lines {
         self.left_alone
             .extend(silent.into_iter().map(|account| (account, LEFT_ALONE)));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held leaves a map that is still whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
