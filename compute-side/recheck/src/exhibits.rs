@@ -70,7 +70,12 @@ impl Exhibits<'_> {
                 node: self.writer,
                 fork: fork.clone(),
             }),
-            RecheckFault::JudgedTwice { first, second, .. } => Some(Evidence::Entries {
+            RecheckFault::JudgedTwice { first, second, .. }
+            | RecheckFault::TwoBatches {
+                first,
+                second: Some(second),
+                ..
+            } => Some(Evidence::Entries {
                 node: self.writer,
                 first: Box::new(self.logged(*first)?),
                 second: Box::new(self.logged(*second)?),
@@ -98,8 +103,8 @@ impl Exhibits<'_> {
                 acknowledgement: (**acknowledgement).clone(),
                 leaf: self.leaf(acknowledgement.payload.task),
             }),
-            // Of two batches of one number the log may have only one; a commitment moves no money.
-            RecheckFault::TwoBatches { .. }
+            // Of these two batches the log has only one; a commitment moves no money.
+            RecheckFault::TwoBatches { second: None, .. }
             | RecheckFault::Commitment { .. }
             | RecheckFault::Log(_)
             | RecheckFault::InputRoots

@@ -135,13 +135,15 @@ pub enum RecheckFault {
         /// The entries of its verdicts.
         evidence: Vec<u64>,
     },
-    /// Another batch has this place in the log.
-    #[error("the log has another batch {sequence}, at position {position}; dispute it")]
+    /// Another batch has this number in the log.
+    #[error("the log has another batch {sequence}, at position {first}; dispute it")]
     TwoBatches {
         /// The batch.
         sequence: BatchSequence,
-        /// The entry that has the other.
-        position: u64,
+        /// The entry that has the first.
+        first: u64,
+        /// The entry that has the second, if the log has that too.
+        second: Option<u64>,
     },
     /// Work that the coordinator acknowledged is not where it said, or not in the task's verdict.
     #[error(
@@ -212,7 +214,6 @@ impl RecheckFault {
             Self::Order { position, .. }
             | Self::Assignment { position, .. }
             | Self::Referee { position, .. }
-            | Self::TwoBatches { position, .. }
             | Self::Omitted { position, .. } => vec![*position],
             Self::Reveal {
                 position, assigned, ..
@@ -221,6 +222,9 @@ impl RecheckFault {
                 position, assigned, ..
             } => assigned.iter().copied().chain([*position]).collect(),
             Self::JudgedTwice { first, second, .. } => vec![*first, *second],
+            Self::TwoBatches { first, second, .. } => {
+                second.iter().copied().chain([*first]).collect()
+            }
             Self::Verdict {
                 position, evidence, ..
             } => evidence.iter().copied().chain([*position]).collect(),

@@ -112,7 +112,8 @@ impl Settlement {
         if let Some((first, _)) = self.batches.get(&batch.sequence) {
             return Err(RecheckFault::TwoBatches {
                 sequence: batch.sequence,
-                position: *first,
+                first: *first,
+                second: Some(position),
             });
         }
         let mut evidence = Vec::new();
@@ -132,13 +133,14 @@ impl Settlement {
 
     /// Checks a batch against the log, which has so many entries.
     pub(crate) fn check(&self, batch: &Batch, entries: u64) -> Result<(), RecheckFault> {
-        if let Some((position, known)) = self.batches.get(&batch.sequence) {
+        if let Some((first, known)) = self.batches.get(&batch.sequence) {
             if *known == digest(batch) {
                 return Ok(());
             }
             return Err(RecheckFault::TwoBatches {
                 sequence: batch.sequence,
-                position: *position,
+                first: *first,
+                second: None,
             });
         }
         let mut evidence = Vec::new();

@@ -101,7 +101,12 @@ impl<'a> Showing<'a> {
         let is_of_batch = !matches!(
             difference,
             Difference::Rule(
-                RecheckFault::Log(LogFault::Forked(_)) | RecheckFault::JudgedTwice { .. }
+                RecheckFault::Log(LogFault::Forked(_))
+                    | RecheckFault::JudgedTwice { .. }
+                    | RecheckFault::TwoBatches {
+                        second: Some(_),
+                        ..
+                    }
             )
         );
         match record.map(|record| record.state) {

@@ -89,6 +89,31 @@ fn a_task_that_is_judged_twice_is_shown_by_both_entries() {
 }
 
 #[test]
+fn two_batches_of_one_number_are_shown_by_both_entries() {
+    let mut story = honest();
+    let at = place(&story.entries, |it| matches!(it, Entry::Batched { .. }));
+    let mut other = story.batches[0].clone();
+    other.spent += 1;
+    let recheck = follow(&story.facts, &story.entries, 6).unwrap();
+    let beside = recheck.batch(&other).unwrap_err();
+    assert_eq!(shown(&story, &beside), None, "the log has only one of them");
+    let last = story.entries.len();
+    story.entries.push(Entry::Batched { batch: other });
+    let fault = follow(&story.facts, &story.entries, 6).unwrap_err();
+    let Some(Evidence::Entries {
+        node: writer,
+        first,
+        second,
+    }) = shown(&story, &fault)
+    else {
+        panic!("{fault}");
+    };
+    assert_eq!(writer, node().public());
+    assert_eq!(first.position(), Some(at as u64));
+    assert_eq!(second.position(), Some(last as u64));
+}
+
+#[test]
 fn a_batch_that_does_not_add_up_is_added_up_by_the_chain() {
     let story = honest();
     let fault = RecheckFault::Batch {

@@ -183,15 +183,18 @@ fn two_batches_for_one_place_are_refused_in_the_log_and_beside_it() {
     let mut other = story.batches[0].clone();
     other.spent += 1;
     let place = place(&story.entries, is_batched) as u64;
-    let expected = RecheckFault::TwoBatches {
+    let expected = |second| RecheckFault::TwoBatches {
         sequence: 0,
-        position: place,
+        first: place,
+        second,
     };
     let recheck = follow(&story.facts, &story.entries, 6).unwrap();
-    assert_eq!(recheck.batch(&other), Err(expected.clone()));
+    assert_eq!(recheck.batch(&other), Err(expected(None)));
+    let second = story.entries.len() as u64;
     story.entries.push(Entry::Batched { batch: other });
     let fault = follow(&story.facts, &story.entries, 6).unwrap_err();
-    assert_eq!(fault, expected);
+    assert_eq!(fault, expected(Some(second)));
+    assert_eq!(fault.positions(), [place, second]);
     assert_eq!(fault.dispute(), Some(Dispute::Twice));
 }
 
