@@ -28,8 +28,7 @@ impl Core {
                 break;
             }
             let (number, account, at) = (known.number, known.account.clone(), known.seen_at);
-            let in_hand_max = self.scheduler.fleet.in_hand_max(number, now);
-            if known.in_hand.len() >= usize::from(in_hand_max) {
+            if known.in_hand.len() >= usize::from(self.in_hand_max(now, &device)) {
                 break;
             }
             let backlog_ms = self.backlog_ms(now, known);
@@ -86,6 +85,21 @@ impl Core {
             out.push(Effect::Changed { job: id.job });
         }
         assignments
+    }
+
+    /// Tasks that a device may hold now. One that was never measured, though it is to be, holds one at a time:
+    /// with two it would never be free for a benchmark while there is work, and nobody would know how long it
+    /// takes.
+    pub(super) fn in_hand_max(&self, now: Tick, device: &DeviceId) -> u8 {
+        let Some(known) = self.devices.get(device) else {
+            return 0;
+        };
+        let fleet = &self.scheduler.fleet;
+        let most = fleet.in_hand_max(known.number, now);
+        let is_unmeasured = self.challenges.are_made()
+            && fleet.speed(known.number) == 0
+            && self.is_benchmark_due(now, device);
+        if is_unmeasured { most.min(1) } else { most }
     }
 
     /// How long a device will still compute what it holds, in milliseconds.

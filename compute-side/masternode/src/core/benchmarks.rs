@@ -42,6 +42,8 @@ const FIRST_MS: u64 = 10_000;
 #[derive(Default)]
 pub(super) struct Challenges {
     ready: VecDeque<Challenge>,
+    /// Whether any was ever computed: a masternode that has no benchmark's program measures nobody.
+    are_made: bool,
     given: u64,
     /// When a device that was never measured last found none.
     missed_at: Option<Tick>,
@@ -53,6 +55,12 @@ impl Challenges {
             self.ready.pop_front();
         }
         self.ready.push_back(challenge);
+        self.are_made = true;
+    }
+
+    /// Whether devices are measured here.
+    pub(super) fn are_made(&self) -> bool {
+        self.are_made
     }
 
     /// Whether there is one.

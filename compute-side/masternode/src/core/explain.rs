@@ -135,12 +135,12 @@ impl Core {
         let Some(known) = known else {
             return why;
         };
+        let device = fleet.device(number);
         // One that is flagged may hold nothing.
-        let in_hand_max = fleet.in_hand_max(number, now);
+        let in_hand_max = device.map_or(0, |device| self.in_hand_max(now, &device));
         if why.is_empty() && known.in_hand.len() >= usize::from(in_hand_max) {
             why.push(Why::HandsFull { most: in_hand_max });
         }
-        let device = fleet.device(number);
         let is_paused = |device| self.pauses.until(&device, now).is_some();
         let is_contradicted = |device| self.pauses.contradicted_until(&device, now).is_some();
         if device.is_some_and(is_contradicted) {

@@ -363,7 +363,7 @@ impl Core {
     }
 
     /// Whether a device may be sent a benchmark, once it is free for one.
-    fn is_benchmark_due(&self, now: Tick, device: &DeviceId) -> bool {
+    pub(super) fn is_benchmark_due(&self, now: Tick, device: &DeviceId) -> bool {
         let known = self.devices.get(device);
         known.is_some_and(|known| {
             known.telemetry.is_benchmark_due(now)

@@ -166,7 +166,7 @@ impl Core {
             flags: report.flags.iter().map(|flag| flag.to_string()).collect(),
             lifted: report.is_lifted,
             in_hand: known.map_or(0, |known| known.in_hand.len() as u32),
-            in_hand_max: fleet.in_hand_max(number, now).into(),
+            in_hand_max: self.in_hand_max(now, &device).into(),
             software: known.map_or_else(String::new, |known| known.telemetry.software.clone()),
             classes: known.map_or_else(Vec::new, |known| known.telemetry.classes()),
             machine: known.map_or_else(MachineFacts::default, |known| {

@@ -201,11 +201,16 @@ fn who_was_not_free_for_an_hour_gets_no_more_tasks_until_it_is_measured() {
 #[test]
 fn who_always_has_a_task_in_hand_gets_no_more_after_an_hour_until_it_is_measured() {
     let mut world = World::new(200, Agreement::Single, &[1]);
+    benchmark(&mut world, 0, 100);
+    minute(&mut world);
+    // With another part of the processor it is to be measured again.
+    share(&mut world, 1_000, 0);
+    share(&mut world, 500, 0);
     challenge(&mut world, 1);
     busy(&mut world);
     world.ask(0, 1);
     let mut turns = 0;
-    while given(&world, 0).is_empty() {
+    while given(&world, 0).len() < 2 {
         world.wait(12_500);
         world.ask(0, 0);
         world.wait(12_500);
@@ -218,6 +223,27 @@ fn who_always_has_a_task_in_hand_gets_no_more_after_an_hour_until_it_is_measured
     }
     // An hour, and the task that it had besides.
     assert_eq!(turns, 3_600 / 25 + 1);
+}
+
+#[test]
+fn a_device_that_was_never_measured_holds_one_task_until_it_is() {
+    let mut world = World::new(200, Agreement::Single, &[1]);
+    world.ask(0, 2);
+    assert_eq!(world.workers[0].in_hand.len(), 2, "nobody is measured here");
+    world.compute(0);
+    challenge(&mut world, 1);
+    busy(&mut world);
+    world.ask(0, 2);
+    assert_eq!(world.workers[0].in_hand.len(), 1);
+    let full = Rule::HandsFull;
+    assert!(rules(&world).contains(&full));
+    world.compute(0);
+    world.ask(0, 2);
+    let number = given(&world, 0)[0].number;
+    world.wait(100);
+    answer(&mut world, 0, number, OUTPUT);
+    world.ask(0, 2);
+    assert_eq!(world.workers[0].in_hand.len(), 2);
 }
 
 #[test]
