@@ -6,33 +6,52 @@ use core::fmt;
 use quern_primitives::{
     ids::{GenesisHash, JobId, NodeKey},
     limits::{LOG_BLOCK_BYTES_MAX, LOG_ENTRIES_PER_BLOCK_MAX},
-    log::SignedHeader,
+    log::{Header, SignedHeader},
 };
 use scale_info::TypeInfo;
 
-/// Two different blocks that one masternode signed for one place of one job's log.
+/// Two blocks that one masternode signed and no log of a job has both: two for one place, or one that names
+/// another ancestor at the other's place than that.
 #[derive(
     Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub struct Fork {
-    /// The index that both have.
+    /// The index of the first.
     pub place: u64,
     /// The one.
     pub first: SignedHeader,
-    /// The other.
+    /// Another of that index, or one that should follow the first, or skip to it, and does not.
     pub second: SignedHeader,
 }
 
 impl Fork {
     /// Whether it proves that `node` signed two blocks for one place, on the chain with this genesis.
     pub fn holds(&self, node: &NodeKey, genesis: &GenesisHash) -> bool {
-        let (first, second) = (&self.first.payload, &self.second.payload);
-        first != second
-            && first.job == second.job
-            && first.index == self.place
-            && second.index == self.place
+        self.are_apart(genesis)
             && self.first.is_signed_by(node, genesis)
             && self.second.is_signed_by(node, genesis)
+    }
+
+    /// Whether no log has both, whoever signed them. A block says by `previous` and `skip` which blocks stand at
+    /// two places before it, and by `first` how many entries do.
+    pub fn are_apart(&self, genesis: &GenesisHash) -> bool {
+        let (first, second) = (&self.first.payload, &self.second.payload);
+        if first.job != second.job || first.index != self.place {
+            return false;
+        }
+        if second.index == self.place {
+            return first != second;
+        }
+        if second.index < self.place {
+            return false;
+        }
+        let end = first.first.checked_add(first.count.into());
+        let is_next = self.place.checked_add(1) == Some(second.index);
+        let is_skipped_to = Header::skipped_to(second.index) == self.place;
+        let hash = first.hash(genesis);
+        let follows = second.previous == hash && end == Some(second.first);
+        let skips = second.skip == hash && end.is_some_and(|end| end <= second.first);
+        (is_next && !follows) || (is_skipped_to && !skips)
     }
 }
 

@@ -4,7 +4,7 @@
 use codec::Encode;
 use proptest::prelude::*;
 use quern_joblog::{
-    Entry, LogBuilder, LogFault, Replay, SignedBlock,
+    Entry, Fork, LogBuilder, LogFault, Replay, SignedBlock,
     build::Appended,
     file::{self, Reader},
 };
@@ -12,7 +12,7 @@ use quern_primitives::{
     batch::{Batch, LogRange, TaskSet},
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId},
     limits::{LOG_BLOCK_BYTES_MAX, LOG_ENTRIES_PER_BLOCK_MAX},
-    log::{Certificate, Header},
+    log::{Certificate, Header, SignedHeader},
     payload::NodeSecret,
 };
 
@@ -323,6 +323,41 @@ fn two_blocks_for_one_place_are_evidence_against_who_signed_both() {
     let mut elsewhere = *fork;
     elsewhere.place = 2;
     assert!(!elsewhere.holds(&key().public(), &HERE));
+}
+
+#[test]
+fn a_block_that_names_another_ancestor_than_was_signed_is_evidence_against_who_signed_both() {
+    let blocks = log(9, 2);
+    let fork = |first: u64, second: SignedHeader| Fork {
+        place: first,
+        first: blocks[first as usize].header,
+        second,
+    };
+    let convicts = |first, second| fork(first, second).holds(&key().public(), &HERE);
+    // No two blocks of one log, in whatever order.
+    for second in &blocks {
+        assert!((0..9).all(|first| !convicts(first, second.header)));
+    }
+    // Block 8 follows block 7, and skips to it; block 6 skips to block 3.
+    let changed = |at: usize, change: fn(&mut Header)| signed_anew(&blocks[at], change).header;
+    for change in [
+        (|it| it.previous.0[0] ^= 1) as fn(&mut Header),
+        |it| it.skip.0[0] ^= 1,
+        |it| it.first += 1,
+        |it| it.first -= 1,
+    ] {
+        let lie = changed(8, change);
+        assert!(convicts(7, lie));
+        assert!((0..7).all(|first| !convicts(first, lie)));
+    }
+    let lie = changed(6, |it| it.skip.0[0] ^= 1);
+    assert!(convicts(3, lie) && !convicts(5, lie) && !convicts(2, lie));
+    let lie = changed(6, |it| it.previous.0[0] ^= 1);
+    assert!(convicts(5, lie) && !convicts(3, lie));
+    // What it says beside that is no other block's matter.
+    assert!(!convicts(7, changed(8, |it| it.time_ms += 1)));
+    let by_another = NodeSecret::from_seed(&[9; 32]).sign(lie.payload, &HERE);
+    assert!(fork(5, by_another).are_apart(&HERE) && !convicts(5, by_another));
 }
 
 #[test]

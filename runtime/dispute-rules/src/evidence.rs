@@ -192,7 +192,7 @@ pub enum Evidence {
         /// The log's.
         entry: Box<Certified>,
     },
-    /// Two blocks were signed for one place of a job's log.
+    /// Two blocks were signed for one place of a job's log, or one that names another at the place of one.
     #[codec(index = 4)]
     Blocks {
         /// Who signed both.

@@ -41,7 +41,7 @@ pub enum Offence {
     /// The log that was certified has another verdict on the task.
     #[codec(index = 3)]
     OtherVerdict,
-    /// Two blocks were signed for one place of a log.
+    /// Two blocks were signed for one place of a log, or one that names another at the place of one.
     #[codec(index = 4)]
     TwoBlocks,
     /// Two blocks for one place of a log were certified.

@@ -2,7 +2,9 @@
 //!
 //! An honest masternode follows one log of a job, writes at most one part of it without a break (a member
 //! of a group has one turn), and writes down each verdict and each batch once. So two are a lie, whatever
-//! is in them. Who only certified one of two branches did nothing wrong.
+//! is in them. So are a block and a later one that names another in its place, as the one it follows or
+//! skips to, or other positions than it leaves: a block is signed with all that it says of those before.
+//! Who only certified one of two branches did nothing wrong.
 
 use crate::{
     evidence::Logged,
@@ -31,7 +33,7 @@ fn signer(member: &Member) -> ruling::Place {
     ruling::Place::Signer(member.account.clone())
 }
 
-/// Whether these are two blocks of the job for one place, both signed by this masternode.
+/// Whether these are two blocks of the job that no log has both, both signed by this masternode.
 fn is_fork<S: Signatures>(
     fork: &Fork,
     node: &NodeKey,
@@ -42,7 +44,7 @@ fn is_fork<S: Signatures>(
     if first.job != facts.job_id || second.job != facts.job_id {
         return Err(Refusal::OtherJob);
     }
-    if first == second || first.index != fork.place || second.index != fork.place {
+    if !fork.are_apart(&facts.genesis) {
         return Err(Refusal::Unrelated);
     }
     let is_signed = |header: &SignedHeader| signatures.is_nodes(header, node, &facts.genesis);
@@ -80,6 +82,10 @@ pub(crate) fn certificates<S: Signatures>(
 ) -> Result<Ruling, Refusal> {
     let guilty = answers(member, facts)?;
     is_fork(fork, writer, facts, signatures)?;
+    // A certificate is of one place.
+    if fork.second.payload.index != fork.place {
+        return Err(Refusal::Unrelated);
+    }
     for (certificate, header) in [(first, &fork.first), (second, &fork.second)] {
         let said = &certificate.payload;
         if said.job != facts.job_id {

@@ -91,6 +91,81 @@ fn a_block_that_another_masternode_signed_convicts_nobody() {
     assert_eq!(ruled(&world, &evidence), Err(Refusal::Unrelated));
 }
 
+/// A block of one log, and a later one that was changed.
+fn unlinked(places: (u64, u64), change: fn(&mut Header)) -> Evidence {
+    let mut log = LogBuilder::new(HERE, JOB, node(0));
+    let blocks: Vec<_> = (0..9)
+        .map(|first| {
+            log.append(Entry::Queued { first, tasks: 1 }, 5).unwrap();
+            log.cut(5).unwrap().header
+        })
+        .collect();
+    let (place, later) = places;
+    let mut second = blocks[later as usize].payload;
+    change(&mut second);
+    Evidence::Blocks {
+        node: node(0).public(),
+        fork: Box::new(Fork {
+            place,
+            first: blocks[place as usize],
+            second: node(0).sign(second, &HERE),
+        }),
+    }
+}
+
+#[test]
+fn who_signs_a_block_that_names_another_ancestor_than_it_signed_pays_alone() {
+    let world = honest(UNANIMOUS, 3, 1);
+    for evidence in [
+        unlinked((7, 8), |it| it.previous.0[0] ^= 1),
+        unlinked((7, 8), |it| it.first += 1),
+        unlinked((4, 5), |it| it.previous = Digest::default()),
+        unlinked((3, 6), |it| it.skip.0[0] ^= 1),
+        unlinked((3, 6), |it| it.first = 3),
+    ] {
+        assert_one_pays(ruled(&world, &evidence), member(0), Offence::TwoBlocks);
+    }
+}
+
+#[test]
+fn blocks_of_one_log_and_those_that_name_nothing_of_each_other_convict_nobody() {
+    let world = honest(UNANIMOUS, 3, 1);
+    let unrelated = |places, change| {
+        let ruling = ruled(&world, &unlinked(places, change));
+        assert_eq!(ruling, Err(Refusal::Unrelated), "{places:?}");
+    };
+    for later in 0..9 {
+        (0..9).for_each(|place| unrelated((place, later), |_| {}));
+    }
+    // Block 6 skips to block 3, and says nothing of block 4.
+    unrelated((4, 6), |it| it.skip.0[0] ^= 1);
+    unrelated((4, 6), |it| it.previous.0[0] ^= 1);
+    unrelated((8, 6), |it| it.previous.0[0] ^= 1);
+}
+
+#[test]
+fn who_certifies_a_block_and_one_that_does_not_follow_it_is_not_convicted_by_that() {
+    let world = honest(UNANIMOUS, 3, 1);
+    let Evidence::Blocks { node: writer, fork } = unlinked((3, 6), |it| it.skip.0[0] ^= 1) else {
+        unreachable!()
+    };
+    let sign = |header: &Header, index| {
+        let mut certificate = certificate_of(header);
+        certificate.index = index;
+        node(2).sign(certificate, &HERE)
+    };
+    for second_index in [3, 6] {
+        let evidence = Evidence::Certificates {
+            member: node(2).public(),
+            node: writer,
+            first: sign(&fork.first.payload, 3),
+            second: sign(&fork.second.payload, second_index),
+            fork: fork.clone(),
+        };
+        assert_eq!(ruled(&world, &evidence), Err(Refusal::Unrelated));
+    }
+}
+
 pub(crate) fn certificate_of(header: &Header) -> Certificate {
     Certificate {
         job: header.job,
