@@ -188,7 +188,7 @@ impl fmt::Display for LogFault {
             ),
             Self::Skipped { index } => write!(
                 f,
-                "block {index} skips to another block than the log has there; do not certify it"
+                "block {index} skips to another block than the log has there; dispute it"
             ),
             Self::Positions { index, expected } => write!(
                 f,

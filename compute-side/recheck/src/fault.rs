@@ -185,6 +185,12 @@ impl RecheckFault {
             Self::Log(LogFault::Forked(_)) | Self::JudgedTwice { .. } | Self::TwoBatches { .. } => {
                 Some(Dispute::Twice)
             }
+            // The first block of a log names no other.
+            Self::Log(
+                LogFault::Unlinked { index }
+                | LogFault::Skipped { index }
+                | LogFault::Positions { index, .. },
+            ) => (*index > 0).then_some(Dispute::Twice),
             Self::Batch { why, .. } => match why {
                 BatchFault::SettledBefore { .. } | BatchFault::OutOfOrder { .. } => {
                     Some(Dispute::Twice)

@@ -12,10 +12,11 @@ use quern_dispute_rules::{
     evidence::{BatchName, Withheld},
 };
 use quern_job_rules::tasks;
-use quern_joblog::{Entry, LogFault, SignedBlock};
+use quern_joblog::{Entry, Fork, LogFault, SignedBlock};
 use quern_primitives::{
     batch::{BatchRecord, BatchState},
     ids::{Digest, JobId, NodeKey, TaskIndex},
+    log::{Header, SignedHeader},
     merkle::Tree,
     verdict::Verdict,
 };
@@ -36,9 +37,65 @@ pub struct Showing<'a> {
     verdicts: BTreeMap<TaskIndex, Verdict>,
     positions: Vec<u64>,
     shown: Vec<Shown>,
+    /// A block that does not follow, and the one that it should name.
+    apart: Option<Apart>,
     /// Who writes the log as far as it was read, and who wrote the entry that is shown.
     writer: NodeKey,
     guilty: Option<NodeKey>,
+}
+
+/// A block that names another ancestor than the log has.
+#[derive(Clone, Copy, Debug)]
+struct Apart {
+    /// The index of the ancestor, and its header.
+    place: u64,
+    ancestor: Option<SignedHeader>,
+    /// The index of the block, and its header.
+    index: u64,
+    block: Option<SignedHeader>,
+}
+
+impl Apart {
+    /// Where a fault says that a block does not follow. The first of a log has no ancestor.
+    fn of(difference: &Difference) -> Option<Self> {
+        let Difference::Rule(RecheckFault::Log(fault)) = difference else {
+            return None;
+        };
+        let (place, index) = match *fault {
+            LogFault::Unlinked { index } | LogFault::Positions { index, .. } => {
+                (index.checked_sub(1)?, index)
+            }
+            LogFault::Skipped { index } if index > 0 => (Header::skipped_to(index), index),
+            _ => return None,
+        };
+        Some(Self {
+            place,
+            ancestor: None,
+            index,
+            block: None,
+        })
+    }
+
+    /// Takes the next block of the log. Gives whether it is the one that does not follow.
+    fn take(&mut self, header: &SignedHeader) -> bool {
+        let index = header.payload.index;
+        if index == self.place {
+            self.ancestor = self.ancestor.or(Some(*header));
+        }
+        let is_block = index == self.index && self.block.is_none();
+        if is_block {
+            self.block = Some(*header);
+        }
+        is_block
+    }
+
+    fn fork(&self) -> Option<Fork> {
+        Some(Fork {
+            place: self.place,
+            first: self.ancestor?,
+            second: self.block?,
+        })
+    }
 }
 
 /// Whether something can be disputed.
@@ -97,18 +154,20 @@ impl<'a> Showing<'a> {
             on_chain.batch_at(*first)
         });
         let record = sequence.and_then(|sequence| on_chain.batches.get(&sequence).copied());
+        let apart = Apart::of(difference);
         // What was signed twice convicts by itself, whatever became of its batch.
-        let is_of_batch = !matches!(
-            difference,
-            Difference::Rule(
-                RecheckFault::Log(LogFault::Forked(_))
-                    | RecheckFault::JudgedTwice { .. }
-                    | RecheckFault::TwoBatches {
-                        second: Some(_),
-                        ..
-                    }
-            )
-        );
+        let is_of_batch = apart.is_none()
+            && !matches!(
+                difference,
+                Difference::Rule(
+                    RecheckFault::Log(LogFault::Forked(_))
+                        | RecheckFault::JudgedTwice { .. }
+                        | RecheckFault::TwoBatches {
+                            second: Some(_),
+                            ..
+                        }
+                )
+            );
         match record.map(|record| record.state) {
             _ if !is_of_batch => {}
             Some(BatchState::Pending { .. }) => {}
@@ -132,6 +191,7 @@ impl<'a> Showing<'a> {
             verdicts: BTreeMap::new(),
             positions,
             shown: Vec::new(),
+            apart,
             writer: NodeKey::default(),
             guilty: None,
         })
@@ -155,6 +215,11 @@ impl<'a> Showing<'a> {
                 is_shown = true;
                 self.guilty = Some(self.writer);
             }
+        }
+        if let Some(apart) = &mut self.apart
+            && apart.take(&block.header)
+        {
+            self.guilty = Some(self.writer);
         }
         // From each block that is shown on, headers lead to the batch's head.
         let (header, head) = (&block.header.payload, self.record.map(|it| it.block));
@@ -211,12 +276,20 @@ impl<'a> Showing<'a> {
         if fault.dispute().is_none() {
             return Err(Unfiled::NotDecided);
         }
+        let writer = self.guilty.unwrap_or(self.writer);
+        if let Some(apart) = &self.apart {
+            let fork = apart.fork().ok_or(Unfiled::NotAtHand)?;
+            return Ok(Evidence::Blocks {
+                node: writer,
+                fork: Box::new(fork),
+            });
+        }
         let verdicts: Vec<_> = self.verdicts.values().cloned().collect();
         let exhibits = Exhibits {
             batch,
             verdicts: &verdicts,
             shown: &self.shown,
-            writer: self.guilty.unwrap_or(self.writer),
+            writer,
             input_roots: roots,
         };
         exhibits.evidence(fault).ok_or(Unfiled::NotAtHand)

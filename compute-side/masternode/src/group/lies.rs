@@ -15,6 +15,7 @@ use quern_dispute_rules::{
     open::Matter,
     sum::{STEP_VERDICTS_MAX, Step},
 };
+use quern_joblog::SignedBlock;
 use quern_ledger::{Call, ChainError, State, SubmitError};
 use quern_primitives::{Digest, JobId, ids::BatchSequence};
 use quern_recheck::{Difference, Filing, OnChain, RecheckFault, Showing, Unfiled, check_evidence};
@@ -33,6 +34,8 @@ pub(super) struct Lie {
     /// What was settled before that log began.
     pub(super) base: Base,
     pub(super) fault: RecheckFault,
+    /// The block that does not follow, if that is the lie: it is not in the copy.
+    pub(super) refused: Option<SignedBlock>,
     /// The chunk roots of the job's shards.
     pub(super) roots: Vec<Digest>,
 }
@@ -162,6 +165,7 @@ async fn filing(
             showing.take(block);
             true
         })?;
+        lie.refused.iter().for_each(|block| showing.take(block));
         Ok(Ok(showing.filing(&lie.roots)))
     });
     Ok(read.await.map_err(|_| LieError::Unread)??)

@@ -85,6 +85,9 @@ struct Part {
     coordinator: Member,
 }
 
+/// A block that does not follow, and why not.
+type Refused = (LogFault, Vec<u8>);
+
 /// One log as far as it is here.
 struct Follower {
     /// What is on disk.
@@ -253,18 +256,7 @@ impl Members {
             let new = new_blocks(&mut replay, blocks);
             (replay, new)
         });
-        let (replay, new) = followed.await.map_err(|_| GroupError::Storage)?;
-        let new = new.map_err(|fault| {
-            if let LogFault::Forked(_) = &fault {
-                // Two blocks for one place convict by themselves, whatever was settled.
-                let lie = RecheckFault::Log(fault.clone());
-                follower.fault = Some(self.found(id, part, lie, Base::default()));
-            }
-            GroupError::NotTheLog {
-                coordinator: part.coordinator.account.clone(),
-                why: fault.to_string(),
-            }
-        })?;
+        let (replay, (new, refused)) = followed.await.map_err(|_| GroupError::Storage)?;
         let added: u64 = new.iter().map(|block| block.len() as u64).sum();
         let bytes = follower.bytes.saturating_add(added);
         if bytes > COPY_BYTES_MAX {
@@ -276,7 +268,33 @@ impl Members {
         let written = written.await.map_err(|_| GroupError::Storage)?;
         written.map_err(|_| GroupError::Storage)?;
         (follower.replay, follower.bytes) = (replay, bytes);
-        Ok(())
+        match refused {
+            None => Ok(()),
+            Some((fault, block)) => Err(self.refuse(follower, id, part, fault, &block)),
+        }
+    }
+
+    /// A block that does not follow is not kept. If its coordinator has signed another one for its place, or one
+    /// that it should name and does not, both convict by themselves, whatever was settled.
+    fn refuse(
+        &self,
+        follower: &mut Follower,
+        id: JobId,
+        part: &Part,
+        fault: LogFault,
+        block: &[u8],
+    ) -> GroupError {
+        let why = fault.to_string();
+        let lie = RecheckFault::Log(fault);
+        // It may be sent again and again.
+        if follower.fault.is_none() && lie.dispute().is_some() {
+            let refused = SignedBlock::read(block).ok();
+            follower.fault = Some(self.found(id, part, (lie, refused), Base::default()));
+        }
+        GroupError::NotTheLog {
+            coordinator: part.coordinator.account.clone(),
+            why,
+        }
     }
 
     /// Holds what is on disk to the rules, as far as it was not before.
@@ -326,7 +344,7 @@ impl Members {
                     taken.await.map_err(|_| GroupError::Storage)?;
                 checked = back;
                 if let Err(fault) = taken {
-                    let why = self.found(id, part, fault, checked.base);
+                    let why = self.found(id, part, (fault, None), checked.base);
                     follower.fault = Some(why.clone());
                     return Err(GroupError::Differs { why });
                 }
@@ -341,7 +359,13 @@ impl Members {
 
     /// A log breaks a rule: whoever runs this hears of it, and so does the chain, once it has settled
     /// something that rests on it.
-    fn found(&self, id: JobId, part: &Part, fault: RecheckFault, base: Base) -> String {
+    fn found(
+        &self,
+        id: JobId,
+        part: &Part,
+        (fault, refused): (RecheckFault, Option<SignedBlock>),
+        base: Base,
+    ) -> String {
         let why = format!("{:#}", anyhow::Error::from(fault.clone()));
         let by = &part.coordinator.account;
         tracing::error!(
@@ -357,6 +381,7 @@ impl Members {
                 place: part.turn,
                 base,
                 fault,
+                refused,
                 roots: context.input_roots(),
             };
             tokio::spawn(show(self.shared.clone(), lie));
@@ -452,17 +477,18 @@ fn part_in(
     })
 }
 
-/// The blocks of these that are behind what was followed, in order. What is here already is passed over.
-fn new_blocks(replay: &mut Replay, blocks: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, LogFault> {
+/// The blocks of these that are behind what was followed, in order, up to one that does not follow; and what is
+/// wrong with that one. What is here already is passed over.
+fn new_blocks(replay: &mut Replay, blocks: Vec<Vec<u8>>) -> (Vec<Vec<u8>>, Option<Refused>) {
     let mut new = Vec::new();
     for block in blocks {
         match replay.take(&block) {
             Ok(_) => new.push(block),
             Err(LogFault::Repeated { .. }) => {}
-            Err(fault) => return Err(fault),
+            Err(fault) => return (new, Some((fault, block))),
         }
     }
-    Ok(new)
+    (new, None)
 }
 
 /// The tasks of which a block says that a referee's word stands against a device's.
@@ -550,19 +576,37 @@ mod tests {
     #[test]
     fn blocks_that_are_here_are_passed_over_and_new_ones_are_kept() {
         let (mut replay, log) = (replay(), log(3));
-        let first = new_blocks(&mut replay, log[..2].to_vec()).unwrap();
-        assert_eq!(first, log[..2]);
-        let rest = new_blocks(&mut replay, log.clone()).unwrap();
-        assert_eq!(rest, log[2..]);
+        let first = new_blocks(&mut replay, log[..2].to_vec());
+        assert_eq!(first, (log[..2].to_vec(), None));
+        let rest = new_blocks(&mut replay, log.clone());
+        assert_eq!(rest, (log[2..].to_vec(), None));
         assert_eq!(replay.next_index(), 3);
     }
 
     #[test]
     fn nobody_but_the_coordinator_adds_to_its_log() {
         let (mut replay, theirs) = (replay(), log(4));
-        let fault = new_blocks(&mut replay, theirs).unwrap_err();
-        assert_eq!(fault, LogFault::WrongSigner { index: 0 });
+        let taken = new_blocks(&mut replay, theirs.clone());
+        let refused = (LogFault::WrongSigner { index: 0 }, theirs[0].clone());
+        assert_eq!(taken, (vec![], Some(refused)));
         assert_eq!(replay.next_index(), 0);
+    }
+
+    #[test]
+    fn what_follows_is_kept_where_a_block_behind_it_does_not() {
+        let (mut replay, mut log) = (replay(), log(3));
+        let block = SignedBlock::read(&log[2]).unwrap();
+        let mut header = block.header.payload;
+        header.skip.0[0] ^= 1;
+        log[2] = SignedBlock {
+            header: node(3).sign(header, &HERE),
+            entries: block.entries,
+        }
+        .to_bytes();
+        let refused = (LogFault::Skipped { index: 2 }, log[2].clone());
+        let taken = new_blocks(&mut replay, log.clone());
+        assert_eq!(taken, (log[..2].to_vec(), Some(refused)));
+        assert_eq!(replay.next_index(), 2);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use crate::{
     author::{Story, story},
     chain::{settled, verdicts_of},
+    exhibits::chain_facts,
     honest::{acknowledged, agreements},
     lies::{honest, is_paid, place},
     world::{Facts, HERE, SEED, blocks, device_key, node, roots},
 };
 use proptest::prelude::*;
-use quern_dispute_rules::{Evidence, evidence::Withheld};
+use quern_dispute_rules::{Ed25519, Evidence, Ruling, decide, evidence::Withheld, facts::Member};
 use quern_job_rules::tasks;
 use quern_joblog::{Entry, LogFault, ReleaseCause, SignedBlock};
 use quern_primitives::{
@@ -16,6 +17,7 @@ use quern_primitives::{
     ids::{AccountId, Digest},
     job::{Agreement, JobEnd, JobState},
     limits::REPLICAS_PER_TASK_MAX,
+    log::Header,
     merkle::Tree,
     verdict::{Finding, ReplicaFinding},
 };
@@ -469,6 +471,49 @@ fn an_assignment_that_could_not_be_is_disputed_while_its_batch_is_pending() {
     let is_final = settled(&story, story.batches.len(), &blocks);
     let why = filing(&found.differences[0], &is_final, &blocks);
     assert_eq!(why, Filing::Cannot(Unfiled::Final));
+}
+
+#[test]
+fn a_block_that_names_another_ancestor_is_shown_with_the_one_that_it_should_name() {
+    let story = honest();
+    let honest = blocks(&story.entries, 2);
+    // Whether the batches are final changes nothing.
+    let on_chain = settled(&story, story.batches.len(), &honest);
+    type Change = fn(&mut Header);
+    let lies: [(u64, u64, Change); 4] = [
+        (5, 6, |it| it.previous.0[0] ^= 1),
+        (3, 6, |it| it.skip.0[0] ^= 1),
+        (5, 6, |it| it.first += 1),
+        (7, 8, |it| it.skip = Digest::default()),
+    ];
+    for (place, index, change) in lies {
+        let mut blocks = honest.clone();
+        let block = &mut blocks[index as usize];
+        let mut header = block.header.payload;
+        change(&mut header);
+        block.header = node().sign(header, &HERE);
+        let found = audited(&story, &on_chain, &blocks);
+        assert_eq!(found.blocks, index);
+        let broken = &found.differences[0];
+        assert_eq!(broken.code(), "log");
+        let shown = evidence(broken, &on_chain, &blocks);
+        let Evidence::Blocks { node: writer, fork } = &shown else {
+            panic!("{shown:?}");
+        };
+        assert_eq!((*writer, fork.place), (node().public(), place));
+        assert_eq!(fork.second.payload, header);
+        let mut facts = chain_facts(&story, &story.batches[0]);
+        facts.group.push(Member {
+            account: AccountId::new([4; 32]),
+            node: node().public(),
+            bond: 1,
+        });
+        let ruling = decide(&shown, &facts, &Ed25519);
+        assert!(matches!(ruling, Ok(Ruling::Convicted(_))), "{ruling:?}");
+        // Who does not have the block any more has nothing to show.
+        let why = filing(broken, &on_chain, &blocks[..index as usize]);
+        assert_eq!(why, Filing::Cannot(Unfiled::NotAtHand));
+    }
 }
 
 #[test]
