@@ -66,7 +66,7 @@ pub(crate) struct VerifyArgs {
 
 /// Why a receipt cannot be checked at all.
 #[derive(Debug, thiserror::Error)]
-enum ReceiptError {
+pub(crate) enum ReceiptError {
     /// It cannot be read.
     #[error("cannot read {path}")]
     Read { path: PathBuf, source: io::Error },
@@ -275,7 +275,8 @@ async fn ask_settled(
     Ok(checks)
 }
 
-fn read(path: &Path) -> Result<ReceiptFile, ReceiptError> {
+/// A receipt, as it was saved. Nothing of it is checked.
+pub(crate) fn read(path: &Path) -> Result<ReceiptFile, ReceiptError> {
     let bytes = read_at_most(path, RECEIPT_FILE_BYTES_MAX)?;
     serde_json::from_slice(&bytes).map_err(|source| ReceiptError::NotAReceipt {
         path: path.to_owned(),

@@ -7,12 +7,14 @@ use crate::{
     fault::RecheckFault,
     recheck::Recheck,
 };
+use codec::Encode;
+use quern_dispute_rules::evidence::Leaf;
 use quern_joblog::{Entry, LogFault, Replay, SignedBlock};
 use quern_primitives::{
     ids::{BatchSequence, Digest, NodeKey, TaskIndex},
     job::JobEnd,
     log::SignedAcknowledgement,
-    merkle::Tree,
+    merkle::{Proof, Tree},
     receipt::{Answer, SignedReceipt},
     verdict::Verdict,
 };
@@ -42,6 +44,8 @@ pub struct JobAudit<F> {
     answers: BTreeMap<TaskIndex, Answer>,
     /// What devices have the coordinator's word for, by the receipts, and that no verdict was read of yet.
     words: BTreeMap<TaskIndex, BTreeMap<Digest, SignedAcknowledgement>>,
+    /// Verdicts under the roots of batches, by their tasks.
+    given_out: BTreeMap<TaskIndex, (BatchSequence, Leaf)>,
     /// Batches of the log that the chain has too.
     seen: BTreeSet<BatchSequence>,
     unsettled: Vec<BatchSequence>,
@@ -121,6 +125,7 @@ impl<F: ChainFacts> JobAudit<F> {
             watched: BTreeSet::new(),
             answers: BTreeMap::new(),
             words: BTreeMap::new(),
+            given_out: BTreeMap::new(),
             seen: BTreeSet::new(),
             unsettled: Vec::new(),
             differences: Vec::new(),
@@ -150,6 +155,27 @@ impl<F: ChainFacts> JobAudit<F> {
             let said = word.payload;
             let of_task = self.words.entry(said.task).or_default();
             of_task.insert(said.receipt, word);
+        }
+        self
+    }
+
+    /// Compares verdicts that were given out with those of the log, each with the batch that settled it. What is
+    /// not under that batch's root is nobody's word, and passed over.
+    #[must_use]
+    pub fn comparing(mut self, given: impl IntoIterator<Item = (BatchSequence, Leaf)>) -> Self {
+        for (sequence, leaf) in given.into_iter().take(WORDS_MAX) {
+            let record = self.on_chain.batches.get(&sequence);
+            let proof = Proof {
+                index: leaf.place,
+                count: record.map_or(0, |record| record.tasks),
+                siblings: leaf.siblings.to_vec(),
+            };
+            let is_settled = record.is_some_and(|record| {
+                stands(record) && proof.holds(&record.verdicts_root, &leaf.bytes)
+            });
+            if let Some(verdict) = leaf.verdict().filter(|_| is_settled) {
+                self.given_out.insert(verdict.task, (sequence, leaf));
+            }
         }
         self
     }
@@ -224,6 +250,7 @@ impl<F: ChainFacts> JobAudit<F> {
                 Entry::Judged { verdict } => {
                     self.verdicts = self.verdicts.saturating_add(1);
                     self.look_for_words(verdict);
+                    self.compare_verdict(verdict, position);
                     if self.watched.contains(&verdict.task) {
                         self.answers.insert(verdict.task, verdict.answer);
                     }
@@ -261,6 +288,21 @@ impl<F: ChainFacts> JobAudit<F> {
                 };
                 self.differences.push(omitted.into());
             }
+        }
+    }
+
+    /// Whether a verdict is the one that was given out as settled.
+    fn compare_verdict(&mut self, verdict: &Verdict, position: u64) {
+        let Some((sequence, leaf)) = self.given_out.remove(&verdict.task) else {
+            return;
+        };
+        if *leaf.bytes != verdict.encode() {
+            self.differences.push(Difference::OtherVerdict {
+                sequence,
+                task: verdict.task,
+                position,
+                leaf: Box::new(leaf),
+            });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::fault::{BatchFault, RecheckFault};
 use core::fmt;
+use quern_dispute_rules::evidence::Leaf;
 use quern_primitives::{
     ids::{BatchSequence, TaskIndex},
     receipt::Answer,
@@ -38,6 +39,20 @@ pub enum Difference {
         log: String,
         /// What the chain has.
         chain: String,
+    },
+    /// A batch settled another verdict on a task than the log has, as the one shows that was given out of it.
+    #[error(
+        "the verdict on task {task} that batch {sequence} settled is not that of the log, at position {position}"
+    )]
+    OtherVerdict {
+        /// The batch.
+        sequence: BatchSequence,
+        /// The task.
+        task: TaskIndex,
+        /// The entry that has the log's.
+        position: u64,
+        /// The batch's.
+        leaf: Box<Leaf>,
     },
     /// The job's sums are not those of its batches.
     #[error("the job's {of}: {batches} by its batches, {chain} on the chain")]
@@ -165,6 +180,7 @@ impl Difference {
                 Part::Devices => "batch_devices",
                 Part::Split => "batch_split",
             },
+            Self::OtherVerdict { .. } => "other_verdict",
             Self::Sum { of, .. } => match of {
                 SumOf::Paid => "job_paid",
                 SumOf::Network => "job_network",
@@ -185,6 +201,7 @@ impl Difference {
             Self::NotInLog { sequence }
             | Self::NoRecord { sequence }
             | Self::Batch { sequence, .. }
+            | Self::OtherVerdict { sequence, .. }
             | Self::Rule(
                 RecheckFault::Batch { sequence, .. } | RecheckFault::TwoBatches { sequence, .. },
             ) => Some(*sequence),
@@ -200,7 +217,7 @@ impl Difference {
     pub fn positions(&self) -> Vec<u64> {
         match self {
             Self::Rule(fault) => fault.positions(),
-            Self::Batch { position, .. } => vec![*position],
+            Self::Batch { position, .. } | Self::OtherVerdict { position, .. } => vec![*position],
             Self::TwoInputs { first, second, .. } => vec![*first, *second],
             Self::NotInLog { .. }
             | Self::NoRecord { .. }

@@ -267,6 +267,15 @@ impl<'a> Showing<'a> {
                 };
             }
             Difference::NotInLog { .. } => return self.withheld(),
+            Difference::OtherVerdict { position, leaf, .. } => {
+                let mut shown = self.shown.iter();
+                let entry = shown.find_map(|shown| shown.certified(*position));
+                return Ok(Evidence::OtherVerdict {
+                    batch,
+                    leaf: *leaf.clone(),
+                    entry: Box::new(entry.ok_or(Unfiled::NotAtHand)?),
+                });
+            }
             Difference::NoRecord { .. }
             | Difference::Sum { .. }
             | Difference::TwoInputs { .. }
@@ -305,19 +314,19 @@ impl<'a> Showing<'a> {
     }
 }
 
-/// Whether verdicts are shown, which have to be those under the batch's root.
+/// Whether verdicts of the log are shown, which have to be those under the batch's root.
 fn needs_verdicts(evidence: &Evidence) -> bool {
     match evidence {
         Evidence::Verdict { .. }
         | Evidence::Receipt { .. }
         | Evidence::Unassigned { .. }
-        | Evidence::OtherVerdict { .. }
         | Evidence::Payouts { .. } => true,
         Evidence::Omission { leaf, .. } => leaf.is_some(),
         Evidence::Withheld { what, .. } => {
             matches!(what, Withheld::Receipt { .. } | Withheld::Report { .. })
         }
-        Evidence::Blocks { .. }
+        Evidence::OtherVerdict { .. }
+        | Evidence::Blocks { .. }
         | Evidence::Certificates { .. }
         | Evidence::Entries { .. }
         | Evidence::Assignment { .. }

@@ -12,15 +12,19 @@ use crate::{
     job::JobName,
     masternodes::MasternodeArgs,
     output::{count_bar, patiently},
-    verify::proof::shown_by,
+    verify::{self, proof::shown_by},
 };
 use anyhow::Context as _;
 use clap::Args;
+use quern_dispute_rules::evidence::Leaf;
 use quern_ledger::{Chain, Proven};
 use quern_light::{Header, Trust};
 use quern_owner::{JobFolder, Masternode};
 use quern_primitives::{
-    GenesisHash, JobId, TaskIndex, ids::Digest, job::Agreement, log::SignedAcknowledgement,
+    GenesisHash, JobId, TaskIndex,
+    ids::{BatchSequence, Digest},
+    job::Agreement,
+    log::SignedAcknowledgement,
 };
 use quern_recheck::{
     Audited, Difference, Filing, Inputs, JobAudit, OnChain, Showing, Wanted, writer_of,
@@ -53,6 +57,10 @@ pub(crate) struct JobArgs {
     /// folder: what it has of the job is looked for in the verdicts. May be given several times
     #[arg(long, value_name = "FILE")]
     words: Vec<PathBuf>,
+    /// A receipt of the job, as `quern job receipts` saves it: the verdict in it is compared with that of the
+    /// log. May be given several times
+    #[arg(long, value_name = "FILE")]
+    receipt: Vec<PathBuf>,
     #[command(flatten)]
     how: HowArgs,
 }
@@ -111,6 +119,8 @@ pub(super) struct Given {
     trust_seed: Option<[u8; 32]>,
     /// What masternodes acknowledged of the job.
     words: Vec<SignedAcknowledgement>,
+    /// Verdicts of the job that masternodes gave out of batches.
+    verdicts: Vec<(BatchSequence, Leaf)>,
 }
 
 impl Given {
@@ -134,6 +144,7 @@ pub(super) async fn run(context: &Context, args: &JobArgs) -> anyhow::Result<Exi
         is_of_many: false,
         trust_seed: args.trust_seed.map(|seed| seed.0),
         words: words_of(&args.words, job)?,
+        verdicts: verdicts_of(&args.receipt, job)?,
     };
     let source = match &args.log {
         Some(path) => LogSource::File(path.clone()),
@@ -207,6 +218,7 @@ impl<'a> Auditor<'a> {
             settled: &settled,
             owners: &owners,
             words: &given.words,
+            verdicts: &given.verdicts,
             watched,
         };
         let audited = self.follow(&log, progress).await?;
@@ -353,7 +365,8 @@ impl<'a> Auditor<'a> {
             writer.unwrap_or_default(),
         );
         let audit = audit?.watching(log.watched.clone());
-        let mut audit = audit.expecting(log.words.iter().cloned());
+        let audit = audit.expecting(log.words.iter().cloned());
+        let mut audit = audit.comparing(log.verdicts.iter().cloned());
         if let Some(seed) = log.owners.trust_seed {
             audit = audit.with_trust_seed(seed);
         }
@@ -409,6 +422,7 @@ struct Following<'a> {
     settled: &'a OnChain,
     owners: &'a OwnersPart,
     words: &'a [SignedAcknowledgement],
+    verdicts: &'a [(BatchSequence, Leaf)],
     watched: BTreeSet<TaskIndex>,
 }
 
@@ -422,6 +436,18 @@ fn words_of(files: &[PathBuf], job: JobId) -> anyhow::Result<Vec<SignedAcknowled
         words.extend(kept.filter(|word| word.payload.job == job));
     }
     Ok(words)
+}
+
+/// The verdicts of the job in these receipts, each with its batch.
+fn verdicts_of(files: &[PathBuf], job: JobId) -> anyhow::Result<Vec<(BatchSequence, Leaf)>> {
+    let mut verdicts = Vec::new();
+    for path in files {
+        let file = verify::read(path)?;
+        if file.verdict.job == job {
+            verdicts.extend(Leaf::new(&file.verdict, file.proof).map(|leaf| (file.batch, leaf)));
+        }
+    }
+    Ok(verdicts)
 }
 
 fn roots_of(manifest: &ValidatedManifest) -> Vec<Digest> {

@@ -9,7 +9,11 @@ use crate::{
     world::{Facts, HERE, SEED, blocks, device_key, node, roots},
 };
 use proptest::prelude::*;
-use quern_dispute_rules::{Ed25519, Evidence, Ruling, decide, evidence::Withheld, facts::Member};
+use quern_dispute_rules::{
+    Ed25519, Evidence, Ruling, decide,
+    evidence::{Leaf, Withheld},
+    facts::Member,
+};
 use quern_job_rules::tasks;
 use quern_joblog::{Entry, LogFault, ReleaseCause, SignedBlock};
 use quern_primitives::{
@@ -471,6 +475,72 @@ fn an_assignment_that_could_not_be_is_disputed_while_its_batch_is_pending() {
     let is_final = settled(&story, story.batches.len(), &blocks);
     let why = filing(&found.differences[0], &is_final, &blocks);
     assert_eq!(why, Filing::Cannot(Unfiled::Final));
+}
+
+#[test]
+fn a_verdict_that_was_given_out_of_a_batch_and_is_not_the_log_s_is_shown_with_the_log_s() {
+    let mut story = honest();
+    let settled_otherwise = story.batches[0].clone();
+    let told = settled(&story, 0, &blocks(&story.entries, 6));
+    let verdicts = verdicts_of(&story, &told.pending[&settled_otherwise.sequence]);
+    let tree = Tree::new(&verdicts);
+    let leaf = |place: usize| Leaf {
+        bytes: verdicts[place].clone().try_into().unwrap(),
+        place: place as u32,
+        siblings: tree
+            .proof(place as u32)
+            .unwrap()
+            .siblings
+            .try_into()
+            .unwrap(),
+    };
+    let task = leaf(0).verdict().unwrap().task;
+    // The log has another one on the first task than the chain's batch.
+    let is_on = |it: &Entry| matches!(it, Entry::Judged { verdict } if verdict.task == task);
+    let at = place(&story.entries, is_on);
+    if let Entry::Judged { verdict } = &mut story.entries[at] {
+        verdict.price += 1;
+    }
+    let log = blocks(&story.entries, 6);
+    let on_chain = settled(&story, 0, &log);
+    let given = |leaves: Vec<Leaf>| {
+        let mut audit = begun(&story.facts, &on_chain, Some(roots(8))).comparing(
+            leaves
+                .into_iter()
+                .map(|leaf| (settled_otherwise.sequence, leaf)),
+        );
+        log.iter().for_each(|block| audit.take(block));
+        audit.finish().differences
+    };
+    let is_other = |it: &&Difference| it.code() == "other_verdict";
+    let found = given((0..verdicts.len()).map(leaf).collect());
+    let other: Vec<_> = found.iter().filter(is_other).collect();
+    assert_eq!(other.len(), 1, "{found:?}");
+    let shown = evidence(other[0], &on_chain, &log);
+    let Evidence::OtherVerdict {
+        entry,
+        leaf: shown_leaf,
+        ..
+    } = &shown
+    else {
+        panic!("{shown:?}");
+    };
+    assert_eq!(entry.logged.position(), Some(at as u64));
+    assert_eq!(*shown_leaf, leaf(0));
+    let mut facts = chain_facts(&story, &settled_otherwise);
+    let head = on_chain.batches[&settled_otherwise.sequence].head;
+    facts.batch.as_mut().unwrap().heads.push(head);
+    facts.group.push(Member {
+        account: AccountId::new([1; 32]),
+        node: node().public(),
+        bond: 1,
+    });
+    let ruling = decide(&shown, &facts, &Ed25519);
+    assert!(matches!(ruling, Ok(Ruling::Convicted(_))), "{ruling:?}");
+    // What is not under the root is nobody's word.
+    let mut forged = leaf(0);
+    forged.place = 1;
+    assert_eq!(given(vec![forged]).iter().filter(is_other).count(), 0);
 }
 
 #[test]
