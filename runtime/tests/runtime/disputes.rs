@@ -267,6 +267,24 @@ fn two_blocks_for_one_place_cost_who_signed_them_and_only_them() {
     convicts(&mut chain, &case, evidence, Offence::TwoBlocks, false);
 }
 
+#[test]
+fn a_block_that_names_another_ancestor_than_was_signed_costs_who_signed_both() {
+    let (mut chain, case) = settled();
+    let signer = node(&case.coordinator);
+    let [first, mut second] = [0, 1].map(|place: usize| case.blocks[place].header);
+    second.payload.previous.0[0] ^= 1;
+    let fork = Fork {
+        place: 0,
+        first,
+        second: signer.sign(second.payload, &case.genesis),
+    };
+    let evidence = Evidence::Blocks {
+        node: signer.public(),
+        fork: Box::new(fork),
+    };
+    convicts(&mut chain, &case, evidence, Offence::TwoBlocks, false);
+}
+
 // 3. Payouts.
 
 fn verdicts_of(case: &Case) -> Step {
