@@ -220,7 +220,7 @@ fn a_report_is_repeated_after_a_reconnection_until_it_is_acknowledged() {
     assert_eq!(core.acknowledged(), 0);
 
     let acknowledged = work(Work {
-        acknowledged: vec![word(&finished(1).receipt)],
+        acknowledged: world::words(&finished(1).receipt),
         ..Work::default()
     });
     let newest = core.next_number;
@@ -330,7 +330,7 @@ fn one_masternode_cannot_acknowledge_or_discard_what_is_anothers() {
         reason: DiscardReason::JobOver,
     }];
     let lie = work(Work {
-        acknowledged: vec![word(&finished(1).receipt)],
+        acknowledged: world::words(&finished(1).receipt),
         discard,
         ..Work::default()
     });

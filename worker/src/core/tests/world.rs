@@ -186,7 +186,7 @@ pub(super) fn measured(reasons: &[Withheld]) -> Event {
 #[derive(Default)]
 struct Books {
     assigned: BTreeSet<ReplicaId>,
-    to_acknowledge: Vec<SignedAcknowledgement>,
+    to_acknowledge: Vec<Acknowledgements>,
     to_discard: Vec<Discard>,
     acknowledged: BTreeSet<ReplicaId>,
     /// What the device has committed itself to over the connection that stands.

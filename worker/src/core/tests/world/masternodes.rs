@@ -1,6 +1,6 @@
 //! What the masternodes of a world answer a device, by their books.
 
-use super::{super::committing::commits, World, assignment, benchmark, output, word};
+use super::{super::committing::commits, World, assignment, benchmark, output, words};
 use quern_primitives::ids::DeviceId;
 use quern_protocol::{
     Assignment, Discard, DiscardReason, Exchange, Hello, Refusal, ReplicaId, Response, Welcome,
@@ -73,7 +73,7 @@ impl World {
             }
             books.assigned.remove(&id);
             books.acknowledged.insert(id);
-            books.to_acknowledge.push(word(&report.receipt));
+            books.to_acknowledge.extend(words(&report.receipt));
         }
         for hand_back in &exchange.handed_back {
             books.assigned.remove(&hand_back.id);
