@@ -125,3 +125,21 @@ pub const PENDING_BATCHES_PER_JOB_MAX: u32 = 256;
 /// Pending batches that one answer of the chain looks at, to who asks what an account will get. A
 /// batch with full lists takes 46 kB, a usual one a tenth of that.
 pub const PENDING_BATCHES_PER_ANSWER_MAX: u32 = 1_024;
+
+/// Bytes of one span, which is what is fetched and checked at a time: 64 chunks of 4 KiB.
+pub const SPAN_BYTES: u32 = 64 * 4 * 1024;
+
+/// Spans of one thing that is fetched by its name: 128 MiB, twice the largest result.
+pub const SPANS_MAX: u32 = 512;
+
+/// Hashes in the proof of a span: so often are 512 spans halved.
+pub const SPAN_PROOF_HASHES_MAX: u32 = SPANS_MAX.ilog2();
+
+/// Spans of one thing that are asked for at a time: 2 MiB.
+pub const SPANS_PER_QUESTION_MAX: u32 = 8;
+
+/// Questions of one peer for spans that are under way. As many are asked as are answered.
+pub const QUESTIONS_PER_PEER_MAX: u32 = 4;
+
+/// For so long, in milliseconds, a peer may at most say that it is busy.
+pub const BUSY_MS_MAX: u32 = 60_000;
