@@ -69,6 +69,10 @@
 //! not free for it when it comes, or not until it has ended, says so instead with
 //! [`Exchange::unavailable_for`].
 //!
+//! # Content by its name
+//!
+//! Bytes that have a name are fetched from whoever has them by a protocol of its own: [`fetch`].
+//!
 //! # Versions
 //!
 //! [`PROTOCOL`] names the version; peers that share none do not talk. Within a version the encoding
@@ -78,6 +82,7 @@
 //!
 //! See [`limits`]. [`decode`] refuses what breaks one, before anything looks at the message.
 
+pub mod fetch;
 pub mod limits;
 mod message;
 mod telemetry;

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Bytes of one message. The largest is an exchange with [`REPORTS_MAX`] results inside it.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes of one message of [`crate::fetch`]. The longest is the head of a span with nine hashes, 298.
+pub const FETCH_MESSAGE_BYTES_MAX: usize = 512;
+
 /// Bytes of one fetched or delivered piece: four fit into a message with room for the rest, and a
 /// 32 MiB shard takes 128 requests.
 pub const PIECE_BYTES_MAX: u32 = 256 * 1024;
