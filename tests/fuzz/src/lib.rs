@@ -22,6 +22,7 @@ mod chain;
 pub mod corpus;
 mod disputes;
 mod evidence;
+mod fetch;
 mod honest;
 mod light;
 mod log;
@@ -56,7 +57,7 @@ pub struct Target {
 }
 
 /// All targets. Two are fuzzed at a time, so each pair makes a run a minute longer.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target {
         name: "chain",
         decoders: chain::DECODERS,
@@ -64,6 +65,10 @@ pub const TARGETS: [Target; 9] = [
     Target {
         name: "evidence",
         decoders: evidence::DECODERS,
+    },
+    Target {
+        name: "fetch",
+        decoders: fetch::DECODERS,
     },
     Target {
         name: "jobs-api",
