@@ -6,7 +6,7 @@ use super::{
     thing,
     world::World,
 };
-use crate::{Allowance, Effect, Event, PeerId, SpanSet, Thing, limits::PART_BYTES_MAX};
+use crate::{Allowance, Effect, Event, PeerId, SourceKind, SpanSet, Thing, limits::PART_BYTES_MAX};
 use quern_primitives::ids::Digest;
 use std::collections::BTreeMap;
 
@@ -22,6 +22,7 @@ fn has_all(things: &[Thing]) -> BTreeMap<Digest, SpanSet> {
 
 fn source(manner: Manner, bytes_per_s: u64, latency_ms: u64, things: &[Thing]) -> Script {
     Script {
+        kind: SourceKind::Device,
         manner,
         bytes_per_s,
         latency_ms,
@@ -182,6 +183,14 @@ fn took(seed: u64, thing: Thing, speeds: &[u64], latency_ms: u64) -> (u64, u64) 
     world.start();
     world.run(10 * HOUR_MS);
     let best = thing.bytes() * 1_000 / speeds.iter().sum::<u64>();
+    // What is asked of two comes twice in part, and of no source more than its last span.
+    let came: u64 = world
+        .came
+        .values()
+        .map(|(came, written)| came - written)
+        .sum();
+    let most = speeds.len() as u64 * PART_BYTES_MAX;
+    assert!(came <= most, "{came} of {most} bytes came for nothing");
     (world.finished[&thing.root()], best)
 }
 
@@ -274,6 +283,7 @@ fn a_cap_that_is_lifted_lets_what_waited_go_on() {
 
 #[test]
 fn a_break_at_any_effect_costs_each_source_one_span_at_the_most() {
+    let mut most_lost = 0;
     for seed in 0..60 {
         for effects in [1, 2, 3, 5, 8, 13, 40, 41, 100, 101, 150, 200] {
             let things = [thing(1, 40), thing(2, 9)];
@@ -285,8 +295,13 @@ fn a_break_at_any_effect_costs_each_source_one_span_at_the_most() {
             world.run(HOUR_MS);
             assert_eq!(world.finished.len(), 2, "seed {seed}, {effects}");
             assert!(world.lost.values().all(|lost| *lost <= PART_BYTES_MAX));
+            most_lost = most_lost.max(world.lost.values().sum());
         }
     }
+    assert!(
+        most_lost > SPAN,
+        "all breaks came when nothing was under way"
+    );
 }
 
 #[test]
@@ -364,4 +379,29 @@ fn the_last_span_comes_from_the_faster_of_two_and_the_other_is_dropped() {
             .any(|(_, it)| matches!(it, Effect::Drop { .. }))
     );
     assert_eq!(world.moving.next_wakeup(), None);
+}
+
+#[test]
+fn where_the_line_has_no_room_for_all_those_that_are_nearer_come_first() {
+    let it = thing(1, 40);
+    let kinds = [
+        SourceKind::Url,
+        SourceKind::Owner,
+        SourceKind::Masternode,
+        SourceKind::Device,
+    ];
+    let scripts = kinds.map(|kind| Script {
+        kind,
+        ..source(Manner::Honest, 2 * MB, 10, &[it])
+    });
+    let mut world = World::new(1, &[it], scripts.to_vec());
+    let allowance = Allowance {
+        down_bytes_per_s: Some(MB),
+        ..Allowance::default()
+    };
+    world.step(Event::Allowed(allowance));
+    world.start();
+    world.run(HOUR_MS);
+    let came = [0, 1, 2, 3].map(|at| world.came.get(&PeerId([at; 32])).map_or(0, |it| it.0));
+    assert!(came[3] > 30 * SPAN, "{came:?}");
 }

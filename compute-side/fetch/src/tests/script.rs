@@ -1,6 +1,6 @@
 //! What a scripted source is like.
 
-use crate::SpanSet;
+use crate::{SourceKind, SpanSet};
 use quern_primitives::ids::Digest;
 use std::collections::BTreeMap;
 
@@ -31,6 +31,7 @@ pub(super) enum Manner {
 
 #[derive(Clone, Debug)]
 pub(super) struct Script {
+    pub(super) kind: SourceKind,
     pub(super) manner: Manner,
     pub(super) bytes_per_s: u64,
     pub(super) latency_ms: u64,

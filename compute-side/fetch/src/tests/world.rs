@@ -6,7 +6,7 @@ use super::{
     script::{Manner, Script},
 };
 use crate::{
-    Effect, Event, Moving, PeerId, Refusal, RequestId, SourceKind, SpanSet, Thing, Tick,
+    Effect, Event, Moving, PeerId, Refusal, RequestId, SpanSet, Thing, Tick,
     limits::{SHUNNED_MS, SPANS_PER_SOURCE_MAX, SPANS_UNDER_WAY_MAX},
 };
 use quern_primitives::{ids::Digest, limits::QUESTIONS_PER_PEER_MAX};
@@ -203,10 +203,8 @@ impl World {
         let here: Vec<PeerId> = here.into_iter().map(|(peer, _)| *peer).collect();
         self.want_all();
         for peer in here {
-            self.step(Event::PeerCame {
-                peer,
-                kind: SourceKind::Device,
-            });
+            let kind = self.sources[&peer].script.kind;
+            self.step(Event::PeerCame { peer, kind });
         }
     }
 
@@ -217,10 +215,8 @@ impl World {
             let drawn = self.draws.below(here);
             self.later(here / 2 + drawn, Happening::Leaves(peer));
         }
-        self.step(Event::PeerCame {
-            peer,
-            kind: SourceKind::Device,
-        });
+        let kind = self.sources[&peer].script.kind;
+        self.step(Event::PeerCame { peer, kind });
     }
 
     fn leaves(&mut self, peer: PeerId) {
