@@ -9,7 +9,8 @@ use quern_primitives::limits::{
 /// masternode that repairs a stripe wants up to ten pieces.
 pub const WANTED_MAX: usize = 16;
 
-/// Sources that are known at a time. What one more would add is not worth the questions what it has.
+/// Sources that are known at a time. What one more would add is not worth the questions what it has. One
+/// more is taken in the place of one that has nothing of use, or is not to be asked, or else not at all.
 pub const SOURCES_MAX: usize = 64;
 
 /// Sources that are remembered because their proofs did not hold. Of more, the one goes whose hour is
@@ -31,6 +32,9 @@ pub const ROUND_TRIP_MS_MAX: u64 = 1_000;
 /// Who was asked and lets no byte be heard for so long is silent.
 pub const SILENCE_MS: u64 = 2_000;
 
+/// Who needs so many times as long for a span as before is as good as silent.
+pub const LATE_FOLD: u64 = 8;
+
 /// A source that is silent again and again is left alone for this at the most.
 pub const SILENCE_REST_MS_MAX: u64 = 64_000;
 
@@ -46,8 +50,9 @@ pub const HOLDINGS_AGAIN_MS: u64 = 5_000;
 /// A source is left alone for so long after a stream with it broke.
 pub const BROKEN_REST_MS: u64 = 1_000;
 
-/// The least rest of a source that is busy, so that none that says 0 is asked without end.
-pub const BUSY_MS_MIN: u64 = 50;
+/// The least rest of a source that is busy, so that one that says 0 again and again is asked five times a
+/// second and no more.
+pub const BUSY_MS_MIN: u64 = 200;
 
 /// Bytes of a question, with its length before it.
 pub const QUESTION_BYTES_MAX: u64 = 64;

@@ -3,8 +3,8 @@
 use crate::{
     RequestId, Tick,
     limits::{
-        BUSY_MS_MIN, FILLED_MS, ROUND_TRIP_MS_MAX, SILENCE_MS, SILENCE_REST_MS_MAX, SOUND_SPANS,
-        SPANS_PER_SOURCE_MAX,
+        BUSY_MS_MIN, FILLED_MS, LATE_FOLD, ROUND_TRIP_MS_MAX, SILENCE_MS, SILENCE_REST_MS_MAX,
+        SOUND_SPANS, SPANS_PER_SOURCE_MAX,
     },
     spans::SpanSet,
 };
@@ -125,9 +125,18 @@ impl Source {
         if free >= one { one } else { 0 }
     }
 
-    /// When what was asked of it is taken not to come.
+    /// When what was asked of it is taken not to come: it lets nothing be heard, or what is heard makes no
+    /// span in many times the time that one took before. Else who sends a byte now and then, after a few
+    /// quick spans, would keep all that it was asked for.
     pub(crate) fn silent_at(&self) -> Option<Tick> {
-        (!self.requests.is_empty()).then(|| self.heard_at.plus_ms(SILENCE_MS))
+        if self.requests.is_empty() {
+            return None;
+        }
+        let silent_at = self.heard_at.plus_ms(SILENCE_MS);
+        let late_ms = self.takes_ms(SPAN_BYTES.into());
+        let late_ms = late_ms.map(|ms| ms.saturating_mul(LATE_FOLD).max(SILENCE_MS));
+        let late_at = late_ms.map(|ms| self.came_at.plus_ms(ms));
+        Some(late_at.map_or(silent_at, |at| at.min(silent_at)))
     }
 
     pub(crate) fn heard_first(&mut self, ms: u64) {
@@ -148,6 +157,7 @@ impl Source {
     /// left alone for a time that doubles.
     pub(crate) fn was_silent(&mut self, now: Tick) {
         self.wary_for = SOUND_SPANS;
+        self.speed = Speed::default();
         if let Some(doubled) = self.silences.checked_sub(1) {
             let rest = SILENCE_MS.checked_shl(doubled).unwrap_or(u64::MAX);
             self.rest(now, rest.min(SILENCE_REST_MS_MAX));

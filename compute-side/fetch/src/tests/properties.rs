@@ -39,7 +39,9 @@ fn any_manner(draws: &mut Draws) -> Manner {
         1 => Manner::Stalls {
             after: draws.below(20) as u32,
         },
-        2 => Manner::Trickles,
+        2 => Manner::Trickles {
+            after: draws.below(9) as u32,
+        },
         3 => Manner::IsBusy {
             ms: draws.below(100_000) as u32,
         },
@@ -171,6 +173,45 @@ fn who_is_silent_is_left_alone_for_longer_each_time() {
         .collect();
     let pauses: Vec<u64> = asks.windows(2).map(|it| it[1] - it[0]).collect();
     assert_eq!(pauses, [2_000, 4_000, 6_000, 10_000, 18_000]);
+}
+
+#[test]
+fn who_sends_a_byte_now_and_then_after_quick_spans_keeps_nothing_for_long() {
+    for after in [0, 1, 2, 5, 40] {
+        let things = [thing(1, 100)];
+        let scripts = vec![
+            source(Manner::Trickles { after }, 50 * MB, 5, &things),
+            source(Manner::Honest, MB, 20, &things),
+        ];
+        let mut world = World::new(1, &things, scripts);
+        world.start();
+        world.run(HOUR_MS);
+        let (took, alone) = (
+            world.finished[&things[0].root()],
+            things[0].bytes() * 1_000 / MB,
+        );
+        assert!(
+            took <= alone * 5 / 4 + 1_000,
+            "{after}: {took} of {alone} ms"
+        );
+    }
+}
+
+#[test]
+fn whoever_is_always_busy_or_never_has_what_it_said_is_asked_seldom() {
+    for manner in [Manner::AlwaysBusy, Manner::Denies] {
+        let things = [thing(1, 100)];
+        let mut world = World::new(1, &things, vec![source(manner, MB, 0, &things)]);
+        world.start();
+        world.run(100_000);
+        assert!(world.finished.is_empty());
+        assert!(
+            world.line_bytes <= 501 * 64 + 21 * 192,
+            "{manner:?}: {}",
+            world.line_bytes
+        );
+        assert!(world.trace.len() > 20, "it is asked again");
+    }
 }
 
 /// Time that a fetch took, and the time in which all sources together send as much.

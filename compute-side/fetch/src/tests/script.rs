@@ -15,12 +15,16 @@ pub(super) enum Manner {
     Stalls {
         after: u32,
     },
-    /// Sends a few bytes before each silence would be over.
-    Trickles,
+    /// Sends so many good spans, then a byte before each silence would be over.
+    Trickles {
+        after: u32,
+    },
     /// Is busy every other time.
     IsBusy {
         ms: u32,
     },
+    /// Is always busy, for no time at all.
+    AlwaysBusy,
     /// Says that it has everything, and then no.
     Denies,
     /// Breaks one stream in so many spans.

@@ -97,7 +97,7 @@ fn the_fifth_question_of_a_peer_and_the_seventeenth_of_all_hear_that_we_are_busy
                 matches!(
                     it,
                     Effect::Refuse {
-                        refusal: Refusal::Busy { ms: 50..=10_000 },
+                        refusal: Refusal::Busy { ms: 200..=10_000 },
                         ..
                     }
                 )

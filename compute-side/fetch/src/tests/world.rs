@@ -319,6 +319,7 @@ impl World {
         );
         let refusal = match source.script.manner {
             Manner::IsBusy { ms } if source.questions % 2 == 1 => Some(Refusal::Busy { ms }),
+            Manner::AlwaysBusy => Some(Refusal::Busy { ms: 0 }),
             Manner::Denies => Some(Refusal::No),
             _ => None,
         };
@@ -352,7 +353,9 @@ impl World {
         let mut us = bytes * 1_000_000 / source.script.bytes_per_s;
         match source.script.manner {
             Manner::Stalls { after } if source.sent_spans >= after => return,
-            Manner::Trickles => (bytes, us) = (1, 1_900_000),
+            Manner::Trickles { after } if source.sent_spans >= after => {
+                (bytes, us) = (1, 1_900_000)
+            }
             _ => {}
         }
         source.is_sending = true;
