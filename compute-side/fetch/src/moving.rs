@@ -116,9 +116,9 @@ pub enum Event {
         peer: PeerId,
         /// Its question.
         question: QuestionId,
-        /// The thing's name, and the length that the peer says it has.
-        root: Digest,
-        /// What the disk has under this name in this length, beside what is being fetched.
+        /// The thing, in the length that the peer says it has.
+        thing: Thing,
+        /// What the disk has under this name, beside what is being fetched.
         held: Option<Held>,
     },
     /// A peer asks for spans.
@@ -330,10 +330,11 @@ impl Moving {
             Event::AskedHoldings {
                 peer,
                 question,
-                root,
+                thing,
                 held,
             } => {
-                let held = self.held(&root, held);
+                let held = self.held(&thing.root(), held);
+                let held = held.filter(|held| held.thing == thing);
                 let asker = (&peer, question);
                 self.serving
                     .asked_holdings(now, asker, held, &mut self.line, out);

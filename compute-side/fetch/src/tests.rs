@@ -1,5 +1,6 @@
 //! Fetching in virtual time: sources that are fast, slow, partial, lying, silent, busy, or come and go.
 
+mod asking;
 mod bounds;
 mod properties;
 mod script;

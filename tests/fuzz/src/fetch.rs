@@ -32,7 +32,7 @@ fn question(bytes: &[u8]) {
     match message::<Question>(bytes) {
         Some(Question::Have { bytes, .. }) => assert!((1..=THING_BYTES_MAX).contains(&bytes)),
         Some(Question::Spans { first, count, .. }) => {
-            assert!((1..=shared::SPANS_PER_QUESTION_MAX).contains(&count.into()));
+            assert!((1..=shared::SPANS_PER_QUESTION_MAX).contains(&u32::from(count)));
             assert!(first.saturating_add(count.into()) <= shared::SPANS_MAX);
         }
         None => (),

@@ -56,7 +56,7 @@ fn any_event(draws: &mut Draws) -> Event {
         11 => Event::AskedHoldings {
             peer,
             question,
-            root,
+            thing: it,
             held,
         },
         12 => Event::AskedSpans {

@@ -446,3 +446,29 @@ fn where_the_line_has_no_room_for_all_those_that_are_nearer_come_first() {
     let came = [0, 1, 2, 3].map(|at| world.came.get(&PeerId([at; 32])).map_or(0, |it| it.0));
     assert!(came[3] > 30 * SPAN, "{came:?}");
 }
+
+#[test]
+fn no_span_is_asked_of_two_while_there_is_one_that_nobody_is_asked_for() {
+    let it = thing(1, 40);
+    let slow = source(Manner::Honest, 60_000, 5, &[it]);
+    let asks = |world: &World| -> Vec<(u8, u32)> {
+        let asks = world.trace.iter().filter_map(|(_, effect)| match effect {
+            Effect::AskSpans { peer, first, .. } => Some((peer.0[0], *first)),
+            _ => None,
+        });
+        asks.collect()
+    };
+    let mut alone = World::new(1, &[it], vec![slow.clone()]);
+    alone.start();
+    alone.run(2_000);
+    let first = asks(&alone)[0].1;
+    // Another one, far away and quick, has just the span that the slow one was asked for.
+    let mut quick = source(Manner::Honest, 10 * MB, 100, &[it]);
+    let mut has = SpanSet::none(&it);
+    has.insert(first);
+    quick.has.insert(it.root(), has);
+    let mut world = World::new(1, &[it], vec![slow, quick]);
+    world.start();
+    world.run(2_000);
+    assert_eq!(asks(&world), [(0, first)]);
+}

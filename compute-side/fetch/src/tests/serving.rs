@@ -139,11 +139,14 @@ fn strangers_get_nothing_nor_does_who_asks_for_what_is_not_there() {
     let holdings = |peer, held| Event::AskedHoldings {
         peer,
         question: QuestionId(40),
-        root: it.root(),
+        thing: it,
         held,
     };
     assert_eq!(moving.step(Tick(1), holdings(peer(9), whole(it))), no(40));
     assert_eq!(moving.step(Tick(1), holdings(peer(0), None)), no(40));
+    let longer = Thing::new(it.root(), it.bytes() + 1);
+    let other_length = holdings(peer(0), longer.and_then(whole));
+    assert_eq!(moving.step(Tick(1), other_length), no(40));
     let spans = SpanSet::all(&it);
     let question = QuestionId(40);
     assert_eq!(
@@ -321,4 +324,31 @@ fn under_a_rate_everybody_has_a_turn() {
     assert!(*least * 5 >= *most * 4, "{served:?}");
     let bytes: u64 = moved.iter().map(|it| it.1).sum();
     assert!(bytes >= 190_000_000, "{bytes}: the line is used");
+}
+
+#[test]
+fn where_the_line_has_room_for_one_at_a_time_peers_alternate() {
+    let (it, mut moving) = (thing(1, 20), with_peers(2));
+    let allowance = Allowance {
+        up_bytes_per_s: Some(600_000),
+        ..Allowance::default()
+    };
+    moving.step(Tick(0), Event::Allowed(allowance));
+    let mut effects = moving.step(Tick(0), asks(0, 1, it, 0, 3));
+    effects.extend(moving.step(Tick(0), asks(1, 2, it, 0, 3)));
+    let mut order = vec![];
+    for now in 0..2_000 {
+        for effect in std::mem::take(&mut effects) {
+            match effect {
+                Effect::Send { question, .. } => {
+                    order.push(question.0);
+                    effects.extend(moving.step(Tick(now), part_of(question.0)));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        effects.extend(moving.step(Tick(now), Event::Woke));
+    }
+    // The second question came behind the first, which had gone to the end before.
+    assert_eq!(order, [1, 1, 2, 1, 2]);
 }

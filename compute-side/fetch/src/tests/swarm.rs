@@ -138,14 +138,14 @@ impl Swarm {
 
     fn carry_out(&mut self, at: usize, effect: Effect) {
         match effect {
-            Effect::AskHoldings { peer: of, root, .. } => {
+            Effect::AskHoldings { peer: of, .. } => {
                 let question = self.ask(at, of, None);
                 let to = of.0[0].into();
                 let held = self.held(to);
                 let asked = Event::AskedHoldings {
                     peer: peer(at),
                     question,
-                    root,
+                    thing: self.it,
                     held,
                 };
                 self.later(LATENCY_MS, to, asked);

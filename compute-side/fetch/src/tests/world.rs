@@ -556,6 +556,11 @@ impl World {
         for open in self.open.values() {
             *requests.entry(open.peer).or_default() += 1;
             *spans.entry(open.peer).or_default() += open.end - open.next;
+            let written = &self.disk[&open.root];
+            assert!(
+                !written.has(open.next),
+                "what is written already is waited for"
+            );
             for span in open.next..open.end {
                 *asked.entry((open.root, span)).or_default() += 1;
                 assert!(
