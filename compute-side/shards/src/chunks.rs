@@ -45,6 +45,17 @@ impl ChunkHasher {
         Self::default()
     }
 
+    /// A hasher that has seen nothing, with room for all leaves over so many bytes and for the chunk
+    /// that is not full, so that taking them allocates nothing. Whoever calls has bounded them.
+    pub(crate) fn for_bytes(bytes: u64) -> Self {
+        let leaves = usize::try_from(chunk_count(bytes)).unwrap_or_default();
+        Self {
+            partial: Vec::with_capacity(CHUNK_BYTES),
+            leaves: Vec::with_capacity(leaves),
+            next: 0,
+        }
+    }
+
     /// Takes the next bytes.
     pub fn update(&mut self, mut bytes: &[u8]) {
         if !self.partial.is_empty() {

@@ -18,6 +18,7 @@
 mod header;
 mod opener;
 mod sealer;
+mod stream;
 
 pub(crate) use header::{Expected, ExpectedLength};
 pub use header::{HEADER_BYTES, SealSalt};
@@ -25,10 +26,12 @@ pub(crate) use opener::open_subject;
 pub use opener::{OpenError, Opener, open};
 pub(crate) use sealer::seal_subject;
 pub use sealer::{SealError, Sealed, Sealer, seal};
+pub use stream::{OpenIntoError, SealedFacts, open_into, seal_into};
 
 use aead_stream::{NewStream, StreamBE32, StreamPrimitive};
 use aes_gcm::{Aes256Gcm, aead::Buffer};
 use header::Header;
+use std::io::{self, Read};
 
 /// Plaintext bytes of every segment but the last.
 pub const SEGMENT_BYTES: usize = 64 * 1024;
@@ -91,18 +94,24 @@ impl Segments {
 
     /// Appends the next segment, sealed.
     fn seal_onto(&mut self, plaintext: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(plaintext);
+        self.seal_from(start, out);
+    }
+
+    /// Seals the next segment where it lies: what `bytes` has from `start` on.
+    fn seal_from(&mut self, start: usize, bytes: &mut Vec<u8>) {
         debug_assert_eq!(
-            plaintext.len(),
+            bytes.len() - start,
             self.next_bytes(),
             "a segment has its own length"
         );
-        let mut tail = Tail::of(out, plaintext);
         self.cipher
             .encrypt_in_place(
                 self.position(),
                 self.next_is_last(),
                 &self.header,
-                &mut tail,
+                &mut Tail { vec: bytes, start },
             )
             .expect("a segment is far below GCM's limit of 64 GiB, and a vector takes the tag");
         self.next += 1;
@@ -112,15 +121,21 @@ impl Segments {
     /// authentic.
     fn open_onto(&mut self, sealed: &[u8], out: &mut Vec<u8>) -> Result<(), NotAuthentic> {
         let start = out.len();
-        let mut tail = Tail::of(out, sealed);
+        out.extend_from_slice(sealed);
+        self.open_from(start, out)
+    }
+
+    /// Opens the next segment where it lies: what `bytes` has from `start` on. If it is not
+    /// authentic, nothing is left of it.
+    fn open_from(&mut self, start: usize, bytes: &mut Vec<u8>) -> Result<(), NotAuthentic> {
         let opened = self.cipher.decrypt_in_place(
             self.position(),
             self.next_is_last(),
             &self.header,
-            &mut tail,
+            &mut Tail { vec: bytes, start },
         );
         if opened.is_err() {
-            out.truncate(start);
+            bytes.truncate(start);
             return Err(NotAuthentic);
         }
         self.next += 1;
@@ -137,14 +152,6 @@ impl Segments {
 struct Tail<'a> {
     vec: &'a mut Vec<u8>,
     start: usize,
-}
-
-impl<'a> Tail<'a> {
-    fn of(vec: &'a mut Vec<u8>, bytes: &[u8]) -> Self {
-        let start = vec.len();
-        vec.extend_from_slice(bytes);
-        Self { vec, start }
-    }
 }
 
 impl AsRef<[u8]> for Tail<'_> {
@@ -168,6 +175,26 @@ impl Buffer for Tail<'_> {
     fn truncate(&mut self, length: usize) {
         self.vec.truncate(self.start + length);
     }
+}
+
+/// Reads into a buffer until it has `length` bytes or the input ends; what it held is gone. A buffer
+/// that had room for them is not allocated anew.
+fn read_up_to(input: &mut impl Read, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.resize(length, 0);
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match input.read(rest) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                buffer.clear();
+                return Err(error);
+            }
+        }
+    }
+    buffer.truncate(filled);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Opening, whole or by streams.
 
 use super::{
-    Expected, ExpectedLength, HEADER_BYTES, Segments, TAG_BYTES, header::Header, sealed_bytes,
+    Expected, ExpectedLength, HEADER_BYTES, Segments, TAG_BYTES, header::Header, read_up_to,
+    sealed_bytes,
 };
 use crate::{
     context::{Kind, ShardContext},
@@ -190,7 +191,7 @@ fn expected(context: &ShardContext) -> Expected {
     }
 }
 
-/// Opens a shard as its sealed bytes come. Holds two segments in memory, whatever the shard's
+/// Opens a shard as its sealed bytes come. Holds one segment in memory, whatever the shard's
 /// length.
 ///
 /// What it has released is authentic and at its place, but only [`Opener::next_segment`]'s `None`
@@ -199,9 +200,7 @@ pub struct Opener<R> {
     input: R,
     segments: Segments,
     failed: bool,
-    /// The next segment as it was read.
-    sealed: Vec<u8>,
-    /// The last segment opened.
+    /// The last segment, opened where it was read to; nothing after an error.
     plaintext: Vec<u8>,
     /// How much of it was taken through [`Read`].
     taken: usize,
@@ -210,8 +209,9 @@ pub struct Opener<R> {
 impl<R: Read> Opener<R> {
     /// Reads the header and checks key and place.
     pub fn new(mut input: R, key: &ShardKey, context: &ShardContext) -> Result<Self, OpenError> {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES);
-        read_up_to(&mut input, HEADER_BYTES, &mut bytes)?;
+        let mut bytes = Vec::new();
+        read_up_to(&mut input, HEADER_BYTES, &mut bytes)
+            .map_err(|source| OpenError::Read { source })?;
         let Some(header) = bytes.first_chunk() else {
             let (expected_bytes, found_bytes) = (HEADER_BYTES as u64, bytes.len() as u64);
             return Err(OpenError::Truncated {
@@ -221,13 +221,14 @@ impl<R: Read> Opener<R> {
         };
         let (header, key) = Header::open(header, &expected(context), key.expose())?;
         let segments = Segments::new(&header, &key);
-        let (sealed, plaintext) = (Vec::new(), Vec::new());
+        bytes.clear();
+        // No segment is longer than the first, and one byte more is read behind the last.
+        bytes.reserve_exact(segments.next_bytes() + TAG_BYTES + 1);
         Ok(Self {
             input,
             segments,
             failed: false,
-            sealed,
-            plaintext,
+            plaintext: bytes,
             taken: 0,
         })
     }
@@ -252,7 +253,12 @@ impl<R: Read> Opener<R> {
         }
         // Set until the segment is found to be good, so that no way out leaves it unset.
         self.failed = true;
-        self.open_next()?;
+        let opened = self.open_next();
+        if opened.is_err() {
+            // It may hold what was read and is no plaintext.
+            self.plaintext.clear();
+        }
+        opened?;
         self.failed = false;
         Ok(true)
     }
@@ -264,20 +270,21 @@ impl<R: Read> Opener<R> {
         let wanted = self.segments.next_bytes() + TAG_BYTES;
         // One byte more than belongs there shows what stands behind the end.
         let probe = usize::from(self.segments.next_is_last());
-        self.sealed.clear();
-        read_up_to(&mut self.input, wanted + probe, &mut self.sealed)?;
-        if self.sealed.len() < wanted {
-            let found_bytes = before + self.sealed.len() as u64;
+        read_up_to(&mut self.input, wanted + probe, &mut self.plaintext)
+            .map_err(|source| OpenError::Read { source })?;
+        let found = self.plaintext.len();
+        if found < wanted {
+            let found_bytes = before + found as u64;
             return Err(OpenError::Truncated {
                 expected_bytes,
                 found_bytes,
             });
         }
-        if self.sealed.len() > wanted {
+        if found > wanted {
             return Err(OpenError::TrailingBytes { expected_bytes });
         }
         self.segments
-            .open_onto(&self.sealed, &mut self.plaintext)
+            .open_from(0, &mut self.plaintext)
             .map_err(|_| OpenError::SegmentNotAuthentic { segment })
     }
 }
@@ -296,13 +303,4 @@ impl<R: Read> Read for Opener<R> {
         self.taken += length;
         Ok(length)
     }
-}
-
-fn read_up_to(input: &mut impl Read, length: usize, out: &mut Vec<u8>) -> Result<(), OpenError> {
-    out.reserve_exact(length);
-    input
-        .take(length as u64)
-        .read_to_end(out)
-        .map(drop)
-        .map_err(|source| OpenError::Read { source })
 }

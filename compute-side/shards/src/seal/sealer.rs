@@ -1,13 +1,15 @@
 //! Sealing, whole or by streams.
 
-use super::{SEGMENT_BYTES, SealSalt, Segments, header::Header, sealed_bytes};
+use super::{
+    SEGMENT_BYTES, SealSalt, Segments, TAG_BYTES, header::Header, read_up_to, sealed_bytes,
+};
 use crate::{
     chunks::{ChunkHasher, ChunkTree},
     context::{ShardContext, Subject},
     keys::ShardKey,
 };
 use quern_primitives::Digest;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 /// Why something was not sealed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,13 @@ pub enum SealError {
         expected: u64,
         /// Plaintext bytes that came, or at least so many.
         found: u64,
+    },
+    /// The plaintext could not be read.
+    #[error("the input could not be read; see to its source and seal anew")]
+    Read {
+        /// What the source said.
+        #[source]
+        source: io::Error,
     },
     /// The sealed bytes could not be written.
     #[error("the sealed bytes could not be written; see to the destination and seal anew")]
@@ -106,17 +115,15 @@ fn start(
     Ok((Segments::new(&header, &key), header.encode()))
 }
 
-/// Seals a shard as its plaintext comes, and writes the sealed bytes as they are made. Holds two
-/// segments in memory, whatever the shard's length, and 32 bytes per chunk for the tree.
+/// Seals a shard as its plaintext comes, and writes the sealed bytes as they are made. Holds one
+/// segment in memory, whatever the shard's length, and 32 bytes per chunk for the tree.
 ///
 /// Dropped without [`Sealer::finish`] it leaves a truncated shard behind, which does not open.
 pub struct Sealer<W> {
     out: W,
     segments: Segments,
-    /// Plaintext of the segment that is not full yet.
-    pending: Vec<u8>,
-    /// The segment just sealed; kept for its allocation.
-    sealed: Vec<u8>,
+    /// The segment that is not full yet; it is sealed where it lies.
+    segment: Vec<u8>,
     chunks: ChunkHasher,
 }
 
@@ -130,15 +137,16 @@ impl<W: Write> Sealer<W> {
     ) -> Result<Self, SealError> {
         let (segments, header) =
             start(key.expose(), salt, context.into(), context.plaintext_bytes)?;
-        let chunks = ChunkHasher::new();
+        let chunks = ChunkHasher::for_bytes(sealed_bytes(context.plaintext_bytes));
+        let longest = (segments.next_bytes() + TAG_BYTES).max(header.len());
+        let mut segment = Vec::with_capacity(longest);
+        segment.extend_from_slice(&header);
         let mut sealer = Self {
             out,
             segments,
-            pending: Vec::new(),
-            sealed: Vec::new(),
+            segment,
             chunks,
         };
-        sealer.sealed.extend_from_slice(&header);
         sealer.write_sealed()?;
         Ok(sealer)
     }
@@ -151,20 +159,31 @@ impl<W: Write> Sealer<W> {
                 let found = expected.saturating_add(plaintext.len() as u64);
                 return Err(SealError::OtherLength { expected, found });
             }
-            let wanted = self.segments.next_bytes() - self.pending.len();
+            let wanted = self.segments.next_bytes() - self.segment.len();
             let (first, rest) = plaintext.split_at(wanted.min(plaintext.len()));
-            if first.len() < wanted {
-                self.pending.extend_from_slice(first);
-            } else if self.pending.is_empty() {
-                self.segments.seal_onto(first, &mut self.sealed);
-                self.write_sealed()?;
-            } else {
-                self.pending.extend_from_slice(first);
-                self.segments.seal_onto(&self.pending, &mut self.sealed);
-                self.pending.clear();
-                self.write_sealed()?;
+            self.segment.extend_from_slice(first);
+            if first.len() == wanted {
+                self.seal_segment()?;
             }
             plaintext = rest;
+        }
+        Ok(())
+    }
+
+    /// Takes all of the plaintext from its source, a segment at a time, and seals each where it was
+    /// read to. Nothing was pushed before.
+    pub(super) fn take_from(&mut self, mut plaintext: impl Read) -> Result<(), SealError> {
+        while self.segments.remain() {
+            let wanted = self.segments.next_bytes();
+            // One byte more than was announced shows that the input goes on; so the last segment is
+            // not even made then.
+            let probe = usize::from(self.segments.next_is_last());
+            read_up_to(&mut plaintext, wanted + probe, &mut self.segment)
+                .map_err(|source| SealError::Read { source })?;
+            if self.segment.len() != wanted {
+                return Err(self.other_length());
+            }
+            self.seal_segment()?;
         }
         Ok(())
     }
@@ -172,13 +191,10 @@ impl<W: Write> Sealer<W> {
     /// Ends the shard. Gives back the destination and the tree over the sealed bytes.
     pub fn finish(mut self) -> Result<(W, ChunkTree), SealError> {
         if self.segments.plaintext_bytes == 0 && self.segments.remain() {
-            self.segments.seal_onto(&[], &mut self.sealed);
-            self.write_sealed()?;
+            self.seal_segment()?;
         }
         if self.segments.remain() {
-            let expected = self.segments.plaintext_bytes;
-            let found = self.segments.next * SEGMENT_BYTES as u64 + self.pending.len() as u64;
-            return Err(SealError::OtherLength { expected, found });
+            return Err(self.other_length());
         }
         self.out
             .flush()
@@ -186,12 +202,25 @@ impl<W: Write> Sealer<W> {
         Ok((self.out, self.chunks.finish()))
     }
 
+    /// What came is the segments that are sealed and what is held of the next.
+    fn other_length(&self) -> SealError {
+        let expected = self.segments.plaintext_bytes;
+        let found = self.segments.next * SEGMENT_BYTES as u64 + self.segment.len() as u64;
+        SealError::OtherLength { expected, found }
+    }
+
+    fn seal_segment(&mut self) -> Result<(), SealError> {
+        self.segments.seal_from(0, &mut self.segment);
+        self.write_sealed()
+    }
+
     fn write_sealed(&mut self) -> Result<(), SealError> {
-        self.chunks.update(&self.sealed);
+        // Hashed first: the segment is still in the cache from being sealed.
+        self.chunks.update(&self.segment);
         self.out
-            .write_all(&self.sealed)
+            .write_all(&self.segment)
             .map_err(|source| SealError::Write { source })?;
-        self.sealed.clear();
+        self.segment.clear();
         Ok(())
     }
 }

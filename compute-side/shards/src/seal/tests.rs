@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod streams;
 mod two_keys;
 
 use super::*;
