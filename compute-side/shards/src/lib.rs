@@ -12,6 +12,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
+//! | [`archive`] | a folder as one stream, which is cut and sealed as any input |
 //! | [`cut`] | an input into pieces: lines, bytes, whole, or as an application prepared it |
 //! | [`seal`] | pieces into sealed shards and back; the sealed format |
 //! | [`chunks`] | the Merkle tree over a sealed thing's bytes, and over a job's shards |
@@ -42,6 +43,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod archive;
 pub mod assemble;
 pub mod chunks;
 pub mod context;
@@ -50,6 +52,7 @@ mod derive;
 pub mod keys;
 pub mod manifest;
 pub mod question;
+mod reading;
 pub mod result;
 pub mod seal;
 #[cfg(test)]

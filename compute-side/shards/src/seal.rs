@@ -31,7 +31,6 @@ pub use stream::{OpenIntoError, SealedFacts, open_into, seal_into};
 use aead_stream::{NewStream, StreamBE32, StreamPrimitive};
 use aes_gcm::{Aes256Gcm, aead::Buffer};
 use header::Header;
-use std::io::{self, Read};
 
 /// Plaintext bytes of every segment but the last.
 pub const SEGMENT_BYTES: usize = 64 * 1024;
@@ -175,26 +174,6 @@ impl Buffer for Tail<'_> {
     fn truncate(&mut self, length: usize) {
         self.vec.truncate(self.start + length);
     }
-}
-
-/// Reads into a buffer until it has `length` bytes or the input ends; what it held is gone. A buffer
-/// that had room for them is not allocated anew.
-fn read_up_to(input: &mut impl Read, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
-    buffer.resize(length, 0);
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match input.read(rest) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                buffer.clear();
-                return Err(error);
-            }
-        }
-    }
-    buffer.truncate(filled);
-    Ok(())
 }
 
 #[cfg(test)]

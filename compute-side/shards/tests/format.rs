@@ -9,6 +9,10 @@ mod testing;
 
 use quern_primitives::{AccountId, DeviceId, Digest, GenesisHash, JobId, merkle};
 use quern_shards::{
+    archive::{
+        ArchivePath, Changed, Decoder, ENTRY_BYTES_MAX, Encoder, Entry, EntryKind, PATH_BYTES_MAX,
+        PATH_PART_BYTES_MAX, PATH_PARTS_MAX,
+    },
     chunks::{CHUNK_BYTES, shards_root},
     keys::{
         Delegation, HandOver, JobKey, SealedKey, SealingSecret, ShardKey, WRAPPED_KEY_BYTES,
@@ -63,6 +67,8 @@ fn salt() -> SealSalt {
 fn the_sizes_are_as_written() {
     assert_eq!((HEADER_BYTES, SEGMENT_BYTES, TAG_BYTES), (200, 65_536, 16));
     assert_eq!((CHUNK_BYTES, WRAPPED_KEY_BYTES), (4_096, 60));
+    assert_eq!((ENTRY_BYTES_MAX, PATH_BYTES_MAX), (4_186, 4_096));
+    assert_eq!((PATH_PARTS_MAX, PATH_PART_BYTES_MAX), (64, 255));
 }
 
 #[test]
@@ -193,4 +199,54 @@ fn an_owners_token_is_as_written() {
         masternode: AccountId::new(array("masternode")),
     };
     assert_vector("owner token", job_key().owner_token(&purpose).to_bytes());
+}
+
+/// What the document says of the archive's entries, with their contents.
+fn archived() -> Vec<(Entry, &'static [u8])> {
+    let file = |bytes| EntryKind::File { bytes };
+    let entry = |parts: &[&str], kind, mode, seconds, nanoseconds| Entry {
+        path: ArchivePath::of(parts).unwrap(),
+        kind,
+        mode,
+        changed: Changed {
+            seconds,
+            nanoseconds,
+        },
+    };
+    let (folder, second) = (EntryKind::Folder, 1_700_000_000);
+    let hello = ["files", "hello.txt"];
+    vec![
+        (entry(&["empty"], folder, 0o755, second, 0), b""),
+        (entry(&["files"], folder, 0o750, second, 123_456_789), b""),
+        (entry(&hello, file(5), 0o644, second + 1, 5), b"hello"),
+        (
+            entry(&["files", "nothing"], file(0), 0o600, -1, 999_999_999),
+            b"",
+        ),
+        (entry(&["äöü"], file(0), 0o400, 0, 0), b""),
+    ]
+}
+
+#[test]
+fn a_folder_is_packed_as_written() {
+    let mut encoder = Encoder::new(Vec::new()).unwrap();
+    for (entry, content) in archived() {
+        encoder.add(&entry, content).unwrap();
+    }
+    assert_vector("archive", encoder.finish().unwrap());
+}
+
+#[test]
+fn a_folder_is_restored_as_written() {
+    let bytes = vector("archive");
+    let mut decoder = Decoder::new(&bytes[..]).unwrap();
+    for (entry, content) in archived() {
+        assert_eq!(decoder.next_entry().unwrap(), Some(entry));
+        let mut found = Vec::new();
+        while let Some(stretch) = decoder.next_content().unwrap() {
+            found.extend_from_slice(stretch);
+        }
+        assert_eq!(found, content);
+    }
+    assert_eq!(decoder.next_entry().unwrap(), None);
 }

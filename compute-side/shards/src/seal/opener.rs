@@ -1,12 +1,12 @@
 //! Opening, whole or by streams.
 
 use super::{
-    Expected, ExpectedLength, HEADER_BYTES, Segments, TAG_BYTES, header::Header, read_up_to,
-    sealed_bytes,
+    Expected, ExpectedLength, HEADER_BYTES, Segments, TAG_BYTES, header::Header, sealed_bytes,
 };
 use crate::{
     context::{Kind, ShardContext},
     keys::ShardKey,
+    reading::read_up_to,
 };
 use quern_primitives::{DeviceId, GenesisHash, JobId, ProgramHash, ids::ReplicaIndex};
 use std::io::{self, Read};

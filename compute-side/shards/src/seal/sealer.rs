@@ -1,12 +1,11 @@
 //! Sealing, whole or by streams.
 
-use super::{
-    SEGMENT_BYTES, SealSalt, Segments, TAG_BYTES, header::Header, read_up_to, sealed_bytes,
-};
+use super::{SEGMENT_BYTES, SealSalt, Segments, TAG_BYTES, header::Header, sealed_bytes};
 use crate::{
     chunks::{ChunkHasher, ChunkTree},
     context::{ShardContext, Subject},
     keys::ShardKey,
+    reading::read_up_to,
 };
 use quern_primitives::Digest;
 use std::io::{self, Read, Write};
