@@ -206,7 +206,7 @@ impl Core {
             || self.pauses.until(device, now).is_some();
         Some(DeviceFacts {
             in_hand: known.in_hand.len(),
-            in_hand_max: fleet.in_hand_max(known.number, now),
+            in_hand_max: self.in_hand_max(now, device),
             gets_nothing,
             unjudged_jobs: self.pauses.unjudged_jobs(device, now),
             speed: fleet.speed(known.number),
@@ -251,7 +251,7 @@ impl Core {
         let would_get = |device: &DeviceId| {
             let known = self.devices.get(device)?;
             let wants = known.parked.front().is_some_and(|parked| parked.want > 0);
-            let most = usize::from(self.scheduler.fleet.in_hand_max(known.number, now));
+            let most = usize::from(self.in_hand_max(now, device));
             let is_kept = self.pauses.until(device, now).is_some()
                 || known.telemetry.is_benchmarked(now)
                 || self.awaits_verdicts(device, known).is_some()
