@@ -33,6 +33,7 @@ mod sample;
 mod samples;
 mod scheduling;
 mod settling;
+mod spending;
 mod uploading;
 mod waking;
 mod worker;

@@ -3,17 +3,12 @@
 use crate::{
     author::{Story, story},
     chain::{settled, verdicts_of},
-    exhibits::chain_facts,
     honest::{acknowledged, agreements},
     lies::{honest, is_paid, place},
     world::{Facts, HERE, SEED, blocks, device_key, node, roots},
 };
 use proptest::prelude::*;
-use quern_dispute_rules::{
-    Ed25519, Evidence, Ruling, decide,
-    evidence::{Leaf, Withheld},
-    facts::Member,
-};
+use quern_dispute_rules::{Evidence, evidence::Withheld};
 use quern_job_rules::tasks;
 use quern_joblog::{Entry, LogFault, ReleaseCause, SignedBlock};
 use quern_primitives::{
@@ -21,7 +16,6 @@ use quern_primitives::{
     ids::{AccountId, Digest},
     job::{Agreement, JobEnd, JobState},
     limits::REPLICAS_PER_TASK_MAX,
-    log::Header,
     merkle::Tree,
     verdict::{Finding, ReplicaFinding},
 };
@@ -119,19 +113,27 @@ fn what_was_acknowledged_and_left_out_of_a_verdict_is_found_and_shown_by_who_has
     assert_eq!(leaf.unwrap().verdict().unwrap().task, task);
 }
 
-fn begun(facts: &Facts, on_chain: &OnChain, roots: Option<Vec<Digest>>) -> JobAudit<Facts> {
+pub(crate) fn begun(
+    facts: &Facts,
+    on_chain: &OnChain,
+    roots: Option<Vec<Digest>>,
+) -> JobAudit<Facts> {
     let audit = JobAudit::new(facts.clone(), on_chain.clone(), roots, node().public());
     audit.unwrap().with_trust_seed(SEED)
 }
 
-fn audited(story: &Story, on_chain: &OnChain, blocks: &[SignedBlock]) -> Audited {
+pub(crate) fn audited(story: &Story, on_chain: &OnChain, blocks: &[SignedBlock]) -> Audited {
     let tasks = story.facts.job.submission.tasks;
     let mut audit = begun(&story.facts, on_chain, Some(roots(tasks)));
     blocks.iter().for_each(|block| audit.take(block));
     audit.finish()
 }
 
-fn filing(difference: &Difference, on_chain: &OnChain, blocks: &[SignedBlock]) -> Filing {
+pub(crate) fn filing(
+    difference: &Difference,
+    on_chain: &OnChain,
+    blocks: &[SignedBlock],
+) -> Filing {
     let job = crate::world::JOB;
     match Showing::of(job, difference, on_chain) {
         Ok(mut showing) => {
@@ -143,7 +145,11 @@ fn filing(difference: &Difference, on_chain: &OnChain, blocks: &[SignedBlock]) -
 }
 
 /// What the chain is shown, which has to be something.
-fn evidence(difference: &Difference, on_chain: &OnChain, blocks: &[SignedBlock]) -> Evidence {
+pub(crate) fn evidence(
+    difference: &Difference,
+    on_chain: &OnChain,
+    blocks: &[SignedBlock],
+) -> Evidence {
     match filing(difference, on_chain, blocks) {
         Filing::Can { evidence, .. } => *evidence,
         Filing::Cannot(why) => panic!("{difference}: {why}"),
@@ -475,115 +481,6 @@ fn an_assignment_that_could_not_be_is_disputed_while_its_batch_is_pending() {
     let is_final = settled(&story, story.batches.len(), &blocks);
     let why = filing(&found.differences[0], &is_final, &blocks);
     assert_eq!(why, Filing::Cannot(Unfiled::Final));
-}
-
-#[test]
-fn a_verdict_that_was_given_out_of_a_batch_and_is_not_the_log_s_is_shown_with_the_log_s() {
-    let mut story = honest();
-    let settled_otherwise = story.batches[0].clone();
-    let told = settled(&story, 0, &blocks(&story.entries, 6));
-    let verdicts = verdicts_of(&story, &told.pending[&settled_otherwise.sequence]);
-    let tree = Tree::new(&verdicts);
-    let leaf = |place: usize| Leaf {
-        bytes: verdicts[place].clone().try_into().unwrap(),
-        place: place as u32,
-        siblings: tree
-            .proof(place as u32)
-            .unwrap()
-            .siblings
-            .try_into()
-            .unwrap(),
-    };
-    let task = leaf(0).verdict().unwrap().task;
-    // The log has another one on the first task than the chain's batch.
-    let is_on = |it: &Entry| matches!(it, Entry::Judged { verdict } if verdict.task == task);
-    let at = place(&story.entries, is_on);
-    if let Entry::Judged { verdict } = &mut story.entries[at] {
-        verdict.price += 1;
-    }
-    let log = blocks(&story.entries, 6);
-    let on_chain = settled(&story, 0, &log);
-    let given = |leaves: Vec<Leaf>| {
-        let mut audit = begun(&story.facts, &on_chain, Some(roots(8))).comparing(
-            leaves
-                .into_iter()
-                .map(|leaf| (settled_otherwise.sequence, leaf)),
-        );
-        log.iter().for_each(|block| audit.take(block));
-        audit.finish().differences
-    };
-    let is_other = |it: &&Difference| it.code() == "other_verdict";
-    let found = given((0..verdicts.len()).map(leaf).collect());
-    let other: Vec<_> = found.iter().filter(is_other).collect();
-    assert_eq!(other.len(), 1, "{found:?}");
-    let shown = evidence(other[0], &on_chain, &log);
-    let Evidence::OtherVerdict {
-        entry,
-        leaf: shown_leaf,
-        ..
-    } = &shown
-    else {
-        panic!("{shown:?}");
-    };
-    assert_eq!(entry.logged.position(), Some(at as u64));
-    assert_eq!(*shown_leaf, leaf(0));
-    let mut facts = chain_facts(&story, &settled_otherwise);
-    let head = on_chain.batches[&settled_otherwise.sequence].head;
-    facts.batch.as_mut().unwrap().heads.push(head);
-    facts.group.push(Member {
-        account: AccountId::new([1; 32]),
-        node: node().public(),
-        bond: 1,
-    });
-    let ruling = decide(&shown, &facts, &Ed25519);
-    assert!(matches!(ruling, Ok(Ruling::Convicted(_))), "{ruling:?}");
-    // What is not under the root is nobody's word.
-    let mut forged = leaf(0);
-    forged.place = 1;
-    assert_eq!(given(vec![forged]).iter().filter(is_other).count(), 0);
-}
-
-#[test]
-fn a_block_that_names_another_ancestor_is_shown_with_the_one_that_it_should_name() {
-    let story = honest();
-    let honest = blocks(&story.entries, 2);
-    // Whether the batches are final changes nothing.
-    let on_chain = settled(&story, story.batches.len(), &honest);
-    type Change = fn(&mut Header);
-    let lies: [(u64, u64, Change); 4] = [
-        (5, 6, |it| it.previous.0[0] ^= 1),
-        (3, 6, |it| it.skip.0[0] ^= 1),
-        (5, 6, |it| it.first += 1),
-        (7, 8, |it| it.skip = Digest::default()),
-    ];
-    for (place, index, change) in lies {
-        let mut blocks = honest.clone();
-        let block = &mut blocks[index as usize];
-        let mut header = block.header.payload;
-        change(&mut header);
-        block.header = node().sign(header, &HERE);
-        let found = audited(&story, &on_chain, &blocks);
-        assert_eq!(found.blocks, index);
-        let broken = &found.differences[0];
-        assert_eq!(broken.code(), "log");
-        let shown = evidence(broken, &on_chain, &blocks);
-        let Evidence::Blocks { node: writer, fork } = &shown else {
-            panic!("{shown:?}");
-        };
-        assert_eq!((*writer, fork.place), (node().public(), place));
-        assert_eq!(fork.second.payload, header);
-        let mut facts = chain_facts(&story, &story.batches[0]);
-        facts.group.push(Member {
-            account: AccountId::new([4; 32]),
-            node: node().public(),
-            bond: 1,
-        });
-        let ruling = decide(&shown, &facts, &Ed25519);
-        assert!(matches!(ruling, Ok(Ruling::Convicted(_))), "{ruling:?}");
-        // Who does not have the block any more has nothing to show.
-        let why = filing(broken, &on_chain, &blocks[..index as usize]);
-        assert_eq!(why, Filing::Cannot(Unfiled::NotAtHand));
-    }
 }
 
 #[test]

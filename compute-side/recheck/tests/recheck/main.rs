@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod accusing;
+mod acknowledged;
 mod audit;
 mod author;
 mod chain;
+mod compared;
 mod disorder;
 mod ending;
 mod exhibits;
