@@ -19,7 +19,7 @@ use quern_protocol::{
     Discard, DiscardReason, Exchange, HandBack, HandBackReason, Stage, Work,
     limits::{COMMITMENTS_MAX, TASKS_IN_HAND_MAX},
 };
-use world::{World, assignment, finished, id, masternode, measured, settings, word};
+use world::{World, assignment, finished, id, masternode, measured, settings};
 
 const HOME: DeviceId = masternode(1);
 const AWAY: DeviceId = masternode(2);
