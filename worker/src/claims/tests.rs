@@ -37,7 +37,7 @@ fn kept_of(node: &NodeSecret, task: TaskIndex) -> Kept {
     };
     Kept {
         masternode: node.public(),
-        word: SignedAcknowledgement::alone(payload, &node, &GenesisHash([9; 32])),
+        word: SignedAcknowledgement::alone(payload, node, &GenesisHash([9; 32])),
     }
 }
 
