@@ -230,14 +230,14 @@ fn a_device_that_was_never_measured_holds_one_task_until_it_is() {
     let mut world = World::new(200, Agreement::Single, &[1]);
     world.ask(0, 2);
     assert_eq!(world.workers[0].in_hand.len(), 2, "nobody is measured here");
-    world.compute(0);
+    world.report(0);
     challenge(&mut world, 1);
     busy(&mut world);
     world.ask(0, 2);
     assert_eq!(world.workers[0].in_hand.len(), 1);
     let full = Rule::HandsFull;
     assert!(rules(&world).contains(&full));
-    world.compute(0);
+    world.report(0);
     world.ask(0, 2);
     let number = given(&world, 0)[0].number;
     world.wait(100);
