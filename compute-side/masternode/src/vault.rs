@@ -1,7 +1,8 @@
 //! The files of a job: sealed manifest, program, sealed shards, and results too large for the
 //! store. Each is received in order into a `.part` file, so that an upload resumes from the file's
 //! length; it gets its name only after its digest was checked. All of them together have so much room
-//! on the disk as the operator gives them; a piece that finds none is refused unwritten.
+//! on the disk as the operator gives them; a piece that finds none is refused unwritten. Small shards are
+//! kept in memory too.
 
 mod room;
 mod small;
