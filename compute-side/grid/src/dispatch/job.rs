@@ -55,6 +55,8 @@ struct TaskState {
     turn: Option<u64>,
     /// Whether nobody but trusted devices gets it while it is in doubt, even where there is none.
     is_reserved: bool,
+    /// Whether a device has answered it, also if what it answered was not to be had.
+    is_answered: bool,
 }
 
 impl TaskState {
@@ -419,14 +421,24 @@ impl JobQueue {
                 let expected_ms = self.takes_ms(0);
                 self.run(task, replica, since, expected_ms, false);
             }
-            Claimed::Answered => {}
+            Claimed::Answered => self.answers(task),
         }
         true
     }
 
     /// A replica was answered. Its account still counts as having touched the task.
     pub(super) fn finish(&mut self, task: TaskIndex, replica: ReplicaIndex) {
-        self.stop(task, replica);
+        if self.stop(task, replica).is_some() {
+            self.answers(task);
+        }
+    }
+
+    /// A task has an answer.
+    fn answers(&mut self, task: TaskIndex) {
+        if let Some(state) = self.known.tasks.get_mut(&task) {
+            state.is_answered = true;
+        }
+        self.note_ends(task);
     }
 
     /// An answer of so much work was accepted for a task.
@@ -510,7 +522,9 @@ impl JobQueue {
     /// A device is gone for good: another one may have its number, and that is not who had these
     /// replicas, nor who failed on these tasks.
     pub(super) fn forget_device(&mut self, device: u32) {
+        let had_trusted = !self.known.trusted.is_empty();
         self.known.trusted.retain(|it| it.device != device);
+        self.note_ends_in_doubt(had_trusted);
         for state in self.known.tasks.values_mut() {
             state.excluded.retain(|it| *it != device);
             let holders = state.replicas.iter_mut();

@@ -95,9 +95,7 @@ impl JobQueue {
             place,
             holder: None,
         });
-        if state.among_ends != state.backups_before_next(self.backups_max) {
-            self.note_ends(task);
-        }
+        self.note_ends(task);
         Some(number)
     }
 

@@ -138,7 +138,8 @@ impl JobQueue {
 
     /// Takes over the trusted devices of the target subset.
     pub(in crate::dispatch) fn set_trusted(&mut self, trusted: Vec<Holder>) {
-        self.known.trusted = trusted;
+        let before = std::mem::replace(&mut self.known.trusted, trusted);
+        self.note_ends_in_doubt(!before.is_empty());
     }
 
     /// A device failed on a task, or two answers of it differ.
@@ -171,6 +172,7 @@ impl JobQueue {
             self.known.waiting.remove(turn);
             state.turn = Some(self.known.waiting.add(task, is_reserved));
         }
+        self.note_ends(task);
         let is_for_others = was_reserved && !is_reserved;
         if is_for_others {
             self.look_again(task);

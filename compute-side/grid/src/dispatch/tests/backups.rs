@@ -3,6 +3,14 @@
 use super::*;
 use std::collections::BTreeSet;
 
+/// The device of this number, of an account of its own.
+fn holder(number: u32) -> Holder {
+    Holder {
+        account: number,
+        device: number,
+    }
+}
+
 #[test]
 fn an_idle_device_backs_up_what_ends_last_and_what_is_overdue() {
     let tuning = Tuning {
@@ -155,19 +163,16 @@ fn what_may_have_no_backup_keeps_no_other_task_from_one() {
         };
         assert!(slow.take(&mut dispatch, NOW).is_ok());
     }
-    // All but the first, which is looked at last: one half is in doubt, and one has as many replicas as a
-    // task may have.
+    // All but the first, which is looked at last: of one half a trusted device is asked, and one has as many
+    // replicas as a task may have.
+    dispatch.set_trusted(JOB, vec![holder(99_999)]);
     for task in 1..tasks {
         if task.is_multiple_of(2) {
             dispatch.doubt(JOB, task, NOW);
             continue;
         }
         for replica in dispatch.add_replicas(JOB, task, ReplicaIndex::MAX, NOW) {
-            let number = 100_000 + u32::from(replica);
-            let holder = Holder {
-                account: number,
-                device: number,
-            };
+            let holder = holder(100_000 + u32::from(replica));
             assert!(dispatch.claim(id_of(task, replica), holder, Claimed::Answered));
         }
     }

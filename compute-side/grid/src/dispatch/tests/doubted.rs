@@ -201,24 +201,54 @@ fn what_is_reserved_no_more_is_found_behind_any_number_of_tasks_that_are() {
     assert_eq!(device(2).take(&mut dispatch, NOW), Ok((299, 1)));
 }
 
-#[test]
-fn nobody_idle_confirms_what_a_trusted_device_is_asked_about() {
+/// A slow device computes a job's only task; an idle one may compute it again unless something is changed.
+fn slow_alone() -> Dispatch {
     let tuning = Tuning {
         backs_up: true,
         ..plain()
     };
-    for is_doubted in [false, true] {
-        let mut dispatch = dispatch(tuning, 1, 1, &[1_000, 100]);
-        let slow = Device {
-            speed: 100,
-            ..device(1)
-        };
-        assert_eq!(slow.take(&mut dispatch, NOW), Ok((0, 0)));
-        if is_doubted {
-            dispatch.doubt(JOB, 0, NOW);
-        }
-        assert_eq!(device(2).take(&mut dispatch, NOW).is_err(), is_doubted);
-    }
+    let mut dispatch = dispatch(tuning, 1, 1, &[1_000, 100]);
+    let slow = Device {
+        speed: 100,
+        ..device(1)
+    };
+    assert_eq!(slow.take(&mut dispatch, NOW), Ok((0, 0)));
+    dispatch
+}
+
+#[test]
+fn nobody_idle_confirms_what_a_trusted_device_is_asked_about() {
+    let is_backed_up = |mut dispatch: Dispatch| device(2).take(&mut dispatch, NOW).is_ok();
+    let mut dispatch = slow_alone();
+    assert!(is_backed_up(dispatch.clone()));
+    dispatch.set_trusted(JOB, vec![holder(9, 9)]);
+    assert!(is_backed_up(dispatch.clone()), "nobody is asked yet");
+    dispatch.doubt(JOB, 0, NOW);
+    assert!(!is_backed_up(dispatch.clone()));
+    // The trusted device goes, and another comes.
+    dispatch.forget_device(9);
+    assert!(is_backed_up(dispatch.clone()));
+    dispatch.set_trusted(JOB, vec![holder(8, 8)]);
+    assert!(!is_backed_up(dispatch));
+}
+
+#[test]
+fn what_a_device_failed_on_is_backed_up_where_nobody_is_trusted_and_nobody_has_answered() {
+    let is_backed_up = |mut dispatch: Dispatch| device(2).take(&mut dispatch, NOW).is_ok();
+    let mut failed = slow_alone();
+    failed.doubt(JOB, 0, NOW);
+    assert!(is_backed_up(failed.clone()));
+    // Whoever is to be blamed by it waits for a trusted device to come.
+    let mut reserved = failed.clone();
+    reserved.reserve(JOB, 0, true);
+    assert!(!is_backed_up(reserved.clone()));
+    reserved.reserve(JOB, 0, false);
+    assert!(is_backed_up(reserved));
+    // What was answered is in doubt for its answer.
+    let of_third = holder(3, 3);
+    assert_eq!(failed.add_replicas(JOB, 0, 1, NOW), [1]);
+    assert!(failed.claim(id_of(0, 1), of_third, Claimed::Answered));
+    assert!(!is_backed_up(failed));
 }
 
 #[test]

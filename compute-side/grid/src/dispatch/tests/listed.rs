@@ -59,6 +59,8 @@ struct Task {
     doubted: Option<Tick>,
     /// Whether, while it is in doubt, it is for trusted devices even if there is none.
     is_reserved: bool,
+    /// Whether anybody ever answered it.
+    is_answered: bool,
 }
 
 impl Task {
@@ -225,6 +227,7 @@ impl Job {
                 excluded: vec![],
                 doubted: None,
                 is_reserved: false,
+                is_answered: false,
             });
             self.add(task, self.terms.replicas, now);
         }
@@ -299,6 +302,7 @@ impl Job {
             },
             Claimed::Answered => Stands::Answered,
         };
+        self.note_answer(name);
         true
     }
 
@@ -310,6 +314,13 @@ impl Job {
     pub(super) fn finish(&mut self, name: Name) {
         if let Some(it) = self.computed(name) {
             it.stands = Stands::Answered;
+            self.note_answer(name);
+        }
+    }
+
+    fn note_answer(&mut self, (task, replica): Name) {
+        if let Some(task) = self.task_mut(task) {
+            task.is_answered |= task.replicas[usize::from(replica)].stands == Stands::Answered;
         }
     }
 

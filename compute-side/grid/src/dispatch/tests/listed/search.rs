@@ -348,7 +348,7 @@ impl Job {
             let task = self.task(*task).unwrap();
             is_late(ends_at(*since, *due, now))
                 && is_late(task.answered_at(self.terms.replicas, now))
-                && task.may_be_backed_up_by(asker, tuning)
+                && task.may_be_backed_up_by(asker, tuning, !self.trusted.is_empty())
                 && is_its(task, *due)
         };
         let task = overdue.chain(in_time).find(is_for);
@@ -413,9 +413,9 @@ impl Task {
         ends[missing.min(ends.len()) - 1]
     }
 
-    /// Whether a device may back it up: it is new to the task, which is not in doubt and has neither
-    /// as many backups nor as many replicas as it may have.
-    fn may_be_backed_up_by(&self, asker: &Asker<'_>, tuning: &Tuning) -> bool {
+    /// Whether a device may back it up: it is new to the task, of which no trusted device is asked and which
+    /// has neither as many backups nor as many replicas as it may have.
+    fn may_be_backed_up_by(&self, asker: &Asker<'_>, tuning: &Tuning, are_trusted: bool) -> bool {
         let is_backup = |it: &&Replica| match it.stands {
             Stands::Running { is_backup, .. } => is_backup,
             _ => false,
@@ -423,7 +423,7 @@ impl Task {
         let backups = self.replicas.iter().filter(is_backup).count();
         backups < usize::from(tuning.backups_max)
             && self.replicas.len() < 15
-            && self.doubted.is_none()
+            && (self.doubted.is_none() || (!are_trusted && !self.is_reserved && !self.is_answered))
             && self.is_for(asker.holder())
     }
 }
