@@ -41,9 +41,11 @@ const BUSY_MS_MAX: u64 = 3_600_000;
 
 /// How much of a benchmark's time is the way to the device and back, and not computing, at the most:
 /// one part of so many. The device has a hand in the round trip, for it may be slow to answer pings,
-/// and a lie about it gains it this much and no more. As a fast processor takes a third of a second,
-/// nobody within 15 milliseconds of the masternode loses anything by that.
-const WAY_PARTS: u64 = 20;
+/// and a lie about it makes it seem faster by a third and no more. As a fast processor takes a third of
+/// a second, nobody within 80 milliseconds of the masternode, there and back, loses anything by that.
+/// With less, who is fast seems slow, and slower the farther away: near a job's end it is then given
+/// no backup that it would have done in time.
+const WAY_PARTS: u64 = 4;
 
 /// Figures of a device that were not believed, and are shown.
 const BAD_READINGS_MAX: usize = 16;

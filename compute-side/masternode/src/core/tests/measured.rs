@@ -88,19 +88,22 @@ fn minute(world: &mut World) {
 
 #[test]
 fn the_way_to_a_device_and_back_is_not_computing() {
-    let mut world = idle(&[1]);
-    latency(&mut world, 5);
-    benchmark(&mut world, 0, 105);
-    assert_eq!(rate(&world, 0), Some(10_000_000));
+    // Up to a third of what it computes.
+    for way_ms in [5, 30] {
+        let mut world = idle(&[1]);
+        latency(&mut world, way_ms);
+        benchmark(&mut world, 0, 100 + way_ms);
+        assert_eq!(rate(&world, 0), Some(10_000_000), "{way_ms}");
+    }
 }
 
 #[test]
-fn a_device_that_is_slow_to_answer_pings_gains_a_twentieth_and_no_more() {
+fn a_device_that_is_slow_to_answer_pings_seems_a_third_faster_and_no_more() {
     let mut world = idle(&[1]);
     // It seems to be a minute away, and computes for 200 milliseconds.
     latency(&mut world, 60_000);
     benchmark(&mut world, 0, 200);
-    assert_eq!(rate(&world, 0), Some(1_000_000_000 / 190));
+    assert_eq!(rate(&world, 0), Some(1_000_000_000 / 150));
 }
 
 #[test]
