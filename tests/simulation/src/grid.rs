@@ -65,6 +65,7 @@
 
 mod asks;
 mod audit;
+mod benchmarks;
 mod cause;
 mod chain;
 mod changes;

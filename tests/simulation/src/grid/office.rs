@@ -1,19 +1,19 @@
 //! The masternode: its own core, with a disk, a network and a chain that are simulated.
 
 use super::{
+    benchmarks::BENCHMARKS_READY,
     chain::Order,
     deaths::{Place, kind_at_office},
     machine::unfit,
     network::Link,
     rules::node,
     violation::Violation,
-    work::{ENGINE, GENESIS, benchmark, benchmark_output},
+    work::{ENGINE, GENESIS, benchmark},
     world::{Coming, World},
 };
 use quern_grid::{FleetSettings, Tuning};
 use quern_masternode::core::{
-    Challenge, Core, Effect, Engines, Entry, Event, Measured, ReportFacts, Settings, Tick, Token,
-    WorkPlan,
+    Core, Effect, Engines, Entry, Event, Measured, ReportFacts, Settings, Tick, Token, WorkPlan,
 };
 use quern_primitives::{
     ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
@@ -40,13 +40,6 @@ const WRITE_LATE_MS: Range<u64> = 300..2_000;
 
 /// How long the masternode stays away, in milliseconds.
 const AWAY_MS: Range<u64> = 500..15_000;
-
-/// Benchmarks that are kept ready for devices, and how long each takes to compute, in milliseconds.
-const CHALLENGES: u64 = 4;
-const CHALLENGE_MS: u64 = 100;
-
-/// Fuel of a benchmark.
-const CHALLENGE_FUEL: u64 = 2_000_000_000;
 
 /// After so long a request without an answer is given up, in milliseconds.
 pub(super) const REQUEST_MS: u64 = limits::REQUEST_TIMEOUT.as_millis() as u64;
@@ -108,6 +101,8 @@ pub(super) struct Office {
     /// It dies among what it does next.
     pub(super) dies_soon: Option<Place>,
     is_writing: bool,
+    /// From when on it may compute the next benchmark.
+    pub(super) benchmarks_at: u64,
     /// The tasks that it computes again, each with the number of the order.
     pub(super) recomputing: BTreeMap<(JobId, TaskIndex), u64>,
     /// Orders to compute again so far.
@@ -178,9 +173,7 @@ impl World<'_> {
                 self.takes_up(id, job);
             }
         }
-        for number in 1..=CHALLENGES {
-            self.plan_at_office(number * CHALLENGE_MS, AtOffice::Computed);
-        }
+        self.plan_benchmarks(BENCHMARKS_READY);
         self.plan_at_office(*WAKE_MS.end(), AtOffice::Wakes);
         Ok(())
     }
@@ -235,15 +228,7 @@ impl World<'_> {
                 id,
                 log_position,
             }),
-            AtOffice::Computed => {
-                let mut input = [0; 16];
-                input[..8].copy_from_slice(&self.chance.random::<u64>().to_le_bytes());
-                self.office_step(Event::Challenge(Challenge {
-                    input,
-                    output: benchmark_output(&input),
-                    fuel: CHALLENGE_FUEL,
-                }))
-            }
+            AtOffice::Computed => self.computed_benchmark(),
             AtOffice::Recomputed { job, task, number } => self.recomputed(job, task, number),
             AtOffice::Hashed { block } => self.hashed(block),
         }
@@ -529,7 +514,7 @@ impl World<'_> {
             acknowledged.extend(self.rules.tell(&self.disk, id, told));
         }
         if plan.benchmark.is_some() {
-            self.plan_at_office(CHALLENGE_MS, AtOffice::Computed);
+            self.plan_benchmarks(1);
         }
         if !plan.assignments.is_empty() {
             self.office.unexplained.remove(&id);
