@@ -54,7 +54,7 @@ pub(crate) enum CertifyError {
     },
     /// Another certificate was signed under this number.
     #[error(
-        "this masternode has certified something else under number {batch} of job {job}; its log was changed, restore the data directory from a backup"
+        "this masternode has certified something else under number {batch} of job {job}: its log is not the one that it had then. Put back the data directory as it was last, and none from before, for two logs of one job cost the bond; or leave the job to another masternode of the group, which takes it over"
     )]
     OtherWord {
         /// The job.
