@@ -7,6 +7,7 @@ mod job;
 mod logs;
 mod progress;
 mod range;
+mod receipts;
 mod report;
 mod totals;
 

@@ -14,7 +14,7 @@ use quern_primitives::{
     ids::{BatchSequence, Digest, NodeKey, TaskIndex},
     job::JobEnd,
     log::SignedAcknowledgement,
-    merkle::{Proof, Tree},
+    merkle::Tree,
     receipt::{Answer, SignedReceipt},
     verdict::Verdict,
 };
@@ -159,20 +159,12 @@ impl<F: ChainFacts> JobAudit<F> {
         self
     }
 
-    /// Compares verdicts that were given out with those of the log, each with the batch that settled it. What is
-    /// not under that batch's root is nobody's word, and passed over.
+    /// Compares verdicts that were given out with those of the log, each with the batch that settled it. What
+    /// the chain did not settle so ([`OnChain::has_settled`]) is nobody's word, and passed over.
     #[must_use]
     pub fn comparing(mut self, given: impl IntoIterator<Item = (BatchSequence, Leaf)>) -> Self {
         for (sequence, leaf) in given.into_iter().take(WORDS_MAX) {
-            let record = self.on_chain.batches.get(&sequence);
-            let proof = Proof {
-                index: leaf.place,
-                count: record.map_or(0, |record| record.tasks),
-                siblings: leaf.siblings.to_vec(),
-            };
-            let is_settled = record.is_some_and(|record| {
-                stands(record) && proof.holds(&record.verdicts_root, &leaf.bytes)
-            });
+            let is_settled = self.on_chain.has_settled(sequence, &leaf);
             if let Some(verdict) = leaf.verdict().filter(|_| is_settled) {
                 self.given_out.insert(verdict.task, (sequence, leaf));
             }

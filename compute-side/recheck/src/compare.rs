@@ -2,6 +2,7 @@
 
 use crate::difference::{Difference, Part, SumOf};
 use core::fmt::Display;
+use quern_dispute_rules::evidence::Leaf;
 use quern_job_rules::{split::Split, tasks};
 use quern_primitives::{
     amount::Amount,
@@ -9,6 +10,7 @@ use quern_primitives::{
     ids::{BatchSequence, Digest, TaskIndex},
     job::Job,
     log::Header,
+    merkle::Proof,
 };
 use std::collections::BTreeMap;
 
@@ -29,6 +31,19 @@ impl OnChain {
         let mut standing = self.batches.iter().filter(|(_, record)| stands(record));
         let found = standing.find(|(_, record)| record.log.last >= position);
         found.map(|(sequence, _)| *sequence)
+    }
+
+    /// Whether a verdict is one of those that a batch settled which was not struck.
+    pub fn has_settled(&self, sequence: BatchSequence, leaf: &Leaf) -> bool {
+        let record = self.batches.get(&sequence).filter(|record| stands(record));
+        record.is_some_and(|record| {
+            let proof = Proof {
+                index: leaf.place,
+                count: record.tasks,
+                siblings: leaf.siblings.to_vec(),
+            };
+            proof.holds(&record.verdicts_root, &leaf.bytes)
+        })
     }
 
     /// The pending batch that settles a task.

@@ -5,6 +5,7 @@ use super::{
     facts::{Gathered, on_chain},
     logs::{LogSource, Next},
     progress::Progress,
+    receipts::GivenReceipts,
     report::{Findings, JobReport, Log},
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     job::JobName,
     masternodes::MasternodeArgs,
     output::{count_bar, patiently},
-    verify::{self, proof::shown_by},
+    verify::proof::shown_by,
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -119,8 +120,8 @@ pub(super) struct Given {
     trust_seed: Option<[u8; 32]>,
     /// What masternodes acknowledged of the job.
     words: Vec<SignedAcknowledgement>,
-    /// Verdicts of the job that masternodes gave out of batches.
-    verdicts: Vec<(BatchSequence, Leaf)>,
+    /// Receipts of the job.
+    receipts: GivenReceipts,
 }
 
 impl Given {
@@ -144,7 +145,7 @@ pub(super) async fn run(context: &Context, args: &JobArgs) -> anyhow::Result<Exi
         is_of_many: false,
         trust_seed: args.trust_seed.map(|seed| seed.0),
         words: words_of(&args.words, job)?,
-        verdicts: verdicts_of(&args.receipt, job)?,
+        receipts: GivenReceipts::read(&args.receipt, job)?,
     };
     let source = match &args.log {
         Some(path) => LogSource::File(path.clone()),
@@ -218,7 +219,7 @@ impl<'a> Auditor<'a> {
             settled: &settled,
             owners: &owners,
             words: &given.words,
-            verdicts: &given.verdicts,
+            verdicts: given.receipts.settled(&settled)?,
             watched,
         };
         let audited = self.follow(&log, progress).await?;
@@ -422,7 +423,7 @@ struct Following<'a> {
     settled: &'a OnChain,
     owners: &'a OwnersPart,
     words: &'a [SignedAcknowledgement],
-    verdicts: &'a [(BatchSequence, Leaf)],
+    verdicts: Vec<(BatchSequence, Leaf)>,
     watched: BTreeSet<TaskIndex>,
 }
 
@@ -436,18 +437,6 @@ fn words_of(files: &[PathBuf], job: JobId) -> anyhow::Result<Vec<SignedAcknowled
         words.extend(kept.filter(|word| word.payload.job == job));
     }
     Ok(words)
-}
-
-/// The verdicts of the job in these receipts, each with its batch.
-fn verdicts_of(files: &[PathBuf], job: JobId) -> anyhow::Result<Vec<(BatchSequence, Leaf)>> {
-    let mut verdicts = Vec::new();
-    for path in files {
-        let file = verify::read(path)?;
-        if file.verdict.job == job {
-            verdicts.extend(Leaf::new(&file.verdict, file.proof).map(|leaf| (file.batch, leaf)));
-        }
-    }
-    Ok(verdicts)
 }
 
 fn roots_of(manifest: &ValidatedManifest) -> Vec<Digest> {

@@ -449,6 +449,7 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
     let root = json!({ "verdicts_root": receipt["verdicts_root"] });
     says(batch, &root)?;
     verifies(quern, &file).await?;
+    compared(quern, job, &file, &receipt).await?;
     let behind = ["job", "batches", job, "--from", "1"];
     quern.refuses(1, &["1 batches", "--from"], &behind).await?;
     let nothing = "ff".repeat(32);
@@ -456,6 +457,40 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
     quern
         .refuses(1, &["the chain knows no job"], &unknown)
         .await
+}
+
+/// The receipt in this file has the verdict of the job's log. Another one is not passed over: it is of another
+/// job, or the chain has settled no such verdict.
+async fn compared(quern: &Quern, job: &str, file: &Path, receipt: &Value) -> anyhow::Result<()> {
+    let path = file.display().to_string();
+    let compared = quern
+        .does(&["audit", "job", job, "--receipt", &path])
+        .await?;
+    says(&compared, &json!({ "difference_count": 0, "holds": true }))?;
+    let others = [
+        (
+            "/verdict/job",
+            json!("5a".repeat(32)),
+            "is a receipt of job",
+        ),
+        (
+            "/verdict/price",
+            json!("1"),
+            "is not among those that batch 0",
+        ),
+        ("/batch", json!(1), "is not among those that batch 1"),
+    ];
+    let other = file.with_file_name("other.json");
+    let path = other.display().to_string();
+    for (place, value, words) in others {
+        let mut changed = receipt.clone();
+        let found = changed.pointer_mut(place);
+        *found.with_context(|| format!("no {place} in {receipt}"))? = value;
+        fs::write(&other, changed.to_string())?;
+        let arguments = ["audit", "job", job, "--receipt", &path];
+        quern.refuses(2, &[words], &arguments).await?;
+    }
+    Ok(())
 }
 
 /// The receipt in this file holds, by what the node proves and on its word.
