@@ -39,8 +39,10 @@ pub fn decide<S: Signatures>(
             receipt,
             entry,
             ..
-        } => verdict::with_assignment(leaf, receipt, entry, facts),
-        Evidence::OtherVerdict { leaf, entry, .. } => verdict::with_log(leaf, entry, facts),
+        } => verdict::with_assignment(leaf, receipt, entry, facts, signatures),
+        Evidence::OtherVerdict { leaf, entry, .. } => {
+            verdict::with_log(leaf, entry, facts, signatures)
+        }
         Evidence::Blocks { node, fork } => twice::blocks(fork, node, facts, signatures),
         Evidence::Certificates {
             member,
@@ -61,7 +63,7 @@ pub fn decide<S: Signatures>(
             ..
         } => question::omission(acknowledgement, leaf.as_ref(), facts, signatures),
         Evidence::Withheld { what, .. } => question::withheld(what, facts),
-        Evidence::Assignment { entry, .. } => worker::assignment(entry, facts),
+        Evidence::Assignment { entry, .. } => worker::assignment(entry, facts, signatures),
         Evidence::Answers { first, second } => worker::answers(first, second, facts, signatures),
         Evidence::WrongAnswer(it) => worker::wrong_answer(it, facts, signatures),
         Evidence::FalseReport(it) => referees::false_report(it, facts, signatures),

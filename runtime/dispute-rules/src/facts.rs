@@ -43,7 +43,7 @@ pub struct BatchFacts {
     /// coordinator may be among them.
     pub certifiers: Vec<AccountId>,
     /// Hashes of log blocks that more than half of the group certified, the batch's own last. The log
-    /// of the batch goes through all of them.
+    /// of the batch goes through those of them that its coordinator wrote.
     pub heads: Vec<Digest>,
     /// The tasks that it settles.
     pub tasks: TaskSet,

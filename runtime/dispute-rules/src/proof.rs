@@ -4,6 +4,7 @@ use crate::{
     evidence::{Certified, Input, Leaf, Logged},
     facts::{BatchFacts, Facts},
     ruling::Refusal,
+    signatures::Signatures,
 };
 use codec::Decode;
 use quern_joblog::Entry;
@@ -114,11 +115,21 @@ impl Logged {
 }
 
 impl Certified {
-    /// Its position in the log that a batch rests on.
-    pub fn position_in(&self, batch: &BatchFacts, facts: &Facts) -> Result<u64, Refusal> {
+    /// Its position in the log that a batch rests on: that of the batch's coordinator. Who coordinated the job
+    /// before had a log of its own, whose heads were certified as well, and nobody answers for another's.
+    pub fn position_in<S: Signatures>(
+        &self,
+        batch: &BatchFacts,
+        facts: &Facts,
+        signatures: &S,
+    ) -> Result<u64, Refusal> {
+        let writer = facts.member(&batch.coordinator);
+        let is_of_writer = writer.is_some_and(|writer| {
+            signatures.is_nodes(&self.logged.header, &writer.node, &facts.genesis)
+        });
         let head = self
             .head(&facts.genesis, &facts.job_id)
-            .filter(|head| batch.heads.contains(head));
+            .filter(|head| is_of_writer && batch.heads.contains(head));
         head.and_then(|_| self.logged.position())
             .ok_or(Refusal::NotInLog)
     }

@@ -230,16 +230,17 @@ fn lie_of<S: Signatures>(
 }
 
 /// A receipt that a verdict names, and the entry that should have given its replica.
-pub(crate) fn with_assignment(
+pub(crate) fn with_assignment<S: Signatures>(
     leaf: &Leaf,
     receipt: &SignedReceipt,
     entry: &Certified,
     facts: &Facts,
+    signatures: &S,
 ) -> Result<Ruling, Refusal> {
     let (_, found) = naming(leaf, receipt, facts)?;
     let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
     let said = &receipt.payload;
-    if entry.position_in(batch, facts)? != said.log_position {
+    if entry.position_in(batch, facts, signatures)? != said.log_position {
         return Err(Refusal::Unrelated);
     }
     let is_given = entry.logged.assigned().is_some_and(|given| {
@@ -256,11 +257,16 @@ pub(crate) fn with_assignment(
 }
 
 /// A verdict of the batch, and the one on the same task in the log.
-pub(crate) fn with_log(leaf: &Leaf, entry: &Certified, facts: &Facts) -> Result<Ruling, Refusal> {
+pub(crate) fn with_log<S: Signatures>(
+    leaf: &Leaf,
+    entry: &Certified,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
     let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
     leaf.is_in(batch)?;
     let task = task_at(leaf.place, batch, facts).ok_or(Refusal::NotInBatch)?;
-    entry.position_in(batch, facts)?;
+    entry.position_in(batch, facts, signatures)?;
     match entry.logged.entry() {
         Some(Entry::Judged { verdict }) if verdict.task == task => {
             match verdict.encode() == *leaf.bytes {

@@ -14,9 +14,13 @@ use crate::{
 use quern_primitives::{ids::AccountId, limits::REPLICAS_PER_TASK_MAX, receipt::SignedReceipt};
 
 /// A replica was given to a device that could not have it.
-pub(crate) fn assignment(entry: &Certified, facts: &Facts) -> Result<Ruling, Refusal> {
+pub(crate) fn assignment<S: Signatures>(
+    entry: &Certified,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
     let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
-    let position = entry.position_in(batch, facts)?;
+    let position = entry.position_in(batch, facts, signatures)?;
     // What was given in another batch's stretch is that batch's, and may be another coordinator's.
     if !(batch.log.first..=batch.log.last).contains(&position) {
         return Err(Refusal::Unrelated);
@@ -100,7 +104,7 @@ pub(crate) fn wrong_answer<S: Signatures>(
     if said.job != facts.job_id || report.job != facts.job_id {
         return Err(Refusal::OtherJob);
     }
-    let position = it.assignment.position_in(batch, facts)?;
+    let position = it.assignment.position_in(batch, facts, signatures)?;
     let given = it.assignment.logged.assigned();
     let given = given.ok_or(Refusal::Unrelated)?;
     let is_about_it = position == said.log_position

@@ -9,4 +9,5 @@ mod hostile;
 mod lies;
 mod mutated;
 mod reports;
+mod successor;
 mod world;

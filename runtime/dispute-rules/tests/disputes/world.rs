@@ -402,9 +402,14 @@ impl World {
         self.settle();
     }
 
-    /// Puts the entries into blocks of seven.
+    /// The coordinator puts the entries into blocks of seven.
     pub(crate) fn write_log(&mut self) {
-        let mut builder = LogBuilder::new(HERE, JOB, node(0));
+        self.write_log_by(0);
+    }
+
+    /// So does this member of the group.
+    pub(crate) fn write_log_by(&mut self, writer: usize) {
+        let mut builder = LogBuilder::new(HERE, JOB, node(writer));
         self.blocks.clear();
         for (place, entry) in self.entries.iter().enumerate() {
             builder.append(entry.clone(), 1_000 + place as u64).unwrap();

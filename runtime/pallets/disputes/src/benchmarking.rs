@@ -56,8 +56,12 @@ fn sign<P: SignedPayload>(
         .ok_or(BenchmarkError::Stop("the keystore has the key"))
 }
 
-/// An assignment at the end of a full block, with as many headers behind it as may be.
-fn assignment(entry: &Entry, genesis: &GenesisHash) -> Result<(Certified, Digest), BenchmarkError> {
+/// An assignment at the end of a full block that a masternode signed, with as many headers behind it as may be.
+fn assignment(
+    entry: &Entry,
+    writer: &ed25519::Public,
+    genesis: &GenesisHash,
+) -> Result<(Certified, Digest), BenchmarkError> {
     let last = LOG_ENTRIES_PER_BLOCK_MAX.saturating_sub(1);
     let mut leaves: Vec<_> = (0..last).map(|it| it.encode()).collect();
     leaves.push(entry.encode());
@@ -76,7 +80,7 @@ fn assignment(entry: &Entry, genesis: &GenesisHash) -> Result<(Certified, Digest
     let logged = Logged {
         header: Signed {
             payload: header,
-            signature: NodeSignature([0; 64]),
+            signature: NodeSignature(sign(writer, &header, genesis)?),
         },
         entry: entry.encode().try_into().map_err(|_| STOP)?,
         place: last,
@@ -120,7 +124,17 @@ fn wrong_answer<T: Config>() -> Result<(Evidence, Facts), BenchmarkError> {
         engine,
         at: 5,
     };
-    let (assignment, head) = assignment(&entry, &genesis)?;
+    let mut nodes = vec![];
+    for member in &mut facts.group {
+        let key = sp_io::crypto::ed25519_generate(KEYS, None);
+        member.node = NodeKey(key.0);
+        nodes.push(key);
+    }
+    let batch = facts.batch.as_ref().ok_or(STOP)?;
+    let mut members = facts.group.iter();
+    let writer = members.position(|member| member.account == batch.coordinator);
+    let writer = writer.and_then(|place| nodes.get(place)).ok_or(STOP)?;
+    let (assignment, head) = assignment(&entry, writer, &genesis)?;
     if let Some(batch) = &mut facts.batch {
         batch.heads = vec![head];
     }
@@ -156,10 +170,8 @@ fn wrong_answer<T: Config>() -> Result<(Evidence, Facts), BenchmarkError> {
         answer: answer(2),
     };
     let mut referees = vec![];
-    for (place, member) in (0u8..).zip(&mut facts.group) {
-        let key = sp_io::crypto::ed25519_generate(KEYS, None);
-        member.node = NodeKey(key.0);
-        referees.push((place, NodeSignature(sign(&key, &report, &genesis)?)));
+    for (place, key) in (0u8..).zip(&nodes) {
+        referees.push((place, NodeSignature(sign(key, &report, &genesis)?)));
     }
     let signature = DeviceSignature(sign(&key, &receipt, &genesis)?);
     let evidence = Evidence::WrongAnswer(Box::new(WrongAnswer {

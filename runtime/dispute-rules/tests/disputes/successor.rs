@@ -1,0 +1,89 @@
+//! A job that was taken over: who coordinated it before wrote a log of its own, from its first position on, and
+//! its heads were certified with batches that stand.
+
+use crate::{
+    honest::ruled,
+    lies::{assert_batch_struck, usual, with_assignment, with_other_verdict, without_assignment},
+    world::{HERE, World},
+};
+use quern_dispute_rules::{Evidence, Refusal, evidence::Certified, ruling::Offence};
+use quern_joblog::Entry;
+use quern_primitives::ids::{AccountId, DeviceId};
+
+/// The entry that a piece of evidence shows.
+fn shown(evidence: &mut Evidence) -> &mut Certified {
+    match evidence {
+        Evidence::Unassigned { entry, .. }
+        | Evidence::OtherVerdict { entry, .. }
+        | Evidence::Assignment { entry, .. } => entry,
+        other => panic!("{other:?} shows no entry"),
+    }
+}
+
+/// An honest batch, and the evidence of a lie in the log of this member whose head was certified before it.
+fn after_a_log_by(
+    writer: usize,
+    (mut lying, mut evidence): (World, Evidence),
+) -> (World, Evidence) {
+    lying.write_log_by(writer);
+    let entry = shown(&mut evidence);
+    *entry = lying.certified(entry.logged.position().unwrap());
+    let head = lying.blocks.last().unwrap().header.payload.hash(&HERE);
+    let mut world = usual();
+    let batch = world.facts.batch.as_mut().unwrap();
+    batch.heads.insert(0, head);
+    (world, evidence)
+}
+
+#[test]
+fn what_the_coordinator_before_wrote_is_held_against_nobody_who_came_after() {
+    let other_assignment = |entry: &mut Entry| {
+        if let Entry::Assigned { account, .. } = entry {
+            *account = AccountId::new([7; 32]);
+        }
+    };
+    let false_assignment = |entry: &mut Entry| {
+        if let Entry::Assigned { device, .. } = entry {
+            *device = DeviceId([66; 32]);
+        }
+    };
+    let lies = || {
+        [
+            (without_assignment(other_assignment), Offence::Unassigned),
+            (with_assignment(false_assignment), Offence::Assignment),
+        ]
+    };
+    for (lie, _) in lies() {
+        let (world, evidence) = after_a_log_by(1, lie);
+        assert_eq!(ruled(&world, &evidence), Err(Refusal::NotInLog));
+    }
+    // What it wrote itself is.
+    for (lie, offence) in lies() {
+        let (world, evidence) = after_a_log_by(0, lie);
+        assert_batch_struck(ruled(&world, &evidence), offence);
+    }
+}
+
+#[test]
+fn a_verdict_that_the_coordinator_before_gave_and_never_settled_is_not_the_batch_s() {
+    let told = |writer| {
+        let (mut lying, evidence) = with_other_verdict();
+        // Its log has the other verdict, and the batch the one that is right.
+        let verdict = lying.verdicts[0].clone();
+        for entry in &mut lying.entries {
+            if let Entry::Judged { verdict: logged } = entry
+                && logged.task == verdict.task
+            {
+                *logged = verdict.clone();
+            }
+        }
+        let (world, evidence) = after_a_log_by(writer, (lying, evidence));
+        let Evidence::OtherVerdict { batch, entry, .. } = evidence else {
+            unreachable!()
+        };
+        let leaf = world.leaf(0);
+        ruled(&world, &Evidence::OtherVerdict { batch, leaf, entry })
+    };
+    assert_eq!(told(1), Err(Refusal::NotInLog));
+    assert_batch_struck(told(0), Offence::OtherVerdict);
+}
