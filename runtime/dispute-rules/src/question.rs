@@ -183,6 +183,12 @@ fn says(report: &RefereeReport, task: TaskIndex, answer: &Answer, facts: &Facts)
     report.job == facts.job_id && report.task == task && report.answer == *answer
 }
 
+/// Whether a key is that of the coordinator, which does not judge what it gives out.
+fn is_own(node: &NodeKey, coordinator: &AccountId, facts: &Facts) -> bool {
+    let member = facts.member(coordinator);
+    member.is_some_and(|member| member.node == *node)
+}
+
 /// Whether enough masternodes have signed a report, none of them twice, and none of them the one that gave
 /// the task out and judged it.
 fn is_signed_by_enough<S: Signatures>(
@@ -193,13 +199,12 @@ fn is_signed_by_enough<S: Signatures>(
     signatures: &S,
 ) -> bool {
     let is_ascending = signed.is_sorted_by(|(one, _), (other, _)| one < other);
-    let own = facts.member(coordinator).map(|member| member.node);
     let holds = |(node, signature): &(NodeKey, NodeSignature)| {
         let report = SignedRefereeReport {
             payload: *report,
             signature: *signature,
         };
-        own != Some(*node)
+        !is_own(node, coordinator, facts)
             && facts.referees.contains(node)
             && signatures.is_nodes(&report, node, &facts.genesis)
     };
@@ -228,7 +233,10 @@ impl Question {
             }
             (Self::Receipt { receipt }, Reply::Receipt(shown)) => receipt_digest(shown) == *receipt,
             (Self::Report { task, answer }, Reply::Report { report, node }) => {
+                // In a group of its own there is nobody else.
+                let may_say = facts.group.len() == 1 || !is_own(node, &batch.coordinator, facts);
                 facts.referees_wanted() <= 1
+                    && may_say
                     && says(&report.payload, *task, answer, facts)
                     && facts.referees.contains(node)
                     && signatures.is_nodes(report.as_ref(), node, &facts.genesis)

@@ -30,6 +30,9 @@ const UNANIMOUS_MIN: usize = 2;
 /// Accounts of which more than half decide where no referee can be had.
 const VOTERS_MIN: usize = 3;
 
+/// Accounts by whose answers, or failures, a referee comes to be asked.
+const REFEREED_MIN: usize = 2;
+
 /// The task whose verdict has this place in the batch's tree.
 pub(crate) fn task_at(place: u32, batch: &BatchFacts, facts: &Facts) -> Option<TaskIndex> {
     let tasks = tasks::validate(&batch.tasks, facts.job.submission.tasks).ok()?;
@@ -64,13 +67,19 @@ pub fn lie_in(bytes: &[u8], task: TaskIndex, facts: &Facts) -> Option<VerdictLie
     if !are_possible(&verdict.replicas) {
         return Some(VerdictLie::Replicas);
     }
-    let found = |finding| {
+    let accounts = |finding| {
         let is_so = |it: &&ReplicaFinding| it.finding == finding;
-        verdict.replicas.iter().filter(is_so).count()
+        let found = verdict.replicas.iter().filter(is_so);
+        found.map(|it| &it.account).collect::<BTreeSet<_>>().len()
     };
-    let (accepted, incorrect) = (found(Finding::Accepted), found(Finding::Incorrect));
+    let voices = Voices {
+        accepted: accounts(Finding::Accepted),
+        incorrect: accounts(Finding::Incorrect),
+        failed: accounts(Finding::Failed),
+    };
+    let accepted = voices.accepted;
     let agreement = facts.job.submission.agreement;
-    if !is_backed(agreement, verdict.ground, accepted, incorrect) {
+    if !is_backed(agreement, verdict.ground, voices) {
         return Some(VerdictLie::Backing);
     }
     // A job of the chain has a tariff; where there is none nothing is held against anybody.
@@ -104,8 +113,21 @@ fn are_possible(replicas: &[ReplicaFinding]) -> bool {
         && [numbers.len(), devices.len(), accounts.len()] == [answers.len(); 3]
 }
 
-/// Whether so many answers, all of different accounts, can have been accepted on this ground.
-fn is_backed(agreement: Agreement, ground: Ground, accepted: usize, incorrect: usize) -> bool {
+/// How many accounts were found to be what; no account answered twice ([`are_possible`]).
+#[derive(Clone, Copy, Debug)]
+struct Voices {
+    accepted: usize,
+    incorrect: usize,
+    failed: usize,
+}
+
+/// Whether an answer can have been accepted on this ground with these voices.
+fn is_backed(agreement: Agreement, ground: Ground, voices: Voices) -> bool {
+    let Voices {
+        accepted,
+        incorrect,
+        failed,
+    } = voices;
     let all = accepted.saturating_add(incorrect);
     let are_most = accepted.saturating_mul(2) > all;
     let is_unanimous = incorrect == 0 && accepted >= UNANIMOUS_MIN;
@@ -120,8 +142,10 @@ fn is_backed(agreement: Agreement, ground: Ground, accepted: usize, incorrect: u
         (Agreement::Adaptive, Ground::Trusted) => is_alone,
         (Agreement::Unanimous | Agreement::Adaptive, Ground::Unanimous) => is_unanimous,
         (Agreement::Unanimous | Agreement::Adaptive, Ground::Vote) => all >= VOTERS_MIN && are_most,
-        // Whether there is a report is another question, see [`crate::Question::Report`].
-        (_, Ground::Referee) => true,
+        // It is asked where answers differ, where all say that the program fails, and where several devices
+        // could not open what it could: never about what one device says. Whether there is a report is
+        // another question, see [`crate::Question::Report`].
+        (_, Ground::Referee) => (incorrect > 0 && all >= REFEREED_MIN) || failed >= REFEREED_MIN,
         _ => false,
     }
 }

@@ -375,6 +375,17 @@ fn a_report_of_nobody_that_may_say_so_is_no_reply() {
     refused(report, node(2).public());
     let stranger = node(9);
     refused(stranger.sign(report.payload, &HERE), stranger.public());
+    // What the coordinator gives out it does not judge, but in a group of its own.
+    let own = node(0).sign(report.payload, &HERE);
+    refused(own, node(0).public());
+    let mut alone = world.facts.clone();
+    alone.group.truncate(1);
+    let reply = Reply::Report {
+        report: Box::new(own),
+        node: node(0).public(),
+    };
+    let ruling = question.replied(&reply, &alone, &Ed25519);
+    assert!(matches!(ruling, Ok(Ruling::Unfounded(_))), "{ruling:?}");
     report.payload.answer = answer(task, 7);
     refused(node(1).sign(report.payload, &HERE), node(1).public());
 }

@@ -82,7 +82,7 @@ fn first_verdict(world: &World) -> Result<Ruling, Refusal> {
 #[test]
 fn a_verdict_that_the_rules_do_not_give_strikes_its_batch() {
     type Change = fn(&mut Verdict);
-    let changes: [(VerdictLie, Change); 12] = [
+    let changes: [(VerdictLie, Change); 15] = [
         (VerdictLie::OtherJob, |it| it.job = JobId([8; 32])),
         (VerdictLie::OtherTask, |it| it.task += 100),
         (VerdictLie::Failing, |it| it.answer.exit = Exit::Trap),
@@ -101,6 +101,17 @@ fn a_verdict_that_the_rules_do_not_give_strikes_its_batch() {
         (VerdictLie::Backing, |it| {
             it.ground = Ground::Unanimous;
             it.replicas.truncate(1);
+        }),
+        // Nobody asks a referee about what all say, nor about what one device says.
+        (VerdictLie::Backing, |it| it.ground = Ground::Referee),
+        (VerdictLie::Backing, |it| {
+            it.ground = Ground::Referee;
+            it.replicas.truncate(1);
+            it.replicas[0].finding = Finding::Incorrect;
+        }),
+        (VerdictLie::Backing, |it| {
+            it.ground = Ground::Referee;
+            it.replicas.clear();
         }),
         (VerdictLie::Price, |it| it.price += 1),
         (VerdictLie::Pay, |it| {

@@ -29,7 +29,7 @@ use quern_primitives::{
     group::Group,
     job::Job,
     params::Parameter,
-    verdict::Ground,
+    verdict::{Finding, Ground},
 };
 use quern_runtime::{
     Block, Disputes, Finality, Jobs, Runtime, RuntimeCall, RuntimeEvent, System,
@@ -167,9 +167,16 @@ impl Siege {
         let time = Parameter::AnswerTime;
         council_sets(&mut chain, time, time.row().least);
         let mut case = Case::start(&mut chain);
-        // A verdict that rests on a referee's report, so that the report can be asked for.
+        // A verdict that rests on a referee's report, so that the report can be asked for: two devices could
+        // not open what the others did.
         let at = judged(&case, 1);
         case.verdicts[1].ground = Ground::Referee;
+        let mut failed = case.verdicts[1].replicas[..2].to_vec();
+        for (replica, found) in (3..).zip(&mut failed) {
+            (found.replica, found.finding) = (replica, Finding::Failed);
+            (found.receipt, found.pay) = (None, 0);
+        }
+        case.verdicts[1].replicas.extend(failed);
         case.entries[at as usize] = Entry::Judged {
             verdict: case.verdicts[1].clone(),
         };

@@ -145,7 +145,8 @@ pub(super) fn questions(case: &Case) -> Vec<Evidence> {
     ]
 }
 
-/// What answers a question, as anybody can show it who has the log; a referee is the group's first.
+/// What answers a question, as anybody can show it who has the log; a referee is the group's first that does
+/// not coordinate.
 pub(super) fn answer_to(question: &Question, case: &Case, group: &Group) -> Reply {
     let verdict = |task: u32| Reply::Verdict(case.leaf(task as usize));
     match question {
@@ -157,7 +158,9 @@ pub(super) fn answer_to(question: &Question, case: &Case, group: &Group) -> Repl
             Reply::Receipt(Box::new(shown.clone()))
         }
         Question::Report { task, answer } => {
-            let referee = node(&group.member(0).unwrap().account);
+            let mut members = group.members.iter();
+            let other = members.find(|it| it.account != case.coordinator).unwrap();
+            let referee = node(&other.account);
             let report = referee.sign(case.report(*task, *answer), &case.genesis);
             Reply::Report {
                 report: Box::new(report),
@@ -412,6 +415,9 @@ impl<'a> Attempts<'a> {
                 let mut unsigned = report.clone();
                 unsigned.signature.0[3] ^= 1;
                 let forged = Box::new(stranger.sign(said, &self.case.genesis));
+                // What it gives out it does not judge.
+                let coordinator = node(&self.case.coordinator);
+                let own = Box::new(coordinator.sign(said, &self.case.genesis));
                 let of_several = [
                     vec![],
                     vec![(node, unsigned.signature)],
@@ -425,6 +431,7 @@ impl<'a> Attempts<'a> {
                     (forged.clone(), node),
                     (forged, stranger.public()),
                     (report, stranger.public()),
+                    (own, coordinator.public()),
                 ];
                 all.extend(spoilt.map(|(report, node)| {
                     let reply = Reply::Report { report, node };
