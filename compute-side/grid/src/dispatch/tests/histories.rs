@@ -172,6 +172,12 @@ impl Pair {
                     job.push(task, now);
                 }
             }
+            Happening::Expect(id, tasks) => {
+                self.dispatch.expect(id, tasks);
+                if let Some(job) = self.model.job(id) {
+                    job.expect(tasks);
+                }
+            }
             Happening::Add(id, task, replicas) => {
                 let job = self.model.job(id);
                 prop_assert_eq!(
@@ -207,6 +213,12 @@ impl Pair {
                 self.dispatch.release(id, fault, now);
                 if let Some(job) = self.model.job(id.job) {
                     job.release((id.task, id.replica), fault, now);
+                }
+            }
+            Happening::Retract { id, fault } => {
+                self.dispatch.retract(id, fault, now);
+                if let Some(job) = self.model.job(id.job) {
+                    job.retract((id.task, id.replica), fault, now);
                 }
             }
             Happening::Rest(id) => {

@@ -84,6 +84,8 @@ pub(super) struct Job {
     accounts: u32,
     tasks: Vec<Task>,
     dealt: usize,
+    /// Tasks that are said to be queued later.
+    to_come: u32,
     /// The work of each answer that was accepted.
     accepted: Vec<u64>,
     /// When something was last taken, or opened while nothing was.
@@ -107,6 +109,7 @@ impl Job {
             accounts,
             tasks: vec![],
             dealt: 0,
+            to_come: 0,
             accepted: vec![],
             last_taken: Tick::default(),
             last_taken_in_turn: Tick::default(),
@@ -164,10 +167,10 @@ impl Job {
         self.open() > 0 && self.terms.needs.lacking_in(asker.traits).is_none()
     }
 
-    /// Whether nothing is, and who has what this device has may compute again what runs.
+    /// Whether nothing is or will be, and who has what this device has may compute again what runs.
     pub(super) fn only_runs_for(&self, asker: &Asker<'_>) -> bool {
         let is_suitable = self.terms.needs.lacking_in(asker.traits).is_none();
-        self.open() == 0 && self.running() > 0 && is_suitable
+        self.open() == 0 && self.to_come == 0 && self.running() > 0 && is_suitable
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -328,10 +331,26 @@ impl Job {
         self.accepted.push(work);
     }
 
+    pub(super) fn expect(&mut self, tasks: u32) {
+        self.to_come = tasks;
+    }
+
     pub(super) fn release(&mut self, name: Name, fault: bool, now: Tick) {
-        let Some(by) = self.computed(name).and_then(|it| it.by) else {
-            return;
-        };
+        if let Some(by) = self.computed(name).and_then(|it| it.by) {
+            self.take_back(name, by, fault, now);
+        }
+    }
+
+    /// What was answered is not to be had.
+    pub(super) fn retract(&mut self, name: Name, fault: bool, now: Tick) {
+        let is_answered = |it: &&mut Replica| it.stands == Stands::Answered;
+        let answered = self.replica(name).filter(is_answered);
+        if let Some(by) = answered.and_then(|it| it.by) {
+            self.take_back(name, by, fault, now);
+        }
+    }
+
+    fn take_back(&mut self, name: Name, by: Holder, fault: bool, now: Tick) {
         self.reopen(name, now);
         let it = self.task_mut(name.0).unwrap();
         if fault {

@@ -11,6 +11,7 @@ pub(super) enum Happening {
     Retarget(JobId, Grid),
     SetTrusted(JobId, Vec<usize>),
     Push(JobId, TaskIndex),
+    Expect(JobId, u32),
     Add(JobId, TaskIndex, ReplicaIndex),
     Rescue(JobId, TaskIndex),
     Take {
@@ -21,6 +22,10 @@ pub(super) enum Happening {
     Finish(ReplicaId),
     Accept(JobId, u64),
     Release {
+        id: ReplicaId,
+        fault: bool,
+    },
+    Retract {
         id: ReplicaId,
         fault: bool,
     },
@@ -66,6 +71,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => 40_000u64..4_000_000,
         1 => Just(u64::MAX),
     ];
+    let to_come = prop_oneof![6 => Just(0), 3 => 0u32..20, 1 => Just(u32::MAX)];
     prop_oneof![
         3 => (either_job(), terms_of_any_kind(), grid())
             .prop_map(|(job, terms, grid)| AddJob(job, terms, grid)),
@@ -74,6 +80,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (job(), prop::sample::subsequence(vec![4usize, 9], 0..=2))
             .prop_map(|(job, trusted)| SetTrusted(job, trusted)),
         10 => (job(), task()).prop_map(|(job, task)| Push(job, task)),
+        2 => (job(), to_come).prop_map(|(job, tasks)| Expect(job, tasks)),
         2 => id().prop_map(|id| Add(id.job, id.task, id.replica)),
         3 => id().prop_map(|id| Rescue(id.job, id.task)),
         60 => (who(), rank, backlog_ms)
@@ -81,6 +88,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         12 => id().prop_map(Finish),
         12 => (job(), work).prop_map(|(job, work)| Accept(job, work)),
         12 => (id(), any::<bool>()).prop_map(|(id, fault)| Release { id, fault }),
+        4 => (id(), any::<bool>()).prop_map(|(id, fault)| Retract { id, fault }),
         4 => id().prop_map(Rest),
         4 => id().prop_map(Wake),
         4 => (id(), who(), any::<bool>())

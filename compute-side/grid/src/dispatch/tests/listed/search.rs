@@ -74,7 +74,8 @@ impl Job {
     /// Whether the others have one task more done sooner than this device.
     fn others_are_sooner(&self, asker: &Asker<'_>, now: Tick, tuning: &Tuning) -> Option<Withheld> {
         let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
-        let left = self.open() as u64 + self.running() as u64 / 2;
+        let to_come = u64::from(self.to_come) * u64::from(self.terms.replicas);
+        let left = self.open() as u64 + to_come + self.running() as u64 / 2;
         let others_ms = left.saturating_mul(self.work()) / self.target.speed_of_all().max(1);
         let others_ms = others_ms.saturating_add(self.fast_ms());
         let is_spared = self.spares_the_slow(now, tuning) && mine_ms > others_ms;
@@ -315,7 +316,7 @@ impl Job {
     ) -> Result<Given, Withheld> {
         let own = self.target.pool_of(asker.rank) as usize;
         let is_for_asker = self.takes_part(own) && self.terms.needs.are_met_by(asker.traits);
-        if self.open() > 0 || self.running() == 0 || !is_for_asker {
+        if self.open() > 0 || self.to_come > 0 || self.running() == 0 || !is_for_asker {
             return Err(Withheld::NothingOpen);
         }
         let mine_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
