@@ -158,10 +158,7 @@ pub(super) async fn run(context: &Context, args: &JobArgs) -> anyhow::Result<Exi
     bar.finish_and_clear();
     let report = report?;
     context.show(&report)?;
-    Ok(match report.holds {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(report.exit_code())
 }
 
 impl<'a> Auditor<'a> {

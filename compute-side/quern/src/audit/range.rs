@@ -120,7 +120,7 @@ struct RangeReport {
     differing_count: u64,
     /// The first of them.
     differing: Vec<JobReport>,
-    /// How many could not be audited.
+    /// How many could not be audited, or not wholly.
     unaudited_count: u64,
     /// The first of them.
     unaudited: Vec<Missed>,
@@ -259,6 +259,9 @@ impl RangeReport {
                 self.verdicts += report.verdicts();
                 let (tasks, why_not) = report.re_execution();
                 self.computed_again(job, tasks.len(), why_not);
+                if let Some(why) = report.untold().filter(|_| report.holds) {
+                    self.miss(job, why);
+                }
                 if !report.holds {
                     self.differing_count += 1;
                     if self.differing.len() < JOBS_TOLD_MAX {
@@ -266,13 +269,15 @@ impl RangeReport {
                     }
                 }
             }
-            Err(error) => {
-                self.unaudited_count += 1;
-                if self.unaudited.len() < JOBS_TOLD_MAX {
-                    let why = format!("{error:#}");
-                    self.unaudited.push(Missed { job, why });
-                }
-            }
+            Err(error) => self.miss(job, format!("{error:#}")),
+        }
+    }
+
+    /// A job could not be audited, or not all of it.
+    fn miss(&mut self, job: JobId, why: String) {
+        self.unaudited_count += 1;
+        if self.unaudited.len() < JOBS_TOLD_MAX {
+            self.unaudited.push(Missed { job, why });
         }
     }
 

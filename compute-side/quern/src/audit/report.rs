@@ -24,6 +24,7 @@ use serde::Serialize;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 /// Differences that people are shown; programs are told all that are kept.
@@ -102,7 +103,7 @@ pub(super) struct JobReport {
     differences: Vec<Told>,
     /// Why not all that can be disputed was, if that failed.
     undisputed: Option<String>,
-    /// Whether there are none.
+    /// Whether there are none, as far as the log tells of the job's batches.
     pub(super) holds: bool,
 }
 
@@ -119,6 +120,12 @@ impl Counts {
         }
         counts
     }
+}
+
+/// Batches in words, if there are any.
+fn named(batches: &[BatchSequence]) -> Option<String> {
+    let numbers: Vec<_> = batches.iter().map(u32::to_string).collect();
+    (!numbers.is_empty()).then(|| format!("batches {}", numbers.join(", ")))
 }
 
 impl JobReport {
@@ -171,6 +178,22 @@ impl JobReport {
             file: None,
             disputed: None,
         });
+    }
+
+    /// Which batches nobody outside the job's group can check yet, if there are any. A batch that becomes final
+    /// so was open to dispute for its group alone.
+    pub(super) fn untold(&self) -> Option<String> {
+        let batches = named(&self.findings.untold)?;
+        Some(format!("the log does not tell yet of {batches}"))
+    }
+
+    /// What the command ends with.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        match (self.holds, self.untold()) {
+            (true, None) => ExitCode::SUCCESS,
+            (true, Some(_)) => ExitCode::from(crate::EXIT_UNCHECKED),
+            (false, _) => ExitCode::FAILURE,
+        }
     }
 
     /// Verdicts that were looked at.
@@ -295,18 +318,10 @@ impl Output for JobReport {
             "– taken as true: that the chain is the one that begins with block {}",
             self.genesis
         ));
-        for (what, batches) in [
-            ("in the log and not settled", &self.findings.unsettled),
-            (
-                "not told of by the log while the job goes on",
-                &self.findings.untold,
-            ),
-        ] {
-            if !batches.is_empty() {
-                let batches: Vec<_> = batches.iter().map(u32::to_string).collect();
-                lines.push(format!("– {what}: batches {}", batches.join(", ")));
-            }
+        if let Some(batches) = named(&self.findings.unsettled) {
+            lines.push(format!("– in the log and not settled: {batches}"));
         }
+        lines.extend(self.untold().map(|untold| format!("– {untold}")));
         let again = self.findings.not_re_executed.iter();
         lines.extend(
             again.map(|why| format!("– not checked: whether tasks give these results: {why}")),
@@ -323,11 +338,14 @@ impl Output for JobReport {
         }
         let undisputed = self.undisputed.iter();
         lines.extend(undisputed.map(|why| format!("✗ not all that can be disputed is: {why}")));
-        lines.push(match self.holds {
-            true => {
+        lines.push(match (self.holds, self.untold()) {
+            (true, None) => {
                 "✓ the job holds: its log keeps the rules, and the chain paid what follows".into()
             }
-            false => format!(
+            (true, Some(untold)) => format!(
+                "– what is told of the job holds, and not all is told: {untold}; audit it again before their window is over"
+            ),
+            (false, _) => format!(
                 "✗ the job does NOT hold, differences: {}",
                 self.difference_count
             ),

@@ -126,6 +126,23 @@ fn a_job_without_differences_is_said_to_hold_and_how_it_was_proven() {
 }
 
 #[test]
+fn a_job_whose_log_does_not_tell_of_all_batches_yet_is_not_said_to_hold() {
+    let code = |report: &JobReport| format!("{:?}", report.exit_code());
+    let mut report = report();
+    assert_eq!(code(&report), format!("{:?}", ExitCode::SUCCESS));
+    report.findings.untold = vec![2, 3];
+    let text = report.people();
+    let said = "– the log does not tell yet of batches 2, 3";
+    assert!(text.contains(said), "{text}");
+    let last = text.lines().last().unwrap();
+    assert!(last.contains("not all is told"), "{last}");
+    let unchecked = ExitCode::from(crate::EXIT_UNCHECKED);
+    assert_eq!(code(&report), format!("{unchecked:?}"));
+    report.tell(&unlike(), &settled(), &payouts());
+    assert_eq!(code(&report), format!("{:?}", ExitCode::FAILURE));
+}
+
+#[test]
 fn what_differs_is_told_though_a_dispute_of_it_could_not_be_begun() {
     let mut report = report();
     report.tell(&unlike(), &settled(), &payouts());
