@@ -130,13 +130,14 @@ impl Core {
         let report = fleet.report(number, now)?;
         let known = self.devices.get(&device);
         let (parts, vitals) = (&report.parts, &report.vitals);
-        let rank = fleet.rank_of(number);
-        let pools = self
-            .scheduler
-            .dispatch
-            .jobs()
+        let (traits, rank) = (fleet.traits(number), fleet.rank_of(number));
+        let dispatch = &self.scheduler.dispatch;
+        // Who is not ranked stands in none, nor who lacks what a job asks for.
+        let jobs = dispatch.jobs().filter(|_| rank.is_some());
+        let pools = jobs
+            .filter(|job| dispatch.is_for(*job, traits, rank))
             .filter_map(|job| {
-                let target = self.scheduler.dispatch.target(job)?;
+                let target = dispatch.target(job)?;
                 Some(DevicePool {
                     job,
                     pool: target.pool_of(rank) + 1,

@@ -2,7 +2,7 @@
 //! devices count for one.
 
 use super::world::{Habit, JOB, World, settings};
-use crate::core::{Effect, Settings};
+use crate::core::{Effect, Event, Settings};
 use quern_grid::Tuning;
 use quern_jobs_api::{Asking, Impasse, JobStatus, Matching, Phase, Reader, Rule, Trouble};
 use quern_primitives::{
@@ -146,4 +146,11 @@ fn devices_of_a_grid_with_pools_are_told_with_the_pool_they_stand_in() {
     assert!(seen.into_iter().eq(1..=pools), "{stands:?}");
     // The best stand in the first.
     assert!(stands.is_sorted_by_key(|it| it.pool), "{stands:?}");
+    // Who has gone stands in none.
+    let gone = world.workers[0].id();
+    world.feed(Event::Gone { device: gone });
+    world.wait(1_000);
+    let devices = world.core.grid_devices(world.now, 0, 30);
+    let found = devices.iter().find(|it| it.device == gone).unwrap();
+    assert_eq!(found.pools, []);
 }
