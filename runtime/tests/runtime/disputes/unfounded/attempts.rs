@@ -416,7 +416,7 @@ impl<'a> Attempts<'a> {
                 unsigned.signature.0[3] ^= 1;
                 let forged = Box::new(stranger.sign(said, &self.case.genesis));
                 // What it gives out it does not judge.
-                let coordinator = node(&self.case.coordinator);
+                let coordinator = crate::disputes::case::node(&self.case.coordinator);
                 let own = Box::new(coordinator.sign(said, &self.case.genesis));
                 let of_several = [
                     vec![],
