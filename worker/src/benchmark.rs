@@ -1,7 +1,8 @@
 //! Benchmarks: programs that a masternode sends to learn how fast the processor is.
 //!
-//! They run where tasks run, as tasks of the pinned class do, and at the pace that the machine's owner
-//! allows, for that is what masternodes can count on. Whatever else may run programs here, see
+//! They run where tasks run, as tasks of the pinned class do where the machine has that, and else as those of
+//! the portable class; and at the pace that the machine's owner allows, for that is what masternodes can count
+//! on. A benchmark has no numbers with a point, so it burns and writes the same in both. Whatever else may run programs here, see
 //! [`crate::bench::Executor`], has no part in it: nothing is sealed, signed or paid.
 
 use crate::{
@@ -21,7 +22,7 @@ const OUTPUT_BYTES: usize = 8;
 /// Why there is nothing to answer.
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
-    #[error("this machine does not run programs of the pinned class")]
+    #[error("this machine runs programs of no class")]
     Engine(#[from] EngineError),
     #[error("its program cannot be run")]
     Program(#[from] ProgramError),
@@ -100,7 +101,9 @@ impl Benchmarks {
         {
             return Ok(program.clone());
         }
-        let program = self.engines.engine(Class::Pinned)?.compile(text)?;
+        let pinned = self.engines.engine(Class::Pinned);
+        let engine = pinned.or_else(|_| self.engines.engine(Class::Portable))?;
+        let program = engine.compile(text)?;
         self.compiled = Some((text.to_vec(), program.clone()));
         Ok(program)
     }
@@ -164,11 +167,7 @@ mod tests {
     #[test]
     fn the_answer_is_the_eight_bytes_that_were_written() {
         let mut benchmarks = Benchmarks::new(Engines::default());
-        // A machine that does not offer the pinned class has nothing to answer.
-        let answer = Engines::default()
-            .engine(Class::Pinned)
-            .is_ok()
-            .then_some([0, 1, 2, 3, 4, 5, 6, 7]);
+        let answer = Some([0, 1, 2, 3, 4, 5, 6, 7]);
         // The second time with the program that is compiled already.
         for _ in 0..2 {
             assert_eq!(run(&mut benchmarks, echo(8)), answer);
@@ -195,8 +194,7 @@ mod tests {
             assert_eq!(run(&mut benchmarks, program), None);
         }
         assert!(benchmarks.has_told);
-        let can_answer = Engines::default().engine(Class::Pinned).is_ok();
-        assert_eq!(run(&mut benchmarks, echo(8)).is_some(), can_answer);
+        assert!(run(&mut benchmarks, echo(8)).is_some());
     }
 
     #[test]

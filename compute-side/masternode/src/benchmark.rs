@@ -24,6 +24,11 @@ pub(crate) struct Run {
     pub(crate) fuel: u64,
 }
 
+/// The module that devices get.
+pub fn benchmark_module() -> anyhow::Result<Vec<u8>> {
+    wat::parse_str(TEXT).context("the benchmark's text is wrong")
+}
+
 /// The program, ready to run.
 pub(crate) struct Benchmark {
     module: Vec<u8>,
@@ -33,7 +38,7 @@ pub(crate) struct Benchmark {
 impl Benchmark {
     /// Compiles it, in the class in which every machine of a grid runs the same code.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let module = wat::parse_str(TEXT).context("the benchmark's text is wrong")?;
+        let module = benchmark_module()?;
         let program = Engine::new(Class::Pinned)?.compile(&module)?;
         Ok(Self { module, program })
     }
@@ -106,6 +111,13 @@ mod tests {
         assert_eq!(u64::from_le_bytes(other.output), computed([u64::MAX, 77]));
         assert_eq!(one.fuel, other.fuel);
         assert!(one.fuel < FUEL_MAX);
+        // So it does on a machine that has the other class alone.
+        let portable = Engine::new(Class::Portable).unwrap();
+        let portable = Benchmark {
+            module: benchmark.module.clone(),
+            program: portable.compile(benchmark.module()).unwrap(),
+        };
+        assert_eq!(portable.run_on(one.input).unwrap(), one);
         assert!(benchmark.module().len() <= quern_protocol::limits::BENCHMARK_BYTES_MAX);
     }
 }

@@ -36,6 +36,7 @@ mod vault;
 mod watcher;
 
 pub use altering::Altering;
+pub use benchmark::benchmark_module;
 pub use config::Config;
 pub use daemon::{lottery_winners, lottery_winners_of, run, run_altered};
 pub use store::{Store, StoreError};

@@ -220,13 +220,11 @@ impl Telemetry {
     }
 
     fn is_benchmark_due(&self, now: Tick) -> bool {
-        // It is a program of that class.
-        self.profile.classes.contains(&Class::Pinned)
-            && match self.benchmarking {
-                // One that was never answered is no reason to keep the device from work for another.
-                Benchmarking::Runs { sent, .. } => now.since(sent) >= BENCHMARK_AGAIN_MS,
-                Benchmarking::Due(due) => due <= now,
-            }
+        match self.benchmarking {
+            // One that was never answered is no reason to keep the device from work for another.
+            Benchmarking::Runs { sent, .. } => now.since(sent) >= BENCHMARK_AGAIN_MS,
+            Benchmarking::Due(due) => due <= now,
+        }
     }
 
     /// Takes over how the machine is. When its tasks are let have another part of the processor's time

@@ -3,9 +3,15 @@
 mod benchmarks;
 mod histories;
 
-use super::world::{MAJORITY, World};
+use super::{
+    worker::PORTABLE_ENGINE,
+    world::{Habit, MAJORITY, World},
+};
 use crate::core::{BenchmarkPlan, Challenge, Event, Measured};
-use quern_primitives::job::{Agreement, Preferences};
+use quern_primitives::{
+    device::Class,
+    job::{Agreement, Preferences},
+};
 use quern_protocol::{BenchmarkAnswer, Exchange, Hello, Machine, State, limits};
 
 const OUTPUT: [u8; 8] = [2; 8];
@@ -84,6 +90,16 @@ fn minute(world: &mut World) {
         world.wait(1_000);
         world.ask(0, 0);
     }
+}
+
+#[test]
+fn a_device_is_measured_in_whatever_class_it_has() {
+    let mut world = idle(&[]);
+    world.join_as(1, Habit::Honest, |worker| {
+        worker.engines = vec![(Class::Portable, PORTABLE_ENGINE)];
+    });
+    benchmark(&mut world, 0, 100);
+    assert_eq!(rate(&world, 0), Some(10_000_000));
 }
 
 #[test]
