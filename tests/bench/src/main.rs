@@ -47,7 +47,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 31] = [
     ranking::SORT,
     ranking::RANK,
     ranking::QUEUED,
@@ -77,6 +77,7 @@ const NAMES: [&str; 30] = [
     lag::NAME,
     sandboxed::PINNED,
     sandboxed::PORTABLE,
+    sandboxed::BENCHMARK,
     overhead::NAME,
 ];
 
@@ -131,7 +132,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         let wants = |name: &str| arguments.wants(name);
         rows.extend(makespan::measure(arguments.quick, wants)?);
     }
-    if arguments.wants(sandboxed::PINNED) || arguments.wants(sandboxed::PORTABLE) {
+    let of_sandbox = [sandboxed::PINNED, sandboxed::PORTABLE, sandboxed::BENCHMARK];
+    if of_sandbox.iter().any(|name| arguments.wants(name)) {
         let quick = arguments.quick;
         rows.extend(tokio::task::spawn_blocking(move || sandboxed::measure(quick)).await??);
     }

@@ -6,18 +6,24 @@ use crate::{
     usage,
 };
 use anyhow::{Context as _, ensure};
+use quern_masternode::benchmark_module;
 use quern_path_tracer::{
     bundle, program,
     tile::{self, Frame, Tile, TileRequest},
 };
-use quern_sandbox::{Cancel, Class, Engine, Exit, Invocation, Limits, Program};
+use quern_sandbox::{Cancel, Class, Engine, Exit, Invocation, Limits, Outcome, Program};
 use std::{path::Path, time::Duration};
 
 pub(crate) const PINNED: &str = "sandbox_vs_native";
 pub(crate) const PORTABLE: &str = "sandbox_portable_vs_native";
+pub(crate) const BENCHMARK: &str = "benchmark_fuel_vs_task_fuel";
 
 /// What a device must reach in the pinned class.
 const RATIO_MAX: f64 = 1.3;
+
+/// What a device seems to compute in a time by the benchmark, of what it computes of a task: with less it
+/// seems slower than it is, gets too long for its tasks, and seldom a backup.
+const BENCHMARK_RATIO_MIN: f64 = 0.7;
 
 const FUEL: u64 = 1_000_000_000_000;
 
@@ -37,26 +43,35 @@ pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Row>> {
     let bytes = path_tracer()?;
     let compile = |class| -> anyhow::Result<Program> { Ok(Engine::new(class)?.compile(&bytes)?) };
     let (pinned, portable) = (compile(Class::Pinned)?, compile(Class::Portable)?);
+    let benchmark = Engine::new(Class::Pinned)?.compile(&benchmark_module()?)?;
     let mut fastest = [Duration::MAX; 3];
+    let (mut task_rate, mut benchmark_rate) = (0.0, 0.0);
     for round in 1..=rounds {
         let (native_pixels, native) = timed(|| Ok(program::run([""; 0], &input)?))?;
         let mut times = [native, Duration::MAX, Duration::MAX];
         for (place, program) in [(1, &pinned), (2, &portable)] {
-            let (pixels, time) = timed(|| in_sandbox(program, &input))?;
+            let (outcome, time) = timed(|| in_sandbox(program, &input))?;
             ensure!(
-                pixels == native_pixels,
+                outcome.output == native_pixels,
                 "the sandbox renders other pixels than the native program"
             );
             times[place] = time;
+            if place == 1 {
+                task_rate = rate(&outcome, time).max(task_rate);
+            }
         }
+        let (outcome, time) = timed(|| in_sandbox(&benchmark, &[round; 16]))?;
+        benchmark_rate = rate(&outcome, time).max(benchmark_rate);
         for (fastest, time) in fastest.iter_mut().zip(times) {
             *fastest = time.min(*fastest);
         }
         let [native, pinned, portable] = times.map(|time| time.as_secs_f64());
         say(&format!(
-            "round {round}: native {native:.3} s, pinned {pinned:.3} s ({:.3}), portable {portable:.3} s ({:.3})",
+            "round {round}: native {native:.3} s, pinned {pinned:.3} s ({:.3}), portable {portable:.3} s ({:.3}); \
+             the benchmark {:.3} s",
             pinned / native,
-            portable / native
+            portable / native,
+            time.as_secs_f64()
         ));
     }
     let [native, pinned, portable] = fastest.map(|time| time.as_secs_f64());
@@ -64,6 +79,12 @@ pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Row>> {
     Ok(vec![
         Row::new(PINNED, (pinned, "s"), reference).with_bar(Bar::RatioAtMost(RATIO_MAX)),
         Row::new(PORTABLE, (portable, "s"), reference),
+        Row::new(
+            BENCHMARK,
+            (benchmark_rate, "fuel/ms"),
+            ("the demo's picture in the same class", task_rate),
+        )
+        .with_bar(Bar::RatioAtLeast(BENCHMARK_RATIO_MIN)),
     ])
 }
 
@@ -76,7 +97,12 @@ fn timed<T>(run: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Durat
     Ok((result, clock()?.saturating_sub(start)))
 }
 
-fn in_sandbox(program: &Program, input: &[u8]) -> anyhow::Result<Vec<u8>> {
+/// Fuel in a millisecond.
+fn rate(outcome: &Outcome, time: Duration) -> f64 {
+    outcome.fuel_used as f64 / time.as_secs_f64() / 1_000.0
+}
+
+fn in_sandbox(program: &Program, input: &[u8]) -> anyhow::Result<Outcome> {
     let limits = Limits {
         fuel: FUEL,
         ..Limits::default()
@@ -85,10 +111,10 @@ fn in_sandbox(program: &Program, input: &[u8]) -> anyhow::Result<Vec<u8>> {
     let outcome = program.run(&invocation, &limits, &Cancel::new())?;
     ensure!(
         outcome.exit == Exit::Success,
-        "the path tracer ended with {:?}",
+        "the program ended with {:?}",
         outcome.exit
     );
-    Ok(outcome.output)
+    Ok(outcome)
 }
 
 fn input(samples: u32) -> anyhow::Result<Vec<u8>> {
