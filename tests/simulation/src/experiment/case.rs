@@ -13,6 +13,9 @@ const MODEL: u32 = 7;
 /// The same for runs in which several devices must answer a task.
 const MODEL_OF_REPLICAS: u32 = 3;
 
+/// The same for runs with masternode and workers as they ship, which change with these too.
+const MODEL_OF_JUDGED: u32 = 1;
+
 /// Tasks for each device. With 10,000 devices they are more than the chain takes as one job
 /// (`TASKS_PER_JOB_MAX`, 65,536): an owner would hand them in as four.
 pub(super) const TASKS_PER_DEVICE: u32 = 20;
@@ -186,8 +189,12 @@ impl Case {
             _ => (MODEL, MODEL_OF_REPLICAS),
         };
         let all = (model, self.scenario(), self.contestant, conditions);
+        let mut words = format!("{all:?}");
+        if self.kind.judged_with().is_some() {
+            words += &format!(", judged {MODEL_OF_JUDGED}");
+        }
         let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-        for byte in format!("{all:?}").bytes() {
+        for byte in words.bytes() {
             digest = (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         }
         format!("{digest:016x}")
