@@ -433,14 +433,6 @@ impl JobQueue {
         }
     }
 
-    /// A task has an answer.
-    fn answers(&mut self, task: TaskIndex) {
-        if let Some(state) = self.known.tasks.get_mut(&task) {
-            state.is_answered = true;
-        }
-        self.note_ends(task);
-    }
-
     /// An answer of so much work was accepted for a task.
     pub(super) fn accept(&mut self, work: u64) {
         self.accepted.0 = self.accepted.0.saturating_add(work);

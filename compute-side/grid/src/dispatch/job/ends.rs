@@ -57,7 +57,15 @@ impl JobQueue {
         }
     }
 
-    /// The same of all tasks in doubt, after trusted devices may have come or gone.
+    /// A task has an answer.
+    pub(super) fn answers(&mut self, task: TaskIndex) {
+        if let Some(state) = self.known.tasks.get_mut(&task) {
+            state.is_answered = true;
+        }
+        self.note_ends(task);
+    }
+
+    /// Puts all tasks in doubt where they belong among the ends, after trusted devices may have come or gone.
     pub(super) fn note_ends_in_doubt(&mut self, had_trusted: bool) {
         if had_trusted == self.known.trusted.is_empty() {
             let doubted: Vec<_> = self.doubted.iter().copied().collect();
