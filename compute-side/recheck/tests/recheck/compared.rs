@@ -7,13 +7,9 @@ use crate::{
     lies::{honest, place},
     world::{HERE, blocks, node, roots},
 };
-use quern_dispute_rules::{Ed25519, Evidence, Ruling, decide, evidence::Leaf, facts::Member};
+use quern_dispute_rules::{Ed25519, Evidence, Ruling, decide, evidence::Leaf};
 use quern_joblog::Entry;
-use quern_primitives::{
-    ids::{AccountId, Digest},
-    log::Header,
-    merkle::Tree,
-};
+use quern_primitives::{ids::Digest, log::Header, merkle::Tree};
 use quern_recheck::{Difference, Filing, Unfiled};
 
 #[test]
@@ -69,11 +65,6 @@ fn a_verdict_that_was_given_out_of_a_batch_and_is_not_the_log_s_is_shown_with_th
     let mut facts = chain_facts(&story, &settled_otherwise);
     let head = on_chain.batches[&settled_otherwise.sequence].head;
     facts.batch.as_mut().unwrap().heads.push(head);
-    facts.group.push(Member {
-        account: AccountId::new([1; 32]),
-        node: node().public(),
-        bond: 1,
-    });
     let ruling = decide(&shown, &facts, &Ed25519);
     assert!(matches!(ruling, Ok(Ruling::Convicted(_))), "{ruling:?}");
     // What is not under the root is nobody's word.
@@ -111,12 +102,7 @@ fn a_block_that_names_another_ancestor_is_shown_with_the_one_that_it_should_name
         };
         assert_eq!((*writer, fork.place), (node().public(), place));
         assert_eq!(fork.second.payload, header);
-        let mut facts = chain_facts(&story, &story.batches[0]);
-        facts.group.push(Member {
-            account: AccountId::new([4; 32]),
-            node: node().public(),
-            bond: 1,
-        });
+        let facts = chain_facts(&story, &story.batches[0]);
         let ruling = decide(&shown, &facts, &Ed25519);
         assert!(matches!(ruling, Ok(Ruling::Convicted(_))), "{ruling:?}");
         // Who does not have the block any more has nothing to show.

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use quern_dispute_rules::{
     Evidence, Facts, Ruling, Sum,
     evidence::BatchName,
-    facts::{BatchFacts, Stakes},
+    facts::{BatchFacts, Member, Stakes},
     verdict::{lie_in, receipt_digest},
 };
 use quern_joblog::{Entry, Fork, LogFault};
@@ -208,7 +208,7 @@ fn what_no_dispute_is_about_is_not_shown() {
     }
 }
 
-/// What the chain says of a story's batch, with nobody in its group.
+/// What the chain says of a story's batch, with nobody but its coordinator in its group.
 pub(crate) fn chain_facts(story: &Story, batch: &Batch) -> Facts {
     Facts {
         genesis: HERE,
@@ -228,7 +228,11 @@ pub(crate) fn chain_facts(story: &Story, batch: &Batch) -> Facts {
             payouts: batch.payouts.to_vec(),
             devices: batch.devices.to_vec(),
         }),
-        group: vec![],
+        group: vec![Member {
+            account: AccountId::new([1; 32]),
+            node: node().public(),
+            bond: 1,
+        }],
         referees: vec![],
         device: None,
         worker_bond: 0,

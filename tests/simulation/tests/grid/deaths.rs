@@ -48,7 +48,7 @@ const DEADLY: Faults = Faults {
 
 #[test]
 fn masternode_and_workers_die_right_before_and_right_after_each_usual_kind_of_effect() {
-    for (deaths, kinds) in deaths(1_000..1_040, DEADLY).iter().zip([12, 13]) {
+    for (deaths, kinds) in deaths(1_000..1_060, DEADLY).iter().zip([12, 13]) {
         let wanted = usual(&deaths.wanted);
         assert_eq!(wanted.len(), kinds, "{wanted:?}");
         assert_eq!(usual(&deaths.last), wanted, "right after");
