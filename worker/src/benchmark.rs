@@ -2,8 +2,8 @@
 //!
 //! They run where tasks run, as tasks of the pinned class do where the machine has that, and else as those of
 //! the portable class; and at the pace that the machine's owner allows, for that is what masternodes can count
-//! on. A benchmark has no numbers with a point, so it burns and writes the same in both. Whatever else may run programs here, see
-//! [`crate::bench::Executor`], has no part in it: nothing is sealed, signed or paid.
+//! on. A benchmark has no numbers with a point, so it burns and writes the same in both. Whatever else may run
+//! programs here, see [`crate::bench::Executor`], has no part in it: nothing is sealed, signed or paid.
 
 use crate::{
     limits::{BENCHMARK_MEMORY_BYTES, BENCHMARK_MS_MAX},

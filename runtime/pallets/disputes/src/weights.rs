@@ -47,7 +47,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Disputes::Convictions` (r:1 w:1)
 	/// Proof: `Disputes::Convictions` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
 	fn dispute() -> Weight {
-		// At least 1_440_238_000 picoseconds, without the signature under the header: 100_000_000 more are reckoned for it.
+		// At least 1_440_238_000 picoseconds, measured without the signature under the header: 100_000_000 more are reckoned for it.
 		Weight::from_parts(1_604_594_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(23_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
