@@ -11,8 +11,7 @@ use quern_primitives::{
     merkle::{Proof, Tree, leaf},
 };
 
-/// Bytes of a chunk; the last of a sealed thing may be shorter.
-pub const CHUNK_BYTES: usize = 4096;
+pub use quern_primitives::merkle::CHUNK_BYTES;
 
 /// The number of chunks of a sealed thing.
 pub fn chunk_count(sealed_bytes: u64) -> u64 {

@@ -12,6 +12,10 @@ use scale_info::TypeInfo;
 use sha2::{Digest as _, Sha256};
 use sp_core::{ConstU32, bounded::BoundedVec};
 
+mod span;
+
+pub use span::{CHUNK_BYTES, SPAN_BYTES, SPAN_CHUNKS, SPAN_PROOF_HASHES_MAX, SpanProof};
+
 /// Hashes in the longest proof: a tree has at most 2^32 leaves.
 pub const PROOF_HASHES_MAX: usize = 32;
 
@@ -30,6 +34,28 @@ fn node(left: &Digest, right: &Digest) -> Digest {
 
 fn root(count: u32, top: &Digest) -> Digest {
     hash(&[&[ROOT], &count.to_le_bytes(), &top.0])
+}
+
+/// The node at the end of the way up from the one at `place` of a level of `width` nodes; `None` when
+/// there are too few or too many siblings for it.
+fn climb(from: Digest, place: u32, width: u32, siblings: &[Digest]) -> Option<Digest> {
+    let mut siblings = siblings.iter();
+    let (mut place, mut width) = (place, width);
+    let mut hash = from;
+    while width > 1 {
+        let is_alone = place == width.saturating_sub(1) && place % 2 == 0;
+        if !is_alone {
+            let sibling = siblings.next()?;
+            hash = if place % 2 == 0 {
+                node(&hash, sibling)
+            } else {
+                node(sibling, &hash)
+            };
+        }
+        place /= 2;
+        width = width.div_ceil(2);
+    }
+    siblings.next().is_none().then_some(hash)
 }
 
 fn hash(parts: &[&[u8]]) -> Digest {
@@ -89,13 +115,12 @@ impl Tree {
     /// The root. An empty tree's is the hash of a zero count over a zero node; no proof holds
     /// against it.
     pub fn root(&self) -> Digest {
-        let top = self
-            .levels
-            .last()
-            .and_then(|level| level.first())
-            .copied()
-            .unwrap_or_default();
-        root(self.count(), &top)
+        root(self.count(), &self.top())
+    }
+
+    fn top(&self) -> Digest {
+        let top = self.levels.last().and_then(|level| level.first());
+        top.copied().unwrap_or_default()
     }
 
     /// The proof for the leaf at `index`, if there is one.
@@ -104,17 +129,22 @@ impl Tree {
         if index >= count {
             return None;
         }
-        let mut place = index as usize;
-        let mut siblings = Vec::new();
-        for level in &self.levels {
-            siblings.extend(level.get(place ^ 1).filter(|_| level.len() > 1));
-            place /= 2;
-        }
         Some(Proof {
             index,
             count,
-            siblings,
+            siblings: self.siblings(0, index),
         })
+    }
+
+    /// The nodes beside the way up from the one at `place` of a level, lowest first.
+    fn siblings(&self, level: usize, place: u32) -> Vec<Digest> {
+        let mut place = place as usize;
+        let mut siblings = Vec::new();
+        for level in self.levels.iter().skip(level) {
+            siblings.extend(level.get(place ^ 1).filter(|_| level.len() > 1));
+            place /= 2;
+        }
+        siblings
     }
 }
 
@@ -149,29 +179,13 @@ impl Proof {
         if self.index >= self.count {
             return None;
         }
-        let top = self.top(leaf(self.index, data))?;
+        let top = climb(
+            leaf(self.index, data),
+            self.index,
+            self.count,
+            &self.siblings,
+        )?;
         Some(root(self.count, &top))
-    }
-
-    /// The top node that follows from a leaf; `None` when there are too few or too many siblings.
-    fn top(&self, leaf: Digest) -> Option<Digest> {
-        let mut siblings = self.siblings.iter();
-        let (mut place, mut width) = (self.index, self.count);
-        let mut hash = leaf;
-        while width > 1 {
-            let is_alone = place == width.saturating_sub(1) && place % 2 == 0;
-            if !is_alone {
-                let sibling = siblings.next()?;
-                hash = if place % 2 == 0 {
-                    node(&hash, sibling)
-                } else {
-                    node(sibling, &hash)
-                };
-            }
-            place /= 2;
-            width = width.div_ceil(2);
-        }
-        siblings.next().is_none().then_some(hash)
     }
 }
 
