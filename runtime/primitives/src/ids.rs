@@ -20,6 +20,13 @@ pub type ReplicaIndex = u8;
 /// A batch's place in its job, counted from zero.
 pub type BatchSequence = u32;
 
+/// A piece's place in its contract, counted from zero.
+pub type PieceIndex = u32;
+
+/// A stretch of the chain's clock of finality, counted from its beginning: of a contract whose periods
+/// have `n` blocks, period `p` is the blocks from `p × n` on.
+pub type Period = u32;
+
 /// A text is not the hexadecimal form of 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseIdError;
@@ -125,6 +132,10 @@ id! {
 id! {
     /// A job's name, see [`crate::job::job_id`].
     JobId
+}
+id! {
+    /// The name of a contract about custody, see [`crate::custody::contract_id`].
+    ContractId
 }
 id! {
     /// The SHA-256 digest of a program's bytes.

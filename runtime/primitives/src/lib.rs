@@ -20,6 +20,7 @@
 //! | [`verdict`] | the outcome of one task |
 //! | [`batch`] | many verdicts settled by one transaction, and who certified them |
 //! | [`group`] | the masternodes of a job, and whose turn it is |
+//! | [`custody`] | contracts to keep data, challenges, and what becomes of who does not keep them |
 //! | [`log`] | what masternodes sign about a job's log |
 //! | [`view`] | what the chain answers when it is asked |
 
@@ -38,6 +39,7 @@ extern crate alloc;
 
 pub mod amount;
 pub mod batch;
+pub mod custody;
 pub mod device;
 pub mod group;
 pub mod ids;
@@ -53,6 +55,6 @@ pub mod view;
 
 pub use amount::Amount;
 pub use ids::{
-    AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, NodeKey, ProgramHash, SealingKey,
-    TaskIndex,
+    AccountId, BlockNumber, ContractId, DeviceId, Digest, GenesisHash, JobId, NodeKey, Period,
+    PieceIndex, ProgramHash, SealingKey, TaskIndex,
 };

@@ -143,3 +143,53 @@ pub const QUESTIONS_PER_PEER_MAX: u32 = 4;
 
 /// For so long, in milliseconds, a peer may at most say that it is busy.
 pub const BUSY_MS_MAX: u32 = 60_000;
+
+/// Pieces of one contract. The path of a piece is then at most 16 hashes.
+pub const PIECES_PER_CONTRACT_MAX: u32 = 65_536;
+
+/// Bytes of one piece that is held: 16,384 chunks, so a chunk's path has at most 14 hashes. Twice what a
+/// sealed shard has.
+pub const PIECE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Devices that hold one piece at a time, beside those that are on their way out.
+pub const COPIES_PER_PIECE_MAX: u8 = 16;
+
+/// Periods from any block to the end of a contract: a leap year of hours.
+pub const CONTRACT_PERIODS_MAX: u32 = 366 * 24;
+
+/// Periods that a contract may have a holder stay after it or the owner wants no more: a month of hours.
+pub const NOTICE_PERIODS_MAX: u16 = 30 * 24;
+
+/// Blocks of one period, at most: a week.
+pub const PERIOD_BLOCKS_MAX: u32 = 7 * DAY_BLOCKS;
+
+/// A period is paid as long as fewer than so many have begun since it did: what is paid of them is then 64
+/// bits of a holding.
+pub const PAYABLE_PERIODS: u32 = 64;
+
+/// Holders that one certificate says have proved their pieces in a period: 9 kB.
+pub const HOLDERS_PER_CERTIFICATE_MAX: u32 = 256;
+
+/// Levels of the tree over the private audits of one piece: 65,536 audits, one an hour for seven years.
+pub const AUDIT_DEPTH_MAX: u8 = 16;
+
+/// Sections that one private audit asks of.
+pub const AUDIT_SECTIONS_MAX: u16 = 1_024;
+
+/// Bytes of one section of a private audit.
+pub const SECTION_BYTES_MAX: u8 = 64;
+
+/// Hashes of the path of a piece in its contract, of a chunk in its piece, or of an audit among those of its
+/// piece: so often are 65,536 leaves halved.
+pub const CUSTODY_PROOF_HASHES_MAX: u32 = PIECES_PER_CONTRACT_MAX.ilog2();
+
+/// Chunks that a public challenge asks for, of a piece that has more. The loss of half a piece is missed
+/// twice in 10^10 times, that of a tenth 34 times in a thousand.
+pub const CHALLENGED_CHUNKS_MAX: u32 = 32;
+
+/// Chunks of one part of an answer, which is one call: so the chain hashes 40 KiB at a time.
+pub const CHUNKS_PER_PART_MAX: u32 = 8;
+
+/// Numbers that are drawn for the chunks of a challenge, repeats included. Of a piece with 33 chunks about
+/// 100 are needed; that 1,024 are not enough happens once in 10^25 times.
+pub const CHALLENGE_DRAWS_MAX: u32 = 1_024;
