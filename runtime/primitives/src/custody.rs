@@ -201,7 +201,8 @@ pub struct Holding {
 }
 
 /// What a device signs when it takes a piece: that the bytes it received have this root and length. Nothing
-/// moves against a holder but for a piece that it has signed for.
+/// moves against a holder but for a piece that it has signed for. It serves once: whoever has given a piece up
+/// does not get it back because somebody kept the signature.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct HoldConsent {
     /// The contract.
@@ -210,6 +211,8 @@ pub struct HoldConsent {
     pub device: DeviceId,
     /// The account that it belongs to.
     pub account: AccountId,
+    /// The first period in which the piece is held: the one behind that in which it is taken.
+    pub since: Period,
     /// The piece.
     pub entry: PieceEntry,
     /// The contract's terms.

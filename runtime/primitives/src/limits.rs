@@ -147,7 +147,7 @@ pub const BUSY_MS_MAX: u32 = 60_000;
 /// Pieces of one contract. The path of a piece is then at most 16 hashes.
 pub const PIECES_PER_CONTRACT_MAX: u32 = 65_536;
 
-/// Bytes of one piece that is held: 16,384 chunks, so a chunk's path has at most 14 hashes. Twice what a
+/// Bytes of one piece that is held: 16,384 chunks, so a chunk's path has at most 14 hashes. Nearly twice what a
 /// sealed shard has.
 pub const PIECE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 

@@ -101,6 +101,7 @@ fn a_consent_is_for_one_piece_on_one_contracts_terms_by_one_device_on_one_chain(
         contract: ContractId([1; 32]),
         device: key.id(),
         account: AccountId::new([2; 32]),
+        since: 7,
         entry: entry(),
         terms: terms(),
     };
@@ -111,10 +112,11 @@ fn a_consent_is_for_one_piece_on_one_contracts_terms_by_one_device_on_one_chain(
     };
     assert!(holds(&consent, here));
     assert!(!holds(&consent, GenesisHash([2; 32])));
-    let changes: [fn(&mut HoldConsent); 6] = [
+    let changes: [fn(&mut HoldConsent); 7] = [
         |it| it.contract.0[0] ^= 1,
         |it| it.device.0[0] ^= 1,
         |it| it.account = AccountId::new([9; 32]),
+        |it| it.since += 1,
         |it| it.entry.bytes += 1,
         |it| it.entry.chunk_root.0[0] ^= 1,
         |it| it.terms.slash += 1,
