@@ -19,6 +19,7 @@
 //! | [`keys`] | shard keys, job keys, wrapping, handing over to devices and masternodes |
 //! | [`result`] | results: a key per replica, and a commitment by which replicas are compared |
 //! | [`manifest`] | what travels beside the chain, checked against what is on it |
+//! | [`parity`] | further pieces of a few shards, of which any so many give all of them |
 //! | [`assemble`] | results that come in any order into bytes that leave in order |
 //!
 //! The format is written down byte by byte in `docs/format.md`, with vectors that a test holds.
@@ -51,6 +52,7 @@ pub mod cut;
 mod derive;
 pub mod keys;
 pub mod manifest;
+pub mod parity;
 pub mod question;
 mod reading;
 pub mod result;

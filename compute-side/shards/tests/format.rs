@@ -18,6 +18,7 @@ use quern_shards::{
         Delegation, HandOver, JobKey, SealedKey, SealingSecret, ShardKey, WRAPPED_KEY_BYTES,
         WrappedKey, accept_delegation, receive, unwrap,
     },
+    parity::{Held, Lost, STRIPE_PIECES_MAX, Stripe, code_into, restore_into},
     result::{open_result, seal_result},
     seal::{HEADER_BYTES, SEGMENT_BYTES, SealSalt, TAG_BYTES, open, seal},
 };
@@ -69,6 +70,7 @@ fn the_sizes_are_as_written() {
     assert_eq!((CHUNK_BYTES, WRAPPED_KEY_BYTES), (4_096, 60));
     assert_eq!((ENTRY_BYTES_MAX, PATH_BYTES_MAX), (4_186, 4_096));
     assert_eq!((PATH_PARTS_MAX, PATH_PART_BYTES_MAX), (64, 255));
+    assert_eq!(STRIPE_PIECES_MAX, 64);
 }
 
 #[test]
@@ -249,4 +251,55 @@ fn a_folder_is_restored_as_written() {
         assert_eq!(found, content);
     }
     assert_eq!(decoder.next_entry().unwrap(), None);
+}
+
+/// The document's shards of these lengths.
+fn shards_of(lengths: &[usize]) -> Vec<Vec<u8>> {
+    let shards = lengths.iter().enumerate();
+    shards
+        .map(|(shard, length)| patterned(1_000 * shard + length)[1_000 * shard..].to_vec())
+        .collect()
+}
+
+#[test]
+fn parity_is_made_as_written() {
+    let stripes: [(&[usize], &[&str]); 2] = [
+        (&[101, 60], &["parity of 2+1"]),
+        (
+            &[100, 64, 101, 1],
+            &["first parity of 4+2", "second parity of 4+2"],
+        ),
+    ];
+    for (lengths, names) in stripes {
+        let bytes: Vec<u64> = lengths.iter().map(|length| *length as u64).collect();
+        let stripe = Stripe::new(&bytes, names.len()).unwrap();
+        let mut parity = vec![Vec::new(); names.len()];
+        let shards = shards_of(lengths);
+        code_into(&stripe, shards.iter().map(Vec::as_slice), &mut parity).unwrap();
+        for (name, parity) in names.iter().zip(parity) {
+            assert_vector(name, parity);
+        }
+    }
+}
+
+#[test]
+fn shards_are_restored_of_the_parity_as_written() {
+    let lengths = [100, 64, 101, 1];
+    let stripe = Stripe::new(&lengths, 2).unwrap();
+    let shards = shards_of(&lengths.map(|length| length as usize));
+    let pieces = [
+        (1, shards[1].clone()),
+        (4, vector("first parity of 4+2")),
+        (3, shards[3].clone()),
+        (5, vector("second parity of 4+2")),
+    ];
+    let held = pieces.iter().map(|(place, bytes)| Held {
+        place: *place,
+        input: bytes.as_slice(),
+    });
+    let mut made = [Vec::new(), Vec::new()];
+    let lost = [0, 2].into_iter().zip(&mut made);
+    let lost = lost.map(|(place, output)| Lost { place, output });
+    restore_into(&stripe, held.collect(), lost.collect()).unwrap();
+    assert_eq!(made, [shards[0].clone(), shards[2].clone()]);
 }
