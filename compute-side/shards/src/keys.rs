@@ -11,12 +11,14 @@
 //!   bearer has the key.
 //! - A [`TrustSeed`] follows from the job's key too. It opens nothing; which device is believed alone is
 //!   drawn from it.
+//! - [Shares](split) of a shard's key are what the members of a group have where none alone is to read.
 //!
 //! Keys are wiped from memory when they are dropped and do not print.
 
 mod hand_over;
 mod owner;
 mod receiver;
+pub mod split;
 mod trust;
 mod wrap;
 

@@ -15,13 +15,20 @@ use quern_shards::{
     },
     chunks::{CHUNK_BYTES, shards_root},
     keys::{
-        Delegation, HandOver, JobKey, SealedKey, SealingSecret, ShardKey, WRAPPED_KEY_BYTES,
-        WrappedKey, accept_delegation, receive, unwrap,
+        Delegation, HandOver, JobKey, OwnerToken, SealedKey, SealingSecret, ShardKey, TrustSeed,
+        WRAPPED_KEY_BYTES, WrappedKey, accept_delegation, receive,
+        split::{
+            ExpectedPackage, HeldShares, KeyShare, PACKAGE_BYTES_MAX, SharePackage, SplitKeys,
+            Threshold, combine,
+        },
+        unwrap,
     },
     parity::{Held, Lost, STRIPE_PIECES_MAX, Stripe, code_into, restore_into},
+    rand_core::{TryCryptoRng, TryRng},
     result::{open_result, seal_result},
     seal::{HEADER_BYTES, SEGMENT_BYTES, SealSalt, TAG_BYTES, open, seal},
 };
+use std::convert::Infallible;
 use testing::{patterned, result_context, shard_context};
 
 const DOCUMENT: &str = include_str!("../../../docs/format.md");
@@ -70,7 +77,7 @@ fn the_sizes_are_as_written() {
     assert_eq!((CHUNK_BYTES, WRAPPED_KEY_BYTES), (4_096, 60));
     assert_eq!((ENTRY_BYTES_MAX, PATH_BYTES_MAX), (4_186, 4_096));
     assert_eq!((PATH_PARTS_MAX, PATH_PART_BYTES_MAX), (64, 255));
-    assert_eq!(STRIPE_PIECES_MAX, 64);
+    assert_eq!((STRIPE_PIECES_MAX, PACKAGE_BYTES_MAX), (64, 2_097_476));
 }
 
 #[test]
@@ -201,6 +208,81 @@ fn an_owners_token_is_as_written() {
         masternode: AccountId::new(array("masternode")),
     };
     assert_vector("owner token", job_key().owner_token(&purpose).to_bytes());
+}
+
+/// Gives the bytes of these vectors, one after the other.
+struct Drawn(Vec<u8>);
+
+impl TryRng for Drawn {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        panic!("bytes are drawn, not numbers")
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        panic!("bytes are drawn, not numbers")
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        let rest = self.0.split_off(bytes.len());
+        bytes.copy_from_slice(&self.0);
+        self.0 = rest;
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Drawn {}
+
+#[test]
+fn keys_are_split_as_written() {
+    let threshold = Threshold::new(3, 5).unwrap();
+    let second = ShardKey::from_bytes(std::array::from_fn(|byte| byte as u8));
+    // The highest are drawn first.
+    let coefficients = [
+        vector("second coefficients"),
+        vector("first coefficients"),
+        patterned(432)[400..].to_vec(),
+        patterned(332)[300..].to_vec(),
+    ];
+    let mut drawn = Drawn(coefficients.concat());
+    let split = SplitKeys::new([&shard_key(), &second], threshold, &mut drawn);
+    assert!(drawn.0.is_empty());
+    assert_vector("shares root", split.shares_root());
+    let package = |member| {
+        let job = JobId(array("job"));
+        let seed = TrustSeed::from_bytes(array("trust seed"));
+        let token = OwnerToken::from_bytes(array("owner token"));
+        split.package(member, job, token, seed).unwrap()
+    };
+    for member in 0..5 {
+        let share = package(member).shares[0].clone();
+        assert_vector(&format!("share of member {member}"), share.expose());
+    }
+    assert_vector("share package", package(2).encode());
+}
+
+#[test]
+fn shares_give_the_key_as_written() {
+    let threshold = Threshold::new(3, 5).unwrap();
+    let shares = [4, 0, 3].map(|member| {
+        let share = array(&format!("share of member {member}"));
+        (member, KeyShare::from_bytes(share))
+    });
+    let shares = shares.each_ref().map(|(member, share)| (*member, share));
+    assert_eq!(combine(threshold, &shares).unwrap(), shard_key());
+
+    let package = SharePackage::decode(&vector("share package")).unwrap();
+    let expected = ExpectedPackage {
+        job: JobId(array("job")),
+        member: 2,
+        members: 5,
+        shards: 2,
+        shares_root: Digest(array("shares root")),
+    };
+    let held = HeldShares::check(package, &expected).unwrap();
+    let (share, _) = held.share(0).unwrap();
+    assert_vector("share of member 2", share.expose());
 }
 
 /// What the document says of the archive's entries, with their contents.

@@ -6,8 +6,13 @@ use quern_primitives::{DeviceId, Digest};
 use quern_shards::{
     context::{ResultContext, ShardContext},
     keys::{
-        Delegation, HandOver, JobKey, SealedKey, SealingSecret, ShardKey, WrappedKey,
-        accept_delegation, delegate, hand_over, receive, unwrap, wrap,
+        Delegation, HandOver, JobKey, OwnerToken, SealedKey, SealingSecret, ShardKey, TrustSeed,
+        WrappedKey, accept_delegation, delegate, hand_over, receive,
+        split::{
+            ExpectedPackage, HeldShares, KeyShare, PACKAGE_BYTES_MAX, SharePackage, SharedPlace,
+            Threshold, member_root, shares_root,
+        },
+        unwrap, wrap,
     },
     result::{SealedResult, open_result, seal_result},
     seal::{HEADER_BYTES, OpenError, Opener, SEGMENT_BYTES, SealSalt, TAG_BYTES, open, seal},
@@ -50,6 +55,11 @@ pub(crate) const DECODERS: &[Decoder] = &[
         name: "key wrapped",
         check: wrapped,
         seeds: || vec![KEYS.wrapped.encode()],
+    },
+    Decoder {
+        name: "share package",
+        check: share_package,
+        seeds: || vec![PACKAGE.encode().to_vec()],
     },
 ];
 
@@ -309,4 +319,63 @@ fn wrapped(bytes: &[u8]) {
     let unwrapped = unwrap(&KEYS.job_key, &honest::JOB, 3, &key);
     assert_eq!(unwrapped.is_ok(), key == KEYS.wrapped);
     assert!(unwrap(&KEYS.job_key, &honest::JOB, 4, &key).is_err());
+}
+
+/// The package of the second of three members, for a job of two shards.
+static PACKAGE: LazyLock<SharePackage> = LazyLock::new(|| {
+    let shares = [0x31, 0x32].map(|byte| KeyShare::from_bytes([byte; 32]));
+    SharePackage {
+        job: honest::JOB,
+        member: 1,
+        threshold: Threshold::new(2, 3).expect("two of three are a threshold"),
+        owner_token: OwnerToken::from_bytes([0x51; 32]),
+        trust_seed: TrustSeed::from_bytes([0x52; 32]),
+        roots: vec![Digest([0x41; 32]), member_root(&shares), Digest([0x43; 32])],
+        shares: shares.into(),
+    }
+});
+
+/// A member's package, as it finds whether that is the one the chain names. Token, seed and how many are
+/// needed are the owner's word alone.
+fn share_package(bytes: &[u8]) {
+    let (decoded, held) = memory::most(|| SharePackage::decode(bytes).ok());
+    oracle::held_no_more_than_given(held, bytes);
+    let Some(package) = decoded else {
+        return;
+    };
+    assert!(bytes.len() <= PACKAGE_BYTES_MAX);
+    assert!(package.encode().as_slice() == bytes, "a second encoding");
+    oracle::one_encoding(bytes, |other| SharePackage::decode(other).is_ok());
+    let root = shares_root(&PACKAGE.roots);
+    let expected = ExpectedPackage {
+        job: honest::JOB,
+        member: 1,
+        members: 3,
+        shards: 2,
+        shares_root: root,
+    };
+    let is_honest = (package.job, package.member) == (PACKAGE.job, PACKAGE.member)
+        && package.threshold.members() == 3
+        && package.roots == PACKAGE.roots
+        && package.shares == PACKAGE.shares;
+    let checked = HeldShares::check(package, &expected);
+    assert_eq!(checked.is_ok(), is_honest);
+    for index in 0..2 {
+        let shown = checked.as_ref().ok().and_then(|held| held.share(index));
+        assert_eq!(shown.is_some(), is_honest);
+        let Some((share, proof)) = shown else {
+            continue;
+        };
+        let holds_at = |index, member| {
+            let place = SharedPlace {
+                index,
+                count: 2,
+                member,
+                members: 3,
+            };
+            proof.holds(&root, &place, share)
+        };
+        assert!(holds_at(index, 1));
+        assert!(!holds_at(1 - index, 1) && !holds_at(index, 0));
+    }
 }
