@@ -6,7 +6,7 @@ use crate::{
     world::{BOND, CONTRACT, World, held},
 };
 use codec::Encode;
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use quern_custody_rules::{
     audit,
     holding::{self, HoldError},
@@ -49,7 +49,7 @@ enum Lie {
 
 fn lie() -> impl Strategy<Value = Lie> {
     prop_oneof![
-        5 => Just(Lie::None),
+        12 => Just(Lie::None),
         1 => Just(Lie::ChunkRoot),
         1 => (1u64..10_000).prop_map(Lie::Longer),
         1 => (1u64..10_000).prop_map(Lie::Shorter),
@@ -73,6 +73,8 @@ enum Move {
     End,
     Forget(u8, u32),
     Audit(u32, u32),
+    /// The one that has lost it is asked for a piece, and does not answer.
+    Lose(u32),
     /// Somebody shows the chain again what a holder signed once.
     Replay(usize),
 }
@@ -80,15 +82,16 @@ enum Move {
 fn moves() -> impl Strategy<Value = Move> {
     let (device, piece) = (|| 0..DEVICES, || 0u32..4);
     prop_oneof![
-        10 => prop_oneof![9 => 1u32..14, 1 => 14u32..900].prop_map(Move::Blocks),
+        10 => prop_oneof![60 => 1u32..14, 1 => 14u32..900].prop_map(Move::Blocks),
         12 => (device(), piece()).prop_map(|(device, piece)| Move::Hold(device, piece)),
-        10 => (device(), piece(), any::<bool>()).prop_map(|(a, b, c)| Move::Challenge(a, b, c)),
+        24 => (device(), piece(), any::<bool>()).prop_map(|(a, b, c)| Move::Challenge(a, b, c)),
         10 => (device(), piece()).prop_map(|(device, piece)| Move::Miss(device, piece)),
         6 => (device(), piece(), 0u32..4).prop_map(|(a, b, c)| Move::Pay(a, b, c)),
         1 => (device(), piece(), any::<bool>()).prop_map(|(a, b, c)| Move::Release(a, b, c)),
         1 => (0u32..9, 0u128..5_000).prop_map(|(periods, deposit)| Move::Renew(periods, deposit)),
         1 => Just(Move::End),
         1 => (device(), piece()).prop_map(|(device, piece)| Move::Forget(device, piece)),
+        5 => piece().prop_map(Move::Lose),
         2 => any::<usize>().prop_map(Move::Replay),
         2 => (piece(), 0..AUDITS).prop_map(|(piece, number)| Move::Audit(piece, number)),
     ]
@@ -156,7 +159,7 @@ impl Owner {
             pieces_root: self.tree.root(),
             pieces: self.entries.len() as u32,
             copies: 2,
-            periods: 20,
+            periods: 40,
         }
     }
 
@@ -289,6 +292,12 @@ fn play(world: &mut World, owner: &Owner, signed: &mut Vec<HoldConsent>, it: &Mo
                 "there is money for all that is held"
             );
         }
+        Move::Lose(piece) => {
+            world.challenge(&held(HONEST, piece), &OWNER);
+            let_blocks_pass(world, 16);
+            world.miss(&held(HONEST, piece));
+            let_blocks_pass(world, 1);
+        }
         Move::Release(number, piece, by_owner) => {
             let by = if by_owner { OWNER } else { MEMBER };
             world.release(&held(number, piece), &by, !by_owner);
@@ -306,53 +315,103 @@ fn play(world: &mut World, owner: &Owner, signed: &mut Vec<HoldConsent>, it: &Mo
     }
 }
 
+/// How often holders that keep their word were challenged, how often somebody showed again what one of them had
+/// signed, and how often the other paid.
+#[derive(Default)]
+struct Reached {
+    slanders: usize,
+    replays: usize,
+    penalties: usize,
+}
+
+fn games() -> impl Strategy<Value = (Vec<Lie>, Vec<Move>)> {
+    let lies = prop::collection::vec(lie(), 4);
+    (lies, prop::collection::vec(moves(), 20..200))
+}
+
+fn slandered(world: &World) -> usize {
+    let open = world.challenges.keys();
+    open.filter(|held| held.device != device(HONEST).0).count()
+}
+
+/// Plays a game, in which no holder that keeps its word may lose anything at any time.
+fn game((lies, moves): (Vec<Lie>, Vec<Move>)) -> Result<Reached, TestCaseError> {
+    let owner = Owner::new(&lies);
+    let mut world = World::new(owner.offer(), terms(), 90_000, DEVICES);
+    let (all, mut signed) = (world.all_money(), Vec::new());
+    let mut reached = Reached::default();
+    for it in &moves {
+        let free = |world: &World| [0, 1].map(|number| world.free[&device(number).1]);
+        let (before, open) = (free(&world), slandered(&world));
+        play(&mut world, &owner, &mut signed, it);
+        world.check();
+        prop_assert_eq!(world.all_money(), all);
+        for (number, (before, after)) in (0..HONEST).zip(before.iter().zip(free(&world))) {
+            let (device, account) = device(number);
+            prop_assert!(after >= *before);
+            prop_assert_eq!(world.bonds[&account], BOND);
+            let standing = world.standings.get(&device).copied().unwrap_or_default();
+            prop_assert_eq!(standing, Standing::default());
+        }
+        let mut missed_by = world.evidence.iter().map(|miss| miss.place.holder);
+        prop_assert!(missed_by.all(|it| it == device(HONEST).0));
+        reached.slanders += slandered(&world).saturating_sub(open);
+        reached.replays += usize::from(matches!(it, Move::Replay(_)) && !signed.is_empty());
+    }
+    // Everything that is open is answered, and the owner gets what is left and not a unit more.
+    let_blocks_pass(&mut world, 20);
+    let open: Vec<_> = world.challenges.keys().copied().collect();
+    for held in open {
+        prop_assert_eq!(held.device, device(HONEST).0);
+        prop_assert!(world.miss(&held).is_some());
+    }
+    world.now = world.now.max((world.contract.ends + 64) * 10);
+    let escrow = world.contract.escrow;
+    prop_assert!(world.close());
+    world.check();
+    let spent = escrow.paid + escrow.network;
+    let refunded = world.contract.escrow.refunded;
+    prop_assert_eq!(refunded, escrow.deposited - spent);
+    prop_assert_eq!(world.all_money(), all);
+    reached.penalties = world.evidence.iter().filter(|miss| miss.slash > 0).count();
+    Ok(reached)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(384))]
 
     #[test]
-    fn no_owner_and_no_group_takes_a_unit_from_a_holder_that_keeps_its_word(
-        lies in prop::collection::vec(lie(), 4),
-        moves in prop::collection::vec(moves(), 1..120),
-    ) {
-        let owner = Owner::new(&lies);
-        let mut world = World::new(owner.offer(), terms(), 40_000, DEVICES);
-        let (all, mut signed) = (world.all_money(), Vec::new());
-        for it in &moves {
-            let before: Vec<_> = (0..HONEST).map(|number| world.free[&device(number).1]).collect();
-            play(&mut world, &owner, &mut signed, it);
-            world.check();
-            prop_assert_eq!(world.all_money(), all);
-            for number in 0..HONEST {
-                let (device, account) = device(number);
-                prop_assert!(world.free[&account] >= before[usize::from(number)]);
-                prop_assert_eq!(world.bonds[&account], BOND);
-                let standing = world.standings.get(&device).copied().unwrap_or_default();
-                prop_assert_eq!(standing, Standing::default());
-            }
-            let missed_by = world.evidence.iter().map(|miss| miss.place.holder);
-            prop_assert!(missed_by.clone().all(|it| it == device(HONEST).0));
-        }
-        // Everything that is open is answered, and the owner gets what is left and not a unit more.
-        let_blocks_pass(&mut world, 20);
-        let open: Vec<_> = world.challenges.keys().copied().collect();
-        for held in open {
-            prop_assert_eq!(held.device, device(HONEST).0);
-            prop_assert!(world.miss(&held).is_some());
-        }
-        world.now = world.now.max((world.contract.ends + 64) * 10);
-        let escrow = world.contract.escrow;
-        prop_assert!(world.close());
-        world.check();
-        let spent = escrow.paid + escrow.network;
-        prop_assert_eq!(world.contract.escrow.refunded, escrow.deposited - spent);
-        prop_assert_eq!(world.all_money(), all);
+    fn no_owner_and_no_group_takes_a_unit_from_a_holder_that_keeps_its_word(moves in games()) {
+        game(moves)?;
     }
+}
+
+#[test]
+fn honest_holders_are_slandered_often_and_who_is_not_honest_pays() {
+    let mut runner = TestRunner::deterministic();
+    let mut all = Reached::default();
+    for _ in 0..256 {
+        let moves = games().new_tree(&mut runner).unwrap().current();
+        let reached = game(moves).unwrap();
+        all.slanders += reached.slanders;
+        all.replays += reached.replays;
+        all.penalties += reached.penalties;
+    }
+    let Reached {
+        slanders,
+        replays,
+        penalties,
+    } = all;
+    assert!(
+        slanders > 500 && replays > 100 && penalties > 0,
+        "{slanders}, {replays}, {penalties}"
+    );
 }
 
 #[test]
 fn a_slandered_holder_has_its_period_paid_and_the_slanderers_bond() {
     let owner = Owner::new(&[Lie::None; 4]);
-    let mut world = World::new(owner.offer(), terms(), 40_000, DEVICES);
+    let mut world = World::new(owner.offer(), terms(), 90_000, DEVICES);
     hold(&mut world, &owner, 0, 3);
     world.now = 25;
     let (held, account) = (held(0, 3), device(0).1);
@@ -368,7 +427,7 @@ fn a_slandered_holder_has_its_period_paid_and_the_slanderers_bond() {
 #[test]
 fn who_lost_what_it_signed_for_is_warned_contained_and_pays_and_sees_why() {
     let owner = Owner::new(&[Lie::None; 4]);
-    let mut world = World::new(owner.offer(), terms(), 40_000, DEVICES);
+    let mut world = World::new(owner.offer(), terms(), 90_000, DEVICES);
     let (device, account) = device(HONEST);
     for piece in 0..4 {
         hold(&mut world, &owner, HONEST, piece);
