@@ -3,7 +3,7 @@
 //!
 //! Whoever opens one puts up a bond. An answer gives it to the holder, for its trouble, and has the period paid,
 //! so a holder that its group slanders loses nothing. A miss gives it back and ends the holding; what else
-//! follows is in [`steps`](crate::steps).
+//! follows is in [`steps`].
 
 use crate::{
     drawn,
