@@ -23,6 +23,12 @@ pub(super) const TASKS_PER_DEVICE: u32 = 20;
 /// What a task takes an ordinary desktop unless it is said otherwise, in seconds.
 pub(super) const TASK_S: u32 = 60;
 
+/// What a task takes one where tasks are brief, in seconds.
+const BRIEF_TASK_S: u32 = 10;
+
+/// And where they are over at once.
+const MOMENTARY_TASK_S: u32 = 1;
+
 /// Replicas of a task beside the first, where several devices must answer it.
 const MORE_REPLICAS: u8 = 2;
 
@@ -38,6 +44,10 @@ pub(super) enum GridKind {
     Lifelike,
     /// The same, and tasks differ as the tiles of a picture do.
     Uneven,
+    /// They differ in everything, a few executions stall, and tasks are brief.
+    Brief,
+    /// The same, and tasks are over at once.
+    Momentary,
     /// They differ in everything, a few executions stall, and three devices must answer each task.
     Redundant,
     /// They differ in everything, and many executions stall.
@@ -61,6 +71,8 @@ impl GridKind {
             Self::Alike => "alike",
             Self::Lifelike => "lifelike",
             Self::Uneven => "uneven",
+            Self::Brief => "brief",
+            Self::Momentary => "momentary",
             Self::Redundant => "redundant",
             Self::Stalling => "stalling",
             Self::Agreeing => "agreeing",
@@ -77,6 +89,8 @@ impl GridKind {
             Self::Alike => "",
             Self::Lifelike => " on a lifelike grid",
             Self::Uneven => " on a lifelike grid with uneven tasks",
+            Self::Brief => " on a lifelike grid with tasks of 10 s",
+            Self::Momentary => " on a lifelike grid with tasks of 1 s",
             Self::Redundant => " on a lifelike grid, three of which answer each task",
             Self::Stalling => " that stall often",
             Self::Agreeing => " of which three answer each task",
@@ -90,7 +104,7 @@ impl GridKind {
     pub(super) fn conditions(self) -> Conditions {
         match self {
             Self::Alike => Conditions::default(),
-            Self::Lifelike => Conditions::LIFELIKE,
+            Self::Lifelike | Self::Brief | Self::Momentary => Conditions::LIFELIKE,
             Self::Uneven => Conditions::UNEVEN,
             Self::Redundant => Conditions {
                 more_replicas: MORE_REPLICAS,
@@ -112,6 +126,15 @@ impl GridKind {
                 more_replicas: MORE_REPLICAS,
                 ..Conditions::default()
             },
+        }
+    }
+
+    /// What a task takes an ordinary desktop, in seconds, unless a sweep says otherwise.
+    pub(super) fn task_s(self) -> u32 {
+        match self {
+            Self::Brief => BRIEF_TASK_S,
+            Self::Momentary => MOMENTARY_TASK_S,
+            _ => TASK_S,
         }
     }
 

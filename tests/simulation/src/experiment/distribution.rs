@@ -5,7 +5,7 @@
 
 use super::{
     DEVICES_MAX, FAULTS_PERCENT_MAX, How, SEEDS_MAX, behind,
-    case::{Case, GridKind, TASK_S, in_a_column},
+    case::{Case, GridKind, in_a_column},
     losses, picture,
     runs::Runs,
     summary::Summary,
@@ -27,6 +27,7 @@ const DEVICES: [u32; 2] = [1_000, 10_000];
 const FAULTS_PERCENT: [u32; 3] = [0, 5, 20];
 const LIFELIKE: [u32; 1] = [1_000];
 const UNEVEN: [u32; 1] = [1_000];
+const BRIEF: [u32; 1] = [1_000];
 const REDUNDANT: [u32; 2] = [300, 1_000];
 
 #[derive(Args, Clone, Debug)]
@@ -69,6 +70,15 @@ pub(crate) struct DistributionArgs {
         value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
     )]
     uneven: Vec<u32>,
+    /// Numbers of devices of lifelike grids with tasks of 10 and of 1 s
+    #[arg(
+        long,
+        value_name = "N,N",
+        value_delimiter = ',',
+        default_values_t = BRIEF,
+        value_parser = clap::value_parser!(u32).range(2..=DEVICES_MAX)
+    )]
+    brief: Vec<u32>,
     /// Numbers of devices of grids on which three devices must answer each task
     #[arg(
         long,
@@ -153,6 +163,8 @@ impl DistributionArgs {
             (&self.devices, GridKind::Alike),
             (&self.lifelike, GridKind::Lifelike),
             (&self.uneven, GridKind::Uneven),
+            (&self.brief, GridKind::Brief),
+            (&self.brief, GridKind::Momentary),
             (&self.redundant, GridKind::Redundant),
         ];
         let of_kind = |(devices, kind): (&Vec<u32>, GridKind)| {
@@ -173,7 +185,7 @@ impl DistributionArgs {
                         devices,
                         faults_percent,
                         kind,
-                        task_s: TASK_S,
+                        task_s: kind.task_s(),
                         policy: policy.into(),
                         contestant,
                         seed,
@@ -363,6 +375,7 @@ mod tests {
             faults: vec![20, 0, 20],
             lifelike: vec![20],
             uneven: vec![20],
+            brief: vec![20],
             redundant: vec![20],
             seeds: 2,
         }
@@ -377,7 +390,9 @@ mod tests {
         });
         let names: Vec<&str> = one.keys().map(String::as_str).collect();
         let expected = [
+            "distribution-20-brief.svg",
             "distribution-20-lifelike.svg",
+            "distribution-20-momentary.svg",
             "distribution-20-redundant.svg",
             "distribution-20-uneven.svg",
             "distribution-20.svg",
@@ -394,13 +409,14 @@ mod tests {
             "| 20 devices on a lifelike grid | 20 % |",
             "### 20 devices on a lifelike grid with uneven tasks\n",
             "| 20 devices on a lifelike grid, three of which answer each task | 0 % |",
-            "Of 8 grids and levels of faults they lose to *one plain queue* on ",
+            "| 20 devices on a lifelike grid with tasks of 1 s | 20 % |",
+            "Of 12 grids and levels of faults they lose to *one plain queue* on ",
         ] {
             assert!(page.contains(words), "{words}");
         }
-        // Four grids, six policies, two levels of faults, two seeds, and the head.
-        assert_eq!(one["distribution-runs.csv"].lines().count(), 97);
-        assert_eq!(one["distribution.csv"].lines().count(), 49);
+        // Six grids, six policies, two levels of faults, two seeds, and the head.
+        assert_eq!(one["distribution-runs.csv"].lines().count(), 145);
+        assert_eq!(one["distribution.csv"].lines().count(), 73);
     }
 
     #[test]
@@ -438,7 +454,7 @@ mod tests {
         };
         written(&fewer).unwrap();
         let after = files(folder.path());
-        assert_eq!(after["distribution.csv"].lines().count(), 25);
+        assert_eq!(after["distribution.csv"].lines().count(), 37);
         written(&all).unwrap();
         assert_eq!(files(folder.path()), before);
     }
@@ -448,7 +464,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let args = args(folder.path(), 2);
         let ended = run(&args);
-        assert_eq!(files(folder.path()).len(), 7);
+        assert_eq!(files(folder.path()).len(), 9);
         let is_behind = behind::check(&written(&args).unwrap()).is_err();
         assert_eq!(ended.is_err(), is_behind, "{ended:?}");
     }
@@ -497,7 +513,7 @@ mod tests {
         assert!(found(folder.path(), &args).unwrap().is_none());
         fs::write(&page, "").unwrap();
         written(&args).unwrap();
-        assert_eq!(found(folder.path(), &args).unwrap().unwrap().len(), 4);
+        assert_eq!(found(folder.path(), &args).unwrap().unwrap().len(), 6);
 
         let [made, words] = [&runs, &page].map(|path| fs::read_to_string(path).unwrap());
         let mut cells: Vec<&str> = made.lines().nth(1).unwrap().split(',').collect();
