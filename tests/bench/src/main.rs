@@ -47,7 +47,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-const NAMES: [&str; 31] = [
+const NAMES: [&str; 32] = [
     ranking::SORT,
     ranking::RANK,
     ranking::QUEUED,
@@ -57,6 +57,7 @@ const NAMES: [&str; 31] = [
     known::KNOWN,
     known::CONNECTED,
     waiting::EXCHANGE,
+    waiting::RANKED,
     near_end::IDLE,
     makespan::BOUND,
     makespan::REAL_CORE,
@@ -100,8 +101,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     if arguments.wants(known::KNOWN) || arguments.wants(known::CONNECTED) {
         rows.extend(known::measure(arguments.quick)?);
     }
-    if arguments.wants(waiting::EXCHANGE) {
-        rows.push(waiting::measure(arguments.quick)?);
+    if arguments.wants(waiting::EXCHANGE) || arguments.wants(waiting::RANKED) {
+        rows.extend(waiting::measure(arguments.quick)?);
     }
     if arguments.wants(near_end::IDLE) {
         rows.push(near_end::measure(arguments.quick)?);

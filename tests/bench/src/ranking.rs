@@ -112,6 +112,17 @@ pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
+/// What it takes to rank so many devices for the first time, in milliseconds.
+pub(crate) fn afresh_ms(count: u32) -> anyhow::Result<f64> {
+    let devices = Devices::new(count)?;
+    let mut afresh = Fastest::default();
+    for _ in 0..ROUNDS {
+        let mut fleet = devices.fleet.clone();
+        afresh.time(|| ranked(&mut fleet, Tick(0)));
+    }
+    Ok(afresh.0)
+}
+
 /// The shortest time that something took so far, in milliseconds.
 #[derive(Clone, Copy)]
 struct Fastest(f64);

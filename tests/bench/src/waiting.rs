@@ -5,13 +5,17 @@
 //! and it asks again. Of some tasks the first device gives its replica back undone, and the next one gets
 //! it. All steps that a task takes are timed, those for what is on disk among them, and divided by its
 //! exchanges. How many devices wait should not matter: it is held against the same with a thousand.
+//!
+//! That these devices are ranked is timed too, with all that the core does at once because of it: it puts
+//! those that wait into the new order and tries the first of them.
 
 use crate::{
     devices::account,
     known::{ENGINE, hello, view},
-    report::{Bar, Row, say, title},
+    ranking,
+    report::{Bar, Row, title},
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use quern_grid::Tick;
 use quern_masternode::core::{
     Bond, Core, Effect, Engines, Event, JobPlan, PlannedAssignment, ReportFacts, Settings, Token,
@@ -35,6 +39,7 @@ use std::{
 };
 
 pub(crate) const EXCHANGE: &str = "exchange_us_100k_connected";
+pub(crate) const RANKED: &str = "rank_100k_waiting_ms";
 
 const DEVICES: u32 = 100_000;
 const QUICK_DEVICES: u32 = 5_000;
@@ -59,18 +64,24 @@ const INPUT_ROOT: Digest = Digest([4; 32]);
 /// Bytes of a task's result.
 const RESULT_BYTES: u64 = 3;
 
-pub(crate) fn measure(quick: bool) -> anyhow::Result<Row> {
+pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Row>> {
     let count = if quick { QUICK_DEVICES } else { DEVICES };
     title(&format!("{count} devices that wait for work"));
-    let reference = ("the same with 1,000 devices", exchange_us(FEW)?);
-    let row = Row::new(EXCHANGE, (exchange_us(count)?, "us"), reference);
-    // More of what is looked up is out of the processor's caches.
-    Ok(row.with_bar(Bar::RatioAtMost(4.0)))
+    let of_few = exchange_us(&mut Waiting::new(FEW)?)?;
+    let mut waiting = Waiting::new(count)?;
+    let ranked = (waiting.spent.as_secs_f64() * 1e3, "ms");
+    let alone = ranking::afresh_ms(count)?;
+    let exchange = (exchange_us(&mut waiting)?, "us");
+    Ok(vec![
+        // More of what is looked up is out of the processor's caches.
+        Row::new(EXCHANGE, exchange, ("the same with 1,000 devices", of_few))
+            .with_bar(Bar::RatioAtMost(4.0)),
+        Row::new(RANKED, ranked, ("ranking as many without a core", alone)),
+    ])
 }
 
-/// What an exchange takes where so many devices wait, in microseconds: the median of the tasks.
-fn exchange_us(devices: u32) -> anyhow::Result<f64> {
-    let mut waiting = Waiting::new(devices);
+/// What an exchange takes where devices wait, in microseconds: the median of the tasks.
+fn exchange_us(waiting: &mut Waiting) -> anyhow::Result<f64> {
     let each = (0..TASKS).map(|task| waiting.compute(task));
     let mut each = each.collect::<anyhow::Result<Vec<Duration>>>()?;
     each.sort_unstable();
@@ -90,8 +101,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// So many devices wait, and a job runs of which no shard has come.
-    fn new(devices: u32) -> Self {
+    /// So many devices wait and were ranked, and a job runs of which no shard has come.
+    fn new(devices: u32) -> anyhow::Result<Self> {
         let engines = Engines {
             pinned: ENGINE,
             portable: ENGINE,
@@ -123,17 +134,16 @@ impl Waiting {
             trust_seed: TrustSeed::from_bytes([9; 32]),
         };
         it.core.step(it.now, Event::Uploaded { job: JOB, plan });
-        for device in ids {
-            let event = it.asks(device);
+        for device in &ids {
+            let event = it.asks(*device);
             it.core.step(it.now, event);
         }
         it.now = Tick(RANKED_MS);
         it.step(Event::Tick);
-        let ms = it.spent.as_secs_f64() * 1_000.0;
-        say(&format!(
-            "{devices} devices: ranked, and the first of those that wait tried, in {ms:.1} ms"
-        ));
-        it
+        let told = |device| it.core.explain_device(it.now, device);
+        let is_ranked = |id| told(id).is_some_and(|it| it.state.byte_rank > 0);
+        ensure!(ids.iter().all(is_ranked), "a device is not ranked");
+        Ok(it)
     }
 
     /// A task's shard comes, and it is computed. Returns how long all of it took for each exchange.

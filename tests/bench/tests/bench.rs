@@ -195,6 +195,7 @@ async fn what_needs_no_grid_is_measured_without_one() {
         "grid_bytes_per_device",
         "bytes_per_connected_device",
         "exchange_us_100k_connected",
+        "rank_100k_waiting_ms",
         "idle_near_end_us_10k_tasks",
         "makespan_1k_devices_s",
         "makespan_1k_real_core_s",
