@@ -85,7 +85,7 @@ impl Machine {
             free_cpu_percent: chance.random_range(FREE_CPU_PERCENT),
         };
         let measured = Readings {
-            processor_rate: Some(chance.random_range(1e6..4e7)),
+            processor_rate: Some(chance.random_range(5e5..2e7)),
             down_mbps: Some(chance.random_range(0.1..1_000.0)),
             up_mbps: Some(chance.random_range(0.1..100.0)),
             ..machine.state()

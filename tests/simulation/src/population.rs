@@ -6,13 +6,25 @@
 //! times as fast as the slowest. Exponentials and the like are taken from `libm`, so that a seed gives
 //! the same devices on every platform.
 
-use quern_grid::measure::{Connection, Readings};
+use quern_grid::{
+    FleetSettings,
+    measure::{Connection, Readings},
+};
 use quern_primitives::device::Hardware;
 use rand::{RngExt as _, rngs::StdRng};
 use std::f64::consts::TAU;
 
-/// Fuel per millisecond of an ordinary desktop.
+/// Fuel per millisecond of an ordinary desktop. Tasks are as long as a desktop takes for them, so nothing
+/// hangs on the unit.
 pub const DESKTOP_SPEED: f64 = 20_000_000.0;
+
+/// How devices are scored here: a desktop has half of the points for its processor.
+pub fn fleet_settings() -> FleetSettings {
+    FleetSettings {
+        reference_rate: DESKTOP_SPEED as u32,
+        ..FleetSettings::default()
+    }
+}
 
 /// Kinds of device: how many of a hundred there are, and their mean speed beside a desktop's.
 const KINDS: [(Hardware, u32, f64); 4] = [

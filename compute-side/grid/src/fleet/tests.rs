@@ -312,7 +312,7 @@ fn a_device_that_owes_a_benchmark_is_slow_until_it_has_answered_one() {
     let mut fleet = fleet(20);
     let fast = fleet.number(&device(20)).unwrap();
     let points = |fleet: &Fleet| fleet.processor(&device(20)).points();
-    assert_eq!((fleet.speed(fast), points(&fleet)), (20_000_000, 250.0));
+    assert_eq!((fleet.speed(fast), points(&fleet)), (20_000_000, 500.0));
     let new = fleet.admit(device(99), &account(99), &profile()).unwrap();
     assert_eq!(fleet.speed(new), 0, "one that was never asked is not known");
     assert_eq!(fleet.processor(&device(99)).points(), 250.0);
@@ -330,7 +330,7 @@ fn a_device_that_owes_a_benchmark_is_slow_until_it_has_answered_one() {
     fleet.update(fast, Tick(2), &rate(f64::NAN));
     assert!(fleet.speed(fast) < 3_000_000);
     fleet.update(fast, Tick(3), &rate(10_000_000.0));
-    assert_eq!((fleet.speed(fast), points(&fleet)), (10_000_000, 125.0));
+    assert_eq!((fleet.speed(fast), points(&fleet)), (10_000_000, 250.0));
     fleet.owes_benchmark(fast);
     fleet.forget(&device(20));
     let other = fleet.admit(device(98), &account(98), &profile()).unwrap();
@@ -371,11 +371,11 @@ fn a_device_that_is_excused_from_a_benchmark_is_as_fast_as_it_was() {
     fleet.excuse(fast, Some(20_000_000));
     assert!(!fleet.owes(fast));
     assert_eq!(fleet.speed(fast), 20_000_000);
-    assert_eq!(fleet.processor(&device(20)).points(), 250.0);
+    assert_eq!(fleet.processor(&device(20)).points(), 500.0);
     fleet.owes_benchmark(fast);
     fleet.excuse(fast, None);
     assert_eq!(fleet.speed(fast), 0, "as one that was never measured");
-    assert_eq!(fleet.processor(&device(20)).points(), 250.0);
+    assert_eq!(fleet.processor(&device(20)).points(), 500.0);
 }
 
 #[test]

@@ -83,8 +83,8 @@ impl Settings {
     }
 
     /// The usual settings: ten minutes for the referee; batches of up to 4,096 verdicts, usually at least
-    /// every 6 seconds; devices that burn at least 1,000,000 units of fuel a millisecond, a twentieth of what
-    /// a fast core does.
+    /// every 6 seconds; devices that burn at least 1,000,000 units of fuel a millisecond, a tenth of what
+    /// a core of 3 GHz does.
     pub fn new(genesis: GenesisHash, node: NodeKey, engines: Engines) -> Self {
         Self {
             genesis,

@@ -11,6 +11,7 @@ use super::{
     work::{ENGINE, GENESIS, benchmark},
     world::{Coming, World},
 };
+use crate::population;
 use quern_grid::{FleetSettings, Tuning};
 use quern_masternode::core::{
     Core, Effect, Engines, Entry, Event, Measured, ReportFacts, Settings, Tick, Token, WorkPlan,
@@ -122,7 +123,7 @@ fn settings(tuning: Tuning, devices_max: usize) -> Settings {
     };
     let fleet = FleetSettings {
         devices_max,
-        ..FleetSettings::default()
+        ..population::fleet_settings()
     };
     Settings {
         tuning,

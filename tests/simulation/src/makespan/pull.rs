@@ -7,9 +7,9 @@
 //! nobody before the task's verdict, and has all others drop a task that has one.
 
 use super::grid::{Course, FETCH_MS, Grid, Halt, SILENCE_MS};
-use crate::clock::Clock;
+use crate::{clock::Clock, population};
 use quern_grid::{
-    Asker, Dispatch, Ending, Flag, Fleet, FleetSettings, JobTerms, Score, Tick, Tuning,
+    Asker, Dispatch, Ending, Flag, Fleet, JobTerms, Score, Tick, Tuning,
     dispatch::ReplicaState,
     measure::Readings,
     needs::{Needs, Profile},
@@ -140,7 +140,7 @@ pub(super) fn capacities(grid: &mut Grid) -> Vec<Score> {
 
 impl<'a> Run<'a> {
     fn new(grid: &'a mut Grid, tuning: Tuning) -> Self {
-        let mut fleet = Fleet::new(FleetSettings::default());
+        let mut fleet = Fleet::new(population::fleet_settings());
         let devices = grid.devices.iter().zip(&grid.readings);
         for (number, (spec, known)) in (0u32..).zip(devices) {
             let name = |number: u32| {
