@@ -13,6 +13,7 @@
 //! | [`settlement`] | does a batch fit its job? |
 //! | [`exposure`] | does the bond of who settles cover what can still be taken back? |
 //! | [`group`] | who is drawn for a job, who certifies it, and who takes it over? |
+//! | [`operators`] | who of a job's group is paid for a batch, and how much? |
 //! | [`life`] | what may happen to a job now, and where does its money go then? |
 //!
 //! Amounts are whole units and never round against the owner: prices and workers' shares round
@@ -36,6 +37,7 @@ pub mod exposure;
 pub mod group;
 pub mod instead;
 pub mod life;
+pub mod operators;
 pub mod pay;
 pub mod quote;
 pub mod settlement;

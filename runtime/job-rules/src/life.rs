@@ -110,7 +110,7 @@ pub struct Moves {
     pub taken_back: Amount,
     /// From what is pending to worker accounts, as the batch says.
     pub workers: Amount,
-    /// From what is pending to the coordinator that settled the batch.
+    /// From what is pending to the masternodes that settled and certified the batch.
     pub operators: Amount,
     /// From what is pending to the treasury.
     pub treasury: Amount,

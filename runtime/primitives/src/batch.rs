@@ -219,9 +219,10 @@ pub enum BatchState {
 pub struct PendingBatch {
     /// The height that must be final, by the chain's own clock, before it is.
     pub due: BlockNumber,
-    /// Who settled it, and gets the operators' part.
+    /// Who settled it.
     pub coordinator: AccountId,
-    /// Who certified it, by their places in the job's group, ascending.
+    /// Who certified it, by their places in the job's group, ascending. They and who settled it share the
+    /// operators' part.
     pub certified_by: Places,
     /// The tasks it settles.
     pub tasks: TaskSet,
@@ -252,7 +253,7 @@ pub struct Shares {
     /// To worker accounts together.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub workers: Amount,
-    /// To the coordinator.
+    /// To the masternodes that settled and certified it, together.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub operators: Amount,
     /// To the treasury.

@@ -15,11 +15,16 @@
 //! numbers up to 2^16 hold every class of every `a` from 1 to 15 many times; that the formulas hold
 //! for them is tried one by one. What is left is that nothing overflows, wraps or loses a digit where
 //! `q` is large: the linear law itself is tried for every class beside numbers next to all powers of
-//! two and of ten up to the largest amount, against arithmetic of 256 bits.
+//! two and of ten up to the largest amount, against arithmetic of 256 bits. How the operators' part is
+//! shared has its own file, [`operators`](crate::operators); here it is a part of what must add up.
 
-use crate::{plain_submission, reference};
+use crate::{
+    operators::{group, operator},
+    plain_submission, reference,
+};
 use quern_job_rules::{
     life::{self, Event, Moves},
+    operators::OperatorPay,
     pay::{self, Tariff},
     quote, settlement,
     split::Split,
@@ -36,10 +41,10 @@ use quern_primitives::{
 use sp_core::U256;
 use std::collections::BTreeMap;
 
-const SMALL: Amount = 1 << 16;
+pub(crate) const SMALL: Amount = 1 << 16;
 
 /// Numbers next to every power of two and of ten, and to the largest.
-fn edges() -> Vec<Amount> {
+pub(crate) fn edges() -> Vec<Amount> {
     let powers_of_two = (0..u128::BITS).map(|power| 1u128 << power);
     let powers_of_ten = (0..=38).map(|power| 10u128.pow(power));
     let around = |number: Amount| {
@@ -194,7 +199,12 @@ fn prices_next_to_every_power_are_exact_or_refused() {
 }
 
 const OWNER: AccountId = AccountId::new([1; 32]);
-const COORDINATOR: AccountId = AccountId::new([2; 32]);
+
+/// Masternodes of the job, of which the first coordinates, two others certify, and one of these is out when the
+/// batches become final.
+const MEMBERS: u8 = 4;
+const CERTIFIED_BY: [u8; 2] = [1, 3];
+const OUT: u8 = 0b1000;
 
 /// What was found of a task: its price, and how many agreed.
 #[derive(Clone, Copy, Debug)]
@@ -207,23 +217,30 @@ struct Found {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Sums {
     workers: BTreeMap<AccountId, Amount>,
-    operators: Amount,
-    network: Amount,
+    operators: BTreeMap<AccountId, Amount>,
+    treasury: Amount,
     owner: Amount,
 }
 
 impl Sums {
-    fn add(&mut self, batch: &Batch, moves: &Moves) {
+    fn add(&mut self, batch: &Batch, pay: &OperatorPay<'_>, moves: &Moves) {
         for payout in &batch.payouts {
             *self.workers.entry(payout.account.clone()).or_default() += payout.amount;
         }
-        self.operators += moves.operators;
-        self.network += moves.operators + moves.treasury;
+        for account in pay.payees() {
+            *self.operators.entry((*account).clone()).or_default() += pay.each();
+        }
+        self.treasury += moves.treasury;
         self.owner += moves.owner;
     }
 
+    fn network(&self) -> Amount {
+        self.operators.values().sum::<Amount>() + self.treasury
+    }
+
+    /// All that was paid to anybody, account by account.
     fn all(&self) -> Amount {
-        self.workers.values().sum::<Amount>() + self.network + self.owner
+        self.workers.values().sum::<Amount>() + self.network() + self.owner
     }
 }
 
@@ -236,7 +253,7 @@ fn running(tasks: u32) -> Job {
     let quote = quote::quote(&submission, &prices, &Params::FIRST, 0).unwrap();
     let job = life::open(OWNER, submission, prices, Terms::FIRST, &quote, 0);
     let drawn = Event::Drawn {
-        coordinator: COORDINATOR,
+        coordinator: operator(0),
     };
     life::apply(&job, 1, drawn).unwrap().job
 }
@@ -272,19 +289,22 @@ fn settle_all(found: &[Found], batches: &[Vec<u32>]) -> Sums {
     let mut job = running(found.len() as u32);
     let deposited = job.escrow.deposited;
     let mut settled = vec![0; tasks::bitmap_bytes(found.len() as u32) as usize];
-    let mut sums = Sums::default();
+    let (mut sums, group, by) = (Sums::default(), group(MEMBERS, OUT), operator(0));
     for (sequence, of) in (0..).zip(batches) {
         let refunded = life::apply(&job, job.submission.deadline + 1, Event::Refunded);
         let refunded = refunded.unwrap().moves.owner;
         assert_eq!(sums.all() + refunded, deposited, "refunded before {of:?}");
         let batch = batch_of(of, found, sequence);
-        let valid = settlement::validate(&job, &settled, &batch, &COORDINATOR, 2).unwrap();
-        let settlement = life::apply(&job, 2, valid.event(&COORDINATOR)).unwrap();
+        let valid = settlement::validate(&job, &settled, &batch, &by, 2).unwrap();
+        let settlement = life::apply(&job, 2, valid.event(&by)).unwrap();
         valid.tasks().add_to(&mut settled);
         assert_eq!(settlement.job.escrow.pending, batch.spent);
-        let shares = valid.split().shares();
+        let certified_by = CERTIFIED_BY.to_vec().try_into().unwrap();
+        let pending = valid.pending(&by, certified_by, 0);
+        let pay = OperatorPay::of(&group, &pending).unwrap();
+        let shares = pay.shares();
         let last = life::apply(&settlement.job, 2, Event::Finalised { shares }).unwrap();
-        sums.add(&batch, &last.moves);
+        sums.add(&batch, &pay, &last.moves);
         job = last.job;
     }
     assert_eq!((job.escrow.held, job.escrow.pending), (0, 0));
@@ -312,18 +332,22 @@ fn ways(tasks: u32) -> Vec<Vec<Vec<u32>>> {
 }
 
 /// However the verdicts of a job are ordered and cut into batches, each worker account, the owner and
-/// the network get the same; of the network's part the coordinator's is a fifth of what each batch
-/// spends, rounded, so it moves by less than a unit a batch.
+/// the network get the same; of the network's part each of the three masternodes that answer has a fifteenth of
+/// what each batch spends, rounded, so it moves by less than a unit a batch.
 fn check_every_way(found: &[Found], ways: &[Vec<Vec<u32>>]) {
     let at_once: Vec<u32> = (0..found.len() as u32).collect();
     let expected = settle_all(found, &[at_once]);
     for way in ways {
         let sums = settle_all(found, way);
         assert_eq!(sums.workers, expected.workers, "{found:?} in {way:?}");
-        assert_eq!(sums.network, expected.network, "{found:?} in {way:?}");
+        assert_eq!(sums.network(), expected.network(), "{found:?} in {way:?}");
         assert_eq!(sums.owner, expected.owner, "{found:?} in {way:?}");
-        let moved = sums.operators.abs_diff(expected.operators);
-        assert!(moved <= way.len() as Amount, "{found:?} in {way:?}");
+        let paid: Vec<_> = sums.operators.keys().cloned().collect();
+        assert_eq!(paid, [operator(0), operator(1)], "{found:?} in {way:?}");
+        for (account, amount) in &sums.operators {
+            let moved = amount.abs_diff(expected.operators[account]);
+            assert!(moved < way.len() as Amount, "{found:?} in {way:?}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod exhaustive;
 mod histories;
 mod money;
+mod operators;
 mod reference;
 
 use quern_primitives::{
