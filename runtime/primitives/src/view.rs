@@ -80,7 +80,7 @@ pub struct WalletView {
     /// Held for its open jobs, with what their pending batches spend.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub escrow: Amount,
-    /// What it will get, as worker or coordinator, from batches that are not final yet. It is still
+    /// What it will get, as worker or for its masternode, from batches that are not final yet. It is still
     /// in the escrow of those who own the jobs.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub pending: Amount,

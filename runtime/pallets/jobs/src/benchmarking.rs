@@ -6,7 +6,11 @@ use alloc::{vec, vec::Vec};
 use frame_benchmarking::{BenchmarkError, v2::*};
 use frame_support::{
     BoundedVec,
-    traits::{EnsureOrigin, SortedMembers, fungible::Unbalanced, tokens::Precision},
+    traits::{
+        EnsureOrigin, SortedMembers,
+        fungible::{Inspect, Unbalanced},
+        tokens::Precision,
+    },
 };
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use quern_job_rules::{pay, tasks};
@@ -295,20 +299,27 @@ mod benchmarks {
         Ok(())
     }
 
+    /// Of a group all of which certifies, with the coordinator, and whose accounts are made by that.
     #[benchmark]
     fn finalise(
         p: Linear<0, { limits::PAYEES_PER_BATCH_MAX }>,
         d: Linear<0, { limits::DEVICES_PER_BATCH_MAX }>,
+        c: Linear<1, { limits::GROUP_MEMBERS_MAX }>,
     ) -> Result<(), BenchmarkError> {
-        let (_, coordinator, id) = nearly_done::<T>(limits::GROUP_MEMBERS_MAX)?;
-        let batch = certified::<T>(last_batch::<T>(id, p, d)?, 7)?;
-        Pallet::<T>::do_settle(coordinator.clone(), &batch)?;
+        let (_, coordinator, id) = nearly_done::<T>(c)?;
+        let batch = certified::<T>(last_batch::<T>(id, p, d)?, c as usize)?;
+        Pallet::<T>::do_settle(coordinator, &batch)?;
         make_due::<T>(id);
+        let anyone: AccountId = account("anyone", 0, 0);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(coordinator), id, 0);
+        _(RawOrigin::Signed(anyone), id, 0);
 
         assert_over::<T>(&id);
+        for number in 0..c {
+            let member: AccountId = account("masternode", number, 0);
+            assert!(T::Currency::total_balance(&member) > 0);
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use frame_support::{
     pallet_prelude::{DispatchResult, Get},
     traits::SortedMembers,
 };
-use quern_job_rules::{group, life};
+use quern_job_rules::{group, life, operators};
 use quern_primitives::{
     AccountId, BlockNumber, Digest, JobId,
     batch::{Certified, PendingBatch},
@@ -103,9 +103,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn turn_out(id: JobId, batch: &PendingBatch) -> Result<Option<AccountId>, Error<T>> {
         let mut group = Groups::<T>::get(id).ok_or(Error::<T>::NotDrawn)?;
         for (member, place) in group.members.iter_mut().zip(0u8..) {
-            let is_guilty =
-                member.account == batch.coordinator || batch.certified_by.contains(&place);
-            if is_guilty && !member.is_out {
+            if operators::answers(batch, place, member) && !member.is_out {
                 member.is_out = true;
                 Self::deposit_event(Event::MemberTurnedOut {
                     job: id,

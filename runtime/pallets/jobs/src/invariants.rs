@@ -43,7 +43,7 @@ impl<T: Config> Pallet<T> {
     ///   and within their limit;
     /// - each open job that was drawn has a group, of different masternodes, of which the one whose turn it
     ///   is coordinates and, while the job goes on, has a say; no other job has one, and each pending batch
-    ///   was certified by members;
+    ///   was settled and certified by members, who are paid for it;
     /// - each open job's settled tasks are as many as the job says, of those it has;
     /// - those awaiting a coordinator are exactly the submitted jobs, each once and with its owner, of
     ///   whom no more of them are than may be;
@@ -246,8 +246,9 @@ fn check_group<T: Config>(id: &JobId, job: &Job) -> Result<(), TryRuntimeError> 
         ensure!(
             !places.is_empty()
                 && places.is_sorted_by(|one, next| one < next)
-                && places.iter().all(|place| group.member(*place).is_some()),
-            "a batch was certified by nobody of its job's group"
+                && places.iter().all(|place| group.member(*place).is_some())
+                && group.place_of(&batch.coordinator).is_some(),
+            "a batch was settled or certified by nobody of its job's group"
         );
     }
     Ok(())

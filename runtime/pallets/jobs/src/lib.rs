@@ -8,8 +8,8 @@
 //! chain draws the job's group among the masternodes, from randomness that nobody could know when the
 //! job was submitted. The first of the group coordinates. It [settles](Pallet::settle) tasks in batches. Each is
 //! pending until the chain's clock of finality has gone on by the window of the job's terms: its money
-//! stays in the hold, set aside for the worker accounts, the coordinator and the treasury, who get it
-//! when the batch is [made final](Pallet::finalise). When the last task is settled the job waits for
+//! stays in the hold, set aside for the worker accounts, the masternodes that settled and certified the
+//! batch, and the treasury, who get it when the batch is [made final](Pallet::finalise). When the last task is settled the job waits for
 //! its last batch to be final; then it is completed and the rest of the hold released. If devices
 //! agree that the program itself fails, the coordinator [closes](Pallet::close_failed) the job
 //! instead.
@@ -423,9 +423,9 @@ pub mod pallet {
             spent: Amount,
             /// For worker accounts.
             workers: Amount,
-            /// For the coordinator.
+            /// For the masternodes that settled and certified it, together.
             operators: Amount,
-            /// For the treasury.
+            /// For the treasury, beside what these do not get.
             treasury: Amount,
             /// The height that must be final, by the chain's clock, before the batch is.
             due: BlockNumber,
@@ -440,9 +440,10 @@ pub mod pallet {
             tasks: u32,
             /// What worker accounts got.
             workers: Amount,
-            /// What the coordinator got that settled it.
+            /// What the masternodes that settled and certified it got together, each an equal part.
             operators: Amount,
-            /// What the treasury got.
+            /// What the treasury got, with what does not divide equally among these and the parts of those
+            /// that have no say any more.
             treasury: Amount,
         },
         /// A pending batch was struck: its tasks are unsettled again.
@@ -726,8 +727,8 @@ pub mod pallet {
             Ok(Pays::No.into())
         }
 
-        /// Settles a batch: sets aside, in the job's escrow, what its workers, the coordinator and the
-        /// treasury get when it is final. Of a job whose last task is settled nothing more is.
+        /// Settles a batch: sets aside, in the job's escrow, what its workers, the masternodes that settle
+        /// and certify it, and the treasury get when it is final. Of a job whose last task is settled nothing more is.
         ///
         /// Origin: signed by the job's coordinator, which must still be a masternode.
         ///
@@ -835,8 +836,8 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Makes a batch final that is due: pays its workers, the coordinator and the treasury from
-        /// the job's escrow, and changes the devices' records. The chain does it by itself where a
+        /// Makes a batch final that is due: pays its workers, the masternodes that settled and certified it,
+        /// each an equal part, and the treasury from the job's escrow, and changes the devices' records. The chain does it by itself where a
         /// block has room; nobody depends on that.
         ///
         /// Origin: signed by anyone.

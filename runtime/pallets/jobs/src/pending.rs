@@ -7,7 +7,7 @@
 //! else waits behind it. So is one whose oldest batch is due and cannot be paid; it is left to the call.
 
 use crate::{
-    Batches, Config, Devices, DueJobs, Error, Event, KeptOpen, Pallet, Pending, PendingOf,
+    Batches, Config, Devices, DueJobs, Error, Event, Groups, KeptOpen, Pallet, Pending, PendingOf,
     SettledTasks, WeightInfo,
 };
 use alloc::collections::BTreeMap;
@@ -17,13 +17,13 @@ use frame_support::{
     storage::with_storage_layer,
     weights::WeightMeter,
 };
-use quern_job_rules::{life, settlement::ValidatedBatch, tasks};
+use quern_job_rules::{life, operators::OperatorPay, settlement::ValidatedBatch, tasks};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, JobId,
     batch::{BatchState, Certified, PendingBatch},
     ids::BatchSequence,
     job::Job,
-    limits::{DEVICES_PER_BATCH_MAX, PAYEES_PER_BATCH_MAX},
+    limits::{DEVICES_PER_BATCH_MAX, GROUP_MEMBERS_MAX, PAYEES_PER_BATCH_MAX},
 };
 use sp_runtime::{ArithmeticError, DispatchError};
 
@@ -144,24 +144,37 @@ impl<T: Config> Pallet<T> {
         meter.consumed()
     }
 
-    /// What making this batch final costs.
-    fn finalise_weight(batch: &PendingBatch) -> Weight {
-        // Both lists are bounded far below what would not fit.
+    /// What making this batch final costs at most: whether who settled it is one of those who certified it
+    /// is not looked up for that.
+    pub(crate) fn finalise_weight(batch: &PendingBatch) -> Weight {
+        // The lists are bounded far below what would not fit.
         let length = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        T::WeightInfo::finalise(length(batch.payouts.len()), length(batch.devices.len()))
+        let answering = length(batch.certified_by.len()).saturating_add(1);
+        T::WeightInfo::finalise(
+            length(batch.payouts.len()),
+            length(batch.devices.len()),
+            answering.min(GROUP_MEMBERS_MAX),
+        )
     }
 
     /// What making the largest batch final costs.
     pub(crate) fn finalise_weight_max() -> Weight {
-        T::WeightInfo::finalise(PAYEES_PER_BATCH_MAX, DEVICES_PER_BATCH_MAX)
+        T::WeightInfo::finalise(
+            PAYEES_PER_BATCH_MAX,
+            DEVICES_PER_BATCH_MAX,
+            GROUP_MEMBERS_MAX,
+        )
     }
 
-    /// Pays the oldest pending batch of a job, and changes the devices' records.
+    /// Pays the oldest pending batch of a job, in parts that add up to what it spends, and changes the
+    /// devices' records.
     fn make_final(id: JobId, sequence: BatchSequence, batch: PendingBatch) -> DispatchResult {
         let job = Self::existing(id)?;
-        let event = life::Event::Finalised {
-            shares: batch.split,
-        };
+        // Those who are out by now are not paid. The group is kept as long as the job is open.
+        let group = Groups::<T>::get(id).ok_or(Error::<T>::NotDrawn)?;
+        let operators = OperatorPay::of(&group, &batch).ok_or(ArithmeticError::Overflow)?;
+        let shares = operators.shares();
+        let event = life::Event::Finalised { shares };
         let transition = life::apply(&job, Self::now(), event).map_err(Error::<T>::from)?;
         let spent = batch.split.spent().ok_or(ArithmeticError::Overflow)?;
         Self::close_exposure(&batch.coordinator, spent);
@@ -186,11 +199,13 @@ impl<T: Config> Pallet<T> {
             job: id,
             sequence,
             tasks: tasks::count(&batch.tasks.bits),
-            workers: batch.split.workers,
-            operators: batch.split.operators,
-            treasury: batch.split.treasury,
+            workers: shares.workers,
+            operators: shares.operators,
+            treasury: shares.treasury,
         });
-        Self::pay(&job.owner, &batch.coordinator, batch.split.operators)?;
+        for account in operators.payees() {
+            Self::pay(&job.owner, account, operators.each())?;
+        }
         Self::commit(id, &job, transition)
     }
 

@@ -1,12 +1,15 @@
 //! What others ask of jobs. Reads only.
 
 use crate::{
-    Batches, Config, CurrentPrices, Jobs, JobsCoordinatedBy, JobsOf, Pallet, Pending, PendingOf,
-    SettledTasks, Totals,
+    Batches, Config, CurrentPrices, Groups, Jobs, JobsCoordinatedBy, JobsOf, Pallet, Pending,
+    PendingOf, SettledTasks, Totals,
 };
 use alloc::vec::Vec;
 use frame_support::pallet_prelude::Get;
-use quern_job_rules::quote::{self, QuoteError};
+use quern_job_rules::{
+    operators::OperatorPay,
+    quote::{self, QuoteError},
+};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, JobId,
     batch::{BatchRecord, PendingBatch},
@@ -85,15 +88,15 @@ impl<T: Config> Pallet<T> {
         Pending::<T>::get(job, sequence)
     }
 
-    /// What an account will get of batches that are not final yet, as worker or coordinator, and
+    /// What an account will get of batches that are not final yet, as worker or for its masternode, and
     /// whether that is all: no more than [`PENDING_BATCHES_PER_ANSWER_MAX`] of them are looked at.
     pub fn pending_to(account: &AccountId) -> (Amount, bool) {
-        let mut batches = Pending::<T>::iter_values();
+        let mut batches = Pending::<T>::iter();
         let looked_at = batches
             .by_ref()
             .take(PENDING_BATCHES_PER_ANSWER_MAX as usize);
-        let sum = looked_at.fold(Amount::MIN, |sum, batch| {
-            sum.saturating_add(part_of(account, &batch))
+        let sum = looked_at.fold(Amount::MIN, |sum, (job, _, batch)| {
+            sum.saturating_add(part_of::<T>(account, &job, &batch))
         });
         (sum, batches.next().is_none())
     }
@@ -105,12 +108,13 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-/// What an account gets of a batch.
-fn part_of(account: &AccountId, batch: &PendingBatch) -> Amount {
+/// What an account gets of a batch of a job, as things stand.
+fn part_of<T: Config>(account: &AccountId, job: &JobId, batch: &PendingBatch) -> Amount {
     let payouts = &batch.payouts;
     let place = payouts.binary_search_by(|payout| payout.account.cmp(account));
     let payout = place.ok().and_then(|place| payouts.get(place));
-    let operators = (batch.coordinator == *account).then_some(batch.split.operators);
+    let group = Groups::<T>::get(job);
+    let operators = group.and_then(|group| Some(OperatorPay::of(&group, batch)?.to(account)));
     let earned = payout.map_or(0, |payout| payout.amount);
     earned.saturating_add(operators.unwrap_or(0))
 }

@@ -2,7 +2,10 @@
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks. Measured on 2026-11-27 with 50 steps and
 //! 20 repeats, on: AMD EPYC. `settle`, `finalise` and `strike` were measured without what they read and
-//! write of `Jobs::Exposures`, and `settle` without the bond that it reads; that is added.
+//! write of `Jobs::Exposures`, and `settle` without the bond that it reads; that is added. `finalise` was
+//! measured without `c`, with the coordinator alone paid of the operators, and without reading `Jobs::Groups`:
+//! the group is added, and each of those who are paid is reckoned like a payee, though one of them is in what
+//! was measured.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -15,7 +18,7 @@ pub trait WeightInfo {
 	fn draw_coordinators(n: u32, ) -> Weight;
 	fn submit() -> Weight;
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight;
-	fn finalise(p: u32, d: u32, ) -> Weight;
+	fn finalise(p: u32, d: u32, c: u32, ) -> Weight;
 	fn look_for_due() -> Weight;
 	fn strike(b: u32, ) -> Weight;
 	fn keep_open() -> Weight;
@@ -140,7 +143,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(536), added: 3011, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:259 w:259)
+	/// Storage: `System::Account` (r:265 w:265)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Devices` (r:512 w:0)
 	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
@@ -152,7 +155,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
-	/// Storage: `Jobs::Groups` (r:0 w:1)
+	/// Storage: `Jobs::Groups` (r:1 w:1)
 	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(509), added: 2984, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
@@ -162,21 +165,26 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// `p` from 0 to 256.
 	/// `d` from 0 to 512.
-	fn finalise(p: u32, d: u32, ) -> Weight {
+	/// `c` from 1 to 7.
+	fn finalise(p: u32, d: u32, c: u32, ) -> Weight {
 		// At least 4_229_108_000 picoseconds.
 		Weight::from_parts(850_199_384, 48683)
 			// Standard error: 407_532
 			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(p.into()))
 			// Standard error: 203_958
 			.saturating_add(Weight::from_parts(7_266_258, 0).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(c.into()))
 			.saturating_add(T::DbWeight::get().reads(13_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(T::DbWeight::get().writes(15_u64))
+			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(c.into())))
+			.saturating_add(T::DbWeight::get().writes(14_u64))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
+			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(c.into())))
 			.saturating_add(Weight::from_parts(0, 2649).saturating_mul(d.into()))
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(c.into()))
 	}
 	/// Storage: `Finality::Clock` (r:1 w:0)
 	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
@@ -398,18 +406,22 @@ impl WeightInfo for () {
 			.saturating_add(RocksDbWeight::get().reads(11_u64))
 			.saturating_add(RocksDbWeight::get().writes(9_u64))
 	}
-	fn finalise(p: u32, d: u32, ) -> Weight {
+	fn finalise(p: u32, d: u32, c: u32, ) -> Weight {
 		Weight::from_parts(850_199_384, 48683)
 			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(p.into()))
 			.saturating_add(Weight::from_parts(7_266_258, 0).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(c.into()))
 			.saturating_add(RocksDbWeight::get().reads(13_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
-			.saturating_add(RocksDbWeight::get().writes(15_u64))
+			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(c.into())))
+			.saturating_add(RocksDbWeight::get().writes(14_u64))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
+			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(c.into())))
 			.saturating_add(Weight::from_parts(0, 2649).saturating_mul(d.into()))
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(c.into()))
 	}
 	fn look_for_due() -> Weight {
 		Weight::from_parts(29_584_000, 48683)

@@ -52,12 +52,14 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// The first of those who have a say, as many as certify.
-    fn certifying(&self) -> Vec<usize> {
+    /// Those who have a say: the first of them, as many as have to certify, or everyone.
+    pub(super) fn certifying(&self, everyone: bool) -> Vec<usize> {
         let voices = (0..self.order.len()).filter(|place| !self.out.contains(place));
-        let voices: Vec<usize> = voices.collect();
-        let most = voices.len() / 2 + 1;
-        voices.into_iter().take(most).collect()
+        let mut voices: Vec<usize> = voices.collect();
+        if !everyone {
+            voices.truncate(voices.len() / 2 + 1);
+        }
+        voices
     }
 
     /// Until when something may be settled, if it was cancelled.
@@ -176,6 +178,7 @@ impl Ledger {
         by: &AccountId,
         batch: &Batch,
         tasks: &BTreeSet<u32>,
+        everyone: bool,
     ) -> bool {
         let Some(job) = self.jobs.get(at) else {
             return false;
@@ -201,7 +204,7 @@ impl Ledger {
             sequence: job.batches,
             due,
             by: by.clone(),
-            certified_by: job.certifying(),
+            certified_by: job.certifying(everyone),
             batch: batch.clone(),
             tasks: tasks.clone(),
         });
@@ -223,17 +226,24 @@ impl Ledger {
         if oldest.is_none_or(|it| it.sequence != sequence || it.due > clock) {
             return false;
         }
-        let Waiting { by, batch, .. } = job.pending.remove(0);
-        let paid: Amount = batch.payouts.iter().map(|payout| payout.amount).sum();
-        for payout in &batch.payouts {
+        let waiting = job.pending.remove(0);
+        let by = job.order.iter().position(|it| *it == waiting.by);
+        let answering: BTreeSet<usize> = waiting.certified_by.into_iter().chain(by).collect();
+        let each = waiting.batch.spent / 5 / answering.len() as Amount;
+        let operators: Vec<AccountId> = (&answering - &job.out)
+            .into_iter()
+            .map(|place| job.order[place].clone())
+            .collect();
+        let mut rest = waiting.batch.spent;
+        for payout in &waiting.batch.payouts {
             self.give(&payout.account, payout.amount);
+            rest -= payout.amount;
         }
-        let for_coordinator = batch.spent / 5;
-        self.give(&by, for_coordinator);
-        self.give(
-            &TreasuryAccount::get(),
-            batch.spent - paid - for_coordinator,
-        );
+        for operator in &operators {
+            self.give(operator, each);
+            rest -= each;
+        }
+        self.give(&TreasuryAccount::get(), rest);
         let job = &self.jobs[at];
         if matches!(job.phase, Phase::Settling(..)) && job.pending.is_empty() {
             self.end(at);
@@ -292,6 +302,39 @@ impl Ledger {
             }
             (None, _) => self.close(at, false, true),
         }
+        true
+    }
+
+    /// A member is convicted of what strikes no batch: it has no say any more. If it coordinates, the next goes
+    /// on, and if nobody can, it stays. Tells whether it is out by that.
+    pub(super) fn turn_out(&mut self, at: usize, place: usize) -> bool {
+        let (now, clock, is_empty) = (self.now, self.clock, self.roster_empty);
+        let Some(job) = self.jobs.get_mut(at) else {
+            return false;
+        };
+        if job.phase == Phase::Over || place >= job.order.len() || !job.out.insert(place) {
+            return false;
+        }
+        let until = match job.phase {
+            Phase::Running(_) => job.deadline,
+            Phase::Cancelling(_, until) => until.min(job.deadline),
+            Phase::Waiting | Phase::Settling(..) | Phase::Over => return true,
+        };
+        if place != job.turn {
+            return true;
+        }
+        let mut later = place + 1..job.order.len();
+        let next = later.find(|it| !job.out.contains(it) && !is_empty);
+        let Some(next) = next.filter(|_| now <= until) else {
+            job.out.remove(&place);
+            return false;
+        };
+        let by = job.order[next].clone();
+        match &mut job.phase {
+            Phase::Running(coordinator) | Phase::Cancelling(coordinator, _) => *coordinator = by,
+            Phase::Waiting | Phase::Settling(..) | Phase::Over => {}
+        }
+        (job.turn, job.since) = (next, clock);
         true
     }
 

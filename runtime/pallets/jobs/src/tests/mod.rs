@@ -7,6 +7,7 @@ mod exposure;
 mod groups;
 mod ledger;
 mod model;
+mod operators;
 mod pending;
 mod settling;
 mod submitting;

@@ -35,6 +35,7 @@ enum Step {
         stranger: bool,
         sequence_off: bool,
         uncertified: bool,
+        everyone: bool,
         tasks: BTreeSet<u32>,
         spent_permille: u32,
         pay_permille: [u32; 2],
@@ -65,6 +66,10 @@ enum Step {
         job: usize,
         place: usize,
     },
+    TurnOut {
+        job: usize,
+        place: usize,
+    },
     Ban(bool),
     EmptyRoster(bool),
 }
@@ -85,7 +90,7 @@ fn step() -> impl Strategy<Value = Step> {
         0usize..6,
         rarely(),
         rarely(),
-        rarely(),
+        (rarely(), any::<bool>()),
         prop_oneof![
             12 => prop::collection::btree_set(0u32..6, 1..3),
             1 => prop::collection::btree_set(0u32..9, 0..6),
@@ -94,12 +99,13 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![12 => [1u32..=350, 1u32..=350], 1 => [0u32..500, 0u32..500]],
     )
         .prop_map(
-            |(job, stranger, sequence_off, uncertified, tasks, spent_permille, pay_permille)| {
+            |(job, stranger, sequence_off, words, tasks, spent_permille, pay_permille)| {
                 Step::Settle {
                     job,
                     stranger,
                     sequence_off,
-                    uncertified,
+                    uncertified: words.0,
+                    everyone: words.1,
                     tasks,
                     spent_permille,
                     pay_permille,
@@ -125,6 +131,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0usize..6, 0u32..4).prop_map(|(job, sequence)| Step::Finalise { job, sequence }),
         2 => (0usize..6, 0usize..4).prop_map(|(job, pick)| Step::Strike { job, pick }),
         24 => (0usize..6, 0usize..4).prop_map(|(job, place)| Step::TakeOver { job, place }),
+        3 => (0usize..6, 0usize..4).prop_map(|(job, place)| Step::TurnOut { job, place }),
         1 => prop::bool::weighted(0.3).prop_map(Step::Ban),
         1 => prop::bool::weighted(0.2).prop_map(Step::EmptyRoster),
     ]
@@ -196,6 +203,7 @@ fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
             stranger,
             sequence_off,
             uncertified,
+            everyone,
             tasks,
             spent_permille,
             pay_permille,
@@ -222,12 +230,14 @@ fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
                 payouts: payouts.collect::<Vec<_>>().try_into().unwrap(),
                 ..batch(id(ledger, at), sequence, [0])
             };
-            let mut certified = certified(batch.clone());
+            let places = told.map(|job| job.certifying(everyone && !uncertified));
+            let mut places = places.unwrap_or_default();
             if uncertified {
-                certified.certificates.pop();
+                places.pop();
             }
-            let said = Jobs::settle(origin(&by), certified).is_ok();
-            let expected = !uncertified && ledger.settle(at, &by, &batch, &tasks);
+            let places: Vec<u8> = places.into_iter().map(|place| place as u8).collect();
+            let said = Jobs::settle(origin(&by), certified_by(batch.clone(), &places)).is_ok();
+            let expected = !uncertified && ledger.settle(at, &by, &batch, &tasks, everyone);
             ("settle", said, expected)
         }
         Step::Fail {
@@ -279,6 +289,22 @@ fn take(ledger: &mut Ledger, step: Step) -> (&'static str, bool, bool) {
             let by = by.cloned().unwrap_or(STRANGER);
             let said = Jobs::take_over(origin(&by), id(ledger, at)).is_ok();
             ("take over", said, ledger.take_over(at, place))
+        }
+        Step::TurnOut { job, place } => {
+            let at = at(ledger, job);
+            let id = id(ledger, at);
+            let known = ledger.jobs.get(at).and_then(|job| job.order.get(place));
+            let who = known.cloned().unwrap_or(STRANGER);
+            let is_out = || {
+                let group = Jobs::group(&id);
+                let members = group.into_iter().flat_map(|group| group.members);
+                let mut its = members.filter(|member| member.account == who);
+                its.any(|member| member.is_out)
+            };
+            let before = is_out();
+            Jobs::turn_out_member(&id, &who).unwrap();
+            let said = is_out() && !before;
+            ("turn out", said, ledger.turn_out(at, place))
         }
         Step::Strike { job, pick } => {
             let at = at(ledger, job);
@@ -334,6 +360,7 @@ fn random_calls_are_often_accepted() {
         "refund",
         "strike",
         "take over",
+        "turn out",
     ];
     for name in names {
         let accepted = reached.accepted.get(name).copied().unwrap_or(0);

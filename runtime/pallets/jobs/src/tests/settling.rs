@@ -14,11 +14,12 @@ fn settle(by: &quern_primitives::AccountId, batch: Batch) -> DispatchResultWithP
 }
 
 #[test]
-fn a_batch_pays_its_workers_the_coordinator_and_the_treasury() {
+fn a_batch_pays_its_workers_its_masternodes_and_the_treasury() {
     on_new_chain(|| {
         let (id, coordinator) = running();
         free_of_charge(settle(&coordinator, batch(id, 0, [0, 1, 9])));
-        // Three tasks at 22,000,000 units: seven tenths to two workers, a fifth to the coordinator.
+        // Three tasks at 22,000,000 units: seven tenths to two workers, a fifth to the coordinator and the other
+        // of the three that certified.
         let spent = 66_000_000;
         let settled = Event::BatchSettled {
             job: id,
@@ -34,7 +35,9 @@ fn a_batch_pays_its_workers_the_coordinator_and_the_treasury() {
         pass_window();
         assert_eq!(free(&WORKERS[0]), 23_100_000);
         assert_eq!(free(&WORKERS[1]), 23_100_000);
-        assert_eq!(free(&coordinator), 13_200_000);
+        let members = Jobs::group(&id).unwrap().members;
+        let of_each = members.iter().map(|member| free(&member.account));
+        assert_eq!(of_each.collect::<Vec<_>>(), [6_600_000, 6_600_000, 0]);
         assert_eq!(free(&TreasuryAccount::get()), 6_600_000);
         assert_eq!(Jobs::escrow_of(&OWNER), 10 * TASK_CAP - spent);
 
@@ -426,8 +429,10 @@ fn the_weight_of_a_batch_grows_with_devices_and_certificates_and_not_with_tasks(
             ..few.clone()
         };
         assert!(weight(&none, &[0]).all_lte(weight(&few, &[0])));
-        let paid = |payees| <Test as crate::Config>::WeightInfo::finalise(payees, 1);
+        let paid = |payees| <Test as crate::Config>::WeightInfo::finalise(payees, 1, 1);
         assert!(paid(0).all_lt(paid(1)) && paid(1).all_lt(paid(2)));
+        let shared = |masternodes| <Test as crate::Config>::WeightInfo::finalise(1, 1, masternodes);
+        assert!(shared(1).all_lt(shared(2)) && shared(6).all_lt(shared(7)));
         let without = Batch {
             devices: Default::default(),
             ..none

@@ -180,14 +180,20 @@ pub(crate) fn finalise_due(
     Ok(())
 }
 
-/// A batch is final: everybody gets what is set aside for them.
+/// A batch is final: everybody gets what is set aside for them. Its masternodes have equal parts; the part of one
+/// that has no say any more is the treasury's.
 fn pay(ledger: &mut Ledger, id: &JobId, place: usize) {
     let now = ledger.now;
     let job = ledger.jobs.existing(id).expect("it has a batch");
     let (owner, terms) = (job.owner.clone(), job.terms);
-    let Settled {
-        batch, paid, by, ..
-    } = job.batches[place].clone();
+    let Settled { batch, paid, .. } = job.batches[place].clone();
+    let group = job.group.as_ref().expect("it was drawn");
+    let answering = group.answering(&job.batches[place]);
+    let each = terms.operators * batch.spent / 1_000 / answering.len() as Amount;
+    let operators: Vec<AccountId> = answering
+        .difference(&group.out)
+        .map(|place| group.members[*place].0.clone())
+        .collect();
     job.batches[place].fate = Fate::Final { at: now };
     job.pots.pending -= batch.spent;
     job.pots.workers += paid;
@@ -201,9 +207,10 @@ fn pay(ledger: &mut Ledger, id: &JobId, place: usize) {
     for payout in &batch.payouts {
         money.give(&payout.account, payout.amount);
     }
-    let for_coordinator = terms.operators * batch.spent / 1_000;
-    money.give(&by, for_coordinator);
-    let rest = batch.spent - paid - for_coordinator;
+    for operator in &operators {
+        money.give(operator, each);
+    }
+    let rest = batch.spent - paid - each * operators.len() as Amount;
     money.give(&ledger.treasury_account, rest);
     for device in &batch.devices {
         ledger

@@ -66,13 +66,18 @@ impl Group {
         need(all_signed, "CertificateNotSigned")
     }
 
-    /// Who settled or certified this has no say any more.
-    pub(super) fn turn_out(&mut self, settled: &Settled) {
+    /// Who settled or certified this, by place.
+    pub(super) fn answering(&self, settled: &Settled) -> BTreeSet<usize> {
         let certified = settled.certified.certificates.iter();
-        self.out
-            .extend(certified.map(|(place, _)| usize::from(*place)));
+        let certified = certified.map(|(place, _)| usize::from(*place));
         let by = self.members.iter().position(|(it, _)| *it == settled.by);
-        self.out.extend(by);
+        certified.chain(by).collect()
+    }
+
+    /// They have no say any more.
+    pub(super) fn turn_out(&mut self, settled: &Settled) {
+        let answering = self.answering(settled);
+        self.out.extend(answering);
     }
 
     /// Whether the member at a place could have a turn.
