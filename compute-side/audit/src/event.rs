@@ -3,7 +3,7 @@
 //! All that moves is told by the pallet that keeps the balances. What it was for is told by events of
 //! other pallets in the same transaction, and only where amount and account fit: a call puts its
 //! movements right before the event that tells of them, but for the shares of operators and treasury,
-//! which follow the event of their batch.
+//! which follow the event of their batch. Operators are paid in equal parts, each account one.
 
 use crate::{
     Entry, Finalised, Kind, Movement, Note, Purse, Reason, Settled, Statement, Struck, What,
@@ -11,6 +11,7 @@ use crate::{
 use codec::{Decode, DecodeAll};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, ids::BatchSequence, job::JobEnd,
+    limits::GROUP_MEMBERS_MAX,
 };
 use std::collections::VecDeque;
 
@@ -46,18 +47,46 @@ pub fn read(events: &[Event<'_>]) -> Vec<Entry> {
 #[derive(Default)]
 struct Reading {
     whats: Vec<What>,
-    /// Payments out of an escrow that must come next, because of the batch that just became final.
+    /// What must be paid out of an escrow next, because of the batch that just became final.
     due: VecDeque<Due>,
     /// What has been taken for the transaction's fee, by whom.
     fee: Option<(AccountId, Amount)>,
 }
 
-/// A payment that must come next.
+/// What must be paid next, in one payment or in equal parts.
 struct Due {
     kind: Kind,
+    /// What is left of it.
     amount: Amount,
     job: JobId,
     batch: BatchSequence,
+    /// Who has a part, and how much that is.
+    paid: Vec<AccountId>,
+    part: Option<Amount>,
+}
+
+impl Due {
+    /// Whether a payment is of it; it is counted off then. The treasury gets its share at once. The first part of
+    /// operators says how large the others are: all of it is so many of them as there can be in a group.
+    fn take(&mut self, to: &Purse, amount: Amount) -> bool {
+        let fits = match self.kind {
+            Kind::OperatorPay => {
+                let left = self.amount.checked_rem(amount) == Some(0);
+                let parts = self.amount.checked_div(amount).unwrap_or(Amount::MAX);
+                let is_part = self.part.map_or(left, |part| part == amount);
+                let is_new = to.account().is_some_and(|to| !self.paid.contains(to));
+                let paid = Amount::try_from(self.paid.len()).unwrap_or(Amount::MAX);
+                is_part && is_new && paid.saturating_add(parts) <= GROUP_MEMBERS_MAX.into()
+            }
+            _ => self.amount == amount,
+        };
+        if fits {
+            self.amount = self.amount.saturating_sub(amount);
+            self.part = Some(amount);
+            self.paid.extend(to.account().cloned());
+        }
+        fits
+    }
 }
 
 /// What the pallets say in their events.
@@ -112,11 +141,14 @@ impl Reading {
             // What an owner is paid for a part of the own job looks like what is released; a payment is
             // due, or its batch is yet to come.
             (Kind::EscrowPaid | Kind::EscrowReleased, _) => {
-                if let Some(due) = self.due.pop_front_if(|due| due.amount == amount) {
+                if let Some(due) = self.due.front_mut()
+                    && due.take(&movement.to, amount)
+                {
                     movement.kind = due.kind;
                     movement.job = Some(due.job);
                     movement.batch = Some(due.batch);
                 }
+                self.due.pop_front_if(|due| due.amount == 0);
             }
             (Kind::FeeTaken, Purse::Free(account)) if self.fee.is_none() => {
                 self.fee = Some((account.clone(), amount));
@@ -190,6 +222,8 @@ impl Reading {
             amount,
             job: finalised.job,
             batch: finalised.sequence,
+            paid: Vec::new(),
+            part: None,
         };
         let shares = [
             due(Kind::OperatorPay, finalised.operators),

@@ -139,7 +139,7 @@ pub enum Kind {
     EscrowReleased,
     /// A worker account's pay.
     WorkerPay,
-    /// The coordinator's part of a batch.
+    /// A masternode's part of a batch that it settled or certified.
     OperatorPay,
     /// The treasury's part of a batch.
     TreasuryShare,
@@ -290,10 +290,10 @@ pub struct Settled {
     /// For worker accounts.
     #[serde(with = "as_string")]
     pub workers: Amount,
-    /// For the coordinator.
+    /// For the masternodes that settled and certified it.
     #[serde(with = "as_string")]
     pub operators: Amount,
-    /// For the treasury.
+    /// For the treasury, beside what these do not get.
     #[serde(with = "as_string")]
     pub treasury: Amount,
 }
@@ -310,7 +310,7 @@ pub struct Finalised {
     /// What worker accounts got.
     #[serde(with = "as_string")]
     pub workers: Amount,
-    /// What the coordinator got.
+    /// What the masternodes that settled and certified it got together, in equal parts.
     #[serde(with = "as_string")]
     pub operators: Amount,
     /// What the treasury got.

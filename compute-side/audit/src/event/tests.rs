@@ -75,8 +75,9 @@ fn of_several_batches_in_one_transaction_each_payment_is_told_its_own() {
     let events = [
         pay(&A, &B, 5),
         pay(&A, &A, 2),
-        finalised(JOB, 3, 7, [2, 1]),
+        finalised(JOB, 3, 7, [4, 1]),
         pay(&A, &B, 2),
+        pay(&A, &A, 2),
         pay(&A, &TREASURY, 1),
         pay(&B, &A, 4),
         finalised(other, 0, 4, [0, 2]),
@@ -91,12 +92,44 @@ fn of_several_batches_in_one_transaction_each_payment_is_told_its_own() {
             (Kind::WorkerPay, 5, this, Some(3)),
             (Kind::WorkerPay, 2, this, Some(3)),
             (Kind::OperatorPay, 2, this, Some(3)),
+            (Kind::OperatorPay, 2, this, Some(3)),
             (Kind::TreasuryShare, 1, this, Some(3)),
             (Kind::WorkerPay, 4, that, Some(0)),
             (Kind::TreasuryShare, 2, that, Some(0)),
             (Kind::EscrowReleased, 6, that, None),
         ]
     );
+}
+
+/// The kinds of payments behind the event of a batch that pays nine units to operators and three to the treasury.
+fn kinds_behind(payments: &[(&AccountId, Amount)]) -> Vec<Kind> {
+    let mut events = vec![finalised(JOB, 3, 0, [9, 3])];
+    events.extend(payments.iter().map(|(to, amount)| pay(&A, to, *amount)));
+    found(&events).iter().map(|it| it.0).collect()
+}
+
+#[test]
+fn operators_are_paid_in_equal_parts_each_account_one() {
+    use Kind::{EscrowPaid, EscrowReleased, OperatorPay, TreasuryShare};
+    let (c, treasury) = (AccountId::new([4; 32]), (&TREASURY, 3));
+    let parts = kinds_behind(&[(&A, 3), (&B, 3), (&c, 3), treasury]);
+    assert_eq!(
+        parts,
+        [OperatorPay, OperatorPay, OperatorPay, TreasuryShare]
+    );
+    let alone = kinds_behind(&[(&B, 9), treasury]);
+    assert_eq!(alone, [OperatorPay, TreasuryShare]);
+    // Unequal ones, a second one for the same account, and what is no whole number of parts.
+    let unequal = kinds_behind(&[(&B, 3), (&c, 6), treasury]);
+    assert_eq!(unequal, [OperatorPay, EscrowPaid, OperatorPay]);
+    let twice = kinds_behind(&[(&B, 3), (&B, 3), (&c, 3)]);
+    assert_eq!(twice, [OperatorPay, EscrowPaid, OperatorPay]);
+    let uneven = kinds_behind(&[(&B, 4), (&A, 5)]);
+    assert_eq!(uneven, [EscrowPaid, EscrowReleased]);
+    // More than a group has members.
+    let accounts: Vec<_> = (10..19).map(|byte| AccountId::new([byte; 32])).collect();
+    let nine: Vec<_> = accounts.iter().map(|account| (account, 1)).collect();
+    assert_eq!(kinds_behind(&nine), [EscrowPaid; 9]);
 }
 
 #[test]

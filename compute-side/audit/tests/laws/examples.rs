@@ -82,6 +82,47 @@ fn a_job_from_beginning_to_end_is_as_it_should_be() {
     assert_eq!(found(whole, vec![task(0, 3), task(1, 9)]), NOTHING);
 }
 
+/// A batch of a job of fifty units that pays seven to a worker and three to the network, with these payments to
+/// operators and treasury.
+fn paying(operators: u128, treasury: u128, payments: &[Told]) -> Vec<Difference> {
+    let finalised = (JOB, 0_u32, 1_u32, 7_u128, operators, treasury);
+    let said = [
+        Told::OnHold(0, 1, 7),
+        Told::Said("Jobs", "BatchFinalised", finalised.encode()),
+    ];
+    let whole = told(&[&submitted(50), &settled(0), &said, payments, &ended(40)]);
+    found(whole, vec![task(0, 3)])
+}
+
+#[test]
+fn what_is_for_operators_is_paid_in_equal_parts_or_differs() {
+    let two = [
+        Told::OnHold(0, 2, 1),
+        Told::OnHold(0, 3, 1),
+        Told::OnHold(0, TREASURY, 1),
+    ];
+    assert_eq!(paying(2, 1, &two), NOTHING);
+    // One of them has no say any more, and its part is the treasury's.
+    let one = [Told::OnHold(0, 2, 1), Told::OnHold(0, TREASURY, 2)];
+    assert_eq!(paying(1, 2, &one), NOTHING);
+    // All of it for one of two, and what is left of another sum.
+    let twice = [
+        Told::OnHold(0, 2, 1),
+        Told::OnHold(0, 2, 1),
+        Told::OnHold(0, TREASURY, 1),
+    ];
+    let unequal = [Told::OnHold(0, 2, 1), Told::OnHold(0, 3, 2)];
+    let left_out = [Told::OnHold(0, 2, 1), Told::OnHold(0, TREASURY, 1)];
+    for (operators, treasury, payments) in [
+        (2, 1, &twice[..]),
+        (3, 0, &unequal[..]),
+        (2, 1, &left_out[..]),
+    ] {
+        let differences = paying(operators, treasury, payments);
+        assert!(!differences.is_empty(), "{payments:?}");
+    }
+}
+
 #[test]
 fn what_is_struck_is_held_again_and_its_tasks_are_unsettled() {
     let whole = told(&[

@@ -44,6 +44,8 @@ struct Batch {
     sequence: u32,
     tasks: u32,
     parts: [(usize, Amount); 2],
+    /// Who shares what is for operators; the treasury has what does not divide.
+    masternodes: Vec<usize>,
     operators: Amount,
     treasury: Amount,
     bits: Vec<u8>,
@@ -353,6 +355,7 @@ impl World {
             sequence: job.batches,
             tasks: tasks.len() as u32,
             parts: [(with, workers / 2), (3 - with, workers - workers / 2)],
+            masternodes: [AUTHOR, 3, 0][..1 + with % 3].to_vec(),
             operators,
             treasury: spent - workers - operators,
             bits: bits.clone(),
@@ -396,18 +399,23 @@ impl World {
         for (who, part) in batch.parts {
             self.pay(owner, who, part, done);
         }
+        let all = batch.masternodes.len() as Amount;
+        let each = batch.operators / all;
+        let treasury = batch.treasury + batch.operators % all;
         let fields = (
             id,
             batch.sequence,
             batch.tasks,
             batch.workers(),
-            batch.operators,
-            batch.treasury,
+            each * all,
+            treasury,
         );
         let said = Told::Said("Jobs", "BatchFinalised", fields.encode());
         done.told.push(said);
-        self.pay(owner, AUTHOR, batch.operators, done);
-        self.pay(owner, TREASURY, batch.treasury, done);
+        for masternode in batch.masternodes {
+            self.pay(owner, masternode, each, done);
+        }
+        self.pay(owner, TREASURY, treasury, done);
         if is_done {
             self.end(place, done);
         }
