@@ -37,7 +37,7 @@ fn from_escrow(from: &AccountId, to: &AccountId, amount: Amount) -> ChainEvent {
     }
 }
 
-/// A batch that pays so much to workers, and to its coordinator.
+/// A batch that pays so much to workers, and to its masternodes.
 fn finalised(job: JobId, batch: BatchSequence, workers: Amount, operators: Amount) -> ChainEvent {
     let fields = (job, batch, 1_u32, workers, operators, 0_u128);
     event("Jobs", "BatchFinalised", fields)
