@@ -7,7 +7,7 @@ use quern_job_rules::{split::Split, tasks};
 use quern_primitives::{
     amount::Amount,
     batch::{Batch, BatchRecord, BatchState, LogRange, PendingBatch, TaskSet},
-    ids::{BatchSequence, Digest, TaskIndex},
+    ids::{AccountId, BatchSequence, Digest, TaskIndex},
     job::Job,
     log::Header,
     merkle::Proof,
@@ -55,6 +55,20 @@ impl OnChain {
         let mut pending = self.pending.iter();
         let found = pending.find(|(_, batch)| has(batch));
         found.map(|(sequence, _)| *sequence)
+    }
+
+    /// Whether a batch that this account wrote down is another than the one of its number that is pending, if
+    /// the same account has settled that. Of what is final the chain does not keep all parts.
+    pub fn has_settled_otherwise(&self, batch: &Batch, writer: &AccountId) -> bool {
+        let pending = self.pending.get(&batch.sequence);
+        let is_writers = pending.is_some_and(|it| it.coordinator == *writer);
+        let mut found = Vec::new();
+        is_writers
+            && self.compare(batch, 0, &mut found)
+            && found.iter().any(|it| match it {
+                Difference::Batch { part, .. } => part.is_written_down(),
+                _ => false,
+            })
     }
 
     /// Compares a batch of the log with what the chain settled; false if it did not.

@@ -116,6 +116,13 @@ pub enum Part {
     Split,
 }
 
+impl Part {
+    /// Whether the coordinator writes it down with the batch. The rest follows from that, or is the log's own.
+    pub fn is_written_down(self) -> bool {
+        !matches!(self, Self::Head | Self::Split)
+    }
+}
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

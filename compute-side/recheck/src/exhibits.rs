@@ -9,7 +9,7 @@ use quern_dispute_rules::{
 };
 use quern_joblog::{Entry, Header, LogFault, SignedBlock, Way};
 use quern_primitives::{
-    ids::{Digest, NodeKey, TaskIndex},
+    ids::{BatchSequence, Digest, NodeKey, TaskIndex},
     merkle::Tree,
     receipt::SignedReceipt,
     verdict::{Finding, Ground, Verdict},
@@ -27,6 +27,11 @@ impl Shown {
     pub fn new(block: SignedBlock) -> Self {
         let way = Way::to(block.header.payload.index);
         Self { block, way }
+    }
+
+    /// Whether an entry is in the block, which has this index.
+    pub(crate) fn is_at(&self, position: u64, index: u64) -> bool {
+        self.block.header.payload.index == index && self.block.prove(position).is_some()
     }
 
     /// An entry of the block, certified with what follows.
@@ -103,9 +108,14 @@ impl Exhibits<'_> {
                 acknowledgement: (**acknowledgement).clone(),
                 leaf: self.leaf(acknowledgement.payload.task),
             }),
-            // Of these two batches the log has only one; a commitment moves no money.
-            RecheckFault::TwoBatches { second: None, .. }
-            | RecheckFault::Commitment { .. }
+            // Of these two batches the log has only one, and the chain the other.
+            RecheckFault::TwoBatches {
+                sequence,
+                first,
+                second: None,
+            } => self.other_batch(*sequence, *first),
+            // A commitment moves no money.
+            RecheckFault::Commitment { .. }
             | RecheckFault::Log(_)
             | RecheckFault::InputRoots
             | RecheckFault::NoTariff
@@ -166,6 +176,15 @@ impl Exhibits<'_> {
             }),
             RevealFault::Commitment => None,
         }
+    }
+
+    /// The log's batch of a number, beside what the chain settled under it.
+    pub(crate) fn other_batch(&self, sequence: BatchSequence, position: u64) -> Option<Evidence> {
+        let job = self.batch.job;
+        Some(Evidence::OtherBatch {
+            batch: BatchName { job, sequence },
+            entry: Box::new(self.logged(position)?),
+        })
     }
 
     fn of_batch(&self, why: &BatchFault) -> Option<Evidence> {

@@ -15,7 +15,7 @@ use quern_job_rules::tasks;
 use quern_joblog::{Entry, Fork, LogFault, SignedBlock};
 use quern_primitives::{
     batch::{BatchRecord, BatchState},
-    ids::{Digest, JobId, NodeKey, TaskIndex},
+    ids::{AccountId, Digest, JobId, NodeKey, TaskIndex},
     log::{Header, SignedHeader},
     merkle::Tree,
     verdict::Verdict,
@@ -42,6 +42,12 @@ pub struct Showing<'a> {
     /// Who writes the log as far as it was read, and who wrote the entry that is shown.
     writer: NodeKey,
     guilty: Option<NodeKey>,
+    /// The accounts of both, as the log says.
+    account: Option<AccountId>,
+    guilty_account: Option<AccountId>,
+    /// Who settled the batch, if it is pending, and whether nobody else certified it.
+    settled_by: Option<AccountId>,
+    is_its_own_word: bool,
 }
 
 /// A block that names another ancestor than the log has.
@@ -180,7 +186,8 @@ impl<'a> Showing<'a> {
         if let Difference::Rule(RecheckFault::Reveal { receipt, .. }) = difference {
             positions.push(receipt.payload.log_position);
         }
-        let set = on_chain.pending.get(&sequence).map(|batch| &batch.tasks);
+        let pending = on_chain.pending.get(&sequence);
+        let set = pending.map(|batch| &batch.tasks);
         let most = on_chain.job.submission.tasks;
         let set = set.and_then(|set| tasks::validate(set, most).ok());
         Ok(Self {
@@ -194,6 +201,11 @@ impl<'a> Showing<'a> {
             apart,
             writer: NodeKey::default(),
             guilty: None,
+            account: None,
+            guilty_account: None,
+            settled_by: pending.map(|batch| batch.coordinator.clone()),
+            // Who settles certifies too, and in a group of more than one somebody else has to.
+            is_its_own_word: pending.is_some_and(|batch| batch.certified_by.len() <= 1),
         })
     }
 
@@ -203,7 +215,12 @@ impl<'a> Showing<'a> {
         let mut is_shown = false;
         for (position, entry) in block.positions() {
             match entry {
-                Entry::Opened { node, .. } => self.writer = *node,
+                Entry::Opened {
+                    coordinator, node, ..
+                } => {
+                    self.writer = *node;
+                    self.account = Some(coordinator.clone());
+                }
                 Entry::Judged { verdict }
                     if position <= last && self.tasks.contains(&verdict.task) =>
                 {
@@ -214,6 +231,7 @@ impl<'a> Showing<'a> {
             if self.positions.contains(&position) {
                 is_shown = true;
                 self.guilty = Some(self.writer);
+                self.guilty_account.clone_from(&self.account);
             }
         }
         if let Some(apart) = &mut self.apart
@@ -236,7 +254,14 @@ impl<'a> Showing<'a> {
         let verdicts: Vec<_> = self.verdicts.values().map(Encode::encode).collect();
         let root = Tree::new(&verdicts).root();
         let is_batchs = self.record.is_some_and(|it| it.verdicts_root == root);
-        match self.evidence(roots) {
+        let written = self.other_batch();
+        let evidence = match (self.evidence(roots), written) {
+            // Without its verdicts it convicts who wrote the log, at the least.
+            (Ok(it), Some(written)) if !is_batchs && needs_verdicts(&it) => Ok(written),
+            (Err(_), Some(written)) => Ok(written),
+            (evidence, _) => evidence,
+        };
+        match evidence {
             // The log's verdicts are others than the batch's.
             Ok(evidence) if !is_batchs && needs_verdicts(&evidence) => {
                 Filing::Cannot(Unfiled::NotAtHand)
@@ -257,6 +282,9 @@ impl<'a> Showing<'a> {
         let fault = match self.difference {
             Difference::Rule(fault) => fault,
             Difference::Batch { part, .. } => {
+                if let Some(written) = self.other_batch().filter(|_| self.strikes_as_written()) {
+                    return Ok(written);
+                }
                 return match part {
                     Part::Spent | Part::Workers | Part::Payouts | Part::Devices => {
                         Ok(Evidence::Payouts { batch })
@@ -304,6 +332,38 @@ impl<'a> Showing<'a> {
         exhibits.evidence(fault).ok_or(Unfiled::NotAtHand)
     }
 
+    /// The batch as its own coordinator wrote it down, if that is what differs. What who coordinated before wrote
+    /// down, and never settled, says nothing of it.
+    fn other_batch(&self) -> Option<Evidence> {
+        let Difference::Batch { position, part, .. } = self.difference else {
+            return None;
+        };
+        let is_writers = self.settled_by.is_some() && self.settled_by == self.guilty_account;
+        if !is_writers || !part.is_written_down() {
+            return None;
+        }
+        let exhibits = Exhibits {
+            batch: self.batch,
+            verdicts: &[],
+            shown: &self.shown,
+            writer: self.guilty.unwrap_or(self.writer),
+            input_roots: &[],
+        };
+        exhibits.other_batch(self.batch.sequence, *position)
+    }
+
+    /// Whether the batch falls by what was written down, and not only its writer: where it was certified with
+    /// that very block, or by nobody else.
+    fn strikes_as_written(&self) -> bool {
+        let head = self.record.map(|record| record.block);
+        let mut positions = self.positions.iter();
+        let is_certified_with_it = positions.any(|position| {
+            let mut shown = self.shown.iter();
+            head.is_some_and(|head| shown.any(|shown| shown.is_at(*position, head)))
+        });
+        is_certified_with_it || self.is_its_own_word
+    }
+
     /// Asks the coordinator for a verdict that the log does not have as the batch has it.
     fn withheld(&self) -> Result<Evidence, Unfiled> {
         let task = self.tasks.first().copied().ok_or(Unfiled::NotAtHand)?;
@@ -332,6 +392,7 @@ fn needs_verdicts(evidence: &Evidence) -> bool {
         | Evidence::Assignment { .. }
         | Evidence::Answers { .. }
         | Evidence::WrongAnswer(_)
-        | Evidence::FalseReport(_) => false,
+        | Evidence::FalseReport(_)
+        | Evidence::OtherBatch { .. } => false,
     }
 }

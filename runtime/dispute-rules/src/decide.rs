@@ -67,5 +67,6 @@ pub fn decide<S: Signatures>(
         Evidence::Answers { first, second } => worker::answers(first, second, facts, signatures),
         Evidence::WrongAnswer(it) => worker::wrong_answer(it, facts, signatures),
         Evidence::FalseReport(it) => referees::false_report(it, facts, signatures),
+        Evidence::OtherBatch { entry, .. } => twice::batches(entry, facts, signatures),
     }
 }

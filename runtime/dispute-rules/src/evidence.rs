@@ -270,6 +270,14 @@ pub enum Evidence {
     /// A masternode signed an answer to a task that is not what more than half of its job's group computed.
     #[codec(index = 13)]
     FalseReport(Box<FalseReport>),
+    /// A batch was settled otherwise than its coordinator wrote it down in its log.
+    #[codec(index = 14)]
+    OtherBatch {
+        /// The batch.
+        batch: BatchName,
+        /// The entry that has the other one, under a header that the batch's own coordinator signed.
+        entry: Box<Logged>,
+    },
 }
 
 /// What a coordinator may keep to itself.
@@ -337,7 +345,8 @@ impl Evidence {
             | Self::OtherVerdict { batch, .. }
             | Self::Payouts { batch }
             | Self::Omission { batch, .. }
-            | Self::Withheld { batch, .. } => about(batch),
+            | Self::Withheld { batch, .. }
+            | Self::OtherBatch { batch, .. } => about(batch),
             Self::Blocks { fork, .. } | Self::Certificates { fork, .. } => {
                 of_log(fork.first.payload.job)
             }

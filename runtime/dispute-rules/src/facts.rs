@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use quern_primitives::{
     amount::Amount,
-    batch::{DeviceChange, LogRange, Payout, TaskSet},
+    batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
     ids::{AccountId, BatchSequence, BlockNumber, Digest, GenesisHash, JobId, NodeKey},
     job::Job,
 };
@@ -109,6 +109,30 @@ pub struct Facts {
     pub seed: Option<[u8; 32]>,
     /// What is at stake.
     pub stakes: Stakes,
+}
+
+impl BatchFacts {
+    /// Whether the chain settled a batch of this job just as it is written down here.
+    pub fn is_of(&self, job_id: &JobId, written: &Batch) -> bool {
+        let Batch {
+            job,
+            sequence,
+            log,
+            verdicts_root,
+            tasks,
+            spent,
+            payouts,
+            devices,
+        } = written;
+        job == job_id
+            && *sequence == self.sequence
+            && *log == self.log
+            && *verdicts_root == self.verdicts_root
+            && *tasks == self.tasks
+            && *spent == self.spent
+            && **payouts == *self.payouts
+            && **devices == *self.devices
+    }
 }
 
 impl Facts {

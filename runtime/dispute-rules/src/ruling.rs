@@ -74,6 +74,9 @@ pub enum Offence {
     /// A masternode signed an answer that is not the one that most of its job's group computed.
     #[codec(index = 14)]
     FalseReport,
+    /// The batch was settled otherwise than its coordinator wrote it down.
+    #[codec(index = 15)]
+    OtherBatch,
 }
 
 /// Why a verdict is none that the rules give.

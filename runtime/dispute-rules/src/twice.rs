@@ -1,4 +1,4 @@
-//! Two things that one masternode signed for one place.
+//! Two things that one masternode signed for one place, or of which it signed one and settled the other.
 //!
 //! An honest masternode follows one log of a job, writes at most one part of it without a break (a member
 //! of a group has one turn), and writes down each verdict and each batch once. So two are a lie, whatever
@@ -9,7 +9,7 @@
 use crate::{
     evidence::Logged,
     facts::{Facts, Member},
-    ruling::{self, Offence, Refusal, Ruling, convict_member},
+    ruling::{self, Offence, Refusal, Ruling, convict_batch, convict_member, unfounded},
     signatures::Signatures,
 };
 use quern_joblog::{Entry, Fork};
@@ -138,6 +138,50 @@ pub(crate) fn entries<S: Signatures>(
         Place::Batch(_) => Offence::TwoBatches,
     };
     Ok(convict_member(facts, member, offence, signer(member)))
+}
+
+/// A batch that was settled, and one of its number that its coordinator wrote down.
+///
+/// A coordinator writes a batch down before it settles it, and goes on with what it signed, so the two are one.
+/// Who coordinated before may have written down a batch of this number that never came to be: that is held
+/// against nobody, so the header must be signed by who settled this one.
+///
+/// Who certified the batch signed for it together with the block that has it. In any other block the entry
+/// is its writer's alone; then the batch stands, unless nobody but its writer has answered for it.
+pub(crate) fn batches<S: Signatures>(
+    written: &Logged,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
+    let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
+    let header = &written.header;
+    if header.payload.job != facts.job_id {
+        return Err(Refusal::OtherJob);
+    }
+    let Some(Entry::Batched { batch: other }) = written.entry() else {
+        return Err(Refusal::Unrelated);
+    };
+    if other.sequence != batch.sequence {
+        return Err(Refusal::Unrelated);
+    }
+    written.position().ok_or(Refusal::NotInLog)?;
+    let writer = facts.member(&batch.coordinator);
+    let writer = writer.ok_or(Refusal::NobodyAnswers)?;
+    if !signatures.is_nodes(header, &writer.node, &facts.genesis) {
+        return Err(Refusal::NotSigned);
+    }
+    if batch.is_of(&facts.job_id, &other) {
+        return Ok(unfounded(facts));
+    }
+    let head = header.payload.hash(&facts.genesis);
+    let is_certified_with_it = batch.heads.last() == Some(&head);
+    let mut certifiers = batch.certifiers.iter();
+    let is_its_own_word = certifiers.all(|it| *it == batch.coordinator);
+    let offence = Offence::OtherBatch;
+    match is_certified_with_it || is_its_own_word {
+        true => convict_batch(facts, offence),
+        false => Ok(convict_member(facts, writer, offence, signer(writer))),
+    }
 }
 
 fn place_of(logged: &Logged) -> Option<Place> {

@@ -242,6 +242,22 @@ fn two_batches_of_one_number_cost_who_wrote_them_down() {
     convicts(&mut chain, &case, evidence, Offence::TwoBatches, false);
 }
 
+#[test]
+fn a_batch_that_is_settled_otherwise_than_it_was_written_down_is_struck() {
+    let (mut chain, mut case) = started();
+    let batch = case.whole_batch();
+    case.entries.push(Entry::Batched { batch });
+    case.write_log();
+    case.batch.payouts.iter_mut().next().unwrap().amount -= 1;
+    case.settle(&mut chain);
+    let last = case.entries.len() as u64 - 1;
+    let evidence = Evidence::OtherBatch {
+        batch: case.name(),
+        entry: Box::new(case.logged(last)),
+    };
+    convicts(&mut chain, &case, evidence, Offence::OtherBatch, true);
+}
+
 // 3. Payouts.
 
 fn verdicts_of(case: &Case) -> Step {

@@ -26,6 +26,17 @@ pub(super) fn read(
     store: &Store,
     job: JobId,
     writer: Writer,
+    take: impl FnMut(&SignedBlock) -> bool,
+) -> Result<(), StoreError> {
+    read_from(store, job, writer, 0, take)
+}
+
+/// The same from the block with this index on.
+pub(super) fn read_from(
+    store: &Store,
+    job: JobId,
+    writer: Writer,
+    from: u64,
     mut take: impl FnMut(&SignedBlock) -> bool,
 ) -> Result<(), StoreError> {
     let page: Box<Page> = match writer {
@@ -38,7 +49,7 @@ pub(super) fn read(
             Box::new(move |next| copy.page(next, BLOCKS_AT_ONCE, LOG_PAGE_BYTES_MAX))
         }
     };
-    let mut next = 0u64;
+    let mut next = from;
     loop {
         let blocks = page(next)?;
         if blocks.is_empty() {

@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Pause between two looks at whether the chain has settled something that rests on a lie. The shortest
 /// window of a chain with money at stake is many times as long.
-const LOOK: Duration = Duration::from_secs(6);
+pub(super) const LOOK: Duration = Duration::from_secs(6);
 
 /// A lie that was found.
 #[derive(Clone)]

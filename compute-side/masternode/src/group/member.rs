@@ -6,6 +6,7 @@
 //! believed alone. Only what passes is certified.
 
 mod refereeing;
+mod settled;
 mod witnessing;
 mod word;
 
@@ -32,6 +33,7 @@ use quern_primitives::{
     verdict::{Finding, Ground},
 };
 use quern_recheck::{Recheck, RecheckFault, Wanted};
+use settled::Comparing;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -72,6 +74,7 @@ pub(crate) struct Members {
     refereeings: Arc<Computations>,
     accuser: Arc<Accuser>,
     room: Arc<Room>,
+    comparing: Arc<Comparing>,
 }
 
 /// The part that this masternode has in a job.
@@ -126,6 +129,7 @@ impl Members {
             refereeings: Arc::default(),
             accuser,
             room,
+            comparing: Arc::default(),
         }
     }
 
@@ -351,6 +355,9 @@ impl Members {
                 checked.next = checked.next.saturating_add(1);
                 self.suspect(id, part, &checked, &block);
                 let batches = words_on(&block, &self.shared.genesis);
+                if let Some((last, _)) = batches.last() {
+                    self.compare(id, part, &checked, *last);
+                }
                 follower.batches.extend(batches);
             }
             follower.checked = Some(checked);

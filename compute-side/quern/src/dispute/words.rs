@@ -25,6 +25,7 @@ pub(super) fn offence(offence: Offence) -> &'static str {
         Offence::TwoAnswers => "a device signed two answers for one replica",
         Offence::WrongAnswer => "a device's answer is not what most of the group computed",
         Offence::FalseReport => "a referee's report is not what most of the group computed",
+        Offence::OtherBatch => "a batch was settled otherwise than its coordinator wrote it down",
     }
 }
 
@@ -102,5 +103,8 @@ pub(super) fn evidence(evidence: &Evidence) -> &'static str {
         Evidence::Answers { .. } => "a device signed two answers for one replica",
         Evidence::WrongAnswer(_) => "a device's answer is not what most of the group computed",
         Evidence::FalseReport(_) => "a referee's report is not what most of the group computed",
+        Evidence::OtherBatch { .. } => {
+            "a batch was settled otherwise than its coordinator wrote it down"
+        }
     }
 }

@@ -515,21 +515,39 @@ fn a_pending_payout_that_differs_is_added_up_by_the_chain() {
     let mut on_chain = settled(&story, 0, &blocks);
     if let Some(pending) = on_chain.pending.get_mut(&0) {
         pending.payouts[0].amount += 1;
+        // By others too, and with another block than that which has the batch.
+        pending.certified_by = vec![0, 1].try_into().unwrap();
     }
+    on_chain.batches.get_mut(&0).unwrap().block += 1;
     let found = audited(&story, &on_chain, &blocks);
-    let evidence = evidence(&found.differences[0], &on_chain, &blocks);
+    let is_batchs = |it: &&Difference| {
+        matches!(
+            it,
+            Difference::Batch {
+                part: Part::Payouts,
+                ..
+            }
+        )
+    };
+    let differs = found.differences.iter().find(is_batchs).unwrap();
+    let evidence = evidence(differs, &on_chain, &blocks);
     assert!(matches!(evidence, Evidence::Payouts { .. }));
     // The verdicts that it adds up are shown in the order of the batch's tree.
-    let Filing::Can { verdicts, .. } = filing(&found.differences[0], &on_chain, &blocks) else {
+    let Filing::Can { verdicts, .. } = filing(differs, &on_chain, &blocks) else {
         panic!("{found:?}");
     };
     assert_eq!(Tree::new(&verdicts).root(), story.batches[0].verdicts_root);
-    // Other verdicts than the batch's add up to nothing.
+    // Other verdicts than the batch's add up to nothing; then its writer is shown what it wrote.
     on_chain
         .batches
         .values_mut()
         .for_each(|it| it.verdicts_root = Digest([9; 32]));
-    let why = filing(&found.differences[0], &on_chain, &blocks);
+    let shown = crate::audit::evidence(differs, &on_chain, &blocks);
+    assert!(matches!(shown, Evidence::OtherBatch { .. }), "{shown:?}");
+    // Where another coordinator settled it, what was written down says nothing.
+    let pending = on_chain.pending.get_mut(&0).unwrap();
+    pending.coordinator = AccountId::new([5; 32]);
+    let why = filing(differs, &on_chain, &blocks);
     assert_eq!(why, Filing::Cannot(Unfiled::NotAtHand));
 }
 

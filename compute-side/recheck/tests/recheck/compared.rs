@@ -2,15 +2,21 @@
 
 use crate::{
     audit::{audited, begun, evidence, filing},
+    author::Story,
     chain::{settled, verdicts_of},
     exhibits::chain_facts,
     lies::{honest, place},
     world::{HERE, blocks, node, roots},
 };
-use quern_dispute_rules::{Ed25519, Evidence, Ruling, decide, evidence::Leaf};
+use quern_dispute_rules::{Ed25519, Evidence, Facts, Ruling, decide, evidence::Leaf};
 use quern_joblog::Entry;
-use quern_primitives::{ids::Digest, log::Header, merkle::Tree};
-use quern_recheck::{Difference, Filing, Unfiled};
+use quern_primitives::{
+    batch::{BatchRecord, PendingBatch},
+    ids::{AccountId, Digest},
+    log::Header,
+    merkle::Tree,
+};
+use quern_recheck::{Difference, Filing, OnChain, Part, Unfiled};
 
 #[test]
 fn a_verdict_that_was_given_out_of_a_batch_and_is_not_the_log_s_is_shown_with_the_log_s() {
@@ -108,5 +114,65 @@ fn a_block_that_names_another_ancestor_is_shown_with_the_one_that_it_should_name
         // Who does not have the block any more has nothing to show.
         let why = filing(broken, &on_chain, &blocks[..index as usize]);
         assert_eq!(why, Filing::Cannot(Unfiled::NotAtHand));
+    }
+}
+
+/// What the court knows of a batch of the story that the chain has so.
+fn facts_of(story: &Story, on_chain: &OnChain, sequence: u32) -> Facts {
+    let batch = &story.batches[sequence as usize];
+    let (record, pending) = (&on_chain.batches[&sequence], &on_chain.pending[&sequence]);
+    let mut facts = chain_facts(story, batch);
+    let known = facts.batch.as_mut().unwrap();
+    known.verdicts_root = record.verdicts_root;
+    known.log = record.log;
+    known.spent = record.spent;
+    known.tasks = pending.tasks.clone();
+    known.payouts = pending.payouts.to_vec();
+    known.devices = pending.devices.to_vec();
+    known.heads = vec![record.head];
+    facts
+}
+
+#[test]
+fn what_was_settled_otherwise_than_it_was_written_down_is_shown_as_it_was_written_down() {
+    type Change = fn(&mut BatchRecord, &mut PendingBatch);
+    let changes: [(Part, Change); 6] = [
+        (Part::Root, |it, _| it.verdicts_root.0[0] ^= 1),
+        (Part::Log, |it, _| it.log.last += 1),
+        (Part::Spent, |it, _| it.spent += 1),
+        (Part::Tasks, |_, it| it.tasks.first += 8),
+        (Part::Payouts, |_, it| it.payouts[0].amount += 1),
+        (Part::Devices, |_, it| it.devices[0].change.accepted += 1),
+    ];
+    let story = honest();
+    let log = blocks(&story.entries, 6);
+    for (part, change) in changes {
+        let mut on_chain = settled(&story, 0, &log);
+        let record = on_chain.batches.get_mut(&0).unwrap();
+        change(record, on_chain.pending.get_mut(&0).unwrap());
+        let writer = &on_chain.pending[&0].coordinator;
+        assert!(on_chain.has_settled_otherwise(&story.batches[0], writer));
+        assert!(!on_chain.has_settled_otherwise(&story.batches[0], &AccountId::new([5; 32])));
+        let found = audited(&story, &on_chain, &log).differences;
+        let is_it = |it: &&Difference| matches!(it, Difference::Batch { part: other, .. } if *other == part);
+        let differs = found.iter().find(is_it).unwrap();
+        let shown = evidence(differs, &on_chain, &log);
+        let Evidence::OtherBatch { batch, entry } = &shown else {
+            panic!("{part}: {shown:?}");
+        };
+        assert_eq!(batch.sequence, 0);
+        let at = place(&story.entries, |it| matches!(it, Entry::Batched { .. }));
+        assert_eq!(entry.position(), Some(at as u64));
+        let ruling = decide(&shown, &facts_of(&story, &on_chain, 0), &Ed25519);
+        assert!(
+            matches!(ruling, Ok(Ruling::Convicted(_))),
+            "{part}: {ruling:?}"
+        );
+    }
+    // Of what was settled as it was written down nobody is convicted.
+    let on_chain = settled(&story, 0, &log);
+    let writer = &on_chain.pending[&0].coordinator;
+    for batch in &story.batches {
+        assert!(!on_chain.has_settled_otherwise(batch, writer));
     }
 }

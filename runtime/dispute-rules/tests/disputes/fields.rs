@@ -300,6 +300,7 @@ variants! {
         Withheld { batch, what }
         Assignment { batch, entry }
         Answers { first, second }
+        OtherBatch { batch, entry }
         ; WrongAnswer FalseReport
     }
     Withheld {

@@ -2,6 +2,7 @@
 
 use crate::{
     conduct::certificate_of,
+    settled::as_settled,
     world::{DEVICES, HERE, SEQUENCE, World, account, device_key, honest, node},
 };
 use codec::Encode;
@@ -66,7 +67,7 @@ pub(crate) fn step_of(leaves: &[Vec<u8>]) -> Step {
 /// Everything that can be shown of a world, whether or not it means anything.
 pub(crate) fn all_evidence(world: &World) -> Vec<Evidence> {
     let batch = world.name();
-    let mut all = vec![Evidence::Payouts { batch }];
+    let mut all = vec![Evidence::Payouts { batch }, as_settled(world)];
     for place in 0..world.verdicts.len() {
         let leaf = world.leaf(place);
         // Everybody who computes the task gets the same.

@@ -9,5 +9,6 @@ mod hostile;
 mod lies;
 mod mutated;
 mod reports;
+mod settled;
 mod successor;
 mod world;

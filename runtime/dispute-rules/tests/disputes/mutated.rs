@@ -13,6 +13,7 @@ use crate::{
         UNANIMOUS, with_assignment, with_other_verdict, with_receipt, with_verdict,
         without_assignment,
     },
+    settled::with_other_batch,
     world::{Dice, HERE, World, honest, node},
 };
 use codec::Encode;
@@ -52,7 +53,8 @@ fn convicts_at_once(evidence: &Evidence) -> bool {
         | Evidence::Assignment { .. }
         | Evidence::Answers { .. }
         | Evidence::WrongAnswer(_)
-        | Evidence::FalseReport(_) => true,
+        | Evidence::FalseReport(_)
+        | Evidence::OtherBatch { .. } => true,
         Evidence::Payouts { .. } | Evidence::Withheld { .. } => false,
     }
 }
@@ -76,7 +78,8 @@ fn essence(evidence: &Evidence) -> Evidence {
         | Evidence::Omission { .. }
         | Evidence::Withheld { .. }
         | Evidence::Answers { .. }
-        | Evidence::FalseReport(_) => {}
+        | Evidence::FalseReport(_)
+        | Evidence::OtherBatch { .. } => {}
     }
     essence
 }
@@ -133,6 +136,7 @@ fn lies() -> Vec<(World, Evidence)> {
         (small(), two_answers()),
         (lied_to, wrong),
         (small(), false_report(1, 7, 0)),
+        with_other_batch(),
     ];
     all.extend([false, true].map(written_twice));
     all

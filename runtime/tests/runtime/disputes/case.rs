@@ -329,17 +329,31 @@ impl Case {
         self.batch = batch_of(self.id, sequence, &self.verdicts, self.entries.len() as u64);
     }
 
-    /// The batch, over the verdicts there are now, with the words of these members of the group.
+    /// The batch over the verdicts there are now.
+    pub(crate) fn whole_batch(&self) -> Batch {
+        let leaves = self.verdicts.iter().map(Encode::encode);
+        Batch {
+            verdicts_root: Tree::new(leaves).root(),
+            ..self.batch.clone()
+        }
+    }
+
+    /// An entry with this batch, at the end of a log that the coordinator signs beside the one there is.
+    pub(crate) fn written_down(&self, batch: Batch) -> Logged {
+        let mut beside = self.clone();
+        let position = beside.entries.len() as u64;
+        beside.entries.push(Entry::Batched { batch });
+        beside.write_log();
+        beside.logged(position)
+    }
+
+    /// That batch with the words of these members of the group.
     pub(crate) fn certified(&self, group: &Group, places: &[u8]) -> Certified {
         let header = self.blocks.last().unwrap().header.payload;
-        let leaves = self.verdicts.iter().map(Encode::encode);
         let mut certified = Certified {
             index: header.index,
             head: header.hash(&self.genesis),
-            batch: Batch {
-                verdicts_root: Tree::new(leaves).root(),
-                ..self.batch.clone()
-            },
+            batch: self.whole_batch(),
             certificates: Default::default(),
         };
         let said = certified.certificate();

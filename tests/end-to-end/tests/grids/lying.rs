@@ -126,7 +126,7 @@ fn a_coordinator_that_settles_another_batch_than_its_log_has_loses_its_bond() {
         ..Told::of_batch(
             "two-batches",
             "batch_payouts",
-            "a batch does not pay what its verdicts make",
+            "a batch was settled otherwise than its coordinator wrote it down",
         )
     });
 }

@@ -58,7 +58,8 @@ fn in_order(evidence: &Evidence) -> Option<DispatchResult> {
         | Evidence::OtherVerdict { .. }
         | Evidence::Omission { leaf: Some(_), .. }
         | Evidence::Assignment { .. }
-        | Evidence::WrongAnswer(_) => Some(Ok(())),
+        | Evidence::WrongAnswer(_)
+        | Evidence::OtherBatch { .. } => Some(Ok(())),
         Evidence::Payouts { .. }
         | Evidence::Omission { leaf: None, .. }
         | Evidence::Withheld { .. } => Some(Err(Error::WindowOver.into())),
@@ -80,7 +81,8 @@ fn batch_of(evidence: &mut Evidence) -> Option<&mut BatchName> {
         | Evidence::Payouts { batch }
         | Evidence::Omission { batch, .. }
         | Evidence::Withheld { batch, .. }
-        | Evidence::Assignment { batch, .. } => Some(batch),
+        | Evidence::Assignment { batch, .. }
+        | Evidence::OtherBatch { batch, .. } => Some(batch),
         Evidence::WrongAnswer(it) => Some(&mut it.batch),
         Evidence::Blocks { .. }
         | Evidence::Certificates { .. }
@@ -192,6 +194,7 @@ pub(super) fn all(
     attempts.answers();
     attempts.wrong_answers();
     attempts.false_reports();
+    attempts.other_batches();
     attempts.about_none();
     for dispute in open {
         attempts.about(dispute, now);

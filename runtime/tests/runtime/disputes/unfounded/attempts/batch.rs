@@ -1,10 +1,12 @@
 //! Evidence that names a batch, and hangs on its tree and on its log.
 
-use super::{Attempts, NO_JOB, NO_TASK, judged, not_in_batch, not_in_log, questions};
+use super::{
+    Attempts, NO_BATCH, NO_JOB, NO_TASK, judged, not_in_batch, not_in_log, of_no_job, questions,
+};
 use crate::disputes::Error;
 use quern_dispute_rules::{
     Evidence,
-    evidence::{Certified, Input, Leaf, Withheld},
+    evidence::{Certified, Input, Leaf, Logged, Withheld},
 };
 use quern_primitives::{log::SignedAcknowledgement, receipt::SignedReceipt};
 
@@ -193,6 +195,37 @@ impl Attempts<'_> {
         }
         for position in [0, at + 1, judged(case, 0)] {
             self.refused(shown(case.in_log(position)), Error::Unrelated);
+        }
+    }
+
+    pub(super) fn other_batches(&mut self) {
+        let case = self.case;
+        let batch = case.name();
+        let shown = |entry: Logged| {
+            let entry = Box::new(entry);
+            Evidence::OtherBatch { batch, entry }
+        };
+        let settled = case.whole_batch();
+        let same = case.written_down(settled.clone());
+        self.in_order(shown(same.clone()));
+        let (mut moved, mut later) = (same.clone(), settled.clone());
+        moved.place ^= 1;
+        self.refused(shown(moved), Error::NotInLog);
+        later.sequence = NO_BATCH;
+        for unrelated in [case.logged(0), case.written_down(later)] {
+            self.refused(shown(unrelated), Error::Unrelated);
+        }
+        let (mut changed, mut of_another) = (same.clone(), same);
+        changed.header.payload.time_ms += 1;
+        of_another.header = of_no_job(of_another.header);
+        self.refused(shown(of_another), Error::OtherJob);
+        let mut other = settled;
+        other.spent += 1;
+        // What the batch's own coordinator did not sign for this chain, whatever it says.
+        let [forged, elsewhere] =
+            [&self.forged, &self.elsewhere].map(|it| it.written_down(other.clone()));
+        for entry in [changed, forged, elsewhere] {
+            self.refused(shown(entry), Error::NotSigned);
         }
     }
 }
