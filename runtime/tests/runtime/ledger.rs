@@ -2,7 +2,8 @@
 //! in blocks a moment or a week apart.
 //!
 //! - [`model`] tells what each call does, as plain maps; a noun has a file.
-//! - [`draft`] draws the calls, [`chance`] the numbers they are drawn from.
+//! - [`draft`] draws the calls, [`chance`] the numbers they are drawn from; [`told`] is what coordinators have
+//!   of the batches that they settle, for who disputes them.
 //! - [`real`] dispatches them and holds what the runtime keeps against the model.
 //!
 //! After every call both must agree whether it is accepted, which error refuses it, and whether it
@@ -22,11 +23,14 @@ mod chance;
 mod draft;
 mod model;
 mod real;
+mod told;
 
 use chance::Chance;
 use draft::Cast;
-use model::{Answer, Call, Refusal, Sender};
+use model::{Answer, Call, Ledger, Refusal, Sender, disputes::Kind};
+use quern_dispute_rules::Evidence;
 use real::Real;
+use scale_info::{TypeDef, TypeInfo};
 use std::{
     cell::Cell,
     collections::BTreeMap,
@@ -81,13 +85,48 @@ impl Reached {
     }
 }
 
+/// How often evidence of each kind was upheld, and how often it came to nothing or was refused.
+#[derive(Default)]
+struct Ruled(BTreeMap<Kind, [u32; 2]>);
+
+impl Ruled {
+    /// What the last call came to.
+    fn count(&mut self, ledger: &Ledger) {
+        if let Some((kind, convicted)) = ledger.disputes.ruled {
+            self.0.entry(kind).or_default()[usize::from(!convicted)] += 1;
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (kind, counts) in &other.0 {
+            let sum = self.0.entry(*kind).or_default();
+            (0..2).for_each(|place| sum[place] += counts[place]);
+        }
+    }
+
+    /// Every kind of evidence that there is came to both.
+    fn assert_whole(&self) {
+        let TypeDef::Variant(kinds) = Evidence::type_info().type_def else {
+            panic!("evidence is of kinds");
+        };
+        for kind in kinds.variants {
+            let [upheld, rejected] = self.0.get(&kind.index).copied().unwrap_or_default();
+            assert!(
+                upheld > 0 && rejected > 0,
+                "{}: {upheld} upheld, {rejected} rejected",
+                kind.name
+            );
+        }
+    }
+}
+
 /// Runs so many calls of a sequence. `done` counts them.
 fn run(
     seed: u64,
     calls: usize,
     watch: Watch,
     done: &Cell<usize>,
-    mut tell: impl FnMut(&Sender, &Call, &Answer, u32),
+    mut tell: impl FnMut(&Sender, &Call, &Answer, &Ledger),
 ) -> Result<(), String> {
     let mut chance = Chance::from_seed(seed);
     let is_lonely = chance.percent(draft::LONELY_PERCENT);
@@ -110,7 +149,7 @@ fn run(
         done.set(done.get() + 1);
         let said = real.call(&sender, &call);
         let answer = ledger.answer(&sender, &call);
-        tell(&sender, &call, &answer, ledger.now);
+        tell(&sender, &call, &answer, &ledger);
         if !real::agree(&call, &answer, &said) {
             return Err(format!(
                 "in block {}, {sender:?} calls {call:?}: the runtime says {said:?}, the model \
@@ -159,7 +198,7 @@ fn attempt(
     seed: u64,
     calls: usize,
     watch: Watch,
-    tell: impl FnMut(&Sender, &Call, &Answer, u32),
+    tell: impl FnMut(&Sender, &Call, &Answer, &Ledger),
 ) -> Result<(), (usize, String)> {
     let done = Cell::new(0);
     let ran = catch_unwind(AssertUnwindSafe(|| run(seed, calls, watch, &done, tell)));
@@ -167,9 +206,15 @@ fn attempt(
         .map_err(|why| (done.get(), why))
 }
 
-/// Runs a sequence; if it fails, says why, with the shortest prefix that does.
-fn check(seed: u64) -> Result<(), String> {
-    let Err((calls, why)) = attempt(seed, CALLS, Watch::EveryBlock, |_, _, _, _| {}) else {
+/// Runs a sequence, and counts what became of evidence; if it fails, says why, with the shortest prefix that
+/// does.
+fn check(seed: u64, ruled: &mut Ruled) -> Result<(), String> {
+    let counts = |_: &Sender, call: &Call, _: &Answer, ledger: &Ledger| {
+        if let Call::Disputes(_) = call {
+            ruled.count(ledger);
+        }
+    };
+    let Err((calls, why)) = attempt(seed, CALLS, Watch::EveryBlock, counts) else {
         return Ok(());
     };
     let closely = attempt(seed, calls, Watch::EveryCall, |_, _, _, _| {});
@@ -180,23 +225,35 @@ fn check(seed: u64) -> Result<(), String> {
     ))
 }
 
-/// Runs the sequences of these seeds, as many at a time as there are processors.
+/// Runs the sequences of these seeds, as many at a time as there are processors. Together they show every kind
+/// of evidence that there is, such that convicts and such that does not.
 fn check_all(first: u64, count: u64) {
     if let Ok(named) = std::env::var(SEED) {
         return replay(&named);
     }
     let threads = thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
-    let failures: Vec<String> = thread::scope(|scope| {
+    let ended: Vec<(Option<String>, Ruled)> = thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
             .map(|thread| {
-                let own = (first + thread..first + count).step_by(threads as usize);
-                scope.spawn(move || own.map(check).find_map(Result::err))
+                let mut own = (first + thread..first + count).step_by(threads as usize);
+                scope.spawn(move || {
+                    let mut ruled = Ruled::default();
+                    let failure = own.find_map(|seed| check(seed, &mut ruled).err());
+                    (failure, ruled)
+                })
             })
             .collect();
         let ended = running.into_iter();
-        ended.filter_map(|thread| thread.join().unwrap()).collect()
+        ended.map(|thread| thread.join().unwrap()).collect()
     });
+    let mut all = Ruled::default();
+    ended.iter().for_each(|(_, ruled)| all.add(ruled));
+    let failures: Vec<_> = ended
+        .into_iter()
+        .filter_map(|(failure, _)| failure)
+        .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    all.assert_whole();
 }
 
 /// Runs one sequence and prints its calls.
@@ -209,8 +266,8 @@ fn replay(named: &str) {
         seed,
         calls,
         Watch::EveryCall,
-        |sender, call, answer, now| {
-            println!("block {now}: {sender:?} {call:?}: {answer:?}");
+        |sender, call, answer, ledger| {
+            println!("block {}: {sender:?} {call:?}: {answer:?}", ledger.now);
         },
     );
     if let Err((calls, why)) = ran {

@@ -2,7 +2,9 @@
 //! can be accepted; each then has a chance to be spoilt in one place, and some are any.
 
 mod disputes;
+mod evidence;
 mod jobs;
+mod telling;
 
 use super::{
     chance::Chance,

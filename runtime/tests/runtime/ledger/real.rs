@@ -332,7 +332,7 @@ fn jobs_call(call: jobs::Call) -> quern_jobs::Call<Runtime> {
         jobs::Call::Submit(submission) => Call::submit {
             submission: *submission,
         },
-        jobs::Call::Settle(certified) => Call::settle {
+        jobs::Call::Settle(certified, _) => Call::settle {
             certified: *certified,
         },
         jobs::Call::TakeOver(job) => Call::take_over { job },

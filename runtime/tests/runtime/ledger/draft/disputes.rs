@@ -1,37 +1,38 @@
-//! Drafts of what is disputed.
+//! Drafts of calls about disputes that are open, and what is disputed.
 
 use super::{Draft, SPOILT_PERCENT};
-use crate::ledger::model::{
-    Call, Sender,
-    batches::{self, Fate},
-    disputes::{self, Dispute, LEAF, Matter, Shown},
-    jobs::{Job, Phase},
+use crate::ledger::{
+    model::{
+        Call, Sender,
+        batches::{self, Fate},
+        disputes::{self, Dispute, Matter},
+        jobs::{Job, Phase},
+    },
+    told::LEAF,
 };
 use quern_dispute_rules::{
-    Evidence, Reply,
-    evidence::{BatchName, Leaf, Withheld},
+    Reply,
+    evidence::{BatchName, Leaf},
 };
-use quern_joblog::Fork;
 use quern_primitives::{
-    AccountId, DeviceId, Digest, JobId, NodeKey, ProgramHash, TaskIndex,
+    AccountId, Digest, JobId, ProgramHash, TaskIndex,
     device::Class,
     ids::BatchSequence,
-    log::{Header, SignedHeader},
     merkle::Tree,
-    payload::{DeviceKey, NodeSecret},
+    payload::DeviceKey,
     receipt::{Exit, Receipt, SignedReceipt},
 };
 
 /// A batch of a job, and what the model has of it.
 #[derive(Clone)]
-struct Target {
-    job: JobId,
-    batch: BatchSequence,
-    known: Option<Job>,
+pub(super) struct Target {
+    pub(super) job: JobId,
+    pub(super) batch: BatchSequence,
+    pub(super) known: Option<Job>,
 }
 
 impl Target {
-    fn name(&self) -> BatchName {
+    pub(super) fn name(&self) -> BatchName {
         BatchName {
             job: self.job,
             sequence: self.batch,
@@ -39,7 +40,7 @@ impl Target {
     }
 
     /// Its tasks, if there is such a batch.
-    fn tasks(&self) -> Vec<TaskIndex> {
+    pub(super) fn tasks(&self) -> Vec<TaskIndex> {
         let settled = self.known.as_ref();
         let settled = settled.and_then(|job| Some((job, job.batches.get(self.batch as usize)?)));
         let named = settled.and_then(|(job, settled)| {
@@ -62,7 +63,7 @@ impl Draft<'_> {
     }
 
     /// A pending batch, mostly.
-    fn target(&mut self) -> Target {
+    pub(super) fn target(&mut self) -> Target {
         let jobs = self.ledger.jobs.jobs.iter();
         let batches = |is_wanted: fn(&Fate) -> bool| -> Vec<(JobId, usize)> {
             let of = |(id, job): (&JobId, &Job)| {
@@ -90,101 +91,6 @@ impl Draft<'_> {
         }
     }
 
-    fn dispute(&mut self) -> (Sender, Call) {
-        let target = self.target();
-        let (shown, evidence) = match self.chance.weighted(&[5, 12, 12, 5, 9]) {
-            0 => self.wrong_leaf(&target),
-            1 => (
-                Shown::Sum,
-                Evidence::Payouts {
-                    batch: target.name(),
-                },
-            ),
-            2 => self.withheld(&target),
-            3 => self.fork(&target),
-            _ => self.two_answers(&target),
-        };
-        let call = disputes::Call::Dispute {
-            job: target.job,
-            batch: target.batch,
-            shown,
-            evidence: Box::new(evidence),
-        };
-        // Coordinators now and then show their own lies.
-        let own = target.known.and_then(|job| job.coordinator().cloned());
-        let sender = own.filter(|_| self.chance.percent(10));
-        let sender = sender.unwrap_or_else(|| self.anyone());
-        (Sender::Account(sender), Call::Disputes(call))
-    }
-
-    fn wrong_leaf(&mut self, target: &Target) -> (Shown, Evidence) {
-        let tasks = target.tasks().len().max(1) as u32;
-        let place = self.chance.between(0, tasks - 1);
-        let evidence = Evidence::Verdict {
-            batch: target.name(),
-            leaf: leaf(tasks, place),
-        };
-        (Shown::Leaf, evidence)
-    }
-
-    fn withheld(&mut self, target: &Target) -> (Shown, Evidence) {
-        let task = self.chance.one_of(&target.tasks());
-        let task = task.filter(|_| !self.chance.percent(SPOILT_PERCENT / 2));
-        let task = task.unwrap_or_else(|| self.chance.between(0, 30));
-        let evidence = Evidence::Withheld {
-            batch: target.name(),
-            what: Withheld::Verdict { task },
-        };
-        (Shown::Withheld(task), evidence)
-    }
-
-    /// Two blocks that one member of the job's group signed, mostly.
-    fn fork(&mut self, target: &Target) -> (Shown, Evidence) {
-        let group = target.known.as_ref().and_then(|job| job.group.as_ref());
-        let keys: Vec<DeviceId> = group
-            .iter()
-            .flat_map(|group| group.members.iter().map(|(_, key)| *key))
-            .collect();
-        let key = self.chance.one_of(&keys);
-        let key = key.filter(|_| !self.chance.percent(SPOILT_PERCENT));
-        let nodes = &self.cast.nodes;
-        let known = nodes.iter().find(|it| Some(DeviceId(it.public().0)) == key);
-        let any = self.chance.below(nodes.len() as u64) as usize;
-        let node = known.unwrap_or(&nodes[any]);
-        let place = self.chance.below(40);
-        let header = |time_ms| signed_header(node, target.job, place, time_ms, self.cast);
-        let fork = Fork {
-            place,
-            first: header(1),
-            second: header(2),
-        };
-        let public = node.public();
-        let evidence = Evidence::Blocks {
-            node: NodeKey(public.0),
-            fork: Box::new(fork),
-        };
-        (Shown::Fork(DeviceId(public.0)), evidence)
-    }
-
-    fn two_answers(&mut self, target: &Target) -> (Shown, Evidence) {
-        let known = &self.ledger.workforce.devices;
-        let registered: Vec<usize> = (0..self.cast.devices.len())
-            .filter(|place| known.contains_key(&self.cast.devices[*place].id()))
-            .collect();
-        let any = self.chance.below(self.cast.devices.len() as u64) as usize;
-        let place = self.chance.one_of(&registered);
-        let place = place.filter(|_| !self.chance.percent(SPOILT_PERCENT));
-        let key = &self.cast.devices[place.unwrap_or(any)];
-        // Few tasks, so that some lies are shown twice.
-        let task = self.chance.between(0, 2);
-        let receipt = |value| answer(key, target.job, task, value, self.cast);
-        let evidence = Evidence::Answers {
-            first: Box::new(receipt(1)),
-            second: Box::new(receipt(2)),
-        };
-        (Shown::Answers(key.id(), task), evidence)
-    }
-
     /// An open dispute of this kind, mostly; with its number.
     fn open(&mut self, wanted: impl Fn(&Dispute) -> bool) -> (u64, Option<Dispute>) {
         let open = &self.ledger.disputes.open;
@@ -209,14 +115,20 @@ impl Draft<'_> {
             matches!(dispute.matter, Matter::Adding { .. }) && clock <= dispute.until
         };
         let (id, dispute) = self.open(is_adding);
-        let left = dispute.as_ref().map_or(1, |dispute| {
+        let about = dispute.as_ref().and_then(|dispute| {
             let job = self.ledger.jobs.jobs.get(&dispute.job);
-            let settled = job.and_then(|job| job.batches.get(dispute.batch));
-            let tasks = settled.map_or(0, |settled| settled.tasks);
-            match dispute.matter {
-                Matter::Adding { leaves, .. } => tasks.saturating_sub(leaves),
-                Matter::Asked(_) => tasks,
-            }
+            let settled = job.and_then(|job| job.batches.get(dispute.batch))?;
+            let added = match dispute.matter {
+                Matter::Adding { leaves, .. } => leaves,
+                Matter::Asked(_) => 0,
+            };
+            Some((settled, added))
+        });
+        let (left, all) = about.map_or((1, vec![]), |(settled, added)| {
+            let told = settled.told.as_ref();
+            let there = told.and_then(|told| told.leaves.get(added as usize..));
+            let left = settled.tasks.saturating_sub(added);
+            (left, there.map(<[_]>::to_vec).unwrap_or_default())
         });
         let count = match self.chance.below(8) {
             0 => 0,
@@ -224,13 +136,16 @@ impl Draft<'_> {
             2 | 3 => left.div_ceil(2),
             _ => left,
         };
-        let byte = if self.chance.percent(25) { 8 } else { LEAF[0] };
+        let (count, is_spoilt) = (count as usize, self.chance.percent(25));
+        let other = if is_spoilt { vec![8] } else { LEAF.to_vec() };
+        let mut leaves = if is_spoilt { vec![] } else { all };
+        leaves.resize(count, other);
         let by = dispute.map(|dispute| dispute.by);
         let sender = by.filter(|_| !self.chance.percent(SPOILT_PERCENT / 2));
         let sender = sender.unwrap_or_else(|| self.anyone());
         let call = disputes::Call::Step {
             dispute: id,
-            leaves: vec![vec![byte]; count as usize],
+            leaves,
         };
         (Sender::Account(sender), Call::Disputes(call))
     }
@@ -241,12 +156,13 @@ impl Draft<'_> {
             matches!(dispute.matter, Matter::Asked(_)) && clock <= dispute.until
         };
         let (id, dispute) = self.open(is_asked);
-        let (tasks, place) = dispute.map_or((1, 0), |dispute| {
-            let target = Target {
-                job: dispute.job,
-                batch: u32::try_from(dispute.batch).unwrap(),
-                known: self.ledger.jobs.jobs.get(&dispute.job).cloned(),
-            };
+        let target = dispute.as_ref().map(|dispute| Target {
+            job: dispute.job,
+            batch: u32::try_from(dispute.batch).unwrap(),
+            known: self.ledger.jobs.jobs.get(&dispute.job).cloned(),
+        });
+        let (tasks, place) = dispute.zip(target.as_ref()).map_or((1, 0), |it| {
+            let (dispute, target) = it;
             let tasks = target.tasks();
             let asked = tasks
                 .iter()
@@ -259,10 +175,13 @@ impl Draft<'_> {
         };
         let (place, reply) = match self.chance.percent(6) {
             true => {
-                let receipt = answer(&self.cast.devices[0], JobId([0; 32]), 0, 1, self.cast);
+                let receipt = said(&self.cast.devices[0], JobId([0; 32]), 0, 1, self.cast);
                 (None, Reply::Receipt(Box::new(receipt)))
             }
-            false => (Some(place), Reply::Verdict(leaf(tasks, place))),
+            false => (
+                Some(place),
+                Reply::Verdict(leaf(target.as_ref(), tasks, place)),
+            ),
         };
         let call = disputes::Call::Answer {
             dispute: id,
@@ -291,8 +210,12 @@ impl Draft<'_> {
     }
 }
 
-/// What is at a place of a tree of so many leaves.
-fn leaf(leaves: u32, place: u32) -> Leaf {
+/// What is at a place of a batch's tree, or of one of so many leaves where nobody can show that.
+fn leaf(target: Option<&Target>, leaves: u32, place: u32) -> Leaf {
+    let told = target.and_then(Target::told);
+    if let Some(told) = told.filter(|told| (place as usize) < told.leaves.len()) {
+        return told.leaf(place);
+    }
     let tree = Tree::new((0..leaves).map(|_| LEAF));
     Leaf {
         bytes: LEAF.to_vec().try_into().unwrap(),
@@ -301,28 +224,8 @@ fn leaf(leaves: u32, place: u32) -> Leaf {
     }
 }
 
-fn signed_header(
-    node: &NodeSecret,
-    job: JobId,
-    index: u64,
-    time_ms: u64,
-    cast: &super::Cast,
-) -> SignedHeader {
-    let header = Header {
-        job,
-        index,
-        previous: Digest([1; 32]),
-        skip: Digest([3; 32]),
-        time_ms,
-        first: 0,
-        count: 1,
-        bytes: 1,
-        entries_root: Digest([2; 32]),
-    };
-    node.sign(header, &cast.genesis)
-}
-
-fn answer(
+/// What a device says of a task as if it had nothing to do with any log.
+pub(super) fn said(
     key: &DeviceKey,
     job: JobId,
     task: TaskIndex,

@@ -1,11 +1,14 @@
 //! Drafts of what is asked of jobs.
 
 use super::{Draft, SALTS, SPOILT_PERCENT};
-use crate::ledger::model::{
-    Call, Ledger, Sender, disputes,
-    groups::Group,
-    jobs::{self, GRACE, Job, LIFETIME_LEAST, LIFETIME_MOST, Phase},
-    workforce,
+use crate::ledger::{
+    model::{
+        Call, Ledger, Sender,
+        groups::Group,
+        jobs::{self, GRACE, Job, LIFETIME_LEAST, LIFETIME_MOST, Phase},
+        workforce,
+    },
+    told::shards_root,
 };
 use codec::{Decode, Encode};
 use quern_primitives::{
@@ -17,6 +20,7 @@ use quern_primitives::{
     payload::NodeSignature,
     receipt::Exit,
 };
+use std::rc::Rc;
 
 /// By how many blocks the clock of finality is behind, where four validators take turns.
 const CLOCK_LAG: u32 = 3;
@@ -159,6 +163,7 @@ impl Draft<'_> {
         if self.spoils() {
             self.spoil_submission(&mut wanted);
         }
+        wanted.shards_root = shards_root(wanted.tasks);
         let call = jobs::Call::Submit(Box::new(wanted));
         (Sender::Account(owner), Call::Jobs(call))
     }
@@ -292,20 +297,26 @@ impl Draft<'_> {
         if self.spoils() {
             self.spoil_batch(&mut batch, job.as_ref());
         }
+        let told = self.told(&mut batch, job.as_ref());
         let group = job.and_then(|job| job.group);
-        let mut certified = self.certified(batch, group.as_ref());
+        let head = match &told {
+            Some(told) => told.head(&self.cast.genesis),
+            None => batch.verdicts_root,
+        };
+        let mut certified = self.certified(batch, head, group.as_ref());
         if self.chance.percent(4) {
             self.spoil_certificates(&mut certified);
         }
-        (sender, Call::Jobs(jobs::Call::Settle(Box::new(certified))))
+        let call = jobs::Call::Settle(Box::new(certified), told.map(Rc::new));
+        (sender, Call::Jobs(call))
     }
 
     /// A batch with the certificates of more than half of those who have a say.
-    fn certified(&mut self, batch: Batch, group: Option<&Group>) -> Certified {
+    fn certified(&mut self, batch: Batch, head: Digest, group: Option<&Group>) -> Certified {
         let voices = self.certifying(group);
         let mut certified = Certified {
             index: self.chance.below(9),
-            head: batch.verdicts_root,
+            head,
             batch,
             certificates: Default::default(),
         };
@@ -388,20 +399,12 @@ impl Draft<'_> {
         Batch {
             job: id,
             sequence: job.map_or(0, |job| u32::try_from(job.batches.len()).unwrap()),
-            log: LogRange { first: 3, last: 9 },
-            verdicts_root: self.verdicts_root(open.len()),
+            log: LogRange { first: 0, last: 9 },
+            verdicts_root: Digest([u8::try_from(self.chance.below(256)).unwrap(); 32]),
             tasks: set_of(&open),
             spent,
             payouts: payouts.try_into().unwrap(),
             devices: devices.try_into().unwrap(),
-        }
-    }
-
-    /// That of a tree that somebody can show, mostly.
-    fn verdicts_root(&mut self, tasks: usize) -> Digest {
-        match self.spoils() {
-            true => Digest([u8::try_from(self.chance.below(256)).unwrap(); 32]),
-            false => disputes::root_of(u32::try_from(tasks).unwrap()),
         }
     }
 

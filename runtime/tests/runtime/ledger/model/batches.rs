@@ -7,13 +7,14 @@ use super::{
     need,
     params::Numbers,
 };
+use crate::ledger::told::Told;
 use quern_primitives::{
     AccountId, Amount, JobId, TaskIndex,
     batch::{Batch, Certified, TaskSet},
     ids::BatchSequence,
     job::JobEnd,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 /// Replicas of a task that can be in anybody's record.
 const REPLICAS_MAX: u64 = 15;
@@ -36,6 +37,8 @@ pub(crate) struct Settled {
     pub(crate) at: u32,
     pub(crate) by: AccountId,
     pub(crate) fate: Fate,
+    /// What somebody can show of it; none if nobody can.
+    pub(crate) told: Option<Rc<Told>>,
 }
 
 /// The tasks that a set names, one by one.
@@ -95,7 +98,7 @@ fn check_lists(batch: &Batch, terms: &Numbers, tasks: usize) -> Result<Amount, R
 pub(super) fn settle(
     ledger: &mut Ledger,
     by: &AccountId,
-    certified: &Certified,
+    (certified, told): (&Certified, Option<&Rc<Told>>),
 ) -> Result<(), Refusal> {
     let (now, clock, genesis) = (ledger.now, ledger.finality.clock(), ledger.genesis);
     let batch = &certified.batch;
@@ -132,6 +135,7 @@ pub(super) fn settle(
         at: now,
         by: by.clone(),
         fate: Fate::Pending { due },
+        told: told.cloned(),
     });
     if job.done.len() == job.submission.tasks as usize {
         job.phase = Phase::Settling {

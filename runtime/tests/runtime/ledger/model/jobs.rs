@@ -8,6 +8,7 @@ use super::{
     need,
     params::Numbers,
 };
+use crate::ledger::told::Told;
 use quern_primitives::{
     AccountId, Amount, DeviceId, JobId, TaskIndex,
     batch::{Certified, CertifiedEnd},
@@ -15,7 +16,10 @@ use quern_primitives::{
     job::{Agreement, ByteLevel, Failure, JobEnd, Prices, Submission, job_id},
     receipt::Exit,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 /// Blocks that a coordinator has after the owner cancelled: ten minutes.
 pub(crate) const GRACE: u32 = 300;
@@ -29,7 +33,8 @@ const MEBI: u64 = 1_024 * 1_024;
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     Submit(Box<Submission>),
-    Settle(Box<Certified>),
+    /// With what its coordinator has of it, if anybody can show that.
+    Settle(Box<Certified>, Option<Rc<Told>>),
     CloseFailed(Box<CertifiedEnd>),
     Cancel(JobId),
     Refund(JobId),
@@ -42,7 +47,7 @@ impl Call {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Submit(_) => "jobs.submit",
-            Self::Settle(_) => "jobs.settle",
+            Self::Settle(..) => "jobs.settle",
             Self::CloseFailed(_) => "jobs.close_failed",
             Self::Cancel(_) => "jobs.cancel",
             Self::Refund(_) => "jobs.refund",
@@ -215,7 +220,9 @@ impl JobBook {
 pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answer {
     match call {
         Call::Submit(submission) => submit(ledger, sender.account()?, submission)?,
-        Call::Settle(certified) => settle(ledger, &sender.account()?, certified)?,
+        Call::Settle(certified, told) => {
+            settle(ledger, &sender.account()?, (certified, told.as_ref()))?;
+        }
         Call::TakeOver(id) => groups::take_over(ledger, sender.account()?, id)?,
         Call::CloseFailed(end) => close_failed(ledger, &sender.account()?, end)?,
         Call::Cancel(id) => return cancel(ledger, &sender.account()?, id),

@@ -117,6 +117,8 @@ impl Past {
 #[derive(Clone, Debug)]
 pub(crate) struct Device {
     pub(crate) account: AccountId,
+    /// The block that registered it.
+    pub(crate) since: u32,
     pub(crate) sealing_key: SealingKey,
     pub(crate) region: Region,
     pub(crate) hardware: Hardware,
@@ -286,6 +288,7 @@ fn register(ledger: &mut Ledger, who: AccountId, call: &Call) -> Result<(), Refu
     ledger.workforce.last_owners.remove(device);
     let registered = Device {
         account: who,
+        since: ledger.now,
         sealing_key: *sealing_key,
         region: *region,
         hardware: *hardware,

@@ -1,0 +1,109 @@
+//! Who is convicted: once for one thing, what it costs, and who gets it.
+
+use super::{Ledger, Place, Purpose, Refusal, batch_of, batches, groups, need};
+use quern_primitives::{AccountId, Amount, DeviceId, JobId, TaskIndex};
+use std::collections::BTreeSet;
+
+/// Nobody is convicted of one thing twice.
+pub(super) fn prove(ledger: &mut Ledger, job: &JobId, place: Place) -> Result<(), Refusal> {
+    let is_new = ledger.disputes.proved.insert((*job, place));
+    need(is_new, "ProvedBefore")
+}
+
+/// A masternode lied where no batch falls.
+pub(super) fn convict_member(
+    ledger: &mut Ledger,
+    winner: &AccountId,
+    job: &JobId,
+    guilty: &AccountId,
+    place: Place,
+) -> Result<(), Refusal> {
+    prove(ledger, job, place)?;
+    slash_masternodes(ledger, winner, std::slice::from_ref(guilty), Amount::MAX);
+    groups::convicted(ledger, job, guilty);
+    Ok(())
+}
+
+/// A device lied in a replica of a task; there is one here.
+pub(super) fn convict_worker(
+    ledger: &mut Ledger,
+    winner: &AccountId,
+    job: &JobId,
+    guilty: &AccountId,
+    (device, task): (&DeviceId, TaskIndex),
+) -> Result<(), Refusal> {
+    prove(ledger, job, Place::Replica(task, *device))?;
+    slash_worker(ledger, winner, guilty, device);
+    Ok(())
+}
+
+/// A batch is wrong: who settled it pays, and who certified it too if they should have seen it.
+pub(super) fn convict_batch(
+    ledger: &mut Ledger,
+    winner: &AccountId,
+    job: &JobId,
+    batch: usize,
+    with_certifiers: bool,
+) {
+    let (known, settled) = batch_of(ledger, job, batch).expect("it is pending");
+    let group = known.group.as_ref().expect("it was drawn");
+    let certificates = settled.certified.certificates.iter();
+    let certified: BTreeSet<usize> = certificates
+        .filter(|_| with_certifiers)
+        .map(|(place, _)| usize::from(*place))
+        .collect();
+    let members = group.members.iter().enumerate();
+    let guilty =
+        members.filter(|(place, (who, _))| *who == settled.by || certified.contains(place));
+    let guilty: Vec<AccountId> = guilty.map(|(_, (who, _))| who.clone()).collect();
+    slash_masternodes(ledger, winner, &guilty, Amount::MAX);
+    ledger.disputes.proved.insert((*job, Place::Batch(batch)));
+    batches::strike(ledger, job, batch);
+}
+
+/// What of a slash the winner gets: nothing if the winner is guilty too.
+fn part(ledger: &Ledger, slash: Amount, is_guilty: bool) -> Amount {
+    match is_guilty {
+        true => 0,
+        false => slash * ledger.params.winner / 1_000,
+    }
+}
+
+/// The winner gets a part of so much of each slash at the most.
+pub(super) fn slash_masternodes(
+    ledger: &mut Ledger,
+    winner: &AccountId,
+    guilty: &[AccountId],
+    rewarded: Amount,
+) {
+    for who in guilty {
+        let slash = ledger.params.masternode_bond;
+        let slash = slash.min(ledger.roster.held(who));
+        let paid = part(ledger, slash.min(rewarded), guilty.contains(winner));
+        ledger.roster.take(who, slash);
+        if slash > 0 {
+            ledger.roster.short.insert(who.clone());
+        }
+        ledger.money.take_held(who, Purpose::MasternodeBond, slash);
+        ledger.money.give(winner, paid);
+        ledger.bytechip.burnt += slash - paid;
+    }
+}
+
+fn slash_worker(ledger: &mut Ledger, winner: &AccountId, who: &AccountId, device: &DeviceId) {
+    let slash = ledger.params.bond.min(ledger.workforce.held(who));
+    let paid = part(ledger, slash, winner == who);
+    if slash == 0 {
+        return;
+    }
+    ledger.workforce.take(who, slash);
+    ledger.money.take_held(who, Purpose::Bond, slash);
+    ledger.money.give(winner, paid);
+    ledger.bytechip.burnt += slash - paid;
+    let workforce = &mut ledger.workforce;
+    let registered = workforce.devices.get_mut(device);
+    let registered = registered.map(|device| &mut device.past);
+    if let Some(past) = registered.or(workforce.retired.get_mut(device)) {
+        past.convicted += 1;
+    }
+}
