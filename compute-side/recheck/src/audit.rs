@@ -6,9 +6,11 @@ use crate::{
     facts::ChainFacts,
     fault::RecheckFault,
     recheck::Recheck,
+    turns::{Base, Turn},
 };
 use codec::Encode;
 use quern_dispute_rules::evidence::Leaf;
+use quern_job_rules::tasks;
 use quern_joblog::{Entry, LogFault, Replay, SignedBlock};
 use quern_primitives::{
     ids::{BatchSequence, Digest, NodeKey, TaskIndex},
@@ -36,6 +38,14 @@ pub struct JobAudit<F> {
     rest: Option<Replay>,
     /// Whether a block does not follow.
     is_cut: bool,
+    /// Whether it is one of several logs of the job, so that sums and inputs are not its own.
+    is_of_turn: bool,
+    /// Whether who tells it may send anything in its place.
+    is_heard: bool,
+    /// Whether what it lacks may be told elsewhere.
+    is_part: bool,
+    /// Whether it ended with what its writer did not sign.
+    is_strange: bool,
     knows_roots: bool,
     /// Of each task the input that its first receipt names, and where that is.
     inputs: BTreeMap<TaskIndex, (Digest, u64)>,
@@ -46,8 +56,8 @@ pub struct JobAudit<F> {
     words: BTreeMap<TaskIndex, BTreeMap<Digest, SignedAcknowledgement>>,
     /// Verdicts under the roots of batches, by their tasks.
     given_out: BTreeMap<TaskIndex, (BatchSequence, Leaf)>,
-    /// Batches of the log that the chain has too.
-    seen: BTreeSet<BatchSequence>,
+    /// Batches of the log that the chain has too, each with its tasks.
+    seen: BTreeMap<BatchSequence, BTreeSet<TaskIndex>>,
     unsettled: Vec<BatchSequence>,
     differences: Vec<Difference>,
     verdicts: u64,
@@ -91,6 +101,10 @@ pub struct Audited {
     pub roots: Vec<Digest>,
     /// The accepted answers of the tasks that were watched, as far as they have one.
     pub answers: BTreeMap<TaskIndex, Answer>,
+    /// Of each task the input that its first receipt names, where the manifest is not known.
+    pub named_inputs: BTreeMap<TaskIndex, Digest>,
+    /// Batches that log and chain have, each with its tasks as the log has them.
+    pub settled: BTreeMap<BatchSequence, BTreeSet<TaskIndex>>,
 }
 
 /// Who says of itself that it writes a log from this block on.
@@ -120,17 +134,49 @@ impl<F: ChainFacts> JobAudit<F> {
             on_chain,
             rest: None,
             is_cut: false,
+            is_of_turn: false,
+            is_heard: false,
+            is_part: false,
+            is_strange: false,
             knows_roots,
             inputs: BTreeMap::new(),
             watched: BTreeSet::new(),
             answers: BTreeMap::new(),
             words: BTreeMap::new(),
             given_out: BTreeMap::new(),
-            seen: BTreeSet::new(),
+            seen: BTreeMap::new(),
             unsettled: Vec::new(),
             differences: Vec::new(),
             verdicts: 0,
         })
+    }
+
+    /// The log of one turn of a job that others coordinated before or after, which goes on from what was
+    /// settled then: its batches alone are held to it. What all logs have to make together is looked at by
+    /// [`crate::JobAudited::of`]. To be called before the first block.
+    #[must_use]
+    pub fn of_turn(mut self, turn: &Turn, base: &Base) -> Self {
+        self.on_chain = self.on_chain.of_turn(turn);
+        let recheck = self.recheck.from_batch(base.first);
+        self.recheck = recheck.behind_settled(base.settled.clone());
+        self.is_of_turn = true;
+        self
+    }
+
+    /// A log that comes from whoever says that it is theirs: it ends where what comes is not signed by its
+    /// writer, and nobody is blamed for that.
+    #[must_use]
+    pub fn heard(mut self) -> Self {
+        self.is_heard = true;
+        self
+    }
+
+    /// The same of one that somebody else tells than who writes it, or who wrote it long ago: nobody is blamed
+    /// for what it lacks either, which is not told.
+    #[must_use]
+    pub fn as_far_as_told(mut self) -> Self {
+        self.is_part = true;
+        self.heard()
     }
 
     /// See [`Recheck::with_trust_seed`].
@@ -177,7 +223,7 @@ impl<F: ChainFacts> JobAudit<F> {
         self.recheck.facts()
     }
 
-    /// Whether nothing more is looked at, because a block does not follow.
+    /// Whether nothing more is looked at, because a block does not follow, or is not its writer's.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -187,18 +233,48 @@ impl<F: ChainFacts> JobAudit<F> {
         if self.is_cut {
             return;
         }
+        if self.is_heard && !self.is_writers(block) {
+            return self.end_here();
+        }
         match self.follow(block) {
             Ok(()) => self.compare(block),
-            Err(fault) => self.broken(fault),
+            Err(fault) if self.is_heard && !is_signed(&fault) => self.end_here(),
+            Err(fault) => self.cut(fault),
         }
     }
 
-    /// The log cannot be read any further.
+    /// The log cannot be read any further: what comes is no block of it.
     pub fn broken(&mut self, fault: LogFault) {
+        match self.is_heard {
+            true => self.end_here(),
+            false => self.cut(fault),
+        }
+    }
+
+    fn cut(&mut self, fault: LogFault) {
         if !self.is_cut {
             self.is_cut = true;
             self.differences.push(RecheckFault::Log(fault).into());
         }
+    }
+
+    /// What follows is nobody's word, and what its writer would have told is not known.
+    fn end_here(&mut self) {
+        if !self.is_cut {
+            (self.is_cut, self.is_strange, self.is_part) = (true, true, true);
+        }
+    }
+
+    fn is_writers(&self, block: &SignedBlock) -> bool {
+        let replay = self.replay();
+        block
+            .header
+            .is_signed_by(&replay.signer(), &replay.genesis())
+    }
+
+    /// The log as far as it was followed.
+    fn replay(&self) -> &Replay {
+        self.rest.as_ref().unwrap_or_else(|| self.recheck.replay())
     }
 
     /// Follows the log; what breaks a rule is noted.
@@ -250,7 +326,10 @@ impl<F: ChainFacts> JobAudit<F> {
                 Entry::Batched { batch } => {
                     let found = &mut self.differences;
                     if self.on_chain.compare(batch, position, found) {
-                        self.seen.insert(batch.sequence);
+                        let most = self.on_chain.job.submission.tasks;
+                        let set = tasks::validate(&batch.tasks, most);
+                        let set = set.map(|set| set.iter().collect());
+                        self.seen.insert(batch.sequence, set.unwrap_or_default());
                     } else {
                         self.unsettled.push(batch.sequence);
                     }
@@ -264,7 +343,7 @@ impl<F: ChainFacts> JobAudit<F> {
     /// the log is nobody's word.
     fn look_for_words(&mut self, verdict: &Verdict) {
         let words = self.words.remove(&verdict.task).unwrap_or_default();
-        let replay = self.rest.as_ref().unwrap_or_else(|| self.recheck.replay());
+        let replay = self.replay();
         let (signer, genesis, job) = (replay.signer(), replay.genesis(), replay.job());
         for word in words.into_values() {
             let said = word.payload;
@@ -317,21 +396,26 @@ impl<F: ChainFacts> JobAudit<F> {
 
     /// The log has come to its end: what came of it.
     pub fn finish(mut self) -> Audited {
-        let (inputs, roots) = self.inputs();
+        let (inputs, roots) = match self.is_of_turn {
+            true => (Inputs::Unknown, vec![]),
+            false => self.inputs(),
+        };
         let untold = self.untold();
-        if !self.is_cut {
+        if !self.is_cut || self.is_strange {
             // Of what was struck a later coordinator need not tell.
             let standing = self.on_chain.batches.iter().filter(|(_, it)| stands(it));
             let missing = standing.filter(|(sequence, _)| {
-                !self.seen.contains(sequence) && !untold.contains(sequence)
+                !self.seen.contains_key(sequence) && !untold.contains(sequence)
             });
             let missing = missing.map(|(sequence, _)| Difference::NotInLog {
                 sequence: *sequence,
             });
             self.differences.extend(missing);
         }
-        self.differences.extend(self.on_chain.check_sums());
-        let replay = self.rest.as_ref().unwrap_or_else(|| self.recheck.replay());
+        if !self.is_of_turn {
+            self.differences.extend(self.on_chain.check_sums());
+        }
+        let replay = self.replay();
         Audited {
             blocks: replay.next_index(),
             entries: replay.next_position(),
@@ -339,29 +423,34 @@ impl<F: ChainFacts> JobAudit<F> {
             batches: self.seen.len() as u64,
             unsettled: self.unsettled,
             untold,
-            is_whole: self.rest.is_none() && !self.is_cut,
+            is_whole: self.rest.is_none() && (!self.is_cut || self.is_strange),
             inputs,
             roots,
             answers: self.answers,
+            named_inputs: self
+                .inputs
+                .into_iter()
+                .map(|(task, (root, _))| (task, root))
+                .collect(),
+            settled: self.seen,
             differences: self.differences,
         }
     }
 
-    /// The batches of which the log may tell later.
+    /// The batches of which the log may tell later, or somebody else may.
     fn untold(&self) -> Vec<BatchSequence> {
         let state = &self.on_chain.job.state;
-        if !state.goes_on() && state.end() != Some(JobEnd::BatchStruck) {
+        let is_over = !state.goes_on() && state.end() != Some(JobEnd::BatchStruck);
+        if is_over && !self.is_part {
             return vec![];
         }
-        let replay = self.rest.as_ref().unwrap_or_else(|| self.recheck.replay());
+        let next = self.replay().next_index();
         let batches = self.on_chain.batches.iter();
         batches
             // A batch is told of behind the block on which it rests.
-            .filter(|(_, record)| {
-                stands(record) && record.block.saturating_add(1) >= replay.next_index()
-            })
+            .filter(|(_, record)| stands(record) && record.block.saturating_add(1) >= next)
             .map(|(sequence, _)| *sequence)
-            .filter(|sequence| !self.seen.contains(sequence))
+            .filter(|sequence| !self.seen.contains_key(sequence))
             .collect()
     }
 
@@ -381,4 +470,17 @@ impl<F: ChainFacts> JobAudit<F> {
         self.differences.push(Difference::OtherInputs);
         (Inputs::Receipts, vec![])
     }
+}
+
+/// Whether a block that does not follow for this reason shows that its writer signed what it should not have.
+/// All else may be the doing of who tells the log.
+fn is_signed(fault: &LogFault) -> bool {
+    matches!(
+        fault,
+        LogFault::Forked(_)
+            | LogFault::Unlinked { .. }
+            | LogFault::Skipped { .. }
+            | LogFault::Positions { .. }
+            | LogFault::TimeBackwards { .. }
+    )
 }

@@ -54,6 +54,19 @@ pub enum Difference {
         /// The batch's.
         leaf: Box<Leaf>,
     },
+    /// What a coordinator went on from by the chain is not what those before it had settled by their logs.
+    #[error(
+        "who settles from batch {first} on began with batch {base}{}",
+        on_which_task(.task)
+    )]
+    OtherBase {
+        /// The first batch of its turn.
+        first: BatchSequence,
+        /// The one that was to come next when its log began.
+        base: BatchSequence,
+        /// The first task that is settled by one of both alone.
+        task: Option<TaskIndex>,
+    },
     /// The job's sums are not those of its batches.
     #[error("the job's {of}: {batches} by its batches, {chain} on the chain")]
     Sum {
@@ -188,6 +201,7 @@ impl Difference {
                 Part::Split => "batch_split",
             },
             Self::OtherVerdict { .. } => "other_verdict",
+            Self::OtherBase { .. } => "other_base",
             Self::Sum { of, .. } => match of {
                 SumOf::Paid => "job_paid",
                 SumOf::Network => "job_network",
@@ -213,6 +227,7 @@ impl Difference {
                 RecheckFault::Batch { sequence, .. } | RecheckFault::TwoBatches { sequence, .. },
             ) => Some(*sequence),
             Self::Rule(_)
+            | Self::OtherBase { .. }
             | Self::Sum { .. }
             | Self::TwoInputs { .. }
             | Self::OtherInputs
@@ -228,10 +243,20 @@ impl Difference {
             Self::TwoInputs { first, second, .. } => vec![*first, *second],
             Self::NotInLog { .. }
             | Self::NoRecord { .. }
+            | Self::OtherBase { .. }
             | Self::Sum { .. }
             | Self::OtherInputs
             | Self::Recomputed { .. } => vec![],
         }
+    }
+}
+
+fn on_which_task(task: &Option<TaskIndex>) -> String {
+    match task {
+        Some(task) => {
+            format!(", and chain and logs differ on whether task {task} was settled then")
+        }
+        None => String::new(),
     }
 }
 

@@ -19,7 +19,8 @@
 //! does not grow with the log.
 //!
 //! A [`JobAudit`] does that for who audits a whole job, and holds what the chain settled to the log as
-//! well; what does not fit is a [`Difference`], and a [`Showing`] makes of it what the chain is shown.
+//! well; what does not fit is a [`Difference`], and a [`Showing`] makes of it what the chain is shown. A job
+//! that was taken over has a log of each of its [`Turns`], and a [`JobAudited`] is made of all of them.
 //! [`check_evidence`] says beforehand whether a bond would be lost with it.
 //!
 //! It knows nothing of the scheduler: to whom of those who may have a replica it is given, and when a
@@ -49,6 +50,7 @@ mod recheck;
 mod settle;
 mod showing;
 mod task;
+mod turns;
 
 pub use accusing::Accusing;
 pub use audit::{Audited, Inputs, JobAudit, writer_of};
@@ -64,3 +66,4 @@ pub use losing::{Losing, check_evidence};
 pub use receipts::{ReceiptsFault, verify_receipts};
 pub use recheck::{EXPECTED_MAX, Recheck};
 pub use showing::{Filing, Showing, Unfiled};
+pub use turns::{AuditedTurn, Base, Coordinator, JobAudited, Turn, Turns, TurnsError};

@@ -15,7 +15,7 @@ use quern_job_rules::tasks;
 use quern_joblog::{Entry, Fork, LogFault, SignedBlock};
 use quern_primitives::{
     batch::{BatchRecord, BatchState},
-    ids::{AccountId, Digest, JobId, NodeKey, TaskIndex},
+    ids::{AccountId, Digest, GenesisHash, JobId, NodeKey, TaskIndex},
     log::{Header, SignedHeader},
     merkle::Tree,
     verdict::Verdict,
@@ -48,6 +48,8 @@ pub struct Showing<'a> {
     /// Who settled the batch, if it is pending, and whether nobody else certified it.
     settled_by: Option<AccountId>,
     is_its_own_word: bool,
+    /// The key whose blocks alone are taken, if only one's are.
+    only: Option<(NodeKey, GenesisHash)>,
 }
 
 /// A block that names another ancestor than the log has.
@@ -206,11 +208,26 @@ impl<'a> Showing<'a> {
             settled_by: pending.map(|batch| batch.coordinator.clone()),
             // Who settles certifies too, and in a group of more than one somebody else has to.
             is_its_own_word: pending.is_some_and(|batch| batch.certified_by.len() <= 1),
+            only: None,
         })
+    }
+
+    /// Takes blocks that this key signed on this chain, and no others: those of the coordinator that settled
+    /// the batch, whoever tells its log.
+    #[must_use]
+    pub fn signed_by(mut self, node: NodeKey, genesis: GenesisHash) -> Self {
+        self.writer = node;
+        self.only = Some((node, genesis));
+        self
     }
 
     /// Takes the next block.
     pub fn take(&mut self, block: &SignedBlock) {
+        if let Some((node, genesis)) = &self.only
+            && !block.header.is_signed_by(node, genesis)
+        {
+            return;
+        }
         let last = self.record.map_or(0, |record| record.log.last);
         let mut is_shown = false;
         for (position, entry) in block.positions() {
@@ -218,8 +235,10 @@ impl<'a> Showing<'a> {
                 Entry::Opened {
                     coordinator, node, ..
                 } => {
-                    self.writer = *node;
                     self.account = Some(coordinator.clone());
+                    if self.only.is_none() {
+                        self.writer = *node;
+                    }
                 }
                 Entry::Judged { verdict }
                     if position <= last && self.tasks.contains(&verdict.task) =>
@@ -305,6 +324,7 @@ impl<'a> Showing<'a> {
                 });
             }
             Difference::NoRecord { .. }
+            | Difference::OtherBase { .. }
             | Difference::Sum { .. }
             | Difference::TwoInputs { .. }
             | Difference::OtherInputs => return Err(Unfiled::NotDecided),

@@ -24,7 +24,7 @@ use quern_primitives::{
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
 use quern_verdict::{is_trusted_alone, receipt_digest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A log and what it is about.
 #[derive(Clone)]
@@ -113,6 +113,7 @@ struct Author {
     unbatched: Vec<Verdict>,
     batches: Vec<Batch>,
     batched: u64,
+    first: u32,
     at: u32,
     is_over: bool,
 }
@@ -173,6 +174,22 @@ pub(crate) fn commitment(receipt: &Receipt, device: usize) -> SignedCommitment {
 
 /// An honest log of a job with so many tasks.
 pub(crate) fn story(agreement: Agreement, tasks: u32, seed: u64) -> Story {
+    let begins = Entry::Opened {
+        coordinator: COORDINATOR,
+        node: node().public(),
+        at: 2,
+    };
+    story_behind(agreement, tasks, seed, (begins, 2), (0, &[].into()))
+}
+
+/// An honest log of who goes on with a job at a height, of which so many batches have settled these tasks.
+pub(crate) fn story_behind(
+    agreement: Agreement,
+    tasks: u32,
+    seed: u64,
+    (begins, at): (Entry, u32),
+    (first, settled): (u32, &BTreeSet<u32>),
+) -> Story {
     let mut author = Author {
         dice: Dice(seed),
         facts: Facts::new(agreement, tasks),
@@ -180,14 +197,11 @@ pub(crate) fn story(agreement: Agreement, tasks: u32, seed: u64) -> Story {
         unbatched: vec![],
         batches: vec![],
         batched: 0,
-        at: 2,
+        first,
+        at,
         is_over: false,
     };
-    author.entries.push(Entry::Opened {
-        coordinator: COORDINATOR,
-        node: node().public(),
-        at: 2,
-    });
+    author.entries.push(begins);
     let early = 1 + author.dice.below(tasks as usize) as u32;
     for (first, end) in [(0, early), (early, tasks)] {
         if first < end {
@@ -197,7 +211,8 @@ pub(crate) fn story(agreement: Agreement, tasks: u32, seed: u64) -> Story {
             });
         }
     }
-    let mut runs: Vec<_> = (0..tasks)
+    let open = (0..tasks).filter(|task| !settled.contains(task));
+    let mut runs: Vec<_> = open
         .map(|task| Run {
             task,
             replicas: agreement.replicas(),
@@ -521,7 +536,7 @@ impl Author {
             last,
         };
         self.batched = last + 1;
-        let batch = batch_of(&verdicts, self.batches.len() as u32, log);
+        let batch = batch_of(&verdicts, self.first + self.batches.len() as u32, log);
         self.batches.push(batch.clone());
         self.entries.push(Entry::Batched { batch });
     }

@@ -92,3 +92,19 @@ pub(crate) fn settled(story: &Story, pending_from: usize, blocks: &[SignedBlock]
     on_chain.job = job;
     on_chain
 }
+
+/// A chain that settled what the second says behind what the first does.
+pub(crate) fn joined(first: OnChain, second: OnChain) -> OnChain {
+    let mut both = first;
+    both.batches.extend(second.batches);
+    both.pending.extend(second.pending);
+    let (escrow, more) = (&mut both.job.escrow, second.job.escrow);
+    escrow.paid += more.paid;
+    escrow.network += more.network;
+    escrow.pending += more.pending;
+    escrow.deposited += more.paid + more.network + more.pending;
+    both.job.settled_tasks += second.job.settled_tasks;
+    both.job.next_batch += second.job.next_batch;
+    both.job.pending_batches += second.job.pending_batches;
+    both
+}

@@ -14,6 +14,7 @@ mod far;
 mod honest;
 mod lies;
 mod referees;
+mod taken_over;
 mod trust;
 mod turns;
 mod world;

@@ -187,7 +187,12 @@ impl ChainFacts for Facts {
 
 /// Entries as signed blocks of so many.
 pub(crate) fn blocks(entries: &[Entry], per_block: usize) -> Vec<SignedBlock> {
-    let mut builder = LogBuilder::new(HERE, JOB, node());
+    blocks_by(node(), entries, per_block)
+}
+
+/// The same, signed by somebody else.
+pub(crate) fn blocks_by(by: NodeSecret, entries: &[Entry], per_block: usize) -> Vec<SignedBlock> {
+    let mut builder = LogBuilder::new(HERE, JOB, by);
     entries
         .chunks(per_block)
         .map(|entries| {
